@@ -1,0 +1,99 @@
+/**
+ * Log lines: one JSON object (or one line of text) each, with `ts`, `level`, `msg` and fields. Lines
+ * of one turn of the event loop leave in one write. The sink is handed in; so is the clock.
+ */
+import type { Clock, TextSink } from "../runtime/runtime.ts";
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogFormat = "json" | "text";
+
+/** A field's value; undefined leaves the field out. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Lines that gather in memory before the sink gets them; beyond it they go at once. */
+const BATCH_LENGTH_MAX = 64 * 1024;
+
+export interface LoggerOptions {
+  readonly sink: TextSink;
+  readonly clock: Clock;
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
+
+/** Writes lines of its level and above. */
+export class Logger {
+  readonly #sink: TextSink;
+  readonly #clock: Clock;
+  readonly #levelIndex: number;
+  readonly #format: LogFormat;
+  #batch = "";
+  #scheduled = false;
+
+  constructor(options: LoggerOptions) {
+    this.#sink = options.sink;
+    this.#clock = options.clock;
+    this.#levelIndex = LOG_LEVELS.indexOf(options.level);
+    this.#format = options.format;
+  }
+
+  debug(message: string, fields?: LogFields): void {
+    this.log("debug", message, fields);
+  }
+
+  info(message: string, fields?: LogFields): void {
+    this.log("info", message, fields);
+  }
+
+  warn(message: string, fields?: LogFields): void {
+    this.log("warn", message, fields);
+  }
+
+  error(message: string, fields?: LogFields): void {
+    this.log("error", message, fields);
+  }
+
+  log(level: LogLevel, message: string, fields: LogFields = {}): void {
+    if (LOG_LEVELS.indexOf(level) < this.#levelIndex) return;
+    const timestamp = new Date(this.#clock.wallMs()).toISOString();
+    this.#append(
+      this.#format === "json"
+        ? JSON.stringify({ ts: timestamp, level, msg: message, ...fields })
+        : textLine(timestamp, level, message, fields),
+    );
+  }
+
+  /** Hands over what has gathered and resolves when the operating system has it. */
+  async flush(): Promise<void> {
+    this.#write();
+    await this.#sink.flush();
+  }
+
+  #append(line: string): void {
+    this.#batch += line + "\n";
+    if (this.#batch.length > BATCH_LENGTH_MAX) this.#write();
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#clock.setTimer(() => {
+      this.#scheduled = false;
+      this.#write();
+    }, 0);
+  }
+
+  #write(): void {
+    if (this.#batch === "") return;
+    const batch = this.#batch;
+    this.#batch = "";
+    this.#sink.write(batch);
+  }
+}
+
+function textLine(timestamp: string, level: LogLevel, message: string, fields: LogFields): string {
+  let line = `${timestamp} ${level.toUpperCase().padEnd(5)} ${message}`;
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    const text = String(value);
+    line += ` ${name}=${/^[^\s"=\p{Cc}]+$/u.test(text) ? text : JSON.stringify(text)}`;
+  }
+  return line;
+}

@@ -1,0 +1,85 @@
+/**
+ * Records to bytes that gather until one write takes them all. Content of a stream longer than one
+ * record is split, and every record is padded to a multiple of 8 bytes (section 3.3).
+ *
+ * It does not know which records make sense in which order: `client_connection.ts` and
+ * `server_connection.ts` do.
+ */
+import { encodeBeginRequest, encodeEndRequest, encodeUnknownType } from "./body.ts";
+import { ByteBuffer } from "./byte_buffer.ts";
+import {
+  CONTENT_LENGTH_MAX,
+  CONTENT_LENGTH_SAFE,
+  HEADER_LENGTH,
+  NULL_REQUEST_ID,
+  RecordType,
+} from "./constants.ts";
+import { paddingFor, writeHeader } from "./header.ts";
+
+/** Appends records to a growing buffer; {@link take} hands the bytes on. */
+export class RecordEncoder {
+  readonly #out = new ByteBuffer();
+
+  /** Bytes that wait to be taken. */
+  get length(): number {
+    return this.#out.length;
+  }
+
+  /** All bytes since the last call. Hand them back with {@link recycle} after the write. */
+  take(): Uint8Array<ArrayBuffer> {
+    return this.#out.take();
+  }
+
+  recycle(taken: Uint8Array<ArrayBuffer>): void {
+    this.#out.recycle(taken);
+  }
+
+  /**
+   * One record as it is.
+   *
+   * @throws {RangeError} when the content is longer than a record can say (65,535 bytes)
+   */
+  record(type: number, requestId: number, content: Uint8Array): void {
+    const contentLength = content.length;
+    if (contentLength > CONTENT_LENGTH_MAX) {
+      throw new RangeError(`Cannot encode a record of ${contentLength} bytes: 65535 is the most`);
+    }
+    const padding = paddingFor(contentLength);
+    const offset = this.#out.grow(HEADER_LENGTH + contentLength + padding);
+    const bytes = this.#out.bytes;
+    writeHeader(bytes, offset, type, requestId, contentLength, padding);
+    bytes.set(content, offset + HEADER_LENGTH);
+    const end = offset + HEADER_LENGTH + contentLength;
+    // The buffer is used again and again: old bytes must not leave as padding.
+    bytes.fill(0, end, end + padding);
+  }
+
+  /** Bytes of a stream, in as many records as they need; none for no bytes. */
+  stream(type: number, requestId: number, content: Uint8Array): void {
+    for (let start = 0; start < content.length; start += CONTENT_LENGTH_SAFE) {
+      this.record(type, requestId, content.subarray(start, start + CONTENT_LENGTH_SAFE));
+    }
+  }
+
+  /** The empty record that ends a stream (section 3.3). */
+  streamEnd(type: number, requestId: number): void {
+    const offset = this.#out.grow(HEADER_LENGTH);
+    writeHeader(this.#out.bytes, offset, type, requestId, 0, 0);
+  }
+
+  beginRequest(requestId: number, role: number, keepConnection: boolean): void {
+    this.record(RecordType.BEGIN_REQUEST, requestId, encodeBeginRequest(role, keepConnection));
+  }
+
+  abortRequest(requestId: number): void {
+    this.streamEnd(RecordType.ABORT_REQUEST, requestId);
+  }
+
+  endRequest(requestId: number, appStatus: number, protocolStatus: number): void {
+    this.record(RecordType.END_REQUEST, requestId, encodeEndRequest(appStatus, protocolStatus));
+  }
+
+  unknownType(type: number): void {
+    this.record(RecordType.UNKNOWN_TYPE, NULL_REQUEST_ID, encodeUnknownType(type));
+  }
+}

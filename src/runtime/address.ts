@@ -1,0 +1,113 @@
+/**
+ * Where a socket listens or connects: `tcp://host:port`, `host:port`, `[::1]:9000`, `:8080` (every
+ * interface, listeners only), `unix:/path`, `unix:@name` (abstract, Linux). Pure text to value; the
+ * adapters beside this file turn the value into what their runtime takes.
+ */
+
+/** A TCP endpoint; `host` is a name, an IPv4 or a bare IPv6 address. */
+export interface TcpAddress {
+  readonly transport: "tcp";
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A unix socket; an abstract one (Linux) has its name after a leading NUL. */
+export interface UnixAddress {
+  readonly transport: "unix";
+  readonly path: string;
+}
+
+export type Address = TcpAddress | UnixAddress;
+
+/** What may be left out. */
+export interface AddressRules {
+  /** The port where none is given; without it a port is required. */
+  defaultPort?: number;
+  /** Whether `:8080` stands for every interface. */
+  anyHost?: boolean;
+}
+
+/** An upstream's default port: `:9000` is what php-fpm listens on. */
+export const FASTCGI_PORT = 9000;
+
+/** Names of services that may stand for a port. */
+const SERVICE_PORTS: Readonly<Record<string, number>> = {
+  fcgi: FASTCGI_PORT,
+  fastcgi: FASTCGI_PORT,
+  http: 80,
+  https: 443,
+};
+
+const UNIX_PATH_MAX = 107;
+
+/** An address that cannot be read; its message says what would be right. */
+export class AddressError extends Error {
+  override readonly name = "AddressError";
+}
+
+/**
+ * Reads an address.
+ *
+ * @throws {AddressError}
+ */
+export function parseAddress(text: string, rules: AddressRules = {}): Address {
+  if (text.startsWith("unix:")) return parseUnix(text);
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1];
+  if (scheme !== undefined && scheme !== "tcp") {
+    fail(text, `scheme "${scheme}" is not known`, 'use "tcp://host:port" or "unix:/path"');
+  }
+  if (text.startsWith("/")) fail(text, "a path wants a scheme", `use "unix:${text}"`);
+  return parseTcp(text, scheme === undefined ? text : text.slice("tcp://".length), rules);
+}
+
+function parseUnix(text: string): UnixAddress {
+  const rest = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
+  if (rest.startsWith("@") && rest.length > 1) {
+    requireUnixLength(text, rest);
+    return { transport: "unix", path: "\0" + rest.slice(1) };
+  }
+  if (!rest.startsWith("/") && !rest.startsWith("./") && !rest.startsWith("../")) {
+    fail(text, "the socket's path is missing or relative", 'use "unix:/path" or "unix:@name"');
+  }
+  requireUnixLength(text, rest);
+  return { transport: "unix", path: rest };
+}
+
+function requireUnixLength(text: string, path: string): void {
+  const length = new TextEncoder().encode(path).length;
+  if (length > UNIX_PATH_MAX) {
+    fail(text, `a socket's path of ${length} bytes is too long`, `${UNIX_PATH_MAX} is the most`);
+  }
+}
+
+function parseTcp(text: string, rest: string, rules: AddressRules): TcpAddress {
+  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]/\s]*))(?::([A-Za-z0-9-]+))?$/.exec(rest);
+  if (match === null) {
+    fail(text, "it cannot be read", 'use "host:port", "[::1]:port" or "unix:/path"');
+  }
+  const host = match[1] ?? match[2] ?? "";
+  if (host === "" && !rules.anyHost) fail(text, "the host is missing", 'use "host:port"');
+  const portText = match[3];
+  const port = portText === undefined ? rules.defaultPort : parsePort(text, portText);
+  if (port === undefined) fail(text, "the port is missing", `use "${rest}:PORT"`);
+  return { transport: "tcp", host: host === "" ? "0.0.0.0" : host, port };
+}
+
+function parsePort(text: string, portText: string): number {
+  const named = SERVICE_PORTS[portText.toLowerCase()];
+  if (named !== undefined) return named;
+  const port = /^\d{1,5}$/.test(portText) ? Number(portText) : NaN;
+  if (!(port >= 0 && port <= 65_535)) fail(text, `port "${portText}" is not one`, "use 0 to 65535");
+  return port;
+}
+
+function fail(text: string, what: string, instead: string): never {
+  throw new AddressError(`Cannot read address "${text}": ${what} (${instead})`);
+}
+
+/** The address as a user would write it. */
+export function formatAddress(address: Address): string {
+  if (address.transport === "unix") return `unix:${address.path.replace(/^\0/, "@")}`;
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return `tcp://${host}:${address.port}`;
+}

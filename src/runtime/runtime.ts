@@ -1,0 +1,177 @@
+/**
+ * All that afcgi wants of the world outside: sockets, an HTTP server, files, time, its process.
+ * One interface; `bun.ts` and `deno.ts` are its adapters, `memory.ts` is the one for tests. An
+ * adapter is handed in, nobody reaches for a global. Only this folder names Bun, Deno or node:*.
+ */
+import type { Address } from "./address.ts";
+
+/** A connected byte stream, TCP or unix. */
+export interface ByteConnection {
+  /**
+   * What the peer sends, in the pieces in which it arrives. Closes when the peer has finished,
+   * errors when the connection breaks. Not reading stops the peer (back-pressure): at most one
+   * piece of read-ahead is buffered.
+   */
+  readonly readable: ReadableStream<Uint8Array>;
+  /**
+   * A write settles when the operating system has taken all its bytes, so a slow peer slows the
+   * writer down, and the bytes may be used again. It rejects when the connection is broken.
+   */
+  readonly writable: WritableStream<Uint8Array>;
+  /** The peer as a user would write it, for logs. */
+  readonly remote: string;
+  /** Ends both directions at once and drops what was not sent. May be called again. */
+  destroy(): void;
+}
+
+/** A listening socket. */
+export interface ByteListener {
+  /** The address in force: with port 0, the port that the system chose. */
+  readonly address: Address;
+  /** Stops accepting; connections live on. A unix socket's path is removed. */
+  close(): void;
+}
+
+/** The other end of an HTTP request's connection; for a unix socket `host` is empty, `port` 0. */
+export interface HttpPeer {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface TlsFiles {
+  /** PEM texts, not paths. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface HttpServeOptions {
+  readonly address: Address;
+  readonly tls?: TlsFiles;
+  /** Most bytes of a request's head; beyond it the runtime answers 431 (Bun) or 400 (Deno). */
+  readonly requestHeadLengthMax: number;
+  /** Lets several processes listen on the same port. */
+  readonly reusePort?: boolean;
+  /** Must not throw. A body stream that errors cuts the client's connection. */
+  readonly handler: (request: Request, peer: HttpPeer) => Response | Promise<Response>;
+}
+
+/** A running HTTP server. */
+export interface HttpListener {
+  /** The address in force: with port 0, the port that the system chose. */
+  readonly address: Address;
+  /** Stops accepting and resolves when every request in flight has been answered. */
+  stop(): Promise<void>;
+  /** Cuts every connection at once. */
+  destroy(): void;
+}
+
+export interface FileInfo {
+  readonly kind: "file" | "directory" | "other";
+  /** Bytes. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly modifiedMs: number;
+}
+
+/** A file without a name that holds what does not fit in memory; closing it frees its space. */
+export interface TemporaryFile {
+  append(bytes: Uint8Array): Promise<void>;
+  /** Up to `length` bytes from `offset`; fewer only at the end of what was appended. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close(): void;
+}
+
+/** Look-ups are synchronous: from the page cache they take some microseconds, a thread more. */
+export interface Files {
+  /** Follows links; undefined when there is nothing, or nothing that we may see. */
+  stat(path: string): FileInfo | undefined;
+  /** The path without links and dots; undefined when there is nothing there. */
+  realPath(path: string): string | undefined;
+  /** @throws with the operating system's reason */
+  readText(path: string): Promise<string>;
+  /** A response body of bytes `start` to `end` (exclusive), sent the runtime's fastest way. */
+  body(path: string, start: number, end: number): Promise<BodyInit>;
+  /** In the system's folder for temporary files; no other process can open it. */
+  temporary(): Promise<TemporaryFile>;
+  /** A stream that appends lines to a file, for logs. */
+  appendStream(path: string): Promise<TextSink>;
+}
+
+/** Where text goes; writes are batched by who calls. */
+export interface TextSink {
+  write(text: string): void;
+  /** Resolves when all text is with the operating system. */
+  flush(): Promise<void>;
+}
+
+/** A running timer. */
+export type TimerId = { readonly brand: "timer" } | number;
+
+/** Time; a test hands in one that it moves by hand. */
+export interface Clock {
+  /** Milliseconds that never go back; their zero means nothing. */
+  nowMs(): number;
+  /** Milliseconds since 1970. */
+  wallMs(): number;
+  /** Calls once after `delayMs`. */
+  setTimer(callback: () => void, delayMs: number): TimerId;
+  clearTimer(id: TimerId): void;
+}
+
+export type Signal = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT";
+
+/** Our own process. */
+export interface Process {
+  /** Arguments behind the program's name. */
+  readonly args: readonly string[];
+  readonly pid: number;
+  readonly cpuCount: number;
+  env(name: string): string | undefined;
+  cwd(): string;
+  exit(code: number): never;
+  onSignal(signal: Signal, callback: () => void): void;
+  readonly stdout: TextSink & { readonly isTerminal: boolean };
+  readonly stderr: TextSink & { readonly isTerminal: boolean };
+  /** Writes bytes to standard output and waits until they are taken. */
+  writeStdout(bytes: Uint8Array): Promise<void>;
+  readonly stdin: ReadableStream<Uint8Array>;
+}
+
+/** Why a connection could not be made; "full" means alive but without room (EAGAIN). */
+export type ConnectFailure = "refused" | "full" | "unreachable" | "aborted";
+
+/** A connection that could not be made. */
+export class ConnectError extends Error {
+  override readonly name = "ConnectError";
+  readonly failure: ConnectFailure;
+
+  constructor(failure: ConnectFailure, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.failure = failure;
+  }
+}
+
+/** A listener that could not be opened: port in use, no such folder, no permission. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
+/** What a runtime gives; see the head of this file. */
+export interface Runtime {
+  readonly name: "bun" | "deno" | "memory";
+  readonly version: string;
+  /** Such as `linux-x64`. */
+  readonly platform: string;
+  /** @throws {ConnectError} also when `signal` fires before the connection stands */
+  connect(address: Address, options?: { signal?: AbortSignal }): Promise<ByteConnection>;
+  /** @throws {ListenError} */
+  listen(
+    address: Address,
+    onConnection: (connection: ByteConnection) => void,
+  ): Promise<ByteListener>;
+  /** @throws {ListenError} */
+  serveHttp(options: HttpServeOptions): Promise<HttpListener>;
+  readonly clock: Clock;
+  readonly files: Files;
+  readonly process: Process;
+}

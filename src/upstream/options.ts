@@ -1,0 +1,89 @@
+/**
+ * What an upstream can be told: the configuration's `upstreams.NAME`, read and with every default
+ * filled in. Times are milliseconds, sizes are bytes; 0 means "no limit" where it says so.
+ */
+import type { Address } from "../runtime/address.ts";
+
+/** Whether requests share a connection; `auto` asks the application once. */
+export type MultiplexMode = "auto" | "on" | "off";
+
+export type BalanceMode = "round_robin" | "least_requests" | "hash";
+
+export interface ServerOptions {
+  readonly address: Address;
+  readonly weight: number;
+  /** Only used while no other server is up. */
+  readonly backup: boolean;
+}
+
+export interface ConnectionOptions {
+  /** Most connections to each server. */
+  readonly max: number;
+  /** Most requests at once on a connection that multiplexes. */
+  readonly streamsMax: number;
+  /** How long a connection without requests stays open; `undefined` picks by multiplexing. */
+  readonly idleTimeoutMs: number | undefined;
+  /** Requests after which a connection is closed; 0: no limit. */
+  readonly requestsMax: number;
+  /** False: a connection for each request, without KEEP_CONN. */
+  readonly reuse: boolean;
+}
+
+export interface TimeoutOptions {
+  readonly connectMs: number;
+  readonly firstByteMs: number;
+  /** Between two reads once the answer has begun. */
+  readonly idleMs: number;
+  /** The whole exchange; 0: no limit. */
+  readonly totalMs: number;
+  /** Wait for END_REQUEST after ABORT_REQUEST. */
+  readonly abortMs: number;
+}
+
+export interface UpstreamLimits {
+  /** Most bytes of the application's CGI header block. */
+  readonly responseHeaderMax: number;
+  /** Most bytes of one answer held in memory for a slow client. */
+  readonly responseBufferMax: number;
+  /** Most bytes of one answer held in a temporary file for a slow client; 0: none. */
+  readonly spillMax: number;
+}
+
+export interface UpstreamOptions {
+  readonly name: string;
+  readonly servers: readonly ServerOptions[];
+  readonly multiplex: MultiplexMode;
+  readonly balance: BalanceMode;
+  readonly connections: ConnectionOptions;
+  readonly queue: { readonly lengthMax: number; readonly timeoutMs: number };
+  readonly timeouts: TimeoutOptions;
+  readonly retry: {
+    readonly attemptsMax: number;
+    readonly methods: readonly string[];
+    readonly delayMs: number;
+  };
+  readonly limits: UpstreamLimits;
+}
+
+/** `idle_timeout` where none is configured: shorter where an idle connection pins a worker. */
+export const IDLE_TIMEOUT_MULTIPLEXED_MS = 60_000;
+export const IDLE_TIMEOUT_SINGLE_MS = 5_000;
+
+const MIB = 1024 * 1024;
+
+/** Every default but the name and the servers. */
+export const UPSTREAM_DEFAULTS: Omit<UpstreamOptions, "name" | "servers"> = {
+  multiplex: "auto",
+  balance: "least_requests",
+  connections: {
+    max: 8,
+    streamsMax: 1024,
+    idleTimeoutMs: undefined,
+    requestsMax: 0,
+    reuse: true,
+  },
+  queue: { lengthMax: 1024, timeoutMs: 30_000 },
+  timeouts: { connectMs: 3_000, firstByteMs: 60_000, idleMs: 60_000, totalMs: 0, abortMs: 5_000 },
+  retry: { attemptsMax: 2, methods: ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"], delayMs: 250 },
+  limits: { responseHeaderMax: 64 * 1024, responseBufferMax: 256 * 1024, spillMax: 1024 * MIB },
+};
