@@ -31,7 +31,11 @@ export function appendNameValue(
   );
 }
 
-/** Appends the pair with a value whose characters each stand for one byte, as HTTP headers do. */
+/**
+ * Appends the pair with a value whose characters each stand for one byte, as HTTP headers do.
+ *
+ * @throws {RangeError} when a character of the value is above U+00FF; nothing is appended then
+ */
 export function appendNameValueLatin1(buffer: ByteBuffer, name: string, value: string): void {
   if (appendShortAscii(buffer, name, value)) return;
   appendBytes(buffer, utf8(name), latin1(value));
@@ -151,9 +155,8 @@ export class NameValueDecoder {
       pairs.push(readPair(bytes, offset));
       offset = end;
     }
-    const remaining = bytes.slice(offset);
-    this.#rest.clear();
-    this.#rest.append(remaining);
+    // Moves less than one piece, and nothing while a pair grows: the cost stays linear.
+    if (offset > 0) this.#rest.discard(offset);
     return pairs;
   }
 

@@ -6,8 +6,10 @@
  *
  * It does not know what a type means, nor which side of the connection we are on.
  */
-import { HEADER_LENGTH } from "./constants.ts";
+import { HEADER_LENGTH, VERSION } from "./constants.ts";
 import { readHeader, type RecordHeader } from "./header.ts";
+
+const EMPTY = new Uint8Array(0);
 
 /** One record without its padding. `content` may be a view of the bytes that were pushed. */
 export interface FastCgiRecord {
@@ -18,13 +20,13 @@ export interface FastCgiRecord {
 
 /** Takes bytes with {@link push}, gives records with {@link next}. */
 export class RecordDecoder {
-  #piece: Uint8Array = new Uint8Array(0);
+  #piece: Uint8Array = EMPTY;
   #offset = 0;
   /** The record that straddles pieces: first its header bytes, then its content, then padding. */
   readonly #headerBytes = new Uint8Array(HEADER_LENGTH);
   #headerLength = 0;
   #header: RecordHeader | undefined;
-  #content: Uint8Array = this.#piece;
+  #content: Uint8Array = EMPTY;
   #contentLength = 0;
   #paddingLength = 0;
 
@@ -48,7 +50,13 @@ export class RecordDecoder {
    * @throws {ProtocolError} `bad_version` when the bytes are not FastCGI 1.0
    */
   next(): FastCgiRecord | undefined {
-    return this.#headerLength === 0 ? this.#nextInPiece() : this.#nextStraddling();
+    const record = this.#headerLength === 0 ? this.#nextInPiece() : this.#nextStraddling();
+    if (record === undefined) {
+      // All of the piece is read: an idle connection must not hold on to what it received last.
+      this.#piece = EMPTY;
+      this.#offset = 0;
+    }
+    return record;
   }
 
   #nextInPiece(): FastCgiRecord | undefined {
@@ -72,7 +80,7 @@ export class RecordDecoder {
       this.#headerLength += this.#moveInto(this.#headerBytes, this.#headerLength);
       // The first byte tells whether this is FastCGI at all: do not wait for seven more.
       if (this.#headerLength < HEADER_LENGTH) {
-        if (this.#headerBytes[0] !== 1) readHeader(this.#headerBytes, 0);
+        if (this.#headerBytes[0] !== VERSION) readHeader(this.#headerBytes, 0);
         return undefined;
       }
       this.#header = readHeader(this.#headerBytes, 0);
@@ -93,6 +101,7 @@ export class RecordDecoder {
     };
     this.#header = undefined;
     this.#headerLength = 0;
+    this.#content = EMPTY;
     return record;
   }
 

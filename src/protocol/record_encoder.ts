@@ -13,8 +13,12 @@ import {
   HEADER_LENGTH,
   NULL_REQUEST_ID,
   RecordType,
+  REQUEST_ID_MAX,
 } from "./constants.ts";
 import { paddingFor, writeHeader } from "./header.ts";
+
+const RECORD_TYPE_MAX = 255;
+const NO_CONTENT = new Uint8Array(0);
 
 /** Appends records to a growing buffer; {@link take} hands the bytes on. */
 export class RecordEncoder {
@@ -37,13 +41,16 @@ export class RecordEncoder {
   /**
    * One record as it is.
    *
-   * @throws {RangeError} when the content is longer than a record can say (65,535 bytes)
+   * @throws {RangeError} when the content is longer than a record can say (65,535 bytes), or the
+   * type or the request id is out of range; nothing is appended then
    */
   record(type: number, requestId: number, content: Uint8Array): void {
     const contentLength = content.length;
     if (contentLength > CONTENT_LENGTH_MAX) {
       throw new RangeError(`Cannot encode a record of ${contentLength} bytes: 65535 is the most`);
     }
+    requireRange("type", type, RECORD_TYPE_MAX);
+    requireRange("request id", requestId, REQUEST_ID_MAX);
     const padding = paddingFor(contentLength);
     const offset = this.#out.grow(HEADER_LENGTH + contentLength + padding);
     const bytes = this.#out.bytes;
@@ -63,8 +70,7 @@ export class RecordEncoder {
 
   /** The empty record that ends a stream (section 3.3). */
   streamEnd(type: number, requestId: number): void {
-    const offset = this.#out.grow(HEADER_LENGTH);
-    writeHeader(this.#out.bytes, offset, type, requestId, 0, 0);
+    this.record(type, requestId, NO_CONTENT);
   }
 
   beginRequest(requestId: number, role: number, keepConnection: boolean): void {
@@ -81,5 +87,11 @@ export class RecordEncoder {
 
   unknownType(type: number): void {
     this.record(RecordType.UNKNOWN_TYPE, NULL_REQUEST_ID, encodeUnknownType(type));
+  }
+}
+
+function requireRange(what: string, value: number, max: number): void {
+  if (!(value >= 0 && value <= max)) {
+    throw new RangeError(`Cannot encode a record: ${what} "${value}" is not between 0 and ${max}`);
   }
 }

@@ -1,0 +1,200 @@
+/**
+ * The head of a CGI answer (RFC 3875 section 6): header lines ended by LF or CRLF, then an empty
+ * line, then the body. {@link CgiResponseParser} takes STDOUT in any pieces, holds at most the
+ * head's limit, and works on bytes: the text of a name or value is made once.
+ *
+ * A field that could be read in two ways is refused, not mended: a repeated or non-numeric
+ * Content-Length, a repeated Status, a control byte, a continued line. Blocks of interim answers
+ * (Status 1xx) are taken out. It does not know HTTP's hop-by-hop rules.
+ */
+import { ByteBuffer, fromLatin1 } from "./byte_buffer.ts";
+import { ProtocolError } from "./errors.ts";
+
+const LF = 0x0a;
+const CR = 0x0d;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const TAB = 0x09;
+const DEL = 0x7f;
+
+/** A complete head. */
+export interface CgiHead {
+  /** 200 where the application said nothing, 302 with a Location alone (section 6.2.3). */
+  readonly status: number;
+  /** In the order of the application, names as it wrote them; without `Status`. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** The declared length of the body in bytes. */
+  readonly contentLength: number | undefined;
+}
+
+/** What {@link CgiResponseParser.push} gives once the head is complete. */
+export interface CgiResponseStart {
+  readonly head: CgiHead;
+  /** The first bytes of the body, those of the last piece behind the head; may be empty. */
+  readonly rest: Uint8Array;
+}
+
+/** Takes STDOUT until the head is complete. */
+export class CgiResponseParser {
+  readonly #lengthMax: number;
+  #gathered: ByteBuffer | undefined;
+
+  /** @param lengthMax most bytes of the head */
+  constructor(lengthMax: number) {
+    this.#lengthMax = lengthMax;
+  }
+
+  /**
+   * Adds a piece; undefined while the head goes on.
+   *
+   * @throws {ProtocolError} `bad_cgi_header`, `cgi_header_too_large`
+   */
+  push(piece: Uint8Array): CgiResponseStart | undefined {
+    let bytes = piece;
+    let scanFrom = 0;
+    if (this.#gathered !== undefined) {
+      // The empty line may straddle pieces: look again at the last bytes.
+      scanFrom = Math.max(0, this.#gathered.length - 3);
+      this.#gathered.append(piece);
+      bytes = this.#gathered.view();
+    }
+    let start = 0;
+    for (;;) {
+      const end = headEnd(bytes, Math.max(scanFrom, start), start);
+      if (end === undefined) break;
+      if (end - start > this.#lengthMax) this.#tooLarge();
+      const head = parseHead(bytes, start, end);
+      if (head.status >= 200) return { head, rest: bytes.slice(end) };
+      start = end;
+    }
+    if (bytes.length - start > this.#lengthMax) this.#tooLarge();
+    this.#keep(bytes, start);
+    return undefined;
+  }
+
+  /** Whether any byte has come. */
+  get hasBegun(): boolean {
+    return this.#gathered !== undefined && this.#gathered.length > 0;
+  }
+
+  #keep(bytes: Uint8Array, start: number): void {
+    if (this.#gathered !== undefined && start === 0) return;
+    const remaining = bytes.slice(start);
+    this.#gathered ??= new ByteBuffer(Math.max(512, remaining.length));
+    this.#gathered.clear();
+    this.#gathered.append(remaining);
+  }
+
+  #tooLarge(): never {
+    throw new ProtocolError(
+      "cgi_header_too_large",
+      `Cannot take the answer: its head is longer than ${this.#lengthMax} bytes`,
+      { scope: "request" },
+    );
+  }
+}
+
+/** Offset behind the empty line; a head that begins at `start` may consist of nothing else. */
+function headEnd(bytes: Uint8Array, scanFrom: number, start: number): number | undefined {
+  for (let at = bytes.indexOf(LF, scanFrom); at !== -1; at = bytes.indexOf(LF, at + 1)) {
+    const lineEnd = bytes[at - 1] === CR ? at - 1 : at;
+    if (lineEnd === start || (lineEnd > start && bytes[lineEnd - 1] === LF)) return at + 1;
+  }
+  return undefined;
+}
+
+function parseHead(bytes: Uint8Array, start: number, end: number): CgiHead {
+  const headers: [string, string][] = [];
+  let status: number | undefined;
+  let contentLength: number | undefined;
+  let hasLocation = false;
+  for (let lineStart = start; lineStart < end;) {
+    const lineFeed = bytes.indexOf(LF, lineStart);
+    const lineEnd = bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
+    if (lineEnd <= lineStart) break;
+    const [name, value] = parseLine(bytes, lineStart, lineEnd);
+    switch (
+      name.length === 6 || name.length === 8 || name.length === 14 ? name.toLowerCase() : ""
+    ) {
+      case "status":
+        if (status !== undefined) bad('"Status" is there twice');
+        status = parseStatus(value);
+        break;
+      case "content-length":
+        if (contentLength !== undefined) bad('"Content-Length" is there twice');
+        contentLength = parseContentLength(value);
+        headers.push([name, value]);
+        break;
+      case "location":
+        hasLocation = true;
+        headers.push([name, value]);
+        break;
+      default:
+        headers.push([name, value]);
+    }
+    lineStart = lineFeed + 1;
+  }
+  if (status === undefined && headers.length === 0) bad("it has no header line");
+  return { status: status ?? (hasLocation ? 302 : 200), headers, contentLength };
+}
+
+function parseLine(bytes: Uint8Array, start: number, end: number): [name: string, value: string] {
+  let colon = start;
+  while (colon < end && bytes[colon] !== COLON) {
+    if (!isTokenByte(bytes[colon]!)) badLine(bytes, start, end, "the name has a bad byte");
+    colon++;
+  }
+  if (colon === end) badLine(bytes, start, end, "it has no colon");
+  if (colon === start) badLine(bytes, start, end, "its name is empty");
+  let valueStart = colon + 1;
+  let valueEnd = end;
+  while (valueStart < valueEnd && isBlank(bytes[valueStart]!)) valueStart++;
+  while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1]!)) valueEnd--;
+  for (let index = valueStart; index < valueEnd; index++) {
+    const byte = bytes[index]!;
+    if ((byte < SPACE && byte !== TAB) || byte === DEL) {
+      badLine(bytes, start, end, "the value has a control byte");
+    }
+  }
+  return [
+    fromLatin1(bytes.subarray(start, colon)),
+    fromLatin1(bytes.subarray(valueStart, valueEnd)),
+  ];
+}
+
+function isBlank(byte: number): boolean {
+  return byte === SPACE || byte === TAB;
+}
+
+/** Whether the byte may stand in a field name (RFC 9110 section 5.6.2). */
+function isTokenByte(byte: number): boolean {
+  return TOKEN_BYTES[byte] === 1;
+}
+
+const TOKEN_BYTES = new Uint8Array(256);
+for (const character of "!#$%&'*+-.^_`|~") TOKEN_BYTES[character.charCodeAt(0)] = 1;
+for (let byte = 0x30; byte <= 0x39; byte++) TOKEN_BYTES[byte] = 1;
+for (let byte = 0x41; byte <= 0x5a; byte++) TOKEN_BYTES[byte] = TOKEN_BYTES[byte + 0x20] = 1;
+
+function parseStatus(value: string): number {
+  const match = /^([1-9]\d\d)(?:[ \t]|$)/.exec(value);
+  if (match === null) bad(`status "${value.slice(0, 40)}" is not a number of three digits`);
+  return Number(match[1]);
+}
+
+function parseContentLength(value: string): number {
+  const length = /^\d{1,15}$/.test(value) ? Number(value) : NaN;
+  if (Number.isNaN(length)) bad(`Content-Length "${value.slice(0, 40)}" is not a number`);
+  return length;
+}
+
+function badLine(bytes: Uint8Array, start: number, end: number, what: string): never {
+  const shown = fromLatin1(bytes.subarray(start, Math.min(end, start + 60)));
+  bad(`line ${JSON.stringify(shown)} is no header: ${what}`);
+}
+
+function bad(what: string): never {
+  throw new ProtocolError("bad_cgi_header", `Cannot read the head of the answer: ${what}`, {
+    scope: "request",
+  });
+}

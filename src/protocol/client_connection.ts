@@ -1,0 +1,273 @@
+/**
+ * One connection as the side that sends requests sees it: a multiplexer without I/O. Methods append
+ * records to an out buffer; {@link ClientConnection.receive} turns bytes into events of requests.
+ *
+ * Invariants:
+ * - An id is free again only after its END_REQUEST, or when the connection is over.
+ * - An event of a request is only ever given for an id that is in use; a record for an id that has
+ *   ended is counted and dropped, one for an id that was never given out breaks the connection.
+ * - After an abort a request has no events but its end.
+ *
+ * It does not know sockets, time, or what STDOUT means.
+ */
+import { decodeEndRequest, decodeUnknownType } from "./body.ts";
+import { ClientRequestState } from "./client_request_state.ts";
+import { NULL_REQUEST_ID, RecordType, recordTypeName, type Role } from "./constants.ts";
+import { ProtocolError } from "./errors.ts";
+import { decodeNameValues, encodeNameValues } from "./name_value.ts";
+import { type FastCgiRecord, RecordDecoder } from "./record_decoder.ts";
+import { RecordEncoder } from "./record_encoder.ts";
+import { RequestIds } from "./request_ids.ts";
+
+/** What the application did. Bytes may be views of those that were received. */
+export type ClientEvent =
+  | { readonly kind: "stdout"; readonly requestId: number; readonly bytes: Uint8Array }
+  | { readonly kind: "stdout_end"; readonly requestId: number }
+  | { readonly kind: "stderr"; readonly requestId: number; readonly bytes: Uint8Array }
+  | {
+    readonly kind: "end";
+    readonly requestId: number;
+    readonly appStatus: number;
+    readonly protocolStatus: number;
+  }
+  /** The request broke a rule; it should be aborted. Its id stays in use until its end. */
+  | { readonly kind: "fault"; readonly requestId: number; readonly error: ProtocolError }
+  /**
+   * The connection is over before the request's END_REQUEST; `finished` says that STDOUT had ended
+   * properly before, which some applications think is enough.
+   */
+  | { readonly kind: "lost"; readonly requestId: number; readonly finished: boolean }
+  | { readonly kind: "values"; readonly values: ReadonlyMap<string, string> }
+  | { readonly kind: "unknown_type"; readonly type: number }
+  /** The connection cannot go on: these bytes are not FastCGI. `lost` events follow. */
+  | { readonly kind: "broken"; readonly error: ProtocolError };
+
+/** What a request begins with. */
+export interface ClientRequestStart {
+  readonly role: Role;
+  readonly keepConnection: boolean;
+  /** Encoded name-value pairs, the whole PARAMS stream. */
+  readonly params: Uint8Array;
+}
+
+/** The multiplexer; see the head of this file. */
+export class ClientConnection {
+  readonly #ids: RequestIds;
+  readonly #requests = new Map<number, ClientRequestState>();
+  readonly #encoder = new RecordEncoder();
+  readonly #decoder = new RecordDecoder();
+  #over = false;
+  #strayRecords = 0;
+
+  /** @param streamsMax most requests at once; 65,535 is the protocol's own limit */
+  constructor(streamsMax: number) {
+    this.#ids = new RequestIds(streamsMax);
+  }
+
+  /** Requests whose ids are in use, the aborted ones among them. */
+  get inUse(): number {
+    return this.#ids.inUse;
+  }
+
+  get hasFreeId(): boolean {
+    return !this.#over && this.#ids.inUse < this.#ids.count;
+  }
+
+  /** Records that came for a request which had already ended. */
+  get strayRecords(): number {
+    return this.#strayRecords;
+  }
+
+  /** Bytes that wait to be sent. */
+  get outputLength(): number {
+    return this.#encoder.length;
+  }
+
+  /** All bytes to send now; hand them back with {@link recycleOutput} after the write. */
+  takeOutput(): Uint8Array<ArrayBuffer> {
+    return this.#encoder.take();
+  }
+
+  recycleOutput(taken: Uint8Array<ArrayBuffer>): void {
+    this.#encoder.recycle(taken);
+  }
+
+  /**
+   * BEGIN_REQUEST and all of PARAMS (sections 5.1, 5.2).
+   *
+   * @returns the id under which its events come
+   * @throws {ProtocolError} `no_free_id`
+   */
+  begin(start: ClientRequestStart): number {
+    const id = this.#over ? undefined : this.#ids.take();
+    if (id === undefined) {
+      throw new ProtocolError("no_free_id", "Cannot begin a request: no id is free", {
+        fault: "local",
+        scope: "request",
+      });
+    }
+    this.#requests.set(id, new ClientRequestState(id, start.role));
+    this.#encoder.beginRequest(id, start.role, start.keepConnection);
+    this.#encoder.stream(RecordType.PARAMS, id, start.params);
+    this.#encoder.streamEnd(RecordType.PARAMS, id);
+    return id;
+  }
+
+  /** Whether the request has not ended yet. */
+  isInUse(id: number): boolean {
+    return this.#requests.has(id);
+  }
+
+  /** Whether STDIN of the request can still be sent: it has neither ended nor been aborted. */
+  takesStdin(id: number): boolean {
+    return this.#requests.get(id)?.sending === "sending";
+  }
+
+  sendStdin(id: number, bytes: Uint8Array): void {
+    this.#inUse(id).send("stdin");
+    this.#encoder.stream(RecordType.STDIN, id, bytes);
+  }
+
+  endStdin(id: number): void {
+    this.#inUse(id).send("stdin_end");
+    this.#encoder.streamEnd(RecordType.STDIN, id);
+  }
+
+  /** The second stream of a filter (section 6.4). */
+  sendData(id: number, bytes: Uint8Array): void {
+    this.#inUse(id).send("data");
+    this.#encoder.stream(RecordType.DATA, id, bytes);
+  }
+
+  endData(id: number): void {
+    this.#inUse(id).send("data_end");
+    this.#encoder.streamEnd(RecordType.DATA, id);
+  }
+
+  /** ABORT_REQUEST (section 5.4). The id stays in use until the application ends the request. */
+  abort(id: number): void {
+    this.#inUse(id).send("abort");
+    this.#encoder.abortRequest(id);
+  }
+
+  /** GET_VALUES (section 4.1). */
+  getValues(names: readonly string[]): void {
+    const content = encodeNameValues(names.map((name) => [name, ""]));
+    this.#encoder.record(RecordType.GET_VALUES, NULL_REQUEST_ID, content);
+  }
+
+  /** What the bytes say, in order. After a `broken` event further bytes say nothing. */
+  receive(bytes: Uint8Array): ClientEvent[] {
+    const events: ClientEvent[] = [];
+    if (this.#over) return events;
+    try {
+      this.#decoder.push(bytes);
+      for (let record = this.#decoder.next(); record; record = this.#decoder.next()) {
+        this.#take(record, events);
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      events.push({ kind: "broken", error });
+      this.#loseAll(events);
+    }
+    return events;
+  }
+
+  /** The application has closed the connection, or it broke. */
+  receiveEnd(): ClientEvent[] {
+    const events: ClientEvent[] = [];
+    if (!this.#over) this.#loseAll(events);
+    return events;
+  }
+
+  #take(record: FastCgiRecord, events: ClientEvent[]): void {
+    if (record.requestId === NULL_REQUEST_ID) {
+      this.#takeManagement(record, events);
+      return;
+    }
+    const request = this.#requests.get(record.requestId);
+    if (request === undefined) {
+      this.#takeStray(record);
+      return;
+    }
+    if (record.type === RecordType.END_REQUEST) {
+      this.#end(request, record, events);
+    } else if (request.sending !== "aborting") {
+      takeStream(request, record, events);
+    }
+  }
+
+  #takeManagement(record: FastCgiRecord, events: ClientEvent[]): void {
+    if (record.type === RecordType.GET_VALUES_RESULT) {
+      events.push({ kind: "values", values: new Map(decodeNameValues(record.content)) });
+    } else if (record.type === RecordType.UNKNOWN_TYPE) {
+      events.push({ kind: "unknown_type", type: decodeUnknownType(record.content) });
+    } else {
+      throw new ProtocolError(
+        "bad_record",
+        `Cannot take ${recordTypeName(record.type)} with request id 0`,
+      );
+    }
+  }
+
+  #takeStray(record: FastCgiRecord): void {
+    if (!this.#ids.wasGiven(record.requestId)) {
+      throw new ProtocolError(
+        "bad_request_id",
+        `Cannot take ${recordTypeName(record.type)} for request ${record.requestId}: ` +
+          "it was never begun",
+      );
+    }
+    this.#strayRecords++;
+  }
+
+  #end(request: ClientRequestState, record: FastCgiRecord, events: ClientEvent[]): void {
+    const { appStatus, protocolStatus } = decodeEndRequest(record.content);
+    this.#requests.delete(request.id);
+    this.#ids.release(request.id);
+    events.push({ kind: "end", requestId: request.id, appStatus, protocolStatus });
+  }
+
+  #loseAll(events: ClientEvent[]): void {
+    this.#over = true;
+    for (const { id, receiving } of this.#requests.values()) {
+      events.push({ kind: "lost", requestId: id, finished: receiving === "finished" });
+      this.#ids.release(id);
+    }
+    this.#requests.clear();
+  }
+
+  #inUse(id: number): ClientRequestState {
+    const request = this.#requests.get(id);
+    if (request === undefined) throw new RangeError(`Cannot use request ${id}: it has ended`);
+    return request;
+  }
+}
+
+/** A record of a request that is neither over nor aborted. */
+function takeStream(
+  request: ClientRequestState,
+  { type, content }: FastCgiRecord,
+  events: ClientEvent[],
+): void {
+  const requestId = request.id;
+  if (type === RecordType.STDERR) {
+    if (content.length > 0) events.push({ kind: "stderr", requestId, bytes: content });
+    return;
+  }
+  if (type !== RecordType.STDOUT) {
+    throw new ProtocolError(
+      "bad_record",
+      `Cannot take ${recordTypeName(type)} from an application`,
+    );
+  }
+  try {
+    request.receive(content.length > 0 ? "stdout" : "stdout_end");
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    events.push({ kind: "fault", requestId, error });
+    return;
+  }
+  if (content.length > 0) events.push({ kind: "stdout", requestId, bytes: content });
+  else events.push({ kind: "stdout_end", requestId });
+}

@@ -1,0 +1,130 @@
+/**
+ * The PARAMS stream of one request as the application side reads it. The bytes are turned into one
+ * text in which every character stands for one byte, so names and values are cheap slices of it,
+ * nothing is decoded that nobody asks for, and the received memory is not held on to.
+ *
+ * It does not know what a parameter means.
+ */
+import { fromLatin1, latin1 } from "./byte_buffer.ts";
+import { ProtocolError } from "./errors.ts";
+
+const LENGTH_LONG = 0x80;
+const asciiDecoder = new TextDecoder();
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The parameters of a request in the order in which they came. */
+export class Parameters {
+  readonly #text: string;
+  readonly #isAscii: boolean;
+  /** For pair `i`, at `3 * i`: where its name begins, where its value begins, where that ends. */
+  readonly #offsets: readonly number[];
+
+  private constructor(text: string, isAscii: boolean, offsets: readonly number[]) {
+    this.#text = text;
+    this.#isAscii = isAscii;
+    this.#offsets = offsets;
+  }
+
+  /**
+   * Reads a complete run of pairs (section 3.4).
+   *
+   * @throws {ProtocolError} of scope request: `bad_name_value` when the run ends within a pair,
+   * `params_too_large` when it has more than `pairsMax`
+   */
+  static decode(bytes: Uint8Array, pairsMax: number): Parameters {
+    const offsets: number[] = [];
+    let offset = 0;
+    while (offset < bytes.length) {
+      const valueLengthOffset = offset + lengthOfLength(bytes, offset);
+      const nameStart = valueLengthOffset + lengthOfLength(bytes, valueLengthOffset);
+      const valueStart = nameStart + readLength(bytes, offset);
+      const valueEnd = valueStart + readLength(bytes, valueLengthOffset);
+      // A length that is itself cut off reads as NaN, and so fails this comparison too.
+      if (!(valueEnd <= bytes.length)) throw unfinished(bytes.length - offset);
+      if (offsets.length === pairsMax * 3) throw tooMany(pairsMax);
+      offsets.push(nameStart, valueStart, valueEnd);
+      offset = valueEnd;
+    }
+    const isAscii = hasOnlyAscii(bytes);
+    return new Parameters(
+      isAscii ? asciiDecoder.decode(bytes) : fromLatin1(bytes),
+      isAscii,
+      offsets,
+    );
+  }
+
+  /** How many pairs there are. */
+  get count(): number {
+    return this.#offsets.length / 3;
+  }
+
+  name(index: number): string {
+    return this.#text.slice(this.#offsets[3 * index]!, this.#offsets[3 * index + 1]!);
+  }
+
+  /** The value with one character for each byte, as Fetch wants header values. */
+  valueLatin1(index: number): string {
+    return this.#text.slice(this.#offsets[3 * index + 1]!, this.#offsets[3 * index + 2]!);
+  }
+
+  /** The value as text: UTF-8, or where it is not that, one character for each byte. */
+  value(index: number): string {
+    return this.#decoded(this.valueLatin1(index));
+  }
+
+  /** All of them; of those with the same name the last. */
+  toMap(): Map<string, string> {
+    const map = new Map<string, string>();
+    for (let index = 0; index < this.count; index++) {
+      map.set(this.#decoded(this.name(index)), this.value(index));
+    }
+    return map;
+  }
+
+  #decoded(text: string): string {
+    if (this.#isAscii) return text;
+    const bytes = latin1(text);
+    if (hasOnlyAscii(bytes)) return text;
+    try {
+      return utf8Decoder.decode(bytes);
+    } catch {
+      return text;
+    }
+  }
+}
+
+function lengthOfLength(bytes: Uint8Array, offset: number): number {
+  return bytes[offset]! >= LENGTH_LONG ? 4 : 1;
+}
+
+/** NaN when the length itself is not all there. */
+function readLength(bytes: Uint8Array, offset: number): number {
+  const first = bytes[offset];
+  if (first === undefined) return NaN;
+  if (first < LENGTH_LONG) return first;
+  if (offset + 4 > bytes.length) return NaN;
+  return ((first & 0x7f) << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) |
+    bytes[offset + 3]!;
+}
+
+function hasOnlyAscii(bytes: Uint8Array): boolean {
+  let bits = 0;
+  for (let index = 0; index < bytes.length; index++) bits |= bytes[index]!;
+  return bits < 0x80;
+}
+
+function unfinished(length: number): ProtocolError {
+  return new ProtocolError(
+    "bad_name_value",
+    `Cannot read parameters: ${length} bytes of an unfinished pair are left`,
+    { fault: "client", scope: "request" },
+  );
+}
+
+function tooMany(pairsMax: number): ProtocolError {
+  return new ProtocolError(
+    "params_too_large",
+    `Cannot read parameters: there are more than ${pairsMax}`,
+    { fault: "client", scope: "request" },
+  );
+}

@@ -1,0 +1,64 @@
+/**
+ * What a request has been through, and whether it may be tried again.
+ *
+ * A request that the application cannot have seen may always be sent again. One that it may have
+ * seen only when its method is in `retry.methods`; then an application that crashed in the middle
+ * gets it again. In both cases its body must be there to be sent again, and nothing of an answer may
+ * have gone to the client, which is so as long as there is an error to look at here.
+ */
+import type { UpstreamError, UpstreamErrorCode } from "./errors.ts";
+import type { UpstreamOptions } from "./options.ts";
+import type { Server } from "./server.ts";
+
+export interface Attempts {
+  /** Attempts made so far. */
+  count: number;
+  readonly tried: Set<Server>;
+  /** The server of the running attempt. */
+  server: Server | undefined;
+  /** A kept connection was stale: the next attempt wants a new one. */
+  wantsFreshConnection: boolean;
+}
+
+export function noAttempts(): Attempts {
+  return { count: 0, tried: new Set(), server: undefined, wantsFreshConnection: false };
+}
+
+/** After these the same server may do better. */
+const RETRIED: ReadonlySet<UpstreamErrorCode> = new Set([
+  "connect_failed",
+  "connect_timeout",
+  "connection_lost",
+  "overloaded",
+  "cannot_multiplex",
+]);
+
+/** After these only another server can help. */
+const RETRIED_ELSEWHERE: ReadonlySet<UpstreamErrorCode> = new Set(["bad_record"]);
+
+/** With these the application says that it has not looked at the request. */
+const NOT_PROCESSED: ReadonlySet<UpstreamErrorCode> = new Set(["overloaded", "cannot_multiplex"]);
+
+export interface RetryQuestion {
+  readonly error: UpstreamError;
+  readonly attempts: Attempts;
+  readonly method: string;
+  readonly bodyIsThere: boolean;
+  readonly options: UpstreamOptions;
+}
+
+export function mayRetry(
+  { error, attempts, method, bodyIsThere, options }: RetryQuestion,
+): boolean {
+  if (attempts.count > options.retry.attemptsMax || !bodyIsThere) return false;
+  const isElsewhere = attempts.tried.size < options.servers.length;
+  if (!RETRIED.has(error.code) && !(isElsewhere && RETRIED_ELSEWHERE.has(error.code))) return false;
+  return !error.sent || NOT_PROCESSED.has(error.code) || options.retry.methods.includes(method);
+}
+
+/** Whether to wait before the next attempt: when it goes where the last one failed just now. */
+export function shouldWait(error: UpstreamError, attempts: Attempts, serverCount: number): boolean {
+  if (error.code === "cannot_multiplex") return false;
+  const isStale = error.code === "connection_lost" && attempts.wantsFreshConnection;
+  return !isStale && attempts.tried.size >= serverCount;
+}

@@ -1,0 +1,54 @@
+/**
+ * What to say of a connection that could not be made, or that ended with requests on it.
+ */
+import { ProtocolError } from "../protocol/errors.ts";
+import { ConnectError } from "../runtime/runtime.ts";
+import { errorText, UpstreamError } from "./errors.ts";
+
+export interface ConnectionEnd {
+  readonly address: string;
+  /** Whether the connection ever stood. */
+  readonly connected: boolean;
+  readonly timedOut?: boolean;
+  readonly requestsOpen?: number;
+  /** What broke; undefined when the application closed it. */
+  readonly cause: unknown;
+}
+
+export function connectionError(end: ConnectionEnd): UpstreamError {
+  const { address, cause } = end;
+  let error: UpstreamError;
+  if (!end.connected) {
+    error = end.timedOut
+      ? new UpstreamError("connect_timeout", `Cannot connect to ${address} in time`, {
+        phase: "connect",
+        cause,
+      })
+      : new UpstreamError("connect_failed", connectText(address, cause), {
+        phase: "connect",
+        cause,
+      });
+  } else if (cause instanceof ProtocolError) {
+    error = new UpstreamError(
+      "bad_record",
+      `Cannot understand ${address}: ${cause.message} (does it speak FastCGI?)`,
+      { phase: "first_byte", sent: true, cause },
+    );
+  } else {
+    const why = cause === undefined ? "the application closed it" : errorText(cause);
+    error = new UpstreamError("connection_lost", `Lost the connection to ${address}: ${why}`, {
+      phase: "first_byte",
+      sent: true,
+      cause,
+    });
+  }
+  error.server = address;
+  return error;
+}
+
+function connectText(address: string, cause: unknown): string {
+  const text = errorText(cause);
+  return cause instanceof ConnectError && text.includes(address)
+    ? text
+    : `Cannot connect to ${address}: ${text}`;
+}

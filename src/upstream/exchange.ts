@@ -1,0 +1,374 @@
+/**
+ * One attempt to get one answer: from the queue over a connection's stream to a complete answer.
+ *
+ *     queue ──► connect ──► send ──► first_byte ──► body ──► done
+ *       │          │          │          │            │
+ *       └──────────┴──────────┴──────────┴────────────┴──► done, with an UpstreamError
+ *
+ * Until the head is complete, a failure rejects {@link Exchange.answered} and the request may be
+ * tried again; from then on it errors the body, so that the client sees an answer that broke off.
+ * An answer is complete at END_REQUEST with REQUEST_COMPLETE, or at STDOUT's end and a close, and
+ * only when a declared Content-Length matches.
+ */
+import { CgiResponseParser } from "../protocol/cgi_response.ts";
+import { ProtocolStatus } from "../protocol/constants.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import type { Files } from "../runtime/runtime.ts";
+import type { Attempts } from "./attempts.ts";
+import type { StreamHandler, StreamStart, UpstreamConnection } from "./connection.ts";
+import type { DeadlineHolder, Deadlines } from "./deadlines.ts";
+import { type ExchangePhase, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
+import type { UpstreamObserver } from "./observer.ts";
+import type { UpstreamOptions } from "./options.ts";
+import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
+import { ResponseBody } from "./response_body.ts";
+import { StderrLines } from "./stderr_lines.ts";
+
+export interface ExchangeParts {
+  readonly request: UpstreamRequest;
+  readonly start: StreamStart;
+  readonly options: UpstreamOptions;
+  readonly deadlines: Deadlines;
+  readonly files: Files;
+  readonly attempts: Attempts;
+  /** Whether the request could be sent again after this attempt. */
+  readonly repeatable: boolean;
+  readonly observer: UpstreamObserver;
+  /** Called once, when nothing more will happen. */
+  readonly onDone: (exchange: Exchange) => void;
+}
+
+export class Exchange implements StreamHandler, DeadlineHolder {
+  readonly request: UpstreamRequest;
+  /** Resolves when the head is complete; then call {@link takeResponse}. */
+  readonly answered: Promise<void>;
+  readonly startedMs: number;
+  deadlineMs: number;
+
+  readonly #parts: ExchangeParts;
+  readonly #head: CgiResponseParser;
+  readonly #totalDeadlineMs: number;
+  #phase: ExchangePhase = "queue";
+  #connection: UpstreamConnection | undefined;
+  #streamId = 0;
+  #headMs = 0;
+  #wasKept = false;
+  #body: ResponseBody | undefined;
+  #stderr: StderrLines | undefined;
+  #afterDone: (() => void) | undefined;
+  #waitingForClient = false;
+  #sendingBody: boolean;
+  #resolve!: () => void;
+  #reject!: (error: UpstreamError) => void;
+
+  constructor(parts: ExchangeParts) {
+    this.#parts = parts;
+    this.request = parts.request;
+    this.#head = new CgiResponseParser(parts.options.limits.responseHeaderMax);
+    this.#sendingBody = parts.start.stdin !== undefined;
+    this.answered = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const { deadlines, options } = parts;
+    this.startedMs = deadlines.nowMs();
+    this.#totalDeadlineMs = deadlines.after(options.timeouts.totalMs);
+    this.deadlineMs = Infinity;
+    this.#setDeadline(options.queue.timeoutMs);
+    deadlines.add(this);
+    parts.request.signal?.addEventListener("abort", this.#onClientGone);
+  }
+
+  get phase(): ExchangePhase {
+    const isConnected = this.#phase === "connect" && this.#connection!.wasConnected;
+    return isConnected ? "first_byte" : this.#phase;
+  }
+
+  get attempts(): Attempts {
+    return this.#parts.attempts;
+  }
+
+  get server(): string | undefined {
+    return this.#connection?.address;
+  }
+
+  get repeatable(): boolean {
+    return this.#parts.repeatable;
+  }
+
+  get wantsFreshConnection(): boolean {
+    return this.#parts.attempts.wantsFreshConnection;
+  }
+
+  /** Whether it went over a connection that had carried requests before. */
+  get wasKept(): boolean {
+    return this.#wasKept;
+  }
+
+  /** Calls once nothing more will happen; at once when that is so already. */
+  afterDone(callback: () => void): void {
+    if (this.#phase === "done") callback();
+    else this.#afterDone = callback;
+  }
+
+  /** Begins the request on a connection that can take it. */
+  placeOn(connection: UpstreamConnection): void {
+    this.#connection = connection;
+    this.#wasKept = connection.requestsBegun > 0;
+    this.#phase = connection.wasConnected ? "first_byte" : "connect";
+    this.#setDeadline(this.#parts.options.timeouts.firstByteMs);
+    this.#streamId = connection.begin(this.#parts.start, this);
+  }
+
+  /** Ends the exchange; the application is told if it knows of the request. */
+  fail(error: UpstreamError): void {
+    if (this.#phase === "done") return;
+    error.server ??= this.server;
+    const connection = this.#connection;
+    this.#finish();
+    connection?.abort(this.#streamId);
+    if (this.#body === undefined) this.#reject(error);
+    else this.#body.fail(error);
+  }
+
+  /**
+   * The answer. All events of the read that completed its head have been seen by the time a waiter
+   * of {@link answered} gets here, so a short answer is whole, and one that is already known to be
+   * broken can still be refused.
+   *
+   * @throws {UpstreamError}
+   */
+  takeResponse(): UpstreamResponse {
+    const body = this.#body!;
+    if (body.failure !== undefined) throw body.failure;
+    return {
+      head: body.head,
+      body: body.take(),
+      progress: body.progress,
+      source: {
+        server: this.#connection!.address,
+        connection: this.#connection!.number,
+        stream: this.#streamId,
+        headMs: this.#headMs,
+      },
+    };
+  }
+
+  // What the connection tells.
+
+  onStdout(bytes: Uint8Array): void {
+    if (this.#body === undefined) this.#takeHead(bytes);
+    else this.#takeBody(this.#body, bytes);
+    if (this.#phase !== "done") this.#setDeadline(this.#parts.options.timeouts.idleMs);
+  }
+
+  onStdoutEnd(): void {
+    // The end of the request follows, or a close; both are told.
+  }
+
+  onStderr(bytes: Uint8Array): void {
+    this.#stderr ??= new StderrLines((line) => this.#logStderr(line));
+    this.#stderr.push(bytes);
+  }
+
+  onEnd(protocolStatus: number, appStatus: number): void {
+    if (protocolStatus === ProtocolStatus.REQUEST_COMPLETE) this.#complete(appStatus);
+    else this.fail(this.#statusError(protocolStatus));
+  }
+
+  onLost(error: UpstreamError, finished: boolean): void {
+    if (finished && this.#body !== undefined) {
+      this.#complete(0);
+      return;
+    }
+    const { code, phase, sent } = error;
+    const connected = phase !== "connect";
+    this.fail(
+      new UpstreamError(code, error.message, {
+        phase: connected ? this.phase : "connect",
+        sent: connected && sent,
+        cause: error.cause,
+      }),
+    );
+  }
+
+  onBodyProgress(waitingForClient: boolean): void {
+    this.#waitingForClient = waitingForClient;
+    if (this.#phase === "body" || this.#phase === "done") return;
+    this.#setDeadline(this.#parts.options.timeouts.firstByteMs);
+  }
+
+  onBodyFailed(cause: unknown): void {
+    this.fail(
+      new UpstreamError("request_body_failed", "Cannot read the request's body", {
+        phase: "send",
+        fault: "client",
+        sent: true,
+        cause,
+      }),
+    );
+  }
+
+  onDeadline(): void {
+    // While reading stands still for a slow client's sake, the application is not to blame.
+    if (this.#connection?.isPaused && this.#totalDeadlineMs > this.deadlineMs) {
+      this.#setDeadline(this.#parts.options.timeouts.idleMs);
+      return;
+    }
+    this.fail(this.#timeoutError());
+  }
+
+  #takeHead(bytes: Uint8Array): void {
+    let start;
+    try {
+      start = this.#head.push(bytes);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      const code = error.code === "cgi_header_too_large" ? "answer_too_large" : "bad_answer";
+      this.fail(this.#error(code, error.message, { cause: error }));
+      return;
+    }
+    if (start === undefined) return;
+    const { options, files, deadlines, observer } = this.#parts;
+    const connection = this.#connection!;
+    this.#phase = "body";
+    this.#headMs = deadlines.nowMs() - this.startedMs;
+    this.#body = new ResponseBody({
+      head: start.head,
+      withoutBody: this.request.method === "HEAD",
+      limits: options.limits,
+      files,
+      onSpill: (count) => observer.onSpill(count),
+      onFull: () => connection.pauseReading(this.#streamId),
+      onRoom: () => connection.resumeReading(this.#streamId),
+      onCancel: (error) => this.fail(error),
+    });
+    this.#takeBody(this.#body, start.rest);
+    this.#resolve();
+  }
+
+  #takeBody(body: ResponseBody, bytes: Uint8Array): void {
+    if (bytes.length > 0) body.push(bytes);
+    this.#refuseWrongLength(body, false);
+  }
+
+  #refuseWrongLength(body: ResponseBody, atEnd: boolean): boolean {
+    const fault = body.lengthFault(atEnd);
+    if (fault === undefined) return false;
+    this.fail(this.#error("bad_answer", `Cannot pass on the answer of ${this.server}: ${fault}`));
+    return true;
+  }
+
+  #complete(appStatus: number): void {
+    if (this.#body === undefined) {
+      const what = this.#head.hasBegun ? "the head of its answer is unfinished" : "it said nothing";
+      this.fail(
+        this.#error(
+          "bad_answer",
+          `Cannot use the answer of ${this.server}: ${what}` +
+            (appStatus === 0 ? "" : ` (application status ${appStatus})`),
+        ),
+      );
+      return;
+    }
+    if (this.#refuseWrongLength(this.#body, true)) return;
+    this.#finish();
+    this.#body.end();
+  }
+
+  /** After this nothing more happens to the application's side of the exchange. */
+  #finish(): void {
+    this.#phase = "done";
+    this.#parts.deadlines.remove(this);
+    this.request.signal?.removeEventListener("abort", this.#onClientGone);
+    this.#stderr?.end();
+    this.#parts.onDone(this);
+    this.#afterDone?.();
+  }
+
+  #logStderr(line: string): void {
+    this.#parts.observer.onStderrLine(line, {
+      requestId: this.request.id,
+      upstream: this.#parts.options.name,
+      server: this.server,
+      connection: this.#connection?.number,
+      stream: this.#streamId,
+    });
+  }
+
+  readonly #onClientGone = (): void => {
+    this.fail(
+      new UpstreamError("client_gone", "The client left before its answer was complete", {
+        phase: this.phase,
+        fault: "client",
+        sent: this.#connection !== undefined,
+      }),
+    );
+  };
+
+  #setDeadline(delayMs: number): void {
+    const deadlineMs = this.#parts.deadlines.after(delayMs);
+    this.deadlineMs = deadlineMs < this.#totalDeadlineMs ? deadlineMs : this.#totalDeadlineMs;
+  }
+
+  #timeoutError(): UpstreamError {
+    const server = this.server ?? `upstream "${this.#parts.options.name}"`;
+    const { timeouts, queue } = this.#parts.options;
+    if (this.deadlineMs === this.#totalDeadlineMs) {
+      return this.#error("total_timeout", `Not done with ${server} within ${timeouts.totalMs} ms`);
+    }
+    switch (this.#phase) {
+      case "queue":
+        return this.#error("queue_timeout", `No room at ${server} within ${queue.timeoutMs} ms`);
+      case "body":
+        return this.#error("idle_timeout", `Nothing more from ${server} for ${timeouts.idleMs} ms`);
+      default:
+        return this.#headTimeoutError(server);
+    }
+  }
+
+  #headTimeoutError(server: string): UpstreamError {
+    const { firstByteMs } = this.#parts.options.timeouts;
+    if (this.#sendingBody && this.#waitingForClient) {
+      return this.#error(
+        "request_body_timeout",
+        `Nothing more of the request's body from the client for ${firstByteMs} ms`,
+        { fault: "client" },
+      );
+    }
+    return this.#error("first_byte_timeout", `No answer from ${server} within ${firstByteMs} ms`);
+  }
+
+  #statusError(protocolStatus: number): UpstreamError {
+    const server = this.server;
+    switch (protocolStatus) {
+      case ProtocolStatus.CANT_MPX_CONN:
+        return this.#error("cannot_multiplex", `${server} does not take requests side by side`);
+      case ProtocolStatus.OVERLOADED:
+        return this.#error("overloaded", `${server} is overloaded`);
+      case ProtocolStatus.UNKNOWN_ROLE:
+        return this.#error(
+          "unknown_role",
+          `${server} does not know the role ${this.#parts.start.role}`,
+        );
+      default:
+        return this.#error(
+          "bad_answer",
+          `${server} ended the request with unknown status ${protocolStatus}`,
+        );
+    }
+  }
+
+  #error(
+    code: UpstreamErrorCode,
+    message: string,
+    options: { fault?: "application" | "client"; cause?: unknown } = {},
+  ): UpstreamError {
+    const phase = this.phase;
+    return new UpstreamError(code, message, {
+      phase,
+      sent: phase !== "queue" && phase !== "connect",
+      ...options,
+    });
+  }
+}

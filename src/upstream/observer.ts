@@ -1,0 +1,39 @@
+/**
+ * What an upstream tells whoever counts and logs. All calls are made at once and must not throw.
+ */
+import type { UpstreamErrorCode } from "./errors.ts";
+
+/** Which request something is said of. */
+export interface ObservedRequest {
+  readonly requestId: string;
+  readonly upstream: string;
+  readonly server: string | undefined;
+  readonly connection: number | undefined;
+  readonly stream: number;
+}
+
+export interface UpstreamObserver {
+  onRetry(upstream: string, reason: UpstreamErrorCode): void;
+  /** A request ended without an answer, after all attempts. */
+  onError(upstream: string, code: UpstreamErrorCode): void;
+  /** The application was told to give a request up. */
+  onAborted(upstream: string): void;
+  /** Reading of a connection stopped for a slow client's sake. */
+  onPaused(upstream: string): void;
+  onQueueRejected(upstream: string): void;
+  /** Bytes that went into (positive) or left (negative) temporary files. */
+  onSpill(bytes: number): void;
+  /** A line of the application's STDERR. */
+  onStderrLine(line: string, request: ObservedRequest): void;
+}
+
+/** For those who do not want to know. */
+export const SILENT_OBSERVER: UpstreamObserver = {
+  onRetry() {},
+  onError() {},
+  onAborted() {},
+  onPaused() {},
+  onQueueRejected() {},
+  onSpill() {},
+  onStderrLine() {},
+};

@@ -1,0 +1,57 @@
+/**
+ * A request as an upstream takes it, and the answer as it gives it: CGI terms, no HTTP server's.
+ */
+import type { CgiHead } from "../protocol/cgi_response.ts";
+import type { Role } from "../protocol/constants.ts";
+import type { UpstreamError } from "./errors.ts";
+import type { RequestBody } from "./request_body.ts";
+
+export interface UpstreamRequest {
+  /** For logs: the client's request. */
+  readonly id: string;
+  readonly role: Role;
+  readonly method: string;
+  /**
+   * Encoded name-value pairs. Asked for once the body's length is known; `undefined` where there
+   * is no body.
+   */
+  readonly params: (contentLength: number | undefined) => Uint8Array;
+  readonly body: RequestBody | undefined;
+  /** The second stream of a filter (section 6.4). */
+  readonly data?: RequestBody;
+  /** Fires when the client has left. */
+  readonly signal?: AbortSignal;
+}
+
+/** Where an answer came from, for logs. */
+export interface AnswerSource {
+  readonly server: string;
+  readonly connection: number;
+  readonly stream: number;
+  /** From placing the request until its head was complete. */
+  readonly headMs: number;
+}
+
+export interface UpstreamResponse {
+  readonly head: CgiHead;
+  /**
+   * All of it, when the application had finished by the time its head was looked at; else a stream
+   * that errors with an {@link UpstreamError} when the answer breaks off; null for no body.
+   */
+  readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
+  readonly source: AnswerSource;
+  /**
+   * Bytes of the body so far, and how it ended; `undefined` while it goes on. For a body that is
+   * given whole it is settled at once.
+   */
+  readonly progress: BodyProgress;
+}
+
+/** Changes while the body is read. */
+export interface BodyProgress {
+  bytes: number;
+  ended: boolean;
+  error: UpstreamError | undefined;
+  /** Called once when the body has ended, well or not; may be set until then. */
+  onEnded: (() => void) | undefined;
+}

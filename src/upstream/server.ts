@@ -1,0 +1,223 @@
+/**
+ * One server of an upstream: its connections, and what is known of it.
+ *
+ * Whether requests may share a connection is asked once (`multiplex: auto`) and remembered; it is
+ * asked again after the server was down, and CANT_MPX_CONN at any time means "no" from then on.
+ * - Shared: the first connection with room is filled before another is made (few connections).
+ * - Not shared: the connection used last is used first, so that surplus ones can go idle. A request
+ *   that could not be repeated gets a new connection: a kept one may just have been closed by the
+ *   application, and there is no telling before the request is lost.
+ *
+ * It does not know the queue, nor other servers.
+ */
+import { formatAddress } from "../runtime/address.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { type ConnectionOwner, UpstreamConnection } from "./connection.ts";
+import { connectionError } from "./connection_errors.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { UpstreamError } from "./errors.ts";
+import { multiplexes, negotiate } from "./negotiation.ts";
+import type { ServerOptions, UpstreamOptions } from "./options.ts";
+
+/** How long a server that failed is passed over while there are others, in milliseconds. */
+export const FAILED_SERVER_REST_MS = 10_000;
+
+/** What is known of how requests may be sent. */
+export type ServerMode = "unknown" | "asking" | "multiplexed" | "single";
+
+/** What the upstream that holds the server is told. */
+export interface ServerOwner {
+  /** There may be room for a request that waits. */
+  onRoom(): void;
+  /** Nobody takes connections: requests that wait for nothing else should know. */
+  onFailed(server: Server, error: UpstreamError): void;
+  onPaused(): void;
+  onAborted(): void;
+  nextConnectionNumber(): number;
+}
+
+export interface ServerParts {
+  readonly runtime: Runtime;
+  readonly deadlines: Deadlines;
+  readonly owner: ServerOwner;
+  readonly server: ServerOptions;
+  readonly options: UpstreamOptions;
+}
+
+/** What a request wants of its connection. */
+export interface PlaceRequest {
+  /** Whether it could be sent again if a kept connection turns out to be closed. */
+  readonly repeatable: boolean;
+  readonly wantsFreshConnection: boolean;
+}
+
+export class Server implements ConnectionOwner {
+  readonly address: string;
+  readonly #parts: ServerParts;
+  /** In the order in which they were made. */
+  readonly #connections = new Set<UpstreamConnection>();
+  #mode: ServerMode;
+  #failedUntilMs = 0;
+  #closed = false;
+
+  constructor(parts: ServerParts) {
+    this.#parts = parts;
+    this.address = formatAddress(parts.server.address);
+    this.#mode = this.#configuredMode();
+  }
+
+  get weight(): number {
+    return this.#parts.server.weight;
+  }
+
+  get isBackup(): boolean {
+    return this.#parts.server.backup;
+  }
+
+  get mode(): ServerMode {
+    return this.#mode;
+  }
+
+  get connections(): ReadonlySet<UpstreamConnection> {
+    return this.#connections;
+  }
+
+  /** Requests on all connections. */
+  get streams(): number {
+    let streams = 0;
+    for (const connection of this.#connections) streams += connection.streams;
+    return streams;
+  }
+
+  /** Whether it failed a moment ago, and should rest while there are others. */
+  get isResting(): boolean {
+    return this.#parts.deadlines.nowMs() < this.#failedUntilMs;
+  }
+
+  /** A connection on which a request may begin now; undefined when it has to wait. */
+  place(request: PlaceRequest): UpstreamConnection | undefined {
+    if (this.#closed) return undefined;
+    switch (this.#mode) {
+      case "multiplexed":
+        return this.#placeShared();
+      case "single":
+        return this.#placeAlone(request);
+      case "unknown":
+        this.#ask();
+        return undefined;
+      case "asking":
+        return undefined;
+    }
+  }
+
+  /** The application has said CANT_MPX_CONN. */
+  stopMultiplexing(): void {
+    if (this.#mode === "single") return;
+    this.#mode = "single";
+    for (const connection of [...this.#connections]) connection.drain();
+  }
+
+  /** Nothing new; connections close when their requests have ended. */
+  drain(): void {
+    this.#closed = true;
+    for (const connection of [...this.#connections]) connection.drain();
+  }
+
+  /** Closes all connections at once; requests on them are lost. */
+  close(): void {
+    this.#closed = true;
+    for (const connection of [...this.#connections]) connection.close();
+  }
+
+  // What connections tell.
+
+  onOpen(): void {
+    this.#failedUntilMs = 0;
+  }
+
+  onRoom(): void {
+    this.#parts.owner.onRoom();
+  }
+
+  onPaused(): void {
+    this.#parts.owner.onPaused();
+  }
+
+  onAborted(): void {
+    this.#parts.owner.onAborted();
+  }
+
+  onClosed(connection: UpstreamConnection, error: UpstreamError): void {
+    this.#connections.delete(connection);
+    if (!connection.wasConnected && !this.#closed) this.#fail(error);
+    this.#parts.owner.onRoom();
+  }
+
+  #configuredMode(): ServerMode {
+    const { multiplex, connections } = this.#parts.options;
+    if (!connections.reuse || multiplex === "off") return "single";
+    return multiplex === "on" ? "multiplexed" : "unknown";
+  }
+
+  #placeShared(): UpstreamConnection | undefined {
+    for (const connection of this.#connections) if (connection.canBegin) return connection;
+    return this.#connect(true);
+  }
+
+  #placeAlone(request: PlaceRequest): UpstreamConnection | undefined {
+    const mayBeStale = request.repeatable && !request.wantsFreshConnection;
+    let idle: UpstreamConnection | undefined;
+    for (const connection of this.#connections) {
+      if (!connection.canBegin) continue;
+      if (mayBeStale || connection.requestsBegun === 0) idle = connection;
+      else idle ??= connection;
+    }
+    if (idle === undefined) return this.#connect(false);
+    if (mayBeStale || idle.requestsBegun === 0) return idle;
+    // Make room for the new connection, and leave the application a worker to take it.
+    if (this.#connections.size >= this.#parts.options.connections.max) this.#retire(idle);
+    return this.#connect(false);
+  }
+
+  #retire(connection: UpstreamConnection): void {
+    this.#connections.delete(connection);
+    connection.close();
+  }
+
+  #connect(multiplexed: boolean): UpstreamConnection | undefined {
+    const { runtime, deadlines, owner, server, options } = this.#parts;
+    if (this.#connections.size >= options.connections.max) return undefined;
+    const connection = new UpstreamConnection({
+      runtime,
+      deadlines,
+      owner: this,
+      server,
+      options,
+      multiplexed,
+      number: owner.nextConnectionNumber(),
+    });
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  async #ask(): Promise<void> {
+    this.#mode = "asking";
+    const { runtime, server, options, owner } = this.#parts;
+    try {
+      const answer = await negotiate(runtime, server.address, options.timeouts.connectMs);
+      this.#failedUntilMs = 0;
+      if (this.#mode === "asking") this.#mode = multiplexes(answer) ? "multiplexed" : "single";
+    } catch (cause) {
+      this.#fail(connectionError({ address: this.address, connected: false, cause }));
+      return;
+    }
+    owner.onRoom();
+  }
+
+  #fail(error: UpstreamError): void {
+    this.#failedUntilMs = this.#parts.deadlines.after(FAILED_SERVER_REST_MS);
+    // What comes back may be another application.
+    this.#mode = this.#configuredMode();
+    this.#parts.owner.onFailed(this, error);
+  }
+}

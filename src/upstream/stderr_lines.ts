@@ -1,0 +1,47 @@
+/**
+ * What an application writes to STDERR becomes log lines: split at line ends, cut at
+ * {@link STDERR_LINE_MAX} bytes with a mark, never mixed into the answer.
+ */
+
+/** Most bytes of one line in the log. */
+export const STDERR_LINE_MAX = 8 * 1024;
+
+const CUT_MARK = " [cut]";
+
+/** Gathers the STDERR stream of one request. */
+export class StderrLines {
+  readonly #onLine: (line: string) => void;
+  readonly #decoder = new TextDecoder();
+  #rest = "";
+  #cut = false;
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine;
+  }
+
+  push(bytes: Uint8Array): void {
+    const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
+    this.#rest = lines.pop()!;
+    for (const line of lines) this.#emit(line);
+    if (this.#rest.length > STDERR_LINE_MAX) {
+      if (!this.#cut) this.#onLine(this.#rest.slice(0, STDERR_LINE_MAX) + CUT_MARK);
+      this.#rest = "";
+      this.#cut = true;
+    }
+  }
+
+  /** The request has ended: an unfinished line is a line. */
+  end(): void {
+    if (this.#rest !== "") this.#emit(this.#rest);
+    this.#rest = "";
+  }
+
+  #emit(line: string): void {
+    const wasCut = this.#cut;
+    this.#cut = false;
+    if (wasCut) return;
+    const text = line.replace(/\r$/, "");
+    if (text === "") return;
+    this.#onLine(text.length > STDERR_LINE_MAX ? text.slice(0, STDERR_LINE_MAX) + CUT_MARK : text);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Requests that wait for room at an upstream, first come first served. Bounded in length; how long
+ * one may wait is its own deadline.
+ */
+
+export class WaitingQueue<Item> {
+  readonly lengthMax: number;
+  /** A Set keeps the order and removes from the middle at once. */
+  readonly #items = new Set<Item>();
+
+  constructor(lengthMax: number) {
+    this.lengthMax = lengthMax;
+  }
+
+  get length(): number {
+    return this.#items.size;
+  }
+
+  /** False when it is full. */
+  push(item: Item): boolean {
+    if (this.#items.size >= this.lengthMax) return false;
+    this.#items.add(item);
+    return true;
+  }
+
+  /** The one that has waited longest. */
+  get first(): Item | undefined {
+    for (const item of this.#items) return item;
+    return undefined;
+  }
+
+  /** May be called for one that is not in the queue. */
+  remove(item: Item): void {
+    this.#items.delete(item);
+  }
+
+  /** Empties the queue and returns what was in it. */
+  takeAll(): Item[] {
+    const items = [...this.#items];
+    this.#items.clear();
+    return items;
+  }
+}
