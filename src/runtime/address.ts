@@ -31,12 +31,12 @@ export interface AddressRules {
 export const FASTCGI_PORT = 9000;
 
 /** Names of services that may stand for a port. */
-const SERVICE_PORTS: Readonly<Record<string, number>> = {
-  fcgi: FASTCGI_PORT,
-  fastcgi: FASTCGI_PORT,
-  http: 80,
-  https: 443,
-};
+const SERVICE_PORTS: ReadonlyMap<string, number> = new Map([
+  ["fcgi", FASTCGI_PORT],
+  ["fastcgi", FASTCGI_PORT],
+  ["http", 80],
+  ["https", 443],
+]);
 
 const UNIX_PATH_MAX = 107;
 
@@ -52,7 +52,7 @@ export class AddressError extends Error {
  */
 export function parseAddress(text: string, rules: AddressRules = {}): Address {
   if (text.startsWith("unix:")) return parseUnix(text);
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1];
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme !== undefined && scheme !== "tcp") {
     fail(text, `scheme "${scheme}" is not known`, 'use "tcp://host:port" or "unix:/path"');
   }
@@ -62,6 +62,7 @@ export function parseAddress(text: string, rules: AddressRules = {}): Address {
 
 function parseUnix(text: string): UnixAddress {
   const rest = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
+  if (rest.includes("\0")) fail(text, "a NUL byte cannot be in a path", 'use "unix:@name"');
   if (rest.startsWith("@") && rest.length > 1) {
     requireUnixLength(text, rest);
     return { transport: "unix", path: "\0" + rest.slice(1) };
@@ -81,7 +82,9 @@ function requireUnixLength(text: string, path: string): void {
 }
 
 function parseTcp(text: string, rest: string, rules: AddressRules): TcpAddress {
-  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:[\]/\s]*))(?::([A-Za-z0-9-]+))?$/.exec(rest);
+  const match = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^:[\]/\s]*))(?::([A-Za-z0-9-]+))?$/.exec(
+    rest,
+  );
   if (match === null) {
     fail(text, "it cannot be read", 'use "host:port", "[::1]:port" or "unix:/path"');
   }
@@ -94,7 +97,7 @@ function parseTcp(text: string, rest: string, rules: AddressRules): TcpAddress {
 }
 
 function parsePort(text: string, portText: string): number {
-  const named = SERVICE_PORTS[portText.toLowerCase()];
+  const named = SERVICE_PORTS.get(portText.toLowerCase());
   if (named !== undefined) return named;
   const port = /^\d{1,5}$/.test(portText) ? Number(portText) : NaN;
   if (!(port >= 0 && port <= 65_535)) fail(text, `port "${portText}" is not one`, "use 0 to 65535");

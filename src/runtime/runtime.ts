@@ -116,6 +116,8 @@ export interface Clock {
   /** Calls once after `delayMs`. */
   setTimer(callback: () => void, delayMs: number): TimerId;
   clearTimer(id: TimerId): void;
+  /** Calls once after every event of this turn of the event loop has been handled. */
+  atTurnEnd(callback: () => void): void;
 }
 
 export type Signal = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT";

@@ -7,7 +7,7 @@
 import type { ClientConnection } from "../protocol/client_connection.ts";
 import { Role } from "../protocol/constants.ts";
 import { StdinTurns } from "../protocol/stdin_turns.ts";
-import type { StreamHandler, StreamStart } from "./connection.ts";
+import type { StreamHandler, StreamStart } from "./stream_handler.ts";
 import type { BodyReader } from "./request_body.ts";
 
 /** Bytes of bodies that gather for one write; parameters of new requests come on top. */

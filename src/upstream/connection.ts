@@ -14,7 +14,7 @@
  * It does not know HTTP, CGI, retries or other connections.
  */
 import { ClientConnection, type ClientEvent } from "../protocol/client_connection.ts";
-import { ProtocolStatus, Role } from "../protocol/constants.ts";
+import { ProtocolStatus } from "../protocol/constants.ts";
 import { formatAddress } from "../runtime/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { BodySender } from "./body_sender.ts";
@@ -27,34 +27,10 @@ import {
   type ServerOptions,
   type UpstreamOptions,
 } from "./options.ts";
-import type { BodyReader } from "./request_body.ts";
+import type { StreamHandler, StreamStart } from "./stream_handler.ts";
 import { Transport, type TransportOwner } from "./transport.ts";
 
 export type ConnectionState = "connecting" | "open" | "draining" | "closed";
-
-/** Who wants to know what becomes of a request on the connection. */
-export interface StreamHandler {
-  onStdout(bytes: Uint8Array): void;
-  onStdoutEnd(): void;
-  onStderr(bytes: Uint8Array): void;
-  /** END_REQUEST; the last call, unless `onLost` is. */
-  onEnd(protocolStatus: number, appStatus: number): void;
-  /** The connection is over, or the request broke a rule. `finished`: STDOUT had ended properly. */
-  onLost(error: UpstreamError, finished: boolean): void;
-  /** A piece of the body went out, or (`waitingForClient`) the next one is awaited. */
-  onBodyProgress(waitingForClient: boolean): void;
-  /** The body could not be read. */
-  onBodyFailed(error: unknown): void;
-}
-
-/** What a request on the connection begins with. */
-export interface StreamStart {
-  readonly role: Role;
-  readonly params: Uint8Array;
-  readonly stdin: BodyReader | undefined;
-  /** The second stream of a filter. */
-  readonly data: BodyReader | undefined;
-}
 
 /** What the pool that holds the connection is told. */
 export interface ConnectionOwner {

@@ -1,0 +1,213 @@
+/**
+ * Puts the parts together and runs them: upstreams, sites, listeners, admin. Stopping goes the other
+ * way round: not ready, listeners stop and finish what is in flight, upstreams drain, the rest is
+ * cut when the grace is over.
+ */
+import { answerForFault } from "../http/answers.ts";
+import { createAdmin } from "../http/admin.ts";
+import { createFront, faultFields, type FrontSite } from "../http/front.ts";
+import type { FrontRequest, ListenerInfo } from "../http/front_request.ts";
+import { HttpMetrics } from "../http/http_metrics.ts";
+import { RequestIdSource } from "../http/request_id.ts";
+import { compileSite } from "../http/site.ts";
+import { SiteTable } from "../http/site_table.ts";
+import { Logger } from "../observe/logger.ts";
+import { MetricsRegistry } from "../observe/metrics.ts";
+import type { Address } from "../runtime/address.ts";
+import type { HttpListener, Runtime, TextSink, TlsFiles } from "../runtime/runtime.ts";
+import { errorText, UpstreamError } from "../upstream/errors.ts";
+import { Upstream } from "../upstream/upstream.ts";
+import type { AppOptions, ListenOptions } from "./options.ts";
+import { registerUpstreamGauges, UpstreamMetrics } from "./upstream_metrics.ts";
+
+export interface AppParts {
+  readonly runtime: Runtime;
+  /** For everything but access lines. */
+  readonly logger: Logger;
+  /** For access lines; undefined: none are written. */
+  readonly accessSink?: TextSink;
+  readonly version: string;
+}
+
+export interface RunningApp {
+  readonly addresses: readonly Address[];
+  readonly adminAddress: Address | undefined;
+  /** Takes nothing new, finishes what is in flight within the grace, cuts the rest. */
+  stop(): Promise<void>;
+}
+
+/** Starts everything; when a part cannot start, those before it are stopped again. */
+export async function startApp(options: AppOptions, parts: AppParts): Promise<RunningApp> {
+  const app = new App(options, parts);
+  try {
+    await app.start();
+    return app;
+  } catch (error) {
+    app.destroy();
+    throw error;
+  }
+}
+
+class App implements RunningApp {
+  readonly #options: AppOptions;
+  readonly #parts: AppParts;
+  readonly #upstreams: readonly Upstream[];
+  readonly #registry = new MetricsRegistry();
+  readonly #httpMetrics: HttpMetrics;
+  readonly #sites = new SiteTable<FrontSite>();
+  readonly #requestIds = new RequestIdSource();
+  readonly #accessLog: Logger | undefined;
+  readonly #listeners: HttpListener[] = [];
+  #admin: HttpListener | undefined;
+  #isReady = false;
+
+  constructor(options: AppOptions, parts: AppParts) {
+    this.#options = options;
+    this.#parts = parts;
+    const { runtime, logger, accessSink } = parts;
+    this.#accessLog = accessSink && new Logger({
+      sink: accessSink,
+      clock: runtime.clock,
+      level: "info",
+      format: options.log.format,
+    });
+    this.#httpMetrics = new HttpMetrics(this.#registry);
+    const observer = new UpstreamMetrics(this.#registry, logger);
+    this.#upstreams = options.upstreams.map((upstream) =>
+      new Upstream(upstream, { runtime, observer })
+    );
+    registerUpstreamGauges(this.#registry, this.#upstreams);
+    this.#compileSites();
+  }
+
+  get addresses(): readonly Address[] {
+    return this.#listeners.map(({ address }) => address);
+  }
+
+  get adminAddress(): Address | undefined {
+    return this.#admin?.address;
+  }
+
+  async start(): Promise<void> {
+    for (const listen of this.#options.listen) await this.#listen(listen);
+    await this.#listenAdmin();
+    this.#isReady = true;
+  }
+
+  async stop(): Promise<void> {
+    this.#isReady = false;
+    const { logger } = this.#parts;
+    const { shutdownGraceMs } = this.#options;
+    logger.info("stopping", { grace_ms: shutdownGraceMs });
+    const listenersStopped = Promise.all(this.#listeners.map((listener) => listener.stop()));
+    await this.#withinGrace(listenersStopped, shutdownGraceMs);
+    // What is still open now has used up the grace.
+    await Promise.all(this.#upstreams.map((upstream) => upstream.drain(0)));
+    this.destroy();
+    await this.#accessLog?.flush();
+    logger.info("stopped");
+    await logger.flush();
+  }
+
+  destroy(): void {
+    for (const listener of this.#listeners) listener.destroy();
+    this.#admin?.destroy();
+    for (const upstream of this.#upstreams) void upstream.drain(0);
+  }
+
+  #compileSites(): void {
+    const { runtime, logger, version } = this.#parts;
+    const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.options.name, upstream]));
+    for (const site of this.#options.sites) {
+      const app = compileSite(site, {
+        runtime,
+        upstreams,
+        limits: this.#options.limits,
+        serverSoftware: `afcgi/${version}`,
+        onFault: (error, front) => logFault(logger, error, front),
+      });
+      this.#sites.add(site.hosts, { name: site.hosts[0] ?? "default", app });
+    }
+  }
+
+  async #listen(listen: ListenOptions): Promise<void> {
+    const { runtime } = this.#parts;
+    const tls = listen.tls && await this.#readTls(listen.tls);
+    const scheme = tls === undefined ? "http" : "https";
+    let front: ReturnType<typeof createFront> | undefined;
+    const listener = await runtime.serveHttp({
+      address: listen.address,
+      requestHeadLengthMax: this.#options.limits.requestHeaderMax,
+      ...(tls && { tls }),
+      handler: (request, peer) => {
+        // With port 0 the port is known only now.
+        front ??= this.#createFront(listenerInfo(listener.address, scheme));
+        return front(request, peer);
+      },
+    });
+    this.#listeners.push(listener);
+  }
+
+  async #listenAdmin(): Promise<void> {
+    const { admin } = this.#options;
+    if (admin === undefined) return;
+    const { runtime, version } = this.#parts;
+    const app = createAdmin({
+      metrics: this.#registry,
+      upstreams: this.#upstreams,
+      version,
+      isReady: () => this.#isReady,
+    });
+    this.#admin = await runtime.serveHttp({
+      address: admin,
+      requestHeadLengthMax: this.#options.limits.requestHeaderMax,
+      handler: (request) => app.fetch(request),
+    });
+  }
+
+  #createFront(listener: ListenerInfo) {
+    return createFront({
+      clock: this.#parts.runtime.clock,
+      sites: this.#sites,
+      requestIds: this.#requestIds,
+      metrics: this.#httpMetrics,
+      accessLog: this.#accessLog,
+      log: this.#parts.logger,
+      listener,
+    });
+  }
+
+  async #readTls(paths: { readonly cert: string; readonly key: string }): Promise<TlsFiles> {
+    const { files } = this.#parts.runtime;
+    return { cert: await files.readText(paths.cert), key: await files.readText(paths.key) };
+  }
+
+  async #withinGrace(done: Promise<unknown>, graceMs: number): Promise<void> {
+    const { clock } = this.#parts.runtime;
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimer(resolve, graceMs);
+      void done.finally(() => {
+        clock.clearTimer(timer);
+        resolve();
+      });
+    });
+  }
+}
+
+function listenerInfo(address: Address, scheme: "http" | "https"): ListenerInfo {
+  if (address.transport === "unix") return { scheme, host: "", port: 0 };
+  const isAny = address.host === "0.0.0.0" || address.host === "::";
+  return { scheme, host: isAny ? "" : address.host, port: address.port };
+}
+
+/** One line for an answer that had to be made in the application's place. */
+function logFault(logger: Logger, error: unknown, front: FrontRequest): void {
+  const { status, code } = answerForFault(error);
+  const level = code === "client_gone" ? "debug" : status >= 500 ? "error" : "info";
+  logger.log(level, errorText(error), {
+    ...faultFields(front),
+    code,
+    phase: error instanceof UpstreamError ? error.phase : undefined,
+    status,
+  });
+}

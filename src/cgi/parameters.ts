@@ -1,0 +1,133 @@
+/**
+ * CGI/1.1 parameters (RFC 3875) as one block of encoded name-value pairs. What is the same for all
+ * requests of a route is encoded once and stays at the front of a scratch buffer; a request appends
+ * the rest behind it and takes a copy. No name occurs twice: constants, configured ones first, win
+ * over what the front end adds, and that over what a client sends.
+ *
+ * This file does not know HTTP's rules of what may be asked for: its input has been checked.
+ */
+import { ByteBuffer } from "../protocol/byte_buffer.ts";
+import {
+  appendNameValue,
+  appendNameValueLatin1,
+  decodeNameValues,
+} from "../protocol/name_value.ts";
+import { HeaderNames, namedByConnection } from "./header_names.ts";
+import type { CgiRequest } from "./request.ts";
+
+const SCRATCH_CAPACITY = 4096;
+
+/** What is the same for all requests of a route. */
+export interface ParameterConstants {
+  /** Such as `afcgi/1.0.0`. */
+  readonly serverSoftware: string;
+  /** Absolute path; undefined where the route has no files. */
+  readonly documentRoot: string | undefined;
+  /** Configured parameters: name to value. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** Encodes the parameters of the requests of one route. */
+export class ParameterTemplate {
+  /** The constants; no request can set their names. */
+  readonly #constants: ReadonlyMap<string, string>;
+  readonly #headerNames: HeaderNames;
+  /** The constants, encoded, and behind them the request being encoded. */
+  readonly #scratch = new ByteBuffer(SCRATCH_CAPACITY);
+  readonly #constantLength: number;
+
+  constructor(constants: ParameterConstants) {
+    this.#constants = constantParameters(constants);
+    this.#headerNames = new HeaderNames(this.#constants);
+    for (const [name, value] of this.#constants) appendNameValue(this.#scratch, name, value);
+    this.#constantLength = this.#scratch.length;
+  }
+
+  /** The parameters of a request, encoded, in bytes of their own. */
+  encode(request: CgiRequest): Uint8Array<ArrayBuffer> {
+    this.#scratch.truncate(this.#constantLength);
+    this.#appendRequest(request);
+    this.#appendConnection(request);
+    this.#appendHeaders(request);
+    if (request.extra !== undefined) {
+      for (const [name, value] of request.extra) this.#append(undefined, name, value);
+    }
+    return this.#scratch.view().slice();
+  }
+
+  /** The same parameters for people to read; bytes that are not UTF-8 become U+FFFD. */
+  list(request: CgiRequest): [name: string, value: string][] {
+    return decodeNameValues(this.encode(request));
+  }
+
+  #appendRequest(request: CgiRequest): void {
+    const { extra, scriptName, pathInfo } = request;
+    this.#append(extra, "REQUEST_METHOD", request.method);
+    this.#append(extra, "REQUEST_URI", request.target);
+    this.#append(extra, "DOCUMENT_URI", scriptName + pathInfo);
+    this.#append(extra, "SCRIPT_NAME", scriptName);
+    if (pathInfo !== "") {
+      this.#append(extra, "PATH_INFO", pathInfo);
+      const root = this.#constants.get("DOCUMENT_ROOT");
+      if (root !== undefined) this.#append(extra, "PATH_TRANSLATED", root + pathInfo);
+    }
+    if (request.scriptFilename !== undefined) {
+      this.#append(extra, "SCRIPT_FILENAME", request.scriptFilename);
+    }
+    this.#append(extra, "QUERY_STRING", request.query);
+    if (request.contentType !== undefined && !this.#isTaken(extra, "CONTENT_TYPE")) {
+      appendNameValueLatin1(this.#scratch, "CONTENT_TYPE", request.contentType);
+    }
+    if (request.contentLength !== undefined) {
+      this.#append(extra, "CONTENT_LENGTH", String(request.contentLength));
+    }
+  }
+
+  #appendConnection(request: CgiRequest): void {
+    const { extra } = request;
+    this.#append(extra, "SERVER_PROTOCOL", request.protocol);
+    this.#append(extra, "REQUEST_SCHEME", request.scheme);
+    if (request.scheme === "https") this.#append(extra, "HTTPS", "on");
+    this.#append(extra, "SERVER_NAME", request.serverName);
+    this.#append(extra, "SERVER_PORT", String(request.serverPort));
+    if (request.serverAddress !== "") this.#append(extra, "SERVER_ADDR", request.serverAddress);
+    // RFC 3875 wants REMOTE_ADDR in any case; for a unix socket it is what nginx sends.
+    this.#append(extra, "REMOTE_ADDR", request.remoteAddress || "unix:");
+    if (request.remotePort !== 0) {
+      this.#append(extra, "REMOTE_PORT", String(request.remotePort));
+    }
+  }
+
+  #appendHeaders(request: CgiRequest): void {
+    const { extra } = request;
+    const endHere = namedByConnection(request.headers.get("connection"));
+    request.headers.forEach((value, header) => {
+      const name = this.#headerNames.parameterName(header);
+      if (name === "" || endHere?.has(header) || extra?.has(name)) return;
+      appendNameValueLatin1(this.#scratch, name, value);
+    });
+  }
+
+  #append(extra: ReadonlyMap<string, string> | undefined, name: string, value: string): void {
+    if (!this.#isTaken(extra, name)) appendNameValue(this.#scratch, name, value);
+  }
+
+  /** Whether a source that wins over the request has the name. */
+  #isTaken(extra: ReadonlyMap<string, string> | undefined, name: string): boolean {
+    return this.#constants.has(name) || (extra !== undefined && extra.has(name));
+  }
+}
+
+function constantParameters(constants: ParameterConstants): Map<string, string> {
+  const parameters = new Map([
+    ["GATEWAY_INTERFACE", "CGI/1.1"],
+    ["SERVER_SOFTWARE", constants.serverSoftware],
+    // php-cgi built with --enable-force-cgi-redirect runs nothing without it.
+    ["REDIRECT_STATUS", "200"],
+  ]);
+  if (constants.documentRoot !== undefined) {
+    parameters.set("DOCUMENT_ROOT", constants.documentRoot);
+  }
+  for (const [name, value] of Object.entries(constants.params)) parameters.set(name, value);
+  return parameters;
+}

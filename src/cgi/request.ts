@@ -1,0 +1,49 @@
+/**
+ * A request in a front end's terms: what CGI parameters are made from. Plain values, all of them
+ * checked by the front end; this folder knows no HTTP server and no Fetch.
+ */
+
+/**
+ * The header fields of a request; a Fetch `Headers` is one, and so is a `Map`. Names are lower-case
+ * and none comes twice. Each character of a value stands for one byte, as Fetch hands them out.
+ */
+export interface CgiHeaders {
+  /** A field's value by its name. */
+  get(name: string): string | null | undefined;
+  /** Not an iterator: on both runtimes this is the faster way through a request's `Headers`. */
+  forEach(callback: (value: string, name: string) => void): void;
+}
+
+/** What one request adds to the constants of its route. */
+export interface CgiRequest {
+  readonly method: string;
+  /** Such as `HTTP/1.1`. */
+  readonly protocol: string;
+  readonly scheme: "http" | "https";
+  /** Path and query as the client sent them. */
+  readonly target: string;
+  /** Decoded; empty, or begins with "/" and does not end with it. */
+  readonly scriptName: string;
+  /** Decoded; the path behind the script, empty where there is none. */
+  readonly pathInfo: string;
+  /** Undecoded, without "?". */
+  readonly query: string;
+  /** The script's file; undefined where the application is not made of files. */
+  readonly scriptFilename: string | undefined;
+  /** The host that the client named, without port; an IPv6 address in brackets. */
+  readonly serverName: string;
+  readonly serverPort: number;
+  /** Our own address; empty where it is not known. */
+  readonly serverAddress: string;
+  /** The client's address without brackets; empty for a client on a unix socket. */
+  readonly remoteAddress: string;
+  /** 0 for a client on a unix socket. */
+  readonly remotePort: number;
+  readonly headers: CgiHeaders;
+  /** As in the header, each character standing for one byte. */
+  readonly contentType: string | undefined;
+  /** Bytes of the body; undefined where there is none, or where its length is not known. */
+  readonly contentLength: number | undefined;
+  /** Parameters that the front end adds: they win over all but the constants of the route. */
+  readonly extra?: ReadonlyMap<string, string>;
+}

@@ -1,0 +1,56 @@
+/**
+ * `afcgi check`: reads the configuration as `serve` with the same flags would, and starts nothing.
+ * Every fault is a line on standard error, with exit status 2.
+ */
+import type { AppOptions } from "../app/options.ts";
+import { formatAddress } from "../runtime/address.ts";
+import {
+  type CommandArguments,
+  type CommandDefinition,
+  type CommandIo,
+  ExitStatus,
+  print,
+  UsageError,
+} from "./command.ts";
+import { declareConfigFlags, loadFromArguments } from "./config_flags.ts";
+
+export const checkCommand: CommandDefinition = {
+  name: "check",
+  summary: "read the configuration and tell every fault in it",
+  declare: (command) => {
+    command.argument("[file]", "configuration file, as --config");
+    declareConfigFlags(command);
+  },
+  run: check,
+};
+
+async function check(io: CommandIo, args: CommandArguments): Promise<number> {
+  const [named] = args.positional;
+  if (named !== undefined && args.options["config"] !== undefined) {
+    throw new UsageError(`The file is named twice: "${named}" and with --config (keep one)`);
+  }
+  const options = named === undefined ? args.options : { ...args.options, config: named };
+  const loaded = await loadFromArguments(io, { ...args, options });
+  if (!args.quiet) {
+    for (const note of loaded.notes) print(io, note);
+    print(io, `${loaded.file ?? "flags"}: no faults`);
+  }
+  if (args.verbose) { for (const line of summary(loaded.options)) print(io, line); }
+  return ExitStatus.fine;
+}
+
+function summary({ listen, admin, upstreams, sites }: AppOptions): string[] {
+  return [
+    ...listen.map(({ address, tls }) =>
+      `listen    ${formatAddress(address)}${tls ? " (tls)" : ""}`
+    ),
+    ...(admin === undefined ? [] : [`admin     ${formatAddress(admin)}`]),
+    ...upstreams.map(({ name, servers }) =>
+      `upstream  ${name}: ${servers.map(({ address }) => formatAddress(address)).join(" ")}`
+    ),
+    ...sites.map(({ hosts, root, routes }) => {
+      const where = root === undefined ? "" : ` below ${root}`;
+      return `site      ${hosts.join(" ") || "every host"}: ${routes.length} routes${where}`;
+    }),
+  ];
+}

@@ -1,0 +1,103 @@
+/**
+ * `afcgi demo`: the built-in application on a unix socket and the proxy in front of it, in one
+ * process but with a real socket between the two. The socket goes when the command ends.
+ */
+import { startApp } from "../app/app.ts";
+import type { AppOptions } from "../app/options.ts";
+import { appPreset } from "../config/preset.ts";
+import { DEFAULT_LISTEN, LISTEN_ADDRESS_RULES } from "../config/schema.ts";
+import { Logger } from "../observe/logger.ts";
+import { demoApp } from "../responder/demo_app.ts";
+import { type FastCgiServer, serveFastCgi } from "../responder/serve_fastcgi.ts";
+import { type Address, formatAddress, type UnixAddress } from "../runtime/address.ts";
+import type { Process, Runtime } from "../runtime/runtime.ts";
+import {
+  type CommandArguments,
+  type CommandDefinition,
+  type CommandIo,
+  errorText,
+  print,
+} from "./command.ts";
+import { quietnessLevel } from "./config_flags.ts";
+import { readAddressFlag } from "./flag_values.ts";
+import { untilStopped } from "./lifetime.ts";
+import { PROGRAM_VERSION } from "./program_version.ts";
+
+export const demoCommand: CommandDefinition = {
+  name: "demo",
+  summary: "run a built-in FastCGI application and the proxy in front of it",
+  declare: (command) => {
+    command.option("-l, --listen <address>", "where to serve HTTP", DEFAULT_LISTEN);
+  },
+  run: demo,
+};
+
+async function demo(io: CommandIo, args: CommandArguments): Promise<number> {
+  const { runtime } = io;
+  const { process, clock } = runtime;
+  const listen = readAddressFlag("--listen", String(args.options["listen"]), LISTEN_ADDRESS_RULES);
+  const level = quietnessLevel(args) ?? "warn";
+  const format = process.stderr.isTerminal ? "text" : "json";
+  const logger = new Logger({ sink: process.stderr, clock, level, format });
+  const socket = socketAddress(process);
+  const application = await serveFastCgi(demoApp({ delayMs: 0, clock }), {
+    listen: socket,
+    runtime,
+    onError: (error, { phase, peer }) =>
+      logger.warn("fault", { error: errorText(error), phase, peer }),
+  });
+  const app = await startProxy(runtime, logger, demoOptions(socket, listen), application);
+  const stopped = untilStopped(process, logger, async () => {
+    await app.stop();
+    await application.shutdown();
+  });
+  const url = `http://${formatAddress(app.addresses[0]!).replace(/^tcp:\/\//, "")}`;
+  for (const line of args.quiet ? [url] : greeting(url, socket)) print(io, line);
+  return await stopped;
+}
+
+function demoOptions(socket: Address, listen: Address): AppOptions {
+  const options = appPreset([{ address: socket, weight: 1, backup: false }], undefined);
+  return {
+    ...options,
+    listen: [{ address: listen, tls: undefined }],
+    log: { ...options.log, access: "off" },
+  };
+}
+
+/** A proxy that does not start takes the application with it. */
+async function startProxy(
+  runtime: Runtime,
+  logger: Logger,
+  options: AppOptions,
+  application: FastCgiServer,
+) {
+  try {
+    return await startApp(options, { runtime, logger, version: PROGRAM_VERSION });
+  } catch (error) {
+    await application.shutdown({ grace: 0 });
+    throw error;
+  }
+}
+
+/** In the system's folder for temporary files; a name that no other run has. */
+function socketAddress(process: Process): UnixAddress {
+  const folder = process.env("TMPDIR") || process.env("TEMP") || "/tmp";
+  const name = `afcgi-demo-${process.pid}-${crypto.randomUUID().slice(0, 8)}.sock`;
+  return { transport: "unix", path: `${folder.replace(/[\\/]$/, "")}/${name}` };
+}
+
+function greeting(url: string, socket: Address): string[] {
+  return [
+    `Open ${url}/`,
+    "",
+    `The application answers over FastCGI at ${formatAddress(socket)}`,
+    "",
+    "Try:",
+    `  curl ${url}/env`,
+    `  curl -N ${url}/stream`,
+    `  curl -d 'Hello' ${url}/echo`,
+    "",
+    "Ctrl-C ends it.",
+  ];
+}

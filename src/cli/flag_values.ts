@@ -1,0 +1,26 @@
+/** Values of flags, read; what cannot be read is a {@link UsageError} that names the flag. */
+import { parseTime, TIME_MAX_MS, TIME_REMEDY } from "../config/units.ts";
+import { type Address, AddressError, type AddressRules, parseAddress } from "../runtime/address.ts";
+import { UsageError } from "./command.ts";
+
+export function readAddressFlag(flag: string, text: string, rules: AddressRules): Address {
+  try {
+    return parseAddress(text, rules);
+  } catch (error) {
+    if (error instanceof AddressError) throw new UsageError(`${flag}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Milliseconds, from a text with a unit. */
+export function readTimeFlag(flag: string, text: string): number {
+  const timeMs = parseTime(text);
+  if (timeMs !== undefined && timeMs > 0 && timeMs <= TIME_MAX_MS) return timeMs;
+  throw new UsageError(`${flag}: Cannot read time "${text}" (${TIME_REMEDY})`);
+}
+
+export function readCountFlag(flag: string, text: string, min: number, max: number): number {
+  const count = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+  if (count >= min && count <= max) return count;
+  throw new UsageError(`${flag}: "${text}" cannot be used (use a whole number, ${min} to ${max})`);
+}

@@ -1,0 +1,93 @@
+/**
+ * Arguments → command → exit status. Everything that goes wrong ends up here as one line: wrong
+ * usage and faults of the configuration with status 2, failures with status 1.
+ */
+import { Command, CommanderError, Option } from "commander";
+import { ConfigError } from "../config/fault.ts";
+import { checkCommand } from "./check.ts";
+import {
+  type CommandDefinition,
+  type CommandIo,
+  errorText,
+  ExitStatus,
+  printError,
+  UsageError,
+} from "./command.ts";
+import { demoCommand } from "./demo.ts";
+import { pingCommand } from "./ping.ts";
+import { probeCommand } from "./probe.ts";
+import { responderCommand } from "./responder.ts";
+import { schemaCommand } from "./schema.ts";
+import { serveCommand } from "./serve.ts";
+import { versionCommand, versionLine } from "./version.ts";
+
+export const COMMANDS: readonly CommandDefinition[] = [
+  serveCommand,
+  demoCommand,
+  responderCommand,
+  probeCommand,
+  checkCommand,
+  schemaCommand,
+  pingCommand,
+  versionCommand,
+];
+
+/** Runs the command that `args` (without the program's name) asks for. */
+export async function runProgram(io: CommandIo, args: readonly string[]): Promise<number> {
+  let status: number = ExitStatus.usage;
+  const program = emptyProgram(io);
+  for (const definition of COMMANDS) {
+    const command = program.command(definition.name).summary(definition.summary)
+      .description(definition.summary);
+    definition.declare(command);
+    command
+      .addOption(new Option("-q, --quiet", "say only what went wrong").conflicts("verbose"))
+      .option("-v, --verbose", "say more")
+      .action(async () => {
+        const { quiet = false, verbose = false, ...options } = command.opts();
+        status = await definition.run(io, { positional: command.args, options, quiet, verbose });
+      });
+  }
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return status;
+  } catch (error) {
+    return tellError(io, error, args.includes("-v") || args.includes("--verbose"));
+  }
+}
+
+function emptyProgram(io: CommandIo): Command {
+  const { stdout, stderr } = io.runtime.process;
+  return new Command("afcgi")
+    .description("FastCGI gateway: HTTP in, FastCGI out, many requests over one connection")
+    .version(versionLine(io.runtime))
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      outputError: (text, write) => write(usageLine(text)),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+}
+
+/** commander's words on one line, with where to look when it has no better word. */
+function usageLine(text: string): string {
+  const line = text.trim().replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
+  const isHelped = /\(Did you mean/.test(line);
+  return `afcgi: ${line}${isHelped ? "" : ' (see "afcgi --help")'}\n`;
+}
+
+function tellError(io: CommandIo, error: unknown, verbose: boolean): number {
+  if (error instanceof CommanderError) {
+    // Help and version have been printed, and so has what was wrong.
+    return error.exitCode === 0 ? ExitStatus.fine : ExitStatus.usage;
+  }
+  if (error instanceof ConfigError) {
+    printError(io, error.message);
+    return ExitStatus.usage;
+  }
+  printError(io, `afcgi: ${errorText(error)}`);
+  if (verbose && error instanceof Error && error.stack) printError(io, error.stack);
+  return error instanceof UsageError ? ExitStatus.usage : ExitStatus.failed;
+}

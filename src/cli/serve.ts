@@ -1,0 +1,74 @@
+/** `afcgi serve`: the proxy, from a config file or from flags alone. */
+import { type RunningApp, startApp } from "../app/app.ts";
+import type { AppOptions } from "../app/options.ts";
+import { Logger } from "../observe/logger.ts";
+import { formatAddress } from "../runtime/address.ts";
+import type { TextSink } from "../runtime/runtime.ts";
+import {
+  type CommandArguments,
+  type CommandDefinition,
+  CommandError,
+  type CommandIo,
+  errorText,
+} from "./command.ts";
+import { declareConfigFlags, loadFromArguments } from "./config_flags.ts";
+import { untilStopped } from "./lifetime.ts";
+import { PROGRAM_VERSION } from "./program_version.ts";
+
+export const serveCommand: CommandDefinition = {
+  name: "serve",
+  summary: "run the proxy, from a config file or from flags alone",
+  declare: declareConfigFlags,
+  run: serve,
+};
+
+async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
+  const { runtime } = io;
+  const { options, file, notes } = await loadFromArguments(io, args);
+  const logger = new Logger({
+    sink: runtime.process.stderr,
+    clock: runtime.clock,
+    level: options.log.level,
+    format: options.log.format,
+  });
+  for (const note of notes) logger.warn(note);
+  logger.debug("configuration read", { file });
+  const accessSink = await openAccessLog(io, options.log.access);
+  const app = await startApp(options, {
+    runtime,
+    logger,
+    version: PROGRAM_VERSION,
+    ...(accessSink === undefined ? {} : { accessSink }),
+  });
+  // Before the lines that scripts wait for: they may send a signal right after.
+  const stopped = untilStopped(runtime.process, logger, () => app.stop());
+  logListeners(logger, app, options);
+  const status = await stopped;
+  await accessSink?.flush();
+  return status;
+}
+
+async function openAccessLog(io: CommandIo, target: string): Promise<TextSink | undefined> {
+  const { process, files } = io.runtime;
+  if (target === "off") return undefined;
+  if (target === "-") return process.stdout;
+  try {
+    return await files.appendStream(target);
+  } catch (error) {
+    throw new CommandError(`Cannot open access log "${target}": ${errorText(error)}`);
+  }
+}
+
+/** A line for each listener, so that a script can wait for it; the admin's is the last. */
+function logListeners(logger: Logger, app: RunningApp, options: AppOptions): void {
+  app.addresses.forEach((address, index) => {
+    const scheme = options.listen[index]?.tls === undefined ? "http" : "https";
+    logger.info("listening", { address: formatAddress(address), scheme });
+  });
+  if (app.adminAddress === undefined) return;
+  logger.info("listening", {
+    address: formatAddress(app.adminAddress),
+    scheme: "http",
+    for: "admin",
+  });
+}

@@ -1,0 +1,107 @@
+/** The file's checked values → {@link AppOptions}: names and folders, no decisions. */
+import type { AppOptions } from "../app/options.ts";
+import type { HandlerOptions, RouteOptions, SiteOptions } from "../http/options.ts";
+import type { UpstreamLimits, UpstreamOptions } from "../upstream/options.ts";
+import { resolveAddress, resolvePath } from "./paths.ts";
+import type { Config } from "./schema.ts";
+
+type UpstreamConfig = NonNullable<Config["upstreams"]>[string];
+type SiteConfig = Config["sites"][number];
+type RouteConfig = SiteConfig["routes"][number];
+
+/** `folder` is where the file's relative paths start. */
+export function toAppOptions(config: Config, folder: string): AppOptions {
+  const { limits, log } = config;
+  const upstreamLimits: UpstreamLimits = {
+    responseHeaderMax: limits.response_header,
+    responseBufferMax: limits.response_buffer,
+    spillMax: limits.spill,
+  };
+  return {
+    listen: config.listen.map(({ address, tls }) => ({
+      address: resolveAddress(folder, address),
+      tls: tls && { cert: resolvePath(folder, tls.cert), key: resolvePath(folder, tls.key) },
+    })),
+    upstreams: Object.entries(config.upstreams ?? {}).map(([name, upstream]) =>
+      upstreamOptions(name, upstream, upstreamLimits, folder)
+    ),
+    sites: config.sites.map((site) => siteOptions(site, folder)),
+    admin: config.admin && resolveAddress(folder, config.admin.listen),
+    log: { level: log.level, format: log.format, access: accessTarget(log.access, folder) },
+    limits: {
+      requestBodyMax: limits.request_body,
+      requestHeaderMax: limits.request_header,
+      requestBufferMax: limits.request_buffer,
+    },
+    shutdownGraceMs: config.shutdown.grace,
+    workers: 1,
+  };
+}
+
+/** `-` and `off` are no paths. */
+export function accessTarget(access: string, folder: string): string {
+  return access === "-" || access === "off" ? access : resolvePath(folder, access);
+}
+
+function upstreamOptions(
+  name: string,
+  upstream: UpstreamConfig,
+  limits: UpstreamLimits,
+  folder: string,
+): UpstreamOptions {
+  const { connections, queue, timeouts, retry } = upstream;
+  return {
+    name,
+    servers: upstream.servers.map((server) => ({
+      ...server,
+      address: resolveAddress(folder, server.address),
+    })),
+    multiplex: upstream.multiplex,
+    balance: upstream.balance,
+    connections: {
+      max: connections.max,
+      streamsMax: connections.streams,
+      idleTimeoutMs: connections.idle_timeout,
+      requestsMax: connections.max_requests,
+      reuse: connections.reuse,
+    },
+    queue: { lengthMax: queue.max, timeoutMs: queue.timeout },
+    timeouts: {
+      connectMs: timeouts.connect,
+      firstByteMs: timeouts.first_byte,
+      idleMs: timeouts.idle,
+      totalMs: timeouts.total,
+      abortMs: timeouts.abort,
+    },
+    retry: { attemptsMax: retry.attempts, methods: retry.methods, delayMs: retry.delay },
+    limits,
+  };
+}
+
+function siteOptions(site: SiteConfig, folder: string): SiteOptions {
+  return {
+    hosts: site.hosts ?? [],
+    root: site.root === undefined ? undefined : resolvePath(folder, site.root),
+    routes: site.routes.map(routeOptions),
+  };
+}
+
+function routeOptions(route: RouteConfig): RouteOptions {
+  return { path: route.path, methods: route.methods, handler: handlerOptions(route) };
+}
+
+/** That there is exactly one handler has been checked (`references.ts`). */
+function handlerOptions(route: RouteConfig): HandlerOptions {
+  const { respond, redirect, fastcgi, php } = route;
+  if (respond) return { kind: "respond", ...respond };
+  if (redirect) return { kind: "redirect", ...redirect };
+  if (fastcgi) {
+    const { upstream, script_name: scriptName, params } = fastcgi;
+    return { kind: "fastcgi", upstream, scriptName, params };
+  }
+  if (php) {
+    const { upstream, index, front_controller: frontController, params } = php;
+    return { kind: "php", upstream, index, frontController, params };
+  }
+  return { kind: "static", index: route.static!.index };
+}

@@ -1,0 +1,77 @@
+/**
+ * A configuration file as a tree of values that know where they stand. Reading it is tolerant: what
+ * is not there, or is of another kind, reads as undefined or empty, so that checks can run over a
+ * file with faults and each finds its own. The tree knows no YAML and no schema.
+ */
+import type { Place } from "./fault.ts";
+
+export type Scalar = string | number | boolean | null;
+
+/** Where a value is: the keys and indices that lead to it. */
+export type NodePath = readonly (string | number)[];
+
+export interface ConfigEntry {
+  readonly keyPlace: Place;
+  readonly node: ConfigNode;
+}
+
+export type ConfigContent =
+  | { readonly kind: "scalar"; readonly value: Scalar }
+  | { readonly kind: "list"; readonly items: readonly ConfigNode[] }
+  | { readonly kind: "map"; readonly entries: ReadonlyMap<string, ConfigEntry> };
+
+/** A value and its place. */
+export class ConfigNode {
+  readonly place: Place;
+  readonly content: ConfigContent;
+  /** A fault has been told about this value already: it says nothing about what was meant. */
+  readonly faulty: boolean;
+
+  constructor(place: Place, content: ConfigContent, faulty = false) {
+    this.place = place;
+    this.content = content;
+    this.faulty = faulty;
+  }
+
+  get entries(): ReadonlyMap<string, ConfigEntry> {
+    return this.content.kind === "map" ? this.content.entries : new Map();
+  }
+
+  get items(): readonly ConfigNode[] {
+    return this.content.kind === "list" ? this.content.items : [];
+  }
+
+  /** The value, where it is text. */
+  get text(): string | undefined {
+    const { content } = this;
+    if (content.kind !== "scalar" || this.faulty) return undefined;
+    return typeof content.value === "string" ? content.value : undefined;
+  }
+
+  get(key: string): ConfigNode | undefined {
+    return this.entries.get(key)?.node;
+  }
+
+  /** The value at the path, or the nearest one around it that is there. */
+  at(path: NodePath): ConfigNode {
+    const [step, ...rest] = path;
+    const next = typeof step === "number" ? this.items[step] : this.get(step ?? "");
+    return step === undefined || next === undefined ? this : next.at(rest);
+  }
+
+  /** The same values without places. */
+  toPlain(): unknown {
+    const { content } = this;
+    if (content.kind === "scalar") return content.value;
+    if (content.kind === "list") return content.items.map((item) => item.toPlain());
+    return Object.fromEntries(
+      [...content.entries].map(([key, entry]) => [key, entry.node.toPlain()]),
+    );
+  }
+}
+
+/** `sites[0].routes[2].php` */
+export function formatPath(path: NodePath): string {
+  return path.map((step) => typeof step === "number" ? `[${step}]` : `.${step}`).join("")
+    .replace(/^\./, "");
+}

@@ -1,0 +1,190 @@
+/**
+ * YAML 1.2 text → {@link ConfigNode} tree, with the place of every key and value. Here are found:
+ * broken syntax, keys that are there twice, variables that are not set. Aliases are followed; how
+ * much they may unfold to is bounded, so a small file cannot become a huge tree.
+ */
+import {
+  type Alias,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLError,
+  type YAMLMap,
+  type YAMLSeq,
+} from "yaml";
+import { type ConfigContent, type ConfigEntry, ConfigNode, type Scalar } from "./config_node.ts";
+import { expandVariables, type ReadVariable } from "./environment.ts";
+import type { Fault, Place } from "./fault.ts";
+
+/** Values in a file once its aliases are unfolded. */
+export const NODES_MAX = 100_000;
+/** Maps and lists within each other. */
+export const DEPTH_MAX = 32;
+
+/** Keys that would reach an object's own machinery instead of being a name. */
+const FORBIDDEN_KEYS = ["__proto__", "constructor", "prototype"];
+
+/** What would be right, for the faults of syntax that people make most. */
+const SYNTAX_REMEDIES: Readonly<Record<string, string>> = {
+  BAD_INDENT: "indent it as its neighbours are",
+  TAB_AS_INDENT: "indent with spaces",
+  MISSING_CHAR: "close what was opened before, or put the text in quotes",
+  TAG_RESOLVE_FAILED: "take the tag out",
+};
+
+export interface ParsedDocument {
+  /** Undefined when the text cannot be read as YAML or is empty. */
+  readonly root: ConfigNode | undefined;
+  readonly faults: readonly Fault[];
+}
+
+export function parseConfigText(
+  text: string,
+  source: string,
+  readVariable: ReadVariable,
+): ParsedDocument {
+  return new DocumentReader(source, readVariable).read(text);
+}
+
+class DocumentReader {
+  readonly #source: string;
+  readonly #readVariable: ReadVariable;
+  readonly #lines = new LineCounter();
+  readonly #faults: Fault[] = [];
+  /** Maps and lists that are being read: an alias of one of them would never end. */
+  readonly #open = new Set<Node>();
+  #resolve: (alias: Alias) => Node | undefined = () => undefined;
+  #nodeCount = 0;
+
+  constructor(source: string, readVariable: ReadVariable) {
+    this.#source = source;
+    this.#readVariable = readVariable;
+  }
+
+  read(text: string): ParsedDocument {
+    const document = parseDocument(text, {
+      version: "1.2",
+      prettyErrors: false,
+      // Found below, with the place of the first one.
+      uniqueKeys: false,
+      lineCounter: this.#lines,
+    });
+    for (const problem of [...document.errors, ...document.warnings]) {
+      this.#fault(this.#placeAt(problem.pos[0]), syntaxMessage(problem));
+    }
+    if (this.#faults.length > 0) return { root: undefined, faults: this.#faults };
+    const start = { line: 1, column: 1 };
+    if (document.contents === null) {
+      this.#fault(start, "The file is empty (add upstreams and sites)");
+      return { root: undefined, faults: this.#faults };
+    }
+    const targets = new Map<Alias, Node | undefined>();
+    this.#resolve = (alias) => {
+      // Remembered: each look-up goes through the whole document.
+      if (!targets.has(alias)) targets.set(alias, alias.resolve(document));
+      return targets.get(alias);
+    };
+    const root = this.#node(document.contents, start, 0);
+    return { root, faults: this.#faults };
+  }
+
+  #node(written: Node | null, keyPlace: Place, depth: number): ConfigNode {
+    const place = written?.range ? this.#placeAt(written.range[0]) : keyPlace;
+    const obstacle = this.#obstacle(written, depth);
+    if (obstacle !== undefined) return this.#faulty(place, obstacle);
+    const node = isAlias(written) ? this.#resolve(written) : written;
+    if (!isCollection(node)) {
+      const value = isScalar(node) ? node.value : null;
+      // An empty value has no place of its own that anyone would look at.
+      return this.#scalar(value, value === null ? keyPlace : place);
+    }
+    this.#open.add(node);
+    const content: ConfigContent = isMap<Node, Node | null>(node)
+      ? { kind: "map", entries: this.#entries(node, place, depth) }
+      : { kind: "list", items: this.#items(node as YAMLSeq<Node | null>, place, depth) };
+    this.#open.delete(node);
+    return new ConfigNode(place, content);
+  }
+
+  /** Why a value cannot be read; counts it. */
+  #obstacle(written: Node | null, depth: number): string | undefined {
+    this.#nodeCount++;
+    if (this.#nodeCount > NODES_MAX) {
+      return `There are more than ${NODES_MAX} values (write less, or use fewer aliases)`;
+    }
+    if (depth > DEPTH_MAX) return `Values are nested more than ${DEPTH_MAX} deep (nest them less)`;
+    if (!isAlias(written)) return undefined;
+    const name = written.source;
+    const node = this.#resolve(written);
+    if (node === undefined) {
+      return `Alias "${name}" has no anchor (write "&${name}" before what it stands for)`;
+    }
+    return this.#open.has(node)
+      ? `Alias "${name}" contains itself (write out what it stands for)`
+      : undefined;
+  }
+
+  #faulty(place: Place, message: string): ConfigNode {
+    // Beyond the limit every further value would say the same.
+    if (this.#nodeCount <= NODES_MAX + 1) this.#fault(place, message);
+    return new ConfigNode(place, { kind: "scalar", value: null }, true);
+  }
+
+  #scalar(value: unknown, place: Place): ConfigNode {
+    if (typeof value !== "string") {
+      return new ConfigNode(place, { kind: "scalar", value: value as Scalar });
+    }
+    const { text, faults } = expandVariables(value, this.#readVariable);
+    for (const message of faults) this.#fault(place, message);
+    return new ConfigNode(place, { kind: "scalar", value: text }, faults.length > 0);
+  }
+
+  #items(list: YAMLSeq<Node | null>, place: Place, depth: number): ConfigNode[] {
+    return list.items.map((item) => this.#node(item, place, depth + 1));
+  }
+
+  #entries(map: YAMLMap<Node, Node | null>, place: Place, depth: number): Map<string, ConfigEntry> {
+    const entries = new Map<string, ConfigEntry>();
+    for (const { key, value } of map.items) {
+      const keyPlace = key.range ? this.#placeAt(key.range[0]) : place;
+      const name = keyName(key);
+      const first = entries.get(name ?? "");
+      if (name === undefined) {
+        this.#fault(keyPlace, "The key is not text (use a name)");
+      } else if (first !== undefined) {
+        const where = `line ${first.keyPlace.line}`;
+        this.#fault(keyPlace, `Key "${name}" is there twice (keep this one or that of ${where})`);
+      } else if (FORBIDDEN_KEYS.includes(name)) {
+        this.#fault(keyPlace, `Key "${name}" cannot be a name (use another one)`);
+      } else {
+        entries.set(name, { keyPlace, node: this.#node(value, keyPlace, depth + 1) });
+      }
+    }
+    return entries;
+  }
+
+  #placeAt(offset: number): Place {
+    const { line, col } = this.#lines.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  }
+
+  #fault(place: Place, message: string): void {
+    this.#faults.push({ source: this.#source, place, message });
+  }
+}
+
+function syntaxMessage({ code, message }: YAMLError): string {
+  if (code === "MULTIPLE_DOCS") return "A second document begins (keep one in the file)";
+  const remedy = SYNTAX_REMEDIES[code] ?? "look at this line and the one before";
+  return `${message.split("\n")[0]!.replace(/[.:]$/, "")} (${remedy})`;
+}
+
+/** A key as it is written, also where YAML reads a number; undefined when it is no scalar. */
+function keyName(key: Node): string | undefined {
+  if (!isScalar(key) || key.value === null) return undefined;
+  return typeof key.value === "string" ? key.value : key.source ?? String(key.value);
+}

@@ -1,0 +1,45 @@
+/**
+ * What is wrong with the configuration, and where: `FILE:LINE:COL: what is wrong (what would be
+ * right)`. A fault of a flag or of an environment variable has its name in the file's place and no
+ * line. Faults are collected, never thrown one by one, so that one run shows them all.
+ */
+
+/** Lines and columns count from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface Fault {
+  /** A file as the user named it, a flag such as `--listen`, or a variable such as `AFCGI_LISTEN`. */
+  readonly source: string;
+  /** Undefined where the source has no lines. */
+  readonly place: Place | undefined;
+  readonly message: string;
+}
+
+/** A configuration that cannot be used; its message has a line for each fault. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly faults: readonly Fault[];
+
+  constructor(faults: readonly Fault[]) {
+    const sorted = sortFaults(faults);
+    super(sorted.map(formatFault).join("\n"));
+    this.faults = sorted;
+  }
+}
+
+export function formatFault(fault: Fault): string {
+  const { source, place, message } = fault;
+  const line = place === undefined ? source : `${source}:${place.line}:${place.column}`;
+  return `${line}: ${message}`;
+}
+
+/** In the order of the text; those without a place first. Equal ones are told once. */
+function sortFaults(faults: readonly Fault[]): Fault[] {
+  const unique = new Map(faults.map((fault) => [formatFault(fault), fault]));
+  return [...unique.values()].sort((a, b) =>
+    (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0)
+  );
+}

@@ -1,0 +1,180 @@
+/**
+ * Flags, environment and file → {@link AppOptions}. What a flag says comes first, then what a
+ * variable says, then the file, then the default. `--upstream` without `--config` is the whole
+ * configuration: no file is looked for then.
+ */
+import type { AppOptions } from "../app/options.ts";
+import type { Files } from "../runtime/runtime.ts";
+import type { ReadVariable } from "./environment.ts";
+import { ConfigError, type Fault } from "./fault.ts";
+import { folderOf, resolvePath } from "./paths.ts";
+import { appPreset, detectPreset, phpPreset } from "./preset.ts";
+import { readConfig } from "./read_config.ts";
+import {
+  collectSettings,
+  type Flags,
+  type GivenSettings,
+  type Overrides,
+  readOverrides,
+} from "./settings.ts";
+
+/** Files that are looked for where none is named. */
+export const DEFAULT_FILES: readonly string[] = ["afcgi.yaml", "/etc/afcgi/afcgi.yaml"];
+
+/** A larger file is refused instead of read. */
+export const FILE_LENGTH_MAX = 1024 * 1024;
+
+export interface LoadParts {
+  readonly files: Files;
+  readonly readVariable: ReadVariable;
+  readonly cwd: string;
+}
+
+export interface LoadedConfig {
+  readonly options: AppOptions;
+  /** The file as the user named it; undefined when the flags were the whole configuration. */
+  readonly file: string | undefined;
+  /** What a user may not expect, for the log. */
+  readonly notes: readonly string[];
+}
+
+/** @throws {ConfigError} with every fault */
+export async function loadConfig(flags: Flags, parts: LoadParts): Promise<LoadedConfig> {
+  const given = collectSettings(flags, parts.readVariable);
+  const faults: Fault[] = [];
+  const tell = (fault: Fault) => void faults.push(fault);
+  const overrides = readOverrides(given, parts.cwd, parts.files, tell);
+  const flagsOnly = given.has("upstream") && !given.has("config");
+  const file = flagsOnly ? undefined : findFile(given, parts);
+  const base = file === undefined
+    ? fromFlags(overrides, given, parts.files, tell)
+    : await fromFile(file, overrides, given, parts, tell);
+  if (base === undefined || faults.length > 0) throw new ConfigError(faults);
+  const unread = flagsOnly ? existingDefault(parts) : undefined;
+  const notes = unread === undefined
+    ? []
+    : [`File "${unread}" is not read because --upstream is the whole configuration`];
+  return { options: applyOverrides(base, overrides), file, notes };
+}
+
+/** @throws {ConfigError} when there is neither a file nor an upstream */
+function findFile(given: GivenSettings, parts: LoadParts): string {
+  const named = given.get("config")?.texts[0];
+  const file = named ?? existingDefault(parts);
+  if (file !== undefined) return file;
+  const where = DEFAULT_FILES.map((path) => `"${path}"`).join(" nor ");
+  throw new ConfigError([{
+    source: "afcgi",
+    place: undefined,
+    message: `There is neither ${where} (name a file with --config, or an application with ` +
+      "--upstream)",
+  }]);
+}
+
+function existingDefault({ files, cwd }: LoadParts): string | undefined {
+  return DEFAULT_FILES.find((path) => files.stat(resolvePath(cwd, path)) !== undefined);
+}
+
+function fromFlags(
+  overrides: Overrides,
+  given: GivenSettings,
+  files: Files,
+  tell: (fault: Fault) => void,
+): AppOptions | undefined {
+  const { root, servers = [] } = overrides;
+  const preset = overrides.preset ?? detectPreset(root, files);
+  if (preset === "app") return appPreset(servers, root);
+  if (root !== undefined) return phpPreset(servers, root, files);
+  // A root that cannot be read has been told about.
+  if (given.has("root")) return undefined;
+  const source = given.get("preset")!.origin;
+  tell({ source, place: undefined, message: 'Preset "php" has no files (add --root DIR)' });
+  return undefined;
+}
+
+async function fromFile(
+  source: string,
+  overrides: Overrides,
+  given: GivenSettings,
+  parts: LoadParts,
+  tell: (fault: Fault) => void,
+): Promise<AppOptions | undefined> {
+  const path = resolvePath(parts.cwd, source);
+  const text = await readFile(source, path, parts.files, tell);
+  if (text === undefined) return undefined;
+  const result = readConfig(text, {
+    source,
+    folder: folderOf(path),
+    files: parts.files,
+    readVariable: parts.readVariable,
+    rootGiven: overrides.root !== undefined,
+  });
+  result.faults.forEach(tell);
+  if (result.options !== undefined) checkOverrides(source, result.options, given, tell);
+  return result.options;
+}
+
+async function readFile(
+  source: string,
+  path: string,
+  files: Files,
+  tell: (fault: Fault) => void,
+): Promise<string | undefined> {
+  const fault = (message: string) => {
+    tell({ source, place: undefined, message });
+    return undefined;
+  };
+  const info = files.stat(path);
+  if (info === undefined) return fault("There is no such file (name another with --config)");
+  if (info.kind === "directory") return fault("The path is a folder (name a file in it)");
+  if (info.size > FILE_LENGTH_MAX) {
+    return fault(`The file has ${info.size} bytes (use ${FILE_LENGTH_MAX} or less)`);
+  }
+  try {
+    return await files.readText(path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return fault(`Cannot read the file: ${reason} (make it readable)`);
+  }
+}
+
+/** A flag that could stand for several places of the file, or for none, is refused. */
+function checkOverrides(
+  source: string,
+  options: AppOptions,
+  given: GivenSettings,
+  tell: (fault: Fault) => void,
+): void {
+  const refuse = (key: "preset" | "upstream" | "root", message: string) => {
+    const setting = given.get(key);
+    if (setting !== undefined) tell({ source: setting.origin, place: undefined, message });
+  };
+  refuse("preset", `The routes are in "${source}" (leave one of the two out)`);
+  if (options.upstreams.length !== 1) {
+    refuse(
+      "upstream",
+      `"${source}" has ${options.upstreams.length} upstreams, not one (change its servers there)`,
+    );
+  }
+  if (options.sites.length !== 1) {
+    refuse(
+      "root",
+      `"${source}" has ${options.sites.length} sites, not one (change the root there)`,
+    );
+  }
+}
+
+function applyOverrides(options: AppOptions, overrides: Overrides): AppOptions {
+  const { listen, servers, root, admin, log, requestBodyMax } = overrides;
+  return {
+    ...options,
+    listen: listen ?? options.listen,
+    upstreams: servers === undefined
+      ? options.upstreams
+      : options.upstreams.map((upstream) => ({ ...upstream, servers })),
+    sites: root === undefined ? options.sites : options.sites.map((site) => ({ ...site, root })),
+    admin: admin === "off" ? undefined : admin ?? options.admin,
+    log: { ...options.log, ...log },
+    limits: requestBodyMax === undefined ? options.limits : { ...options.limits, requestBodyMax },
+  };
+}

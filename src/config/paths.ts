@@ -1,0 +1,32 @@
+/**
+ * Paths of the configuration: a relative one starts at the folder of the file that names it, so the
+ * program's working directory does not matter; one from a flag starts at the working directory.
+ */
+import type { Address } from "../runtime/address.ts";
+
+/** The path, made absolute and without `.` and `..`; links are not looked at. */
+export function resolvePath(folder: string, path: string): string {
+  const whole = isAbsolute(path) ? path : `${folder}/${path}`;
+  const [, drive = "", rest = ""] = /^([a-zA-Z]:)?(.*)$/s.exec(whole.replaceAll("\\", "/"))!;
+  const segments: string[] = [];
+  for (const segment of rest.split("/")) {
+    if (segment === "..") segments.pop();
+    else if (segment !== "" && segment !== ".") segments.push(segment);
+  }
+  return `${drive}/${segments.join("/")}`;
+}
+
+/** The folder that holds the file. */
+export function folderOf(absolutePath: string): string {
+  return resolvePath(absolutePath, "..");
+}
+
+/** A unix socket's path, made absolute; other addresses, and abstract names, as they are. */
+export function resolveAddress(folder: string, address: Address): Address {
+  if (address.transport !== "unix" || address.path.startsWith("\0")) return address;
+  return { transport: "unix", path: resolvePath(folder, address.path) };
+}
+
+function isAbsolute(path: string): boolean {
+  return /^([a-zA-Z]:)?[\\/]/.test(path);
+}

@@ -1,0 +1,47 @@
+/** A configuration file's text → {@link AppOptions}, or every fault in it. */
+import * as v from "valibot";
+import type { AppOptions } from "../app/options.ts";
+import type { Files } from "../runtime/runtime.ts";
+import { toAppOptions } from "./app_options.ts";
+import { parseConfigText } from "./document.ts";
+import type { ReadVariable } from "./environment.ts";
+import type { Fault } from "./fault.ts";
+import { issueFaults } from "./issues.ts";
+import { checkReferences } from "./references.ts";
+import { configSchema } from "./schema.ts";
+import { checkShape } from "./unknown_keys.ts";
+
+export interface ReadContext {
+  /** The file as the user named it, for faults. */
+  readonly source: string;
+  /** Where the file's relative paths start. */
+  readonly folder: string;
+  readonly files: Files;
+  readonly readVariable: ReadVariable;
+  /** A root from a flag or the environment stands in for the site's own. */
+  readonly rootGiven: boolean;
+}
+
+/** The options are undefined when there are faults. */
+export interface ReadResult {
+  readonly options: AppOptions | undefined;
+  readonly faults: readonly Fault[];
+}
+
+export function readConfig(text: string, context: ReadContext): ReadResult {
+  const { source, folder, readVariable } = context;
+  const { root, faults: syntaxFaults } = parseConfigText(text, source, readVariable);
+  if (root === undefined) return { options: undefined, faults: syntaxFaults };
+  const shape = checkShape(root, configSchema);
+  const result = v.safeParse(configSchema, root.toPlain());
+  const faults = [
+    ...syntaxFaults,
+    ...[
+      ...shape.faults,
+      ...issueFaults(result.issues ?? [], root, shape),
+      ...checkReferences(root, context),
+    ].map((fault): Fault => ({ source, ...fault })),
+  ];
+  if (faults.length > 0 || !result.success) return { options: undefined, faults };
+  return { options: toAppOptions(result.output, folder), faults };
+}

@@ -1,0 +1,196 @@
+/**
+ * What the parts of a file say about each other and about the world: names of upstreams, hosts that
+ * two sites claim, routes that cannot match, folders and files that must exist. Each check reads
+ * the tree on its own and skips what has another kind than expected: the schema tells about that.
+ */
+import { AddressError, formatAddress, parseAddress } from "../runtime/address.ts";
+import type { Files } from "../runtime/runtime.ts";
+import type { ConfigNode } from "./config_node.ts";
+import type { Place } from "./fault.ts";
+import { anyOf, didYouMean } from "./nearest.ts";
+import { resolvePath } from "./paths.ts";
+import { coversRoute, type RouteShape } from "./route_cover.ts";
+import { HANDLER_NAMES, LISTEN_ADDRESS_RULES, PATH_PATTERN } from "./schema.ts";
+import type { ShapeFault } from "./unknown_keys.ts";
+
+export interface ReferenceContext {
+  readonly files: Files;
+  /** Where relative paths start. */
+  readonly folder: string;
+  /** A root from a flag or the environment stands in for the site's own. */
+  readonly rootGiven: boolean;
+}
+
+type Tell = (place: Place, message: string) => void;
+
+export function checkReferences(root: ConfigNode, context: ReferenceContext): ShapeFault[] {
+  const faults: ShapeFault[] = [];
+  const tell: Tell = (place, message) => faults.push({ place, message });
+  checkListeners(root, context, tell);
+  checkHosts(root, tell);
+  const upstreams = [...root.get("upstreams")?.entries.keys() ?? []];
+  for (const site of root.get("sites")?.items ?? []) {
+    if (!context.rootGiven) checkRoot(site, context, tell);
+    checkRoutes(site, upstreams, context, tell);
+  }
+  return faults;
+}
+
+function checkListeners(root: ConfigNode, context: ReferenceContext, tell: Tell): void {
+  const seen = new Map<string, Place>();
+  const listeners = root.get("listen")?.items ?? [];
+  for (const listener of listeners) {
+    checkTlsFiles(listener, context, tell);
+    checkListenAddress(listener.get("address") ?? listener, seen, tell);
+  }
+  const admin = root.get("admin")?.get("listen");
+  if (admin !== undefined) checkListenAddress(admin, seen, tell);
+}
+
+function checkListenAddress(node: ConfigNode, seen: Map<string, Place>, tell: Tell): void {
+  if (node.text === undefined) return;
+  let address;
+  try {
+    address = parseAddress(node.text, LISTEN_ADDRESS_RULES);
+  } catch (error) {
+    if (error instanceof AddressError) return;
+    throw error;
+  }
+  // Port 0 is another port each time.
+  if (address.transport === "tcp" && address.port === 0) return;
+  const text = formatAddress(address);
+  const first = seen.get(text);
+  if (first === undefined) seen.set(text, node.place);
+  else tell(node.place, `Address "${node.text}" is taken by line ${first.line} (use another port)`);
+}
+
+function checkTlsFiles(listener: ConfigNode, context: ReferenceContext, tell: Tell): void {
+  for (const key of ["cert", "key"]) {
+    const node = listener.get("tls")?.get(key);
+    if (node?.text === undefined) continue;
+    const path = resolvePath(context.folder, node.text);
+    if (context.files.stat(path)?.kind !== "file") {
+      tell(node.place, `There is no file "${path}" (name the ${key}'s PEM file)`);
+    }
+  }
+}
+
+function checkHosts(root: ConfigNode, tell: Tell): void {
+  const seen = new Map<string, Place>();
+  let everyHost: Place | undefined;
+  for (const site of root.get("sites")?.items ?? []) {
+    const hosts = site.get("hosts");
+    if (hosts === undefined && site.content.kind === "map") {
+      if (everyHost !== undefined) {
+        const what = `The site has no hosts, as the one of line ${everyHost.line}`;
+        tell(site.place, `${what} (add hosts to one of them)`);
+      }
+      everyHost ??= site.place;
+    }
+    for (const host of hosts?.items ?? []) {
+      if (host.text === undefined) continue;
+      const name = host.text.toLowerCase();
+      const first = seen.get(name);
+      if (first === undefined) seen.set(name, host.place);
+      else {tell(
+          host.place,
+          `Host "${host.text}" is taken by line ${first.line} (keep one of them)`,
+        );}
+    }
+  }
+}
+
+function checkRoot(site: ConfigNode, context: ReferenceContext, tell: Tell): void {
+  const root = site.get("root");
+  if (root?.text === undefined || root.text === "") return;
+  const path = resolvePath(context.folder, root.text);
+  const kind = context.files.stat(path)?.kind;
+  if (kind === undefined) {
+    tell(root.place, `There is no folder "${path}" (create it, or name another)`);
+  } else if (kind !== "directory") tell(root.place, `"${path}" is not a folder (name its folder)`);
+}
+
+function checkRoutes(
+  site: ConfigNode,
+  upstreams: readonly string[],
+  context: ReferenceContext,
+  tell: Tell,
+): void {
+  const earlier: { shape: RouteShape; line: number }[] = [];
+  for (const route of site.get("routes")?.items ?? []) {
+    if (route.content.kind !== "map") continue;
+    const handlers = HANDLER_NAMES.filter((name) => route.get(name) !== undefined);
+    if (handlers.length === 0) {
+      tell(route.place, `The route has no handler (add ${anyOf(HANDLER_NAMES)})`);
+    } else if (handlers.length > 1) {
+      tell(
+        route.place,
+        `The route has ${handlers.length} handlers (keep ${anyOf(handlers)})`,
+      );
+    }
+    for (const name of handlers) {
+      checkHandler(site, route, name, upstreams, context, tell);
+    }
+    const shape = routeShape(route, handlers);
+    if (shape === undefined) continue;
+    const cover = earlier.find((other) => coversRoute(other.shape, shape));
+    if (cover !== undefined) {
+      const what = `The route never matches: the one of line ${cover.line} takes all of it`;
+      tell(route.place, `${what} (put this one before it)`);
+    }
+    earlier.push({ shape, line: route.place.line });
+  }
+}
+
+function checkHandler(
+  site: ConfigNode,
+  route: ConfigNode,
+  name: (typeof HANDLER_NAMES)[number],
+  upstreams: readonly string[],
+  context: ReferenceContext,
+  tell: Tell,
+): void {
+  const { keyPlace, node: handler } = route.entries.get(name)!;
+  const upstream = handler.get("upstream");
+  if (upstream?.text !== undefined && !upstreams.includes(upstream.text)) {
+    const remedy = upstreams.length === 0
+      ? "add it under upstreams"
+      : didYouMean(upstream.text, upstreams);
+    tell(upstream.place, `Unknown upstream "${upstream.text}" (${remedy})`);
+  }
+  const wantsRoot = name === "php" || name === "static";
+  if (wantsRoot && site.get("root") === undefined && !context.rootGiven) {
+    tell(keyPlace, `Handler ${name} has no files to serve (add root to the site)`);
+  }
+  const script = handler.get("script_name");
+  const path = route.get("path")?.text;
+  if (script?.text && path !== undefined && !isPartOf(script.text, path)) {
+    const remedy = `use the beginning of "${path}"`;
+    tell(script.place, `script_name "${script.text}" is no part of the route's path (${remedy})`);
+  }
+}
+
+/** Whether every path that the pattern matches begins with the segments of `scriptName`. */
+function isPartOf(scriptName: string, pattern: string): boolean {
+  if (!PATH_PATTERN.test(pattern)) return true;
+  const fixed = pattern.replace(/\/?\*$/, "");
+  return fixed === scriptName || fixed.startsWith(`${scriptName}/`);
+}
+
+/** Undefined when the route's own keys have faults, so that nothing can be said about it. */
+function routeShape(route: ConfigNode, handlers: readonly string[]): RouteShape | undefined {
+  const path = route.get("path");
+  const methods = route.get("methods");
+  if (handlers.length !== 1) return undefined;
+  if (path !== undefined && (path.text === undefined || !PATH_PATTERN.test(path.text))) {
+    return undefined;
+  }
+  if (methods !== undefined && methods.items.some((item) => item.text === undefined)) {
+    return undefined;
+  }
+  return {
+    path: path?.text,
+    methods: methods?.items.map((item) => item.text!),
+    passesOn: handlers[0] === "php" || handlers[0] === "static",
+  };
+}

@@ -1,0 +1,38 @@
+/**
+ * Which routes can never match because an earlier one takes all that they would. A route takes a
+ * request for good unless its handler passes on what it has no file for (php, static).
+ */
+
+export interface RouteShape {
+  /** `/exact`, `/prefix/*`, `*.suffix`, or undefined for everything. */
+  readonly path: string | undefined;
+  /** Undefined: all. */
+  readonly methods: readonly string[] | undefined;
+  /** Whether its handler may hand a request to the next route. */
+  readonly passesOn: boolean;
+}
+
+/** True when every request that `later` matches has been taken by `earlier`. */
+export function coversRoute(earlier: RouteShape, later: RouteShape): boolean {
+  if (earlier.passesOn) return false;
+  return coversMethods(earlier.methods, later.methods) && coversPath(earlier.path, later.path);
+}
+
+function coversMethods(
+  earlier: readonly string[] | undefined,
+  later: readonly string[] | undefined,
+): boolean {
+  if (earlier === undefined) return true;
+  return later !== undefined && later.every((method) => earlier.includes(method));
+}
+
+function coversPath(earlier: string | undefined, later: string | undefined): boolean {
+  if (earlier === undefined || earlier === "/*") return true;
+  if (later === undefined) return false;
+  if (earlier.endsWith("/*")) {
+    const prefix = earlier.slice(0, -1);
+    return later === prefix.slice(0, -1) || later.startsWith(prefix);
+  }
+  if (earlier.startsWith("*")) return !later.endsWith("/*") && later.endsWith(earlier.slice(1));
+  return earlier === later;
+}

@@ -1,0 +1,121 @@
+/**
+ * What the schema is built from: sections, numbers, sizes, times, addresses. A message given to
+ * valibot here is a remedy ("use a whole number from 1 to 8"); what is wrong is said by `issues.ts`,
+ * which has the value and its place. Only a transformation that adds an issue writes the whole text.
+ */
+import * as v from "valibot";
+import { type Address, AddressError, type AddressRules, parseAddress } from "../runtime/address.ts";
+import { anyOf } from "./nearest.ts";
+import {
+  formatSize,
+  formatTime,
+  parseSize,
+  parseTime,
+  SIZE_PATTERN,
+  SIZE_REMEDY,
+  TIME_MAX_MS,
+  TIME_PATTERN,
+  TIME_REMEDY,
+} from "./units.ts";
+
+export const TEXT_REMEDY = "use text, in quotes where it looks like something else";
+
+/** A map with known keys. */
+export function section<const Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.strictObject(entries, `use a map with ${anyOf(Object.keys(entries))}`);
+}
+
+/** A list with at least one item. */
+export function list<const Item extends v.GenericSchema>(item: Item, remedy: string) {
+  return v.pipe(v.array(item, remedy), v.minLength(1, remedy));
+}
+
+/** The schema with a text for editors and for the reference. */
+export function described<const Schema extends v.GenericSchema>(schema: Schema, text: string) {
+  return v.pipe(schema, v.description(text));
+}
+
+export function wholeNumber(min: number, max: number) {
+  const remedy = `use a whole number from ${min} to ${max}`;
+  return v.pipe(
+    v.number(remedy),
+    v.integer(remedy),
+    v.minValue(min, remedy),
+    v.maxValue(max, remedy),
+  );
+}
+
+export function flag() {
+  return v.boolean("use true or false");
+}
+
+/** Text that matches; `remedy` says what it should look like. */
+export function textLike(pattern: RegExp, remedy: string) {
+  return v.pipe(v.string(remedy), v.regex(pattern, remedy));
+}
+
+export function oneOf<const Words extends readonly string[]>(words: Words) {
+  return v.picklist(words, `use ${anyOf(words)}`);
+}
+
+/** Bytes, from text with a unit or from a plain number. */
+export function size(minBytes = 0) {
+  return v.pipe(
+    v.union([
+      textLike(SIZE_PATTERN, SIZE_REMEDY),
+      v.pipe(v.number(SIZE_REMEDY), v.integer(SIZE_REMEDY), v.minValue(0, SIZE_REMEDY)),
+    ], SIZE_REMEDY),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const bytes = parseSize(String(dataset.value));
+      if (bytes !== undefined && bytes >= minBytes) return bytes;
+      const [what, remedy] = bytes === undefined
+        ? ["more than can be counted", "use less"]
+        : ["too small", `use ${formatSize(minBytes)} or more`];
+      addIssue({ message: `Size "${dataset.value}" is ${what} (${remedy})` });
+      return NEVER;
+    }),
+  );
+}
+
+/** Milliseconds, from text with a unit. */
+export function time(minMs = 0) {
+  return v.pipe(
+    textLike(TIME_PATTERN, TIME_REMEDY),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const timeMs = parseTime(dataset.value)!;
+      if (timeMs >= minMs && timeMs <= TIME_MAX_MS) return timeMs;
+      const [what, remedy] = timeMs < minMs
+        ? ["short", `use ${formatTime(minMs)} or more`]
+        : ["long", `use ${Math.floor(TIME_MAX_MS / 3_600_000)}h or less`];
+      addIssue({ message: `Time "${dataset.value}" is too ${what} (${remedy})` });
+      return NEVER;
+    }),
+  );
+}
+
+/** An address to listen at where the rules allow every host, else one to connect to. */
+export function address(rules: AddressRules, remedy: string) {
+  return v.pipe(
+    v.string(remedy),
+    v.rawTransform(({ dataset, addIssue, NEVER }): Address => {
+      try {
+        return readAddress(dataset.value, rules);
+      } catch (error) {
+        if (!(error instanceof AddressError)) throw error;
+        addIssue({ message: error.message });
+        return NEVER;
+      }
+    }),
+  );
+}
+
+/**
+ * {@link parseAddress}, and port 0 only where the system may choose one: for a listener.
+ *
+ * @throws {AddressError}
+ */
+export function readAddress(text: string, rules: AddressRules): Address {
+  const value = parseAddress(text, rules);
+  if (rules.anyHost || value.transport === "unix" || value.port > 0) return value;
+  throw new AddressError(`Cannot connect to "${text}": port 0 is nobody's (use 1 to 65535)`);
+}

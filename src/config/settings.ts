@@ -1,0 +1,231 @@
+/**
+ * The settings that flags and environment variables carry: one table for the command line, the
+ * reading, and the names in faults. A flag comes before its variable. A variable that holds several
+ * addresses has them apart by commas or blanks; an empty variable counts as not set.
+ */
+import type { ListenOptions, LogOptions } from "../app/options.ts";
+import { LOG_LEVELS } from "../observe/logger.ts";
+import { type Address, AddressError, type AddressRules } from "../runtime/address.ts";
+import type { Files } from "../runtime/runtime.ts";
+import type { ServerOptions } from "../upstream/options.ts";
+import { accessTarget } from "./app_options.ts";
+import type { ReadVariable } from "./environment.ts";
+import type { Fault } from "./fault.ts";
+import { didYouMean } from "./nearest.ts";
+import { resolveAddress, resolvePath } from "./paths.ts";
+import { LISTEN_ADDRESS_RULES, LOG_FORMATS, SERVER_ADDRESS_RULES } from "./schema.ts";
+import { readAddress } from "./schema_parts.ts";
+import { parseSize, SIZE_REMEDY } from "./units.ts";
+
+export interface SettingDefinition {
+  readonly key: string;
+  /** As commander takes it. */
+  readonly flags: string;
+  readonly description: string;
+  readonly repeatable: boolean;
+}
+
+/** Each setting's variable is `AFCGI_` and the flag's name. */
+export const SETTINGS = [
+  {
+    key: "config",
+    flags: "-c, --config <file>",
+    description: "configuration file (default: afcgi.yaml, then /etc/afcgi/afcgi.yaml)",
+    repeatable: false,
+  },
+  {
+    key: "listen",
+    flags: "-l, --listen <address>",
+    description: "address to serve HTTP at, such as :8080 (repeatable)",
+    repeatable: true,
+  },
+  {
+    key: "upstream",
+    flags: "-u, --upstream <address>",
+    description: "FastCGI application, such as unix:/run/php/php-fpm.sock (repeatable)",
+    repeatable: true,
+  },
+  {
+    key: "root",
+    flags: "-r, --root <dir>",
+    description: "folder of files and scripts",
+    repeatable: false,
+  },
+  {
+    key: "preset",
+    flags: "--preset <name>",
+    description: "php or app; how requests go to --upstream",
+    repeatable: false,
+  },
+  {
+    key: "admin",
+    flags: "--admin <address>",
+    description: "address for health and metrics; off: none",
+    repeatable: false,
+  },
+  {
+    key: "workers",
+    flags: "--workers <count>",
+    description: "processes that share the port; 1 in this version",
+    repeatable: false,
+  },
+  {
+    key: "logFormat",
+    flags: "--log-format <format>",
+    description: "json or text",
+    repeatable: false,
+  },
+  {
+    key: "logLevel",
+    flags: "--log-level <level>",
+    description: "debug, info, warn or error",
+    repeatable: false,
+  },
+  {
+    key: "accessLog",
+    flags: "--access-log <file>",
+    description: "file of the access log; -: standard output; off: none",
+    repeatable: false,
+  },
+  {
+    key: "maxBody",
+    flags: "--max-body <size>",
+    description: "most bytes of a request's body, such as 64MiB; 0: no limit",
+    repeatable: false,
+  },
+] as const satisfies readonly SettingDefinition[];
+
+export type SettingKey = (typeof SETTINGS)[number]["key"];
+
+/** What the command line gave; a key that was not given is absent or undefined. */
+export type Flags = { readonly [Key in SettingKey]?: string | readonly string[] | undefined };
+
+/** A setting's text or texts, and what to call it in a fault. */
+export interface GivenSetting {
+  readonly texts: readonly string[];
+  readonly origin: string;
+}
+
+export type GivenSettings = ReadonlyMap<SettingKey, GivenSetting>;
+
+export const PRESETS = ["php", "app"] as const;
+export type Preset = (typeof PRESETS)[number];
+
+/** The settings read; undefined where neither a flag nor a variable says anything. */
+export interface Overrides {
+  readonly listen: readonly ListenOptions[] | undefined;
+  readonly servers: readonly ServerOptions[] | undefined;
+  /** Absolute. */
+  readonly root: string | undefined;
+  readonly preset: Preset | undefined;
+  readonly admin: Address | "off" | undefined;
+  readonly log: Partial<LogOptions>;
+  readonly requestBodyMax: number | undefined;
+}
+
+/** `--max-body` is `AFCGI_MAX_BODY`. */
+export function variableName(definition: SettingDefinition): string {
+  return `AFCGI_${longFlag(definition).slice(2).toUpperCase().replaceAll("-", "_")}`;
+}
+
+function longFlag(definition: SettingDefinition): string {
+  return /--[a-z-]+/.exec(definition.flags)![0];
+}
+
+/** Flags before variables; a relative path among them starts at the working directory. */
+export function collectSettings(flags: Flags, readVariable: ReadVariable): GivenSettings {
+  const given = new Map<SettingKey, GivenSetting>();
+  for (const definition of SETTINGS) {
+    const fromFlag = flags[definition.key];
+    if (fromFlag !== undefined) {
+      const texts = typeof fromFlag === "string" ? [fromFlag] : fromFlag;
+      given.set(definition.key, { texts, origin: longFlag(definition) });
+      continue;
+    }
+    const name = variableName(definition);
+    const variable = readVariable(name)?.trim();
+    if (variable === undefined || variable === "") continue;
+    const texts = definition.repeatable ? variable.split(/[\s,]+/).filter(Boolean) : [variable];
+    given.set(definition.key, { texts, origin: name });
+  }
+  return given;
+}
+
+/** Reads every setting but `config`; what cannot be read is told and left out. */
+export function readOverrides(
+  given: GivenSettings,
+  cwd: string,
+  files: Files,
+  tell: (fault: Fault) => void,
+): Overrides {
+  const each = <Value>(key: SettingKey, read: (text: string) => Value): Value[] | undefined => {
+    const setting = given.get(key);
+    return setting?.texts.flatMap((text) => {
+      try {
+        return [read(text)];
+      } catch (error) {
+        if (!(error instanceof AddressError) && !(error instanceof RangeError)) throw error;
+        tell({ source: setting.origin, place: undefined, message: error.message });
+        return [];
+      }
+    });
+  };
+  const one = <Value>(key: SettingKey, read: (text: string) => Value) => each(key, read)?.[0];
+
+  one("workers", readWorkers);
+  const log: { -readonly [Key in keyof LogOptions]?: LogOptions[Key] } = {};
+  const level = one("logLevel", (text) => readWord("level", text, LOG_LEVELS));
+  const format = one("logFormat", (text) => readWord("format", text, LOG_FORMATS));
+  const access = one("accessLog", (text) => accessTarget(readNonEmpty(text, "a file"), cwd));
+  if (level !== undefined) log.level = level;
+  if (format !== undefined) log.format = format;
+  if (access !== undefined) log.access = access;
+  const addressAt = (rules: AddressRules) => (text: string) =>
+    resolveAddress(cwd, readAddress(text, rules));
+  return {
+    listen: each("listen", addressAt(LISTEN_ADDRESS_RULES))
+      ?.map((address) => ({ address, tls: undefined })),
+    servers: each("upstream", addressAt(SERVER_ADDRESS_RULES))
+      ?.map((address) => ({ address, weight: 1, backup: false })),
+    root: one("root", (text) => readRoot(text, cwd, files)),
+    preset: one("preset", (text) => readWord("preset", text, PRESETS)),
+    admin: one("admin", (text) => text === "off" ? text : addressAt(LISTEN_ADDRESS_RULES)(text)),
+    log,
+    requestBodyMax: one("maxBody", readSize),
+  };
+}
+
+function readWord<Word extends string>(what: string, text: string, words: readonly Word[]): Word {
+  const word = words.find((candidate) => candidate === text);
+  if (word === undefined) {
+    throw new RangeError(`Unknown ${what} "${text}" (${didYouMean(text, words)})`);
+  }
+  return word;
+}
+
+function readNonEmpty(text: string, what: string): string {
+  if (text === "") throw new RangeError(`The value is empty (name ${what})`);
+  return text;
+}
+
+function readRoot(text: string, cwd: string, files: Files): string {
+  const path = resolvePath(cwd, readNonEmpty(text, "a folder"));
+  const kind = files.stat(path)?.kind;
+  if (kind === "directory") return path;
+  throw new RangeError(
+    kind === undefined
+      ? `There is no folder "${path}" (create it, or name another)`
+      : `"${path}" is not a folder (name its folder)`,
+  );
+}
+
+function readSize(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined) throw new RangeError(`Cannot read size "${text}" (${SIZE_REMEDY})`);
+  return bytes;
+}
+
+function readWorkers(text: string): void {
+  if (text === "1") return;
+  throw new RangeError(`"${text}" workers are not available in this version (use 1)`);
+}

@@ -1,0 +1,53 @@
+/**
+ * The admin address: `/livez` (we run), `/readyz` (we take requests), `/metrics` (Prometheus),
+ * `/status` (upstreams, servers and connections as JSON). Meant for the machine and its operators,
+ * never for the world.
+ */
+import { Hono } from "hono";
+import type { MetricsRegistry } from "../observe/metrics.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+
+export interface AdminParts {
+  readonly metrics: MetricsRegistry;
+  readonly upstreams: readonly Upstream[];
+  readonly version: string;
+  /** False once a stop has been asked for. */
+  readonly isReady: () => boolean;
+}
+
+export function createAdmin(parts: AdminParts): Hono {
+  const app = new Hono();
+  app.get("/livez", (c) => c.text("ok\n"));
+  app.get("/readyz", (c) => parts.isReady() ? c.text("ready\n") : c.text("stopping\n", 503));
+  app.get("/metrics", (c) => {
+    c.header("content-type", "text/plain; version=0.0.4; charset=utf-8");
+    return c.body(parts.metrics.render());
+  });
+  app.get(
+    "/status",
+    (c) => c.json({ version: parts.version, upstreams: statusOf(parts.upstreams) }),
+  );
+  app.notFound((c) => c.text("There are /livez, /readyz, /metrics and /status\n", 404));
+  return app;
+}
+
+function statusOf(upstreams: readonly Upstream[]) {
+  return upstreams.map((upstream) => ({
+    name: upstream.options.name,
+    requests_open: upstream.requestsOpen,
+    queue_length: upstream.queueLength,
+    servers: upstream.servers.map((server) => ({
+      address: server.address,
+      mode: server.mode,
+      resting: server.isResting,
+      connections: [...server.connections].map((connection) => ({
+        number: connection.number,
+        state: connection.state,
+        streams: connection.streams,
+        requests: connection.requestsBegun,
+        paused: connection.isPaused,
+        stray_records: connection.strayRecords,
+      })),
+    })),
+  }));
+}

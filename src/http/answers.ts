@@ -1,0 +1,102 @@
+/**
+ * Answers that afcgi makes itself, and the one place where a fault becomes an HTTP status. Each has a
+ * short body as `Accept` asks (text, HTML or JSON) and `X-Request-Id`.
+ */
+import { UpstreamError, type UpstreamErrorCode } from "../upstream/errors.ts";
+import { RequestBodyTooLargeError } from "./body_limit.ts";
+import type { AnswerCode, FrontRequest, OwnAnswer } from "./front_request.ts";
+
+/** Seconds after which a client may try again. */
+const RETRY_AFTER_S = 1;
+
+const UPSTREAM_STATUS: Readonly<Record<UpstreamErrorCode, number>> = {
+  connect_failed: 502,
+  connect_timeout: 504,
+  queue_full: 503,
+  queue_timeout: 503,
+  send_timeout: 504,
+  request_body_timeout: 408,
+  request_body_failed: 400,
+  first_byte_timeout: 504,
+  idle_timeout: 504,
+  total_timeout: 504,
+  connection_lost: 502,
+  bad_record: 502,
+  bad_answer: 502,
+  answer_too_large: 502,
+  overloaded: 503,
+  cannot_multiplex: 502,
+  unknown_role: 502,
+  // Nobody reads it; the number is nginx's, for the log.
+  client_gone: 499,
+  draining: 503,
+};
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  412: "Precondition Failed",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  416: "Range Not Satisfiable",
+  499: "Client Closed Request",
+  500: "Internal Server Error",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+};
+
+/** The answer to a fault on the way to the application or back. */
+export function answerForFault(error: unknown): OwnAnswer {
+  if (!(error instanceof UpstreamError)) return { status: 500, code: "internal_error" };
+  if (error.cause instanceof RequestBodyTooLargeError) {
+    return { status: 413, code: "request_body_too_large" };
+  }
+  return { status: UPSTREAM_STATUS[error.code], code: error.code };
+}
+
+/** The response, and its code in the request's trace. */
+export function ownResponse(
+  front: Pick<FrontRequest, "id" | "trace" | "method">,
+  accept: string | null,
+  answer: OwnAnswer,
+): Response {
+  const { status, code } = answer;
+  front.trace.code = code;
+  const { type, text } = render(front.id, accept ?? "", status, code);
+  const headers: Record<string, string> = {
+    ...answer.headers,
+    "content-type": type,
+    "cache-control": "no-store",
+    "x-request-id": front.id,
+  };
+  if (status === 503) headers["retry-after"] = String(RETRY_AFTER_S);
+  return new Response(front.method === "HEAD" ? null : text, { status, headers });
+}
+
+function render(
+  id: string,
+  accept: string,
+  status: number,
+  code: AnswerCode,
+): { type: string; text: string } {
+  const reason = REASONS[status] ?? "Error";
+  if (/\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept)) {
+    const text = JSON.stringify({ status, error: reason, code, request_id: id }) + "\n";
+    return { type: "application/json", text };
+  }
+  if (/\btext\/html\b/i.test(accept)) {
+    const title = `${status} ${reason}`;
+    const text =
+      `<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>${title}</title>\n` +
+      `<h1>${title}</h1>\n<p>${code}, request ${id}</p>\n</html>\n`;
+    return { type: "text/html; charset=utf-8", text };
+  }
+  return {
+    type: "text/plain; charset=utf-8",
+    text: `${status} ${reason} (${code}), request ${id}\n`,
+  };
+}

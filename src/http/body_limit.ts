@@ -1,0 +1,69 @@
+/**
+ * The body of a request as it goes on to an upstream: refused by its declared length, or counted
+ * while it is read. Nothing of it is cut in silence: one byte over the limit fails the whole.
+ */
+import type { RequestBody } from "../upstream/request_body.ts";
+import type { OwnAnswer } from "./front_request.ts";
+import type { HttpLimits } from "./options.ts";
+
+/** A body without a declared length turned out to be over the limit. */
+export class RequestBodyTooLargeError extends Error {
+  override readonly name = "RequestBodyTooLargeError";
+}
+
+/** A body to send, none, or the answer to give instead. */
+export type TakenBody =
+  | { readonly kind: "body"; readonly body: RequestBody }
+  | { readonly kind: "none"; readonly contentLength: number | undefined }
+  | ({ readonly kind: "refused" } & OwnAnswer);
+
+const NONE = { kind: "none", contentLength: undefined } as const;
+
+/** Takes the body of a request under the limits. */
+export function takeBody(request: Request, limits: HttpLimits): TakenBody {
+  const { method, headers } = request;
+  const declared = headers.get("content-length");
+  const isChunked = declared === null && headers.has("transfer-encoding");
+  if (declared === null && !isChunked) return NONE;
+  if (declared === "0") return { kind: "none", contentLength: 0 };
+  const length = isChunked ? undefined : parseLength(declared!);
+  if (Number.isNaN(length)) {
+    return { kind: "refused", status: 400, code: "request_body_unreadable" };
+  }
+  const lengthMax = limits.requestBodyMax || Infinity;
+  if (length !== undefined && length > lengthMax) {
+    return { kind: "refused", status: 413, code: "request_body_too_large" };
+  }
+  const stream = request.body as ReadableStream<Uint8Array> | null;
+  if (stream === null) {
+    // The runtimes hide the body of GET and HEAD: better an open refusal than a silent loss.
+    return method === "GET" || method === "HEAD"
+      ? { kind: "refused", status: 400, code: "request_body_unreadable" }
+      : { kind: "none", contentLength: 0 };
+  }
+  return {
+    kind: "body",
+    body: {
+      stream: length === undefined ? stream.pipeThrough(lengthGuard(lengthMax)) : stream,
+      length,
+      memoryMax: limits.requestBufferMax,
+    },
+  };
+}
+
+function parseLength(text: string): number {
+  return /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+}
+
+function lengthGuard(lengthMax: number): TransformStream<Uint8Array, Uint8Array> {
+  let length = 0;
+  return new TransformStream({
+    transform(bytes, controller) {
+      length += bytes.length;
+      if (length > lengthMax) {
+        throw new RequestBodyTooLargeError(`The request's body is over ${lengthMax} bytes`);
+      }
+      controller.enqueue(bytes);
+    },
+  });
+}

@@ -1,0 +1,161 @@
+/**
+ * The entrance: takes what the runtime's HTTP server hands over, refuses what is malformed, finds the
+ * site by its host, and lets Hono find the route. When the answer has gone, one access line and the
+ * metrics say what it was.
+ */
+import type { Hono } from "hono";
+import type { Logger } from "../observe/logger.ts";
+import type { Clock, HttpPeer } from "../runtime/runtime.ts";
+import { ownResponse } from "./answers.ts";
+import type { FrontEnv, FrontRequest, ListenerInfo, OwnAnswer } from "./front_request.ts";
+import { HostCache } from "./host.ts";
+import type { HttpMetrics } from "./http_metrics.ts";
+import type { RequestIdSource } from "./request_id.ts";
+import type { SiteTable } from "./site_table.ts";
+import { parseTarget, type RequestTarget } from "./target.ts";
+
+export interface FrontParts {
+  readonly clock: Clock;
+  readonly sites: SiteTable<FrontSite>;
+  readonly requestIds: RequestIdSource;
+  readonly metrics: HttpMetrics;
+  /** Undefined: no access log. */
+  readonly accessLog: Logger | undefined;
+  /** For answers of our own. */
+  readonly log: Logger;
+  readonly listener: ListenerInfo;
+}
+
+/** A compiled site with its name for metrics. */
+export interface FrontSite {
+  readonly name: string;
+  readonly app: Hono<FrontEnv>;
+}
+
+const NO_TARGET: RequestTarget = { kind: "target", raw: "", path: "", query: "" };
+const NO_HOST = { name: "", port: undefined };
+
+/** Methods that a gateway must not pass on (RFC 9110 section 9.3.8, 9.3.6). */
+const REFUSED_METHODS: ReadonlySet<string> = new Set(["TRACE", "CONNECT"]);
+
+/** The handler of one listener. */
+export function createFront(
+  parts: FrontParts,
+): (request: Request, peer: HttpPeer) => Response | Promise<Response> {
+  const hosts = new HostCache();
+  return (request, peer) => {
+    const hostText = request.headers.get("host");
+    const host = hostText === null ? serverHost(parts.listener) : hosts.read(hostText);
+    // Deno builds the URL from the Host unread: a target behind a bad one means nothing.
+    const target = host === undefined ? BAD_HOST : parseTarget(request.url);
+    const isReadable = "raw" in target;
+    const front: FrontRequest = {
+      id: parts.requestIds.next(),
+      method: request.method,
+      target: isReadable ? target : NO_TARGET,
+      host: host ?? NO_HOST,
+      peer,
+      listener: parts.listener,
+      startedMs: parts.clock.nowMs(),
+      trace: {},
+      passed: undefined,
+      bodyProgress: undefined,
+    };
+    if (!isReadable) return refuse(parts, front, request, target);
+    if (REFUSED_METHODS.has(front.method)) return refuse(parts, front, request, BAD_METHOD);
+    const site = parts.sites.find(front.host.name);
+    if (site === undefined) return refuse(parts, front, request, NO_SITE);
+    const answer = site.app.fetch(request, front);
+    return answer instanceof Promise
+      ? answer.then((response) => finish(parts, site.name, front, request, response))
+      : finish(parts, site.name, front, request, answer);
+  };
+}
+
+const BAD_HOST: OwnAnswer = { status: 400, code: "bad_host" };
+const BAD_METHOD: OwnAnswer = { status: 405, code: "method_not_allowed", headers: { allow: "" } };
+const NO_SITE: OwnAnswer = { status: 404, code: "no_such_site" };
+
+/** A request without a Host (HTTP/1.0) is for the server itself. */
+function serverHost(listener: ListenerInfo) {
+  const name = listener.host === "" ? "localhost" : listener.host;
+  return { name: name.includes(":") ? `[${name}]` : name, port: listener.port || undefined };
+}
+
+function refuse(
+  parts: FrontParts,
+  front: FrontRequest,
+  request: Request,
+  answer: OwnAnswer,
+): Response {
+  return finish(
+    parts,
+    "",
+    front,
+    request,
+    ownResponse(front, request.headers.get("accept"), answer),
+  );
+}
+
+/** Says what the answer was, now or when its body has gone. */
+function finish(
+  parts: FrontParts,
+  site: string,
+  front: FrontRequest,
+  request: Request,
+  response: Response,
+): Response {
+  const body = front.bodyProgress;
+  if (body === undefined || body.ended) report(parts, site, front, request, response);
+  else body.onEnded = () => report(parts, site, front, request, response);
+  return response;
+}
+
+function report(
+  parts: FrontParts,
+  site: string,
+  front: FrontRequest,
+  request: Request,
+  response: Response,
+): void {
+  const durationMs = parts.clock.nowMs() - front.startedMs;
+  const broken = front.bodyProgress?.error;
+  if (broken !== undefined) front.trace.code = broken.code;
+  parts.metrics.onAnswer(site, front.method, response.status, durationMs / 1000);
+  if (broken !== undefined && broken.code !== "client_gone") {
+    parts.log.error(`Answer broke off: ${broken.message}`, faultFields(front));
+  }
+  parts.accessLog?.info("request", {
+    request_id: front.id,
+    ...front.trace,
+    upstreamMs: undefined,
+    method: front.method,
+    path: front.target.raw || request.url,
+    status: response.status,
+    bytes_in: Number(request.headers.get("content-length") ?? 0),
+    bytes_out: front.bodyProgress?.bytes ?? Number(response.headers.get("content-length") ?? 0),
+    duration_ms: round(durationMs),
+    upstream_ms: front.trace.upstreamMs === undefined ? undefined : round(front.trace.upstreamMs),
+    client: front.peer.host,
+    host: front.host.name,
+  });
+}
+
+/** Fields of a log line about a request that failed. */
+export function faultFields(front: FrontRequest) {
+  const { upstream, server, connection, stream, code } = front.trace;
+  return {
+    request_id: front.id,
+    upstream,
+    server,
+    connection,
+    stream,
+    method: front.method,
+    path: front.target.raw,
+    code,
+  };
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 100) / 100;
+}

@@ -1,0 +1,77 @@
+/**
+ * A request that passed the front's checks, with what is learnt of it on its way: Hono's handlers
+ * find it as `c.env`. What the log line says is gathered in `trace`.
+ */
+import type { UpstreamErrorCode } from "../upstream/errors.ts";
+import type { HttpPeer } from "../runtime/runtime.ts";
+import type { StaticRefusalCode } from "../static/refusal.ts";
+import type { RequestHost } from "./host.ts";
+import type { RequestTarget } from "./target.ts";
+
+/** Stable codes of answers that afcgi makes itself. */
+export type AnswerCode =
+  | UpstreamErrorCode
+  | StaticRefusalCode
+  | "bad_host"
+  | "bad_target"
+  | "target_too_long"
+  | "method_not_allowed"
+  | "no_such_site"
+  | "no_such_route"
+  | "no_such_script"
+  | "request_body_too_large"
+  | "request_body_unreadable"
+  | "internal_error";
+
+/** What the log line says beside the request itself. */
+export interface RequestTrace {
+  upstream?: string;
+  server?: string;
+  connection?: number;
+  stream?: number;
+  upstreamMs?: number;
+  code?: AnswerCode;
+}
+
+/** Where the request came in. */
+export interface ListenerInfo {
+  readonly scheme: "http" | "https";
+  /** Our own address; empty where it is every interface or a unix socket. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface FrontRequest {
+  readonly id: string;
+  readonly method: string;
+  readonly target: RequestTarget;
+  readonly host: RequestHost;
+  readonly peer: HttpPeer;
+  readonly listener: ListenerInfo;
+  readonly startedMs: number;
+  readonly trace: RequestTrace;
+  /** Why a route before this one did not answer, should no other do. */
+  passed: OwnAnswer | undefined;
+  /** Tells the end of a body that is sent as a stream; set by who made the stream. */
+  bodyProgress: BodyWatch | undefined;
+}
+
+/** What an answer of our own says. */
+export interface OwnAnswer {
+  readonly status: number;
+  readonly code: AnswerCode;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The part of `upstream/request.ts`'s BodyProgress that the log needs. */
+export interface BodyWatch {
+  readonly bytes: number;
+  readonly ended: boolean;
+  readonly error: { readonly code: UpstreamErrorCode; readonly message: string } | undefined;
+  onEnded: (() => void) | undefined;
+}
+
+/** Hono's environment for our handlers. */
+export interface FrontEnv {
+  Bindings: FrontRequest;
+}

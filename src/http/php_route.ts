@@ -1,0 +1,90 @@
+/**
+ * The `php` handler: existing scripts below the root run, a directory runs its index script, and
+ * what is no file at all goes to the front controller. A script that does not exist never reaches
+ * the application, and a file that is no script is left to the next route.
+ */
+import { findScript } from "../cgi/script_path.ts";
+import type { Files } from "../runtime/runtime.ts";
+import { type Found, resolveBelowRoot } from "../static/below_root.ts";
+import type { ScriptTarget } from "./fastcgi_exchange.ts";
+import type { AnswerCode } from "./front_request.ts";
+import type { RequestTarget } from "./target.ts";
+
+export interface PhpRouteOptions {
+  readonly files: Files;
+  /** Absolute path. */
+  readonly root: string;
+  readonly index: readonly string[];
+  readonly frontController: string | undefined;
+}
+
+/** What is to be done with a request. */
+export type PhpDecision =
+  | { readonly kind: "run"; readonly script: ScriptTarget }
+  /** Not ours: a file that is no script, or nothing at all. */
+  | { readonly kind: "pass" }
+  | { readonly kind: "redirect"; readonly location: string }
+  | { readonly kind: "refused"; readonly status: 403 | 404; readonly code: AnswerCode };
+
+const PASS = { kind: "pass" } as const;
+
+/** Decides by the files that are there now. */
+export function decidePhp(options: PhpRouteOptions, target: RequestTarget): PhpDecision {
+  const look = (path: string): Found => resolveBelowRoot(options.files, options.root, path);
+  const script = findScript(target.path, look);
+  if (script !== undefined) {
+    return runFound(script.found, script.script, script.pathInfo) ??
+      { kind: "refused", status: 404, code: "no_such_script" };
+  }
+  const found = look(target.path);
+  switch (found.kind) {
+    case "forbidden":
+      return { kind: "refused", status: 403, code: found.code };
+    case "file":
+      return PASS;
+    case "directory":
+      return runIndex(options, target, look) ?? runFrontController(options, look);
+    case "missing":
+      return runFrontController(options, look);
+  }
+}
+
+function runIndex(
+  options: PhpRouteOptions,
+  target: RequestTarget,
+  look: (path: string) => Found,
+): PhpDecision | undefined {
+  const folder = target.path.endsWith("/") ? target.path : `${target.path}/`;
+  for (const name of options.index) {
+    const found = look(folder + name);
+    if (found.kind !== "file") continue;
+    // Without the slash, relative links of the page would lead astray.
+    if (folder !== target.path) return redirectToFolder(folder, target.query);
+    return runFound(found, folder + name, "");
+  }
+  return undefined;
+}
+
+function redirectToFolder(folder: string, query: string): PhpDecision {
+  const path = folder.split("/").map(encodeURIComponent).join("/");
+  return { kind: "redirect", location: query === "" ? path : `${path}?${query}` };
+}
+
+function runFrontController(
+  { frontController }: PhpRouteOptions,
+  look: (path: string) => Found,
+): PhpDecision {
+  if (frontController === undefined) return PASS;
+  return runFound(look(frontController), frontController, "") ?? PASS;
+}
+
+function runFound(found: Found, scriptName: string, pathInfo: string): PhpDecision | undefined {
+  switch (found.kind) {
+    case "file":
+      return { kind: "run", script: { scriptName, pathInfo, scriptFilename: found.path } };
+    case "forbidden":
+      return { kind: "refused", status: 403, code: found.code };
+    default:
+      return undefined;
+  }
+}

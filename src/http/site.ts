@@ -1,0 +1,171 @@
+/**
+ * A site as a Hono app: its routes compiled once, with a handler each. What a route does not use
+ * costs it nothing.
+ */
+import { type Handler, Hono } from "hono";
+import type { H, RouterRoute } from "hono/types";
+import { ParameterTemplate } from "../cgi/parameters.ts";
+import { isScriptName } from "../cgi/script_path.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { serveStatic, type StaticOptions } from "../static/static_files.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import { ownResponse } from "./answers.ts";
+import { exchange, type FastCgiRoute } from "./fastcgi_exchange.ts";
+import type { AnswerCode, FrontEnv, FrontRequest } from "./front_request.ts";
+import type {
+  FastCgiHandlerOptions,
+  HandlerOptions,
+  HttpLimits,
+  PhpHandlerOptions,
+  SiteOptions,
+} from "./options.ts";
+import { decidePhp } from "./php_route.ts";
+import { routeKey, SiteRouter } from "./site_router.ts";
+
+export interface SiteParts {
+  readonly runtime: Runtime;
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly limits: HttpLimits;
+  /** Such as `afcgi/1.0.0`. */
+  readonly serverSoftware: string;
+  readonly onFault: (error: unknown, front: FrontRequest) => void;
+}
+
+type RouteHandler = Handler<FrontEnv>;
+
+/** Refusals of a file route after which another route may know better. */
+const PASSED_ON: ReadonlySet<AnswerCode> = new Set([
+  "no_such_file",
+  "script_source",
+  "method_not_allowed",
+]);
+
+export function compileSite(site: SiteOptions, parts: SiteParts): Hono<FrontEnv> {
+  const router = new SiteRouter<[H, RouterRoute]>(site.routes);
+  const app = new Hono<FrontEnv>({
+    router,
+    getPath: (_request, options) => (options?.env as FrontRequest).target.path,
+  });
+  site.routes.forEach(({ handler }, index) => {
+    app.all(routeKey(index), compileHandler(handler, site, parts));
+  });
+  app.notFound((c) => {
+    const front = c.env;
+    const accept = c.req.raw.headers.get("accept");
+    if (front.passed !== undefined) return ownResponse(front, accept, front.passed);
+    const allowed = router.allowedMethods(front.target.path);
+    return allowed === undefined
+      ? ownResponse(front, accept, { status: 404, code: "no_such_route" })
+      : ownResponse(front, accept, {
+        status: 405,
+        code: "method_not_allowed",
+        headers: { allow: allowed.join(", ") },
+      });
+  });
+  app.onError((error, c) => {
+    parts.onFault(error, c.env);
+    const accept = c.req.raw.headers.get("accept");
+    return ownResponse(c.env, accept, { status: 500, code: "internal_error" });
+  });
+  return app;
+}
+
+function compileHandler(
+  options: HandlerOptions,
+  site: SiteOptions,
+  parts: SiteParts,
+): RouteHandler {
+  switch (options.kind) {
+    case "respond":
+      return () => new Response(options.body, { status: options.status });
+    case "redirect":
+      return (c) => c.redirect(options.to, options.status as 308);
+    case "fastcgi":
+      return fastCgiHandler(options, site, parts);
+    case "php":
+      return phpHandler(options, site, parts);
+    case "static":
+      return staticHandler(options.index, site, parts);
+  }
+}
+
+function fastCgiRoute(
+  options: FastCgiHandlerOptions | PhpHandlerOptions,
+  site: SiteOptions,
+  parts: SiteParts,
+): FastCgiRoute {
+  const upstream = parts.upstreams.get(options.upstream);
+  if (upstream === undefined) throw new RangeError(`No upstream is named "${options.upstream}"`);
+  return {
+    upstream,
+    template: new ParameterTemplate({
+      serverSoftware: parts.serverSoftware,
+      documentRoot: site.root,
+      params: options.params,
+    }),
+    limits: parts.limits,
+    onFault: parts.onFault,
+  };
+}
+
+function fastCgiHandler(
+  options: FastCgiHandlerOptions,
+  site: SiteOptions,
+  parts: SiteParts,
+): RouteHandler {
+  const route = fastCgiRoute(options, site, parts);
+  const { scriptName } = options;
+  const { root } = site;
+  return (c) => {
+    const { path } = c.env.target;
+    const pathInfo = path.startsWith(scriptName) ? path.slice(scriptName.length) : path;
+    // An application made of files (fcgiwrap) finds its own by this.
+    const scriptFilename = root === undefined ? undefined : root + path;
+    return exchange(route, c.req.raw, c.env, { scriptName, pathInfo, scriptFilename });
+  };
+}
+
+function phpHandler(options: PhpHandlerOptions, site: SiteOptions, parts: SiteParts): RouteHandler {
+  const route = fastCgiRoute(options, site, parts);
+  const { index, frontController } = options;
+  const phpOptions = { files: parts.runtime.files, root: site.root!, index, frontController };
+  return (c, next) => {
+    const front = c.env;
+    const decision = decidePhp(phpOptions, front.target);
+    switch (decision.kind) {
+      case "run":
+        return exchange(route, c.req.raw, front, decision.script);
+      case "pass":
+        front.passed ??= { status: 404, code: "no_such_file", headers: {} };
+        return next() as Promise<never>;
+      case "redirect":
+        return c.redirect(decision.location, 308);
+      case "refused":
+        return ownResponse(front, c.req.raw.headers.get("accept"), decision);
+    }
+  };
+}
+
+function staticHandler(
+  index: readonly string[],
+  site: SiteOptions,
+  parts: SiteParts,
+): RouteHandler {
+  const runsScripts = site.routes.some(({ handler }) => handler.kind === "php");
+  const options: StaticOptions = {
+    files: parts.runtime.files,
+    root: site.root!,
+    index,
+    never: runsScripts ? isScriptName : () => false,
+  };
+  return async (c, next) => {
+    const front = c.env;
+    const answer = await serveStatic(options, c.req.raw, front.target);
+    if (answer instanceof Response) return answer;
+    if (!PASSED_ON.has(answer.code)) {
+      return ownResponse(front, c.req.raw.headers.get("accept"), answer);
+    }
+    front.passed ??= answer;
+    return await next() as never;
+  };
+}

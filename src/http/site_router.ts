@@ -1,0 +1,65 @@
+/**
+ * Hono's router for our routes: in the order of the config, the first that matches answers, and one
+ * that passes (`next`) leaves the request to the next that matches. Hono's own routers know neither
+ * suffixes nor decoded paths.
+ *
+ * Hono knows a route by its method and path; we register ours under `ALL` and the path that
+ * {@link routeKey} makes of its place in the config.
+ */
+import type { Result, Router } from "hono/router";
+import type { RouteOptions } from "./options.ts";
+import { compilePattern, type RoutePattern } from "./route_pattern.ts";
+
+/** Under which path a route is registered with Hono. */
+export function routeKey(index: number): string {
+  return `/${index}`;
+}
+
+interface CompiledRoute {
+  readonly matches: RoutePattern;
+  readonly methods: readonly string[] | undefined;
+}
+
+export class SiteRouter<T> implements Router<T> {
+  readonly name = "SiteRouter";
+  readonly #routes: readonly CompiledRoute[];
+  /** For each route what Hono registered: the handler and what stands before it. */
+  readonly #handlers: (readonly [T, Record<string, string>])[][];
+
+  constructor(routes: readonly RouteOptions[]) {
+    this.#routes = routes.map(({ path, methods }) => ({ matches: compilePattern(path), methods }));
+    this.#handlers = routes.map(() => []);
+  }
+
+  add(_method: string, path: string, handler: T): void {
+    const handlers = this.#handlers[Number(path.slice(1))];
+    if (handlers === undefined) throw new RangeError(`Cannot add a route "${path}"`);
+    handlers.push([handler, {}]);
+  }
+
+  match(method: string, path: string): Result<T> {
+    const matched: [T, Record<string, string>][] = [];
+    for (let index = 0; index < this.#routes.length; index++) {
+      const route = this.#routes[index]!;
+      if (!route.matches(path)) continue;
+      if (route.methods !== undefined && !allows(route.methods, method)) continue;
+      for (const [handler, params] of this.#handlers[index]!) matched.push([handler, params]);
+    }
+    return [matched];
+  }
+
+  /** Methods of the routes that match the path; undefined when there is no such route. */
+  allowedMethods(path: string): readonly string[] | undefined {
+    const allowed = new Set<string>();
+    for (const { matches, methods } of this.#routes) {
+      if (!matches(path)) continue;
+      for (const method of methods ?? []) allowed.add(method);
+    }
+    if (allowed.has("GET")) allowed.add("HEAD");
+    return allowed.size > 0 ? [...allowed] : undefined;
+  }
+}
+
+function allows(methods: readonly string[], method: string): boolean {
+  return methods.includes(method) || (method === "HEAD" && methods.includes("GET"));
+}

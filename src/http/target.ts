@@ -1,0 +1,118 @@
+/**
+ * The request target: from the `url` of a Fetch request to the path that routes and files are
+ * matched by. The path is percent-decoded once, then slashes are merged, then dot segments are
+ * removed, in this order, so `%2e%2e%2f` and `//` meet the same rules as `../` and `/`.
+ *
+ * Slashes are merged because the file system merges them: were `//admin/x` another path to a route
+ * and the same path to a file, `/admin/*` would guard nothing (nginx and Apache merge as well). An
+ * application that wants them reads REQUEST_URI. A backslash is a character of a name, never a
+ * separator. What cannot be a path is refused, not repaired.
+ *
+ * This file does not know the host: Deno builds `url` from the Host header unread, so a caller
+ * refuses what `parseHost` refuses before it comes here.
+ */
+
+/** Most characters of path and query together; beyond it the answer is 414. */
+export const TARGET_LENGTH_MAX = 16 * 1024;
+
+/** A target that can be matched. */
+export interface RequestTarget {
+  readonly kind: "target";
+  /** Path and query as they came, as far as the runtime still has them: REQUEST_URI. */
+  readonly raw: string;
+  /** Decoded; begins with "/", without empty, "." and ".." segments; may end with "/". */
+  readonly path: string;
+  /** Undecoded, without "?"; empty where there is none. */
+  readonly query: string;
+}
+
+/** A target that is answered with `status`; `reason` says what is wrong, for the log. */
+export interface TargetRefusal {
+  readonly kind: "refused";
+  readonly status: 400 | 414;
+  readonly code: "bad_target" | "target_too_long";
+  readonly reason: string;
+}
+
+/** Where the path of an absolute URL may begin at the earliest: behind `http://h`. */
+const PATH_OFFSET_MIN = 8;
+
+const HASH = 0x23;
+const PERCENT = 0x25;
+const DOT = 0x2e;
+const SLASH = 0x2f;
+const QUESTION_MARK = 0x3f;
+
+/** Reads the target of a request from its absolute `url`, or from a bare path and query. */
+export function parseTarget(url: string): RequestTarget | TargetRefusal {
+  const raw = withoutOrigin(url);
+  if (raw === undefined) return malformed('The target does not begin with "/"');
+  if (raw.length > TARGET_LENGTH_MAX) {
+    return {
+      kind: "refused",
+      status: 414,
+      code: "target_too_long",
+      reason: `The target has ${raw.length} characters, ${TARGET_LENGTH_MAX} are the most`,
+    };
+  }
+  let queryOffset = -1;
+  let plain = true;
+  let previous = 0;
+  for (let index = 0; index < raw.length; index++) {
+    const code = raw.charCodeAt(index);
+    if (code <= 0x20 || code >= 0x7f || code === HASH) return malformed(describeCharacter(code));
+    if (queryOffset >= 0) continue;
+    if (code === QUESTION_MARK) queryOffset = index;
+    else if (code === PERCENT) plain = false;
+    else if (previous === SLASH && (code === SLASH || code === DOT)) plain = false;
+    previous = code;
+  }
+  const rawPath = queryOffset < 0 ? raw : raw.slice(0, queryOffset);
+  const query = queryOffset < 0 ? "" : raw.slice(queryOffset + 1);
+  if (plain) return { kind: "target", raw, path: rawPath, query };
+  const path = decodePath(rawPath);
+  return typeof path === "string" ? { kind: "target", raw, path, query } : path;
+}
+
+/** Path and query of a URL, cut out rather than parsed: `new URL` would normalise them. */
+function withoutOrigin(url: string): string | undefined {
+  if (url.charCodeAt(0) === SLASH) return url;
+  const offset = url.indexOf("/", PATH_OFFSET_MIN);
+  return offset < 0 ? undefined : url.slice(offset);
+}
+
+function decodePath(rawPath: string): string | TargetRefusal {
+  if (/%(?![0-9a-f]{2})/i.test(rawPath)) return malformed("The path has a broken percent-encoding");
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(rawPath);
+  } catch {
+    // A file's name or a parameter made from it would need bytes that no text can carry.
+    return malformed("The path is not UTF-8");
+  }
+  if (decoded.includes("\0")) return malformed("The path has a NUL");
+  return mergeSegments(decoded) ?? malformed('The path leaves the root with ".."');
+}
+
+/** Without empty, "." and ".." segments; undefined when ".." would go above the root. */
+function mergeSegments(path: string): string | undefined {
+  const segments = path.split("/");
+  const last = segments.at(-1);
+  const kept: string[] = [];
+  for (const segment of segments) {
+    if (segment === "" || segment === ".") continue;
+    if (segment !== "..") kept.push(segment);
+    else if (kept.pop() === undefined) return undefined;
+  }
+  const endsInFolder = last === "" || last === "." || last === "..";
+  return kept.length > 0 && endsInFolder ? `/${kept.join("/")}/` : `/${kept.join("/")}`;
+}
+
+function malformed(reason: string): TargetRefusal {
+  return { kind: "refused", status: 400, code: "bad_target", reason };
+}
+
+function describeCharacter(code: number): string {
+  if (code === HASH) return 'The target has a "#"';
+  return `The target has the character 0x${code.toString(16).padStart(2, "0")} unencoded`;
+}

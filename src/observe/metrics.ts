@@ -1,0 +1,167 @@
+/**
+ * Numbers for Prometheus (text format 0.0.4): counters, gauges that are asked when they are read,
+ * and histograms. A family has a fixed set of label names; each combination of values that occurs is
+ * a series. A registry is handed in; there is no global one.
+ */
+
+/** Most series of a family; beyond it values are counted under the label value "other". */
+export const SERIES_MAX = 1_000;
+
+const OTHER = "other";
+
+/** One line of a family: labels' values in the order of the family's label names. */
+export interface Sample {
+  readonly labels: readonly string[];
+  readonly value: number;
+}
+
+interface Family {
+  render(): string;
+}
+
+/** Only goes up. */
+export class Counter implements Family {
+  readonly #name: string;
+  readonly #help: string;
+  readonly #labelNames: readonly string[];
+  readonly #series = new Map<string, { labels: readonly string[]; value: number }>();
+
+  constructor(name: string, help: string, labelNames: readonly string[]) {
+    this.#name = name;
+    this.#help = help;
+    this.#labelNames = labelNames;
+    if (labelNames.length === 0) this.#series.set("", { labels: [], value: 0 });
+  }
+
+  add(labels: readonly string[], count = 1): void {
+    const key = labels.join("\0");
+    const series = this.#series.get(key);
+    if (series !== undefined) series.value += count;
+    else if (this.#series.size < SERIES_MAX || labels.every((label) => label === OTHER)) {
+      this.#series.set(key, { labels, value: count });
+    } else {
+      this.add(labels.map(() => OTHER), count);
+    }
+  }
+
+  render(): string {
+    return renderFamily(this.#name, this.#help, "counter", this.#labelNames, [
+      ...this.#series.values(),
+    ]);
+  }
+}
+
+/** Asked when it is read. */
+class Gauge implements Family {
+  readonly #name: string;
+  readonly #help: string;
+  readonly #labelNames: readonly string[];
+  readonly #read: () => readonly Sample[];
+
+  constructor(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    read: () => readonly Sample[],
+  ) {
+    this.#name = name;
+    this.#help = help;
+    this.#labelNames = labelNames;
+    this.#read = read;
+  }
+
+  render(): string {
+    return renderFamily(this.#name, this.#help, "gauge", this.#labelNames, this.#read());
+  }
+}
+
+/** Counts values into buckets with upper bounds, all in seconds. */
+export class Histogram implements Family {
+  readonly #name: string;
+  readonly #help: string;
+  readonly #bounds: readonly number[];
+  readonly #counts: number[];
+  #sum = 0;
+  #count = 0;
+
+  constructor(name: string, help: string, bounds: readonly number[]) {
+    this.#name = name;
+    this.#help = help;
+    this.#bounds = bounds;
+    this.#counts = bounds.map(() => 0);
+  }
+
+  observe(value: number): void {
+    this.#sum += value;
+    this.#count++;
+    for (let index = 0; index < this.#bounds.length; index++) {
+      if (value > this.#bounds[index]!) continue;
+      this.#counts[index] = this.#counts[index]! + 1;
+      return;
+    }
+  }
+
+  render(): string {
+    const lines = [`# HELP ${this.#name} ${this.#help}`, `# TYPE ${this.#name} histogram`];
+    let cumulative = 0;
+    this.#bounds.forEach((bound, index) => {
+      cumulative += this.#counts[index]!;
+      lines.push(`${this.#name}_bucket{le="${bound}"} ${cumulative}`);
+    });
+    lines.push(`${this.#name}_bucket{le="+Inf"} ${this.#count}`);
+    lines.push(`${this.#name}_sum ${this.#sum}`, `${this.#name}_count ${this.#count}`);
+    return lines.join("\n");
+  }
+}
+
+export class MetricsRegistry {
+  readonly #families: Family[] = [];
+
+  counter(name: string, help: string, labelNames: readonly string[] = []): Counter {
+    return this.#register(new Counter(name, help, labelNames));
+  }
+
+  gauge(
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    read: () => readonly Sample[],
+  ): void {
+    this.#register(new Gauge(name, help, labelNames, read));
+  }
+
+  histogram(name: string, help: string, bounds: readonly number[]): Histogram {
+    return this.#register(new Histogram(name, help, bounds));
+  }
+
+  /** The text that Prometheus reads. */
+  render(): string {
+    return this.#families.map((family) => family.render() + "\n").join("");
+  }
+
+  #register<F extends Family>(family: F): F {
+    this.#families.push(family);
+    return family;
+  }
+}
+
+function renderFamily(
+  name: string,
+  help: string,
+  type: string,
+  labelNames: readonly string[],
+  samples: readonly Sample[],
+): string {
+  const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
+  for (const { labels, value } of samples) {
+    const pairs = labelNames.map((labelName, index) =>
+      `${labelName}="${escapeLabel(labels[index]!)}"`
+    );
+    lines.push(`${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}`);
+  }
+  return lines.join("\n");
+}
+
+function escapeLabel(value: string): string {
+  return value.replace(/[\\"\n]/g, (character) => character === "\n" ? "\\n" : `\\${character}`);
+}

@@ -1,0 +1,311 @@
+/**
+ * One request from its parameters to its END_REQUEST: makes the `Request`, calls the handler, has
+ * the answer sent, and ends it in one of these ways:
+ *
+ * - complete: STDOUT's end, END_REQUEST with application status 0;
+ * - failed before the head was sent: the same with a 500 (400, 431) of our own;
+ * - failed later: {@link RequestHost.cut}, with no end of STDOUT;
+ * - aborted by the front: END_REQUEST at once, though the handler may still run;
+ * - lost with its connection: nothing.
+ */
+import { utf8 } from "../protocol/byte_buffer.ts";
+import { ProtocolStatus, Role } from "../protocol/constants.ts";
+import type { Parameters } from "../protocol/parameters.ts";
+import type { ServerConnection } from "../protocol/server_connection.ts";
+import { Answer } from "./answer.ts";
+import { InputStream } from "./input_stream.ts";
+import type { RequestInfo, RoleName, ServerStatus, StderrWriter } from "./options.ts";
+import type { Outlet } from "./outlet.ts";
+import { BadRequestError, readRequestHead, type RequestHead } from "./request_head.ts";
+import { STATUS_CODES } from "./status_codes.ts";
+import type { ServerContext } from "./server_context.ts";
+
+const ROLE_NAMES: Readonly<Record<Role, RoleName>> = {
+  [Role.RESPONDER]: "responder",
+  [Role.AUTHORIZER]: "authorizer",
+  [Role.FILTER]: "filter",
+};
+
+/** Application status of a request that was not answered to its end. */
+const APP_STATUS_FAILED = 1;
+
+/** The connection as its requests see it. */
+export interface RequestHost {
+  readonly context: ServerContext;
+  readonly server: ServerConnection;
+  readonly outlet: Outlet;
+  readonly peer: string;
+  /** Ends the request so that the front can see that its answer is not complete. */
+  cut(requestId: number): void;
+  /** The request has ended and its id may come again. */
+  ended(requestId: number): void;
+  /** A handler has taken bytes from an input. */
+  inputTaken(): void;
+}
+
+/** See the head of this file. */
+export class ActiveRequest {
+  readonly #id: number;
+  readonly #host: RequestHost;
+  readonly #role: Role;
+  readonly #parameters: Parameters;
+  readonly #head: RequestHead | BadRequestError;
+  readonly #controller = new AbortController();
+  readonly stdin: InputStream;
+  readonly data: InputStream | undefined;
+  #answer: Answer | undefined;
+  /** The last of STDERR that waits for its turn. */
+  #stderrPending: Promise<void> | undefined;
+  #over = false;
+  /** Whether the handler, or its body, still runs. */
+  #running = false;
+  /** A handler that runs on after its request ended holds a place of its own. */
+  #holdsPlace = false;
+
+  constructor(id: number, role: Role, parameters: Parameters, host: RequestHost) {
+    this.#id = id;
+    this.#role = role;
+    this.#parameters = parameters;
+    this.#host = host;
+    this.#head = tryReadRequestHead(parameters);
+    const expected = this.#head instanceof BadRequestError ? undefined : this.#head.contentLength;
+    const onTaken = () => host.inputTaken();
+    this.stdin = new InputStream(role === Role.AUTHORIZER ? undefined : expected, onTaken);
+    this.data = role === Role.FILTER ? new InputStream(undefined, onTaken) : undefined;
+    if (role === Role.AUTHORIZER) this.stdin.end();
+  }
+
+  /** Calls the handler; to be called when all events of the same read have been told. */
+  start(): void {
+    if (this.#over) return;
+    this.#running = true;
+    void this.#run();
+  }
+
+  /** The front wants no answer any more, or is gone. */
+  abort(reason: Error): void {
+    if (this.#over) return;
+    const { server, outlet, context } = this.#host;
+    this.#over = true;
+    this.#host.ended(this.#id);
+    outlet.forget(this.#id);
+    if (server.isInUse(this.#id)) {
+      server.endRequest(this.#id, APP_STATUS_FAILED, ProtocolStatus.REQUEST_COMPLETE);
+      outlet.flushSoon();
+    }
+    if (this.#running) this.#holdsPlace = context.quota.take();
+    this.stdin.fail(reason);
+    this.data?.fail(reason);
+    this.#answer?.cancel(reason);
+    this.#controller.abort(reason);
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#handle();
+    } catch (error) {
+      await this.#fail(error);
+    }
+    this.#running = false;
+    if (this.#holdsPlace) this.#host.context.quota.release();
+  }
+
+  async #handle(): Promise<void> {
+    const { context, outlet } = this.#host;
+    const request = this.#request();
+    context.countRequest();
+    const info = new HandlerInfo(this.#parameters, this.#role, this.#remoteAddress, this);
+    const result = context.handler(request, info);
+    const response = result instanceof Response ? result : await result;
+    if (!(response instanceof Response)) {
+      throw new TypeError("Cannot answer: the handler returned something that is not a Response");
+    }
+    if (this.#over) {
+      if (!response.bodyUsed) await response.body?.cancel(this.#controller.signal.reason);
+      return;
+    }
+    this.#answer = new Answer({
+      requestId: this.#id,
+      method: request.method,
+      response,
+      outlet,
+      headLengthMax: context.limits.headLengthMax,
+    });
+    await this.#answer.run();
+    if (this.#stderrPending !== undefined) await this.#stderrPending;
+    this.#end();
+  }
+
+  /** @throws {BadRequestError} */
+  #request(): Request {
+    const head = this.#head;
+    if (head instanceof BadRequestError) throw head;
+    const init: RequestInit & { duplex?: "half" } = {
+      method: head.method,
+      headers: head.headers,
+      signal: this.#controller.signal,
+    };
+    if (head.method === "GET" || head.method === "HEAD") {
+      // A `Request` with these methods cannot have a body.
+      this.stdin.discard();
+    } else if (!this.stdin.isComplete) {
+      init.body = this.stdin.readable();
+      init.duplex = "half";
+    } else if (this.stdin.buffered > 0) {
+      init.body = this.stdin.takeAll();
+    }
+    try {
+      return new Request(head.url, init);
+    } catch (error) {
+      throw new BadRequestError(`Cannot read request: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  get #remoteAddress(): string {
+    return this.#head instanceof BadRequestError ? "" : this.#head.remoteAddress;
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    const { server, outlet } = this.#host;
+    server.endStdout(this.#id);
+    server.endRequest(this.#id, 0, ProtocolStatus.REQUEST_COMPLETE);
+    outlet.flushSoon();
+    this.#close();
+  }
+
+  /** Nothing more comes from the front, and nothing more goes to it. */
+  #close(): void {
+    this.#over = true;
+    this.#host.ended(this.#id);
+    this.stdin.close();
+    this.data?.close();
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    const { context, server, outlet, peer } = this.#host;
+    const isBadRequest = error instanceof BadRequestError;
+    if (this.#over) {
+      // That the handler stopped is what the abort was for.
+      if (error !== this.#controller.signal.reason && !isAbortError(error)) {
+        context.report(error, { phase: "handler", peer });
+      }
+      return;
+    }
+    context.report(error, { phase: isBadRequest ? "request" : "handler", peer });
+    if (this.#stderrPending !== undefined) await this.#stderrPending;
+    if (this.#over) return;
+    this.#close();
+    const line = isBadRequest ? error.message : this.#describe(error);
+    if (this.#answer?.headSent === true) {
+      this.#answer.cancel(error);
+      outlet.forget(this.#id);
+      server.sendStderr(this.#id, utf8(`${line}\n`));
+      this.#host.cut(this.#id);
+      return;
+    }
+    this.#answer?.cancel(error);
+    answerPlainly(server, this.#id, isBadRequest ? 400 : 500, line);
+    outlet.flushSoon();
+  }
+
+  /** The handler's fault for a log: which request, and where in the code. */
+  #describe(error: unknown): string {
+    const head = this.#head as RequestHead;
+    const what = error instanceof Error ? error.stack ?? String(error) : String(error);
+    return `Cannot answer ${head.method} ${head.url}: ${what}`;
+  }
+
+  /** See {@link StderrWriter}. */
+  writeStderr(text: string | Uint8Array): Promise<boolean> {
+    if (this.#over) return Promise.resolve(false);
+    const bytes = typeof text === "string" ? utf8(text) : new Uint8Array(text);
+    const sent = this.#host.outlet.send(this.#id, "stderr", bytes);
+    if (sent === undefined) return Promise.resolve(true);
+    this.#stderrPending = sent;
+    return sent.then(() => !this.#over);
+  }
+
+  get serverStatus(): ServerStatus {
+    return this.#host.context;
+  }
+
+  addWork(work: Promise<unknown>): void {
+    this.#host.context.addWork(work, this.#host.peer);
+  }
+}
+
+/** An answer of our own to a request that cannot be taken or whose handler failed. */
+export function answerPlainly(
+  server: ServerConnection,
+  id: number,
+  status: number,
+  stderrLine: string,
+): void {
+  const reason = STATUS_CODES[status]!;
+  server.sendStderr(id, utf8(`${stderrLine}\n`));
+  server.sendStdout(
+    id,
+    utf8(
+      `Status: ${status} ${reason}\r\ncontent-type: text/plain; charset=utf-8\r\n` +
+        `content-length: ${reason.length + 1}\r\n\r\n${reason}\n`,
+    ),
+  );
+  server.endStdout(id);
+  server.endRequest(id, 0, ProtocolStatus.REQUEST_COMPLETE);
+}
+
+/** What a handler gets beside the `Request`; what costs something is made when it is asked for. */
+class HandlerInfo implements RequestInfo {
+  readonly role: RoleName;
+  readonly remoteAddress: string;
+  readonly #parameters: Parameters;
+  readonly #request: ActiveRequest;
+  #params: ReadonlyMap<string, string> | undefined;
+  #stderr: StderrWriter | undefined;
+  #data: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+
+  constructor(parameters: Parameters, role: Role, remoteAddress: string, request: ActiveRequest) {
+    this.role = ROLE_NAMES[role];
+    this.remoteAddress = remoteAddress;
+    this.#parameters = parameters;
+    this.#request = request;
+  }
+
+  get params(): ReadonlyMap<string, string> {
+    return this.#params ??= this.#parameters.toMap();
+  }
+
+  get stderr(): StderrWriter {
+    return this.#stderr ??= { write: (text) => this.#request.writeStderr(text) };
+  }
+
+  get data(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+    if (this.#request.data === undefined) return null;
+    return this.#data ??= this.#request.data.readable();
+  }
+
+  get server(): ServerStatus {
+    return this.#request.serverStatus;
+  }
+
+  // A property, so that it may be taken off the object.
+  readonly waitUntil = (work: Promise<unknown>): void => this.#request.addWork(work);
+}
+
+function tryReadRequestHead(parameters: Parameters): RequestHead | BadRequestError {
+  try {
+    return readRequestHead(parameters);
+  } catch (error) {
+    if (error instanceof BadRequestError) return error;
+    throw error;
+  }
+}
+
+function isAbortError(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

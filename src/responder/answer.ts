@@ -1,0 +1,138 @@
+/**
+ * A handler's `Response` on its way out, read no faster than the front takes it.
+ *
+ * An answer whose body is complete by the end of the turn of the event loop in which it began, and
+ * short, leaves as one record with its Content-Length; any other one leaves its head at that point
+ * and its body as it comes. What was promised is kept: a body that is not as long as Content-Length
+ * says is a fault.
+ */
+import { latin1 } from "../protocol/byte_buffer.ts";
+import { answerHead, declaredLength, hasBody } from "./answer_head.ts";
+import { type Outlet, PIECE_LENGTH_MAX } from "./outlet.ts";
+
+/** One answer; {@link run} sends all of it. */
+export class Answer {
+  readonly #requestId: number;
+  readonly #response: Response;
+  readonly #outlet: Outlet;
+  readonly #head: string;
+  readonly #lengthDeclared: number | undefined;
+  readonly #hasBody: boolean;
+  /** What has come of the body while the head is held back. */
+  #gathered: Uint8Array[] = [];
+  #length = 0;
+  #headSent = false;
+  #cancelled = false;
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+
+  /** @throws {RangeError} when the head is longer than `headLengthMax` */
+  constructor(options: {
+    requestId: number;
+    method: string;
+    response: Response;
+    outlet: Outlet;
+    headLengthMax: number;
+  }) {
+    this.#requestId = options.requestId;
+    this.#response = options.response;
+    this.#outlet = options.outlet;
+    this.#head = answerHead(options.response);
+    if (this.#head.length > options.headLengthMax) {
+      throw new RangeError(
+        `Cannot answer: the head is longer than ${options.headLengthMax} bytes`,
+      );
+    }
+    this.#hasBody = hasBody(options.method, options.response);
+    this.#lengthDeclared = this.#hasBody ? declaredLength(options.response) : undefined;
+  }
+
+  /** From then on the client may have seen a part, and no other answer can be given. */
+  get headSent(): boolean {
+    return this.#headSent;
+  }
+
+  /** Nobody reads on: lets go of the body. What {@link run} does afterwards has no effect. */
+  cancel(reason: unknown): void {
+    this.#cancelled = true;
+    if (this.#reader !== undefined) void this.#reader.cancel(reason).catch(() => {});
+    else if (this.#response.body?.locked === false) void this.#cancelBody(reason);
+  }
+
+  /** Sends head and body; rejects when the body fails or is not as long as it should be. */
+  async run(): Promise<void> {
+    if (!this.#hasBody) {
+      void this.#cancelBody("the answer has no body");
+      await this.#send(latin1(`${this.#head}\r\n`));
+      return;
+    }
+    const reader = this.#response.body!.getReader();
+    this.#reader = reader;
+    this.#outlet.beforeFlush(() => this.#releaseHead());
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (this.#cancelled) return;
+      if (done) break;
+      const sent = this.#take(value);
+      if (sent !== undefined) await sent;
+    }
+    await this.#finish();
+  }
+
+  #take(bytes: Uint8Array): Promise<void> | undefined {
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError("Cannot answer: the body's stream has a piece that is not bytes");
+    }
+    this.#length += bytes.length;
+    const declared = this.#lengthDeclared;
+    if (declared !== undefined && this.#length > declared) {
+      throw new RangeError(`Cannot answer: the body is longer than Content-Length ${declared}`);
+    }
+    if (this.#headSent) return this.#send(bytes);
+    this.#gathered.push(bytes);
+    return this.#length > PIECE_LENGTH_MAX ? this.#sendGathered("") : undefined;
+  }
+
+  #finish(): Promise<void> | undefined {
+    const declared = this.#lengthDeclared;
+    if (declared !== undefined && this.#length < declared) {
+      throw new RangeError(
+        `Cannot answer: the body has ${this.#length} bytes of Content-Length ${declared}`,
+      );
+    }
+    if (this.#headSent) return undefined;
+    return this.#sendGathered(
+      declared === undefined ? `content-length: ${this.#length}\r\n` : "",
+    );
+  }
+
+  #releaseHead(): void {
+    if (!this.#headSent && !this.#cancelled) void this.#sendGathered("");
+  }
+
+  /** The head and what has come of the body, as one run of bytes. */
+  #sendGathered(headEnd: string): Promise<void> | undefined {
+    const head = `${this.#head}${headEnd}\r\n`;
+    const bytes = new Uint8Array(head.length + this.#length);
+    bytes.set(latin1(head));
+    let offset = head.length;
+    for (const piece of this.#gathered) {
+      bytes.set(piece, offset);
+      offset += piece.length;
+    }
+    this.#gathered = [];
+    return this.#send(bytes);
+  }
+
+  #send(bytes: Uint8Array): Promise<void> | undefined {
+    this.#headSent = true;
+    return this.#outlet.send(this.#requestId, "stdout", bytes);
+  }
+
+  async #cancelBody(reason: unknown): Promise<void> {
+    try {
+      await this.#response.body?.cancel(reason);
+    } catch {
+      // The body was read already, or has failed: nothing holds on to it.
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * A Web `Response` to the head of a CGI answer (RFC 3875, section 6.3): `Status`, the headers, an
+ * empty line. Several Set-Cookie stay several. It does not know the body.
+ */
+import { STATUS_CODES } from "./status_codes.ts";
+
+/**
+ * Left out: they belong to the front's connection with its client (RFC 9110, section 7.6.1), and
+ * `Status` would be taken for the answer's.
+ */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "status",
+  "transfer-encoding",
+]);
+
+const VARIABLE_PREFIX = "variable-";
+
+/** Statuses whose answers have no body (RFC 9110, section 6.4.1). */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+
+export function hasBody(method: string, response: Response): boolean {
+  return response.body !== null && method !== "HEAD" && !WITHOUT_BODY.has(response.status);
+}
+
+/**
+ * The head without the empty line that ends it, so that a length can be added.
+ *
+ * @throws {RangeError} for an interim answer, and for `Response.error()`
+ */
+export function answerHead(response: Response): string {
+  const { status } = response;
+  if (status < 200 || status > 999) {
+    throw new RangeError(`Cannot answer: status "${status}" is not a final one`);
+  }
+  let head = `Status: ${status} ${reasonPhrase(response)}\r\n`;
+  response.headers.forEach((value, name) => {
+    if (!LEFT_OUT.has(name)) head += `${fieldName(name)}: ${value}\r\n`;
+  });
+  return head;
+}
+
+/**
+ * An authorizer sets variables of the front's with `Variable-NAME` (section 6.3). `Headers` makes
+ * every name lower case, where that of a variable is upper case.
+ */
+function fieldName(name: string): string {
+  if (!name.startsWith(VARIABLE_PREFIX)) return name;
+  return `Variable-${name.slice(VARIABLE_PREFIX.length).toUpperCase()}`;
+}
+
+function reasonPhrase({ status, statusText }: Response): string {
+  // Not every runtime refuses a line end in it.
+  if (statusText !== "" && /^[\t -~]+$/.test(statusText)) return statusText;
+  return STATUS_CODES[status] ?? "Unknown";
+}
+
+/** What Content-Length says; undefined where there is none. */
+export function declaredLength(response: Response): number | undefined {
+  const text = response.headers.get("content-length");
+  if (text === null) return undefined;
+  const length = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+  if (Number.isNaN(length)) {
+    throw new TypeError(`Cannot answer: Content-Length "${text}" is not a number`);
+  }
+  return length;
+}

@@ -1,0 +1,198 @@
+/**
+ * CGI/1.1 parameters (RFC 3875, section 4.1) to what a Web `Request` is made of. One walk over the
+ * parameters; texts have one character for each byte, as Fetch wants header values.
+ *
+ * It does not know FastCGI, nor the body.
+ */
+import type { Parameters } from "../protocol/parameters.ts";
+
+/** What a request is, without its body. */
+export interface RequestHead {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  /** What CONTENT_LENGTH says; undefined where it says nothing. */
+  contentLength: number | undefined;
+  remoteAddress: string;
+}
+
+/** A request of which no `Request` can be made; the answer is 400. */
+export class BadRequestError extends Error {
+  override readonly name = "BadRequestError";
+}
+
+/** The parameters that make up the URL. */
+interface UrlParts {
+  scheme: string;
+  https: string;
+  host: string;
+  serverName: string;
+  serverPort: string;
+  requestUri: string;
+  scriptName: string;
+  pathInfo: string;
+  queryString: string;
+}
+
+const HEADER_PREFIX = "HTTP_";
+const HEADER_NAMES_MAX = 512;
+const HOST = /^(?:[\w.~-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$/;
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: "80", https: "443" };
+
+/** `HTTP_USER_AGENT` to `user-agent`; there are few names, and each is seen again and again. */
+const headerNames = new Map<string, string>();
+
+/** @throws {BadRequestError} */
+export function readRequestHead(parameters: Parameters): RequestHead {
+  const head: RequestHead = {
+    method: "",
+    url: "",
+    headers: {},
+    contentLength: undefined,
+    remoteAddress: "",
+  };
+  const url: UrlParts = {
+    scheme: "",
+    https: "",
+    host: "",
+    serverName: "",
+    serverPort: "",
+    requestUri: "",
+    scriptName: "",
+    pathInfo: "",
+    queryString: "",
+  };
+  for (let index = 0; index < parameters.count; index++) {
+    const name = parameters.name(index);
+    if (name.startsWith(HEADER_PREFIX)) {
+      const value = parameters.valueLatin1(index);
+      head.headers[headerName(name)] = value;
+      if (name === "HTTP_HOST") url.host = value;
+    } else {
+      takeParameter(name, parameters, index, head, url);
+    }
+  }
+  if (head.method === "") {
+    throw new BadRequestError("Cannot read request: REQUEST_METHOD is missing");
+  }
+  head.url = requestUrl(url);
+  return head;
+}
+
+function takeParameter(
+  name: string,
+  parameters: Parameters,
+  index: number,
+  head: RequestHead,
+  url: UrlParts,
+): void {
+  switch (name) {
+    case "REQUEST_METHOD":
+      head.method = parameters.valueLatin1(index);
+      break;
+    case "REQUEST_URI":
+      url.requestUri = parameters.valueLatin1(index);
+      break;
+    case "SCRIPT_NAME":
+      url.scriptName = parameters.valueLatin1(index);
+      break;
+    case "PATH_INFO":
+      url.pathInfo = parameters.valueLatin1(index);
+      break;
+    case "QUERY_STRING":
+      url.queryString = parameters.valueLatin1(index);
+      break;
+    case "CONTENT_TYPE":
+      setUnlessEmpty(head.headers, "content-type", parameters.valueLatin1(index));
+      break;
+    case "CONTENT_LENGTH":
+      takeContentLength(parameters.valueLatin1(index), head);
+      break;
+    case "REMOTE_ADDR":
+      head.remoteAddress = parameters.value(index);
+      break;
+    case "REQUEST_SCHEME":
+      url.scheme = parameters.valueLatin1(index);
+      break;
+    case "HTTPS":
+      url.https = parameters.valueLatin1(index);
+      break;
+    case "SERVER_NAME":
+      url.serverName = parameters.valueLatin1(index);
+      break;
+    case "SERVER_PORT":
+      url.serverPort = parameters.valueLatin1(index);
+      break;
+  }
+}
+
+/** Many fronts send CONTENT_TYPE and CONTENT_LENGTH empty where the request has none. */
+function setUnlessEmpty(headers: Record<string, string>, name: string, value: string): void {
+  if (value !== "") headers[name] = value;
+}
+
+function takeContentLength(value: string, head: RequestHead): void {
+  if (value === "") return;
+  if (!/^\d{1,15}$/.test(value)) {
+    throw new BadRequestError(`Cannot read request: CONTENT_LENGTH "${value}" is not a number`);
+  }
+  head.contentLength = Number(value);
+  head.headers["content-length"] = value;
+}
+
+function headerName(parameterName: string): string {
+  let name = headerNames.get(parameterName);
+  if (name === undefined) {
+    name = parameterName.slice(HEADER_PREFIX.length).toLowerCase().replaceAll("_", "-");
+    if (headerNames.size < HEADER_NAMES_MAX) headerNames.set(parameterName, name);
+  }
+  return name;
+}
+
+function requestUrl(parts: UrlParts): string {
+  const scheme = requestScheme(parts);
+  return `${scheme}://${requestHost(parts, scheme)}${requestTarget(parts)}`;
+}
+
+function requestScheme({ scheme, https }: UrlParts): string {
+  if (scheme === "http" || scheme === "https") return scheme;
+  return https !== "" && https.toLowerCase() !== "off" ? "https" : "http";
+}
+
+function requestHost(parts: UrlParts, scheme: string): string {
+  const host = parts.host !== "" ? parts.host : serverHost(parts, scheme);
+  // Anything else could move the path: "host/path?" is a host that no URL may begin with.
+  if (!HOST.test(host)) throw new BadRequestError(`Cannot read request: host "${host}" is not one`);
+  return host;
+}
+
+function serverHost({ serverName, serverPort }: UrlParts, scheme: string): string {
+  // nginx sends "_" or nothing for a server without a name.
+  const name = serverName === "" ? "localhost" : serverName;
+  const host = name.includes(":") && !name.startsWith("[") ? `[${name}]` : name;
+  return serverPort === "" || serverPort === DEFAULT_PORTS[scheme] ? host : `${host}:${serverPort}`;
+}
+
+/** The target in origin form. What a URL parser would take for something else is encoded. */
+function requestTarget(parts: UrlParts): string {
+  let target = parts.requestUri;
+  if (target === "") return targetFromParts(parts);
+  if (!target.startsWith("/")) target = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i, "");
+  if (!target.startsWith("/")) target = `/${target}`;
+  return /[^!"$-[\]-~]/.test(target) ? encodeBytes(target, /[^!"$-[\]-~]/g) : target;
+}
+
+/** PATH_INFO is decoded (RFC 3875, section 4.1.5), so what has a meaning in a URL is encoded. */
+function targetFromParts({ scriptName, pathInfo, queryString }: UrlParts): string {
+  const path = encodeBytes(scriptName + pathInfo, /[^!$&'()*+,./0-9:;=@A-Z_a-z~-]/g);
+  const absolute = path.startsWith("/") ? path : `/${path}`;
+  if (queryString === "") return absolute;
+  return `${absolute}?${encodeBytes(queryString, /[^!"$-[\]-~]/g)}`;
+}
+
+function encodeBytes(text: string, pattern: RegExp): string {
+  return text.replace(
+    pattern,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
+  );
+}

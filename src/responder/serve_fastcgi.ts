@@ -1,0 +1,176 @@
+/**
+ * Any Web-standard fetch handler as a FastCGI application: listens, serves each connection, and
+ * shuts down without losing a request.
+ */
+import { type Address, parseAddress } from "../runtime/address.ts";
+import { currentRuntime } from "../runtime/current.ts";
+import type { ByteConnection, ByteListener, Clock, TimerId } from "../runtime/runtime.ts";
+import {
+  type FastCgiHandler,
+  RESPONDER_LIMIT_DEFAULTS,
+  type ResponderLimits,
+  type ServeFastCgiOptions,
+} from "./options.ts";
+import { ResponderConnection } from "./responder_connection.ts";
+import { ServerContext } from "./server_context.ts";
+
+/** How long requests in flight may take after {@link FastCgiServer.shutdown}. */
+export const SHUTDOWN_GRACE_MS = 30_000;
+
+/** How often connections are looked at for silence. */
+export const SWEEP_INTERVAL_MS = 1_000;
+
+/** A FastCGI server that is listening. */
+export interface FastCgiServer {
+  /** The address in force: with port 0, the port that the system chose. */
+  readonly address: Address;
+  /** Resolves when the server has shut down and its last connection is closed. */
+  readonly finished: Promise<void>;
+  /**
+   * Stops listening, refuses new requests on open connections (OVERLOADED: fronts go elsewhere),
+   * lets those in flight finish for `grace` milliseconds (30,000 when left out), then closes what
+   * is left. Resolves with {@link finished}.
+   */
+  shutdown(options?: { readonly grace?: number }): Promise<void>;
+}
+
+/**
+ * Serves FastCGI (1.0, all three roles) with a fetch handler, many requests at a time on each
+ * connection.
+ *
+ * @throws {AddressError} when `listen` cannot be read
+ * @throws {ListenError} when the address is in use or not ours
+ * @example
+ * ```ts
+ * import { serveFastCgi } from "afcgi";
+ *
+ * const server = await serveFastCgi(
+ *   (request, info) => new Response(`${request.method} from ${info.remoteAddress}\n`),
+ *   { listen: "127.0.0.1:0" },
+ * );
+ * await server.shutdown();
+ * ```
+ */
+export async function serveFastCgi(
+  handler: FastCgiHandler,
+  options: ServeFastCgiOptions,
+): Promise<FastCgiServer> {
+  const runtime = options.runtime ?? currentRuntime();
+  const { listen } = options;
+  const address = typeof listen === "string" ? parseAddress(listen, { anyHost: true }) : listen;
+  const context = new ServerContext({
+    handler,
+    limits: readLimits(options),
+    multiplex: options.multiplex ?? true,
+    clock: runtime.clock,
+    onError: options.onError,
+  });
+  const server = new Server(context);
+  await server.listen((onConnection) => runtime.listen(address, onConnection));
+  return server;
+}
+
+/** @throws {RangeError} */
+function readLimits(options: Partial<ResponderLimits>): ResponderLimits {
+  const limits: Record<string, number> = {};
+  for (const [name, byDefault] of Object.entries(RESPONDER_LIMIT_DEFAULTS)) {
+    const value = options[name as keyof ResponderLimits] ?? byDefault;
+    const isTimeout = name.endsWith("TimeoutMs");
+    if (!(Number.isFinite(value) && value >= (isTimeout ? 0 : 1))) {
+      throw new RangeError(
+        `Cannot serve FastCGI: ${name} "${value}" is not ${isTimeout ? "0 or more" : "1 or more"}`,
+      );
+    }
+    limits[name] = value;
+  }
+  return limits as unknown as ResponderLimits;
+}
+
+class Server implements FastCgiServer {
+  readonly finished: Promise<void>;
+  readonly #context: ServerContext;
+  readonly #clock: Clock;
+  readonly #connections = new Set<ResponderConnection>();
+  readonly #resolveFinished: () => void;
+  #listener: ByteListener | undefined;
+  #sweepTimer: TimerId | undefined;
+  #closing = false;
+
+  constructor(context: ServerContext) {
+    this.#context = context;
+    this.#clock = context.clock;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.finished = promise;
+    this.#resolveFinished = resolve;
+  }
+
+  get address(): Address {
+    return this.#listener!.address;
+  }
+
+  async listen(
+    open: (onConnection: (connection: ByteConnection) => void) => Promise<ByteListener>,
+  ): Promise<void> {
+    this.#listener = await open((connection) => this.#accept(connection));
+  }
+
+  async shutdown(options: { readonly grace?: number } = {}): Promise<void> {
+    if (this.#closing) return await this.finished;
+    this.#closing = true;
+    this.#listener?.close();
+    for (const connection of this.#connections) connection.drain();
+    const graceTimer = this.#clock.setTimer(
+      () => this.#giveUp(),
+      options.grace ?? SHUTDOWN_GRACE_MS,
+    );
+    void this.#context.workDone().then(() => this.#finishIfDone());
+    await this.finished;
+    this.#clock.clearTimer(graceTimer);
+  }
+
+  #accept(connection: ByteConnection): void {
+    const context = this.#context;
+    const { maxConnections } = context.limits;
+    context.connectionsSeen++;
+    if (this.#closing || this.#connections.size >= maxConnections) {
+      const error = new Error(
+        this.#closing
+          ? "Cannot take connection: shutting down"
+          : `Cannot take connection: ${maxConnections} are open`,
+      );
+      context.report(error, { phase: "connection", peer: connection.remote });
+      connection.destroy();
+      return;
+    }
+    const served = new ResponderConnection(connection, context);
+    this.#connections.add(served);
+    context.connectionsOpen = this.#connections.size;
+    this.#sweepLater();
+    void served.run().then(() => {
+      this.#connections.delete(served);
+      context.connectionsOpen = this.#connections.size;
+      if (this.#closing) void context.workDone().then(() => this.#finishIfDone());
+    });
+  }
+
+  #finishIfDone(): void {
+    if (this.#connections.size === 0) this.#resolveFinished();
+  }
+
+  #giveUp(): void {
+    for (const connection of this.#connections) connection.destroy();
+    this.#resolveFinished();
+  }
+
+  /** Looks for silent connections as long as there are any. */
+  #sweepLater(): void {
+    const { inputTimeoutMs, idleTimeoutMs } = this.#context.limits;
+    if (this.#sweepTimer !== undefined || (inputTimeoutMs === 0 && idleTimeoutMs === 0)) return;
+    this.#sweepTimer = this.#clock.setTimer(() => {
+      this.#sweepTimer = undefined;
+      const nowMs = this.#clock.nowMs();
+      for (const connection of this.#connections) connection.checkTimeouts(nowMs);
+      if (this.#connections.size > 0) this.#sweepLater();
+    }, SWEEP_INTERVAL_MS);
+  }
+}

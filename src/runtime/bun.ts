@@ -1,0 +1,125 @@
+/**
+ * The adapter for Bun: sockets from `Bun.connect` and `Bun.listen`, HTTP from `Bun.serve`, the rest
+ * from `node:` modules as on Deno. It names `Bun` only inside functions, so importing this file does
+ * nothing on another runtime. docs/runtimes.md lists what Bun does differently and what we do about it.
+ */
+import { type Address, formatAddress, type UnixAddress } from "./address.ts";
+import { BUN_SOCKET_HANDLERS, BunConnection, type BunSocket } from "./bun_connection.ts";
+import { serveBunHttp } from "./bun_http.ts";
+import { connectAborted, connectError, errorCode, listenError } from "./failures.ts";
+import { createNodeFiles } from "./node_files.ts";
+import { createNodeProcess, nodePlatform } from "./node_process.ts";
+import { peerHost } from "./peer.ts";
+import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
+import { systemClock } from "./system_clock.ts";
+import { clearStaleSocket, isListening, removeSocketFile } from "./unix_path.ts";
+
+/** What afcgi needs of the world, from Bun. */
+export function createBunRuntime(): Runtime {
+  return {
+    name: "bun",
+    version: Bun.version,
+    platform: nodePlatform(),
+    connect,
+    listen,
+    async serveHttp(options: HttpServeOptions) {
+      if (options.address.transport === "unix") await clear(options.address);
+      return serveBunHttp(options);
+    },
+    clock: systemClock,
+    files: createNodeFiles({
+      body: (path, start, end) => Promise.resolve(Bun.file(path).slice(start, end)),
+    }),
+    process: createNodeProcess(),
+  };
+}
+
+async function connect(
+  address: Address,
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<ByteConnection> {
+  if (signal?.aborted) throw connectAborted(address, signal);
+  const connection = new BunConnection(formatAddress(address));
+  // Bun cannot call off a connect: a socket that opens after all finds its connection destroyed.
+  const giveUp = Promise.withResolvers<never>();
+  const onAbort = () => {
+    connection.destroy();
+    giveUp.reject(signal && connectAborted(address, signal));
+  };
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    const opening = open(address, connection);
+    await (signal ? Promise.race([opening, giveUp.promise]) : opening);
+    return connection;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+async function open(address: Address, connection: BunConnection): Promise<void> {
+  const options = { data: connection, socket: BUN_SOCKET_HANDLERS, allowHalfOpen: true };
+  try {
+    if (address.transport === "unix") {
+      await Bun.connect({ ...options, unix: address.path });
+    } else {
+      await Bun.connect({ ...options, hostname: address.host, port: address.port });
+    }
+  } catch (error) {
+    throw connectError(address, fullQueueError(address, error) ?? error);
+  }
+}
+
+/** Bun reports ECONNREFUSED for every unix socket that does not take us, a full one too. */
+function fullQueueError(address: Address, cause: unknown): Error | undefined {
+  if (address.transport !== "unix" || errorCode(cause) !== "ECONNREFUSED") return undefined;
+  if (!isListening(address)) return undefined;
+  return Object.assign(new Error("The queue of new connections is full", { cause }), {
+    code: "EAGAIN",
+  });
+}
+
+async function listen(
+  address: Address,
+  onConnection: (connection: ByteConnection) => void,
+): Promise<ByteListener> {
+  if (address.transport === "unix") await clear(address);
+  const options = {
+    allowHalfOpen: true,
+    // Bun wants a connection here; each socket gets its own as it opens.
+    data: new BunConnection(formatAddress(address)),
+    socket: {
+      ...BUN_SOCKET_HANDLERS,
+      open(socket: BunSocket) {
+        const connection = new BunConnection(remoteOf(address, socket));
+        socket.data = connection;
+        connection.opened(socket);
+        onConnection(connection);
+      },
+    },
+  };
+  try {
+    if (address.transport === "unix") {
+      const listener = Bun.listen({ ...options, unix: address.path });
+      return { address, close: () => closeUnix(listener, address) };
+    }
+    const listener = Bun.listen({ ...options, hostname: address.host, port: address.port });
+    return { address: { ...address, port: listener.port }, close: () => listener.stop() };
+  } catch (error) {
+    throw listenError(address, error);
+  }
+}
+
+function remoteOf(address: Address, socket: BunSocket): string {
+  if (address.transport === "unix") return formatAddress(address);
+  const host = peerHost(socket.remoteAddress);
+  return formatAddress({ transport: "tcp", host, port: socket.remotePort });
+}
+
+function closeUnix(listener: { stop(): void }, address: UnixAddress): void {
+  listener.stop();
+  removeSocketFile(address);
+}
+
+function clear(address: UnixAddress): Promise<void> {
+  return clearStaleSocket(address, () => connect(address));
+}

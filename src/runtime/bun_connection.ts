@@ -1,0 +1,172 @@
+/**
+ * A native Bun socket as a pair of Web Streams. Bun pushes what arrives and hands over memory of its
+ * own for each piece (measured), so nothing is copied here; when one piece waits to be read the
+ * socket is paused. `socket.write` takes what the kernel takes and keeps nothing back, the rest
+ * follows at `drain`. The hot path makes no closures: callbacks are shared by all sockets and find
+ * their connection in `socket.data`.
+ *
+ * Bun calls `end` when the peer has finished, and `close` alone when we had finished before it; on a
+ * unix socket `end` and `close` come together. `socket.end()` closes at once and loses what was not
+ * yet read, so we say that we have finished with `shutdown()` for as long as the peer may still send.
+ */
+import type { ByteConnection } from "./runtime.ts";
+
+/** Bun's socket, with our connection as its data. */
+export type BunSocket = Bun.Socket<BunConnection>;
+
+/** Pieces that may wait to be read before the socket is paused. */
+const READ_AHEAD_PIECES = 1;
+
+/** What Bun calls for every socket of ours. */
+export const BUN_SOCKET_HANDLERS: Bun.SocketHandler<BunConnection> = {
+  binaryType: "uint8array",
+  open: (socket) => socket.data.opened(socket),
+  data: (socket, bytes) => socket.data.received(bytes),
+  end: (socket) => socket.data.peerFinished(),
+  drain: (socket) => socket.data.writeRest(),
+  close: (socket, error) => socket.data.closed(error),
+  error: (socket, error) => socket.data.closed(error),
+  // Without it Bun reports a failed connect as an unhandled rejection too.
+  connectError() {},
+};
+
+/** One connection; made before its socket is there, because Bun wants the data first. */
+export class BunConnection implements ByteConnection {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+  readonly remote: string;
+  #socket: BunSocket | undefined;
+  #incoming!: ReadableStreamDefaultController<Uint8Array>;
+  #outgoing!: WritableStreamDefaultController;
+  #paused = false;
+  /** Nothing more goes to the reader: the peer finished, the reader left, or it is broken. */
+  #receiveDone = false;
+  /** Nothing more goes to the peer: the writer closed, or the connection is broken. */
+  #sendDone = false;
+  #destroyed = false;
+  #rest: Uint8Array | undefined;
+  #settleWrite: { resolve(): void; reject(reason: unknown): void } | undefined;
+
+  constructor(remote: string) {
+    this.remote = remote;
+    this.readable = new ReadableStream<Uint8Array>({
+      start: (controller) => void (this.#incoming = controller),
+      pull: () => this.#resume(),
+      cancel: () => this.#discardIncoming(),
+    }, { highWaterMark: READ_AHEAD_PIECES });
+    this.writable = new WritableStream<Uint8Array>({
+      start: (controller) => void (this.#outgoing = controller),
+      write: (chunk) => this.#write(chunk),
+      close: () => this.#finish(),
+      abort: () => this.destroy(),
+    });
+  }
+
+  opened(socket: BunSocket): void {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    if (this.#destroyed) socket.terminate();
+  }
+
+  received(bytes: Uint8Array): void {
+    if (this.#receiveDone) return;
+    this.#incoming.enqueue(bytes);
+    if ((this.#incoming.desiredSize ?? 0) > 0 || this.#paused) return;
+    this.#paused = true;
+    this.#socket?.pause();
+  }
+
+  peerFinished(): void {
+    this.#closeReadable();
+    if (this.#sendDone) this.#socket?.end();
+  }
+
+  /** Bun has closed the socket; an error says that the connection broke. */
+  closed(error?: Error): void {
+    const gone = new Error(
+      `Connection with ${this.remote} ${error ? "broke" : "was closed by the peer"}`,
+      { cause: error },
+    );
+    if (error) this.#failReadable(gone);
+    else this.#closeReadable();
+    this.#failWritable(gone);
+  }
+
+  writeRest(): void {
+    const rest = this.#rest;
+    const settle = this.#settleWrite;
+    if (rest === undefined || settle === undefined) return;
+    const taken = this.#socket?.write(rest) ?? -1;
+    if (taken >= 0 && taken < rest.length) {
+      this.#rest = rest.subarray(taken);
+      return;
+    }
+    this.#rest = undefined;
+    this.#settleWrite = undefined;
+    if (taken < 0) settle.reject(this.#writeError());
+    else settle.resolve();
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    const gone = new Error(`Connection with ${this.remote} was destroyed`);
+    this.#failReadable(gone);
+    this.#failWritable(gone);
+    this.#socket?.terminate();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket?.resume();
+  }
+
+  #discardIncoming(): void {
+    this.#receiveDone = true;
+    if (this.#sendDone) this.destroy();
+    else this.#resume();
+  }
+
+  #write(chunk: Uint8Array): Promise<void> | undefined {
+    const taken = this.#socket?.write(chunk) ?? -1;
+    if (taken === chunk.length) return undefined;
+    if (taken < 0) throw this.#writeError();
+    this.#rest = chunk.subarray(taken);
+    return new Promise((resolve, reject) => this.#settleWrite = { resolve, reject });
+  }
+
+  /** The peer takes nothing more; what it sent before can still be read. */
+  #writeError(): Error {
+    this.#sendDone = true;
+    if (this.#receiveDone) this.#socket?.end();
+    return new Error(`Connection with ${this.remote} was closed by the peer`);
+  }
+
+  #finish(): void {
+    this.#sendDone = true;
+    if (this.#receiveDone) this.#socket?.end();
+    else this.#socket?.shutdown();
+  }
+
+  #closeReadable(): void {
+    if (this.#receiveDone) return;
+    this.#receiveDone = true;
+    this.#incoming.close();
+  }
+
+  #failReadable(reason: Error): void {
+    if (this.#receiveDone) return;
+    this.#receiveDone = true;
+    this.#incoming.error(reason);
+  }
+
+  #failWritable(reason: Error): void {
+    this.#rest = undefined;
+    this.#settleWrite?.reject(reason);
+    this.#settleWrite = undefined;
+    if (this.#sendDone) return;
+    this.#sendDone = true;
+    this.#outgoing.error(reason);
+  }
+}

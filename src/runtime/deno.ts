@@ -1,0 +1,129 @@
+/**
+ * The adapter for Deno: sockets from `Deno.connect` and `Deno.listen`, HTTP from `Deno.serve`, the
+ * rest from `node:` modules as on Bun. It names `Deno` only inside functions, so importing this file
+ * does nothing on another runtime. docs/runtimes.md lists what Deno does differently and what we do
+ * about it.
+ */
+import { type Address, formatAddress, type UnixAddress } from "./address.ts";
+import { DenoConnection } from "./deno_connection.ts";
+import { serveDenoHttp } from "./deno_http.ts";
+import { connectAborted, connectError, listenError } from "./failures.ts";
+import { createNodeFiles, fileRangeStream } from "./node_files.ts";
+import { createNodeProcess, nodePlatform } from "./node_process.ts";
+import { peerHost } from "./peer.ts";
+import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
+import { systemClock } from "./system_clock.ts";
+import { clearStaleSocket, removeSocketFile } from "./unix_path.ts";
+
+/** The wait after an accept that failed, mostly for want of descriptors, before the next. */
+const ACCEPT_RETRY_MS = 50;
+
+/** What afcgi needs of the world, from Deno. */
+export function createDenoRuntime(): Runtime {
+  return {
+    name: "deno",
+    version: Deno.version.deno,
+    platform: nodePlatform(),
+    connect,
+    listen,
+    async serveHttp(options: HttpServeOptions) {
+      if (options.address.transport === "unix") await clear(options.address);
+      return serveDenoHttp(options);
+    },
+    clock: systemClock,
+    files: createNodeFiles({ body: fileRangeStream }),
+    process: createNodeProcess(),
+  };
+}
+
+async function connect(
+  address: Address,
+  { signal }: { signal?: AbortSignal } = {},
+): Promise<ByteConnection> {
+  if (signal?.aborted) throw connectAborted(address, signal);
+  try {
+    const conn = await open(address, signal);
+    return new DenoConnection(conn, formatAddress(address));
+  } catch (error) {
+    if (signal?.aborted) throw connectAborted(address, signal);
+    throw connectError(address, error);
+  }
+}
+
+async function open(address: Address, signal: AbortSignal | undefined): Promise<Deno.Conn> {
+  if (address.transport === "tcp") {
+    return Deno.connect({
+      hostname: address.host,
+      port: address.port,
+      ...(signal && { signal }),
+    });
+  }
+  // A unix socket connects at once or not at all.
+  const conn = await Deno.connect({ transport: "unix", path: address.path });
+  if (!signal?.aborted) return conn;
+  conn.close();
+  throw signal.reason;
+}
+
+async function listen(
+  address: Address,
+  onConnection: (connection: ByteConnection) => void,
+): Promise<ByteListener> {
+  if (address.transport === "unix") await clear(address);
+  try {
+    if (address.transport === "unix") {
+      const listener = Deno.listen({ transport: "unix", path: address.path });
+      void acceptAll(listener, () => formatAddress(address), onConnection);
+      return { address, close: () => closeUnix(listener, address) };
+    }
+    const listener = Deno.listen({ hostname: address.host, port: address.port });
+    void acceptAll(listener, (conn) => formatRemote(conn.remoteAddr), onConnection);
+    return { address: { ...address, port: listener.addr.port }, close: () => closeOnce(listener) };
+  } catch (error) {
+    throw listenError(address, error);
+  }
+}
+
+/** Accepts until the listener is closed. */
+async function acceptAll<Conn extends Deno.Conn>(
+  listener: { accept(): Promise<Conn> },
+  remoteOf: (conn: Conn) => string,
+  onConnection: (connection: ByteConnection) => void,
+): Promise<void> {
+  for (;;) {
+    let conn: Conn;
+    try {
+      conn = await listener.accept();
+    } catch (error) {
+      if (error instanceof Deno.errors.BadResource) return;
+      await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+      continue;
+    }
+    onConnection(new DenoConnection(conn, remoteOf(conn)));
+  }
+}
+
+function formatRemote(address: Deno.NetAddr): string {
+  return formatAddress({
+    transport: "tcp",
+    host: peerHost(address.hostname),
+    port: address.port,
+  });
+}
+
+function closeUnix(listener: Deno.UnixListener, address: UnixAddress): void {
+  closeOnce(listener);
+  removeSocketFile(address);
+}
+
+function closeOnce(listener: { close(): void }): void {
+  try {
+    listener.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
+
+function clear(address: UnixAddress): Promise<void> {
+  return clearStaleSocket(address, () => connect(address));
+}

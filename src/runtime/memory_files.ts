@@ -1,0 +1,130 @@
+/**
+ * A file system in memory for tests: absolute paths to contents, and links. Folders exist where a
+ * file lies below them. Every file has the same time, unless a test says otherwise.
+ */
+import type { FileInfo, Files, TemporaryFile, TextSink } from "./runtime.ts";
+
+const LINKS_MAX = 16;
+const encoder = new TextEncoder();
+
+/** Files that a test lays out. */
+export class MemoryFiles implements Files {
+  readonly #contents = new Map<string, Uint8Array<ArrayBuffer>>();
+  readonly #links = new Map<string, string>();
+  readonly #modifiedMs = new Map<string, number>();
+  /** Temporary files that were not closed. */
+  temporaryCount = 0;
+
+  write(path: string, content: string | Uint8Array, modifiedMs = 0): void {
+    this.#contents.set(
+      path,
+      typeof content === "string" ? encoder.encode(content) : content.slice(),
+    );
+    this.#modifiedMs.set(path, modifiedMs);
+  }
+
+  /** A symbolic link; the target is an absolute path. */
+  link(path: string, target: string): void {
+    this.#links.set(path, target);
+  }
+
+  remove(path: string): void {
+    this.#contents.delete(path);
+    this.#links.delete(path);
+  }
+
+  stat(path: string): FileInfo | undefined {
+    const real = this.realPath(path);
+    if (real === undefined) return undefined;
+    const content = this.#contents.get(real);
+    const modifiedMs = this.#modifiedMs.get(real) ?? 0;
+    return content
+      ? { kind: "file", size: content.length, modifiedMs }
+      : { kind: "directory", size: 0, modifiedMs };
+  }
+
+  realPath(path: string): string | undefined {
+    let resolved = "";
+    const rest = path.split("/").filter((part) => part !== "" && part !== ".");
+    for (let links = 0; rest.length > 0;) {
+      const part = rest.shift();
+      resolved = part === ".." ? resolved.replace(/\/[^/]*$/, "") : `${resolved}/${part}`;
+      const target = this.#links.get(resolved);
+      if (target === undefined) continue;
+      if (++links > LINKS_MAX) return undefined;
+      rest.unshift(...target.split("/").filter((name) => name !== "" && name !== "."));
+      resolved = "";
+    }
+    return this.#exists(resolved) ? resolved || "/" : undefined;
+  }
+
+  async readText(path: string): Promise<string> {
+    return new TextDecoder().decode(this.#contentOf(path));
+  }
+
+  async body(path: string, start: number, end: number): Promise<BodyInit> {
+    return this.#contentOf(path).slice(start, end);
+  }
+
+  async temporary(): Promise<TemporaryFile> {
+    this.temporaryCount++;
+    return new MemoryTemporaryFile(() => void this.temporaryCount--);
+  }
+
+  async appendStream(path: string): Promise<TextSink> {
+    if (!this.#contents.has(path)) this.write(path, "");
+    return {
+      write: (text) => {
+        this.write(path, new TextDecoder().decode(this.#contents.get(path)) + text);
+      },
+      flush: () => Promise.resolve(),
+    };
+  }
+
+  #exists(path: string): boolean {
+    if (path === "" || this.#contents.has(path)) return true;
+    for (const name of [...this.#contents.keys(), ...this.#links.keys()]) {
+      if (name.startsWith(`${path}/`)) return true;
+    }
+    return false;
+  }
+
+  #contentOf(path: string): Uint8Array<ArrayBuffer> {
+    const content = this.#contents.get(this.realPath(path) ?? "");
+    if (content === undefined) throw new Error(`Cannot read "${path}": no such file`);
+    return content;
+  }
+}
+
+class MemoryTemporaryFile implements TemporaryFile {
+  readonly #onClose: () => void;
+  #bytes = new Uint8Array(0);
+  #closed = false;
+
+  constructor(onClose: () => void) {
+    this.#onClose = onClose;
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    this.#requireOpen();
+    const longer = new Uint8Array(this.#bytes.length + bytes.length);
+    longer.set(this.#bytes);
+    longer.set(bytes, this.#bytes.length);
+    this.#bytes = longer;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    this.#requireOpen();
+    return this.#bytes.slice(offset, offset + length);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#onClose();
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new Error("Cannot use a temporary file once closed");
+  }
+}

@@ -1,0 +1,93 @@
+/** A process in memory for tests: what it is told is set, what it says is collected. */
+import type { Process, Signal, TextSink } from "./runtime.ts";
+
+export interface MemoryProcessOptions {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly stdin?: Uint8Array;
+  readonly isTerminal?: boolean;
+}
+
+/** What `exit` throws, since a test must go on. */
+export class MemoryExit extends Error {
+  override readonly name = "MemoryExit";
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`The process exits with ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Text that was written. */
+export class MemorySink implements TextSink {
+  readonly isTerminal: boolean;
+  text = "";
+
+  constructor(isTerminal = false) {
+    this.isTerminal = isTerminal;
+  }
+
+  write(text: string): void {
+    this.text += text;
+  }
+
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** A process that a test plays. */
+export class MemoryProcess implements Process {
+  readonly args: readonly string[];
+  readonly pid = 1;
+  readonly cpuCount = 1;
+  readonly stdout: MemorySink;
+  readonly stderr: MemorySink;
+  readonly stdin: ReadableStream<Uint8Array>;
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #cwd: string;
+  readonly #signals = new Map<Signal, (() => void)[]>();
+  readonly #decoder = new TextDecoder();
+
+  constructor(options: MemoryProcessOptions = {}) {
+    this.args = options.args ?? [];
+    this.#env = options.env ?? {};
+    this.#cwd = options.cwd ?? "/";
+    this.stdout = new MemorySink(options.isTerminal);
+    this.stderr = new MemorySink(options.isTerminal);
+    this.stdin = new ReadableStream({
+      start(controller) {
+        if (options.stdin) controller.enqueue(options.stdin);
+        controller.close();
+      },
+    });
+  }
+
+  env(name: string): string | undefined {
+    return this.#env[name];
+  }
+
+  cwd(): string {
+    return this.#cwd;
+  }
+
+  /** @throws {MemoryExit} */
+  exit(code: number): never {
+    throw new MemoryExit(code);
+  }
+
+  onSignal(signal: Signal, callback: () => void): void {
+    this.#signals.set(signal, [...(this.#signals.get(signal) ?? []), callback]);
+  }
+
+  /** Sends ourselves a signal. */
+  raise(signal: Signal): void {
+    for (const callback of this.#signals.get(signal) ?? []) callback();
+  }
+
+  async writeStdout(bytes: Uint8Array): Promise<void> {
+    this.stdout.write(this.#decoder.decode(bytes, { stream: true }));
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Our own process by way of `node:process`, which both runtimes have. Standard output and error are
+ * written through their descriptors: the runtimes' own streams may drop text when the process exits.
+ */
+import { read } from "node:fs";
+import { availableParallelism } from "node:os";
+import process from "node:process";
+import { isatty } from "node:tty";
+import { DescriptorSink } from "./descriptor_sink.ts";
+import { errorCode } from "./failures.ts";
+import type { Process } from "./runtime.ts";
+
+const STANDARD_INPUT = 0;
+const STANDARD_OUTPUT = 1;
+const STANDARD_ERROR = 2;
+const STDIN_PIECE_LENGTH = 64 * 1024;
+const STDIN_RETRY_MS = 10;
+
+/** The system and processor, such as `linux-x64`. */
+export function nodePlatform(): string {
+  return `${process.platform}-${process.arch}`;
+}
+
+/** Our own process; call it once. */
+export function createNodeProcess(): Process {
+  const stdout = terminalSink(STANDARD_OUTPUT, "standard output");
+  const stderr = terminalSink(STANDARD_ERROR, "standard error");
+  let stdin: ReadableStream<Uint8Array> | undefined;
+  return {
+    args: process.argv.slice(2),
+    pid: process.pid,
+    cpuCount: availableParallelism(),
+    env: (name) => process.env[name],
+    cwd: () => process.cwd(),
+    exit(code) {
+      stdout.flushAtExit();
+      stderr.flushAtExit();
+      process.exit(code);
+    },
+    onSignal: (signal, callback) => void process.on(signal, callback),
+    stdout,
+    stderr,
+    async writeStdout(bytes) {
+      // The sink keeps the bytes where it cannot write them at once; the caller may reuse his.
+      stdout.writeBytes(bytes.slice());
+      await stdout.flush();
+    },
+    get stdin() {
+      return stdin ??= standardInput();
+    },
+  };
+}
+
+function terminalSink(descriptor: number, name: string) {
+  const sink = new DescriptorSink(descriptor, name);
+  return Object.assign(sink, { isTerminal: isatty(descriptor) });
+}
+
+function standardInput(): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async pull(controller) {
+      const bytes = await readStandardInput();
+      if (bytes.length === 0) controller.close();
+      else controller.enqueue(bytes);
+    },
+  }, { highWaterMark: 0 });
+}
+
+function readStandardInput(): Promise<Uint8Array> {
+  const bytes = new Uint8Array(STDIN_PIECE_LENGTH);
+  return new Promise((resolve, reject) => {
+    const tryRead = () => {
+      read(STANDARD_INPUT, bytes, 0, bytes.length, null, (error, count) => {
+        if (error === null) resolve(bytes.subarray(0, count));
+        else if (errorCode(error) === "EAGAIN") setTimeout(tryRead, STDIN_RETRY_MS);
+        else reject(error);
+      });
+    };
+    tryRead();
+  });
+}

@@ -1,0 +1,10 @@
+/** The other end of an HTTP connection, written the same way whatever the listener's family. */
+import type { HttpPeer } from "./runtime.ts";
+
+/** A unix socket's client has no address. */
+export const UNIX_PEER: HttpPeer = { host: "", port: 0 };
+
+/** A listener on "::" sees IPv4 clients as "::ffff:192.0.2.1"; their own address is meant. */
+export function peerHost(host: string): string {
+  return host.startsWith("::ffff:") && host.includes(".") ? host.slice("::ffff:".length) : host;
+}

@@ -1,0 +1,71 @@
+/**
+ * What a unix socket's path needs beside the socket: a file that a dead process left behind is
+ * removed before listening, a live one is left alone. And on Linux the kernel's table of unix sockets
+ * tells a full queue from nobody listening, which Bun's error does not. Both sides are only looked at
+ * when something is about to fail. The socket file's mode is left to the process's umask.
+ */
+import { existsSync, lstatSync, readFileSync, unlinkSync } from "node:fs";
+import { formatAddress, type UnixAddress } from "./address.ts";
+import { type ByteConnection, ConnectError, ListenError } from "./runtime.ts";
+
+/** The kernel's table; its columns are described in proc_net_unix(5). */
+const SOCKET_TABLE = "/proc/net/unix";
+
+/** The flag of a socket that accepts connections (`__SO_ACCEPTCON`). */
+const FLAG_ACCEPTING = 0x10000;
+
+/** Whether a socket has no file: abstract, in Linux's own name space. */
+export function isAbstract(address: UnixAddress): boolean {
+  return address.path.startsWith("\0");
+}
+
+/**
+ * Removes a socket's file when nobody accepts on it.
+ *
+ * @throws {ListenError} when somebody does, or the file is not a socket
+ */
+export async function clearStaleSocket(
+  address: UnixAddress,
+  connect: () => Promise<ByteConnection>,
+): Promise<void> {
+  if (isAbstract(address)) return;
+  const found = lstatSync(address.path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) fail(address, "a file that is not a socket is in the way");
+  try {
+    (await connect()).destroy();
+  } catch (error) {
+    if (error instanceof ConnectError && error.failure === "refused") {
+      unlinkSync(address.path);
+      return;
+    }
+  }
+  fail(address, "the address is in use (another process accepts connections there)");
+}
+
+function fail(address: UnixAddress, text: string): never {
+  throw new ListenError(`Cannot listen on ${formatAddress(address)}: ${text}`);
+}
+
+/** Removes the file of a listener that was closed, where the runtime has left it. */
+export function removeSocketFile(address: UnixAddress): void {
+  if (!isAbstract(address) && existsSync(address.path)) unlinkSync(address.path);
+}
+
+/**
+ * Whether somebody in our network name space listens on a unix socket. False where the kernel's table
+ * cannot be read.
+ */
+export function isListening(address: UnixAddress): boolean {
+  const path = address.path.replace(/^\0/, "@");
+  let table: string;
+  try {
+    table = readFileSync(SOCKET_TABLE, "utf8");
+  } catch {
+    return false;
+  }
+  return table.split("\n").some((line) => {
+    const columns = line.trimStart().split(" ");
+    return line.endsWith(` ${path}`) && (parseInt(columns[3] ?? "", 16) & FLAG_ACCEPTING) !== 0;
+  });
+}

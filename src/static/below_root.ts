@@ -1,0 +1,88 @@
+/**
+ * What a decoded path names below a root. Two things are certain of what this file finds: no
+ * segment of the path is hidden (begins with "."; `/.well-known/` at the top is not, RFC 8615), so
+ * none is ".." either; and with every link followed, in the path and in the root, the one lay below
+ * the other when it was looked at. A tree that others may change in between is not made safe.
+ *
+ * Links within the root are followed even to hidden names: Kubernetes mounts files as links to
+ * `..data/`. This file does not know HTTP and refuses nothing: it says what is there.
+ */
+import type { FileInfo, Files } from "../runtime/runtime.ts";
+
+/** What this file wants of the runtime's files. */
+export type FileLookup = Pick<Files, "stat" | "realPath">;
+
+interface FoundEntry {
+  /** Root and path joined, as an application would name it; without a trailing slash. */
+  readonly path: string;
+  /** The same without links: what to open. */
+  readonly realPath: string;
+  readonly info: FileInfo;
+}
+
+export interface FoundFile extends FoundEntry {
+  readonly kind: "file";
+}
+
+export interface FoundDirectory extends FoundEntry {
+  readonly kind: "directory";
+}
+
+/** Something may be there, but is never shown. */
+export interface ForbiddenEntry {
+  readonly kind: "forbidden";
+  readonly code: "hidden_file" | "outside_root";
+}
+
+export type Found = FoundFile | FoundDirectory | ForbiddenEntry | { readonly kind: "missing" };
+
+const MISSING = { kind: "missing" } as const;
+
+/**
+ * Finds what `path` names below `root`. `path` is decoded and begins with "/"; a trailing slash
+ * names a directory only. A root that does not exist holds nothing.
+ */
+export function resolveBelowRoot(files: FileLookup, root: string, path: string): Found {
+  if (!path.startsWith("/") || path.includes("\0")) return MISSING;
+  if (isHidden(path)) return { kind: "forbidden", code: "hidden_file" };
+  const realRoot = files.realPath(root);
+  if (realRoot === undefined) return MISSING;
+  const windows = !realRoot.startsWith("/");
+  if (windows && isWindowsAlias(path)) return MISSING;
+
+  const wantsDirectory = path.endsWith("/");
+  const joined = withoutTrailingSlash(root) + withoutTrailingSlash(path) || "/";
+  const realPath = files.realPath(joined);
+  if (realPath === undefined) return MISSING;
+  if (!isWithin(realRoot, realPath, windows ? "\\" : "/")) {
+    return { kind: "forbidden", code: "outside_root" };
+  }
+  const info = files.stat(realPath);
+  if (info === undefined || info.kind === "other") return MISSING;
+  if (wantsDirectory && info.kind === "file") return MISSING;
+  return { kind: info.kind, path: joined, realPath, info };
+}
+
+function isHidden(path: string): boolean {
+  let offset = path.indexOf("/.");
+  if (offset === 0 && path.startsWith("/.well-known/")) offset = path.indexOf("/.", 1);
+  return offset >= 0;
+}
+
+/**
+ * Names by which Windows opens a file of another name: a backslash separates, a colon names a
+ * stream of the file (`index.php::$DATA`), a tilde and a digit stand for a short name (`GIT~1`),
+ * dots and spaces at a segment's end do not count.
+ */
+function isWindowsAlias(path: string): boolean {
+  return /[\\:]|~\d|[. ](?:\/|$)/.test(path);
+}
+
+function isWithin(realRoot: string, realPath: string, separator: string): boolean {
+  if (realPath === realRoot) return true;
+  return realPath.startsWith(realRoot.endsWith(separator) ? realRoot : realRoot + separator);
+}
+
+function withoutTrailingSlash(path: string): string {
+  return path.endsWith("/") ? path.slice(0, -1) : path;
+}

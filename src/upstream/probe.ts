@@ -1,0 +1,143 @@
+/**
+ * Finds out what an application supports: what it answers to FCGI_GET_VALUES, and, with one small
+ * GET, whether it keeps a connection open when asked to (KEEP_CONN) and how soon it answers.
+ */
+import { ByteBuffer } from "../protocol/byte_buffer.ts";
+import { ClientConnection } from "../protocol/client_connection.ts";
+import { Role } from "../protocol/constants.ts";
+import { appendNameValue } from "../protocol/name_value.ts";
+import type { Address } from "../runtime/address.ts";
+import type { ByteConnection, Runtime } from "../runtime/runtime.ts";
+import { errorText } from "./errors.ts";
+import { multiplexes, negotiate, NEGOTIATION_TIMEOUT_MS } from "./negotiation.ts";
+
+/** How long a kept connection must stay open after an answer to count as kept, in milliseconds. */
+export const KEEP_OBSERVED_MS = 100;
+
+export interface ProbeReport {
+  /** Answers to FCGI_GET_VALUES; undefined when there was none. */
+  readonly values: Record<string, string> | undefined;
+  readonly multiplexes: boolean;
+  /** Undefined when the request was not answered. */
+  readonly keepsConnection: boolean | undefined;
+  readonly connectMs: number;
+  /** From sending the request to its END_REQUEST; undefined when it was not answered. */
+  readonly answerMs: number | undefined;
+  /** Why the application could not be asked. */
+  readonly fault: string | undefined;
+}
+
+export interface ProbeParts {
+  readonly runtime: Runtime;
+  /** For the connection, and for the answer. */
+  readonly timeoutMs: number;
+}
+
+const PARAMS: Readonly<Record<string, string>> = {
+  GATEWAY_INTERFACE: "CGI/1.1",
+  REQUEST_METHOD: "GET",
+  REQUEST_URI: "/",
+  SCRIPT_NAME: "/",
+  SCRIPT_FILENAME: "/",
+  QUERY_STRING: "",
+  SERVER_PROTOCOL: "HTTP/1.1",
+  SERVER_NAME: "localhost",
+  SERVER_PORT: "80",
+  REMOTE_ADDR: "127.0.0.1",
+};
+
+/** Asks; a fault is reported, not thrown. */
+export async function probeApplication(address: Address, parts: ProbeParts): Promise<ProbeReport> {
+  const { runtime, timeoutMs } = parts;
+  const startMs = runtime.clock.nowMs();
+  let connectMs = 0;
+  try {
+    const waitMs = Math.min(timeoutMs, NEGOTIATION_TIMEOUT_MS);
+    const negotiation = await negotiate(runtime, address, timeoutMs, waitMs);
+    connectMs = negotiation.connectMs;
+    const answer = await requestOnce(address, parts);
+    return {
+      values: negotiation.values && Object.fromEntries(negotiation.values),
+      multiplexes: multiplexes(negotiation),
+      keepsConnection: answer?.keepsConnection,
+      connectMs,
+      answerMs: answer?.answerMs,
+      fault: answer === undefined && negotiation.values === undefined
+        ? "It answered neither FCGI_GET_VALUES nor a request (does it speak FastCGI?)"
+        : undefined,
+    };
+  } catch (error) {
+    return {
+      values: undefined,
+      multiplexes: false,
+      keepsConnection: undefined,
+      connectMs: connectMs || runtime.clock.nowMs() - startMs,
+      answerMs: undefined,
+      fault: errorText(error),
+    };
+  }
+}
+
+interface ProbeAnswer {
+  readonly answerMs: number;
+  readonly keepsConnection: boolean;
+}
+
+async function requestOnce(
+  address: Address,
+  { runtime, timeoutMs }: ProbeParts,
+): Promise<ProbeAnswer | undefined> {
+  const { clock } = runtime;
+  const connecting = new AbortController();
+  let giveUp = clock.setTimer(() => connecting.abort(), timeoutMs);
+  let socket: ByteConnection | undefined;
+  try {
+    socket = await runtime.connect(address, { signal: connecting.signal });
+    const reader = socket.readable.getReader();
+    const protocol = new ClientConnection(1);
+    const sentMs = clock.nowMs();
+    await sendGet(socket, protocol);
+    clock.clearTimer(giveUp);
+    giveUp = clock.setTimer(() => socket?.destroy(), timeoutMs);
+    if (!await readUntilEnd(reader, protocol)) return undefined;
+    const answerMs = clock.nowMs() - sentMs;
+    clock.clearTimer(giveUp);
+    let observed = false;
+    giveUp = clock.setTimer(() => {
+      observed = true;
+      socket?.destroy();
+    }, KEEP_OBSERVED_MS);
+    await reader.read().catch(() => {});
+    return { answerMs, keepsConnection: observed };
+  } finally {
+    clock.clearTimer(giveUp);
+    socket?.destroy();
+  }
+}
+
+async function sendGet(socket: ByteConnection, protocol: ClientConnection): Promise<void> {
+  const params = new ByteBuffer(512);
+  for (const [name, value] of Object.entries(PARAMS)) appendNameValue(params, name, value);
+  const id = protocol.begin({
+    role: Role.RESPONDER,
+    keepConnection: true,
+    params: params.take(),
+  });
+  protocol.endStdin(id);
+  await socket.writable.getWriter().write(protocol.takeOutput());
+}
+
+/** False when the connection ends, or breaks, before the request does. */
+async function readUntilEnd(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  protocol: ClientConnection,
+): Promise<boolean> {
+  for (;;) {
+    const piece = await reader.read().catch(() => undefined);
+    if (piece === undefined || piece.done) return false;
+    for (const event of protocol.receive(piece.value)) {
+      if (event.kind === "end") return true;
+      if (event.kind === "broken") return false;
+    }
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * One request on a connection: what it begins with, and who is told what becomes of it. It stands
+ * between the connection, which knows many of them, and the exchange, which is one.
+ */
+import type { Role } from "../protocol/constants.ts";
+import type { UpstreamError } from "./errors.ts";
+import type { BodyReader } from "./request_body.ts";
+
+/** Who wants to know what becomes of a request on the connection. */
+export interface StreamHandler {
+  onStdout(bytes: Uint8Array): void;
+  onStdoutEnd(): void;
+  onStderr(bytes: Uint8Array): void;
+  /** END_REQUEST; the last call, unless `onLost` is. */
+  onEnd(protocolStatus: number, appStatus: number): void;
+  /** The connection is over, or the request broke a rule. `finished`: STDOUT had ended properly. */
+  onLost(error: UpstreamError, finished: boolean): void;
+  /** A piece of the body went out, or (`waitingForClient`) the next one is awaited. */
+  onBodyProgress(waitingForClient: boolean): void;
+  /** The body could not be read. */
+  onBodyFailed(error: unknown): void;
+}
+
+/** What a request on the connection begins with. */
+export interface StreamStart {
+  readonly role: Role;
+  readonly params: Uint8Array;
+  readonly stdin: BodyReader | undefined;
+  /** The second stream of a filter. */
+  readonly data: BodyReader | undefined;
+}

@@ -1,0 +1,44 @@
+/** A file with every key that there is, each with another value than its default. */
+export const EXAMPLE = `
+listen:
+  - 0.0.0.0:8080 # short form
+  - address: 0.0.0.0:8443
+    tls: { cert: /etc/tls/tls.crt, key: /etc/tls/tls.key }
+
+upstreams:
+  app:
+    servers: [tcp://10.0.0.1:9000, { address: "unix:/run/app.sock", weight: 2, backup: true }]
+    multiplex: on
+    balance: round_robin
+    connections: { max: 9, streams: 100, idle_timeout: 90s, max_requests: 7, reuse: false }
+    queue: { max: 10, timeout: 1s }
+    timeouts: { connect: 250ms, first_byte: 5m, idle: 2s, total: 1h, abort: 4s }
+    retry: { attempts: 3, methods: [GET], delay: 0s }
+  php:
+    servers: [tcp://php:fcgi]
+
+sites:
+  - hosts: [example.com, "*.example.com"]
+    root: /srv/www/public
+    routes:
+      - path: /healthz
+        respond: { status: 200, body: "ok\\n" }
+      - path: /old/*
+        redirect: { to: /new/, status: 308 }
+      - path: /api/*
+        methods: [GET, POST]
+        fastcgi: { upstream: app, script_name: /api, params: { APP_ENV: prod, SECRET: "\${env.SECRET}" } }
+      - php: { upstream: php, index: [index.php], front_controller: /index.php }
+      - static: { index: [index.html] }
+
+admin: { listen: 127.0.0.1:9180 }
+log: { level: warn, format: text, access: off }
+limits:
+  request_body: 1MiB
+  request_header: 16KiB
+  request_buffer: 8192
+  response_header: 32KiB
+  response_buffer: 4KiB
+  spill: 10MB
+shutdown: { grace: 5s }
+`;

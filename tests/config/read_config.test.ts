@@ -1,0 +1,237 @@
+/** A file without fault → options: the contract's example, defaults, paths, variables. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AppOptions } from "../../src/app/options.ts";
+import { formatFault } from "../../src/config/fault.ts";
+import { readConfig } from "../../src/config/read_config.ts";
+import { HTTP_LIMIT_DEFAULTS } from "../../src/http/options.ts";
+import { UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
+import { EXAMPLE } from "./example.ts";
+import { memoryFiles } from "./memory_files.ts";
+
+const files = memoryFiles({
+  "/srv/www/public": null,
+  "/etc/afcgi/www": null,
+  "/etc/tls/tls.crt": "pem",
+  "/etc/tls/tls.key": "pem",
+  "/etc/afcgi/tls.crt": "pem",
+  "/etc/afcgi/tls.key": "pem",
+});
+
+function optionsOf(text: string, env: Record<string, string> = {}): AppOptions {
+  const { options, faults } = readConfig(text, {
+    source: "afcgi.yaml",
+    folder: "/etc/afcgi",
+    files,
+    readVariable: (name) => env[name],
+    rootGiven: false,
+  });
+  assert.deepEqual(faults.map(formatFault), []);
+  return options!;
+}
+
+test("The example with every key becomes the options that it says", () => {
+  const options = optionsOf(EXAMPLE, { SECRET: "s3cret" });
+  assert.deepEqual(options.listen, [
+    { address: { transport: "tcp", host: "0.0.0.0", port: 8080 }, tls: undefined },
+    {
+      address: { transport: "tcp", host: "0.0.0.0", port: 8443 },
+      tls: { cert: "/etc/tls/tls.crt", key: "/etc/tls/tls.key" },
+    },
+  ]);
+  assert.deepEqual(options.upstreams[0], {
+    name: "app",
+    servers: [
+      {
+        address: { transport: "tcp", host: "10.0.0.1", port: 9000 },
+        weight: 1,
+        backup: false,
+      },
+      { address: { transport: "unix", path: "/run/app.sock" }, weight: 2, backup: true },
+    ],
+    multiplex: "on",
+    balance: "round_robin",
+    connections: {
+      max: 9,
+      streamsMax: 100,
+      idleTimeoutMs: 90_000,
+      requestsMax: 7,
+      reuse: false,
+    },
+    queue: { lengthMax: 10, timeoutMs: 1_000 },
+    timeouts: {
+      connectMs: 250,
+      firstByteMs: 300_000,
+      idleMs: 2_000,
+      totalMs: 3_600_000,
+      abortMs: 4_000,
+    },
+    retry: { attemptsMax: 3, methods: ["GET"], delayMs: 0 },
+    limits: {
+      responseHeaderMax: 32 * 1024,
+      responseBufferMax: 4096,
+      spillMax: 10_000_000,
+    },
+  });
+  assert.deepEqual(options.sites, [{
+    hosts: ["example.com", "*.example.com"],
+    root: "/srv/www/public",
+    routes: [
+      {
+        path: "/healthz",
+        methods: undefined,
+        handler: { kind: "respond", status: 200, body: "ok\n" },
+      },
+      {
+        path: "/old/*",
+        methods: undefined,
+        handler: { kind: "redirect", to: "/new/", status: 308 },
+      },
+      {
+        path: "/api/*",
+        methods: ["GET", "POST"],
+        handler: {
+          kind: "fastcgi",
+          upstream: "app",
+          scriptName: "/api",
+          params: { APP_ENV: "prod", SECRET: "s3cret" },
+        },
+      },
+      {
+        path: undefined,
+        methods: undefined,
+        handler: {
+          kind: "php",
+          upstream: "php",
+          index: ["index.php"],
+          frontController: "/index.php",
+          params: {},
+        },
+      },
+      {
+        path: undefined,
+        methods: undefined,
+        handler: { kind: "static", index: ["index.html"] },
+      },
+    ],
+  }]);
+  assert.deepEqual(options.admin, { transport: "tcp", host: "127.0.0.1", port: 9180 });
+  assert.deepEqual(options.log, { level: "warn", format: "text", access: "off" });
+  assert.deepEqual(options.limits, {
+    requestBodyMax: 1024 * 1024,
+    requestHeaderMax: 16 * 1024,
+    requestBufferMax: 8192,
+  });
+  assert.equal(options.shutdownGraceMs, 5_000);
+  assert.equal(options.workers, 1);
+});
+
+test("What a file leaves out has its default", () => {
+  const options = optionsOf(`
+upstreams: { app: { servers: [app.example] } }
+sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
+`);
+  assert.deepEqual(options, {
+    listen: [{ address: { transport: "tcp", host: "127.0.0.1", port: 8080 }, tls: undefined }],
+    upstreams: [{
+      name: "app",
+      servers: [{
+        address: { transport: "tcp", host: "app.example", port: 9000 },
+        weight: 1,
+        backup: false,
+      }],
+      ...UPSTREAM_DEFAULTS,
+    }],
+    sites: [{
+      hosts: [],
+      root: undefined,
+      routes: [{
+        path: undefined,
+        methods: undefined,
+        handler: { kind: "fastcgi", upstream: "app", scriptName: "", params: {} },
+      }],
+    }],
+    admin: undefined,
+    log: { level: "info", format: "json", access: "-" },
+    limits: HTTP_LIMIT_DEFAULTS,
+    shutdownGraceMs: 30_000,
+    workers: 1,
+  });
+});
+
+test("Relative paths start at the file's folder", () => {
+  const options = optionsOf(`
+listen:
+  - { address: ":443", tls: { cert: tls.crt, key: ./tls.key } }
+  - "unix:./run/http.sock"
+upstreams: { app: { servers: ["unix:../app.sock", "unix:@abstract"] } }
+sites: [{ root: www, routes: [{ static: {} }] }]
+log: { access: log/access.log }
+`);
+  assert.deepEqual(options.listen[0]?.tls, {
+    cert: "/etc/afcgi/tls.crt",
+    key: "/etc/afcgi/tls.key",
+  });
+  assert.deepEqual(options.listen[1]?.address, {
+    transport: "unix",
+    path: "/etc/afcgi/run/http.sock",
+  });
+  assert.deepEqual(options.upstreams[0]?.servers.map((server) => server.address), [
+    { transport: "unix", path: "/etc/app.sock" },
+    { transport: "unix", path: "\0abstract" },
+  ]);
+  assert.equal(options.sites[0]?.root, "/etc/afcgi/www");
+  assert.equal(options.log.access, "/etc/afcgi/log/access.log");
+});
+
+test("Variables are put in once, and $${ keeps a reference as it is written", () => {
+  const options = optionsOf(
+    'sites: [{ routes: [{ respond: { body: "${env.A}-${env.B}-$${env.A}" } }] }]',
+    { A: "${env.B}", B: "b" },
+  );
+  const handler = options.sites[0]?.routes[0]?.handler;
+  assert.equal(handler?.kind === "respond" && handler.body, "${env.B}-b-${env.A}");
+});
+
+test("Hosts are read in lower case", () => {
+  const options = optionsOf("sites: [{ hosts: [Example.COM], routes: [{ respond: {} }] }]");
+  assert.deepEqual(options.sites[0]?.hosts, ["example.com"]);
+});
+
+test("An alias stands for what its anchor marks", () => {
+  const options = optionsOf(`
+upstreams:
+  a: &shared { servers: ["h:1"], multiplex: "off" }
+  b: *shared
+sites: [{ routes: [{ fastcgi: { upstream: b } }] }]
+`);
+  assert.deepEqual(options.upstreams.map(({ multiplex }) => multiplex), ["off", "off"]);
+});
+
+test("A handler that passes on does not make the next route a fault", () => {
+  const options = optionsOf(`
+upstreams: { php: { servers: ["h:1"] } }
+sites:
+  - root: www
+    routes:
+      - php: { upstream: php, front_controller: /index.php }
+      - static: {}
+      - respond: { status: 404 }
+`);
+  assert.deepEqual(options.sites[0]?.routes.map(({ handler }) => handler.kind), [
+    "php",
+    "static",
+    "respond",
+  ]);
+});
+
+test("A root from elsewhere stands in for a root that is missing or wrong", () => {
+  const { faults } = readConfig("sites: [{ root: gone, routes: [{ static: {} }] }]", {
+    source: "afcgi.yaml",
+    folder: "/etc/afcgi",
+    files,
+    readVariable: () => undefined,
+    rootGiven: true,
+  });
+  assert.deepEqual(faults, []);
+});

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { coversRoute, type RouteShape } from "../../src/config/route_cover.ts";
+
+function route(path?: string, methods?: string[], passesOn = false): RouteShape {
+  return { path, methods, passesOn };
+}
+
+const COVERED: readonly [string | undefined, string | undefined][] = [
+  [undefined, undefined],
+  [undefined, "/a"],
+  [undefined, "*.php"],
+  ["/*", undefined],
+  ["/*", "*.php"],
+  ["/a", "/a"],
+  ["/a/*", "/a"],
+  ["/a/*", "/a/b"],
+  ["/a/*", "/a/b/*"],
+  ["/a/*", "/a/*"],
+  ["*.php", "*.php"],
+  ["*.php", "*.x.php"],
+  ["*.php", "/a/b.php"],
+];
+
+const NOT_COVERED: readonly [string | undefined, string | undefined][] = [
+  ["/a", undefined],
+  ["/a", "/a/*"],
+  ["/a", "/a/b"],
+  ["/a/*", "/ab"],
+  ["/a/*", "/*"],
+  ["/a/*", "*.php"],
+  ["*.php", "/a/*"],
+  ["*.php", "*.html"],
+  ["*.x.php", "*.php"],
+];
+
+test("A route covers those whose every path it matches", () => {
+  for (const [earlier, later] of COVERED) {
+    assert.ok(coversRoute(route(earlier), route(later)), `${earlier} covers ${later}`);
+  }
+});
+
+test("A route does not cover one that also matches other paths", () => {
+  for (const [earlier, later] of NOT_COVERED) {
+    assert.ok(!coversRoute(route(earlier), route(later)), `${earlier} does not cover ${later}`);
+  }
+});
+
+test("A route covers only methods that it takes", () => {
+  assert.ok(coversRoute(route("/a", ["GET", "POST"]), route("/a", ["GET"])));
+  assert.ok(!coversRoute(route("/a", ["GET"]), route("/a", ["GET", "POST"])));
+  assert.ok(!coversRoute(route("/a", ["GET"]), route("/a")));
+});
+
+test("A route that passes on covers nothing", () => {
+  assert.ok(!coversRoute(route(undefined, undefined, true), route("/a")));
+});

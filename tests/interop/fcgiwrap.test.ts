@@ -1,0 +1,34 @@
+/** A plain CGI program under fcgiwrap behind afcgi: a process for each request. */
+import { type Place, placeName, placeUrl } from "../support/places.ts";
+import { type Application, sourcePath, startPeer } from "./application.ts";
+import { commonTests } from "./common.ts";
+
+/** As many as afcgi opens connections by default, and one that its question may hold. */
+const WORKERS = 9;
+
+const fcgiwrap: Application = {
+  name: "fcgiwrap",
+  peer: "fcgiwrap",
+  prepare: () => Promise.resolve(),
+  start: (_folder, place) => startPeer("fcgiwrap", ["-c", String(WORKERS), "-s", socketUrl(place)]),
+  // Which program to run is a parameter, and parameters have no flag.
+  flags: () => undefined,
+  config: (_folder, place) => ({
+    upstreams: { app: { servers: [placeUrl(place)] } },
+    sites: [{
+      routes: [{
+        fastcgi: {
+          upstream: "app",
+          // Without NO_BUFFERING it gathers what the program writes.
+          params: { SCRIPT_FILENAME: sourcePath("fcgiwrap/app.cgi"), NO_BUFFERING: "1" },
+        },
+      }],
+    }],
+  }),
+};
+
+function socketUrl(place: Place): string {
+  return `${place.network}:${placeName(place)}`;
+}
+
+commonTests(fcgiwrap);

@@ -1,0 +1,101 @@
+/** Go's net/http/fcgi behind afcgi. It multiplexes, and has habits of its own when aborted. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { Afcgi } from "../support/afcgi.ts";
+import { placeName, waitUntil } from "../support/places.ts";
+import { HttpConnection, httpRequest, requestHead } from "../support/raw_http.ts";
+import {
+  type Application,
+  NETWORKS,
+  presetApp,
+  runPeer,
+  sourcePath,
+  startPeer,
+} from "./application.ts";
+import { commonTests, gatePath, pattern, report } from "./common.ts";
+import { multiplexingTests } from "./multiplexing.ts";
+
+/** Kept between runs, and out of the user's own. */
+const BUILD_CACHE = fileURLToPath(new URL("../../dist/.go-cache", import.meta.url));
+
+const go: Application = {
+  ...presetApp,
+  name: "Go net/http/fcgi",
+  peer: "go",
+  prepare: (folder) =>
+    runPeer("go", ["build", "-o", join(folder, "app"), sourcePath("go/main.go")], {
+      GOCACHE: BUILD_CACHE,
+      GO111MODULE: "off",
+    }),
+  start: (folder, place) => startPeer(join(folder, "app"), [place.network, placeName(place)]),
+};
+
+const started = commonTests(go);
+multiplexingTests(go, started);
+
+for (const network of NETWORKS) {
+  test(`Go net/http/fcgi over ${network} learns that the client left in its upload`, {
+    skip: started.skip,
+  }, async () => {
+    const { afcgi, folder } = started.get(network);
+    const before = await report(afcgi);
+    const gate = gatePath(folder);
+    await leaveDuringUpload(afcgi, gate);
+    await waitUntil(
+      async () => (await report(afcgi)).aborted === before.aborted! + 1,
+      "the abort at the application",
+    );
+    writeFileSync(gate, "");
+  });
+
+  // Go ends an aborted request at once, but its handler runs on and writes under the same id.
+  test(`Go net/http/fcgi over ${network} cannot write a dead request's answer into the next`, {
+    skip: started.skip,
+  }, async () => {
+    const { afcgi, folder } = started.get(network);
+    const before = await report(afcgi);
+    const staleGate = gatePath(folder);
+    const gate = gatePath(folder);
+    await leaveDuringUpload(afcgi, staleGate);
+    await waitUntil(
+      async () => (await report(afcgi)).aborted === before.aborted! + 1,
+      "the abort at the application",
+    );
+    const next = Array.from(
+      { length: 4 },
+      () => httpRequest(afcgi.port, { target: `/wait?gate=${gate}` }),
+    );
+    await waitUntil(
+      async () => (await report(afcgi)).in_flight === before.in_flight! + next.length,
+      "the next requests at the application",
+    );
+    writeFileSync(staleGate, "");
+    await waitUntil(
+      async () => (await report(afcgi)).stale === before.stale! + 1,
+      "the dead request's answer",
+    );
+    writeFileSync(gate, "");
+    for (const answer of await Promise.all(next)) {
+      assert.equal(answer.status, 200);
+      assert.equal(answer.body.toString(), "waited\n");
+      assert.ok(answer.complete);
+    }
+  });
+}
+
+async function leaveDuringUpload(afcgi: Afcgi, gate: string): Promise<void> {
+  const { begun } = await report(afcgi);
+  const connection = await HttpConnection.open(afcgi.port);
+  const headers = { "Content-Length": "200000" };
+  const target = `/abandoned?gate=${gate}`;
+  await connection.write(requestHead({ method: "POST", target, headers }));
+  await connection.write(pattern(100_000));
+  await waitUntil(
+    async () => (await report(afcgi)).begun === begun! + 1,
+    "the upload at the application",
+  );
+  connection.destroy();
+}

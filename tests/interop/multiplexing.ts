@@ -1,0 +1,62 @@
+/** What applications that multiplex must get beyond the common table: one connection for all. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { Afcgi } from "../support/afcgi.ts";
+import { freePlace, placeUrl, waitUntil } from "../support/places.ts";
+import { httpRequest } from "../support/raw_http.ts";
+import { type Application, NETWORKS, startApplication } from "./application.ts";
+import { type fixtures, gatePath, report } from "./common.ts";
+
+const REQUESTS_AT_ONCE = 200;
+
+export function multiplexingTests(
+  application: Application,
+  started: ReturnType<typeof fixtures>,
+): void {
+  for (const network of NETWORKS) {
+    for (const multiplex of ["auto", "on"] as const) {
+      const name = `${application.name} over ${network}, multiplex ${multiplex}, ` +
+        `sees ${REQUESTS_AT_ONCE} requests in flight on one connection`;
+      test(name, { skip: started.skip }, async () => {
+        const { folder } = started.get(network);
+        // An application that has seen no other connection.
+        const place = await freePlace(network, folder);
+        const running = await startApplication(application, folder, place);
+        const afcgi = await Afcgi.start({
+          config: {
+            upstreams: { app: { servers: [placeUrl(place)], multiplex } },
+            sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
+          },
+        });
+        try {
+          await holdRequests(afcgi, gatePath(folder));
+          const seen = await report(afcgi);
+          assert.equal(seen.in_flight_max, REQUESTS_AT_ONCE);
+          assert.equal(seen.connections, 1);
+          assert.equal(seen.asked, multiplex === "auto" ? 1 : 0);
+        } finally {
+          await afcgi.stop();
+          await running.child.stop();
+        }
+      });
+    }
+  }
+}
+
+/** Sends all requests, lets them end only when the application has every one, reads the answers. */
+async function holdRequests(afcgi: Afcgi, gate: string): Promise<void> {
+  const requests = Array.from(
+    { length: REQUESTS_AT_ONCE },
+    () => httpRequest(afcgi.port, { target: `/wait?gate=${gate}` }),
+  );
+  await waitUntil(
+    async () => (await report(afcgi)).in_flight === REQUESTS_AT_ONCE,
+    `${REQUESTS_AT_ONCE} requests in flight`,
+  );
+  writeFileSync(gate, "");
+  for (const answer of await Promise.all(requests)) {
+    assert.equal(answer.status, 200);
+    assert.equal(answer.body.toString(), "waited\n");
+  }
+}

@@ -1,0 +1,16 @@
+/** Perl's Net::Async::FastCGI behind afcgi. It multiplexes. */
+import { placeName } from "../support/places.ts";
+import { type Application, presetApp, sourcePath, startPeer } from "./application.ts";
+import { commonTests } from "./common.ts";
+import { multiplexingTests } from "./multiplexing.ts";
+
+const perl: Application = {
+  ...presetApp,
+  name: "Perl Net::Async::FastCGI",
+  peer: "perl",
+  prepare: () => Promise.resolve(),
+  start: (_folder, place) =>
+    startPeer("perl", [sourcePath("perl/app.pl"), place.network, placeName(place)]),
+};
+
+multiplexingTests(perl, commonTests(perl));

@@ -1,0 +1,134 @@
+// `npm test`: every step in order, each with its time, and one count at the end. Nothing vanishes: a
+// runner that breaks, a file that does not load or holds no test, and a test that only one of the
+// two runtimes saw are failures. Where CI is set, a skipped test is one too.
+import { readdirSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { build } from "./build.mjs";
+import { ROOT, run, StepFailed, tool } from "./command.mjs";
+import { installPackages, installPeers } from "./install.mjs";
+import { runTestFiles } from "./test_files.mjs";
+
+/** Folders whose tests drive the executable, and so run once, under Bun. */
+const EXECUTABLE_FOLDERS = ["interop", "fault", "e2e"];
+
+/** Resolves to the exit status. `only` names steps to run; none named: all. */
+export async function runTests(only) {
+  await installPackages();
+  const { unit, executable } = testFiles();
+  const benchmark = ["bench/codec.bench.ts", "--count", "10"];
+  const unitNames = new Map();
+  const steps = [
+    ["format", () => command("deno", ["fmt", "--check", "--quiet"])],
+    ["lint", () => command("deno", ["lint", "--quiet"])],
+    ["types", () => command("tsc", ["-p", "."])],
+    ["unit-bun", () => unitTests("bun", unit, unitNames)],
+    ["unit-deno", () => unitTests("deno", unit, unitNames)],
+    ["unit-same", () => sameTests(unitNames)],
+    ["bench-bun", () => command("bun", benchmark)],
+    ["bench-deno", () => command("deno", ["run", "-A", "--no-check", ...benchmark])],
+    ["build", buildStep],
+    ["executable", async () => {
+      await installPeers("test");
+      return await runTestFiles("bun", executable);
+    }],
+  ];
+  const unknown = only.find((name) => !steps.some(([step]) => step === name));
+  if (unknown !== undefined) {
+    throw new StepFailed(
+      `Cannot run step "${unknown}": it is one of ${steps.map(([step]) => step).join(", ")}`,
+    );
+  }
+  const chosen = steps.filter(([step]) => only.length === 0 || only.includes(step));
+  const results = [];
+  for (const [step, action] of chosen) results.push(await runStep(step, action));
+  return report(results);
+}
+
+/** Test files below `tests/`, as paths from the root with `/`. */
+function testFiles() {
+  const folder = join(ROOT, "tests");
+  const files = readdirSync(folder, { recursive: true })
+    .map((name) => relative(ROOT, join(folder, name)).split(sep).join("/"))
+    .filter((path) => path.endsWith(".test.ts"))
+    .sort();
+  const isExecutable = (path) => EXECUTABLE_FOLDERS.includes(path.split("/")[1]);
+  return {
+    unit: files.filter((path) => !isExecutable(path)),
+    executable: files.filter(isExecutable),
+  };
+}
+
+/** A step's result is the list of its tests; a step that is one program is one test. */
+async function runStep(step, action) {
+  console.log(`\n=== ${step}`);
+  const started = performance.now();
+  const tests = await action();
+  const seconds = (performance.now() - started) / 1000;
+  const result = { step, seconds, tests: tests.map((test) => ({ ...test, step })) };
+  console.log(`=== ${step}: ${summary(result.tests)} (${seconds.toFixed(1)} s)`);
+  return result;
+}
+
+async function command(name, args) {
+  const { code } = await run(tool(name), args);
+  return [{ name: [name, ...args].join(" "), outcome: code === 0 ? "passed" : "failed" }];
+}
+
+async function buildStep() {
+  try {
+    await build();
+    return [{ name: "build", outcome: "passed" }];
+  } catch (error) {
+    if (!(error instanceof StepFailed)) throw error;
+    console.error(error.message);
+    return [{ name: "build", outcome: "failed" }];
+  }
+}
+
+async function unitTests(runtime, files, unitNames) {
+  const tests = await runTestFiles(runtime, files);
+  unitNames.set(runtime, new Set(tests.map((test) => `${test.file}: ${test.name}`)));
+  return tests;
+}
+
+/** Both runtimes must have seen the same tests. */
+function sameTests(unitNames) {
+  const { bun, deno } = Object.fromEntries(unitNames);
+  if (bun === undefined || deno === undefined) return [];
+  const onlyBun = [...bun].filter((name) => !deno.has(name)).map((name) => `only Bun: ${name}`);
+  const onlyDeno = [...deno].filter((name) => !bun.has(name)).map((name) => `only Deno: ${name}`);
+  const different = [...onlyBun, ...onlyDeno];
+  for (const line of different) console.error(line);
+  const outcome = different.length === 0 ? "passed" : "failed";
+  return [{ name: "Bun and Deno ran the same unit tests", outcome }];
+}
+
+function report(results) {
+  const tests = results.flatMap((result) => result.tests).map(strictInCi);
+  console.log("\n=== steps");
+  for (const { step, seconds, tests } of results) {
+    console.log(`${step.padEnd(12)} ${seconds.toFixed(1).padStart(6)} s  ${summary(tests)}`);
+  }
+  list("skipped", tests.filter((test) => test.outcome === "skipped"));
+  list("failed", tests.filter((test) => test.outcome === "failed"));
+  console.log(`\n${summary(tests)}`);
+  return tests.some((test) => test.outcome === "failed") ? 1 : 0;
+}
+
+function strictInCi(test) {
+  if (test.outcome !== "skipped" || !["true", "1"].includes(process.env.CI ?? "")) return test;
+  return { ...test, name: `${test.name} (skipped, which CI does not allow)`, outcome: "failed" };
+}
+
+function list(title, tests) {
+  if (tests.length === 0) return;
+  console.log(`\n=== ${title}`);
+  for (const { step, file, name } of tests) {
+    console.log([step, file, name].filter((part) => part !== undefined).join(": "));
+  }
+}
+
+function summary(tests) {
+  const count = (outcome) => tests.filter((test) => test.outcome === outcome).length;
+  return `${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped`;
+}

@@ -1,0 +1,69 @@
+// Runs test files under one runtime and reads its report. Each file that was asked for must have
+// given at least one test, and a runner that ended badly must have named a failed test; what does
+// not hold is added as a failed test of its own.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run, tool } from "./command.mjs";
+import { parseJunit } from "./junit.mjs";
+
+/** For one test; a hanging one must not hold the whole run. */
+const TEST_TIMEOUT_MS = 60_000;
+
+const ARGS = {
+  bun: (reportPath, files) => [
+    "test",
+    `--timeout=${TEST_TIMEOUT_MS}`,
+    "--only-failures",
+    "--reporter=junit",
+    `--reporter-outfile=${reportPath}`,
+    ...files.map((file) => `./${file}`),
+  ],
+  deno: (reportPath, files) => [
+    "test",
+    "-A",
+    "--no-check",
+    "--reporter=dot",
+    `--junit-path=${reportPath}`,
+    ...files,
+  ],
+};
+
+/** @returns {Promise<{ file: string, name: string, outcome: string }[]>} */
+export async function runTestFiles(runtime, files) {
+  if (files.length === 0) return [];
+  const { code, tests } = await runOnce(runtime, files);
+  if (tests !== undefined) return [...tests, ...missing(code, tests, files)];
+  if (files.length === 1) return [failed(files[0], `${runtime} ended with status ${code}`)];
+  // One file that does not load takes the report of all with it: run them one by one.
+  const all = [];
+  for (const file of files) all.push(...await runTestFiles(runtime, [file]));
+  return all;
+}
+
+/** `tests` is undefined when the runner wrote no report. */
+async function runOnce(runtime, files) {
+  const folder = mkdtempSync(join(tmpdir(), "afcgi-report-"));
+  try {
+    const reportPath = join(folder, "report.xml");
+    const { code } = await run(tool(runtime), ARGS[runtime](reportPath, files));
+    if (!existsSync(reportPath)) return { code, tests: undefined };
+    return { code, tests: parseJunit(readFileSync(reportPath, "utf8")) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What the report should hold and does not. */
+function missing(code, tests, files) {
+  const seen = new Set(tests.map((test) => test.file));
+  const failures = files.filter((file) => !seen.has(file))
+    .map((file) => failed(file, "did not load, or holds no test"));
+  const explained = failures.length > 0 || tests.some((test) => test.outcome === "failed");
+  if (code === 0 || explained) return failures;
+  return [failed(undefined, `no test failed, but the runner ended with status ${code}`)];
+}
+
+function failed(file, name) {
+  return { file, name, outcome: "failed" };
+}

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { contentTypeOf } from "../../src/static/content_type.ts";
+
+test("contentTypeOf goes by the extension and declares texts to be UTF-8", () => {
+  const cases: [path: string, type: string][] = [
+    ["/a/index.html", "text/html; charset=utf-8"],
+    ["/a/STYLE.CSS", "text/css; charset=utf-8"],
+    ["/a.js", "text/javascript; charset=utf-8"],
+    ["/a.min.mjs", "text/javascript; charset=utf-8"],
+    ["/a.txt", "text/plain; charset=utf-8"],
+    ["/a.json", "application/json"],
+    ["/a.svg", "image/svg+xml"],
+    ["/a.png", "image/png"],
+    ["/a.woff2", "font/woff2"],
+    ["/a.wasm", "application/wasm"],
+  ];
+  for (const [path, type] of cases) assert.equal(contentTypeOf(path), type, path);
+});
+
+test("contentTypeOf takes what it does not know for bytes", () => {
+  const paths = ["/html", "/a.d/html", "/a.", "/a.xyzzy", "/a.constructor", "/a.__proto__", "/"];
+  for (const path of paths) assert.equal(contentTypeOf(path), "application/octet-stream", path);
+});

@@ -1,0 +1,107 @@
+/**
+ * Files through the runtime's own HTTP server: Bun looks at Range by itself when a body is a file,
+ * so what the server makes of our answer is tested too.
+ */
+import assert from "node:assert/strict";
+import { request as httpRequest } from "node:http";
+import test from "node:test";
+import { currentRuntime } from "../../src/runtime/current.ts";
+import { serveStatic } from "../../src/static/static_files.ts";
+import { files, withFolder } from "./folder.ts";
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly headers: Record<string, unknown>;
+  readonly body: string;
+}
+
+/** Serves `/hello.txt`, ten bytes, and asks for it once with each set of header fields. */
+async function ask(method: string, fields: readonly Record<string, string>[]): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  await withFolder(async ({ root }) => {
+    const options = { files, root, index: [], never: () => false };
+    const listener = await currentRuntime().serveHttp({
+      address: { transport: "tcp", host: "127.0.0.1", port: 0 },
+      requestHeadLengthMax: 64 * 1024,
+      handler: async (request) => {
+        const answer = await serveStatic(options, request, { path: "/hello.txt", query: "" });
+        return answer instanceof Response ? answer : new Response(null, { status: answer.status });
+      },
+    });
+    try {
+      assert.ok(listener.address.transport === "tcp");
+      for (const headers of fields) {
+        answers.push(await askOnce(listener.address.port, method, headers));
+      }
+    } finally {
+      listener.destroy();
+    }
+  });
+  return answers;
+}
+
+function askOnce(port: number, method: string, headers: Record<string, string>): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const options = { host: "127.0.0.1", port, method, headers, agent: false };
+    const sent = httpRequest(options, (response) => {
+      let body = "";
+      response.setEncoding("latin1");
+      response.on("data", (piece: string) => body += piece);
+      response.on("error", reject);
+      response.on("end", () => {
+        resolve({ status: response.statusCode, headers: response.headers, body });
+      });
+    });
+    sent.on("error", reject);
+    sent.end();
+  });
+}
+
+test("A file arrives whole, with its length", async () => {
+  const [answer] = await ask("GET", [{}]);
+  assert.equal(answer?.status, 200);
+  assert.equal(answer.headers["content-length"], "10");
+  assert.equal(answer.headers["content-type"], "text/plain; charset=utf-8");
+  assert.equal(answer.body, "0123456789");
+});
+
+test("HEAD arrives with the length of the file", async () => {
+  const [answer] = await ask("HEAD", [{}]);
+  assert.equal(answer?.status, 200);
+  assert.equal(answer.headers["content-length"], "10");
+  assert.equal(answer.body, "");
+});
+
+test("A range arrives as asked for", async () => {
+  const [middle, end] = await ask("GET", [{ range: "bytes=2-4" }, { range: "bytes=-2" }]);
+  assert.equal(middle?.status, 206);
+  assert.equal(middle.headers["content-range"], "bytes 2-4/10");
+  assert.equal(middle.headers["content-length"], "3");
+  assert.equal(middle.body, "234");
+  assert.equal(end?.headers["content-range"], "bytes 8-9/10");
+  assert.equal(end.body, "89");
+});
+
+test("The file arrives whole where a range does not apply", async () => {
+  const answers = await ask("GET", [
+    { range: "bytes=2-4", "if-range": '"other"' },
+    { range: "bytes=2-4", "if-range": "Thu, 01 Jan 1970 00:00:00 GMT" },
+    { range: "bytes=0-1,3-4" },
+    { range: "bytes=4-2" },
+    { range: "lines=1-2" },
+  ]);
+  assert.equal(answers.length, 5);
+  for (const answer of answers) {
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers["content-range"], undefined);
+    assert.equal(answer.body, "0123456789");
+  }
+});
+
+test("304 and 416 arrive without a body", async () => {
+  const [whole] = await ask("GET", [{}]);
+  const etag = String(whole?.headers["etag"]);
+  const [same, beyond] = await ask("GET", [{ "if-none-match": etag }, { range: "bytes=10-" }]);
+  assert.deepEqual([same?.status, same?.body], [304, ""]);
+  assert.deepEqual([beyond?.status, beyond?.body], [416, ""]);
+});

@@ -1,0 +1,126 @@
+/**
+ * The executable under test, as a user runs it. `AFCGI_EXECUTABLE` names another one than
+ * `dist/afcgi`. Its log lines are parsed; stopping it checks that it ends well.
+ */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Child, type ChildExit, type ChildLines } from "./child.ts";
+import { temporaryFolder } from "./places.ts";
+
+export const AFCGI = process.env.AFCGI_EXECUTABLE ??
+  fileURLToPath(new URL("../../dist/afcgi", import.meta.url));
+
+/** Takes away what the user's own environment may tell afcgi. */
+const ENVIRONMENT = Object.fromEntries(
+  Object.keys(process.env).filter((name) => name.startsWith("AFCGI_"))
+    .map((name) => [name, undefined]),
+);
+
+export interface AfcgiOptions {
+  /** Flags of `afcgi serve`; `--listen` is added. */
+  readonly args?: readonly string[];
+  /** The config file as a value; JSON is YAML. `listen` is added. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export type LogLine = Readonly<Record<string, unknown>>;
+
+/** A running `afcgi serve`. */
+export class Afcgi {
+  readonly child: Child;
+  readonly port: number;
+
+  private constructor(child: Child, port: number) {
+    this.child = child;
+    this.port = port;
+  }
+
+  /** Resolves when it listens. */
+  static async start(options: AfcgiOptions): Promise<Afcgi> {
+    const folder = temporaryFolder();
+    const config = options.config && join(folder, "afcgi.yaml");
+    if (config) writeFileSync(config, configText(options.config ?? {}));
+    const args = [
+      "serve",
+      ...(config ? ["--config", config] : ["--listen", "127.0.0.1:0"]),
+      ...(options.args ?? []),
+    ];
+    // A folder of its own: an afcgi.yaml in ours must not be found.
+    const child = new Child(AFCGI, args, { cwd: folder, env: { ...ENVIRONMENT, ...options.env } });
+    const line = parseLogLine(
+      await child.stderr.waitFor((line) => isListening(parseLogLine(line))),
+    );
+    return new Afcgi(child, portOf(String(line?.address)));
+  }
+
+  /** The first line of its log for which `matches` holds. */
+  async waitForLog(matches: (line: LogLine) => boolean): Promise<LogLine> {
+    return await findLine(this.child.stderr, matches);
+  }
+
+  /** The first line of its access log for which `matches` holds. */
+  async waitForAccess(matches: (line: LogLine) => boolean): Promise<LogLine> {
+    return await findLine(this.child.stdout, matches);
+  }
+
+  /** Every line of its log so far. */
+  get log(): readonly LogLine[] {
+    return this.child.stderr.lines.map((line) => parseLogLine(line) ?? { msg: line });
+  }
+
+  /** SIGTERM, and it must end by itself with status 0. */
+  async stop(): Promise<void> {
+    const exit = await this.child.stop("SIGTERM");
+    const log = this.child.stderr.lines.slice(-20).join("\n");
+    assert.deepEqual(exit, { code: 0, signal: null }, `afcgi did not end well:\n${log}`);
+  }
+}
+
+/** Runs a command of afcgi to its end. */
+export async function runAfcgi(
+  args: readonly string[],
+  options: { env?: Readonly<Record<string, string>>; cwd?: string } = {},
+): Promise<ChildExit & { stdout: string; stderr: string }> {
+  const child = new Child(AFCGI, args, {
+    cwd: options.cwd ?? temporaryFolder(),
+    env: { ...ENVIRONMENT, ...options.env },
+  });
+  const exit = await child.exited;
+  return { ...exit, stdout: child.stdout.lines.join("\n"), stderr: child.stderr.lines.join("\n") };
+}
+
+function configText(config: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify({ listen: ["127.0.0.1:0"], ...config }, null, 2);
+}
+
+async function findLine(
+  lines: ChildLines,
+  matches: (line: LogLine) => boolean,
+): Promise<LogLine> {
+  const line = await lines.waitFor((text) => {
+    const parsed = parseLogLine(text);
+    return parsed !== undefined && matches(parsed);
+  });
+  return parseLogLine(line)!;
+}
+
+function parseLogLine(text: string): LogLine | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isListening(line: LogLine | undefined): boolean {
+  return line?.msg === "listening";
+}
+
+function portOf(address: string): number {
+  const port = /:(\d+)\/?$/.exec(address)?.[1];
+  assert.ok(port, `No port in the address "${address}" of the log line "listening"`);
+  return Number(port);
+}

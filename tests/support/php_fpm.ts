@@ -1,0 +1,55 @@
+/** php-fpm with a configuration of its own, for the interop tests and the benchmark. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Child } from "./child.ts";
+import { PEER_PATH } from "./peers.ts";
+import { type Place, placeName, waitForListener } from "./places.ts";
+
+export interface PhpFpmOptions {
+  /** Where its files go: configuration, log, pid. */
+  readonly folder: string;
+  readonly place: Place;
+  readonly children: number;
+}
+
+/** Starts it in the foreground; resolves when it accepts connections. */
+export async function startPhpFpm(options: PhpFpmOptions): Promise<Child> {
+  const child = launchPhpFpm(options);
+  await waitForListener(options.place);
+  return child;
+}
+
+/** Starts it in the foreground. */
+export function launchPhpFpm(options: PhpFpmOptions): Child {
+  const id = crypto.randomUUID().slice(0, 8);
+  const config = join(options.folder, `php-fpm-${id}.conf`);
+  writeFileSync(config, configText(options));
+  // Debian names it after its version. Without php.ini: what the tests see is all that is set.
+  const script = 'exec "$(command -v php-fpm8.2 || command -v php-fpm)" "$@"';
+  return new Child("sh", ["-c", script, "php-fpm", "-F", "-n", "-y", config], {
+    env: { PATH: PEER_PATH },
+  });
+}
+
+function configText({ folder, place, children }: PhpFpmOptions): string {
+  const root = process.getuid?.() === 0;
+  return [
+    "[global]",
+    `error_log = ${join(folder, "php-fpm.log")}`,
+    "daemonize = no",
+    "[www]",
+    // Only root may, and must, say who its children are.
+    ...(root ? ["user = www-data", "group = www-data"] : []),
+    `listen = ${placeName(place)}`,
+    "listen.mode = 0666",
+    "listen.backlog = 1024",
+    "pm = static",
+    `pm.max_children = ${children}`,
+    "php_admin_flag[display_errors] = off",
+    "php_admin_flag[log_errors] = on",
+    "php_admin_value[post_max_size] = 128M",
+    "php_admin_value[upload_max_filesize] = 128M",
+    "php_admin_value[memory_limit] = 64M",
+    "",
+  ].join("\n");
+}
