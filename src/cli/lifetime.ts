@@ -21,12 +21,9 @@ export function untilStopped(
       return resolve(ExitStatus.failed);
     }
     stopping = true;
-    logger.info("stopping", { signal });
+    logger.info("signal received", { signal });
     stop().then(
-      () => {
-        logger.info("stopped");
-        resolve(ExitStatus.fine);
-      },
+      () => resolve(ExitStatus.fine),
       (error) => {
         logger.error("could not stop", { error: errorText(error) });
         resolve(ExitStatus.failed);

@@ -13,7 +13,7 @@ export function configJsonSchema(): Record<string, unknown> {
     // These look at values in ways that a schema cannot say.
     ignoreActions: ["raw_transform", "raw_check", "transform"],
     overrideSchema: ({ valibotSchema, jsonSchema }) =>
-      valibotSchema.type === "strict_object" && isRoute(valibotSchema)
+      isRoute(valibotSchema)
         ? { ...jsonSchema, oneOf: HANDLER_NAMES.map((name) => ({ required: [name] })) }
         : undefined,
   });

@@ -53,7 +53,9 @@ const PORT_COUNT = 65_535;
 /** Request ids of a connection are 16 bits, and 0 is taken. */
 const STREAMS_MAX = 65_535;
 const WEIGHT_MAX = 1000;
-const ATTEMPTS_MAX = 100;
+const RETRIES_MAX = 100;
+const QUEUE_LENGTH_MAX = 1_000_000;
+const CONNECTION_REQUESTS_MAX = 1_000_000_000;
 
 const filePath = () => textLike(/^[^\0]+$/, "use a path");
 
@@ -127,7 +129,7 @@ const connections = section({
   ),
   max_requests: v.optional(
     described(
-      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+      wholeNumber(0, CONNECTION_REQUESTS_MAX),
       "Requests after which a connection is closed; 0: no limit",
     ),
     UPSTREAM.connections.requestsMax,
@@ -141,7 +143,7 @@ const connections = section({
 const queue = section({
   max: v.optional(
     described(
-      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+      wholeNumber(0, QUEUE_LENGTH_MAX),
       "Most requests that wait for a connection; more get 503",
     ),
     UPSTREAM.queue.lengthMax,
@@ -177,7 +179,7 @@ const timeouts = section({
 
 const retry = section({
   attempts: v.optional(
-    described(wholeNumber(1, ATTEMPTS_MAX), "Most times that a request is tried; 1: no retry"),
+    described(wholeNumber(0, RETRIES_MAX), "Most times that a request is tried again; 0: never"),
     UPSTREAM.retry.attemptsMax,
   ),
   methods: v.optional(
@@ -329,7 +331,7 @@ const site = section({
 
 const log = section({
   level: v.optional(
-    described(oneOf(LOG_LEVELS), "The least important lines that are written"),
+    described(oneOf(LOG_LEVELS), "Lines below this level are left out"),
     DEFAULT_LOG_LEVEL,
   ),
   format: v.optional(described(oneOf(LOG_FORMATS), "How a line is written"), DEFAULT_LOG_FORMAT),

@@ -30,9 +30,14 @@ export function list<const Item extends v.GenericSchema>(item: Item, remedy: str
   return v.pipe(v.array(item, remedy), v.minLength(1, remedy));
 }
 
-/** The schema with a text for editors and for the reference. */
+/**
+ * The schema with a text for editors and for the reference. It stands right behind the first part:
+ * what JSON Schema says of a schema ends at its first transformation.
+ */
 export function described<const Schema extends v.GenericSchema>(schema: Schema, text: string) {
-  return v.pipe(schema, v.description(text));
+  const parts = "pipe" in schema ? schema.pipe : [schema];
+  const [first, ...rest] = parts as [v.GenericSchema, ...v.GenericPipeItem[]];
+  return v.pipe(first, v.description(text), ...rest) as unknown as Schema;
 }
 
 export function wholeNumber(min: number, max: number) {

@@ -156,7 +156,11 @@ export class ClientConnection {
     this.#encoder.record(RecordType.GET_VALUES, NULL_REQUEST_ID, content);
   }
 
-  /** What the bytes say, in order. After a `broken` event further bytes say nothing. */
+  /**
+   * What the bytes say, in order. After a `broken` event further bytes say nothing. The id of a
+   * request that ended in these events is free at once: begin nothing before all are handled, or
+   * the new request would be given events of the old one.
+   */
   receive(bytes: Uint8Array): ClientEvent[] {
     const events: ClientEvent[] = [];
     if (this.#over) return events;

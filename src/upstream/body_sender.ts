@@ -7,8 +7,8 @@
 import type { ClientConnection } from "../protocol/client_connection.ts";
 import { Role } from "../protocol/constants.ts";
 import { StdinTurns } from "../protocol/stdin_turns.ts";
-import type { StreamHandler, StreamStart } from "./stream_handler.ts";
 import type { BodyReader } from "./request_body.ts";
+import type { StreamHandler, StreamStart } from "./stream_handler.ts";
 
 /** Bytes of bodies that gather for one write; parameters of new requests come on top. */
 const WRITE_LENGTH_MAX = 256 * 1024;
@@ -108,7 +108,12 @@ export class BodySender {
     for (;;) {
       sending.handler.onBodyProgress(true);
       const bytes = await reader.read();
-      if (bytes === undefined || sending.stopped) break;
+      if (sending.stopped) break;
+      if (bytes === undefined) {
+        // From here on it is the application that is waited for.
+        sending.handler.onBodyProgress(false);
+        break;
+      }
       if (bytes.length === 0) continue;
       const taken = new Promise<void>((resolve) => sending.onTaken = resolve);
       this.#turns.offer(sending.id, bytes);

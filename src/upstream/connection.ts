@@ -71,6 +71,10 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   #connected = false;
   #requestsBegun = 0;
   #connectTimedOut = false;
+  #closedByUs = false;
+  /** While the events of one read are handed out, and whether there is room after them. */
+  #dispatching = false;
+  #hasRoomAfter = false;
   #broken: UpstreamError | undefined;
 
   constructor(parts: ConnectionParts) {
@@ -95,6 +99,11 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     return this.#connected;
   }
 
+  /** Whether the server is to blame that it never stood, and not we who closed it before. */
+  get couldNotConnect(): boolean {
+    return !this.#connected && (this.#connectTimedOut || !this.#closedByUs);
+  }
+
   /** Requests on the connection, the aborted ones among them. */
   get streams(): number {
     return this.#protocol.inUse;
@@ -113,10 +122,13 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     return this.#protocol.strayRecords;
   }
 
-  /** Whether another request may begin now. */
+  /**
+   * Whether another request may begin now. Not between the events of one read: the id of a request
+   * whose end is among them is free already, and the next one under it would get what is left.
+   */
   get canBegin(): boolean {
     return (this.#state === "open" || this.#state === "connecting") &&
-      this.#pausedBy.size === 0 && this.#protocol.hasFreeId;
+      !this.#dispatching && this.#pausedBy.size === 0 && this.#protocol.hasFreeId;
   }
 
   /** Begins a request and returns its id; only while {@link canBegin}. */
@@ -165,7 +177,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   resumeReading(id: number): void {
     if (!this.#pausedBy.delete(id) || this.#pausedBy.size > 0) return;
     this.#transport.resume();
-    this.#parts.owner.onRoom(this);
+    this.#announceRoom();
   }
 
   /** Takes nothing new, and closes when nothing is left. */
@@ -177,6 +189,10 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
 
   /** Closes at once; requests on it are lost. */
   close(): void {
+    if (this.#state === "closed") return;
+    // The socket's end comes later: until then nothing may begin here.
+    this.#state = "draining";
+    this.#closedByUs = true;
     this.#transport.close();
   }
 
@@ -201,6 +217,10 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
 
   onBytes(bytes: Uint8Array): void {
     this.#dispatch(this.#protocol.receive(bytes));
+  }
+
+  onUnwritable(): void {
+    this.drain();
   }
 
   onClosed(cause: unknown): void {
@@ -239,7 +259,15 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   }
 
   #dispatch(events: readonly ClientEvent[]): void {
+    this.#dispatching = true;
     for (const event of events) this.#handle(event);
+    this.#dispatching = false;
+    if (this.#hasRoomAfter) this.#announceRoom();
+  }
+
+  #announceRoom(): void {
+    this.#hasRoomAfter = this.#dispatching;
+    if (!this.#dispatching) this.#parts.owner.onRoom(this);
   }
 
   #handle(event: ClientEvent): void {
@@ -289,7 +317,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     handler?.onEnd(protocolStatus, appStatus);
     if (this.#state === "draining") this.#closeIfDone();
     else if (this.#protocol.inUse === 0) this.#updateDeadline();
-    this.#parts.owner.onRoom(this);
+    this.#announceRoom();
   }
 
   #lose(event: ClientEvent & { kind: "fault" | "lost" }): void {
@@ -315,6 +343,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
 
   /** The next moment at which something is to be done: an abort to give up, or idleness to end. */
   #updateDeadline(): void {
+    // Until it stands, the limit is that of connecting.
+    if (!this.#connected) return;
     this.deadlineMs = Infinity;
     for (const untilMs of this.#aborting.values()) {
       if (untilMs < this.deadlineMs) this.deadlineMs = untilMs;

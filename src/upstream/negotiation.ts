@@ -4,7 +4,6 @@
  */
 import { ClientConnection } from "../protocol/client_connection.ts";
 import { ManagementValue } from "../protocol/constants.ts";
-import { ProtocolError } from "../protocol/errors.ts";
 import type { Address } from "../runtime/address.ts";
 import type { ByteConnection, Runtime } from "../runtime/runtime.ts";
 
@@ -28,35 +27,51 @@ export function multiplexes(negotiation: Negotiation): boolean {
 }
 
 /**
- * Connects, asks, waits at most `answerTimeoutMs` and closes.
+ * Connects, asks, waits at most `answerTimeoutMs` and closes. `signal` ends it before.
  *
- * @throws {ConnectError} when nobody takes the connection within `connectTimeoutMs`
+ * @throws {ConnectError} when nobody takes the connection within `connectTimeoutMs` (0: no limit)
  */
 export async function negotiate(
   runtime: Runtime,
   address: Address,
   connectTimeoutMs: number,
   answerTimeoutMs: number = NEGOTIATION_TIMEOUT_MS,
+  signal?: AbortSignal,
 ): Promise<Negotiation> {
   const { clock } = runtime;
   const startMs = clock.nowMs();
-  const connecting = new AbortController();
-  const timer = clock.setTimer(() => connecting.abort(), connectTimeoutMs);
-  let socket: ByteConnection;
-  try {
-    socket = await runtime.connect(address, { signal: connecting.signal });
-  } finally {
-    clock.clearTimer(timer);
-  }
+  const socket = await connect(runtime, address, connectTimeoutMs, signal);
   const connectMs = clock.nowMs() - startMs;
-  const giveUp = clock.setTimer(() => socket.destroy(), answerTimeoutMs);
+  const giveUp = (): void => socket.destroy();
+  const timer = clock.setTimer(giveUp, answerTimeoutMs);
+  signal?.addEventListener("abort", giveUp);
   try {
     const askedMs = clock.nowMs();
     const values = await ask(socket);
     return { values, connectMs, answerMs: values && clock.nowMs() - askedMs };
   } finally {
-    clock.clearTimer(giveUp);
+    clock.clearTimer(timer);
+    signal?.removeEventListener("abort", giveUp);
     socket.destroy();
+  }
+}
+
+async function connect(
+  runtime: Runtime,
+  address: Address,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<ByteConnection> {
+  const { clock } = runtime;
+  const connecting = new AbortController();
+  const giveUp = (): void => connecting.abort();
+  const timer = timeoutMs > 0 ? clock.setTimer(giveUp, timeoutMs) : undefined;
+  signal?.addEventListener("abort", giveUp);
+  try {
+    return await runtime.connect(address, { signal: connecting.signal });
+  } finally {
+    if (timer !== undefined) clock.clearTimer(timer);
+    signal?.removeEventListener("abort", giveUp);
   }
 }
 
@@ -76,9 +91,8 @@ async function ask(socket: ByteConnection): Promise<ReadonlyMap<string, string> 
         if (event.kind === "broken" || event.kind === "unknown_type") return undefined;
       }
     }
-  } catch (error) {
+  } catch {
     // Broken off, or given up by us: both mean that there is no answer.
-    if (error instanceof ProtocolError) throw error;
     return undefined;
   }
 }

@@ -2,7 +2,7 @@
  * What an upstream can be told: the configuration's `upstreams.NAME`, read and with every default
  * filled in. Times are milliseconds, sizes are bytes; 0 means "no limit" where it says so.
  */
-import type { Address } from "../runtime/address.ts";
+import { type Address, FASTCGI_PORT, formatAddress, parseAddress } from "../runtime/address.ts";
 
 /** Whether requests share a connection; `auto` asks the application once. */
 export type MultiplexMode = "auto" | "on" | "off";
@@ -87,3 +87,31 @@ export const UPSTREAM_DEFAULTS: Omit<UpstreamOptions, "name" | "servers"> = {
   retry: { attemptsMax: 2, methods: ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"], delayMs: 250 },
   limits: { responseHeaderMax: 64 * 1024, responseBufferMax: 256 * 1024, spillMax: 1024 * MIB },
 };
+
+/** What a program may say of an upstream; what it leaves out has its default. */
+export interface UpstreamSettings extends Partial<Omit<UpstreamOptions, "servers">> {
+  /** Such as `tcp://127.0.0.1:9000` or `unix:/run/app.sock`; at least one. */
+  readonly servers: readonly (string | ServerOptions)[];
+}
+
+/**
+ * Fills in the defaults.
+ *
+ * @throws {AddressError} when an address cannot be read
+ * @throws {RangeError} when there is no server
+ */
+export function fillUpstreamOptions(settings: string | UpstreamSettings): UpstreamOptions {
+  const given = typeof settings === "string" ? { servers: [settings] } : settings;
+  const servers = given.servers.map((server) =>
+    typeof server === "string"
+      ? {
+        address: parseAddress(server, { defaultPort: FASTCGI_PORT }),
+        weight: 1,
+        backup: false,
+      }
+      : server
+  );
+  const [first] = servers;
+  if (first === undefined) throw new RangeError("Cannot use an upstream without servers");
+  return { ...UPSTREAM_DEFAULTS, name: formatAddress(first.address), ...given, servers };
+}

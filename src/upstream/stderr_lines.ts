@@ -32,8 +32,9 @@ export class StderrLines {
 
   /** The request has ended: an unfinished line is a line. */
   end(): void {
-    if (this.#rest !== "") this.#emit(this.#rest);
+    const rest = this.#rest + this.#decoder.decode();
     this.#rest = "";
+    if (rest !== "") this.#emit(rest);
   }
 
   #emit(line: string): void {

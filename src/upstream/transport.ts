@@ -17,6 +17,8 @@ export interface TransportOwner {
   recycleOutput(bytes: Uint8Array<ArrayBuffer>): void;
   onOpen(): void;
   onBytes(bytes: Uint8Array): void;
+  /** A write failed: nothing more can be sent, while there may still be something to read. */
+  onUnwritable(): void;
   /** The last call: closed by the application (`undefined`), or what broke. */
   onClosed(error: unknown): void;
 }
@@ -88,9 +90,9 @@ export class Transport {
 
   async #read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
     while (!this.#closed) {
-      if (this.#paused) await new Promise<void>((resolve) => this.#resume = resolve);
+      while (this.#paused) await new Promise<void>((resolve) => this.#resume = resolve);
       const { done, value } = await reader.read();
-      if (done) return;
+      if (done || this.#closed) return;
       this.#owner.onBytes(value);
     }
   }
@@ -110,6 +112,7 @@ export class Transport {
     } catch {
       // Reading finds out why, after what the application may still have said.
       this.#writer = undefined;
+      if (!this.#closed) this.#owner.onUnwritable();
     } finally {
       this.#writing = false;
     }

@@ -5,14 +5,15 @@
  * It does not know how requests share a connection, nor HTTP.
  */
 import { Role } from "../protocol/constants.ts";
+import { currentRuntime } from "../runtime/current.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Attempts, mayRetry, noAttempts, shouldWait } from "./attempts.ts";
 import { Balancer } from "./balancer.ts";
 import { Deadlines } from "./deadlines.ts";
 import { UpstreamError } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
-import type { UpstreamObserver } from "./observer.ts";
-import type { UpstreamOptions } from "./options.ts";
+import { SILENT_OBSERVER, type UpstreamObserver } from "./observer.ts";
+import { fillUpstreamOptions, type UpstreamOptions, type UpstreamSettings } from "./options.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import {
   EMPTY_PAYLOAD,
@@ -26,10 +27,21 @@ import { Server, type ServerOwner } from "./server.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
 export interface UpstreamParts {
-  readonly runtime: Runtime;
-  readonly observer: UpstreamObserver;
+  /** The one we run on, when left out. */
+  readonly runtime?: Runtime;
+  /** Who counts and logs; nobody, when left out. */
+  readonly observer?: UpstreamObserver;
 }
 
+/**
+ * @example
+ * ```ts
+ * import { Upstream } from "afcgi";
+ *
+ * const upstream = new Upstream("unix:/run/app.sock");
+ * await upstream.drain(0);
+ * ```
+ */
 export class Upstream implements ServerOwner {
   readonly options: UpstreamOptions;
   readonly #runtime: Runtime;
@@ -44,14 +56,20 @@ export class Upstream implements ServerOwner {
   #draining = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(options: UpstreamOptions, parts: UpstreamParts) {
+  /**
+   * @throws {AddressError} when an address cannot be read
+   * @throws {RangeError} when there is no server
+   */
+  constructor(settings: string | UpstreamSettings, parts: UpstreamParts = {}) {
+    const options = fillUpstreamOptions(settings);
+    const runtime = parts.runtime ?? currentRuntime();
     this.options = options;
-    this.#runtime = parts.runtime;
-    this.#observer = parts.observer;
-    this.#deadlines = new Deadlines(parts.runtime.clock);
+    this.#runtime = runtime;
+    this.#observer = parts.observer ?? SILENT_OBSERVER;
+    this.#deadlines = new Deadlines(runtime.clock);
     this.#servers = options.servers.map((server) =>
       new Server({
-        runtime: parts.runtime,
+        runtime,
         deadlines: this.#deadlines,
         owner: this,
         server,

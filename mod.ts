@@ -1,0 +1,46 @@
+/**
+ * afcgi as a library: FastCGI behind any Hono app, any fetch handler as a FastCGI application, a
+ * client, and the record codec. Runs on Bun and on Deno.
+ *
+ * @module
+ */
+
+// FastCGI behind a Hono app.
+export { fastcgi, type FastCgiOptions } from "./src/http/fastcgi_handler.ts";
+export { Upstream, type UpstreamParts } from "./src/upstream/upstream.ts";
+export {
+  UPSTREAM_DEFAULTS,
+  type UpstreamOptions,
+  type UpstreamSettings,
+} from "./src/upstream/options.ts";
+export type { UpstreamRequest, UpstreamResponse } from "./src/upstream/request.ts";
+export type { UpstreamObserver } from "./src/upstream/observer.ts";
+
+// One request over one connection.
+export {
+  type ClientAnswer,
+  type ClientOptions,
+  type ClientRequest,
+  FastCgiClient,
+} from "./src/upstream/fastcgi_client.ts";
+
+// A fetch handler as a FastCGI application.
+export { type FastCgiServer, serveFastCgi } from "./src/responder/serve_fastcgi.ts";
+export type {
+  FastCgiHandler,
+  RequestInfo,
+  RoleName,
+  ServeFastCgiOptions,
+} from "./src/responder/options.ts";
+
+// The codec.
+export { ManagementValue, ProtocolStatus, RecordType, Role } from "./src/protocol/constants.ts";
+export type { FastCgiRecord } from "./src/protocol/record_decoder.ts";
+export { RecordDecoderStream, RecordEncoderStream } from "./src/protocol/streams.ts";
+export { decodeNameValues, encodeNameValues } from "./src/protocol/name_value.ts";
+
+// Errors.
+export { ProtocolError, type ProtocolErrorCode } from "./src/protocol/errors.ts";
+export { UpstreamError, type UpstreamErrorCode } from "./src/upstream/errors.ts";
+export { AddressError } from "./src/runtime/address.ts";
+export { ConnectError, ListenError } from "./src/runtime/runtime.ts";

@@ -1,0 +1,116 @@
+/**
+ * One request over one connection, for programs that want to ask an application something: a status
+ * page, a cache reset, a test. The connection is closed after the answer (no KEEP_CONN).
+ */
+import type { CgiHead } from "../protocol/cgi_response.ts";
+import { Role } from "../protocol/constants.ts";
+import { encodeNameValues, type NameValuePart } from "../protocol/name_value.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { SILENT_OBSERVER } from "./observer.ts";
+import { UPSTREAM_DEFAULTS } from "./options.ts";
+import { Upstream } from "./upstream.ts";
+
+/** Most bytes of a body that are gathered in memory before it is sent. */
+const BODY_MEMORY_MAX = 64 * 1024;
+
+export interface ClientRequest {
+  /** CGI parameters; `REQUEST_METHOD` is GET and `CONTENT_LENGTH` the body's, unless given. */
+  readonly params: Iterable<readonly [string, NameValuePart]>;
+  /** STDIN. */
+  readonly body?: Uint8Array<ArrayBuffer>;
+  /** Responder when left out (section 6.2). */
+  readonly role?: Role;
+  readonly signal?: AbortSignal;
+}
+
+export interface ClientAnswer extends CgiHead {
+  /** Errors with an `UpstreamError` when the answer breaks off. */
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+export interface ClientOptions {
+  readonly runtime?: Runtime;
+  /** Milliseconds for the whole exchange; 0: no limit. */
+  readonly timeoutMs?: number;
+  /** Gets each line of the application's STDERR. */
+  readonly onStderrLine?: (line: string) => void;
+}
+
+/**
+ * Asks an application at an address.
+ *
+ * @example
+ * ```ts
+ * import { FastCgiClient } from "afcgi";
+ *
+ * const client = new FastCgiClient("unix:/run/php/php-fpm.sock");
+ * const params = [["SCRIPT_NAME", "/ping"], ["SCRIPT_FILENAME", "/ping"]] as const;
+ * const answer = await client.request({ params }).catch(() => undefined);
+ * console.log(answer?.status ?? "nobody there");
+ * await client.close();
+ * ```
+ */
+export class FastCgiClient {
+  readonly #upstream: Upstream;
+
+  /** @throws {AddressError} when the address cannot be read */
+  constructor(address: string, options: ClientOptions = {}) {
+    const { onStderrLine, runtime, timeoutMs = 0 } = options;
+    this.#upstream = new Upstream({
+      servers: [address],
+      multiplex: "off",
+      connections: { ...UPSTREAM_DEFAULTS.connections, reuse: false },
+      timeouts: { ...UPSTREAM_DEFAULTS.timeouts, totalMs: timeoutMs },
+      retry: { ...UPSTREAM_DEFAULTS.retry, attemptsMax: 0 },
+    }, {
+      ...(runtime && { runtime }),
+      observer: { ...SILENT_OBSERVER, onStderrLine: (line) => onStderrLine?.(line) },
+    });
+  }
+
+  /** @throws {UpstreamError} when there is no complete head of an answer */
+  async request(request: ClientRequest): Promise<ClientAnswer> {
+    const { body, signal, role = Role.RESPONDER } = request;
+    const given = new Map(request.params);
+    const method = given.get("REQUEST_METHOD") ?? "GET";
+    const answer = await this.#upstream.send({
+      id: "",
+      role,
+      method: typeof method === "string" ? method : new TextDecoder().decode(method),
+      params: (length) => encodeNameValues(withDefaults(given, length)),
+      body: body && {
+        stream: new Blob([body]).stream(),
+        length: body.length,
+        memoryMax: BODY_MEMORY_MAX,
+      },
+      ...(signal && { signal }),
+    });
+    return { ...answer.head, body: asStream(answer.body) };
+  }
+
+  /** Cuts what is still open. */
+  async close(): Promise<void> {
+    await this.#upstream.drain(0);
+  }
+}
+
+function withDefaults(
+  given: ReadonlyMap<string, NameValuePart>,
+  length: number | undefined,
+): Map<string, NameValuePart> {
+  const params = new Map<string, NameValuePart>([
+    ["GATEWAY_INTERFACE", "CGI/1.1"],
+    ["REQUEST_METHOD", "GET"],
+    ["SERVER_PROTOCOL", "HTTP/1.1"],
+  ]);
+  if (length !== undefined) params.set("CONTENT_LENGTH", String(length));
+  for (const [name, value] of given) params.set(name, value);
+  return params;
+}
+
+function asStream(
+  body: Uint8Array | ReadableStream<Uint8Array> | null,
+): ReadableStream<Uint8Array> {
+  if (body instanceof ReadableStream) return body;
+  return new Blob(body === null ? [] : [body as Uint8Array<ArrayBuffer>]).stream();
+}
