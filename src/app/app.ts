@@ -186,10 +186,11 @@ class App implements RunningApp {
     const { clock } = this.#parts.runtime;
     await new Promise<void>((resolve) => {
       const timer = clock.setTimer(resolve, graceMs);
-      void done.finally(() => {
+      const finish = () => {
         clock.clearTimer(timer);
         resolve();
-      });
+      };
+      done.then(finish, finish);
     });
   }
 }

@@ -50,7 +50,9 @@ function summary({ listen, admin, upstreams, sites }: AppOptions): string[] {
     ),
     ...sites.map(({ hosts, root, routes }) => {
       const where = root === undefined ? "" : ` below ${root}`;
-      return `site      ${hosts.join(" ") || "every host"}: ${routes.length} routes${where}`;
+      return `site      ${hosts.join(" ") || "every host"}: ${routes.length} ${
+        routes.length === 1 ? "route" : "routes"
+      }${where}`;
     }),
   ];
 }

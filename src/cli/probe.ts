@@ -39,17 +39,18 @@ const LABEL_LENGTH = 18;
 
 function reportLines(address: string, report: ProbeReport): string[] {
   const row = (label: string, value: string) => `  ${label.padEnd(LABEL_LENGTH)}${value}`;
-  const lines = [address, row("connected in", milliseconds(report.connectMs))];
-  lines.push(row("answered in", milliseconds(report.answerMs)));
-  if (report.values === undefined) lines.push(row("FCGI_GET_VALUES", "no answer"));
-  for (const [name, value] of Object.entries(report.values ?? {})) {
-    // What an application sends is printed with its control characters spelt out.
-    lines.push(row(spell(name), spell(value)));
-  }
-  lines.push(row("multiplexes", yesOrNo(report.multiplexes)));
-  lines.push(row("keeps connection", yesOrNo(report.keepsConnection)));
-  if (report.fault !== undefined) lines.push(row("fault", report.fault));
-  return lines;
+  if (report.fault !== undefined) return [address, row("fault", report.fault)];
+  // What an application sends is printed with its control characters spelt out.
+  const values = Object.entries(report.values ?? {})
+    .map(([name, value]) => row(spell(name), spell(value)));
+  return [
+    address,
+    row("connected in", milliseconds(report.connectMs)),
+    row("answered in", milliseconds(report.answerMs)),
+    ...(report.values === undefined ? [row("FCGI_GET_VALUES", "no answer")] : values),
+    row("multiplexes", yesOrNo(report.multiplexes)),
+    row("keeps connection", yesOrNo(report.keepsConnection)),
+  ];
 }
 
 function milliseconds(timeMs: number | undefined): string {

@@ -41,7 +41,7 @@ export async function runProgram(io: CommandIo, args: readonly string[]): Promis
       .description(definition.summary);
     definition.declare(command);
     command
-      .addOption(new Option("-q, --quiet", "say only what went wrong").conflicts("verbose"))
+      .addOption(new Option("-q, --quiet", "say only what matters most").conflicts("verbose"))
       .option("-v, --verbose", "say more")
       .action(async () => {
         const { quiet = false, verbose = false, ...options } = command.opts();
@@ -73,7 +73,7 @@ function emptyProgram(io: CommandIo): Command {
 
 /** commander's words on one line, with where to look when it has no better word. */
 function usageLine(text: string): string {
-  const line = text.trim().replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
+  const line = text.trim().replace(/^error: /, "").replace(/\.$/, "").replaceAll(/\s*\n\s*/g, " ");
   const isHelped = /\(Did you mean/.test(line);
   return `afcgi: ${line}${isHelped ? "" : ' (see "afcgi --help")'}\n`;
 }

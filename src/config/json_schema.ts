@@ -3,7 +3,8 @@
  * like is all there; what its parts say about each other is not (see `references.ts`).
  */
 import { toJsonSchema } from "@valibot/to-json-schema";
-import { configSchema, HANDLER_NAMES, routeSchema } from "./schema.ts";
+import { HANDLER_NAMES, routeSchema } from "./route_schema.ts";
+import { configSchema } from "./schema.ts";
 
 /** What `afcgi schema` prints. */
 export function configJsonSchema(): Record<string, unknown> {

@@ -59,6 +59,21 @@ export function textLike(pattern: RegExp, remedy: string) {
   return v.pipe(v.string(remedy), v.regex(pattern, remedy));
 }
 
+export function filePath() {
+  return textLike(/^[^\0]+$/, "use a path");
+}
+
+/** A list of methods that a client may use. */
+export function methods() {
+  return list(
+    v.pipe(
+      textLike(/^[A-Z][A-Z-]*$/, "use a method's name in upper case, such as GET"),
+      v.notValues(["TRACE", "CONNECT"], "leave it out: TRACE and CONNECT are never let in"),
+    ),
+    "use a list of methods, such as [GET, POST]",
+  );
+}
+
 export function oneOf<const Words extends readonly string[]>(words: Words) {
   return v.picklist(words, `use ${anyOf(words)}`);
 }

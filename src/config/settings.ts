@@ -13,7 +13,8 @@ import type { ReadVariable } from "./environment.ts";
 import type { Fault } from "./fault.ts";
 import { didYouMean } from "./nearest.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
-import { LISTEN_ADDRESS_RULES, LOG_FORMATS, SERVER_ADDRESS_RULES } from "./schema.ts";
+import { LISTEN_ADDRESS_RULES, LOG_FORMATS } from "./schema.ts";
+import { SERVER_ADDRESS_RULES } from "./upstream_schema.ts";
 import { readAddress } from "./schema_parts.ts";
 import { parseSize, SIZE_REMEDY } from "./units.ts";
 

@@ -16,7 +16,8 @@ const UPSTREAM_STATUS: Readonly<Record<UpstreamErrorCode, number>> = {
   queue_timeout: 503,
   send_timeout: 504,
   request_body_timeout: 408,
-  request_body_failed: 400,
+  // We could not keep it; a body that its client broke off is "client_gone".
+  request_body_failed: 500,
   first_byte_timeout: 504,
   idle_timeout: 504,
   total_timeout: 504,
@@ -70,11 +71,38 @@ export function ownResponse(
   const headers: Record<string, string> = {
     ...answer.headers,
     "content-type": type,
+    // All of it is ASCII.
+    "content-length": String(text.length),
     "cache-control": "no-store",
     "x-request-id": front.id,
   };
   if (status === 503) headers["retry-after"] = String(RETRY_AFTER_S);
   return new Response(front.method === "HEAD" ? null : text, { status, headers });
+}
+
+/** The kinds of body that we make, with the media types that ask for them. */
+const KINDS: readonly (readonly [kind: BodyKind, asked: RegExp])[] = [
+  ["json", /^application\/(?:[\w.-]+\+)?json$/],
+  ["html", /^(?:text\/html|application\/xhtml\+xml)$/],
+  ["text", /^(?:text\/plain|text\/\*|\*\/\*)$/],
+];
+
+type BodyKind = "json" | "html" | "text";
+
+/** The kind that `Accept` prefers (RFC 9110 section 12.5.1), of equals the first; text if none. */
+function preferredKind(accept: string): BodyKind {
+  let preferred: BodyKind = "text";
+  let weightMax = 0;
+  for (const item of accept.toLowerCase().split(",")) {
+    const [mediaType = "", ...parameters] = item.split(";").map((part) => part.trim());
+    const weightText = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2);
+    const weight = weightText === undefined ? 1 : Number(weightText);
+    const kind = KINDS.find(([, asked]) => asked.test(mediaType))?.[0];
+    if (kind === undefined || !(weight > weightMax)) continue;
+    preferred = kind;
+    weightMax = weight;
+  }
+  return preferred;
 }
 
 function render(
@@ -84,19 +112,22 @@ function render(
   code: AnswerCode,
 ): { type: string; text: string } {
   const reason = REASONS[status] ?? "Error";
-  if (/\bapplication\/(?:[\w.-]+\+)?json\b/i.test(accept)) {
-    const text = JSON.stringify({ status, error: reason, code, request_id: id }) + "\n";
-    return { type: "application/json", text };
+  switch (preferredKind(accept)) {
+    case "json": {
+      const text = JSON.stringify({ status, error: reason, code, request_id: id }) + "\n";
+      return { type: "application/json", text };
+    }
+    case "html": {
+      const title = `${status} ${reason}`;
+      const text =
+        `<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>${title}</title>\n` +
+        `<h1>${title}</h1>\n<p>${code}, request ${id}</p>\n</html>\n`;
+      return { type: "text/html; charset=utf-8", text };
+    }
+    case "text":
+      return {
+        type: "text/plain; charset=utf-8",
+        text: `${status} ${reason} (${code}), request ${id}\n`,
+      };
   }
-  if (/\btext\/html\b/i.test(accept)) {
-    const title = `${status} ${reason}`;
-    const text =
-      `<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>${title}</title>\n` +
-      `<h1>${title}</h1>\n<p>${code}, request ${id}</p>\n</html>\n`;
-    return { type: "text/html; charset=utf-8", text };
-  }
-  return {
-    type: "text/plain; charset=utf-8",
-    text: `${status} ${reason} (${code}), request ${id}\n`,
-  };
 }

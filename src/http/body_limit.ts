@@ -19,32 +19,35 @@ export type TakenBody =
 
 const NONE = { kind: "none", contentLength: undefined } as const;
 
-/** Takes the body of a request under the limits. */
-export function takeBody(request: Request, limits: HttpLimits): TakenBody {
-  const { method, headers } = request;
+const UNREADABLE = { kind: "refused", status: 400, code: "request_body_unreadable" } as const;
+
+/** Takes the body of a request under the limits; tells its length, of a chunked one as it grows. */
+export function takeBody(
+  request: Request,
+  limits: HttpLimits,
+  onLength: (length: number) => void,
+): TakenBody {
+  const { headers } = request;
   const declared = headers.get("content-length");
-  const isChunked = declared === null && headers.has("transfer-encoding");
+  const isChunked = headers.has("transfer-encoding");
   if (declared === null && !isChunked) return NONE;
-  if (declared === "0") return { kind: "none", contentLength: 0 };
-  const length = isChunked ? undefined : parseLength(declared!);
-  if (Number.isNaN(length)) {
-    return { kind: "refused", status: 400, code: "request_body_unreadable" };
-  }
+  // Whoever stands before us may have gone by the other one (RFC 9112 section 6.3).
+  if (declared !== null && isChunked) return UNREADABLE;
+  const length = declared === null ? undefined : parseLength(declared);
+  if (Number.isNaN(length)) return UNREADABLE;
+  if (length === 0) return { kind: "none", contentLength: 0 };
   const lengthMax = limits.requestBodyMax || Infinity;
   if (length !== undefined && length > lengthMax) {
     return { kind: "refused", status: 413, code: "request_body_too_large" };
   }
   const stream = request.body as ReadableStream<Uint8Array> | null;
-  if (stream === null) {
-    // The runtimes hide the body of GET and HEAD: better an open refusal than a silent loss.
-    return method === "GET" || method === "HEAD"
-      ? { kind: "refused", status: 400, code: "request_body_unreadable" }
-      : { kind: "none", contentLength: 0 };
-  }
+  // The runtimes hide the body of GET and HEAD: better an open refusal than a silent loss.
+  if (stream === null) return UNREADABLE;
+  if (length !== undefined) onLength(length);
   return {
     kind: "body",
     body: {
-      stream: length === undefined ? stream.pipeThrough(lengthGuard(lengthMax)) : stream,
+      stream: length === undefined ? stream.pipeThrough(lengthGuard(lengthMax, onLength)) : stream,
       length,
       memoryMax: limits.requestBufferMax,
     },
@@ -55,11 +58,15 @@ function parseLength(text: string): number {
   return /^\d{1,15}$/.test(text) ? Number(text) : NaN;
 }
 
-function lengthGuard(lengthMax: number): TransformStream<Uint8Array, Uint8Array> {
+function lengthGuard(
+  lengthMax: number,
+  onLength: (length: number) => void,
+): TransformStream<Uint8Array, Uint8Array> {
   let length = 0;
   return new TransformStream({
     transform(bytes, controller) {
       length += bytes.length;
+      onLength(length);
       if (length > lengthMax) {
         throw new RequestBodyTooLargeError(`The request's body is over ${lengthMax} bytes`);
       }

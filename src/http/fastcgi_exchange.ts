@@ -9,16 +9,34 @@ import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamRequest } from "../upstream/request.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
-import { takeBody } from "./body_limit.ts";
+import { RequestBodyTooLargeError, takeBody } from "./body_limit.ts";
 import type { FrontRequest } from "./front_request.ts";
 import type { HttpLimits } from "./options.ts";
-import { toResponse } from "./upstream_response.ts";
+import { hasNoBody, toResponse } from "./upstream_response.ts";
 
 /** Which script of the application is asked. */
 export interface ScriptTarget {
   readonly scriptName: string;
   readonly pathInfo: string;
   readonly scriptFilename: string | undefined;
+}
+
+/**
+ * The target of an application that is mounted at `scriptName`: SCRIPT_NAME and PATH_INFO together
+ * are the path (RFC 3875 section 4.1.5), so for a path elsewhere SCRIPT_NAME is empty.
+ */
+export function scriptTarget(
+  scriptName: string,
+  root: string | undefined,
+  path: string,
+): ScriptTarget {
+  // An application made of files (fcgiwrap) finds its own by this.
+  const scriptFilename = root === undefined ? undefined : root + path;
+  const pathInfo = path.slice(scriptName.length);
+  const isBelow = path.startsWith(scriptName) && (pathInfo === "" || pathInfo.startsWith("/"));
+  return isBelow
+    ? { scriptName, pathInfo, scriptFilename }
+    : { scriptName: "", pathInfo: path, scriptFilename };
 }
 
 export interface FastCgiRoute {
@@ -38,9 +56,9 @@ export async function exchange(
   script: ScriptTarget,
 ): Promise<Response> {
   const accept = () => request.headers.get("accept");
-  const taken = takeBody(request, route.limits);
-  if (taken.kind === "refused") return ownResponse(front, accept(), taken);
   const { trace } = front;
+  const taken = takeBody(request, route.limits, (length) => trace.bytesIn = length);
+  if (taken.kind === "refused") return ownResponse(front, accept(), taken);
   trace.upstream = route.upstream.options.name;
   const upstreamRequest: UpstreamRequest = {
     id: front.id,
@@ -51,7 +69,10 @@ export async function exchange(
       return route.template.encode(cgiRequest(request, front, script, contentLength));
     },
     body: taken.kind === "body" ? taken.body : undefined,
-    signal: request.signal,
+    // Asked for only when the answer takes a while: Bun makes the signal then.
+    get signal() {
+      return request.signal;
+    },
   };
   try {
     const answer = await route.upstream.send(upstreamRequest);
@@ -60,13 +81,27 @@ export async function exchange(
     trace.connection = source.connection;
     trace.stream = source.stream;
     trace.upstreamMs = source.headMs;
-    front.bodyProgress = progress;
-    return toResponse(answer, front.method);
-  } catch (error) {
+    const response = toResponse(answer, front.method);
+    if (!hasNoBody(front.method, response.status)) front.bodyProgress = progress;
+    return response;
+  } catch (cause) {
+    const error = asClientGone(cause);
     if (error instanceof UpstreamError && error.server !== undefined) trace.server = error.server;
     route.onFault(error, front);
     return ownResponse(front, accept(), answerForFault(error));
   }
+}
+
+/**
+ * The stream of a request's body fails when its connection does, or when its chunks are malformed,
+ * which Bun answers by itself and Deno with a close: in any case nobody waits for an answer of ours.
+ */
+function asClientGone(error: unknown): unknown {
+  if (!(error instanceof UpstreamError) || error.code !== "request_body_failed") return error;
+  const { phase, fault, sent, cause } = error;
+  if (fault !== "client" || cause instanceof RequestBodyTooLargeError) return error;
+  const message = "The client left in the middle of its upload";
+  return new UpstreamError("client_gone", message, { phase, fault, sent, cause });
 }
 
 function cgiRequest(

@@ -7,7 +7,7 @@ import { ParameterTemplate } from "../cgi/parameters.ts";
 import type { HttpPeer } from "../runtime/runtime.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ownResponse } from "./answers.ts";
-import { exchange } from "./fastcgi_exchange.ts";
+import { exchange, scriptTarget } from "./fastcgi_exchange.ts";
 import type { FrontRequest, OwnAnswer } from "./front_request.ts";
 import { parseHost } from "./host.ts";
 import { HTTP_LIMIT_DEFAULTS, type HttpLimits } from "./options.ts";
@@ -60,10 +60,7 @@ export function fastcgi(options: FastCgiOptions): Handler {
       const refused = { id: requestIds.next(), trace: {}, method: request.method };
       return ownResponse(refused, request.headers.get("accept"), front);
     }
-    const { path } = front.target;
-    const pathInfo = path.startsWith(scriptName) ? path.slice(scriptName.length) : path;
-    const scriptFilename = root === undefined ? undefined : root + path;
-    return exchange(route, request, front, { scriptName, pathInfo, scriptFilename });
+    return exchange(route, request, front, scriptTarget(scriptName, root, front.target.path));
   };
 }
 

@@ -13,6 +13,7 @@ import type { HttpMetrics } from "./http_metrics.ts";
 import type { RequestIdSource } from "./request_id.ts";
 import type { SiteTable } from "./site_table.ts";
 import { parseTarget, type RequestTarget } from "./target.ts";
+import { hasNoBody } from "./upstream_response.ts";
 
 export interface FrontParts {
   readonly clock: Clock;
@@ -61,7 +62,7 @@ export function createFront(
       passed: undefined,
       bodyProgress: undefined,
     };
-    if (!isReadable) return refuse(parts, front, request, target);
+    if (!isReadable) return refuseUnreadable(parts, front, request, target);
     if (REFUSED_METHODS.has(front.method)) return refuse(parts, front, request, BAD_METHOD);
     const site = parts.sites.find(front.host.name);
     if (site === undefined) return refuse(parts, front, request, NO_SITE);
@@ -72,7 +73,10 @@ export function createFront(
   };
 }
 
-const BAD_HOST: OwnAnswer = { status: 400, code: "bad_host" };
+/** An answer to what could not be read, with what was wrong for the log. */
+type Unreadable = OwnAnswer & { readonly reason: string };
+
+const BAD_HOST: Unreadable = { status: 400, code: "bad_host", reason: "The Host is malformed" };
 const BAD_METHOD: OwnAnswer = { status: 405, code: "method_not_allowed", headers: { allow: "" } };
 const NO_SITE: OwnAnswer = { status: 404, code: "no_such_site" };
 
@@ -80,6 +84,17 @@ const NO_SITE: OwnAnswer = { status: 404, code: "no_such_site" };
 function serverHost(listener: ListenerInfo) {
   const name = listener.host === "" ? "localhost" : listener.host;
   return { name: name.includes(":") ? `[${name}]` : name, port: listener.port || undefined };
+}
+
+function refuseUnreadable(
+  parts: FrontParts,
+  front: FrontRequest,
+  request: Request,
+  unreadable: Unreadable,
+): Response {
+  front.trace.code = unreadable.code;
+  parts.log.info(unreadable.reason, { ...faultFields(front), path: request.url });
+  return refuse(parts, front, request, unreadable);
 }
 
 function refuse(
@@ -125,20 +140,24 @@ function report(
   if (broken !== undefined && broken.code !== "client_gone") {
     parts.log.error(`Answer broke off: ${broken.message}`, faultFields(front));
   }
+  const { bytesIn, upstreamMs } = front.trace;
   parts.accessLog?.info("request", {
-    request_id: front.id,
-    ...front.trace,
-    upstreamMs: undefined,
-    method: front.method,
+    ...faultFields(front),
     path: front.target.raw || request.url,
     status: response.status,
-    bytes_in: Number(request.headers.get("content-length") ?? 0),
-    bytes_out: front.bodyProgress?.bytes ?? Number(response.headers.get("content-length") ?? 0),
+    bytes_in: bytesIn ?? 0,
+    bytes_out: front.bodyProgress?.bytes ?? lengthOf(front.method, response),
     duration_ms: round(durationMs),
-    upstream_ms: front.trace.upstreamMs === undefined ? undefined : round(front.trace.upstreamMs),
+    upstream_ms: upstreamMs === undefined ? undefined : round(upstreamMs),
     client: front.peer.host,
     host: front.host.name,
   });
+}
+
+/** Bytes of an answer whose sending nobody watches: one of our own, or a file. */
+function lengthOf(method: string, response: Response): number {
+  if (hasNoBody(method, response.status)) return 0;
+  return Number(response.headers.get("content-length") ?? 0);
 }
 
 /** Fields of a log line about a request that failed. */

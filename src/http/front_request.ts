@@ -30,6 +30,8 @@ export interface RequestTrace {
   connection?: number;
   stream?: number;
   upstreamMs?: number;
+  /** Of the request's body: what was declared, or what has come in chunks so far. */
+  bytesIn?: number;
   code?: AnswerCode;
 }
 

@@ -2,7 +2,7 @@
  * What is counted of HTTP requests: `afcgi_http_requests_total` and
  * `afcgi_http_request_duration_seconds`.
  */
-import type { Counter, Histogram, MetricsRegistry } from "../observe/metrics.ts";
+import type { Counter, CounterSeries, Histogram, MetricsRegistry } from "../observe/metrics.ts";
 
 const BOUNDS_S = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
@@ -20,6 +20,8 @@ const METHODS: ReadonlySet<string> = new Set([
 export class HttpMetrics {
   readonly #requests: Counter;
   readonly #durations: Histogram;
+  /** Series by site, method and status: three look-ups instead of joining three texts. */
+  readonly #known = new Map<string, Map<string, Map<number, CounterSeries>>>();
 
   constructor(registry: MetricsRegistry) {
     this.#requests = registry.counter(
@@ -35,7 +37,20 @@ export class HttpMetrics {
   }
 
   onAnswer(site: string, method: string, status: number, durationS: number): void {
-    this.#requests.add([site, METHODS.has(method) ? method : "other", String(status)]);
+    const known = this.#known.get(site)?.get(method)?.get(status);
+    (known ?? this.#learn(site, method, status)).value++;
     this.#durations.observe(durationS);
+  }
+
+  /** Finds the series; a method that every client may invent is not remembered. */
+  #learn(site: string, method: string, status: number): CounterSeries {
+    const isKnownMethod = METHODS.has(method);
+    const labels = [site, isKnownMethod ? method : "other", String(status)];
+    const series = this.#requests.series(labels);
+    if (!isKnownMethod) return series;
+    const methods = this.#known.get(site) ?? new Map<string, Map<number, CounterSeries>>();
+    const statuses = methods.get(method) ?? new Map<number, CounterSeries>();
+    this.#known.set(site, methods.set(method, statuses.set(status, series)));
+    return series;
   }
 }

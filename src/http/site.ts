@@ -10,17 +10,19 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { serveStatic, type StaticOptions } from "../static/static_files.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ownResponse } from "./answers.ts";
-import { exchange, type FastCgiRoute } from "./fastcgi_exchange.ts";
-import type { AnswerCode, FrontEnv, FrontRequest } from "./front_request.ts";
+import { exchange, type FastCgiRoute, scriptTarget } from "./fastcgi_exchange.ts";
+import type { AnswerCode, FrontEnv, FrontRequest, OwnAnswer } from "./front_request.ts";
 import type {
   FastCgiHandlerOptions,
   HandlerOptions,
   HttpLimits,
   PhpHandlerOptions,
+  RouteOptions,
   SiteOptions,
 } from "./options.ts";
 import { decidePhp } from "./php_route.ts";
-import { routeKey, SiteRouter } from "./site_router.ts";
+import { matchedPath, routeKey, SiteRouter } from "./site_router.ts";
+import { isBodilessStatus } from "./upstream_response.ts";
 
 export interface SiteParts {
   readonly runtime: Runtime;
@@ -44,7 +46,7 @@ export function compileSite(site: SiteOptions, parts: SiteParts): Hono<FrontEnv>
   const router = new SiteRouter<[H, RouterRoute]>(site.routes);
   const app = new Hono<FrontEnv>({
     router,
-    getPath: (_request, options) => (options?.env as FrontRequest).target.path,
+    getPath: (_request, options) => matchedPath(options?.env as FrontRequest),
   });
   site.routes.forEach(({ handler }, index) => {
     app.all(routeKey(index), compileHandler(handler, site, parts));
@@ -77,7 +79,7 @@ function compileHandler(
 ): RouteHandler {
   switch (options.kind) {
     case "respond":
-      return () => new Response(options.body, { status: options.status });
+      return respondHandler(options);
     case "redirect":
       return (c) => c.redirect(options.to, options.status as 308);
     case "fastcgi":
@@ -87,6 +89,18 @@ function compileHandler(
     case "static":
       return staticHandler(options.index, site, parts);
   }
+}
+
+function respondHandler(
+  { status, body }: HandlerOptions & { readonly kind: "respond" },
+): RouteHandler {
+  if (isBodilessStatus(status)) return () => new Response(null, { status });
+  const bytes = new TextEncoder().encode(body);
+  const headers = {
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": String(bytes.length),
+  };
+  return () => new Response(bytes, { status, headers });
 }
 
 function fastCgiRoute(
@@ -117,11 +131,7 @@ function fastCgiHandler(
   const { scriptName } = options;
   const { root } = site;
   return (c) => {
-    const { path } = c.env.target;
-    const pathInfo = path.startsWith(scriptName) ? path.slice(scriptName.length) : path;
-    // An application made of files (fcgiwrap) finds its own by this.
-    const scriptFilename = root === undefined ? undefined : root + path;
-    return exchange(route, c.req.raw, c.env, { scriptName, pathInfo, scriptFilename });
+    return exchange(route, c.req.raw, c.env, scriptTarget(scriptName, root, c.env.target.path));
   };
 }
 
@@ -136,7 +146,7 @@ function phpHandler(options: PhpHandlerOptions, site: SiteOptions, parts: SitePa
       case "run":
         return exchange(route, c.req.raw, front, decision.script);
       case "pass":
-        front.passed ??= { status: 404, code: "no_such_file", headers: {} };
+        notePassed(front, { status: 404, code: "no_such_file" });
         return next() as Promise<never>;
       case "redirect":
         return c.redirect(decision.location, 308);
@@ -151,12 +161,11 @@ function staticHandler(
   site: SiteOptions,
   parts: SiteParts,
 ): RouteHandler {
-  const runsScripts = site.routes.some(({ handler }) => handler.kind === "php");
   const options: StaticOptions = {
     files: parts.runtime.files,
     root: site.root!,
     index,
-    never: runsScripts ? isScriptName : () => false,
+    never: site.routes.some(runsScripts) ? isScriptName : () => false,
   };
   return async (c, next) => {
     const front = c.env;
@@ -165,7 +174,18 @@ function staticHandler(
     if (!PASSED_ON.has(answer.code)) {
       return ownResponse(front, c.req.raw.headers.get("accept"), answer);
     }
-    front.passed ??= answer;
+    notePassed(front, answer);
     return await next() as never;
   };
+}
+
+/** Of several routes that pass, the first that had more to say than that there is no file. */
+function notePassed(front: FrontRequest, answer: OwnAnswer): void {
+  if (front.passed === undefined || front.passed.code === "no_such_file") front.passed = answer;
+}
+
+/** Whether the route's files are programs: their source is nobody's. */
+function runsScripts({ path, handler }: RouteOptions): boolean {
+  if (handler.kind === "php") return true;
+  return handler.kind === "fastcgi" && path !== undefined && isScriptName(path);
 }

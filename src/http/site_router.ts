@@ -15,6 +15,18 @@ export function routeKey(index: number): string {
   return `/${index}`;
 }
 
+const HEAD = "HEAD";
+
+/**
+ * The path by which a request is matched: its own, with "HEAD" before it where that is the method,
+ * because Hono asks its router for GET then.
+ */
+export function matchedPath(
+  { method, target }: { readonly method: string; readonly target: { readonly path: string } },
+): string {
+  return method === HEAD ? HEAD + target.path : target.path;
+}
+
 interface CompiledRoute {
   readonly matches: RoutePattern;
   readonly methods: readonly string[] | undefined;
@@ -37,7 +49,10 @@ export class SiteRouter<T> implements Router<T> {
     handlers.push([handler, {}]);
   }
 
-  match(method: string, path: string): Result<T> {
+  match(asked: string, matchedPath: string): Result<T> {
+    const isHead = !matchedPath.startsWith("/");
+    const method = isHead ? HEAD : asked;
+    const path = isHead ? matchedPath.slice(HEAD.length) : matchedPath;
     const matched: [T, Record<string, string>][] = [];
     for (let index = 0; index < this.#routes.length; index++) {
       const route = this.#routes[index]!;
@@ -61,5 +76,5 @@ export class SiteRouter<T> implements Router<T> {
 }
 
 function allows(methods: readonly string[], method: string): boolean {
-  return methods.includes(method) || (method === "HEAD" && methods.includes("GET"));
+  return methods.includes(method) || (method === HEAD && methods.includes("GET"));
 }

@@ -95,5 +95,10 @@ function textLine(timestamp: string, level: LogLevel, message: string, fields: L
     const text = String(value);
     line += ` ${name}=${/^[^\s"=\p{Cc}]+$/u.test(text) ? text : JSON.stringify(text)}`;
   }
-  return line;
+  // A terminal obeys control characters, and messages and values may be a stranger's.
+  return line.replace(/\p{Cc}/gu, escapeControl);
+}
+
+function escapeControl(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

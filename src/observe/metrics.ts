@@ -15,6 +15,12 @@ export interface Sample {
   readonly value: number;
 }
 
+/** A line of a counter; `value` only goes up. */
+export interface CounterSeries {
+  readonly labels: readonly string[];
+  value: number;
+}
+
 interface Family {
   render(): string;
 }
@@ -24,7 +30,7 @@ export class Counter implements Family {
   readonly #name: string;
   readonly #help: string;
   readonly #labelNames: readonly string[];
-  readonly #series = new Map<string, { labels: readonly string[]; value: number }>();
+  readonly #series = new Map<string, CounterSeries>();
 
   constructor(name: string, help: string, labelNames: readonly string[]) {
     this.#name = name;
@@ -34,14 +40,20 @@ export class Counter implements Family {
   }
 
   add(labels: readonly string[], count = 1): void {
+    this.series(labels).value += count;
+  }
+
+  /** The series of these labels; may be kept by who counts often. */
+  series(labels: readonly string[]): CounterSeries {
     const key = labels.join("\0");
-    const series = this.#series.get(key);
-    if (series !== undefined) series.value += count;
-    else if (this.#series.size < SERIES_MAX || labels.every((label) => label === OTHER)) {
-      this.#series.set(key, { labels, value: count });
-    } else {
-      this.add(labels.map(() => OTHER), count);
+    const known = this.#series.get(key);
+    if (known !== undefined) return known;
+    if (this.#series.size >= SERIES_MAX && labels.some((label) => label !== OTHER)) {
+      return this.series(labels.map(() => OTHER));
     }
+    const series = { labels, value: 0 };
+    this.#series.set(key, series);
+    return series;
   }
 
   render(): string {

@@ -34,14 +34,57 @@ export interface CgiResponseStart {
   readonly rest: Uint8Array;
 }
 
+/** Most heads that a {@link CgiHeadCache} remembers; with one more it begins anew. */
+export const CGI_HEADS_MAX = 256;
+
+/** A longer head is read each time: it has cookies or dates that do not come again. */
+const REMEMBERED_HEAD_LENGTH_MAX = 512;
+
+/**
+ * Heads that were read before, by their text: most applications give the same few again and again,
+ * and finding one takes 0.3 µs where reading it takes 5. A head is found as the same object, so that
+ * others can remember what they made of it. Only ASCII heads are remembered.
+ */
+export class CgiHeadCache {
+  readonly #heads = new Map<string, CgiHead>();
+  readonly #decoder = new TextDecoder();
+
+  /** Heads remembered, for tests of the bound. */
+  get size(): number {
+    return this.#heads.size;
+  }
+
+  /** @throws {ProtocolError} `bad_cgi_header` */
+  read(bytes: Uint8Array, start: number, end: number): CgiHead {
+    if (end - start > REMEMBERED_HEAD_LENGTH_MAX || !isAscii(bytes, start, end)) {
+      return parseHead(bytes, start, end);
+    }
+    const text = this.#decoder.decode(bytes.subarray(start, end));
+    const known = this.#heads.get(text);
+    if (known !== undefined) return known;
+    const head = parseHead(bytes, start, end);
+    if (this.#heads.size >= CGI_HEADS_MAX) this.#heads.clear();
+    this.#heads.set(text, head);
+    return head;
+  }
+}
+
+function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  let bits = 0;
+  for (let index = start; index < end; index++) bits |= bytes[index]!;
+  return bits < 0x80;
+}
+
 /** Takes STDOUT until the head is complete. */
 export class CgiResponseParser {
   readonly #lengthMax: number;
+  readonly #cache: CgiHeadCache | undefined;
   #gathered: ByteBuffer | undefined;
 
   /** @param lengthMax most bytes of the head */
-  constructor(lengthMax: number) {
+  constructor(lengthMax: number, cache?: CgiHeadCache) {
     this.#lengthMax = lengthMax;
+    this.#cache = cache;
   }
 
   /**
@@ -63,8 +106,11 @@ export class CgiResponseParser {
       const end = headEnd(bytes, Math.max(scanFrom, start), start);
       if (end === undefined) break;
       if (end - start > this.#lengthMax) this.#tooLarge();
-      const head = parseHead(bytes, start, end);
-      if (head.status >= 200) return { head, rest: bytes.slice(end) };
+      const head = this.#cache?.read(bytes, start, end) ?? parseHead(bytes, start, end);
+      if (head.status >= 200) {
+        // A piece stays as it is; what was gathered is written over.
+        return { head, rest: bytes === piece ? bytes.subarray(end) : bytes.slice(end) };
+      }
       start = end;
     }
     if (bytes.length - start > this.#lengthMax) this.#tooLarge();

@@ -63,6 +63,10 @@ export class RecordEncoder {
 
   /** Bytes of a stream, in as many records as they need; none for no bytes. */
   stream(type: number, requestId: number, content: Uint8Array): void {
+    if (content.length > 0 && content.length <= CONTENT_LENGTH_SAFE) {
+      this.record(type, requestId, content);
+      return;
+    }
     for (let start = 0; start < content.length; start += CONTENT_LENGTH_SAFE) {
       this.record(type, requestId, content.subarray(start, start + CONTENT_LENGTH_SAFE));
     }

@@ -13,18 +13,13 @@ import { ProtocolStatus, Role } from "../protocol/constants.ts";
 import type { Parameters } from "../protocol/parameters.ts";
 import type { ServerConnection } from "../protocol/server_connection.ts";
 import { Answer } from "./answer.ts";
+import { HandlerInfo, type InfoSource } from "./handler_info.ts";
 import { InputStream } from "./input_stream.ts";
-import type { RequestInfo, RoleName, ServerStatus, StderrWriter } from "./options.ts";
+import type { ServerStatus } from "./options.ts";
 import type { Outlet } from "./outlet.ts";
+import { answerPlainly } from "./plain_answer.ts";
 import { BadRequestError, readRequestHead, type RequestHead } from "./request_head.ts";
-import { STATUS_CODES } from "./status_codes.ts";
 import type { ServerContext } from "./server_context.ts";
-
-const ROLE_NAMES: Readonly<Record<Role, RoleName>> = {
-  [Role.RESPONDER]: "responder",
-  [Role.AUTHORIZER]: "authorizer",
-  [Role.FILTER]: "filter",
-};
 
 /** Application status of a request that was not answered to its end. */
 const APP_STATUS_FAILED = 1;
@@ -44,7 +39,7 @@ export interface RequestHost {
 }
 
 /** See the head of this file. */
-export class ActiveRequest {
+export class ActiveRequest implements InfoSource {
   readonly #id: number;
   readonly #host: RequestHost;
   readonly #role: Role;
@@ -216,7 +211,6 @@ export class ActiveRequest {
     return `Cannot answer ${head.method} ${head.url}: ${what}`;
   }
 
-  /** See {@link StderrWriter}. */
   writeStderr(text: string | Uint8Array): Promise<boolean> {
     if (this.#over) return Promise.resolve(false);
     const bytes = typeof text === "string" ? utf8(text) : new Uint8Array(text);
@@ -233,64 +227,6 @@ export class ActiveRequest {
   addWork(work: Promise<unknown>): void {
     this.#host.context.addWork(work, this.#host.peer);
   }
-}
-
-/** An answer of our own to a request that cannot be taken or whose handler failed. */
-export function answerPlainly(
-  server: ServerConnection,
-  id: number,
-  status: number,
-  stderrLine: string,
-): void {
-  const reason = STATUS_CODES[status]!;
-  server.sendStderr(id, utf8(`${stderrLine}\n`));
-  server.sendStdout(
-    id,
-    utf8(
-      `Status: ${status} ${reason}\r\ncontent-type: text/plain; charset=utf-8\r\n` +
-        `content-length: ${reason.length + 1}\r\n\r\n${reason}\n`,
-    ),
-  );
-  server.endStdout(id);
-  server.endRequest(id, 0, ProtocolStatus.REQUEST_COMPLETE);
-}
-
-/** What a handler gets beside the `Request`; what costs something is made when it is asked for. */
-class HandlerInfo implements RequestInfo {
-  readonly role: RoleName;
-  readonly remoteAddress: string;
-  readonly #parameters: Parameters;
-  readonly #request: ActiveRequest;
-  #params: ReadonlyMap<string, string> | undefined;
-  #stderr: StderrWriter | undefined;
-  #data: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
-
-  constructor(parameters: Parameters, role: Role, remoteAddress: string, request: ActiveRequest) {
-    this.role = ROLE_NAMES[role];
-    this.remoteAddress = remoteAddress;
-    this.#parameters = parameters;
-    this.#request = request;
-  }
-
-  get params(): ReadonlyMap<string, string> {
-    return this.#params ??= this.#parameters.toMap();
-  }
-
-  get stderr(): StderrWriter {
-    return this.#stderr ??= { write: (text) => this.#request.writeStderr(text) };
-  }
-
-  get data(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
-    if (this.#request.data === undefined) return null;
-    return this.#data ??= this.#request.data.readable();
-  }
-
-  get server(): ServerStatus {
-    return this.#request.serverStatus;
-  }
-
-  // A property, so that it may be taken off the object.
-  readonly waitUntil = (work: Promise<unknown>): void => this.#request.addWork(work);
 }
 
 function tryReadRequestHead(parameters: Parameters): RequestHead | BadRequestError {

@@ -175,7 +175,7 @@ function linesFrom(
   return new ReadableStream({
     async pull(controller) {
       if (index === count) return controller.close();
-      if (index > 0 && ms > 0) await wait(clock, ms, signal);
+      if (index > 0) await wait(clock, ms, signal);
       index++;
       controller.enqueue(encoder.encode(lineOf(index, count)));
     },
@@ -209,6 +209,7 @@ function numberOf(context: DemoContext, name: string, byDefault: number, max: nu
 function wait(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
+    if (ms === 0) return resolve();
     const onAbort = () => {
       clock.clearTimer(timer);
       reject(signal.reason);

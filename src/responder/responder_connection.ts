@@ -10,9 +10,10 @@ import { ProtocolStatus } from "../protocol/constants.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
 import { ServerConnection, type ServerEvent } from "../protocol/server_connection.ts";
 import type { ByteConnection, TimerId } from "../runtime/runtime.ts";
-import { ActiveRequest, answerPlainly, type RequestHost } from "./active_request.ts";
+import { ActiveRequest, type RequestHost } from "./active_request.ts";
 import type { InputStream } from "./input_stream.ts";
 import { Outlet } from "./outlet.ts";
+import { answerPlainly } from "./plain_answer.ts";
 import type { ServerContext } from "./server_context.ts";
 
 /**
@@ -40,6 +41,8 @@ export class ResponderConnection implements RequestHost {
   /** Inputs with more waiting in them than they should. */
   readonly #overfull = new Set<InputStream>();
   #resume: (() => void) | undefined;
+  /** Whether something came or went since the last look; asking the clock each time costs. */
+  #active = true;
   #lastActivityMs: number;
   #used = false;
   #ending = false;
@@ -74,7 +77,7 @@ export class ResponderConnection implements RequestHost {
         while (this.#mustPause()) await new Promise<void>((resolve) => this.#resume = resolve);
         const { done, value } = await reader.read();
         if (done) break;
-        this.#lastActivityMs = this.context.clock.nowMs();
+        this.#active = true;
         if (!this.#ending) this.#take(this.server.receive(value));
       }
     } catch (error) {
@@ -100,9 +103,13 @@ export class ResponderConnection implements RequestHost {
     this.#connection.destroy();
   }
 
-  /** Ends a connection on which nothing came for too long. */
+  /** Ends a connection on which nothing came for too long; to be called now and then. */
   checkTimeouts(nowMs: number): void {
-    if (this.#ending || this.#mustPause()) return;
+    if (this.#active || this.#ending || this.#mustPause()) {
+      this.#active = false;
+      this.#lastActivityMs = nowMs;
+      return;
+    }
     const { inputTimeoutMs, idleTimeoutMs } = this.context.limits;
     const silentMs = nowMs - this.#lastActivityMs;
     if (inputTimeoutMs > 0 && silentMs >= inputTimeoutMs && this.server.awaitsInput) {
@@ -213,7 +220,7 @@ export class ResponderConnection implements RequestHost {
 
   /** All that there was to send is with the operating system. */
   #sent(): void {
-    this.#lastActivityMs = this.context.clock.nowMs();
+    this.#active = true;
     this.#resumeReading();
     if (!this.server.finished || this.outlet.isBusy || this.#ending) return;
     this.#ending = true;

@@ -44,6 +44,8 @@ export class BunConnection implements ByteConnection {
   /** Nothing more goes to the peer: the writer closed, or the connection is broken. */
   #sendDone = false;
   #destroyed = false;
+  /** What the reader meets after the pieces that wait for it; `error()` would drop them. */
+  #broken: Error | undefined;
   #rest: Uint8Array | undefined;
   #settleWrite: { resolve(): void; reject(reason: unknown): void } | undefined;
 
@@ -87,8 +89,9 @@ export class BunConnection implements ByteConnection {
       `Connection with ${this.remote} ${error ? "broke" : "was closed by the peer"}`,
       { cause: error },
     );
-    if (error) this.#failReadable(gone);
-    else this.#closeReadable();
+    if (error === undefined) this.#closeReadable();
+    else if (this.#hasUnread()) this.#broken = gone;
+    else this.#failReadable(gone);
     this.#failWritable(gone);
   }
 
@@ -116,7 +119,12 @@ export class BunConnection implements ByteConnection {
     this.#socket?.terminate();
   }
 
+  #hasUnread(): boolean {
+    return !this.#receiveDone && (this.#incoming.desiredSize ?? 0) < READ_AHEAD_PIECES;
+  }
+
   #resume(): void {
+    if (this.#broken) return this.#failReadable(this.#broken);
     if (!this.#paused) return;
     this.#paused = false;
     this.#socket?.resume();

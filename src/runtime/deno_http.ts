@@ -43,7 +43,9 @@ export function serveDenoHttp(options: HttpServeOptions): HttpListener {
 
 function requireSupported({ address, tls, reusePort }: HttpServeOptions): void {
   if (address.transport === "unix" && tls) {
-    throw new ListenError("Cannot listen with TLS on a unix socket: Deno does not support it");
+    throw new ListenError(
+      "Cannot listen with TLS on a unix socket: Deno would serve plain text there",
+    );
   }
   // Without its flag Deno ends the process here; the flag shows in this function's presence.
   if (reusePort && !("listenDatagram" in Deno)) {

@@ -68,6 +68,13 @@ export class DescriptorSink implements TextSink {
     }
   }
 
+  /** Takes nothing more and forgets what waits. */
+  abandon(): void {
+    this.#readerGone = true;
+    this.#queue = [];
+    this.#queueLength = 0;
+  }
+
   #retryLater(): void {
     this.#retrying ??= Promise.withResolvers<void>();
     setTimeout(() => {
@@ -103,12 +110,7 @@ export class DescriptorSink implements TextSink {
   }
 
   #fail(error: unknown, length: number): void {
-    if (errorCode(error) === "EPIPE") {
-      this.#readerGone = true;
-      this.#queue = [];
-      this.#queueLength = 0;
-      return;
-    }
+    if (errorCode(error) === "EPIPE") return this.abandon();
     this.#take(length);
     this.#lose(length, error instanceof Error ? error.message : String(error));
   }

@@ -2,19 +2,10 @@
  * Files by way of `node:fs`, which both runtimes have. Only a response body differs: Bun sends a
  * `Blob` of a file by itself, Deno wants a stream.
  */
-import {
-  close,
-  closeSync,
-  open,
-  openSync,
-  read,
-  readFile,
-  realpathSync,
-  type Stats,
-  statSync,
-} from "node:fs";
+import { open, openSync, readFile, realpathSync, type Stats, statSync } from "node:fs";
 import { promisify } from "node:util";
 import { DescriptorSink } from "./descriptor_sink.ts";
+import { GuardedDescriptor } from "./guarded_descriptor.ts";
 import { openTemporaryFile } from "./node_temporary_file.ts";
 import type { FileInfo, Files } from "./runtime.ts";
 
@@ -71,40 +62,20 @@ export async function fileRangeStream(
   start: number,
   end: number,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  const descriptor = await openAsync(path, "r");
+  const file = new GuardedDescriptor(await openAsync(path, "r"));
   let position = start;
   return new ReadableStream({
     async pull(controller) {
+      const bytes = new Uint8Array(Math.min(STREAM_PIECE_LENGTH, end - position));
+      const count = bytes.length === 0 ? 0 : await file.read(bytes, position);
+      position += count;
+      if (count > 0) controller.enqueue(bytes.subarray(0, count));
+      if (count > 0 && position < end) return;
+      file.close();
       if (position < end) {
-        try {
-          const length = Math.min(STREAM_PIECE_LENGTH, end - position);
-          const bytes = await readAt(descriptor, length, position);
-          if (bytes.length === 0) throw new Error(`Cannot read "${path}": it was cut meanwhile`);
-          position += bytes.length;
-          controller.enqueue(bytes);
-        } catch (error) {
-          closeSync(descriptor);
-          throw error;
-        }
-      }
-      if (position < end) return;
-      closeSync(descriptor);
-      controller.close();
+        controller.error(new Error(`Cannot read "${path}": it was cut meanwhile`));
+      } else controller.close();
     },
-    cancel: () => close(descriptor),
+    cancel: () => file.close(),
   }, { highWaterMark: 0 });
-}
-
-function readAt(
-  descriptor: number,
-  length: number,
-  position: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  return new Promise((resolve, reject) => {
-    read(descriptor, bytes, 0, length, position, (error, count) => {
-      if (error) reject(error);
-      else resolve(bytes.subarray(0, count));
-    });
-  });
 }

@@ -1,14 +1,14 @@
 /**
  * A file that has lost its name: created for us alone and unlinked at once, so no other process can
- * open it and its space is free again even after a crash. Bytes are only appended; reading goes by
- * offset. Closing waits for the reads and writes under way, since their descriptor's number could
- * otherwise stand for another file.
+ * open it and its space is free again even after a crash. Bytes are only appended, one append after
+ * the other; reading goes by offset and sees what has been appended.
  */
 import { randomUUID } from "node:crypto";
-import { close, constants, openSync, read, unlinkSync, write } from "node:fs";
+import { constants, openSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { GuardedDescriptor } from "./guarded_descriptor.ts";
 import type { TemporaryFile } from "./runtime.ts";
 
 const OWNER_ONLY = 0o600;
@@ -20,34 +20,20 @@ export function openTemporaryFile(): TemporaryFile {
   const descriptor = openSync(path, FLAGS, OWNER_ONLY);
   try {
     unlinkSync(path);
-    return new NodeTemporaryFile(descriptor);
+    return new NodeTemporaryFile(new GuardedDescriptor(descriptor));
   } catch {
     // Windows keeps the name of an open file.
-    return new NodeTemporaryFile(descriptor, path);
+    return new NodeTemporaryFile(new GuardedDescriptor(descriptor, () => unlinkSync(path)));
   }
 }
 
-/** What `read` and `write` of `node:fs` have in common. */
-type PositionedOperation = (
-  descriptor: number,
-  bytes: Uint8Array,
-  offset: number,
-  length: number,
-  position: number,
-  callback: (error: Error | null, count: number) => void,
-) => void;
-
 class NodeTemporaryFile implements TemporaryFile {
-  readonly #descriptor: number;
-  readonly #path: string | undefined;
+  readonly #file: GuardedDescriptor;
   #end = 0;
   #lastAppend: Promise<void> = Promise.resolve();
-  #underWay = 0;
-  #closed = false;
 
-  constructor(descriptor: number, path?: string) {
-    this.#descriptor = descriptor;
-    this.#path = path;
+  constructor(file: GuardedDescriptor) {
+    this.#file = file;
   }
 
   append(bytes: Uint8Array): Promise<void> {
@@ -60,7 +46,7 @@ class NodeTemporaryFile implements TemporaryFile {
   async #appendNow(bytes: Uint8Array): Promise<void> {
     let written = 0;
     while (written < bytes.length) {
-      written += await this.#run(write, bytes.subarray(written), this.#end + written);
+      written += await this.#file.write(bytes.subarray(written), this.#end + written);
     }
     this.#end += written;
   }
@@ -69,7 +55,7 @@ class NodeTemporaryFile implements TemporaryFile {
     const bytes = new Uint8Array(Math.max(0, Math.min(length, this.#end - offset)));
     let filled = 0;
     while (filled < bytes.length) {
-      const count = await this.#run(read, bytes.subarray(filled), offset + filled);
+      const count = await this.#file.read(bytes.subarray(filled), offset + filled);
       if (count === 0) break;
       filled += count;
     }
@@ -77,27 +63,6 @@ class NodeTemporaryFile implements TemporaryFile {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#closeWhenIdle();
-  }
-
-  #run(operation: PositionedOperation, bytes: Uint8Array, position: number): Promise<number> {
-    if (this.#closed) return Promise.reject(new Error("Cannot use a temporary file once closed"));
-    this.#underWay++;
-    return new Promise((resolve, reject) => {
-      operation(this.#descriptor, bytes, 0, bytes.length, position, (error, count) => {
-        this.#underWay--;
-        this.#closeWhenIdle();
-        if (error) reject(error);
-        else resolve(count);
-      });
-    });
-  }
-
-  #closeWhenIdle(): void {
-    if (!this.#closed || this.#underWay > 0) return;
-    close(this.#descriptor);
-    if (this.#path !== undefined) unlinkSync(this.#path);
+    this.#file.close();
   }
 }

@@ -47,11 +47,18 @@ export interface TlsFiles {
 export interface HttpServeOptions {
   readonly address: Address;
   readonly tls?: TlsFiles;
-  /** Most bytes of a request's head; beyond it the runtime answers 431 (Bun) or 400 (Deno). */
+  /**
+   * Most bytes of a request's head; beyond it Bun answers 431. Bun has one limit for the whole
+   * process, so the largest wins; Deno's is fixed at 64 KiB and answered with 400.
+   */
   readonly requestHeadLengthMax: number;
   /** Lets several processes listen on the same port. */
   readonly reusePort?: boolean;
-  /** Must not throw. A body stream that errors cuts the client's connection. */
+  /**
+   * Must not throw. A body stream that errors cuts the client's connection; let it error with no
+   * reason, for Bun prints one to standard error. `request.signal` fires when the client leaves
+   * before the answer is there; from then on the body's `cancel` is called.
+   */
   readonly handler: (request: Request, peer: HttpPeer) => Response | Promise<Response>;
 }
 

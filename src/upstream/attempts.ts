@@ -14,14 +14,22 @@ export interface Attempts {
   /** Attempts made so far. */
   count: number;
   readonly tried: Set<Server>;
+  /** When the time for all attempts together is over, on the clock's scale. */
+  readonly totalDeadlineMs: number;
   /** The server of the running attempt. */
   server: Server | undefined;
   /** A kept connection was stale: the next attempt wants a new one. */
   wantsFreshConnection: boolean;
 }
 
-export function noAttempts(): Attempts {
-  return { count: 0, tried: new Set(), server: undefined, wantsFreshConnection: false };
+export function noAttempts(totalDeadlineMs: number): Attempts {
+  return {
+    count: 0,
+    tried: new Set(),
+    totalDeadlineMs,
+    server: undefined,
+    wantsFreshConnection: false,
+  };
 }
 
 /** After these the same server may do better. */

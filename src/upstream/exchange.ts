@@ -10,7 +10,7 @@
  * An answer is complete at END_REQUEST with REQUEST_COMPLETE, or at STDOUT's end and a close, and
  * only when a declared Content-Length matches.
  */
-import { CgiResponseParser } from "../protocol/cgi_response.ts";
+import { type CgiHeadCache, CgiResponseParser } from "../protocol/cgi_response.ts";
 import { ProtocolStatus } from "../protocol/constants.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Files } from "../runtime/runtime.ts";
@@ -31,6 +31,7 @@ export interface ExchangeParts {
   readonly options: UpstreamOptions;
   readonly deadlines: Deadlines;
   readonly files: Files;
+  readonly heads: CgiHeadCache;
   readonly attempts: Attempts;
   /** Whether the request could be sent again after this attempt. */
   readonly repeatable: boolean;
@@ -58,6 +59,9 @@ export class Exchange implements StreamHandler, DeadlineHolder {
   #stderr: StderrLines | undefined;
   #afterDone: (() => void) | undefined;
   #waitingForClient = false;
+  #watchesClient = false;
+  /** The time limit of the phase; the deadline once the client is watched. */
+  #limitMs = Infinity;
   #sendingBody: boolean;
   #resolve!: () => void;
   #reject!: (error: UpstreamError) => void;
@@ -65,7 +69,7 @@ export class Exchange implements StreamHandler, DeadlineHolder {
   constructor(parts: ExchangeParts) {
     this.#parts = parts;
     this.request = parts.request;
-    this.#head = new CgiResponseParser(parts.options.limits.responseHeaderMax);
+    this.#head = new CgiResponseParser(parts.options.limits.responseHeaderMax, parts.heads);
     this.#sendingBody = parts.start.stdin !== undefined;
     this.answered = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -73,11 +77,11 @@ export class Exchange implements StreamHandler, DeadlineHolder {
     });
     const { deadlines, options } = parts;
     this.startedMs = deadlines.nowMs();
-    this.#totalDeadlineMs = deadlines.after(options.timeouts.totalMs);
-    this.deadlineMs = Infinity;
+    this.#totalDeadlineMs = parts.attempts.totalDeadlineMs;
+    // The first look, within a tick, is only for the client; see #watchClient.
+    this.deadlineMs = this.startedMs;
     this.#setDeadline(options.queue.timeoutMs);
     deadlines.add(this);
-    parts.request.signal?.addEventListener("abort", this.#onClientGone);
   }
 
   get phase(): ExchangePhase {
@@ -141,7 +145,10 @@ export class Exchange implements StreamHandler, DeadlineHolder {
    */
   takeResponse(): UpstreamResponse {
     const body = this.#body!;
-    if (body.failure !== undefined) throw body.failure;
+    if (body.failure !== undefined) {
+      body.discard(body.failure);
+      throw body.failure;
+    }
     return {
       head: body.head,
       body: body.take(),
@@ -160,6 +167,7 @@ export class Exchange implements StreamHandler, DeadlineHolder {
   onStdout(bytes: Uint8Array): void {
     if (this.#body === undefined) this.#takeHead(bytes);
     else this.#takeBody(this.#body, bytes);
+    // It may be over now, its head refused for example.
     if (this.#phase !== "done") this.#setDeadline(this.#parts.options.timeouts.idleMs);
   }
 
@@ -211,6 +219,10 @@ export class Exchange implements StreamHandler, DeadlineHolder {
   }
 
   onDeadline(): void {
+    if (!this.#watchesClient) {
+      this.#watchClient();
+      return;
+    }
     // While reading stands still for a slow client's sake, the application is not to blame.
     if (this.#connection?.isPaused && this.#totalDeadlineMs > this.deadlineMs) {
       this.#setDeadline(this.#parts.options.timeouts.idleMs);
@@ -241,8 +253,11 @@ export class Exchange implements StreamHandler, DeadlineHolder {
       files,
       onSpill: (count) => observer.onSpill(count),
       onFull: () => connection.pauseReading(this.#streamId),
-      onRoom: () => connection.resumeReading(this.#streamId),
-      onCancel: (error) => this.fail(error),
+      onRoom: () => {
+        // After the end the id may be another request's.
+        if (this.#phase !== "done") connection.resumeReading(this.#streamId);
+      },
+      onGivenUp: (error) => this.fail(error),
     });
     this.#takeBody(this.#body, start.rest);
     this.#resolve();
@@ -281,7 +296,9 @@ export class Exchange implements StreamHandler, DeadlineHolder {
   #finish(): void {
     this.#phase = "done";
     this.#parts.deadlines.remove(this);
-    this.request.signal?.removeEventListener("abort", this.#onClientGone);
+    if (this.#watchesClient) {
+      this.request.signal?.removeEventListener("abort", this.#onClientGone);
+    }
     this.#stderr?.end();
     this.#parts.onDone(this);
     this.#afterDone?.();
@@ -307,9 +324,23 @@ export class Exchange implements StreamHandler, DeadlineHolder {
     );
   };
 
+  /**
+   * Most requests are answered before the first tick. Looking at their client's signal would cost
+   * them more than all their deadlines (1.5 µs on Bun, which makes the signal when it is asked for),
+   * so only the others are watched.
+   */
+  #watchClient(): void {
+    this.#watchesClient = true;
+    this.deadlineMs = this.#limitMs;
+    const { signal } = this.request;
+    if (signal?.aborted) this.#onClientGone();
+    else signal?.addEventListener("abort", this.#onClientGone);
+  }
+
   #setDeadline(delayMs: number): void {
-    const deadlineMs = this.#parts.deadlines.after(delayMs);
-    this.deadlineMs = deadlineMs < this.#totalDeadlineMs ? deadlineMs : this.#totalDeadlineMs;
+    const limitMs = this.#parts.deadlines.after(delayMs);
+    this.#limitMs = limitMs < this.#totalDeadlineMs ? limitMs : this.#totalDeadlineMs;
+    if (this.#watchesClient) this.deadlineMs = this.#limitMs;
   }
 
   #timeoutError(): UpstreamError {
@@ -329,7 +360,10 @@ export class Exchange implements StreamHandler, DeadlineHolder {
   }
 
   #headTimeoutError(server: string): UpstreamError {
-    const { firstByteMs } = this.#parts.options.timeouts;
+    const { firstByteMs, idleMs } = this.#parts.options.timeouts;
+    if (this.#head.hasBegun) {
+      return this.#error("idle_timeout", `Nothing more from ${server} for ${idleMs} ms`);
+    }
     if (this.#sendingBody && this.#waitingForClient) {
       return this.#error(
         "request_body_timeout",

@@ -1,12 +1,7 @@
 /**
- * The body of a request on its way to the application. One that cannot be streamed (its length is
- * unknown, or the application would hold a worker for a slow client) is gathered first: up to
- * `memoryMax` bytes in memory, the rest in a temporary file. A gathered body has an exact length
- * and can be sent again.
+ * The body of a request on its way to the application: as the front has it, as it is sent, and how
+ * it is pulled. One that cannot be streamed is gathered first; see `body_gathering.ts`.
  */
-import type { Files, TemporaryFile } from "../runtime/runtime.ts";
-
-const READ_LENGTH = 64 * 1024;
 
 /** A body as the front has it. */
 export interface RequestBody {
@@ -34,9 +29,14 @@ export interface SendableBody {
   close(): void;
 }
 
-/** A body sent as it comes from the client: it is gone once the first piece was read. */
+/**
+ * A body sent as it comes from the client: it is gone once the first piece was read. Its length went
+ * ahead as CONTENT_LENGTH, so a stream of another length fails: the application must not take half
+ * an upload for a whole one.
+ */
 export class StreamedBody implements SendableBody {
   readonly length: number;
+  #lengthRead = 0;
   readonly #stream: ReadableStream<Uint8Array>;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
@@ -54,7 +54,9 @@ export class StreamedBody implements SendableBody {
       read: async () => {
         this.#reader ??= this.#stream.getReader();
         const { done, value } = await this.#reader.read();
-        return done ? undefined : value;
+        this.#lengthRead += value?.length ?? 0;
+        requireLength(this.#lengthRead, this.length, done);
+        return value;
       },
       cancel: () => {
         this.#reader?.cancel().catch(() => {});
@@ -65,71 +67,10 @@ export class StreamedBody implements SendableBody {
   close(): void {}
 }
 
-/** Reads the whole body. Rejects as the stream does, and leaves nothing behind then. */
-export async function gatherBody(body: RequestBody, files: Files): Promise<SendableBody> {
-  const pieces: Uint8Array[] = [];
-  let memoryLength = 0;
-  let fileLength = 0;
-  let file: TemporaryFile | undefined;
-  const reader = body.stream.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return new GatheredBody(pieces, memoryLength, file, fileLength);
-      if (file === undefined && memoryLength + value.length <= body.memoryMax) {
-        pieces.push(value);
-        memoryLength += value.length;
-      } else {
-        file ??= await files.temporary();
-        await file.append(value);
-        fileLength += value.length;
-      }
-    }
-  } catch (error) {
-    file?.close();
-    reader.cancel(error).catch(() => {});
-    throw error;
-  }
-}
-
-/** The first bytes in memory, the others in a file; can be sent any number of times. */
-class GatheredBody implements SendableBody {
-  readonly isThere = true;
-  readonly #pieces: readonly Uint8Array[];
-  readonly #file: TemporaryFile | undefined;
-  readonly #fileLength: number;
-  readonly length: number;
-
-  constructor(
-    pieces: readonly Uint8Array[],
-    memoryLength: number,
-    file: TemporaryFile | undefined,
-    fileLength: number,
-  ) {
-    this.#pieces = pieces;
-    this.#file = file;
-    this.#fileLength = fileLength;
-    this.length = memoryLength + fileLength;
-  }
-
-  reader(): BodyReader {
-    let pieceIndex = 0;
-    let offset = 0;
-    return {
-      read: async () => {
-        if (pieceIndex < this.#pieces.length) return this.#pieces[pieceIndex++];
-        if (this.#file === undefined || offset >= this.#fileLength) return undefined;
-        const bytes = await this.#file.read(offset, READ_LENGTH);
-        offset += bytes.length;
-        return bytes;
-      },
-      cancel: () => {},
-    };
-  }
-
-  close(): void {
-    this.#file?.close();
-  }
+/** Throws when a body is longer than was said, or (`atEnd`) shorter. */
+export function requireLength(length: number, declared: number, atEnd: boolean): void {
+  if (length === declared || (length < declared && !atEnd)) return;
+  throw new Error(`The request's body has ${length} bytes instead of the declared ${declared}`);
 }
 
 /** What a request carries: STDIN, and for a filter DATA. */

@@ -5,7 +5,7 @@
  */
 import type { CgiHead } from "../protocol/cgi_response.ts";
 import type { Files } from "../runtime/runtime.ts";
-import { UpstreamError } from "./errors.ts";
+import { errorText, UpstreamError } from "./errors.ts";
 import type { UpstreamLimits } from "./options.ts";
 import type { BodyProgress } from "./request.ts";
 import { ResponseBuffer } from "./response_buffer.ts";
@@ -19,8 +19,8 @@ export interface ResponseBodyOptions {
   readonly onSpill: (bytes: number) => void;
   readonly onFull: () => void;
   readonly onRoom: () => void;
-  /** The front does not want the rest. */
-  readonly onCancel: (error: UpstreamError) => void;
+  /** The rest is of no use: the front does not want it, or what was buffered is lost. */
+  readonly onGivenUp: (error: UpstreamError) => void;
 }
 
 export class ResponseBody {
@@ -38,6 +38,7 @@ export class ResponseBody {
   #pushedLength = 0;
   #inputEnded = false;
   #failure: UpstreamError | undefined;
+  #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
   /** Wakes the stream's pull. */
   #wake: (() => void) | undefined;
 
@@ -52,6 +53,7 @@ export class ResponseBody {
       files: options.files,
       onRoom: options.onRoom,
       onSpill: options.onSpill,
+      onFailed: (cause) => this.#giveUp(spillError(cause)),
     });
   }
 
@@ -87,11 +89,19 @@ export class ResponseBody {
     this.#wakeUp();
   }
 
-  /** The answer breaks off; a stream errors behind what is buffered. */
+  /** The answer breaks off; a stream errors behind what is buffered, if there is who reads it. */
   fail(error: UpstreamError): void {
     if (this.#inputEnded) return;
     this.#failure = error;
     this.end();
+    if (error.fault === "client") this.discard(error);
+  }
+
+  /** Drops what is buffered; a stream errors at once. */
+  discard(error: UpstreamError): void {
+    this.#settle(error);
+    this.#stream?.error(error);
+    this.#wakeUp();
   }
 
   /** See `UpstreamResponse.body`; to be called once. */
@@ -107,6 +117,7 @@ export class ResponseBody {
       return bytes;
     }
     return new ReadableStream<Uint8Array>({
+      start: (controller) => void (this.#stream = controller),
       pull: (controller) => this.#pull(controller),
       cancel: () => this.#cancel(),
     }, { highWaterMark: 0 });
@@ -115,14 +126,9 @@ export class ResponseBody {
   /** Gives the next bytes, or waits for them. */
   async #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
     for (;;) {
-      let bytes: Uint8Array | undefined;
-      try {
-        bytes = await this.#buffer.take();
-      } catch (cause) {
-        this.#cancel();
-        controller.error(cause);
-        return;
-      }
+      // Without a turn in between: what is pushed there would wake nobody.
+      const taken = this.#buffer.take();
+      const bytes = taken instanceof Promise ? await taken : taken;
       if (this.progress.ended) return;
       if (bytes !== undefined) {
         this.progress.bytes += bytes.length;
@@ -140,14 +146,20 @@ export class ResponseBody {
   }
 
   #cancel(): void {
-    const error = new UpstreamError(
-      "client_gone",
-      "The client left before its answer was complete",
-      { phase: "body", fault: "client", sent: true },
+    this.#giveUp(
+      new UpstreamError("client_gone", "The client left before its answer was complete", {
+        phase: "body",
+        fault: "client",
+        sent: true,
+      }),
     );
-    this.#settle(error);
-    this.#options.onCancel(error);
-    this.#wakeUp();
+  }
+
+  #giveUp(error: UpstreamError): void {
+    this.#failure ??= error;
+    this.#inputEnded = true;
+    this.discard(error);
+    this.#options.onGivenUp(error);
   }
 
   /** Nothing more will be taken. */
@@ -163,4 +175,12 @@ export class ResponseBody {
     this.#wake?.();
     this.#wake = undefined;
   }
+}
+
+function spillError(cause: unknown): UpstreamError {
+  return new UpstreamError(
+    "bad_answer",
+    `Cannot keep the answer in a temporary file: ${errorText(cause)}`,
+    { phase: "body", fault: "local", sent: true, cause },
+  );
 }

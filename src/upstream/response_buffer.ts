@@ -4,9 +4,10 @@
  *     push ──► memory ──► (over memoryMax) temporary file ──► take
  *
  * The application is read as fast as it sends, so its worker is free early, while memory stays
- * bounded. Bytes beyond `memoryMax` go to a file; when the file is over `spillMax`, or is slower
- * than the application, `isFull` says so and the owner stops reading the connection. It is asked
- * to go on (`onRoom`) at half of what filled it.
+ * bounded. Bytes beyond `memoryMax` go to a file; when the file is over `spillMax`, or as many bytes
+ * as `memoryMax` wait to be written to it, `isFull` says so and the owner stops reading the
+ * connection. It is asked to go on (`onRoom`) as soon as there is room for a good piece: others
+ * wait for the connection too.
  *
  * It does not know what the bytes mean, nor when an answer is complete.
  */
@@ -14,6 +15,8 @@ import type { Files, TemporaryFile } from "../runtime/runtime.ts";
 
 /** Most bytes that {@link ResponseBuffer.take} joins into one piece. */
 const PIECE_LENGTH_MAX = 128 * 1024;
+
+const NOTHING = new Uint8Array(0);
 
 export interface ResponseBufferOptions {
   readonly memoryMax: number;
@@ -23,6 +26,8 @@ export interface ResponseBufferOptions {
   readonly onRoom: () => void;
   /** Bytes that went to (positive) or left (negative) temporary files, for the metric. */
   readonly onSpill: (bytes: number) => void;
+  /** The temporary file cannot be written or read: bytes are lost. */
+  readonly onFailed: (cause: unknown) => void;
 }
 
 export class ResponseBuffer {
@@ -36,11 +41,11 @@ export class ResponseBuffer {
   #writing: Uint8Array[] = [];
   #writingLength = 0;
   #appendingLength = 0;
-  #appending: Promise<void> | undefined;
   #writer: Promise<void> | undefined;
+  /** Settles, never rejects, when what the writer is at now is done. */
+  #step: Promise<void> = Promise.resolve();
   #isFull = false;
   #closed = false;
-  #failure: unknown;
 
   constructor(options: ResponseBufferOptions) {
     this.#options = options;
@@ -74,7 +79,7 @@ export class ResponseBuffer {
     if (this.#spilled === 0 && (fits || spillMax === 0)) {
       this.#memory.push(kept);
       this.#memoryLength += kept.length;
-      this.#isFull = !fits;
+      if (!fits) this.#isFull = true;
       return;
     }
     this.#writing.push(kept);
@@ -130,14 +135,18 @@ export class ResponseBuffer {
   }
 
   async #takeFromFile(): Promise<Uint8Array> {
-    while (this.#fileRead === this.#fileWritten && this.#writer !== undefined) {
-      await (this.#appending ?? this.#writer);
-    }
-    if (this.#failure !== undefined) throw this.#failure;
+    while (this.#fileRead === this.#fileWritten && this.#writer !== undefined) await this.#step;
+    if (this.#closed || this.#file === undefined) return NOTHING;
     const length = Math.min(PIECE_LENGTH_MAX, this.#fileWritten - this.#fileRead);
-    if (length === 0 || this.#file === undefined) return new Uint8Array(0);
-    const bytes = await this.#file.read(this.#fileRead, length);
-    if (this.#closed) return new Uint8Array(0);
+    let bytes: Uint8Array = NOTHING;
+    try {
+      bytes = await this.#file.read(this.#fileRead, length);
+      if (bytes.length === 0) throw new Error("the file is shorter than what was written");
+    } catch (cause) {
+      if (!this.#closed) this.#options.onFailed(cause);
+      return NOTHING;
+    }
+    if (this.#closed) return NOTHING;
     this.#fileRead += bytes.length;
     this.#options.onSpill(-bytes.length);
     if (this.#spilled === 0 && this.#writer === undefined) this.#closeFile();
@@ -147,25 +156,28 @@ export class ResponseBuffer {
 
   async #write(): Promise<void> {
     try {
-      this.#file ??= await this.#options.files.temporary();
+      this.#file ??= await this.#during(this.#options.files.temporary());
       while (this.#writing.length > 0) {
         const bytes = join(this.#writing, this.#writingLength);
         this.#writing = [];
         this.#writingLength = 0;
         this.#appendingLength = bytes.length;
-        this.#appending = this.#file.append(bytes);
-        await this.#appending;
+        await this.#during(this.#file.append(bytes));
         this.#appendingLength = 0;
         this.#fileWritten += bytes.length;
         this.#announceRoom();
       }
-    } catch (error) {
-      this.#failure = error;
+    } catch (cause) {
+      if (!this.#closed) this.#options.onFailed(cause);
     } finally {
-      this.#appending = undefined;
       this.#writer = undefined;
       if (this.#closed || this.#spilled === 0) this.#closeFile();
     }
+  }
+
+  #during<Result>(work: Promise<Result>): Promise<Result> {
+    this.#step = work.then(() => {}, () => {});
+    return work;
   }
 
   #closeFile(): void {
@@ -178,8 +190,10 @@ export class ResponseBuffer {
   #announceRoom(): void {
     if (!this.#isFull) return;
     const { memoryMax, spillMax } = this.#options;
-    const hasRoom = this.#memoryLength <= memoryMax / 2 && this.#writingLength <= memoryMax / 2 &&
-      this.#spilled <= spillMax / 2;
+    const hasRoom = spillMax === 0
+      ? this.#memoryLength <= memoryMax / 2
+      : this.#writingLength <= memoryMax / 2 &&
+        spillMax - this.#spilled >= Math.min(memoryMax, spillMax / 2);
     if (!hasRoom && !this.#closed) return;
     this.#isFull = false;
     this.#options.onRoom();

@@ -4,19 +4,22 @@
  * Whether requests may share a connection is asked once (`multiplex: auto`) and remembered; it is
  * asked again after the server was down, and CANT_MPX_CONN at any time means "no" from then on.
  * - Shared: the first connection with room is filled before another is made (few connections).
- * - Not shared: the connection used last is used first, so that surplus ones can go idle. A request
+ * - Not shared: the newest connection is used first, so that surplus ones can go idle. A request
  *   that could not be repeated gets a new connection: a kept one may just have been closed by the
  *   application, and there is no telling before the request is lost.
+ *
+ * Connections of the one kind and of the other never serve side by side: when what is known changes,
+ * those of the old kind drain.
  *
  * It does not know the queue, nor other servers.
  */
 import { formatAddress } from "../runtime/address.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import { ConnectError, type Runtime } from "../runtime/runtime.ts";
 import { type ConnectionOwner, UpstreamConnection } from "./connection.ts";
 import { connectionError } from "./connection_errors.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
-import { multiplexes, negotiate } from "./negotiation.ts";
+import { multiplexes, negotiate, NEGOTIATION_TIMEOUT_MS } from "./negotiation.ts";
 import type { ServerOptions, UpstreamOptions } from "./options.ts";
 
 /** How long a server that failed is passed over while there are others, in milliseconds. */
@@ -59,6 +62,8 @@ export class Server implements ConnectionOwner {
   #mode: ServerMode;
   #failedUntilMs = 0;
   #closed = false;
+  readonly #asking = new AbortController();
+  #onEmpty: (() => void)[] = [];
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
@@ -112,21 +117,15 @@ export class Server implements ConnectionOwner {
 
   /** The application has said CANT_MPX_CONN. */
   stopMultiplexing(): void {
-    if (this.#mode === "single") return;
-    this.#mode = "single";
-    for (const connection of [...this.#connections]) connection.drain();
+    if (this.#mode !== "single") this.#know("single");
   }
 
-  /** Nothing new; connections close when their requests have ended. */
-  drain(): void {
+  /** Closes all connections at once; requests on them are lost. Resolves when none is left. */
+  async close(): Promise<void> {
     this.#closed = true;
-    for (const connection of [...this.#connections]) connection.drain();
-  }
-
-  /** Closes all connections at once; requests on them are lost. */
-  close(): void {
-    this.#closed = true;
+    this.#asking.abort();
     for (const connection of [...this.#connections]) connection.close();
+    if (!this.#isEmpty) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
 
   // What connections tell.
@@ -149,8 +148,20 @@ export class Server implements ConnectionOwner {
 
   onClosed(connection: UpstreamConnection, error: UpstreamError): void {
     this.#connections.delete(connection);
-    if (!connection.wasConnected && !this.#closed) this.#fail(error);
+    this.#announceEmpty();
+    if (this.#closed) return;
+    if (connection.couldNotConnect && !isFull(error)) this.#fail(error);
     this.#parts.owner.onRoom();
+  }
+
+  get #isEmpty(): boolean {
+    return this.#connections.size === 0 && this.#mode !== "asking";
+  }
+
+  #announceEmpty(): void {
+    if (!this.#isEmpty) return;
+    for (const onEmpty of this.#onEmpty) onEmpty();
+    this.#onEmpty = [];
   }
 
   #configuredMode(): ServerMode {
@@ -204,20 +215,42 @@ export class Server implements ConnectionOwner {
     this.#mode = "asking";
     const { runtime, server, options, owner } = this.#parts;
     try {
-      const answer = await negotiate(runtime, server.address, options.timeouts.connectMs);
+      const answer = await negotiate(
+        runtime,
+        server.address,
+        options.timeouts.connectMs,
+        NEGOTIATION_TIMEOUT_MS,
+        this.#asking.signal,
+      );
       this.#failedUntilMs = 0;
-      if (this.#mode === "asking") this.#mode = multiplexes(answer) ? "multiplexed" : "single";
+      // CANT_MPX_CONN may have come meanwhile, on a connection from before.
+      if (this.#mode === "asking") this.#know(multiplexes(answer) ? "multiplexed" : "single");
     } catch (cause) {
-      this.#fail(connectionError({ address: this.address, connected: false, cause }));
+      const timedOut = cause instanceof ConnectError && cause.failure === "aborted";
+      this.#fail(connectionError({ address: this.address, connected: false, timedOut, cause }));
       return;
     }
+    this.#announceEmpty();
     owner.onRoom();
+  }
+
+  #know(mode: "multiplexed" | "single"): void {
+    this.#mode = mode;
+    for (const connection of [...this.#connections]) {
+      if (connection.multiplexed !== (mode === "multiplexed")) connection.drain();
+    }
   }
 
   #fail(error: UpstreamError): void {
     this.#failedUntilMs = this.#parts.deadlines.after(FAILED_SERVER_REST_MS);
     // What comes back may be another application.
     this.#mode = this.#configuredMode();
-    this.#parts.owner.onFailed(this, error);
+    this.#announceEmpty();
+    if (!this.#closed) this.#parts.owner.onFailed(this, error);
   }
+}
+
+/** Alive, but without room for another connection: no reason to pass the server over. */
+function isFull({ cause }: UpstreamError): boolean {
+  return cause instanceof ConnectError && cause.failure === "full";
 }

@@ -4,11 +4,13 @@
  *
  * It does not know how requests share a connection, nor HTTP.
  */
+import { CgiHeadCache } from "../protocol/cgi_response.ts";
 import { Role } from "../protocol/constants.ts";
 import { currentRuntime } from "../runtime/current.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Attempts, mayRetry, noAttempts, shouldWait } from "./attempts.ts";
 import { Balancer } from "./balancer.ts";
+import { BodyGathering } from "./body_gathering.ts";
 import { Deadlines } from "./deadlines.ts";
 import { UpstreamError } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
@@ -17,7 +19,6 @@ import { fillUpstreamOptions, type UpstreamOptions, type UpstreamSettings } from
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import {
   EMPTY_PAYLOAD,
-  gatherBody,
   Payload,
   type RequestBody,
   type SendableBody,
@@ -50,11 +51,18 @@ export class Upstream implements ServerOwner {
   readonly #servers: readonly Server[];
   readonly #balancer: Balancer;
   readonly #queue: WaitingQueue<Exchange>;
+  readonly #heads = new CgiHeadCache();
   /** Attempts that are not over. */
   readonly #exchanges = new Set<Exchange>();
   #connectionNumber = 0;
+  /** Requests from `send` to the end of their answer, those that are being prepared among them. */
+  #open = 0;
   #draining = false;
-  #onIdle: (() => void) | undefined;
+  #cut = false;
+  /** Who waits until nothing is open. */
+  readonly #onIdle = new Set<() => void>();
+  /** What else is to be stopped when the rest is cut: gathering, waiting for a retry. */
+  readonly #stoppable = new Set<(error: UpstreamError) => void>();
 
   /**
    * @throws {AddressError} when an address cannot be read
@@ -90,7 +98,7 @@ export class Upstream implements ServerOwner {
 
   /** Requests that have no complete answer yet, those in the queue among them. */
   get requestsOpen(): number {
-    return this.#exchanges.size;
+    return this.#open;
   }
 
   /**
@@ -99,33 +107,32 @@ export class Upstream implements ServerOwner {
    * @throws {UpstreamError}
    */
   async send(request: UpstreamRequest): Promise<UpstreamResponse> {
-    const payload = await this.#prepare(request);
+    let payload = EMPTY_PAYLOAD;
+    this.#open++;
     try {
+      if (this.#draining) throw this.#error("draining", "is being drained");
+      payload = await this.#prepare(request);
       return await this.#sendUntilAnswered(request, payload);
     } catch (error) {
-      payload.close();
+      this.#close(payload);
       if (error instanceof UpstreamError) this.#observer.onError(this.options.name, error.code);
       throw error;
     }
   }
 
-  /** Takes nothing new; resolves when nothing is open, or after `graceMs` with the rest cut. */
+  /**
+   * Takes nothing new; what has begun may go on for `graceMs`, then the rest is cut. Resolves when
+   * nothing is left: no request, connection or timer. Called again it can only shorten the grace.
+   */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
-    if (this.#exchanges.size > 0) {
-      const { clock } = this.#runtime;
-      await new Promise<void>((resolve) => {
-        const timer = clock.setTimer(resolve, graceMs);
-        this.#onIdle = () => {
-          clock.clearTimer(timer);
-          resolve();
-        };
-      });
-    }
-    for (const exchange of [...this.#exchanges]) {
-      exchange.fail(this.#error("draining", `was not done within ${graceMs} ms of grace`));
-    }
-    for (const server of this.#servers) server.close();
+    if (graceMs > 0) await this.#idle(graceMs);
+    this.#cut = true;
+    const error = () => this.#error("draining", `was not done within ${graceMs} ms of grace`);
+    for (const exchange of [...this.#exchanges]) exchange.fail(error());
+    for (const stop of [...this.#stoppable]) stop(error());
+    await this.#idle(0);
+    await Promise.all(this.#servers.map((server) => server.close()));
     this.#deadlines.close();
   }
 
@@ -136,24 +143,26 @@ export class Upstream implements ServerOwner {
   }
 
   onRoom(): void {
-    for (let first = this.#queue.first; first !== undefined; first = this.#queue.first) {
-      if (!this.#place(first)) return;
-      this.#queue.remove(first);
+    for (const exchange of this.#queue) {
+      if (this.#place(exchange)) this.#queue.remove(exchange);
+      // One that does not want every server must not hold up those behind it.
+      else if (exchange.attempts.tried.size === 0) return;
     }
   }
 
   onFailed(server: Server, error: UpstreamError): void {
-    const isHopeless = this.#servers.every((other) => other === server || other.isResting);
-    if (!isHopeless) {
-      this.onRoom();
-      return;
+    const { code, message, phase, cause } = error;
+    for (const exchange of this.#queue) {
+      const { attempts } = exchange;
+      // It would only make the same server fail again, at once and without end.
+      const isHopeless = this.#balancer.candidates(attempts.tried).every((one) => one.isResting);
+      if (!isHopeless) continue;
+      attempts.server = server;
+      const failure = new UpstreamError(code, message, { phase, cause });
+      failure.server = server.address;
+      exchange.fail(failure);
     }
-    for (const exchange of this.#queue.takeAll()) {
-      exchange.attempts.server = server;
-      exchange.attempts.tried.add(server);
-      const { code, message, phase, cause } = error;
-      exchange.fail(new UpstreamError(code, message, { phase, cause }));
-    }
+    this.onRoom();
   }
 
   onPaused(): void {
@@ -168,14 +177,14 @@ export class Upstream implements ServerOwner {
     request: UpstreamRequest,
     payload: Payload,
   ): Promise<UpstreamResponse> {
-    const attempts = noAttempts();
+    const attempts = noAttempts(this.#deadlines.after(this.options.timeouts.totalMs));
     for (;;) {
-      if (this.#draining) throw this.#error("draining", "is being drained");
+      if (this.#cut) throw this.#error("draining", "is being drained");
       const exchange = this.#attempt(request, payload, attempts);
       try {
         await exchange.answered;
         const response = exchange.takeResponse();
-        exchange.afterDone(() => payload.close());
+        exchange.afterDone(() => this.#close(payload));
         return response;
       } catch (error) {
         if (!(error instanceof UpstreamError)) throw error;
@@ -186,30 +195,35 @@ export class Upstream implements ServerOwner {
   }
 
   async #prepare(request: UpstreamRequest): Promise<Payload> {
-    const { body, data, role } = request;
+    const { body, data } = request;
     if (body === undefined && data === undefined) return EMPTY_PAYLOAD;
-    return new Payload(
-      body && await this.#prepareBody(body, role),
-      data && await this.#prepareBody(data, role),
-    );
+    const stdin = body && await this.#prepareBody(body, request);
+    try {
+      return new Payload(stdin, data && await this.#prepareBody(data, request));
+    } catch (error) {
+      stdin?.close();
+      throw error;
+    }
   }
 
   /**
    * A body of known length is streamed to an application that multiplexes: a slow upload holds no
    * worker there. Else it is gathered first, which also gives a chunked one its exact length.
    */
-  async #prepareBody(body: RequestBody, role: Role): Promise<SendableBody> {
-    const canStream = role === Role.RESPONDER && body.length !== undefined &&
+  async #prepareBody(body: RequestBody, request: UpstreamRequest): Promise<SendableBody> {
+    const canStream = request.role === Role.RESPONDER && body.length !== undefined &&
       this.#servers.every((server) => server.mode === "multiplexed");
     if (canStream) return new StreamedBody(body.stream, body.length!);
+    const gathering = new BodyGathering(body, {
+      files: this.#runtime.files,
+      deadlines: this.#deadlines,
+      timeoutMs: this.options.timeouts.firstByteMs,
+    });
+    const release = this.#stopWith(request, (error) => gathering.stop(error));
     try {
-      return await gatherBody(body, this.#runtime.files);
-    } catch (cause) {
-      throw new UpstreamError("request_body_failed", "Cannot read the request's body", {
-        phase: "queue",
-        fault: "client",
-        cause,
-      });
+      return await gathering.run();
+    } finally {
+      release();
     }
   }
 
@@ -227,21 +241,23 @@ export class Upstream implements ServerOwner {
       options: this.options,
       deadlines: this.#deadlines,
       files: this.#runtime.files,
+      heads: this.#heads,
       attempts,
       repeatable: this.options.retry.methods.includes(request.method),
       observer: this.#observer,
       onDone: this.#forget,
     });
     this.#exchanges.add(exchange);
-    if (request.signal?.aborted) exchange.fail(clientGone());
-    else if (this.#queue.length > 0 || !this.#place(exchange)) this.#enqueue(exchange);
+    if (this.#queue.length > 0 || !this.#place(exchange)) this.#enqueue(exchange);
     return exchange;
   }
 
   #place(exchange: Exchange): boolean {
-    for (const server of this.#balancer.order(exchange.attempts.tried)) {
+    const offered = this.#balancer.order(exchange.attempts.tried);
+    for (const server of offered) {
       const connection = server.place(exchange);
       if (connection === undefined) continue;
+      this.#balancer.chosen(server, offered);
       exchange.attempts.server = server;
       exchange.placeOn(connection);
       return true;
@@ -250,7 +266,12 @@ export class Upstream implements ServerOwner {
   }
 
   #enqueue(exchange: Exchange): void {
-    if (this.#queue.push(exchange)) return;
+    const isFirst = this.#queue.length === 0;
+    if (this.#queue.push(exchange)) {
+      // Those before it may be waiting for one server only.
+      if (!isFirst) this.onRoom();
+      return;
+    }
     this.#observer.onQueueRejected(this.options.name);
     exchange.fail(this.#error("queue_full", `has ${this.#queue.length} requests waiting already`));
   }
@@ -269,26 +290,54 @@ export class Upstream implements ServerOwner {
     return true;
   }
 
-  #retryDelay(request: UpstreamRequest): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const { clock } = this.#runtime;
-      const onAbort = (): void => {
-        clock.clearTimer(timer);
-        reject(clientGone());
-      };
-      const timer = clock.setTimer(() => {
-        request.signal?.removeEventListener("abort", onAbort);
-        resolve();
-      }, this.options.retry.delayMs);
-      request.signal?.addEventListener("abort", onAbort);
-    });
+  async #retryDelay(request: UpstreamRequest): Promise<void> {
+    const { clock } = this.#runtime;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = clock.setTimer(resolve, this.options.retry.delayMs);
+    const release = this.#stopWith(request, reject);
+    try {
+      await promise;
+    } finally {
+      clock.clearTimer(timer);
+      release();
+    }
+  }
+
+  /** Calls `stop` when the client leaves or the rest is cut, until the result is called. */
+  #stopWith(request: UpstreamRequest, stop: (error: UpstreamError) => void): () => void {
+    const onAbort = (): void => stop(clientGone());
+    if (request.signal?.aborted) onAbort();
+    request.signal?.addEventListener("abort", onAbort);
+    this.#stoppable.add(stop);
+    return () => {
+      request.signal?.removeEventListener("abort", onAbort);
+      this.#stoppable.delete(stop);
+    };
   }
 
   readonly #forget = (exchange: Exchange): void => {
     this.#exchanges.delete(exchange);
     this.#queue.remove(exchange);
-    if (this.#exchanges.size === 0) this.#onIdle?.();
   };
+
+  /** A request is over, and what it held. */
+  #close(payload: Payload): void {
+    payload.close();
+    if (--this.#open > 0) return;
+    for (const onIdle of this.#onIdle) onIdle();
+  }
+
+  /** Resolves when nothing is open, or (unless it is 0) after `limitMs`. */
+  async #idle(limitMs: number): Promise<void> {
+    if (this.#open === 0) return;
+    const { clock } = this.#runtime;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = limitMs > 0 ? clock.setTimer(resolve, limitMs) : undefined;
+    this.#onIdle.add(resolve);
+    await promise;
+    this.#onIdle.delete(resolve);
+    if (timer !== undefined) clock.clearTimer(timer);
+  }
 
   #error(code: "draining" | "queue_full", what: string): UpstreamError {
     return new UpstreamError(code, `Upstream "${this.options.name}" ${what}`, { phase: "queue" });

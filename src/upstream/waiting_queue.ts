@@ -23,21 +23,13 @@ export class WaitingQueue<Item> {
     return true;
   }
 
-  /** The one that has waited longest. */
-  get first(): Item | undefined {
-    for (const item of this.#items) return item;
-    return undefined;
+  /** The one that has waited longest comes first. Items may be removed on the way. */
+  [Symbol.iterator](): Iterator<Item> {
+    return this.#items.values();
   }
 
   /** May be called for one that is not in the queue. */
   remove(item: Item): void {
     this.#items.delete(item);
-  }
-
-  /** Empties the queue and returns what was in it. */
-  takeAll(): Item[] {
-    const items = [...this.#items];
-    this.#items.clear();
-    return items;
   }
 }

@@ -212,7 +212,7 @@ const VALUES: readonly Row[] = [
     name: "a number that is not whole",
     text: `${SITES}upstreams: { app: { servers: ["h:1"], retry: { attempts: 1.5 } } }\n`,
     expected: [
-      "a.yaml:2:58: upstreams.app.retry.attempts is 1.5 (use a whole number from 1 to 100)",
+      "a.yaml:2:58: upstreams.app.retry.attempts is 1.5 (use a whole number from 0 to 100)",
     ],
   },
   {

@@ -1,28 +1,19 @@
-/** A file system of a few paths, for tests: a folder has no text, a file has one. */
-import type { Files } from "../../src/runtime/runtime.ts";
+/** Files of a few paths, for tests: a text is a file, `null` is a folder. */
+import { MemoryFiles } from "../../src/runtime/memory.ts";
 
-/** Text by absolute path; `null` stands for a folder. */
+/** Text by absolute path. */
 export type Tree = Readonly<Record<string, string | null>>;
 
-export function memoryFiles(tree: Tree): Files {
-  const unused = () => Promise.reject(new Error("Not there in this test"));
-  return {
-    stat(path) {
-      const text = tree[path];
-      if (text === undefined) return undefined;
-      return text === null
-        ? { kind: "directory", size: 0, modifiedMs: 0 }
-        : { kind: "file", size: text.length, modifiedMs: 0 };
-    },
-    realPath: (path) => path in tree ? path : undefined,
-    readText: (path) => {
-      const text = tree[path];
-      return typeof text === "string"
-        ? Promise.resolve(text)
-        : Promise.reject(new Error("no such file"));
-    },
-    body: unused,
-    temporary: unused,
-    appendStream: unused,
-  };
+export function memoryFiles(tree: Tree): MemoryFiles {
+  const files = new MemoryFiles();
+  layOut(files, tree);
+  return files;
+}
+
+export function layOut(files: MemoryFiles, tree: Tree): void {
+  for (const [path, text] of Object.entries(tree)) {
+    // A folder is there as soon as something lies in it.
+    if (text === null) files.write(`${path}/.keep`, "");
+    else files.write(path, text);
+  }
 }

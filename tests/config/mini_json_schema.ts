@@ -44,13 +44,13 @@ export function checkKeywords(schema: Schema): string[] {
 }
 
 function innerSchemas(schema: Schema): Schema[] {
-  const { properties = {}, anyOf = [], oneOf = [] } = schema as Record<string, Schema[]>;
+  const { properties = {}, anyOf = [], oneOf = [] } = schema as Record<string, any>;
   const { items, not, additionalProperties, propertyNames } = schema;
   return [
     ...Object.values(properties),
     ...anyOf,
     ...oneOf,
-    ...[items, not, additionalProperties, propertyNames].filter(isSchema),
+    ...[items, not, additionalProperties, propertyNames].filter((inner) => isSchema(inner)),
   ];
 }
 
@@ -110,5 +110,6 @@ function hasType(type: unknown, value: unknown): boolean {
   if (type === "integer") return Number.isInteger(value);
   if (type === "array") return Array.isArray(value);
   if (type === "object") return isSchema(value) && !Array.isArray(value);
-  return typeof value === type;
+  if (type === "string") return isText(value);
+  return type === "number" ? isNumber(value) : typeof value === "boolean";
 }

@@ -1,6 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { connectedPair, decode, encode, patternBytes, readAll, turn } from "./support.ts";
+import { createServer, type Socket } from "node:net";
+import { connectedPair, decode, encode, patternBytes, readAll, runtime, turn } from "./support.ts";
 
 const KINDS = ["tcp", "unix", "abstract"] as const;
 const MEBIBYTE = 1024 * 1024;
@@ -157,17 +158,27 @@ for (const kind of KINDS) {
   });
 }
 
-test("A reset over tcp reaches the reader as an error", async () => {
-  const { client, server, close } = await connectedPair("tcp");
-  // Bytes that nobody has read turn a close into a reset.
-  const unread = client.writable.getWriter().write(new Uint8Array(MEBIBYTE));
-  const failed = unread.catch(() => {});
+test("A reset over tcp reaches the reader as an error, after what had come", async () => {
+  const peer = Promise.withResolvers<Socket>();
+  const server = createServer(peer.resolve);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const client = await runtime.connect({ transport: "tcp", host: "127.0.0.1", port });
+
+  const socket = await peer.promise;
+  socket.on("error", () => {});
+  await new Promise<void>((resolve) => socket.write("before", () => resolve()));
+  const waiting = client.writable.getWriter().write(new Uint8Array(32 * MEBIBYTE));
+  const rejected = assert.rejects(waiting, /Connection with tcp:.* (broke|was closed)/);
   await turn();
+  socket.resetAndDestroy();
+  await rejected;
+
   const reader = client.readable.getReader();
-  server.destroy();
+  const { value } = await reader.read();
+  assert.equal(decode(value ?? new Uint8Array()), "before");
   await assert.rejects(reader.read(), /Connection with tcp:.* broke/);
-  await failed;
-  close();
+  server.close();
 });
 
 test("A connection says who its peer is", async () => {

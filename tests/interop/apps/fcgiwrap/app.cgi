@@ -63,8 +63,9 @@ elsif ( $path =~ m{/stream$} ) {
    print "second\n";
 }
 elsif ( $path =~ m{/header-length$} ) {
+   # All fields whose names begin with X-Long.
    head( "text/plain" );
-   print length( $ENV{HTTP_X_LONG} // "" ), "\n";
+   print length( join "", map $ENV{$_}, grep m/^HTTP_X_LONG/, keys %ENV ), "\n";
 }
 else {
    print "Status: 404\r\n";

@@ -13,6 +13,7 @@ import (
 	"net/http/fcgi"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -140,8 +141,15 @@ func stream(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "second\n")
 }
 
+// headerLength adds up all fields whose names begin with X-Long.
 func headerLength(w http.ResponseWriter, r *http.Request) {
-	fmt.Fprintf(w, "%d\n", len(r.Header.Get("X-Long")))
+	length := 0
+	for name, values := range r.Header {
+		if strings.HasPrefix(name, "X-Long") {
+			length += len(values[0])
+		}
+	}
+	fmt.Fprintf(w, "%d\n", length)
 }
 
 // abandoned writes after its request was aborted, as a careless handler does.

@@ -65,6 +65,16 @@ static void wait_for_gate(FCGX_Request *request) {
   while (gate && access(gate + 5, F_OK) != 0 && time(NULL) < limit) usleep(WAIT_STEP_US);
 }
 
+/* All fields whose names begin with X-Long. */
+static void header_length(FCGX_Request *request) {
+  static const char prefix[] = "HTTP_X_LONG";
+  int length = 0;
+  for (char **pair = request->envp; *pair; pair++)
+    if (strncmp(*pair, prefix, sizeof prefix - 1) == 0) length += strlen(strchr(*pair, '=') + 1);
+  head(request, "text/plain");
+  FCGX_FPrintF(request->out, "%d\n", length);
+}
+
 static void answer(FCGX_Request *request) {
   char path[256];
   snprintf(path, sizeof path, "%s%s", param(request, "SCRIPT_NAME"), param(request, "PATH_INFO"));
@@ -86,8 +96,7 @@ static void answer(FCGX_Request *request) {
     wait_for_gate(request);
     FCGX_FPrintF(request->out, "second\n");
   } else if (strcmp(path, "/header-length") == 0) {
-    head(request, "text/plain");
-    FCGX_FPrintF(request->out, "%d\n", (int)strlen(param(request, "HTTP_X_LONG")));
+    header_length(request);
   } else {
     FCGX_FPrintF(request->out, "Status: 404\r\n");
     head(request, "text/plain");

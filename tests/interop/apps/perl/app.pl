@@ -39,22 +39,28 @@ sub done
    $request->finish unless $request->is_aborted;
 }
 
+# One timer for all that wait: hundreds of them would leave no time for anything else.
+my @waiting;
+
 sub when_gate_opens
 {
    my ( $request, $then ) = @_;
    my ( $path ) = $request->query_string =~ m/gate=([^&]*)/;
-   my $limit = time + $WAIT_LIMIT_S;
-   my $timer;
-   $timer = IO::Async::Timer::Periodic->new(
-      interval => 0.005,
-      on_tick  => sub {
-         return unless -e $path or time > $limit;
-         $loop->remove( $timer );
-         $then->();
-      },
-   );
-   $timer->start;
-   $loop->add( $timer );
+   push @waiting, { path => $path, limit => time + $WAIT_LIMIT_S, then => $then };
+}
+
+sub look_at_gates
+{
+   my %is_open;
+   my @still_waiting;
+   my @over;
+   foreach my $wait ( @waiting ) {
+      my $is_over = ( $is_open{ $wait->{path} } //= -e $wait->{path} ? 1 : 0 )
+         || time > $wait->{limit};
+      push @{ $is_over ? \@over : \@still_waiting }, $wait;
+   }
+   @waiting = @still_waiting;
+   $_->{then}->() foreach @over;
 }
 
 my %paths = (
@@ -101,9 +107,12 @@ my %paths = (
       } );
    },
 
+   # All fields whose names begin with X-Long.
    "/header-length" => sub {
       my ( $request ) = @_;
-      answer( $request, length( $request->param( "HTTP_X_LONG" ) // "" ) . "\n" );
+      my $params = $request->params;
+      my $values = join "", map $params->{$_}, grep m/^HTTP_X_LONG/, keys %$params;
+      answer( $request, length( $values ) . "\n" );
    },
 
    "/report" => sub {
@@ -136,5 +145,8 @@ my $socket =
    : IO::Socket::INET->new( LocalAddr => $address, Listen => 1024, ReuseAddr => 1 );
 die "Cannot listen on $address: $!\n" unless $socket;
 
+my $timer = IO::Async::Timer::Periodic->new( interval => 0.005, on_tick => \&look_at_gates );
+$timer->start;
+$loop->add( $timer );
 $loop->add( Net::Async::FastCGI->new( handle => $socket, on_request => \&on_request ) );
 $loop->run;

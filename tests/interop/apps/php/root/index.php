@@ -61,9 +61,11 @@ function stream(): void
     echo "second\n";
 }
 
+/** All fields whose names begin with X-Long. */
 function headerLength(): void
 {
-    echo strlen($_SERVER['HTTP_X_LONG'] ?? ''), "\n";
+    $isLong = fn(string $name): bool => str_starts_with($name, 'HTTP_X_LONG');
+    echo strlen(implode(array_filter($_SERVER, $isLong, ARRAY_FILTER_USE_KEY))), "\n";
 }
 
 function noSuchPath(): void

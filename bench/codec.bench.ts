@@ -1,0 +1,160 @@
+/**
+ * How fast the codec is by itself, under whichever runtime runs this file:
+ * `bun bench/codec.bench.ts`, `deno run -A bench/codec.bench.ts`. `--count N` sets the repetitions.
+ */
+import { parseArgs } from "node:util";
+import { ByteBuffer } from "../src/protocol/byte_buffer.ts";
+import { RecordType } from "../src/protocol/constants.ts";
+import { appendNameValue, decodeNameValues, encodeNameValues } from "../src/protocol/name_value.ts";
+import { RecordDecoder } from "../src/protocol/record_decoder.ts";
+import { RecordEncoder } from "../src/protocol/record_encoder.ts";
+
+const COUNT_DEFAULT = 200_000;
+
+/** About what a browser's request becomes. */
+const PARAMS: readonly (readonly [string, string])[] = [
+  ["GATEWAY_INTERFACE", "CGI/1.1"],
+  ["SERVER_SOFTWARE", "afcgi"],
+  ["SERVER_PROTOCOL", "HTTP/1.1"],
+  ["SERVER_NAME", "www.example.com"],
+  ["SERVER_PORT", "443"],
+  ["REQUEST_METHOD", "GET"],
+  ["REQUEST_SCHEME", "https"],
+  ["REQUEST_URI", "/articles/2024/on-multiplexing?page=2"],
+  ["SCRIPT_NAME", ""],
+  ["PATH_INFO", "/articles/2024/on-multiplexing"],
+  ["QUERY_STRING", "page=2"],
+  ["REMOTE_ADDR", "203.0.113.7"],
+  ["REMOTE_PORT", "51234"],
+  ["HTTPS", "on"],
+  ["HTTP_HOST", "www.example.com"],
+  ["HTTP_USER_AGENT", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"],
+  ["HTTP_ACCEPT", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"],
+  ["HTTP_ACCEPT_LANGUAGE", "en-GB,en;q=0.5"],
+  ["HTTP_ACCEPT_ENCODING", "gzip, deflate, br, zstd"],
+  ["HTTP_COOKIE", `session=${"c".repeat(180)}`],
+];
+
+const params = encodeNameValues(PARAMS);
+const answer = new TextEncoder().encode(
+  "Content-Type: text/plain\r\nContent-Length: 12\r\n\r\nhello world\n",
+);
+const large = new Uint8Array(64 * 1024);
+
+const answers = recordsOf((encoder) => {
+  for (let id = 1; id <= 64; id++) {
+    encoder.stream(RecordType.STDOUT, id, answer);
+    encoder.streamEnd(RecordType.STDOUT, id);
+    encoder.endRequest(id, 0, 0);
+  }
+});
+const download = recordsOf((encoder) => encoder.stream(RecordType.STDOUT, 1, large));
+
+interface Benchmark {
+  readonly name: string;
+  /** Bytes that one repetition goes through. */
+  readonly bytes: number;
+  /** Repetitions for each of `--count`. */
+  readonly share: number;
+  run(): void;
+}
+
+const encoder = new RecordEncoder();
+const buffer = new ByteBuffer(4096);
+
+const BENCHMARKS: readonly Benchmark[] = [
+  {
+    name: "params: 20 pairs to bytes",
+    bytes: params.length,
+    share: 1,
+    run() {
+      buffer.clear();
+      for (const [name, value] of PARAMS) appendNameValue(buffer, name, value);
+    },
+  },
+  {
+    name: "params: bytes to 20 pairs",
+    bytes: params.length,
+    share: 0.2,
+    run: () => void decodeNameValues(params),
+  },
+  {
+    name: "encoder: one GET",
+    bytes: params.length,
+    share: 1,
+    run() {
+      encoder.beginRequest(1, 1, true);
+      encoder.stream(RecordType.PARAMS, 1, params);
+      encoder.streamEnd(RecordType.PARAMS, 1);
+      encoder.streamEnd(RecordType.STDIN, 1);
+      encoder.recycle(encoder.take());
+    },
+  },
+  {
+    name: "encoder: 64 KiB of a stream",
+    bytes: large.length,
+    share: 0.1,
+    run() {
+      encoder.stream(RecordType.STDIN, 1, large);
+      encoder.recycle(encoder.take());
+    },
+  },
+  {
+    name: "decoder: 64 small answers in one piece",
+    bytes: answers.length,
+    share: 0.05,
+    run: () => decode(answers, answers.length),
+  },
+  {
+    name: "decoder: 64 small answers in pieces of 100 bytes",
+    bytes: answers.length,
+    share: 0.05,
+    run: () => decode(answers, 100),
+  },
+  {
+    name: "decoder: 64 KiB of a stream in pieces of 16 KiB",
+    bytes: download.length,
+    share: 0.1,
+    run: () => decode(download, 16 * 1024),
+  },
+];
+
+function recordsOf(write: (encoder: RecordEncoder) => void): Uint8Array {
+  const encoder = new RecordEncoder();
+  write(encoder);
+  return encoder.take().slice();
+}
+
+/** Adds up what it saw, so that no compiler can leave the work out. */
+let seen = 0;
+
+function decode(bytes: Uint8Array, pieceLength: number): void {
+  const decoder = new RecordDecoder();
+  for (let start = 0; start < bytes.length; start += pieceLength) {
+    decoder.push(bytes.subarray(start, start + pieceLength));
+    for (let record = decoder.next(); record !== undefined; record = decoder.next()) {
+      seen += record.content.length;
+    }
+  }
+}
+
+function measure({ name, bytes, share, run }: Benchmark, count: number): void {
+  const repetitions = Math.max(1, Math.round(count * share));
+  for (let i = 0; i < repetitions / 10; i++) run();
+  const started = performance.now();
+  for (let i = 0; i < repetitions; i++) run();
+  const elapsedMs = performance.now() - started;
+  const nsEach = (elapsedMs * 1e6 / repetitions).toFixed(0);
+  const megabytesPerSecond = (bytes * repetitions / 1e6 / (elapsedMs / 1000)).toFixed(0);
+  console.log(`${name.padEnd(50)} ${nsEach.padStart(9)} ns ${megabytesPerSecond.padStart(8)} MB/s`);
+}
+
+const { values } = parseArgs({
+  options: { count: { type: "string", default: String(COUNT_DEFAULT) } },
+});
+const count = Number(values.count);
+if (!Number.isInteger(count) || count < 1) {
+  throw new RangeError(`Cannot repeat "${values.count}" times: use a number from 1 on`);
+}
+for (const benchmark of BENCHMARKS) measure(benchmark, count);
+if (seen === 0) throw new Error("Cannot trust these figures: the decoder saw nothing");

@@ -1,0 +1,24 @@
+/**
+ * Both sides in one process: a Hono application served over FastCGI, and a Hono front that reaches
+ * it through afcgi's library. Run it with `bun examples/library.ts` or
+ * `deno run -A examples/library.ts`; it asks itself once and ends.
+ */
+import { Hono } from "hono";
+import { fastcgi, serveFastCgi, Upstream } from "../mod.ts";
+
+const application = new Hono();
+application.get("/hello/:name", (c) => c.text(`Hello ${c.req.param("name")}\n`));
+
+const server = await serveFastCgi(application.fetch, { listen: "127.0.0.1:0" });
+const { address } = server;
+if (address.transport !== "tcp") throw new Error("The address above is a TCP one");
+
+const upstream = new Upstream(`tcp://${address.host}:${address.port}`);
+const front = new Hono();
+front.all("/hello/*", fastcgi({ upstream }));
+
+const answer = await front.request("/hello/world");
+console.log(answer.status, await answer.text());
+
+await upstream.drain(1_000);
+await server.shutdown({ grace: 1_000 });

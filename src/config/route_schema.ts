@@ -1,0 +1,99 @@
+/** The schema of one route: what it matches, and the handler that answers. */
+import * as v from "valibot";
+import { described, methods, section, TEXT_REMEDY, textLike, wholeNumber } from "./schema_parts.ts";
+
+/** A route has exactly one of them (`references.ts`). */
+export const HANDLER_NAMES = ["respond", "redirect", "fastcgi", "php", "static"] as const;
+
+const params = v.record(
+  textLike(/^[^=\0]+$/, 'use a name without "="'),
+  v.string(TEXT_REMEDY),
+  "use a map of names and texts",
+);
+
+const upstreamName = () => v.string("use the name of an upstream");
+
+const indexNames = (example: string) =>
+  v.array(
+    textLike(/^[^/\0]+$/, 'use a file\'s name, without "/"'),
+    `use a list of file names, such as [${example}]`,
+  );
+
+const respond = v.pipe(
+  section({
+    status: v.optional(described(wholeNumber(200, 599), "The answer's status"), 200),
+    body: v.optional(described(v.string(TEXT_REMEDY), "The answer's text"), ""),
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed || ![204, 205, 304].includes(dataset.value.status)) return;
+    if (dataset.value.body === "") return;
+    addIssue({
+      message: `An answer with status ${dataset.value.status} has no body (leave body out)`,
+    });
+  }),
+);
+
+const redirect = section({
+  to: described(
+    textLike(/^[\x21-\x7e]+$/, "use a path or a URL in ASCII, without spaces"),
+    "The Location that is sent",
+  ),
+  status: v.optional(
+    described(
+      v.picklist([301, 302, 303, 307, 308], "use 301, 302, 303, 307 or 308"),
+      "The answer's status",
+    ),
+    302,
+  ),
+});
+
+const fastcgi = section({
+  upstream: described(upstreamName(), "The upstream that answers"),
+  script_name: v.optional(
+    described(
+      textLike(/^(\/[^/]+)*$/, 'use a path such as "/api", without "/" at its end'),
+      "The part of the path that is SCRIPT_NAME; what is behind it is PATH_INFO",
+    ),
+    "",
+  ),
+  params: v.optional(described(params, "Parameters to send beside the usual ones"), {}),
+});
+
+const php = section({
+  upstream: described(upstreamName(), "The upstream that runs the scripts"),
+  index: v.optional(
+    described(indexNames("index.php"), "Scripts that stand for a folder; the first that exists"),
+    ["index.php"],
+  ),
+  front_controller: v.optional(
+    described(
+      textLike(/^(\/[^/\0]+)+$/, 'use a path below the root, such as "/index.php"'),
+      "The script for paths at which there is no file; left out: such a path goes to the next route",
+    ),
+  ),
+  params: v.optional(described(params, "Parameters to send beside the usual ones"), {}),
+});
+
+const staticFiles = section({
+  index: v.optional(
+    described(indexNames("index.html"), "Files that stand for a folder; the first that exists"),
+    ["index.html"],
+  ),
+});
+
+export const PATH_PATTERN = /^(\/[^*]*|\/([^*]*\/)?\*|\*[^*/]+)$/;
+
+export const routeSchema = section({
+  path: v.optional(
+    described(
+      textLike(PATH_PATTERN, 'use "/exact", "/prefix/*" or "*.suffix", or leave it out for all'),
+      "/exact, /prefix/* (also matches /prefix) or *.suffix; left out: everything",
+    ),
+  ),
+  methods: v.optional(described(methods(), "Methods that the route takes; left out: all")),
+  respond: v.optional(described(respond, "Answers with a fixed text")),
+  redirect: v.optional(described(redirect, "Sends the client elsewhere")),
+  fastcgi: v.optional(described(fastcgi, "Hands the request to an application")),
+  php: v.optional(described(php, "Runs the scripts below the site's root")),
+  static: v.optional(described(staticFiles, "Serves the files below the site's root")),
+});

@@ -1,0 +1,149 @@
+/**
+ * Reads a body before it is sent: its length is unknown, or the application would hold a worker for
+ * a slow client. Up to `memoryMax` bytes stay in memory, the rest goes to a temporary file. What was
+ * gathered has an exact length and can be sent again.
+ *
+ * It ends early when the client sends nothing for too long, or when it is told to
+ * ({@link BodyGathering.stop}); then nothing is left behind.
+ */
+import type { Files, TemporaryFile } from "../runtime/runtime.ts";
+import type { DeadlineHolder, Deadlines } from "./deadlines.ts";
+import { UpstreamError } from "./errors.ts";
+import {
+  type BodyReader,
+  type RequestBody,
+  requireLength,
+  type SendableBody,
+} from "./request_body.ts";
+
+const READ_LENGTH = 64 * 1024;
+
+export interface GatheringParts {
+  readonly files: Files;
+  readonly deadlines: Deadlines;
+  /** Longest wait for the next piece; 0: no limit. */
+  readonly timeoutMs: number;
+}
+
+export class BodyGathering implements DeadlineHolder {
+  deadlineMs: number;
+  readonly #body: RequestBody;
+  readonly #parts: GatheringParts;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #pieces: Uint8Array[] = [];
+  #memoryLength = 0;
+  #file: TemporaryFile | undefined;
+  #fileLength = 0;
+  #stopped: UpstreamError | undefined;
+
+  constructor(body: RequestBody, parts: GatheringParts) {
+    this.#body = body;
+    this.#parts = parts;
+    this.#reader = body.stream.getReader();
+    this.deadlineMs = parts.deadlines.after(parts.timeoutMs);
+  }
+
+  /**
+   * Reads all of it; to be called once.
+   *
+   * @throws {UpstreamError}
+   */
+  async run(): Promise<SendableBody> {
+    const { deadlines } = this.#parts;
+    deadlines.add(this);
+    try {
+      await this.#readAll();
+      return new GatheredBody(this.#pieces, this.#memoryLength, this.#file, this.#fileLength);
+    } catch (cause) {
+      this.#file?.close();
+      this.#reader.cancel(cause).catch(() => {});
+      throw this.#stopped ?? new UpstreamError(
+        "request_body_failed",
+        "Cannot read the request's body",
+        { phase: "queue", fault: "client", cause },
+      );
+    } finally {
+      deadlines.remove(this);
+    }
+  }
+
+  /** Makes {@link run} reject with this. */
+  stop(reason: UpstreamError): void {
+    this.#stopped ??= reason;
+    this.#reader.cancel(reason).catch(() => {});
+  }
+
+  onDeadline(): void {
+    this.deadlineMs = Infinity;
+    const message = `Nothing more of the request's body for ${this.#parts.timeoutMs} ms`;
+    this.stop(
+      new UpstreamError("request_body_timeout", message, { phase: "queue", fault: "client" }),
+    );
+  }
+
+  async #readAll(): Promise<void> {
+    const { length: declared } = this.#body;
+    for (;;) {
+      const { done, value } = await this.#reader.read();
+      if (this.#stopped !== undefined) throw this.#stopped;
+      if (!done) await this.#keep(value);
+      if (declared !== undefined) {
+        requireLength(this.#memoryLength + this.#fileLength, declared, done);
+      }
+      if (done) return;
+      this.deadlineMs = this.#parts.deadlines.after(this.#parts.timeoutMs);
+    }
+  }
+
+  async #keep(piece: Uint8Array): Promise<void> {
+    if (this.#file === undefined && this.#memoryLength + piece.length <= this.#body.memoryMax) {
+      this.#pieces.push(piece);
+      this.#memoryLength += piece.length;
+      return;
+    }
+    this.#file ??= await this.#parts.files.temporary();
+    await this.#file.append(piece);
+    this.#fileLength += piece.length;
+  }
+}
+
+/** The first bytes in memory, the others in a file; can be sent any number of times. */
+class GatheredBody implements SendableBody {
+  readonly isThere = true;
+  readonly length: number;
+  readonly #pieces: readonly Uint8Array[];
+  readonly #file: TemporaryFile | undefined;
+  readonly #fileLength: number;
+
+  constructor(
+    pieces: readonly Uint8Array[],
+    memoryLength: number,
+    file: TemporaryFile | undefined,
+    fileLength: number,
+  ) {
+    this.#pieces = pieces;
+    this.#file = file;
+    this.#fileLength = fileLength;
+    this.length = memoryLength + fileLength;
+  }
+
+  reader(): BodyReader {
+    let pieceIndex = 0;
+    let offset = 0;
+    return {
+      read: async () => {
+        if (pieceIndex < this.#pieces.length) return this.#pieces[pieceIndex++];
+        if (this.#file === undefined || offset >= this.#fileLength) return undefined;
+        const bytes = await this.#file.read(offset, READ_LENGTH);
+        if (bytes.length === 0) throw new Error("The temporary file of the body ended early");
+        offset += bytes.length;
+        return bytes;
+      },
+      cancel: () => {},
+    };
+  }
+
+  close(): void {
+    this.#file?.close();
+  }
+}

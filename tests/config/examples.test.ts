@@ -1,0 +1,36 @@
+/** The files in examples/ and the reference's own example can be used as they are. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { formatFault } from "../../src/config/fault.ts";
+import { readConfig } from "../../src/config/read_config.ts";
+import { memoryFiles } from "./memory_files.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+function faultsOf(text: string, source: string): string[] {
+  const { faults } = readConfig(text, {
+    source,
+    folder: "/etc/afcgi",
+    files: memoryFiles({ "/srv/www/public": null }),
+    readVariable: (name) => name === "APP_ENV" ? "prod" : undefined,
+    rootGiven: false,
+  });
+  return faults.map(formatFault);
+}
+
+test("Every example has no faults", () => {
+  const names = readdirSync(`${ROOT}examples`).filter((name) => name.endsWith(".yaml"));
+  assert.ok(names.length >= 2, "the examples are gone");
+  for (const name of names) {
+    assert.deepEqual(faultsOf(readFileSync(`${ROOT}examples/${name}`, "utf8"), name), []);
+  }
+});
+
+test("The reference's examples have no faults", () => {
+  const reference = readFileSync(`${ROOT}docs/configuration.md`, "utf8");
+  const blocks = [...reference.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text!);
+  assert.ok(blocks.length >= 1, "the example is gone");
+  for (const block of blocks) assert.deepEqual(faultsOf(block, "configuration.md"), []);
+});

@@ -1,0 +1,53 @@
+/** Nobody listens where the application should: 502, and the log says where. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { Afcgi } from "../support/afcgi.ts";
+import { FaultPeer, GOOD_BODY } from "../support/fault_peer.ts";
+import { freePlace, placeName, placeUrl, temporaryFolder } from "../support/places.ts";
+import { httpRequest } from "../support/raw_http.ts";
+
+for (const network of ["tcp", "unix"] as const) {
+  test(`No application listening over ${network} gives 502, and the log names the address`, async () => {
+    const place = await freePlace(network, temporaryFolder());
+    const afcgi = await Afcgi.start({ args: ["--upstream", placeUrl(place), "--preset", "app"] });
+    try {
+      const answer = await httpRequest(afcgi.port, { target: "/" });
+      assert.equal(answer.status, 502);
+      assert.ok(answer.headers.get("x-request-id"));
+      const line = await afcgi.waitForLog((line) =>
+        JSON.stringify(line).includes(placeName(place)) && line.request_id !== undefined
+      );
+      assert.equal(line.request_id, answer.headers.get("x-request-id"));
+      assert.equal(typeof line.code, "string");
+    } finally {
+      await afcgi.stop();
+    }
+  });
+
+  test(`An application that begins to listen over ${network} is used at once`, async () => {
+    const place = await freePlace(network, temporaryFolder());
+    const afcgi = await Afcgi.start({ args: ["--upstream", placeUrl(place), "--preset", "app"] });
+    try {
+      assert.equal((await httpRequest(afcgi.port, { target: "/" })).status, 502);
+      const peer = await FaultPeer.start(place);
+      const answer = await httpRequest(afcgi.port, { target: "/" });
+      await peer.stop();
+      assert.equal(answer.status, 200);
+      assert.equal(answer.body.toString(), GOOD_BODY);
+    } finally {
+      await afcgi.stop();
+    }
+  });
+}
+
+test("A file where the application's socket should be gives 502", async () => {
+  const place = await freePlace("unix", temporaryFolder());
+  writeFileSync(placeName(place), "");
+  const afcgi = await Afcgi.start({ args: ["--upstream", placeUrl(place), "--preset", "app"] });
+  try {
+    assert.equal((await httpRequest(afcgi.port, { target: "/" })).status, 502);
+  } finally {
+    await afcgi.stop();
+  }
+});

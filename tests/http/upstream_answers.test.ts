@@ -1,0 +1,263 @@
+/** What becomes of an application's answer on its way to the client, byte for byte. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Answer, type Behaviour, FaultPeer } from "../support/fault_peer.ts";
+import {
+  freshPath,
+  type Gateway,
+  type GatewayOptions,
+  runtime,
+  withGateway,
+} from "../support/gateway.ts";
+import { HttpConnection, type HttpRequest } from "../support/raw_http.ts";
+
+/** An application that answers each request with these bytes on STDOUT. */
+async function withPeer(
+  behaviour: Behaviour,
+  use: (gateway: Gateway, peer: FaultPeer) => Promise<void>,
+  options: Partial<GatewayOptions> = {},
+): Promise<void> {
+  const path = freshPath();
+  const peer = await FaultPeer.start({ network: "unix", path });
+  peer.behaviour = behaviour;
+  try {
+    await withGateway(
+      { server: { transport: "unix", path }, ...options },
+      (gateway) => use(gateway, peer),
+    );
+  } finally {
+    await peer.stop();
+  }
+}
+
+function answering(stdout: string | Uint8Array): Behaviour {
+  return {
+    onRequest: ({ id, connection }) =>
+      connection.send(new Answer().stdout(id, stdout).stdoutEnd(id).end(id)),
+  };
+}
+
+/** The answer to one request, when the application says `stdout`. */
+async function answerTo(stdout: string | Uint8Array, request: HttpRequest = {}) {
+  let answer;
+  await withPeer(answering(stdout), async (gateway) => {
+    answer = await gateway.send(request);
+  });
+  return answer!;
+}
+
+test("Status and headers arrive as the application wrote them", async () => {
+  const answer = await answerTo(
+    'Status: 418 Teapot\r\nContent-Type: text/x-tea\r\nX-A: 1\r\nETag: "e"\r\n\r\ntea',
+  );
+  assert.equal(answer.status, 418);
+  assert.equal(answer.headers.get("content-type"), "text/x-tea");
+  assert.equal(answer.headers.get("x-a"), "1");
+  assert.equal(answer.headers.get("etag"), '"e"');
+  assert.equal(answer.headers.has("status"), false);
+  assert.equal(answer.headers.get("content-length"), "3");
+  assert.equal(answer.body.toString(), "tea");
+  assert.ok(answer.complete);
+});
+
+test("Several Set-Cookie stay several", async () => {
+  await withPeer(
+    answering("Set-Cookie: a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT\r\nSet-Cookie: b=2\r\n\r\n"),
+    async (gateway) => {
+      const connection = await HttpConnection.open(gateway.port);
+      await connection.send({});
+      const { headers } = await connection.readHead();
+      connection.destroy();
+      // The reader joins fields of one name; a fold into one field would be no cookie any more.
+      assert.equal(headers.get("set-cookie"), "a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT, b=2");
+    },
+  );
+});
+
+test("A header's bytes beyond ASCII arrive as the application wrote them", async () => {
+  const answer = await answerTo(Buffer.concat([
+    Buffer.from("X-Latin: "),
+    Buffer.from([0xe9, 0x80, 0xff]),
+    Buffer.from("\r\nX-Utf: €\r\n\r\n"),
+  ]));
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get("x-latin"), "\u00e9\u0080\u00ff");
+  assert.equal(Buffer.from(answer.headers.get("x-utf")!, "latin1").toString(), "€");
+});
+
+test("Every character that a header's name may have passes", async () => {
+  const answer = await answerTo("X-!#$%&'*+.^_`|~: odd\r\n\r\n");
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get("x-!#$%&'*+.^_`|~"), "odd");
+});
+
+test("Headers of one hop stay here, those that Connection names with them", async () => {
+  const answer = await answerTo(
+    "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=1\r\nTransfer-Encoding: chunked\r\n" +
+      "Upgrade: h2c\r\nTrailer: X-T\r\nTE: x\r\nProxy-Connection: close\r\nX-Kept: 1\r\n\r\nbody",
+  );
+  assert.equal(answer.status, 200);
+  assert.equal(answer.body.toString(), "body");
+  // The runtimes add Date, and Bun a Content-Type where there is none.
+  const added = ["content-type", "date"];
+  const names = [...answer.headers.keys()].filter((name) => !added.includes(name)).sort();
+  assert.deepEqual(names, ["content-length", "x-kept"]);
+});
+
+test("An answer to HEAD has the head of a GET's, its length too, and no body", async () => {
+  for (const body of ["", "hello"]) {
+    const stdout = `Content-Type: text/plain\r\nContent-Length: 5\r\nX-A: 1\r\n\r\n${body}`;
+    await withPeer(answering(stdout), async (gateway) => {
+      const connection = await HttpConnection.open(gateway.port);
+      for (let count = 0; count < 2; count++) {
+        await connection.send({ method: "HEAD", target: "/head" });
+        const answer = await connection.readAnswer("HEAD");
+        assert.equal(answer.status, 200);
+        assert.equal(answer.headers.get("content-length"), "5");
+        assert.equal(answer.headers.get("x-a"), "1");
+      }
+      connection.destroy();
+      const line = await gateway.access.ofPath("/head");
+      assert.equal(line["bytes_out"], 0);
+      assert.equal(line["method"], "HEAD");
+    });
+  }
+});
+
+for (const status of [204, 205, 304]) {
+  test(`An answer with status ${status} has no body, and the connection goes on`, async () => {
+    const stdout = `Status: ${status}\r\nContent-Length: 4\r\nX-A: 1\r\n\r\nbody`;
+    await withPeer(answering(stdout), async (gateway) => {
+      const connection = await HttpConnection.open(gateway.port);
+      for (let count = 0; count < 2; count++) {
+        await connection.send({ target: "/none" });
+        const head = await connection.readHead();
+        assert.equal(head.status, status);
+        assert.equal(head.headers.get("x-a"), "1");
+        const length = head.headers.get("content-length");
+        if (status === 204) assert.equal(length, undefined);
+        // Deno sends 205 without any framing, whatever it is told; Bun sends the 0 by itself.
+        if (status === 205) assert.equal(length, runtime.name === "bun" ? "0" : undefined);
+        if (status === 304) assert.ok([undefined, "4"].includes(length), length ?? "none");
+      }
+      connection.destroy();
+      assert.equal((await gateway.access.ofPath("/none"))["bytes_out"], 0);
+    });
+  });
+
+  test(`A body that goes on behind status ${status} holds nothing up`, async () => {
+    const behaviour: Behaviour = {
+      onRequest: ({ id, connection }) =>
+        connection.send(new Answer().stdout(id, `Status: ${status}\r\n\r\nbody`)),
+    };
+    await withPeer(behaviour, async (gateway) => {
+      const connection = await HttpConnection.open(gateway.port);
+      await connection.send({ target: "/endless" });
+      assert.equal((await connection.readHead()).status, status);
+      connection.destroy();
+      const line = await gateway.access.ofPath("/endless");
+      assert.equal(line["bytes_out"], 0);
+      assert.equal(line["code"], undefined);
+    }, { shutdownGraceMs: 0 });
+  });
+}
+
+for (const status of ["600", "999"]) {
+  test(`An answer with status ${status} becomes 502, and its request is given up`, async () => {
+    for (const body of ["", "body that goes on"]) {
+      const behaviour: Behaviour = {
+        onRequest({ id, connection }) {
+          const answer = new Answer().stdout(id, `Status: ${status} Odd\r\n\r\n${body}`);
+          connection.send(body === "" ? answer.stdoutEnd(id).end(id) : answer);
+        },
+      };
+      await withPeer(behaviour, async (gateway) => {
+        const answer = await gateway.send({ target: "/odd" });
+        assert.equal(answer.status, 502);
+        assert.ok(answer.headers.get("x-request-id"));
+        const line = await gateway.access.ofPath("/odd");
+        assert.equal(line["code"], "bad_answer");
+        assert.equal(line["status"], 502);
+        const fault = await gateway.log.ofPath("/odd");
+        assert.match(String(fault["msg"]), new RegExp(`status ${status}`));
+        assert.equal(fault["level"], "error");
+      });
+    }
+  });
+}
+
+test("Interim answers of the application are passed over", async () => {
+  const answer = await answerTo(
+    "Status: 103 Early Hints\r\nLink: </a>\r\n\r\nStatus: 200\r\n\r\nlate",
+  );
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.has("link"), false);
+  assert.equal(answer.body.toString(), "late");
+});
+
+test("A redirect without a status is 302", async () => {
+  const answer = await answerTo("Location: /elsewhere\r\n\r\n");
+  assert.equal(answer.status, 302);
+  assert.equal(answer.headers.get("location"), "/elsewhere");
+});
+
+test("An empty answer has length 0, and the connection goes on", async () => {
+  await withPeer(answering("Content-Type: text/plain\r\n\r\n"), async (gateway) => {
+    const connection = await HttpConnection.open(gateway.port);
+    for (let count = 0; count < 2; count++) {
+      await connection.send({});
+      const answer = await connection.readAnswer();
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers.get("content-length"), "0");
+      assert.equal(answer.complete, true);
+    }
+    connection.destroy();
+  });
+});
+
+test("What the application writes to STDERR is logged line by line, with the request's id", async () => {
+  const behaviour: Behaviour = {
+    onRequest: ({ id, connection }) =>
+      connection.send(
+        new Answer().stderr(id, "first line\nsecond \u001b[31mline\nwithout end")
+          .stdout(id, "Content-Type: text/plain\r\n\r\nbody").stdoutEnd(id).end(id),
+      ),
+  };
+  await withPeer(behaviour, async (gateway) => {
+    const answer = await gateway.send({ target: "/stderr" });
+    assert.equal(answer.body.toString(), "body");
+    const access = await gateway.access.ofPath("/stderr");
+    await gateway.log.find((line) => line["msg"] === "without end");
+    const lines = gateway.log.lines.filter((line) => line["source"] === "stderr");
+    assert.deepEqual(
+      lines.map((line) => line["msg"]),
+      ["first line", "second \u001b[31mline", "without end"],
+    );
+    for (const line of lines) {
+      assert.equal(line["request_id"], access["request_id"]);
+      assert.equal(line["upstream"], "app");
+      assert.equal(line["server"], access["server"]);
+      assert.equal(line["level"], "warn");
+    }
+  });
+});
+
+test("An answer that breaks off is cut, logged with its code and never ends cleanly", async () => {
+  const behaviour: Behaviour = {
+    onRequest({ id, connection }) {
+      connection.send(new Answer().stdout(id, "Content-Type: text/plain\r\n\r\nhalf"));
+      connection.close();
+    },
+  };
+  await withPeer(behaviour, async (gateway) => {
+    const answer = await gateway.send({ target: "/half", method: "POST", body: "x" });
+    assert.equal(answer.status, 200);
+    assert.equal(answer.complete, false);
+    const line = await gateway.access.ofPath("/half");
+    assert.equal(line["code"], "connection_lost");
+    assert.equal(line["status"], 200);
+    const fault = await gateway.log.find((each) => String(each["msg"]).startsWith("Answer broke"));
+    assert.equal(fault["level"], "error");
+    assert.equal(fault["request_id"], line["request_id"]);
+  });
+});

@@ -1,0 +1,177 @@
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { Role } from "../../src/protocol/constants.ts";
+import { demoApp, type DemoOptions } from "../../src/responder/demo_app.ts";
+import { DEMO_PAGE } from "../../src/responder/demo_page.ts";
+import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
+import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { FrontClient, type FrontRequestOptions } from "./front_client.ts";
+
+const MIB = 1024 * 1024;
+
+async function demo(options: DemoOptions = {}) {
+  const runtime = new MemoryRuntime();
+  const app = demoApp({ clock: runtime.clock, ...options });
+  const server = await serveFastCgi(app, { listen: "127.0.0.1:0", runtime });
+  const client = await FrontClient.connect(runtime, server.address);
+  return { clock: runtime.clock, client };
+}
+
+/** Status line, body and the rest of the answer to one request. */
+async function get(uri: string, options: FrontRequestOptions = {}) {
+  const { client } = await demo();
+  const request = client.begin({ uri, ...options });
+  const { head, body } = await request.answer();
+  return { status: head[0]?.slice("Status: ".length), head, body, request };
+}
+
+/** Timers that are there as long as the connection is. */
+const SERVER_TIMERS = 1;
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** Waits until so many of the demo's own timers run. */
+async function timersSet(clock: MemoryRuntime["clock"], count = 1): Promise<void> {
+  while (clock.timerCount < SERVER_TIMERS + count) await turn();
+}
+
+test("The demo's page links to every route, and each of them is there", async () => {
+  const { status, body } = await get("/");
+  assert.equal(status, "200 OK");
+  assert.equal(body.length, new TextEncoder().encode(DEMO_PAGE).length);
+  const links = [...body.matchAll(/href="([^"]+)"/g)].map((match) => match[1]!.split("?")[0]!);
+  assert.ok(links.length >= 10);
+  const { client } = await demo();
+  for (const link of links) {
+    const request = client.begin({ uri: `${link}?ms=0&chunks=1`, method: "GET" });
+    await request.ended();
+    assert.doesNotMatch(request.stdout, /^Status: 404/, link);
+  }
+});
+
+test("The demo's /env shows parameters as text, and as JSON to who asks for it", async () => {
+  assert.match((await get("/env")).body, /^HTTP_HOST=app\.test$/m);
+  const { body } = await get("/env", { params: { HTTP_ACCEPT: "application/json", X_TEST: "ü" } });
+  const env = JSON.parse(new TextDecoder().decode(Uint8Array.from(body, (c) => c.charCodeAt(0))));
+  assert.equal(env.X_TEST, "ü");
+  assert.equal(env.REQUEST_URI, "/env");
+});
+
+test("The demo's /echo sends a body back with its type, and tells a request without one", async () => {
+  const { head, body } = await get("/echo", {
+    method: "POST",
+    body: "<p>",
+    params: { CONTENT_TYPE: "text/html" },
+  });
+  assert.equal(body, "<p>");
+  assert.ok(head.includes("content-type: text/html"));
+  assert.ok(head.includes("x-echo-method: POST"));
+  const told = await get("/echo?a=b", { params: { HTTP_X_A: "1" } });
+  assert.match(told.body, /^GET \/echo\?a=b\n(.*\n)*x-a: 1\n/);
+});
+
+test("The demo's /bytes streams as many as are asked for", async () => {
+  const { body, head } = await get(`/bytes?n=${MIB + 3}`);
+  assert.ok(head.includes(`content-length: ${MIB + 3}`));
+  assert.equal(body, "0123456789abcdef".repeat(MIB / 16) + "012");
+});
+
+test("The demo's /status gives any final status", async () => {
+  assert.equal((await get("/status?code=418")).status, "418 I'm a teapot");
+  assert.equal((await get("/status?code=204")).status, "204 No Content");
+});
+
+test("The demo refuses what is beyond its bounds, and what is no number", async () => {
+  const beyond = ["/bytes?n=1073741825", "/slow?ms=600001", "/status?code=199", "/stream?chunks=x"];
+  for (const uri of beyond) assert.equal((await get(uri)).status, "400 Bad Request", uri);
+});
+
+test("The demo's /slow waits as long as it is asked to", async () => {
+  const { clock, client } = await demo();
+  const request = client.begin({ uri: "/slow?ms=500" });
+  await timersSet(clock);
+  clock.advance(499);
+  await turn();
+  assert.equal(request.end, undefined);
+  clock.advance(1);
+  assert.equal((await request.answer()).body, "Waited 500 ms\n");
+});
+
+test("The demo's /slow ends with its request", async () => {
+  const { clock, client } = await demo();
+  const request = client.begin({ uri: "/slow?ms=500" });
+  await timersSet(clock);
+  client.protocol.abort(request.id);
+  await client.flush();
+  await request.ended();
+  assert.equal(clock.timerCount, SERVER_TIMERS);
+});
+
+test("The demo's /stream and /sse send their pieces one after the other", async () => {
+  const { clock, client } = await demo();
+  const stream = client.begin({ uri: "/stream?chunks=3&ms=20" });
+  for (const index of [1, 2, 3]) {
+    await client.until(() => stream.stdout.endsWith(`chunk ${index} of 3\n`));
+    if (index === 3) break;
+    await timersSet(clock);
+    clock.advance(20);
+  }
+  assert.equal((await stream.answer()).body, "chunk 1 of 3\nchunk 2 of 3\nchunk 3 of 3\n");
+  const sse = client.begin({ uri: "/sse?chunks=2&ms=0" });
+  const { head, body } = await sse.answer();
+  assert.ok(head.includes("content-type: text/event-stream"));
+  assert.equal(body, "id: 1\ndata: event 1\n\nid: 2\ndata: event 2\n\n");
+});
+
+test("The demo's /stderr writes to STDERR, and /throw ends there too", async () => {
+  assert.equal((await get("/stderr?text=hello")).request.stderr, "hello\n");
+  const thrown = await get("/throw");
+  assert.equal(thrown.status, "500 Internal Server Error");
+  assert.match(thrown.request.stderr, /This handler always throws/);
+});
+
+test("The demo's /broken is cut before its end", async () => {
+  const { clock, client } = await demo();
+  const request = client.begin({ uri: "/broken?chunks=2&ms=10" });
+  await client.until(() => request.stdout.endsWith("chunk 1 of 2\n"));
+  await timersSet(clock);
+  clock.advance(10);
+  assert.equal(await request.ended(), "lost");
+  assert.ok(request.stdout.endsWith("chunk 1 of 2\n"));
+});
+
+test("The demo's /connections counts connections that carried requests, and requests", async () => {
+  const { clock, client } = await demo();
+  const waiting = [client.begin({ uri: "/slow?ms=100" }), client.begin({ uri: "/slow?ms=100" })];
+  await timersSet(clock, 2);
+  const { body } = await client.begin({ uri: "/connections" }).answer();
+  assert.deepEqual(JSON.parse(body), {
+    connections: 1,
+    connectionsSeen: 1,
+    connectionsOpen: 1,
+    requestsInFlight: 3,
+    requestsInFlightMax: 3,
+    requests: 3,
+  });
+  clock.advance(100);
+  for (const request of waiting) await request.ended();
+});
+
+test("The demo holds every answer for its delay", async () => {
+  const { clock, client } = await demo({ delayMs: 300 });
+  const requests = [client.begin(), client.begin({ uri: "/env" })];
+  await timersSet(clock, 2);
+  clock.advance(299);
+  await turn();
+  for (const { stdout } of requests) assert.equal(stdout, "");
+  clock.advance(1);
+  for (const request of requests) assert.match((await request.answer()).head[0]!, /200 OK/);
+});
+
+test("The demo as an authorizer lets everybody in but who asks to be denied", async () => {
+  const allowed = await get("/", { role: Role.AUTHORIZER });
+  assert.deepEqual(allowed.head, ["Status: 200 OK", "Variable-AFCGI_AUTHORIZED: 1"]);
+  assert.equal((await get("/?deny", { role: Role.AUTHORIZER })).status, "403 Forbidden");
+});

@@ -1,0 +1,286 @@
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { Role } from "../../src/protocol/constants.ts";
+import type { FastCgiHandler } from "../../src/responder/options.ts";
+import { MemoryNetwork } from "../../src/runtime/memory.ts";
+import { COMPLETE, gate, hello, serve, streamOf, turns } from "./setup.ts";
+
+test("A short answer leaves as one STDOUT record with its length", async () => {
+  const { runtime, server } = await serve(hello);
+  const connection = await runtime.connect(server.address);
+  const writer = connection.writable.getWriter();
+  const reader = connection.readable.getReader();
+  await writer.write(Uint8Array.of(
+    ...[1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0],
+    ...[1, 4, 0, 1, 0, 19, 5, 0, 14, 3],
+    ...new TextEncoder().encode("REQUEST_METHODGET"),
+    ...[0, 0, 0, 0, 0],
+    ...[1, 4, 0, 1, 0, 0, 0, 0],
+    ...[1, 5, 0, 1, 0, 0, 0, 0],
+  ));
+  const { value } = await reader.read();
+  const answer = "Status: 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nhello\n";
+  assert.equal(answer.length, 69);
+  assert.deepEqual(
+    [...value!],
+    [
+      ...[1, 6, 0, 1, 0, 69, 3, 0, ...new TextEncoder().encode(answer), 0, 0, 0],
+      ...[1, 6, 0, 1, 0, 0, 0, 0],
+      ...[1, 3, 0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ],
+  );
+  connection.destroy();
+});
+
+test("A handler gets method, URL, headers, parameters, role and the client's address", async () => {
+  let seen: unknown;
+  const { connect } = await serve((request, info) => {
+    const { method, url } = request;
+    const { role, remoteAddress, params } = info;
+    const header = request.headers.get("x-token");
+    seen = { method, url, header, role, remoteAddress, token: params.get("HTTP_X_TOKEN") };
+    return new Response(null);
+  });
+  const client = await connect();
+  await client.begin({ method: "DELETE", uri: "/a?b=c", params: { HTTP_X_TOKEN: "t" } }).ended();
+  assert.deepEqual(seen, {
+    method: "DELETE",
+    url: "http://app.test/a?b=c",
+    header: "t",
+    role: "responder",
+    remoteAddress: "192.0.2.1",
+    token: "t",
+  });
+});
+
+test("Requests and answers are the same when every read yields one byte", async () => {
+  const { connect } = await serve(
+    async (request) => new Response(`${request.url} ${await request.text()}`),
+    {},
+    new MemoryNetwork({ pieceLengthMax: 1 }),
+  );
+  const client = await connect();
+  const requests = ["/one", "/two", "/three"].map((uri) =>
+    client.begin({ method: "POST", uri, body: `body of ${uri}` })
+  );
+  for (const [index, uri] of ["/one", "/two", "/three"].entries()) {
+    const { head, body } = await requests[index]!.answer();
+    assert.equal(head[0], "Status: 200 OK");
+    assert.equal(body, `http://app.test${uri} body of ${uri}`);
+  }
+});
+
+test("200 requests on one connection are in flight at once and end in any order", async () => {
+  const gates = new Map<string, PromiseWithResolvers<void>>();
+  let requestsActiveMax = 0;
+  const { connect } = await serve(async (request, { server }) => {
+    const { pathname } = new URL(request.url);
+    const here = gate();
+    gates.set(pathname, here);
+    await here.promise;
+    requestsActiveMax = server.requestsActiveMax;
+    return new Response(`answer to ${pathname}`);
+  });
+  const client = await connect();
+  const requests = Array.from({ length: 200 }, (_, index) => client.begin({ uri: `/${index}` }));
+  while (gates.size < 200) await turns(1);
+  for (let index = 199; index >= 0; index--) {
+    gates.get(`/${index}`)!.resolve();
+    const { body } = await requests[index]!.answer();
+    assert.equal(body, `answer to /${index}`);
+  }
+  assert.equal(requestsActiveMax, 200);
+});
+
+test("A body that came with its request is there at once", async () => {
+  const { connect } = await serve(async (request) =>
+    new Response(`${request.headers.get("content-length")} ${await request.text()}`)
+  );
+  const client = await connect();
+  const { body } = await client.begin({ method: "POST", body: "a body" }).answer();
+  assert.equal(body, "6 a body");
+});
+
+test("A body without a length is streamed as it comes", async () => {
+  const seen: string[] = [];
+  const { connect } = await serve(async (request) => {
+    for await (const piece of request.body!) seen.push(new TextDecoder().decode(piece));
+    return new Response(seen.join("|"));
+  });
+  const client = await connect();
+  const request = client.begin({ method: "PUT", body: null });
+  for (const text of ["one", "two", "three"]) {
+    client.protocol.sendStdin(request.id, new TextEncoder().encode(text));
+    await client.flush();
+    while (seen.at(-1) !== text) await turns(1);
+  }
+  client.protocol.endStdin(request.id);
+  await client.flush();
+  assert.equal((await request.answer()).body, "one|two|three");
+});
+
+test("A body that is shorter or longer than CONTENT_LENGTH fails in the handler", async () => {
+  for (const length of ["3", "5"]) {
+    const failed = gate<Error>();
+    const { connect } = await serve(async (request) => {
+      await request.text().catch(failed.resolve);
+      return new Response("done");
+    });
+    const client = await connect();
+    await client.begin({ method: "POST", body: "four", params: { CONTENT_LENGTH: length } })
+      .ended();
+    assert.match((await failed.promise).message, /^Cannot read body/);
+  }
+});
+
+test("The body of a GET is taken and dropped: a Request cannot hold it", async () => {
+  const { connect } = await serve((request) => new Response(String(request.body)));
+  const client = await connect();
+  assert.equal((await client.begin({ body: "dropped" }).answer()).body, "null");
+});
+
+test("Several Set-Cookie stay several, and headers of the connection are left out", async () => {
+  const { connect } = await serve(() => {
+    const headers = new Headers({
+      "transfer-encoding": "chunked",
+      connection: "close",
+      "x-a": "1",
+    });
+    headers.append("set-cookie", "a=1, b");
+    headers.append("set-cookie", "c=2");
+    headers.set("status", "500 Forged");
+    return new Response("x", { status: 201, headers });
+  });
+  const client = await connect();
+  const { head } = await client.begin().answer();
+  assert.equal(head[0], "Status: 201 Created");
+  assert.deepEqual(head.filter((field) => !field.startsWith("content-")).slice(1).sort(), [
+    "set-cookie: a=1, b",
+    "set-cookie: c=2",
+    "x-a: 1",
+  ]);
+});
+
+test("HEAD, 204, 205 and 304 have no body, and a body that was made is let go of", async () => {
+  let cancelled = 0;
+  const { connect } = await serve((request) => {
+    const status = Number(new URL(request.url).searchParams.get("status"));
+    if (status !== 200) return new Response(null, { status });
+    const body = new ReadableStream({ cancel: () => void cancelled++ });
+    return new Response(body, { headers: { "content-length": "1000" } });
+  });
+  const client = await connect();
+  const head = client.begin({ method: "HEAD", uri: "/?status=200" });
+  assert.deepEqual(await head.ended(), COMPLETE);
+  assert.match(head.stdout, /content-length: 1000\r\n.*\r\n$/s);
+  assert.equal(cancelled, 1);
+  for (const status of [204, 205, 304]) {
+    const request = client.begin({ uri: `/?status=${status}` });
+    assert.deepEqual(await request.ended(), COMPLETE);
+    assert.match(request.stdout, new RegExp(`^Status: ${status} [^\\n]*\\r\\n\\r\\n$`));
+  }
+});
+
+test("An answer's head and its pieces leave as they are made", async () => {
+  const next = [gate<string>(), gate<string>()];
+  const { connect } = await serve(() => {
+    const lines = async function* () {
+      for (const piece of next) yield new TextEncoder().encode(await piece.promise);
+    };
+    return new Response(streamOf(lines()));
+  });
+  const client = await connect();
+  const request = client.begin();
+  await client.until(() => request.stdout.endsWith("\r\n\r\n"));
+  assert.doesNotMatch(request.stdout, /content-length/);
+  next[0]!.resolve("first");
+  await client.until(() => request.stdout.endsWith("first"));
+  next[1]!.resolve("second");
+  assert.deepEqual(await request.ended(), COMPLETE);
+  assert.ok(request.stdout.endsWith("firstsecond"));
+});
+
+test("A handler that throws gives 500, a line on STDERR and a report", async () => {
+  const { connect, faults } = await serve(() => {
+    throw new Error("out of luck");
+  });
+  const client = await connect();
+  const request = client.begin({ uri: "/path" });
+  const { head, body } = await request.answer();
+  assert.equal(head[0], "Status: 500 Internal Server Error");
+  assert.equal(body, "Internal Server Error\n");
+  assert.match(request.stderr, /^Cannot answer GET http:\/\/app\.test\/path: .*out of luck/);
+  assert.equal(faults.length, 1);
+  assert.deepEqual(await request.ended(), COMPLETE);
+});
+
+test("A handler that returns something else than a Response gives 500", async () => {
+  const { connect } = await serve((() => "text") as unknown as FastCgiHandler);
+  const client = await connect();
+  const request = client.begin();
+  assert.equal((await request.answer()).head[0], "Status: 500 Internal Server Error");
+  assert.match(request.stderr, /not a Response/);
+});
+
+test("A body that is not as long as Content-Length says is a failed one", async () => {
+  for (const length of ["3", "5"]) {
+    const { connect, faults } = await serve(() =>
+      new Response("four", { headers: { "content-length": length } })
+    );
+    const client = await connect();
+    const { head } = await client.begin().answer();
+    assert.equal(head[0], "Status: 500 Internal Server Error");
+    assert.match(String(faults[0]), /Content-Length/);
+  }
+});
+
+test("STDERR reaches the front before the request's end, and is refused after it", async () => {
+  const late = gate<boolean>();
+  const { connect } = await serve((_, { stderr, waitUntil }) => {
+    void stderr.write("from the handler\n");
+    waitUntil(turns().then(async () => late.resolve(await stderr.write("late"))));
+    return new Response("x");
+  });
+  const client = await connect();
+  const request = client.begin();
+  assert.deepEqual(await request.ended(), COMPLETE);
+  assert.equal(request.stderr, "from the handler\n");
+  assert.equal(await late.promise, false);
+});
+
+test("An authorizer answers without a body to read and sets variables in upper case", async () => {
+  const { connect } = await serve((request, { role }) =>
+    new Response(null, { headers: { "Variable-AUTH_USER": `${role} ${request.body}` } })
+  );
+  const client = await connect();
+  const request = client.begin({
+    role: Role.AUTHORIZER,
+    method: "POST",
+    params: { CONTENT_LENGTH: "5" },
+  });
+  assert.deepEqual((await request.answer()).head, [
+    "Status: 200 OK",
+    "Variable-AUTH_USER: authorizer null",
+  ]);
+});
+
+test("A filter gets its second stream", async () => {
+  const { connect } = await serve(async (request, { data, role }) => {
+    const text = await new Response(data).text();
+    return new Response(`${role} ${await request.text()} ${text.toUpperCase()}`);
+  });
+  const client = await connect();
+  const request = client.begin({ role: Role.FILTER, method: "POST", body: "in" });
+  client.protocol.sendData(request.id, new TextEncoder().encode("file"));
+  client.protocol.endData(request.id);
+  await client.flush();
+  assert.equal((await request.answer()).body, "filter in FILE");
+});
+
+test("Without KEEP_CONN the connection is closed after the answer", async () => {
+  const { connect } = await serve(hello);
+  const client = await connect();
+  const request = client.begin({ keepConnection: false });
+  assert.deepEqual(await request.ended(), COMPLETE);
+  await client.until(() => client.closed);
+});

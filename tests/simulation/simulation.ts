@@ -1,0 +1,446 @@
+/**
+ * A whole world in one seed: an {@link Upstream} between clients and applications that do what the
+ * seed says, one step after the other. After each step the invariants are checked:
+ *
+ * - no id is in two places, no byte of one request reaches another, none is lost or out of order;
+ * - every request ends exactly once, and a request that may not be repeated begins once;
+ * - what is held for a slow client stays below its limit, and so do connections and the queue;
+ * - at the end nothing is left: no connection, timer, id, listener, temporary file.
+ *
+ * Each seed has its own taste: which steps are frequent, how small the limits are, who is slow. One
+ * in four is a calm world in which nobody does wrong: there every request must succeed.
+ */
+import { parseAddress } from "../../src/runtime/address.ts";
+import { SILENT_OBSERVER, type UpstreamObserver } from "../../src/upstream/observer.ts";
+import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
+import { Upstream } from "../../src/upstream/upstream.ts";
+import { Random } from "./random.ts";
+import { SimulatedApplication, STDOUT_LENGTH_MAX } from "./simulated_application.ts";
+import { SimulatedClient } from "./simulated_client.ts";
+import { SimulatedRuntime } from "./simulated_runtime.ts";
+
+/** Most bytes that one read of ours gives. */
+const PIECE_LENGTH_MAX = 3_000;
+
+const LIMITS = { responseHeaderMax: 4_000, responseBufferMax: 2_000, spillMax: 6_000 } as const;
+
+/**
+ * What may be held for one answer beyond its limits: the read and the record that went over, and
+ * what was handed to the client's stream.
+ */
+const HELD_SLACK = PIECE_LENGTH_MAX + 2 * STDOUT_LENGTH_MAX;
+
+/** How many steps of one second an ended world may take until the last request has ended. */
+const LAST_STEPS_MAX = 400;
+
+export interface SimulationResult {
+  readonly requests: number;
+  readonly complete: number;
+  /** Requests that ended otherwise, by the code of their error. */
+  readonly others: ReadonlyMap<string, number>;
+  readonly retries: number;
+  readonly pauses: number;
+  readonly strayRecords: number;
+}
+
+/**
+ * Runs one seed.
+ *
+ * @throws {Error} that names the seed, the step and what does not hold
+ */
+export async function simulate(seed: number, steps: number): Promise<SimulationResult> {
+  return await new Simulation(seed).run(steps);
+}
+
+type Step =
+  | "request"
+  | "deliver"
+  | "take"
+  | "act"
+  | "connect"
+  | "file"
+  | "feed"
+  | "read"
+  | "leave"
+  | "break_body"
+  | "time"
+  | "reset"
+  | "close"
+  | "change_state";
+
+const WEIGHTS: Readonly<Record<Step, number>> = {
+  request: 10,
+  deliver: 20,
+  take: 18,
+  act: 25,
+  connect: 8,
+  file: 5,
+  feed: 12,
+  read: 12,
+  leave: 2,
+  break_body: 0.3,
+  time: 3,
+  reset: 0.4,
+  close: 0.6,
+  change_state: 0.6,
+};
+
+/** In a calm world nobody leaves, breaks or waits too long. */
+const CALM_WEIGHTS: Readonly<Record<Step, number>> = {
+  ...WEIGHTS,
+  leave: 0,
+  break_body: 0,
+  time: 0,
+  reset: 0,
+  close: 0,
+  change_state: 0,
+};
+
+class Simulation {
+  readonly #seed: number;
+  readonly #random: Random;
+  readonly #calm: boolean;
+  readonly #runtime = new SimulatedRuntime();
+  readonly #applications: SimulatedApplication[];
+  readonly #weights: Readonly<Record<Step, number>>;
+  readonly #upstream: Upstream;
+  readonly #clients: SimulatedClient[] = [];
+  readonly #faults: string[] = [];
+  /** By key: how often it began, the lengths that were complete, what has arrived of it. */
+  readonly #begun = new Map<number, number>();
+  readonly #complete = new Map<number, Set<number>>();
+  readonly #arrived = new Map<number, number>();
+  #step = 0;
+  #ending = false;
+  #slowMayRead = false;
+  #retries = 0;
+  #pauses = 0;
+  #strayRecords = 0;
+  #spilled = 0;
+  #errors = 0;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    this.#random = new Random(seed);
+    this.#calm = seed % 4 === 0;
+    this.#weights = this.#taste(this.#calm ? CALM_WEIGHTS : WEIGHTS);
+    const count = this.#random.pick([1, 1, 1, 2, 3]);
+    this.#applications = Array.from({ length: count }, (_, index) => this.#application(index));
+    this.#upstream = new Upstream(this.#options(), {
+      runtime: this.#runtime,
+      observer: this.#observer(),
+    });
+  }
+
+  async run(steps: number): Promise<SimulationResult> {
+    for (this.#step = 1; this.#step <= steps; this.#step++) {
+      this.#do(this.#random.weighted(this.#weights));
+      // Else the next step happens in the same turn of the event loop.
+      if (this.#random.chance(0.7)) await this.#settle();
+    }
+    await this.#settle();
+    await this.#end();
+    return this.#result();
+  }
+
+  #taste(weights: Readonly<Record<Step, number>>): Readonly<Record<Step, number>> {
+    const entries = Object.entries(weights) as [Step, number][];
+    return Object.fromEntries(
+      entries.map(([step, weight]) => [step, weight * this.#random.pick([0.3, 1, 1, 3])]),
+    ) as Record<Step, number>;
+  }
+
+  #options(): UpstreamOptions {
+    const random = this.#random;
+    const calm = this.#calm;
+    return {
+      ...UPSTREAM_DEFAULTS,
+      name: "simulated",
+      servers: this.#applications.map(({ address }, index) => ({
+        address: parseAddress(address),
+        weight: random.between(1, 3),
+        backup: index > 0 && random.chance(0.2),
+      })),
+      multiplex: calm ? "auto" : random.pick(["auto", "auto", "auto", "auto", "on", "off"]),
+      balance: random.pick(["round_robin", "least_requests"]),
+      connections: {
+        max: random.between(1, 3),
+        streamsMax: random.between(1, 6),
+        idleTimeoutMs: random.pick([undefined, 2_000]),
+        requestsMax: random.pick([0, 0, 3]),
+        reuse: random.chance(0.9),
+      },
+      queue: { lengthMax: calm ? 10_000 : random.pick([0, 3, 10, 30]), timeoutMs: 20_000 },
+      timeouts: {
+        connectMs: 3_000,
+        firstByteMs: 10_000,
+        idleMs: 8_000,
+        totalMs: random.pick([0, 0, 30_000]),
+        abortMs: 4_000,
+      },
+      retry: { ...UPSTREAM_DEFAULTS.retry, attemptsMax: random.between(0, 2) },
+      limits: { ...LIMITS, spillMax: random.pick([0, LIMITS.spillMax]) },
+    };
+  }
+
+  #application(index: number): SimulatedApplication {
+    return new SimulatedApplication(`tcp://127.0.0.1:${9000 + index}`, this.#random, this.#calm, {
+      onBegun: (key) => void this.#begun.set(key, (this.#begun.get(key) ?? 0) + 1),
+      onRefused: (key) => void this.#begun.set(key, this.#begun.get(key)! - 1),
+      onComplete: (key, length) => {
+        const lengths = this.#complete.get(key) ?? new Set();
+        this.#complete.set(key, lengths.add(length));
+      },
+      onArrived: (key, length) => {
+        this.#arrived.set(key, (this.#arrived.get(key) ?? 0) + length);
+      },
+      onViolation: (text) => this.#faults.push(text),
+    });
+  }
+
+  #observer(): UpstreamObserver {
+    return {
+      ...SILENT_OBSERVER,
+      onRetry: () => void this.#retries++,
+      onError: () => void this.#errors++,
+      onPaused: () => void this.#pauses++,
+      onSpill: (bytes) => void (this.#spilled += bytes),
+      onStderrLine: (line) => {
+        if (line.includes("stray")) this.#faults.push("a stray record of STDERR came through");
+      },
+    };
+  }
+
+  #do(step: Step): void {
+    const random = this.#random;
+    switch (step) {
+      case "request":
+        return this.#request();
+      case "deliver":
+        return this.#pickConnection(({ socket }) => socket.canDeliver)?.socket.deliver(
+          this.#ending ? PIECE_LENGTH_MAX : random.pick([1, 7, 8, 64, PIECE_LENGTH_MAX]),
+        );
+      case "take": {
+        const connection = this.#pickConnection(({ socket }) => socket.canTake);
+        connection?.receive(connection.socket.take(this.#ending ? 10_000 : random.pick([1, 9, 500, 10_000])));
+        return;
+      }
+      case "act":
+        return this.#pickConnection(({ requestCount }) => requestCount > 0)?.act();
+      case "connect":
+        return this.#connect();
+      case "file":
+        return this.#runtime.files.pending.shift()?.(!this.#calm && random.chance(0.02));
+      case "feed":
+        return this.#pickClient(({ canFeed }) => canFeed)?.feed();
+      case "read":
+        return this.#pickClient(({ canRead, isSlow }) => canRead && (!isSlow || this.#slowMayRead))
+          ?.read();
+      case "leave":
+        return this.#pickClient(random.chance(0.5) ? () => true : ({ canRead }) => canRead)?.leave(
+          random.pick(["signal", "cancel"]),
+        );
+      case "break_body":
+        return this.#pickClient(({ canFeed }) => canFeed)?.breakBody();
+      case "time":
+        return this.#runtime.clock.advance(random.pick([1, 60, 300, 1_000, 5_000]));
+      case "reset":
+        return this.#pickConnection(() => true)?.socket.reset();
+      case "close":
+        return this.#pickConnection(() => true)?.socket.end();
+      case "change_state":
+        return this.#changeState();
+    }
+  }
+
+  #request(): void {
+    const client = new SimulatedClient(this.#clients.length, this.#random, this.#calm, {
+      onFault: (text) => this.#faults.push(text),
+    });
+    this.#clients.push(client);
+    client.start(this.#upstream);
+  }
+
+  #connect(): void {
+    for (const pending of this.#runtime.connecting) {
+      const application = this.#applications.find(({ address }) => address === pending.address)!;
+      if (application.state === "silent") continue;
+      if (application.state === "up") application.accept(pending.accept());
+      else pending.fail(application.state === "full" ? "full" : "refused");
+      return;
+    }
+  }
+
+  /** A server goes down, is restarted, hangs, or comes back. */
+  #changeState(): void {
+    const application = this.#random.pick(this.#applications);
+    application.state = this.#random.pick(["up", "up", "refusing", "full", "silent"]);
+    this.#runtime.refusing.delete(application.address);
+    if (application.state !== "refusing") return;
+    this.#runtime.refusing.add(application.address);
+    for (const { socket } of application.connections) socket.reset();
+    application.restart();
+  }
+
+  #pickConnection(suits: (connection: Connection) => boolean): Connection | undefined {
+    const suitable: Connection[] = [];
+    for (const { connections } of this.#applications) {
+      for (const connection of connections) {
+        const { destroyed, canTake } = connection.socket;
+        if (destroyed && !canTake) connections.delete(connection);
+        else if (suits(connection)) suitable.push(connection);
+      }
+    }
+    return suitable.length > 0 ? this.#random.pick(suitable) : undefined;
+  }
+
+  #pickClient(suits: (client: SimulatedClient) => boolean): SimulatedClient | undefined {
+    const suitable = this.#clients.filter((one) => one.outcome === undefined && suits(one));
+    return suitable.length > 0 ? this.#random.pick(suitable) : undefined;
+  }
+
+  async #settle(): Promise<void> {
+    try {
+      await this.#runtime.settle();
+    } catch (error) {
+      this.#faults.push(String(error));
+    }
+    this.#checkLimits();
+    this.#report();
+  }
+
+  #checkLimits(): void {
+    const { connections, queue, limits } = this.#upstream.options;
+    const check = (holds: boolean, text: string): void => {
+      if (!holds) this.#faults.push(text);
+    };
+    check(this.#upstream.queueLength <= queue.lengthMax, "the queue is longer than its limit");
+    check(this.#spilled >= 0, `${this.#spilled} bytes are in temporary files`);
+    for (const server of this.#upstream.servers) {
+      check(server.connections.size <= connections.max, "too many connections to a server");
+      for (const connection of server.connections) {
+        const streamsMax = connection.multiplexed ? connections.streamsMax : 1;
+        check(connection.streams <= streamsMax, "too many requests on a connection");
+      }
+    }
+    for (const client of this.#clients) {
+      // A second attempt makes the count of what arrived useless.
+      if (client.outcome !== undefined || this.#begun.get(client.key) !== 1) continue;
+      const held = (this.#arrived.get(client.key) ?? 0) - client.length;
+      const heldMax = limits.responseBufferMax + limits.spillMax + HELD_SLACK;
+      const isBounded = held <= heldMax || !client.expectsBody;
+      check(isBounded, `${held} bytes are held for request ${client.key}`);
+    }
+  }
+
+  /** Nothing new any more: all that has begun must come to an end, and leave nothing behind. */
+  async #end(): Promise<void> {
+    this.#ending = true;
+    const drains = !this.#calm && this.#random.chance(0.5);
+    const drained = drains ? this.#upstream.drain(this.#random.pick([1, 5_000, 60_000])) : undefined;
+    for (let count = 0; count < LAST_STEPS_MAX && this.#hasOpen(); count++) {
+      this.#step++;
+      await this.#advanceAll();
+    }
+    for (const { key, outcome } of this.#clients) {
+      if (outcome === undefined) this.#faults.push(`request ${key} never ended`);
+    }
+    this.#report();
+    await this.#checkNothingLeft(drained);
+    this.#checkOutcomes();
+    this.#report();
+  }
+
+  #hasOpen(): boolean {
+    return this.#clients.some(({ outcome }) => outcome === undefined) ||
+      this.#upstream.requestsOpen > 0;
+  }
+
+  /** Everybody does what can be done; then some time passes. */
+  async #advanceAll(): Promise<void> {
+    for (let round = 0; round < 6; round++) {
+      this.#slowMayRead = this.#random.chance(0.1);
+      for (const step of ["connect", "file", "feed", "take", "act", "deliver", "read"] as const) {
+        for (let count = 0; count < 10; count++) this.#do(step);
+      }
+      await this.#settle();
+    }
+    if (this.#calm) return;
+    if (this.#random.chance(0.05)) this.#do("leave");
+    this.#runtime.clock.advance(1_000);
+    await this.#settle();
+  }
+
+  async #checkNothingLeft(drained: Promise<void> | undefined): Promise<void> {
+    let isDrained = false;
+    // A request that ended may have left its half-written temporary file for a step.
+    const all = Promise.all([drained, this.#upstream.drain(0)]).then(() => void (isDrained = true));
+    await this.#settle();
+    while (this.#runtime.files.pending.length > 0) {
+      this.#do("file");
+      await this.#settle();
+    }
+    if (isDrained) await all;
+    else this.#faults.push("drain() does not come to an end");
+    const counts = {
+      "open requests": this.#upstream.requestsOpen,
+      "waiting requests": this.#upstream.queueLength,
+      "connections": this.#upstream.servers.reduce((sum, one) => sum + one.connections.size, 0),
+      "open sockets": this.#runtime.sockets.filter(({ destroyed }) => !destroyed).length,
+      "connects under way": this.#runtime.connecting.size,
+      "timers": this.#runtime.clock.timerCount,
+      "temporary files": this.#runtime.files.temporaryCount,
+      "bytes in temporary files": this.#spilled,
+      "listeners": this.#clients.reduce((sum, { listeners }) => sum + listeners, 0),
+    };
+    for (const [what, count] of Object.entries(counts)) {
+      if (count !== 0) this.#faults.push(`${count} ${what} are left`);
+    }
+  }
+
+  #checkOutcomes(): void {
+    const { methods } = this.#upstream.options.retry;
+    for (const client of this.#clients) {
+      const { key, method, outcome, length } = client;
+      const begun = this.#begun.get(key) ?? 0;
+      if (begun > 1 && !methods.includes(method)) {
+        this.#faults.push(`request ${key} (${method}) began ${begun} times`);
+      }
+      if (this.#calm && outcome !== "complete") {
+        const why = client.error?.message ?? "nothing";
+        this.#faults.push(`request ${key} is ${outcome} in a calm world: ${why}`);
+      }
+      if (outcome !== "complete" || !client.expectsBody) continue;
+      if (!this.#complete.get(key)?.has(length)) {
+        this.#faults.push(`request ${key} was given ${length} bytes as its whole answer`);
+      }
+    }
+  }
+
+  #report(): void {
+    if (this.#faults.length === 0) return;
+    throw new Error(`Seed ${this.#seed}, step ${this.#step}: ${this.#faults.join("; ")}`);
+  }
+
+  #result(): SimulationResult {
+    const others = new Map<string, number>();
+    let complete = 0;
+    for (const { outcome, error } of this.#clients) {
+      if (outcome === "complete") complete++;
+      else {
+        const code = error?.code ?? outcome ?? "";
+        others.set(code, (others.get(code) ?? 0) + 1);
+      }
+    }
+    return {
+      requests: this.#clients.length,
+      complete,
+      others,
+      retries: this.#retries,
+      pauses: this.#pauses,
+      strayRecords: this.#strayRecords,
+    };
+  }
+}
+
+type Connection = SimulatedApplication["connections"] extends Set<infer Item> ? Item : never;
