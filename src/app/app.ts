@@ -60,6 +60,7 @@ class App implements RunningApp {
   readonly #listeners: HttpListener[] = [];
   #admin: HttpListener | undefined;
   #isReady = false;
+  #stopped: Promise<void> | undefined;
 
   constructor(options: AppOptions, parts: AppParts) {
     this.#options = options;
@@ -94,7 +95,17 @@ class App implements RunningApp {
     this.#isReady = true;
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  destroy(): void {
+    for (const listener of this.#listeners) listener.destroy();
+    this.#admin?.destroy();
+    for (const upstream of this.#upstreams) void upstream.drain(0);
+  }
+
+  async #stop(): Promise<void> {
     this.#isReady = false;
     const { logger } = this.#parts;
     const { shutdownGraceMs } = this.#options;
@@ -107,12 +118,6 @@ class App implements RunningApp {
     await this.#accessLog?.flush();
     logger.info("stopped");
     await logger.flush();
-  }
-
-  destroy(): void {
-    for (const listener of this.#listeners) listener.destroy();
-    this.#admin?.destroy();
-    for (const upstream of this.#upstreams) void upstream.drain(0);
   }
 
   #compileSites(): void {

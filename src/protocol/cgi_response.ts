@@ -47,7 +47,7 @@ const REMEMBERED_HEAD_LENGTH_MAX = 512;
  */
 export class CgiHeadCache {
   readonly #heads = new Map<string, CgiHead>();
-  readonly #decoder = new TextDecoder();
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
   /** Heads remembered, for tests of the bound. */
   get size(): number {
@@ -56,10 +56,10 @@ export class CgiHeadCache {
 
   /** @throws {ProtocolError} `bad_cgi_header` */
   read(bytes: Uint8Array, start: number, end: number): CgiHead {
-    if (end - start > REMEMBERED_HEAD_LENGTH_MAX || !isAscii(bytes, start, end)) {
-      return parseHead(bytes, start, end);
-    }
+    if (end - start > REMEMBERED_HEAD_LENGTH_MAX) return parseHead(bytes, start, end);
     const text = this.#decoder.decode(bytes.subarray(start, end));
+    // A byte above 127 is either part of a longer character or no UTF-8: then the text is no key.
+    if (text.length !== end - start || text.includes("\ufffd")) return parseHead(bytes, start, end);
     const known = this.#heads.get(text);
     if (known !== undefined) return known;
     const head = parseHead(bytes, start, end);
@@ -67,12 +67,6 @@ export class CgiHeadCache {
     this.#heads.set(text, head);
     return head;
   }
-}
-
-function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
-  let bits = 0;
-  for (let index = start; index < end; index++) bits |= bytes[index]!;
-  return bits < 0x80;
 }
 
 /** Takes STDOUT until the head is complete. */

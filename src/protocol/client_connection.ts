@@ -3,7 +3,8 @@
  * records to an out buffer; {@link ClientConnection.receive} turns bytes into events of requests.
  *
  * Invariants:
- * - An id is free again only after its END_REQUEST, or when the connection is over.
+ * - An id is free again only after its END_REQUEST; that of an aborted request never, because an
+ *   application may end it at once and go on writing under it.
  * - An event of a request is only ever given for an id that is in use; a record for an id that has
  *   ended is counted and dropped, one for an id that was never given out breaks the connection.
  * - After an abort a request has no events but its end.
@@ -12,9 +13,15 @@
  */
 import { decodeEndRequest, decodeUnknownType } from "./body.ts";
 import { ClientRequestState } from "./client_request_state.ts";
-import { NULL_REQUEST_ID, RecordType, recordTypeName, type Role } from "./constants.ts";
+import {
+  CONTENT_LENGTH_SAFE,
+  NULL_REQUEST_ID,
+  RecordType,
+  recordTypeName,
+  type Role,
+} from "./constants.ts";
 import { ProtocolError } from "./errors.ts";
-import { decodeNameValues, encodeNameValues } from "./name_value.ts";
+import { cutBetweenPairs, decodeNameValues, encodeNameValues } from "./name_value.ts";
 import { type FastCgiRecord, RecordDecoder } from "./record_decoder.ts";
 import { RecordEncoder } from "./record_encoder.ts";
 import { RequestIds } from "./request_ids.ts";
@@ -70,7 +77,12 @@ export class ClientConnection {
   }
 
   get hasFreeId(): boolean {
-    return !this.#over && this.#ids.inUse < this.#ids.count;
+    return !this.#over && this.#ids.hasFree;
+  }
+
+  /** Ids of aborted requests: they are not used again on this connection. */
+  get retiredIds(): number {
+    return this.#ids.retired;
   }
 
   /** Records that came for a request which had already ended. */
@@ -108,7 +120,7 @@ export class ClientConnection {
     }
     this.#requests.set(id, new ClientRequestState(id, start.role));
     this.#encoder.beginRequest(id, start.role, start.keepConnection);
-    this.#encoder.stream(RecordType.PARAMS, id, start.params);
+    this.#sendParams(id, start.params);
     this.#encoder.streamEnd(RecordType.PARAMS, id);
     return id;
   }
@@ -184,6 +196,17 @@ export class ClientConnection {
     return events;
   }
 
+  /** php-fpm reads each record of PARAMS by itself: a pair that straddles two is an error to it. */
+  #sendParams(id: number, params: Uint8Array): void {
+    if (params.length <= CONTENT_LENGTH_SAFE) {
+      this.#encoder.stream(RecordType.PARAMS, id, params);
+      return;
+    }
+    for (const pairs of cutBetweenPairs(params, CONTENT_LENGTH_SAFE)) {
+      this.#encoder.stream(RecordType.PARAMS, id, pairs);
+    }
+  }
+
   #take(record: FastCgiRecord, events: ClientEvent[]): void {
     if (record.requestId === NULL_REQUEST_ID) {
       this.#takeManagement(record, events);
@@ -228,7 +251,8 @@ export class ClientConnection {
   #end(request: ClientRequestState, record: FastCgiRecord, events: ClientEvent[]): void {
     const { appStatus, protocolStatus } = decodeEndRequest(record.content);
     this.#requests.delete(request.id);
-    this.#ids.release(request.id);
+    if (request.sending === "aborting") this.#ids.retire(request.id);
+    else this.#ids.release(request.id);
     events.push({ kind: "end", requestId: request.id, appStatus, protocolStatus });
   }
 

@@ -113,6 +113,23 @@ export function decodeNameValues(bytes: Uint8Array): [name: string, value: strin
   return pairs;
 }
 
+/**
+ * Cuts a complete run of pairs into runs of at most `lengthMax` bytes, each of whole pairs. A pair
+ * that is longer by itself is a run of its own.
+ */
+export function* cutBetweenPairs(pairs: Uint8Array, lengthMax: number): Generator<Uint8Array> {
+  let start = 0;
+  for (let end = 0; end < pairs.length;) {
+    const next = pairEnd(pairs, end) ?? pairs.length;
+    if (next - start > lengthMax && end > start) {
+      yield pairs.subarray(start, end);
+      start = end;
+    }
+    end = next;
+  }
+  if (start < pairs.length) yield pairs.subarray(start);
+}
+
 /** Bounds of a {@link NameValueDecoder}. */
 export interface NameValueLimits {
   /** Most bytes of the whole run, lengths included. */

@@ -71,7 +71,7 @@ export class RecordDecoder {
     return {
       type: header.type,
       requestId: header.requestId,
-      content: this.#piece.subarray(contentStart, contentEnd),
+      content: header.contentLength === 0 ? EMPTY : this.#piece.subarray(contentStart, contentEnd),
     };
   }
 

@@ -23,6 +23,9 @@ const NO_CONTENT = new Uint8Array(0);
 /** Appends records to a growing buffer; {@link take} hands the bytes on. */
 export class RecordEncoder {
   readonly #out = new ByteBuffer();
+  /** Bodies of BEGIN_REQUEST but for the role, which no specification lets exceed a byte. */
+  readonly #beginKept = encodeBeginRequest(0, true);
+  readonly #beginOnce = encodeBeginRequest(0, false);
 
   /** Bytes that wait to be taken. */
   get length(): number {
@@ -78,7 +81,9 @@ export class RecordEncoder {
   }
 
   beginRequest(requestId: number, role: number, keepConnection: boolean): void {
-    this.record(RecordType.BEGIN_REQUEST, requestId, encodeBeginRequest(role, keepConnection));
+    const body = keepConnection ? this.#beginKept : this.#beginOnce;
+    body[1] = role;
+    this.record(RecordType.BEGIN_REQUEST, requestId, body);
   }
 
   abortRequest(requestId: number): void {

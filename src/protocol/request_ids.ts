@@ -2,6 +2,9 @@
  * Request ids of one connection, lowest free first (section 3.3 asks for small ids, so that an
  * application can keep its requests in an array). Because the lowest is always taken, every id up
  * to the highest ever given out has been in use: that tells a stray record from a foreign one.
+ *
+ * An id whose request was aborted is not given out again: some applications (Go) end an aborted
+ * request at once and let its handler go on writing, which must not reach another request.
  */
 import { REQUEST_ID_MAX } from "./constants.ts";
 
@@ -15,6 +18,7 @@ export class RequestIds {
   #lowestWord = 0;
   #inUse = 0;
   #highest = 0;
+  readonly #retired = new Set<number>();
 
   constructor(count: number) {
     this.count = Math.min(count, REQUEST_ID_MAX);
@@ -25,6 +29,15 @@ export class RequestIds {
 
   get inUse(): number {
     return this.#inUse;
+  }
+
+  /** Ids that will not be given out again. */
+  get retired(): number {
+    return this.#retired.size;
+  }
+
+  get hasFree(): boolean {
+    return this.#inUse + this.#retired.size < this.count;
   }
 
   /** Whether the id was ever given out, whatever became of it. */
@@ -48,15 +61,37 @@ export class RequestIds {
     return undefined;
   }
 
+  /**
+   * The id is not in use any more, and stays out of use.
+   *
+   * @throws {RangeError} when it is not in use
+   */
+  retire(id: number): void {
+    this.#requireInUse(id);
+    this.#inUse--;
+    this.#retired.add(id);
+  }
+
   /** @throws {RangeError} when the id is not in use: a slip of ours that would mix two requests */
   release(id: number): void {
-    const word = Math.floor((id - 1) / WORD_BITS);
-    const mask = 1 << ((id - 1) % WORD_BITS);
-    if (!this.wasGiven(id) || (this.#free[word]! & mask) !== 0) {
-      throw new RangeError(`Cannot release request id ${id}: it is not in use`);
-    }
-    this.#free[word] = this.#free[word]! | mask;
+    this.#requireInUse(id);
+    const word = wordOf(id);
+    this.#free[word] = this.#free[word]! | maskOf(id);
     if (word < this.#lowestWord) this.#lowestWord = word;
     this.#inUse--;
   }
+
+  #requireInUse(id: number): void {
+    const isGiven = this.wasGiven(id) && (this.#free[wordOf(id)]! & maskOf(id)) === 0;
+    if (isGiven && !this.#retired.has(id)) return;
+    throw new RangeError(`Cannot give up request id ${id}: it is not in use`);
+  }
+}
+
+function wordOf(id: number): number {
+  return Math.floor((id - 1) / WORD_BITS);
+}
+
+function maskOf(id: number): number {
+  return 1 << ((id - 1) % WORD_BITS);
 }

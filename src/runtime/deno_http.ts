@@ -94,6 +94,7 @@ class DenoHttpListener implements HttpListener {
   readonly address: Address;
   readonly #server: Deno.HttpServer<Deno.Addr>;
   readonly #cut: AbortController;
+  #isStopped = false;
 
   constructor(server: Deno.HttpServer<Deno.Addr>, address: Address, cut: AbortController) {
     this.#server = server;
@@ -101,11 +102,13 @@ class DenoHttpListener implements HttpListener {
     this.#cut = cut;
   }
 
-  stop(): Promise<void> {
-    return this.#server.shutdown();
+  async stop(): Promise<void> {
+    await this.#server.shutdown();
+    this.#isStopped = true;
   }
 
   destroy(): void {
-    this.#cut.abort();
+    // Aborting a server that has ended is an uncaught BadResource.
+    if (!this.#isStopped) this.#cut.abort();
   }
 }

@@ -13,7 +13,8 @@ import type { Server } from "./server.ts";
 export interface Attempts {
   /** Attempts made so far. */
   count: number;
-  readonly tried: Set<Server>;
+  /** Servers of earlier attempts. */
+  tried: ReadonlySet<Server>;
   /** When the time for all attempts together is over, on the clock's scale. */
   readonly totalDeadlineMs: number;
   /** The server of the running attempt. */
@@ -22,10 +23,12 @@ export interface Attempts {
   wantsFreshConnection: boolean;
 }
 
+const NONE_TRIED: ReadonlySet<Server> = new Set();
+
 export function noAttempts(totalDeadlineMs: number): Attempts {
   return {
     count: 0,
-    tried: new Set(),
+    tried: NONE_TRIED,
     totalDeadlineMs,
     server: undefined,
     wantsFreshConnection: false,

@@ -7,7 +7,7 @@
  * ({@link BodyGathering.stop}); then nothing is left behind.
  */
 import type { Files, TemporaryFile } from "../runtime/runtime.ts";
-import type { DeadlineHolder, Deadlines } from "./deadlines.ts";
+import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
 import { UpstreamError } from "./errors.ts";
 import {
   type BodyReader,
@@ -27,6 +27,7 @@ export interface GatheringParts {
 
 export class BodyGathering implements DeadlineHolder {
   deadlineMs: number;
+  deadlineSlot = NO_SLOT;
   readonly #body: RequestBody;
   readonly #parts: GatheringParts;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;

@@ -19,7 +19,7 @@ import { formatAddress } from "../runtime/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { BodySender } from "./body_sender.ts";
 import { connectionError } from "./connection_errors.ts";
-import type { DeadlineHolder, Deadlines } from "./deadlines.ts";
+import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
 import {
   IDLE_TIMEOUT_MULTIPLEXED_MS,
@@ -29,6 +29,9 @@ import {
 } from "./options.ts";
 import type { StreamHandler, StreamStart } from "./stream_handler.ts";
 import { Transport, type TransportOwner } from "./transport.ts";
+
+/** Most ids of aborted requests on a connection, which are not used again, before it drains. */
+export const RETIRED_IDS_MAX = 256;
 
 export type ConnectionState = "connecting" | "open" | "draining" | "closed";
 
@@ -58,17 +61,20 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   readonly multiplexed: boolean;
   readonly address: string;
   deadlineMs: number;
+  deadlineSlot = NO_SLOT;
 
   readonly #parts: ConnectionParts;
   readonly #protocol: ClientConnection;
   readonly #bodies: BodySender;
   readonly #transport: Transport;
+  readonly #retiredIdsMax: number;
   readonly #handlers = new Map<number, StreamHandler>();
   /** Aborted requests without END_REQUEST, and until when to wait for it. */
   readonly #aborting = new Map<number, number>();
   readonly #pausedBy = new Set<number>();
   #state: ConnectionState = "connecting";
   #connected = false;
+  #hasAnswered = false;
   #requestsBegun = 0;
   #connectTimedOut = false;
   #closedByUs = false;
@@ -84,6 +90,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.address = formatAddress(parts.server.address);
     const { connections, timeouts } = parts.options;
     this.#protocol = new ClientConnection(parts.multiplexed ? connections.streamsMax : 1);
+    // Where few requests fit, half of the ids must stay in use.
+    this.#retiredIdsMax = Math.min(RETIRED_IDS_MAX, Math.ceil(connections.streamsMax / 2));
     this.#bodies = new BodySender(this.#protocol, () => this.#transport.schedule());
     this.deadlineMs = parts.deadlines.after(timeouts.connectMs);
     parts.deadlines.add(this);
@@ -102,6 +110,11 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   /** Whether the server is to blame that it never stood, and not we who closed it before. */
   get couldNotConnect(): boolean {
     return !this.#connected && (this.#connectTimedOut || !this.#closedByUs);
+  }
+
+  /** Whether anything ever came: before, the application may not even have accepted it. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
   }
 
   /** Requests on the connection, the aborted ones among them. */
@@ -216,6 +229,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   }
 
   onBytes(bytes: Uint8Array): void {
+    this.#hasAnswered = true;
     this.#dispatch(this.#protocol.receive(bytes));
   }
 
@@ -314,6 +328,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     if (!this.multiplexed && (!bodyWasSent || protocolStatus !== ProtocolStatus.REQUEST_COMPLETE)) {
       this.#state = "draining";
     }
+    if (this.#protocol.retiredIds >= this.#retiredIdsMax) this.#state = "draining";
     handler?.onEnd(protocolStatus, appStatus);
     if (this.#state === "draining") this.#closeIfDone();
     else if (this.#protocol.inUse === 0) this.#updateDeadline();

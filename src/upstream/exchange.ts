@@ -17,12 +17,13 @@ import type { Files } from "../runtime/runtime.ts";
 import type { Attempts } from "./attempts.ts";
 import type { UpstreamConnection } from "./connection.ts";
 import type { StreamHandler, StreamStart } from "./stream_handler.ts";
-import type { DeadlineHolder, Deadlines } from "./deadlines.ts";
+import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
 import { type ExchangePhase, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
+import { exchangeError, type ExchangeState, statusError, timeoutError } from "./exchange_errors.ts";
 import type { UpstreamObserver } from "./observer.ts";
-import type { UpstreamOptions } from "./options.ts";
+import type { UpstreamLimits, UpstreamOptions } from "./options.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
-import { ResponseBody } from "./response_body.ts";
+import { ResponseBody, type ResponseBodyOwner } from "./response_body.ts";
 import { StderrLines } from "./stderr_lines.ts";
 
 export interface ExchangeParts {
@@ -40,12 +41,13 @@ export interface ExchangeParts {
   readonly onDone: (exchange: Exchange) => void;
 }
 
-export class Exchange implements StreamHandler, DeadlineHolder {
+export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwner {
   readonly request: UpstreamRequest;
   /** Resolves when the head is complete; then call {@link takeResponse}. */
   readonly answered: Promise<void>;
   readonly startedMs: number;
   deadlineMs: number;
+  deadlineSlot = NO_SLOT;
 
   readonly #parts: ExchangeParts;
   readonly #head: CgiResponseParser;
@@ -60,6 +62,7 @@ export class Exchange implements StreamHandler, DeadlineHolder {
   #afterDone: (() => void) | undefined;
   #waitingForClient = false;
   #watchesClient = false;
+  #onClientGone: (() => void) | undefined;
   /** The time limit of the phase; the deadline once the client is watched. */
   #limitMs = Infinity;
   #sendingBody: boolean;
@@ -182,7 +185,7 @@ export class Exchange implements StreamHandler, DeadlineHolder {
 
   onEnd(protocolStatus: number, appStatus: number): void {
     if (protocolStatus === ProtocolStatus.REQUEST_COMPLETE) this.#complete(appStatus);
-    else this.fail(this.#statusError(protocolStatus));
+    else this.fail(statusError(this.#state(), protocolStatus));
   }
 
   onLost(error: UpstreamError, finished: boolean): void {
@@ -228,7 +231,7 @@ export class Exchange implements StreamHandler, DeadlineHolder {
       this.#setDeadline(this.#parts.options.timeouts.idleMs);
       return;
     }
-    this.fail(this.#timeoutError());
+    this.fail(timeoutError(this.#state()));
   }
 
   #takeHead(bytes: Uint8Array): void {
@@ -242,25 +245,38 @@ export class Exchange implements StreamHandler, DeadlineHolder {
       return;
     }
     if (start === undefined) return;
-    const { options, files, deadlines, observer } = this.#parts;
-    const connection = this.#connection!;
     this.#phase = "body";
-    this.#headMs = deadlines.nowMs() - this.startedMs;
-    this.#body = new ResponseBody({
-      head: start.head,
-      withoutBody: this.request.method === "HEAD",
-      limits: options.limits,
-      files,
-      onSpill: (count) => observer.onSpill(count),
-      onFull: () => connection.pauseReading(this.#streamId),
-      onRoom: () => {
-        // After the end the id may be another request's.
-        if (this.#phase !== "done") connection.resumeReading(this.#streamId);
-      },
-      onGivenUp: (error) => this.fail(error),
-    });
+    this.#headMs = this.#parts.deadlines.nowMs() - this.startedMs;
+    this.#body = new ResponseBody(start.head, this.request.method === "HEAD", this);
     this.#takeBody(this.#body, start.rest);
     this.#resolve();
+  }
+
+  // What the body asks and tells.
+
+  get limits(): UpstreamLimits {
+    return this.#parts.options.limits;
+  }
+
+  get files(): Files {
+    return this.#parts.files;
+  }
+
+  onBodySpill(bytes: number): void {
+    this.#parts.observer.onSpill(bytes);
+  }
+
+  onBodyFull(): void {
+    this.#connection!.pauseReading(this.#streamId);
+  }
+
+  onBodyRoom(): void {
+    // After the end the id may be another request's.
+    if (this.#phase !== "done") this.#connection!.resumeReading(this.#streamId);
+  }
+
+  onBodyGivenUp(error: UpstreamError): void {
+    this.fail(error);
   }
 
   #takeBody(body: ResponseBody, bytes: Uint8Array): void {
@@ -296,7 +312,7 @@ export class Exchange implements StreamHandler, DeadlineHolder {
   #finish(): void {
     this.#phase = "done";
     this.#parts.deadlines.remove(this);
-    if (this.#watchesClient) {
+    if (this.#onClientGone !== undefined) {
       this.request.signal?.removeEventListener("abort", this.#onClientGone);
     }
     this.#stderr?.end();
@@ -314,7 +330,7 @@ export class Exchange implements StreamHandler, DeadlineHolder {
     });
   }
 
-  readonly #onClientGone = (): void => {
+  #failForClient(): void {
     this.fail(
       new UpstreamError("client_gone", "The client left before its answer was complete", {
         phase: this.phase,
@@ -322,7 +338,7 @@ export class Exchange implements StreamHandler, DeadlineHolder {
         sent: this.#connection !== undefined,
       }),
     );
-  };
+  }
 
   /**
    * Most requests are answered before the first tick. Looking at their client's signal would cost
@@ -333,8 +349,13 @@ export class Exchange implements StreamHandler, DeadlineHolder {
     this.#watchesClient = true;
     this.deadlineMs = this.#limitMs;
     const { signal } = this.request;
-    if (signal?.aborted) this.#onClientGone();
-    else signal?.addEventListener("abort", this.#onClientGone);
+    if (signal === undefined) return;
+    if (signal.aborted) {
+      this.#failForClient();
+      return;
+    }
+    this.#onClientGone = () => this.#failForClient();
+    signal.addEventListener("abort", this.#onClientGone);
   }
 
   #setDeadline(delayMs: number): void {
@@ -343,67 +364,23 @@ export class Exchange implements StreamHandler, DeadlineHolder {
     if (this.#watchesClient) this.deadlineMs = this.#limitMs;
   }
 
-  #timeoutError(): UpstreamError {
-    const server = this.server ?? `upstream "${this.#parts.options.name}"`;
-    const { timeouts, queue } = this.#parts.options;
-    if (this.deadlineMs === this.#totalDeadlineMs) {
-      return this.#error("total_timeout", `Not done with ${server} within ${timeouts.totalMs} ms`);
-    }
-    switch (this.#phase) {
-      case "queue":
-        return this.#error("queue_timeout", `No room at ${server} within ${queue.timeoutMs} ms`);
-      case "body":
-        return this.#error("idle_timeout", `Nothing more from ${server} for ${timeouts.idleMs} ms`);
-      default:
-        return this.#headTimeoutError(server);
-    }
-  }
-
-  #headTimeoutError(server: string): UpstreamError {
-    const { firstByteMs, idleMs } = this.#parts.options.timeouts;
-    if (this.#head.hasBegun) {
-      return this.#error("idle_timeout", `Nothing more from ${server} for ${idleMs} ms`);
-    }
-    if (this.#sendingBody && this.#waitingForClient) {
-      return this.#error(
-        "request_body_timeout",
-        `Nothing more of the request's body from the client for ${firstByteMs} ms`,
-        { fault: "client" },
-      );
-    }
-    return this.#error("first_byte_timeout", `No answer from ${server} within ${firstByteMs} ms`);
-  }
-
-  #statusError(protocolStatus: number): UpstreamError {
-    const server = this.server;
-    switch (protocolStatus) {
-      case ProtocolStatus.CANT_MPX_CONN:
-        return this.#error("cannot_multiplex", `${server} does not take requests side by side`);
-      case ProtocolStatus.OVERLOADED:
-        return this.#error("overloaded", `${server} is overloaded`);
-      case ProtocolStatus.UNKNOWN_ROLE:
-        return this.#error(
-          "unknown_role",
-          `${server} does not know the role ${this.#parts.start.role}`,
-        );
-      default:
-        return this.#error(
-          "bad_answer",
-          `${server} ended the request with unknown status ${protocolStatus}`,
-        );
-    }
-  }
-
   #error(
     code: UpstreamErrorCode,
     message: string,
-    options: { fault?: "application" | "client"; cause?: unknown } = {},
+    options?: { readonly cause: unknown },
   ): UpstreamError {
-    const phase = this.phase;
-    return new UpstreamError(code, message, {
-      phase,
-      sent: phase !== "queue" && phase !== "connect",
-      ...options,
-    });
+    return exchangeError(this.#state(), code, message, options);
+  }
+
+  #state(): ExchangeState {
+    return {
+      phase: this.phase,
+      role: this.#parts.start.role,
+      server: this.server,
+      options: this.#parts.options,
+      answerHasBegun: this.#body !== undefined || this.#head.hasBegun,
+      waitsForClient: this.#sendingBody && this.#waitingForClient,
+      isTotal: this.deadlineMs === this.#totalDeadlineMs,
+    };
   }
 }

@@ -44,6 +44,7 @@ export async function negotiate(
   const connectMs = clock.nowMs() - startMs;
   const giveUp = (): void => socket.destroy();
   const timer = clock.setTimer(giveUp, answerTimeoutMs);
+  if (signal?.aborted) giveUp();
   signal?.addEventListener("abort", giveUp);
   try {
     const askedMs = clock.nowMs();

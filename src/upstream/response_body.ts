@@ -10,18 +10,20 @@ import type { UpstreamLimits } from "./options.ts";
 import type { BodyProgress } from "./request.ts";
 import { ResponseBuffer } from "./response_buffer.ts";
 
-export interface ResponseBodyOptions {
-  readonly head: CgiHead;
-  /** The request was HEAD. */
-  readonly withoutBody: boolean;
+/** Whose answer it is: one exchange. */
+export interface ResponseBodyOwner {
   readonly limits: UpstreamLimits;
   readonly files: Files;
-  readonly onSpill: (bytes: number) => void;
-  readonly onFull: () => void;
-  readonly onRoom: () => void;
+  /** Bytes that went to (positive) or left (negative) temporary files. */
+  onBodySpill(bytes: number): void;
+  /** Nothing more should be read for it, until it has room. */
+  onBodyFull(): void;
+  onBodyRoom(): void;
   /** The rest is of no use: the front does not want it, or what was buffered is lost. */
-  readonly onGivenUp: (error: UpstreamError) => void;
+  onBodyGivenUp(error: UpstreamError): void;
 }
+
+const NOTHING = new Uint8Array(0);
 
 export class ResponseBody {
   readonly head: CgiHead;
@@ -32,9 +34,11 @@ export class ResponseBody {
     onEnded: undefined,
   };
 
-  readonly #options: ResponseBodyOptions;
+  readonly #owner: ResponseBodyOwner;
   readonly #withoutBody: boolean;
-  readonly #buffer: ResponseBuffer;
+  /** Most answers are one piece, taken a moment later: only others need the buffer. */
+  #onlyPiece: Uint8Array | undefined;
+  #buffer: ResponseBuffer | undefined;
   #pushedLength = 0;
   #inputEnded = false;
   #failure: UpstreamError | undefined;
@@ -42,19 +46,11 @@ export class ResponseBody {
   /** Wakes the stream's pull. */
   #wake: (() => void) | undefined;
 
-  constructor(options: ResponseBodyOptions) {
-    this.#options = options;
-    this.head = options.head;
-    const { status } = options.head;
-    this.#withoutBody = options.withoutBody || status === 204 || status === 304;
-    this.#buffer = new ResponseBuffer({
-      memoryMax: options.limits.responseBufferMax,
-      spillMax: options.limits.spillMax,
-      files: options.files,
-      onRoom: options.onRoom,
-      onSpill: options.onSpill,
-      onFailed: (cause) => this.#giveUp(spillError(cause)),
-    });
+  /** @param toHead the request was HEAD, so there is no body whatever is sent */
+  constructor(head: CgiHead, toHead: boolean, owner: ResponseBodyOwner) {
+    this.head = head;
+    this.#owner = owner;
+    this.#withoutBody = toHead || head.status === 204 || head.status === 205 || head.status === 304;
   }
 
   /** Why the answer broke off, if it has. */
@@ -67,8 +63,13 @@ export class ResponseBody {
     if (this.#withoutBody || this.#inputEnded) return;
     this.#pushedLength += bytes.length;
     if (this.#pushedLength > (this.head.contentLength ?? Infinity)) return;
-    this.#buffer.push(bytes);
-    if (this.#buffer.isFull) this.#options.onFull();
+    if (this.#buffer === undefined && this.#onlyPiece === undefined) {
+      this.#onlyPiece = bytes;
+      return;
+    }
+    const buffer = this.#buffered();
+    buffer.push(bytes);
+    if (buffer.isFull) this.#owner.onBodyFull();
     this.#wakeUp();
   }
 
@@ -110,24 +111,47 @@ export class ResponseBody {
       this.#settle(undefined);
       return null;
     }
-    if (this.#inputEnded && this.#failure === undefined && this.#buffer.isInMemory) {
-      const bytes = this.#buffer.takeNow();
+    const isInMemory = this.#buffer === undefined || this.#buffer.isInMemory;
+    if (this.#inputEnded && this.#failure === undefined && isInMemory) {
+      const bytes = this.#buffer?.takeNow() ?? this.#onlyPiece ?? NOTHING;
       this.progress.bytes = bytes.length;
       this.#settle(undefined);
       return bytes;
     }
+    const buffer = this.#buffered();
     return new ReadableStream<Uint8Array>({
       start: (controller) => void (this.#stream = controller),
-      pull: (controller) => this.#pull(controller),
+      pull: (controller) => this.#pull(controller, buffer),
       cancel: () => this.#cancel(),
     }, { highWaterMark: 0 });
   }
 
+  /** The buffer, with what came before it was needed. */
+  #buffered(): ResponseBuffer {
+    if (this.#buffer !== undefined) return this.#buffer;
+    const owner = this.#owner;
+    this.#buffer = new ResponseBuffer({
+      memoryMax: owner.limits.responseBufferMax,
+      spillMax: owner.limits.spillMax,
+      files: owner.files,
+      onRoom: () => owner.onBodyRoom(),
+      onSpill: (bytes) => owner.onBodySpill(bytes),
+      onFailed: (cause) => this.#giveUp(spillError(cause)),
+    });
+    if (this.#onlyPiece !== undefined) this.#buffer.push(this.#onlyPiece);
+    this.#onlyPiece = undefined;
+    if (this.#buffer.isFull) owner.onBodyFull();
+    return this.#buffer;
+  }
+
   /** Gives the next bytes, or waits for them. */
-  async #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+  async #pull(
+    controller: ReadableStreamDefaultController<Uint8Array>,
+    buffer: ResponseBuffer,
+  ): Promise<void> {
     for (;;) {
       // Without a turn in between: what is pushed there would wake nobody.
-      const taken = this.#buffer.take();
+      const taken = buffer.take();
       const bytes = taken instanceof Promise ? await taken : taken;
       if (this.progress.ended) return;
       if (bytes !== undefined) {
@@ -135,7 +159,7 @@ export class ResponseBody {
         controller.enqueue(bytes);
         return;
       }
-      if (this.#inputEnded && this.#buffer.length === 0) {
+      if (this.#inputEnded && buffer.length === 0) {
         this.#settle(this.#failure);
         if (this.#failure === undefined) controller.close();
         else controller.error(this.#failure);
@@ -159,7 +183,7 @@ export class ResponseBody {
     this.#failure ??= error;
     this.#inputEnded = true;
     this.discard(error);
-    this.#options.onGivenUp(error);
+    this.#owner.onBodyGivenUp(error);
   }
 
   /** Nothing more will be taken. */
@@ -167,7 +191,8 @@ export class ResponseBody {
     if (this.progress.ended) return;
     this.progress.ended = true;
     this.progress.error = error;
-    this.#buffer.close();
+    this.#buffer?.close();
+    this.#onlyPiece = undefined;
     this.progress.onEnded?.();
   }
 

@@ -4,7 +4,7 @@
  * Whether requests may share a connection is asked once (`multiplex: auto`) and remembered; it is
  * asked again after the server was down, and CANT_MPX_CONN at any time means "no" from then on.
  * - Shared: the first connection with room is filled before another is made (few connections).
- * - Not shared: the newest connection is used first, so that surplus ones can go idle. A request
+ * - Not shared: the connection used last is used first, so that surplus ones can go idle. A request
  *   that could not be repeated gets a new connection: a kept one may just have been closed by the
  *   application, and there is no telling before the request is lost.
  *
@@ -134,8 +134,12 @@ export class Server implements ConnectionOwner {
     this.#failedUntilMs = 0;
   }
 
-  onRoom(): void {
+  onRoom(connection: UpstreamConnection): void {
+    const isSingle = this.#mode === "single";
+    // There the last in the set is the one used last; shared ones are filled in the order of age.
+    if (isSingle && this.#connections.delete(connection)) this.#connections.add(connection);
     this.#parts.owner.onRoom();
+    if (isSingle) this.#giveWay(connection);
   }
 
   onPaused(): void {
@@ -185,9 +189,22 @@ export class Server implements ConnectionOwner {
     }
     if (idle === undefined) return this.#connect(false);
     if (mayBeStale || idle.requestsBegun === 0) return idle;
-    // Make room for the new connection, and leave the application a worker to take it.
-    if (this.#connections.size >= this.#parts.options.connections.max) this.#retire(idle);
+    // Leave the application a worker to take the new connection.
+    this.#retire(idle);
     return this.#connect(false);
+  }
+
+  /**
+   * With fewer workers than connections, php-fpm takes a connection only when another is closed: one
+   * that is idle now would let a request on one that was never taken wait for its idle timeout.
+   */
+  #giveWay(idle: UpstreamConnection): void {
+    if (idle.streams > 0 || idle.state !== "open") return;
+    for (const other of this.#connections) {
+      if (other === idle || other.streams === 0 || other.hasAnswered) continue;
+      this.#retire(idle);
+      return;
+    }
   }
 
   #retire(connection: UpstreamConnection): void {

@@ -111,7 +111,8 @@ export class Upstream implements ServerOwner {
     this.#open++;
     try {
       if (this.#draining) throw this.#error("draining", "is being drained");
-      payload = await this.#prepare(request);
+      const isEmpty = request.body === undefined && request.data === undefined;
+      if (!isEmpty) payload = await this.#prepare(request);
       return await this.#sendUntilAnswered(request, payload);
     } catch (error) {
       this.#close(payload);
@@ -196,7 +197,6 @@ export class Upstream implements ServerOwner {
 
   async #prepare(request: UpstreamRequest): Promise<Payload> {
     const { body, data } = request;
-    if (body === undefined && data === undefined) return EMPTY_PAYLOAD;
     const stdin = body && await this.#prepareBody(body, request);
     try {
       return new Payload(stdin, data && await this.#prepareBody(data, request));
@@ -280,7 +280,9 @@ export class Upstream implements ServerOwner {
   #retries(error: UpstreamError, exchange: Exchange, payload: Payload): boolean {
     const { attempts } = exchange;
     const { method } = exchange.request;
-    if (attempts.server !== undefined) attempts.tried.add(attempts.server);
+    if (attempts.server !== undefined) {
+      attempts.tried = new Set([...attempts.tried, attempts.server]);
+    }
     if (error.code === "cannot_multiplex") attempts.server?.stopMultiplexing();
     const bodyIsThere = payload.isThere;
     const { options } = this;

@@ -95,6 +95,16 @@ test("A GET with Content-Length 0 has no body and passes", async () => {
   });
 });
 
+test("A POST whose chunks hold nothing has an empty body and passes", async () => {
+  const { application } = countingApplication();
+  await withGateway({ application }, async (gateway) => {
+    for (const method of ["POST", "PUT"]) {
+      const answer = await gateway.send({ method, body: "", chunked: true });
+      assert.equal(answer.body.toString(), "0 bytes");
+    }
+  });
+});
+
 test("DELETE, PATCH and OPTIONS may have a body", async () => {
   const { application } = countingApplication();
   await withGateway({ application }, async (gateway) => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Role } from "../../src/protocol/constants.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { MemoryNetwork } from "../../src/runtime/memory.ts";
-import { COMPLETE, gate, hello, serve, streamOf, turns } from "./setup.ts";
+import { COMPLETE, gate, hello, MIB, serve, streamOf, turns } from "./setup.ts";
 
 test("A short answer leaves as one STDOUT record with its length", async () => {
   const { runtime, server } = await serve(hello);
@@ -161,6 +161,28 @@ test("Several Set-Cookie stay several, and headers of the connection are left ou
   ]);
 });
 
+test("A body has a type: its own, or else that of texts", async () => {
+  const bodies: Record<string, BodyInit | null> = {
+    "/text": "text",
+    "/blob": new Blob(["png"], { type: "image/png" }),
+    "/form": new URLSearchParams("a=b"),
+    "/none": null,
+  };
+  const { connect } = await serve((request) => new Response(bodies[new URL(request.url).pathname]));
+  const client = await connect();
+  const types: Record<string, string | undefined> = {};
+  for (const uri of Object.keys(bodies)) {
+    const { head } = await client.begin({ uri }).answer();
+    types[uri] = head.find((field) => field.startsWith("content-type"))?.toLowerCase();
+  }
+  assert.deepEqual(types, {
+    "/text": "content-type: text/plain;charset=utf-8",
+    "/blob": "content-type: image/png",
+    "/form": "content-type: application/x-www-form-urlencoded;charset=utf-8",
+    "/none": undefined,
+  });
+});
+
 test("HEAD, 204, 205 and 304 have no body, and a body that was made is let go of", async () => {
   let cancelled = 0;
   const { connect } = await serve((request) => {
@@ -246,6 +268,19 @@ test("STDERR reaches the front before the request's end, and is refused after it
   assert.deepEqual(await request.ended(), COMPLETE);
   assert.equal(request.stderr, "from the handler\n");
   assert.equal(await late.promise, false);
+});
+
+test("STDERR that nobody waited for is complete before the request's end", async () => {
+  const { connect } = await serve((_, { stderr }) => {
+    void stderr.write("e".repeat(MIB));
+    return new Response("x");
+  });
+  const client = await connect();
+  const requests = [client.begin(), client.begin()];
+  for (const request of requests) {
+    assert.deepEqual(await request.ended(), COMPLETE);
+    assert.equal(request.stderr.length, MIB);
+  }
 });
 
 test("An authorizer answers without a body to read and sets variables in upper case", async () => {

@@ -60,6 +60,8 @@ test("Shutdown waits for work that handlers left behind, and reports when it fai
   });
   const client = await connect();
   await client.begin().ended();
+  await client.destroy();
+  await turns();
   let finished = false;
   const shutdown = server.shutdown().then(() => finished = true);
   await turns();

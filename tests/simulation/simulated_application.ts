@@ -249,6 +249,10 @@ export class ApplicationConnection {
     // php-fpm among others answers to the end all the same.
     if (this.#application.ignoresAbort || this.#application.random.chance(0.5)) return;
     this.#end(request, ProtocolStatus.REQUEST_COMPLETE);
+    // Go ends the request at once, and its handler goes on writing.
+    if (!this.#application.calm && this.#application.random.chance(0.5)) {
+      this.#stdout(request, new TextEncoder().encode("Key: late\n\nlate"));
+    }
   }
 
   #act(request: ApplicationRequest): void {

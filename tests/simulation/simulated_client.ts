@@ -3,7 +3,7 @@
  * any time, and checks that what it gets is its own: the key in the head, every byte of the body, and
  * an end that is either clean with as many bytes as the application said, or an error.
  */
-import { Role } from "../../src/protocol/constants.ts";
+import type { Role } from "../../src/protocol/constants.ts";
 import { encodeNameValues } from "../../src/protocol/name_value.ts";
 import { UpstreamError } from "../../src/upstream/errors.ts";
 import type { RequestBody } from "../../src/upstream/request_body.ts";
@@ -32,6 +32,8 @@ export class SimulatedClient {
   error: UpstreamError | undefined;
   /** Bytes of the answer that were read. */
   length = 0;
+  /** There was no answer at all. */
+  wasRefused = false;
   /** Listeners on the signal: none may be left. */
   listeners = 0;
   readonly #random: Random;
@@ -75,7 +77,10 @@ export class SimulatedClient {
       ...(data && { data }),
       signal: this.#countedSignal(),
     });
-    answered.then((response) => this.#answered(response), (error) => this.#ended("refused", error));
+    answered.then((response) => this.#answered(response), (error) => {
+      this.wasRefused = true;
+      this.#ended("refused", error);
+    });
   }
 
   get canFeed(): boolean {

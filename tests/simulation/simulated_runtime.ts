@@ -53,7 +53,9 @@ class SimulatedFiles extends MemoryFiles {
 
   #step(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.pending.push((fails) => fails ? reject(new Error("No space left on device")) : resolve());
+      this.pending.push((fails) =>
+        fails ? reject(new Error("No space left on device")) : resolve()
+      );
     });
   }
 }

@@ -1,0 +1,75 @@
+/**
+ * What to say of an exchange that ran out of time or was refused by the application.
+ */
+import { ProtocolStatus, type Role } from "../protocol/constants.ts";
+import { type ExchangePhase, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
+import type { UpstreamOptions } from "./options.ts";
+
+/** How far the exchange had come. */
+export interface ExchangeState {
+  readonly phase: ExchangePhase;
+  readonly role: Role;
+  /** Undefined while no server was picked. */
+  readonly server: string | undefined;
+  readonly options: UpstreamOptions;
+  /** Part of the application's answer has come. */
+  readonly answerHasBegun: boolean;
+  /** The body is not all sent, and it is the client that is slow. */
+  readonly waitsForClient: boolean;
+  /** The time for the whole request is over, not that of a phase. */
+  readonly isTotal: boolean;
+}
+
+export function exchangeError(
+  state: ExchangeState,
+  code: UpstreamErrorCode,
+  message: string,
+  options: { readonly fault?: "client"; readonly cause?: unknown } = {},
+): UpstreamError {
+  const { phase } = state;
+  const sent = phase !== "queue" && phase !== "connect";
+  return new UpstreamError(code, message, { phase, sent, ...options });
+}
+
+/** A time limit has passed. */
+export function timeoutError(state: ExchangeState): UpstreamError {
+  const { timeouts, queue, name } = state.options;
+  const server = state.server ?? `upstream "${name}"`;
+  const fail = (code: UpstreamErrorCode, message: string) => exchangeError(state, code, message);
+  if (state.isTotal) {
+    return fail("total_timeout", `Not done with ${server} within ${timeouts.totalMs} ms`);
+  }
+  if (state.phase === "queue") {
+    return fail("queue_timeout", `No room at ${server} within ${queue.timeoutMs} ms`);
+  }
+  if (state.answerHasBegun) {
+    return fail("idle_timeout", `Nothing more from ${server} for ${timeouts.idleMs} ms`);
+  }
+  if (!state.waitsForClient) {
+    return fail("first_byte_timeout", `No answer from ${server} within ${timeouts.firstByteMs} ms`);
+  }
+  const message =
+    `Nothing more of the request's body from the client for ${timeouts.firstByteMs} ms`;
+  return exchangeError(state, "request_body_timeout", message, { fault: "client" });
+}
+
+/** END_REQUEST with another status than REQUEST_COMPLETE (section 5.5). */
+export function statusError(state: ExchangeState, protocolStatus: number): UpstreamError {
+  const { server } = state;
+  const fail = (code: UpstreamErrorCode, message: string) => exchangeError(state, code, message);
+  // Only before its answer does an application say that it has not looked at the request.
+  if (state.answerHasBegun) return fail("bad_answer", `${server} gave up its answer halfway`);
+  switch (protocolStatus) {
+    case ProtocolStatus.CANT_MPX_CONN:
+      return fail("cannot_multiplex", `${server} does not take requests side by side`);
+    case ProtocolStatus.OVERLOADED:
+      return fail("overloaded", `${server} is overloaded`);
+    case ProtocolStatus.UNKNOWN_ROLE:
+      return fail("unknown_role", `${server} does not know the role ${state.role}`);
+    default:
+      return fail(
+        "bad_answer",
+        `${server} ended the request with unknown status ${protocolStatus}`,
+      );
+  }
+}

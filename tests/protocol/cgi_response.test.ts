@@ -1,0 +1,223 @@
+/**
+ * CgiResponseParser against exact heads, whole and in pieces. A head is fed in every fragmentation,
+ * so what is said here holds for any way in which STDOUT arrives.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { latin1 } from "../../src/protocol/byte_buffer.ts";
+import {
+  type CgiHead,
+  CgiResponseParser,
+  type CgiResponseStart,
+} from "../../src/protocol/cgi_response.ts";
+import { ProtocolError } from "../../src/protocol/errors.ts";
+import { cut, fragmentations, join, offsetsIn, poison } from "../support/fragments.ts";
+
+const LENGTH_MAX = 1_000;
+
+/** The head, and all bytes behind it. */
+function parse(
+  pieces: readonly Uint8Array[],
+  lengthMax = LENGTH_MAX,
+): CgiResponseStart | undefined {
+  const parser = new CgiResponseParser(lengthMax);
+  let start: CgiResponseStart | undefined;
+  const behind: Uint8Array[] = [];
+  for (const piece of pieces) {
+    if (start !== undefined) behind.push(piece);
+    else start = parser.push(piece);
+    if (start === undefined) poison(piece);
+  }
+  return start && { head: start.head, rest: join([start.rest, ...behind]) };
+}
+
+/** The head of a text, the same however it is cut. */
+function headOf(text: string, body = ""): CgiHead {
+  const bytes = latin1(text + body);
+  const whole = parse([bytes.slice()]);
+  assert.ok(whole, "the head is complete");
+  for (const { how, pieces } of fragmentations(bytes)) {
+    assert.deepEqual(parse(pieces), whole, how);
+  }
+  assert.deepEqual(whole.rest, latin1(body));
+  return whole.head;
+}
+
+/** The code of the error, the same however the text is cut. */
+function codeOf(text: string, lengthMax = LENGTH_MAX): string {
+  const bytes = latin1(text);
+  const codes = new Set<string>();
+  for (const { pieces } of fragmentations(bytes)) {
+    try {
+      parse(pieces, lengthMax);
+      codes.add("none");
+    } catch (error) {
+      assert.ok(error instanceof ProtocolError, String(error));
+      assert.equal(error.scope, "request");
+      assert.equal(error.fault, "application");
+      codes.add(error.code);
+    }
+  }
+  return [...codes].join();
+}
+
+function headOfHeader(line: string): string {
+  return `A: 1\n${line}\nB: 2\n\n`;
+}
+
+test("CgiResponseParser reads lines ended by LF, by CRLF and by both", () => {
+  const expected = {
+    status: 200,
+    headers: [["Content-Type", "text/plain"], ["X-One", "1"]],
+    contentLength: undefined,
+  };
+  assert.deepEqual(headOf("Content-Type: text/plain\nX-One: 1\n\n", "body"), expected);
+  assert.deepEqual(headOf("Content-Type: text/plain\r\nX-One: 1\r\n\r\n", "\r\n\n"), expected);
+  assert.deepEqual(headOf("Content-Type: text/plain\r\nX-One: 1\n\r\n", "\n"), expected);
+  assert.deepEqual(headOf("Content-Type: text/plain\nX-One: 1\r\n\n"), expected);
+});
+
+test("CgiResponseParser takes the number of Status and leaves the header out", () => {
+  for (const value of ["404", "404 Not Found", "404\tNot: Found", " 404  "]) {
+    assert.deepEqual(headOf(`status:${value}\nA: 1\n\n`), {
+      status: 404,
+      headers: [["A", "1"]],
+      contentLength: undefined,
+    });
+  }
+  assert.equal(headOf("Status: 204\n\n").status, 204, "a status alone is a head");
+});
+
+test("CgiResponseParser makes a Location without Status a 302, and keeps a given Status", () => {
+  const headers = [["Location", "/there"]];
+  assert.deepEqual(headOf("Location: /there\n\n"), {
+    status: 302,
+    headers,
+    contentLength: undefined,
+  });
+  assert.equal(headOf("Status: 201\nLocation: /there\n\n").status, 201);
+});
+
+test("CgiResponseParser takes interim answers out, with or without headers, and reads on", () => {
+  const head = headOf(
+    "Status: 103\nLink: </a>\n\nStatus: 100\r\n\r\nStatus: 200\nA: 1\n\n",
+    "body",
+  );
+  assert.deepEqual(head, { status: 200, headers: [["A", "1"]], contentLength: undefined });
+});
+
+test("CgiResponseParser counts the limit for each block of its own", () => {
+  const interim = `Status: 103\nLink: ${"x".repeat(60)}\n\n`;
+  assert.equal(parse([latin1(interim.repeat(50) + "A: 1\n\n")], 100)?.head.status, 200);
+  assert.equal(parse([latin1(interim.repeat(50)), latin1("A: 1\n\n")], 100)?.head.status, 200);
+});
+
+test("CgiResponseParser reads Content-Length and keeps the header", () => {
+  const head = headOf("Content-Length: 0012\nA: 1\n\n");
+  assert.equal(head.contentLength, 12);
+  assert.deepEqual(head.headers[0], ["Content-Length", "0012"]);
+});
+
+test("CgiResponseParser refuses a Content-Length that can be read in two ways", () => {
+  const values = ["", "-1", "+1", "1.5", "0x10", "1e3", "1 2", "1,1", "1234567890123456", "1\t2"];
+  for (const value of values) {
+    assert.equal(codeOf(`Content-Length: ${value}\n\n`), "bad_cgi_header", value);
+  }
+  assert.equal(codeOf("Content-Length: 5\ncontent-length: 5\n\n"), "bad_cgi_header");
+});
+
+test("CgiResponseParser refuses a Status that is repeated or no number of three digits", () => {
+  for (const value of ["", "99", "1000", "2xx", "099", "200OK", "OK", "-200"]) {
+    assert.equal(codeOf(`Status: ${value}\n\n`), "bad_cgi_header", value);
+  }
+  assert.equal(codeOf("Status: 200\nStatus: 200\n\n"), "bad_cgi_header");
+});
+
+test("CgiResponseParser refuses NUL, control bytes, a bare CR and a continued line", () => {
+  for (let byte = 0; byte <= 0xff; byte++) {
+    const isControl = (byte < 0x20 && byte !== 0x09 && byte !== 0x0a) || byte === 0x7f;
+    if (!isControl) continue;
+    const line = `X: a${String.fromCharCode(byte)}b`;
+    assert.equal(codeOf(headOfHeader(line)), "bad_cgi_header", `byte ${byte}`);
+  }
+  assert.equal(codeOf(headOfHeader(" folded")), "bad_cgi_header");
+  assert.equal(codeOf(headOfHeader("\tfolded: x")), "bad_cgi_header");
+});
+
+test("CgiResponseParser refuses a line without a name, without a colon, or with a bad name", () => {
+  const lines = [
+    "no colon",
+    ": value",
+    "two words: x",
+    "a : x",
+    "HTTP/1.1 200 OK",
+    'a"b: c',
+    "é: x",
+  ];
+  for (const line of lines) {
+    assert.equal(codeOf(headOfHeader(line)), "bad_cgi_header", line);
+  }
+});
+
+test("CgiResponseParser refuses a head without any line", () => {
+  assert.equal(codeOf("\n"), "bad_cgi_header");
+  assert.equal(codeOf("\r\nbody"), "bad_cgi_header");
+  assert.equal(codeOf("\n\nbody"), "bad_cgi_header");
+});
+
+test("CgiResponseParser keeps bytes above 127 and blanks within a value as they are", () => {
+  const value = Array.from({ length: 128 }, (_, index) => String.fromCharCode(128 + index)).join(
+    "",
+  );
+  const head = headOf(`X: \t ${value} a\t b \t\nEmpty:\n\n`);
+  assert.deepEqual(head.headers, [["X", `${value} a\t b`], ["Empty", ""]]);
+});
+
+test("CgiResponseParser keeps repeated headers in their order", () => {
+  const head = headOf("Set-Cookie: a=1\nX: 1\nSet-Cookie: b=2\n\n");
+  assert.deepEqual(head.headers, [["Set-Cookie", "a=1"], ["X", "1"], ["Set-Cookie", "b=2"]]);
+});
+
+test("CgiResponseParser takes a head of exactly the limit and refuses one byte more", () => {
+  const head = `X: ${"v".repeat(95)}\n\n`;
+  assert.equal(head.length, 100);
+  assert.ok(parse([latin1(`${head}body`)], 100));
+  assert.equal(codeOf(head, 99), "cgi_header_too_large");
+  assert.equal(codeOf("X: " + "v".repeat(200), 100), "cgi_header_too_large");
+});
+
+test("CgiResponseParser says whether anything has come", () => {
+  const parser = new CgiResponseParser(100);
+  assert.equal(parser.hasBegun, false);
+  parser.push(new Uint8Array(0));
+  assert.equal(parser.hasBegun, false);
+  parser.push(latin1("A"));
+  assert.equal(parser.hasBegun, true);
+});
+
+test("CgiResponseParser gives a head or a ProtocolError for any bytes, cut anywhere", () => {
+  const text = fc.array(
+    fc.oneof(
+      fc.constantFrom("Status: 200", "Content-Length: 3", "A: b", "\n", "\r\n", "\n\n", ":", "\r"),
+      fc.string({ maxLength: 8 }),
+    ),
+    { maxLength: 20 },
+  );
+  fc.assert(
+    fc.property(text, fc.uint8Array({ maxLength: 20 }), fc.nat(), (parts, noise, seed) => {
+      const bytes = join([new TextEncoder().encode(parts.join("")), noise]);
+      const offsets = fc.sample(offsetsIn(bytes), { numRuns: 1, seed })[0]!;
+      const outcome = (pieces: Uint8Array[]): unknown => {
+        try {
+          return parse(pieces, 200);
+        } catch (error) {
+          assert.ok(error instanceof ProtocolError, String(error));
+          return error.code;
+        }
+      };
+      assert.deepEqual(outcome(cut(bytes, offsets)), outcome([bytes.slice()]));
+    }),
+    { numRuns: 500 },
+  );
+});

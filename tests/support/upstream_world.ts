@@ -1,0 +1,177 @@
+/**
+ * An upstream between a test and scripted applications, all in memory and with a clock that the test
+ * moves. {@link UpstreamWorld.close} ends each test: it drains and counts what is left.
+ */
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers";
+import { Role } from "../../src/protocol/constants.ts";
+import { encodeNameValues } from "../../src/protocol/name_value.ts";
+import { type MemoryNetwork, MemoryRuntime } from "../../src/runtime/memory.ts";
+import { UpstreamError } from "../../src/upstream/errors.ts";
+import type { UpstreamObserver } from "../../src/upstream/observer.ts";
+import {
+  UPSTREAM_DEFAULTS,
+  type UpstreamOptions,
+  type UpstreamSettings,
+} from "../../src/upstream/options.ts";
+import type { RequestBody } from "../../src/upstream/request_body.ts";
+import type { UpstreamRequest, UpstreamResponse } from "../../src/upstream/request.ts";
+import { Upstream } from "../../src/upstream/upstream.ts";
+import { ADDRESS, type ApplicationOptions, ScriptedApplication } from "./scripted_application.ts";
+
+/** Turns of the event loop in which everything in memory has come to rest. */
+const TURNS = 12;
+
+/** Longest step of the clock: deadlines are looked at again after each. */
+const STEP_MS = 50;
+
+/** Any part of the options, the nested ones too. */
+export type WorldSettings =
+  & Omit<Partial<UpstreamSettings>, keyof Nested>
+  & { [Key in keyof Nested]?: Partial<UpstreamOptions[Key]> };
+type Nested = Pick<
+  UpstreamOptions,
+  "connections" | "queue" | "timeouts" | "retry" | "limits"
+>;
+
+export interface RequestParts extends Partial<Omit<UpstreamRequest, "params">> {
+  readonly params?: readonly (readonly [string, string])[];
+}
+
+export class UpstreamWorld {
+  readonly runtime: MemoryRuntime;
+  readonly upstream: Upstream;
+  /** What the observer was told, in order. */
+  readonly seen: string[] = [];
+  /** Bytes in temporary files, as the observer counts them. */
+  spilled = 0;
+
+  constructor(settings: WorldSettings = {}, network?: MemoryNetwork) {
+    this.runtime = new MemoryRuntime(network === undefined ? {} : { network });
+    const { connections, queue, timeouts, retry, limits } = UPSTREAM_DEFAULTS;
+    this.upstream = new Upstream({
+      name: "app",
+      servers: [ADDRESS],
+      ...settings,
+      connections: { ...connections, ...settings.connections },
+      queue: { ...queue, ...settings.queue },
+      timeouts: { ...timeouts, ...settings.timeouts },
+      retry: { ...retry, ...settings.retry },
+      limits: { ...limits, ...settings.limits },
+    }, { runtime: this.runtime, observer: this.#observer() });
+  }
+
+  async application(options: ApplicationOptions = {}): Promise<ScriptedApplication> {
+    const application = new ScriptedApplication(options);
+    await application.listen(this.runtime);
+    return application;
+  }
+
+  /** Sends a request; its failure is for whoever awaits it. */
+  send(parts: RequestParts = {}): Promise<UpstreamResponse> {
+    const { params = [], ...rest } = parts;
+    const answered = this.upstream.send({
+      id: "r1",
+      role: Role.RESPONDER,
+      method: "GET",
+      body: undefined,
+      params: (length) =>
+        encodeNameValues([...params, ["CONTENT_LENGTH", length === undefined ? "" : `${length}`]]),
+      ...rest,
+    });
+    answered.catch(() => {});
+    return answered;
+  }
+
+  /** Lets everything happen that waits for nothing but a turn of the event loop. */
+  async settle(): Promise<void> {
+    for (let turn = 0; turn < TURNS; turn++) {
+      // The manual clock's turn end is a timer, which an immediate alone could overtake.
+      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    }
+  }
+
+  /** Moves the clock in steps, so that what one deadline sets off can meet the next. */
+  async advance(durationMs: number): Promise<void> {
+    await this.settle();
+    for (let rest = durationMs; rest > 0; rest -= STEP_MS) {
+      this.runtime.clock.advance(Math.min(rest, STEP_MS));
+      await new Promise<void>((resolve) => void setImmediate(resolve));
+    }
+    await this.settle();
+  }
+
+  /** Connections to all servers. */
+  get connectionCount(): number {
+    return this.upstream.servers.reduce((sum, { connections }) => sum + connections.size, 0);
+  }
+
+  /** Drains, and finds nothing left. */
+  async close(): Promise<void> {
+    await this.upstream.drain(0);
+    assert.deepEqual(
+      {
+        requests: this.upstream.requestsOpen,
+        queue: this.upstream.queueLength,
+        connections: this.connectionCount,
+        timers: this.runtime.clock.timerCount,
+        files: this.runtime.files.temporaryCount,
+        spilled: this.spilled,
+      },
+      { requests: 0, queue: 0, connections: 0, timers: 0, files: 0, spilled: 0 },
+    );
+  }
+
+  #observer(): UpstreamObserver {
+    const { seen } = this;
+    return {
+      onRetry: (_, reason) => void seen.push(`retry ${reason}`),
+      onError: (_, code) => void seen.push(`error ${code}`),
+      onAborted: () => void seen.push("aborted"),
+      onPaused: () => void seen.push("paused"),
+      onQueueRejected: () => void seen.push("queue rejected"),
+      onSpill: (bytes) => void (this.spilled += bytes),
+      onStderrLine: (line, { requestId, stream }) => {
+        seen.push(`stderr ${requestId} ${stream}: ${line}`);
+      },
+    };
+  }
+}
+
+/** The text of an answer's body, however it comes. */
+export async function textOf({ body }: UpstreamResponse): Promise<string> {
+  if (body === null) return "";
+  return await new Response(body as Uint8Array<ArrayBuffer> | ReadableStream).text();
+}
+
+/** A body of one text. */
+export function bodyOf(text: string, length: number | undefined = text.length): RequestBody {
+  return { stream: new Blob([text]).stream(), length, memoryMax: 64 * 1024 };
+}
+
+/** A body that the test feeds. */
+export function fedBody(length?: number): {
+  body: RequestBody;
+  feed: ReadableStreamDefaultController<Uint8Array>;
+  cancelled: Promise<unknown>;
+} {
+  let feed!: ReadableStreamDefaultController<Uint8Array>;
+  let cancel!: (reason: unknown) => void;
+  const cancelled = new Promise<unknown>((resolve) => cancel = resolve);
+  const stream = new ReadableStream<Uint8Array>({
+    start: (controller) => void (feed = controller),
+    cancel: (reason) => cancel(reason),
+  });
+  return { body: { stream, length, memoryMax: 64 * 1024 }, feed, cancelled };
+}
+
+/** Waits for the failure and gives its code. */
+export async function codeOf(failing: Promise<unknown>): Promise<string> {
+  return (await errorOf(failing)).code;
+}
+
+export async function errorOf(failing: Promise<unknown>): Promise<UpstreamError> {
+  const error = await failing.then(() => undefined, (reason: unknown) => reason);
+  assert.ok(error instanceof UpstreamError, `expected an UpstreamError, got ${error}`);
+  return error;
+}
