@@ -10,6 +10,9 @@ import { type Round, runRound } from "./measure.ts";
 import { median, spread } from "./statistics.ts";
 
 const ROUND_SECONDS = 3;
+
+/** The round that is thrown away: long enough for just-in-time compilers to have finished. */
+const WARM_UP_SECONDS = 8;
 const ROUNDS_DEFAULT = 5;
 const START_CASE = "start";
 const CASE_NAMES = [...LOAD_CASES.map((one) => one.name), START_CASE];
@@ -62,8 +65,8 @@ async function runLoadCase(loadCase: LoadCase, rounds: number): Promise<readonly
     for (let round = 0; round <= rounds; round++) {
       for (const [index, { url, pid }] of contenders.entries()) {
         const { clients } = loadCase;
-        const measured = await runRound({ url, clients, seconds: ROUND_SECONDS, pid });
-        // Round 0 warms up caches and compilers.
+        const seconds = round === 0 ? WARM_UP_SECONDS : ROUND_SECONDS;
+        const measured = await runRound({ url, clients, seconds, pid });
         if (round > 0) results[index]!.rounds.push(measured);
       }
     }

@@ -43,7 +43,7 @@ export class ParameterTemplate {
     this.#constantLength = this.#scratch.length;
   }
 
-  /** The parameters of a request, encoded, in bytes of their own. */
+  /** The parameters of a request, encoded; the bytes are good until the next call. */
   encode(request: CgiRequest): Uint8Array<ArrayBuffer> {
     this.#scratch.truncate(this.#constantLength);
     this.#appendRequest(request);
@@ -52,7 +52,7 @@ export class ParameterTemplate {
     if (request.extra !== undefined) {
       for (const [name, value] of request.extra) this.#append(undefined, name, value);
     }
-    return this.#scratch.view().slice();
+    return this.#scratch.view();
   }
 
   /** The same parameters for people to read; bytes that are not UTF-8 become U+FFFD. */

@@ -7,6 +7,7 @@ import type { H, RouterRoute } from "hono/types";
 import { ParameterTemplate } from "../cgi/parameters.ts";
 import { isScriptName } from "../cgi/script_path.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { refuse } from "../static/refusal.ts";
 import { serveStatic, type StaticOptions } from "../static/static_files.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ownResponse } from "./answers.ts";
@@ -169,7 +170,10 @@ function staticHandler(
   };
   return async (c, next) => {
     const front = c.env;
-    const answer = await serveStatic(options, c.req.raw, front.target);
+    // Its name alone says that it is not for us: no need to look for the file.
+    const answer = options.never(front.target.path)
+      ? refuse("script_source")
+      : await serveStatic(options, c.req.raw, front.target);
     if (answer instanceof Response) return answer;
     if (!PASSED_ON.has(answer.code)) {
       return ownResponse(front, c.req.raw.headers.get("accept"), answer);

@@ -8,7 +8,7 @@
  */
 import type { Files, TemporaryFile } from "../runtime/runtime.ts";
 import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
-import { UpstreamError } from "./errors.ts";
+import { errorText, UpstreamError } from "./errors.ts";
 import {
   type BodyReader,
   type RequestBody,
@@ -58,11 +58,7 @@ export class BodyGathering implements DeadlineHolder {
     } catch (cause) {
       this.#file?.close();
       this.#reader.cancel(cause).catch(() => {});
-      throw this.#stopped ?? new UpstreamError(
-        "request_body_failed",
-        "Cannot read the request's body",
-        { phase: "queue", fault: "client", cause },
-      );
+      throw this.#stopped ?? bodyError(cause);
     } finally {
       deadlines.remove(this);
     }
@@ -102,10 +98,29 @@ export class BodyGathering implements DeadlineHolder {
       this.#memoryLength += piece.length;
       return;
     }
-    this.#file ??= await this.#parts.files.temporary();
-    await this.#file.append(piece);
+    try {
+      this.#file ??= await this.#parts.files.temporary();
+      await this.#file.append(piece);
+    } catch (cause) {
+      const message = `Cannot keep the request's body in a temporary file: ${errorText(cause)}`;
+      throw new UpstreamError("request_body_failed", message, {
+        phase: "queue",
+        fault: "local",
+        cause,
+      });
+    }
     this.#fileLength += piece.length;
   }
+}
+
+/** Who failed is us, where keeping the body did not work; else who sends it. */
+function bodyError(cause: unknown): UpstreamError {
+  if (cause instanceof UpstreamError) return cause;
+  return new UpstreamError("request_body_failed", "Cannot read the request's body", {
+    phase: "queue",
+    fault: "client",
+    cause,
+  });
 }
 
 /** The first bytes in memory, the others in a file; can be sent any number of times. */

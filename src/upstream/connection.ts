@@ -150,7 +150,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     const id = this.#protocol.begin({
       role: start.role,
       keepConnection: reuse,
-      params: start.params,
+      params: start.params(),
     });
     this.#handlers.set(id, handler);
     this.#requestsBegun++;

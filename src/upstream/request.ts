@@ -12,8 +12,8 @@ export interface UpstreamRequest {
   readonly role: Role;
   readonly method: string;
   /**
-   * Encoded name-value pairs. Asked for once the body's length is known; `undefined` where there
-   * is no body.
+   * Encoded name-value pairs; the bytes must stay as they are until the next call. Asked for at each
+   * attempt, once the body's length is known; `undefined` where there is no body.
    */
   readonly params: (contentLength: number | undefined) => Uint8Array;
   readonly body: RequestBody | undefined;

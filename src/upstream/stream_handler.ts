@@ -24,7 +24,8 @@ export interface StreamHandler {
 /** What a request on the connection begins with. */
 export interface StreamStart {
   readonly role: Role;
-  readonly params: Uint8Array;
+  /** Encoded name-value pairs, asked for when the request begins and good until the next call. */
+  readonly params: () => Uint8Array;
   readonly stdin: BodyReader | undefined;
   /** The second stream of a filter. */
   readonly data: BodyReader | undefined;

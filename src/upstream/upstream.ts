@@ -234,7 +234,7 @@ export class Upstream implements ServerOwner {
       request,
       start: {
         role: request.role,
-        params: request.params(payload.body?.length),
+        params: () => request.params(payload.body?.length),
         stdin: payload.body?.reader(),
         data: payload.data?.reader(),
       },

@@ -7,7 +7,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { latin1 } from "../../src/protocol/byte_buffer.ts";
 import {
+  CGI_HEADS_MAX,
   type CgiHead,
+  CgiHeadCache,
   CgiResponseParser,
   type CgiResponseStart,
 } from "../../src/protocol/cgi_response.ts";
@@ -194,6 +196,39 @@ test("CgiResponseParser says whether anything has come", () => {
   assert.equal(parser.hasBegun, false);
   parser.push(latin1("A"));
   assert.equal(parser.hasBegun, true);
+});
+
+/** A head as a cache gives it. */
+function cached(cache: CgiHeadCache, text: string): CgiHead | undefined {
+  return new CgiResponseParser(LENGTH_MAX, cache).push(latin1(text))?.head;
+}
+
+test("CgiHeadCache gives the same head for the same text, as it would be read without it", () => {
+  const cache = new CgiHeadCache();
+  const text = "Status: 404\r\nSet-Cookie: a=1\r\nContent-Length: 3\r\n\r\n";
+  const first = cached(cache, text);
+  assert.deepEqual(first, headOf(text));
+  assert.equal(cached(cache, text + "body"), first);
+  assert.notEqual(cached(cache, text.replace("a=1", "a=2")), first);
+  assert.equal(cache.size, 2);
+});
+
+test("CgiHeadCache does not remember bytes above 127, long heads and bad ones", () => {
+  const cache = new CgiHeadCache();
+  for (const value of ["\u00e9", "\u00c3\u00a9", "\u00ef\u00bf\u00bd", "x".repeat(600)]) {
+    assert.deepEqual(cached(cache, `X: ${value}\n\n`)?.headers, [["X", value]]);
+  }
+  assert.throws(() => cached(cache, "bad\n\n"), ProtocolError);
+  assert.throws(() => cached(cache, "bad\n\n"), ProtocolError);
+  assert.equal(cache.size, 0);
+});
+
+test("CgiHeadCache holds a bounded number of heads", () => {
+  const cache = new CgiHeadCache();
+  for (let count = 0; count < 3 * CGI_HEADS_MAX; count++) {
+    assert.deepEqual(cached(cache, `X: ${count}\n\n`)?.headers, [["X", `${count}`]]);
+    assert.ok(cache.size <= CGI_HEADS_MAX);
+  }
 });
 
 test("CgiResponseParser gives a head or a ProtocolError for any bytes, cut anywhere", () => {

@@ -126,6 +126,8 @@ export class ApplicationConnection {
   readonly #application: SimulatedApplication;
   readonly #decoder = new RecordDecoder();
   readonly #requests = new Map<number, ApplicationRequest>();
+  /** Aborted and ended requests whose handlers go on writing, as in Go. */
+  readonly #late: ApplicationRequest[] = [];
 
   constructor(application: SimulatedApplication, socket: SimulatedSocket) {
     this.#application = application;
@@ -148,6 +150,8 @@ export class ApplicationConnection {
   /** Does the next thing for one of its requests. */
   act(): void {
     const { random } = this.#application;
+    const late = random.chance(0.3) ? this.#late.shift() : undefined;
+    if (late !== undefined) this.#stdout(late, new TextEncoder().encode("Key: late\n\nlate"));
     const ready = [...this.#requests.values()].filter((request) => request.started);
     if (ready.length > 0 && !this.socket.ended) this.#act(random.pick(ready));
   }
@@ -249,10 +253,7 @@ export class ApplicationConnection {
     // php-fpm among others answers to the end all the same.
     if (this.#application.ignoresAbort || this.#application.random.chance(0.5)) return;
     this.#end(request, ProtocolStatus.REQUEST_COMPLETE);
-    // Go ends the request at once, and its handler goes on writing.
-    if (!this.#application.calm && this.#application.random.chance(0.5)) {
-      this.#stdout(request, new TextEncoder().encode("Key: late\n\nlate"));
-    }
+    if (this.#application.random.chance(0.7)) this.#late.push(request);
   }
 
   #act(request: ApplicationRequest): void {

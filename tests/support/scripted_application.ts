@@ -82,8 +82,8 @@ export class ScriptedConnection {
   isClosed = false;
   /** It carried GET_VALUES. */
   wasAsked = false;
-  /** Bytes that came. */
-  received = 0;
+  /** Ids of requests in the order in which their STDIN ended. */
+  readonly stdinEnds: number[] = [];
   readonly #application: ScriptedApplication;
   readonly #server: ServerConnection;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
@@ -154,7 +154,6 @@ export class ScriptedConnection {
         if (!this.#reading) await new Promise<void>((resolve) => this.#resume = resolve);
         const { done, value } = await reader.read();
         if (done) break;
-        this.received += value.length;
         if (value[1] === RecordType.GET_VALUES) this.#answerValues(value);
         else this.send((server) => server.receive(value).forEach((event) => this.#take(event)));
       }
@@ -188,6 +187,7 @@ export class ScriptedConnection {
       this.#requests.set(requestId, request);
       this.#application.begin(request);
     } else {
+      if (event.kind === "stdin_end") this.stdinEnds.push(event.requestId);
       this.#requests.get(event.requestId)?.take(event);
     }
   }

@@ -1,0 +1,255 @@
+/** ResponseBuffer: order and bounds across memory, file and memory again, with a file that takes its time. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { MemoryFiles } from "../../src/runtime/memory.ts";
+import type { TemporaryFile } from "../../src/runtime/runtime.ts";
+import { ResponseBuffer } from "../../src/upstream/response_buffer.ts";
+import { join } from "../support/fragments.ts";
+
+/** Files whose steps wait until a test lets them go on. */
+class SlowFiles extends MemoryFiles {
+  readonly waiting: ((fails: boolean) => void)[] = [];
+
+  override async temporary(): Promise<TemporaryFile> {
+    await this.#step();
+    const file = await super.temporary();
+    const { append, read } = { append: file.append.bind(file), read: file.read.bind(file) };
+    file.append = async (bytes) => {
+      await this.#step();
+      await append(bytes);
+    };
+    file.read = async (offset, length) => {
+      await this.#step();
+      return await read(offset, length);
+    };
+    return file;
+  }
+
+  /** One step, or none when nothing waits. */
+  async go(fails = false): Promise<void> {
+    this.waiting.shift()?.(fails);
+    await rest();
+  }
+
+  #step(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push((fails) => fails ? reject(new Error("disk full")) : resolve());
+    });
+  }
+}
+
+/** Until all promises that can have settled. */
+async function rest(): Promise<void> {
+  for (let count = 0; count < 20; count++) await Promise.resolve();
+}
+
+interface Seen {
+  rooms: number;
+  spilled: number;
+  failures: unknown[];
+}
+
+function bufferOf(memoryMax: number, spillMax: number, files = new MemoryFiles()) {
+  const seen: Seen = { rooms: 0, spilled: 0, failures: [] };
+  const buffer = new ResponseBuffer({
+    memoryMax,
+    spillMax,
+    files,
+    onRoom: () => void seen.rooms++,
+    onSpill: (bytes) => void (seen.spilled += bytes),
+    onFailed: (cause) => void seen.failures.push(cause),
+  });
+  return { buffer, seen, files };
+}
+
+function bytes(length: number, start = 0): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length }, (_, index) => (start + index) & 0xff);
+}
+
+test("ResponseBuffer gives back what fits in memory at once, and nothing when empty", () => {
+  const { buffer, seen } = bufferOf(10, 100);
+  assert.equal(buffer.take(), undefined);
+  buffer.push(bytes(4));
+  buffer.push(bytes(6, 4));
+  assert.deepEqual([buffer.length, buffer.isInMemory, buffer.isFull], [10, true, false]);
+  assert.deepEqual(buffer.take(), bytes(10));
+  assert.equal(buffer.take(), undefined);
+  assert.equal(seen.spilled, 0);
+});
+
+test("ResponseBuffer without a file is full over its memory, and has room at half of it", () => {
+  const { buffer, seen } = bufferOf(100_000, 0);
+  for (let count = 0; count < 3; count++) buffer.push(bytes(50_000));
+  assert.deepEqual([buffer.isFull, buffer.length], [true, 150_000]);
+  assert.equal((buffer.take() as Uint8Array).length, 100_000);
+  assert.deepEqual([buffer.isFull, seen.rooms], [false, 1]);
+});
+
+test("ResponseBuffer stays full until it says that there is room", () => {
+  const { buffer, seen } = bufferOf(200_000, 0);
+  for (let count = 0; count < 3; count++) buffer.push(bytes(90_000));
+  assert.equal(buffer.isFull, true);
+  buffer.take();
+  assert.equal(buffer.isFull, true, "180,000 bytes are more than half");
+  buffer.push(bytes(1_000));
+  assert.equal(buffer.isFull, true, "a piece that fits is no room");
+  while (buffer.length > 0) buffer.take();
+  assert.deepEqual([buffer.isFull, seen.rooms], [false, 1]);
+});
+
+test("ResponseBuffer goes on to a file, and back to memory once that is read", async () => {
+  const { buffer, seen, files } = bufferOf(10, 100);
+  buffer.push(bytes(10));
+  buffer.push(bytes(5, 10));
+  await rest();
+  assert.deepEqual([seen.spilled, files.temporaryCount, buffer.isInMemory], [5, 1, false]);
+  assert.deepEqual(buffer.take(), bytes(10));
+  buffer.push(bytes(5, 15));
+  assert.equal(seen.spilled, 10, "behind bytes in a file comes the file");
+  await rest();
+  assert.deepEqual(await buffer.take(), bytes(10, 10));
+  assert.deepEqual([seen.spilled, files.temporaryCount], [0, 0]);
+  buffer.push(bytes(3));
+  assert.equal(buffer.isInMemory, true);
+  buffer.close();
+});
+
+test("ResponseBuffer is full over spillMax, and has room once a good piece fits again", async () => {
+  const { buffer, seen } = bufferOf(100, 400_000);
+  buffer.push(bytes(100));
+  for (let count = 0; count < 5; count++) {
+    buffer.push(bytes(100_000));
+    await rest();
+  }
+  assert.deepEqual([buffer.isFull, seen.spilled, seen.rooms], [true, 500_000, 3]);
+  buffer.take();
+  assert.equal(buffer.isFull, true, "memory is not what it is full of");
+  await buffer.take();
+  assert.deepEqual([buffer.isFull, seen.spilled], [false, 500_000 - 128 * 1024]);
+  buffer.close();
+  assert.equal(seen.spilled, 0);
+});
+
+test("ResponseBuffer is full while the file is slower than the application, and only then", async () => {
+  const files = new SlowFiles();
+  const { buffer, seen } = bufferOf(100, 10_000, files);
+  buffer.push(bytes(100));
+  buffer.push(bytes(60));
+  assert.equal(buffer.isFull, false);
+  buffer.push(bytes(60));
+  assert.equal(buffer.isFull, true, "120 bytes wait to be written");
+  await files.go();
+  await files.go();
+  assert.deepEqual([buffer.isFull, seen.rooms], [false, 1], "memory is still full of other bytes");
+  buffer.close();
+});
+
+test("ResponseBuffer gives its reader what the file has while more is being written", async () => {
+  const files = new SlowFiles();
+  const { buffer } = bufferOf(1, 10_000, files);
+  buffer.push(bytes(1));
+  buffer.take();
+  buffer.push(bytes(10));
+  const taken = buffer.take() as Promise<Uint8Array>;
+  let given: Uint8Array | undefined;
+  taken.then((piece) => given = piece);
+  await files.go(); // the file is there
+  await files.go(); // its first bytes are written
+  buffer.push(bytes(10, 10));
+  await rest();
+  assert.equal(given, undefined);
+  while (given === undefined) await files.go();
+  assert.deepEqual(given, bytes(10));
+  buffer.close();
+  while (files.waiting.length > 0) await files.go();
+  assert.equal(files.temporaryCount, 0);
+});
+
+test("ResponseBuffer closed at any step leaves no file and no spilled byte behind", async () => {
+  for (let stepsBefore = 0; stepsBefore < 6; stepsBefore++) {
+    const files = new SlowFiles();
+    const { buffer, seen } = bufferOf(10, 10_000, files);
+    buffer.push(bytes(10));
+    buffer.push(bytes(20));
+    buffer.take();
+    const taken = buffer.take();
+    for (let count = 0; count < stepsBefore; count++) await files.go();
+    buffer.push(bytes(5));
+    buffer.close();
+    buffer.close();
+    buffer.push(bytes(5));
+    while (files.waiting.length > 0) await files.go();
+    await taken;
+    assert.deepEqual(
+      [files.temporaryCount, seen.spilled, seen.failures],
+      [0, 0, []],
+      `${stepsBefore}`,
+    );
+  }
+});
+
+test("ResponseBuffer tells when its file cannot be made, written or read", async () => {
+  for (let stepsBefore = 0; stepsBefore < 3; stepsBefore++) {
+    const files = new SlowFiles();
+    const { buffer, seen } = bufferOf(0, 10_000, files);
+    buffer.push(bytes(20));
+    const taken = buffer.take() as Promise<Uint8Array>;
+    for (let count = 0; count < stepsBefore; count++) await files.go();
+    await files.go(true);
+    assert.equal(seen.failures.length, 1, `${stepsBefore}`);
+    buffer.close();
+    while (files.waiting.length > 0) await files.go();
+    assert.equal((await taken).length, 0);
+    assert.deepEqual([files.temporaryCount, seen.spilled], [0, 0]);
+  }
+});
+
+test("ResponseBuffer gives every byte once and in order, whatever is pushed, taken and written when", async () => {
+  const move = fc.oneof(
+    fc.record({ push: fc.integer({ min: 1, max: 60 }) }),
+    fc.constant("take" as const),
+    fc.constant("file" as const),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(move, { maxLength: 60 }), fc.boolean(), async (moves, spills) => {
+      const files = new SlowFiles();
+      const [memoryMax, spillMax] = [50, spills ? 150 : 0];
+      const { buffer, seen } = bufferOf(memoryMax, spillMax, files);
+      const given: Uint8Array[] = [];
+      let taking: Promise<unknown> | undefined;
+      let pushed = 0;
+      const take = (): void => {
+        if (taking !== undefined) return;
+        const taken = buffer.take();
+        if (taken instanceof Promise) {
+          taking = taken.then((piece) => {
+            given.push(piece);
+            taking = undefined;
+          });
+        } else if (taken !== undefined) given.push(taken);
+      };
+      for (const next of moves) {
+        if (next === "take") take();
+        else if (next === "file") await files.go();
+        else if (!buffer.isFull) {
+          buffer.push(bytes(next.push, pushed));
+          pushed += next.push;
+        }
+        assert.ok(
+          buffer.length <= memoryMax + spillMax + 2 * 60,
+          `${buffer.length} bytes are held`,
+        );
+      }
+      while (buffer.length > 0) {
+        take();
+        await files.go();
+      }
+      await taking;
+      assert.deepEqual(join(given), bytes(pushed));
+      while (files.waiting.length > 0) await files.go();
+      assert.deepEqual([seen.spilled, files.temporaryCount], [0, 0]);
+    }),
+    { numRuns: 300 },
+  );
+});

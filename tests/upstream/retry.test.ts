@@ -1,0 +1,177 @@
+/** What may be sent again, how often, when, and what may not. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseAddress } from "../../src/runtime/address.ts";
+import { mayRetry, noAttempts, shouldWait } from "../../src/upstream/attempts.ts";
+import { UpstreamError, type UpstreamErrorCode } from "../../src/upstream/errors.ts";
+import { fillUpstreamOptions } from "../../src/upstream/options.ts";
+import { ADDRESS } from "../support/scripted_application.ts";
+import { bodyOf, codeOf, fedBody, textOf, UpstreamWorld } from "../support/upstream_world.ts";
+
+const ON = { multiplex: "on" } as const;
+
+function errorWith(code: UpstreamErrorCode, sent: boolean): UpstreamError {
+  return new UpstreamError(code, code, { phase: "first_byte", sent });
+}
+
+function retried(
+  code: UpstreamErrorCode,
+  { sent = true, method = "GET", count = 1, bodyIsThere = true, servers = 1, attemptsMax = 2 } = {},
+): boolean {
+  const options = fillUpstreamOptions({
+    servers: Array.from({ length: servers }, (_, index) => `127.0.0.1:${9000 + index}`),
+    retry: { attemptsMax, methods: ["GET"], delayMs: 1 },
+  });
+  // The server of the attempt that failed.
+  const tried = new Set([new UpstreamWorld().upstream.servers[0]!]);
+  const attempts = { ...noAttempts(Infinity), count, tried };
+  return mayRetry({ error: errorWith(code, sent), attempts, method, bodyIsThere, options });
+}
+
+test("A request that was not sent may be repeated whatever its method; one that was, if it is listed", () => {
+  assert.equal(retried("connect_failed", { sent: false, method: "POST" }), true);
+  assert.equal(retried("connection_lost", { sent: true, method: "GET" }), true);
+  assert.equal(retried("connection_lost", { sent: true, method: "POST" }), false);
+});
+
+test("A request that the application refused unseen may be repeated whatever its method", () => {
+  assert.equal(retried("overloaded", { method: "POST" }), true);
+  assert.equal(retried("cannot_multiplex", { method: "POST" }), true);
+});
+
+test("A request without its body, or with its attempts used up, is not repeated", () => {
+  assert.equal(retried("connect_failed", { sent: false, bodyIsThere: false }), false);
+  assert.equal(retried("connect_failed", { sent: false, count: 2 }), true);
+  assert.equal(retried("connect_failed", { sent: false, count: 3 }), false);
+  assert.equal(retried("connect_failed", { sent: false, count: 1, attemptsMax: 0 }), false);
+});
+
+test("Bytes that are not FastCGI are worth another server, never the same one", () => {
+  assert.equal(retried("bad_record"), false);
+  assert.equal(retried("bad_record", { servers: 2 }), true);
+});
+
+test("Timeouts, bad answers, bad bodies and clients that left are never repeated", () => {
+  const codes = [
+    "queue_full",
+    "queue_timeout",
+    "request_body_timeout",
+    "request_body_failed",
+    "first_byte_timeout",
+    "idle_timeout",
+    "total_timeout",
+    "bad_answer",
+    "answer_too_large",
+    "unknown_role",
+    "client_gone",
+    "draining",
+  ] as const;
+  for (const code of codes) assert.equal(retried(code, { sent: false, servers: 3 }), false, code);
+});
+
+test("The next attempt waits where the last one failed, not for a stale connection or CANT_MPX", () => {
+  const attempts = noAttempts(Infinity);
+  assert.equal(
+    shouldWait(errorWith("connect_failed", false), attempts, 1),
+    false,
+    "none was tried",
+  );
+  const [server] = new UpstreamWorld().upstream.servers;
+  const tried = { ...attempts, tried: new Set([server!]) };
+  assert.equal(shouldWait(errorWith("connect_failed", false), tried, 1), true);
+  assert.equal(shouldWait(errorWith("connect_failed", false), tried, 2), false);
+  assert.equal(shouldWait(errorWith("cannot_multiplex", true), tried, 1), false);
+  const stale = { ...tried, wantsFreshConnection: true };
+  assert.equal(shouldWait(errorWith("connection_lost", true), stale, 1), false);
+});
+
+test("Upstream makes retry.attempts more attempts with retry.delay between, then gives up", async () => {
+  const world = new UpstreamWorld({ ...ON, retry: { attemptsMax: 2, delayMs: 400 } });
+  const answer = world.send({ method: "POST" });
+  for (let count = 1; count <= 3; count++) {
+    await world.settle();
+    assert.equal(world.runtime.network.connectCount(parseAddress(ADDRESS)), count);
+    if (count < 3) await world.advance(350);
+    assert.equal(world.runtime.network.connectCount(parseAddress(ADDRESS)), count, "too early");
+    if (count < 3) await world.advance(50);
+  }
+  assert.equal(await codeOf(answer), "connect_failed");
+  assert.deepEqual(world.seen, [
+    "retry connect_failed",
+    "retry connect_failed",
+    "error connect_failed",
+  ]);
+  await world.close();
+});
+
+test("A gathered body is sent again in full", async () => {
+  const world = new UpstreamWorld({ multiplex: "off", retry: { delayMs: 10 } });
+  const application = await world.application({ multiplex: false });
+  const text = "0123456789".repeat(1_000);
+  const answer = world.send({ method: "PUT", body: { ...bodyOf(text), memoryMax: 100 } });
+  const first = await application.next();
+  assert.equal(await first.stdin, text);
+  first.connection.close();
+  await world.advance(50);
+  const second = await application.next();
+  assert.equal(await second.stdin, text);
+  second.answer("done");
+  assert.equal(await textOf(await answer), "done");
+  await world.close();
+});
+
+test("A streamed body of which a piece was read is gone, and its request is not repeated", async () => {
+  const world = new UpstreamWorld(ON);
+  const application = await world.application();
+  const first = world.send();
+  (await application.next()).answer();
+  await first;
+  const { body, feed } = fedBody(100);
+  const answer = world.send({ method: "PUT", body });
+  feed.enqueue(new Uint8Array(10));
+  const request = await application.next();
+  await world.settle();
+  request.connection.close();
+  assert.equal(await codeOf(answer), "connection_lost");
+  assert.deepEqual(world.seen, ["error connection_lost"]);
+  await world.close();
+});
+
+test("A streamed body that nobody has read yet is there for another attempt", async () => {
+  const world = new UpstreamWorld({ ...ON, retry: { delayMs: 100 } });
+  const answer = world.send({ method: "POST", body: bodyOf("still here") });
+  await world.settle();
+  assert.deepEqual(world.seen, ["retry connect_failed"]);
+  const application = await world.application();
+  await world.advance(100);
+  const request = await application.next();
+  assert.equal(await request.stdin, "still here");
+  request.answer();
+  await answer;
+  await world.close();
+});
+
+test("Nothing is repeated once the head of an answer was given", async () => {
+  const world = new UpstreamWorld(ON);
+  const application = await world.application();
+  const answer = world.send();
+  const request = await application.next();
+  request.stdout("A: 1\n\nhalf");
+  const text = textOf(await answer);
+  request.connection.close();
+  assert.equal(await codeOf(text), "connection_lost");
+  await world.advance(1_000);
+  assert.equal(application.begun, 0);
+  await world.close();
+});
+
+test("A client that leaves between two attempts is heard at once", async () => {
+  const world = new UpstreamWorld({ ...ON, retry: { delayMs: 60_000 } });
+  const leaving = new AbortController();
+  const answer = world.send({ signal: leaving.signal });
+  await world.settle();
+  assert.deepEqual(world.seen, ["retry connect_failed"]);
+  leaving.abort();
+  assert.equal(await codeOf(answer), "client_gone");
+  await world.close();
+});
