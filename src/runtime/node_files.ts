@@ -47,7 +47,7 @@ function stat(path: string): FileInfo | undefined {
 
 function realPath(path: string): string | undefined {
   try {
-    return realpathSync(path);
+    return realpathSync.native(path);
   } catch {
     return undefined;
   }

@@ -45,17 +45,19 @@ const MISSING = { kind: "missing" } as const;
 export function resolveBelowRoot(files: FileLookup, root: string, path: string): Found {
   if (!path.startsWith("/") || path.includes("\0")) return MISSING;
   if (isHidden(path)) return { kind: "forbidden", code: "hidden_file" };
-  const realRoot = files.realPath(root);
-  if (realRoot === undefined) return MISSING;
-  const windows = !realRoot.startsWith("/");
-  if (windows && isWindowsAlias(path)) return MISSING;
-
   const wantsDirectory = path.endsWith("/");
   const joined = withoutTrailingSlash(root) + withoutTrailingSlash(path) || "/";
   const realPath = files.realPath(joined);
   if (realPath === undefined) return MISSING;
-  if (!isWithin(realRoot, realPath, windows ? "\\" : "/")) {
-    return { kind: "forbidden", code: "outside_root" };
+  const windows = !realPath.startsWith("/");
+  if (windows && isWindowsAlias(path)) return MISSING;
+  // Without a link anywhere on the way, the root's own path has none: no need to look at it.
+  if (realPath !== joined) {
+    const realRoot = files.realPath(root);
+    if (realRoot === undefined) return MISSING;
+    if (!isWithin(realRoot, realPath, windows ? "\\" : "/")) {
+      return { kind: "forbidden", code: "outside_root" };
+    }
   }
   const info = files.stat(realPath);
   if (info === undefined || info.kind === "other") return MISSING;
