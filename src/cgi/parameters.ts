@@ -17,6 +17,17 @@ import type { CgiRequest } from "./request.ts";
 
 const SCRATCH_CAPACITY = 4096;
 
+/** What is known of the server itself: clients name the same host again and again. */
+type ServerFields = Pick<
+  CgiRequest,
+  "protocol" | "scheme" | "serverName" | "serverPort" | "serverAddress"
+>;
+
+/** The parameters made of these fields, as encoded last. */
+interface ServerBlock extends ServerFields {
+  readonly bytes: Uint8Array;
+}
+
 /** What is the same for all requests of a route. */
 export interface ParameterConstants {
   /** Such as `afcgi/1.0.0`. */
@@ -35,6 +46,7 @@ export class ParameterTemplate {
   /** The constants, encoded, and behind them the request being encoded. */
   readonly #scratch = new ByteBuffer(SCRATCH_CAPACITY);
   readonly #constantLength: number;
+  #server: ServerBlock | undefined;
 
   constructor(constants: ParameterConstants) {
     this.#constants = constantParameters(constants);
@@ -47,7 +59,8 @@ export class ParameterTemplate {
   encode(request: CgiRequest): Uint8Array<ArrayBuffer> {
     this.#scratch.truncate(this.#constantLength);
     this.#appendRequest(request);
-    this.#appendConnection(request);
+    this.#appendServer(request);
+    this.#appendClient(request);
     this.#appendHeaders(request);
     if (request.extra !== undefined) {
       for (const [name, value] of request.extra) this.#append(undefined, name, value);
@@ -83,14 +96,28 @@ export class ParameterTemplate {
     }
   }
 
-  #appendConnection(request: CgiRequest): void {
+  #appendServer(request: CgiRequest): void {
+    const known = this.#server;
+    if (known !== undefined && isSameServer(known, request)) {
+      this.#scratch.append(known.bytes);
+      return;
+    }
+    const { extra, protocol, scheme, serverName, serverPort, serverAddress } = request;
+    const start = this.#scratch.length;
+    this.#append(extra, "SERVER_PROTOCOL", protocol);
+    this.#append(extra, "REQUEST_SCHEME", scheme);
+    if (scheme === "https") this.#append(extra, "HTTPS", "on");
+    this.#append(extra, "SERVER_NAME", serverName);
+    this.#append(extra, "SERVER_PORT", String(serverPort));
+    if (serverAddress !== "") this.#append(extra, "SERVER_ADDR", serverAddress);
+    const bytes = this.#scratch.view().slice(start);
+    if (extra === undefined) {
+      this.#server = { protocol, scheme, serverName, serverPort, serverAddress, bytes };
+    }
+  }
+
+  #appendClient(request: CgiRequest): void {
     const { extra } = request;
-    this.#append(extra, "SERVER_PROTOCOL", request.protocol);
-    this.#append(extra, "REQUEST_SCHEME", request.scheme);
-    if (request.scheme === "https") this.#append(extra, "HTTPS", "on");
-    this.#append(extra, "SERVER_NAME", request.serverName);
-    this.#append(extra, "SERVER_PORT", String(request.serverPort));
-    if (request.serverAddress !== "") this.#append(extra, "SERVER_ADDR", request.serverAddress);
     // RFC 3875 wants REMOTE_ADDR in any case; for a unix socket it is what nginx sends.
     this.#append(extra, "REMOTE_ADDR", request.remoteAddress || "unix:");
     if (request.remotePort !== 0) {
@@ -116,6 +143,12 @@ export class ParameterTemplate {
   #isTaken(extra: ReadonlyMap<string, string> | undefined, name: string): boolean {
     return this.#constants.has(name) || (extra !== undefined && extra.has(name));
   }
+}
+
+function isSameServer(known: ServerBlock, request: CgiRequest): boolean {
+  return request.extra === undefined && known.serverName === request.serverName &&
+    known.serverPort === request.serverPort && known.scheme === request.scheme &&
+    known.serverAddress === request.serverAddress && known.protocol === request.protocol;
 }
 
 function constantParameters(constants: ParameterConstants): Map<string, string> {

@@ -113,7 +113,19 @@ export class Upstream implements ServerOwner {
       if (this.#draining) throw this.#error("draining", "is being drained");
       const isEmpty = request.body === undefined && request.data === undefined;
       if (!isEmpty) payload = await this.#prepare(request);
-      return await this.#sendUntilAnswered(request, payload);
+      const attempts = noAttempts(this.#deadlines.after(this.options.timeouts.totalMs));
+      for (;;) {
+        if (this.#cut) throw this.#error("draining", "is being drained");
+        const exchange = this.#attempt(request, payload, attempts);
+        try {
+          await exchange.answered;
+          const response = exchange.takeResponse();
+          exchange.afterDone(() => this.#close(payload));
+          return response;
+        } catch (error) {
+          await this.#beforeRetry(error, exchange, payload);
+        }
+      }
     } catch (error) {
       this.#close(payload);
       if (error instanceof UpstreamError) this.#observer.onError(this.options.name, error.code);
@@ -174,25 +186,12 @@ export class Upstream implements ServerOwner {
     this.#observer.onAborted(this.options.name);
   }
 
-  async #sendUntilAnswered(
-    request: UpstreamRequest,
-    payload: Payload,
-  ): Promise<UpstreamResponse> {
-    const attempts = noAttempts(this.#deadlines.after(this.options.timeouts.totalMs));
-    for (;;) {
-      if (this.#cut) throw this.#error("draining", "is being drained");
-      const exchange = this.#attempt(request, payload, attempts);
-      try {
-        await exchange.answered;
-        const response = exchange.takeResponse();
-        exchange.afterDone(() => this.#close(payload));
-        return response;
-      } catch (error) {
-        if (!(error instanceof UpstreamError)) throw error;
-        if (!this.#retries(error, exchange, payload)) throw error;
-        if (shouldWait(error, attempts, this.#servers.length)) await this.#retryDelay(request);
-      }
-    }
+  /** Throws the error again when the request may not be tried once more. */
+  async #beforeRetry(error: unknown, exchange: Exchange, payload: Payload): Promise<void> {
+    if (!(error instanceof UpstreamError)) throw error;
+    if (!this.#retries(error, exchange, payload)) throw error;
+    const { request, attempts } = exchange;
+    if (shouldWait(error, attempts, this.#servers.length)) await this.#retryDelay(request);
   }
 
   async #prepare(request: UpstreamRequest): Promise<Payload> {

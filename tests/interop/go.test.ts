@@ -51,6 +51,11 @@ for (const network of NETWORKS) {
       "the abort at the application",
     );
     writeFileSync(gate, "");
+    // The handler runs on; the tests after this one count what theirs do.
+    await waitUntil(
+      async () => (await report(afcgi)).stale === before.stale! + 1,
+      "the end of the handler",
+    );
   });
 
   // Go ends an aborted request at once, but its handler runs on and writes under the same id.
