@@ -79,7 +79,7 @@ export class BodySender {
         this.#protocol.sendData(turn.requestId, turn.bytes);
       }
       const sending = this.#sendings.get(turn.requestId);
-      sending?.handler.onBodyProgress(false);
+      sending?.handler.onBodyProgress("to_application");
       if (turn.drained) sending?.onTaken?.();
     }
   }
@@ -106,15 +106,16 @@ export class BodySender {
     if (reader === undefined) return;
     sending.reader = reader;
     for (;;) {
-      sending.handler.onBodyProgress(true);
+      sending.handler.onBodyProgress("from_client");
       const bytes = await reader.read();
       if (sending.stopped) break;
       if (bytes === undefined) {
         // From here on it is the application that is waited for.
-        sending.handler.onBodyProgress(false);
+        sending.handler.onBodyProgress("sent");
         break;
       }
       if (bytes.length === 0) continue;
+      sending.handler.onBodyProgress("to_application");
       const taken = new Promise<void>((resolve) => sending.onTaken = resolve);
       this.#turns.offer(sending.id, bytes);
       this.#schedule();

@@ -16,7 +16,7 @@ import { ProtocolError } from "../protocol/errors.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { Attempts } from "./attempts.ts";
 import type { UpstreamConnection } from "./connection.ts";
-import type { StreamHandler, StreamStart } from "./stream_handler.ts";
+import type { BodyState, StreamHandler, StreamStart } from "./stream_handler.ts";
 import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
 import { type ExchangePhase, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
 import { exchangeError, type ExchangeState, statusError, timeoutError } from "./exchange_errors.ts";
@@ -60,12 +60,11 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   #body: ResponseBody | undefined;
   #stderr: StderrLines | undefined;
   #afterDone: (() => void) | undefined;
-  #waitingForClient = false;
   #watchesClient = false;
   #onClientGone: (() => void) | undefined;
   /** The time limit of the phase; the deadline once the client is watched. */
   #limitMs = Infinity;
-  #sendingBody: boolean;
+  #bodyState: BodyState = "sent";
   #resolve!: () => void;
   #reject!: (error: UpstreamError) => void;
 
@@ -73,7 +72,6 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
     this.#parts = parts;
     this.request = parts.request;
     this.#head = new CgiResponseParser(parts.options.limits.responseHeaderMax, parts.heads);
-    this.#sendingBody = parts.start.stdin !== undefined;
     this.answered = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -204,8 +202,8 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
     );
   }
 
-  onBodyProgress(waitingForClient: boolean): void {
-    this.#waitingForClient = waitingForClient;
+  onBodyProgress(state: BodyState): void {
+    this.#bodyState = state;
     if (this.#phase === "body" || this.#phase === "done") return;
     this.#setDeadline(this.#parts.options.timeouts.firstByteMs);
   }
@@ -379,7 +377,7 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
       server: this.server,
       options: this.#parts.options,
       answerHasBegun: this.#body !== undefined || this.#head.hasBegun,
-      waitsForClient: this.#sendingBody && this.#waitingForClient,
+      bodyState: this.#bodyState,
       isTotal: this.deadlineMs === this.#totalDeadlineMs,
     };
   }

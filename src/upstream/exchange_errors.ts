@@ -4,6 +4,7 @@
 import { ProtocolStatus, type Role } from "../protocol/constants.ts";
 import { type ExchangePhase, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
 import type { UpstreamOptions } from "./options.ts";
+import type { BodyState } from "./stream_handler.ts";
 
 /** How far the exchange had come. */
 export interface ExchangeState {
@@ -14,8 +15,7 @@ export interface ExchangeState {
   readonly options: UpstreamOptions;
   /** Part of the application's answer has come. */
   readonly answerHasBegun: boolean;
-  /** The body is not all sent, and it is the client that is slow. */
-  readonly waitsForClient: boolean;
+  readonly bodyState: BodyState;
   /** The time for the whole request is over, not that of a phase. */
   readonly isTotal: boolean;
 }
@@ -45,12 +45,17 @@ export function timeoutError(state: ExchangeState): UpstreamError {
   if (state.answerHasBegun) {
     return fail("idle_timeout", `Nothing more from ${server} for ${timeouts.idleMs} ms`);
   }
-  if (!state.waitsForClient) {
-    return fail("first_byte_timeout", `No answer from ${server} within ${timeouts.firstByteMs} ms`);
+  const forMs = `for ${timeouts.firstByteMs} ms`;
+  switch (state.bodyState) {
+    case "from_client": {
+      const message = `Nothing more of the request's body from the client ${forMs}`;
+      return exchangeError(state, "request_body_timeout", message, { fault: "client" });
+    }
+    case "to_application":
+      return fail("send_timeout", `${server} took nothing more of the request's body ${forMs}`);
+    case "sent":
+      return fail("first_byte_timeout", `No answer from ${server} ${forMs}`);
   }
-  const message =
-    `Nothing more of the request's body from the client for ${timeouts.firstByteMs} ms`;
-  return exchangeError(state, "request_body_timeout", message, { fault: "client" });
 }
 
 /** END_REQUEST with another status than REQUEST_COMPLETE (section 5.5). */

@@ -6,6 +6,9 @@ import type { Role } from "../protocol/constants.ts";
 import type { UpstreamError } from "./errors.ts";
 import type { BodyReader } from "./request_body.ts";
 
+/** Whom the body waits for: the client, the application's socket, or nobody any more. */
+export type BodyState = "from_client" | "to_application" | "sent";
+
 /** Who wants to know what becomes of a request on the connection. */
 export interface StreamHandler {
   onStdout(bytes: Uint8Array): void;
@@ -15,8 +18,8 @@ export interface StreamHandler {
   onEnd(protocolStatus: number, appStatus: number): void;
   /** The connection is over, or the request broke a rule. `finished`: STDOUT had ended properly. */
   onLost(error: UpstreamError, finished: boolean): void;
-  /** A piece of the body went out, or (`waitingForClient`) the next one is awaited. */
-  onBodyProgress(waitingForClient: boolean): void;
+  /** The body has come a step further. */
+  onBodyProgress(state: BodyState): void;
   /** The body could not be read. */
   onBodyFailed(error: unknown): void;
 }

@@ -147,6 +147,22 @@ test("A client that stops sending its body is told so, and not that the applicat
   await world.close();
 });
 
+test("An application that does not take the body is told by its own code", async () => {
+  const world = new UpstreamWorld({ ...ON, timeouts: { firstByteMs: 2_000 } });
+  const application = await world.application();
+  const length = 4 * 1024 * 1024;
+  const answer = world.send({
+    body: { stream: new Blob([new Uint8Array(length)]).stream(), length, memoryMax: 64 * 1024 },
+  });
+  await application.next();
+  application.connections[0]!.stopReading();
+  await world.advance(2_000 + 4 * LATE_MS);
+  const error = await errorOf(answer);
+  assert.deepEqual([error.code, error.fault], ["send_timeout", "application"]);
+  application.connections[0]!.readOn();
+  await world.close();
+});
+
 test("An application that does not answer a complete body is slow itself", async () => {
   const world = new UpstreamWorld({ timeouts: { firstByteMs: 2_000 } });
   const application = await world.application();
