@@ -20,10 +20,10 @@ const TREE: Tree = {
   "/srv/file": null,
   "/srv/variable": null,
   "/srv/flag": null,
-  "/work/php": null,
-  "/work/php/index.php": "<?php",
-  "/work/plain": null,
-  "/work/conf/site.yaml": FILE,
+  "/site/php": null,
+  "/site/php/index.php": "<?php",
+  "/site/plain": null,
+  "/site/conf/site.yaml": FILE,
 };
 
 interface World {
@@ -34,7 +34,7 @@ interface World {
 function load(flags: Flags, { env = {}, tree = {} }: World = {}): Promise<LoadedConfig> {
   return loadConfig(flags, {
     files: memoryFiles({ ...TREE, ...tree }),
-    cwd: "/work",
+    cwd: "/site",
     readVariable: (name) => env[name],
   });
 }
@@ -104,7 +104,7 @@ test("Environment variables come before the file", async () => {
     servers: [[2002]],
     root: "/srv/variable",
     admin: 2003,
-    log: { level: "error", format: "json", access: "/work/variable.log" },
+    log: { level: "error", format: "json", access: "/site/variable.log" },
     requestBodyMax: 2048,
   });
 });
@@ -116,7 +116,7 @@ test("Flags come before environment variables", async () => {
     servers: [[3002, { transport: "unix", path: "/run/app.sock" }]],
     root: "/srv/flag",
     admin: 3003,
-    log: { level: "debug", format: "json", access: "/work/flag.log" },
+    log: { level: "debug", format: "json", access: "/site/flag.log" },
     requestBodyMax: 3072,
   });
 });
@@ -156,7 +156,7 @@ test("The admin listener of a file can be switched off", async () => {
 test("Without --config the file of the working directory comes before that of /etc", async () => {
   const etc = { "/etc/afcgi/afcgi.yaml": FILE };
   assert.equal((await load({}, { tree: etc })).file, "/etc/afcgi/afcgi.yaml");
-  const both = { ...etc, "/work/afcgi.yaml": FILE };
+  const both = { ...etc, "/site/afcgi.yaml": FILE };
   assert.equal((await load({}, { tree: both })).file, "afcgi.yaml");
 });
 
@@ -189,7 +189,7 @@ test("With --upstream alone the app preset sends everything to the application",
 
 test("A root with an index.php makes it the php preset: files, scripts, front controller", async () => {
   const { options } = await load({ upstream: ["h"], root: "php" });
-  assert.equal(options.sites[0]?.root, "/work/php");
+  assert.equal(options.sites[0]?.root, "/site/php");
   assert.deepEqual(options.sites[0]?.routes.map(({ handler }) => handler), [
     { kind: "static", index: ["index.html"] },
     {
@@ -212,11 +212,11 @@ test("The php preset over a root without index.php has no front controller", asy
 test("The app preset stays one over a root with an index.php when it is asked for", async () => {
   const { options } = await load({ upstream: ["h"], root: "php", preset: "app" });
   assert.equal(options.sites[0]?.routes[0]?.handler.kind, "fastcgi");
-  assert.equal(options.sites[0]?.root, "/work/php");
+  assert.equal(options.sites[0]?.root, "/site/php");
 });
 
 test("A default file that --upstream stands in for is named in a note", async () => {
-  const loaded = await load({ upstream: ["h:1"] }, { tree: { "/work/afcgi.yaml": "broken: [" } });
+  const loaded = await load({ upstream: ["h:1"] }, { tree: { "/site/afcgi.yaml": "broken: [" } });
   assert.equal(loaded.file, undefined);
   assert.deepEqual(loaded.notes, [
     'File "afcgi.yaml" is not read because --upstream is the whole configuration',
@@ -245,7 +245,7 @@ const REFUSED: readonly { name: string; flags: Flags; world?: World; expected: s
   {
     name: "a file that is too long",
     flags: { config: "long.yaml" },
-    world: { tree: { "/work/long.yaml": "#".repeat(FILE_LENGTH_MAX + 1) } },
+    world: { tree: { "/site/long.yaml": "#".repeat(FILE_LENGTH_MAX + 1) } },
     expected: ["long.yaml: The file has 1048577 bytes (use 1048576 or less)"],
   },
   {
@@ -259,7 +259,7 @@ const REFUSED: readonly { name: string; flags: Flags; world?: World; expected: s
     world: {
       env: { AFCGI_UPSTREAM: "h:1" },
       tree: {
-        "/work/two.yaml": `
+        "/site/two.yaml": `
 upstreams: { a: { servers: [h] }, b: { servers: [h] } }
 sites:
   - { hosts: [a], routes: [{ fastcgi: { upstream: a } }] }
@@ -285,12 +285,12 @@ sites:
   {
     name: "a root that is not there, even for php",
     flags: { upstream: ["h"], preset: "php", root: "gone" },
-    expected: ['--root: There is no folder "/work/gone" (create it, or name another)'],
+    expected: ['--root: There is no folder "/site/gone" (create it, or name another)'],
   },
   {
     name: "a root that is a file",
     flags: { upstream: ["h"], root: "php/index.php" },
-    expected: ['--root: "/work/php/index.php" is not a folder (name its folder)'],
+    expected: ['--root: "/site/php/index.php" is not a folder (name its folder)'],
   },
   {
     name: "several wrong values at once, flags and variables",
@@ -311,7 +311,7 @@ sites:
   {
     name: "faults of flags and of the file together",
     flags: { config: "bad.yaml", workers: "4" },
-    world: { tree: { "/work/bad.yaml": "sites: 1\n" } },
+    world: { tree: { "/site/bad.yaml": "sites: 1\n" } },
     expected: [
       '--workers: "4" workers are not available in this version (use 1)',
       "bad.yaml:1:8: sites is 1 (use a list of sites)",
