@@ -10,12 +10,8 @@ export const HEADER_NAMES_MAX = 512;
 /** A longer name is worked out each time, so that nobody fills the memory with long ones. */
 const REMEMBERED_LENGTH_MAX = 64;
 
-/** Headers that never become `HTTP_*`. */
-const LEFT_OUT: ReadonlySet<string> = new Set([
-  // Parameters of their own (RFC 3875 sections 4.1.2 and 4.1.3).
-  "content-length",
-  "content-type",
-  // Meant for the next hop, which is us (RFC 9110 section 7.6.1).
+/** Headers for the next hop only, which is us or our client (RFC 9110 section 7.6.1). */
+export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",
@@ -23,6 +19,14 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   "trailer",
   "transfer-encoding",
   "upgrade",
+]);
+
+/** Headers that never become `HTTP_*`. */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  // Parameters of their own (RFC 3875 sections 4.1.2 and 4.1.3).
+  "content-length",
+  "content-type",
+  ...HOP_BY_HOP,
   // Meant for a proxy (RFC 9110 sections 10.1.1 and 11.7.2); we answer Expect ourselves.
   "expect",
   "proxy-authorization",

@@ -2,20 +2,10 @@
  * An upstream's answer as a Fetch Response. Headers that belong to one hop stay here (RFC 9110
  * section 7.6.1): the application never frames what the client gets.
  */
-import { namedByConnection } from "../cgi/header_names.ts";
+import { HOP_BY_HOP, namedByConnection } from "../cgi/header_names.ts";
 import type { CgiHead } from "../protocol/cgi_response.ts";
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
-
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /** The lengths of names in {@link HOP_BY_HOP}: most headers need no look at the set. */
 const HOP_BY_HOP_LENGTHS: ReadonlySet<number> = new Set(

@@ -9,6 +9,7 @@ import { ProtocolError } from "../../src/protocol/errors.ts";
 import {
   appendNameValue,
   appendNameValueLatin1,
+  cutBetweenPairs,
   decodeNameValues,
   encodeNameValues,
   NameValueDecoder,
@@ -259,4 +260,15 @@ test("decodeNameValues keeps the order, repeated names and a leading byte order 
 
 test("decodeNameValues reads bytes that are not UTF-8 as U+FFFD", () => {
   assert.deepEqual(decodeNameValues(Uint8Array.of(1, 2, 65, 66, 0xff)), [["A", "B\ufffd"]]);
+});
+
+test("cutBetweenPairs keeps every pair whole, and gives one that is too long a run of its own", () => {
+  const pairs = [["A", "x".repeat(20)], ["B", "y".repeat(20)], ["C", "z".repeat(60)], ["D", "1"]]
+    .map(([name, value]) => encodeNameValues([[name!, value!]]));
+  const all = new Uint8Array(pairs.flatMap((pair) => [...pair]));
+  const runs = [...cutBetweenPairs(all, 46)];
+  assert.deepEqual(runs.map((run) => run.length), [46, 63, 4]);
+  assert.deepEqual(runs.flatMap((run) => decodeNameValues(run)), decodeNameValues(all));
+  assert.deepEqual([...cutBetweenPairs(all, all.length)], [all]);
+  assert.deepEqual([...cutBetweenPairs(new Uint8Array(0), 46)], []);
 });

@@ -266,3 +266,20 @@ test("A server whose backlog is full is not down: requests on their way do not s
   assert.deepEqual(world.seen, ["retry connect_failed"]);
   await world.close();
 });
+
+test("An idle connection gives way to one that the application never answered on", async () => {
+  const world = new UpstreamWorld(OFF);
+  const application = await world.application({ multiplex: false });
+  const first = world.send();
+  const quick = await application.next();
+  const second = world.send();
+  const waiting = await application.next();
+  quick.answer();
+  await first;
+  await quick.connection.closed;
+  waiting.answer("taken");
+  assert.equal(await textOf(await second), "taken");
+  await world.settle();
+  assert.equal(world.connectionCount, 1, "the other one is kept");
+  await world.close();
+});
