@@ -370,27 +370,3 @@ test("STDERR becomes lines of its own request and never part of an answer", asyn
   ]);
   await world.close();
 });
-
-test("A connection drains when half of its ids belong to aborted requests", async () => {
-  const world = new UpstreamWorld({ ...ON, connections: { streamsMax: 4 } });
-  const application = await world.application();
-  for (let count = 0; count < 2; count++) {
-    const leaving = new AbortController();
-    const answer = world.send({ signal: leaving.signal });
-    const request = await application.next();
-    assert.equal(request.connection, application.connections[0]);
-    leaving.abort();
-    await world.advance(100);
-    assert.equal(await codeOf(answer), "client_gone");
-    await request.aborted;
-    request.end();
-    await world.settle();
-  }
-  await application.connections[0]!.closed;
-  const answer = world.send();
-  const request = await application.next();
-  assert.equal(request.connection, application.connections[1]);
-  request.answer();
-  await answer;
-  await world.close();
-});
