@@ -1,39 +1,16 @@
 /** Go's net/http/fcgi behind afcgi. It multiplexes, and has habits of its own when aborted. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { Afcgi } from "../support/afcgi.ts";
-import { placeName, waitUntil } from "../support/places.ts";
+import { waitUntil } from "../support/places.ts";
 import { HttpConnection, httpRequest, requestHead } from "../support/raw_http.ts";
-import {
-  type Application,
-  NETWORKS,
-  presetApp,
-  runPeer,
-  sourcePath,
-  startPeer,
-} from "./application.ts";
+import { NETWORKS } from "./application.ts";
 import { commonTests, gatePath, pattern, report } from "./common.ts";
+import { go } from "./go.ts";
 import { multiplexingTests } from "./multiplexing.ts";
 
-/** Kept between runs, and out of the user's own. */
-const BUILD_CACHE = fileURLToPath(new URL("../../dist/.go-cache", import.meta.url));
-
 const NEXT_REQUESTS = 4;
-
-const go: Application = {
-  ...presetApp,
-  name: "Go net/http/fcgi",
-  peer: "go",
-  prepare: (folder) =>
-    runPeer("go", ["build", "-o", join(folder, "app"), sourcePath("go/main.go")], {
-      GOCACHE: BUILD_CACHE,
-      GO111MODULE: "off",
-    }),
-  start: (folder, place) => startPeer(join(folder, "app"), [place.network, placeName(place)]),
-};
 
 const started = commonTests(go);
 multiplexingTests(go, started);

@@ -1,29 +1,5 @@
 /** A C program on libfcgi behind afcgi. A thread of it serves one connection at a time. */
-import { join } from "node:path";
-import { placeName } from "../support/places.ts";
-import { type Application, presetApp, runPeer, sourcePath, startPeer } from "./application.ts";
 import { commonTests } from "./common.ts";
-
-/** As many as afcgi opens connections by default, and one that its question may hold. */
-const THREADS = 9;
-
-const libfcgi: Application = {
-  ...presetApp,
-  name: "C libfcgi",
-  peer: "libfcgi",
-  prepare: (folder) =>
-    runPeer("cc", [
-      "-O2",
-      "-Wall",
-      "-Wextra",
-      "-Werror",
-      "-pthread",
-      sourcePath("libfcgi/app.c"),
-      "-lfcgi",
-      "-o",
-      join(folder, "app"),
-    ]),
-  start: (folder, place) => startPeer(join(folder, "app"), [placeName(place), String(THREADS)]),
-};
+import { libfcgi } from "./libfcgi.ts";
 
 commonTests(libfcgi);

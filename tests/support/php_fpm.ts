@@ -10,6 +10,10 @@ export interface PhpFpmOptions {
   readonly folder: string;
   readonly place: Place;
   readonly children: number;
+  /** Requests after which a child makes way for a new one; left out: never. */
+  readonly maxRequests?: number;
+  /** Signals to the result go to the children too. */
+  readonly group?: boolean;
 }
 
 /** Starts it in the foreground; resolves when it accepts connections. */
@@ -28,10 +32,11 @@ export function launchPhpFpm(options: PhpFpmOptions): Child {
   const script = 'exec "$(command -v php-fpm8.2 || command -v php-fpm)" "$@"';
   return new Child("sh", ["-c", script, "php-fpm", "-F", "-n", "-y", config], {
     env: { PATH: PEER_PATH },
+    group: options.group ?? false,
   });
 }
 
-function configText({ folder, place, children }: PhpFpmOptions): string {
+function configText({ folder, place, children, maxRequests = 0 }: PhpFpmOptions): string {
   const root = process.getuid?.() === 0;
   return [
     "[global]",
@@ -45,6 +50,7 @@ function configText({ folder, place, children }: PhpFpmOptions): string {
     "listen.backlog = 1024",
     "pm = static",
     `pm.max_children = ${children}`,
+    `pm.max_requests = ${maxRequests}`,
     "php_admin_flag[display_errors] = off",
     "php_admin_flag[log_errors] = on",
     "php_admin_value[post_max_size] = 128M",

@@ -21,6 +21,7 @@ import (
 const (
 	typeGetValues = 9
 	waitLimit     = 30 * time.Second
+	journalWait   = 5 * time.Millisecond
 )
 
 var (
@@ -91,6 +92,26 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain")
 	fmt.Fprintf(w, "method=%s\nlength=%d\nsha256=%x\ncontent_length=%d\nquery=%s\nx_test=%s\n",
 		r.Method, length, sum.Sum(nil), r.ContentLength, r.URL.RawQuery, r.Header.Get("X-Test"))
+}
+
+// journal appends the body as a line to a file before it answers: what was done can be counted.
+func journal(w http.ResponseWriter, r *http.Request) {
+	id, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	file, err := os.OpenFile(r.URL.Query().Get("file"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer file.Close()
+	if _, err := fmt.Fprintf(file, "%s\n", id); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	time.Sleep(journalWait)
+	fmt.Fprintf(w, "kept %s\n", id)
 }
 
 // body sends n bytes, the one at i being i modulo 251.
@@ -180,6 +201,7 @@ func main() {
 	paths := http.NewServeMux()
 	paths.Handle("/hello", counted(http.HandlerFunc(hello)))
 	paths.Handle("/echo", counted(http.HandlerFunc(echo)))
+	paths.Handle("/journal", counted(http.HandlerFunc(journal)))
 	paths.Handle("/bytes", counted(http.HandlerFunc(body)))
 	paths.Handle("/wait", counted(http.HandlerFunc(wait)))
 	paths.Handle("/stream", counted(http.HandlerFunc(stream)))

@@ -2,6 +2,7 @@
  * time. It answers the paths that every interop application answers (see ../../README.md).
  * Arguments: the address (HOST:PORT or a path), then the number of threads. */
 #include <fcgiapp.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 #include "sha256.h"
 
-enum { BACKLOG = 1024, THREADS_MAX = 64, WAIT_LIMIT_S = 30, WAIT_STEP_US = 5000 };
+enum { BACKLOG = 1024, THREADS_MAX = 64, WAIT_LIMIT_S = 30, WAIT_STEP_US = 5000, ID_LENGTH_MAX = 256 };
 
 static int listener;
 
@@ -42,6 +43,25 @@ static void echo(FCGX_Request *request) {
   FCGX_FPrintF(request->out, "content_length=%s\nquery=%s\nx_test=%s\n",
                param(request, "CONTENT_LENGTH"), param(request, "QUERY_STRING"),
                param(request, "HTTP_X_TEST"));
+}
+
+/* Appends the body as a line to a file before it answers: what was done can be counted. */
+static void journal(FCGX_Request *request) {
+  char line[ID_LENGTH_MAX + 1];
+  const char *path = strstr(param(request, "QUERY_STRING"), "file=");
+  int length = FCGX_GetStr(line, ID_LENGTH_MAX, request->in);
+  int file = path ? open(path + 5, O_WRONLY | O_APPEND) : -1;
+  line[length] = '\n';
+  if (file < 0 || write(file, line, length + 1) != length + 1) {
+    FCGX_FPrintF(request->out, "Status: 500\r\n");
+    head(request, "text/plain");
+  } else {
+    usleep(WAIT_STEP_US);
+    head(request, "text/plain");
+    FCGX_FPrintF(request->out, "kept ");
+    FCGX_PutStr(line, length + 1, request->out);
+  }
+  if (file >= 0) close(file);
 }
 
 /* n bytes, the one at i being i modulo 251. */
@@ -83,6 +103,8 @@ static void answer(FCGX_Request *request) {
     FCGX_FPrintF(request->out, "hello\n");
   } else if (strcmp(path, "/echo") == 0) {
     echo(request);
+  } else if (strcmp(path, "/journal") == 0) {
+    journal(request);
   } else if (strcmp(path, "/bytes") == 0) {
     bytes(request);
   } else if (strcmp(path, "/wait") == 0) {

@@ -24,6 +24,18 @@ function echoRequest(): void
     );
 }
 
+/** Appends the body as a line to a file before it answers: what was done can be counted. */
+function journal(): void
+{
+    $line = file_get_contents('php://input') . "\n";
+    if (file_put_contents($_GET['file'], $line, FILE_APPEND) !== strlen($line)) {
+        http_response_code(500);
+        return;
+    }
+    usleep(WAIT_STEP_US);
+    echo "kept $line";
+}
+
 /** n bytes, the one at i being i modulo 251. */
 function bytes(): void
 {
@@ -78,6 +90,7 @@ header('Content-Type: text/plain');
 match (parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH)) {
     '/hello' => hello(),
     '/echo' => echoRequest(),
+    '/journal' => journal(),
     '/bytes' => bytes(),
     '/wait' => wait(),
     '/stream' => stream(),

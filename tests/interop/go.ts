@@ -1,0 +1,20 @@
+/** The interop application on Go's net/http/fcgi: how it is compiled and started. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { placeName } from "../support/places.ts";
+import { type Application, presetApp, runPeer, sourcePath, startPeer } from "./application.ts";
+
+/** Kept between runs, and out of the user's own. */
+const BUILD_CACHE = fileURLToPath(new URL("../../dist/.go-cache", import.meta.url));
+
+export const go: Application = {
+  ...presetApp,
+  name: "Go net/http/fcgi",
+  peer: "go",
+  prepare: (folder) =>
+    runPeer("go", ["build", "-o", join(folder, "app"), sourcePath("go/main.go")], {
+      GOCACHE: BUILD_CACHE,
+      GO111MODULE: "off",
+    }),
+  start: (folder, place) => startPeer(join(folder, "app"), [place.network, placeName(place)]),
+};

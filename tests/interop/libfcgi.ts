@@ -1,0 +1,26 @@
+/** The interop application in C on libfcgi: how it is compiled and started. */
+import { join } from "node:path";
+import { placeName } from "../support/places.ts";
+import { type Application, presetApp, runPeer, sourcePath, startPeer } from "./application.ts";
+
+/** As many as afcgi opens connections by default, and one that its question may hold. */
+const THREADS = 9;
+
+export const libfcgi: Application = {
+  ...presetApp,
+  name: "C libfcgi",
+  peer: "libfcgi",
+  prepare: (folder) =>
+    runPeer("cc", [
+      "-O2",
+      "-Wall",
+      "-Wextra",
+      "-Werror",
+      "-pthread",
+      sourcePath("libfcgi/app.c"),
+      "-lfcgi",
+      "-o",
+      join(folder, "app"),
+    ]),
+  start: (folder, place) => startPeer(join(folder, "app"), [placeName(place), String(THREADS)]),
+};

@@ -1,0 +1,66 @@
+/**
+ * `kill -9` of an application under load, and its restart: one that multiplexes (Go) and one that
+ * does not (C). Only requests in flight that cannot be sent again may fail, and each visibly.
+ */
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { test } from "node:test";
+import { type Application, NETWORKS, startApplication } from "../interop/application.ts";
+import { answersHello } from "../interop/common.ts";
+import { go } from "../interop/go.ts";
+import { libfcgi } from "../interop/libfcgi.ts";
+import { Afcgi } from "../support/afcgi.ts";
+import { runCount, timeLimitMs } from "../support/long_runs.ts";
+import { missingPeer } from "../support/peers.ts";
+import { freePlace, type Place, placeUrl, temporaryFolder } from "../support/places.ts";
+import { CLIENTS, Load } from "./load.ts";
+
+const KILLS = runCount(3, 100);
+
+/** Enough for any restart: what has not reached an application is tried until one is there. */
+const RETRY = { attempts: 100 };
+
+for (const application of [go, libfcgi]) {
+  for (const network of NETWORKS) {
+    test(`Killing ${application.name} over ${network} under load loses and doubles no POST`, {
+      skip: missingPeer(application.peer),
+      timeout: timeLimitMs(20 * 60_000),
+    }, async () => {
+      const folder = temporaryFolder();
+      await application.prepare(folder);
+      await killRepeatedly(application, folder, await freePlace(network, folder));
+    });
+  }
+}
+
+async function killRepeatedly(
+  application: Application,
+  folder: string,
+  place: Place,
+): Promise<void> {
+  let { child } = await startApplication(application, folder, place);
+  const afcgi = await Afcgi.start({
+    config: {
+      upstreams: { app: { servers: [placeUrl(place)], retry: RETRY } },
+      sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
+    },
+  });
+  try {
+    const load = Load.start(afcgi.port, folder);
+    for (let kill = 0; kill < KILLS; kill++) {
+      await load.goOn();
+      child.kill("SIGKILL");
+      assert.equal((await child.exited).signal, "SIGKILL");
+      // It had no time to take its socket away.
+      if (place.network === "unix") rmSync(place.path, { force: true });
+      ({ child } = await startApplication(application, folder, place));
+    }
+    await load.goOn();
+    await load.stop();
+    load.check(KILLS);
+    await answersHello(afcgi, CLIENTS);
+  } finally {
+    await afcgi.stop();
+    await child.stop();
+  }
+}

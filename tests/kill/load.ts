@@ -1,0 +1,136 @@
+/**
+ * Clients that ask without a pause: in turns a GET, which may be sent to an application again, and a
+ * POST, which may not. Each POST has an id of its own, and the application writes it to a journal
+ * before it answers. So what was done can be set against what was promised: nothing that was
+ * answered may be missing there, and nothing may stand there twice.
+ */
+import assert from "node:assert/strict";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { waitUntil } from "../support/places.ts";
+import { type HttpAnswer, HttpConnection } from "../support/raw_http.ts";
+
+export const CLIENTS = 64;
+
+/** How one request ended; without a status the connection ended before a head had come. */
+interface Outcome {
+  readonly client: number;
+  readonly method: "GET" | "POST";
+  readonly id: string;
+  readonly answer: HttpAnswer | undefined;
+}
+
+export class Load {
+  readonly #port: number;
+  readonly #journal: string;
+  readonly #failed: Outcome[] = [];
+  /** Ids of POSTs that were answered with 200. */
+  readonly #kept: string[] = [];
+  readonly #clients: Promise<void>[] = [];
+  #succeeded = 0;
+  #stopping = false;
+
+  private constructor(port: number, journal: string) {
+    this.#port = port;
+    this.#journal = journal;
+  }
+
+  /** Begins at once; the journal is a file in `folder`. */
+  static start(port: number, folder: string): Load {
+    const journal = join(folder, `journal-${crypto.randomUUID()}`);
+    writeFileSync(journal, "");
+    // php-fpm's children are another user's.
+    chmodSync(journal, 0o666);
+    const load = new Load(port, journal);
+    for (let client = 0; client < CLIENTS; client++) load.#clients.push(load.#run(client));
+    return load;
+  }
+
+  /** Resolves when this many requests more have succeeded, as many as each client a few. */
+  async goOn(requests = CLIENTS * 4): Promise<void> {
+    const enough = this.#succeeded + requests;
+    await waitUntil(() => this.#succeeded >= enough, `${requests} more requests that succeed`);
+  }
+
+  /** Lets each client end its request, and counts. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#clients);
+  }
+
+  /**
+   * Nothing lost, nothing doubled; what failed is a POST, or a GET whose answer had begun. A client
+   * sends one request at a time, so at each of the `disturbances` it had at most one in flight.
+   */
+  check(disturbances: number): void {
+    const runs = new Map<string, number>();
+    for (const id of readFileSync(this.#journal, "utf8").split("\n").slice(0, -1)) {
+      runs.set(id, (runs.get(id) ?? 0) + 1);
+    }
+    const doubled = [...runs].filter(([, count]) => count > 1).map(([id]) => id);
+    const lost = this.#kept.filter((id) => !runs.has(id));
+    assert.deepEqual({ doubled, lost }, { doubled: [], lost: [] });
+    const failures = new Map<number, number>();
+    for (const outcome of this.#failed) {
+      assert.ok(mayFail(outcome), `${describe(outcome)} should not have failed`);
+      failures.set(outcome.client, (failures.get(outcome.client) ?? 0) + 1);
+    }
+    const most = Math.max(0, ...failures.values());
+    assert.ok(most <= disturbances, `a client saw ${most} failures: ${this.failures}`);
+    assert.ok(this.#kept.length > CLIENTS, `only ${this.#kept.length} POSTs were answered`);
+  }
+
+  /** For messages. */
+  get failures(): string {
+    return this.#failed.map(describe).join(", ");
+  }
+
+  async #run(client: number): Promise<void> {
+    let connection: HttpConnection | undefined;
+    for (let count = 0; !this.#stopping; count++) {
+      const method = (client + count) % 2 === 0 ? "GET" : "POST";
+      const id = `${client}.${count}`;
+      let answer: HttpAnswer | undefined;
+      try {
+        connection ??= await HttpConnection.open(this.#port);
+        await connection.send(
+          method === "GET"
+            ? { target: "/hello" }
+            : { method, target: `/journal?file=${this.#journal}`, body: id },
+        );
+        answer = await connection.readAnswer();
+      } catch {
+        // Without an answer: so it is noted.
+      }
+      this.#note({ client, method, id, answer });
+      if (answer?.complete && answer.headers.get("connection") !== "close") continue;
+      connection?.destroy();
+      connection = undefined;
+    }
+    connection?.destroy();
+  }
+
+  #note(outcome: Outcome): void {
+    const { method, id, answer } = outcome;
+    if (answer?.status !== 200 || !answer.complete) {
+      this.#failed.push(outcome);
+      return;
+    }
+    // Another's answer would be the worst of all.
+    const right = method === "GET" ? "hello\n" : `kept ${id}\n`;
+    assert.equal(answer.body.toString(), right, `the answer of ${describe(outcome)}`);
+    this.#succeeded++;
+    if (method === "POST") this.#kept.push(id);
+  }
+}
+
+function mayFail({ method, answer }: Outcome): boolean {
+  if (answer === undefined) return method === "POST";
+  const hasBegun = answer.status === 200 && !answer.complete;
+  return hasBegun || (method === "POST" && (answer.status === 502 || answer.status === 503));
+}
+
+function describe({ method, id, answer }: Outcome): string {
+  if (answer === undefined) return `${method} ${id} (no answer)`;
+  return `${method} ${id} (${answer.status}, ${answer.complete ? "whole" : "cut"})`;
+}
