@@ -5,13 +5,13 @@
  */
 import type { Hono } from "hono";
 import type { Logger } from "../observe/logger.ts";
+import type { SiteTable } from "../routing/site_table.ts";
 import type { Clock, HttpPeer } from "../runtime/runtime.ts";
 import { ownResponse } from "./answers.ts";
 import type { FrontEnv, FrontRequest, ListenerInfo, OwnAnswer } from "./front_request.ts";
 import { HostCache } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
 import type { RequestIdSource } from "./request_id.ts";
-import type { SiteTable } from "./site_table.ts";
 import { parseTarget, type RequestTarget } from "./target.ts";
 import { hasNoBody } from "./upstream_response.ts";
 

@@ -7,8 +7,8 @@
  * {@link routeKey} makes of its place in the config.
  */
 import type { Result, Router } from "hono/router";
+import { compilePattern, type RoutePattern } from "../routing/route_pattern.ts";
 import type { RouteOptions } from "./options.ts";
-import { compilePattern, type RoutePattern } from "./route_pattern.ts";
 
 /** Under which path a route is registered with Hono. */
 export function routeKey(index: number): string {

@@ -1,16 +1,12 @@
 /**
  * The request target: from the `url` of a Fetch request to the path that routes and files are
- * matched by. The path is percent-decoded once, then slashes are merged, then dot segments are
- * removed, in this order, so `%2e%2e%2f` and `//` meet the same rules as `../` and `/`.
- *
- * Slashes are merged because the file system merges them: were `//admin/x` another path to a route
- * and the same path to a file, `/admin/*` would guard nothing (nginx and Apache merge as well). An
- * application that wants them reads REQUEST_URI. A backslash is a character of a name, never a
- * separator. What cannot be a path is refused, not repaired.
+ * matched by, as `routing/decoded_path.ts` makes it. An application that wants the path as it came
+ * reads REQUEST_URI.
  *
  * This file does not know the host: Deno builds `url` from the Host header unread, so a caller
  * refuses what `parseHost` refuses before it comes here.
  */
+import { decodePath } from "../routing/decoded_path.ts";
 
 /** Most characters of path and query together; beyond it the answer is 414. */
 export const TARGET_LENGTH_MAX = 16 * 1024;
@@ -70,8 +66,10 @@ export function parseTarget(url: string): RequestTarget | TargetRefusal {
   const rawPath = queryOffset < 0 ? raw : raw.slice(0, queryOffset);
   const query = queryOffset < 0 ? "" : raw.slice(queryOffset + 1);
   if (plain) return { kind: "target", raw, path: rawPath, query };
-  const path = decodePath(rawPath);
-  return typeof path === "string" ? { kind: "target", raw, path, query } : path;
+  const decoded = decodePath(rawPath);
+  return "path" in decoded
+    ? { kind: "target", raw, path: decoded.path, query }
+    : malformed(decoded.reason);
 }
 
 /** Path and query of a URL, cut out rather than parsed: `new URL` would normalise them. */
@@ -79,33 +77,6 @@ function withoutOrigin(url: string): string | undefined {
   if (url.charCodeAt(0) === SLASH) return url;
   const offset = url.indexOf("/", PATH_OFFSET_MIN);
   return offset < 0 ? undefined : url.slice(offset);
-}
-
-function decodePath(rawPath: string): string | TargetRefusal {
-  if (/%(?![0-9a-f]{2})/i.test(rawPath)) return malformed("The path has a broken percent-encoding");
-  let decoded: string;
-  try {
-    decoded = decodeURIComponent(rawPath);
-  } catch {
-    // A file's name or a parameter made from it would need bytes that no text can carry.
-    return malformed("The path is not UTF-8");
-  }
-  if (decoded.includes("\0")) return malformed("The path has a NUL");
-  return mergeSegments(decoded) ?? malformed('The path leaves the root with ".."');
-}
-
-/** Without empty, "." and ".." segments; undefined when ".." would go above the root. */
-function mergeSegments(path: string): string | undefined {
-  const segments = path.split("/");
-  const last = segments.at(-1);
-  const kept: string[] = [];
-  for (const segment of segments) {
-    if (segment === "" || segment === ".") continue;
-    if (segment !== "..") kept.push(segment);
-    else if (kept.pop() === undefined) return undefined;
-  }
-  const endsInFolder = last === "" || last === "." || last === "..";
-  return kept.length > 0 && endsInFolder ? `/${kept.join("/")}/` : `/${kept.join("/")}`;
 }
 
 function malformed(reason: string): TargetRefusal {

@@ -34,6 +34,18 @@ export interface CgiResponseStart {
   readonly rest: Uint8Array;
 }
 
+/** Takes STDOUT until the head of an answer is complete. */
+export interface AnswerHeadParser {
+  /** Whether any byte has come. */
+  readonly hasBegun: boolean;
+  /**
+   * Adds a piece; undefined while the head goes on.
+   *
+   * @throws {ProtocolError}
+   */
+  push(piece: Uint8Array): CgiResponseStart | undefined;
+}
+
 /** Most heads that a {@link CgiHeadCache} remembers; with one more it begins anew. */
 export const CGI_HEADS_MAX = 256;
 
@@ -69,8 +81,8 @@ export class CgiHeadCache {
   }
 }
 
-/** Takes STDOUT until the head is complete. */
-export class CgiResponseParser {
+/** The head of a CGI answer. */
+export class CgiResponseParser implements AnswerHeadParser {
   readonly #lengthMax: number;
   readonly #cache: CgiHeadCache | undefined;
   #gathered: ByteBuffer | undefined;

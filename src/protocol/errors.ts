@@ -20,6 +20,7 @@ export type ProtocolErrorCode =
   | "bad_transition"
   | "bad_cgi_header"
   | "cgi_header_too_large"
+  | "bad_answer_head"
   | "params_too_large"
   | "no_free_id";
 

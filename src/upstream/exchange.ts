@@ -10,7 +10,11 @@
  * An answer is complete at END_REQUEST with REQUEST_COMPLETE, or at STDOUT's end and a close, and
  * only when a declared Content-Length matches.
  */
-import { type CgiHeadCache, CgiResponseParser } from "../protocol/cgi_response.ts";
+import {
+  type AnswerHeadParser,
+  type CgiHeadCache,
+  CgiResponseParser,
+} from "../protocol/cgi_response.ts";
 import { ProtocolStatus } from "../protocol/constants.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Files } from "../runtime/runtime.ts";
@@ -50,7 +54,7 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   deadlineSlot = NO_SLOT;
 
   readonly #parts: ExchangeParts;
-  readonly #head: CgiResponseParser;
+  readonly #head: AnswerHeadParser;
   readonly #totalDeadlineMs: number;
   #phase: ExchangePhase = "queue";
   #connection: UpstreamConnection | undefined;
@@ -71,7 +75,9 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   constructor(parts: ExchangeParts) {
     this.#parts = parts;
     this.request = parts.request;
-    this.#head = new CgiResponseParser(parts.options.limits.responseHeaderMax, parts.heads);
+    const { responseHeaderMax } = parts.options.limits;
+    this.#head = parts.request.answerHead?.(responseHeaderMax) ??
+      new CgiResponseParser(responseHeaderMax, parts.heads);
     this.answered = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;

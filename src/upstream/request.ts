@@ -1,7 +1,7 @@
 /**
  * A request as an upstream takes it, and the answer as it gives it: CGI terms, no HTTP server's.
  */
-import type { CgiHead } from "../protocol/cgi_response.ts";
+import type { AnswerHeadParser, CgiHead } from "../protocol/cgi_response.ts";
 import type { Role } from "../protocol/constants.ts";
 import type { UpstreamError } from "./errors.ts";
 import type { RequestBody } from "./request_body.ts";
@@ -19,6 +19,8 @@ export interface UpstreamRequest {
   readonly body: RequestBody | undefined;
   /** The second stream of a filter (section 6.4). */
   readonly data?: RequestBody;
+  /** Reads the answer's head in at most `lengthMax` bytes; left out: it is CGI's. */
+  readonly answerHead?: (lengthMax: number) => AnswerHeadParser;
   /** Fires when the client has left. */
   readonly signal?: AbortSignal;
 }

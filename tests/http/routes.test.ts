@@ -1,9 +1,9 @@
 /** Which site and which route a request meets, and what it gets where there is none. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compilePattern } from "../../src/http/route_pattern.ts";
+import { compilePattern } from "../../src/routing/route_pattern.ts";
 import type { HandlerOptions, RouteOptions, SiteOptions } from "../../src/http/options.ts";
-import { SiteTable } from "../../src/http/site_table.ts";
+import { SiteTable } from "../../src/routing/site_table.ts";
 import { echoParameters, type Gateway, withGateway } from "../support/gateway.ts";
 import { HttpConnection, rawRequest } from "../support/raw_http.ts";
 
