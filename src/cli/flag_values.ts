@@ -24,3 +24,8 @@ export function readCountFlag(flag: string, text: string, min: number, max: numb
   if (count >= min && count <= max) return count;
   throw new UsageError(`${flag}: "${text}" cannot be used (use a whole number, ${min} to ${max})`);
 }
+
+/** For a flag that may be given several times: all its texts, in order. */
+export function repeated(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}

@@ -16,6 +16,7 @@ import {
 import { demoCommand } from "./demo.ts";
 import { pingCommand } from "./ping.ts";
 import { probeCommand } from "./probe.ts";
+import { requestCommand } from "./request.ts";
 import { responderCommand } from "./responder.ts";
 import { schemaCommand } from "./schema.ts";
 import { serveCommand } from "./serve.ts";
@@ -26,6 +27,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   demoCommand,
   responderCommand,
   probeCommand,
+  requestCommand,
   checkCommand,
   schemaCommand,
   pingCommand,

@@ -69,6 +69,12 @@ export const ManagementValue = {
   MPXS_CONNS: "FCGI_MPXS_CONNS",
 } as const;
 
+/** A role's name in lower case, as users write it. */
+export function roleName(role: Role): string {
+  for (const [name, value] of Object.entries(Role)) if (value === role) return name.toLowerCase();
+  return `role ${role}`;
+}
+
 /** The specification's name of a record type, or its number where it has none. */
 export function recordTypeName(type: number): string {
   for (const [name, value] of Object.entries(RecordType)) if (value === type) return name;

@@ -1,7 +1,7 @@
 /**
  * What to say of an exchange that ran out of time or was refused by the application.
  */
-import { ProtocolStatus, type Role } from "../protocol/constants.ts";
+import { ProtocolStatus, type Role, roleName } from "../protocol/constants.ts";
 import { type ExchangePhase, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
 import type { UpstreamOptions } from "./options.ts";
 import type { BodyState } from "./stream_handler.ts";
@@ -70,7 +70,7 @@ export function statusError(state: ExchangeState, protocolStatus: number): Upstr
     case ProtocolStatus.OVERLOADED:
       return fail("overloaded", `${server} is overloaded`);
     case ProtocolStatus.UNKNOWN_ROLE:
-      return fail("unknown_role", `${server} does not know the role ${state.role}`);
+      return fail("unknown_role", `${server} does not know the role ${roleName(state.role)}`);
     default:
       return fail(
         "bad_answer",

@@ -7,17 +7,27 @@ import { Role } from "../protocol/constants.ts";
 import { encodeNameValues, type NameValuePart } from "../protocol/name_value.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { SILENT_OBSERVER } from "./observer.ts";
-import { UPSTREAM_DEFAULTS } from "./options.ts";
+import { type TimeoutOptions, UPSTREAM_DEFAULTS } from "./options.ts";
+import type { RequestBody } from "./request_body.ts";
 import { Upstream } from "./upstream.ts";
 
 /** Most bytes of a body that are gathered in memory before it is sent. */
 const BODY_MEMORY_MAX = 64 * 1024;
 
+/** A body that is read as it is needed, from a file for example. */
+export interface ClientBody {
+  readonly stream: ReadableStream<Uint8Array>;
+  /** Bytes; left out where they are to be counted. One of another length is refused. */
+  readonly length?: number;
+}
+
 export interface ClientRequest {
   /** CGI parameters; `REQUEST_METHOD` is GET and `CONTENT_LENGTH` the body's, unless given. */
   readonly params: Iterable<readonly [string, NameValuePart]>;
   /** STDIN. */
-  readonly body?: Uint8Array<ArrayBuffer>;
+  readonly body?: Uint8Array<ArrayBuffer> | ClientBody;
+  /** The second stream of a filter (section 6.4). */
+  readonly data?: Uint8Array<ArrayBuffer> | ClientBody;
   /** Responder when left out (section 6.2). */
   readonly role?: Role;
   readonly signal?: AbortSignal;
@@ -30,7 +40,7 @@ export interface ClientAnswer extends CgiHead {
 
 export interface ClientOptions {
   readonly runtime?: Runtime;
-  /** Milliseconds for the whole exchange; 0: no limit. */
+  /** Milliseconds for the exchange once the body is at hand; 0: only the limits of its phases. */
   readonly timeoutMs?: number;
   /** Gets each line of the application's STDERR. */
   readonly onStderrLine?: (line: string) => void;
@@ -60,7 +70,7 @@ export class FastCgiClient {
       servers: [address],
       multiplex: "off",
       connections: { ...UPSTREAM_DEFAULTS.connections, reuse: false },
-      timeouts: { ...UPSTREAM_DEFAULTS.timeouts, totalMs: timeoutMs },
+      timeouts: timeouts(timeoutMs),
       retry: { ...UPSTREAM_DEFAULTS.retry, attemptsMax: 0 },
     }, {
       ...(runtime && { runtime }),
@@ -70,7 +80,7 @@ export class FastCgiClient {
 
   /** @throws {UpstreamError} when there is no complete head of an answer */
   async request(request: ClientRequest): Promise<ClientAnswer> {
-    const { body, signal, role = Role.RESPONDER } = request;
+    const { body, data, signal, role = Role.RESPONDER } = request;
     const given = new Map(request.params);
     const method = given.get("REQUEST_METHOD") ?? "GET";
     const answer = await this.#upstream.send({
@@ -78,11 +88,8 @@ export class FastCgiClient {
       role,
       method: typeof method === "string" ? method : new TextDecoder().decode(method),
       params: (length) => encodeNameValues(withDefaults(given, length)),
-      body: body && {
-        stream: new Blob([body]).stream(),
-        length: body.length,
-        memoryMax: BODY_MEMORY_MAX,
-      },
+      body: body && requestBody(body),
+      ...(data && { data: requestBody(data) }),
       ...(signal && { signal }),
     });
     return { ...answer.head, body: asStream(answer.body) };
@@ -92,6 +99,21 @@ export class FastCgiClient {
   async close(): Promise<void> {
     await this.#upstream.drain(0);
   }
+}
+
+/** Who limits the whole may wait that long in any phase. */
+function timeouts(totalMs: number): TimeoutOptions {
+  const { timeouts } = UPSTREAM_DEFAULTS;
+  return totalMs === 0 ? timeouts : { ...timeouts, firstByteMs: 0, idleMs: 0, totalMs };
+}
+
+function requestBody(body: Uint8Array<ArrayBuffer> | ClientBody): RequestBody {
+  const isWhole = body instanceof Uint8Array;
+  return {
+    stream: isWhole ? new Blob([body]).stream() : body.stream,
+    length: body.length,
+    memoryMax: BODY_MEMORY_MAX,
+  };
 }
 
 function withDefaults(

@@ -39,6 +39,61 @@ const WRONG: readonly { args: string; stderr: string }[] = [
     stderr: 'afcgi: --timeout: Cannot read time "3" (use a whole number with ms, s, m or h)',
   },
   {
+    args: "request app status",
+    stderr: 'afcgi: Cannot read URL "status" ' +
+      '(use a path such as "/status", or "http://example.com/status")',
+  },
+  {
+    args: "request app /%ff",
+    stderr: 'afcgi: The path "/%ff" is not UTF-8 (use --param SCRIPT_NAME=...)',
+  },
+  {
+    args: "request app --role resonder",
+    stderr: "afcgi: option '--role <role>' argument 'resonder' is invalid. " +
+      'Allowed choices are responder, authorizer, filter (see "afcgi --help")',
+  },
+  {
+    args: "request app --param =x",
+    stderr: 'afcgi: --param: Cannot read "=x" (use NAME=value)',
+  },
+  {
+    args: "request app --header none",
+    stderr: 'afcgi: --header: Cannot read "none" (use "Name: value")',
+  },
+  {
+    args: "request app --header Content-Length:1",
+    stderr: 'afcgi: --header: "content-length" never becomes a parameter ' +
+      "(it is the length of --body)",
+  },
+  {
+    args: "request app --header Proxy:x",
+    stderr: 'afcgi: --header: "proxy" never becomes a parameter (use --param)',
+  },
+  {
+    args: "request app --header Host:a/b",
+    stderr: 'afcgi: --header: Host "a/b" is malformed (use a name, such as "example.com")',
+  },
+  {
+    args: "request app --method (",
+    stderr: 'afcgi: --method: "(" is no method (use a word such as GET)',
+  },
+  {
+    args: "request app --body nothing",
+    stderr: 'afcgi: --body: There is no file "nothing" (name one, or - for standard input)',
+  },
+  {
+    args: "request app --role authorizer --body -",
+    stderr: "afcgi: --body: An authorizer gets no body (leave it out)",
+  },
+  {
+    args: "request app --data x",
+    stderr: "afcgi: --data: A filter, and only a filter, has it (use both or neither)",
+  },
+  {
+    args: "request app --role filter",
+    stderr: "afcgi: --data: A filter, and only a filter, has it (use both or neither)",
+  },
+  {
     args: "responder --delay soon",
     stderr: 'afcgi: --delay: "soon" cannot be used (use a whole number, 0 to 2147483647)',
   },

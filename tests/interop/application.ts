@@ -21,6 +21,8 @@ export interface Application {
   flags(folder: string, place: Place): readonly string[] | undefined;
   /** The same as a config file, with more from the caller on top. */
   config(folder: string, place: Place): Readonly<Record<string, unknown>>;
+  /** Flags of `afcgi request` beside the URL; left out where it needs none. */
+  requestFlags?(folder: string): readonly string[];
 }
 
 /** A started application. */

@@ -17,6 +17,7 @@ import {
   type RunningApplication,
   startApplication,
 } from "./application.ts";
+import { terminalTests } from "./terminal.ts";
 
 const MIB = 1024 * 1024;
 const BIG = 64 * MIB;
@@ -83,6 +84,7 @@ export function commonTests(application: Application): ReturnType<typeof fixture
       });
     }
     longHeaderTest(application, network, started);
+    terminalTests(application, network, started);
   }
   return started;
 }

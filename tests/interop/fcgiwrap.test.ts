@@ -6,6 +6,8 @@ import { commonTests } from "./common.ts";
 /** As many as afcgi opens connections by default, and one that its question may hold. */
 const WORKERS = 9;
 
+const PROGRAM = sourcePath("fcgiwrap/app.cgi");
+
 const fcgiwrap: Application = {
   name: "fcgiwrap",
   peer: "fcgiwrap",
@@ -20,11 +22,12 @@ const fcgiwrap: Application = {
         fastcgi: {
           upstream: "app",
           // Without NO_BUFFERING it gathers what the program writes.
-          params: { SCRIPT_FILENAME: sourcePath("fcgiwrap/app.cgi"), NO_BUFFERING: "1" },
+          params: { SCRIPT_FILENAME: PROGRAM, NO_BUFFERING: "1" },
         },
       }],
     }],
   }),
+  requestFlags: () => ["--param", `SCRIPT_FILENAME=${PROGRAM}`],
 };
 
 function socketUrl(place: Place): string {

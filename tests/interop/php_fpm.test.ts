@@ -41,6 +41,7 @@ const phpFpm: Application = {
       ],
     }],
   }),
+  requestFlags: (folder) => ["--script", join(folder, "root", "index.php")],
 };
 
 const started = commonTests(phpFpm);
