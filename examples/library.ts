@@ -10,10 +10,10 @@ const application = new Hono();
 application.get("/hello/:name", (c) => c.text(`Hello ${c.req.param("name")}\n`));
 
 const server = await serveFastCgi(application.fetch, { listen: "127.0.0.1:0" });
-const { address } = server;
-if (address.transport !== "tcp") throw new Error("The address above is a TCP one");
+const { addr } = server;
+if (addr.transport !== "tcp") throw new Error("The address above is a TCP one");
 
-const upstream = new Upstream(`tcp://${address.host}:${address.port}`);
+const upstream = new Upstream(`tcp://${addr.host}:${addr.port}`);
 const front = new Hono();
 front.all("/hello/*", fastcgi({ upstream }));
 

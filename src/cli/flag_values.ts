@@ -1,11 +1,28 @@
 /** Values of flags, read; what cannot be read is a {@link UsageError} that names the flag. */
 import { parseTime, TIME_MAX_MS, TIME_REMEDY } from "../config/units.ts";
-import { type Address, AddressError, type AddressRules, parseAddress } from "../runtime/address.ts";
+import {
+  type Address,
+  AddressError,
+  type AddressRules,
+  FASTCGI_PORT,
+  type ListenAddress,
+  parseAddress,
+  parseListenAddress,
+} from "../runtime/address.ts";
 import { UsageError } from "./command.ts";
 
 export function readAddressFlag(flag: string, text: string, rules: AddressRules): Address {
+  return readByFlag(flag, () => parseAddress(text, rules));
+}
+
+/** Where a FastCGI application listens. */
+export function readListenFlag(flag: string, text: string): ListenAddress {
+  return readByFlag(flag, () => parseListenAddress(text, { defaultPort: FASTCGI_PORT }));
+}
+
+function readByFlag<Value>(flag: string, read: () => Value): Value {
   try {
-    return parseAddress(text, rules);
+    return read();
   } catch (error) {
     if (error instanceof AddressError) throw new UsageError(`${flag}: ${error.message}`);
     throw error;

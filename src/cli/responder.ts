@@ -1,9 +1,10 @@
 /** `afcgi responder`: the built-in FastCGI application alone, for trying out fronts. */
 import { Logger } from "../observe/logger.ts";
 import { demoApp } from "../responder/demo_app.ts";
-import { RESPONDER_LIMIT_DEFAULTS } from "../responder/options.ts";
-import { serveFastCgi } from "../responder/serve_fastcgi.ts";
-import { FASTCGI_PORT, formatAddress } from "../runtime/address.ts";
+import { type FaultContext, RESPONDER_LIMIT_DEFAULTS } from "../responder/options.ts";
+import { type FastCgiServer, serveFastCgi } from "../responder/serve_fastcgi.ts";
+import { FASTCGI_PORT, formatAddress, type ListenAddress } from "../runtime/address.ts";
+import { ListenError } from "../runtime/runtime.ts";
 import { TIME_MAX_MS } from "../config/units.ts";
 import {
   type CommandArguments,
@@ -12,10 +13,12 @@ import {
   errorText,
 } from "./command.ts";
 import { quietnessLevel } from "./config_flags.ts";
-import { readAddressFlag, readCountFlag } from "./flag_values.ts";
+import { readCountFlag, readListenFlag } from "./flag_values.ts";
 import { untilStopped } from "./lifetime.ts";
 
-const DEFAULT_LISTEN = `127.0.0.1:${FASTCGI_PORT}`;
+/** Where a web server or spawn-fcgi leaves the socket that it has opened for us. */
+const INHERITED: ListenAddress = { transport: "inherited", descriptor: 0 };
+const LOOPBACK: ListenAddress = { transport: "tcp", host: "127.0.0.1", port: FASTCGI_PORT };
 const { maxRequests: DEFAULT_REQUESTS_MAX } = RESPONDER_LIMIT_DEFAULTS;
 
 export const responderCommand: CommandDefinition = {
@@ -23,7 +26,11 @@ export const responderCommand: CommandDefinition = {
   summary: "run the built-in FastCGI application alone",
   declare: (command) => {
     command
-      .option("-l, --listen <address>", "where to listen for FastCGI", DEFAULT_LISTEN)
+      .option(
+        "-l, --listen <address>",
+        "where to listen for FastCGI; fd:0 is the socket that a web server or spawn-fcgi left us " +
+          `(default: that socket, else ${formatAddress(LOOPBACK)})`,
+      )
       .option("--delay <ms>", "milliseconds before each answer", "0")
       .option(
         "--max-requests <count>",
@@ -38,10 +45,8 @@ export const responderCommand: CommandDefinition = {
 async function responder(io: CommandIo, args: CommandArguments): Promise<number> {
   const { runtime } = io;
   const flag = (name: string) => String(args.options[name]);
-  const listen = readAddressFlag("--listen", flag("listen"), {
-    anyHost: true,
-    defaultPort: FASTCGI_PORT,
-  });
+  const given = args.options["listen"];
+  const listen = given === undefined ? undefined : readListenFlag("--listen", String(given));
   const delayMs = readCountFlag("--delay", flag("delay"), 0, TIME_MAX_MS);
   const maxRequests = readCountFlag("--max-requests", flag("maxRequests"), 1, 1_000_000);
   const logger = new Logger({
@@ -50,15 +55,30 @@ async function responder(io: CommandIo, args: CommandArguments): Promise<number>
     level: quietnessLevel(args) ?? "info",
     format: runtime.process.stderr.isTerminal ? "text" : "json",
   });
-  const server = await serveFastCgi(demoApp({ delayMs, clock: runtime.clock }), {
-    listen,
+  const application = demoApp({ delayMs, clock: runtime.clock });
+  const options = {
     runtime,
     maxRequests,
     multiplex: args.options["multiplex"] !== false,
-    onError: (error, { phase, peer }) =>
+    onError: (error: unknown, { phase, peer }: FaultContext) =>
       logger.warn("fault", { error: errorText(error), phase, peer }),
-  });
+  };
+  const server = listen === undefined
+    ? await serveByDefault((where) => serveFastCgi(application, { ...options, listen: where }))
+    : await serveFastCgi(application, { ...options, listen });
   const stopped = untilStopped(runtime.process, logger, () => server.shutdown());
-  logger.info("listening", { address: formatAddress(server.address) });
+  logger.info("listening", { address: formatAddress(server.addr) });
   return await stopped;
+}
+
+/** On the inherited socket where there is one, else on the usual port. */
+async function serveByDefault(
+  serve: (listen: ListenAddress) => Promise<FastCgiServer>,
+): Promise<FastCgiServer> {
+  try {
+    return await serve(INHERITED);
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    return await serve(LOOPBACK);
+  }
 }

@@ -109,7 +109,7 @@ export class ActiveRequest implements InfoSource {
     const { context, outlet } = this.#host;
     const request = this.#request();
     context.countRequest();
-    const info = new HandlerInfo(this.#parameters, this.#role, this.#remoteAddress, this);
+    const info = new HandlerInfo(this.#parameters, this.#role, this.#remoteAddr, this);
     const result = context.handler(request, info);
     const response = result instanceof Response ? result : await result;
     if (!(response instanceof Response)) {
@@ -156,8 +156,8 @@ export class ActiveRequest implements InfoSource {
     }
   }
 
-  get #remoteAddress(): string {
-    return this.#head instanceof BadRequestError ? "" : this.#head.remoteAddress;
+  get #remoteAddr(): string {
+    return this.#head instanceof BadRequestError ? "" : this.#head.remoteAddr;
   }
 
   #end(): void {

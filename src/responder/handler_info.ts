@@ -22,16 +22,16 @@ export interface InfoSource {
 /** What costs something is made when it is asked for. */
 export class HandlerInfo implements RequestInfo {
   readonly role: RoleName;
-  readonly remoteAddress: string;
+  readonly remoteAddr: string;
   readonly #parameters: Parameters;
   readonly #source: InfoSource;
   #params: ReadonlyMap<string, string> | undefined;
   #stderr: StderrWriter | undefined;
   #data: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
 
-  constructor(parameters: Parameters, role: Role, remoteAddress: string, source: InfoSource) {
+  constructor(parameters: Parameters, role: Role, remoteAddr: string, source: InfoSource) {
     this.role = ROLE_NAMES[role];
-    this.remoteAddress = remoteAddress;
+    this.remoteAddr = remoteAddr;
     this.#parameters = parameters;
     this.#source = source;
   }

@@ -2,7 +2,7 @@
  * What `serveFastCgi` can be told, and what a handler is told. Times are milliseconds, sizes are
  * bytes.
  */
-import type { Address } from "../runtime/address.ts";
+import type { ListenAddress } from "../runtime/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 /** The role in which a front asks (section 6). */
@@ -41,7 +41,7 @@ export interface RequestInfo {
   readonly params: ReadonlyMap<string, string>;
   readonly role: RoleName;
   /** The client's address as the front tells it (`REMOTE_ADDR`); empty when it does not. */
-  readonly remoteAddress: string;
+  readonly remoteAddr: string;
   readonly stderr: StderrWriter;
   /** The second stream of a filter (section 6.4); null in the other roles. */
   readonly data: ReadableStream<Uint8Array<ArrayBuffer>> | null;
@@ -62,8 +62,16 @@ export interface FaultContext {
 }
 
 export interface ServeFastCgiOptions extends Partial<ResponderLimits> {
-  /** `tcp://host:port`, `host:port`, `:port`, `unix:/path` or `unix:@name`. */
-  readonly listen: string | Address;
+  /**
+   * `tcp://host:port`, `host:port`, `:port`, `unix:/path` or `unix:@name`; or `fd:0` for the listening
+   * socket that a web server or spawn-fcgi has left us (`fd:3`: that of a systemd socket unit).
+   */
+  readonly listen: string | ListenAddress;
+  /**
+   * IP addresses whose connections are taken; others, and those that have none, are closed on
+   * arrival (section 3.2). Left out: the list in FCGI_WEB_SERVER_ADDRS; without it, everybody's.
+   */
+  readonly webServerAddrs?: readonly string[];
   /** Left out: that of the process. */
   readonly runtime?: Runtime;
   /** Whether several requests may share a connection; true when left out. */

@@ -13,7 +13,7 @@ export interface RequestHead {
   headers: Record<string, string>;
   /** What CONTENT_LENGTH says; undefined where it says nothing. */
   contentLength: number | undefined;
-  remoteAddress: string;
+  remoteAddr: string;
 }
 
 /** A request of which no `Request` can be made; the answer is 400. */
@@ -49,7 +49,7 @@ export function readRequestHead(parameters: Parameters): RequestHead {
     url: "",
     headers: {},
     contentLength: undefined,
-    remoteAddress: "",
+    remoteAddr: "",
   };
   const url: UrlParts = {
     scheme: "",
@@ -109,7 +109,7 @@ function takeParameter(
       takeContentLength(parameters.valueLatin1(index), head);
       break;
     case "REMOTE_ADDR":
-      head.remoteAddress = parameters.value(index);
+      head.remoteAddr = parameters.value(index);
       break;
     case "REQUEST_SCHEME":
       url.scheme = parameters.valueLatin1(index);

@@ -2,7 +2,7 @@
  * Any Web-standard fetch handler as a FastCGI application: listens, serves each connection, and
  * shuts down without losing a request.
  */
-import { type Address, parseAddress } from "../runtime/address.ts";
+import { type ListenAddress, parseListenAddress } from "../runtime/address.ts";
 import { currentRuntime } from "../runtime/current.ts";
 import type { ByteConnection, ByteListener, Clock, TimerId } from "../runtime/runtime.ts";
 import {
@@ -13,6 +13,7 @@ import {
 } from "./options.ts";
 import { ResponderConnection } from "./responder_connection.ts";
 import { ServerContext } from "./server_context.ts";
+import { WebServers } from "./web_servers.ts";
 
 /** How long requests in flight may take after {@link FastCgiServer.shutdown}. */
 export const SHUTDOWN_GRACE_MS = 30_000;
@@ -23,7 +24,7 @@ export const SWEEP_INTERVAL_MS = 1_000;
 /** A FastCGI server that is listening. */
 export interface FastCgiServer {
   /** The address in force: with port 0, the port that the system chose. */
-  readonly address: Address;
+  readonly addr: ListenAddress;
   /** Resolves when the server has shut down and its last connection is closed. */
   readonly finished: Promise<void>;
   /**
@@ -39,13 +40,14 @@ export interface FastCgiServer {
  * connection.
  *
  * @throws {AddressError} when `listen` cannot be read
- * @throws {ListenError} when the address is in use or not ours
+ * @throws {ListenError} when the address is in use or not ours, or no listening socket was inherited
+ * @throws {RangeError} when a limit makes no sense, or FCGI_WEB_SERVER_ADDRS holds no IP addresses
  * @example
  * ```ts
  * import { serveFastCgi } from "afcgi";
  *
  * const server = await serveFastCgi(
- *   (request, info) => new Response(`${request.method} from ${info.remoteAddress}\n`),
+ *   (request, info) => new Response(`${request.method} from ${info.remoteAddr}\n`),
  *   { listen: "127.0.0.1:0" },
  * );
  * await server.shutdown();
@@ -57,7 +59,10 @@ export async function serveFastCgi(
 ): Promise<FastCgiServer> {
   const runtime = options.runtime ?? currentRuntime();
   const { listen } = options;
-  const address = typeof listen === "string" ? parseAddress(listen, { anyHost: true }) : listen;
+  const address = typeof listen === "string" ? parseListenAddress(listen) : listen;
+  const webServers = options.webServerAddrs === undefined
+    ? WebServers.fromEnvironment(runtime.process)
+    : new WebServers(options.webServerAddrs);
   const context = new ServerContext({
     handler,
     limits: readLimits(options),
@@ -65,8 +70,12 @@ export async function serveFastCgi(
     clock: runtime.clock,
     onError: options.onError,
   });
-  const server = new Server(context);
-  await server.listen((onConnection) => runtime.listen(address, onConnection));
+  const server = new Server(context, webServers);
+  await server.listen((onConnection) =>
+    address.transport === "inherited"
+      ? runtime.listenInherited(address.descriptor, onConnection)
+      : runtime.listen(address, onConnection)
+  );
   return server;
 }
 
@@ -92,24 +101,28 @@ class Server implements FastCgiServer {
   readonly #clock: Clock;
   readonly #connections = new Set<ResponderConnection>();
   readonly #resolveFinished: () => void;
-  #listener: ByteListener | undefined;
+  readonly #webServers: WebServers | undefined;
+  #listener: ByteListener<ListenAddress> | undefined;
   #sweepTimer: TimerId | undefined;
   #closing = false;
 
-  constructor(context: ServerContext) {
+  constructor(context: ServerContext, webServers: WebServers | undefined) {
     this.#context = context;
+    this.#webServers = webServers;
     this.#clock = context.clock;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.finished = promise;
     this.#resolveFinished = resolve;
   }
 
-  get address(): Address {
+  get addr(): ListenAddress {
     return this.#listener!.address;
   }
 
   async listen(
-    open: (onConnection: (connection: ByteConnection) => void) => Promise<ByteListener>,
+    open: (
+      onConnection: (connection: ByteConnection) => void,
+    ) => Promise<ByteListener<ListenAddress>>,
   ): Promise<void> {
     this.#listener = await open((connection) => this.#accept(connection));
   }
@@ -130,14 +143,10 @@ class Server implements FastCgiServer {
 
   #accept(connection: ByteConnection): void {
     const context = this.#context;
-    const { maxConnections } = context.limits;
     context.connectionsSeen++;
-    if (this.#closing || this.#connections.size >= maxConnections) {
-      const error = new Error(
-        this.#closing
-          ? "Cannot take connection: shutting down"
-          : `Cannot take connection: ${maxConnections} are open`,
-      );
+    const refusal = this.#refusal(connection.remote);
+    if (refusal !== undefined) {
+      const error = new Error(`Cannot take connection: ${refusal}`);
       context.report(error, { phase: "connection", peer: connection.remote });
       connection.destroy();
       return;
@@ -151,6 +160,16 @@ class Server implements FastCgiServer {
       context.connectionsOpen = this.#connections.size;
       if (this.#closing) void context.workDone().then(() => this.#finishIfDone());
     });
+  }
+
+  #refusal(peer: string): string | undefined {
+    const { maxConnections } = this.#context.limits;
+    if (this.#closing) return "shutting down";
+    if (this.#connections.size >= maxConnections) return `${maxConnections} are open`;
+    if (this.#webServers?.include(peer) === false) {
+      return `${peer} is not one of the web servers ${this.#webServers}`;
+    }
+    return undefined;
   }
 
   #finishIfDone(): void {

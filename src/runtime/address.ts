@@ -19,6 +19,18 @@ export interface UnixAddress {
 
 export type Address = TcpAddress | UnixAddress;
 
+/**
+ * A socket that listens already and is ours under a descriptor: who started us opened it. A web
+ * server leaves it under 0 (FCGI_LISTENSOCK_FILENO, section 2.2), systemd under 3.
+ */
+export interface InheritedAddress {
+  readonly transport: "inherited";
+  readonly descriptor: number;
+}
+
+/** Where a listener can be. */
+export type ListenAddress = Address | InheritedAddress;
+
 /** What may be left out. */
 export interface AddressRules {
   /** The port where none is given; without it a port is required. */
@@ -58,6 +70,18 @@ export function parseAddress(text: string, rules: AddressRules = {}): Address {
   }
   if (text.startsWith("/")) fail(text, "a path wants a scheme", `use "unix:${text}"`);
   return parseTcp(text, scheme === undefined ? text : text.slice("tcp://".length), rules);
+}
+
+/**
+ * Reads where to listen: an address, or `fd:0` for an inherited socket.
+ *
+ * @throws {AddressError}
+ */
+export function parseListenAddress(text: string, rules: AddressRules = {}): ListenAddress {
+  if (!text.startsWith("fd:")) return parseAddress(text, { ...rules, anyHost: true });
+  const descriptor = /^fd:(\d{1,6})$/.exec(text)?.[1];
+  if (descriptor === undefined) fail(text, "the descriptor is not a number", 'use "fd:0"');
+  return { transport: "inherited", descriptor: Number(descriptor) };
 }
 
 function parseUnix(text: string): UnixAddress {
@@ -109,7 +133,8 @@ function fail(text: string, what: string, instead: string): never {
 }
 
 /** The address as a user would write it. */
-export function formatAddress(address: Address): string {
+export function formatAddress(address: ListenAddress): string {
+  if (address.transport === "inherited") return `fd:${address.descriptor}`;
   if (address.transport === "unix") return `unix:${address.path.replace(/^\0/, "@")}`;
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;
   return `tcp://${host}:${address.port}`;

@@ -3,10 +3,17 @@
  * from `node:` modules as on Deno. It names `Bun` only inside functions, so importing this file does
  * nothing on another runtime. docs/runtimes.md lists what Bun does differently and what we do about it.
  */
-import { type Address, formatAddress, type UnixAddress } from "./address.ts";
+import {
+  type Address,
+  formatAddress,
+  type InheritedAddress,
+  type ListenAddress,
+  type UnixAddress,
+} from "./address.ts";
 import { BUN_SOCKET_HANDLERS, BunConnection, type BunSocket } from "./bun_connection.ts";
 import { serveBunHttp } from "./bun_http.ts";
 import { connectAborted, connectError, errorCode, listenError } from "./failures.ts";
+import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { peerHost } from "./peer.ts";
@@ -22,6 +29,7 @@ export function createBunRuntime(): Runtime {
     platform: nodePlatform(),
     connect,
     listen,
+    listenInherited,
     async serveHttp(options: HttpServeOptions) {
       if (options.address.transport === "unix") await clear(options.address);
       return serveBunHttp(options);
@@ -83,7 +91,40 @@ async function listen(
   onConnection: (connection: ByteConnection) => void,
 ): Promise<ByteListener> {
   if (address.transport === "unix") await clear(address);
-  const options = {
+  const options = listenOptions(address, onConnection);
+  try {
+    if (address.transport === "unix") {
+      const listener = Bun.listen({ ...options, unix: address.path });
+      return { address, close: () => closeUnix(listener, address) };
+    }
+    const listener = Bun.listen({ ...options, hostname: address.host, port: address.port });
+    return { address: { ...address, port: listener.port }, close: () => listener.stop() };
+  } catch (error) {
+    throw listenError(address, error);
+  }
+}
+
+async function listenInherited(
+  descriptor: number,
+  onConnection: (connection: ByteConnection) => void,
+): Promise<ByteListener<InheritedAddress>> {
+  const address = { transport: "inherited", descriptor } as const;
+  requireSocket(address);
+  // Bun takes a descriptor here, as for a connection, but its types do not say so.
+  const options = { ...listenOptions(address, onConnection), fd: descriptor } as unknown;
+  try {
+    const listener = Bun.listen(options as Bun.UnixSocketOptions<BunConnection>);
+    return { address, close: () => listener.stop() };
+  } catch (error) {
+    throw listenError(address, error);
+  }
+}
+
+function listenOptions(
+  address: ListenAddress,
+  onConnection: (connection: ByteConnection) => void,
+) {
+  return {
     allowHalfOpen: true,
     // Bun wants a connection here; each socket gets its own as it opens.
     data: new BunConnection(formatAddress(address)),
@@ -97,20 +138,11 @@ async function listen(
       },
     },
   };
-  try {
-    if (address.transport === "unix") {
-      const listener = Bun.listen({ ...options, unix: address.path });
-      return { address, close: () => closeUnix(listener, address) };
-    }
-    const listener = Bun.listen({ ...options, hostname: address.host, port: address.port });
-    return { address: { ...address, port: listener.port }, close: () => listener.stop() };
-  } catch (error) {
-    throw listenError(address, error);
-  }
 }
 
-function remoteOf(address: Address, socket: BunSocket): string {
-  if (address.transport === "unix") return formatAddress(address);
+function remoteOf(address: ListenAddress, socket: BunSocket): string {
+  // A unix socket's peer has no address.
+  if (address.transport === "unix" || !socket.remoteAddress) return formatAddress(address);
   const host = peerHost(socket.remoteAddress);
   return formatAddress({ transport: "tcp", host, port: socket.remotePort });
 }

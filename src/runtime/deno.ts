@@ -9,6 +9,7 @@ import { DenoConnection } from "./deno_connection.ts";
 import { serveDenoHttp } from "./deno_http.ts";
 import { connectAborted, connectError, listenError } from "./failures.ts";
 import { createNodeFiles, fileRangeStream } from "./node_files.ts";
+import { listenInheritedByNode } from "./node_listener.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { peerHost } from "./peer.ts";
 import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
@@ -26,6 +27,7 @@ export function createDenoRuntime(): Runtime {
     platform: nodePlatform(),
     connect,
     listen,
+    listenInherited: listenInheritedByNode,
     async serveHttp(options: HttpServeOptions) {
       if (options.address.transport === "unix") await clear(options.address);
       return serveDenoHttp(options);

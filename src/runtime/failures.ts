@@ -3,7 +3,7 @@
  * with a text that says what would help. Both adapters meet the same codes under different messages,
  * so only the code is looked at.
  */
-import { type Address, formatAddress } from "./address.ts";
+import { type Address, formatAddress, type ListenAddress } from "./address.ts";
 import { ConnectError, type ConnectFailure, ListenError } from "./runtime.ts";
 
 type ConnectReason = readonly [failure: ConnectFailure, text: string];
@@ -47,19 +47,21 @@ export function connectAborted(address: Address, signal: AbortSignal): ConnectEr
 }
 
 /** A listen that the runtime refused, as a {@link ListenError}. */
-export function listenError(address: Address, cause: unknown): ListenError {
+export function listenError(address: ListenAddress, cause: unknown): ListenError {
   const target = address.transport === "tcp"
     ? formatAddress(address).slice("tcp://".length)
     : formatAddress(address);
   return new ListenError(`Cannot listen on ${target}: ${listenReason(address, cause)}`, { cause });
 }
 
-function listenReason(address: Address, cause: unknown): string {
+function listenReason(address: ListenAddress, cause: unknown): string {
   switch (errorCode(cause)) {
     case "EADDRINUSE":
       return address.transport === "tcp"
         ? "the port is in use"
         : "the address is in use (another process accepts connections there)";
+    case "EINVAL":
+      return address.transport === "inherited" ? "it is not a listening socket" : messageOf(cause);
     case "EACCES":
     case "EPERM":
       return "permission denied";

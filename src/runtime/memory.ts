@@ -2,12 +2,13 @@
  * The adapter for tests: no socket, no file, no time of its own. Everything is deterministic and can
  * be looked into; the HTTP server takes `Request` values instead of bytes.
  */
-import { type Address, formatAddress } from "./address.ts";
+import { type Address, formatAddress, type InheritedAddress } from "./address.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { MemoryFiles } from "./memory_files.ts";
 import { MemoryNetwork } from "./memory_network.ts";
 import { MemoryProcess, type MemoryProcessOptions } from "./memory_process.ts";
 import {
+  type ByteListener,
   type HttpListener,
   type HttpPeer,
   type HttpServeOptions,
@@ -52,6 +53,10 @@ export class MemoryRuntime implements Runtime {
     this.process = new MemoryProcess(options.process);
     this.connect = (address, connectOptions) => network.connect(address, connectOptions);
     this.listen = (address, onConnection) => network.listen(address, onConnection);
+  }
+
+  async listenInherited(descriptor: number): Promise<ByteListener<InheritedAddress>> {
+    throw new ListenError(`Cannot listen on fd:${descriptor}: there are no descriptors in memory`);
   }
 
   async serveHttp(options: HttpServeOptions): Promise<HttpListener> {

@@ -3,7 +3,7 @@
  * One interface; `bun.ts` and `deno.ts` are its adapters, `memory.ts` is the one for tests. An
  * adapter is handed in, nobody reaches for a global. Only this folder names Bun, Deno or node:*.
  */
-import type { Address } from "./address.ts";
+import type { Address, InheritedAddress, ListenAddress } from "./address.ts";
 
 /** A connected byte stream, TCP or unix. */
 export interface ByteConnection {
@@ -25,10 +25,10 @@ export interface ByteConnection {
 }
 
 /** A listening socket. */
-export interface ByteListener {
+export interface ByteListener<Where extends ListenAddress = Address> {
   /** The address in force: with port 0, the port that the system chose. */
-  readonly address: Address;
-  /** Stops accepting; connections live on. A unix socket's path is removed. */
+  readonly address: Where;
+  /** Stops accepting; connections live on. The path of a unix socket of our own is removed. */
   close(): void;
 }
 
@@ -178,6 +178,16 @@ export interface Runtime {
     address: Address,
     onConnection: (connection: ByteConnection) => void,
   ): Promise<ByteListener>;
+  /**
+   * Accepts on a socket that listens already. A peer without an address of its own is called after
+   * the descriptor.
+   *
+   * @throws {ListenError} when the descriptor is no listening socket
+   */
+  listenInherited(
+    descriptor: number,
+    onConnection: (connection: ByteConnection) => void,
+  ): Promise<ByteListener<InheritedAddress>>;
   /** @throws {ListenError} */
   serveHttp(options: HttpServeOptions): Promise<HttpListener>;
   readonly clock: Clock;

@@ -6,6 +6,7 @@ import { DEMO_PAGE } from "../../src/responder/demo_page.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { MemoryRuntime } from "../../src/runtime/memory.ts";
 import { FrontClient, type FrontRequestOptions } from "./front_client.ts";
+import { connectable } from "./setup.ts";
 
 const MIB = 1024 * 1024;
 
@@ -13,7 +14,7 @@ async function demo(options: DemoOptions = {}) {
   const runtime = new MemoryRuntime();
   const app = demoApp({ clock: runtime.clock, ...options });
   const server = await serveFastCgi(app, { listen: "127.0.0.1:0", runtime });
-  const client = await FrontClient.connect(runtime, server.address);
+  const client = await FrontClient.connect(runtime, connectable(server));
   return { clock: runtime.clock, client };
 }
 

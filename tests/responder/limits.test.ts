@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { ProtocolStatus } from "../../src/protocol/constants.ts";
-import { COMPLETE, gate, hello, OVERLOADED, serve, turns } from "./setup.ts";
+import { COMPLETE, connectable, gate, hello, OVERLOADED, serve, turns } from "./setup.ts";
 
 test("Requests over maxRequests are refused on every connection", async () => {
   const goOn = gate();
@@ -74,7 +74,7 @@ test("A head over headLengthMax gives 500", async () => {
 test("Bytes that are not FastCGI close their connection and no other", async () => {
   const { runtime, server, connect, faults } = await serve(hello);
   const client = await connect();
-  const stranger = await runtime.connect(server.address);
+  const stranger = await runtime.connect(connectable(server));
   await stranger.writable.getWriter().write(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
   assert.equal((await stranger.readable.getReader().read()).done, true);
   assert.match(String(faults[0]), /version "71"/);

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { Role } from "../../src/protocol/constants.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { MemoryNetwork } from "../../src/runtime/memory.ts";
-import { COMPLETE, gate, hello, MIB, serve, streamOf, turns } from "./setup.ts";
+import { COMPLETE, connectable, gate, hello, MIB, serve, streamOf, turns } from "./setup.ts";
 
 test("A short answer leaves as one STDOUT record with its length", async () => {
   const { runtime, server } = await serve(hello);
-  const connection = await runtime.connect(server.address);
+  const connection = await runtime.connect(connectable(server));
   const writer = connection.writable.getWriter();
   const reader = connection.readable.getReader();
   await writer.write(Uint8Array.of(
@@ -36,9 +36,9 @@ test("A handler gets method, URL, headers, parameters, role and the client's add
   let seen: unknown;
   const { connect } = await serve((request, info) => {
     const { method, url } = request;
-    const { role, remoteAddress, params } = info;
+    const { role, remoteAddr, params } = info;
     const header = request.headers.get("x-token");
-    seen = { method, url, header, role, remoteAddress, token: params.get("HTTP_X_TOKEN") };
+    seen = { method, url, header, role, remoteAddr, token: params.get("HTTP_X_TOKEN") };
     return new Response(null);
   });
   const client = await connect();
@@ -48,7 +48,7 @@ test("A handler gets method, URL, headers, parameters, role and the client's add
     url: "http://app.test/a?b=c",
     header: "t",
     role: "responder",
-    remoteAddress: "192.0.2.1",
+    remoteAddr: "192.0.2.1",
     token: "t",
   });
 });

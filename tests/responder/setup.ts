@@ -2,6 +2,7 @@
 import { ProtocolStatus } from "../../src/protocol/constants.ts";
 import type { FastCgiHandler, ServeFastCgiOptions } from "../../src/responder/options.ts";
 import { type FastCgiServer, serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
+import type { Address } from "../../src/runtime/address.ts";
 import { MemoryNetwork, MemoryRuntime } from "../../src/runtime/memory.ts";
 import { FrontClient } from "./front_client.ts";
 
@@ -31,7 +32,18 @@ export async function serve(
     onError: (error) => faults.push(error),
     ...options,
   });
-  return { runtime, server, faults, connect: () => FrontClient.connect(runtime, server.address) };
+  return {
+    runtime,
+    server,
+    faults,
+    connect: () => FrontClient.connect(runtime, connectable(server)),
+  };
+}
+
+/** The address of a server that opened its socket itself. */
+export function connectable({ addr }: FastCgiServer): Address {
+  if (addr.transport === "inherited") throw new Error("Nobody knows what was inherited");
+  return addr;
 }
 
 /** A promise that a test settles, for handlers that wait for the test. */

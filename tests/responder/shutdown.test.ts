@@ -1,11 +1,11 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { LINGER_MS } from "../../src/responder/responder_connection.ts";
-import { gate, hello, OVERLOADED, serve, turns } from "./setup.ts";
+import { connectable, gate, hello, OVERLOADED, serve, turns } from "./setup.ts";
 
 test("A front that does not close a connection that we have ended is not waited for", async () => {
   const { runtime, server } = await serve(hello);
-  const connection = await runtime.connect(server.address);
+  const connection = await runtime.connect(connectable(server));
   const shutdown = server.shutdown();
   assert.equal((await connection.readable.getReader().read()).done, true);
   let finished = false;
@@ -28,7 +28,7 @@ test("Shutdown finishes what is in flight, refuses what is new and then closes",
   let finished = false;
   const shutdown = server.shutdown().then(() => finished = true);
   await idle.until(() => idle.closed);
-  await assert.rejects(runtime.connect(server.address));
+  await assert.rejects(runtime.connect(connectable(server)));
   assert.deepEqual(await busy.begin().ended(), OVERLOADED);
   assert.equal(finished, false);
   goOn.resolve();

@@ -9,6 +9,7 @@ import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { type FastCgiServer, serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import { FrontClient } from "./front_client.ts";
+import { connectable } from "./setup.ts";
 
 const COMPLETE = { appStatus: 0, protocolStatus: ProtocolStatus.REQUEST_COMPLETE };
 const MIB = 1024 * 1024;
@@ -22,7 +23,7 @@ async function onEachSocket(
   try {
     for (const listen of ["127.0.0.1:0", `unix:${folder}/app.sock`]) {
       const server = await serveFastCgi(handler, { listen });
-      await use(() => FrontClient.connect(currentRuntime(), server.address), server);
+      await use(() => FrontClient.connect(currentRuntime(), connectable(server)), server);
       await server.shutdown({ grace: 1_000 });
     }
   } finally {
@@ -120,11 +121,34 @@ test("A front that vanishes fires the signal of its request, and the server goes
 
 test("An address in use is refused with a text that names it", async () => {
   await onEachSocket(() => new Response("x"), async (_, server) => {
-    const listen = server.address;
+    const listen = connectable(server);
     const name = listen.transport === "unix" ? listen.path : String(listen.port);
     await assert.rejects(
       serveFastCgi(() => new Response("x"), { listen }),
       (error) => error instanceof Error && error.message.includes(name),
     );
   });
+});
+
+test("Only the web servers that were named may connect, and over unix sockets none of them", async () => {
+  for (
+    const [listen, webServer, isTaken] of [
+      ["127.0.0.1:0", "127.0.0.1", true],
+      ["127.0.0.1:0", "192.0.2.1", false],
+      [`unix:@afcgi-${crypto.randomUUID()}`, "127.0.0.1", false],
+    ] as const
+  ) {
+    const faults: string[] = [];
+    const server = await serveFastCgi(() => new Response("x"), {
+      listen,
+      webServerAddrs: [webServer],
+      onError: (error) => faults.push(String(error)),
+    });
+    const client = await FrontClient.connect(currentRuntime(), connectable(server));
+    const end = await client.begin().ended();
+    assert.deepEqual(end, isTaken ? COMPLETE : "lost", `${listen} for ${webServer}`);
+    if (!isTaken) assert.match(faults[0]!, /is not one of the web servers/);
+    await client.destroy();
+    await server.shutdown({ grace: 0 });
+  }
 });

@@ -6,6 +6,7 @@ import {
   type AddressRules,
   formatAddress,
   parseAddress,
+  parseListenAddress,
 } from "../../src/runtime/address.ts";
 
 type Good = [text: string, address: Address, rules?: AddressRules];
@@ -102,3 +103,17 @@ for (
     assert.deepEqual(parseAddress(text), address);
   });
 }
+
+test("parseListenAddress takes an inherited descriptor beside every address", () => {
+  assert.deepEqual(parseListenAddress("fd:0"), { transport: "inherited", descriptor: 0 });
+  assert.deepEqual(parseListenAddress("fd:3"), { transport: "inherited", descriptor: 3 });
+  assert.deepEqual(parseListenAddress(":8080"), tcp("0.0.0.0", 8080));
+  assert.deepEqual(parseListenAddress("unix:@name"), unix("\0name"));
+  assert.equal(formatAddress({ transport: "inherited", descriptor: 3 }), "fd:3");
+});
+
+test("parseListenAddress refuses a descriptor that is not a number", () => {
+  for (const text of ["fd:", "fd:-1", "fd:stdin", "fd:0x3", "fd:1234567"]) {
+    assert.throws(() => parseListenAddress(text), /the descriptor is not a number \(use "fd:0"\)/);
+  }
+});

@@ -113,6 +113,10 @@ export class SimulatedRuntime implements Runtime {
     throw new Error("Nobody listens in a simulation");
   }
 
+  listenInherited(): never {
+    throw new Error("Nobody listens in a simulation");
+  }
+
   serveHttp(): never {
     throw new Error("Nobody serves HTTP in a simulation");
   }
