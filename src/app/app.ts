@@ -9,7 +9,6 @@ import { createFront, faultFields, type FrontSite } from "../http/front.ts";
 import type { FrontRequest, ListenerInfo } from "../http/front_request.ts";
 import { HttpMetrics } from "../http/http_metrics.ts";
 import { RequestIdSource } from "../http/request_id.ts";
-import { compileSite } from "../http/site.ts";
 import { Logger } from "../observe/logger.ts";
 import { MetricsRegistry } from "../observe/metrics.ts";
 import { SiteTable } from "../routing/site_table.ts";
@@ -18,6 +17,7 @@ import type { HttpListener, Runtime, TextSink, TlsFiles } from "../runtime/runti
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
+import { compileFrontSite, listenerInfo, serverSoftware } from "./sites.ts";
 import { registerUpstreamGauges, UpstreamMetrics } from "./upstream_metrics.ts";
 
 export interface AppParts {
@@ -124,14 +124,14 @@ class App implements RunningApp {
     const { runtime, logger, version } = this.#parts;
     const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.options.name, upstream]));
     for (const site of this.#options.sites) {
-      const app = compileSite(site, {
+      const compiled = compileFrontSite(site, {
         runtime,
         upstreams,
         limits: this.#options.limits,
-        serverSoftware: `afcgi/${version}`,
+        serverSoftware: serverSoftware(version),
         onFault: (error, front) => logFault(logger, error, front),
       });
-      this.#sites.add(site.hosts, { name: site.hosts[0] ?? "default", app });
+      this.#sites.add(site.hosts, compiled);
     }
   }
 
@@ -198,12 +198,6 @@ class App implements RunningApp {
       done.then(finish, finish);
     });
   }
-}
-
-function listenerInfo(address: Address, scheme: "http" | "https"): ListenerInfo {
-  if (address.transport === "unix") return { scheme, host: "", port: 0 };
-  const isAny = address.host === "0.0.0.0" || address.host === "::";
-  return { scheme, host: isAny ? "" : address.host, port: address.port };
 }
 
 /** One line for an answer that had to be made in the application's place. */

@@ -39,8 +39,11 @@ export function scriptTarget(
     : { scriptName: "", pathInfo: path, scriptFilename };
 }
 
+/** Where requests go: an upstream, or whoever wants to see what it would be sent. */
+export type Destination = Pick<Upstream, "options" | "send">;
+
 export interface FastCgiRoute {
-  readonly upstream: Upstream;
+  readonly upstream: Destination;
   readonly template: ParameterTemplate;
   readonly limits: HttpLimits;
   /** What went wrong, for the log; the client gets less. */

@@ -9,9 +9,8 @@ import { isScriptName } from "../cgi/script_path.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { refuse } from "../static/refusal.ts";
 import { serveStatic, type StaticOptions } from "../static/static_files.ts";
-import type { Upstream } from "../upstream/upstream.ts";
 import { ownResponse } from "./answers.ts";
-import { exchange, type FastCgiRoute, scriptTarget } from "./fastcgi_exchange.ts";
+import { type Destination, exchange, type FastCgiRoute, scriptTarget } from "./fastcgi_exchange.ts";
 import type { AnswerCode, FrontEnv, FrontRequest, OwnAnswer } from "./front_request.ts";
 import type {
   FastCgiHandlerOptions,
@@ -26,12 +25,22 @@ import { matchedPath, routeKey, SiteRouter } from "./site_router.ts";
 import { isBodilessStatus } from "./upstream_response.ts";
 
 export interface SiteParts {
-  readonly runtime: Runtime;
-  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly runtime: Pick<Runtime, "files">;
+  readonly upstreams: ReadonlyMap<string, Destination>;
   readonly limits: HttpLimits;
   /** Such as `afcgi/1.0.0`. */
   readonly serverSoftware: string;
   readonly onFault: (error: unknown, front: FrontRequest) => void;
+  /** Who wants to see which routes a request meets; nobody, when left out. */
+  readonly watch?: RouteWatch;
+}
+
+/** Routes are named by their place in the site. */
+export interface RouteWatch {
+  /** The route matches, and is asked. */
+  onRoute(index: number): void;
+  /** It leaves the request to the next one that matches. */
+  onPass(index: number): void;
 }
 
 type RouteHandler = Handler<FrontEnv>;
@@ -50,7 +59,7 @@ export function compileSite(site: SiteOptions, parts: SiteParts): Hono<FrontEnv>
     getPath: (_request, options) => matchedPath(options?.env as FrontRequest),
   });
   site.routes.forEach(({ handler }, index) => {
-    app.all(routeKey(index), compileHandler(handler, site, parts));
+    app.all(routeKey(index), watched(compileHandler(handler, site, parts), index, parts.watch));
   });
   app.notFound((c) => {
     const front = c.env;
@@ -71,6 +80,22 @@ export function compileSite(site: SiteOptions, parts: SiteParts): Hono<FrontEnv>
     return ownResponse(c.env, accept, { status: 500, code: "internal_error" });
   });
   return app;
+}
+
+/** Decided here, so that a route which nobody watches is called directly. */
+function watched(
+  handler: RouteHandler,
+  index: number,
+  watch: RouteWatch | undefined,
+): RouteHandler {
+  if (watch === undefined) return handler;
+  return (c, next) => {
+    watch.onRoute(index);
+    return handler(c, () => {
+      watch.onPass(index);
+      return next();
+    });
+  };
 }
 
 function compileHandler(
