@@ -28,7 +28,17 @@ const LAYERS: Record<string, readonly string[]> = {
   http: ["static", "routing", "cgi", "upstream", "protocol", "runtime", "observe"],
   gemini: ["static", "routing", "cgi", "upstream", "protocol", "runtime", "observe"],
   responder: ["protocol", "runtime", "observe"],
-  app: ["http", "gemini", "routing", "upstream", "static", "observe", "runtime"],
+  app: [
+    "http",
+    "gemini",
+    "routing",
+    "cgi",
+    "upstream",
+    "static",
+    "observe",
+    "runtime",
+    "protocol",
+  ],
   config: ["app", "http", "gemini", "upstream", "observe", "runtime"],
   cli: [
     "config",

@@ -9,6 +9,7 @@ import {
   print,
 } from "./command.ts";
 import { readAddressFlag, readTimeFlag } from "./flag_values.ts";
+import { spellControls } from "./spelling.ts";
 
 export const probeCommand: CommandDefinition = {
   name: "probe",
@@ -42,7 +43,7 @@ function reportLines(address: string, report: ProbeReport): string[] {
   if (report.fault !== undefined) return [address, row("fault", report.fault)];
   // What an application sends is printed with its control characters spelt out.
   const values = Object.entries(report.values ?? {})
-    .map(([name, value]) => row(spell(name), spell(value)));
+    .map(([name, value]) => row(spellControls(name), spellControls(value)));
   return [
     address,
     row("connected in", milliseconds(report.connectMs)),
@@ -60,8 +61,4 @@ function milliseconds(timeMs: number | undefined): string {
 function yesOrNo(value: boolean | undefined): string {
   if (value === undefined) return "unknown";
   return value ? "yes" : "no";
-}
-
-function spell(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
 }

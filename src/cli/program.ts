@@ -14,6 +14,7 @@ import {
   UsageError,
 } from "./command.ts";
 import { demoCommand } from "./demo.ts";
+import { explainCommand } from "./explain.ts";
 import { pingCommand } from "./ping.ts";
 import { probeCommand } from "./probe.ts";
 import { requestCommand } from "./request.ts";
@@ -28,6 +29,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   responderCommand,
   probeCommand,
   requestCommand,
+  explainCommand,
   checkCommand,
   schemaCommand,
   pingCommand,

@@ -1,0 +1,195 @@
+/**
+ * One request on the way of every request: through the front, its site and the site's routes, with
+ * the same looks at files. Only the upstreams at the end are not there: in their place stands one
+ * that notes what it is given. So nothing is decided here, only written down.
+ */
+import { createFront, type FrontSite } from "../http/front.ts";
+import type { Destination } from "../http/fastcgi_exchange.ts";
+import type { ListenerInfo } from "../http/front_request.ts";
+import { HttpMetrics } from "../http/http_metrics.ts";
+import type { SiteOptions } from "../http/options.ts";
+import { RequestIdSource } from "../http/request_id.ts";
+import type { RouteWatch, SiteParts } from "../http/site.ts";
+import { Logger } from "../observe/logger.ts";
+import { MetricsRegistry } from "../observe/metrics.ts";
+import { SiteTable } from "../routing/site_table.ts";
+import type { Clock, HttpPeer, Runtime, TextSink } from "../runtime/runtime.ts";
+import { errorText } from "../upstream/errors.ts";
+import type { UpstreamOptions } from "../upstream/options.ts";
+import type { UpstreamResponse } from "../upstream/request.ts";
+import type { AppOptions } from "./options.ts";
+import { type FileLook, recordLooks } from "./recorded_files.ts";
+import { compileFrontSite, serverSoftware } from "./sites.ts";
+
+export interface DryRunParts {
+  readonly runtime: Runtime;
+  readonly version: string;
+  readonly listener: ListenerInfo;
+  /** Who asks. */
+  readonly peer: HttpPeer;
+}
+
+/** A route that was asked. */
+export interface RouteVisit {
+  /** Its place in the site. */
+  readonly index: number;
+  readonly looks: FileLook[];
+  /** Whether it left the request to the next one. */
+  passed: boolean;
+}
+
+/** What an application would have been sent. */
+export interface DrySend {
+  readonly upstream: UpstreamOptions;
+  /** Encoded name-value pairs. */
+  readonly params: Uint8Array;
+}
+
+export interface DryRun {
+  /** Of the answer that would be made here; meaningless where there is something to send. */
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly site: SiteOptions | undefined;
+  readonly visits: readonly RouteVisit[];
+  readonly send: DrySend | undefined;
+  /** Why we would answer ourselves, where it is no route's answer. */
+  readonly code: string | undefined;
+  /** Messages that would stand in the log. */
+  readonly log: readonly string[];
+}
+
+export async function dryRun(
+  options: AppOptions,
+  request: Request,
+  parts: DryRunParts,
+): Promise<DryRun> {
+  return await new Run(options, parts).run(request);
+}
+
+class Run {
+  readonly #parts: DryRunParts;
+  readonly #visits: RouteVisit[] = [];
+  readonly #log: CollectedLog;
+  readonly #access: CollectedLog;
+  readonly #front: ReturnType<typeof createFront>;
+  #site: SiteOptions | undefined;
+  #send: DrySend | undefined;
+
+  constructor(options: AppOptions, parts: DryRunParts) {
+    const { clock } = parts.runtime;
+    this.#parts = parts;
+    this.#log = new CollectedLog(clock);
+    this.#access = new CollectedLog(clock);
+    this.#front = createFront({
+      clock,
+      sites: this.#compileSites(options),
+      requestIds: new RequestIdSource(),
+      metrics: new HttpMetrics(new MetricsRegistry()),
+      accessLog: this.#access.logger,
+      log: this.#log.logger,
+      listener: parts.listener,
+    });
+  }
+
+  async run(request: Request): Promise<DryRun> {
+    const response = await this.#front(request, this.#parts.peer);
+    await response.body?.cancel();
+    const [line] = await this.#access.lines();
+    return {
+      status: response.status,
+      headers: Object.fromEntries(response.headers),
+      site: this.#site,
+      visits: this.#visits,
+      send: this.#send,
+      code: line?.code,
+      log: (await this.#log.lines()).map(({ msg }) => msg),
+    };
+  }
+
+  #compileSites(options: AppOptions): SiteTable<FrontSite> {
+    const table = new SiteTable<FrontSite>();
+    const siteParts = this.#siteParts(options);
+    for (const site of options.sites) {
+      const { app, ...others } = compileFrontSite(site, siteParts);
+      const onChosen = (): void => {
+        this.#site = site;
+      };
+      table.add(site.hosts, {
+        ...others,
+        // The front asks for it once it has chosen the site.
+        get app() {
+          onChosen();
+          return app;
+        },
+      });
+    }
+    return table;
+  }
+
+  #siteParts(options: AppOptions): SiteParts {
+    const { runtime, version } = this.#parts;
+    const destinations = options.upstreams.map((upstream) =>
+      [upstream.name, this.#destination(upstream)] as const
+    );
+    return {
+      runtime: {
+        files: recordLooks(runtime.files, (look) => this.#visits.at(-1)?.looks.push(look)),
+      },
+      upstreams: new Map(destinations),
+      limits: options.limits,
+      serverSoftware: serverSoftware(version),
+      onFault: (error) => this.#log.logger.error(errorText(error)),
+      watch: this.#watch,
+    };
+  }
+
+  readonly #watch: RouteWatch = {
+    onRoute: (index) => void this.#visits.push({ index, looks: [], passed: false }),
+    onPass: (index) => {
+      for (const visit of this.#visits) if (visit.index === index) visit.passed = true;
+    },
+  };
+
+  #destination(options: UpstreamOptions): Destination {
+    return {
+      options,
+      send: (request) => {
+        this.#send = { upstream: options, params: request.params(request.body?.length).slice() };
+        return Promise.resolve(noAnswer());
+      },
+    };
+  }
+}
+
+function noAnswer(): UpstreamResponse {
+  return {
+    head: { status: 204, headers: [], contentLength: undefined },
+    body: null,
+    source: { server: "", connection: 0, stream: 0, headMs: 0 },
+    progress: { bytes: 0, ended: true, error: undefined, onEnded: undefined },
+  };
+}
+
+interface CollectedLine {
+  readonly msg: string;
+  readonly code?: string;
+}
+
+/** A log that is kept in memory: that of one request. */
+class CollectedLog {
+  readonly logger: Logger;
+  #text = "";
+
+  constructor(clock: Clock) {
+    const sink: TextSink = {
+      write: (text) => void (this.#text += text),
+      flush: () => Promise.resolve(),
+    };
+    this.logger = new Logger({ sink, clock, level: "info", format: "json" });
+  }
+
+  async lines(): Promise<readonly CollectedLine[]> {
+    await this.logger.flush();
+    return this.#text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * What becomes of a request, in terms of the configuration: from a dry run to the site, the routes
+ * with what each of them did, and the parameters with where each comes from.
+ */
+import { type ParameterOrigin, parameterOrigin } from "../cgi/parameter_origin.ts";
+import { parseHost } from "../http/host.ts";
+import type { HandlerOptions, RouteOptions, SiteOptions } from "../http/options.ts";
+import { parseTarget } from "../http/target.ts";
+import { decodeNameValues } from "../protocol/name_value.ts";
+import { compilePattern } from "../routing/route_pattern.ts";
+import { formatAddress } from "../runtime/address.ts";
+import type { HttpPeer, Runtime } from "../runtime/runtime.ts";
+import { type DryRun, dryRun, type DrySend, type RouteVisit } from "./dry_run.ts";
+import type { AppOptions, ListenOptions } from "./options.ts";
+import type { FileLook } from "./recorded_files.ts";
+import { listenerInfo } from "./sites.ts";
+
+export type RouteOutcome = "path differs" | "method differs" | "passes on" | "answers";
+
+export interface ExplainedRoute {
+  /** Counted from 1, as people do. */
+  readonly number: number;
+  readonly path?: string;
+  readonly methods?: readonly string[];
+  readonly handler: HandlerOptions["kind"];
+  readonly outcome: RouteOutcome;
+  /** Looks at the file system, in their order. */
+  readonly looks: readonly FileLook[];
+}
+
+export interface ExplainedParameter {
+  readonly name: string;
+  readonly value: string;
+  readonly origin: ParameterOrigin | undefined;
+}
+
+/** The application that would get the request. */
+export interface ExplainedApplication {
+  readonly upstream: string;
+  readonly servers: readonly string[];
+  readonly parameters: readonly ExplainedParameter[];
+}
+
+export interface ExplainedSite {
+  /** Counted from 1. */
+  readonly number: number;
+  /** Empty: every host. */
+  readonly hosts: readonly string[];
+  readonly root?: string;
+}
+
+export interface Explanation {
+  readonly method: string;
+  readonly url: string;
+  /** Where it would come in. */
+  readonly listener: string;
+  readonly site?: ExplainedSite;
+  /** Those that were asked, and those before them. */
+  readonly routes: readonly ExplainedRoute[];
+  readonly application?: ExplainedApplication;
+  /** What afcgi answers itself; there where no application is. */
+  readonly answer?: {
+    readonly status: number;
+    readonly code?: string;
+    readonly headers: Readonly<Record<string, string>>;
+  };
+  /** What the log would say. */
+  readonly log: readonly string[];
+}
+
+export interface ExplainParts {
+  readonly runtime: Runtime;
+  readonly version: string;
+}
+
+/** Who asks, as the application sees it. */
+const PEER: HttpPeer = { host: "127.0.0.1", port: 0 };
+
+export async function explain(
+  options: AppOptions,
+  request: Request,
+  parts: ExplainParts,
+): Promise<Explanation> {
+  const listen = listenerFor(options.listen, new URL(request.url));
+  const scheme = listen.tls === undefined ? "http" : "https";
+  const listener = listenerInfo(listen.address, scheme);
+  const run = await dryRun(options, request, { ...parts, listener, peer: PEER });
+  const { site, send, code, status, headers } = run;
+  return {
+    method: request.method,
+    url: request.url,
+    listener: formatAddress(listen.address),
+    ...(site && { site: explainSite(site, options.sites) }),
+    routes: site === undefined ? [] : explainRoutes(site, run, request),
+    ...(send
+      ? { application: explainApplication(send, run, request) }
+      : { answer: { status, ...(code !== undefined && { code }), headers } }),
+    log: run.log,
+  };
+}
+
+/** The one that the URL fits best: its scheme and port, or its scheme; else the first. */
+function listenerFor(listen: readonly ListenOptions[], url: URL): ListenOptions {
+  const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+  const sameScheme = listen.filter(({ tls }) =>
+    (tls !== undefined) === (url.protocol === "https:")
+  );
+  const samePort = sameScheme.find(({ address }) => {
+    return address.transport === "tcp" && address.port === port;
+  });
+  return samePort ?? sameScheme[0] ?? listen[0]!;
+}
+
+function explainSite(site: SiteOptions, sites: readonly SiteOptions[]): ExplainedSite {
+  const { hosts, root } = site;
+  return { number: sites.indexOf(site) + 1, hosts, ...(root !== undefined && { root }) };
+}
+
+function explainRoutes(site: SiteOptions, { visits }: DryRun, request: Request): ExplainedRoute[] {
+  const last = visits.at(-1);
+  // After a route that answers nobody has looked at the others.
+  const asked = last === undefined || last.passed
+    ? site.routes
+    : site.routes.slice(0, last.index + 1);
+  const target = parseTarget(request.url);
+  const path = target.kind === "target" ? target.path : "";
+  return asked.map((route, index) => {
+    const visit = visits.find((candidate) => candidate.index === index);
+    return {
+      number: index + 1,
+      ...(route.path !== undefined && { path: route.path }),
+      ...(route.methods !== undefined && { methods: route.methods }),
+      handler: route.handler.kind,
+      outcome: outcomeOf(route, visit, path),
+      looks: visit?.looks ?? [],
+    };
+  });
+}
+
+function outcomeOf(route: RouteOptions, visit: RouteVisit | undefined, path: string): RouteOutcome {
+  if (visit !== undefined) return visit.passed ? "passes on" : "answers";
+  return compilePattern(route.path)(path) ? "method differs" : "path differs";
+}
+
+function explainApplication(
+  { upstream, params }: DrySend,
+  { site, visits }: DryRun,
+  request: Request,
+): ExplainedApplication {
+  const handler = site?.routes[visits.at(-1)!.index]?.handler;
+  const configured = handler !== undefined && "params" in handler ? handler.params : {};
+  const sources = {
+    configured: new Set(Object.keys(configured)),
+    headers: [...request.headers.keys()],
+    hostHasPort: parseHost(request.headers.get("host") ?? "")?.port !== undefined,
+  };
+  return {
+    upstream: upstream.name,
+    servers: upstream.servers.map(({ address }) => formatAddress(address)),
+    parameters: decodeNameValues(params).map(([name, value]) => {
+      return { name, value, origin: parameterOrigin(name, sources) };
+    }),
+  };
+}

@@ -1,0 +1,107 @@
+/**
+ * `afcgi explain URL`: what a URL meets, from the configuration that `serve` with the same flags
+ * would run. Nothing is sent and nothing is started; files are only looked at.
+ */
+import { type Command, Option } from "commander";
+import { explain, type ExplainedRoute, type Explanation } from "../app/explain.ts";
+import {
+  type CommandArguments,
+  type CommandDefinition,
+  type CommandIo,
+  ExitStatus,
+  print,
+  UsageError,
+} from "./command.ts";
+import { declareConfigFlags, loadFromArguments } from "./config_flags.ts";
+import { repeated } from "./flag_values.ts";
+import { readHeaderFlags, readMethodFlag, readUrlArgument } from "./http_flags.ts";
+import { PROGRAM_VERSION } from "./program_version.ts";
+import { spellControls } from "./spelling.ts";
+
+export const explainCommand: CommandDefinition = {
+  name: "explain",
+  summary: "tell what a URL meets, and what would be sent",
+  declare,
+  run: runExplain,
+};
+
+function declare(command: Command): void {
+  command
+    .argument("<url>", "URL, or a path for the first site")
+    .option("-X, --method <method>", "the request's method", "GET")
+    .addOption(
+      new Option("-H, --header <field>", 'a header field, such as "Accept: text/html" (repeatable)')
+        .argParser(repeated),
+    )
+    .option("--json", "as JSON");
+  declareConfigFlags(command);
+}
+
+/** Status 0 whatever the answer would be: telling it has worked. */
+async function runExplain(io: CommandIo, args: CommandArguments): Promise<number> {
+  const { options } = args;
+  const request = readRequest(
+    args.positional[0]!,
+    readMethodFlag(String(options["method"])),
+    readHeaderFlags(options["header"] as readonly string[] | undefined ?? []),
+  );
+  const loaded = await loadFromArguments(io, args);
+  const explanation = await explain(loaded.options, request, {
+    runtime: io.runtime,
+    version: PROGRAM_VERSION,
+  });
+  if (options["json"]) print(io, JSON.stringify(explanation, null, 2));
+  else for (const line of explanationLines(explanation)) print(io, spellControls(line));
+  return ExitStatus.fine;
+}
+
+/** Deno makes no Request with them. */
+const NEVER_TAKEN = /^(?:TRACE|CONNECT|TRACK)$/i;
+
+const NO_BODY: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
+function readRequest(text: string, method: string, headers: Map<string, string>): Request {
+  const url = readUrlArgument(text);
+  if (NEVER_TAKEN.test(method)) {
+    throw new UsageError(`--method: afcgi takes no "${method}" (use another method)`);
+  }
+  if (!headers.has("host")) headers.set("host", url.host);
+  const hasBody = headers.has("content-length") || headers.has("transfer-encoding");
+  // Nobody reads it: what is sent is known from its length alone.
+  const body = hasBody && !NO_BODY.has(method) ? new ReadableStream<Uint8Array>() : null;
+  return new Request(url, { method, headers: [...headers], body, ...(body && { duplex: "half" }) });
+}
+
+function explanationLines(explanation: Explanation): string[] {
+  const { method, url, listener, site, routes, application, answer, log } = explanation;
+  const lines = [`${method} ${url}`, `  comes in at ${listener}`];
+  if (site !== undefined) {
+    const hosts = site.hosts.join(" ") || "every host";
+    lines.push(
+      `  site ${site.number}: ${hosts}${site.root === undefined ? "" : `, root ${site.root}`}`,
+    );
+  }
+  lines.push(...routes.flatMap(routeLines));
+  if (answer !== undefined) {
+    lines.push(`  answered here: ${answer.status}${answer.code ? ` (${answer.code})` : ""}`);
+    for (const [name, value] of Object.entries(answer.headers)) lines.push(`    ${name}: ${value}`);
+  }
+  lines.push(...log.map((message) => `  logged: ${message}`));
+  if (application === undefined) return lines;
+  const { upstream, servers, parameters } = application;
+  lines.push(`  sent to upstream ${upstream} at ${servers.join(" ")}`);
+  const origins = parameters.map(({ origin }) => origin ?? "gateway");
+  const width = Math.max(...origins.map((origin) => origin.length));
+  parameters.forEach(({ name, value }, index) => {
+    lines.push(`    ${origins[index]!.padEnd(width)}  ${name}=${value}`);
+  });
+  return lines;
+}
+
+function routeLines({ number, path, methods, handler, outcome, looks }: ExplainedRoute): string[] {
+  const matched = [path ?? "every path", ...(methods ? [methods.join(" ")] : [])].join(", ");
+  return [
+    `  route ${number}: ${handler} for ${matched}: ${outcome}`,
+    ...looks.map((look) => `    ${look.path}: ${look.found}`),
+  ];
+}
