@@ -1,8 +1,8 @@
 /**
  * CGI/1.1 parameters (RFC 3875) as one block of encoded name-value pairs. What is the same for all
  * requests of a route is encoded once and stays at the front of a scratch buffer; a request appends
- * the rest behind it and takes a copy. No name occurs twice: constants, configured ones first, win
- * over what the front end adds, and that over what a client sends.
+ * the rest behind it. No name occurs twice: what is configured, constant or made for the request,
+ * wins over what the front end adds, and that over what a client sends.
  *
  * This file does not know HTTP's rules of what may be asked for: its input has been checked.
  */
@@ -34,14 +34,18 @@ export interface ParameterConstants {
   readonly serverSoftware: string;
   /** Absolute path; undefined where the route has no files. */
   readonly documentRoot: string | undefined;
-  /** Configured parameters: name to value. */
-  readonly params: Readonly<Record<string, string>>;
+  /** Configured parameters: name to value; null for one that is never sent. */
+  readonly params: Readonly<Record<string, string | null>>;
+  /** Configured parameters whose values come with each request, as `extra`; none, left out. */
+  readonly perRequest?: readonly string[];
 }
 
 /** Encodes the parameters of the requests of one route. */
 export class ParameterTemplate {
-  /** The constants; no request can set their names. */
-  readonly #constants: ReadonlyMap<string, string>;
+  /** Names that no request can set: the constants, and what is never sent. */
+  readonly #taken: ReadonlySet<string>;
+  /** For PATH_TRANSLATED. */
+  readonly #documentRoot: string | undefined;
   readonly #headerNames: HeaderNames;
   /** The constants, encoded, and behind them the request being encoded. */
   readonly #scratch = new ByteBuffer(SCRATCH_CAPACITY);
@@ -49,9 +53,13 @@ export class ParameterTemplate {
   #server: ServerBlock | undefined;
 
   constructor(constants: ParameterConstants) {
-    this.#constants = constantParameters(constants);
-    this.#headerNames = new HeaderNames(this.#constants);
-    for (const [name, value] of this.#constants) appendNameValue(this.#scratch, name, value);
+    const values = constantParameters(constants);
+    const { params } = constants;
+    const removed = Object.keys(params).filter((name) => params[name] === null);
+    this.#taken = new Set([...values.keys(), ...removed]);
+    this.#documentRoot = values.get("DOCUMENT_ROOT");
+    this.#headerNames = new HeaderNames(this.#taken);
+    for (const [name, value] of values) appendNameValue(this.#scratch, name, value);
     this.#constantLength = this.#scratch.length;
   }
 
@@ -63,7 +71,9 @@ export class ParameterTemplate {
     this.#appendClient(request);
     this.#appendHeaders(request);
     if (request.extra !== undefined) {
-      for (const [name, value] of request.extra) this.#append(undefined, name, value);
+      for (const [name, value] of request.extra) {
+        if (!this.#taken.has(name)) appendNameValueLatin1(this.#scratch, name, value);
+      }
     }
     return this.#scratch.view();
   }
@@ -81,7 +91,7 @@ export class ParameterTemplate {
     this.#append(extra, "SCRIPT_NAME", scriptName);
     if (pathInfo !== "") {
       this.#append(extra, "PATH_INFO", pathInfo);
-      const root = this.#constants.get("DOCUMENT_ROOT");
+      const root = this.#documentRoot;
       if (root !== undefined) this.#append(extra, "PATH_TRANSLATED", root + pathInfo);
     }
     if (request.scriptFilename !== undefined) {
@@ -141,7 +151,7 @@ export class ParameterTemplate {
 
   /** Whether a source that wins over the request has the name. */
   #isTaken(extra: ReadonlyMap<string, string> | undefined, name: string): boolean {
-    return this.#constants.has(name) || (extra !== undefined && extra.has(name));
+    return this.#taken.has(name) || (extra !== undefined && extra.has(name));
   }
 }
 
@@ -161,6 +171,10 @@ function constantParameters(constants: ParameterConstants): Map<string, string> 
   if (constants.documentRoot !== undefined) {
     parameters.set("DOCUMENT_ROOT", constants.documentRoot);
   }
-  for (const [name, value] of Object.entries(constants.params)) parameters.set(name, value);
+  for (const name of constants.perRequest ?? []) parameters.delete(name);
+  for (const [name, value] of Object.entries(constants.params)) {
+    if (value === null) parameters.delete(name);
+    else parameters.set(name, value);
+  }
   return parameters;
 }

@@ -44,6 +44,9 @@ export interface CgiRequest {
   readonly contentType: string | undefined;
   /** Bytes of the body; undefined where there is none, or where its length is not known. */
   readonly contentLength: number | undefined;
-  /** Parameters that the front end adds: they win over all but the constants of the route. */
-  readonly extra?: ReadonlyMap<string, string>;
+  /**
+   * Parameters that the front end adds: they win over all but the constants of the route. Each
+   * character of a value stands for one byte.
+   */
+  readonly extra?: ReadonlyMap<string, string> | undefined;
 }

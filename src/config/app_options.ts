@@ -1,6 +1,6 @@
 /** The file's checked values → {@link AppOptions}: names and folders, no decisions. */
 import type { AppOptions } from "../app/options.ts";
-import type { HandlerOptions, RouteOptions, SiteOptions } from "../http/options.ts";
+import type { HandlerOptions, ParamOptions, SiteOptions } from "../http/options.ts";
 import type { UpstreamLimits, UpstreamOptions } from "../upstream/options.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import type { Config } from "./schema.ts";
@@ -25,7 +25,7 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
     upstreams: Object.entries(config.upstreams ?? {}).map(([name, upstream]) =>
       upstreamOptions(name, upstream, upstreamLimits, folder)
     ),
-    sites: config.sites.map((site) => siteOptions(site, folder)),
+    sites: config.sites.map((site) => siteOptions(site, config.upstreams ?? {}, folder)),
     admin: config.admin && resolveAddress(folder, config.admin.listen),
     log: { level: log.level, format: log.format, access: accessTarget(log.access, folder) },
     limits: {
@@ -78,30 +78,36 @@ function upstreamOptions(
   };
 }
 
-function siteOptions(site: SiteConfig, folder: string): SiteOptions {
+function siteOptions(
+  site: SiteConfig,
+  upstreams: Readonly<Record<string, UpstreamConfig>>,
+  folder: string,
+): SiteOptions {
   return {
     hosts: site.hosts ?? [],
     root: site.root === undefined ? undefined : resolvePath(folder, site.root),
-    routes: site.routes.map(routeOptions),
+    routes: site.routes.map((route) => {
+      const application = route.fastcgi ?? route.php;
+      const upstream = application && upstreams[application.upstream];
+      const params = { ...upstream?.params, ...site.params, ...application?.params };
+      return { path: route.path, methods: route.methods, handler: handlerOptions(route, params) };
+    }),
   };
 }
 
-function routeOptions(route: RouteConfig): RouteOptions {
-  return { path: route.path, methods: route.methods, handler: handlerOptions(route) };
-}
-
 /** That there is exactly one handler has been checked (`references.ts`). */
-function handlerOptions(route: RouteConfig): HandlerOptions {
+function handlerOptions(route: RouteConfig, params: ParamOptions): HandlerOptions {
   const { respond, redirect, fastcgi, php } = route;
   if (respond) return { kind: "respond", ...respond };
   if (redirect) return { kind: "redirect", ...redirect };
   if (fastcgi) {
-    const { upstream, script_name: scriptName, params } = fastcgi;
-    return { kind: "fastcgi", upstream, scriptName, params };
+    const { upstream, script_name: scriptName, strip, split_path: splitPath, index } = fastcgi;
+    return { kind: "fastcgi", upstream, scriptName, strip, splitPath, index, params };
   }
   if (php) {
-    const { upstream, index, front_controller: frontController, params } = php;
-    return { kind: "php", upstream, index, frontController, params };
+    const { upstream, index, front_controller: frontController, strip } = php;
+    const splitPath = php.split_path;
+    return { kind: "php", upstream, index, frontController, strip, splitPath, params };
   }
   return { kind: "static", index: route.static!.index };
 }

@@ -17,7 +17,7 @@ import {
   type YAMLSeq,
 } from "yaml";
 import { type ConfigContent, type ConfigEntry, ConfigNode, type Scalar } from "./config_node.ts";
-import { expandVariables, type ReadVariable } from "./environment.ts";
+import { expandVariables, type ReadVariable, TEMPLATE_KEYS } from "./environment.ts";
 import type { Fault, Place } from "./fault.ts";
 
 /** Values in a file once its aliases are unfolded. */
@@ -59,6 +59,8 @@ class DocumentReader {
   readonly #open = new Set<Node>();
   #resolve: (alias: Alias) => Node | undefined = () => undefined;
   #nodeCount = 0;
+  /** How many of the maps being read are below a key of {@link TEMPLATE_KEYS}. */
+  #templateDepth = 0;
 
   constructor(source: string, readVariable: ReadVariable) {
     this.#source = source;
@@ -138,7 +140,7 @@ class DocumentReader {
     if (typeof value !== "string") {
       return new ConfigNode(place, { kind: "scalar", value: value as Scalar });
     }
-    const { text, faults } = expandVariables(value, this.#readVariable);
+    const { text, faults } = expandVariables(value, this.#readVariable, this.#templateDepth > 0);
     for (const message of faults) this.#fault(place, message);
     return new ConfigNode(place, { kind: "scalar", value: text }, faults.length > 0);
   }
@@ -161,7 +163,10 @@ class DocumentReader {
       } else if (FORBIDDEN_KEYS.includes(name)) {
         this.#fault(keyPlace, `Key "${name}" cannot be a name (use another one)`);
       } else {
+        const isTemplate = TEMPLATE_KEYS.has(name);
+        if (isTemplate) this.#templateDepth++;
         entries.set(name, { keyPlace, node: this.#node(value, keyPlace, depth + 1) });
+        if (isTemplate) this.#templateDepth--;
       }
     }
     return entries;

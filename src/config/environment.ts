@@ -1,10 +1,15 @@
 /**
  * `${env.NAME}` in a text of the configuration stands for the environment variable's value;
  * `$${env.NAME}` stands for `${env.NAME}` itself. What comes in is not read again, so a value cannot
- * pull in another variable.
+ * pull in another variable. Some texts are templates of requests (`http/request_template.ts`), with
+ * references and an escape of their own: in these, what comes in is escaped, and `$${` is left to the
+ * template.
  */
 
 export type ReadVariable = (name: string) => string | undefined;
+
+/** Keys below which texts are templates of requests. */
+export const TEMPLATE_KEYS: ReadonlySet<string> = new Set(["params", "headers", "redirect"]);
 
 const REFERENCE = /(\$?)\$\{env\.([^}]*)\}/g;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -13,12 +18,13 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 export function expandVariables(
   text: string,
   readVariable: ReadVariable,
+  isTemplate = false,
 ): { text: string; faults: string[] } {
   const faults: string[] = [];
   const expanded = text.replace(REFERENCE, (reference: string, escape: string, name: string) => {
-    if (escape !== "") return reference.slice(1);
+    if (escape !== "") return isTemplate ? reference : reference.slice(1);
     const value = NAME.test(name) ? readVariable(name) : undefined;
-    if (value !== undefined) return value;
+    if (value !== undefined) return isTemplate ? value.replaceAll("${", () => "$${") : value;
     faults.push(
       NAME.test(name)
         ? `Environment variable "${name}" is not set (set it, or take "${reference}" out)`

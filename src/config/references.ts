@@ -163,11 +163,22 @@ function checkHandler(
   if (wantsRoot && site.get("root") === undefined && !context.rootGiven) {
     tell(keyPlace, `Handler ${name} has no files to serve (add root to the site)`);
   }
-  const script = handler.get("script_name");
-  const path = route.get("path")?.text;
-  if (script?.text && path !== undefined && !isPartOf(script.text, path)) {
-    const remedy = `use the beginning of "${path}"`;
-    tell(script.place, `script_name "${script.text}" is no part of the route's path (${remedy})`);
+  checkPathParts(handler, route.get("path")?.text, tell);
+}
+
+/** `strip`, and `script_name` behind it, are the beginning of what the route matches. */
+function checkPathParts(handler: ConfigNode, path: string | undefined, tell: Tell): void {
+  if (path === undefined) return;
+  const stripped = handler.get("strip")?.text ?? "";
+  for (const key of ["strip", "script_name"]) {
+    const node = handler.get(key);
+    if (!node?.text) continue;
+    const before = key === "strip" ? "" : stripped;
+    if (isPartOf(before + node.text, path)) continue;
+    const remedy = before === ""
+      ? `use the beginning of "${path}"`
+      : `use what follows "${before}" in "${path}"`;
+    tell(node.place, `${key} "${node.text}" is no part of the route's path (${remedy})`);
   }
 }
 

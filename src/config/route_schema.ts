@@ -1,15 +1,19 @@
 /** The schema of one route: what it matches, and the handler that answers. */
 import * as v from "valibot";
-import { described, methods, section, TEXT_REMEDY, textLike, wholeNumber } from "./schema_parts.ts";
+import { PHP_ENDINGS } from "../http/options.ts";
+import { paramsSchema } from "./params_schema.ts";
+import {
+  described,
+  list,
+  methods,
+  section,
+  TEXT_REMEDY,
+  textLike,
+  wholeNumber,
+} from "./schema_parts.ts";
 
 /** A route has exactly one of them (`references.ts`). */
 export const HANDLER_NAMES = ["respond", "redirect", "fastcgi", "php", "static"] as const;
-
-const params = v.record(
-  textLike(/^[^=\0]+$/, 'use a name without "="'),
-  v.string(TEXT_REMEDY),
-  "use a map of names and texts",
-);
 
 const upstreamName = () => v.string("use the name of an upstream");
 
@@ -17,6 +21,21 @@ const indexNames = (example: string) =>
   v.array(
     textLike(/^[^/\0]+$/, 'use a file\'s name, without "/"'),
     `use a list of file names, such as [${example}]`,
+  );
+
+const PARAMS = "Parameters to send beside the usual ones; null: one that is not sent";
+const STRIP = "The beginning of the path that the application does not see";
+
+const pathPrefix = () =>
+  textLike(/^(\/[^/]+)*$/, 'use a path such as "/api", without "/" at its end');
+
+const endings = () =>
+  v.pipe(
+    list(
+      textLike(/^\.[\x21-\x2e\x30-\x7e]+$/, 'use an ending in ASCII, such as ".php"'),
+      "use a list of endings, such as [.php]",
+    ),
+    v.transform((texts) => texts.map((text) => text.toLowerCase())),
   );
 
 const respond = v.pipe(
@@ -51,12 +70,22 @@ const fastcgi = section({
   upstream: described(upstreamName(), "The upstream that answers"),
   script_name: v.optional(
     described(
-      textLike(/^(\/[^/]+)*$/, 'use a path such as "/api", without "/" at its end'),
+      pathPrefix(),
       "The part of the path that is SCRIPT_NAME; what is behind it is PATH_INFO",
     ),
     "",
   ),
-  params: v.optional(described(params, "Parameters to send beside the usual ones"), {}),
+  strip: v.optional(described(pathPrefix(), STRIP)),
+  split_path: v.optional(
+    described(endings(), "Endings of SCRIPT_NAME; what is behind the first is PATH_INFO"),
+  ),
+  index: v.optional(
+    described(
+      textLike(/^[^/\0]+$/, 'use a script\'s name, without "/"'),
+      'The script for a path that ends with "/"; no file is looked for',
+    ),
+  ),
+  params: v.optional(described(paramsSchema(), PARAMS)),
 });
 
 const php = section({
@@ -71,7 +100,12 @@ const php = section({
       "The script for paths at which there is no file; left out: such a path goes to the next route",
     ),
   ),
-  params: v.optional(described(params, "Parameters to send beside the usual ones"), {}),
+  strip: v.optional(described(pathPrefix(), STRIP)),
+  split_path: v.optional(
+    described(endings(), "Endings of scripts' names; what is behind the first is PATH_INFO"),
+    [...PHP_ENDINGS],
+  ),
+  params: v.optional(described(paramsSchema(), PARAMS)),
 });
 
 const staticFiles = section({

@@ -10,6 +10,7 @@ import * as v from "valibot";
 import { HTTP_LIMIT_DEFAULTS as HTTP } from "../http/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
+import { paramsSchema } from "./params_schema.ts";
 import { routeSchema } from "./route_schema.ts";
 import {
   address,
@@ -79,6 +80,9 @@ const site = section({
     ),
   ),
   root: v.optional(described(filePath(), "The folder below which files and scripts are")),
+  params: v.optional(
+    described(paramsSchema(), "Parameters of every fastcgi and php route; a route's own win"),
+  ),
   routes: described(
     list(routeSchema, "use a list of routes"),
     "What answers a request: the first route that matches",

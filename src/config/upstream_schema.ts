@@ -6,6 +6,7 @@ import {
   IDLE_TIMEOUT_SINGLE_MS,
   UPSTREAM_DEFAULTS as UPSTREAM,
 } from "../upstream/options.ts";
+import { paramsSchema } from "./params_schema.ts";
 import {
   address,
   described,
@@ -155,4 +156,7 @@ export const upstreamSchema = section({
   queue: v.optional(described(queue, "Requests that wait for a connection"), {}),
   timeouts: v.optional(described(timeouts, "How long each part may take"), {}),
   retry: v.optional(described(retry, "What is tried again when it failed"), {}),
+  params: v.optional(
+    described(paramsSchema(), "Parameters of every request; a site's and a route's own win"),
+  ),
 });

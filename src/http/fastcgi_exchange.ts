@@ -10,34 +10,11 @@ import type { UpstreamRequest } from "../upstream/request.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
 import { RequestBodyTooLargeError, takeBody } from "./body_limit.ts";
-import type { FrontRequest } from "./front_request.ts";
+import { type FrontRequest, portOf } from "./front_request.ts";
 import type { HttpLimits } from "./options.ts";
+import { type ComputedParameters, computeParameters } from "./route_parameters.ts";
+import type { ScriptTarget } from "./script_target.ts";
 import { hasNoBody, toResponse } from "./upstream_response.ts";
-
-/** Which script of the application is asked. */
-export interface ScriptTarget {
-  readonly scriptName: string;
-  readonly pathInfo: string;
-  readonly scriptFilename: string | undefined;
-}
-
-/**
- * The target of an application that is mounted at `scriptName`: SCRIPT_NAME and PATH_INFO together
- * are the path (RFC 3875 section 4.1.5), so for a path elsewhere SCRIPT_NAME is empty.
- */
-export function scriptTarget(
-  scriptName: string,
-  root: string | undefined,
-  path: string,
-): ScriptTarget {
-  // An application made of files (fcgiwrap) finds its own by this.
-  const scriptFilename = root === undefined ? undefined : root + path;
-  const pathInfo = path.slice(scriptName.length);
-  const isBelow = path.startsWith(scriptName) && (pathInfo === "" || pathInfo.startsWith("/"));
-  return isBelow
-    ? { scriptName, pathInfo, scriptFilename }
-    : { scriptName: "", pathInfo: path, scriptFilename };
-}
 
 /** Where requests go: an upstream, or whoever wants to see what it would be sent. */
 export type Destination = Pick<Upstream, "options" | "send">;
@@ -45,12 +22,12 @@ export type Destination = Pick<Upstream, "options" | "send">;
 export interface FastCgiRoute {
   readonly upstream: Destination;
   readonly template: ParameterTemplate;
+  /** Configured parameters that are made for each request; none, left out. */
+  readonly computed?: ComputedParameters | undefined;
   readonly limits: HttpLimits;
   /** What went wrong, for the log; the client gets less. */
   readonly onFault: (error: unknown, front: FrontRequest) => void;
 }
-
-const DEFAULT_PORT = { http: 80, https: 443 } as const;
 
 export async function exchange(
   route: FastCgiRoute,
@@ -69,7 +46,10 @@ export async function exchange(
     method: front.method,
     params: (bodyLength) => {
       const contentLength = taken.kind === "none" ? taken.contentLength : bodyLength;
-      return route.template.encode(cgiRequest(request, front, script, contentLength));
+      const extra = route.computed === undefined
+        ? front.extra
+        : computeParameters(route.computed, front, request.headers);
+      return route.template.encode(cgiRequest(request, front, script, contentLength, extra));
     },
     body: taken.kind === "body" ? taken.body : undefined,
     // Asked for only when the answer takes a while: Bun makes the signal then.
@@ -112,6 +92,7 @@ function cgiRequest(
   front: FrontRequest,
   script: ScriptTarget,
   contentLength: number | undefined,
+  extra: ReadonlyMap<string, string> | undefined,
 ): CgiRequest {
   const { listener, host, peer, target } = front;
   return {
@@ -125,12 +106,13 @@ function cgiRequest(
     query: target.query,
     scriptFilename: script.scriptFilename,
     serverName: host.name,
-    serverPort: host.port ?? (listener.port || DEFAULT_PORT[listener.scheme]),
+    serverPort: portOf(front),
     serverAddress: listener.host,
     remoteAddress: peer.host,
     remotePort: peer.port,
     headers: request.headers,
     contentType: request.headers.get("content-type") ?? undefined,
     contentLength,
+    extra,
   };
 }

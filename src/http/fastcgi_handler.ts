@@ -7,11 +7,12 @@ import { ParameterTemplate } from "../cgi/parameters.ts";
 import type { HttpPeer } from "../runtime/runtime.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ownResponse } from "./answers.ts";
-import { exchange, scriptTarget } from "./fastcgi_exchange.ts";
+import { exchange } from "./fastcgi_exchange.ts";
 import type { FrontRequest, OwnAnswer } from "./front_request.ts";
 import { parseHost } from "./host.ts";
 import { HTTP_LIMIT_DEFAULTS, type HttpLimits } from "./options.ts";
 import { RequestIdSource } from "./request_id.ts";
+import { scriptTarget } from "./script_target.ts";
 import { parseTarget } from "./target.ts";
 
 export interface FastCgiOptions {
@@ -20,8 +21,8 @@ export interface FastCgiOptions {
   readonly scriptName?: string;
   /** Below it lie the files that SCRIPT_FILENAME names; none when left out. */
   readonly root?: string;
-  /** Parameters of our own; they win over what a client sends. */
-  readonly params?: Readonly<Record<string, string>>;
+  /** Parameters of our own, null for one never sent; they win over what a client sends. */
+  readonly params?: Readonly<Record<string, string | null>>;
   readonly limits?: Partial<HttpLimits>;
   /** The client's address; unknown when left out. */
   readonly peer?: (context: Context) => HttpPeer;
@@ -80,6 +81,7 @@ function readRequest(request: Request, id: string, peer: HttpPeer): FrontRequest
     startedMs: 0,
     trace: {},
     passed: undefined,
+    extra: undefined,
     bodyProgress: undefined,
   };
 }

@@ -60,6 +60,7 @@ export function createFront(
       startedMs: parts.clock.nowMs(),
       trace: {},
       passed: undefined,
+      extra: undefined,
       bodyProgress: undefined,
     };
     if (!isReadable) return refuseUnreadable(parts, front, request, target);

@@ -54,6 +54,8 @@ export interface FrontRequest {
   readonly trace: RequestTrace;
   /** Why a route before this one did not answer, should no other do. */
   passed: OwnAnswer | undefined;
+  /** Parameters for the application that were learnt on the way; a character for each byte. */
+  extra: Map<string, string> | undefined;
   /** Tells the end of a body that is sent as a stream; set by who made the stream. */
   bodyProgress: BodyWatch | undefined;
 }
@@ -76,4 +78,11 @@ export interface BodyWatch {
 /** Hono's environment for our handlers. */
 export interface FrontEnv {
   Bindings: FrontRequest;
+}
+
+const DEFAULT_PORT = { http: 80, https: 443 } as const;
+
+/** The port that the client named, or meant. */
+export function portOf({ host, listener }: FrontRequest): number {
+  return host.port ?? (listener.port || DEFAULT_PORT[listener.scheme]);
 }

@@ -1,6 +1,6 @@
 /**
  * What the HTTP front can be told: the configuration's `sites`, read and with every default filled
- * in. `compile_site.ts` turns it into handlers once, when the program starts.
+ * in. `site.ts` turns it into handlers once, when the program starts.
  */
 
 /** What answers a request that a route matches. */
@@ -11,15 +11,28 @@ export type HandlerOptions =
   | PhpHandlerOptions
   | { readonly kind: "static"; readonly index: readonly string[] };
 
+export { PHP_ENDINGS } from "../cgi/script_path.ts";
+
 /** Everything that the route matches goes to the application. */
 export interface FastCgiHandlerOptions {
   readonly kind: "fastcgi";
   readonly upstream: string;
   /** The part of the path that is SCRIPT_NAME; the rest is PATH_INFO. */
   readonly scriptName: string;
-  /** Parameters of our own; they win over what a client sends. */
-  readonly params: Readonly<Record<string, string>>;
+  readonly params: ParamOptions;
+  /** The beginning of the path that the application does not see; none, left out. */
+  readonly strip?: string | undefined;
+  /** Such as `.php`: SCRIPT_NAME ends with the first of them, PATH_INFO is what is behind it. */
+  readonly splitPath?: readonly string[] | undefined;
+  /** The name that stands for a folder, behind a path that ends with "/". */
+  readonly index?: string | undefined;
 }
+
+/**
+ * Parameters of our own: name to text, in which `${…}` stands for parts of the request, or to null
+ * for one that is never sent. They win over what a client sends.
+ */
+export type ParamOptions = Readonly<Record<string, string | null>>;
 
 /** Existing scripts below the root run; other paths fall back to the front controller. */
 export interface PhpHandlerOptions {
@@ -28,7 +41,11 @@ export interface PhpHandlerOptions {
   readonly index: readonly string[];
   /** Such as `/index.php`; undefined: a path without a script is passed to the next route. */
   readonly frontController: string | undefined;
-  readonly params: Readonly<Record<string, string>>;
+  readonly params: ParamOptions;
+  /** As of a `fastcgi` handler. */
+  readonly strip?: string | undefined;
+  /** Endings of scripts' names; `.php` when left out. */
+  readonly splitPath?: readonly string[] | undefined;
 }
 
 /** `path` is `/exact`, `/prefix/*`, `*.suffix`, or undefined for everything. */

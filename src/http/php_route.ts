@@ -3,11 +3,11 @@
  * what is no file at all goes to the front controller. A script that does not exist never reaches
  * the application, and a file that is no script is left to the next route.
  */
-import { findScript } from "../cgi/script_path.ts";
+import { findScript, type ScriptEndings } from "../cgi/script_path.ts";
 import type { Files } from "../runtime/runtime.ts";
 import { type Found, resolveBelowRoot } from "../static/below_root.ts";
-import type { ScriptTarget } from "./fastcgi_exchange.ts";
 import type { AnswerCode } from "./front_request.ts";
+import { type ScriptTarget, stripPath } from "./script_target.ts";
 import type { RequestTarget } from "./target.ts";
 
 export interface PhpRouteOptions {
@@ -16,6 +16,9 @@ export interface PhpRouteOptions {
   readonly root: string;
   readonly index: readonly string[];
   readonly frontController: string | undefined;
+  /** The beginning of the path that is no folder below the root. */
+  readonly strip: string | undefined;
+  readonly endings: ScriptEndings;
 }
 
 /** What is to be done with a request. */
@@ -30,20 +33,21 @@ const PASS = { kind: "pass" } as const;
 
 /** Decides by the files that are there now. */
 export function decidePhp(options: PhpRouteOptions, target: RequestTarget): PhpDecision {
+  const path = options.strip === undefined ? target.path : stripPath(options.strip, target.path);
   const look = (path: string): Found => resolveBelowRoot(options.files, options.root, path);
-  const script = findScript(target.path, look);
+  const script = findScript(path, look, options.endings);
   if (script !== undefined) {
     return runFound(script.found, script.script, script.pathInfo) ??
       { kind: "refused", status: 404, code: "no_such_script" };
   }
-  const found = look(target.path);
+  const found = look(path);
   switch (found.kind) {
     case "forbidden":
       return { kind: "refused", status: 403, code: found.code };
     case "file":
       return PASS;
     case "directory":
-      return runIndex(options, target, look) ?? runFrontController(options, look);
+      return runIndex(options, path, target, look) ?? runFrontController(options, look);
     case "missing":
       return runFrontController(options, look);
   }
@@ -51,15 +55,16 @@ export function decidePhp(options: PhpRouteOptions, target: RequestTarget): PhpD
 
 function runIndex(
   options: PhpRouteOptions,
+  path: string,
   target: RequestTarget,
   look: (path: string) => Found,
 ): PhpDecision | undefined {
-  const folder = target.path.endsWith("/") ? target.path : `${target.path}/`;
+  const folder = path.endsWith("/") ? path : `${path}/`;
   for (const name of options.index) {
     const found = look(folder + name);
     if (found.kind !== "file") continue;
     // Without the slash, relative links of the page would lead astray.
-    if (folder !== target.path) return redirectToFolder(folder, target.query);
+    if (!target.path.endsWith("/")) return redirectToFolder(`${target.path}/`, target.query);
     return runFound(found, folder + name, "");
   }
   return undefined;

@@ -4,13 +4,12 @@
  */
 import { type Handler, Hono } from "hono";
 import type { H, RouterRoute } from "hono/types";
-import { ParameterTemplate } from "../cgi/parameters.ts";
-import { isScriptName } from "../cgi/script_path.ts";
+import { cutScriptPath, isScriptName, PHP_ENDINGS } from "../cgi/script_path.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { refuse } from "../static/refusal.ts";
 import { serveStatic, type StaticOptions } from "../static/static_files.ts";
 import { ownResponse } from "./answers.ts";
-import { type Destination, exchange, type FastCgiRoute, scriptTarget } from "./fastcgi_exchange.ts";
+import { type Destination, exchange, type FastCgiRoute } from "./fastcgi_exchange.ts";
 import type { AnswerCode, FrontEnv, FrontRequest, OwnAnswer } from "./front_request.ts";
 import type {
   FastCgiHandlerOptions,
@@ -21,6 +20,8 @@ import type {
   SiteOptions,
 } from "./options.ts";
 import { decidePhp } from "./php_route.ts";
+import { compileParameters } from "./route_parameters.ts";
+import { compileScriptTarget } from "./script_target.ts";
 import { matchedPath, routeKey, SiteRouter } from "./site_router.ts";
 import { isBodilessStatus } from "./upstream_response.ts";
 
@@ -58,8 +59,8 @@ export function compileSite(site: SiteOptions, parts: SiteParts): Hono<FrontEnv>
     router,
     getPath: (_request, options) => matchedPath(options?.env as FrontRequest),
   });
-  site.routes.forEach(({ handler }, index) => {
-    app.all(routeKey(index), watched(compileHandler(handler, site, parts), index, parts.watch));
+  site.routes.forEach((route, index) => {
+    app.all(routeKey(index), watched(compileHandler(route, site, parts), index, parts.watch));
   });
   app.notFound((c) => {
     const front = c.env;
@@ -99,7 +100,7 @@ function watched(
 }
 
 function compileHandler(
-  options: HandlerOptions,
+  { handler: options, path: pattern }: RouteOptions,
   site: SiteOptions,
   parts: SiteParts,
 ): RouteHandler {
@@ -109,9 +110,9 @@ function compileHandler(
     case "redirect":
       return (c) => c.redirect(options.to, options.status as 308);
     case "fastcgi":
-      return fastCgiHandler(options, site, parts);
+      return fastCgiHandler(options, pattern, site, parts);
     case "php":
-      return phpHandler(options, site, parts);
+      return phpHandler(options, pattern, site, parts);
     case "static":
       return staticHandler(options.index, site, parts);
   }
@@ -131,6 +132,7 @@ function respondHandler(
 
 function fastCgiRoute(
   options: FastCgiHandlerOptions | PhpHandlerOptions,
+  pattern: string | undefined,
   site: SiteOptions,
   parts: SiteParts,
 ): FastCgiRoute {
@@ -138,10 +140,9 @@ function fastCgiRoute(
   if (upstream === undefined) throw new RangeError(`No upstream is named "${options.upstream}"`);
   return {
     upstream,
-    template: new ParameterTemplate({
+    ...compileParameters(options.params, pattern, {
       serverSoftware: parts.serverSoftware,
       documentRoot: site.root,
-      params: options.params,
     }),
     limits: parts.limits,
     onFault: parts.onFault,
@@ -150,21 +151,26 @@ function fastCgiRoute(
 
 function fastCgiHandler(
   options: FastCgiHandlerOptions,
+  pattern: string | undefined,
   site: SiteOptions,
   parts: SiteParts,
 ): RouteHandler {
-  const route = fastCgiRoute(options, site, parts);
-  const { scriptName } = options;
-  const { root } = site;
-  return (c) => {
-    return exchange(route, c.req.raw, c.env, scriptTarget(scriptName, root, c.env.target.path));
-  };
+  const route = fastCgiRoute(options, pattern, site, parts);
+  const target = compileScriptTarget(options, site.root);
+  return (c) => exchange(route, c.req.raw, c.env, target(c.env.target.path));
 }
 
-function phpHandler(options: PhpHandlerOptions, site: SiteOptions, parts: SiteParts): RouteHandler {
-  const route = fastCgiRoute(options, site, parts);
-  const { index, frontController } = options;
-  const phpOptions = { files: parts.runtime.files, root: site.root!, index, frontController };
+function phpHandler(
+  options: PhpHandlerOptions,
+  pattern: string | undefined,
+  site: SiteOptions,
+  parts: SiteParts,
+): RouteHandler {
+  const route = fastCgiRoute(options, pattern, site, parts);
+  const { index, frontController, strip, splitPath = PHP_ENDINGS } = options;
+  const { files } = parts.runtime;
+  const endings = { texts: splitPath, anyCase: false };
+  const phpOptions = { files, root: site.root!, index, frontController, strip, endings };
   return (c, next) => {
     const front = c.env;
     const decision = decidePhp(phpOptions, front.target);
@@ -191,7 +197,7 @@ function staticHandler(
     files: parts.runtime.files,
     root: site.root!,
     index,
-    never: site.routes.some(runsScripts) ? isScriptName : () => false,
+    never: sourceNames(site.routes),
   };
   return async (c, next) => {
     const front = c.env;
@@ -213,7 +219,21 @@ function notePassed(front: FrontRequest, answer: OwnAnswer): void {
   if (front.passed === undefined || front.passed.code === "no_such_file") front.passed = answer;
 }
 
-/** Whether the route's files are programs: their source is nobody's. */
+/** Which names are those of programs on this site: their source is nobody's. */
+function sourceNames(routes: readonly RouteOptions[]): (path: string) => boolean {
+  const texts = routes.flatMap(({ handler }) =>
+    handler.kind === "php" || handler.kind === "fastcgi" ? handler.splitPath ?? [] : []
+  );
+  const runsPhp = routes.some(runsScripts);
+  if (texts.length === 0) return runsPhp ? isScriptName : () => false;
+  return (path) => {
+    const name = path.slice(path.lastIndexOf("/"));
+    if (runsPhp && isScriptName(name)) return true;
+    return cutScriptPath(name, 0, { texts, anyCase: true }) !== undefined;
+  };
+}
+
+/** Whether the route's files are PHP's. */
 function runsScripts({ path, handler }: RouteOptions): boolean {
   if (handler.kind === "php") return true;
   return handler.kind === "fastcgi" && path !== undefined && isScriptName(path);

@@ -3,6 +3,8 @@
  * (`*.php`), or nothing, which matches everything. Matched against the decoded path.
  */
 
+const SLASH = 0x2f;
+
 export type RoutePattern = (path: string) => boolean;
 
 /** Compiles a pattern once, so that matching costs a comparison. */
@@ -18,4 +20,23 @@ export function compilePattern(pattern: string | undefined): RoutePattern {
     return (path) => path.endsWith(suffix);
   }
   return (path) => path === pattern;
+}
+
+/**
+ * What the pattern's `*` stands for in a path that it matches, without a slash before it; of a route
+ * without a pattern the whole path, of an exact one nothing.
+ */
+export function matchOf(pattern: string | undefined): (path: string) => string {
+  if (pattern === undefined || pattern === "*") return withoutSlash;
+  if (pattern.endsWith("/*")) {
+    const length = pattern.length - 1;
+    return (path) => path.slice(length);
+  }
+  if (!pattern.startsWith("*")) return () => "";
+  const length = pattern.length - 1;
+  return (path) => withoutSlash(path.slice(0, path.length - length));
+}
+
+function withoutSlash(path: string): string {
+  return path.charCodeAt(0) === SLASH ? path.slice(1) : path;
 }

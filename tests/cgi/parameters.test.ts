@@ -218,6 +218,37 @@ test("ParameterTemplate lets no extra parameter replace a constant", () => {
   );
 });
 
+test("ParameterTemplate sends no parameter that is configured away, wherever it comes from", () => {
+  const params = { SERVER_SOFTWARE: null, QUERY_STRING: null, HTTP_X_A: null, CONTENT_TYPE: null };
+  const sent = parameters(
+    {
+      headers: new Headers({ "x-a": "1", "x-b": "2" }),
+      contentType: "text/plain",
+      extra: new Map([["HTTP_X_A", "front end"]]),
+    },
+    { params },
+  );
+  for (const name of Object.keys(params)) assert.equal(name in sent, false, name);
+  assert.equal(sent["HTTP_X_B"], "2");
+});
+
+test("ParameterTemplate names what is made for each request once, in a constant's place too", () => {
+  const perRequest = ["DOCUMENT_ROOT", "HTTP_X_A", "REQUEST_METHOD", "SERVER_NAME"];
+  const template = new ParameterTemplate({ ...CONSTANTS, perRequest });
+  for (const value of ["one", "two"]) {
+    const extra = new Map(perRequest.map((name) => [name, value]));
+    const pairs = template.list({ ...REQUEST, headers: new Headers({ "x-a": "client" }), extra });
+    const names = pairs.map(([name]) => name);
+    assert.deepEqual(names, [...new Set(names)]);
+    const sent = Object.fromEntries(pairs);
+    for (const name of perRequest) assert.equal(sent[name], value, name);
+  }
+});
+
+test("ParameterTemplate takes each character of an extra parameter for a byte", () => {
+  assert.deepEqual(bytesOf({ extra: new Map([["X", "\u00e9"]]) }, "X"), [0xe9]);
+});
+
 test("ParameterTemplate forgets one request before the next", () => {
   const template = new ParameterTemplate(CONSTANTS);
   const plain = template.encode(REQUEST).slice();

@@ -16,10 +16,12 @@ upstreams:
     retry: { attempts: 3, methods: [GET], delay: 0s }
   php:
     servers: [tcp://php:fcgi]
+    params: { FROM: upstream, HTTP_X_DEBUG: null }
 
 sites:
   - hosts: [example.com, "*.example.com"]
     root: /srv/www/public
+    params: { FROM: site, ID: "\${request.id}" }
     routes:
       - path: /healthz
         respond: { status: 200, body: "ok\\n" }
@@ -27,8 +29,20 @@ sites:
         redirect: { to: /new/, status: 308 }
       - path: /api/*
         methods: [GET, POST]
-        fastcgi: { upstream: app, script_name: /api, params: { APP_ENV: prod, SECRET: "\${env.SECRET}" } }
-      - php: { upstream: php, index: [index.php], front_controller: /index.php }
+        fastcgi:
+          upstream: app
+          strip: /api
+          script_name: ""
+          split_path: [.cgi, .PL]
+          index: index.cgi
+          params: { APP_ENV: prod, FROM: null, SECRET: "\${env.SECRET}" }
+      - php:
+          upstream: php
+          index: [index.php]
+          front_controller: /index.php
+          strip: ""
+          split_path: [.php, .phtml]
+          params: { MATCH: "\${match}" }
       - static: { index: [index.html] }
 
 admin: { listen: 127.0.0.1:9180 }

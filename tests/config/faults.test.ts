@@ -415,6 +415,23 @@ const VALUES: readonly Row[] = [
     expected: ['a.yaml:4:45: Name "A=B" cannot be used (use a name without "=")'],
   },
   {
+    name: "a parameter with a reference that no runtime can fill in",
+    text: routes('- fastcgi: { upstream: app, params: { A: "${tls.subject}", B: "${x" } }'),
+    expected: [
+      'a.yaml:4:48: "${tls.subject}" is not known: neither runtime\'s HTTP server tells it ' +
+      "(use ${request.scheme})",
+      'a.yaml:4:69: "${" has no "}" (write "$${" for itself)',
+    ],
+  },
+  {
+    name: "a script name that is not what follows the stripped part",
+    text: routes("- { path: /a/b/*, fastcgi: { upstream: app, strip: /a, script_name: /a } }"),
+    expected: [
+      'a.yaml:4:75: script_name "/a" is no part of the route\'s path ' +
+      '(use what follows "/a" in "/a/b/*")',
+    ],
+  },
+  {
     name: "a script name that ends with a slash",
     text: routes("- fastcgi: { upstream: app, script_name: /api/ }"),
     expected: [

@@ -18,7 +18,7 @@ const KEYWORDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   description: isText,
   default: () => true,
   type: (value) =>
-    ["object", "array", "string", "number", "integer", "boolean"].includes(String(value)),
+    ["object", "array", "string", "number", "integer", "boolean", "null"].includes(String(value)),
   properties: isSchemaMap,
   required: isTexts,
   additionalProperties: (value) => value === false || isSchema(value),
@@ -111,5 +111,6 @@ function hasType(type: unknown, value: unknown): boolean {
   if (type === "array") return Array.isArray(value);
   if (type === "object") return isSchema(value) && !Array.isArray(value);
   if (type === "string") return isText(value);
+  if (type === "null") return value === null;
   return type === "number" ? isNumber(value) : typeof value === "boolean";
 }

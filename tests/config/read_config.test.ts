@@ -93,8 +93,11 @@ test("The example with every key becomes the options that it says", () => {
         handler: {
           kind: "fastcgi",
           upstream: "app",
-          scriptName: "/api",
-          params: { APP_ENV: "prod", SECRET: "s3cret" },
+          scriptName: "",
+          strip: "/api",
+          splitPath: [".cgi", ".pl"],
+          index: "index.cgi",
+          params: { APP_ENV: "prod", FROM: null, ID: "${request.id}", SECRET: "s3cret" },
         },
       },
       {
@@ -105,7 +108,14 @@ test("The example with every key becomes the options that it says", () => {
           upstream: "php",
           index: ["index.php"],
           frontController: "/index.php",
-          params: {},
+          strip: "",
+          splitPath: [".php", ".phtml"],
+          params: {
+            FROM: "site",
+            HTTP_X_DEBUG: null,
+            ID: "${request.id}",
+            MATCH: "${match}",
+          },
         },
       },
       {
@@ -148,7 +158,15 @@ sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
       routes: [{
         path: undefined,
         methods: undefined,
-        handler: { kind: "fastcgi", upstream: "app", scriptName: "", params: {} },
+        handler: {
+          kind: "fastcgi",
+          upstream: "app",
+          scriptName: "",
+          strip: undefined,
+          splitPath: undefined,
+          index: undefined,
+          params: {},
+        },
       }],
     }],
     admin: undefined,
@@ -191,6 +209,21 @@ test("Variables are put in once, and $${ keeps a reference as it is written", ()
   );
   const handler = options.sites[0]?.routes[0]?.handler;
   assert.equal(handler?.kind === "respond" && handler.body, "${env.B}-b-${env.A}");
+});
+
+test("A variable brings no reference to the request into a parameter", () => {
+  const options = optionsOf(
+    `
+upstreams: { app: { servers: ["h:1"], params: { A: "\${env.A}", B: "\${request.id}$\${env.A}" } } }
+sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
+`,
+    { A: "x${request.id}" },
+  );
+  const handler = options.sites[0]?.routes[0]?.handler;
+  assert.deepEqual(handler?.kind === "fastcgi" && handler.params, {
+    A: "x$${request.id}",
+    B: "${request.id}$${env.A}",
+  });
 });
 
 test("Hosts are read in lower case", () => {

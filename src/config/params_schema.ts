@@ -1,0 +1,29 @@
+/** The schemas of parameters, and of texts with references to the request. */
+import * as v from "valibot";
+import { compileTemplate, TemplateError } from "../http/request_template.ts";
+import { TEXT_REMEDY, textLike } from "./schema_parts.ts";
+
+/** A text in which `${…}` stands for parts of the request. */
+export function templateText() {
+  return v.pipe(
+    v.string(TEXT_REMEDY),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      try {
+        compileTemplate(dataset.value, undefined);
+      } catch (error) {
+        if (!(error instanceof TemplateError)) throw error;
+        addIssue({ message: error.message });
+      }
+    }),
+  );
+}
+
+/** Parameters: name to text, or to null for one that is not sent. */
+export function paramsSchema() {
+  return v.record(
+    textLike(/^[^=\0]+$/, 'use a name without "="'),
+    v.nullable(templateText()),
+    "use a map of names and texts",
+  );
+}

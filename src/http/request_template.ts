@@ -1,0 +1,117 @@
+/**
+ * Texts of the configuration with `${…}` in them, for parameters, headers and redirects. A text is
+ * compiled once: one without a reference stays a text and costs a request nothing.
+ *
+ *     ${request.method}  ${request.scheme}  ${request.host}    ${request.port}  ${request.id}
+ *     ${request.target}  ${request.path}    ${request.query}   ${request.header.NAME}
+ *     ${client.address}  ${client.port}     ${match}
+ *
+ * A value is a text whose characters each stand for one byte, as Fetch hands out header values, so
+ * that bytes which are no UTF-8 pass unharmed. `$${` stands for `${` itself. What the environment
+ * brings in (`${env.NAME}`) was put in its place when the file was read, with its `${` so escaped.
+ */
+import { fromLatin1, utf8 } from "../protocol/byte_buffer.ts";
+import { type FrontRequest, portOf } from "./front_request.ts";
+import { matchOf } from "../routing/route_pattern.ts";
+
+/** Makes the text for a request. */
+export type RequestText = (front: FrontRequest, headers: Headers) => string;
+
+/** A text that cannot be compiled; its message says why and what would be right. */
+export class TemplateError extends Error {
+  override readonly name = "TemplateError";
+}
+
+/** What names may stand between the braces, for messages. */
+export const REFERENCE_NAMES = [
+  "request.method",
+  "request.scheme",
+  "request.host",
+  "request.port",
+  "request.target",
+  "request.path",
+  "request.query",
+  "request.id",
+  "client.address",
+  "client.port",
+  "match",
+] as const;
+
+type ReferenceName = (typeof REFERENCE_NAMES)[number];
+
+const TEXTS: Readonly<Record<Exclude<ReferenceName, "match">, RequestText>> = {
+  "request.method": (front) => front.method,
+  "request.scheme": (front) => front.listener.scheme,
+  "request.host": (front) => front.host.name,
+  "request.port": (front) => String(portOf(front)),
+  "request.target": (front) => front.target.raw,
+  "request.path": (front) => byteText(front.target.path),
+  "request.query": (front) => front.target.query,
+  "request.id": (front) => front.id,
+  "client.address": (front) => front.peer.host,
+  "client.port": (front) => front.peer.port === 0 ? "" : String(front.peer.port),
+};
+
+const HEADER = /^request\.header\.([A-Za-z0-9!#$%&'*+.^_`|~-]+)$/;
+/** An escape, a reference, or what begins like one and does not end. */
+const PART = /\$\$\{|\$\{([^{}]*)\}|\$\{/g;
+
+/**
+ * The text itself where it has no reference. `pattern` is the route's `path`, which `${match}` asks.
+ *
+ * @throws {TemplateError}
+ */
+export function compileTemplate(
+  text: string,
+  pattern: string | undefined,
+): string | RequestText {
+  const parts = splitTemplate(text, pattern);
+  // Whoever takes a text without references encodes it by itself.
+  if (parts.every((part) => typeof part === "string")) return parts.join("");
+  const texts = parts.map((part) => typeof part === "string" ? byteText(part) : part);
+  return (front, headers) => {
+    let value = "";
+    for (const part of texts) value += typeof part === "string" ? part : part(front, headers);
+    return value;
+  };
+}
+
+function splitTemplate(text: string, pattern: string | undefined): (string | RequestText)[] {
+  const parts: (string | RequestText)[] = [];
+  let end = 0;
+  for (const match of text.matchAll(PART)) {
+    parts.push(text.slice(end, match.index));
+    end = match.index + match[0].length;
+    if (match[0] === "$${") parts.push("${");
+    else if (match[1] !== undefined) parts.push(textOf(match[1], pattern));
+    else throw new TemplateError('"${" has no "}" (write "$${" for itself)');
+  }
+  parts.push(text.slice(end));
+  return parts.filter((part) => part !== "");
+}
+
+function textOf(name: string, pattern: string | undefined): RequestText {
+  if (name === "match") {
+    const match = matchOf(pattern);
+    return (front) => byteText(match(front.target.path));
+  }
+  if (Object.hasOwn(TEXTS, name)) return TEXTS[name as keyof typeof TEXTS];
+  const header = HEADER.exec(name)?.[1];
+  if (header !== undefined) return (_front, headers) => headers.get(header) ?? "";
+  throw new TemplateError(`"\${${name}}" ${reasonAgainst(name)}`);
+}
+
+function reasonAgainst(name: string): string {
+  if (name.startsWith("tls.")) {
+    return "is not known: neither runtime's HTTP server tells it (use ${request.scheme})";
+  }
+  if (name.startsWith("request.header.")) {
+    return 'names no header (use letters, digits and "-" behind "request.header.")';
+  }
+  return `stands for nothing (use request.header.NAME, ${REFERENCE_NAMES.join(", ")} or env.NAME)`;
+}
+
+/** The UTF-8 of a text, a character for each byte. */
+function byteText(text: string): string {
+  return /^[\0-\x7f]*$/.test(text) ? text : fromLatin1(utf8(text));
+}

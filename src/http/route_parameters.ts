@@ -1,0 +1,52 @@
+/**
+ * A route's configured parameters, sorted when it is compiled: what is the same for every request is
+ * encoded once with the route's constants, what has a reference is made for each.
+ */
+import { type ParameterConstants, ParameterTemplate } from "../cgi/parameters.ts";
+import type { FrontRequest } from "./front_request.ts";
+import type { ParamOptions } from "./options.ts";
+import { compileTemplate, type RequestText } from "./request_template.ts";
+
+/** Names, and what makes their values. */
+export type ComputedParameters = readonly (readonly [name: string, text: RequestText])[];
+
+export interface RouteParameters {
+  readonly template: ParameterTemplate;
+  /** Undefined where there are none. */
+  readonly computed: ComputedParameters | undefined;
+}
+
+/**
+ * `pattern` is the route's `path`.
+ *
+ * @throws {TemplateError}
+ */
+export function compileParameters(
+  params: ParamOptions,
+  pattern: string | undefined,
+  constants: Omit<ParameterConstants, "params" | "perRequest">,
+): RouteParameters {
+  const constant: Record<string, string | null> = {};
+  const computed: [string, RequestText][] = [];
+  for (const [name, text] of Object.entries(params)) {
+    const value = text === null ? null : compileTemplate(text, pattern);
+    if (typeof value === "function") computed.push([name, value]);
+    else constant[name] = value;
+  }
+  const perRequest = computed.map(([name]) => name);
+  return {
+    template: new ParameterTemplate({ ...constants, params: constant, perRequest }),
+    computed: computed.length === 0 ? undefined : computed,
+  };
+}
+
+/** The request's own parameters with the configured ones, which win. */
+export function computeParameters(
+  computed: ComputedParameters,
+  front: FrontRequest,
+  headers: Headers,
+): ReadonlyMap<string, string> {
+  const values = new Map(front.extra);
+  for (const [name, text] of computed) values.set(name, text(front, headers));
+  return values;
+}

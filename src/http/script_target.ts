@@ -1,0 +1,62 @@
+/**
+ * Which script of an application a path asks for: SCRIPT_NAME, PATH_INFO, SCRIPT_FILENAME. No file is
+ * looked at; where scripts are files that must exist, `php_route.ts` decides.
+ */
+import { cutScriptPath } from "../cgi/script_path.ts";
+import type { FastCgiHandlerOptions } from "./options.ts";
+
+/** Which script of the application is asked. */
+export interface ScriptTarget {
+  readonly scriptName: string;
+  readonly pathInfo: string;
+  readonly scriptFilename: string | undefined;
+}
+
+/**
+ * The target of an application that is mounted at `scriptName`: SCRIPT_NAME and PATH_INFO together
+ * are the path (RFC 3875 section 4.1.5), so for a path elsewhere SCRIPT_NAME is empty.
+ */
+export function scriptTarget(
+  scriptName: string,
+  root: string | undefined,
+  path: string,
+): ScriptTarget {
+  // An application made of files (fcgiwrap) finds its own by this.
+  const scriptFilename = root === undefined ? undefined : root + path;
+  const pathInfo = path.slice(scriptName.length);
+  const isBelow = path.startsWith(scriptName) && (pathInfo === "" || pathInfo.startsWith("/"));
+  return isBelow
+    ? { scriptName, pathInfo, scriptFilename }
+    : { scriptName: "", pathInfo: path, scriptFilename };
+}
+
+/** The target of each path of a route, as its options say. */
+export function compileScriptTarget(
+  options: Pick<FastCgiHandlerOptions, "scriptName" | "strip" | "splitPath" | "index">,
+  root: string | undefined,
+): (path: string) => ScriptTarget {
+  const { scriptName, strip, splitPath, index } = options;
+  const endings = splitPath && { texts: splitPath, anyCase: true };
+  if (strip === undefined && splitPath === undefined && index === undefined) {
+    return (path) => scriptTarget(scriptName, root, path);
+  }
+  return (path) => {
+    const stripped = strip === undefined ? path : stripPath(strip, path);
+    const cut = endings && cutScriptPath(stripped, 0, endings);
+    if (cut !== undefined) {
+      const { script, pathInfo } = cut;
+      return { scriptName: script, pathInfo, scriptFilename: root && root + script };
+    }
+    if (index === undefined || !stripped.endsWith("/")) {
+      return scriptTarget(scriptName, root, stripped);
+    }
+    const script = stripped + index;
+    return { scriptName: script, pathInfo: "", scriptFilename: root && root + script };
+  };
+}
+
+/** The path behind the prefix; a path elsewhere is left as it is. */
+export function stripPath(prefix: string, path: string): string {
+  if (path === prefix) return "/";
+  return path.startsWith(prefix) && path[prefix.length] === "/" ? path.slice(prefix.length) : path;
+}

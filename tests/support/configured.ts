@@ -1,0 +1,52 @@
+/**
+ * A gateway in the test's own process that is made from a configuration file's text, so that a test
+ * shows what a user would write. `${env.APP}` is the address of the application behind it.
+ */
+import assert from "node:assert/strict";
+import { formatFault } from "../../src/config/fault.ts";
+import { readConfig } from "../../src/config/read_config.ts";
+import type { FastCgiHandler } from "../../src/responder/options.ts";
+import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
+import { freshPath, type Gateway, LOOPBACK, runtime, startGateway } from "./gateway.ts";
+
+export interface Configured {
+  readonly text: string;
+  /** Left out where nothing is to reach it. */
+  readonly application?: FastCgiHandler;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where relative paths start. */
+  readonly folder?: string;
+}
+
+/** The upstream "app" of the application, as a line of a file. */
+export const APP_UPSTREAM = 'upstreams: { app: { servers: ["${env.APP}"], multiplex: "on" } }';
+
+/** Starts application and afcgi, hands the gateway to `use` and stops both. */
+export async function withConfig(
+  { text, application, env, folder = "/" }: Configured,
+  use: (gateway: Gateway) => Promise<void>,
+): Promise<void> {
+  const path = freshPath();
+  const variables: Record<string, string> = { APP: `unix:${path}`, ...env };
+  const { options, faults } = readConfig(text, {
+    source: "afcgi.yaml",
+    folder,
+    files: runtime.files,
+    readVariable: (name) => variables[name],
+    rootGiven: false,
+  });
+  assert.deepEqual(faults.map(formatFault), []);
+  const running = application &&
+    await serveFastCgi(application, { listen: { transport: "unix", path } });
+  try {
+    const listen = [{ address: LOOPBACK, tls: undefined }];
+    const gateway = await startGateway({ ...options!, listen });
+    try {
+      await use(gateway);
+    } finally {
+      await gateway.app.stop();
+    }
+  } finally {
+    await running?.shutdown({ grace: 0 });
+  }
+}
