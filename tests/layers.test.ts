@@ -23,9 +23,10 @@ const LAYERS: Record<string, readonly string[]> = {
   runtime: [],
   observe: ["runtime"],
   cgi: ["protocol", "runtime"],
-  static: ["runtime"],
+  compression: ["runtime"],
+  static: ["compression", "runtime"],
   upstream: ["protocol", "runtime", "observe"],
-  http: ["static", "routing", "cgi", "upstream", "protocol", "runtime", "observe"],
+  http: ["static", "routing", "compression", "cgi", "upstream", "protocol", "runtime", "observe"],
   gemini: ["static", "routing", "cgi", "upstream", "protocol", "runtime", "observe"],
   responder: ["protocol", "runtime", "observe"],
   app: [
@@ -39,7 +40,7 @@ const LAYERS: Record<string, readonly string[]> = {
     "runtime",
     "protocol",
   ],
-  config: ["app", "http", "gemini", "upstream", "observe", "runtime"],
+  config: ["app", "http", "gemini", "compression", "upstream", "observe", "runtime"],
   cli: [
     "config",
     "app",

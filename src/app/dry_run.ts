@@ -133,6 +133,7 @@ class Run {
     );
     return {
       runtime: {
+        clock: runtime.clock,
         files: recordLooks(runtime.files, (look) => this.#visits.at(-1)?.looks.push(look)),
       },
       upstreams: new Map(destinations),

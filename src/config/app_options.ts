@@ -109,5 +109,12 @@ function handlerOptions(route: RouteConfig, params: ParamOptions): HandlerOption
     const splitPath = php.split_path;
     return { kind: "php", upstream, index, frontController, strip, splitPath, params };
   }
-  return { kind: "static", index: route.static!.index };
+  const { index, precompressed, cache_control: cacheControl, listing } = route.static!;
+  return {
+    kind: "static",
+    index,
+    listing,
+    ...(precompressed && { precompressed }),
+    ...(cacheControl && { cacheControl: Object.entries(cacheControl) }),
+  };
 }

@@ -10,8 +10,9 @@ import type { Place } from "./fault.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import { resolvePath } from "./paths.ts";
 import { coversRoute, type RouteShape } from "./route_cover.ts";
-import { HANDLER_NAMES, PATH_PATTERN } from "./route_schema.ts";
+import { HANDLER_NAMES } from "./route_schema.ts";
 import { LISTEN_ADDRESS_RULES } from "./schema.ts";
+import { PATH_PATTERN } from "./schema_parts.ts";
 import type { ShapeFault } from "./unknown_keys.ts";
 
 export interface ReferenceContext {

@@ -6,22 +6,18 @@ import {
   described,
   list,
   methods,
+  PATH_PATTERN,
   section,
   TEXT_REMEDY,
   textLike,
   wholeNumber,
 } from "./schema_parts.ts";
+import { indexNames, staticSchema } from "./static_schema.ts";
 
 /** A route has exactly one of them (`references.ts`). */
 export const HANDLER_NAMES = ["respond", "redirect", "fastcgi", "php", "static"] as const;
 
 const upstreamName = () => v.string("use the name of an upstream");
-
-const indexNames = (example: string) =>
-  v.array(
-    textLike(/^[^/\0]+$/, 'use a file\'s name, without "/"'),
-    `use a list of file names, such as [${example}]`,
-  );
 
 const PARAMS = "Parameters to send beside the usual ones; null: one that is not sent";
 const STRIP = "The beginning of the path that the application does not see";
@@ -108,15 +104,6 @@ const php = section({
   params: v.optional(described(paramsSchema(), PARAMS)),
 });
 
-const staticFiles = section({
-  index: v.optional(
-    described(indexNames("index.html"), "Files that stand for a folder; the first that exists"),
-    ["index.html"],
-  ),
-});
-
-export const PATH_PATTERN = /^(\/[^*]*|\/([^*]*\/)?\*|\*[^*/]+)$/;
-
 export const routeSchema = section({
   path: v.optional(
     described(
@@ -129,5 +116,5 @@ export const routeSchema = section({
   redirect: v.optional(described(redirect, "Sends the client elsewhere")),
   fastcgi: v.optional(described(fastcgi, "Hands the request to an application")),
   php: v.optional(described(php, "Runs the scripts below the site's root")),
-  static: v.optional(described(staticFiles, "Serves the files below the site's root")),
+  static: v.optional(described(staticSchema, "Serves the files below the site's root")),
 });

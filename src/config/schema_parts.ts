@@ -20,6 +20,9 @@ import {
 
 export const TEXT_REMEDY = "use text, in quotes where it looks like something else";
 
+/** A route's path: exact, a prefix or a suffix. */
+export const PATH_PATTERN = /^(\/[^*]*|\/([^*]*\/)?\*|\*[^*/]+)$/;
+
 /** A map with known keys. */
 export function section<const Entries extends v.ObjectEntries>(entries: Entries) {
   return v.strictObject(entries, `use a map with ${anyOf(Object.keys(entries))}`);

@@ -3,13 +3,15 @@
  * in. `site.ts` turns it into handlers once, when the program starts.
  */
 
+import type { Encoding } from "../compression/accept_encoding.ts";
+
 /** What answers a request that a route matches. */
 export type HandlerOptions =
   | { readonly kind: "respond"; readonly status: number; readonly body: string }
   | { readonly kind: "redirect"; readonly to: string; readonly status: number }
   | FastCgiHandlerOptions
   | PhpHandlerOptions
-  | { readonly kind: "static"; readonly index: readonly string[] };
+  | StaticHandlerOptions;
 
 export { PHP_ENDINGS } from "../cgi/script_path.ts";
 
@@ -46,6 +48,18 @@ export interface PhpHandlerOptions {
   readonly strip?: string | undefined;
   /** Endings of scripts' names; `.php` when left out. */
   readonly splitPath?: readonly string[] | undefined;
+}
+
+/** Files below the root. */
+export interface StaticHandlerOptions {
+  readonly kind: "static";
+  readonly index: readonly string[];
+  /** Codings of which compressed siblings are sent; left out: none. */
+  readonly precompressed?: readonly Encoding[];
+  /** Patterns of paths with the Cache-Control of their files, the first that matches. */
+  readonly cacheControl?: readonly (readonly [pattern: string, value: string])[];
+  /** Whether a folder without index is listed; left out: no. */
+  readonly listing?: boolean;
 }
 
 /** `path` is `/exact`, `/prefix/*`, `*.suffix`, or undefined for everything. */

@@ -7,7 +7,7 @@ import type { H, RouterRoute } from "hono/types";
 import { cutScriptPath, isScriptName, PHP_ENDINGS } from "../cgi/script_path.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { refuse } from "../static/refusal.ts";
-import { serveStatic, type StaticOptions } from "../static/static_files.ts";
+import { serveStatic, type StaticAnswer } from "../static/static_files.ts";
 import { ownResponse } from "./answers.ts";
 import { type Destination, exchange, type FastCgiRoute } from "./fastcgi_exchange.ts";
 import type { AnswerCode, FrontEnv, FrontRequest, OwnAnswer } from "./front_request.ts";
@@ -18,15 +18,17 @@ import type {
   PhpHandlerOptions,
   RouteOptions,
   SiteOptions,
+  StaticHandlerOptions,
 } from "./options.ts";
 import { decidePhp } from "./php_route.ts";
 import { compileParameters } from "./route_parameters.ts";
 import { compileScriptTarget } from "./script_target.ts";
 import { matchedPath, routeKey, SiteRouter } from "./site_router.ts";
+import { compileStatic } from "./static_route.ts";
 import { isBodilessStatus } from "./upstream_response.ts";
 
 export interface SiteParts {
-  readonly runtime: Pick<Runtime, "files">;
+  readonly runtime: Pick<Runtime, "files" | "clock">;
   readonly upstreams: ReadonlyMap<string, Destination>;
   readonly limits: HttpLimits;
   /** Such as `afcgi/1.0.0`. */
@@ -114,7 +116,7 @@ function compileHandler(
     case "php":
       return phpHandler(options, pattern, site, parts);
     case "static":
-      return staticHandler(options.index, site, parts);
+      return staticHandler(options, site, parts);
   }
 }
 
@@ -189,28 +191,32 @@ function phpHandler(
 }
 
 function staticHandler(
-  index: readonly string[],
+  handler: StaticHandlerOptions,
   site: SiteOptions,
   parts: SiteParts,
 ): RouteHandler {
-  const options: StaticOptions = {
-    files: parts.runtime.files,
+  const options = compileStatic(handler, {
+    runtime: parts.runtime,
     root: site.root!,
-    index,
     never: sourceNames(site.routes),
-  };
-  return async (c, next) => {
-    const front = c.env;
+    keepsFiles: parts.watch === undefined,
+  });
+  return (c, next) => {
+    const request = c.req.raw;
+    const { target } = c.env;
     // Its name alone says that it is not for us: no need to look for the file.
-    const answer = options.never(front.target.path)
+    const answer = options.never(target.path)
       ? refuse("script_source")
-      : await serveStatic(options, c.req.raw, front.target);
-    if (answer instanceof Response) return answer;
-    if (!PASSED_ON.has(answer.code)) {
-      return ownResponse(front, c.req.raw.headers.get("accept"), answer);
-    }
-    notePassed(front, answer);
-    return await next() as never;
+      : serveStatic(options, request, target);
+    const finish = (settled: StaticAnswer): Response | Promise<Response> => {
+      if (settled instanceof Response) return settled;
+      if (!PASSED_ON.has(settled.code)) {
+        return ownResponse(c.env, request.headers.get("accept"), settled);
+      }
+      notePassed(c.env, settled);
+      return next() as Promise<never>;
+    };
+    return answer instanceof Promise ? answer.then(finish) : finish(answer);
   };
 }
 

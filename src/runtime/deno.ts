@@ -8,7 +8,8 @@ import { type Address, formatAddress, type UnixAddress } from "./address.ts";
 import { DenoConnection } from "./deno_connection.ts";
 import { serveDenoHttp } from "./deno_http.ts";
 import { connectAborted, connectError, listenError } from "./failures.ts";
-import { createNodeFiles, fileRangeStream } from "./node_files.ts";
+import { fileRangeStream } from "./node_file_stream.ts";
+import { createNodeFiles } from "./node_files.ts";
 import { listenInheritedByNode } from "./node_listener.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { peerHost } from "./peer.ts";
@@ -33,9 +34,24 @@ export function createDenoRuntime(): Runtime {
       return serveDenoHttp(options);
     },
     clock: systemClock,
-    files: createNodeFiles({ body: fileRangeStream }),
+    files: createNodeFiles({ body: fileBody }),
     process: createNodeProcess(),
   };
+}
+
+/**
+ * A stream of Deno's own goes from the file to the client without JavaScript, twice as fast as one
+ * of ours. It always reads to the end, so it is no use for a part before that.
+ */
+async function fileBody(path: string, start: number, end: number): Promise<BodyInit> {
+  const file = await Deno.open(path);
+  const { size } = await file.stat();
+  if (end !== size) {
+    file.close();
+    return await fileRangeStream(path, start, end);
+  }
+  if (start > 0) await file.seek(start, Deno.SeekMode.Start);
+  return file.readable;
 }
 
 async function connect(

@@ -2,7 +2,14 @@
  * A file system in memory for tests: absolute paths to contents, and links. Folders exist where a
  * file lies below them. Every file has the same time, unless a test says otherwise.
  */
-import type { FileInfo, Files, TemporaryFile, TextSink } from "./runtime.ts";
+import type {
+  FileInfo,
+  FilePiece,
+  Files,
+  FolderNames,
+  TemporaryFile,
+  TextSink,
+} from "./runtime.ts";
 
 const LINKS_MAX = 16;
 const encoder = new TextEncoder();
@@ -38,9 +45,10 @@ export class MemoryFiles implements Files {
     if (real === undefined) return undefined;
     const content = this.#contents.get(real);
     const modifiedMs = this.#modifiedMs.get(real) ?? 0;
+    const common = { modifiedMs, changedMs: modifiedMs, inode: 0 };
     return content
-      ? { kind: "file", size: content.length, modifiedMs }
-      : { kind: "directory", size: 0, modifiedMs };
+      ? { kind: "file", size: content.length, ...common }
+      : { kind: "directory", size: 0, ...common };
   }
 
   realPath(path: string): string | undefined {
@@ -64,6 +72,36 @@ export class MemoryFiles implements Files {
 
   async body(path: string, start: number, end: number): Promise<BodyInit> {
     return this.#contentOf(path).slice(start, end);
+  }
+
+  async stream(
+    path: string,
+    pieces: readonly FilePiece[],
+  ): Promise<ReadableStream<Uint8Array>> {
+    const content = this.#contentOf(path);
+    return new ReadableStream({
+      start(controller) {
+        for (const piece of pieces) {
+          controller.enqueue(
+            piece instanceof Uint8Array ? piece : content.slice(piece.start, piece.end),
+          );
+        }
+        controller.close();
+      },
+    });
+  }
+
+  readNow(path: string, length: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.#contents.get(this.realPath(path) ?? "")?.slice(0, length);
+  }
+
+  async list(path: string, namesMax: number): Promise<FolderNames> {
+    const folder = `${this.realPath(path) ?? path}/`;
+    const names = new Set<string>();
+    for (const name of [...this.#contents.keys(), ...this.#links.keys()]) {
+      if (name.startsWith(folder)) names.add(name.slice(folder.length).split("/")[0]!);
+    }
+    return { names: [...names].slice(0, namesMax), hasMore: names.size > namesMax };
   }
 
   async temporary(): Promise<TemporaryFile> {

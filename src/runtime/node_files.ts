@@ -2,17 +2,25 @@
  * Files by way of `node:fs`, which both runtimes have. Only a response body differs: Bun sends a
  * `Blob` of a file by itself, Deno wants a stream.
  */
-import { open, openSync, readFile, realpathSync, type Stats, statSync } from "node:fs";
+import {
+  closeSync,
+  opendir,
+  openSync,
+  readFile,
+  readSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { promisify } from "node:util";
 import { DescriptorSink } from "./descriptor_sink.ts";
-import { GuardedDescriptor } from "./guarded_descriptor.ts";
+import { fileStream } from "./node_file_stream.ts";
 import { openTemporaryFile } from "./node_temporary_file.ts";
-import type { FileInfo, Files } from "./runtime.ts";
+import type { FileInfo, Files, FolderNames } from "./runtime.ts";
 
-const STREAM_PIECE_LENGTH = 64 * 1024;
 const LOG_FILE_MODE = 0o640;
 
-const openAsync = promisify(open);
+const openFolder = promisify(opendir);
 const readFileAsync = promisify(readFile);
 
 /** What the runtimes do each in its own way. */
@@ -27,6 +35,9 @@ export function createNodeFiles(parts: NodeFilesParts): Files {
     realPath,
     readText: (path) => readFileAsync(path, "utf8"),
     body: parts.body,
+    stream: fileStream,
+    readNow,
+    list,
     temporary: async () => openTemporaryFile(),
     appendStream: async (path) => new DescriptorSink(openSync(path, "a", LOG_FILE_MODE), path),
   };
@@ -42,7 +53,13 @@ function stat(path: string): FileInfo | undefined {
   }
   if (stats === undefined) return undefined;
   const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other";
-  return { kind, size: stats.size, modifiedMs: Math.floor(stats.mtimeMs) };
+  return {
+    kind,
+    size: stats.size,
+    modifiedMs: Math.floor(stats.mtimeMs),
+    changedMs: stats.ctimeMs,
+    inode: stats.ino,
+  };
 }
 
 function realPath(path: string): string | undefined {
@@ -53,29 +70,36 @@ function realPath(path: string): string | undefined {
   }
 }
 
-/**
- * Bytes `start` to `end` (exclusive) of a file as a stream. It errors when the file has become
- * shorter meanwhile: the length was promised.
- */
-export async function fileRangeStream(
-  path: string,
-  start: number,
-  end: number,
-): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  const file = new GuardedDescriptor(await openAsync(path, "r"));
-  let position = start;
-  return new ReadableStream({
-    async pull(controller) {
-      const bytes = new Uint8Array(Math.min(STREAM_PIECE_LENGTH, end - position));
-      const count = bytes.length === 0 ? 0 : await file.read(bytes, position);
-      position += count;
-      if (count > 0) controller.enqueue(bytes.subarray(0, count));
-      if (count > 0 && position < end) return;
-      file.close();
-      if (position < end) {
-        controller.error(new Error(`Cannot read "${path}": it was cut meanwhile`));
-      } else controller.close();
-    },
-    cancel: () => file.close(),
-  }, { highWaterMark: 0 });
+function readNow(path: string, length: number): Uint8Array<ArrayBuffer> | undefined {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, "r");
+    const bytes = new Uint8Array(length);
+    let filled = 0;
+    while (filled < length) {
+      const count = readSync(descriptor, bytes, filled, length - filled, filled);
+      if (count === 0) break;
+      filled += count;
+    }
+    return bytes.subarray(0, filled);
+  } catch {
+    return undefined;
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+async function list(path: string, namesMax: number): Promise<FolderNames> {
+  const folder = await openFolder(path);
+  const names: string[] = [];
+  try {
+    for (;;) {
+      const entry = await folder.read();
+      if (entry === null) return { names, hasMore: false };
+      if (names.length === namesMax) return { names, hasMore: true };
+      names.push(entry.name);
+    }
+  } finally {
+    await folder.close();
+  }
 }

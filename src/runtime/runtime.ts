@@ -78,6 +78,20 @@ export interface FileInfo {
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly modifiedMs: number;
+  /** When anything of it last changed, its content or its name; milliseconds since 1970. */
+  readonly changedMs: number;
+  /** Tells files of one file system apart. */
+  readonly inode: number;
+}
+
+/** What a stream of a file is made of: bytes as they are, or some of the file's. */
+export type FilePiece = Uint8Array<ArrayBuffer> | { readonly start: number; readonly end: number };
+
+/** Names in a folder, in the order of the file system. */
+export interface FolderNames {
+  readonly names: readonly string[];
+  /** Whether there are more than were asked for. */
+  readonly hasMore: boolean;
 }
 
 /** A file without a name that holds what does not fit in memory; closing it frees its space. */
@@ -98,6 +112,20 @@ export interface Files {
   readText(path: string): Promise<string>;
   /** A response body of bytes `start` to `end` (exclusive), sent the runtime's fastest way. */
   body(path: string, start: number, end: number): Promise<BodyInit>;
+  /**
+   * Pieces of one file, which is opened once, in their order. The stream errors when the file has
+   * become shorter than a piece says.
+   *
+   * @throws with the operating system's reason
+   */
+  stream(path: string, pieces: readonly FilePiece[]): Promise<ReadableStream<Uint8Array>>;
+  /**
+   * The first `length` bytes at once, for small files; fewer where it has fewer. Undefined when it
+   * cannot be read.
+   */
+  readNow(path: string, length: number): Uint8Array<ArrayBuffer> | undefined;
+  /** Names in a folder, at most `namesMax`; @throws with the operating system's reason */
+  list(path: string, namesMax: number): Promise<FolderNames>;
   /** In the system's folder for temporary files; no other process can open it. */
   temporary(): Promise<TemporaryFile>;
   /** A stream that appends lines to a file, for logs. */

@@ -1,64 +1,133 @@
 /**
- * A file as an HTTP answer (RFC 9110): its type and length, validators, conditions, one range. The
+ * A file as an HTTP answer (RFC 9110): its type and length, validators, conditions, ranges. The
  * entity tag is strong and made of time and size, as nginx makes it: two versions of one size within
  * a millisecond look alike.
  *
  * Which file may be served is decided before; this file only sends.
  */
+import type { Encoding } from "../compression/accept_encoding.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { FoundFile } from "./below_root.ts";
 import { checkConditions, rangeApplies, type Validators } from "./conditions.ts";
 import { contentTypeOf } from "./content_type.ts";
 import { formatHttpDate } from "./http_date.ts";
-import { parseRange } from "./range.ts";
+import { multipartBody } from "./multipart.ts";
+import { type ByteRange, parseRanges } from "./range.ts";
 import { refuse, type StaticRefusal } from "./refusal.ts";
 
 /** What this file wants of the runtime's files. */
-export type FileBodies = Pick<Files, "stat" | "body">;
+export type FileBodies = Pick<Files, "stat" | "body" | "stream">;
 
 /** The part of a Fetch `Request` that is looked at. */
 export type FileRequest = Pick<Request, "method" | "headers">;
 
-/** Answers a GET or HEAD with a file. */
-export async function serveFile(
-  files: FileBodies,
-  found: FoundFile,
-  request: FileRequest,
-): Promise<Response | StaticRefusal> {
-  const { method, headers: fields } = request;
-  if (method !== "GET" && method !== "HEAD") return refuse("method_not_allowed");
-  const { size } = found.info;
-  const validators = validatorsOf(found);
-  const headers: Record<string, string> = {
+/** What is said of a file beside what it says itself. */
+export interface FileFields {
+  /** In the place of the one that its name tells. */
+  readonly contentType?: string | undefined;
+  readonly cacheControl?: string | undefined;
+  /** The coding that its content has. */
+  readonly encoding?: Encoding | undefined;
+  /** Whether another Accept-Encoding would get other bytes. */
+  readonly varies?: boolean;
+}
+
+/** A file with everything that is said of it; made once, it can be sent many times. */
+export interface ReadyFile {
+  readonly found: FoundFile;
+  readonly validators: Validators;
+  readonly contentType: string;
+  /** Of an answer without a body. */
+  readonly fields: Headers;
+  /** Of an answer with the whole file. */
+  readonly wholeFields: Headers;
+  /** Its content, where it is at hand. */
+  readonly bytes?: Uint8Array<ArrayBuffer>;
+}
+
+export function readyFile(found: FoundFile, said: FileFields = {}): ReadyFile {
+  const validators = validatorsOf(found, said.encoding);
+  const fields = new Headers({
     "accept-ranges": "bytes",
     etag: validators.etag,
     "last-modified": formatHttpDate(validators.modifiedMs),
-  };
-  const verdict = checkConditions(fields, validators);
+  });
+  if (said.cacheControl !== undefined) fields.set("cache-control", said.cacheControl);
+  if (said.varies) fields.set("vary", "accept-encoding");
+  const contentType = said.contentType ?? contentTypeOf(found.path);
+  const wholeFields = new Headers(fields);
+  wholeFields.set("content-type", contentType);
+  if (said.encoding !== undefined) wholeFields.set("content-encoding", said.encoding);
+  wholeFields.set("content-length", String(found.info.size));
+  return { found, validators, contentType, fields, wholeFields };
+}
+
+/** Answers a GET or HEAD with a file. */
+export function sendFile(
+  files: FileBodies,
+  file: ReadyFile,
+  request: FileRequest,
+): Response | StaticRefusal | Promise<Response | StaticRefusal> {
+  const { method, headers: asked } = request;
+  if (method !== "GET" && method !== "HEAD") return refuse("method_not_allowed");
+  const { validators, fields, wholeFields, bytes } = file;
+  const { size } = file.found.info;
+  const verdict = checkConditions(asked, validators);
   if (verdict === "failed") return refuse("precondition_failed");
-  if (verdict === "not_modified") return new Response(null, { status: 304, headers });
+  if (verdict === "not_modified") return new Response(null, { status: 304, headers: fields });
+  if (method === "HEAD") return new Response(null, { headers: wholeFields });
 
   // Ranges are defined for GET alone (section 14.2).
-  const ranged = method === "GET" && rangeApplies(fields, validators);
-  const range = ranged ? parseRange(fields.get("range"), size) : undefined;
-  if (range === "unsatisfiable") {
+  const rangeText = asked.get("range");
+  const ranges = rangeText !== null && rangeApplies(asked, validators)
+    ? parseRanges(rangeText, size)
+    : undefined;
+  if (ranges === "unsatisfiable") {
     return refuse("range_not_satisfiable", { "content-range": `bytes */${size}` });
   }
-  const { start, end } = range ?? { start: 0, end: size };
-  headers["content-type"] = contentTypeOf(found.path);
-  headers["content-length"] = String(end - start);
-  if (range !== undefined) headers["content-range"] = `bytes ${start}-${end - 1}/${size}`;
-  const status = range === undefined ? 200 : 206;
-  if (method === "HEAD") return new Response(null, { status, headers });
+  if (ranges !== undefined) return sendRanges(files, file, ranges);
+  if (bytes !== undefined) return new Response(bytes, { headers: wholeFields });
+  return sendBody(files, file, 200, wholeFields, () => files.body(file.found.realPath, 0, size));
+}
+
+function sendRanges(
+  files: FileBodies,
+  file: ReadyFile,
+  ranges: readonly ByteRange[],
+): Promise<Response | StaticRefusal> {
+  const { realPath, info } = file.found;
+  const [first, second] = ranges;
+  const headers = new Headers(file.wholeFields);
+  if (first !== undefined && second === undefined) {
+    const { start, end } = first;
+    headers.set("content-length", String(end - start));
+    headers.set("content-range", `bytes ${start}-${end - 1}/${info.size}`);
+    return sendBody(files, file, 206, headers, () => files.body(realPath, start, end));
+  }
+  const { type, length, pieces } = multipartBody(ranges, info.size, file.contentType);
+  headers.set("content-type", type);
+  headers.set("content-length", String(length));
+  return sendBody(files, file, 206, headers, () => files.stream(realPath, pieces));
+}
+
+async function sendBody(
+  files: FileBodies,
+  { found }: ReadyFile,
+  status: number,
+  headers: Headers,
+  open: () => Promise<BodyInit>,
+): Promise<Response | StaticRefusal> {
   try {
-    return new Response(await files.body(found.realPath, start, end), { status, headers });
+    return new Response(await open(), { status, headers });
   } catch {
     // It was there a moment ago: either it may not be read, or it is gone by now.
     return refuse(files.stat(found.realPath) === undefined ? "no_such_file" : "unreadable_file");
   }
 }
 
-function validatorsOf(found: FoundFile): Validators {
-  const modifiedMs = Math.floor(found.info.modifiedMs);
-  return { etag: `"${modifiedMs.toString(16)}-${found.info.size.toString(16)}"`, modifiedMs };
+function validatorsOf({ info }: FoundFile, encoding: Encoding | undefined): Validators {
+  const modifiedMs = Math.floor(info.modifiedMs);
+  const version = `${modifiedMs.toString(16)}-${info.size.toString(16)}`;
+  // Another coding is another representation, and wants a tag of its own (section 8.8.3.3).
+  return { etag: encoding === undefined ? `"${version}"` : `"${version}-${encoding}"`, modifiedMs };
 }

@@ -1,8 +1,11 @@
 /**
- * The Range field (RFC 9110 section 14.1.2), one range of bytes. What is not that, several ranges
- * among it, is answered with the whole file, as section 14.2 allows: a multipart answer costs the
- * server many times what the request costs the client.
+ * The Range field (RFC 9110 section 14.1.2). A field that cannot be read is no range: the whole file
+ * is sent, as section 14.2 allows, and so it is for more ranges than {@link RANGES_MAX}. Ranges that
+ * overlap are made one, so no byte of a file is sent twice in an answer.
  */
+
+/** Most ranges of one request; the heads of more parts would outweigh what they hold. */
+export const RANGES_MAX = 16;
 
 /** Bytes `start` to `end`, exclusive. */
 export interface ByteRange {
@@ -10,14 +13,29 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** The range of a file of `size` bytes; undefined when the whole file is to be sent. */
-export function parseRange(
+/**
+ * The ranges of a file of `size` bytes, in the order in which they were asked for, or by their
+ * start where some overlapped; undefined when the whole file is to be sent.
+ */
+export function parseRanges(
   text: string | null,
   size: number,
-): ByteRange | "unsatisfiable" | undefined {
+): readonly ByteRange[] | "unsatisfiable" | undefined {
   // No range of nothing can be written as Content-Range, and an empty file is there as a whole.
-  if (text === null || size === 0) return undefined;
-  const match = /^bytes=(\d*)-(\d*)$/i.exec(text);
+  if (text === null || size === 0 || !/^bytes=/i.test(text)) return undefined;
+  const specifications = text.slice("bytes=".length).split(",", RANGES_MAX + 1);
+  if (specifications.length > RANGES_MAX) return undefined;
+  const ranges: ByteRange[] = [];
+  for (const specification of specifications) {
+    const range = parseRange(specification.trim(), size);
+    if (range === undefined) return undefined;
+    if (range !== "unsatisfiable") ranges.push(range);
+  }
+  return ranges.length === 0 ? "unsatisfiable" : withoutOverlap(ranges);
+}
+
+function parseRange(text: string, size: number): ByteRange | "unsatisfiable" | undefined {
+  const match = /^(\d*)-(\d*)$/.exec(text);
   if (match === null) return undefined;
   const [, first = "", last = ""] = match;
   if (first === "") {
@@ -29,4 +47,14 @@ export function parseRange(
   if (last !== "" && Number(last) < start) return undefined;
   if (start >= size) return "unsatisfiable";
   return { start, end: last === "" ? size : Math.min(Number(last) + 1, size) };
+}
+
+function withoutOverlap(ranges: readonly ByteRange[]): readonly ByteRange[] {
+  const merged: ByteRange[] = [];
+  for (const range of [...ranges].sort((a, b) => a.start - b.start)) {
+    const before = merged.at(-1);
+    if (before === undefined || range.start >= before.end) merged.push(range);
+    else merged[merged.length - 1] = { start: before.start, end: Math.max(before.end, range.end) };
+  }
+  return merged.length === ranges.length ? ranges : merged;
 }

@@ -1,25 +1,48 @@
 /**
- * A static route: from a decoded path to the file, the index of a directory, or a redirect to the
- * directory's path with its slash, without which relative links in the index would go wrong. Source
- * code of scripts is never sent, whether the path names it or a link leads to it.
+ * A static route: from a decoded path to the file, the index of a directory, its listing, or a
+ * redirect to the directory's path with its slash, without which relative links in the index would
+ * go wrong. Source code of scripts is never sent, whether the path names it or a link leads to it.
  */
+import type { Encoding } from "../compression/accept_encoding.ts";
+import type { Files } from "../runtime/runtime.ts";
 import {
   type FileLookup,
   type Found,
   type FoundDirectory,
+  type FoundFile,
   resolveBelowRoot,
 } from "./below_root.ts";
-import { type FileBodies, type FileRequest, serveFile } from "./file_response.ts";
+import { contentTypeOf } from "./content_type.ts";
+import type { FileMemory } from "./file_memory.ts";
+import {
+  type FileBodies,
+  type FileFields,
+  type FileRequest,
+  type ReadyFile,
+  readyFile,
+  sendFile,
+} from "./file_response.ts";
+import { listFolder, readListingOrder } from "./listing.ts";
+import { LISTING_POLICY, listingPage } from "./listing_page.ts";
+import { chooseSibling } from "./precompressed.ts";
 import { refuse, type StaticRefusal } from "./refusal.ts";
 
 export interface StaticOptions {
-  readonly files: FileLookup & FileBodies;
+  readonly files: FileLookup & FileBodies & Pick<Files, "list">;
   /** Absolute path. */
   readonly root: string;
   /** Names to try in a directory, in this order. */
   readonly index: readonly string[];
   /** Whether a file of this name is never sent, such as a script on a site that runs scripts. */
   readonly never: (path: string) => boolean;
+  /** Codings of which a compressed sibling may be sent in a file's place. */
+  readonly precompressed?: readonly Encoding[];
+  /** The Cache-Control of a file, by its path below the root. */
+  readonly cacheControl?: (path: string) => string | undefined;
+  /** Whether a directory without index is listed. */
+  readonly listing?: boolean;
+  /** Keeps small files; left out: none are kept. */
+  readonly memory?: FileMemory;
 }
 
 /** Where a request points: a decoded path, and its undecoded query without "?". */
@@ -28,41 +51,102 @@ export interface StaticTarget {
   readonly query: string;
 }
 
-/** Answers a request with what its target names below the root. */
-export async function serveStatic(
+export type StaticAnswer = Response | StaticRefusal;
+
+/** Answers a request with what its target names below the root; at once where it can. */
+export function serveStatic(
   options: StaticOptions,
   request: FileRequest,
   target: StaticTarget,
-): Promise<Response | StaticRefusal> {
-  const found = resolveBelowRoot(options.files, options.root, target.path);
+  said: Pick<FileFields, "contentType"> = {},
+): StaticAnswer | Promise<StaticAnswer> {
+  const { files, root, memory } = options;
+  // What was kept under this path had a type of its own name.
+  const kept = said.contentType === undefined ? memory?.find(target.path) : undefined;
+  if (kept !== undefined) return sendFile(files, kept, request);
+  const found = resolveBelowRoot(files, root, target.path);
   if (found.kind === "directory") return serveDirectory(options, request, target);
-  return serveFound(options, request, found);
+  return serveFound(options, request, found, target.path, said);
 }
 
-async function serveDirectory(
+function serveDirectory(
   options: StaticOptions,
   request: FileRequest,
   target: StaticTarget,
-): Promise<Response | StaticRefusal> {
+): StaticAnswer | Promise<StaticAnswer> {
   if (request.method !== "GET" && request.method !== "HEAD") return refuse("method_not_allowed");
   if (!target.path.endsWith("/")) return redirectToSlash(target);
   for (const name of options.index) {
+    const kept = options.memory?.find(target.path + name);
+    if (kept !== undefined) return sendFile(options.files, kept, request);
     const found = resolveBelowRoot(options.files, options.root, target.path + name);
     if (found.kind === "missing" || found.kind === "directory") continue;
-    return serveFound(options, request, found);
+    return serveFound(options, request, found, target.path + name, {});
   }
-  return refuse("no_such_file");
+  return options.listing ? serveListing(options, request, target) : refuse("no_such_file");
 }
 
-async function serveFound(
+function serveFound(
   options: StaticOptions,
   request: FileRequest,
   found: Exclude<Found, FoundDirectory>,
-): Promise<Response | StaticRefusal> {
+  path: string,
+  said: FileFields,
+): StaticAnswer | Promise<StaticAnswer> {
   if (found.kind === "missing") return refuse("no_such_file");
   if (found.kind === "forbidden") return refuse(found.code);
   if (options.never(found.path) || options.never(found.realPath)) return refuse("script_source");
-  return serveFile(options.files, found, request);
+  return sendFile(options.files, ready(options, request, found, path, said), request);
+}
+
+function ready(
+  options: StaticOptions,
+  request: FileRequest,
+  original: FoundFile,
+  path: string,
+  said: FileFields,
+): ReadyFile {
+  const { files, root, precompressed, memory } = options;
+  const cacheControl = options.cacheControl?.(path);
+  if (precompressed === undefined || precompressed.length === 0) {
+    const file = readyFile(original, { ...said, cacheControl });
+    return memory === undefined || said.contentType !== undefined ? file : memory.keep(path, file);
+  }
+  const accept = request.headers.get("accept-encoding");
+  const chosen = chooseSibling(files, root, original, precompressed, accept);
+  return readyFile(chosen.found, {
+    // The sibling's name tells how it is packed, not what it is.
+    contentType: said.contentType ?? contentTypeOf(original.path),
+    cacheControl,
+    encoding: chosen.encoding,
+    varies: chosen.varies,
+  });
+}
+
+async function serveListing(
+  { files, root, never }: StaticOptions,
+  request: FileRequest,
+  target: StaticTarget,
+): Promise<StaticAnswer> {
+  const order = readListingOrder(target.query);
+  let page: string;
+  try {
+    page = listingPage(
+      target.path,
+      await listFolder(files, root, target.path, never, order),
+      order,
+    );
+  } catch {
+    return refuse("unreadable_file");
+  }
+  const bytes = new TextEncoder().encode(page);
+  const headers = {
+    "content-type": "text/html; charset=utf-8",
+    "content-length": String(bytes.length),
+    "content-security-policy": LISTING_POLICY,
+    "cache-control": "no-cache",
+  };
+  return new Response(request.method === "HEAD" ? null : bytes, { headers });
 }
 
 /**

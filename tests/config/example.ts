@@ -43,7 +43,11 @@ sites:
           strip: ""
           split_path: [.php, .phtml]
           params: { MATCH: "\${match}" }
-      - static: { index: [index.html] }
+      - static:
+          index: [index.html]
+          precompressed: [br, gzip]
+          cache_control: { "/assets/*": "public, max-age=31536000, immutable", "*.html": no-cache }
+          listing: true
 
 admin: { listen: 127.0.0.1:9180 }
 log: { level: warn, format: text, access: off }

@@ -121,7 +121,16 @@ test("The example with every key becomes the options that it says", () => {
       {
         path: undefined,
         methods: undefined,
-        handler: { kind: "static", index: ["index.html"] },
+        handler: {
+          kind: "static",
+          index: ["index.html"],
+          precompressed: ["br", "gzip"],
+          cacheControl: [
+            ["/assets/*", "public, max-age=31536000, immutable"],
+            ["*.html", "no-cache"],
+          ],
+          listing: true,
+        },
       },
     ],
   }]);

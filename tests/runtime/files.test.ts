@@ -4,13 +4,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { fileRangeStream } from "../../src/runtime/node_files.ts";
+import { fileRangeStream } from "../../src/runtime/node_file_stream.ts";
 import { bodyOf, freshPath, patternBytes, rawHttp, readAll, runtime, serve } from "./support.ts";
 
 const { files } = runtime;
@@ -20,11 +21,8 @@ test("stat tells files, folders and others apart, with size and time", () => {
   mkdirSync(path);
   writeFileSync(`${path}/file`, "12345");
   utimesSync(`${path}/file`, 1_000_000, 1_234_567);
-  assert.deepEqual(files.stat(`${path}/file`), {
-    kind: "file",
-    size: 5,
-    modifiedMs: 1_234_567_000,
-  });
+  const found = files.stat(`${path}/file`);
+  assert.deepEqual([found?.kind, found?.size, found?.modifiedMs], ["file", 5, 1_234_567_000]);
   assert.equal(files.stat(path)?.kind, "directory");
   assert.equal(files.stat("/dev/null")?.kind, "other");
 });
@@ -171,4 +169,56 @@ test("A log file is appended to, not replaced", async () => {
 
 test("A log file in a folder that does not exist is an error", async () => {
   await assert.rejects(files.appendStream(`${freshPath()}/log`), /ENOENT/);
+});
+
+test("stat tells a file from one that took its place, and from itself before a change", () => {
+  const path = freshPath();
+  writeFileSync(path, "12345");
+  const before = files.stat(path)!;
+  assert.deepEqual(files.stat(path), before);
+  // The old file stays, so that its number is not given out again.
+  renameSync(path, `${path}.old`);
+  writeFileSync(path, "12345");
+  assert.notEqual(files.stat(path)?.inode, before.inode);
+  assert.ok(files.stat(`${path}.old`)!.changedMs >= before.changedMs);
+});
+
+test("A stream of a file gives its pieces in order, of the file that was there at first", async () => {
+  const path = freshPath();
+  writeFileSync(path, "0123456789");
+  const bytes = new TextEncoder().encode("--");
+  const stream = await files.stream(path, [
+    { start: 8, end: 10 },
+    bytes,
+    { start: 3, end: 3 },
+    { start: 0, end: 2 },
+  ]);
+  renameSync(path, `${path}.old`);
+  writeFileSync(path, "abcdefghij");
+  assert.equal(new TextDecoder().decode(await readAll(stream)), "89--01");
+});
+
+test("A file that cannot be opened is an error of its stream", async () => {
+  await assert.rejects(files.stream(freshPath(), [{ start: 0, end: 1 }]), /ENOENT/);
+});
+
+test("readNow reads a file's beginning, and nothing where there is none", () => {
+  const path = freshPath();
+  writeFileSync(path, "0123456789");
+  const read = (length: number) => new TextDecoder().decode(files.readNow(path, length));
+  assert.equal(read(4), "0123");
+  assert.equal(read(20), "0123456789");
+  assert.equal(files.readNow(`${path}.none`, 4), undefined);
+  assert.equal(files.readNow("/", 4), undefined);
+});
+
+test("list names what is in a folder, up to a limit", async () => {
+  const path = freshPath();
+  mkdirSync(`${path}/b/inner`, { recursive: true });
+  for (const name of ["a", ".c"]) writeFileSync(`${path}/${name}`, "");
+  const all = await files.list(path, 3);
+  assert.deepEqual([[...all.names].sort(), all.hasMore], [[".c", "a", "b"], false]);
+  const some = await files.list(path, 2);
+  assert.deepEqual([some.names.length, some.hasMore], [2, true]);
+  await assert.rejects(files.list(`${path}/a`, 3), /ENOTDIR|Not a directory/);
 });

@@ -187,7 +187,13 @@ test("Memory files know links, folders and ways out of them", async () => {
   files.link("/srv/www/out", "/etc");
   files.link("/srv/www/loop", "/srv/www/loop");
   files.write("/etc/passwd", "secret");
-  assert.deepEqual(files.stat("/srv/www/index.html"), { kind: "file", size: 5, modifiedMs: 7 });
+  assert.deepEqual(files.stat("/srv/www/index.html"), {
+    kind: "file",
+    size: 5,
+    modifiedMs: 7,
+    changedMs: 7,
+    inode: 0,
+  });
   assert.equal(files.stat("/srv/www")?.kind, "directory");
   assert.equal(files.stat("/srv/none"), undefined);
   assert.equal(files.realPath("/srv/www/../www/./index.html"), "/srv/www/index.html");

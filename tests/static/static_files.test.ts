@@ -14,7 +14,7 @@ function optionsFor(folder: Folder): StaticOptions {
   return { files, root: folder.root, index: ["index.html"], never: isScriptName };
 }
 
-function serve(
+async function serve(
   options: StaticOptions,
   raw: string,
   init: RequestInit = {},
@@ -138,11 +138,11 @@ test("serveStatic sends one range", async () => {
   });
 });
 
-test("serveStatic sends the whole file when a range is of another version, or one of many", async () => {
+test("serveStatic sends the whole file when a range is of another version, or one of too many", async () => {
   await withFolder(async (folder) => {
     const fields: HeadersInit[] = [
       { range: "bytes=2-4", "if-range": '"other"' },
-      { range: "bytes=0-1,3-4" },
+      { range: `bytes=${"0-1,".repeat(16)}3-4` },
     ];
     for (const headers of fields) {
       const response = await served(optionsFor(folder), "/hello.txt", { headers });

@@ -1,0 +1,66 @@
+/**
+ * Small files that are asked for again and again, kept in memory with what is said of them. Each
+ * time one is looked at before it is sent: a `stat` of its path must find the file that was kept,
+ * by its inode and its times, so a change is seen with the next request. To look at links, read the
+ * content and make the fields costs five times as much.
+ *
+ * A file that changed a moment ago is not kept: within the file system's tick of time it could
+ * change again and look the same.
+ */
+import type { FileInfo, Files } from "../runtime/runtime.ts";
+import type { ReadyFile } from "./file_response.ts";
+
+/** Most bytes of a file that is kept. */
+export const KEPT_FILE_LENGTH_MAX = 16 * 1024;
+/** Most files that are kept; with one more it begins anew. */
+export const KEPT_FILES_MAX = 1024;
+
+/** How long ago a file must have changed to be kept; file systems count in some milliseconds. */
+const SETTLED_MS = 2000;
+
+export class FileMemory {
+  readonly #files: Pick<Files, "stat" | "readNow">;
+  readonly #wallMs: () => number;
+  readonly #kept = new Map<string, ReadyFile>();
+
+  constructor(files: Pick<Files, "stat" | "readNow">, wallMs: () => number) {
+    this.#files = files;
+    this.#wallMs = wallMs;
+  }
+
+  /** Files kept, for tests of the bound. */
+  get size(): number {
+    return this.#kept.size;
+  }
+
+  /** The file kept for a path below the root, when it is still what lies at `file.found.path`. */
+  find(path: string): ReadyFile | undefined {
+    const file = this.#kept.get(path);
+    if (file === undefined) return undefined;
+    const info = this.#files.stat(file.found.path);
+    if (info !== undefined && isSame(info, file.found.info)) return file;
+    this.#kept.delete(path);
+    return undefined;
+  }
+
+  /** The file with its content, kept where it may be; as it is where it is too large. */
+  keep(path: string, file: ReadyFile): ReadyFile {
+    const { info, realPath } = file.found;
+    if (info.size > KEPT_FILE_LENGTH_MAX) return file;
+    // One byte more, to see that it has not grown.
+    const bytes = this.#files.readNow(realPath, info.size + 1);
+    const after = this.#files.stat(realPath);
+    // It cannot be read or is changing: the way that tells so is another.
+    if (bytes?.length !== info.size || after === undefined || !isSame(after, info)) return file;
+    const withBytes = { ...file, bytes };
+    if (this.#wallMs() - info.changedMs < SETTLED_MS) return withBytes;
+    if (this.#kept.size >= KEPT_FILES_MAX) this.#kept.clear();
+    this.#kept.set(path, withBytes);
+    return withBytes;
+  }
+}
+
+function isSame(a: FileInfo, b: FileInfo): boolean {
+  return a.kind === b.kind && a.inode === b.inode && a.size === b.size &&
+    a.changedMs === b.changedMs && a.modifiedMs === b.modifiedMs;
+}

@@ -1,0 +1,83 @@
+/**
+ * What a folder's listing shows: the entries that the same route would serve, no others, so nothing
+ * hidden, no link out of the root, no script's source. Folders come first, then by the column that
+ * the query asks for.
+ */
+import type { Files } from "../runtime/runtime.ts";
+import { type FileLookup, resolveBelowRoot } from "./below_root.ts";
+
+/** Most entries of a listing; the page says that there are more. */
+export const LISTED_ENTRIES_MAX = 1000;
+
+export const LISTING_COLUMNS = ["name", "size", "modified"] as const;
+
+export interface ListingOrder {
+  readonly column: (typeof LISTING_COLUMNS)[number];
+  readonly descending: boolean;
+}
+
+export interface ListedEntry {
+  readonly name: string;
+  readonly isFolder: boolean;
+  /** Bytes of a file. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly modifiedMs: number;
+}
+
+export interface Listing {
+  readonly entries: readonly ListedEntry[];
+  /** Whether the folder has more names than were looked at. */
+  readonly hasMore: boolean;
+}
+
+/** `sort=size&order=desc`; what is neither is by name. */
+export function readListingOrder(query: string): ListingOrder {
+  const asked = new URLSearchParams(query);
+  const column = LISTING_COLUMNS.find((name) => name === asked.get("sort")) ?? "name";
+  return { column, descending: asked.get("order") === "desc" };
+}
+
+/**
+ * The entries of the folder at `path`, which ends with "/", below `root`. `never` tells files that
+ * are not served by their paths.
+ *
+ * @throws with the operating system's reason
+ */
+export async function listFolder(
+  files: FileLookup & Pick<Files, "list">,
+  root: string,
+  path: string,
+  never: (path: string) => boolean,
+  order: ListingOrder,
+): Promise<Listing> {
+  const { names, hasMore } = await files.list(root + path, LISTED_ENTRIES_MAX);
+  const entries: ListedEntry[] = [];
+  for (const name of names) {
+    const found = resolveBelowRoot(files, root, path + name);
+    if (found.kind !== "file" && found.kind !== "directory") continue;
+    const isFolder = found.kind === "directory";
+    if (!isFolder && (never(found.path) || never(found.realPath))) continue;
+    const { size, modifiedMs } = found.info;
+    entries.push({ name, isFolder, size: isFolder ? 0 : size, modifiedMs });
+  }
+  return { entries: entries.sort(comparison(order)), hasMore };
+}
+
+function comparison({ column, descending }: ListingOrder) {
+  const direction = descending ? -1 : 1;
+  return (a: ListedEntry, b: ListedEntry): number => {
+    if (a.isFolder !== b.isFolder) return a.isFolder ? -1 : 1;
+    const byColumn = column === "size"
+      ? a.size - b.size
+      : column === "modified"
+      ? a.modifiedMs - b.modifiedMs
+      : compareNames(a.name, b.name);
+    return byColumn === 0 ? compareNames(a.name, b.name) : direction * byColumn;
+  };
+}
+
+/** By code units: the same everywhere, whatever the machine's language. */
+function compareNames(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

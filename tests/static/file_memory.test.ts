@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { renameSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import type { FileInfo } from "../../src/runtime/runtime.ts";
+import type { FoundFile } from "../../src/static/below_root.ts";
+import { FileMemory, KEPT_FILE_LENGTH_MAX, KEPT_FILES_MAX } from "../../src/static/file_memory.ts";
+import { readyFile } from "../../src/static/file_response.ts";
+import { serveStatic } from "../../src/static/static_files.ts";
+import { files, type Folder, SECRET, withFolder } from "./folder.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** A memory for which every file has lain still for an hour. */
+function memory(): FileMemory {
+  return new FileMemory(files, () => Date.now() + HOUR_MS);
+}
+
+async function ask(folder: Folder, kept: FileMemory, path: string): Promise<Response> {
+  const options = { files, root: folder.root, index: ["index.html"], never: () => false };
+  const request = new Request("http://h/");
+  const answer = await serveStatic({ ...options, memory: kept }, request, { path, query: "" });
+  return answer instanceof Response ? answer : new Response(null, { status: answer.status });
+}
+
+test("A kept file is sent again as it was sent at first", async () => {
+  await withFolder(async (folder) => {
+    const kept = memory();
+    for (const path of ["/hello.txt", "/", "/empty.txt"]) {
+      const first = await ask(folder, kept, path);
+      const second = await ask(folder, kept, path);
+      assert.deepEqual([...second.headers], [...first.headers]);
+      assert.equal(await second.text(), await first.text());
+    }
+    assert.equal(kept.size, 3);
+  });
+});
+
+test("A change of a kept file is seen with the next request, of the same size and time too", async () => {
+  await withFolder(async (folder) => {
+    const kept = memory();
+    const path = join(folder.root, "hello.txt");
+    const read = async () => (await ask(folder, kept, "/hello.txt")).text();
+    assert.equal(await read(), "0123456789");
+    const { modifiedMs } = files.stat(path)!;
+    renameSync(path, `${path}.old`);
+    writeFileSync(path, "abcdefghij");
+    utimesSync(path, modifiedMs / 1000, modifiedMs / 1000);
+    assert.equal(await read(), "abcdefghij");
+    renameSync(path, `${path}.older`);
+    assert.equal((await ask(folder, kept, "/hello.txt")).status, 404);
+  });
+});
+
+test("A kept path that becomes a link out of the root is refused", async () => {
+  await withFolder(async (folder) => {
+    const kept = memory();
+    assert.equal((await ask(folder, kept, "/docs/index.html")).status, 200);
+    renameSync(join(folder.root, "docs"), join(folder.root, "docs-old"));
+    renameSync(join(folder.root, "link-folder"), join(folder.root, "docs"));
+    const answer = await ask(folder, kept, "/docs/index.html");
+    assert.equal(answer.status, 403);
+    assert.notEqual(await answer.text(), SECRET);
+  });
+});
+
+test("A file that changed a moment ago is sent and not kept", async () => {
+  await withFolder(async (folder) => {
+    const kept = new FileMemory(files, () => Date.now());
+    const path = join(folder.root, "hello.txt");
+    for (const content of ["aaa", "bbb", "ccc"]) {
+      writeFileSync(path, content);
+      assert.equal(await (await ask(folder, kept, "/hello.txt")).text(), content);
+    }
+    assert.equal(kept.size, 0);
+  });
+});
+
+test("A file over the limit is sent and not kept", async () => {
+  await withFolder(async (folder) => {
+    const kept = memory();
+    const path = join(folder.root, "hello.txt");
+    writeFileSync(path, "x".repeat(KEPT_FILE_LENGTH_MAX + 1));
+    assert.equal((await (await ask(folder, kept, "/hello.txt")).text()).length, 16 * 1024 + 1);
+    assert.equal(kept.size, 0);
+    writeFileSync(path, "x".repeat(KEPT_FILE_LENGTH_MAX));
+    assert.equal((await (await ask(folder, kept, "/hello.txt")).text()).length, 16 * 1024);
+    assert.equal(kept.size, 1);
+  });
+});
+
+test("No more files are kept than the limit", () => {
+  const info: FileInfo = { kind: "file", size: 1, modifiedMs: 0, changedMs: 0, inode: 1 };
+  const reader = { stat: () => info, readNow: () => new Uint8Array(1) };
+  const kept = new FileMemory(reader, () => HOUR_MS);
+  for (let index = 0; index <= KEPT_FILES_MAX; index++) {
+    const found: FoundFile = { kind: "file", path: `/${index}`, realPath: `/${index}`, info };
+    kept.keep(found.path, readyFile(found));
+    assert.ok(kept.size <= KEPT_FILES_MAX);
+  }
+  assert.equal(kept.size, 1);
+});
+
+test("A file that cannot be read, or changes while it is read, is left to be sent otherwise", () => {
+  const info: FileInfo = { kind: "file", size: 2, modifiedMs: 0, changedMs: 0, inode: 1 };
+  const found: FoundFile = { kind: "file", path: "/a", realPath: "/a", info };
+  const changed = { ...info, changedMs: 1 };
+  const readers = [
+    { stat: () => info, readNow: () => undefined },
+    { stat: () => info, readNow: () => new Uint8Array(3) },
+    { stat: () => changed, readNow: () => new Uint8Array(2) },
+    { stat: () => undefined, readNow: () => new Uint8Array(2) },
+  ];
+  for (const reader of readers) {
+    const kept = new FileMemory(reader, () => HOUR_MS);
+    assert.equal(kept.keep("/a", readyFile(found)).bytes, undefined);
+    assert.equal(kept.size, 0);
+  }
+});

@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { isScriptName } from "../../src/cgi/script_path.ts";
+import { LISTED_ENTRIES_MAX, readListingOrder } from "../../src/static/listing.ts";
+import { serveStatic } from "../../src/static/static_files.ts";
+import { files, type Folder, withFolder } from "./folder.ts";
+
+async function list(folder: Folder, path: string, query = "", method = "GET") {
+  const answer = await serveStatic(
+    { files, root: folder.root, index: ["index.html"], never: isScriptName, listing: true },
+    new Request("http://h/", { method }),
+    { path, query },
+  );
+  assert.ok(answer instanceof Response);
+  const page = await answer.text();
+  const names = [...page.matchAll(/<tr><td><a href="([^"]*)">/g)].map(([, link]) => link!);
+  return { answer, page, names };
+}
+
+/** A folder `/list/` of three files and a folder. */
+function fill(folder: Folder): void {
+  const base = join(folder.root, "list");
+  mkdirSync(join(base, "zoo"), { recursive: true });
+  const sizes = { "b.txt": 1, "a.txt": 3000, "c.txt": 20 };
+  Object.entries(sizes).forEach(([name, size], index) => {
+    writeFileSync(join(base, name), "x".repeat(size));
+    utimesSync(join(base, name), 1_700_000_000 + index, 1_700_000_000 + index);
+  });
+}
+
+test("A folder without index is listed, folders first, with size and time", async () => {
+  await withFolder(async (folder) => {
+    fill(folder);
+    const { answer, page, names } = await list(folder, "/list/");
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get("content-type"), "text/html; charset=utf-8");
+    assert.match(answer.headers.get("content-security-policy") ?? "", /^default-src 'none'/);
+    assert.equal(
+      answer.headers.get("content-length"),
+      String(new TextEncoder().encode(page).length),
+    );
+    assert.deepEqual(names, ["../", "./zoo/", "./a.txt", "./b.txt", "./c.txt"]);
+    assert.match(page, /a\.txt<\/a><td class="size">2\.9 KiB<td class="time">2023-11-14 22:13/);
+    assert.match(page, /1 folder, 3 files/);
+  });
+});
+
+test("A listing is sorted as its query asks", async () => {
+  await withFolder(async (folder) => {
+    fill(folder);
+    const cases: [query: string, order: string][] = [
+      ["sort=name&order=desc", "cba"],
+      ["sort=size", "bca"],
+      ["sort=size&order=desc", "acb"],
+      ["sort=modified&order=asc", "bac"],
+      ["sort=__proto__&order=x", "abc"],
+    ];
+    for (const [query, order] of cases) {
+      const { names } = await list(folder, "/list/", query);
+      const expected = [...order].map((letter) => `./${letter}.txt`);
+      assert.deepEqual(names, ["../", "./zoo/", ...expected], query);
+    }
+  });
+});
+
+test("A listing shows what would be served and nothing else", async () => {
+  await withFolder(async (folder) => {
+    const { names } = await list(folder, "/empty/");
+    assert.deepEqual(names, ["../"]);
+    const all = await serveStatic(
+      { files, root: folder.root, index: [], never: isScriptName, listing: true },
+      new Request("http://h/"),
+      { path: "/", query: "" },
+    );
+    assert.ok(all instanceof Response);
+    const page = await all.text();
+    for (const name of ["link-out", "link-up", "link-folder", "link-dead", "script.php", ".env"]) {
+      assert.ok(!page.includes(name), name);
+    }
+    for (const name of ["hello.txt", "link-in.txt", "link-docs/", "docs/"]) {
+      assert.ok(page.includes(`./${name}`), name);
+    }
+    assert.ok(!page.includes("../"), "the root has nothing above it");
+  });
+});
+
+test("A name in a listing is text and a link, whatever it holds", async () => {
+  await withFolder(async (folder) => {
+    const base = join(folder.root, "<b>&'\"");
+    mkdirSync(base);
+    const odd = ["<script>alert(1)<", "a&b", 'q"uote', "javascript:alert(1)", "?x#y", "100%", "é"];
+    for (const name of odd) writeFileSync(join(base, name.replaceAll("/", "")), "");
+    const { page, names } = await list(folder, "/<b>&'\"/");
+    assert.ok(!page.includes("<script"));
+    assert.ok(!page.includes("<b>"));
+    assert.deepEqual(
+      names.slice(1).map((link) => decodeURIComponent(link.slice(2))).sort(),
+      [...odd].sort(),
+    );
+    for (const link of names) assert.match(link, /^(?:\.\.\/|\.\/[\w%.!~*'()-]+)$/);
+  });
+});
+
+test("A listing says that there are more entries than it shows", async () => {
+  await withFolder(async (folder) => {
+    const base = join(folder.root, "many");
+    mkdirSync(base);
+    for (let index = 0; index < LISTED_ENTRIES_MAX; index++) {
+      writeFileSync(join(base, `${index}`), "");
+    }
+    const full = await list(folder, "/many/");
+    assert.equal(full.names.length, LISTED_ENTRIES_MAX + 1);
+    assert.doesNotMatch(full.page, /not shown/);
+    writeFileSync(join(base, "more"), "");
+    const over = await list(folder, "/many/");
+    assert.equal(over.names.length, LISTED_ENTRIES_MAX + 1);
+    assert.match(over.page, /more than 1000 names; the others are not shown/);
+  });
+});
+
+test("A listing answers HEAD without a body, and a folder without its slash with a redirect", async () => {
+  await withFolder(async (folder) => {
+    fill(folder);
+    const head = await list(folder, "/list/", "", "HEAD");
+    const get = await list(folder, "/list/");
+    assert.equal(head.page, "");
+    assert.deepEqual([...head.answer.headers], [...get.answer.headers]);
+    const { answer } = await list(folder, "/list");
+    assert.deepEqual([answer.status, answer.headers.get("location")], [308, "/list/"]);
+    assert.match((await list(folder, "/docs/")).page, /<h1>docs<\/h1>/);
+  });
+});
+
+test("readListingOrder reads nothing else than a column and a direction", () => {
+  assert.deepEqual(readListingOrder(""), { column: "name", descending: false });
+  assert.deepEqual(readListingOrder("order=desc"), { column: "name", descending: true });
+  assert.deepEqual(readListingOrder("%zz&sort"), { column: "name", descending: false });
+});
