@@ -25,6 +25,7 @@ export {
 } from "./src/upstream/fastcgi_client.ts";
 
 // A fetch handler as a FastCGI application.
+export { authorized } from "./src/responder/authorized.ts";
 export { type FastCgiServer, serveFastCgi } from "./src/responder/serve_fastcgi.ts";
 export type {
   FastCgiHandler,

@@ -6,6 +6,7 @@
 import { type Context, Hono } from "hono";
 import { currentRuntime } from "../runtime/current.ts";
 import type { Clock } from "../runtime/runtime.ts";
+import { authorized } from "./authorized.ts";
 import { DEMO_PAGE } from "./demo_page.ts";
 import type { FastCgiHandler, RequestInfo } from "./options.ts";
 
@@ -121,7 +122,7 @@ function authorize(request: Request): Response {
   if (new URL(request.url).searchParams.has("deny")) {
     return new Response("Denied\n", { status: 403, headers: TEXT });
   }
-  return new Response(null, { headers: { "variable-afcgi_authorized": "1" } });
+  return authorized({ AFCGI_AUTHORIZED: "1" });
 }
 
 /** Every parameter as the front sent it. */

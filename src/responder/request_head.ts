@@ -132,7 +132,8 @@ function setUnlessEmpty(headers: Record<string, string>, name: string, value: st
 }
 
 function takeContentLength(value: string, head: RequestHead): void {
-  if (value === "") return;
+  // Caddy says -1 of a body whose length it does not know.
+  if (value === "" || value === "-1") return;
   if (!/^\d{1,15}$/.test(value)) {
     throw new BadRequestError(`Cannot read request: CONTENT_LENGTH "${value}" is not a number`);
   }

@@ -81,6 +81,12 @@ test("Empty CONTENT_TYPE and CONTENT_LENGTH are as good as none", () => {
   assert.equal(head.contentLength, undefined);
 });
 
+test("CONTENT_LENGTH -1, as Caddy sends it, is as good as none", () => {
+  const { headers, contentLength } = headOf({ CONTENT_LENGTH: "-1" });
+  assert.equal(contentLength, undefined);
+  assert.equal(headers["content-length"], undefined);
+});
+
 test("A header's bytes stay what they are, as Fetch has them", () => {
   assert.equal(headOf({ HTTP_X_NAME: "ü" }).headers["x-name"], "\u00c3\u00bc");
 });

@@ -1,0 +1,77 @@
+/** An application behind Apache, by mod_proxy_fcgi and as an authorizer by mod_authnz_fcgi. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { freePort, temporaryFolder } from "../support/places.ts";
+import { httpRequest } from "../support/raw_http.ts";
+import { startAuthorizer } from "./authorizer.ts";
+import { commonTests } from "./common.ts";
+import { startFront, startServer } from "./front.ts";
+
+const MODULES_FOLDER = "/usr/lib/apache2/modules";
+const MODULES = ["mpm_event", "authz_core"];
+
+function serverConfig(folder: string, port: string, modules: readonly string[]): string {
+  const load = [...MODULES, ...modules].map((name) =>
+    `LoadModule ${name}_module ${MODULES_FOLDER}/mod_${name}.so`
+  );
+  return `ServerRoot ${folder}
+ServerName test.example
+DefaultRuntimeDir ${folder}
+PidFile ${folder}/apache.pid
+ErrorLog ${folder}/apache.log
+Listen 127.0.0.1:${port}
+${load.join("\n")}
+ThreadsPerChild 25
+MaxRequestWorkers 400
+ServerLimit 16
+`;
+}
+
+function startApache(folder: string, config: string, modules: readonly string[]) {
+  const path = join(folder, "apache.conf");
+  const port = /\*:(\d+)/.exec(config)![1]!;
+  const user = process.getuid?.() === 0 ? "User www-data\nGroup www-data\n" : "";
+  writeFileSync(path, serverConfig(folder, port, modules) + user + config);
+  return startServer("apache2", ["-DFOREGROUND", "-f", path], folder);
+}
+
+const { skip } = commonTests({
+  name: "Apache",
+  peer: "apache",
+  chunkedUpload: "streamed",
+  abort: "when_writing",
+  longHeaders: 200,
+  multiplexes: false,
+  start: (folder, config) => startApache(folder, config, ["proxy", "proxy_fcgi"]),
+});
+
+test("Apache asks an authorizer before it gives a file away", { skip }, async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, "secret.txt"), "secret\n");
+  const application = await startAuthorizer(folder);
+  const port = await freePort();
+  const modules = ["authn_core", "authz_user", "authnz_fcgi"];
+  const front = await startFront(
+    {
+      name: "Apache with an authorizer",
+      start: (itsFolder, config) => startApache(itsFolder, config, modules),
+    },
+    folder,
+    { port, address: application.address, root: folder },
+  );
+  try {
+    const denied = await httpRequest(port, { target: "/secret.txt" });
+    assert.equal(denied.status, 401);
+    assert.equal(denied.body.toString(), "Who are you?\n");
+    const headers = { Authorization: "Bearer sesame" };
+    const allowed = await httpRequest(port, { target: "/secret.txt", headers });
+    assert.equal(allowed.status, 200, allowed.body.toString());
+    assert.equal(allowed.body.toString(), "secret\n");
+    assert.equal(application.roles.join(), "authorizer,authorizer");
+  } finally {
+    await front.stop();
+    await application.stop();
+  }
+});

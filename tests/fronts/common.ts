@@ -1,0 +1,275 @@
+/**
+ * What every web server must do for an application of the library behind it: the table that each
+ * `*.test.ts` beside this file runs. Where web servers differ, `FrontTraits` says how, and the
+ * difference is asserted too.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fieldsOf, pattern, readUntil, sha256 } from "../interop/common.ts";
+import type { Child } from "../support/child.ts";
+import { missingPeer } from "../support/peers.ts";
+import { freePort, temporaryFolder } from "../support/places.ts";
+import { HttpConnection, httpRequest } from "../support/raw_http.ts";
+import { FrontApplication } from "./application.ts";
+import { type Front, type FrontPlaces, startFront } from "./front.ts";
+
+const BIG = 64 * 1024 * 1024;
+const REQUESTS_AT_ONCE = 200;
+const LONG_HEADER_LENGTH = 70_000;
+const LONG_HEADER_FIELDS = 5;
+
+/** An application and the web server before it. */
+export interface Fixture {
+  readonly application: FrontApplication;
+  readonly folder: string;
+  readonly places: FrontPlaces;
+  readonly port: number;
+  front: Child;
+}
+
+interface Case {
+  readonly says: string;
+  run(fixture: Fixture, front: Front): Promise<void>;
+}
+
+/** Registers the whole table for a web server; what it returns starts before the first test. */
+export function commonTests(front: Front): { readonly skip: string | false; get(): Fixture } {
+  const skip = front.peer === undefined ? false : missingPeer(front.peer);
+  let fixture: Fixture | undefined;
+  const get = () => {
+    assert.ok(fixture, `${front.name} did not start`);
+    return fixture;
+  };
+  before(async () => {
+    if (skip) return;
+    const folder = temporaryFolder();
+    const application = await FrontApplication.start(folder);
+    const port = await freePort();
+    const places = { socket: application.socket, port };
+    fixture = { application, folder, places, port, front: await startFront(front, folder, places) };
+  });
+  after(async () => {
+    await fixture?.front.stop();
+    await fixture?.application.stop();
+  });
+  for (const { says, run } of CASES) {
+    test(`An application behind ${front.name} ${says}`, { skip }, () => run(get(), front));
+  }
+  return { skip, get };
+}
+
+const CASES: readonly Case[] = [
+  {
+    says: "answers a GET and a HEAD",
+    async run({ port }) {
+      const answer = await httpRequest(port, { target: "/hello" });
+      assert.equal(answer.status, 200);
+      assert.equal(answer.body.toString(), "hello\n");
+      assert.ok(answer.complete);
+      const head = await httpRequest(port, { method: "HEAD", target: "/hello" });
+      assert.equal(head.status, 200);
+      assert.equal(head.body.length, 0);
+    },
+  },
+  {
+    says: "gets a POST with its length, its query, its headers and the client's address",
+    async run({ port }) {
+      const fields = await echo(port, {
+        target: "/echo?a=1&b=%20",
+        headers: { "X-Test": "some value", Authorization: "Bearer abc" },
+        body: Buffer.from("a body"),
+      });
+      assert.deepEqual(fields, {
+        method: "POST",
+        length: "6",
+        sha256: sha256("a body"),
+        content_length: "6",
+        query: "a=1&b=%20",
+        x_test: "some value",
+        authorization: "Bearer abc",
+        role: "responder",
+        client: "127.0.0.1",
+      });
+    },
+  },
+  {
+    says: "gets a POST without a length",
+    async run({ port }, { chunkedUpload }) {
+      const body = pattern(200_000);
+      if (chunkedUpload === "refused") return await refusesUpload(port, body);
+      const fields = await echo(port, { body, chunked: true });
+      assert.equal(fields.length, "200000");
+      assert.equal(fields.sha256, sha256(body));
+      if (chunkedUpload === "whole") assert.equal(fields.content_length, "200000");
+      else assert.match(fields.content_length!, /^(-1)?$/);
+    },
+  },
+  {
+    says: "sends 64 MiB down, every byte in its place",
+    async run({ port }) {
+      const connection = await HttpConnection.open(port);
+      await connection.send({ target: `/bytes?n=${BIG}` });
+      const head = await connection.readHead();
+      assert.equal(head.status, 200);
+      const body = connection.readBody(head);
+      const sum = createHash("sha256");
+      let length = 0;
+      for await (const piece of body.pieces) {
+        sum.update(piece);
+        length += piece.length;
+      }
+      connection.destroy();
+      assert.equal(length, BIG);
+      assert.equal(sum.digest("hex"), sha256(pattern(BIG)));
+      assert.ok(body.complete);
+    },
+  },
+  {
+    says: "gets 64 MiB up, every byte in its place",
+    async run({ port }) {
+      const body = pattern(BIG);
+      const fields = await echo(port, { body });
+      assert.equal(fields.length, String(BIG));
+      assert.equal(fields.sha256, sha256(body));
+    },
+  },
+  {
+    says: "is read by the client as it writes",
+    async run({ application, port }) {
+      const { connection, held } = await hold(application, port);
+      held.send("first\n");
+      const body = connection.readBody(await connection.readHead());
+      assert.equal(await readUntil(body.pieces, "first\n"), "first\n");
+      held.send("second\n");
+      assert.equal(await readUntil(body.pieces, "second\n"), "second\n");
+      held.end();
+      assert.ok((await body.pieces.next()).done);
+      assert.ok(body.complete);
+      connection.destroy();
+    },
+  },
+  {
+    says: `has ${REQUESTS_AT_ONCE} requests in hand at once, and each gets its own answer`,
+    async run({ application, port }, { multiplexes }) {
+      const usedBefore = application.connectionsUsed;
+      application.expectTogether(REQUESTS_AT_ONCE);
+      await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, async (_, index) => {
+        const answer = await httpRequest(port, { target: `/together?index=${index}` });
+        assert.equal(answer.status, 200);
+        assert.equal(answer.body.toString(), `${index}\n`);
+      }));
+      const used = application.connectionsUsed - usedBefore;
+      if (multiplexes) assert.ok(used < REQUESTS_AT_ONCE / 10, `${used} connections were used`);
+      else assert.ok(used > REQUESTS_AT_ONCE / 2, `only ${used} connections were used`);
+    },
+  },
+  {
+    says: "hears of a client that left before the answer",
+    async run({ application, port }, { abort }) {
+      const { connection, held } = await hold(application, port);
+      const aborted = abortOf(held.signal);
+      connection.destroy();
+      if (abort === "at_once") return await aborted;
+      await answersHello(port, 20);
+      assert.equal(held.signal.aborted, false);
+      for (let count = 0; count < 20; count++) {
+        held.send("a piece\n");
+        await answersHello(port, 1);
+      }
+      if (abort === "when_writing") return await aborted;
+      assert.equal(held.signal.aborted, false);
+      held.end();
+    },
+  },
+  {
+    says: "hears of a client that left in the middle of an answer",
+    async run({ application, port }, { abort }) {
+      const { connection, held } = await hold(application, port);
+      const aborted = abortOf(held.signal);
+      held.send("first\n");
+      const body = connection.readBody(await connection.readHead());
+      await readUntil(body.pieces, "first\n");
+      connection.destroy();
+      if (abort === "at_once") return await aborted;
+      await answersHello(port, 20);
+      assert.equal(held.signal.aborted, false);
+      for (let count = 0; count < 20 && !held.signal.aborted; count++) {
+        held.send("more\n");
+        await answersHello(port, 1);
+      }
+      if (abort === "when_writing") return await aborted;
+      assert.equal(held.signal.aborted, false);
+      held.end();
+    },
+  },
+  {
+    says: "gets 70 kB of headers where the web server can send them",
+    async run({ port }, { longHeaders }) {
+      const value = "x".repeat(LONG_HEADER_LENGTH / LONG_HEADER_FIELDS);
+      const fields = Array.from({ length: LONG_HEADER_FIELDS }, (_, i) => [`X-Long-${i}`, value]);
+      const headers = Object.fromEntries(fields);
+      const answer = await httpRequest(port, { target: "/header-length", headers });
+      assert.equal(answer.status, longHeaders, answer.body.toString());
+      if (longHeaders === 200) assert.equal(answer.body.toString(), `${LONG_HEADER_LENGTH}\n`);
+    },
+  },
+  {
+    says: "goes on when the web server is started again",
+    async run(fixture, front) {
+      const { connection, held } = await hold(fixture.application, fixture.port);
+      const aborted = abortOf(held.signal);
+      await fixture.front.stop("SIGKILL");
+      await aborted;
+      connection.destroy();
+      fixture.front = await startFront(front, join(fixture.folder), fixture.places);
+      await answersHello(fixture.port, 20);
+    },
+  },
+];
+
+/** A request that its handler has in hand. */
+async function hold(application: FrontApplication, port: number) {
+  const id = crypto.randomUUID();
+  const connection = await HttpConnection.open(port);
+  await connection.send({ target: `/held?id=${id}` });
+  return { connection, held: await application.held(id) };
+}
+
+function abortOf(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve());
+  });
+}
+
+/** 400, unless the connection's end overtakes it because the rest of the body was not read. */
+async function refusesUpload(port: number, body: Uint8Array): Promise<void> {
+  const request = { method: "POST", target: "/echo", body, chunked: true };
+  const status = await httpRequest(port, request).then((answer) => answer.status, () => "cut");
+  assert.ok(status === 400 || status === "cut", `The answer is ${status}`);
+}
+
+async function echo(
+  port: number,
+  request: {
+    readonly target?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly body: Uint8Array;
+    readonly chunked?: boolean;
+  },
+): Promise<Record<string, string>> {
+  const headers = { "Content-Type": "application/octet-stream", ...request.headers };
+  const answer = await httpRequest(port, { target: "/echo", ...request, method: "POST", headers });
+  assert.equal(answer.status, 200, answer.body.toString());
+  return fieldsOf(answer.body);
+}
+
+export async function answersHello(port: number, times: number): Promise<void> {
+  for (let count = 0; count < times; count++) {
+    const answer = await httpRequest(port, { target: "/hello" });
+    assert.equal(answer.status, 200, answer.body.toString());
+    assert.equal(answer.body.toString(), "hello\n");
+  }
+}

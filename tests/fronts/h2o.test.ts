@@ -1,0 +1,19 @@
+/** An application behind h2o. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { commonTests } from "./common.ts";
+import { startServer } from "./front.ts";
+
+commonTests({
+  name: "h2o",
+  peer: "h2o",
+  chunkedUpload: "whole",
+  abort: "when_writing",
+  longHeaders: 200,
+  multiplexes: false,
+  start(folder, config) {
+    const path = join(folder, "h2o.conf");
+    writeFileSync(path, config);
+    return startServer("h2o", ["-c", path], folder);
+  },
+});

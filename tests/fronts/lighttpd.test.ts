@@ -1,0 +1,80 @@
+/** An application behind lighttpd: as a responder, started by it, and as an authorizer. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { isListening } from "../../src/runtime/unix_path.ts";
+import { AFCGI } from "../support/afcgi.ts";
+import { freePort, temporaryFolder, waitUntil } from "../support/places.ts";
+import { httpRequest } from "../support/raw_http.ts";
+import { startAuthorizer } from "./authorizer.ts";
+import { commonTests } from "./common.ts";
+import { type Front, startFront, startServer } from "./front.ts";
+
+const lighttpd: Front = {
+  name: "lighttpd",
+  peer: "lighttpd",
+  chunkedUpload: "whole",
+  abort: "when_writing",
+  longHeaders: 431,
+  multiplexes: false,
+  start(folder, config) {
+    const path = join(folder, "lighttpd.conf");
+    // lighttpd does not start without a folder of its own, though it gives nothing from it.
+    const root = config.includes("document-root") ? "" : `server.document-root = "${folder}"`;
+    writeFileSync(
+      path,
+      `server.bind = "127.0.0.1"
+server.upload-dirs = ("${folder}")
+${root}
+${config}`,
+    );
+    return startServer("lighttpd", ["-D", "-f", path], folder);
+  },
+};
+
+const { skip } = commonTests(lighttpd);
+
+test("lighttpd starts the responder itself, and ends it", { skip }, async () => {
+  const folder = temporaryFolder();
+  const port = await freePort();
+  const socket = join(folder, "spawned");
+  const name = "lighttpd that starts the application";
+  const places = { socket, port, program: AFCGI };
+  const front = await startFront({ ...lighttpd, name }, folder, places);
+  try {
+    await Promise.all(Array.from({ length: 50 }, async (_, index) => {
+      const answer = await httpRequest(port, { target: `/echo?index=${index}` });
+      assert.equal(answer.status, 200, answer.body.toString());
+      assert.ok(answer.body.toString().startsWith(`GET /echo?index=${index}\n`));
+    }));
+  } finally {
+    await front.stop();
+  }
+  for (const path of [`${socket}-0`, `${socket}-1`]) {
+    await waitUntil(() => !isListening({ transport: "unix", path }), "the application's end");
+  }
+});
+
+test("lighttpd asks an authorizer before it gives a file away", { skip }, async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, "secret.txt"), "secret\n");
+  const application = await startAuthorizer(folder);
+  const port = await freePort();
+  const name = "lighttpd with an authorizer";
+  const places = { socket: application.socket, port, root: folder };
+  const front = await startFront({ ...lighttpd, name }, folder, places);
+  try {
+    const denied = await httpRequest(port, { target: "/secret.txt" });
+    assert.equal(denied.status, 401);
+    assert.equal(denied.body.toString(), "Who are you?\n");
+    const headers = { Authorization: "Bearer sesame" };
+    const allowed = await httpRequest(port, { target: "/secret.txt", headers });
+    assert.equal(allowed.status, 200);
+    assert.equal(allowed.body.toString(), "secret\n");
+    assert.equal(application.roles.join(), "authorizer,authorizer");
+  } finally {
+    await front.stop();
+    await application.stop();
+  }
+});
