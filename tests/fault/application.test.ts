@@ -1,12 +1,14 @@
 /**
  * An application that does each wrong thing, behind the executable: with one request on a connection
  * and with many. The client gets a clear status, or a visible cut once the head is out; never a
- * hang; and the next good request succeeds. Requests are POSTs, because those are not sent twice.
+ * hang; the next good request succeeds, and no more descriptors are held than before. Requests are
+ * POSTs, because those are not sent twice.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ProtocolStatus, RecordType } from "../../src/protocol/constants.ts";
+import { ProtocolStatus } from "../../src/protocol/constants.ts";
 import { Afcgi } from "../support/afcgi.ts";
+import { type Descriptors, descriptorsOf, waitForDescriptors } from "../support/descriptors.ts";
 import {
   Answer,
   type Behaviour,
@@ -17,200 +19,35 @@ import {
   type PeerRequest,
 } from "../support/fault_peer.ts";
 import { freePlace, placeUrl, temporaryFolder } from "../support/places.ts";
-import { type HttpAnswer, HttpConnection, httpRequest } from "../support/raw_http.ts";
+import {
+  type HttpAnswer,
+  HttpConnection,
+  type HttpRequest,
+  httpRequest,
+} from "../support/raw_http.ts";
+import { type Expected, FAULTS, GOOD } from "./faults.ts";
 
 const MODES = ["on", "off"] as const;
 type Mode = (typeof MODES)[number];
 
-/**
- * `status` with a whole body; or `cut`: a head of 200 and less body than it promises. Where afcgi has
- * seen the fault before its own head was out, a status instead of the cut is right, and better.
- */
-type Expected = { readonly status: number; readonly body?: string } | "cut";
-
-interface Fault {
-  readonly says: string;
-  readonly expected: Expected;
-  readonly behaviour: Behaviour;
-}
+/** Of an upstream by default. */
+const CONNECTIONS_MAX = 8;
 
 const POST = { method: "POST", target: "/", body: "a body" };
-const GOOD: Expected = { status: 200, body: GOOD_BODY };
 
-/** A fault that shows when a request has arrived. */
-function answering(
-  says: string,
-  expected: Expected,
-  onRequest: (request: PeerRequest) => void,
-): Fault {
-  return { says, expected, behaviour: { onRequest } };
+const BAD_GATEWAY: Expected = { status: 502 };
+
+interface Pair {
+  readonly peer: FaultPeer;
+  readonly afcgi: Afcgi;
+  readonly atStart: Descriptors;
+  /** What it may hold at rest: what it has from the start, and one connection. */
+  readonly descriptors: Descriptors;
 }
 
-/** A fault that is all in the bytes of the answer; the connection stays open. */
-function sending(
-  says: string,
-  expected: Expected,
-  bytes: (id: number) => Answer | Uint8Array | string,
-): Fault {
-  return answering(says, expected, ({ id, connection }) => {
-    const answer = bytes(id);
-    connection.write(answer instanceof Answer ? answer.bytes : answer);
-  });
-}
+const running = new Map<Mode, Pair>();
 
-/** The same, and the connection is closed behind them. */
-function closingAfter(
-  says: string,
-  expected: Expected,
-  bytes: (id: number) => Answer | Uint8Array | string,
-): Fault {
-  return answering(says, expected, ({ id, connection }) => {
-    const answer = bytes(id);
-    connection.write(answer instanceof Answer ? answer.bytes : answer);
-    connection.close();
-  });
-}
-
-const FAULTS: readonly Fault[] = [
-  sending("answers in HTTP", { status: 502 }, () => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
-  sending("answers with garbage", { status: 502 }, () => Buffer.alloc(64, 0xff)),
-  sending("answers with a record of version 2", { status: 502 }, (id) => {
-    const bytes = goodAnswer(id).bytes;
-    bytes[0] = 2;
-    return bytes;
-  }),
-  sending("answers for an id that was never given out", { status: 502 }, () => goodAnswer(9999)),
-  answering("closes instead of answering", { status: 502 }, ({ connection }) => connection.close()),
-  answering("breaks the connection", { status: 502 }, ({ connection }) => connection.reset()),
-  closingAfter(
-    "closes after half a record header",
-    { status: 502 },
-    (id) => goodAnswer(id).bytes.subarray(0, 4),
-  ),
-  closingAfter(
-    "closes within its first record",
-    { status: 502 },
-    (id) => goodAnswer(id).bytes.subarray(0, 20),
-  ),
-  sending(
-    "sends a management record of an unknown type",
-    { status: 502 },
-    (id) => Buffer.concat([new Answer().record(77, 0, "").bytes, goodAnswer(id).bytes]),
-  ),
-  sending("ends without an answer", { status: 502 }, (id) => new Answer().stdoutEnd(id).end(id)),
-  sending(
-    "ends within the CGI header block",
-    { status: 502 },
-    (id) => new Answer().stdout(id, "Content-Type: text/plain\r\n").stdoutEnd(id).end(id),
-  ),
-  sending(
-    "sends a CGI header without a colon",
-    { status: 502 },
-    (id) => new Answer().stdout(id, "no header\r\n\r\nbody").stdoutEnd(id).end(id),
-  ),
-  sending(
-    "sends a status that is no number",
-    { status: 502 },
-    (id) => new Answer().stdout(id, `Status: fine\r\n${GOOD_HEAD}`).stdoutEnd(id).end(id),
-  ),
-  sending(
-    "sends a CGI header block over 64 KiB",
-    { status: 502 },
-    (id) =>
-      new Answer().stdout(id, `X-Long: ${"x".repeat(70_000)}\r\n${GOOD_HEAD}`).stdoutEnd(id)
-        .end(id),
-  ),
-  sending(
-    "is overloaded",
-    { status: 503 },
-    (id) => new Answer().stdoutEnd(id).end(id, ProtocolStatus.OVERLOADED),
-  ),
-  sending(
-    "does not know the role",
-    { status: 502 },
-    (id) => new Answer().stdoutEnd(id).end(id, ProtocolStatus.UNKNOWN_ROLE),
-  ),
-  answering("never answers", { status: 504 }, () => {}),
-  closingAfter(
-    "closes in the middle of a body without a length",
-    "cut",
-    (id) => new Answer().stdout(id, `${GOOD_HEAD}half`),
-  ),
-  closingAfter(
-    "closes in the middle of a body with a length",
-    "cut",
-    (id) => new Answer().stdout(id, `Content-Length: 100\r\n${GOOD_HEAD}half`),
-  ),
-  sending(
-    "stops in the middle of a body",
-    "cut",
-    (id) => new Answer().stdout(id, `${GOOD_HEAD}half`),
-  ),
-  sending(
-    "ends before its Content-Length",
-    "cut",
-    (id) =>
-      new Answer().stdout(id, `Content-Length: 100\r\n${GOOD_HEAD}half`).stdoutEnd(id).end(id),
-  ),
-  sending(
-    "ends a request that it then calls overloaded",
-    "cut",
-    (id) =>
-      new Answer().stdout(id, `${GOOD_HEAD}half`).stdoutEnd(id).end(id, ProtocolStatus.OVERLOADED),
-  ),
-  // What follows is odd, and allowed.
-  sending(
-    "sends no end of STDOUT before END_REQUEST",
-    GOOD,
-    (id) => new Answer().stdout(id, GOOD_HEAD + GOOD_BODY).end(id),
-  ),
-  closingAfter(
-    "ends STDOUT and closes without END_REQUEST",
-    GOOD,
-    (id) => new Answer().stdout(id, GOOD_HEAD + GOOD_BODY).stdoutEnd(id),
-  ),
-  closingAfter("closes although the connection was to be kept", GOOD, goodAnswer),
-  sending(
-    "ends with an application status that is not 0",
-    GOOD,
-    (id) =>
-      new Answer().stdout(id, GOOD_HEAD + GOOD_BODY).stdoutEnd(id).end(
-        id,
-        ProtocolStatus.REQUEST_COMPLETE,
-        7,
-      ),
-  ),
-  sending("pads every record with 255 bytes", GOOD, (id) => paddedAnswer(id)),
-  sending("sends one byte in each record", GOOD, (id) => {
-    const answer = new Answer();
-    for (const byte of GOOD_HEAD + GOOD_BODY) answer.stdout(id, byte);
-    return answer.stdoutEnd(id).end(id);
-  }),
-  sending("floods STDERR", GOOD, (id) => {
-    const flood = new Answer().stderr(id, `${"e".repeat(20_000)}\n`.repeat(100));
-    return Buffer.concat([flood.bytes, goodAnswer(id).bytes]);
-  }),
-];
-
-/** Every record by hand, with the most padding that a header can say. */
-function paddedAnswer(id: number): Uint8Array {
-  const record = (type: number, content: string) =>
-    Buffer.concat([
-      Buffer.from([1, type, id >> 8, id & 0xff, 0, content.length, 255, 0]),
-      Buffer.from(content),
-      Buffer.alloc(255, 0xee),
-    ]);
-  return Buffer.concat([
-    record(RecordType.STDOUT, GOOD_HEAD),
-    record(RecordType.STDOUT, GOOD_BODY),
-    record(RecordType.STDOUT, ""),
-    record(RecordType.END_REQUEST, "\0".repeat(8)),
-  ]);
-}
-
-const running = new Map<Mode | "auto", { peer: FaultPeer; afcgi: Afcgi }>();
-
-async function startPair(multiplex: Mode | "auto"): Promise<{ peer: FaultPeer; afcgi: Afcgi }> {
+async function startPair(multiplex: Mode | "auto"): Promise<Pair> {
   const peer = await FaultPeer.start(await freePlace("unix", temporaryFolder()));
   const afcgi = await Afcgi.start({
     config: {
@@ -224,11 +61,12 @@ async function startPair(multiplex: Mode | "auto"): Promise<{ peer: FaultPeer; a
       sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
     },
   });
-  return { peer, afcgi };
+  const atStart = descriptorsOf(afcgi.child.pid);
+  return { peer, afcgi, atStart, descriptors: { ...atStart, sockets: atStart.sockets + 1 } };
 }
 
 before(async () => {
-  for (const mode of [...MODES, "auto"] as const) running.set(mode, await startPair(mode));
+  for (const mode of MODES) running.set(mode, await startPair(mode));
 });
 
 after(async () => {
@@ -238,13 +76,28 @@ after(async () => {
   }
 });
 
-function pair(mode: Mode | "auto"): { peer: FaultPeer; afcgi: Afcgi } {
+function pair(mode: Mode): Pair {
   const started = running.get(mode);
   assert.ok(started, "afcgi did not start");
   return started;
 }
 
-function check(answer: HttpAnswer, expected: Expected): void {
+/** Undefined: the connection ended before a head, which is a cut too. */
+async function attempt({ port }: Afcgi, request: HttpRequest): Promise<HttpAnswer | undefined> {
+  const client = await HttpConnection.open(port);
+  try {
+    await client.send(request);
+    return await client.readAnswer();
+  } catch (error) {
+    assert.match(String(error), /the connection has ended/);
+    return undefined;
+  } finally {
+    client.destroy();
+  }
+}
+
+function check(answer: HttpAnswer | undefined, expected: Expected): void {
+  if (answer === undefined) return assert.equal(expected, "cut", "the answer has no head");
   const seen = `${answer.status} ${answer.complete ? "whole" : "cut"}: ${answer.body}`;
   if (expected === "cut") {
     const isCut = answer.status === 200 && !answer.complete;
@@ -256,23 +109,26 @@ function check(answer: HttpAnswer, expected: Expected): void {
   if (expected.body !== undefined) assert.equal(answer.body.toString(), expected.body);
 }
 
-async function answersWell({ peer, afcgi }: { peer: FaultPeer; afcgi: Afcgi }): Promise<void> {
+async function answersWell({ peer, afcgi, descriptors }: Pair): Promise<void> {
   peer.behaviour = {};
   check(await httpRequest(afcgi.port, POST), GOOD);
+  await waitForDescriptors(afcgi.child.pid, descriptors);
 }
 
 for (const mode of MODES) {
   for (const { says, expected, behaviour } of FAULTS) {
     test(`An application that ${says} gives ${outcome(expected)}, multiplex ${mode}`, async () => {
-      const { peer, afcgi } = pair(mode);
+      const started = pair(mode);
+      const { peer, afcgi } = started;
       peer.behaviour = behaviour;
-      check(await httpRequest(afcgi.port, POST), expected);
-      await answersWell({ peer, afcgi });
+      check(await attempt(afcgi, POST), expected);
+      await answersWell(started);
     });
   }
 
   test(`An answer cut after any number of bytes is never taken for whole, multiplex ${mode}`, async () => {
-    const { peer, afcgi } = pair(mode);
+    const started = pair(mode);
+    const { peer, afcgi } = started;
     const whole = goodAnswer(1).bytes.length;
     const upToStdoutEnd = new Answer().stdout(1, GOOD_HEAD + GOOD_BODY).stdoutEnd(1).bytes.length;
     for (let length = 0; length < whole; length++) {
@@ -282,7 +138,9 @@ for (const mode of MODES) {
           connection.close();
         },
       };
-      const answer = await httpRequest(afcgi.port, POST);
+      const answer = await attempt(afcgi, POST);
+      // Nothing at all is a cut too, once the head was there to be sent.
+      if (answer === undefined) continue;
       const seen = `${length} bytes: ${answer.status} ${answer.complete} ${answer.body}`;
       const isWhole = answer.status === 200 && answer.complete;
       if (isWhole) {
@@ -292,7 +150,7 @@ for (const mode of MODES) {
         assert.ok(answer.status === 502 || answer.status === 200, seen);
       }
     }
-    await answersWell({ peer, afcgi });
+    await answersWell(started);
   });
 
   test(`An application that says CANT_MPX_CONN gets the request again, alone, multiplex ${mode}`, async () => {
@@ -329,7 +187,8 @@ for (const head of [GOOD_HEAD, `Content-Length: 100\r\n${GOOD_HEAD}`]) {
   const framing = head === GOOD_HEAD ? "without a length" : "with a length";
   test(`A body ${framing} that breaks off when the client has its head is cut`, async () => {
     for (const mode of MODES) {
-      const { peer, afcgi } = pair(mode);
+      const started = pair(mode);
+      const { peer, afcgi } = started;
       let request: PeerRequest | undefined;
       peer.behaviour = {
         onRequest(arrived) {
@@ -348,28 +207,110 @@ for (const head of [GOOD_HEAD, `Content-Length: 100\r\n${GOOD_HEAD}`]) {
       assert.ok((await body.pieces.next()).done);
       assert.equal(body.complete, false);
       client.destroy();
-      await answersWell({ peer, afcgi });
+      await answersWell(started);
     }
   });
 }
 
-test("An application that closes on connecting gives 502", async () => {
+/** What only new connections meet. */
+const ON_CONNECTING: readonly (readonly [says: string, expected: Expected, Behaviour])[] = [
+  ["closes on connecting", BAD_GATEWAY, { onConnect: (connection) => connection.close() }],
+  ["breaks the connection at once", BAD_GATEWAY, { onConnect: (connection) => connection.reset() }],
+  ["closes one direction at once", BAD_GATEWAY, {
+    onConnect: (connection) => connection.halfClose(),
+  }],
+  ["greets in SMTP", BAD_GATEWAY, { greeting: "220 ready\r\n" }],
+  ["begins with an answer for an id that is not in use", BAD_GATEWAY, {
+    greeting: goodAnswer(77).bytes,
+  }],
+  ["takes connections and never reads", { status: 504 }, { onConnect: () => {} }],
+];
+
+for (const [says, expected, behaviour] of ON_CONNECTING) {
+  test(`An application that ${says} gives ${outcome(expected)}`, async () => {
+    for (const mode of MODES) {
+      const started = pair(mode);
+      const { peer, afcgi } = started;
+      await dropConnection(started);
+      peer.behaviour = behaviour;
+      check(await attempt(afcgi, POST), expected);
+      // Where nothing was read an abort is not heard either: that connection has to go first.
+      await waitForDescriptors(afcgi.child.pid, started.atStart);
+      await answersWell(started);
+    }
+  });
+}
+
+/** The next request finds no kept connection. */
+async function dropConnection({ peer, afcgi, atStart }: Pair): Promise<void> {
+  peer.behaviour = { onRequest: ({ connection }) => connection.close() };
+  check(await attempt(afcgi, POST), BAD_GATEWAY);
+  await waitForDescriptors(afcgi.child.pid, atStart);
+}
+
+test("An application that closes after any number of bytes of the request gives 502", async () => {
   for (const mode of MODES) {
-    const { peer, afcgi } = pair(mode);
-    // Only new connections meet it: the kept ones are used up first.
-    peer.behaviour = { onRequest: ({ connection }) => connection.close() };
-    check(await httpRequest(afcgi.port, POST), { status: 502 });
-    peer.behaviour = { onConnect: (connection) => connection.close() };
-    check(await httpRequest(afcgi.port, POST), { status: 502 });
-    await answersWell({ peer, afcgi });
+    const started = pair(mode);
+    const { peer, afcgi } = started;
+    await dropConnection(started);
+    let requestLength = Infinity;
+    for (let readMax = 1; readMax < requestLength; readMax += readMax < 64 ? 1 : 7) {
+      let isWhole = false;
+      peer.behaviour = {
+        readMax,
+        onRequest({ connection }) {
+          isWhole = true;
+          connection.close();
+        },
+      };
+      check(await attempt(afcgi, POST), BAD_GATEWAY);
+      if (isWhole) requestLength = readMax;
+    }
+    assert.ok(requestLength > 200, `all of a request in ${requestLength} bytes`);
+    await answersWell(started);
   }
 });
 
-test("An application that never answers FCGI_GET_VALUES is taken for one that cannot multiplex", async () => {
-  const { peer, afcgi } = pair("auto");
-  peer.behaviour = { multiplexes: "silent" };
-  check(await httpRequest(afcgi.port, POST), GOOD);
+test("An application that answers while the body is still on its way is heard", async () => {
+  for (const mode of MODES) {
+    const started = pair(mode);
+    const { peer, afcgi } = started;
+    peer.behaviour = { onBegin: (id, connection) => connection.send(goodAnswer(id)) };
+    check(await httpRequest(afcgi.port, { ...POST, body: "b".repeat(5_000_000) }), GOOD);
+    await answersWell(started);
+  }
 });
+
+/** What may come back for FCGI_GET_VALUES; whoever says nothing clear cannot multiplex. */
+const ON_GET_VALUES = ["silent", "close", "reset", "garbage", "unknown_type", "empty"] as const;
+
+for (const multiplexes of ON_GET_VALUES) {
+  test(`An application whose reply to FCGI_GET_VALUES is "${multiplexes}" is not multiplexed`, async () => {
+    // On an afcgi of its own: it asks once.
+    const started = await startPair("auto");
+    const { peer, afcgi } = started;
+    try {
+      const openCounts: number[] = [];
+      const onRequest = ({ id, connection, openCount }: PeerRequest) => {
+        openCounts.push(openCount);
+        connection.send(goodAnswer(id));
+      };
+      peer.behaviour = { multiplexes, onRequest };
+      const requests = Array.from({ length: 20 }, () => httpRequest(afcgi.port, POST));
+      for (const answer of await Promise.all(requests)) check(answer, GOOD);
+      assert.deepEqual(openCounts, Array(20).fill(1));
+      // As many connections as had requests at once may be kept.
+      const { descriptors } = started;
+      await waitForDescriptors(afcgi.child.pid, {
+        ...descriptors,
+        sockets: descriptors.sockets + CONNECTIONS_MAX - 1,
+      });
+    } finally {
+      await afcgi.stop();
+      await peer.stop();
+    }
+  });
+}
 
 test("What an application floods into STDERR becomes log lines of at most 8 KiB", async () => {
   const { peer, afcgi } = pair("on");

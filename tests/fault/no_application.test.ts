@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { Afcgi } from "../support/afcgi.ts";
+import { descriptorsOf, waitForDescriptors } from "../support/descriptors.ts";
 import { FaultPeer, GOOD_BODY } from "../support/fault_peer.ts";
 import { freePlace, placeName, placeUrl, temporaryFolder } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
@@ -40,6 +41,22 @@ for (const network of ["tcp", "unix"] as const) {
     }
   });
 }
+
+test("An application that refuses every connection leaves no descriptor behind", async () => {
+  const place = await freePlace("tcp", temporaryFolder());
+  const afcgi = await Afcgi.start({ args: ["--upstream", placeUrl(place), "--preset", "app"] });
+  try {
+    const atStart = descriptorsOf(afcgi.child.pid);
+    const requests = Array.from(
+      { length: 50 },
+      () => httpRequest(afcgi.port, { method: "POST", body: "b" }),
+    );
+    for (const { status } of await Promise.all(requests)) assert.equal(status, 502);
+    await waitForDescriptors(afcgi.child.pid, atStart);
+  } finally {
+    await afcgi.stop();
+  }
+});
 
 test("A file where the application's socket should be gives 502", async () => {
   const place = await freePlace("unix", temporaryFolder());

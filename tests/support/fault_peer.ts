@@ -24,12 +24,26 @@ export interface PeerRequest {
 }
 
 export interface Behaviour {
+  /** Sent at once on a new connection, which is then read as ever. */
+  readonly greeting?: Uint8Array | string;
   /** Instead of reading anything. */
   onConnect?(connection: PeerConnection): void;
+  /** When a request begins, before anything else of it is read. */
+  onBegin?(id: number, connection: PeerConnection): void;
+  /** Closes the connection when so many bytes of it have been read. */
+  readonly readMax?: number;
   /** Instead of the good answer. */
   onRequest?(request: PeerRequest): void;
-  /** The answer's FCGI_MPXS_CONNS; "silent": no answer. */
-  readonly multiplexes?: "0" | "1" | "silent";
+  /** The answer to FCGI_GET_VALUES: FCGI_MPXS_CONNS as "0" or "1", or something else. */
+  readonly multiplexes?:
+    | "0"
+    | "1"
+    | "silent"
+    | "close"
+    | "reset"
+    | "garbage"
+    | "unknown_type"
+    | "empty";
 }
 
 /** The records of an answer, to be sent whole or in part. */
@@ -77,12 +91,16 @@ export class PeerConnection {
   readonly #peer: FaultPeer;
   readonly #decoder = new RecordDecoder();
   readonly #requests = new Map<number, { params: Buffer[]; bodyLength: number }>();
+  #readLength = 0;
 
   constructor(socket: Socket, peer: FaultPeer) {
     this.#socket = socket;
     this.#peer = peer;
     socket.on("error", () => {});
-    const { onConnect } = peer.behaviour;
+    // Left half open, so that either direction can be closed alone.
+    socket.on("end", () => socket.end());
+    const { onConnect, greeting } = peer.behaviour;
+    if (greeting !== undefined) this.write(greeting);
     if (onConnect) onConnect(this);
     else socket.on("data", (bytes: Buffer) => this.#read(bytes));
   }
@@ -95,8 +113,13 @@ export class PeerConnection {
     this.write(answer.bytes);
   }
 
-  /** Closes after all that was written. */
+  /** Closes both directions, after all that was written. */
   close(): void {
+    this.#socket.destroySoon();
+  }
+
+  /** Finishes writing, and reads on. */
+  halfClose(): void {
     this.#socket.end();
   }
 
@@ -105,8 +128,16 @@ export class PeerConnection {
     this.#socket.resetAndDestroy();
   }
 
-  #read(bytes: Buffer): void {
+  #read(all: Buffer): void {
+    const { readMax = Infinity } = this.#peer.behaviour;
+    const bytes = all.subarray(0, Math.max(0, readMax - this.#readLength));
+    this.#readLength += bytes.length;
     this.#decoder.push(bytes);
+    this.#takeRecords();
+    if (this.#readLength >= readMax) this.close();
+  }
+
+  #takeRecords(): void {
     for (;;) {
       const record = this.#decoder.next();
       if (record === undefined) return;
@@ -118,6 +149,7 @@ export class PeerConnection {
     if (type === RecordType.GET_VALUES) return this.#answerValues();
     if (type === RecordType.BEGIN_REQUEST) {
       this.#requests.set(id, { params: [], bodyLength: 0 });
+      this.#peer.behaviour.onBegin?.(id, this);
       return;
     }
     const request = this.#requests.get(id);
@@ -132,13 +164,29 @@ export class PeerConnection {
     if (content.length > 0) return;
     const openCount = this.#requests.size;
     this.#requests.delete(id);
+    if (this.#peer.behaviour.onBegin) return;
     const params = new Map(decodeNameValues(Buffer.concat(request.params)));
     this.#peer.answer({ id, params, bodyLength: request.bodyLength, openCount, connection: this });
   }
 
   #answerValues(): void {
     const { multiplexes = "1" } = this.#peer.behaviour;
-    if (multiplexes === "silent") return;
+    switch (multiplexes) {
+      case "silent":
+        return;
+      case "close":
+        return this.close();
+      case "reset":
+        return this.reset();
+      case "garbage":
+        return this.write("HTTP/1.1 400 Bad Request\r\n\r\n");
+      case "unknown_type":
+        return this.send(
+          new Answer().record(RecordType.UNKNOWN_TYPE, 0, "\x09\0\0\0\0\0\0\0"),
+        );
+      case "empty":
+        return this.send(new Answer().record(RecordType.GET_VALUES_RESULT, 0, ""));
+    }
     const values = encodeNameValues([["FCGI_MPXS_CONNS", multiplexes]]);
     this.send(new Answer().record(RecordType.GET_VALUES_RESULT, 0, values));
   }
@@ -160,7 +208,7 @@ export class FaultPeer {
 
   static start(place: Place): Promise<FaultPeer> {
     return new Promise((resolve, reject) => {
-      const server = createServer((socket) => peer.#accept(socket));
+      const server = createServer({ allowHalfOpen: true }, (socket) => peer.#accept(socket));
       const peer = new FaultPeer(server, place);
       server.on("error", reject);
       const listening = () => resolve(peer);

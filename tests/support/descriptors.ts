@@ -1,0 +1,55 @@
+/**
+ * The open descriptors of a process by kind, as Linux shows them below `/proc`. Temporary files have
+ * no name any more, so there they are still seen.
+ */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { waitUntil } from "./places.ts";
+
+export interface Descriptors {
+  readonly sockets: number;
+  readonly pipes: number;
+  /** Files that have lost their name: bodies and answers that did not fit into memory. */
+  readonly temporaryFiles: number;
+  readonly others: number;
+}
+
+export function descriptorsOf(pid: number): Descriptors {
+  const folder = `/proc/${pid}/fd`;
+  const counts = { sockets: 0, pipes: 0, temporaryFiles: 0, others: 0 };
+  for (const name of readdirSync(folder)) counts[kindOf(`${folder}/${name}`)]++;
+  return counts;
+}
+
+/** Resolves when the process holds no more of any kind than it may; closing takes its time. */
+export async function waitForDescriptors(pid: number, most: Descriptors): Promise<void> {
+  const kinds = Object.keys(most) as (keyof Descriptors)[];
+  const holds = (): boolean => {
+    const now = descriptorsOf(pid);
+    return kinds.every((kind) => now[kind] <= most[kind]);
+  };
+  try {
+    await waitUntil(holds, "");
+  } catch {
+    const now = JSON.stringify(descriptorsOf(pid));
+    throw new Error(`Process ${pid} holds ${now}, where ${JSON.stringify(most)} is the most`);
+  }
+}
+
+/** Bytes of memory that are resident. */
+export function residentBytesOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
+}
+
+function kindOf(path: string): keyof Descriptors {
+  let target: string;
+  try {
+    target = readlinkSync(path);
+  } catch {
+    // Closed between the two looks.
+    return "others";
+  }
+  if (target.startsWith("socket:")) return "sockets";
+  if (target.startsWith("pipe:")) return "pipes";
+  return target.endsWith(" (deleted)") ? "temporaryFiles" : "others";
+}
