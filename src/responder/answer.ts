@@ -22,6 +22,8 @@ export class Answer {
   #gathered: Uint8Array[] = [];
   #length = 0;
   #headSent = false;
+  /** The head that waits for its turn in the outlet: nothing may end the request before. */
+  #headPending: Promise<void> | undefined;
   #cancelled = false;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
@@ -99,14 +101,14 @@ export class Answer {
         `Cannot answer: the body has ${this.#length} bytes of Content-Length ${declared}`,
       );
     }
-    if (this.#headSent) return undefined;
+    if (this.#headSent) return this.#headPending;
     return this.#sendGathered(
       declared === undefined ? `content-length: ${this.#length}\r\n` : "",
     );
   }
 
   #releaseHead(): void {
-    if (!this.#headSent && !this.#cancelled) void this.#sendGathered("");
+    if (!this.#headSent && !this.#cancelled) this.#headPending = this.#sendGathered("");
   }
 
   /** The head and what has come of the body, as one run of bytes. */

@@ -35,6 +35,29 @@ test("An answer is read no faster than the front takes it, and its neighbours' n
   assert.deepEqual(await endless.ended(), ABORTED);
 });
 
+test("An answer whose body ends while its head waits for its turn is sent whole", async () => {
+  const bodies: ReadableStreamDefaultController<Uint8Array>[] = [];
+  const { connect, faults } = await serve((request) => {
+    if (request.url.endsWith("/long")) return new Response(new Uint8Array(MIB));
+    return new Response(new ReadableStream({ start: (body) => void bodies.push(body) }));
+  });
+  const client = await connect();
+  client.pause();
+  const long = client.begin({ uri: "/long" });
+  await turns(50);
+  const requests = [client.begin(), client.begin()];
+  await turns(50);
+  bodies[0]!.close();
+  bodies[1]!.enqueue(new TextEncoder().encode("late"));
+  bodies[1]!.close();
+  await turns(50);
+  client.resume();
+  const answers = await Promise.all(requests.map((request) => request.answer()));
+  assert.deepEqual(answers.map(({ body }) => body), ["", "late"]);
+  for (const request of [long, ...requests]) assert.deepEqual(await request.ended(), COMPLETE);
+  assert.deepEqual(faults, []);
+});
+
 test("Long answers take turns of 32 KiB, and a short one does not wait for their ends", async () => {
   const { connect } = await serve((request) => {
     if (request.url.endsWith("/short")) return new Response("short");

@@ -1,0 +1,65 @@
+/**
+ * Clients that vanish at each phase of a request, as the gateway sees it. Each function resolves at
+ * the moment at which the client is to go.
+ */
+import { HttpConnection, requestHead } from "../support/raw_http.ts";
+
+const MIB = 1024 * 1024;
+
+export type Phase = (client: HttpConnection) => Promise<void>;
+
+export const PHASES: readonly Phase[] = [
+  async function connected() {},
+  async function withinTheHead(client) {
+    await client.write("GET /echo HTTP/1.1\r\nHost: te");
+  },
+  async function beforeTheBody(client) {
+    await client.write(upload());
+  },
+  async function withinTheBody(client) {
+    await client.write(upload());
+    await client.write(Buffer.alloc(MIB / 2));
+  },
+  async function withinAChunkedBody(client) {
+    const headers = { "Transfer-Encoding": "chunked" };
+    await client.write(requestHead({ method: "POST", target: "/echo", headers }));
+    await client.writeChunk(Buffer.alloc(100_000));
+  },
+  async function whileWaiting(client) {
+    await client.send({ target: "/slow?ms=20000" });
+  },
+  async function withTheWholeUploadSent(client) {
+    await client.send({ method: "POST", target: "/slow?ms=20000", body: Buffer.alloc(100_000) });
+  },
+  async function withTheHeadOfTheAnswer(client) {
+    await client.send({ target: "/stream?chunks=1000&ms=1000" });
+    await client.readHead();
+  },
+  async function withinALargeAnswer(client) {
+    await client.send({ target: `/bytes?n=${8 * MIB}` });
+    await client.readHead();
+  },
+  async function withoutReadingALargeAnswer(client) {
+    client.pause();
+    await client.send({ target: `/bytes?n=${8 * MIB}` });
+  },
+  async function afterAnAnswer(client) {
+    await client.send({ target: "/echo" });
+    await client.readAnswer();
+  },
+];
+
+function upload(): string {
+  return requestHead({
+    method: "POST",
+    target: "/echo",
+    headers: { "Content-Length": String(MIB) },
+  });
+}
+
+/** One client that goes at a phase. */
+export async function leaveAt(port: number, phase: Phase): Promise<void> {
+  const client = await HttpConnection.open(port);
+  await phase(client);
+  client.destroy();
+}
