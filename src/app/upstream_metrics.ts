@@ -5,7 +5,9 @@
 import type { Logger } from "../observe/logger.ts";
 import type { Counter, MetricsRegistry, Sample } from "../observe/metrics.ts";
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
+import type { HealthResult } from "../upstream/health_check.ts";
 import type { ObservedRequest, UpstreamObserver } from "../upstream/observer.ts";
+import type { Lookup } from "../upstream/server_name.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 
 /** States of connections as the metric names them. */
@@ -18,6 +20,8 @@ export class UpstreamMetrics implements UpstreamObserver {
   readonly #aborts: Counter;
   readonly #pauses: Counter;
   readonly #queueRejected: Counter;
+  readonly #healthChecks: Counter;
+  readonly #lookups: Counter;
   #spillBytes = 0;
 
   constructor(registry: MetricsRegistry, log: Logger) {
@@ -46,6 +50,16 @@ export class UpstreamMetrics implements UpstreamObserver {
       "afcgi_upstream_queue_rejected_total",
       "Requests refused because the queue was full.",
       ["upstream"],
+    );
+    this.#healthChecks = registry.counter(
+      "afcgi_upstream_health_checks_total",
+      "Times that a server was asked how it is; full: its queue was, and nothing is known.",
+      ["upstream", "result"],
+    );
+    this.#lookups = registry.counter(
+      "afcgi_upstream_lookups_total",
+      "Times that a name of a server was looked up.",
+      ["upstream", "name", "result"],
     );
     registry.gauge("afcgi_spill_bytes", "Bytes of answers in temporary files.", [], () => [
       { labels: [], value: this.#spillBytes },
@@ -76,6 +90,32 @@ export class UpstreamMetrics implements UpstreamObserver {
     this.#spillBytes += bytes;
   }
 
+  onHealthCheck(upstream: string, server: string, result: HealthResult, changed: boolean): void {
+    this.#healthChecks.add([upstream, result.kind]);
+    if (!changed) return;
+    if (result.kind === "failed") {
+      this.#log.error(`Server is down: ${result.why}`, { upstream, server, code: "server_down" });
+    } else this.#log.info("Server is up again", { upstream, server, code: "server_up" });
+  }
+
+  onLookup(upstream: string, name: string, { failure, isNews }: Lookup): void {
+    this.#lookups.add([upstream, name, failure === undefined ? "passed" : "failed"]);
+    if (!isNews) return;
+    const fields = { upstream, name };
+    if (failure === undefined) this.#log.info("Name can be looked up again", fields);
+    else this.#log.error(`Cannot look up a name: ${failure}`, { ...fields, code: "lookup_failed" });
+  }
+
+  onServersChanged(
+    upstream: string,
+    name: string,
+    joined: readonly string[],
+    left: readonly string[],
+  ): void {
+    const fields = { upstream, name, joined: joined.join(" "), left: left.join(" ") };
+    this.#log.info("Addresses of a name changed", fields);
+  }
+
   onStderrLine(line: string, request: ObservedRequest): void {
     this.#log.warn(line, {
       request_id: request.requestId,
@@ -98,6 +138,18 @@ export function registerUpstreamGauges(
     "Open connections to applications.",
     ["upstream", "server", "state"],
     () => upstreams.flatMap(connectionSamples),
+  );
+  registry.gauge(
+    "afcgi_upstream_server_up",
+    "1, or 0 for a server that rests after a failure or that health checks found down.",
+    ["upstream", "server"],
+    () =>
+      upstreams.flatMap(({ options, servers }) =>
+        servers.map((server) => ({
+          labels: [options.name, server.address],
+          value: server.isUp && !server.isResting ? 1 : 0,
+        }))
+      ),
   );
   registry.gauge(
     "afcgi_upstream_streams",

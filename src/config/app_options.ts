@@ -49,7 +49,7 @@ function upstreamOptions(
   limits: UpstreamLimits,
   folder: string,
 ): UpstreamOptions {
-  const { connections, queue, timeouts, retry } = upstream;
+  const { connections, queue, timeouts, retry, health, resolve } = upstream;
   return {
     name,
     servers: upstream.servers.map((server) => ({
@@ -58,6 +58,7 @@ function upstreamOptions(
     })),
     multiplex: upstream.multiplex,
     balance: upstream.balance,
+    hash: upstream.hash,
     connections: {
       max: connections.max,
       streamsMax: connections.streams,
@@ -74,6 +75,20 @@ function upstreamOptions(
       abortMs: timeouts.abort,
     },
     retry: { attemptsMax: retry.attempts, methods: retry.methods, delayMs: retry.delay },
+    health: {
+      intervalMs: health.interval,
+      timeoutMs: health.timeout,
+      rise: health.rise,
+      fall: health.fall,
+      script: health.script,
+    },
+    slowStartMs: upstream.slow_start,
+    resolve: {
+      ttlMs: resolve.ttl,
+      timeoutMs: resolve.timeout,
+      family: resolve.family,
+      servers: resolve.servers ?? [],
+    },
     limits,
   };
 }

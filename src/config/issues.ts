@@ -6,7 +6,6 @@ import type * as v from "valibot";
 import { type ConfigNode, formatPath, type NodePath } from "./config_node.ts";
 import type { Place } from "./fault.ts";
 import type { ShapeFault, ShapeReport } from "./unknown_keys.ts";
-import { UNAVAILABLE_VALUES } from "./schema.ts";
 
 type Issue = v.BaseIssue<unknown>;
 
@@ -67,12 +66,6 @@ function messageOf(issue: Issue, path: NodePath, node: ConfigNode): string {
   if (issue.type === "raw_transform" || issue.type === "raw_check") return issue.message;
   if (issue.path?.at(-1)?.origin === "key") {
     return `Name "${path.at(-1)}" cannot be used (${issue.message})`;
-  }
-  const key = path.at(-1);
-  if (typeof key === "string" && UNAVAILABLE_VALUES[key] === issue.input) {
-    return `${
-      formatPath(path)
-    } "${issue.input}" is not available in this version (${issue.message})`;
   }
   const what = path.length === 0 ? "The file" : formatPath(path);
   return `${what} is ${show(node)} (${issue.message})`;

@@ -14,6 +14,7 @@ import { HANDLER_NAMES } from "./route_schema.ts";
 import { LISTEN_ADDRESS_RULES } from "./schema.ts";
 import { PATH_PATTERN } from "./schema_parts.ts";
 import type { ShapeFault } from "./unknown_keys.ts";
+import { checkUpstreams } from "./upstream_references.ts";
 
 export interface ReferenceContext {
   readonly files: Files;
@@ -30,6 +31,7 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
   const tell: Tell = (place, message) => faults.push({ place, message });
   checkListeners(root, context, tell);
   checkHosts(root, tell);
+  checkUpstreams(root, tell);
   const upstreams = [...root.get("upstreams")?.entries.keys() ?? []];
   for (const site of root.get("sites")?.items ?? []) {
     if (!context.rootGiven) checkRoot(site, context, tell);

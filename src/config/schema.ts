@@ -36,9 +36,8 @@ export const DEFAULT_LOG_FORMAT = "json";
 export const DEFAULT_ACCESS_LOG = "-";
 export const DEFAULT_GRACE_MS = 30_000;
 
-/** Keys and values of the contract that this version refuses instead of ignoring them. */
-export const UNAVAILABLE_KEYS: readonly string[] = ["health", "trusted_proxies"];
-export const UNAVAILABLE_VALUES: Readonly<Record<string, string>> = { balance: "hash" };
+/** Keys of the contract that this version refuses instead of ignoring them. */
+export const UNAVAILABLE_KEYS: readonly string[] = ["trusted_proxies"];
 
 const KIB = 1024;
 

@@ -4,7 +4,13 @@
  * which has the value and its place. Only a transformation that adds an issue writes the whole text.
  */
 import * as v from "valibot";
-import { type Address, AddressError, type AddressRules, parseAddress } from "../runtime/address.ts";
+import {
+  type Address,
+  AddressError,
+  type AddressRules,
+  isServiceName,
+  parseAddress,
+} from "../runtime/address.ts";
 import { anyOf } from "./nearest.ts";
 import {
   formatSize,
@@ -140,5 +146,6 @@ export function address(rules: AddressRules, remedy: string) {
 export function readAddress(text: string, rules: AddressRules): Address {
   const value = parseAddress(text, rules);
   if (rules.anyHost || value.transport === "unix" || value.port > 0) return value;
+  if (isServiceName(value)) return value;
   throw new AddressError(`Cannot connect to "${text}": port 0 is nobody's (use 1 to 65535)`);
 }

@@ -7,14 +7,13 @@ import type { ListenOptions, LogOptions } from "../app/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { type Address, AddressError, type AddressRules } from "../runtime/address.ts";
 import type { Files } from "../runtime/runtime.ts";
-import type { ServerOptions } from "../upstream/options.ts";
+import { SERVER_ADDRESS_RULES, type ServerOptions } from "../upstream/options.ts";
 import { accessTarget } from "./app_options.ts";
 import type { ReadVariable } from "./environment.ts";
 import type { Fault } from "./fault.ts";
 import { didYouMean } from "./nearest.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import { LISTEN_ADDRESS_RULES, LOG_FORMATS } from "./schema.ts";
-import { SERVER_ADDRESS_RULES } from "./upstream_schema.ts";
 import { readAddress } from "./schema_parts.ts";
 import { parseSize, SIZE_REMEDY } from "./units.ts";
 

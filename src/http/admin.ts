@@ -39,7 +39,10 @@ function statusOf(upstreams: readonly Upstream[]) {
     servers: upstream.servers.map((server) => ({
       address: server.address,
       mode: server.mode,
+      up: server.isUp,
       resting: server.isResting,
+      leaving: server.isLeaving,
+      weight: server.weight,
       connections: [...server.connections].map((connection) => ({
         number: connection.number,
         state: connection.state,

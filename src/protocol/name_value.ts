@@ -130,6 +130,33 @@ export function* cutBetweenPairs(pairs: Uint8Array, lengthMax: number): Generato
   if (start < pairs.length) yield pairs.subarray(start);
 }
 
+/**
+ * The value of the first pair of that name in a complete run; a view of the bytes. Undefined when
+ * there is none. Nothing is decoded on the way.
+ */
+export function findValue(pairs: Uint8Array, name: Uint8Array): Uint8Array | undefined {
+  let offset = 0;
+  while (offset < pairs.length) {
+    const end = pairEnd(pairs, offset);
+    if (end === undefined) return undefined;
+    const nameLength = readLength(pairs, offset)!;
+    if (nameLength === name.length) {
+      const valueOffset = offset + lengthOfLength(pairs, offset);
+      const nameStart = valueOffset + lengthOfLength(pairs, valueOffset);
+      if (isAt(pairs, nameStart, name)) return pairs.subarray(nameStart + nameLength, end);
+    }
+    offset = end;
+  }
+  return undefined;
+}
+
+function isAt(bytes: Uint8Array, offset: number, part: Uint8Array): boolean {
+  for (let index = 0; index < part.length; index++) {
+    if (bytes[offset + index] !== part[index]) return false;
+  }
+  return true;
+}
+
 /** Bounds of a {@link NameValueDecoder}. */
 export interface NameValueLimits {
   /** Most bytes of the whole run, lengths included. */

@@ -4,7 +4,10 @@
  * adapters beside this file turn the value into what their runtime takes.
  */
 
-/** A TCP endpoint; `host` is a name, an IPv4 or a bare IPv6 address. */
+/**
+ * A TCP endpoint; `host` is a name, an IPv4 or a bare IPv6 address. For the name of a service
+ * (`_fcgi._tcp.example.com`) `port` is 0: its records (SRV) say the port.
+ */
 export interface TcpAddress {
   readonly transport: "tcp";
   readonly host: string;
@@ -37,6 +40,8 @@ export interface AddressRules {
   defaultPort?: number;
   /** Whether `:8080` stands for every interface. */
   anyHost?: boolean;
+  /** Whether `_service._tcp.name` stands for what its SRV records say. */
+  services?: boolean;
 }
 
 /** An upstream's default port: `:9000` is what php-fpm listens on. */
@@ -49,6 +54,9 @@ const SERVICE_PORTS: ReadonlyMap<string, number> = new Map([
   ["http", 80],
   ["https", 443],
 ]);
+
+/** RFC 2782: only TCP carries FastCGI. */
+const SERVICE_NAME = /^_[a-z0-9-]+\._tcp\.[^.]/i;
 
 const UNIX_PATH_MAX = 107;
 
@@ -115,6 +123,12 @@ function parseTcp(text: string, rest: string, rules: AddressRules): TcpAddress {
   const host = match[1] ?? match[2] ?? "";
   if (host === "" && !rules.anyHost) fail(text, "the host is missing", 'use "host:port"');
   const portText = match[3];
+  if (rules.services && SERVICE_NAME.test(host)) {
+    if (portText !== undefined) {
+      fail(text, "the records of a service say its port", `use "${host}"`);
+    }
+    return { transport: "tcp", host, port: 0 };
+  }
   const port = portText === undefined ? rules.defaultPort : parsePort(text, portText);
   if (port === undefined) fail(text, "the port is missing", `use "${rest}:PORT"`);
   return { transport: "tcp", host: host === "" ? "0.0.0.0" : host, port };
@@ -132,10 +146,26 @@ function fail(text: string, what: string, instead: string): never {
   throw new AddressError(`Cannot read address "${text}": ${what} (${instead})`);
 }
 
+/** Whether it names a service, whose SRV records say hosts and ports. */
+export function isServiceName(address: Address): boolean {
+  return address.transport === "tcp" && address.port === 0 && SERVICE_NAME.test(address.host);
+}
+
+/**
+ * Whether it is a name that has to be looked up. `localhost` is this machine whatever anybody says
+ * (RFC 6761), and a runtime tries its addresses itself.
+ */
+export function isServerName(address: Address): address is TcpAddress {
+  if (address.transport !== "tcp") return false;
+  const { host } = address;
+  return !host.includes(":") && !/^[\d.]+$/.test(host) && !/^(.+\.)?localhost\.?$/i.test(host);
+}
+
 /** The address as a user would write it. */
 export function formatAddress(address: ListenAddress): string {
   if (address.transport === "inherited") return `fd:${address.descriptor}`;
   if (address.transport === "unix") return `unix:${address.path.replace(/^\0/, "@")}`;
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  if (isServiceName(address)) return host;
   return `tcp://${host}:${address.port}`;
 }

@@ -15,6 +15,7 @@ import { serveBunHttp } from "./bun_http.ts";
 import { connectAborted, connectError, errorCode, listenError } from "./failures.ts";
 import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
+import { createNodeNames } from "./node_names.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { peerHost } from "./peer.ts";
 import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
@@ -37,6 +38,11 @@ export function createBunRuntime(): Runtime {
     clock: systemClock,
     files: createNodeFiles({
       body: (path, start, end) => Promise.resolve(Bun.file(path).slice(start, end)),
+    }),
+    names: createNodeNames(async (name) => {
+      // Its default on Linux reads resolv.conf and the hosts file by itself.
+      const found = await Bun.dns.lookup(name, { backend: "system", socketType: "tcp" });
+      return found.map(({ address }) => address);
     }),
     process: createNodeProcess(),
   };

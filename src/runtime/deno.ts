@@ -11,6 +11,7 @@ import { connectAborted, connectError, listenError } from "./failures.ts";
 import { fileRangeStream } from "./node_file_stream.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { listenInheritedByNode } from "./node_listener.ts";
+import { createNodeNames, lookupWithNode } from "./node_names.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { peerHost } from "./peer.ts";
 import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
@@ -35,6 +36,7 @@ export function createDenoRuntime(): Runtime {
     },
     clock: systemClock,
     files: createNodeFiles({ body: fileBody }),
+    names: createNodeNames(lookupWithNode),
     process: createNodeProcess(),
   };
 }

@@ -5,6 +5,7 @@
 import { type Address, formatAddress, type InheritedAddress } from "./address.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { MemoryFiles } from "./memory_files.ts";
+import { MemoryNames } from "./memory_names.ts";
 import { MemoryNetwork } from "./memory_network.ts";
 import { MemoryProcess, type MemoryProcessOptions } from "./memory_process.ts";
 import {
@@ -19,6 +20,7 @@ import {
 export { ManualClock } from "./manual_clock.ts";
 export { MemoryConnection, memoryPair, type MemoryPairOptions } from "./memory_connection.ts";
 export { MemoryFiles } from "./memory_files.ts";
+export { MemoryNames } from "./memory_names.ts";
 export { MemoryNetwork } from "./memory_network.ts";
 export {
   MemoryExit,
@@ -41,6 +43,7 @@ export class MemoryRuntime implements Runtime {
   readonly platform = "memory";
   readonly clock = new ManualClock();
   readonly files = new MemoryFiles();
+  readonly names = new MemoryNames();
   readonly network: MemoryNetwork;
   readonly process: MemoryProcess;
   readonly connect: Runtime["connect"];

@@ -17,6 +17,8 @@ export interface Attempts {
   tried: ReadonlySet<Server>;
   /** When the time for all attempts together is over, on the clock's scale. */
   readonly totalDeadlineMs: number;
+  /** Of what keeps the request with one server; undefined where nothing does. */
+  readonly keyHash: number | undefined;
   /** The server of the running attempt. */
   server: Server | undefined;
   /** A kept connection was stale: the next attempt wants a new one. */
@@ -25,11 +27,12 @@ export interface Attempts {
 
 const NONE_TRIED: ReadonlySet<Server> = new Set();
 
-export function noAttempts(totalDeadlineMs: number): Attempts {
+export function noAttempts(totalDeadlineMs: number, keyHash?: number): Attempts {
   return {
     count: 0,
     tried: NONE_TRIED,
     totalDeadlineMs,
+    keyHash,
     server: undefined,
     wantsFreshConnection: false,
   };
@@ -55,21 +58,22 @@ export interface RetryQuestion {
   readonly attempts: Attempts;
   readonly method: string;
   readonly bodyIsThere: boolean;
+  /** There is a server that was not tried. */
+  readonly hasOthers: boolean;
   readonly options: UpstreamOptions;
 }
 
 export function mayRetry(
-  { error, attempts, method, bodyIsThere, options }: RetryQuestion,
+  { error, attempts, method, bodyIsThere, hasOthers, options }: RetryQuestion,
 ): boolean {
   if (attempts.count > options.retry.attemptsMax || !bodyIsThere) return false;
-  const isElsewhere = attempts.tried.size < options.servers.length;
-  if (!RETRIED.has(error.code) && !(isElsewhere && RETRIED_ELSEWHERE.has(error.code))) return false;
+  if (!RETRIED.has(error.code) && !(hasOthers && RETRIED_ELSEWHERE.has(error.code))) return false;
   return !error.sent || NOT_PROCESSED.has(error.code) || options.retry.methods.includes(method);
 }
 
 /** Whether to wait before the next attempt: when it goes where the last one failed just now. */
-export function shouldWait(error: UpstreamError, attempts: Attempts, serverCount: number): boolean {
+export function shouldWait(error: UpstreamError, attempts: Attempts, hasOthers: boolean): boolean {
   if (error.code === "cannot_multiplex") return false;
   const isStale = error.code === "connection_lost" && attempts.wantsFreshConnection;
-  return !isStale && attempts.tried.size >= serverCount;
+  return !isStale && !hasOthers;
 }

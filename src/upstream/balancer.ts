@@ -5,30 +5,60 @@
  *
  * Turns are smooth weighted round robin: each server has a credit that grows by its weight with
  * every request and falls when it gets one. Least requests falls back on it where servers are
- * equally busy, so that a quiet upstream does not send everything to the first one.
+ * equally busy, so that a quiet upstream does not send everything to the first one. With `hash` a
+ * request that has a key is offered the one server it belongs to, and waits for it (see
+ * `sticky_hash.ts`); one that has none takes its turn.
  */
 import type { BalanceMode } from "./options.ts";
 import type { Server } from "./server.ts";
+import { draw } from "./sticky_hash.ts";
 
 export class Balancer {
-  readonly #servers: readonly Server[];
+  #servers: readonly Server[];
   readonly #mode: BalanceMode;
-  readonly #credits = new Map<Server, number>();
+  #credits = new Map<Server, number>();
+  /** Those whose weight is still growing; see `slow_start`. */
+  readonly #warming = new Set<Server>();
 
   constructor(servers: readonly Server[], mode: BalanceMode) {
     this.#servers = servers;
     this.#mode = mode;
   }
 
-  /** The servers that should get the request, best first; at least one. */
-  order(tried: ReadonlySet<Server>): readonly Server[] {
-    if (this.#servers.length === 1) return this.#servers;
-    return this.candidates(tried).toSorted(
-      this.#mode === "least_requests" ? this.#leastRequests : this.#turns,
-    );
+  /** Those that may get requests at all. */
+  get servers(): readonly Server[] {
+    return this.#servers;
   }
 
-  /** The servers that may get the request, in no order; at least one. */
+  /** From now on these may get requests, and no others. */
+  use(servers: readonly Server[]): void {
+    this.#servers = servers;
+    const kept = servers.flatMap((server) => {
+      const credit = this.#credits.get(server);
+      return credit === undefined ? [] : [[server, credit] as const];
+    });
+    this.#credits = new Map(kept);
+  }
+
+  /** The server's weight grows: it is to be looked at before each choice. */
+  warm(server: Server): void {
+    this.#warming.add(server);
+  }
+
+  /**
+   * The servers that should get the request, best first; at least one, unless there is none.
+   *
+   * @param keyHash of what the request is kept together by, where it has that
+   */
+  order(tried: ReadonlySet<Server>, keyHash?: number): readonly Server[] {
+    if (this.#servers.length === 1) return this.#servers;
+    if (this.#warming.size > 0) this.#warmUp();
+    const candidates = this.candidates(tried);
+    if (keyHash !== undefined) return this.#owner(candidates, keyHash);
+    return candidates.toSorted(this.#mode === "least_requests" ? this.#leastRequests : this.#turns);
+  }
+
+  /** The servers that may get the request, in no order; at least one, unless there is none. */
   candidates(tried: ReadonlySet<Server>): readonly Server[] {
     const untried = unlessNone(this.#servers, (server) => !tried.has(server));
     const up = unlessNone(untried, (server) => !server.isResting);
@@ -44,6 +74,23 @@ export class Balancer {
       this.#credits.set(other, this.#credit(other) + other.weight);
     }
     this.#credits.set(server, this.#credit(server) - totalWeight);
+  }
+
+  /** The server that the key belongs to, alone. */
+  #owner(candidates: readonly Server[], keyHash: number): readonly Server[] {
+    let best: Server | undefined;
+    let highest = -Infinity;
+    for (const server of candidates) {
+      const drawn = draw(keyHash, server.hash, server.weight);
+      if (drawn <= highest) continue;
+      best = server;
+      highest = drawn;
+    }
+    return best === undefined ? [] : [best];
+  }
+
+  #warmUp(): void {
+    for (const server of this.#warming) if (!server.grow()) this.#warming.delete(server);
   }
 
   #credit(server: Server): number {

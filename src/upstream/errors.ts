@@ -9,6 +9,8 @@ import type { Fault } from "../protocol/errors.ts";
 export type UpstreamErrorCode =
   | "connect_failed"
   | "connect_timeout"
+  | "lookup_failed"
+  | "servers_down"
   | "queue_full"
   | "queue_timeout"
   | "send_timeout"
@@ -21,6 +23,7 @@ export type UpstreamErrorCode =
   | "bad_record"
   | "bad_answer"
   | "answer_too_large"
+  | "spill_failed"
   | "overloaded"
   | "cannot_multiplex"
   | "unknown_role"

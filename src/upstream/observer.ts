@@ -2,6 +2,8 @@
  * What an upstream tells whoever counts and logs. All calls are made at once and must not throw.
  */
 import type { UpstreamErrorCode } from "./errors.ts";
+import type { HealthResult } from "./health_check.ts";
+import type { Lookup } from "./server_name.ts";
 
 /** Which request something is said of. */
 export interface ObservedRequest {
@@ -23,6 +25,17 @@ export interface UpstreamObserver {
   onQueueRejected(upstream: string): void;
   /** Bytes that went into (positive) or left (negative) temporary files. */
   onSpill(bytes: number): void;
+  /** A server was asked how it is; `changed` when it went down or came back with the answer. */
+  onHealthCheck(upstream: string, server: string, result: HealthResult, changed: boolean): void;
+  /** A name of a server was looked up. */
+  onLookup(upstream: string, name: string, lookup: Lookup): void;
+  /** Addresses of a name that are new, and that are no longer used. */
+  onServersChanged(
+    upstream: string,
+    name: string,
+    joined: readonly string[],
+    left: readonly string[],
+  ): void;
   /** A line of the application's STDERR. */
   onStderrLine(line: string, request: ObservedRequest): void;
 }
@@ -35,5 +48,8 @@ export const SILENT_OBSERVER: UpstreamObserver = {
   onPaused() {},
   onQueueRejected() {},
   onSpill() {},
+  onHealthCheck() {},
+  onLookup() {},
+  onServersChanged() {},
   onStderrLine() {},
 };

@@ -2,7 +2,16 @@
  * What an upstream can be told: the configuration's `upstreams.NAME`, read and with every default
  * filled in. Times are milliseconds, sizes are bytes; 0 means "no limit" where it says so.
  */
-import { type Address, FASTCGI_PORT, formatAddress, parseAddress } from "../runtime/address.ts";
+import {
+  type Address,
+  type AddressRules,
+  FASTCGI_PORT,
+  formatAddress,
+  parseAddress,
+} from "../runtime/address.ts";
+
+/** What the address of a server may leave out, and what it may be. */
+export const SERVER_ADDRESS_RULES: AddressRules = { defaultPort: FASTCGI_PORT, services: true };
 
 /** Whether requests share a connection; `auto` asks the application once. */
 export type MultiplexMode = "auto" | "on" | "off";
@@ -49,11 +58,38 @@ export interface UpstreamLimits {
   readonly spillMax: number;
 }
 
+/** Active health: servers are asked again and again whether they are well. */
+export interface HealthOptions {
+  /** From one question to the next; 0: nobody asks. */
+  readonly intervalMs: number;
+  /** For one question and its answer. */
+  readonly timeoutMs: number;
+  /** Answers in a row after which a server that was down is up. */
+  readonly rise: number;
+  /** Failures in a row after which a server is down. */
+  readonly fall: number;
+  /** Asked as SCRIPT_NAME; undefined: FCGI_GET_VALUES is asked. */
+  readonly script: string | undefined;
+}
+
+/** How names of servers become addresses. */
+export interface ResolveOptions {
+  /** How long an answer is good where the name service does not say. */
+  readonly ttlMs: number;
+  /** How long requests wait for an answer. */
+  readonly timeoutMs: number;
+  readonly family: "any" | "ipv4" | "ipv6";
+  /** Name servers as `address` or `address:port`; none: those of the system, and its hosts file. */
+  readonly servers: readonly string[];
+}
+
 export interface UpstreamOptions {
   readonly name: string;
   readonly servers: readonly ServerOptions[];
   readonly multiplex: MultiplexMode;
   readonly balance: BalanceMode;
+  /** The parameter whose value keeps requests together with `balance: "hash"`. */
+  readonly hash: string;
   readonly connections: ConnectionOptions;
   readonly queue: { readonly lengthMax: number; readonly timeoutMs: number };
   readonly timeouts: TimeoutOptions;
@@ -62,6 +98,10 @@ export interface UpstreamOptions {
     readonly methods: readonly string[];
     readonly delayMs: number;
   };
+  readonly health: HealthOptions;
+  /** In which a server that came back, or joined, grows to its full share; 0: at once. */
+  readonly slowStartMs: number;
+  readonly resolve: ResolveOptions;
   readonly limits: UpstreamLimits;
 }
 
@@ -75,6 +115,7 @@ const MIB = 1024 * 1024;
 export const UPSTREAM_DEFAULTS: Omit<UpstreamOptions, "name" | "servers"> = {
   multiplex: "auto",
   balance: "least_requests",
+  hash: "REMOTE_ADDR",
   connections: {
     max: 8,
     streamsMax: 1024,
@@ -85,12 +126,18 @@ export const UPSTREAM_DEFAULTS: Omit<UpstreamOptions, "name" | "servers"> = {
   queue: { lengthMax: 1024, timeoutMs: 30_000 },
   timeouts: { connectMs: 3_000, firstByteMs: 60_000, idleMs: 60_000, totalMs: 0, abortMs: 5_000 },
   retry: { attemptsMax: 2, methods: ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"], delayMs: 250 },
+  health: { intervalMs: 0, timeoutMs: 2_000, rise: 2, fall: 3, script: undefined },
+  slowStartMs: 0,
+  resolve: { ttlMs: 30_000, timeoutMs: 5_000, family: "any", servers: [] },
   limits: { responseHeaderMax: 64 * 1024, responseBufferMax: 256 * 1024, spillMax: 1024 * MIB },
 };
 
 /** What a program may say of an upstream; what it leaves out has its default. */
 export interface UpstreamSettings extends Partial<Omit<UpstreamOptions, "servers">> {
-  /** Such as `tcp://127.0.0.1:9000` or `unix:/run/app.sock`; at least one. */
+  /**
+   * Such as `tcp://127.0.0.1:9000`, `tcp://app.internal`, `_fcgi._tcp.app.internal` (SRV) or
+   * `unix:/run/app.sock`; at least one.
+   */
   readonly servers: readonly (string | ServerOptions)[];
 }
 
@@ -105,7 +152,7 @@ export function fillUpstreamOptions(settings: string | UpstreamSettings): Upstre
   const servers = given.servers.map((server) =>
     typeof server === "string"
       ? {
-        address: parseAddress(server, { defaultPort: FASTCGI_PORT }),
+        address: parseAddress(server, SERVER_ADDRESS_RULES),
         weight: 1,
         backup: false,
       }

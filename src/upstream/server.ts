@@ -8,6 +8,10 @@
  *   that could not be repeated gets a new connection: a kept one may just have been closed by the
  *   application, and there is no telling before the request is lost.
  *
+ * After a failed connect it rests while there are others; then one new connection is the trial, and
+ * the others stay away until it stands. With `health` it is asked whether it is well; with
+ * `slow_start` its weight grows from a small one once it is back.
+ *
  * Connections of the one kind and of the other never serve side by side: when what is known changes,
  * those of the old kind drain.
  *
@@ -19,8 +23,12 @@ import { type ConnectionOwner, UpstreamConnection } from "./connection.ts";
 import { connectionError } from "./connection_errors.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
+import type { HealthResult } from "./health_check.ts";
+import { HealthWatch } from "./health_watch.ts";
 import { multiplexes, negotiate, NEGOTIATION_TIMEOUT_MS } from "./negotiation.ts";
 import type { ServerOptions, UpstreamOptions } from "./options.ts";
+import { ServerWeight } from "./server_weight.ts";
+import { hashText } from "./sticky_hash.ts";
 
 /** How long a server that failed is passed over while there are others, in milliseconds. */
 export const FAILED_SERVER_REST_MS = 10_000;
@@ -39,12 +47,25 @@ export interface ServerOwner {
   nextConnectionNumber(): number;
 }
 
+/** What the set that the server belongs to is told. */
+export interface ServerKeeper {
+  /** An active check is over; `changed` when the server went down or came back with it. */
+  onHealth(server: Server, result: HealthResult, changed: boolean): void;
+  /** Its weight grows from now on: {@link Server.grow} is to be called before it is read. */
+  onWarming(server: Server): void;
+  /** It was left, and nothing of it is left. */
+  onGone(server: Server): void;
+}
+
 export interface ServerParts {
   readonly runtime: Runtime;
   readonly deadlines: Deadlines;
   readonly owner: ServerOwner;
+  readonly keeper: ServerKeeper;
   readonly server: ServerOptions;
   readonly options: UpstreamOptions;
+  /** From 0 to below 1: when it is asked how it is. */
+  readonly random: () => number;
 }
 
 /** What a request wants of its connection. */
@@ -56,6 +77,12 @@ export interface PlaceRequest {
 
 export class Server implements ConnectionOwner {
   readonly address: string;
+  /** Its part of what {@link draw} needs. */
+  readonly hash: number;
+  readonly #weight: ServerWeight;
+  #isBackup: boolean;
+  readonly #health: HealthWatch | undefined;
+  #isLeaving = false;
   readonly #parts: ServerParts;
   /** In the order in which they were made. */
   readonly #connections = new Set<UpstreamConnection>();
@@ -67,16 +94,32 @@ export class Server implements ConnectionOwner {
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
-    this.address = formatAddress(parts.server.address);
+    const { server, options } = parts;
+    this.address = formatAddress(server.address);
+    this.hash = hashText(this.address);
+    this.#weight = new ServerWeight(server.weight, options.slowStartMs);
+    this.#isBackup = server.backup;
     this.#mode = this.#configuredMode();
+    if (options.health.intervalMs > 0) this.#health = this.#watchHealth();
   }
 
+  /** Its share beside the others'; where it grows, that of the last {@link Server.grow}. */
   get weight(): number {
-    return this.#parts.server.weight;
+    return this.#weight.value;
   }
 
   get isBackup(): boolean {
-    return this.#parts.server.backup;
+    return this.#isBackup;
+  }
+
+  /** False once active checks have found it down. */
+  get isUp(): boolean {
+    return this.#health?.isUp ?? true;
+  }
+
+  /** Whether it is no server of the upstream any more, and only finishes what it has. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
   }
 
   get mode(): ServerMode {
@@ -120,18 +163,51 @@ export class Server implements ConnectionOwner {
     if (this.#mode !== "single") this.#know("single");
   }
 
+  /** A name's records can change what a server counts. */
+  configure({ weight, backup }: ServerOptions): void {
+    this.#isBackup = backup;
+    this.#weight.configure(weight);
+  }
+
+  /** Takes up its share little by little, where a slow start is configured. */
+  startSlowly(): void {
+    this.#shrink();
+    this.#weight.startGrowing(this.#parts.deadlines.nowMs());
+  }
+
+  /** Sets the weight of this moment; false when it is the full one. */
+  grow(): boolean {
+    return this.#weight.grow(this.#parts.deadlines.nowMs());
+  }
+
+  /** Takes nothing new; what is in flight may end. The keeper is told when nothing is left. */
+  leave(): void {
+    this.#isLeaving = true;
+    void this.#health?.stop();
+    for (const connection of [...this.#connections]) connection.drain();
+    this.#onEmpty.push(() => this.#isLeaving && this.#parts.keeper.onGone(this));
+    this.#announceEmpty();
+  }
+
+  /** Is a server of the upstream again. */
+  rejoin(): void {
+    this.#isLeaving = false;
+    this.#health?.start();
+  }
+
   /** Closes all connections at once; requests on them are lost. Resolves when none is left. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#asking.abort();
     for (const connection of [...this.#connections]) connection.close();
+    await this.#health?.stop();
     if (!this.#isEmpty) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
 
   // What connections tell.
 
   onOpen(): void {
-    this.#failedUntilMs = 0;
+    this.#recover();
   }
 
   onRoom(connection: UpstreamConnection): void {
@@ -164,8 +240,9 @@ export class Server implements ConnectionOwner {
 
   #announceEmpty(): void {
     if (!this.#isEmpty) return;
-    for (const onEmpty of this.#onEmpty) onEmpty();
+    const waiting = this.#onEmpty;
     this.#onEmpty = [];
+    for (const onEmpty of waiting) onEmpty();
   }
 
   #configuredMode(): ServerMode {
@@ -215,6 +292,7 @@ export class Server implements ConnectionOwner {
   #connect(multiplexed: boolean): UpstreamConnection | undefined {
     const { runtime, deadlines, owner, server, options } = this.#parts;
     if (this.#connections.size >= options.connections.max) return undefined;
+    this.#beginTrial();
     const connection = new UpstreamConnection({
       runtime,
       deadlines,
@@ -230,6 +308,7 @@ export class Server implements ConnectionOwner {
 
   async #ask(): Promise<void> {
     this.#mode = "asking";
+    this.#beginTrial();
     const { runtime, server, options, owner } = this.#parts;
     try {
       const answer = await negotiate(
@@ -239,7 +318,7 @@ export class Server implements ConnectionOwner {
         NEGOTIATION_TIMEOUT_MS,
         this.#asking.signal,
       );
-      this.#failedUntilMs = 0;
+      this.#recover();
       // CANT_MPX_CONN may have come meanwhile, on a connection from before.
       if (this.#mode === "asking") this.#know(multiplexes(answer) ? "multiplexed" : "single");
     } catch (cause) {
@@ -258,8 +337,48 @@ export class Server implements ConnectionOwner {
     }
   }
 
+  /** After a failure one connect shows whether the server is back; others need not wait for it. */
+  #beginTrial(): void {
+    if (this.#failedUntilMs === 0) return;
+    const { deadlines, options } = this.#parts;
+    this.#failedUntilMs = deadlines.after(options.timeouts.connectMs);
+  }
+
+  #recover(): void {
+    if (this.#failedUntilMs === 0) return;
+    this.#failedUntilMs = 0;
+    this.#weight.startGrowing(this.#parts.deadlines.nowMs());
+  }
+
+  #shrink(): void {
+    if (this.#weight.slowStartMs === 0) return;
+    this.#weight.shrink();
+    this.#parts.keeper.onWarming(this);
+  }
+
+  #watchHealth(): HealthWatch {
+    const { runtime, server: { address }, options, random } = this.#parts;
+    const onResult = this.#onHealth.bind(this);
+    const watch = new HealthWatch({ runtime, address, options, random, onResult });
+    watch.start();
+    return watch;
+  }
+
+  #onHealth(result: HealthResult, changed: boolean): void {
+    if (changed && this.isUp) this.#weight.startGrowing(this.#parts.deadlines.nowMs());
+    else if (changed) {
+      this.#shrink();
+      // What comes back may be another application.
+      if (this.#mode !== "asking") this.#mode = this.#configuredMode();
+    }
+    // It takes connections: no need to wait until a rest is over.
+    if (result.kind === "passed") this.#recover();
+    this.#parts.keeper.onHealth(this, result, changed);
+  }
+
   #fail(error: UpstreamError): void {
     this.#failedUntilMs = this.#parts.deadlines.after(FAILED_SERVER_REST_MS);
+    this.#shrink();
     // What comes back may be another application.
     this.#mode = this.#configuredMode();
     this.#announceEmpty();

@@ -9,7 +9,6 @@ import { Role } from "../protocol/constants.ts";
 import { currentRuntime } from "../runtime/current.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Attempts, mayRetry, noAttempts, shouldWait } from "./attempts.ts";
-import { Balancer } from "./balancer.ts";
 import { BodyGathering } from "./body_gathering.ts";
 import { Deadlines } from "./deadlines.ts";
 import { UpstreamError } from "./errors.ts";
@@ -24,7 +23,9 @@ import {
   type SendableBody,
   StreamedBody,
 } from "./request_body.ts";
-import { Server, type ServerOwner } from "./server.ts";
+import type { Server, ServerOwner } from "./server.ts";
+import { ServerSet } from "./server_set.ts";
+import { keyHashOf } from "./sticky_hash.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
 export interface UpstreamParts {
@@ -32,6 +33,8 @@ export interface UpstreamParts {
   readonly runtime?: Runtime;
   /** Who counts and logs; nobody, when left out. */
   readonly observer?: UpstreamObserver;
+  /** For moments that should not be the same everywhere; `Math.random`, when left out. */
+  readonly random?: () => number;
 }
 
 /**
@@ -48,8 +51,9 @@ export class Upstream implements ServerOwner {
   readonly #runtime: Runtime;
   readonly #observer: UpstreamObserver;
   readonly #deadlines: Deadlines;
-  readonly #servers: readonly Server[];
-  readonly #balancer: Balancer;
+  readonly #servers: ServerSet;
+  /** Undefined unless requests are kept together by its value. */
+  readonly #keyName: Uint8Array | undefined;
   readonly #queue: WaitingQueue<Exchange>;
   readonly #heads = new CgiHeadCache();
   /** Attempts that are not over. */
@@ -75,21 +79,22 @@ export class Upstream implements ServerOwner {
     this.#runtime = runtime;
     this.#observer = parts.observer ?? SILENT_OBSERVER;
     this.#deadlines = new Deadlines(runtime.clock);
-    this.#servers = options.servers.map((server) =>
-      new Server({
-        runtime,
-        deadlines: this.#deadlines,
-        owner: this,
-        server,
-        options,
-      })
-    );
-    this.#balancer = new Balancer(this.#servers, options.balance);
     this.#queue = new WaitingQueue(options.queue.lengthMax);
+    this.#keyName = options.balance === "hash" ? new TextEncoder().encode(options.hash) : undefined;
+    this.#servers = new ServerSet({
+      runtime,
+      deadlines: this.#deadlines,
+      observer: this.#observer,
+      owner: this,
+      options,
+      random: parts.random ?? Math.random,
+      onChange: () => this.#onServersChanged(),
+    });
   }
 
+  /** Those behind names come and go; one that is leaving has requests left. */
   get servers(): readonly Server[] {
-    return this.#servers;
+    return this.#servers.all;
   }
 
   get queueLength(): number {
@@ -113,7 +118,10 @@ export class Upstream implements ServerOwner {
       if (this.#draining) throw this.#error("draining", "is being drained");
       const isEmpty = request.body === undefined && request.data === undefined;
       if (!isEmpty) payload = await this.#prepare(request);
-      const attempts = noAttempts(this.#deadlines.after(this.options.timeouts.totalMs));
+      const attempts = noAttempts(
+        this.#deadlines.after(this.options.timeouts.totalMs),
+        this.#keyName && keyHashOf(request.params(payload.body?.length), this.#keyName),
+      );
       for (;;) {
         if (this.#cut) throw this.#error("draining", "is being drained");
         const exchange = this.#attempt(request, payload, attempts);
@@ -145,7 +153,7 @@ export class Upstream implements ServerOwner {
     for (const exchange of [...this.#exchanges]) exchange.fail(error());
     for (const stop of [...this.#stoppable]) stop(error());
     await this.#idle(0);
-    await Promise.all(this.#servers.map((server) => server.close()));
+    await this.#servers.close();
     this.#deadlines.close();
   }
 
@@ -159,16 +167,21 @@ export class Upstream implements ServerOwner {
     for (const exchange of this.#queue) {
       if (this.#place(exchange)) this.#queue.remove(exchange);
       // One that does not want every server must not hold up those behind it.
-      else if (exchange.attempts.tried.size === 0) return;
+      else if (exchange.attempts.tried.size === 0 && exchange.attempts.keyHash === undefined) {
+        return;
+      }
     }
   }
 
   onFailed(server: Server, error: UpstreamError): void {
     const { code, message, phase, cause } = error;
+    this.#servers.onConnectFailed(server);
     for (const exchange of this.#queue) {
       const { attempts } = exchange;
       // It would only make the same server fail again, at once and without end.
-      const isHopeless = this.#balancer.candidates(attempts.tried).every((one) => one.isResting);
+      const isHopeless = this.#servers.balancer.candidates(attempts.tried).every((one) =>
+        one.isResting
+      );
       if (!isHopeless) continue;
       attempts.server = server;
       const failure = new UpstreamError(code, message, { phase, cause });
@@ -191,7 +204,7 @@ export class Upstream implements ServerOwner {
     if (!(error instanceof UpstreamError)) throw error;
     if (!this.#retries(error, exchange, payload)) throw error;
     const { request, attempts } = exchange;
-    if (shouldWait(error, attempts, this.#servers.length)) await this.#retryDelay(request);
+    if (shouldWait(error, attempts, this.#hasOthers(attempts))) await this.#retryDelay(request);
   }
 
   async #prepare(request: UpstreamRequest): Promise<Payload> {
@@ -210,8 +223,9 @@ export class Upstream implements ServerOwner {
    * worker there. Else it is gathered first, which also gives a chunked one its exact length.
    */
   async #prepareBody(body: RequestBody, request: UpstreamRequest): Promise<SendableBody> {
+    const { servers } = this.#servers.balancer;
     const canStream = request.role === Role.RESPONDER && body.length !== undefined &&
-      this.#servers.every((server) => server.mode === "multiplexed");
+      servers.length > 0 && servers.every((server) => server.mode === "multiplexed");
     if (canStream) return new StreamedBody(body.stream, body.length!);
     const gathering = new BodyGathering(body, {
       files: this.#runtime.files,
@@ -252,11 +266,14 @@ export class Upstream implements ServerOwner {
   }
 
   #place(exchange: Exchange): boolean {
-    const offered = this.#balancer.order(exchange.attempts.tried);
+    if (this.#servers.mustWait()) return false;
+    const { balancer } = this.#servers;
+    const { tried, keyHash } = exchange.attempts;
+    const offered = balancer.order(tried, keyHash);
     for (const server of offered) {
       const connection = server.place(exchange);
       if (connection === undefined) continue;
-      this.#balancer.chosen(server, offered);
+      balancer.chosen(server, offered);
       exchange.attempts.server = server;
       exchange.placeOn(connection);
       return true;
@@ -265,6 +282,11 @@ export class Upstream implements ServerOwner {
   }
 
   #enqueue(exchange: Exchange): void {
+    const none = this.#servers.whyNone();
+    if (none !== undefined) {
+      exchange.fail(none);
+      return;
+    }
     const isFirst = this.#queue.length === 0;
     if (this.#queue.push(exchange)) {
       // Those before it may be waiting for one server only.
@@ -285,10 +307,25 @@ export class Upstream implements ServerOwner {
     if (error.code === "cannot_multiplex") attempts.server?.stopMultiplexing();
     const bodyIsThere = payload.isThere;
     const { options } = this;
-    if (!mayRetry({ error, attempts, method, bodyIsThere, options })) return false;
+    const hasOthers = this.#hasOthers(attempts);
+    if (!mayRetry({ error, attempts, method, bodyIsThere, hasOthers, options })) return false;
     attempts.wantsFreshConnection = error.code === "connection_lost" && exchange.wasKept;
     this.#observer.onRetry(options.name, error.code);
     return true;
+  }
+
+  #hasOthers({ tried }: Attempts): boolean {
+    return this.#servers.balancer.servers.some((server) => !tried.has(server));
+  }
+
+  /** Requests that wait may find a server now, or learn that there is none. */
+  #onServersChanged(): void {
+    for (const exchange of this.#queue) {
+      const none = this.#servers.whyNone();
+      if (none === undefined) break;
+      exchange.fail(none);
+    }
+    this.onRoom();
   }
 
   async #retryDelay(request: UpstreamRequest): Promise<void> {

@@ -164,22 +164,9 @@ const SHAPE: readonly Row[] = [
     expected: ['a.yaml:2:49: Unknown key "wieght" (did you mean "weight"?)'],
   },
   {
-    name: "health checks, which this version has not",
-    text: `${SITES}upstreams:\n  app:\n    servers: ["h:1"]\n    health: { interval: 5s }\n`,
-    expected: ['a.yaml:5:5: Key "health" is not available in this version (take it out)'],
-  },
-  {
     name: "trusted proxies, which this version has not",
     text: `sites: [{ trusted_proxies: [10.0.0.0/8], routes: [{ respond: {} }] }]\n`,
     expected: ['a.yaml:1:11: Key "trusted_proxies" is not available in this version (take it out)'],
-  },
-  {
-    name: "balance: hash, which this version has not",
-    text: `${SITES}upstreams: { app: { servers: ["h:1"], balance: hash } }\n`,
-    expected: [
-      'a.yaml:2:48: upstreams.app.balance "hash" is not available in this version ' +
-      "(use round_robin or least_requests)",
-    ],
   },
   {
     name: "a list where a map is wanted",
@@ -194,6 +181,22 @@ const SHAPE: readonly Row[] = [
 ];
 
 const VALUES: readonly Row[] = [
+  {
+    name: "a name server that is no address",
+    text: `${SITES}upstreams: { app: { servers: ["h:1"], resolve: { servers: [dns.test] } } }\n`,
+    expected: [
+      'a.yaml:2:60: upstreams.app.resolve.servers[0] is "dns.test" ' +
+      "(use a list of addresses with or without a port, such as [10.0.0.53])",
+    ],
+  },
+  {
+    name: "a service with a port",
+    text: `${SITES}upstreams: { app: { servers: ["_fcgi._tcp.app.test:9000"] } }\n`,
+    expected: [
+      'a.yaml:2:31: Cannot read address "_fcgi._tcp.app.test:9000": ' +
+      'the records of a service say its port (use "_fcgi._tcp.app.test")',
+    ],
+  },
   {
     name: "text where a number is wanted",
     text: `${SITES}upstreams: { app: { servers: ["h:1"], connections: { max: many } } }\n`,
@@ -442,6 +445,20 @@ const VALUES: readonly Row[] = [
 ];
 
 const REFERENCES: readonly Row[] = [
+  {
+    name: "health without an interval",
+    text: `${SITES}upstreams:\n  app:\n    servers: ["h:1"]\n    health: { script: /ping }\n`,
+    expected: [
+      "a.yaml:5:5: Key health does nothing without an interval (add one, such as 5s)",
+    ],
+  },
+  {
+    name: "hash with another way to balance",
+    text: `${SITES}upstreams: { app: { servers: ["h:1"], hash: A, balance: round_robin } }\n`,
+    expected: [
+      "a.yaml:2:39: Key hash does nothing without balance: hash (add it, or take hash out)",
+    ],
+  },
   {
     name: "a mistyped upstream",
     text: routes("- fastcgi: { upstream: ap }"),

@@ -36,6 +36,7 @@ test("The schema accepts its own defaults", () => {
   }
 });
 
+const NINE = Array.from({ length: 9 }, () => "10.0.0.53");
 const SITES = [{ routes: [{ respond: {} }] }];
 
 test("The schema refuses what the reader refuses", () => {
@@ -44,8 +45,9 @@ test("The schema refuses what the reader refuses", () => {
     { sites: [] },
     { sites: SITES, lisen: [] },
     { sites: SITES, upstreams: { app: { servers: [] } } },
-    { sites: SITES, upstreams: { app: { servers: ["h:1"], balance: "hash" } } },
-    { sites: SITES, upstreams: { app: { servers: ["h:1"], health: {} } } },
+    { sites: SITES, upstreams: { app: { servers: ["h:1"], balance: "random" } } },
+    { sites: SITES, upstreams: { app: { servers: ["h:1"], health: { script: "ping" } } } },
+    { sites: SITES, upstreams: { app: { servers: ["h:1"], resolve: { servers: NINE } } } },
     { sites: SITES, shutdown: { grace: 30 } },
     { sites: SITES, limits: { spill: "1 GB" } },
     { sites: SITES, listen: [8080] },

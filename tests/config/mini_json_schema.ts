@@ -26,6 +26,7 @@ const KEYWORDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   minProperties: isNumber,
   items: isSchema,
   minItems: isNumber,
+  maxItems: isNumber,
   anyOf: isSchemas,
   oneOf: isSchemas,
   not: isSchema,
@@ -88,7 +89,7 @@ export function accepts(schema: Schema, value: unknown): boolean {
     return value >= (s["minimum"] ?? -Infinity) && value <= (s["maximum"] ?? Infinity);
   }
   if (Array.isArray(value)) {
-    return value.length >= (s["minItems"] ?? 0) &&
+    return value.length >= (s["minItems"] ?? 0) && value.length <= (s["maxItems"] ?? Infinity) &&
       value.every((item) => !("items" in s) || accepts(s["items"], item));
   }
   return !isSchema(value) || acceptsMap(s, value);

@@ -50,7 +50,8 @@ test("The example with every key becomes the options that it says", () => {
       { address: { transport: "unix", path: "/run/app.sock" }, weight: 2, backup: true },
     ],
     multiplex: "on",
-    balance: "round_robin",
+    balance: "hash",
+    hash: "HTTP_X_USER",
     connections: {
       max: 9,
       streamsMax: 100,
@@ -67,6 +68,14 @@ test("The example with every key becomes the options that it says", () => {
       abortMs: 4_000,
     },
     retry: { attemptsMax: 3, methods: ["GET"], delayMs: 0 },
+    health: { intervalMs: 5_000, timeoutMs: 1_000, rise: 4, fall: 5, script: "/ping" },
+    slowStartMs: 30_000,
+    resolve: {
+      ttlMs: 10_000,
+      timeoutMs: 2_000,
+      family: "ipv4",
+      servers: ["10.0.0.53", "[fd00::53]:5353"],
+    },
     limits: {
       responseHeaderMax: 32 * 1024,
       responseBufferMax: 4096,

@@ -14,6 +14,8 @@ import { type Gateway, withGateway } from "../support/gateway.ts";
 const STATUSES: Readonly<Record<UpstreamErrorCode, number>> = {
   connect_failed: 502,
   connect_timeout: 504,
+  lookup_failed: 502,
+  servers_down: 503,
   queue_full: 503,
   queue_timeout: 503,
   send_timeout: 504,
@@ -26,6 +28,7 @@ const STATUSES: Readonly<Record<UpstreamErrorCode, number>> = {
   bad_record: 502,
   bad_answer: 502,
   answer_too_large: 502,
+  spill_failed: 500,
   overloaded: 503,
   cannot_multiplex: 502,
   unknown_role: 502,

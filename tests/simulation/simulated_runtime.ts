@@ -4,7 +4,7 @@
  */
 import { setImmediate } from "node:timers";
 import { type Address, formatAddress } from "../../src/runtime/address.ts";
-import { ManualClock, MemoryFiles, MemoryProcess } from "../../src/runtime/memory.ts";
+import { ManualClock, MemoryFiles, MemoryNames, MemoryProcess } from "../../src/runtime/memory.ts";
 import {
   type ByteConnection,
   ConnectError,
@@ -66,6 +66,7 @@ export class SimulatedRuntime implements Runtime {
   readonly platform = "memory";
   readonly clock = new SimulatedClock();
   readonly files = new SimulatedFiles();
+  readonly names = new MemoryNames();
   readonly process = new MemoryProcess();
   readonly connecting = new Set<PendingConnect>();
   readonly sockets: SimulatedSocket[] = [];

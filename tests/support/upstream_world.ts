@@ -31,8 +31,14 @@ export type WorldSettings =
   & { [Key in keyof Nested]?: Partial<UpstreamOptions[Key]> };
 type Nested = Pick<
   UpstreamOptions,
-  "connections" | "queue" | "timeouts" | "retry" | "limits"
+  "connections" | "queue" | "timeouts" | "retry" | "health" | "resolve" | "limits"
 >;
+
+export interface WorldParts {
+  readonly network?: MemoryNetwork;
+  /** Always 0.5 when left out. */
+  readonly random?: () => number;
+}
 
 export interface RequestParts extends Partial<Omit<UpstreamRequest, "params">> {
   readonly params?: readonly (readonly [string, string])[];
@@ -46,9 +52,10 @@ export class UpstreamWorld {
   /** Bytes in temporary files, as the observer counts them. */
   spilled = 0;
 
-  constructor(settings: WorldSettings = {}, network?: MemoryNetwork) {
+  constructor(settings: WorldSettings = {}, parts: WorldParts = {}) {
+    const { network, random = () => 0.5 } = parts;
     this.runtime = new MemoryRuntime(network === undefined ? {} : { network });
-    const { connections, queue, timeouts, retry, limits } = UPSTREAM_DEFAULTS;
+    const { connections, queue, timeouts, retry, health, resolve, limits } = UPSTREAM_DEFAULTS;
     this.upstream = new Upstream({
       name: "app",
       servers: [ADDRESS],
@@ -57,8 +64,10 @@ export class UpstreamWorld {
       queue: { ...queue, ...settings.queue },
       timeouts: { ...timeouts, ...settings.timeouts },
       retry: { ...retry, ...settings.retry },
+      health: { ...health, ...settings.health },
+      resolve: { ...resolve, ...settings.resolve },
       limits: { ...limits, ...settings.limits },
-    }, { runtime: this.runtime, observer: this.#observer() });
+    }, { runtime: this.runtime, observer: this.#observer(), random });
   }
 
   async application(options: ApplicationOptions = {}): Promise<ScriptedApplication> {
@@ -131,6 +140,15 @@ export class UpstreamWorld {
       onPaused: () => void seen.push("paused"),
       onQueueRejected: () => void seen.push("queue rejected"),
       onSpill: (bytes) => void (this.spilled += bytes),
+      onHealthCheck: (_, server, result, changed) => {
+        if (changed) seen.push(`${server} is ${result.kind === "passed" ? "up" : "down"}`);
+      },
+      onLookup: (_, name, { failure, isNews }) => {
+        if (isNews) seen.push(`lookup ${name}: ${failure ?? "passed"}`);
+      },
+      onServersChanged: (_, name, joined, left) => {
+        seen.push(`${name}: +${joined.join("+")} -${left.join("-")}`);
+      },
       onStderrLine: (line, { requestId, stream }) => {
         seen.push(`stderr ${requestId} ${stream}: ${line}`);
       },

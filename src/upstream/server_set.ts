@@ -1,0 +1,186 @@
+/**
+ * The servers of an upstream: those of its configuration, and those behind names, which come and go.
+ * One is known by its address, so it stays what it is while names are looked up again; one whose
+ * address is gone finishes what it has. No address is there twice. The balancer gets those that
+ * active checks have not found down.
+ *
+ * Without names and checks it is a list that never changes, and costs a request nothing.
+ */
+import { formatAddress, isServerName, type TcpAddress } from "../runtime/address.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { Balancer } from "./balancer.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { UpstreamError } from "./errors.ts";
+import type { HealthResult } from "./health_check.ts";
+import type { UpstreamObserver } from "./observer.ts";
+import type { ServerOptions, UpstreamOptions } from "./options.ts";
+import { Server, type ServerKeeper, type ServerOwner } from "./server.ts";
+import { type Lookup, ServerName } from "./server_name.ts";
+
+export interface ServerSetParts {
+  readonly runtime: Runtime;
+  readonly deadlines: Deadlines;
+  readonly observer: UpstreamObserver;
+  readonly owner: ServerOwner;
+  readonly options: UpstreamOptions;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+  /** Servers came, went, or went down, or a look-up is over: what waits should look again. */
+  readonly onChange: () => void;
+}
+
+export class ServerSet implements ServerKeeper {
+  readonly balancer: Balancer;
+  readonly #parts: ServerSetParts;
+  /** In the order of the configuration: servers, and names in their places. */
+  readonly #entries: readonly (ServerOptions | ServerName)[];
+  readonly #names: readonly ServerName[];
+  /** By address. */
+  #servers: ReadonlyMap<string, Server> = new Map();
+  readonly #leaving = new Map<string, Server>();
+
+  constructor(parts: ServerSetParts) {
+    this.#parts = parts;
+    this.#entries = parts.options.servers.map((server) => {
+      const { address } = server;
+      return isServerName(address) ? this.#createName(address, server) : server;
+    });
+    this.#names = this.#entries.filter((entry) => entry instanceof ServerName);
+    this.balancer = new Balancer([], parts.options.balance);
+    this.#rebuild();
+  }
+
+  /** All that have or may get requests, those that are leaving last. */
+  get all(): readonly Server[] {
+    return [...this.#servers.values(), ...this.#leaving.values()];
+  }
+
+  /** Looks up names whose time is over, and says whether requests should wait for an answer. */
+  mustWait(): boolean {
+    if (this.#names.length === 0) return false;
+    let mustWait = false;
+    const isEmpty = this.balancer.servers.length === 0;
+    for (const name of this.#names) {
+      // One that has never been found holds nobody up while there are other servers.
+      if (name.refresh() && (isEmpty || name.servers.length > 0)) mustWait = true;
+    }
+    return mustWait;
+  }
+
+  /** Why there is nobody to wait for; undefined when there is. */
+  whyNone(): UpstreamError | undefined {
+    if (this.balancer.servers.length > 0 || this.mustWait()) return undefined;
+    const { name } = this.#parts.options;
+    const failing = this.#names.find(({ failure }) => failure !== undefined);
+    if (this.#servers.size > 0 || failing === undefined) {
+      const message = `Every server of upstream "${name}" fails its health checks`;
+      return new UpstreamError("servers_down", message, { phase: "queue" });
+    }
+    const message = `Cannot look up server "${failing.text}" of upstream "${name}": ` +
+      failing.failure!;
+    return new UpstreamError("lookup_failed", message, { phase: "queue" });
+  }
+
+  /** No connection could be made to the server. */
+  onConnectFailed(server: Server): void {
+    for (const name of this.#names) {
+      const isIts = name.servers.some(({ address }) => formatAddress(address) === server.address);
+      if (isIts) name.lookAgain();
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const name of this.#names) name.close();
+    await Promise.all(this.all.map((server) => server.close()));
+  }
+
+  // What servers tell.
+
+  onHealth(server: Server, result: HealthResult, changed: boolean): void {
+    const { observer, options, onChange } = this.#parts;
+    observer.onHealthCheck(options.name, server.address, result, changed);
+    if (!changed) return;
+    this.#useThoseThatAreUp();
+    onChange();
+  }
+
+  onWarming(server: Server): void {
+    this.balancer.warm(server);
+  }
+
+  onGone(server: Server): void {
+    this.#leaving.delete(server.address);
+  }
+
+  #createName(address: TcpAddress, server: ServerOptions): ServerName {
+    const { runtime, options } = this.#parts;
+    return new ServerName({
+      names: runtime.names,
+      clock: runtime.clock,
+      resolve: options.resolve,
+      address,
+      server,
+      onLookup: (name, lookup) => this.#onLookup(name, lookup),
+    });
+  }
+
+  #onLookup(name: ServerName, lookup: Lookup): void {
+    const { observer, options, onChange } = this.#parts;
+    observer.onLookup(options.name, name.text, lookup);
+    const before = this.#servers;
+    this.#rebuild();
+    const joined = [...this.#servers.keys()].filter((address) => !before.has(address));
+    const left = [...before.keys()].filter((address) => !this.#servers.has(address));
+    if (joined.length + left.length > 0) {
+      observer.onServersChanged(options.name, name.text, joined, left);
+    }
+    onChange();
+  }
+
+  #rebuild(): void {
+    const before = this.#servers;
+    const servers = new Map<string, Server>();
+    for (const entry of this.#entries) {
+      for (const options of entry instanceof ServerName ? entry.servers : [entry]) {
+        const address = formatAddress(options.address);
+        if (!servers.has(address)) servers.set(address, this.#keep(address, options));
+      }
+    }
+    this.#servers = servers;
+    for (const [address, server] of before) {
+      if (servers.has(address)) continue;
+      this.#leaving.set(address, server);
+      server.leave();
+    }
+    this.#useThoseThatAreUp();
+  }
+
+  /** The server at the address: the one that there is, or a new one. */
+  #keep(address: string, options: ServerOptions): Server {
+    const leaving = this.#leaving.get(address);
+    const known = this.#servers.get(address) ?? leaving;
+    if (known !== undefined) {
+      known.configure(options);
+      if (leaving !== undefined) leaving.rejoin();
+      this.#leaving.delete(address);
+      return known;
+    }
+    const { runtime, deadlines, owner, random } = this.#parts;
+    const server = new Server({
+      runtime,
+      deadlines,
+      owner,
+      keeper: this,
+      server: options,
+      options: this.#parts.options,
+      random,
+    });
+    // The first ones have nobody to spare them.
+    if (this.#servers.size > 0) server.startSlowly();
+    return server;
+  }
+
+  #useThoseThatAreUp(): void {
+    this.balancer.use([...this.#servers.values()].filter(({ isUp }) => isUp));
+  }
+}
