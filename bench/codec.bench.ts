@@ -2,14 +2,12 @@
  * How fast the codec is by itself, under whichever runtime runs this file:
  * `bun bench/codec.bench.ts`, `deno run -A bench/codec.bench.ts`. `--count N` sets the repetitions.
  */
-import { parseArgs } from "node:util";
 import { ByteBuffer } from "../src/protocol/byte_buffer.ts";
 import { RecordType } from "../src/protocol/constants.ts";
 import { appendNameValue, decodeNameValues, encodeNameValues } from "../src/protocol/name_value.ts";
 import { RecordDecoder } from "../src/protocol/record_decoder.ts";
 import { RecordEncoder } from "../src/protocol/record_encoder.ts";
-
-const COUNT_DEFAULT = 200_000;
+import { type Benchmark, runBenchmarks } from "./micro.ts";
 
 /** About what a browser's request becomes. */
 const PARAMS: readonly (readonly [string, string])[] = [
@@ -49,15 +47,6 @@ const answers = recordsOf((encoder) => {
   }
 });
 const download = recordsOf((encoder) => encoder.stream(RecordType.STDOUT, 1, large));
-
-interface Benchmark {
-  readonly name: string;
-  /** Bytes that one repetition goes through. */
-  readonly bytes: number;
-  /** Repetitions for each of `--count`. */
-  readonly share: number;
-  run(): void;
-}
 
 const encoder = new RecordEncoder();
 const buffer = new ByteBuffer(4096);
@@ -138,23 +127,5 @@ function decode(bytes: Uint8Array, pieceLength: number): void {
   }
 }
 
-function measure({ name, bytes, share, run }: Benchmark, count: number): void {
-  const repetitions = Math.max(1, Math.round(count * share));
-  for (let i = 0; i < repetitions / 10; i++) run();
-  const started = performance.now();
-  for (let i = 0; i < repetitions; i++) run();
-  const elapsedMs = performance.now() - started;
-  const nsEach = (elapsedMs * 1e6 / repetitions).toFixed(0);
-  const megabytesPerSecond = (bytes * repetitions / 1e6 / (elapsedMs / 1000)).toFixed(0);
-  console.log(`${name.padEnd(50)} ${nsEach.padStart(9)} ns ${megabytesPerSecond.padStart(8)} MB/s`);
-}
-
-const { values } = parseArgs({
-  options: { count: { type: "string", default: String(COUNT_DEFAULT) } },
-});
-const count = Number(values.count);
-if (!Number.isInteger(count) || count < 1) {
-  throw new RangeError(`Cannot repeat "${values.count}" times: use a number from 1 on`);
-}
-for (const benchmark of BENCHMARKS) measure(benchmark, count);
+await runBenchmarks(BENCHMARKS);
 if (seen === 0) throw new Error("Cannot trust these figures: the decoder saw nothing");

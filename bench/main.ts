@@ -1,127 +1,104 @@
 /**
- * `npm run bench`: afcgi beside nginx on this machine, in alternating rounds of which the first is
- * thrown away; medians, their spread, and the ratio to the first contender of each case.
+ * `npm run bench`: afcgi beside other servers on this machine. Each case starts its contenders,
+ * measures them in alternating rounds of which the first is thrown away, prints a table and stops
+ * all that it started; so do an error and a signal.
  */
 import { writeFileSync } from "node:fs";
-import { cpus } from "node:os";
-import { parseArgs } from "node:util";
-import { LOAD_CASES, type LoadCase, runStartRound, type StartRound } from "./cases.ts";
-import { type Round, runRound } from "./measure.ts";
-import { median, spread } from "./statistics.ts";
+import { constants } from "node:os";
+import { missingPeer } from "../tests/support/peers.ts";
+import type { BenchCase, TablePlan } from "./cases/case.ts";
+import { CASES } from "./cases/cases.ts";
+import { judge, type Measured, measureRounds, type Verdict } from "./comparison.ts";
+import { type Contender, missing } from "./contenders/contender.ts";
+import { CONTENDERS } from "./contenders/contenders.ts";
+import { describeMachine, type Machine } from "./machine.ts";
+import { type Options, readOptions, UsageError } from "./options.ts";
+import { Scope } from "./scope.ts";
+import { printComparison } from "./table.ts";
 
-const ROUND_SECONDS = 3;
+/** The round that is thrown away is longer: just-in-time compilers have finished then. */
+const WARM_UP_FACTOR = 2.5;
 
-/** The round that is thrown away: long enough for just-in-time compilers to have finished. */
-const WARM_UP_SECONDS = 8;
-const ROUNDS_DEFAULT = 5;
-const START_CASE = "start";
-const CASE_NAMES = [...LOAD_CASES.map((one) => one.name), START_CASE];
-
-interface LoadResult {
-  readonly name: string;
-  readonly rounds: readonly Round[];
+interface TableResult {
+  readonly case: string;
+  readonly title: string;
+  readonly rows: readonly Measured[];
+  readonly wanted: readonly Verdict[];
 }
 
-const COLUMNS = [
-  { title: "requests/s", key: "requestsPerSecond", digits: 0 },
-  { title: "p50 ms", key: "p50Ms", digits: 2 },
-  { title: "p99 ms", key: "p99Ms", digits: 2 },
-  { title: "CPU µs/request", key: "cpuUsPerRequest", digits: 1 },
-  { title: "memory MiB", key: "memoryMiB", digits: 0 },
-] as const;
-
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      case: { type: "string" },
-      rounds: { type: "string", default: String(ROUNDS_DEFAULT) },
-      json: { type: "string" },
-    },
-  });
-  const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) {
-    console.error(`Cannot run "${values.rounds}" rounds: use a number from 1 on`);
-    return 2;
+  const options = readOptions(process.argv.slice(2));
+  const machine = describeMachine();
+  printMachine(machine, options);
+  const contenders = contendersOf(options);
+  const results: TableResult[] = [];
+  for (const one of CASES.filter(({ name }) => options.cases.includes(name))) {
+    const reason = one.peers.map(missingPeer).find((missing) => missing !== false);
+    if (reason !== undefined) {
+      console.log(`${one.name}: left out, ${reason}\n`);
+      continue;
+    }
+    for (const plan of one.tables(options.clients)) {
+      const result = await runTable(one, plan, contenders, options);
+      if (result !== undefined) results.push(result);
+    }
   }
-  if (values.case !== undefined && !CASE_NAMES.includes(values.case)) {
-    console.error(`Cannot run case "${values.case}": it is one of ${CASE_NAMES.join(", ")}`);
-    return 2;
+  if (options.json !== undefined) {
+    const all = { ...machine, rounds: options.rounds, seconds: options.seconds, tables: results };
+    writeFileSync(options.json, `${JSON.stringify(all, null, 2)}\n`);
   }
-  const isWanted = (name: string) => values.case === undefined || values.case === name;
-  const results: Record<string, unknown> = {};
-  console.log(`${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}, ${rounds} rounds\n`);
-  for (const loadCase of LOAD_CASES) {
-    if (isWanted(loadCase.name)) results[loadCase.name] = await runLoadCase(loadCase, rounds);
-  }
-  if (isWanted(START_CASE)) results[START_CASE] = await runStartCase(rounds);
-  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, null, 2));
   return 0;
 }
 
-async function runLoadCase(loadCase: LoadCase, rounds: number): Promise<readonly LoadResult[]> {
-  const { contenders, stop } = await loadCase.start();
+async function runTable(
+  { name }: BenchCase,
+  plan: TablePlan,
+  contenders: readonly Contender[],
+  { rounds, seconds }: Options,
+): Promise<TableResult | undefined> {
+  console.log(`${name}: ${plan.title}`);
+  const scope = new Scope();
   try {
-    const results = contenders.map(({ name }) => ({ name, rounds: [] as Round[] }));
-    for (let round = 0; round <= rounds; round++) {
-      for (const [index, { url, pid }] of contenders.entries()) {
-        const { clients } = loadCase;
-        const seconds = round === 0 ? WARM_UP_SECONDS : ROUND_SECONDS;
-        const measured = await runRound({ url, clients, seconds, pid });
-        if (round > 0) results[index]!.rounds.push(measured);
-      }
+    const comparison = await plan.prepare({ scope, contenders });
+    if (comparison.rows.length === 0) {
+      console.log("left out: none of its contenders takes part\n");
+      return undefined;
     }
-    printLoad(loadCase, results);
-    return results;
+    const warmUpSeconds = Math.ceil(seconds * WARM_UP_FACTOR);
+    const rows = await measureRounds(comparison.rows, { rounds, seconds, warmUpSeconds });
+    const wanted = judge(comparison.bounds, rows, comparison.compared);
+    printComparison(comparison, rows, wanted);
+    return { case: name, title: plan.title, rows, wanted };
   } finally {
-    await stop();
+    await scope.stop();
   }
 }
 
-function printLoad(loadCase: LoadCase, results: readonly LoadResult[]): void {
-  console.log(`${loadCase.name}: ${loadCase.title}`);
-  const first = results[0]!;
-  const baseline = median(first.rounds.map((round) => round.requestsPerSecond));
-  const rows = results.map(({ name, rounds }) => {
-    const cells = COLUMNS.map(({ key, digits }) => cell(rounds.map((round) => round[key]), digits));
-    const failed = rounds.reduce((sum, round) => sum + round.failed, 0);
-    const ratio = median(rounds.map((round) => round.requestsPerSecond)) / baseline;
-    return [name, ...cells, String(failed), `${ratio.toFixed(2)} ×`];
-  });
-  printTable([["", ...COLUMNS.map(({ title }) => title), "failed", "ratio"], ...rows]);
-}
-
-async function runStartCase(rounds: number): Promise<readonly StartRound[]> {
-  const measured: StartRound[] = [];
-  for (let round = 0; round <= rounds; round++) {
-    const one = await runStartRound();
-    if (round > 0) measured.push(one);
+function contendersOf(options: Options): readonly Contender[] {
+  const wanted = CONTENDERS.filter(({ name }) => options.contenders.includes(name));
+  for (const contender of wanted) {
+    const reason = missing(contender);
+    if (reason !== false) console.log(`${contender.title}: left out, ${reason}\n`);
   }
-  console.log("start: from the start of the process to its first answer, and at rest 1 s later");
-  printTable([
-    ["", "first answer ms", "memory MiB"],
-    [
-      "afcgi",
-      cell(measured.map((round) => round.firstAnswerMs), 0),
-      cell(measured.map((round) => round.restingMiB), 0),
-    ],
-  ]);
-  return measured;
+  return wanted.filter((contender) => missing(contender) === false);
 }
 
-/** The median, and how far the rounds lie from it. */
-function cell(values: readonly number[], digits: number): string {
-  return `${median(values).toFixed(digits)} ±${Math.round(spread(values) * 100)} %`;
+function printMachine(machine: Machine, { rounds, seconds }: Options): void {
+  const { system, processors, memory, versions } = machine;
+  console.log(`${system}, ${processors}, ${memory}; ${rounds} rounds of ${seconds} s`);
+  const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  console.log(`${list.join(", ")}\n`);
 }
 
-function printTable(rows: readonly (readonly string[])[]): void {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  for (const row of rows) {
-    const cells = row.map((text, column) =>
-      column === 0 ? text.padEnd(widths[column]!) : text.padStart(widths[column]!)
-    );
-    console.log(cells.join("  "));
-  }
-  console.log();
+// Leaving runs what stops the programs and removes the folders.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => process.exit(128 + constants.signals[signal]));
 }
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof UsageError ? error.message : error);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}
+process.exit();

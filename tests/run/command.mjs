@@ -12,7 +12,7 @@ const TIME_LIMIT_MS = 10 * 60_000;
 const EXECUTABLE_SUFFIX = process.platform === "win32" ? ".exe" : "";
 
 /** The pinned tools of node_modules first, then the machine's, also those of its administrator. */
-const PATH = [
+export const PATH = [
   join(ROOT, "node_modules", ".bin"),
   process.env.PATH ?? "",
   "/usr/local/sbin",

@@ -1,9 +1,12 @@
 /* The benchmark's application: one thread, epoll, many requests at once on each connection, every
- * answer twelve bytes long. It does as little as an application can, so that what is measured is the
- * proxy. It answers FCGI_GET_VALUES with FCGI_MPXS_CONNS=1. Argument: the unix socket's path.
+ * answer of the same length. It does as little as an application can, so that what is measured is the
+ * proxy. It answers FCGI_GET_VALUES with FCGI_MPXS_CONNS=1. Arguments: the unix socket's path, the
+ * length of an answer's body (12 when left out), and "query": a request with "bytes=N" in its
+ * parameters then gets N bytes instead.
  *
  * Records are read in place from a connection's input; what is answered in one turn leaves in one
- * write. It trusts its peer: this is no server for anything but the benchmark. */
+ * write. An answer of one record is made at once; longer ones take turns, a record each, and never
+ * fill more than OUT_LENGTH. It trusts its peer: this is no server for anything but the benchmark. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +21,7 @@
 enum {
   BEGIN_REQUEST = 1,
   END_REQUEST = 3,
+  PARAMS = 4,
   STDIN = 5,
   STDOUT = 6,
   GET_VALUES = 9,
@@ -28,20 +32,36 @@ enum {
   INPUT_LENGTH = 1 << 18,
   EVENTS = 256,
   BACKLOG = 4096,
+  CONTENT_LENGTH = 65528, /* the longest record content that needs no padding */
+  HEAD_LENGTH = 128,
+  OUT_LENGTH = 1 << 19,
+  TURNS = 16, /* fillings of the out buffer before other connections have their turn */
 };
+
+/* An answer that does not fit into one record. */
+typedef struct {
+  int id;
+  size_t left;
+} answer_t;
 
 typedef struct {
   int fd;
   size_t in_length, out_length, out_sent, out_room;
   unsigned char *in, *out;
   unsigned char kept[IDS / 8]; /* the KEEP_CONN flag by request id */
+  size_t asked[IDS];           /* the answer's length by request id, only with "query" */
+  answer_t *answers;
+  size_t answer_count, answer_room, turn;
   int closing, waiting;
 } connection_t;
 
-static int poller;
+static int poller, by_query;
+static size_t body_length = 12;
+static unsigned char body[CONTENT_LENGTH];
 
-static const char BODY[] =
-    "Content-Type: text/plain\r\nContent-Length: 12\r\n\r\nhello world\n";
+/* The usual answer, when it fits into one record. */
+static unsigned char usual[CONTENT_LENGTH];
+static size_t usual_length;
 
 static void fail(const char *what) {
   perror(what);
@@ -57,6 +77,7 @@ static void drop(connection_t *c) {
   close(c->fd);
   free(c->in);
   free(c->out);
+  free(c->answers);
   free(c);
 }
 
@@ -75,12 +96,56 @@ static void record(connection_t *c, int type, int id, const void *content, size_
   c->out_length += whole;
 }
 
-static void answer(connection_t *c, int id) {
+static void end(connection_t *c, int id) {
   static const unsigned char complete[8];
-  record(c, STDOUT, id, BODY, sizeof BODY - 1);
   record(c, STDOUT, id, NULL, 0);
   record(c, END_REQUEST, id, complete, sizeof complete);
   if (!(c->kept[id / 8] & 1 << id % 8)) c->closing = 1;
+}
+
+static size_t write_head(unsigned char *at, size_t length) {
+  return snprintf((char *)at, HEAD_LENGTH,
+                  "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", length);
+}
+
+static void answer(connection_t *c, int id) {
+  unsigned char head[HEAD_LENGTH];
+  size_t length = body_length;
+  if (by_query && c->asked[id]) {
+    length = c->asked[id];
+    c->asked[id] = 0;
+  } else if (usual_length) {
+    record(c, STDOUT, id, usual, usual_length);
+    end(c, id);
+    return;
+  }
+  record(c, STDOUT, id, head, write_head(head, length));
+  if (c->answer_count == c->answer_room) {
+    c->answer_room = 2 * c->answer_room + 16;
+    if (!(c->answers = realloc(c->answers, c->answer_room * sizeof(answer_t)))) fail("realloc");
+  }
+  c->answers[c->answer_count++] = (answer_t){id, length};
+}
+
+/* Appends records of the long answers, one after the other, until the out buffer holds enough. */
+static void fill(connection_t *c) {
+  if (!c->answer_count) return;
+  memmove(c->out, c->out + c->out_sent, c->out_length - c->out_sent);
+  c->out_length -= c->out_sent;
+  c->out_sent = 0;
+  while (c->answer_count && c->out_length < OUT_LENGTH) {
+    if (c->turn >= c->answer_count) c->turn = 0;
+    answer_t *one = c->answers + c->turn;
+    size_t length = one->left < CONTENT_LENGTH ? one->left : CONTENT_LENGTH;
+    record(c, STDOUT, one->id, body, length);
+    one->left -= length;
+    if (one->left) {
+      c->turn++;
+      continue;
+    }
+    end(c, one->id);
+    *one = c->answers[--c->answer_count];
+  }
 }
 
 static void take(connection_t *c, int type, int id, const unsigned char *content, size_t length) {
@@ -88,6 +153,9 @@ static void take(connection_t *c, int type, int id, const unsigned char *content
   if (type == BEGIN_REQUEST && length >= 3) {
     if (content[2] & KEEP_CONN) c->kept[id / 8] |= 1 << id % 8;
     else c->kept[id / 8] &= ~(1 << id % 8);
+  } else if (type == PARAMS && by_query && length) {
+    const char *found = memmem(content, length, "bytes=", 6);
+    if (found) c->asked[id] = strtoul(found + 6, NULL, 10);
   } else if (type == STDIN && length == 0) {
     answer(c, id);
   } else if (type == GET_VALUES) {
@@ -109,22 +177,33 @@ static void parse(connection_t *c) {
   memmove(c->in, c->in + at, c->in_length);
 }
 
+static void wait_to_write(connection_t *c, int waiting) {
+  if (c->waiting == waiting) return;
+  watch(EPOLL_CTL_MOD, c, waiting ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  c->waiting = waiting;
+}
+
 /* 0 when the connection is gone. */
 static int flush(connection_t *c) {
-  while (c->out_sent < c->out_length) {
-    ssize_t n = send(c->fd, c->out + c->out_sent, c->out_length - c->out_sent, MSG_NOSIGNAL);
-    if (n < 0 && errno == EAGAIN) {
-      if (!c->waiting) watch(EPOLL_CTL_MOD, c, EPOLLIN | EPOLLOUT);
-      c->waiting = 1;
-      return 1;
+  for (int turn = 0; turn < TURNS; turn++) {
+    fill(c);
+    while (c->out_sent < c->out_length) {
+      ssize_t n = send(c->fd, c->out + c->out_sent, c->out_length - c->out_sent, MSG_NOSIGNAL);
+      if (n < 0 && errno == EAGAIN) {
+        wait_to_write(c, 1);
+        return 1;
+      }
+      if (n < 0) return 0;
+      c->out_sent += n;
     }
-    if (n < 0) return 0;
-    c->out_sent += n;
+    c->out_sent = c->out_length = 0;
+    if (!c->answer_count) {
+      wait_to_write(c, 0);
+      return !c->closing;
+    }
   }
-  c->out_sent = c->out_length = 0;
-  if (c->waiting) watch(EPOLL_CTL_MOD, c, EPOLLIN);
-  c->waiting = 0;
-  return !c->closing;
+  wait_to_write(c, 1);
+  return 1;
 }
 
 static int serve(connection_t *c, unsigned events) {
@@ -155,9 +234,17 @@ int main(int count, char **arguments) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   struct epoll_event events[EVENTS], listening = {.events = EPOLLIN};
   int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  if (count != 2 || strlen(arguments[1]) >= sizeof address.sun_path) {
-    fprintf(stderr, "usage: %s PATH\n", arguments[0]);
+  if (count < 2 || count > 4 || strlen(arguments[1]) >= sizeof address.sun_path) {
+    fprintf(stderr, "usage: %s PATH [LENGTH [query]]\n", arguments[0]);
     return 2;
+  }
+  if (count > 2) body_length = strtoul(arguments[2], NULL, 10);
+  by_query = count > 3;
+  memset(body, 'x', sizeof body);
+  if (body_length <= CONTENT_LENGTH - HEAD_LENGTH) {
+    usual_length = write_head(usual, body_length);
+    memcpy(usual + usual_length, body, body_length);
+    usual_length += body_length;
   }
   strcpy(address.sun_path, arguments[1]);
   if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0) fail("bind");

@@ -1,0 +1,30 @@
+/** Every case, in the order in which they run. */
+import type { BenchCase } from "./case.ts";
+import { fpm } from "./fpm.ts";
+import { held } from "./held.ts";
+import { log } from "./log.ts";
+import { go, headers, page, small } from "./requests.ts";
+import { responder } from "./responder.ts";
+import { rest } from "./rest.ts";
+import { slowReader } from "./slow_reader.ts";
+import { start } from "./start.ts";
+import { files } from "./static.ts";
+import { download, stream, upload } from "./transfer.ts";
+
+export const CASES: readonly BenchCase[] = [
+  small,
+  headers,
+  go,
+  fpm,
+  page,
+  download,
+  upload,
+  stream,
+  held,
+  slowReader,
+  rest,
+  log,
+  responder,
+  files,
+  start,
+];

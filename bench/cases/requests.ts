@@ -1,0 +1,126 @@
+/** Cases of many short requests: what a proxy does for each of them is what counts. */
+import { cResponder, goApplication, type StartApplication } from "../applications/application.ts";
+import type { PeerName } from "../../tests/support/peers.ts";
+import { BROWSER_HEADERS } from "../browser_headers.ts";
+import type { Bound } from "../comparison.ts";
+import { runWrk } from "../load/wrk.ts";
+import { AFCGI, type Bench, type BenchCase, DENO, HAPROXY, NGINX } from "./case.ts";
+import { frontRows, multiplexingHaproxy, type Variant, variantsOf } from "./front_rows.ts";
+
+const COLUMNS = [
+  "requestsPerSecond",
+  "p50Ms",
+  "p99Ms",
+  "proxyCpuUs",
+  "applicationCpuUs",
+  "memoryMiB",
+  "connections",
+  "failed",
+] as const;
+
+interface RequestCase {
+  readonly name: string;
+  readonly about: string;
+  readonly peers: readonly PeerName[];
+  readonly clients: readonly number[];
+  readonly application: StartApplication;
+  readonly path: string;
+  readonly length: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  bounds(clients: number): readonly Bound[];
+}
+
+function requestCase(one: RequestCase): BenchCase {
+  const { name, peers, path, length, headers, application } = one;
+  return {
+    name,
+    peers: ["wrk", ...peers],
+    tables: (clients = one.clients) =>
+      clients.map((count) => ({
+        title: `${one.about}, ${count} client${count === 1 ? "" : "s"}`,
+        prepare: async (bench) => ({
+          rows: await frontRows(bench, variants(bench), {
+            application,
+            path,
+            length,
+            load: (scope, port, seconds) =>
+              runWrk(scope, { port, path, clients: count, seconds, ...(headers && { headers }) }),
+          }),
+          columns: COLUMNS,
+          compared: "requestsPerSecond",
+          bounds: one.bounds(count),
+        }),
+      })),
+  };
+}
+
+/** Requests a second of a row as a ratio to those of another. */
+export function rate(row: string, least: number, of: string): Bound {
+  return { row, column: "requestsPerSecond", least, of: { row: of } };
+}
+
+function variants(bench: Bench): readonly Variant[] {
+  return [...variantsOf(bench), ...multiplexingHaproxy(bench)];
+}
+
+const onDeno = rate(DENO, 0.7, AFCGI);
+
+export const small = requestCase({
+  name: "small",
+  about: "answers of 12 bytes from a multiplexing application",
+  peers: ["cc"],
+  clients: [1, 16, 64, 256, 1000],
+  application: cResponder(),
+  path: "/",
+  length: 12,
+  bounds(clients) {
+    if (clients < 16) return [rate(AFCGI, 0.85, NGINX), onDeno];
+    if (clients < 64) return [rate(AFCGI, 1, NGINX), onDeno];
+    if (clients < 256) return [rate(AFCGI, 1.15, NGINX), rate(AFCGI, 1.3, HAPROXY), onDeno];
+    return [
+      rate(AFCGI, 1.3, NGINX),
+      rate(AFCGI, 1.7, HAPROXY),
+      { row: AFCGI, column: "proxyCpuUs", most: 1, of: { row: NGINX } },
+      onDeno,
+    ];
+  },
+});
+
+export const headers = requestCase({
+  name: "headers",
+  about: "the same for a browser's request of 1.5 kB, about 30 parameters",
+  peers: ["cc"],
+  clients: [64],
+  application: cResponder(),
+  path: "/articles/2024/on-multiplexing?page=2&order=newest",
+  length: 12,
+  headers: BROWSER_HEADERS,
+  bounds: () => [rate(AFCGI, 1, NGINX)],
+});
+
+export const go = requestCase({
+  name: "go",
+  about: "answers of 12 bytes from Go's net/http/fcgi",
+  peers: ["go"],
+  clients: [64],
+  application: goApplication,
+  path: "/",
+  length: 12,
+  bounds: () => [
+    rate(AFCGI, 1.1, NGINX),
+    { row: AFCGI, column: "applicationCpuUs", most: 1, of: { row: NGINX } },
+  ],
+});
+
+const PAGE_LENGTH = 32 * 1024;
+
+export const page = requestCase({
+  name: "page",
+  about: "answers of 32 kB from a multiplexing application",
+  peers: ["cc"],
+  clients: [64],
+  application: cResponder({ length: PAGE_LENGTH }),
+  path: "/",
+  length: PAGE_LENGTH,
+  bounds: () => [rate(AFCGI, 1, NGINX)],
+});

@@ -1,0 +1,69 @@
+/** From the start of the process to the end of its first answer, and its memory at rest. */
+import { cResponder } from "../applications/application.ts";
+import { launch } from "../contenders/contender.ts";
+import { memoryMiB } from "../measure/processes.ts";
+import { AFCGI, type BenchCase } from "./case.ts";
+import { variantsOf } from "./front_rows.ts";
+
+const FIRST_ANSWER_MS = 100;
+const RESTING_MIB = 60;
+
+/** How long it is left alone before its memory is looked at. */
+const REST_MS = 1000;
+
+const LIMIT_MS = 20_000;
+
+/** How soon the next attempt is made. */
+const STEP_MS = 1;
+
+async function untilAnswered(port: number): Promise<void> {
+  const deadline = performance.now() + LIMIT_MS;
+  while (!await isAnswered(port)) {
+    if (performance.now() > deadline) throw new Error(`Cannot see an answer in ${LIMIT_MS} ms`);
+    await pause(STEP_MS);
+  }
+}
+
+function isAnswered(port: number): Promise<boolean> {
+  return fetch(`http://127.0.0.1:${port}/`, { keepalive: false }).then(
+    async (answer) => (await answer.text()).length > 0 && answer.status === 200,
+    () => false,
+  );
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+export const start: BenchCase = {
+  name: "start",
+  peers: ["cc"],
+  tables: () => [{
+    title: "from the start of the process to its first answer, and at rest 1 s later",
+    prepare: async (bench) => {
+      const { scope } = bench;
+      const application = await cResponder()(scope);
+      const rows = variantsOf(bench).map(({ contender }) => ({
+        name: contender.title,
+        async measure() {
+          const started = performance.now();
+          const { child, port } = await launch(scope, contender, { application, kept: 64 });
+          await untilAnswered(port);
+          const firstAnswerMs = performance.now() - started;
+          await pause(REST_MS);
+          const resting = memoryMiB(child.pid);
+          await scope.stopOne(child);
+          return { firstAnswerMs, memoryMiB: resting };
+        },
+      }));
+      return {
+        rows,
+        columns: ["firstAnswerMs", "memoryMiB"],
+        bounds: [
+          { row: AFCGI, column: "firstAnswerMs", most: FIRST_ANSWER_MS },
+          { row: AFCGI, column: "memoryMiB", most: RESTING_MIB },
+        ],
+      };
+    },
+  }],
+};

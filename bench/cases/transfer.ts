@@ -1,0 +1,114 @@
+/** Cases of large bodies: how fast they pass, and how much memory they take on their way. */
+import { cResponder } from "../applications/application.ts";
+import type { Bound } from "../comparison.ts";
+import { type ClientOptions, runClient } from "../load/client.ts";
+import { AFCGI, type Bench, type BenchCase, NGINX } from "./case.ts";
+import { frontRows, type Variant, variantsOf } from "./front_rows.ts";
+
+const MIB = 1024 * 1024;
+const LENGTH = 64 * MIB;
+const SMALL_LENGTH = 12;
+const CLIENTS = 4;
+
+/** Bodies of the case `stream`, and what a proxy may take for one. */
+const STREAM_LENGTH = 1024 * MIB;
+const STREAM_PEAK_MIB = 150;
+
+const COLUMNS = [
+  "mibPerSecond",
+  "p50Ms",
+  "p99Ms",
+  "proxyCpuUs",
+  "applicationCpuUs",
+  "peakMiB",
+  "connections",
+  "failed",
+] as const;
+
+type Body = Pick<ClientOptions, "path" | "body" | "expect">;
+
+function down(length: number): Body {
+  return { path: `/?bytes=${length}`, expect: length };
+}
+
+function up(length: number): Body {
+  return { path: "/", body: length, expect: SMALL_LENGTH };
+}
+
+interface TransferCase {
+  readonly name: string;
+  readonly about: string;
+  readonly body: Body;
+}
+
+function transferCase({ name, about, body }: TransferCase): BenchCase {
+  return {
+    name,
+    peers: ["cc"],
+    tables: (clients = [CLIENTS]) =>
+      clients.map((count) => ({
+        title: `${about}, ${count} clients`,
+        prepare: async (bench) => ({
+          rows: await transferRows(
+            bench,
+            variantsOf(bench),
+            (seconds) => ({ ...body, clients: count, seconds }),
+          ),
+          columns: COLUMNS,
+          compared: "mibPerSecond",
+          bounds: [{ row: AFCGI, column: "mibPerSecond", least: 1, of: { row: NGINX } }],
+        }),
+      })),
+  };
+}
+
+function transferRows(
+  bench: Bench,
+  variants: readonly Variant[],
+  load: (seconds: number) => Omit<ClientOptions, "port">,
+) {
+  return frontRows(bench, variants, {
+    application: cResponder({ byQuery: true }),
+    path: "/",
+    length: SMALL_LENGTH,
+    load: (scope, port, seconds) => runClient(scope, { port, ...load(seconds) }),
+  });
+}
+
+export const download = transferCase({
+  name: "download",
+  about: "answers of 64 MiB from a multiplexing application",
+  body: down(LENGTH),
+});
+
+export const upload = transferCase({
+  name: "upload",
+  about: "request bodies of 64 MiB to a multiplexing application",
+  body: up(LENGTH),
+});
+
+function streamTable(direction: string, body: Body) {
+  const bound: Bound = { row: AFCGI, column: "peakMiB", most: STREAM_PEAK_MIB };
+  return {
+    title: `one ${direction} of 1 GiB`,
+    prepare: async (bench: Bench) => ({
+      rows: await transferRows(
+        bench,
+        variantsOf(bench),
+        () => ({ ...body, clients: 1, requests: 1, limit: 120 }),
+      ),
+      columns: COLUMNS,
+      compared: "mibPerSecond" as const,
+      bounds: [bound],
+    }),
+  };
+}
+
+export const stream: BenchCase = {
+  name: "stream",
+  peers: ["cc"],
+  tables: () => [
+    streamTable("download", down(STREAM_LENGTH)),
+    streamTable("upload", up(STREAM_LENGTH)),
+  ],
+};

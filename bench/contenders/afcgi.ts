@@ -1,0 +1,70 @@
+/** afcgi with its defaults: the executable (Bun), and the same files on Deno. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { AFCGI } from "../../tests/support/afcgi.ts";
+import { placeUrl } from "../../tests/support/places.ts";
+import { benchFile } from "../scope.ts";
+import type { Command, Contender, Front } from "./contender.ts";
+
+/** What the widest case asks for; the default is 64 MiB. */
+const BODY_MAX = "2GiB";
+
+export const afcgi: Contender = {
+  name: "afcgi",
+  title: "afcgi",
+  servesFiles: true,
+  command: (front) => serve(AFCGI, [], front),
+};
+
+export const afcgiOnDeno: Contender = {
+  name: "deno",
+  title: "afcgi on Deno",
+  servesFiles: true,
+  command: (front) =>
+    serve(
+      benchFile("../node_modules/.bin/deno"),
+      [
+        "run",
+        "-A",
+        "--no-check",
+        "--config",
+        benchFile("../deno.json"),
+        benchFile("../src/main.ts"),
+      ],
+      front,
+    ),
+};
+
+function serve(program: string, args: readonly string[], front: Front): Command {
+  const config = join(front.folder, "afcgi.yaml");
+  // JSON is YAML.
+  writeFileSync(config, JSON.stringify(configOf(front)));
+  return { program, args: [...args, "serve", "--config", config] };
+}
+
+function configOf(front: Front): Record<string, unknown> {
+  const { application, kept, connectionsMax, root, port, accessLog } = front;
+  const streams = application?.streams ?? 1;
+  const connections = {
+    reuse: kept > 0,
+    ...(streams > 1 && { streams }),
+    ...(connectionsMax !== undefined && { max: connectionsMax }),
+  };
+  return {
+    listen: [`127.0.0.1:${port}`],
+    log: { access: accessLog ?? "off" },
+    limits: { request_body: BODY_MAX },
+    ...(application &&
+      { upstreams: { app: { servers: [placeUrl(application.place)], connections } } }),
+    sites: [{
+      ...((application === undefined || application.root !== undefined) && { root }),
+      routes: [routeOf(front)],
+    }],
+  };
+}
+
+function routeOf({ application }: Front): Record<string, unknown> {
+  if (application === undefined) return { static: {} };
+  if (application.root !== undefined) return { php: { upstream: "app" } };
+  return { fastcgi: { upstream: "app" } };
+}

@@ -1,0 +1,57 @@
+/** Caddy: Go with one processor. Its FastCGI transport opens a connection for each request. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Contender, Front } from "./contender.ts";
+
+export const caddy: Contender = {
+  name: "caddy",
+  title: "Caddy",
+  peer: "caddy",
+  servesFiles: true,
+  command(front) {
+    const config = join(front.folder, "Caddyfile");
+    writeFileSync(config, configText(front));
+    return {
+      program: "caddy",
+      args: ["run", "--config", config, "--adapter", "caddyfile"],
+      // All that it would keep below the user's home.
+      env: {
+        GOMAXPROCS: "1",
+        HOME: front.folder,
+        XDG_DATA_HOME: front.folder,
+        XDG_CONFIG_HOME: front.folder,
+      },
+    };
+  },
+};
+
+function configText(front: Front): string {
+  const { accessLog, port } = front;
+  const log = accessLog === undefined ? "" : `log {\n    output file ${accessLog}\n  }`;
+  return `
+{
+  admin off
+  auto_https off
+  grace_period 1s
+  log {
+    level ERROR
+  }
+}
+http://:${port} {
+  bind 127.0.0.1
+  ${log}
+  root * ${front.root}
+  ${handler(front)}
+}
+`;
+}
+
+function handler({ application, root }: Front): string {
+  if (application === undefined) return "file_server";
+  return `reverse_proxy unix/${application.place.path} {
+    transport fastcgi {
+      root ${root}
+      ${application.root === undefined ? "" : "split .php"}
+    }
+  }`;
+}

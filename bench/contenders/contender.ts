@@ -1,0 +1,97 @@
+/**
+ * A server that is compared: how it is started for a task, on one process or thread, tuned as its
+ * manual advises. A contender does not know the cases; it gets a {@link Front} to be.
+ */
+import { missingPeer, type PeerName } from "../../tests/support/peers.ts";
+import { freePort, waitForListener } from "../../tests/support/places.ts";
+import type { Child } from "../../tests/support/child.ts";
+import type { Application } from "../applications/application.ts";
+import type { Scope, StartOptions } from "../scope.ts";
+
+/** More requests on a connection than any round can send. */
+export const REQUESTS_UNLIMITED = 1_000_000_000;
+
+/** Most clients of any case, with room. */
+export const CLIENTS_MAX = 12_000;
+
+/** What a server is to be for one row of a table. */
+export interface Front {
+  readonly port: number;
+  /** For its files. */
+  readonly folder: string;
+  /** What answers; undefined: the files below `root`. */
+  readonly application?: Application;
+  /** Connections to the application that it keeps; 0: a new one for each request. */
+  readonly kept: number;
+  /** The most connections to the application at once; undefined: as many as it likes. */
+  readonly connectionsMax?: number;
+  /** For those that leave it to their configuration: many requests on one connection. */
+  readonly multiplex?: boolean;
+  /** Where files or scripts are. */
+  readonly root: string;
+  /** A file for the access log; undefined: none. */
+  readonly accessLog?: string;
+}
+
+export interface Command extends StartOptions {
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+export interface Contender {
+  /** As on the command line. */
+  readonly name: string;
+  /** As in the tables. */
+  readonly title: string;
+  /** Its entry in `peers.json`; undefined: it is ours. */
+  readonly peer?: PeerName;
+  /** It has what a case asks for only in some cases. */
+  readonly servesFiles: boolean;
+  /** Writes its configuration and says how it is started. */
+  command(front: Front): Command;
+}
+
+export interface Running {
+  readonly child: Child;
+  readonly port: number;
+}
+
+export type FrontOptions = Omit<Front, "port" | "folder" | "root"> & { readonly root?: string };
+
+/** Starts it without waiting for anything. */
+export async function launch(
+  scope: Scope,
+  contender: Contender,
+  options: FrontOptions,
+): Promise<Running> {
+  const port = await freePort();
+  const folder = scope.newFolder(contender.name);
+  const root = options.root ?? options.application?.root ?? folder;
+  const { program, args, ...rest } = contender.command({ ...options, root, port, folder });
+  return { child: scope.start(program, args, rest), port };
+}
+
+/** Starts it and waits until it listens. */
+export async function start(
+  scope: Scope,
+  contender: Contender,
+  options: FrontOptions,
+): Promise<Running> {
+  const running = await launch(scope, contender, options);
+  const ended = running.child.exited.then(({ code }) => {
+    const output = [...running.child.stdout.lines, ...running.child.stderr.lines].join("\n");
+    throw new Error(`Cannot start ${contender.title}: it ended with status ${code}\n${output}`);
+  });
+  await Promise.race([
+    waitForListener({ network: "tcp", host: "127.0.0.1", port: running.port }),
+    ended,
+  ]);
+  // From here on its end is the business of who measures.
+  ended.catch(() => {});
+  return running;
+}
+
+/** Why it cannot take part; false when it can. */
+export function missing(contender: Contender): string | false {
+  return contender.peer !== undefined && missingPeer(contender.peer);
+}

@@ -1,0 +1,57 @@
+/**
+ * HAProxy: one thread, kept connections. It multiplexes (`mpxs-conns`) only where a row asks for it:
+ * 2.6 then loses requests and may end (bench/README.md). It has no file server.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Contender, Front } from "./contender.ts";
+
+export const haproxy: Contender = {
+  name: "haproxy",
+  title: "HAProxy",
+  peer: "haproxy",
+  servesFiles: false,
+  command(front) {
+    const config = join(front.folder, "haproxy.cfg");
+    writeFileSync(config, configText(front));
+    const { accessLog } = front;
+    return {
+      program: "haproxy",
+      args: ["-db", "-f", config],
+      stopSignal: "SIGTERM",
+      ...(accessLog !== undefined && { output: accessLog }),
+    };
+  },
+};
+
+function configText(front: Front): string {
+  const { application, kept, multiplex, connectionsMax, root, port, accessLog } = front;
+  if (application === undefined) throw new Error("HAProxy serves no files");
+  const logs = accessLog !== undefined;
+  return `
+global
+  nbthread 1
+  ${logs ? "log stdout format raw local0 info" : ""}
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 120s
+  timeout server 120s
+  timeout queue 120s
+  http-reuse always
+  ${logs ? "log global\n  option httplog" : ""}
+fcgi-app app
+  docroot ${root}
+  index index.php
+  ${kept > 0 ? "option keep-conn" : "no option keep-conn"}
+  ${multiplex ? `option mpxs-conns\n  option max-reqs ${application.streams}` : ""}
+frontend web
+  bind 127.0.0.1:${port} backlog 4096
+  default_backend app
+backend app
+  use-fcgi-app app
+  server one unix@${application.place.path} proto fcgi ${
+    connectionsMax === undefined ? "" : `maxconn ${connectionsMax}`
+  }
+`;
+}

@@ -1,0 +1,84 @@
+/** nginx: one worker, kept connections on both sides, no temporary files on the way of an answer. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CLIENTS_MAX, type Contender, type Front, REQUESTS_UNLIMITED } from "./contender.ts";
+
+export const nginx: Contender = {
+  name: "nginx",
+  title: "nginx",
+  peer: "nginx",
+  servesFiles: true,
+  command(front) {
+    const config = join(front.folder, "nginx.conf");
+    writeFileSync(config, configText(front));
+    const args = ["-p", front.folder, "-c", config, "-e", join(front.folder, "error.log")];
+    return { program: "nginx", args, stopSignal: "SIGTERM" };
+  },
+};
+
+function configText(front: Front): string {
+  const { folder, port, accessLog } = front;
+  const temporary = ["client_body", "fastcgi", "proxy", "uwsgi", "scgi"]
+    .map((name) => `${name}_temp_path ${folder}/${name};`).join("\n  ");
+  return `
+${process.getuid?.() === 0 ? "user root;" : ""}
+worker_processes 1;
+daemon off;
+pid ${folder}/pid;
+events { worker_connections ${2 * CLIENTS_MAX}; }
+http {
+  access_log ${accessLog === undefined ? "off" : `${accessLog} combined buffer=64k flush=1s`};
+  sendfile on;
+  tcp_nopush on;
+  tcp_nodelay on;
+  open_file_cache max=1000;
+  keepalive_requests ${REQUESTS_UNLIMITED};
+  client_max_body_size 0;
+  ${temporary}
+  ${upstream(front)}
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    location / {
+      ${front.application === undefined ? `root ${front.root};` : fastCgi(front)}
+    }
+  }
+}
+`;
+}
+
+function upstream({ application, kept }: Front): string {
+  if (application === undefined) return "";
+  const keepalive = `keepalive ${kept}; keepalive_requests ${REQUESTS_UNLIMITED};`;
+  return `upstream app { server unix:${application.place.path}; ${kept > 0 ? keepalive : ""} }`;
+}
+
+/** The parameters are those of nginx's own `fastcgi_params`. */
+function fastCgi({ application, kept, root }: Front): string {
+  const isPhp = application?.root !== undefined;
+  return `
+      fastcgi_pass app;
+      fastcgi_keep_conn ${kept > 0 ? "on" : "off"};
+      fastcgi_buffer_size 16k;
+      fastcgi_buffers 16 16k;
+      fastcgi_max_temp_file_size 0;
+      fastcgi_request_buffering off;
+      fastcgi_param QUERY_STRING $query_string;
+      fastcgi_param REQUEST_METHOD $request_method;
+      fastcgi_param CONTENT_TYPE $content_type;
+      fastcgi_param CONTENT_LENGTH $content_length;
+      fastcgi_param SCRIPT_NAME $fastcgi_script_name;
+      ${isPhp ? `fastcgi_param SCRIPT_FILENAME ${root}$fastcgi_script_name;` : ""}
+      fastcgi_param REQUEST_URI $request_uri;
+      fastcgi_param DOCUMENT_URI $document_uri;
+      fastcgi_param DOCUMENT_ROOT ${root};
+      fastcgi_param SERVER_PROTOCOL $server_protocol;
+      fastcgi_param REQUEST_SCHEME $scheme;
+      fastcgi_param GATEWAY_INTERFACE CGI/1.1;
+      fastcgi_param SERVER_SOFTWARE nginx/$nginx_version;
+      fastcgi_param REMOTE_ADDR $remote_addr;
+      fastcgi_param REMOTE_PORT $remote_port;
+      fastcgi_param SERVER_ADDR $server_addr;
+      fastcgi_param SERVER_PORT $server_port;
+      fastcgi_param SERVER_NAME $server_name;
+      fastcgi_param REDIRECT_STATUS 200;`;
+}

@@ -1,0 +1,84 @@
+/**
+ * What a measurement starts, and its end: programs in process groups of their own, and one folder
+ * for all their files. Whatever way the benchmark ends, nothing stays: {@link Scope.stop} is for
+ * the good one, the handlers that `Child` and `temporaryFolder` leave for the process's exit for the
+ * others.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Child } from "../tests/support/child.ts";
+import { PEER_PATH } from "../tests/support/peers.ts";
+import { temporaryFolder } from "../tests/support/places.ts";
+
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stopSignal?: NodeJS.Signals;
+  /** A file for its output, which else is kept line by line. */
+  readonly output?: string;
+}
+
+interface Started {
+  readonly child: Child;
+  readonly stopSignal: NodeJS.Signals;
+}
+
+export class Scope {
+  readonly folder = temporaryFolder();
+  readonly #started: Started[] = [];
+  #folders = 0;
+
+  /** A new folder below ours. */
+  newFolder(name: string): string {
+    const folder = join(this.folder, `${name}-${++this.#folders}`);
+    mkdirSync(folder);
+    return folder;
+  }
+
+  start(program: string, args: readonly string[], options: StartOptions = {}): Child {
+    const { env = {}, stopSignal = "SIGTERM", output } = options;
+    const [command, ...rest] = output === undefined
+      ? [program, ...args]
+      : ["sh", "-c", 'file=$1; shift; exec "$@" >"$file"', "sh", output, program, ...args];
+    // Temporary files of the servers go where they are removed with the rest.
+    const all = { PATH: PEER_PATH, TMPDIR: this.folder, ...env };
+    const child = new Child(command!, rest, { env: all, group: true, cwd: this.folder });
+    this.#started.push({ child, stopSignal });
+    return child;
+  }
+
+  /** Runs a program to its good end. @throws when it ends otherwise */
+  async run(program: string, args: readonly string[], options: StartOptions = {}): Promise<Child> {
+    const child = this.start(program, args, options);
+    const { code } = await child.exited;
+    this.#forget(child);
+    if (code === 0) return child;
+    const output = [...child.stdout.lines, ...child.stderr.lines].slice(-20).join("\n");
+    throw new Error(`Cannot go on: ${program} ended with status ${code}\n${output}`);
+  }
+
+  async stopOne(child: Child): Promise<void> {
+    const started = this.#forget(child);
+    if (started === undefined) return;
+    await child.stop(started.stopSignal);
+    // What the program left of its group.
+    child.kill("SIGKILL");
+  }
+
+  /** Stops what was started last first. */
+  async stop(): Promise<void> {
+    for (let last = this.#started.at(-1); last !== undefined; last = this.#started.at(-1)) {
+      await this.stopOne(last.child);
+    }
+  }
+
+  #forget(child: Child): Started | undefined {
+    const index = this.#started.findIndex((one) => one.child === child);
+    return index < 0 ? undefined : this.#started.splice(index, 1)[0];
+  }
+}
+
+/** A file of the benchmark, by its path below `bench/`. */
+export function benchFile(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}
