@@ -105,8 +105,14 @@ function siteOptions(
       const application = route.fastcgi ?? route.php;
       const upstream = application && upstreams[application.upstream];
       const params = { ...upstream?.params, ...site.params, ...application?.params };
-      return { path: route.path, methods: route.methods, handler: handlerOptions(route, params) };
+      const handler = handlerOptions(route, params);
+      const { path, methods, internal } = route;
+      return { path, methods, handler, ...(internal && { internal }) };
     }),
+    ...(site.sendfile && {
+      sendfile: site.sendfile.map((path) => resolvePath(folder, path)),
+    }),
+    ...(site.local_redirects && { localRedirects: true }),
   };
 }
 

@@ -206,6 +206,12 @@ function routeShape(route: ConfigNode, handlers: readonly string[]): RouteShape 
   return {
     path: path?.text,
     methods: methods?.items.map((item) => item.text!),
-    passesOn: handlers[0] === "php" || handlers[0] === "static",
+    passesOn: handlers[0] === "php" || handlers[0] === "static" || isInternal(route),
   };
+}
+
+/** No client's request meets it, so it takes none from a later route. */
+function isInternal(route: ConfigNode): boolean {
+  const content = route.get("internal")?.content;
+  return content?.kind === "scalar" && content.value === true;
 }

@@ -4,6 +4,7 @@ import { PHP_ENDINGS } from "../http/options.ts";
 import { paramsSchema } from "./params_schema.ts";
 import {
   described,
+  flag,
   list,
   methods,
   PATH_PATTERN,
@@ -112,6 +113,10 @@ export const routeSchema = section({
     ),
   ),
   methods: v.optional(described(methods(), "Methods that the route takes; left out: all")),
+  internal: v.optional(
+    described(flag(), "Whether only an application's X-Accel-Redirect leads here, no client"),
+    false,
+  ),
   respond: v.optional(described(respond, "Answers with a fixed text")),
   redirect: v.optional(described(redirect, "Sends the client elsewhere")),
   fastcgi: v.optional(described(fastcgi, "Hands the request to an application")),

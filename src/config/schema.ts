@@ -16,6 +16,7 @@ import {
   address,
   described,
   filePath,
+  flag,
   list,
   oneOf,
   section,
@@ -81,6 +82,16 @@ const site = section({
   root: v.optional(described(filePath(), "The folder below which files and scripts are")),
   params: v.optional(
     described(paramsSchema(), "Parameters of every fastcgi and php route; a route's own win"),
+  ),
+  sendfile: v.optional(
+    described(
+      list(filePath(), "use a list of folders, such as [/srv/files]"),
+      "Folders below which an application's X-Sendfile may name files; left out: none",
+    ),
+  ),
+  local_redirects: v.optional(
+    described(flag(), "Whether a Location that is a path, without Status, is answered here"),
+    false,
   ),
   routes: described(
     list(routeSchema, "use a list of routes"),

@@ -11,6 +11,7 @@ import type { Upstream } from "../upstream/upstream.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
 import { RequestBodyTooLargeError, takeBody } from "./body_limit.ts";
 import { type FrontRequest, portOf } from "./front_request.ts";
+import { type Handover, handOver } from "./handover.ts";
 import type { HttpLimits } from "./options.ts";
 import { type ComputedParameters, computeParameters } from "./route_parameters.ts";
 import type { ScriptTarget } from "./script_target.ts";
@@ -25,6 +26,8 @@ export interface FastCgiRoute {
   /** Configured parameters that are made for each request; none, left out. */
   readonly computed?: ComputedParameters | undefined;
   readonly limits: HttpLimits;
+  /** Obeys what an application asks of the gateway; left out: nothing is obeyed. */
+  readonly handover?: Handover;
   /** What went wrong, for the log; the client gets less. */
   readonly onFault: (error: unknown, front: FrontRequest) => void;
 }
@@ -64,9 +67,14 @@ export async function exchange(
     trace.connection = source.connection;
     trace.stream = source.stream;
     trace.upstreamMs = source.headMs;
-    const response = toResponse(answer, front.method);
-    if (!hasNoBody(front.method, response.status)) front.bodyProgress = progress;
-    return response;
+    const passOn = (): Response => {
+      const response = toResponse(answer, front.method);
+      if (!hasNoBody(front.method, response.status)) front.bodyProgress = progress;
+      return response;
+    };
+    const { directives, localRedirect } = answer.head;
+    if (directives === undefined && localRedirect === undefined) return passOn();
+    return await handOver(route.handover, request, front, answer, passOn);
   } catch (cause) {
     const error = asClientGone(cause);
     if (error instanceof UpstreamError && error.server !== undefined) trace.server = error.server;

@@ -21,6 +21,7 @@ export type AnswerCode =
   | "no_such_script"
   | "request_body_too_large"
   | "request_body_unreadable"
+  | "answer_broke_off"
   | "internal_error";
 
 /** What the log line says beside the request itself. */
@@ -52,12 +53,22 @@ export interface FrontRequest {
   readonly listener: ListenerInfo;
   readonly startedMs: number;
   readonly trace: RequestTrace;
+  /** Undefined for a request as the client sent it. */
+  readonly handedOver?: HandedOver;
   /** Why a route before this one did not answer, should no other do. */
   passed: OwnAnswer | undefined;
   /** Parameters for the application that were learnt on the way; a character for each byte. */
   extra: Map<string, string> | undefined;
   /** Tells the end of a body that is sent as a stream; set by who made the stream. */
   bodyProgress: BodyWatch | undefined;
+}
+
+/** A request that an application's answer made of the client's. */
+export interface HandedOver {
+  /** How many such answers led to it. */
+  readonly hops: number;
+  /** What the application says the content of a file to be. */
+  readonly contentType: string | undefined;
 }
 
 /** What an answer of our own says. */
@@ -71,7 +82,7 @@ export interface OwnAnswer {
 export interface BodyWatch {
   readonly bytes: number;
   readonly ended: boolean;
-  readonly error: { readonly code: UpstreamErrorCode; readonly message: string } | undefined;
+  readonly error: { readonly code: AnswerCode; readonly message: string } | undefined;
   onEnded: (() => void) | undefined;
 }
 

@@ -68,6 +68,8 @@ export interface RouteOptions {
   /** Upper case; undefined: all. */
   readonly methods: readonly string[] | undefined;
   readonly handler: HandlerOptions;
+  /** Whether only answers of applications lead to it, no client; left out: no. */
+  readonly internal?: boolean;
 }
 
 export interface SiteOptions {
@@ -76,6 +78,10 @@ export interface SiteOptions {
   /** Absolute path; undefined where no route needs one. */
   readonly root: string | undefined;
   readonly routes: readonly RouteOptions[];
+  /** Absolute paths of folders below which `X-Sendfile` may name files; left out: none. */
+  readonly sendfile?: readonly string[];
+  /** Whether a `Location` that is a path, without `Status`, is answered here; left out: no. */
+  readonly localRedirects?: boolean;
 }
 
 export interface HttpLimits {

@@ -11,6 +11,7 @@ import { serveStatic, type StaticAnswer } from "../static/static_files.ts";
 import { ownResponse } from "./answers.ts";
 import { type Destination, exchange, type FastCgiRoute } from "./fastcgi_exchange.ts";
 import type { AnswerCode, FrontEnv, FrontRequest, OwnAnswer } from "./front_request.ts";
+import type { Handover } from "./handover.ts";
 import type {
   FastCgiHandlerOptions,
   HandlerOptions,
@@ -48,6 +49,11 @@ export interface RouteWatch {
 
 type RouteHandler = Handler<FrontEnv>;
 
+/** What the handlers of one site share. */
+interface CompileParts extends SiteParts {
+  readonly handover: Handover;
+}
+
 /** Refusals of a file route after which another route may know better. */
 const PASSED_ON: ReadonlySet<AnswerCode> = new Set([
   "no_such_file",
@@ -56,13 +62,38 @@ const PASSED_ON: ReadonlySet<AnswerCode> = new Set([
 ]);
 
 export function compileSite(site: SiteOptions, parts: SiteParts): Hono<FrontEnv> {
-  const router = new SiteRouter<[H, RouterRoute]>(site.routes);
+  const compiled: RouteHandler[] = [];
+  let internal: Hono<FrontEnv> | undefined;
+  const handover: Handover = {
+    files: parts.runtime.files,
+    clock: parts.runtime.clock,
+    sendfile: site.sendfile ?? [],
+    localRedirects: site.localRedirects ?? false,
+    fetch: (request, front) => {
+      internal ??= createApp(site.routes, compiled, parts);
+      return internal.fetch(request, front);
+    },
+  };
+  site.routes.forEach((route, index) => {
+    const handler = compileHandler(route, site, { ...parts, handover });
+    compiled.push(watched(handler, index, parts.watch));
+  });
+  return createApp(site.routes.map((route) => route.internal ? undefined : route), compiled, parts);
+}
+
+/** `routes` are those that can be reached; the others keep their place. */
+function createApp(
+  routes: readonly (RouteOptions | undefined)[],
+  handlers: readonly RouteHandler[],
+  parts: SiteParts,
+): Hono<FrontEnv> {
+  const router = new SiteRouter<[H, RouterRoute]>(routes);
   const app = new Hono<FrontEnv>({
     router,
     getPath: (_request, options) => matchedPath(options?.env as FrontRequest),
   });
-  site.routes.forEach((route, index) => {
-    app.all(routeKey(index), watched(compileHandler(route, site, parts), index, parts.watch));
+  handlers.forEach((handler, index) => {
+    if (routes[index] !== undefined) app.all(routeKey(index), handler);
   });
   app.notFound((c) => {
     const front = c.env;
@@ -104,7 +135,7 @@ function watched(
 function compileHandler(
   { handler: options, path: pattern }: RouteOptions,
   site: SiteOptions,
-  parts: SiteParts,
+  parts: CompileParts,
 ): RouteHandler {
   switch (options.kind) {
     case "respond":
@@ -136,7 +167,7 @@ function fastCgiRoute(
   options: FastCgiHandlerOptions | PhpHandlerOptions,
   pattern: string | undefined,
   site: SiteOptions,
-  parts: SiteParts,
+  parts: CompileParts,
 ): FastCgiRoute {
   const upstream = parts.upstreams.get(options.upstream);
   if (upstream === undefined) throw new RangeError(`No upstream is named "${options.upstream}"`);
@@ -147,6 +178,7 @@ function fastCgiRoute(
       documentRoot: site.root,
     }),
     limits: parts.limits,
+    handover: parts.handover,
     onFault: parts.onFault,
   };
 }
@@ -155,7 +187,7 @@ function fastCgiHandler(
   options: FastCgiHandlerOptions,
   pattern: string | undefined,
   site: SiteOptions,
-  parts: SiteParts,
+  parts: CompileParts,
 ): RouteHandler {
   const route = fastCgiRoute(options, pattern, site, parts);
   const target = compileScriptTarget(options, site.root);
@@ -166,7 +198,7 @@ function phpHandler(
   options: PhpHandlerOptions,
   pattern: string | undefined,
   site: SiteOptions,
-  parts: SiteParts,
+  parts: CompileParts,
 ): RouteHandler {
   const route = fastCgiRoute(options, pattern, site, parts);
   const { index, frontController, strip, splitPath = PHP_ENDINGS } = options;
@@ -193,7 +225,7 @@ function phpHandler(
 function staticHandler(
   handler: StaticHandlerOptions,
   site: SiteOptions,
-  parts: SiteParts,
+  parts: CompileParts,
 ): RouteHandler {
   const options = compileStatic(handler, {
     runtime: parts.runtime,
@@ -207,10 +239,11 @@ function staticHandler(
     // Its name alone says that it is not for us: no need to look for the file.
     const answer = options.never(target.path)
       ? refuse("script_source")
-      : serveStatic(options, request, target);
+      : serveStatic(options, request, target, c.env.handedOver);
     const finish = (settled: StaticAnswer): Response | Promise<Response> => {
       if (settled instanceof Response) return settled;
-      if (!PASSED_ON.has(settled.code)) {
+      // Who was sent here by an application would only meet it again.
+      if (!PASSED_ON.has(settled.code) || c.env.handedOver !== undefined) {
         return ownResponse(c.env, request.headers.get("accept"), settled);
       }
       notePassed(c.env, settled);

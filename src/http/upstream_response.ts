@@ -73,12 +73,13 @@ function unusable(answer: UpstreamResponse, what: string, cause?: unknown): Upst
   return error;
 }
 
-function giveUpBody({ body }: UpstreamResponse): void {
+/** Whoever sends it stops; what was sent is dropped. */
+export function giveUpBody({ body }: UpstreamResponse): void {
   if (body instanceof ReadableStream) void body.cancel();
 }
 
 function passedHeaders(answer: UpstreamResponse, withoutBody: boolean): [string, string][] {
-  const { headers, status } = answer.head;
+  const { headers, status, directives } = answer.head;
   // With the whole body at hand the runtime writes the length itself. To HEAD and with 304 it is
   // the length of a body that is not sent; 204 has none, 205 none but 0 (RFC 9110 section 8.6).
   const withoutLength = withoutBody
@@ -95,6 +96,7 @@ function passedHeaders(answer: UpstreamResponse, withoutBody: boolean): [string,
     }
     passed.push([name, value]);
   }
-  if (endHere === undefined) return passed;
-  return passed.filter(([name]) => !endHere.has(name.toLowerCase()));
+  if (endHere === undefined && directives === undefined) return passed;
+  return passed.map(([name, value]) => [name.toLowerCase(), value] as [string, string])
+    .filter(([name]) => !endHere?.has(name) && !directives?.has(name));
 }

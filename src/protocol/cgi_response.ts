@@ -25,7 +25,23 @@ export interface CgiHead {
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** The declared length of the body in bytes. */
   readonly contentLength: number | undefined;
+  /** Fields among the headers that speak to the gateway, by lower-case name; mostly there are none. */
+  readonly directives?: ReadonlyMap<string, string>;
+  /** A Location that is a path of our own, where no Status says what it is (section 6.2.2). */
+  readonly localRedirect?: string;
 }
+
+/** Fields for the gateway and never for its client, as nginx and others know them. */
+const DIRECTIVES: ReadonlySet<string> = new Set([
+  "x-accel-redirect",
+  "x-accel-buffering",
+  "x-accel-charset",
+  "x-accel-expires",
+  "x-accel-limit-rate",
+  "x-sendfile",
+]);
+
+const DIRECTIVE_LENGTH_MIN = Math.min(...[...DIRECTIVES].map((name) => name.length));
 
 /** What {@link CgiResponseParser.push} gives once the head is complete. */
 export interface CgiResponseStart {
@@ -159,7 +175,8 @@ function parseHead(bytes: Uint8Array, start: number, end: number): CgiHead {
   const headers: [string, string][] = [];
   let status: number | undefined;
   let contentLength: number | undefined;
-  let hasLocation = false;
+  let location: string | undefined;
+  let directives: Map<string, string> | undefined;
   for (let lineStart = start; lineStart < end;) {
     const lineFeed = bytes.indexOf(LF, lineStart);
     const lineEnd = bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
@@ -178,16 +195,43 @@ function parseHead(bytes: Uint8Array, start: number, end: number): CgiHead {
         headers.push([name, value]);
         break;
       case "location":
-        hasLocation = true;
+        if (location !== undefined) bad('"Location" is there twice');
+        location = value;
         headers.push([name, value]);
         break;
       default:
+        if (isDirective(name)) directives = withDirective(directives, name, value);
         headers.push([name, value]);
     }
     lineStart = lineFeed + 1;
   }
   if (status === undefined && headers.length === 0) bad("it has no header line");
-  return { status: status ?? (hasLocation ? 302 : 200), headers, contentLength };
+  return {
+    status: status ?? (location === undefined ? 200 : 302),
+    headers,
+    contentLength,
+    ...(directives && { directives }),
+    ...(status === undefined && isLocalPath(location) && { localRedirect: location }),
+  };
+}
+
+function isDirective(name: string): boolean {
+  return name.length >= DIRECTIVE_LENGTH_MIN && DIRECTIVES.has(name.toLowerCase());
+}
+
+function withDirective(
+  directives: Map<string, string> | undefined,
+  name: string,
+  value: string,
+): Map<string, string> {
+  const all = directives ?? new Map<string, string>();
+  if (all.has(name.toLowerCase())) bad(`"${name}" is there twice`);
+  return all.set(name.toLowerCase(), value);
+}
+
+/** Two slashes begin another host's address, not a path. */
+function isLocalPath(location: string | undefined): location is string {
+  return location !== undefined && /^\/(?!\/)/.test(location);
 }
 
 function parseLine(bytes: Uint8Array, start: number, end: number): [name: string, value: string] {

@@ -25,11 +25,14 @@ upstreams:
 sites:
   - hosts: [example.com, "*.example.com"]
     root: /srv/www/public
+    sendfile: [/srv/files, private]
+    local_redirects: true
     params: { FROM: site, ID: "\${request.id}" }
     routes:
       - path: /healthz
         respond: { status: 200, body: "ok\\n" }
       - path: /old/*
+        internal: true
         redirect: { to: /new/, status: 308 }
       - path: /api/*
         methods: [GET, POST]

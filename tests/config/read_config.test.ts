@@ -85,6 +85,8 @@ test("The example with every key becomes the options that it says", () => {
   assert.deepEqual(options.sites, [{
     hosts: ["example.com", "*.example.com"],
     root: "/srv/www/public",
+    sendfile: ["/srv/files", "/etc/afcgi/private"],
+    localRedirects: true,
     routes: [
       {
         path: "/healthz",
@@ -95,6 +97,7 @@ test("The example with every key becomes the options that it says", () => {
         path: "/old/*",
         methods: undefined,
         handler: { kind: "redirect", to: "/new/", status: 308 },
+        internal: true,
       },
       {
         path: "/api/*",

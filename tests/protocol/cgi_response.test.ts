@@ -97,8 +97,30 @@ test("CgiResponseParser makes a Location without Status a 302, and keeps a given
     status: 302,
     headers,
     contentLength: undefined,
+    localRedirect: "/there",
   });
   assert.equal(headOf("Status: 201\nLocation: /there\n\n").status, 201);
+});
+
+test("CgiResponseParser tells a Location that is a path of our own, without Status", () => {
+  assert.equal(headOf("Location: /a?b\n\n").localRedirect, "/a?b");
+  for (const head of ["Location: //h/a", "Location: http://h/a", "Location: a", "Location:"]) {
+    assert.equal(headOf(`${head}\n\n`).localRedirect, undefined, head);
+  }
+  assert.equal(headOf("Status: 302\nLocation: /a\n\n").localRedirect, undefined);
+  assert.throws(() => headOf("Location: /a\nlocation: /b\n\n"), /"Location" is there twice/);
+});
+
+test("CgiResponseParser tells the fields that speak to the gateway, and keeps them in order", () => {
+  const head = headOf("X-Accel-Redirect: /a\nX-Other: 1\nx-sendfile: /b\n\n");
+  assert.deepEqual([...head.directives ?? []], [["x-accel-redirect", "/a"], ["x-sendfile", "/b"]]);
+  assert.deepEqual(head.headers.map(([name]) => name), [
+    "X-Accel-Redirect",
+    "X-Other",
+    "x-sendfile",
+  ]);
+  assert.equal(headOf("X-Accel-Other: 1\n\n").directives, undefined);
+  assert.throws(() => headOf("X-Sendfile: /a\nX-SENDFILE: /a\n\n"), /"X-SENDFILE" is there twice/);
 });
 
 test("CgiResponseParser takes interim answers out, with or without headers, and reads on", () => {

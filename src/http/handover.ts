@@ -1,0 +1,222 @@
+/**
+ * What an application asks of the gateway in the head of its answer: to send a file in the answer's
+ * place (`X-Sendfile`), to answer as another path would be answered (`X-Accel-Redirect`, and a local
+ * `Location`, RFC 3875 section 6.2.2), to send slowly (`X-Accel-Limit-Rate`). The client never sees
+ * these fields. An application is trusted to name paths of its site, internal ones too; files only
+ * below the folders that the configuration allows.
+ *
+ * Of the application's own answer stays what nginx keeps: its cookies, and for a file its type,
+ * disposition and cache fields.
+ */
+import { UpstreamError } from "../upstream/errors.ts";
+import type { UpstreamResponse } from "../upstream/request.ts";
+import type { Clock, Files } from "../runtime/runtime.ts";
+import { resolveBelowRoot } from "../static/below_root.ts";
+import { type FileBodies, readyFile, sendFile } from "../static/file_response.ts";
+import { refuse, type StaticRefusal } from "../static/refusal.ts";
+import { ownResponse } from "./answers.ts";
+import type { FrontRequest } from "./front_request.ts";
+import { limitRate } from "./rate_limit.ts";
+import { parseTarget } from "./target.ts";
+import { giveUpBody } from "./upstream_response.ts";
+import { WatchedBody } from "./watched_body.ts";
+
+/** Most answers in a row that lead to another path; as many as nginx takes. */
+export const INTERNAL_REDIRECTS_MAX = 10;
+
+/** What handing over wants of a site. */
+export interface Handover {
+  readonly files: Pick<Files, "stat" | "realPath"> & FileBodies;
+  readonly clock: Clock;
+  /** Absolute paths of folders below which `X-Sendfile` may name files. */
+  readonly sendfile: readonly string[];
+  /** Whether a local `Location` without a status is answered here. */
+  readonly localRedirects: boolean;
+  /** Answers as the site does, by its internal routes too. */
+  readonly fetch: (request: Request, front: FrontRequest) => Response | Promise<Response>;
+}
+
+type HeadFields = UpstreamResponse["head"]["headers"];
+
+/**
+ * The answer that the application asks for; `passOn` makes its own into one.
+ *
+ * @throws {UpstreamError} `bad_answer`
+ */
+export async function handOver(
+  handover: Handover | undefined,
+  request: Request,
+  front: FrontRequest,
+  answer: UpstreamResponse,
+  passOn: () => Response,
+): Promise<Response> {
+  const { directives, localRedirect, headers } = answer.head;
+  const path = directives?.get("x-accel-redirect");
+  const file = directives?.get("x-sendfile");
+  if (handover === undefined) {
+    if (path === undefined && file === undefined) return passOn();
+    throw refused(answer, "no site is there to hand it over to");
+  }
+  let response: Response;
+  if (path !== undefined) {
+    giveUpBody(answer);
+    response = await redirect(
+      handover,
+      request,
+      front,
+      answer,
+      path,
+      field(headers, "content-type"),
+    );
+    keepFields(response, headers);
+  } else if (file !== undefined) {
+    giveUpBody(answer);
+    response = await sendNamedFile(handover, request, front, answer, file);
+    keepFields(response, headers);
+  } else if (handover.localRedirects && localRedirect !== undefined) {
+    giveUpBody(answer);
+    response = await redirect(handover, request, front, answer, localRedirect, undefined);
+    keepCookies(response, headers);
+  } else response = passOn();
+  const rate = Number(directives?.get("x-accel-limit-rate") ?? 0);
+  return Number.isSafeInteger(rate) && rate > 0
+    ? slowed(handover, front, response, rate)
+    : response;
+}
+
+async function redirect(
+  handover: Handover,
+  request: Request,
+  front: FrontRequest,
+  answer: UpstreamResponse,
+  location: string,
+  contentType: string | undefined,
+): Promise<Response> {
+  const target = parseTarget(encodeOdd(location));
+  if (target.kind === "refused" || !location.startsWith("/")) {
+    throw refused(answer, `"${location}" is no path`);
+  }
+  const hops = (front.handedOver?.hops ?? 0) + 1;
+  if (hops > INTERNAL_REDIRECTS_MAX) {
+    throw refused(answer, `more than ${INTERNAL_REDIRECTS_MAX} answers led to another path`);
+  }
+  const inner: FrontRequest = {
+    ...front,
+    method: front.method === "HEAD" ? "HEAD" : "GET",
+    target,
+    handedOver: { hops, contentType },
+    passed: undefined,
+    bodyProgress: undefined,
+  };
+  const response = await handover.fetch(withoutBody(request, inner.method, answer), inner);
+  front.bodyProgress = inner.bodyProgress;
+  return response;
+}
+
+/** The same request without what described its body. */
+function withoutBody(request: Request, method: string, answer: UpstreamResponse): Request {
+  const headers = new Headers(request.headers);
+  for (const name of ["content-length", "content-type", "transfer-encoding"]) headers.delete(name);
+  if (refusesRanges(answer)) headers.delete("range");
+  // The front and the handlers read the target, not the URL.
+  return new Request("http://localhost/", { method, headers, signal: request.signal });
+}
+
+async function sendNamedFile(
+  { files, sendfile }: Handover,
+  request: Request,
+  front: FrontRequest,
+  answer: UpstreamResponse,
+  value: string,
+): Promise<Response> {
+  const path = decodeUtf8(value);
+  const folder = sendfile.find((allowed) => path?.startsWith(`${allowed.replace(/\/$/, "")}/`));
+  if (path === undefined || folder === undefined) {
+    throw refused(answer, `"${value}" is below no folder of the site's sendfile`);
+  }
+  const found = resolveBelowRoot(files, folder, path.slice(folder.replace(/\/$/, "").length));
+  let sent: Response | StaticRefusal;
+  if (found.kind === "forbidden") sent = refuse(found.code);
+  else if (found.kind !== "file") sent = refuse("no_such_file");
+  else {
+    const contentType = field(answer.head.headers, "content-type");
+    const method = front.method === "HEAD" ? "HEAD" : "GET";
+    const asked = withoutBody(request, method, answer);
+    sent = await sendFile(files, readyFile(found, { contentType }), asked);
+  }
+  if (sent instanceof Response) return sent;
+  return ownResponse(front, request.headers.get("accept"), sent);
+}
+
+function refusesRanges({ head }: UpstreamResponse): boolean {
+  return field(head.headers, "accept-ranges")?.toLowerCase() === "none";
+}
+
+/** Fields that are kept with a file, beside its type. */
+const KEPT: ReadonlySet<string> = new Set([
+  "accept-ranges",
+  "cache-control",
+  "content-disposition",
+  "expires",
+]);
+
+function keepFields(response: Response, headers: HeadFields): void {
+  keepCookies(response, headers);
+  // An answer that says what went wrong is not what the application spoke of.
+  if (response.status >= 300 && response.status !== 304) return;
+  for (const [name, value] of headers) {
+    if (KEPT.has(name.toLowerCase())) response.headers.set(name, value);
+  }
+}
+
+function keepCookies(response: Response, headers: HeadFields): void {
+  for (const [name, value] of headers) {
+    if (name.toLowerCase() === "set-cookie") response.headers.append(name, value);
+  }
+}
+
+function slowed(
+  { clock }: Handover,
+  front: FrontRequest,
+  response: Response,
+  rate: number,
+): Response {
+  if (response.body === null) return response;
+  const slow = limitRate(response.body, rate, clock);
+  const watched = new WatchedBody(slow, front.bodyProgress);
+  front.bodyProgress = watched;
+  const { status, headers } = response;
+  return new Response(watched.stream, { status, headers });
+}
+
+function field(headers: HeadFields, wanted: string): string | undefined {
+  return headers.find(([name]) => name.toLowerCase() === wanted)?.[1];
+}
+
+/** Applications write paths as they are named, nginx takes them so: each odd byte is encoded. */
+function encodeOdd(path: string): string {
+  return path.replace(
+    /[^\x21-\x7e]|#/g,
+    (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}
+
+/** A field's characters stand for a byte each. */
+function decodeUtf8(text: string): string | undefined {
+  try {
+    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function refused(answer: UpstreamResponse, what: string): UpstreamError {
+  giveUpBody(answer);
+  const error = new UpstreamError("bad_answer", `Cannot hand the answer over: ${what}`, {
+    phase: "body",
+    sent: true,
+  });
+  error.server = answer.source.server;
+  return error;
+}
