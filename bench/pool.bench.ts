@@ -36,13 +36,15 @@ const PARAMS = encodeNameValues([
 /** Connections in memory, and the real clock. */
 function benchRuntime(): Runtime {
   const memory = new MemoryRuntime();
-  const { name, version, platform, connect, listen, files, process } = memory;
+  const { name, version, platform, connect, listen, names, files, process } = memory;
   return {
     name,
     version,
     platform,
     connect,
     listen,
+    listenInherited: (descriptor) => memory.listenInherited(descriptor),
+    names,
     files,
     process,
     serveHttp: (options) => memory.serveHttp(options),
