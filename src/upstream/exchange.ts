@@ -85,7 +85,7 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
     const { deadlines, options } = parts;
     this.startedMs = deadlines.nowMs();
     this.#totalDeadlineMs = parts.attempts.totalDeadlineMs;
-    // The first look, within a tick, is only for the client; see #watchClient.
+    // The first look, within a tick, is only for the client; see watchClient().
     this.deadlineMs = this.startedMs;
     this.#setDeadline(options.queue.timeoutMs);
     deadlines.add(this);
@@ -227,7 +227,7 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
 
   onDeadline(): void {
     if (!this.#watchesClient) {
-      this.#watchClient();
+      this.watchClient();
       return;
     }
     // While reading stands still for a slow client's sake, the application is not to blame.
@@ -347,9 +347,10 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   /**
    * Most requests are answered before the first tick. Looking at their client's signal would cost
    * them more than all their deadlines (1.5 µs on Bun, which makes the signal when it is asked for),
-   * so only the others are watched.
+   * so only the others are watched: those of the first tick, and those that have to wait in a queue.
    */
-  #watchClient(): void {
+  watchClient(): void {
+    if (this.#watchesClient) return;
     this.#watchesClient = true;
     this.deadlineMs = this.#limitMs;
     const { signal } = this.request;

@@ -29,42 +29,78 @@ export interface SendableBody {
   close(): void;
 }
 
+/** Longest streamed body whose pieces are kept while its request is open, in bytes. */
+export const REPEATABLE_LENGTH_MAX = 64 * 1024;
+
 /**
- * A body sent as it comes from the client: it is gone once the first piece was read. Its length went
- * ahead as CONTENT_LENGTH, so a stream of another length fails: the application must not take half
- * an upload for a whole one.
+ * A body sent as it comes from the client. Its length went ahead as CONTENT_LENGTH, so a stream of
+ * another length fails: the application must not take half an upload for a whole one.
+ *
+ * A short one can be sent again: what was read is kept, and the rest is read by whoever sends it
+ * next. A long one is gone once its first piece was read.
  */
 export class StreamedBody implements SendableBody {
   readonly length: number;
-  #lengthRead = 0;
   readonly #stream: ReadableStream<Uint8Array>;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #lengthRead = 0;
+  /** Undefined for a long one. */
+  readonly #kept: Uint8Array[] | undefined;
+  #ended = false;
+  /** The read that is under way for the pieces to keep. */
+  #reading: Promise<void> | undefined;
 
   constructor(stream: ReadableStream<Uint8Array>, length: number) {
     this.#stream = stream;
     this.length = length;
+    this.#kept = length <= REPEATABLE_LENGTH_MAX ? [] : undefined;
   }
 
   get isThere(): boolean {
-    return this.#reader === undefined;
+    return this.#reader === undefined || this.#kept !== undefined;
   }
 
   reader(): BodyReader {
+    const kept = this.#kept;
+    if (kept === undefined) {
+      return { read: () => this.#read(), cancel: () => this.#cancel() };
+    }
+    let next = 0;
     return {
       read: async () => {
-        this.#reader ??= this.#stream.getReader();
-        const { done, value } = await this.#reader.read();
-        this.#lengthRead += value?.length ?? 0;
-        requireLength(this.#lengthRead, this.length, done);
-        return value;
+        while (next === kept.length && !this.#ended) {
+          // Who gave up may have left a read under way: its piece is not lost.
+          await (this.#reading ??= this.#keep(kept));
+        }
+        return kept[next++];
       },
-      cancel: () => {
-        this.#reader?.cancel().catch(() => {});
-      },
+      // Another attempt may want the rest; see close().
+      cancel: () => {},
     };
   }
 
-  close(): void {}
+  close(): void {
+    if (this.#kept !== undefined && !this.#ended) this.#cancel();
+  }
+
+  async #keep(kept: Uint8Array[]): Promise<void> {
+    const piece = await this.#read();
+    this.#reading = undefined;
+    if (piece === undefined) this.#ended = true;
+    else kept.push(piece);
+  }
+
+  async #read(): Promise<Uint8Array | undefined> {
+    this.#reader ??= this.#stream.getReader();
+    const { done, value } = await this.#reader.read();
+    this.#lengthRead += value?.length ?? 0;
+    requireLength(this.#lengthRead, this.length, done);
+    return value;
+  }
+
+  #cancel(): void {
+    this.#reader?.cancel().catch(() => {});
+  }
 }
 
 /** Throws when a body is longer than was said, or (`atEnd`) shorter. */

@@ -204,7 +204,7 @@ export class ResponseBody {
 
 function spillError(cause: unknown): UpstreamError {
   return new UpstreamError(
-    "bad_answer",
+    "spill_failed",
     `Cannot keep the answer in a temporary file: ${errorText(cause)}`,
     { phase: "body", fault: "local", sent: true, cause },
   );

@@ -289,6 +289,7 @@ export class Upstream implements ServerOwner {
     }
     const isFirst = this.#queue.length === 0;
     if (this.#queue.push(exchange)) {
+      exchange.watchClient();
       // Those before it may be waiting for one server only.
       if (!isFirst) this.onRoom();
       return;

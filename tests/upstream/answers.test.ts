@@ -320,7 +320,7 @@ test("A temporary file that cannot be written cuts the one answer and nothing el
   request.stdout("x".repeat(3_000));
   await request.aborted;
   const error = await errorOf(textOf(response));
-  assert.deepEqual([error.code, error.fault], ["bad_answer", "local"]);
+  assert.deepEqual([error.code, error.fault], ["spill_failed", "local"]);
   assert.match(error.message, /No space left on device/);
   neighbour.answer("fine");
   assert.equal(await textOf(await other), "fine");

@@ -1,10 +1,12 @@
 /** What may be sent again, how often, when, and what may not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ProtocolStatus } from "../../src/protocol/constants.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
 import { mayRetry, noAttempts, shouldWait } from "../../src/upstream/attempts.ts";
 import { UpstreamError, type UpstreamErrorCode } from "../../src/upstream/errors.ts";
 import { fillUpstreamOptions } from "../../src/upstream/options.ts";
+import { REPEATABLE_LENGTH_MAX } from "../../src/upstream/request_body.ts";
 import { ADDRESS } from "../support/scripted_application.ts";
 import { bodyOf, codeOf, fedBody, textOf, UpstreamWorld } from "../support/upstream_world.ts";
 
@@ -129,13 +131,13 @@ test("A gathered body is sent again in full", async () => {
   await world.close();
 });
 
-test("A streamed body of which a piece was read is gone, and its request is not repeated", async () => {
+test("A long streamed body of which a piece was read is gone, and its request is not repeated", async () => {
   const world = new UpstreamWorld(ON);
   const application = await world.application();
   const first = world.send();
   (await application.next()).answer();
   await first;
-  const { body, feed } = fedBody(100);
+  const { body, feed } = fedBody(REPEATABLE_LENGTH_MAX + 1);
   const answer = world.send({ method: "PUT", body });
   feed.enqueue(new Uint8Array(10));
   const request = await application.next();
@@ -143,6 +145,54 @@ test("A streamed body of which a piece was read is gone, and its request is not 
   request.connection.close();
   assert.equal(await codeOf(answer), "connection_lost");
   assert.deepEqual(world.seen, ["error connection_lost"]);
+  await world.close();
+});
+
+for (const status of ["OVERLOADED", "CANT_MPX_CONN"] as const) {
+  test(`A short streamed POST is sent again after ${status}, also one that is still being read`, async () => {
+    const world = new UpstreamWorld({ ...ON, retry: { delayMs: 10 } });
+    const application = await world.application();
+    const { body, feed } = fedBody(10);
+    const answer = world.send({ method: "POST", body });
+    feed.enqueue(new TextEncoder().encode("01234"));
+    const first = await application.next();
+    await world.settle();
+    assert.equal(first.stdinLength, 5);
+    first.end(ProtocolStatus[status]);
+    await world.advance(50);
+    const second = await application.next();
+    feed.enqueue(new TextEncoder().encode("56789"));
+    feed.close();
+    assert.equal(await second.stdin, "0123456789");
+    second.answer("done");
+    assert.equal(await textOf(await answer), "done");
+    await world.close();
+  });
+}
+
+test("A short streamed POST is not sent again after a lost connection", async () => {
+  const world = new UpstreamWorld(ON);
+  const application = await world.application();
+  const answer = world.send({ method: "POST", body: bodyOf("0123456789") });
+  const request = await application.next();
+  assert.equal(await request.stdin, "0123456789");
+  request.connection.close();
+  assert.equal(await codeOf(answer), "connection_lost");
+  assert.deepEqual(world.seen, ["error connection_lost"]);
+  await world.close();
+});
+
+test("A short streamed body that is answered early is not read on", async () => {
+  const world = new UpstreamWorld(ON);
+  const application = await world.application();
+  const { body, feed, cancelled } = fedBody(10);
+  const answer = world.send({ method: "POST", body });
+  feed.enqueue(new Uint8Array(5));
+  const request = await application.next();
+  await world.settle();
+  request.answer("no more");
+  assert.equal(await textOf(await answer), "no more");
+  await cancelled;
   await world.close();
 });
 

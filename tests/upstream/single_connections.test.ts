@@ -101,15 +101,15 @@ test("A client that leaves is taken out of the queue, and the application never 
   const third = world.send({ params: [["N", "3"]] });
   await world.settle();
   leaving.abort();
-  await world.advance(100);
   assert.equal(await codeOf(second), "client_gone");
+  assert.equal(await codeOf(world.send({ signal: AbortSignal.abort() })), "client_gone");
   assert.equal(world.upstream.queueLength, 1);
   request.answer();
   const next = await application.next();
   assert.equal(next.params.get("N"), "3");
   next.answer();
   await Promise.all([first, third]);
-  assert.deepEqual(world.seen, ["error client_gone"]);
+  assert.deepEqual(world.seen, ["error client_gone", "error client_gone"]);
   await world.close();
 });
 
