@@ -16,6 +16,9 @@ import { quietnessLevel } from "./config_flags.ts";
 import { readCountFlag, readListenFlag } from "./flag_values.ts";
 import { untilStopped } from "./lifetime.ts";
 
+/** Status of a responder that was told to die; a crash's, not that of bad usage. */
+const EXIT_DIED = 1;
+
 /** Where a web server or spawn-fcgi leaves the socket that it has opened for us. */
 const INHERITED: ListenAddress = { transport: "inherited", descriptor: 0 };
 const LOOPBACK: ListenAddress = { transport: "tcp", host: "127.0.0.1", port: FASTCGI_PORT };
@@ -55,7 +58,8 @@ async function responder(io: CommandIo, args: CommandArguments): Promise<number>
     level: quietnessLevel(args) ?? "info",
     format: runtime.process.stderr.isTerminal ? "text" : "json",
   });
-  const application = demoApp({ delayMs, clock: runtime.clock });
+  const die = () => runtime.process.exit(EXIT_DIED);
+  const application = demoApp({ delayMs, clock: runtime.clock, die });
   const options = {
     runtime,
     maxRequests,

@@ -21,7 +21,7 @@ const VARIABLE_PREFIX = "variable-";
  * A body must have a type (RFC 3875, section 6.3.1). Fetch gives this one to texts, but Bun (1.4)
  * only when it serves the answer itself, so there nobody can tell a text from bytes.
  */
-const DEFAULT_TYPE = "content-type: text/plain;charset=UTF-8\r\n";
+const DEFAULT_TYPE = "content-type: text/plain;charset=utf-8\r\n";
 
 /** Statuses whose answers have no body (RFC 9110, section 6.4.1). */
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);

@@ -14,6 +14,8 @@ export interface DemoOptions {
   /** Holds every answer for so long. */
   readonly delayMs?: number;
   readonly clock?: Clock;
+  /** Ends the process at once; left out: there is no `/die`. */
+  readonly die?: () => void;
 }
 
 /** Bounds of what a query can ask for. */
@@ -44,6 +46,7 @@ export function demoApp(options: DemoOptions = {}): FastCgiHandler {
   app.notFound((context) => context.text(`There is no ${context.req.path}; try /\n`, 404));
   addPlainRoutes(app);
   addTimedRoutes(app, clock);
+  if (options.die !== undefined) addDie(app, options.die);
   return async (request, info) => {
     if (delayMs > 0) await wait(clock, delayMs, request.signal);
     if (info.role === "authorizer") return authorize(request);
@@ -89,6 +92,14 @@ function addPlainRoutes(app: Hono<{ Bindings: RequestInfo }>): void {
   });
   app.get("/throw", () => {
     throw new Error("This handler always throws");
+  });
+}
+
+/** An application that crashes: what its front makes of the requests in flight. */
+function addDie(app: Hono<{ Bindings: RequestInfo }>, die: () => void): void {
+  app.all("/die", () => {
+    die();
+    return new Promise<never>(() => {});
   });
 }
 

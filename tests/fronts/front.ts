@@ -18,6 +18,7 @@ const DOCUMENTED: Readonly<Record<keyof FrontPlaces, string>> = {
   address: "127.0.0.1:9000",
   root: "/srv/www",
   program: "/usr/local/bin/afcgi",
+  folder: "/run/notes",
 };
 
 /** What differs between web servers, each asserted as it is. */
@@ -54,6 +55,8 @@ export interface FrontPlaces {
   readonly root?: string;
   /** Starts the application. */
   readonly program?: string;
+  /** Of the sockets of several processes. */
+  readonly folder?: string;
 }
 
 /** The first block of code below a heading of docs/applications.md, for these places. */

@@ -79,10 +79,14 @@ function placeFlags(place: Place): string[] {
 }
 
 /** The answer to a POST; the socket takes connections before the program does. */
-async function ask(place: Place, body: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+async function ask(
+  place: Place,
+  body: Uint8Array<ArrayBuffer>,
+  uri = "/echo",
+): Promise<Uint8Array> {
   const client = new FastCgiClient(placeUrl(place));
   try {
-    const params = [["REQUEST_METHOD", "POST"], ["REQUEST_URI", "/echo"]] as const;
+    const params = [["REQUEST_METHOD", "POST"], ["REQUEST_URI", uri]] as const;
     const answer = await client.request({ params, body });
     assert.equal(answer.status, 200);
     return new Uint8Array(await new Response(answer.body as BodyInit).arrayBuffer());
@@ -186,4 +190,12 @@ test("Of FCGI_WEB_SERVER_ADDRS each may connect, and nobody else", { skip }, asy
       await child.stop();
     }
   }
+});
+
+test("afcgi responder ends without an answer when it is told to die", { skip }, async () => {
+  const place = await freePlace("unix", folder);
+  const child = spawnFcgi(place, [AFCGI, "responder"]);
+  await waitForListener(place);
+  await assert.rejects(ask(place, HELLO, "/die"), UpstreamError);
+  assert.deepEqual(await child.exited, { code: 1, signal: null });
 });

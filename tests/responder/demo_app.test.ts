@@ -176,3 +176,13 @@ test("The demo as an authorizer lets everybody in but who asks to be denied", as
   assert.deepEqual(allowed.head, ["Status: 200 OK", "Variable-AFCGI_AUTHORIZED: 1"]);
   assert.equal((await get("/?deny", { role: Role.AUTHORIZER })).status, "403 Forbidden");
 });
+
+test("The demo dies without an answer at /die, where it may", async () => {
+  assert.equal((await get("/die")).status, "404 Not Found");
+  const died = Promise.withResolvers<void>();
+  const { client } = await demo({ die: died.resolve });
+  const request = client.begin({ uri: "/die" });
+  await died.promise;
+  assert.equal(request.stdout, "");
+  await client.destroy();
+});

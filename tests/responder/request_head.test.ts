@@ -101,7 +101,7 @@ const MALFORMED: readonly [what: string, params: Record<string, string>][] = [
   ["a host that moves the path", { HTTP_HOST: "a/b" }],
   ["a host with a user", { HTTP_HOST: "user@a" }],
   ["a host that is none", { HTTP_HOST: "a b" }],
-  ["a CONTENT_LENGTH that is no number", { CONTENT_LENGTH: "-1" }],
+  ["a CONTENT_LENGTH that is no number", { CONTENT_LENGTH: "-2" }],
   ["a CONTENT_LENGTH too large to count", { CONTENT_LENGTH: "9".repeat(16) }],
 ];
 

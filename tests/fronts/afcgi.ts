@@ -1,0 +1,19 @@
+/** afcgi as documented, the executable. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { AFCGI } from "../support/afcgi.ts";
+import { type Front, startServer } from "./front.ts";
+
+export const afcgi: Front = {
+  name: "afcgi",
+  peer: undefined,
+  chunkedUpload: "whole",
+  abort: "at_once",
+  longHeaders: 200,
+  multiplexes: true,
+  start(folder, config) {
+    const path = join(folder, "afcgi.yaml");
+    writeFileSync(path, config);
+    return startServer(AFCGI, ["serve", "--config", path], folder);
+  },
+};

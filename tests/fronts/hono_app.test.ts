@@ -1,0 +1,170 @@
+/**
+ * The Hono application of `examples/`, started as its head says, behind nginx and behind afcgi: what
+ * a client gets is what the same application gives when Bun serves it over HTTP.
+ */
+import assert from "node:assert/strict";
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { app } from "../../examples/hono_app.ts";
+import { currentRuntime } from "../../src/runtime/current.ts";
+import type { HttpListener } from "../../src/runtime/runtime.ts";
+import { pattern } from "../interop/common.ts";
+import { Child } from "../support/child.ts";
+import { missingPeer } from "../support/peers.ts";
+import { freePort, temporaryFolder } from "../support/places.ts";
+import { type HttpAnswer, type HttpRequest, httpRequest } from "../support/raw_http.ts";
+import { afcgi } from "./afcgi.ts";
+import { type Front, startFront } from "./front.ts";
+import { nginx } from "./nginx.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const FRONTS: readonly Front[] = [nginx, afcgi];
+const LOOPBACK = { transport: "tcp", host: "127.0.0.1", port: 0 } as const;
+
+/** What belongs to the server and its connection, not to the application's answer. */
+const OF_THE_SERVER = new Set([
+  "connection",
+  "content-length",
+  "date",
+  "keep-alive",
+  "server",
+  "transfer-encoding",
+]);
+
+const REQUESTS: Readonly<Record<string, HttpRequest>> = {
+  "a page": { target: "/" },
+  "a HEAD": { method: "HEAD", target: "/" },
+  "a parameter of the path": { target: "/hello/J%C3%B6rg%20%2F%3F?x=1&y=%26" },
+  "a route that is not there": { target: "/nowhere?x" },
+  "a method that the route has not": { method: "PATCH", target: "/notes", body: "x" },
+  "a first visit": { target: "/visits" },
+  "a visit with cookies": {
+    target: "/visits",
+    headers: { Cookie: "visits=41; other=%20a" },
+  },
+  "JSON": {
+    method: "POST",
+    target: "/notes",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ text: "äöü \u{1f600}", tags: [1, null, { a: "b" }] }),
+  },
+  "JSON in chunks": {
+    method: "POST",
+    target: "/notes",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ text: "x".repeat(100_000) }),
+    chunked: true,
+  },
+  "JSON that is none": { method: "POST", target: "/notes", body: "{" },
+  "a DELETE": { method: "DELETE", target: "/notes/one" },
+  "an upload": {
+    method: "POST",
+    target: "/upload",
+    headers: { "Content-Type": "multipart/form-data; boundary=cut" },
+    body: multipart("cut"),
+  },
+  "a page with an entity tag": { target: "/manual" },
+  "a page that the client has": {
+    target: "/manual",
+    headers: { "If-None-Match": '"6ce03c083875416e59ce4047447452ac6a991b0e"' },
+  },
+  "a redirect": { target: "/moved" },
+  "a stream": { target: "/count/20" },
+};
+
+/** A text and a file of 300 kB. */
+function multipart(boundary: string): Buffer {
+  const head = (rest: string) =>
+    `--${boundary}\r\nContent-Disposition: form-data; name=${rest}\r\n\r\n`;
+  return Buffer.concat([
+    Buffer.from(`${head('"title"')}Ein Stück\r\n`),
+    Buffer.from(head('"file"; filename="a b.bin"\r\nContent-Type: application/x-pattern')),
+    pattern(300_000),
+    Buffer.from(`\r\n--${boundary}--\r\n`),
+  ]);
+}
+
+/** What an application is answerable for. */
+function essence({ status, headers, body }: HttpAnswer) {
+  const own = [...headers].filter(([name]) => !OF_THE_SERVER.has(name));
+  return { status, headers: Object.fromEntries(own.sort()), body: body.toString("latin1") };
+}
+
+async function startExample(socket: string): Promise<Child> {
+  const example = new Child(join(ROOT, "node_modules/.bin/bun"), ["examples/hono_app.ts"], {
+    cwd: ROOT,
+    env: { LISTEN: `unix:${socket}` },
+  });
+  await example.stdout.waitFor((line) => line.startsWith("Listening"));
+  return example;
+}
+
+const ports = new Map<string, number>();
+const running: Child[] = [];
+let direct: HttpListener;
+
+before(async () => {
+  const folder = temporaryFolder();
+  const socket = join(folder, "app.sock");
+  const example = await startExample(socket);
+  chmodSync(socket, 0o666); // nginx that was started by root serves as somebody else.
+  for (const front of FRONTS) {
+    if (front.peer !== undefined && missingPeer(front.peer)) continue;
+    const port = await freePort();
+    running.push(await startFront(front, folder, { socket, port }));
+    ports.set(front.name, port);
+  }
+  running.push(example);
+  direct = await currentRuntime().serveHttp({
+    address: LOOPBACK,
+    requestHeadLengthMax: 64 * 1024,
+    handler: (request) => app.fetch(request),
+  });
+});
+
+after(async () => {
+  for (const child of running) await child.stop();
+  direct.destroy();
+});
+
+for (const front of FRONTS) {
+  const skip = front.peer === undefined ? false : missingPeer(front.peer);
+  for (const [what, request] of Object.entries(REQUESTS)) {
+    test(
+      `The Hono example behind ${front.name} answers ${what} as Bun does`,
+      { skip },
+      async () => {
+        const { address } = direct;
+        assert.equal(address.transport, "tcp");
+        const expected = await httpRequest((address as { port: number }).port, request);
+        const answer = await httpRequest(ports.get(front.name)!, request);
+        assert.deepEqual(essence(answer), essence(expected));
+        assert.ok(answer.complete);
+      },
+    );
+  }
+}
+
+test("Two processes of the Hono example behind one afcgi share its requests", async () => {
+  const folder = temporaryFolder();
+  const examples = await Promise.all(
+    ["1", "2"].map((name) => startExample(join(folder, `${name}.sock`))),
+  );
+  const port = await freePort();
+  const name = "afcgi before two processes";
+  const front = await startFront({ ...afcgi, name }, folder, { port, folder });
+  try {
+    const ask = async () => {
+      const { body } = await httpRequest(port, { target: "/process" });
+      return Number(body.toString());
+    };
+    // The first requests may go to the server that was the first to say whether it multiplexes.
+    await Promise.all([ask(), ask()]);
+    const seen = new Set(await Promise.all(Array.from({ length: 50 }, ask)));
+    assert.deepEqual([...seen].sort(), examples.map(({ pid }) => pid).sort());
+  } finally {
+    for (const child of [front, ...examples]) await child.stop();
+  }
+});

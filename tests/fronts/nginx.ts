@@ -1,0 +1,32 @@
+/** nginx as documented: no multiplexing, connections kept, bodies gathered first. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Front, startServer } from "./front.ts";
+
+export const nginx: Front = {
+  name: "nginx",
+  peer: "nginx",
+  chunkedUpload: "whole",
+  abort: "at_once",
+  longHeaders: 500,
+  multiplexes: false,
+  start(folder, config) {
+    const path = join(folder, "nginx.conf");
+    writeFileSync(
+      path,
+      `daemon off;
+pid ${folder}/nginx.pid;
+events { worker_connections 1024; }
+http {
+access_log off;
+client_body_temp_path ${folder}/nginx-body;
+fastcgi_temp_path ${folder}/nginx-fastcgi;
+proxy_temp_path ${folder}/nginx-proxy;
+uwsgi_temp_path ${folder}/nginx-uwsgi;
+scgi_temp_path ${folder}/nginx-scgi;
+${config}}
+`,
+    );
+    return startServer("nginx", ["-e", "stderr", "-p", folder, "-c", path], folder);
+  },
+};
