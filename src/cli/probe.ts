@@ -1,5 +1,6 @@
 /** `afcgi probe ADDR`: what an application supports. */
 import { FASTCGI_PORT, formatAddress } from "../runtime/address.ts";
+import { type FpmReport, isFpmBody, probeFpm } from "../php/fpm_probe.ts";
 import { probeApplication, type ProbeReport } from "../upstream/probe.ts";
 import {
   type CommandArguments,
@@ -7,6 +8,7 @@ import {
   type CommandIo,
   ExitStatus,
   print,
+  UsageError,
 } from "./command.ts";
 import { readAddressFlag, readTimeFlag } from "./flag_values.ts";
 import { spellControls } from "./spelling.ts";
@@ -18,32 +20,50 @@ export const probeCommand: CommandDefinition = {
     command
       .argument("<address>", "where it listens, such as tcp://127.0.0.1:9000")
       .option("--timeout <time>", "how long to wait for each answer", "3s")
+      .option("--status <path>", "php-fpm's status page (default: /fpm-status, then /status)")
       .option("--json", "as JSON");
   },
   run: probe,
 };
 
-/** Status 0 when the application could be asked, 1 when not. */
+/** Status 0 when the application could be asked, and a page that was named; 1 when not. */
 async function probe(io: CommandIo, args: CommandArguments): Promise<number> {
+  const { runtime } = io;
   const address = readAddressFlag("probe", args.positional[0]!, { defaultPort: FASTCGI_PORT });
   const timeoutMs = readTimeFlag("--timeout", String(args.options["timeout"]));
-  const report = await probeApplication(address, { runtime: io.runtime, timeoutMs });
+  const statusPath = readStatusFlag(args.options["status"] as string | undefined);
+  const { answerBody, ...report } = await probeApplication(address, { runtime, timeoutMs });
+  const wantsFpm = report.fault === undefined &&
+    (statusPath !== undefined || isFpmBody(answerBody ?? ""));
+  const fpm = wantsFpm
+    ? await probeFpm(address, { runtime, timeoutMs, ...(statusPath && { statusPath }) })
+    : undefined;
+  const fault = report.fault ?? fpm?.fault;
+  const name = formatAddress(address);
   if (args.options["json"]) {
-    print(io, JSON.stringify({ address: formatAddress(address), ...report }, null, 2));
-  } else if (!args.quiet || report.fault !== undefined) {
-    for (const line of reportLines(formatAddress(address), report)) print(io, line);
+    print(io, JSON.stringify({ address: name, ...report, ...(fpm && { phpFpm: fpm }) }, null, 2));
+  } else if (!args.quiet || fault !== undefined) {
+    const lines = [...reportLines(name, report), ...(fpm ? fpmLines(fpm) : [])];
+    // What an application sends is printed with its control characters spelt out.
+    for (const line of lines) print(io, spellControls(line));
   }
-  return report.fault === undefined ? ExitStatus.fine : ExitStatus.failed;
+  return fault === undefined ? ExitStatus.fine : ExitStatus.failed;
+}
+
+function readStatusFlag(text: string | undefined): string | undefined {
+  if (text === undefined || /^\/[^\s?#]*$/.test(text)) return text;
+  throw new UsageError(`--status: "${text}" is no path (use that of pm.status_path)`);
 }
 
 const LABEL_LENGTH = 18;
 
-function reportLines(address: string, report: ProbeReport): string[] {
-  const row = (label: string, value: string) => `  ${label.padEnd(LABEL_LENGTH)}${value}`;
+function row(label: string, value: string): string {
+  return `  ${label.padEnd(LABEL_LENGTH)}${value}`;
+}
+
+function reportLines(address: string, report: Omit<ProbeReport, "answerBody">): string[] {
   if (report.fault !== undefined) return [address, row("fault", report.fault)];
-  // What an application sends is printed with its control characters spelt out.
-  const values = Object.entries(report.values ?? {})
-    .map(([name, value]) => row(spellControls(name), spellControls(value)));
+  const values = Object.entries(report.values ?? {}).map(([name, value]) => row(name, value));
   return [
     address,
     row("connected in", milliseconds(report.connectMs)),
@@ -52,6 +72,26 @@ function reportLines(address: string, report: ProbeReport): string[] {
     row("multiplexes", yesOrNo(report.multiplexes)),
     row("keeps connection", yesOrNo(report.keepsConnection)),
   ];
+}
+
+function fpmLines({ ping, status, advice, fault }: FpmReport): string[] {
+  const lines = [row("php-fpm", status === undefined ? "yes" : `pool ${status.pool}`)];
+  if (ping !== undefined) lines.push(row(ping.path, ping.text));
+  if (status !== undefined) {
+    const { activeProcesses, totalProcesses, activeProcessesMax } = status;
+    // The one that answers with the page would be idle.
+    const busy = Math.max(0, activeProcesses - 1);
+    lines.push(
+      row("children", `${totalProcesses}: ${busy} busy, ${totalProcesses - busy} idle`),
+      row("at once, most", String(activeProcessesMax)),
+      row("limit reached", String(status.maxChildrenReached)),
+      row("listen queue", `${status.listenQueue} now, ${status.listenQueueMax} at most`),
+      row("slow requests", String(status.slowRequests)),
+    );
+  }
+  lines.push(...advice.map((line) => `  - ${line}`));
+  if (fault !== undefined) lines.push(row("fault", fault));
+  return lines;
 }
 
 function milliseconds(timeMs: number | undefined): string {

@@ -14,6 +14,9 @@ import { multiplexes, negotiate, NEGOTIATION_TIMEOUT_MS } from "./negotiation.ts
 /** How long a kept connection must stay open after an answer to count as kept, in milliseconds. */
 export const KEEP_OBSERVED_MS = 100;
 
+/** Characters of the answer that are looked at. */
+const STDOUT_KEPT_MAX = 4096;
+
 export interface ProbeReport {
   /** Answers to FCGI_GET_VALUES; undefined when there was none. */
   readonly values: Record<string, string> | undefined;
@@ -23,6 +26,8 @@ export interface ProbeReport {
   readonly connectMs: number;
   /** From sending the request to its END_REQUEST; undefined when it was not answered. */
   readonly answerMs: number | undefined;
+  /** The beginning of its answer's body, which may show what answered. */
+  readonly answerBody: string | undefined;
   /** Why the application could not be asked. */
   readonly fault: string | undefined;
 }
@@ -62,6 +67,7 @@ export async function probeApplication(address: Address, parts: ProbeParts): Pro
       keepsConnection: answer?.keepsConnection,
       connectMs,
       answerMs: answer?.answerMs,
+      answerBody: answer?.body,
       fault: answer === undefined && negotiation.values === undefined
         ? "It answered neither FCGI_GET_VALUES nor a request (does it speak FastCGI?)"
         : undefined,
@@ -73,6 +79,7 @@ export async function probeApplication(address: Address, parts: ProbeParts): Pro
       keepsConnection: undefined,
       connectMs: connectMs || runtime.clock.nowMs() - startMs,
       answerMs: undefined,
+      answerBody: undefined,
       fault: errorText(error),
     };
   }
@@ -80,6 +87,7 @@ export async function probeApplication(address: Address, parts: ProbeParts): Pro
 
 interface ProbeAnswer {
   readonly answerMs: number;
+  readonly body: string;
   readonly keepsConnection: boolean;
 }
 
@@ -99,7 +107,8 @@ async function requestOnce(
     await sendGet(socket, protocol);
     clock.clearTimer(giveUp);
     giveUp = clock.setTimer(() => socket?.destroy(), timeoutMs);
-    if (!await readUntilEnd(reader, protocol)) return undefined;
+    const stdout = await readUntilEnd(reader, protocol);
+    if (stdout === undefined) return undefined;
     const answerMs = clock.nowMs() - sentMs;
     clock.clearTimer(giveUp);
     let observed = false;
@@ -108,7 +117,7 @@ async function requestOnce(
       socket?.destroy();
     }, KEEP_OBSERVED_MS);
     await reader.read().catch(() => {});
-    return { answerMs, keepsConnection: observed };
+    return { answerMs, body: bodyOf(stdout), keepsConnection: observed };
   } finally {
     clock.clearTimer(giveUp);
     socket?.destroy();
@@ -127,17 +136,26 @@ async function sendGet(socket: ByteConnection, protocol: ClientConnection): Prom
   await socket.writable.getWriter().write(protocol.takeOutput());
 }
 
-/** False when the connection ends, or breaks, before the request does. */
+/** STDOUT's beginning; undefined when the connection ends, or breaks, before the request does. */
 async function readUntilEnd(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   protocol: ClientConnection,
-): Promise<boolean> {
+): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let stdout = "";
   for (;;) {
     const piece = await reader.read().catch(() => undefined);
-    if (piece === undefined || piece.done) return false;
+    if (piece === undefined || piece.done) return undefined;
     for (const event of protocol.receive(piece.value)) {
-      if (event.kind === "end") return true;
-      if (event.kind === "broken") return false;
+      if (event.kind === "end") return stdout;
+      if (event.kind === "broken") return undefined;
+      if (event.kind !== "stdout" || stdout.length >= STDOUT_KEPT_MAX) continue;
+      stdout = (stdout + decoder.decode(event.bytes, { stream: true })).slice(0, STDOUT_KEPT_MAX);
     }
   }
+}
+
+function bodyOf(stdout: string): string {
+  const end = /\r?\n\r?\n/.exec(stdout);
+  return end === null ? "" : stdout.slice(end.index + end[0].length);
 }

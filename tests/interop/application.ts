@@ -9,6 +9,14 @@ import { type Place, placeUrl, waitForListener } from "../support/places.ts";
 
 export const NETWORKS = ["tcp", "unix"] as const;
 
+/** What `afcgi probe` must find out. */
+export interface Support {
+  /** Answers to FCGI_GET_VALUES; undefined where there is none. */
+  readonly values: Readonly<Record<string, string>> | undefined;
+  readonly multiplexes: boolean;
+  readonly keepsConnection: boolean;
+}
+
 export interface Application {
   /** As test names say it. */
   readonly name: string;
@@ -21,6 +29,7 @@ export interface Application {
   flags(folder: string, place: Place): readonly string[] | undefined;
   /** The same as a config file, with more from the caller on top. */
   config(folder: string, place: Place): Readonly<Record<string, unknown>>;
+  readonly supports: Support;
   /** Flags of `afcgi request` beside the URL; left out where it needs none. */
   requestFlags?(folder: string): readonly string[];
 }

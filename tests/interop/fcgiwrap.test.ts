@@ -11,6 +11,7 @@ const PROGRAM = sourcePath("fcgiwrap/app.cgi");
 const fcgiwrap: Application = {
   name: "fcgiwrap",
   peer: "fcgiwrap",
+  supports: { values: undefined, multiplexes: false, keepsConnection: true },
   prepare: () => Promise.resolve(),
   start: (_folder, place) => startPeer("fcgiwrap", ["-c", String(WORKERS), "-s", socketUrl(place)]),
   // Which program to run is a parameter, and parameters have no flag.

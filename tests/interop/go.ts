@@ -11,6 +11,7 @@ export const go: Application = {
   ...presetApp,
   name: "Go net/http/fcgi",
   peer: "go",
+  supports: { values: { FCGI_MPXS_CONNS: "1" }, multiplexes: true, keepsConnection: true },
   prepare: (folder) =>
     runPeer("go", ["build", "-o", join(folder, "app"), sourcePath("go/main.go")], {
       GOCACHE: BUILD_CACHE,

@@ -10,6 +10,7 @@ export const libfcgi: Application = {
   ...presetApp,
   name: "C libfcgi",
   peer: "libfcgi",
+  supports: { values: undefined, multiplexes: false, keepsConnection: true },
   prepare: (folder) =>
     runPeer("cc", [
       "-O2",

@@ -8,6 +8,11 @@ const perl: Application = {
   ...presetApp,
   name: "Perl Net::Async::FastCGI",
   peer: "perl",
+  supports: {
+    values: { FCGI_MAX_CONNS: "1024", FCGI_MAX_REQS: "1024", FCGI_MPXS_CONNS: "1" },
+    multiplexes: true,
+    keepsConnection: true,
+  },
   prepare: () => Promise.resolve(),
   start: (_folder, place) =>
     startPeer("perl", [sourcePath("perl/app.pl"), place.network, placeName(place)]),

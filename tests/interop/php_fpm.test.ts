@@ -15,6 +15,7 @@ const CHILDREN = 4;
 const phpFpm: Application = {
   name: "php-fpm",
   peer: "php-fpm",
+  supports: { values: { FCGI_MPXS_CONNS: "0" }, multiplexes: false, keepsConnection: true },
   prepare(folder) {
     // A copy, because the links out of the root below cannot be files of the repository.
     cpSync(sourcePath("php/root"), join(folder, "root"), { recursive: true });

@@ -37,6 +37,18 @@ export function terminalTests(
       await run({ folder, url: placeUrl(place), flags });
     });
   }
+  const name = `${application.name} over ${network} is found out by afcgi probe`;
+  test(name, { skip: started.skip }, async () => {
+    const url = placeUrl(started.get(network).application.place);
+    const { code, stdout, stderr } = await runAfcgi(["probe", "--json", url]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    const { address, values, multiplexes, keepsConnection, connectMs, answerMs } = JSON.parse(
+      stdout,
+    );
+    assert.equal(address, url);
+    assert.deepEqual({ values, multiplexes, keepsConnection }, application.supports);
+    assert.ok(connectMs >= 0 && answerMs > 0, stdout);
+  });
 }
 
 const CASES: readonly Case[] = [

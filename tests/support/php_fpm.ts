@@ -14,6 +14,8 @@ export interface PhpFpmOptions {
   readonly maxRequests?: number;
   /** Signals to the result go to the children too. */
   readonly group?: boolean;
+  /** More lines of the pool's section; of two for the same setting the last one counts. */
+  readonly settings?: readonly string[];
 }
 
 /** Starts it in the foreground; resolves when it accepts connections. */
@@ -36,7 +38,9 @@ export function launchPhpFpm(options: PhpFpmOptions): Child {
   });
 }
 
-function configText({ folder, place, children, maxRequests = 0 }: PhpFpmOptions): string {
+function configText(
+  { folder, place, children, maxRequests = 0, settings = [] }: PhpFpmOptions,
+): string {
   const root = process.getuid?.() === 0;
   return [
     "[global]",
@@ -56,6 +60,7 @@ function configText({ folder, place, children, maxRequests = 0 }: PhpFpmOptions)
     "php_admin_value[post_max_size] = 128M",
     "php_admin_value[upload_max_filesize] = 128M",
     "php_admin_value[memory_limit] = 64M",
+    ...settings,
     "",
   ].join("\n");
 }
