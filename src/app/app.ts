@@ -130,6 +130,10 @@ class App implements RunningApp {
         limits: this.#options.limits,
         serverSoftware: serverSoftware(version),
         onFault: (error, front) => logFault(logger, error, front),
+        onForwardedIgnored: (name, front) => {
+          this.#httpMetrics.onForwardedIgnored(name);
+          logger.debug("Forwarding fields cannot be read", faultFields(front));
+        },
       });
       this.#sites.add(site.hosts, compiled);
     }

@@ -1,4 +1,5 @@
 /** The sites of a configuration, ready to answer: for the program that serves, and for `explain`. */
+import { compileArrival } from "../http/arrival.ts";
 import type { FrontSite } from "../http/front.ts";
 import type { ListenerInfo } from "../http/front_request.ts";
 import type { SiteOptions } from "../http/options.ts";
@@ -7,7 +8,9 @@ import type { Address } from "../runtime/address.ts";
 
 /** A site under the name that metrics know it by. */
 export function compileFrontSite(site: SiteOptions, parts: SiteParts): FrontSite {
-  return { name: site.hosts[0] ?? "default", app: compileSite(site, parts) };
+  const name = site.hosts[0] ?? "default";
+  const arrive = compileArrival(site, (front) => parts.onForwardedIgnored?.(name, front));
+  return { name, app: compileSite(site, parts), arrive };
 }
 
 /** What requests that come in at an address can know of it. */

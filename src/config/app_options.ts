@@ -101,6 +101,9 @@ function siteOptions(
   return {
     hosts: site.hosts ?? [],
     root: site.root === undefined ? undefined : resolvePath(folder, site.root),
+    proxies: site.trusted_proxies &&
+      { trusted: site.trusted_proxies, headers: site.proxy_headers },
+    traceContext: site.trace_context,
     routes: site.routes.map((route) => {
       const application = route.fastcgi ?? route.php;
       const upstream = application && upstreams[application.upstream];

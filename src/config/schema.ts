@@ -11,6 +11,7 @@ import { HTTP_LIMIT_DEFAULTS as HTTP } from "../http/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
 import { paramsSchema } from "./params_schema.ts";
+import { siteProxyEntries } from "./proxy_schema.ts";
 import { routeSchema } from "./route_schema.ts";
 import {
   address,
@@ -36,9 +37,6 @@ export const DEFAULT_LOG_LEVEL = "info";
 export const DEFAULT_LOG_FORMAT = "json";
 export const DEFAULT_ACCESS_LOG = "-";
 export const DEFAULT_GRACE_MS = 30_000;
-
-/** Keys of the contract that this version refuses instead of ignoring them. */
-export const UNAVAILABLE_KEYS: readonly string[] = ["trusted_proxies"];
 
 const KIB = 1024;
 
@@ -80,6 +78,7 @@ const site = section({
     ),
   ),
   root: v.optional(described(filePath(), "The folder below which files and scripts are")),
+  ...siteProxyEntries,
   params: v.optional(
     described(paramsSchema(), "Parameters of every fastcgi and php route; a route's own win"),
   ),

@@ -6,7 +6,6 @@ import type * as v from "valibot";
 import { type ConfigNode, formatPath, type NodePath } from "./config_node.ts";
 import type { Place } from "./fault.ts";
 import { didYouMean, nearest } from "./nearest.ts";
-import { UNAVAILABLE_KEYS } from "./schema.ts";
 
 export interface ShapeFault {
   readonly place: Place;
@@ -64,9 +63,6 @@ export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeRepo
   }
 
   function unknownKey(key: string, place: Place, known: string[], path: NodePath): ShapeFault {
-    if (UNAVAILABLE_KEYS.includes(key)) {
-      return { place, message: `Key "${key}" is not available in this version (take it out)` };
-    }
     const near = nearest(key, known);
     if (near !== undefined) meant.add(formatPath([...path, near]));
     return { place, message: `Unknown key "${key}" (${didYouMean(key, known)})` };

@@ -31,7 +31,11 @@ export interface FrontParts {
 export interface FrontSite {
   readonly name: string;
   readonly app: Hono<FrontEnv>;
+  /** What the site makes of a request before its routes see it; nothing, left out. */
+  readonly arrive?: Arrival | undefined;
 }
+
+export type Arrival = (front: FrontRequest, headers: Headers) => FrontRequest;
 
 const NO_TARGET: RequestTarget = { kind: "target", raw: "", path: "", query: "" };
 const NO_HOST = { name: "", port: undefined };
@@ -67,10 +71,11 @@ export function createFront(
     if (REFUSED_METHODS.has(front.method)) return refuse(parts, front, request, BAD_METHOD);
     const site = parts.sites.find(front.host.name);
     if (site === undefined) return refuse(parts, front, request, NO_SITE);
-    const answer = site.app.fetch(request, front);
+    const seen = site.arrive === undefined ? front : site.arrive(front, request.headers);
+    const answer = site.app.fetch(request, seen);
     return answer instanceof Promise
-      ? answer.then((response) => finish(parts, site.name, front, request, response))
-      : finish(parts, site.name, front, request, answer);
+      ? answer.then((response) => finish(parts, site.name, seen, request, response))
+      : finish(parts, site.name, seen, request, answer);
   };
 }
 
@@ -163,7 +168,7 @@ function lengthOf(method: string, response: Response): number {
 
 /** Fields of a log line about a request that failed. */
 export function faultFields(front: FrontRequest) {
-  const { upstream, server, connection, stream, code } = front.trace;
+  const { upstream, server, connection, stream, code, traceId } = front.trace;
   return {
     request_id: front.id,
     upstream,
@@ -173,6 +178,7 @@ export function faultFields(front: FrontRequest) {
     method: front.method,
     path: front.target.raw,
     code,
+    trace_id: traceId,
   };
 }
 

@@ -34,6 +34,8 @@ export interface RequestTrace {
   /** Of the request's body: what was declared, or what has come in chunks so far. */
   bytesIn?: number;
   code?: AnswerCode;
+  /** Where the site knows of traces. */
+  traceId?: string;
 }
 
 /** Where the request came in. */

@@ -40,8 +40,13 @@ export function parseHost(text: string): RequestHost | undefined {
   return { name: name.toLowerCase().replace(/\.$/, ""), port };
 }
 
+/** Whether a text is an IPv4 address, in the usual form of four numbers. */
+export function isIpv4(text: string): boolean {
+  return IPV4.test(text);
+}
+
 /** Whether a text is an IPv6 address (RFC 4291 section 2.2), without brackets and zone. */
-function isIpv6(text: string): boolean {
+export function isIpv6(text: string): boolean {
   const halves = text.split("::");
   if (halves.length > 2) return false;
   const groups = halves.flatMap((half) => half === "" ? [] : half.split(":"));

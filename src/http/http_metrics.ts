@@ -1,6 +1,6 @@
 /**
- * What is counted of HTTP requests: `afcgi_http_requests_total` and
- * `afcgi_http_request_duration_seconds`.
+ * What is counted of HTTP requests: `afcgi_http_requests_total`,
+ * `afcgi_http_request_duration_seconds` and `afcgi_http_forwarded_ignored_total`.
  */
 import type { Counter, CounterSeries, Histogram, MetricsRegistry } from "../observe/metrics.ts";
 
@@ -20,6 +20,7 @@ const METHODS: ReadonlySet<string> = new Set([
 export class HttpMetrics {
   readonly #requests: Counter;
   readonly #durations: Histogram;
+  readonly #forwardedIgnored: Counter;
   /** Series by site, method and status: three look-ups instead of joining three texts. */
   readonly #known = new Map<string, Map<string, Map<number, CounterSeries>>>();
 
@@ -34,6 +35,15 @@ export class HttpMetrics {
       "Time from a request's head to the end of its answer.",
       BOUNDS_S,
     );
+    this.#forwardedIgnored = registry.counter(
+      "afcgi_http_forwarded_ignored_total",
+      "Requests of trusted proxies whose forwarding fields could not be read.",
+      ["site"],
+    );
+  }
+
+  onForwardedIgnored(site: string): void {
+    this.#forwardedIgnored.add([site]);
   }
 
   onAnswer(site: string, method: string, status: number, durationS: number): void {

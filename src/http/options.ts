@@ -2,6 +2,7 @@
  * What the HTTP front can be told: the configuration's `sites`, read and with every default filled
  * in. `site.ts` turns it into handlers once, when the program starts.
  */
+import type { ProxyHeaders } from "./forwarded.ts";
 
 import type { Encoding } from "../compression/accept_encoding.ts";
 
@@ -72,11 +73,22 @@ export interface RouteOptions {
   readonly internal?: boolean;
 }
 
+export interface ProxyOptions {
+  /** Networks such as `10.0.0.0/8`, addresses, and `unix` for clients of a unix socket. */
+  readonly trusted: readonly string[];
+  /** Which fields they set. */
+  readonly headers: ProxyHeaders;
+}
+
 export interface SiteOptions {
   /** Names, `*.example.com` wildcards; empty: every host. Lower case. */
   readonly hosts: readonly string[];
   /** Absolute path; undefined where no route needs one. */
   readonly root: string | undefined;
+  /** Whom to believe what they say of the client; nobody, left out. */
+  readonly proxies?: ProxyOptions | undefined;
+  /** Whether an application always gets a `traceparent`. */
+  readonly traceContext?: boolean | undefined;
   readonly routes: readonly RouteOptions[];
   /** Absolute paths of folders below which `X-Sendfile` may name files; left out: none. */
   readonly sendfile?: readonly string[];

@@ -35,6 +35,8 @@ export interface SiteParts {
   /** Such as `afcgi/1.0.0`. */
   readonly serverSoftware: string;
   readonly onFault: (error: unknown, front: FrontRequest) => void;
+  /** A trusted proxy sent forwarding fields that could not be read. */
+  readonly onForwardedIgnored?: (site: string, front: FrontRequest) => void;
   /** Who wants to see which routes a request meets; nobody, when left out. */
   readonly watch?: RouteWatch;
 }

@@ -27,6 +27,9 @@ sites:
     root: /srv/www/public
     sendfile: [/srv/files, private]
     local_redirects: true
+    trusted_proxies: [10.0.0.0/8, "2001:db8::/32", unix]
+    proxy_headers: forwarded
+    trace_context: true
     params: { FROM: site, ID: "\${request.id}" }
     routes:
       - path: /healthz

@@ -164,9 +164,13 @@ const SHAPE: readonly Row[] = [
     expected: ['a.yaml:2:49: Unknown key "wieght" (did you mean "weight"?)'],
   },
   {
-    name: "trusted proxies, which this version has not",
-    text: `sites: [{ trusted_proxies: [10.0.0.0/8], routes: [{ respond: {} }] }]\n`,
-    expected: ['a.yaml:1:11: Key "trusted_proxies" is not available in this version (take it out)'],
+    name: "a trusted proxy that is no network",
+    text: `sites: [{ trusted_proxies: [10.0.0.0/33], routes: [{ respond: {} }] }]
+`,
+    expected: [
+      'a.yaml:1:29: "10.0.0.0/33" is no network ' +
+      '(use a network such as "10.0.0.0/8", an address, or "unix")',
+    ],
   },
   {
     name: "a list where a map is wanted",

@@ -87,6 +87,8 @@ test("The example with every key becomes the options that it says", () => {
     root: "/srv/www/public",
     sendfile: ["/srv/files", "/etc/afcgi/private"],
     localRedirects: true,
+    proxies: { trusted: ["10.0.0.0/8", "2001:db8::/32", "unix"], headers: "forwarded" },
+    traceContext: true,
     routes: [
       {
         path: "/healthz",
@@ -176,6 +178,8 @@ sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
     sites: [{
       hosts: [],
       root: undefined,
+      proxies: undefined,
+      traceContext: false,
       routes: [{
         path: undefined,
         methods: undefined,

@@ -1,0 +1,22 @@
+/** What a site makes of a request before its routes see it: who the client is, which trace it is in. */
+import type { Arrival } from "./front.ts";
+import type { FrontRequest } from "./front_request.ts";
+import { IpNetworks } from "./ip_networks.ts";
+import type { SiteOptions } from "./options.ts";
+import { traced } from "./trace_context.ts";
+import { throughProxies } from "./trusted_proxies.ts";
+
+/** Undefined where the site takes requests as they come. */
+export function compileArrival(
+  { proxies, traceContext }: Pick<SiteOptions, "proxies" | "traceContext">,
+  onIgnored: (front: FrontRequest) => void,
+): Arrival | undefined {
+  const steps: Arrival[] = [];
+  if (proxies !== undefined) {
+    const trust = { networks: new IpNetworks(proxies.trusted), headers: proxies.headers };
+    steps.push((front, headers) => throughProxies(trust, front, headers, onIgnored));
+  }
+  if (traceContext) steps.push(traced);
+  if (steps.length === 0) return undefined;
+  return (front, headers) => steps.reduce((seen, step) => step(seen, headers), front);
+}

@@ -1,0 +1,229 @@
+/** Who the client is behind proxies: whom a site believes, what, and when nothing at all. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  FORWARDED_HOPS_MAX,
+  FORWARDED_LENGTH_MAX,
+  type ProxyHeaders,
+} from "../../src/http/forwarded.ts";
+import type { FrontRequest } from "../../src/http/front_request.ts";
+import { portOf } from "../../src/http/front_request.ts";
+import { IpNetworks } from "../../src/http/ip_networks.ts";
+import { throughProxies } from "../../src/http/trusted_proxies.ts";
+import { withConfig } from "../support/configured.ts";
+import { echoParameters } from "../support/gateway.ts";
+
+const TRUSTED = ["10.0.0.0/8", "2001:db8::/32"];
+
+/** `CLIENT SCHEME HOST PORT`, or `ignored`. */
+function seen(
+  headers: Record<string, string>,
+  { kind = "x-forwarded", peer = "10.0.0.1" }: { kind?: ProxyHeaders; peer?: string } = {},
+): string {
+  const front: FrontRequest = {
+    id: "ours",
+    method: "GET",
+    target: { kind: "target", raw: "/", path: "/", query: "" },
+    host: { name: "inside", port: undefined },
+    peer: { host: peer, port: 1 },
+    listener: { scheme: "http", host: "10.0.0.2", port: 8080 },
+    startedMs: 0,
+    trace: {},
+    passed: undefined,
+    extra: undefined,
+    bodyProgress: undefined,
+  };
+  let ignored = 0;
+  const trust = { networks: new IpNetworks(TRUSTED), headers: kind };
+  const result = throughProxies(trust, front, new Headers(headers), () => ignored++);
+  if (ignored > 0) {
+    assert.equal(result.peer, front.peer);
+    return "ignored";
+  }
+  const client = result.peer.port === 0 ? result.peer.host : `${result.peer.host}#`;
+  return `${client} ${result.listener.scheme} ${result.host.name} ${portOf(result)}`;
+}
+
+test("The client is the right-most hop that is not trusted", () => {
+  const cases: Record<string, string> = {
+    "192.0.2.1": "192.0.2.1 http inside 8080",
+    "192.0.2.1, 198.51.100.7": "198.51.100.7 http inside 8080",
+    "192.0.2.1, 198.51.100.7, 10.1.1.1,10.2.2.2": "198.51.100.7 http inside 8080",
+    "10.1.1.1, 10.2.2.2": "10.1.1.1 http inside 8080",
+    "2001:DB9::1, 2001:db8::1": "2001:db9::1 http inside 8080",
+    "[2001:db9::1]:99, 10.1.1.1:80": "2001:db9::1# http inside 8080",
+    "192.0.2.1:4711": "192.0.2.1# http inside 8080",
+    "junk, 192.0.2.1": "192.0.2.1 http inside 8080",
+    "": "10.0.0.1# http inside 8080",
+  };
+  for (const [field, expected] of Object.entries(cases)) {
+    assert.equal(seen({ "x-forwarded-for": field }), expected, field);
+  }
+});
+
+test("A peer that is not trusted is the client, whatever it says", () => {
+  const headers = { "x-forwarded-for": "192.0.2.1", "x-forwarded-proto": "https" };
+  assert.equal(seen(headers, { peer: "11.0.0.1" }), "11.0.0.1# http inside 8080");
+  assert.equal(seen(headers, { peer: "" }), "# http inside 8080");
+});
+
+test("Scheme, host and port are those that the client used", () => {
+  const told = (headers: Record<string, string>) =>
+    seen({ "x-forwarded-for": "192.0.2.1", ...headers });
+  assert.equal(told({ "x-forwarded-proto": "https" }), "192.0.2.1 https inside 443");
+  assert.equal(told({ "x-forwarded-proto": "HTTP" }), "192.0.2.1 http inside 80");
+  assert.equal(told({ "x-forwarded-host": "Example.com" }), "192.0.2.1 http example.com 80");
+  assert.equal(told({ "x-forwarded-host": "a:81" }), "192.0.2.1 http a 81");
+  assert.equal(
+    told({ "x-forwarded-proto": "https", "x-forwarded-host": "a:81", "x-forwarded-port": "82" }),
+    "192.0.2.1 https a 82",
+  );
+  assert.equal(told({ "x-forwarded-port": "82" }), "192.0.2.1 http inside 82");
+});
+
+test("Of several values the nearest proxy's counts, or the one beside the client's address", () => {
+  const schemes = { "x-forwarded-proto": "https, http" };
+  assert.equal(seen({ "x-forwarded-for": "192.0.2.1", ...schemes }), "192.0.2.1 http inside 80");
+  assert.equal(
+    seen({ "x-forwarded-for": "192.0.2.1, 10.1.1.1", ...schemes }),
+    "192.0.2.1 https inside 443",
+  );
+});
+
+test("Forwarded is read with its quotes, case and several elements", () => {
+  const cases: Record<string, string> = {
+    "for=192.0.2.1": "192.0.2.1 http inside 8080",
+    'For="[2001:db9::1]:4711";Proto=HTTPS;host="a.example:444"': "2001:db9::1# https a.example 444",
+    "for=192.0.2.1;proto=https, for=10.1.1.1;proto=http": "192.0.2.1 https inside 443",
+    'for="192.0.2.\\1" ; by=_me': "192.0.2.1 http inside 8080",
+    "for=_hidden, for=192.0.2.1": "192.0.2.1 http inside 8080",
+    "": "10.0.0.1# http inside 8080",
+    "proto=https": "10.0.0.1# https inside 443",
+  };
+  for (const [field, expected] of Object.entries(cases)) {
+    assert.equal(seen({ forwarded: field }, { kind: "forwarded" }), expected, field);
+  }
+});
+
+test("Only the fields that the proxies set are looked at", () => {
+  const both = { "forwarded": "for=198.51.100.7", "x-forwarded-for": "192.0.2.1" };
+  assert.match(seen(both), /^192\.0\.2\.1 /);
+  assert.match(seen(both, { kind: "forwarded" }), /^198\.51\.100\.7 /);
+});
+
+test("What cannot be read leaves the peer's own address", () => {
+  const customary: Record<string, string>[] = [
+    { "x-forwarded-for": "192.0.2.1, unknown" },
+    { "x-forwarded-for": "192.0.2.1, 10.1.1.1, 1.2.3" },
+    { "x-forwarded-for": "192.0.2.1:99999" },
+    { "x-forwarded-for": "192.0.2.1", "x-forwarded-proto": "gopher" },
+    { "x-forwarded-for": "192.0.2.1", "x-forwarded-host": "<script>" },
+    { "x-forwarded-for": "192.0.2.1", "x-forwarded-port": "0" },
+    { "x-forwarded-for": "192.0.2.1", "x-forwarded-port": "65536" },
+  ];
+  for (const headers of customary) {
+    assert.equal(seen(headers), "ignored", JSON.stringify(headers));
+  }
+  const standard = ["for=192.0.2.1;for=10.0.0.1", 'for="192.0.2.1', "192.0.2.1", "for=", "for=_x"];
+  for (const field of standard) {
+    assert.equal(seen({ forwarded: field }, { kind: "forwarded" }), "ignored", field);
+  }
+});
+
+test("More hops or bytes than the limit are not looked at", () => {
+  const hops = (count: number) => new Array(count).fill("10.1.1.1").join(",");
+  assert.match(seen({ "x-forwarded-for": hops(FORWARDED_HOPS_MAX) }), /^10\.1\.1\.1 /);
+  assert.equal(seen({ "x-forwarded-for": hops(FORWARDED_HOPS_MAX + 1) }), "ignored");
+  const elements = (count: number) => new Array(count).fill("for=10.1.1.1").join(",");
+  const kind = "forwarded";
+  assert.match(seen({ forwarded: elements(FORWARDED_HOPS_MAX) }, { kind }), /^10\.1\.1\.1 /);
+  assert.equal(seen({ forwarded: elements(FORWARDED_HOPS_MAX + 1) }, { kind }), "ignored");
+  const long = "10.1.1.1" + ",".repeat(FORWARDED_LENGTH_MAX);
+  assert.equal(seen({ "x-forwarded-for": long }), "ignored");
+  assert.equal(seen({ forwarded: `for=10.1.1.1${long}` }, { kind }), "ignored");
+});
+
+const TEXT = `
+admin: { listen: 127.0.0.1:0 }
+upstreams: { app: { servers: ["\${env.APP}"] } }
+sites:
+  - hosts: [inside.example]
+    trusted_proxies: [127.0.0.0/8]
+    trace_context: true
+    routes: [{ fastcgi: { upstream: app, params: { ID: "\${request.id}" } } }]
+  - routes: [{ fastcgi: { upstream: app } }]
+`;
+
+test("An application sees the client of a trusted proxy, and the log too", async () => {
+  await withConfig({ text: TEXT, application: echoParameters }, async (gateway) => {
+    const headers = {
+      "Host": "inside.example",
+      "X-Forwarded-For": "192.0.2.1",
+      "X-Forwarded-Proto": "https",
+      "X-Forwarded-Host": "public.example",
+      "X-Request-Id": "from-the-proxy:1",
+    };
+    const answer = await gateway.send({ target: "/trusted", headers });
+    const sent = JSON.parse(answer.body.toString());
+    assert.equal(sent.REMOTE_ADDR, "192.0.2.1");
+    assert.equal("REMOTE_PORT" in sent, false);
+    assert.deepEqual([sent.HTTPS, sent.REQUEST_SCHEME], ["on", "https"]);
+    assert.deepEqual([sent.SERVER_NAME, sent.SERVER_PORT], ["public.example", "443"]);
+    assert.equal(sent.ID, "from-the-proxy:1");
+    const line = await gateway.access.ofPath("/trusted");
+    assert.deepEqual([line["client"], line["request_id"]], ["192.0.2.1", "from-the-proxy:1"]);
+    const other = await gateway.send({ headers: { ...headers, Host: "other.example" } });
+    const untrusted = JSON.parse(other.body.toString());
+    assert.equal(untrusted.REMOTE_ADDR, "127.0.0.1");
+    assert.equal(untrusted.REQUEST_SCHEME, "http");
+  });
+});
+
+test("A request id that is too long or too strange is not taken", async () => {
+  await withConfig({ text: TEXT, application: echoParameters }, async (gateway) => {
+    for (const id of ["x".repeat(129), "a b", "a\u00e9", "<a>", ""]) {
+      const headers = { "Host": "inside.example", "X-Request-Id": id };
+      const sent = JSON.parse((await gateway.send({ headers })).body.toString());
+      assert.match(sent.ID, /^[0-9a-f]{8}-\d+$/, id);
+    }
+  });
+});
+
+test("Fields of a trusted proxy that cannot be read are counted", async () => {
+  await withConfig({ text: TEXT, application: echoParameters }, async (gateway) => {
+    const headers = { "Host": "inside.example", "X-Forwarded-For": "nobody" };
+    const sent = JSON.parse((await gateway.send({ headers })).body.toString());
+    assert.equal(sent.REMOTE_ADDR, "127.0.0.1");
+    const metrics = (await gateway.admin("/metrics")).body.toString();
+    assert.match(metrics, /^afcgi_http_forwarded_ignored_total\{site="inside\.example"\} 1$/m);
+    await gateway.log.find((line) => line["msg"] === "Forwarding fields cannot be read");
+  });
+});
+
+const TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+
+test("A trace is passed on, or started where there is none that can be read", async () => {
+  await withConfig({ text: TEXT, application: echoParameters }, async (gateway) => {
+    const traceOf = async (target: string, headers: Record<string, string>) => {
+      const answer = await gateway.send({
+        target,
+        headers: { Host: "inside.example", ...headers },
+      });
+      const sent = JSON.parse(answer.body.toString());
+      const line = await gateway.access.ofPath(target);
+      assert.equal(line["trace_id"], sent.HTTP_TRACEPARENT.slice(3, 35));
+      return [sent.HTTP_TRACEPARENT, sent.HTTP_TRACESTATE];
+    };
+    const passed = await traceOf("/pass", { traceparent: TRACEPARENT, tracestate: "a=b" });
+    assert.deepEqual(passed, [TRACEPARENT, "a=b"]);
+    const later = TRACEPARENT.replace("00", "01") + "-more";
+    assert.equal((await traceOf("/later", { traceparent: later }))[0], later);
+    const broken = ["", "ff" + TRACEPARENT.slice(2), TRACEPARENT + "-more", "00-0-0-00"];
+    const zeros = [TRACEPARENT.replace(/4bf9\w+/, "0".repeat(32))];
+    for (const [index, traceparent] of [...broken, ...zeros].entries()) {
+      const [started, state] = await traceOf(`/${index}`, { traceparent, tracestate: "a=b" });
+      assert.match(started, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+      assert.equal(state, "");
+    }
+  });
+});
