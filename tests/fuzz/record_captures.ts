@@ -1,0 +1,223 @@
+/**
+ * Records what real fronts and real applications say to each other, for the fuzz tests beside this
+ * file: `bun tests/fuzz/record_captures.ts`, after `npm run build`, as root on Debian with the peers
+ * of `npm test`. A relay stands between the two and keeps the bytes of both directions; what is
+ * written to `captures/` is for the repository, so it is kept short and free of paths of ours.
+ */
+import assert from "node:assert/strict";
+import { copyFileSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+  type Application,
+  presetApp,
+  sourcePath,
+  startApplication,
+  startPeer,
+} from "../interop/application.ts";
+import { go } from "../interop/go.ts";
+import { libfcgi } from "../interop/libfcgi.ts";
+import { AFCGI, Afcgi } from "../support/afcgi.ts";
+import { Child } from "../support/child.ts";
+import { PEER_PATH } from "../support/peers.ts";
+import { launchPhpFpm } from "../support/php_fpm.ts";
+import {
+  freePlace,
+  freePort,
+  type Place,
+  placeName,
+  placeUrl,
+  temporaryFolder,
+  waitForListener,
+} from "../support/places.ts";
+import { httpRequest } from "../support/raw_http.ts";
+
+const FOLDER = fileURLToPath(new URL("captures/", import.meta.url));
+
+/** A connection that says more is not kept. */
+const LENGTH_MAX = 12 * 1024;
+
+/** Connections kept of each pair. */
+const CONNECTIONS_MAX = 2;
+
+const phpFpm: Application = {
+  name: "php-fpm",
+  peer: "php-fpm",
+  prepare(folder) {
+    cpSync(sourcePath("php/root"), join(folder, "root"), { recursive: true });
+    return Promise.resolve();
+  },
+  start: (folder, place) => launchPhpFpm({ folder, place, children: 4 }),
+  flags: () => undefined,
+  config: (folder, place) => ({
+    upstreams: { php: { servers: [placeUrl(place)] } },
+    sites: [{
+      root: join(folder, "root"),
+      routes: [{ php: { upstream: "php", front_controller: "/index.php" } }],
+    }],
+  }),
+};
+
+const perl: Application = {
+  ...presetApp,
+  name: "perl",
+  peer: "perl",
+  prepare: () => Promise.resolve(),
+  start: (_folder, place) =>
+    startPeer("perl", [sourcePath("perl/app.pl"), place.network, placeName(place)]),
+};
+
+const fcgiwrap: Application = {
+  name: "fcgiwrap",
+  peer: "fcgiwrap",
+  prepare(folder) {
+    copyFileSync(sourcePath("fcgiwrap/app.cgi"), join(folder, "app.cgi"));
+    return Promise.resolve();
+  },
+  start: (_folder, place) => startPeer("fcgiwrap", ["-c", "9", "-s", `unix:${placeName(place)}`]),
+  flags: () => undefined,
+  config: (folder, place) => ({
+    upstreams: { app: { servers: [placeUrl(place)] } },
+    sites: [{
+      routes: [{
+        fastcgi: { upstream: "app", params: { SCRIPT_FILENAME: join(folder, "app.cgi") } },
+      }],
+    }],
+  }),
+};
+
+const APPLICATIONS: Readonly<Record<string, Application>> = {
+  "php-fpm": phpFpm,
+  go,
+  perl,
+  libfcgi,
+  fcgiwrap,
+};
+
+/** Copies bytes between two sockets and keeps them. */
+class Relay {
+  readonly connections: { front: Buffer[]; application: Buffer[] }[] = [];
+  readonly #server = createServer({ allowHalfOpen: true }, (socket) => this.#take(socket));
+  readonly #to: Place;
+
+  constructor(to: Place) {
+    this.#to = to;
+  }
+
+  async listen(place: Place): Promise<void> {
+    this.#server.listen(placeName(place));
+    await waitForListener(place);
+    this.connections.length = 0;
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+
+  /** Writes the connections that said enough and not too much. */
+  save(name: string): void {
+    const usable = this.connections.map(({ front, application }) => ({
+      front: Buffer.concat(front),
+      application: Buffer.concat(application),
+    })).filter(({ front, application }) =>
+      front.length > 0 && front.length <= LENGTH_MAX && application.length <= LENGTH_MAX
+    );
+    assert.ok(usable.length > 0, `${name}: nothing that could be kept`);
+    usable.slice(0, CONNECTIONS_MAX).forEach(({ front, application }, index) => {
+      writeFileSync(join(FOLDER, `${name}-${index + 1}.front.bin`), front);
+      writeFileSync(join(FOLDER, `${name}-${index + 1}.application.bin`), application);
+    });
+  }
+
+  #take(front: Socket): void {
+    const application = connect({ path: placeName(this.#to), allowHalfOpen: true });
+    const kept = { front: [] as Buffer[], application: [] as Buffer[] };
+    this.connections.push(kept);
+    front.on("data", (bytes: Buffer) => kept.front.push(bytes));
+    application.on("data", (bytes: Buffer) => kept.application.push(bytes));
+    front.pipe(application).pipe(front);
+    for (const socket of [front, application]) socket.on("error", () => {});
+  }
+}
+
+/** Several requests at once, so that they share connections where that is possible. */
+async function askAll(port: number): Promise<void> {
+  const requests = [
+    { target: "/hello" },
+    { target: "/echo?a=1", method: "POST", body: "a body", headers: { "X-Test": "value" } },
+    { target: "/bytes?n=600" },
+    { target: "/missing" },
+  ];
+  for (const answer of await Promise.all(requests.map((one) => httpRequest(port, one)))) {
+    assert.ok(answer.complete);
+  }
+}
+
+async function recordApplication(name: string, application: Application): Promise<void> {
+  const folder = temporaryFolder();
+  await application.prepare(folder);
+  const place = await freePlace("unix", folder);
+  const running = await startApplication(application, folder, place);
+  const relay = new Relay(place);
+  const between = await freePlace("unix", folder);
+  await relay.listen(between);
+  const afcgi = await Afcgi.start({ config: application.config(folder, between) });
+  await askAll(afcgi.port);
+  await afcgi.stop();
+  relay.close();
+  await running.child.stop();
+  relay.save(name);
+}
+
+/** nginx is the front here, and afcgi's responder the application. */
+async function recordNginx(): Promise<void> {
+  const folder = temporaryFolder();
+  const place = await freePlace("unix", folder);
+  const responder = new Child(AFCGI, ["responder", "--listen", placeUrl(place)]);
+  await waitForListener(place);
+  const relay = new Relay(place);
+  const between = await freePlace("unix", folder);
+  await relay.listen(between);
+  const port = await freePort();
+  for (const name of ["body", "fastcgi"]) mkdirSync(join(folder, name));
+  const config = join(folder, "nginx.conf");
+  writeFileSync(config, nginxConfig(folder, port, between));
+  const nginx = new Child("nginx", ["-c", config, "-p", folder, "-e", "stderr"], {
+    env: { PATH: PEER_PATH },
+  });
+  await waitForListener({ network: "tcp", host: "127.0.0.1", port });
+  await askAll(port);
+  await nginx.stop();
+  relay.close();
+  await responder.stop();
+  relay.save("nginx");
+}
+
+function nginxConfig(folder: string, port: number, application: Place): string {
+  return `daemon off; master_process off; worker_processes 1; pid ${join(folder, "nginx.pid")};
+events { worker_connections 64; }
+http {
+  access_log off;
+  client_body_temp_path ${join(folder, "body")};
+  fastcgi_temp_path ${join(folder, "fastcgi")};
+  proxy_temp_path ${folder}/proxy; uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
+  upstream app { server unix:${placeName(application)}; keepalive 1; }
+  server {
+    listen 127.0.0.1:${port};
+    location / {
+      include /etc/nginx/fastcgi_params;
+      fastcgi_keep_conn on;
+      fastcgi_pass app;
+    }
+  }
+}
+`;
+}
+
+mkdirSync(FOLDER, { recursive: true });
+for (const [name, application] of Object.entries(APPLICATIONS)) {
+  await recordApplication(name, application);
+}
+await recordNginx();
+process.exit(0);
