@@ -36,6 +36,8 @@ interface UrlParts {
 
 const HEADER_PREFIX = "HTTP_";
 const HEADER_NAMES_MAX = 512;
+/** Longer names are made each time: a front could fill our memory with them. */
+const REMEMBERED_LENGTH_MAX = 64;
 const HOST = /^(?:[\w.~-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$/;
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: "80", https: "443" };
 
@@ -145,7 +147,8 @@ function headerName(parameterName: string): string {
   let name = headerNames.get(parameterName);
   if (name === undefined) {
     name = parameterName.slice(HEADER_PREFIX.length).toLowerCase().replaceAll("_", "-");
-    if (headerNames.size < HEADER_NAMES_MAX) headerNames.set(parameterName, name);
+    const isRemembered = parameterName.length <= REMEMBERED_LENGTH_MAX;
+    if (isRemembered && headerNames.size < HEADER_NAMES_MAX) headerNames.set(parameterName, name);
   }
   return name;
 }

@@ -11,7 +11,7 @@ import type { BodyReader } from "./request_body.ts";
 import type { StreamHandler, StreamStart } from "./stream_handler.ts";
 
 /** Bytes of bodies that gather for one write; parameters of new requests come on top. */
-const WRITE_LENGTH_MAX = 256 * 1024;
+export const WRITE_LENGTH_MAX = 256 * 1024;
 
 interface Sending {
   readonly id: number;

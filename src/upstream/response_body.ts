@@ -90,12 +90,15 @@ export class ResponseBody {
     this.#wakeUp();
   }
 
-  /** The answer breaks off; a stream errors behind what is buffered, if there is who reads it. */
+  /**
+   * The answer breaks off; a stream errors behind what is buffered, if there is who reads it. A
+   * drain does not wait for that: when it is over no file may be left.
+   */
   fail(error: UpstreamError): void {
     if (this.#inputEnded) return;
     this.#failure = error;
     this.end();
-    if (error.fault === "client") this.discard(error);
+    if (error.fault === "client" || error.code === "draining") this.discard(error);
   }
 
   /** Drops what is buffered; a stream errors at once. */

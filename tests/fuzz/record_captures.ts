@@ -41,7 +41,10 @@ const LENGTH_MAX = 12 * 1024;
 /** Connections kept of each pair. */
 const CONNECTIONS_MAX = 2;
 
-const phpFpm: Application = {
+/** What of an application matters here. */
+type Recorded = Omit<Application, "supports">;
+
+const phpFpm: Recorded = {
   name: "php-fpm",
   peer: "php-fpm",
   prepare(folder) {
@@ -59,7 +62,7 @@ const phpFpm: Application = {
   }),
 };
 
-const perl: Application = {
+const perl: Recorded = {
   ...presetApp,
   name: "perl",
   peer: "perl",
@@ -68,7 +71,7 @@ const perl: Application = {
     startPeer("perl", [sourcePath("perl/app.pl"), place.network, placeName(place)]),
 };
 
-const fcgiwrap: Application = {
+const fcgiwrap: Recorded = {
   name: "fcgiwrap",
   peer: "fcgiwrap",
   prepare(folder) {
@@ -87,7 +90,7 @@ const fcgiwrap: Application = {
   }),
 };
 
-const APPLICATIONS: Readonly<Record<string, Application>> = {
+const APPLICATIONS: Readonly<Record<string, Recorded>> = {
   "php-fpm": phpFpm,
   go,
   perl,
@@ -154,7 +157,7 @@ async function askAll(port: number): Promise<void> {
   }
 }
 
-async function recordApplication(name: string, application: Application): Promise<void> {
+async function recordApplication(name: string, application: Recorded): Promise<void> {
   const folder = temporaryFolder();
   await application.prepare(folder);
   const place = await freePlace("unix", folder);

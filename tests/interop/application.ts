@@ -41,7 +41,7 @@ export interface RunningApplication {
 }
 
 export async function startApplication(
-  application: Application,
+  application: Pick<Application, "name" | "start">,
   folder: string,
   place: Place,
 ): Promise<RunningApplication> {

@@ -91,6 +91,15 @@ test("A header's bytes stay what they are, as Fetch has them", () => {
   assert.equal(headOf({ HTTP_X_NAME: "ü" }).headers["x-name"], "\u00c3\u00bc");
 });
 
+test("Headers come out the same when there are more names, or longer ones, than are remembered", () => {
+  const names = Array.from({ length: 1_200 }, (_, index) => `X_${index}`);
+  names.push("X_".repeat(100));
+  for (const name of [...names, ...names]) {
+    const header = name.toLowerCase().replaceAll("_", "-");
+    assert.equal(headOf({ HTTP_HOST: "a", [`HTTP_${name}`]: name }).headers[header], name);
+  }
+});
+
 test("A header named after a property of objects is a header like any other", () => {
   assert.equal(headOf({ HTTP_CONSTRUCTOR: "a" }).headers["constructor"], "a");
   assert.equal(new Headers(headOf({ HTTP___PROTO__: "a" }).headers).get("--proto--"), "a");

@@ -170,3 +170,15 @@ test("Text for a reader that never reads is bounded", () => {
   ]);
   sink.abandon();
 });
+
+test("An exit waits for a reader that does not read, and not for ever", () => {
+  let tries = 0;
+  const sink = new DescriptorSink(7, "a pipe", () => {
+    tries++;
+    throw systemError("EAGAIN");
+  });
+  sink.write("text");
+  sink.flushAtExit();
+  assert.ok(tries > 10, `${tries} tries`);
+  sink.abandon();
+});

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ProtocolStatus, RecordType } from "../../src/protocol/constants.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
+import { RETIRED_IDS_MAX } from "../../src/upstream/connection.ts";
 import { ADDRESS } from "../support/scripted_application.ts";
 import { codeOf, errorOf, textOf, UpstreamWorld } from "../support/upstream_world.ts";
 
@@ -119,6 +120,29 @@ test("A connection drains once half of its ids were used up by aborts", async ()
     assert.equal(request.connection.isClosed, false);
     request.end();
     await world.settle();
+  }
+  await application.connections[0]!.closed;
+  const answer = world.send();
+  (await application.next()).answer();
+  await answer;
+  assert.equal(application.connections.length, 2);
+  await world.close();
+});
+
+test("A connection drains after 256 aborted requests, however many ids it has", async () => {
+  const world = new UpstreamWorld({ ...ON, connections: { streamsMax: 65_535 } });
+  const application = await world.application();
+  for (let count = 0; count < RETIRED_IDS_MAX; count++) {
+    assert.equal(application.connections[0]?.isClosed ?? false, false);
+    const leaving = new AbortController();
+    const answer = world.send({ signal: leaving.signal });
+    const request = await application.next();
+    assert.equal(request.id, count + 1);
+    leaving.abort();
+    // The end of a client is looked at with the next tick.
+    await world.advance(50);
+    assert.equal(await codeOf(answer), "client_gone");
+    request.end();
   }
   await application.connections[0]!.closed;
   const answer = world.send();

@@ -1,0 +1,54 @@
+/** What gathers for one write is bounded, however many bodies wait; see also `bodies.test.ts`. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ClientConnection } from "../../src/protocol/client_connection.ts";
+import { CONTENT_LENGTH_SAFE, HEADER_LENGTH, Role } from "../../src/protocol/constants.ts";
+import { TURN_LENGTH_MAX } from "../../src/protocol/stdin_turns.ts";
+import { BodySender, WRITE_LENGTH_MAX } from "../../src/upstream/body_sender.ts";
+import type { StreamHandler } from "../../src/upstream/stream_handler.ts";
+
+const REQUESTS = 20;
+
+const HANDLER: StreamHandler = {
+  onStdout() {},
+  onStdoutEnd() {},
+  onStderr() {},
+  onEnd() {},
+  onLost() {},
+  onBodyProgress() {},
+  onBodyFailed(error) {
+    throw error;
+  },
+};
+
+test("One write takes 256 KiB of bodies and no more; what waits goes with the next ones", async () => {
+  const protocol = new ClientConnection(REQUESTS);
+  const sender = new BodySender(protocol, () => {});
+  const body = new Uint8Array(CONTENT_LENGTH_SAFE);
+  for (let count = 0; count < REQUESTS; count++) {
+    const params = new Uint8Array(0);
+    const id = protocol.begin({ role: Role.RESPONDER, keepConnection: true, params });
+    const pieces = [body];
+    const stdin = { read: () => Promise.resolve(pieces.pop()), cancel() {} };
+    sender.send(
+      id,
+      { role: Role.RESPONDER, params: () => params, stdin, data: undefined },
+      HANDLER,
+    );
+  }
+  protocol.takeOutput();
+  sender.open();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  const recordMax = HEADER_LENGTH + TURN_LENGTH_MAX + 7;
+  let left = REQUESTS * body.length;
+  for (let write = 1; left > 0; write++) {
+    sender.fill();
+    const { length } = protocol.takeOutput();
+    assert.ok(length > 0, `nothing in write ${write}`);
+    assert.ok(length < WRITE_LENGTH_MAX + recordMax, `${length} bytes in write ${write}`);
+    // As long as there is more, a write is full.
+    if (left > WRITE_LENGTH_MAX) assert.ok(length >= WRITE_LENGTH_MAX, `${length} bytes`);
+    left -= length;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+});
