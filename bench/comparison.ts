@@ -45,11 +45,12 @@ export function medianOf(row: Measured | undefined, column: ColumnName): number 
 
 /**
  * Measures every row in each round, in their order; the first round is thrown away. A row that
- * breaks, such as that of a server that has ended, is left out from there on.
+ * breaks, such as that of a server that has ended, is left out from there on. `isOver`: it was not
+ * the row that broke, but the benchmark that was stopped.
  */
 export async function measureRounds(
   rows: readonly Row[],
-  options: { rounds: number; seconds: number; warmUpSeconds: number },
+  options: { rounds: number; seconds: number; warmUpSeconds: number; isOver: () => boolean },
 ): Promise<readonly Measured[]> {
   const measured: { name: string; rounds: Figures[]; broken?: string }[] = rows.map(
     ({ name }) => ({ name, rounds: [] }),
@@ -62,6 +63,7 @@ export async function measureRounds(
         const figures = await row.measure(round === 0 ? options.warmUpSeconds : options.seconds);
         if (round > 0) result.rounds.push(figures);
       } catch (error) {
+        if (options.isOver()) throw error;
         result.broken = error instanceof Error ? error.message : String(error);
       }
     }

@@ -58,6 +58,7 @@ async function runTable(
 ): Promise<TableResult | undefined> {
   console.log(`${name}: ${plan.title}`);
   const scope = new Scope();
+  running = scope;
   try {
     const comparison = await plan.prepare({ scope, contenders });
     if (comparison.rows.length === 0) {
@@ -65,7 +66,12 @@ async function runTable(
       return undefined;
     }
     const warmUpSeconds = Math.ceil(seconds * WARM_UP_FACTOR);
-    const rows = await measureRounds(comparison.rows, { rounds, seconds, warmUpSeconds });
+    const rows = await measureRounds(comparison.rows, {
+      rounds,
+      seconds,
+      warmUpSeconds,
+      isOver: () => scope.ended,
+    });
     const wanted = judge(comparison.bounds, rows, comparison.compared);
     printComparison(comparison, rows, wanted);
     return { case: name, title: plan.title, rows, wanted };
@@ -90,14 +96,28 @@ function printMachine(machine: Machine, { rounds, seconds }: Options): void {
   console.log(`${list.join(", ")}\n`);
 }
 
-// Leaving runs what stops the programs and removes the folders.
+/** What the table under way has started. */
+let running: Scope | undefined;
+let interrupted = false;
+
+/** Servers end as they would by themselves; a second signal, or what goes wrong, kills them. */
+async function interrupt(signal: "SIGINT" | "SIGTERM" | "SIGHUP"): Promise<void> {
+  const status = 128 + constants.signals[signal];
+  if (interrupted) process.exit(status);
+  interrupted = true;
+  await running?.stop().catch(() => {});
+  process.exit(status);
+}
+
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(signal, () => process.exit(128 + constants.signals[signal]));
+  process.on(signal, () => void interrupt(signal));
 }
 
 try {
   process.exitCode = await main();
 } catch (error) {
+  // Whoever interrupts knows, and leaves when all has stopped.
+  if (interrupted) await new Promise(() => {});
   console.error(error instanceof UsageError ? error.message : error);
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }

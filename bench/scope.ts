@@ -27,6 +27,12 @@ export class Scope {
   readonly folder = temporaryFolder();
   readonly #started: Started[] = [];
   #folders = 0;
+  #ended = false;
+
+  /** It has been stopped, or is being stopped: nothing starts any more. */
+  get ended(): boolean {
+    return this.#ended;
+  }
 
   /** A new folder below ours. */
   newFolder(name: string): string {
@@ -36,6 +42,7 @@ export class Scope {
   }
 
   start(program: string, args: readonly string[], options: StartOptions = {}): Child {
+    if (this.#ended) throw new Error(`Cannot start ${program}: the measurement has ended`);
     const { env = {}, stopSignal = "SIGTERM", output } = options;
     const [command, ...rest] = output === undefined
       ? [program, ...args]
@@ -67,6 +74,7 @@ export class Scope {
 
   /** Stops what was started last first. */
   async stop(): Promise<void> {
+    this.#ended = true;
     for (let last = this.#started.at(-1); last !== undefined; last = this.#started.at(-1)) {
       await this.stopOne(last.child);
     }
