@@ -58,6 +58,8 @@ export interface ServerConnectionOptions {
   readonly multiplex: boolean;
   /** Requests in flight on all connections of the server. */
   readonly quota: RequestQuota;
+  /** Most requests in flight on this connection; beyond: OVERLOADED. */
+  readonly requestsMax: number;
   /** Most connections, as GET_VALUES tells; it is for others to hold it. */
   readonly connectionsMax: number;
   /** Most bytes of one request's PARAMS. */
@@ -240,7 +242,10 @@ export class ServerConnection {
       return ProtocolStatus.UNKNOWN_ROLE;
     }
     if (!this.#options.multiplex && this.#requests.size > 0) return ProtocolStatus.CANT_MPX_CONN;
-    if (this.#draining || !this.#options.quota.take()) return ProtocolStatus.OVERLOADED;
+    if (this.#draining || this.#requests.size >= this.#options.requestsMax) {
+      return ProtocolStatus.OVERLOADED;
+    }
+    if (!this.#options.quota.take()) return ProtocolStatus.OVERLOADED;
     return undefined;
   }
 

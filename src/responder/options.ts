@@ -84,6 +84,8 @@ export interface ServeFastCgiOptions extends Partial<ResponderLimits> {
 export interface ResponderLimits {
   /** Requests at once on all connections; beyond: OVERLOADED. FCGI_MAX_REQS tells it. */
   readonly maxRequests: number;
+  /** Requests at once on one connection; beyond: OVERLOADED. */
+  readonly maxRequestsPerConnection: number;
   /** Connections at once; beyond: closed on arrival. FCGI_MAX_CONNS tells it. */
   readonly maxConnections: number;
   /** Bytes of one request's PARAMS; beyond: 431. */
@@ -104,6 +106,7 @@ const KIB = 1024;
 
 export const RESPONDER_LIMIT_DEFAULTS: ResponderLimits = {
   maxRequests: 10_000,
+  maxRequestsPerConnection: 10_000,
   maxConnections: 1024,
   paramsLengthMax: 256 * KIB,
   paramsMax: 1000,

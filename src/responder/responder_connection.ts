@@ -56,6 +56,7 @@ export class ResponderConnection implements RequestHost {
     this.server = new ServerConnection({
       multiplex: context.multiplex,
       quota: context.quota,
+      requestsMax: context.limits.maxRequestsPerConnection,
       connectionsMax: context.limits.maxConnections,
       paramsLengthMax: context.limits.paramsLengthMax,
       paramsMax: context.limits.paramsMax,

@@ -142,6 +142,7 @@ class ServerRun {
     this.server = new ServerConnection({
       multiplex,
       quota: this.quota,
+      requestsMax: 1000,
       connectionsMax: 10,
       paramsLengthMax: PARAMS_LENGTH_MAX,
       paramsMax: 50,

@@ -23,6 +23,7 @@ function serverWith(options: Partial<ServerConnectionOptions> = {}): ServerConne
   return new ServerConnection({
     multiplex: true,
     quota: new RequestQuota(100),
+    requestsMax: 1000,
     connectionsMax: 10,
     paramsLengthMax: 256 * KIB,
     paramsMax: 1000,

@@ -186,3 +186,12 @@ test("The demo dies without an answer at /die, where it may", async () => {
   assert.equal(request.stdout, "");
   await client.destroy();
 });
+
+test("The demo as a filter gives its data back", async () => {
+  const { client } = await demo();
+  const request = client.begin({ role: Role.FILTER });
+  client.protocol.sendData(request.id, new TextEncoder().encode("the file"));
+  client.protocol.endData(request.id);
+  await client.flush();
+  assert.equal((await request.answer()).body, "the file");
+});

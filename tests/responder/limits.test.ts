@@ -19,6 +19,21 @@ test("Requests over maxRequests are refused on every connection", async () => {
   assert.deepEqual(await one.begin().ended(), COMPLETE);
 });
 
+test("Requests over maxRequestsPerConnection are refused, and taken on another connection", async () => {
+  const goOn = gate();
+  const { connect } = await serve(async () => {
+    await goOn.promise;
+    return new Response("done");
+  }, { maxRequestsPerConnection: 2 });
+  const [one, other] = [await connect(), await connect()];
+  const held = [one.begin(), one.begin()];
+  assert.deepEqual(await one.begin().ended(), OVERLOADED);
+  held.push(other.begin());
+  goOn.resolve();
+  for (const request of held) assert.deepEqual(await request.ended(), COMPLETE);
+  assert.deepEqual(await one.begin().ended(), COMPLETE);
+});
+
 test("With multiplexing off a second request at once is refused", async () => {
   const goOn = gate();
   const { connect } = await serve(async () => {

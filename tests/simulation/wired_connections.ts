@@ -78,6 +78,7 @@ export class WiredConnections {
     this.#server = new ServerConnection({
       multiplex: this.#multiplex,
       quota: this.#quota,
+      requestsMax: 1000,
       connectionsMax: 1,
       paramsLengthMax: 2 * LONG_PARAMETER.length,
       paramsMax: 10,
