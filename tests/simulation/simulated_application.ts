@@ -34,6 +34,10 @@ const PLANS = {
   close_instead_of_end: 3,
   stray_records: 8,
   overloaded: 3,
+  overloaded_in_head: 1,
+  overloaded_halfway: 1,
+  unasked_values: 2,
+  unknown_type: 1,
   cannot_multiplex: 2,
   unknown_role: 1,
   too_short: 2,
@@ -123,6 +127,8 @@ interface ApplicationRequest {
 
 export class ApplicationConnection {
   readonly socket: SimulatedSocket;
+  /** Half dead: it stands, but nothing goes in or out any more. */
+  frozen = false;
   readonly #application: SimulatedApplication;
   readonly #decoder = new RecordDecoder();
   readonly #requests = new Map<number, ApplicationRequest>();
@@ -257,7 +263,7 @@ export class ApplicationConnection {
   }
 
   #act(request: ApplicationRequest): void {
-    const { observer } = this.#application;
+    const { observer, random } = this.#application;
     switch (request.plan) {
       case "overloaded":
       case "cannot_multiplex":
@@ -273,6 +279,20 @@ export class ApplicationConnection {
         return this.#end(request, ProtocolStatus.REQUEST_COMPLETE);
       case "hang":
         return;
+      case "overloaded_in_head":
+        // It has looked at the request, whatever it says: nobody may send it again.
+        this.#stdout(request, new TextEncoder().encode("Status: 2"));
+        return this.#end(request, ProtocolStatus.OVERLOADED);
+      case "unasked_values":
+        this.#send((encoder) => {
+          const values = encodeNameValues([[ManagementValue.MPXS_CONNS, random.pick(["0", "1"])]]);
+          encoder.record(RecordType.GET_VALUES_RESULT, 0, values);
+          encoder.unknownType(200);
+        });
+        request.plan = "answer";
+        return;
+      case "unknown_type":
+        return this.#send((encoder) => encoder.record(200, request.id, new Uint8Array(20)));
       case "bad_head":
         this.#stdout(request, new TextEncoder().encode("no header at all\n\n"));
         return this.#end(request, ProtocolStatus.REQUEST_COMPLETE);
@@ -300,6 +320,9 @@ export class ApplicationConnection {
     if (!request.headSent) return this.#sendHead(request);
     if (request.sent < request.length) {
       if (request.plan === "hang_halfway" && request.sent > 0) return;
+      if (request.plan === "overloaded_halfway" && request.sent > 0) {
+        return this.#end(request, ProtocolStatus.OVERLOADED);
+      }
       const length = Math.min(request.length - request.sent, random.between(1, STDOUT_LENGTH_MAX));
       this.#sendBody(request, length);
     } else {

@@ -7,12 +7,11 @@ import { test } from "node:test";
 import { STEPS } from "./simulate.ts";
 import { simulate } from "./simulation.ts";
 
-/** Deno takes about twice as long for the same seeds; it runs the first half of them. */
-const SEEDS = "Bun" in globalThis ? 2_000 : 1_000;
+const SEEDS = 2_000;
 const TESTS = 8;
 
 for (let part = 0; part < TESTS; part++) {
-  test(`Upstream keeps its invariants in an eighth of the simulated worlds, part ${part + 1} (2,000 seeds on Bun, 1,000 on Deno)`, async () => {
+  test(`Upstream keeps its invariants in an eighth of the simulated worlds, part ${part + 1} (2,000 seeds)`, async () => {
     let requests = 0;
     let complete = 0;
     for (let seed = part; seed < SEEDS; seed += TESTS) {

@@ -65,6 +65,7 @@ type Step =
   | "time"
   | "reset"
   | "close"
+  | "freeze"
   | "change_state";
 
 const WEIGHTS: Readonly<Record<Step, number>> = {
@@ -81,6 +82,7 @@ const WEIGHTS: Readonly<Record<Step, number>> = {
   time: 3,
   reset: 0.4,
   close: 0.6,
+  freeze: 0.4,
   change_state: 0.6,
 };
 
@@ -92,6 +94,7 @@ const CALM_WEIGHTS: Readonly<Record<Step, number>> = {
   time: 0,
   reset: 0,
   close: 0,
+  freeze: 0,
   change_state: 0,
 };
 
@@ -252,6 +255,11 @@ class Simulation {
         return this.#pickConnection(() => true)?.socket.reset();
       case "close":
         return this.#pickConnection(() => true)?.socket.end();
+      case "freeze": {
+        const connection = this.#pickConnection(() => true);
+        if (connection !== undefined) connection.frozen = true;
+        return;
+      }
       case "change_state":
         return this.#changeState();
     }
@@ -290,6 +298,7 @@ class Simulation {
     const suitable: Connection[] = [];
     for (const { connections } of this.#applications) {
       for (const connection of connections) {
+        if (connection.frozen) continue;
         const { destroyed, canTake } = connection.socket;
         if (destroyed && !canTake) connections.delete(connection);
         else if (suits(connection)) suitable.push(connection);
