@@ -41,6 +41,7 @@ const LAYERS: Record<string, readonly string[]> = {
   gemini: ["static", "routing", "cgi", "upstream", "protocol", "runtime", "observe"],
   responder: ["protocol", "runtime", "observe"],
   app: [
+    "php",
     "http",
     "gemini",
     "routing",

@@ -12,8 +12,10 @@ import { RequestIdSource } from "../http/request_id.ts";
 import { Logger } from "../observe/logger.ts";
 import { MetricsRegistry } from "../observe/metrics.ts";
 import { SiteTable } from "../routing/site_table.ts";
+import { scriptFault } from "../php/script_fault.ts";
+import { decodeNameValues } from "../protocol/name_value.ts";
 import type { Address } from "../runtime/address.ts";
-import type { HttpListener, Runtime, TextSink, TlsFiles } from "../runtime/runtime.ts";
+import type { Files, HttpListener, Runtime, TextSink, TlsFiles } from "../runtime/runtime.ts";
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
@@ -134,6 +136,7 @@ class App implements RunningApp {
           this.#httpMetrics.onForwardedIgnored(name);
           logger.debug("Forwarding fields cannot be read", faultFields(front));
         },
+        onScriptFault: (params, front) => logScriptFault(logger, runtime.files, params, front),
       });
       this.#sites.add(site.hosts, compiled);
     }
@@ -214,4 +217,16 @@ function logFault(logger: Logger, error: unknown, front: FrontRequest): void {
     phase: error instanceof UpstreamError ? error.phase : undefined,
     status,
   });
+}
+
+/** One line, of the request that failed, for an answer in which php-fpm says no more than "no". */
+function logScriptFault(
+  logger: Logger,
+  files: Files,
+  params: Uint8Array,
+  front: FrontRequest,
+): void {
+  const sent = decodeNameValues(params).find(([name]) => name === "SCRIPT_FILENAME")?.[1];
+  const code = "script_not_run";
+  logger.error(scriptFault(files, sent), { ...faultFields(front), code, script_filename: sent });
 }

@@ -1,6 +1,7 @@
 /** `afcgi probe ADDR`: what an application supports. */
 import { FASTCGI_PORT, formatAddress } from "../runtime/address.ts";
-import { type FpmReport, isFpmBody, probeFpm } from "../php/fpm_probe.ts";
+import { type FpmReport, probeFpm } from "../php/fpm_probe.ts";
+import { isFpmBody } from "../php/fpm_words.ts";
 import { probeApplication, type ProbeReport } from "../upstream/probe.ts";
 import {
   type CommandArguments,

@@ -4,6 +4,7 @@
  */
 import type { CgiRequest } from "../cgi/request.ts";
 import type { ParameterTemplate } from "../cgi/parameters.ts";
+import { isScriptFault } from "../php/script_fault.ts";
 import { Role } from "../protocol/constants.ts";
 import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamRequest } from "../upstream/request.ts";
@@ -30,6 +31,8 @@ export interface FastCgiRoute {
   readonly handover?: Handover;
   /** What went wrong, for the log; the client gets less. */
   readonly onFault: (error: unknown, front: FrontRequest) => void;
+  /** php-fpm did not run the script; left out: nobody wants to know why. */
+  readonly onScriptFault?: ((params: Uint8Array, front: FrontRequest) => void) | undefined;
 }
 
 export async function exchange(
@@ -67,6 +70,10 @@ export async function exchange(
     trace.connection = source.connection;
     trace.stream = source.stream;
     trace.upstreamMs = source.headMs;
+    // php-fpm writes such an answer at once, so it is whole here.
+    if (route.onScriptFault !== undefined && isScriptFault(answer.head.status, answer.body)) {
+      route.onScriptFault(upstreamRequest.params(undefined), front);
+    }
     const passOn = (): Response => {
       const response = toResponse(answer, front.method);
       if (!hasNoBody(front.method, response.status)) front.bodyProgress = progress;

@@ -37,6 +37,8 @@ export interface SiteParts {
   readonly onFault: (error: unknown, front: FrontRequest) => void;
   /** A trusted proxy sent forwarding fields that could not be read. */
   readonly onForwardedIgnored?: (site: string, front: FrontRequest) => void;
+  /** As {@link FastCgiRoute.onScriptFault}. */
+  readonly onScriptFault?: FastCgiRoute["onScriptFault"];
   /** Who wants to see which routes a request meets; nobody, when left out. */
   readonly watch?: RouteWatch;
 }
@@ -182,6 +184,7 @@ function fastCgiRoute(
     limits: parts.limits,
     handover: parts.handover,
     onFault: parts.onFault,
+    onScriptFault: parts.onScriptFault,
   };
 }
 

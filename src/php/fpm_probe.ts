@@ -19,13 +19,6 @@ export const PAGE_LENGTH_MAX = 8 * 1024 * 1024;
 /** A pong is short; what is longer is a page of the application. */
 const PONG_LENGTH_MAX = 256;
 
-/** With these php-fpm answers where it runs no script. */
-const OWN_WORDS: readonly string[] = [
-  "File not found.\n",
-  "Access denied.\n",
-  "No input file specified.\n",
-];
-
 export interface FpmReport {
   readonly ping?: { readonly path: string; readonly text: string };
   readonly status?: FpmStatus & { readonly path: string };
@@ -41,11 +34,6 @@ export interface FpmProbeParts {
   readonly timeoutMs: number;
   /** The status page's path; the usual ones when left out. */
   readonly statusPath?: string;
-}
-
-/** Whether an answer's body is php-fpm's own. */
-export function isFpmBody(body: string): boolean {
-  return OWN_WORDS.includes(body);
 }
 
 /** Asks; a fault is reported, not thrown. */

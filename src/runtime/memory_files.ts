@@ -3,6 +3,7 @@
  * file lies below them. Every file has the same time, unless a test says otherwise.
  */
 import type {
+  FileAccess,
   FileInfo,
   FilePiece,
   Files,
@@ -19,6 +20,7 @@ export class MemoryFiles implements Files {
   readonly #contents = new Map<string, Uint8Array<ArrayBuffer>>();
   readonly #links = new Map<string, string>();
   readonly #modifiedMs = new Map<string, number>();
+  readonly #modes = new Map<string, number>();
   /** Temporary files that were not closed. */
   temporaryCount = 0;
 
@@ -33,6 +35,18 @@ export class MemoryFiles implements Files {
   /** A symbolic link; the target is an absolute path. */
   link(path: string, target: string): void {
     this.#links.set(path, target);
+  }
+
+  /** Without it everybody may read a file and enter a folder. */
+  chmod(path: string, mode: number): void {
+    this.#modes.set(path, mode);
+  }
+
+  access(path: string): FileAccess | undefined {
+    const info = this.stat(path);
+    if (info === undefined) return undefined;
+    const usual = info.kind === "file" ? 0o644 : 0o755;
+    return { mode: this.#modes.get(path) ?? usual, owner: 0, group: 0 };
   }
 
   remove(path: string): void {

@@ -12,13 +12,16 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
+import process from "node:process";
 import { promisify } from "node:util";
 import { DescriptorSink } from "./descriptor_sink.ts";
 import { fileStream } from "./node_file_stream.ts";
 import { openTemporaryFile } from "./node_temporary_file.ts";
-import type { FileInfo, Files, FolderNames } from "./runtime.ts";
+import type { FileAccess, FileInfo, Files, FolderNames } from "./runtime.ts";
 
 const LOG_FILE_MODE = 0o640;
+/** Permissions, without the bits that say what kind of file it is. */
+const MODE_BITS = 0o7777;
 
 const openFolder = promisify(opendir);
 const readFileAsync = promisify(readFile);
@@ -32,6 +35,7 @@ export interface NodeFilesParts {
 export function createNodeFiles(parts: NodeFilesParts): Files {
   return {
     stat,
+    access,
     realPath,
     readText: (path) => readFileAsync(path, "utf8"),
     body: parts.body,
@@ -43,14 +47,22 @@ export function createNodeFiles(parts: NodeFilesParts): Files {
   };
 }
 
-function stat(path: string): FileInfo | undefined {
-  let stats: Stats | undefined;
+function statsOf(path: string): Stats | undefined {
   try {
-    stats = statSync(path, { throwIfNoEntry: false });
+    return statSync(path, { throwIfNoEntry: false });
   } catch {
     // No permission, a loop of links, a part of the path that is no folder, a NUL in it.
     return undefined;
   }
+}
+
+function access(path: string): FileAccess | undefined {
+  const found = process.platform === "win32" ? undefined : statsOf(path);
+  return found && { mode: found.mode & MODE_BITS, owner: found.uid, group: found.gid };
+}
+
+function stat(path: string): FileInfo | undefined {
+  const stats = statsOf(path);
   if (stats === undefined) return undefined;
   const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other";
   return {

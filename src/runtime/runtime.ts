@@ -94,6 +94,13 @@ export interface FolderNames {
   readonly hasMore: boolean;
 }
 
+/** Whom a file belongs to, and what its owner, its group and others may do (`chmod`). */
+export interface FileAccess {
+  readonly mode: number;
+  readonly owner: number;
+  readonly group: number;
+}
+
 /** A file without a name that holds what does not fit in memory; closing it frees its space. */
 export interface TemporaryFile {
   append(bytes: Uint8Array): Promise<void>;
@@ -106,6 +113,8 @@ export interface TemporaryFile {
 export interface Files {
   /** Follows links; undefined when there is nothing, or nothing that we may see. */
   stat(path: string): FileInfo | undefined;
+  /** Who may do what with it; undefined when there is nothing, or where nobody knows (Windows). */
+  access(path: string): FileAccess | undefined;
   /** The path without links and dots; undefined when there is nothing there. */
   realPath(path: string): string | undefined;
   /** @throws with the operating system's reason */

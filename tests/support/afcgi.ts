@@ -3,7 +3,7 @@
  * `dist/afcgi`. Its log lines are parsed; stopping it checks that it ends well.
  */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Child, type ChildExit, type ChildLines } from "./child.ts";
@@ -24,6 +24,8 @@ export interface AfcgiOptions {
   /** The config file as a value; JSON is YAML. `listen` is added. */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** As a user who owns nothing; only root may. */
+  readonly unprivileged?: boolean;
 }
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -49,7 +51,11 @@ export class Afcgi {
       ...(options.args ?? []),
     ];
     // A folder of its own: an afcgi.yaml in ours must not be found.
-    const child = new Child(AFCGI, args, { cwd: folder, env: { ...ENVIRONMENT, ...options.env } });
+    const [program = AFCGI, ...before] = options.unprivileged ? withoutRights(folder) : [];
+    const child = new Child(program, [...before, ...args], {
+      cwd: folder,
+      env: { ...ENVIRONMENT, ...options.env },
+    });
     const line = parseLogLine(
       await child.stderr.waitFor((line) => isListening(parseLogLine(line))),
     );
@@ -90,6 +96,13 @@ export async function runAfcgi(
   });
   const exit = await child.exited;
   return { ...exit, stdout: child.stdout.lines.join("\n"), stderr: child.stderr.lines.join("\n") };
+}
+
+/** A command that runs a copy of afcgi, for nobody may be unable to reach the one in our folder. */
+function withoutRights(folder: string): string[] {
+  const copy = join(folder, "afcgi");
+  copyFileSync(AFCGI, copy);
+  return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy];
 }
 
 function configText(config: Readonly<Record<string, unknown>>): string {

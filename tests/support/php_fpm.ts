@@ -14,7 +14,7 @@ export interface PhpFpmOptions {
   readonly maxRequests?: number;
   /** Signals to the result go to the children too. */
   readonly group?: boolean;
-  /** More lines of the pool's section; of two for the same setting the last one counts. */
+  /** More lines of the pool's section, which win over those below. */
   readonly settings?: readonly string[];
 }
 
@@ -55,12 +55,18 @@ function configText(
     "pm = static",
     `pm.max_children = ${children}`,
     `pm.max_requests = ${maxRequests}`,
+    // Of PHP's own values php-fpm takes the first, of its settings the last.
+    ...settings.filter(isPhpValue),
     "php_admin_flag[display_errors] = off",
     "php_admin_flag[log_errors] = on",
     "php_admin_value[post_max_size] = 128M",
     "php_admin_value[upload_max_filesize] = 128M",
     "php_admin_value[memory_limit] = 64M",
-    ...settings,
+    ...settings.filter((line) => !isPhpValue(line)),
     "",
   ].join("\n");
+}
+
+function isPhpValue(line: string): boolean {
+  return line.startsWith("php_");
 }
