@@ -46,7 +46,9 @@ async function runProgram(code: string): Promise<{ status: number | null; stderr
   const file = join(folder, "example.ts");
   writeFileSync(file, asProgram(code));
   try {
-    const args = isDeno ? ["run", "-A", "--no-check", "--quiet", file] : [file];
+    // Deno looks for the library's packages where its configuration is, not where the example is.
+    const config = `--config=${join(ROOT, "deno.json")}`;
+    const args = isDeno ? ["run", "-A", "--no-check", "--quiet", config, file] : [file];
     const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
     let stderr = "";
     child.stderr.on("data", (bytes) => stderr += bytes);

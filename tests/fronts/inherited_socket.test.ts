@@ -55,6 +55,7 @@ const PROGRAMS: Readonly<Record<string, (listen: string) => readonly string[]>> 
     "run",
     "-A",
     "--no-check",
+    `--config=${join(ROOT, "deno.json")}`,
     "--quiet",
     libraryProgram(listen),
   ],
