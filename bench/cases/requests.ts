@@ -43,6 +43,8 @@ function requestCase(one: RequestCase): BenchCase {
             application,
             path,
             length,
+            // As many as can be used at once: a proxy that keeps fewer opens and closes the others.
+            front: { kept: count },
             load: (scope, port, seconds) =>
               runWrk(scope, { port, path, clients: count, seconds, ...(headers && { headers }) }),
           }),
