@@ -10,7 +10,7 @@ import type { Address } from "../runtime/address.ts";
 export function compileFrontSite(site: SiteOptions, parts: SiteParts): FrontSite {
   const name = site.hosts[0] ?? "default";
   const arrive = compileArrival(site, (front) => parts.onForwardedIgnored?.(name, front));
-  return { name, app: compileSite(site, parts), arrive };
+  return { name, ...compileSite(site, parts), arrive };
 }
 
 /** What requests that come in at an address can know of it. */

@@ -3,12 +3,12 @@
  * site by its host, and lets Hono find the route. When the answer has gone, one access line and the
  * metrics say what it was.
  */
-import type { Hono } from "hono";
 import type { Logger } from "../observe/logger.ts";
+import type { CompiledSite } from "./site.ts";
 import type { SiteTable } from "../routing/site_table.ts";
 import type { Clock, HttpPeer } from "../runtime/runtime.ts";
 import { ownResponse } from "./answers.ts";
-import type { FrontEnv, FrontRequest, ListenerInfo, OwnAnswer } from "./front_request.ts";
+import type { FrontRequest, ListenerInfo, OwnAnswer } from "./front_request.ts";
 import { HostCache } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
 import type { RequestIdSource } from "./request_id.ts";
@@ -28,9 +28,8 @@ export interface FrontParts {
 }
 
 /** A compiled site with its name for metrics. */
-export interface FrontSite {
+export interface FrontSite extends CompiledSite {
   readonly name: string;
-  readonly app: Hono<FrontEnv>;
   /** What the site makes of a request before its routes see it; nothing, left out. */
   readonly arrive?: Arrival | undefined;
 }
@@ -72,7 +71,7 @@ export function createFront(
     const site = parts.sites.find(front.host.name);
     if (site === undefined) return refuse(parts, front, request, NO_SITE);
     const seen = site.arrive === undefined ? front : site.arrive(front, request.headers);
-    const answer = site.app.fetch(request, seen);
+    const answer = site.direct(request, seen) ?? site.app.fetch(request, seen);
     return answer instanceof Promise
       ? answer.then((response) => finish(parts, site.name, seen, request, response))
       : finish(parts, site.name, seen, request, answer);

@@ -60,11 +60,15 @@ export class SiteRouter<T> implements Router<T> {
     const matched: [T, Record<string, string>][] = [];
     for (let index = 0; index < this.#routes.length; index++) {
       const route = this.#routes[index]!;
-      if (!route.matches(path)) continue;
-      if (route.methods !== undefined && !allows(route.methods, method)) continue;
+      if (!takes(route, method, path)) continue;
       for (const [handler, params] of this.#handlers[index]!) matched.push([handler, params]);
     }
     return [matched];
+  }
+
+  /** The place of the first route that matches; -1 when there is none. */
+  first(method: string, path: string): number {
+    return this.#routes.findIndex((route) => takes(route, method, path));
   }
 
   /** Methods of the routes that match the path; undefined when there is no such route. */
@@ -77,6 +81,10 @@ export class SiteRouter<T> implements Router<T> {
     if (allowed.has("GET")) allowed.add("HEAD");
     return allowed.size > 0 ? [...allowed] : undefined;
   }
+}
+
+function takes({ matches, methods }: CompiledRoute, method: string, path: string): boolean {
+  return matches(path) && (methods === undefined || allows(methods, method));
 }
 
 function allows(methods: readonly string[], method: string): boolean {

@@ -21,6 +21,7 @@ import {
   type Role,
 } from "./constants.ts";
 import { ProtocolError } from "./errors.ts";
+import { IdTable } from "./id_table.ts";
 import { cutBetweenPairs, decodeNameValues, encodeNameValues } from "./name_value.ts";
 import { type FastCgiRecord, RecordDecoder } from "./record_decoder.ts";
 import { RecordEncoder } from "./record_encoder.ts";
@@ -60,7 +61,7 @@ export interface ClientRequestStart {
 /** The multiplexer; see the head of this file. */
 export class ClientConnection {
   readonly #ids: RequestIds;
-  readonly #requests = new Map<number, ClientRequestState>();
+  readonly #requests = new IdTable<ClientRequestState>();
   readonly #encoder = new RecordEncoder();
   readonly #decoder = new RecordDecoder();
   #over = false;
@@ -118,7 +119,7 @@ export class ClientConnection {
         scope: "request",
       });
     }
-    this.#requests.set(id, new ClientRequestState(id, start.role));
+    this.#requests.add(id, new ClientRequestState(id, start.role));
     this.#encoder.beginRequest(id, start.role, start.keepConnection);
     this.#sendParams(id, start.params);
     this.#encoder.streamEnd(RecordType.PARAMS, id);
@@ -127,7 +128,7 @@ export class ClientConnection {
 
   /** Whether the request has not ended yet. */
   isInUse(id: number): boolean {
-    return this.#requests.has(id);
+    return this.#requests.get(id) !== undefined;
   }
 
   /** Whether STDIN of the request can still be sent: it has neither ended nor been aborted. */
@@ -250,7 +251,7 @@ export class ClientConnection {
 
   #end(request: ClientRequestState, record: FastCgiRecord, events: ClientEvent[]): void {
     const { appStatus, protocolStatus } = decodeEndRequest(record.content);
-    this.#requests.delete(request.id);
+    this.#requests.take(request.id);
     if (request.sending === "aborting") this.#ids.retire(request.id);
     else this.#ids.release(request.id);
     events.push({ kind: "end", requestId: request.id, appStatus, protocolStatus });
@@ -258,11 +259,11 @@ export class ClientConnection {
 
   #loseAll(events: ClientEvent[]): void {
     this.#over = true;
-    for (const { id, receiving } of this.#requests.values()) {
+    for (const { id, receiving } of this.#requests.items()) {
       events.push({ kind: "lost", requestId: id, finished: receiving === "finished" });
+      this.#requests.take(id);
       this.#ids.release(id);
     }
-    this.#requests.clear();
   }
 
   #inUse(id: number): ClientRequestState {

@@ -15,6 +15,7 @@
  */
 import { ClientConnection, type ClientEvent } from "../protocol/client_connection.ts";
 import { ProtocolStatus } from "../protocol/constants.ts";
+import { IdTable } from "../protocol/id_table.ts";
 import { formatAddress } from "../runtime/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { BodySender } from "./body_sender.ts";
@@ -68,7 +69,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   readonly #bodies: BodySender;
   readonly #transport: Transport;
   readonly #retiredIdsMax: number;
-  readonly #handlers = new Map<number, StreamHandler>();
+  readonly #handlers = new IdTable<StreamHandler>();
   /** Aborted requests without END_REQUEST, and until when to wait for it. */
   readonly #aborting = new Map<number, number>();
   readonly #pausedBy = new Set<number>();
@@ -152,7 +153,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
       keepConnection: reuse,
       params: start.params(),
     });
-    this.#handlers.set(id, handler);
+    this.#handlers.add(id, handler);
     this.#requestsBegun++;
     if (this.#connected && this.#aborting.size === 0) this.deadlineMs = Infinity;
     if (this.#requestsBegun === requestsMax || !reuse) this.drain();
@@ -163,7 +164,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
 
   /** Gives a request up; its handler hears nothing more. For one that has ended: nothing. */
   abort(id: number): void {
-    if (!this.#handlers.delete(id)) return;
+    if (this.#handlers.take(id) === undefined) return;
     this.#bodies.stop(id);
     this.resumeReading(id);
     if (!this.#protocol.isInUse(id)) return;
@@ -319,8 +320,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   }
 
   #end(id: number, protocolStatus: number, appStatus: number): void {
-    const handler = this.#handlers.get(id);
-    this.#handlers.delete(id);
+    const handler = this.#handlers.take(id);
     this.#aborting.delete(id);
     const bodyWasSent = this.#bodies.stop(id);
     this.resumeReading(id);
@@ -346,7 +346,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
       );
       return;
     }
-    this.#handlers.delete(id);
+    this.#handlers.take(id);
     this.#bodies.stop(id);
     handler?.onLost(this.#broken!, event.finished);
   }

@@ -38,6 +38,11 @@ export class Deadlines {
     return this.#holders.length;
   }
 
+  /** All that have a limit now, as a copy: what is done to them may add and remove others. */
+  holders(): DeadlineHolder[] {
+    return [...this.#holders];
+  }
+
   nowMs(): number {
     return this.#clock.nowMs();
   }

@@ -15,7 +15,7 @@ import {
   type CgiHeadCache,
   CgiResponseParser,
 } from "../protocol/cgi_response.ts";
-import { ProtocolStatus } from "../protocol/constants.ts";
+import { ProtocolStatus, type Role } from "../protocol/constants.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { Attempts } from "./attempts.ts";
@@ -23,39 +23,46 @@ import type { UpstreamConnection } from "./connection.ts";
 import type { BodyState, StreamHandler, StreamStart } from "./stream_handler.ts";
 import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
 import { type ExchangePhase, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
-import { exchangeError, type ExchangeState, statusError, timeoutError } from "./exchange_errors.ts";
+import {
+  bodyFailed,
+  clientGone,
+  exchangeError,
+  type ExchangeState,
+  statusError,
+  timeoutError,
+} from "./exchange_errors.ts";
 import type { UpstreamObserver } from "./observer.ts";
 import type { UpstreamLimits, UpstreamOptions } from "./options.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
+import type { BodyReader, Payload } from "./request_body.ts";
 import { ResponseBody, type ResponseBodyOwner } from "./response_body.ts";
 import { StderrLines } from "./stderr_lines.ts";
 
-export interface ExchangeParts {
-  readonly request: UpstreamRequest;
-  readonly start: StreamStart;
+/** What all exchanges of an upstream share. */
+export interface ExchangeContext {
   readonly options: UpstreamOptions;
   readonly deadlines: Deadlines;
   readonly files: Files;
   readonly heads: CgiHeadCache;
-  readonly attempts: Attempts;
-  /** Whether the request could be sent again after this attempt. */
-  readonly repeatable: boolean;
   readonly observer: UpstreamObserver;
-  /** Called once, when nothing more will happen. */
+  /** Called once for each, when nothing more will happen. */
   readonly onDone: (exchange: Exchange) => void;
 }
 
-export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwner {
+export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, ResponseBodyOwner {
   readonly request: UpstreamRequest;
+  readonly payload: Payload;
+  readonly attempts: Attempts;
+  readonly stdin: BodyReader | undefined;
+  readonly data: BodyReader | undefined;
   /** Resolves when the head is complete; then call {@link takeResponse}. */
   readonly answered: Promise<void>;
   readonly startedMs: number;
   deadlineMs: number;
   deadlineSlot = NO_SLOT;
 
-  readonly #parts: ExchangeParts;
+  readonly #context: ExchangeContext;
   readonly #head: AnswerHeadParser;
-  readonly #totalDeadlineMs: number;
   #phase: ExchangePhase = "queue";
   #connection: UpstreamConnection | undefined;
   #streamId = 0;
@@ -63,7 +70,7 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   #wasKept = false;
   #body: ResponseBody | undefined;
   #stderr: StderrLines | undefined;
-  #afterDone: (() => void) | undefined;
+  #afterDone: ((payload: Payload) => void) | undefined;
   #watchesClient = false;
   #onClientGone: (() => void) | undefined;
   /** The time limit of the phase; the deadline once the client is watched. */
@@ -72,23 +79,39 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   #resolve!: () => void;
   #reject!: (error: UpstreamError) => void;
 
-  constructor(parts: ExchangeParts) {
-    this.#parts = parts;
-    this.request = parts.request;
-    const { responseHeaderMax } = parts.options.limits;
-    this.#head = parts.request.answerHead?.(responseHeaderMax) ??
-      new CgiResponseParser(responseHeaderMax, parts.heads);
+  constructor(
+    context: ExchangeContext,
+    request: UpstreamRequest,
+    payload: Payload,
+    attempts: Attempts,
+  ) {
+    this.#context = context;
+    this.request = request;
+    this.payload = payload;
+    this.attempts = attempts;
+    this.stdin = payload.body?.reader();
+    this.data = payload.data?.reader();
+    const { deadlines, options, heads } = context;
+    const { responseHeaderMax } = options.limits;
+    this.#head = request.answerHead?.(responseHeaderMax) ??
+      new CgiResponseParser(responseHeaderMax, heads);
     this.answered = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    const { deadlines, options } = parts;
     this.startedMs = deadlines.nowMs();
-    this.#totalDeadlineMs = parts.attempts.totalDeadlineMs;
     // The first look, within a tick, is only for the client; see watchClient().
     this.deadlineMs = this.startedMs;
     this.#setDeadline(options.queue.timeoutMs);
     deadlines.add(this);
+  }
+
+  get role(): Role {
+    return this.request.role;
+  }
+
+  params(): Uint8Array {
+    return this.request.params(this.payload.body?.length);
   }
 
   get phase(): ExchangePhase {
@@ -96,20 +119,17 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
     return isConnected ? "first_byte" : this.#phase;
   }
 
-  get attempts(): Attempts {
-    return this.#parts.attempts;
-  }
-
   get server(): string | undefined {
     return this.#connection?.address;
   }
 
+  /** Whether the request could be sent again after this attempt. */
   get repeatable(): boolean {
-    return this.#parts.repeatable;
+    return this.#context.options.retry.methods.includes(this.request.method);
   }
 
   get wantsFreshConnection(): boolean {
-    return this.#parts.attempts.wantsFreshConnection;
+    return this.attempts.wantsFreshConnection;
   }
 
   /** Whether it went over a connection that had carried requests before. */
@@ -118,8 +138,8 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   }
 
   /** Calls once nothing more will happen; at once when that is so already. */
-  afterDone(callback: () => void): void {
-    if (this.#phase === "done") callback();
+  afterDone(callback: (payload: Payload) => void): void {
+    if (this.#phase === "done") callback(this.payload);
     else this.#afterDone = callback;
   }
 
@@ -128,8 +148,8 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
     this.#connection = connection;
     this.#wasKept = connection.requestsBegun > 0;
     this.#phase = connection.wasConnected ? "first_byte" : "connect";
-    this.#setDeadline(this.#parts.options.timeouts.firstByteMs);
-    this.#streamId = connection.begin(this.#parts.start, this);
+    this.#setDeadline(this.#context.options.timeouts.firstByteMs);
+    this.#streamId = connection.begin(this, this);
   }
 
   /** Ends the exchange; the application is told if it knows of the request. */
@@ -175,7 +195,7 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
     if (this.#body === undefined) this.#takeHead(bytes);
     else this.#takeBody(this.#body, bytes);
     // It may be over now, its head refused for example.
-    if (this.#phase !== "done") this.#setDeadline(this.#parts.options.timeouts.idleMs);
+    if (this.#phase !== "done") this.#setDeadline(this.#context.options.timeouts.idleMs);
   }
 
   onStdoutEnd(): void {
@@ -211,18 +231,11 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   onBodyProgress(state: BodyState): void {
     this.#bodyState = state;
     if (this.#phase === "body" || this.#phase === "done") return;
-    this.#setDeadline(this.#parts.options.timeouts.firstByteMs);
+    this.#setDeadline(this.#context.options.timeouts.firstByteMs);
   }
 
   onBodyFailed(cause: unknown): void {
-    this.fail(
-      new UpstreamError("request_body_failed", "Cannot read the request's body", {
-        phase: "send",
-        fault: "client",
-        sent: true,
-        cause,
-      }),
-    );
+    this.fail(bodyFailed(cause));
   }
 
   onDeadline(): void {
@@ -231,8 +244,8 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
       return;
     }
     // While reading stands still for a slow client's sake, the application is not to blame.
-    if (this.#connection?.isPaused && this.#totalDeadlineMs > this.deadlineMs) {
-      this.#setDeadline(this.#parts.options.timeouts.idleMs);
+    if (this.#connection?.isPaused && this.attempts.totalDeadlineMs > this.deadlineMs) {
+      this.#setDeadline(this.#context.options.timeouts.idleMs);
       return;
     }
     this.fail(timeoutError(this.#state()));
@@ -250,7 +263,7 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
     }
     if (start === undefined) return;
     this.#phase = "body";
-    this.#headMs = this.#parts.deadlines.nowMs() - this.startedMs;
+    this.#headMs = this.#context.deadlines.nowMs() - this.startedMs;
     this.#body = new ResponseBody(start.head, this.request.method === "HEAD", this);
     this.#takeBody(this.#body, start.rest);
     this.#resolve();
@@ -259,15 +272,15 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   // What the body asks and tells.
 
   get limits(): UpstreamLimits {
-    return this.#parts.options.limits;
+    return this.#context.options.limits;
   }
 
   get files(): Files {
-    return this.#parts.files;
+    return this.#context.files;
   }
 
   onBodySpill(bytes: number): void {
-    this.#parts.observer.onSpill(bytes);
+    this.#context.observer.onSpill(bytes);
   }
 
   onBodyFull(): void {
@@ -315,19 +328,19 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   /** After this nothing more happens to the application's side of the exchange. */
   #finish(): void {
     this.#phase = "done";
-    this.#parts.deadlines.remove(this);
+    this.#context.deadlines.remove(this);
     if (this.#onClientGone !== undefined) {
       this.request.signal?.removeEventListener("abort", this.#onClientGone);
     }
     this.#stderr?.end();
-    this.#parts.onDone(this);
-    this.#afterDone?.();
+    this.#context.onDone(this);
+    this.#afterDone?.(this.payload);
   }
 
   #logStderr(line: string): void {
-    this.#parts.observer.onStderrLine(line, {
+    this.#context.observer.onStderrLine(line, {
       requestId: this.request.id,
-      upstream: this.#parts.options.name,
+      upstream: this.#context.options.name,
       server: this.server,
       connection: this.#connection?.number,
       stream: this.#streamId,
@@ -335,13 +348,7 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   }
 
   #failForClient(): void {
-    this.fail(
-      new UpstreamError("client_gone", "The client left before its answer was complete", {
-        phase: this.phase,
-        fault: "client",
-        sent: this.#connection !== undefined,
-      }),
-    );
+    this.fail(clientGone(this.phase, this.#connection !== undefined));
   }
 
   /**
@@ -364,8 +371,10 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   }
 
   #setDeadline(delayMs: number): void {
-    const limitMs = this.#parts.deadlines.after(delayMs);
-    this.#limitMs = limitMs < this.#totalDeadlineMs ? limitMs : this.#totalDeadlineMs;
+    const limitMs = this.#context.deadlines.after(delayMs);
+    this.#limitMs = limitMs < this.attempts.totalDeadlineMs
+      ? limitMs
+      : this.attempts.totalDeadlineMs;
     if (this.#watchesClient) this.deadlineMs = this.#limitMs;
   }
 
@@ -380,12 +389,12 @@ export class Exchange implements StreamHandler, DeadlineHolder, ResponseBodyOwne
   #state(): ExchangeState {
     return {
       phase: this.phase,
-      role: this.#parts.start.role,
+      role: this.role,
       server: this.server,
-      options: this.#parts.options,
+      options: this.#context.options,
       answerHasBegun: this.#body !== undefined || this.#head.hasBegun,
       bodyState: this.#bodyState,
-      isTotal: this.deadlineMs === this.#totalDeadlineMs,
+      isTotal: this.deadlineMs === this.attempts.totalDeadlineMs,
     };
   }
 }

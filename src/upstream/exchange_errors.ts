@@ -78,3 +78,22 @@ export function statusError(state: ExchangeState, protocolStatus: number): Upstr
       );
   }
 }
+
+/** The client has left; `sent` says whether the application may know of its request. */
+export function clientGone(phase: ExchangePhase, sent: boolean): UpstreamError {
+  return new UpstreamError("client_gone", "The client left before its answer was complete", {
+    phase,
+    fault: "client",
+    sent,
+  });
+}
+
+/** The client's body stopped short or broke a rule. */
+export function bodyFailed(cause: unknown): UpstreamError {
+  return new UpstreamError("request_body_failed", "Cannot read the request's body", {
+    phase: "send",
+    fault: "client",
+    sent: true,
+    cause,
+  });
+}

@@ -6,6 +6,7 @@
 import type { CgiHead } from "../protocol/cgi_response.ts";
 import type { Files } from "../runtime/runtime.ts";
 import { errorText, UpstreamError } from "./errors.ts";
+import { clientGone } from "./exchange_errors.ts";
 import type { UpstreamLimits } from "./options.ts";
 import type { BodyProgress } from "./request.ts";
 import { ResponseBuffer } from "./response_buffer.ts";
@@ -173,13 +174,7 @@ export class ResponseBody {
   }
 
   #cancel(): void {
-    this.#giveUp(
-      new UpstreamError("client_gone", "The client left before its answer was complete", {
-        phase: "body",
-        fault: "client",
-        sent: true,
-      }),
-    );
+    this.#giveUp(clientGone("body", true));
   }
 
   #giveUp(error: UpstreamError): void {

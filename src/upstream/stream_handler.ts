@@ -28,7 +28,7 @@ export interface StreamHandler {
 export interface StreamStart {
   readonly role: Role;
   /** Encoded name-value pairs, asked for when the request begins and good until the next call. */
-  readonly params: () => Uint8Array;
+  params(): Uint8Array;
   readonly stdin: BodyReader | undefined;
   /** The second stream of a filter. */
   readonly data: BodyReader | undefined;

@@ -12,7 +12,8 @@ import { type Attempts, mayRetry, noAttempts, shouldWait } from "./attempts.ts";
 import { BodyGathering } from "./body_gathering.ts";
 import { Deadlines } from "./deadlines.ts";
 import { UpstreamError } from "./errors.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, type ExchangeContext } from "./exchange.ts";
+import { clientGone } from "./exchange_errors.ts";
 import { SILENT_OBSERVER, type UpstreamObserver } from "./observer.ts";
 import { fillUpstreamOptions, type UpstreamOptions, type UpstreamSettings } from "./options.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
@@ -55,9 +56,7 @@ export class Upstream implements ServerOwner {
   /** Undefined unless requests are kept together by its value. */
   readonly #keyName: Uint8Array | undefined;
   readonly #queue: WaitingQueue<Exchange>;
-  readonly #heads = new CgiHeadCache();
-  /** Attempts that are not over. */
-  readonly #exchanges = new Set<Exchange>();
+  readonly #context: ExchangeContext;
   #connectionNumber = 0;
   /** Requests from `send` to the end of their answer, those that are being prepared among them. */
   #open = 0;
@@ -90,6 +89,14 @@ export class Upstream implements ServerOwner {
       random: parts.random ?? Math.random,
       onChange: () => this.#onServersChanged(),
     });
+    this.#context = {
+      options,
+      deadlines: this.#deadlines,
+      files: runtime.files,
+      heads: new CgiHeadCache(),
+      observer: this.#observer,
+      onDone: (exchange) => this.#queue.remove(exchange),
+    };
   }
 
   /** Those behind names come and go; one that is leaving has requests left. */
@@ -128,7 +135,7 @@ export class Upstream implements ServerOwner {
         try {
           await exchange.answered;
           const response = exchange.takeResponse();
-          exchange.afterDone(() => this.#close(payload));
+          exchange.afterDone(this.#close);
           return response;
         } catch (error) {
           await this.#beforeRetry(error, exchange, payload);
@@ -150,7 +157,10 @@ export class Upstream implements ServerOwner {
     if (graceMs > 0) await this.#idle(graceMs);
     this.#cut = true;
     const error = () => this.#error("draining", `was not done within ${graceMs} ms of grace`);
-    for (const exchange of [...this.#exchanges]) exchange.fail(error());
+    // Every attempt that is not over has a time limit.
+    for (const holder of this.#deadlines.holders()) {
+      if (holder instanceof Exchange) holder.fail(error());
+    }
     for (const stop of [...this.#stoppable]) stop(error());
     await this.#idle(0);
     await this.#servers.close();
@@ -243,24 +253,7 @@ export class Upstream implements ServerOwner {
   #attempt(request: UpstreamRequest, payload: Payload, attempts: Attempts): Exchange {
     attempts.count++;
     attempts.server = undefined;
-    const exchange = new Exchange({
-      request,
-      start: {
-        role: request.role,
-        params: () => request.params(payload.body?.length),
-        stdin: payload.body?.reader(),
-        data: payload.data?.reader(),
-      },
-      options: this.options,
-      deadlines: this.#deadlines,
-      files: this.#runtime.files,
-      heads: this.#heads,
-      attempts,
-      repeatable: this.options.retry.methods.includes(request.method),
-      observer: this.#observer,
-      onDone: this.#forget,
-    });
-    this.#exchanges.add(exchange);
+    const exchange = new Exchange(this.#context, request, payload, attempts);
     if (this.#queue.length > 0 || !this.#place(exchange)) this.#enqueue(exchange);
     return exchange;
   }
@@ -344,7 +337,7 @@ export class Upstream implements ServerOwner {
 
   /** Calls `stop` when the client leaves or the rest is cut, until the result is called. */
   #stopWith(request: UpstreamRequest, stop: (error: UpstreamError) => void): () => void {
-    const onAbort = (): void => stop(clientGone());
+    const onAbort = (): void => stop(clientGone("queue", false));
     if (request.signal?.aborted) onAbort();
     request.signal?.addEventListener("abort", onAbort);
     this.#stoppable.add(stop);
@@ -354,17 +347,12 @@ export class Upstream implements ServerOwner {
     };
   }
 
-  readonly #forget = (exchange: Exchange): void => {
-    this.#exchanges.delete(exchange);
-    this.#queue.remove(exchange);
-  };
-
   /** A request is over, and what it held. */
-  #close(payload: Payload): void {
+  readonly #close = (payload: Payload): void => {
     payload.close();
     if (--this.#open > 0) return;
     for (const onIdle of this.#onIdle) onIdle();
-  }
+  };
 
   /** Resolves when nothing is open, or (unless it is 0) after `limitMs`. */
   async #idle(limitMs: number): Promise<void> {
@@ -381,11 +369,4 @@ export class Upstream implements ServerOwner {
   #error(code: "draining" | "queue_full", what: string): UpstreamError {
     return new UpstreamError(code, `Upstream "${this.options.name}" ${what}`, { phase: "queue" });
   }
-}
-
-function clientGone(): UpstreamError {
-  return new UpstreamError("client_gone", "The client left before its answer was complete", {
-    phase: "queue",
-    fault: "client",
-  });
 }

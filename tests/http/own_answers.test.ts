@@ -127,7 +127,10 @@ test("A fault of our own gets 500, is logged, and tells the client nothing", asy
     onFault: (error) => faults.push(error),
   });
   const front = { id: "id-1", trace: {}, method: "GET", target: { path: "/x" } };
-  const response = await site.fetch(new Request("http://a/x"), front as unknown as FrontRequest);
+  const response = await site.app.fetch(
+    new Request("http://a/x"),
+    front as unknown as FrontRequest,
+  );
   assert.equal(response.status, 500);
   assert.equal(await response.text(), "500 Internal Server Error (internal_error), request id-1\n");
   assert.equal(faults.length, 1);

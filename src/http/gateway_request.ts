@@ -1,0 +1,97 @@
+/**
+ * A request of a client as an upstream takes it. What it needs is made when it is asked for: the
+ * parameters when the request begins, the signal when the answer takes a while (Bun makes it then,
+ * for 1.5 µs). A class, because an object literal with a getter takes seven times as long to make.
+ */
+import type { ParameterTemplate } from "../cgi/parameters.ts";
+import type { CgiRequest } from "../cgi/request.ts";
+import { Role } from "../protocol/constants.ts";
+import type { UpstreamRequest } from "../upstream/request.ts";
+import type { RequestBody } from "../upstream/request_body.ts";
+import type { TakenBody } from "./body_limit.ts";
+import { type FrontRequest, portOf } from "./front_request.ts";
+import { type ComputedParameters, computeParameters } from "./route_parameters.ts";
+import type { ScriptTarget } from "./script_target.ts";
+
+/** What a route says of the parameters of its requests. */
+export interface RequestParameters {
+  readonly template: ParameterTemplate;
+  /** Configured parameters that are made for each request; none, left out. */
+  readonly computed?: ComputedParameters | undefined;
+}
+
+/** A body that may be sent, or none. */
+type SendableBody = Exclude<TakenBody, { readonly kind: "refused" }>;
+
+export class GatewayRequest implements UpstreamRequest {
+  readonly role = Role.RESPONDER;
+  readonly #route: RequestParameters;
+  readonly #request: Request;
+  readonly #front: FrontRequest;
+  readonly #script: ScriptTarget;
+  readonly #taken: SendableBody;
+
+  constructor(
+    route: RequestParameters,
+    request: Request,
+    front: FrontRequest,
+    script: ScriptTarget,
+    taken: SendableBody,
+  ) {
+    this.#route = route;
+    this.#request = request;
+    this.#front = front;
+    this.#script = script;
+    this.#taken = taken;
+  }
+
+  get id(): string {
+    return this.#front.id;
+  }
+
+  get method(): string {
+    return this.#front.method;
+  }
+
+  get body(): RequestBody | undefined {
+    return this.#taken.kind === "body" ? this.#taken.body : undefined;
+  }
+
+  get signal(): AbortSignal {
+    return this.#request.signal;
+  }
+
+  params(bodyLength: number | undefined): Uint8Array {
+    const taken = this.#taken;
+    return this.#route.template.encode(
+      this.#cgiRequest(taken.kind === "none" ? taken.contentLength : bodyLength),
+    );
+  }
+
+  #cgiRequest(contentLength: number | undefined): CgiRequest {
+    const front = this.#front;
+    const { listener, host, peer, target, method } = front;
+    const { headers } = this.#request;
+    const { computed } = this.#route;
+    return {
+      method,
+      // Neither runtime tells the version; see docs/runtimes.md.
+      protocol: "HTTP/1.1",
+      scheme: listener.scheme,
+      target: target.raw,
+      scriptName: this.#script.scriptName,
+      pathInfo: this.#script.pathInfo,
+      query: target.query,
+      scriptFilename: this.#script.scriptFilename,
+      serverName: host.name,
+      serverPort: portOf(front),
+      serverAddress: listener.host,
+      remoteAddress: peer.host,
+      remotePort: peer.port,
+      headers,
+      contentType: headers.get("content-type") ?? undefined,
+      contentLength,
+      extra: computed === undefined ? front.extra : computeParameters(computed, front, headers),
+    };
+  }
+}
