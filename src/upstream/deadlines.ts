@@ -47,6 +47,11 @@ export class Deadlines {
     return this.#clock.nowMs();
   }
 
+  /** Resolves at the end of this turn of the event loop. */
+  turnEnd(): Promise<void> {
+    return new Promise((resolve) => this.#clock.atTurnEnd(resolve));
+  }
+
   /** A deadline `delayMs` from now; never, for 0. */
   after(delayMs: number): number {
     if (delayMs <= 0) return Infinity;

@@ -32,7 +32,7 @@ import {
   timeoutError,
 } from "./exchange_errors.ts";
 import type { UpstreamObserver } from "./observer.ts";
-import type { UpstreamLimits, UpstreamOptions } from "./options.ts";
+import type { UpstreamOptions } from "./options.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import type { BodyReader, Payload } from "./request_body.ts";
 import { ResponseBody, type ResponseBodyOwner } from "./response_body.ts";
@@ -61,7 +61,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   deadlineMs: number;
   deadlineSlot = NO_SLOT;
 
-  readonly #context: ExchangeContext;
+  readonly context: ExchangeContext;
   readonly #head: AnswerHeadParser;
   #phase: ExchangePhase = "queue";
   #connection: UpstreamConnection | undefined;
@@ -85,7 +85,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     payload: Payload,
     attempts: Attempts,
   ) {
-    this.#context = context;
+    this.context = context;
     this.request = request;
     this.payload = payload;
     this.attempts = attempts;
@@ -125,7 +125,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
 
   /** Whether the request could be sent again after this attempt. */
   get repeatable(): boolean {
-    return this.#context.options.retry.methods.includes(this.request.method);
+    return this.context.options.retry.methods.includes(this.request.method);
   }
 
   get wantsFreshConnection(): boolean {
@@ -148,7 +148,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     this.#connection = connection;
     this.#wasKept = connection.requestsBegun > 0;
     this.#phase = connection.wasConnected ? "first_byte" : "connect";
-    this.#setDeadline(this.#context.options.timeouts.firstByteMs);
+    this.#setDeadline(this.context.options.timeouts.firstByteMs);
     this.#streamId = connection.begin(this, this);
   }
 
@@ -195,7 +195,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     if (this.#body === undefined) this.#takeHead(bytes);
     else this.#takeBody(this.#body, bytes);
     // It may be over now, its head refused for example.
-    if (this.#phase !== "done") this.#setDeadline(this.#context.options.timeouts.idleMs);
+    if (this.#phase !== "done") this.#setDeadline(this.context.options.timeouts.idleMs);
   }
 
   onStdoutEnd(): void {
@@ -231,7 +231,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   onBodyProgress(state: BodyState): void {
     this.#bodyState = state;
     if (this.#phase === "body" || this.#phase === "done") return;
-    this.#setDeadline(this.#context.options.timeouts.firstByteMs);
+    this.#setDeadline(this.context.options.timeouts.firstByteMs);
   }
 
   onBodyFailed(cause: unknown): void {
@@ -245,7 +245,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     }
     // While reading stands still for a slow client's sake, the application is not to blame.
     if (this.#connection?.isPaused && this.attempts.totalDeadlineMs > this.deadlineMs) {
-      this.#setDeadline(this.#context.options.timeouts.idleMs);
+      this.#setDeadline(this.context.options.timeouts.idleMs);
       return;
     }
     this.fail(timeoutError(this.#state()));
@@ -263,7 +263,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     }
     if (start === undefined) return;
     this.#phase = "body";
-    this.#headMs = this.#context.deadlines.nowMs() - this.startedMs;
+    this.#headMs = this.context.deadlines.nowMs() - this.startedMs;
     this.#body = new ResponseBody(start.head, this.request.method === "HEAD", this);
     this.#takeBody(this.#body, start.rest);
     this.#resolve();
@@ -271,16 +271,8 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
 
   // What the body asks and tells.
 
-  get limits(): UpstreamLimits {
-    return this.#context.options.limits;
-  }
-
-  get files(): Files {
-    return this.#context.files;
-  }
-
   onBodySpill(bytes: number): void {
-    this.#context.observer.onSpill(bytes);
+    this.context.observer.onSpill(bytes);
   }
 
   onBodyFull(): void {
@@ -328,19 +320,19 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   /** After this nothing more happens to the application's side of the exchange. */
   #finish(): void {
     this.#phase = "done";
-    this.#context.deadlines.remove(this);
+    this.context.deadlines.remove(this);
     if (this.#onClientGone !== undefined) {
       this.request.signal?.removeEventListener("abort", this.#onClientGone);
     }
     this.#stderr?.end();
-    this.#context.onDone(this);
+    this.context.onDone(this);
     this.#afterDone?.(this.payload);
   }
 
   #logStderr(line: string): void {
-    this.#context.observer.onStderrLine(line, {
+    this.context.observer.onStderrLine(line, {
       requestId: this.request.id,
-      upstream: this.#context.options.name,
+      upstream: this.context.options.name,
       server: this.server,
       connection: this.#connection?.number,
       stream: this.#streamId,
@@ -371,7 +363,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   }
 
   #setDeadline(delayMs: number): void {
-    const limitMs = this.#context.deadlines.after(delayMs);
+    const limitMs = this.context.deadlines.after(delayMs);
     this.#limitMs = limitMs < this.attempts.totalDeadlineMs
       ? limitMs
       : this.attempts.totalDeadlineMs;
@@ -391,7 +383,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
       phase: this.phase,
       role: this.role,
       server: this.server,
-      options: this.#context.options,
+      options: this.context.options,
       answerHasBegun: this.#body !== undefined || this.#head.hasBegun,
       bodyState: this.#bodyState,
       isTotal: this.deadlineMs === this.attempts.totalDeadlineMs,

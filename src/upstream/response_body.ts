@@ -5,6 +5,7 @@
  */
 import type { CgiHead } from "../protocol/cgi_response.ts";
 import type { Files } from "../runtime/runtime.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { errorText, UpstreamError } from "./errors.ts";
 import { clientGone } from "./exchange_errors.ts";
 import type { UpstreamLimits } from "./options.ts";
@@ -13,8 +14,11 @@ import { ResponseBuffer } from "./response_buffer.ts";
 
 /** Whose answer it is: one exchange. */
 export interface ResponseBodyOwner {
-  readonly limits: UpstreamLimits;
-  readonly files: Files;
+  readonly context: {
+    readonly options: { readonly limits: UpstreamLimits };
+    readonly files: Files;
+    readonly deadlines: Deadlines;
+  };
   /** Bytes that went to (positive) or left (negative) temporary files. */
   onBodySpill(bytes: number): void;
   /** Nothing more should be read for it, until it has room. */
@@ -25,6 +29,13 @@ export interface ResponseBodyOwner {
 }
 
 const NOTHING = new Uint8Array(0);
+
+/**
+ * Turns of the event loop before a stream errors. Bun writes the head and the first bytes a turn
+ * after it got them, and drops both when there is an error by then; but a client that sees no answer
+ * at all may take its request for one that nobody has looked at, and send it again.
+ */
+const ERROR_TURNS = 2;
 
 export class ResponseBody {
   readonly head: CgiHead;
@@ -134,10 +145,11 @@ export class ResponseBody {
   #buffered(): ResponseBuffer {
     if (this.#buffer !== undefined) return this.#buffer;
     const owner = this.#owner;
+    const { options: { limits }, files } = owner.context;
     this.#buffer = new ResponseBuffer({
-      memoryMax: owner.limits.responseBufferMax,
-      spillMax: owner.limits.spillMax,
-      files: owner.files,
+      memoryMax: limits.responseBufferMax,
+      spillMax: limits.spillMax,
+      files,
       onRoom: () => owner.onBodyRoom(),
       onSpill: (bytes) => owner.onBodySpill(bytes),
       onFailed: (cause) => this.#giveUp(spillError(cause)),
@@ -164,6 +176,7 @@ export class ResponseBody {
         return;
       }
       if (this.#inputEnded && buffer.length === 0) {
+        if (this.#failure !== undefined) await this.#turnsBeforeError();
         this.#settle(this.#failure);
         if (this.#failure === undefined) controller.close();
         else controller.error(this.#failure);
@@ -171,6 +184,12 @@ export class ResponseBody {
       }
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
+  }
+
+  /** See {@link ERROR_TURNS}. */
+  async #turnsBeforeError(): Promise<void> {
+    const { deadlines } = this.#owner.context;
+    for (let turn = 0; turn < ERROR_TURNS; turn++) await deadlines.turnEnd();
   }
 
   #cancel(): void {
