@@ -83,10 +83,7 @@ export class ServerSet implements ServerKeeper {
 
   /** No connection could be made to the server. */
   onConnectFailed(server: Server): void {
-    for (const name of this.#names) {
-      const isIts = name.servers.some(({ address }) => formatAddress(address) === server.address);
-      if (isIts) name.lookAgain();
-    }
+    this.#lookAgain(server);
   }
 
   async close(): Promise<void> {
@@ -99,6 +96,8 @@ export class ServerSet implements ServerKeeper {
   onHealth(server: Server, result: HealthResult, changed: boolean): void {
     const { observer, options, onChange } = this.#parts;
     observer.onHealthCheck(options.name, server.address, result, changed);
+    // It may have moved, and without requests nobody else would find out.
+    if (result.kind === "failed") this.#lookAgain(server);
     if (!changed) return;
     this.#useThoseThatAreUp();
     onChange();
@@ -110,6 +109,14 @@ export class ServerSet implements ServerKeeper {
 
   onGone(server: Server): void {
     this.#leaving.delete(server.address);
+  }
+
+  /** The names that the server's address came from are looked up again. */
+  #lookAgain(server: Server): void {
+    for (const name of this.#names) {
+      const isIts = name.servers.some(({ address }) => formatAddress(address) === server.address);
+      if (isIts) name.lookAgain();
+    }
   }
 
   #createName(address: TcpAddress, server: ServerOptions): ServerName {

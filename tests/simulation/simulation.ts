@@ -30,6 +30,9 @@ const LIMITS = { responseHeaderMax: 4_000, responseBufferMax: 2_000, spillMax: 6
  */
 const HELD_SLACK = PIECE_LENGTH_MAX + 2 * STDOUT_LENGTH_MAX;
 
+/** Whose addresses are those of all applications, or in wilder worlds of some. */
+const NAME = "app.test";
+
 /** How many steps of one second an ended world may take until the last request has ended. */
 const LAST_STEPS_MAX = 400;
 
@@ -66,7 +69,8 @@ type Step =
   | "reset"
   | "close"
   | "freeze"
-  | "change_state";
+  | "change_state"
+  | "move";
 
 const WEIGHTS: Readonly<Record<Step, number>> = {
   request: 10,
@@ -84,6 +88,7 @@ const WEIGHTS: Readonly<Record<Step, number>> = {
   close: 0.6,
   freeze: 0.4,
   change_state: 0.6,
+  move: 0.5,
 };
 
 /** In a calm world nobody leaves, breaks or waits too long. */
@@ -96,6 +101,7 @@ const CALM_WEIGHTS: Readonly<Record<Step, number>> = {
   close: 0,
   freeze: 0,
   change_state: 0,
+  move: 0,
 };
 
 class Simulation {
@@ -128,9 +134,11 @@ class Simulation {
     this.#weights = this.#taste(this.#calm ? CALM_WEIGHTS : WEIGHTS);
     const count = this.#random.pick([1, 1, 1, 2, 3]);
     this.#applications = Array.from({ length: count }, (_, index) => this.#application(index));
+    this.#runtime.names.setHost(NAME, this.#applications.map(hostOf), 2_000);
     this.#upstream = new Upstream(this.#options(), {
       runtime: this.#runtime,
       observer: this.#observer(),
+      random: () => this.#random.between(0, 999) / 1_000,
     });
   }
 
@@ -160,13 +168,16 @@ class Simulation {
     return {
       ...UPSTREAM_DEFAULTS,
       name: "simulated",
-      servers: this.#applications.map(({ address }, index) => ({
-        address: parseAddress(address),
-        weight: random.between(1, 3),
-        backup: index > 0 && random.chance(0.2),
-      })),
+      servers: random.chance(0.3)
+        ? [{ address: parseAddress(`${NAME}:9000`), weight: 1, backup: false }]
+        : this.#applications.map(({ address }, index) => ({
+          address: parseAddress(address),
+          weight: random.between(1, 3),
+          backup: index > 0 && random.chance(0.2),
+        })),
       multiplex: calm ? "auto" : random.pick(["auto", "auto", "auto", "auto", "on", "off"]),
-      balance: random.pick(["round_robin", "least_requests"]),
+      balance: random.pick(["round_robin", "least_requests", "hash"]),
+      hash: "KEY",
       connections: {
         max: crowded ? 1 : random.between(1, 3),
         streamsMax: crowded ? 8 : random.between(1, 6),
@@ -183,12 +194,20 @@ class Simulation {
         abortMs: 4_000,
       },
       retry: { ...UPSTREAM_DEFAULTS.retry, attemptsMax: random.between(0, 2) },
+      health: {
+        intervalMs: calm ? 0 : random.pick([0, 0, 1_500]),
+        timeoutMs: 1_000,
+        rise: 1,
+        fall: random.between(1, 2),
+        script: undefined,
+      },
+      slowStartMs: random.pick([0, 5_000]),
       limits: { ...LIMITS, spillMax: crowded ? 0 : random.pick([0, LIMITS.spillMax]) },
     };
   }
 
   #application(index: number): SimulatedApplication {
-    return new SimulatedApplication(`tcp://127.0.0.1:${9000 + index}`, this.#random, this.#calm, {
+    return new SimulatedApplication(`tcp://10.0.0.${index}:9000`, this.#random, this.#calm, {
       onBegun: (key) => void this.#begun.set(key, (this.#begun.get(key) ?? 0) + 1),
       onRefused: (key) => void this.#begun.set(key, this.#begun.get(key)! - 1),
       onComplete: (key, length) => {
@@ -262,6 +281,8 @@ class Simulation {
       }
       case "change_state":
         return this.#changeState();
+      case "move":
+        return this.#move();
     }
   }
 
@@ -292,6 +313,16 @@ class Simulation {
     this.#runtime.refusing.add(application.address);
     for (const { socket } of application.connections) socket.reset();
     application.restart();
+  }
+
+  /** The name has other addresses, or cannot be looked up for a while. */
+  #move(): void {
+    const { names } = this.#runtime;
+    const suitable = this.#applications.filter(() => this.#random.chance(0.6));
+    names.fail(NAME, this.#random.chance(0.2) ? "unavailable" : undefined);
+    if (suitable.length > 0) {
+      names.setHost(NAME, suitable.map(hostOf), this.#random.pick([1_000, 10_000]));
+    }
   }
 
   #pickConnection(suits: (connection: Connection) => boolean): Connection | undefined {
@@ -461,6 +492,10 @@ class Simulation {
       pauses: this.#pauses,
     };
   }
+}
+
+function hostOf({ address }: SimulatedApplication): string {
+  return address.replace(/^tcp:\/\/|:\d+$/g, "");
 }
 
 type Connection = SimulatedApplication["connections"] extends Set<infer Item> ? Item : never;

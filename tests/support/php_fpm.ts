@@ -53,6 +53,7 @@ function configText(
     "listen.mode = 0666",
     "listen.backlog = 1024",
     "pm = static",
+    "ping.path = /ping",
     `pm.max_children = ${children}`,
     `pm.max_requests = ${maxRequests}`,
     // Of PHP's own values php-fpm takes the first, of its settings the last.

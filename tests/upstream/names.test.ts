@@ -387,6 +387,21 @@ test("Each address has its own health, which stops when it leaves", async () => 
   await world.close();
 });
 
+test("A failed health check has the name looked up again, also while nobody sends a request", async () => {
+  const world = nameWorld({ health: { intervalMs: 5_000, timeoutMs: 100 } });
+  const { names, network } = world.runtime;
+  names.setHost(NAME, ["10.0.0.1"], 3_600_000);
+  await applicationAt(world, "10.0.0.1");
+  const moved = await applicationAt(world, "10.0.0.2");
+  await answers(world, 1);
+  network.fail(parseAddress("10.0.0.1:9000"), "refused");
+  names.setHost(NAME, ["10.0.0.2"], 3_600_000);
+  await world.advance(10_000);
+  assert.equal(names.lookUpCount(NAME), 2);
+  assert.ok(moved.questions > 0, "the new address is asked how it is");
+  await world.close();
+});
+
 const SERVICE = "_fcgi._tcp.app.test";
 
 function record(host: string, port: number, priority: number, weight: number): ServiceRecord {
