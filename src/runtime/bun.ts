@@ -17,6 +17,7 @@ import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { createNodeNames } from "./node_names.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
+import { nodeTls } from "./node_tls.ts";
 import { peerHost } from "./peer.ts";
 import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
 import { systemClock } from "./system_clock.ts";
@@ -35,6 +36,7 @@ export function createBunRuntime(): Runtime {
       if (options.address.transport === "unix") await clear(options.address);
       return serveBunHttp(options);
     },
+    tls: nodeTls,
     clock: systemClock,
     files: createNodeFiles({
       body: (path, start, end) => Promise.resolve(Bun.file(path).slice(start, end)),

@@ -13,6 +13,7 @@ import { createNodeFiles } from "./node_files.ts";
 import { listenInheritedByNode } from "./node_listener.ts";
 import { createNodeNames, lookupWithNode } from "./node_names.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
+import { nodeTls } from "./node_tls.ts";
 import { peerHost } from "./peer.ts";
 import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
 import { systemClock } from "./system_clock.ts";
@@ -34,6 +35,7 @@ export function createDenoRuntime(): Runtime {
       if (options.address.transport === "unix") await clear(options.address);
       return serveDenoHttp(options);
     },
+    tls: nodeTls,
     clock: systemClock,
     files: createNodeFiles({ body: fileBody }),
     names: createNodeNames(lookupWithNode),

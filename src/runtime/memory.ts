@@ -7,6 +7,7 @@ import { ManualClock } from "./manual_clock.ts";
 import { MemoryFiles } from "./memory_files.ts";
 import { MemoryNames } from "./memory_names.ts";
 import { MemoryNetwork } from "./memory_network.ts";
+import { MemoryTls } from "./memory_tls.ts";
 import { MemoryProcess, type MemoryProcessOptions } from "./memory_process.ts";
 import {
   type ByteListener,
@@ -22,6 +23,7 @@ export { MemoryConnection, memoryPair, type MemoryPairOptions } from "./memory_c
 export { MemoryFiles } from "./memory_files.ts";
 export { MemoryNames } from "./memory_names.ts";
 export { MemoryNetwork } from "./memory_network.ts";
+export { MemoryTls } from "./memory_tls.ts";
 export {
   MemoryExit,
   MemoryProcess,
@@ -44,6 +46,7 @@ export class MemoryRuntime implements Runtime {
   readonly clock = new ManualClock();
   readonly files = new MemoryFiles();
   readonly names = new MemoryNames();
+  readonly tls = new MemoryTls();
   readonly network: MemoryNetwork;
   readonly process: MemoryProcess;
   readonly connect: Runtime["connect"];

@@ -79,9 +79,13 @@ export class NodeConnection implements ByteConnection {
     });
   }
 
-  #finish(): void {
+  /** Settles when the system has taken all of it, or never will. */
+  #finish(): Promise<void> {
     this.#sendDone = true;
-    this.#socket.end();
+    return new Promise((resolve) => {
+      this.#socket.once("close", () => resolve());
+      this.#socket.end(() => resolve());
+    });
   }
 
   #broke(cause: Error | undefined): void {

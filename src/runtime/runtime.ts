@@ -4,6 +4,7 @@
  * adapter is handed in, nobody reaches for a global. Only this folder names Bun, Deno or node:*.
  */
 import type { Address, InheritedAddress, ListenAddress } from "./address.ts";
+import type { TlsNetwork } from "./tls.ts";
 
 /** A connected byte stream, TCP or unix. */
 export interface ByteConnection {
@@ -276,6 +277,8 @@ export interface Runtime {
   ): Promise<ByteListener<InheritedAddress>>;
   /** @throws {ListenError} */
   serveHttp(options: HttpServeOptions): Promise<HttpListener>;
+  /** Byte streams over TLS. */
+  readonly tls: TlsNetwork;
   readonly clock: Clock;
   readonly files: Files;
   readonly names: Names;

@@ -4,7 +4,13 @@
  */
 import { setImmediate } from "node:timers";
 import { type Address, formatAddress } from "../../src/runtime/address.ts";
-import { ManualClock, MemoryFiles, MemoryNames, MemoryProcess } from "../../src/runtime/memory.ts";
+import {
+  ManualClock,
+  MemoryFiles,
+  MemoryNames,
+  MemoryProcess,
+  MemoryTls,
+} from "../../src/runtime/memory.ts";
 import {
   type ByteConnection,
   ConnectError,
@@ -68,6 +74,7 @@ export class SimulatedRuntime implements Runtime {
   readonly files = new SimulatedFiles();
   readonly names = new MemoryNames();
   readonly process = new MemoryProcess();
+  readonly tls = new MemoryTls();
   readonly connecting = new Set<PendingConnect>();
   readonly sockets: SimulatedSocket[] = [];
   /** Addresses that refuse at once. */

@@ -1,0 +1,79 @@
+/**
+ * TLS in memory for tests: nothing is encrypted, names and certificates are what the test says. A
+ * name that the listener does not know fails the connect, as a handshake would.
+ */
+import { formatAddress, type TcpAddress } from "./address.ts";
+import { memoryPair } from "./memory_connection.ts";
+import { ConnectError, type HttpPeer, ListenError } from "./runtime.ts";
+import type {
+  PeerCertificate,
+  SignatureCheck,
+  TlsConnection,
+  TlsConnectOptions,
+  TlsListener,
+  TlsListenOptions,
+  TlsNetwork,
+} from "./tls.ts";
+
+const FIRST_PORT = 50_000;
+
+export interface MemoryTlsConnectOptions extends TlsConnectOptions {
+  readonly certificate?: PeerCertificate;
+  readonly peer?: HttpPeer;
+}
+
+export class MemoryTls implements TlsNetwork {
+  readonly #listeners = new Map<string, TlsListenOptions>();
+  #nextPort = FIRST_PORT;
+
+  async listen(options: TlsListenOptions): Promise<TlsListener> {
+    const port = options.address.port || this.#nextPort++;
+    const address = { ...options.address, port };
+    const name = formatAddress(address);
+    if (this.#listeners.has(name)) {
+      throw new ListenError(`Cannot listen on ${name}: the address is in use`);
+    }
+    this.#listeners.set(name, options);
+    return { address, close: () => void this.#listeners.delete(name) };
+  }
+
+  /** @throws {ConnectError} also when the listener does not admit the client */
+  async connect(
+    address: TcpAddress,
+    options: MemoryTlsConnectOptions = {},
+  ): Promise<TlsConnection> {
+    const listener = this.#listeners.get(formatAddress(address));
+    const peer = options.peer ?? { host: "127.0.0.1", port: this.#nextPort++ };
+    const refuse = (why: string) => new ConnectError("refused", `Cannot connect: ${why}`);
+    if (listener === undefined) throw refuse("nobody listens");
+    if (!listener.admit(peer)) throw refuse("not admitted");
+    if (listener.identify(options.serverName ?? "") === undefined) {
+      listener.onHandshakeFailed(peer, "no such name");
+      listener.onGone(peer);
+      throw refuse("no such name");
+    }
+    const [ours, theirs] = memoryPair();
+    const facts = { serverName: options.serverName, version: "TLSv1.3", cipher: "none" };
+    const destroy = theirs.destroy.bind(theirs);
+    let isGone = false;
+    theirs.destroy = () => {
+      destroy();
+      if (!isGone) listener.onGone(peer);
+      isGone = true;
+    };
+    listener.onConnection(
+      Object.assign(theirs, { ...facts, peer, certificate: options.certificate }),
+    );
+    return Object.assign(ours, {
+      ...facts,
+      peer: { host: address.host, port: address.port },
+      certificate: undefined,
+    });
+  }
+
+  readAuthorities(pem: string): SignatureCheck {
+    return (certificate) => certificate.issuer === pem;
+  }
+
+  checkIdentity(): void {}
+}

@@ -1,0 +1,107 @@
+/**
+ * Byte streams over TLS, as a protocol wants them that has TLS to itself: the name that a client
+ * asked for (SNI), the certificate that it showed, and a visible difference between an end
+ * (close_notify) and a cut. HTTP over TLS is `Runtime.serveHttp`'s own affair.
+ */
+import type { TcpAddress } from "./address.ts";
+import type { ByteConnection, HttpPeer, TlsFiles } from "./runtime.ts";
+
+/** What a certificate says, as the other end showed it; nobody has vouched for it. */
+export interface PeerCertificate {
+  /** SHA-256 of its DER form, 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+  /** Such as `/CN=Alice/O=Wonderland`. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** Upper-case hexadecimal digits. */
+  readonly serial: string;
+  /** Milliseconds since 1970. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
+
+/** Whether one of a file's certificates has signed this one, or is this one. */
+export type SignatureCheck = (certificate: PeerCertificate) => boolean;
+
+/**
+ * Closing `writable` sends what was written and close_notify, and settles when the system has taken
+ * it. `destroy` cuts: no close_notify is sent, so the peer can tell that something is missing.
+ */
+export interface TlsConnection extends ByteConnection {
+  readonly peer: HttpPeer;
+  /** The name that the client asked for (SNI), in lower case; undefined where it asked for none. */
+  readonly serverName: string | undefined;
+  /** Such as `TLSv1.3`. */
+  readonly version: string;
+  /** OpenSSL's name of the cipher. */
+  readonly cipher: string;
+  readonly certificate: PeerCertificate | undefined;
+}
+
+export type TlsVersion = "1.2" | "1.3";
+
+export interface TlsListenOptions {
+  readonly address: TcpAddress;
+  /** The oldest version that is spoken. */
+  readonly versionMin: TlsVersion;
+  /**
+   * Who we are for a client that asks for a name, in lower case; undefined: its handshake fails.
+   * Called with an empty name once, for clients that ask for none: there must be an answer.
+   */
+  readonly identify: (serverName: string) => TlsFiles | undefined;
+  /** A client that has not finished its handshake by then is cut. */
+  readonly handshakeTimeoutMs: number;
+  /** Whether a client that has just connected may begin its handshake; else it is cut. */
+  readonly admit: (peer: HttpPeer) => boolean;
+  /** Each admitted client is gone sooner or later. */
+  readonly onGone: (peer: HttpPeer) => void;
+  readonly onHandshakeFailed: (peer: HttpPeer, reason: string) => void;
+  readonly onConnection: (connection: TlsConnection) => void;
+}
+
+export interface TlsListener {
+  /** With port 0, the port that the system chose. */
+  readonly address: TcpAddress;
+  /** Stops accepting and cuts those that are in their handshake; connections live on. */
+  close(): void;
+}
+
+export interface TlsConnectOptions {
+  /** Sent as SNI; left out for an address. */
+  readonly serverName?: string;
+  /** A certificate of our own to show. */
+  readonly identity?: TlsFiles;
+  readonly signal?: AbortSignal;
+}
+
+export interface TlsNetwork {
+  /**
+   * @throws {ListenError}
+   * @throws {TlsError} when the certificate for no name cannot be used
+   */
+  listen(options: TlsListenOptions): Promise<TlsListener>;
+  /**
+   * Connects to whoever answers there: the caller looks at the certificate. An end without
+   * close_notify looks like any other end (see docs/runtimes.md).
+   *
+   * @throws {ConnectError}
+   */
+  connect(address: TcpAddress, options?: TlsConnectOptions): Promise<TlsConnection>;
+  /**
+   * Reads the certificates of a PEM file.
+   *
+   * @throws {TlsError} when there is none, or one that cannot be read
+   */
+  readAuthorities(pem: string): SignatureCheck;
+  /**
+   * Makes sure that a certificate and its key can be used together.
+   *
+   * @throws {TlsError}
+   */
+  checkIdentity(identity: TlsFiles): void;
+}
+
+/** A certificate or key that cannot be used. */
+export class TlsError extends Error {
+  override readonly name = "TlsError";
+}

@@ -1,0 +1,51 @@
+/** Certificates for tests, made by openssl once for each process that asks. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TlsFiles } from "../../src/runtime/runtime.ts";
+import { temporaryFolder } from "./places.ts";
+
+export interface CertificateFiles extends TlsFiles {
+  readonly certPath: string;
+  readonly keyPath: string;
+}
+
+const CURVE = ["-pkeyopt", "ec_paramgen_curve:prime256v1"];
+
+function openssl(...args: string[]): void {
+  execFileSync("openssl", args, { stdio: ["ignore", "ignore", "pipe"] });
+}
+
+function filesIn(folder: string): CertificateFiles {
+  const certPath = join(folder, "tls.crt");
+  const keyPath = join(folder, "tls.key");
+  const cert = readFileSync(certPath, "utf8");
+  return { cert, key: readFileSync(keyPath, "utf8"), certPath, keyPath };
+}
+
+/** A certificate that signs itself; `subject` such as `/CN=Alice`. */
+export function selfSigned(subject: string, ...extensions: string[]): CertificateFiles {
+  const folder = temporaryFolder();
+  openssl(
+    ...["req", "-x509", "-newkey", "ec", ...CURVE, "-nodes", "-days", "2", "-utf8"],
+    ...["-subj", subject, ...extensions.flatMap((extension) => ["-addext", extension])],
+    ...["-keyout", join(folder, "tls.key"), "-out", join(folder, "tls.crt")],
+  );
+  return filesIn(folder);
+}
+
+/** A certificate that an authority has signed, with the serial number 0x1234. */
+export function signedBy(authority: CertificateFiles, subject: string): CertificateFiles {
+  const folder = temporaryFolder();
+  const request = join(folder, "tls.csr");
+  openssl(
+    ...["req", "-newkey", "ec", ...CURVE, "-nodes", "-subj", subject],
+    ...["-keyout", join(folder, "tls.key"), "-out", request],
+  );
+  openssl(
+    ...["x509", "-req", "-in", request, "-days", "2", "-set_serial", "4660"],
+    ...["-CA", authority.certPath, "-CAkey", authority.keyPath],
+    ...["-out", join(folder, "tls.crt")],
+  );
+  return filesIn(folder);
+}
