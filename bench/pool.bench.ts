@@ -36,7 +36,7 @@ const PARAMS = encodeNameValues([
 /** Connections in memory, and the real clock. */
 function benchRuntime(): Runtime {
   const memory = new MemoryRuntime();
-  const { name, version, platform, connect, listen, names, files, process } = memory;
+  const { name, version, platform, connect, listen, names, tls, files, process } = memory;
   return {
     name,
     version,
@@ -45,6 +45,7 @@ function benchRuntime(): Runtime {
     listen,
     listenInherited: (descriptor) => memory.listenInherited(descriptor),
     names,
+    tls,
     files,
     process,
     serveHttp: (options) => memory.serveHttp(options),

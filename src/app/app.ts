@@ -3,6 +3,7 @@
  * way round: not ready, listeners stop and finish what is in flight, upstreams drain, the rest is
  * cut when the grace is over.
  */
+import { GeminiMetrics } from "../gemini/gemini_metrics.ts";
 import { answerForFault } from "../http/answers.ts";
 import { createAdmin } from "../http/admin.ts";
 import { createFront, faultFields, type FrontSite } from "../http/front.ts";
@@ -18,6 +19,7 @@ import type { Address } from "../runtime/address.ts";
 import type { Files, HttpListener, Runtime, TextSink, TlsFiles } from "../runtime/runtime.ts";
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 import { Upstream } from "../upstream/upstream.ts";
+import { GeminiListeners } from "./gemini.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import { compileFrontSite, listenerInfo, serverSoftware } from "./sites.ts";
 import { registerUpstreamGauges, UpstreamMetrics } from "./upstream_metrics.ts";
@@ -33,6 +35,7 @@ export interface AppParts {
 
 export interface RunningApp {
   readonly addresses: readonly Address[];
+  readonly geminiAddresses: readonly Address[];
   readonly adminAddress: Address | undefined;
   /** Takes nothing new, finishes what is in flight within the grace, cuts the rest. */
   stop(): Promise<void>;
@@ -60,6 +63,7 @@ class App implements RunningApp {
   readonly #requestIds = new RequestIdSource();
   readonly #accessLog: Logger | undefined;
   readonly #listeners: HttpListener[] = [];
+  #gemini: GeminiListeners | undefined;
   #admin: HttpListener | undefined;
   #isReady = false;
   #stopped: Promise<void> | undefined;
@@ -87,12 +91,17 @@ class App implements RunningApp {
     return this.#listeners.map(({ address }) => address);
   }
 
+  get geminiAddresses(): readonly Address[] {
+    return this.#gemini?.addresses ?? [];
+  }
+
   get adminAddress(): Address | undefined {
     return this.#admin?.address;
   }
 
   async start(): Promise<void> {
     for (const listen of this.#options.listen) await this.#listen(listen);
+    await this.#listenGemini();
     await this.#listenAdmin();
     this.#isReady = true;
   }
@@ -103,6 +112,7 @@ class App implements RunningApp {
 
   destroy(): void {
     for (const listener of this.#listeners) listener.destroy();
+    this.#gemini?.destroy();
     this.#admin?.destroy();
     for (const upstream of this.#upstreams) void upstream.drain(0);
   }
@@ -112,7 +122,10 @@ class App implements RunningApp {
     const { logger } = this.#parts;
     const { shutdownGraceMs } = this.#options;
     logger.info("stopping", { grace_ms: shutdownGraceMs });
-    const listenersStopped = Promise.all(this.#listeners.map((listener) => listener.stop()));
+    const listenersStopped = Promise.all([
+      ...this.#listeners.map((listener) => listener.stop()),
+      this.#gemini?.stop(),
+    ]);
     await this.#withinGrace(listenersStopped, shutdownGraceMs);
     // What is still open now has used up the grace.
     await Promise.all(this.#upstreams.map((upstream) => upstream.drain(0)));
@@ -158,6 +171,23 @@ class App implements RunningApp {
       },
     });
     this.#listeners.push(listener);
+  }
+
+  async #listenGemini(): Promise<void> {
+    const { gemini } = this.#options;
+    if (gemini === undefined) return;
+    const { runtime, logger, version } = this.#parts;
+    this.#gemini = new GeminiListeners({
+      runtime,
+      limits: gemini.limits,
+      metrics: new GeminiMetrics(this.#registry),
+      log: logger,
+      accessLog: this.#accessLog,
+      nextRequestId: () => this.#requestIds.next(),
+      upstreams: this.#upstreams,
+      serverSoftware: serverSoftware(version),
+    });
+    await this.#gemini.start(gemini.sites);
   }
 
   async #listenAdmin(): Promise<void> {

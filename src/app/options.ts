@@ -2,6 +2,7 @@
  * The whole configuration as the program uses it: read, checked, with every default filled in.
  * `config/` makes it from a file, flags and the environment; `app.ts` beside this file runs it.
  */
+import type { GeminiLimits, GeminiSiteOptions } from "../gemini/options.ts";
 import type { HttpLimits, SiteOptions } from "../http/options.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { Address } from "../runtime/address.ts";
@@ -24,6 +25,8 @@ export interface AppOptions {
   readonly listen: readonly ListenOptions[];
   readonly upstreams: readonly UpstreamOptions[];
   readonly sites: readonly SiteOptions[];
+  /** Left out: nothing is served over Gemini. */
+  readonly gemini?: { readonly sites: readonly GeminiSiteOptions[]; readonly limits: GeminiLimits };
   readonly admin: Address | undefined;
   readonly log: LogOptions;
   readonly limits: HttpLimits;

@@ -65,6 +65,9 @@ function logListeners(logger: Logger, app: RunningApp, options: AppOptions): voi
     const scheme = options.listen[index]?.tls === undefined ? "http" : "https";
     logger.info("listening", { address: formatAddress(address), scheme });
   });
+  for (const address of app.geminiAddresses) {
+    logger.info("listening", { address: formatAddress(address), scheme: "gemini" });
+  }
   if (app.adminAddress === undefined) return;
   logger.info("listening", {
     address: formatAddress(app.adminAddress),

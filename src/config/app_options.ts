@@ -2,11 +2,12 @@
 import type { AppOptions } from "../app/options.ts";
 import type { HandlerOptions, ParamOptions, SiteOptions } from "../http/options.ts";
 import type { UpstreamLimits, UpstreamOptions } from "../upstream/options.ts";
+import { geminiLimits, geminiSiteOptions } from "./gemini_options.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import type { Config } from "./schema.ts";
 
 type UpstreamConfig = NonNullable<Config["upstreams"]>[string];
-type SiteConfig = Config["sites"][number];
+type SiteConfig = NonNullable<Config["sites"]>[number];
 type RouteConfig = SiteConfig["routes"][number];
 
 /** `folder` is where the file's relative paths start. */
@@ -18,14 +19,21 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
     spillMax: limits.spill,
   };
   return {
-    listen: config.listen.map(({ address, tls }) => ({
+    // A file that serves Gemini alone opens no port for HTTP.
+    listen: (config.sites === undefined ? [] : config.listen).map(({ address, tls }) => ({
       address: resolveAddress(folder, address),
       tls: tls && { cert: resolvePath(folder, tls.cert), key: resolvePath(folder, tls.key) },
     })),
     upstreams: Object.entries(config.upstreams ?? {}).map(([name, upstream]) =>
       upstreamOptions(name, upstream, upstreamLimits, folder)
     ),
-    sites: config.sites.map((site) => siteOptions(site, config.upstreams ?? {}, folder)),
+    sites: (config.sites ?? []).map((site) => siteOptions(site, config.upstreams ?? {}, folder)),
+    ...(config.gemini && {
+      gemini: {
+        sites: config.gemini.map((site) => geminiSiteOptions(site, folder)),
+        limits: geminiLimits(limits.gemini),
+      },
+    }),
     admin: config.admin && resolveAddress(folder, config.admin.listen),
     log: { level: log.level, format: log.format, access: accessTarget(log.access, folder) },
     limits: {

@@ -3,6 +3,7 @@
  * like is all there; what its parts say about each other is not (see `references.ts`).
  */
 import { toJsonSchema } from "@valibot/to-json-schema";
+import { GEMINI_HANDLER_NAMES, geminiRouteSchema } from "./gemini_schema.ts";
 import { HANDLER_NAMES, routeSchema } from "./route_schema.ts";
 import { configSchema } from "./schema.ts";
 
@@ -14,14 +15,25 @@ export function configJsonSchema(): Record<string, unknown> {
     // These look at values in ways that a schema cannot say.
     ignoreActions: ["raw_transform", "raw_check", "transform"],
     overrideSchema: ({ valibotSchema, jsonSchema }) =>
-      isRoute(valibotSchema)
-        ? { ...jsonSchema, oneOf: HANDLER_NAMES.map((name) => ({ required: [name] })) }
-        : undefined,
+      withAlternatives(jsonSchema, alternativesOf(valibotSchema)),
   });
   const { $schema, ...rest } = schema;
   return { $schema, title: "Configuration of afcgi", ...rest };
 }
 
-function isRoute(schema: object): boolean {
-  return "entries" in schema && schema.entries === routeSchema.entries;
+/** Keys of which one is there: a route has one handler, a file serves over one of both or both. */
+function alternativesOf(schema: object): Alternatives | undefined {
+  if (!("entries" in schema)) return undefined;
+  if (schema.entries === routeSchema.entries) return ["oneOf", HANDLER_NAMES];
+  if (schema.entries === geminiRouteSchema.entries) return ["oneOf", GEMINI_HANDLER_NAMES];
+  if (schema.entries === configSchema.entries) return ["anyOf", ["sites", "gemini"]];
+  return undefined;
+}
+
+type Alternatives = readonly [how: "oneOf" | "anyOf", keys: readonly string[]];
+
+function withAlternatives(jsonSchema: object, alternatives: Alternatives | undefined) {
+  if (alternatives === undefined) return undefined;
+  const [how, keys] = alternatives;
+  return { ...jsonSchema, [how]: keys.map((name) => ({ required: [name] })) };
 }

@@ -7,6 +7,7 @@ import { AddressError, formatAddress, parseAddress } from "../runtime/address.ts
 import type { Files } from "../runtime/runtime.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./fault.ts";
+import { checkGemini } from "./gemini_references.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import { resolvePath } from "./paths.ts";
 import { coversRoute, type RouteShape } from "./route_cover.ts";
@@ -32,6 +33,7 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
   checkListeners(root, context, tell);
   checkHosts(root, tell);
   checkUpstreams(root, tell);
+  checkGemini(root, context, tell);
   const upstreams = [...root.get("upstreams")?.entries.keys() ?? []];
   for (const site of root.get("sites")?.items ?? []) {
     if (!context.rootGiven) checkRoot(site, context, tell);

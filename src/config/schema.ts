@@ -7,6 +7,7 @@
  * that cannot match, files that must exist) is in `references.ts`.
  */
 import * as v from "valibot";
+import { geminiLimitsSchema, geminiSchema } from "./gemini_schema.ts";
 import { HTTP_LIMIT_DEFAULTS as HTTP } from "../http/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
@@ -135,10 +136,11 @@ const limits = section({
     described(size(), "Most bytes of an answer held in a file for a slow client; 0: none"),
     formatSize(UPSTREAM.limits.spillMax),
   ),
+  gemini: v.optional(described(geminiLimitsSchema, "What a Gemini client may do"), {}),
 });
 
 /** The whole file. */
-export const configSchema = section({
+const fileSchema = section({
   listen: v.optional(
     described(
       list(listener, 'use a list of addresses, such as [":8080"]'),
@@ -159,7 +161,10 @@ export const configSchema = section({
       "FastCGI applications, each under a name of your own",
     ),
   ),
-  sites: described(list(site, "use a list of sites"), "What is served for which host"),
+  sites: v.optional(
+    described(list(site, "use a list of sites"), "What is served over HTTP, for which host"),
+  ),
+  gemini: v.optional(described(geminiSchema, "What is served over Gemini, for which host")),
   admin: v.optional(
     described(
       section({
@@ -183,6 +188,15 @@ export const configSchema = section({
     {},
   ),
 });
+
+/** A file serves something; what is misspelt is told as that. */
+export const configSchema = v.pipe(
+  fileSchema,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed || dataset.value.sites || dataset.value.gemini) return;
+    addIssue({ message: 'The file has no key "sites" (add it)' });
+  }),
+);
 
 /** The file's values in the program's units, every default filled in. */
 export type Config = v.InferOutput<typeof configSchema>;

@@ -36,12 +36,16 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * @throws {RangeError} when META is too long or has a control character
  */
 export function encodeHeader({ code, meta }: GeminiHeader): Uint8Array<ArrayBuffer> {
-  if (hasControl(meta)) throw new RangeError("Cannot write a header: META has a control character");
-  const bytes = encoder.encode(`${code} ${meta}\r\n`);
-  if (bytes.length > HEADER_LENGTH_MAX) {
-    throw new RangeError(`Cannot write a header: META is longer than ${META_LENGTH_MAX} bytes`);
+  if (!isHeader({ code, meta })) {
+    const what = `it has a control character, or more than ${META_LENGTH_MAX} bytes`;
+    throw new RangeError(`Cannot write META: ${what}`);
   }
-  return bytes;
+  return encoder.encode(`${code} ${meta}\r\n`);
+}
+
+/** Whether {@link encodeHeader} can write it. */
+export function isHeader({ meta }: GeminiHeader): boolean {
+  return !hasControl(meta) && encoder.encode(meta).length <= META_LENGTH_MAX;
 }
 
 /**

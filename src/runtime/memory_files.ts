@@ -84,6 +84,12 @@ export class MemoryFiles implements Files {
     return new TextDecoder().decode(this.#contentOf(path));
   }
 
+  async createText(path: string, text: string): Promise<boolean> {
+    if (this.#contents.has(path)) return false;
+    this.write(path, text);
+    return true;
+  }
+
   async body(path: string, start: number, end: number): Promise<BodyInit> {
     return this.#contentOf(path).slice(start, end);
   }

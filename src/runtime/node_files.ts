@@ -16,6 +16,7 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { DescriptorSink } from "./descriptor_sink.ts";
 import { fileStream } from "./node_file_stream.ts";
+import { createPrivateFile } from "./node_private_file.ts";
 import { openTemporaryFile } from "./node_temporary_file.ts";
 import type { FileAccess, FileInfo, Files, FolderNames } from "./runtime.ts";
 
@@ -38,6 +39,7 @@ export function createNodeFiles(parts: NodeFilesParts): Files {
     access,
     realPath,
     readText: (path) => readFileAsync(path, "utf8"),
+    createText: async (path, text) => createPrivateFile(path, text),
     body: parts.body,
     stream: fileStream,
     readNow,

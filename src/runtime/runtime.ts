@@ -4,26 +4,10 @@
  * adapter is handed in, nobody reaches for a global. Only this folder names Bun, Deno or node:*.
  */
 import type { Address, InheritedAddress, ListenAddress } from "./address.ts";
+import type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
 import type { TlsNetwork } from "./tls.ts";
 
-/** A connected byte stream, TCP or unix. */
-export interface ByteConnection {
-  /**
-   * What the peer sends, in the pieces in which it arrives. Closes when the peer has finished,
-   * errors when the connection breaks. Not reading stops the peer (back-pressure): at most one
-   * piece of read-ahead is buffered.
-   */
-  readonly readable: ReadableStream<Uint8Array>;
-  /**
-   * A write settles when the operating system has taken all its bytes, so a slow peer slows the
-   * writer down, and the bytes may be used again. It rejects when the connection is broken.
-   */
-  readonly writable: WritableStream<Uint8Array>;
-  /** The peer as a user would write it, for logs. */
-  readonly remote: string;
-  /** Ends both directions at once and drops what was not sent. May be called again. */
-  destroy(): void;
-}
+export type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
 
 /** A listening socket. */
 export interface ByteListener<Where extends ListenAddress = Address> {
@@ -31,18 +15,6 @@ export interface ByteListener<Where extends ListenAddress = Address> {
   readonly address: Where;
   /** Stops accepting; connections live on. The path of a unix socket of our own is removed. */
   close(): void;
-}
-
-/** The other end of an HTTP request's connection; for a unix socket `host` is empty, `port` 0. */
-export interface HttpPeer {
-  readonly host: string;
-  readonly port: number;
-}
-
-export interface TlsFiles {
-  /** PEM texts, not paths. */
-  readonly cert: string;
-  readonly key: string;
 }
 
 export interface HttpServeOptions {
@@ -120,6 +92,13 @@ export interface Files {
   realPath(path: string): string | undefined;
   /** @throws with the operating system's reason */
   readText(path: string): Promise<string>;
+  /**
+   * Writes a file that only we may read, unless there is one: false. It is there whole or not at
+   * all, whoever else does the same, and its folder is made if need be.
+   *
+   * @throws with the operating system's reason
+   */
+  createText(path: string, text: string): Promise<boolean>;
   /** A response body of bytes `start` to `end` (exclusive), sent the runtime's fastest way. */
   body(path: string, start: number, end: number): Promise<BodyInit>;
   /**

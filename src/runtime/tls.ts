@@ -4,7 +4,7 @@
  * (close_notify) and a cut. HTTP over TLS is `Runtime.serveHttp`'s own affair.
  */
 import type { TcpAddress } from "./address.ts";
-import type { ByteConnection, HttpPeer, TlsFiles } from "./runtime.ts";
+import type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
 
 /** What a certificate says, as the other end showed it; nobody has vouched for it. */
 export interface PeerCertificate {

@@ -40,7 +40,7 @@ const NINE = Array.from({ length: 9 }, () => "10.0.0.53");
 const SITES = [{ routes: [{ respond: {} }] }];
 
 test("The schema refuses what the reader refuses", () => {
-  const refused = [
+  const refused: unknown[] = [
     {},
     { sites: [] },
     { sites: SITES, lisen: [] },
@@ -55,8 +55,15 @@ test("The schema refuses what the reader refuses", () => {
     { sites: [{ routes: [{ respond: {}, redirect: { to: "/" } }] }] },
     { sites: [{ routes: [{ path: "/api*", respond: {} }] }] },
   ];
+  const gemini = [{
+    hosts: ["a"],
+    tls: { self_signed: true, store: "/tls" },
+    routes: [{ respond: { code: 51, meta: "" } }],
+  }];
+  refused.push({ gemini: [{ ...gemini[0], routes: [{ path: "/a" }] }] });
   for (const value of refused) assert.ok(!accepts(schema, value), JSON.stringify(value));
   assert.ok(accepts(schema, { sites: SITES }));
+  assert.ok(accepts(schema, { gemini }));
 });
 
 test("Every key has a description", () => {

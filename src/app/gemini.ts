@@ -1,0 +1,83 @@
+/** Starts and stops what is served over Gemini: a listener for each address, with all its sites. */
+import { fieldsOf, GeminiFront, type GeminiFrontParts, type GeminiHost } from "../gemini/front.ts";
+import { loadIdentity } from "../gemini/identity_store.ts";
+import type { GeminiSiteOptions } from "../gemini/options.ts";
+import { compileGeminiSite } from "../gemini/site.ts";
+import { formatAddress, type TcpAddress } from "../runtime/address.ts";
+import { errorText } from "../upstream/errors.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+
+export interface GeminiAppParts extends GeminiFrontParts {
+  readonly upstreams: readonly Upstream[];
+  readonly serverSoftware: string;
+}
+
+/** A certificate or a folder of them that cannot be used. */
+export class GeminiStartError extends Error {
+  override readonly name = "GeminiStartError";
+}
+
+export class GeminiListeners {
+  readonly #parts: GeminiAppParts;
+  readonly #fronts: GeminiFront[] = [];
+
+  constructor(parts: GeminiAppParts) {
+    this.#parts = parts;
+  }
+
+  get addresses(): readonly TcpAddress[] {
+    return this.#fronts.map(({ address }) => address);
+  }
+
+  /**
+   * @throws {ListenError}
+   * @throws {GeminiStartError}
+   */
+  async start(sites: readonly GeminiSiteOptions[]): Promise<void> {
+    const byAddress = new Map<string, GeminiSiteOptions[]>();
+    for (const site of sites) {
+      const key = formatAddress(site.listen);
+      byAddress.set(key, [...byAddress.get(key) ?? [], site]);
+    }
+    for (const together of byAddress.values()) {
+      const hosts: GeminiHost[] = [];
+      for (const site of together) hosts.push(...await this.#hostsOf(site));
+      const front = new GeminiFront(hosts, this.#parts);
+      const { listen, versionMin } = together[0]!;
+      await front.listen(listen, versionMin);
+      this.#fronts.push(front);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#fronts.map((front) => front.stop()));
+  }
+
+  destroy(): void {
+    for (const front of this.#fronts) front.destroy();
+  }
+
+  async #hostsOf(options: GeminiSiteOptions): Promise<GeminiHost[]> {
+    const { runtime, log, serverSoftware } = this.#parts;
+    const upstreams = new Map(this.#parts.upstreams.map((one) => [one.options.name, one]));
+    try {
+      const site = await compileGeminiSite(options, {
+        runtime,
+        upstreams,
+        serverSoftware,
+        onFault: (error, request) => {
+          const level = request.trace.code === "client_gone" ? "debug" : "error";
+          log.log(level, errorText(error), fieldsOf(request));
+        },
+      });
+      const hosts: GeminiHost[] = [];
+      for (const host of options.hosts) {
+        hosts.push({ host, site, identity: await loadIdentity(options.tls, host, runtime) });
+      }
+      return hosts;
+    } catch (cause) {
+      const where = `${formatAddress(options.listen)} (${options.hosts.join(" ")})`;
+      throw new GeminiStartError(`Cannot serve Gemini at ${where}: ${errorText(cause)}`, { cause });
+    }
+  }
+}

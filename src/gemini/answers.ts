@@ -1,0 +1,64 @@
+/** Answers that afcgi makes itself, and the one place where a fault becomes a Gemini code. */
+import { UpstreamError, type UpstreamErrorCode } from "../upstream/errors.ts";
+import type { GeminiHeader } from "./answer_header.ts";
+import type { GeminiAnswer, GeminiAnswerCode, GeminiRequest } from "./request.ts";
+
+const UPSTREAM_CODE: Readonly<Record<UpstreamErrorCode, number>> = {
+  connect_failed: 43,
+  connect_timeout: 43,
+  lookup_failed: 43,
+  servers_down: 41,
+  queue_full: 41,
+  queue_timeout: 41,
+  send_timeout: 42,
+  // A Gemini request has no body.
+  request_body_timeout: 40,
+  request_body_failed: 40,
+  first_byte_timeout: 42,
+  idle_timeout: 42,
+  total_timeout: 42,
+  connection_lost: 42,
+  bad_record: 43,
+  bad_answer: 42,
+  answer_too_large: 42,
+  spill_failed: 42,
+  overloaded: 41,
+  cannot_multiplex: 43,
+  unknown_role: 43,
+  // Nobody reads it.
+  client_gone: 40,
+  draining: 41,
+};
+
+const REASONS: Readonly<Record<number, string>> = {
+  40: "Temporary failure",
+  41: "Server unavailable",
+  42: "Application failed",
+  43: "Application not reached",
+  51: "Not found",
+  53: "Proxy request refused",
+  59: "Bad request",
+};
+
+/** An answer without a body, and its code in the request's trace. */
+export function ownAnswer(
+  request: Pick<GeminiRequest, "trace">,
+  code: GeminiAnswerCode,
+  header: GeminiHeader,
+): GeminiAnswer {
+  request.trace.code = code;
+  return { header, body: null };
+}
+
+/** The header for a code in words that say nothing of the machine. */
+export function plainHeader(code: number): GeminiHeader {
+  return { code, meta: REASONS[code] ?? "Error" };
+}
+
+/** The answer to a fault on the way to the application or back. */
+export function faultAnswer(request: Pick<GeminiRequest, "trace">, error: unknown): GeminiAnswer {
+  if (!(error instanceof UpstreamError)) {
+    return ownAnswer(request, "internal_error", plainHeader(40));
+  }
+  return ownAnswer(request, error.code, plainHeader(UPSTREAM_CODE[error.code]));
+}

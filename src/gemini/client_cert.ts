@@ -1,0 +1,31 @@
+/**
+ * Whether a client's certificate opens a route: 60 where one is wanted, 61 where it is not let in,
+ * 62 where it is not valid. A fingerprint on the list, or a signature of an authority, lets in; where
+ * a route names neither, any valid certificate does, and the application decides.
+ */
+import type { PeerCertificate, SignatureCheck } from "../runtime/tls.ts";
+import type { GeminiHeader } from "./answer_header.ts";
+
+export interface ClientCertRule {
+  readonly required: boolean;
+  /** Undefined where no authority is named. */
+  readonly isSigned: SignatureCheck | undefined;
+  /** Lower-case hexadecimal digits. */
+  readonly fingerprints: ReadonlySet<string>;
+}
+
+/** The answer that refuses; undefined when the certificate will do. */
+export function checkClientCert(
+  rule: ClientCertRule,
+  certificate: PeerCertificate | undefined,
+  nowMs: number,
+): GeminiHeader | undefined {
+  if (certificate === undefined) {
+    return rule.required ? { code: 60, meta: "Client certificate required" } : undefined;
+  }
+  if (nowMs < certificate.notBeforeMs) return { code: 62, meta: "Certificate not yet valid" };
+  if (nowMs > certificate.notAfterMs) return { code: 62, meta: "Certificate has expired" };
+  if (rule.isSigned === undefined && rule.fingerprints.size === 0) return undefined;
+  if (rule.fingerprints.has(certificate.sha256) || rule.isSigned?.(certificate)) return undefined;
+  return { code: 61, meta: "Certificate not authorised" };
+}

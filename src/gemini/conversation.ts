@@ -1,0 +1,157 @@
+/**
+ * One connection of a client: request line, answer, close.
+ *
+ *     request line ──► answer ──► close_notify ──► the client closes
+ *          │              │                             │
+ *          └── timeout ───┴── broken, client slow ──────┴──► cut, without close_notify
+ *
+ * Each wait has a limit. What the client sends behind its line is read and dropped, because closing
+ * with bytes unread would reset the connection and lose the answer.
+ */
+import type { Clock } from "../runtime/runtime.ts";
+import type { TlsConnection } from "../runtime/tls.ts";
+import { encodeHeader } from "./answer_header.ts";
+import type { GeminiLimits } from "./options.ts";
+import type { GeminiAnswer } from "./request.ts";
+import { RequestLineReader } from "./request_line.ts";
+import type { UriRefusal } from "./uri.ts";
+
+/** How an answer came to its end. */
+export interface Delivery {
+  readonly bytes: number;
+  /** Undefined: the client has all of it. */
+  readonly failure: "broken" | "send_timeout" | "client_gone" | undefined;
+}
+
+export class Conversation {
+  readonly connection: TlsConnection;
+  readonly #clock: Clock;
+  readonly #limits: GeminiLimits;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #left = new AbortController();
+
+  constructor(connection: TlsConnection, clock: Clock, limits: GeminiLimits) {
+    this.connection = connection;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#reader = connection.readable.getReader();
+    this.#writer = connection.writable.getWriter();
+    this.#writer.closed.catch(() => this.#left.abort());
+  }
+
+  /** Fires when the connection is broken. */
+  get signal(): AbortSignal {
+    return this.#left.signal;
+  }
+
+  /** The request; undefined when the client left or took too long, and is cut. */
+  async readLine(): Promise<
+    { readonly kind: "line"; readonly uri: string } | UriRefusal | "left" | "timeout"
+  > {
+    const line = new RequestLineReader();
+    let isLate = false;
+    const timer = this.#clock.setTimer(() => {
+      isLate = true;
+      this.cut();
+    }, this.#limits.requestTimeoutMs);
+    try {
+      for (;;) {
+        const { done, value } = await this.#reader.read();
+        if (done) break;
+        const request = line.push(value);
+        if (request !== undefined) return request;
+      }
+    } catch {
+      // Broken, or cut by the timer.
+    } finally {
+      this.#clock.clearTimer(timer);
+    }
+    this.cut();
+    return isLate ? "timeout" : "left";
+  }
+
+  /** Sends an answer and closes; an answer that breaks off is cut. */
+  async answer(answer: GeminiAnswer): Promise<Delivery> {
+    const drained = this.#drain();
+    let bytes = 0;
+    try {
+      for await (const piece of piecesOf(answer)) {
+        const sent = await this.#send(piece);
+        if (sent !== undefined) {
+          this.cut();
+          return { bytes, failure: sent };
+        }
+        bytes += piece.length;
+      }
+    } catch {
+      this.cut();
+      return { bytes, failure: "broken" };
+    }
+    await this.#withLimit(this.#limits.closeTimeoutMs, async () => {
+      await this.#writer.close();
+      await drained;
+    });
+    this.cut();
+    return { bytes, failure: undefined };
+  }
+
+  /** Ends at once, without close_notify where the answer was not complete. */
+  cut(): void {
+    this.connection.destroy();
+  }
+
+  async #send(piece: Uint8Array): Promise<"send_timeout" | "client_gone" | undefined> {
+    const outcome = await this.#withLimit(
+      this.#limits.sendTimeoutMs,
+      () => this.#writer.write(piece),
+    );
+    return outcome === "late" ? "send_timeout" : outcome === "failed" ? "client_gone" : undefined;
+  }
+
+  /** Reads on until the client has finished. */
+  async #drain(): Promise<void> {
+    try {
+      while (!(await this.#reader.read()).done);
+    } catch {
+      // It is gone: so much the better.
+    }
+  }
+
+  async #withLimit(
+    limitMs: number,
+    work: () => Promise<void>,
+  ): Promise<"done" | "late" | "failed"> {
+    const { promise, resolve } = Promise.withResolvers<"done" | "late" | "failed">();
+    const timer = this.#clock.setTimer(() => resolve("late"), limitMs);
+    work().then(() => resolve("done"), () => resolve("failed"));
+    const outcome = await promise;
+    this.#clock.clearTimer(timer);
+    return outcome;
+  }
+}
+
+/** Header and body; a short answer is one piece. Left early, a stream is cancelled. */
+async function* piecesOf({ header, body }: GeminiAnswer): AsyncGenerator<Uint8Array> {
+  const head = encodeHeader(header);
+  if (body === null) {
+    yield head;
+  } else if (body instanceof Uint8Array) {
+    const whole = new Uint8Array(head.length + body.length);
+    whole.set(head);
+    whole.set(body, head.length);
+    yield whole;
+  } else {
+    const reader = body.getReader();
+    try {
+      yield head;
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      reader.cancel().catch(() => {});
+    }
+  }
+}

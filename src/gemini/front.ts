@@ -1,0 +1,248 @@
+/**
+ * The Gemini entrance of one address: takes connections, reads requests, refuses what is malformed or
+ * meant for somebody else, finds the site, and says in one line and one count what came of it.
+ */
+import type { Logger } from "../observe/logger.ts";
+import { SiteTable } from "../routing/site_table.ts";
+import type { TcpAddress } from "../runtime/address.ts";
+import type { HttpPeer, Runtime, TlsFiles } from "../runtime/runtime.ts";
+import type { TlsConnection, TlsListener, TlsVersion } from "../runtime/tls.ts";
+import { isHeader } from "./answer_header.ts";
+import { ownAnswer, plainHeader } from "./answers.ts";
+import { ClientLimits } from "./client_limits.ts";
+import { Conversation, type Delivery } from "./conversation.ts";
+import type { GeminiMetrics } from "./gemini_metrics.ts";
+import { isAddress } from "./host.ts";
+import type { GeminiLimits } from "./options.ts";
+import type { GeminiAnswer, GeminiRequest, GeminiTrace } from "./request.ts";
+import type { GeminiSite } from "./site.ts";
+import { type GeminiUri, parseUri, type UriRefusal } from "./uri.ts";
+
+export interface GeminiFrontParts {
+  readonly runtime: Runtime;
+  readonly limits: GeminiLimits;
+  readonly metrics: GeminiMetrics;
+  /** For answers of our own. */
+  readonly log: Logger;
+  /** Undefined: no access log. */
+  readonly accessLog: Logger | undefined;
+  readonly nextRequestId: () => string;
+}
+
+/** A site under one of its hosts, with that host's certificate. */
+export interface GeminiHost {
+  readonly host: string;
+  readonly site: GeminiSite;
+  readonly identity: TlsFiles;
+}
+
+const NO_URI: GeminiUri = {
+  kind: "uri",
+  scheme: "",
+  host: "",
+  port: 0,
+  url: "",
+  encodedPath: "/",
+  path: "/",
+  query: undefined,
+};
+
+export class GeminiFront {
+  readonly #parts: GeminiFrontParts;
+  readonly #hosts = new SiteTable<GeminiHost>();
+  readonly #first: GeminiHost;
+  readonly #clients: ClientLimits;
+  /** Connections that are secure. */
+  readonly #conversations = new Set<Conversation>();
+  /** Those of them that have no request yet. */
+  readonly #waiting = new Set<Conversation>();
+  #listener: TlsListener | undefined;
+  #onIdle: (() => void) | undefined;
+
+  /** `hosts` are those of every site at the address; the first one's certificate is the default. */
+  constructor(hosts: readonly GeminiHost[], parts: GeminiFrontParts) {
+    this.#parts = parts;
+    this.#first = hosts[0]!;
+    for (const host of hosts) this.#hosts.add([host.host], host);
+    this.#clients = new ClientLimits(parts.limits, parts.runtime.clock);
+  }
+
+  get address(): TcpAddress {
+    return this.#listener!.address;
+  }
+
+  /** @throws {ListenError} */
+  async listen(address: TcpAddress, versionMin: TlsVersion): Promise<void> {
+    const { metrics, log, limits, runtime } = this.#parts;
+    this.#listener = await runtime.tls.listen({
+      address,
+      versionMin,
+      handshakeTimeoutMs: limits.requestTimeoutMs,
+      identify: (name) => (name === "" ? this.#first : this.#hosts.find(name))?.identity,
+      admit: (peer) => this.#admit(peer),
+      onGone: (peer) => this.#clients.disconnect(peer.host),
+      onHandshakeFailed: (peer, reason) => {
+        metrics.onDropped("handshake_failed");
+        log.debug(`Handshake failed: ${reason}`, { client: peer.host });
+      },
+      onConnection: (connection) => void this.#serve(connection),
+    });
+  }
+
+  /** Stops accepting, lets answers finish, drops who has not asked yet. */
+  async stop(): Promise<void> {
+    this.#listener?.close();
+    for (const conversation of this.#waiting) conversation.cut();
+    if (this.#conversations.size === 0) return;
+    await new Promise<void>((resolve) => this.#onIdle = resolve);
+  }
+
+  /** Cuts everything at once. */
+  destroy(): void {
+    this.#listener?.close();
+    for (const conversation of this.#conversations) conversation.cut();
+  }
+
+  #admit(peer: HttpPeer): boolean {
+    const isAdmitted = this.#clients.connect(peer.host);
+    if (!isAdmitted) {
+      this.#parts.metrics.onDropped("too_many_connections");
+      this.#parts.log.debug("Too many connections", { client: peer.host });
+    }
+    return isAdmitted;
+  }
+
+  async #serve(connection: TlsConnection): Promise<void> {
+    const { runtime, limits } = this.#parts;
+    const conversation = new Conversation(connection, runtime.clock, limits);
+    this.#conversations.add(conversation);
+    try {
+      await this.#converse(conversation);
+    } finally {
+      this.#conversations.delete(conversation);
+      if (this.#conversations.size === 0) this.#onIdle?.();
+    }
+  }
+
+  async #converse(conversation: Conversation): Promise<void> {
+    const { metrics, log, nextRequestId, runtime } = this.#parts;
+    const { connection } = conversation;
+    this.#waiting.add(conversation);
+    const line = await conversation.readLine();
+    this.#waiting.delete(conversation);
+    if (typeof line === "string") {
+      if (line === "timeout") metrics.onDropped("request_timeout");
+      log.debug(`No request: ${line}`, { client: connection.peer.host });
+      return;
+    }
+    const startedMs = runtime.clock.nowMs();
+    const parsed = line.kind === "line" ? parseUri(line.uri) : line;
+    const uri = parsed.kind === "uri" ? parsed : NO_URI;
+    const host = parsed.kind === "uri" ? this.#find(connection, parsed) : undefined;
+    const request: GeminiRequest = {
+      id: nextRequestId(),
+      uri,
+      port: this.#portOf(host),
+      connection,
+      trace: {},
+      signal: conversation.signal,
+    };
+    const answer = await this.#answer(request, host, parsed);
+    const delivery = await conversation.answer(answer);
+    this.#report(request, host, answer, delivery, startedMs);
+  }
+
+  async #answer(
+    request: GeminiRequest,
+    host: GeminiHost | undefined,
+    parsed: GeminiUri | UriRefusal,
+  ): Promise<GeminiAnswer> {
+    const waitS = this.#clients.request(request.connection.peer.host);
+    if (waitS > 0) {
+      return ownAnswer(request, "too_many_requests", { code: 44, meta: String(waitS) });
+    }
+    if (parsed.kind === "refused") {
+      return ownAnswer(request, "bad_request", { code: 59, meta: parsed.reason });
+    }
+    if (host === undefined || parsed.scheme !== "gemini" || parsed.port !== request.port) {
+      return ownAnswer(request, "proxy_refused", plainHeader(53));
+    }
+    try {
+      const answer = await host.site.answer(request);
+      if (isHeader(answer.header)) return answer;
+      if (answer.body instanceof ReadableStream) answer.body.cancel().catch(() => {});
+      throw new RangeError(`META of code ${answer.header.code} is too long or has a line end`);
+    } catch (error) {
+      this.#parts.log.error(error instanceof Error ? error.message : String(error), {
+        ...fieldsOf(request),
+        code: "internal_error",
+      });
+      return ownAnswer(request, "internal_error", plainHeader(40));
+    }
+  }
+
+  /** The site of a URI, when the client has asked for the same name in its handshake. */
+  #find(connection: TlsConnection, uri: GeminiUri): GeminiHost | undefined {
+    const isNamed = connection.serverName === undefined
+      ? isAddress(uri.host)
+      : connection.serverName === uri.host;
+    return isNamed ? this.#hosts.find(uri.host) : undefined;
+  }
+
+  #portOf(host: GeminiHost | undefined): number {
+    return host?.site.port ?? this.address.port;
+  }
+
+  #report(
+    request: GeminiRequest,
+    host: GeminiHost | undefined,
+    answer: GeminiAnswer,
+    delivery: Delivery,
+    startedMs: number,
+  ): void {
+    const { metrics, log, accessLog, runtime } = this.#parts;
+    const { code } = answer.header;
+    const site = host?.site.name ?? "";
+    const { trace } = request;
+    noteFailure(trace, answer, delivery);
+    if (delivery.failure === "broken") {
+      const reason = answer.progress?.error?.message ?? "it could not be read";
+      log.error(`Answer broke off: ${reason}`, fieldsOf(request));
+    }
+    metrics.onAnswer(site, code);
+    accessLog?.info("request", {
+      ...fieldsOf(request),
+      protocol: "gemini",
+      status: code,
+      bytes_out: delivery.bytes,
+      duration_ms: round(runtime.clock.nowMs() - startedMs),
+      upstream_ms: trace.upstreamMs === undefined ? undefined : round(trace.upstreamMs),
+      client: request.connection.peer.host,
+      host: request.uri.host,
+    });
+  }
+}
+
+function noteFailure(trace: GeminiTrace, answer: GeminiAnswer, { failure }: Delivery): void {
+  if (failure === undefined) return;
+  if (failure === "broken") trace.code = answer.progress?.error?.code ?? "internal_error";
+  else trace.code = failure;
+}
+
+/** Fields of a log line about a request. */
+export function fieldsOf(request: GeminiRequest) {
+  const { upstream, server, connection, stream, code } = request.trace;
+  return {
+    request_id: request.id,
+    upstream,
+    server,
+    connection,
+    stream,
+    path: request.uri.encodedPath,
+    code,
+  };
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 100) / 100;
+}

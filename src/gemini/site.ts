@@ -1,0 +1,118 @@
+/** A Gemini site: its routes compiled once, the first that matches and has an answer gives it. */
+import { compilePattern, type RoutePattern } from "../routing/route_pattern.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import { ownAnswer, plainHeader } from "./answers.ts";
+import { checkClientCert, type ClientCertRule } from "./client_cert.ts";
+import { exchange } from "./fastcgi_route.ts";
+import type {
+  ClientCertOptions,
+  GeminiHandlerOptions,
+  GeminiRouteOptions,
+  GeminiSiteOptions,
+} from "./options.ts";
+import type { GeminiAnswer, GeminiRequest } from "./request.ts";
+import { expandMeta } from "./respond_template.ts";
+import { serveStatic } from "./static_files.ts";
+
+export interface GeminiSiteParts {
+  readonly runtime: Runtime;
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  /** Such as `afcgi/1.0.0`. */
+  readonly serverSoftware: string;
+  readonly onFault: (error: unknown, request: GeminiRequest) => void;
+}
+
+type Handler = (request: GeminiRequest) => Promise<GeminiAnswer | undefined>;
+
+interface CompiledRoute {
+  readonly matches: RoutePattern;
+  readonly clientCert: ClientCertRule | undefined;
+  readonly handle: Handler;
+}
+
+/** A site that is ready to answer. */
+export interface GeminiSite {
+  /** Its first host, for metrics. */
+  readonly name: string;
+  readonly port: number | undefined;
+  answer(request: GeminiRequest): Promise<GeminiAnswer>;
+}
+
+/** @throws {TlsError} when a file of authorities cannot be used */
+export async function compileGeminiSite(
+  site: GeminiSiteOptions,
+  parts: GeminiSiteParts,
+): Promise<GeminiSite> {
+  const routes: CompiledRoute[] = [];
+  for (const route of site.routes) {
+    routes.push({
+      matches: compilePattern(route.path),
+      clientCert: route.clientCert && await compileClientCert(route.clientCert, parts.runtime),
+      handle: compileHandler(route, site, parts),
+    });
+  }
+  const { clock } = parts.runtime;
+  return {
+    name: site.hosts[0] ?? "",
+    port: site.port,
+    answer: async (request) => {
+      for (const { matches, clientCert, handle } of routes) {
+        if (!matches(request.uri.path)) continue;
+        const refusal = clientCert &&
+          checkClientCert(clientCert, request.connection.certificate, clock.wallMs());
+        if (refusal !== undefined) return ownAnswer(request, "client_cert", refusal);
+        const answer = await handle(request);
+        if (answer !== undefined) return answer;
+        request.trace.code = "no_such_file";
+      }
+      return ownAnswer(request, request.trace.code ?? "no_such_route", plainHeader(51));
+    },
+  };
+}
+
+async function compileClientCert(
+  { required, ca, fingerprints }: ClientCertOptions,
+  { files, tls }: Runtime,
+): Promise<ClientCertRule> {
+  return {
+    required,
+    isSigned: ca === undefined ? undefined : tls.readAuthorities(await files.readText(ca)),
+    fingerprints: new Set(fingerprints),
+  };
+}
+
+function compileHandler(
+  { handler }: GeminiRouteOptions,
+  site: GeminiSiteOptions,
+  parts: GeminiSiteParts,
+): Handler {
+  switch (handler.kind) {
+    case "respond":
+      return respondHandler(handler);
+    case "static": {
+      const options = { ...handler, files: parts.runtime.files, root: site.root! };
+      return (request) => serveStatic(options, request);
+    }
+    case "fastcgi": {
+      const upstream = parts.upstreams.get(handler.upstream);
+      if (upstream === undefined) {
+        throw new RangeError(`No upstream is named "${handler.upstream}"`);
+      }
+      const { serverSoftware, onFault } = parts;
+      const { convert } = handler;
+      const route = { serverSoftware, root: site.root, route: handler, upstream, convert, onFault };
+      return (request) => exchange(route, request);
+    }
+  }
+}
+
+function respondHandler(
+  { code, meta, body }: GeminiHandlerOptions & { readonly kind: "respond" },
+): Handler {
+  const bytes = new TextEncoder().encode(body);
+  return async (request) => ({
+    header: { code, meta: expandMeta(meta, request) },
+    body: code < 30 && code >= 20 ? bytes : null,
+  });
+}

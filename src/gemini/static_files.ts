@@ -1,0 +1,102 @@
+/**
+ * A static route: files below the root by their path, the index of a folder or its listing as
+ * gemtext, a redirect to a folder's path with its slash. What may be seen is decided by
+ * `static/below_root.ts`: nothing hidden, nothing outside the root.
+ */
+import type { Files } from "../runtime/runtime.ts";
+import { type Found, type FoundFile, resolveBelowRoot } from "../static/below_root.ts";
+import { contentTypeOf } from "../static/content_type.ts";
+import { listFolder } from "../static/listing.ts";
+import { ownAnswer, plainHeader } from "./answers.ts";
+import type { GeminiStaticOptions } from "./options.ts";
+import type { GeminiAnswer, GeminiRequest } from "./request.ts";
+
+const GEMTEXT = "text/gemini; charset=utf-8";
+
+const BY_NAME = { column: "name", descending: false } as const;
+
+export interface GeminiStaticParts extends Omit<GeminiStaticOptions, "kind"> {
+  readonly files: Files;
+  /** Absolute path. */
+  readonly root: string;
+}
+
+/** The answer; undefined where there is nothing, so that another route may know better. */
+export async function serveStatic(
+  parts: GeminiStaticParts,
+  request: GeminiRequest,
+): Promise<GeminiAnswer | undefined> {
+  const { files, root, index } = parts;
+  const { path } = request.uri;
+  const found = resolveBelowRoot(files, root, path);
+  if (found.kind !== "directory") return await serveFound(parts, request, found);
+  if (!path.endsWith("/")) return redirectToSlash(request);
+  for (const name of index) {
+    const page = resolveBelowRoot(files, root, path + name);
+    if (page.kind === "file") return await serveFile(parts, request, page);
+  }
+  if (!parts.listing) return undefined;
+  const text = await listingText(parts, path);
+  const meta = withLanguage(GEMTEXT, parts.lang);
+  return { header: { code: 20, meta }, body: new TextEncoder().encode(text) };
+}
+
+async function serveFound(
+  parts: GeminiStaticParts,
+  request: GeminiRequest,
+  found: Exclude<Found, { kind: "directory" }>,
+): Promise<GeminiAnswer | undefined> {
+  if (found.kind === "missing") return undefined;
+  // That something is there is nobody's business.
+  if (found.kind === "forbidden") return ownAnswer(request, found.code, plainHeader(51));
+  return await serveFile(parts, request, found);
+}
+
+async function serveFile(
+  { files, lang }: GeminiStaticParts,
+  request: GeminiRequest,
+  found: FoundFile,
+): Promise<GeminiAnswer> {
+  try {
+    const body = new Response(await files.body(found.realPath, 0, found.info.size)).body;
+    return { header: { code: 20, meta: geminiTypeOf(found.path, lang) }, body };
+  } catch {
+    return ownAnswer(request, "unreadable_file", plainHeader(51));
+  }
+}
+
+/** The type of a file of this name, with the language where it is a text. */
+export function geminiTypeOf(path: string, lang: string | undefined): string {
+  const type = /\.(?:gmi|gemini)$/i.test(path) ? GEMTEXT : contentTypeOf(path);
+  return type.startsWith("text/") ? withLanguage(type, lang) : type;
+}
+
+function withLanguage(type: string, lang: string | undefined): string {
+  return lang === undefined ? type : `${type}; lang=${lang}`;
+}
+
+function redirectToSlash(request: GeminiRequest): GeminiAnswer {
+  const { uri } = request;
+  const query = uri.query === undefined ? "" : `?${uri.query}`;
+  const start = uri.url.slice(0, uri.url.length - uri.encodedPath.length - query.length);
+  return { header: { code: 31, meta: `${start}${uri.encodedPath}/${query}` }, body: null };
+}
+
+/** A line for each entry, its name as it would be written in a path. */
+async function listingText({ files, root }: GeminiStaticParts, path: string): Promise<string> {
+  const { entries, hasMore } = await listFolder(files, root, path, () => false, BY_NAME);
+  const lines = [`# ${oneLine(path)}`, ""];
+  if (path !== "/") lines.push("=> ../ ..");
+  for (const { name, isFolder } of entries) {
+    const slash = isFolder ? "/" : "";
+    // "./" keeps a name with a colon from being a scheme.
+    lines.push(`=> ./${encodeURIComponent(name)}${slash} ${oneLine(name)}${slash}`);
+  }
+  if (hasMore) lines.push("", "There is more that is not listed.");
+  return lines.join("\n") + "\n";
+}
+
+/** A name may have a line end in it, and then what would be a line of ours. */
+function oneLine(text: string): string {
+  return text.replace(/\p{Cc}/gu, "\ufffd");
+}

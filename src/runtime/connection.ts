@@ -1,0 +1,32 @@
+/** A connection as every kind of listener hands it over: bytes both ways, and who is at the other end. */
+
+/** A connected byte stream, TCP or unix. */
+export interface ByteConnection {
+  /**
+   * What the peer sends, in the pieces in which it arrives. Closes when the peer has finished,
+   * errors when the connection breaks. Not reading stops the peer (back-pressure): at most one
+   * piece of read-ahead is buffered.
+   */
+  readonly readable: ReadableStream<Uint8Array>;
+  /**
+   * A write settles when the operating system has taken all its bytes, so a slow peer slows the
+   * writer down, and the bytes may be used again. It rejects when the connection is broken.
+   */
+  readonly writable: WritableStream<Uint8Array>;
+  /** The peer as a user would write it, for logs. */
+  readonly remote: string;
+  /** Ends both directions at once and drops what was not sent. May be called again. */
+  destroy(): void;
+}
+
+/** The other end of an HTTP request's connection; for a unix socket `host` is empty, `port` 0. */
+export interface HttpPeer {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface TlsFiles {
+  /** PEM texts, not paths. */
+  readonly cert: string;
+  readonly key: string;
+}
