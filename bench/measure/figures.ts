@@ -17,8 +17,8 @@ export const COLUMNS = {
   memoryMiB: { title: "memory MiB", digits: 0 },
   peakMiB: { title: "peak MiB", digits: 0 },
   applicationPeakMiB: { title: "app peak MiB", digits: 0 },
-  firstHalfMiB: { title: "MiB after 1st half", digits: 1 },
-  secondHalfMiB: { title: "MiB after 2nd half", digits: 1 },
+  firstHalfMiB: { title: "MiB in 1st half", digits: 1 },
+  secondHalfMiB: { title: "MiB in 2nd half", digits: 1 },
   connections: { title: "upstream conns", digits: 0 },
   failed: { title: "failed", digits: 0 },
 } as const;
