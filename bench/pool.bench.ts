@@ -36,7 +36,8 @@ const PARAMS = encodeNameValues([
 /** Connections in memory, and the real clock. */
 function benchRuntime(): Runtime {
   const memory = new MemoryRuntime();
-  const { name, version, platform, connect, listen, names, tls, files, process } = memory;
+  const { name, version, platform, connect, listen, names, tls, createCompressor, files, process } =
+    memory;
   return {
     name,
     version,
@@ -46,6 +47,7 @@ function benchRuntime(): Runtime {
     listenInherited: (descriptor) => memory.listenInherited(descriptor),
     names,
     tls,
+    createCompressor,
     files,
     process,
     serveHttp: (options) => memory.serveHttp(options),

@@ -134,6 +134,7 @@ class Run {
     return {
       runtime: {
         clock: runtime.clock,
+        createCompressor: (options) => runtime.createCompressor(options),
         files: recordLooks(runtime.files, (look) => this.#visits.at(-1)?.looks.push(look)),
       },
       upstreams: new Map(destinations),

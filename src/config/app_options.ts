@@ -117,8 +117,14 @@ function siteOptions(
       const upstream = application && upstreams[application.upstream];
       const params = { ...upstream?.params, ...site.params, ...application?.params };
       const handler = handlerOptions(route, params);
-      const { path, methods, internal } = route;
-      return { path, methods, handler, ...(internal && { internal }) };
+      const { path, methods, internal, compression = site.compression } = route;
+      return {
+        path,
+        methods,
+        handler,
+        ...(internal && { internal }),
+        ...(compression && { compression }),
+      };
     }),
     ...(site.sendfile && {
       sendfile: site.sendfile.map((path) => resolvePath(folder, path)),

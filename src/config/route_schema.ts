@@ -1,6 +1,7 @@
 /** The schema of one route: what it matches, and the handler that answers. */
 import * as v from "valibot";
 import { PHP_ENDINGS } from "../http/options.ts";
+import { compressionSchema } from "./compression_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
 import {
   described,
@@ -116,6 +117,9 @@ export const routeSchema = section({
   internal: v.optional(
     described(flag(), "Whether only an application's X-Accel-Redirect leads here, no client"),
     false,
+  ),
+  compression: v.optional(
+    described(compressionSchema(), "Compresses the route's answers; left out: as the site says"),
   ),
   respond: v.optional(described(respond, "Answers with a fixed text")),
   redirect: v.optional(described(redirect, "Sends the client elsewhere")),

@@ -11,6 +11,7 @@ import { geminiLimitsSchema, geminiSchema } from "./gemini_schema.ts";
 import { HTTP_LIMIT_DEFAULTS as HTTP } from "../http/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
+import { compressionSchema } from "./compression_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
 import { siteProxyEntries } from "./proxy_schema.ts";
 import { routeSchema } from "./route_schema.ts";
@@ -88,6 +89,9 @@ const site = section({
       list(filePath(), "use a list of folders, such as [/srv/files]"),
       "Folders below which an application's X-Sendfile may name files; left out: none",
     ),
+  ),
+  compression: v.optional(
+    described(compressionSchema(), "Compresses answers; left out: they go out as they are"),
   ),
   local_redirects: v.optional(
     described(flag(), "Whether a Location that is a path, without Status, is answered here"),

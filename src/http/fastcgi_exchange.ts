@@ -12,6 +12,7 @@ import type { FrontRequest, OwnAnswer } from "./front_request.ts";
 import { GatewayRequest, type RequestParameters } from "./gateway_request.ts";
 import { type Handover, handOver } from "./handover.ts";
 import type { HttpLimits } from "./options.ts";
+import type { ResponseCompressor } from "./response_compressor.ts";
 import type { ScriptTarget } from "./script_target.ts";
 import { hasNoBody, toResponse } from "./upstream_response.ts";
 
@@ -23,6 +24,8 @@ export interface FastCgiRoute extends RequestParameters {
   readonly limits: HttpLimits;
   /** Obeys what an application asks of the gateway; left out: nothing is obeyed. */
   readonly handover?: Handover;
+  /** Left out: answers go on as they are. */
+  readonly compressor?: ResponseCompressor | undefined;
   /** What went wrong, for the log; the client gets less. */
   readonly onFault: (error: unknown, front: FrontRequest) => void;
   /** php-fpm did not run the script; left out: nobody wants to know why. */
@@ -53,8 +56,13 @@ export async function exchange(
       route.onScriptFault(sent.params(undefined), front);
     }
     const { directives, localRedirect } = answer.head;
-    if (directives === undefined && localRedirect === undefined) return passOn(answer, front);
-    return await handOver(route.handover, request, front, answer, () => passOn(answer, front));
+    if (directives !== undefined || localRedirect !== undefined) {
+      const goOn = () => passOn(route, request, front, answer);
+      return await handOver(route.handover, request, front, answer, goOn);
+    }
+    const response = passOn(route, request, front, answer);
+    // A turn more, and what was about to break off has broken off before its head is sent.
+    return response instanceof Promise ? await response : response;
   } catch (cause) {
     const error = asClientGone(cause);
     if (error instanceof UpstreamError && error.server !== undefined) trace.server = error.server;
@@ -63,10 +71,17 @@ export async function exchange(
   }
 }
 
-function passOn(answer: UpstreamResponse, front: FrontRequest): Response {
+function passOn(
+  { compressor }: FastCgiRoute,
+  request: Request,
+  front: FrontRequest,
+  answer: UpstreamResponse,
+): Response | Promise<Response> {
   const response = toResponse(answer, front.method);
   if (!hasNoBody(front.method, response.status)) front.bodyProgress = answer.progress;
-  return response;
+  if (compressor === undefined) return response;
+  const whole = answer.body instanceof Uint8Array ? answer.body : undefined;
+  return compressor.apply(request, front, response, whole);
 }
 
 function refuse(request: Request, front: FrontRequest, answer: OwnAnswer): Response {

@@ -48,13 +48,13 @@ export async function handOver(
   request: Request,
   front: FrontRequest,
   answer: UpstreamResponse,
-  passOn: () => Response,
+  passOn: () => Response | Promise<Response>,
 ): Promise<Response> {
   const { directives, localRedirect, headers } = answer.head;
   const path = directives?.get("x-accel-redirect");
   const file = directives?.get("x-sendfile");
   if (handover === undefined) {
-    if (path === undefined && file === undefined) return passOn();
+    if (path === undefined && file === undefined) return await passOn();
     throw refused(answer, "no site is there to hand it over to");
   }
   let response: Response;
@@ -77,7 +77,7 @@ export async function handOver(
     giveUpBody(answer);
     response = await redirect(handover, request, front, answer, localRedirect, undefined);
     keepCookies(response, headers);
-  } else response = passOn();
+  } else response = await passOn();
   const rate = Number(directives?.get("x-accel-limit-rate") ?? 0);
   return Number.isSafeInteger(rate) && rate > 0
     ? slowed(handover, front, response, rate)

@@ -5,6 +5,7 @@
 import type { ProxyHeaders } from "./forwarded.ts";
 
 import type { Encoding } from "../compression/accept_encoding.ts";
+import type { CompressionOptions } from "../compression/options.ts";
 
 /** What answers a request that a route matches. */
 export type HandlerOptions =
@@ -71,6 +72,8 @@ export interface RouteOptions {
   readonly handler: HandlerOptions;
   /** Whether only answers of applications lead to it, no client; left out: no. */
   readonly internal?: boolean;
+  /** Left out: answers go out as they are. */
+  readonly compression?: CompressionOptions;
 }
 
 export interface ProxyOptions {

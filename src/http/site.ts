@@ -4,6 +4,7 @@
  */
 import { type Handler, Hono } from "hono";
 import type { H, RouterRoute } from "hono/types";
+import type { CompressionOptions } from "../compression/options.ts";
 import { cutScriptPath, isScriptName, PHP_ENDINGS } from "../cgi/script_path.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { refuse } from "../static/refusal.ts";
@@ -24,12 +25,13 @@ import type {
 import { decidePhp } from "./php_route.ts";
 import { compileParameters } from "./route_parameters.ts";
 import { compileScriptTarget } from "./script_target.ts";
+import { ResponseCompressor } from "./response_compressor.ts";
 import { matchedPath, routeKey, SiteRouter } from "./site_router.ts";
 import { compileStatic } from "./static_route.ts";
 import { isBodilessStatus } from "./upstream_response.ts";
 
 export interface SiteParts {
-  readonly runtime: Pick<Runtime, "files" | "clock">;
+  readonly runtime: Pick<Runtime, "files" | "clock" | "createCompressor">;
   readonly upstreams: ReadonlyMap<string, Destination>;
   readonly limits: HttpLimits;
   /** Such as `afcgi/1.0.0`. */
@@ -57,6 +59,8 @@ type DirectHandler = (request: Request, front: FrontRequest) => Promise<Response
 /** What the handlers of one site share. */
 interface CompileParts extends SiteParts {
   readonly handover: Handover;
+  /** What compresses with these options; the same for routes that share them. */
+  readonly compressor: (options: CompressionOptions | undefined) => ResponseCompressor | undefined;
 }
 
 /** Refusals of a file route after which another route may know better. */
@@ -89,8 +93,16 @@ export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
       return internal.fetch(request, front);
     },
   };
+  const compressors = new Map<CompressionOptions, ResponseCompressor>();
+  const compressor: CompileParts["compressor"] = (options) => {
+    if (options === undefined) return undefined;
+    const known = compressors.get(options) ?? new ResponseCompressor(options, parts.runtime);
+    compressors.set(options, known);
+    return known;
+  };
+  const shared: CompileParts = { ...parts, handover, compressor };
   site.routes.forEach((route, index) => {
-    const handler = compileHandler(route, site, { ...parts, handover });
+    const handler = compileHandler(route, site, shared);
     compiled.push(watched(handler, index, parts.watch));
   });
   const router = new SiteRouter<[H, RouterRoute]>(
@@ -99,7 +111,7 @@ export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
   const app = createApp(router, compiled, parts);
   // A watched site shows each step, so it has to take each.
   const directs = parts.watch === undefined
-    ? site.routes.map((route) => compileDirect(route, site, { ...parts, handover }))
+    ? site.routes.map((route) => compileDirect(route, site, shared))
     : [];
   return {
     app,
@@ -159,33 +171,36 @@ function watched(
 }
 
 function compileHandler(
-  { handler: options, path: pattern }: RouteOptions,
+  { handler: options, path: pattern, compression }: RouteOptions,
   site: SiteOptions,
   parts: CompileParts,
 ): RouteHandler {
+  const compressor = parts.compressor(compression);
   switch (options.kind) {
     case "respond":
       return respondHandler(options);
     case "redirect":
       return (c) => c.redirect(options.to, options.status as 308);
     case "fastcgi": {
-      const handler = fastCgiHandler(options, pattern, site, parts);
+      const handler = fastCgiHandler({ options, pattern, compressor }, site, parts);
       return (c) => handler(c.req.raw, c.env);
     }
     case "php":
-      return phpHandler(options, pattern, site, parts);
+      return phpHandler({ options, pattern, compressor }, site, parts);
     case "static":
-      return staticHandler(options, site, parts);
+      return staticHandler(options, compressor, site, parts);
   }
 }
 
 /** For a handler that answers whatever comes to it, so that no other route needs to be asked. */
 function compileDirect(
-  { path, handler }: RouteOptions,
+  { path: pattern, handler: options, compression }: RouteOptions,
   site: SiteOptions,
   parts: CompileParts,
 ): DirectHandler | undefined {
-  return handler.kind === "fastcgi" ? fastCgiHandler(handler, path, site, parts) : undefined;
+  if (options.kind !== "fastcgi") return undefined;
+  const compressor = parts.compressor(compression);
+  return fastCgiHandler({ options, pattern, compressor }, site, parts);
 }
 
 function respondHandler(
@@ -200,9 +215,15 @@ function respondHandler(
   return () => new Response(bytes, { status, headers });
 }
 
+/** A handler with what its route says around it. */
+interface RouteOf<Options> {
+  readonly options: Options;
+  readonly pattern: string | undefined;
+  readonly compressor: ResponseCompressor | undefined;
+}
+
 function fastCgiRoute(
-  options: FastCgiHandlerOptions | PhpHandlerOptions,
-  pattern: string | undefined,
+  { options, pattern, compressor }: RouteOf<FastCgiHandlerOptions | PhpHandlerOptions>,
   site: SiteOptions,
   parts: CompileParts,
 ): FastCgiRoute {
@@ -216,30 +237,29 @@ function fastCgiRoute(
     }),
     limits: parts.limits,
     handover: parts.handover,
+    compressor,
     onFault: parts.onFault,
     onScriptFault: parts.onScriptFault,
   };
 }
 
 function fastCgiHandler(
-  options: FastCgiHandlerOptions,
-  pattern: string | undefined,
+  of: RouteOf<FastCgiHandlerOptions>,
   site: SiteOptions,
   parts: CompileParts,
 ): DirectHandler {
-  const route = fastCgiRoute(options, pattern, site, parts);
-  const target = compileScriptTarget(options, site.root);
+  const route = fastCgiRoute(of, site, parts);
+  const target = compileScriptTarget(of.options, site.root);
   return (request, front) => exchange(route, request, front, target(front.target.path));
 }
 
 function phpHandler(
-  options: PhpHandlerOptions,
-  pattern: string | undefined,
+  of: RouteOf<PhpHandlerOptions>,
   site: SiteOptions,
   parts: CompileParts,
 ): RouteHandler {
-  const route = fastCgiRoute(options, pattern, site, parts);
-  const { index, frontController, strip, splitPath = PHP_ENDINGS } = options;
+  const route = fastCgiRoute(of, site, parts);
+  const { index, frontController, strip, splitPath = PHP_ENDINGS } = of.options;
   const { files } = parts.runtime;
   const endings = { texts: splitPath, anyCase: false };
   const phpOptions = { files, root: site.root!, index, frontController, strip, endings };
@@ -262,6 +282,7 @@ function phpHandler(
 
 function staticHandler(
   handler: StaticHandlerOptions,
+  compressor: ResponseCompressor | undefined,
   site: SiteOptions,
   parts: CompileParts,
 ): RouteHandler {
@@ -279,7 +300,9 @@ function staticHandler(
       ? refuse("script_source")
       : serveStatic(options, request, target, c.env.handedOver);
     const finish = (settled: StaticAnswer): Response | Promise<Response> => {
-      if (settled instanceof Response) return settled;
+      if (settled instanceof Response) {
+        return compressor === undefined ? settled : compressor.apply(request, c.env, settled);
+      }
       // Who was sent here by an application would only meet it again.
       if (!PASSED_ON.has(settled.code) || c.env.handedOver !== undefined) {
         return ownResponse(c.env, request.headers.get("accept"), settled);

@@ -12,6 +12,7 @@ import {
 } from "./address.ts";
 import { BUN_SOCKET_HANDLERS, BunConnection, type BunSocket } from "./bun_connection.ts";
 import { serveBunHttp } from "./bun_http.ts";
+import { createCompressor } from "./compressor.ts";
 import { connectAborted, connectError, errorCode, listenError } from "./failures.ts";
 import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
@@ -37,6 +38,7 @@ export function createBunRuntime(): Runtime {
       return serveBunHttp(options);
     },
     tls: nodeTls,
+    createCompressor,
     clock: systemClock,
     files: createNodeFiles({
       body: (path, start, end) => Promise.resolve(Bun.file(path).slice(start, end)),

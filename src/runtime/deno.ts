@@ -7,6 +7,7 @@
 import { type Address, formatAddress, type UnixAddress } from "./address.ts";
 import { DenoConnection } from "./deno_connection.ts";
 import { serveDenoHttp } from "./deno_http.ts";
+import { createCompressor } from "./compressor.ts";
 import { connectAborted, connectError, listenError } from "./failures.ts";
 import { fileRangeStream } from "./node_file_stream.ts";
 import { createNodeFiles } from "./node_files.ts";
@@ -36,6 +37,7 @@ export function createDenoRuntime(): Runtime {
       return serveDenoHttp(options);
     },
     tls: nodeTls,
+    createCompressor,
     clock: systemClock,
     files: createNodeFiles({ body: fileBody }),
     names: createNodeNames(lookupWithNode),

@@ -3,6 +3,7 @@
  * be looked into; the HTTP server takes `Request` values instead of bytes.
  */
 import { type Address, formatAddress, type InheritedAddress } from "./address.ts";
+import { createCompressor } from "./compressor.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { MemoryFiles } from "./memory_files.ts";
 import { MemoryNames } from "./memory_names.ts";
@@ -43,6 +44,7 @@ export class MemoryRuntime implements Runtime {
   readonly name = "memory";
   readonly version = "0";
   readonly platform = "memory";
+  readonly createCompressor = createCompressor;
   readonly clock = new ManualClock();
   readonly files = new MemoryFiles();
   readonly names = new MemoryNames();

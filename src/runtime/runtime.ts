@@ -121,6 +121,24 @@ export interface Files {
   appendStream(path: string): Promise<TextSink>;
 }
 
+/** Content codings by their names in HTTP. */
+export type ContentCoding = "zstd" | "br" | "gzip";
+
+export interface CompressorOptions {
+  readonly coding: ContentCoding;
+  readonly level: "fast" | "balanced" | "small";
+}
+
+/** Bytes in, compressed bytes out; one call at a time. Each gives what came out meanwhile. */
+export interface Compressor {
+  write(bytes: Uint8Array): Promise<readonly Uint8Array<ArrayBuffer>[]>;
+  /** Brings out everything that was written. */
+  flush(): Promise<readonly Uint8Array<ArrayBuffer>[]>;
+  end(): Promise<readonly Uint8Array<ArrayBuffer>[]>;
+  /** Frees what it holds; may be called again. */
+  destroy(): void;
+}
+
 /** Where text goes; writes are batched by who calls. */
 export interface TextSink {
   write(text: string): void;
@@ -258,6 +276,7 @@ export interface Runtime {
   serveHttp(options: HttpServeOptions): Promise<HttpListener>;
   /** Byte streams over TLS. */
   readonly tls: TlsNetwork;
+  createCompressor(options: CompressorOptions): Compressor;
   readonly clock: Clock;
   readonly files: Files;
   readonly names: Names;

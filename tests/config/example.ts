@@ -30,6 +30,7 @@ sites:
     trusted_proxies: [10.0.0.0/8, "2001:db8::/32", unix]
     proxy_headers: forwarded
     trace_context: true
+    compression: false
     params: { FROM: site, ID: "\${request.id}" }
     routes:
       - path: /healthz
@@ -53,7 +54,8 @@ sites:
           strip: ""
           split_path: [.php, .phtml]
           params: { MATCH: "\${match}" }
-      - static:
+      - compression: { encodings: [gzip], min_size: 2KiB, types: [text/*], level: fast, max_concurrent: 9 }
+        static:
           index: [index.html]
           precompressed: [br, gzip]
           cache_control: { "/assets/*": "public, max-age=31536000, immutable", "*.html": no-cache }

@@ -145,6 +145,13 @@ test("The example with every key becomes the options that it says", () => {
           ],
           listing: true,
         },
+        compression: {
+          encodings: ["gzip"],
+          minSize: 2048,
+          types: ["text/*"],
+          level: "fast",
+          concurrentMax: 9,
+        },
       },
     ],
   }]);

@@ -2,6 +2,7 @@
  * The runtime of a simulation: time, connects and temporary files move only when a step moves them,
  * so one seed is one order of events. Made for `Upstream` alone: there is no HTTP server.
  */
+import { createCompressor } from "../../src/runtime/compressor.ts";
 import { setImmediate } from "node:timers";
 import { type Address, formatAddress } from "../../src/runtime/address.ts";
 import {
@@ -67,6 +68,7 @@ class SimulatedFiles extends MemoryFiles {
 }
 
 export class SimulatedRuntime implements Runtime {
+  readonly createCompressor = createCompressor;
   readonly name = "memory";
   readonly version = "0";
   readonly platform = "memory";

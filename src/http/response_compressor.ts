@@ -1,0 +1,117 @@
+/**
+ * Answers compressed for clients that want it (RFC 9110 section 8.4). Left alone is what has a
+ * coding already, a part of something (206), what has no body, what says `no-transform`, and what
+ * carries a digest of its bytes. An answer whose bytes depend on Accept-Encoding says so in Vary,
+ * whatever this client gets; a strong entity tag becomes a weak one, for the bytes are others.
+ */
+import { preferredEncoding } from "../compression/accept_encoding.ts";
+import { compressedStream } from "../compression/compressed_stream.ts";
+import { compileTypes } from "../compression/media_types.ts";
+import type { CompressionOptions } from "../compression/options.ts";
+import type { Clock, Runtime } from "../runtime/runtime.ts";
+import type { FrontRequest } from "./front_request.ts";
+import { isBodilessStatus } from "./upstream_response.ts";
+import { WatchedBody } from "./watched_body.ts";
+
+/** A file of at most so many bytes is compressed as a whole, so that it has a length. */
+const WHOLE_LENGTH_MAX = 64 * 1024;
+
+const DIGESTS = ["content-digest", "repr-digest", "digest", "content-md5"];
+
+export class ResponseCompressor {
+  readonly #options: CompressionOptions;
+  readonly #isWanted: (contentType: string | null) => boolean;
+  readonly #createCompressor: Runtime["createCompressor"];
+  readonly #clock: Clock;
+  #underWay = 0;
+
+  constructor(options: CompressionOptions, runtime: Pick<Runtime, "createCompressor" | "clock">) {
+    this.#options = options;
+    this.#isWanted = compileTypes(options.types);
+    this.#createCompressor = runtime.createCompressor;
+    this.#clock = runtime.clock;
+  }
+
+  /** Answers being compressed now. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** The answer as this client gets it; `whole` is its body, where it is at hand. */
+  apply(
+    request: Pick<Request, "headers">,
+    front: FrontRequest,
+    response: Response,
+    whole?: Uint8Array,
+  ): Response | Promise<Response> {
+    const { headers } = response;
+    const length = whole?.length ?? declaredLength(headers);
+    if (!this.#isCompressible(response) || (length ?? Infinity) < this.#options.minSize) {
+      return response;
+    }
+    addVary(headers);
+    const coding = preferredEncoding(
+      request.headers.get("accept-encoding"),
+      this.#options.encodings,
+    );
+    if (coding === undefined || this.#underWay >= this.#options.concurrentMax) return response;
+    if (front.method === "HEAD") {
+      // Without a length nobody knows whether a GET would be long enough.
+      if (length !== undefined) describe(headers, coding);
+      return response;
+    }
+    const { body } = response;
+    if (body === null) return response;
+    const compressor = this.#createCompressor({ coding, level: this.#options.level });
+    this.#underWay++;
+    describe(headers, coding);
+    const stream = compressedStream(body, compressor, this.#clock, () => this.#underWay--);
+    // A body that comes from an application may take its time: that one is never waited for.
+    const isFile = front.bodyProgress === undefined;
+    if (whole !== undefined || (isFile && length !== undefined && length <= WHOLE_LENGTH_MAX)) {
+      front.bodyProgress = undefined;
+      return compressedWhole(stream, response);
+    }
+    const watched = new WatchedBody(stream, front.bodyProgress);
+    front.bodyProgress = watched;
+    return new Response(watched.stream, { status: response.status, headers });
+  }
+
+  #isCompressible({ status, headers }: Response): boolean {
+    if (isBodilessStatus(status) || status === 206) return false;
+    if (!this.#isWanted(headers.get("content-type"))) return false;
+    if (headers.has("content-encoding") || headers.has("content-range")) return false;
+    if (DIGESTS.some((name) => headers.has(name))) return false;
+    return !/(?:^|[\s,])no-transform(?:$|[\s,])/i.test(headers.get("cache-control") ?? "");
+  }
+}
+
+async function compressedWhole(
+  stream: ReadableStream<Uint8Array>,
+  { status, headers }: Response,
+): Promise<Response> {
+  const bytes = await new Response(stream).arrayBuffer();
+  headers.set("content-length", String(bytes.byteLength));
+  return new Response(bytes, { status, headers });
+}
+
+/** What changes with the coding. */
+function describe(headers: Headers, coding: string): void {
+  headers.set("content-encoding", coding);
+  headers.delete("content-length");
+  // Ranges would be of other bytes.
+  headers.delete("accept-ranges");
+  const etag = headers.get("etag");
+  if (etag !== null && !etag.startsWith("W/")) headers.set("etag", `W/${etag}`);
+}
+
+function addVary(headers: Headers): void {
+  const names = (headers.get("vary") ?? "").toLowerCase().split(",").map((name) => name.trim());
+  if (names.includes("*") || names.includes("accept-encoding")) return;
+  headers.append("vary", "Accept-Encoding");
+}
+
+function declaredLength(headers: Headers): number | undefined {
+  const text = headers.get("content-length");
+  return text === null ? undefined : Number(text);
+}
