@@ -51,12 +51,12 @@ for (const { says, signal, ends } of RESTARTED) {
         const load = Load.start(afcgi.port, folder);
         for (let restart = 0; restart < RESTARTS; restart++) {
           await load.goOn();
-          if (!ends) await reload(master, signal, folder);
-          else master = await startAgain(master, signal, options);
+          await load.disturb(() => ends ? end(master, signal) : reload(master, signal, folder));
+          if (ends) master = await startAgain(options);
         }
         await load.goOn();
         await load.stop();
-        load.check(RESTARTS);
+        load.check(afcgi);
         await answersHello(afcgi, CLIENTS);
       } finally {
         await afcgi.stop();
@@ -83,7 +83,7 @@ test(
       const load = Load.start(afcgi.port, folder);
       await load.goOn(REQUESTS);
       await load.stop();
-      load.check(0);
+      load.check(afcgi);
       assert.equal(load.failures, "");
       const replaced = logLines(folder, / exited with code 0 /).length;
       assert.ok(replaced > REQUESTS / MAX_REQUESTS / 2, `${replaced} children were replaced`);
@@ -151,15 +151,15 @@ function logLines(folder: string, pattern: RegExp): string[] {
   return lines.filter((line) => pattern.test(line));
 }
 
-async function startAgain(
-  master: Child,
-  signal: NodeJS.Signals,
-  options: PhpFpmOptions,
-): Promise<Child> {
+/** Resolves when the last of its children has gone too. */
+async function end(master: Child, signal: NodeJS.Signals): Promise<void> {
   // Killed alone, the master would leave its children behind; asked to end, it sees to them itself.
   if (signal === "SIGKILL") master.kill(signal);
   else process.kill(master.pid, signal);
   await master.exited;
+}
+
+async function startAgain(options: PhpFpmOptions): Promise<Child> {
   if (options.place.network === "unix") rmSync(options.place.path, { force: true });
   return await startPhpFpm(options);
 }
