@@ -21,6 +21,7 @@ import { errorText, UpstreamError } from "../upstream/errors.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { GeminiListeners } from "./gemini.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
+import { Readiness } from "./readiness.ts";
 import { compileFrontSite, listenerInfo, serverSoftware } from "./sites.ts";
 import { registerUpstreamGauges, UpstreamMetrics } from "./upstream_metrics.ts";
 
@@ -194,11 +195,15 @@ class App implements RunningApp {
     const { admin } = this.#options;
     if (admin === undefined) return;
     const { runtime, version } = this.#parts;
+    const readiness = new Readiness(runtime, this.#upstreams);
     const app = createAdmin({
       metrics: this.#registry,
       upstreams: this.#upstreams,
       version,
       isReady: () => this.#isReady,
+      ...(this.#options.readyWhen !== "listening" && {
+        waitingFor: () => readiness.waitingFor(),
+      }),
     });
     this.#admin = await runtime.serveHttp({
       address: admin,

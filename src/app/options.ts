@@ -21,6 +21,10 @@ export interface LogOptions {
   readonly access: string;
 }
 
+/** `/readyz` says yes when every application takes connections, or as soon as we listen. */
+export const READY_WHEN = ["application", "listening"] as const;
+export type ReadyWhen = (typeof READY_WHEN)[number];
+
 export interface AppOptions {
   readonly listen: readonly ListenOptions[];
   readonly upstreams: readonly UpstreamOptions[];
@@ -28,6 +32,8 @@ export interface AppOptions {
   /** Left out: nothing is served over Gemini. */
   readonly gemini?: { readonly sites: readonly GeminiSiteOptions[]; readonly limits: GeminiLimits };
   readonly admin: Address | undefined;
+  /** What `/readyz` waits for; left out: the applications. */
+  readonly readyWhen?: ReadyWhen;
   readonly log: LogOptions;
   readonly limits: HttpLimits;
   readonly shutdownGraceMs: number;

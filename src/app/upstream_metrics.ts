@@ -3,15 +3,20 @@
  * when they are asked.
  */
 import type { Logger } from "../observe/logger.ts";
-import type { Counter, MetricsRegistry, Sample } from "../observe/metrics.ts";
+import type { Counter, LabelledHistogram, MetricsRegistry, Sample } from "../observe/metrics.ts";
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
 import type { HealthResult } from "../upstream/health_check.ts";
 import type { ObservedRequest, UpstreamObserver } from "../upstream/observer.ts";
 import type { Lookup } from "../upstream/server_name.ts";
+import type { ConnectionOptions } from "../upstream/options.ts";
+import type { ServerMode } from "../upstream/server.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 
 /** States of connections as the metric names them. */
 const STATES = ["connecting", "idle", "busy", "paused", "draining"] as const;
+
+/** Up to the queue's default limit, and one beyond it. */
+const QUEUE_WAIT_BOUNDS_S = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export class UpstreamMetrics implements UpstreamObserver {
   readonly #log: Logger;
@@ -20,6 +25,7 @@ export class UpstreamMetrics implements UpstreamObserver {
   readonly #aborts: Counter;
   readonly #pauses: Counter;
   readonly #queueRejected: Counter;
+  readonly #queueWaits: LabelledHistogram;
   readonly #healthChecks: Counter;
   readonly #lookups: Counter;
   #spillBytes = 0;
@@ -61,6 +67,12 @@ export class UpstreamMetrics implements UpstreamObserver {
       "Times that a name of a server was looked up.",
       ["upstream", "name", "result"],
     );
+    this.#queueWaits = registry.labelledHistogram(
+      "afcgi_upstream_queue_wait_seconds",
+      "How long requests waited for room, of those that had to.",
+      QUEUE_WAIT_BOUNDS_S,
+      "upstream",
+    );
     registry.gauge("afcgi_spill_bytes", "Bytes of answers in temporary files.", [], () => [
       { labels: [], value: this.#spillBytes },
     ]);
@@ -84,6 +96,10 @@ export class UpstreamMetrics implements UpstreamObserver {
 
   onQueueRejected(upstream: string): void {
     this.#queueRejected.add([upstream]);
+  }
+
+  onQueueLeft(upstream: string, waitedMs: number): void {
+    this.#queueWaits.series(upstream).observe(waitedMs / 1000);
   }
 
   onSpill(bytes: number): void {
@@ -161,12 +177,29 @@ export function registerUpstreamGauges(
       ),
   );
   registry.gauge(
+    "afcgi_upstream_capacity",
+    "Requests that may be worked on at once before others wait.",
+    ["upstream", "server"],
+    () =>
+      upstreams.flatMap(({ options, servers }) =>
+        servers.map((server) => ({
+          labels: [options.name, server.address],
+          value: capacityOf(options.connections, server.mode),
+        }))
+      ),
+  );
+  registry.gauge(
     "afcgi_upstream_queue_length",
     "Requests that wait for room at an application.",
     ["upstream"],
     () =>
       upstreams.map(({ options, queueLength }) => ({ labels: [options.name], value: queueLength })),
   );
+}
+
+/** As long as an application was not asked whether it multiplexes, what is certain. */
+function capacityOf({ max, streamsMax }: ConnectionOptions, mode: ServerMode): number {
+  return mode === "multiplexed" ? max * streamsMax : max;
 }
 
 function connectionSamples({ options, servers }: Upstream): Sample[] {

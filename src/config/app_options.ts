@@ -35,6 +35,7 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
       },
     }),
     admin: config.admin && resolveAddress(folder, config.admin.listen),
+    ...(config.admin && { readyWhen: config.admin.ready }),
     log: { level: log.level, format: log.format, access: accessTarget(log.access, folder) },
     limits: {
       requestBodyMax: limits.request_body,

@@ -8,6 +8,7 @@
  */
 import * as v from "valibot";
 import { geminiLimitsSchema, geminiSchema } from "./gemini_schema.ts";
+import { READY_WHEN } from "../app/options.ts";
 import { HTTP_LIMIT_DEFAULTS as HTTP } from "../http/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
@@ -173,6 +174,13 @@ const fileSchema = section({
     described(
       section({
         listen: described(listenAddress, "Where /livez, /readyz, /metrics and /status are served"),
+        ready: v.optional(
+          described(
+            oneOf(READY_WHEN),
+            "What /readyz waits for: every application taking connections, or only us listening",
+          ),
+          "application",
+        ),
       }),
       "The listener for health and metrics; left out: none",
     ),

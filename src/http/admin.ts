@@ -1,5 +1,5 @@
 /**
- * The admin address: `/livez` (we run), `/readyz` (we take requests), `/metrics` (Prometheus),
+ * The admin address: `/livez` (we run), `/readyz` (requests would be answered), `/metrics` (Prometheus),
  * `/status` (upstreams, servers and connections as JSON). Meant for the machine and its operators,
  * never for the world.
  */
@@ -13,12 +13,19 @@ export interface AdminParts {
   readonly version: string;
   /** False once a stop has been asked for. */
   readonly isReady: () => boolean;
+  /** What requests would wait for, a line each; left out: nothing is waited for. */
+  readonly waitingFor?: () => Promise<readonly string[]>;
 }
 
 export function createAdmin(parts: AdminParts): Hono {
   const app = new Hono();
   app.get("/livez", (c) => c.text("ok\n"));
-  app.get("/readyz", (c) => parts.isReady() ? c.text("ready\n") : c.text("stopping\n", 503));
+  app.get("/readyz", async (c) => {
+    if (!parts.isReady()) return c.text("stopping\n", 503);
+    const waiting = await parts.waitingFor?.() ?? [];
+    if (waiting.length === 0) return c.text("ready\n");
+    return c.text(waiting.map((line) => `waiting for ${line}\n`).join(""), 503);
+  });
   app.get("/metrics", (c) => {
     c.header("content-type", "text/plain; version=0.0.4; charset=utf-8");
     return c.body(parts.metrics.render());

@@ -114,15 +114,57 @@ export class Histogram implements Family {
   }
 
   render(): string {
-    const lines = [`# HELP ${this.#name} ${this.#help}`, `# TYPE ${this.#name} histogram`];
+    return [...headLines(this.#name, this.#help, "histogram"), ...this.lines("")].join("\n");
+  }
+
+  /** The samples, each with these labels (`name="value"`, apart by commas). */
+  lines(labels: string): string[] {
+    const before = labels === "" ? "" : `${labels},`;
+    const braced = labels === "" ? "" : `{${labels}}`;
     let cumulative = 0;
-    this.#bounds.forEach((bound, index) => {
+    const buckets = this.#bounds.map((bound, index) => {
       cumulative += this.#counts[index]!;
-      lines.push(`${this.#name}_bucket{le="${bound}"} ${cumulative}`);
+      return `${this.#name}_bucket{${before}le="${bound}"} ${cumulative}`;
     });
-    lines.push(`${this.#name}_bucket{le="+Inf"} ${this.#count}`);
-    lines.push(`${this.#name}_sum ${this.#sum}`, `${this.#name}_count ${this.#count}`);
-    return lines.join("\n");
+    return [
+      ...buckets,
+      `${this.#name}_bucket{${before}le="+Inf"} ${this.#count}`,
+      `${this.#name}_sum${braced} ${this.#sum}`,
+      `${this.#name}_count${braced} ${this.#count}`,
+    ];
+  }
+}
+
+/** A histogram for each value of one label. */
+export class LabelledHistogram implements Family {
+  readonly #name: string;
+  readonly #help: string;
+  readonly #bounds: readonly number[];
+  readonly #labelName: string;
+  readonly #series = new Map<string, Histogram>();
+
+  constructor(name: string, help: string, bounds: readonly number[], labelName: string) {
+    this.#name = name;
+    this.#help = help;
+    this.#bounds = bounds;
+    this.#labelName = labelName;
+  }
+
+  /** The one for this label's value; may be kept. */
+  series(label: string): Histogram {
+    const known = this.#series.get(label);
+    if (known !== undefined) return known;
+    if (this.#series.size >= SERIES_MAX && label !== OTHER) return this.series(OTHER);
+    const histogram = new Histogram(this.#name, this.#help, this.#bounds);
+    this.#series.set(label, histogram);
+    return histogram;
+  }
+
+  render(): string {
+    const samples = [...this.#series].flatMap(([label, histogram]) =>
+      histogram.lines(`${this.#labelName}="${escapeLabel(label)}"`)
+    );
+    return [...headLines(this.#name, this.#help, "histogram"), ...samples].join("\n");
   }
 }
 
@@ -146,6 +188,15 @@ export class MetricsRegistry {
     return this.#register(new Histogram(name, help, bounds));
   }
 
+  labelledHistogram(
+    name: string,
+    help: string,
+    bounds: readonly number[],
+    labelName: string,
+  ): LabelledHistogram {
+    return this.#register(new LabelledHistogram(name, help, bounds, labelName));
+  }
+
   /** The text that Prometheus reads. */
   render(): string {
     return this.#families.map((family) => family.render() + "\n").join("");
@@ -157,6 +208,10 @@ export class MetricsRegistry {
   }
 }
 
+function headLines(name: string, help: string, type: string): string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
+}
+
 function renderFamily(
   name: string,
   help: string,
@@ -164,7 +219,7 @@ function renderFamily(
   labelNames: readonly string[],
   samples: readonly Sample[],
 ): string {
-  const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
+  const lines = headLines(name, help, type);
   for (const { labels, value } of samples) {
     const pairs = labelNames.map((labelName, index) =>
       `${labelName}="${escapeLabel(labels[index]!)}"`

@@ -23,6 +23,8 @@ export interface UpstreamObserver {
   /** Reading of a connection stopped for a slow client's sake. */
   onPaused(upstream: string): void;
   onQueueRejected(upstream: string): void;
+  /** A request that had to wait has found room, or has given up waiting. */
+  onQueueLeft(upstream: string, waitedMs: number): void;
   /** Bytes that went into (positive) or left (negative) temporary files. */
   onSpill(bytes: number): void;
   /** A server was asked how it is; `changed` when it went down or came back with the answer. */
@@ -47,6 +49,7 @@ export const SILENT_OBSERVER: UpstreamObserver = {
   onAborted() {},
   onPaused() {},
   onQueueRejected() {},
+  onQueueLeft() {},
   onSpill() {},
   onHealthCheck() {},
   onLookup() {},

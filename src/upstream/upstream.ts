@@ -95,7 +95,7 @@ export class Upstream implements ServerOwner {
       files: runtime.files,
       heads: new CgiHeadCache(),
       observer: this.#observer,
-      onDone: (exchange) => this.#queue.remove(exchange),
+      onDone: (exchange) => this.#leaveQueue(exchange),
     };
   }
 
@@ -175,7 +175,7 @@ export class Upstream implements ServerOwner {
 
   onRoom(): void {
     for (const exchange of this.#queue) {
-      if (this.#place(exchange)) this.#queue.remove(exchange);
+      if (this.#place(exchange)) this.#leaveQueue(exchange);
       // One that does not want every server must not hold up those behind it.
       else if (exchange.attempts.tried.size === 0 && exchange.attempts.keyHash === undefined) {
         return;
@@ -345,6 +345,13 @@ export class Upstream implements ServerOwner {
       request.signal?.removeEventListener("abort", onAbort);
       this.#stoppable.delete(stop);
     };
+  }
+
+  /** May be called for one that is not in the queue. */
+  #leaveQueue(exchange: Exchange): void {
+    if (!this.#queue.remove(exchange)) return;
+    const waitedMs = this.#deadlines.nowMs() - exchange.startedMs;
+    this.#observer.onQueueLeft(this.options.name, waitedMs);
   }
 
   /** A request is over, and what it held. */

@@ -28,8 +28,8 @@ export class WaitingQueue<Item> {
     return this.#items.values();
   }
 
-  /** May be called for one that is not in the queue. */
-  remove(item: Item): void {
-    this.#items.delete(item);
+  /** False for one that is not in the queue. */
+  remove(item: Item): boolean {
+    return this.#items.delete(item);
   }
 }

@@ -111,12 +111,15 @@ test("/metrics has every family, of its type, in Prometheus' text format", async
     assert.deepEqual(Object.fromEntries(types), {
       afcgi_http_requests_total: "counter",
       afcgi_http_request_duration_seconds: "histogram",
+      afcgi_http_forwarded_ignored_total: "counter",
       afcgi_upstream_connections: "gauge",
       afcgi_upstream_server_up: "gauge",
       afcgi_upstream_health_checks_total: "counter",
       afcgi_upstream_lookups_total: "counter",
       afcgi_upstream_streams: "gauge",
+      afcgi_upstream_capacity: "gauge",
       afcgi_upstream_queue_length: "gauge",
+      afcgi_upstream_queue_wait_seconds: "histogram",
       afcgi_upstream_queue_rejected_total: "counter",
       afcgi_upstream_retries_total: "counter",
       afcgi_upstream_aborts_total: "counter",
@@ -233,7 +236,7 @@ test("Aborted requests are counted, and what a client did not wait for too", asy
 });
 
 test("The admin address says what it has, and keeps to reading", async () => {
-  await withGateway({ admin: true }, async (gateway) => {
+  await withGateway({ admin: true, application: () => new Response() }, async (gateway) => {
     const texts: Record<string, string> = {};
     for (const path of ["/livez", "/readyz", "/"]) {
       const answer = await gateway.admin(path);

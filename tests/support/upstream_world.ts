@@ -139,6 +139,7 @@ export class UpstreamWorld {
       onAborted: () => void seen.push("aborted"),
       onPaused: () => void seen.push("paused"),
       onQueueRejected: () => void seen.push("queue rejected"),
+      onQueueLeft: () => {},
       onSpill: (bytes) => void (this.spilled += bytes),
       onHealthCheck: (_, server, result, changed) => {
         if (changed) seen.push(`${server} is ${result.kind === "passed" ? "up" : "down"}`);
