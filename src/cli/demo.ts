@@ -4,6 +4,7 @@
  */
 import { startApp } from "../app/app.ts";
 import type { AppOptions } from "../app/options.ts";
+import { GEMINI_LISTEN_RULES } from "../config/gemini_schema.ts";
 import { appPreset } from "../config/preset.ts";
 import { DEFAULT_LISTEN, LISTEN_ADDRESS_RULES } from "../config/schema.ts";
 import { Logger } from "../observe/logger.ts";
@@ -17,9 +18,12 @@ import {
   type CommandIo,
   errorText,
   print,
+  UsageError,
 } from "./command.ts";
 import { quietnessLevel } from "./config_flags.ts";
 import { readAddressFlag } from "./flag_values.ts";
+import { dataFolder } from "./data_folder.ts";
+import { DEFAULT_GEMINI_LISTEN, demoGemini, geminiUrlOf } from "./demo_gemini.ts";
 import { untilStopped } from "./lifetime.ts";
 import { PROGRAM_VERSION } from "./program_version.ts";
 
@@ -27,7 +31,8 @@ export const demoCommand: CommandDefinition = {
   name: "demo",
   summary: "run a built-in FastCGI application and the proxy in front of it",
   declare: (command) => {
-    command.option("-l, --listen <address>", "where to serve HTTP", DEFAULT_LISTEN);
+    command.option("-l, --listen <address>", "where to serve HTTP", DEFAULT_LISTEN)
+      .option("--gemini [address]", `serve Gemini too (default: ${DEFAULT_GEMINI_LISTEN})`);
   },
   run: demo,
 };
@@ -36,6 +41,7 @@ async function demo(io: CommandIo, args: CommandArguments): Promise<number> {
   const { runtime } = io;
   const { process, clock } = runtime;
   const listen = readAddressFlag("--listen", String(args.options["listen"]), LISTEN_ADDRESS_RULES);
+  const gemini = readGeminiFlag(args.options["gemini"], process);
   const level = quietnessLevel(args) ?? "warn";
   const format = process.stderr.isTerminal ? "text" : "json";
   const logger = new Logger({ sink: process.stderr, clock, level, format });
@@ -46,14 +52,27 @@ async function demo(io: CommandIo, args: CommandArguments): Promise<number> {
     onError: (error, { phase, peer }) =>
       logger.warn("fault", { error: errorText(error), phase, peer }),
   });
-  const app = await startProxy(runtime, logger, demoOptions(socket, listen), application);
+  const app = await startProxy(runtime, logger, {
+    ...demoOptions(socket, listen),
+    ...(gemini && { gemini }),
+  }, application);
   const stopped = untilStopped(process, logger, async () => {
     await app.stop();
     await application.shutdown();
   });
   const url = `http://${formatAddress(app.addresses[0]!).replace(/^tcp:\/\//, "")}`;
-  for (const line of args.quiet ? [url] : greeting(url, socket)) print(io, line);
+  const geminiUrl = app.geminiAddresses[0] && geminiUrlOf(app.geminiAddresses[0]);
+  const urls = geminiUrl === undefined ? [url] : [url, geminiUrl];
+  for (const line of args.quiet ? urls : greeting(url, geminiUrl, socket)) print(io, line);
   return await stopped;
+}
+
+function readGeminiFlag(value: unknown, process: Process): AppOptions["gemini"] {
+  if (value === undefined) return undefined;
+  const text = value === true ? DEFAULT_GEMINI_LISTEN : String(value);
+  const listen = readAddressFlag("--gemini", text, GEMINI_LISTEN_RULES);
+  if (listen.transport !== "tcp") throw new UsageError("--gemini: Use host:port");
+  return demoGemini(listen, "app", `${dataFolder(process)}/demo`);
 }
 
 function demoOptions(socket: Address, listen: Address): AppOptions {
@@ -87,9 +106,10 @@ function socketAddress(process: Process): UnixAddress {
   return { transport: "unix", path: `${folder.replace(/[\\/]$/, "")}/${name}` };
 }
 
-function greeting(url: string, socket: Address): string[] {
+function greeting(url: string, geminiUrl: string | undefined, socket: Address): string[] {
   return [
     `Open ${url}/`,
+    ...(geminiUrl === undefined ? [] : [`or   ${geminiUrl}`]),
     "",
     `The application answers over FastCGI at ${formatAddress(socket)}`,
     "",

@@ -17,6 +17,12 @@ import {
   UsageError,
 } from "./command.ts";
 import { readAddressFlag, readTimeFlag, repeated } from "./flag_values.ts";
+import {
+  declareGeminiFlags,
+  geminiRequest,
+  isGeminiUrl,
+  refuseGeminiFlags,
+} from "./gemini_request.ts";
 import { readHeaderFlags, readMethodFlag, readUrlArgument } from "./http_flags.ts";
 import { requestParameters } from "./request_parameters.ts";
 
@@ -28,14 +34,14 @@ const ROLES: Readonly<Record<string, Role>> = {
 
 export const requestCommand: CommandDefinition = {
   name: "request",
-  summary: "send one request to a FastCGI application",
+  summary: "send one request to a FastCGI application, or to a gemini:// URL",
   declare,
   run: request,
 };
 
 function declare(command: Command): void {
   command
-    .argument("<address>", "where it listens, such as unix:/run/php/php-fpm.sock")
+    .argument("<address>", "where it listens, such as unix:/run/php/php-fpm.sock, or gemini://…")
     .argument("[url]", "path or URL to ask for (default: /, or the script's name)")
     .option("-X, --method <method>", "the method (default: GET, or POST with --body)")
     .addOption(
@@ -55,6 +61,7 @@ function declare(command: Command): void {
     .option("--data <file>", "send this file as the second stream of a filter")
     .option("--timeout <time>", "how long the answer may take", "60s")
     .option("-i, --include", "print status and header fields before the body");
+  declareGeminiFlags(command);
 }
 
 /** What the arguments describe. */
@@ -70,6 +77,8 @@ async function request(io: CommandIo, args: CommandArguments): Promise<number> {
   const { runtime } = io;
   const { options } = args;
   const [addressText, urlText] = args.positional;
+  if (isGeminiUrl(addressText!)) return await geminiRequest(io, args);
+  refuseGeminiFlags(options);
   const address = readAddressFlag("request", addressText!, { defaultPort: FASTCGI_PORT });
   const timeoutMs = readTimeFlag("--timeout", String(options["timeout"]));
   const asked = await readAsked(io, args, urlText);

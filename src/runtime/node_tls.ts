@@ -55,19 +55,21 @@ class NodeTlsConnection extends NodeConnection implements TlsConnection {
 
 /** Certificates ready for use, by the name that clients ask for. */
 class Contexts {
-  readonly #identify: TlsListenOptions["identify"];
+  readonly #options: TlsListenOptions;
   readonly #known = new Map<string, SecureContext>();
 
-  constructor(identify: TlsListenOptions["identify"]) {
-    this.#identify = identify;
+  constructor(options: TlsListenOptions) {
+    this.#options = options;
   }
 
   find(serverName: string): SecureContext | undefined {
     const known = this.#known.get(serverName);
     if (known !== undefined) return known;
-    const identity = this.#identify(serverName);
+    const identity = this.#options.identify(serverName);
     if (identity === undefined) return undefined;
-    const context = createSecureContext({ cert: identity.cert, key: identity.key });
+    const { cert, key } = identity;
+    // To Deno it is the context, not the server, that says which versions are spoken.
+    const context = createSecureContext({ cert, key, minVersion: minVersion(this.#options) });
     if (this.#known.size >= CONTEXTS_MAX) this.#known.clear();
     this.#known.set(serverName, context);
     return context;
@@ -114,14 +116,14 @@ function keyOf({ host, port }: HttpPeer): string {
 }
 
 async function listen(options: TlsListenOptions): Promise<TlsListener> {
-  const contexts = new Contexts(options.identify);
+  const contexts = new Contexts(options);
   const fallback = options.identify("");
   if (fallback === undefined) throw new TlsError("There is no certificate for clients without SNI");
   const handshakes = new Handshakes(options);
   const server = createServer({
     cert: fallback.cert,
     key: fallback.key,
-    minVersion: `TLSv${options.versionMin}`,
+    minVersion: minVersion(options),
     requestCert: true,
     // Who may do what is decided by the route; a certificate is never a reason to fail here.
     rejectUnauthorized: false,
@@ -135,10 +137,7 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
     const peer = peerOf(socket);
     const isExpected = handshakes.end(peer);
     const connection = new NodeTlsConnection(socket, peer);
-    // Deno's server speaks 1.2 whatever it was told.
-    const isTooOld = connection.version < `TLSv${options.versionMin}`;
-    if (isTooOld) options.onHandshakeFailed(peer, `${connection.version} is too old`);
-    if (isExpected && !isTooOld) options.onConnection(connection);
+    if (isExpected) options.onConnection(connection);
     else connection.destroy();
   });
   server.on("connection", (socket: Socket) => {
@@ -160,6 +159,10 @@ async function listen(options: TlsListenOptions): Promise<TlsListener> {
       handshakes.cut();
     },
   };
+}
+
+function minVersion({ versionMin }: TlsListenOptions) {
+  return `TLSv${versionMin}` as const;
 }
 
 function listening(server: Server, address: TcpAddress): Promise<TcpAddress> {

@@ -14,6 +14,7 @@ export function rawTls(
   port: number,
   text: string,
   args: readonly string[] = [],
+  onData: () => void = () => {},
 ): Promise<TlsAnswer> {
   return new Promise((resolve, reject) => {
     const where = ["-connect", `127.0.0.1:${port}`];
@@ -22,7 +23,10 @@ export function rawTls(
       timeout: LIMIT_MS,
     });
     const pieces: Uint8Array[] = [];
-    child.stdout.on("data", (bytes: Uint8Array) => pieces.push(bytes));
+    child.stdout.on("data", (bytes: Uint8Array) => {
+      pieces.push(bytes);
+      onData();
+    });
     child.stdin.on("error", () => {});
     child.on("error", reject);
     child.on("close", (code) => {
