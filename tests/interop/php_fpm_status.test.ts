@@ -81,7 +81,8 @@ for (const path of ["/fpm-status", "/status"]) {
 }
 
 test("afcgi probe --json has php-fpm's numbers and its processes", { skip }, async () => {
-  await withPool(["pm.status_path = /pool/status"], async (url) => {
+  const settings = ["pm.status_path = /pool/status", "ping.path = /pool/ping"];
+  await withPool(settings, async (url) => {
     const { code, stdout } = await runAfcgi(["probe", "--json", "--status", "/pool/status", url]);
     assert.equal(code, 0);
     const { status, ping, advice } = JSON.parse(stdout).phpFpm;
