@@ -2,6 +2,7 @@
 import type { AppOptions } from "../app/options.ts";
 import type { HandlerOptions, ParamOptions, SiteOptions } from "../http/options.ts";
 import type { UpstreamLimits, UpstreamOptions } from "../upstream/options.ts";
+import { answerOptions, middlewareOptions } from "./answer_config.ts";
 import { geminiLimits, geminiSiteOptions } from "./gemini_options.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import type { Config } from "./schema.ts";
@@ -107,6 +108,7 @@ function siteOptions(
   upstreams: Readonly<Record<string, UpstreamConfig>>,
   folder: string,
 ): SiteOptions {
+  const siteAnswers = answerOptions([site]);
   return {
     hosts: site.hosts ?? [],
     root: site.root === undefined ? undefined : resolvePath(folder, site.root),
@@ -118,20 +120,34 @@ function siteOptions(
       const upstream = application && upstreams[application.upstream];
       const params = { ...upstream?.params, ...site.params, ...application?.params };
       const handler = handlerOptions(route, params);
-      const { path, methods, internal, compression = site.compression } = route;
+      const { path, internal, compression = site.compression } = route;
+      const answers = answerOptions([site, route]);
+      const middleware = middlewareOptions([site, route]);
       return {
         path,
-        methods,
+        methods: allowedMethods(route, site),
         handler,
         ...(internal && { internal }),
         ...(compression && { compression }),
+        ...(answers && { answers }),
+        ...(middleware && { middleware }),
       };
     }),
+    ...(siteAnswers && { answers: siteAnswers }),
     ...(site.sendfile && {
       sendfile: site.sendfile.map((path) => resolvePath(folder, path)),
     }),
     ...(site.local_redirects && { localRedirects: true }),
   };
+}
+
+/** A browser asks with OPTIONS what another origin may do. */
+function allowedMethods(route: RouteConfig, site: SiteConfig): readonly string[] | undefined {
+  const { methods } = route;
+  const hasCors = (route.cors === undefined ? site.cors : route.cors) != null;
+  return !hasCors || methods === undefined || methods.includes("OPTIONS")
+    ? methods
+    : [...methods, "OPTIONS"];
 }
 
 /** That there is exactly one handler has been checked (`references.ts`). */

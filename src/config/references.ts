@@ -38,6 +38,7 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
   for (const site of root.get("sites")?.items ?? []) {
     if (!context.rootGiven) checkRoot(site, context, tell);
     checkRoutes(site, upstreams, context, tell);
+    checkErrorPages(site, context, tell);
   }
   return faults;
 }
@@ -114,6 +115,23 @@ function checkRoot(site: ConfigNode, context: ReferenceContext, tell: Tell): voi
   if (kind === undefined) {
     tell(root.place, `There is no folder "${path}" (create it, or name another)`);
   } else if (kind !== "directory") tell(root.place, `"${path}" is not a folder (name its folder)`);
+}
+
+/** Files of a site that is given its root elsewhere cannot be looked for. */
+function checkErrorPages(site: ConfigNode, context: ReferenceContext, tell: Tell): void {
+  if (context.rootGiven) return;
+  const root = site.get("root")?.text;
+  for (const owner of [site, ...site.get("routes")?.items ?? []]) {
+    for (const { node } of owner.get("error_pages")?.entries.values() ?? []) {
+      if (node.text === undefined) continue;
+      const path = root === undefined ? undefined : resolvePath(context.folder, root) + node.text;
+      if (path === undefined) {
+        tell(node.place, `Page "${node.text}" has no root to be below (add root to the site)`);
+      } else if (context.files.stat(path)?.kind !== "file") {
+        tell(node.place, `There is no file "${path}" (create it, or name another)`);
+      }
+    }
+  }
 }
 
 function checkRoutes(

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { PHP_ENDINGS } from "../http/options.ts";
 import { compressionSchema } from "./compression_schema.ts";
+import { answerEntries } from "./answer_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
 import {
   described,
@@ -126,4 +127,5 @@ export const routeSchema = section({
   fastcgi: v.optional(described(fastcgi, "Hands the request to an application")),
   php: v.optional(described(php, "Runs the scripts below the site's root")),
   static: v.optional(described(staticSchema, "Serves the files below the site's root")),
+  ...answerEntries,
 });

@@ -14,6 +14,7 @@ import { LOG_LEVELS } from "../observe/logger.ts";
 import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
 import { compressionSchema } from "./compression_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
+import { answerEntries } from "./answer_schema.ts";
 import { siteProxyEntries } from "./proxy_schema.ts";
 import { routeSchema } from "./route_schema.ts";
 import {
@@ -82,6 +83,7 @@ const site = section({
   ),
   root: v.optional(described(filePath(), "The folder below which files and scripts are")),
   ...siteProxyEntries,
+  ...answerEntries,
   params: v.optional(
     described(paramsSchema(), "Parameters of every fastcgi and php route; a route's own win"),
   ),

@@ -36,7 +36,9 @@ export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeRepo
   return { faults, meant };
 
   function visit(node: ConfigNode, schema: SchemaFields, path: NodePath): void {
-    if (schema.type === "optional") return visit(node, schema.wrapped!, path);
+    if (schema.type === "optional" || schema.type === "nullable") {
+      return visit(node, schema.wrapped!, path);
+    }
     if (schema.type === "union") {
       for (const option of schema.options!) {
         if (option.type === "strict_object" && node.content.kind === "map") {

@@ -38,6 +38,7 @@ const UPSTREAM_STATUS: Readonly<Record<UpstreamErrorCode, number>> = {
 
 const REASONS: Readonly<Record<number, string>> = {
   400: "Bad Request",
+  401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",

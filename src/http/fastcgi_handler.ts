@@ -82,6 +82,7 @@ function readRequest(request: Request, id: string, peer: HttpPeer): FrontRequest
     trace: {},
     passed: undefined,
     extra: undefined,
+    rules: undefined,
     bodyProgress: undefined,
   };
 }

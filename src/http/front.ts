@@ -64,6 +64,7 @@ export function createFront(
       trace: {},
       passed: undefined,
       extra: undefined,
+      rules: undefined,
       bodyProgress: undefined,
     };
     if (!isReadable) return refuseUnreadable(parts, front, request, target);
@@ -71,11 +72,21 @@ export function createFront(
     const site = parts.sites.find(front.host.name);
     if (site === undefined) return refuse(parts, front, request, NO_SITE);
     const seen = site.arrive === undefined ? front : site.arrive(front, request.headers);
-    const answer = site.direct(request, seen) ?? site.app.fetch(request, seen);
+    const fetched = site.direct(request, seen) ?? site.app.fetch(request, seen);
+    const answer = site.hasRules ? byRules(fetched, seen, request) : fetched;
     return answer instanceof Promise
       ? answer.then((response) => finish(parts, site.name, seen, request, response))
       : finish(parts, site.name, seen, request, answer);
   };
+}
+
+async function byRules(
+  fetched: Response | Promise<Response>,
+  front: FrontRequest,
+  request: Request,
+): Promise<Response> {
+  const answer = await fetched;
+  return front.rules === undefined ? answer : front.rules.apply(front, request.headers, answer);
 }
 
 /** An answer to what could not be read, with what was wrong for the log. */

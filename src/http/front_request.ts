@@ -22,6 +22,8 @@ export type AnswerCode =
   | "request_body_too_large"
   | "request_body_unreadable"
   | "answer_broke_off"
+  | "unauthorized"
+  | "forbidden"
   | "internal_error";
 
 /** What the log line says beside the request itself. */
@@ -61,6 +63,8 @@ export interface FrontRequest {
   passed: OwnAnswer | undefined;
   /** Parameters for the application that were learnt on the way; a character for each byte. */
   extra: Map<string, string> | undefined;
+  /** What becomes of the answer, left by the route that makes it. */
+  rules: AnswerFilter | undefined;
   /** Tells the end of a body that is sent as a stream; set by who made the stream. */
   bodyProgress: BodyWatch | undefined;
 }
@@ -71,6 +75,11 @@ export interface HandedOver {
   readonly hops: number;
   /** What the application says the content of a file to be. */
   readonly contentType: string | undefined;
+}
+
+/** What becomes of answers before they go out; `asked` are the request's headers. */
+export interface AnswerFilter {
+  apply(front: FrontRequest, asked: Headers, answer: Response): Promise<Response>;
 }
 
 /** What an answer of our own says. */

@@ -2,10 +2,10 @@
  * What the HTTP front can be told: the configuration's `sites`, read and with every default filled
  * in. `site.ts` turns it into handlers once, when the program starts.
  */
-import type { ProxyHeaders } from "./forwarded.ts";
-
 import type { Encoding } from "../compression/accept_encoding.ts";
 import type { CompressionOptions } from "../compression/options.ts";
+import type { AnswerOptions, MiddlewareOptions } from "./answer_options.ts";
+import type { ProxyHeaders } from "./forwarded.ts";
 
 /** What answers a request that a route matches. */
 export type HandlerOptions =
@@ -74,6 +74,10 @@ export interface RouteOptions {
   readonly internal?: boolean;
   /** Left out: answers go out as they are. */
   readonly compression?: CompressionOptions;
+  /** What becomes of its answers, the site's rules among it; left out: nothing. */
+  readonly answers?: AnswerOptions | undefined;
+  /** What stands before its handler, the site's among it; left out: nothing. */
+  readonly middleware?: MiddlewareOptions | undefined;
 }
 
 export interface ProxyOptions {
@@ -92,6 +96,8 @@ export interface SiteOptions {
   readonly proxies?: ProxyOptions | undefined;
   /** Whether an application always gets a `traceparent`. */
   readonly traceContext?: boolean | undefined;
+  /** What becomes of answers that no route makes; left out: nothing. */
+  readonly answers?: AnswerOptions | undefined;
   readonly routes: readonly RouteOptions[];
   /** Absolute paths of folders below which `X-Sendfile` may name files; left out: none. */
   readonly sendfile?: readonly string[];

@@ -31,9 +31,31 @@ sites:
     proxy_headers: forwarded
     trace_context: true
     compression: false
+    headers: { set: { X-A: "1" }, add: { X-B: "\${request.id}" }, remove: [X-Powered-By] }
+    error_pages: { 404: /404.html, 5xx: { body: "<p>Sorry", type: text/html } }
+    intercept_errors: true
+    basic_auth: { realm: Inside, users: { anna: "\${env.SECRET}" } }
+    cors:
+      origins: ["https://app.example"]
+      methods: [GET]
+      headers: [X-A]
+      expose: [X-B]
+      max_age: 10m
+      credentials: true
+    security_headers: { x_frame_options: DENY, referrer_policy: false }
+    ip_restriction: { allow: [10.0.0.0/8], deny: [10.1.0.0/16] }
+    etag: true
     params: { FROM: site, ID: "\${request.id}" }
     routes:
       - path: /healthz
+        headers: { set: { X-A: "2" } }
+        error_pages: { 404: { body: gone } }
+        intercept_errors: false
+        basic_auth: null
+        cors: null
+        security_headers: null
+        ip_restriction: null
+        etag: false
         respond: { status: 200, body: "ok\\n" }
       - path: /old/*
         internal: true

@@ -14,7 +14,7 @@ function faultsOf(text: string, source: string): string[] {
     source,
     folder: "/etc/afcgi",
     files: memoryFiles({ "/srv/www/public": null }),
-    readVariable: (name) => name === "APP_ENV" ? "prod" : undefined,
+    readVariable: (name) => ["APP_ENV", "SECRET"].includes(name) ? "prod" : undefined,
     rootGiven: false,
   });
   return faults.map(formatFault);
@@ -28,9 +28,11 @@ test("Every example has no faults", () => {
   }
 });
 
-test("The reference's examples have no faults", () => {
-  const reference = readFileSync(`${ROOT}docs/configuration.md`, "utf8");
-  const blocks = [...reference.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text!);
-  assert.ok(blocks.length >= 1, "the example is gone");
-  for (const block of blocks) assert.deepEqual(faultsOf(block, "configuration.md"), []);
-});
+for (const page of ["configuration.md", "parameters.md", "sites.md"]) {
+  test(`The examples of docs/${page} have no faults`, () => {
+    const reference = readFileSync(`${ROOT}docs/${page}`, "utf8");
+    const blocks = [...reference.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text!);
+    assert.ok(blocks.length >= 1, "the example is gone");
+    for (const block of blocks) assert.deepEqual(faultsOf(block, page), []);
+  });
+}

@@ -11,6 +11,7 @@ import { memoryFiles } from "./memory_files.ts";
 
 const files = memoryFiles({
   "/srv/www/public": null,
+  "/srv/www/public/404.html": "page",
   "/etc/afcgi/www": null,
   "/etc/tls/tls.crt": "pem",
   "/etc/tls/tls.key": "pem",
@@ -82,7 +83,12 @@ test("The example with every key becomes the options that it says", () => {
       spillMax: 10_000_000,
     },
   });
-  assert.deepEqual(options.sites, [{
+  // What is said of answers has tests of its own (`answers.test.ts`).
+  const sites = options.sites.map(({ answers, routes, ...site }) => {
+    assert.ok(answers !== undefined);
+    return { ...site, routes: routes.map(({ answers: _, middleware: __, ...route }) => route) };
+  });
+  assert.deepEqual(sites, [{
     hosts: ["example.com", "*.example.com"],
     root: "/srv/www/public",
     sendfile: ["/srv/files", "/etc/afcgi/private"],
@@ -103,7 +109,7 @@ test("The example with every key becomes the options that it says", () => {
       },
       {
         path: "/api/*",
-        methods: ["GET", "POST"],
+        methods: ["GET", "POST", "OPTIONS"],
         handler: {
           kind: "fastcgi",
           upstream: "app",

@@ -20,6 +20,7 @@ const FRONT: FrontRequest = {
   trace: {},
   passed: undefined,
   extra: undefined,
+  rules: undefined,
   bodyProgress: undefined,
 };
 

@@ -31,6 +31,7 @@ function seen(
     trace: {},
     passed: undefined,
     extra: undefined,
+    rules: undefined,
     bodyProgress: undefined,
   };
   let ignored = 0;

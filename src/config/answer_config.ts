@@ -1,0 +1,65 @@
+/** What a site and its route say of answers, put together: a route's own wins, null takes away. */
+import type * as v from "valibot";
+import type { AnswerOptions, ErrorPageOptions, MiddlewareOptions } from "../http/answer_options.ts";
+import { type answerEntries, SECURITY_HEADERS, type SecurityHeaderName } from "./answer_schema.ts";
+
+type Entries = typeof answerEntries;
+export type AnswerConfig = { readonly [Key in keyof Entries]?: v.InferOutput<Entries[Key]> };
+
+/** Undefined where nothing is said. */
+export function answerOptions(layers: readonly AnswerConfig[]): AnswerOptions | undefined {
+  const pages = Object.assign({}, ...layers.map((layer) => layer.error_pages));
+  const headers = layers.flatMap((layer) => layer.headers ?? []);
+  if (headers.length === 0 && Object.keys(pages).length === 0) return undefined;
+  return {
+    headers,
+    errorPages: Object.fromEntries(
+      Object.entries(pages as NonNullable<AnswerConfig["error_pages"]>).map(([status, page]) => {
+        const options: ErrorPageOptions = typeof page === "string"
+          ? { kind: "file", path: page }
+          : { kind: "text", ...page };
+        return [status, options];
+      }),
+    ),
+    interceptErrors: last(layers, "intercept_errors") ?? false,
+  };
+}
+
+/** Undefined where nothing stands before the handler. */
+export function middlewareOptions(layers: readonly AnswerConfig[]): MiddlewareOptions | undefined {
+  const cors = last(layers, "cors");
+  const security = last(layers, "security_headers");
+  const etag = last(layers, "etag");
+  const options: MiddlewareOptions = {
+    ipRestriction: last(layers, "ip_restriction") ?? undefined,
+    cors: cors
+      ? {
+        origins: cors.origins,
+        methods: cors.methods,
+        headers: cors.headers,
+        exposed: cors.expose,
+        maxAgeS: cors.max_age === undefined ? undefined : Math.floor(cors.max_age / 1000),
+        credentials: cors.credentials,
+      }
+      : undefined,
+    basicAuth: last(layers, "basic_auth") ?? undefined,
+    securityHeaders: security
+      ? Object.fromEntries(
+        Object.entries(security).map(([name, value]) => [
+          SECURITY_HEADERS[name as SecurityHeaderName],
+          value,
+        ]),
+      )
+      : undefined,
+    etag: etag || undefined,
+  };
+  return Object.values(options).some((value) => value !== undefined) ? options : undefined;
+}
+
+/** What the last layer that says anything says. */
+function last<Key extends keyof AnswerConfig>(
+  layers: readonly AnswerConfig[],
+  key: Key,
+): AnswerConfig[Key] {
+  return layers.findLast((layer) => layer[key] !== undefined)?.[key];
+}

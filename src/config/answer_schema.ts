@@ -1,0 +1,161 @@
+/** The schema of what a site or a route says of its answers, and of who may ask. */
+import * as v from "valibot";
+import { isFramingHeader } from "../http/response_headers.ts";
+import { templateText } from "./params_schema.ts";
+import { network } from "./proxy_schema.ts";
+import { described, flag, list, section, TEXT_REMEDY, textLike, time } from "./schema_parts.ts";
+
+const FRAMING = "is the HTTP server's to write (take it out)";
+
+const headerName = () =>
+  v.pipe(
+    textLike(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, "use a header's name"),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed || !isFramingHeader(dataset.value)) return;
+      addIssue({ message: `Header "${dataset.value}" ${FRAMING}` });
+    }),
+  );
+
+const headerNames = () => v.array(headerName(), "use a list of headers' names");
+
+const headerTexts = () =>
+  v.pipe(
+    v.record(
+      textLike(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, "use a header's name"),
+      v.pipe(templateText(), v.regex(/^[\x20-\x7e]*$/, "use ASCII on one line")),
+      "use a map of names and texts",
+    ),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const framing = dataset.typed && Object.keys(dataset.value).find(isFramingHeader);
+      if (framing) addIssue({ message: `Header "${framing}" ${FRAMING}` });
+    }),
+  );
+
+const headers = section({
+  set: v.optional(described(headerTexts(), "Headers that replace those of that name"), {}),
+  add: v.optional(described(headerTexts(), "Headers that stand beside those of that name"), {}),
+  remove: v.optional(described(headerNames(), "Headers that are taken out first"), []),
+});
+
+const PAGE_REMEDY = 'use a path below the root such as "/404.html", or a map with body and type';
+
+const errorPages = v.record(
+  textLike(/^[45](\d\d|xx)$/, "use a status such as 404, or 4xx or 5xx"),
+  v.union([
+    textLike(/^(\/[^/\0]+)+$/, PAGE_REMEDY),
+    section({
+      body: described(v.string(TEXT_REMEDY), "The page's text"),
+      type: v.optional(
+        described(textLike(/^[\x20-\x7e]+$/, "use a type such as text/html"), "Its Content-Type"),
+        "text/html; charset=utf-8",
+      ),
+    }),
+  ], PAGE_REMEDY),
+  "use a map of statuses and pages",
+);
+
+const basicAuth = section({
+  realm: v.optional(
+    described(textLike(/^[\x20-\x7e]+$/, "use ASCII on one line"), "What a browser shows"),
+    "Restricted",
+  ),
+  users: described(
+    v.pipe(
+      v.record(
+        textLike(/^[^:\0\r\n]+$/, 'use a name without ":"'),
+        textLike(/^[^\0]+$/, "use a password, in quotes where it is a number"),
+        "use a map of names and passwords",
+      ),
+      v.minEntries(1, "add a name and a password"),
+    ),
+    'Names and passwords; take these from the environment: "${env.NAME}"',
+  ),
+});
+
+const cors = section({
+  origins: described(
+    list(
+      textLike(
+        /^(\*|[a-z][a-z0-9+.-]*:\/\/[^/\s]+)$/,
+        'use "*" or an origin such as "https://a.b"',
+      ),
+      'use a list of origins, such as ["https://example.com"]',
+    ),
+    'Origins that may read the answers; "*": all',
+  ),
+  methods: v.optional(
+    described(
+      list(
+        textLike(/^[A-Z][A-Z-]*$/, "use a method's name in upper case"),
+        "use a list of methods",
+      ),
+      "Methods that a preflight allows; left out: the usual ones",
+    ),
+  ),
+  headers: v.optional(
+    described(headerNames(), "Headers that a preflight allows; left out: those it asks for"),
+    [],
+  ),
+  expose: v.optional(described(headerNames(), "Headers that a script may read"), []),
+  max_age: v.optional(described(time(), "How long a preflight's answer may be kept")),
+  credentials: v.optional(described(flag(), "Whether cookies may be sent along"), false),
+});
+
+const ipRestriction = section({
+  allow: v.optional(described(v.array(network(), "use a list of networks"), "Who may come in"), []),
+  deny: v.optional(
+    described(v.array(network(), "use a list of networks"), "Who may not, allowed or not"),
+    [],
+  ),
+});
+
+/** Names as in the file, with Hono's. */
+export const SECURITY_HEADERS = {
+  cross_origin_embedder_policy: "crossOriginEmbedderPolicy",
+  cross_origin_opener_policy: "crossOriginOpenerPolicy",
+  cross_origin_resource_policy: "crossOriginResourcePolicy",
+  origin_agent_cluster: "originAgentCluster",
+  referrer_policy: "referrerPolicy",
+  strict_transport_security: "strictTransportSecurity",
+  x_content_type_options: "xContentTypeOptions",
+  x_dns_prefetch_control: "xDnsPrefetchControl",
+  x_download_options: "xDownloadOptions",
+  x_frame_options: "xFrameOptions",
+  x_permitted_cross_domain_policies: "xPermittedCrossDomainPolicies",
+  x_xss_protection: "xXssProtection",
+} as const;
+
+export type SecurityHeaderName = keyof typeof SECURITY_HEADERS;
+
+const SECURITY_NAMES = Object.keys(SECURITY_HEADERS);
+
+const securityHeaders = v.record(
+  textLike(new RegExp(`^(${SECURITY_NAMES.join("|")})$`), `use ${SECURITY_NAMES.join(", ")}`),
+  v.union([
+    flag(),
+    textLike(/^[\x20-\x7e]+$/, "use ASCII on one line"),
+  ], "use true, false or the header's value"),
+  "use a map of names and values, {} for the usual ones",
+);
+
+/** Stand at a site, for all its routes, and at a route, whose own win; null: none after all. */
+export const answerEntries = {
+  headers: v.optional(described(headers, "Headers of answers to change; a site's, then a route's")),
+  error_pages: v.optional(described(errorPages, "Pages for answers of a status, or of 4xx or 5xx")),
+  intercept_errors: v.optional(
+    described(flag(), "Whether an application's errors get these pages too"),
+  ),
+  basic_auth: v.optional(
+    described(v.nullable(basicAuth), "Who may come in, with a password; null: everybody"),
+  ),
+  cors: v.optional(
+    described(v.nullable(cors), "Which other origins may read the answers; null: none"),
+  ),
+  security_headers: v.optional(
+    described(v.nullable(securityHeaders), "Headers that make browsers careful; null: none"),
+  ),
+  ip_restriction: v.optional(
+    described(v.nullable(ipRestriction), "Which addresses may come in; null: all"),
+  ),
+  etag: v.optional(described(flag(), "Whether whole answers get an entity tag and conditions")),
+};

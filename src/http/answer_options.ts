@@ -1,0 +1,49 @@
+/**
+ * What a site or a route says of its answers, and of who may ask: read by `answer_rules.ts` and
+ * `route_middleware.ts`, which use nothing of it for a request whose route has nothing.
+ */
+
+/** A file below the root, or a text. */
+export type ErrorPageOptions =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "text"; readonly body: string; readonly type: string };
+
+/** Names to texts, in which `${…}` stands for parts of the request. Removed first, then set, added. */
+export interface HeaderRuleOptions {
+  readonly set: Readonly<Record<string, string>>;
+  readonly add: Readonly<Record<string, string>>;
+  readonly remove: readonly string[];
+}
+
+export interface AnswerOptions {
+  /** By status (`404`) or class (`5xx`). */
+  readonly errorPages: Readonly<Record<string, ErrorPageOptions>>;
+  /** Whether an application's errors get these pages too. */
+  readonly interceptErrors: boolean;
+  /** One after the other: the site's, then the route's. */
+  readonly headers: readonly HeaderRuleOptions[];
+}
+
+export interface CorsOptions {
+  /** `*` for all. */
+  readonly origins: readonly string[];
+  readonly methods: readonly string[] | undefined;
+  readonly headers: readonly string[];
+  readonly exposed: readonly string[];
+  readonly maxAgeS: number | undefined;
+  readonly credentials: boolean;
+}
+
+/** What stands before a route's handler; undefined or absent: not there. */
+export interface MiddlewareOptions {
+  readonly ipRestriction?:
+    | { readonly allow: readonly string[]; readonly deny: readonly string[] }
+    | undefined;
+  readonly cors?: CorsOptions | undefined;
+  readonly basicAuth?:
+    | { readonly realm: string; readonly users: Readonly<Record<string, string>> }
+    | undefined;
+  /** Hono's names of them; true: its value, false: not sent. */
+  readonly securityHeaders?: Readonly<Record<string, string | boolean>> | undefined;
+  readonly etag?: boolean | undefined;
+}

@@ -1,0 +1,45 @@
+/**
+ * Headers that a site or a route sets, adds and removes on its answers. What frames an answer or
+ * belongs to one hop (RFC 9110 section 7.6.1) is none of them: the HTTP server writes it.
+ */
+import { HOP_BY_HOP } from "../cgi/header_names.ts";
+import type { HeaderRuleOptions } from "./answer_options.ts";
+import type { FrontRequest } from "./front_request.ts";
+import { compileTemplate, type RequestText } from "./request_template.ts";
+
+/** Changes the headers of an answer to a request with `asked`. */
+export type HeaderRule = (headers: Headers, front: FrontRequest, asked: Headers) => void;
+
+type Pairs = readonly (readonly [name: string, value: string | RequestText])[];
+
+/** Whether a header is the HTTP server's to write. */
+export function isFramingHeader(name: string): boolean {
+  const lower = name.toLowerCase();
+  return lower === "content-length" || HOP_BY_HOP.has(lower);
+}
+
+/**
+ * `pattern` is the route's `path`.
+ *
+ * @throws {TemplateError}
+ */
+export function compileHeaderRule(
+  { set, add, remove }: HeaderRuleOptions,
+  pattern: string | undefined,
+): HeaderRule {
+  const compile = (texts: Readonly<Record<string, string>>): Pairs =>
+    Object.entries(texts).map(([name, text]) => [name, compileTemplate(text, pattern)]);
+  const setPairs = compile(set);
+  const addPairs = compile(add);
+  return (headers, front, asked) => {
+    for (const name of remove) headers.delete(name);
+    for (const [name, value] of setPairs) headers.set(name, textOf(value, front, asked));
+    for (const [name, value] of addPairs) headers.append(name, textOf(value, front, asked));
+  };
+}
+
+/** A decoded path may hold a line's end, which a header may not. */
+function textOf(value: string | RequestText, front: FrontRequest, asked: Headers): string {
+  if (typeof value === "string") return value;
+  return value(front, asked).replace(/[^\x20-\x7e\x80-\xff]/g, encodeURIComponent);
+}

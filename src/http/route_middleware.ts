@@ -1,0 +1,94 @@
+/**
+ * Hono's own middleware before a route's handler, for routes that ask for it: who may come in, then
+ * what is added on the way out. What it refuses is answered by us, so that every refusal looks and is
+ * logged the same.
+ */
+import type { Context, MiddlewareHandler } from "hono";
+import { basicAuth } from "hono/basic-auth";
+import { cors } from "hono/cors";
+import { etag } from "hono/etag";
+import { ipRestriction } from "hono/ip-restriction";
+import { secureHeaders } from "hono/secure-headers";
+import { fromLatin1, utf8 } from "../protocol/byte_buffer.ts";
+import type { CorsOptions, MiddlewareOptions } from "./answer_options.ts";
+import { ownResponse } from "./answers.ts";
+import type { FrontEnv, OwnAnswer } from "./front_request.ts";
+
+type Middleware = MiddlewareHandler<FrontEnv>;
+
+/** In the order in which they are met. A preflight has no credentials, so CORS comes before them. */
+export function compileMiddleware(options: MiddlewareOptions): Middleware[] {
+  const list: Middleware[] = [];
+  const { ipRestriction: ip, cors: crossOrigin, basicAuth: auth, securityHeaders } = options;
+  if (ip !== undefined) list.push(restrictAddresses(ip));
+  if (crossOrigin !== undefined) list.push(cors(corsOptions(crossOrigin)));
+  if (auth !== undefined) list.push(authenticate(auth));
+  if (securityHeaders !== undefined) list.push(secureHeaders(securityHeaders));
+  if (options.etag) list.push(tagWhole());
+  return list;
+}
+
+/** The answer to what a middleware refused. */
+export function middlewareRefusal(status: number, headers: Headers): OwnAnswer {
+  const challenge = headers.get("www-authenticate");
+  return status === 401 && challenge !== null
+    ? { status: 401, code: "unauthorized", headers: { "www-authenticate": challenge } }
+    : { status: 403, code: "forbidden" };
+}
+
+function restrictAddresses(
+  { allow, deny }: NonNullable<MiddlewareOptions["ipRestriction"]>,
+): Middleware {
+  const lists = { allowList: [...allow], denyList: [...deny] };
+  // A client of a unix socket has no address; Hono refuses it.
+  return ipRestriction((c: Context<FrontEnv>) => c.env.peer.host, lists, (_remote, c) => {
+    const { env, req } = c as Context<FrontEnv>;
+    const accept = req.raw.headers.get("accept");
+    return ownResponse(env, accept, { status: 403, code: "forbidden" });
+  }) as Middleware;
+}
+
+/** Who has proved to be somebody is REMOTE_USER (RFC 3875 section 4.1.11). */
+function authenticate(
+  { realm, users }: NonNullable<MiddlewareOptions["basicAuth"]>,
+): Middleware {
+  const [first, ...others] = Object.entries(users).map(([username, password]) => {
+    return { username, password };
+  });
+  if (first === undefined) throw new RangeError("Cannot let anybody in: there are no users");
+  const onAuthSuccess = ({ env }: Context, username: string) => {
+    const front = env as FrontEnv["Bindings"];
+    front.extra ??= new Map();
+    front.extra.set("AUTH_TYPE", "Basic");
+    front.extra.set("REMOTE_USER", fromLatin1(utf8(username)));
+  };
+  return basicAuth({ ...first, realm, onAuthSuccess }, ...others);
+}
+
+function corsOptions({ origins, methods, headers, exposed, maxAgeS, credentials }: CorsOptions) {
+  return {
+    origin: origins.includes("*") ? "*" : [...origins],
+    ...(methods && { allowMethods: [...methods] }),
+    allowHeaders: [...headers],
+    exposeHeaders: [...exposed],
+    ...(maxAgeS !== undefined && { maxAge: maxAgeS }),
+    credentials,
+  };
+}
+
+/**
+ * Entity tags for answers that are there whole. Hono reads all of a body before it sends any: a
+ * stream would be held in memory without a bound, and an event stream would never begin.
+ */
+function tagWhole(): Middleware {
+  const tag = etag();
+  return async (c, next) => {
+    await next();
+    const front = c.env;
+    const isWhole = front.bodyProgress === undefined || front.bodyProgress.ended;
+    if (front.method !== "GET" || c.res.status !== 200 || !isWhole) return;
+    const before = c.res;
+    await tag(c, () => Promise.resolve());
+    if (c.res !== before) front.bodyProgress = undefined;
+  };
+}

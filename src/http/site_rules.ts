@@ -1,0 +1,43 @@
+/**
+ * What a site's options put around its routes' handlers: middleware before them, and the rules that
+ * the route which answers leaves with the request. A site without rules leaves none.
+ */
+import type { Handler } from "hono";
+import type { Files } from "../runtime/runtime.ts";
+import type { AnswerOptions } from "./answer_options.ts";
+import { AnswerRules } from "./answer_rules.ts";
+import type { FrontEnv } from "./front_request.ts";
+import type { RouteOptions, SiteOptions } from "./options.ts";
+import { compileMiddleware } from "./route_middleware.ts";
+
+/** Whether any answer of the site has rules. */
+export function hasRules({ answers, routes }: SiteOptions): boolean {
+  return answers !== undefined || routes.some((route) => route.answers !== undefined);
+}
+
+/** What a route's options put before its handler; nothing where there are none. */
+export function beforeHandler(
+  route: RouteOptions,
+  site: SiteOptions,
+  files: Files,
+): Handler<FrontEnv>[] {
+  const list = compileMiddleware(route.middleware ?? {});
+  if (!hasRules(site)) return list;
+  const rules = compileRules(route.answers, route.path, site, files);
+  // Also for a route without: one before it that passed on has left its own.
+  const leaveRules: Handler<FrontEnv> = (c, next) => {
+    c.env.rules = rules;
+    return next() as Promise<never>;
+  };
+  return [leaveRules, ...list];
+}
+
+/** `pattern` is the route's `path`. */
+export function compileRules(
+  options: AnswerOptions | undefined,
+  pattern: string | undefined,
+  { root }: SiteOptions,
+  files: Files,
+): AnswerRules | undefined {
+  return options && new AnswerRules(options, pattern, { files, root });
+}

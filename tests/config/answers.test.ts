@@ -1,0 +1,131 @@
+/** What a site and its routes say of answers, put together. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatFault } from "../../src/config/fault.ts";
+import { readConfig } from "../../src/config/read_config.ts";
+import type { SiteOptions } from "../../src/http/options.ts";
+import { EXAMPLE } from "./example.ts";
+import { memoryFiles } from "./memory_files.ts";
+
+function read(text: string) {
+  return readConfig(text, {
+    source: "a.yaml",
+    folder: "/etc/afcgi",
+    files: memoryFiles({
+      "/srv/www/public": null,
+      "/srv/www/public/404.html": "page",
+      "/etc/tls/tls.crt": "pem",
+      "/etc/tls/tls.key": "pem",
+    }),
+    readVariable: () => "s3cret",
+    rootGiven: false,
+  });
+}
+
+function siteOf(text: string): SiteOptions {
+  const { options, faults } = read(text);
+  assert.deepEqual(faults.map(formatFault), []);
+  return options!.sites[0]!;
+}
+
+test("A route without a word of its own has what its site says", () => {
+  const { answers, routes } = siteOf(EXAMPLE);
+  const headers = [{
+    set: { "X-A": "1" },
+    add: { "X-B": "${request.id}" },
+    remove: ["X-Powered-By"],
+  }];
+  assert.deepEqual(answers, {
+    headers,
+    errorPages: {
+      "404": { kind: "file", path: "/404.html" },
+      "5xx": { kind: "text", body: "<p>Sorry", type: "text/html" },
+    },
+    interceptErrors: true,
+  });
+  assert.deepEqual(routes[1]?.answers, answers);
+  assert.deepEqual(routes[1]?.middleware, {
+    ipRestriction: { allow: ["10.0.0.0/8"], deny: ["10.1.0.0/16"] },
+    cors: {
+      origins: ["https://app.example"],
+      methods: ["GET"],
+      headers: ["X-A"],
+      exposed: ["X-B"],
+      maxAgeS: 600,
+      credentials: true,
+    },
+    basicAuth: { realm: "Inside", users: { anna: "s3cret" } },
+    securityHeaders: { xFrameOptions: "DENY", referrerPolicy: false },
+    etag: true,
+  });
+});
+
+test("A route's own word wins, its headers come after the site's, null takes away", () => {
+  const { routes } = siteOf(EXAMPLE);
+  const [health] = routes;
+  assert.deepEqual(health?.answers?.headers.map(({ set }) => set), [{ "X-A": "1" }, {
+    "X-A": "2",
+  }]);
+  assert.equal(health?.answers?.interceptErrors, false);
+  assert.deepEqual(Object.keys(health?.answers?.errorPages ?? {}), ["404", "5xx"]);
+  assert.equal(health?.answers?.errorPages["404"]?.kind, "text");
+  assert.equal(health?.middleware, undefined);
+});
+
+test("Where nothing is said, there is nothing", () => {
+  const { answers, routes } = siteOf("sites: [{ routes: [{ respond: {} }] }]");
+  assert.deepEqual(
+    [answers, routes[0]?.answers, routes[0]?.middleware],
+    new Array(3).fill(undefined),
+  );
+});
+
+test("A route with CORS takes OPTIONS beside its methods", () => {
+  const methodsOf = (route: string) => siteOf(`sites: [{ routes: [${route}] }]`).routes[0]?.methods;
+  const cors = 'cors: { origins: ["*"] }, respond: {}';
+  assert.deepEqual(methodsOf(`{ methods: [GET], ${cors} }`), ["GET", "OPTIONS"]);
+  assert.deepEqual(methodsOf(`{ methods: [OPTIONS, GET], ${cors} }`), ["OPTIONS", "GET"]);
+  assert.equal(methodsOf(`{ ${cors} }`), undefined);
+});
+
+const FAULTS: Readonly<Record<string, string>> = {
+  "headers: { set: { Content-Length: '1' } }":
+    'Header "Content-Length" is the HTTP server\'s to write (take it out)',
+  "headers: { remove: [Transfer-Encoding] }":
+    'Header "Transfer-Encoding" is the HTTP server\'s to write (take it out)',
+  "headers: { add: { A: '${request.nothing}' } }": '"${request.nothing}" stands for nothing',
+  "headers: { set: { A: 'a\nb' } }": "use ASCII on one line",
+  "error_pages: { 404: /none.html }": 'Page "/none.html" has no root to be below',
+  "error_pages: { 200: { body: a } }": "use a status such as 404, or 4xx or 5xx",
+  "basic_auth: { users: {} }": "add a name and a password",
+  "basic_auth: { users: { 'a:b': c } }": "use a name without",
+  "cors: { origins: [example.com] }": 'use "*" or an origin such as',
+  "ip_restriction: { allow: [everybody] }": '"everybody" is no network',
+  "security_headers: { x_frame: a }": "use cross_origin_embedder_policy",
+  "etag: yes": "use true or false",
+  "corss: {}": 'did you mean "cors"?',
+};
+
+for (const [key, message] of Object.entries(FAULTS)) {
+  test(`A fault of answers is told: ${key.replace("\n", "\\n")}`, () => {
+    const text = key.replace("'a\nb'", '"a\\nb"');
+    const { faults } = read(`sites: [{ ${text}, routes: [{ respond: {} }] }]`);
+    assert.ok(
+      faults.some((fault) => fault.message.includes(message)),
+      faults.map(formatFault).join(),
+    );
+  });
+}
+
+test("A page that is not below the root is a fault, at a site and at a route", () => {
+  const { faults } = read(`
+sites:
+  - root: /srv/www/public
+    error_pages: { 404: /404.html, 500: /500.html }
+    routes: [{ respond: {}, error_pages: { 4xx: /4xx.html } }]
+`);
+  assert.deepEqual(faults.map(({ message }) => message), [
+    'There is no file "/srv/www/public/500.html" (create it, or name another)',
+    'There is no file "/srv/www/public/4xx.html" (create it, or name another)',
+  ]);
+});
