@@ -17,6 +17,7 @@ import { scriptFault } from "../php/script_fault.ts";
 import { decodeNameValues } from "../protocol/name_value.ts";
 import type { Address } from "../runtime/address.ts";
 import type { Files, HttpListener, Runtime, TextSink, TlsFiles } from "../runtime/runtime.ts";
+import { rememberLinks } from "../static/link_memory.ts";
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { GeminiListeners } from "./gemini.ts";
@@ -138,10 +139,15 @@ class App implements RunningApp {
 
   #compileSites(): void {
     const { runtime, logger, version } = this.#parts;
+    const files = rememberLinks(runtime.files, runtime.clock);
     const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.options.name, upstream]));
     for (const site of this.#options.sites) {
       const compiled = compileFrontSite(site, {
-        runtime,
+        runtime: {
+          files,
+          clock: runtime.clock,
+          createCompressor: (options) => runtime.createCompressor(options),
+        },
         upstreams,
         limits: this.#options.limits,
         serverSoftware: serverSoftware(version),

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { MemoryFiles } from "../../src/runtime/memory_files.ts";
+import { resolveBelowRoot } from "../../src/static/below_root.ts";
+import {
+  LinkMemory,
+  LINKS_REMEMBERED_MAX,
+  LINKS_REMEMBERED_MS,
+  rememberLinks,
+} from "../../src/static/link_memory.ts";
+
+function world() {
+  const files = new MemoryFiles();
+  const clock = new ManualClock();
+  return { files, clock, memory: new LinkMemory(files, clock) };
+}
+
+test("LinkMemory follows a link that was set anew within a second, not before it asks again", () => {
+  const { files, clock, memory } = world();
+  files.write("/releases/1/a.txt", "one");
+  files.write("/releases/2/a.txt", "two");
+  files.link("/current", "/releases/1");
+  assert.equal(memory.realPath("/current/a.txt"), "/releases/1/a.txt");
+  files.link("/current", "/releases/2");
+  clock.advance(LINKS_REMEMBERED_MS - 1);
+  assert.equal(memory.realPath("/current/a.txt"), "/releases/1/a.txt");
+  clock.advance(1);
+  assert.equal(memory.realPath("/current/a.txt"), "/releases/2/a.txt");
+});
+
+test("LinkMemory does not remember that there was nothing", () => {
+  const { files, memory } = world();
+  assert.equal(memory.realPath("/new.txt"), undefined);
+  files.write("/new.txt", "new");
+  assert.equal(memory.realPath("/new.txt"), "/new.txt");
+});
+
+test("LinkMemory remembers a bounded number of paths", () => {
+  const { files, memory } = world();
+  for (let index = 0; index <= LINKS_REMEMBERED_MAX; index++) files.write(`/${index}`, "x");
+  for (let index = 0; index < LINKS_REMEMBERED_MAX; index++) memory.realPath(`/${index}`);
+  assert.equal(memory.size, LINKS_REMEMBERED_MAX);
+  memory.realPath(`/${LINKS_REMEMBERED_MAX}`);
+  assert.equal(memory.size, 1);
+});
+
+test("A file that was deleted is missing at once, though the way to it is remembered", () => {
+  const { files, clock } = world();
+  files.write("/root/a.txt", "a");
+  const remembered = rememberLinks(files, clock);
+  assert.equal(resolveBelowRoot(remembered, "/root", "/a.txt").kind, "file");
+  files.remove("/root/a.txt");
+  assert.equal(resolveBelowRoot(remembered, "/root", "/a.txt").kind, "missing");
+});
