@@ -226,12 +226,6 @@ function routeShape(route: ConfigNode, handlers: readonly string[]): RouteShape 
   return {
     path: path?.text,
     methods: methods?.items.map((item) => item.text!),
-    passesOn: handlers[0] === "php" || handlers[0] === "static" || isInternal(route),
+    passesOn: handlers[0] === "php" || handlers[0] === "static",
   };
-}
-
-/** No client's request meets it, so it takes none from a later route. */
-function isInternal(route: ConfigNode): boolean {
-  const content = route.get("internal")?.content;
-  return content?.kind === "scalar" && content.value === true;
 }

@@ -116,7 +116,10 @@ export const routeSchema = section({
   ),
   methods: v.optional(described(methods(), "Methods that the route takes; left out: all")),
   internal: v.optional(
-    described(flag(), "Whether only an application's X-Accel-Redirect leads here, no client"),
+    described(
+      flag(),
+      "Whether only an application's X-Accel-Redirect leads here; a client gets 404",
+    ),
     false,
   ),
   compression: v.optional(

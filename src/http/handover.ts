@@ -110,6 +110,8 @@ async function redirect(
   };
   const response = await handover.fetch(withoutBody(request, inner.method, answer), inner);
   front.bodyProgress = inner.bodyProgress;
+  // Those of the route that answered.
+  front.rules = inner.rules;
   return response;
 }
 

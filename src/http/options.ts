@@ -70,7 +70,7 @@ export interface RouteOptions {
   /** Upper case; undefined: all. */
   readonly methods: readonly string[] | undefined;
   readonly handler: HandlerOptions;
-  /** Whether only answers of applications lead to it, no client; left out: no. */
+  /** Whether only answers of applications lead to it; a client gets 404. Left out: no. */
   readonly internal?: boolean;
   /** Left out: answers go out as they are. */
   readonly compression?: CompressionOptions;

@@ -112,10 +112,11 @@ export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
       watched([...beforeHandler(route, site, parts.runtime.files), handler], index, parts.watch),
     );
   });
-  const router = new SiteRouter<[H, RouterRoute]>(
-    site.routes.map((route) => route.internal ? undefined : route),
+  const router = new SiteRouter<[H, RouterRoute]>(site.routes.map(asClientsMeetIt));
+  const forClients = compiled.map((handlers, index) =>
+    site.routes[index]!.internal ? watched([denyClient], index, parts.watch) : handlers
   );
-  const app = createApp(site, router, compiled, parts);
+  const app = createApp(site, router, forClients, parts);
   // A watched site shows each step, so it has to take each.
   const directs = parts.watch === undefined
     ? site.routes.map((route) => compileDirect(route, site, shared))
@@ -128,6 +129,17 @@ export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
     },
     hasRules: hasRules(site),
   };
+}
+
+/** An internal route takes clients' requests of every method: no later route shall show its files. */
+function asClientsMeetIt(route: RouteOptions): RouteOptions {
+  return route.internal ? { ...route, methods: undefined } : route;
+}
+
+/** As if there were no route at all, and none behind it. */
+function denyClient(c: Parameters<RouteHandler>[0]): Response | Promise<Response> {
+  c.env.passed = { status: 404, code: "no_such_route" };
+  return c.notFound();
 }
 
 /** The routes that `router` reaches, as Hono runs them. */
@@ -217,11 +229,11 @@ function compileHandler(
 
 /** For a handler that answers whatever comes to it, so that no other route needs to be asked. */
 function compileDirect(
-  { path: pattern, handler: options, compression, middleware, answers }: RouteOptions,
+  { path: pattern, handler: options, compression, middleware, answers, internal }: RouteOptions,
   site: SiteOptions,
   parts: CompileParts,
 ): DirectHandler | undefined {
-  if (options.kind !== "fastcgi" || middleware !== undefined) return undefined;
+  if (options.kind !== "fastcgi" || middleware !== undefined || internal) return undefined;
   const compressor = parts.compressor(compression);
   const direct = fastCgiHandler({ options, pattern, compressor }, site, parts);
   const rules = compileRules(answers, pattern, site, parts.runtime.files);

@@ -38,12 +38,8 @@ export class SiteRouter<T> implements Router<T> {
   /** For each route what Hono registered: the handler and what stands before it. */
   readonly #handlers: (readonly [T, Record<string, string>])[][];
 
-  /** A route that is undefined is not there for who asks. */
-  constructor(routes: readonly (RouteOptions | undefined)[]) {
-    this.#routes = routes.map((route) => ({
-      matches: route === undefined ? () => false : compilePattern(route.path),
-      methods: route?.methods,
-    }));
+  constructor(routes: readonly RouteOptions[]) {
+    this.#routes = routes.map(({ path, methods }) => ({ matches: compilePattern(path), methods }));
     this.#handlers = routes.map(() => []);
   }
 
