@@ -173,7 +173,7 @@ class App implements RunningApp {
       ...(tls && { tls }),
       handler: (request, peer) => {
         // With port 0 the port is known only now.
-        front ??= this.#createFront(listenerInfo(listener.address, scheme));
+        front ??= this.#createFront(listenerInfo(listener.address, scheme, listener.dropsLengths));
         return front(request, peer);
       },
     });

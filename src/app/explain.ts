@@ -23,6 +23,8 @@ export interface ExplainedRoute {
   readonly path?: string;
   readonly methods?: readonly string[];
   readonly handler: HandlerOptions["kind"];
+  /** The upstream that is asked first; taken to let the request in. */
+  readonly authorizer?: string;
   readonly outcome: RouteOutcome;
   /** Looks at the file system, in their order. */
   readonly looks: readonly FileLook[];
@@ -131,6 +133,7 @@ function explainRoutes(site: SiteOptions, { visits }: DryRun, request: Request):
       ...(route.path !== undefined && { path: route.path }),
       ...(route.methods !== undefined && { methods: route.methods }),
       handler: route.handler.kind,
+      ...(route.authorize && { authorizer: route.authorize.upstream }),
       outcome: outcomeOf(route, visit, path),
       looks: visit?.looks ?? [],
     };

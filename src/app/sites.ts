@@ -14,10 +14,14 @@ export function compileFrontSite(site: SiteOptions, parts: SiteParts): FrontSite
 }
 
 /** What requests that come in at an address can know of it. */
-export function listenerInfo(address: Address, scheme: "http" | "https"): ListenerInfo {
-  if (address.transport === "unix") return { scheme, host: "", port: 0 };
+export function listenerInfo(
+  address: Address,
+  scheme: "http" | "https",
+  dropsLengths = false,
+): ListenerInfo {
+  if (address.transport === "unix") return { scheme, host: "", port: 0, dropsLengths };
   const isAny = address.host === "0.0.0.0" || address.host === "::";
-  return { scheme, host: isAny ? "" : address.host, port: address.port };
+  return { scheme, host: isAny ? "" : address.host, port: address.port, dropsLengths };
 }
 
 /** What the applications are told of us. */

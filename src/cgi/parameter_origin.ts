@@ -29,6 +29,8 @@ const ORIGINS: Readonly<Record<string, ParameterOrigin>> = {
   PATH_INFO: "route",
   PATH_TRANSLATED: "route",
   SCRIPT_FILENAME: "route",
+  FCGI_DATA_LENGTH: "route",
+  FCGI_DATA_LAST_MOD: "route",
   CONTENT_TYPE: "header content-type",
   CONTENT_LENGTH: "header content-length",
   SERVER_NAME: "header host",

@@ -98,10 +98,12 @@ function explanationLines(explanation: Explanation): string[] {
   return lines;
 }
 
-function routeLines({ number, path, methods, handler, outcome, looks }: ExplainedRoute): string[] {
+function routeLines(route: ExplainedRoute): string[] {
+  const { number, path, methods, handler, authorizer, outcome, looks } = route;
   const matched = [path ?? "every path", ...(methods ? [methods.join(" ")] : [])].join(", ");
   return [
     `  route ${number}: ${handler} for ${matched}: ${outcome}`,
+    ...(authorizer === undefined ? [] : [`    if ${authorizer}, an authorizer, lets it in`]),
     ...looks.map((look) => `    ${look.path}: ${look.found}`),
   ];
 }

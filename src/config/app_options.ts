@@ -10,6 +10,8 @@ import type { Config } from "./schema.ts";
 type UpstreamConfig = NonNullable<Config["upstreams"]>[string];
 type SiteConfig = NonNullable<Config["sites"]>[number];
 type RouteConfig = SiteConfig["routes"][number];
+/** The part of a route that names an application. */
+type ApplicationConfig = NonNullable<RouteConfig["authorize"]>;
 
 /** `folder` is where the file's relative paths start. */
 export function toAppOptions(config: Config, folder: string): AppOptions {
@@ -116,11 +118,12 @@ function siteOptions(
       { trusted: site.trusted_proxies, headers: site.proxy_headers },
     traceContext: site.trace_context,
     routes: site.routes.map((route) => {
-      const application = route.fastcgi ?? route.php;
-      const upstream = application && upstreams[application.upstream];
-      const params = { ...upstream?.params, ...site.params, ...application?.params };
-      const handler = handlerOptions(route, params);
-      const { path, internal, compression = site.compression } = route;
+      const paramsOf = (application: ApplicationConfig | undefined): ParamOptions => {
+        const upstream = application && upstreams[application.upstream];
+        return { ...upstream?.params, ...site.params, ...application?.params };
+      };
+      const handler = handlerOptions(route, paramsOf(route.fastcgi ?? route.php ?? route.filter));
+      const { path, internal, authorize, compression = site.compression } = route;
       const answers = answerOptions([site, route]);
       const middleware = middlewareOptions([site, route]);
       return {
@@ -128,6 +131,9 @@ function siteOptions(
         methods: allowedMethods(route, site),
         handler,
         ...(internal && { internal }),
+        ...(authorize && {
+          authorize: { upstream: authorize.upstream, params: paramsOf(authorize) },
+        }),
         ...(compression && { compression }),
         ...(answers && { answers }),
         ...(middleware && { middleware }),
@@ -152,7 +158,7 @@ function allowedMethods(route: RouteConfig, site: SiteConfig): readonly string[]
 
 /** That there is exactly one handler has been checked (`references.ts`). */
 function handlerOptions(route: RouteConfig, params: ParamOptions): HandlerOptions {
-  const { respond, redirect, fastcgi, php } = route;
+  const { respond, redirect, fastcgi, php, filter } = route;
   if (respond) return { kind: "respond", ...respond };
   if (redirect) return { kind: "redirect", ...redirect };
   if (fastcgi) {
@@ -164,6 +170,7 @@ function handlerOptions(route: RouteConfig, params: ParamOptions): HandlerOption
     const splitPath = php.split_path;
     return { kind: "php", upstream, index, frontController, strip, splitPath, params };
   }
+  if (filter) return { kind: "filter", upstream: filter.upstream, params };
   const { index, precompressed, cache_control: cacheControl, listing } = route.static!;
   return {
     kind: "static",

@@ -152,6 +152,8 @@ function checkRoutes(
         `The route has ${handlers.length} handlers (keep ${anyOf(handlers)})`,
       );
     }
+    const authorize = route.get("authorize");
+    if (authorize !== undefined) checkUpstreamName(authorize, upstreams, tell);
     for (const name of handlers) {
       checkHandler(site, route, name, upstreams, context, tell);
     }
@@ -175,18 +177,21 @@ function checkHandler(
   tell: Tell,
 ): void {
   const { keyPlace, node: handler } = route.entries.get(name)!;
-  const upstream = handler.get("upstream");
-  if (upstream?.text !== undefined && !upstreams.includes(upstream.text)) {
-    const remedy = upstreams.length === 0
-      ? "add it under upstreams"
-      : didYouMean(upstream.text, upstreams);
-    tell(upstream.place, `Unknown upstream "${upstream.text}" (${remedy})`);
-  }
-  const wantsRoot = name === "php" || name === "static";
+  checkUpstreamName(handler, upstreams, tell);
+  const wantsRoot = name === "php" || name === "filter" || name === "static";
   if (wantsRoot && site.get("root") === undefined && !context.rootGiven) {
     tell(keyPlace, `Handler ${name} has no files to serve (add root to the site)`);
   }
   checkPathParts(handler, route.get("path")?.text, tell);
+}
+
+function checkUpstreamName(user: ConfigNode, upstreams: readonly string[], tell: Tell): void {
+  const upstream = user.get("upstream");
+  if (upstream?.text === undefined || upstreams.includes(upstream.text)) return;
+  const remedy = upstreams.length === 0
+    ? "add it under upstreams"
+    : didYouMean(upstream.text, upstreams);
+  tell(upstream.place, `Unknown upstream "${upstream.text}" (${remedy})`);
 }
 
 /** `strip`, and `script_name` behind it, are the beginning of what the route matches. */
@@ -226,6 +231,6 @@ function routeShape(route: ConfigNode, handlers: readonly string[]): RouteShape 
   return {
     path: path?.text,
     methods: methods?.items.map((item) => item.text!),
-    passesOn: handlers[0] === "php" || handlers[0] === "static",
+    passesOn: ["php", "filter", "static"].includes(handlers[0]!),
   };
 }

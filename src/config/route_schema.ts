@@ -18,7 +18,7 @@ import {
 import { indexNames, staticSchema } from "./static_schema.ts";
 
 /** A route has exactly one of them (`references.ts`). */
-export const HANDLER_NAMES = ["respond", "redirect", "fastcgi", "php", "static"] as const;
+export const HANDLER_NAMES = ["respond", "redirect", "fastcgi", "php", "filter", "static"] as const;
 
 const upstreamName = () => v.string("use the name of an upstream");
 
@@ -107,6 +107,16 @@ const php = section({
   params: v.optional(described(paramsSchema(), PARAMS)),
 });
 
+const authorize = section({
+  upstream: described(upstreamName(), "The upstream that is asked, a FastCGI Authorizer"),
+  params: v.optional(described(paramsSchema(), PARAMS)),
+});
+
+const filter = section({
+  upstream: described(upstreamName(), "The upstream that gets the files, a FastCGI Filter"),
+  params: v.optional(described(paramsSchema(), PARAMS)),
+});
+
 export const routeSchema = section({
   path: v.optional(
     described(
@@ -125,10 +135,16 @@ export const routeSchema = section({
   compression: v.optional(
     described(compressionSchema(), "Compresses the route's answers; left out: as the site says"),
   ),
+  authorize: v.optional(
+    described(authorize, "Asks an application first whether the request may go on"),
+  ),
   respond: v.optional(described(respond, "Answers with a fixed text")),
   redirect: v.optional(described(redirect, "Sends the client elsewhere")),
   fastcgi: v.optional(described(fastcgi, "Hands the request to an application")),
   php: v.optional(described(php, "Runs the scripts below the site's root")),
+  filter: v.optional(
+    described(filter, "Sends the files below the site's root through an application"),
+  ),
   static: v.optional(described(staticSchema, "Serves the files below the site's root")),
   ...answerEntries,
 });

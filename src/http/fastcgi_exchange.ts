@@ -4,13 +4,14 @@
  */
 import { isScriptFault } from "../php/script_fault.ts";
 import { UpstreamError } from "../upstream/errors.ts";
-import type { UpstreamResponse } from "../upstream/request.ts";
+import type { AnswerSource, UpstreamResponse } from "../upstream/request.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
 import { RequestBodyTooLargeError, takeBody } from "./body_limit.ts";
-import type { FrontRequest, OwnAnswer } from "./front_request.ts";
-import { GatewayRequest, type RequestParameters } from "./gateway_request.ts";
+import type { FrontRequest, OwnAnswer, RequestTrace } from "./front_request.ts";
+import { GatewayRequest, type RequestParameters, type SendableBody } from "./gateway_request.ts";
 import { type Handover, handOver } from "./handover.ts";
+import type { LengthGathering } from "./length_gathering.ts";
 import type { HttpLimits } from "./options.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
 import type { ScriptTarget } from "./script_target.ts";
@@ -26,11 +27,25 @@ export interface FastCgiRoute extends RequestParameters {
   readonly handover?: Handover;
   /** Left out: answers go on as they are. */
   readonly compressor?: ResponseCompressor | undefined;
+  /** For listeners that drop the length of a streamed body; left out: it stays dropped. */
+  readonly lengths?: LengthGathering;
   /** What went wrong, for the log; the client gets less. */
   readonly onFault: (error: unknown, front: FrontRequest) => void;
   /** php-fpm did not run the script; left out: nobody wants to know why. */
   readonly onScriptFault?: ((params: Uint8Array, front: FrontRequest) => void) | undefined;
 }
+
+/** Makes the upstream's request of the client's. */
+export type MakeRequest = (
+  route: FastCgiRoute,
+  request: Request,
+  front: FrontRequest,
+  script: ScriptTarget,
+  taken: SendableBody,
+) => GatewayRequest;
+
+const plainRequest: MakeRequest = (route, request, front, script, taken) =>
+  new GatewayRequest(route, request, front, script, taken);
 
 /** Never rejects: whatever goes wrong is an answer, and told to `route.onFault`. */
 export async function exchange(
@@ -38,40 +53,87 @@ export async function exchange(
   request: Request,
   front: FrontRequest,
   script: ScriptTarget,
+  makeRequest: MakeRequest = plainRequest,
 ): Promise<Response> {
   const { trace } = front;
   try {
     const taken = takeBody(request, route.limits, (length) => trace.bytesIn = length);
     if (taken.kind === "refused") return refuse(request, front, taken);
     trace.upstream = route.upstream.options.name;
-    const sent = new GatewayRequest(route, request, front, script, taken);
+    const sent = makeRequest(route, request, front, script, taken);
     const answer = await route.upstream.send(sent);
-    const { source } = answer;
-    trace.server = source.server;
-    trace.connection = source.connection;
-    trace.stream = source.stream;
-    trace.upstreamMs = source.headMs;
+    noteSource(trace, answer.source);
     // php-fpm writes such an answer at once, so it is whole here.
     if (route.onScriptFault !== undefined && isScriptFault(answer.head.status, answer.body)) {
       route.onScriptFault(sent.params(undefined), front);
     }
-    const { directives, localRedirect } = answer.head;
-    if (directives !== undefined || localRedirect !== undefined) {
-      const goOn = () => passOn(route, request, front, answer);
-      return await handOver(route.handover, request, front, answer, goOn);
-    }
-    const response = passOn(route, request, front, answer);
+    const response = deliver(route, request, front, answer);
     // A turn more, and what was about to break off has broken off before its head is sent.
     return response instanceof Promise ? await response : response;
   } catch (cause) {
-    const error = asClientGone(cause);
-    if (error instanceof UpstreamError && error.server !== undefined) trace.server = error.server;
-    route.onFault(error, front);
-    return refuse(request, front, answerForFault(error));
+    return refuseFault(route, request, front, cause);
   }
 }
 
+/** Where an answer came from, for the log. */
+export function noteSource(trace: RequestTrace, source: AnswerSource): void {
+  trace.server = source.server;
+  trace.connection = source.connection;
+  trace.stream = source.stream;
+  trace.upstreamMs = source.headMs;
+}
+
+/**
+ * An application's answer as it is, or as it asks for.
+ *
+ * @throws {UpstreamError} `bad_answer`
+ */
+export function deliver(
+  route: FastCgiRoute,
+  request: Request,
+  front: FrontRequest,
+  answer: UpstreamResponse,
+): Response | Promise<Response> {
+  const { directives, localRedirect } = answer.head;
+  if (directives === undefined && localRedirect === undefined) {
+    return passOn(route, request, front, answer);
+  }
+  const goOn = () => passOn(route, request, front, answer);
+  return handOver(route.handover, request, front, answer, goOn);
+}
+
+/** What went wrong, as an answer. */
+export function refuseFault(
+  route: FastCgiRoute,
+  request: Request,
+  front: FrontRequest,
+  cause: unknown,
+): Response {
+  const error = asClientGone(cause);
+  if (error instanceof UpstreamError && error.server !== undefined) {
+    front.trace.server = error.server;
+  }
+  route.onFault(error, front);
+  return refuse(request, front, answerForFault(error));
+}
+
 function passOn(
+  route: FastCgiRoute,
+  request: Request,
+  front: FrontRequest,
+  answer: UpstreamResponse,
+): Response | Promise<Response> {
+  const { lengths } = route;
+  const { body, head: { contentLength } } = answer;
+  const isStream = body instanceof ReadableStream;
+  if (isStream && front.listener.dropsLengths && lengths?.takes(contentLength)) {
+    return lengths.gather(body, contentLength)
+      .then((gathered) => respond(route, request, front, { ...answer, body: gathered }));
+  }
+  return respond(route, request, front, answer);
+}
+
+function respond(
   { compressor }: FastCgiRoute,
   request: Request,
   front: FrontRequest,

@@ -46,6 +46,8 @@ export interface ListenerInfo {
   /** Our own address; empty where it is every interface or a unix socket. */
   readonly host: string;
   readonly port: number;
+  /** Whether it drops the length of a streamed body (`HttpListener.dropsLengths`). */
+  readonly dropsLengths?: boolean;
 }
 
 export interface FrontRequest {

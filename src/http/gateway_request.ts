@@ -21,10 +21,10 @@ export interface RequestParameters {
 }
 
 /** A body that may be sent, or none. */
-type SendableBody = Exclude<TakenBody, { readonly kind: "refused" }>;
+export type SendableBody = Exclude<TakenBody, { readonly kind: "refused" }>;
 
 export class GatewayRequest implements UpstreamRequest {
-  readonly role = Role.RESPONDER;
+  readonly role: Role = Role.RESPONDER;
   readonly #route: RequestParameters;
   readonly #request: Request;
   readonly #front: FrontRequest;

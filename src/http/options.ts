@@ -13,6 +13,7 @@ export type HandlerOptions =
   | { readonly kind: "redirect"; readonly to: string; readonly status: number }
   | FastCgiHandlerOptions
   | PhpHandlerOptions
+  | FilterHandlerOptions
   | StaticHandlerOptions;
 
 export { PHP_ENDINGS } from "../cgi/script_path.ts";
@@ -52,6 +53,19 @@ export interface PhpHandlerOptions {
   readonly splitPath?: readonly string[] | undefined;
 }
 
+/** Files below the root, each through a FastCGI Filter. */
+export interface FilterHandlerOptions {
+  readonly kind: "filter";
+  readonly upstream: string;
+  readonly params: ParamOptions;
+}
+
+/** A FastCGI Authorizer that is asked before a route's handler. */
+export interface AuthorizeOptions {
+  readonly upstream: string;
+  readonly params: ParamOptions;
+}
+
 /** Files below the root. */
 export interface StaticHandlerOptions {
   readonly kind: "static";
@@ -78,6 +92,8 @@ export interface RouteOptions {
   readonly answers?: AnswerOptions | undefined;
   /** What stands before its handler, the site's among it; left out: nothing. */
   readonly middleware?: MiddlewareOptions | undefined;
+  /** Who is asked whether a request may go on to the handler; nobody, left out. */
+  readonly authorize?: AuthorizeOptions;
 }
 
 export interface ProxyOptions {

@@ -6,16 +6,21 @@ import { type Handler, Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { H, RouterRoute } from "hono/types";
 import type { CompressionOptions } from "../compression/options.ts";
-import { cutScriptPath, isScriptName, PHP_ENDINGS } from "../cgi/script_path.ts";
+import { PHP_ENDINGS } from "../cgi/script_path.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { refuse } from "../static/refusal.ts";
 import { serveStatic, type StaticAnswer } from "../static/static_files.ts";
 import { ownResponse } from "./answers.ts";
+import { type Authorizer, createAuthorizer, NEVER_AUTHORIZERS } from "./authorize.ts";
 import { type Destination, exchange, type FastCgiRoute } from "./fastcgi_exchange.ts";
-import type { AnswerCode, FrontEnv, FrontRequest, OwnAnswer } from "./front_request.ts";
+import { decideFilter, FilterRequest } from "./filter_route.ts";
+import type { FrontEnv, FrontRequest } from "./front_request.ts";
 import type { Handover } from "./handover.ts";
+import { LengthGathering } from "./length_gathering.ts";
 import type {
+  AuthorizeOptions,
   FastCgiHandlerOptions,
+  FilterHandlerOptions,
   HandlerOptions,
   HttpLimits,
   PhpHandlerOptions,
@@ -23,6 +28,7 @@ import type {
   SiteOptions,
   StaticHandlerOptions,
 } from "./options.ts";
+import { notePassed, passOrRefuse, sourceNames } from "./passing.ts";
 import { decidePhp } from "./php_route.ts";
 import { middlewareRefusal } from "./route_middleware.ts";
 import { compileParameters } from "./route_parameters.ts";
@@ -64,14 +70,8 @@ interface CompileParts extends SiteParts {
   readonly handover: Handover;
   /** What compresses with these options; the same for routes that share them. */
   readonly compressor: (options: CompressionOptions | undefined) => ResponseCompressor | undefined;
+  readonly lengths: LengthGathering;
 }
-
-/** Refusals of a file route after which another route may know better. */
-const PASSED_ON: ReadonlySet<AnswerCode> = new Set([
-  "no_such_file",
-  "script_source",
-  "method_not_allowed",
-]);
 
 /** A site's routes as Hono runs them, and those that can be asked without it. */
 export interface CompiledSite {
@@ -105,9 +105,13 @@ export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
     compressors.set(options, known);
     return known;
   };
-  const shared: CompileParts = { ...parts, handover, compressor };
+  const lengths = new LengthGathering(parts.runtime.clock);
+  const shared: CompileParts = { ...parts, handover, compressor, lengths };
   site.routes.forEach((route, index) => {
-    const handler = compileHandler(route, site, shared);
+    const plain = compileHandler(route, site, shared);
+    const handler = route.authorize === undefined
+      ? plain
+      : behind(compileAuthorizer(route.authorize, route.path, site, shared), plain);
     compiled.push(
       watched([...beforeHandler(route, site, parts.runtime.files), handler], index, parts.watch),
     );
@@ -222,18 +226,37 @@ function compileHandler(
     }
     case "php":
       return phpHandler({ options, pattern, compressor }, site, parts);
+    case "filter":
+      return filterHandler({ options, pattern, compressor }, site, parts);
     case "static":
       return staticHandler(options, compressor, site, parts);
   }
 }
 
+/** Only what the authorizer lets in reaches the handler. */
+function behind(authorizer: Authorizer, handler: RouteHandler): RouteHandler {
+  return async (c, next) => await authorizer(c.req.raw, c.env) ?? await handler(c, next);
+}
+
+function compileAuthorizer(
+  { upstream, params }: AuthorizeOptions,
+  pattern: string | undefined,
+  site: SiteOptions,
+  parts: CompileParts,
+): Authorizer {
+  const options = { upstream, params: { ...params, ...NEVER_AUTHORIZERS } };
+  return createAuthorizer(fastCgiRoute({ options, pattern, compressor: undefined }, site, parts));
+}
+
 /** For a handler that answers whatever comes to it, so that no other route needs to be asked. */
 function compileDirect(
-  { path: pattern, handler: options, compression, middleware, answers, internal }: RouteOptions,
+  route: RouteOptions,
   site: SiteOptions,
   parts: CompileParts,
 ): DirectHandler | undefined {
-  if (options.kind !== "fastcgi" || middleware !== undefined || internal) return undefined;
+  const { path: pattern, handler: options, compression, middleware, answers } = route;
+  const isPlain = middleware === undefined && route.authorize === undefined && !route.internal;
+  if (options.kind !== "fastcgi" || !isPlain) return undefined;
   const compressor = parts.compressor(compression);
   const direct = fastCgiHandler({ options, pattern, compressor }, site, parts);
   const rules = compileRules(answers, pattern, site, parts.runtime.files);
@@ -264,7 +287,7 @@ interface RouteOf<Options> {
 }
 
 function fastCgiRoute(
-  { options, pattern, compressor }: RouteOf<FastCgiHandlerOptions | PhpHandlerOptions>,
+  { options, pattern, compressor }: RouteOf<Pick<FastCgiHandlerOptions, "upstream" | "params">>,
   site: SiteOptions,
   parts: CompileParts,
 ): FastCgiRoute {
@@ -279,6 +302,7 @@ function fastCgiRoute(
     limits: parts.limits,
     handover: parts.handover,
     compressor,
+    lengths: parts.lengths,
     onFault: parts.onFault,
     onScriptFault: parts.onScriptFault,
   };
@@ -321,6 +345,27 @@ function phpHandler(
   };
 }
 
+function filterHandler(
+  filtered: RouteOf<FilterHandlerOptions>,
+  site: SiteOptions,
+  parts: CompileParts,
+): RouteHandler {
+  const route = fastCgiRoute(filtered, site, parts);
+  const { files } = parts.runtime;
+  const filter = { files, root: site.root!, never: sourceNames(site.routes) };
+  return (c, next) => {
+    const front = c.env;
+    const decision = decideFilter(filter, front.target.path);
+    if (decision.kind === "send") {
+      const { found, script } = decision;
+      return exchange(route, c.req.raw, front, script, (...asked) => {
+        return new FilterRequest(found, files, ...asked);
+      });
+    }
+    return passOrRefuse(c, next, decision);
+  };
+}
+
 function staticHandler(
   handler: StaticHandlerOptions,
   compressor: ResponseCompressor | undefined,
@@ -344,38 +389,8 @@ function staticHandler(
       if (settled instanceof Response) {
         return compressor === undefined ? settled : compressor.apply(request, c.env, settled);
       }
-      // Who was sent here by an application would only meet it again.
-      if (!PASSED_ON.has(settled.code) || c.env.handedOver !== undefined) {
-        return ownResponse(c.env, request.headers.get("accept"), settled);
-      }
-      notePassed(c.env, settled);
-      return next() as Promise<never>;
+      return passOrRefuse(c, next, settled);
     };
     return answer instanceof Promise ? answer.then(finish) : finish(answer);
   };
-}
-
-/** Of several routes that pass, the first that had more to say than that there is no file. */
-function notePassed(front: FrontRequest, answer: OwnAnswer): void {
-  if (front.passed === undefined || front.passed.code === "no_such_file") front.passed = answer;
-}
-
-/** Which names are those of programs on this site: their source is nobody's. */
-function sourceNames(routes: readonly RouteOptions[]): (path: string) => boolean {
-  const texts = routes.flatMap(({ handler }) =>
-    handler.kind === "php" || handler.kind === "fastcgi" ? handler.splitPath ?? [] : []
-  );
-  const runsPhp = routes.some(runsScripts);
-  if (texts.length === 0) return runsPhp ? isScriptName : () => false;
-  return (path) => {
-    const name = path.slice(path.lastIndexOf("/"));
-    if (runsPhp && isScriptName(name)) return true;
-    return cutScriptPath(name, 0, { texts, anyCase: true }) !== undefined;
-  };
-}
-
-/** Whether the route's files are PHP's. */
-function runsScripts({ path, handler }: RouteOptions): boolean {
-  if (handler.kind === "php") return true;
-  return handler.kind === "fastcgi" && path !== undefined && isScriptName(path);
 }

@@ -70,6 +70,8 @@ function addressInForce(address: Address, server: BunServer): Address {
 
 class BunHttpListener implements HttpListener {
   readonly address: Address;
+  // oven-sh/bun#10507
+  readonly dropsLengths = true;
   readonly #server: BunServer;
 
   constructor(server: BunServer, address: Address) {

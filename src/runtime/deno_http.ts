@@ -92,6 +92,7 @@ async function answer(
 
 class DenoHttpListener implements HttpListener {
   readonly address: Address;
+  readonly dropsLengths = false;
   readonly #server: Deno.HttpServer<Deno.Addr>;
   readonly #cut: AbortController;
   #isStopped = false;

@@ -86,6 +86,7 @@ export class MemoryRuntime implements Runtime {
 }
 
 class MemoryHttpListener implements HttpListener {
+  readonly dropsLengths = false;
   readonly address: Address;
   readonly #handler: HttpServeOptions["handler"];
   readonly #close: () => void;

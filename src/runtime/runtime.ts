@@ -39,6 +39,8 @@ export interface HttpServeOptions {
 export interface HttpListener {
   /** The address in force: with port 0, the port that the system chose. */
   readonly address: Address;
+  /** Whether a streamed body goes out without the Content-Length that its answer declares. */
+  readonly dropsLengths: boolean;
   /** Stops accepting and resolves when every request in flight has been answered. */
   stop(): Promise<void>;
   /** Cuts every connection at once. */

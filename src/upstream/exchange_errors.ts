@@ -88,8 +88,9 @@ export function clientGone(phase: ExchangePhase, sent: boolean): UpstreamError {
   });
 }
 
-/** The client's body stopped short or broke a rule. */
+/** The client's body stopped short or broke a rule; a body that is not a client's says it itself. */
 export function bodyFailed(cause: unknown): UpstreamError {
+  if (cause instanceof UpstreamError) return cause;
   return new UpstreamError("request_body_failed", "Cannot read the request's body", {
     phase: "send",
     fault: "client",

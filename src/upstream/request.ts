@@ -4,7 +4,7 @@
 import type { AnswerHeadParser, CgiHead } from "../protocol/cgi_response.ts";
 import type { Role } from "../protocol/constants.ts";
 import type { UpstreamError } from "./errors.ts";
-import type { RequestBody } from "./request_body.ts";
+import type { RequestBody, SendableBody } from "./request_body.ts";
 
 export interface UpstreamRequest {
   /** For logs: the client's request. */
@@ -18,7 +18,7 @@ export interface UpstreamRequest {
   readonly params: (contentLength: number | undefined) => Uint8Array;
   readonly body: RequestBody | undefined;
   /** The second stream of a filter (section 6.4). */
-  readonly data?: RequestBody;
+  readonly data?: RequestBody | SendableBody;
   /** Reads the answer's head in at most `lengthMax` bytes; left out: it is CGI's. */
   readonly answerHead?: (lengthMax: number) => AnswerHeadParser;
   /** Fires when the client has left. */

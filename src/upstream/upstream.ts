@@ -221,7 +221,8 @@ export class Upstream implements ServerOwner {
     const { body, data } = request;
     const stdin = body && await this.#prepareBody(body, request);
     try {
-      return new Payload(stdin, data && await this.#prepareBody(data, request));
+      if (data === undefined || "reader" in data) return new Payload(stdin, data);
+      return new Payload(stdin, await this.#prepareBody(data, request));
     } catch (error) {
       stdin?.close();
       throw error;

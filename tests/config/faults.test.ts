@@ -542,7 +542,7 @@ const REFERENCES: readonly Row[] = [
     name: "a route without handler",
     text: routes("- path: /a"),
     expected: [
-      "a.yaml:4:9: The route has no handler (add respond, redirect, fastcgi, php or static)",
+      "a.yaml:4:9: The route has no handler (add respond, redirect, fastcgi, php, filter or static)",
     ],
   },
   {

@@ -1,0 +1,105 @@
+/**
+ * A route's authorizer: asked before what the route does, with the request's parameters alone
+ * (FastCGI specification section 6.3). A complete answer with status 200 lets the request on, and
+ * its `Variable-*` fields become parameters of it; any other answer is the client's.
+ *
+ * Who keeps people out must not let them in by a half-understood answer: one that breaks off, or
+ * whose variables could be read in two ways, lets nobody in.
+ */
+import { Role } from "../protocol/constants.ts";
+import { UpstreamError } from "../upstream/errors.ts";
+import type { UpstreamResponse } from "../upstream/request.ts";
+import { deliver, type FastCgiRoute, noteSource, refuseFault } from "./fastcgi_exchange.ts";
+import type { FrontRequest } from "./front_request.ts";
+import { GatewayRequest } from "./gateway_request.ts";
+import type { ParamOptions } from "./options.ts";
+import { giveUpBody } from "./upstream_response.ts";
+
+/** Most bytes of a body beside a 200; nobody reads them, so an authorizer has no use for more. */
+export const GRANT_BODY_MAX = 64 * 1024;
+
+/** Parameters that no authorizer is sent, whatever the configuration says (section 6.3). */
+export const NEVER_AUTHORIZERS: ParamOptions = {
+  CONTENT_LENGTH: null,
+  PATH_INFO: null,
+  PATH_TRANSLATED: null,
+  SCRIPT_NAME: null,
+};
+
+const GRANTED = 200;
+const VARIABLE = "variable-";
+const NAME = /^[A-Z_][A-Z0-9_]*$/;
+
+/** The answer to a request that is kept out; undefined for one that may go on. */
+export type Authorizer = (
+  request: Request,
+  front: FrontRequest,
+) => Promise<Response | undefined>;
+
+export function createAuthorizer(route: FastCgiRoute): Authorizer {
+  return async (request, front) => {
+    try {
+      const answer = await route.upstream.send(new AuthorizerRequest(route, request, front));
+      if (answer.head.status !== GRANTED) {
+        front.trace.upstream = route.upstream.options.name;
+        noteSource(front.trace, answer.source);
+        return await deliver(route, request, front, answer);
+      }
+      const variables = variablesOf(answer);
+      await readOut(answer);
+      // Of two authorizers on the way of a request that is handed over, the later one knows more.
+      front.extra = new Map([...front.extra ?? [], ...variables]);
+      return undefined;
+    } catch (cause) {
+      front.trace.upstream = route.upstream.options.name;
+      return refuseFault(route, request, front, cause);
+    }
+  };
+}
+
+class AuthorizerRequest extends GatewayRequest {
+  override readonly role: Role = Role.AUTHORIZER;
+
+  constructor(route: FastCgiRoute, request: Request, front: FrontRequest) {
+    const script = { scriptName: "", pathInfo: front.target.path, scriptFilename: undefined };
+    super(route, request, front, script, { kind: "none", contentLength: undefined });
+  }
+}
+
+/** @throws {UpstreamError} `bad_answer` */
+function variablesOf(answer: UpstreamResponse): ReadonlyMap<string, string> {
+  const variables = new Map<string, string>();
+  for (const [field, value] of answer.head.headers) {
+    if (!field.toLowerCase().startsWith(VARIABLE)) continue;
+    // Fields do not tell upper from lower, parameters do.
+    const name = field.slice(VARIABLE.length).toUpperCase();
+    if (!NAME.test(name)) throw refused(answer, `"${field}" names no variable`);
+    if (variables.has(name)) throw refused(answer, `"${field}" is there twice`);
+    // It frames the body: with another value the application would take half of it, or wait.
+    if (name === "CONTENT_LENGTH") throw refused(answer, `"${field}" is not for it to say`);
+    variables.set(name, value);
+  }
+  return variables;
+}
+
+/** @throws {UpstreamError} when the answer breaks off */
+async function readOut(answer: UpstreamResponse): Promise<void> {
+  if (!(answer.body instanceof ReadableStream)) return;
+  let length = 0;
+  for await (const bytes of answer.body) {
+    length += bytes.length;
+    if (length > GRANT_BODY_MAX) {
+      throw refused(answer, `the body that goes with it is over ${GRANT_BODY_MAX} bytes`);
+    }
+  }
+}
+
+function refused(answer: UpstreamResponse, what: string): UpstreamError {
+  if (answer.body instanceof ReadableStream && !answer.body.locked) giveUpBody(answer);
+  const error = new UpstreamError("bad_answer", `Cannot take the authorizer's answer: ${what}`, {
+    phase: "body",
+    sent: true,
+  });
+  error.server = answer.source.server;
+  return error;
+}

@@ -1,0 +1,68 @@
+/**
+ * The `filter` handler: a file below the root goes through a FastCGI Filter (specification section
+ * 6.4) as its second stream, with its length and its time as parameters. Which files it may be, and
+ * what is left to the next route, is decided as for files that are sent as they are.
+ */
+import { Role } from "../protocol/constants.ts";
+import type { Files } from "../runtime/runtime.ts";
+import { type FileLookup, type FoundFile, resolveBelowRoot } from "../static/below_root.ts";
+import { refuse, type StaticRefusal } from "../static/refusal.ts";
+import type { UpstreamRequest } from "../upstream/request.ts";
+import { FileBody } from "../upstream/file_body.ts";
+import type { FrontRequest } from "./front_request.ts";
+import { GatewayRequest, type RequestParameters, type SendableBody } from "./gateway_request.ts";
+import type { ScriptTarget } from "./script_target.ts";
+
+export interface FilterRouteOptions {
+  readonly files: FileLookup;
+  /** Absolute path. */
+  readonly root: string;
+  /** Paths whose files are nobody's to see. */
+  readonly never: (path: string) => boolean;
+}
+
+/** What is to be done with a request; a refusal may be another route's to overrule. */
+export type FilterDecision =
+  | { readonly kind: "send"; readonly found: FoundFile; readonly script: ScriptTarget }
+  | StaticRefusal;
+
+/** Decides by the files that are there now. */
+export function decideFilter(options: FilterRouteOptions, path: string): FilterDecision {
+  if (options.never(path)) return refuse("script_source");
+  const found = resolveBelowRoot(options.files, options.root, path);
+  switch (found.kind) {
+    case "file": {
+      const script = { scriptName: path, pathInfo: "", scriptFilename: found.path };
+      return { kind: "send", found, script };
+    }
+    case "forbidden":
+      return refuse(found.code);
+    case "directory":
+    case "missing":
+      return refuse("no_such_file");
+  }
+}
+
+/** A request with the file behind it. */
+export class FilterRequest extends GatewayRequest implements UpstreamRequest {
+  override readonly role: Role = Role.FILTER;
+  readonly data: FileBody;
+
+  constructor(
+    { realPath, info }: FoundFile,
+    files: Pick<Files, "stream">,
+    route: RequestParameters,
+    request: Request,
+    front: FrontRequest,
+    script: ScriptTarget,
+    taken: SendableBody,
+  ) {
+    const extra = new Map([
+      ...front.extra ?? [],
+      ["FCGI_DATA_LENGTH", String(info.size)],
+      ["FCGI_DATA_LAST_MOD", String(Math.floor(info.modifiedMs / 1000))],
+    ]);
+    super(route, request, { ...front, extra }, script, taken);
+    this.data = new FileBody(files, realPath, info.size);
+  }
+}
