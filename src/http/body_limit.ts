@@ -26,11 +26,16 @@ export function takeBody(
   request: Request,
   limits: HttpLimits,
   onLength: (length: number) => void,
+  isHttp2 = false,
 ): TakenBody {
   const { headers } = request;
   const declared = headers.get("content-length");
-  const isChunked = headers.has("transfer-encoding");
-  if (declared === null && !isChunked) return NONE;
+  const coding = headers.get("transfer-encoding");
+  const isChunked = coding !== null;
+  // HTTP/2 frames a body by itself (RFC 9113 section 8.1).
+  if (declared === null && !isChunked && (!isHttp2 || request.body === null)) return NONE;
+  // Deno takes the chunks off and leaves what else the body is coded with.
+  if (isChunked && coding.toLowerCase() !== "chunked") return UNREADABLE;
   // Whoever stands before us may have gone by the other one (RFC 9112 section 6.3).
   if (declared !== null && isChunked) return UNREADABLE;
   const length = declared === null ? undefined : parseLength(declared);

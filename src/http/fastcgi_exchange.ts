@@ -57,7 +57,12 @@ export async function exchange(
 ): Promise<Response> {
   const { trace } = front;
   try {
-    const taken = takeBody(request, route.limits, (length) => trace.bytesIn = length);
+    const taken = takeBody(
+      request,
+      route.limits,
+      (length) => trace.bytesIn = length,
+      front.isHttp2,
+    );
     if (taken.kind === "refused") return refuse(request, front, taken);
     trace.upstream = route.upstream.options.name;
     const sent = makeRequest(route, request, front, script, taken);

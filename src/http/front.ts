@@ -49,7 +49,8 @@ export function createFront(
   const hosts = new HostCache();
   return (request, peer) => {
     const hostText = request.headers.get("host");
-    const host = hostText === null ? serverHost(parts.listener) : hosts.read(hostText);
+    const authority = hostText === null ? authorityOf(request.url, parts.listener) : hostText;
+    const host = authority === undefined ? undefined : hosts.read(authority);
     // Deno builds the URL from the Host unread: a target behind a bad one means nothing.
     const target = host === undefined ? BAD_HOST : parseTarget(request.url);
     const isReadable = "raw" in target;
@@ -68,6 +69,7 @@ export function createFront(
       bodyProgress: undefined,
     };
     if (!isReadable) return refuseUnreadable(parts, front, request, target);
+    if (hostText === null && !request.url.startsWith("/")) asHttp2(front, authority!);
     if (REFUSED_METHODS.has(front.method)) return refuse(parts, front, request, BAD_METHOD);
     const site = parts.sites.find(front.host.name);
     if (site === undefined) return refuse(parts, front, request, NO_SITE);
@@ -89,17 +91,37 @@ async function byRules(
   return front.rules === undefined ? answer : front.rules.apply(front, request.headers, answer);
 }
 
+/** An application is told as if it had been HTTP/1.1 (RFC 9113 section 8.3.1). */
+function asHttp2(front: FrontRequest, authority: string): void {
+  front.isHttp2 = true;
+  front.extra = new Map([["HTTP_HOST", authority]]);
+}
+
 /** An answer to what could not be read, with what was wrong for the log. */
 type Unreadable = OwnAnswer & { readonly reason: string };
 
-const BAD_HOST: Unreadable = { status: 400, code: "bad_host", reason: "The Host is malformed" };
+const BAD_HOST: Unreadable = {
+  status: 400,
+  code: "bad_host",
+  reason: "The Host is missing or malformed",
+};
 const BAD_METHOD: OwnAnswer = { status: 405, code: "method_not_allowed", headers: { allow: "" } };
 const NO_SITE: OwnAnswer = { status: 404, code: "no_such_site" };
 
-/** A request without a Host (HTTP/1.0) is for the server itself. */
-function serverHost(listener: ListenerInfo) {
-  const name = listener.host === "" ? "localhost" : listener.host;
-  return { name: name.includes(":") ? `[${name}]` : name, port: listener.port || undefined };
+/**
+ * The authority of a request without a Host field. Over HTTP/2, which Deno speaks, it stands in the
+ * URL (RFC 9113 section 8.3.1). Else it is HTTP/1.0, where Bun leaves a bare path: the request is for
+ * the server itself. Deno takes HTTP/1.1 without Host as well and makes up one, without saying so:
+ * that is refused where there is no TLS, and so no HTTP/2 of a browser's.
+ */
+function authorityOf(url: string, listener: ListenerInfo): string | undefined {
+  const { host, port, scheme } = listener;
+  if (url.startsWith("/")) {
+    const name = host === "" ? "localhost" : host.includes(":") ? `[${host}]` : host;
+    return port === 0 ? name : `${name}:${port}`;
+  }
+  const authority = /^https?:\/\/([^/?#]*)/.exec(url)?.[1];
+  return scheme === "http" && authority === `localhost:${port}` ? undefined : authority;
 }
 
 function refuseUnreadable(

@@ -63,6 +63,8 @@ export interface FrontRequest {
   readonly handedOver?: HandedOver;
   /** Why a route before this one did not answer, should no other do. */
   passed: OwnAnswer | undefined;
+  /** Where it is known: its body may come without a length and without chunks. */
+  isHttp2?: boolean;
   /** Parameters for the application that were learnt on the way; a character for each byte. */
   extra: Map<string, string> | undefined;
   /** What becomes of the answer, left by the route that makes it. */

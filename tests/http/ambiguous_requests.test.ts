@@ -1,0 +1,124 @@
+/**
+ * Requests that two servers could read differently, through a whole gateway: what the runtime lets in
+ * and must not come further (docs/security.md).
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createFront, type FrontSite } from "../../src/http/front.ts";
+import { HttpMetrics } from "../../src/http/http_metrics.ts";
+import { RequestIdSource } from "../../src/http/request_id.ts";
+import { Logger } from "../../src/observe/logger.ts";
+import { MetricsRegistry } from "../../src/observe/metrics.ts";
+import { SiteTable } from "../../src/routing/site_table.ts";
+import type { FrontRequest } from "../../src/http/front_request.ts";
+import { takeBody } from "../../src/http/body_limit.ts";
+import { HTTP_LIMIT_DEFAULTS } from "../../src/http/options.ts";
+import { echoParameters, LineSink, runtime, withGateway } from "../support/gateway.ts";
+import { rawRequest } from "../support/raw_http.ts";
+
+const REFUSED: Readonly<Record<string, string>> = {
+  "the same length twice":
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+  "a coding before chunked":
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+  "HTTP/1.1 without Host": "GET / HTTP/1.1\r\n\r\n",
+  "an empty Host": "GET / HTTP/1.1\r\nHost: \r\n\r\n",
+  "two Hosts": "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+  "the same Host twice": "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+};
+
+for (const [what, bytes] of Object.entries(REFUSED)) {
+  test(`An application never sees a request with ${what}`, async () => {
+    let requests = 0;
+    const application = () => {
+      requests++;
+      return new Response("reached");
+    };
+    await withGateway({ application }, async (gateway) => {
+      assert.equal((await rawRequest(gateway.port, bytes)).status, 400);
+      assert.equal(requests, 0);
+    });
+  });
+}
+
+test("Dots in the target mean the same to routes and to the application on both runtimes", async () => {
+  await withGateway({ application: echoParameters }, async (gateway) => {
+    for (const target of ["/a/../b", "/a/%2e%2e/b", "/a/./../b", "//b", "/x/..//b"]) {
+      const answer = await rawRequest(gateway.port, `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      assert.equal(JSON.parse(answer.body.toString()).PATH_INFO, "/b", target);
+    }
+    const above = await rawRequest(gateway.port, "GET /../../etc HTTP/1.1\r\nHost: a\r\n\r\n");
+    // Bun resolves it before anybody sees it; where it is seen it is refused.
+    if (above.status === 200) assert.equal(JSON.parse(above.body.toString()).PATH_INFO, "/etc");
+    else assert.equal(above.status, 400);
+  });
+});
+
+test("The host of a target in absolute form does not count", async () => {
+  await withGateway({ application: echoParameters }, async (gateway) => {
+    const answer = await rawRequest(
+      gateway.port,
+      "GET http://evil.example/x HTTP/1.1\r\nHost: good.example\r\n\r\n",
+    );
+    const sent = JSON.parse(answer.body.toString());
+    assert.deepEqual([sent.SERVER_NAME, sent.HTTP_HOST], ["good.example", "good.example"]);
+  });
+});
+
+/** What a front makes of a request whose Host field the runtime does not show. */
+async function seenWithoutHost(url: string, scheme: "http" | "https" = "https") {
+  const seen: FrontRequest[] = [];
+  const sites = new SiteTable<FrontSite>();
+  const sink = new LineSink();
+  sites.add([], {
+    name: "all",
+    app: { fetch: () => new Response("app") } as never,
+    direct: (_request, front) => {
+      seen.push(front);
+      return Promise.resolve(new Response("direct"));
+    },
+    hasRules: false,
+  });
+  const front = createFront({
+    clock: runtime.clock,
+    sites,
+    requestIds: new RequestIdSource(),
+    metrics: new HttpMetrics(new MetricsRegistry()),
+    accessLog: undefined,
+    log: new Logger({ sink, clock: runtime.clock, level: "error", format: "json" }),
+    listener: { scheme, host: "127.0.0.1", port: 8443 },
+  });
+  const request = { method: "GET", url, headers: new Headers() } as Request;
+  const { status } = await front(request, { host: "192.0.2.1", port: 1 });
+  const [first] = seen;
+  return [status, first?.host.name, first?.host.port, first?.extra?.get("HTTP_HOST")];
+}
+
+test("The authority of HTTP/2 is the host, and the application's HTTP_HOST", async () => {
+  assert.deepEqual(await seenWithoutHost("https://A.example/x"), [
+    200,
+    "a.example",
+    undefined,
+    "A.example",
+  ]);
+  assert.deepEqual(await seenWithoutHost("https://localhost:8443/x"), [
+    200,
+    "localhost",
+    8443,
+    "localhost:8443",
+  ]);
+  assert.equal((await seenWithoutHost("https://a b/x"))[0], 400);
+});
+
+test("HTTP/1.0 without Host is for the server; a Host that was made up is none", async () => {
+  assert.deepEqual(await seenWithoutHost("/x", "http"), [200, "127.0.0.1", 8443, undefined]);
+  assert.equal((await seenWithoutHost("http://localhost:8443/x", "http"))[0], 400);
+});
+
+test("A body of HTTP/2 needs neither length nor chunks", () => {
+  const request = new Request("https://a/", { method: "POST", body: "abc" });
+  assert.equal(takeBody(request, HTTP_LIMIT_DEFAULTS, () => {}).kind, "none");
+  assert.equal(takeBody(request, HTTP_LIMIT_DEFAULTS, () => {}, true).kind, "body");
+  const empty = new Request("https://a/", { method: "POST" });
+  assert.equal(takeBody(empty, HTTP_LIMIT_DEFAULTS, () => {}, true).kind, "none");
+});
