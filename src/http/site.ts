@@ -8,8 +8,7 @@ import type { H, RouterRoute } from "hono/types";
 import type { CompressionOptions } from "../compression/options.ts";
 import { PHP_ENDINGS } from "../cgi/script_path.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { refuse } from "../static/refusal.ts";
-import { serveStatic, type StaticAnswer } from "../static/static_files.ts";
+import type { StaticAnswer } from "../static/static_files.ts";
 import { ownResponse } from "./answers.ts";
 import { type Authorizer, createAuthorizer, NEVER_AUTHORIZERS } from "./authorize.ts";
 import { type Destination, exchange, type FastCgiRoute } from "./fastcgi_exchange.ts";
@@ -26,7 +25,6 @@ import type {
   PhpHandlerOptions,
   RouteOptions,
   SiteOptions,
-  StaticHandlerOptions,
 } from "./options.ts";
 import { notePassed, passOrRefuse, sourceNames } from "./passing.ts";
 import { decidePhp } from "./php_route.ts";
@@ -36,7 +34,7 @@ import { compileScriptTarget } from "./script_target.ts";
 import { ResponseCompressor } from "./response_compressor.ts";
 import { matchedPath, routeKey, SiteRouter } from "./site_router.ts";
 import { beforeHandler, compileRules, hasRules } from "./site_rules.ts";
-import { compileStatic } from "./static_route.ts";
+import { compileStatics, type StaticRoute } from "./static_route.ts";
 import { isBodilessStatus } from "./upstream_response.ts";
 
 export interface SiteParts {
@@ -63,7 +61,11 @@ export interface RouteWatch {
 }
 
 type RouteHandler = Handler<FrontEnv>;
-type DirectHandler = (request: Request, front: FrontRequest) => Promise<Response>;
+/** Undefined: it is for Hono. */
+type DirectHandler = (
+  request: Request,
+  front: FrontRequest,
+) => Response | Promise<Response> | undefined;
 
 /** What the handlers of one site share. */
 interface CompileParts extends SiteParts {
@@ -71,6 +73,7 @@ interface CompileParts extends SiteParts {
   /** What compresses with these options; the same for routes that share them. */
   readonly compressor: (options: CompressionOptions | undefined) => ResponseCompressor | undefined;
   readonly lengths: LengthGathering;
+  readonly statics: ReadonlyMap<RouteOptions, StaticRoute>;
 }
 
 /** A site's routes as Hono runs them, and those that can be asked without it. */
@@ -80,7 +83,7 @@ export interface CompiledSite {
    * Answers what {@link app} would answer, where nothing of Hono's is needed; else undefined. At 64
    * clients that saves 4 of 30 µs a request.
    */
-  readonly direct: (request: Request, front: FrontRequest) => Promise<Response> | undefined;
+  readonly direct: DirectHandler;
   /** Whether its answers may have rules. */
   readonly hasRules: boolean;
 }
@@ -106,7 +109,10 @@ export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
     return known;
   };
   const lengths = new LengthGathering(parts.runtime.clock);
-  const shared: CompileParts = { ...parts, handover, compressor, lengths };
+  const keepsFiles = parts.watch === undefined;
+  const staticParts = { runtime: parts.runtime, root: site.root ?? "", keepsFiles };
+  const statics = compileStatics(site.routes, staticParts, compressor);
+  const shared: CompileParts = { ...parts, handover, compressor, lengths, statics };
   site.routes.forEach((route, index) => {
     const plain = compileHandler(route, site, shared);
     const handler = route.authorize === undefined
@@ -210,10 +216,11 @@ function watched(
 }
 
 function compileHandler(
-  { handler: options, path: pattern, compression }: RouteOptions,
+  route: RouteOptions,
   site: SiteOptions,
   parts: CompileParts,
 ): RouteHandler {
+  const { handler: options, path: pattern, compression } = route;
   const compressor = parts.compressor(compression);
   switch (options.kind) {
     case "respond":
@@ -229,7 +236,7 @@ function compileHandler(
     case "filter":
       return filterHandler({ options, pattern, compressor }, site, parts);
     case "static":
-      return staticHandler(options, compressor, site, parts);
+      return staticHandler(parts.statics.get(route)!);
   }
 }
 
@@ -248,7 +255,10 @@ function compileAuthorizer(
   return createAuthorizer(fastCgiRoute({ options, pattern, compressor: undefined }, site, parts));
 }
 
-/** For a handler that answers whatever comes to it, so that no other route needs to be asked. */
+/**
+ * For a handler that answers whatever comes to it, so that no other route needs to be asked; for a
+ * static one, which answers with a file that it keeps.
+ */
 function compileDirect(
   route: RouteOptions,
   site: SiteOptions,
@@ -256,9 +266,15 @@ function compileDirect(
 ): DirectHandler | undefined {
   const { path: pattern, handler: options, compression, middleware, answers } = route;
   const isPlain = middleware === undefined && route.authorize === undefined && !route.internal;
-  if (options.kind !== "fastcgi" || !isPlain) return undefined;
+  if (!isPlain) return undefined;
   const compressor = parts.compressor(compression);
-  const direct = fastCgiHandler({ options, pattern, compressor }, site, parts);
+  let direct: DirectHandler;
+  if (options.kind === "fastcgi") {
+    direct = fastCgiHandler({ options, pattern, compressor }, site, parts);
+  } else if (options.kind === "static") {
+    const files = parts.statics.get(route)!;
+    direct = (request, front) => files.kept(request, front);
+  } else return undefined;
   const rules = compileRules(answers, pattern, site, parts.runtime.files);
   if (rules === undefined) return direct;
   return (request, front) => {
@@ -312,7 +328,7 @@ function fastCgiHandler(
   of: RouteOf<FastCgiHandlerOptions>,
   site: SiteOptions,
   parts: CompileParts,
-): DirectHandler {
+): (request: Request, front: FrontRequest) => Promise<Response> {
   const route = fastCgiRoute(of, site, parts);
   const target = compileScriptTarget(of.options, site.root);
   return (request, front) => exchange(route, request, front, target(front.target.path));
@@ -366,30 +382,11 @@ function filterHandler(
   };
 }
 
-function staticHandler(
-  handler: StaticHandlerOptions,
-  compressor: ResponseCompressor | undefined,
-  site: SiteOptions,
-  parts: CompileParts,
-): RouteHandler {
-  const options = compileStatic(handler, {
-    runtime: parts.runtime,
-    root: site.root!,
-    never: sourceNames(site.routes),
-    keepsFiles: parts.watch === undefined,
-  });
+function staticHandler(route: StaticRoute): RouteHandler {
   return (c, next) => {
-    const request = c.req.raw;
-    const { target } = c.env;
-    // Its name alone says that it is not for us: no need to look for the file.
-    const answer = options.never(target.path)
-      ? refuse("script_source")
-      : serveStatic(options, request, target, c.env.handedOver);
+    const answer = route.answer(c.req.raw, c.env);
     const finish = (settled: StaticAnswer): Response | Promise<Response> => {
-      if (settled instanceof Response) {
-        return compressor === undefined ? settled : compressor.apply(request, c.env, settled);
-      }
-      return passOrRefuse(c, next, settled);
+      return settled instanceof Response ? settled : passOrRefuse(c, next, settled);
     };
     return answer instanceof Promise ? answer.then(finish) : finish(answer);
   };

@@ -1,9 +1,21 @@
-/** A static route's configuration as `static/` takes it: patterns compiled, small files kept. */
+/**
+ * A static route, compiled: patterns and names once, small files kept. What it does not serve is for
+ * the caller to answer or to pass on.
+ */
 import { compilePattern } from "../routing/route_pattern.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { FileMemory } from "../static/file_memory.ts";
-import type { StaticOptions } from "../static/static_files.ts";
-import type { StaticHandlerOptions } from "./options.ts";
+import { refuse } from "../static/refusal.ts";
+import {
+  serveKept,
+  serveStatic,
+  type StaticAnswer,
+  type StaticOptions,
+} from "../static/static_files.ts";
+import type { FrontRequest } from "./front_request.ts";
+import type { RouteOptions, StaticHandlerOptions } from "./options.ts";
+import { sourceNames } from "./passing.ts";
+import type { ResponseCompressor } from "./response_compressor.ts";
 
 export interface StaticRouteParts {
   readonly runtime: Pick<Runtime, "files" | "clock">;
@@ -11,25 +23,69 @@ export interface StaticRouteParts {
   readonly root: string;
   /** See `StaticOptions`. */
   readonly never: (path: string) => boolean;
+  readonly compressor: ResponseCompressor | undefined;
   /** Whether small files are kept in memory: not where each look at a file is to be seen. */
   readonly keepsFiles: boolean;
 }
 
-export function compileStatic(
-  handler: StaticHandlerOptions,
-  { runtime, root, never, keepsFiles }: StaticRouteParts,
-): StaticOptions {
-  const { files, clock } = runtime;
-  return {
-    files,
-    root,
-    index: handler.index,
-    never,
-    precompressed: handler.precompressed ?? [],
-    cacheControl: firstMatch(handler.cacheControl ?? []),
-    listing: handler.listing ?? false,
-    ...(keepsFiles && { memory: new FileMemory(files, () => clock.wallMs()) }),
-  };
+export class StaticRoute {
+  readonly #options: StaticOptions;
+  readonly #compressor: ResponseCompressor | undefined;
+
+  constructor(handler: StaticHandlerOptions, parts: StaticRouteParts) {
+    const { runtime: { files, clock }, root, never, keepsFiles } = parts;
+    this.#compressor = parts.compressor;
+    this.#options = {
+      files,
+      root,
+      index: handler.index,
+      never,
+      precompressed: handler.precompressed ?? [],
+      cacheControl: firstMatch(handler.cacheControl ?? []),
+      listing: handler.listing ?? false,
+      ...(keepsFiles && { memory: new FileMemory(files, clock) }),
+    };
+  }
+
+  /** The answer with a file that is kept; undefined where {@link answer} has to look further. */
+  kept(request: Request, front: FrontRequest): Response | Promise<Response> | undefined {
+    const answer = serveKept(this.#options, request, front.target.path);
+    return answer instanceof Response ? this.#compressed(request, front, answer) : undefined;
+  }
+
+  answer(request: Request, front: FrontRequest): StaticAnswer | Promise<StaticAnswer> {
+    const { target, handedOver } = front;
+    // Its name alone says that it is not for us: no need to look for the file.
+    if (this.#options.never(target.path)) return refuse("script_source");
+    const answer = serveStatic(this.#options, request, target, handedOver);
+    const finish = (settled: StaticAnswer): StaticAnswer | Promise<StaticAnswer> =>
+      settled instanceof Response ? this.#compressed(request, front, settled) : settled;
+    return answer instanceof Promise ? answer.then(finish) : finish(answer);
+  }
+
+  #compressed(
+    request: Request,
+    front: FrontRequest,
+    answer: Response,
+  ): Response | Promise<Response> {
+    return this.#compressor === undefined ? answer : this.#compressor.apply(request, front, answer);
+  }
+}
+
+/** The static routes of a site, each compiled once. */
+export function compileStatics(
+  routes: readonly RouteOptions[],
+  parts: Omit<StaticRouteParts, "compressor" | "never">,
+  compressorOf: (options: RouteOptions["compression"]) => ResponseCompressor | undefined,
+): ReadonlyMap<RouteOptions, StaticRoute> {
+  const never = sourceNames(routes);
+  const statics = new Map<RouteOptions, StaticRoute>();
+  for (const route of routes) {
+    if (route.handler.kind !== "static") continue;
+    const compressor = compressorOf(route.compression);
+    statics.set(route, new StaticRoute(route.handler, { ...parts, never, compressor }));
+  }
+  return statics;
 }
 
 /** The value of the first pattern that matches a path. */

@@ -2,12 +2,13 @@
  * Small files that are asked for again and again, kept in memory with what is said of them. Each
  * time one is looked at before it is sent: a `stat` of its path must find the file that was kept,
  * by its inode and its times, so a change is seen with the next request. To look at links, read the
- * content and make the fields costs five times as much.
+ * content and make the fields costs five times as much. Once a second the way to it is followed anew,
+ * because a folder on the way could lead out of the root by then and hold the same file.
  *
  * A file that changed a moment ago is not kept: within the file system's tick of time it could
  * change again and look the same.
  */
-import type { FileInfo, Files } from "../runtime/runtime.ts";
+import type { Clock, FileInfo, Files } from "../runtime/runtime.ts";
 import type { ReadyFile } from "./file_response.ts";
 
 /** Most bytes of a file that is kept. */
@@ -15,17 +16,25 @@ export const KEPT_FILE_LENGTH_MAX = 16 * 1024;
 /** Most files that are kept; with one more it begins anew. */
 export const KEPT_FILES_MAX = 1024;
 
+/** How long a file is sent without following the way to it anew, in milliseconds. */
+export const KEPT_FILE_MS = 1000;
+
 /** How long ago a file must have changed to be kept; file systems count in some milliseconds. */
 const SETTLED_MS = 2000;
 
+interface KeptFile {
+  readonly file: ReadyFile;
+  readonly untilMs: number;
+}
+
 export class FileMemory {
   readonly #files: Pick<Files, "stat" | "readNow">;
-  readonly #wallMs: () => number;
-  readonly #kept = new Map<string, ReadyFile>();
+  readonly #clock: Pick<Clock, "nowMs" | "wallMs">;
+  readonly #kept = new Map<string, KeptFile>();
 
-  constructor(files: Pick<Files, "stat" | "readNow">, wallMs: () => number) {
+  constructor(files: Pick<Files, "stat" | "readNow">, clock: Pick<Clock, "nowMs" | "wallMs">) {
     this.#files = files;
-    this.#wallMs = wallMs;
+    this.#clock = clock;
   }
 
   /** Files kept, for tests of the bound. */
@@ -35,10 +44,11 @@ export class FileMemory {
 
   /** The file kept for a path below the root, when it is still what lies at `file.found.path`. */
   find(path: string): ReadyFile | undefined {
-    const file = this.#kept.get(path);
-    if (file === undefined) return undefined;
-    const info = this.#files.stat(file.found.path);
-    if (info !== undefined && isSame(info, file.found.info)) return file;
+    const kept = this.#kept.get(path);
+    if (kept === undefined) return undefined;
+    const { found } = kept.file;
+    const info = this.#clock.nowMs() < kept.untilMs ? this.#files.stat(found.path) : undefined;
+    if (info !== undefined && isSame(info, found.info)) return kept.file;
     this.#kept.delete(path);
     return undefined;
   }
@@ -53,9 +63,9 @@ export class FileMemory {
     // It cannot be read or is changing: the way that tells so is another.
     if (bytes?.length !== info.size || after === undefined || !isSame(after, info)) return file;
     const withBytes = { ...file, bytes };
-    if (this.#wallMs() - info.changedMs < SETTLED_MS) return withBytes;
+    if (this.#clock.wallMs() - info.changedMs < SETTLED_MS) return withBytes;
     if (this.#kept.size >= KEPT_FILES_MAX) this.#kept.clear();
-    this.#kept.set(path, withBytes);
+    this.#kept.set(path, { file: withBytes, untilMs: this.#clock.nowMs() + KEPT_FILE_MS });
     return withBytes;
   }
 }

@@ -53,6 +53,16 @@ export interface StaticTarget {
 
 export type StaticAnswer = Response | StaticRefusal;
 
+/** The answer with a small file that is kept, and still what it was; else undefined. */
+export function serveKept(
+  { files, memory }: StaticOptions,
+  request: FileRequest,
+  path: string,
+): StaticAnswer | Promise<StaticAnswer> | undefined {
+  const kept = memory?.find(path);
+  return kept && sendFile(files, kept, request);
+}
+
 /** Answers a request with what its target names below the root; at once where it can. */
 export function serveStatic(
   options: StaticOptions,
@@ -60,11 +70,12 @@ export function serveStatic(
   target: StaticTarget,
   said: Pick<FileFields, "contentType"> = {},
 ): StaticAnswer | Promise<StaticAnswer> {
-  const { files, root, memory } = options;
   // What was kept under this path had a type of its own name.
-  const kept = said.contentType === undefined ? memory?.find(target.path) : undefined;
-  if (kept !== undefined) return sendFile(files, kept, request);
-  const found = resolveBelowRoot(files, root, target.path);
+  const kept = said.contentType === undefined
+    ? serveKept(options, request, target.path)
+    : undefined;
+  if (kept !== undefined) return kept;
+  const found = resolveBelowRoot(options.files, options.root, target.path);
   if (found.kind === "directory") return serveDirectory(options, request, target);
   return serveFound(options, request, found, target.path, said);
 }
@@ -77,8 +88,8 @@ function serveDirectory(
   if (request.method !== "GET" && request.method !== "HEAD") return refuse("method_not_allowed");
   if (!target.path.endsWith("/")) return redirectToSlash(target);
   for (const name of options.index) {
-    const kept = options.memory?.find(target.path + name);
-    if (kept !== undefined) return sendFile(options.files, kept, request);
+    const kept = serveKept(options, request, target.path + name);
+    if (kept !== undefined) return kept;
     const found = resolveBelowRoot(options.files, options.root, target.path + name);
     if (found.kind === "missing" || found.kind === "directory") continue;
     return serveFound(options, request, found, target.path + name, {});

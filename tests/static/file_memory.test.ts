@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
-import { renameSync, utimesSync, writeFileSync } from "node:fs";
+import { renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import type { FileInfo } from "../../src/runtime/runtime.ts";
 import type { FoundFile } from "../../src/static/below_root.ts";
-import { FileMemory, KEPT_FILE_LENGTH_MAX, KEPT_FILES_MAX } from "../../src/static/file_memory.ts";
+import {
+  FileMemory,
+  KEPT_FILE_LENGTH_MAX,
+  KEPT_FILE_MS,
+  KEPT_FILES_MAX,
+} from "../../src/static/file_memory.ts";
 import { readyFile } from "../../src/static/file_response.ts";
 import { serveStatic } from "../../src/static/static_files.ts";
 import { files, type Folder, SECRET, withFolder } from "./folder.ts";
@@ -13,7 +18,7 @@ const HOUR_MS = 3_600_000;
 
 /** A memory for which every file has lain still for an hour. */
 function memory(): FileMemory {
-  return new FileMemory(files, () => Date.now() + HOUR_MS);
+  return new FileMemory(files, { nowMs: () => 0, wallMs: () => Date.now() + HOUR_MS });
 }
 
 async function ask(folder: Folder, kept: FileMemory, path: string): Promise<Response> {
@@ -64,9 +69,26 @@ test("A kept path that becomes a link out of the root is refused", async () => {
   });
 });
 
+test("The way to a kept file is followed anew once a second", async () => {
+  await withFolder(async (folder) => {
+    let nowMs = 0;
+    const clock = { nowMs: () => nowMs, wallMs: () => Date.now() + HOUR_MS };
+    const kept = new FileMemory(files, clock);
+    assert.equal((await ask(folder, kept, "/docs/index.html")).status, 200);
+    // The very same file, but its folder lies outside now.
+    renameSync(join(folder.root, "docs"), join(folder.base, "docs"));
+    symlinkSync(join(folder.base, "docs"), join(folder.root, "docs"));
+    nowMs = KEPT_FILE_MS - 1;
+    assert.equal((await ask(folder, kept, "/docs/index.html")).status, 200);
+    nowMs = KEPT_FILE_MS;
+    assert.equal((await ask(folder, kept, "/docs/index.html")).status, 403);
+    assert.equal(kept.size, 0);
+  });
+});
+
 test("A file that changed a moment ago is sent and not kept", async () => {
   await withFolder(async (folder) => {
-    const kept = new FileMemory(files, () => Date.now());
+    const kept = new FileMemory(files, { nowMs: () => 0, wallMs: () => Date.now() });
     const path = join(folder.root, "hello.txt");
     for (const content of ["aaa", "bbb", "ccc"]) {
       writeFileSync(path, content);
@@ -92,7 +114,7 @@ test("A file over the limit is sent and not kept", async () => {
 test("No more files are kept than the limit", () => {
   const info: FileInfo = { kind: "file", size: 1, modifiedMs: 0, changedMs: 0, inode: 1 };
   const reader = { stat: () => info, readNow: () => new Uint8Array(1) };
-  const kept = new FileMemory(reader, () => HOUR_MS);
+  const kept = new FileMemory(reader, { nowMs: () => 0, wallMs: () => HOUR_MS });
   for (let index = 0; index <= KEPT_FILES_MAX; index++) {
     const found: FoundFile = { kind: "file", path: `/${index}`, realPath: `/${index}`, info };
     kept.keep(found.path, readyFile(found));
@@ -112,7 +134,7 @@ test("A file that cannot be read, or changes while it is read, is left to be sen
     { stat: () => undefined, readNow: () => new Uint8Array(2) },
   ];
   for (const reader of readers) {
-    const kept = new FileMemory(reader, () => HOUR_MS);
+    const kept = new FileMemory(reader, { nowMs: () => 0, wallMs: () => HOUR_MS });
     assert.equal(kept.keep("/a", readyFile(found)).bytes, undefined);
     assert.equal(kept.size, 0);
   }
