@@ -3,17 +3,16 @@
  * place (`X-Sendfile`), to answer as another path would be answered (`X-Accel-Redirect`, and a local
  * `Location`, RFC 3875 section 6.2.2), to send slowly (`X-Accel-Limit-Rate`). The client never sees
  * these fields. An application is trusted to name paths of its site, internal ones too; files only
- * below the folders that the configuration allows.
+ * below the folders that the configuration allows: `sendfile.ts`, which the site hands in, so that
+ * a library without a site loads no file server.
  *
  * Of the application's own answer stays what nginx keeps: its cookies, and for a file its type,
  * disposition and cache fields.
  */
 import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
-import type { Clock, Files } from "../runtime/runtime.ts";
-import { resolveBelowRoot } from "../static/below_root.ts";
-import { type FileBodies, readyFile, sendFile } from "../static/file_response.ts";
-import { refuse, type StaticRefusal } from "../static/refusal.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import type { StaticRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./answers.ts";
 import type { FrontRequest } from "./front_request.ts";
 import { limitRate } from "./rate_limit.ts";
@@ -26,15 +25,21 @@ export const INTERNAL_REDIRECTS_MAX = 10;
 
 /** What handing over wants of a site. */
 export interface Handover {
-  readonly files: Pick<Files, "stat" | "realPath"> & FileBodies;
   readonly clock: Clock;
-  /** Absolute paths of folders below which `X-Sendfile` may name files. */
-  readonly sendfile: readonly string[];
+  /** Sends the file of this path; undefined where the site gives none away. */
+  readonly sendNamedFile: SendNamedFile;
   /** Whether a local `Location` without a status is answered here. */
   readonly localRedirects: boolean;
   /** Answers as the site does, by its internal routes too. */
   readonly fetch: (request: Request, front: FrontRequest) => Response | Promise<Response>;
 }
+
+/** What `X-Sendfile` asks for; undefined for a path below no folder that the site allows. */
+export type SendNamedFile = (
+  path: string,
+  contentType: string | undefined,
+  request: Request,
+) => Promise<Response | StaticRefusal> | undefined;
 
 type HeadFields = UpstreamResponse["head"]["headers"];
 
@@ -71,7 +76,7 @@ export async function handOver(
     keepFields(response, headers);
   } else if (file !== undefined) {
     giveUpBody(answer);
-    response = await sendNamedFile(handover, request, front, answer, file);
+    response = await sendFileOf(handover, request, front, answer, file);
     keepFields(response, headers);
   } else if (handover.localRedirects && localRedirect !== undefined) {
     giveUpBody(answer);
@@ -124,28 +129,22 @@ function withoutBody(request: Request, method: string, answer: UpstreamResponse)
   return new Request("http://localhost/", { method, headers, signal: request.signal });
 }
 
-async function sendNamedFile(
-  { files, sendfile }: Handover,
+async function sendFileOf(
+  { sendNamedFile }: Handover,
   request: Request,
   front: FrontRequest,
   answer: UpstreamResponse,
   value: string,
 ): Promise<Response> {
   const path = decodeUtf8(value);
-  const folder = sendfile.find((allowed) => path?.startsWith(`${allowed.replace(/\/$/, "")}/`));
-  if (path === undefined || folder === undefined) {
+  const contentType = field(answer.head.headers, "content-type");
+  const method = front.method === "HEAD" ? "HEAD" : "GET";
+  const asked = withoutBody(request, method, answer);
+  const sending = path === undefined ? undefined : sendNamedFile(path, contentType, asked);
+  if (sending === undefined) {
     throw refused(answer, `"${value}" is below no folder of the site's sendfile`);
   }
-  const found = resolveBelowRoot(files, folder, path.slice(folder.replace(/\/$/, "").length));
-  let sent: Response | StaticRefusal;
-  if (found.kind === "forbidden") sent = refuse(found.code);
-  else if (found.kind !== "file") sent = refuse("no_such_file");
-  else {
-    const contentType = field(answer.head.headers, "content-type");
-    const method = front.method === "HEAD" ? "HEAD" : "GET";
-    const asked = withoutBody(request, method, answer);
-    sent = await sendFile(files, readyFile(found, { contentType }), asked);
-  }
+  const sent = await sending;
   if (sent instanceof Response) return sent;
   return ownResponse(front, request.headers.get("accept"), sent);
 }

@@ -32,6 +32,7 @@ import { middlewareRefusal } from "./route_middleware.ts";
 import { compileParameters } from "./route_parameters.ts";
 import { compileScriptTarget } from "./script_target.ts";
 import { ResponseCompressor } from "./response_compressor.ts";
+import { namedFiles } from "./sendfile.ts";
 import { matchedPath, routeKey, SiteRouter } from "./site_router.ts";
 import { beforeHandler, compileRules, hasRules } from "./site_rules.ts";
 import { compileStatics, type StaticRoute } from "./static_route.ts";
@@ -92,9 +93,8 @@ export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
   const compiled: RouteHandler[][] = [];
   let internal: Hono<FrontEnv> | undefined;
   const handover: Handover = {
-    files: parts.runtime.files,
     clock: parts.runtime.clock,
-    sendfile: site.sendfile ?? [],
+    sendNamedFile: namedFiles(parts.runtime.files, site.sendfile ?? []),
     localRedirects: site.localRedirects ?? false,
     fetch: (request, front) => {
       internal ??= createApp(site, new SiteRouter(site.routes), compiled, parts);
