@@ -95,15 +95,9 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    says: "gets a POST without a length",
+    says: "gets a short POST without a length",
     async run({ port }, { chunkedUpload }) {
-      const body = pattern(200_000);
-      if (chunkedUpload === "refused") return await refusesUpload(port, body);
-      const fields = await echo(port, { body, chunked: true });
-      assert.equal(fields.length, "200000");
-      assert.equal(fields.sha256, sha256(body));
-      if (chunkedUpload === "whole") assert.equal(fields.content_length, "200000");
-      else assert.match(fields.content_length!, /^(-1)?$/);
+      await echoesChunks(port, Buffer.from("a body"), chunkedUpload === "streamed");
     },
   },
   {
@@ -133,6 +127,14 @@ const CASES: readonly Case[] = [
       const fields = await echo(port, { body });
       assert.equal(fields.length, String(BIG));
       assert.equal(fields.sha256, sha256(body));
+    },
+  },
+  {
+    says: "gets 64 MiB up without a length where the web server can send them",
+    async run({ port }, { chunkedUpload }) {
+      const body = pattern(BIG);
+      if (chunkedUpload === "refused") await refusesUpload(port, body);
+      else await echoesChunks(port, body, chunkedUpload === "streamed");
     },
   },
   {
@@ -242,6 +244,20 @@ function abortOf(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve());
   });
+}
+
+/**
+ * A body whose length the client does not say, and the application hears of if it was gathered:
+ * Apache gathers one that is all there when it looks.
+ */
+async function echoesChunks(port: number, body: Uint8Array, streamed: boolean): Promise<void> {
+  const fields = await echo(port, { body, chunked: true });
+  assert.equal(fields.length, String(body.length));
+  assert.equal(fields.sha256, sha256(body));
+  const isLong = body.length === BIG;
+  if (streamed && isLong) assert.match(fields.content_length!, /^(-1)?$/);
+  else if (streamed) assert.match(fields.content_length!, /^(-1|6)?$/);
+  else assert.equal(fields.content_length, String(body.length));
 }
 
 /** 400, unless the connection's end overtakes it because the rest of the body was not read. */

@@ -3,23 +3,21 @@
  * a client gets is what the same application gives when Bun serves it over HTTP.
  */
 import assert from "node:assert/strict";
-import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { app } from "../../examples/hono_app.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import type { HttpListener } from "../../src/runtime/runtime.ts";
 import { pattern } from "../interop/common.ts";
-import { Child } from "../support/child.ts";
+import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
 import { freePort, temporaryFolder } from "../support/places.ts";
 import { type HttpAnswer, type HttpRequest, httpRequest } from "../support/raw_http.ts";
 import { afcgi } from "./afcgi.ts";
 import { type Front, startFront } from "./front.ts";
+import { startHonoExample } from "./hono_example.ts";
 import { nginx } from "./nginx.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const FRONTS: readonly Front[] = [nginx, afcgi];
 const LOOPBACK = { transport: "tcp", host: "127.0.0.1", port: 0 } as const;
 
@@ -92,15 +90,6 @@ function essence({ status, headers, body }: HttpAnswer) {
   return { status, headers: Object.fromEntries(own.sort()), body: body.toString("latin1") };
 }
 
-async function startExample(socket: string): Promise<Child> {
-  const example = new Child(join(ROOT, "node_modules/.bin/bun"), ["examples/hono_app.ts"], {
-    cwd: ROOT,
-    env: { LISTEN: `unix:${socket}` },
-  });
-  await example.stdout.waitFor((line) => line.startsWith("Listening"));
-  return example;
-}
-
 const ports = new Map<string, number>();
 const running: Child[] = [];
 let direct: HttpListener;
@@ -108,8 +97,7 @@ let direct: HttpListener;
 before(async () => {
   const folder = temporaryFolder();
   const socket = join(folder, "app.sock");
-  const example = await startExample(socket);
-  chmodSync(socket, 0o666); // nginx that was started by root serves as somebody else.
+  const example = await startHonoExample(socket);
   for (const front of FRONTS) {
     if (front.peer !== undefined && missingPeer(front.peer)) continue;
     const port = await freePort();
@@ -146,25 +134,3 @@ for (const front of FRONTS) {
     );
   }
 }
-
-test("Two processes of the Hono example behind one afcgi share its requests", async () => {
-  const folder = temporaryFolder();
-  const examples = await Promise.all(
-    ["1", "2"].map((name) => startExample(join(folder, `${name}.sock`))),
-  );
-  const port = await freePort();
-  const name = "afcgi before two processes";
-  const front = await startFront({ ...afcgi, name }, folder, { port, folder });
-  try {
-    const ask = async () => {
-      const { body } = await httpRequest(port, { target: "/process" });
-      return Number(body.toString());
-    };
-    // The first requests may go to the server that was the first to say whether it multiplexes.
-    await Promise.all([ask(), ask()]);
-    const seen = new Set(await Promise.all(Array.from({ length: 50 }, ask)));
-    assert.deepEqual([...seen].sort(), examples.map(({ pid }) => pid).sort());
-  } finally {
-    for (const child of [front, ...examples]) await child.stop();
-  }
-});

@@ -9,29 +9,8 @@ import { freePort, temporaryFolder, waitUntil } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { startAuthorizer } from "./authorizer.ts";
 import { commonTests } from "./common.ts";
-import { type Front, startFront, startServer } from "./front.ts";
-
-const lighttpd: Front = {
-  name: "lighttpd",
-  peer: "lighttpd",
-  chunkedUpload: "whole",
-  abort: "when_writing",
-  longHeaders: 431,
-  multiplexes: false,
-  start(folder, config) {
-    const path = join(folder, "lighttpd.conf");
-    // lighttpd does not start without a folder of its own, though it gives nothing from it.
-    const root = config.includes("document-root") ? "" : `server.document-root = "${folder}"`;
-    writeFileSync(
-      path,
-      `server.bind = "127.0.0.1"
-server.upload-dirs = ("${folder}")
-${root}
-${config}`,
-    );
-    return startServer("lighttpd", ["-D", "-f", path], folder);
-  },
-};
+import { startFront } from "./front.ts";
+import { lighttpd } from "./lighttpd.ts";
 
 const { skip } = commonTests(lighttpd);
 

@@ -6,6 +6,14 @@ import { WiredConnections } from "./wired_connections.ts";
 
 const SEEDS = 500;
 const STEPS = 400;
+const ENDINGS = [
+  "complete",
+  "aborted",
+  "lost",
+  "overloaded",
+  "over its connection's limit",
+  "cannot multiplex",
+];
 
 test("Both state machines, wired to each other, keep every request apart and whole in 500 seeds", () => {
   const endings = new Map<string, number>();
@@ -20,7 +28,7 @@ test("Both state machines, wired to each other, keep every request apart and who
     }
   }
   // Where one way to end never happened, nothing was shown of it.
-  for (const ending of ["complete", "aborted", "lost", "overloaded", "cannot multiplex"]) {
+  for (const ending of ENDINGS) {
     assert.ok((endings.get(ending) ?? 0) > SEEDS / 20, `${endings.get(ending)} ended ${ending}`);
   }
 });

@@ -61,6 +61,8 @@ export class WiredConnections {
   readonly #server: ServerConnection;
   readonly #quota: RequestQuota;
   readonly #multiplex: boolean;
+  /** Most requests on the connection; sometimes less than the quota, sometimes more. */
+  readonly #requestsMax: number;
   /** Bytes on their way. */
   #toServer: Uint8Array = new Uint8Array(0);
   #toClient: Uint8Array = new Uint8Array(0);
@@ -74,11 +76,12 @@ export class WiredConnections {
     this.#random = random;
     this.#multiplex = random.chance(0.7);
     this.#quota = new RequestQuota(random.between(1, 6));
+    this.#requestsMax = random.between(1, 6);
     this.#client = new ClientConnection(random.between(1, 8));
     this.#server = new ServerConnection({
       multiplex: this.#multiplex,
       quota: this.#quota,
-      requestsMax: 1000,
+      requestsMax: this.#requestsMax,
       connectionsMax: 1,
       paramsLengthMax: 2 * LONG_PARAMETER.length,
       paramsMax: 10,
@@ -273,6 +276,7 @@ export class WiredConnections {
     this.#byKey.set(key, served);
     if (!this.#multiplex && this.#served.size > 1) throw new Error("Two requests at once");
     if (this.#served.size > this.#quota.max) throw new Error("More requests than places");
+    if (this.#served.size > this.#requestsMax) throw new Error("More requests than allowed");
   }
 
   #takeClient(events: readonly ClientEvent[]): void {
@@ -319,7 +323,10 @@ export class WiredConnections {
     if (status !== ProtocolStatus.REQUEST_COMPLETE) {
       if (served !== undefined) throw new Error(`Request ${asked.key} was refused and served`);
       if (status === ProtocolStatus.CANT_MPX_CONN && !this.#multiplex) return "cannot multiplex";
-      if (status === ProtocolStatus.OVERLOADED) return "overloaded";
+      if (status === ProtocolStatus.OVERLOADED) {
+        // Only this connection takes places, so the lower limit was the one that was reached.
+        return this.#requestsMax < this.#quota.max ? "over its connection's limit" : "overloaded";
+      }
       throw new Error(`Request ${asked.key} ended with status ${status}`);
     }
     if (asked.aborted) return "aborted";

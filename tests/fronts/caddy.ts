@@ -1,0 +1,19 @@
+/** Caddy as documented: a connection for each request, bodies passed on as they come. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Front, startServer } from "./front.ts";
+
+export const caddy: Front = {
+  name: "Caddy",
+  peer: "caddy",
+  chunkedUpload: "streamed",
+  abort: "when_writing",
+  longHeaders: 200,
+  multiplexes: false,
+  start(folder, config) {
+    const path = join(folder, "Caddyfile");
+    // The administration port is the same for every Caddy of a machine.
+    writeFileSync(path, `{\n\tadmin off\n}\n${config}`);
+    return startServer("caddy", ["run", "--config", path, "--adapter", "caddyfile"], folder);
+  },
+};

@@ -1,0 +1,18 @@
+/** HAProxy as documented: it multiplexes, and takes no long body without a length. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Front, startServer } from "./front.ts";
+
+export const haproxy: Front = {
+  name: "HAProxy",
+  peer: "haproxy",
+  chunkedUpload: "refused",
+  abort: "when_writing",
+  longHeaders: 400,
+  multiplexes: true,
+  start(folder, config) {
+    const path = join(folder, "haproxy.cfg");
+    writeFileSync(path, config);
+    return startServer("haproxy", ["-db", "-f", path], folder);
+  },
+};

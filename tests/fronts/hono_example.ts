@@ -1,0 +1,18 @@
+/** The Hono application of `examples/` in a process of its own, started as its head says. */
+import { chmodSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Child } from "../support/child.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Starts it at the unix socket; resolves when it takes connections. */
+export async function startHonoExample(socket: string): Promise<Child> {
+  const example = new Child(join(ROOT, "node_modules/.bin/bun"), ["examples/hono_app.ts"], {
+    cwd: ROOT,
+    env: { LISTEN: `unix:${socket}` },
+  });
+  await example.stdout.waitFor((line) => line.startsWith("Listening"));
+  chmodSync(socket, 0o666); // nginx that was started by root serves as somebody else.
+  return example;
+}

@@ -1,0 +1,26 @@
+/** lighttpd as documented: a connection for each request, bodies gathered first. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Front, startServer } from "./front.ts";
+
+export const lighttpd: Front = {
+  name: "lighttpd",
+  peer: "lighttpd",
+  chunkedUpload: "whole",
+  abort: "when_writing",
+  longHeaders: 431,
+  multiplexes: false,
+  start(folder, config) {
+    const path = join(folder, "lighttpd.conf");
+    // lighttpd does not start without a folder of its own, though it gives nothing from it.
+    const root = config.includes("document-root") ? "" : `server.document-root = "${folder}"`;
+    writeFileSync(
+      path,
+      `server.bind = "127.0.0.1"
+server.upload-dirs = ("${folder}")
+${root}
+${config}`,
+    );
+    return startServer("lighttpd", ["-D", "-f", path], folder);
+  },
+};
