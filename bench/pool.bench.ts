@@ -36,8 +36,19 @@ const PARAMS = encodeNameValues([
 /** Connections in memory, and the real clock. */
 function benchRuntime(): Runtime {
   const memory = new MemoryRuntime();
-  const { name, version, platform, connect, listen, names, tls, createCompressor, files, process } =
-    memory;
+  const {
+    name,
+    version,
+    platform,
+    connect,
+    listen,
+    names,
+    tls,
+    createCompressor,
+    files,
+    process,
+    spawning,
+  } = memory;
   return {
     name,
     version,
@@ -50,6 +61,7 @@ function benchRuntime(): Runtime {
     createCompressor,
     files,
     process,
+    spawning,
     serveHttp: (options) => memory.serveHttp(options),
     clock: currentRuntime().clock,
   };

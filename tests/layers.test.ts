@@ -27,6 +27,7 @@ const LAYERS: Record<string, readonly string[]> = {
   static: ["compression", "runtime"],
   upstream: ["protocol", "runtime", "observe"],
   php: ["upstream", "runtime"],
+  spawn: ["upstream", "runtime"],
   http: [
     "static",
     "routing",
@@ -42,6 +43,7 @@ const LAYERS: Record<string, readonly string[]> = {
   responder: ["protocol", "runtime", "observe"],
   app: [
     "php",
+    "spawn",
     "http",
     "gemini",
     "routing",
@@ -52,7 +54,7 @@ const LAYERS: Record<string, readonly string[]> = {
     "runtime",
     "protocol",
   ],
-  config: ["app", "http", "gemini", "compression", "upstream", "observe", "runtime"],
+  config: ["app", "http", "gemini", "compression", "spawn", "upstream", "observe", "runtime"],
   cli: [
     "config",
     "app",

@@ -24,6 +24,7 @@ import { GeminiListeners } from "./gemini.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import { Readiness } from "./readiness.ts";
 import { compileFrontSite, listenerInfo, serverSoftware } from "./sites.ts";
+import { SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
 import { registerUpstreamGauges, UpstreamMetrics } from "./upstream_metrics.ts";
 
 export interface AppParts {
@@ -41,6 +42,10 @@ export interface RunningApp {
   readonly adminAddress: Address | undefined;
   /** Takes nothing new, finishes what is in flight within the grace, cuts the rest. */
   stop(): Promise<void>;
+  /** Spawned applications get new workers, one by one; resolves to whether there are any. */
+  replaceWorkers(): Promise<boolean>;
+  /** Cuts everything at once. */
+  destroy(): void;
 }
 
 /** Starts everything; when a part cannot start, those before it are stopped again. */
@@ -59,6 +64,7 @@ class App implements RunningApp {
   readonly #options: AppOptions;
   readonly #parts: AppParts;
   readonly #upstreams: readonly Upstream[];
+  readonly #spawned: SpawnedApplications;
   readonly #registry = new MetricsRegistry();
   readonly #httpMetrics: HttpMetrics;
   readonly #sites = new SiteTable<FrontSite>();
@@ -82,10 +88,21 @@ class App implements RunningApp {
     });
     this.#httpMetrics = new HttpMetrics(this.#registry);
     const observer = new UpstreamMetrics(this.#registry, logger);
-    this.#upstreams = options.upstreams.map((upstream) =>
-      new Upstream(upstream, { runtime, observer })
+    const { upstreams, spawns = [] } = options;
+    this.#upstreams = upstreams.map((upstream) =>
+      new Upstream(withSpawnedWorkers(upstream, spawns, runtime.process.cpuCount), {
+        runtime,
+        observer,
+      })
     );
     registerUpstreamGauges(this.#registry, this.#upstreams);
+    this.#spawned = new SpawnedApplications(spawns, {
+      runtime,
+      logger,
+      registry: this.#registry,
+      upstreams: this.#upstreams,
+      drainMs: options.shutdownGraceMs,
+    });
     this.#compileSites();
   }
 
@@ -102,6 +119,7 @@ class App implements RunningApp {
   }
 
   async start(): Promise<void> {
+    await this.#spawned.start();
     for (const listen of this.#options.listen) await this.#listen(listen);
     await this.#listenGemini();
     await this.#listenAdmin();
@@ -112,7 +130,12 @@ class App implements RunningApp {
     return this.#stopped ??= this.#stop();
   }
 
+  replaceWorkers(): Promise<boolean> {
+    return this.#spawned.replaceWorkers();
+  }
+
   destroy(): void {
+    this.#spawned.kill();
     for (const listener of this.#listeners) listener.destroy();
     this.#gemini?.destroy();
     this.#admin?.destroy();
@@ -131,6 +154,7 @@ class App implements RunningApp {
     await this.#withinGrace(listenersStopped, shutdownGraceMs);
     // What is still open now has used up the grace.
     await Promise.all(this.#upstreams.map((upstream) => upstream.drain(0)));
+    await this.#spawned.stop();
     this.destroy();
     await this.#accessLog?.flush();
     logger.info("stopped");
@@ -210,6 +234,7 @@ class App implements RunningApp {
       ...(this.#options.readyWhen !== "listening" && {
         waitingFor: () => readiness.waitingFor(),
       }),
+      spawned: (name) => this.#spawned.statusOf(name),
     });
     this.#admin = await runtime.serveHttp({
       address: admin,

@@ -6,6 +6,7 @@ import type { GeminiLimits, GeminiSiteOptions } from "../gemini/options.ts";
 import type { HttpLimits, SiteOptions } from "../http/options.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { Address } from "../runtime/address.ts";
+import type { SpawnOptions } from "../spawn/options.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 
 export interface ListenOptions {
@@ -28,6 +29,8 @@ export type ReadyWhen = (typeof READY_WHEN)[number];
 export interface AppOptions {
   readonly listen: readonly ListenOptions[];
   readonly upstreams: readonly UpstreamOptions[];
+  /** Applications that afcgi starts itself; their upstreams are `supplied`. */
+  readonly spawns?: readonly SpawnOptions[];
   readonly sites: readonly SiteOptions[];
   /** Left out: nothing is served over Gemini. */
   readonly gemini?: { readonly sites: readonly GeminiSiteOptions[]; readonly limits: GeminiLimits };

@@ -76,7 +76,8 @@ function readGeminiFlag(value: unknown, process: Process): AppOptions["gemini"] 
 }
 
 function demoOptions(socket: Address, listen: Address): AppOptions {
-  const options = appPreset([{ address: socket, weight: 1, backup: false }], undefined);
+  const servers = [{ address: socket, weight: 1, backup: false }];
+  const options = appPreset({ servers }, undefined);
   return {
     ...options,
     listen: [{ address: listen, tls: undefined }],

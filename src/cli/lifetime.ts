@@ -1,7 +1,8 @@
 /**
  * The end of a command that runs until it is told to stop. The first SIGTERM or SIGINT stops it in
- * peace: what is in flight finishes. A second one ends it at once, with status 1. SIGHUP, which
- * would end a process that says nothing about it, is refused in the log.
+ * peace: what is in flight finishes; so does SIGQUIT, with which the images of php-fpm are stopped. A
+ * second one ends it at once, with status 1. SIGHUP, which would end a process that says nothing about
+ * it, is handed on where somebody wants it, else refused in the log.
  */
 import type { Logger } from "../observe/logger.ts";
 import type { Process, Signal } from "../runtime/runtime.ts";
@@ -12,6 +13,7 @@ export function untilStopped(
   process: Process,
   logger: Logger,
   stop: () => Promise<void>,
+  onHangup: () => Promise<boolean> = () => Promise.resolve(false),
 ): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>();
   let stopping = false;
@@ -30,10 +32,11 @@ export function untilStopped(
       },
     );
   };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
     process.onSignal(signal, () => onSignal(signal));
   }
-  process.onSignal("SIGHUP", () => {
+  process.onSignal("SIGHUP", async () => {
+    if (await onHangup()) return;
     logger.warn("SIGHUP is ignored: restart to read the configuration again", { signal: "SIGHUP" });
   });
   return promise.finally(() => logger.flush());

@@ -10,6 +10,7 @@ import {
   CommandError,
   type CommandIo,
   errorText,
+  ExitStatus,
 } from "./command.ts";
 import { declareConfigFlags, loadFromArguments } from "./config_flags.ts";
 import { untilStopped } from "./lifetime.ts";
@@ -41,9 +42,16 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
     ...(accessSink === undefined ? {} : { accessSink }),
   });
   // Before the lines that scripts wait for: they may send a signal right after.
-  const stopped = untilStopped(runtime.process, logger, () => app.stop());
+  const stopped = untilStopped(
+    runtime.process,
+    logger,
+    () => app.stop(),
+    () => app.replaceWorkers(),
+  );
   logListeners(logger, app, options);
   const status = await stopped;
+  // A second signal has cut the stop short: nothing that was spawned may stay.
+  if (status !== ExitStatus.fine) app.destroy();
   await accessSink?.flush();
   return status;
 }

@@ -1,11 +1,16 @@
 /** The file's checked values → {@link AppOptions}: names and folders, no decisions. */
 import type { AppOptions } from "../app/options.ts";
 import type { HandlerOptions, ParamOptions, SiteOptions } from "../http/options.ts";
-import type { UpstreamLimits, UpstreamOptions } from "../upstream/options.ts";
+import {
+  UPSTREAM_DEFAULTS,
+  type UpstreamLimits,
+  type UpstreamOptions,
+} from "../upstream/options.ts";
 import { answerOptions, middlewareOptions } from "./answer_config.ts";
 import { geminiLimits, geminiSiteOptions } from "./gemini_options.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import type { Config } from "./schema.ts";
+import { spawnOptions } from "./spawn_schema.ts";
 
 type UpstreamConfig = NonNullable<Config["upstreams"]>[string];
 type SiteConfig = NonNullable<Config["sites"]>[number];
@@ -30,6 +35,7 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
     upstreams: Object.entries(config.upstreams ?? {}).map(([name, upstream]) =>
       upstreamOptions(name, upstream, upstreamLimits, folder)
     ),
+    ...spawnsOf(config, folder),
     sites: (config.sites ?? []).map((site) => siteOptions(site, config.upstreams ?? {}, folder)),
     ...(config.gemini && {
       gemini: {
@@ -50,6 +56,14 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
   };
 }
 
+function spawnsOf(config: Config, folder: string): Pick<AppOptions, "spawns"> {
+  const spawns = Object.entries(config.upstreams ?? {}).flatMap(([name, upstream]) => {
+    const { spawn, connections } = upstream;
+    return spawn === undefined ? [] : [spawnOptions(name, spawn, folder, connections.max)];
+  });
+  return spawns.length === 0 ? {} : { spawns };
+}
+
 /** `-` and `off` are no paths. */
 export function accessTarget(access: string, folder: string): string {
   return access === "-" || access === "off" ? access : resolvePath(folder, access);
@@ -64,15 +78,16 @@ function upstreamOptions(
   const { connections, queue, timeouts, retry, health, resolve } = upstream;
   return {
     name,
-    servers: upstream.servers.map((server) => ({
+    servers: (upstream.servers ?? []).map((server) => ({
       ...server,
       address: resolveAddress(folder, server.address),
     })),
+    ...(upstream.spawn && { supplied: true }),
     multiplex: upstream.multiplex,
     balance: upstream.balance,
     hash: upstream.hash,
     connections: {
-      max: connections.max,
+      max: connections.max ?? UPSTREAM_DEFAULTS.connections.max,
       streamsMax: connections.streams,
       idleTimeoutMs: connections.idle_timeout,
       requestsMax: connections.max_requests,

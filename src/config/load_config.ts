@@ -1,7 +1,7 @@
 /**
  * Flags, environment and file → {@link AppOptions}. What a flag says comes first, then what a
- * variable says, then the file, then the default. `--upstream` without `--config` is the whole
- * configuration: no file is looked for then.
+ * variable says, then the file, then the default. `--upstream` or `--spawn` without `--config` is the
+ * whole configuration: no file is looked for then.
  */
 import type { AppOptions } from "../app/options.ts";
 import type { Files } from "../runtime/runtime.ts";
@@ -9,6 +9,7 @@ import type { ReadVariable } from "./environment.ts";
 import { ConfigError, type Fault } from "./fault.ts";
 import { folderOf, resolvePath } from "./paths.ts";
 import { appPreset, detectPreset, phpPreset } from "./preset.ts";
+import { commandKind } from "../spawn/options.ts";
 import { readConfig } from "./read_config.ts";
 import {
   collectSettings,
@@ -44,7 +45,8 @@ export async function loadConfig(flags: Flags, parts: LoadParts): Promise<Loaded
   const faults: Fault[] = [];
   const tell = (fault: Fault) => void faults.push(fault);
   const overrides = readOverrides(given, parts.cwd, parts.files, tell);
-  const flagsOnly = given.has("upstream") && !given.has("config");
+  const source = given.has("spawn") ? "spawn" : "upstream";
+  const flagsOnly = given.has(source) && !given.has("config");
   const file = flagsOnly ? undefined : findFile(given, parts);
   const base = file === undefined
     ? fromFlags(overrides, given, parts.files, tell)
@@ -53,7 +55,7 @@ export async function loadConfig(flags: Flags, parts: LoadParts): Promise<Loaded
   const unread = flagsOnly ? existingDefault(parts) : undefined;
   const notes = unread === undefined
     ? []
-    : [`File "${unread}" is not read because --upstream is the whole configuration`];
+    : [`File "${unread}" is not read because --${source} is the whole configuration`];
   return { options: applyOverrides(base, overrides), file, notes };
 }
 
@@ -67,7 +69,7 @@ function findFile(given: GivenSettings, parts: LoadParts): string {
     source: "afcgi",
     place: undefined,
     message: `There is neither ${where} (name a file with --config, or an application with ` +
-      "--upstream)",
+      "--upstream or --spawn)",
   }]);
 }
 
@@ -81,13 +83,19 @@ function fromFlags(
   files: Files,
   tell: (fault: Fault) => void,
 ): AppOptions | undefined {
-  const { root, servers = [] } = overrides;
-  const preset = overrides.preset ?? detectPreset(root, files);
-  if (preset === "app") return appPreset(servers, root);
-  if (root !== undefined) return phpPreset(servers, root, files);
+  const { root, servers = [], spawn } = overrides;
+  const application = spawn === undefined ? { servers } : { command: spawn };
+  if (spawn !== undefined && given.has("upstream")) {
+    const message = "The application is at --upstream already (leave one of the two out)";
+    tell({ source: given.get("spawn")!.origin, place: undefined, message });
+  }
+  const isPhp = spawn !== undefined && commandKind(spawn) !== "other";
+  const preset = overrides.preset ?? (isPhp ? "php" : detectPreset(root, files));
+  if (preset === "app") return appPreset(application, root);
+  if (root !== undefined) return phpPreset(application, root, files);
   // A root that cannot be read has been told about.
   if (given.has("root")) return undefined;
-  const source = given.get("preset")!.origin;
+  const source = given.get("preset")?.origin ?? given.get("spawn")!.origin;
   tell({ source, place: undefined, message: 'Preset "php" has no files (add --root DIR)' });
   return undefined;
 }
@@ -145,11 +153,12 @@ function checkOverrides(
   given: GivenSettings,
   tell: (fault: Fault) => void,
 ): void {
-  const refuse = (key: "preset" | "upstream" | "root", message: string) => {
+  const refuse = (key: "preset" | "upstream" | "spawn" | "root", message: string) => {
     const setting = given.get(key);
     if (setting !== undefined) tell({ source: setting.origin, place: undefined, message });
   };
   refuse("preset", `The routes are in "${source}" (leave one of the two out)`);
+  refuse("spawn", `The upstreams are in "${source}" (leave one of the two out)`);
   if (options.upstreams.length !== 1) {
     refuse(
       "upstream",
@@ -169,9 +178,12 @@ function applyOverrides(options: AppOptions, overrides: Overrides): AppOptions {
   return {
     ...options,
     listen: listen ?? options.listen,
-    upstreams: servers === undefined
-      ? options.upstreams
-      : options.upstreams.map((upstream) => ({ ...upstream, servers })),
+    upstreams: servers === undefined ? options.upstreams : options.upstreams.map((upstream) => ({
+      ...upstream,
+      servers,
+      ...(upstream.supplied && { supplied: false }),
+    })),
+    ...(servers !== undefined && options.spawns && { spawns: [] }),
     sites: root === undefined ? options.sites : options.sites.map((site) => ({ ...site, root })),
     admin: admin === "off" ? undefined : admin ?? options.admin,
     log: { ...options.log, ...log },

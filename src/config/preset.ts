@@ -7,6 +7,7 @@ import type { AppOptions } from "../app/options.ts";
 import { type HandlerOptions, HTTP_LIMIT_DEFAULTS } from "../http/options.ts";
 import { parseAddress } from "../runtime/address.ts";
 import type { Files } from "../runtime/runtime.ts";
+import { SPAWN_DEFAULTS } from "../spawn/options.ts";
 import { type ServerOptions, UPSTREAM_DEFAULTS } from "../upstream/options.ts";
 import {
   DEFAULT_ACCESS_LOG,
@@ -18,6 +19,11 @@ import {
 } from "./schema.ts";
 import type { Preset } from "./settings.ts";
 
+/** Where the application is, or the command that starts it. */
+export type Application =
+  | { readonly servers: readonly ServerOptions[] }
+  | { readonly command: readonly string[] };
+
 const FRONT_CONTROLLER = "/index.php";
 
 /** `php` where the root has an `index.php`, else `app`. */
@@ -26,18 +32,18 @@ export function detectPreset(root: string | undefined, files: Files): Preset {
 }
 
 /** Everything goes to the application. */
-export function appPreset(servers: readonly ServerOptions[], root: string | undefined): AppOptions {
+export function appPreset(application: Application, root: string | undefined): AppOptions {
   const handler = { kind: "fastcgi", upstream: "app", scriptName: "", params: {} } as const;
-  return presetOptions("app", servers, root, [handler]);
+  return presetOptions("app", application, root, [handler]);
 }
 
 /** The static handler passes on what is no file, and scripts. */
 export function phpPreset(
-  servers: readonly ServerOptions[],
+  application: Application,
   root: string,
   files: Files,
 ): AppOptions {
-  return presetOptions("php", servers, root, [
+  return presetOptions("php", application, root, [
     { kind: "static", index: ["index.html"] },
     {
       kind: "php",
@@ -51,20 +57,33 @@ export function phpPreset(
 
 function presetOptions(
   name: Preset,
-  servers: readonly ServerOptions[],
+  application: Application,
   root: string | undefined,
   handlers: readonly HandlerOptions[],
 ): AppOptions {
   const routes = handlers.map((handler) => ({ path: undefined, methods: undefined, handler }));
   return {
     listen: [{ address: parseAddress(DEFAULT_LISTEN, LISTEN_ADDRESS_RULES), tls: undefined }],
-    upstreams: [{ name, servers, ...UPSTREAM_DEFAULTS }],
+    ...upstreamOf(name, application),
     sites: [{ hosts: [], root, routes }],
     admin: undefined,
     log: { level: DEFAULT_LOG_LEVEL, format: DEFAULT_LOG_FORMAT, access: DEFAULT_ACCESS_LOG },
     limits: HTTP_LIMIT_DEFAULTS,
     shutdownGraceMs: DEFAULT_GRACE_MS,
     workers: 1,
+  };
+}
+
+function upstreamOf(
+  name: Preset,
+  application: Application,
+): Pick<AppOptions, "upstreams" | "spawns"> {
+  if ("servers" in application) {
+    return { upstreams: [{ name, servers: application.servers, ...UPSTREAM_DEFAULTS }] };
+  }
+  return {
+    upstreams: [{ name, servers: [], supplied: true, ...UPSTREAM_DEFAULTS }],
+    spawns: [{ upstream: name, command: application.command, ...SPAWN_DEFAULTS }],
   };
 }
 

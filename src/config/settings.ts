@@ -46,6 +46,12 @@ export const SETTINGS = [
     repeatable: true,
   },
   {
+    key: "spawn",
+    flags: "--spawn <command>",
+    description: "application to start, such as php-fpm; its arguments behind blanks",
+    repeatable: false,
+  },
+  {
     key: "root",
     flags: "-r, --root <dir>",
     description: "folder of files and scripts",
@@ -115,6 +121,8 @@ export type Preset = (typeof PRESETS)[number];
 export interface Overrides {
   readonly listen: readonly ListenOptions[] | undefined;
   readonly servers: readonly ServerOptions[] | undefined;
+  /** A program and its arguments. */
+  readonly spawn: readonly string[] | undefined;
   /** Absolute. */
   readonly root: string | undefined;
   readonly preset: Preset | undefined;
@@ -187,6 +195,7 @@ export function readOverrides(
       ?.map((address) => ({ address, tls: undefined })),
     servers: each("upstream", addressAt(SERVER_ADDRESS_RULES))
       ?.map((address) => ({ address, weight: 1, backup: false })),
+    spawn: one("spawn", (text) => readNonEmpty(text, "a program").trim().split(/\s+/)),
     root: one("root", (text) => readRoot(text, cwd, files)),
     preset: one("preset", (text) => readWord("preset", text, PRESETS)),
     admin: one("admin", (text) => text === "off" ? text : addressAt(LISTEN_ADDRESS_RULES)(text)),

@@ -2,6 +2,7 @@
  * What the keys of one upstream say about each other: a key that another one leaves without effect
  * is a fault, for somebody meant it.
  */
+import { commandKind } from "../spawn/options.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./fault.ts";
 
@@ -9,7 +10,21 @@ export function checkUpstreams(
   root: ConfigNode,
   tell: (place: Place, message: string) => void,
 ): void {
-  for (const { node } of root.get("upstreams")?.entries.values() ?? []) {
+  for (const [name, { node }] of root.get("upstreams")?.entries ?? []) {
+    const servers = node.entries.get("servers");
+    const spawn = node.entries.get("spawn");
+    if (servers === undefined && spawn === undefined && node.content.kind === "map") {
+      tell(node.place, `upstreams.${name} has no key "servers" (add it, or spawn)`);
+    }
+    if (servers !== undefined && spawn !== undefined) {
+      tell(spawn.keyPlace, "The upstream has servers as well as spawn (leave one of the two out)");
+    }
+    const command = spawn?.node.get("command")?.items ?? [];
+    const isFpm = commandKind([command[0]?.text ?? ""]) === "php-fpm";
+    const config = command.find(({ text }) => isFpm && isFpmConfig(text));
+    if (config !== undefined) {
+      tell(config.place, "php-fpm gets its configuration from afcgi (take it out, or use servers)");
+    }
     const hash = node.entries.get("hash");
     if (hash !== undefined && node.get("balance")?.text !== "hash") {
       tell(hash.keyPlace, "Key hash does nothing without balance: hash (add it, or take hash out)");
@@ -18,4 +33,9 @@ export function checkUpstreams(
     if (health?.node.content.kind !== "map" || health.node.get("interval") !== undefined) continue;
     tell(health.keyPlace, "Key health does nothing without an interval (add one, such as 5s)");
   }
+}
+
+/** An argument of php-fpm that names a php-fpm.conf. */
+function isFpmConfig(text: string | undefined): boolean {
+  return text !== undefined && /^(-y.*|--fpm-config(=.*)?)$/.test(text);
 }

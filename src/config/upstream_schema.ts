@@ -21,6 +21,7 @@ import {
   time,
   wholeNumber,
 } from "./schema_parts.ts";
+import { spawnSchema } from "./spawn_schema.ts";
 import { formatTime } from "./units.ts";
 
 const BALANCE_MODES = ["round_robin", "least_requests", "hash"] as const;
@@ -56,9 +57,9 @@ const connections = section({
   max: v.optional(
     described(
       wholeNumber(1, CONNECTIONS_MAX),
-      "Most connections to each server; keep it below pm.max_children of php-fpm",
+      "Most connections to each server; keep it below pm.max_children of php-fpm; left out: " +
+        `${UPSTREAM.connections.max}, or what a spawned worker takes at once`,
     ),
-    UPSTREAM.connections.max,
   ),
   streams: v.optional(
     described(wholeNumber(1, STREAMS_MAX), "Most requests at once on one multiplexed connection"),
@@ -200,10 +201,13 @@ const resolve = section({
 
 /** One upstream; its name is the key. */
 export const upstreamSchema = section({
-  servers: described(
-    list(server, 'use a list of addresses, such as ["tcp://127.0.0.1:9000"]'),
-    "The addresses at which the application listens",
+  servers: v.optional(
+    described(
+      list(server, 'use a list of addresses, such as ["tcp://127.0.0.1:9000"]'),
+      "The addresses at which the application listens; left out only with spawn",
+    ),
   ),
+  spawn: v.optional(described(spawnSchema, "Starts the application, instead of servers")),
   multiplex: v.optional(
     described(
       oneOf(["auto", "on", "off"]),

@@ -15,6 +15,8 @@ export interface AdminParts {
   readonly isReady: () => boolean;
   /** What requests would wait for, a line each; left out: nothing is waited for. */
   readonly waitingFor?: () => Promise<readonly string[]>;
+  /** What to say of the processes of an upstream that is spawned. */
+  readonly spawned?: (upstream: string) => object | undefined;
 }
 
 export function createAdmin(parts: AdminParts): Hono {
@@ -32,17 +34,18 @@ export function createAdmin(parts: AdminParts): Hono {
   });
   app.get(
     "/status",
-    (c) => c.json({ version: parts.version, upstreams: statusOf(parts.upstreams) }),
+    (c) => c.json({ version: parts.version, upstreams: statusOf(parts) }),
   );
   app.notFound((c) => c.text("There are /livez, /readyz, /metrics and /status\n", 404));
   return app;
 }
 
-function statusOf(upstreams: readonly Upstream[]) {
+function statusOf({ upstreams, spawned }: AdminParts) {
   return upstreams.map((upstream) => ({
     name: upstream.options.name,
     requests_open: upstream.requestsOpen,
     queue_length: upstream.queueLength,
+    spawn: spawned?.(upstream.options.name),
     servers: upstream.servers.map((server) => ({
       address: server.address,
       mode: server.mode,

@@ -13,12 +13,14 @@ import {
 import { BUN_SOCKET_HANDLERS, BunConnection, type BunSocket } from "./bun_connection.ts";
 import { serveBunHttp } from "./bun_http.ts";
 import { createCompressor } from "./compressor.ts";
+import { openBunLibC } from "./bun_libc.ts";
 import { connectAborted, connectError, errorCode, listenError } from "./failures.ts";
 import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { createNodeNames } from "./node_names.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { nodeTls } from "./node_tls.ts";
+import { createNodeSpawning } from "./node_spawning.ts";
 import { peerHost } from "./peer.ts";
 import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
 import { systemClock } from "./system_clock.ts";
@@ -49,6 +51,7 @@ export function createBunRuntime(): Runtime {
       return found.map(({ address }) => address);
     }),
     process: createNodeProcess(),
+    spawning: createNodeSpawning(openBunLibC),
   };
 }
 

@@ -8,6 +8,7 @@ import { type Address, formatAddress, type UnixAddress } from "./address.ts";
 import { DenoConnection } from "./deno_connection.ts";
 import { serveDenoHttp } from "./deno_http.ts";
 import { createCompressor } from "./compressor.ts";
+import { openDenoLibC } from "./deno_libc.ts";
 import { connectAborted, connectError, listenError } from "./failures.ts";
 import { fileRangeStream } from "./node_file_stream.ts";
 import { createNodeFiles } from "./node_files.ts";
@@ -15,6 +16,7 @@ import { listenInheritedByNode } from "./node_listener.ts";
 import { createNodeNames, lookupWithNode } from "./node_names.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { nodeTls } from "./node_tls.ts";
+import { createNodeSpawning } from "./node_spawning.ts";
 import { peerHost } from "./peer.ts";
 import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
 import { systemClock } from "./system_clock.ts";
@@ -42,6 +44,7 @@ export function createDenoRuntime(): Runtime {
     files: createNodeFiles({ body: fileBody }),
     names: createNodeNames(lookupWithNode),
     process: createNodeProcess(),
+    spawning: createNodeSpawning(openDenoLibC),
   };
 }
 

@@ -10,6 +10,7 @@ import { MemoryNames } from "./memory_names.ts";
 import { MemoryNetwork } from "./memory_network.ts";
 import { MemoryTls } from "./memory_tls.ts";
 import { MemoryProcess, type MemoryProcessOptions } from "./memory_process.ts";
+import { MemorySpawning } from "./memory_spawning.ts";
 import {
   type ByteListener,
   type HttpListener,
@@ -31,6 +32,7 @@ export {
   type MemoryProcessOptions,
   MemorySink,
 } from "./memory_process.ts";
+export { MemoryChild, MemorySpawning } from "./memory_spawning.ts";
 
 const LOCAL_PEER: HttpPeer = { host: "127.0.0.1", port: 40_000 };
 
@@ -49,6 +51,7 @@ export class MemoryRuntime implements Runtime {
   readonly files = new MemoryFiles();
   readonly names = new MemoryNames();
   readonly tls = new MemoryTls();
+  readonly spawning = new MemorySpawning();
   readonly network: MemoryNetwork;
   readonly process: MemoryProcess;
   readonly connect: Runtime["connect"];

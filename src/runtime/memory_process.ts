@@ -69,6 +69,10 @@ export class MemoryProcess implements Process {
     return this.#env[name];
   }
 
+  allEnv(): Readonly<Record<string, string>> {
+    return this.#env;
+  }
+
   cwd(): string {
     return this.#cwd;
   }

@@ -31,6 +31,7 @@ export function createNodeProcess(): Process {
     pid: process.pid,
     cpuCount: availableParallelism(),
     env: (name) => process.env[name],
+    allEnv: () => ({ ...process.env }) as Record<string, string>,
     cwd: () => process.cwd(),
     exit(code) {
       stdout.flushAtExit();

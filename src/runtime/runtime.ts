@@ -6,6 +6,7 @@
 import type { Address, InheritedAddress, ListenAddress } from "./address.ts";
 import type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
 import type { TlsNetwork } from "./tls.ts";
+import type { Spawning } from "./spawning.ts";
 
 export type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
 
@@ -173,6 +174,8 @@ export interface Process {
   readonly pid: number;
   readonly cpuCount: number;
   env(name: string): string | undefined;
+  /** Every variable, for programs that we start. */
+  allEnv(): Readonly<Record<string, string>>;
   cwd(): string;
   exit(code: number): never;
   onSignal(signal: Signal, callback: () => void): void;
@@ -283,4 +286,5 @@ export interface Runtime {
   readonly files: Files;
   readonly names: Names;
   readonly process: Process;
+  readonly spawning: Spawning;
 }

@@ -85,7 +85,10 @@ export interface ResolveOptions {
 
 export interface UpstreamOptions {
   readonly name: string;
+  /** Those at the start; empty only with `supplied`. */
   readonly servers: readonly ServerOptions[];
+  /** Servers come and go by `Upstream.useServers()`; requests wait while there is none. */
+  readonly supplied?: boolean;
   readonly multiplex: MultiplexMode;
   readonly balance: BalanceMode;
   /** The parameter whose value keeps requests together with `balance: "hash"`. */
@@ -159,6 +162,9 @@ export function fillUpstreamOptions(settings: string | UpstreamSettings): Upstre
       : server
   );
   const [first] = servers;
-  if (first === undefined) throw new RangeError("Cannot use an upstream without servers");
-  return { ...UPSTREAM_DEFAULTS, name: formatAddress(first.address), ...given, servers };
+  if (first === undefined && given.supplied !== true) {
+    throw new RangeError("Cannot use an upstream without servers");
+  }
+  const name = first === undefined ? "supplied" : formatAddress(first.address);
+  return { ...UPSTREAM_DEFAULTS, name, ...given, servers };
 }

@@ -88,6 +88,7 @@ export class Server implements ConnectionOwner {
   readonly #connections = new Set<UpstreamConnection>();
   #mode: ServerMode;
   #failedUntilMs = 0;
+  #requestsBefore = 0;
   #closed = false;
   readonly #asking = new AbortController();
   #onEmpty: (() => void)[] = [];
@@ -135,6 +136,11 @@ export class Server implements ConnectionOwner {
     let streams = 0;
     for (const connection of this.#connections) streams += connection.streams;
     return streams;
+  }
+
+  /** Requests that have begun, on connections of now and before. */
+  get requestsBegun(): number {
+    return [...this.#connections].reduce((n, one) => n + one.requestsBegun, this.#requestsBefore);
   }
 
   /** Whether it failed a moment ago, and should rest while there are others. */
@@ -228,6 +234,7 @@ export class Server implements ConnectionOwner {
 
   onClosed(connection: UpstreamConnection, error: UpstreamError): void {
     this.#connections.delete(connection);
+    this.#requestsBefore += connection.requestsBegun;
     this.#announceEmpty();
     if (this.#closed) return;
     if (connection.couldNotConnect && !isFull(error)) this.#fail(error);

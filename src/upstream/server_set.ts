@@ -2,7 +2,7 @@
  * The servers of an upstream: those of its configuration, and those behind names, which come and go.
  * One is known by its address, so it stays what it is while names are looked up again; one whose
  * address is gone finishes what it has. No address is there twice. The balancer gets those that
- * active checks have not found down.
+ * active checks have not found down. Where servers are supplied, whoever does that names them all.
  *
  * Without names and checks it is a list that never changes, and costs a request nothing.
  */
@@ -33,11 +33,13 @@ export class ServerSet implements ServerKeeper {
   readonly balancer: Balancer;
   readonly #parts: ServerSetParts;
   /** In the order of the configuration: servers, and names in their places. */
-  readonly #entries: readonly (ServerOptions | ServerName)[];
+  #entries: readonly (ServerOptions | ServerName)[];
   readonly #names: readonly ServerName[];
   /** By address. */
   #servers: ReadonlyMap<string, Server> = new Map();
   readonly #leaving = new Map<string, Server>();
+  /** Who waits until a server that left is gone, by its address. */
+  readonly #onGone = new Map<string, () => void>();
 
   constructor(parts: ServerSetParts) {
     this.#parts = parts;
@@ -70,7 +72,8 @@ export class ServerSet implements ServerKeeper {
   /** Why there is nobody to wait for; undefined when there is. */
   whyNone(): UpstreamError | undefined {
     if (this.balancer.servers.length > 0 || this.mustWait()) return undefined;
-    const { name } = this.#parts.options;
+    const { name, supplied } = this.#parts.options;
+    if (supplied && this.#servers.size === 0) return undefined;
     const failing = this.#names.find(({ failure }) => failure !== undefined);
     if (this.#servers.size > 0 || failing === undefined) {
       const message = `Every server of upstream "${name}" fails its health checks`;
@@ -79,6 +82,19 @@ export class ServerSet implements ServerKeeper {
     const message = `Cannot look up server "${failing.text}" of upstream "${name}": ` +
       failing.failure!;
     return new UpstreamError("lookup_failed", message, { phase: "queue" });
+  }
+
+  /** These and no others, from now on; resolves when those that left are gone, or back. */
+  async use(servers: readonly ServerOptions[]): Promise<void> {
+    this.#entries = servers;
+    const before = this.#servers;
+    this.#rebuild();
+    const left = [...before.keys()].filter((address) => this.#leaving.has(address));
+    const gone = left.map((address) =>
+      new Promise<void>((resolve) => this.#onGone.set(address, resolve))
+    );
+    this.#parts.onChange();
+    await Promise.all(gone);
   }
 
   /** No connection could be made to the server. */
@@ -108,7 +124,7 @@ export class ServerSet implements ServerKeeper {
   }
 
   onGone(server: Server): void {
-    this.#leaving.delete(server.address);
+    this.#forgetLeaving(server.address);
   }
 
   /** The names that the server's address came from are looked up again. */
@@ -169,7 +185,7 @@ export class ServerSet implements ServerKeeper {
     if (known !== undefined) {
       known.configure(options);
       if (leaving !== undefined) leaving.rejoin();
-      this.#leaving.delete(address);
+      this.#forgetLeaving(address);
       return known;
     }
     const { runtime, deadlines, owner, random } = this.#parts;
@@ -185,6 +201,12 @@ export class ServerSet implements ServerKeeper {
     // The first ones have nobody to spare them.
     if (this.#servers.size > 0) server.startSlowly();
     return server;
+  }
+
+  #forgetLeaving(address: string): void {
+    this.#leaving.delete(address);
+    this.#onGone.get(address)?.();
+    this.#onGone.delete(address);
   }
 
   #useThoseThatAreUp(): void {

@@ -1,5 +1,5 @@
 /**
- * What an application writes to STDERR becomes log lines: split at line ends, cut at
+ * What an application writes to STDERR, or a spawned one to its output, becomes log lines: split at line ends, cut at
  * {@link STDERR_LINE_MAX} bytes with a mark, never mixed into the answer.
  */
 

@@ -15,7 +15,12 @@ import { UpstreamError } from "./errors.ts";
 import { Exchange, type ExchangeContext } from "./exchange.ts";
 import { clientGone } from "./exchange_errors.ts";
 import { SILENT_OBSERVER, type UpstreamObserver } from "./observer.ts";
-import { fillUpstreamOptions, type UpstreamOptions, type UpstreamSettings } from "./options.ts";
+import {
+  fillUpstreamOptions,
+  type ServerOptions,
+  type UpstreamOptions,
+  type UpstreamSettings,
+} from "./options.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import {
   EMPTY_PAYLOAD,
@@ -104,6 +109,11 @@ export class Upstream implements ServerOwner {
     return this.#servers.all;
   }
 
+  /** With `supplied`: requests go to these now. Resolves when those that left have none left. */
+  useServers(servers: readonly ServerOptions[]): Promise<void> {
+    return this.#servers.use(servers);
+  }
+
   get queueLength(): number {
     return this.#queue.length;
   }
@@ -186,6 +196,8 @@ export class Upstream implements ServerOwner {
   onFailed(server: Server, error: UpstreamError): void {
     const { code, message, phase, cause } = error;
     this.#servers.onConnectFailed(server);
+    // Whoever supplies servers has taken it away already, and has others or will.
+    if (this.options.supplied && server.isLeaving) return;
     for (const exchange of this.#queue) {
       const { attempts } = exchange;
       // It would only make the same server fail again, at once and without end.

@@ -122,7 +122,7 @@ const WRONG: readonly { args: string; stderr: string }[] = [
   {
     args: "serve",
     stderr: 'afcgi: There is neither "afcgi.yaml" nor "/etc/afcgi/afcgi.yaml" ' +
-      "(name a file with --config, or an application with --upstream)",
+      "(name a file with --config, or an application with --upstream or --spawn)",
   },
   {
     args: "serve --upstream h --workers auto",

@@ -339,7 +339,29 @@ const VALUES: readonly Row[] = [
   {
     name: "an upstream without the key",
     text: `${SITES}upstreams: { app: {} }\n`,
-    expected: ['a.yaml:2:19: upstreams.app has no key "servers" (add it)'],
+    expected: ['a.yaml:2:19: upstreams.app has no key "servers" (add it, or spawn)'],
+  },
+  {
+    name: "servers beside spawn",
+    text: `${SITES}upstreams: { app: { servers: ["h:1"], spawn: { command: [app] } } }\n`,
+    expected: [
+      "a.yaml:2:39: The upstream has servers as well as spawn (leave one of the two out)",
+    ],
+  },
+  {
+    name: "a php-fpm that brings its configuration",
+    text: `${SITES}upstreams: { app: { spawn: { command: [php-fpm8.2, -y, a.conf] } } }\n`,
+    expected: [
+      "a.yaml:2:52: php-fpm gets its configuration from afcgi (take it out, or use servers)",
+    ],
+  },
+  {
+    name: "workers that are neither auto nor a number",
+    text: `${SITES}upstreams: { app: { spawn: { command: [app], workers: many } } }\n`,
+    expected: [
+      'a.yaml:2:55: upstreams.app.spawn.workers is "many" ' +
+      "(use auto, or a whole number from 1 to 1024)",
+    ],
   },
   {
     name: "an upstream's name with a blank",

@@ -137,6 +137,7 @@ test("Every flag has a variable of its name", () => {
     "AFCGI_CONFIG",
     "AFCGI_LISTEN",
     "AFCGI_UPSTREAM",
+    "AFCGI_SPAWN",
     "AFCGI_ROOT",
     "AFCGI_PRESET",
     "AFCGI_ADMIN",
@@ -229,7 +230,7 @@ const REFUSED: readonly { name: string; flags: Flags; world?: World; expected: s
     flags: {},
     expected: [
       'afcgi: There is neither "afcgi.yaml" nor "/etc/afcgi/afcgi.yaml" ' +
-      "(name a file with --config, or an application with --upstream)",
+      "(name a file with --config, or an application with --upstream or --spawn)",
     ],
   },
   {

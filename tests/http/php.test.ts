@@ -249,7 +249,7 @@ function presetRoutes(preset: AppOptions): RouteOptions[] {
 }
 
 test("The preset php serves files, runs scripts and falls back to index.php", async () => {
-  const routes = (root: string) => presetRoutes(phpPreset([], root, runtime.files));
+  const routes = (root: string) => presetRoutes(phpPreset({ servers: [] }, root, runtime.files));
   await withSite(routes, async (site) => {
     assert.deepEqual(
       await outcomes(site, ["/", "/style.css", "/info.php/x", "/users", "/.env", "/missing.php"]),
@@ -266,7 +266,7 @@ test("The preset php serves files, runs scripts and falls back to index.php", as
 });
 
 test("The preset app sends everything to the application", async () => {
-  const routes = (root: string) => presetRoutes(appPreset([], root));
+  const routes = (root: string) => presetRoutes(appPreset({ servers: [] }, root));
   await withSite(routes, async (site) => {
     assert.equal(await outcome(site, "/style.css"), "run /style.css /style.css");
     assert.equal(await outcome(site, "/users", "POST"), "run /users /users");

@@ -10,6 +10,7 @@ import {
   MemoryFiles,
   MemoryNames,
   MemoryProcess,
+  MemorySpawning,
   MemoryTls,
 } from "../../src/runtime/memory.ts";
 import {
@@ -77,6 +78,7 @@ export class SimulatedRuntime implements Runtime {
   readonly names = new MemoryNames();
   readonly process = new MemoryProcess();
   readonly tls = new MemoryTls();
+  readonly spawning = new MemorySpawning();
   readonly connecting = new Set<PendingConnect>();
   readonly sockets: SimulatedSocket[] = [];
   /** Addresses that refuse at once. */

@@ -145,7 +145,8 @@ int main(int count, char **arguments) {
     return 2;
   }
   FCGX_Init();
-  listener = FCGX_OpenSocket(arguments[1], BACKLOG);
+  /* "-": descriptor 0 listens already (FCGI_LISTENSOCK_FILENO). */
+  listener = strcmp(arguments[1], "-") == 0 ? 0 : FCGX_OpenSocket(arguments[1], BACKLOG);
   if (listener < 0) return 1;
   for (int i = 1; i < threads; i++) pthread_create(&thread, NULL, serve, NULL);
   serve(NULL);

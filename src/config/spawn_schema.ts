@@ -1,0 +1,100 @@
+/** The schema of an upstream's `spawn`: the application that afcgi starts itself. */
+import * as v from "valibot";
+import { SPAWN_DEFAULTS as SPAWN, type SpawnOptions, WORKERS_MAX } from "../spawn/options.ts";
+import { resolvePath } from "./paths.ts";
+import {
+  described,
+  filePath,
+  list,
+  oneOf,
+  section,
+  TEXT_REMEDY,
+  textLike,
+  time,
+  wholeNumber,
+} from "./schema_parts.ts";
+import { formatTime } from "./units.ts";
+
+const REQUESTS_MAX = 1_000_000_000;
+const WORKERS_REMEDY = `use auto, or a whole number from 1 to ${WORKERS_MAX}`;
+
+const restart = section({
+  backoff: v.optional(
+    described(time(1), "Before a worker is started again; twice as long each time it ends at once"),
+    formatTime(SPAWN.restart.backoffMs),
+  ),
+  backoff_max: v.optional(
+    described(time(1), "The longest such wait"),
+    formatTime(SPAWN.restart.backoffMaxMs),
+  ),
+});
+
+export const spawnSchema = section({
+  command: described(
+    list(textLike(/^[^\0]+$/, TEXT_REMEDY), "use a list, such as [php-fpm]"),
+    "The program and its arguments; it gets its socket as descriptor 0, or its path as {socket}",
+  ),
+  workers: v.optional(
+    described(
+      v.union([oneOf(["auto"]), wholeNumber(1, WORKERS_MAX)], WORKERS_REMEDY),
+      "Processes, of php-fpm children; auto: one for each processor, for PHP four",
+    ),
+    SPAWN.workers,
+  ),
+  env: v.optional(
+    described(
+      v.record(
+        textLike(/^[A-Za-z_][A-Za-z0-9_]*$/, "use a name such as APP_ENV"),
+        v.string(TEXT_REMEDY),
+        "use a map of names and texts",
+      ),
+      "Environment variables beside afcgi's own",
+    ),
+    {},
+  ),
+  cwd: v.optional(described(filePath(), "The folder it is started in; left out: afcgi's")),
+  user: v.optional(
+    described(
+      textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a user's name or number"),
+      "The user it runs as, which takes root; left out: afcgi's, of php-fpm's children www-data",
+    ),
+  ),
+  max_requests: v.optional(
+    described(
+      wholeNumber(0, REQUESTS_MAX),
+      "Requests, or a few more, after which a worker makes way for a new one; 0: no limit",
+    ),
+    SPAWN.maxRequests,
+  ),
+  restart: v.optional(described(restart, "What happens when a worker ends by itself"), {}),
+  start_timeout: v.optional(
+    described(time(1), "For a worker to listen once it was started"),
+    formatTime(SPAWN.startTimeoutMs),
+  ),
+  stop_timeout: v.optional(
+    described(time(1), "For a worker to end once it was told to; then it is killed"),
+    formatTime(SPAWN.stopTimeoutMs),
+  ),
+});
+
+/** The checked values of an upstream's `spawn`. */
+export function spawnOptions(
+  upstream: string,
+  spawn: v.InferOutput<typeof spawnSchema>,
+  folder: string,
+  connectionsMax: number | undefined,
+): SpawnOptions {
+  return {
+    upstream,
+    command: spawn.command,
+    workers: spawn.workers,
+    env: spawn.env,
+    cwd: spawn.cwd === undefined ? undefined : resolvePath(folder, spawn.cwd),
+    user: spawn.user,
+    maxRequests: spawn.max_requests,
+    connectionsMax,
+    restart: { backoffMs: spawn.restart.backoff, backoffMaxMs: spawn.restart.backoff_max },
+    startTimeoutMs: spawn.start_timeout,
+    stopTimeoutMs: spawn.stop_timeout,
+  };
+}

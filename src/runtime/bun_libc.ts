@@ -1,0 +1,28 @@
+/** The C library by way of `bun:ffi`, which is imported only where it is needed: on Bun. */
+import { type LibC, LIBC_NAMES } from "./libc.ts";
+import { SpawnError } from "./spawning.ts";
+
+/** @throws {SpawnError} where none of the names is a library */
+export async function openBunLibC(): Promise<LibC> {
+  const { dlopen, ptr } = await import("bun:ffi");
+  let cause: unknown;
+  for (const name of LIBC_NAMES) {
+    try {
+      const { symbols } = dlopen(name, {
+        socket: { args: ["int", "int", "int"], returns: "int" },
+        bind: { args: ["int", "ptr", "u32"], returns: "int" },
+        listen: { args: ["int", "int"], returns: "int" },
+        waitpid: { args: ["int", "ptr", "int"], returns: "int" },
+      });
+      return {
+        socket: symbols.socket,
+        bind: (descriptor, address, length) => symbols.bind(descriptor, ptr(address), length),
+        listen: symbols.listen,
+        waitpid: (pid, options) => symbols.waitpid(pid, null, options),
+      };
+    } catch (error) {
+      cause ??= error;
+    }
+  }
+  throw new SpawnError("Cannot start applications here: there is no C library of Linux", { cause });
+}

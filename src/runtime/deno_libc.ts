@@ -1,0 +1,22 @@
+/** The C library by way of `Deno.dlopen`. */
+import { type LibC, LIBC_NAMES } from "./libc.ts";
+import { SpawnError } from "./spawning.ts";
+
+/** @throws {SpawnError} where none of the names is a library */
+export async function openDenoLibC(): Promise<LibC> {
+  let cause: unknown;
+  for (const name of LIBC_NAMES) {
+    try {
+      const { symbols } = Deno.dlopen(name, {
+        socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+        bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+        listen: { parameters: ["i32", "i32"], result: "i32" },
+        waitpid: { parameters: ["i32", "pointer", "i32"], result: "i32" },
+      });
+      return { ...symbols, waitpid: (pid, options) => symbols.waitpid(pid, null, options) };
+    } catch (error) {
+      cause ??= error;
+    }
+  }
+  throw new SpawnError("Cannot start applications here: there is no C library of Linux", { cause });
+}

@@ -1,0 +1,64 @@
+/**
+ * The few calls of the C library that no runtime offers: a socket that listens while nobody accepts,
+ * and waiting for a child that somebody else has left to us. The adapters load it by their own FFI;
+ * this file knows the numbers of Linux and how its addresses look in memory.
+ */
+import { SpawnError } from "./spawning.ts";
+
+/** The library as programs with glibc name it, and as those with musl do. */
+export const LIBC_NAMES: readonly string[] = [
+  "libc.so.6",
+  "libc.musl-x86_64.so.1",
+  "libc.musl-aarch64.so.1",
+];
+
+export interface LibC {
+  socket(domain: number, type: number, protocol: number): number;
+  bind(descriptor: number, address: Uint8Array<ArrayBuffer>, length: number): number;
+  listen(descriptor: number, backlog: number): number;
+  waitpid(pid: number, options: number): number;
+}
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+/** Children get it as descriptor 0 or not at all. */
+const SOCK_CLOEXEC = 0o2000000;
+const WNOHANG = 1;
+
+const FAMILY_LENGTH = 2;
+/** `sun_path`, with the zero at its end. */
+const PATH_LENGTH = 108;
+
+/**
+ * A descriptor that listens at the path.
+ *
+ * @throws {SpawnError}
+ */
+export function listenAtPath(libc: LibC, path: string, backlog: number): number {
+  const address = unixSocketAddress(path);
+  const descriptor = libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const isFine = descriptor >= 0 && libc.bind(descriptor, address, address.length) === 0 &&
+    libc.listen(descriptor, backlog) === 0;
+  if (!isFine) throw new SpawnError(`Cannot listen on "${path}": the system refuses it`);
+  return descriptor;
+}
+
+/** Waits for a child that has ended; one that still runs is left alone. */
+export function reap(libc: LibC, pid: number): void {
+  libc.waitpid(pid, WNOHANG);
+}
+
+/** `struct sockaddr_un`: the family in the machine's byte order, the path, a zero. */
+function unixSocketAddress(path: string): Uint8Array<ArrayBuffer> {
+  const bytes = new TextEncoder().encode(path);
+  if (bytes.length >= PATH_LENGTH) {
+    const limit = PATH_LENGTH - 1;
+    throw new SpawnError(
+      `Cannot listen on "${path}": the path has over ${limit} bytes (set TMPDIR to a shorter one)`,
+    );
+  }
+  const address = new Uint8Array(FAMILY_LENGTH + PATH_LENGTH);
+  new Uint16Array(address.buffer, 0, 1)[0] = AF_UNIX;
+  address.set(bytes, FAMILY_LENGTH);
+  return address;
+}

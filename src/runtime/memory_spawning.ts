@@ -1,0 +1,95 @@
+/** Programs in memory for tests: a start is noted, and the test says what the program does. */
+import {
+  type ListeningSocket,
+  type PrivateFolder,
+  type ProcessEnd,
+  type SpawnedProcess,
+  SpawnError,
+  type Spawning,
+  type StartOptions,
+  type StopSignal,
+  type UserIds,
+} from "./spawning.ts";
+
+/** A program that a test plays. */
+export class MemoryChild implements SpawnedProcess {
+  readonly pid: number;
+  readonly options: StartOptions;
+  readonly ended: Promise<ProcessEnd>;
+  readonly signals: StopSignal[] = [];
+  isGroupKilled = false;
+  /** Whether it ends when it is told to, as most do. */
+  obeys = true;
+  readonly #end: (end: ProcessEnd) => void;
+
+  constructor(pid: number, options: StartOptions) {
+    this.pid = pid;
+    this.options = options;
+    const { promise, resolve } = Promise.withResolvers<ProcessEnd>();
+    this.ended = promise;
+    this.#end = resolve;
+  }
+
+  signal(signal: StopSignal): void {
+    this.signals.push(signal);
+    if (this.obeys || signal === "SIGKILL") this.end({ code: null, signal });
+  }
+
+  killGroup(): void {
+    this.isGroupKilled = true;
+    this.end({ code: null, signal: "SIGKILL" });
+  }
+
+  end(end: ProcessEnd): void {
+    this.#end(end);
+  }
+}
+
+/** Starts nothing. */
+export class MemorySpawning implements Spawning {
+  readonly isRoot: boolean = false;
+  readonly users = new Map<string, UserIds>();
+  /** Every program started, in order. */
+  readonly children: MemoryChild[] = [];
+  /** Files of private folders, by path. */
+  readonly files = new Map<string, string>();
+  /** Paths that listen. */
+  readonly sockets = new Set<string>();
+  /** Programs that are not there. */
+  readonly missing = new Set<string>();
+  #folders = 0;
+
+  findUser(name: string): UserIds | undefined {
+    return this.users.get(name);
+  }
+
+  createFolder(): PrivateFolder {
+    const path = `/tmp/afcgi-${++this.#folders}`;
+    return {
+      path,
+      write: (name, text) => void this.files.set(`${path}/${name}`, text),
+      remove: () => {
+        for (const file of this.files.keys()) {
+          if (file.startsWith(`${path}/`)) this.files.delete(file);
+        }
+      },
+    };
+  }
+
+  async listen(path: string): Promise<ListeningSocket> {
+    this.sockets.add(path);
+    return { descriptor: 100 + this.sockets.size, close: () => void this.sockets.delete(path) };
+  }
+
+  async start(options: StartOptions): Promise<SpawnedProcess> {
+    const program = options.command[0] ?? "";
+    if (this.missing.has(program)) {
+      throw new SpawnError(`Cannot start "${program}": there is no such program`);
+    }
+    const child = new MemoryChild(1000 + this.children.length, options);
+    this.children.push(child);
+    return child;
+  }
+
+  async reapOrphans(): Promise<void> {}
+}

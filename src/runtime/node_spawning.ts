@@ -1,0 +1,140 @@
+/**
+ * Programs by way of `node:child_process`, which passes descriptors, users and process groups alike on
+ * both runtimes; the listening socket comes from the C library (`libc.ts`).
+ */
+import { spawn } from "node:child_process";
+import { chownSync, closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { errorCode } from "./failures.ts";
+import { type LibC, listenAtPath, reap } from "./libc.ts";
+import {
+  type ListeningSocket,
+  type PrivateFolder,
+  type ProcessEnd,
+  type SpawnedProcess,
+  SpawnError,
+  type Spawning,
+  type StartOptions,
+  type UserIds,
+} from "./spawning.ts";
+
+const INIT_PID = 1;
+const USERS_FILE = "/etc/passwd";
+
+/** Programs, started by `node:child_process`; `openLibC` is called when it is first needed. */
+export function createNodeSpawning(openLibC: () => Promise<LibC>): Spawning {
+  /** Children that the runtime waits for. */
+  const ours = new Set<number>();
+  let libc: Promise<LibC> | undefined;
+  const openOnce = () => libc ??= openLibC();
+  return {
+    isRoot: process.getuid?.() === 0,
+    findUser,
+    createFolder,
+    listen: async (path, backlog) => openSocket(await openOnce(), path, backlog),
+    start: (options) => start(options, ours),
+    async reapOrphans() {
+      if (process.pid !== INIT_PID) return;
+      const opened = await openOnce();
+      process.on("SIGCHLD", () => {
+        for (const pid of childrenOfInit()) if (!ours.has(pid)) reap(opened, pid);
+      });
+    },
+  };
+}
+
+function openSocket(libc: LibC, path: string, backlog: number): ListeningSocket {
+  const descriptor = listenAtPath(libc, path, backlog);
+  return {
+    descriptor,
+    close() {
+      closeSync(descriptor);
+      rmSync(path, { force: true });
+    },
+  };
+}
+
+function findUser(name: string): UserIds | undefined {
+  for (const line of readFileSync(USERS_FILE, "utf8").split("\n")) {
+    const [login, , user, group] = line.split(":");
+    if (login === undefined || (login !== name && user !== name)) continue;
+    return { name: login, user: Number(user), group: Number(group) };
+  }
+  return undefined;
+}
+
+function createFolder(owner: UserIds | undefined): PrivateFolder {
+  const path = mkdtempSync(join(tmpdir(), "afcgi-"));
+  if (owner !== undefined) chownSync(path, owner.user, owner.group);
+  return {
+    path,
+    write: (name, text) => writeFileSync(join(path, name), text, { mode: 0o600 }),
+    remove: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
+
+async function start(options: StartOptions, ours: Set<number>): Promise<SpawnedProcess> {
+  const { command: [program = "", ...args], cwd, env, user, input, onOutput } = options;
+  const { promise: ended, resolve: end } = Promise.withResolvers<ProcessEnd>();
+  const started = Promise.withResolvers<void>();
+  const child = spawn(program, args, {
+    cwd,
+    env,
+    detached: true,
+    stdio: [input?.descriptor ?? "ignore", "pipe", "pipe"],
+    ...(user && { uid: user.user, gid: user.group }),
+  });
+  const pid = child.pid ?? 0;
+  if (pid > 0) ours.add(pid);
+  child.stdout?.on("data", (bytes: Uint8Array) => onOutput("stdout", bytes));
+  child.stderr?.on("data", (bytes: Uint8Array) => onOutput("stderr", bytes));
+  child.on("spawn", started.resolve);
+  child.on("error", (error) => started.reject(startError(program, cwd, error)));
+  child.on("exit", (code, signal) => {
+    ours.delete(pid);
+    end({ code, signal });
+  });
+  await started.promise;
+  return {
+    pid,
+    ended,
+    signal: (signal) => void child.kill(signal),
+    killGroup() {
+      try {
+        process.kill(-pid, "SIGKILL");
+      } catch (error) {
+        // Nothing is left of it.
+        if (errorCode(error) !== "ESRCH") throw error;
+      }
+    },
+  };
+}
+
+function startError(program: string, cwd: string, cause: Error): SpawnError {
+  return new SpawnError(`Cannot start "${program}": ${startReason(cwd, cause)}`, { cause });
+}
+
+function startReason(cwd: string, cause: Error): string {
+  switch (errorCode(cause)) {
+    case "ENOENT":
+      return `there is no such program, or no folder "${cwd}" (install it, or name its path)`;
+    case "EACCES":
+      return "it may not be run (look at its mode and owner)";
+    case "EPERM":
+      return "the system does not let us become its user";
+    default:
+      return cause.message;
+  }
+}
+
+/** By the kernel's list, where it keeps one; its first thread has inherited them. */
+function childrenOfInit(): number[] {
+  try {
+    const text = readFileSync(`/proc/${INIT_PID}/task/${INIT_PID}/children`, "utf8");
+    return text.split(" ").filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}

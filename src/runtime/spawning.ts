@@ -1,0 +1,82 @@
+/**
+ * Other programs that afcgi starts: how they get their listening socket, what they say, how they end.
+ * Each is the leader of a process group of its own, so a Ctrl-C at the terminal is ours alone, and
+ * what it leaves behind can be found. One interface; `node_spawning.ts` is both runtimes' adapter,
+ * `memory_spawning.ts` the one for tests.
+ */
+
+/** Whom a program runs as. */
+export interface UserIds {
+  readonly name: string;
+  readonly user: number;
+  readonly group: number;
+}
+
+/** A unix socket that listens, and on which we ourselves never accept. */
+export interface ListeningSocket {
+  readonly descriptor: number;
+  /** Also removes its file. */
+  close(): void;
+}
+
+/** A folder that nobody else can look into. */
+export interface PrivateFolder {
+  readonly path: string;
+  write(name: string, text: string): void;
+  remove(): void;
+}
+
+export type StopSignal = "SIGTERM" | "SIGQUIT" | "SIGKILL";
+
+export interface StartOptions {
+  /** The program, and its arguments. */
+  readonly command: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly user: UserIds | undefined;
+  /** Its descriptor 0 (FCGI_LISTENSOCK_FILENO); undefined: nothing to read. */
+  readonly input: ListeningSocket | undefined;
+  /** What it writes, in the pieces in which it arrives. */
+  readonly onOutput: (source: OutputSource, bytes: Uint8Array) => void;
+}
+
+export type OutputSource = "stdout" | "stderr";
+
+/** How a program ended: with a status, or by a signal. */
+export interface ProcessEnd {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export interface SpawnedProcess {
+  readonly pid: number;
+  /** Never rejects. */
+  readonly ended: Promise<ProcessEnd>;
+  /** Tells the program; nothing happens once it has ended. */
+  signal(signal: StopSignal): void;
+  /** SIGKILL for all that is left of its group, also after its own end. */
+  killGroup(): void;
+}
+
+/** What is to be started cannot be: no such program, user or folder, or no right to it. */
+export class SpawnError extends Error {
+  override readonly name = "SpawnError";
+}
+
+export interface Spawning {
+  /** Whether programs may run as another user than we do. */
+  readonly isRoot: boolean;
+  /** By name or number; undefined where the system does not know it. */
+  findUser(name: string): UserIds | undefined;
+  /** In the system's folder for temporary files; belongs to `owner`, if one is named. */
+  createFolder(owner: UserIds | undefined): PrivateFolder;
+  /** @throws {SpawnError} */
+  listen(path: string, backlog: number): Promise<ListeningSocket>;
+  /** @throws {SpawnError} */
+  start(options: StartOptions): Promise<SpawnedProcess>;
+  /**
+   * As process 1 we inherit children whose parents have ended. From now on those that end are waited
+   * for, so that none stays a zombie; elsewhere nothing happens. No runtime does that by itself.
+   */
+  reapOrphans(): Promise<void>;
+}

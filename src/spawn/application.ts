@@ -1,0 +1,328 @@
+/**
+ * A spawned application: its workers, each with a socket of its own in a private folder, so that each
+ * is a server of the upstream and can be drained alone. Workers are replaced one by one: a new one on
+ * a new socket first; once it listens the old one gets no more requests, and when those it has are
+ * done it is stopped. php-fpm counts as one worker, for its children are its own affair.
+ *
+ * It does not know the upstream: whoever assembles hands in where servers go.
+ */
+import type { UnixAddress } from "../runtime/address.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import {
+  type ListeningSocket,
+  type OutputSource,
+  type PrivateFolder,
+  SpawnError,
+  type UserIds,
+} from "../runtime/spawning.ts";
+import { errorText } from "../upstream/errors.ts";
+import { StderrLines } from "../upstream/stderr_lines.ts";
+import { fpmArguments, fpmConfig } from "./fpm_config.ts";
+import {
+  type CommandKind,
+  commandKind,
+  FPM_USER,
+  type SpawnOptions,
+  workerCount,
+} from "./options.ts";
+import { findProgram } from "./program.ts";
+import { Worker } from "./worker.ts";
+
+/** Stands for the path of the socket in an argument. */
+export const SOCKET_MARK = "{socket}";
+
+/** Connections that may wait at a worker's socket. */
+const BACKLOG = 511;
+
+/** A new worker must have listened this long before the old one goes. */
+export const SETTLE_MS = 300;
+
+/** From one look at the workers' requests to the next, with `max_requests`. */
+export const REQUESTS_POLL_MS = 1_000;
+
+/** Where servers go: the upstream, seen from here. */
+export interface SpawnTarget {
+  /** These and no others; resolves when those that left have no requests left. */
+  useServers(addresses: readonly UnixAddress[]): Promise<void>;
+  /** Requests that the server has begun. */
+  requestsBegun(address: UnixAddress): number;
+}
+
+/** Calls must not throw. */
+export interface SpawnObserver {
+  onState(upstream: string, worker: Worker): void;
+  onEnded(upstream: string, worker: Worker, reason: string, restartMs: number): void;
+  /** A new worker did not come up; the old one stays. */
+  onNotReplaced(upstream: string, worker: Worker, reason: string): void;
+  onLine(upstream: string, pid: number | undefined, source: OutputSource, line: string): void;
+  /** PHP and the like should not run as root. */
+  onRunsAsRoot(upstream: string): void;
+}
+
+export interface SpawnParts {
+  readonly runtime: Runtime;
+  readonly observer: SpawnObserver;
+  readonly target: SpawnTarget;
+  /** For the requests of a worker that is replaced. */
+  readonly drainMs: number;
+}
+
+/** What is known once it was started. */
+interface Prepared {
+  readonly folder: PrivateFolder;
+  readonly user: UserIds | undefined;
+  /** The program's path, and its arguments. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+export class SpawnedApplication {
+  readonly options: SpawnOptions;
+  readonly #parts: SpawnParts;
+  readonly #kind: CommandKind;
+  readonly #inherits: boolean;
+  readonly #sockets = new Map<Worker, ListeningSocket>();
+  /** Those that are to be there, and those that make way. */
+  #workers: Worker[] = [];
+  readonly #leaving = new Set<Worker>();
+  #prepared: Prepared | undefined;
+  #numberOfSockets = 0;
+  #replacing: Promise<void> = Promise.resolve();
+  #requestsTimer: ReturnType<Runtime["clock"]["setTimer"]> | undefined;
+  #isStopping = false;
+
+  constructor(options: SpawnOptions, parts: SpawnParts) {
+    this.options = options;
+    this.#parts = parts;
+    this.#kind = commandKind(options.command);
+    const isTold = options.command.some((text) => text.includes(SOCKET_MARK));
+    this.#inherits = !isTold && this.#kind !== "php-fpm";
+  }
+
+  /** Those that are to be there. */
+  get workers(): readonly Worker[] {
+    return this.#workers;
+  }
+
+  /**
+   * Starts every worker and waits for none.
+   *
+   * @throws {SpawnError} when nothing could ever start: unknown user, no right to be it, no sockets
+   */
+  async start(): Promise<void> {
+    const { runtime, observer } = this.#parts;
+    this.#prepared = await this.#prepare();
+    const runsAsRoot = runtime.spawning.isRoot && (this.#prepared.user?.user ?? 0) === 0;
+    if (runsAsRoot) observer.onRunsAsRoot(this.options.upstream);
+    const count = this.#kind === "php-fpm" ? 1 : workerCount(this.options, this.#cpuCount);
+    while (this.#workers.length < count) this.#workers.push(await this.#createWorker());
+    for (const worker of this.#workers) worker.begin();
+    if (this.options.maxRequests > 0 && this.#kind !== "php-fpm") this.#watchRequests();
+  }
+
+  /** One after the other; resolves when all are new, or could not be. */
+  replaceWorkers(): Promise<void> {
+    return this.#replaceEach(() => [...this.#workers]);
+  }
+
+  /** Tells every worker to end; requests should be done by now. */
+  async stop(): Promise<void> {
+    this.#endWatch();
+    await Promise.all([...this.#workers, ...this.#leaving].map((worker) => worker.stop()));
+    this.#cleanUp();
+  }
+
+  /** Ends everything at once. */
+  kill(): void {
+    this.#endWatch();
+    for (const worker of [...this.#workers, ...this.#leaving]) worker.kill();
+    this.#cleanUp();
+  }
+
+  get #cpuCount(): number {
+    return this.#parts.runtime.process.cpuCount;
+  }
+
+  async #prepare(): Promise<Prepared> {
+    const { runtime: { spawning, files, process } } = this.#parts;
+    const { command: [program = "", ...args], cwd, env } = this.options;
+    const user = this.#findUser();
+    const folder = spawning.createFolder(user);
+    return {
+      folder,
+      user,
+      command: [await findProgram(program, files, process.env("PATH")), ...args],
+      // 0: without end. We replace workers ourselves, which loses no request.
+      env: { ...process.allEnv(), ...(this.#kind === "php-cgi" && PHP_CGI_ENV), ...env },
+      cwd: cwd ?? process.cwd(),
+    };
+  }
+
+  /** @throws {SpawnError} */
+  #findUser(): UserIds | undefined {
+    const { spawning } = this.#parts.runtime;
+    const { upstream, user } = this.options;
+    const isFpmOfRoot = this.#kind === "php-fpm" && spawning.isRoot;
+    const name = user ?? (isFpmOfRoot ? FPM_USER : undefined);
+    if (name === undefined) return undefined;
+    const found = spawning.findUser(name);
+    if (found === undefined) {
+      throw new SpawnError(
+        `Cannot start upstream "${upstream}": there is no user "${name}" (name one with spawn.user)`,
+      );
+    }
+    if (!spawning.isRoot) {
+      throw new SpawnError(
+        `Cannot start upstream "${upstream}" as user "${name}": only root may ` +
+          "(start afcgi as root, or leave spawn.user out)",
+      );
+    }
+    return found;
+  }
+
+  async #createWorker(): Promise<Worker> {
+    const { runtime, observer } = this.#parts;
+    const { folder } = this.#prepared!;
+    const number = ++this.#numberOfSockets;
+    const path = `${folder.path}/${number}.sock`;
+    const socket = this.#inherits ? await runtime.spawning.listen(path, BACKLOG) : undefined;
+    const command = this.#commandFor(number, path);
+    const worker: Worker = new Worker({
+      runtime,
+      options: this.options,
+      address: { transport: "unix", path },
+      inherits: this.#inherits,
+      stopSignal: this.#kind === "php-fpm" ? "SIGQUIT" : "SIGTERM",
+      start: () => this.#startProcess(worker, command, socket),
+      onState: () => {
+        observer.onState(this.options.upstream, worker);
+        this.#supply();
+      },
+      onEnded: (_, reason, restartMs) =>
+        observer.onEnded(this.options.upstream, worker, reason, restartMs),
+    });
+    if (socket !== undefined) this.#sockets.set(worker, socket);
+    return worker;
+  }
+
+  #commandFor(number: number, path: string): readonly string[] {
+    const { command, folder, user } = this.#prepared!;
+    if (this.#kind !== "php-fpm") return command.map((text) => text.replaceAll(SOCKET_MARK, path));
+    const name = `${number}.conf`;
+    folder.write(
+      name,
+      fpmConfig({
+        socket: path,
+        children: workerCount(this.options, this.#cpuCount),
+        maxRequests: this.options.maxRequests,
+        user,
+      }),
+    );
+    return [...command, ...fpmArguments(`${folder.path}/${name}`)];
+  }
+
+  #startProcess(worker: Worker, command: readonly string[], input: ListeningSocket | undefined) {
+    const { runtime, observer } = this.#parts;
+    const { user, env, cwd } = this.#prepared!;
+    const { upstream } = this.options;
+    const linesOf = (source: OutputSource) =>
+      new StderrLines((line) => observer.onLine(upstream, worker.pid, source, line));
+    const lines = { stdout: linesOf("stdout"), stderr: linesOf("stderr") };
+    return runtime.spawning.start({
+      command,
+      cwd,
+      env,
+      // php-fpm gives its children their user itself.
+      user: this.#kind === "php-fpm" ? undefined : user,
+      input,
+      onOutput: (source, bytes) => lines[source].push(bytes),
+    });
+  }
+
+  #supply(): Promise<void> {
+    const listening = this.#workers.filter(({ state }) => state === "listening");
+    return this.#parts.target.useServers(listening.map(({ address }) => address));
+  }
+
+  #replaceEach(which: () => readonly Worker[]): Promise<void> {
+    return this.#replacing = this.#replacing.then(async () => {
+      for (const worker of which()) {
+        if (this.#isStopping) return;
+        try {
+          await this.#replace(worker);
+        } catch (error) {
+          this.#parts.observer.onNotReplaced(this.options.upstream, worker, errorText(error));
+        }
+      }
+    });
+  }
+
+  async #replace(old: Worker): Promise<void> {
+    const { runtime: { clock }, observer, drainMs } = this.#parts;
+    const fresh = await this.#createWorker();
+    this.#leaving.add(fresh);
+    if (!this.#isStopping) fresh.begin();
+    while (fresh.state === "starting") await pause(clock, REPLACE_POLL_MS);
+    await pause(clock, SETTLE_MS);
+    this.#leaving.delete(fresh);
+    const index = this.#workers.indexOf(old);
+    const isGood = fresh.state === "listening" && fresh.restarts === 0 && index >= 0;
+    const leaving = isGood ? old : fresh;
+    this.#leaving.add(leaving);
+    if (isGood) {
+      this.#workers[index] = fresh;
+      await this.#within(this.#supply(), drainMs);
+    } else {
+      observer.onNotReplaced(this.options.upstream, old, "the new worker did not stay up");
+    }
+    await leaving.stop();
+    this.#leaving.delete(leaving);
+    this.#sockets.get(leaving)?.close();
+    this.#sockets.delete(leaving);
+  }
+
+  /** Resolves with the promise, or when the time is over. */
+  async #within(done: Promise<unknown>, limitMs: number): Promise<void> {
+    const { clock } = this.#parts.runtime;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = clock.setTimer(resolve, limitMs);
+    await Promise.race([done, promise]);
+    clock.clearTimer(timer);
+  }
+
+  #watchRequests(): void {
+    const { runtime: { clock }, target } = this.#parts;
+    const { maxRequests } = this.options;
+    const look = (): void => {
+      const isUsedUp = ({ address }: Worker) => target.requestsBegun(address) >= maxRequests;
+      const next = () => (this.#isStopping ? undefined : clock.setTimer(look, REQUESTS_POLL_MS));
+      void this.#replaceEach(() => this.#workers.filter(isUsedUp)).then(() => {
+        this.#requestsTimer = next();
+      });
+    };
+    this.#requestsTimer = clock.setTimer(look, REQUESTS_POLL_MS);
+  }
+
+  #endWatch(): void {
+    this.#isStopping = true;
+    if (this.#requestsTimer !== undefined) {
+      this.#parts.runtime.clock.clearTimer(this.#requestsTimer);
+    }
+  }
+
+  #cleanUp(): void {
+    for (const socket of this.#sockets.values()) socket.close();
+    this.#sockets.clear();
+    this.#prepared?.folder.remove();
+  }
+}
+
+const PHP_CGI_ENV = { PHP_FCGI_MAX_REQUESTS: "0" } as const;
+
+/** From one look whether a new worker listens to the next. */
+export const REPLACE_POLL_MS = 25;
+
+function pause(clock: Runtime["clock"], timeMs: number): Promise<void> {
+  return new Promise((resolve) => void clock.setTimer(resolve, timeMs));
+}

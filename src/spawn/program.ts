@@ -1,0 +1,47 @@
+/**
+ * Where a program is. The operating system finds those on the PATH; this file finds PHP where a
+ * distribution names it after its version (`php-fpm8.2`) and keeps it among the administrator's
+ * programs, which are not on everybody's PATH.
+ */
+import type { Files } from "../runtime/runtime.ts";
+import { commandKind } from "./options.ts";
+
+/** Folders that are looked through after those of PATH. */
+const MORE_FOLDERS: readonly string[] = [
+  "/usr/local/sbin",
+  "/usr/local/bin",
+  "/usr/sbin",
+  "/usr/bin",
+];
+
+/** Most names that are read of a folder. */
+const NAMES_MAX = 10_000;
+
+/** The path of the program for PHP, and the name as it is for every other or one with a path. */
+export async function findProgram(
+  program: string,
+  files: Files,
+  path: string | undefined,
+): Promise<string> {
+  if (commandKind([program]) === "other" || program.includes("/")) return program;
+  const folders = [...new Set([...(path ?? "").split(":").filter(Boolean), ...MORE_FOLDERS])];
+  const exact = folders.map((folder) => `${folder}/${program}`)
+    .find((file) => files.stat(file)?.kind === "file");
+  if (exact !== undefined) return exact;
+  const found: { readonly path: string; readonly version: number }[] = [];
+  for (const folder of folders) {
+    if (files.stat(folder)?.kind !== "directory") continue;
+    const { names } = await files.list(folder, NAMES_MAX);
+    for (const name of names) {
+      const version = name.startsWith(program) ? versionOf(name.slice(program.length)) : undefined;
+      if (version !== undefined) found.push({ path: `${folder}/${name}`, version });
+    }
+  }
+  return found.toSorted((a, b) => b.version - a.version)[0]?.path ?? program;
+}
+
+/** `8.2` and `82` name the same version, each as one distribution writes it. */
+function versionOf(text: string): number | undefined {
+  const match = /^(\d)\.?(\d{1,2})$/.exec(text);
+  return match === null ? undefined : Number(match[1]) * 100 + Number(match[2]);
+}

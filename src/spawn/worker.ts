@@ -1,0 +1,190 @@
+/**
+ * One process of an application, started again whenever it ends, on the same socket.
+ *
+ *            ┌───────── its time is over, ended ────────┐
+ *            ▼                                          │
+ *        waiting ──────► starting ──────► listening ────┘
+ *            │               │                │
+ *            └──── stop() ───┴─── stop() ─────┴──► draining ──► stopped
+ *
+ * | state     | what holds                               | requests       |
+ * | --------- | ---------------------------------------- | -------------- |
+ * | starting  | the process is there, its socket may not | wait           |
+ * | listening | somebody takes connections               | come           |
+ * | waiting   | no process; the back-off's time runs     | wait           |
+ * | draining  | the process was told to end              | go elsewhere   |
+ * | stopped   | no process, and none of its group        | go elsewhere   |
+ *
+ * A socket on descriptor 0 is there before the process: its connections wait in the system's queue
+ * while nobody runs, and the next process takes them. It does not know other workers, nor upstreams.
+ */
+import type { UnixAddress } from "../runtime/address.ts";
+import type { Clock, Runtime } from "../runtime/runtime.ts";
+import type { ProcessEnd, SpawnedProcess, StopSignal } from "../runtime/spawning.ts";
+import { errorText } from "../upstream/errors.ts";
+import { BackOff } from "./back_off.ts";
+import type { SpawnOptions } from "./options.ts";
+
+export type WorkerState = "starting" | "listening" | "waiting" | "draining" | "stopped";
+
+/** From one look whether it listens to the next. */
+export const LISTENING_POLL_MS = 25;
+
+export interface WorkerParts {
+  readonly runtime: Pick<Runtime, "clock" | "connect">;
+  readonly options: Pick<SpawnOptions, "restart" | "startTimeoutMs" | "stopTimeoutMs">;
+  readonly address: UnixAddress;
+  /** Whether the socket is there before the process. */
+  readonly inherits: boolean;
+  readonly stopSignal: StopSignal;
+  /** @throws {SpawnError} */
+  readonly start: () => Promise<SpawnedProcess>;
+  readonly onState: (worker: Worker) => void;
+  /** It ended without having been told to, or could not be started. */
+  readonly onEnded: (worker: Worker, reason: string, restartMs: number) => void;
+}
+
+export class Worker {
+  readonly address: UnixAddress;
+  readonly #parts: WorkerParts;
+  readonly #backOff: BackOff;
+  readonly #clock: Clock;
+  #state: WorkerState = "waiting";
+  #process: SpawnedProcess | undefined;
+  #restarts = 0;
+  #isEnding = false;
+  #run: Promise<void> | undefined;
+  /** Cuts the wait that is under way. */
+  #wake = (): void => {};
+
+  constructor(parts: WorkerParts) {
+    const { backoffMs, backoffMaxMs } = parts.options.restart;
+    this.#parts = parts;
+    this.#clock = parts.runtime.clock;
+    this.#backOff = new BackOff(backoffMs, backoffMaxMs);
+    this.address = parts.address;
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  /** Undefined while there is no process. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Times that it was started again. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** Starts it, and again whenever it ends. */
+  begin(): void {
+    this.#run ??= this.#keepRunning();
+  }
+
+  /** Tells the process to end, kills it when it does not; resolves when it has ended. */
+  async stop(): Promise<void> {
+    if (!this.#isEnding) {
+      this.#isEnding = true;
+      if (this.#process !== undefined) this.#tellToEnd(this.#process);
+      this.#wake();
+    }
+    await this.#run;
+    this.#enter("stopped");
+  }
+
+  /** Ends the process and all of its group at once. */
+  kill(): void {
+    this.#isEnding = true;
+    this.#wake();
+    this.#process?.killGroup();
+  }
+
+  async #keepRunning(): Promise<void> {
+    while (!this.#isEnding) {
+      const startedMs = this.#clock.nowMs();
+      const reason = await this.#runOnce();
+      if (this.#isEnding) return;
+      const restartMs = this.#backOff.next(this.#clock.nowMs() - startedMs);
+      this.#parts.onEnded(this, reason, restartMs);
+      this.#enter("waiting");
+      await this.#sleep(restartMs);
+      if (!this.#isEnding) this.#restarts++;
+    }
+  }
+
+  /** One process from its start to its end; why it ended. */
+  async #runOnce(): Promise<string> {
+    this.#enter("starting");
+    let process: SpawnedProcess;
+    try {
+      process = await this.#parts.start();
+    } catch (error) {
+      return errorText(error);
+    }
+    this.#process = process;
+    if (this.#isEnding) this.#tellToEnd(process);
+    const ended = process.ended.then(endText).then((text) => {
+      this.#process = undefined;
+      // Children that it leaves behind would keep its socket.
+      process.killGroup();
+      this.#wake();
+      return text;
+    });
+    const isListening = await this.#untilListening();
+    if (isListening) this.#enter("listening");
+    const isLate = !isListening && this.#process !== undefined && !this.#isEnding;
+    if (isLate) process.killGroup();
+    const text = await ended;
+    return isLate ? `did not listen within ${this.#parts.options.startTimeoutMs} ms` : text;
+  }
+
+  /** False when the process ends before, or the time is over. */
+  async #untilListening(): Promise<boolean> {
+    const { inherits, options, runtime } = this.#parts;
+    if (inherits) return this.#process !== undefined && !this.#isEnding;
+    const deadlineMs = this.#clock.nowMs() + options.startTimeoutMs;
+    while (this.#process !== undefined && !this.#isEnding) {
+      try {
+        (await runtime.connect(this.address)).destroy();
+        return this.#process !== undefined && !this.#isEnding;
+      } catch {
+        if (this.#clock.nowMs() >= deadlineMs) return false;
+        await this.#sleep(LISTENING_POLL_MS);
+      }
+    }
+    return false;
+  }
+
+  #tellToEnd(process: SpawnedProcess): void {
+    this.#enter("draining");
+    process.signal(this.#parts.stopSignal);
+    const timer = this.#clock.setTimer(
+      () => process.killGroup(),
+      this.#parts.options.stopTimeoutMs,
+    );
+    void process.ended.then(() => this.#clock.clearTimer(timer));
+  }
+
+  #enter(state: WorkerState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#parts.onState(this);
+  }
+
+  async #sleep(timeMs: number): Promise<void> {
+    if (this.#isEnding || timeMs === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#clock.setTimer(resolve, timeMs);
+    this.#wake = resolve;
+    await promise;
+    this.#wake = () => {};
+    this.#clock.clearTimer(timer);
+  }
+}
+
+function endText({ code, signal }: ProcessEnd): string {
+  return signal === null ? `ended with status ${code}` : `was ended by ${signal}`;
+}

@@ -1,0 +1,306 @@
+/**
+ * Applications that the executable starts itself: php-cgi, php-fpm, a C program on libfcgi and afcgi's
+ * own responder. They answer, come back after a `kill -9`, are replaced without a loss, and none is
+ * left behind.
+ */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ADMIN, Admin } from "../support/admin.ts";
+import { AFCGI, Afcgi, type AfcgiOptions } from "../support/afcgi.ts";
+import { Child } from "../support/child.ts";
+import { missingPeer } from "../support/peers.ts";
+import { temporaryFolder, waitUntil } from "../support/places.ts";
+import { httpRequest } from "../support/raw_http.ts";
+import { libfcgi } from "./libfcgi.ts";
+
+const isRoot = process.getuid?.() === 0;
+
+const SCRIPT = `<?php
+error_log("line of the error log");
+file_put_contents("php://stderr", "line of standard error\\n");
+usleep((int) ($_GET["us"] ?? 0));
+echo getmypid(), " ", posix_getuid(), " ", getenv("WORD"), " ", $_SERVER["QUERY_STRING"];
+`;
+
+/** A folder with one script that says who runs it. */
+function phpRoot(): string {
+  const root = temporaryFolder();
+  writeFileSync(join(root, "index.php"), SCRIPT);
+  return root;
+}
+
+/** One upstream that is spawned, and a site that sends it everything. */
+function configOf(
+  spawn: Readonly<Record<string, unknown>>,
+  upstream: Readonly<Record<string, unknown>> = {},
+  root?: string,
+): AfcgiOptions {
+  const route = root === undefined
+    ? { fastcgi: { upstream: "app" } }
+    : { php: { upstream: "app", front_controller: "/index.php" } };
+  return {
+    config: {
+      upstreams: { app: { spawn, ...upstream } },
+      sites: [{ ...(root && { root }), routes: [route] }],
+      ...ADMIN,
+    },
+  };
+}
+
+/** Processes whose parent is the executable: the workers. */
+function workersOf({ child }: Afcgi): number[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) =>
+    parentOf(pid) === child.pid
+  );
+}
+
+/** 0 for a process that has ended, and for one that nobody has waited for yet. */
+function parentOf(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return /^State:\s+Z/m.test(status) ? 0 : Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]);
+  } catch {
+    return 0;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  return parentOf(pid) !== 0;
+}
+
+async function bodyOf(afcgi: Afcgi, target: string, method = "GET"): Promise<string> {
+  const answer = await httpRequest(afcgi.port, { target, method });
+  assert.equal(answer.status, 200, `${answer.status} ${answer.body}`);
+  return answer.body.toString();
+}
+
+/** Starts afcgi, hands it to `use`, stops it, and sees that no worker is left. */
+async function withAfcgi(
+  options: AfcgiOptions,
+  use: (afcgi: Afcgi) => Promise<void>,
+): Promise<void> {
+  const afcgi = await Afcgi.start(options);
+  let workers: number[] = [];
+  try {
+    await use(afcgi);
+    workers = workersOf(afcgi);
+  } finally {
+    await afcgi.stop();
+  }
+  assert.deepEqual(workers.filter(isRunning), []);
+}
+
+/** Says when every request of a steady load has been answered. */
+async function underLoad(
+  afcgi: Afcgi,
+  disturb: () => Promise<void>,
+): Promise<readonly number[]> {
+  const statuses: number[] = [];
+  let isOver = false;
+  const clients = Array.from({ length: 8 }, async () => {
+    while (!isOver) {
+      const { status } = await httpRequest(afcgi.port, { target: "/?us=2000" });
+      statuses.push(status);
+    }
+  });
+  try {
+    await waitUntil(() => statuses.length > 50, "the load to run");
+    await disturb();
+    const enough = statuses.length + 50;
+    await waitUntil(() => statuses.length > enough, "the load to run on");
+  } finally {
+    isOver = true;
+    await Promise.all(clients);
+  }
+  return statuses;
+}
+
+for (const program of ["php-cgi", "php-fpm"] as const) {
+  const skip = missingPeer(program);
+
+  test(`afcgi serve --spawn ${program} --root DIR is all that PHP needs`, { skip }, async () => {
+    const options = { args: ["--spawn", program, "--root", phpRoot()], env: { WORD: "word" } };
+    await withAfcgi(options, async (afcgi) => {
+      const [, user, word, query] = (await bodyOf(afcgi, "/some/page?a=1")).split(" ");
+      assert.deepEqual([word, query], ["word", "a=1"]);
+      if (isRoot && program === "php-fpm") assert.notEqual(user, "0");
+      const line = await afcgi.waitForLog(({ msg }) => msg === "line of standard error");
+      assert.deepEqual([line.source, line.upstream], ["stderr", "php"]);
+    });
+  });
+
+  test(`A worker of ${program} that is killed under load comes back`, { skip }, async () => {
+    const spawn = { command: [program], workers: 2 };
+    await withAfcgi(configOf(spawn, {}, phpRoot()), async (afcgi) => {
+      await bodyOf(afcgi, "/");
+      const admin = await Admin.of(afcgi);
+      const statuses = await underLoad(afcgi, async () => {
+        for (const pid of workersOf(afcgi)) process.kill(pid, "SIGKILL");
+        await afcgi.waitForLog(({ code }) => code === "worker_down");
+      });
+      // A GET is sent again, and waits where nobody is there.
+      assert.deepEqual(statuses.filter((status) => status !== 200), []);
+      assert.ok(await admin.metric("afcgi_spawn_restarts_total") >= 1);
+    });
+  });
+
+  test(`SIGHUP replaces the workers of ${program} without a loss`, { skip }, async () => {
+    const spawn = { command: [program], workers: 2 };
+    await withAfcgi(configOf(spawn, {}, phpRoot()), async (afcgi) => {
+      await bodyOf(afcgi, "/");
+      const before = workersOf(afcgi);
+      const statuses = await underLoad(afcgi, async () => {
+        afcgi.child.kill("SIGHUP");
+        await afcgi.waitForLog(({ msg }) => msg === "workers replaced");
+      });
+      assert.deepEqual(statuses.filter((status) => status !== 200), []);
+      assert.deepEqual(before.filter(isRunning), []);
+      assert.equal(workersOf(afcgi).length, before.length);
+    });
+  });
+}
+
+test(
+  "php-cgi is told its address where the command says {socket}",
+  { skip: missingPeer("php-cgi") },
+  async () => {
+    const spawn = { command: ["php-cgi", "-b", "{socket}"], workers: 2, env: { WORD: "told" } };
+    await withAfcgi(configOf(spawn, {}, phpRoot()), async (afcgi) => {
+      assert.match(await bodyOf(afcgi, "/"), / told $/);
+    });
+  },
+);
+
+test(
+  "A worker of php-cgi makes way after max_requests",
+  { skip: missingPeer("php-cgi") },
+  async () => {
+    const spawn = { command: ["php-cgi"], workers: 1, max_requests: 5 };
+    await withAfcgi(configOf(spawn, {}, phpRoot()), async (afcgi) => {
+      const [first] = (await bodyOf(afcgi, "/")).split(" ");
+      await waitUntil(
+        async () => (await bodyOf(afcgi, "/")).split(" ")[0] !== first,
+        "a worker after the first",
+      );
+      await waitUntil(() => !isRunning(Number(first)), "the end of the first");
+    });
+  },
+);
+
+test(
+  "Workers run as the user that spawn.user names",
+  { skip: missingPeer("php-cgi") || !isRoot && "takes root" },
+  async () => {
+    for (const command of [["php-cgi"], ["php-cgi", "-b", "{socket}"]]) {
+      const spawn = { command, workers: 1, user: "www-data" };
+      await withAfcgi(configOf(spawn, {}, phpRoot()), async (afcgi) => {
+        const [, user] = (await bodyOf(afcgi, "/")).split(" ");
+        assert.notEqual(user, "0");
+      });
+    }
+  },
+);
+
+test("A C program on libfcgi takes descriptor 0", { skip: missingPeer("libfcgi") }, async () => {
+  const folder = temporaryFolder();
+  await libfcgi.prepare(folder);
+  // "-" is the socket that it was left.
+  const spawn = { command: [join(folder, "app"), "-", "1"], workers: 2 };
+  await withAfcgi(configOf(spawn), async (afcgi) => {
+    assert.equal((await httpRequest(afcgi.port, { target: "/hello" })).status, 200);
+    for (const pid of workersOf(afcgi)) process.kill(pid, "SIGKILL");
+    assert.equal((await httpRequest(afcgi.port, { target: "/hello" })).status, 200);
+  });
+});
+
+test("afcgi responder takes descriptor 0, and multiplexes there", async () => {
+  const spawn = { command: [AFCGI, "responder", "--delay", "20"], workers: 2 };
+  await withAfcgi(configOf(spawn), async (afcgi) => {
+    const asked = Array.from({ length: 50 }, () => httpRequest(afcgi.port, { target: "/" }));
+    for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
+    const admin = await Admin.of(afcgi);
+    assert.equal((await admin.connections()).length <= 2, true);
+    assert.equal(await admin.metric("afcgi_spawn_workers"), 2);
+  });
+});
+
+test("A program that is not there is said, ever more rarely; requests wait in the queue", async () => {
+  const spawn = { command: ["/nonexistent/app"], workers: 1, restart: { backoff: "100ms" } };
+  const options = configOf(spawn, { queue: { max: 1, timeout: "1s" } });
+  await withAfcgi(options, async (afcgi) => {
+    const admin = await Admin.of(afcgi);
+    const answers = await Promise.all([1, 2].map(() => httpRequest(afcgi.port, { target: "/" })));
+    assert.deepEqual(answers.map(({ status }) => status), [503, 503]);
+    await afcgi.waitForLog(({ code }) => code === "queue_full");
+    await afcgi.waitForLog(({ code }) => code === "queue_timeout");
+    const lines = afcgi.log.filter(({ code }) => code === "worker_down");
+    assert.match(
+      String(lines[0]!.msg),
+      /^A worker is down: Cannot start "\/nonexistent\/app": there is no such program/,
+    );
+    assert.deepEqual(
+      lines.map((line) => line.restart_ms),
+      [100, 200, 400, 800].slice(0, lines.length),
+    );
+    assert.equal(await admin.metric("afcgi_spawn_restarts_total"), lines.length);
+  });
+});
+
+test("A second signal ends afcgi at once, and its workers with it", async () => {
+  const program = "trap '' TERM; echo ready; while :; do sleep 1; done";
+  const afcgi = await Afcgi.start(configOf({ command: ["sh", "-c", program], workers: 1 }));
+  await afcgi.waitForLog(({ msg, source }) => msg === "ready" && source === "stdout");
+  const workers = workersOf(afcgi);
+  assert.equal(workers.length, 1);
+  afcgi.child.kill("SIGTERM");
+  await afcgi.waitForLog(({ msg }) => msg === "stopping");
+  afcgi.child.kill("SIGTERM");
+  assert.deepEqual(await afcgi.child.exited, { code: 1, signal: null });
+  await waitUntil(() => !workers.some(isRunning), "the end of the worker");
+});
+
+test("A user that is not there is a fault at the start", async () => {
+  const folder = temporaryFolder();
+  const config = join(folder, "afcgi.yaml");
+  const spawn = { command: ["true"], user: "nobody-of-that-name" };
+  writeFileSync(config, JSON.stringify({ listen: ["127.0.0.1:0"], ...configOf(spawn).config }));
+  const child = new Child(AFCGI, ["serve", "--config", config], { cwd: folder });
+  assert.deepEqual(await child.exited, { code: 1, signal: null });
+  assert.match(child.stderr.lines.join("\n"), /there is no user "nobody-of-that-name"/);
+});
+
+test("As process 1 afcgi reaps children that are not its own", { skip: !isRoot }, async () => {
+  const folder = temporaryFolder();
+  const config = join(folder, "afcgi.yaml");
+  // Its child ends and leaves a grandchild, which ends as an orphan.
+  const program = "(sh -c 'sleep 0.1; echo orphan ended' &) ; exec sleep 60";
+  const spawn = { command: ["sh", "-c", program], workers: 1 };
+  writeFileSync(config, JSON.stringify({ listen: ["127.0.0.1:0"], ...configOf(spawn).config }));
+  const args = [
+    "--pid",
+    "--mount-proc",
+    "--fork",
+    "--kill-child",
+    AFCGI,
+    "serve",
+    "--config",
+    config,
+  ];
+  const child = new Child("unshare", args, { cwd: folder, group: true });
+  try {
+    await child.stderr.waitFor((line) => line.includes("orphan ended"));
+    const [first] = childrenOf(child.pid);
+    assert.ok(first);
+    await waitUntil(() => childrenOf(first!).length === 1, "no zombie beside the worker");
+  } finally {
+    child.kill("SIGTERM");
+    await child.stop("SIGKILL");
+  }
+});
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return text.split(" ").filter(Boolean).map(Number);
+}

@@ -1,0 +1,141 @@
+/** Programs that are started: what they inherit, what they say, how they end. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { test } from "node:test";
+import {
+  type OutputSource,
+  type ProcessEnd,
+  SpawnError,
+  type StartOptions,
+} from "../../src/runtime/spawning.ts";
+import { decode, freshPath, runtime } from "./support.ts";
+
+const { spawning } = runtime;
+
+interface Ran {
+  readonly output: Record<OutputSource, string>;
+  readonly end: ProcessEnd;
+}
+
+/** Runs a command to its end. */
+async function run(options: Partial<StartOptions> & Pick<StartOptions, "command">): Promise<Ran> {
+  const output = { stdout: "", stderr: "" };
+  const child = await spawning.start({
+    cwd: tmpdir(),
+    env: { PATH: runtime.process.env("PATH") ?? "" },
+    user: undefined,
+    input: undefined,
+    onOutput: (source, bytes) => void (output[source] += decode(bytes)),
+    ...options,
+  });
+  const end = await child.ended;
+  // What it wrote may come after its end was noticed.
+  while (!output.stdout.endsWith("end\n")) await new Promise((resolve) => setTimeout(resolve, 1));
+  return { output, end };
+}
+
+test("A program gets arguments, variables and folder, and says both its outputs", async () => {
+  const { output, end } = await run({
+    command: ["sh", "-c", 'echo "$0 $WORD $PWD"; echo oops >&2; echo end; exit 3', "zero"],
+    cwd: "/",
+    env: { PATH: runtime.process.env("PATH") ?? "", WORD: "word" },
+  });
+  assert.equal(output.stdout, "zero word /\nend\n");
+  assert.equal(output.stderr, "oops\n");
+  assert.deepEqual(end, { code: 3, signal: null });
+});
+
+test("Descriptor 0 of a program is the listening socket, and takes connections before", async () => {
+  const path = freshPath();
+  const socket = await spawning.listen(path, 5);
+  // Nobody accepts: the system's queue takes it.
+  const waiting = await runtime.connect({ transport: "unix", path });
+  const command = ["sh", "-c", "readlink /proc/self/fd/0; ls /proc/self/fd | wc -l; echo end"];
+  const { output } = await run({ command, input: socket });
+  const [target = "", count] = output.stdout.split("\n");
+  assert.match(target, /^socket:\[\d+\]$/);
+  // Those of ls: 0, 1, 2, and the folder that it reads.
+  assert.equal(count?.trim(), "4");
+  waiting.destroy();
+  socket.close();
+  assert.equal(existsSync(path), false);
+});
+
+test("Without a socket there is nothing to read", async () => {
+  const { output } = await run({ command: ["sh", "-c", "cat; echo end"] });
+  assert.equal(output.stdout, "end\n");
+});
+
+test("A path that is too long for a socket is refused by name", async () => {
+  const path = `/tmp/${"x".repeat(110)}`;
+  await assert.rejects(spawning.listen(path, 5), (error: unknown) => {
+    assert.ok(error instanceof SpawnError);
+    assert.match(error.message, /the path has over 107 bytes \(set TMPDIR to a shorter one\)$/);
+    return true;
+  });
+});
+
+test("A program that is not there is an error that names it", async () => {
+  await assert.rejects(run({ command: ["/nonexistent/program"] }), (error: unknown) => {
+    assert.ok(error instanceof SpawnError);
+    assert.match(error.message, /^Cannot start "\/nonexistent\/program": there is no such program/);
+    return true;
+  });
+});
+
+test("A program that may not be run is an error that names it", async () => {
+  await assert.rejects(run({ command: ["/etc/passwd"] }), (error: unknown) => {
+    assert.ok(error instanceof SpawnError);
+    assert.match(error.message, /^Cannot start "\/etc\/passwd": it may not be run/);
+    return true;
+  });
+});
+
+test("A signal ends a program, and its group ends with killGroup", async () => {
+  let seen = "";
+  const told = Promise.withResolvers<void>();
+  const child = await spawning.start({
+    command: ["sh", "-c", "sleep 60 & echo $!; wait"],
+    cwd: "/",
+    env: { PATH: runtime.process.env("PATH") ?? "" },
+    user: undefined,
+    input: undefined,
+    onOutput: (_, bytes) => {
+      seen += decode(bytes);
+      if (seen.endsWith("\n")) told.resolve();
+    },
+  });
+  await told.promise;
+  child.signal("SIGTERM");
+  assert.deepEqual(await child.ended, { code: null, signal: "SIGTERM" });
+  assert.equal(isRunning(Number(seen)), true);
+  child.killGroup();
+  while (isRunning(Number(seen))) await new Promise((resolve) => setTimeout(resolve, 1));
+  // Nothing is left: no error.
+  child.killGroup();
+});
+
+/** False too for one that has ended and that nobody has waited for yet. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+test("A private folder is nobody else's, holds what is written, and goes with all of it", () => {
+  const folder = spawning.createFolder(undefined);
+  folder.write("a.conf", "text");
+  assert.equal(statSync(folder.path).mode & 0o777, 0o700);
+  assert.equal(statSync(`${folder.path}/a.conf`).mode & 0o777, 0o600);
+  folder.remove();
+  assert.equal(existsSync(folder.path), false);
+});
+
+test("Users are found by name and by number", () => {
+  assert.deepEqual(spawning.findUser("root"), { name: "root", user: 0, group: 0 });
+  assert.deepEqual(spawning.findUser("0"), { name: "root", user: 0, group: 0 });
+  assert.equal(spawning.findUser("nobody-of-that-name"), undefined);
+});

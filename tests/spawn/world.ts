@@ -1,0 +1,73 @@
+/** A spawned application in memory: programs that a test plays, and what is said of them. */
+import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import type { OutputSource } from "../../src/runtime/spawning.ts";
+import { SpawnedApplication, type SpawnTarget } from "../../src/spawn/application.ts";
+import { SPAWN_DEFAULTS, type SpawnOptions } from "../../src/spawn/options.ts";
+
+export const DRAIN_MS = 5_000;
+
+export class World {
+  readonly runtime = new MemoryRuntime({ process: { env: { PATH: "/bin", HOME: "/h" } } });
+  readonly application: SpawnedApplication;
+  /** What would be in the log. */
+  readonly log: string[] = [];
+  /** Paths of the servers that requests go to. */
+  servers: readonly string[] = [];
+  /** What each server has begun. */
+  readonly requests = new Map<string, number>();
+  /** Called when those that left have none left; a test may put it off. */
+  drained: Promise<void> = Promise.resolve();
+
+  constructor(options: Partial<SpawnOptions> & Pick<SpawnOptions, "command">) {
+    const target: SpawnTarget = {
+      useServers: (addresses) => {
+        this.servers = addresses.map(({ path }) => path);
+        return this.drained;
+      },
+      requestsBegun: ({ path }) => this.requests.get(path) ?? 0,
+    };
+    const say = (text: string) => void this.log.push(text);
+    this.application = new SpawnedApplication(
+      { ...SPAWN_DEFAULTS, workers: 1, upstream: "app", ...options },
+      {
+        runtime: this.runtime,
+        target,
+        drainMs: DRAIN_MS,
+        observer: {
+          onState() {},
+          onEnded: (_, worker, reason, ms) =>
+            say(`${nameOf(worker.address.path)} ${reason}, ${ms}`),
+          onNotReplaced: (_, worker, reason) => say(`${nameOf(worker.address.path)}: ${reason}`),
+          onLine: (_, _pid, source: OutputSource, line) => say(`${source}: ${line}`),
+          onRunsAsRoot: () => say("root"),
+        },
+      },
+    );
+  }
+
+  get children() {
+    return this.runtime.spawning.children;
+  }
+
+  get states(): readonly string[] {
+    return this.application.workers.map(({ state }) => state);
+  }
+
+  /** Moves the time in steps, for what starts in between. */
+  async advance(timeMs: number, stepMs = timeMs): Promise<void> {
+    for (let movedMs = 0; movedMs < timeMs; movedMs += stepMs) {
+      await turns();
+      this.runtime.clock.advance(stepMs);
+    }
+    await turns();
+  }
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** Lets everything happen that needs no time. */
+export async function turns(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+}
