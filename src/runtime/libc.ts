@@ -16,6 +16,7 @@ export interface LibC {
   socket(domain: number, type: number, protocol: number): number;
   bind(descriptor: number, address: Uint8Array<ArrayBuffer>, length: number): number;
   listen(descriptor: number, backlog: number): number;
+  dup(descriptor: number): number;
   waitpid(pid: number, options: number): number;
 }
 

@@ -23,8 +23,15 @@ import {
 const INIT_PID = 1;
 const USERS_FILE = "/etc/passwd";
 
-/** Programs, started by `node:child_process`; `openLibC` is called when it is first needed. */
-export function createNodeSpawning(openLibC: () => Promise<LibC>): Spawning {
+export interface NodeSpawningParts {
+  /** Called when it is first needed. */
+  readonly openLibC: () => Promise<LibC>;
+  /** Whether the runtime closes a descriptor once a child has it as its own (Deno). */
+  readonly spawnClosesInput: boolean;
+}
+
+/** Programs, started by `node:child_process`. */
+export function createNodeSpawning({ openLibC, spawnClosesInput }: NodeSpawningParts): Spawning {
   /** Children that the runtime waits for. */
   const ours = new Set<number>();
   let libc: Promise<LibC> | undefined;
@@ -34,7 +41,15 @@ export function createNodeSpawning(openLibC: () => Promise<LibC>): Spawning {
     findUser,
     createFolder,
     listen: async (path, backlog) => openSocket(await openOnce(), path, backlog),
-    start: (options) => start(options, ours),
+    async start(options) {
+      const { input } = options;
+      if (input === undefined) return await start(options, ours, undefined);
+      // The socket outlives the child: the next one gets it too.
+      const copy = (await openOnce()).dup(input.descriptor);
+      const started = start(options, ours, copy);
+      if (!spawnClosesInput) closeSync(copy);
+      return await started;
+    },
     async reapOrphans() {
       if (process.pid !== INIT_PID) return;
       const opened = await openOnce();
@@ -75,15 +90,20 @@ function createFolder(owner: UserIds | undefined): PrivateFolder {
   };
 }
 
-async function start(options: StartOptions, ours: Set<number>): Promise<SpawnedProcess> {
-  const { command: [program = "", ...args], cwd, env, user, input, onOutput } = options;
+/** Spawns before it waits for the first time. */
+async function start(
+  options: StartOptions,
+  ours: Set<number>,
+  input: number | undefined,
+): Promise<SpawnedProcess> {
+  const { command: [program = "", ...args], cwd, env, user, onOutput } = options;
   const { promise: ended, resolve: end } = Promise.withResolvers<ProcessEnd>();
   const started = Promise.withResolvers<void>();
   const child = spawn(program, args, {
     cwd,
     env,
     detached: true,
-    stdio: [input?.descriptor ?? "ignore", "pipe", "pipe"],
+    stdio: [input ?? "ignore", "pipe", "pipe"],
     ...(user && { uid: user.user, gid: user.group }),
   });
   const pid = child.pid ?? 0;
