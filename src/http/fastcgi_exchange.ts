@@ -7,6 +7,7 @@ import { UpstreamError } from "../upstream/errors.ts";
 import type { AnswerSource, UpstreamResponse } from "../upstream/request.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
+import { inPieces, isLong } from "./body_pieces.ts";
 import { RequestBodyTooLargeError, takeBody } from "./body_limit.ts";
 import type { FrontRequest, OwnAnswer, RequestTrace } from "./front_request.ts";
 import { GatewayRequest, type RequestParameters, type SendableBody } from "./gateway_request.ts";
@@ -128,14 +129,17 @@ function passOn(
   front: FrontRequest,
   answer: UpstreamResponse,
 ): Response | Promise<Response> {
-  const { lengths } = route;
+  if (!front.listener.dropsLengths) return respond(route, request, front, answer);
+  const { lengths, compressor } = route;
   const { body, head: { contentLength } } = answer;
-  const isStream = body instanceof ReadableStream;
-  if (isStream && front.listener.dropsLengths && lengths?.takes(contentLength)) {
+  if (body instanceof ReadableStream && lengths?.takes(contentLength)) {
     return lengths.gather(body, contentLength)
       .then((gathered) => respond(route, request, front, { ...answer, body: gathered }));
   }
-  return respond(route, request, front, answer);
+  const isCut = body instanceof Uint8Array && contentLength === undefined &&
+    compressor === undefined && isLong(body);
+  const sent = isCut ? { ...answer, body: inPieces(body) } : answer;
+  return respond(route, request, front, sent);
 }
 
 function respond(
