@@ -31,6 +31,12 @@ export interface ResponseBodyOwner {
 const NOTHING = new Uint8Array(0);
 
 /**
+ * Most bytes that a stream has from its start: Bun writes them together with the head, for what is
+ * pulled it makes writes of their own.
+ */
+const FIRST_LENGTH_MAX = 64 * 1024;
+
+/**
  * Turns of the event loop before a stream errors. Bun writes the head and the first bytes a turn
  * after it got them, and drops both when there is an error by then; but a client that sees no answer
  * at all may take its request for one that nobody has looked at, and send it again.
@@ -135,7 +141,7 @@ export class ResponseBody {
     }
     const buffer = this.#buffered();
     return new ReadableStream<Uint8Array>({
-      start: (controller) => void (this.#stream = controller),
+      start: (controller) => this.#start(controller, buffer),
       pull: (controller) => this.#pull(controller, buffer),
       cancel: () => this.#cancel(),
     }, { highWaterMark: 0 });
@@ -158,6 +164,14 @@ export class ResponseBody {
     this.#onlyPiece = undefined;
     if (this.#buffer.isFull) owner.onBodyFull();
     return this.#buffer;
+  }
+
+  #start(controller: ReadableStreamDefaultController<Uint8Array>, buffer: ResponseBuffer): void {
+    this.#stream = controller;
+    if (buffer.length === 0 || buffer.length > FIRST_LENGTH_MAX || !buffer.isInMemory) return;
+    const bytes = buffer.takeNow();
+    this.progress.bytes += bytes.length;
+    controller.enqueue(bytes);
   }
 
   /** Gives the next bytes, or waits for them. */
