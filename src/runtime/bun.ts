@@ -51,7 +51,7 @@ export function createBunRuntime(): Runtime {
       return found.map(({ address }) => address);
     }),
     process: createNodeProcess(),
-    spawning: createNodeSpawning({ openLibC: openBunLibC, spawnClosesInput: false }),
+    spawning: createNodeSpawning(openBunLibC),
   };
 }
 

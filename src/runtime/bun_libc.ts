@@ -12,14 +12,14 @@ export async function openBunLibC(): Promise<LibC> {
         socket: { args: ["int", "int", "int"], returns: "int" },
         bind: { args: ["int", "ptr", "u32"], returns: "int" },
         listen: { args: ["int", "int"], returns: "int" },
-        dup: { args: ["int"], returns: "int" },
+        close: { args: ["int"], returns: "int" },
         waitpid: { args: ["int", "ptr", "int"], returns: "int" },
       });
       return {
         socket: symbols.socket,
         bind: (descriptor, address, length) => symbols.bind(descriptor, ptr(address), length),
         listen: symbols.listen,
-        dup: symbols.dup,
+        close: symbols.close,
         waitpid: (pid, options) => symbols.waitpid(pid, null, options),
       };
     } catch (error) {

@@ -44,7 +44,7 @@ export function createDenoRuntime(): Runtime {
     files: createNodeFiles({ body: fileBody }),
     names: createNodeNames(lookupWithNode),
     process: createNodeProcess(),
-    spawning: createNodeSpawning({ openLibC: openDenoLibC, spawnClosesInput: true }),
+    spawning: createNodeSpawning(openDenoLibC),
   };
 }
 

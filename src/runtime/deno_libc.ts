@@ -11,7 +11,7 @@ export async function openDenoLibC(): Promise<LibC> {
         socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
         bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
         listen: { parameters: ["i32", "i32"], result: "i32" },
-        dup: { parameters: ["i32"], result: "i32" },
+        close: { parameters: ["i32"], result: "i32" },
         waitpid: { parameters: ["i32", "pointer", "i32"], result: "i32" },
       });
       return { ...symbols, waitpid: (pid, options) => symbols.waitpid(pid, null, options) };

@@ -1,7 +1,8 @@
 /**
  * The few calls of the C library that no runtime offers: a socket that listens while nobody accepts,
- * and waiting for a child that somebody else has left to us. The adapters load it by their own FFI;
- * this file knows the numbers of Linux and how its addresses look in memory.
+ * its close (Deno's node:fs closes only what it has opened), and waiting for a child that somebody
+ * else has left to us. The adapters load it by their own FFI; this file knows the numbers of Linux and
+ * how its addresses look in memory.
  */
 import { SpawnError } from "./spawning.ts";
 
@@ -16,7 +17,7 @@ export interface LibC {
   socket(domain: number, type: number, protocol: number): number;
   bind(descriptor: number, address: Uint8Array<ArrayBuffer>, length: number): number;
   listen(descriptor: number, backlog: number): number;
-  dup(descriptor: number): number;
+  close(descriptor: number): number;
   waitpid(pid: number, options: number): number;
 }
 

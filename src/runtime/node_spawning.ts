@@ -3,7 +3,7 @@
  * both runtimes; the listening socket comes from the C library (`libc.ts`).
  */
 import { spawn } from "node:child_process";
-import { chownSync, closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -23,15 +23,8 @@ import {
 const INIT_PID = 1;
 const USERS_FILE = "/etc/passwd";
 
-export interface NodeSpawningParts {
-  /** Called when it is first needed. */
-  readonly openLibC: () => Promise<LibC>;
-  /** Whether the runtime closes a descriptor once a child has it as its own (Deno). */
-  readonly spawnClosesInput: boolean;
-}
-
-/** Programs, started by `node:child_process`. */
-export function createNodeSpawning({ openLibC, spawnClosesInput }: NodeSpawningParts): Spawning {
+/** Programs, started by `node:child_process`; `openLibC` is called when it is first needed. */
+export function createNodeSpawning(openLibC: () => Promise<LibC>): Spawning {
   /** Children that the runtime waits for. */
   const ours = new Set<number>();
   let libc: Promise<LibC> | undefined;
@@ -41,15 +34,7 @@ export function createNodeSpawning({ openLibC, spawnClosesInput }: NodeSpawningP
     findUser,
     createFolder,
     listen: async (path, backlog) => openSocket(await openOnce(), path, backlog),
-    async start(options) {
-      const { input } = options;
-      if (input === undefined) return await start(options, ours, undefined);
-      // The socket outlives the child: the next one gets it too.
-      const copy = (await openOnce()).dup(input.descriptor);
-      const started = start(options, ours, copy);
-      if (!spawnClosesInput) closeSync(copy);
-      return await started;
-    },
+    start: (options) => start(options, ours),
     async reapOrphans() {
       if (process.pid !== INIT_PID) return;
       const opened = await openOnce();
@@ -65,7 +50,7 @@ function openSocket(libc: LibC, path: string, backlog: number): ListeningSocket 
   return {
     descriptor,
     close() {
-      closeSync(descriptor);
+      libc.close(descriptor);
       rmSync(path, { force: true });
     },
   };
@@ -90,20 +75,15 @@ function createFolder(owner: UserIds | undefined): PrivateFolder {
   };
 }
 
-/** Spawns before it waits for the first time. */
-async function start(
-  options: StartOptions,
-  ours: Set<number>,
-  input: number | undefined,
-): Promise<SpawnedProcess> {
-  const { command: [program = "", ...args], cwd, env, user, onOutput } = options;
+async function start(options: StartOptions, ours: Set<number>): Promise<SpawnedProcess> {
+  const { command: [program = "", ...args], cwd, env, user, input, onOutput } = options;
   const { promise: ended, resolve: end } = Promise.withResolvers<ProcessEnd>();
   const started = Promise.withResolvers<void>();
   const child = spawn(program, args, {
     cwd,
     env,
     detached: true,
-    stdio: [input ?? "ignore", "pipe", "pipe"],
+    stdio: [input?.descriptor ?? "ignore", "pipe", "pipe"],
     ...(user && { uid: user.user, gid: user.group }),
   });
   const pid = child.pid ?? 0;
