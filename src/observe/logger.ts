@@ -28,6 +28,8 @@ export class Logger {
   readonly #levelIndex: number;
   readonly #format: LogFormat;
   #batch = "";
+  #lastMs = NaN;
+  #lastTimestamp = "";
   #scheduled = false;
 
   constructor(options: LoggerOptions) {
@@ -55,12 +57,22 @@ export class Logger {
 
   log(level: LogLevel, message: string, fields: LogFields = {}): void {
     if (LOG_LEVELS.indexOf(level) < this.#levelIndex) return;
-    const timestamp = new Date(this.#clock.wallMs()).toISOString();
+    const timestamp = this.#timestamp();
     this.#append(
       this.#format === "json"
-        ? JSON.stringify({ ts: timestamp, level, msg: message, ...fields })
+        ? jsonLine(timestamp, level, message, fields)
         : textLine(timestamp, level, message, fields),
     );
+  }
+
+  /** Lines of one millisecond share its text. */
+  #timestamp(): string {
+    const wallMs = Math.floor(this.#clock.wallMs());
+    if (wallMs !== this.#lastMs) {
+      this.#lastMs = wallMs;
+      this.#lastTimestamp = new Date(wallMs).toISOString();
+    }
+    return this.#lastTimestamp;
   }
 
   /** Hands over what has gathered and resolves when the operating system has it. */
@@ -86,6 +98,13 @@ export class Logger {
     this.#batch = "";
     this.#sink.write(batch);
   }
+}
+
+/** Of two parts: one object of all fields would have to be made first. */
+function jsonLine(timestamp: string, level: LogLevel, message: string, fields: LogFields): string {
+  const head = `{"ts":"${timestamp}","level":"${level}","msg":${JSON.stringify(message)}`;
+  const rest = JSON.stringify(fields);
+  return rest === "{}" ? `${head}}` : `${head},${rest.slice(1)}`;
 }
 
 function textLine(timestamp: string, level: LogLevel, message: string, fields: LogFields): string {
