@@ -193,6 +193,7 @@ class App implements RunningApp {
     let front: ReturnType<typeof createFront> | undefined;
     const listener = await runtime.serveHttp({
       address: listen.address,
+      ...(listen.engine && { engine: listen.engine }),
       requestHeadLengthMax: this.#options.limits.requestHeaderMax,
       ...(tls && { tls }),
       handler: (request, peer) => {

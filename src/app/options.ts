@@ -6,6 +6,7 @@ import type { GeminiLimits, GeminiSiteOptions } from "../gemini/options.ts";
 import type { HttpLimits, SiteOptions } from "../http/options.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { Address } from "../runtime/address.ts";
+import type { HttpEngine } from "../runtime/runtime.ts";
 import type { SpawnOptions } from "../spawn/options.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 
@@ -13,6 +14,8 @@ export interface ListenOptions {
   readonly address: Address;
   /** Paths of PEM files. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** The runtime's own, when left out. */
+  readonly engine?: HttpEngine;
 }
 
 export interface LogOptions {

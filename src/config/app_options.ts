@@ -28,9 +28,10 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
   };
   return {
     // A file that serves Gemini alone opens no port for HTTP.
-    listen: (config.sites === undefined ? [] : config.listen).map(({ address, tls }) => ({
+    listen: (config.sites === undefined ? [] : config.listen).map(({ address, tls, engine }) => ({
       address: resolveAddress(folder, address),
       tls: tls && { cert: resolvePath(folder, tls.cert), key: resolvePath(folder, tls.key) },
+      ...(engine === "node" && { engine }),
     })),
     upstreams: Object.entries(config.upstreams ?? {}).map(([name, upstream]) =>
       upstreamOptions(name, upstream, upstreamLimits, folder)

@@ -11,6 +11,7 @@ import { geminiLimitsSchema, geminiSchema } from "./gemini_schema.ts";
 import { READY_WHEN } from "../app/options.ts";
 import { HTTP_LIMIT_DEFAULTS as HTTP } from "../http/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
+import { HTTP_ENGINES } from "../runtime/runtime.ts";
 import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
 import { compressionSchema } from "./compression_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
@@ -57,12 +58,16 @@ const listener = v.pipe(
     section({
       address: described(listenAddress, "Where to listen"),
       tls: v.optional(described(tlsFiles, "Serves HTTPS instead of HTTP")),
+      engine: v.optional(
+        described(oneOf(HTTP_ENGINES), "The HTTP server: the runtime's own, or node:http"),
+        "native",
+      ),
     }),
   ], 'use an address such as ":8080", or a map with address and tls'),
   v.transform((value) =>
     "address" in value
-      ? { address: value.address, tls: value.tls }
-      : { address: value, tls: undefined }
+      ? { address: value.address, tls: value.tls, engine: value.engine }
+      : { address: value, tls: undefined, engine: "native" as const }
   ),
 );
 

@@ -60,6 +60,11 @@ export function createAuthorizer(route: FastCgiRoute): Authorizer {
 class AuthorizerRequest extends GatewayRequest {
   override readonly role: Role = Role.AUTHORIZER;
 
+  /** Nothing that it says before its answer is the client's. */
+  override get onInterim(): undefined {
+    return undefined;
+  }
+
   constructor(route: FastCgiRoute, request: Request, front: FrontRequest) {
     const script = { scriptName: "", pathInfo: front.target.path, scriptFilename: undefined };
     super(route, request, front, script, { kind: "none", contentLength: undefined });

@@ -5,10 +5,12 @@
  */
 import type { ParameterTemplate } from "../cgi/parameters.ts";
 import type { CgiRequest } from "../cgi/request.ts";
+import type { CgiHead } from "../protocol/cgi_response.ts";
 import { Role } from "../protocol/constants.ts";
 import type { UpstreamRequest } from "../upstream/request.ts";
 import type { RequestBody } from "../upstream/request_body.ts";
 import type { TakenBody } from "./body_limit.ts";
+import { passEarlyHints } from "./early_hints.ts";
 import { type FrontRequest, portOf } from "./front_request.ts";
 import { type ComputedParameters, computeParameters } from "./route_parameters.ts";
 import type { ScriptTarget } from "./script_target.ts";
@@ -57,6 +59,12 @@ export class GatewayRequest implements UpstreamRequest {
     return this.#taken.kind === "body" ? this.#taken.body : undefined;
   }
 
+  /** Undefined where the client cannot be told; so it is with the runtimes' own servers. */
+  get onInterim(): ((head: CgiHead) => void) | undefined {
+    const { earlyHints } = this.#front.peer;
+    return earlyHints && ((head) => passEarlyHints(head, earlyHints));
+  }
+
   get signal(): AbortSignal {
     return this.#request.signal;
   }
@@ -75,8 +83,8 @@ export class GatewayRequest implements UpstreamRequest {
     const { computed } = this.#route;
     return {
       method,
-      // Neither runtime tells the version; see docs/runtimes.md.
-      protocol: "HTTP/1.1",
+      // Neither runtime's own server tells the version; see docs/runtimes.md.
+      protocol: peer.protocol ?? "HTTP/1.1",
       scheme: listener.scheme,
       target: target.raw,
       scriptName: this.#script.scriptName,

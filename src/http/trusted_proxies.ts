@@ -60,7 +60,7 @@ function asTold(front: FrontRequest, hop: ForwardedHop): FrontRequest {
   const port = hop.scheme || hop.host ? 0 : listener.port;
   return {
     ...front,
-    peer: hop.client ?? front.peer,
+    peer: { ...front.peer, ...hop.client },
     host: hop.port ? { name: host.name, port: hop.port } : host,
     listener: { ...listener, scheme, port },
   };

@@ -101,12 +101,17 @@ export class CgiHeadCache {
 export class CgiResponseParser implements AnswerHeadParser {
   readonly #lengthMax: number;
   readonly #cache: CgiHeadCache | undefined;
+  readonly #onInterim: ((head: CgiHead) => void) | undefined;
   #gathered: ByteBuffer | undefined;
 
-  /** @param lengthMax most bytes of the head */
-  constructor(lengthMax: number, cache?: CgiHeadCache) {
+  /**
+   * @param lengthMax most bytes of the head
+   * @param onInterim called with each interim head, which is taken out in any case
+   */
+  constructor(lengthMax: number, cache?: CgiHeadCache, onInterim?: (head: CgiHead) => void) {
     this.#lengthMax = lengthMax;
     this.#cache = cache;
+    this.#onInterim = onInterim;
   }
 
   /**
@@ -133,6 +138,7 @@ export class CgiResponseParser implements AnswerHeadParser {
         // A piece stays as it is; what was gathered is written over.
         return { head, rest: bytes === piece ? bytes.subarray(end) : bytes.slice(end) };
       }
+      this.#onInterim?.(head);
       start = end;
     }
     if (bytes.length - start > this.#lengthMax) this.#tooLarge();

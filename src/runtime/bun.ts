@@ -18,6 +18,7 @@ import { connectAborted, connectError, errorCode, listenError } from "./failures
 import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { createNodeNames } from "./node_names.ts";
+import { serveNodeHttp } from "./node_http.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { nodeTls } from "./node_tls.ts";
 import { createNodeSpawning } from "./node_spawning.ts";
@@ -37,7 +38,7 @@ export function createBunRuntime(): Runtime {
     listenInherited,
     async serveHttp(options: HttpServeOptions) {
       if (options.address.transport === "unix") await clear(options.address);
-      return serveBunHttp(options);
+      return options.engine === "node" ? serveNodeHttp(options) : serveBunHttp(options);
     },
     tls: nodeTls,
     createCompressor,

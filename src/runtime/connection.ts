@@ -23,6 +23,14 @@ export interface ByteConnection {
 export interface HttpPeer {
   readonly host: string;
   readonly port: number;
+  /** What the client speaks; undefined where the server does not tell. */
+  readonly protocol?: "HTTP/1.0" | "HTTP/1.1";
+  /**
+   * Sends 103 Early Hints with these values of `Link` (RFC 8297); undefined where that cannot be.
+   *
+   * @throws when a value is no link
+   */
+  readonly earlyHints?: (links: readonly string[]) => void;
 }
 
 export interface TlsFiles {

@@ -14,6 +14,7 @@ import { fileRangeStream } from "./node_file_stream.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { listenInheritedByNode } from "./node_listener.ts";
 import { createNodeNames, lookupWithNode } from "./node_names.ts";
+import { serveNodeHttp } from "./node_http.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { nodeTls } from "./node_tls.ts";
 import { createNodeSpawning } from "./node_spawning.ts";
@@ -36,7 +37,7 @@ export function createDenoRuntime(): Runtime {
     listenInherited: listenInheritedByNode,
     async serveHttp(options: HttpServeOptions) {
       if (options.address.transport === "unix") await clear(options.address);
-      return serveDenoHttp(options);
+      return options.engine === "node" ? serveNodeHttp(options) : serveDenoHttp(options);
     },
     tls: nodeTls,
     createCompressor,

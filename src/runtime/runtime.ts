@@ -18,8 +18,17 @@ export interface ByteListener<Where extends ListenAddress = Address> {
   close(): void;
 }
 
+/**
+ * Which HTTP server: the runtime's own, or `node:http`, which is slower but keeps declared lengths
+ * and the target as sent.
+ */
+export const HTTP_ENGINES = ["native", "node"] as const;
+export type HttpEngine = (typeof HTTP_ENGINES)[number];
+
 export interface HttpServeOptions {
   readonly address: Address;
+  /** The runtime's own, when left out. */
+  readonly engine?: HttpEngine;
   readonly tls?: TlsFiles;
   /**
    * Most bytes of a request's head; beyond it Bun answers 431. Bun has one limit for the whole

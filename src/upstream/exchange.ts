@@ -94,7 +94,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     const { deadlines, options, heads } = context;
     const { responseHeaderMax } = options.limits;
     this.#head = request.answerHead?.(responseHeaderMax) ??
-      new CgiResponseParser(responseHeaderMax, heads);
+      new CgiResponseParser(responseHeaderMax, heads, request.onInterim);
     this.answered = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;

@@ -21,6 +21,8 @@ export interface UpstreamRequest {
   readonly data?: RequestBody | SendableBody;
   /** Reads the answer's head in at most `lengthMax` bytes; left out: it is CGI's. */
   readonly answerHead?: (lengthMax: number) => AnswerHeadParser;
+  /** Called with each interim answer (status 1xx), which stands before the real one. */
+  readonly onInterim?: ((head: CgiHead) => void) | undefined;
   /** Fires when the client has left. */
   readonly signal?: AbortSignal;
 }

@@ -1,7 +1,7 @@
 // `npm test`: every step in order, each with its time, and one count at the end. Nothing vanishes: a
 // runner that breaks, a file that does not load or holds no test, and a test that only one of the
 // two runtimes saw are failures. Where CI is set, a skipped test is one too.
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { build } from "./build.mjs";
 import { ROOT, run, StepFailed, tool } from "./command.mjs";
@@ -10,6 +10,9 @@ import { runTestFiles } from "./test_files.mjs";
 
 /** Folders whose tests drive the executable, and so run once, under Bun. */
 const EXECUTABLE_FOLDERS = ["interop", "fronts", "fault", "kill", "leak", "e2e"];
+
+/** Makes the gateways of tests listen with `engine: node`. */
+const NODE_ENGINE = { AFCGI_TEST_ENGINE: "node" };
 
 /** Resolves to the exit status. `only` names steps to run; none named: all. */
 export async function runTests(only) {
@@ -24,6 +27,8 @@ export async function runTests(only) {
     ["unit-bun", () => unitTests("bun", unit, unitNames)],
     ["unit-deno", () => unitTests("deno", unit, unitNames)],
     ["unit-same", () => sameTests(unitNames)],
+    ["engine-bun", () => runTestFiles("bun", gatewayFiles(unit), NODE_ENGINE)],
+    ["engine-deno", () => runTestFiles("deno", gatewayFiles(unit), NODE_ENGINE)],
     ["bench-bun", () => smokeTests("bun", [], benchmarks)],
     ["bench-deno", () => smokeTests("deno", ["run", "-A", "--no-check"], benchmarks)],
     ["build", buildStep],
@@ -56,6 +61,13 @@ function testFiles() {
     unit: files.filter((path) => !isExecutable(path)),
     executable: files.filter(isExecutable),
   };
+}
+
+/** Tests of the whole gateway over sockets: they run over `node:http` as well. */
+function gatewayFiles(unit) {
+  const usesGateway = /support\/(?:gateway|configured)\.ts/;
+  return unit.filter((path) => path.startsWith("tests/http/"))
+    .filter((path) => usesGateway.test(readFileSync(join(ROOT, path), "utf8")));
 }
 
 /** A step's result is the list of its tests; a step that is one program is one test. */

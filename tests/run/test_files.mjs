@@ -30,23 +30,23 @@ const ARGS = {
 };
 
 /** @returns {Promise<{ file: string, name: string, outcome: string }[]>} */
-export async function runTestFiles(runtime, files) {
+export async function runTestFiles(runtime, files, env = {}) {
   if (files.length === 0) return [];
-  const { code, tests } = await runOnce(runtime, files);
+  const { code, tests } = await runOnce(runtime, files, env);
   if (tests !== undefined) return [...tests, ...missing(code, tests, files)];
   if (files.length === 1) return [failed(files[0], `${runtime} ended with status ${code}`)];
   // One file that does not load takes the report of all with it: run them one by one.
   const all = [];
-  for (const file of files) all.push(...await runTestFiles(runtime, [file]));
+  for (const file of files) all.push(...await runTestFiles(runtime, [file], env));
   return all;
 }
 
 /** `tests` is undefined when the runner wrote no report. */
-async function runOnce(runtime, files) {
+async function runOnce(runtime, files, env) {
   const folder = mkdtempSync(join(tmpdir(), "afcgi-report-"));
   try {
     const reportPath = join(folder, "report.xml");
-    const { code } = await run(tool(runtime), ARGS[runtime](reportPath, files));
+    const { code } = await run(tool(runtime), ARGS[runtime](reportPath, files), { env });
     if (!existsSync(reportPath)) return { code, tests: undefined };
     return { code, tests: parseJunit(readFileSync(reportPath, "utf8")) };
   } finally {

@@ -1,9 +1,15 @@
-import { test } from "node:test";
+import { test as nodeTest } from "node:test";
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { createConnection } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { type ByteConnection, ConnectError, ListenError } from "../../src/runtime/runtime.ts";
+import {
+  type ByteConnection,
+  ConnectError,
+  HTTP_ENGINES,
+  type HttpEngine,
+  ListenError,
+} from "../../src/runtime/runtime.ts";
 import { CERTIFICATE, PRIVATE_KEY } from "./certificate.ts";
 import {
   bodyOf,
@@ -14,10 +20,23 @@ import {
   rawHttp,
   readAll,
   runtime,
-  serve,
+  serve as serveNative,
   statusOf,
   turn,
 } from "./support.ts";
+
+/** The same over both engines. */
+function test(
+  name: string,
+  run: (serve: typeof serveNative, engine: HttpEngine) => Promise<void>,
+): void {
+  for (const engine of HTTP_ENGINES) {
+    nodeTest(
+      `${name} (${engine})`,
+      () => run((handler, options) => serveNative(handler, { engine, ...options }), engine),
+    );
+  }
+}
 
 const GET = "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
 
@@ -41,7 +60,7 @@ async function readUntil(
 }
 
 for (const kind of ["tcp", "unix", "abstract"] as const) {
-  test(`An HTTP server over ${kind} answers`, async () => {
+  test(`An HTTP server over ${kind} answers`, async (serve) => {
     const server = await serve(
       async (request) => new Response(`${request.method} ${await request.text()}`),
       { address: freshAddress(kind) },
@@ -56,7 +75,7 @@ for (const kind of ["tcp", "unix", "abstract"] as const) {
   });
 }
 
-test("An HTTP server over TLS answers", async () => {
+test("An HTTP server over TLS answers", async (serve) => {
   const server = await serve(() => new Response("sealed"), {
     tls: { cert: CERTIFICATE, key: PRIVATE_KEY },
   });
@@ -79,19 +98,27 @@ test("An HTTP server over TLS answers", async () => {
   await server.stop();
 });
 
-test("TLS on a unix socket is never plain text: Deno, which would, is not asked", async () => {
-  const address = freshAddress("unix");
-  const serving = serve(() => new Response("sealed"), {
-    address,
-    tls: { cert: CERTIFICATE, key: PRIVATE_KEY },
-  });
-  if (!onBun) return assert.rejects(serving, /Deno would serve plain text there$/);
-  const server = await serving;
-  assert.doesNotMatch(await rawHttp(address, GET), /sealed|200 OK/);
-  await server.stop();
-});
+test(
+  "TLS on a unix socket is never plain text: Deno, which would, is not asked",
+  async (serve, engine) => {
+    const address = freshAddress("unix");
+    const serving = serve(() => new Response("sealed"), {
+      address,
+      tls: { cert: CERTIFICATE, key: PRIVATE_KEY },
+    });
+    if (!onBun && engine === "native") {
+      return assert.rejects(
+        serving,
+        /Deno would serve plain text there$/,
+      );
+    }
+    const server = await serving;
+    assert.doesNotMatch(await rawHttp(address, GET), /sealed|200 OK/);
+    await server.stop();
+  },
+);
 
-test("A streamed answer arrives piece by piece", async () => {
+test("A streamed answer arrives piece by piece", async (serve) => {
   let body!: ReadableStreamDefaultController<Uint8Array>;
   const server = await serve(() =>
     new Response(new ReadableStream({ start: (controller) => void (body = controller) }))
@@ -110,7 +137,7 @@ test("A streamed answer arrives piece by piece", async () => {
   await server.stop();
 });
 
-test("A body that errors cuts the connection, so that the client can see it", async () => {
+test("A body that errors cuts the connection, so that the client can see it", async (serve) => {
   const server = await serve(() => {
     let pulls = 0;
     return new Response(
@@ -131,7 +158,7 @@ test("A body that errors cuts the connection, so that the client can see it", as
   await server.stop();
 });
 
-test("A client that leaves before the answer fires the request's signal", async () => {
+test("A client that leaves before the answer fires the request's signal", async (serve) => {
   const began = Promise.withResolvers<void>();
   const left = Promise.withResolvers<void>();
   const server = await serve(async (request) => {
@@ -148,7 +175,7 @@ test("A client that leaves before the answer fires the request's signal", async 
   await server.stop();
 });
 
-test("A client that leaves during the answer cancels its body", async () => {
+test("A client that leaves during the answer cancels its body", async (serve) => {
   const left = Promise.withResolvers<void>();
   const server = await serve(() =>
     new Response(
@@ -169,7 +196,7 @@ test("A client that leaves during the answer cancels its body", async () => {
   await server.stop();
 });
 
-test("A client that got its answer does not fire the request's signal", async () => {
+test("A client that got its answer does not fire the request's signal", async (serve) => {
   const signals: AbortSignal[] = [];
   const server = await serve((request) => {
     signals.push(request.signal);
@@ -180,7 +207,7 @@ test("A client that got its answer does not fire the request's signal", async ()
   assert.deepEqual(signals.map((signal) => signal.aborted), [false]);
 });
 
-test("A reader that does not read stops the producer of its answer", async () => {
+test("A reader that does not read stops the producer of its answer", async (serve) => {
   const length = 64 * 1024 * 1024;
   let produced = 0;
   const server = await serve(() =>
@@ -220,7 +247,7 @@ function untilEnd(): TransformStream<Uint8Array, Uint8Array> {
   });
 }
 
-test("A server that does not read an upload stops its sender", async () => {
+test("A server that does not read an upload stops its sender", async (serve) => {
   const began = Promise.withResolvers<void>();
   const mayRead = Promise.withResolvers<void>();
   const server = await serve(async (request) => {
@@ -254,8 +281,8 @@ test("A server that does not read an upload stops its sender", async () => {
   await server.stop();
 });
 
-test("The handler is told the client's address", async () => {
-  const server = await serve((_, peer) => Response.json(peer));
+test("The handler is told the client's address", async (serve) => {
+  const server = await serve((_, { host, port }) => Response.json({ host, port }));
   assert.ok(server.address.transport === "tcp");
   const { port } = server.address;
   const socket = createConnection(port, "127.0.0.1");
@@ -271,7 +298,7 @@ test("The handler is told the client's address", async () => {
   await server.stop();
 });
 
-test("A client over a listener for both families has its own IPv4 address", async () => {
+test("A client over a listener for both families has its own IPv4 address", async (serve) => {
   const server = await serve((_, peer) => new Response(peer.host), {
     address: { transport: "tcp", host: "::", port: 0 },
   });
@@ -281,14 +308,16 @@ test("A client over a listener for both families has its own IPv4 address", asyn
   await server.stop();
 });
 
-test("A client over a unix socket has no address", async () => {
-  const server = await serve((_, peer) => Response.json(peer), { address: freshAddress("unix") });
+test("A client over a unix socket has no address", async (serve) => {
+  const server = await serve((_, { host, port }) => Response.json({ host, port }), {
+    address: freshAddress("unix"),
+  });
   const answer = await rawHttp(server.address, GET);
   assert.deepEqual(JSON.parse(bodyOf(answer)), { host: "", port: 0 });
   await server.stop();
 });
 
-test("Stopping waits for the request in flight, and not for silent clients", async () => {
+test("Stopping waits for the request in flight, and not for silent clients", async (serve) => {
   const began = Promise.withResolvers<void>();
   const mayAnswer = Promise.withResolvers<void>();
   const server = await serve(async () => {
@@ -314,7 +343,7 @@ test("Stopping waits for the request in flight, and not for silent clients", asy
   halfway.destroy();
 });
 
-test("Stopping waits for an answer that is still being streamed", async () => {
+test("Stopping waits for an answer that is still being streamed", async (serve) => {
   let body!: ReadableStreamDefaultController<Uint8Array>;
   const server = await serve(() =>
     new Response(new ReadableStream({ start: (controller) => void (body = controller) }))
@@ -335,7 +364,7 @@ test("Stopping waits for an answer that is still being streamed", async () => {
   connection.destroy();
 });
 
-test("Destroying cuts the request in flight", async () => {
+test("Destroying cuts the request in flight", async (serve) => {
   const began = Promise.withResolvers<void>();
   const server = await serve(() => {
     began.resolve();
@@ -347,7 +376,7 @@ test("Destroying cuts the request in flight", async () => {
   assert.equal(await answer, "");
 });
 
-test("A unix socket's path is removed with its HTTP server", async () => {
+test("A unix socket's path is removed with its HTTP server", async (serve) => {
   const address = freshAddress("unix");
   assert.ok(address.transport === "unix");
   const server = await serve(() => new Response(), { address });
@@ -356,7 +385,7 @@ test("A unix socket's path is removed with its HTTP server", async () => {
   assert.ok(!existsSync(address.path));
 });
 
-test("An HTTP port in use is an error that names it", async () => {
+test("An HTTP port in use is an error that names it", async (serve) => {
   const server = await serve(() => new Response());
   await assert.rejects(serve(() => new Response(), { address: server.address }), (error) => {
     assert.ok(error instanceof ListenError);
@@ -366,22 +395,22 @@ test("An HTTP port in use is an error that names it", async () => {
   await server.stop();
 });
 
-test("A live unix socket is in use for HTTP as well", async () => {
+test("A live unix socket is in use for HTTP as well", async (serve) => {
   const server = await serve(() => new Response(), { address: freshAddress("unix") });
   await assert.rejects(serve(() => new Response(), { address: server.address }), /is in use/);
   await server.stop();
 });
 
-test("A request's head over the limit is refused, one below it is taken", async () => {
+test("A request's head over the limit is refused, one below it is taken", async (serve, engine) => {
   const server = await serve((request) => new Response(request.headers.get("x-long")?.slice(0, 3)));
   const send = (length: number) =>
     rawHttp(server.address, GET.replace("\r\n\r\n", `\r\nX-Long: ${"x".repeat(length)}\r\n\r\n`));
   assert.equal(bodyOf(await send(60_000)), "xxx");
-  assert.equal(statusOf(await send(70_000)), onBun ? 431 : 400);
+  assert.equal(statusOf(await send(70_000)), onBun || engine === "node" ? 431 : 400);
   await server.stop();
 });
 
-test("An upload of more than 128 MiB is taken", async () => {
+test("An upload of more than 128 MiB is taken", async (serve) => {
   const server = await serve(async (request) => {
     let length = 0;
     for await (const bytes of request.body ?? []) length += bytes.length;
@@ -401,7 +430,7 @@ test("An upload of more than 128 MiB is taken", async () => {
 });
 
 // Waiting out Bun's idle timeout would take longer than all other tests together.
-test("The runtime's server is told what a gateway needs", async () => {
+nodeTest("The runtime's server is told what a gateway needs", async () => {
   const native = (onBun ? Bun : Deno) as unknown as {
     serve(options: Record<string, unknown>): unknown;
   };
@@ -413,7 +442,7 @@ test("The runtime's server is told what a gateway needs", async () => {
   };
   try {
     for (const kind of ["tcp", "unix"] as const) {
-      await (await serve(() => new Response(), { address: freshAddress(kind) })).stop();
+      await (await serveNative(() => new Response(), { address: freshAddress(kind) })).stop();
     }
   } finally {
     native.serve = original;
@@ -432,15 +461,22 @@ test("The runtime's server is told what a gateway needs", async () => {
   }
 });
 
-test("Two servers share a port where the runtime can, and say what is missing where not", async () => {
-  const first = serve(() => new Response("shared"), { reusePort: true });
-  if (!onBun && !("listenDatagram" in Deno)) {
-    await assert.rejects(first, /Deno wants the flag --unstable-net/);
-    return;
-  }
-  const { address } = await first;
-  const second = await serve(() => new Response("shared"), { address, reusePort: true });
-  assert.equal(bodyOf(await rawHttp(address, GET)), "shared");
-  await second.stop();
-  await (await first).stop();
-});
+test(
+  "Two servers share a port where the runtime can, and say what is missing where not",
+  async (serve, engine) => {
+    const first = serve(() => new Response("shared"), { reusePort: true });
+    if (engine === "node") {
+      await assert.rejects(first, /node:http does not do that \(use the native engine\)$/);
+      return;
+    }
+    if (!onBun && !("listenDatagram" in Deno)) {
+      await assert.rejects(first, /Deno wants the flag --unstable-net/);
+      return;
+    }
+    const { address } = await first;
+    const second = await serve(() => new Response("shared"), { address, reusePort: true });
+    assert.equal(bodyOf(await rawHttp(address, GET)), "shared");
+    await second.stop();
+    await (await first).stop();
+  },
+);

@@ -7,7 +7,7 @@ import { formatFault } from "../../src/config/fault.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
-import { freshPath, type Gateway, LOOPBACK, runtime, startGateway } from "./gateway.ts";
+import { freshPath, type Gateway, LISTEN, runtime, startGateway } from "./gateway.ts";
 
 export interface Configured {
   readonly text: string;
@@ -39,8 +39,7 @@ export async function withConfig(
   const running = application &&
     await serveFastCgi(application, { listen: { transport: "unix", path } });
   try {
-    const listen = [{ address: LOOPBACK, tls: undefined }];
-    const gateway = await startGateway({ ...options!, listen });
+    const gateway = await startGateway({ ...options!, listen: [LISTEN] });
     try {
       await use(gateway);
     } finally {

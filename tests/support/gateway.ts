@@ -16,7 +16,7 @@ import type { FastCgiHandler, RequestInfo } from "../../src/responder/options.ts
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { Address, TcpAddress } from "../../src/runtime/address.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import type { TextSink } from "../../src/runtime/runtime.ts";
+import type { HttpEngine, TextSink } from "../../src/runtime/runtime.ts";
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
 import { temporaryFolder } from "./places.ts";
 import { type HttpAnswer, type HttpRequest, httpRequest } from "./raw_http.ts";
@@ -27,6 +27,12 @@ const LINE_LIMIT_MS = 20_000;
 export const LOOPBACK: TcpAddress = { transport: "tcp", host: "127.0.0.1", port: 0 };
 
 export const runtime = currentRuntime();
+
+/** `AFCGI_TEST_ENGINE=node` runs the tests over `node:http`. */
+export const engine: HttpEngine = process.env.AFCGI_TEST_ENGINE === "node" ? "node" : "native";
+
+/** Where a test's gateway listens. */
+export const LISTEN: ListenOptions = { address: LOOPBACK, tls: undefined, engine };
 
 export type LogLine = Record<string, unknown>;
 
@@ -179,7 +185,7 @@ function portOf(address: Address | undefined): number {
 export function gatewayAppOptions(options: GatewayOptions, server: Address): AppOptions {
   const routes = options.routes ?? [FASTCGI_ROUTE];
   return {
-    listen: options.listen ?? [{ address: LOOPBACK, tls: undefined }],
+    listen: options.listen ?? [LISTEN],
     upstreams: [{
       ...UPSTREAM_DEFAULTS,
       multiplex: "on",

@@ -142,6 +142,13 @@ export class HttpConnection {
     this.#socket.resume();
   }
 
+  /** All bytes until the server ends the connection, as they are. */
+  async readToEnd(): Promise<string> {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of this.#untilClose({ complete: false })) pieces.push(piece);
+    return Buffer.concat(pieces).toString("latin1");
+  }
+
   async readAnswer(method = "GET"): Promise<HttpAnswer> {
     const head = await this.readHead();
     const body = this.readBody(head, method);

@@ -1,0 +1,21 @@
+/**
+ * Interim answers of an application for its client: of 103 Early Hints (RFC 8297) the links go on,
+ * by which a browser begins to load what the page will want. Everything else in them, and every
+ * other interim answer, is between us and the application.
+ */
+import type { CgiHead } from "../protocol/cgi_response.ts";
+import type { HttpPeer } from "../runtime/runtime.ts";
+
+const EARLY_HINTS = 103;
+
+export function passEarlyHints(head: CgiHead, send: NonNullable<HttpPeer["earlyHints"]>): void {
+  if (head.status !== EARLY_HINTS) return;
+  const links = head.headers.filter(([name]) => name.toLowerCase() === "link")
+    .map(([, value]) => value);
+  if (links.length === 0) return;
+  try {
+    send(links);
+  } catch {
+    // What is no link is no hint. The answer itself says all there is to say.
+  }
+}
