@@ -38,14 +38,15 @@ export class Answer {
     this.#requestId = options.requestId;
     this.#response = options.response;
     this.#outlet = options.outlet;
-    this.#head = answerHead(options.response);
+    const head = answerHead(options.response);
+    this.#head = head.text;
     if (this.#head.length > options.headLengthMax) {
       throw new RangeError(
         `Cannot answer: the head is longer than ${options.headLengthMax} bytes`,
       );
     }
     this.#hasBody = hasBody(options.method, options.response);
-    this.#lengthDeclared = this.#hasBody ? declaredLength(options.response) : undefined;
+    this.#lengthDeclared = this.#hasBody ? declaredLength(head) : undefined;
   }
 
   /** From then on the client may have seen a part, and no other answer can be given. */

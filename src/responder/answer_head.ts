@@ -27,28 +27,34 @@ const DEFAULT_TYPE = "content-type: text/plain;charset=utf-8\r\n";
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 export function hasBody(method: string, response: Response): boolean {
-  return response.body !== null && method !== "HEAD" && !WITHOUT_BODY.has(response.status);
+  return method !== "HEAD" && !WITHOUT_BODY.has(response.status) && response.body !== null;
 }
 
-/**
- * The head without the empty line that ends it, so that a length can be added.
- *
- * @throws {RangeError} for an interim answer, and for `Response.error()`
- */
-export function answerHead(response: Response): string {
+/** What the walk over an answer's headers gives. */
+export interface AnswerHead {
+  /** Without the empty line that ends it, so that a length can be added. */
+  readonly text: string;
+  /** Content-Length as it is written; undefined where there is none. */
+  readonly contentLength: string | undefined;
+}
+
+/** @throws {RangeError} for an interim answer, and for `Response.error()` */
+export function answerHead(response: Response): AnswerHead {
   const { status } = response;
   if (status < 200 || status > 999) {
     throw new RangeError(`Cannot answer: status "${status}" is not a final one`);
   }
-  let head = `Status: ${status} ${reasonPhrase(response)}\r\n`;
+  let text = `Status: ${status} ${reasonPhrase(response)}\r\n`;
   let isTyped = false;
+  let contentLength: string | undefined;
   response.headers.forEach((value, name) => {
     if (name === "content-type") isTyped = true;
-    if (!LEFT_OUT.has(name)) head += `${fieldName(name)}: ${value}\r\n`;
+    else if (name === "content-length") contentLength = value;
+    if (!LEFT_OUT.has(name)) text += `${fieldName(name)}: ${value}\r\n`;
   });
   // The body is looked at last: on Bun a type that comes from the body is gone once it was touched.
-  if (!isTyped && response.body !== null && !WITHOUT_BODY.has(status)) head += DEFAULT_TYPE;
-  return head;
+  if (!isTyped && response.body !== null && !WITHOUT_BODY.has(status)) text += DEFAULT_TYPE;
+  return { text, contentLength };
 }
 
 /**
@@ -67,12 +73,11 @@ function reasonPhrase({ status, statusText }: Response): string {
 }
 
 /** What Content-Length says; undefined where there is none. */
-export function declaredLength(response: Response): number | undefined {
-  const text = response.headers.get("content-length");
-  if (text === null) return undefined;
-  const length = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+export function declaredLength({ contentLength }: AnswerHead): number | undefined {
+  if (contentLength === undefined) return undefined;
+  const length = /^\d{1,15}$/.test(contentLength) ? Number(contentLength) : NaN;
   if (Number.isNaN(length)) {
-    throw new TypeError(`Cannot answer: Content-Length "${text}" is not a number`);
+    throw new TypeError(`Cannot answer: Content-Length "${contentLength}" is not a number`);
   }
   return length;
 }
