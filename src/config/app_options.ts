@@ -8,6 +8,7 @@ import {
 } from "../upstream/options.ts";
 import { answerOptions, middlewareOptions } from "./answer_config.ts";
 import { geminiLimits, geminiSiteOptions } from "./gemini_options.ts";
+import { bodyLimits } from "./body_schema.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import type { Config } from "./schema.ts";
 import { spawnOptions } from "./spawn_schema.ts";
@@ -51,6 +52,10 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
       requestBodyMax: limits.request_body,
       requestHeaderMax: limits.request_header,
       requestBufferMax: limits.request_buffer,
+      requestRateMin: limits.request_rate,
+      ...(limits.request_body_chunked !== undefined && {
+        requestBodyChunkedMax: limits.request_body_chunked,
+      }),
     },
     shutdownGraceMs: config.shutdown.grace,
     workers: 1,
@@ -142,6 +147,8 @@ function siteOptions(
       const { path, internal, authorize, compression = site.compression } = route;
       const answers = answerOptions([site, route]);
       const middleware = middlewareOptions([site, route]);
+      const bodies = bodyLimits(site.limits, route.limits);
+      const requestBody = route.request_body ?? site.request_body;
       return {
         path,
         methods: allowedMethods(route, site),
@@ -152,6 +159,8 @@ function siteOptions(
         }),
         ...(compression && { compression }),
         ...(answers && { answers }),
+        ...(bodies && { limits: bodies }),
+        ...(requestBody && { requestBody }),
         ...(middleware && { middleware }),
       };
     }),

@@ -5,18 +5,20 @@ import { TEXT_REMEDY, textLike } from "./schema_parts.ts";
 
 /** A text in which `${…}` stands for parts of the request. */
 export function templateText() {
-  return v.pipe(
-    v.string(TEXT_REMEDY),
-    v.rawCheck(({ dataset, addIssue }) => {
-      if (!dataset.typed) return;
-      try {
-        compileTemplate(dataset.value, undefined);
-      } catch (error) {
-        if (!(error instanceof TemplateError)) throw error;
-        addIssue({ message: error.message });
-      }
-    }),
-  );
+  return v.pipe(v.string(TEXT_REMEDY), templateCheck());
+}
+
+/** That the references of a text stand for something. */
+export function templateCheck() {
+  return v.rawCheck<string>(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    try {
+      compileTemplate(dataset.value, undefined);
+    } catch (error) {
+      if (!(error instanceof TemplateError)) throw error;
+      addIssue({ message: error.message });
+    }
+  });
 }
 
 /** Parameters: name to text, or to null for one that is not sent. */

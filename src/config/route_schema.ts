@@ -3,7 +3,8 @@ import * as v from "valibot";
 import { PHP_ENDINGS } from "../http/options.ts";
 import { compressionSchema } from "./compression_schema.ts";
 import { answerEntries } from "./answer_schema.ts";
-import { paramsSchema } from "./params_schema.ts";
+import { bodyEntries } from "./body_schema.ts";
+import { paramsSchema, templateCheck } from "./params_schema.ts";
 import {
   described,
   flag,
@@ -53,8 +54,17 @@ const respond = v.pipe(
 
 const redirect = section({
   to: described(
-    textLike(/^[\x21-\x7e]+$/, "use a path or a URL in ASCII, without spaces"),
-    "The Location that is sent",
+    v.pipe(
+      textLike(/^[\x21-\x7e]+$/, "use a path or a URL in ASCII, without spaces"),
+      templateCheck(),
+      v.rawCheck(({ dataset, addIssue }) => {
+        // Else a part of the request could be another host.
+        if (!dataset.typed || /^(\/|https?:\/\/|[^$]*$)/.test(dataset.value)) return;
+        const message = `"${dataset.value}" could lead anywhere (begin it with "/" or "https://")`;
+        addIssue({ message });
+      }),
+    ),
+    "The Location that is sent; it may have references to the request",
   ),
   status: v.optional(
     described(
@@ -147,4 +157,5 @@ export const routeSchema = section({
   ),
   static: v.optional(described(staticSchema, "Serves the files below the site's root")),
   ...answerEntries,
+  ...bodyEntries,
 });

@@ -16,6 +16,7 @@ import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
 import { compressionSchema } from "./compression_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
 import { answerEntries } from "./answer_schema.ts";
+import { bodyEntries } from "./body_schema.ts";
 import { siteProxyEntries } from "./proxy_schema.ts";
 import { routeSchema } from "./route_schema.ts";
 import {
@@ -89,6 +90,7 @@ const site = section({
   root: v.optional(described(filePath(), "The folder below which files and scripts are")),
   ...siteProxyEntries,
   ...answerEntries,
+  ...bodyEntries,
   params: v.optional(
     described(paramsSchema(), "Parameters of every fastcgi and php route; a route's own win"),
   ),
@@ -127,6 +129,19 @@ const limits = section({
   request_body: v.optional(
     described(size(), "Most bytes of a request's body, beyond it 413; 0: no limit"),
     formatSize(HTTP.requestBodyMax),
+  ),
+  request_body_chunked: v.optional(
+    described(
+      size(),
+      "Most bytes of a body without Content-Length; left out: as request_body; 0: no limit",
+    ),
+  ),
+  request_rate: v.optional(
+    described(
+      size(),
+      "Fewest bytes of a body a second, over 30 s of waiting, below it 408; 0: no limit",
+    ),
+    formatSize(HTTP.requestRateMin),
   ),
   request_header: v.optional(
     described(size(KIB), "Most bytes of a request's head, beyond it 431"),

@@ -2,7 +2,7 @@
  * The body of a request as it goes on to an upstream: refused by its declared length, or counted
  * while it is read. Nothing of it is cut in silence: one byte over the limit fails the whole.
  */
-import type { RequestBody } from "../upstream/request_body.ts";
+import type { BodyMode, RequestBody } from "../upstream/request_body.ts";
 import type { OwnAnswer } from "./front_request.ts";
 import type { HttpLimits } from "./options.ts";
 
@@ -21,18 +21,23 @@ const NONE = { kind: "none", contentLength: undefined } as const;
 
 const UNREADABLE = { kind: "refused", status: 400, code: "request_body_unreadable" } as const;
 
+export interface TakeOptions {
+  /** HTTP/2 frames a body by itself (RFC 9113 section 8.1). */
+  readonly isHttp2?: boolean | undefined;
+  readonly mode?: BodyMode | undefined;
+}
+
 /** Takes the body of a request under the limits; tells its length, of a chunked one as it grows. */
 export function takeBody(
   request: Request,
   limits: HttpLimits,
   onLength: (length: number) => void,
-  isHttp2 = false,
+  { isHttp2 = false, mode = "auto" }: TakeOptions = {},
 ): TakenBody {
   const { headers } = request;
   const declared = headers.get("content-length");
   const coding = headers.get("transfer-encoding");
   const isChunked = coding !== null;
-  // HTTP/2 frames a body by itself (RFC 9113 section 8.1).
   if (declared === null && !isChunked && (!isHttp2 || request.body === null)) return NONE;
   // Deno takes the chunks off and leaves what else the body is coded with.
   if (isChunked && coding.toLowerCase() !== "chunked") return UNREADABLE;
@@ -41,7 +46,8 @@ export function takeBody(
   const length = declared === null ? undefined : parseLength(declared);
   if (Number.isNaN(length)) return UNREADABLE;
   if (length === 0) return { kind: "none", contentLength: 0 };
-  const lengthMax = limits.requestBodyMax || Infinity;
+  const { requestBodyMax, requestBodyChunkedMax = requestBodyMax } = limits;
+  const lengthMax = (length === undefined ? requestBodyChunkedMax : requestBodyMax) || Infinity;
   if (length !== undefined && length > lengthMax) {
     return { kind: "refused", status: 413, code: "request_body_too_large" };
   }
@@ -55,6 +61,8 @@ export function takeBody(
       stream: length === undefined ? stream.pipeThrough(lengthGuard(lengthMax, onLength)) : stream,
       length,
       memoryMax: limits.requestBufferMax,
+      mode,
+      rateMin: limits.requestRateMin,
     },
   };
 }

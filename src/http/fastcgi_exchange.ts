@@ -5,6 +5,7 @@
 import { isScriptFault } from "../php/script_fault.ts";
 import { UpstreamError } from "../upstream/errors.ts";
 import type { AnswerSource, UpstreamResponse } from "../upstream/request.ts";
+import type { BodyMode } from "../upstream/request_body.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
 import { inPieces, isLong } from "./body_pieces.ts";
@@ -24,6 +25,8 @@ export type Destination = Pick<Upstream, "options" | "send">;
 export interface FastCgiRoute extends RequestParameters {
   readonly upstream: Destination;
   readonly limits: HttpLimits;
+  /** How a body goes to the application; `auto` when left out. */
+  readonly bodyMode?: BodyMode | undefined;
   /** Obeys what an application asks of the gateway; left out: nothing is obeyed. */
   readonly handover?: Handover;
   /** Left out: answers go on as they are. */
@@ -62,7 +65,7 @@ export async function exchange(
       request,
       route.limits,
       (length) => trace.bytesIn = length,
-      front.isHttp2,
+      { isHttp2: front.isHttp2, mode: route.bodyMode },
     );
     if (taken.kind === "refused") return refuse(request, front, taken);
     trace.upstream = route.upstream.options.name;

@@ -4,6 +4,7 @@
  */
 import type { Encoding } from "../compression/accept_encoding.ts";
 import type { CompressionOptions } from "../compression/options.ts";
+import type { BodyMode } from "../upstream/request_body.ts";
 import type { AnswerOptions, MiddlewareOptions } from "./answer_options.ts";
 import type { ProxyHeaders } from "./forwarded.ts";
 
@@ -88,6 +89,10 @@ export interface RouteOptions {
   readonly internal?: boolean;
   /** Left out: answers go out as they are. */
   readonly compression?: CompressionOptions;
+  /** How a body goes to the application; `auto` when left out. */
+  readonly requestBody?: BodyMode | undefined;
+  /** In the place of the listener's; those left out stay. */
+  readonly limits?: Partial<HttpLimits> | undefined;
   /** What becomes of its answers, the site's rules among it; left out: nothing. */
   readonly answers?: AnswerOptions | undefined;
   /** What stands before its handler, the site's among it; left out: nothing. */
@@ -128,6 +133,10 @@ export interface HttpLimits {
   readonly requestHeaderMax: number;
   /** Most bytes of a gathered request body held in memory; the rest goes to a file. */
   readonly requestBufferMax: number;
+  /** Most bytes of a body that comes without its length; left out: as of others; 0: no limit. */
+  readonly requestBodyChunkedMax?: number | undefined;
+  /** Fewest bytes of a body a second while it is waited for; 0: no limit. */
+  readonly requestRateMin: number;
 }
 
 const KIB = 1024;
@@ -136,4 +145,5 @@ export const HTTP_LIMIT_DEFAULTS: HttpLimits = {
   requestBodyMax: 64 * KIB * KIB,
   requestHeaderMax: 64 * KIB,
   requestBufferMax: 64 * KIB,
+  requestRateMin: 100,
 };

@@ -39,13 +39,12 @@ export const REFERENCE_NAMES = [
 
 type ReferenceName = (typeof REFERENCE_NAMES)[number];
 
-const TEXTS: Readonly<Record<Exclude<ReferenceName, "match">, RequestText>> = {
+const TEXTS: Readonly<Record<Exclude<ReferenceName, "match" | "request.path">, RequestText>> = {
   "request.method": (front) => front.method,
   "request.scheme": (front) => front.listener.scheme,
   "request.host": (front) => front.host.name,
   "request.port": (front) => String(portOf(front)),
   "request.target": (front) => front.target.raw,
-  "request.path": (front) => byteText(front.target.path),
   "request.query": (front) => front.target.query,
   "request.id": (front) => front.id,
   "client.address": (front) => front.peer.host,
@@ -57,15 +56,17 @@ const HEADER = /^request\.header\.([A-Za-z0-9!#$%&'*+.^_`|~-]+)$/;
 const PART = /\$\$\{|\$\{([^{}]*)\}|\$\{/g;
 
 /**
- * The text itself where it has no reference. `pattern` is the route's `path`, which `${match}` asks.
+ * The text itself where it has no reference. `pattern` is the route's `path`, which `${match}` asks;
+ * `ofPath` makes a value of a decoded path.
  *
  * @throws {TemplateError}
  */
 export function compileTemplate(
   text: string,
   pattern: string | undefined,
+  ofPath: (path: string) => string = byteText,
 ): string | RequestText {
-  const parts = splitTemplate(text, pattern);
+  const parts = splitTemplate(text, (name) => textOf(name, pattern, ofPath));
   // Whoever takes a text without references encodes it by itself.
   if (parts.every((part) => typeof part === "string")) return parts.join("");
   const texts = parts.map((part) => typeof part === "string" ? byteText(part) : part);
@@ -76,24 +77,32 @@ export function compileTemplate(
   };
 }
 
-function splitTemplate(text: string, pattern: string | undefined): (string | RequestText)[] {
+function splitTemplate(
+  text: string,
+  compile: (name: string) => RequestText,
+): (string | RequestText)[] {
   const parts: (string | RequestText)[] = [];
   let end = 0;
   for (const match of text.matchAll(PART)) {
     parts.push(text.slice(end, match.index));
     end = match.index + match[0].length;
     if (match[0] === "$${") parts.push("${");
-    else if (match[1] !== undefined) parts.push(textOf(match[1], pattern));
+    else if (match[1] !== undefined) parts.push(compile(match[1]));
     else throw new TemplateError('"${" has no "}" (write "$${" for itself)');
   }
   parts.push(text.slice(end));
   return parts.filter((part) => part !== "");
 }
 
-function textOf(name: string, pattern: string | undefined): RequestText {
+function textOf(
+  name: string,
+  pattern: string | undefined,
+  ofPath: (path: string) => string,
+): RequestText {
+  if (name === "request.path") return (front) => ofPath(front.target.path);
   if (name === "match") {
     const match = matchOf(pattern);
-    return (front) => byteText(match(front.target.path));
+    return (front) => ofPath(match(front.target.path));
   }
   if (Object.hasOwn(TEXTS, name)) return TEXTS[name as keyof typeof TEXTS];
   const header = HEADER.exec(name)?.[1];

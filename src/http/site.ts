@@ -12,6 +12,7 @@ import type { StaticAnswer } from "../static/static_files.ts";
 import { ownResponse } from "./answers.ts";
 import { type Authorizer, createAuthorizer, NEVER_AUTHORIZERS } from "./authorize.ts";
 import { type Destination, exchange, type FastCgiRoute } from "./fastcgi_exchange.ts";
+import { redirectHandler, respondHandler } from "./fixed_answers.ts";
 import { decideFilter, FilterRequest } from "./filter_route.ts";
 import type { FrontEnv, FrontRequest } from "./front_request.ts";
 import type { Handover } from "./handover.ts";
@@ -20,7 +21,6 @@ import type {
   AuthorizeOptions,
   FastCgiHandlerOptions,
   FilterHandlerOptions,
-  HandlerOptions,
   HttpLimits,
   PhpHandlerOptions,
   RouteOptions,
@@ -36,7 +36,6 @@ import { namedFiles } from "./sendfile.ts";
 import { matchedPath, routeKey, SiteRouter } from "./site_router.ts";
 import { beforeHandler, compileRules, hasRules } from "./site_rules.ts";
 import { compileStatics, type StaticRoute } from "./static_route.ts";
-import { isBodilessStatus } from "./upstream_response.ts";
 
 export interface SiteParts {
   readonly runtime: Pick<Runtime, "files" | "clock" | "createCompressor">;
@@ -220,21 +219,22 @@ function compileHandler(
   site: SiteOptions,
   parts: CompileParts,
 ): RouteHandler {
-  const { handler: options, path: pattern, compression } = route;
-  const compressor = parts.compressor(compression);
+  const { handler: options, path: pattern } = route;
+  const compressor = parts.compressor(route.compression);
+  const around = { pattern, compressor, bodies: route };
   switch (options.kind) {
     case "respond":
       return respondHandler(options);
     case "redirect":
-      return (c) => c.redirect(options.to, options.status as 308);
+      return redirectHandler(options, pattern);
     case "fastcgi": {
-      const handler = fastCgiHandler({ options, pattern, compressor }, site, parts);
+      const handler = fastCgiHandler({ options, ...around }, site, parts);
       return (c) => handler(c.req.raw, c.env);
     }
     case "php":
-      return phpHandler({ options, pattern, compressor }, site, parts);
+      return phpHandler({ options, ...around }, site, parts);
     case "filter":
-      return filterHandler({ options, pattern, compressor }, site, parts);
+      return filterHandler({ options, ...around }, site, parts);
     case "static":
       return staticHandler(parts.statics.get(route)!);
   }
@@ -270,7 +270,7 @@ function compileDirect(
   const compressor = parts.compressor(compression);
   let direct: DirectHandler;
   if (options.kind === "fastcgi") {
-    direct = fastCgiHandler({ options, pattern, compressor }, site, parts);
+    direct = fastCgiHandler({ options, pattern, compressor, bodies: route }, site, parts);
   } else if (options.kind === "static") {
     const files = parts.statics.get(route)!;
     direct = (request, front) => files.kept(request, front);
@@ -283,27 +283,19 @@ function compileDirect(
   };
 }
 
-function respondHandler(
-  { status, body }: HandlerOptions & { readonly kind: "respond" },
-): RouteHandler {
-  if (isBodilessStatus(status)) return () => new Response(null, { status });
-  const bytes = new TextEncoder().encode(body);
-  const headers = {
-    "content-type": "text/plain; charset=utf-8",
-    "content-length": String(bytes.length),
-  };
-  return () => new Response(bytes, { status, headers });
-}
-
 /** A handler with what its route says around it. */
 interface RouteOf<Options> {
   readonly options: Options;
   readonly pattern: string | undefined;
   readonly compressor: ResponseCompressor | undefined;
+  /** What the route says of bodies; nothing, left out. */
+  readonly bodies?: Pick<RouteOptions, "requestBody" | "limits">;
 }
 
 function fastCgiRoute(
-  { options, pattern, compressor }: RouteOf<Pick<FastCgiHandlerOptions, "upstream" | "params">>,
+  { options, pattern, compressor, bodies }: RouteOf<
+    Pick<FastCgiHandlerOptions, "upstream" | "params">
+  >,
   site: SiteOptions,
   parts: CompileParts,
 ): FastCgiRoute {
@@ -315,7 +307,8 @@ function fastCgiRoute(
       serverSoftware: parts.serverSoftware,
       documentRoot: site.root,
     }),
-    limits: parts.limits,
+    limits: bodies?.limits === undefined ? parts.limits : { ...parts.limits, ...bodies.limits },
+    bodyMode: bodies?.requestBody,
     handover: parts.handover,
     compressor,
     lengths: parts.lengths,

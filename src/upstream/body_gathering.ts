@@ -9,6 +9,7 @@
 import type { Files, TemporaryFile } from "../runtime/runtime.ts";
 import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
 import { errorText, UpstreamError } from "./errors.ts";
+import { type PieceReader, pieceReader } from "./paced_reader.ts";
 import {
   type BodyReader,
   type RequestBody,
@@ -30,7 +31,7 @@ export class BodyGathering implements DeadlineHolder {
   deadlineSlot = NO_SLOT;
   readonly #body: RequestBody;
   readonly #parts: GatheringParts;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: PieceReader;
   readonly #pieces: Uint8Array[] = [];
   #memoryLength = 0;
   #file: TemporaryFile | undefined;
@@ -40,7 +41,7 @@ export class BodyGathering implements DeadlineHolder {
   constructor(body: RequestBody, parts: GatheringParts) {
     this.#body = body;
     this.#parts = parts;
-    this.#reader = body.stream.getReader();
+    this.#reader = pieceReader(body.stream, body.rateMin ?? 0, parts.deadlines);
     this.deadlineMs = parts.deadlines.after(parts.timeoutMs);
   }
 

@@ -2,6 +2,7 @@
  * The body of a request on its way to the application: as the front has it, as it is sent, and how
  * it is pulled. One that cannot be streamed is gathered first; see `body_gathering.ts`.
  */
+import type { PieceReader } from "./paced_reader.ts";
 
 /** A body as the front has it. */
 export interface RequestBody {
@@ -10,6 +11,21 @@ export interface RequestBody {
   readonly length: number | undefined;
   /** Most bytes held in memory when it is gathered. */
   readonly memoryMax: number;
+  /** Left out: by its length and by whether the application multiplexes. */
+  readonly mode?: BodyMode;
+  /** Fewest bytes a second while it is waited for; left out or 0: no limit. */
+  readonly rateMin?: number;
+}
+
+/**
+ * `stream`: sent as it comes, also to an application that holds a worker for it, and without
+ * CONTENT_LENGTH where the client said none. `gather`: read to its end first.
+ */
+export type BodyMode = "auto" | "stream" | "gather";
+
+/** Whether a body is sent as it comes to an application that does or does not multiplex. */
+export function isStreamed({ mode = "auto", length }: RequestBody, multiplexes: boolean): boolean {
+  return mode === "auto" ? length !== undefined && multiplexes : mode === "stream";
 }
 
 /** Pulls the bytes of a body one piece after the other; undefined at the end. */
@@ -21,7 +37,8 @@ export interface BodyReader {
 
 /** A body that is ready to be sent. */
 export interface SendableBody {
-  readonly length: number;
+  /** Undefined for one that is streamed and whose client did not say. */
+  readonly length: number | undefined;
   /** Whether {@link reader} still gives all of it. */
   readonly isThere: boolean;
   reader(): BodyReader;
@@ -33,16 +50,16 @@ export interface SendableBody {
 export const REPEATABLE_LENGTH_MAX = 64 * 1024;
 
 /**
- * A body sent as it comes from the client. Its length went ahead as CONTENT_LENGTH, so a stream of
+ * A body sent as it comes from the client. Where its length went ahead as CONTENT_LENGTH, a stream of
  * another length fails: the application must not take half an upload for a whole one.
  *
  * A short one can be sent again: what was read is kept, and the rest is read by whoever sends it
  * next. A long one is gone once its first piece was read.
  */
 export class StreamedBody implements SendableBody {
-  readonly length: number;
-  readonly #stream: ReadableStream<Uint8Array>;
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly length: number | undefined;
+  readonly #open: () => PieceReader;
+  #reader: PieceReader | undefined;
   #lengthRead = 0;
   /** Undefined for a long one. */
   readonly #kept: Uint8Array[] | undefined;
@@ -50,10 +67,11 @@ export class StreamedBody implements SendableBody {
   /** The read that is under way for the pieces to keep. */
   #reading: Promise<void> | undefined;
 
-  constructor(stream: ReadableStream<Uint8Array>, length: number) {
-    this.#stream = stream;
+  /** `open` is called when the first piece is wanted. */
+  constructor(open: () => PieceReader, length: number | undefined) {
+    this.#open = open;
     this.length = length;
-    this.#kept = length <= REPEATABLE_LENGTH_MAX ? [] : undefined;
+    this.#kept = length !== undefined && length <= REPEATABLE_LENGTH_MAX ? [] : undefined;
   }
 
   get isThere(): boolean {
@@ -91,10 +109,10 @@ export class StreamedBody implements SendableBody {
   }
 
   async #read(): Promise<Uint8Array | undefined> {
-    this.#reader ??= this.#stream.getReader();
+    this.#reader ??= this.#open();
     const { done, value } = await this.#reader.read();
     this.#lengthRead += value?.length ?? 0;
-    requireLength(this.#lengthRead, this.length, done);
+    if (this.length !== undefined) requireLength(this.#lengthRead, this.length, done);
     return value;
   }
 

@@ -21,9 +21,11 @@ import {
   type UpstreamOptions,
   type UpstreamSettings,
 } from "./options.ts";
+import { pieceReader } from "./paced_reader.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import {
   EMPTY_PAYLOAD,
+  isStreamed,
   Payload,
   type RequestBody,
   type SendableBody,
@@ -247,9 +249,11 @@ export class Upstream implements ServerOwner {
    */
   async #prepareBody(body: RequestBody, request: UpstreamRequest): Promise<SendableBody> {
     const { servers } = this.#servers.balancer;
-    const canStream = request.role === Role.RESPONDER && body.length !== undefined &&
-      servers.length > 0 && servers.every((server) => server.mode === "multiplexed");
-    if (canStream) return new StreamedBody(body.stream, body.length!);
+    const multiplexes = servers.length > 0 && servers.every(({ mode }) => mode === "multiplexed");
+    if (request.role === Role.RESPONDER && isStreamed(body, multiplexes)) {
+      const { stream, rateMin = 0, length } = body;
+      return new StreamedBody(() => pieceReader(stream, rateMin, this.#deadlines), length);
+    }
     const gathering = new BodyGathering(body, {
       files: this.#runtime.files,
       deadlines: this.#deadlines,

@@ -72,6 +72,20 @@ test("A route's own word wins, its headers come after the site's, null takes awa
   assert.equal(health?.middleware, undefined);
 });
 
+test("A route's own limits and its way with bodies win over its site's", () => {
+  const { routes } = siteOf(EXAMPLE);
+  assert.deepEqual([routes[0]?.requestBody, routes[1]?.requestBody], ["stream", "gather"]);
+  assert.deepEqual(routes[0]?.limits, {
+    requestBodyMax: 0,
+    requestBodyChunkedMax: 3 * 1024 * 1024,
+    requestRateMin: 0,
+  });
+  const { routes: [route] } = siteOf(
+    "sites: [{ limits: { request_body: 1MiB }, routes: [{ respond: {}, limits: { request_rate: 0 } }] }]",
+  );
+  assert.deepEqual(route?.limits, { requestBodyMax: 1024 * 1024, requestRateMin: 0 });
+});
+
 test("Where nothing is said, there is nothing", () => {
   const { answers, routes } = siteOf("sites: [{ routes: [{ respond: {} }] }]");
   assert.deepEqual(

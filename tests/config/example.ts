@@ -45,6 +45,8 @@ sites:
     security_headers: { x_frame_options: DENY, referrer_policy: false }
     ip_restriction: { allow: [10.0.0.0/8], deny: [10.1.0.0/16] }
     etag: true
+    request_body: gather
+    limits: { request_body: 2MiB, request_body_chunked: 1MiB, request_rate: 50B }
     params: { FROM: site, ID: "\${request.id}" }
     routes:
       - path: /healthz
@@ -56,6 +58,8 @@ sites:
         security_headers: null
         ip_restriction: null
         etag: false
+        request_body: stream
+        limits: { request_body: 0, request_body_chunked: 3MiB, request_rate: 0 }
         respond: { status: 200, body: "ok\\n" }
       - path: /old/*
         internal: true
@@ -88,6 +92,8 @@ log: { level: warn, format: text, access: off }
 limits:
   request_body: 1MiB
   request_header: 16KiB
+  request_body_chunked: 512KiB
+  request_rate: 1kB
   request_buffer: 8192
   response_header: 32KiB
   response_buffer: 4KiB

@@ -426,6 +426,13 @@ const VALUES: readonly Row[] = [
     ],
   },
   {
+    name: "a redirect that begins with a part of the request",
+    text: 'sites: [{ routes: [{ redirect: { to: "${request.header.X}" } }] }]\n',
+    expected: [
+      'a.yaml:1:38: "${request.header.X}" could lead anywhere (begin it with "/" or "https://")',
+    ],
+  },
+  {
     name: "a body where there can be none",
     text: `sites: [{ routes: [{ respond: { status: 204, body: x } }] }]\n`,
     expected: ["a.yaml:1:31: An answer with status 204 has no body (leave body out)"],

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { AppOptions } from "../../src/app/options.ts";
 import { formatFault } from "../../src/config/fault.ts";
 import { readConfig } from "../../src/config/read_config.ts";
-import { HTTP_LIMIT_DEFAULTS } from "../../src/http/options.ts";
+import { HTTP_LIMIT_DEFAULTS, type RouteOptions } from "../../src/http/options.ts";
 import { UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
 import { EXAMPLE } from "./example.ts";
 import { memoryFiles } from "./memory_files.ts";
@@ -29,6 +29,13 @@ function optionsOf(text: string, env: Record<string, string> = {}): AppOptions {
   });
   assert.deepEqual(faults.map(formatFault), []);
   return options!;
+}
+
+/** What is said of answers and bodies has tests of its own (`answers.test.ts`). */
+function withoutAnswers(
+  { answers: _, middleware: __, limits: ___, requestBody: ____, ...route }: RouteOptions,
+): Omit<RouteOptions, "answers" | "middleware" | "limits" | "requestBody"> {
+  return route;
 }
 
 test("The example with every key becomes the options that it says", () => {
@@ -83,10 +90,9 @@ test("The example with every key becomes the options that it says", () => {
       spillMax: 10_000_000,
     },
   });
-  // What is said of answers has tests of its own (`answers.test.ts`).
   const sites = options.sites.map(({ answers, routes, ...site }) => {
     assert.ok(answers !== undefined);
-    return { ...site, routes: routes.map(({ answers: _, middleware: __, ...route }) => route) };
+    return { ...site, routes: routes.map(withoutAnswers) };
   });
   assert.deepEqual(sites, [{
     hosts: ["example.com", "*.example.com"],
@@ -167,6 +173,8 @@ test("The example with every key becomes the options that it says", () => {
     requestBodyMax: 1024 * 1024,
     requestHeaderMax: 16 * 1024,
     requestBufferMax: 8192,
+    requestRateMin: 1000,
+    requestBodyChunkedMax: 512 * 1024,
   });
   assert.equal(options.shutdownGraceMs, 5_000);
   assert.equal(options.workers, 1);

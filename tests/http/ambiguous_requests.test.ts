@@ -118,7 +118,7 @@ test("HTTP/1.0 without Host is for the server; a Host that was made up is none",
 test("A body of HTTP/2 needs neither length nor chunks", () => {
   const request = new Request("https://a/", { method: "POST", body: "abc" });
   assert.equal(takeBody(request, HTTP_LIMIT_DEFAULTS, () => {}).kind, "none");
-  assert.equal(takeBody(request, HTTP_LIMIT_DEFAULTS, () => {}, true).kind, "body");
+  assert.equal(takeBody(request, HTTP_LIMIT_DEFAULTS, () => {}, { isHttp2: true }).kind, "body");
   const empty = new Request("https://a/", { method: "POST" });
-  assert.equal(takeBody(empty, HTTP_LIMIT_DEFAULTS, () => {}, true).kind, "none");
+  assert.equal(takeBody(empty, HTTP_LIMIT_DEFAULTS, () => {}, { isHttp2: true }).kind, "none");
 });

@@ -266,3 +266,29 @@ test("A target beyond its limit gets 414", async () => {
     assert.equal(line["code"], "target_too_long");
   });
 });
+
+test("A redirect may carry parts of the request, and none of them makes it another host", async () => {
+  const redirect = (to: string): HandlerOptions => ({ kind: "redirect", to, status: 308 });
+  const routes = [
+    route("/old/*", redirect("/new/${match}?${request.query}")),
+    route("*.html", redirect("/${match}")),
+    route("/all/*", redirect("https://${request.host}${request.target}")),
+    route("/path/*", redirect("/${request.path}")),
+    route("/header", redirect("/${request.header.X-To}")),
+  ];
+  await withGateway({ routes }, async (gateway) => {
+    const to = async (target: string, headers = {}) => {
+      return (await gateway.send({ target, headers })).headers.get("location");
+    };
+    assert.equal(await to("/old/a%20b/%C3%A9%25?q=%20"), "/new/a%20b/%C3%A9%25?q=%20");
+    assert.equal(await to("/old"), "/new/?");
+    assert.equal(await to("//evil.example/x.html"), "/evil.example/x");
+    assert.equal(await to("/all/%41?q"), "https://test.example/all/%41?q");
+    assert.equal(await to("/path/a%0D%0Ab"), "/path/a%0D%0Ab");
+    assert.equal(await to("/header", { "X-To": "/evil.example" }), "/evil.example");
+    assert.equal(
+      await to("/header", { "X-To": "\\evil.example <b>" }),
+      "/%5Cevil.example%20%3Cb%3E",
+    );
+  });
+});

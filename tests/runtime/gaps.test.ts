@@ -259,3 +259,22 @@ test("No gap: a field's bytes above 127 arrive one character each on both", asyn
   const { seen } = await send("GET / HTTP/1.1\r\nHost: test\r\nX: é");
   assert.equal(seen?.fields["x"], "Ã©");
 });
+
+/** What comes before the body of a request that waits to be told to go on. */
+async function answerToExpect(handler: (request: Request) => Promise<Response>): Promise<string> {
+  const server = await serve(handler);
+  const connection = await runtime.connect(server.address);
+  const head = "POST / HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 4";
+  await connection.writable.getWriter().write(encode(`${head}\r\n\r\n`));
+  const { value } = await connection.readable.getReader().read();
+  connection.destroy();
+  server.destroy();
+  return decode(value ?? new Uint8Array());
+}
+
+test("Gap: both tell a client to go on before anybody wants its body", async () => {
+  const wanted = await answerToExpect(async (request) => new Response(await request.text()));
+  assert.match(wanted, /^HTTP\/1\.1 100 /);
+  const refused = await answerToExpect(() => Promise.resolve(new Response(null, { status: 413 })));
+  assert.match(refused, /^HTTP\/1\.1 100 /);
+});
