@@ -113,6 +113,25 @@ class NodeHttpListener implements HttpListener {
 
   async #take(message: IncomingMessage, response: ServerResponse, expects: boolean): Promise<void> {
     this.#open.add(response);
+    response.on("close", () => {
+      this.#open.delete(response);
+      if (this.#open.size === 0) this.#onIdle?.();
+    });
+    // What a broken connection says here, "close" says as well.
+    response.on("error", () => {});
+    try {
+      await this.#answer(message, response, expects);
+    } catch {
+      // What Fetch or node:http does not take cannot be answered.
+      response.destroy();
+    }
+  }
+
+  async #answer(
+    message: IncomingMessage,
+    response: ServerResponse,
+    expects: boolean,
+  ): Promise<void> {
     const request = new NodeRequest(message, this.#options.tls !== undefined, {
       // Only now is the body wanted.
       onWanted: () => {
@@ -120,13 +139,7 @@ class NodeHttpListener implements HttpListener {
         expects = false;
       },
     });
-    response.on("close", () => {
-      request.left();
-      this.#open.delete(response);
-      if (this.#open.size === 0) this.#onIdle?.();
-    });
-    // What a broken connection says here, "close" says as well.
-    response.on("error", () => {});
+    response.on("close", () => request.left());
     let answer: Response;
     try {
       answer = await this.#options.handler(request, peerOf(message, response));

@@ -164,3 +164,16 @@ test("Requests one after the other on a connection are answered in their order",
   assert.match(answers, /\r\n\r\n\/1HTTP\/1\.1 200 [^]*\r\n\r\n\/2$/);
   await server.stop();
 });
+
+test("A handler that throws is a 500, and an answer that cannot be sent cuts its connection alone", async () => {
+  const server = await serve((request) => {
+    if (request.url.endsWith("/throw")) throw new Error("The handler failed");
+    if (request.url.endsWith("/odd")) return { status: 9999, body: null } as unknown as Response;
+    return new Response("fine");
+  }, NODE);
+  const ask = (target: string) => rawHttp(server.address, `GET ${target} HTTP/1.1\r\n${END}`);
+  assert.equal(statusOf(await ask("/throw")), 500);
+  assert.equal(await ask("/odd"), "");
+  assert.equal(bodyOf(await ask("/")), "fine");
+  await server.stop();
+});
