@@ -21,6 +21,7 @@ const LAYERS: Record<string, readonly string[]> = {
   protocol: [],
   routing: [],
   runtime: [],
+  nginx: [],
   observe: ["runtime"],
   cgi: ["protocol", "runtime"],
   compression: ["runtime"],
@@ -57,6 +58,7 @@ const LAYERS: Record<string, readonly string[]> = {
   config: ["app", "http", "gemini", "compression", "spawn", "upstream", "observe", "runtime"],
   cli: [
     "config",
+    "nginx",
     "app",
     "http",
     "gemini",

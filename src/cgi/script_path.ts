@@ -17,6 +17,8 @@ export interface ScriptEndings {
    * of ASCII alone: no letter that Unicode holds for a variant of another (U+017F, U+212A) counts.
    */
   readonly anyCase: boolean;
+  /** Whether only the whole path is a script's name, so that nothing is split off. */
+  readonly whole?: boolean;
 }
 
 export const PHP_ENDINGS: readonly string[] = [".php"];
@@ -42,7 +44,7 @@ export function cutScriptPath(
   from = 0,
   endings = PHP,
 ): ScriptPath | undefined {
-  for (let end = from + 1; end <= path.length; end++) {
+  for (let end = endings.whole ? path.length : from + 1; end <= path.length; end++) {
     if (end < path.length && path.charCodeAt(end) !== SLASH) continue;
     if (!endings.texts.some((text) => endsWith(path, end, from, text, endings.anyCase))) continue;
     return { script: path.slice(0, end), pathInfo: path.slice(end) };

@@ -15,6 +15,7 @@ import {
 } from "./command.ts";
 import { demoCommand } from "./demo.ts";
 import { explainCommand } from "./explain.ts";
+import { importCommand } from "./import.ts";
 import { pingCommand } from "./ping.ts";
 import { probeCommand } from "./probe.ts";
 import { requestCommand } from "./request.ts";
@@ -31,6 +32,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   requestCommand,
   explainCommand,
   checkCommand,
+  importCommand,
   schemaCommand,
   pingCommand,
   versionCommand,

@@ -144,7 +144,7 @@ export const geminiRouteSchema = section({
   path: v.optional(
     described(
       textLike(PATH_PATTERN, 'use "/exact", "/prefix/*" or "*.suffix", or leave it out for all'),
-      "/exact, /prefix/* (also matches /prefix) or *.suffix; left out: everything",
+      "/exact, /folder/* (also matches /folder), /begin*, *.end or /begin*.end; left out: everything",
     ),
   ),
   client_cert: v.optional(described(clientCert, "Which clients are let in")),

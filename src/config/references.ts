@@ -213,7 +213,7 @@ function checkPathParts(handler: ConfigNode, path: string | undefined, tell: Tel
 /** Whether every path that the pattern matches begins with the segments of `scriptName`. */
 function isPartOf(scriptName: string, pattern: string): boolean {
   if (!PATH_PATTERN.test(pattern)) return true;
-  const fixed = pattern.replace(/\/?\*$/, "");
+  const fixed = pattern.replace(/\/\*$/, "");
   return fixed === scriptName || fixed.startsWith(`${scriptName}/`);
 }
 

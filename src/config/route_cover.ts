@@ -4,7 +4,7 @@
  */
 
 export interface RouteShape {
-  /** `/exact`, `/prefix/*`, `*.suffix`, or undefined for everything. */
+  /** As in `routing/route_pattern.ts`; undefined for everything. */
   readonly path: string | undefined;
   /** Undefined: all. */
   readonly methods: readonly string[] | undefined;
@@ -34,5 +34,10 @@ function coversPath(earlier: string | undefined, later: string | undefined): boo
     return later === prefix.slice(0, -1) || later.startsWith(prefix);
   }
   if (earlier.startsWith("*")) return !later.endsWith("/*") && later.endsWith(earlier.slice(1));
-  return earlier === later;
+  const star = earlier.indexOf("*");
+  if (star < 0 || earlier === later) return earlier === later;
+  const suffix = earlier.slice(star + 1);
+  const isFolder = later.endsWith("/*") && suffix !== "";
+  return !isFolder && later.length >= earlier.length - 1 &&
+    later.startsWith(earlier.slice(0, star)) && later.endsWith(suffix);
 }

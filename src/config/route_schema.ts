@@ -111,7 +111,13 @@ const php = section({
   ),
   strip: v.optional(described(pathPrefix(), STRIP)),
   split_path: v.optional(
-    described(endings(), "Endings of scripts' names; what is behind the first is PATH_INFO"),
+    described(
+      v.union(
+        [v.pipe(v.array(v.string()), v.length(0)), endings()],
+        "use a list of endings, such as [.php]",
+      ),
+      "Endings of scripts' names; what is behind the first is PATH_INFO; []: no PATH_INFO",
+    ),
     [...PHP_ENDINGS],
   ),
   params: v.optional(described(paramsSchema(), PARAMS)),
@@ -131,7 +137,7 @@ export const routeSchema = section({
   path: v.optional(
     described(
       textLike(PATH_PATTERN, 'use "/exact", "/prefix/*" or "*.suffix", or leave it out for all'),
-      "/exact, /prefix/* (also matches /prefix) or *.suffix; left out: everything",
+      "/exact, /folder/* (also matches /folder), /begin*, *.end or /begin*.end; left out: everything",
     ),
   ),
   methods: v.optional(described(methods(), "Methods that the route takes; left out: all")),

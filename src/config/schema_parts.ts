@@ -26,8 +26,8 @@ import {
 
 export const TEXT_REMEDY = "use text, in quotes where it looks like something else";
 
-/** A route's path: exact, a prefix or a suffix. */
-export const PATH_PATTERN = /^(\/[^*]*|\/([^*]*\/)?\*|\*[^*/]+)$/;
+/** A route's path, with at most one star (`routing/route_pattern.ts`). */
+export const PATH_PATTERN = /^(\/[^*]*(\*[^*/]*)?|\*[^*/]+)$/;
 
 /** A map with known keys. */
 export function section<const Entries extends v.ObjectEntries>(entries: Entries) {

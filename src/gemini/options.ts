@@ -48,7 +48,7 @@ export interface ClientCertOptions {
 }
 
 export interface GeminiRouteOptions {
-  /** `/exact`, `/prefix/*`, `*.suffix`, or undefined for everything. */
+  /** As `routing/route_pattern.ts` reads it; undefined for everything. */
   readonly path: string | undefined;
   readonly clientCert: ClientCertOptions | undefined;
   readonly handler: GeminiHandlerOptions;

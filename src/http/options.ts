@@ -79,7 +79,7 @@ export interface StaticHandlerOptions {
   readonly listing?: boolean;
 }
 
-/** `path` is `/exact`, `/prefix/*`, `*.suffix`, or undefined for everything. */
+/** `path` is as `routing/route_pattern.ts` reads it, or undefined for everything. */
 export interface RouteOptions {
   readonly path: string | undefined;
   /** Upper case; undefined: all. */

@@ -335,7 +335,9 @@ function phpHandler(
   const route = fastCgiRoute(of, site, parts);
   const { index, frontController, strip, splitPath = PHP_ENDINGS } = of.options;
   const { files } = parts.runtime;
-  const endings = { texts: splitPath, anyCase: false };
+  const endings = splitPath.length === 0
+    ? { texts: PHP_ENDINGS, anyCase: false, whole: true }
+    : { texts: splitPath, anyCase: false };
   const phpOptions = { files, root: site.root!, index, frontController, strip, endings };
   return (c, next) => {
     const front = c.env;

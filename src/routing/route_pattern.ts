@@ -1,6 +1,7 @@
 /**
- * A route's `path`: exact (`/healthz`), a prefix (`/api/*`, which also matches `/api`), a suffix
- * (`*.php`), or nothing, which matches everything. Matched against the decoded path.
+ * A route's `path`: exact (`/healthz`), a folder (`/api/*`, which also matches `/api`), a beginning
+ * (`/api*`, which also matches `/apis`), a suffix (`*.php`), both (`/admin/*.php`), or nothing, which
+ * matches everything. Matched against the decoded path.
  */
 
 const SLASH = 0x2f;
@@ -19,7 +20,12 @@ export function compilePattern(pattern: string | undefined): RoutePattern {
     const suffix = pattern.slice(1);
     return (path) => path.endsWith(suffix);
   }
-  return (path) => path === pattern;
+  const star = pattern.indexOf("*");
+  if (star < 0) return (path) => path === pattern;
+  const folder = pattern.slice(0, star);
+  const suffix = pattern.slice(star + 1);
+  return (path) =>
+    path.length >= pattern.length - 1 && path.startsWith(folder) && path.endsWith(suffix);
 }
 
 /**
@@ -32,9 +38,10 @@ export function matchOf(pattern: string | undefined): (path: string) => string {
     const length = pattern.length - 1;
     return (path) => path.slice(length);
   }
-  if (!pattern.startsWith("*")) return () => "";
-  const length = pattern.length - 1;
-  return (path) => withoutSlash(path.slice(0, path.length - length));
+  const star = pattern.indexOf("*");
+  if (star < 0) return () => "";
+  const length = pattern.length - 1 - star;
+  return (path) => withoutSlash(path.slice(star, path.length - length));
 }
 
 function withoutSlash(path: string): string {

@@ -403,10 +403,10 @@ const VALUES: readonly Row[] = [
     ],
   },
   {
-    name: "a path whose prefix ends inside a segment",
-    text: `sites: [{ routes: [{ path: /api*, respond: {} }] }]\n`,
+    name: "a path with two stars",
+    text: `sites: [{ routes: [{ path: /a*.b*, respond: {} }] }]\n`,
     expected: [
-      'a.yaml:1:28: sites[0].routes[0].path is "/api*" ' +
+      'a.yaml:1:28: sites[0].routes[0].path is "/a*.b*" ' +
       '(use "/exact", "/prefix/*" or "*.suffix", or leave it out for all)',
     ],
   },

@@ -7,6 +7,12 @@ function route(path?: string, methods?: string[], passesOn = false): RouteShape 
 }
 
 const COVERED: readonly [string | undefined, string | undefined][] = [
+  ["/a*", "/ab"],
+  ["/a*", "/a/*"],
+  ["/a*", "/ab/*"],
+  ["/a*", "/ab*.php"],
+  ["/a/*.php", "/a/b.php"],
+  ["/a/*.php", "/a/b/*.x.php"],
   [undefined, undefined],
   [undefined, "/a"],
   [undefined, "*.php"],
@@ -23,6 +29,11 @@ const COVERED: readonly [string | undefined, string | undefined][] = [
 ];
 
 const NOT_COVERED: readonly [string | undefined, string | undefined][] = [
+  ["/a*", "/*"],
+  ["/a*", "*.php"],
+  ["/a/*.php", "/a/*"],
+  ["/a/*.php", "*.php"],
+  ["/a/b*b", "/a/b"],
   ["/a", undefined],
   ["/a", "/a/*"],
   ["/a", "/a/b"],

@@ -286,3 +286,20 @@ test("A script that appears is run, one that goes away is not", async () => {
     assert.equal(await outcome(site, "/new.php"), "404");
   });
 });
+
+test("With no endings to split at, only a whole path is a script, and nothing is PATH_INFO", async () => {
+  const whole: RouteOptions = {
+    ...PHP,
+    handler: {
+      ...PHP.handler,
+      splitPath: [],
+      frontController: "/index.php",
+    } as RouteOptions["handler"],
+  };
+  await withSite([whole], async (site) => {
+    assert.match(await outcome(site, "/info.php"), /^run \/info\.php/);
+    assert.match(await outcome(site, "/info.php/more"), /^run \/index\.php/);
+    assert.match(await outcome(site, "/info.php/more.php"), /^404/);
+    assert.match(await outcome(site, "/dir/"), /^run \/dir\/index\.php/);
+  });
+});

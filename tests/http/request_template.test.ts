@@ -97,6 +97,8 @@ test("A match is what the star stands for, without a slash before it", () => {
     [undefined, "/", ""],
     ["*.php", "/a/b.php", "a/b"],
     ["*.php", "/.php", ""],
+    ["/a*", "/ab/c", "b/c"],
+    ["/a/*.php", "/a/b/c.php", "b/c"],
     ["/exact", "/exact", ""],
   ];
   for (const [pattern, path, match] of cases) {

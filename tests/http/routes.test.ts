@@ -24,12 +24,15 @@ async function bodyAt(gateway: Gateway, target: string): Promise<string> {
   return answer.status === 200 ? answer.body.toString() : String(answer.status);
 }
 
-test("A pattern is exact, a prefix of whole segments, a suffix, or everything", () => {
+test("A pattern is exact, a folder, a beginning, a suffix, both, or everything", () => {
   const paths = ["/", "/api", "/api/", "/api/x", "/apis", "/x.php", "/a/x.php", "/x.php/y"];
   const matched = (pattern: string | undefined) => paths.filter(compilePattern(pattern));
   assert.deepEqual(matched("/api"), ["/api"]);
   assert.deepEqual(matched("/api/*"), ["/api", "/api/", "/api/x"]);
+  assert.deepEqual(matched("/api*"), ["/api", "/api/", "/api/x", "/apis"]);
   assert.deepEqual(matched("*.php"), ["/x.php", "/a/x.php"]);
+  assert.deepEqual(matched("/a/*.php"), ["/a/x.php"]);
+  assert.deepEqual(matched("/x*x.php"), [], "both ends do not share a character");
   for (const everything of [undefined, "/*"]) assert.deepEqual(matched(everything), paths);
 });
 

@@ -1,0 +1,65 @@
+/**
+ * `afcgi import nginx FILE`: an afcgi.yaml that does what a configuration of nginx does, on standard
+ * output. What could not be carried over stands at its end, and on standard error.
+ */
+import type { Files } from "../runtime/runtime.ts";
+import { NginxSyntaxError } from "../nginx/lexer.ts";
+import { readNginx } from "../nginx/includes.ts";
+import { translateNginx } from "../nginx/translate.ts";
+import {
+  type CommandArguments,
+  type CommandDefinition,
+  CommandError,
+  type CommandIo,
+  ExitStatus,
+  printError,
+  UsageError,
+} from "./command.ts";
+
+/** Names of a folder that `include` with a star may meet. */
+const NAMES_MAX = 1000;
+
+export const importCommand: CommandDefinition = {
+  name: "import",
+  summary: "make an afcgi.yaml of another server's configuration",
+  declare: (command) => {
+    command.argument("<server>", "whose configuration it is: nginx");
+    command.argument("<file>", "its configuration file");
+  },
+  run: importConfig,
+};
+
+async function importConfig(io: CommandIo, args: CommandArguments): Promise<number> {
+  const [server, file = ""] = args.positional;
+  if (server !== "nginx") {
+    throw new UsageError(`Cannot import the configuration of "${server}" (use nginx)`);
+  }
+  const { files, process } = io.runtime;
+  const path = file.startsWith("/") ? file : `${process.cwd()}/${file}`;
+  let directives;
+  try {
+    directives = await readNginx(path, await files.readText(path), {
+      read: async (name) =>
+        files.stat(name)?.kind === "file" ? await files.readText(name) : undefined,
+      list: async (folder) => await namesIn(files, folder),
+    });
+  } catch (error) {
+    if (error instanceof NginxSyntaxError) throw new CommandError(error.message);
+    throw error;
+  }
+  const isFile = (name: string) => files.stat(name)?.kind === "file";
+  const { yaml, notes } = translateNginx(directives, { source: file, isFile });
+  if (!args.quiet) {
+    for (const { kind, place, text } of notes) {
+      if (kind === "lost" || kind === "refused") printError(io, `${place}: ${kind}: ${text}`);
+    }
+  }
+  if (yaml === undefined) throw new CommandError(`There is no server to import in "${file}"`);
+  process.stdout.write(yaml);
+  return ExitStatus.fine;
+}
+
+async function namesIn(files: Files, folder: string): Promise<readonly string[]> {
+  if (files.stat(folder)?.kind !== "directory") return [];
+  return (await files.list(folder, NAMES_MAX)).names;
+}

@@ -1,0 +1,36 @@
+/** `allow` and `deny` → `ip_restriction`. Of nginx's rules the first that matches counts; here a
+ * network that is denied is denied, allowed or not. */
+import type { Scope } from "./scope.ts";
+import type { Directive } from "./parser.ts";
+
+export type Access =
+  | { readonly kind: "open" }
+  | { readonly kind: "closed" }
+  | { readonly kind: "restricted"; readonly allow: string[]; readonly deny: string[] }
+  | { readonly kind: "unsayable"; readonly directive: Directive };
+
+export function accessOf(scope: Scope): { access: Access; directives: readonly Directive[] } {
+  const directives = scope.all("allow", "deny");
+  return { access: readRules(directives), directives };
+}
+
+function readRules(rules: readonly Directive[]): Access {
+  const allow: string[] = [];
+  const deny: string[] = [];
+  for (const rule of rules) {
+    const network = rule.args[0] ?? "";
+    const isDeny = rule.name === "deny";
+    if (network === "all") {
+      if (!isDeny) {
+        return deny.length === 0 ? { kind: "open" } : { kind: "restricted", allow: [], deny };
+      }
+      return allow.length === 0 ? { kind: "closed" } : { kind: "restricted", allow, deny };
+    }
+    // Behind an allowed network, a denied one may lie within it.
+    if (network === "unix:" || (isDeny && allow.length > 0)) {
+      return { kind: "unsayable", directive: rule };
+    }
+    (isDeny ? deny : allow).push(network);
+  }
+  return deny.length > 0 ? { kind: "restricted", allow: [], deny } : { kind: "open" };
+}

@@ -1,0 +1,110 @@
+/** What a location does with a request, before it is known how its paths are said here. */
+import { type Access, accessOf } from "./access.ts";
+import { type Tried, triedOf } from "./fallback.ts";
+import type { Location } from "./locations.ts";
+import type { Directive } from "./parser.ts";
+import { type Run, runOf } from "./run.ts";
+import type { ServerContext } from "./server_context.ts";
+
+export type Content =
+  | { readonly kind: "refused"; readonly directive: Directive; readonly reason: string }
+  | { readonly kind: "respond"; readonly status: number; readonly body: string }
+  | { readonly kind: "redirect"; readonly status: number; readonly to: string }
+  | { readonly kind: "run"; readonly run: Run }
+  | { readonly kind: "files"; readonly tried: Tried };
+
+/** Without them a location would let in whom nginx does not, or would answer otherwise. */
+const UNSAYABLE =
+  /^(?:auth_\w+|limit_except|satisfy|secure_link\w*|valid_referers|(?:proxy|uwsgi|scgi|grpc|memcached)_pass|perl|js_content|content_by_lua\w*|access_by_lua\w*|stub_status|dav_methods|mirror|empty_gif|sub_filter|mp4|flv|rewrite|if|return|try_files|alias|internal)$/;
+
+export function contentOf(location: Location, context: ServerContext): Content {
+  const { scope, directive } = location;
+  const { notes } = context;
+  const refused = (by: Directive, reason: string): Content => ({
+    kind: "refused",
+    directive: by,
+    reason,
+  });
+  const returned = scope.own("return")[0];
+  if (returned !== undefined) return readReturn(returned, context) ?? refused(returned, VARIABLES);
+  const [internal] = scope.own("internal");
+  const run = runOf(location, context);
+  if (run === undefined && internal !== undefined) {
+    notes.take(internal);
+    return { kind: "respond", status: 404, body: "" };
+  }
+  const root = rootFault(location, context);
+  if (root !== undefined) return refused(root, "its files are in another folder than the site's");
+  if (run !== undefined) {
+    const tried = scope.own("try_files", "if", "rewrite");
+    const own = scope.own("try_files").at(0);
+    // That a script must exist is so here anyway.
+    if (own !== undefined && own.args.at(-1) === "=404") notes.take(own);
+    else if (tried.length > 0) return refused(tried[0]!, "it cannot be said for scripts");
+  }
+  const tried = run === undefined ? triedOf(location, context) : undefined;
+  const unsayable = unsayableOf(location, context);
+  if (unsayable !== undefined) return refused(unsayable, "it has no counterpart");
+  notes.take(directive);
+  if (run !== undefined) return { kind: "run", run };
+  return tried === undefined
+    ? refused(directive, "what it does with a path without a file cannot be said")
+    : { kind: "files", tried };
+}
+
+const VARIABLES = "a variable in it has no counterpart";
+
+function readReturn(directive: Directive, { notes }: ServerContext): Content | undefined {
+  const [code = "", text = ""] = directive.args;
+  const status = Number(code);
+  const target = /^\d+$/.test(code) ? text : code;
+  notes.take(directive);
+  if (status === 444) {
+    notes.add("differs", directive, "the client gets 403, its connection is not cut");
+    return { kind: "respond", status: 403, body: "" };
+  }
+  const isRedirect = Number.isNaN(status) || [301, 302, 303, 307, 308].includes(status);
+  if (target.includes("$")) return undefined;
+  if (!isRedirect) {
+    return { kind: "respond", status, body: [204, 304].includes(status) ? "" : text };
+  }
+  if (!/^[\x21-\x7e]+$/.test(target)) return undefined;
+  return { kind: "redirect", to: target, status: Number.isNaN(status) ? 302 : status };
+}
+
+/** The directive that leads out of the site's root. */
+function rootFault({ scope, text, kind }: Location, context: ServerContext): Directive | undefined {
+  const alias = scope.all("alias")[0];
+  const root = scope.one("root");
+  const plain = (path: string) => path.replace(/\/+$/, "");
+  if (alias !== undefined) {
+    const same = kind !== "regex" && context.root !== undefined &&
+      plain(alias.args[0] ?? "") === plain(plain(context.root) + text);
+    if (same) context.notes.take(alias);
+    return same ? undefined : alias;
+  }
+  if (root === undefined) return undefined;
+  if (context.root !== undefined && plain(root.args[0] ?? "") === plain(context.root)) {
+    context.notes.take(root);
+    return undefined;
+  }
+  return root;
+}
+
+function unsayableOf({ scope }: Location, context: ServerContext): Directive | undefined {
+  const own = scope.directives.find((directive) =>
+    UNSAYABLE.test(directive.name) && !context.notes.isTaken(directive)
+  );
+  const auth = scope.all("auth_basic", "auth_request")
+    .find(({ args }) => args[0] !== "off");
+  return own ?? auth;
+}
+
+/** Who may ask; what cannot be said is closed. */
+export function accessTo(location: Location, { notes }: ServerContext): Access {
+  const { access, directives } = accessOf(location.scope);
+  notes.take(...directives);
+  if (access.kind !== "unsayable") return access;
+  notes.add("refused", access.directive, "the order of allow and deny has no counterpart");
+  return { kind: "closed" };
+}

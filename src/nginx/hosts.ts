@@ -1,0 +1,67 @@
+/** `server_name` and `listen` → hosts and listeners; who answers for hosts that nobody names. */
+import type { Notes } from "./notes.ts";
+import type { Directive } from "./parser.ts";
+import { Scope } from "./scope.ts";
+
+const NAME = /^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
+
+/** Undefined where none of its names can be said; empty where it has none. */
+export function hostsOf(server: Directive, notes: Notes): readonly string[] | undefined {
+  const directives = new Scope(server.block ?? []).own("server_name");
+  const hosts: string[] = [];
+  let isNamed = false;
+  for (const directive of directives) {
+    notes.take(directive);
+    for (const name of directive.args) {
+      if (name === "_" || name === "") continue;
+      isNamed = true;
+      if (name.startsWith(".")) hosts.push(name.slice(1), `*${name}`);
+      else if (NAME.test(name)) hosts.push(name);
+      else notes.add("lost", directive, `no host is said by "${name}"`);
+    }
+  }
+  if (isNamed && hosts.length === 0) return undefined;
+  return [...new Set(hosts.map((host) => host.toLowerCase()))];
+}
+
+/** Whether nginx asks the server for hosts that no other one names. */
+export function isMarkedDefault(server: Directive): boolean {
+  return new Scope(server.block ?? []).own("listen")
+    .some(({ args }) => args.includes("default_server") || args.includes("default"));
+}
+
+/** Listeners in our words, without those that are there already. */
+export function addListeners(
+  server: Directive,
+  listeners: Map<string, unknown>,
+  isFile: (path: string) => boolean,
+  notes: Notes,
+): void {
+  const scope = new Scope(server.block ?? []);
+  const [cert, key] = [scope.one("ssl_certificate"), scope.one("ssl_certificate_key")];
+  notes.take(cert, key);
+  for (const directive of scope.own("listen")) {
+    const [place = "", ...options] = directive.args;
+    const address = listenAddress(place);
+    notes.take(directive);
+    const lost = options.filter((it) => !["ssl", "default_server", "default"].includes(it));
+    if (lost.length > 0) notes.add("lost", directive, `"${lost.join(" ")}" has no counterpart`);
+    if (listeners.has(address)) continue;
+    if (!options.includes("ssl")) {
+      listeners.set(address, address);
+      continue;
+    }
+    const files = [cert?.args[0], key?.args[0]];
+    if (files.every((file) => file !== undefined && isFile(file))) {
+      listeners.set(address, { address, tls: { cert: files[0], key: files[1] } });
+    } else notes.add("refused", directive, "its certificate and key are no files here");
+  }
+}
+
+function listenAddress(place: string): string {
+  if (place.startsWith("unix:")) return place;
+  if (/^\d+$/.test(place)) return `:${place}`;
+  const address = place.replace(/^(?:\*|\[::\]|0\.0\.0\.0)(?=:|$)/, "");
+  if (address === "") return ":80";
+  return /:\d+$/.test(address) ? address : `${address}:80`;
+}

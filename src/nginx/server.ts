@@ -1,0 +1,215 @@
+/** One `server` block → one site. */
+import { accessTo, type Content, contentOf } from "./content.ts";
+import { answerOptions, siteOptions } from "./answer_options.ts";
+import { pathsOf } from "./location_paths.ts";
+import { respond, routesOf, type RouteValue } from "./location_routes.ts";
+import { inOrder, type Location, locationsOf, type OrderedLocation } from "./locations.ts";
+import { type Notes, placeOf, textOf } from "./notes.ts";
+import type { Directive } from "./parser.ts";
+import { Scope } from "./scope.ts";
+import type { ServerContext } from "./server_context.ts";
+import type { Upstreams } from "./upstreams.ts";
+import type { Part, SiteParts } from "./yaml_writer.ts";
+
+export interface ServerParts {
+  readonly notes: Notes;
+  readonly upstreams: Upstreams;
+  readonly isFile: (path: string) => boolean;
+}
+
+/** `hosts` is undefined for the site of every host. */
+export function siteOf(
+  server: Directive,
+  outer: Scope,
+  hosts: readonly string[] | undefined,
+  { notes, upstreams, isFile }: ServerParts,
+): SiteParts {
+  const scope = new Scope(server.block ?? [], outer);
+  const explicit = locationsOf(scope);
+  const locations = explicit.some(({ kind, text }) => text === "/" && kind !== "exact")
+    ? explicit
+    : [...explicit, everythingElse(server, scope)];
+  const root = rootOf(scope, locations);
+  notes.take(server, root);
+  const path = root?.args[0];
+  const names = scope.own("server_name").flatMap(({ args }) => args);
+  const context = {
+    notes,
+    upstreams,
+    locations,
+    root: path,
+    values: { root: path, serverName: names[0] ?? "" },
+  };
+  const comment = `${placeOf(server)}: server ${names.join(" ")}`.trimEnd();
+  // Where no location hides them, the server's headers are the site's.
+  const isShared = locations.every((it) => it.scope.own("add_header").length === 0);
+  const site = {
+    ...(hosts && { hosts }),
+    ...(path !== undefined && { root: path }),
+    ...siteOptions(scope, { notes, root: path, isFile }),
+    ...(isShared && answerOptions(scope, notes)),
+  };
+  const routes = routesOfServer(scope, { ...context, hasOwnHeaders: !isShared });
+  return { site: { comment, value: site }, routes };
+}
+
+/** What nginx does where no location matches: files. */
+function everythingElse(directive: Directive, outer: Scope): Location {
+  const own = outer.own("try_files", "rewrite", "if").filter(isAboutFiles);
+  const scope = new Scope(own, outer);
+  return { kind: "prefix", text: "/", ignoreCase: false, directive, scope, within: undefined };
+}
+
+function isAboutFiles({ name, args }: Directive): boolean {
+  return name === "try_files" || (name === "if" && /^\(!-[ef]$/.test(args[0] ?? ""));
+}
+
+/** The server's, else that of the first location that has one. */
+function rootOf(scope: Scope, locations: readonly Location[]): Directive | undefined {
+  const root = scope.one("root") ?? locations.flatMap((it) => it.scope.own("root"))[0];
+  return root?.args[0]?.includes("$") ? undefined : root;
+}
+
+function routesOfServer(scope: Scope, context: ServerContext): Part[] {
+  const parts: Part[] = [];
+  const taken = new Set<string>();
+  const add = (directive: Directive, routes: readonly RouteValue[]): boolean => {
+    let comment = `${placeOf(directive)}: ${textOf(directive)}`;
+    for (const value of routes) {
+      // A route that an earlier one leaves nothing to is a fault of the file.
+      const { path, methods: _none, ...handler } = value as { path?: string; methods?: unknown };
+      if (coveredBy(taken, path)) continue;
+      parts.push({ comment, value });
+      comment = "";
+      if (!("static" in handler) && !("php" in handler)) taken.add(path ?? "");
+    }
+    return !taken.has("");
+  };
+  const closed = refusalOfAll(scope, context);
+  if (closed !== undefined) {
+    add(closed, respond([undefined], 403, ""));
+    return parts;
+  }
+  const withoutIndex: string[] = [];
+  for (const ordered of inOrder(context.locations)) {
+    const isOpen = addLocation(ordered, context, withoutIndex, add);
+    if (!isOpen) break;
+  }
+  return parts;
+}
+
+type AddRoutes = (directive: Directive, routes: readonly RouteValue[]) => boolean;
+
+function addLocation(
+  ordered: OrderedLocation,
+  context: ServerContext,
+  withoutIndex: string[],
+  add: AddRoutes,
+): boolean {
+  const { location } = ordered;
+  const { notes } = context;
+  const { directive } = location;
+  const content = contentOf(location, context);
+  const access = accessTo(location, context);
+  if (content.kind === "refused") notes.add("refused", content.directive, content.reason);
+  notes.take(directive);
+  const restricts = access.kind !== "open" || isRefusal(content);
+  const paths = pathsOf(ordered, restricts);
+  if (paths === undefined) {
+    if (!restricts && content.kind === "files") {
+      notes.add("lost", directive, "no pattern says its paths; other routes answer them");
+      return true;
+    }
+    notes.add("refused", directive, "no pattern says its paths, so nothing behind it is open");
+    return add(directive, respond([undefined], 403, ""));
+  }
+  if (paths.difference === "wider") {
+    notes.add(
+      "refused",
+      directive,
+      "no pattern says its paths; refused is all that might be meant",
+    );
+  } else if (paths.difference === "narrower") {
+    notes.add("differs", directive, "it takes fewer paths than in nginx");
+  }
+  if (restricts) {
+    withoutIndex.push(
+      ...paths.paths.filter((path) => path !== undefined && /^\/.*\*.*\.php$/.test(path))
+        .map((path) => path!.slice(0, path!.indexOf("*") + 1)),
+    );
+  }
+  const intercept = location.scope.own("fastcgi_intercept_errors").at(-1);
+  notes.take(intercept);
+  const options = {
+    ...(context.hasOwnHeaders && answerOptions(location.scope, notes)),
+    ...(intercept?.args[0] === "on" && { intercept_errors: true }),
+  };
+  const routes = [
+    ...guardedFolders(ordered, content, withoutIndex, context),
+    ...routesOf(location, content, access, paths, context),
+  ];
+  return add(directive, routes.map((route) => ({ ...route, ...options })));
+}
+
+/** Folders whose scripts are refused do not run their index either. */
+function guardedFolders(
+  { location }: OrderedLocation,
+  content: Content,
+  folders: readonly string[],
+  context: ServerContext,
+): RouteValue[] {
+  if (content.kind !== "files" || !content.tried.folder) return [];
+  if (location.kind !== "prefix" && location.kind !== "strong") return [];
+  const below = folders.filter((path) =>
+    path.startsWith(location.text) && path !== `${location.text}*`
+  );
+  if (below.length === 0) return [];
+  const access = accessTo(location, context);
+  return routesOf(location, content, access, { paths: below, hasPathInfo: false }, context);
+}
+
+function isRefusal(content: Content): boolean {
+  return content.kind === "refused" || (content.kind === "respond" && content.status >= 400);
+}
+
+/** Whether every path of a route has been taken for good. */
+function coveredBy(taken: ReadonlySet<string>, path: string | undefined): boolean {
+  if (taken.has("")) return true;
+  if (path === undefined) return false;
+  for (const earlier of taken) {
+    if (earlier === path) return true;
+    const star = earlier.indexOf("*");
+    if (star < 0 || path.length < earlier.length - 1) {
+      if (earlier.endsWith("/*") && path === earlier.slice(0, -2)) return true;
+      continue;
+    }
+    const suffix = earlier.slice(star + 1);
+    if (suffix !== "" && path.endsWith("/*")) continue;
+    if (path.startsWith(earlier.slice(0, star)) && path.endsWith(suffix)) return true;
+  }
+  return false;
+}
+
+/** What stands beside the locations and decides before them; what cannot be said closes the site. */
+function refusalOfAll(scope: Scope, { notes }: ServerContext): Directive | undefined {
+  for (const directive of scope.own("return", "rewrite", "if")) {
+    if (isAboutFiles(directive) || notes.isTaken(directive)) continue;
+    const inner = directive.block?.filter(({ name }) => name !== "set") ?? [];
+    const leadsElsewhere = inner.length > 0 && inner.every(leaves);
+    const setsOnly = directive.name === "if" && inner.length === 0;
+    if (leadsElsewhere || setsOnly || leaves(directive)) {
+      notes.add("lost", directive, "it depends on what no route looks at");
+      notes.take(...directive.block ?? []);
+    } else {
+      notes.add("refused", directive, "it decides before all locations, so the site is closed");
+      return directive;
+    }
+  }
+  return undefined;
+}
+
+/** Whether all that it does is to send the client elsewhere. */
+function leaves({ name, args }: Directive): boolean {
+  return (name === "return" && /^(30\d|https?:)/.test(args[0] ?? "")) ||
+    (name === "rewrite" && ["redirect", "permanent"].includes(args.at(-1) ?? ""));
+}

@@ -1,0 +1,124 @@
+/**
+ * A whole configuration of nginx → ours. What has been looked at is marked; at the end every
+ * directive without a mark is told, so nothing is dropped in silence.
+ */
+import { addListeners, hostsOf, isMarkedDefault } from "./hosts.ts";
+import { type Note, Notes } from "./notes.ts";
+import type { Directive } from "./parser.ts";
+import { Scope } from "./scope.ts";
+import { siteOf } from "./server.ts";
+import { nginxSize, sizeText } from "./units.ts";
+import { Upstreams } from "./upstreams.ts";
+import { type SiteParts, writeConfig } from "./yaml_writer.ts";
+
+export interface Import {
+  /** Undefined when no server can be carried over. */
+  readonly yaml: string | undefined;
+  readonly notes: readonly Note[];
+}
+
+export interface TranslateOptions {
+  /** The file's name, for the first line. */
+  readonly source: string;
+  /** Whether an error page or a certificate is there. */
+  readonly isFile: (path: string) => boolean;
+}
+
+/** nginx's default of `client_max_body_size`. */
+const BODY_MAX = 1024 ** 2;
+
+/** What afcgi does by itself, or has no need of. */
+const UNNEEDED =
+  /^(?:sendfile|tcp_no(?:push|delay)|charset|default_type|types|mime_types|server_tokens|keepalive|keepalive_(?:timeout|requests|disable)|fastcgi_(?:index|buffering|buffers|buffer_size|busy_buffers_size|temp_file_write_size|keep_conn|request_buffering|hide_header)|client_(?:body|header)_(?:timeout|buffer_size)|large_client_header_buffers|gzip_(?:vary|proxied|comp_level|disable|http_version|buffers|types|min_length)|index|access_log|error_log|log_not_found|log_format|worker_\w+|user|pid|events|multi_accept|use|open_file_cache\w*|etag|merge_slashes|absolute_redirect|server_name_in_redirect|types_hash_\w+|server_names_hash_\w+|daemon|include|map_hash_\w+|(?:fastcgi|client_body|proxy|uwsgi|scgi)_temp_path|ssl_(?:protocols|ciphers|session_\w+|prefer_server_ciphers)|http|server|location|upstream)$/;
+
+export function translateNginx(
+  directives: readonly Directive[],
+  { source, isFile }: TranslateOptions,
+): Import {
+  const notes = new Notes();
+  const http = directives.find(({ name }) => name === "http");
+  const outer = new Scope(http?.block ?? directives);
+  const upstreams = new Upstreams(outer.own("upstream"), notes);
+  const servers = outer.own("server").filter((server) => isServer(server, notes));
+  const fallback = servers.find(isMarkedDefault) ??
+    servers.find((server) => hostsOf(server, notes)?.length === 0) ?? servers[0];
+  const listeners = new Map<string, unknown>();
+  const sites: SiteParts[] = [];
+  const taken = new Set<string>();
+  for (const server of servers) {
+    const names = hostsOf(server, notes);
+    const isFallback = server === fallback;
+    const hosts = names?.filter((host) => !taken.has(host));
+    if (!isFallback && (hosts === undefined || hosts.length === 0)) {
+      notes.add("lost", server, "no host leads to it, or another server has its hosts");
+      continue;
+    }
+    for (const host of hosts ?? []) taken.add(host);
+    addListeners(server, listeners, isFile, notes);
+    const parts = { notes, upstreams, isFile };
+    sites.push(siteOf(server, outer, isFallback ? undefined : hosts, parts));
+  }
+  tellRest(directives, notes);
+  const listen = listeners.size > 0 ? [...listeners.values()] : [":80"];
+  const parts = {
+    listen,
+    upstreams: upstreams.parts,
+    sites,
+    limits: limitsOf(outer, servers, notes),
+  };
+  const yaml = sites.length === 0 ? undefined : writeConfig(parts, source, notes.list);
+  return { yaml, notes: notes.list };
+}
+
+/** One that only sends its clients elsewhere has no site: a redirect here knows no host. */
+function isServer(server: Directive, notes: Notes): boolean {
+  const content = new Scope(server.block ?? []);
+  const [returned] = content.own("return");
+  if (returned === undefined || !returned.args.join(" ").includes("$")) return true;
+  notes.add("lost", server, "all that it does is to send clients elsewhere by a variable");
+  for (const directive of flatten(server.block ?? [])) notes.take(directive);
+  return false;
+}
+
+/** One limit holds for all sites: the largest. */
+function limitsOf(
+  outer: Scope,
+  servers: readonly Directive[],
+  notes: Notes,
+): Record<string, unknown> {
+  const all = [...outer.directives, ...servers.flatMap((server) => flatten(server.block ?? []))]
+    .filter(({ name }) => name === "client_max_body_size");
+  const sizes = all.map(({ args }) => nginxSize(args[0] ?? "") ?? BODY_MAX);
+  const isUnlimited = sizes.includes(0);
+  const largest = isUnlimited ? 0 : Math.max(...(sizes.length > 0 ? sizes : [BODY_MAX]));
+  for (const [index, directive] of all.entries()) {
+    if (sizes[index] === largest) notes.take(directive);
+    else notes.add("differs", directive, "one limit holds for all: the largest");
+  }
+  return { request_body: sizeText(largest) };
+}
+
+function flatten(directives: readonly Directive[]): Directive[] {
+  return directives.flatMap((directive) => [directive, ...flatten(directive.block ?? [])]);
+}
+
+function tellRest(directives: readonly Directive[], notes: Notes): void {
+  for (const directive of directives) {
+    const isNeeded = !UNNEEDED.test(directive.name) && directive.name !== "client_max_body_size";
+    if (directive.name === "include") {
+      const isOurs = /(?:^|\/)(?:fastcgi_params|fastcgi\.conf|mime\.types)$/.test(
+        directive.args[0] ?? "",
+      );
+      if (isOurs) notes.add("unneeded", directive, "afcgi sends what is in it anyway");
+      else notes.add("lost", directive, "there is no such file");
+    } else if (!notes.isTaken(directive)) {
+      if (isNeeded) notes.add("lost", directive, "it has no counterpart");
+      else if (directive.block === undefined && directive.name !== "client_max_body_size") {
+        notes.add("unneeded", directive, "afcgi has its own way");
+      }
+    }
+    if (directive.block !== undefined && !["types", "map", "geo", "if"].includes(directive.name)) {
+      tellRest(directive.block, notes);
+    }
+  }
+}

@@ -1,0 +1,88 @@
+/** The configuration as YAML, with a comment before each part that says where it comes from. */
+import { Document, isMap, type Node, YAMLMap, YAMLSeq } from "yaml";
+import { type Note, NOTE_KINDS } from "./notes.ts";
+
+/** A part of the configuration that was made of a directive. */
+export interface Part {
+  readonly comment: string;
+  readonly value: Readonly<Record<string, unknown>>;
+}
+
+export interface SiteParts {
+  readonly site: Part;
+  readonly routes: readonly Part[];
+}
+
+export interface ConfigParts {
+  readonly listen: readonly unknown[];
+  readonly upstreams: readonly (Part & { readonly name: string })[];
+  readonly sites: readonly SiteParts[];
+  readonly limits: Readonly<Record<string, unknown>>;
+}
+
+const HEADINGS: Readonly<Record<Note["kind"], string>> = {
+  refused: "Refused, because it could not be said without opening more than nginx did:",
+  lost: "Not carried over:",
+  differs: "Carried over, with a difference:",
+  unneeded: "Nothing is needed for:",
+};
+
+export function writeConfig(config: ConfigParts, source: string, notes: readonly Note[]): string {
+  const document = new Document({});
+  const root = document.contents as unknown as YAMLMap;
+  root.set("listen", document.createNode(config.listen));
+  if (config.upstreams.length > 0) {
+    const upstreams = new YAMLMap();
+    for (const { name, comment, value } of config.upstreams) {
+      const node = document.createNode(name) as Node;
+      node.commentBefore = ` ${comment}`;
+      upstreams.set(node, leaf(document, value));
+    }
+    root.set("upstreams", upstreams);
+  }
+  const sites = new YAMLSeq();
+  for (const { site, routes } of config.sites) {
+    const node = commented(document, site);
+    const list = new YAMLSeq();
+    for (const route of routes) list.add(commented(document, route));
+    node.set("routes", list);
+    sites.add(node);
+  }
+  root.set("sites", sites);
+  if (Object.keys(config.limits).length > 0) root.set("limits", document.createNode(config.limits));
+  const text = document.toString({ lineWidth: 100 });
+  return [`# Made by afcgi import nginx of ${source}`, "", text, ...noteLines(notes)].join("\n");
+}
+
+/** The notes as comments, those that need somebody's eye first. */
+function noteLines(notes: readonly Note[]): string[] {
+  const lines: string[] = [];
+  for (const kind of NOTE_KINDS) {
+    const found = notes.filter((note) => note.kind === kind);
+    if (found.length === 0) continue;
+    lines.push(
+      `# ${HEADINGS[kind]}`,
+      ...found.map(({ place, text }) => `#   ${place}: ${text}`),
+      "",
+    );
+  }
+  return lines;
+}
+
+function commented(document: Document, { comment, value }: Part): YAMLMap {
+  const node = leaf(document, value) as YAMLMap;
+  if (comment !== "") node.commentBefore = comment.split("\n").map((line) => ` ${line}`).join("\n");
+  return node;
+}
+
+const LINE_LENGTH = 80;
+
+/** Maps within it stand on one line where they fit. */
+function leaf(document: Document, value: unknown): Node {
+  const node = document.createNode(value) as Node;
+  if (!isMap(node)) return node;
+  for (const { value: inner } of node.items) {
+    if (isMap(inner)) (inner as YAMLMap).flow = JSON.stringify(inner).length < LINE_LENGTH;
+  }
+  return node;
+}

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runCommand } from "./run_program.ts";
+
+const CONFIG = `server {
+  listen 8080;
+  root /srv/www;
+  odd on;
+  location / { try_files $uri $uri/ /index.php?$args; }
+  location ~ \\.php$ { include php.inc; fastcgi_pass unix:/run/fpm.sock; }
+}
+`;
+
+const TREE = {
+  "/etc/x/site.conf": CONFIG,
+  "/etc/x/php.inc": "fastcgi_param APP_ENV prod;\n",
+  "/srv/www/index.php": "",
+};
+
+test("afcgi import nginx prints a file that afcgi check finds no fault in", async () => {
+  const { status, stdout, stderr } = await runCommand("import nginx site.conf", {
+    tree: TREE,
+    cwd: "/etc/x",
+  });
+  assert.equal(status, 0);
+  assert.equal(stderr, "site.conf:4: lost: odd on: it has no counterpart\n");
+  assert.match(stdout, /APP_ENV: prod/);
+  const checked = await runCommand("check a.yaml", {
+    tree: { ...TREE, "/etc/x/a.yaml": stdout },
+    cwd: "/etc/x",
+  });
+  assert.deepEqual([checked.status, checked.stderr], [0, ""]);
+});
+
+test("afcgi import tells what it cannot read", async () => {
+  const run = (words: string, text = "") =>
+    runCommand(words, { tree: { "/a.conf": text, "/x": null }, cwd: "/" });
+  const apache = await run("import apache a.conf");
+  assert.deepEqual([apache.status, apache.stderr], [
+    2,
+    'afcgi: Cannot import the configuration of "apache" (use nginx)\n',
+  ]);
+  const broken = await run("import nginx a.conf", "server {\n listen 80\n}");
+  assert.equal(broken.status, 1);
+  assert.equal(broken.stderr, 'afcgi: a.conf:2: Directive "listen" does not end (add ";")\n');
+  const empty = await run("import nginx a.conf", "http { }");
+  assert.equal(empty.status, 1);
+  assert.match(empty.stderr, /There is no server to import in "a.conf"/);
+});

@@ -1,0 +1,274 @@
+/**
+ * The applications of `nginx_configs.test.ts`: the files that each has, what else is asked, what the
+ * import says, and which answers differ from nginx's, with the reason.
+ */
+
+export interface ConfiguredApplication {
+  readonly name: string;
+  /** Below the root of its configuration. */
+  readonly files: readonly string[];
+  /** Beside what is made of the files. */
+  readonly requests: readonly string[];
+  /** The lines on standard error. */
+  readonly told: readonly string[];
+  /** Each is met at least once. */
+  readonly differences: readonly Difference[];
+}
+
+export interface Difference {
+  readonly targets: RegExp;
+  /** Both answers, as `404, here 200 /index.php`. */
+  readonly is: RegExp;
+  readonly why: string;
+}
+
+/** Where any of the configurations gives reason. */
+export const EVERYWHERE: readonly Difference[] = [
+  {
+    targets: /^[^?]*[^/]$/,
+    is: /^to its slash, here 403$/,
+    why: "The pattern of a closed folder takes the folder itself as well",
+  },
+  {
+    targets: /\.(?:PHP|php)(?:\?|\/|$)/,
+    is: /^(?:200|404), here 403$/,
+    why: "A name that could be a script's is refused; nginx shows its source where nothing runs it",
+  },
+];
+
+export const APPLICATIONS: readonly ConfiguredApplication[] = [
+  {
+    name: "wordpress",
+    files: [
+      "index.php",
+      "wp-login.php",
+      "wp-admin/index.php",
+      "wp-admin/css/a.css",
+      "wp-content/uploads/x.php",
+      "wp-content/uploads/p.png",
+      "xmlrpc.php",
+      "readme.html",
+      ".git/config",
+      ".well-known/acme",
+    ],
+    requests: ["/a-post/?q=1&b=2", "/robots.txt", "/favicon.ico", "/wp-admin/css/A.CSS"],
+    told: [],
+    differences: [
+      {
+        targets: /^\/xmlrpc\.php\//,
+        is: /, here 403$/,
+        why: "Of a script that is closed, the paths below are closed, too",
+      },
+      {
+        targets: /\.CSS$/,
+        is: /^404, here 200 \/index\.php$/,
+        why: "~* takes endings in lower case only",
+      },
+    ],
+  },
+  {
+    name: "laravel",
+    files: ["index.php", "other.php", "css/a.css", ".env", ".well-known/acme"],
+    requests: ["/orders/7?page=2", "/favicon.ico", "/index.php/orders/7?page=2"],
+    told: [
+      "laravel.conf:19: lost: error_page 404 /index.php: only a file of the root, with the answer's status, is a page",
+    ],
+    differences: [
+      {
+        targets: /^\/index\.php\//,
+        is: /^200 \/index\.php\/.*, here 200 \/index\.php$/,
+        why: "Without fastcgi_split_path_info nginx leaves PATH_INFO to PHP's guess",
+      },
+      {
+        targets: /\.php(?:\/info\.php)?$/,
+        is: /^200 \/index\.php, here 403$/,
+        why:
+          "Where clients may name few scripts, no other script's name goes to the front controller",
+      },
+    ],
+  },
+  {
+    name: "symfony",
+    files: ["index.php", "other.php", "bundles/a.js"],
+    requests: ["/orders/7?page=2", "/a%20b"],
+    told: [],
+    differences: [
+      {
+        targets: /^[^?.]*[^/]$/,
+        is: /^200 \/index\.php, here to its slash$/,
+        why: "A folder's path gets its slash although the location does not try folders",
+      },
+    ],
+  },
+  {
+    name: "drupal",
+    files: [
+      "index.php",
+      "core/install.php",
+      "core/misc/a.js",
+      "modules/a/a.module",
+      "sites/default/files/a.png",
+      "sites/default/files/x.php",
+      "sites/default/private/a.txt",
+      "vendor/a/x.php",
+      "files/styles/a.png",
+      ".htaccess",
+      "robots.txt",
+    ],
+    requests: ["/node/1?page=2", "/files/styles/b.png?itok=1", "/favicon.ico"],
+    told: [
+      "drupal.conf:11: refused: location ~ ^/sites/.*/private/: no pattern says its paths; refused is all that might be meant",
+      "drupal.conf:12: refused: location ~ ^/sites/[^/]+/files/.*\\.php$: no pattern says its paths; refused is all that might be meant",
+    ],
+    differences: [
+      {
+        targets: /^\/sites/,
+        is: /^200.*, here 403$/,
+        why: "No pattern says ^/sites/.*/private/, so all of /sites/ is refused",
+      },
+      {
+        targets: /^[^?.]*[^/]$/,
+        is: /^200 \/index\.php, here to its slash$/,
+        why: "A folder's path gets its slash although the location does not try folders",
+      },
+    ],
+  },
+  {
+    name: "nextcloud",
+    files: [
+      "index.php",
+      "remote.php",
+      "status.php",
+      "ocs/v1.php",
+      "occ",
+      "console.php",
+      "config/config.php",
+      "data/a.txt",
+      "lib/base.php",
+      "apps/files/a.css",
+      "core/img/a.svg",
+    ],
+    requests: [
+      "/.well-known/carddav",
+      "/remote.php/dav/files/a%20b.txt",
+      "/apps/files/?dir=/x",
+      "/configuration",
+      "/library/x",
+      "/occ/x",
+    ],
+    told: [],
+    differences: [
+      {
+        targets: /^\/missing\.php$/,
+        is: /^200 \/index\.php, here 403$/,
+        why:
+          "Where clients may name few scripts, no other script's name goes to the front controller",
+      },
+    ],
+  },
+  {
+    name: "phpmyadmin",
+    files: [
+      "phpmyadmin/index.php",
+      "phpmyadmin/js/a.js",
+      "phpmyadmin/libraries/x.php",
+      "phpmyadmin/libraries/a.txt",
+      "phpmyadmin/setup/index.php",
+      "closed/a.txt",
+      "x.php",
+      "index.html",
+    ],
+    requests: ["/phpmyadmin/?db=a"],
+    told: [],
+    differences: [],
+  },
+  {
+    name: "mediawiki",
+    files: [
+      "w/index.php",
+      "w/api.php",
+      "w/rest.php",
+      "w/LocalSettings.php",
+      "w/includes/a.txt",
+      "w/skins/a/a.css",
+      "w/resources/a.png",
+      "w/images/a.png",
+      "w/images/x.php",
+      "w/images/deleted/a.png",
+    ],
+    requests: ["/wiki/Main_Page", "/wiki/A/B?action=edit", "/wiki/x.php", "/robots.txt"],
+    told: [],
+    differences: [
+      {
+        targets: /^\/w$/,
+        is: /^302 \/wiki\/Main_Page, here 403$/,
+        why: "The pattern of a closed folder takes the folder itself as well",
+      },
+      {
+        targets: /^\/w\/(?:images|resources)$/,
+        is: /^403, here to its slash$/,
+        why: "The pattern of an open folder takes the folder itself as well",
+      },
+    ],
+  },
+  {
+    name: "matomo",
+    files: [
+      "index.php",
+      "matomo.php",
+      "js/index.php",
+      "js/a.js",
+      "config/config.ini.php",
+      "config/global.txt",
+      "tmp/a.txt",
+      "core/a.php",
+      "plugins/a/a.png",
+      "plugins/a/a.txt",
+      "libs/a.txt",
+      "LEGALNOTICE",
+      ".htaccess",
+    ],
+    requests: ["/matomo.php?idsite=1", "/language", "/configuration.png"],
+    told: [],
+    differences: [],
+  },
+  {
+    name: "joomla",
+    files: [
+      "index.php",
+      "index.html",
+      "404.html",
+      "administrator/index.php",
+      "api/index.php",
+      "images/x.php",
+      "images/index.php",
+      "images/a.png",
+      "images/x.sh",
+      "media/index.html",
+      "docs/index.html",
+      "a.pdf",
+    ],
+    requests: ["/api/v1/x?y=1", "/component/x", "/missing.pdf"],
+    told: [],
+    differences: [],
+  },
+  {
+    name: "magento",
+    files: [
+      "index.php",
+      "get.php",
+      "static.php",
+      "health_check.php",
+      "cron.php",
+      "setup/index.php",
+      "static/a.css",
+      "media/a.png",
+      "media/customer/a.png",
+      "media/theme_customization/a.xml",
+      "media/x.phtml",
+    ],
+    requests: ["/static/version1/b.css", "/media/missing.png?w=1", "/catalog/x?y=1"],
+    told: [],
+    differences: [],
+  },
+];

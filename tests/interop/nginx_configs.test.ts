@@ -1,0 +1,203 @@
+/**
+ * Configurations of nginx for ten PHP applications, each answered by nginx itself and by afcgi with
+ * what `afcgi import nginx` makes of it: the same files, the same php-fpm, the same requests. Asked
+ * is for every file and folder that there is, for paths behind scripts, and for what is not there.
+ * Compared are status, Location and body. What differs is in a table with its reason.
+ */
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { startServer } from "../fronts/front.ts";
+import { Afcgi, runAfcgi } from "../support/afcgi.ts";
+import type { Child } from "../support/child.ts";
+import { missingPeer } from "../support/peers.ts";
+import { startPhpFpm } from "../support/php_fpm.ts";
+import { freePort, temporaryFolder, waitForListener } from "../support/places.ts";
+import { type HttpAnswer, httpRequest } from "../support/raw_http.ts";
+import {
+  APPLICATIONS,
+  type ConfiguredApplication,
+  type Difference,
+  EVERYWHERE,
+} from "./nginx_applications.ts";
+
+const CONFIGS = fileURLToPath(new URL("./nginx", import.meta.url));
+const skip = missingPeer("nginx") || missingPeer("php-fpm");
+
+/** What a script was told; `extra` are parameters that only some of the configurations send. */
+const SCRIPT = `<?php
+foreach (["SCRIPT_FILENAME", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_URI",
+    "REQUEST_METHOD", "DOCUMENT_ROOT", "REDIRECT_STATUS", "APP_ENV", "modHeadersAvailable"] as $name) {
+    echo $name, "=", $_SERVER[$name] ?? "", "\\n";
+}
+`;
+
+interface Running {
+  readonly folder: string;
+  readonly ports: ReadonlyMap<string, number>;
+  readonly children: readonly Child[];
+}
+
+let running: Running | undefined;
+
+before(async () => {
+  if (skip) return;
+  const folder = temporaryFolder();
+  const socket = join(folder, "fpm.sock");
+  const fpm = await startPhpFpm({ folder, place: { network: "unix", path: socket }, children: 4 });
+  const ports = new Map<string, number>();
+  mkdirSync(join(folder, "conf"));
+  cpSync(join(CONFIGS, "snippets"), join(folder, "conf", "snippets"), { recursive: true });
+  for (const name of ["fastcgi_params", "mime.types"]) {
+    cpSync(join("/etc/nginx", name), join(folder, "conf", name));
+  }
+  for (const { name, files } of APPLICATIONS) {
+    const port = await freePort();
+    ports.set(name, port);
+    const config = readFileSync(join(CONFIGS, `${name}.conf`), "utf8")
+      .replaceAll("/srv/www", join(folder, "www"))
+      .replaceAll("unix:/run/php/fpm.sock", `unix:${socket}`)
+      .replaceAll("127.0.0.1:9000", `unix:${socket}`)
+      .replaceAll("listen 80", `listen 127.0.0.1:${port}`);
+    writeFileSync(join(folder, "conf", `${name}.conf`), config);
+    for (const file of files) {
+      const path = join(folder, "www", rootOf(config, folder), file);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, file.endsWith(".php") ? SCRIPT : `${file}\n`);
+    }
+  }
+  const nginx = await startNginx(folder, ports);
+  running = { folder, ports, children: [nginx, fpm] };
+});
+
+after(async () => {
+  for (const child of running?.children ?? []) await child.stop();
+});
+
+function rootOf(config: string, folder: string): string {
+  const root = /^ *root (.*);$/m.exec(config)?.[1];
+  assert.ok(root);
+  return root.slice(join(folder, "www").length);
+}
+
+async function startNginx(folder: string, ports: ReadonlyMap<string, number>): Promise<Child> {
+  const temporary = ["client_body", "fastcgi", "proxy", "uwsgi", "scgi"]
+    .map((name) => `${name}_temp_path ${folder}/nginx-${name};\n`).join("");
+  const includes = [...ports.keys()].map((name) => `include ${name}.conf;\n`).join("");
+  const main = join(folder, "conf", "nginx.conf");
+  writeFileSync(
+    main,
+    `daemon off;\npid ${folder}/nginx.pid;\nevents {}\nhttp {\naccess_log off;\n` +
+      `include mime.types;\n${temporary}${includes}}\n`,
+  );
+  const child = startServer("nginx", ["-e", "stderr", "-p", folder, "-c", main], folder);
+  for (const port of ports.values()) {
+    await Promise.race([
+      waitForListener({ network: "tcp", host: "127.0.0.1", port }),
+      child.exited.then(() => {
+        throw new Error(`nginx ended:\n${child.stderr.lines.join("\n")}`);
+      }),
+    ]);
+  }
+  return child;
+}
+
+for (const application of APPLICATIONS) {
+  const says = `The configuration for ${application.name} answers as in nginx`;
+  test(says, { skip }, async () => {
+    assert.ok(running);
+    const { folder, ports } = running;
+    const config = join(folder, "conf", `${application.name}.conf`);
+    const imported = await runAfcgi(["import", "nginx", config]);
+    assert.equal(imported.code, 0, imported.stderr);
+    assert.deepEqual(imported.stderr.split("\n").filter(Boolean), application.told);
+    const file = join(folder, `${application.name}.yaml`);
+    writeFileSync(file, imported.stdout);
+    const checked = await runAfcgi(["check", file]);
+    assert.equal(checked.code, 0, `${checked.stderr}\n${imported.stdout}`);
+    const afcgi = await Afcgi.start({ args: ["--config", file] });
+    try {
+      await compare(application, ports.get(application.name)!, afcgi.port);
+    } finally {
+      await afcgi.stop();
+    }
+  });
+}
+
+async function compare(
+  application: ConfiguredApplication,
+  nginxPort: number,
+  afcgiPort: number,
+): Promise<void> {
+  const found: Record<string, string> = {};
+  const known = [...EVERYWHERE, ...application.differences];
+  const met = new Set<Difference>();
+  for (const target of targetsOf(application)) {
+    const nginx = comparable(await httpRequest(nginxPort, { target }), target);
+    const afcgi = comparable(await httpRequest(afcgiPort, { target }), target);
+    if (nginx === afcgi || isBareFolder(application, target, nginx, afcgi)) continue;
+    const difference = `${firstLine(nginx)}, here ${firstLine(afcgi)}`;
+    const reason = known.find(({ targets, is }) => targets.test(target) && is.test(difference));
+    if (reason === undefined) found[target] = difference;
+    else met.add(reason);
+  }
+  assert.deepEqual(found, {});
+  const unmet = application.differences.filter((difference) => !met.has(difference));
+  assert.deepEqual(unmet, [], "These differences are none any more");
+}
+
+/**
+ * A folder without an index is 403 in nginx. Here it is what is not there: for the front controller
+ * if the location has one, else 404.
+ */
+function isBareFolder(
+  { files }: ConfiguredApplication,
+  target: string,
+  nginx: string,
+  afcgi: string,
+): boolean {
+  const folder = target.slice(1).replace(/\?.*$/, "");
+  const isFolder = folder.endsWith("/") && files.some((file) => file.startsWith(folder));
+  return isFolder && nginx.startsWith("403") &&
+    /^(?:404|200 \/(?:index|get)\.php)/.test(firstLine(afcgi));
+}
+
+/** Every file and folder, what is behind scripts, and what the application adds. */
+function targetsOf({ files, requests }: ConfiguredApplication): readonly string[] {
+  const targets = new Set<string>(["/", "/?a=1&b=%20", "/missing", "/missing/", "/missing.php"]);
+  for (const file of files) {
+    targets.add(`/${file}`);
+    for (let folder = dirname(file); folder !== "."; folder = dirname(folder)) {
+      targets.add(`/${folder}/`).add(`/${folder}`).add(`/${folder}/missing.css`);
+    }
+    if (!file.endsWith(".php")) continue;
+    for (const behind of ["?q=1", "/info", "/info.php", "/info/more?q=1", "/", "x"]) {
+      targets.add(`/${file}${behind}`);
+    }
+    targets.add(`//${file}`).add(`/${file.replace(".php", ".PHP")}`);
+  }
+  return [...targets, ...requests];
+}
+
+/** A folder's path gets its slash with 301 there and with 308 here: the method stays. */
+function comparable(answer: HttpAnswer, target: string): string {
+  const { status, headers } = answer;
+  const location = headers.get("location");
+  const [path, query] = target.split("?");
+  const url = location && new URL(location, "http://test.example");
+  const isSlash = url && url.pathname === `${path}/` && url.search === (query ? `?${query}` : "");
+  if (isSlash && (status === 301 || status === 308)) return "to its slash";
+  const place = url ? ` ${url.pathname}${url.search}` : "";
+  // Each server has its own pages for errors.
+  // What a rewrite puts before an empty query ends with "&" here.
+  const body = answer.body.toString().replace(/^(QUERY_STRING=.*)&$/m, "$1");
+  return `${status}${place}\n${status < 300 ? body : ""}`;
+}
+
+function firstLine(text: string): string {
+  const [first = "", ...rest] = text.split("\n");
+  const script = rest.find((line) => line.startsWith("SCRIPT_NAME="));
+  return script === undefined ? first : `${first} ${script.slice("SCRIPT_NAME=".length)}`;
+}

@@ -1,0 +1,192 @@
+/** What becomes of directives, one at a time; whole configurations are in tests/interop/. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parse } from "yaml";
+import { parseNginx } from "../../src/nginx/parser.ts";
+import { translateNginx } from "../../src/nginx/translate.ts";
+
+function translate(text: string) {
+  const isFile = (path: string) => path.startsWith("/there/");
+  const { yaml, notes } = translateNginx(parseNginx(text, "a.conf"), { source: "a.conf", isFile });
+  return {
+    yaml: yaml ?? "",
+    config: yaml === undefined ? undefined : parse(yaml),
+    notes: notes.map(({ kind, place, text }) => `${place} ${kind} ${text}`),
+  };
+}
+
+/** The routes of a server with a root. */
+function routesOf(text: string): unknown {
+  return translate(`server { root /r; ${text} }`).config.sites[0].routes;
+}
+
+const PHP = "location ~ \\.php$ { fastcgi_pass unix:/s; }";
+const RUN = { path: "*.php", php: { upstream: "php", index: [], split_path: [] } };
+
+test("Every route has a comment that names the line of its location", () => {
+  const { yaml } = translate("server {\n  root /r;\n  location = /x { return 204; }\n}\n");
+  assert.match(yaml, /# a\.conf:1: server\n/);
+  assert.match(yaml, /# a\.conf:3: location = \/x\n {6}- path: \/x\n/);
+});
+
+test("A deny that no pattern says closes more than nginx does, and is told", () => {
+  const text = `server { root /r; location ~ ^/a/.*/b/ { deny all; } ${PHP} }`;
+  const { config, notes } = translate(text);
+  assert.deepEqual(config.sites[0].routes[0], { path: "/a/*", respond: { status: 403 } });
+  assert.match(notes[0]!, /^a\.conf:1 refused location ~ \^\/a/);
+});
+
+test("A deny of which nothing can be said closes everything behind it", () => {
+  assert.deepEqual(
+    routesOf(`location = /x { return 204; } location ~ ^/[a-z]+$ { deny all; } ${PHP}`),
+    [
+      { path: "/x", respond: { status: 204 } },
+      { respond: { status: 403 } },
+    ],
+  );
+});
+
+test("A location whose content has no counterpart answers 501", () => {
+  for (
+    const content of [
+      "proxy_pass http://b;",
+      "auth_basic x; auth_basic_user_file f;",
+      "limit_except GET { deny all; }",
+      "if ($http_x) { return 403; }",
+      "rewrite ^/a/(.*)/b$ /c last;",
+      "alias /elsewhere/;",
+      "root /other;",
+      "return 301 https://$host$request_uri;",
+    ]
+  ) {
+    const text = `location /p/ { ${content} }`;
+    assert.deepEqual(
+      (routesOf(text) as unknown[])[0],
+      { path: "/p/*", respond: { status: 501 } },
+      text,
+    );
+  }
+});
+
+test("What decides before all locations closes the site when it cannot be said", () => {
+  const { config, notes } = translate("server { root /r; if ($bad) { return 403; } }");
+  assert.deepEqual(config.sites[0].routes, [{ respond: { status: 403 } }]);
+  assert.match(notes[0]!, /^a\.conf:1 refused if \(\$bad\)/);
+});
+
+test("Scripts of a closed folder run neither by their name nor as its index", () => {
+  const routes = routesOf(`index index.php; location ~ ^/up/.*\\.php$ { deny all; } ${PHP}
+    location / { try_files $uri $uri/ /index.php?$args; }`);
+  const front = { upstream: "php", split_path: [], front_controller: "/index.php" };
+  assert.deepEqual(routes, [
+    { path: "/up/*.php", respond: { status: 403 } },
+    RUN,
+    { path: "/up/*", static: { index: [] } },
+    { path: "/up/*", php: { ...front, index: [] } },
+    { static: { index: [] } },
+    { php: { ...front, index: ["index.php"] } },
+  ]);
+});
+
+test("Scripts that nginx would show as files are refused", () => {
+  const routes = routesOf(`location = /index.php { fastcgi_pass unix:/s; }
+    location / { try_files $uri /index.php?$args; }`) as unknown[];
+  assert.deepEqual(routes[1], { path: "*.php", respond: { status: 403 } });
+});
+
+test("allow and deny become ip_restriction where their order allows it", () => {
+  const restriction = (rules: string) =>
+    (routesOf(`location /p/ { ${rules} }`) as Record<string, unknown>[])[0];
+  assert.deepEqual(restriction("allow 10.0.0.0/8; deny all;")?.["ip_restriction"], {
+    allow: ["10.0.0.0/8"],
+  });
+  assert.deepEqual(restriction("deny 10.0.0.1; allow 10.0.0.0/8; deny all;")?.["ip_restriction"], {
+    allow: ["10.0.0.0/8"],
+    deny: ["10.0.0.1"],
+  });
+  assert.deepEqual(restriction("deny 10.0.0.1;")?.["ip_restriction"], { deny: ["10.0.0.1"] });
+  const closed = { path: "/p/*", respond: { status: 403 } };
+  assert.deepEqual(restriction("allow 10.0.0.1; deny 10.0.0.0/8; allow all;"), closed);
+});
+
+test("An upstream keeps weights and backups, and what its locations say", () => {
+  const { config, notes } = translate(`upstream app {
+    least_conn;
+    server 10.0.0.1:9000 weight=3 max_fails=2;
+    server unix:/s backup;
+    server 10.0.0.2:9000 down;
+    keepalive 8;
+  }
+  server { location = /x.php {
+    fastcgi_pass app; fastcgi_read_timeout 90; fastcgi_connect_timeout 500ms; fastcgi_keep_conn off;
+  } }`);
+  assert.deepEqual(config.upstreams.app, {
+    servers: [{ address: "tcp://10.0.0.1:9000", weight: 3 }, { address: "unix:/s", backup: true }],
+    balance: "least_requests",
+    timeouts: { connect: "500ms", first_byte: "90s", idle: "90s" },
+    connections: { reuse: false },
+  });
+  assert.ok(notes.some((note) => note.startsWith("a.conf:3 lost") && note.includes("max_fails=2")));
+  assert.ok(notes.some((note) => note.startsWith("a.conf:5 lost") && note.includes("down")));
+});
+
+test("Hosts, listeners and the default server are nginx's", () => {
+  const { config } = translate(`
+    server { listen 443 ssl; listen [::]:80; listen 80; server_name a.b .c.d; ssl_certificate /there/c;
+      ssl_certificate_key /there/k; root /r; }
+    server { listen 80 default_server; server_name x.y; root /r; }`);
+  assert.deepEqual(config.listen, [
+    { address: ":443", tls: { cert: "/there/c", key: "/there/k" } },
+    ":80",
+  ]);
+  assert.deepEqual(config.sites.map(({ hosts }: { hosts?: string[] }) => hosts), [
+    ["a.b", "c.d", "*.c.d"],
+    undefined,
+  ]);
+});
+
+test("A listener whose certificate is not there is told, and not opened without", () => {
+  const { config, notes } = translate(
+    "server { listen 443 ssl; listen 81; ssl_certificate /no; ssl_certificate_key /no; root /r; }",
+  );
+  assert.deepEqual(config.listen, [":81"]);
+  assert.match(notes[0]!, /^a\.conf:1 refused listen 443 ssl/);
+});
+
+test("Parameters are carried over, those with unknown variables are told", () => {
+  const { config, notes } = translate(`server { root /r; location = /x.php {
+    fastcgi_param A "b $remote_addr"; fastcgi_param X $unknown; fastcgi_param QUERY_STRING $args;
+    fastcgi_pass 127.0.0.1; } }`);
+  assert.deepEqual(config.sites[0].routes[0].php.params, { A: "b ${client.address}" });
+  assert.equal(notes.length, 1);
+  assert.match(notes[0]!, /^a\.conf:2 lost fastcgi_param X/);
+});
+
+test("gzip, sizes and error pages have their counterparts", () => {
+  const { config, notes } = translate(`server { root /there; gzip on; gzip_types text/css;
+    client_max_body_size 3k; error_page 500 502 /50x.html; error_page 404 /no.php; }`);
+  const [site] = config.sites;
+  assert.deepEqual(site.compression, {
+    encodings: ["gzip"],
+    min_size: 20,
+    types: ["text/html", "text/css"],
+  });
+  assert.deepEqual(site.error_pages, { 500: "/50x.html", 502: "/50x.html" });
+  assert.equal(config.limits.request_body, "3KiB");
+  assert.match(notes[0]!, /^a\.conf:2 lost error_page 404/);
+});
+
+test("Every directive that nobody made something of is told", () => {
+  const { notes } = translate(
+    "server {\n root /r;\n frobnicate on;\n sendfile on;\n}\nwhatever 1;\n",
+  );
+  assert.deepEqual(notes, [
+    "a.conf:3 lost frobnicate on: it has no counterpart",
+    "a.conf:4 unneeded sendfile on: afcgi has its own way",
+    "a.conf:6 lost whatever 1: it has no counterpart",
+  ]);
+});
+
+test("A file without a server that can be said makes no configuration", () => {
+  assert.equal(translate("server { return 301 https://$host; }").config, undefined);
+});
