@@ -175,6 +175,7 @@ class App implements RunningApp {
         upstreams,
         limits: this.#options.limits,
         serverSoftware: serverSoftware(version),
+        followLinks: (path) => runtime.files.realPath(path),
         onFault: (error, front) => logFault(logger, error, front),
         onForwardedIgnored: (name, front) => {
           this.#httpMetrics.onForwardedIgnored(name);

@@ -193,7 +193,22 @@ function handlerOptions(route: RouteConfig, params: ParamOptions): HandlerOption
   if (php) {
     const { upstream, index, front_controller: frontController, strip } = php;
     const splitPath = php.split_path;
-    return { kind: "php", upstream, index, frontController, strip, splitPath, params };
+    const base = {
+      kind: "php",
+      upstream,
+      index,
+      frontController,
+      strip,
+      splitPath,
+      params,
+    } as const;
+    return {
+      ...base,
+      ...(php.scripts && { scripts: php.scripts }),
+      ...(php.no_scripts && { noScripts: php.no_scripts }),
+      ...(php.application_root && { applicationRoot: php.application_root }),
+      ...(php.resolve_root && { resolveRoot: true }),
+    };
   }
   if (filter) return { kind: "filter", upstream: filter.upstream, params };
   const { index, precompressed, cache_control: cacheControl, listing } = route.static!;

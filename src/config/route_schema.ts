@@ -120,6 +120,34 @@ const php = section({
     ),
     [...PHP_ENDINGS],
   ),
+  scripts: v.optional(
+    described(
+      list(
+        textLike(/^\/[^\0]+$/, 'use a path such as "/index.php" or "/wp-admin/*.php"'),
+        "use a list of paths, such as [/index.php]",
+      ),
+      "The only scripts that may run; * is part of a name, **/ any folders; left out: every one",
+    ),
+  ),
+  no_scripts: v.optional(
+    described(
+      list(textLike(/^(\/[^/\0]+)+$/, 'use a folder such as "/uploads"'), "use a list of folders"),
+      "Folders below which no script may run",
+    ),
+  ),
+  application_root: v.optional(
+    described(
+      textLike(/^(\/[^/\0]+)+$/, 'use an absolute path such as "/var/www/html"'),
+      "The site's root as the application sees it, in a container of its own",
+    ),
+  ),
+  resolve_root: v.optional(
+    described(
+      flag(),
+      "Whether a root that is a link is followed for each request, so that a deployment is whole",
+    ),
+    false,
+  ),
   params: v.optional(described(paramsSchema(), PARAMS)),
 });
 

@@ -19,6 +19,7 @@ export type AnswerCode =
   | "no_such_site"
   | "no_such_route"
   | "no_such_script"
+  | "script_not_allowed"
   | "request_body_too_large"
   | "request_body_unreadable"
   | "answer_broke_off"

@@ -52,6 +52,14 @@ export interface PhpHandlerOptions {
   readonly strip?: string | undefined;
   /** Endings of scripts' names; `.php` when left out. */
   readonly splitPath?: readonly string[] | undefined;
+  /** Scripts that may run, such as `/wp-admin/*.php`; every one when left out. */
+  readonly scripts?: readonly string[] | undefined;
+  /** Folders, such as `/uploads`, below which none may. */
+  readonly noScripts?: readonly string[] | undefined;
+  /** The root as the application sees it; left out: as we do. */
+  readonly applicationRoot?: string | undefined;
+  /** Whether a root that is a link is followed for each request. */
+  readonly resolveRoot?: boolean | undefined;
 }
 
 /** Files below the root, each through a FastCGI Filter. */

@@ -8,6 +8,7 @@ import type { Files } from "../runtime/runtime.ts";
 import { type Found, resolveBelowRoot } from "../static/below_root.ts";
 import type { AnswerCode } from "./front_request.ts";
 import { type ScriptTarget, stripPath } from "./script_target.ts";
+import type { ScriptRule } from "./script_rules.ts";
 import type { RequestTarget } from "./target.ts";
 
 export interface PhpRouteOptions {
@@ -19,6 +20,10 @@ export interface PhpRouteOptions {
   /** The beginning of the path that is no folder below the root. */
   readonly strip: string | undefined;
   readonly endings: ScriptEndings;
+  /** Undefined: every script may run. */
+  readonly mayRun: ScriptRule | undefined;
+  /** The root as the application sees it; undefined: as we do. */
+  readonly applicationRoot: string | undefined;
 }
 
 /** What is to be done with a request. */
@@ -30,6 +35,7 @@ export type PhpDecision =
   | { readonly kind: "refused"; readonly status: 403 | 404; readonly code: AnswerCode };
 
 const PASS = { kind: "pass" } as const;
+const NOT_ALLOWED = { kind: "refused", status: 403, code: "script_not_allowed" } as const;
 
 /** Decides by the files that are there now. */
 export function decidePhp(options: PhpRouteOptions, target: RequestTarget): PhpDecision {
@@ -37,7 +43,8 @@ export function decidePhp(options: PhpRouteOptions, target: RequestTarget): PhpD
   const look = (path: string): Found => resolveBelowRoot(options.files, options.root, path);
   const script = findScript(path, look, options.endings);
   if (script !== undefined) {
-    return runFound(script.found, script.script, script.pathInfo) ??
+    if (options.mayRun?.(script.script) === false) return NOT_ALLOWED;
+    return runFound(options, script.found, script.script, script.pathInfo) ??
       { kind: "refused", status: 404, code: "no_such_script" };
   }
   const found = look(path);
@@ -63,9 +70,10 @@ function runIndex(
   for (const name of options.index) {
     const found = look(folder + name);
     if (found.kind !== "file") continue;
+    if (options.mayRun?.(folder + name) === false) return NOT_ALLOWED;
     // Without the slash, relative links of the page would lead astray.
     if (!target.path.endsWith("/")) return redirectToFolder(`${target.path}/`, target.query);
-    return runFound(found, folder + name, "");
+    return runFound(options, found, folder + name, "");
   }
   return undefined;
 }
@@ -76,17 +84,30 @@ function redirectToFolder(folder: string, query: string): PhpDecision {
 }
 
 function runFrontController(
-  { frontController }: PhpRouteOptions,
+  options: PhpRouteOptions,
   look: (path: string) => Found,
 ): PhpDecision {
+  const { frontController } = options;
   if (frontController === undefined) return PASS;
-  return runFound(look(frontController), frontController, "") ?? PASS;
+  return runFound(options, look(frontController), frontController, "") ?? PASS;
 }
 
-function runFound(found: Found, scriptName: string, pathInfo: string): PhpDecision | undefined {
+function runFound(
+  { applicationRoot }: PhpRouteOptions,
+  found: Found,
+  scriptName: string,
+  pathInfo: string,
+): PhpDecision | undefined {
   switch (found.kind) {
     case "file":
-      return { kind: "run", script: { scriptName, pathInfo, scriptFilename: found.path } };
+      return {
+        kind: "run",
+        script: {
+          scriptName,
+          pathInfo,
+          scriptFilename: applicationRoot === undefined ? found.path : applicationRoot + scriptName,
+        },
+      };
     case "forbidden":
       return { kind: "refused", status: 403, code: found.code };
     default:

@@ -6,7 +6,6 @@ import { type Handler, Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { H, RouterRoute } from "hono/types";
 import type { CompressionOptions } from "../compression/options.ts";
-import { PHP_ENDINGS } from "../cgi/script_path.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { StaticAnswer } from "../static/static_files.ts";
 import { ownResponse } from "./answers.ts";
@@ -27,6 +26,7 @@ import type {
   SiteOptions,
 } from "./options.ts";
 import { notePassed, passOrRefuse, sourceNames } from "./passing.ts";
+import { compilePhpRoots } from "./php_roots.ts";
 import { decidePhp } from "./php_route.ts";
 import { middlewareRefusal } from "./route_middleware.ts";
 import { compileParameters } from "./route_parameters.ts";
@@ -48,6 +48,8 @@ export interface SiteParts {
   readonly onForwardedIgnored?: (site: string, front: FrontRequest) => void;
   /** As {@link FastCgiRoute.onScriptFault}. */
   readonly onScriptFault?: FastCgiRoute["onScriptFault"];
+  /** As `files.realPath`, but never what was true a moment ago; left out: that of `runtime`. */
+  readonly followLinks?: (path: string) => string | undefined;
   /** Who wants to see which routes a request meets; nobody, when left out. */
   readonly watch?: RouteWatch;
 }
@@ -332,16 +334,16 @@ function phpHandler(
   site: SiteOptions,
   parts: CompileParts,
 ): RouteHandler {
-  const route = fastCgiRoute(of, site, parts);
-  const { index, frontController, strip, splitPath = PHP_ENDINGS } = of.options;
-  const { files } = parts.runtime;
-  const endings = splitPath.length === 0
-    ? { texts: PHP_ENDINGS, anyCase: false, whole: true }
-    : { texts: splitPath, anyCase: false };
-  const phpOptions = { files, root: site.root!, index, frontController, strip, endings };
+  const { runtime: { files }, followLinks = files.realPath } = parts;
+  const rootOf = compilePhpRoots(of.options, site.root!, {
+    files,
+    followLinks,
+    compileRoute: (root) => fastCgiRoute(of, { ...site, root }, parts),
+  });
   return (c, next) => {
     const front = c.env;
-    const decision = decidePhp(phpOptions, front.target);
+    const { route, look } = rootOf();
+    const decision = decidePhp(look, front.target);
     switch (decision.kind) {
       case "run":
         return exchange(route, c.req.raw, front, decision.script);

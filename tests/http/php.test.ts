@@ -3,13 +3,21 @@
  * or shown. The application records which file it was asked to run.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { AppOptions } from "../../src/app/options.ts";
 import { appPreset, phpPreset } from "../../src/config/preset.ts";
-import type { RouteOptions } from "../../src/http/options.ts";
+import type { PhpHandlerOptions, RouteOptions } from "../../src/http/options.ts";
 import type { RequestInfo } from "../../src/responder/options.ts";
 import { engine, type Gateway, runtime, withGateway } from "../support/gateway.ts";
 
@@ -88,6 +96,8 @@ async function withSite(
         PATH_INFO: params.get("PATH_INFO"),
         QUERY_STRING: params.get("QUERY_STRING"),
         DOCUMENT_ROOT: params.get("DOCUMENT_ROOT"),
+        SCRIPT_FILENAME: params.get("SCRIPT_FILENAME"),
+        PATH_TRANSLATED: params.get("PATH_TRANSLATED"),
       });
     };
     const chosen = typeof routes === "function" ? routes(root) : routes;
@@ -210,6 +220,7 @@ test("A front controller gets every path that is no file", async () => {
       SCRIPT_NAME: "/index.php",
       QUERY_STRING: "x=y",
       DOCUMENT_ROOT: site.root,
+      SCRIPT_FILENAME: join(site.root, "index.php"),
     });
   });
 });
@@ -301,5 +312,73 @@ test("With no endings to split at, only a whole path is a script, and nothing is
     assert.match(await outcome(site, "/info.php/more"), /^run \/index\.php/);
     assert.match(await outcome(site, "/info.php/more.php"), /^404/);
     assert.match(await outcome(site, "/dir/"), /^run \/dir\/index\.php/);
+  });
+});
+
+function phpRoute(more: Partial<PhpHandlerOptions>): RouteOptions {
+  return { ...PHP, handler: { ...PHP.handler, ...more } as PhpHandlerOptions };
+}
+
+test("Only scripts that a pattern names are run, in a folder or at its index too", async () => {
+  const scripts = ["/index.php", "/d*/*.php"];
+  await withSite([STATIC, phpRoute({ scripts, frontController: "/index.php" })], async (site) => {
+    assert.deepEqual(
+      await outcomes(site, ["/", "/nothing", "/dir/", "/info.php", "/info.php/a", "/missing.php"]),
+      {
+        "/": "run /index.php",
+        "/nothing": "run /index.php",
+        "/dir/": "run /dir/index.php",
+        "/info.php": "403",
+        "/info.php/a": "403",
+        "/missing.php": "403",
+      },
+    );
+  });
+});
+
+test("No script below a folder of no_scripts is run, nor its index", async () => {
+  await withSite([STATIC, phpRoute({ noScripts: ["/dir", "/folder.php"] })], async (site) => {
+    assert.deepEqual(
+      await outcomes(site, ["/dir/", "/dir/index.php", "/folder.php/inner.php", "/info.php"]),
+      {
+        "/dir/": "403",
+        "/dir/index.php": "403",
+        "/folder.php/inner.php": "403",
+        "/info.php": "run /info.php",
+      },
+    );
+  });
+});
+
+/** The parameters of a target's script. */
+async function paramsOf({ gateway }: Site, target: string): Promise<Record<string, string>> {
+  return JSON.parse((await gateway.send({ target })).body.toString());
+}
+
+test("With application_root every path is one of the application's own", async () => {
+  await withSite([phpRoute({ applicationRoot: "/var/www/html" })], async (site) => {
+    const params = await paramsOf(site, "/dir/index.php/a");
+    assert.equal(params.SCRIPT_FILENAME, "/var/www/html/dir/index.php");
+    assert.equal(params.DOCUMENT_ROOT, "/var/www/html");
+    assert.equal(params.PATH_TRANSLATED, "/var/www/html/a");
+    assert.equal(await outcome(site, "/missing.php"), "404");
+  });
+});
+
+test("With resolve_root a deployment is there with the next request, with its own paths", async () => {
+  await withSite([phpRoute({ resolveRoot: true })], async (site) => {
+    // The root becomes a link to a release, and then to the next one.
+    const releases = ["one", "two"].map((name) => `${site.root}-${name}`);
+    renameSync(site.root, releases[0]!);
+    mkdirSync(releases[1]!);
+    writeFileSync(join(releases[1]!, "new.php"), SOURCE);
+    for (const [release, target] of [[releases[0]!, "/info.php"], [releases[1]!, "/new.php"]]) {
+      symlinkSync(release!, `${site.root}-next`);
+      renameSync(`${site.root}-next`, site.root);
+      const params = await paramsOf(site, target!);
+      assert.equal(params.DOCUMENT_ROOT, release);
+      assert.equal(params.SCRIPT_FILENAME, release! + target!);
+    }
+    assert.equal((await site.gateway.send({ target: "/info.php" })).status, 404);
   });
 });

@@ -1,0 +1,51 @@
+/**
+ * The root of a `php` route, and what is compiled for it. A root that is a link and is followed for
+ * each request (`resolve_root`) is compiled anew when it leads elsewhere, which is once for each
+ * deployment: from then on every path that the application sees is one of the new folder, and a
+ * cache of compiled scripts cannot hold an old one for a new one. What went out before stays with
+ * the old folder.
+ */
+import type { Files } from "../runtime/runtime.ts";
+import type { FastCgiRoute } from "./fastcgi_exchange.ts";
+import { PHP_ENDINGS, type PhpHandlerOptions } from "./options.ts";
+import type { PhpRouteOptions } from "./php_route.ts";
+import { compileScriptRule } from "./script_rules.ts";
+
+export interface PhpRoot {
+  readonly root: string;
+  readonly route: FastCgiRoute;
+  readonly look: PhpRouteOptions;
+}
+
+export interface PhpRootParts {
+  readonly files: Files;
+  /** The path without links as it is now, not as it was a moment ago. */
+  readonly followLinks: (path: string) => string | undefined;
+  /** `root` is the one that the application sees. */
+  readonly compileRoute: (root: string) => FastCgiRoute;
+}
+
+/** What to use for the request that is there now. */
+export function compilePhpRoots(
+  options: PhpHandlerOptions,
+  siteRoot: string,
+  { files, followLinks, compileRoute }: PhpRootParts,
+): () => PhpRoot {
+  const { index, frontController, strip, splitPath = PHP_ENDINGS, applicationRoot } = options;
+  const mayRun = compileScriptRule(options);
+  const endings = splitPath.length === 0
+    ? { texts: PHP_ENDINGS, anyCase: false, whole: true }
+    : { texts: splitPath, anyCase: false };
+  const compile = (root: string): PhpRoot => ({
+    root,
+    route: compileRoute(applicationRoot ?? root),
+    look: { files, root, index, frontController, strip, endings, mayRun, applicationRoot },
+  });
+  let known = compile(siteRoot);
+  if (options.resolveRoot !== true) return () => known;
+  return () => {
+    const root = followLinks(siteRoot) ?? siteRoot;
+    if (root !== known.root) known = compile(root);
+    return known;
+  };
+}
