@@ -5,6 +5,7 @@ import type { Location } from "./locations.ts";
 import type { Directive } from "./parser.ts";
 import { type Run, runOf } from "./run.ts";
 import type { ServerContext } from "./server_context.ts";
+import { toTemplate } from "./variables.ts";
 
 export type Content =
   | { readonly kind: "refused"; readonly directive: Directive; readonly reason: string }
@@ -54,7 +55,7 @@ export function contentOf(location: Location, context: ServerContext): Content {
 
 const VARIABLES = "a variable in it has no counterpart";
 
-function readReturn(directive: Directive, { notes }: ServerContext): Content | undefined {
+function readReturn(directive: Directive, { notes, values }: ServerContext): Content | undefined {
   const [code = "", text = ""] = directive.args;
   const status = Number(code);
   const target = /^\d+$/.test(code) ? text : code;
@@ -64,12 +65,14 @@ function readReturn(directive: Directive, { notes }: ServerContext): Content | u
     return { kind: "respond", status: 403, body: "" };
   }
   const isRedirect = Number.isNaN(status) || [301, 302, 303, 307, 308].includes(status);
-  if (target.includes("$")) return undefined;
+  if (!isRedirect && target.includes("$")) return undefined;
   if (!isRedirect) {
     return { kind: "respond", status, body: [204, 304].includes(status) ? "" : text };
   }
-  if (!/^[\x21-\x7e]+$/.test(target)) return undefined;
-  return { kind: "redirect", to: target, status: Number.isNaN(status) ? 302 : status };
+  const to = toTemplate(target, values);
+  // A variable at the beginning could be another host.
+  if (to === undefined || !/^(?=[\x21-\x7e]+$)(?:\/|https?:\/\/|[^$]*$)/.test(to)) return undefined;
+  return { kind: "redirect", to, status: Number.isNaN(status) ? 302 : status };
 }
 
 /** The directive that leads out of the site's root. */

@@ -70,7 +70,7 @@ export function translateNginx(
   return { yaml, notes: notes.list };
 }
 
-/** One that only sends its clients elsewhere has no site: a redirect here knows no host. */
+/** One that only sends its clients elsewhere, mostly to HTTPS, would take the hosts of the one there. */
 function isServer(server: Directive, notes: Notes): boolean {
   const content = new Scope(server.block ?? []);
   const [returned] = content.own("return");

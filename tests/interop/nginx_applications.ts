@@ -152,6 +152,7 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
       "/.well-known/carddav",
       "/remote.php/dav/files/a%20b.txt",
       "/apps/files/?dir=/x",
+      "/old/place",
       "/configuration",
       "/library/x",
       "/occ/x",

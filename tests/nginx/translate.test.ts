@@ -56,7 +56,9 @@ test("A location whose content has no counterpart answers 501", () => {
       "rewrite ^/a/(.*)/b$ /c last;",
       "alias /elsewhere/;",
       "root /other;",
-      "return 301 https://$host$request_uri;",
+      "return 301 $unknown;",
+      "return 301 $uri/x;",
+      "return 200 $uri;",
     ]
   ) {
     const text = `location /p/ { ${content} }`;
@@ -66,6 +68,16 @@ test("A location whose content has no counterpart answers 501", () => {
       text,
     );
   }
+});
+
+test("A redirect keeps what it says of the request", () => {
+  assert.deepEqual(
+    (routesOf("location /p/ { return 301 https://$host$request_uri; }") as unknown[])[0],
+    {
+      path: "/p/*",
+      redirect: { to: "https://${request.host}${request.target}", status: 301 },
+    },
+  );
 });
 
 test("What decides before all locations closes the site when it cannot be said", () => {
