@@ -7,6 +7,7 @@
  *
  * A body that breaks off while it is gathered breaks off for the client too, as it would elsewhere.
  */
+import { turnsBeforeError } from "../runtime/error_turns.ts";
 import type { Clock } from "../runtime/runtime.ts";
 
 const MIB = 1024 * 1024;
@@ -25,9 +26,6 @@ export const LENGTH_GATHERING_LIMITS: LengthGatheringLimits = {
   waitMs: 50,
   totalMax: 64 * MIB,
 };
-
-/** Turns before a stream errors: Bun drops head and first bytes when there is an error by then. */
-const ERROR_TURNS = 2;
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Reading = ReturnType<Reader["read"]>;
@@ -103,9 +101,7 @@ export class LengthGathering {
           if (done) controller.close();
           else controller.enqueue(value);
         } catch {
-          for (let turn = 0; turn < ERROR_TURNS; turn++) {
-            await new Promise<void>((resolve) => this.#clock.atTurnEnd(resolve));
-          }
+          await turnsBeforeError(this.#clock);
           // Without a reason: Bun prints one to standard error.
           controller.error();
         }

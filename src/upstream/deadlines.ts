@@ -5,6 +5,7 @@
  * the clock each time its limit moves: {@link Deadlines.after} counts from the next tick, and a limit
  * is kept not before its time and at most two ticks after it.
  */
+import { turnsBeforeError } from "../runtime/error_turns.ts";
 import type { Clock, TimerId } from "../runtime/runtime.ts";
 
 /** How often limits are looked at, in milliseconds. */
@@ -47,9 +48,9 @@ export class Deadlines {
     return this.#clock.nowMs();
   }
 
-  /** Resolves at the end of this turn of the event loop. */
-  turnEnd(): Promise<void> {
-    return new Promise((resolve) => this.#clock.atTurnEnd(resolve));
+  /** Resolves when a stream may error. */
+  turnsBeforeError(): Promise<void> {
+    return turnsBeforeError(this.#clock);
   }
 
   /** A deadline `delayMs` from now; never, for 0. */

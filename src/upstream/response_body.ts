@@ -34,14 +34,7 @@ const NOTHING = new Uint8Array(0);
  * Most bytes that a stream has from its start: Bun writes them together with the head, for what is
  * pulled it makes writes of their own.
  */
-const FIRST_LENGTH_MAX = 64 * 1024;
-
-/**
- * Turns of the event loop before a stream errors. Bun writes the head and the first bytes a turn
- * after it got them, and drops both when there is an error by then; but a client that sees no answer
- * at all may take its request for one that nobody has looked at, and send it again.
- */
-const ERROR_TURNS = 2;
+export const FIRST_LENGTH_MAX = 64 * 1024;
 
 export class ResponseBody {
   readonly head: CgiHead;
@@ -190,7 +183,9 @@ export class ResponseBody {
         return;
       }
       if (this.#inputEnded && buffer.length === 0) {
-        if (this.#failure !== undefined) await this.#turnsBeforeError();
+        if (this.#failure !== undefined) {
+          await this.#owner.context.deadlines.turnsBeforeError();
+        }
         this.#settle(this.#failure);
         if (this.#failure === undefined) controller.close();
         else controller.error(this.#failure);
@@ -198,12 +193,6 @@ export class ResponseBody {
       }
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
-  }
-
-  /** See {@link ERROR_TURNS}. */
-  async #turnsBeforeError(): Promise<void> {
-    const { deadlines } = this.#owner.context;
-    for (let turn = 0; turn < ERROR_TURNS; turn++) await deadlines.turnEnd();
   }
 
   #cancel(): void {

@@ -265,3 +265,25 @@ test("An answer that breaks off is cut, logged with its code and never ends clea
     assert.equal(fault["request_id"], line["request_id"]);
   });
 });
+
+for (const declares of [true, false]) {
+  const said = declares ? "of declared length keeps it" : "of no declared length arrives whole";
+  test(`A long answer ${said}`, async () => {
+    const body = "x".repeat(50_000) + "end";
+    const length = declares ? `Content-Length: ${body.length}\r\n` : "";
+    const behaviour: Behaviour = {
+      onRequest({ id, connection }) {
+        const stdout = `Content-Type: text/plain\r\n${length}\r\n${body}`;
+        connection.send(new Answer().stdout(id, stdout).end(id));
+      },
+    };
+    await withPeer(behaviour, async (gateway) => {
+      const answer = await gateway.send({ target: "/long" });
+      assert.equal(answer.status, 200);
+      assert.equal(answer.complete, true);
+      assert.equal(answer.body.toString(), body);
+      if (declares) assert.equal(answer.headers.get("content-length"), String(body.length));
+      assert.equal((await gateway.access.ofPath("/long"))["bytes_out"], body.length);
+    });
+  });
+}
