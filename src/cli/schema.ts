@@ -1,15 +1,28 @@
-/** `afcgi schema`: JSON Schema of the config file, for editors. */
+/** `afcgi schema`: the config file's keys, as JSON Schema for editors or as a page to read. */
 import { configJsonSchema } from "../config/json_schema.ts";
-import { type CommandDefinition, type CommandIo, ExitStatus, print } from "./command.ts";
+import { configReference } from "../config/reference.ts";
+import {
+  type CommandArguments,
+  type CommandDefinition,
+  type CommandIo,
+  ExitStatus,
+  print,
+} from "./command.ts";
 
 export const schemaCommand: CommandDefinition = {
   name: "schema",
   summary: "print the JSON Schema (2020-12) of the config file",
-  declare: () => {},
+  declare: (command) => {
+    command.option("--markdown", "every key as a page to read, instead");
+  },
   run: schema,
 };
 
-async function schema(io: CommandIo): Promise<number> {
-  print(io, JSON.stringify(configJsonSchema(), null, 2));
+async function schema(io: CommandIo, { options }: CommandArguments): Promise<number> {
+  const jsonSchema = configJsonSchema();
+  const text = options["markdown"]
+    ? configReference(jsonSchema).trimEnd()
+    : JSON.stringify(jsonSchema, null, 2);
+  print(io, text);
   return ExitStatus.fine;
 }

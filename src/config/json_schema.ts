@@ -4,11 +4,12 @@
  */
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { GEMINI_HANDLER_NAMES, geminiRouteSchema } from "./gemini_schema.ts";
+import type { JsonSchema } from "./reference.ts";
 import { HANDLER_NAMES, routeSchema } from "./route_schema.ts";
 import { configSchema } from "./schema.ts";
 
 /** What `afcgi schema` prints. */
-export function configJsonSchema(): Record<string, unknown> {
+export function configJsonSchema(): JsonSchema & Record<string, unknown> {
   const schema = toJsonSchema(configSchema, {
     target: "draft-2020-12",
     typeMode: "input",
@@ -18,7 +19,7 @@ export function configJsonSchema(): Record<string, unknown> {
       withAlternatives(jsonSchema, alternativesOf(valibotSchema)),
   });
   const { $schema, ...rest } = schema;
-  return { $schema, title: "Configuration of afcgi", ...rest };
+  return { $schema, title: "Configuration of afcgi", ...rest as JsonSchema };
 }
 
 /** Keys of which one is there: a route has one handler, a file serves over one of both or both. */

@@ -9,6 +9,7 @@ const NETWORK_REMEDY = 'use a network such as "10.0.0.0/8", an address, or "unix
 export function network() {
   return v.pipe(
     v.string(TEXT_REMEDY),
+    v.title("network"),
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed || isNetwork(dataset.value)) return;
       addIssue({ message: `"${dataset.value}" is no network (${NETWORK_REMEDY})` });

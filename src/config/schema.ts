@@ -1,6 +1,6 @@
 /**
  * The configuration file's keys, their values, defaults and descriptions: what is checked, what
- * `afcgi schema` prints, and what the reference in docs/configuration.md explains. A value's output
+ * `afcgi schema` prints, and what docs/config-reference.md is made of. A value's output
  * is in the program's own units (bytes, milliseconds, addresses).
  *
  * This file knows one value at a time; what one part says about another (names of upstreams, routes

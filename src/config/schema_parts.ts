@@ -2,6 +2,7 @@
  * What the schema is built from: sections, numbers, sizes, times, addresses. A message given to
  * valibot here is a remedy ("use a whole number from 1 to 8"); what is wrong is said by `issues.ts`,
  * which has the value and its place. Only a transformation that adds an issue writes the whole text.
+ * A title is the value's kind, for editors and the reference, where JSON Schema knows only "string".
  */
 import * as v from "valibot";
 import {
@@ -69,7 +70,7 @@ export function textLike(pattern: RegExp, remedy: string) {
 }
 
 export function filePath() {
-  return textLike(/^[^\0]+$/, "use a path");
+  return v.pipe(textLike(/^[^\0]+$/, "use a path"), v.title("path"));
 }
 
 /** A list of methods that a client may use. */
@@ -77,6 +78,7 @@ export function methods() {
   return list(
     v.pipe(
       textLike(/^[A-Z][A-Z-]*$/, "use a method's name in upper case, such as GET"),
+      v.title("method"),
       v.notValues(["TRACE", "CONNECT"], "leave it out: TRACE and CONNECT are never let in"),
     ),
     "use a list of methods, such as [GET, POST]",
@@ -94,6 +96,7 @@ export function size(minBytes = 0) {
       textLike(SIZE_PATTERN, SIZE_REMEDY),
       v.pipe(v.number(SIZE_REMEDY), v.integer(SIZE_REMEDY), v.minValue(0, SIZE_REMEDY)),
     ], SIZE_REMEDY),
+    v.title(minBytes === 0 ? "size" : `size from ${formatSize(minBytes)}`),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
       const bytes = parseSize(String(dataset.value));
       if (bytes !== undefined && bytes >= minBytes) return bytes;
@@ -110,6 +113,7 @@ export function size(minBytes = 0) {
 export function time(minMs = 0) {
   return v.pipe(
     textLike(TIME_PATTERN, TIME_REMEDY),
+    v.title(minMs === 0 ? "time" : `time from ${formatTime(minMs)}`),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
       const timeMs = parseTime(dataset.value)!;
       if (timeMs >= minMs && timeMs <= TIME_MAX_MS) return timeMs;
@@ -126,6 +130,7 @@ export function time(minMs = 0) {
 export function address(rules: AddressRules, remedy: string) {
   return v.pipe(
     v.string(remedy),
+    v.title("address"),
     v.rawTransform(({ dataset, addIssue, NEVER }): Address => {
       try {
         return readAddress(dataset.value, rules);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configJsonSchema } from "../../src/config/json_schema.ts";
+import { configReference } from "../../src/config/reference.ts";
 import { PROGRAM_VERSION } from "../../src/cli/program_version.ts";
 import { runCommand } from "./run_program.ts";
 
@@ -66,6 +67,12 @@ test("schema prints the JSON Schema", async () => {
   const { status, stdout } = await runCommand("schema");
   assert.equal(status, 0);
   assert.deepEqual(JSON.parse(stdout), configJsonSchema());
+});
+
+test("schema --markdown prints the reference", async () => {
+  const { status, stdout } = await runCommand("schema --markdown");
+  assert.equal(status, 0);
+  assert.ok(stdout === configReference(configJsonSchema()));
 });
 
 test("version prints version, runtime and platform", async () => {

@@ -1,4 +1,4 @@
-/** A file with every key that there is, each with another value than its default. */
+/** A file with most of the keys that HTTP has, each with another value than its default. */
 export const EXAMPLE = `
 listen:
   - 0.0.0.0:8080 # short form

@@ -38,7 +38,7 @@ function withoutAnswers(
   return route;
 }
 
-test("The example with every key becomes the options that it says", () => {
+test("The example becomes the options that it says", () => {
   const options = optionsOf(EXAMPLE, { SECRET: "s3cret" });
   assert.deepEqual(options.listen, [
     { address: { transport: "tcp", host: "0.0.0.0", port: 8080 }, tls: undefined },

@@ -1,0 +1,154 @@
+/**
+ * The page with every key is what the schema gives, and what it says of defaults holds for a file
+ * that is read: whoever adds a key finds here what is missing.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import * as v from "valibot";
+import { parse } from "yaml";
+import { toAppOptions } from "../../src/config/app_options.ts";
+import { configJsonSchema } from "../../src/config/json_schema.ts";
+import { configReference, EXPLAINED_IN, type JsonSchema } from "../../src/config/reference.ts";
+import { configSchema } from "../../src/config/schema.ts";
+import { type Schema, schemaKeys } from "../config/mini_json_schema.ts";
+import { EVERY_KEY } from "./every_key.ts";
+
+const PAGE = "docs/config-reference.md";
+const schema = configJsonSchema();
+const keys = schemaKeys(schema as Schema) as { key: string; schema: JsonSchema }[];
+
+function read(path: string): string {
+  return readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8");
+}
+
+/** Identifiers of a page's headings. */
+function anchorsOf(page: string): string[] {
+  return [...page.matchAll(/^#+ (.*)$/gm)].map(([, text]) =>
+    text!.toLowerCase().replace(/[^a-z0-9 _-]/g, "").replaceAll(" ", "-")
+  );
+}
+
+test("docs/config-reference.md is what the schema gives", () => {
+  assert.ok(read(PAGE) === configReference(schema), `${PAGE} is stale: run "npm run docs"`);
+});
+
+test("Every key says what it does", () => {
+  for (const { key, schema: { description } } of keys) {
+    assert.ok(
+      description,
+      `"${key}" has no description: put described(…, "What it does") around it in src/config/`,
+    );
+    assert.doesNotMatch(description, /\.$/, `The description of "${key}" ends with a full stop`);
+  }
+});
+
+test("Every link of the page leads to a heading", () => {
+  const page = read(PAGE);
+  const own = anchorsOf(page);
+  assert.deepEqual(own.filter((anchor, index) => own.indexOf(anchor) !== index), []);
+  const links = [...page.matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)];
+  assert.ok(links.length > keys.length / 4);
+  for (const [link, file, anchor] of links) {
+    const anchors = file === "" ? own : anchorsOf(read(`docs/${file}`));
+    assert.ok(anchor === undefined || anchors.includes(anchor), link);
+  }
+});
+
+test("Every page that explains a map explains one that is there", () => {
+  const page = read(PAGE);
+  for (const path of Object.keys(EXPLAINED_IN)) {
+    assert.ok(page.includes(`\n## \`${path}\`\n`), `There is no map at "${path}"`);
+  }
+});
+
+/** A key of {@link EVERY_KEY}, with the map that it stands in. */
+interface WrittenKey {
+  readonly key: string;
+  readonly schema: JsonSchema;
+  /** Reads {@link EVERY_KEY} after `change` was done to a copy of the map. */
+  readonly readWith: (change: (map: Record<string, unknown>, name: string) => void) => unknown;
+}
+
+/** What aliases stand for is one map to the parser of YAML; here each is one of its own. */
+const everyKeyJson = JSON.stringify(parse(EVERY_KEY));
+
+type Step = string | number;
+
+function writtenKeys(
+  value: any,
+  schema: JsonSchema,
+  names: readonly string[] = [],
+  steps: readonly Step[] = [],
+): WrittenKey[] {
+  if (schema.anyOf !== undefined && schema.properties === undefined) {
+    return schema.anyOf.flatMap((inner) => writtenKeys(value, inner, names, steps));
+  }
+  if (Array.isArray(value) && schema.items !== undefined) {
+    return value.flatMap((item, index) =>
+      writtenKeys(item, schema.items!, names, [...steps, index])
+    );
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [];
+  const { properties = {}, additionalProperties } = schema;
+  return Object.entries(value).flatMap(([name, inner]): WrittenKey[] => {
+    const at = [...steps, name];
+    const known = properties[name];
+    if (known === undefined) {
+      return additionalProperties
+        ? writtenKeys(inner, additionalProperties, [...names, "NAME"], at)
+        : [];
+    }
+    const path = [...names, name];
+    const readWith: WrittenKey["readWith"] = (change) => {
+      const root = JSON.parse(everyKeyJson);
+      change(steps.reduce((map, step) => map[step], root), name);
+      return optionsOf(root);
+    };
+    return [
+      { key: path.join("."), schema: known, readWith },
+      ...writtenKeys(inner, known, path, at),
+    ];
+  });
+}
+
+/** What the program would be told, without what `references.ts` says to it. */
+function optionsOf(root: unknown): unknown {
+  const config = v.safeParse(configSchema, root);
+  if (!config.success) return config.issues.map(({ message }) => message);
+  try {
+    return toAppOptions(config.output, "/etc/afcgi");
+  } catch (error) {
+    // A path that is not there: references.ts tells of it before.
+    assert.ok(error instanceof TypeError);
+    return "a fault";
+  }
+}
+
+const written = writtenKeys(JSON.parse(everyKeyJson), schema);
+const withDefault = written.filter(({ schema }) => schema.default !== undefined);
+
+test("The file with every key has every key, and no fault", () => {
+  const missing = new Set(keys.map(({ key }) => key));
+  for (const { key } of written) missing.delete(key);
+  assert.deepEqual([...missing], [], "Add these to tests/docs/every_key.ts, not at their defaults");
+  assert.ok(!Array.isArray(optionsOf(JSON.parse(everyKeyJson))));
+});
+
+test("Every key is read: a file without it says something else", () => {
+  const all = optionsOf(JSON.parse(everyKeyJson));
+  for (const { key, readWith } of written) {
+    const without = readWith((map, name) => delete map[name]);
+    assert.notDeepEqual(without, all, `"${key}" changes nothing, or is at its default`);
+  }
+});
+
+test("Every default is what holds without the key", () => {
+  assert.ok(withDefault.length > 80);
+  for (const { key, schema, readWith } of withDefault) {
+    const atDefault = readWith((map, name) => map[name] = schema.default);
+    const without = readWith((map, name) => delete map[name]);
+    assert.deepEqual(without, atDefault, `"${key}" has another default than the schema states`);
+  }
+});

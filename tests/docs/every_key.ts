@@ -1,0 +1,157 @@
+/**
+ * A file with every key that there is, each with another value than its default. It is read by the
+ * schema alone: what keys say about each other would forbid some of them to stand together.
+ */
+export const EVERY_KEY = `
+listen:
+  - address: 0.0.0.0:8443
+    tls: { cert: tls.crt, key: tls.key }
+    engine: node
+
+upstreams:
+  app:
+    servers: [{ address: "unix:/run/app.sock", weight: 2, backup: true }]
+    spawn:
+      command: [app]
+      workers: 3
+      env: { A: b }
+      cwd: work
+      user: www-data
+      max_requests: 500
+      restart: { backoff: 1s, backoff_max: 1m }
+      start_timeout: 1s
+      stop_timeout: 1s
+    multiplex: on
+    balance: hash
+    hash: HTTP_X_USER
+    connections: { max: 9, streams: 100, idle_timeout: 90s, max_requests: 7, reuse: false }
+    queue: { max: 10, timeout: 1s }
+    timeouts: { connect: 250ms, first_byte: 5m, idle: 2s, total: 1h, abort: 4s }
+    retry: { attempts: 3, methods: [GET], delay: 0s }
+    params: { OF_UPSTREAM: a }
+    health: { interval: 5s, timeout: 1s, rise: 4, fall: 5, script: /ping }
+    slow_start: 30s
+    resolve: { ttl: 10s, timeout: 2s, family: ipv4, servers: [10.0.0.53] }
+
+sites:
+  - hosts: [example.com]
+    root: public
+    trusted_proxies: [10.0.0.0/8]
+    proxy_headers: forwarded
+    trace_context: true
+    headers: { set: { X-A: "1" }, add: { X-B: "2" }, remove: [X-Powered-By] }
+    error_pages: { 5xx: { body: "<p>Sorry", type: text/plain } }
+    intercept_errors: true
+    basic_auth: { realm: Inside, users: { anna: secret } }
+    cors:
+      origins: ["https://app.example"]
+      methods: [GET]
+      headers: [X-A]
+      expose: [X-B]
+      max_age: 10m
+      credentials: true
+    security_headers: { x_frame_options: DENY }
+    ip_restriction: { allow: [10.0.0.0/8], deny: [10.1.0.0/16] }
+    etag: true
+    request_body: gather
+    limits: { request_body: 2MiB, request_body_chunked: 1MiB, request_rate: 50B }
+    params: { OF_SITE: a }
+    sendfile: [files]
+    compression:
+      encodings: [gzip]
+      min_size: 2KiB
+      types: [text/*]
+      level: fast
+      max_concurrent: 9
+    local_redirects: true
+    routes:
+      - path: /fixed
+        methods: [GET]
+        internal: true
+        authorize: { upstream: app, params: { A: b } }
+        headers: { set: { X-A: "2" }, add: { X-B: "3" }, remove: [X-Other] }
+        error_pages: { 404: { body: Gone, type: text/plain } }
+        intercept_errors: false
+        basic_auth: { realm: Further, users: { boris: secret } }
+        cors:
+          origins: ["*"]
+          methods: [PUT]
+          headers: [X-C]
+          expose: [X-D]
+          max_age: 5m
+          credentials: true
+        security_headers: {}
+        ip_restriction: { allow: [10.2.0.0/16], deny: [10.2.1.0/24] }
+        etag: false
+        request_body: stream
+        limits: { request_body: 0, request_body_chunked: 3MiB, request_rate: 0 }
+        compression:
+          encodings: [br]
+          min_size: 3KiB
+          types: [text/css]
+          level: small
+          max_concurrent: 8
+        respond: { status: 404, body: gone }
+      - redirect: { to: /new/, status: 308 }
+      - fastcgi:
+          upstream: app
+          strip: /api
+          script_name: /app
+          split_path: [.cgi]
+          index: index.cgi
+          params: { A: b }
+      - php:
+          upstream: app
+          index: [app.php]
+          front_controller: /app.php
+          strip: /php
+          split_path: []
+          scripts: [/app.php]
+          no_scripts: [/uploads]
+          application_root: /var/www
+          resolve_root: true
+          params: { A: b }
+      - filter: { upstream: app, params: { A: b } }
+      - static:
+          index: [home.html]
+          precompressed: [br]
+          cache_control: { "*.html": no-cache }
+          listing: true
+
+gemini:
+  - listen: 0.0.0.0:1966
+    port: 1965
+    hosts: [example.com]
+    tls: { cert: tls.crt, key: tls.key, min: "1.3" }
+    root: public
+    routes:
+      - path: /app/*
+        client_cert: { required: false, ca: ca.crt, fingerprints: ["SHA256:${"0".repeat(64)}"] }
+        fastcgi: { upstream: app, strip: 1, script_name: /app, params: { A: b }, convert: cgi }
+      - respond: { code: 20, meta: text/plain, body: ok }
+      - static: { index: [home.gmi], listing: true, lang: en }
+
+  - hosts: [other.example.com]
+    tls: { self_signed: true, store: certificates }
+    routes: [{ respond: { code: 51, meta: gone } }]
+
+admin: { listen: 127.0.0.1:9180, ready: listening }
+log: { level: warn, format: text, access: off }
+limits:
+  request_body: 1MiB
+  request_body_chunked: 512KiB
+  request_rate: 1kB
+  request_header: 16KiB
+  request_buffer: 8192
+  response_header: 32KiB
+  response_buffer: 4KiB
+  spill: 10MB
+  gemini:
+    connections: 10
+    connections_per_address: 5
+    requests_per_second: 7
+    request_timeout: 1s
+    send_timeout: 2s
+    close_timeout: 3s
+shutdown: { grace: 5s }
+`;
