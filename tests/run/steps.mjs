@@ -9,7 +9,7 @@ import { installPackages, installPeers } from "./install.mjs";
 import { runTestFiles } from "./test_files.mjs";
 
 /** Folders whose tests drive the executable, and so run once, under Bun. */
-const EXECUTABLE_FOLDERS = ["interop", "fronts", "fault", "kill", "leak", "e2e"];
+const EXECUTABLE_FOLDERS = ["interop", "fronts", "fault", "kill", "leak", "e2e", "examples"];
 
 /** Makes the gateways of tests listen with `engine: node`. */
 const NODE_ENGINE = { AFCGI_TEST_ENGINE: "node" };

@@ -14,6 +14,8 @@ export interface PhpFpmOptions {
   readonly maxRequests?: number;
   /** Signals to the result go to the children too. */
   readonly group?: boolean;
+  /** With the machine's php.ini and extensions; left out: what the tests see is all that is set. */
+  readonly ini?: boolean;
   /** More lines of the pool's section, which win over those below. */
   readonly settings?: readonly string[];
 }
@@ -30,9 +32,10 @@ export function launchPhpFpm(options: PhpFpmOptions): Child {
   const id = crypto.randomUUID().slice(0, 8);
   const config = join(options.folder, `php-fpm-${id}.conf`);
   writeFileSync(config, configText(options));
-  // Debian names it after its version. Without php.ini: what the tests see is all that is set.
+  // Debian names it after its version.
   const script = 'exec "$(command -v php-fpm8.2 || command -v php-fpm)" "$@"';
-  return new Child("sh", ["-c", script, "php-fpm", "-F", "-n", "-y", config], {
+  const flags = ["-F", ...(options.ini ? [] : ["-n"]), "-y", config];
+  return new Child("sh", ["-c", script, "php-fpm", ...flags], {
     env: { PATH: PEER_PATH },
     group: options.group ?? false,
   });
