@@ -32,9 +32,12 @@ const headerTexts = () =>
   );
 
 const headers = section({
-  set: v.optional(described(headerTexts(), "Headers that replace those of that name"), {}),
-  add: v.optional(described(headerTexts(), "Headers that stand beside those of that name"), {}),
-  remove: v.optional(described(headerNames(), "Headers that are taken out first"), []),
+  set: v.optional(described(headerTexts(), "Headers that replace those of their names"), {}),
+  add: v.optional(described(headerTexts(), "Headers that go out beside those of their names"), {}),
+  remove: v.optional(
+    described(headerNames(), "Headers that are taken out, before set and add"),
+    [],
+  ),
 });
 
 const PAGE_REMEDY = 'use a path below the root such as "/404.html", or a map with body and type';
@@ -44,7 +47,7 @@ const errorPages = v.record(
   v.union([
     textLike(/^(\/[^/\0]+)+$/, PAGE_REMEDY),
     section({
-      body: described(v.string(TEXT_REMEDY), "The page's text"),
+      body: described(v.string(TEXT_REMEDY), "The page itself"),
       type: v.optional(
         described(textLike(/^[\x20-\x7e]+$/, "use a type such as text/html"), "Its Content-Type"),
         "text/html; charset=utf-8",
@@ -56,7 +59,10 @@ const errorPages = v.record(
 
 const basicAuth = section({
   realm: v.optional(
-    described(textLike(/^[\x20-\x7e]+$/, "use ASCII on one line"), "What a browser shows"),
+    described(
+      textLike(/^[\x20-\x7e]+$/, "use ASCII on one line"),
+      "The name of what is protected, which browsers show",
+    ),
     "Restricted",
   ),
   users: described(
@@ -68,7 +74,7 @@ const basicAuth = section({
       ),
       v.minEntries(1, "add a name and a password"),
     ),
-    'Names and passwords; take these from the environment: "${env.NAME}"',
+    'Names and their passwords; "${env.NAME}" takes one from the environment',
   ),
 });
 
@@ -81,7 +87,7 @@ const cors = section({
       ),
       'use a list of origins, such as ["https://example.com"]',
     ),
-    'Origins that may read the answers; "*": all',
+    'Origins whose scripts may read the answers; "*": all',
   ),
   methods: v.optional(
     described(
@@ -89,22 +95,36 @@ const cors = section({
         textLike(/^[A-Z][A-Z-]*$/, "use a method's name in upper case"),
         "use a list of methods",
       ),
-      "Methods that a preflight allows; left out: the usual ones",
+      "Methods that a preflight allows; left out: GET, HEAD, PUT, POST, DELETE and PATCH",
     ),
   ),
   headers: v.optional(
-    described(headerNames(), "Headers that a preflight allows; left out: those it asks for"),
+    described(headerNames(), "Headers that a preflight allows; []: those that it asks for"),
     [],
   ),
-  expose: v.optional(described(headerNames(), "Headers that a script may read"), []),
-  max_age: v.optional(described(time(), "How long a preflight's answer may be kept")),
-  credentials: v.optional(described(flag(), "Whether cookies may be sent along"), false),
+  expose: v.optional(
+    described(headerNames(), "Headers of answers that a script may read beside the safe ones"),
+    [],
+  ),
+  max_age: v.optional(
+    described(time(), "How long a browser may keep a preflight's answer; left out: some seconds"),
+  ),
+  credentials: v.optional(described(flag(), "Whether a browser may send cookies along"), false),
 });
 
 const ipRestriction = section({
-  allow: v.optional(described(v.array(network(), "use a list of networks"), "Who may come in"), []),
+  allow: v.optional(
+    described(
+      v.array(network(), "use a list of networks"),
+      "Networks that may come in, others get 403; []: all",
+    ),
+    [],
+  ),
   deny: v.optional(
-    described(v.array(network(), "use a list of networks"), "Who may not, allowed or not"),
+    described(
+      v.array(network(), "use a list of networks"),
+      "Networks that get 403, allowed or not",
+    ),
     [],
   ),
 });
@@ -140,22 +160,46 @@ const securityHeaders = v.record(
 
 /** Stand at a site, for all its routes, and at a route, whose own win; null: none after all. */
 export const answerEntries = {
-  headers: v.optional(described(headers, "Headers of answers to change; a site's, then a route's")),
-  error_pages: v.optional(described(errorPages, "Pages for answers of a status, or of 4xx or 5xx")),
+  headers: v.optional(
+    described(
+      headers,
+      "Headers of answers to change, a site's first, then a route's; left out: none",
+    ),
+  ),
+  error_pages: v.optional(
+    described(
+      errorPages,
+      "Pages by status (404) or kind (4xx, 5xx): a path below the root, or a text; left out: none",
+    ),
+  ),
   intercept_errors: v.optional(
-    described(flag(), "Whether an application's errors get these pages too"),
+    described(
+      flag(),
+      "Whether an application's errors get the error pages too; left out: they go out as they are",
+    ),
   ),
   basic_auth: v.optional(
-    described(v.nullable(basicAuth), "Who may come in, with a password; null: everybody"),
+    described(
+      v.nullable(basicAuth),
+      "Who may come in with which password, others get 401; left out or null: everybody",
+    ),
   ),
   cors: v.optional(
-    described(v.nullable(cors), "Which other origins may read the answers; null: none"),
+    described(v.nullable(cors), "Which other origins may read the answers; left out or null: none"),
   ),
   security_headers: v.optional(
-    described(v.nullable(securityHeaders), "Headers that make browsers careful; null: none"),
+    described(
+      v.nullable(securityHeaders),
+      "Headers that make browsers careful, {} for the usual ones; left out or null: none",
+    ),
   ),
   ip_restriction: v.optional(
-    described(v.nullable(ipRestriction), "Which addresses may come in; null: all"),
+    described(v.nullable(ipRestriction), "Which addresses may come in; left out or null: all"),
   ),
-  etag: v.optional(described(flag(), "Whether whole answers get an entity tag and conditions")),
+  etag: v.optional(
+    described(
+      flag(),
+      "Whether answers that are there whole get an entity tag, or 304 by it; left out: no",
+    ),
+  ),
 };

@@ -5,13 +5,22 @@ import { described, oneOf, section, size } from "./schema_parts.ts";
 
 const limits = section({
   request_body: v.optional(
-    described(size(), "Most bytes of a request's body, beyond it 413; 0: no limit"),
+    described(
+      size(),
+      "Largest body of a request; a larger one gets 413; 0: no limit; left out: as the file says",
+    ),
   ),
   request_body_chunked: v.optional(
-    described(size(), "Most bytes of a body without Content-Length; left out: as of others"),
+    described(
+      size(),
+      "Largest body without Content-Length; a larger one gets 413; 0: no limit; left out: as the file says",
+    ),
   ),
   request_rate: v.optional(
-    described(size(), "Fewest bytes of a body a second, below it 408; 0: no limit"),
+    described(
+      size(),
+      "Least of a body per second; a slower one gets 408; 0: no limit; left out: as the file says",
+    ),
   ),
 });
 
@@ -20,10 +29,12 @@ export const bodyEntries = {
   request_body: v.optional(
     described(
       oneOf(["auto", "stream", "gather"]),
-      "Whether bodies are sent as they come or read to their end first; left out: auto",
+      "Whether bodies are sent as they come (stream) or read to their end first (gather); left out: auto",
     ),
   ),
-  limits: v.optional(described(limits, "Limits in the place of those of the whole file")),
+  limits: v.optional(
+    described(limits, "Limits for these bodies; left out: those of the file"),
+  ),
 };
 
 type LimitsConfig = v.InferOutput<typeof limits>;

@@ -24,12 +24,12 @@ const settings = section({
   encodings: v.optional(
     described(
       encodings(),
-      "Codings to offer; of those that a client wants alike the first is taken",
+      "Codings to offer; of those that a client wants alike, the first is taken",
     ),
     [...DEFAULTS.encodings],
   ),
   min_size: v.optional(
-    described(size(), "Fewest bytes of a body that is compressed; an unknown length always is"),
+    described(size(), "Smallest body that is compressed; one of unknown length always is"),
     formatSize(DEFAULTS.minSize),
   ),
   types: v.optional(
@@ -43,13 +43,13 @@ const settings = section({
     [...DEFAULTS.types],
   ),
   level: v.optional(
-    described(oneOf(COMPRESSION_LEVELS), "How much work is put into it"),
+    described(oneOf(COMPRESSION_LEVELS), "How much time is spent to make answers smaller"),
     DEFAULTS.level,
   ),
   max_concurrent: v.optional(
     described(
       wholeNumber(1, 65_536),
-      "Most answers compressed at a time, of the routes that share this; more go out as they are",
+      "Most answers compressed at a time, of the routes that share this; one more goes out as it is",
     ),
     DEFAULTS.concurrentMax,
   ),

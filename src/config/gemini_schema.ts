@@ -30,7 +30,10 @@ const STRIP_MAX = 64;
 const COUNT_MAX = 1_000_000;
 
 const listen = v.pipe(
-  described(address(GEMINI_LISTEN_RULES, 'use text, such as ":1965"'), "Where to listen"),
+  described(
+    address(GEMINI_LISTEN_RULES, 'use text, such as ":1965"'),
+    "Where to listen; entries may share it",
+  ),
   v.rawTransform(({ dataset, addIssue, NEVER }) => {
     if (dataset.value.transport === "tcp") return dataset.value;
     addIssue({ message: "Gemini is served over TCP only (use host:port)" });
@@ -50,14 +53,32 @@ const host = v.pipe(
 );
 
 const tls = section({
-  cert: v.optional(described(filePath(), "The certificate and its chain, a PEM file")),
-  key: v.optional(described(filePath(), "The certificate's private key, a PEM file")),
+  cert: v.optional(
+    described(
+      filePath(),
+      "The file of the certificate and its chain, PEM; left out only with self_signed",
+    ),
+  ),
+  key: v.optional(
+    described(
+      filePath(),
+      "The file of the certificate's private key, PEM; left out only with self_signed",
+    ),
+  ),
   self_signed: v.optional(
-    described(flag(), "Makes a certificate for each host on first start, and keeps it in store"),
+    described(flag(), "Whether each host gets a certificate of its own making on first start"),
     false,
   ),
-  store: v.optional(described(filePath(), "The folder of certificates that sign themselves")),
-  min: v.optional(described(oneOf(["1.2", "1.3"]), "The oldest version of TLS"), "1.2"),
+  store: v.optional(
+    described(
+      filePath(),
+      "The folder in which self_signed keeps certificates and keys; left out only without it",
+    ),
+  ),
+  min: v.optional(
+    described(oneOf(["1.2", "1.3"]), "The oldest version of TLS that is spoken"),
+    "1.2",
+  ),
 });
 
 /** Texts without parts of the request: those are HTTP's. */
@@ -68,29 +89,38 @@ const params = v.record(
 );
 
 const fastcgi = section({
-  upstream: described(v.string("use the name of an upstream"), "The upstream that answers"),
+  upstream: described(
+    v.string("use the name of an upstream"),
+    "The name of the upstream that answers",
+  ),
   strip: v.optional(
-    described(wholeNumber(0, STRIP_MAX), "Leading segments of the path that are not in PATH_INFO"),
+    described(
+      wholeNumber(0, STRIP_MAX),
+      "How many segments of the path's beginning are not in PATH_INFO",
+    ),
     0,
   ),
   script_name: v.optional(
     described(
       textLike(/^(\/[^/]+)*$/, 'use a path such as "/app", without "/" at its end'),
-      "SCRIPT_NAME; left out: what was stripped",
+      "SCRIPT_NAME; left out: what strip takes off",
     ),
   ),
-  params: v.optional(described(params, "Parameters to send beside the usual ones"), {}),
+  params: v.optional(
+    described(params, "Parameters to send beside the usual ones; null: one that is not sent"),
+    {},
+  ),
   convert: v.optional(
     described(
       oneOf(["none", "cgi"]),
-      "cgi: the application answers with Status and Content-Type, as one behind HTTP does",
+      "How the application answers: as Gemini has it, or (cgi) with Status and Content-Type",
     ),
     "none",
   ),
 });
 
 const respond = section({
-  code: described(wholeNumber(10, 69), "The answer's code"),
+  code: described(wholeNumber(10, 69), "The answer's status code"),
   meta: described(
     textLike(TEMPLATE_PATTERN, 'use one line, with %p, %q, %P, %N or %% where there is a "%"'),
     "The answer's META; %p path, %q query, %P port, %N host, %% a per cent sign",
@@ -105,15 +135,18 @@ const staticFiles = section({
         textLike(/^[^/\0]+$/, 'use a file\'s name, without "/"'),
         "use a list of file names, such as [index.gmi]",
       ),
-      "Files that stand for a folder; the first that exists",
+      "Files that stand for a folder; the first that exists is sent",
     ),
     ["index.gmi", "index.gemini"],
   ),
-  listing: v.optional(described(flag(), "Lists a folder that has no index"), false),
+  listing: v.optional(
+    described(flag(), "Whether a folder without index is listed"),
+    false,
+  ),
   lang: v.optional(
     described(
       textLike(/^[A-Za-z0-9]+([-,][A-Za-z0-9]+)*$/, 'use a language, such as "en"'),
-      "The language of texts",
+      "The language of texts, as the lang of their type; left out: none",
     ),
   ),
 });
@@ -121,7 +154,10 @@ const staticFiles = section({
 const clientCert = section({
   required: v.optional(described(flag(), "Whether a client without certificate gets 60"), true),
   ca: v.optional(
-    described(filePath(), "A PEM file of authorities whose certificates are let in; others get 61"),
+    described(
+      filePath(),
+      "A PEM file of authorities whose certificates are let in, others get 61; left out: any",
+    ),
   ),
   fingerprints: v.optional(
     described(
@@ -135,7 +171,7 @@ const clientCert = section({
         ),
         'use a list of fingerprints, such as ["SHA256:…"]',
       ),
-      "Certificates that are let in; others get 61",
+      "Certificates that are let in, others get 61; left out: any",
     ),
   ),
 });
@@ -147,7 +183,9 @@ export const geminiRouteSchema = section({
       "/exact, /folder/* (also matches /folder), /begin*, *.end or /begin*.end; left out: everything",
     ),
   ),
-  client_cert: v.optional(described(clientCert, "Which clients are let in")),
+  client_cert: v.optional(
+    described(clientCert, "Which clients are let in, by certificate; left out: all"),
+  ),
   fastcgi: v.optional(described(fastcgi, "Hands the request to an application")),
   respond: v.optional(described(respond, "Answers with a fixed code and META")),
   static: v.optional(described(staticFiles, "Serves the files below root")),
@@ -165,8 +203,10 @@ const site = section({
     list(host, 'use a list of names, such as [example.com, "*.example.org"]'),
     "Host names, also *.example.com, and addresses",
   ),
-  tls: described(tls, "cert and key, or self_signed and store"),
-  root: v.optional(described(filePath(), "The folder below which files are")),
+  tls: described(tls, "The certificate: cert and key, or self_signed and store"),
+  root: v.optional(
+    described(filePath(), "The folder below which files are; left out: there are none"),
+  ),
   routes: described(
     list(geminiRouteSchema, "use a list of routes"),
     "What answers a request: the first route that matches",
@@ -179,7 +219,7 @@ export const geminiSchema = list(site, "use a list of what is served");
 /** The key `limits.gemini`. */
 export const geminiLimitsSchema = section({
   connections: v.optional(
-    described(wholeNumber(1, COUNT_MAX), "Most connections at once; more are closed"),
+    described(wholeNumber(1, COUNT_MAX), "Most connections at once; one more is closed"),
     LIMITS.connectionsMax,
   ),
   connections_per_address: v.optional(
@@ -190,19 +230,25 @@ export const geminiLimitsSchema = section({
     LIMITS.connectionsPerAddressMax,
   ),
   requests_per_second: v.optional(
-    described(wholeNumber(0, COUNT_MAX), "Requests of an address, more get 44; 0: no limit"),
+    described(
+      wholeNumber(0, COUNT_MAX),
+      "Most requests of an address in a second; one more gets 44; 0: no limit",
+    ),
     LIMITS.requestsPerSecondMax,
   ),
   request_timeout: v.optional(
-    described(time(1), "For a handshake, and then for the request line"),
+    described(
+      time(1),
+      "Longest wait for a handshake, and then for the request line; then it is closed",
+    ),
     formatTime(LIMITS.requestTimeoutMs),
   ),
   send_timeout: v.optional(
-    described(time(1), "For a client to take a piece of its answer"),
+    described(time(1), "Longest wait for a client to take a piece of its answer; then it is cut"),
     formatTime(LIMITS.sendTimeoutMs),
   ),
   close_timeout: v.optional(
-    described(time(1), "For a client to close after its answer"),
+    described(time(1), "Longest wait for a client to close after its answer; then it is closed"),
     formatTime(LIMITS.closeTimeoutMs),
   ),
 });

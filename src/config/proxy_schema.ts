@@ -24,18 +24,21 @@ export const siteProxyEntries = {
         network(),
         'use a list of networks, such as [10.0.0.0/8, "::1", unix]',
       ),
-      "Proxies that are believed what they say of the client; left out: none",
+      "Proxies that are believed what they say of the client; left out: nobody is",
     ),
   ),
   proxy_headers: v.optional(
     described(
       oneOf(["x-forwarded", "forwarded"]),
-      "The fields that the trusted proxies set: X-Forwarded-For and so on, or Forwarded",
+      "The fields that these proxies set: X-Forwarded-For and so on, or Forwarded",
     ),
     "x-forwarded",
   ),
   trace_context: v.optional(
-    described(flag(), "Whether a traceparent is started for a request that has none"),
+    described(
+      flag(),
+      "Whether a request without traceparent gets one; one that is there always goes on",
+    ),
     false,
   ),
 };

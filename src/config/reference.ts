@@ -51,8 +51,8 @@ const INTRODUCTION = [
   "examples, is in [configuration.md](configuration.md); how sizes, times and addresses are " +
   "written is [there](configuration.md#how-values-are-written) too.",
   "`NAME` stands for a name of your own, and `[]` for each item of a list. A key without default " +
-  "that is not required may be left out; what holds then stands beside it. No time may be longer " +
-  "than 596h.",
+  "that is not required may be left out; what holds then stands beside it. A route that leaves out " +
+  "what its site says is as the site says. No time may be longer than 596h.",
 ];
 
 /** Columns of a line of text, as the formatter has them. */

@@ -23,8 +23,9 @@ export const HANDLER_NAMES = ["respond", "redirect", "fastcgi", "php", "filter",
 
 const upstreamName = () => v.string("use the name of an upstream");
 
-const PARAMS = "Parameters to send beside the usual ones; null: one that is not sent";
-const STRIP = "The beginning of the path that the application does not see";
+const PARAMS =
+  "Parameters to send beside the usual ones; null: one that is not sent; left out: none";
+const STRIP = "The beginning of the path that the application does not see; left out: it sees all";
 
 const pathPrefix = () =>
   textLike(/^(\/[^/]+)*$/, 'use a path such as "/api", without "/" at its end');
@@ -41,7 +42,7 @@ const endings = () =>
 const respond = v.pipe(
   section({
     status: v.optional(described(wholeNumber(200, 599), "The answer's status"), 200),
-    body: v.optional(described(v.string(TEXT_REMEDY), "The answer's text"), ""),
+    body: v.optional(described(v.string(TEXT_REMEDY), "The answer's body"), ""),
   }),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed || ![204, 205, 304].includes(dataset.value.status)) return;
@@ -64,7 +65,7 @@ const redirect = section({
         addIssue({ message });
       }),
     ),
-    "The Location that is sent; it may have references to the request",
+    "The Location to send; it may have references to the request, such as ${match}",
   ),
   status: v.optional(
     described(
@@ -76,37 +77,43 @@ const redirect = section({
 });
 
 const fastcgi = section({
-  upstream: described(upstreamName(), "The upstream that answers"),
+  upstream: described(upstreamName(), "The name of the upstream that answers"),
   script_name: v.optional(
     described(
       pathPrefix(),
-      "The part of the path that is SCRIPT_NAME; what is behind it is PATH_INFO",
+      "The beginning of the path that is SCRIPT_NAME; what is behind it is PATH_INFO",
     ),
     "",
   ),
   strip: v.optional(described(pathPrefix(), STRIP)),
   split_path: v.optional(
-    described(endings(), "Endings of SCRIPT_NAME; what is behind the first is PATH_INFO"),
+    described(
+      endings(),
+      "Endings at which SCRIPT_NAME ends and PATH_INFO begins, the first that is met; left out: none",
+    ),
   ),
   index: v.optional(
     described(
       textLike(/^[^/\0]+$/, 'use a script\'s name, without "/"'),
-      'The script for a path that ends with "/"; no file is looked for',
+      'The script for a path that ends with "/", whether there is a file or not; left out: none',
     ),
   ),
   params: v.optional(described(paramsSchema(), PARAMS)),
 });
 
 const php = section({
-  upstream: described(upstreamName(), "The upstream that runs the scripts"),
+  upstream: described(upstreamName(), "The name of the upstream that runs the scripts"),
   index: v.optional(
-    described(indexNames("index.php"), "Scripts that stand for a folder; the first that exists"),
+    described(
+      indexNames("index.php"),
+      "Scripts that stand for a folder; the first that exists is run",
+    ),
     ["index.php"],
   ),
   front_controller: v.optional(
     described(
       textLike(/^(\/[^/\0]+)+$/, 'use a path below the root, such as "/index.php"'),
-      "The script for paths at which there is no file; left out: such a path goes to the next route",
+      "The script for paths at which there is no file; left out: they go to the next route",
     ),
   ),
   strip: v.optional(described(pathPrefix(), STRIP)),
@@ -116,7 +123,7 @@ const php = section({
         [v.pipe(v.array(v.string()), v.length(0)), endings()],
         "use a list of endings, such as [.php]",
       ),
-      "Endings of scripts' names; what is behind the first is PATH_INFO; []: no PATH_INFO",
+      "Endings of scripts' names; what is behind one is PATH_INFO; []: no PATH_INFO",
     ),
     [...PHP_ENDINGS],
   ),
@@ -126,25 +133,25 @@ const php = section({
         textLike(/^\/[^\0]+$/, 'use a path such as "/index.php" or "/wp-admin/*.php"'),
         "use a list of paths, such as [/index.php]",
       ),
-      "The only scripts that may run; * is part of a name, **/ any folders; left out: every one",
+      "The only scripts that may run; * is part of a name, **/ any folders; left out: all",
     ),
   ),
   no_scripts: v.optional(
     described(
       list(textLike(/^(\/[^/\0]+)+$/, 'use a folder such as "/uploads"'), "use a list of folders"),
-      "Folders below which no script may run",
+      "Folders below which no script may run; left out: none",
     ),
   ),
   application_root: v.optional(
     described(
       textLike(/^(\/[^/\0]+)+$/, 'use an absolute path such as "/var/www/html"'),
-      "The site's root as the application sees it, in a container of its own",
+      "The root as the application sees it, in a container of its own; left out: the site's",
     ),
   ),
   resolve_root: v.optional(
     described(
       flag(),
-      "Whether a root that is a link is followed for each request, so that a deployment is whole",
+      "Whether a root that is a link is followed for each request: a deployment becomes visible at once",
     ),
     false,
   ),
@@ -152,12 +159,18 @@ const php = section({
 });
 
 const authorize = section({
-  upstream: described(upstreamName(), "The upstream that is asked, a FastCGI Authorizer"),
+  upstream: described(
+    upstreamName(),
+    "The name of the upstream that is asked, a FastCGI Authorizer",
+  ),
   params: v.optional(described(paramsSchema(), PARAMS)),
 });
 
 const filter = section({
-  upstream: described(upstreamName(), "The upstream that gets the files, a FastCGI Filter"),
+  upstream: described(
+    upstreamName(),
+    "The name of the upstream that gets the files, a FastCGI Filter",
+  ),
   params: v.optional(described(paramsSchema(), PARAMS)),
 });
 
@@ -168,7 +181,9 @@ export const routeSchema = section({
       "/exact, /folder/* (also matches /folder), /begin*, *.end or /begin*.end; left out: everything",
     ),
   ),
-  methods: v.optional(described(methods(), "Methods that the route takes; left out: all")),
+  methods: v.optional(
+    described(methods(), "Methods that the route takes, another one gets 405; left out: all"),
+  ),
   internal: v.optional(
     described(
       flag(),
@@ -180,9 +195,12 @@ export const routeSchema = section({
     described(compressionSchema(), "Compresses the route's answers; left out: as the site says"),
   ),
   authorize: v.optional(
-    described(authorize, "Asks an application first whether the request may go on"),
+    described(
+      authorize,
+      "Asks an application first whether the request may go on; left out: it may",
+    ),
   ),
-  respond: v.optional(described(respond, "Answers with a fixed text")),
+  respond: v.optional(described(respond, "Answers with a fixed status and text")),
   redirect: v.optional(described(redirect, "Sends the client elsewhere")),
   fastcgi: v.optional(described(fastcgi, "Hands the request to an application")),
   php: v.optional(described(php, "Runs the scripts below the site's root")),

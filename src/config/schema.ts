@@ -49,18 +49,24 @@ const KIB = 1024;
 const listenAddress = address(LISTEN_ADDRESS_RULES, 'use text, such as ":8080"');
 
 const tlsFiles = section({
-  cert: described(filePath(), "The certificate and its chain, a PEM file"),
-  key: described(filePath(), "The certificate's private key, a PEM file"),
+  cert: described(filePath(), "The file of the certificate and its chain, PEM"),
+  key: described(filePath(), "The file of the certificate's private key, PEM"),
 });
 
 const listener = v.pipe(
   v.union([
     listenAddress,
     section({
-      address: described(listenAddress, "Where to listen"),
-      tls: v.optional(described(tlsFiles, "Serves HTTPS instead of HTTP")),
+      address: described(
+        listenAddress,
+        "Where to listen: host:port, :port for every interface, or unix:/path",
+      ),
+      tls: v.optional(described(tlsFiles, "Serves HTTPS; left out: HTTP")),
       engine: v.optional(
-        described(oneOf(HTTP_ENGINES), "The HTTP server: the runtime's own, or node:http"),
+        described(
+          oneOf(HTTP_ENGINES),
+          "The HTTP server: the runtime's own (native), or node:http, slower, for what that one drops",
+        ),
         "native",
       ),
     }),
@@ -84,27 +90,38 @@ const site = section({
         ),
         'use a list of names, such as [example.com, "*.example.com"], or leave it out for all',
       ),
-      "Host names, also *.example.com; left out: every host",
+      "Host names, also *.example.com; left out: every host that no other site names",
     ),
   ),
-  root: v.optional(described(filePath(), "The folder below which files and scripts are")),
+  root: v.optional(
+    described(filePath(), "The folder below which files and scripts are; left out: there are none"),
+  ),
   ...siteProxyEntries,
   ...answerEntries,
   ...bodyEntries,
   params: v.optional(
-    described(paramsSchema(), "Parameters of every fastcgi and php route; a route's own win"),
+    described(
+      paramsSchema(),
+      "Parameters for the site's applications; a route's own win; left out: none",
+    ),
   ),
   sendfile: v.optional(
     described(
       list(filePath(), "use a list of folders, such as [/srv/files]"),
-      "Folders below which an application's X-Sendfile may name files; left out: none",
+      "Folders in which an application's X-Sendfile may name files; left out: none",
     ),
   ),
   compression: v.optional(
-    described(compressionSchema(), "Compresses answers; left out: they go out as they are"),
+    described(
+      compressionSchema(),
+      "Compresses answers, by default or as a map says; left out: they go out as they are",
+    ),
   ),
   local_redirects: v.optional(
-    described(flag(), "Whether a Location that is a path, without Status, is answered here"),
+    described(
+      flag(),
+      "Whether a Location that is a path, without Status, is followed here; else the client is sent there",
+    ),
     false,
   ),
   routes: described(
@@ -115,55 +132,70 @@ const site = section({
 
 const log = section({
   level: v.optional(
-    described(oneOf(LOG_LEVELS), "Lines below this level are left out"),
+    described(oneOf(LOG_LEVELS), "Lines below this level are not written"),
     DEFAULT_LOG_LEVEL,
   ),
-  format: v.optional(described(oneOf(LOG_FORMATS), "How a line is written"), DEFAULT_LOG_FORMAT),
+  format: v.optional(
+    described(oneOf(LOG_FORMATS), "How a line is written"),
+    DEFAULT_LOG_FORMAT,
+  ),
   access: v.optional(
-    described(filePath(), 'A file for the access log; "-": standard output; off: none'),
+    described(
+      filePath(),
+      'The file of the access log, a line for each request; "-": standard output; off: none',
+    ),
     DEFAULT_ACCESS_LOG,
   ),
 });
 
 const limits = section({
   request_body: v.optional(
-    described(size(), "Most bytes of a request's body, beyond it 413; 0: no limit"),
+    described(size(), "Largest body of a request; a larger one gets 413; 0: no limit"),
     formatSize(HTTP.requestBodyMax),
   ),
   request_body_chunked: v.optional(
     described(
       size(),
-      "Most bytes of a body without Content-Length; left out: as request_body; 0: no limit",
+      "Largest body without Content-Length; a larger one gets 413; left out: as request_body; 0: no limit",
     ),
   ),
   request_rate: v.optional(
     described(
       size(),
-      "Fewest bytes of a body a second, over 30 s of waiting, below it 408; 0: no limit",
+      "Least of a body per second, over 30 s of waiting; a slower one gets 408; 0: no limit",
     ),
     formatSize(HTTP.requestRateMin),
   ),
   request_header: v.optional(
-    described(size(KIB), "Most bytes of a request's head, beyond it 431"),
+    described(
+      size(KIB),
+      "Largest head of a request; a larger one gets 431",
+    ),
     formatSize(HTTP.requestHeaderMax),
   ),
   request_buffer: v.optional(
-    described(size(), "Most bytes of a gathered request body in memory; the rest is in a file"),
+    described(size(), "Most of a gathered body in memory; the rest waits in a file"),
     formatSize(HTTP.requestBufferMax),
   ),
   response_header: v.optional(
-    described(size(KIB), "Most bytes of an answer's head, beyond it 502"),
+    described(size(KIB), "Largest head of an application's answer; a larger one becomes 502"),
     formatSize(UPSTREAM.limits.responseHeaderMax),
   ),
   response_buffer: v.optional(
-    described(size(), "Most bytes of an answer held in memory for a slow client"),
+    described(size(), "Most of an answer in memory for a slow client; the rest waits in a file"),
     formatSize(UPSTREAM.limits.responseBufferMax),
   ),
   spill: v.optional(
-    described(size(), "Most bytes of an answer held in a file for a slow client; 0: none"),
+    described(
+      size(),
+      "Most of an answer in a file for a slow client; then the application waits; 0: no file",
+    ),
     formatSize(UPSTREAM.limits.spillMax),
   ),
-  gemini: v.optional(described(geminiLimitsSchema, "What a Gemini client may do"), {}),
+  gemini: v.optional(
+    described(geminiLimitsSchema, "What a Gemini client may do, and how long it may take"),
+    {},
+  ),
 });
 
 /** The whole file. */
@@ -185,13 +217,18 @@ const fileSchema = section({
         ),
         v.minEntries(1, "add an upstream, or take the key out"),
       ),
-      "FastCGI applications, each under a name of your own",
+      "FastCGI applications, each under a name of your own; left out: none",
     ),
   ),
   sites: v.optional(
-    described(list(site, "use a list of sites"), "What is served over HTTP, for which host"),
+    described(
+      list(site, "use a list of sites"),
+      "What is served over HTTP, for which host; left out: nothing, and no port is opened",
+    ),
   ),
-  gemini: v.optional(described(geminiSchema, "What is served over Gemini, for which host")),
+  gemini: v.optional(
+    described(geminiSchema, "What is served over Gemini, for which host; left out: nothing"),
+  ),
   admin: v.optional(
     described(
       section({
@@ -199,7 +236,7 @@ const fileSchema = section({
         ready: v.optional(
           described(
             oneOf(READY_WHEN),
-            "What /readyz waits for: every application taking connections, or only us listening",
+            "When /readyz says 200: when every upstream has a server that takes connections, or at once",
           ),
           "application",
         ),
@@ -208,12 +245,18 @@ const fileSchema = section({
     ),
   ),
   log: v.optional(described(log, "What is logged, and how"), {}),
-  limits: v.optional(described(limits, "Most bytes of each part of requests and answers"), {}),
+  limits: v.optional(
+    described(limits, "How much of a request and of an answer is taken, and kept in memory"),
+    {},
+  ),
   shutdown: v.optional(
     described(
       section({
         grace: v.optional(
-          described(time(), "How long requests in flight may take to end at a stop"),
+          described(
+            time(),
+            "How long requests in flight may take to end at a stop; then they are cut",
+          ),
           formatTime(DEFAULT_GRACE_MS),
         ),
       }),

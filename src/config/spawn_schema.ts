@@ -20,11 +20,11 @@ const WORKERS_REMEDY = `use auto, or a whole number from 1 to ${WORKERS_MAX}`;
 
 const restart = section({
   backoff: v.optional(
-    described(time(1), "Before a worker is started again; twice as long each time it ends at once"),
+    described(time(1), "Wait before a worker is started again, doubled each time it ends at once"),
     formatTime(SPAWN.restart.backoffMs),
   ),
   backoff_max: v.optional(
-    described(time(1), "The longest such wait"),
+    described(time(1), "Longest wait before a worker is started again"),
     formatTime(SPAWN.restart.backoffMaxMs),
   ),
 });
@@ -32,12 +32,12 @@ const restart = section({
 export const spawnSchema = section({
   command: described(
     list(textLike(/^[^\0]+$/, TEXT_REMEDY), "use a list, such as [php-fpm]"),
-    "The program and its arguments; it gets its socket as descriptor 0, or its path as {socket}",
+    "The program and its arguments; its socket is descriptor 0, or its path stands for {socket}",
   ),
   workers: v.optional(
     described(
       v.union([oneOf(["auto"]), wholeNumber(1, WORKERS_MAX)], WORKERS_REMEDY),
-      "Processes, of php-fpm children; auto: one for each processor, for PHP four",
+      "Processes, of php-fpm children; auto: one for each processor, four for PHP",
     ),
     SPAWN.workers,
   ),
@@ -52,27 +52,29 @@ export const spawnSchema = section({
     ),
     {},
   ),
-  cwd: v.optional(described(filePath(), "The folder it is started in; left out: afcgi's")),
+  cwd: v.optional(
+    described(filePath(), "The folder that it is started in; left out: that of afcgi"),
+  ),
   user: v.optional(
     described(
       textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a user's name or number"),
-      "The user it runs as, which takes root; left out: afcgi's, of php-fpm's children www-data",
+      "The user that it runs as, where afcgi is root; left out: as afcgi, php-fpm's children as www-data",
     ),
   ),
   max_requests: v.optional(
     described(
       wholeNumber(0, REQUESTS_MAX),
-      "Requests, or a few more, after which a worker makes way for a new one; 0: no limit",
+      "Requests after which a worker is replaced by a new one, or a few more; 0: never",
     ),
     SPAWN.maxRequests,
   ),
   restart: v.optional(described(restart, "What happens when a worker ends by itself"), {}),
   start_timeout: v.optional(
-    described(time(1), "For a worker to listen once it was started"),
+    described(time(1), "Longest wait for a worker to listen; then it is killed and started again"),
     formatTime(SPAWN.startTimeoutMs),
   ),
   stop_timeout: v.optional(
-    described(time(1), "For a worker to end once it was told to; then it is killed"),
+    described(time(1), "Longest wait for a worker that was told to end; then it is killed"),
     formatTime(SPAWN.stopTimeoutMs),
   ),
 });

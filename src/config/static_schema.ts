@@ -13,7 +13,10 @@ export const encodings = () => list(oneOf(ENCODINGS), `use a list of ${ENCODINGS
 
 export const staticSchema = section({
   index: v.optional(
-    described(indexNames("index.html"), "Files that stand for a folder; the first that exists"),
+    described(
+      indexNames("index.html"),
+      "Files that stand for a folder; the first that exists is sent",
+    ),
     ["index.html"],
   ),
   precompressed: v.optional(
@@ -29,8 +32,11 @@ export const staticSchema = section({
         textLike(/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/, 'use a value such as "max-age=3600"'),
         'use a map of patterns and values, such as { "*.css": "max-age=3600" }',
       ),
-      "Patterns of paths with the Cache-Control of their files; the first that matches",
+      "Cache-Control by pattern of the path, the first that matches; left out: none is sent",
     ),
   ),
-  listing: v.optional(described(flag(), "Whether a folder without index is listed"), false),
+  listing: v.optional(
+    described(flag(), "Whether a folder without index is listed"),
+    false,
+  ),
 });

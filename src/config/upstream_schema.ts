@@ -42,12 +42,21 @@ const server = v.pipe(
   v.union([
     serverAddress,
     section({
-      address: described(serverAddress, `The application; its port is ${FASTCGI_PORT} if left out`),
+      address: described(
+        serverAddress,
+        `Where the application listens; without a port: ${FASTCGI_PORT}`,
+      ),
       weight: v.optional(
-        described(wholeNumber(1, WEIGHT_MAX), "Its share of the requests beside the others'"),
+        described(
+          wholeNumber(1, WEIGHT_MAX),
+          "Its share of the requests: with 2 it gets twice as many as with 1",
+        ),
         1,
       ),
-      backup: v.optional(described(flag(), "Only used while no other server is up"), false),
+      backup: v.optional(
+        described(flag(), "Whether it is used only while no other server is up"),
+        false,
+      ),
     }),
   ], 'use an address such as "tcp://127.0.0.1:9000", or a map with address, weight, backup'),
   v.transform((value) => "address" in value ? value : { address: value, weight: 1, backup: false }),
@@ -62,7 +71,10 @@ const connections = section({
     ),
   ),
   streams: v.optional(
-    described(wholeNumber(1, STREAMS_MAX), "Most requests at once on one multiplexed connection"),
+    described(
+      wholeNumber(1, STREAMS_MAX),
+      "Most requests at once on a connection that multiplexes",
+    ),
     UPSTREAM.connections.streamsMax,
   ),
   idle_timeout: v.optional(
@@ -76,12 +88,12 @@ const connections = section({
   max_requests: v.optional(
     described(
       wholeNumber(0, CONNECTION_REQUESTS_MAX),
-      "Requests after which a connection is closed; 0: no limit",
+      "Requests after which a connection is closed and made anew; 0: no limit",
     ),
     UPSTREAM.connections.requestsMax,
   ),
   reuse: v.optional(
-    described(flag(), "false: a connection for each request, closed after it"),
+    described(flag(), "Whether connections are kept; false: one for each request, closed after it"),
     UPSTREAM.connections.reuse,
   ),
 });
@@ -90,78 +102,96 @@ const queue = section({
   max: v.optional(
     described(
       wholeNumber(0, QUEUE_LENGTH_MAX),
-      "Most requests that wait for a connection; more get 503",
+      "Most requests that wait for a connection; one more gets 503",
     ),
     UPSTREAM.queue.lengthMax,
   ),
   timeout: v.optional(
-    described(time(1), "How long a request waits for a connection, then it gets 503"),
+    described(time(1), "Longest wait for a connection; then the request gets 503"),
     formatTime(UPSTREAM.queue.timeoutMs),
   ),
 });
 
 const timeouts = section({
   connect: v.optional(
-    described(time(1), "For a connection to stand"),
+    described(
+      time(1),
+      "Longest wait for a connection to stand; then it is tried again, at last 504",
+    ),
     formatTime(UPSTREAM.timeouts.connectMs),
   ),
   first_byte: v.optional(
-    described(time(1), "From the request being sent to the first byte of the answer"),
+    described(time(1), "Longest wait for the first byte of the answer; then 504"),
     formatTime(UPSTREAM.timeouts.firstByteMs),
   ),
   idle: v.optional(
-    described(time(1), "Between two pieces of an answer"),
+    described(
+      time(1),
+      "Longest wait between two pieces of an answer; then 504, or the answer is cut",
+    ),
     formatTime(UPSTREAM.timeouts.idleMs),
   ),
   total: v.optional(
-    described(time(), "For the whole exchange; 0s: no limit"),
+    described(
+      time(),
+      "Longest time of a request with its attempts; then 504, or the answer is cut; 0s: no limit",
+    ),
     formatTime(UPSTREAM.timeouts.totalMs),
   ),
   abort: v.optional(
-    described(time(1), "For the application to end a request that was aborted"),
+    described(
+      time(1),
+      "Longest wait for the end of a request that was aborted; then its connection is closed",
+    ),
     formatTime(UPSTREAM.timeouts.abortMs),
   ),
 });
 
 const retry = section({
   attempts: v.optional(
-    described(wholeNumber(0, RETRIES_MAX), "Most times that a request is tried again; 0: never"),
+    described(wholeNumber(0, RETRIES_MAX), "How many times a request is tried again; 0: never"),
     UPSTREAM.retry.attemptsMax,
   ),
   methods: v.optional(
-    described(methods(), "Methods of which a request may be sent again once it was sent"),
+    described(
+      methods(),
+      "Methods of which a request is sent again even if the application may have seen it",
+    ),
     [...UPSTREAM.retry.methods],
   ),
   delay: v.optional(
-    described(time(), "Between two attempts"),
+    described(time(), "Wait before the same server is tried again; another one is tried at once"),
     formatTime(UPSTREAM.retry.delayMs),
   ),
 });
 
 const health = section({
   interval: v.optional(
-    described(time(), "From one question to the next, for each server; 0s: nobody asks"),
+    described(time(), "Time from one question to the next, for each server; 0s: nobody asks"),
     formatTime(UPSTREAM.health.intervalMs),
   ),
   timeout: v.optional(
-    described(time(1), "For a question and its answer"),
+    described(time(1), "Longest wait for an answer; then it counts as a failure"),
     formatTime(UPSTREAM.health.timeoutMs),
   ),
   rise: v.optional(
     described(
       wholeNumber(1, HEALTH_ANSWERS_MAX),
-      "Good answers in a row after which a server that was down is up",
+      "Good answers in a row after which a server that was down is used again",
     ),
     UPSTREAM.health.rise,
   ),
   fall: v.optional(
-    described(wholeNumber(1, HEALTH_ANSWERS_MAX), "Failures in a row after which it is down"),
+    described(
+      wholeNumber(1, HEALTH_ANSWERS_MAX),
+      "Failures in a row after which a server counts as down",
+    ),
     UPSTREAM.health.fall,
   ),
   script: v.optional(
     described(
       textLike(/^\/[^\s?#]*$/, "use a path, such as /ping"),
-      "The script to ask, such as ping.path of php-fpm; left out: FCGI_GET_VALUES",
+      "The script to ask, such as ping.path of php-fpm; left out: FCGI_GET_VALUES is asked",
     ),
   ),
 });
@@ -176,16 +206,16 @@ const resolve = section({
   ttl: v.optional(
     described(
       time(LOOKUP_TTL_MIN_MS),
-      "How long addresses are good where the name service does not say",
+      "How long the addresses of a name are good where the name service does not say",
     ),
     formatTime(UPSTREAM.resolve.ttlMs),
   ),
   timeout: v.optional(
-    described(time(1), "How long requests wait for the addresses of a name"),
+    described(time(1), "Longest wait for the addresses of a name; then requests get 502"),
     formatTime(UPSTREAM.resolve.timeoutMs),
   ),
   family: v.optional(
-    described(oneOf(["any", "ipv4", "ipv6"]), "Which addresses of a name are servers"),
+    described(oneOf(["any", "ipv4", "ipv6"]), "Which addresses of a name become servers"),
     UPSTREAM.resolve.family,
   ),
   servers: v.optional(
@@ -194,7 +224,7 @@ const resolve = section({
         list(textLike(NAME_SERVER_PATTERN, NAME_SERVERS_REMEDY), NAME_SERVERS_REMEDY),
         v.maxLength(NAME_SERVERS_MAX, `use at most ${NAME_SERVERS_MAX}`),
       ),
-      "Name servers to ask; left out: as the system does, with its hosts file",
+      "Name servers to ask, in turn; left out: those of the system, and its hosts file",
     ),
   ),
 });
@@ -204,40 +234,51 @@ export const upstreamSchema = section({
   servers: v.optional(
     described(
       list(server, 'use a list of addresses, such as ["tcp://127.0.0.1:9000"]'),
-      "The addresses at which the application listens; left out only with spawn",
+      "Where the application listens, at one address or more; left out only with spawn",
     ),
   ),
-  spawn: v.optional(described(spawnSchema, "Starts the application, instead of servers")),
+  spawn: v.optional(
+    described(
+      spawnSchema,
+      "Starts the application, in place of servers; left out: it runs by itself",
+    ),
+  ),
   multiplex: v.optional(
     described(
       oneOf(["auto", "on", "off"]),
-      "Whether requests share a connection; auto: ask the application once",
+      "Whether requests share a connection; auto: each server is asked once",
     ),
     UPSTREAM.multiplex,
   ),
   balance: v.optional(
-    described(oneOf(BALANCE_MODES), "How a server is picked for a request"),
+    described(
+      oneOf(BALANCE_MODES),
+      "Which server gets a request: the next in turn, that with the fewest, or that of a hash",
+    ),
     "least_requests",
   ),
   hash: v.optional(
     described(
       textLike(/^[A-Za-z_][A-Za-z0-9_]*$/, "use the name of a parameter, such as REMOTE_ADDR"),
-      "The parameter whose value decides with balance: hash, such as HTTP_X_USER",
+      "With balance: hash, requests with the same value of this parameter go to the same server",
     ),
     UPSTREAM.hash,
   ),
   connections: v.optional(described(connections, "Connections to each server"), {}),
   queue: v.optional(described(queue, "Requests that wait for a connection"), {}),
-  timeouts: v.optional(described(timeouts, "How long each part may take"), {}),
-  retry: v.optional(described(retry, "What is tried again when it failed"), {}),
+  timeouts: v.optional(described(timeouts, "How long each part of a request may take"), {}),
+  retry: v.optional(described(retry, "Which requests are tried again when they failed"), {}),
   params: v.optional(
-    described(paramsSchema(), "Parameters of every request; a site's and a route's own win"),
+    described(
+      paramsSchema(),
+      "Parameters of every request; a site's and a route's own win; left out: none",
+    ),
   ),
-  health: v.optional(described(health, "Asks each server again and again how it is"), {}),
+  health: v.optional(described(health, "Asks each server again and again whether it is well"), {}),
   slow_start: v.optional(
     described(
       time(),
-      "In which a server that came back grows to its full share; 0s: it has it at once",
+      "Time in which a server that came back grows to its full share; 0s: it has it at once",
     ),
     formatTime(UPSTREAM.slowStartMs),
   ),

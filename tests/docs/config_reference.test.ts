@@ -44,6 +44,29 @@ test("Every key says what it does", () => {
   }
 });
 
+/** Keys that may be left out and have no default: what holds then is for the description to say. */
+function keysLeftOut(schema: JsonSchema): [key: string, schema: JsonSchema][] {
+  const { properties = {}, required = [], oneOf = [], items, additionalProperties } = schema;
+  const alternatives = oneOf.flatMap(({ required = [] }) => required);
+  const inner = [...Object.values(properties), ...schema.anyOf ?? []];
+  if (items) inner.push(items);
+  if (additionalProperties) inner.push(additionalProperties);
+  return [
+    ...Object.entries(properties).filter(([key, { default: byDefault }]) =>
+      byDefault === undefined && ![...required, ...alternatives].includes(key)
+    ),
+    ...inner.flatMap(keysLeftOut),
+  ];
+}
+
+test("Every key that has no default says what holds where it is left out", () => {
+  const leftOut = keysLeftOut(schema);
+  assert.ok(leftOut.length > 50);
+  for (const [key, { description = "" }] of leftOut) {
+    assert.match(description, /left out/, `Say in the description of "${key}": "…; left out: …"`);
+  }
+});
+
 test("Every link of the page leads to a heading", () => {
   const page = read(PAGE);
   const own = anchorsOf(page);
