@@ -13,7 +13,11 @@ function faultsOf(text: string, source: string): string[] {
   const { faults } = readConfig(text, {
     source,
     folder: "/etc/afcgi",
-    files: memoryFiles({ "/srv/www/public": null, "/etc/afcgi/public": null }),
+    files: memoryFiles({
+      "/srv/www/public": null,
+      "/etc/afcgi/public": null,
+      "/etc/afcgi/wordpress": null,
+    }),
     readVariable: (name) => ["APP_ENV", "APP_SECRET", "SECRET"].includes(name) ? "prod" : undefined,
     rootGiven: false,
   });
