@@ -9,6 +9,7 @@ import type { ListenerInfo } from "../http/front_request.ts";
 import { HttpMetrics } from "../http/http_metrics.ts";
 import type { SiteOptions } from "../http/options.ts";
 import { RequestIdSource } from "../http/request_id.ts";
+import type { PhpDecision } from "../http/php_route.ts";
 import type { RouteWatch, SiteParts } from "../http/site.ts";
 import { Role } from "../protocol/constants.ts";
 import { Logger } from "../observe/logger.ts";
@@ -30,11 +31,20 @@ export interface DryRunParts {
   readonly peer: HttpPeer;
 }
 
+/** What a `php` route has tried; `kind` is undefined where it went on. */
+export interface RouteAttempt {
+  readonly attempt: string;
+  readonly kind: PhpDecision["kind"] | undefined;
+  /** Those of the route's looks that it took. */
+  readonly looks: readonly FileLook[];
+}
+
 /** A route that was asked. */
 export interface RouteVisit {
   /** Its place in the site. */
   readonly index: number;
   readonly looks: FileLook[];
+  readonly attempts: RouteAttempt[];
   /** Whether it left the request to the next one. */
   passed: boolean;
 }
@@ -147,7 +157,12 @@ class Run {
   }
 
   readonly #watch: RouteWatch = {
-    onRoute: (index) => void this.#visits.push({ index, looks: [], passed: false }),
+    onRoute: (index) => void this.#visits.push({ index, looks: [], attempts: [], passed: false }),
+    onAttempt: (attempt, kind) => {
+      const { attempts, looks } = this.#visits.at(-1)!;
+      const before = attempts.flatMap(({ looks }) => looks).length;
+      attempts.push({ attempt, kind, looks: looks.slice(before) });
+    },
     onPass: (index) => {
       for (const visit of this.#visits) if (visit.index === index) visit.passed = true;
     },

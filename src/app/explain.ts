@@ -10,7 +10,15 @@ import { decodeNameValues } from "../protocol/name_value.ts";
 import { compilePattern } from "../routing/route_pattern.ts";
 import { formatAddress } from "../runtime/address.ts";
 import type { HttpPeer, Runtime } from "../runtime/runtime.ts";
-import { type DryRun, dryRun, type DrySend, type RouteVisit } from "./dry_run.ts";
+import { type SpawnOptions, workerCount } from "../spawn/options.ts";
+import { firstSockets } from "../spawn/sockets.ts";
+import {
+  type DryRun,
+  dryRun,
+  type DrySend,
+  type RouteAttempt,
+  type RouteVisit,
+} from "./dry_run.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import type { FileLook } from "./recorded_files.ts";
 import { listenerInfo } from "./sites.ts";
@@ -28,6 +36,22 @@ export interface ExplainedRoute {
   readonly outcome: RouteOutcome;
   /** Looks at the file system, in their order. */
   readonly looks: readonly FileLook[];
+  /** Of a `php` route: what it tried, with the looks that each took. */
+  readonly attempts?: readonly ExplainedAttempt[];
+}
+
+export type AttemptOutcome =
+  | "goes on"
+  | "runs"
+  | "is left to the next route"
+  | "redirects"
+  | "refuses";
+
+export interface ExplainedAttempt {
+  /** As `try` has it. */
+  readonly attempt: string;
+  readonly outcome: AttemptOutcome;
+  readonly looks: readonly FileLook[];
 }
 
 export interface ExplainedParameter {
@@ -39,7 +63,10 @@ export interface ExplainedParameter {
 /** The application that would get the request. */
 export interface ExplainedApplication {
   readonly upstream: string;
+  /** Of one that is started by `serve`: where its workers will listen, `*` for a random name. */
   readonly servers: readonly string[];
+  /** What `serve` starts; undefined where somebody else does. */
+  readonly spawn?: { readonly command: readonly string[]; readonly workers: number };
   readonly parameters: readonly ExplainedParameter[];
 }
 
@@ -95,7 +122,7 @@ export async function explain(
     ...(site && { site: explainSite(site, options.sites) }),
     routes: site === undefined ? [] : explainRoutes(site, run, request),
     ...(send
-      ? { application: explainApplication(send, run, request) }
+      ? { application: explainApplication(send, run, request, options.spawns ?? [], parts.runtime) }
       : { answer: { status, ...(code !== undefined && { code }), headers } }),
     log: run.log,
   };
@@ -136,8 +163,20 @@ function explainRoutes(site: SiteOptions, { visits }: DryRun, request: Request):
       ...(route.authorize && { authorizer: route.authorize.upstream }),
       outcome: outcomeOf(route, visit, path),
       looks: visit?.looks ?? [],
+      ...(visit?.attempts.length && { attempts: visit.attempts.map(explainAttempt) }),
     };
   });
+}
+
+const ATTEMPT_OUTCOMES: Readonly<Record<NonNullable<RouteAttempt["kind"]>, AttemptOutcome>> = {
+  run: "runs",
+  pass: "is left to the next route",
+  redirect: "redirects",
+  refused: "refuses",
+};
+
+function explainAttempt({ attempt, kind, looks }: RouteAttempt): ExplainedAttempt {
+  return { attempt, outcome: kind === undefined ? "goes on" : ATTEMPT_OUTCOMES[kind], looks };
 }
 
 function outcomeOf(route: RouteOptions, visit: RouteVisit | undefined, path: string): RouteOutcome {
@@ -149,6 +188,8 @@ function explainApplication(
   { upstream, params }: DrySend,
   { site, visits }: DryRun,
   request: Request,
+  spawns: readonly SpawnOptions[],
+  { process: { cpuCount }, spawning }: Runtime,
 ): ExplainedApplication {
   const handler = site?.routes[visits.at(-1)!.index]?.handler;
   const configured = handler !== undefined && "params" in handler ? handler.params : {};
@@ -157,9 +198,16 @@ function explainApplication(
     headers: [...request.headers.keys()],
     hostHasPort: parseHost(request.headers.get("host") ?? "")?.port !== undefined,
   };
+  const spawn = spawns.find((one) => one.upstream === upstream.name);
+  const servers = spawn === undefined
+    ? upstream.servers.map(({ address }) => address)
+    : firstSockets(spawn, cpuCount, spawning.folderPattern);
   return {
     upstream: upstream.name,
-    servers: upstream.servers.map(({ address }) => formatAddress(address)),
+    servers: servers.map(formatAddress),
+    ...(spawn && {
+      spawn: { command: spawn.command, workers: workerCount(spawn, cpuCount) },
+    }),
     parameters: decodeNameValues(params).map(([name, value]) => {
       return { name, value, origin: parameterOrigin(name, sources) };
     }),

@@ -3,7 +3,12 @@
  * would run. Nothing is sent and nothing is started; files are only looked at.
  */
 import { type Command, Option } from "commander";
-import { explain, type ExplainedRoute, type Explanation } from "../app/explain.ts";
+import {
+  explain,
+  type ExplainedAttempt,
+  type ExplainedRoute,
+  type Explanation,
+} from "../app/explain.ts";
 import {
   type CommandArguments,
   type CommandDefinition,
@@ -88,8 +93,12 @@ function explanationLines(explanation: Explanation): string[] {
   }
   lines.push(...log.map((message) => `  logged: ${message}`));
   if (application === undefined) return lines;
-  const { upstream, servers, parameters } = application;
+  const { upstream, servers, spawn, parameters } = application;
   lines.push(`  sent to upstream ${upstream} at ${servers.join(" ")}`);
+  if (spawn !== undefined) {
+    const { command, workers } = spawn;
+    lines.push(`    started by serve: ${command.join(" ")}, workers: ${workers}`);
+  }
   const origins = parameters.map(({ origin }) => origin ?? "gateway");
   const width = Math.max(...origins.map((origin) => origin.length));
   parameters.forEach(({ name, value }, index) => {
@@ -99,11 +108,18 @@ function explanationLines(explanation: Explanation): string[] {
 }
 
 function routeLines(route: ExplainedRoute): string[] {
-  const { number, path, methods, handler, authorizer, outcome, looks } = route;
+  const { number, path, methods, handler, authorizer, outcome, looks, attempts } = route;
   const matched = [path ?? "every path", ...(methods ? [methods.join(" ")] : [])].join(", ");
   return [
     `  route ${number}: ${handler} for ${matched}: ${outcome}`,
     ...(authorizer === undefined ? [] : [`    if ${authorizer}, an authorizer, lets it in`]),
-    ...looks.map((look) => `    ${look.path}: ${look.found}`),
+    ...attempts?.flatMap(attemptLines) ?? looks.map((look) => `    ${look.path}: ${look.found}`),
+  ];
+}
+
+function attemptLines({ attempt, outcome, looks }: ExplainedAttempt): string[] {
+  return [
+    `    try ${attempt}: ${outcome}`,
+    ...looks.map(({ path, found }) => `      ${path}: ${found}`),
   ];
 }

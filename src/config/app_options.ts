@@ -204,6 +204,7 @@ function handlerOptions(route: RouteConfig, params: ParamOptions): HandlerOption
     } as const;
     return {
       ...base,
+      ...(php.try && { attempts: php.try }),
       ...(php.scripts && { scripts: php.scripts }),
       ...(php.no_scripts && { noScripts: php.no_scripts }),
       ...(php.application_root && { applicationRoot: php.application_root }),

@@ -17,6 +17,7 @@ import {
   wholeNumber,
 } from "./schema_parts.ts";
 import { indexNames, staticSchema } from "./static_schema.ts";
+import { triesCheck, triesSchema } from "./try_schema.ts";
 
 /** A route has exactly one of them (`references.ts`). */
 export const HANDLER_NAMES = ["respond", "redirect", "fastcgi", "php", "filter", "static"] as const;
@@ -101,7 +102,7 @@ const fastcgi = section({
   params: v.optional(described(paramsSchema(), PARAMS)),
 });
 
-const php = section({
+const phpSection = section({
   upstream: described(upstreamName(), "The name of the upstream that runs the scripts"),
   index: v.optional(
     described(
@@ -114,6 +115,12 @@ const php = section({
     described(
       textLike(/^(\/[^/\0]+)+$/, 'use a path below the root, such as "/index.php"'),
       "The script for paths at which there is no file; left out: they go to the next route",
+    ),
+  ),
+  try: v.optional(
+    described(
+      triesSchema(),
+      "What is tried, in turn; left out: script, file, folder and the front controller",
     ),
   ),
   strip: v.optional(described(pathPrefix(), STRIP)),
@@ -157,6 +164,8 @@ const php = section({
   ),
   params: v.optional(described(paramsSchema(), PARAMS)),
 });
+
+const php = v.pipe(phpSection, triesCheck());
 
 const authorize = section({
   upstream: described(

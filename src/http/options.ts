@@ -48,6 +48,11 @@ export interface PhpHandlerOptions {
   /** Such as `/index.php`; undefined: a path without a script is passed to the next route. */
   readonly frontController: string | undefined;
   readonly params: ParamOptions;
+  /**
+   * What is tried for a path, as `http/php_attempts.ts` reads it, in place of `frontController` and
+   * what comes before it; left out: the usual.
+   */
+  readonly attempts?: readonly string[] | undefined;
   /** As of a `fastcgi` handler. */
   readonly strip?: string | undefined;
   /** Endings of scripts' names; `.php` when left out. */

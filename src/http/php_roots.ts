@@ -7,8 +7,9 @@
  */
 import type { Files } from "../runtime/runtime.ts";
 import type { FastCgiRoute } from "./fastcgi_exchange.ts";
-import { PHP_ENDINGS, type PhpHandlerOptions } from "./options.ts";
-import type { PhpRouteOptions } from "./php_route.ts";
+import type { PhpHandlerOptions } from "./options.ts";
+import { compileAttempts, scriptEndings } from "./php_attempts.ts";
+import type { AttemptWatch, PhpRouteOptions } from "./php_route.ts";
 import { compileScriptRule } from "./script_rules.ts";
 
 export interface PhpRoot {
@@ -23,23 +24,30 @@ export interface PhpRootParts {
   readonly followLinks: (path: string) => string | undefined;
   /** `root` is the one that the application sees. */
   readonly compileRoute: (root: string) => FastCgiRoute;
+  readonly onAttempt: AttemptWatch | undefined;
 }
 
 /** What to use for the request that is there now. */
 export function compilePhpRoots(
   options: PhpHandlerOptions,
   siteRoot: string,
-  { files, followLinks, compileRoute }: PhpRootParts,
+  { files, followLinks, compileRoute, onAttempt }: PhpRootParts,
 ): () => PhpRoot {
-  const { index, frontController, strip, splitPath = PHP_ENDINGS, applicationRoot } = options;
-  const mayRun = compileScriptRule(options);
-  const endings = splitPath.length === 0
-    ? { texts: PHP_ENDINGS, anyCase: false, whole: true }
-    : { texts: splitPath, anyCase: false };
+  const { index, strip, applicationRoot } = options;
+  const rules = {
+    files,
+    index,
+    strip,
+    applicationRoot,
+    attempts: compileAttempts(options),
+    mayRun: compileScriptRule(options),
+    endings: scriptEndings(options.splitPath),
+    onAttempt,
+  };
   const compile = (root: string): PhpRoot => ({
     root,
     route: compileRoute(applicationRoot ?? root),
-    look: { files, root, index, frontController, strip, endings, mayRun, applicationRoot },
+    look: { ...rules, root },
   });
   let known = compile(siteRoot);
   if (options.resolveRoot !== true) return () => known;

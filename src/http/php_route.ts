@@ -1,12 +1,14 @@
 /**
- * The `php` handler: existing scripts below the root run, a directory runs its index script, and
- * what is no file at all goes to the front controller. A script that does not exist never reaches
- * the application, and a file that is no script is left to the next route.
+ * The `php` handler: goes through what the route tries for a path and stops at the first that there
+ * is. A script that does not exist never reaches the application, and a file that is no script is
+ * left to the next route. What a hidden name (`/.git/`) or a link out of the root leads to is refused,
+ * wherever it is met.
  */
 import { findScript, type ScriptEndings } from "../cgi/script_path.ts";
 import type { Files } from "../runtime/runtime.ts";
-import { type Found, resolveBelowRoot } from "../static/below_root.ts";
+import { type Found, isHidden, resolveBelowRoot } from "../static/below_root.ts";
 import type { AnswerCode } from "./front_request.ts";
+import type { Attempt, NamedScript } from "./php_attempts.ts";
 import { type ScriptTarget, stripPath } from "./script_target.ts";
 import type { ScriptRule } from "./script_rules.ts";
 import type { RequestTarget } from "./target.ts";
@@ -16,7 +18,7 @@ export interface PhpRouteOptions {
   /** Absolute path. */
   readonly root: string;
   readonly index: readonly string[];
-  readonly frontController: string | undefined;
+  readonly attempts: readonly Attempt[];
   /** The beginning of the path that is no folder below the root. */
   readonly strip: string | undefined;
   readonly endings: ScriptEndings;
@@ -24,7 +26,12 @@ export interface PhpRouteOptions {
   readonly mayRun: ScriptRule | undefined;
   /** The root as the application sees it; undefined: as we do. */
   readonly applicationRoot: string | undefined;
+  /** Hears what became of each attempt; undefined where nobody asks. */
+  readonly onAttempt?: AttemptWatch | undefined;
 }
+
+/** `kind` is undefined where the next attempt follows. */
+export type AttemptWatch = (attempt: string, kind: PhpDecision["kind"] | undefined) => void;
 
 /** What is to be done with a request. */
 export type PhpDecision =
@@ -32,39 +39,73 @@ export type PhpDecision =
   /** Not ours: a file that is no script, or nothing at all. */
   | { readonly kind: "pass" }
   | { readonly kind: "redirect"; readonly location: string }
-  | { readonly kind: "refused"; readonly status: 403 | 404; readonly code: AnswerCode };
+  | { readonly kind: "refused"; readonly status: number; readonly code: AnswerCode };
 
 const PASS = { kind: "pass" } as const;
 const NOT_ALLOWED = { kind: "refused", status: 403, code: "script_not_allowed" } as const;
+const NO_SCRIPT = { kind: "refused", status: 404, code: "no_such_script" } as const;
+const HIDDEN = { kind: "refused", status: 403, code: "hidden_file" } as const;
+
+/** What the attempts for one request share. */
+interface Asked {
+  readonly target: RequestTarget;
+  /** Without what the route strips. */
+  readonly path: string;
+  readonly look: (path: string) => Found;
+  /** What is at the path, once an attempt has looked. */
+  found: Found | undefined;
+}
 
 /** Decides by the files that are there now. */
 export function decidePhp(options: PhpRouteOptions, target: RequestTarget): PhpDecision {
   const path = options.strip === undefined ? target.path : stripPath(options.strip, target.path);
   const look = (path: string): Found => resolveBelowRoot(options.files, options.root, path);
-  const script = findScript(path, look, options.endings);
-  if (script !== undefined) {
-    if (options.mayRun?.(script.script) === false) return NOT_ALLOWED;
-    return runFound(options, script.found, script.script, script.pathInfo) ??
-      { kind: "refused", status: 404, code: "no_such_script" };
+  const asked: Asked = { target, path, look, found: undefined };
+  for (const attempt of options.attempts) {
+    const decision = decideAttempt(options, attempt, asked);
+    options.onAttempt?.(attempt.text, decision?.kind);
+    if (decision !== undefined) return decision;
   }
-  const found = look(path);
-  switch (found.kind) {
-    case "forbidden":
-      return { kind: "refused", status: 403, code: found.code };
+  return PASS;
+}
+
+/** Undefined: the next attempt follows. */
+function decideAttempt(
+  options: PhpRouteOptions,
+  attempt: Attempt,
+  asked: Asked,
+): PhpDecision | undefined {
+  switch (attempt.kind) {
+    case "script":
+      return runScript(options, attempt.isLast, asked);
     case "file":
-      return PASS;
-    case "directory":
-      return runIndex(options, path, target, look) ?? runFrontController(options, look);
-    case "missing":
-      return runFrontController(options, look);
+    case "folder": {
+      const found = asked.found ??= asked.look(asked.path);
+      if (found.kind === "forbidden") return { kind: "refused", status: 403, code: found.code };
+      if (attempt.kind === "file") return found.kind === "file" ? PASS : undefined;
+      return found.kind === "directory" ? runIndex(options, asked) : undefined;
+    }
+    case "named":
+      return runNamed(options, attempt.script, asked);
+    case "status":
+      return { kind: "refused", status: attempt.status, code: "no_such_file" };
   }
+}
+
+function runScript(
+  options: PhpRouteOptions,
+  isLast: boolean,
+  { path, look }: Asked,
+): PhpDecision | undefined {
+  const script = findScript(path, look, options.endings);
+  if (script === undefined || (script.found.kind === "missing" && !isLast)) return undefined;
+  if (options.mayRun?.(script.script) === false) return NOT_ALLOWED;
+  return runFound(options, script.found, script.script, script.pathInfo) ?? NO_SCRIPT;
 }
 
 function runIndex(
   options: PhpRouteOptions,
-  path: string,
-  target: RequestTarget,
-  look: (path: string) => Found,
+  { target, path, look }: Asked,
 ): PhpDecision | undefined {
   const folder = path.endsWith("/") ? path : `${path}/`;
   for (const name of options.index) {
@@ -83,13 +124,18 @@ function redirectToFolder(folder: string, query: string): PhpDecision {
   return { kind: "redirect", location: query === "" ? path : `${path}?${query}` };
 }
 
-function runFrontController(
+function runNamed(
   options: PhpRouteOptions,
-  look: (path: string) => Found,
-): PhpDecision {
-  const { frontController } = options;
-  if (frontController === undefined) return PASS;
-  return runFound(options, look(frontController), frontController, "") ?? PASS;
+  { isAsked, nameFor }: NamedScript,
+  { path, look, found }: Asked,
+): PhpDecision | undefined {
+  // Where no attempt has looked at the path, nobody has refused it yet.
+  if (found === undefined && isHidden(path)) return HIDDEN;
+  const name = nameFor(path);
+  if (name === undefined) return undefined;
+  const script = look(name);
+  if (isAsked && script.kind === "file" && options.mayRun?.(name) === false) return NOT_ALLOWED;
+  return runFound(options, script, name, "");
 }
 
 function runFound(

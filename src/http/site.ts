@@ -27,7 +27,7 @@ import type {
 } from "./options.ts";
 import { notePassed, passOrRefuse, sourceNames } from "./passing.ts";
 import { compilePhpRoots } from "./php_roots.ts";
-import { decidePhp } from "./php_route.ts";
+import { type AttemptWatch, decidePhp } from "./php_route.ts";
 import { middlewareRefusal } from "./route_middleware.ts";
 import { compileParameters } from "./route_parameters.ts";
 import { compileScriptTarget } from "./script_target.ts";
@@ -60,6 +60,8 @@ export interface RouteWatch {
   onRoute(index: number): void;
   /** It leaves the request to the next one that matches. */
   onPass(index: number): void;
+  /** What the route that is asked has tried. */
+  onAttempt: AttemptWatch;
 }
 
 type RouteHandler = Handler<FrontEnv>;
@@ -339,6 +341,7 @@ function phpHandler(
     files,
     followLinks,
     compileRoute: (root) => fastCgiRoute(of, { ...site, root }, parts),
+    onAttempt: parts.watch?.onAttempt,
   });
   return (c, next) => {
     const front = c.env;

@@ -48,6 +48,7 @@ export class MemoryChild implements SpawnedProcess {
 /** Starts nothing. */
 export class MemorySpawning implements Spawning {
   readonly isRoot: boolean = false;
+  readonly folderPattern = "/tmp/afcgi-*";
   readonly users = new Map<string, UserIds>();
   /** Every program started, in order. */
   readonly children: MemoryChild[] = [];

@@ -32,6 +32,7 @@ export function createNodeSpawning(openLibC: () => Promise<LibC>): Spawning {
   return {
     isRoot: process.getuid?.() === 0,
     findUser,
+    folderPattern: `${folderBeginning()}*`,
     createFolder,
     listen: async (path, backlog) => openSocket(await openOnce(), path, backlog),
     start: (options) => start(options, ours),
@@ -65,8 +66,12 @@ function findUser(name: string): UserIds | undefined {
   return undefined;
 }
 
+function folderBeginning(): string {
+  return join(tmpdir(), "afcgi-");
+}
+
 function createFolder(owner: UserIds | undefined): PrivateFolder {
-  const path = mkdtempSync(join(tmpdir(), "afcgi-"));
+  const path = mkdtempSync(folderBeginning());
   if (owner !== undefined) chownSync(path, owner.user, owner.group);
   return {
     path,

@@ -68,6 +68,8 @@ export interface Spawning {
   readonly isRoot: boolean;
   /** By name or number; undefined where the system does not know it. */
   findUser(name: string): UserIds | undefined;
+  /** What the path of a private folder is, with a star for what its creation makes up. */
+  readonly folderPattern: string;
   /** In the system's folder for temporary files; belongs to `owner`, if one is named. */
   createFolder(owner: UserIds | undefined): PrivateFolder;
   /** @throws {SpawnError} */

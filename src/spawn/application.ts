@@ -26,6 +26,7 @@ import {
   workerCount,
 } from "./options.ts";
 import { findProgram } from "./program.ts";
+import { socketCount, workerSocket } from "./sockets.ts";
 import { Worker } from "./worker.ts";
 
 /** Stands for the path of the socket in an argument. */
@@ -115,7 +116,7 @@ export class SpawnedApplication {
     this.#prepared = await this.#prepare();
     const runsAsRoot = runtime.spawning.isRoot && (this.#prepared.user?.user ?? 0) === 0;
     if (runsAsRoot) observer.onRunsAsRoot(this.options.upstream);
-    const count = this.#kind === "php-fpm" ? 1 : workerCount(this.options, this.#cpuCount);
+    const count = socketCount(this.options, this.#cpuCount);
     while (this.#workers.length < count) this.#workers.push(await this.#createWorker());
     for (const worker of this.#workers) worker.begin();
     if (this.options.maxRequests > 0 && this.#kind !== "php-fpm") this.#watchRequests();
@@ -185,13 +186,14 @@ export class SpawnedApplication {
     const { runtime, observer } = this.#parts;
     const { folder } = this.#prepared!;
     const number = ++this.#numberOfSockets;
-    const path = `${folder.path}/${number}.sock`;
+    const address = workerSocket(folder.path, number);
+    const { path } = address;
     const socket = this.#inherits ? await runtime.spawning.listen(path, BACKLOG) : undefined;
     const command = this.#commandFor(number, path);
     const worker: Worker = new Worker({
       runtime,
       options: this.options,
-      address: { transport: "unix", path },
+      address,
       inherits: this.#inherits,
       stopSignal: this.#kind === "php-fpm" ? "SIGQUIT" : "SIGTERM",
       start: () => this.#startProcess(worker, command, socket),

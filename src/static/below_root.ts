@@ -65,7 +65,8 @@ export function resolveBelowRoot(files: FileLookup, root: string, path: string):
   return { kind: info.kind, path: joined, realPath, info };
 }
 
-function isHidden(path: string): boolean {
+/** Whether a segment begins with "."; `/.well-known/` at the top does not count. */
+export function isHidden(path: string): boolean {
   let offset = path.indexOf("/.");
   if (offset === 0 && path.startsWith("/.well-known/")) offset = path.indexOf("/.", 1);
   return offset >= 0;

@@ -189,13 +189,37 @@ test("explain for people says the same in lines", async () => {
   route 3: static for every path: passes on
     /srv/www/x: nothing
   route 4: php for every path: answers
-    /srv/www/x: nothing
-    /srv/www/index.php: a file of 5 bytes
+    try script: goes on
+    try file: goes on
+      /srv/www/x: nothing
+    try folder: goes on
+    try /index.php: runs
+      /srv/www/index.php: a file of 5 bytes
   sent to upstream php at tcp://php.example:9000
     afcgi         GATEWAY_INTERFACE=CGI/1.1
 `),
     stdout,
   );
+});
+
+test("explain says what serve starts, and where that listens", async () => {
+  const spawned = async (flags: string, yaml?: string) => {
+    const tree = { "/srv/www/index.php": "<?php", ...(yaml && { "/afcgi.yaml": yaml }) };
+    const { stdout } = await runCommand(`explain / ${flags}`, { tree });
+    return stdout.split("\n").filter((line) => /sent to|started/.test(line));
+  };
+  assert.deepEqual(await spawned("--spawn php-fpm8.2 --root /srv/www"), [
+    "  sent to upstream php at unix:/tmp/afcgi-*/1.sock",
+    "    started by serve: php-fpm8.2, workers: 4",
+  ]);
+  const yaml = `
+upstreams: { app: { spawn: { command: [app, --fast], workers: 2 } } }
+sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
+`;
+  assert.deepEqual(await spawned("", yaml), [
+    "  sent to upstream app at unix:/tmp/afcgi-*/1.sock unix:/tmp/afcgi-*/2.sock",
+    "    started by serve: app --fast, workers: 2",
+  ]);
 });
 
 test("explain reads the configuration as serve does, faults included", async () => {

@@ -607,7 +607,34 @@ const REFERENCES: readonly Row[] = [
   },
 ];
 
-for (const row of [...SYNTAX, ...SHAPE, ...VALUES, ...REFERENCES]) {
+/** What a php route says beside its upstream, in line 4, and what is said about it. */
+const TRIES: readonly Row[] = Object.entries({
+  "try: [scripts]": [
+    'a.yaml:4:37: sites[0].routes[0].php.try[0] is "scripts" (use script, file, folder, ' +
+    'a script such as "/index.php" or "${path}.php", or "=404")',
+  ],
+  'try: ["=404", script]': ['a.yaml:4:14: Nothing behind "=404" is ever tried (put it last)'],
+  "try: [script, file, script]": ['a.yaml:4:14: "script" is tried twice (keep the first)'],
+  'try: ["${path}"]': [
+    'a.yaml:4:14: "${path}" could run a file that is no script ' +
+    "(end it with .php; script and file stand for the path itself)",
+  ],
+  'try: ["${path}.pl"], split_path: [.php, .pl]': [],
+  'try: [script, "/${path}.php"]': [
+    'a.yaml:4:45: sites[0].routes[0].php.try[1] is "/${path}.php" (use script, file, folder, ' +
+    'a script such as "/index.php" or "${path}.php", or "=404")',
+  ],
+  "try: [script, /index.php], front_controller: /index.php": [
+    "a.yaml:4:14: try and front_controller both say what comes last (name it in try alone)",
+  ],
+}).map(([says, expected]) => ({
+  name: `a php route with ${says}`,
+  text: `${UPSTREAMS}sites:\n  - { root: /srv/www, routes: [\n` +
+    `      { php: { upstream: app, ${says} } }] }\n`,
+  expected,
+}));
+
+for (const row of [...SYNTAX, ...SHAPE, ...VALUES, ...REFERENCES, ...TRIES]) {
   test(`Reading a config file tells its place and the remedy: ${row.name}`, () => {
     assert.deepEqual(faultsOf(row.text), row.expected);
   });

@@ -111,6 +111,8 @@ sites:
           application_root: /var/www
           resolve_root: true
           params: { A: b }
+      - path: /tried/*
+        php: { upstream: app, try: [script, "=404"] }
       - filter: { upstream: app, params: { A: b } }
       - static:
           index: [home.html]
