@@ -2,7 +2,7 @@
  * A file descriptor that may be closed while it is being read or written: the close waits for what is
  * under way, since the descriptor's number could by then stand for another file.
  */
-import { close, read, write } from "node:fs";
+import { close, read, writev } from "node:fs";
 
 /** A descriptor for reads and writes at positions. */
 export class GuardedDescriptor {
@@ -24,10 +24,10 @@ export class GuardedDescriptor {
     });
   }
 
-  /** Writes as much of `bytes` as one call takes. */
-  write(bytes: Uint8Array, position: number): Promise<number> {
+  /** Writes as much of the pieces, one behind the other, as one call takes. */
+  write(pieces: readonly Uint8Array[], position: number): Promise<number> {
     return this.#run((done) => {
-      write(this.#descriptor, bytes, 0, bytes.length, position, done);
+      writev(this.#descriptor, pieces, position, done);
     });
   }
 

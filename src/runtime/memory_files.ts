@@ -163,12 +163,14 @@ class MemoryTemporaryFile implements TemporaryFile {
     this.#onClose = onClose;
   }
 
-  async append(bytes: Uint8Array): Promise<void> {
+  async append(pieces: readonly Uint8Array[]): Promise<void> {
     this.#requireOpen();
-    const longer = new Uint8Array(this.#bytes.length + bytes.length);
-    longer.set(this.#bytes);
-    longer.set(bytes, this.#bytes.length);
-    this.#bytes = longer;
+    for (const bytes of pieces) {
+      const longer = new Uint8Array(this.#bytes.length + bytes.length);
+      longer.set(this.#bytes);
+      longer.set(bytes, this.#bytes.length);
+      this.#bytes = longer;
+    }
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {

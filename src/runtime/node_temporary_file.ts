@@ -27,6 +27,9 @@ export function openTemporaryFile(): TemporaryFile {
   }
 }
 
+/** Most pieces of one write: IOV_MAX of Linux and macOS. */
+const PIECES_MAX = 1024;
+
 class NodeTemporaryFile implements TemporaryFile {
   readonly #file: GuardedDescriptor;
   #end = 0;
@@ -36,19 +39,22 @@ class NodeTemporaryFile implements TemporaryFile {
     this.#file = file;
   }
 
-  append(bytes: Uint8Array): Promise<void> {
-    const append = this.#lastAppend.then(() => this.#appendNow(bytes));
+  append(pieces: readonly Uint8Array[]): Promise<void> {
+    const append = this.#lastAppend.then(() => this.#appendNow(pieces));
     this.#lastAppend = append.catch(() => {});
     return append;
   }
 
   /** The end moves only once all bytes are written, so a read never meets a hole. */
-  async #appendNow(bytes: Uint8Array): Promise<void> {
-    let written = 0;
-    while (written < bytes.length) {
-      written += await this.#file.write(bytes.subarray(written), this.#end + written);
+  async #appendNow(pieces: readonly Uint8Array[]): Promise<void> {
+    let end = this.#end;
+    let left = pieces;
+    while (left.length > 0) {
+      const written = await this.#file.write(left.slice(0, PIECES_MAX), end);
+      end += written;
+      left = behind(left, written);
     }
-    this.#end += written;
+    this.#end = end;
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
@@ -65,4 +71,15 @@ class NodeTemporaryFile implements TemporaryFile {
   close(): void {
     this.#file.close();
   }
+}
+
+/** What follows the first `count` bytes. */
+function behind(pieces: readonly Uint8Array[], count: number): readonly Uint8Array[] {
+  let skipped = 0;
+  let index = 0;
+  while (index < pieces.length && skipped + pieces[index]!.length <= count) {
+    skipped += pieces[index++]!.length;
+  }
+  if (index === pieces.length) return [];
+  return [pieces[index]!.subarray(count - skipped), ...pieces.slice(index + 1)];
 }

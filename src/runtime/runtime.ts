@@ -88,7 +88,8 @@ export interface FileAccess {
 
 /** A file without a name that holds what does not fit in memory; closing it frees its space. */
 export interface TemporaryFile {
-  append(bytes: Uint8Array): Promise<void>;
+  /** All of the pieces, one behind the other. */
+  append(pieces: readonly Uint8Array[]): Promise<void>;
   /** Up to `length` bytes from `offset`; fewer only at the end of what was appended. */
   read(offset: number, length: number): Promise<Uint8Array>;
   close(): void;

@@ -101,7 +101,7 @@ export class BodyGathering implements DeadlineHolder {
     }
     try {
       this.#file ??= await this.#parts.files.temporary();
-      await this.#file.append(piece);
+      await this.#file.append([piece]);
     } catch (cause) {
       const message = `Cannot keep the request's body in a temporary file: ${errorText(cause)}`;
       throw new UpstreamError("request_body_failed", message, {

@@ -4,10 +4,10 @@
  *     push ──► memory ──► (over memoryMax) temporary file ──► take
  *
  * The application is read as fast as it sends, so its worker is free early, while memory stays
- * bounded. Bytes beyond `memoryMax` go to a file; when the file is over `spillMax`, or as many bytes
- * as `memoryMax` wait to be written to it, `isFull` says so and the owner stops reading the
- * connection. It is asked to go on (`onRoom`) as soon as there is room for a good piece: others
- * wait for the connection too.
+ * bounded. Bytes beyond `memoryMax` go to a file; when the file is over `spillMax`, or it is so slow
+ * that too many are on their way to it, `isFull` says so and the owner stops reading the connection.
+ * It is asked to go on (`onRoom`) as soon as there is room for a good piece: others wait for the
+ * connection too.
  *
  * It does not know what the bytes mean, nor when an answer is complete.
  */
@@ -15,6 +15,22 @@ import type { Files, TemporaryFile } from "../runtime/runtime.ts";
 
 /** Most bytes that {@link ResponseBuffer.take} joins into one piece. */
 const PIECE_LENGTH_MAX = 128 * 1024;
+
+/**
+ * How many times `memoryMax` may be on its way to the file before the connection has to wait for it.
+ * One read of a socket brings up to 512 KiB, twice the default of `memoryMax`: with less room than
+ * for two reads, a file that is fast enough would hold up everybody on the connection all the same.
+ */
+export const WRITE_BEHIND_RATIO = 4;
+
+/** Pieces that are as long as this on the average are written without being joined before. */
+const LONG_PIECE_LENGTH = 8 * 1024;
+
+/**
+ * How many times its own length a piece may keep alive of the memory that was read with it: for as
+ * long as its client likes, and for the moment until it is in the file.
+ */
+const PINNED_RATIO_MAX = { memory: 2, writing: 8 } as const;
 
 const NOTHING = new Uint8Array(0);
 
@@ -66,26 +82,30 @@ export class ResponseBuffer {
   }
 
   get #spilled(): number {
-    return this.#fileWritten - this.#fileRead + this.#appendingLength + this.#writingLength;
+    return this.#fileWritten - this.#fileRead + this.#onTheirWay;
+  }
+
+  get #onTheirWay(): number {
+    return this.#appendingLength + this.#writingLength;
   }
 
   /** Adds bytes. They are kept even when the buffer is full: who pushes has them already. */
   push(bytes: Uint8Array): void {
     if (this.#closed) return;
-    // A small view would keep the whole piece that was read alive.
-    const kept = bytes.length * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes;
     const { memoryMax, spillMax } = this.#options;
-    const fits = this.#memoryLength + kept.length <= memoryMax;
+    const fits = this.#memoryLength + bytes.length <= memoryMax;
     if (this.#spilled === 0 && (fits || spillMax === 0)) {
-      this.#memory.push(kept);
-      this.#memoryLength += kept.length;
+      this.#memory.push(unpinned(bytes, PINNED_RATIO_MAX.memory));
+      this.#memoryLength += bytes.length;
       if (!fits) this.#isFull = true;
       return;
     }
-    this.#writing.push(kept);
-    this.#writingLength += kept.length;
-    this.#options.onSpill(kept.length);
-    if (this.#spilled > spillMax || this.#writingLength > memoryMax) this.#isFull = true;
+    this.#writing.push(unpinned(bytes, PINNED_RATIO_MAX.writing));
+    this.#writingLength += bytes.length;
+    this.#options.onSpill(bytes.length);
+    if (this.#spilled > spillMax || this.#onTheirWay > memoryMax * WRITE_BEHIND_RATIO) {
+      this.#isFull = true;
+    }
     this.#writer ??= this.#write();
   }
 
@@ -158,13 +178,14 @@ export class ResponseBuffer {
     try {
       this.#file ??= await this.#during(this.#options.files.temporary());
       while (this.#writing.length > 0) {
-        const bytes = join(this.#writing, this.#writingLength);
+        const length = this.#writingLength;
+        const pieces = joinShort(this.#writing, length);
         this.#writing = [];
         this.#writingLength = 0;
-        this.#appendingLength = bytes.length;
-        await this.#during(this.#file.append(bytes));
+        this.#appendingLength = length;
+        await this.#during(this.#file.append(pieces));
         this.#appendingLength = 0;
-        this.#fileWritten += bytes.length;
+        this.#fileWritten += length;
         this.#announceRoom();
       }
     } catch (cause) {
@@ -192,12 +213,22 @@ export class ResponseBuffer {
     const { memoryMax, spillMax } = this.#options;
     const hasRoom = spillMax === 0
       ? this.#memoryLength <= memoryMax / 2
-      : this.#writingLength <= memoryMax / 2 &&
+      : this.#onTheirWay <= memoryMax * WRITE_BEHIND_RATIO / 2 &&
         spillMax - this.#spilled >= Math.min(memoryMax, spillMax / 2);
     if (!hasRoom && !this.#closed) return;
     this.#isFull = false;
     this.#options.onRoom();
   }
+}
+
+/** Long pieces cost less than a copy of them, many short ones more. */
+function joinShort(pieces: readonly Uint8Array[], length: number): readonly Uint8Array[] {
+  return length < pieces.length * LONG_PIECE_LENGTH ? [join(pieces, length)] : pieces;
+}
+
+/** The bytes, as a copy where they would keep too much else alive. */
+function unpinned(bytes: Uint8Array, ratioMax: number): Uint8Array {
+  return bytes.length * ratioMax < bytes.buffer.byteLength ? bytes.slice() : bytes;
 }
 
 function join(pieces: readonly Uint8Array[], length: number): Uint8Array {

@@ -126,9 +126,10 @@ test("A temporary file gives back what was appended, at any offset", async () =>
   const content = patternBytes(200_000);
   // Not awaited one by one: they still land in order.
   await Promise.all([
-    file.append(content.subarray(0, 70_000)),
-    file.append(content.subarray(70_000, 70_001)),
-    file.append(content.subarray(70_001)),
+    file.append([content.subarray(0, 70_000)]),
+    file.append([content.subarray(70_000, 70_001), content.subarray(70_001, 150_000)]),
+    file.append([]),
+    file.append([content.subarray(150_000)]),
   ]);
   assert.deepEqual(await file.read(0, 200_000), content);
   assert.deepEqual(await file.read(69_999, 3), content.subarray(69_999, 70_002));
@@ -138,11 +139,19 @@ test("A temporary file gives back what was appended, at any offset", async () =>
   file.close();
 });
 
+test("A temporary file takes more pieces than one call of the operating system does", async () => {
+  const file = await files.temporary();
+  const content = patternBytes(6000);
+  await file.append(Array.from({ length: 3000 }, (_, n) => content.subarray(2 * n, 2 * n + 2)));
+  assert.deepEqual(await file.read(0, 6001), content);
+  file.close();
+});
+
 test("A temporary file has no name", async () => {
   const names = () => readdirSync(tmpdir()).filter((name) => name.startsWith("afcgi-"));
   const before = names().filter((name) => !name.startsWith("afcgi-runtime-"));
   const file = await files.temporary();
-  await file.append(new Uint8Array([1]));
+  await file.append([new Uint8Array([1])]);
   const after = names().filter((name) => !name.startsWith("afcgi-runtime-"));
   assert.deepEqual(after, before);
   file.close();
@@ -150,11 +159,11 @@ test("A temporary file has no name", async () => {
 
 test("A temporary file that was closed takes nothing more", async () => {
   const file = await files.temporary();
-  const underWay = file.append(new Uint8Array(1000));
+  const underWay = file.append([new Uint8Array(1000)]);
   await underWay;
   file.close();
   file.close();
-  await assert.rejects(file.append(new Uint8Array(1)), /once it is closed/);
+  await assert.rejects(file.append([new Uint8Array(1)]), /once it is closed/);
 });
 
 test("A log file is appended to, not replaced", async () => {

@@ -207,7 +207,7 @@ test("Memory files know links, folders and ways out of them", async () => {
 test("Memory files count the temporary files that were not closed", async () => {
   const { files } = new MemoryRuntime();
   const file = await files.temporary();
-  await file.append(encode("abc"));
+  await file.append([encode("ab"), encode("c")]);
   assert.equal(decode(await file.read(1, 10)), "bc");
   assert.equal(files.temporaryCount, 1);
   file.close();

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { MemoryFiles } from "../../src/runtime/memory.ts";
 import type { TemporaryFile } from "../../src/runtime/runtime.ts";
-import { ResponseBuffer } from "../../src/upstream/response_buffer.ts";
+import { ResponseBuffer, WRITE_BEHIND_RATIO } from "../../src/upstream/response_buffer.ts";
 import { join } from "../support/fragments.ts";
 
 /** Files whose steps wait until a test lets them go on. */
@@ -78,6 +78,45 @@ test("ResponseBuffer gives back what fits in memory at once, and nothing when em
   assert.equal(seen.spilled, 0);
 });
 
+test("ResponseBuffer keeps little else alive of the memory that a piece was read with", async () => {
+  const kilobyte = 1024;
+  const read = new Uint8Array(1024 * kilobyte);
+  const appended: number[] = [];
+  const files = new MemoryFiles();
+  const file = await files.temporary();
+  file.append = (pieces) => {
+    appended.push(...pieces.map(({ buffer }) => buffer.byteLength / kilobyte));
+    return Promise.resolve();
+  };
+  files.temporary = () => Promise.resolve(file);
+  const { buffer } = bufferOf(512 * kilobyte, 4096 * kilobyte, files);
+  buffer.push(read.subarray(0, 511 * kilobyte));
+  assert.equal((buffer.take() as Uint8Array).buffer.byteLength, 511 * kilobyte, "a copy");
+  buffer.push(read.subarray(0, 512 * kilobyte));
+  buffer.push(read.subarray(0, 127 * kilobyte));
+  buffer.push(read.subarray(0, 128 * kilobyte));
+  await rest();
+  assert.deepEqual(appended, [127, 1024], "a copy, and a view of what will soon be gone");
+  buffer.close();
+});
+
+test("ResponseBuffer writes many short pieces as one", async () => {
+  const { buffer, files } = bufferOf(0, 10_000);
+  const appended: number[] = [];
+  const file = await files.temporary();
+  const append = file.append.bind(file);
+  file.append = (pieces) => {
+    appended.push(...pieces.map(({ length }) => length));
+    return append(pieces);
+  };
+  files.temporary = () => Promise.resolve(file);
+  for (let count = 0; count < 5; count++) buffer.push(bytes(2, 2 * count));
+  await rest();
+  assert.deepEqual(appended, [10]);
+  assert.deepEqual(await buffer.take(), bytes(10));
+  buffer.close();
+});
+
 test("ResponseBuffer without a file is full over its memory, and has room at half of it", () => {
   const { buffer, seen } = bufferOf(100_000, 0);
   for (let count = 0; count < 3; count++) buffer.push(bytes(50_000));
@@ -133,13 +172,18 @@ test("ResponseBuffer is full over spillMax, and has room once a good piece fits 
 
 test("ResponseBuffer is full while the file is slower than the application, and only then", async () => {
   const files = new SlowFiles();
+  const onTheirWayMax = 100 * WRITE_BEHIND_RATIO;
   const { buffer, seen } = bufferOf(100, 10_000, files);
   buffer.push(bytes(100));
-  buffer.push(bytes(60));
-  assert.equal(buffer.isFull, false);
-  buffer.push(bytes(60));
-  assert.equal(buffer.isFull, true, "120 bytes wait to be written");
+  buffer.push(bytes(onTheirWayMax / 2));
   await files.go();
+  assert.equal(files.waiting.length, 1, "the file is there and being written to");
+  buffer.push(bytes(onTheirWayMax / 2));
+  assert.equal(buffer.isFull, false);
+  buffer.push(bytes(1));
+  assert.equal(buffer.isFull, true, "what is being written and what waits are too much together");
+  await files.go();
+  assert.equal(buffer.isFull, true, "a byte more than half is still on its way");
   await files.go();
   assert.deepEqual([buffer.isFull, seen.rooms], [false, 1], "memory is still full of other bytes");
   buffer.close();
