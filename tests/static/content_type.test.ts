@@ -14,6 +14,11 @@ test("contentTypeOf goes by the extension and declares texts to be UTF-8", () =>
     ["/a.png", "image/png"],
     ["/a.woff2", "font/woff2"],
     ["/a.wasm", "application/wasm"],
+    ["/favicon.ico", "image/x-icon"],
+    ["/FAVICON.ICO", "image/x-icon"],
+    ["/a.vcf", "text/vcard; charset=utf-8"],
+    ["/a.tar.xz", "application/x-xz"],
+    ["/a.ods", "application/vnd.oasis.opendocument.spreadsheet"],
   ];
   for (const [path, type] of cases) assert.equal(contentTypeOf(path), type, path);
 });
