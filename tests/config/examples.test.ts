@@ -17,6 +17,7 @@ function faultsOf(text: string, source: string): string[] {
       "/srv/www/public": null,
       "/etc/afcgi/public": null,
       "/etc/afcgi/wordpress": null,
+      "/etc/afcgi/dokuwiki": null,
     }),
     readVariable: (name) => ["APP_ENV", "APP_SECRET", "SECRET"].includes(name) ? "prod" : undefined,
     rootGiven: false,

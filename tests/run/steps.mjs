@@ -11,13 +11,16 @@ import { runTestFiles } from "./test_files.mjs";
 /** Folders whose tests drive the executable, and so run once, under Bun. */
 const EXECUTABLE_FOLDERS = ["interop", "fronts", "fault", "kill", "leak", "e2e", "examples"];
 
+/** Those that drive a browser in front of it. */
+const BROWSER_FOLDER = "apps";
+
 /** Makes the gateways of tests listen with `engine: node`. */
 const NODE_ENGINE = { AFCGI_TEST_ENGINE: "node" };
 
 /** Resolves to the exit status. `only` names steps to run; none named: all. */
 export async function runTests(only) {
   await installPackages();
-  const { unit, executable } = testFiles();
+  const { unit, executable, browser } = testFiles();
   const benchmarks = benchmarkFiles();
   const unitNames = new Map();
   const steps = [
@@ -32,10 +35,8 @@ export async function runTests(only) {
     ["bench-bun", () => smokeTests("bun", [], benchmarks)],
     ["bench-deno", () => smokeTests("deno", ["run", "-A", "--no-check"], benchmarks)],
     ["build", buildStep],
-    ["executable", async () => {
-      await installPeers("test");
-      return await runTestFiles("bun", executable);
-    }],
+    ["executable", () => testsWithPeers(executable)],
+    ["apps", () => testsWithPeers(browser)],
   ];
   const unknown = only.find((name) => !steps.some(([step]) => step === name));
   if (unknown !== undefined) {
@@ -56,10 +57,13 @@ function testFiles() {
     .map((name) => relative(ROOT, join(folder, name)).split(sep).join("/"))
     .filter((path) => path.endsWith(".test.ts"))
     .sort();
-  const isExecutable = (path) => EXECUTABLE_FOLDERS.includes(path.split("/")[1]);
+  const folderOf = (path) => path.split("/")[1];
+  const isExecutable = (path) => EXECUTABLE_FOLDERS.includes(folderOf(path));
+  const isBrowser = (path) => folderOf(path) === BROWSER_FOLDER;
   return {
-    unit: files.filter((path) => !isExecutable(path)),
+    unit: files.filter((path) => !isExecutable(path) && !isBrowser(path)),
     executable: files.filter(isExecutable),
+    browser: files.filter(isBrowser),
   };
 }
 
@@ -90,6 +94,11 @@ async function command(name, args) {
 function benchmarkFiles() {
   return readdirSync(join(ROOT, "bench")).filter((name) => name.endsWith(".bench.ts")).sort()
     .map((name) => `bench/${name}`);
+}
+
+async function testsWithPeers(files) {
+  await installPeers("test");
+  return await runTestFiles("bun", files);
 }
 
 async function smokeTests(name, flags, files) {

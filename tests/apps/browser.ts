@@ -1,0 +1,155 @@
+/**
+ * A person with a browser: Debian's Chromium without a window, driven by playwright-core. A `Visitor`
+ * has one page, and notes what a person would see as broken: answers of 4xx and 5xx, requests that
+ * fail, errors on the console and in scripts. Hosts elsewhere are out of reach: what a page wants
+ * from there is cut off before it leaves the browser, and is no fault of the page's.
+ *
+ * `AFCGI_TEST_SCREENSHOTS` names a folder that gets a picture of the page after each step.
+ */
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type Browser,
+  type BrowserContext,
+  chromium,
+  type ConsoleMessage,
+  type Locator,
+  type Page,
+  type Request,
+  type Response,
+} from "playwright-core";
+
+/** For one action on a page, such as a click and what it waits for. */
+const ACTION_LIMIT_MS = 20_000;
+
+const VIEWPORT = { width: 1280, height: 900 };
+
+/** How Chromium says that a request was given up for another page, by the page itself. */
+const GIVEN_UP = "net::ERR_ABORTED";
+
+/** How it says that a host is out of reach. */
+const OUT_OF_REACH = "net::ERR_BLOCKED_BY_CLIENT";
+
+export async function startBrowser(): Promise<Browser> {
+  return await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    // Its sandbox takes more rights than a container has, and refuses root.
+    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+  });
+}
+
+/** One person in front of one site. */
+export class Visitor {
+  readonly page: Page;
+  readonly #context: BrowserContext;
+  readonly #origin: string;
+  #faults: string[] = [];
+  #expected: readonly RegExp[] = [];
+
+  private constructor(context: BrowserContext, page: Page, origin: string) {
+    this.#context = context;
+    this.page = page;
+    this.#origin = origin;
+    page.on("response", (response) => this.#sawAnswer(response));
+    page.on("requestfailed", (request) => this.#sawFailure(request));
+    page.on("console", (message) => this.#sawMessage(message));
+    page.on("pageerror", (error) => this.#faults.push(`script: ${error.message}`));
+  }
+
+  /** `origin` is the site's, such as `http://127.0.0.1:8080`. */
+  static async open(browser: Browser, origin: string): Promise<Visitor> {
+    const context = await browser.newContext({ baseURL: origin, viewport: VIEWPORT });
+    context.setDefaultTimeout(ACTION_LIMIT_MS);
+    await context.route(
+      (url) => url.origin !== origin && url.protocol.startsWith("http"),
+      (route) => route.abort("blockedbyclient"),
+    );
+    return new Visitor(context, await context.newPage(), origin);
+  }
+
+  /** Faults that begin as one of `faults` does are part of what is done next. */
+  expect(...faults: readonly RegExp[]): void {
+    this.#expected = faults;
+  }
+
+  /** Nothing was broken since the last time. */
+  sawNoFault(): void {
+    const faults = this.#faults.filter((fault) => !this.#expected.some((one) => one.test(fault)));
+    this.#faults = [];
+    this.#expected = [];
+    assert.deepEqual(faults, []);
+  }
+
+  /** Keeps a picture of the page, where somebody wants to look at it. */
+  async takePicture(step: string): Promise<void> {
+    const folder = process.env.AFCGI_TEST_SCREENSHOTS;
+    if (!folder) return;
+    mkdirSync(folder, { recursive: true });
+    const name = step.replace(/[^a-z0-9]+/gi, "-");
+    await this.page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+  }
+
+  /** The status of a page of the site for this visitor, with his cookies. */
+  async statusOf(path: string): Promise<number> {
+    return (await this.#context.request.get(path, { maxRedirects: 0 })).status();
+  }
+
+  async close(): Promise<void> {
+    await this.#context.close();
+  }
+
+  #isOurs(url: string): boolean {
+    return url.startsWith(`${this.#origin}/`);
+  }
+
+  #sawAnswer(response: Response): void {
+    const status = response.status();
+    if (status < 400) return;
+    this.#faults.push(`${status} ${response.request().method()} ${this.#pathOf(response.url())}`);
+  }
+
+  #sawFailure(request: Request): void {
+    const reason = request.failure()?.errorText ?? "";
+    if (reason === GIVEN_UP || !this.#isOurs(request.url())) return;
+    this.#faults.push(`${reason} ${request.method()} ${this.#pathOf(request.url())}`);
+  }
+
+  #sawMessage(message: ConsoleMessage): void {
+    if (message.type() !== "error") return;
+    const { url } = message.location();
+    if (message.text().includes(OUT_OF_REACH) && !this.#isOurs(url)) return;
+    this.#faults.push(`console: ${message.text()} (${this.#pathOf(url)})`);
+  }
+
+  #pathOf(url: string): string {
+    return this.#isOurs(url) ? url.slice(this.#origin.length) : url;
+  }
+}
+
+export const PICTURE_WIDTH = 800;
+
+/** A PNG with a text on it. */
+export async function takePicture(browser: Browser, text: string): Promise<Buffer> {
+  const viewport = { width: PICTURE_WIDTH, height: 600 };
+  const page = await browser.newPage({ viewport });
+  try {
+    await page.setContent(
+      `<body style="margin: 0; display: grid; place-items: center; height: 100vh;
+        font: 72px sans-serif; color: white; background: linear-gradient(45deg, teal, purple)"
+      >${text}`,
+    );
+    return await page.screenshot();
+  } finally {
+    await page.close();
+  }
+}
+
+/** How wide a picture on a page is by itself, once it is there. */
+export async function widthOf(picture: Locator): Promise<number> {
+  return await picture.evaluate(async (element) => {
+    const image = element as HTMLImageElement;
+    await image.decode();
+    return image.naturalWidth;
+  });
+}
