@@ -1,5 +1,5 @@
 /** Values of flags, read; what cannot be read is a {@link UsageError} that names the flag. */
-import { parseTime, TIME_MAX_MS, TIME_REMEDY } from "../config/units.ts";
+import { parseTime, TIME_MAX_MS, timeRemedy } from "../config/units.ts";
 import {
   type Address,
   AddressError,
@@ -33,7 +33,7 @@ function readByFlag<Value>(flag: string, read: () => Value): Value {
 export function readTimeFlag(flag: string, text: string): number {
   const timeMs = parseTime(text);
   if (timeMs !== undefined && timeMs > 0 && timeMs <= TIME_MAX_MS) return timeMs;
-  throw new UsageError(`${flag}: Cannot read time "${text}" (${TIME_REMEDY})`);
+  throw new UsageError(`${flag}: Cannot read time "${text}" (${timeRemedy(text)})`);
 }
 
 export function readCountFlag(flag: string, text: string, min: number, max: number): number {

@@ -3,7 +3,17 @@ import * as v from "valibot";
 import { isFramingHeader } from "../http/response_headers.ts";
 import { templateText } from "./params_schema.ts";
 import { network } from "./proxy_schema.ts";
-import { described, flag, list, section, TEXT_REMEDY, textLike, time } from "./schema_parts.ts";
+import {
+  asYaml,
+  described,
+  flag,
+  items,
+  list,
+  section,
+  TEXT_REMEDY,
+  textLike,
+  time,
+} from "./schema_parts.ts";
 
 const FRAMING = "is the HTTP server's to write (take it out)";
 
@@ -16,7 +26,7 @@ const headerName = () =>
     }),
   );
 
-const headerNames = () => v.array(headerName(), "use a list of headers' names");
+const headerNames = () => items(headerName(), "use a list of headers' names");
 
 const headerTexts = () =>
   v.pipe(
@@ -110,19 +120,19 @@ const cors = section({
     described(time(), "How long a browser may keep a preflight's answer; left out: some seconds"),
   ),
   credentials: v.optional(described(flag(), "Whether a browser may send cookies along"), false),
-});
+}, (text) => `{ origins: [${asYaml(text)}] }`);
 
 const ipRestriction = section({
   allow: v.optional(
     described(
-      v.array(network(), "use a list of networks"),
+      items(network(), "use a list of networks"),
       "Networks that may come in, others get 403; []: all",
     ),
     [],
   ),
   deny: v.optional(
     described(
-      v.array(network(), "use a list of networks"),
+      items(network(), "use a list of networks"),
       "Networks that get 403, allowed or not",
     ),
     [],

@@ -12,13 +12,13 @@ import {
   LineCounter,
   type Node,
   parseDocument,
-  type YAMLError,
   type YAMLMap,
   type YAMLSeq,
 } from "yaml";
 import { type ConfigContent, type ConfigEntry, ConfigNode, type Scalar } from "./config_node.ts";
 import { expandVariables, type ReadVariable, TEMPLATE_KEYS } from "./environment.ts";
 import type { Fault, Place } from "./fault.ts";
+import { syntaxFault } from "./yaml_faults.ts";
 
 /** Values in a file once its aliases are unfolded. */
 export const NODES_MAX = 100_000;
@@ -27,14 +27,6 @@ export const DEPTH_MAX = 32;
 
 /** Keys that would reach an object's own machinery instead of being a name. */
 const FORBIDDEN_KEYS = ["__proto__", "constructor", "prototype"];
-
-/** What would be right, for the faults of syntax that people make most. */
-const SYNTAX_REMEDIES: Readonly<Record<string, string>> = {
-  BAD_INDENT: "indent it as its neighbours are",
-  TAB_AS_INDENT: "indent with spaces",
-  MISSING_CHAR: "close what was opened before, or put the text in quotes",
-  TAG_RESOLVE_FAILED: "take the tag out",
-};
 
 export interface ParsedDocument {
   /** Undefined when the text cannot be read as YAML or is empty. */
@@ -75,10 +67,11 @@ class DocumentReader {
       uniqueKeys: false,
       lineCounter: this.#lines,
     });
-    for (const problem of [...document.errors, ...document.warnings]) {
-      this.#fault(this.#placeAt(problem.pos[0]), syntaxMessage(problem));
+    const broken = syntaxFault(document, text);
+    if (broken !== undefined) {
+      this.#fault(this.#placeAt(broken.offset), broken.message);
+      return { root: undefined, faults: this.#faults };
     }
-    if (this.#faults.length > 0) return { root: undefined, faults: this.#faults };
     const start = { line: 1, column: 1 };
     if (document.contents === null) {
       this.#fault(start, "The file is empty (add upstreams and sites)");
@@ -123,7 +116,10 @@ class DocumentReader {
     const name = written.source;
     const node = this.#resolve(written);
     if (node === undefined) {
-      return `Alias "${name}" has no anchor (write "&${name}" before what it stands for)`;
+      // Somebody meant a pattern such as *.example.com.
+      return /^[./]/.test(name)
+        ? `"*${name}" is an alias as it stands (put it in quotes)`
+        : `Alias "${name}" has no anchor (write "&${name}" before what it stands for)`;
     }
     return this.#open.has(node)
       ? `Alias "${name}" contains itself (write out what it stands for)`
@@ -159,7 +155,10 @@ class DocumentReader {
         this.#fault(keyPlace, "The key is not text (use a name)");
       } else if (first !== undefined) {
         const where = `line ${first.keyPlace.line}`;
-        this.#fault(keyPlace, `Key "${name}" is there twice (keep this one or that of ${where})`);
+        this.#fault(
+          keyPlace,
+          `Key ${JSON.stringify(name)} is there twice (keep this one or that of ${where})`,
+        );
       } else if (FORBIDDEN_KEYS.includes(name)) {
         this.#fault(keyPlace, `Key "${name}" cannot be a name (use another one)`);
       } else {
@@ -180,12 +179,6 @@ class DocumentReader {
   #fault(place: Place, message: string): void {
     this.#faults.push({ source: this.#source, place, message });
   }
-}
-
-function syntaxMessage({ code, message }: YAMLError): string {
-  if (code === "MULTIPLE_DOCS") return "A second document begins (keep one in the file)";
-  const remedy = SYNTAX_REMEDIES[code] ?? "look at this line and the one before";
-  return `${message.split("\n")[0]!.replace(/[.:]$/, "")} (${remedy})`;
 }
 
 /** A key as it is written, also where YAML reads a number; undefined when it is no scalar. */

@@ -10,6 +10,7 @@ import {
   described,
   filePath,
   flag,
+  items,
   list,
   oneOf,
   PATH_PATTERN,
@@ -117,7 +118,7 @@ const fastcgi = section({
     ),
     "none",
   ),
-});
+}, "upstream");
 
 const respond = section({
   code: described(wholeNumber(10, 69), "The answer's status code"),
@@ -131,7 +132,7 @@ const respond = section({
 const staticFiles = section({
   index: v.optional(
     described(
-      v.array(
+      items(
         textLike(/^[^/\0]+$/, 'use a file\'s name, without "/"'),
         "use a list of file names, such as [index.gmi]",
       ),

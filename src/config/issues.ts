@@ -65,7 +65,7 @@ function placeOf(issue: Issue, path: NodePath, root: ConfigNode): Place {
 function messageOf(issue: Issue, path: NodePath, node: ConfigNode): string {
   if (issue.type === "raw_transform" || issue.type === "raw_check") return issue.message;
   if (issue.path?.at(-1)?.origin === "key") {
-    return `Name "${path.at(-1)}" cannot be used (${issue.message})`;
+    return `Name ${JSON.stringify(path.at(-1))} cannot be used (${issue.message})`;
   }
   const what = path.length === 0 ? "The file" : formatPath(path);
   return `${what} is ${show(node)} (${issue.message})`;

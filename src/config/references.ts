@@ -113,7 +113,11 @@ function checkRoot(site: ConfigNode, context: ReferenceContext, tell: Tell): voi
   const path = resolvePath(context.folder, root.text);
   const kind = context.files.stat(path)?.kind;
   if (kind === undefined) {
-    tell(root.place, `There is no folder "${path}" (create it, or name another)`);
+    const [, variable] = /\$\{?([A-Za-z_]\w*)/.exec(root.text) ?? [];
+    const remedy = variable === undefined
+      ? "create it, or name another"
+      : `write "\${env.${variable}}" for the variable`;
+    tell(root.place, `There is no folder "${path}" (${remedy})`);
   } else if (kind !== "directory") tell(root.place, `"${path}" is not a folder (name its folder)`);
 }
 
@@ -123,7 +127,8 @@ function checkErrorPages(site: ConfigNode, context: ReferenceContext, tell: Tell
   const root = site.get("root")?.text;
   for (const owner of [site, ...site.get("routes")?.items ?? []]) {
     for (const { node } of owner.get("error_pages")?.entries.values() ?? []) {
-      if (node.text === undefined) continue;
+      // The schema tells of a page that is no path below the root.
+      if (!node.text?.startsWith("/")) continue;
       const path = root === undefined ? undefined : resolvePath(context.folder, root) + node.text;
       if (path === undefined) {
         tell(node.place, `Page "${node.text}" has no root to be below (add root to the site)`);

@@ -6,6 +6,7 @@ import { answerEntries } from "./answer_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
 import { paramsSchema, templateCheck } from "./params_schema.ts";
 import {
+  asYaml,
   described,
   flag,
   list,
@@ -44,7 +45,7 @@ const respond = v.pipe(
   section({
     status: v.optional(described(wholeNumber(200, 599), "The answer's status"), 200),
     body: v.optional(described(v.string(TEXT_REMEDY), "The answer's body"), ""),
-  }),
+  }, (text) => /^\d+$/.test(text) ? `{ status: ${text} }` : `{ body: ${asYaml(text)} }`),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed || ![204, 205, 304].includes(dataset.value.status)) return;
     if (dataset.value.body === "") return;
@@ -75,7 +76,7 @@ const redirect = section({
     ),
     302,
   ),
-});
+}, "to");
 
 const fastcgi = section({
   upstream: described(upstreamName(), "The name of the upstream that answers"),
@@ -100,7 +101,7 @@ const fastcgi = section({
     ),
   ),
   params: v.optional(described(paramsSchema(), PARAMS)),
-});
+}, "upstream");
 
 const phpSection = section({
   upstream: described(upstreamName(), "The name of the upstream that runs the scripts"),
@@ -163,7 +164,7 @@ const phpSection = section({
     false,
   ),
   params: v.optional(described(paramsSchema(), PARAMS)),
-});
+}, "upstream");
 
 const php = v.pipe(phpSection, triesCheck());
 
@@ -173,7 +174,7 @@ const authorize = section({
     "The name of the upstream that is asked, a FastCGI Authorizer",
   ),
   params: v.optional(described(paramsSchema(), PARAMS)),
-});
+}, "upstream");
 
 const filter = section({
   upstream: described(
@@ -181,7 +182,7 @@ const filter = section({
     "The name of the upstream that gets the files, a FastCGI Filter",
   ),
   params: v.optional(described(paramsSchema(), PARAMS)),
-});
+}, "upstream");
 
 export const routeSchema = section({
   path: v.optional(

@@ -78,14 +78,22 @@ const listener = v.pipe(
   ),
 );
 
-const HOST_PATTERN = /^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$|^\[[0-9A-Fa-f:.]+\]$/;
+/** A lone "_" is no host that anybody asks for: where it is known, it stands for all. */
+const HOST_PATTERN =
+  /^(?!_$)(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$|^\[[0-9A-Fa-f:.]+\]$/;
+
+const hostRemedy = ({ input }: { readonly input: unknown }) =>
+  input === "*" || input === "_"
+    ? "leave hosts out for every host"
+    : 'use a name without port, such as "example.com" or "*.example.com"';
 
 const site = section({
   hosts: v.optional(
     described(
       list(
         v.pipe(
-          textLike(HOST_PATTERN, 'use a name without port, such as "example.com"'),
+          v.string(hostRemedy),
+          v.regex(HOST_PATTERN, hostRemedy),
           v.transform((host) => host.toLowerCase()),
         ),
         'use a list of names, such as [example.com, "*.example.com"], or leave it out for all',
@@ -141,12 +149,15 @@ const log = section({
   ),
   access: v.optional(
     described(
-      filePath(),
+      v.pipe(
+        textLike(/^[^\0]+$/, 'use a path, "-" for standard output, or off'),
+        v.title("path"),
+      ),
       'The file of the access log, a line for each request; "-": standard output; off: none',
     ),
     DEFAULT_ACCESS_LOG,
   ),
-});
+}, "level");
 
 const limits = section({
   request_body: v.optional(
@@ -213,7 +224,7 @@ const fileSchema = section({
         v.record(
           textLike(/^[A-Za-z0-9_.-]+$/, 'use letters, digits, "_", "-" and "."'),
           upstreamSchema,
-          "use a map of names and upstreams",
+          'use a map of names and upstreams, such as { app: { servers: ["tcp://127.0.0.1:9000"] } }',
         ),
         v.minEntries(1, "add an upstream, or take the key out"),
       ),
@@ -240,7 +251,7 @@ const fileSchema = section({
           ),
           "application",
         ),
-      }),
+      }, "listen"),
       "The listener for health and metrics; left out: none",
     ),
   ),
@@ -259,7 +270,7 @@ const fileSchema = section({
           ),
           formatTime(DEFAULT_GRACE_MS),
         ),
-      }),
+      }, "grace"),
       "How the program stops",
     ),
     {},

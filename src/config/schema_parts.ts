@@ -12,17 +12,17 @@ import {
   isServiceName,
   parseAddress,
 } from "../runtime/address.ts";
-import { anyOf } from "./nearest.ts";
+import { anyOf, didYouMean } from "./nearest.ts";
 import {
   formatSize,
   formatTime,
   parseSize,
   parseTime,
   SIZE_PATTERN,
-  SIZE_REMEDY,
+  sizeRemedy,
   TIME_MAX_MS,
   TIME_PATTERN,
-  TIME_REMEDY,
+  timeRemedy,
 } from "./units.ts";
 
 export const TEXT_REMEDY = "use text, in quotes where it looks like something else";
@@ -30,14 +30,57 @@ export const TEXT_REMEDY = "use text, in quotes where it looks like something el
 /** A route's path, with at most one star (`routing/route_pattern.ts`). */
 export const PATH_PATTERN = /^(\/[^*]*(\*[^*/]*)?|\*[^*/]+)$/;
 
-/** A map with known keys. */
-export function section<const Entries extends v.ObjectEntries>(entries: Entries) {
-  return v.strictObject(entries, `use a map with ${anyOf(Object.keys(entries))}`);
+/** What is wrong with a value, as far as a remedy looks at it. */
+interface Given {
+  readonly input: unknown;
+}
+
+/**
+ * A map with known keys. Somebody who writes a value alone is shown what it stands for: `short` is
+ * its key, or makes the map.
+ */
+export function section<const Entries extends v.ObjectEntries>(
+  entries: Entries,
+  short?: keyof Entries & string | ((text: string) => string),
+) {
+  const keys = Object.keys(entries);
+  const required = keys.filter((key) => entries[key]!.type !== "optional");
+  const isWhole = required.length === keys.length;
+  const remedy = `use a map with ${isWhole ? keys.join(" and ") : anyOf(keys)}`;
+  return v.strictObject(entries, ({ input }: Given) => {
+    if (input === null && required.length === 0) {
+      return `use {} for the defaults, or ${remedy.slice(4)}`;
+    }
+    if (short === undefined || (typeof input !== "string" && typeof input !== "number")) {
+      return remedy;
+    }
+    const text = String(input);
+    return `use ${typeof short === "string" ? `{ ${short}: ${asYaml(text)} }` : short(text)}`;
+  });
+}
+
+/** A value as it stands in a list or a map on one line. */
+export function asYaml(text: string): string {
+  return /^-?[A-Za-z0-9/.][A-Za-z0-9_./:@-]*$/.test(text) ? text : JSON.stringify(text);
+}
+
+/** The words of a text, as another program would take them from one line. */
+export function wordsOf(text: string): string[] {
+  return text.split(/[\s,]+/).filter((word) => word !== "");
 }
 
 /** A list with at least one item. */
 export function list<const Item extends v.GenericSchema>(item: Item, remedy: string) {
-  return v.pipe(v.array(item, remedy), v.minLength(1, remedy));
+  return v.pipe(items(item, remedy), v.minLength(1, "put at least one in it"));
+}
+
+/** A list; somebody who writes an item alone is shown how it becomes one. */
+export function items<const Item extends v.GenericSchema>(item: Item, remedy: string) {
+  return v.array(item, ({ input }: Given) => {
+    if (typeof input === "string") return `use a list: [${wordsOf(input).map(asYaml).join(", ")}]`;
+    const isMap = typeof input === "object" && input !== null && !Array.isArray(input);
+    return isMap ? `${remedy}, with "- " before each` : remedy;
+  });
 }
 
 /**
@@ -53,7 +96,9 @@ export function described<const Schema extends v.GenericSchema>(schema: Schema, 
 export function wholeNumber(min: number, max: number) {
   const remedy = `use a whole number from ${min} to ${max}`;
   return v.pipe(
-    v.number(remedy),
+    v.number(({ input }: Given) =>
+      typeof input === "string" && /^\d+$/.test(input) ? `${remedy}, without quotes` : remedy
+    ),
     v.integer(remedy),
     v.minValue(min, remedy),
     v.maxValue(max, remedy),
@@ -86,16 +131,24 @@ export function methods() {
 }
 
 export function oneOf<const Words extends readonly string[]>(words: Words) {
-  return v.picklist(words, `use ${anyOf(words)}`);
+  return v.picklist(
+    words,
+    ({ input }: Given) => {
+      if (typeof input === "string") return didYouMean(input, words);
+      const isWord = typeof input === "number" && words.includes(String(input));
+      return isWord ? `put it in quotes: "${input}"` : `use ${anyOf(words)}`;
+    },
+  );
 }
 
 /** Bytes, from text with a unit or from a plain number. */
 export function size(minBytes = 0) {
+  const remedy = ({ input }: Given) => sizeRemedy(input);
   return v.pipe(
     v.union([
-      textLike(SIZE_PATTERN, SIZE_REMEDY),
-      v.pipe(v.number(SIZE_REMEDY), v.integer(SIZE_REMEDY), v.minValue(0, SIZE_REMEDY)),
-    ], SIZE_REMEDY),
+      v.pipe(v.string(remedy), v.regex(SIZE_PATTERN, remedy)),
+      v.pipe(v.number(remedy), v.integer(remedy), v.minValue(0, remedy)),
+    ], remedy),
     v.title(minBytes === 0 ? "size" : `size from ${formatSize(minBytes)}`),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
       const bytes = parseSize(String(dataset.value));
@@ -111,8 +164,10 @@ export function size(minBytes = 0) {
 
 /** Milliseconds, from text with a unit. */
 export function time(minMs = 0) {
+  const remedy = ({ input }: Given) => timeRemedy(input);
   return v.pipe(
-    textLike(TIME_PATTERN, TIME_REMEDY),
+    v.string(remedy),
+    v.regex(TIME_PATTERN, remedy),
     v.title(minMs === 0 ? "time" : `time from ${formatTime(minMs)}`),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
       const timeMs = parseTime(dataset.value)!;

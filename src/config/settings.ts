@@ -15,7 +15,7 @@ import { didYouMean } from "./nearest.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import { LISTEN_ADDRESS_RULES, LOG_FORMATS } from "./schema.ts";
 import { readAddress } from "./schema_parts.ts";
-import { parseSize, SIZE_REMEDY } from "./units.ts";
+import { parseSize, sizeRemedy } from "./units.ts";
 
 export interface SettingDefinition {
   readonly key: string;
@@ -230,7 +230,7 @@ function readRoot(text: string, cwd: string, files: Files): string {
 
 function readSize(text: string): number {
   const bytes = parseSize(text);
-  if (bytes === undefined) throw new RangeError(`Cannot read size "${text}" (${SIZE_REMEDY})`);
+  if (bytes === undefined) throw new RangeError(`Cannot read size "${text}" (${sizeRemedy(text)})`);
   return bytes;
 }
 

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { SPAWN_DEFAULTS as SPAWN, type SpawnOptions, WORKERS_MAX } from "../spawn/options.ts";
 import { resolvePath } from "./paths.ts";
 import {
+  asYaml,
   described,
   filePath,
   list,
@@ -12,6 +13,7 @@ import {
   textLike,
   time,
   wholeNumber,
+  wordsOf,
 } from "./schema_parts.ts";
 import { formatTime } from "./units.ts";
 
@@ -77,7 +79,7 @@ export const spawnSchema = section({
     described(time(1), "Longest wait for a worker that was told to end; then it is killed"),
     formatTime(SPAWN.stopTimeoutMs),
   ),
-});
+}, (text) => `{ command: [${wordsOf(text).map(asYaml).join(", ")}] }`);
 
 /** The checked values of an upstream's `spawn`. */
 export function spawnOptions(

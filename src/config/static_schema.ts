@@ -1,10 +1,19 @@
 /** The schema of the `static` handler: what is said of files, and what stands for a folder. */
 import * as v from "valibot";
 import { ENCODINGS } from "../compression/accept_encoding.ts";
-import { described, flag, list, oneOf, PATH_PATTERN, section, textLike } from "./schema_parts.ts";
+import {
+  described,
+  flag,
+  items,
+  list,
+  oneOf,
+  PATH_PATTERN,
+  section,
+  textLike,
+} from "./schema_parts.ts";
 
 export const indexNames = (example: string) =>
-  v.array(
+  items(
     textLike(/^[^/\0]+$/, 'use a file\'s name, without "/"'),
     `use a list of file names, such as [${example}]`,
   );

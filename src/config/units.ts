@@ -6,12 +6,33 @@
 export const SIZE_PATTERN = /^\d{1,15}(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)?$/;
 export const TIME_PATTERN = /^\d{1,12}(ms|s|m|h)$/;
 
-/** What would be right, for faults. */
-export const SIZE_REMEDY = "use bytes, or a whole number with kB, MB, GB, KiB, MiB or GiB";
-export const TIME_REMEDY = "use a whole number with ms, s, m or h";
+const SIZE_REMEDY = "use bytes, or a whole number with kB, MB, GB, KiB, MiB or GiB";
+const TIME_REMEDY = "use a whole number with ms, s, m or h";
+
+/** What would be right in a size's place, for faults: as near to what is there as can be told. */
+export function sizeRemedy(given: unknown): string {
+  const text = withoutBlanks(given);
+  const [, digits, unit = ""] = /^(\d+)([kmgt])?(?:i?b)?$/i.exec(text) ?? [];
+  const meant = digits === undefined ? "64MiB" : digits + (BINARY_UNITS[unit.toUpperCase()] ?? "");
+  return `${SIZE_REMEDY}, such as ${SIZE_PATTERN.test(text) ? text : meant}`;
+}
+
+/** What would be right in a time's place. */
+export function timeRemedy(given: unknown): string {
+  const text = withoutBlanks(given).replace(/(?<=s)ecs?$|(?<=m)ins?$/, "");
+  const meant = /^\d+$/.test(text) ? `${text}s` : text;
+  return `${TIME_REMEDY}, such as ${TIME_PATTERN.test(meant) ? meant : "30s"}`;
+}
+
+function withoutBlanks(given: unknown): string {
+  return String(given).replace(/\s+/g, "");
+}
 
 /** Timers of JavaScript take 31 bits; a longer one would fire at once. */
 export const TIME_MAX_MS = 2 ** 31 - 1;
+
+/** What people mean by a letter: nginx and PHP count in powers of 1024. */
+const BINARY_UNITS: Readonly<Record<string, string>> = { K: "KiB", M: "MiB", G: "GiB", T: "TiB" };
 
 const BYTES = {
   B: 1,

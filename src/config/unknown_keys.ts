@@ -5,7 +5,7 @@
 import type * as v from "valibot";
 import { type ConfigNode, formatPath, type NodePath } from "./config_node.ts";
 import type { Place } from "./fault.ts";
-import { didYouMean, nearest } from "./nearest.ts";
+import { MisplacedKeys, type SchemaFields } from "./misplaced_keys.ts";
 
 export interface ShapeFault {
   readonly place: Place;
@@ -18,20 +18,10 @@ export interface ShapeReport {
   readonly meant: ReadonlySet<string>;
 }
 
-/** The fields that kinds of schema have; a pipe has those of its first part. */
-interface SchemaFields {
-  readonly type: string;
-  readonly message?: unknown;
-  readonly entries?: Readonly<Record<string, SchemaFields>>;
-  readonly item?: SchemaFields;
-  readonly value?: SchemaFields;
-  readonly wrapped?: SchemaFields;
-  readonly options?: readonly SchemaFields[];
-}
-
 export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeReport {
   const faults: ShapeFault[] = [];
   const meant = new Set<string>();
+  let misplaced: MisplacedKeys | undefined;
   visit(root, schema as unknown as SchemaFields, []);
   return { faults, meant };
 
@@ -54,21 +44,28 @@ export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeRepo
     if (schema.type !== "strict_object" && schema.type !== "record") return;
     if (node.content.kind === "list") {
       const what = path.length === 0 ? "The file" : formatPath(path);
-      faults.push({ place: node.place, message: `${what} is a list (${schema.message})` });
+      const remedy = remedyOf(schema, node.toPlain());
+      faults.push({ place: node.place, message: `${what} is a list (${remedy})` });
       return;
     }
     for (const [key, entry] of node.entries) {
       const known = schema.type === "record" ? schema.value : ownEntry(schema, key);
       if (known !== undefined) visit(entry.node, known, [...path, key]);
-      else faults.push(unknownKey(key, entry.keyPlace, Object.keys(schema.entries!), path));
+      else faults.push(unknownKey(key, entry.keyPlace, schema, path));
     }
   }
 
-  function unknownKey(key: string, place: Place, known: string[], path: NodePath): ShapeFault {
-    const near = nearest(key, known);
-    if (near !== undefined) meant.add(formatPath([...path, near]));
-    return { place, message: `Unknown key "${key}" (${didYouMean(key, known)})` };
+  function unknownKey(key: string, place: Place, map: SchemaFields, path: NodePath): ShapeFault {
+    misplaced ??= new MisplacedKeys(schema as unknown as SchemaFields);
+    const other = misplaced.meant(key, map);
+    if (other !== undefined) meant.add(formatPath([...path, other]));
+    return { place, message: `Unknown key ${JSON.stringify(key)} (${misplaced.remedy(key, map)})` };
   }
+}
+
+/** What the schema would say of such a value. */
+function remedyOf({ message }: SchemaFields, input: unknown): string {
+  return typeof message === "function" ? message({ input }) : String(message);
 }
 
 function ownEntry(schema: SchemaFields, key: string): SchemaFields | undefined {

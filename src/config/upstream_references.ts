@@ -5,6 +5,7 @@
 import { commandKind } from "../spawn/options.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./fault.ts";
+import { nearest } from "./nearest.ts";
 
 export function checkUpstreams(
   root: ConfigNode,
@@ -13,7 +14,10 @@ export function checkUpstreams(
   for (const [name, { node }] of root.get("upstreams")?.entries ?? []) {
     const servers = node.entries.get("servers");
     const spawn = node.entries.get("spawn");
-    if (servers === undefined && spawn === undefined && node.content.kind === "map") {
+    const isMeant = [...node.entries.keys()].some((key) =>
+      key === "<<" || nearest(key, ["servers", "spawn"])
+    );
+    if (!isMeant && node.content.kind === "map") {
       tell(node.place, `upstreams.${name} has no key "servers" (add it, or spawn)`);
     }
     if (servers !== undefined && spawn !== undefined) {

@@ -11,6 +11,7 @@ import {
 import { paramsSchema } from "./params_schema.ts";
 import {
   address,
+  asYaml,
   described,
   flag,
   list,
@@ -96,7 +97,7 @@ const connections = section({
     described(flag(), "Whether connections are kept; false: one for each request, closed after it"),
     UPSTREAM.connections.reuse,
   ),
-});
+}, "max");
 
 const queue = section({
   max: v.optional(
@@ -110,7 +111,7 @@ const queue = section({
     described(time(1), "Longest wait for a connection; then the request gets 503"),
     formatTime(UPSTREAM.queue.timeoutMs),
   ),
-});
+}, "max");
 
 const timeouts = section({
   connect: v.optional(
@@ -163,7 +164,7 @@ const retry = section({
     described(time(), "Wait before the same server is tried again; another one is tried at once"),
     formatTime(UPSTREAM.retry.delayMs),
   ),
-});
+}, "attempts");
 
 const health = section({
   interval: v.optional(
@@ -194,7 +195,7 @@ const health = section({
       "The script to ask, such as ping.path of php-fpm; left out: FCGI_GET_VALUES is asked",
     ),
   ),
-});
+}, "interval");
 
 /** Each that does not answer takes time. */
 const NAME_SERVERS_MAX = 8;
@@ -283,4 +284,4 @@ export const upstreamSchema = section({
     formatTime(UPSTREAM.slowStartMs),
   ),
   resolve: v.optional(described(resolve, "How names of servers become addresses"), {}),
-});
+}, (text) => `{ servers: [${asYaml(text)}] }`);

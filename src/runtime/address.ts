@@ -117,10 +117,16 @@ function parseTcp(text: string, rest: string, rules: AddressRules): TcpAddress {
   const match = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^:[\]/\s]*))(?::([A-Za-z0-9-]+))?$/.exec(
     rest,
   );
-  if (match === null) {
-    fail(text, "it cannot be read", 'use "host:port", "[::1]:port" or "unix:/path"');
-  }
+  if (match === null) fail(text, ...unreadable(rest));
   const host = match[1] ?? match[2] ?? "";
+  if (rules.anyHost && host === "*") fail(text, '"*" is no host', `use "${rest.slice(1)}"`);
+  // Resolvers take it for an address of old: 80 is 0.0.0.80.
+  if (/^\d+$/.test(host)) {
+    const remedy = rules.anyHost
+      ? `use ":${match[3] ?? host}"`
+      : `use "127.0.0.1:${match[3] ?? host}"`;
+    fail(text, `"${host}" is a number, not a host`, remedy);
+  }
   if (host === "" && !rules.anyHost) fail(text, "the host is missing", 'use "host:port"');
   const portText = match[3];
   if (rules.services && SERVICE_NAME.test(host)) {
@@ -132,6 +138,17 @@ function parseTcp(text: string, rest: string, rules: AddressRules): TcpAddress {
   const port = portText === undefined ? rules.defaultPort : parsePort(text, portText);
   if (port === undefined) fail(text, "the port is missing", `use "${rest}:PORT"`);
   return { transport: "tcp", host: host === "" ? "0.0.0.0" : host, port };
+}
+
+/** What is wrong with the text, and what would be right. */
+function unreadable(text: string): [what: string, instead: string] {
+  const first = text.split(/\s/, 1)[0]!;
+  if (first !== "" && first !== text) return ["it has a blank", `use "${first}" alone`];
+  if (/^[0-9a-f]*:[0-9a-f:]*:[0-9a-f.]*$/i.test(text)) {
+    const [, host = text, port = "PORT"] = /^(.*[^:]):(\d{2,5})$/.exec(text) ?? [];
+    return ["IPv6 wants brackets", `use "[${host}]:${port}"`];
+  }
+  return ["it cannot be read", 'use "host:port", "[::1]:port" or "unix:/path"'];
 }
 
 function parsePort(text: string, portText: string): number {

@@ -36,7 +36,8 @@ const WRONG: readonly { args: string; stderr: string }[] = [
   },
   {
     args: "probe app.example --timeout 3",
-    stderr: 'afcgi: --timeout: Cannot read time "3" (use a whole number with ms, s, m or h)',
+    stderr:
+      'afcgi: --timeout: Cannot read time "3" (use a whole number with ms, s, m or h, such as 3s)',
   },
   {
     args: "request app status",

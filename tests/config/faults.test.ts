@@ -51,8 +51,7 @@ const SYNTAX: readonly Row[] = [
     name: "a list that is not closed",
     text: "listen: [1, 2\n",
     expected: [
-      "a.yaml:2:1: Flow sequence in block collection must be sufficiently indented and end with a ] " +
-      "(indent it as its neighbours are)",
+      'a.yaml:2:1: A "[" has no "]" (close it, or indent what is in it)',
     ],
   },
   {
@@ -180,7 +179,9 @@ const SHAPE: readonly Row[] = [
   {
     name: "a section without content",
     text: `${SITES}log:\n`,
-    expected: ["a.yaml:2:1: log is empty (use a map with level, format or access)"],
+    expected: [
+      "a.yaml:2:1: log is empty (use {} for the defaults, or a map with level, format or access)",
+    ],
   },
 ];
 
@@ -245,7 +246,7 @@ const VALUES: readonly Row[] = [
     text: `${SITES}limits: { request_body: 64 MiB }\n`,
     expected: [
       'a.yaml:2:25: limits.request_body is "64 MiB" ' +
-      "(use bytes, or a whole number with kB, MB, GB, KiB, MiB or GiB)",
+      "(use bytes, or a whole number with kB, MB, GB, KiB, MiB or GiB, such as 64MiB)",
     ],
   },
   {
@@ -253,7 +254,7 @@ const VALUES: readonly Row[] = [
     text: `${SITES}limits: { spill: -1 }\n`,
     expected: [
       "a.yaml:2:18: limits.spill is -1 " +
-      "(use bytes, or a whole number with kB, MB, GB, KiB, MiB or GiB)",
+      "(use bytes, or a whole number with kB, MB, GB, KiB, MiB or GiB, such as 64MiB)",
     ],
   },
   {
@@ -269,7 +270,9 @@ const VALUES: readonly Row[] = [
   {
     name: "a time without unit",
     text: `${SITES}shutdown: { grace: 30 }\n`,
-    expected: ["a.yaml:2:20: shutdown.grace is 30 (use a whole number with ms, s, m or h)"],
+    expected: [
+      "a.yaml:2:20: shutdown.grace is 30 (use a whole number with ms, s, m or h, such as 30s)",
+    ],
   },
   {
     name: "a time of nothing where there must be some",
@@ -298,7 +301,7 @@ const VALUES: readonly Row[] = [
   {
     name: "listeners that are no list",
     text: `${SITES}listen: ":8080"\n`,
-    expected: ['a.yaml:2:9: listen is ":8080" (use a list of addresses, such as [":8080"])'],
+    expected: ['a.yaml:2:9: listen is ":8080" (use a list: [":8080"])'],
   },
   {
     name: "a server's address with an unknown scheme",
@@ -332,8 +335,7 @@ const VALUES: readonly Row[] = [
     name: "an upstream without servers",
     text: `${SITES}upstreams: { app: { servers: [] } }\n`,
     expected: [
-      "a.yaml:2:30: upstreams.app.servers is an empty list " +
-      '(use a list of addresses, such as ["tcp://127.0.0.1:9000"])',
+      "a.yaml:2:30: upstreams.app.servers is an empty list (put at least one in it)",
     ],
   },
   {
@@ -391,7 +393,7 @@ const VALUES: readonly Row[] = [
     text: `sites: [{ hosts: ["example.com:80"], routes: [{ respond: {} }] }]\n`,
     expected: [
       'a.yaml:1:19: sites[0].hosts[0] is "example.com:80" ' +
-      '(use a name without port, such as "example.com")',
+      '(use a name without port, such as "example.com" or "*.example.com")',
     ],
   },
   {
@@ -603,7 +605,7 @@ const REFERENCES: readonly Row[] = [
   {
     name: "no routes",
     text: "sites: [{ routes: [] }]\n",
-    expected: ["a.yaml:1:19: sites[0].routes is an empty list (use a list of routes)"],
+    expected: ["a.yaml:1:19: sites[0].routes is an empty list (put at least one in it)"],
   },
 ];
 

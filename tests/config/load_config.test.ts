@@ -306,7 +306,7 @@ sites:
       '(use "tcp://host:port" or "unix:/path")',
       'AFCGI_ADMIN: Cannot read address "nowhere": the port is missing (use "nowhere:PORT")',
       '--max-body: Cannot read size "1 MB" ' +
-      "(use bytes, or a whole number with kB, MB, GB, KiB, MiB or GiB)",
+      "(use bytes, or a whole number with kB, MB, GB, KiB, MiB or GiB, such as 1MB)",
     ],
   },
   {
