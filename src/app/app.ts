@@ -24,7 +24,7 @@ import { GeminiListeners } from "./gemini.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import { Readiness } from "./readiness.ts";
 import { compileFrontSite, listenerInfo, serverSoftware } from "./sites.ts";
-import { SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
+import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
 import { registerUpstreamGauges, UpstreamMetrics } from "./upstream_metrics.ts";
 
 export interface AppParts {
@@ -87,8 +87,9 @@ class App implements RunningApp {
       format: options.log.format,
     });
     this.#httpMetrics = new HttpMetrics(this.#registry);
-    const observer = new UpstreamMetrics(this.#registry, logger);
     const { upstreams, spawns = [] } = options;
+    const fpmMessages = fpmMessagesOf(spawns, runtime.clock);
+    const observer = new UpstreamMetrics(this.#registry, logger, fpmMessages);
     this.#upstreams = upstreams.map((upstream) =>
       new Upstream(withSpawnedWorkers(upstream, spawns, runtime.process.cpuCount), {
         runtime,
@@ -102,6 +103,7 @@ class App implements RunningApp {
       registry: this.#registry,
       upstreams: this.#upstreams,
       drainMs: options.shutdownGraceMs,
+      fpmMessages,
     });
     this.#compileSites();
   }

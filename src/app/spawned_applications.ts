@@ -5,9 +5,10 @@
 import type { Logger } from "../observe/logger.ts";
 import type { Counter, MetricsRegistry } from "../observe/metrics.ts";
 import { formatAddress } from "../runtime/address.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import type { Clock, Runtime } from "../runtime/runtime.ts";
 import { SpawnedApplication, type SpawnObserver, type SpawnTarget } from "../spawn/application.ts";
-import { connectionsMax, type SpawnOptions } from "../spawn/options.ts";
+import { FpmMessages } from "../spawn/fpm_messages.ts";
+import { commandKind, connectionsMax, type SpawnOptions } from "../spawn/options.ts";
 import type { Worker, WorkerState } from "../spawn/worker.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -18,6 +19,20 @@ export interface SpawnedApplicationsParts {
   readonly registry: MetricsRegistry;
   readonly upstreams: readonly Upstream[];
   readonly drainMs: number;
+  /** See {@link fpmMessagesOf}. */
+  readonly fpmMessages: FpmMessagesByUpstream;
+}
+
+/** What every php-fpm that is spawned logs, by the upstream's name. */
+export type FpmMessagesByUpstream = ReadonlyMap<string, FpmMessages>;
+
+/** Made before the upstreams, for lines of their requests go there first. */
+export function fpmMessagesOf(
+  spawns: readonly SpawnOptions[],
+  clock: Clock,
+): FpmMessagesByUpstream {
+  const ofFpm = spawns.filter(({ command }) => commandKind(command) === "php-fpm");
+  return new Map(ofFpm.map(({ upstream }) => [upstream, new FpmMessages(clock)]));
 }
 
 /** States as the metric names them, those of workers that may yet take requests. */
@@ -27,18 +42,20 @@ export class SpawnedApplications {
   readonly #applications: readonly SpawnedApplication[] = [];
   readonly #runtime: Runtime;
   readonly #logger: Logger;
+  readonly #fpmMessages: FpmMessagesByUpstream;
 
   constructor(options: readonly SpawnOptions[], parts: SpawnedApplicationsParts) {
-    const { runtime, logger, registry, upstreams, drainMs } = parts;
+    const { runtime, logger, registry, upstreams, drainMs, fpmMessages } = parts;
     this.#runtime = runtime;
     this.#logger = logger;
+    this.#fpmMessages = fpmMessages;
     if (options.length === 0) return;
     const restarts = registry.counter(
       "afcgi_spawn_restarts_total",
       "Times that a worker of a spawned application ended by itself, or could not be started.",
       ["upstream"],
     );
-    const observer = new SpawnLog(logger, restarts);
+    const observer = new SpawnLog(logger, restarts, fpmMessages);
     this.#applications = options.map((one) => {
       const upstream = upstreams.find(({ options }) => options.name === one.upstream)!;
       const target = targetOf(upstream);
@@ -76,10 +93,16 @@ export class SpawnedApplications {
 
   async stop(): Promise<void> {
     await Promise.all(this.#applications.map((application) => application.stop()));
+    this.#tellHeld();
   }
 
   kill(): void {
     for (const application of this.#applications) application.kill();
+    this.#tellHeld();
+  }
+
+  #tellHeld(): void {
+    for (const messages of this.#fpmMessages.values()) messages.flush();
   }
 
   /** For `/status`; undefined for an upstream that is not spawned. */
@@ -124,10 +147,12 @@ function targetOf(upstream: Upstream): SpawnTarget {
 class SpawnLog implements SpawnObserver {
   readonly #log: Logger;
   readonly #restarts: Counter;
+  readonly #fpmMessages: FpmMessagesByUpstream;
 
-  constructor(log: Logger, restarts: Counter) {
+  constructor(log: Logger, restarts: Counter, fpmMessages: FpmMessagesByUpstream) {
     this.#log = log;
     this.#restarts = restarts;
+    this.#fpmMessages = fpmMessages;
   }
 
   onState(upstream: string, worker: Worker): void {
@@ -152,7 +177,11 @@ class SpawnLog implements SpawnObserver {
   }
 
   onLine(upstream: string, pid: number | undefined, source: string, line: string): void {
-    this.#log.log(source === "stderr" ? "warn" : "info", line, { upstream, pid, source });
+    const tell = () =>
+      this.#log.log(source === "stderr" ? "warn" : "info", line, { upstream, pid, source });
+    const messages = source === "stderr" ? this.#fpmMessages.get(upstream) : undefined;
+    if (messages === undefined) tell();
+    else messages.push(line, tell);
   }
 
   onRunsAsRoot(upstream: string): void {

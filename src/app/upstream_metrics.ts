@@ -11,6 +11,7 @@ import type { Lookup } from "../upstream/server_name.ts";
 import type { ConnectionOptions } from "../upstream/options.ts";
 import type { ServerMode } from "../upstream/server.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import type { FpmMessagesByUpstream } from "./spawned_applications.ts";
 
 /** States of connections as the metric names them. */
 const STATES = ["connecting", "idle", "busy", "paused", "draining"] as const;
@@ -20,6 +21,7 @@ const QUEUE_WAIT_BOUNDS_S = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60
 
 export class UpstreamMetrics implements UpstreamObserver {
   readonly #log: Logger;
+  readonly #fpmMessages: FpmMessagesByUpstream;
   readonly #retries: Counter;
   readonly #errors: Counter;
   readonly #aborts: Counter;
@@ -30,8 +32,9 @@ export class UpstreamMetrics implements UpstreamObserver {
   readonly #lookups: Counter;
   #spillBytes = 0;
 
-  constructor(registry: MetricsRegistry, log: Logger) {
+  constructor(registry: MetricsRegistry, log: Logger, fpmMessages: FpmMessagesByUpstream) {
     this.#log = log;
+    this.#fpmMessages = fpmMessages;
     this.#retries = registry.counter(
       "afcgi_upstream_retries_total",
       "Requests sent again, by what had gone wrong.",
@@ -133,6 +136,7 @@ export class UpstreamMetrics implements UpstreamObserver {
   }
 
   onStderrLine(line: string, request: ObservedRequest): void {
+    if (this.#fpmMessages.get(request.upstream)?.isNews(line) === false) return;
     this.#log.warn(line, {
       request_id: request.requestId,
       upstream: request.upstream,

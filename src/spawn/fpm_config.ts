@@ -3,6 +3,7 @@
  * which we read (`--force-stderr`; a log file it wants to open nevertheless), and so do its children.
  */
 import type { UserIds } from "../runtime/spawning.ts";
+import { STDERR_LINE_MAX } from "../upstream/stderr_lines.ts";
 
 /** Connections that may wait while every child is busy; our own queue comes before it. */
 const BACKLOG = 511;
@@ -21,6 +22,8 @@ export function fpmConfig({ socket, children, maxRequests, user }: FpmPool): str
     "[global]",
     "daemonize = no",
     "error_log = /dev/null",
+    // Longer messages would lose their ends.
+    `log_limit = ${STDERR_LINE_MAX}`,
     "[afcgi]",
     `listen = ${socket}`,
     "listen.mode = 0600",

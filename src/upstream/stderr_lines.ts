@@ -1,10 +1,13 @@
 /**
- * What an application writes to STDERR, or a spawned one to its output, becomes log lines: split at line ends, cut at
- * {@link STDERR_LINE_MAX} bytes with a mark, never mixed into the answer.
+ * What an application writes to STDERR, or a spawned one to its output, becomes log lines: split at
+ * line ends, cut at {@link STDERR_LINE_MAX} bytes with a mark, never mixed into the answer.
  */
 
 /** Most bytes of one line in the log. */
 export const STDERR_LINE_MAX = 8 * 1024;
+
+/** php-fpm puts no line's end between two messages of a request. */
+const LINE_END = /\n|; (?=PHP message: )/;
 
 const CUT_MARK = " [cut]";
 
@@ -20,7 +23,7 @@ export class StderrLines {
   }
 
   push(bytes: Uint8Array): void {
-    const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
+    const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split(LINE_END);
     this.#rest = lines.pop()!;
     for (const line of lines) this.#emit(line);
     if (this.#rest.length > STDERR_LINE_MAX) {

@@ -162,6 +162,60 @@ for (const program of ["php-cgi", "php-fpm"] as const) {
   });
 }
 
+const LOGGING_SCRIPT = `<?php
+error_log("once");
+error_log("of two\nlines");
+for ($number = 0; $number < 150; $number++) error_log("message $number " . str_repeat("x", 90));
+error_log("long " . str_repeat("y", 5000) . " end");
+file_put_contents("php://stderr", "by hand\n");
+if (function_exists("fastcgi_finish_request")) {
+    fastcgi_finish_request();
+    error_log("after the end");
+}
+throw new Exception("never caught");
+`;
+
+for (const program of ["php-cgi", "php-fpm"] as const) {
+  test(
+    `Whatever a script logs under ${program} stands in the log once`,
+    { skip: missingPeer(program) },
+    async () => {
+      const root = temporaryFolder();
+      writeFileSync(join(root, "index.php"), LOGGING_SCRIPT);
+      const spawn = { command: [program], workers: 1 };
+      const afcgi = await Afcgi.start(configOf(spawn, {}, root));
+      try {
+        await httpRequest(afcgi.port, { target: "/" });
+        await afcgi.waitForLog(({ msg }) => msg === "by hand");
+      } finally {
+        // The last lines wait for a request to come to them, and are told at the end.
+        await afcgi.stop();
+      }
+      const lines = afcgi.log.filter(({ source }) => source === "stderr");
+      const times = (text: RegExp, isOfRequest: boolean) =>
+        lines.filter(({ msg, request_id }) =>
+          text.test(String(msg)) && (request_id !== undefined) === isOfRequest
+        ).length;
+      const ofRequest = [
+        /PHP message: once$|^once$/,
+        /of two$/,
+        /^lines$/,
+        /message 0 x{90}$/,
+        /message 149 x{90}$/,
+        /long y{5000} end$/,
+      ];
+      for (const text of ofRequest) {
+        assert.deepEqual([times(text, true), times(text, false)], [1, 0], String(text));
+      }
+      assert.equal(times(/message \d+ x{90}$/, true), 150);
+      for (const text of [/^by hand$/, /never caught in /, /^Stack trace:$/, /^#0 \{main\}$/]) {
+        assert.equal(times(text, true) + times(text, false), 1, String(text));
+      }
+      if (program === "php-fpm") assert.equal(times(/after the end$/, false), 1);
+    },
+  );
+}
+
 test(
   "php-cgi is told its address where the command says {socket}",
   { skip: missingPeer("php-cgi") },

@@ -19,6 +19,14 @@ test("StderrLines splits at line ends however the bytes are cut, also within a c
   }
 });
 
+test("StderrLines makes a line of each message that php-fpm strings together", () => {
+  const text = "PHP message: one; PHP message: two\nof; it; PHP message: three";
+  const lines = ["PHP message: one", "PHP message: two", "of; it", "PHP message: three"];
+  for (const { how, pieces } of fragmentations(new TextEncoder().encode(text))) {
+    assert.deepEqual(linesOf(pieces), lines, how);
+  }
+});
+
 test("StderrLines keeps half a character at the end as a replacement, not as nothing", () => {
   assert.deepEqual(linesOf([Uint8Array.of(0x61, 0xe2, 0x82)]), ["a\ufffd"]);
 });
