@@ -6,6 +6,7 @@
 import { GeminiMetrics } from "../gemini/gemini_metrics.ts";
 import { answerForFault } from "../http/answers.ts";
 import { createAdmin } from "../http/admin.ts";
+import { LENGTH_GATHERING_LIMITS, LengthGathering } from "../http/length_gathering.ts";
 import { createFront, faultFields, type FrontSite } from "../http/front.ts";
 import type { FrontRequest, ListenerInfo } from "../http/front_request.ts";
 import { HttpMetrics } from "../http/http_metrics.ts";
@@ -167,6 +168,11 @@ class App implements RunningApp {
     const { runtime, logger, version } = this.#parts;
     const files = rememberLinks(runtime.files, runtime.clock);
     const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.options.name, upstream]));
+    const { limits } = this.#options;
+    const lengths = new LengthGathering(runtime.clock, {
+      ...LENGTH_GATHERING_LIMITS,
+      lengthMax: limits.responseGatherMax,
+    });
     for (const site of this.#options.sites) {
       const compiled = compileFrontSite(site, {
         runtime: {
@@ -175,7 +181,8 @@ class App implements RunningApp {
           createCompressor: (options) => runtime.createCompressor(options),
         },
         upstreams,
-        limits: this.#options.limits,
+        limits,
+        lengths,
         serverSoftware: serverSoftware(version),
         followLinks: (path) => runtime.files.realPath(path),
         onFault: (error, front) => logFault(logger, error, front),

@@ -53,6 +53,7 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
       requestHeaderMax: limits.request_header,
       requestBufferMax: limits.request_buffer,
       requestRateMin: limits.request_rate,
+      responseGatherMax: limits.response_gather,
       ...(limits.request_body_chunked !== undefined && {
         requestBodyChunkedMax: limits.request_body_chunked,
       }),

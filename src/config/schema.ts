@@ -196,6 +196,14 @@ const limits = section({
     described(size(), "Most of an answer in memory for a slow client; the rest waits in a file"),
     formatSize(UPSTREAM.limits.responseBufferMax),
   ),
+  response_gather: v.optional(
+    described(
+      size(),
+      "Largest answer of declared length that is waited for, 50ms at most, where the HTTP server " +
+        "drops the length of a longer one (native on Bun); 0: none",
+    ),
+    formatSize(HTTP.responseGatherMax),
+  ),
   spill: v.optional(
     described(
       size(),

@@ -7,13 +7,12 @@
  *
  * A body that breaks off while it is gathered breaks off for the client too, as it would elsewhere.
  */
+import { HTTP_LIMIT_DEFAULTS } from "./options.ts";
 import { turnsBeforeError } from "../runtime/error_turns.ts";
 import type { Clock } from "../runtime/runtime.ts";
 
-const MIB = 1024 * 1024;
-
 export interface LengthGatheringLimits {
-  /** Longest body that is waited for, in bytes. */
+  /** Longest body that is waited for, in bytes; 0: none. */
   readonly lengthMax: number;
   /** Longest wait for one. */
   readonly waitMs: number;
@@ -22,9 +21,9 @@ export interface LengthGatheringLimits {
 }
 
 export const LENGTH_GATHERING_LIMITS: LengthGatheringLimits = {
-  lengthMax: MIB,
+  lengthMax: HTTP_LIMIT_DEFAULTS.responseGatherMax,
   waitMs: 50,
-  totalMax: 64 * MIB,
+  totalMax: 64 * 1024 * 1024,
 };
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;

@@ -50,6 +50,8 @@ export interface SiteParts {
   readonly onScriptFault?: FastCgiRoute["onScriptFault"];
   /** As `files.realPath`, but never what was true a moment ago; left out: that of `runtime`. */
   readonly followLinks?: (path: string) => string | undefined;
+  /** What gathers bodies of declared length, for all sites; left out: one of the site's own. */
+  readonly lengths?: LengthGathering;
   /** Who wants to see which routes a request meets; nobody, when left out. */
   readonly watch?: RouteWatch;
 }
@@ -111,7 +113,7 @@ export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
     compressors.set(options, known);
     return known;
   };
-  const lengths = new LengthGathering(parts.runtime.clock);
+  const lengths = parts.lengths ?? new LengthGathering(parts.runtime.clock);
   const keepsFiles = parts.watch === undefined;
   const staticParts = { runtime: parts.runtime, root: site.root ?? "", keepsFiles };
   const statics = compileStatics(site.routes, staticParts, compressor);

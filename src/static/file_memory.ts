@@ -19,8 +19,8 @@ export const KEPT_FILES_MAX = 1024;
 /** How long a file is sent without following the way to it anew, in milliseconds. */
 export const KEPT_FILE_MS = 1000;
 
-/** How long ago a file must have changed to be kept; file systems count in some milliseconds. */
-const SETTLED_MS = 2000;
+/** How long ago a file must have changed to be kept: file systems count in some milliseconds. */
+export const SETTLED_MS = 2000;
 
 interface KeptFile {
   readonly file: ReadyFile;

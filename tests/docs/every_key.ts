@@ -147,6 +147,7 @@ limits:
   request_buffer: 8192
   response_header: 32KiB
   response_buffer: 4KiB
+  response_gather: 2MiB
   spill: 10MB
   gemini:
     connections: 10

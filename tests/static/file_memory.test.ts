@@ -9,6 +9,7 @@ import {
   KEPT_FILE_LENGTH_MAX,
   KEPT_FILE_MS,
   KEPT_FILES_MAX,
+  SETTLED_MS,
 } from "../../src/static/file_memory.ts";
 import { readyFile } from "../../src/static/file_response.ts";
 import { serveStatic } from "../../src/static/static_files.ts";
@@ -96,6 +97,18 @@ test("A file that changed a moment ago is sent and not kept", async () => {
     }
     assert.equal(kept.size, 0);
   });
+});
+
+test("A file is kept once it has lain still for long enough", () => {
+  const changedMs = HOUR_MS;
+  const info: FileInfo = { kind: "file", size: 1, modifiedMs: 0, changedMs, inode: 1 };
+  const found: FoundFile = { kind: "file", path: "/a", realPath: "/a", info };
+  const reader = { stat: () => info, readNow: () => new Uint8Array(1) };
+  for (const [stillMs, size] of [[SETTLED_MS - 1, 0], [SETTLED_MS, 1]] as const) {
+    const kept = new FileMemory(reader, { nowMs: () => 0, wallMs: () => changedMs + stillMs });
+    kept.keep("/a", readyFile(found));
+    assert.equal(kept.size, size);
+  }
 });
 
 test("A file over the limit is sent and not kept", async () => {
