@@ -11,18 +11,27 @@ import { createFront, faultFields, type FrontSite } from "../http/front.ts";
 import type { FrontRequest, ListenerInfo } from "../http/front_request.ts";
 import { HttpMetrics } from "../http/http_metrics.ts";
 import { RequestIdSource } from "../http/request_id.ts";
+import { serveHttp1 } from "../http1/server.ts";
 import { Logger } from "../observe/logger.ts";
 import { MetricsRegistry } from "../observe/metrics.ts";
 import { SiteTable } from "../routing/site_table.ts";
 import { scriptFault } from "../php/script_fault.ts";
 import { decodeNameValues } from "../protocol/name_value.ts";
 import type { Address } from "../runtime/address.ts";
-import type { Files, HttpListener, Runtime, TextSink, TlsFiles } from "../runtime/runtime.ts";
+import {
+  type Files,
+  type HttpListener,
+  type HttpServeOptions,
+  ListenError,
+  type Runtime,
+  type TextSink,
+  type TlsFiles,
+} from "../runtime/runtime.ts";
 import { rememberLinks } from "../static/link_memory.ts";
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { GeminiListeners } from "./gemini.ts";
-import type { AppOptions, ListenOptions } from "./options.ts";
+import type { AppOptions, ListenEngine, ListenOptions } from "./options.ts";
 import { Readiness } from "./readiness.ts";
 import { compileFrontSite, listenerInfo, serverSoftware } from "./sites.ts";
 import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
@@ -197,13 +206,11 @@ class App implements RunningApp {
   }
 
   async #listen(listen: ListenOptions): Promise<void> {
-    const { runtime } = this.#parts;
     const tls = listen.tls && await this.#readTls(listen.tls);
     const scheme = tls === undefined ? "http" : "https";
     let front: ReturnType<typeof createFront> | undefined;
-    const listener = await runtime.serveHttp({
+    const listener = await this.#serveHttp(listen.engine, {
       address: listen.address,
-      ...(listen.engine && { engine: listen.engine }),
       requestHeadLengthMax: this.#options.limits.requestHeaderMax,
       ...(tls && { tls }),
       handler: (request, peer) => {
@@ -213,6 +220,19 @@ class App implements RunningApp {
       },
     });
     this.#listeners.push(listener);
+  }
+
+  #serveHttp(
+    engine: ListenEngine = "afcgi",
+    options: HttpServeOptions,
+  ): Promise<HttpListener> {
+    const { runtime } = this.#parts;
+    const { listenRaw, clock } = runtime;
+    if (engine !== "afcgi") return runtime.serveHttp({ ...options, engine });
+    // What has no sockets, as in tests, serves with what it has.
+    return listenRaw === undefined
+      ? runtime.serveHttp(options)
+      : serveHttp1({ listenRaw, clock }, options);
   }
 
   async #listenGemini(): Promise<void> {
@@ -267,8 +287,17 @@ class App implements RunningApp {
   }
 
   async #readTls(paths: { readonly cert: string; readonly key: string }): Promise<TlsFiles> {
-    const { files } = this.#parts.runtime;
-    return { cert: await files.readText(paths.cert), key: await files.readText(paths.key) };
+    const { files, tls } = this.#parts.runtime;
+    const read = { cert: await files.readText(paths.cert), key: await files.readText(paths.key) };
+    try {
+      // Deno's servers take anything, and fail at the first client.
+      tls.checkIdentity(read);
+    } catch (cause) {
+      throw new ListenError(`Cannot serve TLS with "${paths.cert}": ${errorText(cause)}`, {
+        cause,
+      });
+    }
+    return read;
   }
 
   async #withinGrace(done: Promise<unknown>, graceMs: number): Promise<void> {

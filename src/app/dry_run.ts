@@ -3,6 +3,7 @@
  * the same looks at files. Only the upstreams at the end are not there: in their place stands one
  * that notes what it is given. So nothing is decided here, only written down.
  */
+import { asResponse } from "../runtime/http_answer.ts";
 import { createFront, type FrontSite } from "../http/front.ts";
 import type { Destination } from "../http/fastcgi_exchange.ts";
 import type { ListenerInfo } from "../http/front_request.ts";
@@ -103,7 +104,7 @@ class Run {
   }
 
   async run(request: Request): Promise<DryRun> {
-    const response = await this.#front(request, this.#parts.peer);
+    const response = await asResponse(this.#front(request, this.#parts.peer));
     await response.body?.cancel();
     const [line] = await this.#access.lines();
     return {

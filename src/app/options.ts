@@ -6,16 +6,20 @@ import type { GeminiLimits, GeminiSiteOptions } from "../gemini/options.ts";
 import type { HttpLimits, SiteOptions } from "../http/options.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { Address } from "../runtime/address.ts";
-import type { HttpEngine } from "../runtime/runtime.ts";
+import { HTTP_ENGINES } from "../runtime/runtime.ts";
 import type { SpawnOptions } from "../spawn/options.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
+
+/** Which HTTP server: our own, the runtime's own, or `node:http`. */
+export const LISTEN_ENGINES = ["afcgi", ...HTTP_ENGINES] as const;
+export type ListenEngine = (typeof LISTEN_ENGINES)[number];
 
 export interface ListenOptions {
   readonly address: Address;
   /** Paths of PEM files. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  /** The runtime's own, when left out. */
-  readonly engine?: HttpEngine;
+  /** Our own, when left out. */
+  readonly engine?: ListenEngine;
 }
 
 export interface LogOptions {

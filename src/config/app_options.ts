@@ -32,7 +32,7 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
     listen: (config.sites === undefined ? [] : config.listen).map(({ address, tls, engine }) => ({
       address: resolveAddress(folder, address),
       tls: tls && { cert: resolvePath(folder, tls.cert), key: resolvePath(folder, tls.key) },
-      ...(engine === "node" && { engine }),
+      ...(engine !== "afcgi" && { engine }),
     })),
     upstreams: Object.entries(config.upstreams ?? {}).map(([name, upstream]) =>
       upstreamOptions(name, upstream, upstreamLimits, folder)

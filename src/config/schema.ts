@@ -8,10 +8,9 @@
  */
 import * as v from "valibot";
 import { geminiLimitsSchema, geminiSchema } from "./gemini_schema.ts";
-import { READY_WHEN } from "../app/options.ts";
+import { LISTEN_ENGINES, READY_WHEN } from "../app/options.ts";
 import { HTTP_LIMIT_DEFAULTS as HTTP } from "../http/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
-import { HTTP_ENGINES } from "../runtime/runtime.ts";
 import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
 import { compressionSchema } from "./compression_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
@@ -64,17 +63,17 @@ const listener = v.pipe(
       tls: v.optional(described(tlsFiles, "Serves HTTPS; left out: HTTP")),
       engine: v.optional(
         described(
-          oneOf(HTTP_ENGINES),
-          "The HTTP server: the runtime's own (native), or node:http, slower, for what that one drops",
+          oneOf(LISTEN_ENGINES),
+          "The HTTP server: our own (afcgi), the runtime's (native), or node:http (node)",
         ),
-        "native",
+        "afcgi",
       ),
     }),
   ], 'use an address such as ":8080", or a map with address and tls'),
   v.transform((value) =>
     "address" in value
       ? { address: value.address, tls: value.tls, engine: value.engine }
-      : { address: value, tls: undefined, engine: "native" as const }
+      : { address: value, tls: undefined, engine: "afcgi" as const }
   ),
 );
 

@@ -6,6 +6,7 @@
  * Who keeps people out must not let them in by a half-understood answer: one that breaks off, or
  * whose variables could be read in two ways, lets nobody in.
  */
+import { asResponse } from "../runtime/http_answer.ts";
 import { Role } from "../protocol/constants.ts";
 import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
@@ -43,7 +44,7 @@ export function createAuthorizer(route: FastCgiRoute): Authorizer {
       if (answer.head.status !== GRANTED) {
         front.trace.upstream = route.upstream.options.name;
         noteSource(front.trace, answer.source);
-        return await deliver(route, request, front, answer);
+        return await asResponse(deliver(route, request, front, answer));
       }
       const variables = variablesOf(answer);
       await readOut(answer);

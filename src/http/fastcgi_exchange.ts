@@ -3,6 +3,7 @@
  * `fastcgi` and the `php` handler have in common.
  */
 import { isScriptFault } from "../php/script_fault.ts";
+import { asResponse, type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
 import { UpstreamError } from "../upstream/errors.ts";
 import type { AnswerSource, UpstreamResponse } from "../upstream/request.ts";
 import type { BodyMode } from "../upstream/request_body.ts";
@@ -17,7 +18,7 @@ import type { LengthGathering } from "./length_gathering.ts";
 import type { HttpLimits } from "./options.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
 import type { ScriptTarget } from "./script_target.ts";
-import { hasNoBody, toResponse } from "./upstream_response.ts";
+import { hasNoBody, toAnswer, toResponse } from "./upstream_response.ts";
 
 /** Where requests go: an upstream, or whoever wants to see what it would be sent. */
 export type Destination = Pick<Upstream, "options" | "send">;
@@ -58,7 +59,7 @@ export async function exchange(
   front: FrontRequest,
   script: ScriptTarget,
   makeRequest: MakeRequest = plainRequest,
-): Promise<Response> {
+): Promise<HttpAnswer> {
   const { trace } = front;
   try {
     const taken = takeBody(
@@ -102,12 +103,12 @@ export function deliver(
   request: Request,
   front: FrontRequest,
   answer: UpstreamResponse,
-): Response | Promise<Response> {
+): HttpAnswer | Promise<HttpAnswer> {
   const { directives, localRedirect } = answer.head;
   if (directives === undefined && localRedirect === undefined) {
     return passOn(route, request, front, answer);
   }
-  const goOn = () => passOn(route, request, front, answer);
+  const goOn = () => asResponse(passOn(route, request, front, answer));
   return handOver(route.handover, request, front, answer, goOn);
 }
 
@@ -131,7 +132,7 @@ function passOn(
   request: Request,
   front: FrontRequest,
   answer: UpstreamResponse,
-): Response | Promise<Response> {
+): HttpAnswer | Promise<HttpAnswer> {
   if (!front.listener.dropsLengths) return respond(route, request, front, answer);
   const { lengths, compressor } = route;
   const { body, head: { contentLength } } = answer;
@@ -150,12 +151,13 @@ function respond(
   request: Request,
   front: FrontRequest,
   answer: UpstreamResponse,
-): Response | Promise<Response> {
-  const response = toResponse(answer, front.method);
-  if (!hasNoBody(front.method, response.status)) front.bodyProgress = answer.progress;
-  if (compressor === undefined) return response;
+): HttpAnswer | Promise<HttpAnswer> {
+  const { method } = front;
   const whole = answer.body instanceof Uint8Array ? answer.body : undefined;
-  return compressor.apply(request, front, response, whole);
+  const passed = compressor === undefined ? toAnswer(answer, method) : toResponse(answer, method);
+  if (!hasNoBody(method, passed.status)) front.bodyProgress = answer.progress;
+  if (compressor === undefined || passed instanceof WholeAnswer) return passed;
+  return compressor.apply(request, front, passed, whole);
 }
 
 function refuse(request: Request, front: FrontRequest, answer: OwnAnswer): Response {

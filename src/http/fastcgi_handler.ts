@@ -2,6 +2,7 @@
  * FastCGI behind any Hono app: a handler for `app.all(...)`. Unlike afcgi's own front it sees only
  * what Hono hands over, so who knows the client's address says so.
  */
+import { asResponse } from "../runtime/http_answer.ts";
 import type { Context, Handler } from "hono";
 import { ParameterTemplate } from "../cgi/parameters.ts";
 import type { HttpPeer } from "../runtime/runtime.ts";
@@ -61,7 +62,8 @@ export function fastcgi(options: FastCgiOptions): Handler {
       const refused = { id: requestIds.next(), trace: {}, method: request.method };
       return ownResponse(refused, request.headers.get("accept"), front);
     }
-    return exchange(route, request, front, scriptTarget(scriptName, root, front.target.path));
+    const script = scriptTarget(scriptName, root, front.target.path);
+    return asResponse(exchange(route, request, front, script));
   };
 }
 

@@ -6,6 +6,7 @@
 import type { Logger } from "../observe/logger.ts";
 import type { CompiledSite } from "./site.ts";
 import type { SiteTable } from "../routing/site_table.ts";
+import { type HttpAnswer, toResponse, WholeAnswer } from "../runtime/http_answer.ts";
 import type { Clock, HttpPeer } from "../runtime/runtime.ts";
 import { ownResponse } from "./answers.ts";
 import type { FrontRequest, ListenerInfo, OwnAnswer } from "./front_request.ts";
@@ -45,7 +46,7 @@ const REFUSED_METHODS: ReadonlySet<string> = new Set(["TRACE", "CONNECT"]);
 /** The handler of one listener. */
 export function createFront(
   parts: FrontParts,
-): (request: Request, peer: HttpPeer) => Response | Promise<Response> {
+): (request: Request, peer: HttpPeer) => HttpAnswer | Promise<HttpAnswer> {
   const hosts = new HostCache();
   return (request, peer) => {
     const hostText = request.headers.get("host");
@@ -83,12 +84,13 @@ export function createFront(
 }
 
 async function byRules(
-  fetched: Response | Promise<Response>,
+  fetched: HttpAnswer | Promise<HttpAnswer>,
   front: FrontRequest,
   request: Request,
-): Promise<Response> {
+): Promise<HttpAnswer> {
   const answer = await fetched;
-  return front.rules === undefined ? answer : front.rules.apply(front, request.headers, answer);
+  if (front.rules === undefined) return answer;
+  return front.rules.apply(front, request.headers, toResponse(answer));
 }
 
 /** An application is told as if it had been HTTP/1.1 (RFC 9113 section 8.3.1). */
@@ -129,7 +131,7 @@ function refuseUnreadable(
   front: FrontRequest,
   request: Request,
   unreadable: Unreadable,
-): Response {
+): HttpAnswer {
   front.trace.code = unreadable.code;
   parts.log.info(unreadable.reason, { ...faultFields(front), path: request.url });
   return refuse(parts, front, request, unreadable);
@@ -140,7 +142,7 @@ function refuse(
   front: FrontRequest,
   request: Request,
   answer: OwnAnswer,
-): Response {
+): HttpAnswer {
   return finish(
     parts,
     "",
@@ -156,8 +158,8 @@ function finish(
   site: string,
   front: FrontRequest,
   request: Request,
-  response: Response,
-): Response {
+  response: HttpAnswer,
+): HttpAnswer {
   const body = front.bodyProgress;
   if (body === undefined || body.ended) report(parts, site, front, request, response);
   else body.onEnded = () => report(parts, site, front, request, response);
@@ -169,7 +171,7 @@ function report(
   site: string,
   front: FrontRequest,
   request: Request,
-  response: Response,
+  response: HttpAnswer,
 ): void {
   const durationMs = parts.clock.nowMs() - front.startedMs;
   const broken = front.bodyProgress?.error;
@@ -193,7 +195,8 @@ function report(
 }
 
 /** Bytes of an answer whose sending nobody watches: one of our own, or a file. */
-function lengthOf(method: string, response: Response): number {
+function lengthOf(method: string, response: HttpAnswer): number {
+  if (response instanceof WholeAnswer) return response.body.length;
   if (hasNoBody(method, response.status)) return 0;
   return Number(response.headers.get("content-length") ?? 0);
 }

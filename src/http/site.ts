@@ -6,6 +6,7 @@ import { type Handler, Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { H, RouterRoute } from "hono/types";
 import type { CompressionOptions } from "../compression/options.ts";
+import { asResponse, type HttpAnswer } from "../runtime/http_answer.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { StaticAnswer } from "../static/static_files.ts";
 import { ownResponse } from "./answers.ts";
@@ -71,7 +72,7 @@ type RouteHandler = Handler<FrontEnv>;
 type DirectHandler = (
   request: Request,
   front: FrontRequest,
-) => Response | Promise<Response> | undefined;
+) => HttpAnswer | Promise<HttpAnswer> | undefined;
 
 /** What the handlers of one site share. */
 interface CompileParts extends SiteParts {
@@ -235,7 +236,7 @@ function compileHandler(
       return redirectHandler(options, pattern);
     case "fastcgi": {
       const handler = fastCgiHandler({ options, ...around }, site, parts);
-      return (c) => handler(c.req.raw, c.env);
+      return (c) => asResponse(handler(c.req.raw, c.env));
     }
     case "php":
       return phpHandler({ options, ...around }, site, parts);
@@ -327,7 +328,7 @@ function fastCgiHandler(
   of: RouteOf<FastCgiHandlerOptions>,
   site: SiteOptions,
   parts: CompileParts,
-): (request: Request, front: FrontRequest) => Promise<Response> {
+): (request: Request, front: FrontRequest) => Promise<HttpAnswer> {
   const route = fastCgiRoute(of, site, parts);
   const target = compileScriptTarget(of.options, site.root);
   return (request, front) => exchange(route, request, front, target(front.target.path));
@@ -351,7 +352,7 @@ function phpHandler(
     const decision = decidePhp(look, front.target);
     switch (decision.kind) {
       case "run":
-        return exchange(route, c.req.raw, front, decision.script);
+        return asResponse(exchange(route, c.req.raw, front, decision.script));
       case "pass":
         notePassed(front, { status: 404, code: "no_such_file" });
         return next() as Promise<never>;
@@ -376,9 +377,10 @@ function filterHandler(
     const decision = decideFilter(filter, front.target.path);
     if (decision.kind === "send") {
       const { found, script } = decision;
-      return exchange(route, c.req.raw, front, script, (...asked) => {
+      const sent = exchange(route, c.req.raw, front, script, (...asked) => {
         return new FilterRequest(found, files, ...asked);
       });
+      return asResponse(sent);
     }
     return passOrRefuse(c, next, decision);
   };

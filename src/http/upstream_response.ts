@@ -4,6 +4,7 @@
  */
 import { HOP_BY_HOP, namedByConnection } from "../cgi/header_names.ts";
 import type { CgiHead } from "../protocol/cgi_response.ts";
+import { type AnswerFields, type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
 
@@ -27,39 +28,56 @@ export function isBodilessStatus(status: number): boolean {
 }
 
 /**
- * The answer for the client of a request with `method`. When it cannot be an HTTP answer its body is
- * given up, and with it the request at the application.
+ * The answer for the client of a request with `method`: in plain values where the body is whole, else
+ * as a Response. When it cannot be an HTTP answer its body is given up, and with it the request at
+ * the application.
+ *
+ * @throws {UpstreamError} `bad_answer`
+ */
+export function toAnswer(answer: UpstreamResponse, method: string): HttpAnswer {
+  const { head, body } = answer;
+  if (!(body instanceof Uint8Array) || hasNoBody(method, head.status)) {
+    return toResponse(answer, method);
+  }
+  if (head.status > STATUS_MAX) throw noStatus(answer);
+  return new WholeAnswer(head.status, wholeFields(answer), body);
+}
+
+/**
+ * As {@link toAnswer}, always as a Response.
  *
  * @throws {UpstreamError} `bad_answer`
  */
 export function toResponse(answer: UpstreamResponse, method: string): Response {
   const { status } = answer.head;
-  if (status > STATUS_MAX) throw unusable(answer, `status ${status} is none of HTTP`);
+  if (status > STATUS_MAX) throw noStatus(answer);
   const withoutBody = hasNoBody(method, status);
   if (withoutBody) giveUpBody(answer);
   const body = withoutBody ? null : answer.body as Uint8Array<ArrayBuffer> | ReadableStream | null;
   try {
-    const isWhole = !withoutBody && body instanceof Uint8Array;
-    const headers = isWhole ? wholeHeaders(answer) : passedHeaders(answer, withoutBody);
-    return new Response(body, { status, headers });
+    return new Response(body, { status, headers: passedHeaders(answer, withoutBody) });
   } catch (cause) {
     throw unusable(answer, errorText(cause), cause);
   }
 }
 
 /**
- * The headers of whole answers, by their head. Heads come again (see `CgiHeadCache`), and ready
- * Headers make a Response in 0.6 µs where a list makes it in 1.4.
+ * The fields of whole answers, by their head. Heads come again (see `CgiHeadCache`), and what sends
+ * an answer remembers what it made of the same fields.
  */
-const WHOLE_HEADERS = new WeakMap<CgiHead, Headers>();
+const WHOLE_FIELDS = new WeakMap<CgiHead, AnswerFields>();
 
-function wholeHeaders(answer: UpstreamResponse): Headers {
-  let headers = WHOLE_HEADERS.get(answer.head);
-  if (headers === undefined) {
-    headers = new Headers(passedHeaders(answer, false));
-    WHOLE_HEADERS.set(answer.head, headers);
+function wholeFields(answer: UpstreamResponse): AnswerFields {
+  let fields = WHOLE_FIELDS.get(answer.head);
+  if (fields === undefined) {
+    fields = passedHeaders(answer, false);
+    WHOLE_FIELDS.set(answer.head, fields);
   }
-  return headers;
+  return fields;
+}
+
+function noStatus(answer: UpstreamResponse): UpstreamError {
+  return unusable(answer, `status ${answer.head.status} is none of HTTP`);
 }
 
 function unusable(answer: UpstreamResponse, what: string, cause?: unknown): UpstreamError {

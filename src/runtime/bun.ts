@@ -12,6 +12,7 @@ import {
 } from "./address.ts";
 import { BUN_SOCKET_HANDLERS, BunConnection, type BunSocket } from "./bun_connection.ts";
 import { serveBunHttp } from "./bun_http.ts";
+import { listenBunRaw } from "./bun_raw_sockets.ts";
 import { createCompressor } from "./compressor.ts";
 import { openBunLibC } from "./bun_libc.ts";
 import { connectAborted, connectError, errorCode, listenError } from "./failures.ts";
@@ -23,6 +24,7 @@ import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { nodeTls } from "./node_tls.ts";
 import { createNodeSpawning } from "./node_spawning.ts";
 import { peerHost } from "./peer.ts";
+import type { RawListenOptions } from "./raw_socket.ts";
 import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
 import { systemClock } from "./system_clock.ts";
 import { clearStaleSocket, isListening, removeSocketFile } from "./unix_path.ts";
@@ -36,6 +38,10 @@ export function createBunRuntime(): Runtime {
     connect,
     listen,
     listenInherited,
+    async listenRaw(options: RawListenOptions) {
+      if (options.address.transport === "unix") await clear(options.address);
+      return listenBunRaw(options);
+    },
     async serveHttp(options: HttpServeOptions) {
       if (options.address.transport === "unix") await clear(options.address);
       return options.engine === "node" ? serveNodeHttp(options) : serveBunHttp(options);

@@ -5,6 +5,7 @@
  */
 import type { Address, TcpAddress } from "./address.ts";
 import { listenError } from "./failures.ts";
+import { asResponse } from "./http_answer.ts";
 import type { HttpListener, HttpPeer, HttpServeOptions } from "./runtime.ts";
 import { peerHost, UNIX_PEER } from "./peer.ts";
 
@@ -37,13 +38,18 @@ function serveOptions({ address, tls, reusePort, handler }: HttpServeOptions) {
     ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
   };
   const options = address.transport === "unix"
-    ? { ...common, unix: address.path, fetch: (request: Request) => handler(request, UNIX_PEER) }
+    ? {
+      ...common,
+      unix: address.path,
+      fetch: (request: Request) => asResponse(handler(request, UNIX_PEER)),
+    }
     : {
       ...common,
       hostname: address.host,
       port: address.port,
       reusePort: reusePort ?? false,
-      fetch: (request: Request, server: BunServer) => handler(request, peerOf(server, request)),
+      fetch: (request: Request, server: BunServer) =>
+        asResponse(handler(request, peerOf(server, request))),
     };
   // Bun's types know `idleTimeout` for TCP only; it holds for unix sockets as well (measured).
   return options as Bun.Serve.Options<undefined>;

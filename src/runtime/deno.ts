@@ -16,9 +16,11 @@ import { listenInheritedByNode } from "./node_listener.ts";
 import { createNodeNames, lookupWithNode } from "./node_names.ts";
 import { serveNodeHttp } from "./node_http.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
+import { listenNodeRaw } from "./node_raw_sockets.ts";
 import { nodeTls } from "./node_tls.ts";
 import { createNodeSpawning } from "./node_spawning.ts";
 import { peerHost } from "./peer.ts";
+import type { RawListenOptions } from "./raw_socket.ts";
 import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
 import { systemClock } from "./system_clock.ts";
 import { clearStaleSocket, removeSocketFile } from "./unix_path.ts";
@@ -35,6 +37,10 @@ export function createDenoRuntime(): Runtime {
     connect,
     listen,
     listenInherited: listenInheritedByNode,
+    async listenRaw(options: RawListenOptions) {
+      if (options.address.transport === "unix") await clear(options.address);
+      return await listenNodeRaw(options);
+    },
     async serveHttp(options: HttpServeOptions) {
       if (options.address.transport === "unix") await clear(options.address);
       return options.engine === "node" ? serveNodeHttp(options) : serveDenoHttp(options);

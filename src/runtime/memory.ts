@@ -11,6 +11,7 @@ import { MemoryNetwork } from "./memory_network.ts";
 import { MemoryTls } from "./memory_tls.ts";
 import { MemoryProcess, type MemoryProcessOptions } from "./memory_process.ts";
 import { MemorySpawning } from "./memory_spawning.ts";
+import { asResponse } from "./http_answer.ts";
 import {
   type ByteListener,
   type HttpListener,
@@ -102,7 +103,7 @@ class MemoryHttpListener implements HttpListener {
   }
 
   async answer(request: Request, peer: HttpPeer): Promise<Response> {
-    const response = Promise.resolve(this.#handler(request, peer));
+    const response = Promise.resolve(asResponse(this.#handler(request, peer)));
     this.#inFlight.add(response);
     try {
       return await response;

@@ -5,6 +5,8 @@
  */
 import type { Address, InheritedAddress, ListenAddress } from "./address.ts";
 import type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
+import type { HttpAnswer } from "./http_answer.ts";
+import type { RawListenOptions } from "./raw_socket.ts";
 import type { TlsNetwork } from "./tls.ts";
 import type { Spawning } from "./spawning.ts";
 
@@ -42,7 +44,7 @@ export interface HttpServeOptions {
    * reason, for Bun prints one to standard error. `request.signal` fires when the client leaves
    * before the answer is there; from then on the body's `cancel` is called.
    */
-  readonly handler: (request: Request, peer: HttpPeer) => Response | Promise<Response>;
+  readonly handler: (request: Request, peer: HttpPeer) => HttpAnswer | Promise<HttpAnswer>;
 }
 
 /** A running HTTP server. */
@@ -287,6 +289,12 @@ export interface Runtime {
     descriptor: number,
     onConnection: (connection: ByteConnection) => void,
   ): Promise<ByteListener<InheritedAddress>>;
+  /**
+   * Accepts clients as sockets with callbacks; left out where there are none.
+   *
+   * @throws {ListenError}
+   */
+  readonly listenRaw?: (options: RawListenOptions) => Promise<ByteListener>;
   /** @throws {ListenError} */
   serveHttp(options: HttpServeOptions): Promise<HttpListener>;
   /** Byte streams over TLS. */

@@ -13,7 +13,7 @@ import { SiteTable } from "../../src/routing/site_table.ts";
 import type { FrontRequest } from "../../src/http/front_request.ts";
 import { takeBody } from "../../src/http/body_limit.ts";
 import { HTTP_LIMIT_DEFAULTS } from "../../src/http/options.ts";
-import { echoParameters, LineSink, runtime, withGateway } from "../support/gateway.ts";
+import { echoParameters, engine, LineSink, runtime, withGateway } from "../support/gateway.ts";
 import { rawRequest } from "../support/raw_http.ts";
 
 const REFUSED: Readonly<Record<string, string>> = {
@@ -35,7 +35,8 @@ for (const [what, bytes] of Object.entries(REFUSED)) {
       return new Response("reached");
     };
     await withGateway({ application }, async (gateway) => {
-      assert.equal((await rawRequest(gateway.port, bytes)).status, 400);
+      const { status } = await rawRequest(gateway.port, bytes);
+      assert.ok(status === 400 || status === 501, String(status));
       assert.equal(requests, 0);
     });
   });
@@ -60,6 +61,8 @@ test("The host of a target in absolute form does not count", async () => {
       gateway.port,
       "GET http://evil.example/x HTTP/1.1\r\nHost: good.example\r\n\r\n",
     );
+    // The runtimes' servers show no more than the field; ours sees that the two differ.
+    if (engine === "afcgi") return assert.equal(answer.status, 400);
     const sent = JSON.parse(answer.body.toString());
     assert.deepEqual([sent.SERVER_NAME, sent.HTTP_HOST], ["good.example", "good.example"]);
   });

@@ -14,8 +14,8 @@ const EXECUTABLE_FOLDERS = ["interop", "fronts", "fault", "kill", "leak", "e2e",
 /** Those that drive a browser in front of it. */
 const BROWSER_FOLDER = "apps";
 
-/** Makes the gateways of tests listen with `engine: node`. */
-const NODE_ENGINE = { AFCGI_TEST_ENGINE: "node" };
+/** HTTP servers beside our own; the tests of the gateway run over each. */
+const OTHER_ENGINES = ["native", "node"];
 
 /** Resolves to the exit status. `only` names steps to run; none named: all. */
 export async function runTests(only) {
@@ -30,8 +30,8 @@ export async function runTests(only) {
     ["unit-bun", () => unitTests("bun", unit, unitNames)],
     ["unit-deno", () => unitTests("deno", unit, unitNames)],
     ["unit-same", () => sameTests(unitNames)],
-    ["engine-bun", () => runTestFiles("bun", gatewayFiles(unit), NODE_ENGINE)],
-    ["engine-deno", () => runTestFiles("deno", gatewayFiles(unit), NODE_ENGINE)],
+    ["engine-bun", () => engineTests("bun", gatewayFiles(unit))],
+    ["engine-deno", () => engineTests("deno", gatewayFiles(unit))],
     ["bench-bun", () => smokeTests("bun", [], benchmarks)],
     ["bench-deno", () => smokeTests("deno", ["run", "-A", "--no-check"], benchmarks)],
     ["build", buildStep],
@@ -67,7 +67,16 @@ function testFiles() {
   };
 }
 
-/** Tests of the whole gateway over sockets: they run over `node:http` as well. */
+/** Makes the gateways of tests listen with each of the other engines. */
+async function engineTests(runtime, files) {
+  const tests = [];
+  for (const engine of OTHER_ENGINES) {
+    tests.push(...await runTestFiles(runtime, files, { AFCGI_TEST_ENGINE: engine }));
+  }
+  return tests;
+}
+
+/** Tests of the whole gateway over sockets: they run over every engine. */
 function gatewayFiles(unit) {
   const usesGateway = /support\/(?:gateway|configured)\.ts/;
   return unit.filter((path) => path.startsWith("tests/http/"))

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { type RunningApp, startApp } from "../../src/app/app.ts";
-import type { AppOptions, ListenOptions } from "../../src/app/options.ts";
+import type { AppOptions, ListenEngine, ListenOptions } from "../../src/app/options.ts";
 import {
   HTTP_LIMIT_DEFAULTS,
   type HttpLimits,
@@ -16,7 +16,7 @@ import type { FastCgiHandler, RequestInfo } from "../../src/responder/options.ts
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { Address, TcpAddress } from "../../src/runtime/address.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import type { HttpEngine, TextSink } from "../../src/runtime/runtime.ts";
+import type { TextSink } from "../../src/runtime/runtime.ts";
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
 import { temporaryFolder } from "./places.ts";
 import { type HttpAnswer, type HttpRequest, httpRequest } from "./raw_http.ts";
@@ -28,8 +28,8 @@ export const LOOPBACK: TcpAddress = { transport: "tcp", host: "127.0.0.1", port:
 
 export const runtime = currentRuntime();
 
-/** `AFCGI_TEST_ENGINE=node` runs the tests over `node:http`. */
-export const engine: HttpEngine = process.env.AFCGI_TEST_ENGINE === "node" ? "node" : "native";
+/** `AFCGI_TEST_ENGINE` runs the tests over another HTTP server than our own. */
+export const engine = (process.env.AFCGI_TEST_ENGINE ?? "afcgi") as ListenEngine;
 
 /** Where a test's gateway listens. */
 export const LISTEN: ListenOptions = { address: LOOPBACK, tls: undefined, engine };

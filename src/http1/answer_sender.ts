@@ -1,0 +1,199 @@
+/**
+ * Sends answers on a connection, one after the other. What is there at once leaves in one write, head
+ * and body together; a stream leaves as it comes, as fast as the client takes it
+ * (`streamed_answer.ts`).
+ */
+import type { ByteBuffer } from "../protocol/byte_buffer.ts";
+import { type AnswerFields, type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
+import type { RawSocket } from "../runtime/raw_socket.ts";
+import type { Clock } from "../runtime/runtime.ts";
+import { appendAnswerHead } from "./answer_head.ts";
+import { sendStream, type StreamedHead } from "./streamed_answer.ts";
+
+/** A longer body is not copied behind its head. */
+const COPIED_LENGTH_MAX = 32 * 1024;
+
+/** What the sender needs to know of the request. */
+export interface AskedBy {
+  readonly method: string;
+  readonly protocol: "HTTP/1.0" | "HTTP/1.1";
+  readonly keepsAlive: boolean;
+}
+
+/**
+ * What becomes of the connection: `kept`, another request may follow; `last`, none may; `short`, the
+ * answer is not whole and its framing shows it; `broken`, it is not whole and only a reset shows it.
+ */
+export type Outcome = "kept" | "last" | "short" | "broken";
+
+export interface SenderServer {
+  /** For heads and short bodies; whoever writes begins with `clear()`. */
+  readonly scratch: ByteBuffer;
+  readonly clock: Pick<Clock, "atTurnEnd">;
+  /** Milliseconds, as of a moment ago. */
+  readonly coarseMs: number;
+  /** For the `Date` of answers. */
+  readonly date: string;
+}
+
+export class AnswerSender {
+  readonly #server: SenderServer;
+  readonly #socket: RawSocket;
+  #hasBegun = false;
+  #hasAll = false;
+  #isGone = false;
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  /** Since when the client has not taken what was sent. */
+  #stuckSinceMs = Infinity;
+  #wake: (() => void) | undefined;
+
+  constructor(server: SenderServer, socket: RawSocket) {
+    this.#server = server;
+    this.#socket = socket;
+  }
+
+  /** Whether the answer under way has begun, so that nothing else may be said before it. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** Since when the client has taken nothing; Infinity while all is well. */
+  get stuckSinceMs(): number {
+    return this.#stuckSinceMs;
+  }
+
+  drained(): void {
+    this.#stuckSinceMs = Infinity;
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  closed(): void {
+    this.#isGone = true;
+    this.drained();
+    if (!this.#hasAll) void this.#reader?.cancel().catch(() => {});
+  }
+
+  hasAll(): void {
+    this.#hasAll = true;
+  }
+
+  /** Settles before the next answer is sent. Never rejects. */
+  send(answer: HttpAnswer, asked: AskedBy): Outcome | Promise<Outcome> {
+    if (!(answer instanceof WholeAnswer)) return this.#sendResponse(answer, asked);
+    const { status, fields, body } = answer;
+    this.#sendWhole(status, fields, body.length, body, asked);
+    return asked.keepsAlive ? "kept" : "last";
+  }
+
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    return this.#noted(this.#socket.write(bytes)) ? undefined : this.#untilDrained();
+  }
+
+  writeScratch(): Promise<void> | undefined {
+    const { scratch } = this.#server;
+    const isTaken = this.#socket.writeLent(scratch.bytes, scratch.length);
+    return this.#noted(isTaken) ? undefined : this.#untilDrained();
+  }
+
+  /** `length` is what the head says, `body` what is sent. */
+  #sendWhole(
+    status: number,
+    fields: AnswerFields,
+    length: number | undefined,
+    body: Uint8Array | undefined,
+    asked: AskedBy,
+  ): void {
+    const { scratch, date } = this.#server;
+    const framing = { length, isChunked: false, connection: connectionField(asked) };
+    scratch.clear();
+    appendAnswerHead(scratch, status, fields, framing, date);
+    const isCopied = body !== undefined && body.length <= COPIED_LENGTH_MAX;
+    if (isCopied) scratch.append(body);
+    this.#noted(this.#socket.writeLent(scratch.bytes, scratch.length));
+    if (body !== undefined && !isCopied) this.#noted(this.#socket.write(body));
+  }
+
+  #noted(isTaken: boolean): boolean {
+    if (!isTaken && this.#stuckSinceMs === Infinity) this.#stuckSinceMs = this.#server.coarseMs;
+    return isTaken;
+  }
+
+  #untilDrained(): Promise<void> | undefined {
+    return this.#isGone ? undefined : new Promise((resolve) => this.#wake = resolve);
+  }
+
+  #sendResponse(response: Response, asked: AskedBy): Outcome | Promise<Outcome> {
+    const { status, body } = response;
+    const declared = declaredLength(response);
+    const fields = fieldsOf(response);
+    const isBodiless = asked.method === "HEAD" || status === 204 || status === 304;
+    if (isBodiless || body === null) {
+      void body?.cancel().catch(() => {});
+      const length = status === 204 ? undefined : declared ?? (isBodiless ? undefined : 0);
+      this.#sendWhole(status, fields, length, undefined, asked);
+      return asked.keepsAlive ? "kept" : "last";
+    }
+    return this.#sendBody(body, { status, fields, declared }, asked);
+  }
+
+  async #sendBody(
+    body: ReadableStream<Uint8Array>,
+    { status, fields, declared }: Omit<StreamedHead, "isChunked" | "append"> & {
+      readonly status: number;
+      readonly fields: AnswerFields;
+    },
+    asked: AskedBy,
+  ): Promise<Outcome> {
+    const isChunked = declared === undefined && asked.protocol === "HTTP/1.1";
+    const isDelimited = declared !== undefined || isChunked;
+    this.#reader = body.getReader();
+    this.#hasBegun = true;
+    this.#hasAll = false;
+    let isKept = asked.keepsAlive;
+    const isWhole = await sendStream(this, this.#server, this.#reader, {
+      declared,
+      isChunked,
+      append: (whole) => {
+        isKept &&= isDelimited || whole !== undefined;
+        const connection = connectionField({ ...asked, keepsAlive: isKept });
+        const framing = whole === undefined
+          ? { length: declared, isChunked, connection }
+          : { length: whole, isChunked: false, connection };
+        appendAnswerHead(this.#server.scratch, status, fields, framing, this.#server.date);
+      },
+    });
+    this.#reader = undefined;
+    this.#hasBegun = false;
+    if (!isWhole) return isDelimited ? "short" : "broken";
+    return isKept ? "kept" : "last";
+  }
+}
+
+/** A client of HTTP/1.0 has to be told that the connection is kept. */
+function connectionField({ keepsAlive, protocol }: AskedBy): "close" | "keep-alive" | undefined {
+  if (!keepsAlive) return "close";
+  return protocol === "HTTP/1.0" ? "keep-alive" : undefined;
+}
+
+function declaredLength({ headers }: Response): number | undefined {
+  const text = headers.get("content-length");
+  return text === null ? undefined : Number(text);
+}
+
+/** What frames a body is ours to say. */
+const FRAMING: ReadonlySet<string> = new Set(["content-length", "transfer-encoding", "connection"]);
+
+function fieldsOf({ headers }: Response): AnswerFields {
+  const fields: [string, string][] = [];
+  headers.forEach((value, name) => {
+    // Joined, cookies would be one.
+    if (name !== "set-cookie" && !FRAMING.has(name)) fields.push([name, value]);
+  });
+  for (const cookie of headers.getSetCookie()) fields.push(["set-cookie", cookie]);
+  return fields;
+}

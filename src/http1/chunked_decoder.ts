@@ -1,0 +1,144 @@
+/**
+ * The chunked transfer coding of a request's body (RFC 9112 section 7.1), in pieces of any size. As
+ * strict as the head: a size is hexadecimal digits, lines end with CRLF. Chunk extensions and the
+ * fields behind the body are read over, within a limit.
+ */
+import { RequestFault } from "./request_head.ts";
+
+/** Longest line of a size with its extensions, in bytes. */
+export const CHUNK_LINE_LENGTH_MAX = 4096;
+/** Longest section behind the body, in bytes. */
+export const TRAILER_LENGTH_MAX = 16 * 1024;
+
+/** 2^52 bytes: a larger number is no size. */
+const SIZE_DIGITS_MAX = 13;
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SEMICOLON = 0x3b;
+const SPACE = 0x20;
+const TAB = 0x09;
+const DEL = 0x7f;
+
+type State =
+  | "size"
+  | "extension"
+  | "sizeEnd"
+  | "data"
+  | "dataCr"
+  | "dataLf"
+  | "trailerStart"
+  | "trailer"
+  | "trailerLf"
+  | "lastLf"
+  | "done";
+
+export class ChunkedDecoder {
+  #state: State = "size";
+  /** Bytes of the chunk that have not come. */
+  #left = 0;
+  #digits = 0;
+  /** Bytes of the line, or of the section behind the body, so far. */
+  #lineLength = 0;
+
+  /** Whether the whole body has come. */
+  get isDone(): boolean {
+    return this.#state === "done";
+  }
+
+  /**
+   * Reads bytes from `start` on, and gives the body's among them to `emit`, which may not keep them
+   * unless it may keep `bytes`. Returns how many were read: all, or up to the body's end.
+   *
+   * @throws {RequestFault}
+   */
+  read(bytes: Uint8Array, start: number, emit: (piece: Uint8Array) => void): number {
+    let position = start;
+    while (position < bytes.length && this.#state !== "done") {
+      if (this.#state === "data") {
+        const end = Math.min(bytes.length, position + this.#left);
+        emit(bytes.subarray(position, end));
+        this.#left -= end - position;
+        position = end;
+        if (this.#left === 0) this.#state = "dataCr";
+      } else {
+        this.#readByte(bytes[position++]!);
+      }
+    }
+    return position - start;
+  }
+
+  #readByte(byte: number): void {
+    switch (this.#state) {
+      case "size":
+        return this.#readSize(byte);
+      case "extension":
+        this.#count(CHUNK_LINE_LENGTH_MAX);
+        if (byte === CR) this.#state = "sizeEnd";
+        else if (isControl(byte)) throw malformed();
+        return;
+      case "sizeEnd":
+        this.#expect(byte, LF, this.#left === 0 ? "trailerStart" : "data");
+        this.#lineLength = 0;
+        return;
+      case "dataCr":
+        return this.#expect(byte, CR, "dataLf");
+      case "dataLf":
+        this.#digits = 0;
+        return this.#expect(byte, LF, "size");
+      case "trailerStart":
+        this.#count(TRAILER_LENGTH_MAX);
+        this.#state = byte === CR ? "lastLf" : "trailer";
+        if (byte !== CR && isControl(byte)) throw malformed();
+        return;
+      case "trailer":
+        this.#count(TRAILER_LENGTH_MAX);
+        if (byte === CR) this.#state = "trailerLf";
+        else if (isControl(byte)) throw malformed();
+        return;
+      case "trailerLf":
+        return this.#expect(byte, LF, "trailerStart");
+      case "lastLf":
+        return this.#expect(byte, LF, "done");
+    }
+  }
+
+  #readSize(byte: number): void {
+    const digit = hexadecimalDigit(byte);
+    if (digit >= 0) {
+      if (++this.#digits > SIZE_DIGITS_MAX) throw malformed();
+      this.#left = this.#left * 16 + digit;
+      return;
+    }
+    if (this.#digits === 0) throw malformed();
+    if (byte === CR) this.#state = "sizeEnd";
+    else if (byte === SEMICOLON || byte === SPACE || byte === TAB) this.#state = "extension";
+    else throw malformed();
+  }
+
+  #expect(byte: number, wanted: number, next: State): void {
+    if (byte !== wanted) throw malformed();
+    this.#state = next;
+  }
+
+  #count(max: number): void {
+    if (++this.#lineLength > max) {
+      throw new RequestFault(431, "What is beside the chunks is too long");
+    }
+  }
+}
+
+function malformed(): RequestFault {
+  return new RequestFault(400, "The chunks of the body are malformed");
+}
+
+function isControl(byte: number): boolean {
+  return (byte < SPACE && byte !== TAB) || byte === DEL;
+}
+
+/** -1 for what is no digit. */
+function hexadecimalDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}

@@ -1,0 +1,141 @@
+/**
+ * A request's body, from the connection's bytes to a stream. Who reads slowly stops the client: at
+ * most one piece waits, and what the runtime had read already. A client that waits for a 100 gets it
+ * when somebody reads.
+ */
+import { ChunkedDecoder } from "./chunked_decoder.ts";
+import type { BodyFraming } from "./request_head.ts";
+
+/** What a body wants of its connection. */
+export interface BodySource {
+  /** Somebody reads, and the client waits to be told. */
+  sendContinue(): void;
+  /** No more for now. */
+  pause(): void;
+  resume(): void;
+}
+
+type Controller = ReadableStreamDefaultController<Uint8Array>;
+
+/** Pieces that may wait for a reader. */
+const READ_AHEAD_PIECES = 1;
+
+export class RequestBody {
+  readonly #source: BodySource;
+  readonly #chunks: ChunkedDecoder | undefined;
+  /** Bytes that have not come; of a body in chunks nobody knows. */
+  #left: number;
+  #stream: ReadableStream<Uint8Array> | undefined;
+  #controller: Controller | undefined;
+  /** Pieces that came before anybody asked for the stream. */
+  #early: Uint8Array[] = [];
+  #expectsContinue: boolean;
+  #isWanted = false;
+  #isDropped = false;
+  #isOver = false;
+  #isBroken = false;
+
+  constructor(framing: BodyFraming, expectsContinue: boolean, source: BodySource) {
+    this.#source = source;
+    this.#expectsContinue = expectsContinue;
+    this.#chunks = framing.kind === "chunked" ? new ChunkedDecoder() : undefined;
+    this.#left = framing.kind === "length" ? framing.length : 0;
+  }
+
+  /** Whether all of it has come. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Whether somebody has begun to read it. */
+  get isWanted(): boolean {
+    return this.#isWanted;
+  }
+
+  /** For one reader. */
+  get stream(): ReadableStream<Uint8Array> {
+    this.#stream ??= new ReadableStream<Uint8Array>({
+      start: (controller) => this.#begin(controller),
+      pull: () => this.#want(),
+      cancel: () => this.drop(),
+    }, { highWaterMark: this.#expectsContinue ? 0 : READ_AHEAD_PIECES });
+    return this.#stream;
+  }
+
+  /**
+   * Takes what is the body's of `bytes`, and returns how many those were.
+   *
+   * @throws {RequestFault} for malformed chunks
+   */
+  take(bytes: Uint8Array): number {
+    // Whoever sends without waiting has not waited for us.
+    this.#expectsContinue = false;
+    const count = this.#chunks === undefined ? this.#takeLength(bytes) : this.#takeChunks(bytes);
+    if (this.#isOver) this.#close();
+    return count;
+  }
+
+  /** The rest of it is read by nobody. */
+  drop(): void {
+    if (this.#isDropped) return;
+    this.#isDropped = true;
+    this.#early = [];
+    this.#source.resume();
+  }
+
+  /** The rest of it will never come. */
+  fail(): void {
+    if (this.#isOver || this.#isBroken) return;
+    this.#isBroken = true;
+    // Without a reason: Bun prints one to standard error.
+    if (!this.#isDropped) this.#controller?.error();
+  }
+
+  #takeLength(bytes: Uint8Array): number {
+    const count = Math.min(bytes.length, this.#left);
+    if (count > 0) this.#emit(count === bytes.length ? bytes : bytes.subarray(0, count));
+    this.#left -= count;
+    this.#isOver = this.#left === 0;
+    return count;
+  }
+
+  #takeChunks(bytes: Uint8Array): number {
+    const chunks = this.#chunks!;
+    const count = chunks.read(bytes, 0, (piece) => this.#emit(piece));
+    this.#isOver = chunks.isDone;
+    return count;
+  }
+
+  #emit(piece: Uint8Array): void {
+    if (this.#isDropped) return;
+    if (this.#controller === undefined) {
+      this.#early.push(piece);
+      this.#source.pause();
+      return;
+    }
+    this.#controller.enqueue(piece);
+    if ((this.#controller.desiredSize ?? 0) <= 0) this.#source.pause();
+  }
+
+  #close(): void {
+    if (!this.#isDropped) this.#controller?.close();
+    this.#source.resume();
+  }
+
+  #begin(controller: Controller): void {
+    this.#controller = controller;
+    for (const piece of this.#early) controller.enqueue(piece);
+    this.#early = [];
+    if (this.#isOver) controller.close();
+    else if (this.#isBroken) controller.error();
+  }
+
+  #want(): void {
+    this.#isWanted = true;
+    if (this.#expectsContinue) {
+      this.#expectsContinue = false;
+      this.#source.sendContinue();
+    }
+    this.#source.resume();
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * The head of an HTTP/1.1 request (RFC 9112): its line, its fields, and how its body is framed. It
+ * is strict where two servers could read a request differently, because that is how requests are
+ * smuggled: every line ends with CRLF, no line is folded, no name has a space behind it, one length
+ * or chunks but not both. What is refused is refused with a reason; nothing is mended.
+ *
+ * Pure: it knows no connection, and nothing of what a target or a host may be.
+ */
+import { type FieldNames, isToken } from "./field_names.ts";
+import { RequestFields } from "./request_fields.ts";
+
+/** How much of a request's body there is. */
+export type BodyFraming =
+  | { readonly kind: "none" }
+  | { readonly kind: "length"; readonly length: number }
+  | { readonly kind: "chunked" };
+
+export interface RequestHead {
+  readonly method: string;
+  /** As it was sent. */
+  readonly target: string;
+  readonly protocol: "HTTP/1.0" | "HTTP/1.1";
+  readonly fields: RequestFields;
+  readonly framing: BodyFraming;
+  /** Whether the client wants to send another request on the connection. */
+  readonly keepsAlive: boolean;
+  /** Whether the client waits for a 100 before it sends the body. */
+  readonly expectsContinue: boolean;
+}
+
+/** Why a request was not understood. The connection ends with this answer. */
+export class RequestFault extends Error {
+  override readonly name = "RequestFault";
+  readonly status: 400 | 408 | 417 | 431 | 501 | 505;
+
+  constructor(status: RequestFault["status"], message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Most fields of a request. */
+export const REQUEST_FIELDS_MAX = 256;
+
+const CRLF = "\r\n";
+const NO_BODY: BodyFraming = { kind: "none" };
+const CHUNKED: BodyFraming = { kind: "chunked" };
+
+/** A control character, or half a line's end: in a head they are never well meant. */
+// deno-lint-ignore no-control-regex
+const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?:[^\r]|^)\n/;
+
+/** Those that need no closer look; any other may come as well. */
+const KNOWN_METHODS: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+]);
+
+const VERSION = /^HTTP\/(\d)\.(\d)$/;
+/** A target in absolute form, with its authority. */
+const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
+const SPACE = 0x20;
+const TAB = 0x09;
+
+/**
+ * Reads a head; `text` has a character for each byte and ends with the CRLF of its last line, the
+ * empty one left out.
+ *
+ * @throws {RequestFault}
+ */
+export function readRequestHead(text: string, names: FieldNames): RequestHead {
+  if (FORBIDDEN.test(text)) {
+    throw new RequestFault(400, "The head has a control character or half a line's end");
+  }
+  const lineEnd = text.indexOf(CRLF);
+  const methodEnd = text.indexOf(" ");
+  const targetEnd = text.indexOf(" ", methodEnd + 1);
+  if (methodEnd <= 0 || targetEnd < 0 || targetEnd > lineEnd || targetEnd === methodEnd + 1) {
+    throw new RequestFault(400, "The request's line is no method, target and version");
+  }
+  const method = text.slice(0, methodEnd);
+  if (!KNOWN_METHODS.has(method) && !isToken(method)) {
+    throw new RequestFault(400, "The method is no token");
+  }
+  const target = text.slice(methodEnd + 1, targetEnd);
+  const protocol = readVersion(text.slice(targetEnd + 1, lineEnd));
+  const fields = readFields(text, lineEnd + CRLF.length, names);
+  checkHost(target, fields.get("host"), protocol);
+  return {
+    method,
+    target,
+    protocol,
+    fields,
+    framing: readFraming(fields, protocol),
+    keepsAlive: readKeepAlive(fields, protocol),
+    expectsContinue: readExpect(fields, protocol),
+  };
+}
+
+function readVersion(text: string): RequestHead["protocol"] {
+  if (text === "HTTP/1.1" || text === "HTTP/1.0") return text;
+  const match = VERSION.exec(text);
+  if (match === null) throw new RequestFault(400, "The request's line does not end with a version");
+  // A later 1.x is spoken to as 1.1 (RFC 9110 section 2.5).
+  if (match[1] === "1") return "HTTP/1.1";
+  throw new RequestFault(505, `HTTP/${match[1]}.${match[2]} is not spoken here`);
+}
+
+function readFields(text: string, start: number, names: FieldNames): RequestFields {
+  const fields = new RequestFields();
+  let hasHost = false;
+  let count = 0;
+  for (let position = start; position < text.length;) {
+    const end = text.indexOf(CRLF, position);
+    const colon = text.indexOf(":", position);
+    const name = colon < 0 || colon > end ? undefined : names.read(text.slice(position, colon));
+    if (name === undefined) throw new RequestFault(400, "A line of the head is no field");
+    if (++count > REQUEST_FIELDS_MAX) {
+      throw new RequestFault(431, `There are more than ${REQUEST_FIELDS_MAX} fields`);
+    }
+    if (name === "host") {
+      if (hasHost) throw new RequestFault(400, "There are two Host fields");
+      hasHost = true;
+    }
+    fields.add(name, trimmed(text, colon + 1, end));
+    position = end + CRLF.length;
+  }
+  return fields;
+}
+
+/** Without the white space around it (RFC 9110 section 5.5). */
+function trimmed(text: string, start: number, end: number): string {
+  let from = start;
+  let to = end;
+  while (from < to && isWhite(text.charCodeAt(from))) from++;
+  while (to > from && isWhite(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
+
+function isWhite(code: number): boolean {
+  return code === SPACE || code === TAB;
+}
+
+/** RFC 9112 sections 3.2 and 3.2.2: whom a request is for must be said, and said once. */
+function checkHost(target: string, host: string | null, protocol: RequestHead["protocol"]): void {
+  if (host === null && protocol === "HTTP/1.1") {
+    throw new RequestFault(400, "There is no Host field");
+  }
+  if (target.startsWith("/")) return;
+  const named = ABSOLUTE.exec(target)?.[1];
+  if (named !== undefined && named.toLowerCase() !== host?.toLowerCase()) {
+    throw new RequestFault(400, "The target names another host than the Host field");
+  }
+}
+
+/** RFC 9112 section 6.3. */
+function readFraming(fields: RequestFields, protocol: RequestHead["protocol"]): BodyFraming {
+  const coding = fields.get("transfer-encoding");
+  const length = fields.get("content-length");
+  if (coding === null) {
+    if (length === null) return NO_BODY;
+    // Two of them are joined by a comma.
+    if (!/^\d{1,15}$/.test(length)) throw new RequestFault(400, "Content-Length is no number");
+    return length === "0" ? NO_BODY : { kind: "length", length: Number(length) };
+  }
+  if (length !== null) {
+    throw new RequestFault(400, "There are both Content-Length and Transfer-Encoding");
+  }
+  if (protocol === "HTTP/1.0") {
+    throw new RequestFault(400, "HTTP/1.0 has no Transfer-Encoding");
+  }
+  if (coding.toLowerCase() !== "chunked") {
+    throw new RequestFault(501, "Of the transfer codings only chunked is known");
+  }
+  return CHUNKED;
+}
+
+/** RFC 9112 section 9.3. */
+function readKeepAlive(fields: RequestFields, protocol: RequestHead["protocol"]): boolean {
+  const connection = fields.get("connection");
+  if (connection === null) return protocol === "HTTP/1.1";
+  const options = connection.toLowerCase().split(",").map((option) => option.trim());
+  if (options.includes("close")) return false;
+  return protocol === "HTTP/1.1" || options.includes("keep-alive");
+}
+
+/** RFC 9110 section 10.1.1. */
+function readExpect(fields: RequestFields, protocol: RequestHead["protocol"]): boolean {
+  const expect = fields.get("expect");
+  if (expect === null || protocol === "HTTP/1.0") return false;
+  if (expect.toLowerCase() === "100-continue") return true;
+  throw new RequestFault(417, "Of the expectations only 100-continue is known");
+}

@@ -1,0 +1,145 @@
+/**
+ * Sends an answer whose body is a stream. Its beginning is waited for as long as it is there within
+ * a turn of the event loop: most of what comes as a stream is there at once, goes out in one write,
+ * and has a length. From then on every piece leaves when it comes, with its chunk's frame around it
+ * where no length was declared.
+ */
+import { ByteBuffer } from "../protocol/byte_buffer.ts";
+import type { Clock } from "../runtime/runtime.ts";
+
+/** A longer piece is not copied between the frames of its chunk. */
+const COPIED_LENGTH_MAX = 32 * 1024;
+
+const CHUNK_END = "\r\n";
+const LAST_CHUNK = "0\r\n\r\n";
+
+export interface StreamedHead {
+  /** Of the body, in bytes. */
+  readonly declared: number | undefined;
+  readonly isChunked: boolean;
+  /** Appends the head to the scratch; `length` is the body's where all of it is there. */
+  append(length: number | undefined): void;
+}
+
+/** Who takes the bytes. */
+export interface StreamTarget {
+  readonly isGone: boolean;
+  /** Undefined when the client has taken the bytes, else a promise of that. */
+  write(bytes: Uint8Array): Promise<void> | undefined;
+  /** As {@link write}, of what is in the scratch. */
+  writeScratch(): Promise<void> | undefined;
+  /** The client has all that was declared, and may leave before we know that no more comes. */
+  hasAll(): void;
+}
+
+interface StreamServer {
+  readonly scratch: ByteBuffer;
+  readonly clock: Pick<Clock, "atTurnEnd">;
+}
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+type Read = Awaited<ReturnType<Reader["read"]>>;
+
+/** Resolves to whether the whole answer has gone, as long as it was declared to be. Never rejects. */
+export async function sendStream(
+  target: StreamTarget,
+  server: StreamServer,
+  reader: Reader,
+  head: StreamedHead,
+): Promise<boolean> {
+  const { scratch } = server;
+  const { declared } = head;
+  const pieces = new ByteBuffer();
+  let hasHead = false;
+  let sent = 0;
+  try {
+    let reading = reader.read();
+    for (;;) {
+      const read = await atOnce(reading, server.clock);
+      if (target.isGone) return false;
+      if (read === undefined) break;
+      if (read.done) {
+        hasHead = true;
+        const isWhole = declared === undefined || declared === pieces.length;
+        await sendWhole(target, scratch, head, pieces, isWhole);
+        return isWhole;
+      }
+      pieces.append(read.value);
+      reading = reader.read();
+      if (pieces.length > COPIED_LENGTH_MAX) break;
+    }
+    hasHead = true;
+    sent = pieces.length;
+    scratch.clear();
+    head.append(undefined);
+    await sendPiece(target, scratch, pieces.take(), head.isChunked);
+    if (sent === declared) target.hasAll();
+    for (let read = await reading; !read.done; read = await reader.read()) {
+      sent += read.value.length;
+      if (target.isGone || (declared !== undefined && sent > declared)) return false;
+      scratch.clear();
+      await sendPiece(target, scratch, read.value, head.isChunked);
+      if (sent === declared) target.hasAll();
+    }
+    if (target.isGone || (declared !== undefined && sent !== declared)) return false;
+    scratch.clear();
+    if (head.isChunked) scratch.appendAscii(LAST_CHUNK);
+    if (scratch.length > 0) await target.writeScratch();
+    return !target.isGone;
+  } catch {
+    // Without any answer a client might take its request for one that nobody has looked at.
+    if (!hasHead && !target.isGone) await sendWhole(target, scratch, head, pieces, false);
+    return false;
+  } finally {
+    void reader.cancel().catch(() => {});
+  }
+}
+
+/** Sends head and body, or the beginning of one that is not whole. */
+async function sendWhole(
+  target: StreamTarget,
+  scratch: ByteBuffer,
+  head: StreamedHead,
+  body: ByteBuffer,
+  isWhole: boolean,
+): Promise<void> {
+  scratch.clear();
+  head.append(isWhole ? body.length : undefined);
+  if (isWhole || !head.isChunked) scratch.append(body.view());
+  else if (body.length > 0) return await sendPiece(target, scratch, body.take(), true);
+  await target.writeScratch();
+}
+
+/** Sends a piece behind what is in the scratch. */
+async function sendPiece(
+  target: StreamTarget,
+  scratch: ByteBuffer,
+  piece: Uint8Array,
+  isChunked: boolean,
+): Promise<void> {
+  const isFramed = isChunked && piece.length > 0;
+  if (isFramed) scratch.appendAscii(`${piece.length.toString(16)}${CHUNK_END}`);
+  if (piece.length <= COPIED_LENGTH_MAX) {
+    scratch.append(piece);
+    if (isFramed) scratch.appendAscii(CHUNK_END);
+    return await write(target, scratch);
+  }
+  await write(target, scratch);
+  await target.write(piece);
+  scratch.clear();
+  if (isFramed) scratch.appendAscii(CHUNK_END);
+  await write(target, scratch);
+}
+
+async function write(target: StreamTarget, scratch: ByteBuffer): Promise<void> {
+  if (scratch.length > 0) await target.writeScratch();
+}
+
+/** What is read by the end of this turn of the event loop. */
+function atOnce(
+  reading: Promise<Read>,
+  clock: Pick<Clock, "atTurnEnd">,
+): Promise<Read | undefined> {
+  const turn = new Promise<undefined>((resolve) => clock.atTurnEnd(() => resolve(undefined)));
+  return Promise.race([reading, turn]);
+}

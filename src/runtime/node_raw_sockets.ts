@@ -1,0 +1,110 @@
+/**
+ * `node:net` (`node:tls`) as a listener of raw sockets: what Deno uses, whose own sockets take twice
+ * as much time for small pieces (measured: 12 against 15 to 17 µs for a request and its answer).
+ */
+import type { Server, Socket } from "node:net";
+import { type Address, formatAddress } from "./address.ts";
+import { listenError } from "./failures.ts";
+import { peerHost } from "./peer.ts";
+import type { RawListenOptions, RawSocket, RawSocketEvents } from "./raw_socket.ts";
+import { type ByteListener, ListenError } from "./runtime.ts";
+import { removeSocketFile } from "./unix_path.ts";
+
+class NodeRawSocket implements RawSocket {
+  readonly host: string;
+  readonly port: number;
+  readonly #socket: Socket;
+  readonly #events: RawSocketEvents;
+
+  constructor(socket: Socket, onSocket: RawListenOptions["onSocket"]) {
+    this.#socket = socket;
+    const { remoteAddress, remotePort } = socket;
+    const hasAddress = remoteAddress !== undefined && remotePort !== undefined;
+    this.host = hasAddress ? peerHost(remoteAddress) : "";
+    this.port = hasAddress ? remotePort : 0;
+    this.#events = onSocket(this);
+    socket.setNoDelay(true);
+    socket.on("data", (bytes: Uint8Array) => this.#events.received(bytes));
+    socket.on("drain", () => this.#events.drained());
+    socket.on("end", () => this.#events.peerEnded());
+    // What it says, "close" says as well.
+    socket.on("error", () => {});
+    socket.on("close", () => this.#events.closed());
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#socket.write(bytes);
+  }
+
+  writeLent(bytes: Uint8Array, length: number): boolean {
+    return this.#socket.write(bytes.slice(0, length));
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** @throws {ListenError}; the caller has cleared a unix socket's path */
+export async function listenNodeRaw(options: RawListenOptions): Promise<ByteListener> {
+  const { address, reusePort } = options;
+  if (reusePort) {
+    throw new ListenError(
+      "Cannot share a port between processes: node:net does not do that (use the native engine)",
+    );
+  }
+  const server = await createServer(options);
+  try {
+    await listening(server, address);
+  } catch (error) {
+    throw listenError(address, error);
+  }
+  const inForce = server.address();
+  if (address.transport === "unix") {
+    const close = (): void => {
+      server.close();
+      removeSocketFile(address);
+    };
+    return { address, close };
+  }
+  const port = inForce !== null && typeof inForce === "object" ? inForce.port : address.port;
+  return { address: { ...address, port }, close: () => void server.close() };
+}
+
+async function createServer({ address, tls, onSocket }: RawListenOptions): Promise<Server> {
+  const settings = { allowHalfOpen: true };
+  const onConnection = (socket: Socket): void => void new NodeRawSocket(socket, onSocket);
+  if (tls === undefined) return (await import("node:net")).createServer(settings, onConnection);
+  if (address.transport === "unix") {
+    throw new ListenError(`Cannot listen with TLS on ${formatAddress(address)}: use TCP`);
+  }
+  const { createServer } = await import("node:tls");
+  return createServer({ ...settings, cert: tls.cert, key: tls.key }, onConnection);
+}
+
+function listening(server: Server, address: Address): Promise<void> {
+  const where = address.transport === "unix"
+    ? { path: address.path }
+    : { host: address.host, port: address.port };
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(where, () => {
+      server.off("error", reject);
+      // Mostly for want of descriptors; the connections that wait are tried again.
+      server.on("error", () => {});
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,48 @@
+/**
+ * A client's socket with callbacks instead of streams: for who has thousands of them and one small
+ * piece to read and to write on each. The promises are those of `ByteConnection`: what is paused
+ * stops the peer, and what the system does not take is told.
+ */
+import type { Address } from "./address.ts";
+import type { TlsFiles } from "./connection.ts";
+
+/** What is done with a socket. */
+export interface RawSocket {
+  /** The client's address; empty for one on a unix socket. */
+  readonly host: string;
+  /** 0 for a client on a unix socket. */
+  readonly port: number;
+  /**
+   * Sends bytes behind those that were sent before; false when the system did not take all of them:
+   * then `drained` is called once it has. Until then they stay as they are.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** As {@link write} for the first `length` bytes, which the caller uses again at once. */
+  writeLent(bytes: Uint8Array, length: number): boolean;
+  /** No more bytes are to come in; a piece that is under way may. */
+  pause(): void;
+  resume(): void;
+  /** Says, after what was written, that no more goes out. The peer may still send. */
+  end(): void;
+  /** Ends both directions at once. May be called again. */
+  destroy(): void;
+}
+
+/** What becomes of a socket, told to who was given it. */
+export interface RawSocketEvents {
+  /** The bytes are the receiver's to keep. */
+  received(bytes: Uint8Array): void;
+  drained(): void;
+  /** The peer sends nothing more. */
+  peerEnded(): void;
+  /** The socket is gone; nothing is called after it. */
+  closed(): void;
+}
+
+export interface RawListenOptions {
+  readonly address: Address;
+  readonly tls?: TlsFiles;
+  /** Lets several processes listen on the same port. */
+  readonly reusePort?: boolean;
+  readonly onSocket: (socket: RawSocket) => RawSocketEvents;
+}
