@@ -18,7 +18,16 @@ export interface PhpFpmOptions {
   readonly ini?: boolean;
   /** More lines of the pool's section, which win over those below. */
   readonly settings?: readonly string[];
+  /** Keeps compiled scripts, and never looks whether a file has changed. */
+  readonly opcache?: boolean;
 }
+
+const OPCACHE = [
+  "zend_extension=opcache",
+  "opcache.validate_timestamps=0",
+  // A file is kept even if it was written a moment ago.
+  "opcache.file_update_protection=0",
+];
 
 /** Starts it in the foreground; resolves when it accepts connections. */
 export async function startPhpFpm(options: PhpFpmOptions): Promise<Child> {
@@ -34,7 +43,8 @@ export function launchPhpFpm(options: PhpFpmOptions): Child {
   writeFileSync(config, configText(options));
   // Debian names it after its version.
   const script = 'exec "$(command -v php-fpm8.2 || command -v php-fpm)" "$@"';
-  const flags = ["-F", ...(options.ini ? [] : ["-n"]), "-y", config];
+  const cache = options.opcache ? OPCACHE.flatMap((setting) => ["-d", setting]) : [];
+  const flags = ["-F", ...(options.ini ? [] : ["-n"]), ...cache, "-y", config];
   return new Child("sh", ["-c", script, "php-fpm", ...flags], {
     env: { PATH: PEER_PATH },
     group: options.group ?? false,
