@@ -1,4 +1,4 @@
-/** The files in examples/ and the reference's own example can be used as they are. */
+/** The files in examples/ can be used as they are. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -33,12 +33,3 @@ test("Every example has no faults", () => {
     assert.deepEqual(faultsOf(readFileSync(`${ROOT}examples/${name}`, "utf8"), name), []);
   }
 });
-
-for (const page of ["configuration.md", "parameters.md", "sites.md"]) {
-  test(`The examples of docs/${page} have no faults`, () => {
-    const reference = readFileSync(`${ROOT}docs/${page}`, "utf8");
-    const blocks = [...reference.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text!);
-    assert.ok(blocks.length >= 1, "the example is gone");
-    for (const block of blocks) assert.deepEqual(faultsOf(block, page), []);
-  });
-}

@@ -3,9 +3,7 @@
  * that is read: whoever adds a key finds here what is missing.
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import * as v from "valibot";
 import { parse } from "yaml";
 import { toAppOptions } from "../../src/config/app_options.ts";
@@ -14,24 +12,14 @@ import { configReference, EXPLAINED_IN, type JsonSchema } from "../../src/config
 import { configSchema } from "../../src/config/schema.ts";
 import { type Schema, schemaKeys } from "../config/mini_json_schema.ts";
 import { EVERY_KEY } from "./every_key.ts";
+import { anchorsOf, readText } from "./pages.ts";
 
 const PAGE = "docs/config-reference.md";
 const schema = configJsonSchema();
 const keys = schemaKeys(schema as Schema) as { key: string; schema: JsonSchema }[];
 
-function read(path: string): string {
-  return readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8");
-}
-
-/** Identifiers of a page's headings. */
-function anchorsOf(page: string): string[] {
-  return [...page.matchAll(/^#+ (.*)$/gm)].map(([, text]) =>
-    text!.toLowerCase().replace(/[^a-z0-9 _-]/g, "").replaceAll(" ", "-")
-  );
-}
-
 test("docs/config-reference.md is what the schema gives", () => {
-  assert.ok(read(PAGE) === configReference(schema), `${PAGE} is stale: run "npm run docs"`);
+  assert.ok(readText(PAGE) === configReference(schema), `${PAGE} is stale: run "npm run docs"`);
 });
 
 test("Every key says what it does", () => {
@@ -67,20 +55,13 @@ test("Every key that has no default says what holds where it is left out", () =>
   }
 });
 
-test("Every link of the page leads to a heading", () => {
-  const page = read(PAGE);
-  const own = anchorsOf(page);
-  assert.deepEqual(own.filter((anchor, index) => own.indexOf(anchor) !== index), []);
-  const links = [...page.matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)];
-  assert.ok(links.length > keys.length / 4);
-  for (const [link, file, anchor] of links) {
-    const anchors = file === "" ? own : anchorsOf(read(`docs/${file}`));
-    assert.ok(anchor === undefined || anchors.includes(anchor), link);
-  }
+test("No two headings of the page have the same identifier", () => {
+  const anchors = anchorsOf({ name: PAGE, text: readText(PAGE) });
+  assert.deepEqual(anchors.filter((anchor, index) => anchors.indexOf(anchor) !== index), []);
 });
 
 test("Every page that explains a map explains one that is there", () => {
-  const page = read(PAGE);
+  const page = readText(PAGE);
   for (const path of Object.keys(EXPLAINED_IN)) {
     assert.ok(page.includes(`\n## \`${path}\`\n`), `There is no map at "${path}"`);
   }
@@ -164,6 +145,26 @@ test("Every key is read: a file without it says something else", () => {
   for (const { key, readWith } of written) {
     const without = readWith((map, name) => delete map[name]);
     assert.notDeepEqual(without, all, `"${key}" changes nothing, or is at its default`);
+  }
+});
+
+test("A short form has the defaults of the long one", () => {
+  const forms: readonly [short: string, long: string][] = [
+    ["listen: [':80']", "listen: [{ address: ':80' }]"],
+    [
+      "upstreams: { app: { servers: ['h:1'] } }",
+      "upstreams: { app: { servers: [{ address: h:1 }] } }",
+    ],
+    [
+      "sites: [{ compression: true, routes: [{ static: {} }] }]",
+      "sites: [{ compression: {}, routes: [{ static: {} }] }]",
+    ],
+  ];
+  const rest = parse("sites: [{ routes: [{ respond: {} }] }]");
+  for (const [short, long] of forms) {
+    const [a, b] = [short, long].map((text) => optionsOf({ ...rest, ...parse(text) }));
+    assert.ok(!Array.isArray(a));
+    assert.deepEqual(a, b, short);
   }
 });
 

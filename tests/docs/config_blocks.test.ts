@@ -1,0 +1,41 @@
+/** Every configuration in the pages is a whole file that can be used as it is written. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatFault } from "../../src/config/fault.ts";
+import { readConfig } from "../../src/config/read_config.ts";
+import { MemoryFiles } from "../../src/runtime/memory.ts";
+import type { FileInfo } from "../../src/runtime/runtime.ts";
+import { allPages, blocksOf } from "./pages.ts";
+
+/** What an example names is there: a file where the name has an ending, else a folder. */
+class NamedFiles extends MemoryFiles {
+  override stat(path: string): FileInfo {
+    const kind = /\.[a-z]+$/.test(path) ? "file" : "directory";
+    return { kind, size: 0, modifiedMs: 0, changedMs: 0, inode: 0 };
+  }
+}
+
+function faultsOf(text: string, source: string): string[] {
+  const { faults } = readConfig(text, {
+    source,
+    folder: "/etc/afcgi",
+    files: new NamedFiles(),
+    readVariable: () => "value",
+    rootGiven: false,
+  });
+  return faults.map(formatFault);
+}
+
+const pages = allPages()
+  .map((page) => ({ page, blocks: blocksOf(page, "yaml") }))
+  .filter(({ blocks }) => blocks.length > 0);
+
+test("The pages have configurations", () => {
+  assert.ok(pages.length >= 9, `only in ${pages.length} pages`);
+});
+
+for (const { page, blocks } of pages) {
+  test(`Every configuration in ${page.name} has no faults`, () => {
+    for (const block of blocks) assert.deepEqual(faultsOf(block, page.name), [], block);
+  });
+}
