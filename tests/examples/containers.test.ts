@@ -25,7 +25,7 @@ const ENV = { AFCGI_LISTEN: "127.0.0.1:0", AFCGI_ADMIN: "127.0.0.1:0" } as const
 const SITE_IMAGE = "localhost/afcgi-test-site";
 
 /** Those that files of the examples name. */
-const images = { store: new ImageStore(), afcgi: "", php: "" };
+const images = { store: new ImageStore(), afcgi: "", php: "", site: "" };
 
 before(() => {
   if (skip) return;
@@ -128,9 +128,17 @@ test(
   },
 );
 
-/** Of examples/one-image, with a script more. */
+/** The image of examples/one-image, built when it is first needed. */
+function siteImage(): string {
+  if (images.site !== "") return images.site;
+  const { store, afcgi, php } = images;
+  store.build(SITE_IMAGE, copyExample("one-image"), { AFCGI_IMAGE: afcgi, PHP_IMAGE: php });
+  return images.site = SITE_IMAGE;
+}
+
+/** A container of it, with a script more. */
 async function runSite(script: string): Promise<{ container: Container; root: string }> {
-  const site = await run(SITE_IMAGE, { env: ENV });
+  const site = await run(siteImage(), { env: ENV });
   writeFileSync(join(site.root, "srv/www/public/script.php"), script);
   writeFileSync(join(site.root, "srv/www/public/.env"), "a secret");
   return site;
@@ -140,11 +148,7 @@ test(
   "The one image is built on PHP's and answers, as a user that is not root",
   { skip },
   async () => {
-    images.store.build(SITE_IMAGE, copyExample("one-image"), {
-      AFCGI_IMAGE: images.afcgi,
-      PHP_IMAGE: images.php,
-    });
-    assert.equal(images.store.config(SITE_IMAGE).StopSignal, "SIGTERM");
+    assert.equal(images.store.config(siteImage()).StopSignal, "SIGTERM");
     const { container } = await runSite("<?php echo fileowner('/proc/self');");
     const port = await portOf(container);
     await answersLikeASite(port);
