@@ -57,7 +57,17 @@ const LAYERS: Record<string, readonly string[]> = {
     "runtime",
     "protocol",
   ],
-  config: ["app", "http", "gemini", "compression", "spawn", "upstream", "observe", "runtime"],
+  config: [
+    "app",
+    "http",
+    "http1",
+    "gemini",
+    "compression",
+    "spawn",
+    "upstream",
+    "observe",
+    "runtime",
+  ],
   cli: [
     "config",
     "nginx",

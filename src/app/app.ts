@@ -228,11 +228,13 @@ class App implements RunningApp {
   ): Promise<HttpListener> {
     const { runtime } = this.#parts;
     const { listenRaw, clock } = runtime;
+    const { httpTimeouts } = this.#options;
     if (engine !== "afcgi") return runtime.serveHttp({ ...options, engine });
     // What has no sockets, as in tests, serves with what it has.
-    return listenRaw === undefined
-      ? runtime.serveHttp(options)
-      : serveHttp1({ listenRaw, clock }, options);
+    return listenRaw === undefined ? runtime.serveHttp(options) : serveHttp1({ listenRaw, clock }, {
+      ...options,
+      ...(httpTimeouts && { timeouts: httpTimeouts }),
+    });
   }
 
   async #listenGemini(): Promise<void> {

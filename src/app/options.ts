@@ -4,6 +4,7 @@
  */
 import type { GeminiLimits, GeminiSiteOptions } from "../gemini/options.ts";
 import type { HttpLimits, SiteOptions } from "../http/options.ts";
+import type { ServerOptions } from "../http1/server.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { Address } from "../runtime/address.ts";
 import { HTTP_ENGINES } from "../runtime/runtime.ts";
@@ -46,6 +47,8 @@ export interface AppOptions {
   readonly readyWhen?: ReadyWhen;
   readonly log: LogOptions;
   readonly limits: HttpLimits;
+  /** How long clients may take, of listeners with our own server; left out: its defaults. */
+  readonly httpTimeouts?: ServerOptions["timeouts"];
   readonly shutdownGraceMs: number;
   /** Processes that share the port; each is a whole afcgi. */
   readonly workers: number;

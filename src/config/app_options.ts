@@ -8,6 +8,7 @@ import {
 } from "../upstream/options.ts";
 import { answerOptions, middlewareOptions } from "./answer_config.ts";
 import { geminiLimits, geminiSiteOptions } from "./gemini_options.ts";
+import { httpTimeouts } from "./http_schema.ts";
 import { bodyLimits } from "./body_schema.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import type { Config } from "./schema.ts";
@@ -58,6 +59,7 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
         requestBodyChunkedMax: limits.request_body_chunked,
       }),
     },
+    httpTimeouts: httpTimeouts(limits.http),
     shutdownGraceMs: config.shutdown.grace,
     workers: 1,
   };

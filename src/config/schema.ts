@@ -17,6 +17,7 @@ import { paramsSchema } from "./params_schema.ts";
 import { answerEntries } from "./answer_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
 import { siteProxyEntries } from "./proxy_schema.ts";
+import { httpLimitsSchema } from "./http_schema.ts";
 import { routeSchema } from "./route_schema.ts";
 import {
   address,
@@ -209,6 +210,10 @@ const limits = section({
       "Most of an answer in a file for a slow client; then the application waits; 0: no file",
     ),
     formatSize(UPSTREAM.limits.spillMax),
+  ),
+  http: v.optional(
+    described(httpLimitsSchema, "How long an HTTP client may take, with engine: afcgi"),
+    {},
   ),
   gemini: v.optional(
     described(geminiLimitsSchema, "What a Gemini client may do, and how long it may take"),

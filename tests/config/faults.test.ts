@@ -488,6 +488,12 @@ const REFERENCES: readonly Row[] = [
     ],
   },
   {
+    name: "times of clients that no listener keeps",
+    text:
+      `listen: [{ address: ":80", engine: native }]\nlimits: { http: { idle_timeout: 1s } }\n${SITES}`,
+    expected: ["a.yaml:2:11: Key http does nothing with engine: native (take one of them out)"],
+  },
+  {
     name: "hash with another way to balance",
     text: `${SITES}upstreams: { app: { servers: ["h:1"], hash: A, balance: round_robin } }\n`,
     expected: [

@@ -5,6 +5,7 @@ import type { AppOptions } from "../../src/app/options.ts";
 import { formatFault } from "../../src/config/fault.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import { HTTP_LIMIT_DEFAULTS, type RouteOptions } from "../../src/http/options.ts";
+import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
 import { UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
 import { EXAMPLE } from "./example.ts";
 import { memoryFiles } from "./memory_files.ts";
@@ -219,6 +220,7 @@ sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
     admin: undefined,
     log: { level: "info", format: "json", access: "-" },
     limits: HTTP_LIMIT_DEFAULTS,
+    httpTimeouts: CONNECTION_TIMEOUTS,
     shutdownGraceMs: 30_000,
     workers: 1,
   });

@@ -149,6 +149,7 @@ limits:
   response_buffer: 4KiB
   response_gather: 2MiB
   spill: 10MB
+  http: { head_timeout: 1s, idle_timeout: 2s, send_timeout: 3s, close_timeout: 4s }
   gemini:
     connections: 10
     connections_per_address: 5

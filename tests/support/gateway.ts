@@ -96,6 +96,7 @@ export interface GatewayOptions {
   /** In the place of the one site. */
   readonly sites?: readonly SiteOptions[];
   readonly limits?: Partial<HttpLimits>;
+  readonly httpTimeouts?: AppOptions["httpTimeouts"];
   readonly listen?: readonly ListenOptions[];
   readonly admin?: boolean;
   readonly shutdownGraceMs?: number;
@@ -198,6 +199,7 @@ export function gatewayAppOptions(options: GatewayOptions, server: Address): App
     admin: options.admin ? LOOPBACK : undefined,
     log: { level: "debug", format: "json", access: "-" },
     limits: { ...HTTP_LIMIT_DEFAULTS, ...options.limits },
+    httpTimeouts: options.httpTimeouts,
     shutdownGraceMs: options.shutdownGraceMs ?? 10_000,
     workers: 1,
   };
