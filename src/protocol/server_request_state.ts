@@ -25,7 +25,6 @@
  * is an error.
  */
 import { Role } from "./constants.ts";
-import type { ByteBuffer } from "./byte_buffer.ts";
 import { ProtocolError } from "./errors.ts";
 
 export type InputState = "params" | "stdin" | "data" | "complete" | "deaf";
@@ -98,8 +97,6 @@ export class ServerRequestState {
   output: OutputState = "open";
   /** Whether STDERR was written to, and so wants an end record. */
   usesStderr = false;
-  /** What has come of PARAMS; undefined before and after. */
-  params: ByteBuffer | undefined;
 
   constructor(id: number, role: Role, keepConnection: boolean) {
     this.id = id;
