@@ -133,14 +133,19 @@ export function utf8(text: string): Uint8Array<ArrayBuffer> {
  */
 export function latin1(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
+  writeLatin1(text, bytes);
+  return bytes;
+}
+
+/** The same at the start of memory that has room for it. */
+export function writeLatin1(text: string, target: Uint8Array): void {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
     if (code > 0xff) {
       throw new RangeError(`Cannot encode as latin1: character ${index} is above U+00FF`);
     }
-    bytes[index] = code;
+    target[index] = code;
   }
-  return bytes;
 }
 
 /** Each byte as one character, the inverse of {@link latin1}. */

@@ -9,17 +9,25 @@ import { fromLatin1, latin1 } from "./byte_buffer.ts";
 import { ProtocolError } from "./errors.ts";
 
 const LENGTH_LONG = 0x80;
-const asciiDecoder = new TextDecoder();
+const NOT_UTF8 = "\ufffd";
+const lenientDecoder = new TextDecoder();
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Offsets of the run that is being read; what is kept of them is an exact copy. */
+const offsetsRead: number[] = [];
+
+/** Two bytes each where they do: of requests that are held, these are much of what is held. */
+type Offsets = Uint16Array | Uint32Array;
+const SHORT_OFFSET_MAX = 0xffff;
 
 /** The parameters of a request in the order in which they came. */
 export class Parameters {
   readonly #text: string;
   readonly #isAscii: boolean;
   /** For pair `i`, at `3 * i`: where its name begins, where its value begins, where that ends. */
-  readonly #offsets: readonly number[];
+  readonly #offsets: Offsets;
 
-  private constructor(text: string, isAscii: boolean, offsets: readonly number[]) {
+  private constructor(text: string, isAscii: boolean, offsets: Offsets) {
     this.#text = text;
     this.#isAscii = isAscii;
     this.#offsets = offsets;
@@ -32,25 +40,31 @@ export class Parameters {
    * `params_too_large` when it has more than `pairsMax`
    */
   static decode(bytes: Uint8Array, pairsMax: number): Parameters {
-    const offsets: number[] = [];
-    let offset = 0;
-    while (offset < bytes.length) {
+    let content = bytes;
+    offsetsRead.length = 0;
+    for (let offset = 0; offset < bytes.length;) {
       const valueLengthOffset = offset + lengthOfLength(bytes, offset);
       const nameStart = valueLengthOffset + lengthOfLength(bytes, valueLengthOffset);
       const valueStart = nameStart + readLength(bytes, offset);
       const valueEnd = valueStart + readLength(bytes, valueLengthOffset);
       // A length that is itself cut off reads as NaN, and so fails this comparison too.
       if (!(valueEnd <= bytes.length)) throw unfinished(bytes.length - offset);
-      if (offsets.length === pairsMax * 3) throw tooMany(pairsMax);
-      offsets.push(nameStart, valueStart, valueEnd);
+      if (offsetsRead.length === pairsMax * 3) throw tooMany(pairsMax);
+      offsetsRead.push(nameStart, valueStart, valueEnd);
+      if (nameStart - offset > 2) {
+        // A long length is no text: with its bytes in it, hardly a browser's request were ASCII.
+        if (content === bytes) content = bytes.slice();
+        content.fill(0, offset, nameStart);
+      }
       offset = valueEnd;
     }
-    const isAscii = hasOnlyAscii(bytes);
-    return new Parameters(
-      isAscii ? asciiDecoder.decode(bytes) : fromLatin1(bytes),
-      isAscii,
-      offsets,
-    );
+    const text = lenientDecoder.decode(content);
+    // What is not ASCII becomes fewer characters than it has bytes, or this one.
+    const isAscii = text.length === content.length && !text.includes(NOT_UTF8);
+    const offsets = content.length <= SHORT_OFFSET_MAX
+      ? new Uint16Array(offsetsRead)
+      : new Uint32Array(offsetsRead);
+    return new Parameters(isAscii ? text : fromLatin1(content), isAscii, offsets);
   }
 
   /** How many pairs there are. */
@@ -60,6 +74,13 @@ export class Parameters {
 
   name(index: number): string {
     return this.#text.slice(this.#offsets[3 * index]!, this.#offsets[3 * index + 1]!);
+  }
+
+  /** Whether that is the name of the pair; cheaper than to take the name and compare. */
+  isNamed(index: number, name: string): boolean {
+    const start = this.#offsets[3 * index]!;
+    const length = this.#offsets[3 * index + 1]! - start;
+    return length === name.length && this.#text.startsWith(name, start);
   }
 
   /** The value with one character for each byte, as Fetch wants header values. */
@@ -84,7 +105,6 @@ export class Parameters {
   #decoded(text: string): string {
     if (this.#isAscii) return text;
     const bytes = latin1(text);
-    if (hasOnlyAscii(bytes)) return text;
     try {
       return utf8Decoder.decode(bytes);
     } catch {
@@ -105,12 +125,6 @@ function readLength(bytes: Uint8Array, offset: number): number {
   if (offset + 4 > bytes.length) return NaN;
   return ((first & 0x7f) << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) |
     bytes[offset + 3]!;
-}
-
-function hasOnlyAscii(bytes: Uint8Array): boolean {
-  let bits = 0;
-  for (let index = 0; index < bytes.length; index++) bits |= bytes[index]!;
-  return bits < 0x80;
 }
 
 function unfinished(length: number): ProtocolError {

@@ -14,7 +14,7 @@ import type { Parameters } from "../protocol/parameters.ts";
 import type { ServerConnection } from "../protocol/server_connection.ts";
 import { Answer } from "./answer.ts";
 import { HandlerInfo, type InfoSource } from "./handler_info.ts";
-import { InputStream } from "./input_stream.ts";
+import { type InputOwner, InputStream } from "./input_stream.ts";
 import type { ServerStatus } from "./options.ts";
 import type { Outlet } from "./outlet.ts";
 import { answerPlainly } from "./plain_answer.ts";
@@ -25,7 +25,7 @@ import type { ServerContext } from "./server_context.ts";
 const APP_STATUS_FAILED = 1;
 
 /** The connection as its requests see it. */
-export interface RequestHost {
+export interface RequestHost extends InputOwner {
   readonly context: ServerContext;
   readonly server: ServerConnection;
   readonly outlet: Outlet;
@@ -34,8 +34,6 @@ export interface RequestHost {
   cut(requestId: number): void;
   /** The request has ended and its id may come again. */
   ended(requestId: number): void;
-  /** A handler has taken bytes from an input. */
-  inputTaken(): void;
 }
 
 /** See the head of this file. */
@@ -44,9 +42,11 @@ export class ActiveRequest implements InfoSource {
   readonly #host: RequestHost;
   readonly #role: Role;
   readonly #parameters: Parameters;
-  readonly #head: RequestHead | BadRequestError;
+  /** Until the `Request` is made of it: requests that are held for long hold no more than that. */
+  #head: RequestHead | BadRequestError | undefined;
   readonly #controller = new AbortController();
-  readonly stdin: InputStream;
+  /** Undefined where no handler can read it: what comes is dropped then. */
+  readonly stdin: InputStream | undefined;
   readonly data: InputStream | undefined;
   #answer: Answer | undefined;
   /** The last of STDERR that waits for its turn. */
@@ -62,12 +62,10 @@ export class ActiveRequest implements InfoSource {
     this.#role = role;
     this.#parameters = parameters;
     this.#host = host;
-    this.#head = tryReadRequestHead(parameters);
-    const expected = this.#head instanceof BadRequestError ? undefined : this.#head.contentLength;
-    const onTaken = () => host.inputTaken();
-    this.stdin = new InputStream(role === Role.AUTHORIZER ? undefined : expected, onTaken);
-    this.data = role === Role.FILTER ? new InputStream(undefined, onTaken) : undefined;
-    if (role === Role.AUTHORIZER) this.stdin.end();
+    const head = tryReadRequestHead(parameters);
+    this.#head = head;
+    this.stdin = takesBody(role, head) ? new InputStream(head.contentLength, host) : undefined;
+    this.data = role === Role.FILTER ? new InputStream(undefined, host) : undefined;
   }
 
   /** Calls the handler; to be called when all events of the same read have been told. */
@@ -89,75 +87,72 @@ export class ActiveRequest implements InfoSource {
       outlet.flushSoon();
     }
     if (this.#running) this.#holdsPlace = context.quota.take();
-    this.stdin.fail(reason);
+    this.stdin?.fail(reason);
     this.data?.fail(reason);
     this.#answer?.cancel(reason);
     this.#controller.abort(reason);
   }
 
   async #run(): Promise<void> {
+    const { context } = this.#host;
     try {
-      await this.#handle();
+      const { method, remoteAddr, request } = this.#takeHead();
+      context.countRequest();
+      const info = new HandlerInfo(this.#parameters, this.#role, remoteAddr, this);
+      const result = context.handler(request, info);
+      const answer = this.#answerWith(method, result instanceof Response ? result : await result);
+      if (answer !== undefined) {
+        await answer.run();
+        if (this.#stderrPending !== undefined) await this.#stderrPending;
+        this.#end();
+      }
     } catch (error) {
       await this.#fail(error);
     }
     this.#running = false;
-    if (this.#holdsPlace) this.#host.context.quota.release();
+    if (this.#holdsPlace) context.quota.release();
   }
 
-  async #handle(): Promise<void> {
-    const { context, outlet } = this.#host;
-    const request = this.#request();
-    context.countRequest();
-    const info = new HandlerInfo(this.#parameters, this.#role, this.#remoteAddr, this);
-    const result = context.handler(request, info);
-    const response = result instanceof Response ? result : await result;
+  /** Undefined when nobody waits for it any more. */
+  #answerWith(method: string, response: Response): Answer | undefined {
     if (!(response instanceof Response)) {
       throw new TypeError("Cannot answer: the handler returned something that is not a Response");
     }
-    if (this.#over) {
-      if (!response.bodyUsed) await response.body?.cancel(this.#controller.signal.reason);
-      return;
-    }
-    this.#answer = new Answer({
+    const { context, outlet } = this.#host;
+    const answer = new Answer({
       requestId: this.#id,
-      method: request.method,
+      method,
       response,
       outlet,
       headLengthMax: context.limits.headLengthMax,
     });
-    await this.#answer.run();
-    if (this.#stderrPending !== undefined) await this.#stderrPending;
-    this.#end();
+    if (!this.#over) return this.#answer = answer;
+    answer.cancel(this.#controller.signal.reason);
+    return undefined;
   }
 
   /** @throws {BadRequestError} */
-  #request(): Request {
-    const head = this.#head;
+  #takeHead(): { method: string; remoteAddr: string; request: Request } {
+    const head = this.#head!;
+    this.#head = undefined;
     if (head instanceof BadRequestError) throw head;
+    const { method, url, headers, remoteAddr } = head;
     const init: RequestInit & { duplex?: "half" } = {
-      method: head.method,
-      headers: head.headers,
+      method,
+      headers,
       signal: this.#controller.signal,
     };
-    if (head.method === "GET" || head.method === "HEAD") {
-      // A `Request` with these methods cannot have a body.
-      this.stdin.discard();
-    } else if (!this.stdin.isComplete) {
+    if (this.stdin?.isComplete === false) {
       init.body = this.stdin.readable();
       init.duplex = "half";
-    } else if (this.stdin.buffered > 0) {
+    } else if (this.stdin !== undefined && this.stdin.buffered > 0) {
       init.body = this.stdin.takeAll();
     }
     try {
-      return new Request(head.url, init);
+      return { method, remoteAddr, request: new Request(url, init) };
     } catch (error) {
       throw new BadRequestError(`Cannot read request: ${messageOf(error)}`, { cause: error });
     }
-  }
-
-  get #remoteAddr(): string {
-    return this.#head instanceof BadRequestError ? "" : this.#head.remoteAddr;
   }
 
   #end(): void {
@@ -173,7 +168,7 @@ export class ActiveRequest implements InfoSource {
   #close(): void {
     this.#over = true;
     this.#host.ended(this.#id);
-    this.stdin.close();
+    this.stdin?.close();
     this.data?.close();
   }
 
@@ -206,9 +201,9 @@ export class ActiveRequest implements InfoSource {
 
   /** The handler's fault for a log: which request, and where in the code. */
   #describe(error: unknown): string {
-    const head = this.#head as RequestHead;
+    const { method, url } = readRequestHead(this.#parameters);
     const what = error instanceof Error ? error.stack ?? String(error) : String(error);
-    return `Cannot answer ${head.method} ${head.url}: ${what}`;
+    return `Cannot answer ${method} ${url}: ${what}`;
   }
 
   writeStderr(text: string | Uint8Array): Promise<boolean> {
@@ -227,6 +222,12 @@ export class ActiveRequest implements InfoSource {
   addWork(work: Promise<unknown>): void {
     this.#host.context.addWork(work, this.#host.peer);
   }
+}
+
+/** An authorizer gets no body (section 6.3), and no `Request` with these methods can have one. */
+function takesBody(role: Role, head: RequestHead | BadRequestError): head is RequestHead {
+  if (role === Role.AUTHORIZER || head instanceof BadRequestError) return false;
+  return head.method !== "GET" && head.method !== "HEAD";
 }
 
 function tryReadRequestHead(parameters: Parameters): RequestHead | BadRequestError {

@@ -6,12 +6,12 @@
  * and its body as it comes. What was promised is kept: a body that is not as long as Content-Length
  * says is a fault.
  */
-import { latin1 } from "../protocol/byte_buffer.ts";
+import { latin1, writeLatin1 } from "../protocol/byte_buffer.ts";
 import { answerHead, declaredLength, hasBody } from "./answer_head.ts";
-import { type Outlet, PIECE_LENGTH_MAX } from "./outlet.ts";
+import { type HeldBack, type Outlet, PIECE_LENGTH_MAX } from "./outlet.ts";
 
 /** One answer; {@link run} sends all of it. */
-export class Answer {
+export class Answer implements HeldBack {
   readonly #requestId: number;
   readonly #response: Response;
   readonly #outlet: Outlet;
@@ -70,7 +70,7 @@ export class Answer {
     }
     const reader = this.#response.body!.getReader();
     this.#reader = reader;
-    this.#outlet.beforeFlush(() => this.#releaseHead());
+    this.#outlet.releaseSoon(this);
     for (;;) {
       const { done, value } = await reader.read();
       if (this.#cancelled) return;
@@ -78,7 +78,8 @@ export class Answer {
       const sent = this.#take(value);
       if (sent !== undefined) await sent;
     }
-    await this.#finish();
+    const rest = this.#finish();
+    if (rest !== undefined) await rest;
   }
 
   #take(bytes: Uint8Array): Promise<void> | undefined {
@@ -108,7 +109,8 @@ export class Answer {
     );
   }
 
-  #releaseHead(): void {
+  /** The body takes longer: the head goes first. */
+  release(): void {
     if (!this.#headSent && !this.#cancelled) this.#headPending = this.#sendGathered("");
   }
 
@@ -116,7 +118,7 @@ export class Answer {
   #sendGathered(headEnd: string): Promise<void> | undefined {
     const head = `${this.#head}${headEnd}\r\n`;
     const bytes = new Uint8Array(head.length + this.#length);
-    bytes.set(latin1(head));
+    writeLatin1(head, bytes);
     let offset = head.length;
     for (const piece of this.#gathered) {
       bytes.set(piece, offset);

@@ -53,6 +53,8 @@ export class HandlerInfo implements RequestInfo {
     return this.#source.serverStatus;
   }
 
-  // A property, so that it may be taken off the object.
-  readonly waitUntil = (work: Promise<unknown>): void => this.#source.addWork(work);
+  /** A function of its own, so that it may be taken off the object. */
+  get waitUntil(): (work: Promise<unknown>) => void {
+    return (work) => this.#source.addWork(work);
+  }
 }

@@ -5,10 +5,16 @@
  * all requests of a connection, and no handler may come to see another's.
  */
 
+/** Whoever feeds an input stream. */
+export interface InputOwner {
+  /** A handler has taken bytes from an input. */
+  inputTaken(): void;
+}
+
 /** Bytes from a connection, to be read as a stream or, when all are there, at once. */
 export class InputStream {
   readonly #lengthExpected: number | undefined;
-  readonly #onTaken: () => void;
+  readonly #owner: InputOwner;
   readonly #pieces: Uint8Array<ArrayBuffer>[] = [];
   #buffered = 0;
   #received = 0;
@@ -19,11 +25,10 @@ export class InputStream {
 
   /**
    * @param lengthExpected what CONTENT_LENGTH says; another length is an error of the stream
-   * @param onTaken called when the handler has taken bytes
    */
-  constructor(lengthExpected: number | undefined, onTaken: () => void) {
+  constructor(lengthExpected: number | undefined, owner: InputOwner) {
     this.#lengthExpected = lengthExpected;
-    this.#onTaken = onTaken;
+    this.#owner = owner;
   }
 
   /** Bytes that wait for the handler. */
@@ -78,7 +83,7 @@ export class InputStream {
     this.#discarding = true;
     this.#pieces.length = 0;
     this.#buffered = 0;
-    this.#onTaken();
+    this.#owner.inputTaken();
   }
 
   /** Everything at once; for a stream that {@link isComplete} before anybody reads it. */
@@ -116,7 +121,7 @@ export class InputStream {
       const piece = this.#pieces.shift()!;
       this.#buffered -= piece.length;
       controller.enqueue(piece);
-      this.#onTaken();
+      this.#owner.inputTaken();
     } else {
       controller.close();
     }

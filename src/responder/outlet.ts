@@ -21,6 +21,11 @@ export const PIECE_LENGTH_MAX = 32 * 1024;
 
 export type OutputStream = "stdout" | "stderr";
 
+/** Something that wants to be sent with the next write at the latest. */
+export interface HeldBack {
+  release(): void;
+}
+
 /** What waits of one stream of one request, in order. */
 interface Lane {
   readonly requestId: number;
@@ -35,7 +40,7 @@ export class Outlet {
   readonly #clock: Clock;
   readonly #onSent: () => void;
   readonly #onBroken: (error: unknown) => void;
-  readonly #atTurnEnd: (() => void)[] = [];
+  #heldBack: HeldBack[] = [];
   /** By {@link laneKey}; the first is the next whose turn it is. */
   readonly #lanes = new Map<number, Lane>();
   #scheduled = false;
@@ -95,9 +100,9 @@ export class Outlet {
     }
   }
 
-  /** Calls back before the next write, at the end of this turn of the event loop. */
-  beforeFlush(callback: () => void): void {
-    this.#atTurnEnd.push(callback);
+  /** Releases it before the next write, at the end of this turn of the event loop. */
+  releaseSoon(held: HeldBack): void {
+    this.#heldBack.push(held);
     this.flushSoon();
   }
 
@@ -107,7 +112,9 @@ export class Outlet {
     this.#scheduled = true;
     this.#clock.atTurnEnd(() => {
       this.#scheduled = false;
-      for (const callback of this.#atTurnEnd.splice(0)) callback();
+      const heldBack = this.#heldBack;
+      this.#heldBack = [];
+      for (const held of heldBack) held.release();
       if (!this.#writing && !this.#closed) this.#write();
     });
   }

@@ -5,6 +5,7 @@
  * It does not know FastCGI, nor the body.
  */
 import type { Parameters } from "../protocol/parameters.ts";
+import { type ParameterName, ParameterNames } from "./parameter_names.ts";
 
 /** What a request is, without its body. */
 export interface RequestHead {
@@ -34,15 +35,11 @@ interface UrlParts {
   queryString: string;
 }
 
-const HEADER_PREFIX = "HTTP_";
-const HEADER_NAMES_MAX = 512;
-/** Longer names are made each time: a front could fill our memory with them. */
-const REMEMBERED_LENGTH_MAX = 64;
 const HOST = /^(?:[\w.~-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$/;
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: "80", https: "443" };
 
-/** `HTTP_USER_AGENT` to `user-agent`; there are few names, and each is seen again and again. */
-const headerNames = new Map<string, string>();
+/** Of all requests: what one has taught about a front is true of the next. */
+const names = new ParameterNames();
 
 /** @throws {BadRequestError} */
 export function readRequestHead(parameters: Parameters): RequestHead {
@@ -64,15 +61,11 @@ export function readRequestHead(parameters: Parameters): RequestHead {
     pathInfo: "",
     queryString: "",
   };
-  for (let index = 0; index < parameters.count; index++) {
-    const name = parameters.name(index);
-    if (name.startsWith(HEADER_PREFIX)) {
-      const value = parameters.valueLatin1(index);
-      head.headers[headerName(name)] = value;
-      if (name === "HTTP_HOST") url.host = value;
-    } else {
-      takeParameter(name, parameters, index, head, url);
-    }
+  const { count } = parameters;
+  let name = names.beforeFirst;
+  for (let index = 0; index < count; index++) {
+    name = names.at(parameters, index, name);
+    if (name.meaning !== "other") takeParameter(name, parameters, index, head, url);
   }
   if (head.method === "") {
     throw new BadRequestError("Cannot read request: REQUEST_METHOD is missing");
@@ -82,49 +75,36 @@ export function readRequestHead(parameters: Parameters): RequestHead {
 }
 
 function takeParameter(
-  name: string,
+  { meaning, header }: ParameterName,
   parameters: Parameters,
   index: number,
   head: RequestHead,
   url: UrlParts,
 ): void {
-  switch (name) {
-    case "REQUEST_METHOD":
-      head.method = parameters.valueLatin1(index);
+  const value = parameters.valueLatin1(index);
+  switch (meaning) {
+    case "header":
+      head.headers[header] = value;
       break;
-    case "REQUEST_URI":
-      url.requestUri = parameters.valueLatin1(index);
+    case "host":
+      head.headers[header] = url.host = value;
       break;
-    case "SCRIPT_NAME":
-      url.scriptName = parameters.valueLatin1(index);
+    case "method":
+      head.method = value;
       break;
-    case "PATH_INFO":
-      url.pathInfo = parameters.valueLatin1(index);
+    case "contentType":
+      setUnlessEmpty(head.headers, "content-type", value);
       break;
-    case "QUERY_STRING":
-      url.queryString = parameters.valueLatin1(index);
+    case "contentLength":
+      takeContentLength(value, head);
       break;
-    case "CONTENT_TYPE":
-      setUnlessEmpty(head.headers, "content-type", parameters.valueLatin1(index));
-      break;
-    case "CONTENT_LENGTH":
-      takeContentLength(parameters.valueLatin1(index), head);
-      break;
-    case "REMOTE_ADDR":
+    case "remoteAddr":
       head.remoteAddr = parameters.value(index);
       break;
-    case "REQUEST_SCHEME":
-      url.scheme = parameters.valueLatin1(index);
+    case "other":
       break;
-    case "HTTPS":
-      url.https = parameters.valueLatin1(index);
-      break;
-    case "SERVER_NAME":
-      url.serverName = parameters.valueLatin1(index);
-      break;
-    case "SERVER_PORT":
-      url.serverPort = parameters.valueLatin1(index);
-      break;
+    default:
+      url[meaning] = value;
   }
 }
 
@@ -141,16 +121,6 @@ function takeContentLength(value: string, head: RequestHead): void {
   }
   head.contentLength = Number(value);
   head.headers["content-length"] = value;
-}
-
-function headerName(parameterName: string): string {
-  let name = headerNames.get(parameterName);
-  if (name === undefined) {
-    name = parameterName.slice(HEADER_PREFIX.length).toLowerCase().replaceAll("_", "-");
-    const isRemembered = parameterName.length <= REMEMBERED_LENGTH_MAX;
-    if (isRemembered && headerNames.size < HEADER_NAMES_MAX) headerNames.set(parameterName, name);
-  }
-  return name;
 }
 
 function requestUrl(parts: UrlParts): string {

@@ -179,10 +179,10 @@ export class ResponderConnection implements RequestHost {
         this.#fill(request.stdin, event.bytes);
         break;
       case "stdin_end":
-        request.stdin.end();
+        request.stdin?.end();
         break;
       case "data":
-        if (request.data !== undefined) this.#fill(request.data, event.bytes);
+        this.#fill(request.data, event.bytes);
         break;
       case "data_end":
         request.data?.end();
@@ -195,7 +195,8 @@ export class ResponderConnection implements RequestHost {
     }
   }
 
-  #fill(input: InputStream, bytes: Uint8Array): void {
+  #fill(input: InputStream | undefined, bytes: Uint8Array): void {
+    if (input === undefined) return;
     input.push(bytes);
     if (input.buffered > this.context.limits.bodyBufferMax) this.#overfull.add(input);
   }

@@ -53,3 +53,28 @@ test("Parameters keeps nothing of the bytes that it was decoded from", () => {
   bytes.fill(0);
   assert.deepEqual([...parameters.toMap()], [["NAME", "välue"]]);
 });
+
+test("Parameters keeps UTF-8 beside long names and values", () => {
+  const pairs = [["N".repeat(130), "v".repeat(200)], ["A", "ü".repeat(100)], ["B", "x"]] as const;
+  const parameters = Parameters.decode(encodeNameValues(pairs), 10);
+  assert.deepEqual([...parameters.toMap()], pairs);
+});
+
+test("Parameters takes the character U+FFFD for what it is", () => {
+  const parameters = Parameters.decode(encodeNameValues([["A", "\ufffd"], ["B", "b"]]), 10);
+  assert.deepEqual([...parameters.toMap()], [["A", "\ufffd"], ["B", "b"]]);
+});
+
+test("Parameters gives more than 65,535 bytes at the right places", () => {
+  const pairs = Array.from({ length: 100 }, (_, index) => [`N${index}`, `${index}`.repeat(500)]);
+  const parameters = Parameters.decode(encodeNameValues(pairs as [string, string][]), 100);
+  assert.deepEqual([...parameters.toMap()], pairs);
+});
+
+test("Parameters knows a name from its start, its end and its length", () => {
+  const parameters = Parameters.decode(encodeNameValues([["HTTPS", "on"], ["HTTP", "x"]]), 10);
+  const named = (index: number) =>
+    ["HTTPS", "HTTP", "HTTPX", "TTPS", ""].filter((name) => parameters.isNamed(index, name));
+  assert.deepEqual(named(0), ["HTTPS"]);
+  assert.deepEqual(named(1), ["HTTP"]);
+});

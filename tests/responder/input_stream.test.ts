@@ -5,7 +5,7 @@ import { InputStream } from "../../src/responder/input_stream.ts";
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 function inputOf(lengthExpected?: number): InputStream {
-  return new InputStream(lengthExpected, () => {});
+  return new InputStream(lengthExpected, { inputTaken() {} });
 }
 
 test("InputStream keeps nothing of the memory that bytes came in", async () => {
@@ -23,7 +23,7 @@ test("InputStream keeps nothing of the memory that bytes came in", async () => {
 
 test("InputStream counts what waits, and tells when some of it was taken", async () => {
   let taken = 0;
-  const input = new InputStream(undefined, () => taken++);
+  const input = new InputStream(undefined, { inputTaken: () => taken++ });
   input.push(bytes("one"));
   input.push(bytes("four"));
   assert.equal(input.buffered, 7);
