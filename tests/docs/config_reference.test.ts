@@ -8,8 +8,11 @@ import * as v from "valibot";
 import { parse } from "yaml";
 import { toAppOptions } from "../../src/config/app_options.ts";
 import { configJsonSchema } from "../../src/config/json_schema.ts";
+import { loadConfig } from "../../src/config/load_config.ts";
 import { configReference, EXPLAINED_IN, type JsonSchema } from "../../src/config/reference.ts";
 import { configSchema } from "../../src/config/schema.ts";
+import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
+import { memoryFiles } from "../config/memory_files.ts";
 import { type Schema, schemaKeys } from "../config/mini_json_schema.ts";
 import { EVERY_KEY } from "./every_key.ts";
 import { anchorsOf, readText } from "./pages.ts";
@@ -166,6 +169,22 @@ test("A short form has the defaults of the long one", () => {
     assert.ok(!Array.isArray(a));
     assert.deepEqual(a, b, short);
   }
+});
+
+test("Flags alone have the defaults of a file", async () => {
+  const files = memoryFiles({
+    "/a.yaml": "upstreams: { app: { servers: ['h:1'] } }\nsites: [{ routes: [{ respond: {} }] }]\n",
+  });
+  const parts = { files, readVariable: () => undefined, cwd: "/" };
+  const [flags, file] = await Promise.all(
+    [{ upstream: "h:1" }, { config: "/a.yaml" }].map(async (given) => {
+      const { options } = await loadConfig(given, parts);
+      const { listen, upstreams, log, limits, shutdownGraceMs, admin } = options;
+      const httpTimeouts = options.httpTimeouts ?? CONNECTION_TIMEOUTS;
+      return { listen, upstreams, log, limits, shutdownGraceMs, admin, httpTimeouts };
+    }),
+  );
+  assert.deepEqual(flags, file);
 });
 
 test("Every default is what holds without the key", () => {
