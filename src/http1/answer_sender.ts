@@ -30,8 +30,6 @@ export interface SenderServer {
   /** For heads and short bodies; whoever writes begins with `clear()`. */
   readonly scratch: ByteBuffer;
   readonly clock: Pick<Clock, "atTurnEnd">;
-  /** Milliseconds, as of a moment ago. */
-  readonly coarseMs: number;
   /** For the `Date` of answers. */
   readonly date: string;
 }
@@ -42,9 +40,12 @@ export class AnswerSender {
   #hasBegun = false;
   #hasAll = false;
   #isGone = false;
+  /** The system has not taken all that was written. */
+  #isFull = false;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  /** Since when the client has not taken what was sent. */
-  #stuckSinceMs = Infinity;
+  /** As it was when the client was last looked at. */
+  #unsentLength = 0;
+  #progressMs = 0;
   #wake: (() => void) | undefined;
 
   constructor(server: SenderServer, socket: RawSocket) {
@@ -61,13 +62,28 @@ export class AnswerSender {
     return this.#isGone;
   }
 
-  /** Since when the client has taken nothing; Infinity while all is well. */
-  get stuckSinceMs(): number {
-    return this.#stuckSinceMs;
+  /** Whether the client has yet to take what was sent before. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** Whether the client has, or will have, all of the answer under way. */
+  get hasGivenAll(): boolean {
+    return this.#hasBegun && this.#hasAll;
+  }
+
+  /** For how long, as far as was looked, the client has taken nothing of what waits for it. */
+  stuckMs(nowMs: number): number {
+    const { unsentLength } = this.#socket;
+    if (unsentLength === 0 || unsentLength !== this.#unsentLength) {
+      this.#unsentLength = unsentLength;
+      this.#progressMs = nowMs;
+    }
+    return nowMs - this.#progressMs;
   }
 
   drained(): void {
-    this.#stuckSinceMs = Infinity;
+    this.#isFull = false;
     this.#wake?.();
     this.#wake = undefined;
   }
@@ -86,7 +102,9 @@ export class AnswerSender {
   send(answer: HttpAnswer, asked: AskedBy): Outcome | Promise<Outcome> {
     if (!(answer instanceof WholeAnswer)) return this.#sendResponse(answer, asked);
     const { status, fields, body } = answer;
-    this.#sendWhole(status, fields, body.length, body, asked);
+    const isBodiless = hasNoBody(asked.method, status);
+    const length = status === 204 || status === 304 ? undefined : body.length;
+    this.#sendWhole(status, fields, length, isBodiless ? undefined : body, asked);
     return asked.keepsAlive ? "kept" : "last";
   }
 
@@ -119,7 +137,7 @@ export class AnswerSender {
   }
 
   #noted(isTaken: boolean): boolean {
-    if (!isTaken && this.#stuckSinceMs === Infinity) this.#stuckSinceMs = this.#server.coarseMs;
+    this.#isFull ||= !isTaken;
     return isTaken;
   }
 
@@ -131,7 +149,7 @@ export class AnswerSender {
     const { status, body } = response;
     const declared = declaredLength(response);
     const fields = fieldsOf(response);
-    const isBodiless = asked.method === "HEAD" || status === 204 || status === 304;
+    const isBodiless = hasNoBody(asked.method, status);
     if (isBodiless || body === null) {
       void body?.cancel().catch(() => {});
       const length = status === 204 ? undefined : declared ?? (isBodiless ? undefined : 0);
@@ -174,15 +192,21 @@ export class AnswerSender {
   }
 }
 
+/** RFC 9110 section 6.4.1. */
+function hasNoBody(method: string, status: number): boolean {
+  return method === "HEAD" || status === 204 || status === 304;
+}
+
 /** A client of HTTP/1.0 has to be told that the connection is kept. */
 function connectionField({ keepsAlive, protocol }: AskedBy): "close" | "keep-alive" | undefined {
   if (!keepsAlive) return "close";
   return protocol === "HTTP/1.0" ? "keep-alive" : undefined;
 }
 
+/** Undefined also for what is no length: the body is then framed without it. */
 function declaredLength({ headers }: Response): number | undefined {
   const text = headers.get("content-length");
-  return text === null ? undefined : Number(text);
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 /** What frames a body is ours to say. */

@@ -1,12 +1,15 @@
 /**
  * The chunked transfer coding of a request's body (RFC 9112 section 7.1), in pieces of any size. As
- * strict as the head: a size is hexadecimal digits, lines end with CRLF. Chunk extensions and the
- * fields behind the body are read over, within a limit.
+ * strict as the head: a size is hexadecimal digits with no space around it, lines end with CRLF.
+ * Chunk extensions and the fields behind the body are read over, within a limit.
  */
 import { RequestFault } from "./request_head.ts";
 
-/** Longest line of a size with its extensions, in bytes. */
-export const CHUNK_LINE_LENGTH_MAX = 4096;
+/**
+ * By how many bytes extensions may exceed the chunks that they stand at: nobody makes us read many
+ * times of what a body's limit knows of.
+ */
+export const EXTENSIONS_EXCESS_MAX = 4096;
 /** Longest section behind the body, in bytes. */
 export const TRAILER_LENGTH_MAX = 16 * 1024;
 
@@ -38,8 +41,10 @@ export class ChunkedDecoder {
   /** Bytes of the chunk that have not come. */
   #left = 0;
   #digits = 0;
-  /** Bytes of the line, or of the section behind the body, so far. */
-  #lineLength = 0;
+  /** Bytes of extensions beyond those of their chunks. */
+  #excess = 0;
+  /** Bytes of the section behind the body. */
+  #trailerLength = 0;
 
   /** Whether the whole body has come. */
   get isDone(): boolean {
@@ -73,13 +78,13 @@ export class ChunkedDecoder {
       case "size":
         return this.#readSize(byte);
       case "extension":
-        this.#count(CHUNK_LINE_LENGTH_MAX);
+        if (++this.#excess > EXTENSIONS_EXCESS_MAX) throw tooLong();
         if (byte === CR) this.#state = "sizeEnd";
         else if (isControl(byte)) throw malformed();
         return;
       case "sizeEnd":
         this.#expect(byte, LF, this.#left === 0 ? "trailerStart" : "data");
-        this.#lineLength = 0;
+        this.#excess = Math.max(0, this.#excess - this.#left);
         return;
       case "dataCr":
         return this.#expect(byte, CR, "dataLf");
@@ -87,12 +92,12 @@ export class ChunkedDecoder {
         this.#digits = 0;
         return this.#expect(byte, LF, "size");
       case "trailerStart":
-        this.#count(TRAILER_LENGTH_MAX);
+        this.#countTrailer();
         this.#state = byte === CR ? "lastLf" : "trailer";
         if (byte !== CR && isControl(byte)) throw malformed();
         return;
       case "trailer":
-        this.#count(TRAILER_LENGTH_MAX);
+        this.#countTrailer();
         if (byte === CR) this.#state = "trailerLf";
         else if (isControl(byte)) throw malformed();
         return;
@@ -112,7 +117,7 @@ export class ChunkedDecoder {
     }
     if (this.#digits === 0) throw malformed();
     if (byte === CR) this.#state = "sizeEnd";
-    else if (byte === SEMICOLON || byte === SPACE || byte === TAB) this.#state = "extension";
+    else if (byte === SEMICOLON) this.#state = "extension";
     else throw malformed();
   }
 
@@ -121,11 +126,13 @@ export class ChunkedDecoder {
     this.#state = next;
   }
 
-  #count(max: number): void {
-    if (++this.#lineLength > max) {
-      throw new RequestFault(431, "What is beside the chunks is too long");
-    }
+  #countTrailer(): void {
+    if (++this.#trailerLength > TRAILER_LENGTH_MAX) throw tooLong();
   }
+}
+
+function tooLong(): RequestFault {
+  return new RequestFault(431, "What is beside the chunks of the body is too long");
 }
 
 function malformed(): RequestFault {

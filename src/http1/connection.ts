@@ -6,19 +6,20 @@
  * | --------- | ------------------------------------------------------ | ------------------------ |
  * | idle      | between two requests                                   | head, answering, closing |
  * | head      | some of a head has come, within `timeouts.headMs`      | answering, closing       |
- * | answering | a request has begun, its answer has not gone           | draining, idle, closing  |
- * | draining  | the answer has gone, the request's body still comes in | idle, closing            |
- * | closing   | all that was to say is said; what comes is dropped     | gone                     |
+ * | answering | a request has begun, its answer has not been written   | the four below, idle     |
+ * | draining  | the answer is written, the request's body still comes  | sending, idle, closing   |
+ * | sending   | the client has yet to take what was written            | idle, closing            |
+ * | closing   | all that was to say is written; what comes is dropped  | gone                     |
  * | gone      | there is no socket any more                            |                          |
  */
-import { latin1 } from "../protocol/byte_buffer.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
-import type { HttpAnswer } from "../runtime/http_answer.ts";
+import { type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
 import type { RawSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
-import { AnswerSender, type Outcome, type SenderServer } from "./answer_sender.ts";
-import { statusLine } from "./answer_head.ts";
-import type { FieldNames } from "./field_names.ts";
+import { joinAhead } from "./ahead.ts";
+import { AnswerSender, type Outcome } from "./answer_sender.ts";
+import type { ConnectionServer } from "./connection_server.ts";
 import { HeadGathering } from "./head_gathering.ts";
+import { continueAnswer, earlyHintsAnswer } from "./interim_answers.ts";
 import { ServerRequest } from "./request.ts";
 import { RequestBody } from "./request_body.ts";
 import { readRequestHead, RequestFault, type RequestHead } from "./request_head.ts";
@@ -26,37 +27,9 @@ import { readRequestHead, RequestFault, type RequestHead } from "./request_head.
 /** Most of a body that is read over so that the connection can go on, in bytes. */
 export const DRAINED_LENGTH_MAX = 256 * 1024;
 
-/** Empty lines before a request that are read over (RFC 9112 section 2.2). */
-const LEADING_LINES_MAX = 4;
+const NOTHING = new Uint8Array(0);
 
-export interface ConnectionTimeouts {
-  /** From a head's first byte to its last. */
-  readonly headMs: number;
-  /** Between two requests. */
-  readonly idleMs: number;
-  /** For a client to take some of what is sent. */
-  readonly sendMs: number;
-  /** For a client to close a connection that we have ended. */
-  readonly closeMs: number;
-}
-
-/** What the connections of a server share. */
-export interface ConnectionServer extends SenderServer {
-  readonly handler: (request: Request, peer: HttpPeer) => HttpAnswer | Promise<HttpAnswer>;
-  readonly names: FieldNames;
-  readonly headLengthMax: number;
-  readonly isTls: boolean;
-  readonly timeouts: ConnectionTimeouts;
-  /** Takes no more requests. */
-  readonly isStopping: boolean;
-  /** A request that could not be read. */
-  onFault(fault: RequestFault, peer: HttpPeer): void;
-  /** One more request has begun, or one less is under way. */
-  onRequests(change: 1 | -1): void;
-  onGone(connection: Connection): void;
-}
-
-type State = "idle" | "head" | "answering" | "draining" | "closing" | "gone";
+type State = "idle" | "head" | "answering" | "draining" | "sending" | "closing" | "gone";
 
 export class Connection implements RawSocketEvents {
   readonly #server: ConnectionServer;
@@ -70,9 +43,13 @@ export class Connection implements RawSocketEvents {
   #body: RequestBody | undefined;
   /** What came before its turn. */
   #ahead: Uint8Array | undefined;
-  #leadingLines = 0;
   #drainedLength = 0;
   #isReading = false;
+  #isReceiving = false;
+  #isBodyPaused = false;
+  #isPaused = false;
+  #peerHasEnded = false;
+  #onCalm: (() => void) | undefined;
   #deadlineMs: number;
 
   constructor(server: ConnectionServer, socket: RawSocket) {
@@ -88,50 +65,68 @@ export class Connection implements RawSocketEvents {
     this.#deadlineMs = server.coarseMs + server.timeouts.headMs;
   }
 
-  /** Whether there is nothing to lose. */
-  get isIdle(): boolean {
-    return this.#state === "idle";
-  }
-
   received(bytes: Uint8Array): void {
-    switch (this.#state) {
-      case "idle":
-      case "head":
-        return this.#read(bytes);
-      case "answering":
-      case "draining":
-        return this.#readBody(bytes);
-      case "closing":
-      case "gone":
+    this.#isReceiving = true;
+    try {
+      this.#take(bytes);
+    } catch (error) {
+      this.#cut();
+      this.#server.onFailure(error);
     }
+    this.#isReceiving = false;
+    this.#flow();
   }
 
   drained(): void {
     this.#sender.drained();
+    if (this.#state === "sending") {
+      this.#next();
+      this.#flow();
+    }
+    this.#tellCalm();
   }
 
-  /** A client that sends nothing more while its request is under way has left, as nginx sees it. */
+  /**
+   * A client that sends nothing more before it has its answer has left: most that leave say no more
+   * than this, and nginx, Bun and Deno see it like that. What is written goes out.
+   */
   peerEnded(): void {
-    this.destroy();
+    this.#peerHasEnded = true;
+    if (this.#state === "closing" || this.#state === "gone") return;
+    if (this.#state !== "answering") this.#close();
+    else if (!this.#sender.hasGivenAll) this.destroy();
   }
 
   closed(): void {
     if (this.#state === "gone") return;
-    const wasBusy = this.#request !== undefined;
     this.#state = "gone";
     this.#request?.left();
     this.#body?.fail();
     this.#request = undefined;
     this.#ahead = undefined;
     this.#sender.closed();
-    if (wasBusy) this.#server.onRequests(-1);
+    this.#tellCalm();
     this.#server.onGone(this);
   }
 
-  /** Ends the connection at once. */
+  /** Ends the connection at once; a client that lacks some of an answer sees that it does. */
   destroy(): void {
+    if (this.#sender.hasBegun || this.#sender.isFull) return this.#cut();
     this.#socket.destroy();
     this.closed();
+  }
+
+  /** Whether all that was to say is with the system. */
+  get isCalm(): boolean {
+    return this.#state !== "answering" && !this.#sender.isFull;
+  }
+
+  /** Resolves when it {@link isCalm}; asked once. */
+  untilCalm(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onCalm = resolve;
+      this.#tellCalm();
+    });
   }
 
   /** Ends the connection softly when it has nothing to do. */
@@ -141,13 +136,38 @@ export class Connection implements RawSocketEvents {
 
   /** Called now and then: ends what has taken too long. */
   sweep(nowMs: number): void {
-    if (nowMs - this.#sender.stuckSinceMs > this.#server.timeouts.sendMs) return this.destroy();
-    if (nowMs <= this.#deadlineMs || this.#state === "answering") return;
-    if (this.#state === "head") {
-      return this.#refuse(new RequestFault(408, "The head did not come in time"));
+    const { sendMs, closeMs } = this.#server.timeouts;
+    if (this.#sender.stuckMs(nowMs) > sendMs) return this.#cut();
+    if (this.#state === "answering" || this.#state === "sending") return;
+    if (this.#state === "closing" && this.#socket.unsentLength > 0) {
+      this.#deadlineMs = nowMs + closeMs;
     }
-    if (this.#state === "idle") this.#close();
-    else this.destroy();
+    if (nowMs <= this.#deadlineMs) return;
+    if (this.#state === "closing") return this.destroy();
+    if (this.#state !== "head") return this.#close();
+    this.#refuse(new RequestFault(408, "The head did not come in time"));
+    this.#flow();
+  }
+
+  #take(bytes: Uint8Array): void {
+    switch (this.#state) {
+      case "idle":
+      case "head":
+        return this.#read(bytes);
+      case "answering":
+      case "draining":
+        return this.#readBody(bytes);
+      case "sending":
+        return this.#keepAhead(bytes);
+      case "closing":
+      case "gone":
+    }
+  }
+
+  #tellCalm(): void {
+    if (this.#onCalm === undefined || !this.isCalm) return;
+    this.#onCalm();
+    this.#onCalm = undefined;
   }
 
   /** Reads heads as long as nothing is under way. */
@@ -159,57 +179,50 @@ export class Connection implements RawSocketEvents {
     while (this.#ahead !== undefined && (this.#state === "idle" || this.#state === "head")) {
       const next: Uint8Array = this.#ahead;
       this.#ahead = undefined;
-      this.#readHead(this.#withoutEmptyLines(next));
+      this.#readHead(next);
     }
     this.#isReading = false;
   }
 
-  #withoutEmptyLines(bytes: Uint8Array): Uint8Array {
-    let start = 0;
-    while (this.#state === "idle" && bytes[start] === 0x0d && bytes[start + 1] === 0x0a) {
-      if (++this.#leadingLines > LEADING_LINES_MAX) break;
-      start += 2;
-    }
-    return start === 0 ? bytes : bytes.subarray(start);
-  }
-
   #readHead(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    if (this.#state === "idle") {
-      this.#state = "head";
-      this.#deadlineMs = this.#server.coarseMs + this.#server.timeouts.headMs;
-    }
     const found = this.#heads.push(bytes);
     const { headLengthMax } = this.#server;
-    if ((found?.text.length ?? this.#heads.length) > headLengthMax) {
+    // Of a head that has not come to its end, all but the last line feed may be there.
+    const lengthMin = found?.text.length ?? this.#heads.length - 1;
+    if (lengthMin > headLengthMax) {
       return this.#refuse(new RequestFault(431, `The head is over ${headLengthMax} bytes`));
     }
-    if (found === undefined) return;
+    if (found === undefined) return this.#waitForHead();
     try {
       const head = readRequestHead(found.text, this.#server.names);
       this.#begin(head, found.rest);
     } catch (error) {
       if (!(error instanceof RequestFault)) throw error;
-      this.#refuse(error);
+      this.#refuse(error, found.text.startsWith("HEAD ") ? "HEAD" : "GET");
     }
+  }
+
+  #waitForHead(): void {
+    if (this.#heads.length === 0) this.#state = "idle";
+    if (this.#state === "head" || this.#heads.length === 0) return;
+    this.#state = "head";
+    this.#deadlineMs = this.#server.coarseMs + this.#server.timeouts.headMs;
   }
 
   /** @throws {RequestFault} */
   #begin(head: RequestHead, rest: Uint8Array): void {
     this.#state = "answering";
-    this.#leadingLines = 0;
     this.#head = head;
     this.#body = head.framing.kind === "none" ? undefined : new RequestBody(
       head.framing,
       head.expectsContinue,
       {
         sendContinue: () => this.#sendContinue(),
-        pause: () => this.#socket.pause(),
-        resume: () => this.#socket.resume(),
+        pause: () => this.#holdBody(true),
+        resume: () => this.#holdBody(false),
       },
     );
     this.#request = new ServerRequest(head, this.#body, this.#server.isTls);
-    this.#server.onRequests(1);
     if (rest.length > 0) this.#readBody(rest);
     if (this.#state === "answering") this.#ask(this.#request);
   }
@@ -236,11 +249,19 @@ export class Connection implements RawSocketEvents {
     }
     request.answered();
     const head = this.#head!;
-    const sent = this.#sender.send(answer, {
+    const asked = {
       method: head.method,
       protocol: head.protocol,
       keepsAlive: this.#keepsAlive(head),
-    });
+    };
+    let sent: Outcome | Promise<Outcome>;
+    try {
+      sent = this.#sender.send(answer, asked);
+    } catch (error) {
+      // A field that cannot be bytes: nothing of the answer was written.
+      this.#server.onFailure(error);
+      sent = this.#sender.send(new WholeAnswer(500, [], NOTHING), asked);
+    }
     if (!(sent instanceof Promise)) return this.#answered(sent);
     void sent.then((outcome) => {
       if (this.#request === request) this.#answered(outcome);
@@ -258,8 +279,7 @@ export class Connection implements RawSocketEvents {
   #answered(outcome: Outcome): void {
     const body = this.#body;
     this.#request = undefined;
-    this.#server.onRequests(-1);
-    if (outcome === "broken") return this.destroy();
+    if (outcome === "broken") return this.#cut();
     if (outcome !== "kept") {
       this.#close();
     } else if (body === undefined || body.isOver) {
@@ -270,18 +290,21 @@ export class Connection implements RawSocketEvents {
       this.#deadlineMs = this.#server.coarseMs + this.#server.timeouts.closeMs;
     }
     body?.drop();
+    this.#flow();
+    this.#tellCalm();
   }
 
   #next(): void {
-    if (this.#server.isStopping) return this.#close();
-    this.#state = "idle";
+    if (this.#server.isStopping || this.#peerHasEnded) return this.#close();
     this.#body = undefined;
     this.#head = undefined;
+    if (this.#sender.isFull) {
+      this.#state = "sending";
+      return;
+    }
+    this.#state = "idle";
     this.#deadlineMs = this.#server.coarseMs + this.#server.timeouts.idleMs;
-    const ahead = this.#ahead;
-    if (ahead === undefined) return;
-    this.#socket.resume();
-    this.#read(ahead);
+    if (this.#ahead !== undefined) this.#read(this.#ahead);
   }
 
   #readBody(bytes: Uint8Array): void {
@@ -303,15 +326,23 @@ export class Connection implements RawSocketEvents {
 
   /** The client has sent more than its turn is; it waits with the rest. */
   #keepAhead(bytes: Uint8Array): void {
-    if (this.#ahead === undefined) {
-      this.#ahead = bytes;
-    } else {
-      const joined = new Uint8Array(this.#ahead.length + bytes.length);
-      joined.set(this.#ahead);
-      joined.set(bytes, this.#ahead.length);
-      this.#ahead = joined;
-    }
-    this.#socket.pause();
+    this.#ahead = this.#ahead === undefined ? bytes : joinAhead(this.#ahead, bytes);
+  }
+
+  #holdBody(isHeld: boolean): void {
+    this.#isBodyPaused = isHeld;
+    this.#flow();
+  }
+
+  /** Reads on, unless what came waits for its turn or for who reads the body. */
+  #flow(): void {
+    if (this.#isReceiving || this.#state === "gone") return;
+    const isPaused = this.#state !== "closing" &&
+      (this.#isBodyPaused || this.#ahead !== undefined);
+    if (isPaused === this.#isPaused) return;
+    this.#isPaused = isPaused;
+    if (isPaused) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   /** The body cannot be read to its end, so nothing behind it can be trusted. */
@@ -319,17 +350,17 @@ export class Connection implements RawSocketEvents {
     if (!(error instanceof RequestFault)) throw error;
     const request = this.#request;
     this.#body?.fail();
-    if (request === undefined || this.#sender.hasBegun) return this.destroy();
+    if (request === undefined) return this.#close();
+    if (this.#sender.hasBegun) return this.#cut();
     this.#request = undefined;
     request.left();
-    this.#server.onRequests(-1);
-    this.#refuse(error);
+    this.#refuse(error, request.method, request);
   }
 
-  #refuse(fault: RequestFault): void {
-    this.#server.onFault(fault, this.#peer);
-    const text = `${statusLine(fault.status)}content-length: 0\r\nconnection: close\r\n\r\n`;
-    this.#socket.write(latin1(text));
+  #refuse(fault: RequestFault, method = "GET", request?: ServerRequest): void {
+    const answer = this.#server.onFault(fault, this.#peer, request as unknown as Request);
+    this.#heads.clear();
+    void this.#sender.send(answer, { method, protocol: "HTTP/1.1", keepsAlive: false });
     this.#close();
   }
 
@@ -338,26 +369,25 @@ export class Connection implements RawSocketEvents {
     this.#state = "closing";
     this.#ahead = undefined;
     this.#deadlineMs = this.#server.coarseMs + this.#server.timeouts.closeMs;
-    this.#socket.resume();
+    this.#flow();
     this.#socket.end();
   }
 
+  /** Ends the connection so that the client sees it broken. */
+  #cut(): void {
+    this.#socket.reset();
+    this.closed();
+  }
+
   #sendContinue(): void {
-    if (!this.#sender.hasBegun) this.#socket.write(latin1(`${statusLine(100)}\r\n`));
+    if (!this.#sender.hasBegun) this.#socket.write(continueAnswer());
   }
 
   #sendEarlyHints(links: readonly string[]): void {
     if (this.#request === undefined || this.#sender.hasBegun) return;
-    const fields = links.map((link) => {
-      if (!LINK.test(link)) throw new TypeError(`"${link}" is no link`);
-      return `link: ${link}\r\n`;
-    });
-    this.#socket.write(latin1(`${statusLine(103)}${fields.join("")}\r\n`));
+    this.#socket.write(earlyHintsAnswer(links));
   }
 }
-
-/** RFC 8288 section 3, as far as a gateway has to know. */
-const LINK = /^<[!-;=?-~]*>[\t -~]*$/;
 
 /** HTTP/1.0 has no interim answers. */
 function withoutHints({ host, port }: HttpPeer): HttpPeer {

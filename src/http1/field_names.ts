@@ -37,7 +37,8 @@ export class FieldNames {
     if (!isToken(sent)) return undefined;
     const lower = sent.toLowerCase();
     if (sent.length > REMEMBERED_LENGTH_MAX) return lower;
-    if (this.#names.size >= FIELD_NAMES_MAX) this.#names.clear();
+    // Two come in: as it was sent, and in lower case.
+    if (this.#names.size > FIELD_NAMES_MAX - 2) this.#names.clear();
     const name = this.#names.get(lower) ?? lower;
     this.#names.set(name, name);
     this.#names.set(sent, name);

@@ -1,8 +1,15 @@
 /**
  * Finds the end of a request's head in the bytes of a connection. Mostly a head comes in one piece,
- * and nothing else with it; then its text is made once and nothing is copied.
+ * and nothing else with it; then its text is made once and nothing is copied. Empty lines before a
+ * head are read over, however the bytes are cut.
  */
 import { ByteBuffer, fromLatin1 } from "../protocol/byte_buffer.ts";
+
+/** Empty lines before a request that are read over (RFC 9112 section 2.2). */
+export const EMPTY_LINES_MAX = 4;
+
+/** A longer piece is mostly a body. */
+const TEXT_LENGTH_MAX = 16 * 1024;
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -23,6 +30,7 @@ export class HeadGathering {
   /** The beginning of a head, whose end has not come. */
   #gathered: ByteBuffer | undefined;
   #scanned = 0;
+  #emptyLines = 0;
 
   /** Bytes that wait for the end of their head. */
   get length(): number {
@@ -31,25 +39,57 @@ export class HeadGathering {
 
   /** Adds bytes; undefined while the head goes on. */
   push(bytes: Uint8Array): FoundHead | undefined {
-    if (this.#gathered === undefined) {
-      const found = findInText(bytes) ?? findInBytes(bytes, 0);
-      if (found === undefined && bytes.length > 0) this.#begin(bytes);
-      return found;
+    const gathered = this.#gathered;
+    if (gathered !== undefined) {
+      gathered.append(bytes);
+      return this.#findInGathered(gathered);
     }
-    this.#gathered.append(bytes);
-    const all = this.#gathered.view();
+    if (bytes.length === 0) return undefined;
+    const found = bytes[0] === CR ? undefined : findInText(bytes) ?? findInBytes(bytes, 0);
+    if (found === undefined) return this.#begin(bytes);
+    this.#emptyLines = 0;
+    return found;
+  }
+
+  /** Forgets what waits. */
+  clear(): void {
+    this.#gathered = undefined;
+    this.#emptyLines = 0;
+  }
+
+  #begin(bytes: Uint8Array): FoundHead | undefined {
+    const gathered = this.#gathered = new ByteBuffer(bytes.length * 2);
+    gathered.append(bytes);
+    this.#scanned = 0;
+    return this.#findInGathered(gathered);
+  }
+
+  #findInGathered(gathered: ByteBuffer): FoundHead | undefined {
+    this.#skipEmptyLines(gathered);
+    const all = gathered.view();
     const found = findInBytes(all, this.#scanned);
     // The empty line may straddle pieces: look again at the last bytes.
     this.#scanned = Math.max(0, all.length - 3);
-    if (found === undefined) return undefined;
-    this.#gathered = undefined;
+    if (found === undefined) {
+      if (all.length === 0) this.#gathered = undefined;
+      return undefined;
+    }
+    this.clear();
     return { text: found.text, rest: found.rest.slice() };
   }
 
-  #begin(bytes: Uint8Array): void {
-    this.#gathered = new ByteBuffer(bytes.length * 2);
-    this.#gathered.append(bytes);
-    this.#scanned = Math.max(0, bytes.length - 3);
+  #skipEmptyLines(gathered: ByteBuffer): void {
+    let start = 0;
+    const { bytes, length } = gathered;
+    while (start + 1 < length && bytes[start] === CR && bytes[start + 1] === LF) {
+      // With one more the head is malformed: it begins with an empty line.
+      if (this.#emptyLines === EMPTY_LINES_MAX) break;
+      this.#emptyLines++;
+      start += 2;
+    }
+    if (start === 0) return;
+    gathered.discard(start);
+    this.#scanned = 0;
   }
 }
 
@@ -64,9 +104,6 @@ function findInText(bytes: Uint8Array): FoundHead | undefined {
   const rest = length === bytes.length ? EMPTY : bytes.subarray(length);
   return { text: text.slice(0, end + 2), rest };
 }
-
-/** A longer piece is mostly a body. */
-const TEXT_LENGTH_MAX = 16 * 1024;
 
 function findInBytes(bytes: Uint8Array, from: number): FoundHead | undefined {
   for (let cr = bytes.indexOf(CR, from); cr >= 0; cr = bytes.indexOf(CR, cr + 1)) {

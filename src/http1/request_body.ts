@@ -63,7 +63,8 @@ export class RequestBody {
   }
 
   /**
-   * Takes what is the body's of `bytes`, and returns how many those were.
+   * Takes what is the body's of `bytes`, which it keeps and writes to, and returns how many those
+   * were.
    *
    * @throws {RequestFault} for malformed chunks
    */
@@ -75,11 +76,13 @@ export class RequestBody {
     return count;
   }
 
-  /** The rest of it is read by nobody. */
+  /** The rest of it is read by nobody; who still tries finds it broken. */
   drop(): void {
     if (this.#isDropped) return;
     this.#isDropped = true;
     this.#early = [];
+    if (this.#isOver) return;
+    this.#controller?.error();
     this.#source.resume();
   }
 
@@ -101,7 +104,15 @@ export class RequestBody {
 
   #takeChunks(bytes: Uint8Array): number {
     const chunks = this.#chunks!;
-    const count = chunks.read(bytes, 0, (piece) => this.#emit(piece));
+    // What stands between chunks is closed up in place: of many small ones comes one piece.
+    let start = 0;
+    let end = 0;
+    const count = chunks.read(bytes, 0, (piece) => {
+      if (end === 0) start = end = piece.byteOffset - bytes.byteOffset;
+      else bytes.set(piece, end);
+      end += piece.length;
+    });
+    if (end > start) this.#emit(bytes.subarray(start, end));
     this.#isOver = chunks.isDone;
     return count;
   }
@@ -127,7 +138,7 @@ export class RequestBody {
     for (const piece of this.#early) controller.enqueue(piece);
     this.#early = [];
     if (this.#isOver) controller.close();
-    else if (this.#isBroken) controller.error();
+    else if (this.#isBroken || this.#isDropped) controller.error();
   }
 
   #want(): void {

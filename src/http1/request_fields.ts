@@ -4,7 +4,7 @@
  * rest of reading a head.
  */
 
-const NAME_SEPARATORS: Readonly<Record<string, string>> = { cookie: "; " };
+const COOKIE_SEPARATOR = "; ";
 const VALUE_SEPARATOR = ", ";
 
 /** Names are in lower case and none comes twice; each character of a value stands for one byte. */
@@ -19,7 +19,7 @@ export class RequestFields {
       this.#names.push(name);
       this.#values.push(value);
     } else {
-      this.#values[index] += (NAME_SEPARATORS[name] ?? VALUE_SEPARATOR) + value;
+      this.#values[index] += (name === "cookie" ? COOKIE_SEPARATOR : VALUE_SEPARATOR) + value;
     }
   }
 

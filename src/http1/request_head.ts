@@ -89,6 +89,7 @@ export function readRequestHead(text: string, names: FieldNames): RequestHead {
   }
   const target = text.slice(methodEnd + 1, targetEnd);
   const protocol = readVersion(text.slice(targetEnd + 1, lineEnd));
+  checkForm(method, target);
   const fields = readFields(text, lineEnd + CRLF.length, names);
   checkHost(target, fields.get("host"), protocol);
   return {
@@ -146,6 +147,16 @@ function isWhite(code: number): boolean {
   return code === SPACE || code === TAB;
 }
 
+/**
+ * RFC 9112 section 3.2: a path, a URL, `*` for OPTIONS or an address for CONNECT. Anything else would
+ * become part of the host when a URL is made of both.
+ */
+function checkForm(method: string, target: string): void {
+  if (target.startsWith("/") || ABSOLUTE.test(target)) return;
+  if (method === "CONNECT" || (method === "OPTIONS" && target === "*")) return;
+  throw new RequestFault(400, "The target is neither a path nor a URL");
+}
+
 /** RFC 9112 sections 3.2 and 3.2.2: whom a request is for must be said, and said once. */
 function checkHost(target: string, host: string | null, protocol: RequestHead["protocol"]): void {
   if (host === null && protocol === "HTTP/1.1") {
@@ -166,7 +177,8 @@ function readFraming(fields: RequestFields, protocol: RequestHead["protocol"]): 
     if (length === null) return NO_BODY;
     // Two of them are joined by a comma.
     if (!/^\d{1,15}$/.test(length)) throw new RequestFault(400, "Content-Length is no number");
-    return length === "0" ? NO_BODY : { kind: "length", length: Number(length) };
+    const bytes = Number(length);
+    return bytes === 0 ? NO_BODY : { kind: "length", length: bytes };
   }
   if (length !== null) {
     throw new RequestFault(400, "There are both Content-Length and Transfer-Encoding");

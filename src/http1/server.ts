@@ -8,7 +8,6 @@
  */
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
 import type { Address } from "../runtime/address.ts";
-import type { HttpPeer } from "../runtime/connection.ts";
 import type {
   ByteListener,
   Clock,
@@ -17,7 +16,9 @@ import type {
   Runtime,
   TimerId,
 } from "../runtime/runtime.ts";
-import { Connection, type ConnectionServer, type ConnectionTimeouts } from "./connection.ts";
+import { WholeAnswer } from "../runtime/http_answer.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionServer, ConnectionTimeouts } from "./connection_server.ts";
 import { FieldNames } from "./field_names.ts";
 import type { RequestFault } from "./request_head.ts";
 
@@ -34,8 +35,13 @@ const SWEEP_MS = 1_000;
 
 export interface ServerOptions extends HttpServeOptions {
   readonly timeouts?: ConnectionTimeouts;
-  /** A request that could not be read and was refused. */
-  readonly onFault?: (fault: RequestFault, peer: HttpPeer) => void;
+  /**
+   * Makes the answer to what could not be read; `request` is there when it was its body. Without it
+   * the answer is empty.
+   */
+  readonly onFault?: ConnectionServer["onFault"];
+  /** What should not have happened; the connection has ended. */
+  readonly onFailure?: (error: unknown) => void;
 }
 
 /** @throws {ListenError} */
@@ -67,10 +73,9 @@ class Http1Server implements HttpListener, ConnectionServer {
   isStopping = false;
   coarseMs: number;
   date: string;
-  readonly #onFault: ServerOptions["onFault"];
+  readonly onFault: ConnectionServer["onFault"];
+  readonly onFailure: ConnectionServer["onFailure"];
   readonly #connections = new Set<Connection>();
-  #requestCount = 0;
-  #onIdle: (() => void) | undefined;
   #timer: TimerId | undefined;
 
   constructor(clock: Clock, options: ServerOptions) {
@@ -79,7 +84,8 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.headLengthMax = options.requestHeadLengthMax;
     this.isTls = options.tls !== undefined;
     this.timeouts = options.timeouts ?? CONNECTION_TIMEOUTS;
-    this.#onFault = options.onFault;
+    this.onFault = options.onFault ?? emptyAnswer;
+    this.onFailure = options.onFailure ?? (() => {});
     this.coarseMs = clock.nowMs();
     this.date = dateOf(clock);
   }
@@ -99,23 +105,21 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.isStopping = true;
     this.listener.close();
     for (const connection of this.#connections) connection.stop();
-    if (this.#requestCount > 0) await new Promise<void>((resolve) => this.#onIdle = resolve);
+    // Where a head was under way, a request may have begun meanwhile.
+    for (let busy = this.#busy(); busy.length > 0; busy = this.#busy()) {
+      await Promise.all(busy.map((connection) => connection.untilCalm()));
+    }
     this.destroy();
+  }
+
+  #busy(): Connection[] {
+    return [...this.#connections].filter(({ isCalm }) => !isCalm);
   }
 
   destroy(): void {
     this.isStopping = true;
     this.listener.close();
     for (const connection of this.#connections) connection.destroy();
-  }
-
-  onFault(fault: RequestFault, peer: HttpPeer): void {
-    this.#onFault?.(fault, peer);
-  }
-
-  onRequests(change: 1 | -1): void {
-    this.#requestCount += change;
-    if (this.#requestCount === 0) this.#onIdle?.();
   }
 
   onGone(connection: Connection): void {
@@ -132,6 +136,10 @@ class Http1Server implements HttpListener, ConnectionServer {
     for (const connection of this.#connections) connection.sweep(this.coarseMs);
     this.#timer = this.clock.setTimer(() => this.#sweep(), SWEEP_MS);
   }
+}
+
+function emptyAnswer({ status }: RequestFault): WholeAnswer {
+  return new WholeAnswer(status, [], new Uint8Array(0));
 }
 
 function dateOf(clock: Clock): string {

@@ -64,6 +64,7 @@ export async function sendStream(
         await sendWhole(target, scratch, head, pieces, isWhole);
         return isWhole;
       }
+      requireRoom(declared, pieces.length + read.value.length);
       pieces.append(read.value);
       reading = reader.read();
       if (pieces.length > COPIED_LENGTH_MAX) break;
@@ -76,7 +77,8 @@ export async function sendStream(
     if (sent === declared) target.hasAll();
     for (let read = await reading; !read.done; read = await reader.read()) {
       sent += read.value.length;
-      if (target.isGone || (declared !== undefined && sent > declared)) return false;
+      requireRoom(declared, sent);
+      if (target.isGone) return false;
       scratch.clear();
       await sendPiece(target, scratch, read.value, head.isChunked);
       if (sent === declared) target.hasAll();
@@ -105,9 +107,14 @@ async function sendWhole(
 ): Promise<void> {
   scratch.clear();
   head.append(isWhole ? body.length : undefined);
-  if (isWhole || !head.isChunked) scratch.append(body.view());
-  else if (body.length > 0) return await sendPiece(target, scratch, body.take(), true);
-  await target.writeScratch();
+  await sendPiece(target, scratch, body.take(), head.isChunked && !isWhole);
+}
+
+/** A byte more than declared would be taken for the beginning of the next answer. */
+function requireRoom(declared: number | undefined, length: number): void {
+  if (declared !== undefined && length > declared) {
+    throw new RangeError("The body is longer than its Content-Length");
+  }
 }
 
 /** Sends a piece behind what is in the scratch. */

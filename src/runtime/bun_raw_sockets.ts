@@ -19,6 +19,7 @@ class BunRawSocket implements RawSocket {
   readonly events: RawSocketEvents;
   /** What the system did not take. */
   #waiting: Uint8Array[] = [];
+  #unsentLength = 0;
   #isEnding = false;
   #isGone = false;
 
@@ -30,18 +31,27 @@ class BunRawSocket implements RawSocket {
     this.events = onSocket(this);
   }
 
+  get unsentLength(): number {
+    return this.#unsentLength;
+  }
+
   write(bytes: Uint8Array): boolean {
     const taken = this.#send(bytes, bytes.length);
     if (taken === bytes.length) return true;
-    if (taken >= 0) this.#waiting.push(bytes.subarray(taken));
+    if (taken >= 0) this.#wait(bytes.subarray(taken));
     return false;
   }
 
   writeLent(bytes: Uint8Array, length: number): boolean {
     const taken = this.#send(bytes, length);
     if (taken === length) return true;
-    if (taken >= 0) this.#waiting.push(bytes.slice(taken, length));
+    if (taken >= 0) this.#wait(bytes.slice(taken, length));
     return false;
+  }
+
+  #wait(bytes: Uint8Array): void {
+    this.#waiting.push(bytes);
+    this.#unsentLength += bytes.length;
   }
 
   /** How many bytes the system took; -1 when the peer is gone, and `close` will say so. */
@@ -56,6 +66,7 @@ class BunRawSocket implements RawSocket {
       const bytes = this.#waiting[0]!;
       const taken = this.#socket.write(bytes);
       if (taken < 0) return;
+      this.#unsentLength -= taken;
       if (taken < bytes.length) {
         this.#waiting[0] = bytes.subarray(taken);
         return;
@@ -80,6 +91,10 @@ class BunRawSocket implements RawSocket {
   }
 
   destroy(): void {
+    if (!this.#isGone) this.#socket.end();
+  }
+
+  reset(): void {
     if (!this.#isGone) this.#socket.terminate();
   }
 
@@ -87,6 +102,7 @@ class BunRawSocket implements RawSocket {
     if (this.#isGone) return;
     this.#isGone = true;
     this.#waiting = [];
+    this.#unsentLength = 0;
     this.events.closed();
   }
 }
@@ -122,7 +138,7 @@ function open(
       drain: (socket: NativeSocket) => socket.data.drain(),
       end: (socket: NativeSocket) => socket.data.events.peerEnded(),
       close: (socket: NativeSocket) => socket.data?.closed(),
-      error: (socket: NativeSocket) => socket.data?.closed(),
+      error: (socket: NativeSocket) => socket.data?.reset(),
     },
   } as const;
   if (address.transport === "unix") {

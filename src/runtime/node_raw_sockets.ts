@@ -10,11 +10,23 @@ import type { RawListenOptions, RawSocket, RawSocketEvents } from "./raw_socket.
 import { type ByteListener, ListenError } from "./runtime.ts";
 import { removeSocketFile } from "./unix_path.ts";
 
+/**
+ * Most bytes that `node:net` is given at a time: it tells only when all of them are taken, and a slow
+ * client is to be seen to take some.
+ */
+const WRITE_LENGTH_MAX = 256 * 1024;
+
 class NodeRawSocket implements RawSocket {
   readonly host: string;
   readonly port: number;
   readonly #socket: Socket;
   readonly #events: RawSocketEvents;
+  /** What `node:net` was not given yet. */
+  #waiting: Uint8Array[] = [];
+  #waitingLength = 0;
+  /** Whether `node:net` wants to be asked again before it gets more. */
+  #isFull = false;
+  #isEnding = false;
 
   constructor(socket: Socket, onSocket: RawListenOptions["onSocket"]) {
     this.#socket = socket;
@@ -25,19 +37,51 @@ class NodeRawSocket implements RawSocket {
     this.#events = onSocket(this);
     socket.setNoDelay(true);
     socket.on("data", (bytes: Uint8Array) => this.#events.received(bytes));
-    socket.on("drain", () => this.#events.drained());
+    socket.on("drain", () => this.#drain());
     socket.on("end", () => this.#events.peerEnded());
     // What it says, "close" says as well.
     socket.on("error", () => {});
     socket.on("close", () => this.#events.closed());
   }
 
+  get unsentLength(): number {
+    return this.#socket.destroyed ? 0 : this.#waitingLength + this.#socket.writableLength;
+  }
+
   write(bytes: Uint8Array): boolean {
-    return this.#socket.write(bytes);
+    if (!this.#isFull && bytes.length <= WRITE_LENGTH_MAX) return this.#give(bytes);
+    this.#waiting.push(bytes);
+    this.#waitingLength += bytes.length;
+    if (!this.#isFull) this.#giveWaiting();
+    return !this.#isFull;
   }
 
   writeLent(bytes: Uint8Array, length: number): boolean {
-    return this.#socket.write(bytes.slice(0, length));
+    return this.write(bytes.slice(0, length));
+  }
+
+  #give(bytes: Uint8Array): boolean {
+    this.#isFull = !this.#socket.write(bytes);
+    return !this.#isFull;
+  }
+
+  #giveWaiting(): void {
+    while (!this.#isFull && this.#waiting.length > 0) {
+      const bytes = this.#waiting[0]!;
+      const piece = bytes.subarray(0, WRITE_LENGTH_MAX);
+      if (piece.length < bytes.length) this.#waiting[0] = bytes.subarray(WRITE_LENGTH_MAX);
+      else this.#waiting.shift();
+      this.#waitingLength -= piece.length;
+      this.#give(piece);
+    }
+  }
+
+  #drain(): void {
+    this.#isFull = false;
+    this.#giveWaiting();
+    if (this.#isFull) return;
+    if (this.#isEnding) this.#socket.end();
+    this.#events.drained();
   }
 
   pause(): void {
@@ -49,11 +93,16 @@ class NodeRawSocket implements RawSocket {
   }
 
   end(): void {
-    this.#socket.end();
+    this.#isEnding = true;
+    if (this.#waiting.length === 0) this.#socket.end();
   }
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  reset(): void {
+    this.#socket.resetAndDestroy();
   }
 }
 

@@ -12,6 +12,8 @@ export interface RawSocket {
   readonly host: string;
   /** 0 for a client on a unix socket. */
   readonly port: number;
+  /** Bytes that were written and that the system has not taken. */
+  readonly unsentLength: number;
   /**
    * Sends bytes behind those that were sent before; false when the system did not take all of them:
    * then `drained` is called once it has. Until then they stay as they are.
@@ -24,8 +26,13 @@ export interface RawSocket {
   resume(): void;
   /** Says, after what was written, that no more goes out. The peer may still send. */
   end(): void;
-  /** Ends both directions at once. May be called again. */
+  /**
+   * Ends both directions at once; what the system has taken may still reach the peer, who sees a
+   * regular end. May be called again.
+   */
   destroy(): void;
+  /** As {@link destroy}, but the peer sees that the connection broke, and nothing more arrives. */
+  reset(): void;
 }
 
 /** What becomes of a socket, told to who was given it. */

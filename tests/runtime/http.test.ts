@@ -7,35 +7,57 @@ import {
   type ByteConnection,
   ConnectError,
   HTTP_ENGINES,
-  type HttpEngine,
+  type HttpListener,
+  type HttpServeOptions,
   ListenError,
 } from "../../src/runtime/runtime.ts";
+import { serveHttp1 } from "../../src/http1/server.ts";
 import { CERTIFICATE, PRIVATE_KEY } from "./certificate.ts";
 import {
   bodyOf,
   decode,
   encode,
   freshAddress,
+  LOOPBACK,
   onBun,
   rawHttp,
   readAll,
   runtime,
-  serve as serveNative,
+  serve as serveRuntime,
   statusOf,
   turn,
 } from "./support.ts";
 
-/** The same over both engines. */
+const ENGINES = ["afcgi", ...HTTP_ENGINES] as const;
+type Engine = (typeof ENGINES)[number];
+
+/** The same over every engine. */
 function test(
   name: string,
-  run: (serve: typeof serveNative, engine: HttpEngine) => Promise<void>,
+  run: (serve: typeof serveRuntime, engine: Engine) => Promise<void>,
 ): void {
-  for (const engine of HTTP_ENGINES) {
-    nodeTest(
-      `${name} (${engine})`,
-      () => run((handler, options) => serveNative(handler, { engine, ...options }), engine),
-    );
+  for (const engine of ENGINES) {
+    const serve: typeof serveRuntime = (handler, options) =>
+      engine === "afcgi"
+        ? serveOurs(handler, options)
+        : serveRuntime(handler, { engine, ...options });
+    nodeTest(`${name} (${engine})`, () => run(serve, engine));
   }
+}
+
+/** afcgi's own server. */
+function serveOurs(
+  handler: HttpServeOptions["handler"],
+  options: Partial<HttpServeOptions> = {},
+): Promise<HttpListener> {
+  const { listenRaw, clock } = runtime;
+  assert.ok(listenRaw !== undefined);
+  return serveHttp1({ listenRaw, clock }, {
+    address: LOOPBACK,
+    requestHeadLengthMax: 64 * 1024,
+    handler,
+    ...options,
+  });
 }
 
 const GET = "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
@@ -62,7 +84,10 @@ async function readUntil(
 for (const kind of ["tcp", "unix", "abstract"] as const) {
   test(`An HTTP server over ${kind} answers`, async (serve) => {
     const server = await serve(
-      async (request) => new Response(`${request.method} ${await request.text()}`),
+      async (request) => {
+        const body = await new Response(request.body).text();
+        return new Response(`${request.method} ${body}`);
+      },
       { address: freshAddress(kind) },
     );
     const answer = await rawHttp(
@@ -106,6 +131,7 @@ test(
       address,
       tls: { cert: CERTIFICATE, key: PRIVATE_KEY },
     });
+    if (engine === "afcgi") return assert.rejects(serving, /: use TCP$/);
     if (!onBun && engine === "native") {
       return assert.rejects(
         serving,
@@ -406,7 +432,7 @@ test("A request's head over the limit is refused, one below it is taken", async 
   const send = (length: number) =>
     rawHttp(server.address, GET.replace("\r\n\r\n", `\r\nX-Long: ${"x".repeat(length)}\r\n\r\n`));
   assert.equal(bodyOf(await send(60_000)), "xxx");
-  assert.equal(statusOf(await send(70_000)), onBun || engine === "node" ? 431 : 400);
+  assert.equal(statusOf(await send(70_000)), onBun || engine !== "native" ? 431 : 400);
   await server.stop();
 });
 
@@ -442,7 +468,7 @@ nodeTest("The runtime's server is told what a gateway needs", async () => {
   };
   try {
     for (const kind of ["tcp", "unix"] as const) {
-      await (await serveNative(() => new Response(), { address: freshAddress(kind) })).stop();
+      await (await serveRuntime(() => new Response(), { address: freshAddress(kind) })).stop();
     }
   } finally {
     native.serve = original;
@@ -465,8 +491,8 @@ test(
   "Two servers share a port where the runtime can, and say what is missing where not",
   async (serve, engine) => {
     const first = serve(() => new Response("shared"), { reusePort: true });
-    if (engine === "node") {
-      await assert.rejects(first, /node:http does not do that \(use the native engine\)$/);
+    if (engine === "node" || (engine === "afcgi" && !onBun)) {
+      await assert.rejects(first, /node:(?:http|net) does not do that \(use the native engine\)$/);
       return;
     }
     if (!onBun && !("listenDatagram" in Deno)) {

@@ -1,0 +1,35 @@
+/** What the connections of a server share, and what they tell it. */
+import type { HttpPeer } from "../runtime/connection.ts";
+import type { HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
+import type { RawSocketEvents } from "../runtime/raw_socket.ts";
+import type { SenderServer } from "./answer_sender.ts";
+import type { FieldNames } from "./field_names.ts";
+import type { RequestFault } from "./request_head.ts";
+
+export interface ConnectionTimeouts {
+  /** From a head's first byte to its last. */
+  readonly headMs: number;
+  /** Between two requests. */
+  readonly idleMs: number;
+  /** For a client to take some of what is sent. */
+  readonly sendMs: number;
+  /** For a client to close a connection that we have ended. */
+  readonly closeMs: number;
+}
+
+export interface ConnectionServer extends SenderServer {
+  /** Milliseconds, as of a moment ago. */
+  readonly coarseMs: number;
+  readonly handler: (request: Request, peer: HttpPeer) => HttpAnswer | Promise<HttpAnswer>;
+  readonly names: FieldNames;
+  readonly headLengthMax: number;
+  readonly isTls: boolean;
+  readonly timeouts: ConnectionTimeouts;
+  /** Takes no more requests. */
+  readonly isStopping: boolean;
+  /** A request that could not be read; returns what the client is told. */
+  onFault(fault: RequestFault, peer: HttpPeer, request: Request | undefined): WholeAnswer;
+  /** What should not have happened; the connection has ended. */
+  onFailure(error: unknown): void;
+  onGone(connection: RawSocketEvents): void;
+}

@@ -1,0 +1,63 @@
+/** afcgi's HTTP server on a clock that stands still, with clients in memory. */
+import { serveHttp1, type ServerOptions } from "../../src/http1/server.ts";
+import type { RequestFault } from "../../src/http1/request_head.ts";
+import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import type { RawListenOptions } from "../../src/runtime/raw_socket.ts";
+import { WholeAnswer } from "../../src/runtime/http_answer.ts";
+import type { HttpAnswer } from "../../src/runtime/http_answer.ts";
+import { utf8 } from "../../src/protocol/byte_buffer.ts";
+import { MemoryRawSocket } from "./memory_raw_socket.ts";
+
+/** What the clock says, as answers say it. */
+export const DATE = "Sun, 09 Sep 2001 01:46:40 GMT";
+
+export const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+export type Handler = (request: Request) => HttpAnswer | Promise<HttpAnswer>;
+
+/** An answer that is there at once. */
+export function whole(text: string, status = 200): WholeAnswer {
+  return new WholeAnswer(status, [], utf8(text));
+}
+
+/** The bytes of {@link whole} to a client of HTTP/1.1 that may go on. */
+export function wholeText(text: string, more = ""): string {
+  return `HTTP/1.1 200 OK\r\ndate: ${DATE}\r\ncontent-length: ${text.length}\r\n${more}\r\n${text}`;
+}
+
+/** A server, what it told, and `open` for one more client. */
+export async function http1World(handler: Handler, options: Partial<ServerOptions> = {}) {
+  const clock = new ManualClock();
+  const faults: RequestFault[] = [];
+  const failures: unknown[] = [];
+  let listen!: RawListenOptions;
+  let isListening = true;
+  const server = await serveHttp1({
+    clock,
+    listenRaw: (given) => {
+      listen = given;
+      return Promise.resolve({ address: given.address, close: () => void (isListening = false) });
+    },
+  }, {
+    address: { transport: "tcp", host: "127.0.0.1", port: 80 },
+    requestHeadLengthMax: 64 * 1024,
+    handler,
+    onFault(fault) {
+      faults.push(fault);
+      return new WholeAnswer(fault.status, [], utf8("refused"));
+    },
+    onFailure: (error) => void failures.push(error),
+    ...options,
+  });
+  const open = (): MemoryRawSocket => {
+    const socket = new MemoryRawSocket();
+    socket.events = listen.onSocket(socket);
+    return socket;
+  };
+  return { server, clock, faults, failures, open, isListening: () => isListening };
+}
+
+/** Lets promises and the ends of turns settle. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+}

@@ -1,0 +1,105 @@
+/**
+ * A client's socket in memory, for tests of what is done with one: what was written, in which order,
+ * and whether it is read, is there to be looked at. The system takes everything at once, until a test
+ * says how much it takes; then the rest waits for {@link MemoryRawSocket.take}.
+ */
+import type { RawSocket, RawSocketEvents } from "../../src/runtime/raw_socket.ts";
+import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
+
+export class MemoryRawSocket implements RawSocket {
+  readonly host = "192.0.2.7";
+  readonly port = 4711;
+  events!: RawSocketEvents;
+  isPaused = false;
+  /** How often it was paused or read again. */
+  flowChanges = 0;
+  /** How it ended: "end" leaves the client its turn. */
+  ended: "no" | "end" | "destroy" | "reset" = "no";
+  /** What the system takes before it is full. */
+  room = Infinity;
+  #taken: Uint8Array[] = [];
+  #waiting: Uint8Array[] = [];
+
+  /** All that the system has taken, a character for each byte. */
+  get text(): string {
+    return this.#taken.map(fromLatin1).join("");
+  }
+
+  /** The text since the last call. */
+  takeText(): string {
+    const { text } = this;
+    this.#taken = [];
+    return text;
+  }
+
+  get unsentLength(): number {
+    return this.#waiting.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.ended === "end") throw new Error("Written to behind the end");
+    if (this.ended !== "no") return false;
+    this.#waiting.push(bytes.slice());
+    return this.#takeWaiting();
+  }
+
+  writeLent(bytes: Uint8Array, length: number): boolean {
+    return this.write(bytes.slice(0, length));
+  }
+
+  /** The system takes so many bytes more. */
+  take(length: number): void {
+    this.room += length;
+    if (this.#waiting.length > 0 && this.#takeWaiting()) this.events.drained();
+  }
+
+  /** What the client sends. */
+  send(text: string | Uint8Array): void {
+    this.events.received(typeof text === "string" ? latin1(text) : text.slice());
+  }
+
+  /** The client is gone, of itself or because of us. */
+  close(): void {
+    this.ended = this.ended === "no" ? "destroy" : this.ended;
+    this.#waiting = [];
+    this.events.closed();
+  }
+
+  pause(): void {
+    this.isPaused = true;
+    this.flowChanges++;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    this.flowChanges++;
+  }
+
+  end(): void {
+    if (this.ended === "no") this.ended = "end";
+  }
+
+  destroy(): void {
+    if (this.ended !== "reset") this.ended = "destroy";
+  }
+
+  reset(): void {
+    this.ended = "reset";
+  }
+
+  /** Whether the system has all of it now. */
+  #takeWaiting(): boolean {
+    while (this.#waiting.length > 0) {
+      const bytes = this.#waiting[0]!;
+      const length = Math.min(this.room, bytes.length);
+      if (length > 0) this.#taken.push(bytes.subarray(0, length));
+      this.room -= length;
+      if (length < bytes.length) {
+        this.#waiting[0] = bytes.subarray(length);
+        return false;
+      }
+      this.#waiting.shift();
+    }
+    return true;
+  }
+}
