@@ -2,9 +2,10 @@
  * What answers a path at which there is no file: the last word of `try_files`, a named location, or
  * `if (!-e $request_filename)` with a `rewrite`, all of which lead to a front controller.
  */
-import { findLocation, type Location } from "./locations.ts";
+import { findLocation, type Location, SAMPLE } from "./locations.ts";
 import type { Directive } from "./parser.ts";
 import { type Run, runOf } from "./run.ts";
+import { PATH_MARK } from "./script_routes.ts";
 import type { ServerContext } from "./server_context.ts";
 import { toTemplate } from "./variables.ts";
 
@@ -12,6 +13,7 @@ export type Fallback =
   | { readonly kind: "status"; readonly status: number }
   | {
     readonly kind: "script";
+    /** A path below the root; with {@link PATH_MARK} the script beside the path. */
     readonly script: string;
     readonly run: Run;
     /** The query that the script gets; undefined: the client's. */
@@ -24,6 +26,9 @@ export interface Tried {
   readonly folder: boolean;
   readonly fallback: Fallback;
 }
+
+/** What `$1` of a rewrite of everything is, in our words. */
+const WHOLE_PATH = "${request.path}";
 
 const NOTHING_THERE: Fallback = { kind: "status", status: 404 };
 const CLIENTS_QUERY = /^(?:\$args|\$query_string|)$/;
@@ -94,7 +99,7 @@ function readLast(
   const fallback = readRewrite(rewrite, named, context);
   if (fallback !== undefined) {
     context.notes.take(rewrite);
-    if (rewrite.args[1]?.includes("$1")) {
+    if (rewrite.args[1]?.includes("?") && rewrite.args[1].includes("$1")) {
       context.notes.add("differs", directive, "what $1 puts into the query is not encoded anew");
     }
   }
@@ -122,7 +127,7 @@ function capturedBy(expression: string, location: Location): string | undefined 
   const folder = location.kind === "named" ? "/" : location.text;
   const plain = expression.replace(/\(\?P?<\w+>/, "(");
   if (["^", ".*", "^.*$", "^/", "^/.*$"].includes(plain)) return "";
-  if (["^(.*)$", "^(.+)$", "(.*)"].includes(plain)) return "${request.path}";
+  if (["^(.*)$", "^(.+)$", "(.*)"].includes(plain)) return WHOLE_PATH;
   if (plain === `^${folder}(.*)$` || plain === `^${folder}(.+)$`) {
     return folder.endsWith("/") ? "${match}" : undefined;
   }
@@ -134,9 +139,11 @@ function toScript(
   context: ServerContext,
   captured: string | undefined,
 ): Fallback | undefined {
-  const [script = "", query = ""] = target.replace("$is_args$args", "?$args").split("?");
-  if (!/^(\/[^/$]+)+$/.test(script)) return undefined;
-  const location = findLocation(context.locations, script);
+  const [name = "", query = ""] = target.replace("$is_args$args", "?$args").split("?");
+  const isBeside = name === "$1.php" && captured === WHOLE_PATH;
+  if (!isBeside && !/^(\/[^/$]+)+$/.test(name)) return undefined;
+  const script = isBeside ? `${PATH_MARK}.php` : name;
+  const location = findLocation(context.locations, isBeside ? `/${SAMPLE}.php` : script);
   const run = location && runOf(location, context);
   if (run === undefined) return undefined;
   if (CLIENTS_QUERY.test(query)) {

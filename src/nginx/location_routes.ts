@@ -1,14 +1,22 @@
 /** What a location does → routes for the paths that it is said by. */
 import type { Access } from "./access.ts";
+import { bodyMaxOf } from "./body_limits.ts";
 import type { Content } from "./content.ts";
+import type { Fallback } from "./fallback.ts";
 import { fileOptions } from "./file_options.ts";
-import { findLocation, type Location } from "./locations.ts";
+import { findLocation, type Location, SAMPLE } from "./locations.ts";
 import { patternsOf } from "./location_regex.ts";
 import { type Run, runOf } from "./run.ts";
+import {
+  at,
+  oneScriptRoute,
+  PATH_MARK,
+  phpRoute,
+  type RouteValue,
+  type RunPlace,
+  runRoutes,
+} from "./script_routes.ts";
 import type { ServerContext } from "./server_context.ts";
-
-/** A route without its place, in the order of the schema's keys. */
-export type RouteValue = Readonly<Record<string, unknown>>;
 
 export interface RoutePaths {
   /** Undefined is everything. */
@@ -16,9 +24,6 @@ export interface RoutePaths {
   /** Also what is below a script's name. */
   readonly hasPathInfo: boolean;
 }
-
-/** A name that no script has, to ask which location its folder's scripts are for. */
-const SAMPLE = "afcgi-sample";
 
 export function routesOf(
   location: Location,
@@ -56,60 +61,6 @@ export function respond(
   return paths.map((path) => at(path, { respond: { status, ...text } }));
 }
 
-function at(path: string | undefined, handler: Readonly<Record<string, unknown>>): RouteValue {
-  return path === undefined ? handler : { path, ...handler };
-}
-
-function runRoutes(
-  path: string | undefined,
-  hasPathInfo: boolean,
-  run: Run,
-  context: ServerContext,
-): RouteValue[] {
-  const internal = run.isInternal ? { internal: true } : {};
-  if (run.script !== undefined && run.script !== path && `${run.script}/*` !== path) {
-    const fastcgi = fixedScript(run, run.script, undefined, context);
-    return [{ ...at(path, { fastcgi }), ...internal }];
-  }
-  // A path of scripts with what is below them: every path, of which php takes its own.
-  const wide = hasPathInfo && path?.endsWith("*.php") ? path.slice(0, -".php".length) : path;
-  const place = wide === "*" ? undefined : wide;
-  const php = {
-    upstream: run.upstream,
-    index: [],
-    ...(!run.splitsPath && !hasPathInfo && { split_path: [] }),
-    ...paramsOf(run, undefined),
-  };
-  return [{ ...at(place, { php }), ...internal }];
-}
-
-/** Every path is for the one script, whatever files there are. */
-function fixedScript(
-  run: Run,
-  script: string,
-  query: string | undefined,
-  context: ServerContext,
-): RouteValue {
-  const params = {
-    ...run.params,
-    ...(query !== undefined && { QUERY_STRING: query }),
-    SCRIPT_FILENAME: `${context.root ?? ""}${script}`,
-    SCRIPT_NAME: script,
-    PATH_INFO: null,
-  };
-  return { upstream: run.upstream, params };
-}
-
-/** Whether hidden names are closed: static and php see to that, an application would be asked. */
-function closesHidden({ locations }: ServerContext): boolean {
-  return locations.some(({ kind, text }) => kind === "regex" && /\/\\\.|\^\|\/\)\\\./.test(text));
-}
-
-function paramsOf(run: Run, query: string | undefined): { params?: RouteValue } {
-  const params = { ...run.params, ...(query !== undefined && { QUERY_STRING: query }) };
-  return Object.keys(params).length > 0 ? { params } : {};
-}
-
 function fileRoutes(
   path: string | undefined,
   location: Location,
@@ -117,43 +68,61 @@ function fileRoutes(
   context: ServerContext,
 ): RouteValue[] {
   const { fallback } = tried;
-  if (!tried.file && fallback.kind === "script" && !closesHidden(context)) {
-    return [
-      at(path, { fastcgi: fixedScript(fallback.run, fallback.script, fallback.query, context) }),
-    ];
+  const bodyMax = bodyMaxOf(location.scope, context.notes);
+  if (!tried.file && fallback.kind === "script") {
+    const { run, script, query } = fallback;
+    return [oneScriptRoute(run, script, { path, query, bodyMax }, context)];
   }
   const folder = path === undefined ? "/" : path.endsWith("/*") ? path.slice(0, -1) : undefined;
   const names = tried.folder && folder !== undefined ? indexNames(location, context) : [];
   const files = names.filter((name) => !isScript(name));
   const index = scriptIndexes(folder ?? "/", names.filter(isScript), context);
-  const options = fileOptions(location.scope, context.notes);
   const single = index === undefined ? folderIndexes(location, names, context) : [];
-  const php = (run: Run, query: string | undefined, more: RouteValue) =>
-    at(path, { php: { upstream: run.upstream, split_path: [], ...more, ...paramsOf(run, query) } });
 
-  const routes: RouteValue[] = [];
-  if (folder !== undefined && reachesScripts(folder, location, context)) {
-    // nginx would show the source of these.
-    routes.push(...respond([path === undefined ? "*.php" : `${path}.php`], 403, ""));
-  }
   // One route does for index and front controller, where the order and the query allow it.
   const isFirst = files.length > 0 && names.findIndex(isScript) < names.indexOf(files[0]!);
   const isOne = !isFirst && fallback.kind === "script" && fallback.query === undefined;
-  const ownIndex = index && !isOne && php(index.run, undefined, { index: index.names });
-  if (ownIndex && isFirst) routes.push(ownIndex);
-  if (folder !== undefined) {
-    routes.push(...single.filter(({ path }) => `${path}`.startsWith(folder)));
-  }
-  if (tried.file) routes.push(at(path, { static: { index: files, ...options } }));
-  if (ownIndex && !isFirst) routes.push(ownIndex);
+  const ownIndex = index !== undefined && !isOne
+    ? [
+      phpRoute(index.run, { path, bodyMax }, { index: index.names, try: ["folder"] }, context),
+    ]
+    : [];
+  const singles = folder === undefined
+    ? []
+    : single.filter(({ path }) => `${path}`.startsWith(folder));
+  const options = fileOptions(location.scope, context.notes);
+  const filesRoute = tried.file ? [at(path, { static: { index: files, ...options } })] : [];
+  const aroundFiles = isFirst
+    ? [...ownIndex, ...singles, ...filesRoute]
+    : [...singles, ...filesRoute, ...ownIndex];
   if (fallback.kind === "script") {
     const scripts = isOne ? index?.names ?? [] : [];
-    const more = { index: scripts, front_controller: fallback.script };
-    routes.push(php(fallback.run, fallback.query, more));
-  } else if (path !== undefined || fallback.status !== 404) {
-    routes.push(...respond([path], fallback.status, ""));
+    const last = fallbackRoute(fallback, { path, bodyMax }, scripts, context);
+    // A static route sends a folder's path to its slash, which only a folder that is tried wants.
+    return tried.folder ? [...aroundFiles, last] : [last, ...aroundFiles];
   }
-  return routes;
+  // nginx would show the source of these.
+  const hasScripts = folder !== undefined && reachesScripts(folder, location, context);
+  const closed = hasScripts ? respond([path === undefined ? "*.php" : `${path}.php`], 403, "") : [];
+  const isSaid = path === undefined && fallback.status === 404;
+  return [...closed, ...aroundFiles, ...(isSaid ? [] : respond([path], fallback.status, ""))];
+}
+
+/** What a location tries last. Scripts are run by their own locations: no client names one here. */
+function fallbackRoute(
+  { run, script, query }: Extract<Fallback, { kind: "script" }>,
+  place: RunPlace,
+  index: readonly string[],
+  context: ServerContext,
+): RouteValue {
+  const tries = [
+    "file",
+    ...(index.length > 0 ? ["folder"] : []),
+    script,
+    ...(script.includes(PATH_MARK) ? ["=404"] : []),
+  ];
+  const options = { ...(index.length > 0 && { index }), try: tries };
+  return phpRoute(run, { ...place, query }, options, context);
 }
 
 function isScript(name: string): boolean {
@@ -189,8 +158,9 @@ function scriptIndexes(
 function folderIndexes(
   location: Location,
   names: readonly string[],
-  { locations, ...context }: ServerContext,
+  context: ServerContext,
 ): RouteValue[] {
+  const { locations } = context;
   const all = locations.flatMap(({ kind, text, ignoreCase }) =>
     kind === "exact"
       ? [text]
@@ -205,10 +175,11 @@ function folderIndexes(
     if (path.includes("*") || !names.includes(name) || !isScript(name)) return [];
     if (findLocation(locations, folder) !== location) return [];
     const own = findLocation(locations, path);
-    const run = own && runOf(own, { locations, ...context });
+    const run = own && runOf(own, context);
     if (run === undefined) return [];
-    const php = { upstream: run.upstream, index: [name], split_path: [] };
-    return [{ path: folder, php: { ...php, ...paramsOf(run, undefined) } }];
+    const bodyMax = bodyMaxOf(location.scope, context.notes);
+    const options = { index: [name], try: ["folder"] };
+    return [phpRoute(run, { path: folder, bodyMax }, options, context)];
   });
 }
 

@@ -59,6 +59,9 @@ function readLocation(directive: Directive, outer: Scope, within: Location | und
   };
 }
 
+/** A name that no file has, to ask which location such files are for. */
+export const SAMPLE = "afcgi-sample";
+
 /** Which location nginx takes for a path; undefined when none matches. */
 export function findLocation(all: readonly Location[], path: string): Location | undefined {
   return findAmong(all, path, undefined);

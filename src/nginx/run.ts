@@ -1,4 +1,5 @@
 /** What `fastcgi_pass` of a location says: the upstream, the script, and the parameters. */
+import { bodyMaxOf } from "./body_limits.ts";
 import type { Location } from "./locations.ts";
 import type { ServerContext } from "./server_context.ts";
 import type { Directive } from "./parser.ts";
@@ -13,6 +14,10 @@ export interface Run {
   readonly script: string | undefined;
   /** A client does not get there. */
   readonly isInternal: boolean;
+  /** Most bytes of a body; infinity where its location is not asked for it. */
+  readonly bodyMax: number;
+  /** What says that links in the root are followed (`$realpath_root`). */
+  readonly realPath: Directive | undefined;
 }
 
 /** The values of nginx's own lists: what these parameters are here as well. */
@@ -55,12 +60,14 @@ export function runOf(location: Location, context: ServerContext): Run | undefin
   if (upstream === undefined) return undefined;
   const params: Record<string, string> = {};
   let script: string | undefined;
+  let realPath: Directive | undefined;
   for (const directive of scope.all("fastcgi_param")) {
     const [name = "", value = ""] = directive.args;
     if (USUAL[name]?.includes(value)) {
       context.notes.take(directive);
       continue;
     }
+    if (isRealPath(directive)) realPath = directive;
     if (name === "SCRIPT_FILENAME") script = readScript(directive, context) ?? script;
     else readParam(name, value, directive, params, context);
   }
@@ -77,14 +84,22 @@ export function runOf(location: Location, context: ServerContext): Run | undefin
     splitsPath: split !== undefined,
     script,
     isInternal: internal !== undefined,
+    // nginx looks at it where it finds a location by the path.
+    bodyMax: location.kind === "named" ? Infinity : bodyMaxOf(scope, context.notes),
+    realPath,
   };
+}
+
+function isRealPath({ args: [name = "", value = ""] }: Directive): boolean {
+  return (name === "SCRIPT_FILENAME" || name === "DOCUMENT_ROOT") &&
+    value.startsWith("$realpath_root");
 }
 
 function readScript(directive: Directive, { notes }: ServerContext): string | undefined {
   const value = directive.args[1] ?? "";
   const path = /^\$(?:document_root|realpath_root)(.*)$/.exec(value)?.[1];
   if (path === "$fastcgi_script_name") {
-    notes.add("differs", directive, "links in the root are not resolved");
+    notes.take(directive);
     return undefined;
   }
   if (path !== undefined && /^(\/[^/$]+)+$/.test(path)) {
@@ -103,7 +118,7 @@ function readParam(
   { notes, values }: ServerContext,
 ): void {
   if (name === "DOCUMENT_ROOT" && value === "$realpath_root") {
-    notes.add("differs", directive, "links in the root are not resolved");
+    notes.take(directive);
     return;
   }
   if (name === "SCRIPT_NAME" || name === "PATH_INFO" || name === "CONTENT_LENGTH") {

@@ -1,12 +1,15 @@
 /** One `server` block → one site. */
 import { accessTo, type Content, contentOf } from "./content.ts";
+import { bodyLimits, bodyMaxOf } from "./body_limits.ts";
 import { answerOptions, siteOptions } from "./answer_options.ts";
+import { ClosedFolders } from "./closed_folders.ts";
 import { pathsOf } from "./location_paths.ts";
-import { respond, routesOf, type RouteValue } from "./location_routes.ts";
+import { respond, routesOf } from "./location_routes.ts";
 import { inOrder, type Location, locationsOf, type OrderedLocation } from "./locations.ts";
 import { type Notes, placeOf, textOf } from "./notes.ts";
 import type { Directive } from "./parser.ts";
 import { Scope } from "./scope.ts";
+import type { RouteValue } from "./script_routes.ts";
 import type { ServerContext } from "./server_context.ts";
 import type { Upstreams } from "./upstreams.ts";
 import type { Part, SiteParts } from "./yaml_writer.ts";
@@ -15,6 +18,8 @@ export interface ServerParts {
   readonly notes: Notes;
   readonly upstreams: Upstreams;
   readonly isFile: (path: string) => boolean;
+  /** Most bytes of a body, of the whole file. */
+  readonly bodyMax: number;
 }
 
 /** `hosts` is undefined for the site of every host. */
@@ -22,7 +27,7 @@ export function siteOf(
   server: Directive,
   outer: Scope,
   hosts: readonly string[] | undefined,
-  { notes, upstreams, isFile }: ServerParts,
+  { notes, upstreams, isFile, bodyMax: outerMax }: ServerParts,
 ): SiteParts {
   const scope = new Scope(server.block ?? [], outer);
   const explicit = locationsOf(scope);
@@ -38,6 +43,7 @@ export function siteOf(
     upstreams,
     locations,
     root: path,
+    bodyMax: bodyMaxOf(scope, notes),
     values: { root: path, serverName: names[0] ?? "" },
   };
   const comment = `${placeOf(server)}: server ${names.join(" ")}`.trimEnd();
@@ -48,6 +54,7 @@ export function siteOf(
     ...(path !== undefined && { root: path }),
     ...siteOptions(scope, { notes, root: path, isFile }),
     ...(isShared && answerOptions(scope, notes)),
+    ...bodyLimits(context.bodyMax, outerMax),
   };
   const routes = routesOfServer(scope, { ...context, hasOwnHeaders: !isShared });
   return { site: { comment, value: site }, routes };
@@ -90,9 +97,9 @@ function routesOfServer(scope: Scope, context: ServerContext): Part[] {
     add(closed, respond([undefined], 403, ""));
     return parts;
   }
-  const withoutIndex: string[] = [];
+  const closedFolders = new ClosedFolders();
   for (const ordered of inOrder(context.locations)) {
-    const isOpen = addLocation(ordered, context, withoutIndex, add);
+    const isOpen = addLocation(ordered, context, closedFolders, add);
     if (!isOpen) break;
   }
   return parts;
@@ -103,7 +110,7 @@ type AddRoutes = (directive: Directive, routes: readonly RouteValue[]) => boolea
 function addLocation(
   ordered: OrderedLocation,
   context: ServerContext,
-  withoutIndex: string[],
+  closedFolders: ClosedFolders,
   add: AddRoutes,
 ): boolean {
   const { location } = ordered;
@@ -132,12 +139,7 @@ function addLocation(
   } else if (paths.difference === "narrower") {
     notes.add("differs", directive, "it takes fewer paths than in nginx");
   }
-  if (restricts) {
-    withoutIndex.push(
-      ...paths.paths.filter((path) => path !== undefined && /^\/.*\*.*\.php$/.test(path))
-        .map((path) => path!.slice(0, path!.indexOf("*") + 1)),
-    );
-  }
+  if (restricts) closedFolders.note(paths.paths);
   const intercept = location.scope.own("fastcgi_intercept_errors").at(-1);
   notes.take(intercept);
   const options = {
@@ -145,24 +147,22 @@ function addLocation(
     ...(intercept?.args[0] === "on" && { intercept_errors: true }),
   };
   const routes = [
-    ...guardedFolders(ordered, content, withoutIndex, context),
+    ...guardedFolders(ordered, content, closedFolders, context),
     ...routesOf(location, content, access, paths, context),
   ];
-  return add(directive, routes.map((route) => ({ ...route, ...options })));
+  return add(directive, routes.map((route) => ({ ...closedFolders.guard(route), ...options })));
 }
 
-/** Folders whose scripts are refused do not run their index either. */
+/** Where scripts are refused no index runs either; for folders that `no_scripts` cannot say. */
 function guardedFolders(
   { location }: OrderedLocation,
   content: Content,
-  folders: readonly string[],
+  closedFolders: ClosedFolders,
   context: ServerContext,
 ): RouteValue[] {
   if (content.kind !== "files" || !content.tried.folder) return [];
   if (location.kind !== "prefix" && location.kind !== "strong") return [];
-  const below = folders.filter((path) =>
-    path.startsWith(location.text) && path !== `${location.text}*`
-  );
+  const below = closedFolders.below(location.text);
   if (below.length === 0) return [];
   const access = accessTo(location, context);
   return routesOf(location, content, access, { paths: below, hasPathInfo: false }, context);

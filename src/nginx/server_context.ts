@@ -13,4 +13,6 @@ export interface ServerContext {
   readonly values: VariableValues;
   /** Whether headers stand at routes, because a location has some of its own. */
   readonly hasOwnHeaders: boolean;
+  /** Most bytes of a body, where no location says another number. */
+  readonly bodyMax: number;
 }

@@ -2,12 +2,12 @@
  * A whole configuration of nginx → ours. What has been looked at is marked; at the end every
  * directive without a mark is told, so nothing is dropped in silence.
  */
+import { bodyLimits, bodyMaxOf } from "./body_limits.ts";
 import { addListeners, hostsOf, isMarkedDefault } from "./hosts.ts";
 import { type Note, Notes } from "./notes.ts";
 import type { Directive } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import { siteOf } from "./server.ts";
-import { nginxSize, sizeText } from "./units.ts";
 import { Upstreams } from "./upstreams.ts";
 import { type SiteParts, writeConfig } from "./yaml_writer.ts";
 
@@ -24,12 +24,9 @@ export interface TranslateOptions {
   readonly isFile: (path: string) => boolean;
 }
 
-/** nginx's default of `client_max_body_size`. */
-const BODY_MAX = 1024 ** 2;
-
 /** What afcgi does by itself, or has no need of. */
 const UNNEEDED =
-  /^(?:sendfile|tcp_no(?:push|delay)|charset|default_type|types|mime_types|server_tokens|keepalive|keepalive_(?:timeout|requests|disable)|fastcgi_(?:index|buffering|buffers|buffer_size|busy_buffers_size|temp_file_write_size|keep_conn|request_buffering|hide_header)|client_(?:body|header)_(?:timeout|buffer_size)|large_client_header_buffers|gzip_(?:vary|proxied|comp_level|disable|http_version|buffers|types|min_length)|index|access_log|error_log|log_not_found|log_format|worker_\w+|user|pid|events|multi_accept|use|open_file_cache\w*|etag|merge_slashes|absolute_redirect|server_name_in_redirect|types_hash_\w+|server_names_hash_\w+|daemon|include|map_hash_\w+|(?:fastcgi|client_body|proxy|uwsgi|scgi)_temp_path|ssl_(?:protocols|ciphers|session_\w+|prefer_server_ciphers)|http|server|location|upstream)$/;
+  /^(?:sendfile|tcp_no(?:push|delay)|charset|default_type|types|mime_types|server_tokens|keepalive|keepalive_(?:timeout|requests|disable)|fastcgi_(?:index|buffering|buffers|buffer_size|busy_buffers_size|temp_file_write_size|keep_conn|request_buffering|hide_header)|client_(?:(?:body|header)_(?:timeout|buffer_size)|max_body_size)|large_client_header_buffers|gzip_(?:vary|proxied|comp_level|disable|http_version|buffers|types|min_length)|index|access_log|error_log|log_not_found|log_format|worker_\w+|user|pid|events|multi_accept|use|open_file_cache\w*|etag|merge_slashes|absolute_redirect|server_name_in_redirect|types_hash_\w+|server_names_hash_\w+|daemon|include|map_hash_\w+|(?:fastcgi|client_body|proxy|uwsgi|scgi)_temp_path|ssl_(?:protocols|ciphers|session_\w+|prefer_server_ciphers)|http|server|location|upstream)$/;
 
 export function translateNginx(
   directives: readonly Directive[],
@@ -42,6 +39,7 @@ export function translateNginx(
   const servers = outer.own("server").filter((server) => isServer(server, notes));
   const fallback = servers.find(isMarkedDefault) ??
     servers.find((server) => hostsOf(server, notes)?.length === 0) ?? servers[0];
+  const bodyMax = bodyMaxOf(outer, notes);
   const listeners = new Map<string, unknown>();
   const sites: SiteParts[] = [];
   const taken = new Set<string>();
@@ -55,7 +53,7 @@ export function translateNginx(
     }
     for (const host of hosts ?? []) taken.add(host);
     addListeners(server, listeners, isFile, notes);
-    const parts = { notes, upstreams, isFile };
+    const parts = { notes, upstreams, isFile, bodyMax };
     sites.push(siteOf(server, outer, isFallback ? undefined : hosts, parts));
   }
   tellRest(directives, notes);
@@ -64,7 +62,7 @@ export function translateNginx(
     listen,
     upstreams: upstreams.parts,
     sites,
-    limits: limitsOf(outer, servers, notes),
+    ...bodyLimits(bodyMax, undefined),
   };
   const yaml = sites.length === 0 ? undefined : writeConfig(parts, source, notes.list);
   return { yaml, notes: notes.list };
@@ -80,31 +78,13 @@ function isServer(server: Directive, notes: Notes): boolean {
   return false;
 }
 
-/** One limit holds for all sites: the largest. */
-function limitsOf(
-  outer: Scope,
-  servers: readonly Directive[],
-  notes: Notes,
-): Record<string, unknown> {
-  const all = [...outer.directives, ...servers.flatMap((server) => flatten(server.block ?? []))]
-    .filter(({ name }) => name === "client_max_body_size");
-  const sizes = all.map(({ args }) => nginxSize(args[0] ?? "") ?? BODY_MAX);
-  const isUnlimited = sizes.includes(0);
-  const largest = isUnlimited ? 0 : Math.max(...(sizes.length > 0 ? sizes : [BODY_MAX]));
-  for (const [index, directive] of all.entries()) {
-    if (sizes[index] === largest) notes.take(directive);
-    else notes.add("differs", directive, "one limit holds for all: the largest");
-  }
-  return { request_body: sizeText(largest) };
-}
-
 function flatten(directives: readonly Directive[]): Directive[] {
   return directives.flatMap((directive) => [directive, ...flatten(directive.block ?? [])]);
 }
 
 function tellRest(directives: readonly Directive[], notes: Notes): void {
   for (const directive of directives) {
-    const isNeeded = !UNNEEDED.test(directive.name) && directive.name !== "client_max_body_size";
+    const isNeeded = !UNNEEDED.test(directive.name);
     if (directive.name === "include") {
       const isOurs = /(?:^|\/)(?:fastcgi_params|fastcgi\.conf|mime\.types)$/.test(
         directive.args[0] ?? "",
@@ -113,8 +93,10 @@ function tellRest(directives: readonly Directive[], notes: Notes): void {
       else notes.add("lost", directive, "there is no such file");
     } else if (!notes.isTaken(directive)) {
       if (isNeeded) notes.add("lost", directive, "it has no counterpart");
-      else if (directive.block === undefined && directive.name !== "client_max_body_size") {
-        notes.add("unneeded", directive, "afcgi has its own way");
+      else if (directive.block === undefined) {
+        const isLimit = directive.name === "client_max_body_size";
+        const reason = isLimit ? "no body's length is looked at there" : "afcgi has its own way";
+        notes.add("unneeded", directive, reason);
       }
     }
     if (directive.block !== undefined && !["types", "map", "geo", "if"].includes(directive.name)) {

@@ -17,7 +17,7 @@ export interface ConfigParts {
   readonly listen: readonly unknown[];
   readonly upstreams: readonly (Part & { readonly name: string })[];
   readonly sites: readonly SiteParts[];
-  readonly limits: Readonly<Record<string, unknown>>;
+  readonly limits?: Readonly<Record<string, unknown>>;
 }
 
 const HEADINGS: Readonly<Record<Note["kind"], string>> = {
@@ -49,7 +49,7 @@ export function writeConfig(config: ConfigParts, source: string, notes: readonly
     sites.add(node);
   }
   root.set("sites", sites);
-  if (Object.keys(config.limits).length > 0) root.set("limits", document.createNode(config.limits));
+  if (config.limits !== undefined) root.set("limits", document.createNode(config.limits));
   const text = document.toString({ lineWidth: 100 });
   return [`# Made by afcgi import nginx of ${source}`, "", text, ...noteLines(notes)].join("\n");
 }

@@ -9,6 +9,8 @@ export interface ConfiguredApplication {
   readonly files: readonly string[];
   /** Beside what is made of the files. */
   readonly requests: readonly string[];
+  /** Requests with a body of so many bytes. */
+  readonly bodies?: readonly (readonly [target: string, bytes: number])[];
   /** The lines on standard error. */
   readonly told: readonly string[];
   /** Each is met at least once. */
@@ -46,12 +48,14 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
       "wp-admin/css/a.css",
       "wp-content/uploads/x.php",
       "wp-content/uploads/p.png",
+      "wp-content/uploads/gallery/index.php",
       "xmlrpc.php",
       "readme.html",
       ".git/config",
       ".well-known/acme",
     ],
     requests: ["/a-post/?q=1&b=2", "/robots.txt", "/favicon.ico", "/wp-admin/css/A.CSS"],
+    bodies: [["/a-post/", 2_000_000], ["/a-post/", 17_000_000], ["/index.php", 17_000_000]],
     told: [],
     differences: [
       {
@@ -79,26 +83,15 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
         is: /^200 \/index\.php\/.*, here 200 \/index\.php$/,
         why: "Without fastcgi_split_path_info nginx leaves PATH_INFO to PHP's guess",
       },
-      {
-        targets: /\.php(?:\/info\.php)?$/,
-        is: /^200 \/index\.php, here 403$/,
-        why:
-          "Where clients may name few scripts, no other script's name goes to the front controller",
-      },
     ],
   },
   {
     name: "symfony",
     files: ["index.php", "other.php", "bundles/a.js"],
     requests: ["/orders/7?page=2", "/a%20b"],
+    bodies: [["/orders", 900_000], ["/orders", 1_100_000]],
     told: [],
-    differences: [
-      {
-        targets: /^[^?.]*[^/]$/,
-        is: /^200 \/index\.php, here to its slash$/,
-        why: "A folder's path gets its slash although the location does not try folders",
-      },
-    ],
+    differences: [],
   },
   {
     name: "drupal",
@@ -127,9 +120,9 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
         why: "No pattern says ^/sites/.*/private/, so all of /sites/ is refused",
       },
       {
-        targets: /^[^?.]*[^/]$/,
-        is: /^200 \/index\.php, here to its slash$/,
-        why: "A folder's path gets its slash although the location does not try folders",
+        targets: /^\/vendor\/a\/x\.php\//,
+        is: /^200 .*, here 403$/,
+        why: "A folder whose scripts are closed is closed for paths behind their names, too",
       },
     ],
   },
@@ -158,14 +151,7 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
       "/occ/x",
     ],
     told: [],
-    differences: [
-      {
-        targets: /^\/missing\.php$/,
-        is: /^200 \/index\.php, here 403$/,
-        why:
-          "Where clients may name few scripts, no other script's name goes to the front controller",
-      },
-    ],
+    differences: [],
   },
   {
     name: "phpmyadmin",
@@ -196,10 +182,32 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
       "w/images/a.png",
       "w/images/x.php",
       "w/images/deleted/a.png",
+      ".git/config",
     ],
-    requests: ["/wiki/Main_Page", "/wiki/A/B?action=edit", "/wiki/x.php", "/robots.txt"],
+    requests: [
+      "/wiki/Main_Page",
+      "/wiki/A/B?action=edit",
+      "/wiki/x.php",
+      "/wiki/.git/config",
+      "/wiki/A/.hidden",
+      "/robots.txt",
+    ],
+    bodies: [
+      ["/w/api.php", 90_000],
+      ["/w/api.php", 2_000_000],
+      ["/w/api.php", 6_000_000],
+      ["/w/rest.php/v1/x", 90_000],
+      ["/w/rest.php/v1/x", 200_000],
+      ["/wiki/A", 2_000_000],
+      ["/wiki/A", 6_000_000],
+    ],
     told: [],
     differences: [
+      {
+        targets: /^\/\.git/,
+        is: /^403, here 302 \/wiki\/Main_Page$/,
+        why: "Where no file is looked for, a redirect here, names that begin with . are as others",
+      },
       {
         targets: /^\/w$/,
         is: /^302 \/wiki\/Main_Page, here 403$/,
@@ -247,9 +255,18 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
       "images/x.sh",
       "media/index.html",
       "docs/index.html",
+      "docs/team.php",
       "a.pdf",
     ],
-    requests: ["/api/v1/x?y=1", "/component/x", "/missing.pdf"],
+    requests: [
+      "/api/v1/x?y=1",
+      "/component/x",
+      "/missing.pdf",
+      "/docs/team",
+      "/docs/team?page=2",
+      "/docs/team/",
+      "/docs/nobody",
+    ],
     told: [],
     differences: [],
   },
@@ -270,6 +287,12 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
     ],
     requests: ["/static/version1/b.css", "/media/missing.png?w=1", "/catalog/x?y=1"],
     told: [],
-    differences: [],
+    differences: [
+      {
+        targets: /^\/static$/,
+        is: /^to its slash, here 200 \/static\.php$/,
+        why: "The pattern of an open folder takes the folder itself as well",
+      },
+    ],
   },
 ];

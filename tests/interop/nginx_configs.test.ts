@@ -134,13 +134,21 @@ async function compare(
   const found: Record<string, string> = {};
   const known = [...EVERYWHERE, ...application.differences];
   const met = new Set<Difference>();
-  for (const target of targetsOf(application)) {
-    const nginx = comparable(await httpRequest(nginxPort, { target }), target);
-    const afcgi = comparable(await httpRequest(afcgiPort, { target }), target);
+  const asked = [
+    ...targetsOf(application).map((target) => ({ target, bytes: undefined })),
+    ...(application.bodies ?? []).map(([target, bytes]) => ({ target, bytes })),
+  ];
+  for (const { target, bytes } of asked) {
+    const request = bytes === undefined
+      ? { target }
+      : { target, method: "POST", body: Buffer.alloc(bytes, "x") };
+    const nginx = comparable(await httpRequest(nginxPort, request), target);
+    const afcgi = comparable(await httpRequest(afcgiPort, request), target);
     if (nginx === afcgi || isBareFolder(application, target, nginx, afcgi)) continue;
     const difference = `${firstLine(nginx)}, here ${firstLine(afcgi)}`;
     const reason = known.find(({ targets, is }) => targets.test(target) && is.test(difference));
-    if (reason === undefined) found[target] = difference;
+    const name = bytes === undefined ? target : `${target} with ${bytes} bytes`;
+    if (reason === undefined) found[name] = difference;
     else met.add(reason);
   }
   assert.deepEqual(found, {});

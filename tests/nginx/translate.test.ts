@@ -89,21 +89,103 @@ test("What decides before all locations closes the site when it cannot be said",
 test("Scripts of a closed folder run neither by their name nor as its index", () => {
   const routes = routesOf(`index index.php; location ~ ^/up/.*\\.php$ { deny all; } ${PHP}
     location / { try_files $uri $uri/ /index.php?$args; }`);
-  const front = { upstream: "php", split_path: [], front_controller: "/index.php" };
+  const tries = ["file", "folder", "/index.php"];
+  const last = { upstream: "php", index: ["index.php"], try: tries, no_scripts: ["/up"] };
   assert.deepEqual(routes, [
     { path: "/up/*.php", respond: { status: 403 } },
     RUN,
-    { path: "/up/*", static: { index: [] } },
-    { path: "/up/*", php: { ...front, index: [] } },
     { static: { index: [] } },
-    { php: { ...front, index: ["index.php"] } },
+    { php: last },
+  ]);
+});
+
+test("A closed folder is closed for paths behind a script's name, too", () => {
+  const routes = routesOf(`location ~ ^/(up|tmp)/.*\\.php$ { deny all; }
+    location ~ \\.php(/|$) { fastcgi_split_path_info ^(.+\\.php)(/.*)$; fastcgi_pass unix:/s; }`);
+  assert.deepEqual((routes as unknown[])[2], {
+    php: { upstream: "php", index: [], no_scripts: ["/up", "/tmp"] },
+  });
+});
+
+test("Folders of which only the beginning is said run no index where their scripts are closed", () => {
+  const routes = routesOf(`index index.php; location ~ ^/wp-.*\\.php$ { deny all; } ${PHP}
+    location / { try_files $uri $uri/ /index.php?$args; }`);
+  assert.deepEqual((routes as unknown[]).slice(2, 4), [
+    { path: "/wp-*", static: { index: [] } },
+    { path: "/wp-*", php: { upstream: "php", try: ["file", "/index.php"] } },
+  ]);
+});
+
+test("Scripts that only other locations run are not tried by their name", () => {
+  const routes = routesOf(`location = /index.php { fastcgi_pass unix:/s; }
+    location / { try_files $uri /index.php?$args; }`) as unknown[];
+  // Before static, which would send a folder's path to its slash.
+  assert.deepEqual(routes.slice(1), [
+    { php: { upstream: "php", try: ["file", "/index.php"] } },
+    { static: { index: [] } },
   ]);
 });
 
 test("Scripts that nginx would show as files are refused", () => {
   const routes = routesOf(`location = /index.php { fastcgi_pass unix:/s; }
-    location / { try_files $uri /index.php?$args; }`) as unknown[];
-  assert.deepEqual(routes[1], { path: "*.php", respond: { status: 403 } });
+    location /docs/ { try_files $uri =404; }`) as unknown[];
+  assert.deepEqual(routes[1], { path: "/docs/*.php", respond: { status: 403 } });
+});
+
+test("A rewrite to the path with .php behind it tries that script", () => {
+  const routes = routesOf(`${PHP} location / { try_files $uri @script; }
+    location @script { rewrite ^(.*)$ $1.php last; }`) as unknown[];
+  assert.deepEqual(routes, [
+    RUN,
+    { php: { upstream: "php", try: ["file", "${path}.php", "=404"] } },
+    { static: { index: [] } },
+  ]);
+});
+
+test("Where hidden names are closed, a location for one script closes them as well", () => {
+  const toOne = "location /app/ { rewrite ^ /index.php last; }";
+  const params = { SCRIPT_FILENAME: "/r/index.php", SCRIPT_NAME: "/index.php", PATH_INFO: null };
+  const last = (text: string) => (routesOf(`${PHP} ${toOne} ${text}`) as unknown[]).at(1);
+  assert.deepEqual(last(""), { path: "/app/*", fastcgi: { upstream: "php", params } });
+  const closed = routesOf(`${PHP} ${toOne} location ~ /\\. { deny all; }`) as unknown[];
+  assert.deepEqual(closed.find((route) => JSON.stringify(route).includes("/app/*")), {
+    path: "/app/*",
+    php: { upstream: "php", try: ["/index.php"] },
+  });
+});
+
+test("$realpath_root becomes resolve_root", () => {
+  const { config, notes } = translate(`server { root /r; location = /x.php {
+    fastcgi_param SCRIPT_FILENAME $realpath_root$fastcgi_script_name;
+    fastcgi_param DOCUMENT_ROOT $realpath_root; fastcgi_pass unix:/s; } }`);
+  assert.equal(config.sites[0].routes[0].php.resolve_root, true);
+  assert.deepEqual(notes, []);
+});
+
+test("client_max_body_size holds where nginx has it", () => {
+  const { config, notes } = translate(`client_max_body_size 2m; server { root /r;
+    client_max_body_size 8m;
+    location = /up.php { client_max_body_size 0; fastcgi_pass unix:/s; }
+    location /small/ { client_max_body_size 100k; try_files $uri /index.php; }
+    location @named { client_max_body_size 1k; fastcgi_pass unix:/s;
+      fastcgi_param SCRIPT_FILENAME $document_root/n.php; }
+    location /named/ { try_files $uri @named; }
+    ${PHP} }
+    server { listen 81; server_name other; root /r; client_max_body_size 2m; }`);
+  assert.deepEqual(config.limits, { request_body: "2MiB" });
+  const [site, other] = config.sites;
+  assert.deepEqual([site.limits, other.limits], [{ request_body: "8MiB" }, undefined]);
+  const limits = site.routes.filter((route: Record<string, unknown>) => route["php"])
+    .map((route: Record<string, unknown>) => [route["path"], route["limits"]]);
+  assert.deepEqual(limits, [
+    ["/up.php", { request_body: "0B" }],
+    ["*.php", undefined],
+    ["/small/*", { request_body: "100KiB" }],
+    ["/named/*", undefined],
+  ]);
+  assert.deepEqual(notes, [
+    "a.conf:5 unneeded client_max_body_size 1k: no body's length is looked at there",
+  ]);
 });
 
 test("allow and deny become ip_restriction where their order allows it", () => {
@@ -184,7 +266,7 @@ test("gzip, sizes and error pages have their counterparts", () => {
     types: ["text/html", "text/css"],
   });
   assert.deepEqual(site.error_pages, { 500: "/50x.html", 502: "/50x.html" });
-  assert.equal(config.limits.request_body, "3KiB");
+  assert.deepEqual(site.limits, { request_body: "3KiB" });
   assert.match(notes[0]!, /^a\.conf:2 lost error_page 404/);
 });
 

@@ -1,0 +1,48 @@
+/**
+ * Folders whose scripts a location has refused (`^/uploads/.*\.php$`). Their names are refused by a
+ * route of their own; here is what leads to a script without its whole name: a folder's index, and
+ * a script's name with a path behind it.
+ */
+import type { RouteValue } from "./script_routes.ts";
+
+export class ClosedFolders {
+  /** Such as `/uploads`: `no_scripts` says them. */
+  readonly #folders = new Set<string>();
+  /** Such as `/wp-*`, which it cannot say. */
+  readonly #beginnings = new Set<string>();
+
+  /** The paths of a location that refuses. */
+  note(paths: readonly (string | undefined)[]): void {
+    for (const path of paths) {
+      const [, beginning] = /^(\/.*)\*.*\.php$/.exec(path ?? "") ?? [];
+      if (beginning === undefined) continue;
+      if (/^(\/[^/]+)+\/$/.test(beginning)) this.#folders.add(beginning.slice(0, -1));
+      else this.#beginnings.add(`${beginning}*`);
+    }
+  }
+
+  /** Beginnings of folders below `prefix` that need routes without index. */
+  below(prefix: string): readonly string[] {
+    return [...this.#beginnings].filter((path) => path.startsWith(prefix) && path !== `${prefix}*`);
+  }
+
+  /** The route, with the folders in which it runs no script. */
+  guard(route: RouteValue): RouteValue {
+    const php = route["php"] as Readonly<Record<string, unknown>> | undefined;
+    if (php === undefined) return route;
+    const tries = php["try"] as readonly string[] | undefined;
+    const isIndirect = tries?.includes("folder") ??
+      (php["split_path"] === undefined || (php["index"] as readonly string[]).length > 0);
+    // What the folder's own location runs as its index has been asked for.
+    const folders = [...this.#folders].filter((folder) =>
+      route["path"] !== `${folder}/*` && meets(route["path"], folder)
+    );
+    if (!isIndirect || folders.length === 0) return route;
+    return { ...route, php: { ...php, no_scripts: folders } };
+  }
+}
+
+function meets(path: unknown, folder: string): boolean {
+  const prefix = String(path ?? "/").replace(/\*.*$/, "");
+  return `${folder}/`.startsWith(prefix) || prefix.startsWith(`${folder}/`);
+}
