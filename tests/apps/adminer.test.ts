@@ -46,8 +46,8 @@ const STEPS: readonly Step[] = [
   },
   {
     says: "makes a table",
-    async run({ page }) {
-      await page.locator("#content").getByRole("link", { name: "Create table" }).click();
+    async run({ page, visitor }) {
+      await visitor.follow(page.locator("#content").getByRole("link", { name: "Create table" }));
       await page.fill("input[name=name]", "fruit");
       const names = page.locator("#edit-fields input[name$='[field]']");
       await names.first().fill("id");
@@ -62,12 +62,12 @@ const STEPS: readonly Step[] = [
   },
   {
     says: "takes a row, and changes it",
-    async run({ page }) {
-      await page.getByRole("link", { name: "New item" }).click();
+    async run({ page, visitor }) {
+      await visitor.follow(page.getByRole("link", { name: "New item" }));
       await page.fill("input[name='fields[name]']", "Pear");
       await page.getByRole("button", { name: "Save", exact: true }).click();
       await page.getByText("Item 1 has been inserted").waitFor();
-      await page.getByRole("link", { name: "edit", exact: true }).click();
+      await visitor.follow(page.getByRole("link", { name: "edit", exact: true }));
       await page.fill("input[name='fields[name]']", "Größe & <b>Birne</b>");
       await page.getByRole("button", { name: "Save", exact: true }).click();
       await page.getByText("Item has been updated").waitFor();
@@ -76,8 +76,8 @@ const STEPS: readonly Step[] = [
   },
   {
     says: "runs the statements of a file that is sent",
-    async run({ page }) {
-      await page.locator("#menu").getByRole("link", { name: "Import" }).click();
+    async run({ page, visitor }) {
+      await visitor.follow(page.locator("#menu").getByRole("link", { name: "Import" }));
       const rows = Array.from({ length: ROWS }, (_, row) => `('Quince ${row}')`);
       const sql = `INSERT INTO fruit (name) VALUES ${rows.join(",\n")};`;
       const file = { name: "fruit.sql", mimeType: "application/sql", buffer: Buffer.from(sql) };
@@ -88,8 +88,8 @@ const STEPS: readonly Step[] = [
   },
   {
     says: "finds rows",
-    async run({ page }) {
-      await page.locator("#tables").getByRole("link", { name: "select" }).click();
+    async run({ page, visitor }) {
+      await visitor.follow(page.locator("#tables").getByRole("link", { name: "select" }));
       await page.getByRole("link", { name: "Search", exact: true }).click();
       await page.selectOption("select[name='where[0][col]']", "name");
       await page.fill("input[name='where[0][val]']", "Quince 1234");
@@ -100,8 +100,8 @@ const STEPS: readonly Step[] = [
   },
   {
     says: "gives all rows back as a file",
-    async run({ page }) {
-      await page.locator("#menu").getByRole("link", { name: "Export" }).click();
+    async run({ page, visitor }) {
+      await visitor.follow(page.locator("#menu").getByRole("link", { name: "Export" }));
       await page.getByLabel("save", { exact: true }).check();
       const [download] = await Promise.all([
         page.waitForEvent("download"),

@@ -90,6 +90,14 @@ export class Visitor {
     await this.page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
   }
 
+  /**
+   * Clicks what leads to another page, and waits until that has run its scripts: a page that puts the
+   * cursor into a field would otherwise take what is being typed into another one.
+   */
+  async follow(link: Locator): Promise<void> {
+    await Promise.all([this.page.waitForEvent("load"), link.click()]);
+  }
+
   /** The status of a page of the site for this visitor, with his cookies. */
   async statusOf(path: string): Promise<number> {
     return (await this.#context.request.get(path, { maxRedirects: 0 })).status();

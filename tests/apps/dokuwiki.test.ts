@@ -62,10 +62,10 @@ const STEPS: readonly Step[] = [
   },
   {
     says: "lets a person in",
-    async run({ page, folder }) {
+    async run({ page, visitor, folder }) {
       rmSync(join(folder, "root/install.php"));
       await page.goto("/");
-      await page.click("a[href*='do=login']");
+      await visitor.follow(page.locator("a[href*='do=login']"));
       await page.fill("input[name=u]", USER.name);
       await page.fill("input[name=p]", USER.password);
       await page.click("#dw__login button[type=submit]");
@@ -88,9 +88,9 @@ const STEPS: readonly Step[] = [
   },
   {
     says: "keeps a page that is written, also one whose name is not ASCII",
-    async run({ page }) {
+    async run({ page, visitor }) {
       await page.goto(`/notes:${PAGE}`);
-      await page.click("#dokuwiki__pagetools a[href*='do=edit']");
+      await visitor.follow(page.locator("#dokuwiki__pagetools a[href*='do=edit']"));
       await page.fill("#wiki__text", "====== заметка ======\n\nA sentence of zymurgy.");
       const indexed = page.waitForResponse(/taskrunner\.php/);
       await page.click("#edbtn__save");
