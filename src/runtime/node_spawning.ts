@@ -17,6 +17,7 @@ import {
   SpawnError,
   type Spawning,
   type StartOptions,
+  type StopSignal,
   type UserIds,
 } from "./spawning.ts";
 
@@ -105,16 +106,21 @@ async function start(options: StartOptions, ours: Set<number>): Promise<SpawnedP
   return {
     pid,
     ended,
-    signal: (signal) => void child.kill(signal),
-    killGroup() {
-      try {
-        process.kill(-pid, "SIGKILL");
-      } catch (error) {
-        // Nothing is left of it.
-        if (errorCode(error) !== "ESRCH") throw error;
-      }
+    signal(signal) {
+      // Not child.kill(): on Deno that signal is then told as the end, whatever the program did.
+      if (ours.has(pid)) kill(pid, signal);
     },
+    killGroup: () => kill(-pid, "SIGKILL"),
   };
+}
+
+function kill(pid: number, signal: StopSignal | "SIGKILL"): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    // Nothing is left of it.
+    if (errorCode(error) !== "ESRCH") throw error;
+  }
 }
 
 function startError(program: string, cwd: string, cause: Error): SpawnError {

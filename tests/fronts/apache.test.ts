@@ -37,7 +37,7 @@ function startApache(folder: string, config: string, modules: readonly string[])
   return startServer("apache2", ["-DFOREGROUND", "-f", path], folder);
 }
 
-const { skip } = commonTests({
+const { skip, tests } = commonTests({
   name: "Apache",
   peer: "apache",
   chunkedUpload: "streamed",
@@ -46,6 +46,7 @@ const { skip } = commonTests({
   multiplexes: false,
   start: (folder, config) => startApache(folder, config, ["proxy", "proxy_fcgi"]),
 });
+for (const { name, run } of tests) test(name, { skip }, run);
 
 test("Apache asks an authorizer before it gives a file away", { skip }, async () => {
   const folder = temporaryFolder();

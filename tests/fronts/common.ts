@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { fieldsOf, pattern, readUntil, sha256 } from "../interop/common.ts";
 import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
@@ -34,8 +34,19 @@ interface Case {
   run(fixture: Fixture, front: Front): Promise<void>;
 }
 
-/** Registers the whole table for a web server; what it returns starts before the first test. */
-export function commonTests(front: Front): { readonly skip: string | false; get(): Fixture } {
+/** A test of the table, for one web server. */
+export interface FrontTest {
+  readonly name: string;
+  run(): Promise<void>;
+}
+
+/**
+ * The whole table for a web server, which starts before the first test. Each file registers its
+ * tests itself, because Deno's report names the file that did.
+ */
+export function commonTests(
+  front: Front,
+): { readonly skip: string | false; readonly tests: readonly FrontTest[] } {
   const skip = front.peer === undefined ? false : missingPeer(front.peer);
   let fixture: Fixture | undefined;
   const get = () => {
@@ -54,10 +65,11 @@ export function commonTests(front: Front): { readonly skip: string | false; get(
     await fixture?.front.stop();
     await fixture?.application.stop();
   });
-  for (const { says, run } of CASES) {
-    test(`An application behind ${front.name} ${says}`, { skip }, () => run(get(), front));
-  }
-  return { skip, get };
+  const tests = CASES.map(({ says, run }) => ({
+    name: `An application behind ${front.name} ${says}`,
+    run: () => run(get(), front),
+  }));
+  return { skip, tests };
 }
 
 const CASES: readonly Case[] = [

@@ -1,10 +1,11 @@
 /** An application behind h2o. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { test } from "node:test";
 import { commonTests } from "./common.ts";
 import { startServer } from "./front.ts";
 
-commonTests({
+const { skip, tests } = commonTests({
   name: "h2o",
   peer: "h2o",
   chunkedUpload: "whole",
@@ -17,3 +18,4 @@ commonTests({
     return startServer("h2o", ["-c", path], folder);
   },
 });
+for (const { name, run } of tests) test(name, { skip }, run);

@@ -1,6 +1,6 @@
 /**
  * The Hono application of `examples/`, started as its head says, behind nginx and behind afcgi: what
- * a client gets is what the same application gives when Bun serves it over HTTP.
+ * a client gets is what the same application gives when the runtime itself serves it over HTTP.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -121,7 +121,7 @@ for (const front of FRONTS) {
   const skip = front.peer === undefined ? false : missingPeer(front.peer);
   for (const [what, request] of Object.entries(REQUESTS)) {
     test(
-      `The Hono example behind ${front.name} answers ${what} as Bun does`,
+      `The Hono example behind ${front.name} answers ${what} as over HTTP`,
       { skip },
       async () => {
         const { address } = direct;

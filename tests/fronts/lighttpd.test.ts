@@ -12,7 +12,8 @@ import { commonTests } from "./common.ts";
 import { startFront } from "./front.ts";
 import { lighttpd } from "./lighttpd.ts";
 
-const { skip } = commonTests(lighttpd);
+const { skip, tests } = commonTests(lighttpd);
+for (const { name, run } of tests) test(name, { skip }, run);
 
 test("lighttpd starts the responder itself, and ends it", { skip }, async () => {
   const folder = temporaryFolder();

@@ -11,6 +11,9 @@ import { runTestFiles } from "./test_files.mjs";
 /** Folders whose tests drive the executable, and so run once, under Bun. */
 const EXECUTABLE_FOLDERS = ["interop", "fronts", "fault", "kill", "leak", "e2e", "examples"];
 
+/** The one of them that runs on Deno too: behind its web servers is the test's own process. */
+const FRONTS_FOLDER = "fronts";
+
 /** Those that drive a browser in front of it. */
 const BROWSER_FOLDER = "apps";
 
@@ -20,7 +23,7 @@ const OTHER_ENGINES = ["native", "node"];
 /** Resolves to the exit status. `only` names steps to run; none named: all. */
 export async function runTests(only) {
   await installPackages();
-  const { unit, executable, browser } = testFiles();
+  const { unit, executable, fronts, browser } = testFiles();
   const benchmarks = benchmarkFiles();
   const unitNames = new Map();
   const steps = [
@@ -35,8 +38,9 @@ export async function runTests(only) {
     ["bench-bun", () => smokeTests("bun", [], benchmarks)],
     ["bench-deno", () => smokeTests("deno", ["run", "-A", "--no-check"], benchmarks)],
     ["build", buildStep],
-    ["executable", () => testsWithPeers(executable)],
-    ["apps", () => testsWithPeers(browser)],
+    ["executable", () => testsWithPeers("bun", executable)],
+    ["fronts-deno", () => testsWithPeers("deno", fronts)],
+    ["apps", () => testsWithPeers("bun", browser)],
   ];
   const unknown = only.find((name) => !steps.some(([step]) => step === name));
   if (unknown !== undefined) {
@@ -63,6 +67,7 @@ function testFiles() {
   return {
     unit: files.filter((path) => !isExecutable(path) && !isBrowser(path)),
     executable: files.filter(isExecutable),
+    fronts: files.filter((path) => folderOf(path) === FRONTS_FOLDER),
     browser: files.filter(isBrowser),
   };
 }
@@ -105,9 +110,9 @@ function benchmarkFiles() {
     .map((name) => `bench/${name}`);
 }
 
-async function testsWithPeers(files) {
+async function testsWithPeers(runtime, files) {
   await installPeers("test");
-  return await runTestFiles("bun", files);
+  return await runTestFiles(runtime, files);
 }
 
 async function smokeTests(name, flags, files) {

@@ -117,6 +117,24 @@ test("A signal ends a program, and its group ends with killGroup", async () => {
   child.killGroup();
 });
 
+test("A program that ends by itself at a signal has ended with its status", async () => {
+  const told = Promise.withResolvers<void>();
+  const child = await spawning.start({
+    command: ["sh", "-c", "trap 'exit 7' TERM; echo; while :; do sleep 0.01; done"],
+    cwd: "/",
+    env: { PATH: runtime.process.env("PATH") ?? "" },
+    user: undefined,
+    input: undefined,
+    onOutput: () => told.resolve(),
+  });
+  await told.promise;
+  child.signal("SIGTERM");
+  assert.deepEqual(await child.ended, { code: 7, signal: null });
+  // It is over: no error, and nobody else gets it.
+  child.signal("SIGTERM");
+  child.killGroup();
+});
+
 /** False too for one that has ended and that nobody has waited for yet. */
 function isRunning(pid: number): boolean {
   try {

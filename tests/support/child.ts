@@ -2,7 +2,7 @@
  * Programs that a test starts: their output as lines that can be waited for, and an end that is
  * always reached. Whatever still runs when the test process ends is killed, by its own handle.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
@@ -89,7 +89,6 @@ export class Child {
   readonly stdout: ChildLines;
   readonly stderr: ChildLines;
   readonly exited: Promise<ChildExit>;
-  readonly #process: ChildProcess;
   readonly #group: boolean;
 
   constructor(program: string, args: readonly string[], options: ChildOptions = {}) {
@@ -99,7 +98,6 @@ export class Child {
       stdio: ["ignore", "pipe", "pipe"],
       detached: options.group ?? false,
     });
-    this.#process = child;
     this.#group = options.group ?? false;
     running.add(this);
     this.pid = child.pid ?? 0;
@@ -115,15 +113,13 @@ export class Child {
     this.exited.catch(() => running.delete(this));
   }
 
+  /** Not by `ChildProcess.kill`: on Deno that is told as the end, whatever the program did. */
   kill(signal: NodeJS.Signals): void {
-    if (!this.#group) {
-      this.#process.kill(signal);
-      return;
-    }
+    if (!this.#group && !running.has(this)) return; // The number may be somebody else's by now.
     try {
-      process.kill(-this.pid, signal);
+      process.kill(this.#group ? -this.pid : this.pid, signal);
     } catch {
-      // The last of the group has ended.
+      // It has just ended, or the last of its group has.
     }
   }
 
