@@ -7,7 +7,7 @@ import type { Counter, MetricsRegistry } from "../observe/metrics.ts";
 import { formatAddress } from "../runtime/address.ts";
 import type { Clock, Runtime } from "../runtime/runtime.ts";
 import { SpawnedApplication, type SpawnObserver, type SpawnTarget } from "../spawn/application.ts";
-import { FpmMessages } from "../spawn/fpm_messages.ts";
+import { FpmMessages, isFpmNotice } from "../spawn/fpm_messages.ts";
 import { commandKind, connectionsMax, type SpawnOptions } from "../spawn/options.ts";
 import type { Worker, WorkerState } from "../spawn/worker.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
@@ -177,9 +177,9 @@ class SpawnLog implements SpawnObserver {
   }
 
   onLine(upstream: string, pid: number | undefined, source: string, line: string): void {
-    const tell = () =>
-      this.#log.log(source === "stderr" ? "warn" : "info", line, { upstream, pid, source });
     const messages = source === "stderr" ? this.#fpmMessages.get(upstream) : undefined;
+    const isFine = source === "stdout" || messages !== undefined && isFpmNotice(line);
+    const tell = () => this.#log.log(isFine ? "info" : "warn", line, { upstream, pid, source });
     if (messages === undefined) tell();
     else messages.push(line, tell);
   }

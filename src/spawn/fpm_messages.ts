@@ -25,6 +25,9 @@ const COMPARED_LENGTH = 400;
 /** A line of php-fpm's own, of none of its children. */
 const OWN_LINE = /^\[\d\d-[A-Z][a-z]{2}-\d{4} /;
 
+/** One that tells of nothing but its normal course. */
+const OWN_NOTICE = /^\[\d\d-[A-Z][a-z]{2}-\d{4} [^\]]*\] NOTICE: /;
+
 /** Before the first line of a child's message, on standard error only. */
 const LEVEL = /^(?:DEBUG|NOTICE|WARNING|ERROR|ALERT): /;
 
@@ -34,6 +37,11 @@ interface Held {
   readonly message: number;
   readonly timer: TimerId;
   readonly tell: () => void;
+}
+
+/** Whether php-fpm, and none of its children, says that all goes well: that it runs, that it ends. */
+export function isFpmNotice(line: string): boolean {
+  return OWN_NOTICE.test(line);
 }
 
 /** The lines of one upstream's php-fpm. */

@@ -29,6 +29,8 @@ export interface Step {
 export interface WebApplication {
   readonly name: string;
   readonly peers: readonly PeerName[];
+  /** Whether its package keeps something that only root may read. */
+  readonly takesRoot?: true;
   /** Serves it, ready to be installed. */
   host(way: Way): Promise<Hosted>;
   /** After everything else has stopped. */
@@ -46,7 +48,9 @@ interface Running {
 /** Registers a test for each step, in both ways. */
 export function applicationTests(application: WebApplication): void {
   const peers: readonly PeerName[] = ["php-fpm", "chromium", ...application.peers];
-  const skip = peers.map(missingPeer).find((reason) => reason !== false) ?? false;
+  const missing = peers.map(missingPeer).find((reason) => reason !== false);
+  const skip = missing ??
+    (application.takesRoot === true && process.getuid?.() !== 0 && "takes root");
   const running = new Map<Way, Running>();
   let browser: Browser | undefined;
   before(async () => {

@@ -165,6 +165,7 @@ const STEPS: readonly Step[] = [
 applicationTests({
   name: "DokuWiki",
   peers: ["dokuwiki"],
+  takesRoot: true,
   host(way) {
     const folder = temporaryFolder();
     const root = join(folder, "root");

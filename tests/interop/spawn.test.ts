@@ -217,6 +217,22 @@ for (const program of ["php-cgi", "php-fpm"] as const) {
 }
 
 test(
+  "What php-fpm says of its normal course is no warning, and the end of a child is one",
+  { skip: missingPeer("php-fpm") },
+  async () => {
+    const spawn = { command: ["php-fpm"], workers: 1 };
+    await withAfcgi(configOf(spawn, {}, phpRoot()), async (afcgi) => {
+      const [child] = (await bodyOf(afcgi, "/")).split(" ");
+      const notice = await afcgi.waitForLog(({ msg }) => / fpm is running/.test(String(msg)));
+      assert.deepEqual([notice.level, notice.source], ["info", "stderr"]);
+      process.kill(Number(child), "SIGKILL");
+      const warning = await afcgi.waitForLog(({ msg }) => /exited on signal 9/.test(String(msg)));
+      assert.equal(warning.level, "warn");
+    });
+  },
+);
+
+test(
   "php-cgi is told its address where the command says {socket}",
   { skip: missingPeer("php-cgi") },
   async () => {

@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ManualClock } from "../../src/runtime/manual_clock.ts";
-import { FpmMessages, HOLD_MS, LINES_MAX, TOLD_MS } from "../../src/spawn/fpm_messages.ts";
+import {
+  FpmMessages,
+  HOLD_MS,
+  isFpmNotice,
+  LINES_MAX,
+  TOLD_MS,
+} from "../../src/spawn/fpm_messages.ts";
 
 function setUp() {
   const clock = new ManualClock();
@@ -131,4 +137,16 @@ test("No more lines of requests are known than the limit says; those forgotten c
   for (let number = 0; number < 2; number++) output(`NOTICE: PHP message: ${number}`);
   clock.advance(HOLD_MS);
   assert.deepEqual(told, ["output: NOTICE: PHP message: 0"]);
+});
+
+test("isFpmNotice knows what php-fpm itself says when all goes well", () => {
+  assert.ok(isFpmNotice("[22-Nov-2026 07:51:16] NOTICE: ready to handle connections"));
+  assert.ok(isFpmNotice("[22-Nov-2026 07:51:16.123456] NOTICE: fpm is running, pid 1"));
+  for (
+    const line of [
+      "[22-Nov-2026 07:51:16] WARNING: [pool afcgi] child 7 exited on signal 9 (SIGKILL)",
+      "NOTICE: PHP message: PHP Warning: x",
+      "[22-Nov-2026 07:51:16] WARNING: [pool afcgi] child 7 said: ] NOTICE: x",
+    ]
+  ) assert.ok(!isFpmNotice(line), line);
 });
