@@ -63,6 +63,7 @@ function benchRuntime(): Runtime {
     process,
     spawning,
     serveHttp: (options) => memory.serveHttp(options),
+    collectGarbage: () => {},
     clock: currentRuntime().clock,
   };
 }

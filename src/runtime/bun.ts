@@ -59,6 +59,8 @@ export function createBunRuntime(): Runtime {
     }),
     process: createNodeProcess(),
     spawning: createNodeSpawning(openBunLibC),
+    // Bun.gc() would throw compiled code away as well.
+    collectGarbage: () => void import("bun:jsc").then(({ fullGC }) => fullGC()),
   };
 }
 

@@ -52,6 +52,8 @@ export function createDenoRuntime(): Runtime {
     names: createNodeNames(lookupWithNode),
     process: createNodeProcess(),
     spawning: createNodeSpawning(openDenoLibC),
+    // V8 offers it only to those who start it with a flag.
+    collectGarbage: () => {},
   };
 }
 

@@ -57,6 +57,8 @@ export class MemoryRuntime implements Runtime {
   readonly process: MemoryProcess;
   readonly connect: Runtime["connect"];
   readonly listen: Runtime["listen"];
+  /** How often garbage was to be collected. */
+  collections = 0;
   readonly #servers = new Map<string, MemoryHttpListener>();
 
   constructor(options: MemoryRuntimeOptions = {}) {
@@ -79,6 +81,10 @@ export class MemoryRuntime implements Runtime {
     const server = new MemoryHttpListener(options, () => void this.#servers.delete(name));
     this.#servers.set(name, server);
     return server;
+  }
+
+  collectGarbage(): void {
+    this.collections++;
   }
 
   /** What the HTTP server at the address answers. */

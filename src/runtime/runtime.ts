@@ -305,4 +305,9 @@ export interface Runtime {
   readonly names: Names;
   readonly process: Process;
   readonly spawning: Spawning;
+  /**
+   * Frees what nobody uses any more, which stops everything for some milliseconds; where the runtime
+   * has no such call, or sees to it well enough by itself, nothing.
+   */
+  collectGarbage(): void;
 }

@@ -14,6 +14,7 @@ import { Deadlines } from "./deadlines.ts";
 import { UpstreamError } from "./errors.ts";
 import { Exchange, type ExchangeContext } from "./exchange.ts";
 import { clientGone } from "./exchange_errors.ts";
+import { OpenRequests } from "./open_requests.ts";
 import { SILENT_OBSERVER, type UpstreamObserver } from "./observer.ts";
 import {
   fillUpstreamOptions,
@@ -66,11 +67,9 @@ export class Upstream implements ServerOwner {
   readonly #context: ExchangeContext;
   #connectionNumber = 0;
   /** Requests from `send` to the end of their answer, those that are being prepared among them. */
-  #open = 0;
+  readonly #open: OpenRequests;
   #draining = false;
   #cut = false;
-  /** Who waits until nothing is open. */
-  readonly #onIdle = new Set<() => void>();
   /** What else is to be stopped when the rest is cut: gathering, waiting for a retry. */
   readonly #stoppable = new Set<(error: UpstreamError) => void>();
 
@@ -85,6 +84,9 @@ export class Upstream implements ServerOwner {
     this.#runtime = runtime;
     this.#observer = parts.observer ?? SILENT_OBSERVER;
     this.#deadlines = new Deadlines(runtime.clock);
+    // Not while the last of them is still being answered.
+    const collect = () => runtime.clock.atTurnEnd(() => runtime.collectGarbage());
+    this.#open = new OpenRequests(runtime.clock, collect);
     this.#queue = new WaitingQueue(options.queue.lengthMax);
     this.#keyName = options.balance === "hash" ? new TextEncoder().encode(options.hash) : undefined;
     this.#servers = new ServerSet({
@@ -122,7 +124,7 @@ export class Upstream implements ServerOwner {
 
   /** Requests that have no complete answer yet, those in the queue among them. */
   get requestsOpen(): number {
-    return this.#open;
+    return this.#open.count;
   }
 
   /**
@@ -132,7 +134,7 @@ export class Upstream implements ServerOwner {
    */
   async send(request: UpstreamRequest): Promise<UpstreamResponse> {
     let payload = EMPTY_PAYLOAD;
-    this.#open++;
+    this.#open.begin();
     try {
       if (this.#draining) throw this.#error("draining", "is being drained");
       const isEmpty = request.body === undefined && request.data === undefined;
@@ -166,7 +168,7 @@ export class Upstream implements ServerOwner {
    */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
-    if (graceMs > 0) await this.#idle(graceMs);
+    if (graceMs > 0) await this.#open.idle(graceMs);
     this.#cut = true;
     const error = () => this.#error("draining", `was not done within ${graceMs} ms of grace`);
     // Every attempt that is not over has a time limit.
@@ -174,7 +176,7 @@ export class Upstream implements ServerOwner {
       if (holder instanceof Exchange) holder.fail(error());
     }
     for (const stop of [...this.#stoppable]) stop(error());
-    await this.#idle(0);
+    await this.#open.idle(0);
     await this.#servers.close();
     this.#deadlines.close();
   }
@@ -374,21 +376,8 @@ export class Upstream implements ServerOwner {
   /** A request is over, and what it held. */
   readonly #close = (payload: Payload): void => {
     payload.close();
-    if (--this.#open > 0) return;
-    for (const onIdle of this.#onIdle) onIdle();
+    this.#open.end();
   };
-
-  /** Resolves when nothing is open, or (unless it is 0) after `limitMs`. */
-  async #idle(limitMs: number): Promise<void> {
-    if (this.#open === 0) return;
-    const { clock } = this.#runtime;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = limitMs > 0 ? clock.setTimer(resolve, limitMs) : undefined;
-    this.#onIdle.add(resolve);
-    await promise;
-    this.#onIdle.delete(resolve);
-    if (timer !== undefined) clock.clearTimer(timer);
-  }
 
   #error(code: "draining" | "queue_full", what: string): UpstreamError {
     return new UpstreamError(code, `Upstream "${this.options.name}" ${what}`, { phase: "queue" });

@@ -13,6 +13,9 @@ import { type HttpAnswer, HttpConnection } from "../support/raw_http.ts";
 
 export const CLIENTS = 64;
 
+/** A wait has a limit, which is for clients that stand still, not for a long run. */
+const REQUESTS_PER_WAIT = 10_000;
+
 /** How one request ended; without a status the connection ended before a head had come. */
 interface Outcome {
   readonly method: "GET" | "POST";
@@ -53,7 +56,10 @@ export class Load {
   /** Resolves when this many requests more have succeeded, as many as each client a few. */
   async goOn(requests = CLIENTS * 4): Promise<void> {
     const enough = this.#succeeded + requests;
-    await waitUntil(() => this.#succeeded >= enough, `${requests} more requests that succeed`);
+    while (this.#succeeded < enough) {
+      const next = Math.min(enough, this.#succeeded + REQUESTS_PER_WAIT);
+      await waitUntil(() => this.#succeeded >= next, `${next} requests that succeed`);
+    }
   }
 
   /** What is in flight from here on, until `action` is done, may fail; nothing else may. */

@@ -85,6 +85,8 @@ export class SimulatedRuntime implements Runtime {
   readonly refusing = new Set<string>();
   #connectsInStep = 0;
 
+  collectGarbage(): void {}
+
   connect(address: Address, options: { signal?: AbortSignal } = {}): Promise<ByteConnection> {
     const { signal } = options;
     const { promise, resolve, reject } = Promise.withResolvers<ByteConnection>();

@@ -99,7 +99,7 @@ export class ScriptedConnection {
     this.#server = new ServerConnection({
       multiplex: application.options.multiplex ?? true,
       quota: new RequestQuota(10_000),
-      requestsMax: 1000,
+      requestsMax: 2000,
       connectionsMax: 100,
       paramsLengthMax: 1024 * 1024,
       paramsMax: 1_000,
