@@ -11,7 +11,7 @@ import { HttpMetrics } from "../http/http_metrics.ts";
 import type { SiteOptions } from "../http/options.ts";
 import { RequestIdSource } from "../http/request_id.ts";
 import type { PhpDecision } from "../http/php_route.ts";
-import type { RouteWatch, SiteParts } from "../http/site.ts";
+import type { RouteWatch, SiteParts } from "../http/site_parts.ts";
 import { Role } from "../protocol/constants.ts";
 import { Logger } from "../observe/logger.ts";
 import { MetricsRegistry } from "../observe/metrics.ts";

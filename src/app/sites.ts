@@ -3,7 +3,8 @@ import { compileArrival } from "../http/arrival.ts";
 import type { FrontSite } from "../http/front.ts";
 import type { ListenerInfo } from "../http/front_request.ts";
 import type { SiteOptions } from "../http/options.ts";
-import { compileSite, type SiteParts } from "../http/site.ts";
+import { compileSite } from "../http/site.ts";
+import type { SiteParts } from "../http/site_parts.ts";
 import type { Address } from "../runtime/address.ts";
 
 /** A site under the name that metrics know it by. */

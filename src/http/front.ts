@@ -6,7 +6,7 @@
 import type { Logger } from "../observe/logger.ts";
 import type { CompiledSite } from "./site.ts";
 import type { SiteTable } from "../routing/site_table.ts";
-import { type HttpAnswer, toResponse, WholeAnswer } from "../runtime/http_answer.ts";
+import { answerLength, type HttpAnswer, toResponse } from "../runtime/http_answer.ts";
 import type { Clock, HttpPeer } from "../runtime/runtime.ts";
 import { ownResponse } from "./answers.ts";
 import type { FrontRequest, ListenerInfo, OwnAnswer } from "./front_request.ts";
@@ -90,7 +90,7 @@ async function byRules(
 ): Promise<HttpAnswer> {
   const answer = await fetched;
   if (front.rules === undefined) return answer;
-  return front.rules.apply(front, request.headers, toResponse(answer));
+  return front.rules.apply(front, request.headers, await toResponse(answer));
 }
 
 /** An application is told as if it had been HTTP/1.1 (RFC 9113 section 8.3.1). */
@@ -196,9 +196,7 @@ function report(
 
 /** Bytes of an answer whose sending nobody watches: one of our own, or a file. */
 function lengthOf(method: string, response: HttpAnswer): number {
-  if (response instanceof WholeAnswer) return response.body.length;
-  if (hasNoBody(method, response.status)) return 0;
-  return Number(response.headers.get("content-length") ?? 0);
+  return hasNoBody(method, response.status) ? 0 : Math.max(0, answerLength(response));
 }
 
 /** Fields of a log line about a request that failed. */

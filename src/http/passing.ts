@@ -1,9 +1,8 @@
 /** Which requests a route that serves files leaves to the next one, and whose source it never shows. */
-import type { Context, Next } from "hono";
 import { cutScriptPath, isScriptName } from "../cgi/script_path.ts";
 import type { StaticRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./answers.ts";
-import type { AnswerCode, FrontEnv, FrontRequest, OwnAnswer } from "./front_request.ts";
+import type { AnswerCode, FrontRequest, OwnAnswer } from "./front_request.ts";
 import type { RouteOptions } from "./options.ts";
 
 /** Refusals after which another route may know better. */
@@ -13,18 +12,18 @@ const PASSED_ON: ReadonlySet<AnswerCode> = new Set([
   "method_not_allowed",
 ]);
 
-/** Leaves the request to the next route where that may know better, else refuses it. */
+/** Leaves the request to the next route where that may know better (undefined), else refuses it. */
 export function passOrRefuse(
-  c: Context<FrontEnv>,
-  next: Next,
+  request: Request,
+  front: FrontRequest,
   refusal: StaticRefusal,
-): Response | Promise<never> {
+): Response | undefined {
   // Who was sent here by an application would only meet it again.
-  if (!PASSED_ON.has(refusal.code) || c.env.handedOver !== undefined) {
-    return ownResponse(c.env, c.req.raw.headers.get("accept"), refusal);
+  if (!PASSED_ON.has(refusal.code) || front.handedOver !== undefined) {
+    return ownResponse(front, request.headers.get("accept"), refusal);
   }
-  notePassed(c.env, refusal);
-  return next() as Promise<never>;
+  notePassed(front, refusal);
+  return undefined;
 }
 
 /** Of several routes that pass, the first that had more to say than that there is no file. */

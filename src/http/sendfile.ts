@@ -2,10 +2,11 @@
  * A file that an application names to be sent in its answer's place (`X-Sendfile`): only below the
  * folders that the site's configuration allows, and by the rules of files of a static route.
  */
+import { toResponse } from "../runtime/http_answer.ts";
 import type { Files } from "../runtime/runtime.ts";
 import { type Found, resolveBelowRoot } from "../static/below_root.ts";
 import { type FileBodies, readyFile, sendFile } from "../static/file_response.ts";
-import { refuse, type StaticRefusal } from "../static/refusal.ts";
+import { isRefusal, refuse, type StaticRefusal } from "../static/refusal.ts";
 import type { SendNamedFile } from "./handover.ts";
 
 /** @param folders absolute paths below which files may be named */
@@ -28,6 +29,7 @@ export function namedFiles(
   ): Promise<Response | StaticRefusal> {
     if (found.kind === "forbidden") return refuse(found.code);
     if (found.kind !== "file") return refuse("no_such_file");
-    return await sendFile(files, readyFile(found, { contentType }), request);
+    const sent = await sendFile(files, readyFile(found, { contentType }), request);
+    return isRefusal(sent) ? sent : await toResponse(sent);
   }
 }

@@ -62,9 +62,12 @@ export class SiteRouter<T> implements Router<T> {
     return [matched];
   }
 
-  /** The place of the first route that matches; -1 when there is none. */
-  first(method: string, path: string): number {
-    return this.#routes.findIndex((route) => takes(route, method, path));
+  /** The place of the first route behind `after` that matches; -1 when there is none. */
+  next(method: string, path: string, after: number): number {
+    for (let index = after + 1; index < this.#routes.length; index++) {
+      if (takes(this.#routes[index]!, method, path)) return index;
+    }
+    return -1;
   }
 
   /** Methods of the routes that match the path; undefined when there is no such route. */

@@ -3,15 +3,11 @@
  * the caller to answer or to pass on.
  */
 import { compilePattern } from "../routing/route_pattern.ts";
+import { type HttpAnswer, toResponse, WholeAnswer } from "../runtime/http_answer.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { FileMemory } from "../static/file_memory.ts";
-import { refuse } from "../static/refusal.ts";
-import {
-  serveKept,
-  serveStatic,
-  type StaticAnswer,
-  type StaticOptions,
-} from "../static/static_files.ts";
+import { isRefusal, refuse } from "../static/refusal.ts";
+import { serveStatic, type StaticAnswer, type StaticOptions } from "../static/static_files.ts";
 import type { FrontRequest } from "./front_request.ts";
 import type { RouteOptions, StaticHandlerOptions } from "./options.ts";
 import { sourceNames } from "./passing.ts";
@@ -47,28 +43,28 @@ export class StaticRoute {
     };
   }
 
-  /** The answer with a file that is kept; undefined where {@link answer} has to look further. */
-  kept(request: Request, front: FrontRequest): Response | Promise<Response> | undefined {
-    const answer = serveKept(this.#options, request, front.target.path);
-    return answer instanceof Response ? this.#compressed(request, front, answer) : undefined;
-  }
-
   answer(request: Request, front: FrontRequest): StaticAnswer | Promise<StaticAnswer> {
     const { target, handedOver } = front;
     // Its name alone says that it is not for us: no need to look for the file.
     if (this.#options.never(target.path)) return refuse("script_source");
     const answer = serveStatic(this.#options, request, target, handedOver);
     const finish = (settled: StaticAnswer): StaticAnswer | Promise<StaticAnswer> =>
-      settled instanceof Response ? this.#compressed(request, front, settled) : settled;
+      isRefusal(settled) ? settled : this.#compressed(request, front, settled);
     return answer instanceof Promise ? answer.then(finish) : finish(answer);
   }
 
   #compressed(
     request: Request,
     front: FrontRequest,
-    answer: Response,
-  ): Response | Promise<Response> {
-    return this.#compressor === undefined ? answer : this.#compressor.apply(request, front, answer);
+    answer: HttpAnswer,
+  ): HttpAnswer | Promise<HttpAnswer> {
+    const compressor = this.#compressor;
+    if (compressor === undefined) return answer;
+    const whole = answer instanceof WholeAnswer ? answer.body : undefined;
+    const response = toResponse(answer);
+    return response instanceof Promise
+      ? response.then((opened) => compressor.apply(request, front, opened))
+      : compressor.apply(request, front, response, whole);
   }
 }
 

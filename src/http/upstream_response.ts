@@ -4,7 +4,7 @@
  */
 import { HOP_BY_HOP, namedByConnection } from "../cgi/header_names.ts";
 import type { CgiHead } from "../protocol/cgi_response.ts";
-import { type AnswerFields, type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
+import { type AnswerFields, WholeAnswer } from "../runtime/http_answer.ts";
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
 
@@ -34,7 +34,7 @@ export function isBodilessStatus(status: number): boolean {
  *
  * @throws {UpstreamError} `bad_answer`
  */
-export function toAnswer(answer: UpstreamResponse, method: string): HttpAnswer {
+export function toAnswer(answer: UpstreamResponse, method: string): Response | WholeAnswer {
   const { head, body } = answer;
   if (!(body instanceof Uint8Array) || hasNoBody(method, head.status)) {
     return toResponse(answer, method);

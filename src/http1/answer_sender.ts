@@ -4,10 +4,18 @@
  * (`streamed_answer.ts`).
  */
 import type { ByteBuffer } from "../protocol/byte_buffer.ts";
-import { type AnswerFields, type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
+import {
+  type AnswerFields,
+  answerLength,
+  discardAnswer,
+  FileAnswer,
+  type HttpAnswer,
+  WholeAnswer,
+} from "../runtime/http_answer.ts";
 import type { RawSocket } from "../runtime/raw_socket.ts";
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock, OpenFile } from "../runtime/runtime.ts";
 import { appendAnswerHead } from "./answer_head.ts";
+import { sendFileBytes } from "./sent_file.ts";
 import { sendStream, type StreamedHead } from "./streamed_answer.ts";
 
 /** A longer body is not copied behind its head. */
@@ -100,16 +108,26 @@ export class AnswerSender {
 
   /** Settles before the next answer is sent. Never rejects. */
   send(answer: HttpAnswer, asked: AskedBy): Outcome | Promise<Outcome> {
-    if (!(answer instanceof WholeAnswer)) return this.#sendResponse(answer, asked);
-    const { status, fields, body } = answer;
+    if (answer instanceof Response) return this.#sendResponse(answer, asked);
+    const { status, fields } = answer;
     const isBodiless = hasNoBody(asked.method, status);
-    const length = status === 204 || status === 304 ? undefined : body.length;
-    this.#sendWhole(status, fields, length, isBodiless ? undefined : body, asked);
+    if (answer instanceof FileAnswer && !isBodiless) return this.#sendFile(answer, asked);
+    const length = status === 204 || status === 304 ? undefined : answerLength(answer);
+    if (answer instanceof WholeAnswer && !isBodiless) {
+      this.#sendWhole(status, fields, length, answer.body, asked);
+    } else {
+      discardAnswer(answer);
+      this.#sendWhole(status, fields, length, undefined, asked);
+    }
     return asked.keepsAlive ? "kept" : "last";
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
     return this.#noted(this.#socket.write(bytes)) ? undefined : this.#untilDrained();
+  }
+
+  transfer(file: OpenFile, offset: number, length: number): number {
+    return this.#socket.transfer(file, offset, length);
   }
 
   writeScratch(): Promise<void> | undefined {
@@ -145,13 +163,24 @@ export class AnswerSender {
     return this.#isGone ? undefined : new Promise((resolve) => this.#wake = resolve);
   }
 
+  async #sendFile(answer: FileAnswer, asked: AskedBy): Promise<Outcome> {
+    const { status, fields, file, start, end } = answer;
+    this.#hasBegun = true;
+    this.#hasAll = false;
+    this.#sendWhole(status, fields, end - start, undefined, asked);
+    const isWhole = await sendFileBytes(this, this.#server, file, { start, end });
+    this.#hasBegun = false;
+    if (!isWhole) return "short";
+    return asked.keepsAlive ? "kept" : "last";
+  }
+
   #sendResponse(response: Response, asked: AskedBy): Outcome | Promise<Outcome> {
     const { status, body } = response;
     const declared = declaredLength(response);
     const fields = fieldsOf(response);
     const isBodiless = hasNoBody(asked.method, status);
     if (isBodiless || body === null) {
-      void body?.cancel().catch(() => {});
+      discardAnswer(response);
       const length = status === 204 ? undefined : declared ?? (isBodiless ? undefined : 0);
       this.#sendWhole(status, fields, length, undefined, asked);
       return asked.keepsAlive ? "kept" : "last";

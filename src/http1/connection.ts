@@ -13,7 +13,7 @@
  * | gone      | there is no socket any more                            |                          |
  */
 import type { HttpPeer } from "../runtime/connection.ts";
-import { type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
+import { discardAnswer, type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
 import type { RawSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
 import { joinAhead } from "./ahead.ts";
 import { AnswerSender, type Outcome } from "./answer_sender.ts";
@@ -244,8 +244,7 @@ export class Connection implements RawSocketEvents {
 
   #send(request: ServerRequest, answer: HttpAnswer): void {
     if (this.#request !== request) {
-      if (answer instanceof Response) void answer.body?.cancel().catch(() => {});
-      return;
+      return discardAnswer(answer);
     }
     request.answered();
     const head = this.#head!;

@@ -4,10 +4,11 @@
  * `end()` and `shutdown()` see bun_connection.ts.
  */
 import { type Address, formatAddress } from "./address.ts";
+import { openSendfile, type Sendfile } from "./bun_sendfile.ts";
 import { listenError } from "./failures.ts";
 import { peerHost } from "./peer.ts";
 import type { RawListenOptions, RawSocket, RawSocketEvents } from "./raw_socket.ts";
-import { type ByteListener, ListenError } from "./runtime.ts";
+import { type ByteListener, ListenError, type OpenFile } from "./runtime.ts";
 import { removeSocketFile } from "./unix_path.ts";
 
 type NativeSocket = Bun.Socket<BunRawSocket>;
@@ -15,7 +16,9 @@ type NativeSocket = Bun.Socket<BunRawSocket>;
 class BunRawSocket implements RawSocket {
   readonly host: string;
   readonly port: number;
-  readonly #socket: NativeSocket;
+  /** Bun's types do not know the descriptor. */
+  readonly #socket: NativeSocket & { readonly fd: number };
+  readonly #sendfile: Sendfile | undefined;
   readonly events: RawSocketEvents;
   /** What the system did not take. */
   #waiting: Uint8Array[] = [];
@@ -23,8 +26,13 @@ class BunRawSocket implements RawSocket {
   #isEnding = false;
   #isGone = false;
 
-  constructor(socket: NativeSocket, onSocket: RawListenOptions["onSocket"]) {
-    this.#socket = socket;
+  constructor(
+    socket: NativeSocket,
+    onSocket: RawListenOptions["onSocket"],
+    sendfile: Sendfile | undefined,
+  ) {
+    this.#socket = socket as NativeSocket & { readonly fd: number };
+    this.#sendfile = sendfile;
     const { remoteAddress } = socket;
     this.host = remoteAddress ? peerHost(remoteAddress) : "";
     this.port = remoteAddress ? socket.remotePort : 0;
@@ -77,6 +85,11 @@ class BunRawSocket implements RawSocket {
     this.events.drained();
   }
 
+  transfer(file: OpenFile, offset: number, length: number): number {
+    if (this.#isGone || this.#waiting.length > 0 || this.#sendfile === undefined) return 0;
+    return Math.max(0, this.#sendfile(this.#socket.fd, file.descriptor, offset, length));
+  }
+
   pause(): void {
     if (!this.#isGone) this.#socket.pause();
   }
@@ -108,13 +121,15 @@ class BunRawSocket implements RawSocket {
 }
 
 /** @throws {ListenError}; the caller has cleared a unix socket's path */
-export function listenBunRaw(options: RawListenOptions): ByteListener {
+export async function listenBunRaw(options: RawListenOptions): Promise<ByteListener> {
   const { address } = options;
   if (address.transport === "unix" && options.tls) {
     throw new ListenError(`Cannot listen with TLS on ${formatAddress(address)}: use TCP`);
   }
+  // What goes out over TLS has to be read first.
+  const sendfile = options.tls === undefined ? await openSendfile() : undefined;
   try {
-    return open(options, address);
+    return open(options, address, sendfile);
   } catch (error) {
     throw listenError(address, error);
   }
@@ -123,6 +138,7 @@ export function listenBunRaw(options: RawListenOptions): ByteListener {
 function open(
   { onSocket, tls, reusePort }: RawListenOptions,
   address: Address,
+  sendfile: Sendfile | undefined,
 ): ByteListener {
   const options = {
     allowHalfOpen: true,
@@ -132,7 +148,7 @@ function open(
       binaryType: "uint8array",
       open(socket: NativeSocket) {
         socket.setNoDelay(true);
-        socket.data = new BunRawSocket(socket, onSocket);
+        socket.data = new BunRawSocket(socket, onSocket, sendfile);
       },
       data: (socket: NativeSocket, bytes: Uint8Array) => socket.data.events.received(bytes),
       drain: (socket: NativeSocket) => socket.data.drain(),

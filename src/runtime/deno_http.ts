@@ -5,7 +5,7 @@
  */
 import type { Address } from "./address.ts";
 import { listenError } from "./failures.ts";
-import { toResponse } from "./http_answer.ts";
+import { asResponse } from "./http_answer.ts";
 import { peerHost, UNIX_PEER } from "./peer.ts";
 import { type HttpListener, type HttpPeer, type HttpServeOptions, ListenError } from "./runtime.ts";
 
@@ -85,7 +85,7 @@ async function answer(
     },
   });
   try {
-    return toResponse(await handler(request, peer));
+    return await asResponse(handler(request, peer));
   } finally {
     done = true;
   }

@@ -8,6 +8,7 @@ import type {
   FilePiece,
   Files,
   FolderNames,
+  OpenFile,
   TemporaryFile,
   TextSink,
 } from "./runtime.ts";
@@ -113,6 +114,17 @@ export class MemoryFiles implements Files {
 
   readNow(path: string, length: number): Uint8Array<ArrayBuffer> | undefined {
     return this.#contents.get(this.realPath(path) ?? "")?.slice(0, length);
+  }
+
+  openNow(path: string): OpenFile | undefined {
+    const content = this.#contents.get(this.realPath(path) ?? "");
+    if (content === undefined) return undefined;
+    const read = (bytes: Uint8Array, offset: number): number => {
+      const piece = content.subarray(offset, offset + bytes.length);
+      bytes.set(piece);
+      return piece.length;
+    };
+    return { descriptor: -1, read, close() {} };
   }
 
   async list(path: string, namesMax: number): Promise<FolderNames> {

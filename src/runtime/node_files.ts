@@ -18,7 +18,7 @@ import { DescriptorSink } from "./descriptor_sink.ts";
 import { fileStream } from "./node_file_stream.ts";
 import { createPrivateFile } from "./node_private_file.ts";
 import { openTemporaryFile } from "./node_temporary_file.ts";
-import type { FileAccess, FileInfo, Files, FolderNames } from "./runtime.ts";
+import type { FileAccess, FileInfo, Files, FolderNames, OpenFile } from "./runtime.ts";
 
 const LOG_FILE_MODE = 0o640;
 /** Permissions, without the bits that say what kind of file it is. */
@@ -43,6 +43,7 @@ export function createNodeFiles(parts: NodeFilesParts): Files {
     body: parts.body,
     stream: fileStream,
     readNow,
+    openNow,
     list,
     temporary: async () => openTemporaryFile(),
     appendStream: async (path) => new DescriptorSink(openSync(path, "a", LOG_FILE_MODE), path),
@@ -81,6 +82,32 @@ function realPath(path: string): string | undefined {
     return realpathSync.native(path);
   } catch {
     return undefined;
+  }
+}
+
+function openNow(path: string): OpenFile | undefined {
+  try {
+    return new NodeOpenFile(openSync(path, "r"));
+  } catch {
+    return undefined;
+  }
+}
+
+class NodeOpenFile implements OpenFile {
+  readonly descriptor: number;
+  #isOpen = true;
+
+  constructor(descriptor: number) {
+    this.descriptor = descriptor;
+  }
+
+  read(bytes: Uint8Array, offset: number): number {
+    return readSync(this.descriptor, bytes, 0, bytes.length, offset);
+  }
+
+  close(): void {
+    if (this.#isOpen) closeSync(this.descriptor);
+    this.#isOpen = false;
   }
 }
 

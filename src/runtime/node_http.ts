@@ -8,7 +8,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Address } from "./address.ts";
 import { errorCode, listenError } from "./failures.ts";
-import { toResponse } from "./http_answer.ts";
+import { asResponse } from "./http_answer.ts";
 import { sendNodeResponse } from "./node_http_answer.ts";
 import { NodeRequest } from "./node_http_request.ts";
 import { peerHost, UNIX_PEER } from "./peer.ts";
@@ -143,7 +143,7 @@ class NodeHttpListener implements HttpListener {
     response.on("close", () => request.left());
     let answer: Response;
     try {
-      answer = toResponse(await this.#options.handler(request, peerOf(message, response)));
+      answer = await asResponse(this.#options.handler(request, peerOf(message, response)));
     } catch {
       answer = new Response(null, { status: 500 });
     }

@@ -84,6 +84,10 @@ class NodeRawSocket implements RawSocket {
     this.#events.drained();
   }
 
+  transfer(): number {
+    return 0;
+  }
+
   pause(): void {
     this.#socket.pause();
   }

@@ -5,6 +5,7 @@
  */
 import type { Address } from "./address.ts";
 import type { TlsFiles } from "./connection.ts";
+import type { OpenFile } from "./open_file.ts";
 
 /** What is done with a socket. */
 export interface RawSocket {
@@ -21,6 +22,11 @@ export interface RawSocket {
   write(bytes: Uint8Array): boolean;
   /** As {@link write} for the first `length` bytes, which the caller uses again at once. */
   writeLent(bytes: Uint8Array, length: number): boolean;
+  /**
+   * Sends bytes of a file straight from it; how many the system took. None of them where it takes
+   * nothing now, where it cannot do that, and at the file's end: who gets 0 reads and writes.
+   */
+  transfer(file: OpenFile, offset: number, length: number): number;
   /** No more bytes are to come in; a piece that is under way may. */
   pause(): void;
   resume(): void;

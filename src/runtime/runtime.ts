@@ -6,11 +6,13 @@
 import type { Address, InheritedAddress, ListenAddress } from "./address.ts";
 import type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
 import type { HttpAnswer } from "./http_answer.ts";
+import type { OpenFile } from "./open_file.ts";
 import type { RawListenOptions } from "./raw_socket.ts";
 import type { TlsNetwork } from "./tls.ts";
 import type { Spawning } from "./spawning.ts";
 
 export type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
+export type { OpenFile } from "./open_file.ts";
 
 /** A listening socket. */
 export interface ByteListener<Where extends ListenAddress = Address> {
@@ -128,6 +130,8 @@ export interface Files {
    * cannot be read.
    */
   readNow(path: string, length: number): Uint8Array<ArrayBuffer> | undefined;
+  /** Opens a file for reading; undefined when it is not there, or cannot be read. */
+  openNow(path: string): OpenFile | undefined;
   /** Names in a folder, at most `namesMax`; @throws with the operating system's reason */
   list(path: string, namesMax: number): Promise<FolderNames>;
   /** In the system's folder for temporary files; no other process can open it. */

@@ -6,6 +6,12 @@
  * Which file may be served is decided before; this file only sends.
  */
 import type { Encoding } from "../compression/accept_encoding.ts";
+import {
+  type AnswerFields,
+  FileAnswer,
+  type HttpAnswer,
+  WholeAnswer,
+} from "../runtime/http_answer.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { FoundFile } from "./below_root.ts";
 import { checkConditions, rangeApplies, type Validators } from "./conditions.ts";
@@ -16,7 +22,7 @@ import { type ByteRange, parseRanges } from "./range.ts";
 import { refuse, type StaticRefusal } from "./refusal.ts";
 
 /** What this file wants of the runtime's files. */
-export type FileBodies = Pick<Files, "stat" | "body" | "stream">;
+export type FileBodies = Pick<Files, "stat" | "body" | "stream" | "openNow">;
 
 /** The part of a Fetch `Request` that is looked at. */
 export type FileRequest = Pick<Request, "method" | "headers">;
@@ -41,6 +47,8 @@ export interface ReadyFile {
   readonly fields: Headers;
   /** Of an answer with the whole file. */
   readonly wholeFields: Headers;
+  /** The same as a list, without the length. */
+  readonly wholeList: AnswerFields;
   /** Its content, where it is at hand. */
   readonly bytes?: Uint8Array<ArrayBuffer>;
 }
@@ -58,8 +66,9 @@ export function readyFile(found: FoundFile, said: FileFields = {}): ReadyFile {
   const wholeFields = new Headers(fields);
   wholeFields.set("content-type", contentType);
   if (said.encoding !== undefined) wholeFields.set("content-encoding", said.encoding);
+  const wholeList = [...wholeFields];
   wholeFields.set("content-length", String(found.info.size));
-  return { found, validators, contentType, fields, wholeFields };
+  return { found, validators, contentType, fields, wholeFields, wholeList };
 }
 
 /** Answers a GET or HEAD with a file. */
@@ -67,10 +76,10 @@ export function sendFile(
   files: FileBodies,
   file: ReadyFile,
   request: FileRequest,
-): Response | StaticRefusal | Promise<Response | StaticRefusal> {
+): HttpAnswer | StaticRefusal | Promise<HttpAnswer | StaticRefusal> {
   const { method, headers: asked } = request;
   if (method !== "GET" && method !== "HEAD") return refuse("method_not_allowed");
-  const { validators, fields, wholeFields, bytes } = file;
+  const { validators, fields, wholeFields, wholeList, bytes } = file;
   const { size } = file.found.info;
   const verdict = checkConditions(asked, validators);
   if (verdict === "failed") return refuse("precondition_failed");
@@ -86,28 +95,45 @@ export function sendFile(
     return refuse("range_not_satisfiable", { "content-range": `bytes */${size}` });
   }
   if (ranges !== undefined) return sendRanges(files, file, ranges);
-  if (bytes !== undefined) return new Response(bytes, { headers: wholeFields });
-  return sendBody(files, file, 200, wholeFields, () => files.body(file.found.realPath, 0, size));
+  if (bytes !== undefined) return new WholeAnswer(200, wholeList, bytes);
+  return sendBytes(files, file, 200, wholeList, { start: 0, end: size });
 }
 
 function sendRanges(
   files: FileBodies,
   file: ReadyFile,
   ranges: readonly ByteRange[],
-): Promise<Response | StaticRefusal> {
+): HttpAnswer | StaticRefusal | Promise<HttpAnswer | StaticRefusal> {
   const { realPath, info } = file.found;
   const [first, second] = ranges;
   const headers = new Headers(file.wholeFields);
   if (first !== undefined && second === undefined) {
     const { start, end } = first;
-    headers.set("content-length", String(end - start));
-    headers.set("content-range", `bytes ${start}-${end - 1}/${info.size}`);
-    return sendBody(files, file, 206, headers, () => files.body(realPath, start, end));
+    const range: [string, string] = ["content-range", `bytes ${start}-${end - 1}/${info.size}`];
+    return sendBytes(files, file, 206, [...file.wholeList, range], first);
   }
   const { type, length, pieces } = multipartBody(ranges, info.size, file.contentType);
   headers.set("content-type", type);
   headers.set("content-length", String(length));
   return sendBody(files, file, 206, headers, () => files.stream(realPath, pieces));
+}
+
+function sendBytes(
+  files: FileBodies,
+  { found: { realPath } }: ReadyFile,
+  status: number,
+  fields: AnswerFields,
+  { start, end }: ByteRange,
+): FileAnswer | StaticRefusal {
+  const file = files.openNow(realPath);
+  if (file === undefined) return cannotRead(files, realPath);
+  const body = () => files.body(realPath, start, end);
+  return new FileAnswer(status, fields, { file, start, end, body });
+}
+
+/** It was there a moment ago: either it may not be read, or it is gone by now. */
+function cannotRead(files: FileBodies, realPath: string): StaticRefusal {
+  return refuse(files.stat(realPath) === undefined ? "no_such_file" : "unreadable_file");
 }
 
 async function sendBody(
@@ -120,8 +146,7 @@ async function sendBody(
   try {
     return new Response(await open(), { status, headers });
   } catch {
-    // It was there a moment ago: either it may not be read, or it is gone by now.
-    return refuse(files.stat(found.realPath) === undefined ? "no_such_file" : "unreadable_file");
+    return cannotRead(files, found.realPath);
   }
 }
 

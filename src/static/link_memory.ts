@@ -30,6 +30,7 @@ export function rememberLinks(files: Files, clock: Pick<Clock, "nowMs">): Files 
     body: (path, start, end) => files.body(path, start, end),
     stream: (path, pieces) => files.stream(path, pieces),
     readNow: (path, length) => files.readNow(path, length),
+    openNow: (path) => files.openNow(path),
     list: (path, namesMax) => files.list(path, namesMax),
     temporary: () => files.temporary(),
     appendStream: (path) => files.appendStream(path),

@@ -3,6 +3,8 @@
  * calls; the status and the fields that belong to it are settled here.
  */
 
+import type { HttpAnswer } from "../runtime/http_answer.ts";
+
 /** Stable codes of refusals, with their status. */
 export const STATIC_REFUSAL_STATUS = {
   no_such_file: 404,
@@ -23,6 +25,11 @@ export interface StaticRefusal {
   readonly status: (typeof STATIC_REFUSAL_STATUS)[StaticRefusalCode];
   readonly code: StaticRefusalCode;
   readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Whether there is an answer to be made. */
+export function isRefusal(answer: HttpAnswer | StaticRefusal): answer is StaticRefusal {
+  return "kind" in answer;
 }
 
 /** Makes a refusal; a 405 names what is allowed (RFC 9110 section 15.5.6). */

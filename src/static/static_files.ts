@@ -4,6 +4,7 @@
  * go wrong. Source code of scripts is never sent, whether the path names it or a link leads to it.
  */
 import type { Encoding } from "../compression/accept_encoding.ts";
+import type { HttpAnswer } from "../runtime/http_answer.ts";
 import type { Files } from "../runtime/runtime.ts";
 import {
   type FileLookup,
@@ -51,7 +52,7 @@ export interface StaticTarget {
   readonly query: string;
 }
 
-export type StaticAnswer = Response | StaticRefusal;
+export type StaticAnswer = HttpAnswer | StaticRefusal;
 
 /** The answer with a small file that is kept, and still what it was; else undefined. */
 export function serveKept(

@@ -13,7 +13,7 @@ import {
 } from "../../src/static/file_memory.ts";
 import { readyFile } from "../../src/static/file_response.ts";
 import { serveStatic } from "../../src/static/static_files.ts";
-import { files, type Folder, SECRET, withFolder } from "./folder.ts";
+import { fetched, files, type Folder, SECRET, withFolder } from "./folder.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -25,7 +25,9 @@ function memory(): FileMemory {
 async function ask(folder: Folder, kept: FileMemory, path: string): Promise<Response> {
   const options = { files, root: folder.root, index: ["index.html"], never: () => false };
   const request = new Request("http://h/");
-  const answer = await serveStatic({ ...options, memory: kept }, request, { path, query: "" });
+  const answer = await fetched(
+    serveStatic({ ...options, memory: kept }, request, { path, query: "" }),
+  );
   return answer instanceof Response ? answer : new Response(null, { status: answer.status });
 }
 

@@ -12,6 +12,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
+import { toResponse } from "../../src/runtime/http_answer.ts";
+import { isRefusal, type StaticRefusal } from "../../src/static/refusal.ts";
+import type { StaticAnswer } from "../../src/static/static_files.ts";
 
 /** What the secrets hold, so that a test can tell that none came out. */
 export const SECRET = "secret, never to be served";
@@ -95,4 +98,12 @@ function fill(base: string): Folder {
   ];
   for (const [target, name] of links) symlinkSync(target, join(base, name));
   return { base, root, linkedRoot: join(base, "linked") };
+}
+
+/** What a static route answers, as a Response where it is no refusal. */
+export async function fetched(
+  answer: StaticAnswer | Promise<StaticAnswer>,
+): Promise<Response | StaticRefusal> {
+  const settled = await answer;
+  return isRefusal(settled) ? settled : await toResponse(settled);
 }

@@ -5,14 +5,14 @@ import test from "node:test";
 import { isScriptName } from "../../src/cgi/script_path.ts";
 import { LISTED_ENTRIES_MAX, readListingOrder } from "../../src/static/listing.ts";
 import { serveStatic } from "../../src/static/static_files.ts";
-import { files, type Folder, withFolder } from "./folder.ts";
+import { fetched, files, type Folder, withFolder } from "./folder.ts";
 
 async function list(folder: Folder, path: string, query = "", method = "GET") {
-  const answer = await serveStatic(
+  const answer = await fetched(serveStatic(
     { files, root: folder.root, index: ["index.html"], never: isScriptName, listing: true },
     new Request("http://h/", { method }),
     { path, query },
-  );
+  ));
   assert.ok(answer instanceof Response);
   const page = await answer.text();
   const names = [...page.matchAll(/<tr><td><a href="([^"]*)">/g)].map(([, link]) => link!);
@@ -69,11 +69,11 @@ test("A listing shows what would be served and nothing else", async () => {
   await withFolder(async (folder) => {
     const { names } = await list(folder, "/empty/");
     assert.deepEqual(names, ["../"]);
-    const all = await serveStatic(
+    const all = await fetched(serveStatic(
       { files, root: folder.root, index: [], never: isScriptName, listing: true },
       new Request("http://h/"),
       { path: "/", query: "" },
-    );
+    ));
     assert.ok(all instanceof Response);
     const page = await all.text();
     for (const name of ["link-out", "link-up", "link-folder", "link-dead", "script.php", ".env"]) {

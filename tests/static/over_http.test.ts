@@ -7,7 +7,7 @@ import { request as httpRequest } from "node:http";
 import test from "node:test";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import { serveStatic } from "../../src/static/static_files.ts";
-import { files, withFolder } from "./folder.ts";
+import { fetched, files, withFolder } from "./folder.ts";
 
 interface Answer {
   readonly status: number | undefined;
@@ -24,7 +24,9 @@ async function ask(method: string, fields: readonly Record<string, string>[]): P
       address: { transport: "tcp", host: "127.0.0.1", port: 0 },
       requestHeadLengthMax: 64 * 1024,
       handler: async (request) => {
-        const answer = await serveStatic(options, request, { path: "/hello.txt", query: "" });
+        const answer = await fetched(
+          serveStatic(options, request, { path: "/hello.txt", query: "" }),
+        );
         return answer instanceof Response ? answer : new Response(null, { status: answer.status });
       },
     });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { ENCODINGS } from "../../src/compression/accept_encoding.ts";
 import { serveStatic, type StaticOptions } from "../../src/static/static_files.ts";
-import { files, type Folder, MODIFIED_MS, withFolder } from "./folder.ts";
+import { fetched, files, type Folder, MODIFIED_MS, withFolder } from "./folder.ts";
 
 const ALL = "gzip, br, zstd";
 
@@ -21,11 +21,11 @@ async function ask(
   options: Partial<StaticOptions> = {},
 ): Promise<Response> {
   const all = { files, root: folder.root, index: [], never: () => false, ...options };
-  const answer = await serveStatic(
+  const answer = await fetched(serveStatic(
     { precompressed: ENCODINGS, ...all },
     new Request("http://h/", { headers: fields }),
     { path: "/hello.txt", query: "" },
-  );
+  ));
   assert.ok(answer instanceof Response);
   return answer;
 }

@@ -5,7 +5,7 @@ import { isScriptName } from "../../src/cgi/script_path.ts";
 import { parseTarget } from "../../src/http/target.ts";
 import type { StaticRefusal } from "../../src/static/refusal.ts";
 import { serveStatic, type StaticOptions } from "../../src/static/static_files.ts";
-import { files, type Folder, MODIFIED_MS, SECRET, withFolder } from "./folder.ts";
+import { fetched, files, type Folder, MODIFIED_MS, SECRET, withFolder } from "./folder.ts";
 
 const ETAG = `"${MODIFIED_MS.toString(16)}-a"`;
 const LAST_MODIFIED = "Fri, 02 Jan 2026 03:04:05 GMT";
@@ -21,7 +21,7 @@ async function serve(
 ): Promise<Response | StaticRefusal> {
   const target = parseTarget(`http://h${raw}`);
   assert.ok(target.kind === "target", raw);
-  return serveStatic(options, new Request("http://h/", init), target);
+  return fetched(serveStatic(options, new Request("http://h/", init), target));
 }
 
 async function served(
@@ -231,13 +231,13 @@ test("serveStatic refuses what is missing, hidden or outside with its status", a
 
 test("serveStatic refuses a file that cannot be read, or is gone by now", async () => {
   await withFolder(async (folder) => {
-    const body = () => Promise.reject(new Error("no permission"));
-    const unreadable = { ...optionsFor(folder), files: { ...files, body } };
+    const openNow = () => undefined;
+    const unreadable = { ...optionsFor(folder), files: { ...files, openNow } };
     assert.equal((await refused(unreadable, "/hello.txt")).code, "unreadable_file");
 
     let looks = 0;
     const stat = (path: string) => looks++ === 0 ? files.stat(path) : undefined;
-    const gone = { ...optionsFor(folder), files: { ...files, body, stat } };
+    const gone = { ...optionsFor(folder), files: { ...files, openNow, stat } };
     assert.equal((await refused(gone, "/hello.txt")).code, "no_such_file");
   });
 });
@@ -264,7 +264,7 @@ test("serveStatic sends no secret for any target, however encoded", async () => 
       fc.asyncProperty(targets, async (raw) => {
         const target = parseTarget(`http://h${raw}`);
         if (target.kind === "refused") return;
-        const answer = await serveStatic(options, new Request("http://h/"), target);
+        const answer = await fetched(serveStatic(options, new Request("http://h/"), target));
         if (answer instanceof Response) assert.notEqual(await answer.text(), SECRET, raw);
       }),
       { numRuns: 1000 },

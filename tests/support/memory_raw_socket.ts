@@ -65,6 +65,10 @@ export class MemoryRawSocket implements RawSocket {
     this.events.closed();
   }
 
+  transfer(): number {
+    return 0;
+  }
+
   pause(): void {
     this.isPaused = true;
     this.flowChanges++;

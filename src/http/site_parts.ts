@@ -1,0 +1,36 @@
+/** What a site is compiled with, beside its options: upstreams, limits, and who wants to know. */
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Destination, FastCgiRoute } from "./fastcgi_exchange.ts";
+import type { FrontRequest } from "./front_request.ts";
+import type { LengthGathering } from "./length_gathering.ts";
+import type { HttpLimits } from "./options.ts";
+import type { AttemptWatch } from "./php_route.ts";
+
+export interface SiteParts {
+  readonly runtime: Pick<Runtime, "files" | "clock" | "createCompressor">;
+  readonly upstreams: ReadonlyMap<string, Destination>;
+  readonly limits: HttpLimits;
+  /** Such as `afcgi/1.0.0`. */
+  readonly serverSoftware: string;
+  readonly onFault: (error: unknown, front: FrontRequest) => void;
+  /** A trusted proxy sent forwarding fields that could not be read. */
+  readonly onForwardedIgnored?: (site: string, front: FrontRequest) => void;
+  /** As {@link FastCgiRoute.onScriptFault}. */
+  readonly onScriptFault?: FastCgiRoute["onScriptFault"];
+  /** As `files.realPath`, but never what was true a moment ago; left out: that of `runtime`. */
+  readonly followLinks?: (path: string) => string | undefined;
+  /** What gathers bodies of declared length, for all sites; left out: one of the site's own. */
+  readonly lengths?: LengthGathering;
+  /** Who wants to see which routes a request meets; nobody, when left out. */
+  readonly watch?: RouteWatch;
+}
+
+/** Routes are named by their place in the site. */
+export interface RouteWatch {
+  /** The route matches, and is asked. */
+  onRoute(index: number): void;
+  /** It leaves the request to the next one that matches. */
+  onPass(index: number): void;
+  /** What the route that is asked has tried. */
+  onAttempt: AttemptWatch;
+}
