@@ -5,10 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
-
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const isDeno = "Deno" in globalThis;
+import { asProgram, ROOT, runArguments } from "./example_program.ts";
 
 interface Example {
   /** File and number within it. */
@@ -33,23 +30,15 @@ function allExamples(): Example[] {
     .flatMap((path) => examplesIn(path, readFileSync(path, "utf8")));
 }
 
-/** The example as a program of its own: package names become files. */
-function asProgram(code: string): string {
-  const url = (path: string) => JSON.stringify(pathToFileURL(join(ROOT, path)).href);
-  return code
-    .replaceAll('from "afcgi"', `from ${url("mod.ts")}`)
-    .replaceAll('from "hono"', `from ${url("node_modules/hono/dist/index.js")}`);
-}
-
 async function runProgram(code: string): Promise<{ status: number | null; stderr: string }> {
   const folder = mkdtempSync(join(tmpdir(), "afcgi-example-"));
   const file = join(folder, "example.ts");
   writeFileSync(file, asProgram(code));
   try {
-    // Deno looks for the library's packages where its configuration is, not where the example is.
-    const config = `--config=${join(ROOT, "deno.json")}`;
-    const args = isDeno ? ["run", "-A", "--no-check", "--quiet", config, file] : [file];
-    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(process.execPath, runArguments(file), {
+      cwd: ROOT,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     let stderr = "";
     child.stderr.on("data", (bytes) => stderr += bytes);
     const status = await new Promise<number | null>((resolve) => child.on("close", resolve));
