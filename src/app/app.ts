@@ -11,6 +11,7 @@ import { createFront, faultFields, type FrontSite } from "../http/front.ts";
 import type { FrontRequest, ListenerInfo } from "../http/front_request.ts";
 import { HttpMetrics } from "../http/http_metrics.ts";
 import { RequestIdSource } from "../http/request_id.ts";
+import { createRefusals } from "../http/unread_request.ts";
 import { serveHttp1 } from "../http1/server.ts";
 import { Logger } from "../observe/logger.ts";
 import { MetricsRegistry } from "../observe/metrics.ts";
@@ -226,7 +227,7 @@ class App implements RunningApp {
     engine: ListenEngine = "afcgi",
     options: HttpServeOptions,
   ): Promise<HttpListener> {
-    const { runtime } = this.#parts;
+    const { runtime, logger } = this.#parts;
     const { listenRaw, clock } = runtime;
     const { httpTimeouts } = this.#options;
     if (engine !== "afcgi") return runtime.serveHttp({ ...options, engine });
@@ -234,6 +235,12 @@ class App implements RunningApp {
     return listenRaw === undefined ? runtime.serveHttp(options) : serveHttp1({ listenRaw, clock }, {
       ...options,
       ...(httpTimeouts && { timeouts: httpTimeouts }),
+      onFault: createRefusals({
+        requestIds: this.#requestIds,
+        metrics: this.#httpMetrics,
+        log: logger,
+      }),
+      onFailure: (error) => logger.error(errorText(error), { code: "internal_error" }),
     });
   }
 

@@ -2,6 +2,8 @@
  * Answers that afcgi makes itself, and the one place where a fault becomes an HTTP status. Each has a
  * short body as `Accept` asks (text, HTML or JSON) and `X-Request-Id`.
  */
+import { utf8 } from "../protocol/byte_buffer.ts";
+import { WholeAnswer } from "../runtime/http_answer.ts";
 import { UpstreamError, type UpstreamErrorCode } from "../upstream/errors.ts";
 import { RequestBodyTooLargeError } from "./body_limit.ts";
 import type { AnswerCode, FrontRequest, OwnAnswer } from "./front_request.ts";
@@ -47,11 +49,15 @@ const REASONS: Readonly<Record<number, string>> = {
   413: "Content Too Large",
   414: "URI Too Long",
   416: "Range Not Satisfiable",
+  417: "Expectation Failed",
+  431: "Request Header Fields Too Large",
   499: "Client Closed Request",
   500: "Internal Server Error",
+  501: "Not Implemented",
   502: "Bad Gateway",
   503: "Service Unavailable",
   504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
 };
 
 /** The answer to a fault on the way to the application or back. */
@@ -82,6 +88,21 @@ export function ownResponse(
   };
   if (status === 503) headers["retry-after"] = String(RETRY_AFTER_S);
   return new Response(front.method === "HEAD" ? null : text, { status, headers });
+}
+
+/** As {@link ownResponse}, in plain values and for what is no request yet. */
+export function ownWholeAnswer(
+  id: string,
+  accept: string | null,
+  { status, code }: OwnAnswer,
+): WholeAnswer {
+  const { type, text } = render(id, accept ?? "", status, code);
+  const fields = [
+    ["content-type", type],
+    ["cache-control", "no-store"],
+    ["x-request-id", id],
+  ] as const;
+  return new WholeAnswer(status, fields, utf8(text));
 }
 
 /** The kinds of body that we make, with the media types that ask for them. */

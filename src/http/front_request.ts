@@ -25,6 +25,12 @@ export type AnswerCode =
   | "answer_broke_off"
   | "unauthorized"
   | "forbidden"
+  | "bad_request"
+  | "request_header_timeout"
+  | "request_header_too_large"
+  | "unknown_expectation"
+  | "unknown_transfer_coding"
+  | "unknown_http_version"
   | "internal_error";
 
 /** What the log line says beside the request itself. */

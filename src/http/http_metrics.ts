@@ -52,6 +52,11 @@ export class HttpMetrics {
     this.#durations.observe(durationS);
   }
 
+  /** A request of which not even the method could be read. */
+  onUnread(status: number): void {
+    this.#requests.add(["", "other", String(status)]);
+  }
+
   /** Finds the series; a method that every client may invent is not remembered. */
   #learn(site: string, method: string, status: number): CounterSeries {
     const isKnownMethod = METHODS.has(method);

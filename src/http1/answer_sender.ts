@@ -106,7 +106,12 @@ export class AnswerSender {
     this.#hasAll = true;
   }
 
-  /** Settles before the next answer is sent. Never rejects. */
+  /**
+   * Settles before the next answer is sent. Never rejects.
+   *
+   * @throws when the answer cannot be sent, with nothing written: a field that is no bytes, a body
+   * that somebody reads already
+   */
   send(answer: HttpAnswer, asked: AskedBy): Outcome | Promise<Outcome> {
     if (answer instanceof Response) return this.#sendResponse(answer, asked);
     const { status, fields } = answer;
@@ -185,11 +190,11 @@ export class AnswerSender {
       this.#sendWhole(status, fields, length, undefined, asked);
       return asked.keepsAlive ? "kept" : "last";
     }
-    return this.#sendBody(body, { status, fields, declared }, asked);
+    return this.#sendBody(body.getReader(), { status, fields, declared }, asked);
   }
 
   async #sendBody(
-    body: ReadableStream<Uint8Array>,
+    reader: ReadableStreamDefaultReader<Uint8Array>,
     { status, fields, declared }: Omit<StreamedHead, "isChunked" | "append"> & {
       readonly status: number;
       readonly fields: AnswerFields;
@@ -198,11 +203,11 @@ export class AnswerSender {
   ): Promise<Outcome> {
     const isChunked = declared === undefined && asked.protocol === "HTTP/1.1";
     const isDelimited = declared !== undefined || isChunked;
-    this.#reader = body.getReader();
+    this.#reader = reader;
     this.#hasBegun = true;
     this.#hasAll = false;
     let isKept = asked.keepsAlive;
-    const isWhole = await sendStream(this, this.#server, this.#reader, {
+    const isWhole = await sendStream(this, this.#server, reader, {
       declared,
       isChunked,
       append: (whole) => {

@@ -78,9 +78,9 @@ export class ChunkedDecoder {
       case "size":
         return this.#readSize(byte);
       case "extension":
-        if (++this.#excess > EXTENSIONS_EXCESS_MAX) throw tooLong();
         if (byte === CR) this.#state = "sizeEnd";
         else if (isControl(byte)) throw malformed();
+        else if (++this.#excess > EXTENSIONS_EXCESS_MAX) throw tooLong();
         return;
       case "sizeEnd":
         this.#expect(byte, LF, this.#left === 0 ? "trailerStart" : "data");

@@ -257,7 +257,6 @@ export class Connection implements RawSocketEvents {
     try {
       sent = this.#sender.send(answer, asked);
     } catch (error) {
-      // A field that cannot be bytes: nothing of the answer was written.
       this.#server.onFailure(error);
       sent = this.#sender.send(new WholeAnswer(500, [], NOTHING), asked);
     }

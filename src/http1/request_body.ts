@@ -137,8 +137,8 @@ export class RequestBody {
     this.#controller = controller;
     for (const piece of this.#early) controller.enqueue(piece);
     this.#early = [];
-    if (this.#isOver) controller.close();
-    else if (this.#isBroken || this.#isDropped) controller.error();
+    if (this.#isBroken || this.#isDropped) controller.error();
+    else if (this.#isOver) controller.close();
   }
 
   #want(): void {

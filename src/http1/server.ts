@@ -22,11 +22,14 @@ import type { ConnectionServer, ConnectionTimeouts } from "./connection_server.t
 import { FieldNames } from "./field_names.ts";
 import type { RequestFault } from "./request_head.ts";
 
-/** As nginx has them; a client that has said all and does not close is waited for shortly. */
+/**
+ * As nginx has them, but for `sendMs`: what a client takes shows only when the system has room again,
+ * and a third of what it holds may be more than a slow one reads in a minute.
+ */
 export const CONNECTION_TIMEOUTS: ConnectionTimeouts = {
   headMs: 60_000,
   idleMs: 75_000,
-  sendMs: 60_000,
+  sendMs: 300_000,
   closeMs: 5_000,
 };
 

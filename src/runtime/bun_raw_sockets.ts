@@ -70,6 +70,8 @@ class BunRawSocket implements RawSocket {
   }
 
   drain(): void {
+    // Behind a TLS handshake it comes without a reason.
+    if (this.#waiting.length === 0) return;
     while (this.#waiting.length > 0) {
       const bytes = this.#waiting[0]!;
       const taken = this.#socket.write(bytes);

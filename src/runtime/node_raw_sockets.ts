@@ -102,9 +102,12 @@ class NodeRawSocket implements RawSocket {
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    // What it was given and has not passed on would be lost.
+    if (this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.end(() => this.#socket.destroy());
   }
 
+  /** Over TLS it is an end without `close_notify`: `node:tls` has nothing harder. */
   reset(): void {
     this.#socket.resetAndDestroy();
   }

@@ -1,0 +1,46 @@
+/**
+ * Requests that our HTTP server could not read. Each gets a short body and an id as every answer of
+ * our own, is counted, and leaves one log line with a stable code; there is no access line, for
+ * there was no request. Where it was the body that could not be read, the request has both already.
+ */
+import type { Logger } from "../observe/logger.ts";
+import type { WholeAnswer } from "../runtime/http_answer.ts";
+import type { HttpPeer } from "../runtime/runtime.ts";
+import { ownWholeAnswer } from "./answers.ts";
+import type { AnswerCode } from "./front_request.ts";
+import type { HttpMetrics } from "./http_metrics.ts";
+import type { RequestIdSource } from "./request_id.ts";
+
+const CODES = {
+  400: "bad_request",
+  408: "request_header_timeout",
+  417: "unknown_expectation",
+  431: "request_header_too_large",
+  501: "unknown_transfer_coding",
+  505: "unknown_http_version",
+} as const satisfies Readonly<Record<number, AnswerCode>>;
+
+export interface UnreadParts {
+  readonly requestIds: RequestIdSource;
+  readonly metrics: HttpMetrics;
+  readonly log: Logger;
+}
+
+/** Why a request could not be read. */
+interface Fault {
+  readonly status: keyof typeof CODES;
+  readonly message: string;
+}
+
+/** Makes the answers; `request` is there when its head could be read. */
+export function createRefusals(
+  { requestIds, metrics, log }: UnreadParts,
+): (fault: Fault, peer: HttpPeer, request?: Request) => WholeAnswer {
+  return ({ status, message }, peer, request) => {
+    const id = requestIds.next();
+    const code = CODES[status];
+    log.info(message, { request_id: id, method: request?.method, client: peer.host, status, code });
+    if (request === undefined) metrics.onUnread(status);
+    return ownWholeAnswer(id, request?.headers.get("accept") ?? null, { status, code });
+  };
+}

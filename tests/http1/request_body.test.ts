@@ -1,0 +1,132 @@
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { RequestBody } from "../../src/http1/request_body.ts";
+import type { BodyFraming } from "../../src/http1/request_head.ts";
+import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
+
+const CHUNKED: BodyFraming = { kind: "chunked" };
+const lengthOf = (length: number): BodyFraming => ({ kind: "length", length });
+
+/** A body, and what it wanted of its connection. */
+function bodyOf(framing: BodyFraming, expectsContinue = false) {
+  const wanted: string[] = [];
+  const body = new RequestBody(framing, expectsContinue, {
+    sendContinue: () => void wanted.push("continue"),
+    pause: () => void wanted.push("pause"),
+    resume: () => void wanted.push("resume"),
+  });
+  return { body, wanted, last: () => wanted.at(-1) };
+}
+
+async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let text = "";
+  for await (const piece of stream) text += fromLatin1(piece);
+  return text;
+}
+
+test("A body takes what is its own, and is over with its last byte", async () => {
+  for (
+    const [framing, text] of [[lengthOf(4), "body"], [CHUNKED, "4\r\nbody\r\n0\r\n\r\n"]] as const
+  ) {
+    const { body, last } = bodyOf(framing);
+    assert.equal(body.take(latin1(text.slice(0, 3))), 3);
+    assert.equal(body.isOver, false);
+    assert.equal(body.take(latin1(text.slice(3) + "GET /")), text.length - 3);
+    assert.equal(body.isOver, true);
+    assert.equal(await textOf(body.stream), "body");
+    assert.equal(last(), "resume");
+  }
+});
+
+test("What comes before anybody reads stops the client, and is kept", async () => {
+  const { body, last } = bodyOf(lengthOf(6));
+  body.take(latin1("one"));
+  assert.equal(last(), "pause");
+  const { stream } = body;
+  await Promise.resolve();
+  assert.equal(last(), "pause");
+  const reader = stream.getReader();
+  assert.equal(fromLatin1((await reader.read()).value!), "one");
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.equal(last(), "resume");
+  body.take(latin1("two"));
+  assert.equal(fromLatin1((await reader.read()).value!), "two");
+  assert.equal((await reader.read()).done, true);
+});
+
+test("Who reads slowly stops the client with one piece in hand", async () => {
+  const { body, wanted, last } = bodyOf(lengthOf(1000));
+  const reader = body.stream.getReader();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(wanted, ["resume"]);
+  body.take(latin1("a"));
+  assert.equal(last(), "pause");
+  await reader.read();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.equal(last(), "resume");
+});
+
+test("Many small chunks become one piece for each piece that came", async () => {
+  const { body } = bodyOf(CHUNKED);
+  const count = 10_000;
+  body.take(latin1("1\r\nx\r\n".repeat(count) + "2\r\nyz\r\n"));
+  body.take(latin1("3\r\nabc\r\n0\r\n\r\n"));
+  const pieces: string[] = [];
+  for await (const piece of body.stream) pieces.push(fromLatin1(piece));
+  assert.deepEqual(pieces, ["x".repeat(count) + "yz", "abc"]);
+});
+
+test("A 100 is sent when somebody reads, once, and not behind the body's first byte", async () => {
+  const { body, wanted } = bodyOf(lengthOf(4), true);
+  const { stream } = body;
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(wanted, []);
+  const text = textOf(stream);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(wanted, ["continue", "resume"]);
+  body.take(latin1("body"));
+  assert.equal(await text, "body");
+  assert.equal(wanted.filter((what) => what === "continue").length, 1);
+
+  const eager = bodyOf(lengthOf(4), true);
+  eager.body.take(latin1("bo"));
+  const eagerText = textOf(eager.body.stream);
+  eager.body.take(latin1("dy"));
+  assert.equal(await eagerText, "body");
+  assert.ok(!eager.wanted.includes("continue"));
+});
+
+test("A dropped body is read over and kept nowhere", async () => {
+  const { body, last } = bodyOf(lengthOf(6));
+  body.take(latin1("one"));
+  body.drop();
+  assert.equal(last(), "resume");
+  body.take(latin1("two"));
+  assert.equal(body.isOver, true);
+  await assert.rejects(textOf(body.stream));
+});
+
+test("A body that is over does not stir its connection when it is given up", async () => {
+  const { body, wanted } = bodyOf(lengthOf(3));
+  body.take(latin1("one"));
+  const { length } = wanted;
+  await body.stream.cancel();
+  body.drop();
+  assert.equal(wanted.length, length);
+});
+
+test("A body that will never be whole fails for its reader, before and after", async () => {
+  const early = bodyOf(lengthOf(6));
+  early.body.take(latin1("one"));
+  early.body.fail();
+  await assert.rejects(textOf(early.body.stream));
+  const late = bodyOf(lengthOf(6));
+  const text = assert.rejects(textOf(late.body.stream));
+  late.body.take(latin1("one"));
+  late.body.fail();
+  await text;
+  const over = bodyOf(lengthOf(3));
+  over.body.take(latin1("one"));
+  over.body.fail();
+  assert.equal(await textOf(over.body.stream), "one");
+});

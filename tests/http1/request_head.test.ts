@@ -1,0 +1,162 @@
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { FieldNames } from "../../src/http1/field_names.ts";
+import {
+  readRequestHead,
+  REQUEST_FIELDS_MAX,
+  RequestFault,
+  type RequestHead,
+} from "../../src/http1/request_head.ts";
+
+function read(text: string): RequestHead {
+  return readRequestHead(text, new FieldNames());
+}
+
+const HOST = "Host: a\r\n";
+const withFields = (fields: string): string => `POST / HTTP/1.1\r\n${HOST}${fields}`;
+
+/** What is refused, by the status that says so. */
+const REFUSED: Readonly<Record<number, readonly string[]>> = {
+  400: [
+    // Lines.
+    `GET / HTTP/1.1\n${HOST}`,
+    `GET / HTTP/1.1\r\nHost: a\n`,
+    `GET / HTTP/1.1\r${HOST}`,
+    withFields("A: b\rC: d\r\n"),
+    withFields("A: b\r\r\n"),
+    withFields("A: b\0\r\n"),
+    withFields("A: b\x01\r\n"),
+    withFields("A: b\x7f\r\n"),
+    `\r\nGET / HTTP/1.1\r\n${HOST}`,
+    // The request's line.
+    `GET /\r\n${HOST}`,
+    `GET  / HTTP/1.1\r\n${HOST}`,
+    `GET /  HTTP/1.1\r\n${HOST}`,
+    ` GET / HTTP/1.1\r\n${HOST}`,
+    `GET / HTTP/1.1 \r\n${HOST}`,
+    `GET / a HTTP/1.1\r\n${HOST}`,
+    `GET\t/\tHTTP/1.1\r\n${HOST}`,
+    `G(T / HTTP/1.1\r\n${HOST}`,
+    `G\u00e9T / HTTP/1.1\r\n${HOST}`,
+    `GET / http/1.1\r\n${HOST}`,
+    `GET / HTTP/1.10\r\n${HOST}`,
+    `GET / HTTP/1\r\n${HOST}`,
+    `GET / HTTPS/1.1\r\n${HOST}`,
+    // The target.
+    `GET x HTTP/1.1\r\n${HOST}`,
+    `GET .evil/ HTTP/1.1\r\n${HOST}`,
+    `GET * HTTP/1.1\r\n${HOST}`,
+    `GET ftp://a/ HTTP/1.1\r\n${HOST}`,
+    `GET a:80 HTTP/1.1\r\n${HOST}`,
+    `GET http://b/ HTTP/1.1\r\n${HOST}`,
+    `GET http://a:80/ HTTP/1.1\r\n${HOST}`,
+    `GET http://user@a/ HTTP/1.1\r\n${HOST}`,
+    `GET http://a/ HTTP/1.0\r\n`,
+    // Fields.
+    withFields(" A: b\r\n"),
+    withFields("A: b\r\n c\r\n"),
+    withFields("A: b\r\n\tc\r\n"),
+    withFields("A : b\r\n"),
+    withFields("A\r\n"),
+    withFields(": b\r\n"),
+    withFields("A b: c\r\n"),
+    withFields("A\u00e9: c\r\n"),
+    withFields("A@: c\r\n"),
+    // Host.
+    `GET / HTTP/1.1\r\n`,
+    `GET / HTTP/1.1\r\n${HOST}${HOST}`,
+    `GET / HTTP/1.0\r\n${HOST}hOST: b\r\n`,
+    // How long the body is.
+    ...["", "+1", "-1", "1 1", "0x1", "1,1", "1, 1", "1e3", "1.0", "1".repeat(16), "\u00b2"]
+      .map((length) => withFields(`Content-Length: ${length}\r\n`)),
+    withFields("Content-Length: 1\r\nContent-Length: 1\r\n"),
+    withFields("Content-Length: 1\r\ncontent-length: 2\r\n"),
+    withFields("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+    withFields("Transfer-Encoding: chunked\r\nContent-Length: 0\r\n"),
+    `POST / HTTP/1.0\r\n${HOST}Transfer-Encoding: chunked\r\n`,
+  ],
+  417: [withFields("Expect: more\r\n"), withFields("Expect: 100-continue, 100-continue\r\n")],
+  431: [withFields("A: b\r\n".repeat(REQUEST_FIELDS_MAX))],
+  501: [
+    "gzip",
+    "gzip, chunked",
+    "chunked, chunked",
+    "chunked;q=1",
+    "chunked,",
+    "identity",
+    "xchunked",
+    "",
+  ].map((coding) => withFields(`Transfer-Encoding: ${coding}\r\n`)).concat(
+    withFields("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+  ),
+  505: ["2.0", "0.9", "3.1"].map((version) => `GET / HTTP/${version}\r\n${HOST}`),
+};
+
+for (const [status, texts] of Object.entries(REFUSED)) {
+  test(`What is malformed in a head is refused with ${status}`, () => {
+    for (const text of texts) {
+      assert.throws(() => read(text), (error) => {
+        assert.ok(error instanceof RequestFault, JSON.stringify(text));
+        assert.equal(error.status, Number(status), JSON.stringify(text));
+        return true;
+      }, JSON.stringify(text));
+    }
+  });
+}
+
+test("A head is read as it was sent", () => {
+  const { method, target, protocol, fields, framing } = read(
+    "PoSt /a%2fb/../?c=d&e HTTP/1.1\r\nHost: A.example:80\r\nX-Empty:\r\nX-White: \t a b\t \r\n" +
+      "X-Byte: \u00e9\r\nX-Tab: a\tb\r\n",
+  );
+  assert.deepEqual([method, target, protocol], ["PoSt", "/a%2fb/../?c=d&e", "HTTP/1.1"]);
+  assert.deepEqual([...fields], [
+    ["host", "A.example:80"],
+    ["x-empty", ""],
+    ["x-white", "a b"],
+    ["x-byte", "\u00e9"],
+    ["x-tab", "a\tb"],
+  ]);
+  assert.deepEqual(framing, { kind: "none" });
+});
+
+test("A target may be a URL of the host, an asterisk for OPTIONS, an address for CONNECT", () => {
+  for (
+    const line of [
+      "GET http://a/b HTTP/1.1",
+      "GET HTTPS://A/b HTTP/1.1",
+      "GET http://a?b HTTP/1.1",
+      "OPTIONS * HTTP/1.1",
+      "CONNECT a:443 HTTP/1.1",
+    ]
+  ) {
+    assert.equal(read(`${line}\r\n${HOST}`).target, line.split(" ")[1]);
+  }
+});
+
+test("A later 1.x is 1.1, and 1.0 needs no Host", () => {
+  assert.equal(read(`GET / HTTP/1.9\r\n${HOST}`).protocol, "HTTP/1.1");
+  assert.equal(read("GET / HTTP/1.0\r\n").protocol, "HTTP/1.0");
+});
+
+test("A length is decimal digits, and none at all where it is zero", () => {
+  const framing = (length: string) => read(withFields(`Content-Length: ${length}\r\n`)).framing;
+  assert.deepEqual(framing("12"), { kind: "length", length: 12 });
+  assert.deepEqual(framing("0012"), { kind: "length", length: 12 });
+  assert.deepEqual(framing("9".repeat(15)), { kind: "length", length: 999_999_999_999_999 });
+  for (const zero of ["0", "00", "000000000000000"]) {
+    assert.deepEqual(framing(zero), { kind: "none" }, zero);
+  }
+  assert.deepEqual(read(withFields("TRANSFER-ENCODING: Chunked\r\n")).framing, { kind: "chunked" });
+});
+
+test("An expectation counts for HTTP/1.1 alone", () => {
+  const expects = (version: string) =>
+    read(`GET / HTTP/${version}\r\n${HOST}Expect: 100-Continue\r\n`).expectsContinue;
+  assert.deepEqual([expects("1.1"), expects("1.0")], [true, false]);
+});
+
+test("As many fields as the limit allows are taken", () => {
+  const { fields } = read(withFields("A: b\r\n".repeat(REQUEST_FIELDS_MAX - 1)));
+  assert.equal(fields.get("a"), Array(REQUEST_FIELDS_MAX - 1).fill("b").join(", "));
+});

@@ -1,0 +1,155 @@
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
+import { GET, http1World, settle, whole, wholeText } from "../support/http1_world.ts";
+
+const { headMs, idleMs, sendMs, closeMs } = CONNECTION_TIMEOUTS;
+/** How late a time may end. */
+const SWEEP_MS = 1000;
+
+test("A head that does not come in time is answered with 408", async () => {
+  const { open, clock, faults } = await http1World(() => whole(""));
+  const socket = open();
+  socket.send("GET / HTTP/1.1\r\n");
+  clock.advance(headMs - SWEEP_MS);
+  socket.send("host: a\r\n");
+  assert.equal(socket.text, "");
+  clock.advance(2 * SWEEP_MS);
+  assert.match(socket.text, /^HTTP\/1\.1 408 Request Timeout\r\n/);
+  assert.equal(socket.ended, "end");
+  assert.deepEqual(faults.map(({ status }) => status), [408]);
+});
+
+test("A client that never says anything is let go without a word", async () => {
+  const { open, clock } = await http1World(() => whole(""));
+  const socket = open();
+  clock.advance(headMs + 2 * SWEEP_MS);
+  assert.deepEqual([socket.text, socket.ended], ["", "end"]);
+});
+
+test("A connection without request is ended after its time, and cut if its client stays", async () => {
+  const { open, clock } = await http1World(() => whole("x"));
+  const socket = open();
+  socket.send(GET);
+  clock.advance(idleMs - SWEEP_MS);
+  assert.equal(socket.ended, "no");
+  clock.advance(2 * SWEEP_MS);
+  assert.equal(socket.ended, "end");
+  clock.advance(closeMs + SWEEP_MS);
+  assert.equal(socket.ended, "destroy");
+  assert.equal(socket.text, wholeText("x"));
+});
+
+test("A request may take as long as its handler wants", async () => {
+  const { open, clock } = await http1World(() => new Promise(() => {}));
+  const socket = open();
+  socket.send(GET);
+  clock.advance(24 * 60 * 60 * 1000);
+  assert.equal(socket.ended, "no");
+});
+
+test("A client that takes nothing for too long is cut, a slow one never", async () => {
+  const length = 1_000_000;
+  const { open, clock } = await http1World(() => whole("x".repeat(length)));
+  const [slow, stuck, last] = [open(), open(), open()];
+  for (const socket of [slow, stuck, last]) socket.room = 0;
+  slow.send(GET);
+  stuck.send(GET);
+  last.send(GET.replace("host", "connection: close\r\nhost"));
+  for (let time = 0; time < 20; time++) {
+    clock.advance(sendMs - SWEEP_MS);
+    slow.take(10);
+    last.take(10);
+  }
+  assert.equal(stuck.ended, "reset");
+  assert.deepEqual([slow.ended, last.ended], ["no", "end"]);
+  slow.take(Infinity);
+  last.take(Infinity);
+  assert.equal(slow.text.length, wholeText("x".repeat(length)).length);
+  clock.advance(idleMs - SWEEP_MS);
+  assert.deepEqual([slow.ended, last.ended], ["no", "destroy"]);
+});
+
+test("There is one timer for all clients, and none without clients", async () => {
+  const { open, clock } = await http1World(() => whole(""));
+  assert.equal(clock.timerCount, 0);
+  const sockets = Array.from({ length: 100 }, open);
+  clock.advance(10 * SWEEP_MS);
+  assert.equal(clock.timerCount, 1);
+  for (const socket of sockets) socket.close();
+  assert.equal(clock.timerCount, 0);
+});
+
+test("The Date of an answer goes with the clock, also after a rest", async () => {
+  const { open, clock } = await http1World(() => whole(""));
+  open().close();
+  clock.advance(60_000);
+  const socket = open();
+  for (const minute of ["47", "48"]) {
+    socket.send(GET);
+    assert.match(socket.takeText(), new RegExp(`date: Sun, 09 Sep 2001 01:${minute}:40 GMT`));
+    clock.advance(60_000);
+  }
+});
+
+test("Stopping lets idle clients go, waits for answers, and says that no more follow", async () => {
+  let answer!: (value: ReturnType<typeof whole>) => void;
+  const { open, server, isListening } = await http1World(() =>
+    new Promise((resolve) => answer = resolve)
+  );
+  const [idle, halfway, busy] = [open(), open(), open()];
+  halfway.send("GET / HT");
+  busy.send(GET);
+  let isStopped = false;
+  const stopping = server.stop().then(() => isStopped = true);
+  await settle();
+  assert.equal(isListening(), false);
+  assert.deepEqual([idle.ended, busy.ended, isStopped], ["end", "no", false]);
+  answer(whole("last"));
+  await stopping;
+  assert.equal(busy.text, wholeText("last", "connection: close\r\n"));
+  assert.deepEqual([idle, halfway, busy].map(({ ended }) => ended), Array(3).fill("destroy"));
+});
+
+test("Stopping waits until the system has the last answer", async () => {
+  const { open, server, clock } = await http1World(() => whole("x".repeat(100_000)));
+  const socket = open();
+  socket.room = 10;
+  socket.send(GET);
+  let isStopped = false;
+  const stopping = server.stop().then(() => isStopped = true);
+  await settle();
+  assert.equal(isStopped, false);
+  socket.take(Infinity);
+  await stopping;
+  assert.equal(socket.text, wholeText("x".repeat(100_000)));
+  assert.equal(clock.timerCount, 0);
+});
+
+test("Stopping waits for a request that began while it waited", async () => {
+  const answers: ((value: ReturnType<typeof whole>) => void)[] = [];
+  const { open, server } = await http1World(() => new Promise((resolve) => answers.push(resolve)));
+  const [first, second] = [open(), open()];
+  first.send(GET);
+  second.send(GET.slice(0, 5));
+  const stopping = server.stop();
+  second.send(GET.slice(5));
+  answers[0]!(whole("first"));
+  await settle();
+  assert.equal(second.ended, "no");
+  answers[1]!(whole("second"));
+  await stopping;
+  assert.equal(second.text, wholeText("second", "connection: close\r\n"));
+});
+
+test("Destroying cuts what is under way so that it can be seen", async () => {
+  const { open, server } = await http1World((request) =>
+    request.url.endsWith("/") ? new Response(new ReadableStream({})) : new Promise(() => {})
+  );
+  const [streamed, waiting] = [open(), open()];
+  streamed.send(GET);
+  waiting.send(GET.replace("/ ", "/wait "));
+  await settle();
+  server.destroy();
+  assert.deepEqual([streamed.ended, waiting.ended], ["reset", "destroy"]);
+});
