@@ -1,7 +1,9 @@
 /** `allow` and `deny` → `ip_restriction`. Of nginx's rules the first that matches counts; here a
  * network that is denied is denied, allowed or not. */
-import type { Scope } from "./scope.ts";
+import type { Location } from "./locations.ts";
 import type { Directive } from "./parser.ts";
+import type { Scope } from "./scope.ts";
+import type { ServerContext } from "./server_context.ts";
 
 export type Access =
   | { readonly kind: "open" }
@@ -9,7 +11,16 @@ export type Access =
   | { readonly kind: "restricted"; readonly allow: string[]; readonly deny: string[] }
   | { readonly kind: "unsayable"; readonly directive: Directive };
 
-export function accessOf(scope: Scope): { access: Access; directives: readonly Directive[] } {
+/** Who may ask; what cannot be said is closed. */
+export function accessTo(location: Location, { notes }: ServerContext): Access {
+  const { access, directives } = accessOf(location.scope);
+  notes.take(...directives);
+  if (access.kind !== "unsayable") return access;
+  notes.add("refused", access.directive, "the order of allow and deny has no counterpart");
+  return { kind: "closed" };
+}
+
+function accessOf(scope: Scope): { access: Access; directives: readonly Directive[] } {
   const directives = scope.all("allow", "deny");
   return { access: readRules(directives), directives };
 }

@@ -1,6 +1,6 @@
 /** What a location does with a request, before it is known how its paths are said here. */
-import { type Access, accessOf } from "./access.ts";
 import { type Tried, triedOf } from "./fallback.ts";
+import { rootFault, unsayableOf } from "./location_faults.ts";
 import type { Location } from "./locations.ts";
 import type { Directive } from "./parser.ts";
 import { type Run, runOf } from "./run.ts";
@@ -13,10 +13,6 @@ export type Content =
   | { readonly kind: "redirect"; readonly status: number; readonly to: string }
   | { readonly kind: "run"; readonly run: Run }
   | { readonly kind: "files"; readonly tried: Tried };
-
-/** Without them a location would let in whom nginx does not, or would answer otherwise. */
-const UNSAYABLE =
-  /^(?:auth_\w+|limit_except|satisfy|secure_link\w*|valid_referers|(?:proxy|uwsgi|scgi|grpc|memcached)_pass|perl|js_content|content_by_lua\w*|access_by_lua\w*|stub_status|dav_methods|mirror|empty_gif|sub_filter|mp4|flv|rewrite|if|return|try_files|alias|internal)$/;
 
 export function contentOf(location: Location, context: ServerContext): Content {
   const { scope, directive } = location;
@@ -73,41 +69,4 @@ function readReturn(directive: Directive, { notes, values }: ServerContext): Con
   // A variable at the beginning could be another host.
   if (to === undefined || !/^(?=[\x21-\x7e]+$)(?:\/|https?:\/\/|[^$]*$)/.test(to)) return undefined;
   return { kind: "redirect", to, status: Number.isNaN(status) ? 302 : status };
-}
-
-/** The directive that leads out of the site's root. */
-function rootFault({ scope, text, kind }: Location, context: ServerContext): Directive | undefined {
-  const alias = scope.all("alias")[0];
-  const root = scope.one("root");
-  const plain = (path: string) => path.replace(/\/+$/, "");
-  if (alias !== undefined) {
-    const same = kind !== "regex" && context.root !== undefined &&
-      plain(alias.args[0] ?? "") === plain(plain(context.root) + text);
-    if (same) context.notes.take(alias);
-    return same ? undefined : alias;
-  }
-  if (root === undefined) return undefined;
-  if (context.root !== undefined && plain(root.args[0] ?? "") === plain(context.root)) {
-    context.notes.take(root);
-    return undefined;
-  }
-  return root;
-}
-
-function unsayableOf({ scope }: Location, context: ServerContext): Directive | undefined {
-  const own = scope.directives.find((directive) =>
-    UNSAYABLE.test(directive.name) && !context.notes.isTaken(directive)
-  );
-  const auth = scope.all("auth_basic", "auth_request")
-    .find(({ args }) => args[0] !== "off");
-  return own ?? auth;
-}
-
-/** Who may ask; what cannot be said is closed. */
-export function accessTo(location: Location, { notes }: ServerContext): Access {
-  const { access, directives } = accessOf(location.scope);
-  notes.take(...directives);
-  if (access.kind !== "unsayable") return access;
-  notes.add("refused", access.directive, "the order of allow and deny has no counterpart");
-  return { kind: "closed" };
 }

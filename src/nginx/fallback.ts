@@ -4,7 +4,8 @@
  */
 import { findLocation, type Location, SAMPLE } from "./locations.ts";
 import type { Directive } from "./parser.ts";
-import { type Run, runOf } from "./run.ts";
+import { reachedRun } from "./reached_run.ts";
+import type { Run } from "./run.ts";
 import { PATH_MARK } from "./script_routes.ts";
 import type { ServerContext } from "./server_context.ts";
 import { toTemplate } from "./variables.ts";
@@ -31,6 +32,7 @@ export interface Tried {
 const WHOLE_PATH = "${request.path}";
 
 const NOTHING_THERE: Fallback = { kind: "status", status: 404 };
+const CLOSED: Fallback = { kind: "status", status: 403 };
 const CLIENTS_QUERY = /^(?:\$args|\$query_string|)$/;
 
 /** Undefined, and noted, where it cannot be said. */
@@ -88,7 +90,8 @@ function readLast(
   const named = context.locations.find(({ text }) => text === last);
   if (named === undefined) return undefined;
   context.notes.take(named.directive);
-  const run = runOf(named, context);
+  const run = reachedRun(named, context);
+  if (run === "closed") return CLOSED;
   if (run !== undefined) {
     return run.script === undefined
       ? undefined
@@ -144,8 +147,9 @@ function toScript(
   if (!isBeside && !/^(\/[^/$]+)+$/.test(name)) return undefined;
   const script = isBeside ? `${PATH_MARK}.php` : name;
   const location = findLocation(context.locations, isBeside ? `/${SAMPLE}.php` : script);
-  const run = location && runOf(location, context);
+  const run = reachedRun(location, context);
   if (run === undefined) return undefined;
+  if (run === "closed") return CLOSED;
   if (CLIENTS_QUERY.test(query)) {
     // try_files without a query loses the client's, rewrite does not.
     const isClients = captured !== undefined || query !== "" || target.includes("$is_args");

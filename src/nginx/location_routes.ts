@@ -6,7 +6,8 @@ import type { Fallback } from "./fallback.ts";
 import { fileOptions } from "./file_options.ts";
 import { findLocation, type Location, SAMPLE } from "./locations.ts";
 import { patternsOf } from "./location_regex.ts";
-import { type Run, runOf } from "./run.ts";
+import { isSame, reachedRun, restrictionOf } from "./reached_run.ts";
+import type { Run } from "./run.ts";
 import {
   at,
   oneScriptRoute,
@@ -43,13 +44,17 @@ export function routesOf(
   const routes = content.kind === "run"
     ? paths.flatMap((path) => runRoutes(path, hasPathInfo, content.run, context))
     : paths.flatMap((path) => fileRoutes(path, location, content, context));
-  if (access.kind !== "restricted") return routes;
-  const { allow, deny } = access;
-  const restriction = {
-    ...(allow.length > 0 && { allow }),
-    ...(deny.length > 0 && { deny }),
-  };
-  return routes.map((route) => ({ ...route, ip_restriction: restriction }));
+  const restriction = restrictionOf(access);
+  if (restriction === undefined) return routes;
+  return routes.map((route) => {
+    const own = route["ip_restriction"];
+    if (own === undefined || isSame(own, restriction)) {
+      return { ...route, ip_restriction: restriction };
+    }
+    // nginx asks in both locations, and no rule says who may pass both.
+    context.notes.add("refused", location.directive, "its script's location lets in others");
+    return at(route["path"] as string | undefined, { respond: { status: 403 } });
+  });
 }
 
 export function respond(
@@ -81,7 +86,8 @@ function fileRoutes(
 
   // One route does for index and front controller, where the order and the query allow it.
   const isFirst = files.length > 0 && names.findIndex(isScript) < names.indexOf(files[0]!);
-  const isOne = !isFirst && fallback.kind === "script" && fallback.query === undefined;
+  const isOne = !isFirst && fallback.kind === "script" && fallback.query === undefined &&
+    (index === undefined || isSame(index.run, fallback.run));
   const ownIndex = index !== undefined && !isOne
     ? [
       phpRoute(index.run, { path, bodyMax }, { index: index.names, try: ["folder"] }, context),
@@ -144,12 +150,12 @@ function scriptIndexes(
   let run: Run | undefined;
   const found = names.filter((name) => {
     const runs = [folder, `${folder}${SAMPLE}/`].map((below) => {
-      const location = findLocation(context.locations, below + name);
-      return location && runOf(location, context);
+      return reachedRun(findLocation(context.locations, below + name), context);
     });
-    if (runs.some((it) => it === undefined)) return false;
-    run ??= runs[1];
-    return true;
+    const [here, inFolders] = runs;
+    if (inFolders === undefined || inFolders === "closed" || !isSame(here, inFolders)) return false;
+    run ??= inFolders;
+    return isSame(run, inFolders);
   });
   return run && { names: found, run };
 }
@@ -175,8 +181,8 @@ function folderIndexes(
     if (path.includes("*") || !names.includes(name) || !isScript(name)) return [];
     if (findLocation(locations, folder) !== location) return [];
     const own = findLocation(locations, path);
-    const run = own && runOf(own, context);
-    if (run === undefined) return [];
+    const run = reachedRun(own, context);
+    if (run === undefined || run === "closed") return [];
     const bodyMax = bodyMaxOf(location.scope, context.notes);
     const options = { index: [name], try: ["folder"] };
     return [phpRoute(run, { path: folder, bodyMax }, options, context)];

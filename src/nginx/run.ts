@@ -18,6 +18,8 @@ export interface Run {
   readonly bodyMax: number;
   /** What says that links in the root are followed (`$realpath_root`). */
   readonly realPath: Directive | undefined;
+  /** Who may ask for it, where another location leads to it (`reached_run.ts`). */
+  readonly restriction?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 /** The values of nginx's own lists: what these parameters are here as well. */

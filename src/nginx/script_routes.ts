@@ -43,7 +43,7 @@ export function phpRoute(
   };
   // nginx looks at the body's length in each location that it comes to.
   const limits = bodyLimits(Math.min(run.bodyMax, bodyMax), context.bodyMax);
-  return { ...at(path, { php }), ...limits };
+  return { ...at(path, { php }), ...limits, ...restricted(run) };
 }
 
 /** Every path is for the one script, whatever files there are. */
@@ -68,7 +68,15 @@ export function oneScriptRoute(
     PATH_INFO: null,
   };
   const limits = bodyLimits(Math.min(run.bodyMax, bodyMax), context.bodyMax);
-  return { ...at(path, { fastcgi: { upstream: run.upstream, params } }), ...limits };
+  return {
+    ...at(path, { fastcgi: { upstream: run.upstream, params } }),
+    ...limits,
+    ...restricted(run),
+  };
+}
+
+function restricted({ restriction }: Run): RouteValue {
+  return restriction === undefined ? {} : { ip_restriction: restriction };
 }
 
 /** The routes of a location with `fastcgi_pass`. */

@@ -1,5 +1,6 @@
 /** One `server` block → one site. */
-import { accessTo, type Content, contentOf } from "./content.ts";
+import { accessTo } from "./access.ts";
+import { type Content, contentOf } from "./content.ts";
 import { bodyLimits, bodyMaxOf } from "./body_limits.ts";
 import { answerOptions, siteOptions } from "./answer_options.ts";
 import { ClosedFolders } from "./closed_folders.ts";

@@ -132,6 +132,40 @@ test("Scripts that nginx would show as files are refused", () => {
   assert.deepEqual(routes[1], { path: "/docs/*.php", respond: { status: 403 } });
 });
 
+test("Who may not ask for a script by its name may not by another way", () => {
+  const guarded = (rules: string, own = "") =>
+    (routesOf(`index index.php; location ~ \\.php$ { ${rules} fastcgi_pass unix:/s; }
+      location / { ${own} try_files $uri $uri/ /index.php?$args; }`) as unknown[]).slice(1);
+  const tries = ["file", "folder", "/index.php"];
+  const last = { upstream: "php", index: ["index.php"], try: tries };
+  const inside = { allow: ["10.0.0.0/8"] };
+  const files = { static: { index: [] } };
+  assert.deepEqual(guarded("allow 10.0.0.0/8; deny all;"), [files, {
+    php: last,
+    ip_restriction: inside,
+  }]);
+  assert.deepEqual(guarded("deny all;"), [files, { respond: { status: 403 } }]);
+  assert.deepEqual(guarded("auth_basic x;"), [{ respond: { status: 501 } }]);
+  assert.deepEqual(guarded("allow 10.0.0.0/8; deny all;", "deny 10.1.1.1;"), [
+    { ...files, ip_restriction: { deny: ["10.1.1.1"] } },
+    { respond: { status: 403 } },
+  ]);
+});
+
+test("An index whose scripts' location differs from the front controller's has its own route", () => {
+  const routes = routesOf(`index index.php; location = /front.php { fastcgi_pass unix:/s; }
+    location ~ \\.php$ { deny 10.0.0.1; fastcgi_pass unix:/s; }
+    location / { try_files $uri $uri/ /front.php?$args; }`) as unknown[];
+  assert.deepEqual(routes.slice(2), [
+    { static: { index: [] } },
+    {
+      php: { upstream: "php", index: ["index.php"], try: ["folder"] },
+      ip_restriction: { deny: ["10.0.0.1"] },
+    },
+    { php: { upstream: "php", try: ["file", "/front.php"] } },
+  ]);
+});
+
 test("A rewrite to the path with .php behind it tries that script", () => {
   const routes = routesOf(`${PHP} location / { try_files $uri @script; }
     location @script { rewrite ^(.*)$ $1.php last; }`) as unknown[];
