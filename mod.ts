@@ -29,9 +29,13 @@ export { authorized } from "./src/responder/authorized.ts";
 export { type FastCgiServer, serveFastCgi } from "./src/responder/serve_fastcgi.ts";
 export type {
   FastCgiHandler,
+  FaultContext,
   RequestInfo,
+  ResponderLimits,
   RoleName,
   ServeFastCgiOptions,
+  ServerStatus,
+  StderrWriter,
 } from "./src/responder/options.ts";
 
 // The codec.

@@ -139,7 +139,7 @@ export function findValue(pairs: Uint8Array, name: Uint8Array): Uint8Array | und
   while (offset < pairs.length) {
     const end = pairEnd(pairs, offset);
     if (end === undefined) return undefined;
-    const nameLength = readLength(pairs, offset)!;
+    const nameLength = readLength(pairs, offset);
     if (nameLength === name.length) {
       const valueOffset = offset + lengthOfLength(pairs, offset);
       const nameStart = valueOffset + lengthOfLength(pairs, valueOffset);
@@ -224,34 +224,34 @@ export class NameValueDecoder {
 
 /** Offset behind the pair that begins at `offset`; undefined while it is not all there. */
 function pairEnd(bytes: Uint8Array, offset: number): number | undefined {
-  const nameLength = readLength(bytes, offset);
-  if (nameLength === undefined) return undefined;
   const valueOffset = offset + lengthOfLength(bytes, offset);
-  const valueLength = readLength(bytes, valueOffset);
-  if (valueLength === undefined) return undefined;
-  const end = valueOffset + lengthOfLength(bytes, valueOffset) + nameLength + valueLength;
+  const nameStart = valueOffset + lengthOfLength(bytes, valueOffset);
+  const end = nameStart + readLength(bytes, offset) + readLength(bytes, valueOffset);
+  // Not so either when a length is cut off.
   return end <= bytes.length ? end : undefined;
 }
 
 /** The pair at `offset`, all of which is there. */
 function readPair(bytes: Uint8Array, offset: number): [Uint8Array, Uint8Array] {
-  const nameLength = readLength(bytes, offset)!;
+  const nameLength = readLength(bytes, offset);
   const valueOffset = offset + lengthOfLength(bytes, offset);
-  const valueLength = readLength(bytes, valueOffset)!;
+  const valueLength = readLength(bytes, valueOffset);
   const nameStart = valueOffset + lengthOfLength(bytes, valueOffset);
   const nameEnd = nameStart + nameLength;
   return [bytes.slice(nameStart, nameEnd), bytes.slice(nameEnd, nameEnd + valueLength)];
 }
 
-function lengthOfLength(bytes: Uint8Array, offset: number): number {
+/** How many bytes the length at `offset` takes. */
+export function lengthOfLength(bytes: Uint8Array, offset: number): number {
   return bytes[offset]! > SHORT_LENGTH_MAX ? 4 : 1;
 }
 
-function readLength(bytes: Uint8Array, offset: number): number | undefined {
+/** NaN when the length is not all there: compared with anything, it is false. */
+export function readLength(bytes: Uint8Array, offset: number): number {
   const first = bytes[offset];
-  if (first === undefined) return undefined;
+  if (first === undefined) return NaN;
   if (first <= SHORT_LENGTH_MAX) return first;
-  if (offset + 4 > bytes.length) return undefined;
+  if (offset + 4 > bytes.length) return NaN;
   return ((first & 0x7f) << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) |
     bytes[offset + 3]!;
 }

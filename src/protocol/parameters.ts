@@ -7,8 +7,8 @@
  */
 import { fromLatin1, latin1 } from "./byte_buffer.ts";
 import { ProtocolError } from "./errors.ts";
+import { lengthOfLength, readLength } from "./name_value.ts";
 
-const LENGTH_LONG = 0x80;
 const NOT_UTF8 = "\ufffd";
 const lenientDecoder = new TextDecoder();
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -47,7 +47,7 @@ export class Parameters {
       const nameStart = valueLengthOffset + lengthOfLength(bytes, valueLengthOffset);
       const valueStart = nameStart + readLength(bytes, offset);
       const valueEnd = valueStart + readLength(bytes, valueLengthOffset);
-      // A length that is itself cut off reads as NaN, and so fails this comparison too.
+      // Not so either when a length is cut off: it reads as NaN.
       if (!(valueEnd <= bytes.length)) throw unfinished(bytes.length - offset);
       if (offsetsRead.length === pairsMax * 3) throw tooMany(pairsMax);
       offsetsRead.push(nameStart, valueStart, valueEnd);
@@ -111,20 +111,6 @@ export class Parameters {
       return text;
     }
   }
-}
-
-function lengthOfLength(bytes: Uint8Array, offset: number): number {
-  return bytes[offset]! >= LENGTH_LONG ? 4 : 1;
-}
-
-/** NaN when the length itself is not all there. */
-function readLength(bytes: Uint8Array, offset: number): number {
-  const first = bytes[offset];
-  if (first === undefined) return NaN;
-  if (first < LENGTH_LONG) return first;
-  if (offset + 4 > bytes.length) return NaN;
-  return ((first & 0x7f) << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) |
-    bytes[offset + 3]!;
 }
 
 function unfinished(length: number): ProtocolError {

@@ -22,7 +22,7 @@ import { BadRequestError, readRequestHead, type RequestHead } from "./request_he
 import type { ServerContext } from "./server_context.ts";
 
 /** Application status of a request that was not answered to its end. */
-const APP_STATUS_FAILED = 1;
+export const APP_STATUS_FAILED = 1;
 
 /** The connection as its requests see it. */
 export interface RequestHost extends InputOwner {

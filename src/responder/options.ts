@@ -32,7 +32,22 @@ export interface ServerStatus {
   readonly requestsSeen: number;
 }
 
-/** What FastCGI says about a request beyond what a `Request` can hold. */
+/**
+ * What FastCGI says about a request beyond what a `Request` can hold. In a Hono app it is `c.env`.
+ *
+ * @example
+ * ```ts
+ * import { type RequestInfo, serveFastCgi } from "afcgi";
+ *
+ * function handle(request: Request, info: RequestInfo): Response {
+ *   info.waitUntil(info.stderr.write(`${info.remoteAddr} has asked for ${request.url}\n`));
+ *   return new Response(info.params.get("SERVER_SOFTWARE") ?? "Nobody knows");
+ * }
+ *
+ * const server = await serveFastCgi(handle, { listen: "127.0.0.1:0" });
+ * await server.shutdown();
+ * ```
+ */
 export interface RequestInfo {
   /**
    * Every parameter as the front sent it, read as UTF-8; a value that is not UTF-8 has one
@@ -61,6 +76,7 @@ export interface FaultContext {
   readonly peer: string;
 }
 
+/** Where to listen, for whom, and within which limits; all but `listen` have defaults. */
 export interface ServeFastCgiOptions extends Partial<ResponderLimits> {
   /**
    * `tcp://host:port`, `host:port`, `:port`, `unix:/path` or `unix:@name`; or `fd:0` for the listening
@@ -80,7 +96,10 @@ export interface ServeFastCgiOptions extends Partial<ResponderLimits> {
   readonly onError?: (error: unknown, context: FaultContext) => void;
 }
 
-/** Bounds; each says what happens beyond it. */
+/**
+ * Bounds; each says what happens beyond it. Times are milliseconds, sizes are bytes. Where one is
+ * left out, it is that of docs/applications.md.
+ */
 export interface ResponderLimits {
   /** Requests at once on all connections; beyond: OVERLOADED. FCGI_MAX_REQS tells it. */
   readonly maxRequests: number;

@@ -10,7 +10,7 @@ import { ProtocolStatus } from "../protocol/constants.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
 import { ServerConnection, type ServerEvent } from "../protocol/server_connection.ts";
 import type { ByteConnection, TimerId } from "../runtime/runtime.ts";
-import { ActiveRequest, type RequestHost } from "./active_request.ts";
+import { ActiveRequest, APP_STATUS_FAILED, type RequestHost } from "./active_request.ts";
 import type { InputStream } from "./input_stream.ts";
 import { Outlet } from "./outlet.ts";
 import { answerPlainly } from "./plain_answer.ts";
@@ -27,8 +27,6 @@ export const REPLIES_LENGTH_MAX = 1024 * 1024;
  * would make the operating system drop what the front has not read yet.
  */
 export const LINGER_MS = 2_000;
-
-const APP_STATUS_FAILED = 1;
 
 /** See the head of this file. */
 export class ResponderConnection implements RequestHost {
