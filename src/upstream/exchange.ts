@@ -22,12 +22,14 @@ import type { Attempts } from "./attempts.ts";
 import type { UpstreamConnection } from "./connection.ts";
 import type { BodyState, StreamHandler, StreamStart } from "./stream_handler.ts";
 import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
-import { type ExchangePhase, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
+import { type ExchangePhase, UpstreamError } from "./errors.ts";
 import {
   bodyFailed,
   clientGone,
-  exchangeError,
   type ExchangeState,
+  headError,
+  lengthError,
+  noHeadError,
   statusError,
   timeoutError,
 } from "./exchange_errors.ts";
@@ -62,7 +64,8 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   deadlineSlot = NO_SLOT;
 
   readonly context: ExchangeContext;
-  readonly #head: AnswerHeadParser;
+  /** Made when something comes: a request that is held for long does not need it till then. */
+  #head: AnswerHeadParser | undefined;
   #phase: ExchangePhase = "queue";
   #connection: UpstreamConnection | undefined;
   #streamId = 0;
@@ -72,7 +75,6 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   #stderr: StderrLines | undefined;
   #afterDone: ((payload: Payload) => void) | undefined;
   #watchesClient = false;
-  #onClientGone: (() => void) | undefined;
   /** The time limit of the phase; the deadline once the client is watched. */
   #limitMs = Infinity;
   #bodyState: BodyState = "sent";
@@ -91,10 +93,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     this.attempts = attempts;
     this.stdin = payload.body?.reader();
     this.data = payload.data?.reader();
-    const { deadlines, options, heads } = context;
-    const { responseHeaderMax } = options.limits;
-    this.#head = request.answerHead?.(responseHeaderMax) ??
-      new CgiResponseParser(responseHeaderMax, heads, request.onInterim);
+    const { deadlines, options } = context;
     this.answered = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -254,11 +253,10 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   #takeHead(bytes: Uint8Array): void {
     let start;
     try {
-      start = this.#head.push(bytes);
+      start = this.#parser().push(bytes);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      const code = error.code === "cgi_header_too_large" ? "answer_too_large" : "bad_answer";
-      this.fail(this.#error(code, error.message, { cause: error }));
+      this.fail(headError(this.#state(), error));
       return;
     }
     if (start === undefined) return;
@@ -267,6 +265,15 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     this.#body = new ResponseBody(start.head, this.request.method === "HEAD", this);
     this.#takeBody(this.#body, start.rest);
     this.#resolve();
+  }
+
+  #parser(): AnswerHeadParser {
+    if (this.#head !== undefined) return this.#head;
+    const { request, context: { options, heads } } = this;
+    const { responseHeaderMax } = options.limits;
+    this.#head = request.answerHead?.(responseHeaderMax) ??
+      new CgiResponseParser(responseHeaderMax, heads, request.onInterim);
+    return this.#head;
   }
 
   // What the body asks and tells.
@@ -296,20 +303,13 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   #refuseWrongLength(body: ResponseBody, atEnd: boolean): boolean {
     const fault = body.lengthFault(atEnd);
     if (fault === undefined) return false;
-    this.fail(this.#error("bad_answer", `Cannot pass on the answer of ${this.server}: ${fault}`));
+    this.fail(lengthError(this.#state(), fault));
     return true;
   }
 
   #complete(appStatus: number): void {
     if (this.#body === undefined) {
-      const what = this.#head.hasBegun ? "the head of its answer is unfinished" : "it said nothing";
-      this.fail(
-        this.#error(
-          "bad_answer",
-          `Cannot use the answer of ${this.server}: ${what}` +
-            (appStatus === 0 ? "" : ` (application status ${appStatus})`),
-        ),
-      );
+      this.fail(noHeadError(this.#state(), appStatus));
       return;
     }
     if (this.#refuseWrongLength(this.#body, true)) return;
@@ -321,9 +321,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   #finish(): void {
     this.#phase = "done";
     this.context.deadlines.remove(this);
-    if (this.#onClientGone !== undefined) {
-      this.request.signal?.removeEventListener("abort", this.#onClientGone);
-    }
+    if (this.#watchesClient) this.request.signal?.removeEventListener("abort", this);
     this.#stderr?.end();
     this.context.onDone(this);
     this.#afterDone?.(this.payload);
@@ -339,7 +337,8 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     });
   }
 
-  #failForClient(): void {
+  /** The client has left: for its signal this is a listener that takes no memory of its own. */
+  handleEvent(): void {
     this.fail(clientGone(this.phase, this.#connection !== undefined));
   }
 
@@ -355,11 +354,10 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     const { signal } = this.request;
     if (signal === undefined) return;
     if (signal.aborted) {
-      this.#failForClient();
+      this.handleEvent();
       return;
     }
-    this.#onClientGone = () => this.#failForClient();
-    signal.addEventListener("abort", this.#onClientGone);
+    signal.addEventListener("abort", this);
   }
 
   #setDeadline(delayMs: number): void {
@@ -370,21 +368,13 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     if (this.#watchesClient) this.deadlineMs = this.#limitMs;
   }
 
-  #error(
-    code: UpstreamErrorCode,
-    message: string,
-    options?: { readonly cause: unknown },
-  ): UpstreamError {
-    return exchangeError(this.#state(), code, message, options);
-  }
-
   #state(): ExchangeState {
     return {
       phase: this.phase,
       role: this.role,
       server: this.server,
       options: this.context.options,
-      answerHasBegun: this.#body !== undefined || this.#head.hasBegun,
+      answerHasBegun: this.#body !== undefined || (this.#head?.hasBegun ?? false),
       bodyState: this.#bodyState,
       isTotal: this.deadlineMs === this.attempts.totalDeadlineMs,
     };

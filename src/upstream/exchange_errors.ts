@@ -1,7 +1,9 @@
 /**
- * What to say of an exchange that ran out of time or was refused by the application.
+ * What to say of an exchange that ran out of time, was refused by the application, or has an answer
+ * that cannot be used.
  */
 import { ProtocolStatus, type Role, roleName } from "../protocol/constants.ts";
+import type { ProtocolError } from "../protocol/errors.ts";
 import { type ExchangePhase, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
 import type { UpstreamOptions } from "./options.ts";
 import type { BodyState } from "./stream_handler.ts";
@@ -77,6 +79,26 @@ export function statusError(state: ExchangeState, protocolStatus: number): Upstr
         `${server} ended the request with unknown status ${protocolStatus}`,
       );
   }
+}
+
+/** The head of the answer cannot be read. */
+export function headError(state: ExchangeState, cause: ProtocolError): UpstreamError {
+  const code = cause.code === "cgi_header_too_large" ? "answer_too_large" : "bad_answer";
+  return exchangeError(state, code, cause.message, { cause });
+}
+
+/** The application has finished without a whole head. */
+export function noHeadError(state: ExchangeState, appStatus: number): UpstreamError {
+  const what = state.answerHasBegun ? "the head of its answer is unfinished" : "it said nothing";
+  const status = appStatus === 0 ? "" : ` (application status ${appStatus})`;
+  const message = `Cannot use the answer of ${state.server}: ${what}${status}`;
+  return exchangeError(state, "bad_answer", message);
+}
+
+/** The body has not the length that the head declares. */
+export function lengthError(state: ExchangeState, fault: string): UpstreamError {
+  const message = `Cannot pass on the answer of ${state.server}: ${fault}`;
+  return exchangeError(state, "bad_answer", message);
 }
 
 /** The client has left; `sent` says whether the application may know of its request. */

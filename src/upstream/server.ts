@@ -1,12 +1,8 @@
 /**
- * One server of an upstream: its connections, and what is known of it.
+ * One server of an upstream, and what is known of it.
  *
  * Whether requests may share a connection is asked once (`multiplex: auto`) and remembered; it is
  * asked again after the server was down, and CANT_MPX_CONN at any time means "no" from then on.
- * - Shared: the first connection with room is filled before another is made (few connections).
- * - Not shared: the connection used last is used first, so that surplus ones can go idle. A request
- *   that could not be repeated gets a new connection: a kept one may just have been closed by the
- *   application, and there is no telling before the request is lost.
  *
  * After a failed connect it rests while there are others; then one new connection is the trial, and
  * the others stay away until it stands. With `health` it is asked whether it is well; with
@@ -15,7 +11,7 @@
  * Connections of the one kind and of the other never serve side by side: when what is known changes,
  * those of the old kind drain.
  *
- * It does not know the queue, nor other servers.
+ * It does not know the queue, nor other servers, nor which of its connections is taken.
  */
 import { formatAddress } from "../runtime/address.ts";
 import { ConnectError, type Runtime } from "../runtime/runtime.ts";
@@ -27,6 +23,7 @@ import type { HealthResult } from "./health_check.ts";
 import { HealthWatch } from "./health_watch.ts";
 import { multiplexes, negotiate, NEGOTIATION_TIMEOUT_MS } from "./negotiation.ts";
 import type { ServerOptions, UpstreamOptions } from "./options.ts";
+import { type PlaceRequest, ServerConnections } from "./server_connections.ts";
 import { ServerWeight } from "./server_weight.ts";
 import { hashText } from "./sticky_hash.ts";
 
@@ -68,13 +65,6 @@ export interface ServerParts {
   readonly random: () => number;
 }
 
-/** What a request wants of its connection. */
-export interface PlaceRequest {
-  /** Whether it could be sent again if a kept connection turns out to be closed. */
-  readonly repeatable: boolean;
-  readonly wantsFreshConnection: boolean;
-}
-
 export class Server implements ConnectionOwner {
   readonly address: string;
   /** Its part of what {@link draw} needs. */
@@ -84,11 +74,9 @@ export class Server implements ConnectionOwner {
   readonly #health: HealthWatch | undefined;
   #isLeaving = false;
   readonly #parts: ServerParts;
-  /** In the order in which they were made. */
-  readonly #connections = new Set<UpstreamConnection>();
+  readonly #connections: ServerConnections;
   #mode: ServerMode;
   #failedUntilMs = 0;
-  #requestsBefore = 0;
   #closed = false;
   readonly #asking = new AbortController();
   #onEmpty: (() => void)[] = [];
@@ -100,6 +88,8 @@ export class Server implements ConnectionOwner {
     this.hash = hashText(this.address);
     this.#weight = new ServerWeight(server.weight, options.slowStartMs);
     this.#isBackup = server.backup;
+    const connect = this.#connect.bind(this);
+    this.#connections = new ServerConnections(options.connections.max, connect);
     this.#mode = this.#configuredMode();
     if (options.health.intervalMs > 0) this.#health = this.#watchHealth();
   }
@@ -128,19 +118,17 @@ export class Server implements ConnectionOwner {
   }
 
   get connections(): ReadonlySet<UpstreamConnection> {
-    return this.#connections;
+    return this.#connections.all;
   }
 
   /** Requests on all connections. */
   get streams(): number {
-    let streams = 0;
-    for (const connection of this.#connections) streams += connection.streams;
-    return streams;
+    return this.#connections.streams;
   }
 
   /** Requests that have begun, on connections of now and before. */
   get requestsBegun(): number {
-    return [...this.#connections].reduce((n, one) => n + one.requestsBegun, this.#requestsBefore);
+    return this.#connections.requestsBegun;
   }
 
   /** Whether it failed a moment ago, and should rest while there are others. */
@@ -153,9 +141,9 @@ export class Server implements ConnectionOwner {
     if (this.#closed) return undefined;
     switch (this.#mode) {
       case "multiplexed":
-        return this.#placeShared();
+        return this.#connections.placeShared();
       case "single":
-        return this.#placeAlone(request);
+        return this.#connections.placeAlone(request);
       case "unknown":
         this.#ask();
         return undefined;
@@ -190,7 +178,7 @@ export class Server implements ConnectionOwner {
   leave(): void {
     this.#isLeaving = true;
     void this.#health?.stop();
-    for (const connection of [...this.#connections]) connection.drain();
+    this.#connections.drain();
     this.#onEmpty.push(() => this.#isLeaving && this.#parts.keeper.onGone(this));
     this.#announceEmpty();
   }
@@ -205,7 +193,7 @@ export class Server implements ConnectionOwner {
   async close(): Promise<void> {
     this.#closed = true;
     this.#asking.abort();
-    for (const connection of [...this.#connections]) connection.close();
+    this.#connections.close();
     await this.#health?.stop();
     if (!this.#isEmpty) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
@@ -218,10 +206,9 @@ export class Server implements ConnectionOwner {
 
   onRoom(connection: UpstreamConnection): void {
     const isSingle = this.#mode === "single";
-    // There the last in the set is the one used last; shared ones are filled in the order of age.
-    if (isSingle && this.#connections.delete(connection)) this.#connections.add(connection);
+    if (isSingle) this.#connections.used(connection);
     this.#parts.owner.onRoom();
-    if (isSingle) this.#giveWay(connection);
+    if (isSingle) this.#connections.giveWay(connection);
   }
 
   onPaused(): void {
@@ -233,8 +220,7 @@ export class Server implements ConnectionOwner {
   }
 
   onClosed(connection: UpstreamConnection, error: UpstreamError): void {
-    this.#connections.delete(connection);
-    this.#requestsBefore += connection.requestsBegun;
+    this.#connections.remove(connection);
     this.#announceEmpty();
     if (this.#closed) return;
     if (connection.couldNotConnect && !isFull(error)) this.#fail(error);
@@ -242,7 +228,7 @@ export class Server implements ConnectionOwner {
   }
 
   get #isEmpty(): boolean {
-    return this.#connections.size === 0 && this.#mode !== "asking";
+    return this.#connections.all.size === 0 && this.#mode !== "asking";
   }
 
   #announceEmpty(): void {
@@ -258,49 +244,10 @@ export class Server implements ConnectionOwner {
     return multiplex === "on" ? "multiplexed" : "unknown";
   }
 
-  #placeShared(): UpstreamConnection | undefined {
-    for (const connection of this.#connections) if (connection.canBegin) return connection;
-    return this.#connect(true);
-  }
-
-  #placeAlone(request: PlaceRequest): UpstreamConnection | undefined {
-    const mayBeStale = request.repeatable && !request.wantsFreshConnection;
-    let idle: UpstreamConnection | undefined;
-    for (const connection of this.#connections) {
-      if (!connection.canBegin) continue;
-      if (mayBeStale || connection.requestsBegun === 0) idle = connection;
-      else idle ??= connection;
-    }
-    if (idle === undefined) return this.#connect(false);
-    if (mayBeStale || idle.requestsBegun === 0) return idle;
-    // Leave the application a worker to take the new connection.
-    this.#retire(idle);
-    return this.#connect(false);
-  }
-
-  /**
-   * With fewer workers than connections, php-fpm takes a connection only when another is closed: one
-   * that is idle now would let a request on one that was never taken wait for its idle timeout.
-   */
-  #giveWay(idle: UpstreamConnection): void {
-    if (idle.streams > 0 || idle.state !== "open") return;
-    for (const other of this.#connections) {
-      if (other === idle || other.streams === 0 || other.hasAnswered) continue;
-      this.#retire(idle);
-      return;
-    }
-  }
-
-  #retire(connection: UpstreamConnection): void {
-    this.#connections.delete(connection);
-    connection.close();
-  }
-
-  #connect(multiplexed: boolean): UpstreamConnection | undefined {
+  #connect(multiplexed: boolean): UpstreamConnection {
     const { runtime, deadlines, owner, server, options } = this.#parts;
-    if (this.#connections.size >= options.connections.max) return undefined;
     this.#beginTrial();
-    const connection = new UpstreamConnection({
+    return new UpstreamConnection({
       runtime,
       deadlines,
       owner: this,
@@ -309,8 +256,6 @@ export class Server implements ConnectionOwner {
       multiplexed,
       number: owner.nextConnectionNumber(),
     });
-    this.#connections.add(connection);
-    return connection;
   }
 
   async #ask(): Promise<void> {
@@ -339,9 +284,7 @@ export class Server implements ConnectionOwner {
 
   #know(mode: "multiplexed" | "single"): void {
     this.#mode = mode;
-    for (const connection of [...this.#connections]) {
-      if (connection.multiplexed !== (mode === "multiplexed")) connection.drain();
-    }
+    this.#connections.drain(({ multiplexed }) => multiplexed !== (mode === "multiplexed"));
   }
 
   /** After a failure one connect shows whether the server is back; others need not wait for it. */

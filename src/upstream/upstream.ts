@@ -5,15 +5,13 @@
  * It does not know how requests share a connection, nor HTTP.
  */
 import { CgiHeadCache } from "../protocol/cgi_response.ts";
-import { Role } from "../protocol/constants.ts";
 import { currentRuntime } from "../runtime/current.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type Attempts, mayRetry, noAttempts, shouldWait } from "./attempts.ts";
-import { BodyGathering } from "./body_gathering.ts";
+import { BodyPreparation } from "./body_preparation.ts";
 import { Deadlines } from "./deadlines.ts";
 import { UpstreamError } from "./errors.ts";
 import { Exchange, type ExchangeContext } from "./exchange.ts";
-import { clientGone } from "./exchange_errors.ts";
 import { OpenRequests } from "./open_requests.ts";
 import { SILENT_OBSERVER, type UpstreamObserver } from "./observer.ts";
 import {
@@ -22,19 +20,12 @@ import {
   type UpstreamOptions,
   type UpstreamSettings,
 } from "./options.ts";
-import { pieceReader } from "./paced_reader.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
-import {
-  EMPTY_PAYLOAD,
-  isStreamed,
-  Payload,
-  type RequestBody,
-  type SendableBody,
-  StreamedBody,
-} from "./request_body.ts";
+import { EMPTY_PAYLOAD, type Payload } from "./request_body.ts";
 import type { Server, ServerOwner } from "./server.ts";
 import { ServerSet } from "./server_set.ts";
 import { keyHashOf } from "./sticky_hash.ts";
+import { StoppableWaits } from "./stoppable_waits.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
 export interface UpstreamParts {
@@ -70,8 +61,9 @@ export class Upstream implements ServerOwner {
   readonly #open: OpenRequests;
   #draining = false;
   #cut = false;
+  readonly #bodies: BodyPreparation;
   /** What else is to be stopped when the rest is cut: gathering, waiting for a retry. */
-  readonly #stoppable = new Set<(error: UpstreamError) => void>();
+  readonly #waits = new StoppableWaits();
 
   /**
    * @throws {AddressError} when an address cannot be read
@@ -97,6 +89,16 @@ export class Upstream implements ServerOwner {
       options,
       random: parts.random ?? Math.random,
       onChange: () => this.#onServersChanged(),
+    });
+    this.#bodies = new BodyPreparation({
+      files: runtime.files,
+      deadlines: this.#deadlines,
+      timeoutMs: options.timeouts.firstByteMs,
+      waits: this.#waits,
+      multiplexes: () => {
+        const { servers } = this.#servers.balancer;
+        return servers.length > 0 && servers.every(({ mode }) => mode === "multiplexed");
+      },
     });
     this.#context = {
       options,
@@ -138,7 +140,7 @@ export class Upstream implements ServerOwner {
     try {
       if (this.#draining) throw this.#error("draining", "is being drained");
       const isEmpty = request.body === undefined && request.data === undefined;
-      if (!isEmpty) payload = await this.#prepare(request);
+      if (!isEmpty) payload = await this.#bodies.prepare(request);
       const attempts = noAttempts(
         this.#deadlines.after(this.options.timeouts.totalMs),
         this.#keyName && keyHashOf(request.params(payload.body?.length), this.#keyName),
@@ -175,7 +177,7 @@ export class Upstream implements ServerOwner {
     for (const holder of this.#deadlines.holders()) {
       if (holder instanceof Exchange) holder.fail(error());
     }
-    for (const stop of [...this.#stoppable]) stop(error());
+    this.#waits.stopAll(error);
     await this.#open.idle(0);
     await this.#servers.close();
     this.#deadlines.close();
@@ -231,42 +233,6 @@ export class Upstream implements ServerOwner {
     if (!this.#retries(error, exchange, payload)) throw error;
     const { request, attempts } = exchange;
     if (shouldWait(error, attempts, this.#hasOthers(attempts))) await this.#retryDelay(request);
-  }
-
-  async #prepare(request: UpstreamRequest): Promise<Payload> {
-    const { body, data } = request;
-    const stdin = body && await this.#prepareBody(body, request);
-    try {
-      if (data === undefined || "reader" in data) return new Payload(stdin, data);
-      return new Payload(stdin, await this.#prepareBody(data, request));
-    } catch (error) {
-      stdin?.close();
-      throw error;
-    }
-  }
-
-  /**
-   * A body of known length is streamed to an application that multiplexes: a slow upload holds no
-   * worker there. Else it is gathered first, which also gives a chunked one its exact length.
-   */
-  async #prepareBody(body: RequestBody, request: UpstreamRequest): Promise<SendableBody> {
-    const { servers } = this.#servers.balancer;
-    const multiplexes = servers.length > 0 && servers.every(({ mode }) => mode === "multiplexed");
-    if (request.role === Role.RESPONDER && isStreamed(body, multiplexes)) {
-      const { stream, rateMin = 0, length } = body;
-      return new StreamedBody(() => pieceReader(stream, rateMin, this.#deadlines), length);
-    }
-    const gathering = new BodyGathering(body, {
-      files: this.#runtime.files,
-      deadlines: this.#deadlines,
-      timeoutMs: this.options.timeouts.firstByteMs,
-    });
-    const release = this.#stopWith(request, (error) => gathering.stop(error));
-    try {
-      return await gathering.run();
-    } finally {
-      release();
-    }
   }
 
   #attempt(request: UpstreamRequest, payload: Payload, attempts: Attempts): Exchange {
@@ -345,25 +311,13 @@ export class Upstream implements ServerOwner {
     const { clock } = this.#runtime;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = clock.setTimer(resolve, this.options.retry.delayMs);
-    const release = this.#stopWith(request, reject);
+    const release = this.#waits.add(request.signal, reject);
     try {
       await promise;
     } finally {
       clock.clearTimer(timer);
       release();
     }
-  }
-
-  /** Calls `stop` when the client leaves or the rest is cut, until the result is called. */
-  #stopWith(request: UpstreamRequest, stop: (error: UpstreamError) => void): () => void {
-    const onAbort = (): void => stop(clientGone("queue", false));
-    if (request.signal?.aborted) onAbort();
-    request.signal?.addEventListener("abort", onAbort);
-    this.#stoppable.add(stop);
-    return () => {
-      request.signal?.removeEventListener("abort", onAbort);
-      this.#stoppable.delete(stop);
-    };
   }
 
   /** May be called for one that is not in the queue. */

@@ -1,0 +1,65 @@
+/**
+ * Makes the bodies of a request ready to be sent. One of known length is streamed to an application
+ * that multiplexes: a slow upload holds no worker there. Every other is gathered first, which also
+ * gives a chunked one its exact length.
+ */
+import { Role } from "../protocol/constants.ts";
+import type { Files } from "../runtime/runtime.ts";
+import { BodyGathering } from "./body_gathering.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { pieceReader } from "./paced_reader.ts";
+import type { UpstreamRequest } from "./request.ts";
+import {
+  isStreamed,
+  Payload,
+  type RequestBody,
+  type SendableBody,
+  StreamedBody,
+} from "./request_body.ts";
+import type { StoppableWaits } from "./stoppable_waits.ts";
+
+export interface BodyPreparationParts {
+  readonly files: Files;
+  readonly deadlines: Deadlines;
+  /** Longest wait for the next piece of a body that is gathered; 0: no limit. */
+  readonly timeoutMs: number;
+  readonly waits: StoppableWaits;
+  /** Whether every server is known to take requests side by side. */
+  readonly multiplexes: () => boolean;
+}
+
+export class BodyPreparation {
+  readonly #parts: BodyPreparationParts;
+
+  constructor(parts: BodyPreparationParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws {UpstreamError} when a body that is gathered fails, or the wait for it is stopped */
+  async prepare(request: UpstreamRequest): Promise<Payload> {
+    const { body, data } = request;
+    const stdin = body && await this.#prepareBody(body, request);
+    try {
+      if (data === undefined || "reader" in data) return new Payload(stdin, data);
+      return new Payload(stdin, await this.#prepareBody(data, request));
+    } catch (error) {
+      stdin?.close();
+      throw error;
+    }
+  }
+
+  async #prepareBody(body: RequestBody, request: UpstreamRequest): Promise<SendableBody> {
+    const { files, deadlines, timeoutMs, waits, multiplexes } = this.#parts;
+    if (request.role === Role.RESPONDER && isStreamed(body, multiplexes())) {
+      const { stream, rateMin = 0, length } = body;
+      return new StreamedBody(() => pieceReader(stream, rateMin, deadlines), length);
+    }
+    const gathering = new BodyGathering(body, { files, deadlines, timeoutMs });
+    const release = waits.add(request.signal, (error) => gathering.stop(error));
+    try {
+      return await gathering.run();
+    } finally {
+      release();
+    }
+  }
+}
