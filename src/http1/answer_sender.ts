@@ -92,6 +92,8 @@ export class AnswerSender {
 
   drained(): void {
     this.#isFull = false;
+    // The next piece may be as long as the one that was taken.
+    this.#unsentLength = 0;
     this.#wake?.();
     this.#wake = undefined;
   }
@@ -188,6 +190,7 @@ export class AnswerSender {
       discardAnswer(response);
       const length = status === 204 ? undefined : declared ?? (isBodiless ? undefined : 0);
       this.#sendWhole(status, fields, length, undefined, asked);
+      if (!isBodiless && length !== 0) return "short";
       return asked.keepsAlive ? "kept" : "last";
     }
     return this.#sendBody(body.getReader(), { status, fields, declared }, asked);

@@ -197,6 +197,12 @@ test("A client that takes nothing stops the stream, and gets all in the end", as
   assert.equal(given, 50);
 });
 
+test("An answer that declares a body and has none can be told from a whole one", async () => {
+  const { text, socket } = await sent(new Response(null, { headers: { "content-length": "5" } }));
+  assert.equal(text, `${HEAD}content-length: 5\r\n\r\n`);
+  assert.equal(socket.ended, "end");
+});
+
 test("A body that somebody reads already is no answer: 500", async () => {
   const response = new Response("x");
   response.body!.getReader();

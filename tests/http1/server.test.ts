@@ -70,6 +70,30 @@ test("A client that takes nothing for too long is cut, a slow one never", async 
   assert.deepEqual([slow.ended, last.ended], ["no", "destroy"]);
 });
 
+test("A client that takes a stream piece by piece is never cut, also of pieces of one length", async () => {
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      controller.enqueue(new Uint8Array(1000));
+    },
+  }, { highWaterMark: 0 });
+  const { open, clock } = await http1World(() =>
+    new Response(body, { headers: { "content-length": "1000000" } })
+  );
+  const socket = open();
+  socket.room = 0;
+  socket.send(GET);
+  while (socket.unsentLength === 0) await settle();
+  for (let time = 0; time < 20; time++) {
+    clock.advance(sendMs / 2);
+    socket.take(socket.unsentLength);
+    while (socket.unsentLength === 0) await settle();
+  }
+  assert.equal(socket.ended, "no");
+  clock.advance(sendMs + 2 * SWEEP_MS);
+  assert.equal(socket.ended, "reset");
+});
+
 test("There is one timer for all clients, and none without clients", async () => {
   const { open, clock } = await http1World(() => whole(""));
   assert.equal(clock.timerCount, 0);
