@@ -3,6 +3,7 @@
  * and whether it is read, is there to be looked at. The system takes everything at once, until a test
  * says how much it takes; then the rest waits for {@link MemoryRawSocket.take}.
  */
+import type { OpenFile } from "../../src/runtime/open_file.ts";
 import type { RawSocket, RawSocketEvents } from "../../src/runtime/raw_socket.ts";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 
@@ -17,6 +18,10 @@ export class MemoryRawSocket implements RawSocket {
   ended: "no" | "end" | "destroy" | "reset" = "no";
   /** What the system takes before it is full. */
   room = Infinity;
+  /** Whether the system sends files. */
+  canTransfer = false;
+  /** Bytes that it sent straight from files. */
+  transferred = 0;
   #taken: Uint8Array[] = [];
   #waiting: Uint8Array[] = [];
 
@@ -65,8 +70,14 @@ export class MemoryRawSocket implements RawSocket {
     this.events.closed();
   }
 
-  transfer(): number {
-    return 0;
+  transfer(file: OpenFile, offset: number, length: number): number {
+    if (!this.canTransfer || this.#waiting.length > 0 || this.ended !== "no") return 0;
+    const bytes = new Uint8Array(Math.min(this.room, length));
+    const count = file.read(bytes, offset);
+    if (count > 0) this.#taken.push(bytes.subarray(0, count));
+    this.room -= count;
+    this.transferred += count;
+    return count;
   }
 
   pause(): void {

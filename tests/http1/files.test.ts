@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
+import { FileAnswer } from "../../src/runtime/http_answer.ts";
+import type { OpenFile } from "../../src/runtime/open_file.ts";
+import { DATE, GET, http1World, settle } from "../support/http1_world.ts";
+
+const MIB = 1024 * 1024;
+
+/** A file of `length` bytes, each of which tells where it stands, and whether it is still open. */
+class CountingFile implements OpenFile {
+  readonly descriptor = -1;
+  readonly length: number;
+  isOpen = true;
+
+  constructor(length: number) {
+    this.length = length;
+  }
+
+  read(bytes: Uint8Array, offset: number): number {
+    assert.ok(this.isOpen);
+    const count = Math.max(0, Math.min(bytes.length, this.length - offset));
+    for (let index = 0; index < count; index++) bytes[index] = letter(offset + index);
+    return count;
+  }
+
+  close(): void {
+    this.isOpen = false;
+  }
+}
+
+function letter(offset: number): number {
+  return 0x61 + offset % 26;
+}
+
+function text(start: number, end: number): string {
+  const bytes = new Uint8Array(end - start);
+  for (let offset = start; offset < end; offset++) bytes[offset - start] = letter(offset);
+  return new TextDecoder().decode(bytes);
+}
+
+function answerWith(file: OpenFile, start: number, end: number): FileAnswer {
+  const body = () => Promise.reject(new Error("Nobody wants a Response"));
+  return new FileAnswer(206, [["x-a", "b"]], { file, start, end, body });
+}
+
+function head(length: number): string {
+  return `HTTP/1.1 206 Partial Content\r\nx-a: b\r\ndate: ${DATE}\r\ncontent-length: ${length}\r\n\r\n`;
+}
+
+for (const canTransfer of [true, false]) {
+  const way = canTransfer ? "straight from it" : "in pieces";
+
+  test(`A file goes out ${way}, and is closed`, async () => {
+    const file = new CountingFile(5 * MIB);
+    const { open } = await http1World(() => answerWith(file, 3, 5 * MIB - 3));
+    const socket = open();
+    socket.canTransfer = canTransfer;
+    socket.send(GET);
+    while (file.isOpen) await settle();
+    assert.equal(socket.text, head(5 * MIB - 6) + text(3, 5 * MIB - 3));
+    assert.equal(socket.transferred, canTransfer ? 5 * MIB - 6 : 0);
+    assert.equal(socket.ended, "no");
+  });
+
+  test(`A file goes out ${way} as fast as its client takes it, and keeps little in memory`, async () => {
+    const file = new CountingFile(MIB);
+    const { open } = await http1World(() => answerWith(file, 0, MIB));
+    const socket = open();
+    socket.canTransfer = canTransfer;
+    socket.room = 0;
+    socket.send(GET);
+    await settle();
+    while (file.isOpen) {
+      assert.ok(socket.unsentLength <= 64 * 1024 + 200, String(socket.unsentLength));
+      socket.take(100_000);
+      await settle();
+    }
+    socket.take(Infinity);
+    assert.equal(socket.text, head(MIB) + text(0, MIB));
+  });
+
+  test(`A file that has become shorter cuts the answer that goes out ${way}`, async () => {
+    const file = new CountingFile(1000);
+    const { open } = await http1World(() => answerWith(file, 0, 1001));
+    const socket = open();
+    socket.canTransfer = canTransfer;
+    socket.send(GET + GET);
+    await settle();
+    assert.equal(socket.text, head(1001) + text(0, 1000));
+    assert.notEqual(socket.ended, "no");
+    assert.equal(file.isOpen, false);
+  });
+
+  test(`A client that leaves closes the file that goes out ${way}`, async () => {
+    const file = new CountingFile(MIB);
+    const { open } = await http1World(() => answerWith(file, 0, MIB));
+    const socket = open();
+    socket.canTransfer = canTransfer;
+    socket.room = 0;
+    socket.send(GET);
+    await settle();
+    assert.equal(file.isOpen, true);
+    socket.close();
+    await settle();
+    assert.equal(file.isOpen, false);
+  });
+
+  test(`A client that takes a file slowly is never cut while it goes out ${way}`, async () => {
+    const file = new CountingFile(MIB);
+    const { open, clock } = await http1World(() => answerWith(file, 0, MIB));
+    const socket = open();
+    socket.canTransfer = canTransfer;
+    socket.room = 0;
+    socket.send(GET);
+    await settle();
+    for (let time = 0; time < 8; time++) {
+      clock.advance(CONNECTION_TIMEOUTS.sendMs / 2);
+      // All that waits, so that as much waits again.
+      socket.take(socket.unsentLength);
+      await settle();
+    }
+    assert.equal(socket.ended, "no");
+    clock.advance(2 * CONNECTION_TIMEOUTS.sendMs);
+    await settle();
+    assert.deepEqual([socket.ended, file.isOpen], ["reset", false]);
+  });
+}
+
+test("A file for HEAD, and one whose client has left, is closed and not read", async () => {
+  const file = new CountingFile(10);
+  const { open } = await http1World(() => answerWith(file, 0, 10));
+  const socket = open();
+  socket.send(GET.replace("GET", "HEAD"));
+  assert.equal(socket.text, head(10));
+  assert.equal(file.isOpen, false);
+
+  const late = new CountingFile(10);
+  const answer = Promise.withResolvers<FileAnswer>();
+  const world = await http1World(() => answer.promise);
+  const left = world.open();
+  left.send(GET);
+  left.close();
+  answer.resolve(answerWith(late, 0, 10));
+  await settle();
+  assert.equal(late.isOpen, false);
+});
+
+test("A request that was sent ahead is answered behind the file", async () => {
+  const files = [new CountingFile(100_000), new CountingFile(5)];
+  let count = 0;
+  const { open } = await http1World(() => {
+    const file = files[count++]!;
+    return answerWith(file, 0, file.length);
+  });
+  const socket = open();
+  socket.canTransfer = true;
+  socket.send(GET + GET);
+  while (files[1]!.isOpen) await settle();
+  assert.equal(socket.text, head(100_000) + text(0, 100_000) + head(5) + text(0, 5));
+});
