@@ -7,6 +7,7 @@ import type { ParameterTemplate } from "../cgi/parameters.ts";
 import type { CgiRequest } from "../cgi/request.ts";
 import type { CgiHead } from "../protocol/cgi_response.ts";
 import { Role } from "../protocol/constants.ts";
+import { departureOf, type DepartureSignal } from "../runtime/departure.ts";
 import type { UpstreamRequest } from "../upstream/request.ts";
 import type { RequestBody } from "../upstream/request_body.ts";
 import type { TakenBody } from "./body_limit.ts";
@@ -65,8 +66,8 @@ export class GatewayRequest implements UpstreamRequest {
     return earlyHints && ((head) => passEarlyHints(head, earlyHints));
   }
 
-  get signal(): AbortSignal {
-    return this.#request.signal;
+  get signal(): DepartureSignal {
+    return departureOf(this.#request);
   }
 
   params(bodyLength: number | undefined): Uint8Array {

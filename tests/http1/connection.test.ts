@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { AHEAD_LENGTH_MAX } from "../../src/http1/ahead.ts";
 import { DRAINED_LENGTH_MAX } from "../../src/http1/connection.ts";
 import { WholeAnswer } from "../../src/runtime/http_answer.ts";
+import { departureOf } from "../../src/runtime/departure.ts";
 import { DATE, GET, http1World, settle, whole, wholeText } from "../support/http1_world.ts";
 
 const path = (request: Request): string => new URL(request.url).pathname;
@@ -330,10 +331,12 @@ test("A client that leaves before its answer fires the signal, however it leaves
     socket.send(post("x"));
     const { request, answer } = asked[0]!;
     const { signal } = request;
+    const departure = departureOf(request);
     assert.equal(signal.aborted, false);
     if (leave === "close") socket.close();
     else socket.events.peerEnded();
     assert.equal(signal.aborted, true);
+    assert.equal(departure.aborted, true);
     answer(whole("late"));
     await settle();
     assert.equal(socket.text, "");

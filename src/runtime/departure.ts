@@ -1,0 +1,52 @@
+/**
+ * How the end of interest in a request is told: an `AbortSignal` says it to everybody, at the price
+ * of two native objects and an event (1.5 µs on Bun). A {@link Departure} says
+ * the same to listeners of ours, for the thousands of requests that wait at a time.
+ */
+
+export type DepartureListener = (() => void) | { handleEvent(): void };
+
+/** What tells that a client has left; an `AbortSignal` is one. */
+export interface DepartureSignal {
+  readonly aborted: boolean;
+  addEventListener(type: "abort", listener: DepartureListener): void;
+  removeEventListener(type: "abort", listener: DepartureListener): void;
+}
+
+export class Departure implements DepartureSignal {
+  #aborted = false;
+  readonly #listeners: DepartureListener[] = [];
+
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  addEventListener(_type: "abort", listener: DepartureListener): void {
+    if (!this.#aborted && !this.#listeners.includes(listener)) this.#listeners.push(listener);
+  }
+
+  removeEventListener(_type: "abort", listener: DepartureListener): void {
+    const index = this.#listeners.indexOf(listener);
+    if (index >= 0) this.#listeners.splice(index, 1);
+  }
+
+  /** Tells it once, to who listens now. */
+  tell(): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    for (let next = this.#listeners.shift(); next !== undefined; next = this.#listeners.shift()) {
+      if (typeof next === "function") next();
+      else next.handleEvent();
+    }
+  }
+}
+
+/** A request that can tell of its client's leaving without a signal. */
+interface Departing {
+  readonly departure: Departure;
+}
+
+/** The cheapest that tells when the client of a request leaves before it is answered. */
+export function departureOf(request: Request): DepartureSignal {
+  return (request as Partial<Departing>).departure ?? request.signal;
+}
