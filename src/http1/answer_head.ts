@@ -4,6 +4,7 @@
  * same few sets of fields again and again, so their bytes are kept with the set.
  */
 import { type ByteBuffer, latin1 } from "../protocol/byte_buffer.ts";
+import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
 import type { AnswerFields } from "../runtime/http_answer.ts";
 
 export interface AnswerFraming {
@@ -14,73 +15,9 @@ export interface AnswerFraming {
   readonly connection: "close" | "keep-alive" | undefined;
 }
 
-/** RFC 9110 section 15, and what is in use beside it; a status without a phrase has none. */
-const PHRASES: Readonly<Record<number, string>> = {
-  100: "Continue",
-  103: "Early Hints",
-  200: "OK",
-  201: "Created",
-  202: "Accepted",
-  203: "Non-Authoritative Information",
-  204: "No Content",
-  205: "Reset Content",
-  206: "Partial Content",
-  207: "Multi-Status",
-  208: "Already Reported",
-  226: "IM Used",
-  300: "Multiple Choices",
-  301: "Moved Permanently",
-  302: "Found",
-  303: "See Other",
-  304: "Not Modified",
-  305: "Use Proxy",
-  307: "Temporary Redirect",
-  308: "Permanent Redirect",
-  400: "Bad Request",
-  401: "Unauthorized",
-  402: "Payment Required",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  406: "Not Acceptable",
-  407: "Proxy Authentication Required",
-  408: "Request Timeout",
-  409: "Conflict",
-  410: "Gone",
-  411: "Length Required",
-  412: "Precondition Failed",
-  413: "Content Too Large",
-  414: "URI Too Long",
-  415: "Unsupported Media Type",
-  416: "Range Not Satisfiable",
-  417: "Expectation Failed",
-  418: "I'm a teapot",
-  421: "Misdirected Request",
-  422: "Unprocessable Content",
-  423: "Locked",
-  424: "Failed Dependency",
-  425: "Too Early",
-  426: "Upgrade Required",
-  428: "Precondition Required",
-  429: "Too Many Requests",
-  431: "Request Header Fields Too Large",
-  451: "Unavailable For Legal Reasons",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-  505: "HTTP Version Not Supported",
-  506: "Variant Also Negotiates",
-  507: "Insufficient Storage",
-  508: "Loop Detected",
-  510: "Not Extended",
-  511: "Network Authentication Required",
-};
-
-/** The status line. */
+/** The status line; a status that nobody registered has no phrase. */
 export function statusLine(status: number): string {
-  return `HTTP/1.1 ${status} ${PHRASES[status] ?? ""}\r\n`;
+  return `HTTP/1.1 ${status} ${STATUS_PHRASES[status] ?? ""}\r\n`;
 }
 
 interface ReadyFields {

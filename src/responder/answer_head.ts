@@ -2,7 +2,7 @@
  * A Web `Response` to the head of a CGI answer (RFC 3875, section 6.3): `Status`, the headers, an
  * empty line. Several Set-Cookie stay several. It does not know the body.
  */
-import { STATUS_CODES } from "./status_codes.ts";
+import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
 
 /**
  * Left out: they belong to the front's connection with its client (RFC 9110, section 7.6.1), and
@@ -69,7 +69,7 @@ function fieldName(name: string): string {
 function reasonPhrase({ status, statusText }: Response): string {
   // Not every runtime refuses a line end in it.
   if (statusText !== "" && /^[\t -~]+$/.test(statusText)) return statusText;
-  return STATUS_CODES[status] ?? "Unknown";
+  return STATUS_PHRASES[status] ?? "Unknown";
 }
 
 /** What Content-Length says; undefined where there is none. */

@@ -2,7 +2,7 @@
 import { utf8 } from "../protocol/byte_buffer.ts";
 import { ProtocolStatus } from "../protocol/constants.ts";
 import type { ServerConnection } from "../protocol/server_connection.ts";
-import { STATUS_CODES } from "./status_codes.ts";
+import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
 
 /** Answers with a status and its name, tells the front's log why, and ends the request. */
 export function answerPlainly(
@@ -11,7 +11,7 @@ export function answerPlainly(
   status: number,
   stderrLine: string,
 ): void {
-  const reason = STATUS_CODES[status]!;
+  const reason = STATUS_PHRASES[status]!;
   server.sendStderr(id, utf8(`${stderrLine}\n`));
   server.sendStdout(
     id,

@@ -1,5 +1,10 @@
-/** Reason phrases of the registered statuses (RFC 9110, section 15, and the IANA registry). */
-export const STATUS_CODES: Readonly<Record<number, string>> = {
+/**
+ * Reason phrases of the registered statuses (RFC 9110, section 15, and the IANA registry), as they
+ * stand behind the number in a CGI answer's `Status` and in an HTTP status line.
+ */
+export const STATUS_PHRASES: Readonly<Record<number, string>> = {
+  100: "Continue",
+  103: "Early Hints",
   200: "OK",
   201: "Created",
   202: "Accepted",
@@ -56,5 +61,6 @@ export const STATUS_CODES: Readonly<Record<number, string>> = {
   506: "Variant Also Negotiates",
   507: "Insufficient Storage",
   508: "Loop Detected",
+  510: "Not Extended",
   511: "Network Authentication Required",
 };
