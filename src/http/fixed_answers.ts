@@ -10,8 +10,12 @@ type OptionsOf<Kind extends HandlerOptions["kind"]> = Extract<HandlerOptions, { 
 export function respondHandler({ status, body }: OptionsOf<"respond">): RouteHandler {
   if (isBodilessStatus(status)) return () => new Response(null, { status });
   const bytes = new TextEncoder().encode(body);
-  const fields = [["content-type", "text/plain; charset=utf-8"]] as const;
-  return () => new WholeAnswer(status, fields, bytes);
+  const fields: [string, string][] = [["content-type", "text/plain; charset=utf-8"]];
+  const withLength = new Headers([...fields, ["content-length", String(bytes.length)]]);
+  return (_request, { method }) =>
+    method === "HEAD"
+      ? new Response(null, { status, headers: withLength })
+      : new WholeAnswer(status, fields, bytes);
 }
 
 /** `pattern` is the route's `path`. */
