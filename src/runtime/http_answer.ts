@@ -1,6 +1,6 @@
 /**
  * What a handler of HTTP requests answers: a Fetch `Response`, or a whole answer or a file in plain
- * values, which cost a tenth of that. afcgi's own HTTP server sends each as it is; for a runtime's
+ * values, which cost less. afcgi's own HTTP server sends each as it is; for a runtime's
  * server the plain ones become a `Response`.
  */
 import type { OpenFile } from "./open_file.ts";
