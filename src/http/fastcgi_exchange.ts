@@ -166,7 +166,7 @@ function refuse(request: Request, front: FrontRequest, answer: OwnAnswer): Respo
 
 /**
  * The stream of a request's body fails when its connection does, or when its chunks are malformed,
- * which Bun answers by itself and Deno with a close: in any case nobody waits for an answer of ours.
+ * which the HTTP server answers by itself: in any case nobody waits for an answer of ours.
  */
 function asClientGone(error: unknown): unknown {
   if (!(error instanceof UpstreamError) || error.code !== "request_body_failed") return error;

@@ -8,6 +8,7 @@ import type { CompiledSite } from "./site.ts";
 import type { SiteTable } from "../routing/site_table.ts";
 import { answerLength, type HttpAnswer, toResponse } from "../runtime/http_answer.ts";
 import type { Clock, HttpPeer } from "../runtime/runtime.ts";
+import { errorText } from "../upstream/errors.ts";
 import { ownResponse } from "./answers.ts";
 import type { FrontRequest, ListenerInfo, OwnAnswer } from "./front_request.ts";
 import { HostCache } from "./host.ts";
@@ -75,12 +76,29 @@ export function createFront(
     const site = parts.sites.find(front.host.name);
     if (site === undefined) return refuse(parts, front, request, NO_SITE);
     const seen = site.arrive === undefined ? front : site.arrive(front, request.headers);
-    const fetched = site.direct(request, seen) ?? site.app.fetch(request, seen);
-    const answer = site.hasRules ? byRules(fetched, seen, request) : fetched;
-    return answer instanceof Promise
-      ? answer.then((response) => finish(parts, site.name, seen, request, response))
-      : finish(parts, site.name, seen, request, answer);
+    const done = (answer: HttpAnswer) => finish(parts, site.name, seen, request, answer);
+    const failed = (error: unknown) => done(answerForFailure(parts, seen, request, error));
+    try {
+      const fetched = site.direct(request, seen) ?? site.app.fetch(request, seen);
+      const answer = site.hasRules ? byRules(fetched, seen, request) : fetched;
+      return answer instanceof Promise ? answer.then(done, failed) : done(answer);
+    } catch (error) {
+      return failed(error);
+    }
   };
+}
+
+/** A route, or a rule for its answers, did what none should: the client is told no more than that. */
+function answerForFailure(
+  { log }: FrontParts,
+  front: FrontRequest,
+  request: Request,
+  error: unknown,
+): HttpAnswer {
+  front.bodyProgress = undefined;
+  const answer = { status: 500, code: "internal_error" } as const;
+  log.error(errorText(error), { ...faultFields(front), code: answer.code });
+  return ownResponse(front, request.headers.get("accept"), answer);
 }
 
 async function byRules(
