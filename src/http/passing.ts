@@ -31,6 +31,24 @@ export function notePassed(front: FrontRequest, answer: OwnAnswer): void {
   if (front.passed === undefined || front.passed.code === "no_such_file") front.passed = answer;
 }
 
+/**
+ * The answer to a request that every route has left. `allowed` are the methods of routes that match
+ * its path, but not its method: that no file is there is the reason only where files are read.
+ */
+export function answerToUnanswered(
+  { method, passed }: FrontRequest,
+  allowed: readonly string[] | undefined,
+): OwnAnswer {
+  if (allowed === undefined) return passed ?? { status: 404, code: "no_such_route" };
+  const wantsFile = method === "GET" || method === "HEAD";
+  if (passed !== undefined && passed.code !== "method_not_allowed") {
+    if (passed.code !== "no_such_file" || wantsFile) return passed;
+  }
+  const alsoAllowed = passed?.headers?.["allow"]?.split(", ") ?? [];
+  const allow = [...new Set([...alsoAllowed, ...allowed])].join(", ");
+  return { status: 405, code: "method_not_allowed", headers: { allow } };
+}
+
 /** Which names are those of programs on this site: their source is nobody's. */
 export function sourceNames(routes: readonly RouteOptions[]): (path: string) => boolean {
   const texts = routes.flatMap(({ handler }) =>

@@ -13,6 +13,7 @@ import type { FrontEnv, FrontRequest } from "./front_request.ts";
 import type { Handover } from "./handover.ts";
 import { LengthGathering } from "./length_gathering.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
+import { answerToUnanswered } from "./passing.ts";
 import type { RouteHandler } from "./route_handler.ts";
 import { compileAuthorizer, compileHandler, type HandlerParts } from "./route_handlers.ts";
 import { middlewareRefusal } from "./route_middleware.ts";
@@ -161,15 +162,8 @@ function createApp(
     const front = c.env;
     front.rules = rules;
     const accept = c.req.raw.headers.get("accept");
-    if (front.passed !== undefined) return ownResponse(front, accept, front.passed);
     const allowed = router.allowedMethods(front.target.path);
-    return allowed === undefined
-      ? ownResponse(front, accept, { status: 404, code: "no_such_route" })
-      : ownResponse(front, accept, {
-        status: 405,
-        code: "method_not_allowed",
-        headers: { allow: allowed.join(", ") },
-      });
+    return ownResponse(front, accept, answerToUnanswered(front, allowed));
   });
   app.onError((error, c) => {
     const accept = c.req.raw.headers.get("accept");

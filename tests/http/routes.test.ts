@@ -1,10 +1,12 @@
 /** Which site and which route a request meets, and what it gets where there is none. */
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { compilePattern } from "../../src/routing/route_pattern.ts";
 import type { HandlerOptions, RouteOptions, SiteOptions } from "../../src/http/options.ts";
 import { SiteTable } from "../../src/routing/site_table.ts";
-import { echoParameters, type Gateway, withGateway } from "../support/gateway.ts";
+import { echoParameters, freshPath, type Gateway, withGateway } from "../support/gateway.ts";
 import { HttpConnection, rawRequest } from "../support/raw_http.ts";
 
 function respond(body: string, status = 200): HandlerOptions {
@@ -167,6 +169,32 @@ test("A method that no route allows gets 405 with those that some do", async () 
     assert.equal(get.status, 405);
     assert.equal(get.headers.get("allow"), "HEAD");
     assert.equal((await gateway.access.ofPath("/head"))["method"], "HEAD");
+  });
+});
+
+test("Allow has the methods of all routes that match, also beside those of files", async () => {
+  const root = freshPath();
+  mkdirSync(join(root, "folder"), { recursive: true });
+  writeFileSync(join(root, "a.txt"), "file");
+  const files: HandlerOptions = { kind: "static", index: [] };
+  const routes = [
+    route("/a.txt", respond("posted"), ["POST"]),
+    route("/api/*", respond("api"), ["POST", "PUT"]),
+    route(undefined, files),
+  ];
+  await withGateway({ routes, root }, async (gateway) => {
+    const outcome = async (method: string, target: string) => {
+      const { status, headers } = await gateway.send({ method, target });
+      return `${status} ${headers.get("allow") ?? ""}`.trim();
+    };
+    assert.equal(await outcome("DELETE", "/a.txt"), "405 GET, HEAD, POST");
+    assert.equal(await outcome("DELETE", "/folder"), "405 GET, HEAD");
+    // No file is there, but that is not why a DELETE cannot be done.
+    assert.equal(await outcome("DELETE", "/api/x"), "405 POST, PUT");
+    assert.equal(await outcome("GET", "/api/x"), "404");
+    assert.equal(await outcome("HEAD", "/api/x"), "404");
+    assert.equal(await outcome("DELETE", "/none"), "404");
+    assert.equal((await gateway.access.ofPath("/folder"))["code"], "method_not_allowed");
   });
 });
 
