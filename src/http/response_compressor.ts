@@ -44,11 +44,16 @@ export class ResponseCompressor {
     response: Response,
     whole?: Uint8Array,
   ): Response | Promise<Response> {
-    const { headers } = response;
-    const length = whole?.length ?? declaredLength(headers);
-    if (!this.#isCompressible(response) || (length ?? Infinity) < this.#options.minSize) {
+    const { status, headers } = response;
+    if (status === 304) describeUnchanged(request.headers, headers);
+    if (isBodilessStatus(status) || !this.#isCompressible(headers)) return response;
+    if (status === 206 || headers.has("content-range")) {
+      // Of an answer that would have been compressed (section 15.3.7).
+      if (status === 206) addVary(headers);
       return response;
     }
+    const length = whole?.length ?? declaredLength(headers);
+    if ((length ?? Infinity) < this.#options.minSize) return response;
     addVary(headers);
     const coding = preferredEncoding(
       request.headers.get("accept-encoding"),
@@ -77,10 +82,10 @@ export class ResponseCompressor {
     return new Response(watched.stream, { status: response.status, headers });
   }
 
-  #isCompressible({ status, headers }: Response): boolean {
-    if (isBodilessStatus(status) || status === 206) return false;
+  /** Whether the whole of it could be compressed, by its fields. */
+  #isCompressible(headers: Headers): boolean {
     if (!this.#isWanted(headers.get("content-type"))) return false;
-    if (headers.has("content-encoding") || headers.has("content-range")) return false;
+    if (headers.has("content-encoding")) return false;
     if (DIGESTS.some((name) => headers.has(name))) return false;
     return !/(?:^|[\s,])no-transform(?:$|[\s,])/i.test(headers.get("cache-control") ?? "");
   }
@@ -103,6 +108,18 @@ function describe(headers: Headers, coding: string): void {
   headers.delete("accept-ranges");
   const etag = headers.get("etag");
   if (etag !== null && !etag.startsWith("W/")) headers.set("etag", `W/${etag}`);
+}
+
+/**
+ * A 304 has the tag and the Vary of the answer that it stands for (section 15.4.5): a cache that
+ * keeps a weak tag finds nothing of its own in a strong one. What the client holds was compressed
+ * when it knows our tag as a weak one.
+ */
+function describeUnchanged(asked: Headers, headers: Headers): void {
+  const etag = headers.get("etag");
+  if (etag === null || !asked.get("if-none-match")?.includes(`W/${etag}`)) return;
+  headers.set("etag", `W/${etag}`);
+  addVary(headers);
 }
 
 function addVary(headers: Headers): void {
