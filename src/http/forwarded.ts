@@ -113,10 +113,14 @@ function read<Value>(
   return text === undefined ? undefined : reader(text) ?? null;
 }
 
+/** What may stand behind an address: a port, or a name of the proxy's own for one (section 6.3). */
+const PORT = "(?::(?:(\\d{1,5})|_[\\w.-]+))?";
+const BRACKETED_NODE = new RegExp(`^\\[([^\\]]*)\\]${PORT}$`);
+const IPV4_NODE = new RegExp(`^([\\d.]+)${PORT}$`);
+
 /** An address with or without a port; `unknown` and names of a proxy's own are none. */
 function readNode(text: string): { host: string; port: number } | undefined {
-  const match = /^\[([^\]]*)\](?::(\d{1,5}))?$/.exec(text) ??
-    /^([\d.]+)(?::(\d{1,5}))?$/.exec(text);
+  const match = BRACKETED_NODE.exec(text) ?? IPV4_NODE.exec(text);
   const host = (match?.[1] ?? text).toLowerCase();
   const port = match?.[2] === undefined ? 0 : Number(match[2]);
   return addressBytes(host) === undefined || port > PORT_MAX ? undefined : { host, port };

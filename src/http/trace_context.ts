@@ -26,7 +26,7 @@ export function traced(front: FrontRequest, headers: Headers): FrontRequest {
   front.trace.traceId = traceId;
   front.extra ??= new Map();
   front.extra.set("HTTP_TRACEPARENT", `00-${traceId}-${randomHex(SPAN_ID_LENGTH)}-${SAMPLED}`);
-  front.extra.set("HTTP_TRACESTATE", "");
+  if (headers.has("tracestate")) front.extra.set("HTTP_TRACESTATE", "");
   return front;
 }
 

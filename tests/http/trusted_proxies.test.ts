@@ -97,6 +97,8 @@ test("Forwarded is read with its quotes, case and several elements", () => {
     'For="[2001:db9::1]:4711";Proto=HTTPS;host="a.example:444"': "2001:db9::1# https a.example 444",
     "for=192.0.2.1;proto=https, for=10.1.1.1;proto=http": "192.0.2.1 https inside 443",
     'for="192.0.2.\\1" ; by=_me': "192.0.2.1 http inside 8080",
+    'for="192.0.2.1:_a.b-1"': "192.0.2.1 http inside 8080",
+    'for="[2001:db9::1]:_x";proto=https': "2001:db9::1 https inside 443",
     "for=_hidden, for=192.0.2.1": "192.0.2.1 http inside 8080",
     "": "10.0.0.1# http inside 8080",
     "proto=https": "10.0.0.1# https inside 443",
@@ -117,6 +119,8 @@ test("What cannot be read leaves the peer's own address", () => {
     { "x-forwarded-for": "192.0.2.1, unknown" },
     { "x-forwarded-for": "192.0.2.1, 10.1.1.1, 1.2.3" },
     { "x-forwarded-for": "192.0.2.1:99999" },
+    { "x-forwarded-for": "192.0.2.1:" },
+    { "x-forwarded-for": "192.0.2.1:_" },
     { "x-forwarded-for": "192.0.2.1", "x-forwarded-proto": "gopher" },
     { "x-forwarded-for": "192.0.2.1", "x-forwarded-host": "<script>" },
     { "x-forwarded-for": "192.0.2.1", "x-forwarded-port": "0" },
@@ -226,5 +230,7 @@ test("A trace is passed on, or started where there is none that can be read", as
       assert.match(started, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
       assert.equal(state, "");
     }
+    const [, none] = await traceOf("/none", {});
+    assert.equal(none, undefined, "there was nothing to take away");
   });
 });
