@@ -2,7 +2,8 @@
  * What no target may do, however it is written: open a file outside the root, or run as a script
  * what is none. The targets go out as raw bytes over a socket; the application notes which file it
  * was asked to run. A kernel's own view of the path (links, dots, slashes) is what counts, so the
- * folder is a real one.
+ * folder is a real one; and who is asked which file a name means is the kernel, too: by a link that
+ * leads up, a script has names without end.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -122,7 +123,8 @@ async function attack(
   ran.length = 0;
   const answer = await ask(gateway, target);
   for (const file of ran) {
-    assert.ok(SCRIPTS.some((script) => root + script === file), `${shown} ran ${file}`);
+    const real = realpathSync(file);
+    assert.ok(SCRIPTS.some((script) => root + script === real), `${shown} ran ${file}`);
   }
   const body = answer?.body.toString() ?? "";
   assert.ok(!body.includes(SECRET), `${shown} opened a secret`);
@@ -233,6 +235,15 @@ test("Targets of attacks that worked elsewhere get nothing", async () => {
     for (const target of known) {
       const answer = await attack(site, target);
       assert.ok(!answer?.body.toString().includes("root:"), target);
+    }
+  });
+});
+
+test("A script runs under every name that a link gives it below the root", async () => {
+  await withSite([PHP, STATIC], async (site) => {
+    for (const target of ["/up/www/index.php", "//up%2fwww/app/run.php/x"]) {
+      assert.equal((await attack(site, target))?.body.toString(), "ran", target);
+      assert.equal(site.ran.length, 1, target);
     }
   });
 });
