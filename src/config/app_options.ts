@@ -13,6 +13,7 @@ import { bodyLimits } from "./body_schema.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import type { Config } from "./schema.ts";
 import { spawnOptions } from "./spawn_schema.ts";
+import { linkTargetOptions } from "./symlinks.ts";
 
 type UpstreamConfig = NonNullable<Config["upstreams"]>[string];
 type SiteConfig = NonNullable<Config["sites"]>[number];
@@ -138,6 +139,7 @@ function siteOptions(
   return {
     hosts: site.hosts ?? [],
     root: site.root === undefined ? undefined : resolvePath(folder, site.root),
+    ...linkTargetOptions(site, folder),
     proxies: site.trusted_proxies &&
       { trusted: site.trusted_proxies, headers: site.proxy_headers },
     traceContext: site.trace_context,

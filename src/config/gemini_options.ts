@@ -8,6 +8,7 @@ import type {
 } from "../gemini/options.ts";
 import type { GeminiConfig, GeminiLimitsConfig } from "./gemini_schema.ts";
 import { resolvePath } from "./paths.ts";
+import { linkTargetOptions } from "./symlinks.ts";
 
 type SiteConfig = GeminiConfig[number];
 type RouteConfig = SiteConfig["routes"][number];
@@ -21,6 +22,7 @@ export function geminiSiteOptions(site: SiteConfig, folder: string): GeminiSiteO
     tls: tlsOptions(site.tls, folder),
     versionMin: site.tls.min,
     root: site.root === undefined ? undefined : resolvePath(folder, site.root),
+    ...linkTargetOptions(site, folder),
     routes: site.routes.map((route) => routeOptions(route, folder)),
   };
 }

@@ -12,6 +12,7 @@ import { anyOf, didYouMean } from "./nearest.ts";
 import { resolvePath } from "./paths.ts";
 import { coversRoute, type RouteShape } from "./route_cover.ts";
 import { PATH_PATTERN } from "./schema_parts.ts";
+import { checkSymlinks } from "./symlinks.ts";
 
 export interface GeminiContext {
   readonly files: Files;
@@ -33,6 +34,7 @@ export function checkGemini(root: ConfigNode, context: GeminiContext, tell: Tell
   for (const site of gemini.items) {
     checkTls(site, context, tell);
     requirePath(site.get("root"), "directory", context, tell);
+    checkSymlinks(site, { ...context, hasRoot: site.get("root") !== undefined }, tell);
     checkRoutes(site, upstreams, context, tell);
   }
 }

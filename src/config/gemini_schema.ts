@@ -20,6 +20,7 @@ import {
   time,
   wholeNumber,
 } from "./schema_parts.ts";
+import { symlinkEntries } from "./symlinks.ts";
 import { formatTime } from "./units.ts";
 
 export const GEMINI_LISTEN_RULES = { anyHost: true, defaultPort: GEMINI_PORT } as const;
@@ -208,6 +209,7 @@ const site = section({
   root: v.optional(
     described(filePath(), "The folder below which files are; left out: there are none"),
   ),
+  ...symlinkEntries,
   routes: described(
     list(geminiRouteSchema, "use a list of routes"),
     "What answers a request: the first route that matches",

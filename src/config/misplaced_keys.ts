@@ -28,11 +28,13 @@ const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
   ["autoindex", "listing"],
   ["client_max_body_size", "limits.request_body"],
   ["code", "status"],
+  ["disable_symlinks", "follow_symlinks_to"],
   ["document_root", "root"],
   ["domains", "hosts"],
   ["fastcgi_param", "params"],
   ["fastcgi_pass", "upstream"],
   ["gzip", "compression"],
+  ["follow_symlinks", "follow_symlinks_to"],
   ["keepalive", "connections"],
   ["location", "path"],
   ["max_body", "limits.request_body"],
@@ -44,6 +46,7 @@ const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
   ["rewrite", "redirect"],
   ["server_name", "hosts"],
   ["ssl", "tls"],
+  ["symlinks", "follow_symlinks_to"],
   ["try_files", "front_controller"],
 ]);
 

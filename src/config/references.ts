@@ -14,6 +14,7 @@ import { coversRoute, type RouteShape } from "./route_cover.ts";
 import { HANDLER_NAMES } from "./route_schema.ts";
 import { LISTEN_ADDRESS_RULES } from "./schema.ts";
 import { PATH_PATTERN } from "./schema_parts.ts";
+import { checkSymlinks } from "./symlinks.ts";
 import type { ShapeFault } from "./unknown_keys.ts";
 import { checkUpstreams } from "./upstream_references.ts";
 
@@ -38,6 +39,8 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
   const upstreams = [...root.get("upstreams")?.entries.keys() ?? []];
   for (const site of root.get("sites")?.items ?? []) {
     if (!context.rootGiven) checkRoot(site, context, tell);
+    const hasRoot = context.rootGiven || site.get("root") !== undefined;
+    checkSymlinks(site, { ...context, hasRoot }, tell);
     checkRoutes(site, upstreams, context, tell);
     checkErrorPages(site, context, tell);
   }

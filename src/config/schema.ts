@@ -17,6 +17,7 @@ import { paramsSchema } from "./params_schema.ts";
 import { answerEntries } from "./answer_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
 import { siteProxyEntries } from "./proxy_schema.ts";
+import { symlinkEntries } from "./symlinks.ts";
 import { httpLimitsSchema } from "./http_schema.ts";
 import { routeSchema } from "./route_schema.ts";
 import {
@@ -104,6 +105,7 @@ const site = section({
   root: v.optional(
     described(filePath(), "The folder below which files and scripts are; left out: there are none"),
   ),
+  ...symlinkEntries,
   ...siteProxyEntries,
   ...answerEntries,
   ...bodyEntries,

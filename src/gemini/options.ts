@@ -70,6 +70,8 @@ export interface GeminiSiteOptions {
   readonly versionMin: TlsVersion;
   /** Absolute path. */
   readonly root: string | undefined;
+  /** Absolute paths of folders to which links may lead out of the root; left out: none. */
+  readonly linkTargets?: readonly string[] | undefined;
   readonly routes: readonly GeminiRouteOptions[];
 }
 

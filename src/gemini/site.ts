@@ -91,7 +91,8 @@ function compileHandler(
     case "respond":
       return respondHandler(handler);
     case "static": {
-      const options = { ...handler, files: parts.runtime.files, root: site.root! };
+      const { root, linkTargets } = site;
+      const options = { ...handler, files: parts.runtime.files, root: root!, linkTargets };
       return (request) => serveStatic(options, request);
     }
     case "fastcgi": {

@@ -1,10 +1,15 @@
 /**
  * A static route: files below the root by their path, the index of a folder or its listing as
  * gemtext, a redirect to a folder's path with its slash. What may be seen is decided by
- * `static/below_root.ts`: nothing hidden, nothing outside the root.
+ * `static/below_root.ts`: nothing hidden, nothing outside the root but where links may lead.
  */
 import type { Files } from "../runtime/runtime.ts";
-import { type Found, type FoundFile, resolveBelowRoot } from "../static/below_root.ts";
+import {
+  type FileTree,
+  type Found,
+  type FoundFile,
+  resolveBelowRoot,
+} from "../static/below_root.ts";
 import { contentTypeOf } from "../static/content_type.ts";
 import { listFolder } from "../static/listing.ts";
 import { ownAnswer, plainHeader } from "./answers.ts";
@@ -15,10 +20,8 @@ const GEMTEXT = "text/gemini; charset=utf-8";
 
 const BY_NAME = { column: "name", descending: false } as const;
 
-export interface GeminiStaticParts extends Omit<GeminiStaticOptions, "kind"> {
+export interface GeminiStaticParts extends Omit<GeminiStaticOptions, "kind">, FileTree {
   readonly files: Files;
-  /** Absolute path. */
-  readonly root: string;
 }
 
 /** The answer; undefined where there is nothing, so that another route may know better. */
@@ -26,13 +29,13 @@ export async function serveStatic(
   parts: GeminiStaticParts,
   request: GeminiRequest,
 ): Promise<GeminiAnswer | undefined> {
-  const { files, root, index } = parts;
+  const { index } = parts;
   const { path } = request.uri;
-  const found = resolveBelowRoot(files, root, path);
+  const found = resolveBelowRoot(parts, path);
   if (found.kind !== "directory") return await serveFound(parts, request, found);
   if (!path.endsWith("/")) return redirectToSlash(request);
   for (const name of index) {
-    const page = resolveBelowRoot(files, root, path + name);
+    const page = resolveBelowRoot(parts, path + name);
     if (page.kind === "file") return await serveFile(parts, request, page);
   }
   if (!parts.listing) return undefined;
@@ -83,8 +86,9 @@ function redirectToSlash(request: GeminiRequest): GeminiAnswer {
 }
 
 /** A line for each entry, its name as it would be written in a path. */
-async function listingText({ files, root }: GeminiStaticParts, path: string): Promise<string> {
-  const { entries, hasMore } = await listFolder(files, root, path, () => false, BY_NAME);
+async function listingText(parts: GeminiStaticParts, path: string): Promise<string> {
+  const tree = { ...parts, never: () => false };
+  const { entries, hasMore } = await listFolder(tree, path, BY_NAME);
   const lines = [`# ${oneLine(path)}`, ""];
   if (path !== "/") lines.push("=> ../ ..");
   for (const { name, isFolder } of entries) {

@@ -3,9 +3,8 @@
  * route that answers leaves its rules with the request, so a route that passes on leaves none, and
  * each answer meets one set of rules, whoever made it.
  */
-import type { Files } from "../runtime/runtime.ts";
 import type { AnswerOptions } from "./answer_options.ts";
-import { ErrorPages } from "./error_pages.ts";
+import { ErrorPages, type ErrorPageTree } from "./error_pages.ts";
 import type { AnswerFilter, FrontRequest } from "./front_request.ts";
 import { compileHeaderRule, type HeaderRule } from "./response_headers.ts";
 
@@ -18,9 +17,9 @@ export class AnswerRules implements AnswerFilter {
   constructor(
     options: AnswerOptions,
     pattern: string | undefined,
-    { files, root }: { readonly files: Files; readonly root: string | undefined },
+    tree: ErrorPageTree,
   ) {
-    this.#pages = new ErrorPages(options.errorPages, files, root);
+    this.#pages = new ErrorPages(options.errorPages, tree);
     this.#interceptErrors = options.interceptErrors;
     this.#headerRules = options.headers.map((rule) => compileHeaderRule(rule, pattern));
   }

@@ -4,9 +4,15 @@
  * as it is.
  */
 import type { Files } from "../runtime/runtime.ts";
-import { resolveBelowRoot } from "../static/below_root.ts";
+import { type FileTree, resolveBelowRoot } from "../static/below_root.ts";
 import { contentTypeOf } from "../static/content_type.ts";
 import type { ErrorPageOptions } from "./answer_options.ts";
+
+/** Where pages are looked for; without a root there are none. */
+export interface ErrorPageTree extends Pick<FileTree, "linkTargets"> {
+  readonly files: Files;
+  readonly root: string | undefined;
+}
 
 /** Makes the page; undefined where there is none to be had. */
 type Page = () => Promise<{ body: BodyInit; length: number; type: string } | undefined>;
@@ -28,11 +34,10 @@ export class ErrorPages {
 
   constructor(
     options: Readonly<Record<string, ErrorPageOptions>>,
-    files: Files,
-    root: string | undefined,
+    tree: ErrorPageTree,
   ) {
     this.#pages = new Map(
-      Object.entries(options).map(([status, page]) => [status, compilePage(page, files, root)]),
+      Object.entries(options).map(([status, page]) => [status, compilePage(page, tree)]),
     );
   }
 
@@ -60,7 +65,10 @@ export class ErrorPages {
   }
 }
 
-function compilePage(options: ErrorPageOptions, files: Files, root: string | undefined): Page {
+function compilePage(
+  options: ErrorPageOptions,
+  { files, root, linkTargets }: ErrorPageTree,
+): Page {
   if (options.kind === "text") {
     const body = new TextEncoder().encode(options.body);
     return () => Promise.resolve({ body, length: body.length, type: options.type });
@@ -68,7 +76,7 @@ function compilePage(options: ErrorPageOptions, files: Files, root: string | und
   if (root === undefined) return () => Promise.resolve(undefined);
   const { path } = options;
   return async () => {
-    const found = resolveBelowRoot(files, root, path);
+    const found = resolveBelowRoot({ files, root, linkTargets }, path);
     if (found.kind !== "file") return undefined;
     const length = found.info.size;
     try {

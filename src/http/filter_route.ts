@@ -5,7 +5,7 @@
  */
 import { Role } from "../protocol/constants.ts";
 import type { Files } from "../runtime/runtime.ts";
-import { type FileLookup, type FoundFile, resolveBelowRoot } from "../static/below_root.ts";
+import { type FileTree, type FoundFile, resolveBelowRoot } from "../static/below_root.ts";
 import { refuse, type StaticRefusal } from "../static/refusal.ts";
 import type { UpstreamRequest } from "../upstream/request.ts";
 import { FileBody } from "../upstream/file_body.ts";
@@ -13,10 +13,7 @@ import type { FrontRequest } from "./front_request.ts";
 import { GatewayRequest, type RequestParameters, type SendableBody } from "./gateway_request.ts";
 import type { ScriptTarget } from "./script_target.ts";
 
-export interface FilterRouteOptions {
-  readonly files: FileLookup;
-  /** Absolute path. */
-  readonly root: string;
+export interface FilterRouteOptions extends FileTree {
   /** Paths whose files are nobody's to see. */
   readonly never: (path: string) => boolean;
 }
@@ -29,9 +26,11 @@ export type FilterDecision =
 /** Decides by the files that are there now. */
 export function decideFilter(options: FilterRouteOptions, path: string): FilterDecision {
   if (options.never(path)) return refuse("script_source");
-  const found = resolveBelowRoot(options.files, options.root, path);
+  const found = resolveBelowRoot(options, path);
   switch (found.kind) {
     case "file": {
+      // A link of another name may lead to a script.
+      if (options.never(found.realPath)) return refuse("script_source");
       const script = { scriptName: path, pathInfo: "", scriptFilename: found.path };
       return { kind: "send", found, script };
     }

@@ -6,6 +6,7 @@
  * the old folder.
  */
 import type { Files } from "../runtime/runtime.ts";
+import type { FileTree } from "../static/below_root.ts";
 import type { FastCgiRoute } from "./fastcgi_exchange.ts";
 import type { PhpHandlerOptions } from "./options.ts";
 import { compileAttempts, scriptEndings } from "./php_attempts.ts";
@@ -30,12 +31,13 @@ export interface PhpRootParts {
 /** What to use for the request that is there now. */
 export function compilePhpRoots(
   options: PhpHandlerOptions,
-  siteRoot: string,
+  { root: siteRoot, linkTargets }: Pick<FileTree, "root" | "linkTargets">,
   { files, followLinks, compileRoute, onAttempt }: PhpRootParts,
 ): () => PhpRoot {
   const { index, strip, applicationRoot } = options;
   const rules = {
     files,
+    linkTargets,
     index,
     strip,
     applicationRoot,

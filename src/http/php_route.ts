@@ -2,21 +2,20 @@
  * The `php` handler: goes through what the route tries for a path and stops at the first that there
  * is. A script that does not exist never reaches the application, and a file that is no script is
  * left to the next route. What a hidden name (`/.git/`) or a link out of the root leads to is refused,
- * wherever it is met.
+ * wherever it is met. Where such links may be followed, that is for files: folders beside the root
+ * hold what others write, such as uploads, so a script in them does not run.
  */
 import { findScript, type ScriptEndings } from "../cgi/script_path.ts";
 import type { Files } from "../runtime/runtime.ts";
-import { type Found, isHidden, resolveBelowRoot } from "../static/below_root.ts";
+import { type FileTree, type Found, isHidden, resolveBelowRoot } from "../static/below_root.ts";
 import type { AnswerCode } from "./front_request.ts";
 import type { Attempt, NamedScript } from "./php_attempts.ts";
 import { type ScriptTarget, stripPath } from "./script_target.ts";
 import type { ScriptRule } from "./script_rules.ts";
 import type { RequestTarget } from "./target.ts";
 
-export interface PhpRouteOptions {
+export interface PhpRouteOptions extends FileTree {
   readonly files: Files;
-  /** Absolute path. */
-  readonly root: string;
   readonly index: readonly string[];
   readonly attempts: readonly Attempt[];
   /** The beginning of the path that is no folder below the root. */
@@ -44,6 +43,7 @@ export type PhpDecision =
 const PASS = { kind: "pass" } as const;
 const NOT_ALLOWED = { kind: "refused", status: 403, code: "script_not_allowed" } as const;
 const NO_SCRIPT = { kind: "refused", status: 404, code: "no_such_script" } as const;
+const OUTSIDE = { kind: "refused", status: 403, code: "outside_root" } as const;
 const HIDDEN = { kind: "refused", status: 403, code: "hidden_file" } as const;
 
 /** What the attempts for one request share. */
@@ -59,7 +59,7 @@ interface Asked {
 /** Decides by the files that are there now. */
 export function decidePhp(options: PhpRouteOptions, target: RequestTarget): PhpDecision {
   const path = options.strip === undefined ? target.path : stripPath(options.strip, target.path);
-  const look = (path: string): Found => resolveBelowRoot(options.files, options.root, path);
+  const look = (path: string): Found => resolveBelowRoot(options, path);
   const asked: Asked = { target, path, look, found: undefined };
   for (const attempt of options.attempts) {
     const decision = decideAttempt(options, attempt, asked);
@@ -146,6 +146,7 @@ function runFound(
 ): PhpDecision | undefined {
   switch (found.kind) {
     case "file":
+      if (found.isOutside) return OUTSIDE;
       return {
         kind: "run",
         script: {

@@ -122,7 +122,7 @@ function phpHandler(
   parts: HandlerParts,
 ): RouteHandler {
   const { runtime: { files }, followLinks = files.realPath } = parts;
-  const rootOf = compilePhpRoots(of.options, site.root!, {
+  const rootOf = compilePhpRoots(of.options, { ...site, root: site.root! }, {
     files,
     followLinks,
     compileRoute: (root) => fastCgiRoute(of, { ...site, root }, parts),
@@ -152,7 +152,8 @@ function filterHandler(
 ): RouteHandler {
   const route = fastCgiRoute(filtered, site, parts);
   const { files } = parts.runtime;
-  const filter = { files, root: site.root!, never: sourceNames(site.routes) };
+  const { linkTargets } = site;
+  const filter = { files, root: site.root!, linkTargets, never: sourceNames(site.routes) };
   return (request, front) => {
     const decision = decideFilter(filter, front.target.path);
     if (decision.kind !== "send") return passOrRefuse(request, front, decision);

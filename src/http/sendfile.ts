@@ -1,6 +1,7 @@
 /**
  * A file that an application names to be sent in its answer's place (`X-Sendfile`): only below the
- * folders that the site's configuration allows, and by the rules of files of a static route.
+ * folders that the site's configuration allows, and by the rules of files of a static route. These
+ * folders are a list of their own: where links may lead out of the site's root says nothing of them.
  */
 import { toResponse } from "../runtime/http_answer.ts";
 import type { Files } from "../runtime/runtime.ts";
@@ -18,7 +19,10 @@ export function namedFiles(
   return (path, contentType, request) => {
     const root = roots.find(({ prefix }) => path.startsWith(prefix));
     if (root === undefined) return undefined;
-    const found = resolveBelowRoot(files, root.folder, path.slice(root.prefix.length - 1));
+    const found = resolveBelowRoot(
+      { files, root: root.folder },
+      path.slice(root.prefix.length - 1),
+    );
     return send(found, contentType, request);
   };
 

@@ -59,7 +59,8 @@ export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
   };
   const lengths = parts.lengths ?? new LengthGathering(parts.runtime.clock);
   const keepsFiles = parts.watch === undefined;
-  const staticParts = { runtime: parts.runtime, root: site.root ?? "", keepsFiles };
+  const { root = "", linkTargets } = site;
+  const staticParts = { runtime: parts.runtime, root, linkTargets, keepsFiles };
   const statics = compileStatics(site.routes, staticParts, compressor);
   const shared: HandlerParts = { ...parts, handover, compressor, lengths, statics };
   const handlers = site.routes.map((route) => compileHandler(route, site, shared));

@@ -36,8 +36,8 @@ export function beforeHandler(
 export function compileRules(
   options: AnswerOptions | undefined,
   pattern: string | undefined,
-  { root }: SiteOptions,
+  { root, linkTargets }: SiteOptions,
   files: Files,
 ): AnswerRules | undefined {
-  return options && new AnswerRules(options, pattern, { files, root });
+  return options && new AnswerRules(options, pattern, { files, root, linkTargets });
 }

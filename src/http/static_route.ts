@@ -17,6 +17,7 @@ export interface StaticRouteParts {
   readonly runtime: Pick<Runtime, "files" | "clock">;
   /** Absolute path. */
   readonly root: string;
+  readonly linkTargets?: readonly string[] | undefined;
   /** See `StaticOptions`. */
   readonly never: (path: string) => boolean;
   readonly compressor: ResponseCompressor | undefined;
@@ -29,11 +30,12 @@ export class StaticRoute {
   readonly #compressor: ResponseCompressor | undefined;
 
   constructor(handler: StaticHandlerOptions, parts: StaticRouteParts) {
-    const { runtime: { files, clock }, root, never, keepsFiles } = parts;
+    const { runtime: { files, clock }, root, linkTargets, never, keepsFiles } = parts;
     this.#compressor = parts.compressor;
     this.#options = {
       files,
       root,
+      linkTargets,
       index: handler.index,
       never,
       precompressed: handler.precompressed ?? [],

@@ -82,6 +82,11 @@ function flatten(directives: readonly Directive[]): Directive[] {
   return directives.flatMap((directive) => [directive, ...flatten(directive.block ?? [])]);
 }
 
+/** As nginx is anyway; who writes it cares. */
+function isOpenToLinks({ name, args }: Directive): boolean {
+  return name === "disable_symlinks" && args[0] === "off";
+}
+
 function tellRest(directives: readonly Directive[], notes: Notes): void {
   for (const directive of directives) {
     const isNeeded = !UNNEEDED.test(directive.name);
@@ -91,6 +96,9 @@ function tellRest(directives: readonly Directive[], notes: Notes): void {
       );
       if (isOurs) notes.add("unneeded", directive, "afcgi sends what is in it anyway");
       else notes.add("lost", directive, "there is no such file");
+    } else if (isOpenToLinks(directive)) {
+      const reason = "links out of the root are followed where follow_symlinks_to says so";
+      notes.add("differs", directive, reason);
     } else if (!notes.isTaken(directive)) {
       if (isNeeded) notes.add("lost", directive, "it has no counterpart");
       else if (directive.block === undefined) {

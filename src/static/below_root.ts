@@ -1,22 +1,34 @@
 /**
  * What a decoded path names below a root. Two things are certain of what this file finds: no
  * segment of the path is hidden (begins with "."; `/.well-known/` at the top is not, RFC 8615), so
- * none is ".." either; and with every link followed, in the path and in the root, the one lay below
- * the other when it was looked at. A tree that others may change in between is not made safe.
+ * none is ".." either; and with every link followed, in the path and in the folders, it lay below the
+ * root or below a folder to which links may lead, when it was looked at. A tree that others may
+ * change in between is not made safe.
  *
- * Links within the root are followed even to hidden names: Kubernetes mounts files as links to
- * `..data/`. This file does not know HTTP and refuses nothing: it says what is there.
+ * Links are followed even to hidden names: Kubernetes mounts files as links to `..data/`. This file
+ * does not know HTTP and refuses nothing: it says what is there.
  */
 import type { FileInfo, Files } from "../runtime/runtime.ts";
 
 /** What this file wants of the runtime's files. */
 export type FileLookup = Pick<Files, "stat" | "realPath">;
 
+/** Where files are looked for. */
+export interface FileTree {
+  readonly files: FileLookup;
+  /** Absolute path. */
+  readonly root: string;
+  /** Absolute paths of folders to which links may lead out of the root; left out: none. */
+  readonly linkTargets?: readonly string[] | undefined;
+}
+
 interface FoundEntry {
   /** Root and path joined, as an application would name it; without a trailing slash. */
   readonly path: string;
   /** The same without links: what to open. */
   readonly realPath: string;
+  /** Whether it lies below one of `linkTargets` and not below the root. */
+  readonly isOutside: boolean;
   readonly info: FileInfo;
 }
 
@@ -42,7 +54,7 @@ const MISSING = { kind: "missing" } as const;
  * Finds what `path` names below `root`. `path` is decoded and begins with "/"; a trailing slash
  * names a directory only. A root that does not exist holds nothing.
  */
-export function resolveBelowRoot(files: FileLookup, root: string, path: string): Found {
+export function resolveBelowRoot({ files, root, linkTargets }: FileTree, path: string): Found {
   if (!path.startsWith("/") || path.includes("\0")) return MISSING;
   if (isHidden(path)) return { kind: "forbidden", code: "hidden_file" };
   const wantsDirectory = path.endsWith("/");
@@ -51,18 +63,21 @@ export function resolveBelowRoot(files: FileLookup, root: string, path: string):
   if (realPath === undefined) return MISSING;
   const windows = !realPath.startsWith("/");
   if (windows && isWindowsAlias(path)) return MISSING;
+  let isOutside = false;
   // Without a link anywhere on the way, the root's own path has none: no need to look at it.
   if (realPath !== joined) {
     const realRoot = files.realPath(root);
     if (realRoot === undefined) return MISSING;
-    if (!isWithin(realRoot, realPath, windows ? "\\" : "/")) {
+    const separator = windows ? "\\" : "/";
+    isOutside = !isWithin(realRoot, realPath, separator);
+    if (isOutside && !isWithinAny(files, linkTargets, realPath, separator)) {
       return { kind: "forbidden", code: "outside_root" };
     }
   }
   const info = files.stat(realPath);
   if (info === undefined || info.kind === "other") return MISSING;
   if (wantsDirectory && info.kind === "file") return MISSING;
-  return { kind: info.kind, path: joined, realPath, info };
+  return { kind: info.kind, path: joined, realPath, isOutside, info };
 }
 
 /** Whether a segment begins with "."; `/.well-known/` at the top does not count. */
@@ -81,9 +96,21 @@ function isWindowsAlias(path: string): boolean {
   return /[\\:]|~\d|[. ](?:\/|$)/.test(path);
 }
 
-function isWithin(realRoot: string, realPath: string, separator: string): boolean {
-  if (realPath === realRoot) return true;
-  return realPath.startsWith(realRoot.endsWith(separator) ? realRoot : realRoot + separator);
+/** Apart from its caller, so that a look which needs it not makes no closure. */
+function isWithinAny(
+  files: FileLookup,
+  folders: readonly string[] | undefined,
+  realPath: string,
+  separator: string,
+): boolean {
+  return folders?.some((folder) => isWithin(files.realPath(folder), realPath, separator)) ?? false;
+}
+
+/** A folder that is not there holds nothing. */
+function isWithin(realFolder: string | undefined, realPath: string, separator: string): boolean {
+  if (realFolder === undefined) return false;
+  if (realPath === realFolder) return true;
+  return realPath.startsWith(realFolder.endsWith(separator) ? realFolder : realFolder + separator);
 }
 
 function withoutTrailingSlash(path: string): string {

@@ -1,10 +1,10 @@
 /**
  * What a folder's listing shows: the entries that the same route would serve, no others, so nothing
- * hidden, no link out of the root, no script's source. Folders come first, then by the column that
+ * hidden, no link to where none may lead, no script's source. Folders come first, then by the column that
  * the query asks for.
  */
 import type { Files } from "../runtime/runtime.ts";
-import { type FileLookup, resolveBelowRoot } from "./below_root.ts";
+import { type FileLookup, type FileTree, resolveBelowRoot } from "./below_root.ts";
 
 /** Most entries of a listing; the page says that there are more. */
 export const LISTED_ENTRIES_MAX = 1000;
@@ -38,23 +38,28 @@ export function readListingOrder(query: string): ListingOrder {
   return { column, descending: asked.get("order") === "desc" };
 }
 
+/** Whose folders are listed. */
+export interface ListedTree extends FileTree {
+  readonly files: FileLookup & Pick<Files, "list">;
+  /** Tells files that are not served by their paths. */
+  readonly never: (path: string) => boolean;
+}
+
 /**
- * The entries of the folder at `path`, which ends with "/", below `root`. `never` tells files that
- * are not served by their paths.
+ * The entries of the folder at `path`, which ends with "/", below the root.
  *
  * @throws with the operating system's reason
  */
 export async function listFolder(
-  files: FileLookup & Pick<Files, "list">,
-  root: string,
+  tree: ListedTree,
   path: string,
-  never: (path: string) => boolean,
   order: ListingOrder,
 ): Promise<Listing> {
+  const { files, root, never } = tree;
   const { names, hasMore } = await files.list(root + path, LISTED_ENTRIES_MAX);
   const entries: ListedEntry[] = [];
   for (const name of names) {
-    const found = resolveBelowRoot(files, root, path + name);
+    const found = resolveBelowRoot(tree, path + name);
     if (found.kind !== "file" && found.kind !== "directory") continue;
     const isFolder = found.kind === "directory";
     if (!isFolder && (never(found.path) || never(found.realPath))) continue;

@@ -1,10 +1,10 @@
 /**
  * Files that were compressed beforehand and lie beside their original: `app.js.br`, `app.js.zst`,
  * `app.js.gz`. One that is older than its original is of an earlier version, so it is passed over.
- * A sibling obeys the same rules as any file: not hidden, no link out of the root.
+ * A sibling obeys the same rules as any file: not hidden, no link to where none may lead.
  */
 import { type Encoding, preferredEncoding } from "../compression/accept_encoding.ts";
-import { type FileLookup, type FoundFile, resolveBelowRoot } from "./below_root.ts";
+import { type FileTree, type FoundFile, resolveBelowRoot } from "./below_root.ts";
 
 const EXTENSIONS: Readonly<Record<Encoding, string>> = { br: ".br", zstd: ".zst", gzip: ".gz" };
 
@@ -20,16 +20,15 @@ export interface ChosenFile {
 
 /** The sibling that the client prefers, of codings that `offered` names, or the file itself. */
 export function chooseSibling(
-  files: FileLookup,
-  root: string,
+  tree: FileTree,
   original: FoundFile,
   offered: readonly Encoding[],
   accept: string | null,
 ): ChosenFile {
   const siblings = new Map<Encoding, FoundFile>();
   for (const encoding of offered) {
-    const path = original.path.slice(root.length) + EXTENSIONS[encoding];
-    const found = resolveBelowRoot(files, root, path);
+    const path = original.path.slice(tree.root.length) + EXTENSIONS[encoding];
+    const found = resolveBelowRoot(tree, path);
     if (found.kind === "file" && !isOlder(found, original)) siblings.set(encoding, found);
   }
   const encoding = preferredEncoding(accept, [...siblings.keys()]);

@@ -8,6 +8,7 @@ import type { HttpAnswer } from "../runtime/http_answer.ts";
 import type { Files } from "../runtime/runtime.ts";
 import {
   type FileLookup,
+  type FileTree,
   type Found,
   type FoundDirectory,
   type FoundFile,
@@ -28,10 +29,8 @@ import { LISTING_POLICY, listingPage } from "./listing_page.ts";
 import { chooseSibling } from "./precompressed.ts";
 import { refuse, type StaticRefusal } from "./refusal.ts";
 
-export interface StaticOptions {
+export interface StaticOptions extends FileTree {
   readonly files: FileLookup & FileBodies & Pick<Files, "list">;
-  /** Absolute path. */
-  readonly root: string;
   /** Names to try in a directory, in this order. */
   readonly index: readonly string[];
   /** Whether a file of this name is never sent, such as a script on a site that runs scripts. */
@@ -76,7 +75,7 @@ export function serveStatic(
     ? serveKept(options, request, target.path)
     : undefined;
   if (kept !== undefined) return kept;
-  const found = resolveBelowRoot(options.files, options.root, target.path);
+  const found = resolveBelowRoot(options, target.path);
   if (found.kind === "directory") return serveDirectory(options, request, target);
   return serveFound(options, request, found, target.path, said);
 }
@@ -91,7 +90,7 @@ function serveDirectory(
   for (const name of options.index) {
     const kept = serveKept(options, request, target.path + name);
     if (kept !== undefined) return kept;
-    const found = resolveBelowRoot(options.files, options.root, target.path + name);
+    const found = resolveBelowRoot(options, target.path + name);
     if (found.kind === "missing" || found.kind === "directory") continue;
     return serveFound(options, request, found, target.path + name, {});
   }
@@ -118,14 +117,14 @@ function ready(
   path: string,
   said: FileFields,
 ): ReadyFile {
-  const { files, root, precompressed, memory } = options;
+  const { precompressed, memory } = options;
   const cacheControl = options.cacheControl?.(path);
   if (precompressed === undefined || precompressed.length === 0) {
     const file = readyFile(original, { ...said, cacheControl });
     return memory === undefined || said.contentType !== undefined ? file : memory.keep(path, file);
   }
   const accept = request.headers.get("accept-encoding");
-  const chosen = chooseSibling(files, root, original, precompressed, accept);
+  const chosen = chooseSibling(options, original, precompressed, accept);
   return readyFile(chosen.found, {
     // The sibling's name tells how it is packed, not what it is.
     contentType: said.contentType ?? contentTypeOf(original.path),
@@ -136,18 +135,14 @@ function ready(
 }
 
 async function serveListing(
-  { files, root, never }: StaticOptions,
+  options: StaticOptions,
   request: FileRequest,
   target: StaticTarget,
 ): Promise<StaticAnswer> {
   const order = readListingOrder(target.query);
   let page: string;
   try {
-    page = listingPage(
-      target.path,
-      await listFolder(files, root, target.path, never, order),
-      order,
-    );
+    page = listingPage(target.path, await listFolder(options, target.path, order), order);
   } catch {
     return refuse("unreadable_file");
   }

@@ -36,6 +36,7 @@ upstreams:
 sites:
   - hosts: [example.com]
     root: public
+    follow_symlinks_to: [storage]
     trusted_proxies: [10.0.0.0/8]
     proxy_headers: forwarded
     trace_context: true
@@ -126,6 +127,7 @@ gemini:
     hosts: [example.com]
     tls: { cert: tls.crt, key: tls.key, min: "1.3" }
     root: public
+    follow_symlinks_to: [storage]
     routes:
       - path: /app/*
         client_cert: { required: false, ca: ca.crt, fingerprints: ["SHA256:${"0".repeat(64)}"] }

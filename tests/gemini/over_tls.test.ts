@@ -225,6 +225,39 @@ test("Files are served with type and language, and nothing beside them", async (
   });
 });
 
+test("A link out of the root is followed to a folder that is allowed, and to no other", async () => {
+  const base = freshPath();
+  const root = join(base, "capsule");
+  const shared = join(base, "shared");
+  for (const folder of [root, join(shared, "folder"), join(base, "private")]) {
+    mkdirSync(folder, { recursive: true });
+  }
+  writeFileSync(join(shared, "page.gmi"), "# Shared\n");
+  writeFileSync(join(shared, "folder/index.gmi"), "# Index\n");
+  writeFileSync(join(shared, ".hidden"), "hidden");
+  writeFileSync(join(base, "private/secret.txt"), "secret");
+  symlinkSync("../shared", join(root, "shared"));
+  symlinkSync("../private", join(root, "private"));
+  symlinkSync("../private/secret.txt", join(shared, "out.txt"));
+  const files = { kind: "static", index: ["index.gmi"], listing: true, lang: undefined } as const;
+  const routes = [route(files)];
+  await withCapsule({ routes, root, linkTargets: [shared] }, async ({ ask }) => {
+    assert.equal((await ask("/shared/page.gmi")).body, "# Shared\n");
+    assert.equal((await ask("/shared/folder/")).body, "# Index\n");
+    assert.equal((await ask("/")).body, "# /\n\n=> ./shared/ shared/\n");
+    assert.equal(
+      (await ask("/shared/")).body,
+      "# /shared/\n\n=> ../ ..\n=> ./folder/ folder/\n=> ./page.gmi page.gmi\n",
+    );
+    for (const path of ["/shared/.hidden", "/shared/out.txt", "/private/secret.txt", "/private"]) {
+      assert.equal((await ask(path)).header, "51 Not found", path);
+    }
+  });
+  await withCapsule({ routes, root }, async ({ ask }) => {
+    assert.equal((await ask("/shared/page.gmi")).header, "51 Not found");
+  });
+});
+
 test("A CGI answer becomes a Gemini answer where a route says so", async () => {
   const answer = (request: Request) => {
     const path = new URL(request.url).pathname.slice(1);

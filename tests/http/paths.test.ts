@@ -40,6 +40,11 @@ const FILES: Readonly<Record<string, string>> = {
   "secret.txt": SECRET,
   "secret.php": SECRET,
   "www-other/secret.txt": SECRET,
+  "shared/shown.txt": "shown",
+  "shared/evil.php": UPLOAD,
+  "shared/index.php": UPLOAD,
+  "shared/.env": SECRET,
+  "shared-other/secret.txt": SECRET,
 };
 
 const LINKS: readonly (readonly [target: string, name: string])[] = [
@@ -47,6 +52,16 @@ const LINKS: readonly (readonly [target: string, name: string])[] = [
   ["../secret.php", "www/link.php"],
   ["..", "www/up"],
   ["/", "www/all"],
+  // Where links may lead out of the root, they may lead to `shared`.
+  ["../shared", "www/storage"],
+  ["../shared-other", "www/other"],
+  ["../shared/evil.php", "www/run.php"],
+  ["evil.php", "shared/c.php"],
+  ["../secret.txt", "shared/secret.txt"],
+  ["../secret.php", "shared/link.php"],
+  ["../www/app/run.php", "shared/link.txt"],
+  ["../www", "shared/www"],
+  ["..", "shared/up"],
 ];
 
 /** Below the root, by their exact names: all that may run. */
@@ -84,6 +99,7 @@ interface Site {
 async function withSite(
   routes: readonly RouteOptions[],
   use: (site: Site) => Promise<void>,
+  { followsLinks = false } = {},
 ): Promise<void> {
   const base = realpathSync(mkdtempSync(join(tmpdir(), "afcgi-paths-")));
   const root = join(base, "www");
@@ -94,9 +110,9 @@ async function withSite(
       writeFileSync(join(base, name), content);
     }
     for (const [target, name] of LINKS) symlinkSync(target, join(base, name));
+    const linkTargets = followsLinks ? [join(base, "shared")] : undefined;
     await withGateway({
-      root,
-      routes,
+      sites: [{ hosts: [], root, linkTargets, routes }],
       application: (_request, info) => {
         ran.push(info.params.get("SCRIPT_FILENAME") ?? "");
         return new Response("ran");
@@ -161,6 +177,7 @@ const PIECES: readonly string[] = [
     "link.txt",
     "link.php",
   ],
+  ...["/storage/", "storage", "shared", "other", "shown.txt", "evil.php"],
   ...[
     ".php",
     ".PHP",
@@ -181,16 +198,17 @@ const targets = fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 
   .map((pieces) => `/${pieces.join("")}`);
 
 for (const [order, routes] of [["static", [STATIC, PHP]], ["php", [PHP, STATIC]]] as const) {
-  test(`No target opens a secret or runs what is no script, ${order} first`, async () => {
-    await withSite(routes, async (site) => {
-      await fc.assert(
-        fc.asyncProperty(targets, async (target) => void await attack(site, target)),
-        {
-          numRuns: 400,
-        },
-      );
+  for (const followsLinks of [false, true]) {
+    const where = followsLinks ? ", with links to an allowed folder" : "";
+    test(`No target opens a secret or runs what is no script, ${order} first${where}`, async () => {
+      await withSite(routes, async (site) => {
+        await fc.assert(
+          fc.asyncProperty(targets, async (target) => void await attack(site, target)),
+          { numRuns: 400 },
+        );
+      }, { followsLinks });
     });
-  });
+  }
 }
 
 test("Targets of attacks that worked elsewhere get nothing", async () => {
@@ -237,6 +255,31 @@ test("Targets of attacks that worked elsewhere get nothing", async () => {
       assert.ok(!answer?.body.toString().includes("root:"), target);
     }
   });
+});
+
+test("Targets that go through links get nothing that the links may not lead to", async () => {
+  const targets = [
+    ...["/storage/secret.txt", "/storage/link.php", "/storage/link.txt", "/storage/.env"],
+    ...["/storage/up/secret.txt", "/storage/up/shared-other/secret.txt", "/other/secret.txt"],
+    ...["/storage/evil.php", "/storage/evil.php/x", "/storage/c.php", "/run.php", "/run.php/x"],
+    ...["/storage/", "/storage", "/storage/www/../evil.php", "/storage/www/storage/evil.php"],
+    ...[
+      "/storage/www/.env",
+      "/storage/www/link.txt",
+      "/up/shared/up/secret.txt",
+      "/storage%2f.env",
+    ],
+  ];
+  for (const followsLinks of [false, true]) {
+    await withSite([PHP, STATIC], async (site) => {
+      for (const target of targets) {
+        await attack(site, target);
+        assert.deepEqual(site.ran, [], target);
+      }
+      const shown = await attack(site, "/storage/shown.txt");
+      assert.equal(shown?.body.toString() === "shown", followsLinks);
+    }, { followsLinks });
+  }
 });
 
 test("A script runs under every name that a link gives it below the root", async () => {

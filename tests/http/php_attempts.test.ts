@@ -35,7 +35,7 @@ function decide(
       params: {},
       ...options,
     },
-    "/www",
+    { root: "/www" },
     {
       files,
       followLinks: (path) => path,

@@ -315,6 +315,16 @@ test("Every directive that nobody made something of is told", () => {
   ]);
 });
 
+test("disable_symlinks off is told of, and what closes links is lost", () => {
+  const { notes } = translate("server {\n root /r;\n disable_symlinks off;\n}\n");
+  assert.deepEqual(notes, [
+    "a.conf:3 differs disable_symlinks off: " +
+    "links out of the root are followed where follow_symlinks_to says so",
+  ]);
+  const closed = translate("server {\n root /r;\n disable_symlinks on;\n}\n");
+  assert.deepEqual(closed.notes, ["a.conf:3 lost disable_symlinks on: it has no counterpart"]);
+});
+
 test("A file without a server that can be said makes no configuration", () => {
   assert.equal(translate("server { return 301 https://$host; }").config, undefined);
 });

@@ -7,13 +7,13 @@ import { files, withFolder } from "./folder.ts";
 
 /** `file`, `directory`, `missing`, or the code of what is forbidden. */
 function outcome(lookup: FileLookup, root: string, path: string): string {
-  const found = resolveBelowRoot(lookup, root, path);
+  const found = resolveBelowRoot({ files: lookup, root }, path);
   return found.kind === "forbidden" ? found.code : found.kind;
 }
 
 test("resolveBelowRoot finds files and directories", async () => {
   await withFolder(({ root }) => {
-    const found = resolveBelowRoot(files, root, "/docs/café é.css");
+    const found = resolveBelowRoot({ files, root }, "/docs/café é.css");
     assert.ok(found.kind === "file");
     assert.equal(found.path, `${root}/docs/café é.css`);
     assert.equal(found.realPath, found.path);
@@ -82,7 +82,7 @@ test("resolveBelowRoot forbids links out of the root", async () => {
 
 test("resolveBelowRoot follows links within the root and says where they end", async () => {
   await withFolder(({ root }) => {
-    const found = resolveBelowRoot(files, root, "/link-in.txt");
+    const found = resolveBelowRoot({ files, root }, "/link-in.txt");
     assert.ok(found.kind === "file");
     assert.equal(found.path, `${root}/link-in.txt`);
     assert.equal(found.realPath, `${root}/hello.txt`);
@@ -92,12 +92,12 @@ test("resolveBelowRoot follows links within the root and says where they end", a
 
 test("resolveBelowRoot takes a root that is a link, or has a trailing slash", async () => {
   await withFolder(({ root, linkedRoot }) => {
-    const found = resolveBelowRoot(files, linkedRoot, "/hello.txt");
+    const found = resolveBelowRoot({ files, root: linkedRoot }, "/hello.txt");
     assert.ok(found.kind === "file");
     assert.equal(found.path, `${linkedRoot}/hello.txt`);
     assert.equal(found.realPath, `${root}/hello.txt`);
     assert.equal(outcome(files, linkedRoot, "/link-out.txt"), "outside_root");
-    const slashed = resolveBelowRoot(files, `${root}/`, "/hello.txt");
+    const slashed = resolveBelowRoot({ files, root: `${root}/` }, "/hello.txt");
     assert.ok(slashed.kind === "file" && slashed.path === `${root}/hello.txt`);
   });
 });
@@ -170,7 +170,7 @@ test("resolveBelowRoot finds nothing outside the root for any target, however en
       fc.property(targets, (raw) => {
         const target = parseTarget(`http://h${raw}`);
         if (target.kind === "refused") return;
-        const found = resolveBelowRoot(files, root, target.path);
+        const found = resolveBelowRoot({ files, root }, target.path);
         if (found.kind !== "file" && found.kind !== "directory") return;
         assert.ok(found.realPath === root || found.realPath.startsWith(`${root}/`), raw);
         assert.ok(!/\/\.(?!well-known)/.test(found.path.slice(root.length)), raw);

@@ -104,7 +104,7 @@ test("A file that changed a moment ago is sent and not kept", async () => {
 test("A file is kept once it has lain still for long enough", () => {
   const changedMs = HOUR_MS;
   const info: FileInfo = { kind: "file", size: 1, modifiedMs: 0, changedMs, inode: 1 };
-  const found: FoundFile = { kind: "file", path: "/a", realPath: "/a", info };
+  const found: FoundFile = { kind: "file", path: "/a", realPath: "/a", isOutside: false, info };
   const reader = { stat: () => info, readNow: () => new Uint8Array(1) };
   for (const [stillMs, size] of [[SETTLED_MS - 1, 0], [SETTLED_MS, 1]] as const) {
     const kept = new FileMemory(reader, { nowMs: () => 0, wallMs: () => changedMs + stillMs });
@@ -131,7 +131,8 @@ test("No more files are kept than the limit", () => {
   const reader = { stat: () => info, readNow: () => new Uint8Array(1) };
   const kept = new FileMemory(reader, { nowMs: () => 0, wallMs: () => HOUR_MS });
   for (let index = 0; index <= KEPT_FILES_MAX; index++) {
-    const found: FoundFile = { kind: "file", path: `/${index}`, realPath: `/${index}`, info };
+    const path = `/${index}`;
+    const found: FoundFile = { kind: "file", path, realPath: path, isOutside: false, info };
     kept.keep(found.path, readyFile(found));
     assert.ok(kept.size <= KEPT_FILES_MAX);
   }
@@ -140,7 +141,7 @@ test("No more files are kept than the limit", () => {
 
 test("A file that cannot be read, or changes while it is read, is left to be sent otherwise", () => {
   const info: FileInfo = { kind: "file", size: 2, modifiedMs: 0, changedMs: 0, inode: 1 };
-  const found: FoundFile = { kind: "file", path: "/a", realPath: "/a", info };
+  const found: FoundFile = { kind: "file", path: "/a", realPath: "/a", isOutside: false, info };
   const changed = { ...info, changedMs: 1 };
   const readers = [
     { stat: () => info, readNow: () => undefined },

@@ -49,7 +49,7 @@ test("A file that was deleted is missing at once, though the way to it is rememb
   const { files, clock } = world();
   files.write("/root/a.txt", "a");
   const remembered = rememberLinks(files, clock);
-  assert.equal(resolveBelowRoot(remembered, "/root", "/a.txt").kind, "file");
+  assert.equal(resolveBelowRoot({ files: remembered, root: "/root" }, "/a.txt").kind, "file");
   files.remove("/root/a.txt");
-  assert.equal(resolveBelowRoot(remembered, "/root", "/a.txt").kind, "missing");
+  assert.equal(resolveBelowRoot({ files: remembered, root: "/root" }, "/a.txt").kind, "missing");
 });

@@ -66,6 +66,7 @@ export async function readReply(connection: TlsConnection): Promise<GeminiReply>
 export interface CapsuleOptions {
   readonly routes: readonly GeminiRouteOptions[];
   readonly root?: string;
+  readonly linkTargets?: readonly string[];
   readonly hosts?: readonly string[];
   /** In the place of the one site. */
   readonly sites?: readonly GeminiSiteOptions[];
@@ -107,6 +108,7 @@ export function capsuleSite(options: CapsuleOptions, store: string): GeminiSiteO
     tls: { kind: "self_signed", store },
     versionMin: "1.2",
     root: options.root,
+    linkTargets: options.linkTargets,
     routes: options.routes,
   };
 }

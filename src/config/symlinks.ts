@@ -1,0 +1,58 @@
+/**
+ * `follow_symlinks_to` of what is served, over HTTP or Gemini: its schema, its option, and what is
+ * said of folders that are not there.
+ */
+import * as v from "valibot";
+import type { Files } from "../runtime/runtime.ts";
+import type { ConfigNode } from "./config_node.ts";
+import type { Place } from "./fault.ts";
+import { resolvePath } from "./paths.ts";
+import { described, filePath, list } from "./schema_parts.ts";
+
+export const symlinkEntries = {
+  follow_symlinks_to: v.optional(
+    described(
+      list(filePath(), "use a list of folders, such as [storage/app/public]"),
+      "Folders to which symbolic links may lead out of the root; left out: none",
+    ),
+  ),
+};
+
+interface Entries {
+  readonly follow_symlinks_to?: readonly string[] | undefined;
+}
+
+/** `folder` is where the file's relative paths start. */
+export function linkTargetOptions(
+  { follow_symlinks_to: targets }: Entries,
+  folder: string,
+): { readonly linkTargets?: readonly string[] } {
+  return targets === undefined
+    ? {}
+    : { linkTargets: targets.map((target) => resolvePath(folder, target)) };
+}
+
+/** A folder that is not there would be noticed by nobody but those who follow a link to it. */
+export function checkSymlinks(
+  site: ConfigNode,
+  { files, folder, hasRoot }: {
+    readonly files: Files;
+    readonly folder: string;
+    readonly hasRoot: boolean;
+  },
+  tell: (place: Place, message: string) => void,
+): void {
+  const entry = site.entries.get("follow_symlinks_to");
+  if (entry === undefined) return;
+  if (!hasRoot) {
+    tell(entry.keyPlace, "Key follow_symlinks_to has no root for links to lead out of (add root)");
+  }
+  for (const { text, place } of entry.node.items) {
+    if (!text) continue;
+    const path = resolvePath(folder, text);
+    const kind = files.stat(path)?.kind;
+    if (kind === undefined) {
+      tell(place, `There is no folder "${path}" (create it, or name another)`);
+    } else if (kind !== "directory") tell(place, `"${path}" is not a folder (name its folder)`);
+  }
+}

@@ -1,0 +1,67 @@
+/** `follow_symlinks_to` in a file: what becomes of it, and its faults. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatFault } from "../../src/config/fault.ts";
+import { readConfig } from "../../src/config/read_config.ts";
+import { memoryFiles } from "./memory_files.ts";
+
+const GEMINI = "hosts: [a.test], tls: { self_signed: true, store: tls }";
+
+function read(text: string, rootGiven = false) {
+  const { options, faults } = readConfig(text, {
+    source: "a.yaml",
+    folder: "/srv/app",
+    files: memoryFiles({
+      "/srv/app/public": null,
+      "/srv/app/storage/app/public": null,
+      "/srv/app/file.txt": "text",
+      "/var/lib/app": null,
+    }),
+    readVariable: () => undefined,
+    rootGiven,
+  });
+  return { options, faults: faults.map(formatFault) };
+}
+
+const site = (more: string) => `sites: [{ ${more} routes: [{ static: {} }] }]`;
+const gemini = (more: string) => `gemini: [{ ${GEMINI}, ${more} routes: [{ static: {} }] }]`;
+
+test("Folders to which links may lead start where the file is, for HTTP and for Gemini", () => {
+  const keys = "root: public, follow_symlinks_to: [storage/app/public, /var/lib/app],";
+  const wanted = ["/srv/app/storage/app/public", "/var/lib/app"];
+  const http = read(site(keys));
+  assert.deepEqual([http.faults, http.options?.sites[0]?.linkTargets], [[], wanted]);
+  const capsule = read(gemini(keys));
+  assert.deepEqual([capsule.faults, capsule.options?.gemini?.sites[0]?.linkTargets], [[], wanted]);
+  const without = read(site("root: public,")).options?.sites[0];
+  assert.ok(without !== undefined && !("linkTargets" in without));
+});
+
+test("A folder that is not there, or is none, is told with its place", () => {
+  for (const  of of[site, gemini]) {
+    const { faults } = read(of("root: public, follow_symlinks_to: [none, file.txt, storage],"));
+    assert.deepEqual(faults.map((fault) => fault.replace(/^a\.yaml:1:\d+: /, "")), [
+      'There is no folder "/srv/app/none" (create it, or name another)',
+      '"/srv/app/file.txt" is not a folder (name its folder)',
+    ]);
+  }
+});
+
+test("Folders for links without a root are told, unless a flag gives the root", () => {
+  const text = 'sites: [{ follow_symlinks_to: [storage], routes: [{ redirect: { to: "/" } }] }]';
+  const told = /Key follow_symlinks_to has no root for links to lead out of \(add root\)$/;
+  assert.match(read(text).faults.join(), told);
+  assert.deepEqual(read(text, true).faults, []);
+  const capsule =
+    `gemini: [{ ${GEMINI}, follow_symlinks_to: [storage], routes: [${"{ respond: { code: 51, meta: gone } }"}] }]`;
+  assert.match(read(capsule).faults.join(), told);
+});
+
+test("Other ways to say it are led to the key", () => {
+  for (const key of ["disable_symlinks", "follow_symlinks", "symlinks"]) {
+    const [fault] = read(site(`root: public, ${key}: on,`)).faults;
+    assert.match(fault ?? "", /did you mean "follow_symlinks_to"\?/, key);
+  }
+  const [scalar] = read(site("root: public, follow_symlinks_to: storage,")).faults;
+  assert.match(scalar ?? "", /use a list: \[storage\]/);
+});
