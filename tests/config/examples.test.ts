@@ -16,6 +16,7 @@ function faultsOf(text: string, source: string): string[] {
     files: memoryFiles({
       "/srv/www/public": null,
       "/etc/afcgi/public": null,
+      "/etc/afcgi/storage/app/public": null,
       "/etc/afcgi/wordpress": null,
       "/etc/afcgi/dokuwiki": null,
     }),

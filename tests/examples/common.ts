@@ -47,6 +47,7 @@ export function copyExample(name: string, writable: readonly string[] = []): str
   const folder = join(temporaryFolder(), name);
   cpSync(fileURLToPath(new URL(`../../examples/${name}`, import.meta.url)), folder, {
     recursive: true,
+    verbatimSymlinks: true,
   });
   for (const path of writable) chmodSync(join(folder, path), 0o777);
   return folder;

@@ -12,10 +12,10 @@ const CHILDREN = 5;
 const running = exampleTests({
   name: "laravel",
   peer: "laravel",
-  writable: ["public/pictures", "bootstrap/cache", "storage/framework/views", "storage/logs"],
+  writable: ["storage/app/public", "bootstrap/cache", "storage/framework/views", "storage/logs"],
   form: "/hello",
   upload: "/upload",
-  uploads: "/pictures",
+  uploads: "/storage",
   title: "Laravel",
   async beside(folder) {
     const place = await freePlace("unix", folder);

@@ -12,10 +12,10 @@ Route::post('/hello', function (Request $request) {
     return redirect('/hello/' . rawurlencode($request->input('name', 'nobody')));
 });
 
-// Below public/ itself: a link out of it, as storage:link makes, is not followed.
+// The disk "public" of an application of your own: public/storage is the link of storage:link.
 Route::post('/upload', function (Request $request) {
     $picture = $request->file('picture') ?? abort(400);
     $name = $picture->hashName();
-    $picture->move(public_path('pictures'), $name);
-    return redirect("/pictures/$name");
+    $picture->move(storage_path('app/public'), $name);
+    return redirect("/storage/$name");
 });
