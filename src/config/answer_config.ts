@@ -27,11 +27,12 @@ export function answerOptions(layers: readonly AnswerConfig[]): AnswerOptions | 
 
 /** Undefined where nothing stands before the handler. */
 export function middlewareOptions(layers: readonly AnswerConfig[]): MiddlewareOptions | undefined {
+  const addresses = last(layers, "ip_restriction") ?? undefined;
   const cors = last(layers, "cors");
   const security = last(layers, "security_headers");
   const etag = last(layers, "etag");
   const options: MiddlewareOptions = {
-    ipRestriction: last(layers, "ip_restriction") ?? undefined,
+    ipRestriction: addresses && { allow: addresses.allow ?? [], deny: addresses.deny ?? [] },
     cors: cors
       ? {
         origins: cors.origins,

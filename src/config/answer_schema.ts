@@ -28,6 +28,16 @@ const headerName = () =>
 
 const headerNames = () => items(headerName(), "use a list of headers' names");
 
+/** One that the server puts into each answer which has none cannot be taken out. */
+const removableName = () =>
+  v.pipe(
+    headerName(),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed || dataset.value.toLowerCase() !== "date") return;
+      addIssue({ message: `Header "${dataset.value}" ${FRAMING}` });
+    }),
+  );
+
 const headerTexts = () =>
   v.pipe(
     v.record(
@@ -45,7 +55,10 @@ const headers = section({
   set: v.optional(described(headerTexts(), "Headers that replace those of their names"), {}),
   add: v.optional(described(headerTexts(), "Headers that go out beside those of their names"), {}),
   remove: v.optional(
-    described(headerNames(), "Headers that are taken out, before set and add"),
+    described(
+      items(removableName(), "use a list of headers' names"),
+      "Headers that are taken out, before set and add",
+    ),
     [],
   ),
 });
@@ -88,7 +101,7 @@ const basicAuth = section({
   ),
 });
 
-const cors = section({
+const corsKeys = section({
   origins: described(
     list(
       textLike(
@@ -122,22 +135,37 @@ const cors = section({
   credentials: v.optional(described(flag(), "Whether a browser may send cookies along"), false),
 }, (text) => `{ origins: [${asYaml(text)}] }`);
 
-const ipRestriction = section({
-  allow: v.optional(
-    described(
-      items(network(), "use a list of networks"),
-      "Networks that may come in, others get 403; []: all",
+/** A browser shows no script an answer that is for everybody and for who is logged in at once. */
+const cors = v.pipe(
+  corsKeys,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed || !dataset.value.credentials) return;
+    if (!dataset.value.origins.includes("*")) return;
+    addIssue({ message: 'Browsers take no credentials for "*" (name the origins)' });
+  }),
+);
+
+/** An empty list would let everybody in, which is not what it looks like. */
+const ipRestriction = v.pipe(
+  section({
+    allow: v.optional(
+      described(
+        list(network(), "use a list of networks"),
+        "Networks that may come in, others get 403; left out: all",
+      ),
     ),
-    [],
-  ),
-  deny: v.optional(
-    described(
-      items(network(), "use a list of networks"),
-      "Networks that get 403, allowed or not",
+    deny: v.optional(
+      described(
+        list(network(), "use a list of networks"),
+        "Networks that get 403, allowed or not; left out: none",
+      ),
     ),
-    [],
-  ),
-});
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed || dataset.value.allow || dataset.value.deny) return;
+    addIssue({ message: "Nobody is kept out (say allow, deny or both)" });
+  }),
+);
 
 /** Names as in the file, with Hono's. */
 export const SECURITY_HEADERS = {

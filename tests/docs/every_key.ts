@@ -75,7 +75,7 @@ sites:
         intercept_errors: false
         basic_auth: { realm: Further, users: { boris: secret } }
         cors:
-          origins: ["*"]
+          origins: ["https://b.example"]
           methods: [PUT]
           headers: [X-C]
           expose: [X-D]
