@@ -1,10 +1,11 @@
 /** What the tests of the runtime layer share. They run on whichever runtime runs them. */
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Address, TcpAddress } from "../../src/runtime/address.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import type { ByteConnection, HttpListener, HttpServeOptions } from "../../src/runtime/runtime.ts";
+import { atExit } from "../support/at_exit.ts";
 
 export const runtime = currentRuntime();
 export const onBun = runtime.name === "bun";
@@ -15,6 +16,7 @@ export const encode = (text: string) => new TextEncoder().encode(text);
 export const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 const folder = mkdtempSync(join(tmpdir(), "afcgi-runtime-"));
+atExit(() => rmSync(folder, { recursive: true, force: true }));
 let count = 0;
 
 /** A path that nobody has used. */

@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { atExit } from "./at_exit.ts";
 
 const LINE_WAIT_MS = 20_000;
 const STOP_WAIT_MS = 20_000;
@@ -24,7 +25,7 @@ export interface ChildOptions {
 }
 
 const running = new Set<Child>();
-process.on("exit", () => {
+atExit(() => {
   for (const child of running) child.kill("SIGKILL");
 });
 

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { atExit } from "./at_exit.ts";
 import { Child } from "./child.ts";
 import type { ImageConfig } from "./images.ts";
 import { waitUntil } from "./places.ts";
@@ -35,7 +36,7 @@ mount -t proc proc "$root/proc" && exec "$@"
 `;
 
 const running = new Set<Container>();
-process.on("exit", () => {
+atExit(() => {
   for (const container of running) container.signal("SIGKILL");
 });
 

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { atExit } from "./at_exit.ts";
 
 const WAIT_LIMIT_MS = 20_000;
 const WAIT_STEP_MS = 5;
@@ -16,7 +17,7 @@ export type Place =
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "afcgi-test-"));
   chmodSync(folder, 0o755);
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  atExit(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
