@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: afcgi beside other servers on this machine. Each case starts its contenders,
  * measures them in alternating rounds of which the first is thrown away, prints a table and stops
- * all that it started; so do an error and a signal.
+ * all that it started; so do an error and a signal. A table that is done is safe: it has been
+ * printed and is in the file of `--json`, whatever happens to the next one.
  */
 import { writeFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -26,12 +27,16 @@ interface TableResult {
   readonly wanted: readonly Verdict[];
 }
 
+/** Resolves to the exit status. */
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
   const machine = describeMachine();
   printMachine(machine, options);
   const contenders = contendersOf(options);
-  const results: TableResult[] = [];
+  const tables: TableResult[] = [];
+  // A file that cannot be written shows now, not after an hour.
+  saveTables(options, machine, tables);
+  let status = 0;
   for (const one of CASES.filter(({ name }) => options.cases.includes(name))) {
     const reason = one.peers.map(missingPeer).find((missing) => missing !== false);
     if (reason !== undefined) {
@@ -39,15 +44,32 @@ async function main(): Promise<number> {
       continue;
     }
     for (const plan of one.tables(options.clients)) {
-      const result = await runTable(one, plan, contenders, options);
-      if (result !== undefined) results.push(result);
+      try {
+        const table = await runTable(one, plan, contenders, options);
+        if (table !== undefined) tables.push(table);
+      } catch (error) {
+        if (interrupted) throw error;
+        console.error(`${one.name}: left out, it broke:`, error, "\n");
+        status = 1;
+      }
+      saveTables(options, machine, tables);
     }
   }
-  if (options.json !== undefined) {
-    const all = { ...machine, rounds: options.rounds, seconds: options.seconds, tables: results };
-    writeFileSync(options.json, `${JSON.stringify(all, null, 2)}\n`);
+  return status;
+}
+
+function saveTables(
+  { json, rounds, seconds }: Options,
+  machine: Machine,
+  tables: readonly TableResult[],
+): void {
+  if (json === undefined) return;
+  const text = JSON.stringify({ ...machine, rounds, seconds, tables }, null, 2);
+  try {
+    writeFileSync(json, `${text}\n`);
+  } catch (error) {
+    throw new UsageError(`Cannot write the file of --json: ${error}`);
   }
-  return 0;
 }
 
 async function runTable(

@@ -1,6 +1,10 @@
-/** A short script on php-fpm, over kept connections and over new ones. */
+/**
+ * A short script on php-fpm, over kept connections and over new ones. Our own client makes the load:
+ * a proxy that keeps all children busy for some of its clients answers the others never, and wrk says
+ * nothing of requests that are still waiting when it ends.
+ */
 import { phpFpm } from "../applications/php_fpm.ts";
-import { runWrk } from "../load/wrk.ts";
+import { runClient } from "../load/client.ts";
 import { AFCGI, type Bench, type BenchCase, HAPROXY } from "./case.ts";
 import { frontRows, type Variant, variantsOf } from "./front_rows.ts";
 import { rate } from "./requests.ts";
@@ -9,6 +13,10 @@ const CHILDREN = 8;
 const CLIENTS = 64;
 const LENGTH = 12;
 const PATH = "/index.php";
+
+/** How long after the end of a round the last answers may come. */
+const LIMIT_SECONDS = 2;
+
 const NOT_KEPT = "nginx, not kept";
 
 /** Each kept connection holds a child, so that none keeps more than there are children. */
@@ -25,7 +33,7 @@ function variants(bench: Bench): readonly Variant[] {
 
 export const fpm: BenchCase = {
   name: "fpm",
-  peers: ["wrk", "php-fpm"],
+  peers: ["cc", "php-fpm"],
   tables: (clients = [CLIENTS]) =>
     clients.map((count) => ({
       title: `a short script on php-fpm with ${CHILDREN} children, ${count} clients`,
@@ -35,7 +43,14 @@ export const fpm: BenchCase = {
           path: PATH,
           length: LENGTH,
           load: (scope, port, seconds) =>
-            runWrk(scope, { port, path: PATH, clients: count, seconds }),
+            runClient(scope, {
+              port,
+              path: PATH,
+              clients: count,
+              seconds,
+              expect: LENGTH,
+              limit: LIMIT_SECONDS,
+            }),
         }),
         columns: [
           "requestsPerSecond",

@@ -36,19 +36,33 @@ export async function frontRows(
 ): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const { contender, name = contender.title, front } of variants) {
-    const application = await plan.application?.(scope);
-    const options = { ...plan.front, ...front };
-    const { proxyPid, port } = await startFront(scope, contender, application, options, plan);
-    rows.push({
-      name,
-      measure: (seconds) =>
-        measureLoad(
-          { proxyPid, ...(application && { application }) },
-          () => plan.load(scope, port, seconds),
-        ),
-    });
+    rows.push(
+      ...await rowsOrBroken(scope, [name], async () => {
+        const application = await plan.application?.(scope);
+        const options = { ...plan.front, ...front };
+        const { proxyPid, port } = await startFront(scope, contender, application, options, plan);
+        const watched = { proxyPid, ...(application && { application }) };
+        const measure: Row["measure"] = (seconds) =>
+          measureLoad(watched, () => plan.load(scope, port, seconds));
+        return [{ name, measure }];
+      }),
+    );
   }
   return rows;
+}
+
+/** What cannot be started stays in the table as rows that are broken: others are measured on. */
+export async function rowsOrBroken(
+  scope: Scope,
+  names: readonly string[],
+  start: () => Promise<readonly Row[]>,
+): Promise<readonly Row[]> {
+  try {
+    return await start();
+  } catch (error) {
+    if (scope.ended) throw error;
+    return names.map((name) => ({ name, measure: () => Promise.reject(error) }));
+  }
 }
 
 /** Starts a contender and checks its first answer. */

@@ -34,7 +34,16 @@ export const log: BenchCase = {
           load: (scope, port, seconds) =>
             runWrk(scope, { port, path: "/", clients: count, seconds }),
         }),
-        columns: ["requestsPerSecond", "p50Ms", "p99Ms", "proxyCpuUs", "memoryMiB", "failed"],
+        columns: [
+          "requestsPerSecond",
+          "p50Ms",
+          "p99Ms",
+          "proxyCpuUs",
+          "applicationCpuUs",
+          "memoryMiB",
+          "connections",
+          "failed",
+        ],
         compared: "requestsPerSecond",
         bounds: [rate(withLog(AFCGI), 0.95, AFCGI)],
       }),

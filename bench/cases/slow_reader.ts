@@ -5,8 +5,13 @@ import { startClient } from "../load/client.ts";
 import { runWrk } from "../load/wrk.ts";
 import { measureLoad } from "../measure/figures.ts";
 import { AFCGI, type Bench, type BenchCase } from "./case.ts";
-import { multiplexingHaproxy, startFront, variantsOf } from "./front_rows.ts";
-import { HELD_CONTENDERS } from "./held.ts";
+import {
+  multiplexingHaproxy,
+  rowsOrBroken,
+  startFront,
+  type Variant,
+  variantsOf,
+} from "./front_rows.ts";
 
 const FAST_CLIENTS = 63;
 const SLOW_LENGTH = 64 * 1024 * 1024;
@@ -18,41 +23,47 @@ const SLOW_LIMIT_SECONDS = 600;
 
 const withSlow = (name: string) => `${name}, slow one beside`;
 
-async function rowsOf({ scope, contenders }: Bench): Promise<readonly Row[]> {
+async function rowsOf(bench: Bench): Promise<readonly Row[]> {
   const rows: Row[] = [];
-  const bench = { scope, contenders };
-  const variants = [
-    ...variantsOf(bench, ({ name }) => HELD_CONTENDERS.includes(name)),
-    ...multiplexingHaproxy(bench),
-  ];
-  for (const { contender, name = contender.title, front = {} } of variants) {
-    const application = await cResponder({ byQuery: true })(scope);
-    const { proxyPid, port } = await startFront(scope, contender, application, front, SMALL);
-    const measure = (seconds: number) =>
-      measureLoad(
-        { proxyPid, application },
-        () => runWrk(scope, { port, path: SMALL.path, clients: FAST_CLIENTS, seconds }),
-      );
-    const slow = {
-      port,
-      path: `/?bytes=${SLOW_LENGTH}`,
-      requests: 1,
-      rate: SLOW_BYTES_PER_SECOND,
-      limit: SLOW_LIMIT_SECONDS,
-    };
-    rows.push({ name, measure }, {
-      name: withSlow(name),
-      async measure(seconds) {
-        const child = await startClient(scope, slow);
-        try {
-          return await measure(seconds);
-        } finally {
-          await scope.stopOne(child);
-        }
-      },
-    });
+  for (const variant of [...variantsOf(bench), ...multiplexingHaproxy(bench)]) {
+    const { name = variant.contender.title } = variant;
+    const start = () => pairOfRows(bench, name, variant);
+    rows.push(...await rowsOrBroken(bench.scope, [name, withSlow(name)], start));
   }
   return rows;
+}
+
+/** One front, measured without and with the slow reader. */
+async function pairOfRows(
+  { scope }: Bench,
+  name: string,
+  { contender, front = {} }: Variant,
+): Promise<readonly Row[]> {
+  const application = await cResponder({ byQuery: true })(scope);
+  const { proxyPid, port } = await startFront(scope, contender, application, front, SMALL);
+  const measure = (seconds: number) =>
+    measureLoad(
+      { proxyPid, application },
+      () => runWrk(scope, { port, path: SMALL.path, clients: FAST_CLIENTS, seconds }),
+    );
+  const slow = {
+    port,
+    path: `/?bytes=${SLOW_LENGTH}`,
+    requests: 1,
+    rate: SLOW_BYTES_PER_SECOND,
+    limit: SLOW_LIMIT_SECONDS,
+  };
+  return [{ name, measure }, {
+    name: withSlow(name),
+    async measure(seconds) {
+      const child = await startClient(scope, slow);
+      try {
+        return await measure(seconds);
+      } finally {
+        await scope.stopOne(child);
+      }
+    },
+  }];
 }
 
 /** Against the same front without the slow one. */
@@ -74,6 +85,7 @@ export const slowReader: BenchCase = {
         "p50Ms",
         "p99Ms",
         "proxyCpuUs",
+        "applicationCpuUs",
         "memoryMiB",
         "peakMiB",
         "connections",

@@ -6,7 +6,8 @@
  *          [--expect BYTES] [--rate BYTES_PER_SECOND] [--open-per-ms N] [--limit SECONDS]
  *
  * It ends when its requests are answered; what is not answered in --limit seconds has failed, and so
- * has what is not 200, not whole, or not --expect bytes long. The last line is a report in JSON. */
+ * has what is not 200, not whole, or not --expect bytes long. The last line is a report in JSON; its
+ * duration ends with the last answer, so that waiting for answers that never come slows no rate. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,7 +46,7 @@ static char request[HEAD_LENGTH];
 static size_t request_length;
 static char piece[PIECE_LENGTH];
 static long begun, answered, failed, in_flight;
-static long long bytes, started_us;
+static long long bytes, started_us, last_answer_us;
 static unsigned *durations_us;
 static size_t duration_room;
 
@@ -125,7 +126,7 @@ static int write_on(client_t *c) {
 }
 
 static void done(client_t *c) {
-  long long duration = now_us() - c->started_us;
+  long long now = now_us();
   if (c->status != 200 || (expect >= 0 && c->received != expect) || c->writing) {
     lose(c);
     return;
@@ -135,7 +136,8 @@ static void done(client_t *c) {
     durations_us = realloc(durations_us, duration_room * sizeof *durations_us);
     if (!durations_us) fail("realloc");
   }
-  durations_us[answered++] = duration;
+  durations_us[answered++] = now - c->started_us;
+  last_answer_us = now;
   in_flight--;
   c->requests++;
   c->part = HEAD;
@@ -301,7 +303,7 @@ int main(int count, char **arguments) {
       if (all[i].fd >= 0 && !read_on(all + i, rate * TICK_MS / 1000)) lose(all + i);
     }
   }
-  long long duration_us = now_us() - started_us;
+  long long duration_us = (answered ? last_answer_us : now_us()) - started_us;
   failed += in_flight;
   qsort(durations_us, answered, sizeof *durations_us, by_size);
   printf("{\"requests\":%ld,\"failed\":%ld,\"durationUs\":%lld,\"p50Us\":%u,\"p99Us\":%u,"

@@ -20,6 +20,8 @@ export async function runBench(args) {
     env: { ...process.env, PATH },
     stdio: ["ignore", "inherit", "inherit"],
     timeout: TIME_LIMIT_MS,
+    // Out of the terminal's reach: of Ctrl-C it hears once, from here. A second one is in earnest.
+    detached: true,
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.on(signal, () => child.kill(signal));
