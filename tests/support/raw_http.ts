@@ -160,11 +160,16 @@ export class HttpConnection {
   /** @throws when the connection ends before a whole head */
   async readHead(): Promise<HttpHead> {
     for (;;) {
-      const text = (await this.#readThrough("\r\n\r\n"))?.toString("latin1");
-      if (text === undefined) throw new Error("Cannot read an answer: the connection has ended");
-      const head = parseHead(text);
+      const head = await this.readAnyHead();
       if (head.status >= 200) return head;
     }
+  }
+
+  /** The next head, be it an interim one; throws as `readHead` does. */
+  async readAnyHead(): Promise<HttpHead> {
+    const text = (await this.#readThrough("\r\n\r\n"))?.toString("latin1");
+    if (text === undefined) throw new Error("Cannot read an answer: the connection has ended");
+    return parseHead(text);
   }
 
   /** The body in pieces; `complete` is right once they have ended. */
