@@ -2,6 +2,7 @@
  * `afcgi import nginx FILE`: an afcgi.yaml that does what a configuration of nginx does, on standard
  * output. What could not be carried over stands at its end, and on standard error.
  */
+import { resolvePath } from "../config/paths.ts";
 import type { Files } from "../runtime/runtime.ts";
 import { NginxSyntaxError } from "../nginx/lexer.ts";
 import { readNginx } from "../nginx/includes.ts";
@@ -35,7 +36,10 @@ async function importConfig(io: CommandIo, args: CommandArguments): Promise<numb
     throw new UsageError(`Cannot import the configuration of "${server}" (use nginx)`);
   }
   const { files, process } = io.runtime;
-  const path = file.startsWith("/") ? file : `${process.cwd()}/${file}`;
+  const path = resolvePath(process.cwd(), file);
+  if (files.stat(path)?.kind !== "file") {
+    throw new UsageError(`There is no file "${file}" (name nginx's configuration)`);
+  }
   let directives;
   try {
     directives = await readNginx(path, await files.readText(path), {

@@ -10,7 +10,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { type Attempts, mayRetry, noAttempts, shouldWait } from "./attempts.ts";
 import { BodyPreparation } from "./body_preparation.ts";
 import { Deadlines } from "./deadlines.ts";
-import { UpstreamError } from "./errors.ts";
+import { type ExchangePhase, UpstreamError } from "./errors.ts";
 import { Exchange, type ExchangeContext } from "./exchange.ts";
 import { OpenRequests } from "./open_requests.ts";
 import { SILENT_OBSERVER, type UpstreamObserver } from "./observer.ts";
@@ -172,12 +172,13 @@ export class Upstream implements ServerOwner {
     this.#draining = true;
     if (graceMs > 0) await this.#open.idle(graceMs);
     this.#cut = true;
-    const error = () => this.#error("draining", `was not done within ${graceMs} ms of grace`);
+    const error = (phase: ExchangePhase) =>
+      this.#error("draining", "was stopped before its answer was whole", phase);
     // Every attempt that is not over has a time limit.
     for (const holder of this.#deadlines.holders()) {
-      if (holder instanceof Exchange) holder.fail(error());
+      if (holder instanceof Exchange) holder.fail(error(holder.phase));
     }
-    this.#waits.stopAll(error);
+    this.#waits.stopAll(() => error("queue"));
     await this.#open.idle(0);
     await this.#servers.close();
     this.#deadlines.close();
@@ -333,7 +334,11 @@ export class Upstream implements ServerOwner {
     this.#open.end();
   };
 
-  #error(code: "draining" | "queue_full", what: string): UpstreamError {
-    return new UpstreamError(code, `Upstream "${this.options.name}" ${what}`, { phase: "queue" });
+  #error(
+    code: "draining" | "queue_full",
+    what: string,
+    phase: ExchangePhase = "queue",
+  ): UpstreamError {
+    return new UpstreamError(code, `Upstream "${this.options.name}" ${what}`, { phase });
   }
 }

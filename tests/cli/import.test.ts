@@ -40,6 +40,13 @@ test("afcgi import tells what it cannot read", async () => {
     2,
     'afcgi: Cannot import the configuration of "apache" (use nginx)\n',
   ]);
+  for (const name of ["b.conf", "x"]) {
+    const absent = await run(`import nginx ${name}`);
+    assert.deepEqual([absent.status, absent.stderr], [
+      2,
+      `afcgi: There is no file "${name}" (name nginx's configuration)\n`,
+    ]);
+  }
   const broken = await run("import nginx a.conf", "server {\n listen 80\n}");
   assert.equal(broken.status, 1);
   assert.equal(broken.stderr, 'afcgi: a.conf:2: Directive "listen" does not end (add ";")\n');

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseAddress } from "../../src/runtime/address.ts";
 import { ADDRESS } from "../support/scripted_application.ts";
-import { codeOf, fedBody, textOf, UpstreamWorld } from "../support/upstream_world.ts";
+import { codeOf, errorOf, fedBody, textOf, UpstreamWorld } from "../support/upstream_world.ts";
 
 /** Whether the promise has settled by now. */
 async function isSettled(world: UpstreamWorld, promise: Promise<unknown>): Promise<boolean> {
@@ -65,6 +65,20 @@ test("What is not done within the grace is cut: waiting, in flight and half answ
   assert.equal(await codeOf(text), "draining");
   for (const answer of answers.slice(1)) assert.equal(await codeOf(answer), "draining");
   await request.connection.closed;
+  await world.close();
+});
+
+test("What a drain cuts says how far it had got, and nothing of a grace that others waited", async () => {
+  const world = new UpstreamWorld({ multiplex: "on", connections: { max: 1, streamsMax: 1 } });
+  const application = await world.application();
+  const [sent, waiting] = [world.send(), world.send()];
+  await application.next();
+  await world.upstream.drain(0);
+  for (const [answer, phase] of [[sent, "first_byte"], [waiting, "queue"]] as const) {
+    const error = await errorOf(answer);
+    assert.equal(error.phase, phase);
+    assert.match(error.message, /^Upstream ".*" was stopped before its answer was whole$/);
+  }
   await world.close();
 });
 
