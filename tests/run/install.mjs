@@ -62,7 +62,12 @@ export async function installPeers(purpose) {
     return;
   }
   console.log(`installing peers: ${packages.join(" ")}`);
-  await withoutServices(() => installDebianPackages(packages));
+  await withoutServices(async () => {
+    await updateDebianLists();
+    if (await installDebianPackages(packages)) return;
+    // One name that this release does not know makes apt-get install none of them.
+    for (const peer of await missingPeers(missing)) await installDebianPackages(peer.packages);
+  });
   for (const peer of await missingPeers(missing)) {
     console.log(`could not be installed: ${peer.packages.join(" ")}`);
   }
@@ -77,13 +82,18 @@ async function missingPeers(peers) {
   return missing;
 }
 
+async function updateDebianLists() {
+  const { code, output } = await run("apt-get", ["update"], { capture: true });
+  if (code !== 0) console.log(output);
+}
+
+/** Whether all of them are there now. */
 async function installDebianPackages(packages) {
-  const options = { capture: true, env: { DEBIAN_FRONTEND: "noninteractive" } };
-  const update = await run("apt-get", ["update"], options);
-  if (update.code !== 0) console.log(update.output);
   const args = ["install", "--yes", "--no-install-recommends", ...packages];
-  const install = await run("apt-get", args, options);
-  if (install.code !== 0) console.log(install.output);
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  const { code, output } = await run("apt-get", args, { capture: true, env });
+  if (code !== 0) console.log(output);
+  return code === 0;
 }
 
 /** Packages of servers start them when installed; ours run only while a test needs them. */
