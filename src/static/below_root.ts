@@ -11,7 +11,10 @@
 import type { FileInfo, Files } from "../runtime/runtime.ts";
 
 /** What this file wants of the runtime's files. */
-export type FileLookup = Pick<Files, "stat" | "realPath">;
+export interface FileLookup extends Pick<Files, "stat" | "realPath"> {
+  /** As `realPath` where that may tell what was true a moment ago; left out: it never does. */
+  readonly followAnew?: Files["realPath"];
+}
 
 /** Where files are looked for. */
 export interface FileTree {
@@ -71,7 +74,11 @@ export function resolveBelowRoot({ files, root, linkTargets }: FileTree, path: s
     const separator = windows ? "\\" : "/";
     isOutside = !isWithin(realRoot, realPath, separator);
     if (isOutside && !isWithinAny(files, linkTargets, realPath, separator)) {
-      return { kind: "forbidden", code: "outside_root" };
+      const { followAnew } = files;
+      if (followAnew === undefined) return { kind: "forbidden", code: "outside_root" };
+      // The root was a link that leads elsewhere by now, and only one of the two is from before.
+      const anew = { stat: (path: string) => files.stat(path), realPath: followAnew };
+      return resolveBelowRoot({ files: anew, root, linkTargets }, path);
     }
   }
   const info = files.stat(realPath);

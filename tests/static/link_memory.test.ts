@@ -53,3 +53,34 @@ test("A file that was deleted is missing at once, though the way to it is rememb
   files.remove("/root/a.txt");
   assert.equal(resolveBelowRoot({ files: remembered, root: "/root" }, "/a.txt").kind, "missing");
 });
+
+test("A root that was set anew is never outside itself, whichever path was looked at before", () => {
+  const { files, clock } = world();
+  for (const name of ["1/a.css", "1/old.css", "2/a.css", "2/new.css"]) {
+    files.write(`/releases/${name}`, name);
+  }
+  files.write("/secret.txt", "secret");
+  files.link("/releases/1/out.txt", "/secret.txt");
+  files.link("/current", "/releases/1");
+  const tree = { files: rememberLinks(files, clock), root: "/current" };
+  const find = (path: string): string => {
+    const found = resolveBelowRoot(tree, path);
+    if (found.kind === "forbidden") return found.code;
+    return found.kind === "file" ? found.realPath : found.kind;
+  };
+  assert.equal(find("/a.css"), "/releases/1/a.css");
+  clock.advance(LINKS_REMEMBERED_MS - 1);
+  assert.equal(find("/old.css"), "/releases/1/old.css");
+  assert.equal(find("/out.txt"), "outside_root");
+  files.link("/current", "/releases/2");
+  // The root is remembered, the path is new.
+  assert.equal(find("/new.css"), "/releases/2/new.css");
+  files.link("/current", "/releases/1");
+  files.link("/releases/1/out.txt", "/releases/1/a.css");
+  // The path is remembered as outside, and leads back in by now.
+  assert.equal(find("/out.txt"), "/releases/1/a.css");
+  clock.advance(1);
+  files.link("/releases/1/out.txt", "/secret.txt");
+  clock.advance(LINKS_REMEMBERED_MS);
+  assert.equal(find("/out.txt"), "outside_root");
+});
