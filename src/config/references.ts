@@ -138,7 +138,9 @@ function checkRoot(site: ConfigNode, context: ReferenceContext, tell: Tell): voi
 function checkErrorPages(site: ConfigNode, context: ReferenceContext, tell: Tell): void {
   if (context.rootGiven) return;
   const root = site.get("root")?.text;
-  for (const owner of [site, ...site.get("routes")?.items ?? []]) {
+  const routes = site.get("routes")?.items ?? [];
+  const runsPhp = routes.some((route) => route.get("php") !== undefined);
+  for (const owner of [site, ...routes]) {
     for (const { node } of owner.get("error_pages")?.entries.values() ?? []) {
       // The schema tells of a page that is no path below the root.
       if (!node.text?.startsWith("/")) continue;
@@ -147,6 +149,8 @@ function checkErrorPages(site: ConfigNode, context: ReferenceContext, tell: Tell
         tell(node.place, `Page "${node.text}" has no root to be below (add root to the site)`);
       } else if (context.files.stat(path)?.kind !== "file") {
         tell(node.place, `There is no file "${path}" (create it, or name another)`);
+      } else if (runsPhp && path.endsWith(".php")) {
+        tell(node.place, `Page "${node.text}" is a script, which is not run here (name a file)`);
       }
     }
   }

@@ -12,6 +12,8 @@ import type { ErrorPageOptions } from "./answer_options.ts";
 export interface ErrorPageTree extends Pick<FileTree, "linkTargets"> {
   readonly files: Files;
   readonly root: string | undefined;
+  /** Whether a file of this name is never sent: the source of a script. */
+  readonly never: (path: string) => boolean;
 }
 
 /** Makes the page; undefined where there is none to be had. */
@@ -67,7 +69,7 @@ export class ErrorPages {
 
 function compilePage(
   options: ErrorPageOptions,
-  { files, root, linkTargets }: ErrorPageTree,
+  { files, root, linkTargets, never }: ErrorPageTree,
 ): Page {
   if (options.kind === "text") {
     const body = new TextEncoder().encode(options.body);
@@ -77,7 +79,7 @@ function compilePage(
   const { path } = options;
   return async () => {
     const found = resolveBelowRoot({ files, root, linkTargets }, path);
-    if (found.kind !== "file") return undefined;
+    if (found.kind !== "file" || never(found.path) || never(found.realPath)) return undefined;
     const length = found.info.size;
     try {
       const body = await files.body(found.realPath, 0, length);

@@ -8,6 +8,7 @@ import type { AnswerOptions } from "./answer_options.ts";
 import { AnswerRules } from "./answer_rules.ts";
 import type { FrontEnv } from "./front_request.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
+import { sourceNames } from "./passing.ts";
 import { compileMiddleware } from "./route_middleware.ts";
 
 /** Whether any answer of the site has rules. */
@@ -36,8 +37,10 @@ export function beforeHandler(
 export function compileRules(
   options: AnswerOptions | undefined,
   pattern: string | undefined,
-  { root, linkTargets }: SiteOptions,
+  { root, linkTargets, routes }: SiteOptions,
   files: Files,
 ): AnswerRules | undefined {
-  return options && new AnswerRules(options, pattern, { files, root, linkTargets });
+  if (options === undefined) return undefined;
+  const never = sourceNames(routes);
+  return new AnswerRules(options, pattern, { files, root, linkTargets, never });
 }

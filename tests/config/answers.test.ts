@@ -14,6 +14,7 @@ function read(text: string) {
     files: memoryFiles({
       "/srv/www/public": null,
       "/srv/www/public/404.html": "page",
+      "/srv/www/public/index.php": "<?php",
       "/etc/tls/tls.crt": "pem",
       "/etc/tls/tls.key": "pem",
     }),
@@ -135,6 +136,19 @@ for (const [key, message] of Object.entries(FAULTS)) {
     );
   });
 }
+
+test("A page that is a script of a site with PHP is a fault: it would not run", () => {
+  const pages = "error_pages: { 404: /index.php }";
+  const root = "root: /srv/www/public";
+  const php = 'upstreams: { php: { servers: ["unix:/s"] } }';
+  const { faults } = read(`
+${php}
+sites: [{ ${root}, ${pages}, routes: [{ php: { upstream: php } }] }]
+`);
+  assert.deepEqual(faults.map(({ message }) => message), [
+    'Page "/index.php" is a script, which is not run here (name a file)',
+  ]);
+});
 
 test("A page that is not below the root is a fault, at a site and at a route", () => {
   const { faults } = read(`

@@ -1,6 +1,6 @@
 /** Error pages and headers: which answers get them, and what stays of the answer. */
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { withConfig } from "../support/configured.ts";
@@ -59,6 +59,26 @@ sites:
     assert.deepEqual([head.status, head.headers.get("content-length")], [404, "15"]);
     rmSync(join(folder, "404.html"));
     assert.match(await statusOf(gateway, "/none"), /^404 404 Not Found \(no_such_route\)/);
+  });
+});
+
+test("The source of a script is no page, by its own name or by that of a link", async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, "gone.cgi"), "#!/bin/sh");
+  symlinkSync("gone.cgi", join(folder, "gone.html"));
+  const text = `
+upstreams: { app: { servers: ["\${env.APP}"] } }
+sites:
+  - root: ${folder}
+    error_pages: { 404: /gone.cgi, 405: /gone.html }
+    routes:
+      - { path: /cgi/*, fastcgi: { upstream: app, split_path: [.cgi] } }
+      - { path: /only-get, methods: [GET], respond: {} }
+`;
+  await withConfig({ text, application }, async (gateway) => {
+    assert.match(await statusOf(gateway, "/none"), /^404 404 Not Found \(no_such_route\)/);
+    const refused = await gateway.send({ method: "POST", target: "/only-get", body: "" });
+    assert.match(refused.body.toString(), /^405 Method Not Allowed/);
   });
 });
 
