@@ -12,7 +12,7 @@ import {
   type HttpAnswer,
   WholeAnswer,
 } from "../runtime/http_answer.ts";
-import type { RawSocket } from "../runtime/raw_socket.ts";
+import type { AcceptedSocket } from "../runtime/raw_socket.ts";
 import type { Clock, OpenFile } from "../runtime/runtime.ts";
 import { appendAnswerHead } from "./answer_head.ts";
 import { sendFileBytes } from "./sent_file.ts";
@@ -44,7 +44,7 @@ export interface SenderServer {
 
 export class AnswerSender {
   readonly #server: SenderServer;
-  readonly #socket: RawSocket;
+  readonly #socket: AcceptedSocket;
   #hasBegun = false;
   #hasAll = false;
   #isGone = false;
@@ -56,7 +56,7 @@ export class AnswerSender {
   #progressMs = 0;
   #wake: (() => void) | undefined;
 
-  constructor(server: SenderServer, socket: RawSocket) {
+  constructor(server: SenderServer, socket: AcceptedSocket) {
     this.#server = server;
     this.#socket = socket;
   }

@@ -14,7 +14,7 @@
  */
 import type { HttpPeer } from "../runtime/connection.ts";
 import { discardAnswer, type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
-import type { RawSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
+import type { AcceptedSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
 import { joinAhead } from "./ahead.ts";
 import { AnswerSender, type Outcome } from "./answer_sender.ts";
 import type { ConnectionServer } from "./connection_server.ts";
@@ -33,7 +33,7 @@ type State = "idle" | "head" | "answering" | "draining" | "sending" | "closing" 
 
 export class Connection implements RawSocketEvents {
   readonly #server: ConnectionServer;
-  readonly #socket: RawSocket;
+  readonly #socket: AcceptedSocket;
   readonly #sender: AnswerSender;
   readonly #peer: HttpPeer;
   #state: State = "idle";
@@ -52,7 +52,7 @@ export class Connection implements RawSocketEvents {
   #onCalm: (() => void) | undefined;
   #deadlineMs: number;
 
-  constructor(server: ConnectionServer, socket: RawSocket) {
+  constructor(server: ConnectionServer, socket: AcceptedSocket) {
     this.#server = server;
     this.#socket = socket;
     this.#peer = {

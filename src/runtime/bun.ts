@@ -10,12 +10,14 @@ import {
   type ListenAddress,
   type UnixAddress,
 } from "./address.ts";
+import { connectBun, connectBunRaw } from "./bun_connect.ts";
 import { BUN_SOCKET_HANDLERS, BunConnection, type BunSocket } from "./bun_connection.ts";
 import { serveBunHttp } from "./bun_http.ts";
-import { listenBunRaw } from "./bun_raw_sockets.ts";
+import { listenBunRaw } from "./bun_raw_listener.ts";
 import { createCompressor } from "./compressor.ts";
 import { openBunLibC } from "./bun_libc.ts";
-import { connectAborted, connectError, errorCode, listenError } from "./failures.ts";
+import { statBySystemCall } from "./bun_stat.ts";
+import { listenError } from "./failures.ts";
 import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { createNodeNames } from "./node_names.ts";
@@ -27,7 +29,7 @@ import { peerHost } from "./peer.ts";
 import type { RawListenOptions } from "./raw_socket.ts";
 import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
 import { systemClock } from "./system_clock.ts";
-import { clearStaleSocket, isListening, removeSocketFile } from "./unix_path.ts";
+import { clearStaleSocket, removeSocketFile } from "./unix_path.ts";
 
 /** What afcgi needs of the world, from Bun. */
 export function createBunRuntime(): Runtime {
@@ -35,7 +37,8 @@ export function createBunRuntime(): Runtime {
     name: "bun",
     version: Bun.version,
     platform: nodePlatform(),
-    connect,
+    connect: connectBun,
+    connectRaw: connectBunRaw,
     listen,
     listenInherited,
     async listenRaw(options: RawListenOptions) {
@@ -51,6 +54,7 @@ export function createBunRuntime(): Runtime {
     clock: systemClock,
     files: createNodeFiles({
       body: (path, start, end) => Promise.resolve(Bun.file(path).slice(start, end)),
+      stat: statBySystemCall,
     }),
     names: createNodeNames(async (name) => {
       // Its default on Linux reads resolv.conf and the hosts file by itself.
@@ -62,50 +66,6 @@ export function createBunRuntime(): Runtime {
     // Bun.gc() would throw compiled code away as well.
     collectGarbage: () => void import("bun:jsc").then(({ fullGC }) => fullGC()),
   };
-}
-
-async function connect(
-  address: Address,
-  { signal }: { signal?: AbortSignal } = {},
-): Promise<ByteConnection> {
-  if (signal?.aborted) throw connectAborted(address, signal);
-  const connection = new BunConnection(formatAddress(address));
-  // Bun cannot call off a connect: a socket that opens after all finds its connection destroyed.
-  const giveUp = Promise.withResolvers<never>();
-  const onAbort = () => {
-    connection.destroy();
-    giveUp.reject(signal && connectAborted(address, signal));
-  };
-  signal?.addEventListener("abort", onAbort, { once: true });
-  try {
-    const opening = open(address, connection);
-    await (signal ? Promise.race([opening, giveUp.promise]) : opening);
-    return connection;
-  } finally {
-    signal?.removeEventListener("abort", onAbort);
-  }
-}
-
-async function open(address: Address, connection: BunConnection): Promise<void> {
-  const options = { data: connection, socket: BUN_SOCKET_HANDLERS, allowHalfOpen: true };
-  try {
-    if (address.transport === "unix") {
-      await Bun.connect({ ...options, unix: address.path });
-    } else {
-      await Bun.connect({ ...options, hostname: address.host, port: address.port });
-    }
-  } catch (error) {
-    throw connectError(address, fullQueueError(address, error) ?? error);
-  }
-}
-
-/** Bun reports ECONNREFUSED for every unix socket that does not take us, a full one too. */
-function fullQueueError(address: Address, cause: unknown): Error | undefined {
-  if (address.transport !== "unix" || errorCode(cause) !== "ECONNREFUSED") return undefined;
-  if (!isListening(address)) return undefined;
-  return Object.assign(new Error("The queue of new connections is full", { cause }), {
-    code: "EAGAIN",
-  });
 }
 
 async function listen(
@@ -175,5 +135,5 @@ function closeUnix(listener: { stop(): void }, address: UnixAddress): void {
 }
 
 function clear(address: UnixAddress): Promise<void> {
-  return clearStaleSocket(address, () => connect(address));
+  return clearStaleSocket(address, () => connectBun(address));
 }

@@ -6,7 +6,7 @@ import type { Server, Socket } from "node:net";
 import { type Address, formatAddress } from "./address.ts";
 import { listenError } from "./failures.ts";
 import { peerHost } from "./peer.ts";
-import type { RawListenOptions, RawSocket, RawSocketEvents } from "./raw_socket.ts";
+import type { AcceptedSocket, RawListenOptions, RawSocketEvents } from "./raw_socket.ts";
 import { type ByteListener, ListenError } from "./runtime.ts";
 import { removeSocketFile } from "./unix_path.ts";
 
@@ -16,7 +16,7 @@ import { removeSocketFile } from "./unix_path.ts";
  */
 const WRITE_LENGTH_MAX = 256 * 1024;
 
-class NodeRawSocket implements RawSocket {
+class NodeRawSocket implements AcceptedSocket {
   readonly host: string;
   readonly port: number;
   readonly #socket: Socket;
@@ -42,6 +42,10 @@ class NodeRawSocket implements RawSocket {
     // What it says, "close" says as well.
     socket.on("error", () => {});
     socket.on("close", () => this.#events.closed());
+  }
+
+  get isBroken(): boolean {
+    return this.#socket.errored !== null;
   }
 
   get unsentLength(): number {

@@ -1,35 +1,47 @@
 /**
- * A client's socket with callbacks instead of streams: for who has thousands of them and one small
- * piece to read and to write on each. The promises are those of `ByteConnection`: what is paused
- * stops the peer, and what the system does not take is told.
+ * A socket with callbacks instead of streams: for who has thousands of them, or one small piece to
+ * read and to write at a time (a read and a write through streams take Bun 8 µs). The promises are
+ * those of `ByteConnection`: what is paused stops the peer, and what the system does not take is told.
  */
 import type { Address } from "./address.ts";
 import type { TlsFiles } from "./connection.ts";
 import type { OpenFile } from "./open_file.ts";
 
-/** What is done with a socket. */
+/** What is done with a socket, whoever made the connection. */
 export interface RawSocket {
+  /**
+   * Whether a write failed because the peer takes nothing more: what was written last is lost. What
+   * the peer has sent before still comes in.
+   */
+  readonly isBroken: boolean;
+  /**
+   * Sends bytes behind those that were sent before; false when the system did not take all of them:
+   * then `drained` is called once it has, and where the socket breaks first. Until then they stay as
+   * they are. Of a socket that is broken or gone nothing is heard but its end.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** No more bytes are to come in; a piece that is under way may. */
+  pause(): void;
+  resume(): void;
+  /** Ends both directions at once: the peer sees that the connection broke, and nothing more arrives. */
+  reset(): void;
+}
+
+/** A client's socket. */
+export interface AcceptedSocket extends RawSocket {
   /** The client's address; empty for one on a unix socket. */
   readonly host: string;
   /** 0 for a client on a unix socket. */
   readonly port: number;
   /** Bytes that were written and that the system has not taken. */
   readonly unsentLength: number;
-  /**
-   * Sends bytes behind those that were sent before; false when the system did not take all of them:
-   * then `drained` is called once it has. Until then they stay as they are.
-   */
-  write(bytes: Uint8Array): boolean;
-  /** As {@link write} for the first `length` bytes, which the caller uses again at once. */
+  /** As `write` for the first `length` bytes, which the caller uses again at once. */
   writeLent(bytes: Uint8Array, length: number): boolean;
   /**
    * Sends bytes of a file straight from it; how many the system took. None of them where it takes
    * nothing now, where it cannot do that, and at the file's end: who gets 0 reads and writes.
    */
   transfer(file: OpenFile, offset: number, length: number): number;
-  /** No more bytes are to come in; a piece that is under way may. */
-  pause(): void;
-  resume(): void;
   /** Says, after what was written, that no more goes out. The peer may still send. */
   end(): void;
   /**
@@ -37,8 +49,6 @@ export interface RawSocket {
    * regular end. May be called again.
    */
   destroy(): void;
-  /** As {@link destroy}, but the peer sees that the connection broke, and nothing more arrives. */
-  reset(): void;
 }
 
 /** What becomes of a socket, told to who was given it. */
@@ -48,8 +58,8 @@ export interface RawSocketEvents {
   drained(): void;
   /** The peer sends nothing more. */
   peerEnded(): void;
-  /** The socket is gone; nothing is called after it. */
-  closed(): void;
+  /** The socket is gone, with what broke it where that is known; nothing is called after it. */
+  closed(error?: Error): void;
 }
 
 export interface RawListenOptions {
@@ -57,5 +67,13 @@ export interface RawListenOptions {
   readonly tls?: TlsFiles;
   /** Lets several processes listen on the same port. */
   readonly reusePort?: boolean;
+  readonly onSocket: (socket: AcceptedSocket) => RawSocketEvents;
+}
+
+export interface RawConnectOptions {
+  readonly address: Address;
+  /** Calls the connect off; once the socket is there it does nothing. */
+  readonly signal?: AbortSignal;
+  /** Called once, when the connection stands. */
   readonly onSocket: (socket: RawSocket) => RawSocketEvents;
 }

@@ -7,7 +7,7 @@ import type { Address, InheritedAddress, ListenAddress } from "./address.ts";
 import type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
 import type { HttpAnswer } from "./http_answer.ts";
 import type { OpenFile } from "./open_file.ts";
-import type { RawListenOptions } from "./raw_socket.ts";
+import type { RawConnectOptions, RawListenOptions } from "./raw_socket.ts";
 import type { TlsNetwork } from "./tls.ts";
 import type { Spawning } from "./spawning.ts";
 
@@ -278,6 +278,12 @@ export interface Runtime {
   readonly platform: string;
   /** @throws {ConnectError} also when `signal` fires before the connection stands */
   connect(address: Address, options?: { signal?: AbortSignal }): Promise<ByteConnection>;
+  /**
+   * As `connect`, but to a socket with callbacks; left out where there are none.
+   *
+   * @throws {ConnectError}
+   */
+  readonly connectRaw?: (options: RawConnectOptions) => Promise<void>;
   /** @throws {ListenError} */
   listen(
     address: Address,

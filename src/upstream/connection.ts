@@ -158,7 +158,9 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     if (this.#connected && this.#aborting.size === 0) this.deadlineMs = Infinity;
     if (this.#requestsBegun === requestsMax || !reuse) this.drain();
     this.#bodies.send(id, start, handler);
-    this.#transport.schedule();
+    // Alone and without a body it has nothing to gather with, and the application can begin.
+    if (this.#protocol.inUse === 1 && start.stdin === undefined) this.#transport.flush();
+    else this.#transport.schedule();
     return id;
   }
 

@@ -1,14 +1,16 @@
 /**
- * A socket to an application, seen as two loops: one writes what its owner has gathered, one hands
- * what arrives to its owner. All that gathers in one turn of the event loop leaves in one write;
- * while a write is on its way, what comes gathers for the next one. Paused, it stops reading, and
- * the operating system's buffers stop the application.
+ * A socket to an application: writes what its owner has gathered, and hands what arrives to it. What
+ * is scheduled in one turn of the event loop leaves in one write at its end; while the system does
+ * not take all of it, what comes gathers for the next one. Paused, it stops reading, and the
+ * operating system's buffers stop the application.
  *
  * It does not know FastCGI. A failed write does not end it: the application may have answered
  * before it closed, so the end is always found by reading.
  */
-import type { Address } from "../runtime/address.ts";
-import type { ByteConnection, Runtime } from "../runtime/runtime.ts";
+import { type Address, formatAddress } from "../runtime/address.ts";
+import type { RawSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { connectSocket } from "../runtime/streamed_socket.ts";
 
 export interface TransportOwner {
   /** The bytes to write now; undefined when there are none. */
@@ -23,98 +25,138 @@ export interface TransportOwner {
   onClosed(error: unknown): void;
 }
 
-export class Transport {
+export class Transport implements RawSocketEvents {
   readonly #runtime: Runtime;
   readonly #owner: TransportOwner;
+  readonly #address: Address;
   readonly #connecting = new AbortController();
-  #socket: ByteConnection | undefined;
-  #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  #socket: RawSocket | undefined;
   #flushScheduled = false;
-  #writing = false;
-  #paused = false;
-  #resume: (() => void) | undefined;
+  /** What the system has not taken whole. */
+  #writing: Uint8Array<ArrayBuffer> | undefined;
+  /** Nothing more can be sent. */
+  #isUnwritable = false;
   #closed = false;
 
   /** Starts to connect at once. */
   constructor(runtime: Runtime, address: Address, owner: TransportOwner) {
     this.#runtime = runtime;
+    this.#address = address;
     this.#owner = owner;
-    this.#run(address);
+    void this.#connect();
   }
 
   /** There is something to write: it leaves at the end of this turn of the event loop. */
   schedule(): void {
-    if (this.#flushScheduled || this.#writing || this.#writer === undefined) return;
+    if (this.#flushScheduled || !this.#canWrite) return;
     this.#flushScheduled = true;
-    this.#runtime.clock.atTurnEnd(this.#flush);
+    this.#runtime.clock.atTurnEnd(this.#flushScheduledOutput);
   }
 
-  /** Stops reading until {@link resume}. */
+  /** There is something to write, and nothing to wait for. */
+  flush(): void {
+    while (this.#canWrite) {
+      const bytes = this.#owner.takeOutput();
+      if (bytes === undefined) return;
+      const isTaken = this.#socket!.write(bytes);
+      if (isTaken) this.#owner.recycleOutput(bytes);
+      else if (this.#socket!.isBroken) this.#unwritable();
+      else this.#writing = bytes;
+    }
+  }
+
+  /** Stops reading until {@link resume}; a piece that is under way may still arrive. */
   pause(): void {
-    this.#paused = true;
+    this.#socket?.pause();
   }
 
   resume(): void {
-    this.#paused = false;
-    this.#resume?.();
-    this.#resume = undefined;
+    this.#socket?.resume();
   }
 
   /** Ends the connection at once; `onClosed` follows. */
   close(): void {
-    this.#closed = true;
+    if (this.#closed) return;
     this.#connecting.abort();
-    this.#socket?.destroy();
-    this.resume();
-  }
-
-  async #run(address: Address): Promise<void> {
-    let failure: unknown;
-    try {
-      const socket = await this.#runtime.connect(address, { signal: this.#connecting.signal });
-      this.#socket = socket;
-      if (!this.#closed) {
-        this.#writer = socket.writable.getWriter();
-        this.#owner.onOpen();
-        this.schedule();
-        await this.#read(socket.readable.getReader());
-      }
-    } catch (error) {
-      failure = error;
-    }
+    // The connect that is called off says so itself.
+    if (this.#socket === undefined) return;
     this.#closed = true;
-    this.#writer = undefined;
-    this.#socket?.destroy();
-    this.#owner.onClosed(failure);
+    const error = new Error(`Connection with ${formatAddress(this.#address)} was destroyed`);
+    // Not in the middle of what its owner does.
+    queueMicrotask(() => this.#owner.onClosed(error));
+    this.#socket.reset();
   }
 
-  async #read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
-    while (!this.#closed) {
-      while (this.#paused) await new Promise<void>((resolve) => this.#resume = resolve);
-      const { done, value } = await reader.read();
-      if (done || this.#closed) return;
-      this.#owner.onBytes(value);
+  // What the socket tells.
+
+  received(bytes: Uint8Array): void {
+    if (!this.#closed) this.#owner.onBytes(bytes);
+  }
+
+  drained(): void {
+    const bytes = this.#writing;
+    if (bytes === undefined || this.#closed) return;
+    this.#writing = undefined;
+    if (this.#socket!.isBroken) {
+      this.#unwritable();
+      return;
     }
+    this.#owner.recycleOutput(bytes);
+    this.flush();
   }
 
-  readonly #flush = async (): Promise<void> => {
+  peerEnded(): void {
+    if (this.#closed) return;
+    this.#socket!.reset();
+    this.#end(undefined);
+  }
+
+  closed(error?: Error): void {
+    this.#end(error);
+  }
+
+  get #canWrite(): boolean {
+    return this.#socket !== undefined && this.#writing === undefined &&
+      !this.#isUnwritable && !this.#closed;
+  }
+
+  readonly #flushScheduledOutput = (): void => {
     this.#flushScheduled = false;
-    this.#writing = true;
-    try {
-      for (;;) {
-        const writer = this.#writer;
-        if (writer === undefined) break;
-        const bytes = this.#owner.takeOutput();
-        if (bytes === undefined) break;
-        await writer.write(bytes);
-        this.#owner.recycleOutput(bytes);
-      }
-    } catch {
-      // Reading finds out why, after what the application may still have said.
-      this.#writer = undefined;
-      if (!this.#closed) this.#owner.onUnwritable();
-    } finally {
-      this.#writing = false;
-    }
+    this.flush();
   };
+
+  async #connect(): Promise<void> {
+    try {
+      await connectSocket(this.#runtime, {
+        address: this.#address,
+        signal: this.#connecting.signal,
+        onSocket: (socket) => this.#opened(socket),
+      });
+    } catch (error) {
+      this.#end(error);
+    }
+  }
+
+  #opened(socket: RawSocket): RawSocketEvents {
+    this.#socket = socket;
+    // Not before the socket knows who hears of it.
+    queueMicrotask(() => {
+      if (this.#closed) return;
+      this.#owner.onOpen();
+      this.schedule();
+    });
+    return this;
+  }
+
+  /** Reading finds out why, after what the application may still have said. */
+  #unwritable(): void {
+    this.#isUnwritable = true;
+    this.#owner.onUnwritable();
+  }
+
+  #end(error: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#owner.onClosed(error);
+  }
 }

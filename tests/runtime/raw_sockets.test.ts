@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createConnection, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Address } from "../../src/runtime/address.ts";
-import type { RawSocket, RawSocketEvents } from "../../src/runtime/raw_socket.ts";
+import type { AcceptedSocket, RawSocketEvents } from "../../src/runtime/raw_socket.ts";
 import type { TlsFiles } from "../../src/runtime/runtime.ts";
 import { CERTIFICATE, PRIVATE_KEY } from "./certificate.ts";
 import { freshAddress, LOOPBACK, onBun, patternBytes, runtime } from "./support.ts";
@@ -14,13 +14,13 @@ const LENGTH = 32 * 1024 * 1024;
 
 /** What a server sees of one client. */
 class Seen implements RawSocketEvents {
-  readonly socket: RawSocket;
+  readonly socket: AcceptedSocket;
   length = 0;
   hash = 0;
   onReceived: (bytes: Uint8Array) => void = () => {};
   readonly #happened = new Map<string, PromiseWithResolvers<void>>();
 
-  constructor(socket: RawSocket) {
+  constructor(socket: AcceptedSocket) {
     this.socket = socket;
   }
 

@@ -4,12 +4,13 @@
  * says how much it takes; then the rest waits for {@link MemoryRawSocket.take}.
  */
 import type { OpenFile } from "../../src/runtime/open_file.ts";
-import type { RawSocket, RawSocketEvents } from "../../src/runtime/raw_socket.ts";
+import type { AcceptedSocket, RawSocketEvents } from "../../src/runtime/raw_socket.ts";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 
-export class MemoryRawSocket implements RawSocket {
+export class MemoryRawSocket implements AcceptedSocket {
   readonly host = "192.0.2.7";
   readonly port = 4711;
+  readonly isBroken = false;
   events!: RawSocketEvents;
   isPaused = false;
   /** How often it was paused or read again. */

@@ -1,0 +1,108 @@
+/**
+ * A raw socket over a connection of streams, where the runtime has no better one: one loop reads,
+ * and each write is told when the stream has taken it.
+ */
+import type { RawConnectOptions, RawSocket, RawSocketEvents } from "./raw_socket.ts";
+import type { ByteConnection, Runtime } from "./runtime.ts";
+
+/**
+ * Connects with the runtime's raw sockets, or over its streams.
+ *
+ * @throws {ConnectError} also when the signal fires before the connection stands
+ */
+export async function connectSocket(
+  runtime: Pick<Runtime, "connect" | "connectRaw">,
+  options: RawConnectOptions,
+): Promise<void> {
+  if (runtime.connectRaw !== undefined) return runtime.connectRaw(options);
+  const { address, signal, onSocket } = options;
+  const connection = await runtime.connect(address, signal && { signal });
+  void new StreamedSocket(connection, onSocket).read();
+}
+
+class StreamedSocket implements RawSocket {
+  readonly #connection: ByteConnection;
+  readonly #events: RawSocketEvents;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #writesOpen = 0;
+  #isBroken = false;
+  #isPaused = false;
+  #isReset = false;
+  #wake: (() => void) | undefined;
+
+  constructor(connection: ByteConnection, onSocket: RawConnectOptions["onSocket"]) {
+    this.#connection = connection;
+    this.#reader = connection.readable.getReader();
+    this.#writer = connection.writable.getWriter();
+    // Each write tells of its own failure.
+    this.#writer.closed.catch(() => {});
+    this.#events = onSocket(this);
+  }
+
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
+  /** Never known at once. */
+  write(bytes: Uint8Array): boolean {
+    if (this.#isBroken || this.#isReset) return false;
+    this.#writesOpen++;
+    this.#writer.write(bytes).then(this.#written, this.#failed);
+    return false;
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  reset(): void {
+    this.#isReset = true;
+    this.#connection.destroy();
+    this.resume();
+  }
+
+  /** Until the end. */
+  async read(): Promise<void> {
+    let failure: Error | undefined;
+    try {
+      await this.#readAll();
+      if (!this.#isReset) this.#events.peerEnded();
+      while (!this.#isReset) await this.#untilWoken();
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(String(error));
+    }
+    // What broke in one direction may stand in the other.
+    this.#connection.destroy();
+    this.#events.closed(this.#isReset ? undefined : failure);
+  }
+
+  async #readAll(): Promise<void> {
+    for (;;) {
+      while (this.#isPaused) await this.#untilWoken();
+      const { done, value } = await this.#reader.read();
+      if (done || this.#isReset) return;
+      this.#events.received(value);
+    }
+  }
+
+  #untilWoken(): Promise<void> {
+    return new Promise((resolve) => this.#wake = resolve);
+  }
+
+  readonly #written = (): void => {
+    this.#writesOpen--;
+    if (this.#writesOpen === 0 && !this.#isReset) this.#events.drained();
+  };
+
+  readonly #failed = (): void => {
+    this.#isBroken = true;
+    this.#written();
+  };
+}
