@@ -21,7 +21,7 @@ const WRONG: readonly { args: string; stderr: string }[] = [
   {
     args: "serve extra",
     stderr:
-      "afcgi: too many arguments for 'serve'. Expected 0 arguments but got 1: extra (see \"afcgi --help\")",
+      "afcgi: too many arguments for 'serve'. Expected 0 arguments but got 1 (see \"afcgi --help\")",
   },
   {
     args: "version -q -v",
