@@ -74,11 +74,9 @@ export function resolveBelowRoot({ files, root, linkTargets }: FileTree, path: s
     const separator = windows ? "\\" : "/";
     isOutside = !isWithin(realRoot, realPath, separator);
     if (isOutside && !isWithinAny(files, linkTargets, realPath, separator)) {
-      const { followAnew } = files;
-      if (followAnew === undefined) return { kind: "forbidden", code: "outside_root" };
+      if (files.followAnew === undefined) return { kind: "forbidden", code: "outside_root" };
       // The root was a link that leads elsewhere by now, and only one of the two is from before.
-      const anew = { stat: (path: string) => files.stat(path), realPath: followAnew };
-      return resolveBelowRoot({ files: anew, root, linkTargets }, path);
+      return resolveBelowRoot({ files: withoutMemory(files), root, linkTargets }, path);
     }
   }
   const info = files.stat(realPath);
@@ -103,7 +101,11 @@ function isWindowsAlias(path: string): boolean {
   return /[\\:]|~\d|[. ](?:\/|$)/.test(path);
 }
 
-/** Apart from its caller, so that a look which needs it not makes no closure. */
+/** This and the next stand apart, so that a look which needs them not makes no closure. */
+function withoutMemory(files: FileLookup): FileLookup {
+  return { stat: (path) => files.stat(path), realPath: (path) => files.followAnew?.(path) };
+}
+
 function isWithinAny(
   files: FileLookup,
   folders: readonly string[] | undefined,
