@@ -1,7 +1,7 @@
 /**
  * Both sides in one process: a Hono application served over FastCGI, and a Hono front that reaches
- * it through afcgi's library. Run it with `bun examples/library.ts` or
- * `deno run -A examples/library.ts`; it asks itself once and ends.
+ * it through afcgi's library. Run it with `npx bun examples/library.ts` or
+ * `npx deno run -A examples/library.ts`; it asks itself once and ends.
  */
 import { Hono } from "hono";
 import { fastcgi, serveFastCgi, Upstream } from "../mod.ts";

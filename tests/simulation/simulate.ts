@@ -1,8 +1,8 @@
 /**
  * Runs the simulator by hand:
  *
- *     bun tests/simulation/simulate.ts --seed 42            repeats one seed
- *     bun tests/simulation/simulate.ts --seed 1 --count 10000 --steps 200
+ *     npm run simulate -- --seed 42            repeats one seed
+ *     npm run simulate -- --seed 1 --count 10000 --steps 200
  *
  * Each seed is one world; a failure prints the seed, the step and what did not hold. The same seed,
  * number of steps and runtime give the same run. Exit status 1 when a seed failed.

@@ -1,6 +1,6 @@
 /**
  * The upstream engine in thousands of simulated worlds; what must hold is said in `simulation.ts`.
- * A failure names its seed: `bun tests/simulation/simulate.ts --seed N` repeats it.
+ * A failure names its seed: `npm run simulate -- --seed N` repeats it.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
