@@ -151,14 +151,24 @@ export class AnswerSender {
     body: Uint8Array | undefined,
     asked: AskedBy,
   ): void {
-    const { scratch, date } = this.#server;
-    const framing = { length, isChunked: false, connection: connectionField(asked) };
-    scratch.clear();
-    appendAnswerHead(scratch, status, fields, framing, date);
+    this.#scratchHead(status, fields, length, asked);
+    const { scratch } = this.#server;
     const isCopied = body !== undefined && body.length <= COPIED_LENGTH_MAX;
     if (isCopied) scratch.append(body);
     this.#noted(this.#socket.writeLent(scratch.bytes, scratch.length));
     if (body !== undefined && !isCopied) this.#noted(this.#socket.write(body));
+  }
+
+  #scratchHead(
+    status: number,
+    fields: AnswerFields,
+    length: number | undefined,
+    asked: AskedBy,
+  ): void {
+    const { scratch, date } = this.#server;
+    const framing = { length, isChunked: false, connection: connectionField(asked) };
+    scratch.clear();
+    appendAnswerHead(scratch, status, fields, framing, date);
   }
 
   #noted(isTaken: boolean): boolean {
@@ -174,7 +184,13 @@ export class AnswerSender {
     const { status, fields, file, start, end } = answer;
     this.#hasBegun = true;
     this.#hasAll = false;
-    this.#sendWhole(status, fields, end - start, undefined, asked);
+    this.#scratchHead(status, fields, end - start, asked);
+    const { scratch } = this.#server;
+    this.#noted(
+      end > start
+        ? this.#socket.writeAhead(scratch.bytes, scratch.length)
+        : this.#socket.writeLent(scratch.bytes, scratch.length),
+    );
     const isWhole = await sendFileBytes(this, this.#server, file, { start, end });
     this.#hasBegun = false;
     if (!isWhole) return "short";

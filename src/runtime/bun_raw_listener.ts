@@ -1,7 +1,7 @@
 /** `Bun.listen` as a listener of raw sockets. */
 import { type Address, formatAddress } from "./address.ts";
 import { BUN_RAW_HANDLERS, BunRawSocket, type NativeSocket } from "./bun_raw_socket.ts";
-import { openSendfile, type Sendfile } from "./bun_sendfile.ts";
+import { type FileSender, openFileSender } from "./bun_sendfile.ts";
 import { listenError } from "./failures.ts";
 import type { RawListenOptions } from "./raw_socket.ts";
 import { type ByteListener, ListenError } from "./runtime.ts";
@@ -14,9 +14,9 @@ export async function listenBunRaw(options: RawListenOptions): Promise<ByteListe
     throw new ListenError(`Cannot listen with TLS on ${formatAddress(address)}: use TCP`);
   }
   // What goes out over TLS has to be read first.
-  const sendfile = options.tls === undefined ? await openSendfile() : undefined;
+  const files = options.tls === undefined ? await openFileSender() : undefined;
   try {
-    return open(options, address, sendfile);
+    return open(options, address, files);
   } catch (error) {
     throw listenError(address, error);
   }
@@ -25,7 +25,7 @@ export async function listenBunRaw(options: RawListenOptions): Promise<ByteListe
 function open(
   { onSocket, tls, reusePort }: RawListenOptions,
   address: Address,
-  sendfile: Sendfile | undefined,
+  files: FileSender | undefined,
 ): ByteListener {
   const options = {
     allowHalfOpen: true,
@@ -34,7 +34,7 @@ function open(
     socket: {
       ...BUN_RAW_HANDLERS,
       open(socket: Bun.Socket<BunRawSocket>) {
-        socket.data = new BunRawSocket(onSocket, sendfile);
+        socket.data = new BunRawSocket(onSocket, files);
         socket.data.opened(socket as NativeSocket);
       },
     },

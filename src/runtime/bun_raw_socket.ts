@@ -4,7 +4,7 @@
  * `shutdown()` see bun_connection.ts. Callbacks are shared by all sockets and find ours in
  * `socket.data`, which Bun wants before there is a socket.
  */
-import type { Sendfile } from "./bun_sendfile.ts";
+import type { FileSender } from "./bun_sendfile.ts";
 import { peerHost } from "./peer.ts";
 import type { AcceptedSocket, RawSocketEvents } from "./raw_socket.ts";
 import type { OpenFile } from "./runtime.ts";
@@ -31,7 +31,7 @@ export class BunRawSocket implements AcceptedSocket {
   port = 0;
   events!: RawSocketEvents;
   readonly #onSocket: (socket: BunRawSocket) => RawSocketEvents;
-  readonly #sendfile: Sendfile | undefined;
+  readonly #files: FileSender | undefined;
   #socket!: NativeSocket;
   /** What the system did not take. */
   #waiting: Uint8Array[] = [];
@@ -43,10 +43,10 @@ export class BunRawSocket implements AcceptedSocket {
 
   constructor(
     onSocket: (socket: BunRawSocket) => RawSocketEvents,
-    sendfile: Sendfile | undefined = undefined,
+    files: FileSender | undefined = undefined,
   ) {
     this.#onSocket = onSocket;
-    this.#sendfile = sendfile;
+    this.#files = files;
   }
 
   get unsentLength(): number {
@@ -91,6 +91,15 @@ export class BunRawSocket implements AcceptedSocket {
     return false;
   }
 
+  writeAhead(bytes: Uint8Array, length: number): boolean {
+    const isFree = !this.#isGone && !this.#isBroken && this.#waiting.length === 0;
+    if (this.#files === undefined || !isFree) return this.writeLent(bytes, length);
+    const taken = Math.max(0, this.#files.sendAhead(this.#socket.fd, bytes, length));
+    if (taken === length) return true;
+    // Only what Bun itself could not send makes it wait for room.
+    return this.writeLent(bytes.subarray(taken), length - taken);
+  }
+
   #wait(bytes: Uint8Array): void {
     this.#waiting.push(bytes);
     this.#unsentLength += bytes.length;
@@ -130,8 +139,8 @@ export class BunRawSocket implements AcceptedSocket {
   }
 
   transfer(file: OpenFile, offset: number, length: number): number {
-    if (this.#isGone || this.#waiting.length > 0 || this.#sendfile === undefined) return 0;
-    return Math.max(0, this.#sendfile(this.#socket.fd, file.descriptor, offset, length));
+    if (this.#isGone || this.#waiting.length > 0 || this.#files === undefined) return 0;
+    return Math.max(0, this.#files.sendFile(this.#socket.fd, file.descriptor, offset, length));
   }
 
   pause(): void {

@@ -1,38 +1,47 @@
 /**
- * The system call that sends a file without reading it into our memory (`sendfile` of Linux), by
- * FFI: Bun has it in its own HTTP server alone. 1 MiB takes a quarter of the time of reading and
- * writing it (113 against 459 µs).
+ * The system calls that send a file without reading it into our memory (`sendfile` of Linux), and
+ * what stands before it in the same packet (`send` with `MSG_MORE`), by FFI: Bun has them in its own
+ * HTTP server alone. 1 MiB takes a quarter of the time of reading and writing it (113 against 459 µs);
+ * a head by itself would wake the client twice.
  */
 import { LIBC_NAMES } from "./libc.ts";
 
-/** How many bytes the system took; -1 when it takes none now, or never will. */
-export type Sendfile = (
-  socket: number,
-  file: number,
-  offset: number,
-  length: number,
-) => number;
+/** Each says how many bytes the system took; -1 when it takes none now, or never will. */
+export interface FileSender {
+  sendFile(socket: number, file: number, offset: number, length: number): number;
+  /** The system may wait with them until more follows. */
+  sendAhead(socket: number, bytes: Uint8Array, length: number): number;
+}
 
-let opened: Promise<Sendfile | undefined> | undefined;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_MORE = 0x8000;
 
-/** Undefined where there is no such call. */
-export function openSendfile(): Promise<Sendfile | undefined> {
+let opened: Promise<FileSender | undefined> | undefined;
+
+/** Undefined where there are no such calls. */
+export function openFileSender(): Promise<FileSender | undefined> {
   return opened ??= open();
 }
 
-async function open(): Promise<Sendfile | undefined> {
+async function open(): Promise<FileSender | undefined> {
   if (process.platform !== "linux") return undefined;
   const { dlopen, ptr } = await import("bun:ffi");
   for (const name of LIBC_NAMES) {
     try {
       const { symbols } = dlopen(name, {
         sendfile: { args: ["int", "int", "ptr", "usize"], returns: "i64" },
+        send: { args: ["int", "ptr", "usize", "int"], returns: "i64" },
       });
       const place = new BigInt64Array(1);
       const pointer = ptr(place);
-      return (socket, file, offset, length) => {
-        place[0] = BigInt(offset);
-        return Number(symbols.sendfile(socket, file, pointer, length));
+      const flags = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE;
+      return {
+        sendFile(socket, file, offset, length) {
+          place[0] = BigInt(offset);
+          return Number(symbols.sendfile(socket, file, pointer, length));
+        },
+        sendAhead: (socket, bytes, length) => Number(symbols.send(socket, bytes, length, flags)),
       };
     } catch {
       // Another name, or none.

@@ -64,6 +64,10 @@ class NodeRawSocket implements AcceptedSocket {
     return this.write(bytes.slice(0, length));
   }
 
+  writeAhead(bytes: Uint8Array, length: number): boolean {
+    return this.writeLent(bytes, length);
+  }
+
   #give(bytes: Uint8Array): boolean {
     this.#isFull = !this.#socket.write(bytes);
     return !this.#isFull;

@@ -37,6 +37,8 @@ export interface AcceptedSocket extends RawSocket {
   readonly unsentLength: number;
   /** As `write` for the first `length` bytes, which the caller uses again at once. */
   writeLent(bytes: Uint8Array, length: number): boolean;
+  /** As `writeLent` where a file's bytes follow at once: the system may wait for them. */
+  writeAhead(bytes: Uint8Array, length: number): boolean;
   /**
    * Sends bytes of a file straight from it; how many the system took. None of them where it takes
    * nothing now, where it cannot do that, and at the file's end: who gets 0 reads and writes.

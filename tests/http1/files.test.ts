@@ -60,7 +60,19 @@ for (const canTransfer of [true, false]) {
     while (file.isOpen) await settle();
     assert.equal(socket.text, head(5 * MIB - 6) + text(3, 5 * MIB - 3));
     assert.equal(socket.transferred, canTransfer ? 5 * MIB - 6 : 0);
+    assert.equal(socket.aheads, 1);
     assert.equal(socket.ended, "no");
+  });
+
+  test(`Of a file of which nothing goes out ${way} the head does not wait for more`, async () => {
+    const file = new CountingFile(10);
+    const { open } = await http1World(() => answerWith(file, 3, 3));
+    const socket = open();
+    socket.canTransfer = canTransfer;
+    socket.send(GET);
+    while (file.isOpen) await settle();
+    assert.equal(socket.text, head(0));
+    assert.equal(socket.aheads, 0);
   });
 
   test(`A file goes out ${way} as fast as its client takes it, and keeps little in memory`, async () => {

@@ -156,6 +156,29 @@ for (const [kind, options] of Object.entries(KINDS)) {
     });
   });
 
+  test(`What may wait for more arrives in order, also what the system does not take (${kind})`, async () => {
+    await withPair(options(), async ({ client, seen }) => {
+      const { socket } = seen;
+      client.socket.write("x");
+      await new Promise<void>((resolve) => seen.onReceived = () => resolve());
+      client.socket.pause();
+      const piece = new Uint8Array(100_001);
+      let sent = 0;
+      let hash = 0;
+      // Some come after the first that was not taken whole.
+      for (let after = 0; after < 3;) {
+        piece.fill(sent++);
+        hash = hashOf(piece.subarray(0, 100_000), hash);
+        if (!socket.writeAhead(piece, 100_000)) after++;
+      }
+      client.socket.resume();
+      await seen.when("drained");
+      socket.end();
+      assert.equal(await client.ended, "end");
+      assert.deepEqual([client.length, client.hash], [sent * 100_000, hash]);
+    });
+  });
+
   test(`What comes in arrives whole, and a pause stops its sender (${kind})`, async () => {
     await withPair(options(), async ({ client, seen }) => {
       seen.socket.pause();

@@ -23,6 +23,8 @@ export class MemoryRawSocket implements AcceptedSocket {
   canTransfer = false;
   /** Bytes that it sent straight from files. */
   transferred = 0;
+  /** How often bytes were sent that may wait for more. */
+  aheads = 0;
   #taken: Uint8Array[] = [];
   #waiting: Uint8Array[] = [];
 
@@ -51,6 +53,11 @@ export class MemoryRawSocket implements AcceptedSocket {
 
   writeLent(bytes: Uint8Array, length: number): boolean {
     return this.write(bytes.slice(0, length));
+  }
+
+  writeAhead(bytes: Uint8Array, length: number): boolean {
+    this.aheads++;
+    return this.writeLent(bytes, length);
   }
 
   /** The system takes so many bytes more. */
