@@ -5,9 +5,10 @@
  */
 import type { Address, TcpAddress } from "./address.ts";
 import { listenError } from "./failures.ts";
-import { asResponse } from "./http_answer.ts";
+import { asResponse, type HttpAnswer } from "./http_answer.ts";
 import type { HttpListener, HttpPeer, HttpServeOptions } from "./runtime.ts";
 import { peerHost, UNIX_PEER } from "./peer.ts";
+import { isOfUnknownLength } from "./unknown_length.ts";
 
 type BunServer = Bun.Server<undefined>;
 
@@ -41,7 +42,7 @@ function serveOptions({ address, tls, reusePort, handler }: HttpServeOptions) {
     ? {
       ...common,
       unix: address.path,
-      fetch: (request: Request) => asResponse(handler(request, UNIX_PEER)),
+      fetch: (request: Request) => asSent(request, handler(request, UNIX_PEER)),
     }
     : {
       ...common,
@@ -49,10 +50,25 @@ function serveOptions({ address, tls, reusePort, handler }: HttpServeOptions) {
       port: address.port,
       reusePort: reusePort ?? false,
       fetch: (request: Request, server: BunServer) =>
-        asResponse(handler(request, peerOf(server, request))),
+        asSent(request, handler(request, peerOf(server, request))),
     };
   // Bun's types know `idleTimeout` for TCP only; it holds for unix sockets as well (measured).
   return options as Bun.Serve.Options<undefined>;
+}
+
+function asSent(
+  { method }: Request,
+  answer: HttpAnswer | Promise<HttpAnswer>,
+): Response | Promise<Response> {
+  const response = asResponse(answer);
+  return method === "HEAD" ? withoutMadeUpLength(response) : response;
+}
+
+/** What goes out in chunks has no length; Bun writes the field and, to HEAD, no chunk. */
+async function withoutMadeUpLength(answer: Response | Promise<Response>): Promise<Response> {
+  const response = await answer;
+  if (isOfUnknownLength(response)) response.headers.set("transfer-encoding", "chunked");
+  return response;
 }
 
 /** With several listeners the largest limit holds for all. */

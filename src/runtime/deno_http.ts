@@ -8,6 +8,7 @@ import { listenError } from "./failures.ts";
 import { asResponse } from "./http_answer.ts";
 import { peerHost, UNIX_PEER } from "./peer.ts";
 import { type HttpListener, type HttpPeer, type HttpServeOptions, ListenError } from "./runtime.ts";
+import { isOfUnknownLength } from "./unknown_length.ts";
 
 /** Opens an HTTP server; the caller has cleared a unix socket's path. */
 export function serveDenoHttp(options: HttpServeOptions): HttpListener {
@@ -85,10 +86,19 @@ async function answer(
     },
   });
   try {
-    return await asResponse(handler(request, peer));
+    const response = await asResponse(handler(request, peer));
+    return request.method === "HEAD" && isOfUnknownLength(response)
+      ? withStream(response)
+      : response;
   } finally {
     done = true;
   }
+}
+
+/** Deno makes up no length for a stream, as long as that has not ended. */
+function withStream({ status, headers }: Response): Response {
+  const body = new ReadableStream({ pull: (controller) => controller.close() });
+  return new Response(body, { status, headers });
 }
 
 class DenoHttpListener implements HttpListener {

@@ -5,12 +5,14 @@
  */
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
 import type { Address } from "../../src/runtime/address.ts";
 import {
   bodyOf,
   decode,
   encode,
   freshAddress,
+  freshPath,
   onBun,
   rawHttp,
   runtime,
@@ -145,6 +147,26 @@ test("No gap: both leave empty segments, broken encoding and fragments in the ta
   assert.equal((await get("//a//b")).seen?.url, "http://test//a//b");
   assert.equal((await get("/%zz")).seen?.url, "http://test/%zz");
   assert.equal((await get("/a#b")).seen?.url, "http://test/a#b");
+});
+
+test("Gap: Bun says what a whole answer is that does not say it", async () => {
+  const answer = await answerOf(() => new Response(encode("bytes")));
+  const type = /\r\ncontent-type: ([^\r]*)/i.exec(answer)?.[1];
+  assert.equal(type, onBun ? "application/octet-stream" : undefined);
+});
+
+test("Gap: Bun names a file that is no text or picture by its name on the disk", async () => {
+  const path = freshPath();
+  writeFileSync(path, "bytes");
+  const named: Record<string, boolean> = {};
+  for (const type of ["application/pdf", "text/plain", "image/png"]) {
+    const body = await runtime.files.body(path, 0, 5);
+    const answer = await answerOf(() => new Response(body, { headers: { "content-type": type } }));
+    assert.match(bodyOf(answer), /bytes/);
+    named[type] = /\r\ncontent-disposition: filename="/i.test(answer);
+  }
+  rmSync(path);
+  assert.deepEqual(named, { "application/pdf": onBun, "text/plain": false, "image/png": false });
 });
 
 test("Gap: of a target in absolute form Bun drops the host, Deno puts it in the URL", async () => {

@@ -144,6 +144,33 @@ test(
   },
 );
 
+test("HEAD is told a length where there is one, and none is made up", async (serve) => {
+  const answers: Record<string, () => Response> = {
+    "/known": () => new Response(null, { headers: { "content-length": "7" } }),
+    "/unknown": () => new Response(null, { headers: { "x-a": "1" } }),
+    "/missing": () => new Response(null, { status: 404 }),
+    "/empty": () => new Response(null, { status: 204 }),
+  };
+  const server = await serve((request) => {
+    const path = request.url.slice(request.url.lastIndexOf("/"));
+    return answers[path]!();
+  });
+  const lengths: Record<string, string | undefined> = {};
+  for (const path of Object.keys(answers)) {
+    const head = `HEAD ${path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n`;
+    const answer = await rawHttp(server.address, head);
+    assert.match(answer, /^HTTP\/1\.1 [^]*\r\n\r\n$/, "there is a head and no body");
+    lengths[path] = /\r\ncontent-length: (\d+)\r\n/i.exec(answer)?.[1];
+  }
+  server.destroy();
+  assert.deepEqual(lengths, {
+    "/known": "7",
+    "/unknown": undefined,
+    "/missing": undefined,
+    "/empty": undefined,
+  });
+});
+
 test("A streamed answer arrives piece by piece", async (serve) => {
   let body!: ReadableStreamDefaultController<Uint8Array>;
   const server = await serve(() =>
