@@ -58,7 +58,7 @@ function listenReason(address: ListenAddress, cause: unknown): string {
   switch (errorCode(cause)) {
     case "EADDRINUSE":
       return address.transport === "tcp"
-        ? "the port is in use"
+        ? "the port is in use (stop what listens there, or choose another)"
         : "the address is in use (another process accepts connections there)";
     case "EINVAL":
       return address.transport === "inherited" ? "it is not a listening socket" : messageOf(cause);

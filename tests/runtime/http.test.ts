@@ -442,7 +442,10 @@ test("An HTTP port in use is an error that names it", async (serve) => {
   const server = await serve(() => new Response());
   await assert.rejects(serve(() => new Response(), { address: server.address }), (error) => {
     assert.ok(error instanceof ListenError);
-    assert.match(error.message, /^Cannot listen on 127\.0\.0\.1:\d+: the port is in use$/);
+    assert.match(
+      error.message,
+      /^Cannot listen on 127\.0\.0\.1:\d+: the port is in use \(stop what listens there, or choose another\)$/,
+    );
     return true;
   });
   await server.stop();

@@ -37,7 +37,7 @@ test("A port in use is an error that names it", async () => {
   const listener = await runtime.listen(LOOPBACK, nothing);
   await failsWith(
     runtime.listen(listener.address, nothing),
-    /^Cannot listen on 127\.0\.0\.1:\d+: the port is in use$/,
+    /^Cannot listen on 127\.0\.0\.1:\d+: the port is in use \(stop what listens there, or choose another\)$/,
   );
   listener.close();
 });
