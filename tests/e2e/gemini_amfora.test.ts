@@ -40,7 +40,8 @@ test("amfora opens the demo's page and follows a link to the application", {
   skip: missingPeer("amfora"),
 }, async () => {
   const folder = temporaryFolder();
-  const env = { HOME: folder, XDG_DATA_HOME: folder, TERM: "xterm-256color", LANG: "C.UTF-8" };
+  const home = { HOME: folder, XDG_DATA_HOME: folder, TMPDIR: folder };
+  const env = { ...home, TERM: "xterm-256color", LANG: "C.UTF-8" };
   const args = ["demo", "--listen", "127.0.0.1:0", "--gemini=127.0.0.1:0"];
   const demo = new Child(AFCGI, args, { env });
   const line = await demo.stdout.waitFor((text) => text.includes("gemini://"));
