@@ -10,6 +10,7 @@ import { slowReader } from "./slow_reader.ts";
 import { start } from "./start.ts";
 import { files } from "./static.ts";
 import { download, stream, upload } from "./transfer.ts";
+import { unused } from "./unused.ts";
 
 export const CASES: readonly BenchCase[] = [
   small,
@@ -24,6 +25,7 @@ export const CASES: readonly BenchCase[] = [
   slowReader,
   rest,
   log,
+  unused,
   responder,
   files,
   start,

@@ -56,12 +56,56 @@ function configOf(front: Front): Record<string, unknown> {
     limits: { request_body: BODY_MAX },
     ...(application &&
       { upstreams: { app: { servers: [placeUrl(application.place)], connections } } }),
-    sites: [{
-      ...((application === undefined || application.root !== undefined) && { root }),
-      routes: [routeOf(front)],
-    }],
+    sites: [
+      ...(front.hasUnused ? [unusedSite(root)] : []),
+      {
+        ...(needsRoot(front) && { root }),
+        routes: [...(front.hasUnused ? UNUSED_ROUTES : []), routeOf(front)],
+      },
+    ],
   };
 }
+
+function needsRoot({ application, hasUnused }: Front): boolean {
+  return hasUnused === true || application === undefined || application.root !== undefined;
+}
+
+const UPSTREAM = { upstream: "app" };
+const SIBLINGS = { listing: true, precompressed: ["br", "gzip"] };
+
+function unusedSite(root: string): Record<string, unknown> {
+  return {
+    hosts: ["other.example", "*.other.example"],
+    root,
+    trusted_proxies: ["127.0.0.1"],
+    trace_context: true,
+    compression: {},
+    headers: { set: { "X-Other": "1" }, remove: ["Server"] },
+    local_redirects: true,
+    sendfile: [root],
+    security_headers: {},
+    cors: { origins: ["https://app.other.example"] },
+    ip_restriction: { allow: ["127.0.0.1"] },
+    routes: [{ php: UPSTREAM }, { static: SIBLINGS }],
+  };
+}
+
+/** Each would answer other requests than those of a case; the last is looked at by its method. */
+const UNUSED_ROUTES: readonly Record<string, unknown>[] = [
+  { path: "/files/*", static: SIBLINGS },
+  { path: "/checked/*", authorize: UPSTREAM, compression: {}, fastcgi: UPSTREAM },
+  { path: "/private/*", basic_auth: { users: { reader: "a password" } }, fastcgi: UPSTREAM },
+  { path: "*.php", php: UPSTREAM },
+  { path: "/filtered/*", filter: UPSTREAM },
+  { path: "/old/*", redirect: { to: "/new" } },
+  { path: "/gone", respond: { status: 410 } },
+  {
+    methods: ["DELETE"],
+    headers: { set: { "X-A": "b" } },
+    request_body: "gather",
+    fastcgi: { ...UPSTREAM, params: { ASKED: "${request.path}" } },
+  },
+];
 
 function routeOf({ application }: Front): Record<string, unknown> {
   if (application === undefined) return { static: {} };

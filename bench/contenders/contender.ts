@@ -31,6 +31,8 @@ export interface Front {
   readonly root: string;
   /** A file for the access log; undefined: none. */
   readonly accessLog?: string;
+  /** Whether routes and a site that no request meets use all that afcgi has to offer. */
+  readonly hasUnused?: boolean;
 }
 
 export interface Command extends StartOptions {
