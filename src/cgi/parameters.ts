@@ -13,7 +13,7 @@ import {
   decodeNameValues,
 } from "../protocol/name_value.ts";
 import { HeaderNames, namedByConnection } from "./header_names.ts";
-import type { CgiRequest } from "./request.ts";
+import type { CgiHeaders, CgiRequest } from "./request.ts";
 
 const SCRATCH_CAPACITY = 4096;
 
@@ -51,6 +51,8 @@ export class ParameterTemplate {
   readonly #scratch = new ByteBuffer(SCRATCH_CAPACITY);
   readonly #constantLength: number;
   #server: ServerBlock | undefined;
+  /** What repeated header fields were encoded to. */
+  readonly #repeated = new WeakMap<CgiHeaders, Uint8Array>();
 
   constructor(constants: ParameterConstants) {
     const values = constantParameters(constants);
@@ -135,14 +137,21 @@ export class ParameterTemplate {
     }
   }
 
-  #appendHeaders(request: CgiRequest): void {
-    const { extra } = request;
-    const endHere = namedByConnection(request.headers.get("connection"));
-    request.headers.forEach((value, header) => {
+  #appendHeaders({ headers, extra }: CgiRequest): void {
+    const isRepeated = headers.isRepeated === true && extra === undefined;
+    const known = isRepeated ? this.#repeated.get(headers) : undefined;
+    if (known !== undefined) {
+      this.#scratch.append(known);
+      return;
+    }
+    const start = this.#scratch.length;
+    const endHere = namedByConnection(headers.get("connection"));
+    headers.forEach((value, header) => {
       const name = this.#headerNames.parameterName(header);
       if (name === "" || endHere?.has(header) || extra?.has(name)) return;
       appendNameValueLatin1(this.#scratch, name, value);
     });
+    if (isRepeated) this.#repeated.set(headers, this.#scratch.view().slice(start));
   }
 
   #append(extra: ReadonlyMap<string, string> | undefined, name: string, value: string): void {

@@ -12,6 +12,8 @@ export interface CgiHeaders {
   get(name: string): string | null | undefined;
   /** Not an iterator: on both runtimes this is the faster way through a request's `Headers`. */
   forEach(callback: (value: string, name: string) => void): void;
+  /** Whether the same object comes with other requests, too, and never changes. */
+  readonly isRepeated?: boolean;
 }
 
 /** What one request adds to the constants of its route. */

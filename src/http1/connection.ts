@@ -18,6 +18,7 @@ import type { AcceptedSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
 import { joinAhead } from "./ahead.ts";
 import { AnswerSender, type Outcome } from "./answer_sender.ts";
 import type { ConnectionServer } from "./connection_server.ts";
+import { FieldsMemory } from "./fields_memory.ts";
 import { HeadGathering } from "./head_gathering.ts";
 import { continueAnswer, earlyHintsAnswer } from "./interim_answers.ts";
 import { ServerRequest } from "./request.ts";
@@ -37,7 +38,8 @@ export class Connection implements RawSocketEvents {
   readonly #sender: AnswerSender;
   readonly #peer: HttpPeer;
   #state: State = "idle";
-  #heads = new HeadGathering();
+  readonly #heads = new HeadGathering();
+  readonly #fields = new FieldsMemory();
   #head: RequestHead | undefined;
   #request: ServerRequest | undefined;
   #body: RequestBody | undefined;
@@ -142,6 +144,7 @@ export class Connection implements RawSocketEvents {
     if (this.#state === "closing" && this.#socket.unsentLength > 0) {
       this.#deadlineMs = nowMs + closeMs;
     }
+    if (this.#state === "idle") this.#fields.forget();
     if (nowMs <= this.#deadlineMs) return;
     if (this.#state === "closing") return this.destroy();
     if (this.#state !== "head") return this.#close();
@@ -194,7 +197,7 @@ export class Connection implements RawSocketEvents {
     }
     if (found === undefined) return this.#waitForHead();
     try {
-      const head = readRequestHead(found.text, this.#server.names);
+      const head = readRequestHead(found.text, this.#server.names, this.#fields);
       this.#begin(head, found.rest);
     } catch (error) {
       if (!(error instanceof RequestFault)) throw error;

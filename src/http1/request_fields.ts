@@ -9,6 +9,8 @@ const VALUE_SEPARATOR = ", ";
 
 /** Names are in lower case and none comes twice; each character of a value stands for one byte. */
 export class RequestFields {
+  /** Whether they came with an earlier request, too: what is made of them may be kept with them. */
+  isRepeated = false;
   readonly #names: string[] = [];
   readonly #values: string[] = [];
 

@@ -7,6 +7,7 @@
  * Pure: it knows no connection, and nothing of what a target or a host may be.
  */
 import { type FieldNames, isToken } from "./field_names.ts";
+import type { FieldsMemory } from "./fields_memory.ts";
 import { RequestFields } from "./request_fields.ts";
 
 /** How much of a request's body there is. */
@@ -73,26 +74,33 @@ const TAB = 0x09;
  *
  * @throws {RequestFault}
  */
-export function readRequestHead(text: string, names: FieldNames): RequestHead {
-  if (FORBIDDEN.test(text)) {
+export function readRequestHead(
+  text: string,
+  names: FieldNames,
+  memory: FieldsMemory,
+): RequestHead {
+  const lineEnd = text.indexOf(CRLF);
+  const line = text.slice(0, lineEnd);
+  const fieldsText = text.slice(lineEnd + CRLF.length);
+  const known = memory.find(fieldsText);
+  if (FORBIDDEN.test(line) || (known === undefined && FORBIDDEN.test(fieldsText))) {
     throw new RequestFault(400, "The head has a control character or half a line's end");
   }
-  const lineEnd = text.indexOf(CRLF);
-  const methodEnd = text.indexOf(" ");
-  const targetEnd = text.indexOf(" ", methodEnd + 1);
-  if (methodEnd <= 0 || targetEnd < 0 || targetEnd > lineEnd || targetEnd === methodEnd + 1) {
+  const methodEnd = line.indexOf(" ");
+  const targetEnd = line.indexOf(" ", methodEnd + 1);
+  if (methodEnd <= 0 || targetEnd < 0 || targetEnd === methodEnd + 1) {
     throw new RequestFault(400, "The request's line is no method, target and version");
   }
-  const method = text.slice(0, methodEnd);
+  const method = line.slice(0, methodEnd);
   if (!KNOWN_METHODS.has(method) && !isToken(method)) {
     throw new RequestFault(400, "The method is no token");
   }
-  const target = text.slice(methodEnd + 1, targetEnd);
-  const protocol = readVersion(text.slice(targetEnd + 1, lineEnd));
+  const target = line.slice(methodEnd + 1, targetEnd);
+  const protocol = readVersion(line.slice(targetEnd + 1));
   checkForm(method, target);
-  const fields = readFields(text, lineEnd + CRLF.length, names);
+  const fields = known ?? readFields(fieldsText, names);
   checkHost(target, fields.get("host"), protocol);
-  return {
+  const head = {
     method,
     target,
     protocol,
@@ -101,6 +109,8 @@ export function readRequestHead(text: string, names: FieldNames): RequestHead {
     keepsAlive: readKeepAlive(fields, protocol),
     expectsContinue: readExpect(fields, protocol),
   };
+  if (known === undefined) memory.keep(fieldsText, fields);
+  return head;
 }
 
 function readVersion(text: string): RequestHead["protocol"] {
@@ -112,11 +122,11 @@ function readVersion(text: string): RequestHead["protocol"] {
   throw new RequestFault(505, `HTTP/${match[1]}.${match[2]} is not spoken here`);
 }
 
-function readFields(text: string, start: number, names: FieldNames): RequestFields {
+function readFields(text: string, names: FieldNames): RequestFields {
   const fields = new RequestFields();
   let hasHost = false;
   let count = 0;
-  for (let position = start; position < text.length;) {
+  for (let position = 0; position < text.length;) {
     const end = text.indexOf(CRLF, position);
     const colon = text.indexOf(":", position);
     const name = colon < 0 || colon > end ? undefined : names.read(text.slice(position, colon));

@@ -32,6 +32,23 @@ test("An answer that is there at once leaves in one write, and the connection go
   assert.equal(socket.ended, "no");
 });
 
+test("A connection remembers the fields of its last request until it has rested", async () => {
+  const seen: Headers[] = [];
+  const { open, clock } = await http1World((request) => {
+    seen.push(request.headers);
+    return whole("");
+  });
+  const socket = open();
+  socket.send(get("/") + get("/other"));
+  assert.equal(seen[0], seen[1]);
+  await clock.advance(2000);
+  socket.send(get("/"));
+  assert.notEqual(seen[2], seen[1]);
+  assert.deepEqual([...seen[2]!], [...seen[1]!]);
+  open().send(get("/"));
+  assert.notEqual(seen[3], seen[2]);
+});
+
 test("A thousand pipelined requests are answered in order, at once or later", async () => {
   const targets = Array.from({ length: 1000 }, (_, index) => `/${index}`);
   for (const later of [false, true]) {

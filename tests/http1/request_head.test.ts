@@ -1,6 +1,8 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { FieldNames } from "../../src/http1/field_names.ts";
+import { FieldsMemory, REMEMBERED_FIELDS_LENGTH_MAX } from "../../src/http1/fields_memory.ts";
 import {
   readRequestHead,
   REQUEST_FIELDS_MAX,
@@ -8,8 +10,19 @@ import {
   type RequestHead,
 } from "../../src/http1/request_head.ts";
 
-function read(text: string): RequestHead {
-  return readRequestHead(text, new FieldNames());
+function read(text: string, memory = new FieldsMemory()): RequestHead {
+  return readRequestHead(text, new FieldNames(), memory);
+}
+
+/** What a head is read as, or with what it is refused. */
+function outcome(text: string, memory?: FieldsMemory): unknown {
+  try {
+    const head = read(text, memory);
+    return { ...head, fields: [...head.fields] };
+  } catch (error) {
+    assert.ok(error instanceof RequestFault);
+    return [error.status, error.message];
+  }
 }
 
 const HOST = "Host: a\r\n";
@@ -159,4 +172,44 @@ test("An expectation counts for HTTP/1.1 alone", () => {
 test("As many fields as the limit allows are taken", () => {
   const { fields } = read(withFields("A: b\r\n".repeat(REQUEST_FIELDS_MAX - 1)));
   assert.equal(fields.get("a"), Array(REQUEST_FIELDS_MAX - 1).fill("b").join(", "));
+});
+
+test("Fields that come again are those of before, and marked as repeated", () => {
+  const memory = new FieldsMemory();
+  const first = read(`GET /first HTTP/1.1\r\n${HOST}A: b\r\n`, memory).fields;
+  assert.equal(first.isRepeated, false);
+  const { fields, target } = read(`POST /second HTTP/1.1\r\n${HOST}A: b\r\n`, memory);
+  assert.equal(target, "/second");
+  assert.equal(fields, first);
+  assert.equal(fields.isRepeated, true);
+  const other = read(`GET / HTTP/1.1\r\n${HOST}A: c\r\n`, memory).fields;
+  assert.deepEqual([other.get("a"), other.isRepeated], ["c", false]);
+  memory.forget();
+  assert.notEqual(read(`GET / HTTP/1.1\r\n${HOST}A: c\r\n`, memory).fields, other);
+});
+
+test("Fields over the bound are read each time", () => {
+  for (const [length, isKept] of [[0, true], [1, false]] as const) {
+    const memory = new FieldsMemory();
+    const name = `${HOST}A: \r\n`;
+    const value = "x".repeat(REMEMBERED_FIELDS_LENGTH_MAX - name.length + length);
+    const text = `GET / HTTP/1.1\r\n${HOST}A: ${value}\r\n`;
+    assert.equal(read(text, memory).fields === read(text, memory).fields, isKept);
+  }
+});
+
+test("Whatever came before, a head is read and refused as if it were the first", () => {
+  const lines = ["GET / HTTP/1.1", "POST / HTTP/1.1", "GET / HTTP/1.0", "GET http://b/ HTTP/1.1"];
+  const fields = ["", HOST, `${HOST}Connection: close\r\n`, `${HOST}Content-Length: 5\r\n`];
+  fields.push(`${HOST}Transfer-Encoding: chunked\r\n`, `${HOST}Expect: 100-continue\r\n`);
+  fields.push("Host: b\r\n", `${HOST}Expect: more\r\n`);
+  const heads = lines.flatMap((line) => fields.map((some) => `${line}\r\n${some}`));
+  heads.push(...Object.values(REFUSED).flat());
+  const sequences = fc.array(fc.constantFrom(...heads), { minLength: 2, maxLength: 40 });
+  fc.assert(fc.property(sequences, (texts) => {
+    const memory = new FieldsMemory();
+    for (const text of texts.flatMap((one) => [one, one])) {
+      assert.deepEqual(outcome(text, memory), outcome(text), JSON.stringify(text));
+    }
+  }));
 });

@@ -1,0 +1,35 @@
+/**
+ * The fields of a connection's last request. Most clients send the same ones with each request of a
+ * connection: services always, browsers with much of what a page consists of. To see that they are
+ * the same takes a comparison, and spares to read them and whatever is made of them (of a browser's
+ * head of 1.5 kB a quarter of all that is done for a request).
+ *
+ * It is forgotten when the connection rests, so that a thousand idle ones hold nothing.
+ */
+import type { RequestFields } from "./request_fields.ts";
+
+/** Longer ones are read each time, so that nobody fills the memory with them. */
+export const REMEMBERED_FIELDS_LENGTH_MAX = 4096;
+
+export class FieldsMemory {
+  #text = "";
+  #fields: RequestFields | undefined;
+
+  /** Those of the text, if they are the last ones; then they are marked as repeated. */
+  find(text: string): RequestFields | undefined {
+    if (this.#fields === undefined || text !== this.#text) return undefined;
+    this.#fields.isRepeated = true;
+    return this.#fields;
+  }
+
+  keep(text: string, fields: RequestFields): void {
+    if (text.length > REMEMBERED_FIELDS_LENGTH_MAX) return this.forget();
+    this.#text = text;
+    this.#fields = fields;
+  }
+
+  forget(): void {
+    this.#text = "";
+    this.#fields = undefined;
+  }
+}
