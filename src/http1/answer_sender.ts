@@ -16,10 +16,7 @@ import type { AcceptedSocket } from "../runtime/raw_socket.ts";
 import type { Clock, OpenFile } from "../runtime/runtime.ts";
 import { appendAnswerHead } from "./answer_head.ts";
 import { sendFileBytes } from "./sent_file.ts";
-import { sendStream, type StreamedHead } from "./streamed_answer.ts";
-
-/** A longer body is not copied behind its head. */
-const COPIED_LENGTH_MAX = 32 * 1024;
+import { COPIED_LENGTH_MAX, sendStream, type StreamedHead } from "./streamed_answer.ts";
 
 /** What the sender needs to know of the request. */
 export interface AskedBy {

@@ -18,12 +18,11 @@ import type { AcceptedSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
 import { joinAhead } from "./ahead.ts";
 import { AnswerSender, type Outcome } from "./answer_sender.ts";
 import type { ConnectionServer } from "./connection_server.ts";
-import { FieldsMemory } from "./fields_memory.ts";
-import { HeadGathering } from "./head_gathering.ts";
+import { HeadReader, type ReadHead } from "./head_reader.ts";
 import { continueAnswer, earlyHintsAnswer } from "./interim_answers.ts";
 import { ServerRequest } from "./request.ts";
 import { RequestBody } from "./request_body.ts";
-import { readRequestHead, RequestFault, type RequestHead } from "./request_head.ts";
+import { RequestFault, type RequestHead } from "./request_head.ts";
 
 /** Most of a body that is read over so that the connection can go on, in bytes. */
 export const DRAINED_LENGTH_MAX = 256 * 1024;
@@ -38,8 +37,7 @@ export class Connection implements RawSocketEvents {
   readonly #sender: AnswerSender;
   readonly #peer: HttpPeer;
   #state: State = "idle";
-  readonly #heads = new HeadGathering();
-  readonly #fields = new FieldsMemory();
+  readonly #heads: HeadReader;
   #head: RequestHead | undefined;
   #request: ServerRequest | undefined;
   #body: RequestBody | undefined;
@@ -57,6 +55,7 @@ export class Connection implements RawSocketEvents {
   constructor(server: ConnectionServer, socket: AcceptedSocket) {
     this.#server = server;
     this.#socket = socket;
+    this.#heads = new HeadReader(server);
     this.#peer = {
       host: socket.host,
       port: socket.port,
@@ -144,7 +143,7 @@ export class Connection implements RawSocketEvents {
     if (this.#state === "closing" && this.#socket.unsentLength > 0) {
       this.#deadlineMs = nowMs + closeMs;
     }
-    if (this.#state === "idle") this.#fields.forget();
+    if (this.#state === "idle") this.#heads.rest();
     if (nowMs <= this.#deadlineMs) return;
     if (this.#state === "closing") return this.destroy();
     if (this.#state !== "head") return this.#close();
@@ -188,31 +187,25 @@ export class Connection implements RawSocketEvents {
   }
 
   #readHead(bytes: Uint8Array): void {
-    const found = this.#heads.push(bytes);
-    const { headLengthMax } = this.#server;
-    // Of a head that has not come to its end, all but the last line feed may be there.
-    const lengthMin = found?.text.length ?? this.#heads.length - 1;
-    if (lengthMin > headLengthMax) {
-      return this.#refuse(new RequestFault(431, `The head is over ${headLengthMax} bytes`));
-    }
-    if (found === undefined) return this.#waitForHead();
+    let read: ReadHead | undefined;
     try {
-      const head = readRequestHead(found.text, this.#server.names, this.#fields);
-      this.#begin(head, found.rest);
+      read = this.#heads.push(bytes);
     } catch (error) {
       if (!(error instanceof RequestFault)) throw error;
-      this.#refuse(error, found.text.startsWith("HEAD ") ? "HEAD" : "GET");
+      return this.#refuse(error, error.isHead ? "HEAD" : "GET");
     }
+    if (read === undefined) return this.#waitForHead();
+    this.#begin(read.head, read.rest);
   }
 
   #waitForHead(): void {
-    if (this.#heads.length === 0) this.#state = "idle";
-    if (this.#state === "head" || this.#heads.length === 0) return;
+    const { hasBegun } = this.#heads;
+    if (!hasBegun) this.#state = "idle";
+    if (this.#state === "head" || !hasBegun) return;
     this.#state = "head";
     this.#deadlineMs = this.#server.coarseMs + this.#server.timeouts.headMs;
   }
 
-  /** @throws {RequestFault} */
   #begin(head: RequestHead, rest: Uint8Array): void {
     this.#state = "answering";
     this.#head = head;

@@ -33,6 +33,8 @@ export interface RequestHead {
 export class RequestFault extends Error {
   override readonly name = "RequestFault";
   readonly status: 400 | 408 | 417 | 431 | 501 | 505;
+  /** Whether it was a HEAD, whose answer has no body. */
+  isHead = false;
 
   constructor(status: RequestFault["status"], message: string) {
     super(message);

@@ -7,8 +7,8 @@
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
 import type { Clock } from "../runtime/runtime.ts";
 
-/** A longer piece is not copied between the frames of its chunk. */
-const COPIED_LENGTH_MAX = 32 * 1024;
+/** A longer piece is not copied behind a head, nor between the frames of its chunk. */
+export const COPIED_LENGTH_MAX = 32 * 1024;
 
 const CHUNK_END = "\r\n";
 const LAST_CHUNK = "0\r\n\r\n";

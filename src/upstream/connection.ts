@@ -77,6 +77,9 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   #connected = false;
   #hasAnswered = false;
   #requestsBegun = 0;
+  #begunSinceWrite = 0;
+  /** Requests that began with the last write in which any did. */
+  #begunTogether = 0;
   #connectTimedOut = false;
   #closedByUs = false;
   /** While the events of one read are handed out, and whether there is room after them. */
@@ -158,8 +161,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     if (this.#connected && this.#aborting.size === 0) this.deadlineMs = Infinity;
     if (this.#requestsBegun === requestsMax || !reuse) this.drain();
     this.#bodies.send(id, start, handler);
-    // Alone and without a body it has nothing to gather with, and the application can begin.
-    if (this.#protocol.inUse === 1 && start.stdin === undefined) this.#transport.flush();
+    this.#begunSinceWrite++;
+    if (this.#isAlone && start.stdin === undefined) this.#transport.flush();
     else this.#transport.schedule();
     return id;
   }
@@ -215,6 +218,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   // What the transport asks and tells.
 
   takeOutput(): Uint8Array<ArrayBuffer> | undefined {
+    if (this.#begunSinceWrite > 0) this.#begunTogether = this.#begunSinceWrite;
+    this.#begunSinceWrite = 0;
     this.#bodies.fill();
     return this.#protocol.outputLength > 0 ? this.#protocol.takeOutput() : undefined;
   }
@@ -273,6 +278,14 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#updateDeadline();
     if (this.#state === "draining") this.#closeIfDone();
     else if (this.#protocol.inUse === 0) this.close();
+  }
+
+  /**
+   * Whether the request that has just begun has nothing to gather with, so that the application can
+   * begin: no other is in flight, and where others could come the last one came alone as well.
+   */
+  get #isAlone(): boolean {
+    return this.#protocol.inUse === 1 && (!this.multiplexed || this.#begunTogether <= 1);
   }
 
   #dispatch(events: readonly ClientEvent[]): void {
