@@ -25,11 +25,14 @@ export const BUN_RAW_HANDLERS = {
   connectError() {},
 } as const satisfies Bun.SocketHandler<BunRawSocket>;
 
-/** One socket; made before it is there, and nothing is called before {@link BunRawSocket.opened}. */
+/** Who hears of a socket that never opened. */
+const NOBODY: RawSocketEvents = { received() {}, drained() {}, peerEnded() {}, closed() {} };
+
+/** One socket; made before it is there. */
 export class BunRawSocket implements AcceptedSocket {
   host = "";
   port = 0;
-  events!: RawSocketEvents;
+  events: RawSocketEvents = NOBODY;
   readonly #onSocket: (socket: BunRawSocket) => RawSocketEvents;
   readonly #files: FileSender | undefined;
   #socket!: NativeSocket;

@@ -195,10 +195,14 @@ for (const [name, way] of Object.entries(WAYS)) {
     });
   }
 
-  test(`Nobody listening is refused, ${name}`, async () => {
-    const address = freshAddress("unix");
-    await assert.rejects(connected(way, address), (error) => {
-      return error instanceof ConnectError && error.failure === "refused";
+  for (const kind of ["tcp", "unix"] as const) {
+    test(`Nobody listening is refused (${kind}, ${name})`, async () => {
+      const listener = await runtime.listen(freshAddress(kind), () => {});
+      listener.close();
+      await turn();
+      await assert.rejects(connected(way, listener.address), (error) => {
+        return error instanceof ConnectError && error.failure === "refused";
+      });
     });
-  });
+  }
 }
