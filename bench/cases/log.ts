@@ -4,7 +4,7 @@ import { cResponder } from "../applications/application.ts";
 import { runWrk } from "../load/wrk.ts";
 import { AFCGI, type Bench, type BenchCase } from "./case.ts";
 import { frontRows, type Variant, variantsOf } from "./front_rows.ts";
-import { rate } from "./requests.ts";
+import { rate, REQUEST_COLUMNS } from "./requests.ts";
 
 const CLIENTS = 64;
 const withLog = (name: string) => `${name}, access log`;
@@ -34,16 +34,7 @@ export const log: BenchCase = {
           load: (scope, port, seconds) =>
             runWrk(scope, { port, path: "/", clients: count, seconds }),
         }),
-        columns: [
-          "requestsPerSecond",
-          "p50Ms",
-          "p99Ms",
-          "proxyCpuUs",
-          "applicationCpuUs",
-          "memoryMiB",
-          "connections",
-          "failed",
-        ],
+        columns: REQUEST_COLUMNS,
         compared: "requestsPerSecond",
         bounds: [rate(withLog(AFCGI), 0.95, AFCGI)],
       }),

@@ -7,7 +7,8 @@ import { runWrk } from "../load/wrk.ts";
 import { AFCGI, type Bench, type BenchCase, DENO, HAPROXY, NGINX } from "./case.ts";
 import { frontRows, multiplexingHaproxy, type Variant, variantsOf } from "./front_rows.ts";
 
-const COLUMNS = [
+/** What is said of a proxy that answers many short requests. */
+export const REQUEST_COLUMNS = [
   "requestsPerSecond",
   "p50Ms",
   "p99Ms",
@@ -48,7 +49,7 @@ function requestCase(one: RequestCase): BenchCase {
             load: (scope, port, seconds) =>
               runWrk(scope, { port, path, clients: count, seconds, ...(headers && { headers }) }),
           }),
-          columns: COLUMNS,
+          columns: REQUEST_COLUMNS,
           compared: "requestsPerSecond",
           bounds: one.bounds(count),
         }),
