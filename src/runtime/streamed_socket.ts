@@ -29,6 +29,7 @@ class StreamedSocket implements RawSocket {
   #isBroken = false;
   #isPaused = false;
   #isReset = false;
+  #isGone = false;
   #wake: (() => void) | undefined;
 
   constructor(connection: ByteConnection, onSocket: RawConnectOptions["onSocket"]) {
@@ -46,7 +47,7 @@ class StreamedSocket implements RawSocket {
 
   /** Never known at once. */
   write(bytes: Uint8Array): boolean {
-    if (this.#isBroken || this.#isReset) return false;
+    if (this.#isBroken || this.#isReset || this.#isGone) return false;
     this.#writesOpen++;
     this.#writer.write(bytes).then(this.#written, this.#failed);
     return false;
@@ -80,6 +81,7 @@ class StreamedSocket implements RawSocket {
     }
     // What broke in one direction may stand in the other.
     this.#connection.destroy();
+    this.#isGone = true;
     this.#events.closed(this.#isReset ? undefined : failure);
   }
 
@@ -98,7 +100,7 @@ class StreamedSocket implements RawSocket {
 
   readonly #written = (): void => {
     this.#writesOpen--;
-    if (this.#writesOpen === 0 && !this.#isReset) this.#events.drained();
+    if (this.#writesOpen === 0 && !this.#isReset && !this.#isGone) this.#events.drained();
   };
 
   readonly #failed = (): void => {
