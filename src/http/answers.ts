@@ -3,6 +3,7 @@
  * short body as `Accept` asks (text, HTML or JSON) and `X-Request-Id`.
  */
 import { utf8 } from "../protocol/byte_buffer.ts";
+import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
 import { WholeAnswer } from "../runtime/http_answer.ts";
 import { UpstreamError, type UpstreamErrorCode } from "../upstream/errors.ts";
 import { RequestBodyTooLargeError } from "./body_limit.ts";
@@ -36,28 +37,6 @@ const UPSTREAM_STATUS: Readonly<Record<UpstreamErrorCode, number>> = {
   // Nobody reads it; the number is nginx's, for the log.
   client_gone: 499,
   draining: 503,
-};
-
-const REASONS: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  408: "Request Timeout",
-  412: "Precondition Failed",
-  413: "Content Too Large",
-  414: "URI Too Long",
-  416: "Range Not Satisfiable",
-  417: "Expectation Failed",
-  431: "Request Header Fields Too Large",
-  499: "Client Closed Request",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-  505: "HTTP Version Not Supported",
 };
 
 /** The answer to a fault on the way to the application or back. */
@@ -136,7 +115,7 @@ function render(
   status: number,
   code: AnswerCode,
 ): { type: string; text: string } {
-  const reason = REASONS[status] ?? "Error";
+  const reason = STATUS_PHRASES[status] ?? "Error";
   switch (preferredKind(accept)) {
     case "json": {
       const text = JSON.stringify({ status, error: reason, code, request_id: id }) + "\n";
