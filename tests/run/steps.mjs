@@ -20,9 +20,13 @@ const BROWSER_FOLDER = "apps";
 /** HTTP servers beside our own; the tests of the gateway run over each. */
 const OTHER_ENGINES = ["native", "node"];
 
-/** Resolves to the exit status. `only` names steps to run; none named: all. */
+/**
+ * Resolves to the exit status. `only` names steps to run, or files and folders below `tests/` whose
+ * tests to run; none named: all steps.
+ */
 export async function runTests(only) {
   await installPackages();
+  if (only.some((name) => name.includes("/"))) return report(await runNamedFiles(only));
   const { unit, executable, fronts, browser } = testFiles();
   const benchmarks = benchmarkFiles();
   const unitNames = new Map();
@@ -45,13 +49,42 @@ export async function runTests(only) {
   const unknown = only.find((name) => !steps.some(([step]) => step === name));
   if (unknown !== undefined) {
     throw new StepFailed(
-      `Cannot run step "${unknown}": it is one of ${steps.map(([step]) => step).join(", ")}`,
+      `Cannot run step "${unknown}": it is one of ${steps.map(([step]) => step).join(", ")}, ` +
+        "or a file or folder below tests/",
     );
   }
   const chosen = steps.filter(([step]) => only.length === 0 || only.includes(step));
   const results = [];
   for (const [step, action] of chosen) results.push(await runStep(step, action));
   return report(results);
+}
+
+/** Unit tests under both runtimes; those of the executable as the steps run them. */
+async function runNamedFiles(names) {
+  const all = testFiles();
+  const named = (files) =>
+    files.filter((file) => names.some((name) => isBelow(file, name.replace(/^\.\//, ""))));
+  const unnamed = names.find((name) =>
+    Object.values(all).every((files) =>
+      !files.some((file) => isBelow(file, name.replace(/^\.\//, "")))
+    )
+  );
+  if (unnamed !== undefined) throw new StepFailed(`Cannot run "${unnamed}": it holds no test`);
+  const unit = named(all.unit);
+  const executable = named([...all.executable, ...all.browser]);
+  const results = [];
+  for (const runtime of unit.length > 0 ? ["bun", "deno"] : []) {
+    results.push(await runStep(`unit-${runtime}`, () => runTestFiles(runtime, unit)));
+  }
+  if (executable.length > 0) {
+    results.push(await runStep("build", buildStep));
+    results.push(await runStep("executable", () => testsWithPeers("bun", executable)));
+  }
+  return results;
+}
+
+function isBelow(file, path) {
+  return file === path || file.startsWith(path.endsWith("/") ? path : `${path}/`);
 }
 
 /** Test files below `tests/`, as paths from the root with `/`. */

@@ -1,0 +1,83 @@
+// The faults that a small file can be given, each applied and read again, and which tests are asked.
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { API } from "typescript/unstable/async";
+import { applyMutant, describeMutant, type Mutant, mutantsOf } from "./mutants.ts";
+import { TestSelection } from "./test_selection.ts";
+
+const TEXT = `import { limit } from "./limit.ts";
+type Size = 1 | 2;
+export function check(size: number, isOpen: boolean): boolean {
+  if (size > 300 && !isOpen) return false;
+  count(size);
+  return size === 0;
+}
+`;
+
+let folder: string;
+let mutants: Mutant[];
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "afcgi-mutants-"));
+  writeFileSync(join(folder, "tsconfig.json"), `{ "include": ["*.ts"] }`);
+  writeFileSync(join(folder, "check.ts"), TEXT);
+  const api = new API({ cwd: folder });
+  try {
+    const snapshot = await api.updateSnapshot({ openProjects: [join(folder, "tsconfig.json")] });
+    const [project] = await snapshot.getProjects();
+    const source = await project!.program.getSourceFile(join(folder, "check.ts"));
+    mutants = mutantsOf(source!, "check.ts");
+  } finally {
+    await api.close();
+  }
+});
+
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+test("A condition, a bound, a number, a call and a result are each made wrong by themselves", () => {
+  assert.deepEqual(
+    mutants.map(({ kind, line, original, replacement }) => [line, kind, original, replacement])
+      .sort((one, other) => String(one).localeCompare(String(other))),
+    [
+      [4, "boolean", "false", "true"],
+      [4, "bound", ">", ">="],
+      [4, "condition", "size > 300 && !isOpen", "false"],
+      [4, "condition", "size > 300 && !isOpen", "true"],
+      [4, "logic", "&&", "||"],
+      [4, "negation", "!isOpen", "isOpen"],
+      [4, "number", "300", "600"],
+      [5, "call", "count(size)", "void 0"],
+      [6, "equality", "===", "!=="],
+      [6, "number", "0", "1"],
+    ],
+  );
+});
+
+test("An applied mutant changes its place and nothing else", () => {
+  const mutant = mutants.find(({ kind }) => kind === "bound")!;
+  assert.equal(applyMutant(TEXT, mutant), TEXT.replace("size > 300", "size >= 300"));
+  assert.equal(describeMutant(mutant), "check.ts:4 bound: > -> >=");
+});
+
+test("The tests of a file are those that import it: its own folder's first, then the nearest", () => {
+  const write = (path: string, text: string) => {
+    mkdirSync(join(folder, path, ".."), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  };
+  write("src/low/part.ts", "export const part = 1;\n");
+  write("src/high/whole.ts", `import { part } from "../low/part.ts";\n`);
+  write("tests/high/whole.test.ts", `import "../../src/high/whole.ts";\n`);
+  write("tests/low/far.test.ts", `import { whole } from "../../src/high/whole.ts";\n`);
+  write("tests/a/near.test.ts", `import { part } from "../../src/low/part.ts";\n`);
+  write("tests/a/other.test.ts", `import "../../src/other.ts";\n`);
+  const files = ["tests/a/near.test.ts", "tests/a/other.test.ts", "tests/high/whole.test.ts"];
+  const selection = new TestSelection(folder, [...files, "tests/low/far.test.ts"]);
+  assert.deepEqual(selection.testsOf("src/low/part.ts"), [
+    "tests/low/far.test.ts",
+    "tests/a/near.test.ts",
+    "tests/high/whole.test.ts",
+  ]);
+});

@@ -1,0 +1,55 @@
+/**
+ * Which tests can notice a change of a source file: those that import it, over however many files.
+ * The nearest come first, because they are the likeliest to notice.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+
+const RELATIVE_IMPORT = /(?:from|import|import\()\s*"(\.{1,2}\/[^"]+)"/g;
+
+/** What imports what, read once for all test files. */
+export class TestSelection {
+  readonly #root: string;
+  readonly #testFiles: readonly string[];
+  readonly #imports = new Map<string, readonly string[]>();
+
+  /** `testFiles` are paths from `root`. */
+  constructor(root: string, testFiles: readonly string[]) {
+    this.#root = root;
+    this.#testFiles = testFiles;
+  }
+
+  /** Test files that reach `file`: those of its own folder first, then by distance. */
+  testsOf(file: string): string[] {
+    const ownFolder = `tests/${dirname(file).split("/")[1] ?? ""}/`;
+    return this.#testFiles
+      .map((test) => ({ test, distance: this.#distance(test, file) }))
+      .filter(({ distance }) => distance !== Infinity)
+      .map(({ test, distance }) => ({ test, rank: test.startsWith(ownFolder) ? 0 : distance }))
+      .sort((one, other) => one.rank - other.rank || one.test.localeCompare(other.test))
+      .map(({ test }) => test);
+  }
+
+  #distance(from: string, to: string): number {
+    let front = [from];
+    const seen = new Set(front);
+    for (let distance = 0; front.length > 0; distance++) {
+      if (front.includes(to)) return distance;
+      const next = front.flatMap((path) => this.#importsOf(path)).filter((path) => !seen.has(path));
+      front = [...new Set(next)];
+      for (const path of front) seen.add(path);
+    }
+    return Infinity;
+  }
+
+  #importsOf(path: string): readonly string[] {
+    const known = this.#imports.get(path);
+    if (known !== undefined) return known;
+    const full = join(this.#root, path);
+    const text = existsSync(full) && path.endsWith(".ts") ? readFileSync(full, "utf8") : "";
+    const found = [...text.matchAll(RELATIVE_IMPORT)]
+      .map(([, target]) => normalize(join(dirname(path), target!)).replaceAll("\\", "/"));
+    this.#imports.set(path, found);
+    return found;
+  }
+}
