@@ -62,7 +62,7 @@ function benchRuntime(): Runtime {
     files,
     process,
     spawning,
-    serveHttp: (options) => memory.serveHttp(options),
+    listenRaw: (options) => memory.listenRaw(options),
     collectGarbage: () => {},
     clock: currentRuntime().clock,
   };

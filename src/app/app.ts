@@ -6,13 +6,12 @@
 import { GeminiMetrics } from "../gemini/gemini_metrics.ts";
 import { answerForFault } from "../http/answers.ts";
 import { createAdmin } from "../http/admin.ts";
-import { LENGTH_GATHERING_LIMITS, LengthGathering } from "../http/length_gathering.ts";
 import { createFront, faultFields, type FrontSite } from "../http/front.ts";
 import type { FrontRequest, ListenerInfo } from "../http/front_request.ts";
 import { HttpMetrics } from "../http/http_metrics.ts";
 import { RequestIdSource } from "../http/request_id.ts";
 import { createRefusals } from "../http/unread_request.ts";
-import { serveHttp1 } from "../http1/server.ts";
+import { type HttpListener, serveHttp1, type ServerOptions } from "../http1/server.ts";
 import { Logger } from "../observe/logger.ts";
 import { MetricsRegistry } from "../observe/metrics.ts";
 import { SiteTable } from "../routing/site_table.ts";
@@ -21,8 +20,6 @@ import { decodeNameValues } from "../protocol/name_value.ts";
 import type { Address } from "../runtime/address.ts";
 import {
   type Files,
-  type HttpListener,
-  type HttpServeOptions,
   ListenError,
   type Runtime,
   type TextSink,
@@ -32,7 +29,7 @@ import { rememberLinks } from "../static/link_memory.ts";
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { GeminiListeners } from "./gemini.ts";
-import type { AppOptions, ListenEngine, ListenOptions } from "./options.ts";
+import type { AppOptions, ListenOptions } from "./options.ts";
 import { Readiness } from "./readiness.ts";
 import { compileFrontSite, listenerInfo, serverSoftware } from "./sites.ts";
 import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
@@ -179,10 +176,6 @@ class App implements RunningApp {
     const files = rememberLinks(runtime.files, runtime.clock);
     const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.options.name, upstream]));
     const { limits } = this.#options;
-    const lengths = new LengthGathering(runtime.clock, {
-      ...LENGTH_GATHERING_LIMITS,
-      lengthMax: limits.responseGatherMax,
-    });
     for (const site of this.#options.sites) {
       const compiled = compileFrontSite(site, {
         runtime: {
@@ -192,7 +185,6 @@ class App implements RunningApp {
         },
         upstreams,
         limits,
-        lengths,
         serverSoftware: serverSoftware(version),
         followLinks: (path) => runtime.files.realPath(path),
         onFault: (error, front) => logFault(logger, error, front),
@@ -210,29 +202,23 @@ class App implements RunningApp {
     const tls = listen.tls && await this.#readTls(listen.tls);
     const scheme = tls === undefined ? "http" : "https";
     let front: ReturnType<typeof createFront> | undefined;
-    const listener = await this.#serveHttp(listen.engine, {
+    const listener = await this.#serveHttp({
       address: listen.address,
       requestHeadLengthMax: this.#options.limits.requestHeaderMax,
       ...(tls && { tls }),
       handler: (request, peer) => {
         // With port 0 the port is known only now.
-        front ??= this.#createFront(listenerInfo(listener.address, scheme, listener.dropsLengths));
+        front ??= this.#createFront(listenerInfo(listener.address, scheme));
         return front(request, peer);
       },
     });
     this.#listeners.push(listener);
   }
 
-  #serveHttp(
-    engine: ListenEngine = "afcgi",
-    options: HttpServeOptions,
-  ): Promise<HttpListener> {
+  #serveHttp(options: ServerOptions): Promise<HttpListener> {
     const { runtime, logger } = this.#parts;
-    const { listenRaw, clock } = runtime;
     const { httpTimeouts } = this.#options;
-    if (engine !== "afcgi") return runtime.serveHttp({ ...options, engine });
-    // What has no sockets, as in tests, serves with what it has.
-    return listenRaw === undefined ? runtime.serveHttp(options) : serveHttp1({ listenRaw, clock }, {
+    return serveHttp1(runtime, {
       ...options,
       ...(httpTimeouts && { timeouts: httpTimeouts }),
       onFault: createRefusals({
@@ -264,23 +250,30 @@ class App implements RunningApp {
   async #listenAdmin(): Promise<void> {
     const { admin } = this.#options;
     if (admin === undefined) return;
-    const { runtime, version } = this.#parts;
+    const { runtime, version, logger } = this.#parts;
     const readiness = new Readiness(runtime, this.#upstreams);
-    const app = createAdmin({
+    const handler = createAdmin({
       metrics: this.#registry,
       upstreams: this.#upstreams,
       version,
+      hosts: this.#adminHosts(),
       isReady: () => this.#isReady,
       ...(this.#options.readyWhen !== "listening" && {
         waitingFor: () => readiness.waitingFor(),
       }),
       spawned: (name) => this.#spawned.statusOf(name),
     });
-    this.#admin = await runtime.serveHttp({
+    this.#admin = await serveHttp1(runtime, {
       address: admin,
       requestHeadLengthMax: this.#options.limits.requestHeaderMax,
-      handler: (request) => app.fetch(request),
+      onFailure: (error) => logger.error(errorText(error), { code: "internal_error" }),
+      handler,
     });
+  }
+
+  #adminHosts(): readonly string[] {
+    const { admin, adminHosts = [] } = this.#options;
+    return admin?.transport === "tcp" ? [...adminHosts, admin.host.toLowerCase()] : adminHosts;
   }
 
   #createFront(listener: ListenerInfo) {

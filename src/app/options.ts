@@ -7,20 +7,13 @@ import type { HttpLimits, SiteOptions } from "../http/options.ts";
 import type { ServerOptions } from "../http1/server.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { Address } from "../runtime/address.ts";
-import { HTTP_ENGINES } from "../runtime/runtime.ts";
 import type { SpawnOptions } from "../spawn/options.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
-
-/** Which HTTP server: our own, the runtime's own, or `node:http`. */
-export const LISTEN_ENGINES = ["afcgi", ...HTTP_ENGINES] as const;
-export type ListenEngine = (typeof LISTEN_ENGINES)[number];
 
 export interface ListenOptions {
   readonly address: Address;
   /** Paths of PEM files. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  /** Our own, when left out. */
-  readonly engine?: ListenEngine;
 }
 
 export interface LogOptions {
@@ -43,11 +36,13 @@ export interface AppOptions {
   /** Left out: nothing is served over Gemini. */
   readonly gemini?: { readonly sites: readonly GeminiSiteOptions[]; readonly limits: GeminiLimits };
   readonly admin: Address | undefined;
+  /** Names under which the admin address answers, beside its own, addresses and `localhost`. */
+  readonly adminHosts?: readonly string[];
   /** What `/readyz` waits for; left out: the applications. */
   readonly readyWhen?: ReadyWhen;
   readonly log: LogOptions;
   readonly limits: HttpLimits;
-  /** How long clients may take, of listeners with our own server; left out: its defaults. */
+  /** How long clients may take; left out: the defaults. */
   readonly httpTimeouts?: ServerOptions["timeouts"];
   readonly shutdownGraceMs: number;
   /** Processes that share the port; each is a whole afcgi. */

@@ -15,14 +15,10 @@ export function compileFrontSite(site: SiteOptions, parts: SiteParts): FrontSite
 }
 
 /** What requests that come in at an address can know of it. */
-export function listenerInfo(
-  address: Address,
-  scheme: "http" | "https",
-  dropsLengths = false,
-): ListenerInfo {
-  if (address.transport === "unix") return { scheme, host: "", port: 0, dropsLengths };
+export function listenerInfo(address: Address, scheme: "http" | "https"): ListenerInfo {
+  if (address.transport === "unix") return { scheme, host: "", port: 0 };
   const isAny = address.host === "0.0.0.0" || address.host === "::";
-  return { scheme, host: isAny ? "" : address.host, port: address.port, dropsLengths };
+  return { scheme, host: isAny ? "" : address.host, port: address.port };
 }
 
 /** What the applications are told of us. */

@@ -109,7 +109,8 @@ export class SpawnedApplications {
   statusOf(upstream: string): object | undefined {
     const application = this.#applications.find(({ options }) => options.upstream === upstream);
     return application && {
-      command: application.options.command,
+      // Arguments may hold what only the application shall know.
+      program: application.options.command[0],
       workers: application.workers.map((worker) => ({
         server: formatAddress(worker.address),
         state: worker.state,

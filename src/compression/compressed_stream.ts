@@ -4,7 +4,6 @@
  * own reader wants more, so a slow client slows the source down, and holds one piece beside the
  * compressor's window.
  */
-import { turnsBeforeError } from "../runtime/error_turns.ts";
 import type { Clock, Compressor } from "../runtime/runtime.ts";
 
 /** A larger piece is taken in parts, so that what comes out at once stays small. */
@@ -62,7 +61,6 @@ export function compressedStream(
       } catch {
         if (isDone) return;
         finish();
-        await turnsBeforeError(clock);
         // Without a reason: Bun prints one to standard error.
         controller.error();
         reader.cancel().catch(() => {});

@@ -31,10 +31,9 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
   };
   return {
     // A file that serves Gemini alone opens no port for HTTP.
-    listen: (config.sites === undefined ? [] : config.listen).map(({ address, tls, engine }) => ({
+    listen: (config.sites === undefined ? [] : config.listen).map(({ address, tls }) => ({
       address: resolveAddress(folder, address),
       tls: tls && { cert: resolvePath(folder, tls.cert), key: resolvePath(folder, tls.key) },
-      ...(engine !== "afcgi" && { engine }),
     })),
     upstreams: Object.entries(config.upstreams ?? {}).map(([name, upstream]) =>
       upstreamOptions(name, upstream, upstreamLimits, folder)
@@ -49,13 +48,13 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
     }),
     admin: config.admin && resolveAddress(folder, config.admin.listen),
     ...(config.admin && { readyWhen: config.admin.ready }),
+    ...(config.admin?.hosts && { adminHosts: config.admin.hosts }),
     log: { level: log.level, format: log.format, access: accessTarget(log.access, folder) },
     limits: {
       requestBodyMax: limits.request_body,
       requestHeaderMax: limits.request_header,
       requestBufferMax: limits.request_buffer,
       requestRateMin: limits.request_rate,
-      responseGatherMax: limits.response_gather,
       ...(limits.request_body_chunked !== undefined && {
         requestBodyChunkedMax: limits.request_body_chunked,
       }),

@@ -32,7 +32,6 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
   const faults: ShapeFault[] = [];
   const tell: Tell = (place, message) => faults.push({ place, message });
   checkListeners(root, context, tell);
-  checkHttpLimits(root, tell);
   checkHosts(root, tell);
   checkUpstreams(root, tell);
   checkGemini(root, context, tell);
@@ -56,15 +55,6 @@ function checkListeners(root: ConfigNode, context: ReferenceContext, tell: Tell)
   }
   const admin = root.get("admin")?.get("listen");
   if (admin !== undefined) checkListenAddress(admin, seen, tell);
-}
-
-/** Times that no listener keeps: somebody meant them. */
-function checkHttpLimits(root: ConfigNode, tell: Tell): void {
-  const http = root.get("limits")?.entries.get("http");
-  const engines = (root.get("listen")?.items ?? []).map((item) => item.get("engine")?.text);
-  if (http === undefined || engines.length === 0) return;
-  if (engines.some((engine) => engine === undefined || engine === "afcgi")) return;
-  tell(http.keyPlace, `Key http does nothing with engine: ${engines[0]} (take one of them out)`);
 }
 
 function checkListenAddress(node: ConfigNode, seen: Map<string, Place>, tell: Tell): void {

@@ -8,7 +8,7 @@
  */
 import * as v from "valibot";
 import { geminiLimitsSchema, geminiSchema } from "./gemini_schema.ts";
-import { LISTEN_ENGINES, READY_WHEN } from "../app/options.ts";
+import { READY_WHEN } from "../app/options.ts";
 import { HTTP_LIMIT_DEFAULTS as HTTP } from "../http/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
@@ -63,19 +63,12 @@ const listener = v.pipe(
         "Where to listen: host:port, :port for every interface, or unix:/path",
       ),
       tls: v.optional(described(tlsFiles, "Serves HTTPS; left out: HTTP")),
-      engine: v.optional(
-        described(
-          oneOf(LISTEN_ENGINES),
-          "The HTTP server: our own (afcgi), the runtime's (native), or node:http (node)",
-        ),
-        "afcgi",
-      ),
     }),
   ], 'use an address such as ":8080", or a map with address and tls'),
   v.transform((value) =>
     "address" in value
-      ? { address: value.address, tls: value.tls, engine: value.engine }
-      : { address: value, tls: undefined, engine: "afcgi" as const }
+      ? { address: value.address, tls: value.tls }
+      : { address: value, tls: undefined }
   ),
 );
 
@@ -88,15 +81,20 @@ const hostRemedy = ({ input }: { readonly input: unknown }) =>
     ? "leave hosts out for every host"
     : 'use a name without port, such as "example.com" or "*.example.com"';
 
+const hostName = v.pipe(
+  v.string(hostRemedy),
+  v.regex(HOST_PATTERN, hostRemedy),
+  v.transform((host) => host.toLowerCase()),
+);
+
+/** Names alone: a wildcard would let in what the list is to keep out. */
+const ADMIN_HOST_PATTERN = /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$/;
+
 const site = section({
   hosts: v.optional(
     described(
       list(
-        v.pipe(
-          v.string(hostRemedy),
-          v.regex(HOST_PATTERN, hostRemedy),
-          v.transform((host) => host.toLowerCase()),
-        ),
+        hostName,
         'use a list of names, such as [example.com, "*.example.com"], or leave it out for all',
       ),
       "Host names, also *.example.com; left out: every host that no other site names",
@@ -198,14 +196,6 @@ const limits = section({
     described(size(), "Most of an answer in memory for a slow client; the rest waits in a file"),
     formatSize(UPSTREAM.limits.responseBufferMax),
   ),
-  response_gather: v.optional(
-    described(
-      size(),
-      "Largest answer of declared length that is waited for, 50ms at most, where the HTTP server " +
-        "drops the length of a longer one (native on Bun); 0: none",
-    ),
-    formatSize(HTTP.responseGatherMax),
-  ),
   spill: v.optional(
     described(
       size(),
@@ -214,7 +204,7 @@ const limits = section({
     formatSize(UPSTREAM.limits.spillMax),
   ),
   http: v.optional(
-    described(httpLimitsSchema, "How long an HTTP client may take, with engine: afcgi"),
+    described(httpLimitsSchema, "How long an HTTP client may take"),
     {},
   ),
   gemini: v.optional(
@@ -264,6 +254,18 @@ const fileSchema = section({
             "When /readyz says 200: when every upstream has a server that takes connections, or at once",
           ),
           "application",
+        ),
+        hosts: v.optional(
+          described(
+            list(
+              v.pipe(
+                textLike(ADMIN_HOST_PATTERN, 'use a name without port, such as "afcgi.internal"'),
+                v.transform((host) => host.toLowerCase().replace(/\.$/, "")),
+              ),
+              "use a list of names, such as [afcgi.internal]",
+            ),
+            "Host names under which it answers; left out: addresses, localhost and its own name alone",
+          ),
         ),
       }, "listen"),
       "The listener for health and metrics; left out: none",

@@ -6,6 +6,7 @@ import type * as v from "valibot";
 import { type ConfigNode, formatPath, type NodePath } from "./config_node.ts";
 import type { Place } from "./fault.ts";
 import { MisplacedKeys, type SchemaFields } from "./misplaced_keys.ts";
+import { removedKeyMessage } from "./removed_keys.ts";
 
 export interface ShapeFault {
   readonly place: Place;
@@ -56,6 +57,8 @@ export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeRepo
   }
 
   function unknownKey(key: string, place: Place, map: SchemaFields, path: NodePath): ShapeFault {
+    const removed = removedKeyMessage(key);
+    if (removed !== undefined) return { place, message: removed };
     misplaced ??= new MisplacedKeys(schema as unknown as SchemaFields);
     const other = misplaced.meant(key, map);
     if (other !== undefined) meant.add(formatPath([...path, other]));

@@ -1,16 +1,24 @@
 /**
  * The admin address: `/livez` (we run), `/readyz` (requests would be answered), `/metrics` (Prometheus),
  * `/status` (upstreams, servers and connections as JSON). Meant for the machine and its operators,
- * never for the world.
+ * never for the world: it has no authentication. So it answers only to hosts that are an address,
+ * `localhost`, or named in the configuration: a page of a stranger's, whose name is made to lead to
+ * this machine, reads nothing through the operator's browser (DNS rebinding).
  */
-import { Hono } from "hono";
 import type { MetricsRegistry } from "../observe/metrics.ts";
+import { utf8 } from "../protocol/byte_buffer.ts";
+import { WholeAnswer } from "../runtime/http_answer.ts";
+import type { HttpPeer } from "../runtime/runtime.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import { isIpv4, parseHost } from "./host.ts";
+import { parseTarget } from "./target.ts";
 
-export interface AdminParts {
+export interface AdminDeps {
   readonly metrics: MetricsRegistry;
   readonly upstreams: readonly Upstream[];
   readonly version: string;
+  /** Names under which it answers, beside addresses and `localhost`; lower case. */
+  readonly hosts: readonly string[];
   /** False once a stop has been asked for. */
   readonly isReady: () => boolean;
   /** What requests would wait for, a line each; left out: nothing is waited for. */
@@ -19,48 +27,101 @@ export interface AdminParts {
   readonly spawned?: (upstream: string) => object | undefined;
 }
 
-export function createAdmin(parts: AdminParts): Hono {
-  const app = new Hono();
-  app.get("/livez", (c) => c.text("ok\n"));
-  app.get("/readyz", async (c) => {
-    if (!parts.isReady()) return c.text("stopping\n", 503);
-    const waiting = await parts.waitingFor?.() ?? [];
-    if (waiting.length === 0) return c.text("ready\n");
-    return c.text(waiting.map((line) => `waiting for ${line}\n`).join(""), 503);
-  });
-  app.get("/metrics", (c) => {
-    c.header("content-type", "text/plain; version=0.0.4; charset=utf-8");
-    return c.body(parts.metrics.render());
-  });
-  app.get(
-    "/status",
-    (c) => c.json({ version: parts.version, upstreams: statusOf(parts) }),
-  );
-  app.notFound((c) => c.text("There are /livez, /readyz, /metrics and /status\n", 404));
-  return app;
+type Page = (deps: AdminDeps) => WholeAnswer | Promise<WholeAnswer>;
+
+const TEXT = "text/plain; charset=utf-8";
+const JSON_TYPE = "application/json";
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+const PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
+  ["/livez", () => text(200, "ok\n")],
+  ["/readyz", readyPage],
+  ["/metrics", ({ metrics }) => page(200, METRICS_TYPE, metrics.render())],
+  ["/status", (deps) => page(200, JSON_TYPE, JSON.stringify(statusOf(deps)))],
+]);
+
+const METHODS = "GET, HEAD";
+
+/** Answers a request to the admin address. */
+export function createAdmin(
+  deps: AdminDeps,
+): (request: Request, peer: HttpPeer) => WholeAnswer | Promise<WholeAnswer> {
+  const hosts = new Set(deps.hosts);
+  return (request, peer) => {
+    if (!isOwnHost(request.headers.get("host"), peer, hosts)) {
+      return text(403, "This host is not served here (name it in admin.hosts)\n");
+    }
+    const target = parseTarget(request.url);
+    if (target.kind === "refused") return text(target.status, `${target.reason}\n`);
+    const found = PAGES.get(target.path);
+    if (found === undefined) return text(404, "There are /livez, /readyz, /metrics and /status\n");
+    if (request.method === "GET" || request.method === "HEAD") return found(deps);
+    return text(405, `Use ${METHODS}\n`, [["allow", METHODS]]);
+  };
 }
 
-function statusOf({ upstreams, spawned }: AdminParts) {
-  return upstreams.map((upstream) => ({
-    name: upstream.options.name,
-    requests_open: upstream.requestsOpen,
-    queue_length: upstream.queueLength,
-    spawn: spawned?.(upstream.options.name),
-    servers: upstream.servers.map((server) => ({
-      address: server.address,
-      mode: server.mode,
-      up: server.isUp,
-      resting: server.isResting,
-      leaving: server.isLeaving,
-      weight: server.weight,
-      connections: [...server.connections].map((connection) => ({
-        number: connection.number,
-        state: connection.state,
-        streams: connection.streams,
-        requests: connection.requestsBegun,
-        paused: connection.isPaused,
-        stray_records: connection.strayRecords,
+/** No browser leads a stranger's page to a unix socket, or leaves the host out. */
+function isOwnHost(text: string | null, peer: HttpPeer, hosts: ReadonlySet<string>): boolean {
+  if (text === null || peer.host === "") return true;
+  const name = parseHost(text)?.name;
+  if (name === undefined) return false;
+  return name.startsWith("[") || isIpv4(name) || name === "localhost" || hosts.has(name);
+}
+
+async function readyPage({ isReady, waitingFor }: AdminDeps): Promise<WholeAnswer> {
+  if (!isReady()) return text(503, "stopping\n");
+  const waiting = await waitingFor?.() ?? [];
+  if (waiting.length === 0) return text(200, "ready\n");
+  return text(503, waiting.map((line) => `waiting for ${line}\n`).join(""));
+}
+
+function text(
+  status: number,
+  content: string,
+  fields: readonly (readonly [string, string])[] = [],
+): WholeAnswer {
+  return page(status, TEXT, content, fields);
+}
+
+function page(
+  status: number,
+  type: string,
+  content: string,
+  fields: readonly (readonly [string, string])[] = [],
+): WholeAnswer {
+  const all = [
+    ...fields,
+    ["content-type", type],
+    ["cache-control", "no-store"],
+    ["x-content-type-options", "nosniff"],
+  ] as const;
+  return new WholeAnswer(status, all, utf8(content));
+}
+
+function statusOf({ version, upstreams, spawned }: AdminDeps) {
+  return {
+    version,
+    upstreams: upstreams.map((upstream) => ({
+      name: upstream.options.name,
+      requests_open: upstream.requestsOpen,
+      queue_length: upstream.queueLength,
+      spawn: spawned?.(upstream.options.name),
+      servers: upstream.servers.map((server) => ({
+        address: server.address,
+        mode: server.mode,
+        up: server.isUp,
+        resting: server.isResting,
+        leaving: server.isLeaving,
+        weight: server.weight,
+        connections: [...server.connections].map((connection) => ({
+          number: connection.number,
+          state: connection.state,
+          streams: connection.streams,
+          requests: connection.requestsBegun,
+          paused: connection.isPaused,
+          stray_records: connection.strayRecords,
+        })),
       })),
     })),
-  }));
+  };
 }

@@ -21,25 +21,18 @@ const NONE = { kind: "none", contentLength: undefined } as const;
 
 const UNREADABLE = { kind: "refused", status: 400, code: "request_body_unreadable" } as const;
 
-export interface TakeOptions {
-  /** HTTP/2 frames a body by itself (RFC 9113 section 8.1). */
-  readonly isHttp2?: boolean | undefined;
-  readonly mode?: BodyMode | undefined;
-}
-
 /** Takes the body of a request under the limits; tells its length, of a chunked one as it grows. */
 export function takeBody(
   request: Request,
   limits: HttpLimits,
   onLength: (length: number) => void,
-  { isHttp2 = false, mode = "auto" }: TakeOptions = {},
+  mode: BodyMode = "auto",
 ): TakenBody {
   const { headers } = request;
   const declared = headers.get("content-length");
   const coding = headers.get("transfer-encoding");
   const isChunked = coding !== null;
-  if (declared === null && !isChunked && (!isHttp2 || request.body === null)) return NONE;
-  // Deno takes the chunks off and leaves what else the body is coded with.
+  if (declared === null && !isChunked) return NONE;
   if (isChunked && coding.toLowerCase() !== "chunked") return UNREADABLE;
   // Whoever stands before us may have gone by the other one (RFC 9112 section 6.3).
   if (declared !== null && isChunked) return UNREADABLE;
@@ -52,7 +45,7 @@ export function takeBody(
     return { kind: "refused", status: 413, code: "request_body_too_large" };
   }
   const stream = request.body as ReadableStream<Uint8Array> | null;
-  // The runtimes hide the body of GET and HEAD: better an open refusal than a silent loss.
+  // A server of somebody else's may hide the body of GET: better an open refusal than a silent loss.
   if (stream === null) return UNREADABLE;
   if (length !== undefined) onLength(length);
   return {

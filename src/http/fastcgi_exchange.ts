@@ -9,12 +9,10 @@ import type { AnswerSource, UpstreamResponse } from "../upstream/request.ts";
 import type { BodyMode } from "../upstream/request_body.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
-import { inPieces, isLong } from "./body_pieces.ts";
 import { RequestBodyTooLargeError, takeBody } from "./body_limit.ts";
 import type { FrontRequest, OwnAnswer, RequestTrace } from "./front_request.ts";
 import { GatewayRequest, type RequestParameters, type SendableBody } from "./gateway_request.ts";
 import { type Handover, handOver } from "./handover.ts";
-import type { LengthGathering } from "./length_gathering.ts";
 import type { HttpLimits } from "./options.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
 import type { ScriptTarget } from "./script_target.ts";
@@ -32,8 +30,6 @@ export interface FastCgiRoute extends RequestParameters {
   readonly handover?: Handover;
   /** Left out: answers go on as they are. */
   readonly compressor?: ResponseCompressor | undefined;
-  /** For listeners that drop the length of a streamed body; left out: it stays dropped. */
-  readonly lengths?: LengthGathering;
   /** What went wrong, for the log; the client gets less. */
   readonly onFault: (error: unknown, front: FrontRequest) => void;
   /** php-fpm did not run the script; left out: nobody wants to know why. */
@@ -66,7 +62,7 @@ export async function exchange(
       request,
       route.limits,
       (length) => trace.bytesIn = length,
-      { isHttp2: front.isHttp2, mode: route.bodyMode },
+      route.bodyMode,
     );
     if (taken.kind === "refused") return refuse(request, front, taken);
     trace.upstream = route.upstream.options.name;
@@ -106,9 +102,9 @@ export function deliver(
 ): HttpAnswer | Promise<HttpAnswer> {
   const { directives, localRedirect } = answer.head;
   if (directives === undefined && localRedirect === undefined) {
-    return passOn(route, request, front, answer);
+    return respond(route, request, front, answer);
   }
-  const goOn = () => asResponse(passOn(route, request, front, answer));
+  const goOn = () => asResponse(respond(route, request, front, answer));
   return handOver(route.handover, request, front, answer, goOn);
 }
 
@@ -125,25 +121,6 @@ export function refuseFault(
   }
   route.onFault(error, front);
   return refuse(request, front, answerForFault(error));
-}
-
-function passOn(
-  route: FastCgiRoute,
-  request: Request,
-  front: FrontRequest,
-  answer: UpstreamResponse,
-): HttpAnswer | Promise<HttpAnswer> {
-  if (!front.listener.dropsLengths) return respond(route, request, front, answer);
-  const { lengths, compressor } = route;
-  const { body, head: { contentLength } } = answer;
-  if (body instanceof ReadableStream && lengths?.takes(contentLength)) {
-    return lengths.gather(body, contentLength)
-      .then((gathered) => respond(route, request, front, { ...answer, body: gathered }));
-  }
-  const isCut = body instanceof Uint8Array && contentLength === undefined &&
-    compressor === undefined && isLong(body);
-  const sent = isCut ? { ...answer, body: inPieces(body) } : answer;
-  return respond(route, request, front, sent);
 }
 
 function respond(

@@ -1,6 +1,5 @@
 /**
- * The entrance: takes what the runtime's HTTP server hands over, refuses what is malformed, finds the
- * site by its host, and lets Hono find the route. When the answer has gone, one access line and the
+ * The entrance: takes what the HTTP server hands over, refuses what is malformed, finds the site by its host, and lets Hono find the route. When the answer has gone, one access line and the
  * metrics say what it was.
  */
 import type { Logger } from "../observe/logger.ts";
@@ -51,9 +50,8 @@ export function createFront(
   const hosts = new HostCache();
   return (request, peer) => {
     const hostText = request.headers.get("host");
-    const authority = hostText === null ? authorityOf(request.url, parts.listener) : hostText;
-    const host = authority === undefined ? undefined : hosts.read(authority);
-    // Deno builds the URL from the Host unread: a target behind a bad one means nothing.
+    const host = hosts.read(hostText ?? ownAuthority(parts.listener));
+    // The URL has the Host unread: a target behind a bad one means nothing.
     const target = host === undefined ? BAD_HOST : parseTarget(request.url);
     const isReadable = "raw" in target;
     const front: FrontRequest = {
@@ -71,7 +69,6 @@ export function createFront(
       bodyProgress: undefined,
     };
     if (!isReadable) return refuseUnreadable(parts, front, request, target);
-    if (hostText === null && !request.url.startsWith("/")) asHttp2(front, authority!);
     if (REFUSED_METHODS.has(front.method)) return refuse(parts, front, request, BAD_METHOD);
     const site = parts.sites.find(front.host.name);
     if (site === undefined) return refuse(parts, front, request, NO_SITE);
@@ -111,12 +108,6 @@ async function byRules(
   return front.rules.apply(front, request.headers, await toResponse(answer));
 }
 
-/** An application is told as if it had been HTTP/1.1 (RFC 9113 section 8.3.1). */
-function asHttp2(front: FrontRequest, authority: string): void {
-  front.isHttp2 = true;
-  front.extra = new Map([["HTTP_HOST", authority]]);
-}
-
 /** An answer to what could not be read, with what was wrong for the log. */
 type Unreadable = OwnAnswer & { readonly reason: string };
 
@@ -128,20 +119,10 @@ const BAD_HOST: Unreadable = {
 const BAD_METHOD: OwnAnswer = { status: 405, code: "method_not_allowed", headers: { allow: "" } };
 const NO_SITE: OwnAnswer = { status: 404, code: "no_such_site" };
 
-/**
- * The authority of a request without a Host field. Over HTTP/2, which Deno speaks, it stands in the
- * URL (RFC 9113 section 8.3.1). Else it is HTTP/1.0, where Bun leaves a bare path: the request is for
- * the server itself. Deno takes HTTP/1.1 without Host as well and makes up one, without saying so:
- * that is refused where there is no TLS, and so no HTTP/2 of a browser's.
- */
-function authorityOf(url: string, listener: ListenerInfo): string | undefined {
-  const { host, port, scheme } = listener;
-  if (url.startsWith("/")) {
-    const name = host === "" ? "localhost" : host.includes(":") ? `[${host}]` : host;
-    return port === 0 ? name : `${name}:${port}`;
-  }
-  const authority = /^https?:\/\/([^/?#]*)/.exec(url)?.[1];
-  return scheme === "http" && authority === `localhost:${port}` ? undefined : authority;
+/** HTTP/1.0 may come without a Host field: then the request is for the server itself. */
+function ownAuthority({ host, port }: ListenerInfo): string {
+  const name = host === "" ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  return port === 0 ? name : `${name}:${port}`;
 }
 
 function refuseUnreadable(

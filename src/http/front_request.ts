@@ -53,8 +53,6 @@ export interface ListenerInfo {
   /** Our own address; empty where it is every interface or a unix socket. */
   readonly host: string;
   readonly port: number;
-  /** Whether it drops the length of a streamed body (`HttpListener.dropsLengths`). */
-  readonly dropsLengths?: boolean;
 }
 
 export interface FrontRequest {
@@ -70,8 +68,6 @@ export interface FrontRequest {
   readonly handedOver?: HandedOver;
   /** Why a route before this one did not answer, should no other do. */
   passed: OwnAnswer | undefined;
-  /** Where it is known: its body may come without a length and without chunks. */
-  isHttp2?: boolean;
   /** Parameters for the application that were learnt on the way; a character for each byte. */
   extra: Map<string, string> | undefined;
   /** What becomes of the answer, left by the route that makes it. */

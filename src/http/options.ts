@@ -152,11 +152,6 @@ export interface HttpLimits {
   readonly requestBodyChunkedMax?: number | undefined;
   /** Fewest bytes of a body a second while it is waited for; 0: no limit. */
   readonly requestRateMin: number;
-  /**
-   * Longest answer of declared length that is waited for where the HTTP server would drop the
-   * length of a stream; 0: none.
-   */
-  readonly responseGatherMax: number;
 }
 
 const KIB = 1024;
@@ -166,5 +161,4 @@ export const HTTP_LIMIT_DEFAULTS: HttpLimits = {
   requestHeaderMax: 64 * KIB,
   requestBufferMax: 64 * KIB,
   requestRateMin: 100,
-  responseGatherMax: KIB * KIB,
 };

@@ -10,7 +10,6 @@ import { exchange, type FastCgiRoute } from "./fastcgi_exchange.ts";
 import { redirectHandler, respondHandler } from "./fixed_answers.ts";
 import { decideFilter, FilterRequest } from "./filter_route.ts";
 import type { Handover } from "./handover.ts";
-import type { LengthGathering } from "./length_gathering.ts";
 import type {
   AuthorizeOptions,
   FastCgiHandlerOptions,
@@ -34,7 +33,6 @@ export interface HandlerParts extends SiteParts {
   readonly handover: Handover;
   /** What compresses with these options; the same for routes that share them. */
   readonly compressor: (options: CompressionOptions | undefined) => ResponseCompressor | undefined;
-  readonly lengths: LengthGathering;
   readonly statics: ReadonlyMap<RouteOptions, StaticRoute>;
 }
 
@@ -100,7 +98,6 @@ function fastCgiRoute(
     bodyMode: bodies?.requestBody,
     handover: parts.handover,
     compressor,
-    lengths: parts.lengths,
     onFault: parts.onFault,
     onScriptFault: parts.onScriptFault,
   };

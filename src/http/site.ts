@@ -11,7 +11,6 @@ import { ownResponse } from "./answers.ts";
 import type { Authorizer } from "./authorize.ts";
 import type { FrontEnv, FrontRequest } from "./front_request.ts";
 import type { Handover } from "./handover.ts";
-import { LengthGathering } from "./length_gathering.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
 import { answerToUnanswered } from "./passing.ts";
 import type { RouteHandler } from "./route_handler.ts";
@@ -57,12 +56,11 @@ export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
     compressors.set(options, known);
     return known;
   };
-  const lengths = parts.lengths ?? new LengthGathering(parts.runtime.clock);
   const keepsFiles = parts.watch === undefined;
   const { root = "", linkTargets } = site;
   const staticParts = { runtime: parts.runtime, root, linkTargets, keepsFiles };
   const statics = compileStatics(site.routes, staticParts, compressor);
-  const shared: HandlerParts = { ...parts, handover, compressor, lengths, statics };
+  const shared: HandlerParts = { ...parts, handover, compressor, statics };
   const handlers = site.routes.map((route) => compileHandler(route, site, shared));
   site.routes.forEach((route, index) => {
     const plain = asHono(handlers[index]!);

@@ -2,7 +2,6 @@
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Destination, FastCgiRoute } from "./fastcgi_exchange.ts";
 import type { FrontRequest } from "./front_request.ts";
-import type { LengthGathering } from "./length_gathering.ts";
 import type { HttpLimits } from "./options.ts";
 import type { AttemptWatch } from "./php_route.ts";
 
@@ -19,8 +18,6 @@ export interface SiteParts {
   readonly onScriptFault?: FastCgiRoute["onScriptFault"];
   /** As `files.realPath`, but never what was true a moment ago; left out: that of `runtime`. */
   readonly followLinks?: (path: string) => string | undefined;
-  /** What gathers bodies of declared length, for all sites; left out: one of the site's own. */
-  readonly lengths?: LengthGathering;
   /** Who wants to see which routes a request meets; nobody, when left out. */
   readonly watch?: RouteWatch;
 }

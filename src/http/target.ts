@@ -3,8 +3,8 @@
  * matched by, as `routing/decoded_path.ts` makes it. An application that wants the path as it came
  * reads REQUEST_URI.
  *
- * This file does not know the host: Deno builds `url` from the Host header unread, so a caller
- * refuses what `parseHost` refuses before it comes here.
+ * This file does not know the host: `url` is made of the Host header unread, so a caller refuses
+ * what `parseHost` refuses before it comes here.
  */
 import { decodePath } from "../routing/decoded_path.ts";
 

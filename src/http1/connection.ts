@@ -228,14 +228,21 @@ export class Connection implements RawSocketEvents {
     let answer: HttpAnswer | Promise<HttpAnswer>;
     try {
       answer = this.#server.handler(request as unknown as Request, peer);
-    } catch {
-      answer = new Response(null, { status: 500 });
+    } catch (error) {
+      return this.#failed(request, error);
     }
     if (!(answer instanceof Promise)) return this.#send(request, answer);
     answer.then(
       (settled) => this.#send(request, settled),
-      () => this.#send(request, new Response(null, { status: 500 })),
+      (error) => this.#failed(request, error),
     );
+  }
+
+  /** The handler threw, which none should; where the client has gone, that is the reason. */
+  #failed(request: ServerRequest, error: unknown): void {
+    if (this.#request !== request) return;
+    this.#server.onFailure(error);
+    this.#send(request, new WholeAnswer(500, [], NOTHING));
   }
 
   #send(request: ServerRequest, answer: HttpAnswer): void {

@@ -29,7 +29,7 @@ export interface ConnectionServer extends SenderServer {
   readonly isStopping: boolean;
   /** A request that could not be read; returns what the client is told. */
   onFault(fault: RequestFault, peer: HttpPeer, request: Request | undefined): WholeAnswer;
-  /** What should not have happened; the connection has ended. */
+  /** What should not have happened: a handler threw, or what it gave cannot be sent. */
   onFailure(error: unknown): void;
   onGone(connection: RawSocketEvents): void;
 }

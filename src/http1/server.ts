@@ -2,21 +2,15 @@
  * afcgi's own HTTP/1.1 server over the runtime's sockets. The runtimes have servers of their own, but
  * each keeps something from a gateway: the length of a streamed body, the target as it was sent, the
  * version, a body of GET, the moment when a client is told to send its body; and an answer that comes
- * later costs them more than reading and writing HTTP does here. docs/runtimes.md has the list.
+ * later costs them more than reading and writing HTTP does here.
  *
  * It speaks HTTP/1.1 and HTTP/1.0, over TCP, TLS and unix sockets.
  */
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
 import type { Address } from "../runtime/address.ts";
-import type {
-  ByteListener,
-  Clock,
-  HttpListener,
-  HttpServeOptions,
-  Runtime,
-  TimerId,
-} from "../runtime/runtime.ts";
-import { WholeAnswer } from "../runtime/http_answer.ts";
+import type { HttpPeer, TlsFiles } from "../runtime/connection.ts";
+import { type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
+import type { ByteListener, Clock, Runtime, TimerId } from "../runtime/runtime.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionServer, ConnectionTimeouts } from "./connection_server.ts";
 import { FieldNames } from "./field_names.ts";
@@ -36,25 +30,46 @@ export const CONNECTION_TIMEOUTS: ConnectionTimeouts = {
 /** How often connections are looked at; so much later a time may end. */
 const SWEEP_MS = 1_000;
 
-export interface ServerOptions extends HttpServeOptions {
+export interface ServerOptions {
+  readonly address: Address;
+  readonly tls?: TlsFiles;
+  /** Most bytes of a request's head; beyond it the answer is 431. */
+  readonly requestHeadLengthMax: number;
+  /** Lets several processes listen on the same port. */
+  readonly reusePort?: boolean;
+  /**
+   * A body stream that errors cuts the client's connection. `request.signal` fires when the client
+   * leaves before the answer is there; from then on the body's `cancel` is called.
+   */
+  readonly handler: (request: Request, peer: HttpPeer) => HttpAnswer | Promise<HttpAnswer>;
   readonly timeouts?: ConnectionTimeouts;
   /**
    * Makes the answer to what could not be read; `request` is there when it was its body. Without it
    * the answer is empty.
    */
   readonly onFault?: ConnectionServer["onFault"];
-  /** What should not have happened; the connection has ended. */
+  /** What should not have happened: a handler threw, or what it gave cannot be sent. */
   readonly onFailure?: (error: unknown) => void;
+}
+
+/** A running HTTP server. */
+export interface HttpListener {
+  /** The address in force: with port 0, the port that the system chose. */
+  readonly address: Address;
+  /** Stops accepting and resolves when every request in flight has been answered. */
+  stop(): Promise<void>;
+  /** Cuts every connection at once. */
+  destroy(): void;
 }
 
 /** @throws {ListenError} */
 export async function serveHttp1(
-  { listenRaw, clock }: Required<Pick<Runtime, "listenRaw" | "clock">>,
+  runtime: Pick<Runtime, "listenRaw" | "clock">,
   options: ServerOptions,
 ): Promise<HttpListener> {
-  const server = new Http1Server(clock, options);
+  const server = new Http1Server(runtime.clock, options);
   const { address, tls, reusePort } = options;
-  server.listener = await listenRaw({
+  server.listener = await runtime.listenRaw({
     address,
     ...(tls && { tls }),
     ...(reusePort && { reusePort }),
@@ -64,7 +79,6 @@ export async function serveHttp1(
 }
 
 class Http1Server implements HttpListener, ConnectionServer {
-  readonly dropsLengths = false;
   readonly handler: ConnectionServer["handler"];
   readonly names = new FieldNames();
   readonly headLengthMax: number;

@@ -1,6 +1,6 @@
 /**
- * The adapter for Bun: sockets from `Bun.connect` and `Bun.listen`, HTTP from `Bun.serve`, the rest
- * from `node:` modules as on Deno. It names `Bun` only inside functions, so importing this file does
+ * The adapter for Bun: sockets from `Bun.connect` and `Bun.listen`, the rest from `node:`
+ * modules as on Deno. It names `Bun` only inside functions, so importing this file does
  * nothing on another runtime. docs/runtimes.md lists what Bun does differently and what we do about it.
  */
 import {
@@ -12,7 +12,6 @@ import {
 } from "./address.ts";
 import { connectBun, connectBunRaw } from "./bun_connect.ts";
 import { BUN_SOCKET_HANDLERS, BunConnection, type BunSocket } from "./bun_connection.ts";
-import { serveBunHttp } from "./bun_http.ts";
 import { listenBunRaw } from "./bun_raw_listener.ts";
 import { createCompressor } from "./compressor.ts";
 import { openBunLibC } from "./bun_libc.ts";
@@ -21,13 +20,12 @@ import { listenError } from "./failures.ts";
 import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { createNodeNames } from "./node_names.ts";
-import { serveNodeHttp } from "./node_http.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { nodeTls } from "./node_tls.ts";
 import { createNodeSpawning } from "./node_spawning.ts";
 import { peerHost } from "./peer.ts";
 import type { RawListenOptions } from "./raw_socket.ts";
-import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
+import type { ByteConnection, ByteListener, Runtime } from "./runtime.ts";
 import { systemClock } from "./system_clock.ts";
 import { clearStaleSocket, removeSocketFile } from "./unix_path.ts";
 
@@ -44,10 +42,6 @@ export function createBunRuntime(): Runtime {
     async listenRaw(options: RawListenOptions) {
       if (options.address.transport === "unix") await clear(options.address);
       return listenBunRaw(options);
-    },
-    async serveHttp(options: HttpServeOptions) {
-      if (options.address.transport === "unix") await clear(options.address);
-      return options.engine === "node" ? serveNodeHttp(options) : serveBunHttp(options);
     },
     tls: nodeTls,
     createCompressor,

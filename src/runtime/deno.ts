@@ -1,12 +1,11 @@
 /**
- * The adapter for Deno: sockets from `Deno.connect` and `Deno.listen`, HTTP from `Deno.serve`, the
- * rest from `node:` modules as on Bun. It names `Deno` only inside functions, so importing this file
+ * The adapter for Deno: sockets from `Deno.connect` and `Deno.listen`, the rest from `node:`
+ * modules as on Bun. It names `Deno` only inside functions, so importing this file
  * does nothing on another runtime. docs/runtimes.md lists what Deno does differently and what we do
  * about it.
  */
 import { type Address, formatAddress, type UnixAddress } from "./address.ts";
 import { DenoConnection } from "./deno_connection.ts";
-import { serveDenoHttp } from "./deno_http.ts";
 import { createCompressor } from "./compressor.ts";
 import { openDenoLibC } from "./deno_libc.ts";
 import { connectAborted, connectError, listenError } from "./failures.ts";
@@ -14,14 +13,13 @@ import { fileRangeStream } from "./node_file_stream.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { listenInheritedByNode } from "./node_listener.ts";
 import { createNodeNames, lookupWithNode } from "./node_names.ts";
-import { serveNodeHttp } from "./node_http.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { listenNodeRaw } from "./node_raw_sockets.ts";
 import { nodeTls } from "./node_tls.ts";
 import { createNodeSpawning } from "./node_spawning.ts";
 import { peerHost } from "./peer.ts";
 import type { RawListenOptions } from "./raw_socket.ts";
-import type { ByteConnection, ByteListener, HttpServeOptions, Runtime } from "./runtime.ts";
+import type { ByteConnection, ByteListener, Runtime } from "./runtime.ts";
 import { systemClock } from "./system_clock.ts";
 import { clearStaleSocket, removeSocketFile } from "./unix_path.ts";
 
@@ -40,10 +38,6 @@ export function createDenoRuntime(): Runtime {
     async listenRaw(options: RawListenOptions) {
       if (options.address.transport === "unix") await clear(options.address);
       return await listenNodeRaw(options);
-    },
-    async serveHttp(options: HttpServeOptions) {
-      if (options.address.transport === "unix") await clear(options.address);
-      return options.engine === "node" ? serveNodeHttp(options) : serveDenoHttp(options);
     },
     tls: nodeTls,
     createCompressor,

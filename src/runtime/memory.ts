@@ -1,6 +1,6 @@
 /**
  * The adapter for tests: no socket, no file, no time of its own. Everything is deterministic and can
- * be looked into; the HTTP server takes `Request` values instead of bytes.
+ * be looked into; a client of a raw listener is a socket that a test hands in.
  */
 import { type Address, formatAddress, type InheritedAddress } from "./address.ts";
 import { createCompressor } from "./compressor.ts";
@@ -11,15 +11,8 @@ import { MemoryNetwork } from "./memory_network.ts";
 import { MemoryTls } from "./memory_tls.ts";
 import { MemoryProcess, type MemoryProcessOptions } from "./memory_process.ts";
 import { MemorySpawning } from "./memory_spawning.ts";
-import { asResponse } from "./http_answer.ts";
-import {
-  type ByteListener,
-  type HttpListener,
-  type HttpPeer,
-  type HttpServeOptions,
-  ListenError,
-  type Runtime,
-} from "./runtime.ts";
+import type { AcceptedSocket, RawListenOptions, RawSocketEvents } from "./raw_socket.ts";
+import { type ByteListener, ListenError, type Runtime } from "./runtime.ts";
 
 export { ManualClock } from "./manual_clock.ts";
 export { MemoryConnection, memoryPair, type MemoryPairOptions } from "./memory_connection.ts";
@@ -34,8 +27,6 @@ export {
   MemorySink,
 } from "./memory_process.ts";
 export { MemoryChild, MemorySpawning } from "./memory_spawning.ts";
-
-const LOCAL_PEER: HttpPeer = { host: "127.0.0.1", port: 40_000 };
 
 export interface MemoryRuntimeOptions {
   readonly network?: MemoryNetwork;
@@ -59,7 +50,7 @@ export class MemoryRuntime implements Runtime {
   readonly listen: Runtime["listen"];
   /** How often garbage was to be collected. */
   collections = 0;
-  readonly #servers = new Map<string, MemoryHttpListener>();
+  readonly #rawListeners = new Map<string, RawListenOptions>();
 
   constructor(options: MemoryRuntimeOptions = {}) {
     const network = options.network ?? new MemoryNetwork();
@@ -73,57 +64,24 @@ export class MemoryRuntime implements Runtime {
     throw new ListenError(`Cannot listen on fd:${descriptor}: there are no descriptors in memory`);
   }
 
-  async serveHttp(options: HttpServeOptions): Promise<HttpListener> {
-    const name = formatAddress(options.address);
-    if (this.#servers.has(name)) {
+  async listenRaw(options: RawListenOptions): Promise<ByteListener> {
+    const { address } = options;
+    const name = formatAddress(address);
+    if (this.#rawListeners.has(name)) {
       throw new ListenError(`Cannot listen on ${name}: the address is in use`);
     }
-    const server = new MemoryHttpListener(options, () => void this.#servers.delete(name));
-    this.#servers.set(name, server);
-    return server;
+    this.#rawListeners.set(name, options);
+    return { address, close: () => void this.#rawListeners.delete(name) };
+  }
+
+  /** A client connects to the raw listener at the address. */
+  connectClient(address: Address, socket: AcceptedSocket): RawSocketEvents {
+    const listener = this.#rawListeners.get(formatAddress(address));
+    if (listener !== undefined) return listener.onSocket(socket);
+    throw new Error(`Nobody listens at ${formatAddress(address)}`);
   }
 
   collectGarbage(): void {
     this.collections++;
-  }
-
-  /** What the HTTP server at the address answers. */
-  request(address: Address, request: Request, peer: HttpPeer = LOCAL_PEER): Promise<Response> {
-    const server = this.#servers.get(formatAddress(address));
-    if (server) return server.answer(request, peer);
-    return Promise.reject(new Error(`Nobody serves HTTP at ${formatAddress(address)}`));
-  }
-}
-
-class MemoryHttpListener implements HttpListener {
-  readonly dropsLengths = false;
-  readonly address: Address;
-  readonly #handler: HttpServeOptions["handler"];
-  readonly #close: () => void;
-  readonly #inFlight = new Set<Promise<unknown>>();
-
-  constructor({ address, handler }: HttpServeOptions, close: () => void) {
-    this.address = address;
-    this.#handler = handler;
-    this.#close = close;
-  }
-
-  async answer(request: Request, peer: HttpPeer): Promise<Response> {
-    const response = Promise.resolve(asResponse(this.#handler(request, peer)));
-    this.#inFlight.add(response);
-    try {
-      return await response;
-    } finally {
-      this.#inFlight.delete(response);
-    }
-  }
-
-  async stop(): Promise<void> {
-    this.#close();
-    await Promise.allSettled(this.#inFlight);
-  }
-
-  destroy(): void {
-    this.#close();
   }
 }

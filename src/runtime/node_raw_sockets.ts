@@ -125,9 +125,7 @@ class NodeRawSocket implements AcceptedSocket {
 export async function listenNodeRaw(options: RawListenOptions): Promise<ByteListener> {
   const { address, reusePort } = options;
   if (reusePort) {
-    throw new ListenError(
-      "Cannot share a port between processes: node:net does not do that (use the native engine)",
-    );
+    throw new ListenError("Cannot share a port between processes: node:net does not do that");
   }
   const server = await createServer(options);
   try {

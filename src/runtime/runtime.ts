@@ -1,11 +1,10 @@
 /**
- * All that afcgi wants of the world outside: sockets, an HTTP server, files, time, its process.
+ * All that afcgi wants of the world outside: sockets, files, time, its process.
  * One interface; `bun.ts` and `deno.ts` are its adapters, `memory.ts` is the one for tests. An
  * adapter is handed in, nobody reaches for a global. Only this folder names Bun, Deno or node:*.
  */
 import type { Address, InheritedAddress, ListenAddress } from "./address.ts";
-import type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
-import type { HttpAnswer } from "./http_answer.ts";
+import type { ByteConnection } from "./connection.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { RawConnectOptions, RawListenOptions } from "./raw_socket.ts";
 import type { TlsNetwork } from "./tls.ts";
@@ -20,45 +19,6 @@ export interface ByteListener<Where extends ListenAddress = Address> {
   readonly address: Where;
   /** Stops accepting; connections live on. The path of a unix socket of our own is removed. */
   close(): void;
-}
-
-/**
- * Which HTTP server: the runtime's own, or `node:http`, which is slower but keeps declared lengths
- * and the target as sent.
- */
-export const HTTP_ENGINES = ["native", "node"] as const;
-export type HttpEngine = (typeof HTTP_ENGINES)[number];
-
-export interface HttpServeOptions {
-  readonly address: Address;
-  /** The runtime's own, when left out. */
-  readonly engine?: HttpEngine;
-  readonly tls?: TlsFiles;
-  /**
-   * Most bytes of a request's head; beyond it Bun answers 431. Bun has one limit for the whole
-   * process, so the largest wins; Deno's is fixed at 64 KiB and answered with 400.
-   */
-  readonly requestHeadLengthMax: number;
-  /** Lets several processes listen on the same port. */
-  readonly reusePort?: boolean;
-  /**
-   * Must not throw. A body stream that errors cuts the client's connection; let it error with no
-   * reason, for Bun prints one to standard error. `request.signal` fires when the client leaves
-   * before the answer is there; from then on the body's `cancel` is called.
-   */
-  readonly handler: (request: Request, peer: HttpPeer) => HttpAnswer | Promise<HttpAnswer>;
-}
-
-/** A running HTTP server. */
-export interface HttpListener {
-  /** The address in force: with port 0, the port that the system chose. */
-  readonly address: Address;
-  /** Whether a streamed body goes out without the Content-Length that its answer declares. */
-  readonly dropsLengths: boolean;
-  /** Stops accepting and resolves when every request in flight has been answered. */
-  stop(): Promise<void>;
-  /** Cuts every connection at once. */
-  destroy(): void;
 }
 
 export interface FileInfo {
@@ -300,13 +260,11 @@ export interface Runtime {
     onConnection: (connection: ByteConnection) => void,
   ): Promise<ByteListener<InheritedAddress>>;
   /**
-   * Accepts clients as sockets with callbacks; left out where there are none.
+   * Accepts clients as sockets with callbacks.
    *
    * @throws {ListenError}
    */
-  readonly listenRaw?: (options: RawListenOptions) => Promise<ByteListener>;
-  /** @throws {ListenError} */
-  serveHttp(options: HttpServeOptions): Promise<HttpListener>;
+  listenRaw(options: RawListenOptions): Promise<ByteListener>;
   /** Byte streams over TLS. */
   readonly tls: TlsNetwork;
   createCompressor(options: CompressorOptions): Compressor;

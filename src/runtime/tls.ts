@@ -1,7 +1,7 @@
 /**
  * Byte streams over TLS, as a protocol wants them that has TLS to itself: the name that a client
  * asked for (SNI), the certificate that it showed, and a visible difference between an end
- * (close_notify) and a cut. HTTP over TLS is `Runtime.serveHttp`'s own affair.
+ * (close_notify) and a cut. HTTP over TLS is `Runtime.listenRaw`'s affair.
  */
 import type { TcpAddress } from "./address.ts";
 import type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";

@@ -5,7 +5,6 @@
  * the clock each time its limit moves: {@link Deadlines.after} counts from the next tick, and a limit
  * is kept not before its time and at most two ticks after it.
  */
-import { turnsBeforeError } from "../runtime/error_turns.ts";
 import type { Clock, TimerId } from "../runtime/runtime.ts";
 
 /** How often limits are looked at, in milliseconds. */
@@ -46,11 +45,6 @@ export class Deadlines {
 
   nowMs(): number {
     return this.#clock.nowMs();
-  }
-
-  /** Resolves when a stream may error. */
-  turnsBeforeError(): Promise<void> {
-    return turnsBeforeError(this.#clock);
   }
 
   /** A deadline `delayMs` from now; never, for 0. */

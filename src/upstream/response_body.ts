@@ -183,9 +183,6 @@ export class ResponseBody {
         return;
       }
       if (this.#inputEnded && buffer.length === 0) {
-        if (this.#failure !== undefined) {
-          await this.#owner.context.deadlines.turnsBeforeError();
-        }
         this.#settle(this.#failure);
         if (this.#failure === undefined) controller.close();
         else controller.error(this.#failure);

@@ -6,6 +6,7 @@ import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
 import { MemoryRuntime } from "../../src/runtime/memory.ts";
 import { runCommand, startCommand } from "./run_program.ts";
+import { requestInMemory } from "../support/memory_http.ts";
 
 const TREE = {
   "/etc/afcgi/afcgi.yaml": `
@@ -121,7 +122,7 @@ test("explain shows the parameters that serve sends, all of them and in their or
   const headers = { host: "example.com", accept: "text/html", cookie: "a=b", "x-test": "1" };
   const request = new Request("http://example.com/index.php/extra?q=%20", { headers });
   const peer = { host: "127.0.0.1", port: 0 };
-  const answer = await runtime.request(parseAddress("127.0.0.1:8081"), request, peer);
+  const answer = await requestInMemory(runtime, parseAddress("127.0.0.1:8081"), request, peer);
   assert.equal(await answer.text(), "fine");
   runtime.process.raise("SIGTERM");
   await serve.outcome;
@@ -135,7 +136,7 @@ test("explain shows the parameters that serve sends, all of them and in their or
 async function untilServing(runtime: MemoryRuntime): Promise<void> {
   const ready = async () => {
     const request = new Request("http://example.com/healthz", { headers: { host: "example.com" } });
-    const answer = await runtime.request(parseAddress("127.0.0.1:8081"), request)
+    const answer = await requestInMemory(runtime, parseAddress("127.0.0.1:8081"), request)
       .catch(() => undefined);
     return answer !== undefined;
   };

@@ -11,6 +11,7 @@ import {
   turnUntil,
   untilLogged,
 } from "./run_program.ts";
+import { requestInMemory } from "../support/memory_http.ts";
 
 const FILE = `
 listen: ["127.0.0.1:8081"]
@@ -30,7 +31,7 @@ async function startServe(flags = "", tree = {}): Promise<RunningCommand> {
 test("serve serves what the file says and names each listener in the log", async () => {
   const command = await startServe();
   const { runtime } = command;
-  const response = await runtime.request(ADDRESS, new Request("http://127.0.0.1:8081/"));
+  const response = await requestInMemory(runtime, ADDRESS, new Request("http://127.0.0.1:8081/"));
   assert.equal(await response.text(), "from the file");
   const lines = logLines(command).map(({ ts: _ts, ...rest }) => rest);
   assert.deepEqual(lines, [
@@ -66,7 +67,7 @@ test("serve ends with status 1 at once at a second signal", async () => {
   const command = startCommand("serve -u app -l 127.0.0.1:8081", { network });
   await untilLogged(command, "listening");
   const { runtime, outcome } = command;
-  const unanswered = runtime.request(ADDRESS, new Request("http://127.0.0.1:8081/"));
+  const unanswered = requestInMemory(runtime, ADDRESS, new Request("http://127.0.0.1:8081/"));
   unanswered.catch(() => {});
   await turnUntil(() => network.connectCount(upstream) > 0, "the request at the upstream");
   runtime.process.raise("SIGTERM");
@@ -78,7 +79,11 @@ test("serve refuses SIGHUP in the log and goes on", async () => {
   const command = await startServe();
   command.runtime.process.raise("SIGHUP");
   await untilLogged(command, "SIGHUP is ignored: restart to read the configuration again");
-  const response = await command.runtime.request(ADDRESS, new Request("http://127.0.0.1:8081/"));
+  const response = await requestInMemory(
+    command.runtime,
+    ADDRESS,
+    new Request("http://127.0.0.1:8081/"),
+  );
   assert.equal(response.status, 200);
   command.runtime.process.raise("SIGTERM");
   assert.equal((await command.outcome).status, 0);
@@ -102,7 +107,10 @@ test("serve -q logs nothing of a start and an end without errors", async () => {
   const command = startCommand("serve -q", { tree: { "/afcgi.yaml": FILE } });
   const { runtime, outcome } = command;
   const isServing = () =>
-    runtime.request(ADDRESS, new Request("http://127.0.0.1:8081/")).then(() => true, () => false);
+    requestInMemory(runtime, ADDRESS, new Request("http://127.0.0.1:8081/")).then(
+      () => true,
+      () => false,
+    );
   let serving = false;
   await turnUntil(() => {
     void isServing().then((answered) => serving ||= answered);
@@ -117,7 +125,11 @@ test("serve writes access lines to standard output, to a file, or nowhere", asyn
   for (const target of ["-", "/var/log/access.log", "off"]) {
     const command = await startServe(`--access-log ${target}`);
     const { runtime } = command;
-    const response = await runtime.request(ADDRESS, new Request("http://127.0.0.1:8081/x"));
+    const response = await requestInMemory(
+      runtime,
+      ADDRESS,
+      new Request("http://127.0.0.1:8081/x"),
+    );
     await response.text();
     runtime.process.raise("SIGTERM");
     const { stdout } = await command.outcome;
@@ -190,7 +202,7 @@ test("demo prints its address and what to try, and serves it over a real socket 
     headers: { "content-length": "5" },
     body: "Hello",
   });
-  const response = await runtime.request(ADDRESS, request);
+  const response = await requestInMemory(runtime, ADDRESS, request);
   assert.equal(await response.text(), "Hello");
   runtime.process.raise("SIGINT");
   assert.equal((await outcome).status, 0);

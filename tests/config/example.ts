@@ -97,7 +97,6 @@ limits:
   request_buffer: 8192
   response_header: 32KiB
   response_buffer: 4KiB
-  response_gather: 2MiB
   spill: 10MB
 shutdown: { grace: 5s }
 `;

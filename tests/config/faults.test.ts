@@ -488,10 +488,12 @@ const REFERENCES: readonly Row[] = [
     ],
   },
   {
-    name: "times of clients that no listener keeps",
-    text:
-      `listen: [{ address: ":80", engine: native }]\nlimits: { http: { idle_timeout: 1s } }\n${SITES}`,
-    expected: ["a.yaml:2:11: Key http does nothing with engine: native (take one of them out)"],
+    name: "keys that afcgi had once",
+    text: `listen: [{ address: ":80", engine: native }]\nlimits: { response_gather: 0 }\n${SITES}`,
+    expected: [
+      "a.yaml:1:28: Key engine is gone: afcgi serves HTTP itself, as engine: afcgi did (take the key out)",
+      "a.yaml:2:11: Key response_gather is gone: every response keeps the length that its application declares (take the key out)",
+    ],
   },
   {
     name: "hash with another way to balance",

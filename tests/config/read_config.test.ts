@@ -175,7 +175,6 @@ test("The example becomes the options that it says", () => {
     requestHeaderMax: 16 * 1024,
     requestBufferMax: 8192,
     requestRateMin: 1000,
-    responseGatherMax: 2 * 1024 * 1024,
     requestBodyChunkedMax: 512 * 1024,
   });
   assert.equal(options.shutdownGraceMs, 5_000);

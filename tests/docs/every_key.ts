@@ -6,7 +6,6 @@ export const EVERY_KEY = `
 listen:
   - address: 0.0.0.0:8443
     tls: { cert: tls.crt, key: tls.key }
-    engine: node
 
 upstreams:
   app:
@@ -139,7 +138,7 @@ gemini:
     tls: { self_signed: true, store: certificates }
     routes: [{ respond: { code: 51, meta: gone } }]
 
-admin: { listen: 127.0.0.1:9180, ready: listening }
+admin: { listen: 127.0.0.1:9180, ready: listening, hosts: [afcgi.internal] }
 log: { level: warn, format: text, access: off }
 limits:
   request_body: 1MiB
@@ -149,7 +148,6 @@ limits:
   request_buffer: 8192
   response_header: 32KiB
   response_buffer: 4KiB
-  response_gather: 2MiB
   spill: 10MB
   http: { head_timeout: 1s, idle_timeout: 2s, send_timeout: 3s, close_timeout: 4s }
   gemini:

@@ -109,7 +109,8 @@ test(
     const start = servicesOf(folder);
     const afcgi = await start("afcgi");
     const [port, admin] = [await portOf(afcgi), await portOf(afcgi, "admin")];
-    const readiness = async () => (await httpRequest(admin, { target: "/readyz" })).status;
+    const headers = { Host: "localhost" };
+    const readiness = async () => (await httpRequest(admin, { target: "/readyz", headers })).status;
     assert.equal(await readiness(), 503);
     assert.equal((await httpRequest(port, { target: "/" })).status, 502);
     const php = await start("php");

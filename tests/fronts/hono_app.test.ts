@@ -1,13 +1,13 @@
 /**
  * The Hono application of `examples/`, started as its head says, behind nginx and behind afcgi: what
- * a client gets is what the same application gives when the runtime itself serves it over HTTP.
+ * a client gets is what the same application gives when it is served over HTTP itself.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { app } from "../../examples/hono_app.ts";
+import { type HttpListener, serveHttp1 } from "../../src/http1/server.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import type { HttpListener } from "../../src/runtime/runtime.ts";
 import { pattern } from "../interop/common.ts";
 import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
@@ -105,7 +105,7 @@ before(async () => {
     ports.set(front.name, port);
   }
   running.push(example);
-  direct = await currentRuntime().serveHttp({
+  direct = await serveHttp1(currentRuntime(), {
     address: LOOPBACK,
     requestHeadLengthMax: 64 * 1024,
     handler: (request) => app.fetch(request),

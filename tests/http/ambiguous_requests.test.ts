@@ -1,6 +1,6 @@
 /**
- * Requests that two servers could read differently, through a whole gateway: what the runtime lets in
- * and must not come further (docs/security.md).
+ * Requests that two servers could read differently, through a whole gateway: what is
+ * refused and must not come further (docs/security.md).
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,9 +11,7 @@ import { Logger } from "../../src/observe/logger.ts";
 import { MetricsRegistry } from "../../src/observe/metrics.ts";
 import { SiteTable } from "../../src/routing/site_table.ts";
 import type { FrontRequest } from "../../src/http/front_request.ts";
-import { takeBody } from "../../src/http/body_limit.ts";
-import { HTTP_LIMIT_DEFAULTS } from "../../src/http/options.ts";
-import { echoParameters, engine, LineSink, runtime, withGateway } from "../support/gateway.ts";
+import { echoParameters, LineSink, runtime, withGateway } from "../support/gateway.ts";
 import { rawRequest } from "../support/raw_http.ts";
 
 const REFUSED: Readonly<Record<string, string>> = {
@@ -49,22 +47,17 @@ test("Dots in the target mean the same to routes and to the application on both 
       assert.equal(JSON.parse(answer.body.toString()).PATH_INFO, "/b", target);
     }
     const above = await rawRequest(gateway.port, "GET /../../etc HTTP/1.1\r\nHost: a\r\n\r\n");
-    // Bun resolves it before anybody sees it; where it is seen it is refused.
-    if (above.status === 200) assert.equal(JSON.parse(above.body.toString()).PATH_INFO, "/etc");
-    else assert.equal(above.status, 400);
+    assert.equal(above.status, 400);
   });
 });
 
-test("The host of a target in absolute form does not count", async () => {
+test("A target that names another host than its Host field is refused", async () => {
   await withGateway({ application: echoParameters }, async (gateway) => {
     const answer = await rawRequest(
       gateway.port,
       "GET http://evil.example/x HTTP/1.1\r\nHost: good.example\r\n\r\n",
     );
-    // The runtimes' servers show no more than the field; ours sees that the two differ.
-    if (engine === "afcgi") return assert.equal(answer.status, 400);
-    const sent = JSON.parse(answer.body.toString());
-    assert.deepEqual([sent.SERVER_NAME, sent.HTTP_HOST], ["good.example", "good.example"]);
+    assert.equal(answer.status, 400);
   });
 });
 
@@ -94,34 +87,9 @@ async function seenWithoutHost(url: string, scheme: "http" | "https" = "https") 
   const request = { method: "GET", url, headers: new Headers() } as Request;
   const { status } = await front(request, { host: "192.0.2.1", port: 1 });
   const [first] = seen;
-  return [status, first?.host.name, first?.host.port, first?.extra?.get("HTTP_HOST")];
+  return [status, first?.host.name, first?.host.port];
 }
 
-test("The authority of HTTP/2 is the host, and the application's HTTP_HOST", async () => {
-  assert.deepEqual(await seenWithoutHost("https://A.example/x"), [
-    200,
-    "a.example",
-    undefined,
-    "A.example",
-  ]);
-  assert.deepEqual(await seenWithoutHost("https://localhost:8443/x"), [
-    200,
-    "localhost",
-    8443,
-    "localhost:8443",
-  ]);
-  assert.equal((await seenWithoutHost("https://a b/x"))[0], 400);
-});
-
-test("HTTP/1.0 without Host is for the server; a Host that was made up is none", async () => {
-  assert.deepEqual(await seenWithoutHost("/x", "http"), [200, "127.0.0.1", 8443, undefined]);
-  assert.equal((await seenWithoutHost("http://localhost:8443/x", "http"))[0], 400);
-});
-
-test("A body of HTTP/2 needs neither length nor chunks", () => {
-  const request = new Request("https://a/", { method: "POST", body: "abc" });
-  assert.equal(takeBody(request, HTTP_LIMIT_DEFAULTS, () => {}).kind, "none");
-  assert.equal(takeBody(request, HTTP_LIMIT_DEFAULTS, () => {}, { isHttp2: true }).kind, "body");
-  const empty = new Request("https://a/", { method: "POST" });
-  assert.equal(takeBody(empty, HTTP_LIMIT_DEFAULTS, () => {}, { isHttp2: true }).kind, "none");
+test("HTTP/1.0 without Host is for the server", async () => {
+  assert.deepEqual(await seenWithoutHost("/x", "http"), [200, "127.0.0.1", 8443]);
 });

@@ -2,15 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
-import { LISTEN, withGateway } from "../support/gateway.ts";
+import { withGateway } from "../support/gateway.ts";
 import { HttpConnection } from "../support/raw_http.ts";
 
-const listen = [{ ...LISTEN, engine: "afcgi" }] as const;
 const application = () => new Response("ok");
 
 test("A head that does not come to its end gets 408", async () => {
   const httpTimeouts = { ...CONNECTION_TIMEOUTS, headMs: 1 };
-  await withGateway({ application, listen, httpTimeouts }, async ({ port }) => {
+  await withGateway({ application, httpTimeouts }, async ({ port }) => {
     const connection = await HttpConnection.open(port);
     await connection.write("GET / HTTP/1.1\r\nHost: h\r\n");
     assert.equal((await connection.readAnswer()).status, 408);
@@ -20,7 +19,7 @@ test("A head that does not come to its end gets 408", async () => {
 
 test("A connection without request is closed when its time is over", async () => {
   const httpTimeouts = { ...CONNECTION_TIMEOUTS, idleMs: 1 };
-  await withGateway({ application, listen, httpTimeouts }, async ({ port }) => {
+  await withGateway({ application, httpTimeouts }, async ({ port }) => {
     const connection = await HttpConnection.open(port);
     await connection.send({});
     assert.equal((await connection.readAnswer()).body.toString(), "ok");

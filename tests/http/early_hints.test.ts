@@ -1,15 +1,14 @@
 /** What an application says before its answer, for clients that can be told. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ListenEngine } from "../../src/app/options.ts";
 import { Answer, FaultPeer } from "../support/fault_peer.ts";
-import { freshPath, LISTEN, withGateway } from "../support/gateway.ts";
+import { freshPath, withGateway } from "../support/gateway.ts";
 import { HttpConnection } from "../support/raw_http.ts";
 
 const FINAL = "Status: 200\r\nLink: </final.css>; rel=preload\r\n\r\nanswer";
 
 /** All that a client is sent of the answer to a request, when the application writes `interim` first. */
-async function sentFor(interim: string, engine: ListenEngine, version = "1.1"): Promise<string> {
+async function sentFor(interim: string, version = "1.1"): Promise<string> {
   const path = freshPath();
   const peer = await FaultPeer.start({ network: "unix", path });
   peer.behaviour = {
@@ -20,7 +19,7 @@ async function sentFor(interim: string, engine: ListenEngine, version = "1.1"): 
   let text = "";
   try {
     const server = { transport: "unix", path } as const;
-    await withGateway({ server, listen: [{ ...LISTEN, engine }] }, async ({ port }) => {
+    await withGateway({ server }, async ({ port }) => {
       const connection = await HttpConnection.open(port);
       await connection.write(`GET / HTTP/${version}\r\nHost: a\r\nConnection: close\r\n\r\n`);
       text = await connection.readToEnd();
@@ -35,38 +34,29 @@ async function sentFor(interim: string, engine: ListenEngine, version = "1.1"): 
 const HINTS = "Status: 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-Inner: 1\r\n" +
   "Link: </b.js>; rel=preload; as=script\r\n\r\n";
 
-/** The servers by which a client can be told. */
-const TELLING: readonly ListenEngine[] = ["afcgi", "node"];
+test("The links of an application's 103 reach the client, and nothing else of it", async () => {
+  const text = await sentFor(HINTS);
+  const [interim, head, body] = text.split("\r\n\r\n");
+  assert.match(interim!, /^HTTP\/1\.1 103 Early Hints\r\n/);
+  const links = [...interim!.matchAll(/<([^>]*)>; rel=preload/g)].map(([, link]) => link);
+  assert.deepEqual(links, ["/a.css", "/b.js"]);
+  assert.doesNotMatch(text, /X-Inner/i);
+  assert.match(head!, /^HTTP\/1\.1 200 OK\r\n/);
+  assert.match(head!, /link: <\/final\.css>; rel=preload/i);
+  assert.equal(body, "answer");
+});
 
-for (const engine of TELLING) {
-  test(`The links of an application's 103 reach the client over ${engine}, and nothing else of it`, async () => {
-    const text = await sentFor(HINTS, engine);
-    const [interim, head, body] = text.split("\r\n\r\n");
-    assert.match(interim!, /^HTTP\/1\.1 103 Early Hints\r\n/);
-    const links = [...interim!.matchAll(/<([^>]*)>; rel=preload/g)].map(([, link]) => link);
-    assert.deepEqual(links, ["/a.css", "/b.js"]);
-    assert.doesNotMatch(text, /X-Inner/i);
-    assert.match(head!, /^HTTP\/1\.1 200 OK\r\n/);
-    assert.match(head!, /link: <\/final\.css>; rel=preload/i);
-    assert.equal(body, "answer");
-  });
+test("A 103 without a link, with one that is none, and other interim answers are taken out", async () => {
+  const interims = [
+    "Status: 103\r\nX-Inner: 1\r\n\r\n",
+    "Status: 103\r\nLink: no link\r\n\r\n",
+    "Status: 102\r\nLink: </a.css>; rel=preload\r\n\r\n",
+  ];
+  for (const interim of interims) {
+    assert.match(await sentFor(interim), /^HTTP\/1\.1 200 /, interim);
+  }
+});
 
-  test(`A 103 without a link, with one that is none, and other interim answers are taken out over ${engine}`, async () => {
-    const interims = [
-      "Status: 103\r\nX-Inner: 1\r\n\r\n",
-      "Status: 103\r\nLink: no link\r\n\r\n",
-      "Status: 102\r\nLink: </a.css>; rel=preload\r\n\r\n",
-    ];
-    for (const interim of interims) {
-      assert.match(await sentFor(interim, engine), /^HTTP\/1\.1 200 /, interim);
-    }
-  });
-
-  test(`No interim answer reaches HTTP/1.0 over ${engine}`, async () => {
-    assert.match(await sentFor(HINTS, engine, "1.0"), /^HTTP\/1\.1 200 /);
-  });
-}
-
-test("No interim answer reaches a client of the runtime's own server", async () => {
-  assert.match(await sentFor(HINTS, "native"), /^HTTP\/1\.1 200 /);
+test("No interim answer reaches HTTP/1.0", async () => {
+  assert.match(await sentFor(HINTS, "1.0"), /^HTTP\/1\.1 200 /);
 });

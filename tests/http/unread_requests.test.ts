@@ -1,10 +1,9 @@
 /** What our own HTTP server could not read, from outside: answer, log line, metrics. */
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { LISTEN, withGateway } from "../support/gateway.ts";
+import { withGateway } from "../support/gateway.ts";
 import { HttpConnection, rawRequest } from "../support/raw_http.ts";
 
-const listen = [{ ...LISTEN, engine: "afcgi" }] as const;
 const application = () => new Response("ok");
 
 const UNREAD: Readonly<Record<string, readonly [status: number, bytes: string]>> = {
@@ -17,7 +16,7 @@ const UNREAD: Readonly<Record<string, readonly [status: number, bytes: string]>>
 
 for (const [code, [status, bytes]] of Object.entries(UNREAD)) {
   test(`A request that cannot be read is told, logged and counted: ${code}`, async () => {
-    await withGateway({ application, listen, admin: true }, async (gateway) => {
+    await withGateway({ application, admin: true }, async (gateway) => {
       const answer = await rawRequest(gateway.port, bytes);
       assert.equal(answer.status, status);
       assert.equal(answer.headers.get("connection"), "close");
@@ -40,7 +39,7 @@ for (const [code, [status, bytes]] of Object.entries(UNREAD)) {
 }
 
 test("A body that cannot be read is told in the way that its request asked for", async () => {
-  await withGateway({ application, listen }, async ({ port, log }) => {
+  await withGateway({ application }, async ({ port, log }) => {
     const connection = await HttpConnection.open(port);
     await connection.write(
       "POST / HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",

@@ -314,10 +314,11 @@ test("A handler that throws, or answers what cannot be sent, gives 500", async (
     () => Promise.resolve(unsendable()),
   ];
   for (const handler of handlers) {
-    const { open } = await http1World(handler);
+    const { open, failures } = await http1World(handler);
     const socket = open();
     socket.send(GET + GET);
     await settle();
+    assert.equal(failures.length, 2, "each is told, for the log");
     assert.equal(socket.text.match(/HTTP\/1\.1 500 Internal Server Error/g)?.length, 2);
     assert.equal(socket.ended, "no");
   }

@@ -1,7 +1,7 @@
 // `npm test`: every step in order, each with its time, and one count at the end. Nothing vanishes: a
 // runner that breaks, a file that does not load or holds no test, and a test that only one of the
 // two runtimes saw are failures. Where CI is set, a skipped test is one too.
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { build } from "./build.mjs";
 import { ROOT, run, StepFailed, tool } from "./command.mjs";
@@ -16,9 +16,6 @@ const FRONTS_FOLDER = "fronts";
 
 /** Those that drive a browser in front of it. */
 const BROWSER_FOLDER = "apps";
-
-/** HTTP servers beside our own; the tests of the gateway run over each. */
-const OTHER_ENGINES = ["native", "node"];
 
 /**
  * Resolves to the exit status. `only` names steps to run, or files and folders below `tests/` whose
@@ -37,8 +34,6 @@ export async function runTests(only) {
     ["unit-bun", () => unitTests("bun", unit, unitNames)],
     ["unit-deno", () => unitTests("deno", unit, unitNames)],
     ["unit-same", () => sameTests(unitNames)],
-    ["engine-bun", () => engineTests("bun", gatewayFiles(unit))],
-    ["engine-deno", () => engineTests("deno", gatewayFiles(unit))],
     ["bench-bun", () => smokeTests("bun", [], benchmarks)],
     ["bench-deno", () => smokeTests("deno", ["run", "-A", "--no-check"], benchmarks)],
     ["build", buildStep],
@@ -103,22 +98,6 @@ function testFiles() {
     fronts: files.filter((path) => folderOf(path) === FRONTS_FOLDER),
     browser: files.filter(isBrowser),
   };
-}
-
-/** Makes the gateways of tests listen with each of the other engines. */
-async function engineTests(runtime, files) {
-  const tests = [];
-  for (const engine of OTHER_ENGINES) {
-    tests.push(...await runTestFiles(runtime, files, { AFCGI_TEST_ENGINE: engine }));
-  }
-  return tests;
-}
-
-/** Tests of the whole gateway over sockets: they run over every engine. */
-function gatewayFiles(unit) {
-  const usesGateway = /support\/(?:gateway|configured)\.ts/;
-  return unit.filter((path) => path.startsWith("tests/http/"))
-    .filter((path) => usesGateway.test(readFileSync(join(ROOT, path), "utf8")));
 }
 
 /** A step's result is the list of its tests; a step that is one program is one test. */

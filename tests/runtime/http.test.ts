@@ -1,64 +1,23 @@
-import { test as nodeTest } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { createConnection } from "node:net";
 import { connect as connectTls } from "node:tls";
-import {
-  type ByteConnection,
-  ConnectError,
-  HTTP_ENGINES,
-  type HttpListener,
-  type HttpServeOptions,
-  ListenError,
-} from "../../src/runtime/runtime.ts";
-import { serveHttp1 } from "../../src/http1/server.ts";
+import { type ByteConnection, ConnectError, ListenError } from "../../src/runtime/runtime.ts";
 import { CERTIFICATE, PRIVATE_KEY } from "./certificate.ts";
 import {
   bodyOf,
   decode,
   encode,
   freshAddress,
-  LOOPBACK,
   onBun,
   rawHttp,
   readAll,
   runtime,
-  serve as serveRuntime,
+  serve,
   statusOf,
   turn,
 } from "./support.ts";
-
-const ENGINES = ["afcgi", ...HTTP_ENGINES] as const;
-type Engine = (typeof ENGINES)[number];
-
-/** The same over every engine. */
-function test(
-  name: string,
-  run: (serve: typeof serveRuntime, engine: Engine) => Promise<void>,
-): void {
-  for (const engine of ENGINES) {
-    const serve: typeof serveRuntime = (handler, options) =>
-      engine === "afcgi"
-        ? serveOurs(handler, options)
-        : serveRuntime(handler, { engine, ...options });
-    nodeTest(`${name} (${engine})`, () => run(serve, engine));
-  }
-}
-
-/** afcgi's own server. */
-function serveOurs(
-  handler: HttpServeOptions["handler"],
-  options: Partial<HttpServeOptions> = {},
-): Promise<HttpListener> {
-  const { listenRaw, clock } = runtime;
-  assert.ok(listenRaw !== undefined);
-  return serveHttp1({ listenRaw, clock }, {
-    address: LOOPBACK,
-    requestHeadLengthMax: 64 * 1024,
-    handler,
-    ...options,
-  });
-}
 
 const GET = "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
 
@@ -82,7 +41,7 @@ async function readUntil(
 }
 
 for (const kind of ["tcp", "unix", "abstract"] as const) {
-  test(`An HTTP server over ${kind} answers`, async (serve) => {
+  test(`An HTTP server over ${kind} answers`, async () => {
     const server = await serve(
       async (request) => {
         const body = await new Response(request.body).text();
@@ -100,7 +59,7 @@ for (const kind of ["tcp", "unix", "abstract"] as const) {
   });
 }
 
-test("An HTTP server over TLS answers", async (serve) => {
+test("An HTTP server over TLS answers", async () => {
   const server = await serve(() => new Response("sealed"), {
     tls: { cert: CERTIFICATE, key: PRIVATE_KEY },
   });
@@ -123,28 +82,15 @@ test("An HTTP server over TLS answers", async (serve) => {
   await server.stop();
 });
 
-test(
-  "TLS on a unix socket is never plain text: Deno, which would, is not asked",
-  async (serve, engine) => {
-    const address = freshAddress("unix");
-    const serving = serve(() => new Response("sealed"), {
-      address,
-      tls: { cert: CERTIFICATE, key: PRIVATE_KEY },
-    });
-    if (engine === "afcgi") return assert.rejects(serving, /: use TCP$/);
-    if (!onBun && engine === "native") {
-      return assert.rejects(
-        serving,
-        /Deno would serve plain text there$/,
-      );
-    }
-    const server = await serving;
-    assert.doesNotMatch(await rawHttp(address, GET), /sealed|200 OK/);
-    await server.stop();
-  },
-);
+test("TLS on a unix socket is refused, never plain text", async () => {
+  const serving = serve(() => new Response("sealed"), {
+    address: freshAddress("unix"),
+    tls: { cert: CERTIFICATE, key: PRIVATE_KEY },
+  });
+  await assert.rejects(serving, /: use TCP$/);
+});
 
-test("HEAD is told a length where there is one, and none is made up", async (serve) => {
+test("HEAD is told a length where there is one, and none is made up", async () => {
   const answers: Record<string, () => Response> = {
     "/known": () => new Response(null, { headers: { "content-length": "7" } }),
     "/unknown": () => new Response(null, { headers: { "x-a": "1" } }),
@@ -171,7 +117,7 @@ test("HEAD is told a length where there is one, and none is made up", async (ser
   });
 });
 
-test("A streamed answer arrives piece by piece", async (serve) => {
+test("A streamed answer arrives piece by piece", async () => {
   let body!: ReadableStreamDefaultController<Uint8Array>;
   const server = await serve(() =>
     new Response(new ReadableStream({ start: (controller) => void (body = controller) }))
@@ -190,7 +136,7 @@ test("A streamed answer arrives piece by piece", async (serve) => {
   await server.stop();
 });
 
-test("A body that errors cuts the connection, so that the client can see it", async (serve) => {
+test("A body that errors cuts the connection, so that the client can see it", async () => {
   const server = await serve(() => {
     let pulls = 0;
     return new Response(
@@ -211,7 +157,7 @@ test("A body that errors cuts the connection, so that the client can see it", as
   await server.stop();
 });
 
-test("A client that leaves before the answer fires the request's signal", async (serve) => {
+test("A client that leaves before the answer fires the request's signal", async () => {
   const began = Promise.withResolvers<void>();
   const left = Promise.withResolvers<void>();
   const server = await serve(async (request) => {
@@ -228,7 +174,7 @@ test("A client that leaves before the answer fires the request's signal", async 
   await server.stop();
 });
 
-test("A client that leaves during the answer cancels its body", async (serve) => {
+test("A client that leaves during the answer cancels its body", async () => {
   const left = Promise.withResolvers<void>();
   const server = await serve(() =>
     new Response(
@@ -249,7 +195,7 @@ test("A client that leaves during the answer cancels its body", async (serve) =>
   await server.stop();
 });
 
-test("A client that got its answer does not fire the request's signal", async (serve) => {
+test("A client that got its answer does not fire the request's signal", async () => {
   const signals: AbortSignal[] = [];
   const server = await serve((request) => {
     signals.push(request.signal);
@@ -260,7 +206,7 @@ test("A client that got its answer does not fire the request's signal", async (s
   assert.deepEqual(signals.map((signal) => signal.aborted), [false]);
 });
 
-test("A reader that does not read stops the producer of its answer", async (serve) => {
+test("A reader that does not read stops the producer of its answer", async () => {
   const length = 64 * 1024 * 1024;
   let produced = 0;
   const server = await serve(() =>
@@ -300,7 +246,7 @@ function untilEnd(): TransformStream<Uint8Array, Uint8Array> {
   });
 }
 
-test("A server that does not read an upload stops its sender", async (serve) => {
+test("A server that does not read an upload stops its sender", async () => {
   const began = Promise.withResolvers<void>();
   const mayRead = Promise.withResolvers<void>();
   const server = await serve(async (request) => {
@@ -334,7 +280,7 @@ test("A server that does not read an upload stops its sender", async (serve) => 
   await server.stop();
 });
 
-test("The handler is told the client's address", async (serve) => {
+test("The handler is told the client's address", async () => {
   const server = await serve((_, { host, port }) => Response.json({ host, port }));
   assert.ok(server.address.transport === "tcp");
   const { port } = server.address;
@@ -351,7 +297,7 @@ test("The handler is told the client's address", async (serve) => {
   await server.stop();
 });
 
-test("A client over a listener for both families has its own IPv4 address", async (serve) => {
+test("A client over a listener for both families has its own IPv4 address", async () => {
   const server = await serve((_, peer) => new Response(peer.host), {
     address: { transport: "tcp", host: "::", port: 0 },
   });
@@ -361,7 +307,7 @@ test("A client over a listener for both families has its own IPv4 address", asyn
   await server.stop();
 });
 
-test("A client over a unix socket has no address", async (serve) => {
+test("A client over a unix socket has no address", async () => {
   const server = await serve((_, { host, port }) => Response.json({ host, port }), {
     address: freshAddress("unix"),
   });
@@ -370,7 +316,7 @@ test("A client over a unix socket has no address", async (serve) => {
   await server.stop();
 });
 
-test("Stopping waits for the request in flight, and not for silent clients", async (serve) => {
+test("Stopping waits for the request in flight, and not for silent clients", async () => {
   const began = Promise.withResolvers<void>();
   const mayAnswer = Promise.withResolvers<void>();
   const server = await serve(async () => {
@@ -396,7 +342,7 @@ test("Stopping waits for the request in flight, and not for silent clients", asy
   halfway.destroy();
 });
 
-test("Stopping waits for an answer that is still being streamed", async (serve) => {
+test("Stopping waits for an answer that is still being streamed", async () => {
   let body!: ReadableStreamDefaultController<Uint8Array>;
   const server = await serve(() =>
     new Response(new ReadableStream({ start: (controller) => void (body = controller) }))
@@ -417,7 +363,7 @@ test("Stopping waits for an answer that is still being streamed", async (serve) 
   connection.destroy();
 });
 
-test("Destroying cuts the request in flight", async (serve) => {
+test("Destroying cuts the request in flight", async () => {
   const began = Promise.withResolvers<void>();
   const server = await serve(() => {
     began.resolve();
@@ -429,7 +375,7 @@ test("Destroying cuts the request in flight", async (serve) => {
   assert.equal(await answer, "");
 });
 
-test("A unix socket's path is removed with its HTTP server", async (serve) => {
+test("A unix socket's path is removed with its HTTP server", async () => {
   const address = freshAddress("unix");
   assert.ok(address.transport === "unix");
   const server = await serve(() => new Response(), { address });
@@ -438,7 +384,7 @@ test("A unix socket's path is removed with its HTTP server", async (serve) => {
   assert.ok(!existsSync(address.path));
 });
 
-test("An HTTP port in use is an error that names it", async (serve) => {
+test("An HTTP port in use is an error that names it", async () => {
   const server = await serve(() => new Response());
   await assert.rejects(serve(() => new Response(), { address: server.address }), (error) => {
     assert.ok(error instanceof ListenError);
@@ -451,22 +397,22 @@ test("An HTTP port in use is an error that names it", async (serve) => {
   await server.stop();
 });
 
-test("A live unix socket is in use for HTTP as well", async (serve) => {
+test("A live unix socket is in use for HTTP as well", async () => {
   const server = await serve(() => new Response(), { address: freshAddress("unix") });
   await assert.rejects(serve(() => new Response(), { address: server.address }), /is in use/);
   await server.stop();
 });
 
-test("A request's head over the limit is refused, one below it is taken", async (serve, engine) => {
+test("A request's head over the limit is refused, one below it is taken", async () => {
   const server = await serve((request) => new Response(request.headers.get("x-long")?.slice(0, 3)));
   const send = (length: number) =>
     rawHttp(server.address, GET.replace("\r\n\r\n", `\r\nX-Long: ${"x".repeat(length)}\r\n\r\n`));
   assert.equal(bodyOf(await send(60_000)), "xxx");
-  assert.equal(statusOf(await send(70_000)), onBun || engine !== "native" ? 431 : 400);
+  assert.equal(statusOf(await send(70_000)), 431);
   await server.stop();
 });
 
-test("An upload of more than 128 MiB is taken", async (serve) => {
+test("An upload of more than 128 MiB is taken", async () => {
   const server = await serve(async (request) => {
     let length = 0;
     for await (const bytes of request.body ?? []) length += bytes.length;
@@ -485,54 +431,12 @@ test("An upload of more than 128 MiB is taken", async (serve) => {
   await server.stop();
 });
 
-// Waiting out Bun's idle timeout would take longer than all other tests together.
-nodeTest("The runtime's server is told what a gateway needs", async () => {
-  const native = (onBun ? Bun : Deno) as unknown as {
-    serve(options: Record<string, unknown>): unknown;
-  };
-  const original = native.serve;
-  const seen: Record<string, unknown>[] = [];
-  native.serve = (options) => {
-    seen.push(options);
-    return original(options);
-  };
-  try {
-    for (const kind of ["tcp", "unix"] as const) {
-      await (await serveRuntime(() => new Response(), { address: freshAddress(kind) })).stop();
-    }
-  } finally {
-    native.serve = original;
-  }
-  assert.equal(seen.length, 2);
-  for (const options of seen) {
-    if (onBun) {
-      assert.equal(options["idleTimeout"], 0);
-      assert.equal(options["maxRequestBodySize"], Number.MAX_SAFE_INTEGER);
-      assert.equal(options["development"], false);
-      assert.equal(typeof options["error"], "function");
-    } else {
-      assert.equal(typeof options["onListen"], "function");
-      assert.equal(typeof options["onError"], "function");
-    }
-  }
+test("Two servers share a port where the runtime can, and say so where it cannot", async () => {
+  const first = serve(() => new Response("shared"), { reusePort: true });
+  if (!onBun) return assert.rejects(first, /node:net does not do that$/);
+  const { address } = await first;
+  const second = await serve(() => new Response("shared"), { address, reusePort: true });
+  assert.equal(bodyOf(await rawHttp(address, GET)), "shared");
+  await second.stop();
+  await (await first).stop();
 });
-
-test(
-  "Two servers share a port where the runtime can, and say what is missing where not",
-  async (serve, engine) => {
-    const first = serve(() => new Response("shared"), { reusePort: true });
-    if (engine === "node" || (engine === "afcgi" && !onBun)) {
-      await assert.rejects(first, /node:(?:http|net) does not do that \(use the native engine\)$/);
-      return;
-    }
-    if (!onBun && !("listenDatagram" in Deno)) {
-      await assert.rejects(first, /Deno wants the flag --unstable-net/);
-      return;
-    }
-    const { address } = await first;
-    const second = await serve(() => new Response("shared"), { address, reusePort: true });
-    assert.equal(bodyOf(await rawHttp(address, GET)), "shared");
-    await second.stop();
-    await (await first).stop();
-  },
-);

@@ -13,6 +13,7 @@ import {
   LOOPBACK,
   onBun,
   runtime,
+  serve,
   turn,
 } from "./support.ts";
 
@@ -117,10 +118,8 @@ test("A socket that a dead process left behind is replaced", async () => {
 test("A stale socket is replaced for HTTP too", async () => {
   const path = freshPath();
   leaveStaleSocket(path);
-  const server = await runtime.serveHttp({
+  const server = await serve(() => new Response("fresh"), {
     address: { transport: "unix", path },
-    requestHeadLengthMax: 65_536,
-    handler: () => new Response("fresh"),
   });
   (await runtime.connect(server.address)).destroy();
   await server.stop();

@@ -1,8 +1,10 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { serveHttp1 } from "../../src/http1/server.ts";
 import type { Address } from "../../src/runtime/address.ts";
 import { MemoryExit, MemoryNetwork, memoryPair, MemoryRuntime } from "../../src/runtime/memory.ts";
 import { type ByteConnection, ConnectError, ListenError } from "../../src/runtime/runtime.ts";
+import { requestInMemory } from "../support/memory_http.ts";
 import { decode, encode, readAll, turn } from "./support.ts";
 
 const ADDRESS: Address = { transport: "tcp", host: "app", port: 9000 };
@@ -214,17 +216,24 @@ test("Memory files count the temporary files that were not closed", async () => 
   assert.equal(files.temporaryCount, 0);
 });
 
-test("A memory runtime answers HTTP requests without bytes", async () => {
+test("A memory runtime hands its clients to who listens, once for an address", async () => {
   const runtime = new MemoryRuntime();
-  const server = await runtime.serveHttp({
+  const server = await serveHttp1(runtime, {
     address: ADDRESS,
     requestHeadLengthMax: 1024,
     handler: (request, peer) => new Response(`${request.method} from ${peer.host}`),
   });
-  const response = await runtime.request(ADDRESS, new Request("http://app/"));
+  await assert.rejects(
+    runtime.listenRaw({ address: ADDRESS, onSocket: () => assert.fail("Nobody connects") }),
+    /: the address is in use$/,
+  );
+  const response = await requestInMemory(runtime, ADDRESS, new Request("http://app/"));
   assert.equal(await response.text(), "GET from 127.0.0.1");
   await server.stop();
-  await assert.rejects(runtime.request(ADDRESS, new Request("http://app/")), /Nobody serves/);
+  await assert.rejects(
+    requestInMemory(runtime, ADDRESS, new Request("http://app/")),
+    /Nobody listens/,
+  );
 });
 
 test("A memory process collects what is written, raises signals and throws on exit", async () => {

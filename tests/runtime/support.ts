@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Address, TcpAddress } from "../../src/runtime/address.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import type { ByteConnection, HttpListener, HttpServeOptions } from "../../src/runtime/runtime.ts";
+import { type HttpListener, serveHttp1, type ServerOptions } from "../../src/http1/server.ts";
+import type { ByteConnection } from "../../src/runtime/runtime.ts";
 import { atExit } from "../support/at_exit.ts";
 
 export const runtime = currentRuntime();
@@ -65,10 +66,10 @@ export async function connectedPair(kind: "tcp" | "unix" | "abstract") {
 
 /** An HTTP server with what a test rarely cares about filled in. */
 export function serve(
-  handler: HttpServeOptions["handler"],
-  options: Partial<HttpServeOptions> = {},
+  handler: ServerOptions["handler"],
+  options: Partial<ServerOptions> = {},
 ): Promise<HttpListener> {
-  return runtime.serveHttp({
+  return serveHttp1(runtime, {
     address: LOOPBACK,
     requestHeadLengthMax: 64 * 1024,
     handler,

@@ -131,8 +131,8 @@ export class SimulatedRuntime implements Runtime {
     throw new Error("Nobody listens in a simulation");
   }
 
-  serveHttp(): never {
-    throw new Error("Nobody serves HTTP in a simulation");
+  listenRaw(): never {
+    throw new Error("Nobody listens in a simulation");
   }
 
   /** Lets everything run that does not wait for a step. */

@@ -60,7 +60,7 @@ export class Admin {
   }
 
   async #get(target: string): Promise<string> {
-    const answer = await httpRequest(this.#port, { target });
+    const answer = await httpRequest(this.#port, { target, headers: { Host: "localhost" } });
     assert.equal(answer.status, 200);
     return answer.body.toString();
   }

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { type RunningApp, startApp } from "../../src/app/app.ts";
-import type { AppOptions, ListenEngine, ListenOptions } from "../../src/app/options.ts";
+import type { AppOptions, ListenOptions } from "../../src/app/options.ts";
 import {
   HTTP_LIMIT_DEFAULTS,
   type HttpLimits,
@@ -28,11 +28,8 @@ export const LOOPBACK: TcpAddress = { transport: "tcp", host: "127.0.0.1", port:
 
 export const runtime = currentRuntime();
 
-/** `AFCGI_TEST_ENGINE` runs the tests over another HTTP server than our own. */
-export const engine = (process.env.AFCGI_TEST_ENGINE ?? "afcgi") as ListenEngine;
-
 /** Where a test's gateway listens. */
-export const LISTEN: ListenOptions = { address: LOOPBACK, tls: undefined, engine };
+export const LISTEN: ListenOptions = { address: LOOPBACK, tls: undefined };
 
 export type LogLine = Record<string, unknown>;
 
@@ -175,7 +172,7 @@ export async function startGateway(options: AppOptions): Promise<Gateway> {
     log,
     send: (request) =>
       httpRequest(port, typeof request === "string" ? { target: request } : request),
-    admin: (path) => httpRequest(adminPort, { target: path }),
+    admin: (path) => httpRequest(adminPort, { target: path, headers: { Host: "localhost" } }),
   };
 }
 

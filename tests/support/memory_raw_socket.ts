@@ -8,8 +8,8 @@ import type { AcceptedSocket, RawSocketEvents } from "../../src/runtime/raw_sock
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 
 export class MemoryRawSocket implements AcceptedSocket {
-  readonly host = "192.0.2.7";
-  readonly port = 4711;
+  readonly host: string;
+  readonly port: number;
   readonly isBroken = false;
   events!: RawSocketEvents;
   isPaused = false;
@@ -27,6 +27,11 @@ export class MemoryRawSocket implements AcceptedSocket {
   aheads = 0;
   #taken: Uint8Array[] = [];
   #waiting: Uint8Array[] = [];
+
+  constructor(host = "192.0.2.7", port = 4711) {
+    this.host = host;
+    this.port = port;
+  }
 
   /** All that the system has taken, a character for each byte. */
   get text(): string {
