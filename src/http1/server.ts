@@ -112,9 +112,11 @@ class Http1Server implements HttpListener, ConnectionServer {
   }
 
   open(socket: ConstructorParameters<typeof Connection>[1]): Connection {
-    if (this.#timer === undefined) this.#sweep();
+    // Before it is made, for its first limit counts from the time that a sweep reads.
+    if (this.#timer === undefined) this.#readClock();
     const connection = new Connection(this, socket);
     this.#connections.add(connection);
+    this.#timer ??= this.clock.setTimer(() => this.#sweep(), SWEEP_MS);
     return connection;
   }
 
@@ -146,12 +148,19 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.#timer = undefined;
   }
 
-  /** One timer for all connections, and none while there is no connection. */
-  #sweep(): void {
+  #readClock(): void {
     this.coarseMs = this.clock.nowMs();
     this.date = dateOf(this.clock);
+  }
+
+  /** One timer for all connections, and none while there is no connection. */
+  #sweep(): void {
+    this.#readClock();
     for (const connection of this.#connections) connection.sweep(this.coarseMs);
-    this.#timer = this.clock.setTimer(() => this.#sweep(), SWEEP_MS);
+    // The last one may have ended just now.
+    this.#timer = this.#connections.size === 0
+      ? undefined
+      : this.clock.setTimer(() => this.#sweep(), SWEEP_MS);
   }
 }
 

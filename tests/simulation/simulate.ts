@@ -3,38 +3,58 @@
  *
  *     npm run simulate -- --seed 42            repeats one seed
  *     npm run simulate -- --seed 1 --count 10000 --steps 200
+ *     npm run simulate -- --world http1 --seed 42
  *
  * Each seed is one world; a failure prints the seed, the step and what did not hold. The same seed,
  * number of steps and runtime give the same run. Exit status 1 when a seed failed.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { simulateHttp1 } from "./http1_simulation.ts";
 import { simulate } from "./simulation.ts";
 
 /** As in the test suite. */
 export const STEPS = 120;
+
+interface WorldResult {
+  readonly requests: number;
+  readonly complete: number;
+  readonly others?: ReadonlyMap<string, number>;
+}
+
+/** What can be simulated, by the name that `--world` takes. */
+const WORLDS: Readonly<Record<string, (seed: number, steps: number) => Promise<WorldResult>>> = {
+  upstream: simulate,
+  http1: simulateHttp1,
+};
 
 if (import.meta.main) await main();
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
+      world: { type: "string", default: "upstream" },
       seed: { type: "string", default: "1" },
       count: { type: "string", default: "1" },
       steps: { type: "string", default: String(STEPS) },
     },
   });
   const [seed, count, steps] = [values.seed, values.count, values.steps].map(wholeNumber);
+  const world = WORLDS[values.world];
+  if (world === undefined) {
+    console.error(`Cannot simulate "${values.world}": it is one of ${Object.keys(WORLDS)}`);
+    process.exit(2);
+  }
   const startedMs = performance.now();
   let failed = 0;
   let requests = 0;
   const outcomes = new Map<string, number>();
   for (let current = seed!; current < seed! + count!; current++) {
     try {
-      const result = await simulate(current, steps!);
+      const result = await world(current, steps!);
       requests += result.requests;
       add(outcomes, "complete", result.complete);
-      for (const [code, number] of result.others) add(outcomes, code, number);
+      for (const [code, number] of result.others ?? []) add(outcomes, code, number);
     } catch (error) {
       failed++;
       console.error(error instanceof Error ? error.message : error);

@@ -26,8 +26,11 @@ export function wholeText(text: string, more = ""): string {
 }
 
 /** A server, what it told, and `open` for one more client. */
-export async function http1World(handler: Handler, options: Partial<ServerOptions> = {}) {
-  const clock = new ManualClock();
+export async function http1World(
+  handler: Handler,
+  options: Partial<ServerOptions> = {},
+  clock = new ManualClock(),
+) {
   const faults: RequestFault[] = [];
   const failures: unknown[] = [];
   let listen!: RawListenOptions;
