@@ -3,6 +3,7 @@
  * way round: not ready, listeners stop and finish what is in flight, upstreams drain, the rest is
  * cut when the grace is over.
  */
+import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
 import { GeminiMetrics } from "../gemini/gemini_metrics.ts";
 import { answerForFault } from "../http/answers.ts";
 import { createAdmin } from "../http/admin.ts";
@@ -175,6 +176,7 @@ class App implements RunningApp {
     const { runtime, logger, version } = this.#parts;
     const files = rememberLinks(runtime.files, runtime.clock);
     const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.options.name, upstream]));
+    const forwardedWarnings = new ForwardedWarnings(logger, runtime.clock);
     const { limits } = this.#options;
     for (const site of this.#options.sites) {
       const compiled = compileFrontSite(site, {
@@ -188,9 +190,9 @@ class App implements RunningApp {
         serverSoftware: serverSoftware(version),
         followLinks: (path) => runtime.files.realPath(path),
         onFault: (error, front) => logFault(logger, error, front),
-        onForwardedIgnored: (name, front) => {
-          this.#httpMetrics.onForwardedIgnored(name);
-          logger.debug("Forwarding fields cannot be read", faultFields(front));
+        onForwardedFault: (name, front, fault) => {
+          this.#httpMetrics.onForwardedFault(name);
+          forwardedWarnings.warn(name, front, fault);
         },
         onScriptFault: (params, front) => logScriptFault(logger, runtime.files, params, front),
       });

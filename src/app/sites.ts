@@ -10,7 +10,10 @@ import type { Address } from "../runtime/address.ts";
 /** A site under the name that metrics know it by. */
 export function compileFrontSite(site: SiteOptions, parts: SiteParts): FrontSite {
   const name = site.hosts[0] ?? "default";
-  const arrive = compileArrival(site, (front) => parts.onForwardedIgnored?.(name, front));
+  const arrive = compileArrival(
+    site,
+    (front, fault) => parts.onForwardedFault?.(name, front, fault),
+  );
   return { name, ...compileSite(site, parts), arrive };
 }
 

@@ -81,3 +81,20 @@ export function namedByConnection(
   if (value === "keep-alive" || value === "close") return undefined;
   return new Set(value.toLowerCase().split(",").map((name) => name.trim()));
 }
+
+/**
+ * Fields that no client ends here, whatever its Connection says: those for everybody on the way
+ * (RFC 9110 section 7.6.1), and those with which the servers before us say who it is. A front that
+ * passes its client's Connection on would else have its own fields taken away (CVE-2022-31813).
+ */
+const NEVER_NAMED =
+  /^(?:host|cookie2?|authorization|forwarded|via|from|origin|referer|range|date|cache-control|pragma|x-real-ip|x-(?:forwarded|original|client|remote|auth|ssl|tls|amzn|envoy|request-id|url-scheme|rewrite-url)(?:-.*)?|(?:cf|fastly|ssl|tls|remote|fly|true-client|client)-.*|if-.*|sec-.*|content-.*|accept.*|user-agent|traceparent|tracestate|front-end-https)$/;
+
+/** What a request's Connection takes away, as {@link namedByConnection}, but for what it cannot. */
+export function endedByConnection(
+  value: string | null | undefined,
+): ReadonlySet<string> | undefined {
+  const named = namedByConnection(value);
+  if (named === undefined) return undefined;
+  return new Set([...named].filter((name) => !NEVER_NAMED.test(name)));
+}

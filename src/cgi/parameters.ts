@@ -12,7 +12,7 @@ import {
   appendNameValueLatin1,
   decodeNameValues,
 } from "../protocol/name_value.ts";
-import { HeaderNames, namedByConnection } from "./header_names.ts";
+import { endedByConnection, HeaderNames } from "./header_names.ts";
 import type { CgiHeaders, CgiRequest } from "./request.ts";
 
 const SCRATCH_CAPACITY = 4096;
@@ -137,7 +137,7 @@ export class ParameterTemplate {
     }
   }
 
-  #appendHeaders({ headers, extra }: CgiRequest): void {
+  #appendHeaders({ headers, extra, isFromProxy }: CgiRequest): void {
     const isRepeated = headers.isRepeated === true && extra === undefined;
     const known = isRepeated ? this.#repeated.get(headers) : undefined;
     if (known !== undefined) {
@@ -145,7 +145,7 @@ export class ParameterTemplate {
       return;
     }
     const start = this.#scratch.length;
-    const endHere = namedByConnection(headers.get("connection"));
+    const endHere = isFromProxy ? undefined : endedByConnection(headers.get("connection"));
     headers.forEach((value, header) => {
       const name = this.#headerNames.parameterName(header);
       if (name === "" || endHere?.has(header) || extra?.has(name)) return;

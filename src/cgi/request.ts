@@ -42,6 +42,8 @@ export interface CgiRequest {
   /** 0 for a client on a unix socket. */
   readonly remotePort: number;
   readonly headers: CgiHeaders;
+  /** Whether a server that is believed has sent it: then its Connection takes no field away. */
+  readonly isFromProxy?: boolean;
   /** As in the header, each character standing for one byte. */
   readonly contentType: string | undefined;
   /** Bytes of the body; undefined where there is none, or where its length is not known. */

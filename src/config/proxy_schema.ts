@@ -1,5 +1,6 @@
 /** The schema of what a site believes of those before it. */
 import * as v from "valibot";
+import { PROXY_HEADERS, type ProxyHeader } from "../http/forwarded.ts";
 import { isNetwork, UNIX_NETWORK } from "../http/ip_networks.ts";
 import { described, flag, list, oneOf, TEXT_REMEDY } from "./schema_parts.ts";
 
@@ -25,6 +26,35 @@ function networkLike(isValid: (text: string) => boolean, remedy: string) {
   );
 }
 
+const PROXY_HEADERS_REMEDY =
+  "use a list of what your proxies set, such as [for, proto]; others are the client's own word";
+
+/** `forwarded` alone may stand without a list. */
+function proxyHeaders() {
+  return v.pipe(
+    v.union(
+      [
+        v.picklist(["forwarded"]),
+        list(oneOf(PROXY_HEADERS), PROXY_HEADERS_REMEDY),
+      ],
+      ({ input }) =>
+        input === "x-forwarded"
+          ? "name the fields that your proxies set, [for, proto] or also host and port: a client " +
+            "chooses what they leave alone"
+          : PROXY_HEADERS_REMEDY,
+    ),
+    v.transform((given): readonly ProxyHeader[] => typeof given === "string" ? [given] : given),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed || !dataset.value.includes("forwarded")) return;
+      const other = dataset.value.find((name) => CUSTOMARY.has(name));
+      if (other === undefined) return;
+      addIssue({ message: `"forwarded" and "${other}" are two ways to say the same (use one)` });
+    }),
+  );
+}
+
+const CUSTOMARY: ReadonlySet<ProxyHeader> = new Set(["for", "proto", "host", "port"]);
+
 export const siteProxyEntries = {
   trusted_proxies: v.optional(
     described(
@@ -37,10 +67,11 @@ export const siteProxyEntries = {
   ),
   proxy_headers: v.optional(
     described(
-      oneOf(["x-forwarded", "forwarded"]),
-      "The fields that these proxies set: X-Forwarded-For and so on, or Forwarded",
+      proxyHeaders(),
+      "What these proxies set: for, proto, host and port (the fields X-Forwarded-For and so on), or " +
+        "forwarded (the field Forwarded); and request-id (X-Request-Id)",
     ),
-    "x-forwarded",
+    ["for", "proto"],
   ),
   trace_context: v.optional(
     described(

@@ -1,20 +1,19 @@
 /** What a site makes of a request before its routes see it: who the client is, which trace it is in. */
 import type { Arrival } from "./front.ts";
-import type { FrontRequest } from "./front_request.ts";
 import { IpNetworks } from "./ip_networks.ts";
 import type { SiteOptions } from "./options.ts";
 import { traced } from "./trace_context.ts";
-import { throughProxies } from "./trusted_proxies.ts";
+import { type ForwardedFaultHandler, throughProxies } from "./trusted_proxies.ts";
 
 /** Undefined where the site takes requests as they come. */
 export function compileArrival(
   { proxies, traceContext }: Pick<SiteOptions, "proxies" | "traceContext">,
-  onIgnored: (front: FrontRequest) => void,
+  onForwardedFault: ForwardedFaultHandler,
 ): Arrival | undefined {
   const steps: Arrival[] = [];
   if (proxies !== undefined) {
-    const trust = { networks: new IpNetworks(proxies.trusted), headers: proxies.headers };
-    steps.push((front, headers) => throughProxies(trust, front, headers, onIgnored));
+    const trust = { networks: new IpNetworks(proxies.trusted), headers: new Set(proxies.headers) };
+    steps.push((front, headers) => throughProxies(trust, front, headers, onForwardedFault));
   }
   if (traceContext) steps.push(traced);
   if (steps.length === 0) return undefined;

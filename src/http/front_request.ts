@@ -64,6 +64,8 @@ export interface FrontRequest {
   readonly listener: ListenerInfo;
   readonly startedMs: number;
   readonly trace: RequestTrace;
+  /** The trusted proxy that it came through, as `peer.host`; undefined where it came from nobody's. */
+  readonly proxy?: string;
   /** Undefined for a request as the client sent it. */
   readonly handedOver?: HandedOver;
   /** Why a route before this one did not answer, should no other do. */

@@ -98,6 +98,7 @@ export class GatewayRequest implements UpstreamRequest {
       remoteAddress: peer.host,
       remotePort: peer.port,
       headers,
+      isFromProxy: front.proxy !== undefined,
       contentType: headers.get("content-type") ?? undefined,
       contentLength,
       extra: computed === undefined ? front.extra : computeParameters(computed, front, headers),

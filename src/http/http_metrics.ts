@@ -42,7 +42,7 @@ export class HttpMetrics {
     );
   }
 
-  onForwardedIgnored(site: string): void {
+  onForwardedFault(site: string): void {
     this.#forwardedIgnored.add([site]);
   }
 

@@ -53,6 +53,49 @@ function ipv6Bytes(text: string): Uint8Array {
   return bytes;
 }
 
+const GROUP_BYTES = 2;
+/** Behind an address of one link (RFC 4007 section 11): which of our own interfaces it is at. */
+const ZONE = /%[\w.~-]{1,64}$/;
+
+/**
+ * The one way in which an address is written (RFC 5952): without zone, and an IPv4 address as such,
+ * also where it stands in an IPv6 address. Undefined when the text is no address.
+ */
+export function canonicalAddress(text: string): string | undefined {
+  if (isIpv4(text)) return text;
+  const bytes = addressBytes(text.replace(ZONE, ""));
+  if (bytes === undefined) return undefined;
+  if (isMapped(bytes)) return bytes.subarray(MAPPED_OFFSET).join(".");
+  const groups = Array.from(
+    { length: GROUPS },
+    (_, index) => (bytes[GROUP_BYTES * index]! << 8 | bytes[GROUP_BYTES * index + 1]!).toString(16),
+  );
+  const zeros = longestZeros(groups);
+  if (zeros === undefined) return groups.join(":");
+  const before = groups.slice(0, zeros.start).join(":");
+  return `${before}::${groups.slice(zeros.start + zeros.length).join(":")}`;
+}
+
+/** The first of the longest runs of two and more groups that are zero. */
+function longestZeros(
+  groups: readonly string[],
+): { readonly start: number; readonly length: number } | undefined {
+  let longest = { start: 0, length: 1 };
+  for (let start = 0; start < groups.length; start++) {
+    let length = 0;
+    while (groups[start + length] === "0") length++;
+    if (length > longest.length) longest = { start, length };
+  }
+  return longest.length > 1 ? longest : undefined;
+}
+
+/** Whether it stands for an IPv4 address. */
+function isMapped(bytes: Uint8Array): boolean {
+  return bytes.subarray(0, MAPPED_OFFSET).every((byte, index) =>
+    byte === (index < MAPPED_OFFSET - 2 ? 0 : 0xff)
+  );
+}
+
 /** A network such as `10.0.0.0/8`, or a single address; undefined when the text is none. */
 function parseNetwork(text: string): Network | undefined {
   const [address = "", prefix, ...rest] = text.split("/");
@@ -84,11 +127,22 @@ export class IpNetworks {
     });
   }
 
-  /** Whether the address is in one of them; an empty one is that of a unix socket's client. */
+  /**
+   * Whether the address is in one of them; an empty one is that of a unix socket's client, and what
+   * is no address is in none.
+   */
   has(address: string): boolean {
     if (address === "") return this.#hasUnix;
     const bytes = addressBytes(address);
     return bytes !== undefined && this.#networks.some((network) => contains(network, bytes));
+  }
+
+  /** The same, where a network of IPv6 such as `::/0` has no IPv4 address in it. */
+  hasOfFamily(address: string): boolean {
+    const bytes = addressBytes(address);
+    if (bytes === undefined) return false;
+    const bitsMin = isMapped(bytes) ? IPV6_BITS - IPV4_BITS : 0;
+    return this.#networks.some((network) => network.bits >= bitsMin && contains(network, bytes));
   }
 }
 

@@ -6,7 +6,7 @@ import type { Encoding } from "../compression/accept_encoding.ts";
 import type { CompressionOptions } from "../compression/options.ts";
 import type { BodyMode } from "../upstream/request_body.ts";
 import type { AnswerOptions, MiddlewareOptions } from "./answer_options.ts";
-import type { ProxyHeaders } from "./forwarded.ts";
+import type { ProxyHeader } from "./forwarded.ts";
 
 /** What answers a request that a route matches. */
 export type HandlerOptions =
@@ -117,8 +117,8 @@ export interface RouteOptions {
 export interface ProxyOptions {
   /** Networks such as `10.0.0.0/8`, addresses, and `unix` for clients of a unix socket. */
   readonly trusted: readonly string[];
-  /** Which fields they set. */
-  readonly headers: ProxyHeaders;
+  /** What they set; all else that a request says of its client is the client's own word. */
+  readonly headers: readonly ProxyHeader[];
 }
 
 export interface SiteOptions {

@@ -7,12 +7,12 @@ import type { Context, MiddlewareHandler } from "hono";
 import { basicAuth } from "hono/basic-auth";
 import { cors } from "hono/cors";
 import { etag } from "hono/etag";
-import { ipRestriction } from "hono/ip-restriction";
 import { secureHeaders } from "hono/secure-headers";
 import { fromLatin1, utf8 } from "../protocol/byte_buffer.ts";
 import type { CorsOptions, MiddlewareOptions } from "./answer_options.ts";
 import { ownResponse } from "./answers.ts";
 import type { FrontEnv, OwnAnswer } from "./front_request.ts";
+import { addressBytes, IpNetworks } from "./ip_networks.ts";
 
 type Middleware = MiddlewareHandler<FrontEnv>;
 
@@ -36,16 +36,23 @@ export function middlewareRefusal(status: number, headers: Headers): OwnAnswer {
     : { status: 403, code: "forbidden" };
 }
 
+/**
+ * Who is denied stays out, and so does everybody else where some are allowed. A client without an
+ * address, on a unix socket or behind a proxy that does not tell it, stays out in any case.
+ */
 function restrictAddresses(
   { allow, deny }: NonNullable<MiddlewareOptions["ipRestriction"]>,
 ): Middleware {
-  const lists = { allowList: [...allow], denyList: [...deny] };
-  // A client of a unix socket has no address; Hono refuses it.
-  return ipRestriction((c: Context<FrontEnv>) => c.env.peer.host, lists, (_remote, c) => {
-    const { env, req } = c as Context<FrontEnv>;
-    const accept = req.raw.headers.get("accept");
-    return ownResponse(env, accept, { status: 403, code: "forbidden" });
-  }) as Middleware;
+  const allowed = new IpNetworks(allow);
+  const denied = new IpNetworks(deny);
+  return (c, next) => {
+    const { host } = c.env.peer;
+    const isIn = addressBytes(host) !== undefined && !denied.hasOfFamily(host) &&
+      (allow.length === 0 || allowed.hasOfFamily(host));
+    if (isIn) return next();
+    const accept = c.req.raw.headers.get("accept");
+    return Promise.resolve(ownResponse(c.env, accept, { status: 403, code: "forbidden" }));
+  };
 }
 
 /** Who has proved to be somebody is REMOTE_USER (RFC 3875 section 4.1.11). */

@@ -4,6 +4,7 @@ import type { Destination, FastCgiRoute } from "./fastcgi_exchange.ts";
 import type { FrontRequest } from "./front_request.ts";
 import type { HttpLimits } from "./options.ts";
 import type { AttemptWatch } from "./php_route.ts";
+import type { ForwardedFault } from "./trusted_proxies.ts";
 
 export interface SiteParts {
   readonly runtime: Pick<Runtime, "files" | "clock" | "createCompressor">;
@@ -13,7 +14,7 @@ export interface SiteParts {
   readonly serverSoftware: string;
   readonly onFault: (error: unknown, front: FrontRequest) => void;
   /** A trusted proxy sent forwarding fields that could not be read. */
-  readonly onForwardedIgnored?: (site: string, front: FrontRequest) => void;
+  readonly onForwardedFault?: (site: string, front: FrontRequest, fault: ForwardedFault) => void;
   /** As {@link FastCgiRoute.onScriptFault}. */
   readonly onScriptFault?: FastCgiRoute["onScriptFault"];
   /** As `files.realPath`, but never what was true a moment ago; left out: that of `runtime`. */

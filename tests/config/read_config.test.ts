@@ -100,7 +100,7 @@ test("The example becomes the options that it says", () => {
     root: "/srv/www/public",
     sendfile: ["/srv/files", "/etc/afcgi/private"],
     localRedirects: true,
-    proxies: { trusted: ["10.0.0.0/8", "2001:db8::/32", "unix"], headers: "forwarded" },
+    proxies: { trusted: ["10.0.0.0/8", "2001:db8::/32", "unix"], headers: ["forwarded"] },
     traceContext: true,
     routes: [
       {

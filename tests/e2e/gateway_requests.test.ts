@@ -31,6 +31,7 @@ async function withAfcgi(
 test("Parameters, a trusted proxy and a trace reach the application", async () => {
   const site = {
     trusted_proxies: ["127.0.0.1"],
+    proxy_headers: ["for", "proto", "request-id"],
     trace_context: true,
     params: { SECRET: "${env.SECRET}", ID: "${request.id}", SERVER_SOFTWARE: null },
     routes: [{

@@ -1,11 +1,7 @@
 /** Who the client is behind proxies: whom a site believes, what, and when nothing at all. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  FORWARDED_HOPS_MAX,
-  FORWARDED_LENGTH_MAX,
-  type ProxyHeaders,
-} from "../../src/http/forwarded.ts";
+import type { ProxyHeader } from "../../src/http/forwarded.ts";
 import type { FrontRequest } from "../../src/http/front_request.ts";
 import { portOf } from "../../src/http/front_request.ts";
 import { IpNetworks } from "../../src/http/ip_networks.ts";
@@ -14,11 +10,16 @@ import { withConfig } from "../support/configured.ts";
 import { echoParameters } from "../support/gateway.ts";
 
 const TRUSTED = ["10.0.0.0/8", "2001:db8::/32"];
+const CUSTOMARY: readonly ProxyHeader[] = ["for", "proto", "host", "port"];
+const STANDARD: { fields: readonly ProxyHeader[] } = { fields: ["forwarded"] };
 
-/** `CLIENT SCHEME HOST PORT`, or `ignored`. */
+/** `CLIENT SCHEME HOST PORT`, and `!` where something could not be read. */
 function seen(
   headers: Record<string, string>,
-  { kind = "x-forwarded", peer = "10.0.0.1" }: { kind?: ProxyHeaders; peer?: string } = {},
+  { fields = CUSTOMARY, peer = "10.0.0.1" }: {
+    fields?: readonly ProxyHeader[];
+    peer?: string;
+  } = {},
 ): string {
   const front: FrontRequest = {
     id: "ours",
@@ -34,15 +35,11 @@ function seen(
     rules: undefined,
     bodyProgress: undefined,
   };
-  let ignored = 0;
-  const trust = { networks: new IpNetworks(TRUSTED), headers: kind };
-  const result = throughProxies(trust, front, new Headers(headers), () => ignored++);
-  if (ignored > 0) {
-    assert.equal(result.peer, front.peer);
-    return "ignored";
-  }
+  let fault = "";
+  const trust = { networks: new IpNetworks(TRUSTED), headers: new Set(fields) };
+  const result = throughProxies(trust, front, new Headers(headers), () => fault = " !");
   const client = result.peer.port === 0 ? result.peer.host : `${result.peer.host}#`;
-  return `${client} ${result.listener.scheme} ${result.host.name} ${portOf(result)}`;
+  return `${client} ${result.listener.scheme} ${result.host.name} ${portOf(result)}${fault}`;
 }
 
 test("The client is the right-most hop that is not trusted", () => {
@@ -55,7 +52,6 @@ test("The client is the right-most hop that is not trusted", () => {
     "[2001:db9::1]:99, 10.1.1.1:80": "2001:db9::1# http inside 8080",
     "192.0.2.1:4711": "192.0.2.1# http inside 8080",
     "junk, 192.0.2.1": "192.0.2.1 http inside 8080",
-    "": "10.0.0.1# http inside 8080",
   };
   for (const [field, expected] of Object.entries(cases)) {
     assert.equal(seen({ "x-forwarded-for": field }), expected, field);
@@ -98,54 +94,105 @@ test("Forwarded is read with its quotes, case and several elements", () => {
     "for=192.0.2.1;proto=https, for=10.1.1.1;proto=http": "192.0.2.1 https inside 443",
     'for="192.0.2.\\1" ; by=_me': "192.0.2.1 http inside 8080",
     'for="192.0.2.1:_a.b-1"': "192.0.2.1 http inside 8080",
-    'for="[2001:db9::1]:_x";proto=https': "2001:db9::1 https inside 443",
+    'for="[2001:db8::1]:_x";proto=https': "2001:db8::1 https inside 443",
     "for=_hidden, for=192.0.2.1": "192.0.2.1 http inside 8080",
-    "": "10.0.0.1# http inside 8080",
-    "proto=https": "10.0.0.1# https inside 443",
+    'for=192.0.2.9;x="a,b\\",c"': "192.0.2.9 http inside 8080",
+    ";;for=192.0.2.1;": "192.0.2.1 http inside 8080",
   };
   for (const [field, expected] of Object.entries(cases)) {
-    assert.equal(seen({ forwarded: field }, { kind: "forwarded" }), expected, field);
+    assert.equal(seen({ forwarded: field }, STANDARD), expected, field);
   }
 });
 
 test("Only the fields that the proxies set are looked at", () => {
-  const both = { "forwarded": "for=198.51.100.7", "x-forwarded-for": "192.0.2.1" };
-  assert.match(seen(both), /^192\.0\.2\.1 /);
-  assert.match(seen(both, { kind: "forwarded" }), /^198\.51\.100\.7 /);
+  const both = {
+    "forwarded": "for=198.51.100.7;proto=https;host=f",
+    "x-forwarded-for": "192.0.2.1",
+    "x-forwarded-proto": "https",
+    "x-forwarded-host": "x.example",
+    "x-forwarded-port": "77",
+  };
+  const told = (...fields: ProxyHeader[]) => seen(both, { fields });
+  assert.equal(told("forwarded"), "198.51.100.7 https f 443");
+  assert.equal(told("for"), "192.0.2.1 http inside 8080");
+  assert.equal(told("for", "proto"), "192.0.2.1 https inside 443");
+  assert.equal(told("for", "host"), "192.0.2.1 http x.example 80");
+  assert.equal(told("for", "port"), "192.0.2.1 http inside 77");
+  assert.equal(told("proto"), "10.0.0.1# https inside 443");
+  assert.equal(told("request-id"), "10.0.0.1# http inside 8080");
 });
 
-test("What cannot be read leaves the peer's own address", () => {
-  const customary: Record<string, string>[] = [
-    { "x-forwarded-for": "192.0.2.1, unknown" },
-    { "x-forwarded-for": "192.0.2.1, 10.1.1.1, 1.2.3" },
-    { "x-forwarded-for": "192.0.2.1:99999" },
-    { "x-forwarded-for": "192.0.2.1:" },
-    { "x-forwarded-for": "192.0.2.1:_" },
-    { "x-forwarded-for": "192.0.2.1", "x-forwarded-proto": "gopher" },
-    { "x-forwarded-for": "192.0.2.1", "x-forwarded-host": "<script>" },
-    { "x-forwarded-for": "192.0.2.1", "x-forwarded-port": "0" },
-    { "x-forwarded-for": "192.0.2.1", "x-forwarded-port": "65536" },
+test("A scheme, host or port that cannot be read is as if it were not there", () => {
+  const client = { "x-forwarded-for": "192.0.2.1" };
+  const cases: [Record<string, string>, string][] = [
+    [{ "x-forwarded-proto": "gopher" }, "192.0.2.1 http inside 8080 !"],
+    [{ "x-forwarded-proto": "" }, "192.0.2.1 http inside 8080"],
+    [{ "x-forwarded-host": "<script>" }, "192.0.2.1 http inside 8080 !"],
+    [{ "x-forwarded-host": "a b", "x-forwarded-proto": "https" }, "192.0.2.1 https inside 443 !"],
+    [{ "x-forwarded-port": "0" }, "192.0.2.1 http inside 8080 !"],
+    [{ "x-forwarded-port": "65536", "x-forwarded-host": "b" }, "192.0.2.1 http b 80 !"],
   ];
-  for (const headers of customary) {
-    assert.equal(seen(headers), "ignored", JSON.stringify(headers));
+  for (const [headers, expected] of cases) {
+    assert.equal(seen({ ...client, ...headers }), expected, JSON.stringify(headers));
   }
-  const standard = ["for=192.0.2.1;for=10.0.0.1", 'for="192.0.2.1', "192.0.2.1", "for=", "for=_x"];
-  for (const field of standard) {
-    assert.equal(seen({ forwarded: field }, { kind: "forwarded" }), "ignored", field);
+  assert.equal(
+    seen({ forwarded: "for=192.0.2.1;proto=x" }, STANDARD),
+    "192.0.2.1 http inside 8080 !",
+  );
+  assert.equal(
+    seen({ forwarded: 'for=192.0.2.1;host="a b";proto=https' }, STANDARD),
+    "192.0.2.1 https inside 443 !",
+  );
+  assert.equal(
+    seen({ forwarded: "for=192.0.2.1;host=a b;proto=https" }, STANDARD),
+    "192.0.2.1 https inside 443 !",
+  );
+});
+
+test("Where the entry that counts cannot be read the client is unknown, not the proxy", () => {
+  const entries = [
+    ...["", " ", ",", "192.0.2.1,", "unknown", "_hidden", "junk", "192.0.2.1, unknown", "unix:"],
+    ...["1.2.3", "192.0.2.1, 10.1.1.1, 1.2.3", "192.0.2.1:99999", "192.0.2.1:", "192.0.2.1:_"],
+    ...["[::1", "::1]", "[192.0.2.1", "10.0.0.1\u00a0", '"192.0.2.1"', "0x7f.1", "127.1"],
+    `192.0.2.1, ${"1".repeat(5000)}`,
+  ];
+  for (const entry of entries) {
+    const told = seen({ "x-forwarded-for": entry, "x-forwarded-proto": "https" });
+    assert.equal(told, "unknown https inside 443 !", JSON.stringify(entry));
+  }
+  const elements = [
+    ...["", "proto=https", "for=192.0.2.1;for=10.0.0.1", 'for="192.0.2.1', "192.0.2.1", "for="],
+    ...["for=_x", "for=unknown", 'for="_x:1"', "for=192.0.2.1;", "for=192.0.2.1,", "junk", '"'],
+    `for=192.0.2.1;x="${"y".repeat(5000)}"`,
+  ].filter((element) => element !== "for=192.0.2.1;");
+  for (const element of elements) {
+    assert.match(seen({ forwarded: element }, STANDARD), /^unknown http inside 8080 !$/, element);
+  }
+  assert.equal(seen({ forwarded: "for=_x;proto=https" }, STANDARD), "unknown https inside 443 !");
+  assert.equal(seen({ forwarded: "junk, for=10.1.1.1" }, STANDARD), "unknown http inside 8080 !");
+});
+
+test("An address is written in one way, whatever way it came in", () => {
+  const cases: Record<string, string> = {
+    "::ffff:192.0.2.1": "192.0.2.1",
+    "::FFFF:c000:201": "192.0.2.1",
+    "[::ffff:192.0.2.1]:80": "192.0.2.1#",
+    "2001:DB9:0:0:0:0:0:1": "2001:db9::1",
+    "2001:db9::0:1": "2001:db9::1",
+    "fe80::1%eth0": "fe80::1",
+    "[fe80::1%eth0]:80": "fe80::1#",
+    "10.9.9.9%eth0": "unknown",
+    "::": "::",
+    "0:0:1:0:0:0:1:0": "0:0:1::1:0",
+  };
+  for (const [entry, expected] of Object.entries(cases)) {
+    assert.equal(seen({ "x-forwarded-for": entry }).split(" ")[0], expected, entry);
   }
 });
 
-test("More hops or bytes than the limit are not looked at", () => {
-  const hops = (count: number) => new Array(count).fill("10.1.1.1").join(",");
-  assert.match(seen({ "x-forwarded-for": hops(FORWARDED_HOPS_MAX) }), /^10\.1\.1\.1 /);
-  assert.equal(seen({ "x-forwarded-for": hops(FORWARDED_HOPS_MAX + 1) }), "ignored");
-  const elements = (count: number) => new Array(count).fill("for=10.1.1.1").join(",");
-  const kind = "forwarded";
-  assert.match(seen({ forwarded: elements(FORWARDED_HOPS_MAX) }, { kind }), /^10\.1\.1\.1 /);
-  assert.equal(seen({ forwarded: elements(FORWARDED_HOPS_MAX + 1) }, { kind }), "ignored");
-  const long = "10.1.1.1" + ",".repeat(FORWARDED_LENGTH_MAX);
-  assert.equal(seen({ "x-forwarded-for": long }), "ignored");
-  assert.equal(seen({ forwarded: `for=10.1.1.1${long}` }, { kind }), "ignored");
+test("A proxy that says nothing speaks for itself", () => {
+  assert.equal(seen({}), "10.0.0.1# http inside 8080");
+  assert.equal(seen({}, STANDARD), "10.0.0.1# http inside 8080");
 });
 
 const TEXT = `
@@ -154,6 +201,7 @@ upstreams: { app: { servers: ["\${env.APP}"] } }
 sites:
   - hosts: [inside.example]
     trusted_proxies: [127.0.0.0/8]
+    proxy_headers: [for, proto, host, request-id]
     trace_context: true
     routes: [{ fastcgi: { upstream: app, params: { ID: "\${request.id}" } } }]
   - routes: [{ fastcgi: { upstream: app } }]
@@ -194,14 +242,24 @@ test("A request id that is too long or too strange is not taken", async () => {
   });
 });
 
-test("Fields of a trusted proxy that cannot be read are counted", async () => {
+test("Fields of a trusted proxy that cannot be read are counted, and told once", async () => {
   await withConfig({ text: TEXT, application: echoParameters }, async (gateway) => {
-    const headers = { "Host": "inside.example", "X-Forwarded-For": "nobody" };
-    const sent = JSON.parse((await gateway.send({ headers })).body.toString());
-    assert.equal(sent.REMOTE_ADDR, "127.0.0.1");
+    for (const target of ["/first", "/second"]) {
+      const headers = { "Host": "inside.example", "X-Forwarded-For": "192.0.2.1, nobody" };
+      const sent = JSON.parse((await gateway.send({ target, headers })).body.toString());
+      assert.equal(sent.REMOTE_ADDR, "unknown");
+      assert.equal("REMOTE_PORT" in sent, false);
+      assert.equal((await gateway.access.ofPath(target))["client"], "unknown");
+    }
     const metrics = (await gateway.admin("/metrics")).body.toString();
-    assert.match(metrics, /^afcgi_http_forwarded_ignored_total\{site="inside\.example"\} 1$/m);
-    await gateway.log.find((line) => line["msg"] === "Forwarding fields cannot be read");
+    assert.match(metrics, /^afcgi_http_forwarded_ignored_total\{site="inside\.example"\} 2$/m);
+    const line = await gateway.log.find(({ code }) => code === "client_unknown");
+    const { level, path, site, proxy, value } = line;
+    assert.deepEqual(
+      [level, path, site, proxy, value],
+      ["warn", "/first", "inside.example", "127.0.0.1", "nobody"],
+    );
+    assert.equal(gateway.log.lines.filter(({ code }) => code === "client_unknown").length, 1);
   });
 });
 
