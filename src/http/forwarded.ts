@@ -159,7 +159,7 @@ function readElement(element: string): ForwardedHop {
   const texts = splitPairs(element);
   if (texts.length > PAIRS_MAX) return unreadable(element);
   for (const text of texts) {
-    const name = PAIR_NAME.exec(text)?.[1]!.toLowerCase();
+    const name = PAIR_NAME.exec(text)?.[1]?.toLowerCase();
     if (name === undefined || pairs.has(name)) return unreadable(element);
     const match = PAIR.exec(text);
     pairs.set(name, match && (match[2] ?? match[3]!.replace(/\\(.)/g, "$1")));
