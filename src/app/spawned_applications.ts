@@ -79,6 +79,7 @@ export class SpawnedApplications {
   async start(): Promise<void> {
     if (this.#applications.length === 0) return;
     await this.#runtime.spawning.reapOrphans();
+    await this.#runtime.spawning.sweepFolders();
     for (const application of this.#applications) await application.start();
   }
 
@@ -161,9 +162,19 @@ class SpawnLog implements SpawnObserver {
     this.#log.debug(`worker is ${state}`, { upstream, server: formatAddress(worker.address), pid });
   }
 
-  onEnded(upstream: string, worker: Worker, reason: string, restartMs: number): void {
+  onEnded(
+    upstream: string,
+    worker: Worker,
+    reason: string,
+    restartMs: number,
+    isGood: boolean,
+  ): void {
     this.#restarts.add([upstream]);
     const server = formatAddress(worker.address);
+    if (isGood) {
+      const message = `A worker has done its work: ${reason}; the next one starts`;
+      return this.#log.info(message, { upstream, server, code: "worker_recycled" });
+    }
     const message = `A worker is down: ${reason}; it is started again in ${restartMs} ms`;
     this.#log.error(message, { upstream, server, code: "worker_down", restart_ms: restartMs });
   }
@@ -175,6 +186,11 @@ class SpawnLog implements SpawnObserver {
       server,
       code: "worker_not_replaced",
     });
+  }
+
+  onSocketsLost(upstream: string, path: string): void {
+    const message = `Sockets in "${path}" were removed by somebody; their workers are replaced`;
+    this.#log.error(message, { upstream, code: "worker_sockets_lost" });
   }
 
   onLine(upstream: string, pid: number | undefined, source: string, line: string): void {

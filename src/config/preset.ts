@@ -83,7 +83,13 @@ function upstreamOf(
   }
   return {
     upstreams: [{ name, servers: [], supplied: true, ...UPSTREAM_DEFAULTS }],
-    spawns: [{ upstream: name, command: application.command, ...SPAWN_DEFAULTS }],
+    // Flags have no place for variables: the environment is all that there is to tell it by.
+    spawns: [{
+      upstream: name,
+      command: application.command,
+      ...SPAWN_DEFAULTS,
+      clearEnv: false,
+    }],
   };
 }
 

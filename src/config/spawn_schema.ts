@@ -6,6 +6,7 @@ import {
   asYaml,
   described,
   filePath,
+  flag,
   list,
   oneOf,
   section,
@@ -50,9 +51,16 @@ export const spawnSchema = section({
         v.string(TEXT_REMEDY),
         "use a map of names and texts",
       ),
-      "Environment variables beside afcgi's own",
+      "Environment variables that it gets; a secret of afcgi's own is named here, or not passed on",
     ),
     {},
+  ),
+  clear_env: v.optional(
+    described(
+      flag(),
+      "Whether it gets no other variables of afcgi's than PATH, HOME, USER, LOGNAME, SHELL, LANG, LC_*, TZ and TMPDIR",
+    ),
+    true,
   ),
   cwd: v.optional(
     described(filePath(), "The folder that it is started in; left out: that of afcgi"),
@@ -93,6 +101,7 @@ export function spawnOptions(
     command: spawn.command,
     workers: spawn.workers,
     env: spawn.env,
+    ...(!spawn.clear_env && { clearEnv: false }),
     cwd: spawn.cwd === undefined ? undefined : resolvePath(folder, spawn.cwd),
     user: spawn.user,
     maxRequests: spawn.max_requests,

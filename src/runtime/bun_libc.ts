@@ -14,6 +14,9 @@ export async function openBunLibC(): Promise<LibC> {
         listen: { args: ["int", "int"], returns: "int" },
         close: { args: ["int"], returns: "int" },
         waitpid: { args: ["int", "ptr", "int"], returns: "int" },
+        pipe2: { args: ["ptr", "int"], returns: "int" },
+        fcntl: { args: ["int", "int", "int"], returns: "int" },
+        write: { args: ["int", "ptr", "usize"], returns: "i64" },
       });
       return {
         socket: symbols.socket,
@@ -21,6 +24,9 @@ export async function openBunLibC(): Promise<LibC> {
         listen: symbols.listen,
         close: symbols.close,
         waitpid: (pid, options) => symbols.waitpid(pid, null, options),
+        pipe2: (descriptors, flags) => symbols.pipe2(ptr(descriptors), flags),
+        fcntl: symbols.fcntl,
+        write: (descriptor, bytes, length) => Number(symbols.write(descriptor, ptr(bytes), length)),
       };
     } catch (error) {
       cause ??= error;

@@ -13,8 +13,16 @@ export async function openDenoLibC(): Promise<LibC> {
         listen: { parameters: ["i32", "i32"], result: "i32" },
         close: { parameters: ["i32"], result: "i32" },
         waitpid: { parameters: ["i32", "pointer", "i32"], result: "i32" },
+        pipe2: { parameters: ["buffer", "i32"], result: "i32" },
+        fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+        write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
       });
-      return { ...symbols, waitpid: (pid, options) => symbols.waitpid(pid, null, options) };
+      return {
+        ...symbols,
+        waitpid: (pid, options) => symbols.waitpid(pid, null, options),
+        write: (descriptor, bytes, length) =>
+          Number(symbols.write(descriptor, bytes, BigInt(length))),
+      };
     } catch (error) {
       cause ??= error;
     }

@@ -1,7 +1,7 @@
 /**
  * The few calls of the C library that no runtime offers: a socket that listens while nobody accepts,
- * its close (Deno's node:fs closes only what it has opened), and waiting for a child that somebody
- * else has left to us. The adapters load it by their own FFI; this file knows the numbers of Linux and
+ * its close (Deno's node:fs closes only what it has opened), waiting for a child that somebody
+ * else has left to us, and a pipe that outlives the child at its other end. The adapters load it by their own FFI; this file knows the numbers of Linux and
  * how its addresses look in memory.
  */
 import { SpawnError } from "./spawning.ts";
@@ -19,6 +19,9 @@ export interface LibC {
   listen(descriptor: number, backlog: number): number;
   close(descriptor: number): number;
   waitpid(pid: number, options: number): number;
+  pipe2(descriptors: Uint8Array<ArrayBuffer>, flags: number): number;
+  fcntl(descriptor: number, command: number, argument: number): number;
+  write(descriptor: number, bytes: Uint8Array<ArrayBuffer>, length: number): number;
 }
 
 const AF_UNIX = 1;
@@ -26,6 +29,9 @@ const SOCK_STREAM = 1;
 /** Children get it as descriptor 0 or not at all. */
 const SOCK_CLOEXEC = 0o2000000;
 const WNOHANG = 1;
+const O_CLOEXEC = 0o2000000;
+const O_NONBLOCK = 0o4000;
+const F_SETFL = 4;
 
 const FAMILY_LENGTH = 2;
 /** `sun_path`, with the zero at its end. */
@@ -48,6 +54,23 @@ export function listenAtPath(libc: LibC, path: string, backlog: number): number 
 /** Waits for a child that has ended; one that still runs is left alone. */
 export function reap(libc: LibC, pid: number): void {
   libc.waitpid(pid, WNOHANG);
+}
+
+/** Both ends of a new pipe; no child inherits them, and writing never waits. */
+export function openPipe(
+  libc: LibC,
+): { readonly read: number; readonly write: number } | undefined {
+  const ends = new Int32Array(2);
+  if (libc.pipe2(new Uint8Array(ends.buffer), O_CLOEXEC) !== 0) return undefined;
+  const [read, write] = ends as unknown as readonly [number, number];
+  libc.fcntl(write, F_SETFL, O_NONBLOCK);
+  return { read, write };
+}
+
+/** False when nothing of it was taken. */
+export function writeTo(libc: LibC, descriptor: number, text: string): boolean {
+  const bytes = new TextEncoder().encode(text);
+  return libc.write(descriptor, bytes, bytes.length) === bytes.length;
 }
 
 /** `struct sockaddr_un`: the family in the machine's byte order, the path, a zero. */

@@ -58,17 +58,31 @@ export class MemorySpawning implements Spawning {
   readonly sockets = new Set<string>();
   /** Programs that are not there. */
   readonly missing = new Set<string>();
+  /** Folders that somebody has cleaned away. */
+  readonly lost = new Set<string>();
   #folders = 0;
 
   findUser(name: string): UserIds | undefined {
     return this.users.get(name);
   }
 
+  homeOf({ name }: UserIds): string {
+    return `/home/${name}`;
+  }
+
   createFolder(): PrivateFolder {
     const path = `/tmp/afcgi-${++this.#folders}`;
     return {
       path,
-      write: (name, text) => void this.files.set(`${path}/${name}`, text),
+      isIntact: () => !this.lost.has(path),
+      holds: (socket) => !this.lost.has(socket),
+      write: (name, text) => {
+        if (this.lost.has(path)) throw new SpawnError(`There is no folder "${path}"`);
+        this.files.set(`${path}/${name}`, text);
+        return `${path}/${name}`;
+      },
+      forget: (name) => void this.files.delete(`${path}/${name}`),
+      admit: ({ user, group }) => ({ user, group }),
       remove: () => {
         for (const file of this.files.keys()) {
           if (file.startsWith(`${path}/`)) this.files.delete(file);
@@ -91,6 +105,8 @@ export class MemorySpawning implements Spawning {
     this.children.push(child);
     return child;
   }
+
+  async sweepFolders(): Promise<void> {}
 
   async reapOrphans(): Promise<void> {}
 }

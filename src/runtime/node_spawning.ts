@@ -3,16 +3,15 @@
  * both runtimes; the listening socket comes from the C library (`libc.ts`).
  */
 import { spawn } from "node:child_process";
-import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { chmodSync, chownSync, readFileSync, rmSync } from "node:fs";
 import process from "node:process";
 import { errorCode } from "./failures.ts";
+import { GroupGuard } from "./group_guard.ts";
 import { type LibC, listenAtPath, reap } from "./libc.ts";
 import {
   type ListeningSocket,
-  type PrivateFolder,
   type ProcessEnd,
+  type SocketOwner,
   type SpawnedProcess,
   SpawnError,
   type Spawning,
@@ -20,6 +19,7 @@ import {
   type StopSignal,
   type UserIds,
 } from "./spawning.ts";
+import { createSpawnFolder, folderPattern, sweepSpawnFolders } from "./spawn_folder.ts";
 
 const INIT_PID = 1;
 const USERS_FILE = "/etc/passwd";
@@ -29,14 +29,20 @@ export function createNodeSpawning(openLibC: () => Promise<LibC>): Spawning {
   /** Children that the runtime waits for. */
   const ours = new Set<number>();
   let libc: Promise<LibC> | undefined;
+  let guard: GroupGuard | undefined;
   const openOnce = () => libc ??= openLibC();
   return {
     isRoot: process.getuid?.() === 0,
     findUser,
-    folderPattern: `${folderBeginning()}*`,
-    createFolder,
-    listen: async (path, backlog) => openSocket(await openOnce(), path, backlog),
-    start: (options) => start(options, ours),
+    homeOf,
+    folderPattern: folderPattern(),
+    createFolder: createSpawnFolder,
+    sweepFolders: () => sweepSpawnFolders(Date.now()),
+    listen: async (path, backlog, owner) => openSocket(await openOnce(), path, backlog, owner),
+    start: async (options) => {
+      guard ??= new GroupGuard(await openOnce());
+      return await start(options, ours, guard);
+    },
     async reapOrphans() {
       if (process.pid !== INIT_PID) return;
       const opened = await openOnce();
@@ -47,8 +53,16 @@ export function createNodeSpawning(openLibC: () => Promise<LibC>): Spawning {
   };
 }
 
-function openSocket(libc: LibC, path: string, backlog: number): ListeningSocket {
+function openSocket(
+  libc: LibC,
+  path: string,
+  backlog: number,
+  owner: SocketOwner | undefined,
+): ListeningSocket {
   const descriptor = listenAtPath(libc, path, backlog);
+  // Nobody else can have put another file in its place: it lies in a folder of ours.
+  chmodSync(path, 0o600);
+  if (owner !== undefined) chownSync(path, owner.user, owner.group);
   return {
     descriptor,
     close() {
@@ -59,29 +73,34 @@ function openSocket(libc: LibC, path: string, backlog: number): ListeningSocket 
 }
 
 function findUser(name: string): UserIds | undefined {
-  for (const line of readFileSync(USERS_FILE, "utf8").split("\n")) {
-    const [login, , user, group] = line.split(":");
-    if (login === undefined || (login !== name && user !== name)) continue;
-    return { name: login, user: Number(user), group: Number(group) };
+  const found = userLines().find(([login, , user]) => login === name || user === name);
+  if (found === undefined) return undefined;
+  const [login = "", , user, group] = found;
+  return { name: login, user: Number(user), group: Number(group) };
+}
+
+function homeOf({ name }: UserIds): string {
+  return userLines().find(([login]) => login === name)?.[5] || "/";
+}
+
+function userLines(): string[][] {
+  return usersFile().split("\n").filter(Boolean).map((line) => line.split(":"));
+}
+
+/** Empty where there is none, as in an image with nothing but a program. */
+function usersFile(): string {
+  try {
+    return readFileSync(USERS_FILE, "utf8");
+  } catch {
+    return "";
   }
-  return undefined;
 }
 
-function folderBeginning(): string {
-  return join(tmpdir(), "afcgi-");
-}
-
-function createFolder(owner: UserIds | undefined): PrivateFolder {
-  const path = mkdtempSync(folderBeginning());
-  if (owner !== undefined) chownSync(path, owner.user, owner.group);
-  return {
-    path,
-    write: (name, text) => writeFileSync(join(path, name), text, { mode: 0o600 }),
-    remove: () => rmSync(path, { recursive: true, force: true }),
-  };
-}
-
-async function start(options: StartOptions, ours: Set<number>): Promise<SpawnedProcess> {
+async function start(
+  options: StartOptions,
+  ours: Set<number>,
+  guard: GroupGuard,
+): Promise<SpawnedProcess> {
   const { command: [program = "", ...args], cwd, env, user, input, onOutput } = options;
   const { promise: ended, resolve: end } = Promise.withResolvers<ProcessEnd>();
   const started = Promise.withResolvers<void>();
@@ -93,13 +112,17 @@ async function start(options: StartOptions, ours: Set<number>): Promise<SpawnedP
     ...(user && { uid: user.user, gid: user.group }),
   });
   const pid = child.pid ?? 0;
-  if (pid > 0) ours.add(pid);
+  if (pid > 0) {
+    ours.add(pid);
+    guard.add(pid);
+  }
   child.stdout?.on("data", (bytes: Uint8Array) => onOutput("stdout", bytes));
   child.stderr?.on("data", (bytes: Uint8Array) => onOutput("stderr", bytes));
   child.on("spawn", started.resolve);
   child.on("error", (error) => started.reject(startError(program, cwd, error)));
   child.on("exit", (code, signal) => {
     ours.delete(pid);
+    guard.remove(pid);
     end({ code, signal });
   });
   await started.promise;

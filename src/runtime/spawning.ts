@@ -19,11 +19,31 @@ export interface ListeningSocket {
   close(): void;
 }
 
-/** A folder that nobody else can look into. */
+/** A folder whose names nobody else can see or change. */
 export interface PrivateFolder {
+  /** Where sockets are; belongs to the user that makes them. */
   readonly path: string;
-  write(name: string, text: string): void;
+  /** Whether it is still there: those who clean up temporary files know no better. */
+  isIntact(): boolean;
+  /** Whether the socket is still there. */
+  holds(path: string): boolean;
+  /**
+   * Writes a file that only we may read; nothing may be there yet, not even a link. Its path.
+   *
+   * @throws with the operating system's reason
+   */
+  write(name: string, text: string): string;
+  /** Removes what was written under this name, if anything. */
+  forget(name: string): void;
+  /** Lets another user reach the sockets whose names he knows. */
+  admit(user: UserIds): SocketOwner;
   remove(): void;
+}
+
+/** Whom a socket's file belongs to, and so who may connect. */
+export interface SocketOwner {
+  readonly user: number;
+  readonly group: number;
 }
 
 export type StopSignal = "SIGTERM" | "SIGQUIT" | "SIGKILL";
@@ -68,12 +88,24 @@ export interface Spawning {
   readonly isRoot: boolean;
   /** By name or number; undefined where the system does not know it. */
   findUser(name: string): UserIds | undefined;
+  /** The folder that a user calls his own. */
+  homeOf(user: UserIds): string;
   /** What the path of a private folder is, with a star for what its creation makes up. */
   readonly folderPattern: string;
-  /** In the system's folder for temporary files; belongs to `owner`, if one is named. */
+  /**
+   * In the system's folder for temporary files. `owner`: who makes sockets in it, if it is not us.
+   *
+   * @throws {SpawnError} where others could change what we write
+   */
   createFolder(owner: UserIds | undefined): PrivateFolder;
-  /** @throws {SpawnError} */
-  listen(path: string, backlog: number): Promise<ListeningSocket>;
+  /** Removes the folders that processes of ours left behind when they were killed. */
+  sweepFolders(): Promise<void>;
+  /**
+   * In a private folder. `owner`: who may connect, if it is not us.
+   *
+   * @throws {SpawnError}
+   */
+  listen(path: string, backlog: number, owner?: SocketOwner): Promise<ListeningSocket>;
   /** @throws {SpawnError} */
   start(options: StartOptions): Promise<SpawnedProcess>;
   /**

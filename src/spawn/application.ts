@@ -12,11 +12,13 @@ import {
   type ListeningSocket,
   type OutputSource,
   type PrivateFolder,
+  type SocketOwner,
   SpawnError,
   type UserIds,
 } from "../runtime/spawning.ts";
 import { errorText } from "../upstream/errors.ts";
 import { StderrLines } from "../upstream/stderr_lines.ts";
+import { environmentFor } from "./environment.ts";
 import { fpmArguments, fpmConfig } from "./fpm_config.ts";
 import {
   type CommandKind,
@@ -41,6 +43,9 @@ export const SETTLE_MS = 300;
 /** From one look at the workers' requests to the next, with `max_requests`. */
 export const REQUESTS_POLL_MS = 1_000;
 
+/** From one look whether the folder and its sockets are still there to the next. */
+export const FOLDER_POLL_MS = 5_000;
+
 /** Where servers go: the upstream, seen from here. */
 export interface SpawnTarget {
   /** These and no others; resolves when those that left have no requests left. */
@@ -52,9 +57,18 @@ export interface SpawnTarget {
 /** Calls must not throw. */
 export interface SpawnObserver {
   onState(upstream: string, worker: Worker): void;
-  onEnded(upstream: string, worker: Worker, reason: string, restartMs: number): void;
+  /** `isGood`: as a program does that has had its number of requests. */
+  onEnded(
+    upstream: string,
+    worker: Worker,
+    reason: string,
+    restartMs: number,
+    isGood: boolean,
+  ): void;
   /** A new worker did not come up; the old one stays. */
   onNotReplaced(upstream: string, worker: Worker, reason: string): void;
+  /** Sockets in the folder are gone; their workers are replaced. */
+  onSocketsLost(upstream: string, path: string): void;
   onLine(upstream: string, pid: number | undefined, source: OutputSource, line: string): void;
   /** PHP and the like should not run as root. */
   onRunsAsRoot(upstream: string): void;
@@ -66,11 +80,13 @@ export interface SpawnParts {
   readonly target: SpawnTarget;
   /** For the requests of a worker that is replaced. */
   readonly drainMs: number;
+  /** Who connects to the workers, where that is somebody else than we are. */
+  readonly client?: UserIds | undefined;
 }
 
 /** What is known once it was started. */
 interface Prepared {
-  readonly folder: PrivateFolder;
+  folder: PrivateFolder;
   readonly user: UserIds | undefined;
   /** The program's path, and its arguments. */
   readonly command: readonly string[];
@@ -87,10 +103,13 @@ export class SpawnedApplication {
   /** Those that are to be there, and those that make way. */
   #workers: Worker[] = [];
   readonly #leaving = new Set<Worker>();
+  readonly #formerFolders = new Set<PrivateFolder>();
   #prepared: Prepared | undefined;
   #numberOfSockets = 0;
   #replacing: Promise<void> = Promise.resolve();
   #requestsTimer: ReturnType<Runtime["clock"]["setTimer"]> | undefined;
+  #folderTimer: ReturnType<Runtime["clock"]["setTimer"]> | undefined;
+  #isRepairing = false;
   #isStopping = false;
 
   constructor(options: SpawnOptions, parts: SpawnParts) {
@@ -120,6 +139,7 @@ export class SpawnedApplication {
     while (this.#workers.length < count) this.#workers.push(await this.#createWorker());
     for (const worker of this.#workers) worker.begin();
     if (this.options.maxRequests > 0 && this.#kind !== "php-fpm") this.#watchRequests();
+    this.#watchFolder();
   }
 
   /** One after the other; resolves when all are new, or could not be. */
@@ -147,25 +167,42 @@ export class SpawnedApplication {
 
   async #prepare(): Promise<Prepared> {
     const { runtime: { spawning, files, process } } = this.#parts;
-    const { command: [program = "", ...args], cwd, env } = this.options;
+    const { command: [program = "", ...args], cwd, env, clearEnv = true } = this.options;
     const user = this.#findUser();
-    const folder = spawning.createFolder(user);
+    const path = await findProgram(program, files, process.env("PATH"));
     return {
-      folder,
       user,
-      command: [await findProgram(program, files, process.env("PATH")), ...args],
-      // 0: without end. We replace workers ourselves, which loses no request.
-      env: { ...process.allEnv(), ...(this.#kind === "php-cgi" && PHP_CGI_ENV), ...env },
+      command: [path, ...args],
+      env: environmentFor({
+        own: process.allEnv(),
+        isCleared: clearEnv,
+        user: user && { name: user.name, home: spawning.homeOf(user) },
+        ofKind: this.#kind === "php-cgi" ? PHP_CGI_ENV : {},
+        given: env,
+      }),
       cwd: cwd ?? process.cwd(),
+      folder: this.#createFolder(user),
     };
+  }
+
+  /** php-fpm makes its socket before its children get their user. */
+  #createFolder(user: UserIds | undefined): PrivateFolder {
+    const isMadeByUser = !this.#inherits && this.#kind !== "php-fpm";
+    return this.#parts.runtime.spawning.createFolder(isMadeByUser ? user : undefined);
+  }
+
+  /** Whom a socket that root makes has to belong to. */
+  #socketOwner(): SocketOwner | undefined {
+    const { client } = this.#parts;
+    return client && this.#prepared!.folder.admit(client);
   }
 
   /** @throws {SpawnError} */
   #findUser(): UserIds | undefined {
-    const { spawning } = this.#parts.runtime;
+    const { runtime: { spawning }, client } = this.#parts;
     const { upstream, user } = this.options;
     const isFpmOfRoot = this.#kind === "php-fpm" && spawning.isRoot;
-    const name = user ?? (isFpmOfRoot ? FPM_USER : undefined);
+    const name = user ?? (isFpmOfRoot ? FPM_USER : client?.name);
     if (name === undefined) return undefined;
     const found = spawning.findUser(name);
     if (found === undefined) {
@@ -179,6 +216,14 @@ export class SpawnedApplication {
           "(start afcgi as root, or leave spawn.user out)",
       );
     }
+    const isMadeByUser = !this.#inherits && this.#kind !== "php-fpm";
+    if (client !== undefined && isMadeByUser && found.user !== client.user) {
+      throw new SpawnError(
+        `Cannot start upstream "${upstream}" as user "${name}": afcgi, which is to be user ` +
+          `"${client.name}", could not connect to its socket (take ${SOCKET_MARK} out, so that it ` +
+          "gets its socket as descriptor 0, or name one user for both)",
+      );
+    }
     return found;
   }
 
@@ -188,40 +233,47 @@ export class SpawnedApplication {
     const number = ++this.#numberOfSockets;
     const address = workerSocket(folder.path, number);
     const { path } = address;
-    const socket = this.#inherits ? await runtime.spawning.listen(path, BACKLOG) : undefined;
-    const command = this.#commandFor(number, path);
+    const socket = this.#inherits
+      ? await runtime.spawning.listen(path, BACKLOG, this.#socketOwner())
+      : undefined;
+    const configName = `${number}.conf`;
     const worker: Worker = new Worker({
       runtime,
       options: this.options,
       address,
       inherits: this.#inherits,
       stopSignal: this.#kind === "php-fpm" ? "SIGQUIT" : "SIGTERM",
-      start: () => this.#startProcess(worker, command, socket),
+      requestsBegun: () => this.#parts.target.requestsBegun(address),
+      start: () => this.#startProcess(worker, this.#commandFor(configName, path), socket),
       onState: () => {
         observer.onState(this.options.upstream, worker);
         this.#supply();
       },
-      onEnded: (_, reason, restartMs) =>
-        observer.onEnded(this.options.upstream, worker, reason, restartMs),
+      onEnded: (_, reason, restartMs, isGood) => {
+        observer.onEnded(this.options.upstream, worker, reason, restartMs, isGood);
+        if (!isGood) this.#lookAtFolder();
+      },
     });
     if (socket !== undefined) this.#sockets.set(worker, socket);
     return worker;
   }
 
-  #commandFor(number: number, path: string): readonly string[] {
+  /** php-fpm's configuration is written anew: whoever cleans up has not kept it. */
+  #commandFor(configName: string, path: string): readonly string[] {
     const { command, folder, user } = this.#prepared!;
     if (this.#kind !== "php-fpm") return command.map((text) => text.replaceAll(SOCKET_MARK, path));
-    const name = `${number}.conf`;
-    folder.write(
-      name,
+    folder.forget(configName);
+    const file = folder.write(
+      configName,
       fpmConfig({
         socket: path,
         children: workerCount(this.options, this.#cpuCount),
         maxRequests: this.options.maxRequests,
         user,
+        socketOwner: this.#socketOwner(),
       }),
     );
-    return [...command, ...fpmArguments(`${folder.path}/${name}`)];
+    return [...command, ...fpmArguments(file)];
   }
 
   #startProcess(worker: Worker, command: readonly string[], input: ListeningSocket | undefined) {
@@ -306,16 +358,45 @@ export class SpawnedApplication {
     this.#requestsTimer = clock.setTimer(look, REQUESTS_POLL_MS);
   }
 
+  #watchFolder(): void {
+    const { clock } = this.#parts.runtime;
+    this.#folderTimer = clock.setTimer(() => {
+      this.#lookAtFolder();
+      this.#watchFolder();
+    }, FOLDER_POLL_MS);
+  }
+
+  /** Who cleans up temporary files may take sockets away: those workers get successors elsewhere. */
+  #lookAtFolder(): void {
+    const { folder, user } = this.#prepared!;
+    if (this.#isStopping || this.#isRepairing) return;
+    const isIntact = folder.isIntact();
+    const lost = this.#workers.filter(({ address, state }) =>
+      !isIntact || (state === "listening" && !folder.holds(address.path))
+    );
+    if (lost.length === 0) return;
+    this.#parts.observer.onSocketsLost(this.options.upstream, folder.path);
+    if (!isIntact) {
+      this.#formerFolders.add(folder);
+      this.#prepared!.folder = this.#createFolder(user);
+    }
+    this.#isRepairing = true;
+    void this.#replaceEach(() => this.#workers.filter((worker) => lost.includes(worker)))
+      .then(() => this.#isRepairing = false);
+  }
+
   #endWatch(): void {
     this.#isStopping = true;
-    if (this.#requestsTimer !== undefined) {
-      this.#parts.runtime.clock.clearTimer(this.#requestsTimer);
+    const { clock } = this.#parts.runtime;
+    for (const timer of [this.#requestsTimer, this.#folderTimer]) {
+      if (timer !== undefined) clock.clearTimer(timer);
     }
   }
 
   #cleanUp(): void {
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
+    for (const folder of this.#formerFolders) folder.remove();
     this.#prepared?.folder.remove();
   }
 }

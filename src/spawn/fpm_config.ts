@@ -2,7 +2,7 @@
  * The configuration that php-fpm gets from us: one pool on our socket. It logs to its standard error,
  * which we read (`--force-stderr`; a log file it wants to open nevertheless), and so do its children.
  */
-import type { UserIds } from "../runtime/spawning.ts";
+import type { SocketOwner, UserIds } from "../runtime/spawning.ts";
 import { STDERR_LINE_MAX } from "../upstream/stderr_lines.ts";
 
 /** Connections that may wait while every child is busy; our own queue comes before it. */
@@ -14,10 +14,12 @@ export interface FpmPool {
   readonly maxRequests: number;
   /** Only root may, and must, say who its children are. */
   readonly user: UserIds | undefined;
+  /** Who may connect beside root; undefined: whoever starts it. */
+  readonly socketOwner?: SocketOwner | undefined;
 }
 
 /** The text of a `php-fpm.conf`. */
-export function fpmConfig({ socket, children, maxRequests, user }: FpmPool): string {
+export function fpmConfig({ socket, children, maxRequests, user, socketOwner }: FpmPool): string {
   return [
     "[global]",
     "daemonize = no",
@@ -27,11 +29,16 @@ export function fpmConfig({ socket, children, maxRequests, user }: FpmPool): str
     "[afcgi]",
     `listen = ${socket}`,
     "listen.mode = 0600",
+    ...(socketOwner === undefined ? [] : [
+      `listen.owner = ${socketOwner.user}`,
+      `listen.group = ${socketOwner.group}`,
+    ]),
     `listen.backlog = ${BACKLOG}`,
     ...(user === undefined ? [] : [`user = ${user.name}`, `group = ${user.group}`]),
     "pm = static",
     `pm.max_children = ${children}`,
     `pm.max_requests = ${maxRequests}`,
+    // What it should not have it does not get (environment.ts).
     "clear_env = no",
     "catch_workers_output = yes",
     "decorate_workers_output = no",

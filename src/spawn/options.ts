@@ -10,8 +10,10 @@ export interface SpawnOptions {
   readonly command: readonly string[];
   /** Processes; of php-fpm: children. `auto` goes by the machine's processors. */
   readonly workers: number | "auto";
-  /** Added to our own; undefined takes one away. */
+  /** Variables that it gets beside those of {@link clearEnv}. */
   readonly env: Readonly<Record<string, string>>;
+  /** Whether it gets only the few of our variables that every program wants; left out: yes. */
+  readonly clearEnv?: boolean;
   /** Absolute; undefined: ours. */
   readonly cwd: string | undefined;
   /** Undefined: as we do, but php-fpm's children as {@link FPM_USER} where we are root. */

@@ -40,8 +40,10 @@ export interface WorkerParts {
   /** @throws {SpawnError} */
   readonly start: () => Promise<SpawnedProcess>;
   readonly onState: (worker: Worker) => void;
-  /** It ended without having been told to, or could not be started. */
-  readonly onEnded: (worker: Worker, reason: string, restartMs: number) => void;
+  /** Requests that it has begun, for all that its server knows. */
+  readonly requestsBegun: () => number;
+  /** It ended without having been told to, or could not be started; `isGood`: as it should. */
+  readonly onEnded: (worker: Worker, reason: string, restartMs: number, isGood: boolean) => void;
 }
 
 export class Worker {
@@ -105,40 +107,51 @@ export class Worker {
   async #keepRunning(): Promise<void> {
     while (!this.#isEnding) {
       const startedMs = this.#clock.nowMs();
-      const reason = await this.#runOnce();
+      const begunBefore = this.#parts.requestsBegun();
+      const { reason, isGood: endedWell } = await this.#runOnce();
       if (this.#isEnding) return;
-      const restartMs = this.#backOff.next(this.#clock.nowMs() - startedMs);
-      this.#parts.onEnded(this, reason, restartMs);
+      // A server's count may have begun anew with the run.
+      const begun = this.#parts.requestsBegun();
+      const hasServed = begun > 0 && begun !== begunBefore;
+      // A socket that was there before the process says nothing about it.
+      const isGood = endedWell && (hasServed || !this.#parts.inherits);
+      const ranMs = this.#clock.nowMs() - startedMs;
+      const restartMs = this.#backOff.next({ ranMs, isGood, hasServed });
+      this.#parts.onEnded(this, reason, restartMs, isGood && restartMs === 0);
       this.#enter("waiting");
       await this.#sleep(restartMs);
       if (!this.#isEnding) this.#restarts++;
     }
   }
 
-  /** One process from its start to its end; why it ended. */
-  async #runOnce(): Promise<string> {
+  /** One process from its start to its end; why it ended, and whether it should have. */
+  async #runOnce(): Promise<{ readonly reason: string; readonly isGood: boolean }> {
     this.#enter("starting");
     let process: SpawnedProcess;
     try {
       process = await this.#parts.start();
     } catch (error) {
-      return errorText(error);
+      return { reason: errorText(error), isGood: false };
     }
     this.#process = process;
     if (this.#isEnding) this.#tellToEnd(process);
-    const ended = process.ended.then(endText).then((text) => {
+    const ended = process.ended.then((end) => {
       this.#process = undefined;
       // Children that it leaves behind would keep its socket.
       process.killGroup();
       this.#wake();
-      return text;
+      return end;
     });
     const isListening = await this.#untilListening();
     if (isListening) this.#enter("listening");
     const isLate = !isListening && this.#process !== undefined && !this.#isEnding;
     if (isLate) process.killGroup();
-    const text = await ended;
-    return isLate ? `did not listen within ${this.#parts.options.startTimeoutMs} ms` : text;
+    const end = await ended;
+    const { startTimeoutMs } = this.#parts.options;
+    return {
+      reason: isLate ? `did not listen within ${startTimeoutMs} ms` : endText(end),
+      isGood: isListening && end.code === 0,
+    };
   }
 
   /** False when the process ends before, or the time is over. */

@@ -70,7 +70,8 @@ test("--upstream in place of a spawned application starts nothing", async () => 
 test("--spawn is the whole configuration, with the preset php for PHP", async () => {
   const { options } = await load({ spawn: "php-fpm8.2 -d a=b", root: "/www" });
   const command = ["php-fpm8.2", "-d", "a=b"];
-  assert.deepEqual(options.spawns, [{ ...SPAWN_DEFAULTS, upstream: "php", command }]);
+  const spawn = { ...SPAWN_DEFAULTS, upstream: "php", command, clearEnv: false };
+  assert.deepEqual(options.spawns, [spawn]);
   assert.deepEqual(options.sites[0]!.routes.map(({ handler }) => handler.kind), ["static", "php"]);
   const other = await load({ spawn: "app" });
   assert.deepEqual(other.options.sites[0]!.routes.map(({ handler }) => handler.kind), ["fastcgi"]);

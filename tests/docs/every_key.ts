@@ -14,6 +14,7 @@ upstreams:
       command: [app]
       workers: 3
       env: { A: b }
+      clear_env: false
       cwd: work
       user: www-data
       max_requests: 500

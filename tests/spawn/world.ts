@@ -7,7 +7,7 @@ import { SPAWN_DEFAULTS, type SpawnOptions } from "../../src/spawn/options.ts";
 export const DRAIN_MS = 5_000;
 
 export class World {
-  readonly runtime = new MemoryRuntime({ process: { env: { PATH: "/bin", HOME: "/h" } } });
+  readonly runtime: MemoryRuntime;
   readonly application: SpawnedApplication;
   /** What would be in the log. */
   readonly log: string[] = [];
@@ -18,7 +18,11 @@ export class World {
   /** Called when those that left have none left; a test may put it off. */
   drained: Promise<void> = Promise.resolve();
 
-  constructor(options: Partial<SpawnOptions> & Pick<SpawnOptions, "command">) {
+  constructor(
+    options: Partial<SpawnOptions> & Pick<SpawnOptions, "command">,
+    env: Readonly<Record<string, string>> = { PATH: "/bin", HOME: "/h" },
+  ) {
+    this.runtime = new MemoryRuntime({ process: { env } });
     const target: SpawnTarget = {
       useServers: (addresses) => {
         this.servers = addresses.map(({ path }) => path);
@@ -35,9 +39,10 @@ export class World {
         drainMs: DRAIN_MS,
         observer: {
           onState() {},
-          onEnded: (_, worker, reason, ms) =>
-            say(`${nameOf(worker.address.path)} ${reason}, ${ms}`),
+          onEnded: (_, worker, reason, ms, isGood) =>
+            say(`${nameOf(worker.address.path)} ${reason}, ${ms}${isGood ? ", as it should" : ""}`),
           onNotReplaced: (_, worker, reason) => say(`${nameOf(worker.address.path)}: ${reason}`),
+          onSocketsLost: (_, path) => say(`sockets in ${path} are gone`),
           onLine: (_, _pid, source: OutputSource, line) => say(`${source}: ${line}`),
           onRunsAsRoot: () => say("root"),
         },

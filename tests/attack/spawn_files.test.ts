@@ -1,0 +1,214 @@
+/**
+ * What root writes for applications that it starts lies where no other user can put a link, a FIFO or
+ * another file in its place; a folder that somebody removed is made anew, and what dead processes left
+ * is swept. Through the executable, with php-fpm: tests/interop/spawned_as_root.test.ts.
+ */
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { SpawnError } from "../../src/runtime/spawning.ts";
+import { runtime } from "../runtime/support.ts";
+import { temporaryFolder } from "../support/places.ts";
+import { turns, World } from "../spawn/world.ts";
+import { FOLDER_POLL_MS, REPLACE_POLL_MS, SETTLE_MS } from "../../src/spawn/application.ts";
+
+const { spawning } = runtime;
+const isRoot = process.getuid?.() === 0;
+const STRANGER = { name: "www-data", user: 33, group: 33 };
+
+/** Lets files be kept in a folder of the test's; the way there must be safe. */
+async function below(folder: string, use: () => unknown): Promise<void> {
+  const before = process.env["TMPDIR"];
+  process.env["TMPDIR"] = folder;
+  try {
+    await use();
+  } finally {
+    if (before === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = before;
+  }
+}
+
+test("What is in the way of a file is refused, not followed", () => {
+  const folder = spawning.createFolder(undefined);
+  const victim = join(temporaryFolder(), "victim");
+  writeFileSync(victim, "precious");
+  symlinkSync(victim, join(folder.path, "link.conf"));
+  symlinkSync(join(victim, "..", "missing"), join(folder.path, "dangling.conf"));
+  writeFileSync(join(folder.path, "file.conf"), "there");
+  for (const name of ["link.conf", "dangling.conf", "file.conf"]) {
+    assert.throws(() => folder.write(name, "ours"), /EEXIST/, name);
+  }
+  assert.equal(readFileSync(victim, "utf8"), "precious");
+  // What is forgotten is the name, not what it leads to.
+  folder.forget("link.conf");
+  assert.equal(existsSync(victim), true);
+  folder.write("link.conf", "ours");
+  assert.equal(lstatSync(join(folder.path, "link.conf")).isFile(), true);
+  folder.remove();
+  assert.equal(existsSync(victim), true);
+});
+
+test("Two folders never have the same name, and each is ours alone", () => {
+  const folders = Array.from({ length: 3 }, () => spawning.createFolder(undefined));
+  assert.equal(new Set(folders.map(({ path }) => path)).size, 3);
+  for (const folder of folders) {
+    assert.equal(lstatSync(folder.path).mode & 0o777, 0o700);
+    assert.equal(lstatSync(folder.path).uid, process.getuid?.());
+    folder.remove();
+  }
+});
+
+test("The folder of another user's sockets holds nothing that we write", {
+  skip: !isRoot && "takes root",
+}, () => {
+  const folder = spawning.createFolder(STRANGER);
+  const written = folder.write("1.conf", "text");
+  assert.equal(lstatSync(folder.path).uid, STRANGER.user);
+  assert.equal(lstatSync(folder.path).mode & 0o777, 0o700);
+  assert.deepEqual(readdirSync(folder.path), []);
+  assert.equal(written.startsWith(folder.path), false);
+  const own = join(written, "..");
+  assert.equal(lstatSync(own).uid, 0);
+  // Others pass through, see no names and change nothing.
+  assert.equal(lstatSync(own).mode & 0o777, 0o711);
+  folder.remove();
+  assert.equal(existsSync(own), false);
+});
+
+test("What a user has put among his sockets is not followed when the folder goes", {
+  skip: !isRoot && "takes root",
+}, () => {
+  const folder = spawning.createFolder(STRANGER);
+  const victim = temporaryFolder();
+  writeFileSync(join(victim, "precious"), "text");
+  symlinkSync(victim, join(folder.path, "1.sock"));
+  symlinkSync(join(victim, "precious"), join(folder.path, "2.sock"));
+  mkdirSync(join(folder.path, "empty"));
+  folder.remove();
+  assert.equal(existsSync(folder.path), false);
+  assert.deepEqual(readdirSync(victim), ["precious"]);
+});
+
+test("Where others may change the way to our files none are kept", {
+  skip: !isRoot && "takes root",
+}, async () => {
+  const base = temporaryFolder();
+  const theirs = join(base, "theirs");
+  mkdirSync(join(theirs, "inner"), { recursive: true });
+  chownSync(theirs, STRANGER.user, STRANGER.group);
+  const open = join(base, "open");
+  mkdirSync(open);
+  chmodSync(open, 0o777);
+  for (const folder of [theirs, join(theirs, "inner"), open]) {
+    await below(folder, () => {
+      assert.throws(() => spawning.createFolder(undefined), (error: unknown) => {
+        assert.ok(error instanceof SpawnError);
+        assert.match(error.message, /^Cannot keep files below ".+": other users may change "/);
+        return true;
+      });
+      assert.deepEqual(readdirSync(folder).filter((name) => name.startsWith("afcgi-")), []);
+    });
+  }
+  chmodSync(open, 0o1777);
+  await below(open, () => spawning.createFolder(undefined).remove());
+});
+
+test("What dead processes left is swept, and nothing else", async () => {
+  const parent = realpathSync(mkdtempSync(join(tmpdir(), "afcgi-test-")));
+  await below(parent, async () => {
+    const alive = spawning.createFolder(undefined);
+    const dead = spawning.createFolder(undefined);
+    const deadBase = dead.path;
+    await leaveBehind(deadBase);
+    for (const name of ["afcgi-empty", "afcgi-young", "afcgi-full", "other"]) {
+      mkdirSync(join(parent, name), { mode: 0o700 });
+    }
+    writeFileSync(join(parent, "afcgi-full", "kept"), "text");
+    writeFileSync(join(parent, "afcgi-file"), "text");
+    symlinkSync(deadBase, join(parent, "afcgi-link"));
+    utimesSync(join(parent, "afcgi-empty"), 1, 1);
+    await spawning.sweepFolders();
+    const left = readdirSync(parent).toSorted();
+    const expected = [
+      alive.path.slice(parent.length + 1),
+      "afcgi-file",
+      "afcgi-full",
+      "afcgi-link",
+      "afcgi-young",
+      "other",
+    ];
+    assert.deepEqual(left, expected.toSorted());
+    alive.remove();
+  });
+  rmSync(parent, { recursive: true });
+});
+
+/** Puts the socket of a dead process in the place of the live one. */
+async function leaveBehind(folder: string): Promise<void> {
+  const path = join(folder, "alive");
+  while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 1));
+  rmSync(path);
+  const socket = await spawning.listen(path, 1);
+  // Its file stays, as after SIGKILL.
+  const kept = `${path}.kept`;
+  renameSync(path, kept);
+  socket.close();
+  renameSync(kept, path);
+}
+
+test("A configuration is written anew at each start, whoever has removed it", async () => {
+  const world = new World({ command: ["php-fpm"], restart: { backoffMs: 10, backoffMaxMs: 10 } });
+  await world.application.start();
+  await turns();
+  world.runtime.spawning.files.clear();
+  world.children[0]!.end({ code: 1, signal: null });
+  await world.advance(20, 10);
+  assert.equal(world.children.length, 2);
+  assert.equal(world.runtime.spawning.files.size, 1);
+  await world.application.stop();
+});
+
+test("Workers whose folder or socket is gone get successors that have one", async () => {
+  const world = new World({ command: ["app"], workers: 2 });
+  await world.application.start();
+  await turns();
+  world.runtime.spawning.lost.add("/tmp/afcgi-1/2.sock");
+  await world.advance(FOLDER_POLL_MS);
+  await world.advance(REPLACE_POLL_MS + SETTLE_MS, REPLACE_POLL_MS);
+  assert.deepEqual(world.servers, ["/tmp/afcgi-1/1.sock", "/tmp/afcgi-1/3.sock"]);
+  assert.deepEqual(world.log, ["sockets in /tmp/afcgi-1 are gone"]);
+  world.runtime.spawning.lost.add("/tmp/afcgi-1");
+  await world.advance(FOLDER_POLL_MS);
+  await world.advance(2 * (REPLACE_POLL_MS + SETTLE_MS), REPLACE_POLL_MS);
+  assert.deepEqual(world.servers, ["/tmp/afcgi-2/4.sock", "/tmp/afcgi-2/5.sock"]);
+  await world.application.stop();
+  assert.equal(world.runtime.clock.timerCount, 0);
+});
+
+test("A socket that listens is only for us", async () => {
+  const folder = spawning.createFolder(undefined);
+  const before = process.umask(0);
+  const socket = await spawning.listen(join(folder.path, "1.sock"), 1);
+  process.umask(before);
+  assert.equal(lstatSync(join(folder.path, "1.sock")).mode & 0o777, 0o600);
+  socket.close();
+  folder.remove();
+});

@@ -1,0 +1,223 @@
+/**
+ * php-fpm and others, started by the executable as root: what root writes is root's, nothing survives a
+ * `kill -9` of afcgi, and a script learns nothing that is meant for afcgi.
+ */
+import assert from "node:assert/strict";
+import {
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Afcgi } from "../support/afcgi.ts";
+import { missingPeer } from "../support/peers.ts";
+import { temporaryFolder, waitUntil } from "../support/places.ts";
+import { httpRequest } from "../support/raw_http.ts";
+
+const isRoot = process.getuid?.() === 0;
+const skip = missingPeer("php-fpm") || !isRoot && "takes root";
+const skipCgi = missingPeer("php-cgi") || !isRoot && "takes root";
+
+const SCRIPT = `<?php
+foreach (["SECRET", "PASSED", "AFCGI_ADMIN", "HOME", "USER", "LOGNAME", "PATH"] as $name)
+    echo $name, "=", getenv($name) === false ? "-" : getenv($name), "\\n";
+echo posix_getuid(), " ", implode(",", posix_getgroups()), "\\n", getmypid(), "\\n", posix_getppid(), "\\n";
+`;
+
+function phpRoot(): string {
+  const root = temporaryFolder();
+  writeFileSync(join(root, "index.php"), SCRIPT);
+  return root;
+}
+
+function start(
+  spawn: Readonly<Record<string, unknown>>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Afcgi> {
+  const config = {
+    upstreams: { app: { spawn: { workers: 2, ...spawn }, retry: { attempts: 5 } } },
+    sites: [{
+      root: phpRoot(),
+      routes: [{ php: { upstream: "app", front_controller: "/index.php" } }],
+    }],
+  };
+  return Afcgi.start({ config, env });
+}
+
+async function lines(afcgi: Afcgi): Promise<string[]> {
+  const { status, body } = await httpRequest(afcgi.port, { target: "/" });
+  assert.equal(status, 200, body.toString());
+  return body.toString().trim().split("\n");
+}
+
+interface Process {
+  readonly pid: number;
+  readonly group: number;
+  readonly command: string;
+}
+
+/** Those whose command line holds the text, which names a folder of the test's. */
+function processesWith(text: string): Process[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+    try {
+      const command = readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ");
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1]!.split(" ");
+      return command.includes(text) && stat[0] !== "Z"
+        ? [{ pid: Number(name), group: Number(stat[2]), command }]
+        : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** The folder that php-fpm's configuration is in, and the master. */
+function masterOf(tmp: string): { readonly pid: number; readonly folder: string } {
+  const [master] = processesWith(tmp).filter(({ command }) => command.includes("master process"));
+  assert.ok(master, "no master of php-fpm");
+  const [, config] = /\((\S+\.conf)\)/.exec(master.command)!;
+  return { pid: master.pid, folder: join(config!, "..") };
+}
+
+for (const command of [["php-fpm"], ["php-cgi"], ["php-cgi", "-b", "{socket}"]]) {
+  const name = command.join(" ");
+  const cannot = command[0] === "php-fpm" ? skip : skipCgi;
+
+  test(`kill -9 of afcgi leaves no ${name} behind`, { skip: cannot }, async () => {
+    const tmp = temporaryFolder();
+    const afcgi = await start({ command, user: "www-data" }, { TMPDIR: tmp });
+    const said = await lines(afcgi);
+    const [worker, parent] = said.slice(-2).map(Number) as [number, number];
+    const processes = command[0] === "php-fpm" ? [worker, parent] : [worker];
+    assert.ok(processes.every(isRunning));
+    afcgi.child.kill("SIGKILL");
+    await afcgi.child.exited;
+    await waitUntil(() => !processes.some(isRunning), "the end of all");
+    // And its folder goes when the next one starts.
+    assert.equal(readdirSync(tmp).filter((one) => one.startsWith("afcgi-")).length, 1);
+    const next = await start({ command }, { TMPDIR: tmp });
+    await lines(next);
+    await next.stop();
+    assert.deepEqual(readdirSync(tmp).filter((one) => one.startsWith("afcgi-")), []);
+  });
+
+  test(`${name} does not learn what is meant for afcgi`, { skip: cannot }, async () => {
+    const env = { SECRET: "of afcgi", AFCGI_ADMIN: "off", HOME: "/root", USER: "root" };
+    const afcgi = await start(
+      { command, user: "www-data", env: { PASSED: "${env.SECRET}" } },
+      env,
+    );
+    const said = await lines(afcgi);
+    await afcgi.stop();
+    const home = "/var/www";
+    const expected = ["SECRET=-", "PASSED=of afcgi", "AFCGI_ADMIN=-", `HOME=${home}`];
+    assert.deepEqual(said.slice(0, 4), expected);
+    assert.deepEqual(said.slice(4, 6), ["USER=www-data", "LOGNAME=www-data"]);
+    const [user, groups] = said[7]!.split(" ");
+    assert.notEqual(user, "0");
+    assert.equal(groups!.split(",").includes("0"), false, "root's group is left");
+  });
+}
+
+test("A process group that ignores SIGTERM is gone after a kill -9 too", { skip }, async () => {
+  const folder = temporaryFolder();
+  const script = join(folder, "app");
+  writeFileSync(
+    script,
+    "#!/bin/sh\ntrap '' TERM\nsh -c 'trap \"\" TERM; sleep 300' marker &\necho up\nwait\n",
+  );
+  const command = ["sh", script];
+  const config = {
+    upstreams: { app: { spawn: { command, workers: 1 } } },
+    sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
+  };
+  const afcgi = await Afcgi.start({ config });
+  await afcgi.waitForLog(({ msg }) => msg === "up");
+  const [worker] = processesWith(script);
+  const members = groupOf(worker!.group);
+  assert.ok(members.length >= 2);
+  afcgi.child.kill("SIGKILL");
+  await waitUntil(() => groupOf(worker!.group).length === 0, "the end of the group");
+});
+
+function groupOf(group: number): number[] {
+  return processesWith("").filter((one) => one.group === group).map(({ pid }) => pid);
+}
+
+test("www-data cannot touch what root writes for php-fpm", { skip }, async () => {
+  const tmp = temporaryFolder();
+  const afcgi = await start({ command: ["php-fpm"] }, { TMPDIR: tmp });
+  await lines(afcgi);
+  const { folder } = masterOf(tmp);
+  assert.equal(statSync(folder).mode & 0o777, 0o700);
+  for (const path of everythingBelow(tmp)) assert.equal(statSync(path).uid, 0, path);
+  afcgi.child.kill("SIGHUP");
+  await afcgi.waitForLog(({ msg }) => msg === "workers replaced");
+  await lines(afcgi);
+  await afcgi.stop();
+});
+
+function everythingBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name)));
+}
+
+test("TMPDIR of another user is refused with one line", { skip }, async () => {
+  const tmp = join(temporaryFolder(), "theirs");
+  mkdirSync(tmp);
+  chownSync(tmp, 33, 33);
+  await assert.rejects(
+    start({ command: ["php-fpm"] }, { TMPDIR: tmp }),
+    /Cannot keep files below ".+theirs": other users may change/,
+  );
+});
+
+test("A cleaner of temporary files does not keep PHP down", { skip }, async () => {
+  const tmp = temporaryFolder();
+  const afcgi = await start({ command: ["php-fpm"] }, { TMPDIR: tmp });
+  await lines(afcgi);
+  const { pid, folder } = masterOf(tmp);
+  // First the files, then all of it.
+  for (const name of readdirSync(folder)) {
+    if (name.endsWith(".conf")) rmSync(join(folder, name));
+  }
+  process.kill(pid, "SIGKILL");
+  await waitUntil(() => masterPid(tmp) !== undefined && masterPid(tmp) !== pid, "another master");
+  await lines(afcgi);
+  rmSync(folder, { recursive: true });
+  await afcgi.waitForLog(({ code }) => code === "worker_sockets_lost");
+  await waitUntil(
+    async () => (await httpRequest(afcgi.port, { target: "/" })).status === 200,
+    "an answer",
+  );
+  await afcgi.stop();
+  assert.deepEqual(readdirSync(tmp).filter((one) => one.startsWith("afcgi-")), []);
+});
+
+function masterPid(tmp: string): number | undefined {
+  return processesWith(tmp).find(({ command }) => command.includes("master process"))?.pid;
+}
+
+test("php-cgi that recycles itself is followed at once", { skip: skipCgi }, async () => {
+  const afcgi = await start({
+    command: ["php-cgi"],
+    workers: 1,
+    env: { PHP_FCGI_MAX_REQUESTS: "3" },
+  });
+  for (let request = 0; request < 20; request++) await lines(afcgi);
+  await afcgi.waitForLog(({ code }) => code === "worker_recycled");
+  await afcgi.stop();
+  assert.deepEqual(afcgi.log.filter(({ code }) => code === "worker_down"), []);
+});
