@@ -8,28 +8,22 @@
  */
 import type { UnixAddress } from "../runtime/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import {
-  type ListeningSocket,
-  type OutputSource,
-  type PrivateFolder,
-  type SocketOwner,
-  SpawnError,
-  type UserIds,
+import type {
+  ListeningSocket,
+  OutputSource,
+  PrivateFolder,
+  SocketOwner,
+  UserIds,
 } from "../runtime/spawning.ts";
 import { errorText } from "../upstream/errors.ts";
 import { StderrLines } from "../upstream/stderr_lines.ts";
 import { environmentFor } from "./environment.ts";
 import { fpmArguments, fpmConfig } from "./fpm_config.ts";
-import {
-  type CommandKind,
-  commandKind,
-  FPM_USER,
-  type SpawnOptions,
-  workerCount,
-} from "./options.ts";
+import { type CommandKind, commandKind, type SpawnOptions, workerCount } from "./options.ts";
 import { findProgram } from "./program.ts";
 import { socketCount, workerSocket } from "./sockets.ts";
 import { Worker } from "./worker.ts";
+import { findWorkerUser } from "./worker_user.ts";
 
 /** Stands for the path of the socket in an argument. */
 export const SOCKET_MARK = "{socket}";
@@ -168,7 +162,16 @@ export class SpawnedApplication {
   async #prepare(): Promise<Prepared> {
     const { runtime: { spawning, files, process } } = this.#parts;
     const { command: [program = "", ...args], cwd, env, clearEnv = true } = this.options;
-    const user = this.#findUser();
+    const { upstream, user: name } = this.options;
+    const { client } = this.#parts;
+    const isMadeByUser = this.#isMadeByUser;
+    const user = findWorkerUser(spawning, {
+      upstream,
+      name,
+      kind: this.#kind,
+      client,
+      isMadeByUser,
+    });
     const path = await findProgram(program, files, process.env("PATH"));
     return {
       user,
@@ -187,44 +190,18 @@ export class SpawnedApplication {
 
   /** php-fpm makes its socket before its children get their user. */
   #createFolder(user: UserIds | undefined): PrivateFolder {
-    const isMadeByUser = !this.#inherits && this.#kind !== "php-fpm";
-    return this.#parts.runtime.spawning.createFolder(isMadeByUser ? user : undefined);
+    return this.#parts.runtime.spawning.createFolder(this.#isMadeByUser ? user : undefined);
+  }
+
+  /** Whether its sockets are made by the worker itself. */
+  get #isMadeByUser(): boolean {
+    return !this.#inherits && this.#kind !== "php-fpm";
   }
 
   /** Whom a socket that root makes has to belong to. */
   #socketOwner(): SocketOwner | undefined {
     const { client } = this.#parts;
     return client && this.#prepared!.folder.admit(client);
-  }
-
-  /** @throws {SpawnError} */
-  #findUser(): UserIds | undefined {
-    const { runtime: { spawning }, client } = this.#parts;
-    const { upstream, user } = this.options;
-    const isFpmOfRoot = this.#kind === "php-fpm" && spawning.isRoot;
-    const name = user ?? (isFpmOfRoot ? FPM_USER : client?.name);
-    if (name === undefined) return undefined;
-    const found = spawning.findUser(name);
-    if (found === undefined) {
-      throw new SpawnError(
-        `Cannot start upstream "${upstream}": there is no user "${name}" (name one with spawn.user)`,
-      );
-    }
-    if (!spawning.isRoot) {
-      throw new SpawnError(
-        `Cannot start upstream "${upstream}" as user "${name}": only root may ` +
-          "(start afcgi as root, or leave spawn.user out)",
-      );
-    }
-    const isMadeByUser = !this.#inherits && this.#kind !== "php-fpm";
-    if (client !== undefined && isMadeByUser && found.user !== client.user) {
-      throw new SpawnError(
-        `Cannot start upstream "${upstream}" as user "${name}": afcgi, which is to be user ` +
-          `"${client.name}", could not connect to its socket (take ${SOCKET_MARK} out, so that it ` +
-          "gets its socket as descriptor 0, or name one user for both)",
-      );
-    }
-    return found;
   }
 
   async #createWorker(): Promise<Worker> {
