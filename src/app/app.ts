@@ -336,7 +336,12 @@ function logScriptFault(
   params: Uint8Array,
   front: FrontRequest,
 ): void {
-  const sent = decodeNameValues(params).find(([name]) => name === "SCRIPT_FILENAME")?.[1];
+  const values = new Map(decodeNameValues(params));
+  const sent = values.get("SCRIPT_FILENAME");
   const code = "script_not_run";
-  logger.error(scriptFault(files, sent), { ...faultFields(front), code, script_filename: sent });
+  logger.error(scriptFault(files, sent, values.get("PATH_TRANSLATED")), {
+    ...faultFields(front),
+    code,
+    script_filename: sent,
+  });
 }

@@ -93,8 +93,9 @@ export class ParameterTemplate {
     this.#append(extra, "SCRIPT_NAME", scriptName);
     if (pathInfo !== "") {
       this.#append(extra, "PATH_INFO", pathInfo);
-      const root = this.#documentRoot;
-      if (root !== undefined) this.#append(extra, "PATH_TRANSLATED", root + pathInfo);
+      if (this.#isTranslated(request)) {
+        this.#append(extra, "PATH_TRANSLATED", request.scriptFilename!);
+      }
     }
     if (request.scriptFilename !== undefined) {
       this.#append(extra, "SCRIPT_FILENAME", request.scriptFilename);
@@ -106,6 +107,19 @@ export class ParameterTemplate {
     if (request.contentLength !== undefined) {
       this.#append(extra, "CONTENT_LENGTH", String(request.contentLength));
     }
+  }
+
+  /**
+   * Whether PATH_TRANSLATED would name the file that SCRIPT_FILENAME names. Another one is never
+   * sent: PHP runs it in the place of SCRIPT_FILENAME where `cgi.fix_pathinfo` is 0, or where there
+   * is a REDIRECT_URL (php-src 8.2, `init_request_info` of fpm_main.c and cgi_main.c).
+   */
+  #isTranslated({ extra, pathInfo, scriptFilename }: CgiRequest): boolean {
+    const root = this.#documentRoot;
+    return root !== undefined && scriptFilename !== undefined &&
+      scriptFilename.length === root.length + pathInfo.length &&
+      scriptFilename.startsWith(root) && scriptFilename.endsWith(pathInfo) &&
+      !this.#isTaken(extra, "SCRIPT_FILENAME") && !this.#isTaken(extra, "PATH_INFO");
   }
 
   #appendServer(request: CgiRequest): void {

@@ -11,7 +11,6 @@ import { decodeQuery } from "./uri.ts";
 export interface ParameterConstants {
   /** Such as `afcgi/1.0.0`. */
   readonly serverSoftware: string;
-  readonly root: string | undefined;
   readonly route: Pick<GeminiFastCgiOptions, "strip" | "scriptName" | "params">;
 }
 
@@ -21,7 +20,7 @@ export function geminiParameters(
   request: GeminiRequest,
 ): Map<string, string> {
   const { uri, connection, port } = request;
-  const { route, root } = constants;
+  const { route } = constants;
   const { scriptName, pathInfo } = splitPath(route, uri.path);
   const { certificate, peer } = connection;
   const search = searchString(uri.query);
@@ -38,9 +37,6 @@ export function geminiParameters(
     ["QUERY_STRING", uri.query ?? ""],
     ["SCRIPT_NAME", scriptName],
     ["PATH_INFO", pathInfo],
-    ...(root !== undefined && pathInfo !== ""
-      ? [["PATH_TRANSLATED", root + pathInfo] as const]
-      : []),
     ["REMOTE_ADDR", peer.host],
     // No name is looked up.
     ["REMOTE_HOST", peer.host],

@@ -102,7 +102,7 @@ function compileHandler(
       }
       const { serverSoftware, onFault } = parts;
       const { convert } = handler;
-      const route = { serverSoftware, root: site.root, route: handler, upstream, convert, onFault };
+      const route = { serverSoftware, route: handler, upstream, convert, onFault };
       return (request) => exchange(route, request);
     }
   }

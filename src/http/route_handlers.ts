@@ -24,9 +24,11 @@ import { decidePhp } from "./php_route.ts";
 import type { RouteHandler } from "./route_handler.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
 import { compileParameters } from "./route_parameters.ts";
-import { compileScriptTarget } from "./script_target.ts";
+import { compileScriptTarget, isBelowFile } from "./script_target.ts";
 import type { SiteParts } from "./site_parts.ts";
 import type { StaticRoute } from "./static_route.ts";
+
+const NO_SCRIPT = { status: 404, code: "no_such_script" } as const;
 
 /** What the handlers of one site share. */
 export interface HandlerParts extends SiteParts {
@@ -108,9 +110,33 @@ function fastCgiHandler(
   site: SiteOptions,
   parts: HandlerParts,
 ): RouteHandler {
-  const route = fastCgiRoute(of, site, parts);
-  const target = compileScriptTarget(of.options, site.root);
-  return (request, front) => exchange(route, request, front, target(front.target.path));
+  const { options } = of;
+  const { splitPath, index } = options;
+  const namesScripts = splitPath !== undefined || index !== undefined;
+  const named = namesScripts ? { ...of, options: withoutTranslation(options) } : of;
+  const route = fastCgiRoute(named, site, parts);
+  const target = compileScriptTarget(options, site.root);
+  if (!namesScripts || site.root === undefined) {
+    return (request, front) => exchange(route, request, front, target(front.target.path));
+  }
+  const { root } = site;
+  const { files } = parts.runtime;
+  return (request, front) => {
+    const script = target(front.target.path);
+    // What has no script's name is no file of the application either.
+    const isUnnamed = splitPath !== undefined && script.scriptName === "";
+    if (isBelowFile(files, root, isUnnamed ? `${script.pathInfo}/` : script.scriptName)) {
+      return ownResponse(front, request.headers.get("accept"), NO_SCRIPT);
+    }
+    return exchange(route, request, front, script);
+  };
+}
+
+/** PHP takes the script from there as well: such a route sends it where its `params` say so. */
+function withoutTranslation<Options extends Pick<FastCgiHandlerOptions, "params">>(
+  options: Options,
+): Options {
+  return { ...options, params: { PATH_TRANSLATED: null, ...options.params } };
 }
 
 function phpHandler(
@@ -119,10 +145,11 @@ function phpHandler(
   parts: HandlerParts,
 ): RouteHandler {
   const { runtime: { files }, followLinks = files.realPath } = parts;
+  const php = { ...of, options: withoutTranslation(of.options) };
   const rootOf = compilePhpRoots(of.options, { ...site, root: site.root! }, {
     files,
     followLinks,
-    compileRoute: (root) => fastCgiRoute(of, { ...site, root }, parts),
+    compileRoute: (root) => fastCgiRoute(php, { ...site, root }, parts),
     onAttempt: parts.watch?.onAttempt,
   });
   return (request, front) => {

@@ -3,6 +3,7 @@
  * looked at; where scripts are files that must exist, `php_route.ts` decides.
  */
 import { cutScriptPath } from "../cgi/script_path.ts";
+import type { Files } from "../runtime/runtime.ts";
 import type { FastCgiHandlerOptions } from "./options.ts";
 
 /** Which script of the application is asked. */
@@ -21,10 +22,11 @@ export function scriptTarget(
   root: string | undefined,
   path: string,
 ): ScriptTarget {
-  // An application made of files (fcgiwrap) finds its own by this.
-  const scriptFilename = root === undefined ? undefined : root + path;
   const pathInfo = path.slice(scriptName.length);
   const isBelow = path.startsWith(scriptName) && (pathInfo === "" || pathInfo.startsWith("/"));
+  // An application made of files (fcgiwrap) finds its own by this.
+  const file = isBelow && scriptName !== "" ? scriptName : path;
+  const scriptFilename = root === undefined ? undefined : root + file;
   return isBelow
     ? { scriptName, pathInfo, scriptFilename }
     : { scriptName: "", pathInfo: path, scriptFilename };
@@ -53,6 +55,20 @@ export function compileScriptTarget(
     const script = stripped + index;
     return { scriptName: script, pathInfo: "", scriptFilename: root && root + script };
   };
+}
+
+/**
+ * Whether the script would lie below a file, as `/cat.gif/x.php` does: PHP goes back from a script
+ * that is not there to the file before it, and runs that (`cgi.fix_pathinfo`, on by default). An
+ * ordinary path costs one look, at the script's folder. A root that is not on this machine hides
+ * its files, and then nothing is known.
+ */
+export function isBelowFile(files: Pick<Files, "stat">, root: string, script: string): boolean {
+  for (let end = script.lastIndexOf("/"); end > 0; end = script.lastIndexOf("/", end - 1)) {
+    const kind = files.stat(root + script.slice(0, end))?.kind;
+    if (kind !== undefined) return kind !== "directory";
+  }
+  return false;
 }
 
 /** The path behind the prefix; a path elsewhere is left as it is. */

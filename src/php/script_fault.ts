@@ -21,12 +21,23 @@ export function isScriptFault(status: number, body: unknown): boolean {
   return body instanceof Uint8Array && isFpmBody(new TextDecoder().decode(body));
 }
 
-/** Why, for the log; `scriptFilename` is what was sent as SCRIPT_FILENAME. */
-export function scriptFault(files: ScriptLookup, scriptFilename: string | undefined): string {
+/**
+ * Why, for the log; `scriptFilename` is what was sent as SCRIPT_FILENAME, `pathTranslated` what the
+ * site sends as PATH_TRANSLATED, if it does.
+ */
+export function scriptFault(
+  files: ScriptLookup,
+  scriptFilename: string | undefined,
+  pathTranslated?: string,
+): string {
   if (scriptFilename === undefined) {
     return "php-fpm was sent no SCRIPT_FILENAME (add root to the site, or the parameter)";
   }
   const sent = `php-fpm did not run SCRIPT_FILENAME "${scriptFilename}"`;
+  if (pathTranslated !== undefined && pathTranslated !== scriptFilename) {
+    return `${sent}: it was sent PATH_TRANSLATED "${pathTranslated}" as well, which PHP runs ` +
+      "instead where cgi.fix_pathinfo is 0 (take PATH_TRANSLATED out of the route's params)";
+  }
   if (!scriptFilename.startsWith("/")) return `${sent}: it is no absolute path`;
   for (const path of pathsTo(scriptFilename)) {
     const info = files.stat(path);

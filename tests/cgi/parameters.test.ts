@@ -61,7 +61,6 @@ test("ParameterTemplate encodes a GET to a script", () => {
     DOCUMENT_URI: "/index.php/café",
     SCRIPT_NAME: "/index.php",
     PATH_INFO: "/café",
-    PATH_TRANSLATED: "/srv/www/café",
     SCRIPT_FILENAME: "/srv/www/index.php",
     QUERY_STRING: "a=%20b",
     SERVER_PROTOCOL: "HTTP/1.1",
@@ -96,9 +95,25 @@ test("ParameterTemplate leaves out what is not there", () => {
   assert.ok(names.includes("QUERY_STRING"));
 });
 
-test("ParameterTemplate sends PATH_TRANSLATED only beside PATH_INFO", () => {
-  assert.equal(parameters({ pathInfo: "" })["PATH_TRANSLATED"], undefined);
-  assert.equal(parameters({}, { documentRoot: undefined })["PATH_TRANSLATED"], undefined);
+test("ParameterTemplate sends PATH_TRANSLATED only where it names what SCRIPT_FILENAME names", () => {
+  const same = { scriptName: "", pathInfo: "/café", scriptFilename: "/srv/www/café" };
+  assert.equal(parameters(same)["PATH_TRANSLATED"], "/srv/www/café");
+  const own = (params: Record<string, string | null>) => ({ documentRoot: "/srv/www", params });
+  for (
+    const sent of [
+      parameters({ pathInfo: "" }),
+      parameters({}),
+      parameters(same, { documentRoot: undefined }),
+      parameters({ ...same, scriptFilename: undefined }),
+      parameters({ ...same, extra: new Map([["SCRIPT_FILENAME", "/x.php"]]) }),
+      parameters(same, own({ SCRIPT_FILENAME: "/srv/www/index.php" })),
+      parameters(same, own({ SCRIPT_FILENAME: null })),
+      parameters(same, own({ PATH_INFO: null })),
+      parameters(same, own({ DOCUMENT_ROOT: "/app" })),
+      parameters(same, own({ PATH_TRANSLATED: null })),
+    ]
+  ) assert.equal(sent["PATH_TRANSLATED"], undefined);
+  assert.equal(parameters(same, own({ PATH_TRANSLATED: "/own" }))["PATH_TRANSLATED"], "/own");
 });
 
 test("ParameterTemplate names the client of a unix socket as nginx does", () => {
@@ -194,7 +209,6 @@ test("ParameterTemplate lets configured parameters win over everything", () => {
   assert.equal(sent["SERVER_NAME"], "configured");
   assert.equal(sent["SERVER_SOFTWARE"], "other");
   assert.equal(sent["CONTENT_TYPE"], "a/b");
-  assert.equal(sent["PATH_TRANSLATED"], "/app/café");
 });
 
 test("ParameterTemplate lets the front end's parameters win over the client's", () => {

@@ -126,7 +126,6 @@ test("An application gets the parameters that Gemini's servers agree on", async 
       QUERY_STRING: "hello%20you",
       SCRIPT_NAME: "/app",
       PATH_INFO: "/a b/",
-      PATH_TRANSLATED: `${root}/a b/`,
       REMOTE_ADDR: "127.0.0.1",
       AUTH_TYPE: "",
       TLS_VERSION: "TLSv1.3",

@@ -139,7 +139,7 @@ sites:
       seen[path] = [sent["SCRIPT_NAME"], sent["PATH_INFO"], sent["PATH_TRANSLATED"]];
     }
     assert.deepEqual(seen, {
-      "/cgi-bin/a.cgi/b/c?d": ["/a.cgi", "/b/c", "/usr/b/c"],
+      "/cgi-bin/a.cgi/b/c?d": ["/a.cgi", "/b/c", undefined],
       "/cgi-bin/": ["/index.cgi", undefined, undefined],
       "/cgi-bin": ["/index.cgi", undefined, undefined],
     });

@@ -1,7 +1,7 @@
 /** What `strip`, `script_name`, `split_path` and `index` make of a path. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compileScriptTarget, stripPath } from "../../src/http/script_target.ts";
+import { compileScriptTarget, isBelowFile, stripPath } from "../../src/http/script_target.ts";
 
 type Options = Parameters<typeof compileScriptTarget>[0];
 
@@ -70,4 +70,41 @@ test("SCRIPT_FILENAME is the root and the script, without what follows it", () =
   );
   assert.equal(target("/cgi-bin/a.cgi/b").scriptFilename, "/srv/a.cgi");
   assert.equal(target("/cgi-bin/b").scriptFilename, "/srv/b");
+});
+
+test("SCRIPT_FILENAME of a script_name is that script, whatever follows it", () => {
+  const target = compileScriptTarget({ scriptName: "/bin/a.cgi" }, "/srv");
+  for (const path of ["/bin/a.cgi", "/bin/a.cgi/", "/bin/a.cgi/b/c.php"]) {
+    assert.equal(target(path).scriptFilename, "/srv/bin/a.cgi");
+  }
+  assert.equal(target("/bin/a.cgix/b").scriptFilename, "/srv/bin/a.cgix/b");
+  const stripped = compileScriptTarget({ scriptName: "/a.cgi", strip: "/v1" }, "/srv");
+  assert.equal(stripped("/v1/a.cgi/x").scriptFilename, "/srv/a.cgi");
+});
+
+test("isBelowFile goes back to what is there, as PHP does", () => {
+  const looked: string[] = [];
+  const kinds: Record<string, string> = {
+    "/srv/v1.2": "directory",
+    "/srv/v1.2/a": "directory",
+    "/srv/cat.gif": "file",
+    "/srv/v1.2/a/avatar": "file",
+  };
+  const files = {
+    stat: (path: string) => {
+      looked.push(path);
+      return kinds[path] && { kind: kinds[path], size: 0, modifiedMs: 0 } as never;
+    },
+  } as Parameters<typeof isBelowFile>[0];
+  const isBelow = (script: string) => isBelowFile(files, "/srv", script);
+  assert.ok(isBelow("/cat.gif/x.php"));
+  assert.ok(isBelow("/cat.gif/a/b/x.php"));
+  assert.ok(isBelow("/v1.2/a/avatar/x.php"));
+  assert.ok(!isBelow("/v1.2/none/x.php"));
+  assert.ok(!isBelow("/none/x.php"));
+  looked.length = 0;
+  assert.ok(!isBelow("/v1.2/a/x.php"));
+  assert.ok(!isBelow("/x.php"));
+  assert.ok(!isBelow(""));
+  assert.deepEqual(looked, ["/srv/v1.2/a"]);
 });

@@ -70,6 +70,16 @@ const FAULTS = [
   },
 ];
 
+test("A PATH_TRANSLATED of the site's own is told, and no other container is looked for", () => {
+  const why = scriptFault(filesWith(), SCRIPT, "/srv/www/admin.php");
+  assert.ok(
+    why.startsWith(`${SENT}: it was sent PATH_TRANSLATED "/srv/www/admin.php" as well`),
+    why,
+  );
+  assert.ok(!why.includes("container"), why);
+  assert.ok(scriptFault(filesWith(), SCRIPT, SCRIPT).includes("container"));
+});
+
 for (const { says, why, changes, ...others } of FAULTS) {
   test(`${says} is told as the reason`, () => {
     const script = "script" in others ? others.script : SCRIPT;
