@@ -45,6 +45,8 @@ export interface AppOptions {
   /** How long clients may take; left out: the defaults. */
   readonly httpTimeouts?: ServerOptions["timeouts"];
   readonly shutdownGraceMs: number;
+  /** Whom afcgi becomes once it listens; left out: it stays who it is. */
+  readonly user?: string | undefined;
   /** Processes that share the port; each is a whole afcgi. */
   readonly workers: number;
 }

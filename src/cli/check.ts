@@ -1,8 +1,10 @@
 /**
- * `afcgi check`: reads the configuration as `serve` with the same flags would, and starts nothing.
+ * `afcgi check`: reads the configuration as `serve` with the same flags would, looks at what its start
+ * would need (`app/preflight.ts`), and starts nothing.
  * Every fault is a line on standard error, with exit status 2.
  */
 import type { AppOptions } from "../app/options.ts";
+import { preflight } from "../app/preflight.ts";
 import { formatAddress } from "../runtime/address.ts";
 import {
   type CommandArguments,
@@ -10,6 +12,7 @@ import {
   type CommandIo,
   ExitStatus,
   print,
+  printError,
   UsageError,
 } from "./command.ts";
 import { declareConfigFlags, loadFromArguments } from "./config_flags.ts";
@@ -31,9 +34,13 @@ async function check(io: CommandIo, args: CommandArguments): Promise<number> {
   }
   const options = named === undefined ? args.options : { ...args.options, config: named };
   const loaded = await loadFromArguments(io, { ...args, options });
+  const source = loaded.file ?? "flags";
+  const { faults, notes } = await preflight(loaded.options, io.runtime, loaded.file === undefined);
+  for (const fault of faults) printError(io, `${source}: ${fault}`);
+  if (faults.length > 0) return ExitStatus.usage;
   if (!args.quiet) {
-    for (const note of loaded.notes) print(io, note);
-    print(io, `${loaded.file ?? "flags"}: no faults`);
+    for (const note of [...loaded.notes, ...notes]) print(io, note);
+    print(io, `${source}: no faults`);
   }
   if (args.verbose) { for (const line of summary(loaded.options)) print(io, line); }
   return ExitStatus.fine;

@@ -1,6 +1,7 @@
 /** `afcgi serve`: the proxy, from a config file or from flags alone. */
 import { type RunningApp, startApp } from "../app/app.ts";
 import type { AppOptions } from "../app/options.ts";
+import { missingPrograms } from "../app/preflight.ts";
 import { Logger } from "../observe/logger.ts";
 import { formatAddress } from "../runtime/address.ts";
 import type { TextSink } from "../runtime/runtime.ts";
@@ -34,6 +35,8 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
   });
   for (const note of notes) logger.warn(note);
   logger.debug("configuration read", { file });
+  const missing = await missingPrograms(options, runtime, file === undefined);
+  if (missing.faults.length > 0) throw new CommandError(missing.faults.join("\nafcgi: "));
   const accessSink = await openAccessLog(io, options.log.access);
   const app = await startApp(options, {
     runtime,

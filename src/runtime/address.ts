@@ -72,6 +72,9 @@ export class AddressError extends Error {
  */
 export function parseAddress(text: string, rules: AddressRules = {}): Address {
   if (text.startsWith("unix:")) return parseUnix(text);
+  if (/^(fd|systemd):/i.test(text)) {
+    fail(text, "a socket that was opened by others is not taken here", 'use "host:port"');
+  }
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme !== undefined && scheme !== "tcp") {
     fail(text, `scheme "${scheme}" is not known`, 'use "tcp://host:port" or "unix:/path"');

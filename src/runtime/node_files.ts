@@ -3,7 +3,9 @@
  * `Blob` of a file by itself, Deno wants a stream.
  */
 import {
+  accessSync,
   closeSync,
+  constants,
   opendir,
   openSync,
   readFile,
@@ -12,6 +14,7 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { DescriptorSink } from "./descriptor_sink.ts";
@@ -48,8 +51,25 @@ export function createNodeFiles(parts: NodeFilesParts): Files {
     openNow,
     list,
     temporary: async () => openTemporaryFile(),
+    whyNotAppend,
     appendStream: async (path) => new DescriptorSink(openSync(path, "a", LOG_FILE_MODE), path),
   };
+}
+
+/** Without making it. */
+function whyNotAppend(path: string): string | undefined {
+  const found = statsOf(path);
+  if (found?.isDirectory()) return "it is a folder (name a file in it)";
+  const folder = dirname(path);
+  if (found === undefined && !statsOf(folder)?.isDirectory()) {
+    return `there is no folder "${folder}" (create it)`;
+  }
+  try {
+    accessSync(found === undefined ? folder : path, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return `${error instanceof Error ? error.message : error} (let afcgi write there)`;
+  }
 }
 
 function statsOf(path: string): Stats | undefined {

@@ -96,6 +96,8 @@ export interface Files {
   list(path: string, namesMax: number): Promise<FolderNames>;
   /** In the system's folder for temporary files; no other process can open it. */
   temporary(): Promise<TemporaryFile>;
+  /** Why lines could not be appended to a file; undefined: they could. Left out: nobody knows. */
+  readonly whyNotAppend?: (path: string) => string | undefined;
   /** A stream that appends lines to a file, for logs. */
   appendStream(path: string): Promise<TextSink>;
 }

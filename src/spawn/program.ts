@@ -40,6 +40,19 @@ export async function findProgram(
   return found.toSorted((a, b) => b.version - a.version)[0]?.path ?? program;
 }
 
+/** Whether it is found where it will be looked for. */
+export async function isProgramThere(
+  program: string,
+  files: Files,
+  path: string | undefined,
+): Promise<boolean> {
+  const found = await findProgram(program, files, path);
+  if (found.includes("/")) return files.stat(found)?.kind === "file";
+  // Without PATH the system has a list of its own.
+  const folders = path === undefined ? MORE_FOLDERS : path.split(":").filter(Boolean);
+  return folders.some((folder) => files.stat(`${folder}/${found}`)?.kind === "file");
+}
+
 /** `8.2` and `82` name the same version, each as one distribution writes it. */
 function versionOf(text: string): number | undefined {
   const match = /^(\d)\.?(\d{1,2})$/.exec(text);

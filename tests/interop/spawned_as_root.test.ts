@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Afcgi } from "../support/afcgi.ts";
+import { Afcgi, runAfcgi } from "../support/afcgi.ts";
 import { missingPeer } from "../support/peers.ts";
 import { temporaryFolder, waitUntil } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
@@ -220,4 +220,16 @@ test("php-cgi that recycles itself is followed at once", { skip: skipCgi }, asyn
   await afcgi.waitForLog(({ code }) => code === "worker_recycled");
   await afcgi.stop();
   assert.deepEqual(afcgi.log.filter(({ code }) => code === "worker_down"), []);
+});
+
+test("A program that is not there ends serve at once, with a line", async () => {
+  for (const program of ["php-fpm9", "/usr/sbin/php-fpm9", "php-cgi9.9", "no-such-app"]) {
+    const args = ["serve", "--spawn", program, "--root", phpRoot(), "--listen", "127.0.0.1:0"];
+    const { code, stderr } = await runAfcgi(args);
+    assert.equal(code, 1, program);
+    assert.match(stderr, new RegExp(`there is no program "${program}"`));
+    const checked = await runAfcgi(["check", ...args.slice(1)]);
+    assert.equal(checked.code, 2, program);
+    assert.match(checked.stderr, new RegExp(`there is no program "${program}"`));
+  }
 });

@@ -1,0 +1,183 @@
+/**
+ * What a start would find: certificates and their keys, the access log, programs, users, addresses.
+ * Nothing is started, made or changed. A fault ends `serve`; a note is what may be otherwise where
+ * `serve` runs: with other rights, at another time.
+ */
+import { loadIdentity } from "../gemini/identity_store.ts";
+import { formatAddress, isServerName, type TcpAddress } from "../runtime/address.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { SpawnOptions } from "../spawn/options.ts";
+import { isProgramThere } from "../spawn/program.ts";
+import { errorText } from "../upstream/errors.ts";
+import type { AppOptions, ListenOptions } from "./options.ts";
+
+export interface Findings {
+  readonly faults: string[];
+  readonly notes: string[];
+}
+
+type PreflightRuntime = Pick<
+  Runtime,
+  "files" | "tls" | "spawning" | "process" | "clock" | "listen" | "connect"
+>;
+
+/** `isWhole`: the configuration is flags alone, so the program that they name is all there is. */
+export async function preflight(
+  options: AppOptions,
+  runtime: PreflightRuntime,
+  isWhole: boolean,
+): Promise<Findings> {
+  const findings: Findings = { faults: [], notes: [] };
+  for (const listen of options.listen) await checkCertificate(listen, runtime, findings);
+  await checkGemini(options, runtime, findings);
+  checkAccessLog(options.log.access, runtime, findings);
+  const programs = await missingPrograms(options, runtime, isWhole);
+  findings.faults.push(...programs.faults);
+  findings.notes.push(...programs.notes);
+  for (const spawn of options.spawns ?? []) checkSpawn(spawn, runtime, findings);
+  checkUser(options.user, "user", runtime, findings);
+  const addresses = [
+    ...options.listen.map(({ address }) => address),
+    ...(options.gemini?.sites ?? []).map(({ listen }) => listen),
+    ...(options.admin === undefined ? [] : [options.admin]),
+  ];
+  for (const name of new Set(addresses.map(formatAddress))) {
+    const address = addresses.find((one) => formatAddress(one) === name)!;
+    if (address.transport === "tcp") await tryAddress(address, runtime, findings);
+    else if (!address.path.startsWith("\0")) checkSocketFolder(address.path, runtime, findings);
+  }
+  return findings;
+}
+
+/**
+ * Programs that cannot be started because they are not there. One that is named by its path may come
+ * later, with a disk or a deployment: where there is more than that program this is a note.
+ */
+export async function missingPrograms(
+  { spawns = [] }: AppOptions,
+  { files, process }: Pick<Runtime, "files" | "process">,
+  isWhole: boolean,
+): Promise<Findings> {
+  const findings: Findings = { faults: [], notes: [] };
+  for (const { upstream, command: [program = ""] } of spawns) {
+    if (await isProgramThere(program, files, process.env("PATH"))) continue;
+    const isNamed = !program.includes("/");
+    const remedy = isNamed ? "install it, or name its path" : "install it, or name another";
+    const line =
+      `Cannot start upstream "${upstream}": there is no program "${program}" (${remedy})`;
+    (isNamed || isWhole ? findings.faults : findings.notes).push(line);
+  }
+  return findings;
+}
+
+async function checkCertificate(
+  { tls }: ListenOptions,
+  runtime: PreflightRuntime,
+  { faults }: Findings,
+): Promise<void> {
+  if (tls === undefined) return;
+  const [cert, key] = await Promise.all([
+    readPem(tls.cert, runtime, faults),
+    readPem(tls.key, runtime, faults),
+  ]);
+  if (cert === undefined || key === undefined) return;
+  const isSwapped = /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(cert) &&
+    key.includes("-----BEGIN CERTIFICATE-----") && !cert.includes("-----BEGIN CERTIFICATE-----");
+  if (isSwapped) {
+    faults.push(`"${tls.cert}" is the key and "${tls.key}" the certificate (swap cert and key)`);
+    return;
+  }
+  try {
+    runtime.tls.checkIdentity({ cert, key });
+  } catch (error) {
+    faults.push(
+      `Cannot serve TLS with "${tls.cert}" and "${tls.key}": ${errorText(error)} ` +
+        "(name a certificate and its own key, both PEM)",
+    );
+  }
+}
+
+async function readPem(
+  path: string,
+  { files }: PreflightRuntime,
+  faults: string[],
+): Promise<string | undefined> {
+  try {
+    return await files.readText(path);
+  } catch (error) {
+    faults.push(`Cannot read "${path}": ${errorText(error)} (make it readable for afcgi)`);
+    return undefined;
+  }
+}
+
+async function checkGemini(
+  { gemini }: AppOptions,
+  runtime: PreflightRuntime,
+  { faults }: Findings,
+): Promise<void> {
+  for (const { tls, listen, hosts } of gemini?.sites ?? []) {
+    // One that signs itself is made at the first start.
+    if (tls.kind !== "files") continue;
+    try {
+      await loadIdentity(tls, hosts[0] ?? "", runtime);
+    } catch (error) {
+      faults.push(`Cannot serve Gemini at ${formatAddress(listen)}: ${errorText(error)}`);
+    }
+  }
+}
+
+function checkAccessLog(path: string, { files }: PreflightRuntime, { faults }: Findings): void {
+  if (path === "-" || path === "off") return;
+  const reason = files.whyNotAppend?.(path);
+  if (reason !== undefined) faults.push(`Cannot open access log "${path}": ${reason}`);
+}
+
+function checkSpawn(spawn: SpawnOptions, runtime: PreflightRuntime, findings: Findings): void {
+  const { upstream, cwd, user } = spawn;
+  if (cwd !== undefined && runtime.files.stat(cwd)?.kind !== "directory") {
+    findings.faults.push(
+      `Cannot start upstream "${upstream}": there is no folder "${cwd}" (create it, or change cwd)`,
+    );
+  }
+  checkUser(user, `upstream "${upstream}": spawn.user`, runtime, findings);
+}
+
+function checkUser(
+  name: string | undefined,
+  where: string,
+  { spawning }: PreflightRuntime,
+  { faults, notes }: Findings,
+): void {
+  if (name === undefined) return;
+  if (spawning.findUser(name) === undefined) {
+    faults.push(`There is no user "${name}" (${where}; create it, or name another)`);
+  } else if (!spawning.isRoot) {
+    notes.push(`Only root may become user "${name}" (${where}; start afcgi as root)`);
+  }
+}
+
+async function tryAddress(
+  address: TcpAddress,
+  { listen }: PreflightRuntime,
+  { faults, notes }: Findings,
+): Promise<void> {
+  // Names are looked up at the start.
+  if (address.port === 0 || isServerName(address)) return;
+  try {
+    (await listen(address, (connection) => connection.destroy())).close();
+  } catch (error) {
+    const text = errorText(error);
+    const isForNow = /in use|permission|EACCES|EADDRINUSE/i.test(text);
+    (isForNow ? notes : faults).push(text);
+  }
+}
+
+function checkSocketFolder(
+  path: string,
+  { files }: PreflightRuntime,
+  { faults }: Findings,
+): void {
+  const folder = path.slice(0, Math.max(1, path.lastIndexOf("/")));
+  if (files.stat(folder)?.kind === "directory") return;
+  faults.push(`Cannot listen on unix:${path}: there is no folder "${folder}" (create it)`);
+}

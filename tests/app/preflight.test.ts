@@ -1,0 +1,140 @@
+/** What `check` looks at beside the configuration itself: each way in which a start would fail. */
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { missingPrograms, preflight } from "../../src/app/preflight.ts";
+import { loadConfig } from "../../src/config/load_config.ts";
+import { runtime } from "../runtime/support.ts";
+import { CERTIFICATE, PRIVATE_KEY } from "../runtime/certificate.ts";
+import { selfSigned } from "../support/certificates.ts";
+import { freePort, temporaryFolder } from "../support/places.ts";
+
+const isRoot = process.getuid?.() === 0;
+const OTHER = selfSigned("/CN=other");
+const SITES = [{ routes: [{ respond: { status: 204 } }] }];
+
+/** Files that name what they hold. */
+function pems(): string {
+  const folder = temporaryFolder();
+  const files = {
+    "good.pem": CERTIFICATE,
+    "good.key": PRIVATE_KEY,
+    "other.key": OTHER.key,
+    "garbage.pem": "garbage",
+    "empty.pem": "",
+    "half.pem": CERTIFICATE.slice(0, 200),
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+async function findings(config: Readonly<Record<string, unknown>>, folder = temporaryFolder()) {
+  const file = join(folder, "afcgi.yaml");
+  writeFileSync(file, JSON.stringify({ listen: ["127.0.0.1:0"], sites: SITES, ...config }));
+  const { options } = await loadConfig({ config: file }, {
+    files: runtime.files,
+    cwd: folder,
+    readVariable: () => undefined,
+  });
+  return await preflight(options, runtime, false);
+}
+
+test("A certificate and its key are held against each other", async () => {
+  const folder = pems();
+  const listen = (cert: string, key: string) => ({
+    listen: [{ address: "127.0.0.1:0", tls: { cert, key } }],
+  });
+  assert.deepEqual((await findings(listen("good.pem", "good.key"), folder)).faults, []);
+  const faulty: readonly (readonly [string, string, RegExp])[] = [
+    ["good.pem", "other.key", /The key is not the certificate's/],
+    ["good.key", "good.pem", /is the key and ".+" the certificate \(swap cert and key\)/],
+    ["garbage.pem", "good.key", /There is no certificate in PEM form/],
+    ["empty.pem", "good.key", /There is no certificate in PEM form/],
+    ["half.pem", "good.key", /Cannot serve TLS with/],
+    ["good.pem", "garbage.pem", /cannot be read/],
+    ["good.pem", "empty.pem", /cannot be read/],
+    ["good.pem", "good.pem", /cannot be read/],
+  ];
+  for (const [cert, key, expected] of faulty) {
+    const { faults } = await findings(listen(cert, key), folder);
+    assert.equal(faults.length, 1, `${cert} ${key}`);
+    assert.match(faults[0]!, expected, `${cert} ${key}`);
+  }
+});
+
+test("The access log has to be a file that can be written, and none is made", async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, "folder"));
+  const faultOf = async (access: string) =>
+    (await findings({ log: { access } }, folder)).faults.join("\n");
+  assert.equal(await faultOf("access.log"), "");
+  assert.equal(await faultOf("-"), "");
+  assert.deepEqual(readdirSync(folder).toSorted(), ["afcgi.yaml", "folder"]);
+  assert.match(await faultOf("missing/access.log"), /there is no folder ".+missing" \(create it\)/);
+  assert.match(await faultOf("folder"), /it is a folder/);
+  assert.match(await faultOf("afcgi.yaml/access.log"), /there is no folder/);
+});
+
+test("A file that afcgi may not read or write is told", {
+  skip: isRoot && "root may read and write everything",
+}, async () => {
+  const folder = pems();
+  chmodSync(join(folder, "good.key"), 0);
+  const tls = { cert: "good.pem", key: "good.key" };
+  const { faults } = await findings({ listen: [{ address: "127.0.0.1:0", tls }] }, folder);
+  assert.match(faults.join(), /^Cannot read ".+good.key": /);
+});
+
+test("A program, a folder, a user that is not there is told", async () => {
+  const spawnOf = async (spawn: object) =>
+    await findings({
+      upstreams: { app: { spawn } },
+      sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
+    });
+  assert.deepEqual((await spawnOf({ command: ["sh"] })).faults, []);
+  assert.deepEqual((await spawnOf({ command: ["php-fpm9"] })).faults, [
+    'Cannot start upstream "app": there is no program "php-fpm9" (install it, or name its path)',
+  ]);
+  assert.match((await spawnOf({ command: ["no-such-app"] })).faults.join(), /no program/);
+  const named = await spawnOf({ command: ["/nonexistent/app"] });
+  assert.deepEqual(named.faults, []);
+  assert.match(named.notes.join(), /no program "\/nonexistent\/app"/);
+  assert.match(
+    (await spawnOf({ command: ["sh"], cwd: "gone" })).faults.join(),
+    /no folder ".+gone"/,
+  );
+  const { faults } = await spawnOf({ command: ["sh"], user: "nobody-of-that-name" });
+  assert.match(faults.join(), /^There is no user "nobody-of-that-name"/);
+});
+
+test("A program that is the whole configuration has to be there, however it is named", async () => {
+  for (const program of ["php-fpm9", "/usr/sbin/php-fpm9", "php-cgi-nowhere"]) {
+    const spawns = [{ upstream: "php", command: [program] }];
+    const options = { spawns } as unknown as Parameters<typeof missingPrograms>[0];
+    assert.equal((await missingPrograms(options, runtime, true)).faults.length, 1, program);
+  }
+});
+
+test("An address in use is a note, one that is not of this machine a fault", async () => {
+  const port = await freePort();
+  const listener = await runtime.listen(
+    { transport: "tcp", host: "127.0.0.1", port },
+    (connection) => connection.destroy(),
+  );
+  const taken = await findings({ listen: [`127.0.0.1:${port}`] });
+  listener.close();
+  assert.deepEqual(taken.faults, []);
+  assert.match(taken.notes.join(), /the port is in use/);
+  const foreign = await findings({ listen: ["198.51.100.7:8080"] });
+  assert.match(foreign.faults.join(), /^Cannot listen on 198\.51\.100\.7:8080/);
+  const socket = await findings({ listen: ["unix:/nonexistent/http.sock"] });
+  assert.match(socket.faults.join(), /there is no folder "\/nonexistent"/);
+});
+
+test("A socket that others have opened is no address here", async () => {
+  for (const address of ["fd:3", "systemd:web"]) {
+    await assert.rejects(findings({ listen: [address] }), /opened by others is not taken here/);
+  }
+});
