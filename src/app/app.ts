@@ -5,7 +5,6 @@
  */
 import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
 import { GeminiMetrics } from "../gemini/gemini_metrics.ts";
-import { answerForFault } from "../http/answers.ts";
 import { createAdmin } from "../http/admin.ts";
 import { createFront, faultFields, type FrontSite } from "../http/front.ts";
 import type { FrontRequest, ListenerInfo } from "../http/front_request.ts";
@@ -13,6 +12,7 @@ import { HttpMetrics } from "../http/http_metrics.ts";
 import { RequestIdSource } from "../http/request_id.ts";
 import { createRefusals } from "../http/unread_request.ts";
 import { type HttpListener, serveHttp1, type ServerOptions } from "../http1/server.ts";
+import { LimitedLog } from "../observe/limited_log.ts";
 import { Logger } from "../observe/logger.ts";
 import { MetricsRegistry } from "../observe/metrics.ts";
 import { SiteTable } from "../routing/site_table.ts";
@@ -27,8 +27,9 @@ import {
   type TlsFiles,
 } from "../runtime/runtime.ts";
 import { rememberLinks } from "../static/link_memory.ts";
-import { errorText, UpstreamError } from "../upstream/errors.ts";
+import { errorText } from "../upstream/errors.ts";
 import { Upstream } from "../upstream/upstream.ts";
+import { logFault } from "./fault_log.ts";
 import { GeminiListeners } from "./gemini.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import { Readiness } from "./readiness.ts";
@@ -79,6 +80,7 @@ class App implements RunningApp {
   readonly #sites = new SiteTable<FrontSite>();
   readonly #requestIds = new RequestIdSource();
   readonly #accessLog: Logger | undefined;
+  readonly #onFault: (error: unknown, front: FrontRequest) => void;
   readonly #listeners: HttpListener[] = [];
   #gemini: GeminiListeners | undefined;
   #admin: HttpListener | undefined;
@@ -95,6 +97,8 @@ class App implements RunningApp {
       level: "info",
       format: options.log.format,
     });
+    const limited = new LimitedLog(logger, runtime.clock);
+    this.#onFault = (error, front) => logFault({ logger, limited }, error, front);
     this.#httpMetrics = new HttpMetrics(this.#registry);
     const { upstreams, spawns = [] } = options;
     const fpmMessages = fpmMessagesOf(spawns, runtime.clock);
@@ -189,7 +193,7 @@ class App implements RunningApp {
         limits,
         serverSoftware: serverSoftware(version),
         followLinks: (path) => runtime.files.realPath(path),
-        onFault: (error, front) => logFault(logger, error, front),
+        onFault: this.#onFault,
         onForwardedFault: (name, front, fault) => {
           this.#httpMetrics.onForwardedFault(name);
           forwardedWarnings.warn(name, front, fault);
@@ -286,6 +290,7 @@ class App implements RunningApp {
       metrics: this.#httpMetrics,
       accessLog: this.#accessLog,
       log: this.#parts.logger,
+      onFileError: this.#onFault,
       listener,
     });
   }
@@ -315,18 +320,6 @@ class App implements RunningApp {
       done.then(finish, finish);
     });
   }
-}
-
-/** One line for an answer that had to be made in the application's place. */
-function logFault(logger: Logger, error: unknown, front: FrontRequest): void {
-  const { status, code } = answerForFault(error);
-  const level = code === "client_gone" ? "debug" : status >= 500 ? "error" : "info";
-  logger.log(level, errorText(error), {
-    ...faultFields(front),
-    code,
-    phase: error instanceof UpstreamError ? error.phase : undefined,
-    status,
-  });
 }
 
 /** One line, of the request that failed, for an answer in which php-fpm says no more than "no". */

@@ -168,14 +168,14 @@ async function fileBody(io: CommandIo, flag: string, file: string): Promise<Clie
   const { files, process } = io.runtime;
   const path = resolvePath(process.cwd(), file);
   const info = files.stat(path);
-  if (info?.kind !== "file") {
+  const opened = info?.kind === "file" ? files.openNow(files.realPath(path) ?? path) : undefined;
+  if (opened === undefined) {
     const what = info === undefined ? `There is no file "${file}"` : `"${file}" is no file`;
     const remedy = flag === "--body" ? "name one, or - for standard input" : "name one";
     throw new UsageError(`${flag}: ${what} (${remedy})`);
   }
-  // Without a byte in it, a runtime may make no stream of it.
-  const stream = new Response(await files.body(path, 0, info.size)).body ?? new Blob([]).stream();
-  return { stream, length: info.size };
+  const length = opened.info.size;
+  return { stream: opened.stream([{ start: 0, end: length }]), length };
 }
 
 function headBytes({ status, headers }: ClientAnswer): Uint8Array {

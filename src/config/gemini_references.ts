@@ -8,6 +8,7 @@ import type { Files } from "../runtime/runtime.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./fault.ts";
 import { GEMINI_HANDLER_NAMES, GEMINI_LISTEN_RULES } from "./gemini_schema.ts";
+import { faultOf, kindAt } from "./look.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import { resolvePath } from "./paths.ts";
 import { coversRoute, type RouteShape } from "./route_cover.ts";
@@ -108,9 +109,10 @@ function requirePath(
 ): void {
   if (!node?.text) return;
   const path = resolvePath(folder, node.text);
-  if (files.stat(path)?.kind === kind) return;
+  const there = kindAt(files, path);
+  if (there === kind) return;
   const what = kind === "file" ? "file" : "folder";
-  tell(node.place, `There is no ${what} "${path}" (create it, or name another)`);
+  tell(node.place, faultOf(there, `There is no ${what} "${path}" (create it, or name another)`));
 }
 
 function checkRoutes(

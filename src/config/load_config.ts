@@ -7,6 +7,7 @@ import type { AppOptions } from "../app/options.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { ReadVariable } from "./environment.ts";
 import { ConfigError, type Fault } from "./fault.ts";
+import { kindAt } from "./look.ts";
 import { folderOf, resolvePath } from "./paths.ts";
 import { appPreset, detectPreset, phpPreset } from "./preset.ts";
 import { commandKind } from "../spawn/options.ts";
@@ -73,8 +74,9 @@ function findFile(given: GivenSettings, parts: LoadParts): string {
   }]);
 }
 
+/** One that cannot be looked at may be there; who reads it tells so. */
 function existingDefault({ files, cwd }: LoadParts): string | undefined {
-  return DEFAULT_FILES.find((path) => files.stat(resolvePath(cwd, path)) !== undefined);
+  return DEFAULT_FILES.find((path) => kindAt(files, resolvePath(cwd, path)) !== undefined);
 }
 
 function fromFlags(
@@ -132,13 +134,13 @@ async function readFile(
     tell({ source, place: undefined, message });
     return undefined;
   };
-  const info = files.stat(path);
-  if (info === undefined) return fault("There is no such file (name another with --config)");
-  if (info.kind === "directory") return fault("The path is a folder (name a file in it)");
-  if (info.size > FILE_LENGTH_MAX) {
-    return fault(`The file has ${info.size} bytes (use ${FILE_LENGTH_MAX} or less)`);
-  }
   try {
+    const info = files.stat(path);
+    if (info === undefined) return fault("There is no such file (name another with --config)");
+    if (info.kind === "directory") return fault("The path is a folder (name a file in it)");
+    if (info.size > FILE_LENGTH_MAX) {
+      return fault(`The file has ${info.size} bytes (use ${FILE_LENGTH_MAX} or less)`);
+    }
     return await files.readText(path);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

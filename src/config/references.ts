@@ -8,6 +8,7 @@ import type { Files } from "../runtime/runtime.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./fault.ts";
 import { checkGemini } from "./gemini_references.ts";
+import { faultOf, kindAt } from "./look.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import { resolvePath } from "./paths.ts";
 import { coversRoute, type RouteShape } from "./route_cover.ts";
@@ -79,8 +80,9 @@ function checkTlsFiles(listener: ConfigNode, context: ReferenceContext, tell: Te
     const node = listener.get("tls")?.get(key);
     if (node?.text === undefined) continue;
     const path = resolvePath(context.folder, node.text);
-    if (context.files.stat(path)?.kind !== "file") {
-      tell(node.place, `There is no file "${path}" (name the ${key}'s PEM file)`);
+    const kind = kindAt(context.files, path);
+    if (kind !== "file") {
+      tell(node.place, faultOf(kind, `There is no file "${path}" (name the ${key}'s PEM file)`));
     }
   }
 }
@@ -114,14 +116,16 @@ function checkRoot(site: ConfigNode, context: ReferenceContext, tell: Tell): voi
   const root = site.get("root");
   if (root?.text === undefined || root.text === "") return;
   const path = resolvePath(context.folder, root.text);
-  const kind = context.files.stat(path)?.kind;
+  const kind = kindAt(context.files, path);
   if (kind === undefined) {
     const [, variable] = /\$\{?([A-Za-z_]\w*)/.exec(root.text) ?? [];
     const remedy = variable === undefined
       ? "create it, or name another"
       : `write "\${env.${variable}}" for the variable`;
     tell(root.place, `There is no folder "${path}" (${remedy})`);
-  } else if (kind !== "directory") tell(root.place, `"${path}" is not a folder (name its folder)`);
+  } else if (kind !== "directory") {
+    tell(root.place, faultOf(kind, `"${path}" is not a folder (name its folder)`));
+  }
 }
 
 /** Files of a site that is given its root elsewhere cannot be looked for. */
@@ -135,10 +139,11 @@ function checkErrorPages(site: ConfigNode, context: ReferenceContext, tell: Tell
       // The schema tells of a page that is no path below the root.
       if (!node.text?.startsWith("/")) continue;
       const path = root === undefined ? undefined : resolvePath(context.folder, root) + node.text;
+      const kind = path === undefined ? undefined : kindAt(context.files, path);
       if (path === undefined) {
         tell(node.place, `Page "${node.text}" has no root to be below (add root to the site)`);
-      } else if (context.files.stat(path)?.kind !== "file") {
-        tell(node.place, `There is no file "${path}" (create it, or name another)`);
+      } else if (kind !== "file") {
+        tell(node.place, faultOf(kind, `There is no file "${path}" (create it, or name another)`));
       } else if (runsPhp && path.endsWith(".php")) {
         tell(node.place, `Page "${node.text}" is a script, which is not run here (name a file)`);
       }

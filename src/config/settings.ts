@@ -11,6 +11,7 @@ import { SERVER_ADDRESS_RULES, type ServerOptions } from "../upstream/options.ts
 import { accessTarget } from "./app_options.ts";
 import type { ReadVariable } from "./environment.ts";
 import type { Fault } from "./fault.ts";
+import { faultOf, kindAt } from "./look.ts";
 import { didYouMean } from "./nearest.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import { LISTEN_ADDRESS_RULES, LOG_FORMATS } from "./schema.ts";
@@ -219,12 +220,12 @@ function readNonEmpty(text: string, what: string): string {
 
 function readRoot(text: string, cwd: string, files: Files): string {
   const path = resolvePath(cwd, readNonEmpty(text, "a folder"));
-  const kind = files.stat(path)?.kind;
+  const kind = kindAt(files, path);
   if (kind === "directory") return path;
   throw new RangeError(
     kind === undefined
       ? `There is no folder "${path}" (create it, or name another)`
-      : `"${path}" is not a folder (name its folder)`,
+      : faultOf(kind, `"${path}" is not a folder (name its folder)`),
   );
 }
 

@@ -6,6 +6,7 @@ import * as v from "valibot";
 import type { Files } from "../runtime/runtime.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./fault.ts";
+import { faultOf, kindAt } from "./look.ts";
 import { resolvePath } from "./paths.ts";
 import { described, filePath, list } from "./schema_parts.ts";
 
@@ -50,9 +51,11 @@ export function checkSymlinks(
   for (const { text, place } of entry.node.items) {
     if (!text) continue;
     const path = resolvePath(folder, text);
-    const kind = files.stat(path)?.kind;
+    const kind = kindAt(files, path);
     if (kind === undefined) {
       tell(place, `There is no folder "${path}" (create it, or name another)`);
-    } else if (kind !== "directory") tell(place, `"${path}" is not a folder (name its folder)`);
+    } else if (kind !== "directory") {
+      tell(place, faultOf(kind, `"${path}" is not a folder (name its folder)`));
+    }
   }
 }

@@ -1,4 +1,5 @@
 /** Answers that afcgi makes itself, and the one place where a fault becomes a Gemini code. */
+import { FileError } from "../runtime/file_error.ts";
 import { UpstreamError, type UpstreamErrorCode } from "../upstream/errors.ts";
 import type { GeminiHeader } from "./answer_header.ts";
 import type { GeminiAnswer, GeminiAnswerCode, GeminiRequest } from "./request.ts";
@@ -6,6 +7,7 @@ import type { GeminiAnswer, GeminiAnswerCode, GeminiRequest } from "./request.ts
 const UPSTREAM_CODE: Readonly<Record<UpstreamErrorCode, number>> = {
   connect_failed: 43,
   connect_timeout: 43,
+  local_limit: 40,
   lookup_failed: 43,
   servers_down: 41,
   queue_full: 41,
@@ -57,6 +59,9 @@ export function plainHeader(code: number): GeminiHeader {
 
 /** The answer to a fault on the way to the application or back. */
 export function faultAnswer(request: Pick<GeminiRequest, "trace">, error: unknown): GeminiAnswer {
+  if (error instanceof FileError) {
+    return ownAnswer(request, error.isExhausted ? "local_limit" : "file_error", plainHeader(40));
+  }
   if (!(error instanceof UpstreamError)) {
     return ownAnswer(request, "internal_error", plainHeader(40));
   }

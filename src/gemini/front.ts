@@ -2,13 +2,15 @@
  * The Gemini entrance of one address: takes connections, reads requests, refuses what is malformed or
  * meant for somebody else, finds the site, and says in one line and one count what came of it.
  */
+import { LimitedLog } from "../observe/limited_log.ts";
 import type { Logger } from "../observe/logger.ts";
 import { SiteTable } from "../routing/site_table.ts";
 import type { TcpAddress } from "../runtime/address.ts";
+import { FileError } from "../runtime/file_error.ts";
 import type { HttpPeer, Runtime, TlsFiles } from "../runtime/runtime.ts";
 import type { TlsConnection, TlsListener, TlsVersion } from "../runtime/tls.ts";
 import { isHeader } from "./answer_header.ts";
-import { ownAnswer, plainHeader } from "./answers.ts";
+import { faultAnswer, ownAnswer, plainHeader } from "./answers.ts";
 import { ClientLimits } from "./client_limits.ts";
 import { Conversation, type Delivery } from "./conversation.ts";
 import type { GeminiMetrics } from "./gemini_metrics.ts";
@@ -52,6 +54,7 @@ export class GeminiFront {
   readonly #hosts = new SiteTable<GeminiHost>();
   readonly #first: GeminiHost;
   readonly #clients: ClientLimits;
+  readonly #limited: LimitedLog;
   /** Connections that are secure. */
   readonly #conversations = new Set<Conversation>();
   /** Those of them that have no request yet. */
@@ -62,6 +65,7 @@ export class GeminiFront {
   /** `hosts` are those of every site at the address; the first one's certificate is the default. */
   constructor(hosts: readonly GeminiHost[], parts: GeminiFrontParts) {
     this.#parts = parts;
+    this.#limited = new LimitedLog(parts.log, parts.runtime.clock);
     this.#first = hosts[0]!;
     for (const host of hosts) this.#hosts.add([host.host], host);
     this.#clients = new ClientLimits(parts.limits, parts.runtime.clock);
@@ -173,12 +177,20 @@ export class GeminiFront {
       if (answer.body instanceof ReadableStream) answer.body.cancel().catch(() => {});
       throw new RangeError(`META of code ${answer.header.code} is too long or has a line end`);
     } catch (error) {
+      if (error instanceof FileError) return this.#fileFailed(request, error);
       this.#parts.log.error(error instanceof Error ? error.message : String(error), {
         ...fieldsOf(request),
         code: "internal_error",
       });
       return ownAnswer(request, "internal_error", plainHeader(40));
     }
+  }
+
+  #fileFailed(request: GeminiRequest, error: FileError): GeminiAnswer {
+    const answer = faultAnswer(request, error);
+    const fields = { ...fieldsOf(request), errno: error.code || undefined };
+    this.#limited.log(`${fields.code} ${error.code}`, "error", error.message, fields);
+    return answer;
   }
 
   /** The site of a URI, when the client has asked for the same name in its handshake. */

@@ -15,6 +15,7 @@ export type GeminiAnswerCode =
   | "hidden_file"
   | "outside_root"
   | "unreadable_file"
+  | "file_error"
   | "client_cert"
   | "too_many_requests"
   | "request_timeout"

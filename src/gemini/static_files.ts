@@ -3,6 +3,7 @@
  * gemtext, a redirect to a folder's path with its slash. What may be seen is decided by
  * `static/below_root.ts`: nothing hidden, nothing outside the root but where links may lead.
  */
+import { openFileBody } from "../runtime/file_body.ts";
 import type { Files } from "../runtime/runtime.ts";
 import {
   type FileTree,
@@ -12,6 +13,7 @@ import {
 } from "../static/below_root.ts";
 import { contentTypeOf } from "../static/content_type.ts";
 import { listFolder } from "../static/listing.ts";
+import { openFound } from "../static/open_found.ts";
 import { ownAnswer, plainHeader } from "./answers.ts";
 import type { GeminiStaticOptions } from "./options.ts";
 import type { GeminiAnswer, GeminiRequest } from "./request.ts";
@@ -32,11 +34,11 @@ export async function serveStatic(
   const { index } = parts;
   const { path } = request.uri;
   const found = resolveBelowRoot(parts, path);
-  if (found.kind !== "directory") return await serveFound(parts, request, found);
+  if (found.kind !== "directory") return serveFound(parts, request, found);
   if (!path.endsWith("/")) return redirectToSlash(request);
   for (const name of index) {
     const page = resolveBelowRoot(parts, path + name);
-    if (page.kind === "file") return await serveFile(parts, request, page);
+    if (page.kind === "file") return serveFile(parts, request, page);
   }
   if (!parts.listing) return undefined;
   const text = await listingText(parts, path);
@@ -44,27 +46,36 @@ export async function serveStatic(
   return { header: { code: 20, meta }, body: new TextEncoder().encode(text) };
 }
 
-async function serveFound(
+function serveFound(
   parts: GeminiStaticParts,
   request: GeminiRequest,
   found: Exclude<Found, { kind: "directory" }>,
-): Promise<GeminiAnswer | undefined> {
+): GeminiAnswer | undefined {
   if (found.kind === "missing") return undefined;
   // That something is there is nobody's business.
   if (found.kind === "forbidden") return ownAnswer(request, found.code, plainHeader(51));
-  return await serveFile(parts, request, found);
+  return serveFile(parts, request, found);
 }
 
-async function serveFile(
-  { files, lang }: GeminiStaticParts,
+function serveFile(
+  parts: GeminiStaticParts,
   request: GeminiRequest,
   found: FoundFile,
-): Promise<GeminiAnswer> {
-  try {
-    const body = new Response(await files.body(found.realPath, 0, found.info.size)).body;
-    return { header: { code: 20, meta: geminiTypeOf(found.path, lang) }, body };
-  } catch {
-    return ownAnswer(request, "unreadable_file", plainHeader(51));
+): GeminiAnswer | undefined {
+  const opened = openFound(parts, found);
+  switch (opened.kind) {
+    case "opened": {
+      const { file, found: { path, info } } = opened;
+      const body = openFileBody(file, 0, info.size);
+      return { header: { code: 20, meta: geminiTypeOf(path, parts.lang) }, body };
+    }
+    case "unreadable":
+      return ownAnswer(request, "unreadable_file", plainHeader(51));
+    case "forbidden":
+      return ownAnswer(request, opened.code, plainHeader(51));
+    case "directory":
+    case "missing":
+      return undefined;
   }
 }
 

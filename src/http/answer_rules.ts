@@ -10,6 +10,7 @@ import { compileHeaderRule, type HeaderRule } from "./response_headers.ts";
 
 export class AnswerRules implements AnswerFilter {
   readonly #pages: ErrorPages;
+  readonly #onFault: ErrorPageTree["onFault"];
   readonly #interceptErrors: boolean;
   readonly #headerRules: readonly HeaderRule[];
 
@@ -19,6 +20,7 @@ export class AnswerRules implements AnswerFilter {
     pattern: string | undefined,
     tree: ErrorPageTree,
   ) {
+    this.#onFault = tree.onFault;
     this.#pages = new ErrorPages(options.errorPages, tree);
     this.#interceptErrors = options.interceptErrors;
     this.#headerRules = options.headers.map((rule) => compileHeaderRule(rule, pattern));
@@ -34,12 +36,22 @@ export class AnswerRules implements AnswerFilter {
   async #withPage(front: FrontRequest, answer: Response): Promise<Response> {
     const isOurs = front.trace.code !== undefined;
     if (!(isOurs || this.#interceptErrors) || !this.#pages.has(answer.status)) return answer;
-    const page = await this.#pages.replace(front.method, answer);
+    const page = this.#pageFor(front, answer);
     if (page === undefined) return answer;
     front.bodyProgress = undefined;
     if (!isOurs) page.headers.set("x-request-id", front.id);
     // An application's page: nobody will read it.
     answer.body?.cancel().catch(() => {});
     return page;
+  }
+
+  /** A page that cannot be had leaves the answer as it is, and is told of. */
+  #pageFor(front: FrontRequest, answer: Response): Response | undefined {
+    try {
+      return this.#pages.replace(front.method, answer);
+    } catch (error) {
+      this.#onFault(error, front);
+      return undefined;
+    }
   }
 }

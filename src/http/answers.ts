@@ -4,6 +4,7 @@
  */
 import { utf8 } from "../protocol/byte_buffer.ts";
 import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
+import { FileError } from "../runtime/file_error.ts";
 import { WholeAnswer } from "../runtime/http_answer.ts";
 import { UpstreamError, type UpstreamErrorCode } from "../upstream/errors.ts";
 import { RequestBodyTooLargeError } from "./body_limit.ts";
@@ -15,6 +16,8 @@ const RETRY_AFTER_S = 1;
 const UPSTREAM_STATUS: Readonly<Record<UpstreamErrorCode, number>> = {
   connect_failed: 502,
   connect_timeout: 504,
+  // We are out of descriptors or ports; the application may be well.
+  local_limit: 503,
   lookup_failed: 502,
   servers_down: 503,
   queue_full: 503,
@@ -41,11 +44,18 @@ const UPSTREAM_STATUS: Readonly<Record<UpstreamErrorCode, number>> = {
 
 /** The answer to a fault on the way to the application or back. */
 export function answerForFault(error: unknown): OwnAnswer {
+  if (error instanceof FileError) return answerForFile(error);
   if (!(error instanceof UpstreamError)) return { status: 500, code: "internal_error" };
   if (error.cause instanceof RequestBodyTooLargeError) {
     return { status: 413, code: "request_body_too_large" };
   }
+  if (error.cause instanceof FileError) return answerForFile(error.cause);
   return { status: UPSTREAM_STATUS[error.code], code: error.code };
+}
+
+/** Nobody could tell whether the file is there: never a 404, which others may keep. */
+function answerForFile({ isExhausted }: FileError): OwnAnswer {
+  return isExhausted ? { status: 503, code: "local_limit" } : { status: 500, code: "file_error" };
 }
 
 /** The response, and its code in the request's trace. */

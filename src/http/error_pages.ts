@@ -1,23 +1,34 @@
 /**
  * Pages of a site's own in the place of error answers: files below its root, or texts. The status
- * stays, and of the answer's head what the status needs; a page that is not there leaves the answer
- * as it is.
+ * stays, and of the answer's head what the status needs; a page that is not there, or cannot be read,
+ * leaves the answer as it is.
  */
+import { openFileBody } from "../runtime/file_body.ts";
 import type { Files } from "../runtime/runtime.ts";
-import { type FileTree, resolveBelowRoot } from "../static/below_root.ts";
+import { type FileLookup, type FileTree, resolveBelowRoot } from "../static/below_root.ts";
 import { contentTypeOf } from "../static/content_type.ts";
+import { openFound } from "../static/open_found.ts";
 import type { ErrorPageOptions } from "./answer_options.ts";
+import type { FrontRequest } from "./front_request.ts";
 
 /** Where pages are looked for; without a root there are none. */
 export interface ErrorPageTree extends Pick<FileTree, "linkTargets"> {
-  readonly files: Files;
+  readonly files: FileLookup & Pick<Files, "openNow">;
   readonly root: string | undefined;
   /** Whether a file of this name is never sent: the source of a script. */
   readonly never: (path: string) => boolean;
+  /** Why a page could not be read, which may yet be there. */
+  readonly onFault: (error: unknown, front: FrontRequest) => void;
 }
 
-/** Makes the page; undefined where there is none to be had. */
-type Page = () => Promise<{ body: BodyInit; length: number; type: string } | undefined>;
+interface PageBody {
+  readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly length: number;
+  readonly type: string;
+}
+
+/** Makes the page; undefined where there is none to be had. @throws {FileError} */
+type Page = () => PageBody | undefined;
 
 /** Fields that mean something without the body that they came with. */
 const KEPT: readonly string[] = [
@@ -48,10 +59,15 @@ export class ErrorPages {
     return status >= ERROR_MIN && this.#pageFor(status) !== undefined;
   }
 
-  /** The page with the status and what it needs of the answer's head; undefined: there is none. */
-  async replace(method: string, answer: Response): Promise<Response | undefined> {
-    const page = await this.#pageFor(answer.status)?.();
+  /**
+   * The page with the status and what it needs of the answer's head; undefined: there is none.
+   *
+   * @throws {FileError}
+   */
+  replace(method: string, answer: Response): Response | undefined {
+    const page = this.#pageFor(answer.status)?.();
     if (page === undefined) return undefined;
+    if (method === "HEAD" && page.body instanceof ReadableStream) void page.body.cancel();
     const headers = new Headers();
     for (const name of KEPT) {
       const value = answer.headers.get(name);
@@ -73,19 +89,21 @@ function compilePage(
 ): Page {
   if (options.kind === "text") {
     const body = new TextEncoder().encode(options.body);
-    return () => Promise.resolve({ body, length: body.length, type: options.type });
+    return () => ({ body, length: body.length, type: options.type });
   }
-  if (root === undefined) return () => Promise.resolve(undefined);
+  if (root === undefined) return () => undefined;
   const { path } = options;
-  return async () => {
-    const found = resolveBelowRoot({ files, root, linkTargets }, path);
+  const tree = { files, root, linkTargets };
+  return () => {
+    const found = resolveBelowRoot(tree, path);
     if (found.kind !== "file" || never(found.path) || never(found.realPath)) return undefined;
-    const length = found.info.size;
-    try {
-      const body = await files.body(found.realPath, 0, length);
-      return { body, length, type: contentTypeOf(path) };
-    } catch {
-      return undefined;
+    const opened = openFound(tree, found);
+    if (opened.kind !== "opened") return undefined;
+    const { file, found: { realPath, info: { size } } } = opened;
+    if (!never(realPath)) {
+      return { body: openFileBody(file, 0, size), length: size, type: contentTypeOf(path) };
     }
+    file.close();
+    return undefined;
   };
 }

@@ -4,8 +4,10 @@
  * what is left to the next route, is decided as for files that are sent as they are.
  */
 import { Role } from "../protocol/constants.ts";
-import type { Files } from "../runtime/runtime.ts";
+import { FileError } from "../runtime/file_error.ts";
+import type { OpenFile } from "../runtime/runtime.ts";
 import { type FileTree, type FoundFile, resolveBelowRoot } from "../static/below_root.ts";
+import { type OpenableTree, openFound } from "../static/open_found.ts";
 import { refuse, type StaticRefusal } from "../static/refusal.ts";
 import type { UpstreamRequest } from "../upstream/request.ts";
 import { FileBody } from "../upstream/file_body.ts";
@@ -48,8 +50,8 @@ export class FilterRequest extends GatewayRequest implements UpstreamRequest {
   readonly data: FileBody;
 
   constructor(
-    { realPath, info }: FoundFile,
-    files: Pick<Files, "stream">,
+    tree: OpenableTree,
+    found: FoundFile,
     route: RequestParameters,
     request: Request,
     front: FrontRequest,
@@ -58,10 +60,23 @@ export class FilterRequest extends GatewayRequest implements UpstreamRequest {
   ) {
     const extra = new Map([
       ...front.extra ?? [],
-      ["FCGI_DATA_LENGTH", String(info.size)],
-      ["FCGI_DATA_LAST_MOD", String(Math.floor(info.modifiedMs / 1000))],
+      ["FCGI_DATA_LENGTH", String(found.info.size)],
+      ["FCGI_DATA_LAST_MOD", String(Math.floor(found.info.modifiedMs / 1000))],
     ]);
     super(route, request, { ...front, extra }, script, taken);
-    this.data = new FileBody(files, realPath, info.size);
+    this.data = new FileBody(() => openAsFound(tree, found), found.path, found.info.size);
   }
+}
+
+/** The application was told of the file that was found, so it gets that one or none. */
+function openAsFound(tree: OpenableTree, found: FoundFile): OpenFile {
+  const opened = openFound(tree, found);
+  if (opened.kind !== "opened") {
+    throw new FileError("open", found.path, opened.kind === "unreadable" ? "EACCES" : "ESTALE");
+  }
+  const { file, found: { info: { inode, device, size } } } = opened;
+  const { info } = found;
+  if (inode === info.inode && device === info.device && size === info.size) return file;
+  file.close();
+  throw new FileError("open", found.path, "ESTALE");
 }

@@ -5,10 +5,11 @@
 import type { Logger } from "../observe/logger.ts";
 import type { CompiledSite } from "./site.ts";
 import type { SiteTable } from "../routing/site_table.ts";
+import { FileError } from "../runtime/file_error.ts";
 import { answerLength, type HttpAnswer, toResponse } from "../runtime/http_answer.ts";
 import type { Clock, HttpPeer } from "../runtime/runtime.ts";
 import { errorText } from "../upstream/errors.ts";
-import { ownResponse } from "./answers.ts";
+import { answerForFault, ownResponse } from "./answers.ts";
 import type { FrontRequest, ListenerInfo, OwnAnswer } from "./front_request.ts";
 import { HostCache } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
@@ -25,6 +26,8 @@ export interface FrontParts {
   readonly accessLog: Logger | undefined;
   /** For answers of our own. */
   readonly log: Logger;
+  /** Hears of files that could not be looked at; left out: `log` does, of each. */
+  readonly onFileError?: ((error: FileError, front: FrontRequest) => void) | undefined;
   readonly listener: ListenerInfo;
 }
 
@@ -74,7 +77,12 @@ export function createFront(
     if (site === undefined) return refuse(parts, front, request, NO_SITE);
     const seen = site.arrive === undefined ? front : site.arrive(front, request.headers);
     const done = (answer: HttpAnswer) => finish(parts, site.name, seen, request, answer);
-    const failed = (error: unknown) => done(answerForFailure(parts, seen, request, error));
+    const failed = (error: unknown): HttpAnswer | Promise<HttpAnswer> => {
+      const answer = answerForFailure(parts, seen, request, error);
+      if (!(error instanceof FileError) || seen.rules === undefined) return done(answer);
+      const broken = (cause: unknown) => done(answerForFailure(parts, seen, request, cause));
+      return seen.rules.apply(seen, request.headers, answer).then(done, broken);
+    };
     try {
       const fetched = site.direct(request, seen) ?? site.app.fetch(request, seen);
       const answer = site.hasRules ? byRules(fetched, seen, request) : fetched;
@@ -85,14 +93,24 @@ export function createFront(
   };
 }
 
-/** A route, or a rule for its answers, did what none should: the client is told no more than that. */
+/**
+ * A file could not be looked at; or a route, or a rule for its answers, did what none should. The
+ * client is told no more than that.
+ */
 function answerForFailure(
-  { log }: FrontParts,
+  { log, onFileError }: FrontParts,
   front: FrontRequest,
   request: Request,
   error: unknown,
-): HttpAnswer {
+): Response {
   front.bodyProgress = undefined;
+  if (error instanceof FileError) {
+    const answer = answerForFault(error);
+    const note = () => log.error(error.message, { ...faultFields(front), code: answer.code });
+    if (onFileError === undefined) note();
+    else onFileError(error, front);
+    return ownResponse(front, request.headers.get("accept"), answer);
+  }
   const answer = { status: 500, code: "internal_error" } as const;
   log.error(errorText(error), { ...faultFields(front), code: answer.code });
   return ownResponse(front, request.headers.get("accept"), answer);
@@ -105,7 +123,7 @@ async function byRules(
 ): Promise<HttpAnswer> {
   const answer = await fetched;
   if (front.rules === undefined) return answer;
-  return front.rules.apply(front, request.headers, await toResponse(answer));
+  return front.rules.apply(front, request.headers, toResponse(answer));
 }
 
 /** An answer to what could not be read, with what was wrong for the log. */

@@ -12,6 +12,7 @@ import type { RequestTarget } from "./target.ts";
 export type AnswerCode =
   | UpstreamErrorCode
   | StaticRefusalCode
+  | "file_error"
   | "bad_host"
   | "bad_target"
   | "target_too_long"

@@ -34,12 +34,16 @@ export interface Handover {
   readonly fetch: (request: Request, front: FrontRequest) => Response | Promise<Response>;
 }
 
-/** What `X-Sendfile` asks for; undefined for a path below no folder that the site allows. */
+/**
+ * What `X-Sendfile` asks for; undefined for a path below no folder that the site allows.
+ *
+ * @throws {FileError} where nobody can tell whether the file is there
+ */
 export type SendNamedFile = (
   path: string,
   contentType: string | undefined,
   request: Request,
-) => Promise<Response | StaticRefusal> | undefined;
+) => Response | StaticRefusal | undefined;
 
 type HeadFields = UpstreamResponse["head"]["headers"];
 
@@ -140,11 +144,10 @@ async function sendFileOf(
   const contentType = field(answer.head.headers, "content-type");
   const method = front.method === "HEAD" ? "HEAD" : "GET";
   const asked = withoutBody(request, method, answer);
-  const sending = path === undefined ? undefined : sendNamedFile(path, contentType, asked);
-  if (sending === undefined) {
+  const sent = path === undefined ? undefined : sendNamedFile(path, contentType, asked);
+  if (sent === undefined) {
     throw refused(answer, `"${value}" is below no folder of the site's sendfile`);
   }
-  const sent = await sending;
   if (sent instanceof Response) return sent;
   return ownResponse(front, request.headers.get("accept"), sent);
 }

@@ -183,7 +183,7 @@ function filterHandler(
     if (decision.kind !== "send") return passOrRefuse(request, front, decision);
     const { found, script } = decision;
     return exchange(route, request, front, script, (...asked) => {
-      return new FilterRequest(found, files, ...asked);
+      return new FilterRequest(filter, found, ...asked);
     });
   };
 }

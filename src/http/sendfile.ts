@@ -5,35 +5,38 @@
  */
 import { toResponse } from "../runtime/http_answer.ts";
 import type { Files } from "../runtime/runtime.ts";
-import { type Found, resolveBelowRoot } from "../static/below_root.ts";
-import { type FileBodies, readyFile, sendFile } from "../static/file_response.ts";
+import { type FileLookup, resolveBelowRoot } from "../static/below_root.ts";
+import { readyFile, sendFile } from "../static/file_response.ts";
+import { openFound } from "../static/open_found.ts";
 import { isRefusal, refuse, type StaticRefusal } from "../static/refusal.ts";
 import type { SendNamedFile } from "./handover.ts";
 
 /** @param folders absolute paths below which files may be named */
 export function namedFiles(
-  files: Pick<Files, "stat" | "realPath"> & FileBodies,
+  files: FileLookup & Pick<Files, "openNow">,
   folders: readonly string[],
 ): SendNamedFile {
   const roots = folders.map((folder) => ({ folder, prefix: folder.replace(/\/?$/, "/") }));
   return (path, contentType, request) => {
     const root = roots.find(({ prefix }) => path.startsWith(prefix));
     if (root === undefined) return undefined;
-    const found = resolveBelowRoot(
-      { files, root: root.folder },
-      path.slice(root.prefix.length - 1),
-    );
-    return send(found, contentType, request);
+    return send(root.folder, path.slice(root.prefix.length - 1), contentType, request);
   };
 
-  async function send(
-    found: Found,
+  function send(
+    root: string,
+    path: string,
     contentType: string | undefined,
     request: Request,
-  ): Promise<Response | StaticRefusal> {
-    if (found.kind === "forbidden") return refuse(found.code);
-    if (found.kind !== "file") return refuse("no_such_file");
-    const sent = await sendFile(files, readyFile(found, { contentType }), request);
-    return isRefusal(sent) ? sent : await toResponse(sent);
+  ): Response | StaticRefusal {
+    const tree = { files, root };
+    const found = resolveBelowRoot(tree, path);
+    const opened = found.kind === "file" ? openFound(tree, found) : found;
+    if (opened.kind === "unreadable") return refuse("unreadable_file");
+    if (opened.kind !== "opened") {
+      return refuse(opened.kind === "forbidden" ? opened.code : "no_such_file");
+    }
+    const sent = sendFile(readyFile(opened.found, { contentType }), request, opened.file);
+    return isRefusal(sent) ? sent : toResponse(sent);
   }
 }

@@ -6,8 +6,9 @@ import { type Handler, Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { H, RouterRoute } from "hono/types";
 import type { CompressionOptions } from "../compression/options.ts";
+import { FileError } from "../runtime/file_error.ts";
 import { asResponse } from "../runtime/http_answer.ts";
-import { ownResponse } from "./answers.ts";
+import { answerForFault, ownResponse } from "./answers.ts";
 import type { Authorizer } from "./authorize.ts";
 import type { FrontEnv, FrontRequest } from "./front_request.ts";
 import type { Handover } from "./handover.ts";
@@ -68,7 +69,7 @@ export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
       ? plain
       : behind(compileAuthorizer(route.authorize, route.path, site, shared), plain);
     compiled.push(
-      watched([...beforeHandler(route, site, parts.runtime.files), handler], index, parts.watch),
+      watched([...beforeHandler(route, site, parts), handler], index, parts.watch),
     );
   });
   const router = new SiteRouter<[H, RouterRoute]>(site.routes.map(asClientsMeetIt));
@@ -107,11 +108,11 @@ function compileDirect(
   { path: pattern, middleware, authorize, internal, answers }: RouteOptions,
   handler: RouteHandler,
   site: SiteOptions,
-  { runtime: { files } }: SiteParts,
+  parts: SiteParts,
 ): RouteHandler | undefined {
   if (middleware !== undefined || authorize !== undefined || internal) return undefined;
   if (!hasRules(site)) return handler;
-  const rules = compileRules(answers, pattern, site, files);
+  const rules = compileRules(answers, pattern, site, parts);
   return (request, front) => {
     front.rules = rules;
     return handler(request, front);
@@ -156,7 +157,7 @@ function createApp(
   handlers.forEach((list, index) => {
     for (const handler of list) app.all(routeKey(index), handler);
   });
-  const rules = compileRules(site.answers, undefined, site, parts.runtime.files);
+  const rules = compileRules(site.answers, undefined, site, parts);
   app.notFound((c) => {
     const front = c.env;
     front.rules = rules;
@@ -171,7 +172,11 @@ function createApp(
       return ownResponse(c.env, accept, middlewareRefusal(status, headers));
     }
     parts.onFault(error, c.env);
-    return ownResponse(c.env, accept, { status: 500, code: "internal_error" });
+    return ownResponse(
+      c.env,
+      accept,
+      error instanceof FileError ? answerForFault(error) : { status: 500, code: "internal_error" },
+    );
   });
   return app;
 }

@@ -3,13 +3,13 @@
  * the route which answers leaves with the request. A site without rules leaves none.
  */
 import type { Handler } from "hono";
-import type { Files } from "../runtime/runtime.ts";
 import type { AnswerOptions } from "./answer_options.ts";
 import { AnswerRules } from "./answer_rules.ts";
 import type { FrontEnv } from "./front_request.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
 import { sourceNames } from "./passing.ts";
 import { compileMiddleware } from "./route_middleware.ts";
+import type { SiteParts } from "./site_parts.ts";
 
 /** Whether any answer of the site has rules. */
 export function hasRules({ answers, routes }: SiteOptions): boolean {
@@ -20,11 +20,11 @@ export function hasRules({ answers, routes }: SiteOptions): boolean {
 export function beforeHandler(
   route: RouteOptions,
   site: SiteOptions,
-  files: Files,
+  parts: SiteParts,
 ): Handler<FrontEnv>[] {
   const list = compileMiddleware(route.middleware ?? {});
   if (!hasRules(site)) return list;
-  const rules = compileRules(route.answers, route.path, site, files);
+  const rules = compileRules(route.answers, route.path, site, parts);
   // Also for a route without: one before it that passed on has left its own.
   const leaveRules: Handler<FrontEnv> = (c, next) => {
     c.env.rules = rules;
@@ -38,9 +38,9 @@ export function compileRules(
   options: AnswerOptions | undefined,
   pattern: string | undefined,
   { root, linkTargets, routes }: SiteOptions,
-  files: Files,
+  { runtime: { files }, onFault }: Pick<SiteParts, "runtime" | "onFault">,
 ): AnswerRules | undefined {
   if (options === undefined) return undefined;
   const never = sourceNames(routes);
-  return new AnswerRules(options, pattern, { files, root, linkTargets, never });
+  return new AnswerRules(options, pattern, { files, root, linkTargets, never, onFault });
 }

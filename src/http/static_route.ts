@@ -63,10 +63,7 @@ export class StaticRoute {
     const compressor = this.#compressor;
     if (compressor === undefined) return answer;
     const whole = answer instanceof WholeAnswer ? answer.body : undefined;
-    const response = toResponse(answer);
-    return response instanceof Promise
-      ? response.then((opened) => compressor.apply(request, front, opened))
-      : compressor.apply(request, front, response, whole);
+    return compressor.apply(request, front, toResponse(answer), whole);
   }
 }
 

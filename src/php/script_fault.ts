@@ -3,6 +3,7 @@
  * found." or "Access denied.". Its user is not known here, so what is closed to every user but some
  * is named as the likely reason, not as the certain one.
  */
+import { FileError } from "../runtime/file_error.ts";
 import type { FileAccess, Files } from "../runtime/runtime.ts";
 import { isFpmBody } from "./fpm_words.ts";
 
@@ -39,6 +40,15 @@ export function scriptFault(
       "instead where cgi.fix_pathinfo is 0 (take PATH_TRANSLATED out of the route's params)";
   }
   if (!scriptFilename.startsWith("/")) return `${sent}: it is no absolute path`;
+  try {
+    return seenFault(files, scriptFilename, sent);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    return `${sent}: it cannot be looked at here (${error.message})`;
+  }
+}
+
+function seenFault(files: ScriptLookup, scriptFilename: string, sent: string): string {
   for (const path of pathsTo(scriptFilename)) {
     const info = files.stat(path);
     if (info === undefined) {

@@ -46,10 +46,7 @@ export function createBunRuntime(): Runtime {
     tls: nodeTls,
     createCompressor,
     clock: systemClock,
-    files: createNodeFiles({
-      body: (path, start, end) => Promise.resolve(Bun.file(path).slice(start, end)),
-      stat: statBySystemCall,
-    }),
+    files: createNodeFiles({ stat: statBySystemCall }),
     names: createNodeNames(async (name) => {
       // Its default on Linux reads resolv.conf and the hosts file by itself.
       const found = await Bun.dns.lookup(name, { backend: "system", socketType: "tcp" });

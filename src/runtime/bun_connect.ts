@@ -5,6 +5,7 @@
 import { type Address, formatAddress } from "./address.ts";
 import { BUN_SOCKET_HANDLERS, BunConnection } from "./bun_connection.ts";
 import { BUN_RAW_HANDLERS, BunRawSocket } from "./bun_raw_socket.ts";
+import { descriptorShortage } from "./descriptor_limit.ts";
 import { connectAborted, connectError, errorCode } from "./failures.ts";
 import type { RawConnectOptions } from "./raw_socket.ts";
 import type { ByteConnection } from "./runtime.ts";
@@ -61,7 +62,8 @@ async function open<Data>(
       await Bun.connect({ ...halfOpen, hostname: address.host, port: address.port });
     }
   } catch (error) {
-    throw connectError(address, fullQueueError(address, error) ?? error);
+    const cause = descriptorShortage() ?? fullQueueError(address, error) ?? error;
+    throw connectError(address, cause);
   }
 }
 

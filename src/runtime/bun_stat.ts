@@ -24,6 +24,13 @@ const SIZE = 40;
 const CHANGED = 96;
 const MODIFIED = 112;
 
+const DEVICE_MAJOR = 136;
+const DEVICE_MINOR = 140;
+
+/** The errors of most paths: there is nothing. */
+const ENOENT = 2;
+const ENOTDIR = 20;
+
 const KIND_BITS = 0o170000;
 const REGULAR = 0o100000;
 const DIRECTORY = 0o040000;
@@ -41,12 +48,15 @@ export function statBySystemCall(slow: Stat): Stat {
 /** Undefined where there is no such call; `slow` gets what cannot be asked by it. */
 async function open(slow: Stat): Promise<Stat | undefined> {
   if (process.platform !== "linux") return undefined;
-  const { dlopen, ptr } = await import("bun:ffi");
+  const { dlopen, ptr, read } = await import("bun:ffi");
   for (const name of LIBC_NAMES) {
     try {
       const { symbols } = dlopen(name, {
         statx: { args: ["int", "ptr", "int", "u32", "ptr"], returns: "int" },
+        __errno_location: { args: [], returns: "ptr" },
       });
+      // Of our thread, for as long as that lives.
+      const errorAt = symbols.__errno_location()!;
       const path = new Uint8Array(PATH_LENGTH_MAX);
       const answer = new DataView(new ArrayBuffer(STATX_LENGTH));
       const pathAt = ptr(path);
@@ -58,11 +68,16 @@ async function open(slow: Stat): Promise<Stat | undefined> {
         // Behind a zero the system would not read on.
         if (text.includes("\0")) return undefined;
         path[encoder.encodeInto(text, path).written] = 0;
-        const isThere = symbols.statx(AT_FDCWD, pathAt, 0, BASIC_STATS, answerAt) === 0;
-        return isThere ? readStatx(answer) : undefined;
+        if (symbols.statx(AT_FDCWD, pathAt, 0, BASIC_STATS, answerAt) === 0) {
+          return readStatx(answer);
+        }
+        const error = read.i32(errorAt);
+        return error === ENOENT || error === ENOTDIR ? undefined : slow(text);
       };
       // Where a sandbox or an old kernel forbids the call, it fails for every path.
-      return fast("/") === undefined ? undefined : fast;
+      path[encoder.encodeInto("/", path).written] = 0;
+      const isAllowed = symbols.statx(AT_FDCWD, pathAt, 0, BASIC_STATS, answerAt) === 0;
+      return isAllowed ? fast : undefined;
     } catch {
       // Another name, or none.
     }
@@ -78,7 +93,14 @@ function readStatx(answer: DataView): FileInfo {
     modifiedMs: Math.floor(timeAt(answer, MODIFIED)),
     changedMs: timeAt(answer, CHANGED),
     inode: longAt(answer, INODE),
+    device: deviceOf(answer.getUint32(DEVICE_MAJOR, true), answer.getUint32(DEVICE_MINOR, true)),
   };
+}
+
+/** One number of the two, as `stat` has it (`makedev` of the C library). */
+function deviceOf(major: number, minor: number): number {
+  const high = Math.floor(major / 2 ** 12) * 2 ** 44 + Math.floor(minor / 2 ** 8) * 2 ** 20;
+  return high + (major % 2 ** 12) * 2 ** 8 + minor % 2 ** 8;
 }
 
 /** Beyond 2^53 it is not exact, as in `node:fs`. */

@@ -9,7 +9,6 @@ import { DenoConnection } from "./deno_connection.ts";
 import { createCompressor } from "./compressor.ts";
 import { openDenoLibC } from "./deno_libc.ts";
 import { connectAborted, connectError, listenError } from "./failures.ts";
-import { fileRangeStream } from "./node_file_stream.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { listenInheritedByNode } from "./node_listener.ts";
 import { createNodeNames, lookupWithNode } from "./node_names.ts";
@@ -42,28 +41,13 @@ export function createDenoRuntime(): Runtime {
     tls: nodeTls,
     createCompressor,
     clock: systemClock,
-    files: createNodeFiles({ body: fileBody }),
+    files: createNodeFiles(),
     names: createNodeNames(lookupWithNode),
     process: createNodeProcess(),
     spawning: createNodeSpawning(openDenoLibC),
     // V8 offers it only to those who start it with a flag.
     collectGarbage: () => {},
   };
-}
-
-/**
- * A stream of Deno's own goes from the file to the client without JavaScript, twice as fast as one
- * of ours. It always reads to the end, so it is no use for a part before that.
- */
-async function fileBody(path: string, start: number, end: number): Promise<BodyInit> {
-  const file = await Deno.open(path);
-  const { size } = await file.stat();
-  if (end !== size) {
-    file.close();
-    return await fileRangeStream(path, start, end);
-  }
-  if (start > 0) await file.seek(start, Deno.SeekMode.Start);
-  return file.readable;
 }
 
 async function connect(

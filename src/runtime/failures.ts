@@ -26,9 +26,11 @@ const CONNECT_REASONS: Readonly<Record<string, ConnectReason>> = {
   ENETUNREACH: ["unreachable", "there is no way to the host's network"],
   EHOSTDOWN: ["unreachable", "the host is down"],
   ETIMEDOUT: ["unreachable", "the host does not answer"],
-  EMFILE: ["unreachable", "too many open files (raise the limit of open files)"],
-  ENFILE: ["unreachable", "the system has too many open files"],
-  EADDRNOTAVAIL: ["unreachable", "no local port is free"],
+  EMFILE: ["local", "afcgi has too many open files (raise its limit of open files)"],
+  ENFILE: ["local", "the system has too many open files"],
+  ENOMEM: ["local", "the system is out of memory"],
+  ENOBUFS: ["local", "the system is out of memory"],
+  EADDRNOTAVAIL: ["local", "no local port is free"],
 };
 
 /** A connect that the runtime refused, as a {@link ConnectError}. */

@@ -3,6 +3,7 @@
  * values, which cost less. afcgi's own HTTP server sends each as it is; for a runtime's
  * server the plain ones become a `Response`.
  */
+import { openFileBody } from "./file_body.ts";
 import type { OpenFile } from "./open_file.ts";
 
 /** Names and values in the order in which they go out; each character of a value is one byte. */
@@ -31,20 +32,17 @@ export class FileAnswer {
   readonly start: number;
   /** Behind the last byte. */
   readonly end: number;
-  /** The same bytes for a Response. */
-  readonly body: () => Promise<BodyInit>;
 
   constructor(
     status: number,
     fields: AnswerFields,
-    { file, start, end, body }: Pick<FileAnswer, "file" | "start" | "end" | "body">,
+    { file, start, end }: Pick<FileAnswer, "file" | "start" | "end">,
   ) {
     this.status = status;
     this.fields = fields;
     this.file = file;
     this.start = start;
     this.end = end;
-    this.body = body;
   }
 }
 
@@ -60,8 +58,8 @@ export function asResponse(
   return answer instanceof Promise ? answer.then(toResponse) : toResponse(answer);
 }
 
-/** One answer as a Response. */
-export function toResponse(answer: HttpAnswer): Response | Promise<Response> {
+/** One answer as a Response. @throws {FileError} */
+export function toResponse(answer: HttpAnswer): Response {
   if (answer instanceof WholeAnswer) {
     const headers = headersOf(answer.fields);
     return new Response(answer.body as Uint8Array<ArrayBuffer>, { status: answer.status, headers });
@@ -82,16 +80,10 @@ export function answerLength(answer: HttpAnswer): number {
   return Number(answer.headers.get("content-length") ?? -1);
 }
 
-async function fileResponse(
-  { status, fields, file, start, end, body }: FileAnswer,
-): Promise<Response> {
+function fileResponse({ status, fields, file, start, end }: FileAnswer): Response {
   const headers = new Headers(headersOf(fields));
   headers.set("content-length", String(end - start));
-  try {
-    return new Response(await body(), { status, headers });
-  } finally {
-    file.close();
-  }
+  return new Response(openFileBody(file, start, end), { status, headers });
 }
 
 function headersOf(fields: AnswerFields): Headers {

@@ -2,6 +2,7 @@
  * A file system in memory for tests: absolute paths to contents, and links. Folders exist where a
  * file lies below them. Every file has the same time, unless a test says otherwise.
  */
+import { FileError } from "./file_error.ts";
 import type {
   FileAccess,
   FileInfo,
@@ -14,6 +15,8 @@ import type {
 } from "./runtime.ts";
 
 const LINKS_MAX = 16;
+/** Bits of `chmod` without which nobody may read a file. */
+const EVERYBODY = 0o444;
 const encoder = new TextEncoder();
 
 /** Files that a test lays out. */
@@ -22,6 +25,10 @@ export class MemoryFiles implements Files {
   readonly #links = new Map<string, string>();
   readonly #modifiedMs = new Map<string, number>();
   readonly #modes = new Map<string, number>();
+  readonly #inodes = new Map<string, number>();
+  #inodeCount = 0;
+  /** Files that were opened and not closed. */
+  openCount = 0;
   /** Temporary files that were not closed. */
   temporaryCount = 0;
 
@@ -51,6 +58,7 @@ export class MemoryFiles implements Files {
   }
 
   remove(path: string): void {
+    this.#inodes.delete(path);
     this.#contents.delete(path);
     this.#links.delete(path);
   }
@@ -60,7 +68,7 @@ export class MemoryFiles implements Files {
     if (real === undefined) return undefined;
     const content = this.#contents.get(real);
     const modifiedMs = this.#modifiedMs.get(real) ?? 0;
-    const common = { modifiedMs, changedMs: modifiedMs, inode: 0 };
+    const common = { modifiedMs, changedMs: modifiedMs, inode: this.#inodeOf(real), device: 0 };
     return content
       ? { kind: "file", size: content.length, ...common }
       : { kind: "directory", size: 0, ...common };
@@ -91,40 +99,15 @@ export class MemoryFiles implements Files {
     return true;
   }
 
-  async body(path: string, start: number, end: number): Promise<BodyInit> {
-    return this.#contentOf(path).slice(start, end);
-  }
-
-  async stream(
-    path: string,
-    pieces: readonly FilePiece[],
-  ): Promise<ReadableStream<Uint8Array>> {
-    const content = this.#contentOf(path);
-    return new ReadableStream({
-      start(controller) {
-        for (const piece of pieces) {
-          controller.enqueue(
-            piece instanceof Uint8Array ? piece : content.slice(piece.start, piece.end),
-          );
-        }
-        controller.close();
-      },
-    });
-  }
-
-  readNow(path: string, length: number): Uint8Array<ArrayBuffer> | undefined {
-    return this.#contents.get(this.realPath(path) ?? "")?.slice(0, length);
-  }
-
   openNow(path: string): OpenFile | undefined {
-    const content = this.#contents.get(this.realPath(path) ?? "");
-    if (content === undefined) return undefined;
-    const read = (bytes: Uint8Array, offset: number): number => {
-      const piece = content.subarray(offset, offset + bytes.length);
-      bytes.set(piece);
-      return piece.length;
-    };
-    return { descriptor: -1, read, close() {} };
+    const info = this.stat(path);
+    const real = this.realPath(path);
+    const content = this.#contents.get(real ?? "");
+    if (info === undefined || content === undefined) return undefined;
+    if (((this.#modes.get(real!) ?? EVERYBODY) & EVERYBODY) === 0) {
+      throw new FileError("open", path, "EACCES");
+    }
+    return new MemoryOpenFile(info, real, content, (count) => this.openCount += count);
   }
 
   async list(path: string, namesMax: number): Promise<FolderNames> {
@@ -159,10 +142,72 @@ export class MemoryFiles implements Files {
     return false;
   }
 
+  /** Folders have one as well, from their first look on. */
+  #inodeOf(path: string): number {
+    const known = this.#inodes.get(path) ?? ++this.#inodeCount;
+    this.#inodes.set(path, known);
+    return known;
+  }
+
   #contentOf(path: string): Uint8Array<ArrayBuffer> {
     const content = this.#contents.get(this.realPath(path) ?? "");
-    if (content === undefined) throw new Error(`Cannot read "${path}": no such file`);
+    if (content === undefined) throw new FileError("read", path, "ENOENT");
     return content;
+  }
+}
+
+class MemoryOpenFile implements OpenFile {
+  readonly descriptor = -1;
+  readonly info: FileInfo;
+  readonly path: string | undefined;
+  readonly #content: Uint8Array<ArrayBuffer>;
+  readonly #count: (change: number) => void;
+  #isOurs = true;
+
+  constructor(
+    info: FileInfo,
+    path: string | undefined,
+    content: Uint8Array<ArrayBuffer>,
+    count: (change: number) => void,
+  ) {
+    this.info = info;
+    this.path = path;
+    this.#content = content;
+    this.#count = count;
+    count(1);
+  }
+
+  read(bytes: Uint8Array, offset: number): number {
+    const piece = this.#content.subarray(offset, offset + bytes.length);
+    bytes.set(piece);
+    return piece.length;
+  }
+
+  stream(pieces: readonly FilePiece[]): ReadableStream<Uint8Array<ArrayBuffer>> {
+    if (!this.#isOurs) throw new Error("Cannot read a file once it is closed");
+    this.#isOurs = false;
+    let isOpen = true;
+    const end = (): void => {
+      if (isOpen) this.#count(-1);
+      isOpen = false;
+    };
+    const rest = [...pieces];
+    return new ReadableStream({
+      pull: (controller) => {
+        const piece = rest.shift();
+        if (piece === undefined) {
+          end();
+          controller.close();
+        } else if (piece instanceof Uint8Array) controller.enqueue(piece);
+        else controller.enqueue(this.#content.slice(piece.start, piece.end));
+      },
+      cancel: end,
+    }, { highWaterMark: 0 });
+  }
+
+  close(): void {
+    if (this.#isOurs) this.#count(-1);
+    this.#isOurs = false;
   }
 }
 

@@ -1,15 +1,14 @@
 /**
- * Files by way of `node:fs`, which both runtimes have. Only a response body differs: Bun sends a
- * `Blob` of a file by itself, Deno wants a stream.
+ * Files by way of `node:fs`, which both runtimes have. What is missing is undefined; all else that
+ * goes wrong is thrown, with the system's code.
  */
+import { Buffer } from "node:buffer";
 import {
   accessSync,
-  closeSync,
   constants,
   opendir,
   openSync,
   readFile,
-  readSync,
   realpathSync,
   type Stats,
   statSync,
@@ -18,37 +17,41 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { DescriptorSink } from "./descriptor_sink.ts";
-import { fileStream } from "./node_file_stream.ts";
+import { errorCode } from "./failures.ts";
+import { FileError, unlessMissing } from "./file_error.ts";
+import { infoOf, openFollowed, openRegular } from "./node_open_file.ts";
 import { createPrivateFile } from "./node_private_file.ts";
 import { openTemporaryFile } from "./node_temporary_file.ts";
-import type { FileAccess, FileInfo, Files, FolderNames, OpenFile } from "./runtime.ts";
+import type { FileAccess, FileInfo, Files, FolderNames } from "./runtime.ts";
 
 const LOG_FILE_MODE = 0o640;
 /** Permissions, without the bits that say what kind of file it is. */
 const MODE_BITS = 0o7777;
 
+/** Fewest bytes that are asked for at once. */
+const PIECE_LENGTH_MIN = 4096;
+
+/** Descriptors that who started us has handed over, such as those of a shell's `<(...)`. */
+const OWN_DESCRIPTOR = /^\/(?:dev\/(?:stdin|fd\/\d+)|proc\/self\/fd\/\d+)$/;
+
 const openFolder = promisify(opendir);
-const readFileAsync = promisify(readFile);
+const readHandedOver = promisify(readFile);
 
 /** What the runtimes do each in its own way. */
 export interface NodeFilesParts {
-  readonly body: Files["body"];
   /** A faster way to ask what lies at a path, given that of `node:fs`. */
   readonly stat?: (slow: Files["stat"]) => Files["stat"];
 }
 
 /** The file system. */
-export function createNodeFiles(parts: NodeFilesParts): Files {
+export function createNodeFiles(parts: NodeFilesParts = {}): Files {
   return {
     stat: parts.stat?.(stat) ?? stat,
     access,
     realPath,
-    readText: (path) => readFileAsync(path, "utf8"),
+    readText,
     createText: async (path, text) => createPrivateFile(path, text),
-    body: parts.body,
-    stream: fileStream,
-    readNow,
-    openNow,
+    openNow: openRegular,
     list,
     temporary: async () => openTemporaryFile(),
     whyNotAppend,
@@ -75,9 +78,8 @@ function whyNotAppend(path: string): string | undefined {
 function statsOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
-  } catch {
-    // No permission, a loop of links, a part of the path that is no folder, a NUL in it.
-    return undefined;
+  } catch (error) {
+    return unlessMissing("look at", path, error);
   }
 }
 
@@ -88,71 +90,49 @@ function access(path: string): FileAccess | undefined {
 
 function stat(path: string): FileInfo | undefined {
   const stats = statsOf(path);
-  if (stats === undefined) return undefined;
-  const kind = stats.isFile() ? "file" : stats.isDirectory() ? "directory" : "other";
-  return {
-    kind,
-    size: stats.size,
-    modifiedMs: Math.floor(stats.mtimeMs),
-    changedMs: stats.ctimeMs,
-    inode: stats.ino,
-  };
+  return stats && infoOf(stats);
 }
 
 function realPath(path: string): string | undefined {
   try {
     return realpathSync.native(path);
-  } catch {
-    return undefined;
+  } catch (error) {
+    return unlessMissing("look at", path, error);
   }
 }
 
-function openNow(path: string): OpenFile | undefined {
+/** At once: what is read so is small, and a thread would wait at a FIFO for ever. */
+async function readText(path: string): Promise<string> {
+  if (OWN_DESCRIPTOR.test(path)) return await readHandedOver(path, "utf8");
+  const file = openFollowed(path);
+  if (file === undefined) throw new FileError("read", path, "ENOENT");
+  const pieces: Uint8Array[] = [];
+  let length = 0;
   try {
-    return new NodeOpenFile(openSync(path, "r"));
-  } catch {
-    return undefined;
-  }
-}
-
-class NodeOpenFile implements OpenFile {
-  readonly descriptor: number;
-  #isOpen = true;
-
-  constructor(descriptor: number) {
-    this.descriptor = descriptor;
-  }
-
-  read(bytes: Uint8Array, offset: number): number {
-    return readSync(this.descriptor, bytes, 0, bytes.length, offset);
-  }
-
-  close(): void {
-    if (this.#isOpen) closeSync(this.descriptor);
-    this.#isOpen = false;
-  }
-}
-
-function readNow(path: string, length: number): Uint8Array<ArrayBuffer> | undefined {
-  let descriptor: number | undefined;
-  try {
-    descriptor = openSync(path, "r");
-    const bytes = new Uint8Array(length);
-    let filled = 0;
-    while (filled < length) {
-      const count = readSync(descriptor, bytes, filled, length - filled, filled);
+    for (;;) {
+      const piece = new Uint8Array(Math.max(PIECE_LENGTH_MIN, file.info.size + 1 - length));
+      const count = file.read(piece, length);
       if (count === 0) break;
-      filled += count;
+      pieces.push(piece.subarray(0, count));
+      length += count;
     }
-    return bytes.subarray(0, filled);
-  } catch {
-    return undefined;
+  } catch (error) {
+    throw new FileError("read", path, errorCode(error), { cause: error });
   } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
+    file.close();
   }
+  return new TextDecoder().decode(Buffer.concat(pieces));
 }
 
 async function list(path: string, namesMax: number): Promise<FolderNames> {
+  try {
+    return await readFolder(path, namesMax);
+  } catch (error) {
+    throw new FileError("list", path, errorCode(error), { cause: error });
+  }
+}
+
+async function readFolder(path: string, namesMax: number): Promise<FolderNames> {
   const folder = await openFolder(path);
   const names: string[] = [];
   try {

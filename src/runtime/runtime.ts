@@ -11,6 +11,7 @@ import type { TlsNetwork } from "./tls.ts";
 import type { Spawning } from "./spawning.ts";
 
 export type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
+export { FileError } from "./file_error.ts";
 export type { OpenFile } from "./open_file.ts";
 
 /** A listening socket. */
@@ -31,6 +32,8 @@ export interface FileInfo {
   readonly changedMs: number;
   /** Tells files of one file system apart. */
   readonly inode: number;
+  /** Tells file systems apart. */
+  readonly device: number;
 }
 
 /** What a stream of a file is made of: bytes as they are, or some of the file's. */
@@ -59,15 +62,22 @@ export interface TemporaryFile {
   close(): void;
 }
 
-/** Look-ups are synchronous: from the page cache they take some microseconds, a thread more. */
+/**
+ * Look-ups are synchronous: from the page cache they take some microseconds, a thread more. What is
+ * not there is `undefined`, and only that: where the system cannot tell, it is a {@link FileError}.
+ */
 export interface Files {
-  /** Follows links; undefined when there is nothing, or nothing that we may see. */
+  /** Follows links; undefined when there is nothing. @throws {FileError} */
   stat(path: string): FileInfo | undefined;
-  /** Who may do what with it; undefined when there is nothing, or where nobody knows (Windows). */
+  /**
+   * Who may do what with it; undefined when there is nothing, or where nobody knows (Windows).
+   *
+   * @throws {FileError}
+   */
   access(path: string): FileAccess | undefined;
-  /** The path without links and dots; undefined when there is nothing there. */
+  /** The path without links and dots; undefined when there is nothing there. @throws {FileError} */
   realPath(path: string): string | undefined;
-  /** @throws with the operating system's reason */
+  /** Of a regular file, which is read at once. @throws {FileError} also when there is none */
   readText(path: string): Promise<string>;
   /**
    * Writes a file that only we may read, unless there is one: false. It is there whole or not at
@@ -76,23 +86,14 @@ export interface Files {
    * @throws with the operating system's reason
    */
   createText(path: string, text: string): Promise<boolean>;
-  /** A response body of bytes `start` to `end` (exclusive), sent the runtime's fastest way. */
-  body(path: string, start: number, end: number): Promise<BodyInit>;
   /**
-   * Pieces of one file, which is opened once, in their order. The stream errors when the file has
-   * become shorter than a piece says.
+   * Opens a regular file for reading, by a path without links. Undefined when there is none: nothing,
+   * a link by now, a folder, a FIFO, a socket, a device.
    *
-   * @throws with the operating system's reason
+   * @throws {FileError} also when it may not be read (`isDenied`)
    */
-  stream(path: string, pieces: readonly FilePiece[]): Promise<ReadableStream<Uint8Array>>;
-  /**
-   * The first `length` bytes at once, for small files; fewer where it has fewer. Undefined when it
-   * cannot be read.
-   */
-  readNow(path: string, length: number): Uint8Array<ArrayBuffer> | undefined;
-  /** Opens a file for reading; undefined when it is not there, or cannot be read. */
   openNow(path: string): OpenFile | undefined;
-  /** Names in a folder, at most `namesMax`; @throws with the operating system's reason */
+  /** Names in a folder, at most `namesMax`. @throws {FileError} also when there is none */
   list(path: string, namesMax: number): Promise<FolderNames>;
   /** In the system's folder for temporary files; no other process can open it. */
   temporary(): Promise<TemporaryFile>;
@@ -164,8 +165,11 @@ export interface Process {
   readonly stdin: ReadableStream<Uint8Array>;
 }
 
-/** Why a connection could not be made; "full" means alive but without room (EAGAIN). */
-export type ConnectFailure = "refused" | "full" | "unreachable" | "aborted";
+/**
+ * Why a connection could not be made; "full" means alive but without room (EAGAIN), "local" that we
+ * have no descriptor, memory or port for it, which says nothing of the other side.
+ */
+export type ConnectFailure = "refused" | "full" | "unreachable" | "aborted" | "local";
 
 /** A connection that could not be made. */
 export class ConnectError extends Error {

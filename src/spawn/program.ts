@@ -3,7 +3,8 @@
  * distribution names it after its version (`php-fpm8.2`) and keeps it among the administrator's
  * programs, which are not on everybody's PATH.
  */
-import type { Files } from "../runtime/runtime.ts";
+import { FileError } from "../runtime/file_error.ts";
+import type { FileInfo, Files } from "../runtime/runtime.ts";
 import { commandKind } from "./options.ts";
 
 /** Folders that are looked through after those of PATH. */
@@ -26,11 +27,11 @@ export async function findProgram(
   if (commandKind([program]) === "other" || program.includes("/")) return program;
   const folders = [...new Set([...(path ?? "").split(":").filter(Boolean), ...MORE_FOLDERS])];
   const exact = folders.map((folder) => `${folder}/${program}`)
-    .find((file) => files.stat(file)?.kind === "file");
+    .find((file) => kindAt(files, file) === "file");
   if (exact !== undefined) return exact;
   const found: { readonly path: string; readonly version: number }[] = [];
   for (const folder of folders) {
-    if (files.stat(folder)?.kind !== "directory") continue;
+    if (kindAt(files, folder) !== "directory") continue;
     const { names } = await files.list(folder, NAMES_MAX);
     for (const name of names) {
       const version = name.startsWith(program) ? versionOf(name.slice(program.length)) : undefined;
@@ -47,10 +48,20 @@ export async function isProgramThere(
   path: string | undefined,
 ): Promise<boolean> {
   const found = await findProgram(program, files, path);
-  if (found.includes("/")) return files.stat(found)?.kind === "file";
+  if (found.includes("/")) return kindAt(files, found) === "file";
   // Without PATH the system has a list of its own.
   const folders = path === undefined ? MORE_FOLDERS : path.split(":").filter(Boolean);
-  return folders.some((folder) => files.stat(`${folder}/${found}`)?.kind === "file");
+  return folders.some((folder) => kindAt(files, `${folder}/${found}`) === "file");
+}
+
+/** A folder that we may not enter has no program for us. */
+function kindAt(files: Files, path: string): FileInfo["kind"] | undefined {
+  try {
+    return files.stat(path)?.kind;
+  } catch (error) {
+    if (error instanceof FileError && error.isDenied) return undefined;
+    throw error;
+  }
 }
 
 /** `8.2` and `82` name the same version, each as one distribution writes it. */

@@ -10,8 +10,17 @@
  */
 import type { FileInfo, Files } from "../runtime/runtime.ts";
 
+/** Where a path leads, and what is there. */
+export interface LocatedFile {
+  /** Without links. */
+  readonly realPath: string;
+  readonly info: FileInfo;
+}
+
 /** What this file wants of the runtime's files. */
 export interface FileLookup extends Pick<Files, "stat" | "realPath"> {
+  /** Both at once, where the way is remembered; left out: it never is. */
+  readonly locate?: (path: string) => LocatedFile | undefined;
   /** As `realPath` where that may tell what was true a moment ago; left out: it never does. */
   readonly followAnew?: Files["realPath"];
 }
@@ -56,13 +65,17 @@ const MISSING = { kind: "missing" } as const;
 /**
  * Finds what `path` names below `root`. `path` is decoded and begins with "/"; a trailing slash
  * names a directory only. A root that does not exist holds nothing.
+ *
+ * @throws {FileError} where nobody can tell whether there is something
  */
 export function resolveBelowRoot({ files, root, linkTargets }: FileTree, path: string): Found {
   if (!path.startsWith("/") || path.includes("\0")) return MISSING;
   if (isHidden(path)) return { kind: "forbidden", code: "hidden_file" };
   const wantsDirectory = path.endsWith("/");
   const joined = withoutTrailingSlash(root) + withoutTrailingSlash(path) || "/";
-  const realPath = files.realPath(joined);
+  const located = files.locate?.(joined);
+  if (located === undefined && files.locate !== undefined) return MISSING;
+  const realPath = located === undefined ? files.realPath(joined) : located.realPath;
   if (realPath === undefined) return MISSING;
   const windows = !realPath.startsWith("/");
   if (windows && isWindowsAlias(path)) return MISSING;
@@ -79,7 +92,7 @@ export function resolveBelowRoot({ files, root, linkTargets }: FileTree, path: s
       return resolveBelowRoot({ files: withoutMemory(files), root, linkTargets }, path);
     }
   }
-  const info = files.stat(realPath);
+  const info = located === undefined ? files.stat(realPath) : located.info;
   if (info === undefined || info.kind === "other") return MISSING;
   if (wantsDirectory && info.kind === "file") return MISSING;
   return { kind: info.kind, path: joined, realPath, isOutside, info };
@@ -101,8 +114,16 @@ function isWindowsAlias(path: string): boolean {
   return /[\\:]|~\d|[. ](?:\/|$)/.test(path);
 }
 
-/** This and the next stand apart, so that a look which needs them not makes no closure. */
-function withoutMemory(files: FileLookup): FileLookup {
+/** Whether a path without links lies below the root or below a folder to which links may lead. */
+export function isBelowRoot({ files, root, linkTargets }: FileTree, realPath: string): boolean {
+  const separator = realPath.startsWith("/") ? "/" : "\\";
+  return isWithin(files.realPath(root), realPath, separator) ||
+    isWithinAny(files, linkTargets, realPath, separator);
+}
+
+/** The same files, with every way followed anew. */
+export function withoutMemory(files: FileLookup): FileLookup {
+  if (files.followAnew === undefined) return files;
   return { stat: (path) => files.stat(path), realPath: (path) => files.followAnew?.(path) };
 }
 

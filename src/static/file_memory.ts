@@ -8,7 +8,8 @@
  * A file that changed a moment ago is not kept: within the file system's tick of time it could
  * change again and look the same.
  */
-import type { Clock, FileInfo, Files } from "../runtime/runtime.ts";
+import { readAtOnce } from "../runtime/file_body.ts";
+import type { Clock, FileInfo, Files, OpenFile } from "../runtime/runtime.ts";
 import type { ReadyFile } from "./file_response.ts";
 
 /** Most bytes of a file that is kept. */
@@ -28,11 +29,11 @@ interface KeptFile {
 }
 
 export class FileMemory {
-  readonly #files: Pick<Files, "stat" | "readNow">;
+  readonly #files: Pick<Files, "stat">;
   readonly #clock: Pick<Clock, "nowMs" | "wallMs">;
   readonly #kept = new Map<string, KeptFile>();
 
-  constructor(files: Pick<Files, "stat" | "readNow">, clock: Pick<Clock, "nowMs" | "wallMs">) {
+  constructor(files: Pick<Files, "stat">, clock: Pick<Clock, "nowMs" | "wallMs">) {
     this.#files = files;
     this.#clock = clock;
   }
@@ -53,15 +54,17 @@ export class FileMemory {
     return undefined;
   }
 
-  /** The file with its content, kept where it may be; as it is where it is too large. */
-  keep(path: string, file: ReadyFile): ReadyFile {
+  /**
+   * The file with its content, kept where it may be; as it is where it is too large, cannot be read
+   * or is changing: the way that tells so is another. `opened` stays open.
+   */
+  keep(path: string, file: ReadyFile, opened: OpenFile): ReadyFile {
     const { info, realPath } = file.found;
     if (info.size > KEPT_FILE_LENGTH_MAX) return file;
     // One byte more, to see that it has not grown.
-    const bytes = this.#files.readNow(realPath, info.size + 1);
+    const bytes = readAtOnce(opened, 0, info.size + 1);
     const after = this.#files.stat(realPath);
-    // It cannot be read or is changing: the way that tells so is another.
-    if (bytes?.length !== info.size || after === undefined || !isSame(after, info)) return file;
+    if (bytes.length !== info.size || after === undefined || !isSame(after, info)) return file;
     const withBytes = { ...file, bytes };
     if (this.#clock.wallMs() - info.changedMs < SETTLED_MS) return withBytes;
     if (this.#kept.size >= KEPT_FILES_MAX) this.#kept.clear();
@@ -71,6 +74,6 @@ export class FileMemory {
 }
 
 function isSame(a: FileInfo, b: FileInfo): boolean {
-  return a.kind === b.kind && a.inode === b.inode && a.size === b.size &&
+  return a.kind === b.kind && a.inode === b.inode && a.device === b.device && a.size === b.size &&
     a.changedMs === b.changedMs && a.modifiedMs === b.modifiedMs;
 }

@@ -3,7 +3,7 @@
  * entity tag is strong and made of time and size, as nginx makes it: two versions of one size within
  * a millisecond look alike.
  *
- * Which file may be served is decided before; this file only sends.
+ * Which file may be served is decided before, and it is open by then; this file only sends.
  */
 import type { Encoding } from "../compression/accept_encoding.ts";
 import {
@@ -12,7 +12,7 @@ import {
   type HttpAnswer,
   WholeAnswer,
 } from "../runtime/http_answer.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { FilePiece, OpenFile } from "../runtime/runtime.ts";
 import type { FoundFile } from "./below_root.ts";
 import { checkConditions, rangeApplies, type Validators } from "./conditions.ts";
 import { contentTypeOf } from "./content_type.ts";
@@ -20,9 +20,6 @@ import { formatHttpDate } from "./http_date.ts";
 import { multipartBody } from "./multipart.ts";
 import { type ByteRange, parseRanges } from "./range.ts";
 import { refuse, type StaticRefusal } from "./refusal.ts";
-
-/** What this file wants of the runtime's files. */
-export type FileBodies = Pick<Files, "stat" | "body" | "stream" | "openNow">;
 
 /** The part of a Fetch `Request` that is looked at. */
 export type FileRequest = Pick<Request, "method" | "headers">;
@@ -71,13 +68,23 @@ export function readyFile(found: FoundFile, said: FileFields = {}): ReadyFile {
   return { found, validators, contentType, fields, wholeFields, wholeList };
 }
 
-/** Answers a GET or HEAD with a file. */
+/** Answers a GET or HEAD with a file, of which `opened` is closed; left out: its bytes are at hand. */
 export function sendFile(
-  files: FileBodies,
   file: ReadyFile,
   request: FileRequest,
-): HttpAnswer | StaticRefusal | Promise<HttpAnswer | StaticRefusal> {
-  const { method, headers: asked } = request;
+  opened?: OpenFile,
+): HttpAnswer | StaticRefusal {
+  const answer = answerWith(file, request, opened);
+  // Who sends its bytes closes it behind them, as a stream does.
+  if (!(answer instanceof FileAnswer)) opened?.close();
+  return answer;
+}
+
+function answerWith(
+  file: ReadyFile,
+  { method, headers: asked }: FileRequest,
+  opened: OpenFile | undefined,
+): HttpAnswer | StaticRefusal {
   if (method !== "GET" && method !== "HEAD") return refuse("method_not_allowed");
   const { validators, fields, wholeFields, wholeList, bytes } = file;
   const { size } = file.found.info;
@@ -94,60 +101,47 @@ export function sendFile(
   if (ranges === "unsatisfiable") {
     return refuse("range_not_satisfiable", { "content-range": `bytes */${size}` });
   }
-  if (ranges !== undefined) return sendRanges(files, file, ranges);
+  if (ranges !== undefined) return sendRanges(file, ranges, opened);
   if (bytes !== undefined) return new WholeAnswer(200, wholeList, bytes);
-  return sendBytes(files, file, 200, wholeList, { start: 0, end: size });
+  return new FileAnswer(200, wholeList, { file: opened!, start: 0, end: size });
 }
 
 function sendRanges(
-  files: FileBodies,
   file: ReadyFile,
   ranges: readonly ByteRange[],
-): HttpAnswer | StaticRefusal | Promise<HttpAnswer | StaticRefusal> {
-  const { realPath, info } = file.found;
+  opened: OpenFile | undefined,
+): HttpAnswer {
+  const { found: { info }, bytes } = file;
   const [first, second] = ranges;
-  const headers = new Headers(file.wholeFields);
   if (first !== undefined && second === undefined) {
     const { start, end } = first;
     const range: [string, string] = ["content-range", `bytes ${start}-${end - 1}/${info.size}`];
-    return sendBytes(files, file, 206, [...file.wholeList, range], first);
+    const list = [...file.wholeList, range];
+    return bytes === undefined
+      ? new FileAnswer(206, list, { file: opened!, start, end })
+      : new WholeAnswer(206, list, bytes.subarray(start, end));
   }
   const { type, length, pieces } = multipartBody(ranges, info.size, file.contentType);
+  const headers = new Headers(file.wholeFields);
   headers.set("content-type", type);
   headers.set("content-length", String(length));
-  return sendBody(files, file, 206, headers, () => files.stream(realPath, pieces));
+  const body = bytes === undefined ? opened!.stream(pieces) : cutOf(bytes, pieces, length);
+  return new Response(body, { status: 206, headers });
 }
 
-function sendBytes(
-  files: FileBodies,
-  { found: { realPath } }: ReadyFile,
-  status: number,
-  fields: AnswerFields,
-  { start, end }: ByteRange,
-): FileAnswer | StaticRefusal {
-  const file = files.openNow(realPath);
-  if (file === undefined) return cannotRead(files, realPath);
-  const body = () => files.body(realPath, start, end);
-  return new FileAnswer(status, fields, { file, start, end, body });
-}
-
-/** It was there a moment ago: either it may not be read, or it is gone by now. */
-function cannotRead(files: FileBodies, realPath: string): StaticRefusal {
-  return refuse(files.stat(realPath) === undefined ? "no_such_file" : "unreadable_file");
-}
-
-async function sendBody(
-  files: FileBodies,
-  { found }: ReadyFile,
-  status: number,
-  headers: Headers,
-  open: () => Promise<BodyInit>,
-): Promise<Response | StaticRefusal> {
-  try {
-    return new Response(await open(), { status, headers });
-  } catch {
-    return cannotRead(files, found.realPath);
+function cutOf(
+  bytes: Uint8Array,
+  pieces: readonly FilePiece[],
+  length: number,
+): Uint8Array<ArrayBuffer> {
+  const cut = new Uint8Array(length);
+  let offset = 0;
+  for (const piece of pieces) {
+    const part = piece instanceof Uint8Array ? piece : bytes.subarray(piece.start, piece.end);
+    cut.set(part, offset);
+    offset += part.length;
   }
+  return cut;
 }
 
 function validatorsOf({ info }: FoundFile, encoding: Encoding | undefined): Validators {

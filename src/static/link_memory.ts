@@ -1,14 +1,16 @@
 /**
  * Where links lead, remembered for a moment: to follow the links of a path costs more than all else
  * that is done to find a file, and the same paths are asked for again and again. Whether the file is
- * there, and what it is, is looked at anew each time, so a new file is seen at once, a deleted one is
- * gone at once, and only a link that was set anew leads to its old place for up to a second. Who finds
- * that two paths do not fit together can have them followed anew.
+ * there, and what it is, is looked at anew each time: a new file is seen at once, a deleted one is gone
+ * at once, and where another file lies by now (its inode differs) the way is followed anew, for a
+ * folder on it may have become a link. Only a link that was set anew, whose old target is as it was,
+ * leads there for up to a second. Who finds that two paths do not fit together can have them followed
+ * anew. What could not be looked at is not remembered.
  *
  * It is small beside the interface of files, and everything else of that is handed on.
  */
-import type { Clock, Files } from "../runtime/runtime.ts";
-import type { FileLookup } from "./below_root.ts";
+import type { Clock, FileInfo, Files } from "../runtime/runtime.ts";
+import type { FileLookup, LocatedFile } from "./below_root.ts";
 
 /** How long a link that was set anew may still lead to its old place, in milliseconds. */
 export const LINKS_REMEMBERED_MS = 1000;
@@ -16,9 +18,10 @@ export const LINKS_REMEMBERED_MS = 1000;
 /** Most paths that are remembered; with one more it begins anew. */
 export const LINKS_REMEMBERED_MAX = 4096;
 
-interface Remembered {
-  readonly realPath: string;
+interface Remembered extends LocatedFile {
   readonly untilMs: number;
+  /** That of the last look. */
+  info: FileInfo;
 }
 
 /** The same files, with the links on the way to them followed once a second. */
@@ -29,10 +32,8 @@ export function rememberLinks(files: Files, clock: Pick<Clock, "nowMs">): Files 
     access: (path) => files.access(path),
     realPath: (path) => memory.realPath(path),
     followAnew: (path) => memory.follow(path),
+    locate: (path) => memory.locate(path),
     readText: (path) => files.readText(path),
-    body: (path, start, end) => files.body(path, start, end),
-    stream: (path, pieces) => files.stream(path, pieces),
-    readNow: (path, length) => files.readNow(path, length),
     openNow: (path) => files.openNow(path),
     list: (path, namesMax) => files.list(path, namesMax),
     temporary: () => files.temporary(),
@@ -63,17 +64,38 @@ export class LinkMemory {
     return known !== undefined && nowMs < known.untilMs ? known.realPath : this.follow(path);
   }
 
+  /** Where the path leads and what is there now; good until the next call. */
+  locate(path: string): LocatedFile | undefined {
+    const known = this.#paths.get(path);
+    if (known === undefined || this.#clock.nowMs() >= known.untilMs) return this.#follow(path);
+    const info = this.#files.stat(known.realPath);
+    if (info === undefined || !isSameFile(info, known.info)) return this.#follow(path);
+    known.info = info;
+    return known;
+  }
+
   /** The path without links as it is now, which is then remembered. */
   follow(path: string): string | undefined {
+    return this.#follow(path)?.realPath;
+  }
+
+  #follow(path: string): LocatedFile | undefined {
     // Most paths of a site with a front controller name nothing, which this tells at a third.
-    const realPath = this.#files.stat(path) && this.#files.realPath(path);
-    if (realPath === undefined) {
+    const info = this.#files.stat(path);
+    const realPath = info && this.#files.realPath(path);
+    if (info === undefined || realPath === undefined) {
       this.#paths.delete(path);
       return undefined;
     }
     const isNew = !this.#paths.has(path);
     if (isNew && this.#paths.size >= LINKS_REMEMBERED_MAX) this.#paths.clear();
-    this.#paths.set(path, { realPath, untilMs: this.#clock.nowMs() + LINKS_REMEMBERED_MS });
-    return realPath;
+    const untilMs = this.#clock.nowMs() + LINKS_REMEMBERED_MS;
+    const remembered = { realPath, untilMs, info };
+    this.#paths.set(path, remembered);
+    return remembered;
   }
+}
+
+function isSameFile(a: FileInfo, b: FileInfo): boolean {
+  return a.inode === b.inode && a.device === b.device;
 }

@@ -3,8 +3,9 @@
  * hidden, no link to where none may lead, no script's source. Folders come first, then by the column that
  * the query asks for.
  */
+import { FileError } from "../runtime/file_error.ts";
 import type { Files } from "../runtime/runtime.ts";
-import { type FileLookup, type FileTree, resolveBelowRoot } from "./below_root.ts";
+import { type FileLookup, type FileTree, type Found, resolveBelowRoot } from "./below_root.ts";
 
 /** Most entries of a listing; the page says that there are more. */
 export const LISTED_ENTRIES_MAX = 1000;
@@ -48,7 +49,7 @@ export interface ListedTree extends FileTree {
 /**
  * The entries of the folder at `path`, which ends with "/", below the root.
  *
- * @throws with the operating system's reason
+ * @throws {FileError} also where the folder is not there or may not be read
  */
 export async function listFolder(
   tree: ListedTree,
@@ -59,14 +60,24 @@ export async function listFolder(
   const { names, hasMore } = await files.list(root + path, LISTED_ENTRIES_MAX);
   const entries: ListedEntry[] = [];
   for (const name of names) {
-    const found = resolveBelowRoot(tree, path + name);
-    if (found.kind !== "file" && found.kind !== "directory") continue;
+    const found = look(tree, path + name);
+    if (found?.kind !== "file" && found?.kind !== "directory") continue;
     const isFolder = found.kind === "directory";
     if (!isFolder && (never(found.path) || never(found.realPath))) continue;
     const { size, modifiedMs } = found.info;
     entries.push({ name, isFolder, size: isFolder ? 0 : size, modifiedMs });
   }
   return { entries: entries.sort(comparison(order)), hasMore };
+}
+
+/** What may not even be looked at would not be served either. */
+function look(tree: FileTree, path: string): Found | undefined {
+  try {
+    return resolveBelowRoot(tree, path);
+  } catch (error) {
+    if (error instanceof FileError && error.isDenied) return undefined;
+    throw error;
+  }
 }
 
 function comparison({ column, descending }: ListingOrder) {

@@ -4,6 +4,7 @@
  * go wrong. Source code of scripts is never sent, whether the path names it or a link leads to it.
  */
 import type { Encoding } from "../compression/accept_encoding.ts";
+import { FileError } from "../runtime/file_error.ts";
 import type { HttpAnswer } from "../runtime/http_answer.ts";
 import type { Files } from "../runtime/runtime.ts";
 import {
@@ -16,21 +17,15 @@ import {
 } from "./below_root.ts";
 import { contentTypeOf } from "./content_type.ts";
 import type { FileMemory } from "./file_memory.ts";
-import {
-  type FileBodies,
-  type FileFields,
-  type FileRequest,
-  type ReadyFile,
-  readyFile,
-  sendFile,
-} from "./file_response.ts";
+import { type FileFields, type FileRequest, readyFile, sendFile } from "./file_response.ts";
 import { listFolder, readListingOrder } from "./listing.ts";
 import { LISTING_POLICY, listingPage } from "./listing_page.ts";
-import { chooseSibling } from "./precompressed.ts";
+import { type NotOpened, type OpenedFile, openFound } from "./open_found.ts";
+import { chooseSibling, type ChosenFile } from "./precompressed.ts";
 import { refuse, type StaticRefusal } from "./refusal.ts";
 
 export interface StaticOptions extends FileTree {
-  readonly files: FileLookup & FileBodies & Pick<Files, "list">;
+  readonly files: FileLookup & Pick<Files, "openNow" | "list">;
   /** Names to try in a directory, in this order. */
   readonly index: readonly string[];
   /** Whether a file of this name is never sent, such as a script on a site that runs scripts. */
@@ -55,15 +50,19 @@ export type StaticAnswer = HttpAnswer | StaticRefusal;
 
 /** The answer with a small file that is kept, and still what it was; else undefined. */
 export function serveKept(
-  { files, memory }: StaticOptions,
+  { memory }: StaticOptions,
   request: FileRequest,
   path: string,
-): StaticAnswer | Promise<StaticAnswer> | undefined {
+): StaticAnswer | undefined {
   const kept = memory?.find(path);
-  return kept && sendFile(files, kept, request);
+  return kept && sendFile(kept, request);
 }
 
-/** Answers a request with what its target names below the root; at once where it can. */
+/**
+ * Answers a request with what its target names below the root; at once where it can.
+ *
+ * @throws {FileError} where nobody can tell what is there
+ */
 export function serveStatic(
   options: StaticOptions,
   request: FileRequest,
@@ -103,35 +102,75 @@ function serveFound(
   found: Exclude<Found, FoundDirectory>,
   path: string,
   said: FileFields,
-): StaticAnswer | Promise<StaticAnswer> {
+): StaticAnswer {
   if (found.kind === "missing") return refuse("no_such_file");
   if (found.kind === "forbidden") return refuse(found.code);
-  if (options.never(found.path) || options.never(found.realPath)) return refuse("script_source");
-  return sendFile(options.files, ready(options, request, found, path, said), request);
+  if (isSource(options, found)) return refuse("script_source");
+  if (request.method !== "GET" && request.method !== "HEAD") return refuse("method_not_allowed");
+  const sibling = siblingFor(options, request, found);
+  // One that is gone by now leaves the file itself.
+  const opened = (sibling && openedOf(openFound(options, sibling.found))) ??
+    openFound(options, found);
+  if (opened.kind === "unreadable") return refuse("unreadable_file");
+  if (opened.kind !== "opened") {
+    return refuse(opened.kind === "forbidden" ? opened.code : "no_such_file");
+  }
+  const isSibling = opened.found.path !== found.path;
+  const fields = {
+    ...said,
+    cacheControl: options.cacheControl?.(path),
+    ...(sibling && {
+      // The sibling's name tells how it is packed, not what it is.
+      contentType: said.contentType ?? contentTypeOf(found.path),
+      encoding: isSibling ? sibling.encoding : undefined,
+      varies: sibling.varies,
+    }),
+  };
+  const isKept = sibling === undefined && said.contentType === undefined;
+  return serveOpened(options, request, opened, fields, isKept ? path : undefined);
 }
 
-function ready(
+function siblingFor(
   options: StaticOptions,
   request: FileRequest,
-  original: FoundFile,
-  path: string,
-  said: FileFields,
-): ReadyFile {
-  const { precompressed, memory } = options;
-  const cacheControl = options.cacheControl?.(path);
-  if (precompressed === undefined || precompressed.length === 0) {
-    const file = readyFile(original, { ...said, cacheControl });
-    return memory === undefined || said.contentType !== undefined ? file : memory.keep(path, file);
+  found: FoundFile,
+): ChosenFile | undefined {
+  const { precompressed } = options;
+  if (precompressed === undefined || precompressed.length === 0) return undefined;
+  return chooseSibling(options, found, precompressed, request.headers.get("accept-encoding"));
+}
+
+function openedOf(opened: OpenedFile | NotOpened): OpenedFile | undefined {
+  return opened.kind === "opened" ? opened : undefined;
+}
+
+/** `keptAs` is the path under which a small file is kept; undefined: it is not. */
+function serveOpened(
+  options: StaticOptions,
+  request: FileRequest,
+  { found, file }: OpenedFile,
+  fields: FileFields,
+  keptAs: string | undefined,
+): StaticAnswer {
+  try {
+    if (isSource(options, found)) {
+      file.close();
+      return refuse("script_source");
+    }
+    const ready = readyFile(found, fields);
+    const { memory } = options;
+    const kept = keptAs === undefined || memory === undefined
+      ? ready
+      : memory.keep(keptAs, ready, file);
+    return sendFile(kept, request, file);
+  } catch (error) {
+    file.close();
+    throw error;
   }
-  const accept = request.headers.get("accept-encoding");
-  const chosen = chooseSibling(options, original, precompressed, accept);
-  return readyFile(chosen.found, {
-    // The sibling's name tells how it is packed, not what it is.
-    contentType: said.contentType ?? contentTypeOf(original.path),
-    cacheControl,
-    encoding: chosen.encoding,
-    varies: chosen.varies,
-  });
+}
+
+function isSource({ never }: StaticOptions, { path, realPath }: FoundFile): boolean {
+  return never(path) || never(realPath);
 }
 
 async function serveListing(
@@ -143,8 +182,10 @@ async function serveListing(
   let page: string;
   try {
     page = listingPage(target.path, await listFolder(options, target.path, order), order);
-  } catch {
-    return refuse("unreadable_file");
+  } catch (error) {
+    if (error instanceof FileError && error.isDenied) return refuse("unreadable_file");
+    if (error instanceof FileError && error.code === "ENOENT") return refuse("no_such_file");
+    throw error;
   }
   const bytes = new TextEncoder().encode(page);
   const headers = {

@@ -42,6 +42,7 @@ export function noAttempts(totalDeadlineMs: number, keyHash?: number): Attempts 
 const RETRIED: ReadonlySet<UpstreamErrorCode> = new Set([
   "connect_failed",
   "connect_timeout",
+  "local_limit",
   "connection_lost",
   "overloaded",
   "cannot_multiplex",

@@ -24,10 +24,7 @@ export function connectionError(end: ConnectionEnd): UpstreamError {
         phase: "connect",
         cause,
       })
-      : new UpstreamError("connect_failed", connectText(address, cause), {
-        phase: "connect",
-        cause,
-      });
+      : connectError(address, cause);
   } else if (cause instanceof ProtocolError) {
     error = new UpstreamError(
       "bad_record",
@@ -44,6 +41,18 @@ export function connectionError(end: ConnectionEnd): UpstreamError {
   }
   error.server = address;
   return error;
+}
+
+function connectError(address: string, cause: unknown): UpstreamError {
+  const text = connectText(address, cause);
+  return isLocal(cause)
+    ? new UpstreamError("local_limit", text, { phase: "connect", fault: "local", cause })
+    : new UpstreamError("connect_failed", text, { phase: "connect", cause });
+}
+
+/** Whether it failed for want of something of our own: that says nothing of the server. */
+export function isLocal(cause: unknown): boolean {
+  return cause instanceof ConnectError && cause.failure === "local";
 }
 
 function connectText(address: string, cause: unknown): string {

@@ -9,6 +9,7 @@ import type { Fault } from "../protocol/errors.ts";
 export type UpstreamErrorCode =
   | "connect_failed"
   | "connect_timeout"
+  | "local_limit"
   | "lookup_failed"
   | "servers_down"
   | "queue_full"

@@ -216,11 +216,12 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
       this.#complete(0);
       return;
     }
-    const { code, phase, sent } = error;
+    const { code, phase, fault, sent } = error;
     const connected = phase !== "connect";
     this.fail(
       new UpstreamError(code, error.message, {
         phase: connected ? this.phase : "connect",
+        fault,
         sent: connected && sent,
         cause: error.cause,
       }),

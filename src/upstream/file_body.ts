@@ -2,31 +2,34 @@
  * A file as a body to send: read where it lies, each time from its beginning, so that it needs no
  * copy and can be sent again. It is open only while it is read.
  */
-import type { Files } from "../runtime/runtime.ts";
+import type { OpenFile } from "../runtime/runtime.ts";
 import { errorText, UpstreamError } from "./errors.ts";
 import type { BodyReader, SendableBody } from "./request_body.ts";
 
 export class FileBody implements SendableBody {
   readonly isThere = true;
   readonly length: number;
-  readonly #files: Pick<Files, "stream">;
+  readonly #open: () => OpenFile;
   readonly #path: string;
   readonly #readers = new Set<BodyReader>();
 
-  /** @param length the file's bytes; when it has fewer by then, reading fails */
-  constructor(files: Pick<Files, "stream">, path: string, length: number) {
-    this.#files = files;
+  /**
+   * @param open opens it, or throws
+   * @param length the file's bytes; when it has fewer by then, reading fails
+   */
+  constructor(open: () => OpenFile, path: string, length: number) {
+    this.#open = open;
     this.#path = path;
     this.length = length;
   }
 
   reader(): BodyReader {
-    let opening: Promise<ReadableStreamDefaultReader<Uint8Array>> | undefined;
+    let stream: ReadableStreamDefaultReader<Uint8Array> | undefined;
     const reader: BodyReader = {
       read: async () => {
         try {
-          opening ??= this.#open();
-          const { done, value } = await (await opening).read();
+          stream ??= this.#stream();
+          const { done, value } = await stream.read();
           if (done) this.#readers.delete(reader);
           return value;
         } catch (cause) {
@@ -35,7 +38,7 @@ export class FileBody implements SendableBody {
       },
       cancel: () => {
         this.#readers.delete(reader);
-        opening?.then((stream) => stream.cancel()).catch(() => {});
+        stream?.cancel().catch(() => {});
       },
     };
     this.#readers.add(reader);
@@ -46,9 +49,9 @@ export class FileBody implements SendableBody {
     for (const reader of [...this.#readers]) reader.cancel();
   }
 
-  async #open(): Promise<ReadableStreamDefaultReader<Uint8Array>> {
+  #stream(): ReadableStreamDefaultReader<Uint8Array> {
     const pieces = this.length === 0 ? [] : [{ start: 0, end: this.length }];
-    return (await this.#files.stream(this.#path, pieces)).getReader();
+    return this.#open().stream(pieces).getReader();
   }
 
   #failed(cause: unknown): UpstreamError {

@@ -19,7 +19,7 @@ import { negotiate } from "./negotiation.ts";
 export type HealthResult =
   | { readonly kind: "passed" }
   | { readonly kind: "failed"; readonly why: string }
-  /** Alive, but its queue of connections has no room: nothing more can be told. */
+  /** Its queue of connections has no room, or we have none for another one: nothing can be told. */
   | { readonly kind: "full" };
 
 export interface HealthQuestion {
@@ -55,8 +55,9 @@ export async function checkHealth(question: HealthQuestion): Promise<HealthResul
       ? askValues(question, ending.signal)
       : askScript(question, question.script, ending.signal));
   } catch (error) {
-    const isFull = error instanceof ConnectError && error.failure === "full";
-    result = isFull ? FULL : failed(errorText(error));
+    const saysNothing = error instanceof ConnectError &&
+      (error.failure === "full" || error.failure === "local");
+    result = saysNothing ? FULL : failed(errorText(error));
   } finally {
     clock.clearTimer(timer);
     signal.removeEventListener("abort", end);

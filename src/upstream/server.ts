@@ -16,7 +16,7 @@
 import { formatAddress } from "../runtime/address.ts";
 import { ConnectError, type Runtime } from "../runtime/runtime.ts";
 import { type ConnectionOwner, UpstreamConnection } from "./connection.ts";
-import { connectionError } from "./connection_errors.ts";
+import { connectionError, isLocal } from "./connection_errors.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
 import type { HealthResult } from "./health_check.ts";
@@ -223,7 +223,7 @@ export class Server implements ConnectionOwner {
     this.#connections.remove(connection);
     this.#announceEmpty();
     if (this.#closed) return;
-    if (connection.couldNotConnect && !isFull(error)) this.#fail(error);
+    if (connection.couldNotConnect && !isFull(error) && !isLocal(error.cause)) this.#fail(error);
     this.#parts.owner.onRoom();
   }
 
@@ -275,11 +275,20 @@ export class Server implements ConnectionOwner {
       if (this.#mode === "asking") this.#know(multiplexes(answer) ? "multiplexed" : "single");
     } catch (cause) {
       const timedOut = cause instanceof ConnectError && cause.failure === "aborted";
-      this.#fail(connectionError({ address: this.address, connected: false, timedOut, cause }));
+      const error = connectionError({ address: this.address, connected: false, timedOut, cause });
+      if (isLocal(cause)) this.#askLater(error);
+      else this.#fail(error);
       return;
     }
     this.#announceEmpty();
     owner.onRoom();
+  }
+
+  /** We had nothing to ask with: that is no fault of the server's. */
+  #askLater(error: UpstreamError): void {
+    this.#mode = "unknown";
+    this.#announceEmpty();
+    if (!this.#closed) this.#parts.owner.onFailed(this, error);
   }
 
   #know(mode: "multiplexed" | "single"): void {

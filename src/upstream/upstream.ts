@@ -201,23 +201,26 @@ export class Upstream implements ServerOwner {
   }
 
   onFailed(server: Server, error: UpstreamError): void {
-    const { code, message, phase, cause } = error;
-    this.#servers.onConnectFailed(server);
+    const { code, message, phase, fault, cause } = error;
+    // We have no descriptor for a connection: what waits for this server alone need not wait on.
+    const isLocal = code === "local_limit";
+    if (!isLocal) this.#servers.onConnectFailed(server);
     // Whoever supplies servers has taken it away already, and has others or will.
     if (this.options.supplied && server.isLeaving) return;
     for (const exchange of this.#queue) {
       const { attempts } = exchange;
       // It would only make the same server fail again, at once and without end.
       const isHopeless = this.#servers.balancer.candidates(attempts.tried).every((one) =>
-        one.isResting
+        one.isResting || (isLocal && one === server)
       );
       if (!isHopeless) continue;
       attempts.server = server;
-      const failure = new UpstreamError(code, message, { phase, cause });
+      const failure = new UpstreamError(code, message, { phase, fault, cause });
       failure.server = server.address;
       exchange.fail(failure);
     }
-    this.onRoom();
+    // The next attempt would fail at once, and the one behind that.
+    if (!isLocal) this.onRoom();
   }
 
   onPaused(): void {

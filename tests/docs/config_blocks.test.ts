@@ -11,7 +11,7 @@ import { allPages, blocksOf } from "./pages.ts";
 class NamedFiles extends MemoryFiles {
   override stat(path: string): FileInfo {
     const kind = /\.[a-z]+$/.test(path) ? "file" : "directory";
-    return { kind, size: 0, modifiedMs: 0, changedMs: 0, inode: 0 };
+    return { kind, size: 0, modifiedMs: 0, changedMs: 0, inode: 0, device: 0 };
   }
 }
 

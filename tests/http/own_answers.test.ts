@@ -14,6 +14,7 @@ import { type Gateway, withGateway } from "../support/gateway.ts";
 const STATUSES: Readonly<Record<UpstreamErrorCode, number>> = {
   connect_failed: 502,
   connect_timeout: 504,
+  local_limit: 503,
   lookup_failed: 502,
   servers_down: 503,
   queue_full: 503,

@@ -10,9 +10,10 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
-import { fileRangeStream } from "../../src/runtime/node_file_stream.ts";
-import { bodyOf, freshPath, patternBytes, rawHttp, readAll, runtime, serve } from "./support.ts";
+import { openFileBody, READ_AT_ONCE_MAX } from "../../src/runtime/file_body.ts";
+import { freshPath, patternBytes, readAll, runtime } from "./support.ts";
 
 const { files } = runtime;
 
@@ -78,30 +79,20 @@ for (const [start, end] of [[0, 300_000], [0, 0], [5, 6], [65_535, 65_537], [299
     const path = freshPath();
     const content = patternBytes(300_000);
     writeFileSync(path, content);
-    const body = await files.body(path, start ?? 0, end ?? 0);
+    const range = { start: start ?? 0, end: end ?? 0 };
+    const body = openFileBody(files.openNow(path)!, range.start, range.end);
+    assert.equal(body instanceof ReadableStream, range.end - range.start > READ_AT_ONCE_MAX);
     const bytes = new Uint8Array(await new Response(body).arrayBuffer());
     assert.deepEqual(bytes, content.subarray(start, end));
-    const stream = await fileRangeStream(path, start ?? 0, end ?? 0);
+    const stream = files.openNow(path)!.stream([range]);
     assert.deepEqual(await readAll(stream), content.subarray(start, end));
   });
 }
 
-test("A file's body goes out over HTTP", async () => {
-  const path = freshPath();
-  writeFileSync(path, "x".repeat(1000) + "range" + "x".repeat(1000));
-  const server = await serve(async () => new Response(await files.body(path, 1000, 1005)));
-  const answer = await rawHttp(
-    server.address,
-    "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
-  );
-  assert.match(bodyOf(answer), /^(range|5\r\nrange\r\n0\r\n\r\n)$/);
-  await server.stop();
-});
-
 test("A stream of a file that was cut meanwhile errors", async () => {
   const path = freshPath();
   writeFileSync(path, new Uint8Array(200_000));
-  const stream = await fileRangeStream(path, 0, 200_000);
+  const stream = files.openNow(path)!.stream([{ start: 0, end: 200_000 }]);
   truncateSync(path, 100_000);
   await assert.rejects(readAll(stream), /it was cut meanwhile/);
 });
@@ -110,7 +101,7 @@ test("A stream of a file closes it when its reader leaves", async () => {
   const path = freshPath();
   writeFileSync(path, new Uint8Array(200_000));
   const open = () => readdirSync("/dev/fd").length;
-  const stream = await fileRangeStream(path, 0, 200_000);
+  const stream = files.openNow(path)!.stream([{ start: 0, end: 200_000 }]);
   const before = open();
   const reader = stream.getReader();
   void reader.read();
@@ -196,7 +187,7 @@ test("A stream of a file gives its pieces in order, of the file that was there a
   const path = freshPath();
   writeFileSync(path, "0123456789");
   const bytes = new TextEncoder().encode("--");
-  const stream = await files.stream(path, [
+  const stream = files.openNow(path)!.stream([
     { start: 8, end: 10 },
     bytes,
     { start: 3, end: 3 },
@@ -207,18 +198,56 @@ test("A stream of a file gives its pieces in order, of the file that was there a
   assert.equal(new TextDecoder().decode(await readAll(stream)), "89--01");
 });
 
-test("A file that cannot be opened is an error of its stream", async () => {
-  await assert.rejects(files.stream(freshPath(), [{ start: 0, end: 1 }]), /ENOENT/);
-});
-
-test("readNow reads a file's beginning, and nothing where there is none", () => {
+test("A short body of a file that was cut meanwhile is an error, and closes it", () => {
   const path = freshPath();
   writeFileSync(path, "0123456789");
-  const read = (length: number) => new TextDecoder().decode(files.readNow(path, length));
-  assert.equal(read(4), "0123");
-  assert.equal(read(20), "0123456789");
-  assert.equal(files.readNow(`${path}.none`, 4), undefined);
-  assert.equal(files.readNow("/", 4), undefined);
+  const open = () => readdirSync("/dev/fd").length;
+  const before = open();
+  const file = files.openNow(path)!;
+  truncateSync(path, 5);
+  assert.throws(() => openFileBody(file, 0, 10), { name: "FileError", code: "ESTALE" });
+  assert.equal(open(), before);
+});
+
+test("openNow tells what the open file is, and where it lies", () => {
+  const path = files.realPath(tmpdir()) + freshPath().slice(tmpdir().length);
+  writeFileSync(path, "0123456789");
+  const file = files.openNow(path)!;
+  assert.deepEqual(file.info, files.stat(path));
+  if (process.platform === "linux") assert.equal(file.path, path);
+  renameSync(path, `${path}.old`);
+  writeFileSync(path, "another");
+  const bytes = new Uint8Array(20);
+  assert.equal(file.read(bytes, 4), 6);
+  assert.equal(new TextDecoder().decode(bytes.subarray(0, 6)), "456789");
+  file.close();
+  file.close();
+});
+
+test("openNow opens nothing but a regular file, and waits for none", () => {
+  const path = freshPath();
+  mkdirSync(path);
+  writeFileSync(`${path}/file`, "x");
+  symlinkSync("file", `${path}/link`);
+  symlinkSync("loop", `${path}/loop`);
+  execFileSync("mkfifo", [`${path}/fifo`]);
+  const names = ["", "/none", "/link", "/loop", "/fifo", "/file/below", `/${"x".repeat(300)}`];
+  for (const name of [...names, "/a\0b"]) {
+    assert.equal(files.openNow(path + name), undefined, JSON.stringify(name));
+  }
+  assert.equal(files.openNow("/dev/null"), undefined);
+});
+
+test("A text is read of a regular file alone, and through a link", async () => {
+  const path = freshPath();
+  mkdirSync(path);
+  writeFileSync(`${path}/file`, "text");
+  symlinkSync("file", `${path}/link`);
+  execFileSync("mkfifo", [`${path}/fifo`]);
+  assert.equal(await files.readText(`${path}/link`), "text");
+  for (const name of ["", "/none", "/fifo"]) {
+    await assert.rejects(files.readText(path + name), { name: "FileError", code: "ENOENT" });
+  }
 });
 
 test("list names what is in a folder, up to a limit", async () => {

@@ -116,7 +116,7 @@ test("resolveBelowRoot finds no sockets, pipes or devices", () => {
 test("resolveBelowRoot asks for no path with a NUL", () => {
   const careless: FileLookup = {
     realPath: (path) => path.replace(/\0.*/, ""),
-    stat: () => ({ kind: "file", size: 1, modifiedMs: 0, changedMs: 0, inode: 0 }),
+    stat: () => ({ kind: "file", size: 1, modifiedMs: 0, changedMs: 0, inode: 0, device: 0 }),
   };
   assert.equal(outcome(careless, "/www", "/a.php"), "file");
   assert.equal(outcome(careless, "/www", "/a.php\0.txt"), "missing");
@@ -125,7 +125,7 @@ test("resolveBelowRoot asks for no path with a NUL", () => {
 test("resolveBelowRoot finds no file by another name that Windows knows for it", () => {
   const windows: FileLookup = {
     realPath: (path) => path.replaceAll("/", "\\"),
-    stat: () => ({ kind: "file", size: 1, modifiedMs: 0, changedMs: 0, inode: 0 }),
+    stat: () => ({ kind: "file", size: 1, modifiedMs: 0, changedMs: 0, inode: 0, device: 0 }),
   };
   const root = "C:\\www";
   assert.equal(outcome(windows, root, "/docs/a.txt"), "file");

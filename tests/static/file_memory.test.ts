@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import type { FileInfo } from "../../src/runtime/runtime.ts";
+import { MemoryFiles } from "../../src/runtime/memory_files.ts";
+import type { FileInfo, OpenFile } from "../../src/runtime/runtime.ts";
 import type { FoundFile } from "../../src/static/below_root.ts";
 import {
   FileMemory,
@@ -20,6 +21,13 @@ const HOUR_MS = 3_600_000;
 /** A memory for which every file has lain still for an hour. */
 function memory(): FileMemory {
   return new FileMemory(files, { nowMs: () => 0, wallMs: () => Date.now() + HOUR_MS });
+}
+
+/** An open file with as many bytes. */
+function fileOf(length: number): OpenFile {
+  const memory = new MemoryFiles();
+  memory.write("/a", new Uint8Array(length));
+  return memory.openNow("/a")!;
 }
 
 async function ask(folder: Folder, kept: FileMemory, path: string): Promise<Response> {
@@ -103,12 +111,12 @@ test("A file that changed a moment ago is sent and not kept", async () => {
 
 test("A file is kept once it has lain still for long enough", () => {
   const changedMs = HOUR_MS;
-  const info: FileInfo = { kind: "file", size: 1, modifiedMs: 0, changedMs, inode: 1 };
+  const info: FileInfo = { kind: "file", size: 1, modifiedMs: 0, changedMs, inode: 1, device: 1 };
   const found: FoundFile = { kind: "file", path: "/a", realPath: "/a", isOutside: false, info };
-  const reader = { stat: () => info, readNow: () => new Uint8Array(1) };
+  const reader = { stat: () => info };
   for (const [stillMs, size] of [[SETTLED_MS - 1, 0], [SETTLED_MS, 1]] as const) {
     const kept = new FileMemory(reader, { nowMs: () => 0, wallMs: () => changedMs + stillMs });
-    kept.keep("/a", readyFile(found));
+    kept.keep("/a", readyFile(found), fileOf(1));
     assert.equal(kept.size, size);
   }
 });
@@ -127,31 +135,41 @@ test("A file over the limit is sent and not kept", async () => {
 });
 
 test("No more files are kept than the limit", () => {
-  const info: FileInfo = { kind: "file", size: 1, modifiedMs: 0, changedMs: 0, inode: 1 };
-  const reader = { stat: () => info, readNow: () => new Uint8Array(1) };
+  const info: FileInfo = {
+    kind: "file",
+    size: 1,
+    modifiedMs: 0,
+    changedMs: 0,
+    inode: 1,
+    device: 1,
+  };
+  const reader = { stat: () => info };
   const kept = new FileMemory(reader, { nowMs: () => 0, wallMs: () => HOUR_MS });
   for (let index = 0; index <= KEPT_FILES_MAX; index++) {
     const path = `/${index}`;
     const found: FoundFile = { kind: "file", path, realPath: path, isOutside: false, info };
-    kept.keep(found.path, readyFile(found));
+    kept.keep(found.path, readyFile(found), fileOf(1));
     assert.ok(kept.size <= KEPT_FILES_MAX);
   }
   assert.equal(kept.size, 1);
 });
 
 test("A file that cannot be read, or changes while it is read, is left to be sent otherwise", () => {
-  const info: FileInfo = { kind: "file", size: 2, modifiedMs: 0, changedMs: 0, inode: 1 };
+  const info: FileInfo = {
+    kind: "file",
+    size: 2,
+    modifiedMs: 0,
+    changedMs: 0,
+    inode: 1,
+    device: 1,
+  };
   const found: FoundFile = { kind: "file", path: "/a", realPath: "/a", isOutside: false, info };
   const changed = { ...info, changedMs: 1 };
-  const readers = [
-    { stat: () => info, readNow: () => undefined },
-    { stat: () => info, readNow: () => new Uint8Array(3) },
-    { stat: () => changed, readNow: () => new Uint8Array(2) },
-    { stat: () => undefined, readNow: () => new Uint8Array(2) },
-  ];
-  for (const reader of readers) {
+  const readers = [[info, 1], [info, 3], [changed, 2], [undefined, 2]] as const;
+  for (const [after, length] of readers) {
+    const reader = { stat: () => after };
     const kept = new FileMemory(reader, { nowMs: () => 0, wallMs: () => HOUR_MS });
-    assert.equal(kept.keep("/a", readyFile(found)).bytes, undefined);
+    assert.equal(kept.keep("/a", readyFile(found), fileOf(length)).bytes, undefined);
     assert.equal(kept.size, 0);
   }
 });

@@ -157,7 +157,7 @@ test("On Windows a folder of which an allowed one's name is the beginning is ano
     realPath: (path) =>
       path.replaceAll("/", "\\").replace("C:\\www\\storage", "D:\\shared")
         .replace("C:\\www\\sibling", "D:\\shared-other"),
-    stat: () => ({ kind: "file", size: 1, modifiedMs: 0, changedMs: 0, inode: 0 }),
+    stat: () => ({ kind: "file", size: 1, modifiedMs: 0, changedMs: 0, inode: 0, device: 0 }),
   };
   const tree = { root: "C:/www", linkTargets: ["D:/shared"] };
   assert.equal(outcome(tree, "/storage/a.txt", windows), "file outside");

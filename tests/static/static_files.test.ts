@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
+import { FileError } from "../../src/runtime/file_error.ts";
 import { isScriptName } from "../../src/cgi/script_path.ts";
 import { parseTarget } from "../../src/http/target.ts";
 import type { StaticRefusal } from "../../src/static/refusal.ts";
@@ -231,13 +232,16 @@ test("serveStatic refuses what is missing, hidden or outside with its status", a
 
 test("serveStatic refuses a file that cannot be read, or is gone by now", async () => {
   await withFolder(async (folder) => {
-    const openNow = () => undefined;
+    const openNow = (path: string): never => {
+      throw new FileError("open", path, "EACCES");
+    };
     const unreadable = { ...optionsFor(folder), files: { ...files, openNow } };
     assert.equal((await refused(unreadable, "/hello.txt")).code, "unreadable_file");
 
     let looks = 0;
     const stat = (path: string) => looks++ === 0 ? files.stat(path) : undefined;
-    const gone = { ...optionsFor(folder), files: { ...files, openNow, stat } };
+    const none = () => undefined;
+    const gone = { ...optionsFor(folder), files: { ...files, openNow: none, stat } };
     assert.equal((await refused(gone, "/hello.txt")).code, "no_such_file");
   });
 });

@@ -7,6 +7,7 @@ import { formatFault } from "../../src/config/fault.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
+import type { Files } from "../../src/runtime/runtime.ts";
 import { freshPath, type Gateway, LISTEN, runtime, startGateway } from "./gateway.ts";
 
 export interface Configured {
@@ -16,6 +17,8 @@ export interface Configured {
   readonly env?: Readonly<Record<string, string>>;
   /** Where relative paths start. */
   readonly folder?: string;
+  /** In the place of the real ones. */
+  readonly files?: Files;
 }
 
 /** The upstream "app" of the application, as a line of a file. */
@@ -23,7 +26,7 @@ export const APP_UPSTREAM = 'upstreams: { app: { servers: ["${env.APP}"], multip
 
 /** Starts application and afcgi, hands the gateway to `use` and stops both. */
 export async function withConfig(
-  { text, application, env, folder = "/" }: Configured,
+  { text, application, env, folder = "/", files = runtime.files }: Configured,
   use: (gateway: Gateway) => Promise<void>,
 ): Promise<void> {
   const path = freshPath();
@@ -31,7 +34,7 @@ export async function withConfig(
   const { options, faults } = readConfig(text, {
     source: "afcgi.yaml",
     folder,
-    files: runtime.files,
+    files,
     readVariable: (name) => variables[name],
     rootGiven: false,
   });
@@ -39,7 +42,7 @@ export async function withConfig(
   const running = application &&
     await serveFastCgi(application, { listen: { transport: "unix", path } });
   try {
-    const gateway = await startGateway({ ...options!, listen: [LISTEN] });
+    const gateway = await startGateway({ ...options!, listen: [LISTEN] }, files);
     try {
       await use(gateway);
     } finally {

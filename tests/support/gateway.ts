@@ -16,7 +16,7 @@ import type { FastCgiHandler, RequestInfo } from "../../src/responder/options.ts
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { Address, TcpAddress } from "../../src/runtime/address.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import type { TextSink } from "../../src/runtime/runtime.ts";
+import type { Files, TextSink } from "../../src/runtime/runtime.ts";
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
 import { temporaryFolder } from "./places.ts";
 import { type HttpAnswer, type HttpRequest, httpRequest } from "./raw_http.ts";
@@ -157,11 +157,20 @@ export function freshPath(): string {
   return join(folder, crypto.randomUUID().slice(0, 8));
 }
 
-export async function startGateway(options: AppOptions): Promise<Gateway> {
+/** `files` are the files that it sees; the real ones, left out. */
+export async function startGateway(
+  options: AppOptions,
+  files: Files = runtime.files,
+): Promise<Gateway> {
   const log = new LineSink();
   const access = new LineSink();
   const logger = new Logger({ sink: log, clock: runtime.clock, level: "debug", format: "json" });
-  const app = await startApp(options, { runtime, logger, accessSink: access, version: "1.2.3" });
+  const app = await startApp(options, {
+    runtime: { ...runtime, files },
+    logger,
+    accessSink: access,
+    version: "1.2.3",
+  });
   const port = portOf(app.addresses[0]);
   const adminPort = portOf(app.adminAddress);
   return {

@@ -1,0 +1,32 @@
+/**
+ * One line for an answer that had to be made in the application's place, or in a file's. What has its
+ * reason in ourselves (no descriptors left, a disk that fails) would be said of each request there is,
+ * so it is said once a second.
+ */
+import { answerForFault } from "../http/answers.ts";
+import { faultFields } from "../http/front.ts";
+import type { FrontRequest } from "../http/front_request.ts";
+import type { LimitedLog } from "../observe/limited_log.ts";
+import type { Logger } from "../observe/logger.ts";
+import { FileError } from "../runtime/file_error.ts";
+import { errorText, UpstreamError } from "../upstream/errors.ts";
+
+export function logFault(
+  { logger, limited }: { readonly logger: Logger; readonly limited: LimitedLog },
+  error: unknown,
+  front: FrontRequest,
+): void {
+  const { status, code } = answerForFault(error);
+  const level = code === "client_gone" ? "debug" : status >= 500 ? "error" : "info";
+  const fields = {
+    ...faultFields(front),
+    code,
+    phase: error instanceof UpstreamError ? error.phase : undefined,
+    errno: error instanceof FileError ? error.code || undefined : undefined,
+    status,
+  };
+  const message = errorText(error);
+  const isOurs = error instanceof FileError || code === "local_limit";
+  if (isOurs) limited.log(`${code} ${fields.errno}`, level, message, fields);
+  else logger.log(level, message, fields);
+}

@@ -1,0 +1,21 @@
+/** What is at a path, for checks of a configuration: that nobody can tell is a fault of its own. */
+import { FileError } from "../runtime/file_error.ts";
+import type { FileInfo, Files } from "../runtime/runtime.ts";
+
+/** Undefined: nothing. An error says in full what is wrong. */
+export function kindAt(
+  files: Pick<Files, "stat">,
+  path: string,
+): FileInfo["kind"] | FileError | undefined {
+  try {
+    return files.stat(path)?.kind;
+  } catch (error) {
+    if (error instanceof FileError) return error;
+    throw error;
+  }
+}
+
+/** What `missing` says, unless nobody can tell what is there. */
+export function faultOf(kind: ReturnType<typeof kindAt>, missing: string): string {
+  return kind instanceof FileError ? kind.message : missing;
+}
