@@ -3,7 +3,7 @@
  * Bun says ECONNREFUSED of every connect that did not come about (seen in 1.4.5).
  */
 import { closeSync, openSync } from "node:fs";
-import { errorCode } from "./failures.ts";
+import { errorCode } from "./error_code.ts";
 import { isExhaustion } from "./file_error.ts";
 
 /** The error of a process, or a system, that has no more of them; undefined where there are some. */

@@ -4,7 +4,10 @@
  * so only the code is looked at.
  */
 import { type Address, formatAddress, type ListenAddress } from "./address.ts";
+import { errorCode } from "./error_code.ts";
 import { ConnectError, type ConnectFailure, ListenError } from "./runtime.ts";
+
+export { errorCode } from "./error_code.ts";
 
 type ConnectReason = readonly [failure: ConnectFailure, text: string];
 
@@ -83,11 +86,6 @@ function listenReason(address: ListenAddress, cause: unknown): string {
     default:
       return isNameFailure(cause) ? "the host's name is not known" : messageOf(cause);
   }
-}
-
-/** The system's name for an error, such as "ECONNRESET"; empty when it has none. */
-export function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 /** Deno gives a failed look-up no code, only getaddrinfo's text. */

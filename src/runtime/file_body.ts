@@ -1,6 +1,6 @@
 /** Bytes of an open file as the body of a Response: a short one at once, a long one as a stream. */
 import { FileError } from "./file_error.ts";
-import { errorCode } from "./failures.ts";
+import { errorCode } from "./error_code.ts";
 import type { OpenFile } from "./open_file.ts";
 
 /** Most bytes that are read at once: they come from the page cache in less time than a turn takes. */

@@ -3,7 +3,7 @@
  * descriptors or memory, a disk that fails, a folder on the way that may not be entered. Nobody may
  * take it for a file that is missing, so it is thrown; what is missing is `undefined`.
  */
-import { errorCode } from "./failures.ts";
+import { errorCode } from "./error_code.ts";
 
 /** The path names nothing. The last two say that it cannot be the name of a file. */
 const MISSING: ReadonlySet<string> = new Set([

@@ -17,7 +17,7 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { DescriptorSink } from "./descriptor_sink.ts";
-import { errorCode } from "./failures.ts";
+import { errorCode } from "./error_code.ts";
 import { FileError, unlessMissing } from "./file_error.ts";
 import { infoOf, openFollowed, openRegular } from "./node_open_file.ts";
 import { createPrivateFile } from "./node_private_file.ts";

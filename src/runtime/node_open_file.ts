@@ -13,7 +13,7 @@ import {
   type Stats,
 } from "node:fs";
 import { unlessMissing } from "./file_error.ts";
-import { errorCode } from "./failures.ts";
+import { errorCode } from "./error_code.ts";
 import { fileStream } from "./node_file_stream.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { FileInfo, FilePiece } from "./runtime.ts";

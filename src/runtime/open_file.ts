@@ -1,5 +1,5 @@
 /** A file that stays open while pieces of it are read, at once and anywhere. */
-import type { FileInfo, FilePiece } from "./runtime.ts";
+import type { FileInfo, FilePiece } from "./file_info.ts";
 
 /** A regular file that is open for reading. */
 export interface OpenFile {

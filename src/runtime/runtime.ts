@@ -5,13 +5,14 @@
  */
 import type { Address, InheritedAddress, ListenAddress } from "./address.ts";
 import type { ByteConnection } from "./connection.ts";
+import type { FileInfo } from "./file_info.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { RawConnectOptions, RawListenOptions } from "./raw_socket.ts";
 import type { TlsNetwork } from "./tls.ts";
 import type { Spawning } from "./spawning.ts";
 
 export type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
-export { FileError } from "./file_error.ts";
+export type { FileInfo, FilePiece } from "./file_info.ts";
 export type { OpenFile } from "./open_file.ts";
 
 /** A listening socket. */
@@ -21,23 +22,6 @@ export interface ByteListener<Where extends ListenAddress = Address> {
   /** Stops accepting; connections live on. The path of a unix socket of our own is removed. */
   close(): void;
 }
-
-export interface FileInfo {
-  readonly kind: "file" | "directory" | "other";
-  /** Bytes. */
-  readonly size: number;
-  /** Milliseconds since 1970. */
-  readonly modifiedMs: number;
-  /** When anything of it last changed, its content or its name; milliseconds since 1970. */
-  readonly changedMs: number;
-  /** Tells files of one file system apart. */
-  readonly inode: number;
-  /** Tells file systems apart. */
-  readonly device: number;
-}
-
-/** What a stream of a file is made of: bytes as they are, or some of the file's. */
-export type FilePiece = Uint8Array<ArrayBuffer> | { readonly start: number; readonly end: number };
 
 /** Names in a folder, in the order of the file system. */
 export interface FolderNames {
