@@ -5,6 +5,7 @@
  */
 import { loadIdentity } from "../gemini/identity_store.ts";
 import { formatAddress, isServerName, type TcpAddress } from "../runtime/address.ts";
+import { faultOf, kindAt } from "../runtime/kind_at.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { SpawnOptions } from "../spawn/options.ts";
 import { isProgramThere } from "../spawn/program.ts";
@@ -134,10 +135,10 @@ function checkAccessLog(path: string, { files }: PreflightRuntime, { faults }: F
 
 function checkSpawn(spawn: SpawnOptions, runtime: PreflightRuntime, findings: Findings): void {
   const { upstream, cwd, user } = spawn;
-  if (cwd !== undefined && runtime.files.stat(cwd)?.kind !== "directory") {
-    findings.faults.push(
-      `Cannot start upstream "${upstream}": there is no folder "${cwd}" (create it, or change cwd)`,
-    );
+  const kind = cwd === undefined ? "directory" : kindAt(runtime.files, cwd);
+  if (kind !== "directory") {
+    const why = faultOf(kind, `there is no folder "${cwd}" (create it, or change cwd)`);
+    findings.faults.push(`Cannot start upstream "${upstream}": ${why}`);
   }
   checkUser(user, `upstream "${upstream}": spawn.user`, runtime, findings);
 }
@@ -178,6 +179,8 @@ function checkSocketFolder(
   { faults }: Findings,
 ): void {
   const folder = path.slice(0, Math.max(1, path.lastIndexOf("/")));
-  if (files.stat(folder)?.kind === "directory") return;
-  faults.push(`Cannot listen on unix:${path}: there is no folder "${folder}" (create it)`);
+  const kind = kindAt(files, folder);
+  if (kind === "directory") return;
+  const why = faultOf(kind, `there is no folder "${folder}" (create it)`);
+  faults.push(`Cannot listen on unix:${path}: ${why}`);
 }

@@ -7,7 +7,7 @@ import type { AppOptions } from "../app/options.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { ReadVariable } from "./environment.ts";
 import { ConfigError, type Fault } from "./fault.ts";
-import { kindAt } from "./look.ts";
+import { kindAt } from "../runtime/kind_at.ts";
 import { folderOf, resolvePath } from "./paths.ts";
 import { appPreset, detectPreset, phpPreset } from "./preset.ts";
 import { commandKind } from "../spawn/options.ts";

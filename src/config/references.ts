@@ -8,7 +8,7 @@ import type { Files } from "../runtime/runtime.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./fault.ts";
 import { checkGemini } from "./gemini_references.ts";
-import { faultOf, kindAt } from "./look.ts";
+import { faultOf, kindAt } from "../runtime/kind_at.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import { resolvePath } from "./paths.ts";
 import { coversRoute, type RouteShape } from "./route_cover.ts";

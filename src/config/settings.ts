@@ -11,7 +11,7 @@ import { SERVER_ADDRESS_RULES, type ServerOptions } from "../upstream/options.ts
 import { accessTarget } from "./app_options.ts";
 import type { ReadVariable } from "./environment.ts";
 import type { Fault } from "./fault.ts";
-import { faultOf, kindAt } from "./look.ts";
+import { faultOf, kindAt } from "../runtime/kind_at.ts";
 import { didYouMean } from "./nearest.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import { LISTEN_ADDRESS_RULES, LOG_FORMATS } from "./schema.ts";

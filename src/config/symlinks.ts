@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { Files } from "../runtime/runtime.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./fault.ts";
-import { faultOf, kindAt } from "./look.ts";
+import { faultOf, kindAt } from "../runtime/kind_at.ts";
 import { resolvePath } from "./paths.ts";
 import { described, filePath, list } from "./schema_parts.ts";
 

@@ -3,6 +3,8 @@
  * looked at; where scripts are files that must exist, `php_route.ts` decides.
  */
 import { cutScriptPath } from "../cgi/script_path.ts";
+import { FileError } from "../runtime/file_error.ts";
+import { kindAt } from "../runtime/kind_at.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { FastCgiHandlerOptions } from "./options.ts";
 
@@ -60,12 +62,18 @@ export function compileScriptTarget(
 /**
  * Whether the script would lie below a file, as `/cat.gif/x.php` does: PHP goes back from a script
  * that is not there to the file before it, and runs that (`cgi.fix_pathinfo`, on by default). An
- * ordinary path costs one look, at the script's folder. A root that is not on this machine hides
- * its files, and then nothing is known.
+ * ordinary path costs one look, at the script's folder. A root that is not on this machine, or that
+ * only the application may enter, hides its files, and then nothing is known.
+ *
+ * @throws {FileError} where the system cannot tell
  */
 export function isBelowFile(files: Pick<Files, "stat">, root: string, script: string): boolean {
   for (let end = script.lastIndexOf("/"); end > 0; end = script.lastIndexOf("/", end - 1)) {
-    const kind = files.stat(root + script.slice(0, end))?.kind;
+    const kind = kindAt(files, root + script.slice(0, end));
+    if (kind instanceof FileError) {
+      if (kind.isDenied) return false;
+      throw kind;
+    }
     if (kind !== undefined) return kind !== "directory";
   }
   return false;

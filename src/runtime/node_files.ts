@@ -61,13 +61,13 @@ export function createNodeFiles(parts: NodeFilesParts = {}): Files {
 
 /** Without making it. */
 function whyNotAppend(path: string): string | undefined {
-  const found = statsOf(path);
-  if (found?.isDirectory()) return "it is a folder (name a file in it)";
-  const folder = dirname(path);
-  if (found === undefined && !statsOf(folder)?.isDirectory()) {
-    return `there is no folder "${folder}" (create it)`;
-  }
   try {
+    const found = statsOf(path);
+    if (found?.isDirectory()) return "it is a folder (name a file in it)";
+    const folder = dirname(path);
+    if (found === undefined && !statsOf(folder)?.isDirectory()) {
+      return `there is no folder "${folder}" (create it)`;
+    }
     accessSync(found === undefined ? folder : path, constants.W_OK);
     return undefined;
   } catch (error) {

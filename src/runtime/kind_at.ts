@@ -1,6 +1,6 @@
-/** What is at a path, for checks of a configuration: that nobody can tell is a fault of its own. */
-import { FileError } from "../runtime/file_error.ts";
-import type { FileInfo, Files } from "../runtime/runtime.ts";
+/** What is at a path, for checks at the start: that nobody can tell is a fault of its own. */
+import { FileError } from "./file_error.ts";
+import type { FileInfo, Files } from "./runtime.ts";
 
 /** Undefined: nothing. An error says in full what is wrong. */
 export function kindAt(
