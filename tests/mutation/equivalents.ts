@@ -14,7 +14,47 @@ export interface Equivalent {
   readonly reason: string;
 }
 
-export const EQUIVALENTS: readonly Equivalent[] = [];
+const PACED_READER = "src/upstream/paced_reader.ts";
+const NO_RATE = "without a rate the paced reader lets everything pass, too: it only costs more";
+const BELOW_A_TICK = "a millisecond is less than a tick of the deadlines";
+
+export const EQUIVALENTS: readonly Equivalent[] = [
+  ...([["rateMin > 0", "true"], [">", ">="]] as const).map(([original, replacement]) => ({
+    file: PACED_READER,
+    line: "return rateMin > 0 ? new PacedReader(stream, rateMin, deadlines) : stream.getReader();",
+    original,
+    replacement,
+    reason: NO_RATE,
+  })),
+  ...["#waitedMs = 0;", "this.#waitedMs = 0;"].map((line) => ({
+    file: PACED_READER,
+    line,
+    original: "0",
+    replacement: "1",
+    reason: BELOW_A_TICK,
+  })),
+  {
+    file: PACED_READER,
+    line: "#startedMs = 0;",
+    original: "0",
+    replacement: "1",
+    reason: "it is set before it is read",
+  },
+  {
+    file: PACED_READER,
+    line: "this.#bytes += result.value?.length ?? 0;",
+    original: "0",
+    replacement: "1",
+    reason: "only the read behind the last piece has no value",
+  },
+  {
+    file: PACED_READER,
+    line: "if (result.done) this.#deadlines.remove(this);",
+    original: "result.done",
+    replacement: "true",
+    reason: "the next read adds it again",
+  },
+];
 
 export function equivalentOf(mutant: Mutant, text: string): Equivalent | undefined {
   const line = (text.split("\n")[mutant.line - 1] ?? "").trim();
