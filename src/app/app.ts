@@ -102,7 +102,7 @@ class App implements RunningApp {
     this.#httpMetrics = new HttpMetrics(this.#registry);
     const { upstreams, spawns = [] } = options;
     const fpmMessages = fpmMessagesOf(spawns, runtime.clock);
-    const observer = new UpstreamMetrics(this.#registry, logger, fpmMessages);
+    const observer = new UpstreamMetrics(this.#registry, logger, runtime.clock, fpmMessages);
     this.#upstreams = upstreams.map((upstream) =>
       new Upstream(withSpawnedWorkers(upstream, spawns, runtime.process.cpuCount), {
         runtime,

@@ -6,22 +6,30 @@ import type { Logger } from "../observe/logger.ts";
 import type { Counter, LabelledHistogram, MetricsRegistry, Sample } from "../observe/metrics.ts";
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
 import type { HealthResult } from "../upstream/health_check.ts";
-import type { ObservedRequest, UpstreamObserver } from "../upstream/observer.ts";
+import type { ObservedRequest, UpstreamFlaw, UpstreamObserver } from "../upstream/observer.ts";
 import type { Lookup } from "../upstream/server_name.ts";
 import type { ConnectionOptions } from "../upstream/options.ts";
 import type { ServerMode } from "../upstream/server.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import type { Clock } from "../runtime/runtime.ts";
 import type { FpmMessagesByUpstream } from "./spawned_applications.ts";
 
 /** States of connections as the metric names them. */
 const STATES = ["connecting", "idle", "busy", "paused", "draining"] as const;
+
+/** How long a line about the same flaw of an upstream is not repeated; each is counted. */
+export const FLAW_LINE_INTERVAL_MS = 1_000;
 
 /** Up to the queue's default limit, and one beyond it. */
 const QUEUE_WAIT_BOUNDS_S = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export class UpstreamMetrics implements UpstreamObserver {
   readonly #log: Logger;
+  readonly #clock: Pick<Clock, "nowMs">;
+  /** When the last line about a flaw was written, by upstream and code. */
+  readonly #flawLinesMs = new Map<string, number>();
   readonly #fpmMessages: FpmMessagesByUpstream;
+  readonly #flaws: Counter;
   readonly #retries: Counter;
   readonly #errors: Counter;
   readonly #aborts: Counter;
@@ -32,9 +40,20 @@ export class UpstreamMetrics implements UpstreamObserver {
   readonly #lookups: Counter;
   #spillBytes = 0;
 
-  constructor(registry: MetricsRegistry, log: Logger, fpmMessages: FpmMessagesByUpstream) {
+  constructor(
+    registry: MetricsRegistry,
+    log: Logger,
+    clock: Pick<Clock, "nowMs">,
+    fpmMessages: FpmMessagesByUpstream,
+  ) {
     this.#log = log;
+    this.#clock = clock;
     this.#fpmMessages = fpmMessages;
+    this.#flaws = registry.counter(
+      "afcgi_upstream_flaws_total",
+      "Things that an application should not do and that were made good for it.",
+      ["upstream", "code"],
+    );
     this.#retries = registry.counter(
       "afcgi_upstream_retries_total",
       "Requests sent again, by what had gone wrong.",
@@ -79,6 +98,22 @@ export class UpstreamMetrics implements UpstreamObserver {
     registry.gauge("afcgi_spill_bytes", "Bytes of answers in temporary files.", [], () => [
       { labels: [], value: this.#spillBytes },
     ]);
+  }
+
+  onFlaw({ upstream, server, code, message, request }: UpstreamFlaw): void {
+    this.#flaws.add([upstream, code]);
+    const key = `${upstream} ${code}`;
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - (this.#flawLinesMs.get(key) ?? -Infinity) < FLAW_LINE_INTERVAL_MS) return;
+    this.#flawLinesMs.set(key, nowMs);
+    this.#log.warn(message, {
+      request_id: request?.requestId,
+      upstream,
+      server,
+      connection: request?.connection,
+      stream: request?.stream,
+      code,
+    });
   }
 
   onRetry(upstream: string, reason: UpstreamErrorCode): void {

@@ -3,7 +3,7 @@
  * `fastcgi` and the `php` handler have in common.
  */
 import { isScriptFault } from "../php/script_fault.ts";
-import { asResponse, type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
+import { asResponse, type HttpAnswer } from "../runtime/http_answer.ts";
 import { UpstreamError } from "../upstream/errors.ts";
 import type { AnswerSource, UpstreamResponse } from "../upstream/request.ts";
 import type { BodyMode } from "../upstream/request_body.ts";
@@ -131,10 +131,10 @@ function respond(
 ): HttpAnswer | Promise<HttpAnswer> {
   const { method } = front;
   const whole = answer.body instanceof Uint8Array ? answer.body : undefined;
-  const passed = compressor === undefined ? toAnswer(answer, method) : toResponse(answer, method);
-  if (!hasNoBody(method, passed.status)) front.bodyProgress = answer.progress;
-  if (compressor === undefined || passed instanceof WholeAnswer) return passed;
-  return compressor.apply(request, front, passed, whole);
+  if (!hasNoBody(method, answer.head.status)) front.bodyProgress = answer.progress;
+  front.trace.sentFields = answer.head.headers;
+  if (compressor === undefined) return toAnswer(answer, method);
+  return compressor.apply(request, front, toResponse(answer, method), whole);
 }
 
 function refuse(request: Request, front: FrontRequest, answer: OwnAnswer): Response {

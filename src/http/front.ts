@@ -11,6 +11,7 @@ import type { Clock, HttpPeer } from "../runtime/runtime.ts";
 import { errorText } from "../upstream/errors.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
 import type { FrontRequest, ListenerInfo, OwnAnswer } from "./front_request.ts";
+import { withFieldsApart } from "./fields_apart.ts";
 import { HostCache } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
 import type { RequestIdSource } from "./request_id.ts";
@@ -177,10 +178,13 @@ function finish(
   request: Request,
   response: HttpAnswer,
 ): HttpAnswer {
+  const sent = response instanceof Response && front.trace.sentFields !== undefined
+    ? withFieldsApart(response, front.trace.sentFields)
+    : response;
   const body = front.bodyProgress;
   if (body === undefined || body.ended) report(parts, site, front, request, response);
   else body.onEnded = () => report(parts, site, front, request, response);
-  return response;
+  return sent;
 }
 
 function report(

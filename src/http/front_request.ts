@@ -3,6 +3,7 @@
  * find it as `c.env`. What the log line says is gathered in `trace`.
  */
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
+import type { AnswerFields } from "../runtime/http_answer.ts";
 import type { HttpPeer } from "../runtime/runtime.ts";
 import type { StaticRefusalCode } from "../static/refusal.ts";
 import type { RequestHost } from "./host.ts";
@@ -44,6 +45,8 @@ export interface RequestTrace {
   /** Of the request's body: what was declared, or what has come in chunks so far. */
   bytesIn?: number;
   code?: AnswerCode;
+  /** Of an application's answer: what a Response has joined can be told apart by them. */
+  sentFields?: AnswerFields;
   /** Where the site knows of traces. */
   traceId?: string;
 }

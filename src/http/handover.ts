@@ -11,6 +11,7 @@
  */
 import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
+import { responseOf } from "../runtime/http_answer.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { StaticRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./answers.ts";
@@ -189,8 +190,8 @@ function slowed(
   const slow = limitRate(response.body, rate, clock);
   const watched = new WatchedBody(slow, front.bodyProgress);
   front.bodyProgress = watched;
-  const { status, headers } = response;
-  return new Response(watched.stream, { status, headers });
+  const { status, statusText, headers } = response;
+  return responseOf(watched.stream, { status, statusText, headers });
 }
 
 function field(headers: HeadFields, wanted: string): string | undefined {

@@ -8,6 +8,7 @@ import { preferredEncoding } from "../compression/accept_encoding.ts";
 import { compressedStream } from "../compression/compressed_stream.ts";
 import { compileTypes } from "../compression/media_types.ts";
 import type { CompressionOptions } from "../compression/options.ts";
+import { responseOf } from "../runtime/http_answer.ts";
 import type { Clock, Runtime } from "../runtime/runtime.ts";
 import type { FrontRequest } from "./front_request.ts";
 import { isBodilessStatus } from "./upstream_response.ts";
@@ -79,7 +80,8 @@ export class ResponseCompressor {
     }
     const watched = new WatchedBody(stream, front.bodyProgress);
     front.bodyProgress = watched;
-    return new Response(watched.stream, { status: response.status, headers });
+    const { statusText } = response;
+    return responseOf(watched.stream, { status, statusText, headers });
   }
 
   /** Whether the whole of it could be compressed, by its fields. */
@@ -93,11 +95,11 @@ export class ResponseCompressor {
 
 async function compressedWhole(
   stream: ReadableStream<Uint8Array>,
-  { status, headers }: Response,
+  { status, statusText, headers }: Response,
 ): Promise<Response> {
   const bytes = await new Response(stream).arrayBuffer();
   headers.set("content-length", String(bytes.byteLength));
-  return new Response(bytes, { status, headers });
+  return responseOf(bytes, { status, statusText, headers });
 }
 
 /** What changes with the coding. */

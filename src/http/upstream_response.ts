@@ -1,10 +1,15 @@
 /**
- * An upstream's answer as a Fetch Response. Headers that belong to one hop stay here (RFC 9110
+ * An upstream's answer as that of our client. Headers that belong to one hop stay here (RFC 9110
  * section 7.6.1): the application never frames what the client gets.
  */
 import { HOP_BY_HOP, namedByConnection } from "../cgi/header_names.ts";
 import type { CgiHead } from "../protocol/cgi_response.ts";
-import { type AnswerFields, WholeAnswer } from "../runtime/http_answer.ts";
+import {
+  type AnswerFields,
+  responseOf,
+  StreamAnswer,
+  WholeAnswer,
+} from "../runtime/http_answer.ts";
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
 
@@ -12,8 +17,6 @@ import type { UpstreamResponse } from "../upstream/request.ts";
 const HOP_BY_HOP_LENGTHS: ReadonlySet<number> = new Set(
   [...HOP_BY_HOP].map((name) => name.length),
 );
-
-const STATUS_MAX = 599;
 
 const CONTENT_LENGTH = "content-length";
 
@@ -28,56 +31,68 @@ export function isBodilessStatus(status: number): boolean {
 }
 
 /**
- * The answer for the client of a request with `method`: in plain values where the body is whole, else
- * as a Response. When it cannot be an HTTP answer its body is given up, and with it the request at
- * the application.
- *
- * @throws {UpstreamError} `bad_answer`
+ * The answer for the client of a request with `method`, in plain values. Whether its body is whole
+ * or a stream depends on how it was written and when; what the head says does not.
  */
-export function toAnswer(answer: UpstreamResponse, method: string): Response | WholeAnswer {
+export function toAnswer(answer: UpstreamResponse, method: string): WholeAnswer | StreamAnswer {
   const { head, body } = answer;
-  if (!(body instanceof Uint8Array) || hasNoBody(method, head.status)) {
-    return toResponse(answer, method);
+  const { status, reason } = head;
+  const fields = passedFields(head);
+  if (hasNoBody(method, status)) {
+    giveUpBody(answer);
+    return new StreamAnswer(status, fields, null, { length: toldLength(head), reason });
   }
-  if (head.status > STATUS_MAX) throw noStatus(answer);
-  return new WholeAnswer(head.status, wholeFields(answer), body);
+  if (body instanceof Uint8Array) return new WholeAnswer(status, fields, body, reason);
+  return new StreamAnswer(status, fields, body, { length: head.contentLength, reason });
 }
 
 /**
- * As {@link toAnswer}, always as a Response.
+ * As {@link toAnswer}, as a Response. When it cannot be one its body is given up, and with it the
+ * request at the application.
  *
  * @throws {UpstreamError} `bad_answer`
  */
 export function toResponse(answer: UpstreamResponse, method: string): Response {
-  const { status } = answer.head;
-  if (status > STATUS_MAX) throw noStatus(answer);
+  const { head } = answer;
+  const { status, reason: statusText, contentLength } = head;
   const withoutBody = hasNoBody(method, status);
   if (withoutBody) giveUpBody(answer);
   const body = withoutBody ? null : answer.body as Uint8Array<ArrayBuffer> | ReadableStream | null;
+  const length = withoutBody
+    ? toldLength(head)
+    : body instanceof Uint8Array
+    ? undefined
+    : contentLength;
   try {
-    return new Response(body, { status, headers: passedHeaders(answer, withoutBody) });
+    const headers = new Headers(passedFields(head) as [string, string][]);
+    if (length !== undefined) headers.set("content-length", String(length));
+    return responseOf(body, { status, statusText, headers });
   } catch (cause) {
     throw unusable(answer, errorText(cause), cause);
   }
 }
 
 /**
- * The fields of whole answers, by their head. Heads come again (see `CgiHeadCache`), and what sends
- * an answer remembers what it made of the same fields.
+ * To HEAD and with 304 it is the length of a body that is not sent; 204 has none, 205 none but 0
+ * (RFC 9110 section 8.6).
  */
-const WHOLE_FIELDS = new WeakMap<CgiHead, AnswerFields>();
-
-function wholeFields(answer: UpstreamResponse): AnswerFields {
-  let fields = WHOLE_FIELDS.get(answer.head);
-  if (fields === undefined) {
-    fields = passedHeaders(answer, false);
-    WHOLE_FIELDS.set(answer.head, fields);
-  }
-  return fields;
+function toldLength({ status, contentLength }: CgiHead): number | undefined {
+  return status === 204 || status === 205 ? undefined : contentLength;
 }
 
-function noStatus(answer: UpstreamResponse): UpstreamError {
-  return unusable(answer, `status ${answer.head.status} is none of HTTP`);
+/**
+ * The fields that go on, by their head. Heads come again (see `CgiHeadCache`), and what sends an
+ * answer remembers what it made of the same fields.
+ */
+const PASSED_FIELDS = new WeakMap<CgiHead, AnswerFields>();
+
+function passedFields(head: CgiHead): AnswerFields {
+  let fields = PASSED_FIELDS.get(head);
+  if (fields === undefined) {
+    fields = passedHeaders(head);
+    PASSED_FIELDS.set(head, fields);
+  }
+  return fields;
 }
 
 function unusable(answer: UpstreamResponse, what: string, cause?: unknown): UpstreamError {
@@ -96,17 +111,12 @@ export function giveUpBody({ body }: UpstreamResponse): void {
   if (body instanceof ReadableStream) void body.cancel();
 }
 
-function passedHeaders(answer: UpstreamResponse, withoutBody: boolean): [string, string][] {
-  const { headers, status, directives } = answer.head;
-  // With the whole body at hand the runtime writes the length itself. To HEAD and with 304 it is
-  // the length of a body that is not sent; 204 has none, 205 none but 0 (RFC 9110 section 8.6).
-  const withoutLength = withoutBody
-    ? status === 204 || status === 205
-    : answer.body instanceof Uint8Array;
+/** Without what frames the body: whoever sends it says that. */
+function passedHeaders({ headers, directives }: CgiHead): [string, string][] {
   let endHere: ReadonlySet<string> | undefined;
   const passed: [string, string][] = [];
   for (const [name, value] of headers) {
-    const isLength = withoutLength && name.length === CONTENT_LENGTH.length;
+    const isLength = name.length === CONTENT_LENGTH.length;
     if (isLength || HOP_BY_HOP_LENGTHS.has(name.length)) {
       const lower = name.toLowerCase();
       if (lower === "connection") endHere = namedByConnection(value);

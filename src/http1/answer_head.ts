@@ -15,13 +15,14 @@ export interface AnswerFraming {
   readonly connection: "close" | "keep-alive" | undefined;
 }
 
-/** The status line; a status that nobody registered has no phrase. */
-export function statusLine(status: number): string {
-  return `HTTP/1.1 ${status} ${STATUS_PHRASES[status] ?? ""}\r\n`;
+/** The status line; a status that nobody registered has no phrase but one of its own. */
+export function statusLine(status: number, reason?: string): string {
+  return `HTTP/1.1 ${status} ${reason ?? STATUS_PHRASES[status] ?? ""}\r\n`;
 }
 
 interface ReadyFields {
   readonly status: number;
+  readonly reason: string | undefined;
   /** The status line and the fields. */
   readonly bytes: Uint8Array;
   readonly hasDate: boolean;
@@ -29,17 +30,21 @@ interface ReadyFields {
 
 const READY = new WeakMap<AnswerFields, ReadyFields>();
 
-/** Appends a head; `date` is for an answer that says none itself. */
+/**
+ * Appends a head; `date` is for an answer that says none itself, `reason` what stands behind the
+ * status in the place of the usual phrase.
+ */
 export function appendAnswerHead(
   buffer: ByteBuffer,
   status: number,
   fields: AnswerFields,
   { length, isChunked, connection }: AnswerFraming,
   date: string,
+  reason?: string,
 ): void {
   let ready = READY.get(fields);
-  if (ready === undefined || ready.status !== status) {
-    ready = encodeFields(status, fields);
+  if (ready === undefined || ready.status !== status || ready.reason !== reason) {
+    ready = encodeFields(status, reason, fields);
     READY.set(fields, ready);
   }
   buffer.append(ready.bytes);
@@ -50,12 +55,16 @@ export function appendAnswerHead(
   buffer.appendAscii(`${rest}\r\n`);
 }
 
-function encodeFields(status: number, fields: AnswerFields): ReadyFields {
-  let text = statusLine(status);
+function encodeFields(
+  status: number,
+  reason: string | undefined,
+  fields: AnswerFields,
+): ReadyFields {
+  let text = statusLine(status, reason);
   let hasDate = false;
   for (const [name, value] of fields) {
     text += `${name}: ${value}\r\n`;
     hasDate ||= name.length === 4 && name.toLowerCase() === "date";
   }
-  return { status, bytes: latin1(text), hasDate };
+  return { status, reason, bytes: latin1(text), hasDate };
 }

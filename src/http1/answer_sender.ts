@@ -10,13 +10,14 @@ import {
   discardAnswer,
   FileAnswer,
   type HttpAnswer,
+  StreamAnswer,
   WholeAnswer,
 } from "../runtime/http_answer.ts";
 import type { AcceptedSocket } from "../runtime/raw_socket.ts";
 import type { Clock, OpenFile } from "../runtime/runtime.ts";
 import { appendAnswerHead } from "./answer_head.ts";
 import { sendFileBytes } from "./sent_file.ts";
-import { COPIED_LENGTH_MAX, sendStream, type StreamedHead } from "./streamed_answer.ts";
+import { COPIED_LENGTH_MAX, sendStream } from "./streamed_answer.ts";
 
 /** What the sender needs to know of the request. */
 export interface AskedBy {
@@ -30,6 +31,12 @@ export interface AskedBy {
  * answer is not whole and its framing shows it; `broken`, it is not whole and only a reset shows it.
  */
 export type Outcome = "kept" | "last" | "short" | "broken";
+
+interface AnswerStatus {
+  readonly status: number;
+  /** Undefined: the usual phrase. */
+  readonly reason: string | undefined;
+}
 
 export interface SenderServer {
   /** For heads and short bodies; whoever writes begins with `clear()`. */
@@ -112,16 +119,17 @@ export class AnswerSender {
    * that somebody reads already
    */
   send(answer: HttpAnswer, asked: AskedBy): Outcome | Promise<Outcome> {
-    if (answer instanceof Response) return this.#sendResponse(answer, asked);
+    if (answer instanceof Response) return this.#sendStreamed(plainAnswer(answer), asked);
+    if (answer instanceof StreamAnswer) return this.#sendStreamed(answer, asked);
     const { status, fields } = answer;
     const isBodiless = hasNoBody(asked.method, status);
     if (answer instanceof FileAnswer && !isBodiless) return this.#sendFile(answer, asked);
     const length = status === 204 || status === 304 ? undefined : answerLength(answer);
-    if (answer instanceof WholeAnswer && !isBodiless) {
-      this.#sendWhole(status, fields, length, answer.body, asked);
+    if (answer instanceof WholeAnswer) {
+      this.#sendWhole(answer, fields, length, isBodiless ? undefined : answer.body, asked);
     } else {
       discardAnswer(answer);
-      this.#sendWhole(status, fields, length, undefined, asked);
+      this.#sendWhole({ status, reason: undefined }, fields, length, undefined, asked);
     }
     return asked.keepsAlive ? "kept" : "last";
   }
@@ -142,7 +150,7 @@ export class AnswerSender {
 
   /** `length` is what the head says, `body` what is sent. */
   #sendWhole(
-    status: number,
+    status: AnswerStatus,
     fields: AnswerFields,
     length: number | undefined,
     body: Uint8Array | undefined,
@@ -157,7 +165,7 @@ export class AnswerSender {
   }
 
   #scratchHead(
-    status: number,
+    { status, reason }: AnswerStatus,
     fields: AnswerFields,
     length: number | undefined,
     asked: AskedBy,
@@ -165,7 +173,7 @@ export class AnswerSender {
     const { scratch, date } = this.#server;
     const framing = { length, isChunked: false, connection: connectionField(asked) };
     scratch.clear();
-    appendAnswerHead(scratch, status, fields, framing, date);
+    appendAnswerHead(scratch, status, fields, framing, date, reason);
   }
 
   #noted(isTaken: boolean): boolean {
@@ -181,7 +189,7 @@ export class AnswerSender {
     const { status, fields, file, start, end } = answer;
     this.#hasBegun = true;
     this.#hasAll = false;
-    this.#scratchHead(status, fields, end - start, asked);
+    this.#scratchHead({ status, reason: undefined }, fields, end - start, asked);
     const { scratch } = this.#server;
     this.#noted(
       end > start
@@ -194,29 +202,25 @@ export class AnswerSender {
     return asked.keepsAlive ? "kept" : "last";
   }
 
-  #sendResponse(response: Response, asked: AskedBy): Outcome | Promise<Outcome> {
-    const { status, body } = response;
-    const declared = declaredLength(response);
-    const fields = fieldsOf(response);
+  #sendStreamed(answer: StreamAnswer, asked: AskedBy): Outcome | Promise<Outcome> {
+    const { status, fields, body, length: declared } = answer;
     const isBodiless = hasNoBody(asked.method, status);
     if (isBodiless || body === null) {
-      discardAnswer(response);
+      discardAnswer(answer);
       const length = status === 204 ? undefined : declared ?? (isBodiless ? undefined : 0);
-      this.#sendWhole(status, fields, length, undefined, asked);
+      this.#sendWhole(answer, fields, length, undefined, asked);
       if (!isBodiless && length !== 0) return "short";
       return asked.keepsAlive ? "kept" : "last";
     }
-    return this.#sendBody(body.getReader(), { status, fields, declared }, asked);
+    return this.#sendBody(body.getReader(), answer, asked);
   }
 
   async #sendBody(
     reader: ReadableStreamDefaultReader<Uint8Array>,
-    { status, fields, declared }: Omit<StreamedHead, "isChunked" | "append"> & {
-      readonly status: number;
-      readonly fields: AnswerFields;
-    },
+    answer: StreamAnswer,
     asked: AskedBy,
   ): Promise<Outcome> {
+    const { status, reason, fields, length: declared } = answer;
     const isChunked = declared === undefined && asked.protocol === "HTTP/1.1";
     const isDelimited = declared !== undefined || isChunked;
     this.#reader = reader;
@@ -232,7 +236,8 @@ export class AnswerSender {
         const framing = whole === undefined
           ? { length: declared, isChunked, connection }
           : { length: whole, isChunked: false, connection };
-        appendAnswerHead(this.#server.scratch, status, fields, framing, this.#server.date);
+        const { scratch, date } = this.#server;
+        appendAnswerHead(scratch, status, fields, framing, date, reason);
       },
     });
     this.#reader = undefined;
@@ -253,6 +258,14 @@ function connectionField({ keepsAlive, protocol }: AskedBy): "close" | "keep-ali
   return protocol === "HTTP/1.0" ? "keep-alive" : undefined;
 }
 
+function plainAnswer(response: Response): StreamAnswer {
+  const { status, statusText, body } = response;
+  return new StreamAnswer(status, fieldsOf(response), body, {
+    length: declaredLength(response),
+    reason: statusText === "" ? undefined : statusText,
+  });
+}
+
 /** Undefined also for what is no length: the body is then framed without it. */
 function declaredLength({ headers }: Response): number | undefined {
   const text = headers.get("content-length");
@@ -262,7 +275,8 @@ function declaredLength({ headers }: Response): number | undefined {
 /** What frames a body is ours to say. */
 const FRAMING: ReadonlySet<string> = new Set(["content-length", "transfer-encoding", "connection"]);
 
-function fieldsOf({ headers }: Response): AnswerFields {
+/** Without what frames the body; what Headers has joined stays joined. */
+export function fieldsOf({ headers }: Response): AnswerFields {
   const fields: [string, string][] = [];
   headers.forEach((value, name) => {
     // Joined, cookies would be one.

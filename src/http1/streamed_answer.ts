@@ -64,8 +64,13 @@ export async function sendStream(
         await sendWhole(target, scratch, head, pieces, isWhole);
         return isWhole;
       }
-      requireRoom(declared, pieces.length + read.value.length);
-      pieces.append(read.value);
+      const piece = upTo(declared, pieces.length, read.value);
+      pieces.append(piece);
+      if (piece.length < read.value.length) {
+        hasHead = true;
+        await sendWhole(target, scratch, head, pieces, true);
+        return !target.isGone;
+      }
       reading = reader.read();
       if (pieces.length > COPIED_LENGTH_MAX) break;
     }
@@ -76,12 +81,13 @@ export async function sendStream(
     await sendPiece(target, scratch, pieces.take(), head.isChunked);
     if (sent === declared) target.hasAll();
     for (let read = await reading; !read.done; read = await reader.read()) {
-      sent += read.value.length;
-      requireRoom(declared, sent);
+      const piece = upTo(declared, sent, read.value);
       if (target.isGone) return false;
+      sent += piece.length;
       scratch.clear();
-      await sendPiece(target, scratch, read.value, head.isChunked);
+      await sendPiece(target, scratch, piece, head.isChunked);
       if (sent === declared) target.hasAll();
+      if (piece.length < read.value.length) return !target.isGone;
     }
     if (target.isGone || (declared !== undefined && sent !== declared)) return false;
     scratch.clear();
@@ -111,10 +117,9 @@ async function sendWhole(
 }
 
 /** A byte more than declared would be taken for the beginning of the next answer. */
-function requireRoom(declared: number | undefined, length: number): void {
-  if (declared !== undefined && length > declared) {
-    throw new RangeError("The body is longer than its Content-Length");
-  }
+function upTo(declared: number | undefined, sent: number, piece: Uint8Array): Uint8Array {
+  const left = declared === undefined ? Infinity : declared - sent;
+  return piece.length > left ? piece.subarray(0, left) : piece;
 }
 
 /** Sends a piece behind what is in the scratch. */

@@ -4,11 +4,13 @@
  * head's limit, and works on bytes: the text of a name or value is made once.
  *
  * A field that could be read in two ways is refused, not mended: a repeated or non-numeric
- * Content-Length, a repeated Status, a control byte, a continued line. Blocks of interim answers
- * (Status 1xx) are taken out. It does not know HTTP's hop-by-hop rules.
+ * Content-Length, a repeated Status, a control byte, a continued line. Of fields of which a client
+ * could only take one, the first counts, as nginx has it, and the others are left out and named.
+ * Blocks of interim answers (Status 1xx) are taken out. It does not know HTTP's hop-by-hop rules.
  */
 import { ByteBuffer, fromLatin1 } from "./byte_buffer.ts";
 import { ProtocolError } from "./errors.ts";
+import { STATUS_PHRASES } from "./status_phrases.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -21,12 +23,16 @@ const DEL = 0x7f;
 export interface CgiHead {
   /** 200 where the application said nothing, 302 with a Location alone (section 6.2.3). */
   readonly status: number;
+  /** What stands behind the number in `Status`, where it is not what everybody says there. */
+  readonly reason?: string;
   /** In the order of the application, names as it wrote them; without `Status`. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** The declared length of the body in bytes. */
   readonly contentLength: number | undefined;
   /** Fields among the headers that speak to the gateway, by lower-case name; mostly there are none. */
   readonly directives?: ReadonlyMap<string, string>;
+  /** Names of fields that came again though there can be one of them; the first is kept. */
+  readonly repeated?: readonly string[];
   /** A Location that is a path of our own, where no Status says what it is (section 6.2.2). */
   readonly localRedirect?: string;
 }
@@ -61,6 +67,12 @@ export interface AnswerHeadParser {
    */
   push(piece: Uint8Array): CgiResponseStart | undefined;
 }
+
+/** Most fields of one head, each repeated one counted; Apache and HAProxy take some 100. */
+export const RESPONSE_FIELDS_MAX = 512;
+
+/** A longer reason phrase is left out. */
+export const REASON_LENGTH_MAX = 128;
 
 /** Most heads that a {@link CgiHeadCache} remembers; with one more it begins anew. */
 export const CGI_HEADS_MAX = 256;
@@ -179,18 +191,19 @@ function headEnd(bytes: Uint8Array, scanFrom: number, start: number): number | u
 
 function parseHead(bytes: Uint8Array, start: number, end: number): CgiHead {
   const headers: [string, string][] = [];
-  let status: number | undefined;
+  let status: Status | undefined;
   let contentLength: number | undefined;
   let location: string | undefined;
+  let hasType = false;
+  let repeated: string[] | undefined;
   let directives: Map<string, string> | undefined;
   for (let lineStart = start; lineStart < end;) {
     const lineFeed = bytes.indexOf(LF, lineStart);
     const lineEnd = bytes[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed;
     if (lineEnd <= lineStart) break;
     const [name, value] = parseLine(bytes, lineStart, lineEnd);
-    switch (
-      name.length === 6 || name.length === 8 || name.length === 14 ? name.toLowerCase() : ""
-    ) {
+    lineStart = lineFeed + 1;
+    switch (PARSED_LENGTHS.has(name.length) ? name.toLowerCase() : "") {
       case "status":
         if (status !== undefined) bad('"Status" is there twice');
         status = parseStatus(value);
@@ -201,25 +214,37 @@ function parseHead(bytes: Uint8Array, start: number, end: number): CgiHead {
         headers.push([name, value]);
         break;
       case "location":
-        if (location !== undefined) bad('"Location" is there twice');
-        location = value;
-        headers.push([name, value]);
+        if (location === undefined) {
+          location = value;
+          headers.push([name, value]);
+        } else (repeated ??= []).push(name);
+        break;
+      case "content-type":
+        if (hasType) (repeated ??= []).push(name);
+        else headers.push([name, value]);
+        hasType = true;
         break;
       default:
         if (isDirective(name)) directives = withDirective(directives, name, value);
         headers.push([name, value]);
     }
-    lineStart = lineFeed + 1;
+    if (headers.length + (repeated?.length ?? 0) > RESPONSE_FIELDS_MAX) tooManyFields();
   }
-  if (status === undefined && headers.length === 0) bad("it has no header line");
   return {
-    status: status ?? (location === undefined ? 200 : 302),
+    status: status?.code ?? (location === undefined ? 200 : 302),
+    ...(status?.reason !== undefined && { reason: status.reason }),
     headers,
     contentLength,
     ...(directives && { directives }),
+    ...(repeated && { repeated }),
     ...(status === undefined && isLocalPath(location) && { localRedirect: location }),
   };
 }
+
+/** Lengths of the names that are looked at: the others need no second text. */
+const PARSED_LENGTHS: ReadonlySet<number> = new Set(
+  ["status", "location", "content-type", "content-length"].map((name) => name.length),
+);
 
 function isDirective(name: string): boolean {
   return name.length >= DIRECTIVE_LENGTH_MIN && DIRECTIVES.has(name.toLowerCase());
@@ -278,10 +303,28 @@ for (const character of "!#$%&'*+-.^_`|~") TOKEN_BYTES[character.charCodeAt(0)] 
 for (let byte = 0x30; byte <= 0x39; byte++) TOKEN_BYTES[byte] = 1;
 for (let byte = 0x41; byte <= 0x5a; byte++) TOKEN_BYTES[byte] = TOKEN_BYTES[byte + 0x20] = 1;
 
-function parseStatus(value: string): number {
-  const match = /^([1-9]\d\d)(?:[ \t]|$)/.exec(value);
+interface Status {
+  readonly code: number;
+  readonly reason: string | undefined;
+}
+
+/** The phrase goes on where it says something of its own in plain characters (RFC 9112 section 4). */
+function parseStatus(value: string): Status {
+  const match = /^([1-9]\d\d)(?:[ \t]+([^]*))?$/.exec(value);
   if (match === null) bad(`status "${value.slice(0, 40)}" is not a number of three digits`);
-  return Number(match[1]);
+  const code = Number(match[1]);
+  const phrase = match[2] ?? "";
+  const isPassed = phrase !== "" && phrase !== STATUS_PHRASES[code] &&
+    phrase.length <= REASON_LENGTH_MAX && /^[ -~]+$/.test(phrase);
+  return { code, reason: isPassed ? phrase : undefined };
+}
+
+function tooManyFields(): never {
+  throw new ProtocolError(
+    "cgi_header_too_large",
+    `Cannot take the answer: its head has more than ${RESPONSE_FIELDS_MAX} fields`,
+    { scope: "request" },
+  );
 }
 
 function parseContentLength(value: string): number {

@@ -8,6 +8,7 @@
  * - An event of a request is only ever given for an id that is in use; a record for an id that has
  *   ended is counted and dropped, one for an id that was never given out breaks the connection.
  * - After an abort a request has no events but its end.
+ * - A record of a type that FastCGI 1.0 does not know is told and skipped, whatever id it has.
  *
  * It does not know sockets, time, or what STDOUT means.
  */
@@ -15,6 +16,7 @@ import { decodeEndRequest, decodeUnknownType } from "./body.ts";
 import { ClientRequestState } from "./client_request_state.ts";
 import {
   CONTENT_LENGTH_SAFE,
+  isKnownType,
   NULL_REQUEST_ID,
   RecordType,
   recordTypeName,
@@ -47,6 +49,8 @@ export type ClientEvent =
   | { readonly kind: "lost"; readonly requestId: number; readonly finished: boolean }
   | { readonly kind: "values"; readonly values: ReadonlyMap<string, string> }
   | { readonly kind: "unknown_type"; readonly type: number }
+  /** A record of a type that is none of FastCGI 1.0 was skipped. */
+  | { readonly kind: "unknown_record"; readonly type: number }
   /** The connection cannot go on: these bytes are not FastCGI. `lost` events follow. */
   | { readonly kind: "broken"; readonly error: ProtocolError };
 
@@ -209,6 +213,10 @@ export class ClientConnection {
   }
 
   #take(record: FastCgiRecord, events: ClientEvent[]): void {
+    if (!isKnownType(record.type)) {
+      events.push({ kind: "unknown_record", type: record.type });
+      return;
+    }
     if (record.requestId === NULL_REQUEST_ID) {
       this.#takeManagement(record, events);
       return;

@@ -8,8 +8,8 @@
  *          ▼   stdin_end    ┌─────────┐
  *     ┌─────────┐ ────────► │ SENDING │           ┌────────┐  stdout_end  ┌──────────┐
  *     │ SENDING │  (filter) │  DATA   │           │  OPEN  │ ───────────► │ FINISHED │
- *     └─────────┘           └─────────┘           └────────┘              └──────────┘
- *       │  │ stdin_end       │  │ data_end            stdout ↺               stdout_end ↺
+ *     └─────────┘           └─────────┘           └────────┘ ◄─────────── └──────────┘
+ *       │  │ stdin_end       │  │ data_end            stdout ↺    stdout     stdout_end ↺
  *       │  ▼                 │  ▼
  *       │ ┌──────┐ ◄─────────│──┘
  *       │ │ SENT │           │
@@ -18,6 +18,10 @@
  *       │   └────────► ┌──────────┐
  *       └────────────► │ ABORTING │     end, from any state: the id is free again
  *           abort      └──────────┘
+ *
+ * STDOUT ends with END_REQUEST. An empty record of it says so before, and is believed where the
+ * connection closes behind it; php-fpm 7.4 to 8.1 also sends one in the middle, when its buffer is
+ * full and notices and output alternate.
  *
  * A move that a table does not list is an error.
  */
@@ -51,7 +55,7 @@ const FILTER_SENDING: Table<SendingState, SendingMove> = {
 
 const RECEIVING: Table<ReceivingState, ReceivingMove> = {
   open: { stdout: "open", stdout_end: "finished" },
-  finished: { stdout_end: "finished" },
+  finished: { stdout_end: "finished", stdout: "open" },
 };
 
 /** One request in flight. */

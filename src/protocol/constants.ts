@@ -1,6 +1,6 @@
 /**
  * The numbers of FastCGI 1.0, under the names that the specification gives them.
- * Nothing here has behaviour, and nothing in this folder imports from outside it.
+ * Nothing in this folder imports from outside it.
  */
 
 /** The only protocol version there is (section 3.3). */
@@ -45,6 +45,11 @@ export const RecordType = {
   UNKNOWN_TYPE: 11,
 } as const;
 export type RecordType = (typeof RecordType)[keyof typeof RecordType];
+
+/** Whether a type is one of FastCGI 1.0; what is none may be skipped, not misread. */
+export function isKnownType(type: number): boolean {
+  return type >= RecordType.BEGIN_REQUEST && type <= RecordType.UNKNOWN_TYPE;
+}
 
 /** Roles of an application (section 6). */
 export const Role = { RESPONDER: 1, AUTHORIZER: 2, FILTER: 3 } as const;

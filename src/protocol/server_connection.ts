@@ -10,12 +10,19 @@
  * - Every request of which there was an event is ended by {@link ServerConnection.endRequest}, or
  *   by `lost`. One that is aborted before its parameters are there is ended here.
  * - A record for an id that is not in use is counted and dropped: the front may not know yet that
- *   we have ended the request.
+ *   we have ended the request. So is a request's record of a type that nobody knows.
  *
  * It does not know sockets, time, or what a parameter means.
  */
 import { decodeBeginRequest, encodeEndRequest } from "./body.ts";
-import { NULL_REQUEST_ID, ProtocolStatus, RecordType, recordTypeName, Role } from "./constants.ts";
+import {
+  isKnownType,
+  NULL_REQUEST_ID,
+  ProtocolStatus,
+  RecordType,
+  recordTypeName,
+  Role,
+} from "./constants.ts";
 import { ProtocolError } from "./errors.ts";
 import { Parameters } from "./parameters.ts";
 import { ParamsGathering } from "./params_gathering.ts";
@@ -71,6 +78,7 @@ export class ServerConnection {
   #over = false;
   #draining = false;
   #strayRecords = 0;
+  #unknownRecords = 0;
 
   constructor(options: ServerConnectionOptions) {
     this.#options = options;
@@ -85,6 +93,11 @@ export class ServerConnection {
   /** Records that came for an id which was not in use. */
   get strayRecords(): number {
     return this.#strayRecords;
+  }
+
+  /** Records of types that FastCGI 1.0 does not know. */
+  get unknownRecords(): number {
+    return this.#unknownRecords;
   }
 
   /** Whether nothing more is to come from us: the connection is to be closed once all is sent. */
@@ -176,6 +189,11 @@ export class ServerConnection {
   }
 
   #take(record: FastCgiRecord, events: ServerEvent[]): void {
+    if (!isKnownType(record.type)) {
+      this.#unknownRecords++;
+      // Only one that belongs to no request has an answer (section 4.2).
+      if (record.requestId !== NULL_REQUEST_ID) return;
+    }
     if (record.requestId === NULL_REQUEST_ID) {
       const { multiplex, quota, connectionsMax } = this.#options;
       answerManagement(

@@ -43,6 +43,7 @@ export interface ConnectionOwner {
   onRoom(connection: UpstreamConnection): void;
   onPaused(connection: UpstreamConnection): void;
   onAborted(connection: UpstreamConnection): void;
+  onUnknownRecord(connection: UpstreamConnection, type: number): void;
   onClosed(connection: UpstreamConnection, error: UpstreamError): void;
 }
 
@@ -326,6 +327,9 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
           cause: event.error,
         });
         this.close();
+        break;
+      case "unknown_record":
+        this.#parts.owner.onUnknownRecord(this, event.type);
         break;
       case "values":
       case "unknown_type":

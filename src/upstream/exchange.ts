@@ -8,7 +8,7 @@
  * Until the head is complete, a failure rejects {@link Exchange.answered} and the request may be
  * tried again; from then on it errors the body, so that the client sees an answer that broke off.
  * An answer is complete at END_REQUEST with REQUEST_COMPLETE, or at STDOUT's end and a close, and
- * only when a declared Content-Length matches.
+ * only when a declared Content-Length is reached; what comes beyond it is dropped.
  */
 import {
   type AnswerHeadParser,
@@ -26,18 +26,20 @@ import { type ExchangePhase, UpstreamError } from "./errors.ts";
 import {
   bodyFailed,
   clientGone,
+  excessFlaw,
   type ExchangeState,
   headError,
   lengthError,
   noHeadError,
+  repeatedFlaw,
   statusError,
   timeoutError,
 } from "./exchange_errors.ts";
-import type { UpstreamObserver } from "./observer.ts";
+import type { ObservedRequest, UpstreamFlaw, UpstreamObserver } from "./observer.ts";
 import type { UpstreamOptions } from "./options.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import type { BodyReader, Payload } from "./request_body.ts";
-import { ResponseBody, type ResponseBodyOwner } from "./response_body.ts";
+import { EXCESS_LENGTH_MAX, ResponseBody, type ResponseBodyOwner } from "./response_body.ts";
 import { StderrLines } from "./stderr_lines.ts";
 
 /** What all exchanges of an upstream share. */
@@ -264,6 +266,8 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     this.#phase = "body";
     this.#headMs = this.context.deadlines.nowMs() - this.startedMs;
     this.#body = new ResponseBody(start.head, this.request.method === "HEAD", this);
+    const { repeated } = start.head;
+    if (repeated !== undefined) this.#tellFlaw("repeated_field", repeatedFlaw(repeated));
     this.#takeBody(this.#body, start.rest);
     this.#resolve();
   }
@@ -297,15 +301,20 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   }
 
   #takeBody(body: ResponseBody, bytes: Uint8Array): void {
-    if (bytes.length > 0) body.push(bytes);
-    this.#refuseWrongLength(body, false);
+    if (bytes.length === 0) return;
+    const hadExcess = body.excessLength > 0;
+    body.push(bytes);
+    if (body.excessLength === 0) return;
+    if (!hadExcess) this.#tellFlaw("excess_body", excessFlaw(body.head.contentLength));
+    if (body.excessLength <= EXCESS_LENGTH_MAX) return;
+    // The client has all that was declared; the rest may have no end.
+    this.#complete(0);
+    this.#connection!.abort(this.#streamId);
   }
 
-  #refuseWrongLength(body: ResponseBody, atEnd: boolean): boolean {
-    const fault = body.lengthFault(atEnd);
-    if (fault === undefined) return false;
-    this.fail(lengthError(this.#state(), fault));
-    return true;
+  #tellFlaw(code: UpstreamFlaw["code"], message: string): void {
+    const request = this.#observed();
+    this.context.observer.onFlaw({ ...request, code, message, request });
   }
 
   #complete(appStatus: number): void {
@@ -313,7 +322,11 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
       this.fail(noHeadError(this.#state(), appStatus));
       return;
     }
-    if (this.#refuseWrongLength(this.#body, true)) return;
+    const fault = this.#body.lengthFault();
+    if (fault !== undefined) {
+      this.fail(lengthError(this.#state(), fault));
+      return;
+    }
     this.#finish();
     this.#body.end();
   }
@@ -329,13 +342,17 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   }
 
   #logStderr(line: string): void {
-    this.context.observer.onStderrLine(line, {
+    this.context.observer.onStderrLine(line, this.#observed());
+  }
+
+  #observed(): ObservedRequest {
+    return {
       requestId: this.request.id,
       upstream: this.context.options.name,
       server: this.server,
       connection: this.#connection?.number,
       stream: this.#streamId,
-    });
+    };
   }
 
   /** The client has left: for its signal this is a listener that takes no memory of its own. */

@@ -101,6 +101,17 @@ export function lengthError(state: ExchangeState, fault: string): UpstreamError 
   return exchangeError(state, "bad_answer", message);
 }
 
+/** More came than was declared. */
+export function excessFlaw(declared: number | undefined): string {
+  return `The response is longer than its Content-Length of ${declared}: the rest is dropped`;
+}
+
+/** Fields came again of which a client can only take one. */
+export function repeatedFlaw(names: readonly string[]): string {
+  const shown = [...new Set(names)].map((name) => `"${name}"`).join(", ");
+  return `The response has ${shown} more than once: the first counts`;
+}
+
 /** The client has left; `sent` says whether the application may know of its request. */
 export function clientGone(phase: ExchangePhase, sent: boolean): UpstreamError {
   return new UpstreamError("client_gone", "The client left before its answer was complete", {

@@ -14,7 +14,19 @@ export interface ObservedRequest {
   readonly stream: number;
 }
 
+/** What an application should not do, and what was made good for it. */
+export interface UpstreamFlaw {
+  readonly upstream: string;
+  readonly server: string | undefined;
+  /** `unknown_record`: skipped; `excess_body`, `repeated_field`: left out of the response. */
+  readonly code: "unknown_record" | "excess_body" | "repeated_field";
+  readonly message: string;
+  /** Left out where no request is known. */
+  readonly request?: ObservedRequest;
+}
+
 export interface UpstreamObserver {
+  onFlaw(flaw: UpstreamFlaw): void;
   onRetry(upstream: string, reason: UpstreamErrorCode): void;
   /** A request ended without an answer, after all attempts. */
   onError(upstream: string, code: UpstreamErrorCode): void;
@@ -44,6 +56,7 @@ export interface UpstreamObserver {
 
 /** For those who do not want to know. */
 export const SILENT_OBSERVER: UpstreamObserver = {
+  onFlaw() {},
   onRetry() {},
   onError() {},
   onAborted() {},

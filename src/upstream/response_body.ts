@@ -1,7 +1,8 @@
 /**
  * The body of an answer between the connection, which pushes, and the front, which takes it: whole
  * when it has ended by the time it is looked at, else as a stream. Counts bytes against a declared
- * Content-Length, and drops what an answer without a body (to HEAD, 204, 304) should not have sent.
+ * Content-Length: what is beyond it is dropped, however it was written, and what is missing is an
+ * error. Drops what an answer without a body (to HEAD, 204, 304) should not have sent.
  */
 import type { CgiHead } from "../protocol/cgi_response.ts";
 import type { Files } from "../runtime/runtime.ts";
@@ -27,6 +28,12 @@ export interface ResponseBodyOwner {
   /** The rest is of no use: the front does not want it, or what was buffered is lost. */
   onBodyGivenUp(error: UpstreamError): void;
 }
+
+/**
+ * Most bytes beyond the declared length that are waited through for the end of the request; with
+ * one more it is given up, whose response is complete.
+ */
+export const EXCESS_LENGTH_MAX = 1024 * 1024;
 
 const NOTHING = new Uint8Array(0);
 
@@ -69,11 +76,18 @@ export class ResponseBody {
     return this.#failure;
   }
 
-  /** Adds bytes; those beyond a declared length are for {@link lengthFault} to tell. */
-  push(bytes: Uint8Array): void {
+  /** Bytes that came beyond the declared length. */
+  get excessLength(): number {
+    return Math.max(0, this.#pushedLength - (this.head.contentLength ?? Infinity));
+  }
+
+  /** Adds bytes, up to a declared length. */
+  push(all: Uint8Array): void {
     if (this.#withoutBody || this.#inputEnded) return;
-    this.#pushedLength += bytes.length;
-    if (this.#pushedLength > (this.head.contentLength ?? Infinity)) return;
+    const left = (this.head.contentLength ?? Infinity) - this.#pushedLength;
+    this.#pushedLength += all.length;
+    if (left <= 0) return;
+    const bytes = all.length > left ? all.subarray(0, left) : all;
     if (this.#buffer === undefined && this.#onlyPiece === undefined) {
       this.#onlyPiece = bytes;
       return;
@@ -84,15 +98,13 @@ export class ResponseBody {
     this.#wakeUp();
   }
 
-  /** What is wrong with the length so far, or (`atEnd`) with all of it. */
-  lengthFault(atEnd: boolean): string | undefined {
+  /** What is wrong with the length of all that has come. */
+  lengthFault(): string | undefined {
     const declared = this.head.contentLength;
-    if (this.#withoutBody || declared === undefined) return undefined;
-    if (this.#pushedLength > declared) return `it is longer than its Content-Length of ${declared}`;
-    if (atEnd && this.#pushedLength < declared) {
-      return `it has ${this.#pushedLength} of the ${declared} bytes of its Content-Length`;
+    if (this.#withoutBody || declared === undefined || this.#pushedLength >= declared) {
+      return undefined;
     }
-    return undefined;
+    return `it has ${this.#pushedLength} of the ${declared} bytes of its Content-Length`;
   }
 
   /** The application has finished. */

@@ -41,6 +41,7 @@ export interface ServerOwner {
   onFailed(server: Server, error: UpstreamError): void;
   onPaused(): void;
   onAborted(): void;
+  onUnknownRecord(server: string, type: number): void;
   nextConnectionNumber(): number;
 }
 
@@ -217,6 +218,10 @@ export class Server implements ConnectionOwner {
 
   onAborted(): void {
     this.#parts.owner.onAborted();
+  }
+
+  onUnknownRecord({ address }: UpstreamConnection, type: number): void {
+    this.#parts.owner.onUnknownRecord(address, type);
   }
 
   onClosed(connection: UpstreamConnection, error: UpstreamError): void {

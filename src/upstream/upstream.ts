@@ -231,6 +231,11 @@ export class Upstream implements ServerOwner {
     this.#observer.onAborted(this.options.name);
   }
 
+  onUnknownRecord(server: string, type: number): void {
+    const message = `Skipped a record of unknown type ${type}`;
+    this.#observer.onFlaw({ upstream: this.options.name, server, code: "unknown_record", message });
+  }
+
   /** Throws the error again when the request may not be tried once more. */
   async #beforeRetry(error: unknown, exchange: Exchange, payload: Payload): Promise<void> {
     if (!(error instanceof UpstreamError)) throw error;

@@ -123,6 +123,7 @@ test("/metrics has every family, of its type, in Prometheus' text format", async
       afcgi_upstream_queue_rejected_total: "counter",
       afcgi_upstream_retries_total: "counter",
       afcgi_upstream_aborts_total: "counter",
+      afcgi_upstream_flaws_total: "counter",
       afcgi_upstream_paused_total: "counter",
       afcgi_upstream_errors_total: "counter",
       afcgi_spill_bytes: "gauge",

@@ -58,6 +58,8 @@ function line(event: ClientEvent): string {
       return `values ${JSON.stringify(Object.fromEntries(event.values))}`;
     case "unknown_type":
       return `unknown_type ${event.type}`;
+    case "unknown_record":
+      return `unknown_record ${event.type}`;
     case "broken":
       return `broken ${event.error.code}`;
     case "stdout_end":
@@ -251,13 +253,29 @@ test("ClientConnection breaks at bytes that are not FastCGI, and then says nothi
 });
 
 test("ClientConnection breaks at records that no application may send", () => {
-  const ofRequest = [RecordType.BEGIN_REQUEST, RecordType.ABORT_REQUEST, PARAMS, STDIN, DATA, 99];
+  const ofRequest = [RecordType.BEGIN_REQUEST, RecordType.ABORT_REQUEST, PARAMS, STDIN, DATA];
   for (const type of ofRequest) {
     assert.deepEqual(linesOf(record(type, 1, "x")), ["broken bad_record", "lost 1"], `${type}`);
   }
-  for (const type of [STDOUT, STDERR, END_REQUEST, RecordType.GET_VALUES, 99]) {
+  for (const type of [STDOUT, STDERR, END_REQUEST, RecordType.GET_VALUES]) {
     assert.deepEqual(linesOf(record(type, 0, "x")), ["broken bad_record", "lost 1"], `${type}`);
   }
+});
+
+test("ClientConnection skips records of unknown types, whatever id they have, and tells them", () => {
+  for (const type of [0, 12, 99, 255]) {
+    for (const id of [0, 1, 7]) {
+      const bytes = join([record(type, id, "x"), record(STDOUT, 1, "a"), ended(1)]);
+      assert.deepEqual(linesOf(bytes), [
+        `unknown_record ${type}`,
+        "stdout 1 a",
+        "end 1 status 0 app 0",
+      ]);
+    }
+  }
+  const client = clientWith(1);
+  client.abort(1);
+  assert.deepEqual(lines(client.receive(record(99, 1, "x"))), ["unknown_record 99"]);
 });
 
 test("ClientConnection breaks at an END_REQUEST that is too short, and at bad values", () => {
@@ -266,13 +284,16 @@ test("ClientConnection breaks at an END_REQUEST that is too short, and at bad va
   assert.deepEqual(linesOf(values), ["broken bad_name_value", "lost 1"]);
 });
 
-test("ClientConnection calls STDOUT after its end a fault of the request alone", () => {
+test("ClientConnection takes STDOUT on behind an empty record, which counts where a close follows", () => {
   const bytes = join([record(STDOUT, 1), record(STDOUT, 1, "more"), record(STDOUT, 2, "fine")]);
-  assert.deepEqual(linesOf(bytes, 2), [
+  const client = clientWith(2);
+  assert.deepEqual(lines(client.receive(bytes)), [
     "stdout_end 1",
-    "fault 1 bad_transition application",
+    "stdout 1 more",
     "stdout 2 fine",
   ]);
+  client.receive(record(STDOUT, 2));
+  assert.deepEqual(lines(client.receiveEnd()), ["lost 1", "lost 2 finished"]);
 });
 
 test("ClientConnection lets STDOUT end twice: some applications do", () => {
@@ -352,11 +373,13 @@ test("ClientRequestState of an authorizer takes no body", () => {
   assert.equal(request.sending, "aborting");
 });
 
-test("ClientRequestState refuses STDOUT behind its end as the application's fault", () => {
+test("ClientRequestState opens STDOUT again when more of it comes behind its end", () => {
   const request = new ClientRequestState(1, Role.RESPONDER);
   request.receive("stdout");
   request.receive("stdout_end");
-  assertRefused(() => request.receive("stdout"), "application");
+  request.receive("stdout");
+  assert.equal(request.receiving, "open");
+  request.receive("stdout_end");
   request.receive("stdout_end");
   assert.equal(request.receiving, "finished");
 });

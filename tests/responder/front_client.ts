@@ -159,6 +159,7 @@ export class FrontClient {
     for (const event of events) {
       if (event.kind === "broken") throw event.error;
       if (event.kind === "values" || event.kind === "unknown_type") continue;
+      if (event.kind === "unknown_record") continue;
       const request = this.requests.get(event.requestId)!;
       if (event.kind === "stdout") {
         request.stdout += new TextDecoder("latin1").decode(event.bytes);

@@ -282,7 +282,9 @@ export class WiredConnections {
   #takeClient(events: readonly ClientEvent[]): void {
     for (const event of events) {
       if (event.kind === "broken" || event.kind === "fault") throw event.error;
-      if (event.kind === "values" || event.kind === "unknown_type") {
+      if (
+        event.kind === "values" || event.kind === "unknown_type" || event.kind === "unknown_record"
+      ) {
         throw new Error(`${event.kind}, which nobody asked for`);
       }
       const asked = this.#asked.get(event.requestId);
@@ -295,7 +297,10 @@ export class WiredConnections {
 
   #takeOfRequest(
     asked: Asked,
-    event: Exclude<ClientEvent, { kind: "broken" | "fault" | "values" | "unknown_type" }>,
+    event: Exclude<
+      ClientEvent,
+      { kind: "broken" | "fault" | "values" | "unknown_type" | "unknown_record" }
+    >,
   ): void {
     const isEnd = event.kind === "end" || event.kind === "lost";
     if (asked.aborted && !isEnd) throw new Error(`${event.kind} of an aborted request`);

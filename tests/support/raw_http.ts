@@ -9,6 +9,8 @@ import { connect, type Socket } from "node:net";
 const READ_LIMIT_MS = 30_000;
 
 export interface HttpHead {
+  /** As it came, with the empty line. */
+  readonly text: string;
   readonly status: number;
   /** Names in lower case; fields of the same name are joined with ", ". */
   readonly headers: ReadonlyMap<string, string>;
@@ -300,5 +302,5 @@ function parseHead(text: string): HttpHead {
     const before = headers.get(name);
     headers.set(name, before === undefined ? value : `${before}, ${value}`);
   }
-  return { status: Number(status), headers };
+  return { text, status: Number(status), headers };
 }

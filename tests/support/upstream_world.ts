@@ -134,6 +134,7 @@ export class UpstreamWorld {
   #observer(): UpstreamObserver {
     const { seen } = this;
     return {
+      onFlaw: ({ code }) => void seen.push(`flaw ${code}`),
       onRetry: (_, reason) => void seen.push(`retry ${reason}`),
       onError: (_, code) => void seen.push(`error ${code}`),
       onAborted: () => void seen.push("aborted"),

@@ -219,18 +219,23 @@ test("A client that leaves before the connection stands does not make the server
   assert.equal(await codeOf(second), "draining");
 });
 
-test("STDOUT behind its end fails that request alone; its neighbour goes on", async () => {
+test("Empty records of STDOUT and records of unknown types harm neither request", async () => {
   const world = new UpstreamWorld({ ...ON, retry: { attemptsMax: 0 } });
   const application = await world.application();
   const [first, second] = [world.send(), world.send()];
-  const faulty = await application.next();
+  const odd = await application.next();
   const neighbour = await application.next();
-  faulty.connection.records((records) => {
+  odd.connection.records((records) => {
     records.streamEnd(RecordType.STDOUT, 1);
-    records.stream(RecordType.STDOUT, 1, text.encode("A: 1\n\n"));
+    records.stream(RecordType.STDOUT, 1, text.encode("A: 1\n\nhalf "));
+    records.record(99, 1, text.encode("what is this"));
+    records.streamEnd(RecordType.STDOUT, 1);
+    records.record(0, 0, text.encode(""));
+    records.stream(RecordType.STDOUT, 1, text.encode("and half"));
   });
-  assert.equal(await codeOf(first), "bad_record");
-  await faulty.aborted;
+  odd.end();
+  assert.equal(await textOf(await first), "half and half");
+  assert.deepEqual(world.seen, ["flaw unknown_record", "flaw unknown_record"]);
   neighbour.answer("fine");
   assert.equal(await textOf(await second), "fine");
   await world.close();
