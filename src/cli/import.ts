@@ -17,6 +17,9 @@ import {
   UsageError,
 } from "./command.ts";
 
+/** Exit status: a site, or all scripts of one, ended closed. */
+const CLOSED = 3;
+
 /** Names of a folder that `include` with a star may meet. */
 const NAMES_MAX = 1000;
 
@@ -52,7 +55,7 @@ async function importConfig(io: CommandIo, args: CommandArguments): Promise<numb
     throw error;
   }
   const isFile = (name: string) => files.stat(name)?.kind === "file";
-  const { yaml, notes } = translateNginx(directives, { source: file, isFile });
+  const { yaml, notes, closed } = translateNginx(directives, { source: file, isFile });
   if (!args.quiet) {
     for (const { kind, place, text } of notes) {
       if (kind === "lost" || kind === "refused") printError(io, `${place}: ${kind}: ${text}`);
@@ -60,7 +63,9 @@ async function importConfig(io: CommandIo, args: CommandArguments): Promise<numb
   }
   if (yaml === undefined) throw new CommandError(`There is no server to import in "${file}"`);
   process.stdout.write(yaml);
-  return ExitStatus.fine;
+  if (closed.length === 0) return ExitStatus.fine;
+  printError(io, `closed, because not all of it could be said: ${closed.join("; ")}`);
+  return CLOSED;
 }
 
 async function namesIn(files: Files, folder: string): Promise<readonly string[]> {

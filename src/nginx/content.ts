@@ -2,7 +2,7 @@
 import { type Tried, triedOf } from "./fallback.ts";
 import { rootFault, unsayableOf } from "./location_faults.ts";
 import type { Location } from "./locations.ts";
-import type { Directive } from "./parser.ts";
+import { type Directive, flatten } from "./parser.ts";
 import { type Run, runOf } from "./run.ts";
 import type { ServerContext } from "./server_context.ts";
 import { toTemplate } from "./variables.ts";
@@ -24,11 +24,19 @@ export function contentOf(location: Location, context: ServerContext): Content {
   });
   const returned = scope.own("return")[0];
   if (returned !== undefined) return readReturn(returned, context) ?? refused(returned, VARIABLES);
-  const [internal] = scope.own("internal");
+  if (location.kind === "regex" && scope.own("location").length > 0) {
+    context.notes.take(...flatten(directive.block ?? []));
+    return refused(directive, "what stands in an expression cannot be said");
+  }
+  const [internal] = scope.all("internal");
   const run = runOf(location, context);
   if (run === undefined && internal !== undefined) {
     notes.take(internal);
     return { kind: "respond", status: 404, body: "" };
+  }
+  if (context.root === undefined && scope.one("alias") === undefined) {
+    const reason = "there is no root for its files, and a variable is none";
+    return refused(scope.one("root") ?? directive, reason);
   }
   const root = rootFault(location, context);
   if (root !== undefined) return refused(root, "its files are in another folder than the site's");
@@ -36,14 +44,17 @@ export function contentOf(location: Location, context: ServerContext): Content {
     const tried = scope.own("try_files", "if", "rewrite");
     const own = scope.own("try_files").at(0);
     // That a script must exist is so here anyway.
-    if (own !== undefined && own.args.at(-1) === "=404") notes.take(own);
-    else if (tried.length > 0) return refused(tried[0]!, "it cannot be said for scripts");
+    if (own !== undefined && own.args.at(-1) === "=404") {
+      notes.take(own);
+    } else if (tried.length > 0) return refused(tried[0]!, "it cannot be said for scripts");
   }
   const tried = run === undefined ? triedOf(location, context) : undefined;
   const unsayable = unsayableOf(location, context);
   if (unsayable !== undefined) return refused(unsayable, "it has no counterpart");
   notes.take(directive);
-  if (run !== undefined) return { kind: "run", run };
+  // Where the whole path is tried as a file, it is the script's name.
+  const isWhole = scope.own("try_files").at(0)?.args.includes("$uri") ?? false;
+  if (run !== undefined) return { kind: "run", run: { ...run, isWhole } };
   return tried === undefined
     ? refused(directive, "what it does with a path without a file cannot be said")
     : { kind: "files", tried };
@@ -51,7 +62,11 @@ export function contentOf(location: Location, context: ServerContext): Content {
 
 const VARIABLES = "a variable in it has no counterpart";
 
-function readReturn(directive: Directive, { notes, values }: ServerContext): Content | undefined {
+/** Undefined where it cannot be said. */
+export function readReturn(
+  directive: Directive,
+  { notes, values }: ServerContext,
+): Content | undefined {
   const [code = "", text = ""] = directive.args;
   const status = Number(code);
   const target = /^\d+$/.test(code) ? text : code;

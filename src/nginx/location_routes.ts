@@ -105,10 +105,13 @@ function fileRoutes(
     const scripts = isOne ? index?.names ?? [] : [];
     const last = fallbackRoute(fallback, { path, bodyMax }, scripts, context);
     // A static route sends a folder's path to its slash, which only a folder that is tried wants.
-    return tried.folder ? [...aroundFiles, last] : [last, ...aroundFiles];
+    const own = tried.folder ? [...aroundFiles, last] : [last, ...aroundFiles];
+    // What they pass on is no later route's.
+    return [...own, ...(path === undefined ? [] : respond([path], 404, ""))];
   }
   // nginx would show the source of these.
-  const hasScripts = folder !== undefined && reachesScripts(folder, location, context);
+  const begin = path === undefined ? "/" : path.endsWith("*") ? path.slice(0, -1) : undefined;
+  const hasScripts = begin !== undefined && reachesScripts(begin, location, context);
   const closed = hasScripts ? respond([path === undefined ? "*.php" : `${path}.php`], 403, "") : [];
   const isSaid = path === undefined && fallback.status === 404;
   return [...closed, ...aroundFiles, ...(isSaid ? [] : respond([path], fallback.status, ""))];

@@ -64,23 +64,34 @@ export const SAMPLE = "afcgi-sample";
 
 /** Which location nginx takes for a path; undefined when none matches. */
 export function findLocation(all: readonly Location[], path: string): Location | undefined {
-  return findAmong(all, path, undefined);
+  return findAmong(all, path, undefined)?.location;
 }
 
+/** As `ngx_http_core_find_location` of nginx 1.22; a final one asks no expressions further out. */
 function findAmong(
   all: readonly Location[],
   path: string,
   within: Location | undefined,
-): Location | undefined {
+): { readonly location: Location; readonly isFinal: boolean } | undefined {
   const here = all.filter((location) => location.within === within);
   const exact = here.find(({ kind, text }) => kind === "exact" && text === path);
-  if (exact !== undefined) return exact;
+  if (exact !== undefined) return { location: exact, isFinal: true };
   const longest = here.filter(({ kind, text }) => isPrefix(kind) && path.startsWith(text))
-    .sort((a, b) => b.text.length - a.text.length)[0];
+    .sort(byLength)[0];
   const inner = longest && findAmong(all, path, longest);
-  if (inner !== undefined && inner !== longest) return inner;
-  if (longest?.kind === "strong") return longest;
-  return here.find((location) => location.kind === "regex" && matches(location, path)) ?? longest;
+  if (inner?.isFinal) return inner;
+  const regex = longest?.kind === "strong"
+    ? undefined
+    : here.find((location) => location.kind === "regex" && matches(location, path));
+  if (regex !== undefined) {
+    return { location: findAmong(all, path, regex)?.location ?? regex, isFinal: true };
+  }
+  return inner ?? (longest && { location: longest, isFinal: false });
+}
+
+/** Longest first. */
+function byLength(a: Location, b: Location): number {
+  return b.text.length - a.text.length;
 }
 
 function isPrefix(kind: LocationKind): boolean {
@@ -98,32 +109,45 @@ function matches({ text, ignoreCase }: Location, path: string): boolean {
 
 /** In the order in which the first that matches is the one that nginx takes. */
 export function inOrder(all: readonly Location[]): OrderedLocation[] {
-  const regexes = all.filter(({ kind }) => kind === "regex");
-  const prefixes = all.filter(({ kind }) => isPrefix(kind))
-    .sort((a, b) => b.text.length - a.text.length);
-  const outer = regexes.filter(({ within }) => within === undefined);
-  const ordered: OrderedLocation[] = all.filter(({ kind }) => kind === "exact")
-    .map((location) => ({ location, below: undefined }));
-  const isEarly = (prefix: Location) =>
-    prefixes.some((it) => isStrong(it) && prefix.text.startsWith(it.text));
-  for (const prefix of prefixes) {
-    const below = prefix.text;
-    for (const location of regexes) {
-      if (location.within === prefix) ordered.push({ location, below });
-    }
-    if (!isEarly(prefix)) continue;
-    // A longer prefix below a strong one still asks the expressions.
-    if (!isStrong(prefix)) ordered.push(...outer.map((location) => ({ location, below })));
-    ordered.push({ location: prefix, below: undefined });
-  }
-  ordered.push(...outer.map((location) => ({ location, below: undefined })));
-  for (const location of prefixes) {
-    if (!isEarly(location)) ordered.push({ location, below: undefined });
-  }
-  return ordered;
+  return orderLevel(all, undefined, []);
 }
 
-/** Whether no expression of the server is asked. */
-function isStrong({ kind, within }: Location): boolean {
-  return kind === "strong" || (within !== undefined && isStrong(within));
+/**
+ * The locations in `within`, and behind them the expressions further out that are asked there. A
+ * prefix that keeps expressions to itself, or away, has a whole part of the list, and so has each
+ * longer one below it: what stands in that part never reaches a neighbour's paths.
+ */
+function orderLevel(
+  all: readonly Location[],
+  within: Location | undefined,
+  outer: readonly Location[],
+): OrderedLocation[] {
+  const below = within?.text;
+  const here = all.filter((location) => location.within === within);
+  const regexes = here.filter(({ kind }) => kind === "regex");
+  const prefixes = here.filter(({ kind }) => isPrefix(kind)).sort(byLength);
+  const ordered: OrderedLocation[] = here.filter(({ kind }) => kind === "exact")
+    .map((location) => ({ location, below: undefined }));
+  const inner = (prefix: Location) => all.filter((it) => it.within === prefix);
+  // Expressions alone, with no longer prefix beside them, may stand before all others.
+  const isPlain = (prefix: Location) =>
+    inner(prefix).every(({ kind }) => kind === "regex") &&
+    !prefixes.some((it) => it !== prefix && it.text.startsWith(prefix.text));
+  const isOwn = (prefix: Location) =>
+    prefix.kind === "strong" || (inner(prefix).length > 0 && !isPlain(prefix));
+  const early = prefixes.filter((prefix) =>
+    prefixes.some((it) => isOwn(it) && prefix.text.startsWith(it.text))
+  );
+  for (const location of prefixes) {
+    if (!early.includes(location)) {
+      ordered.push(...inner(location).map((it) => ({ location: it, below: location.text })));
+      continue;
+    }
+    const asked = location.kind === "strong" ? outer : [...regexes, ...outer];
+    ordered.push(...orderLevel(all, location, asked), { location, below: undefined });
+  }
+  if (early.some(({ text }) => text === (below ?? "/"))) return ordered;
+  for (const location of [...regexes, ...outer]) ordered.push({ location, below });
+  const late = prefixes.filter((prefix) => !early.includes(prefix));
+  return [...ordered, ...late.map((location) => ({ location, below: undefined }))];
 }

@@ -44,6 +44,10 @@ export class Notes {
     return this.#taken.has(directive);
   }
 
+  countOf(kind: Note["kind"]): number {
+    return this.#notes.filter((note) => note.kind === kind).length;
+  }
+
   get list(): readonly Note[] {
     return this.#notes;
   }

@@ -63,3 +63,8 @@ function readBlock(
     directives.push({ ...directive, block });
   }
 }
+
+/** The directives with all that stands in their blocks. */
+export function flatten(directives: readonly Directive[]): Directive[] {
+  return directives.flatMap((directive) => [directive, ...flatten(directive.block ?? [])]);
+}

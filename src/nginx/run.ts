@@ -10,6 +10,8 @@ export interface Run {
   readonly params: Readonly<Record<string, string>>;
   /** Whether what stands behind a script's name is PATH_INFO. */
   readonly splitsPath: boolean;
+  /** Whether nothing is, as the whole path is looked for. */
+  readonly isWhole?: boolean;
   /** The one script that the location runs, a path below the root. */
   readonly script: string | undefined;
   /** A client does not get there. */
@@ -74,7 +76,7 @@ export function runOf(location: Location, context: ServerContext): Run | undefin
     else readParam(name, value, directive, params, context);
   }
   const split = scope.one("fastcgi_split_path_info");
-  const internal = scope.own("internal")[0];
+  const internal = scope.all("internal")[0];
   // Debian's snippet keeps PATH_INFO over its try_files so.
   const kept = scope.own("set").filter(({ args }) =>
     args.join(" ") === "$path_info $fastcgi_path_info"

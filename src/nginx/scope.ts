@@ -24,6 +24,11 @@ export class Scope {
     return this.all(name).at(-1);
   }
 
+  /** The first that matches, in this block or in those around it. */
+  ofAll(matches: (directive: Directive) => boolean): Directive | undefined {
+    return this.directives.find(matches) ?? this.#outer?.ofAll(matches);
+  }
+
   own(...names: readonly string[]): readonly Directive[] {
     return this.directives.filter(({ name }) => names.includes(name));
   }

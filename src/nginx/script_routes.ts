@@ -91,9 +91,11 @@ export function runRoutes(
     return [{ ...oneScriptRoute(run, run.script, { path }, context), ...internal }];
   }
   // A path of scripts with what is below them: every path, of which php takes its own.
-  const wide = hasPathInfo && path?.endsWith("*.php") ? path.slice(0, -".php".length) : path;
+  const isWhole = run.isWhole || (!run.splitsPath && !hasPathInfo);
+  const wide = hasPathInfo && !isWhole && path?.endsWith("*.php")
+    ? path.slice(0, -".php".length)
+    : path;
   const place = { path: wide === "*" ? undefined : wide };
-  const isWhole = !run.splitsPath && !hasPathInfo;
   const options = { index: [], ...(isWhole && { split_path: [] }) };
   return [{ ...phpRoute(run, place, options, context), ...internal }];
 }

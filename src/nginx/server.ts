@@ -1,15 +1,22 @@
 /** One `server` block → one site. */
 import { accessTo } from "./access.ts";
-import { type Content, contentOf } from "./content.ts";
+import { type Content, contentOf, readReturn } from "./content.ts";
 import { bodyLimits, bodyMaxOf } from "./body_limits.ts";
 import { answerOptions, siteOptions } from "./answer_options.ts";
 import { ClosedFolders } from "./closed_folders.ts";
 import { pathsOf } from "./location_paths.ts";
 import { respond, routesOf } from "./location_routes.ts";
-import { inOrder, type Location, locationsOf, type OrderedLocation } from "./locations.ts";
+import {
+  findLocation,
+  inOrder,
+  type Location,
+  locationsOf,
+  type OrderedLocation,
+} from "./locations.ts";
 import { type Notes, placeOf, textOf } from "./notes.ts";
-import type { Directive } from "./parser.ts";
+import { type Directive, flatten } from "./parser.ts";
 import { Scope } from "./scope.ts";
+import { guardOfAll } from "./server_guards.ts";
 import type { RouteValue } from "./script_routes.ts";
 import type { ServerContext } from "./server_context.ts";
 import type { Upstreams } from "./upstreams.ts";
@@ -21,6 +28,8 @@ export interface ServerParts {
   readonly isFile: (path: string) => boolean;
   /** Most bytes of a body, of the whole file. */
   readonly bodyMax: number;
+  /** What closes the site for a reason that lies outside of it; told already. */
+  readonly closedBy?: Directive | undefined;
 }
 
 /** `hosts` is undefined for the site of every host. */
@@ -28,7 +37,7 @@ export function siteOf(
   server: Directive,
   outer: Scope,
   hosts: readonly string[] | undefined,
-  { notes, upstreams, isFile, bodyMax: outerMax }: ServerParts,
+  { notes, upstreams, isFile, bodyMax: outerMax, closedBy }: ServerParts,
 ): SiteParts {
   const scope = new Scope(server.block ?? [], outer);
   const explicit = locationsOf(scope);
@@ -57,7 +66,7 @@ export function siteOf(
     ...(isShared && answerOptions(scope, notes)),
     ...bodyLimits(context.bodyMax, outerMax),
   };
-  const routes = routesOfServer(scope, { ...context, hasOwnHeaders: !isShared });
+  const routes = routesOfServer(scope, { ...context, hasOwnHeaders: !isShared }, closedBy);
   return { site: { comment, value: site }, routes };
 }
 
@@ -78,7 +87,11 @@ function rootOf(scope: Scope, locations: readonly Location[]): Directive | undef
   return root?.args[0]?.includes("$") ? undefined : root;
 }
 
-function routesOfServer(scope: Scope, context: ServerContext): Part[] {
+function routesOfServer(
+  scope: Scope,
+  context: ServerContext,
+  closedBy: Directive | undefined,
+): Part[] {
   const parts: Part[] = [];
   const taken = new Set<string>();
   const add = (directive: Directive, routes: readonly RouteValue[]): boolean => {
@@ -93,10 +106,21 @@ function routesOfServer(scope: Scope, context: ServerContext): Part[] {
     }
     return !taken.has("");
   };
-  const closed = refusalOfAll(scope, context);
+  const closed = closedBy ?? guardOfAll(scope, context.notes) ?? refusalOfAll(scope, context);
   if (closed !== undefined) {
+    // Nothing in it has a meaning any more.
+    context.notes.take(...flatten(scope.directives));
     add(closed, respond([undefined], 403, ""));
     return parts;
+  }
+  const [returned] = scope.own("return");
+  if (returned !== undefined) {
+    const content = readReturn(returned, context);
+    if (content?.kind === "redirect" || content?.kind === "respond") {
+      context.notes.take(...flatten(scope.directives));
+      add(returned, contentRoutes(content));
+      return parts;
+    }
   }
   const closedFolders = new ClosedFolders();
   for (const ordered of inOrder(context.locations)) {
@@ -104,6 +128,12 @@ function routesOfServer(scope: Scope, context: ServerContext): Part[] {
     if (!isOpen) break;
   }
   return parts;
+}
+
+function contentRoutes(content: Content): RouteValue[] {
+  if (content.kind === "respond") return respond([undefined], content.status, content.body);
+  if (content.kind !== "redirect") return [];
+  return [{ redirect: { to: content.to, status: content.status } }];
 }
 
 type AddRoutes = (directive: Directive, routes: readonly RouteValue[]) => boolean;
@@ -125,8 +155,9 @@ function addLocation(
   const paths = pathsOf(ordered, restricts);
   if (paths === undefined) {
     if (!restricts && content.kind === "files") {
-      notes.add("lost", directive, "no pattern says its paths; other routes answer them");
-      return true;
+      // Of what others run, nginx runs none here.
+      notes.add("refused", directive, "no pattern says its paths; no script of them runs");
+      return add(directive, respond([`${ordered.below ?? ""}*.php`], 403, ""));
     }
     notes.add("refused", directive, "no pattern says its paths, so nothing behind it is open");
     return add(directive, respond([undefined], 403, ""));
@@ -148,10 +179,24 @@ function addLocation(
     ...(intercept?.args[0] === "on" && { intercept_errors: true }),
   };
   const routes = [
+    ...(content.kind === "files" ? respond(paths.scripts ?? [], 403, "") : []),
+    ...bareFolder(ordered, context),
     ...guardedFolders(ordered, content, closedFolders, context),
     ...routesOf(location, content, access, paths, context),
   ];
   return add(directive, routes.map((route) => ({ ...closedFolders.guard(route), ...options })));
+}
+
+/** A pattern of `/x/` takes `/x` as well, which may be another's to refuse. */
+function bareFolder({ location }: OrderedLocation, context: ServerContext): RouteValue[] {
+  const { kind, text } = location;
+  if ((kind !== "prefix" && kind !== "strong") || !/.\/$/.test(text)) return [];
+  const path = text.slice(0, -1);
+  const other = findLocation(context.locations, path);
+  if (other === undefined || other === location) return [];
+  const restricts = accessTo(other, context).kind !== "open" ||
+    isRefusal(contentOf(other, context));
+  return restricts ? respond([path], 403, "") : [];
 }
 
 /** Where scripts are refused no index runs either; for folders that `no_scripts` cannot say. */
@@ -192,13 +237,16 @@ function coveredBy(taken: ReadonlySet<string>, path: string | undefined): boolea
 }
 
 /** What stands beside the locations and decides before them; what cannot be said closes the site. */
-function refusalOfAll(scope: Scope, { notes }: ServerContext): Directive | undefined {
-  for (const directive of scope.own("return", "rewrite", "if")) {
+function refusalOfAll(scope: Scope, context: ServerContext): Directive | undefined {
+  const { notes } = context;
+  for (const directive of scope.own("rewrite", "if", "return")) {
     if (isAboutFiles(directive) || notes.isTaken(directive)) continue;
+    if (directive.name === "return" && readReturn(directive, context) !== undefined) continue;
     const inner = directive.block?.filter(({ name }) => name !== "set") ?? [];
-    const leadsElsewhere = inner.length > 0 && inner.every(leaves);
+    const leadsElsewhere = inner.length > 0 && inner.every(leaves) && isAboutHost(directive);
     const setsOnly = directive.name === "if" && inner.length === 0;
-    if (leadsElsewhere || setsOnly || leaves(directive)) {
+    const isMoved = directive.name === "rewrite" && directive.args.at(-1) === "permanent";
+    if (leadsElsewhere || setsOnly || isMoved) {
       notes.add("lost", directive, "it depends on what no route looks at");
       notes.take(...directive.block ?? []);
     } else {
@@ -207,6 +255,13 @@ function refusalOfAll(scope: Scope, { notes }: ServerContext): Directive | undef
     }
   }
   return undefined;
+}
+
+/** Whether it asks for the name or the scheme alone, which is no matter of who may come in. */
+function isAboutHost({ args }: Directive): boolean {
+  return /^\(\$(?:host|http_host|scheme|https|server_port|http_x_forwarded_proto)$/.test(
+    args[0] ?? "",
+  );
 }
 
 /** Whether all that it does is to send the client elsewhere. */

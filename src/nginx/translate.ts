@@ -3,11 +3,13 @@
  * directive without a mark is told, so nothing is dropped in silence.
  */
 import { bodyLimits, bodyMaxOf } from "./body_limits.ts";
+import { isOff } from "./location_faults.ts";
 import { addListeners, hostsOf, isMarkedDefault } from "./hosts.ts";
-import { type Note, Notes } from "./notes.ts";
-import type { Directive } from "./parser.ts";
+import { type Note, Notes, placeOf } from "./notes.ts";
+import { type Directive, flatten } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import { siteOf } from "./server.ts";
+import { exposedListen, otherCertificate } from "./server_guards.ts";
 import { Upstreams } from "./upstreams.ts";
 import { type SiteParts, writeConfig } from "./yaml_writer.ts";
 
@@ -15,6 +17,8 @@ export interface Import {
   /** Undefined when no server can be carried over. */
   readonly yaml: string | undefined;
   readonly notes: readonly Note[];
+  /** What answers nobody, or runs no script, because something in it was refused. */
+  readonly closed: readonly string[];
 }
 
 export interface TranslateOptions {
@@ -43,6 +47,7 @@ export function translateNginx(
   const listeners = new Map<string, unknown>();
   const sites: SiteParts[] = [];
   const taken = new Set<string>();
+  const closed: string[] = [];
   for (const server of servers) {
     const names = hostsOf(server, notes);
     const isFallback = server === fallback;
@@ -53,8 +58,14 @@ export function translateNginx(
     }
     for (const host of hosts ?? []) taken.add(host);
     addListeners(server, listeners, isFile, notes);
-    const parts = { notes, upstreams, isFile, bodyMax };
-    sites.push(siteOf(server, outer, isFallback ? undefined : hosts, parts));
+    const closedBy = closedFromOutside(server, servers, notes);
+    const parts = { notes, upstreams, isFile, bodyMax, closedBy };
+    const refusedBefore = notes.countOf("refused");
+    const site = siteOf(server, outer, isFallback ? undefined : hosts, parts);
+    sites.push(site);
+    if (notes.countOf("refused") > refusedBefore || closedBy) {
+      closed.push(...closedOf(server, site));
+    }
   }
   tellRest(directives, notes);
   const listen = listeners.size > 0 ? [...listeners.values()] : [":80"];
@@ -65,7 +76,37 @@ export function translateNginx(
     ...bodyLimits(bodyMax, undefined),
   };
   const yaml = sites.length === 0 ? undefined : writeConfig(parts, source, notes.list);
-  return { yaml, notes: notes.list };
+  return { yaml, notes: notes.list, closed };
+}
+
+/** What closes a server for the sake of the others, noted. */
+function closedFromOutside(
+  server: Directive,
+  servers: readonly Directive[],
+  notes: Notes,
+): Directive | undefined {
+  const listen = exposedListen(server, servers);
+  if (listen !== undefined) {
+    const reason = "the file's other listeners lead to it as well, so the site is closed";
+    notes.add("refused", listen, reason);
+    return listen;
+  }
+  const certificate = otherCertificate(server, servers);
+  if (certificate === undefined) return undefined;
+  notes.add("refused", certificate, "a listener has one certificate, so the site is closed");
+  return certificate;
+}
+
+/** In words, what of a site is closed. */
+function closedOf(server: Directive, { routes }: SiteParts): string[] {
+  const names = new Scope(server.block ?? []).own("server_name").flatMap(({ args }) => args);
+  const name = `${placeOf(server)} server ${names.join(" ")}`.trimEnd();
+  const isRefusal = ({ value }: SiteParts["routes"][number]) =>
+    Number((value["respond"] as { status?: number } | undefined)?.status ?? 0) >= 400;
+  if (routes.every(isRefusal)) return [name];
+  const ran = flatten(server.block ?? []).some(({ name }) => name === "fastcgi_pass");
+  const runs = routes.some(({ value }) => "php" in value || "fastcgi" in value);
+  return ran && !runs ? [`the scripts of ${name}`] : [];
 }
 
 /** One that only sends its clients elsewhere, mostly to HTTPS, would take the hosts of the one there. */
@@ -76,10 +117,6 @@ function isServer(server: Directive, notes: Notes): boolean {
   notes.add("lost", server, "all that it does is to send clients elsewhere by a variable");
   for (const directive of flatten(server.block ?? [])) notes.take(directive);
   return false;
-}
-
-function flatten(directives: readonly Directive[]): Directive[] {
-  return directives.flatMap((directive) => [directive, ...flatten(directive.block ?? [])]);
 }
 
 /** As nginx is anyway; who writes it cares. */
@@ -99,6 +136,8 @@ function tellRest(directives: readonly Directive[], notes: Notes): void {
     } else if (isOpenToLinks(directive)) {
       const reason = "links out of the root are followed where follow_symlinks_to says so";
       notes.add("differs", directive, reason);
+    } else if (isOff(directive)) {
+      if (!notes.isTaken(directive)) notes.add("unneeded", directive, "it is so here anyway");
     } else if (!notes.isTaken(directive)) {
       if (isNeeded) notes.add("lost", directive, "it has no counterpart");
       else if (directive.block === undefined) {

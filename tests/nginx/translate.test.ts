@@ -205,7 +205,7 @@ test("client_max_body_size holds where nginx has it", () => {
       fastcgi_param SCRIPT_FILENAME $document_root/n.php; }
     location /named/ { try_files $uri @named; }
     ${PHP} }
-    server { listen 81; server_name other; root /r; client_max_body_size 2m; }`);
+    server { server_name other; root /r; client_max_body_size 2m; }`);
   assert.deepEqual(config.limits, { request_body: "2MiB" });
   const [site, other] = config.sites;
   assert.deepEqual([site.limits, other.limits], [{ request_body: "8MiB" }, undefined]);
@@ -306,12 +306,13 @@ test("gzip, sizes and error pages have their counterparts", () => {
 
 test("Every directive that nobody made something of is told", () => {
   const { notes } = translate(
-    "server {\n root /r;\n frobnicate on;\n sendfile on;\n}\nwhatever 1;\n",
+    "server {\n root /r;\n fastcgi_frobnicate on;\n sendfile on;\n}\nworker_whatever 1;\nadd_x 1;\n",
   );
   assert.deepEqual(notes, [
-    "a.conf:3 lost frobnicate on: it has no counterpart",
+    "a.conf:3 lost fastcgi_frobnicate on: it has no counterpart",
     "a.conf:4 unneeded sendfile on: afcgi has its own way",
-    "a.conf:6 lost whatever 1: it has no counterpart",
+    "a.conf:6 unneeded worker_whatever 1: afcgi has its own way",
+    "a.conf:7 lost add_x 1: it has no counterpart",
   ]);
 });
 

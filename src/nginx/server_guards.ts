@@ -1,0 +1,89 @@
+/**
+ * What guards a whole server and cannot be said here, so that its site is closed: a listener that
+ * only some can reach, certificates of clients, versions of TLS, and whatever directive is not known,
+ * because it may keep people out.
+ */
+import { mayGuard } from "./known_directives.ts";
+import type { Notes } from "./notes.ts";
+import type { Directive } from "./parser.ts";
+import { Scope } from "./scope.ts";
+
+/** Ports that stand for "the web": who may reach one may reach the other. */
+const WEB_PORTS: ReadonlySet<string> = new Set(["80", "443"]);
+
+/** The directive for which the site is closed, noted. */
+export function guardOfAll(scope: Scope, notes: Notes): Directive | undefined {
+  const verify = scope.one("ssl_verify_client");
+  const asksAll = verify !== undefined && verify.args[0] === "on";
+  if (asksAll) return refuse(verify, "no certificate of a client is asked for here", notes);
+  const protocols = scope.one("ssl_protocols");
+  const isTls = scope.own("listen").some(({ args }) => args.includes("ssl")) ||
+    scope.one("ssl")?.args[0] === "on";
+  if (isTls && protocols !== undefined && !protocols.args.includes("TLSv1.2")) {
+    return refuse(protocols, "TLS 1.2 is taken here as well", notes);
+  }
+  const unknown = scope.ofAll((it) => it.block === undefined && mayGuard(it));
+  if (unknown === undefined) return undefined;
+  return refuse(unknown, "it is not known, and may keep people out", notes);
+}
+
+function refuse(directive: Directive, reason: string, notes: Notes): Directive {
+  notes.add("refused", directive, `${reason}, so the site is closed`);
+  return directive;
+}
+
+/** What a `listen` opens. */
+interface Reach {
+  /** Empty for every interface. */
+  readonly host: string;
+  readonly port: string;
+}
+
+function reachOf({ args: [place = ""] }: Directive): Reach {
+  if (place.startsWith("unix:")) return { host: place, port: "" };
+  if (/^\d+$/.test(place)) return { host: "", port: place };
+  const [, host = "", port = "80"] = /^(.*?)(?::(\d+))?$/.exec(place) ?? [];
+  return { host: ["*", "[::]", "0.0.0.0"].includes(host) ? "" : host, port };
+}
+
+function reachesOf(server: Directive): Reach[] {
+  const listens = new Scope(server.block ?? []).own("listen");
+  return listens.length === 0 ? [{ host: "", port: "80" }] : listens.map(reachOf);
+}
+
+/**
+ * The `listen` of a server that others than its own clients would come to, because every site is
+ * reached through every listener of the file.
+ */
+export function exposedListen(
+  server: Directive,
+  servers: readonly Directive[],
+): Directive | undefined {
+  const own = reachesOf(server);
+  const isWeb = own.some(({ port }) => WEB_PORTS.has(port));
+  const isCovered = ({ host, port }: Reach) =>
+    own.some((it) =>
+      (it.host === "" || it.host === host) && (it.port === port || (isWeb && it.host === "") ||
+        (isWeb && WEB_PORTS.has(port)))
+    );
+  const isExposed = servers.some((other) => !reachesOf(other).every(isCovered));
+  const [listen] = new Scope(server.block ?? []).own("listen");
+  return isExposed ? listen : undefined;
+}
+
+/** The certificate of a server whose listener has another one already. */
+export function otherCertificate(
+  server: Directive,
+  servers: readonly Directive[],
+): Directive | undefined {
+  const first = servers.find((it) => certificateOf(it) !== undefined);
+  const own = certificateOf(server);
+  if (first === undefined || own === undefined || first === server) return undefined;
+  return own.args[0] === certificateOf(first)?.args[0] ? undefined : own;
+}
+
+function certificateOf(server: Directive): Directive | undefined {
+  const scope = new Scope(server.block ?? []);
+  const isTls = scope.own("listen").some(({ args }) => args.includes("ssl"));
+  return isTls ? scope.one("ssl_certificate") : undefined;
+}

@@ -1,0 +1,330 @@
+/**
+ * What `import nginx` makes of a configuration opens nothing that nginx kept closed. Random nests of
+ * locations, each asked path by path: nginx itself, and afcgi with the imported file in the same
+ * folder before the same application. What a nest was is told by its number, which makes it again.
+ */
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { parse } from "yaml";
+import { formatFault } from "../../src/config/fault.ts";
+import { readConfig } from "../../src/config/read_config.ts";
+import { parseNginx } from "../../src/nginx/parser.ts";
+import { translateNginx } from "../../src/nginx/translate.ts";
+import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
+import { Child } from "../support/child.ts";
+import { freshPath, LISTEN, runtime, startGateway } from "../support/gateway.ts";
+import { runCount } from "../support/long_runs.ts";
+import { missingPeer, PEER_PATH } from "../support/peers.ts";
+import { freePort, temporaryFolder, waitForListener } from "../support/places.ts";
+import { httpRequest } from "../support/raw_http.ts";
+
+const NESTS = runCount(24, 2000);
+
+const FOLDERS = ["", "private/", "private/pub/", "a/", "a/b/", "up/12/"];
+const NAMES = ["index.php", "x.php", "x.pdf", "x.js", "x"];
+const FILES = [
+  ...FOLDERS.flatMap((folder) => NAMES.map((name) => folder + name)),
+  ...["ab.php", "privatex.php", "a/b.php", "admin.php"],
+];
+
+/** Mulberry32: the same numbers for the same seed. */
+class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed * 2654435761;
+  }
+
+  below(limit: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
+  }
+
+  pick<Item>(items: readonly Item[]): Item {
+    return items[this.below(items.length)]!;
+  }
+}
+
+const PREFIXES = [
+  ...["/", "/", "/private/", "/private", "/a", "/a/", "/a/b/", "/private/pub/", "/up/"],
+  ...["/admin.php", "/x", "/a/b"],
+];
+const EXACT = ["/", "/x.php", "/private/x.php", "/a/", "/index.php", "/private/x.pdf", "/a"];
+const REGEXES = [
+  ...["\\.php$", "\\.php$", "\\.(js|css|pdf)$", "^/private/", "^/a/.*\\.php$", "/b/"],
+  ...["^/up/[0-9]+/", "\\.php(/|$)", "^/(a|up)/", "x\\.(php|pdf)$", "^/a", "^/x\\.p[hd]", "^/$"],
+  ...["^/(?!private)", "/pub/x", "^/a(/b)?/x\\.php$", "^/private/(?<rest>.*)$"],
+];
+const GUARDS = [
+  ...["deny all;", "deny all;", "return 403;", "return 404;", "internal;"],
+  ...['auth_basic "x"; auth_basic_user_file USERS;', "allow 192.0.2.1; deny all;"],
+  ...["limit_except POST { deny all; }", 'if ($http_x = "") { return 403; }'],
+  ...['satisfy any; allow 192.0.2.1; deny all; auth_basic "x"; auth_basic_user_file USERS;'],
+  ...["rewrite ^ /none last;", "valid_referers a.example; if ($invalid_referer) { return 403; }"],
+];
+const COMMON =
+  "fastcgi_param REQUEST_METHOD $request_method; fastcgi_param REQUEST_URI $request_uri; " +
+  "fastcgi_param SERVER_PROTOCOL $server_protocol; fastcgi_param SERVER_NAME $server_name;";
+const RUN = `fastcgi_pass unix:SOCKET; ${COMMON} fastcgi_param SCRIPT_NAME $fastcgi_script_name; ` +
+  "fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;";
+const CONTENTS = [
+  ...["", "", "", "allow all;", "auth_basic off;", "autoindex off;", "index x.php;"],
+  ...["try_files $uri =404;", "try_files $uri $uri/ /index.php?$args;", "try_files $uri @named;"],
+  ...[RUN, RUN, RUN, `try_files $uri =404; ${RUN}`],
+  `fastcgi_split_path_info ^(.+\\.php)(/.*)$; ${RUN}`,
+];
+
+function locations(random: Random, within: string | undefined, depth: number): string {
+  const taken = new Set<string>();
+  let text = "";
+  for (let left = 1 + random.below(depth === 0 ? 5 : 3); left > 0; left--) {
+    const sign = random.pick(["", "", "^~", "=", "~", "~", "~*"]);
+    const isRegex = sign.startsWith("~");
+    const own = (paths: readonly string[]) =>
+      paths.filter((path) => within === undefined || (path.startsWith(within) && path !== within));
+    const choices = isRegex ? REGEXES : own(sign === "=" ? EXACT : PREFIXES);
+    if (choices.length === 0) continue;
+    const path = random.pick(choices);
+    const key = `${sign === "^~" ? "" : sign} ${path}`;
+    if (taken.has(key)) continue;
+    taken.add(key);
+    const content = random.below(3) === 0 ? random.pick(GUARDS) : random.pick(CONTENTS);
+    const canHold = depth < 2 && sign !== "=" && !isRegex && random.below(2) === 0;
+    const inner = canHold ? locations(random, path, depth + 1) : "";
+    text += `location ${sign} "${path}" { ${content}\n${inner}}\n`;
+  }
+  return text;
+}
+
+function serverText(seed: number, root: string): string {
+  const random = new Random(seed);
+  const guard = random.below(8) === 0 ? random.pick(GUARDS) : random.pick(["", "index index.php;"]);
+  const own = /^(internal|limit_except)/.test(guard) ? "" : guard;
+  const named = random.pick(["", "deny all; "]);
+  return `server { listen PORT; server_name s${seed}; root ${root}; ${own}
+${locations(random, undefined, 0)}
+location @named { ${named}fastcgi_pass unix:SOCKET; ${COMMON} fastcgi_param SCRIPT_NAME /index.php;
+  fastcgi_param SCRIPT_FILENAME $document_root/index.php; }
+}
+`;
+}
+
+function targets(): string[] {
+  const folders = FOLDERS.flatMap((folder) => [`/${folder}`, `/${folder}`.replace(/(.)\/$/, "$1")]);
+  const scripts = FILES.filter((name) => name.endsWith(".php"));
+  return [
+    ...new Set([
+      ...FILES.map((name) => `/${name}`),
+      ...folders,
+      ...scripts.flatMap((name) => [`/${name}/info`, `/${name}/x.php`]),
+      ...["/none", "/none.php", "/a/none.php", "/private/none", "/X.PHP", "/private/X.PDF"],
+    ]),
+  ];
+}
+
+/** `RAN file`, the file that was sent, or the status. */
+async function ask(port: number, host: string, target: string): Promise<string> {
+  const { status, body } = await httpRequest(port, { target, headers: { Host: host } });
+  return status === 200 ? body.toString() : String(status);
+}
+
+/** What afcgi must not give where nginx gives this. */
+function isOpened(nginx: string, afcgi: string): boolean {
+  if (/^\d{3}$/.test(afcgi)) return false;
+  if (/^[45]\d\d$/.test(nginx)) return true;
+  // A script that nginx sends as a file.
+  return nginx.startsWith("FILE") && afcgi.startsWith("RAN") &&
+    afcgi.endsWith(`/www/${nginx.slice("FILE ".length)}`);
+}
+
+interface World {
+  readonly root: string;
+  readonly socket: string;
+  readonly servers: readonly string[];
+  readonly port: number;
+}
+
+async function startNginx(folder: string, { servers, port }: World): Promise<Child> {
+  const temporary = ["client_body", "fastcgi", "proxy", "uwsgi", "scgi"]
+    .map((name) => `${name}_temp_path ${folder}/${name};\n`).join("");
+  writeFileSync(
+    join(folder, "nginx.conf"),
+    `${
+      process.getuid?.() === 0 ? "user root;\n" : ""
+    }daemon off;\npid ${folder}/pid;\nevents {}\nhttp {\naccess_log off;\n${temporary}` +
+      `server_names_hash_max_size 4096;\n${servers.join("")}}\n`,
+  );
+  const args = ["-e", "stderr", "-p", folder, "-c", join(folder, "nginx.conf")];
+  const child = new Child("nginx", args, { env: { PATH: PEER_PATH } });
+  await Promise.race([
+    waitForListener({ network: "tcp", host: "127.0.0.1", port }),
+    child.exited.then(() => {
+      throw new Error(`nginx ended:\n${child.stderr.lines.join("\n")}`);
+    }),
+  ]);
+  return child;
+}
+
+async function makeWorld(folder: string): Promise<World> {
+  const root = join(folder, "www");
+  for (const name of FILES) {
+    mkdirSync(dirname(join(root, name)), { recursive: true });
+    writeFileSync(join(root, name), `FILE ${name}`);
+  }
+  writeFileSync(join(folder, "users"), "a:{PLAIN}b\n");
+  const port = await freePort();
+  const socket = freshPath();
+  const servers = Array.from(
+    { length: NESTS },
+    (_none, seed) =>
+      serverText(seed, root).replaceAll("SOCKET", socket).replaceAll("PORT", `127.0.0.1:${port}`)
+        .replaceAll("USERS", join(folder, "users")),
+  );
+  return { root, socket, servers, port };
+}
+
+test("A random nest of locations opens nothing that nginx closes", {
+  skip: missingPeer("nginx"),
+}, async () => {
+  const folder = temporaryFolder();
+  const world = await makeWorld(folder);
+  const application = await serveFastCgi(
+    (_request, { params }) => new Response(`RAN ${params.get("SCRIPT_FILENAME")}`),
+    { listen: { transport: "unix", path: world.socket } },
+  );
+  const nginx = await startNginx(folder, world);
+  const found: string[] = [];
+  let open = 0;
+  try {
+    for (const [seed, server] of world.servers.entries()) {
+      open += await compare(world.port, seed, server, found);
+    }
+  } finally {
+    await nginx.stop();
+    await application.shutdown({ grace: 0 });
+  }
+  assert.deepEqual(found, []);
+  // Else it would pass by closing everything.
+  assert.ok(open > NESTS * 5, `${open}`);
+});
+
+/** How many paths both open. */
+async function compare(
+  port: number,
+  seed: number,
+  server: string,
+  found: string[],
+): Promise<number> {
+  const parsed = parseNginx(server, "nest.conf");
+  const { yaml } = translateNginx(parsed, { source: "nest.conf", isFile: () => false });
+  const { options, faults } = readConfig(yaml!, {
+    source: "afcgi.yaml",
+    folder: "/",
+    files: runtime.files,
+    readVariable: () => undefined,
+    rootGiven: false,
+  });
+  assert.deepEqual(faults.map(formatFault), [], `${seed}: ${server}\n${yaml}`);
+  const gateway = await startGateway({ ...options!, listen: [LISTEN] });
+  let open = 0;
+  try {
+    for (const target of targets()) {
+      const theirs = await ask(port, `s${seed}`, target);
+      const ours = await ask(gateway.port, "a", target);
+      if (theirs === ours && !/^\d/.test(ours)) open++;
+      if (!isOpened(theirs, ours)) continue;
+      found.push(`nest ${seed} ${target}: ${theirs}, here ${ours}`);
+    }
+  } finally {
+    await gateway.app.stop();
+  }
+  return open;
+}
+
+function imported(text: string) {
+  const parsed = parseNginx(text, "a.conf");
+  const { yaml, notes, closed } = translateNginx(parsed, { source: "a.conf", isFile: () => true });
+  const { faults } = readConfig(yaml!, {
+    source: "afcgi.yaml",
+    folder: "/",
+    files: runtime.files,
+    readVariable: () => undefined,
+    rootGiven: false,
+  });
+  return { faults: faults.map(formatFault), notes, closed, yaml: yaml! };
+}
+
+const PHP = "location ~ \\.php$ { fastcgi_pass unix:/s; }";
+
+/** Each guards a server in a way that no route says. */
+const CLOSES: Readonly<Record<string, string>> = {
+  "listen 127.0.0.1:80;": "listen 127.0.0.1:80",
+  "listen unix:/run/x.sock;": "listen unix:/run/x.sock",
+  "listen 10.0.0.1:80;": "listen 10.0.0.1:80",
+  "listen 8443;": "listen 8443",
+  "listen 443 ssl; ssl_certificate a; ssl_certificate_key a; ssl_verify_client on;":
+    "ssl_verify_client on",
+  "listen 443 ssl; ssl_certificate a; ssl_certificate_key a; ssl_protocols TLSv1.3;":
+    "ssl_protocols TLSv1.3",
+  "listen 443 ssl; ssl_certificate b; ssl_certificate_key b;": "ssl_certificate b",
+  "modsecurity on;": "modsecurity on",
+  "access_by_lua_file guard.lua;": "access_by_lua_file guard.lua",
+  "auth_jwt x;": "auth_jwt x",
+  "if ($cookie_user = '') { return 302 /login; }": "if ($cookie_user = )",
+  "rewrite ^/private/ /login redirect;": "rewrite ^/private/ /login redirect",
+};
+
+for (const [guard, told] of Object.entries(CLOSES)) {
+  test(`${guard} closes its site, and is told`, () => {
+    const { yaml, notes, closed } = imported(
+      `server { listen 80; listen 443 ssl; server_name open.example; root /srv;
+         ssl_certificate a; ssl_certificate_key a; ${PHP} }
+       server { server_name closed.example; root /srv; ${guard} ${PHP}
+         location / { try_files $uri /index.php; add_header X y; limit_rate 1k; } }`,
+    );
+    const sites: { hosts?: string[]; routes: unknown[] }[] = parse(yaml).sites;
+    const site = sites.find(({ hosts }) => hosts?.includes("closed.example"));
+    assert.deepEqual(site?.routes, [{ respond: { status: 403 } }]);
+    assert.deepEqual(closed, ["a.conf:3 server closed.example"]);
+    const refused = notes.filter(({ kind }) => kind === "refused");
+    assert.ok(refused.length === 1 && refused[0]!.text.includes(told.replace("= )", "= ")), told);
+    // One reason is enough: nothing else of a closed site is told.
+    const others = notes.filter((it) => it.kind === "lost" && it.place !== "a.conf:1");
+    assert.deepEqual(others, []);
+  });
+}
+
+test("What a server sends elsewhere as a whole is sent there, not opened", () => {
+  const { yaml } = imported(`server { root /srv; return 301 https://example.com/; ${PHP} }`);
+  assert.match(yaml, /redirect:/);
+  assert.ok(!yaml.includes("php: { upstream"));
+});
+
+test("Every import is a file that check takes", () => {
+  for (
+    const server of [
+      "location /x/ { alias /srv/x/; }",
+      `location /x/ { alias /srv/x/; ${PHP} }`,
+      "location / { }",
+      PHP,
+      "root $some; location / { }",
+      "location / { root /srv; }",
+    ]
+  ) assert.deepEqual(imported(`server { ${server} }`).faults, [], server);
+});
+
+test("Where the whole path is tried as a file, nothing behind a script's name runs", () => {
+  const { yaml } = imported(`server { root /srv; location ~ \\.php(/|$) {
+    fastcgi_split_path_info ^(.+\\.php)(/.*)$; try_files $uri =404; fastcgi_pass unix:/s; } }`);
+  assert.match(yaml, /split_path: \[\]/);
+});
+
+test("off, as it is here anyway, is not told as lost", () => {
+  const { notes } = imported(`server { root /srv; auth_basic off; autoindex off;
+    location /a/ { auth_basic off; autoindex off; } ${PHP} }`);
+  assert.deepEqual(notes.filter(({ kind }) => kind === "lost" || kind === "refused"), []);
+});
