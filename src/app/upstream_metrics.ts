@@ -34,6 +34,7 @@ export class UpstreamMetrics implements UpstreamObserver {
   readonly #errors: Counter;
   readonly #aborts: Counter;
   readonly #pauses: Counter;
+  readonly #slowClients: Counter;
   readonly #queueRejected: Counter;
   readonly #queueWaits: LabelledHistogram;
   readonly #healthChecks: Counter;
@@ -72,6 +73,11 @@ export class UpstreamMetrics implements UpstreamObserver {
     this.#pauses = registry.counter(
       "afcgi_upstream_paused_total",
       "Times that a connection was not read for a slow client's sake.",
+      ["upstream"],
+    );
+    this.#slowClients = registry.counter(
+      "afcgi_upstream_slow_clients_total",
+      "Responses cut because their slow clients held up other requests.",
       ["upstream"],
     );
     this.#queueRejected = registry.counter(
@@ -130,6 +136,10 @@ export class UpstreamMetrics implements UpstreamObserver {
 
   onPaused(upstream: string): void {
     this.#pauses.add([upstream]);
+  }
+
+  onSlowClient(upstream: string): void {
+    this.#slowClients.add([upstream]);
   }
 
   onQueueRejected(upstream: string): void {

@@ -110,7 +110,12 @@ function upstreamOptions(
       totalMs: timeouts.total,
       abortMs: timeouts.abort,
     },
-    retry: { attemptsMax: retry.attempts, methods: retry.methods, delayMs: retry.delay },
+    retry: {
+      attemptsMax: retry.attempts,
+      methods: retry.methods,
+      delayMs: retry.delay,
+      sameServer: retry.same_server,
+    },
     health: {
       intervalMs: health.interval,
       timeoutMs: health.timeout,

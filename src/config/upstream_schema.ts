@@ -160,6 +160,14 @@ const retry = section({
     ),
     [...UPSTREAM.retry.methods],
   ),
+  same_server: v.optional(
+    described(
+      flag(),
+      "Whether these methods are also repeated on the server that lost them, where there is no " +
+        "other: the request may be what makes it crash",
+    ),
+    false,
+  ),
   delay: v.optional(
     described(time(), "Wait before the same server is tried again; another one is tried at once"),
     formatTime(UPSTREAM.retry.delayMs),

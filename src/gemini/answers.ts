@@ -29,6 +29,7 @@ const UPSTREAM_CODE: Readonly<Record<UpstreamErrorCode, number>> = {
   unknown_role: 43,
   // Nobody reads it.
   client_gone: 40,
+  slow_client: 40,
   draining: 41,
 };
 

@@ -39,6 +39,8 @@ const UPSTREAM_STATUS: Readonly<Record<UpstreamErrorCode, number>> = {
   unknown_role: 502,
   // Nobody reads it; the number is nginx's, for the log.
   client_gone: 499,
+  // Nobody reads it either: its response had begun.
+  slow_client: 499,
   draining: 503,
 };
 

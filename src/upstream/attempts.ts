@@ -2,9 +2,13 @@
  * What a request has been through, and whether it may be tried again.
  *
  * A request that the application cannot have seen may always be sent again. One that it may have
- * seen only when its method is in `retry.methods`; then an application that crashed in the middle
- * gets it again. In both cases its body must be there to be sent again, and nothing of an answer may
- * have gone to the client, which is so as long as there is an error to look at here.
+ * seen only when its method is in `retry.methods`, and to a server that has not had it (unless
+ * `retry.same_server` says otherwise): it may be what makes applications crash. In both cases its
+ * body must be there to be sent again, and nothing of an answer may have gone to the client, which
+ * is so as long as there is an error to look at here.
+ *
+ * Of the requests that were on a lost connection each may be the one that broke it, so each gets a
+ * connection of its own for its next attempt.
  */
 import type { UpstreamError, UpstreamErrorCode } from "./errors.ts";
 import type { UpstreamOptions } from "./options.ts";
@@ -23,6 +27,8 @@ export interface Attempts {
   server: Server | undefined;
   /** A kept connection was stale: the next attempt wants a new one. */
   wantsFreshConnection: boolean;
+  /** It may have broken the connection of its last attempt: others are to stay clear of it. */
+  wantsAlone: boolean;
 }
 
 const NONE_TRIED: ReadonlySet<Server> = new Set();
@@ -35,6 +41,7 @@ export function noAttempts(totalDeadlineMs: number, keyHash?: number): Attempts 
     keyHash,
     server: undefined,
     wantsFreshConnection: false,
+    wantsAlone: false,
   };
 }
 
@@ -69,7 +76,9 @@ export function mayRetry(
 ): boolean {
   if (attempts.count > options.retry.attemptsMax || !bodyIsThere) return false;
   if (!RETRIED.has(error.code) && !(hasOthers && RETRIED_ELSEWHERE.has(error.code))) return false;
-  return !error.sent || NOT_PROCESSED.has(error.code) || options.retry.methods.includes(method);
+  if (!error.sent || NOT_PROCESSED.has(error.code)) return true;
+  const { methods, sameServer } = options.retry;
+  return methods.includes(method) && (hasOthers || sameServer);
 }
 
 /** Whether to wait before the next attempt: when it goes where the last one failed just now. */

@@ -27,6 +27,8 @@ export class BodySender {
   readonly #schedule: () => void;
   readonly #turns = new StdinTurns();
   readonly #sendings = new Map<number, Sending>();
+  /** Pieces that have gone into the out buffer so far. */
+  #turnsSent = 0;
   /** Pumps that wait for the connection: until it stands, a body stays where it can be retried. */
   #onOpen: (() => void)[] | undefined = [];
 
@@ -34,6 +36,15 @@ export class BodySender {
   constructor(protocol: ClientConnection, schedule: () => void) {
     this.#protocol = protocol;
     this.#schedule = schedule;
+  }
+
+  get turnsSent(): number {
+    return this.#turnsSent;
+  }
+
+  /** Whether some of the request's bodies is still to go into the out buffer. */
+  isSending(id: number): boolean {
+    return this.#sendings.has(id);
   }
 
   /** Sends the bodies of a request that has begun, if it has any. */
@@ -78,6 +89,7 @@ export class BodySender {
       } else {
         this.#protocol.sendData(turn.requestId, turn.bytes);
       }
+      this.#turnsSent++;
       const sending = this.#sendings.get(turn.requestId);
       sending?.handler.onBodyProgress("to_application");
       if (turn.drained) sending?.onTaken?.();
@@ -105,8 +117,8 @@ export class BodySender {
   async #pumpStream(sending: Sending, reader: BodyReader | undefined): Promise<void> {
     if (reader === undefined) return;
     sending.reader = reader;
+    sending.handler.onBodyProgress("from_client");
     for (;;) {
-      sending.handler.onBodyProgress("from_client");
       const bytes = await reader.read();
       if (sending.stopped) break;
       if (bytes === undefined) {
@@ -114,6 +126,7 @@ export class BodySender {
         sending.handler.onBodyProgress("sent");
         break;
       }
+      // Nothing moves no limit.
       if (bytes.length === 0) continue;
       sending.handler.onBodyProgress("to_application");
       const taken = new Promise<void>((resolve) => sending.onTaken = resolve);
@@ -121,6 +134,7 @@ export class BodySender {
       this.#schedule();
       await taken;
       if (sending.stopped) break;
+      sending.handler.onBodyProgress("from_client");
     }
     sending.reader = undefined;
   }

@@ -11,52 +11,31 @@
  * the application ends the request; after `timeouts.abort` the connection drains. Where they do not,
  * the connection is closed.
  *
+ * Whoever shares the connection can be held up by others in both directions: by a body that the
+ * application does not read (`untaken_bodies.ts`), and by a client that does not (`reading_pauses.ts`).
+ *
  * It does not know HTTP, CGI, retries or other connections.
  */
 import { ClientConnection, type ClientEvent } from "../protocol/client_connection.ts";
-import { ProtocolStatus } from "../protocol/constants.ts";
+import { ManagementValue, ProtocolStatus } from "../protocol/constants.ts";
+import type { ProtocolError } from "../protocol/errors.ts";
 import { IdTable } from "../protocol/id_table.ts";
 import { formatAddress } from "../runtime/address.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import { AbortedRequests } from "./aborted_requests.ts";
+import { BegunRequests } from "./begun_requests.ts";
 import { BodySender } from "./body_sender.ts";
-import { connectionError } from "./connection_errors.ts";
-import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
+import { connectionError, slowClientError, unsentError } from "./connection_errors.ts";
+import type { ConnectionParts, ConnectionState } from "./connection_parts.ts";
+import { type DeadlineHolder, NO_SLOT } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
-import {
-  IDLE_TIMEOUT_MULTIPLEXED_MS,
-  IDLE_TIMEOUT_SINGLE_MS,
-  type ServerOptions,
-  type UpstreamOptions,
-} from "./options.ts";
+import { idleTimeoutMs } from "./options.ts";
+import { ReadingPauses } from "./reading_pauses.ts";
 import type { StreamHandler, StreamStart } from "./stream_handler.ts";
 import { Transport, type TransportOwner } from "./transport.ts";
+import { STALL_MS, UntakenBodies } from "./untaken_bodies.ts";
 
 /** Most ids of aborted requests on a connection, which are not used again, before it drains. */
 export const RETIRED_IDS_MAX = 256;
-
-export type ConnectionState = "connecting" | "open" | "draining" | "closed";
-
-/** What the pool that holds the connection is told. */
-export interface ConnectionOwner {
-  onOpen(connection: UpstreamConnection): void;
-  /** A request has ended or the connection reads again: there may be room. */
-  onRoom(connection: UpstreamConnection): void;
-  onPaused(connection: UpstreamConnection): void;
-  onAborted(connection: UpstreamConnection): void;
-  onUnknownRecord(connection: UpstreamConnection, type: number): void;
-  onClosed(connection: UpstreamConnection, error: UpstreamError): void;
-}
-
-export interface ConnectionParts {
-  readonly runtime: Runtime;
-  readonly deadlines: Deadlines;
-  readonly owner: ConnectionOwner;
-  readonly server: ServerOptions;
-  readonly options: UpstreamOptions;
-  readonly multiplexed: boolean;
-  /** For logs; unique in the upstream. */
-  readonly number: number;
-}
 
 export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   readonly number: number;
@@ -65,39 +44,40 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   deadlineMs: number;
   deadlineSlot = NO_SLOT;
 
-  readonly #parts: ConnectionParts;
+  readonly #parts: ConnectionParts<UpstreamConnection>;
   readonly #protocol: ClientConnection;
   readonly #bodies: BodySender;
   readonly #transport: Transport;
   readonly #retiredIdsMax: number;
   readonly #handlers = new IdTable<StreamHandler>();
-  /** Aborted requests without END_REQUEST, and until when to wait for it. */
-  readonly #aborting = new Map<number, number>();
-  readonly #pausedBy = new Set<number>();
+  readonly #aborting = new AbortedRequests();
+  readonly #pauses = new ReadingPauses();
+  readonly #untaken: UntakenBodies;
+  readonly #begun = new BegunRequests();
+  /** The request that wants the connection for itself, as long as it is in use; 0: none. */
+  #aloneId = 0;
   #state: ConnectionState = "connecting";
   #connected = false;
   #hasAnswered = false;
   #requestsBegun = 0;
-  #begunSinceWrite = 0;
-  /** Requests that began with the last write in which any did. */
-  #begunTogether = 0;
   #connectTimedOut = false;
   #closedByUs = false;
-  /** While the events of one read are handed out, and whether there is room after them. */
   #dispatching = false;
+  /** There is room once the events of one read are handed out. */
   #hasRoomAfter = false;
   #broken: UpstreamError | undefined;
 
-  constructor(parts: ConnectionParts) {
+  constructor(parts: ConnectionParts<UpstreamConnection>) {
     this.#parts = parts;
     this.number = parts.number;
     this.multiplexed = parts.multiplexed;
     this.address = formatAddress(parts.server.address);
     const { connections, timeouts } = parts.options;
     this.#protocol = new ClientConnection(parts.multiplexed ? connections.streamsMax : 1);
-    // Where few requests fit, half of the ids must stay in use.
     this.#retiredIdsMax = Math.min(RETIRED_IDS_MAX, Math.ceil(connections.streamsMax / 2));
     this.#bodies = new BodySender(this.#protocol, () => this.#transport.schedule());
+    // With "on" nobody knows whether it answers.
+    this.#untaken = new UntakenBodies(parts.options.multiplex === "auto");
     this.deadlineMs = parts.deadlines.after(timeouts.connectMs);
     parts.deadlines.add(this);
     this.#transport = new Transport(parts.runtime, parts.server.address, this);
@@ -122,18 +102,17 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     return this.#hasAnswered;
   }
 
-  /** Requests on the connection, the aborted ones among them. */
+  /** Requests, the aborted ones among them. */
   get streams(): number {
     return this.#protocol.inUse;
   }
 
-  /** Requests so far. */
   get requestsBegun(): number {
     return this.#requestsBegun;
   }
 
   get isPaused(): boolean {
-    return this.#pausedBy.size > 0;
+    return this.#pauses.isPaused;
   }
 
   get strayRecords(): number {
@@ -146,7 +125,21 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
    */
   get canBegin(): boolean {
     return (this.#state === "open" || this.#state === "connecting") &&
-      !this.#dispatching && this.#pausedBy.size === 0 && this.#protocol.hasFreeId;
+      !this.#dispatching && !this.#pauses.isPaused && this.#aloneId === 0 &&
+      this.#protocol.hasFreeId;
+  }
+
+  /** Whether what is sent now is read at once, as far as can be known: nobody's body is before it. */
+  get isFlowing(): boolean {
+    return this.#untaken.isClear && !this.isStalled;
+  }
+
+  /** Whether the application has not read on for a while: what is sent now would wait. */
+  get isStalled(): boolean {
+    const { writingSinceMs } = this.#transport;
+    if (writingSinceMs === Infinity && this.#untaken.isClear) return false;
+    const nowMs = this.#parts.deadlines.nowMs();
+    return nowMs - writingSinceMs >= STALL_MS || this.#untaken.isStalled(nowMs);
   }
 
   /** Begins a request and returns its id; only while {@link canBegin}. */
@@ -159,10 +152,13 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     });
     this.#handlers.add(id, handler);
     this.#requestsBegun++;
-    if (this.#connected && this.#aborting.size === 0) this.deadlineMs = Infinity;
+    this.#begun.add(id);
+    if (start.wantsAlone) this.#aloneId = id;
+    const hasBody = start.stdin !== undefined || start.data !== undefined;
+    if (hasBody && this.multiplexed) this.#untaken.add(id, this.#parts.deadlines.nowMs());
+    if (this.#connected) this.#updateDeadline();
     if (this.#requestsBegun === requestsMax || !reuse) this.drain();
     this.#bodies.send(id, start, handler);
-    this.#begunSinceWrite++;
     if (this.#isAlone && start.stdin === undefined) this.#transport.flush();
     else this.#transport.schedule();
     return id;
@@ -175,28 +171,29 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.resumeReading(id);
     if (!this.#protocol.isInUse(id)) return;
     this.#parts.owner.onAborted(this);
-    if (!this.multiplexed) {
+    if (!this.multiplexed || id === this.#aloneId) {
       this.close();
       return;
     }
     this.#protocol.abort(id);
-    this.#aborting.set(id, this.#parts.deadlines.after(this.#parts.options.timeouts.abortMs));
+    this.#aborting.add(id, this.#parts.deadlines.after(this.#parts.options.timeouts.abortMs));
     this.#updateDeadline();
     this.#transport.schedule();
   }
 
   /** Stops reading for the sake of one request whose client is slow. */
   pauseReading(id: number): void {
-    if (this.#pausedBy.size === 0) {
-      this.#transport.pause();
-      this.#parts.owner.onPaused(this);
-    }
-    this.#pausedBy.add(id);
+    if (!this.#pauses.add(id, this.#parts.deadlines.nowMs())) return;
+    this.#transport.pause();
+    this.#updateDeadline();
+    this.#parts.owner.onPaused(this);
   }
 
   resumeReading(id: number): void {
-    if (!this.#pausedBy.delete(id) || this.#pausedBy.size > 0) return;
+    if (!this.#pauses.isPaused) return;
+    if (!this.#pauses.remove(id, this.#parts.deadlines.nowMs())) return;
     this.#transport.resume();
+    this.#updateDeadline();
     this.#announceRoom();
   }
 
@@ -210,7 +207,6 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   /** Closes at once; requests on it are lost. */
   close(): void {
     if (this.#state === "closed") return;
-    // The socket's end comes later: until then nothing may begin here.
     this.#state = "draining";
     this.#closedByUs = true;
     this.#transport.close();
@@ -219,10 +215,17 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   // What the transport asks and tells.
 
   takeOutput(): Uint8Array<ArrayBuffer> | undefined {
-    if (this.#begunSinceWrite > 0) this.#begunTogether = this.#begunSinceWrite;
-    this.#begunSinceWrite = 0;
+    this.#begun.taken();
     this.#bodies.fill();
     return this.#protocol.outputLength > 0 ? this.#protocol.takeOutput() : undefined;
+  }
+
+  onSending(): void {
+    this.#begun.sent();
+  }
+
+  onDrained(): void {
+    this.#announceRoom();
   }
 
   recycleOutput(bytes: Uint8Array<ArrayBuffer>): void {
@@ -251,13 +254,12 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
       address: this.address,
       connected: this.#connected,
       timedOut: this.#connectTimedOut,
-      requestsOpen: this.#handlers.size,
       cause,
     });
     this.#broken = error;
     this.#state = "closed";
     this.#parts.deadlines.remove(this);
-    this.#pausedBy.clear();
+    this.#pauses.clear();
     this.#dispatch(this.#protocol.receiveEnd());
     this.#parts.owner.onClosed(this, error);
   }
@@ -269,24 +271,18 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
       this.close();
       return;
     }
-    for (const [id, untilMs] of this.#aborting) {
-      // The id never becomes free: nothing new may come here.
-      if (untilMs <= nowMs) {
-        this.#aborting.set(id, Infinity);
-        this.#state = "draining";
-      }
-    }
+    // The id never becomes free: nothing new may come here.
+    if (this.#aborting.giveUp(nowMs)) this.#state = "draining";
+    if (this.#pauses.deadlineMs <= nowMs) this.#endPause(nowMs);
+    if (this.#untaken.deadlineMs <= nowMs) this.#lookAtBodies(nowMs);
     this.#updateDeadline();
     if (this.#state === "draining") this.#closeIfDone();
     else if (this.#protocol.inUse === 0) this.close();
   }
 
-  /**
-   * Whether the request that has just begun has nothing to gather with, so that the application can
-   * begin: no other is in flight, and where others could come the last one came alone as well.
-   */
+  /** Whether the request that has just begun has, as far as is known, nothing to gather with. */
   get #isAlone(): boolean {
-    return this.#protocol.inUse === 1 && (!this.multiplexed || this.#begunTogether <= 1);
+    return this.#protocol.inUse === 1 && (!this.multiplexed || this.#begun.cameAlone);
   }
 
   #dispatch(events: readonly ClientEvent[]): void {
@@ -320,12 +316,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
         this.#lose(event);
         break;
       case "broken":
-        this.#broken = connectionError({
-          address: this.address,
-          connected: true,
-          requestsOpen: this.#handlers.size,
-          cause: event.error,
-        });
+        this.#broken = this.#fault(event.error);
         this.close();
         break;
       case "unknown_record":
@@ -333,14 +324,32 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
         break;
       case "values":
       case "unknown_type":
-        // Answers to questions that this connection does not ask; see negotiation.ts.
+        if (this.#untaken.answered()) this.#announceRoom();
         break;
     }
   }
 
+  /** Whoever holds the others up for too long goes, where anybody waits. */
+  #endPause(nowMs: number): void {
+    const id = this.#pauses.first!;
+    if (this.#protocol.inUse > this.#pauses.count || this.#parts.owner.hasWaiting) {
+      this.#handlers.get(id)?.onSlowClient(slowClientError(this.address));
+    }
+    this.#pauses.postpone(nowMs);
+  }
+
+  #lookAtBodies(nowMs: number): void {
+    const isWhole = (id: number) => !this.#bodies.isSending(id);
+    if (!this.#connected || !this.#untaken.look(nowMs, this.#bodies.turnsSent, isWhole)) return;
+    this.#protocol.getValues([ManagementValue.MPXS_CONNS]);
+    this.#transport.schedule();
+  }
+
   #end(id: number, protocolStatus: number, appStatus: number): void {
     const handler = this.#handlers.take(id);
-    this.#aborting.delete(id);
+    this.#aborting.remove(id);
+    this.#untaken.remove(id);
+    if (id === this.#aloneId) this.#aloneId = 0;
     const bodyWasSent = this.#bodies.stop(id);
     this.resumeReading(id);
     // What is still on its way of the body would stand before the next request's records.
@@ -359,33 +368,33 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     const handler = this.#handlers.get(id);
     if (event.kind === "fault") {
       this.abort(id);
-      handler?.onLost(
-        connectionError({ address: this.address, connected: true, cause: event.error }),
-        false,
-      );
+      handler?.onLost(this.#fault(event.error), false);
       return;
     }
     this.#handlers.take(id);
     this.#bodies.stop(id);
-    handler?.onLost(this.#broken!, event.finished);
+    const error = this.#begun.isUnsent(id) ? unsentError(this.#broken!) : this.#broken!;
+    handler?.onLost(error, event.finished);
+  }
+
+  #fault(cause: ProtocolError): UpstreamError {
+    return connectionError({ address: this.address, connected: true, cause });
   }
 
   #closeIfDone(): void {
-    for (const untilMs of this.#aborting.values()) if (untilMs !== Infinity) return;
-    if (this.#handlers.size === 0) this.close();
+    if (this.#aborting.deadlineMs === Infinity && this.#handlers.size === 0) this.close();
   }
 
-  /** The next moment at which something is to be done: an abort to give up, or idleness to end. */
+  /** The next moment at which something is to be done: see `onDeadline`. */
   #updateDeadline(): void {
     // Until it stands, the limit is that of connecting.
     if (!this.#connected) return;
-    this.deadlineMs = Infinity;
-    for (const untilMs of this.#aborting.values()) {
-      if (untilMs < this.deadlineMs) this.deadlineMs = untilMs;
+    if (this.#protocol.inUse > 0) {
+      const { deadlineMs } = this.#aborting;
+      this.deadlineMs = Math.min(deadlineMs, this.#pauses.deadlineMs, this.#untaken.deadlineMs);
+      return;
     }
-    if (this.#protocol.inUse > 0) return;
-    const idleTimeoutMs = this.#parts.options.connections.idleTimeoutMs ??
-      (this.multiplexed ? IDLE_TIMEOUT_MULTIPLEXED_MS : IDLE_TIMEOUT_SINGLE_MS);
-    this.deadlineMs = this.#parts.deadlines.after(idleTimeoutMs);
+    const limitMs = idleTimeoutMs(this.#parts.options.connections, this.multiplexed);
+    this.deadlineMs = this.#parts.deadlines.after(limitMs);
   }
 }

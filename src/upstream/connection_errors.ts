@@ -10,7 +10,6 @@ export interface ConnectionEnd {
   /** Whether the connection ever stood. */
   readonly connected: boolean;
   readonly timedOut?: boolean;
-  readonly requestsOpen?: number;
   /** What broke; undefined when the application closed it. */
   readonly cause: unknown;
 }
@@ -53,6 +52,19 @@ function connectError(address: string, cause: unknown): UpstreamError {
 /** Whether it failed for want of something of our own: that says nothing of the server. */
 export function isLocal(cause: unknown): boolean {
   return cause instanceof ConnectError && cause.failure === "local";
+}
+
+/** The same loss for a request of which nothing was given to the system. */
+export function unsentError({ code, message, phase, cause, server }: UpstreamError): UpstreamError {
+  const error = new UpstreamError(code, message, { phase, sent: false, cause });
+  error.server = server;
+  return error;
+}
+
+/** A client is so slow that its response held up what others wait for. */
+export function slowClientError(address: string): UpstreamError {
+  const message = `The client read too slowly, and others waited for its connection to ${address}`;
+  return new UpstreamError("slow_client", message, { phase: "body", fault: "client", sent: true });
 }
 
 function connectText(address: string, cause: unknown): string {

@@ -29,6 +29,7 @@ export type UpstreamErrorCode =
   | "cannot_multiplex"
   | "unknown_role"
   | "client_gone"
+  | "slow_client"
   | "draining";
 
 /** How far a request had come. */

@@ -10,18 +10,14 @@
  * An answer is complete at END_REQUEST with REQUEST_COMPLETE, or at STDOUT's end and a close, and
  * only when a declared Content-Length is reached; what comes beyond it is dropped.
  */
-import {
-  type AnswerHeadParser,
-  type CgiHeadCache,
-  CgiResponseParser,
-} from "../protocol/cgi_response.ts";
+import { type AnswerHeadParser, CgiResponseParser } from "../protocol/cgi_response.ts";
 import { ProtocolStatus, type Role } from "../protocol/constants.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import type { Files } from "../runtime/runtime.ts";
 import type { Attempts } from "./attempts.ts";
 import type { UpstreamConnection } from "./connection.ts";
+import type { ExchangeContext } from "./exchange_context.ts";
 import type { BodyState, StreamHandler, StreamStart } from "./stream_handler.ts";
-import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
+import { type DeadlineHolder, NO_SLOT } from "./deadlines.ts";
 import { type ExchangePhase, UpstreamError } from "./errors.ts";
 import {
   bodyFailed,
@@ -35,23 +31,11 @@ import {
   statusError,
   timeoutError,
 } from "./exchange_errors.ts";
-import type { ObservedRequest, UpstreamFlaw, UpstreamObserver } from "./observer.ts";
-import type { UpstreamOptions } from "./options.ts";
+import type { ObservedRequest, UpstreamFlaw } from "./observer.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import type { BodyReader, Payload } from "./request_body.ts";
 import { EXCESS_LENGTH_MAX, ResponseBody, type ResponseBodyOwner } from "./response_body.ts";
 import { StderrLines } from "./stderr_lines.ts";
-
-/** What all exchanges of an upstream share. */
-export interface ExchangeContext {
-  readonly options: UpstreamOptions;
-  readonly deadlines: Deadlines;
-  readonly files: Files;
-  readonly heads: CgiHeadCache;
-  readonly observer: UpstreamObserver;
-  /** Called once for each, when nothing more will happen. */
-  readonly onDone: (exchange: Exchange) => void;
-}
 
 export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, ResponseBodyOwner {
   readonly request: UpstreamRequest;
@@ -65,7 +49,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   deadlineMs: number;
   deadlineSlot = NO_SLOT;
 
-  readonly context: ExchangeContext;
+  readonly context: ExchangeContext<Exchange>;
   /** Made when something comes: a request that is held for long does not need it till then. */
   #head: AnswerHeadParser | undefined;
   #phase: ExchangePhase = "queue";
@@ -84,7 +68,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   #reject!: (error: UpstreamError) => void;
 
   constructor(
-    context: ExchangeContext,
+    context: ExchangeContext<Exchange>,
     request: UpstreamRequest,
     payload: Payload,
     attempts: Attempts,
@@ -131,6 +115,10 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
 
   get wantsFreshConnection(): boolean {
     return this.attempts.wantsFreshConnection;
+  }
+
+  get wantsAlone(): boolean {
+    return this.attempts.wantsAlone;
   }
 
   /** Whether it went over a connection that had carried requests before. */
@@ -193,8 +181,11 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   // What the connection tells.
 
   onStdout(bytes: Uint8Array): void {
-    if (this.#body === undefined) this.#takeHead(bytes);
-    else this.#takeBody(this.#body, bytes);
+    if (this.#body === undefined) {
+      this.#takeHead(bytes);
+      // An unfinished head, or one of status 1xx, is no response: the limit stays.
+      if (this.#body === undefined) return;
+    } else if (!this.#takeBody(this.#body, bytes)) return;
     // It may be over now, its head refused for example.
     if (this.#phase !== "done") this.#setDeadline(this.context.options.timeouts.idleMs);
   }
@@ -234,6 +225,11 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     this.#bodyState = state;
     if (this.#phase === "body" || this.#phase === "done") return;
     this.#setDeadline(this.context.options.timeouts.firstByteMs);
+  }
+
+  onSlowClient(error: UpstreamError): void {
+    this.context.observer.onSlowClient(this.context.options.name);
+    this.fail(error);
   }
 
   onBodyFailed(cause: unknown): void {
@@ -300,16 +296,18 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     this.fail(error);
   }
 
-  #takeBody(body: ResponseBody, bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
+  /** Whether the bytes belong to the response: what is thrown away moves no limit. */
+  #takeBody(body: ResponseBody, bytes: Uint8Array): boolean {
+    if (bytes.length === 0) return false;
     const hadExcess = body.excessLength > 0;
-    body.push(bytes);
-    if (body.excessLength === 0) return;
+    const isWanted = body.push(bytes);
+    if (body.excessLength === 0) return isWanted;
     if (!hadExcess) this.#tellFlaw("excess_body", excessFlaw(body.head.contentLength));
-    if (body.excessLength <= EXCESS_LENGTH_MAX) return;
+    if (body.excessLength <= EXCESS_LENGTH_MAX) return isWanted;
     // The client has all that was declared; the rest may have no end.
     this.#complete(0);
     this.#connection!.abort(this.#streamId);
+    return false;
   }
 
   #tellFlaw(code: UpstreamFlaw["code"], message: string): void {
@@ -393,6 +391,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
       server: this.server,
       options: this.context.options,
       answerHasBegun: this.#body !== undefined || (this.#head?.hasBegun ?? false),
+      headIsWhole: this.#body !== undefined,
       bodyState: this.#bodyState,
       isTotal: this.deadlineMs === this.attempts.totalDeadlineMs,
     };

@@ -17,6 +17,8 @@ export interface ExchangeState {
   readonly options: UpstreamOptions;
   /** Part of the application's answer has come. */
   readonly answerHasBegun: boolean;
+  /** All of the head that is no interim response. */
+  readonly headIsWhole: boolean;
   readonly bodyState: BodyState;
   /** The time for the whole request is over, not that of a phase. */
   readonly isTotal: boolean;
@@ -44,7 +46,7 @@ export function timeoutError(state: ExchangeState): UpstreamError {
   if (state.phase === "queue") {
     return fail("queue_timeout", `No room at ${server} within ${queue.timeoutMs} ms`);
   }
-  if (state.answerHasBegun) {
+  if (state.headIsWhole) {
     return fail("idle_timeout", `Nothing more from ${server} for ${timeouts.idleMs} ms`);
   }
   const forMs = `for ${timeouts.firstByteMs} ms`;

@@ -34,6 +34,8 @@ export interface UpstreamObserver {
   onAborted(upstream: string): void;
   /** Reading of a connection stopped for a slow client's sake. */
   onPaused(upstream: string): void;
+  /** A response was cut because its slow client held up others for too long. */
+  onSlowClient(upstream: string): void;
   onQueueRejected(upstream: string): void;
   /** A request that had to wait has found room, or has given up waiting. */
   onQueueLeft(upstream: string, waitedMs: number): void;
@@ -61,6 +63,7 @@ export const SILENT_OBSERVER: UpstreamObserver = {
   onError() {},
   onAborted() {},
   onPaused() {},
+  onSlowClient() {},
   onQueueRejected() {},
   onQueueLeft() {},
   onSpill() {},

@@ -100,6 +100,8 @@ export interface UpstreamOptions {
     readonly attemptsMax: number;
     readonly methods: readonly string[];
     readonly delayMs: number;
+    /** Whether what may have run is repeated on the server that lost it, where there is no other. */
+    readonly sameServer: boolean;
   };
   readonly health: HealthOptions;
   /** In which a server that came back, or joined, grows to its full share; 0: at once. */
@@ -111,6 +113,12 @@ export interface UpstreamOptions {
 /** `idle_timeout` where none is configured: shorter where an idle connection pins a worker. */
 export const IDLE_TIMEOUT_MULTIPLEXED_MS = 60_000;
 export const IDLE_TIMEOUT_SINGLE_MS = 5_000;
+
+/** How long a connection without requests stays open. */
+export function idleTimeoutMs(connections: ConnectionOptions, multiplexed: boolean): number {
+  return connections.idleTimeoutMs ??
+    (multiplexed ? IDLE_TIMEOUT_MULTIPLEXED_MS : IDLE_TIMEOUT_SINGLE_MS);
+}
 
 const MIB = 1024 * 1024;
 
@@ -128,7 +136,12 @@ export const UPSTREAM_DEFAULTS: Omit<UpstreamOptions, "name" | "servers"> = {
   },
   queue: { lengthMax: 1024, timeoutMs: 30_000 },
   timeouts: { connectMs: 3_000, firstByteMs: 60_000, idleMs: 60_000, totalMs: 0, abortMs: 5_000 },
-  retry: { attemptsMax: 2, methods: ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"], delayMs: 250 },
+  retry: {
+    attemptsMax: 2,
+    methods: ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"],
+    delayMs: 250,
+    sameServer: false,
+  },
   health: { intervalMs: 0, timeoutMs: 2_000, rise: 2, fall: 3, script: undefined },
   slowStartMs: 0,
   resolve: { ttlMs: 30_000, timeoutMs: 5_000, family: "any", servers: [] },

@@ -81,21 +81,22 @@ export class ResponseBody {
     return Math.max(0, this.#pushedLength - (this.head.contentLength ?? Infinity));
   }
 
-  /** Adds bytes, up to a declared length. */
-  push(all: Uint8Array): void {
-    if (this.#withoutBody || this.#inputEnded) return;
+  /** Adds bytes, up to a declared length. False where nobody gets any of them. */
+  push(all: Uint8Array): boolean {
+    if (this.#withoutBody || this.#inputEnded) return false;
     const left = (this.head.contentLength ?? Infinity) - this.#pushedLength;
     this.#pushedLength += all.length;
-    if (left <= 0) return;
+    if (left <= 0) return false;
     const bytes = all.length > left ? all.subarray(0, left) : all;
     if (this.#buffer === undefined && this.#onlyPiece === undefined) {
       this.#onlyPiece = bytes;
-      return;
+      return true;
     }
     const buffer = this.#buffered();
     buffer.push(bytes);
     if (buffer.isFull) this.#owner.onBodyFull();
     this.#wakeUp();
+    return true;
   }
 
   /** What is wrong with the length of all that has come. */

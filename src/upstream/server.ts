@@ -15,8 +15,9 @@
  */
 import { formatAddress } from "../runtime/address.ts";
 import { ConnectError, type Runtime } from "../runtime/runtime.ts";
-import { type ConnectionOwner, UpstreamConnection } from "./connection.ts";
+import { UpstreamConnection } from "./connection.ts";
 import { connectionError, isLocal } from "./connection_errors.ts";
+import type { ConnectionOwner } from "./connection_parts.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
 import type { HealthResult } from "./health_check.ts";
@@ -33,8 +34,10 @@ export const FAILED_SERVER_REST_MS = 10_000;
 /** What is known of how requests may be sent. */
 export type ServerMode = "unknown" | "asking" | "multiplexed" | "single";
 
-/** What the upstream that holds the server is told. */
+/** What the upstream that holds the server is told, and asked. */
 export interface ServerOwner {
+  /** Whether requests wait for room. */
+  readonly hasWaiting: boolean;
   /** There may be room for a request that waits. */
   onRoom(): void;
   /** Nobody takes connections: requests that wait for nothing else should know. */
@@ -66,7 +69,7 @@ export interface ServerParts {
   readonly random: () => number;
 }
 
-export class Server implements ConnectionOwner {
+export class Server implements ConnectionOwner<UpstreamConnection> {
   readonly address: string;
   /** Its part of what {@link draw} needs. */
   readonly hash: number;
@@ -142,7 +145,7 @@ export class Server implements ConnectionOwner {
     if (this.#closed) return undefined;
     switch (this.#mode) {
       case "multiplexed":
-        return this.#connections.placeShared();
+        return this.#connections.placeShared(request);
       case "single":
         return this.#connections.placeAlone(request);
       case "unknown":
@@ -199,7 +202,11 @@ export class Server implements ConnectionOwner {
     if (!this.#isEmpty) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
 
-  // What connections tell.
+  // What connections ask and tell.
+
+  get hasWaiting(): boolean {
+    return this.#parts.owner.hasWaiting;
+  }
 
   onOpen(): void {
     this.#recover();

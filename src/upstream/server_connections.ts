@@ -1,6 +1,9 @@
 /**
  * The connections of one server, and which of them a request is placed on:
- * - Shared: the first connection with room is filled before another is made (few connections).
+ * - Shared: the first connection with room is filled before another is made (few connections), as
+ *   long as what is sent on it is read. Where a body is on the way that the application may not have
+ *   read, the next connection is taken or made; at their limit, the one with the fewest requests of
+ *   those that are read at all. What may break a connection has one for itself.
  * - Not shared: the connection used last is used first, so that surplus ones can go idle. A request
  *   that could not be repeated gets a new connection: a kept one may just have been closed by the
  *   application, and there is no telling before the request is lost.
@@ -14,6 +17,8 @@ export interface PlaceRequest {
   /** Whether it could be sent again if a kept connection turns out to be closed. */
   readonly repeatable: boolean;
   readonly wantsFreshConnection: boolean;
+  /** Whether nobody else may share its connection. */
+  readonly wantsAlone: boolean;
 }
 
 /** Makes a connection, on which requests may share it or not. */
@@ -48,9 +53,16 @@ export class ServerConnections {
   }
 
   /** A connection for a request that shares it; undefined when it has to wait. */
-  placeShared(): UpstreamConnection | undefined {
-    for (const connection of this.#connections) if (connection.canBegin) return connection;
-    return this.#open(true);
+  placeShared(request: PlaceRequest): UpstreamConnection | undefined {
+    if (request.wantsAlone) return this.#placeSuspect();
+    let passable: UpstreamConnection | undefined;
+    for (const connection of this.#connections) {
+      if (!connection.canBegin) continue;
+      if (connection.isFlowing) return connection;
+      if (connection.isStalled) continue;
+      if (passable === undefined || connection.streams < passable.streams) passable = connection;
+    }
+    return this.#open(true) ?? passable;
   }
 
   /** A connection for a request that has it for itself; undefined when it has to wait. */
@@ -101,6 +113,20 @@ export class ServerConnections {
   /** Closes all at once. */
   close(): void {
     for (const connection of [...this.#connections]) connection.close();
+  }
+
+  /** An empty connection; where there is none and no room for one, the least busy one makes room. */
+  #placeSuspect(): UpstreamConnection | undefined {
+    let leastBusy: UpstreamConnection | undefined;
+    let makesRoom = false;
+    for (const connection of this.#connections) {
+      if (connection.canBegin && connection.streams === 0) return connection;
+      makesRoom ||= connection.state === "draining";
+      if (leastBusy === undefined || connection.streams < leastBusy.streams) leastBusy = connection;
+    }
+    const opened = this.#open(true);
+    if (opened === undefined && !makesRoom) leastBusy?.drain();
+    return opened;
   }
 
   #open(multiplexed: boolean): UpstreamConnection | undefined {

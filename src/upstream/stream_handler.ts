@@ -20,6 +20,8 @@ export interface StreamHandler {
   onLost(error: UpstreamError, finished: boolean): void;
   /** The body has come a step further. */
   onBodyProgress(state: BodyState): void;
+  /** Its client reads so slowly that others wait: it has to go. */
+  onSlowClient(error: UpstreamError): void;
   /** The body could not be read. */
   onBodyFailed(error: unknown): void;
 }
@@ -27,6 +29,8 @@ export interface StreamHandler {
 /** What a request on the connection begins with. */
 export interface StreamStart {
   readonly role: Role;
+  /** It may be what broke a connection before: nobody else is to share one with it. */
+  readonly wantsAlone: boolean;
   /** Encoded name-value pairs, asked for when the request begins and good until the next call. */
   params(): Uint8Array;
   readonly stdin: BodyReader | undefined;

@@ -15,6 +15,10 @@ import { connectSocket } from "../runtime/streamed_socket.ts";
 export interface TransportOwner {
   /** The bytes to write now; undefined when there are none. */
   takeOutput(): Uint8Array<ArrayBuffer> | undefined;
+  /** What was taken last is given to the system: some of it may reach the application. */
+  onSending(): void;
+  /** The system has taken everything that it did not take at first. */
+  onDrained(): void;
   /** The write of these bytes is over. */
   recycleOutput(bytes: Uint8Array<ArrayBuffer>): void;
   onOpen(): void;
@@ -32,6 +36,8 @@ export class Transport implements RawSocketEvents {
   readonly #connecting = new AbortController();
   #socket: RawSocket | undefined;
   #flushScheduled = false;
+  /** Since when the system has not taken what it was given; Infinity while it has. */
+  writingSinceMs = Infinity;
   /** What the system has not taken whole. */
   #writing: Uint8Array<ArrayBuffer> | undefined;
   /** Nothing more can be sent. */
@@ -59,9 +65,13 @@ export class Transport implements RawSocketEvents {
       const bytes = this.#owner.takeOutput();
       if (bytes === undefined) return;
       const isTaken = this.#socket!.write(bytes);
+      if (!isTaken && this.#socket!.isBroken) {
+        this.#unwritable();
+        return;
+      }
+      this.#owner.onSending();
       if (isTaken) this.#owner.recycleOutput(bytes);
-      else if (this.#socket!.isBroken) this.#unwritable();
-      else this.#writing = bytes;
+      else this.#wait(bytes);
     }
   }
 
@@ -101,8 +111,10 @@ export class Transport implements RawSocketEvents {
       this.#unwritable();
       return;
     }
+    this.writingSinceMs = Infinity;
     this.#owner.recycleOutput(bytes);
     this.flush();
+    if (this.#writing === undefined && this.#canWrite) this.#owner.onDrained();
   }
 
   peerEnded(): void {
@@ -146,6 +158,11 @@ export class Transport implements RawSocketEvents {
       this.schedule();
     });
     return this;
+  }
+
+  #wait(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#writing = bytes;
+    this.writingSinceMs = this.#runtime.clock.nowMs();
   }
 
   /** Reading finds out why, after what the application may still have said. */

@@ -11,7 +11,8 @@ import { type Attempts, mayRetry, noAttempts, shouldWait } from "./attempts.ts";
 import { BodyPreparation } from "./body_preparation.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type ExchangePhase, UpstreamError } from "./errors.ts";
-import { Exchange, type ExchangeContext } from "./exchange.ts";
+import { Exchange } from "./exchange.ts";
+import type { ExchangeContext } from "./exchange_context.ts";
 import { OpenRequests } from "./open_requests.ts";
 import { SILENT_OBSERVER, type UpstreamObserver } from "./observer.ts";
 import {
@@ -55,7 +56,7 @@ export class Upstream implements ServerOwner {
   /** Undefined unless requests are kept together by its value. */
   readonly #keyName: Uint8Array | undefined;
   readonly #queue: WaitingQueue<Exchange>;
-  readonly #context: ExchangeContext;
+  readonly #context: ExchangeContext<Exchange>;
   #connectionNumber = 0;
   /** Requests from `send` to the end of their answer, those that are being prepared among them. */
   readonly #open: OpenRequests;
@@ -186,6 +187,10 @@ export class Upstream implements ServerOwner {
 
   // What servers ask and tell.
 
+  get hasWaiting(): boolean {
+    return this.#queue.length > 0;
+  }
+
   nextConnectionNumber(): number {
     return ++this.#connectionNumber;
   }
@@ -194,9 +199,7 @@ export class Upstream implements ServerOwner {
     for (const exchange of this.#queue) {
       if (this.#place(exchange)) this.#leaveQueue(exchange);
       // One that does not want every server must not hold up those behind it.
-      else if (exchange.attempts.tried.size === 0 && exchange.attempts.keyHash === undefined) {
-        return;
-      }
+      else if (takesAnyRoom(exchange.attempts)) return;
     }
   }
 
@@ -298,6 +301,7 @@ export class Upstream implements ServerOwner {
     const hasOthers = this.#hasOthers(attempts);
     if (!mayRetry({ error, attempts, method, bodyIsThere, hasOthers, options })) return false;
     attempts.wantsFreshConnection = error.code === "connection_lost" && exchange.wasKept;
+    attempts.wantsAlone ||= error.code === "connection_lost" && error.sent;
     this.#observer.onRetry(options.name, error.code);
     return true;
   }
@@ -349,4 +353,9 @@ export class Upstream implements ServerOwner {
   ): UpstreamError {
     return new UpstreamError(code, `Upstream "${this.options.name}" ${what}`, { phase });
   }
+}
+
+/** Whether there is no room at all when there is none for it: it is choosy in nothing. */
+function takesAnyRoom({ tried, keyHash, wantsAlone }: Attempts): boolean {
+  return tried.size === 0 && keyHash === undefined && !wantsAlone;
 }

@@ -76,7 +76,7 @@ test("The example becomes the options that it says", () => {
       totalMs: 3_600_000,
       abortMs: 4_000,
     },
-    retry: { attemptsMax: 3, methods: ["GET"], delayMs: 0 },
+    retry: { attemptsMax: 3, methods: ["GET"], delayMs: 0, sameServer: true },
     health: { intervalMs: 5_000, timeoutMs: 1_000, rise: 4, fall: 5, script: "/ping" },
     slowStartMs: 30_000,
     resolve: {

@@ -27,7 +27,7 @@ upstreams:
     connections: { max: 9, streams: 100, idle_timeout: 90s, max_requests: 7, reuse: false }
     queue: { max: 10, timeout: 1s }
     timeouts: { connect: 250ms, first_byte: 5m, idle: 2s, total: 1h, abort: 4s }
-    retry: { attempts: 3, methods: [GET], delay: 0s }
+    retry: { attempts: 3, methods: [GET], delay: 0s, same_server: true }
     params: { OF_UPSTREAM: a }
     health: { interval: 5s, timeout: 1s, rise: 4, fall: 5, script: /ping }
     slow_start: 30s

@@ -34,6 +34,7 @@ const STATUSES: Readonly<Record<UpstreamErrorCode, number>> = {
   cannot_multiplex: 502,
   unknown_role: 502,
   client_gone: 499,
+  slow_client: 499,
   draining: 503,
 };
 

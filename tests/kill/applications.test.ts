@@ -18,7 +18,7 @@ import { CLIENTS, Load } from "./load.ts";
 const KILLS = runCount(3, 100);
 
 /** Enough for any restart: what has not reached an application is tried until one is there. */
-const RETRY = { attempts: 100 };
+const RETRY = { attempts: 100, same_server: true };
 
 for (const application of [go, libfcgi]) {
   for (const network of NETWORKS) {

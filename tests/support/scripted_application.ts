@@ -155,7 +155,9 @@ export class ScriptedConnection {
         if (!this.#reading) await new Promise<void>((resolve) => this.#resume = resolve);
         const { done, value } = await reader.read();
         if (done) break;
-        if (value[1] === RecordType.GET_VALUES) this.#answerValues(value);
+        // Among requests it is one record of many.
+        const isQuestion = value[1] === RecordType.GET_VALUES && this.#requests.size === 0;
+        if (isQuestion) this.#answerValues(value);
         else this.send((server) => server.receive(value).forEach((event) => this.#take(event)));
       }
     } catch {

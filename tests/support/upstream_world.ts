@@ -139,6 +139,7 @@ export class UpstreamWorld {
       onError: (_, code) => void seen.push(`error ${code}`),
       onAborted: () => void seen.push("aborted"),
       onPaused: () => void seen.push("paused"),
+      onSlowClient: () => void seen.push("slow client"),
       onQueueRejected: () => void seen.push("queue rejected"),
       onQueueLeft: () => {},
       onSpill: (bytes) => void (this.spilled += bytes),

@@ -151,8 +151,8 @@ test("A client that leaves while its body is gathered is heard at once, and noth
   await world.close();
 });
 
-test("Uploads take turns: a small one does not wait for a large one", async () => {
-  const world = new UpstreamWorld(ON);
+test("Uploads on one connection take turns: a small one does not wait for a large one", async () => {
+  const world = new UpstreamWorld({ ...ON, connections: { max: 1 } });
   const application = await connected(world);
   const [carrier] = application.connections;
   carrier!.stopReading();

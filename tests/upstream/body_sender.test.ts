@@ -15,6 +15,7 @@ const HANDLER: StreamHandler = {
   onStderr() {},
   onEnd() {},
   onLost() {},
+  onSlowClient() {},
   onBodyProgress() {},
   onBodyFailed(error) {
     throw error;
@@ -32,7 +33,7 @@ test("One write takes 256 KiB of bodies and no more; what waits goes with the ne
     const stdin = { read: () => Promise.resolve(pieces.pop()), cancel() {} };
     sender.send(
       id,
-      { role: Role.RESPONDER, params: () => params, stdin, data: undefined },
+      { role: Role.RESPONDER, wantsAlone: false, params: () => params, stdin, data: undefined },
       HANDLER,
     );
   }

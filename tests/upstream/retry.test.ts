@@ -25,11 +25,12 @@ function retried(
     bodyIsThere = true,
     hasOthers = false,
     attemptsMax = 2,
+    sameServer = false,
   } = {},
 ): boolean {
   const options = fillUpstreamOptions({
     servers: ["127.0.0.1:9000"],
-    retry: { attemptsMax, methods: ["GET"], delayMs: 1 },
+    retry: { attemptsMax, methods: ["GET"], delayMs: 1, sameServer },
   });
   // The server of the attempt that failed.
   const tried = new Set([new UpstreamWorld().upstream.servers[0]!]);
@@ -40,8 +41,15 @@ function retried(
 
 test("A request that was not sent may be repeated whatever its method; one that was, if it is listed", () => {
   assert.equal(retried("connect_failed", { sent: false, method: "POST" }), true);
-  assert.equal(retried("connection_lost", { sent: true, method: "GET" }), true);
-  assert.equal(retried("connection_lost", { sent: true, method: "POST" }), false);
+  assert.equal(retried("connection_lost", { method: "GET", hasOthers: true }), true);
+  assert.equal(retried("connection_lost", { method: "POST", hasOthers: true }), false);
+});
+
+test("A request that may have run is not repeated where it was lost, unless retry.same_server is set", () => {
+  assert.equal(retried("connection_lost", { method: "GET" }), false);
+  assert.equal(retried("connection_lost", { method: "GET", sameServer: true }), true);
+  assert.equal(retried("connection_lost", { method: "POST", sameServer: true }), false);
+  assert.equal(retried("connection_lost", { sent: false, method: "POST" }), true);
 });
 
 test("A request that the application refused unseen may be repeated whatever its method", () => {
@@ -116,7 +124,7 @@ test("Upstream makes retry.attempts more attempts with retry.delay between, then
 });
 
 test("A gathered body is sent again in full", async () => {
-  const world = new UpstreamWorld({ multiplex: "off", retry: { delayMs: 10 } });
+  const world = new UpstreamWorld({ multiplex: "off", retry: { delayMs: 10, sameServer: true } });
   const application = await world.application({ multiplex: false });
   const text = "0123456789".repeat(1_000);
   const answer = world.send({ method: "PUT", body: { ...bodyOf(text), memoryMax: 100 } });

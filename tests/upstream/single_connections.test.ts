@@ -155,8 +155,23 @@ test("A kept connection that the application closed at rest is noticed before it
   await world.close();
 });
 
-test("A request that meets a stale kept connection goes to a fresh one at once", async () => {
+test("A request that is lost on a kept connection is not sent again: it may have run", async () => {
   const world = new UpstreamWorld(OFF);
+  const application = await world.application({ multiplex: false });
+  const first = world.send();
+  const { connection } = await application.next().then((request) => (request.answer(), request));
+  await first;
+  const second = world.send();
+  await application.next();
+  connection.close();
+  assert.equal(await codeOf(second), "connection_lost");
+  await world.settle();
+  assert.equal(application.begun, 0);
+  await world.close();
+});
+
+test("With retry.same_server, one that meets a stale kept connection goes to a fresh one at once", async () => {
+  const world = new UpstreamWorld({ ...OFF, retry: { sameServer: true } });
   const application = await world.application({ multiplex: false });
   const first = world.send();
   const { connection } = await application.next().then((request) => (request.answer(), request));

@@ -1,8 +1,9 @@
 /** Each time limit ends in its own code, not before its time, and leaves the connection as it should. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { RecordType } from "../../src/protocol/constants.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
-import { ADDRESS } from "../support/scripted_application.ts";
+import { ADDRESS, type ScriptedRequest } from "../support/scripted_application.ts";
 import {
   bodyOf,
   codeOf,
@@ -88,15 +89,74 @@ test("timeouts.idle counts from the last piece of the answer, and cuts the body"
   await world.close();
 });
 
-test("timeouts.idle holds within the head too", async () => {
-  const world = new UpstreamWorld({ ...ON, timeouts: { idleMs: 1_000, firstByteMs: 30_000 } });
-  const application = await world.application();
-  const answer = world.send();
-  (await application.next()).stdout("Content-Type: te");
-  await world.settle();
-  await world.advance(1_000 + LATE_MS);
-  assert.equal(await codeOf(answer), "idle_timeout");
-  await world.close();
+test("timeouts.first_byte holds until the head is whole: nothing before its end moves it", async () => {
+  const pieces: readonly (readonly [name: string, say: (request: ScriptedRequest) => void])[] = [
+    ["a byte of the head", (request) => request.stdout("x")],
+    ["a 103", (request) => request.stdout("Status: 103\nLink: </a.css>\n\n")],
+    ["STDERR", (request) => request.stderr("still here\n")],
+    [
+      "an empty record of STDERR",
+      ({ connection, id }) =>
+        connection.records((records) => records.record(RecordType.STDERR, id, new Uint8Array(0))),
+    ],
+    [
+      "an answer that nobody asked for",
+      ({ connection }) =>
+        connection.records((records) =>
+          records.record(RecordType.GET_VALUES_RESULT, 0, new Uint8Array(0))
+        ),
+    ],
+    ["UNKNOWN_TYPE", ({ connection }) => connection.records((records) => records.unknownType(200))],
+  ];
+  for (const [name, say] of pieces) {
+    const world = new UpstreamWorld({ ...ON, timeouts: { idleMs: 30_000, firstByteMs: 2_000 } });
+    const application = await world.application();
+    const answer = world.send();
+    const request = await application.next();
+    for (let count = 0; count < 7; count++) {
+      say(request);
+      await world.advance(250);
+      assert.deepEqual(world.seen.filter((line) => line.startsWith("error")), [], name);
+    }
+    say(request);
+    await world.advance(250 + LATE_MS);
+    assert.equal(await codeOf(answer), "first_byte_timeout", name);
+    await world.close();
+  }
+});
+
+test("What is thrown away, and what is no STDOUT, moves timeouts.idle no more than silence", async () => {
+  const pieces:
+    readonly (readonly [name: string, method: string, say: (request: ScriptedRequest) => void])[] =
+      [
+        ["the body of a response to HEAD", "HEAD", (request) => request.stdout("x")],
+        ["STDERR", "GET", (request) => request.stderr("still here\n")],
+        [
+          "UNKNOWN_TYPE",
+          "GET",
+          ({ connection }) => connection.records((records) => records.unknownType(200)),
+        ],
+      ];
+  for (const [name, method, say] of pieces) {
+    const world = new UpstreamWorld({ ...ON, timeouts: { idleMs: 1_000 } });
+    const application = await world.application();
+    const answer = world.send({ method });
+    const request = await application.next();
+    request.stdout("A: 1\n\n");
+    const { body } = await answer;
+    const text = new Response(body as ReadableStream).text();
+    text.catch(() => {});
+    for (let count = 0; count < 3; count++) {
+      say(request);
+      await world.advance(250);
+    }
+    assert.equal(world.upstream.requestsOpen, 1, name);
+    say(request);
+    await world.advance(250 + LATE_MS);
+    assert.equal(world.upstream.requestsOpen, 0, name);
+    if (method === "GET") assert.equal(await codeOf(text), "idle_timeout", name);
+    await world.close();
+  }
 });
 
 test("timeouts.total ends an exchange that goes on, however lively", async () => {
@@ -212,7 +272,7 @@ test("While reading stands still for a slow client, the application is not calle
   request.stdout("y");
   request.end();
   neighbour.answer("patient");
-  await world.advance(10_000);
+  await world.advance(4_000);
   assert.equal((await textOf(response)).length, 5_001);
   assert.equal(await textOf(await waiting), "patient");
   await world.close();

@@ -1,0 +1,31 @@
+/** What a connection is made of, and whom it tells; see `connection.ts`. */
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { UpstreamError } from "./errors.ts";
+import type { ServerOptions, UpstreamOptions } from "./options.ts";
+
+export type ConnectionState = "connecting" | "open" | "draining" | "closed";
+
+/** What the pool that holds the connection is told, and asked. */
+export interface ConnectionOwner<Connection> {
+  /** Whether requests wait for room. */
+  readonly hasWaiting: boolean;
+  onOpen(connection: Connection): void;
+  /** A request has ended or the connection reads or writes again: there may be room. */
+  onRoom(connection: Connection): void;
+  onPaused(connection: Connection): void;
+  onAborted(connection: Connection): void;
+  onUnknownRecord(connection: Connection, type: number): void;
+  onClosed(connection: Connection, error: UpstreamError): void;
+}
+
+export interface ConnectionParts<Connection> {
+  readonly runtime: Runtime;
+  readonly deadlines: Deadlines;
+  readonly owner: ConnectionOwner<Connection>;
+  readonly server: ServerOptions;
+  readonly options: UpstreamOptions;
+  readonly multiplexed: boolean;
+  /** For logs; unique in the upstream. */
+  readonly number: number;
+}

@@ -1,0 +1,16 @@
+import type { CgiHeadCache } from "../protocol/cgi_response.ts";
+import type { Files } from "../runtime/runtime.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { UpstreamObserver } from "./observer.ts";
+import type { UpstreamOptions } from "./options.ts";
+
+/** What all exchanges of an upstream share. */
+export interface ExchangeContext<Item> {
+  readonly options: UpstreamOptions;
+  readonly deadlines: Deadlines;
+  readonly files: Files;
+  readonly heads: CgiHeadCache;
+  readonly observer: UpstreamObserver;
+  /** Called once for each, when nothing more will happen. */
+  readonly onDone: (exchange: Item) => void;
+}
