@@ -11,6 +11,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { simulateHttp1 } from "./http1_simulation.ts";
+import { simulateResponder } from "./responder_simulation.ts";
 import { simulate } from "./simulation.ts";
 
 /** As in the test suite. */
@@ -26,6 +27,7 @@ interface WorldResult {
 const WORLDS: Readonly<Record<string, (seed: number, steps: number) => Promise<WorldResult>>> = {
   upstream: simulate,
   http1: simulateHttp1,
+  responder: simulateResponder,
 };
 
 if (import.meta.main) await main();
