@@ -110,6 +110,15 @@ class App implements RunningApp {
       })
     );
     registerUpstreamGauges(this.#registry, this.#upstreams);
+    this.#registry.gauge(
+      "afcgi_log_lines_lost",
+      "Lines of a log that were lost because nobody took them.",
+      ["log"],
+      () => [
+        { labels: ["access"], value: this.#accessLog?.lostLines ?? 0 },
+        { labels: ["error"], value: logger.lostLines },
+      ],
+    );
     this.#spawned = new SpawnedApplications(spawns, {
       runtime,
       logger,

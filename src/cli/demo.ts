@@ -44,6 +44,7 @@ async function demo(io: CommandIo, args: CommandArguments): Promise<number> {
   const gemini = readGeminiFlag(args.options["gemini"], process);
   const level = quietnessLevel(args) ?? "warn";
   const format = process.stderr.isTerminal ? "text" : "json";
+  runtime.process.unblockOutput();
   const logger = new Logger({ sink: process.stderr, clock, level, format });
   const socket = socketAddress(process);
   const application = await serveFastCgi(demoApp({ delayMs: 0, clock }), {

@@ -52,6 +52,7 @@ async function responder(io: CommandIo, args: CommandArguments): Promise<number>
   const listen = given === undefined ? undefined : readListenFlag("--listen", String(given));
   const delayMs = readCountFlag("--delay", flag("delay"), 0, TIME_MAX_MS);
   const maxRequests = readCountFlag("--max-requests", flag("maxRequests"), 1, 1_000_000);
+  runtime.process.unblockOutput();
   const logger = new Logger({
     sink: runtime.process.stderr,
     clock: runtime.clock,

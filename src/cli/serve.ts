@@ -27,6 +27,7 @@ export const serveCommand: CommandDefinition = {
 async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
   const { runtime } = io;
   const { options, file, notes } = await loadFromArguments(io, args);
+  runtime.process.unblockOutput();
   const logger = new Logger({
     sink: runtime.process.stderr,
     clock: runtime.clock,
@@ -49,7 +50,7 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
     runtime.process,
     logger,
     () => app.stop(),
-    () => app.replaceWorkers(),
+    { onHangup: () => app.replaceWorkers(), reopenLogs: () => accessSink?.reopen?.() },
   );
   logListeners(logger, app, options);
   const status = await stopped;

@@ -41,6 +41,9 @@ export interface FrontSite extends CompiledSite {
 
 export type Arrival = (front: FrontRequest, headers: Headers) => FrontRequest;
 
+/** Characters of a target that was refused, in the log. */
+export const REFUSED_TARGET_SHOWN_MAX = 1024;
+
 const NO_TARGET: RequestTarget = { kind: "target", raw: "", path: "", query: "" };
 const NO_HOST = { name: "", port: undefined };
 
@@ -151,7 +154,9 @@ function refuseUnreadable(
   unreadable: Unreadable,
 ): HttpAnswer {
   front.trace.code = unreadable.code;
-  parts.log.info(unreadable.reason, { ...faultFields(front), path: request.url });
+  // The access line names it, where there is one.
+  const path = parts.accessLog === undefined ? shownTarget(request.url) : undefined;
+  parts.log.info(unreadable.reason, { ...faultFields(front), path });
   return refuse(parts, front, request, unreadable);
 }
 
@@ -204,7 +209,7 @@ function report(
   const { bytesIn, upstreamMs } = front.trace;
   parts.accessLog?.info("request", {
     ...faultFields(front),
-    path: front.target.raw || request.url,
+    path: front.target.raw || shownTarget(request.url),
     status: response.status,
     bytes_in: bytesIn ?? 0,
     bytes_out: front.bodyProgress?.bytes ?? lengthOf(front.method, response),
@@ -213,6 +218,13 @@ function report(
     client: front.peer.host,
     host: front.host.name,
   });
+}
+
+/** A refused target may be as long as a whole head. */
+function shownTarget(url: string): string {
+  return url.length > REFUSED_TARGET_SHOWN_MAX
+    ? `${url.slice(0, REFUSED_TARGET_SHOWN_MAX)} [cut]`
+    : url;
 }
 
 /** Bytes of an answer whose sending nobody watches: one of our own, or a file. */

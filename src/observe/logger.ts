@@ -14,6 +14,8 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 /** Lines that gather in memory before the sink gets them; beyond it they go at once. */
 const BATCH_LENGTH_MAX = 64 * 1024;
 
+const encoder = new TextEncoder();
+
 export interface LoggerOptions {
   readonly sink: TextSink;
   readonly clock: Clock;
@@ -37,6 +39,16 @@ export class Logger {
     this.#clock = options.clock;
     this.#levelIndex = LOG_LEVELS.indexOf(options.level);
     this.#format = options.format;
+    options.sink.onRecovered = (lines) =>
+      this.warn("Lines of this log were lost: nobody took them", {
+        code: "log_lines_lost",
+        lines,
+      });
+  }
+
+  /** Lines that nobody took. */
+  get lostLines(): number {
+    return this.#sink.lostLines ?? 0;
   }
 
   debug(message: string, fields?: LogFields): void {
@@ -96,7 +108,8 @@ export class Logger {
     if (this.#batch === "") return;
     const batch = this.#batch;
     this.#batch = "";
-    this.#sink.write(batch);
+    // The lengths tell at a tenth of a search's cost that there is nothing to search for.
+    this.#sink.write(encoder.encode(batch).length === batch.length ? batch : spellHidden(batch));
   }
 }
 
@@ -116,6 +129,17 @@ function textLine(timestamp: string, level: LogLevel, message: string, fields: L
   }
   // A terminal obeys control characters, and messages and values may be a stranger's.
   return line.replace(/\p{Cc}/gu, escapeControl);
+}
+
+/**
+ * What a terminal or an editor obeys instead of showing it: C1 controls, line and paragraph
+ * separators, marks that turn the direction of text, and what has no width. JSON reads the same.
+ */
+const HIDDEN =
+  /[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+
+function spellHidden(lines: string): string {
+  return lines.replace(HIDDEN, escapeControl);
 }
 
 function escapeControl(character: string): string {

@@ -91,6 +91,8 @@ export class MemoryProcess implements Process {
     for (const callback of this.#signals.get(signal) ?? []) callback();
   }
 
+  unblockOutput(): void {}
+
   async writeStdout(bytes: Uint8Array): Promise<void> {
     this.stdout.write(this.#decoder.decode(bytes, { stream: true }));
   }

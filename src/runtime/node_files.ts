@@ -7,7 +7,6 @@ import {
   accessSync,
   constants,
   opendir,
-  openSync,
   readFile,
   realpathSync,
   type Stats,
@@ -16,15 +15,14 @@ import {
 import { dirname } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
-import { DescriptorSink } from "./descriptor_sink.ts";
 import { errorCode } from "./error_code.ts";
 import { FileError, unlessMissing } from "./file_error.ts";
+import { openLog } from "./log_file.ts";
 import { infoOf, openFollowed, openRegular } from "./node_open_file.ts";
 import { createPrivateFile } from "./node_private_file.ts";
 import { openTemporaryFile } from "./node_temporary_file.ts";
 import type { FileAccess, FileInfo, Files, FolderNames } from "./runtime.ts";
 
-const LOG_FILE_MODE = 0o640;
 /** Permissions, without the bits that say what kind of file it is. */
 const MODE_BITS = 0o7777;
 
@@ -55,7 +53,7 @@ export function createNodeFiles(parts: NodeFilesParts = {}): Files {
     list,
     temporary: async () => openTemporaryFile(),
     whyNotAppend,
-    appendStream: async (path) => new DescriptorSink(openSync(path, "a", LOG_FILE_MODE), path),
+    appendStream: async (path) => openLog(path),
   };
 }
 

@@ -38,13 +38,17 @@ export function createNodeProcess(): Process {
       stderr.flushAtExit();
       process.exit(code);
     },
+    unblockOutput() {
+      stdout.unblock();
+      stderr.unblock();
+    },
     onSignal: (signal, callback) => void process.on(signal, callback),
     stdout,
     stderr,
     async writeStdout(bytes) {
       // The sink keeps the bytes where it cannot write them at once; the caller may reuse his.
       stdout.writeBytes(bytes.slice());
-      await stdout.flush();
+      await stdout.drained();
     },
     get stdin() {
       return stdin ??= standardInput();

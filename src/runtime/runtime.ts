@@ -108,8 +108,14 @@ export interface Compressor {
 /** Where text goes; writes are batched by who calls. */
 export interface TextSink {
   write(text: string): void;
-  /** Resolves when all text is with the operating system. */
+  /** Resolves when all text is with the operating system, or when nobody takes it. */
   flush(): Promise<void>;
+  /** Lines that were lost because nobody took them; left out where none ever is. */
+  readonly lostLines?: number;
+  /** Set by who wants to know that lines are taken again, and how many were not. */
+  onRecovered?: ((lines: number) => void) | undefined;
+  /** Opens the file at the same path anew; left out where there is none. */
+  reopen?(): void;
 }
 
 /** A running timer. */
@@ -128,7 +134,14 @@ export interface Clock {
   atTurnEnd(callback: () => void): void;
 }
 
-export type Signal = "SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT";
+export type Signal =
+  | "SIGTERM"
+  | "SIGINT"
+  | "SIGQUIT"
+  | "SIGHUP"
+  | "SIGUSR1"
+  | "SIGUSR2"
+  | "SIGWINCH";
 
 /** Our own process. */
 export interface Process {
@@ -144,6 +157,8 @@ export interface Process {
   onSignal(signal: Signal, callback: () => void): void;
   readonly stdout: TextSink & { readonly isTerminal: boolean };
   readonly stderr: TextSink & { readonly isTerminal: boolean };
+  /** From here on, standard output and error never make the program wait; they may lose lines. */
+  unblockOutput(): void;
   /** Writes bytes to standard output and waits until they are taken. */
   writeStdout(bytes: Uint8Array): Promise<void>;
   readonly stdin: ReadableStream<Uint8Array>;

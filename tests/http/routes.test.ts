@@ -1,5 +1,6 @@
 /** Which site and which route a request meets, and what it gets where there is none. */
 import assert from "node:assert/strict";
+import { REFUSED_TARGET_SHOWN_MAX } from "../../src/http/front.ts";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -295,6 +296,9 @@ test("A target beyond its limit gets 414", async () => {
     assert.equal(answer.status, 414);
     const line = await gateway.access.find((each) => each["status"] === 414);
     assert.equal(line["code"], "target_too_long");
+    assert.ok(String(line["path"]).length <= REFUSED_TARGET_SHOWN_MAX + 6);
+    await gateway.log.find(({ code }) => code === "target_too_long");
+    assert.doesNotMatch(gateway.log.text, /aaaa/, "it stands in the log once");
   });
 });
 

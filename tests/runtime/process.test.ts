@@ -135,7 +135,7 @@ test("Text that a descriptor does not take at once waits and goes out in order",
   await sink.flush();
 });
 
-test("Text that cannot be written is counted and told, not dropped in silence", () => {
+test("Text that cannot be written waits, and that is told", () => {
   let full = true;
   let file = "";
   const reports: string[] = [];
@@ -149,10 +149,10 @@ test("Text that cannot be written is counted and told, not dropped in silence", 
   sink.write("67890");
   full = false;
   sink.write("again");
-  assert.equal(file, "again");
+  assert.equal(file, "1234567890again");
   assert.deepEqual(reports, [
-    'Cannot write to "/var/log/access.log": ENOSPC; its lines are lost for now\n',
-    'Can write to "/var/log/access.log" again; 10 bytes were lost\n',
+    'Cannot write to "/var/log/access.log": ENOSPC; its lines wait for now\n',
+    'Can write to "/var/log/access.log" again; no line was lost\n',
   ]);
 });
 
