@@ -6,7 +6,10 @@ import { formatTime } from "./units.ts";
 
 export const httpLimitsSchema = section({
   head_timeout: v.optional(
-    described(time(1), "Longest wait for a request's head, once it has begun; then 408"),
+    described(
+      time(1),
+      "Longest wait for a request's head, once it has begun, or the connection has and nothing came; then 408, or a close",
+    ),
     formatTime(TIMEOUTS.headMs),
   ),
   idle_timeout: v.optional(

@@ -6,7 +6,13 @@ import type { Logger } from "../observe/logger.ts";
 import type { CompiledSite } from "./site.ts";
 import type { SiteTable } from "../routing/site_table.ts";
 import { FileError } from "../runtime/file_error.ts";
-import { answerLength, type HttpAnswer, toResponse } from "../runtime/http_answer.ts";
+import {
+  type AnswerFields,
+  answerLength,
+  type HttpAnswer,
+  toResponse,
+  WholeAnswer,
+} from "../runtime/http_answer.ts";
 import type { Clock, HttpPeer } from "../runtime/runtime.ts";
 import { errorText } from "../upstream/errors.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
@@ -15,7 +21,7 @@ import { withFieldsApart } from "./fields_apart.ts";
 import { HostCache } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
 import type { RequestIdSource } from "./request_id.ts";
-import { parseTarget, type RequestTarget } from "./target.ts";
+import { parseTarget, type RequestTarget, type TargetRefusal } from "./target.ts";
 import { hasNoBody } from "./upstream_response.ts";
 
 export interface FrontParts {
@@ -47,6 +53,12 @@ export const REFUSED_TARGET_SHOWN_MAX = 1024;
 const NO_TARGET: RequestTarget = { kind: "target", raw: "", path: "", query: "" };
 const NO_HOST = { name: "", port: undefined };
 
+/** `OPTIONS *` is about the server as a whole (RFC 9110 section 9.3.7): load balancers ask it. */
+const SERVER: RequestTarget = { kind: "target", raw: "*", path: "*", query: "" };
+
+const NOTHING = new Uint8Array(0);
+const ALLOW: AnswerFields = [["allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"]];
+
 /** Methods that a gateway must not pass on (RFC 9110 section 9.3.8, 9.3.6). */
 const REFUSED_METHODS: ReadonlySet<string> = new Set(["TRACE", "CONNECT"]);
 
@@ -57,9 +69,10 @@ export function createFront(
   const hosts = new HostCache();
   return (request, peer) => {
     const hostText = request.headers.get("host");
-    const host = hosts.read(hostText ?? ownAuthority(parts.listener));
+    const named = hostText === null ? authorityOf(request.url) : undefined;
+    const host = hosts.read(hostText ?? named ?? ownAuthority(parts.listener));
     // The URL has the Host unread: a target behind a bad one means nothing.
-    const target = host === undefined ? BAD_HOST : parseTarget(request.url);
+    const target = host === undefined ? BAD_HOST : readTarget(request.url);
     const isReadable = "raw" in target;
     const front: FrontRequest = {
       id: parts.requestIds.next(),
@@ -71,11 +84,14 @@ export function createFront(
       startedMs: parts.clock.nowMs(),
       trace: {},
       passed: undefined,
-      extra: undefined,
+      extra: named === undefined ? undefined : new Map([["HTTP_HOST", named]]),
       rules: undefined,
       bodyProgress: undefined,
     };
     if (!isReadable) return refuseUnreadable(parts, front, request, target);
+    if (target === SERVER) {
+      return finish(parts, "", front, request, new WholeAnswer(200, ALLOW, NOTHING));
+    }
     if (REFUSED_METHODS.has(front.method)) return refuse(parts, front, request, BAD_METHOD);
     const site = parts.sites.find(front.host.name);
     if (site === undefined) return refuse(parts, front, request, NO_SITE);
@@ -140,6 +156,15 @@ const BAD_HOST: Unreadable = {
 };
 const BAD_METHOD: OwnAnswer = { status: 405, code: "method_not_allowed", headers: { allow: "" } };
 const NO_SITE: OwnAnswer = { status: 404, code: "no_such_site" };
+
+function readTarget(url: string): RequestTarget | TargetRefusal {
+  return url === "*" ? SERVER : parseTarget(url);
+}
+
+/** That of a URL as target, which HTTP/1.0 may send without a Host field (RFC 9112 section 3.2.2). */
+function authorityOf(url: string): string | undefined {
+  return /^https?:\/\/([^/?#]*)/i.exec(url)?.[1];
+}
 
 /** HTTP/1.0 may come without a Host field: then the request is for the server itself. */
 function ownAuthority({ host, port }: ListenerInfo): string {

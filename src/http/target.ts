@@ -33,6 +33,8 @@ export interface TargetRefusal {
 /** Where the path of an absolute URL may begin at the earliest: behind `http://h`. */
 const PATH_OFFSET_MIN = 8;
 
+const IS_URL = /^https?:\/\/./i;
+
 const HASH = 0x23;
 const PERCENT = 0x25;
 const DOT = 0x2e;
@@ -56,7 +58,11 @@ export function parseTarget(url: string): RequestTarget | TargetRefusal {
   let previous = 0;
   for (let index = 0; index < raw.length; index++) {
     const code = raw.charCodeAt(index);
-    if (code <= 0x20 || code >= 0x7f || code === HASH) return malformed(describeCharacter(code));
+    if (code <= 0x20 || code >= 0x7f || code === HASH) {
+      // Once encoded there are none left.
+      if (code >= 0x80 && code <= 0xff) return parseTarget(encodeBytes(raw));
+      return malformed(describeCharacter(code));
+    }
     if (queryOffset >= 0) continue;
     if (code === QUESTION_MARK) queryOffset = index;
     else if (code === PERCENT) plain = false;
@@ -72,11 +78,26 @@ export function parseTarget(url: string): RequestTarget | TargetRefusal {
     : malformed(decoded.reason);
 }
 
-/** Path and query of a URL, cut out rather than parsed: `new URL` would normalise them. */
+/**
+ * Path and query of a URL, cut out rather than parsed: `new URL` would normalise them. Without a path
+ * it is that of the root (RFC 9112 section 3.2.1).
+ */
 function withoutOrigin(url: string): string | undefined {
   if (url.charCodeAt(0) === SLASH) return url;
-  const offset = url.indexOf("/", PATH_OFFSET_MIN);
-  return offset < 0 ? undefined : url.slice(offset);
+  for (let index = PATH_OFFSET_MIN; index < url.length; index++) {
+    const code = url.charCodeAt(index);
+    if (code === SLASH) return url.slice(index);
+    if (code === QUESTION_MARK || code === HASH) return `/${url.slice(index)}`;
+  }
+  return IS_URL.test(url) ? "/" : undefined;
+}
+
+/** Clients send UTF-8 as it is; what is said of it behind here is as if they had encoded it. */
+function encodeBytes(sent: string): string {
+  return sent.replace(
+    /[\x80-\xff]/g,
+    (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 function malformed(reason: string): TargetRefusal {

@@ -1,8 +1,10 @@
 /**
  * The chunked transfer coding of a request's body (RFC 9112 section 7.1), in pieces of any size. As
  * strict as the head: a size is hexadecimal digits with no space around it, lines end with CRLF.
- * Chunk extensions and the fields behind the body are read over, within a limit.
+ * Chunk extensions and the fields behind the body are read over, within a limit, and have to be well
+ * formed: who takes `5;` or half a quoted text reads another body than who does not.
  */
+import { isTokenByte } from "./field_names.ts";
 import { RequestFault } from "./request_head.ts";
 
 /**
@@ -19,18 +21,30 @@ const SIZE_DIGITS_MAX = 13;
 const CR = 0x0d;
 const LF = 0x0a;
 const SEMICOLON = 0x3b;
+const EQUALS = 0x3d;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
 const SPACE = 0x20;
 const TAB = 0x09;
 const DEL = 0x7f;
 
 type State =
   | "size"
-  | "extension"
+  | "extensionStart"
+  | "extensionName"
+  | "extensionNameEnd"
+  | "valueStart"
+  | "value"
+  | "quoted"
+  | "escaped"
+  | "valueEnd"
   | "sizeEnd"
   | "data"
   | "dataCr"
   | "dataLf"
   | "trailerStart"
+  | "trailerName"
   | "trailer"
   | "trailerLf"
   | "lastLf"
@@ -77,11 +91,6 @@ export class ChunkedDecoder {
     switch (this.#state) {
       case "size":
         return this.#readSize(byte);
-      case "extension":
-        if (byte === CR) this.#state = "sizeEnd";
-        else if (isControl(byte)) throw malformed();
-        else if (++this.#excess > EXTENSIONS_EXCESS_MAX) throw tooLong();
-        return;
       case "sizeEnd":
         this.#expect(byte, LF, this.#left === 0 ? "trailerStart" : "data");
         this.#excess = Math.max(0, this.#excess - this.#left);
@@ -93,8 +102,13 @@ export class ChunkedDecoder {
         return this.#expect(byte, LF, "size");
       case "trailerStart":
         this.#countTrailer();
-        this.#state = byte === CR ? "lastLf" : "trailer";
-        if (byte !== CR && isControl(byte)) throw malformed();
+        this.#state = byte === CR ? "lastLf" : "trailerName";
+        if (byte !== CR && !isTokenByte(byte)) throw malformed();
+        return;
+      case "trailerName":
+        this.#countTrailer();
+        if (byte === COLON) this.#state = "trailer";
+        else if (!isTokenByte(byte)) throw malformed();
         return;
       case "trailer":
         this.#countTrailer();
@@ -105,7 +119,17 @@ export class ChunkedDecoder {
         return this.#expect(byte, LF, "trailerStart");
       case "lastLf":
         return this.#expect(byte, LF, "done");
+      default:
+        return this.#readExtension(byte);
     }
+  }
+
+  /** `;name`, `;name=value` or `;name="value"`, as often as it likes (RFC 9112 section 7.1.1). */
+  #readExtension(byte: number): void {
+    const next = nextInExtension(this.#state, byte);
+    if (next === undefined) throw malformed();
+    this.#state = next;
+    if (next !== "sizeEnd" && ++this.#excess > EXTENSIONS_EXCESS_MAX) throw tooLong();
   }
 
   #readSize(byte: number): void {
@@ -117,7 +141,7 @@ export class ChunkedDecoder {
     }
     if (this.#digits === 0) throw malformed();
     if (byte === CR) this.#state = "sizeEnd";
-    else if (byte === SEMICOLON) this.#state = "extension";
+    else if (byte === SEMICOLON) this.#state = "extensionStart";
     else throw malformed();
   }
 
@@ -131,12 +155,54 @@ export class ChunkedDecoder {
   }
 }
 
+/** Undefined for what cannot stand there. White space may be around a name and before a value. */
+function nextInExtension(state: State, byte: number): State | undefined {
+  switch (state) {
+    case "extensionStart":
+      return isBlank(byte) ? state : isTokenByte(byte) ? "extensionName" : undefined;
+    case "extensionName":
+      if (isTokenByte(byte)) return state;
+      return byte === CR ? "sizeEnd" : afterName(byte);
+    case "extensionNameEnd":
+      return afterName(byte);
+    case "valueStart":
+      if (isBlank(byte)) return state;
+      return byte === QUOTE ? "quoted" : isTokenByte(byte) ? "value" : undefined;
+    case "value":
+      return isTokenByte(byte) ? state : afterValue(byte);
+    case "valueEnd":
+      return afterValue(byte);
+    case "quoted":
+      if (byte === QUOTE) return "valueEnd";
+      return byte === BACKSLASH ? "escaped" : isControl(byte) ? undefined : state;
+    case "escaped":
+      return isControl(byte) ? undefined : "quoted";
+    default:
+      return undefined;
+  }
+}
+
+function afterName(byte: number): State | undefined {
+  if (isBlank(byte)) return "extensionNameEnd";
+  if (byte === EQUALS) return "valueStart";
+  return byte === SEMICOLON ? "extensionStart" : undefined;
+}
+
+function afterValue(byte: number): State | undefined {
+  if (byte === CR) return "sizeEnd";
+  return byte === SEMICOLON ? "extensionStart" : undefined;
+}
+
 function tooLong(): RequestFault {
   return new RequestFault(431, "What is beside the chunks of the body is too long");
 }
 
 function malformed(): RequestFault {
   return new RequestFault(400, "The chunks of the body are malformed");
+}
+
+function isBlank(byte: number): boolean {
+  return byte === SPACE || byte === TAB;
 }
 
 function isControl(byte: number): boolean {

@@ -17,17 +17,20 @@ import { discardAnswer, type HttpAnswer, WholeAnswer } from "../runtime/http_ans
 import type { AcceptedSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
 import { joinAhead } from "./ahead.ts";
 import { AnswerSender, type Outcome } from "./answer_sender.ts";
-import type { ConnectionServer } from "./connection_server.ts";
 import { HeadReader, type ReadHead } from "./head_reader.ts";
-import { continueAnswer, earlyHintsAnswer } from "./interim_answers.ts";
+import {
+  type ConnectionServer,
+  DRAINED_LENGTH_MAX,
+  LINGERED_LENGTH_MAX,
+} from "./connection_server.ts";
+import { continueAnswer, EarlyHints, withoutHints } from "./interim_answers.ts";
 import { ServerRequest } from "./request.ts";
 import { RequestBody } from "./request_body.ts";
 import { RequestFault, type RequestHead } from "./request_head.ts";
 
-/** Most of a body that is read over so that the connection can go on, in bytes. */
-export const DRAINED_LENGTH_MAX = 256 * 1024;
-
 const NOTHING = new Uint8Array(0);
+
+export { DRAINED_LENGTH_MAX, LINGERED_LENGTH_MAX };
 
 type State = "idle" | "head" | "answering" | "draining" | "sending" | "closing" | "gone";
 
@@ -44,6 +47,8 @@ export class Connection implements RawSocketEvents {
   /** What came before its turn. */
   #ahead: Uint8Array | undefined;
   #drainedLength = 0;
+  #lingeredLength = 0;
+  readonly #hints: EarlyHints;
   #isReading = false;
   #isReceiving = false;
   #isBodyPaused = false;
@@ -62,6 +67,7 @@ export class Connection implements RawSocketEvents {
       protocol: "HTTP/1.1",
       earlyHints: (links) => this.#sendEarlyHints(links),
     };
+    this.#hints = new EarlyHints(socket);
     this.#sender = new AnswerSender(server, socket);
     this.#deadlineMs = server.coarseMs + server.timeouts.headMs;
   }
@@ -162,6 +168,8 @@ export class Connection implements RawSocketEvents {
       case "sending":
         return this.#keepAhead(bytes);
       case "closing":
+        this.#lingeredLength += bytes.length;
+        return;
       case "gone":
     }
   }
@@ -208,6 +216,7 @@ export class Connection implements RawSocketEvents {
 
   #begin(head: RequestHead, rest: Uint8Array): void {
     this.#state = "answering";
+    this.#hints.begin();
     this.#head = head;
     this.#body = head.framing.kind === "none" ? undefined : new RequestBody(
       head.framing,
@@ -273,8 +282,8 @@ export class Connection implements RawSocketEvents {
   #keepsAlive(head: RequestHead): boolean {
     const body = this.#body;
     // What nobody reads would have to be read over, or never comes.
-    const isUnwanted = body !== undefined && !body.isOver && !body.isWanted;
-    return head.keepsAlive && !isUnwanted && !this.#server.isStopping;
+    const isLeft = body?.isOver === false && !(body.leftMin <= DRAINED_LENGTH_MAX && body.isWanted);
+    return head.keepsAlive && !isLeft && !this.#server.isStopping;
   }
 
   #answered(outcome: Outcome): void {
@@ -338,8 +347,9 @@ export class Connection implements RawSocketEvents {
   /** Reads on, unless what came waits for its turn or for who reads the body. */
   #flow(): void {
     if (this.#isReceiving || this.#state === "gone") return;
-    const isPaused = this.#state !== "closing" &&
-      (this.#isBodyPaused || this.#ahead !== undefined);
+    const isPaused = this.#state === "closing"
+      ? this.#lingeredLength > LINGERED_LENGTH_MAX
+      : this.#isBodyPaused || this.#ahead !== undefined;
     if (isPaused === this.#isPaused) return;
     this.#isPaused = isPaused;
     if (isPaused) this.#socket.pause();
@@ -385,12 +395,6 @@ export class Connection implements RawSocketEvents {
   }
 
   #sendEarlyHints(links: readonly string[]): void {
-    if (this.#request === undefined || this.#sender.hasBegun) return;
-    this.#socket.write(earlyHintsAnswer(links));
+    if (this.#request !== undefined && !this.#sender.hasBegun) this.#hints.send(links);
   }
-}
-
-/** HTTP/1.0 has no interim answers. */
-function withoutHints({ host, port }: HttpPeer): HttpPeer {
-  return { host, port, protocol: "HTTP/1.0" };
 }

@@ -6,6 +6,15 @@ import type { SenderServer } from "./answer_sender.ts";
 import type { FieldNames } from "./field_names.ts";
 import type { RequestFault } from "./request_head.ts";
 
+/** Most of a body that is read over so that the connection can go on, in bytes. */
+export const DRAINED_LENGTH_MAX = 256 * 1024;
+
+/**
+ * Most bytes that are dropped of what a client goes on sending behind the last response, so that it
+ * can read that response; what is beyond stays with the system until the connection ends.
+ */
+export const LINGERED_LENGTH_MAX = 16 * 1024 * 1024;
+
 export interface ConnectionTimeouts {
   /** From a head's first byte to its last. */
   readonly headMs: number;

@@ -18,6 +18,16 @@ export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
 
+const TOKEN_BYTES = new Uint8Array(256);
+for (let byte = 0; byte < 128; byte++) {
+  if (TOKEN.test(String.fromCharCode(byte))) TOKEN_BYTES[byte] = 1;
+}
+
+/** Whether a byte may stand in a token. */
+export function isTokenByte(byte: number): boolean {
+  return TOKEN_BYTES[byte] === 1;
+}
+
 /** Remembers names; one for each server. */
 export class FieldNames {
   /** From a name as it was sent to the same in lower case. */

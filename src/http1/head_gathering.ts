@@ -37,6 +37,11 @@ export class HeadGathering {
     return this.#gathered?.length ?? 0;
   }
 
+  /** What waits for the end of its head. */
+  get waiting(): Uint8Array {
+    return this.#gathered?.view() ?? EMPTY;
+  }
+
   /** Adds bytes; undefined while the head goes on. */
   push(bytes: Uint8Array): FoundHead | undefined {
     const gathered = this.#gathered;

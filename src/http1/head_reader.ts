@@ -1,11 +1,15 @@
 /**
- * The heads of one connection: gathers their bytes up to a bound, reads them, and remembers the
- * fields of the last one.
+ * The heads of one connection: gathers their bytes up to a bound, refuses what can become no request
+ * as it comes, reads what can, and remembers the fields of the last one.
  */
+import { latin1 } from "../protocol/byte_buffer.ts";
 import type { FieldNames } from "./field_names.ts";
 import { FieldsMemory } from "./fields_memory.ts";
 import { HeadGathering } from "./head_gathering.ts";
+import { HeadJudge } from "./head_judge.ts";
 import { readRequestHead, RequestFault, type RequestHead } from "./request_head.ts";
+
+const HEAD = latin1("HEAD ");
 
 /** A head, and what came behind it. */
 export interface ReadHead {
@@ -23,6 +27,8 @@ export class HeadReader {
   readonly #rules: HeadRules;
   readonly #gathering = new HeadGathering();
   readonly #memory = new FieldsMemory();
+  /** Made for a head that does not come in one piece. */
+  #judge: HeadJudge | undefined;
 
   constructor(rules: HeadRules) {
     this.#rules = rules;
@@ -39,25 +45,63 @@ export class HeadReader {
    * @throws {RequestFault}
    */
   push(bytes: Uint8Array): ReadHead | undefined {
+    const lengthMin = this.#gathering.length + bytes.length;
     const found = this.#gathering.push(bytes);
-    const { names, headLengthMax } = this.#rules;
-    // Of a head that has not come to its end, all but the last line feed may be there.
-    const lengthMin = found?.text.length ?? this.#gathering.length - 1;
-    if (lengthMin > headLengthMax) {
-      throw new RequestFault(431, `The head is over ${headLengthMax} bytes`);
+    if (found === undefined) {
+      // Empty lines before it have gone.
+      if (this.#gathering.length < lengthMin) this.#judge?.reset();
+      if (this.#gathering.length > 0) this.#judgeWaiting(this.#gathering.waiting);
+      return undefined;
     }
-    if (found === undefined) return undefined;
+    this.#judge = undefined;
+    const { text, rest } = found;
     try {
-      return { head: readRequestHead(found.text, names, this.#memory), rest: found.rest };
+      this.#checkLength(text.length);
+      return { head: readRequestHead(text, this.#rules.names, this.#memory), rest };
     } catch (error) {
-      if (error instanceof RequestFault) error.isHead = found.text.startsWith("HEAD ");
-      throw error;
+      if (!(error instanceof RequestFault)) throw error;
+      throw this.#firstFault(error, text);
     }
   }
 
   /** Forgets what waits for its end. */
   clear(): void {
     this.#gathering.clear();
+    this.#judge = undefined;
+  }
+
+  /** What waits, and has not come to its end: all but the last line feed may be there. */
+  #judgeWaiting(waiting: Uint8Array): void {
+    this.#judge ??= new HeadJudge(this.#rules.headLengthMax);
+    try {
+      this.#judge.judge(waiting);
+      this.#checkLength(waiting.length - 1);
+    } catch (error) {
+      if (error instanceof RequestFault) {
+        error.isHead = HEAD.every((byte, at) => waiting[at] === byte);
+      }
+      throw error;
+    }
+  }
+
+  #checkLength(length: number): void {
+    const { headLengthMax } = this.#rules;
+    if (length > headLengthMax) {
+      throw new RequestFault(431, `The head is over ${headLengthMax} bytes`);
+    }
+  }
+
+  /** The fault that would have been found first, had the head come byte by byte. */
+  #firstFault(found: RequestFault, text: string): RequestFault {
+    let fault = found;
+    try {
+      new HeadJudge(this.#rules.headLengthMax).judge(latin1(text));
+    } catch (error) {
+      if (!(error instanceof RequestFault)) throw error;
+      fault = error;
+    }
+    fault.isHead = text.startsWith("HEAD ");
+    return fault;
   }
 
   /** The connection rests: what came before is not worth its memory. */

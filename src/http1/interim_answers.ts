@@ -1,4 +1,6 @@
 /** Answers before the answer: 100 asks for a body, 103 names what a page will want (RFC 8297). */
+import type { HttpPeer } from "../runtime/connection.ts";
+import type { AcceptedSocket } from "../runtime/raw_socket.ts";
 import { latin1 } from "../protocol/byte_buffer.ts";
 import { statusLine } from "./answer_head.ts";
 
@@ -17,4 +19,34 @@ export function earlyHintsAnswer(links: readonly string[]): Uint8Array {
     return `link: ${link}\r\n`;
   });
   return latin1(`${statusLine(103)}${fields.join("")}\r\n`);
+}
+
+/** Most 103s for one request; more of them are dropped. */
+export const EARLY_HINTS_MAX = 16;
+
+/** The hints of a connection: one that comes late is none, so nothing of them waits for a client. */
+export class EarlyHints {
+  readonly #socket: AcceptedSocket;
+  #sent = 0;
+
+  constructor(socket: AcceptedSocket) {
+    this.#socket = socket;
+  }
+
+  /** Another request begins. */
+  begin(): void {
+    this.#sent = 0;
+  }
+
+  /** @throws {TypeError} for what is no link */
+  send(links: readonly string[]): void {
+    if (this.#socket.unsentLength > 0 || this.#sent >= EARLY_HINTS_MAX) return;
+    this.#socket.write(earlyHintsAnswer(links));
+    this.#sent++;
+  }
+}
+
+/** HTTP/1.0 has no interim answers. */
+export function withoutHints({ host, port }: HttpPeer): HttpPeer {
+  return { host, port, protocol: "HTTP/1.0" };
 }

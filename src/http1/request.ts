@@ -32,11 +32,11 @@ export class ServerRequest {
     this.#body = body;
   }
 
-  /** The target as it was sent, behind the host that it is for; without a host the bare target. */
+  /** The target as it was sent, behind the host that it is for; without a host, and `*`, alone. */
   get url(): string {
     const host = this.headers.get("host");
     const target = this.#target;
-    if (host === null || ABSOLUTE.test(target)) return target;
+    if (host === null || target === "*" || ABSOLUTE.test(target)) return target;
     const origin = `${this.#isTls ? "https" : "http"}://${host}`;
     // Of CONNECT the target is no path, but an address (RFC 9112 section 3.2.3).
     return this.method === "CONNECT" ? `${origin}/` : origin + target;

@@ -52,6 +52,11 @@ export class RequestBody {
     return this.#isWanted;
   }
 
+  /** How much is certain to come, in bytes: of a body in chunks as much as anybody may send. */
+  get leftMin(): number {
+    return this.#chunks === undefined ? this.#left : Infinity;
+  }
+
   /** For one reader. */
   get stream(): ReadableStream<Uint8Array> {
     this.#stream ??= new ReadableStream<Uint8Array>({

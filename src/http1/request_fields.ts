@@ -14,15 +14,19 @@ export class RequestFields {
   readonly #names: string[] = [];
   readonly #values: string[] = [];
 
-  /** Adds a field; a repeated one becomes one with both values (RFC 9110 section 5.3). */
-  add(name: string, value: string): void {
+  /**
+   * Adds a field; a repeated one becomes one with both values (RFC 9110 section 5.3), and then the
+   * answer is no.
+   */
+  add(name: string, value: string): boolean {
     const index = this.#names.indexOf(name);
     if (index < 0) {
       this.#names.push(name);
       this.#values.push(value);
-    } else {
-      this.#values[index] += (name === "cookie" ? COOKIE_SEPARATOR : VALUE_SEPARATOR) + value;
+      return true;
     }
+    this.#values[index] += (name === "cookie" ? COOKIE_SEPARATOR : VALUE_SEPARATOR) + value;
+    return false;
   }
 
   get size(): number {

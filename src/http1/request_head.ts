@@ -45,6 +45,20 @@ export class RequestFault extends Error {
 /** Most fields of a request. */
 export const REQUEST_FIELDS_MAX = 256;
 
+/**
+ * Fields of which there can be one, and which somebody decides by: two of them are two requests, one
+ * for who reads the first and another for who reads the last (RFC 9110 section 5.3).
+ */
+const SINGLE_FIELDS: ReadonlySet<string> = new Set([
+  "authorization",
+  "content-length",
+  "content-range",
+  "content-type",
+  "host",
+  "if-modified-since",
+  "if-unmodified-since",
+]);
+
 const CRLF = "\r\n";
 const NO_BODY: BodyFraming = { kind: "none" };
 const CHUNKED: BodyFraming = { kind: "chunked" };
@@ -65,8 +79,10 @@ const KNOWN_METHODS: ReadonlySet<string> = new Set([
 ]);
 
 const VERSION = /^HTTP\/(\d)\.(\d)$/;
-/** A target in absolute form, with its authority. */
-const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
+/** A target in absolute form, with its scheme and authority. */
+const ABSOLUTE = /^(https?):\/\/([^/?#]*)/i;
+/** A port that goes without saying, by scheme; an empty one does as well (RFC 3986 section 6.2.3). */
+const DEFAULT_PORT: Readonly<Record<string, RegExp>> = { http: /:(?:80)?$/, https: /:(?:443)?$/ };
 const SPACE = 0x20;
 const TAB = 0x09;
 
@@ -83,23 +99,11 @@ export function readRequestHead(
 ): RequestHead {
   const lineEnd = text.indexOf(CRLF);
   const line = text.slice(0, lineEnd);
+  if (FORBIDDEN.test(line)) throw malformed();
+  const { method, target, protocol } = readRequestLine(line);
   const fieldsText = text.slice(lineEnd + CRLF.length);
   const known = memory.find(fieldsText);
-  if (FORBIDDEN.test(line) || (known === undefined && FORBIDDEN.test(fieldsText))) {
-    throw new RequestFault(400, "The head has a control character or half a line's end");
-  }
-  const methodEnd = line.indexOf(" ");
-  const targetEnd = line.indexOf(" ", methodEnd + 1);
-  if (methodEnd <= 0 || targetEnd < 0 || targetEnd === methodEnd + 1) {
-    throw new RequestFault(400, "The request's line is no method, target and version");
-  }
-  const method = line.slice(0, methodEnd);
-  if (!KNOWN_METHODS.has(method) && !isToken(method)) {
-    throw new RequestFault(400, "The method is no token");
-  }
-  const target = line.slice(methodEnd + 1, targetEnd);
-  const protocol = readVersion(line.slice(targetEnd + 1));
-  checkForm(method, target);
+  if (known === undefined && FORBIDDEN.test(fieldsText)) throw malformed();
   const fields = known ?? readFields(fieldsText, names);
   checkHost(target, fields.get("host"), protocol);
   const head = {
@@ -115,6 +119,33 @@ export function readRequestHead(
   return head;
 }
 
+/**
+ * Reads the first line, in which no control character is left.
+ *
+ * @throws {RequestFault}
+ */
+export function readRequestLine(
+  line: string,
+): Pick<RequestHead, "method" | "target" | "protocol"> {
+  const methodEnd = line.indexOf(" ");
+  const targetEnd = line.indexOf(" ", methodEnd + 1);
+  if (methodEnd <= 0 || targetEnd < 0 || targetEnd === methodEnd + 1) {
+    throw new RequestFault(400, "The request's line is no method, target and version");
+  }
+  const method = line.slice(0, methodEnd);
+  if (!KNOWN_METHODS.has(method) && !isToken(method)) {
+    throw new RequestFault(400, "The method is no token");
+  }
+  const target = line.slice(methodEnd + 1, targetEnd);
+  const protocol = readVersion(line.slice(targetEnd + 1));
+  checkForm(method, target);
+  return { method, target, protocol };
+}
+
+function malformed(): RequestFault {
+  return new RequestFault(400, "The head has a control character or half a line's end");
+}
+
 function readVersion(text: string): RequestHead["protocol"] {
   if (text === "HTTP/1.1" || text === "HTTP/1.0") return text;
   const match = VERSION.exec(text);
@@ -126,7 +157,6 @@ function readVersion(text: string): RequestHead["protocol"] {
 
 function readFields(text: string, names: FieldNames): RequestFields {
   const fields = new RequestFields();
-  let hasHost = false;
   let count = 0;
   for (let position = 0; position < text.length;) {
     const end = text.indexOf(CRLF, position);
@@ -136,11 +166,9 @@ function readFields(text: string, names: FieldNames): RequestFields {
     if (++count > REQUEST_FIELDS_MAX) {
       throw new RequestFault(431, `There are more than ${REQUEST_FIELDS_MAX} fields`);
     }
-    if (name === "host") {
-      if (hasHost) throw new RequestFault(400, "There are two Host fields");
-      hasHost = true;
+    if (!fields.add(name, trimmed(text, colon + 1, end)) && SINGLE_FIELDS.has(name)) {
+      throw new RequestFault(400, `There are two fields "${name}", and there can be one`);
     }
-    fields.add(name, trimmed(text, colon + 1, end));
     position = end + CRLF.length;
   }
   return fields;
@@ -169,16 +197,27 @@ function checkForm(method: string, target: string): void {
   throw new RequestFault(400, "The target is neither a path nor a URL");
 }
 
-/** RFC 9112 sections 3.2 and 3.2.2: whom a request is for must be said, and said once. */
+/**
+ * RFC 9112 sections 3.2 and 3.2.2: whom a request is for must be said, and said once. Where both the
+ * target and a Host say it they have to agree, but for a port that goes without saying: the section
+ * would have us take the target's, and the server before us may have taken the other one.
+ */
 function checkHost(target: string, host: string | null, protocol: RequestHead["protocol"]): void {
   if (host === null && protocol === "HTTP/1.1") {
     throw new RequestFault(400, "There is no Host field");
   }
   if (target.startsWith("/")) return;
-  const named = ABSOLUTE.exec(target)?.[1];
-  if (named !== undefined && named.toLowerCase() !== host?.toLowerCase()) {
+  const [, scheme, named] = ABSOLUTE.exec(target) ?? [];
+  if (scheme === undefined || named === undefined) return;
+  if (named === "") throw new RequestFault(400, "The target names no host");
+  if (host !== null && !isSameHost(scheme, named, host)) {
     throw new RequestFault(400, "The target names another host than the Host field");
   }
+}
+
+function isSameHost(scheme: string, named: string, host: string): boolean {
+  const port = DEFAULT_PORT[scheme.toLowerCase()]!;
+  return named.toLowerCase().replace(port, "") === host.toLowerCase().replace(port, "");
 }
 
 /** RFC 9112 section 6.3. */

@@ -234,7 +234,7 @@ export class ServerConnection {
     if (this.#draining || this.#requests.size >= this.#options.requestsMax) {
       return ProtocolStatus.OVERLOADED;
     }
-    if (!this.#options.quota.take()) return ProtocolStatus.OVERLOADED;
+    if (!this.#options.quota.take(this.#requests.size)) return ProtocolStatus.OVERLOADED;
     return undefined;
   }
 

@@ -5,6 +5,9 @@ import { RequestQuota } from "../protocol/request_quota.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { FastCgiHandler, FaultContext, ResponderLimits, ServerStatus } from "./options.ts";
 
+/** Of all requests at once, what no connection gets that holds as many as this itself. */
+export const RESERVED_PART = 1 / 8;
+
 /** See the head of this file. */
 export class ServerContext implements ServerStatus {
   readonly handler: FastCgiHandler;
@@ -31,7 +34,9 @@ export class ServerContext implements ServerStatus {
     this.limits = options.limits;
     this.multiplex = options.multiplex;
     this.clock = options.clock;
-    this.quota = new RequestQuota(options.limits.maxRequests);
+    const { maxRequests } = options.limits;
+    const reserved = Math.min(maxRequests - 1, Math.ceil(maxRequests * RESERVED_PART));
+    this.quota = new RequestQuota(maxRequests, reserved);
     this.#onError = options.onError;
   }
 

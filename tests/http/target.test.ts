@@ -116,13 +116,33 @@ test("parseTarget refuses characters that a target cannot have", () => {
   assertRefused("http://h/a b", 400, /character 0x20/);
   assertRefused("http://h/a?b\nc", 400, /character 0x0a/);
   assertRefused("http://h/a\x7f", 400, /character 0x7f/);
-  assertRefused("http://h/é", 400, /character 0xe9/);
+  assertRefused("http://h/é", 400, /not UTF-8/);
+  assertRefused("http://h/\u20ac", 400, /character 0x20ac/);
   assertRefused("http://h/a#b", 400, /"#"/);
   assertRefused("http://h/a?b#c", 400, /"#"/);
 });
 
 test("parseTarget refuses a target without a path", () => {
-  for (const url of ["", "*", "a", "http://h", "?a"]) assertRefused(url, 400, /does not begin/);
+  for (const url of ["", "*", "a", "http://", "?a"]) assertRefused(url, 400, /does not begin/);
+});
+
+test("parseTarget reads a URL without a path as that of the root, whatever its query holds", () => {
+  for (const origin of ["http://h", "https://h", "HTTP://h:80", "http://[::1]:8080"]) {
+    assert.equal(accepted(origin).path, "/");
+    const { raw, path, query } = accepted(`${origin}?x=/foo/bar`);
+    assert.deepEqual([raw, path, query], ["/?x=/foo/bar", "/", "x=/foo/bar"]);
+    assertRefused(`${origin}#/foo`, 400, /"#"/);
+  }
+});
+
+test("parseTarget takes UTF-8 as it is for what it would be encoded", () => {
+  const { raw, path, query } = accepted("/caf\u00c3\u00a9?q=\u00c3\u00a9&r=\u00ff");
+  assert.deepEqual([raw, path, query], [
+    "/caf%C3%A9?q=%C3%A9&r=%FF",
+    "/caf\u00e9",
+    "q=%C3%A9&r=%FF",
+  ]);
+  assertRefused(`/${"\u00c3\u00a9".repeat(TARGET_LENGTH_MAX / 4)}`, 414, /characters/);
 });
 
 test("parseTarget refuses a target over the limit with 414", () => {

@@ -25,7 +25,7 @@ const whole = (text: string) => decode([latin1(text)]);
 
 test("Chunks are read however they are cut, and not a byte behind their end", () => {
   const text = '5\r\nHello\r\n00a;x="y"\r\n, wonderfu\r\n1\r\n' +
-    "l\r\n0;last\r\nA: b\r\nc\r\n\r\nGET /";
+    "l\r\n0;last\r\nA: b\r\nc:\r\n\r\nGET /";
   for (const { how, pieces } of fragmentations(latin1(text))) {
     assert.deepEqual(
       decode(pieces),
@@ -51,6 +51,28 @@ test("Malformed chunks are refused, however they are cut", () => {
     "1\r\na\n",
     "1\r\na\rb",
     "1;a\nb",
+    "1;\r\n",
+    "1; \r\n",
+    "1;;a\r\n",
+    "1;a;\r\n",
+    "1;=a\r\n",
+    "1;a=\r\n",
+    "1;a=;b\r\n",
+    '1;a="b\r\n',
+    '1;a="b\\"\r\n',
+    '1;a="b"c\r\n',
+    '1;a="b" \r\n',
+    "1;a b\r\n",
+    "1;a \r\n",
+    "1;a=b c\r\n",
+    "1;(\r\n",
+    "1;\u00e9\r\n",
+    "0\r\nA\r\n",
+    "0\r\n: b\r\n",
+    "0\r\n A: b\r\n",
+    "0\r\nA : b\r\n",
+    "0\r\nA: b\r\n c\r\n",
+    "0\r\n\u00e9: b\r\n",
     "1;a\0\r\n",
     "1;a\r\r\n",
     "10000000000000\r\n",
@@ -71,6 +93,13 @@ test("Malformed chunks are refused, however they are cut", () => {
   }
 });
 
+test("Extensions may have names, values, quoted texts, and white space where it may stand", () => {
+  const extensions = ["a", " a", "\ta = b", 'a="b;c\\"\\\\ \u00e9"', "a;b;c=d", 'a="" ;b'];
+  for (const extension of extensions.filter((one) => !one.includes('" ;'))) {
+    assert.equal(whole(`1;${extension}\r\nx\r\n0;${extension}\r\n\r\n`).body, "x", extension);
+  }
+});
+
 test("The largest size is that of 13 digits, and is exact", () => {
   const decoder = new ChunkedDecoder();
   decoder.read(latin1("fffffffffffff\r\n"), 0, () => {});
@@ -79,7 +108,8 @@ test("The largest size is that of 13 digits, and is exact", () => {
 
 test("Extensions may be longer than their chunks by so much, and no more, in all", () => {
   const chunk = (extension: number, length: number) =>
-    `${length.toString(16)};${"x".repeat(extension)}\r\n${"y".repeat(length)}\r\n`;
+    `${length.toString(16)}${extension > 0 ? `;${"x".repeat(extension)}` : ""}\r\n` +
+    `${"y".repeat(length)}\r\n`;
   const half = EXTENSIONS_EXCESS_MAX / 2;
   assert.equal(whole(chunk(half, 1) + chunk(half, 1)).body, "yy");
   assert.equal(whole(chunk(half, 1).repeat(2) + chunk(0, 5000) + chunk(half, 1)).isDone, false);
@@ -90,7 +120,7 @@ test("Extensions may be longer than their chunks by so much, and no more, in all
 });
 
 test("What comes behind the body has a limit", () => {
-  const trailer = (length: number) => `0\r\n${"x".repeat(length)}\r\n\r\n`;
+  const trailer = (length: number) => `0\r\nx:${"x".repeat(length - 2)}\r\n\r\n`;
   assert.equal(whole(trailer(TRAILER_LENGTH_MAX - 2)).isDone, true);
   for (const text of [trailer(TRAILER_LENGTH_MAX), "0\r\n" + "a: b\r\n".repeat(10_000)]) {
     assert.throws(() => whole(text), (error) => (error as RequestFault).status === 431);

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { AHEAD_LENGTH_MAX } from "../../src/http1/ahead.ts";
-import { DRAINED_LENGTH_MAX } from "../../src/http1/connection.ts";
+import { DRAINED_LENGTH_MAX, LINGERED_LENGTH_MAX } from "../../src/http1/connection.ts";
 import { WholeAnswer } from "../../src/runtime/http_answer.ts";
 import { departureOf } from "../../src/runtime/departure.ts";
 import { DATE, GET, http1World, settle, whole, wholeText } from "../support/http1_world.ts";
@@ -174,7 +174,7 @@ test("A body that was begun is read over behind its answer, up to a limit", asyn
       `POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${length + (isOver ? 5 : 6)}\r\n\r\nbegin`,
     );
     await settle();
-    assert.equal(socket.takeText(), wholeText("early"));
+    assert.equal(socket.takeText(), wholeText("early", isOver ? "" : "connection: close\r\n"));
     const piece = new Uint8Array(length / 2);
     socket.send(piece);
     socket.send(piece);
@@ -417,4 +417,27 @@ test("Nothing is said or read after a socket has gone", async () => {
   socket.close();
   assert.equal(asked.length, 1);
   assert.deepEqual(failures, []);
+});
+
+test("An early answer to a body that is long or in chunks says that it is the last", async () => {
+  const framings = [`content-length: ${DRAINED_LENGTH_MAX + 11}`, "transfer-encoding: chunked"];
+  for (const framing of framings) {
+    const { open, clock } = await http1World(async (request) => {
+      await request.body?.getReader().read();
+      return whole("early");
+    });
+    const socket = open();
+    socket.send(`POST / HTTP/1.1\r\nhost: a\r\n${framing}\r\n\r\n5\r\nhello\r\n`);
+    await settle();
+    assert.equal(socket.text, wholeText("early", "connection: close\r\n"));
+    assert.deepEqual([socket.ended, socket.isPaused], ["end", false]);
+    // The client goes on, and is read for a while: it can see the answer.
+    const piece = new Uint8Array(1024 * 1024);
+    for (let sent = 0; sent < LINGERED_LENGTH_MAX; sent += piece.length) socket.send(piece);
+    assert.equal(socket.isPaused, false);
+    socket.send(piece);
+    assert.equal(socket.isPaused, true);
+    await clock.advance(7_000);
+    assert.equal(socket.ended, "destroy");
+  }
 });

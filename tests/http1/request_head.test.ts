@@ -62,9 +62,14 @@ const REFUSED: Readonly<Record<number, readonly string[]>> = {
     `GET ftp://a/ HTTP/1.1\r\n${HOST}`,
     `GET a:80 HTTP/1.1\r\n${HOST}`,
     `GET http://b/ HTTP/1.1\r\n${HOST}`,
-    `GET http://a:80/ HTTP/1.1\r\n${HOST}`,
+    `GET http://a:443/ HTTP/1.1\r\n${HOST}`,
+    `GET https://a:80/ HTTP/1.1\r\n${HOST}`,
+    `GET http://a:080/ HTTP/1.1\r\n${HOST}`,
+    `GET http:///x HTTP/1.1\r\n${HOST}`,
+    `GET http://?x HTTP/1.0\r\n`,
+    `GET http://a/ HTTP/1.1\r\n`,
+    `GET http://a/ HTTP/1.1\r\nHost:\r\n`,
     `GET http://user@a/ HTTP/1.1\r\n${HOST}`,
-    `GET http://a/ HTTP/1.0\r\n`,
     // Fields.
     withFields(" A: b\r\n"),
     withFields("A: b\r\n c\r\n"),
@@ -79,6 +84,15 @@ const REFUSED: Readonly<Record<number, readonly string[]>> = {
     `GET / HTTP/1.1\r\n`,
     `GET / HTTP/1.1\r\n${HOST}${HOST}`,
     `GET / HTTP/1.0\r\n${HOST}hOST: b\r\n`,
+    // What can be there once.
+    ...[
+      "Content-Type",
+      "Authorization",
+      "If-Modified-Since",
+      "If-Unmodified-Since",
+      "Content-Range",
+    ]
+      .map((name) => withFields(`${name}: a\r\n${name.toUpperCase()}: a\r\n`)),
     // How long the body is.
     ...["", "+1", "-1", "1 1", "0x1", "1,1", "1, 1", "1e3", "1.0", "1".repeat(16), "\u00b2"]
       .map((length) => withFields(`Content-Length: ${length}\r\n`)),
@@ -139,12 +153,22 @@ test("A target may be a URL of the host, an asterisk for OPTIONS, an address for
       "GET http://a/b HTTP/1.1",
       "GET HTTPS://A/b HTTP/1.1",
       "GET http://a?b HTTP/1.1",
+      "GET http://a?x=/b HTTP/1.1",
+      "GET http://a HTTP/1.1",
+      "GET http://a:80/ HTTP/1.1",
+      "GET http://a:/ HTTP/1.1",
+      "GET https://A:443/ HTTP/1.1",
       "OPTIONS * HTTP/1.1",
       "CONNECT a:443 HTTP/1.1",
     ]
   ) {
     assert.equal(read(`${line}\r\n${HOST}`).target, line.split(" ")[1]);
   }
+});
+
+test("A URL may stand in HTTP/1.0 without a Host, and ports that go without saying in either", () => {
+  assert.equal(read("GET http://b:80/ HTTP/1.0\r\n").target, "http://b:80/");
+  assert.equal(read("GET http://a/ HTTP/1.1\r\nHost: A:80\r\n").fields.get("host"), "A:80");
 });
 
 test("A later 1.x is 1.1, and 1.0 needs no Host", () => {

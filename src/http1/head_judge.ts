@@ -1,0 +1,99 @@
+/**
+ * Judges a head while it comes: what can never become a request is refused at its first wrong byte,
+ * and not when its end, which may never come, is late. It refuses nothing that `request_head.ts`
+ * would take, and which fault it finds depends on the bytes alone, however they are cut: so a head
+ * that came whole and is refused is judged by it, too.
+ */
+import { fromLatin1 } from "../protocol/byte_buffer.ts";
+import { isTokenByte } from "./field_names.ts";
+import { readRequestLine, REQUEST_FIELDS_MAX, RequestFault } from "./request_head.ts";
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SPACE = 0x20;
+const TAB = 0x09;
+const DEL = 0x7f;
+const COLON = 0x3a;
+/** What a record of TLS's handshake begins with (RFC 8446 section 5.1). */
+const TLS_HANDSHAKE = 0x16;
+
+export class HeadJudge {
+  readonly #lengthMax: number;
+  #position = 0;
+  #lineStart = 0;
+  /** Lines that are complete: the request's, then fields. */
+  #lines = 0;
+  /** Whether the line's method or name has ended. */
+  #hasName = false;
+  #isBehindCr = false;
+
+  /** @param lengthMax beyond it a head is refused for its length, so nothing there is looked at */
+  constructor(lengthMax: number) {
+    this.#lengthMax = lengthMax;
+  }
+
+  /** Another head begins. */
+  reset(): void {
+    this.#position = 0;
+    this.#lineStart = 0;
+    this.#lines = 0;
+    this.#hasName = false;
+    this.#isBehindCr = false;
+  }
+
+  /**
+   * Looks at what was added; `head` is all that has come of it.
+   *
+   * @throws {RequestFault}
+   */
+  judge(head: Uint8Array): void {
+    const end = Math.min(head.length, this.#lengthMax);
+    for (; this.#position < end; this.#position++) this.#take(head, head[this.#position]!);
+  }
+
+  #take(head: Uint8Array, byte: number): void {
+    if (byte === LF) {
+      if (!this.#isBehindCr) throw malformed();
+      return this.#endLine(head);
+    }
+    if (this.#isBehindCr) throw malformed();
+    if (byte === CR) {
+      this.#isBehindCr = true;
+    } else if ((byte < SPACE && byte !== TAB) || byte === DEL) {
+      throw this.#position === 0 && byte === TLS_HANDSHAKE ? speaksTls() : malformed();
+    } else if (!this.#hasName && !isTokenByte(byte)) {
+      const isEnd = byte === (this.#lines === 0 ? SPACE : COLON);
+      if (!isEnd || this.#position === this.#lineStart) throw notWellFormed(this.#lines);
+      this.#hasName = true;
+    }
+  }
+
+  #endLine(head: Uint8Array): void {
+    if (this.#lines === 0) {
+      readRequestLine(fromLatin1(head.subarray(this.#lineStart, this.#position - 1)));
+    } else if (!this.#hasName) {
+      throw notWellFormed(this.#lines);
+    } else if (this.#lines > REQUEST_FIELDS_MAX) {
+      throw new RequestFault(431, `There are more than ${REQUEST_FIELDS_MAX} fields`);
+    }
+    this.#lines++;
+    this.#lineStart = this.#position + 1;
+    this.#hasName = false;
+    this.#isBehindCr = false;
+  }
+}
+
+function malformed(): RequestFault {
+  return new RequestFault(400, "The head has a control character or half a line's end");
+}
+
+function speaksTls(): RequestFault {
+  return new RequestFault(400, "The client speaks TLS, and this listener takes plain HTTP");
+}
+
+function notWellFormed(lines: number): RequestFault {
+  return new RequestFault(
+    400,
+    lines === 0 ? "The method is no token" : "A line of the head is no field",
+  );
+}

@@ -1,0 +1,85 @@
+/** What can never become a request is refused at once, wherever it is cut, and nothing else is. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { latin1 } from "../../src/protocol/byte_buffer.ts";
+import { fragmentations } from "../support/fragments.ts";
+import { http1World, whole } from "../support/http1_world.ts";
+
+/** What comes, and how many bytes of it are enough to know. */
+const HOPELESS: readonly (readonly [text: string, enough: number, status: number])[] = [
+  ["GET / HTTP/1.0\n\n", 15, 400],
+  ["GET / HTTP/1.1\r\nHost: a\n\r\n", 24, 400],
+  ["GET /\r\n", 7, 400],
+  ["\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 1, 400],
+  ["\x80\x2e\x01\x03\x01", 1, 400],
+  ["\0\0\0", 1, 400],
+  ["\x05\x01\x00", 1, 400],
+  ["SSH-2.0-OpenSSH_9.2\r\n", 21, 400],
+  ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 16, 505],
+  ["GET / HTTP/2.0\r\n", 16, 505],
+  ["GET / HTTP/1.1 \r\n", 17, 400],
+  [" GET", 1, 400],
+  ["G(T", 2, 400],
+  ["GET x HTTP/1.1\r\n", 16, 400],
+  ["GET / HTTP/1.1\rX", 16, 400],
+  ["GET / HTTP/1.1\r\nHost : a", 21, 400],
+  ["GET / HTTP/1.1\r\n a", 17, 400],
+  ["GET / HTTP/1.1\r\n: a", 17, 400],
+  ["GET / HTTP/1.1\r\nHost\r\n", 22, 400],
+  ["GET / HTTP/1.1\r\nHost: \x01", 23, 400],
+  ["\r\n\r\n\r\n\r\n\r\n", 10, 400],
+  [`GET / HTTP/1.1\r\n${"a: b\r\n".repeat(257)}`, 16 + 6 * 257, 431],
+];
+
+for (const [text, enough, status] of HOPELESS) {
+  test(`${JSON.stringify(text.slice(0, 40))} is refused as soon as it is known`, async () => {
+    const { open, faults } = await http1World(() => whole("never"));
+    const socket = open();
+    for (const byte of latin1(text.slice(0, enough - 1))) socket.send(Uint8Array.of(byte));
+    assert.deepEqual([socket.text, socket.ended], ["", "no"]);
+    socket.send(text.slice(enough - 1, enough));
+    assert.match(socket.text, new RegExp(`^HTTP/1\\.1 ${status} .*connection: close\\r\\n`, "s"));
+    assert.equal(socket.ended, "end");
+    assert.equal(faults.length, 1);
+    if (text.length > 100) return;
+    const bytes = latin1(text);
+    for (const { how, pieces } of fragmentations(bytes)) {
+      const other = open();
+      for (const piece of pieces) if (piece.length > 0) other.send(piece);
+      assert.equal(other.text, socket.text, how);
+    }
+  });
+}
+
+test("A client that speaks TLS is told of in the log", async () => {
+  const { open, faults } = await http1World(() => whole("never"));
+  open().send("\x16\x03\x01");
+  assert.match(faults[0]!.message, /TLS/);
+});
+
+test("What may still become a request is waited for, at every length", async () => {
+  const head = "POST /\u00e9?b HTTP/1.1\r\nHost: a\r\nX-A: \t \u00e9\r\nX-B:\r\n\r\n";
+  for (let length = 0; length < head.length; length++) {
+    const { open, faults } = await http1World(() => whole("x"));
+    const socket = open();
+    socket.send(`\r\n${head.slice(0, length)}`);
+    assert.deepEqual([socket.text, faults.length], ["", 0], `${length}`);
+    socket.send(head.slice(length));
+    assert.match(socket.text, /^HTTP\/1\.1 200 /);
+  }
+});
+
+test("A head that is too long and malformed is refused alike however it is cut", async () => {
+  const line = "GET / HTTP/1.1\r\nA: ";
+  for (const at of [30, 62, 63, 64, 65, 66, 67, 70]) {
+    const text = `${line}${"x".repeat(at - line.length)}\0${"x".repeat(40)}\r\n\r\n`;
+    const answers = new Set<string>();
+    for (const { pieces } of fragmentations(latin1(text))) {
+      const { open } = await http1World(() => whole("x"), { requestHeadLengthMax: 64 });
+      const socket = open();
+      for (const piece of pieces) if (piece.length > 0) socket.send(piece);
+      answers.add(socket.text.slice(0, 12));
+    }
+    assert.deepEqual([...answers], [`HTTP/1.1 ${at < 64 ? 400 : 431}`], `${at}`);
+  }
+});
