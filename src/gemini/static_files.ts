@@ -11,7 +11,7 @@ import {
   type FoundFile,
   resolveBelowRoot,
 } from "../static/below_root.ts";
-import { contentTypeOf } from "../static/content_type.ts";
+import { contentTypeOf, encodingOf } from "../static/content_type.ts";
 import { listFolder } from "../static/listing.ts";
 import { openFound } from "../static/open_found.ts";
 import { ownAnswer, plainHeader } from "./answers.ts";
@@ -81,6 +81,8 @@ function serveFile(
 
 /** The type of a file of this name, with the language where it is a text. */
 export function geminiTypeOf(path: string, lang: string | undefined): string {
+  // Gemini has no word for a coding.
+  if (encodingOf(path, contentTypeOf(path)) !== undefined) return "application/gzip";
   const type = /\.(?:gmi|gemini)$/i.test(path) ? GEMTEXT : contentTypeOf(path);
   return type.startsWith("text/") ? withLanguage(type, lang) : type;
 }

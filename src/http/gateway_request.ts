@@ -21,6 +21,8 @@ export interface RequestParameters {
   readonly template: ParameterTemplate;
   /** Configured parameters that are made for each request; none, left out. */
   readonly computed?: ComputedParameters | undefined;
+  /** What obeys an answer that hands over; left out: nothing does. */
+  readonly handover?: { readonly localRedirects: boolean };
 }
 
 /** A body that may be sent, or none. */
@@ -68,6 +70,11 @@ export class GatewayRequest implements UpstreamRequest {
 
   get signal(): DepartureSignal {
     return departureOf(this.#request);
+  }
+
+  isHandedOver({ directives, localRedirect }: CgiHead): boolean {
+    return directives?.has("x-accel-redirect") || directives?.has("x-sendfile") ||
+      (localRedirect !== undefined && this.#route.handover?.localRedirects === true);
   }
 
   params(bodyLength: number | undefined): Uint8Array {

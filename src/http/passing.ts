@@ -17,9 +17,10 @@ export function passOrRefuse(
   request: Request,
   front: FrontRequest,
   refusal: StaticRefusal,
+  isInternal = false,
 ): Response | undefined {
-  // Who was sent here by an application would only meet it again.
-  if (!PASSED_ON.has(refusal.code) || front.handedOver !== undefined) {
+  // An internal route is named by an application for what it has, and by nobody for what others have.
+  if (!PASSED_ON.has(refusal.code) || isInternal) {
     return ownResponse(front, request.headers.get("accept"), refusal);
   }
   notePassed(front, refusal);

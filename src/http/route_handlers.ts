@@ -56,9 +56,9 @@ export function compileHandler(
     case "php":
       return phpHandler({ options, ...around }, site, parts);
     case "filter":
-      return filterHandler({ options, ...around }, site, parts);
+      return filterHandler({ options, ...around }, site, parts, route.internal);
     case "static":
-      return staticHandler(parts.statics.get(route)!);
+      return staticHandler(parts.statics.get(route)!, route.internal);
   }
 }
 
@@ -173,6 +173,7 @@ function filterHandler(
   filtered: RouteOf<FilterHandlerOptions>,
   site: SiteOptions,
   parts: HandlerParts,
+  isInternal: boolean | undefined,
 ): RouteHandler {
   const route = fastCgiRoute(filtered, site, parts);
   const { files } = parts.runtime;
@@ -180,7 +181,7 @@ function filterHandler(
   const filter = { files, root: site.root!, linkTargets, never: sourceNames(site.routes) };
   return (request, front) => {
     const decision = decideFilter(filter, front.target.path);
-    if (decision.kind !== "send") return passOrRefuse(request, front, decision);
+    if (decision.kind !== "send") return passOrRefuse(request, front, decision, isInternal);
     const { found, script } = decision;
     return exchange(route, request, front, script, (...asked) => {
       return new FilterRequest(filter, found, ...asked);
@@ -188,11 +189,11 @@ function filterHandler(
   };
 }
 
-function staticHandler(route: StaticRoute): RouteHandler {
+function staticHandler(route: StaticRoute, isInternal: boolean | undefined): RouteHandler {
   return (request, front) => {
     const answer = route.answer(request, front);
     if (!(answer instanceof Promise)) {
-      return isRefusal(answer) ? passOrRefuse(request, front, answer) : answer;
+      return isRefusal(answer) ? passOrRefuse(request, front, answer, isInternal) : answer;
     }
     // What is gone since it was found a moment ago is no other route's either.
     return answer.then((settled) =>

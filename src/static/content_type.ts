@@ -1,6 +1,7 @@
 /** Content types by a file's extension. A text is declared to be UTF-8; what is not known is bytes. */
 import { lookup } from "mrmime";
 
+const SVG = "image/svg+xml";
 const UNKNOWN = "application/octet-stream";
 
 /** What mrmime leaves out, which has no names of vendors (`vnd.`) and none that begin with `x-`. */
@@ -33,7 +34,16 @@ const MORE_TYPES: ReadonlyMap<string, string> = new Map([
   ["bz2", "application/x-bzip2"],
   ["xz", "application/x-xz"],
   ["zst", "application/zstd"],
+  ["svgz", SVG],
 ]);
+
+/**
+ * The coding of a file that is only kept in it, not of that type: `.svgz` is an SVG picture that
+ * browsers show when they are told that it is packed.
+ */
+export function encodingOf(path: string, contentType: string): "gzip" | undefined {
+  return contentType === SVG && /\.svgz$/i.test(path) ? "gzip" : undefined;
+}
 
 /** The Content-Type of a file of this name. */
 export function contentTypeOf(path: string): string {

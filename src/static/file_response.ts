@@ -15,7 +15,7 @@ import {
 import type { FilePiece, OpenFile } from "../runtime/runtime.ts";
 import type { FoundFile } from "./below_root.ts";
 import { checkConditions, rangeApplies, type Validators } from "./conditions.ts";
-import { contentTypeOf } from "./content_type.ts";
+import { contentTypeOf, encodingOf } from "./content_type.ts";
 import { formatHttpDate } from "./http_date.ts";
 import { multipartBody } from "./multipart.ts";
 import { type ByteRange, parseRanges } from "./range.ts";
@@ -60,9 +60,10 @@ export function readyFile(found: FoundFile, said: FileFields = {}): ReadyFile {
   if (said.cacheControl !== undefined) fields.set("cache-control", said.cacheControl);
   if (said.varies) fields.set("vary", "accept-encoding");
   const contentType = said.contentType ?? contentTypeOf(found.path);
+  const encoding = said.encoding ?? encodingOf(found.path, contentType);
   const wholeFields = new Headers(fields);
   wholeFields.set("content-type", contentType);
-  if (said.encoding !== undefined) wholeFields.set("content-encoding", said.encoding);
+  if (encoding !== undefined) wholeFields.set("content-encoding", encoding);
   const wholeList = [...wholeFields];
   wholeFields.set("content-length", String(found.info.size));
   return { found, validators, contentType, fields, wholeFields, wholeList };

@@ -15,7 +15,7 @@ import {
   type FoundFile,
   resolveBelowRoot,
 } from "./below_root.ts";
-import { contentTypeOf } from "./content_type.ts";
+import { contentTypeOf, encodingOf } from "./content_type.ts";
 import type { FileMemory } from "./file_memory.ts";
 import { type FileFields, type FileRequest, readyFile, sendFile } from "./file_response.ts";
 import { listFolder, readListingOrder } from "./listing.ts";
@@ -137,6 +137,7 @@ function siblingFor(
 ): ChosenFile | undefined {
   const { precompressed } = options;
   if (precompressed === undefined || precompressed.length === 0) return undefined;
+  if (encodingOf(found.path, contentTypeOf(found.path)) !== undefined) return undefined;
   return chooseSibling(options, found, precompressed, request.headers.get("accept-encoding"));
 }
 

@@ -261,8 +261,11 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     if (start === undefined) return;
     this.#phase = "body";
     this.#headMs = this.context.deadlines.nowMs() - this.startedMs;
-    this.#body = new ResponseBody(start.head, this.request.method === "HEAD", this);
-    const { repeated } = start.head;
+    const { head } = start;
+    const isHandedOver = (head.directives !== undefined || head.localRedirect !== undefined) &&
+      this.request.isHandedOver?.(head);
+    this.#body = new ResponseBody(head, this.request.method === "HEAD", this, isHandedOver);
+    const { repeated } = head;
     if (repeated !== undefined) this.#tellFlaw("repeated_field", repeatedFlaw(repeated));
     this.#takeBody(this.#body, start.rest);
     this.#resolve();

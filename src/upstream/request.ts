@@ -22,6 +22,8 @@ export interface UpstreamRequest {
   readonly data?: RequestBody | SendableBody;
   /** Reads the answer's head in at most `lengthMax` bytes; left out: it is CGI's. */
   readonly answerHead?: (lengthMax: number) => AnswerHeadParser;
+  /** Whether an answer's length is that of something else: its own body is not wanted. Left out: no. */
+  readonly isHandedOver?: (head: CgiHead) => boolean;
   /** Called with each interim answer (status 1xx), which stands before the real one. */
   readonly onInterim?: ((head: CgiHead) => void) | undefined;
   /** Fires when the client has left. */

@@ -54,6 +54,8 @@ export class ResponseBody {
 
   readonly #owner: ResponseBodyOwner;
   readonly #withoutBody: boolean;
+  /** Its length, as far as one is declared. */
+  readonly #declared: number | undefined;
   /** Most answers are one piece, taken a moment later: only others need the buffer. */
   #onlyPiece: Uint8Array | undefined;
   #buffer: ResponseBuffer | undefined;
@@ -64,9 +66,13 @@ export class ResponseBody {
   /** Wakes the stream's pull. */
   #wake: (() => void) | undefined;
 
-  /** @param toHead the request was HEAD, so there is no body whatever is sent */
-  constructor(head: CgiHead, toHead: boolean, owner: ResponseBodyOwner) {
+  /**
+   * @param toHead the request was HEAD, so there is no body whatever is sent
+   * @param isHandedOver a declared length is not that of this body
+   */
+  constructor(head: CgiHead, toHead: boolean, owner: ResponseBodyOwner, isHandedOver = false) {
     this.head = head;
+    this.#declared = isHandedOver ? undefined : head.contentLength;
     this.#owner = owner;
     this.#withoutBody = toHead || head.status === 204 || head.status === 205 || head.status === 304;
   }
@@ -78,13 +84,13 @@ export class ResponseBody {
 
   /** Bytes that came beyond the declared length. */
   get excessLength(): number {
-    return Math.max(0, this.#pushedLength - (this.head.contentLength ?? Infinity));
+    return Math.max(0, this.#pushedLength - (this.#declared ?? Infinity));
   }
 
   /** Adds bytes, up to a declared length. False where nobody gets any of them. */
   push(all: Uint8Array): boolean {
     if (this.#withoutBody || this.#inputEnded) return false;
-    const left = (this.head.contentLength ?? Infinity) - this.#pushedLength;
+    const left = (this.#declared ?? Infinity) - this.#pushedLength;
     this.#pushedLength += all.length;
     if (left <= 0) return false;
     const bytes = all.length > left ? all.subarray(0, left) : all;
@@ -101,7 +107,7 @@ export class ResponseBody {
 
   /** What is wrong with the length of all that has come. */
   lengthFault(): string | undefined {
-    const declared = this.head.contentLength;
+    const declared = this.#declared;
     if (this.#withoutBody || declared === undefined || this.#pushedLength >= declared) {
       return undefined;
     }
