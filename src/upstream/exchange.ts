@@ -34,7 +34,8 @@ import {
 import type { ObservedRequest, UpstreamFlaw } from "./observer.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import type { BodyReader, Payload } from "./request_body.ts";
-import { EXCESS_LENGTH_MAX, ResponseBody, type ResponseBodyOwner } from "./response_body.ts";
+import { bodyFor, EXCESS_LENGTH_MAX } from "./response_body.ts";
+import type { ResponseBody, ResponseBodyOwner } from "./response_body.ts";
 import { StderrLines } from "./stderr_lines.ts";
 
 export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, ResponseBodyOwner {
@@ -190,9 +191,8 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     if (this.#phase !== "done") this.#setDeadline(this.context.options.timeouts.idleMs);
   }
 
-  onStdoutEnd(): void {
-    // The end of the request follows, or a close; both are told.
-  }
+  /** The end of the request follows, or a close; both are told. */
+  onStdoutEnd(): void {}
 
   onStderr(bytes: Uint8Array): void {
     this.#stderr ??= new StderrLines((line) => this.#logStderr(line));
@@ -261,11 +261,8 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     if (start === undefined) return;
     this.#phase = "body";
     this.#headMs = this.context.deadlines.nowMs() - this.startedMs;
-    const { head } = start;
-    const isHandedOver = (head.directives !== undefined || head.localRedirect !== undefined) &&
-      this.request.isHandedOver?.(head);
-    this.#body = new ResponseBody(head, this.request.method === "HEAD", this, isHandedOver);
-    const { repeated } = head;
+    this.#body = bodyFor(start.head, this.request, this);
+    const { repeated } = start.head;
     if (repeated !== undefined) this.#tellFlaw("repeated_field", repeatedFlaw(repeated));
     this.#takeBody(this.#body, start.rest);
     this.#resolve();

@@ -10,7 +10,7 @@ import type { Deadlines } from "./deadlines.ts";
 import { errorText, UpstreamError } from "./errors.ts";
 import { clientGone } from "./exchange_errors.ts";
 import type { UpstreamLimits } from "./options.ts";
-import type { BodyProgress } from "./request.ts";
+import type { BodyProgress, UpstreamRequest } from "./request.ts";
 import { ResponseBuffer } from "./response_buffer.ts";
 
 /** Whose answer it is: one exchange. */
@@ -42,6 +42,17 @@ const NOTHING = new Uint8Array(0);
  * pulled it makes writes of their own.
  */
 export const FIRST_LENGTH_MAX = 64 * 1024;
+
+/** The body of the answer to a request, whose head has come. */
+export function bodyFor(
+  head: CgiHead,
+  request: Pick<UpstreamRequest, "method" | "isHandedOver">,
+  owner: ResponseBodyOwner,
+): ResponseBody {
+  const isHandedOver = (head.directives !== undefined || head.localRedirect !== undefined) &&
+    request.isHandedOver?.(head);
+  return new ResponseBody(head, request.method === "HEAD", owner, isHandedOver);
+}
 
 export class ResponseBody {
   readonly head: CgiHead;
