@@ -215,11 +215,6 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
         is: /^302 \/wiki\/Main_Page, here 403$/,
         why: "The pattern of a closed folder takes the folder itself as well",
       },
-      {
-        targets: /^\/w\/(?:images|resources)$/,
-        is: /^403, here to its slash$/,
-        why: "The pattern of an open folder takes the folder itself as well",
-      },
     ],
   },
   {
