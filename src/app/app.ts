@@ -35,7 +35,7 @@ import type { AppOptions, ListenOptions } from "./options.ts";
 import { Readiness } from "./readiness.ts";
 import { compileFrontSite, listenerInfo, serverSoftware } from "./sites.ts";
 import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
-import { registerUpstreamGauges, UpstreamMetrics } from "./upstream_metrics.ts";
+import { registerUpstreamGauges, stderrBudget, UpstreamMetrics } from "./upstream_metrics.ts";
 
 export interface AppParts {
   readonly runtime: Runtime;
@@ -102,7 +102,14 @@ class App implements RunningApp {
     this.#httpMetrics = new HttpMetrics(this.#registry);
     const { upstreams, spawns = [] } = options;
     const fpmMessages = fpmMessagesOf(spawns, runtime.clock);
-    const observer = new UpstreamMetrics(this.#registry, logger, runtime.clock, fpmMessages);
+    const stderr = stderrBudget(this.#registry, logger, runtime.clock);
+    const observer = new UpstreamMetrics(
+      this.#registry,
+      logger,
+      runtime.clock,
+      fpmMessages,
+      stderr,
+    );
     this.#upstreams = upstreams.map((upstream) =>
       new Upstream(withSpawnedWorkers(upstream, spawns, runtime.process.cpuCount), {
         runtime,
@@ -126,6 +133,7 @@ class App implements RunningApp {
       upstreams: this.#upstreams,
       drainMs: options.shutdownGraceMs,
       fpmMessages,
+      stderr,
     });
     this.#compileSites();
   }

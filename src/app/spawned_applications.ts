@@ -2,6 +2,7 @@
  * The applications that afcgi starts itself, put together with their upstreams, the log and the
  * metrics. Without any, nothing here costs anything.
  */
+import type { StderrBudget } from "../upstream/stderr_budget.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Counter, MetricsRegistry } from "../observe/metrics.ts";
 import { formatAddress } from "../runtime/address.ts";
@@ -21,6 +22,8 @@ export interface SpawnedApplicationsParts {
   readonly drainMs: number;
   /** See {@link fpmMessagesOf}. */
   readonly fpmMessages: FpmMessagesByUpstream;
+  /** How much of their output is logged. */
+  readonly stderr: StderrBudget;
 }
 
 /** What every php-fpm that is spawned logs, by the upstream's name. */
@@ -45,7 +48,7 @@ export class SpawnedApplications {
   readonly #fpmMessages: FpmMessagesByUpstream;
 
   constructor(options: readonly SpawnOptions[], parts: SpawnedApplicationsParts) {
-    const { runtime, logger, registry, upstreams, drainMs, fpmMessages } = parts;
+    const { runtime, logger, registry, upstreams, drainMs, fpmMessages, stderr } = parts;
     this.#runtime = runtime;
     this.#logger = logger;
     this.#fpmMessages = fpmMessages;
@@ -55,7 +58,7 @@ export class SpawnedApplications {
       "Times that a worker of a spawned application ended by itself, or could not be started.",
       ["upstream"],
     );
-    const observer = new SpawnLog(logger, restarts, fpmMessages);
+    const observer = new SpawnLog(logger, restarts, fpmMessages, stderr);
     this.#applications = options.map((one) => {
       const upstream = upstreams.find(({ options }) => options.name === one.upstream)!;
       const target = targetOf(upstream);
@@ -150,11 +153,18 @@ class SpawnLog implements SpawnObserver {
   readonly #log: Logger;
   readonly #restarts: Counter;
   readonly #fpmMessages: FpmMessagesByUpstream;
+  readonly #stderr: StderrBudget;
 
-  constructor(log: Logger, restarts: Counter, fpmMessages: FpmMessagesByUpstream) {
+  constructor(
+    log: Logger,
+    restarts: Counter,
+    fpmMessages: FpmMessagesByUpstream,
+    stderr: StderrBudget,
+  ) {
     this.#log = log;
     this.#restarts = restarts;
     this.#fpmMessages = fpmMessages;
+    this.#stderr = stderr;
   }
 
   onState(upstream: string, worker: Worker): void {
@@ -194,6 +204,7 @@ class SpawnLog implements SpawnObserver {
   }
 
   onLine(upstream: string, pid: number | undefined, source: string, line: string): void {
+    if (!this.#stderr.take(upstream, line)) return;
     const messages = source === "stderr" ? this.#fpmMessages.get(upstream) : undefined;
     const isFine = source === "stdout" || messages !== undefined && isFpmNotice(line);
     const tell = () => this.#log.log(isFine ? "info" : "warn", line, { upstream, pid, source });

@@ -2,6 +2,7 @@
  * What is counted and logged of upstreams: an observer for all of them, and gauges that look at them
  * when they are asked.
  */
+import { StderrBudget } from "../upstream/stderr_budget.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Counter, LabelledHistogram, MetricsRegistry, Sample } from "../observe/metrics.ts";
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
@@ -30,6 +31,7 @@ export class UpstreamMetrics implements UpstreamObserver {
   readonly #flawLinesMs = new Map<string, number>();
   readonly #fpmMessages: FpmMessagesByUpstream;
   readonly #flaws: Counter;
+  readonly #stderr: StderrBudget;
   readonly #retries: Counter;
   readonly #errors: Counter;
   readonly #aborts: Counter;
@@ -46,6 +48,7 @@ export class UpstreamMetrics implements UpstreamObserver {
     log: Logger,
     clock: Pick<Clock, "nowMs">,
     fpmMessages: FpmMessagesByUpstream,
+    stderr: StderrBudget,
   ) {
     this.#log = log;
     this.#clock = clock;
@@ -55,6 +58,7 @@ export class UpstreamMetrics implements UpstreamObserver {
       "Things that an application should not do and that were made good for it.",
       ["upstream", "code"],
     );
+    this.#stderr = stderr;
     this.#retries = registry.counter(
       "afcgi_upstream_retries_total",
       "Requests sent again, by what had gone wrong.",
@@ -181,6 +185,7 @@ export class UpstreamMetrics implements UpstreamObserver {
   }
 
   onStderrLine(line: string, request: ObservedRequest): void {
+    if (!this.#stderr.take(request.upstream, line)) return;
     if (this.#fpmMessages.get(request.upstream)?.isNews(line) === false) return;
     this.#log.warn(line, {
       request_id: request.requestId,
@@ -191,6 +196,20 @@ export class UpstreamMetrics implements UpstreamObserver {
       source: "stderr",
     });
   }
+}
+
+/** What becomes of lines that are too many: a count, and a line of their own once a second. */
+export function stderrBudget(registry: MetricsRegistry, log: Logger, clock: Clock): StderrBudget {
+  const counter = registry.counter(
+    "afcgi_upstream_stderr_left_out_total",
+    "Bytes of standard error that were too many to be logged.",
+    ["upstream"],
+  );
+  return new StderrBudget(clock, (upstream, lines, bytes) => {
+    counter.add([upstream], bytes);
+    const message = "An application writes more to its standard error than is logged";
+    log.warn(message, { upstream, lines, bytes, code: "stderr_left_out" });
+  });
 }
 
 /** Registers what is looked at rather than counted. */

@@ -21,7 +21,8 @@ export const checkCommand: CommandDefinition = {
   name: "check",
   summary: "read the configuration and tell every fault in it",
   declare: (command) => {
-    command.argument("[file]", "configuration file, as --config");
+    command.argument("[file]", "configuration file, as --config")
+      .option("--show-secrets", "print passwords and values of ${env.NAME} as they are");
     declareConfigFlags(command);
   },
   run: check,

@@ -30,7 +30,13 @@ export async function loadFromArguments(
   const level = quietnessLevel(args);
   return await loadConfig(
     level === undefined ? flags : { logLevel: level, ...flags },
-    { files, cwd: process.cwd(), readVariable: (name) => process.env(name) },
+    {
+      files,
+      cwd: process.cwd(),
+      readVariable: (name) => process.env(name),
+      variableNames: Object.keys(process.allEnv()),
+      showSecrets: args.options["showSecrets"] === true,
+    },
   );
 }
 

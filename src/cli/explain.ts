@@ -9,6 +9,8 @@ import {
   type ExplainedRoute,
   type Explanation,
 } from "../app/explain.ts";
+import type { AppOptions } from "../app/options.ts";
+import { isSecretName, MASK } from "../config/secrets.ts";
 import {
   type CommandArguments,
   type CommandDefinition,
@@ -38,6 +40,7 @@ function declare(command: Command): void {
       new Option("-H, --header <field>", 'a header field, such as "Accept: text/html" (repeatable)')
         .argParser(repeated),
     )
+    .option("--show-secrets", "print passwords and values of ${env.NAME} as they are")
     .option("--json", "as JSON");
   declareConfigFlags(command);
 }
@@ -45,19 +48,40 @@ function declare(command: Command): void {
 /** Status 0 whatever the answer would be: telling it has worked. */
 async function runExplain(io: CommandIo, args: CommandArguments): Promise<number> {
   const { options } = args;
-  const request = readRequest(
-    args.positional[0]!,
-    readMethodFlag(String(options["method"])),
-    readHeaderFlags(options["header"] as readonly string[] | undefined ?? []),
-  );
+  const url = args.positional[0]!;
+  const method = readMethodFlag(String(options["method"]));
+  const headers = readHeaderFlags(options["header"] as readonly string[] | undefined ?? []);
+  // What is wrong with the arguments is told before what is wrong with the file.
+  readRequest(url, method, new Map(headers));
   const loaded = await loadFromArguments(io, args);
-  const explanation = await explain(loaded.options, request, {
+  const request = readRequest(url, method, headers, firstHost(loaded.options));
+  const told = await explain(loaded.options, request, {
     runtime: io.runtime,
     version: PROGRAM_VERSION,
   });
-  if (options["json"]) print(io, JSON.stringify(explanation, null, 2));
-  else for (const line of explanationLines(explanation)) print(io, spellControls(line));
+  const mask = options["showSecrets"]
+    ? (text: string) => text
+    : (text: string) => loaded.secrets.mask(text);
+  const explanation = options["showSecrets"] ? told : withoutSecrets(told);
+  if (options["json"]) print(io, mask(JSON.stringify(explanation, null, 2)));
+  else for (const line of explanationLines(explanation)) print(io, spellControls(mask(line)));
   return ExitStatus.fine;
+}
+
+/** A name that leads to the first site; undefined where every name does. */
+function firstHost({ sites }: AppOptions): string | undefined {
+  const host = sites[0]?.hosts[0];
+  return host?.startsWith("*.") ? `any${host.slice(1)}` : host;
+}
+
+/** What its name says to be a secret is one, wherever it comes from. */
+function withoutSecrets(told: Explanation): Explanation {
+  const { application } = told;
+  if (application === undefined) return told;
+  const parameters = application.parameters.map((parameter) =>
+    isSecretName(parameter.name) ? { ...parameter, value: MASK } : parameter
+  );
+  return { ...told, application: { ...application, parameters } };
 }
 
 /** Deno makes no Request with them. */
@@ -65,8 +89,14 @@ const NEVER_TAKEN = /^(?:TRACE|CONNECT|TRACK)$/i;
 
 const NO_BODY: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
-function readRequest(text: string, method: string, headers: Map<string, string>): Request {
-  const url = readUrlArgument(text);
+function readRequest(
+  text: string,
+  method: string,
+  headers: Map<string, string>,
+  pathHost?: string,
+): Request {
+  const isPath = text.startsWith("/") && pathHost !== undefined;
+  const url = readUrlArgument(isPath ? `http://${pathHost}${text}` : text);
   if (NEVER_TAKEN.test(method)) {
     throw new UsageError(`--method: afcgi takes no "${method}" (use another method)`);
   }

@@ -80,6 +80,38 @@ const errorPages = v.record(
   "use a map of statuses and pages",
 );
 
+/** What hashes of passwords begin with: crypt's `$2y$`, `$apr1$`, `$6$`, and LDAP's `{SSHA}`. */
+const HASH = /^(?:\$[A-Za-z0-9-]{1,16}\$|\{[A-Za-z][A-Za-z0-9._-]{1,20}\})/;
+
+const PASSWORD_REMEDY = "use a password, in quotes where it is a number";
+
+/** A hash that was pasted would be the password itself, known to all who may read the other file. */
+function password() {
+  return v.union([
+    v.pipe(
+      textLike(/^[^\0]+$/, PASSWORD_REMEDY),
+      v.rawCheck(({ dataset, addIssue }) => {
+        const begins = dataset.typed ? HASH.exec(dataset.value)?.[0] : undefined;
+        if (begins === undefined) return;
+        addIssue({
+          message:
+            `A password that begins with "${begins}" looks like a hash, and hashes are not ` +
+            "read (write the password itself; { plain: TEXT } takes any text as it is)",
+        });
+      }),
+    ),
+    v.pipe(
+      section({
+        plain: described(
+          textLike(/^[^\0]+$/, PASSWORD_REMEDY),
+          "A password as it is, also where it looks like a hash",
+        ),
+      }),
+      v.transform(({ plain }) => plain),
+    ),
+  ], PASSWORD_REMEDY);
+}
+
 const basicAuth = section({
   realm: v.optional(
     described(
@@ -92,12 +124,12 @@ const basicAuth = section({
     v.pipe(
       v.record(
         textLike(/^[^:\0\r\n]+$/, 'use a name without ":"'),
-        textLike(/^[^\0]+$/, "use a password, in quotes where it is a number"),
+        password(),
         "use a map of names and passwords",
       ),
       v.minEntries(1, "add a name and a password"),
     ),
-    'Names and their passwords; "${env.NAME}" takes one from the environment',
+    'Names and their passwords, no hashes; "${env.NAME}" takes one from the environment',
   ),
 });
 

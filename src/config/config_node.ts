@@ -26,11 +26,14 @@ export class ConfigNode {
   readonly content: ConfigContent;
   /** A fault has been told about this value already: it says nothing about what was meant. */
   readonly faulty: boolean;
+  /** Of a scalar: what messages show in its place; undefined: the value itself. */
+  readonly shown: string | undefined;
 
-  constructor(place: Place, content: ConfigContent, faulty = false) {
+  constructor(place: Place, content: ConfigContent, faulty = false, shown?: string) {
     this.place = place;
     this.content = content;
     this.faulty = faulty;
+    this.shown = shown;
   }
 
   get entries(): ReadonlyMap<string, ConfigEntry> {

@@ -18,6 +18,7 @@ import {
 import { type ConfigContent, type ConfigEntry, ConfigNode, type Scalar } from "./config_node.ts";
 import { expandVariables, type ReadVariable, TEMPLATE_KEYS } from "./environment.ts";
 import type { Fault, Place } from "./fault.ts";
+import { isNoSecretKey, isSecretKey, MASK, Secrets } from "./secrets.ts";
 import { syntaxFault } from "./yaml_faults.ts";
 
 /** Values in a file once its aliases are unfolded. */
@@ -32,6 +33,8 @@ export interface ParsedDocument {
   /** Undefined when the text cannot be read as YAML or is empty. */
   readonly root: ConfigNode | undefined;
   readonly faults: readonly Fault[];
+  /** What messages about the file must not show. */
+  readonly secrets: Secrets;
 }
 
 export function parseConfigText(
@@ -47,6 +50,9 @@ class DocumentReader {
   readonly #readVariable: ReadVariable;
   readonly #lines = new LineCounter();
   readonly #faults: Fault[] = [];
+  readonly #secrets = new Secrets();
+  /** How many of the maps being read are below a key whose texts are secrets. */
+  #secretDepth = 0;
   /** Maps and lists that are being read: an alias of one of them would never end. */
   readonly #open = new Set<Node>();
   #resolve: (alias: Alias) => Node | undefined = () => undefined;
@@ -70,12 +76,12 @@ class DocumentReader {
     const broken = syntaxFault(document, text);
     if (broken !== undefined) {
       this.#fault(this.#placeAt(broken.offset), broken.message);
-      return { root: undefined, faults: this.#faults };
+      return { root: undefined, faults: this.#faults, secrets: this.#secrets };
     }
     const start = { line: 1, column: 1 };
     if (document.contents === null) {
       this.#fault(start, "The file is empty (add upstreams and sites)");
-      return { root: undefined, faults: this.#faults };
+      return { root: undefined, faults: this.#faults, secrets: this.#secrets };
     }
     const targets = new Map<Alias, Node | undefined>();
     this.#resolve = (alias) => {
@@ -84,7 +90,7 @@ class DocumentReader {
       return targets.get(alias);
     };
     const root = this.#node(document.contents, start, 0);
-    return { root, faults: this.#faults };
+    return { root, faults: this.#faults, secrets: this.#secrets };
   }
 
   #node(written: Node | null, keyPlace: Place, depth: number): ConfigNode {
@@ -134,11 +140,20 @@ class DocumentReader {
 
   #scalar(value: unknown, place: Place): ConfigNode {
     if (typeof value !== "string") {
-      return new ConfigNode(place, { kind: "scalar", value: value as Scalar });
+      const shown = this.#secretDepth > 0 && value !== null ? MASK : undefined;
+      return new ConfigNode(place, { kind: "scalar", value: value as Scalar }, false, shown);
     }
-    const { text, faults } = expandVariables(value, this.#readVariable, this.#templateDepth > 0);
+    const isTemplate = this.#templateDepth > 0;
+    const { text, faults } = expandVariables(
+      value,
+      this.#readVariable,
+      isTemplate,
+      (secret, reference) => this.#secrets.add(secret, reference),
+    );
     for (const message of faults) this.#fault(place, message);
-    return new ConfigNode(place, { kind: "scalar", value: text }, faults.length > 0);
+    if (this.#secretDepth > 0) this.#secrets.add(text);
+    const shown = this.#secretDepth > 0 ? MASK : value;
+    return new ConfigNode(place, { kind: "scalar", value: text }, faults.length > 0, shown);
   }
 
   #items(list: YAMLSeq<Node | null>, place: Place, depth: number): ConfigNode[] {
@@ -163,9 +178,13 @@ class DocumentReader {
         this.#fault(keyPlace, `Key "${name}" cannot be a name (use another one)`);
       } else {
         const isTemplate = TEMPLATE_KEYS.has(name);
+        const depthBefore = this.#secretDepth;
         if (isTemplate) this.#templateDepth++;
+        if (isSecretKey(name)) this.#secretDepth++;
+        if (isNoSecretKey(name)) this.#secretDepth = 0;
         entries.set(name, { keyPlace, node: this.#node(value, keyPlace, depth + 1) });
         if (isTemplate) this.#templateDepth--;
+        this.#secretDepth = depthBefore;
       }
     }
     return entries;

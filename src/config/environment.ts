@@ -19,11 +19,13 @@ export function expandVariables(
   text: string,
   readVariable: ReadVariable,
   isTemplate = false,
+  onValue: (value: string, reference: string) => void = () => {},
 ): { text: string; faults: string[] } {
   const faults: string[] = [];
   const expanded = text.replace(REFERENCE, (reference: string, escape: string, name: string) => {
     if (escape !== "") return isTemplate ? reference : reference.slice(1);
     const value = NAME.test(name) ? readVariable(name) : undefined;
+    if (value !== undefined) onValue(value, reference);
     if (value !== undefined) return isTemplate ? value.replaceAll("${", () => "$${") : value;
     faults.push(
       NAME.test(name)

@@ -44,9 +44,16 @@ const listen = v.pipe(
 );
 
 const host = v.pipe(
-  textLike(/^[^\s:/]+$|^\[[0-9A-Fa-f:.]+\]$/, 'use a name without port, such as "example.com"'),
+  textLike(
+    /^[^\s:/]+$|^\[[0-9A-Fa-f:.]+\]$|^[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$/,
+    'use a name without port, such as "example.com"',
+  ),
   v.rawTransform(({ dataset, addIssue, NEVER }) => {
     const wildcard = dataset.value.startsWith("*.") ? "*." : "";
+    if (dataset.value.includes(":") && !dataset.value.startsWith("[")) {
+      const address = normalizeHost(`[${dataset.value}]`);
+      if (address !== undefined) return address;
+    }
     const name = normalizeHost(dataset.value.slice(wildcard.length));
     if (name !== undefined) return wildcard + name;
     addIssue({ message: `Host "${dataset.value}" is none (use a name, such as "example.com")` });

@@ -5,6 +5,7 @@
 import type * as v from "valibot";
 import { type ConfigNode, formatPath, type NodePath } from "./config_node.ts";
 import type { Place } from "./fault.ts";
+import { MASK } from "./secrets.ts";
 import type { ShapeFault, ShapeReport } from "./unknown_keys.ts";
 
 type Issue = v.BaseIssue<unknown>;
@@ -65,10 +66,16 @@ function placeOf(issue: Issue, path: NodePath, root: ConfigNode): Place {
 function messageOf(issue: Issue, path: NodePath, node: ConfigNode): string {
   if (issue.type === "raw_transform" || issue.type === "raw_check") return issue.message;
   if (issue.path?.at(-1)?.origin === "key") {
-    return `Name ${JSON.stringify(path.at(-1))} cannot be used (${issue.message})`;
+    return `Name ${JSON.stringify(shownKey(path))} cannot be used (${issue.message})`;
   }
   const what = path.length === 0 ? "The file" : formatPath(path);
   return `${what} is ${show(node)} (${issue.message})`;
+}
+
+/** Somebody may have written "name:password" for a name. */
+function shownKey(path: NodePath): string {
+  const key = String(path.at(-1));
+  return path.includes("users") ? key.replace(/:.*/s, `:${MASK}`) : key;
 }
 
 /** A value as a message names it. */
@@ -77,8 +84,8 @@ function show(node: ConfigNode): string {
   if (content.kind === "list") return content.items.length === 0 ? "an empty list" : "a list";
   if (content.kind === "map") return content.entries.size === 0 ? "an empty map" : "a map";
   if (content.value === null) return "empty";
-  if (typeof content.value !== "string") return String(content.value);
-  const { value } = content;
+  if (typeof content.value !== "string") return node.shown ?? String(content.value);
+  const value = node.shown ?? content.value;
   return JSON.stringify(
     value.length > SHOWN_LENGTH_MAX ? `${value.slice(0, SHOWN_LENGTH_MAX)}…` : value,
   );

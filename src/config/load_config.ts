@@ -12,12 +12,14 @@ import { folderOf, resolvePath } from "./paths.ts";
 import { appPreset, detectPreset, phpPreset } from "./preset.ts";
 import { commandKind } from "../spawn/options.ts";
 import { readConfig } from "./read_config.ts";
+import { Secrets } from "./secrets.ts";
 import {
   collectSettings,
   type Flags,
   type GivenSettings,
   type Overrides,
   readOverrides,
+  unknownVariables,
 } from "./settings.ts";
 
 /** Files that are looked for where none is named. */
@@ -30,6 +32,10 @@ export interface LoadParts {
   readonly files: Files;
   readonly readVariable: ReadVariable;
   readonly cwd: string;
+  /** Every name of a variable that is set; left out where none is looked for. */
+  readonly variableNames?: readonly string[];
+  /** Whether faults repeat secrets; left out: no. */
+  readonly showSecrets?: boolean;
 }
 
 export interface LoadedConfig {
@@ -38,6 +44,8 @@ export interface LoadedConfig {
   readonly file: string | undefined;
   /** What a user may not expect, for the log. */
   readonly notes: readonly string[];
+  /** What nothing that is printed should show. */
+  readonly secrets: Secrets;
 }
 
 /** @throws {ConfigError} with every fault */
@@ -48,16 +56,24 @@ export async function loadConfig(flags: Flags, parts: LoadParts): Promise<Loaded
   const overrides = readOverrides(given, parts.cwd, parts.files, tell);
   const source = given.has("spawn") ? "spawn" : "upstream";
   const flagsOnly = given.has(source) && !given.has("config");
+  checkVariableNames(parts.variableNames ?? [], tell);
   const file = flagsOnly ? undefined : findFile(given, parts);
-  const base = file === undefined
-    ? fromFlags(overrides, given, parts.files, tell)
+  const { options: base, secrets = new Secrets() } = file === undefined
+    ? { options: fromFlags(overrides, given, parts.files, tell) }
     : await fromFile(file, overrides, given, parts, tell);
   if (base === undefined || faults.length > 0) throw new ConfigError(faults);
   const unread = flagsOnly ? existingDefault(parts) : undefined;
   const notes = unread === undefined
     ? []
     : [`File "${unread}" is not read because --${source} is the whole configuration`];
-  return { options: applyOverrides(base, overrides), file, notes };
+  return { options: applyOverrides(base, overrides), file, notes, secrets };
+}
+
+/** A variable of ours that nobody reads is a slip that would change nothing, in silence. */
+function checkVariableNames(names: readonly string[], tell: (fault: Fault) => void): void {
+  for (const { name, remedy } of unknownVariables(names)) {
+    tell({ source: name, place: undefined, message: `There is no such setting (${remedy})` });
+  }
 }
 
 /** @throws {ConfigError} when there is neither a file nor an upstream */
@@ -108,20 +124,21 @@ async function fromFile(
   given: GivenSettings,
   parts: LoadParts,
   tell: (fault: Fault) => void,
-): Promise<AppOptions | undefined> {
+): Promise<{ readonly options: AppOptions | undefined; readonly secrets?: Secrets }> {
   const path = resolvePath(parts.cwd, source);
   const text = await readFile(source, path, parts.files, tell);
-  if (text === undefined) return undefined;
+  if (text === undefined) return { options: undefined };
   const result = readConfig(text, {
     source,
     folder: folderOf(path),
     files: parts.files,
     readVariable: parts.readVariable,
     rootGiven: overrides.root !== undefined,
+    showSecrets: parts.showSecrets ?? false,
   });
   result.faults.forEach(tell);
   if (result.options !== undefined) checkOverrides(source, result.options, given, tell);
-  return result.options;
+  return result;
 }
 
 async function readFile(

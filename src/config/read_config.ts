@@ -9,6 +9,7 @@ import type { Fault } from "./fault.ts";
 import { issueFaults } from "./issues.ts";
 import { checkReferences } from "./references.ts";
 import { configSchema } from "./schema.ts";
+import type { Secrets } from "./secrets.ts";
 import { checkShape } from "./unknown_keys.ts";
 
 export interface ReadContext {
@@ -20,18 +21,22 @@ export interface ReadContext {
   readonly readVariable: ReadVariable;
   /** A root from a flag or the environment stands in for the site's own. */
   readonly rootGiven: boolean;
+  /** Whether faults repeat secrets; left out: no. */
+  readonly showSecrets?: boolean;
 }
 
 /** The options are undefined when there are faults. */
 export interface ReadResult {
   readonly options: AppOptions | undefined;
   readonly faults: readonly Fault[];
+  /** What nothing that is printed should show. */
+  readonly secrets: Secrets;
 }
 
 export function readConfig(text: string, context: ReadContext): ReadResult {
   const { source, folder, readVariable } = context;
-  const { root, faults: syntaxFaults } = parseConfigText(text, source, readVariable);
-  if (root === undefined) return { options: undefined, faults: syntaxFaults };
+  const { root, faults: syntaxFaults, secrets } = parseConfigText(text, source, readVariable);
+  if (root === undefined) return { options: undefined, faults: syntaxFaults, secrets };
   const shape = checkShape(root, configSchema);
   const result = v.safeParse(configSchema, root.toPlain());
   const faults = [
@@ -40,8 +45,12 @@ export function readConfig(text: string, context: ReadContext): ReadResult {
       ...shape.faults,
       ...issueFaults(result.issues ?? [], root, shape),
       ...checkReferences(root, context),
-    ].map((fault): Fault => ({ source, ...fault })),
+    ].map((fault): Fault => ({
+      source,
+      ...fault,
+      message: context.showSecrets ? fault.message : secrets.mask(fault.message),
+    })),
   ];
-  if (faults.length > 0 || !result.success) return { options: undefined, faults };
-  return { options: toAppOptions(result.output, folder), faults };
+  if (faults.length > 0 || !result.success) return { options: undefined, faults, secrets };
+  return { options: toAppOptions(result.output, folder), faults, secrets };
 }

@@ -141,6 +141,19 @@ function longFlag(definition: SettingDefinition): string {
   return /--[a-z-]+/.exec(definition.flags)![0];
 }
 
+/** Variables that begin like ours and mean something to another part, or to our tests. */
+const OTHER_VARIABLES = /^AFCGI_(?:TEST_|STORE$|DOMAIN$|EXEC_)/;
+
+/** Variables that look like settings and are none, with what was meant. */
+export function unknownVariables(
+  names: readonly string[],
+): readonly { readonly name: string; readonly remedy: string }[] {
+  const known = SETTINGS.map(variableName);
+  return names.filter((name) =>
+    name.startsWith("AFCGI_") && !known.includes(name) && !OTHER_VARIABLES.test(name)
+  ).map((name) => ({ name, remedy: `${didYouMean(name, known)}; unset it` }));
+}
+
 /** Flags before variables; a relative path among them starts at the working directory. */
 export function collectSettings(flags: Flags, readVariable: ReadVariable): GivenSettings {
   const given = new Map<SettingKey, GivenSetting>();

@@ -77,8 +77,8 @@ function variablesOf(answer: UpstreamResponse): ReadonlyMap<string, string> {
   const variables = new Map<string, string>();
   for (const [field, value] of answer.head.headers) {
     if (!field.toLowerCase().startsWith(VARIABLE)) continue;
-    // Fields do not tell upper from lower, parameters do.
-    const name = field.slice(VARIABLE.length).toUpperCase();
+    // Fields do not tell upper from lower, parameters do; and none has a "-", as with HTTP_*.
+    const name = field.slice(VARIABLE.length).toUpperCase().replaceAll("-", "_");
     if (!NAME.test(name)) throw refused(answer, `"${field}" names no variable`);
     if (variables.has(name)) throw refused(answer, `"${field}" is there twice`);
     // It frames the body: with another value the application would take half of it, or wait.

@@ -23,6 +23,7 @@ import type { HttpMetrics } from "./http_metrics.ts";
 import type { RequestIdSource } from "./request_id.ts";
 import { parseTarget, type RequestTarget, type TargetRefusal } from "./target.ts";
 import { hasNoBody } from "./upstream_response.ts";
+import { WatchedBody } from "./watched_body.ts";
 
 export interface FrontParts {
   readonly clock: Clock;
@@ -208,13 +209,25 @@ function finish(
   request: Request,
   response: HttpAnswer,
 ): HttpAnswer {
-  const sent = response instanceof Response && front.trace.sentFields !== undefined
-    ? withFieldsApart(response, front.trace.sentFields)
-    : response;
+  const counted = withKnownLength(front, response);
+  const sent = counted instanceof Response && front.trace.sentFields !== undefined
+    ? withFieldsApart(counted, front.trace.sentFields)
+    : counted;
   const body = front.bodyProgress;
-  if (body === undefined || body.ended) report(parts, site, front, request, response);
-  else body.onEnded = () => report(parts, site, front, request, response);
+  if (body === undefined || body.ended) report(parts, site, front, request, counted);
+  else body.onEnded = () => report(parts, site, front, request, counted);
   return sent;
+}
+
+/** Where nothing says how long a body is, as behind compression, its bytes are counted. */
+function withKnownLength(front: FrontRequest, response: HttpAnswer): HttpAnswer {
+  if (!(response instanceof Response) || response.body === null) return response;
+  if (front.bodyProgress !== undefined || response.headers.has("content-length")) return response;
+  if (hasNoBody(front.method, response.status)) return response;
+  const watched = new WatchedBody(response.body);
+  front.bodyProgress = watched;
+  const { status, statusText, headers } = response;
+  return new Response(watched.stream, { status, statusText, headers });
 }
 
 function report(

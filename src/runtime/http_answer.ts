@@ -92,10 +92,13 @@ export function asResponse(
 /** One answer as a Response. @throws {FileError} */
 export function toResponse(answer: HttpAnswer): Response {
   if (answer instanceof WholeAnswer) {
+    const headers = new Headers(headersOf(answer.fields));
+    // Whoever counts bytes does not read them.
+    if (answer.body.length > 0) headers.set("content-length", String(answer.body.length));
     return responseOf(answer.body as Uint8Array<ArrayBuffer>, {
       status: answer.status,
       statusText: answer.reason,
-      headers: headersOf(answer.fields),
+      headers,
     });
   }
   if (answer instanceof StreamAnswer) {

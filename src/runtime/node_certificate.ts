@@ -40,8 +40,9 @@ export class NodeCertificate implements PeerCertificate {
 }
 
 /** One attribute a line becomes `/CN=Alice/O=Wonderland`. */
-function nameOf(lines: string): string {
-  return lines.split("\n").filter((line) => line !== "").map((line) => {
+function nameOf(lines: string | undefined): string {
+  // A name may be empty (RFC 5280 section 4.1.2.6): both runtimes then have no text at all.
+  return (lines ?? "").split("\n").filter((line) => line !== "").map((line) => {
     const equals = line.indexOf("=");
     // Bun escapes as RFC 4514 has it, Deno does not, and writes some attributes in lower case.
     const value = line.slice(equals + 1).replace(/\\(.)/g, "$1");

@@ -197,7 +197,9 @@ test("Variables that could be read in two ways let nobody in", async () => {
     const fields of [
       "Variable-A: 1\r\nVARIABLE-a: 2",
       "Variable-: 1",
-      "Variable-A-B: 1",
+      "Variable-A-B: 1\r\nVariable-A_B: 2",
+      "Variable-A.B: 1",
+      "Variable-Content-Length: 5",
       "Variable-1: 1",
       "Variable-Content_Length: 5",
     ]

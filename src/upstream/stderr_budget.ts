@@ -1,0 +1,73 @@
+/**
+ * How much an application may write to the log by its STDERR, or a spawned one by its output: so many
+ * bytes a second for each upstream, with a burst. The rest is counted, and told once a second while it
+ * lasts: an application that floods its log would else fill the disk and keep everybody waiting.
+ */
+import type { Clock } from "../runtime/runtime.ts";
+
+/** Bytes of lines that are logged each second, and at once after a quiet time. */
+export const STDERR_RATE = 256 * 1024;
+export const STDERR_BURST = 1024 * 1024;
+/** What a line costs beside its text: its fields in the log. */
+const LINE_COST = 256;
+const TELL_MS = 1000;
+
+interface Account {
+  left: number;
+  atMs: number;
+  lines: number;
+  bytes: number;
+  isTelling: boolean;
+}
+
+/** The lines that were left out of an upstream's. */
+export type LeftOutHandler = (upstream: string, lines: number, bytes: number) => void;
+
+/** An account for each upstream. */
+export class StderrBudget {
+  readonly #clock: Clock;
+  readonly #onLeftOut: LeftOutHandler;
+  readonly #accounts = new Map<string, Account>();
+
+  constructor(clock: Clock, onLeftOut: LeftOutHandler) {
+    this.#clock = clock;
+    this.#onLeftOut = onLeftOut;
+  }
+
+  /** Whether the line may be logged. */
+  take(upstream: string, line: string): boolean {
+    const account = this.#accountOf(upstream);
+    const nowMs = this.#clock.nowMs();
+    const gained = (nowMs - account.atMs) * STDERR_RATE / 1000;
+    account.left = Math.min(STDERR_BURST, account.left + gained);
+    account.atMs = nowMs;
+    if (account.left > 0) {
+      account.left -= line.length + LINE_COST;
+      return true;
+    }
+    account.lines++;
+    account.bytes += line.length;
+    if (!account.isTelling) this.#tellLater(upstream, account);
+    return false;
+  }
+
+  #accountOf(upstream: string): Account {
+    const known = this.#accounts.get(upstream);
+    if (known !== undefined) return known;
+    const atMs = this.#clock.nowMs();
+    const account = { left: STDERR_BURST, atMs, lines: 0, bytes: 0, isTelling: false };
+    this.#accounts.set(upstream, account);
+    return account;
+  }
+
+  #tellLater(upstream: string, account: Account): void {
+    account.isTelling = true;
+    this.#clock.setTimer(() => {
+      const { lines, bytes } = account;
+      account.isTelling = false;
+      account.lines = 0;
+      account.bytes = 0;
+      this.#onLeftOut(upstream, lines, bytes);
+    }, TELL_MS);
+  }
+}

@@ -1,0 +1,87 @@
+/** What `check` and `explain` print is pasted into tickets: it has no passwords in it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runCommand } from "../cli/run_program.ts";
+
+const SECRET = "tops3cret-value";
+const env = { SECRET, PLACE: "/srv/place", PORT: "99999" };
+
+async function run(command: string, file: string) {
+  const tree = { "/etc/afcgi/afcgi.yaml": file };
+  const { stdout, stderr, status } = await runCommand(command, { tree, env });
+  return { text: stdout + stderr, status };
+}
+
+const FAULTY: Record<string, string> = {
+  "a user's password of a wrong kind": `
+sites: [{ basic_auth: { users: { anna: [${SECRET}] } }, routes: [{ respond: {} }] }]`,
+  "a password in the place of the users": `
+sites: [{ basic_auth: { users: "anna:${SECRET}" }, routes: [{ respond: {} }] }]`,
+  "a password in the place of all": `
+sites: [{ basic_auth: "anna:${SECRET}", routes: [{ respond: {} }] }]`,
+  "a password in a name": `
+sites: [{ basic_auth: { users: { "anna:${SECRET}": x } }, routes: [{ respond: {} }] }]`,
+  "an address from the environment": `
+upstreams: { app: { servers: ["http://\${env.SECRET}/"] } }
+sites: [{ routes: [{ fastcgi: { upstream: app } }] }]`,
+  "a size from the environment": `
+limits: { spill: "\${env.SECRET}" }
+sites: [{ routes: [{ respond: {} }] }]`,
+  "an upstream's name from the environment": `
+sites: [{ routes: [{ fastcgi: { upstream: "\${env.SECRET}" } }] }]`,
+  "a word from the environment": `
+log: { level: "\${env.SECRET}" }
+sites: [{ routes: [{ respond: {} }] }]`,
+  "a network from the environment": `
+sites: [{ trusted_proxies: ["\${env.SECRET}"], routes: [{ respond: {} }] }]`,
+  "a template from the environment": `
+sites: [{ routes: [{ redirect: { to: "\${env.SECRET}\${x" } }] }]`,
+};
+
+test("No fault repeats a password or what a variable holds, unless it is asked to", async () => {
+  for (const [name, file] of Object.entries(FAULTY)) {
+    const { text, status } = await run("check", file);
+    assert.equal(status, 2, name);
+    assert.ok(!text.includes("s3cret"), `${name}: ${text}`);
+  }
+  const asked = await run("check --show-secrets", FAULTY["a size from the environment"]!);
+  assert.ok(asked.text.includes("\${env.SECRET}") || asked.text.includes(SECRET));
+});
+
+const RUNNING = `
+upstreams: { app: { servers: [app.example] } }
+sites:
+  - hosts: [shop.example]
+    params: { DB: "\${env.SECRET}", WHERE: "in \${env.PLACE}", API_TOKEN: written, HOST: plain }
+    routes: [{ fastcgi: { upstream: app } }]
+`;
+
+test("explain shows where a value comes from in its place", async () => {
+  for (const flag of ["", "--json "]) {
+    const { text, status } = await run(`explain ${flag}/x`, RUNNING);
+    assert.equal(status, 0, text);
+    assert.ok(!text.includes(SECRET) && !text.includes("written"), text);
+    assert.ok(text.includes("\${env.SECRET}") && text.includes("in \${env.PLACE}"), text);
+    assert.ok(text.includes("plain"));
+    const shown = await run(`explain ${flag}--show-secrets /x`, RUNNING);
+    assert.ok(shown.text.includes(SECRET) && shown.text.includes("written"));
+  }
+});
+
+test("A path is explained for the first site's own host", async () => {
+  const { text } = await run("explain /x", RUNNING);
+  assert.match(text, /^GET http:\/\/shop\.example\/x\n/);
+  const wild = await run("explain /x", RUNNING.replace("shop.example", '"*.shop.example"'));
+  assert.match(wild.text, /site 1: \*\.shop\.example/);
+});
+
+test("A variable of ours that nobody reads is a fault with the nearest name", async () => {
+  const tree = { "/etc/afcgi/afcgi.yaml": RUNNING };
+  const { status, stderr } = await runCommand("check", {
+    tree,
+    env: { ...env, AFCGI_LISTN: ":1", AFCGI_TEST_LONG: "1" },
+  });
+  assert.equal(status, 2);
+  assert.match(stderr, /^AFCGI_LISTN: There is no such setting \(.*AFCGI_LISTEN.*\)$/m);
+  assert.ok(!stderr.includes("AFCGI_TEST_LONG"));
+});
