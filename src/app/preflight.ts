@@ -11,6 +11,7 @@ import type { SpawnOptions } from "../spawn/options.ts";
 import { isProgramThere } from "../spawn/program.ts";
 import { errorText } from "../upstream/errors.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
+import { sentSources } from "./script_sources.ts";
 
 export interface Findings {
   readonly faults: string[];
@@ -31,6 +32,9 @@ export async function preflight(
   const findings: Findings = { faults: [], notes: [] };
   for (const listen of options.listen) await checkCertificate(listen, runtime, findings);
   await checkGemini(options, runtime, findings);
+  for (const site of options.sites) {
+    findings.notes.push(...await sentSources(site, runtime.files));
+  }
   checkAccessLog(options.log.access, runtime, findings);
   const programs = await missingPrograms(options, runtime, isWhole);
   findings.faults.push(...programs.faults);

@@ -52,9 +52,10 @@ export function answerToUnanswered(
 
 /** Which names are those of programs on this site: their source is nobody's. */
 export function sourceNames(routes: readonly RouteOptions[]): (path: string) => boolean {
-  const texts = routes.flatMap(({ handler }) =>
-    handler.kind === "php" || handler.kind === "fastcgi" ? handler.splitPath ?? [] : []
-  );
+  const texts = routes.flatMap(({ path, handler }) => {
+    if (handler.kind !== "php" && handler.kind !== "fastcgi") return [];
+    return [...handler.splitPath ?? [], ...programEnding(path)];
+  });
   const runsPhp = routes.some(runsScripts);
   if (texts.length === 0) return runsPhp ? isScriptName : () => false;
   return (path) => {
@@ -64,8 +65,13 @@ export function sourceNames(routes: readonly RouteOptions[]): (path: string) => 
   };
 }
 
-/** Whether the route's files are PHP's. */
-function runsScripts({ path, handler }: RouteOptions): boolean {
-  if (handler.kind === "php") return true;
-  return handler.kind === "fastcgi" && path !== undefined && isScriptName(path);
+/** Whether the route may run PHP: of an application behind FastCGI nobody knows what it is. */
+function runsScripts({ handler }: RouteOptions): boolean {
+  return handler.kind === "php" || handler.kind === "fastcgi";
+}
+
+/** The ending that a route's pattern gives to the programs that it runs, such as `*.cgi`. */
+function programEnding(path: string | undefined): readonly string[] {
+  const ending = /\*[^/*]*(\.(?:f?cgi|pl|py|rb|lua|tcl|sh))$/i.exec(path ?? "")?.[1];
+  return ending === undefined ? [] : [ending.toLowerCase()];
 }

@@ -1,0 +1,100 @@
+/**
+ * Scripts below a site's root that a `static` route would send as they are, source and all, beside a
+ * `fastcgi` route that is there to run them: a route that stands before it, or methods that it does not
+ * take. Which files are scripts is a guess by their names, so this is said and not refused.
+ */
+import { isScriptName } from "../cgi/script_path.ts";
+import type { RouteOptions, SiteOptions } from "../http/options.ts";
+import { sourceNames } from "../http/passing.ts";
+import { SiteRouter } from "../http/site_router.ts";
+import { FileError } from "../runtime/file_error.ts";
+import type { Files } from "../runtime/runtime.ts";
+import { resolveBelowRoot } from "../static/below_root.ts";
+
+/** Most names that are looked at of a site, and most folders one in the other. */
+export const SCRIPT_NAMES_MAX = 5000;
+export const SCRIPT_DEPTH_MAX = 6;
+
+/** Most scripts that are told of a site; one shows what is meant. */
+const TOLD_MAX = 3;
+
+/** What CGI programs are called; one of these names runs where its file may be executed. */
+const PROGRAM_NAME = /\.(?:f?cgi|pl|py|rb|lua|tcl|sh)$/i;
+const EXECUTE_BITS = 0o111;
+
+/** A line for each script that a client can read; at most three. */
+export async function sentSources(site: SiteOptions, files: Files): Promise<string[]> {
+  const { root, routes } = site;
+  if (root === undefined || !routes.some(({ handler }) => handler.kind === "fastcgi")) return [];
+  const sends = senderOf(routes);
+  const notes: string[] = [];
+  try {
+    for await (const path of scriptsBelow(root, site, files)) {
+      const index = sends(path);
+      if (index === undefined) continue;
+      notes.push(
+        `Route ${index + 1}, static, sends the source of "${root}${path}" ` +
+          "(put the fastcgi route that runs it before, or move it out of the root)",
+      );
+      if (notes.length === TOLD_MAX) break;
+    }
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    notes.push(error.message);
+  }
+  return notes;
+}
+
+/** Which static route a GET of a file would be answered by; undefined: none. */
+function senderOf(routes: readonly RouteOptions[]): (path: string) => number | undefined {
+  const router = new SiteRouter<unknown>(routes);
+  const never = sourceNames(routes);
+  return (path) => {
+    for (let index = router.next("GET", path, -1); index >= 0;) {
+      const { handler, internal } = routes[index]!;
+      if (internal) return undefined;
+      if (handler.kind === "static" && !never(path)) return index;
+      // Those leave to the next one what they do not run or send.
+      if (handler.kind !== "static" && handler.kind !== "php" && handler.kind !== "filter") {
+        return undefined;
+      }
+      index = router.next("GET", path, index);
+    }
+    return undefined;
+  };
+}
+
+async function* scriptsBelow(
+  root: string,
+  { linkTargets }: SiteOptions,
+  files: Files,
+): AsyncGenerator<string> {
+  const folders = [{ path: "/", depth: 1 }];
+  let left = SCRIPT_NAMES_MAX;
+  for (let folder = folders.shift(); folder !== undefined && left > 0; folder = folders.shift()) {
+    const { names } = await listed(files, root + folder.path, left);
+    left -= names.length;
+    for (const name of names.toSorted()) {
+      const path = folder.path + name;
+      const found = resolveBelowRoot({ files, root, linkTargets }, path);
+      if (found.kind === "directory" && folder.depth < SCRIPT_DEPTH_MAX) {
+        folders.push({ path: `${path}/`, depth: folder.depth + 1 });
+      } else if (found.kind === "file" && isScript(files, path, found.realPath)) yield path;
+    }
+  }
+}
+
+async function listed(files: Files, path: string, namesMax: number) {
+  try {
+    return await files.list(path, namesMax);
+  } catch (error) {
+    // What we may not read is sent to nobody.
+    if (error instanceof FileError && error.isDenied) return { names: [] };
+    throw error;
+  }
+}
+
+function isScript(files: Files, path: string, realPath: string): boolean {
+  if (isScriptName(path)) return true;
+  return PROGRAM_NAME.test(path) && ((files.access(realPath)?.mode ?? 0) & EXECUTE_BITS) !== 0;
+}
