@@ -56,24 +56,27 @@ export async function loadConfig(flags: Flags, parts: LoadParts): Promise<Loaded
   const overrides = readOverrides(given, parts.cwd, parts.files, tell);
   const source = given.has("spawn") ? "spawn" : "upstream";
   const flagsOnly = given.has(source) && !given.has("config");
-  checkVariableNames(parts.variableNames ?? [], tell);
   const file = flagsOnly ? undefined : findFile(given, parts);
   const { options: base, secrets = new Secrets() } = file === undefined
     ? { options: fromFlags(overrides, given, parts.files, tell) }
     : await fromFile(file, overrides, given, parts, tell);
   if (base === undefined || faults.length > 0) throw new ConfigError(faults);
   const unread = flagsOnly ? existingDefault(parts) : undefined;
-  const notes = unread === undefined
-    ? []
-    : [`File "${unread}" is not read because --${source} is the whole configuration`];
+  const notes = unread === undefined ? variableNotes(parts.variableNames ?? []) : [
+    ...variableNotes(parts.variableNames ?? []),
+    `File "${unread}" is not read because --${source} is the whole configuration`,
+  ];
   return { options: applyOverrides(base, overrides), file, notes, secrets };
 }
 
-/** A variable of ours that nobody reads is a slip that would change nothing, in silence. */
-function checkVariableNames(names: readonly string[], tell: (fault: Fault) => void): void {
-  for (const { name, remedy } of unknownVariables(names)) {
-    tell({ source: name, place: undefined, message: `There is no such setting (${remedy})` });
-  }
+/**
+ * A variable of ours that nobody reads is a slip that would change nothing in silence. It is no fault:
+ * a file may use it as `${env.…}`, and Kubernetes makes some for a service of our name.
+ */
+function variableNotes(names: readonly string[]): string[] {
+  return unknownVariables(names).map(({ name, remedy }) =>
+    `Variable ${name} is no setting of ours and changes nothing (${remedy})`
+  );
 }
 
 /** @throws {ConfigError} when there is neither a file nor an upstream */

@@ -142,7 +142,7 @@ function longFlag(definition: SettingDefinition): string {
 }
 
 /** Variables that begin like ours and mean something to another part, or to our tests. */
-const OTHER_VARIABLES = /^AFCGI_(?:TEST_|STORE$|DOMAIN$|EXEC_)/;
+const OTHER_VARIABLES = /^AFCGI_(?:TEST_|STORE$|DOMAIN$|EXEC_|SERVICE_|PORT(?:_|$))/;
 
 /** Variables that look like settings and are none, with what was meant. */
 export function unknownVariables(
