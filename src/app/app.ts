@@ -26,6 +26,7 @@ import {
   type TextSink,
   type TlsFiles,
 } from "../runtime/runtime.ts";
+import type { OnHandshakeFailed } from "../runtime/raw_socket.ts";
 import { rememberLinks } from "../static/link_memory.ts";
 import { errorText } from "../upstream/errors.ts";
 import { Upstream } from "../upstream/upstream.ts";
@@ -35,6 +36,7 @@ import type { AppOptions, ListenOptions } from "./options.ts";
 import { Readiness } from "./readiness.ts";
 import { compileFrontSite, listenerInfo, serverSoftware } from "./sites.ts";
 import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
+import { watchHandshakes } from "./tls_handshakes.ts";
 import { registerUpstreamGauges, stderrBudget, UpstreamMetrics } from "./upstream_metrics.ts";
 
 export interface AppParts {
@@ -81,6 +83,7 @@ class App implements RunningApp {
   readonly #requestIds = new RequestIdSource();
   readonly #accessLog: Logger | undefined;
   readonly #onFault: (error: unknown, front: FrontRequest) => void;
+  readonly #onHandshakeFailed: OnHandshakeFailed;
   readonly #listeners: HttpListener[] = [];
   #gemini: GeminiListeners | undefined;
   #admin: HttpListener | undefined;
@@ -100,6 +103,7 @@ class App implements RunningApp {
     const limited = new LimitedLog(logger, runtime.clock);
     this.#onFault = (error, front) => logFault({ logger, limited }, error, front);
     this.#httpMetrics = new HttpMetrics(this.#registry);
+    this.#onHandshakeFailed = watchHandshakes(this.#registry, limited);
     const { upstreams, spawns = [] } = options;
     const fpmMessages = fpmMessagesOf(spawns, runtime.clock);
     const stderr = stderrBudget(this.#registry, logger, runtime.clock);
@@ -228,7 +232,7 @@ class App implements RunningApp {
     const listener = await this.#serveHttp({
       address: listen.address,
       requestHeadLengthMax: this.#options.limits.requestHeaderMax,
-      ...(tls && { tls }),
+      ...(tls && { tls: { identify: () => tls, onHandshakeFailed: this.#onHandshakeFailed } }),
       handler: (request, peer) => {
         // With port 0 the port is known only now.
         front ??= this.#createFront(listenerInfo(listener.address, scheme));

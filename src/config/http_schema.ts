@@ -5,6 +5,10 @@ import { described, section, time } from "./schema_parts.ts";
 import { formatTime } from "./units.ts";
 
 export const httpLimitsSchema = section({
+  handshake_timeout: v.optional(
+    described(time(1), "Longest wait for a client's TLS handshake; then it is cut"),
+    formatTime(TIMEOUTS.handshakeMs),
+  ),
   head_timeout: v.optional(
     described(
       time(1),
@@ -34,6 +38,7 @@ export function httpTimeouts(
   limits: v.InferOutput<typeof httpLimitsSchema>,
 ): NonNullable<ServerOptions["timeouts"]> {
   return {
+    handshakeMs: limits.handshake_timeout,
     headMs: limits.head_timeout,
     idleMs: limits.idle_timeout,
     sendMs: limits.send_timeout,

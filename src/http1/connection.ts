@@ -65,6 +65,7 @@ export class Connection implements RawSocketEvents {
       host: socket.host,
       port: socket.port,
       protocol: "HTTP/1.1",
+      tls: socket.tls,
       earlyHints: (links) => this.#sendEarlyHints(links),
     };
     this.#hints = new EarlyHints(socket);
@@ -241,10 +242,8 @@ export class Connection implements RawSocketEvents {
       return this.#failed(request, error);
     }
     if (!(answer instanceof Promise)) return this.#send(request, answer);
-    answer.then(
-      (settled) => this.#send(request, settled),
-      (error) => this.#failed(request, error),
-    );
+    const failed = (error: unknown): void => this.#failed(request, error);
+    answer.then((settled) => this.#send(request, settled), failed);
   }
 
   /** The handler threw, which none should; where the client has gone, that is the reason. */

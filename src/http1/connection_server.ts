@@ -16,6 +16,8 @@ export const DRAINED_LENGTH_MAX = 256 * 1024;
 export const LINGERED_LENGTH_MAX = 16 * 1024 * 1024;
 
 export interface ConnectionTimeouts {
+  /** From a connection to the end of its TLS handshake. */
+  readonly handshakeMs: number;
   /** From a head's first byte to its last. */
   readonly headMs: number;
   /** Between two requests. */

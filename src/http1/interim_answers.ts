@@ -47,6 +47,6 @@ export class EarlyHints {
 }
 
 /** HTTP/1.0 has no interim answers. */
-export function withoutHints({ host, port }: HttpPeer): HttpPeer {
-  return { host, port, protocol: "HTTP/1.0" };
+export function withoutHints({ host, port, tls }: HttpPeer): HttpPeer {
+  return { host, port, protocol: "HTTP/1.0", tls };
 }

@@ -8,11 +8,13 @@
  */
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
 import type { Address } from "../runtime/address.ts";
-import type { HttpPeer, TlsFiles } from "../runtime/connection.ts";
+import type { HttpPeer } from "../runtime/connection.ts";
 import { type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
 import type { ByteListener, Clock, Runtime, TimerId } from "../runtime/runtime.ts";
 import { Connection } from "./connection.ts";
+import type { RawTlsOptions } from "../runtime/raw_socket.ts";
 import type { ConnectionServer, ConnectionTimeouts } from "./connection_server.ts";
+import { PLAIN_HTTP_RESPONSE } from "./plain_response.ts";
 import { FieldNames } from "./field_names.ts";
 import type { RequestFault } from "./request_head.ts";
 
@@ -21,6 +23,7 @@ import type { RequestFault } from "./request_head.ts";
  * and a third of what it holds may be more than a slow one reads in a minute.
  */
 export const CONNECTION_TIMEOUTS: ConnectionTimeouts = {
+  handshakeMs: 10_000,
   headMs: 60_000,
   idleMs: 75_000,
   sendMs: 300_000,
@@ -30,9 +33,19 @@ export const CONNECTION_TIMEOUTS: ConnectionTimeouts = {
 /** How often connections are looked at; so much later a time may end. */
 const SWEEP_MS = 1_000;
 
+/** Whose certificates a server has, and who wants to know of handshakes that fail. */
+export type ServerTls = Pick<
+  RawTlsOptions,
+  "identify" | "versionMin" | "asksForCertificate" | "onHandshakeFailed"
+>;
+
+/** What is spoken over TLS, for clients that ask (ALPN). */
+const PROTOCOLS = ["http/1.1"] as const;
+
 export interface ServerOptions {
   readonly address: Address;
-  readonly tls?: TlsFiles;
+  /** Left out: HTTP without TLS. */
+  readonly tls?: ServerTls;
   /** Most bytes of a request's head; beyond it the answer is 431. */
   readonly requestHeadLengthMax: number;
   /** Lets several processes listen on the same port. */
@@ -71,7 +84,14 @@ export async function serveHttp1(
   const { address, tls, reusePort } = options;
   server.listener = await runtime.listenRaw({
     address,
-    ...(tls && { tls }),
+    ...(tls && {
+      tls: {
+        ...tls,
+        protocols: PROTOCOLS,
+        handshakeTimeoutMs: server.timeouts.handshakeMs,
+        plainResponse: PLAIN_HTTP_RESPONSE,
+      },
+    }),
     ...(reusePort && { reusePort }),
     onSocket: (socket) => server.open(socket),
   });

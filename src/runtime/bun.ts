@@ -21,7 +21,8 @@ import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { createNodeNames } from "./node_names.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
-import { nodeTls } from "./node_tls.ts";
+import { openBunDescriptors } from "./bun_descriptors.ts";
+import { createNodeTls } from "./node_tls.ts";
 import { createNodeSpawning } from "./node_spawning.ts";
 import { peerHost } from "./peer.ts";
 import type { RawListenOptions } from "./raw_socket.ts";
@@ -43,7 +44,7 @@ export function createBunRuntime(): Runtime {
       if (options.address.transport === "unix") await clear(options.address);
       return listenBunRaw(options);
     },
-    tls: nodeTls,
+    tls: createNodeTls(openBunDescriptors),
     createCompressor,
     clock: systemClock,
     files: createNodeFiles({ stat: statBySystemCall }),

@@ -1,32 +1,53 @@
-/** `Bun.listen` as a listener of raw sockets. */
-import { type Address, formatAddress } from "./address.ts";
+/**
+ * `Bun.listen` as a listener of raw sockets. Over TLS it is `node:tls`: `Bun.listen` keeps its first
+ * certificate for ever, asks nobody for another, and ends no handshake that stands still.
+ */
+import { formatAddress } from "./address.ts";
+import { openBunDescriptors } from "./bun_descriptors.ts";
 import { BUN_RAW_HANDLERS, BunRawSocket, type NativeSocket } from "./bun_raw_socket.ts";
 import { type FileSender, openFileSender } from "./bun_sendfile.ts";
 import { listenError } from "./failures.ts";
+import { listenNodeRawTls } from "./node_raw_sockets.ts";
+import { type Accepting, PausableListener } from "./pausable_listener.ts";
 import type { RawListenOptions } from "./raw_socket.ts";
 import { type ByteListener, ListenError } from "./runtime.ts";
 import { removeSocketFile } from "./unix_path.ts";
 
 /** @throws {ListenError}; the caller has cleared a unix socket's path */
 export async function listenBunRaw(options: RawListenOptions): Promise<ByteListener> {
-  const { address } = options;
-  if (address.transport === "unix" && options.tls) {
+  const { address, tls } = options;
+  const calls = await openBunDescriptors();
+  if (tls !== undefined) {
+    if (address.transport === "tcp") return listenNodeRawTls({ ...options, address, tls }, calls);
     throw new ListenError(`Cannot listen with TLS on ${formatAddress(address)}: use TCP`);
   }
-  // What goes out over TLS has to be read first.
-  const files = options.tls === undefined ? await openFileSender() : undefined;
+  const files = await openFileSender();
   try {
-    return open(options, address, files);
+    const first = open(options, files);
+    const inForce = address.transport === "unix" ? address : { ...address, port: first.port };
+    if (calls === undefined) return { address: inForce, close: () => closed(options, first) };
+    const pausable = new PausableListener(calls, first, (fd) => open(options, files, fd));
+    return {
+      address: inForce,
+      close: () => closed(options, { stop: () => pausable.close() }),
+      pause: (reason) => pausable.pause(reason),
+      resume: (reason) => pausable.resume(reason),
+    };
   } catch (error) {
     throw listenError(address, error);
   }
 }
 
+function closed({ address }: RawListenOptions, listener: Pick<Accepting, "stop">): void {
+  listener.stop();
+  if (address.transport === "unix") removeSocketFile(address);
+}
+
 function open(
-  { onSocket, tls, reusePort }: RawListenOptions,
-  address: Address,
+  { onSocket, address, reusePort }: RawListenOptions,
   files: FileSender | undefined,
-): ByteListener {
+  descriptor?: number,
+): Accepting & { readonly port: number } {
   const options = {
     allowHalfOpen: true,
     // Each socket gets its own as it opens.
@@ -34,25 +55,24 @@ function open(
     socket: {
       ...BUN_RAW_HANDLERS,
       open(socket: Bun.Socket<BunRawSocket>) {
+        // It has left before it was accepted, and must not pass for one that has no address.
+        if (address.transport === "tcp" && !socket.remoteAddress) return void socket.terminate();
         socket.data = new BunRawSocket(onSocket, files);
         socket.data.opened(socket as NativeSocket);
       },
     },
   };
-  if (address.transport === "unix") {
-    const listener = Bun.listen({ ...options, unix: address.path });
-    const close = (): void => {
-      listener.stop();
-      removeSocketFile(address);
-    };
-    return { address, close };
-  }
-  const listener = Bun.listen({
-    ...options,
-    hostname: address.host,
-    port: address.port,
-    ...(reusePort && { reusePort }),
-    ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
-  });
-  return { address: { ...address, port: listener.port }, close: () => listener.stop() };
+  const listener = descriptor !== undefined
+    // Bun takes a descriptor here, as for a connection, but its types do not say so.
+    ? Bun.listen({ ...options, fd: descriptor } as unknown as Bun.UnixSocketOptions<BunRawSocket>)
+    : address.transport === "unix"
+    ? Bun.listen({ ...options, unix: address.path })
+    : Bun.listen({
+      ...options,
+      hostname: address.host,
+      port: address.port,
+      ...(reusePort && { reusePort }),
+    });
+  const { fd, port } = listener as unknown as { readonly fd: number; readonly port: number };
+  return { descriptor: fd, port, stop: () => listener.stop() };
 }

@@ -1,5 +1,7 @@
 /** A connection as every kind of listener hands it over: bytes both ways, and who is at the other end. */
 
+import type { TlsDetails } from "./tls_details.ts";
+
 /** A connected byte stream, TCP or unix. */
 export interface ByteConnection {
   /**
@@ -25,6 +27,8 @@ export interface HttpPeer {
   readonly port: number;
   /** What the client speaks; undefined where the server does not tell. */
   readonly protocol?: "HTTP/1.0" | "HTTP/1.1";
+  /** What its TLS handshake came to; undefined where there is no TLS. */
+  readonly tls?: TlsDetails | undefined;
   /**
    * Sends 103 Early Hints with these values of `Link` (RFC 8297); undefined where that cannot be.
    *

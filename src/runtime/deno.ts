@@ -14,7 +14,7 @@ import { listenInheritedByNode } from "./node_listener.ts";
 import { createNodeNames, lookupWithNode } from "./node_names.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { listenNodeRaw } from "./node_raw_sockets.ts";
-import { nodeTls } from "./node_tls.ts";
+import { createNodeTls } from "./node_tls.ts";
 import { createNodeSpawning } from "./node_spawning.ts";
 import { peerHost } from "./peer.ts";
 import type { RawListenOptions } from "./raw_socket.ts";
@@ -38,7 +38,7 @@ export function createDenoRuntime(): Runtime {
       if (options.address.transport === "unix") await clear(options.address);
       return await listenNodeRaw(options);
     },
-    tls: nodeTls,
+    tls: createNodeTls(),
     createCompressor,
     clock: systemClock,
     files: createNodeFiles(),

@@ -48,7 +48,7 @@ export class MemoryTls implements TlsNetwork {
     if (listener === undefined) throw refuse("nobody listens");
     if (!listener.admit(peer)) throw refuse("not admitted");
     if (listener.identify(options.serverName ?? "") === undefined) {
-      listener.onHandshakeFailed(peer, "no such name");
+      listener.onHandshakeFailed(peer, "no such name", "unknown_name");
       listener.onGone(peer);
       throw refuse("no such name");
     }

@@ -4,8 +4,9 @@
  * those of `ByteConnection`: what is paused stops the peer, and what the system does not take is told.
  */
 import type { Address } from "./address.ts";
-import type { TlsFiles } from "./connection.ts";
+import type { HttpPeer, TlsFiles } from "./connection.ts";
 import type { OpenFile } from "./open_file.ts";
+import type { HandshakeFailure, TlsDetails, TlsVersion } from "./tls_details.ts";
 
 /** What is done with a socket, whoever made the connection. */
 export interface RawSocket {
@@ -33,6 +34,8 @@ export interface AcceptedSocket extends RawSocket {
   readonly host: string;
   /** 0 for a client on a unix socket. */
   readonly port: number;
+  /** Undefined where there is no TLS. */
+  readonly tls?: TlsDetails | undefined;
   /** Bytes that were written and that the system has not taken. */
   readonly unsentLength: number;
   /** As `write` for the first `length` bytes, which the caller uses again at once. */
@@ -64,9 +67,39 @@ export interface RawSocketEvents {
   closed(error?: Error): void;
 }
 
+export type OnHandshakeFailed = (
+  peer: HttpPeer,
+  message: string,
+  failure: HandshakeFailure,
+) => void;
+
+/** TLS in front of a listener's sockets: `onSocket` is called when the handshake is done. */
+export interface RawTlsOptions {
+  /**
+   * Who we are for a client that asks for a name, in lower case, or for none, "". Undefined: its
+   * handshake fails. Called for each handshake; the same object is the same certificate.
+   */
+  readonly identify: (serverName: string) => TlsFiles | undefined;
+  /** What is spoken above TLS (ALPN), what we like best first; none: clients are not told. */
+  readonly protocols: readonly string[];
+  /** The oldest version that is spoken; 1.2 when left out. */
+  readonly versionMin?: TlsVersion;
+  /** Whether a client is asked for a certificate, which it need not have; no, when left out. */
+  readonly asksForCertificate?: boolean;
+  /** A client that has not finished its handshake by then is cut. */
+  readonly handshakeTimeoutMs: number;
+  /** What a client is told that speaks HTTP without TLS; nothing, when left out. */
+  readonly plainResponse?: Uint8Array;
+  /** Whether a client that has just connected may begin its handshake; else it is cut. */
+  readonly admit?: (peer: HttpPeer) => boolean;
+  /** Each admitted client is gone sooner or later. */
+  readonly onGone?: (peer: HttpPeer) => void;
+  readonly onHandshakeFailed?: OnHandshakeFailed;
+}
+
 export interface RawListenOptions {
   readonly address: Address;
-  readonly tls?: TlsFiles;
+  readonly tls?: RawTlsOptions;
   /** Lets several processes listen on the same port. */
   readonly reusePort?: boolean;
   readonly onSocket: (socket: AcceptedSocket) => RawSocketEvents;

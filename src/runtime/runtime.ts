@@ -3,25 +3,19 @@
  * One interface; `bun.ts` and `deno.ts` are its adapters, `memory.ts` is the one for tests. An
  * adapter is handed in, nobody reaches for a global. Only this folder names Bun, Deno or node:*.
  */
-import type { Address, InheritedAddress, ListenAddress } from "./address.ts";
+import type { Address, InheritedAddress } from "./address.ts";
 import type { ByteConnection } from "./connection.ts";
 import type { FileInfo } from "./file_info.ts";
+import type { ByteListener } from "./listener.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { RawConnectOptions, RawListenOptions } from "./raw_socket.ts";
 import type { TlsNetwork } from "./tls.ts";
 import type { Spawning } from "./spawning.ts";
 
+export type { ByteListener, PauseReason } from "./listener.ts";
 export type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
 export type { FileInfo, FilePiece } from "./file_info.ts";
 export type { OpenFile } from "./open_file.ts";
-
-/** A listening socket. */
-export interface ByteListener<Where extends ListenAddress = Address> {
-  /** The address in force: with port 0, the port that the system chose. */
-  readonly address: Where;
-  /** Stops accepting; connections live on. The path of a unix socket of our own is removed. */
-  close(): void;
-}
 
 /** Names in a folder, in the order of the file system. */
 export interface FolderNames {

@@ -5,20 +5,11 @@
  */
 import type { TcpAddress } from "./address.ts";
 import type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
+import type { ByteListener } from "./listener.ts";
+import type { OnHandshakeFailed } from "./raw_socket.ts";
+import type { PeerCertificate, TlsDetails, TlsVersion } from "./tls_details.ts";
 
-/** What a certificate says, as the other end showed it; nobody has vouched for it. */
-export interface PeerCertificate {
-  /** SHA-256 of its DER form, 64 lower-case hexadecimal digits. */
-  readonly sha256: string;
-  /** Such as `/CN=Alice/O=Wonderland`. */
-  readonly subject: string;
-  readonly issuer: string;
-  /** Upper-case hexadecimal digits. */
-  readonly serial: string;
-  /** Milliseconds since 1970. */
-  readonly notBeforeMs: number;
-  readonly notAfterMs: number;
-}
+export type { PeerCertificate, TlsVersion } from "./tls_details.ts";
 
 /** Whether one of a file's certificates has signed this one, or is this one. */
 export type SignatureCheck = (certificate: PeerCertificate) => boolean;
@@ -27,18 +18,9 @@ export type SignatureCheck = (certificate: PeerCertificate) => boolean;
  * Closing `writable` sends what was written and close_notify, and settles when the system has taken
  * it. `destroy` cuts: no close_notify is sent, so the peer can tell that something is missing.
  */
-export interface TlsConnection extends ByteConnection {
+export interface TlsConnection extends ByteConnection, Omit<TlsDetails, "protocol"> {
   readonly peer: HttpPeer;
-  /** The name that the client asked for (SNI), in lower case; undefined where it asked for none. */
-  readonly serverName: string | undefined;
-  /** Such as `TLSv1.3`. */
-  readonly version: string;
-  /** OpenSSL's name of the cipher. */
-  readonly cipher: string;
-  readonly certificate: PeerCertificate | undefined;
 }
-
-export type TlsVersion = "1.2" | "1.3";
 
 export interface TlsListenOptions {
   readonly address: TcpAddress;
@@ -55,16 +37,12 @@ export interface TlsListenOptions {
   readonly admit: (peer: HttpPeer) => boolean;
   /** Each admitted client is gone sooner or later. */
   readonly onGone: (peer: HttpPeer) => void;
-  readonly onHandshakeFailed: (peer: HttpPeer, reason: string) => void;
+  readonly onHandshakeFailed: OnHandshakeFailed;
   readonly onConnection: (connection: TlsConnection) => void;
 }
 
-export interface TlsListener {
-  /** With port 0, the port that the system chose. */
-  readonly address: TcpAddress;
-  /** Stops accepting and cuts those that are in their handshake; connections live on. */
-  close(): void;
-}
+/** Closing it stops accepting and cuts those that are in their handshake; connections live on. */
+export type TlsListener = ByteListener<TcpAddress>;
 
 export interface TlsConnectOptions {
   /** Sent as SNI; left out for an address. */

@@ -112,6 +112,7 @@ test("/metrics has every family, of its type, in Prometheus' text format", async
       afcgi_http_requests_total: "counter",
       afcgi_http_request_duration_seconds: "histogram",
       afcgi_http_forwarded_ignored_total: "counter",
+      afcgi_tls_handshakes_failed_total: "counter",
       afcgi_upstream_connections: "gauge",
       afcgi_upstream_server_up: "gauge",
       afcgi_upstream_health_checks_total: "counter",

@@ -150,7 +150,7 @@ limits:
   response_header: 32KiB
   response_buffer: 4KiB
   spill: 10MB
-  http: { head_timeout: 1s, idle_timeout: 2s, send_timeout: 3s, close_timeout: 4s }
+  http: { handshake_timeout: 5s, head_timeout: 1s, idle_timeout: 2s, send_timeout: 3s, close_timeout: 4s }
   gemini:
     connections: 10
     connections_per_address: 5

@@ -10,7 +10,6 @@ import {
   decode,
   encode,
   freshAddress,
-  onBun,
   rawHttp,
   readAll,
   runtime,
@@ -19,6 +18,7 @@ import {
   turn,
 } from "./support.ts";
 
+const TLS = { identify: () => ({ cert: CERTIFICATE, key: PRIVATE_KEY }) };
 const GET = "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
 
 /** Sends and leaves the answer to be read piece by piece. */
@@ -61,7 +61,7 @@ for (const kind of ["tcp", "unix", "abstract"] as const) {
 
 test("An HTTP server over TLS answers", async () => {
   const server = await serve(() => new Response("sealed"), {
-    tls: { cert: CERTIFICATE, key: PRIVATE_KEY },
+    tls: TLS,
   });
   assert.ok(server.address.transport === "tcp");
   const { port } = server.address;
@@ -85,7 +85,7 @@ test("An HTTP server over TLS answers", async () => {
 test("TLS on a unix socket is refused, never plain text", async () => {
   const serving = serve(() => new Response("sealed"), {
     address: freshAddress("unix"),
-    tls: { cert: CERTIFICATE, key: PRIVATE_KEY },
+    tls: TLS,
   });
   await assert.rejects(serving, /: use TCP$/);
 });
@@ -431,12 +431,17 @@ test("An upload of more than 128 MiB is taken", async () => {
   await server.stop();
 });
 
-test("Two servers share a port where the runtime can, and say so where it cannot", async () => {
-  const first = serve(() => new Response("shared"), { reusePort: true });
-  if (!onBun) return assert.rejects(first, /node:net does not do that$/);
-  const { address } = await first;
-  const second = await serve(() => new Response("shared"), { address, reusePort: true });
-  assert.equal(bodyOf(await rawHttp(address, GET)), "shared");
-  await second.stop();
-  await (await first).stop();
+test("Two servers share a port, with TLS and without", async () => {
+  for (const options of [{}, { tls: TLS }]) {
+    const first = await serve(() => new Response("shared"), { reusePort: true, ...options });
+    const { address } = first;
+    const second = await serve(() => new Response("shared"), {
+      address,
+      reusePort: true,
+      ...options,
+    });
+    if (!("tls" in options)) assert.equal(bodyOf(await rawHttp(address, GET)), "shared");
+    await second.stop();
+    await first.stop();
+  }
 });

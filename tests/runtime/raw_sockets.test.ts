@@ -4,12 +4,21 @@ import assert from "node:assert/strict";
 import { createConnection, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Address } from "../../src/runtime/address.ts";
-import type { AcceptedSocket, RawSocketEvents } from "../../src/runtime/raw_socket.ts";
+import type {
+  AcceptedSocket,
+  RawSocketEvents,
+  RawTlsOptions,
+} from "../../src/runtime/raw_socket.ts";
 import type { TlsFiles } from "../../src/runtime/runtime.ts";
 import { CERTIFICATE, PRIVATE_KEY } from "./certificate.ts";
 import { freshAddress, LOOPBACK, onBun, patternBytes, runtime } from "./support.ts";
 
-const TLS: TlsFiles = { cert: CERTIFICATE, key: PRIVATE_KEY };
+const IDENTITY: TlsFiles = { cert: CERTIFICATE, key: PRIVATE_KEY };
+const TLS: RawTlsOptions = {
+  identify: () => IDENTITY,
+  protocols: ["http/1.1"],
+  handshakeTimeoutMs: 20_000,
+};
 const LENGTH = 32 * 1024 * 1024;
 
 /** What a server sees of one client. */
@@ -88,11 +97,11 @@ interface Pair {
 
 /** A client and what the server sees of it; TLS where there are files. */
 async function withPair(
-  { address = LOOPBACK, tls }: { readonly address?: Address; readonly tls?: TlsFiles },
+  { address = LOOPBACK, tls }: { readonly address?: Address; readonly tls?: RawTlsOptions },
   use: (pair: Pair) => Promise<void>,
 ): Promise<void> {
   const accepted = Promise.withResolvers<Seen>();
-  const listener = await runtime.listenRaw!({
+  const listener = await runtime.listenRaw({
     address,
     ...(tls && { tls }),
     onSocket(socket) {
@@ -111,18 +120,18 @@ async function withPair(
   }
 }
 
-function open(address: Address, tls: TlsFiles | undefined): Socket {
+function open(address: Address, tls: RawTlsOptions | undefined): Socket {
   if (address.transport === "unix") {
     return createConnection({ path: address.path, allowHalfOpen: true });
   }
   const { host, port } = address;
   return tls === undefined
     ? createConnection({ host, port, allowHalfOpen: true })
-    : connectTls({ host, port, ca: tls.cert, servername: "localhost" });
+    : connectTls({ host, port, ca: IDENTITY.cert, servername: "localhost" });
 }
 
 const KINDS: Readonly<
-  Record<string, () => { readonly address?: Address; readonly tls?: TlsFiles }>
+  Record<string, () => { readonly address?: Address; readonly tls?: RawTlsOptions }>
 > = {
   tcp: () => ({}),
   ipv6: () => ({ address: { transport: "tcp", host: "::1", port: 0 } }),
@@ -270,7 +279,7 @@ test("The address of a peer is known, over a unix socket there is none", async (
 
 test("Plain text sent to a TLS port ends the connection without a word of ours", async () => {
   const seen: Seen[] = [];
-  const listener = await runtime.listenRaw!({
+  const listener = await runtime.listenRaw({
     address: LOOPBACK,
     tls: TLS,
     onSocket: (socket) => seen[seen.push(new Seen(socket)) - 1]!,

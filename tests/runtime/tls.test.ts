@@ -255,7 +255,7 @@ test("A handshake that does not go on is cut after its time", { skip }, async ()
   client.on("error", () => {});
   client.resume();
   await closed(client);
-  assert.equal(server.failures[0], "it was not done in time");
+  assert.equal(server.failures[0], "It was not done in time");
   assert.equal(server.gone.length, 1);
   server.listener.close();
 });

@@ -1,0 +1,30 @@
+/**
+ * What an error of a handshake means. Bun has OpenSSL's codes (of BoringSSL), Deno the sentences of
+ * rustls under codes that say little; both say nothing more of a client that left than that the
+ * socket ended.
+ */
+import type { HandshakeFailure } from "./tls_details.ts";
+
+/** Whose handshake fails by it: the name that a client asks for is nobody's. */
+export class UnknownNameError extends Error {
+  override readonly name = "UnknownNameError";
+}
+
+/** In this order; what none of them is, was malformed. */
+const KINDS: readonly (readonly [RegExp, HandshakeFailure])[] = [
+  [/NO_APPLICATION_PROTOCOL|no application protocol/i, "no_common_protocol"],
+  [
+    /UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|WRONG_VERSION|NO_SUPPORTED_VERSIONS|peer is incompatible/i,
+    "no_common_version",
+  ],
+  [/NO_SHARED_CIPHER|NO_CIPHER|no cipher/i, "no_common_version"],
+  [/received fatal alert|ALERT_(?!HANDSHAKE_FAILURE)[A-Z_]+/i, "refused_by_client"],
+  [/ECONNRESET|EPIPE|hang up|ended|UnexpectedEof|unexpected eof/i, "client_left"],
+];
+
+export function handshakeFailure(error: Error): HandshakeFailure {
+  if (error instanceof UnknownNameError) return "unknown_name";
+  const { code = "" } = error as { code?: string };
+  const text = `${code} ${error.message}`;
+  return KINDS.find(([pattern]) => pattern.test(text))?.[1] ?? "malformed";
+}
