@@ -83,7 +83,7 @@ export const FAULTS: readonly Fault[] = [
   ),
   sending(
     "sends a management record of an unknown type",
-    { status: 502 },
+    GOOD,
     (id) => Buffer.concat([new Answer().record(77, 0, "").bytes, goodAnswer(id).bytes]),
   ),
   sending("ends without an answer", { status: 502 }, (id) => new Answer().stdoutEnd(id).end(id)),
@@ -149,13 +149,15 @@ export const FAULTS: readonly Fault[] = [
   ),
   // What comes in the wrong place, or for nobody.
   sending(
-    "sends STDOUT after the end of STDOUT",
-    "cut",
-    (id) => new Answer().stdout(id, GOOD_HEAD + GOOD_BODY).stdoutEnd(id).stdout(id, "more").end(id),
+    "sends STDOUT after an empty record of STDOUT",
+    GOOD,
+    (id) =>
+      new Answer().stdout(id, GOOD_HEAD).stdoutEnd(id).stderr(id, "notice").stdoutEnd(id)
+        .stdout(id, GOOD_BODY).stdoutEnd(id).end(id),
   ),
   sending(
     "sends a record of an unknown type for the request",
-    { status: 502 },
+    GOOD,
     (id) => Buffer.concat([new Answer().record(77, id, "").bytes, goodAnswer(id).bytes]),
   ),
   sending(
@@ -180,7 +182,7 @@ export const FAULTS: readonly Fault[] = [
   ),
   sending(
     "sends more than its Content-Length",
-    "cut",
+    { status: 200, body: GOOD_BODY.slice(0, 2) },
     (id) =>
       new Answer().stdout(id, `Content-Length: 2\r\n${GOOD_HEAD}${GOOD_BODY}`).stdoutEnd(id).end(
         id,
