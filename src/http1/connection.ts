@@ -145,7 +145,8 @@ export class Connection implements RawSocketEvents {
   /** Called now and then: ends what has taken too long. */
   sweep(nowMs: number): void {
     const { sendMs, closeMs } = this.#server.timeouts;
-    if (this.#sender.stuckMs(nowMs) > sendMs) return this.#cut();
+    // Of a client that left while nothing is read from it only a write that fails tells.
+    if (this.#socket.isBroken || this.#sender.stuckMs(nowMs) > sendMs) return this.#cut();
     if (this.#state === "answering" || this.#state === "sending") return;
     if (this.#state === "closing" && this.#socket.unsentLength > 0) {
       this.#deadlineMs = nowMs + closeMs;

@@ -115,6 +115,23 @@ test("A socket that gives more though it is paused is cut at a bound", async () 
   assert.equal(failures.length, 1);
 });
 
+test("A client that left while it was not read from is let go", async () => {
+  const { asked, handler } = held();
+  const { open, clock, server } = await http1World(handler);
+  const socket = open();
+  socket.send(GET + GET);
+  assert.equal(socket.isPaused, true);
+  socket.break();
+  clock.advance(2_000);
+  asked[0]!.answer(whole("nobody takes it"));
+  await settle();
+  clock.advance(2_000);
+  assert.equal(socket.ended, "reset");
+  assert.equal(clock.timerCount, 0);
+  // Nothing waits for it either.
+  await server.stop();
+});
+
 test("No answer is made before the client has taken the one before it", async () => {
   let count = 0;
   const { open } = await http1World(() => whole(`${++count}`.padEnd(100_000, "x")));

@@ -28,7 +28,7 @@ export interface Http1Result {
   readonly complete: number;
 }
 
-type Step = "send" | "act" | "take" | "time" | "end" | "leave" | "open";
+type Step = "send" | "act" | "take" | "time" | "end" | "leave" | "break" | "open";
 
 const CALM_WEIGHTS: Readonly<Record<Step, number>> = {
   open: 1,
@@ -38,9 +38,16 @@ const CALM_WEIGHTS: Readonly<Record<Step, number>> = {
   time: 1,
   end: 0,
   leave: 0,
+  break: 0,
 };
 
-const WEIGHTS: Readonly<Record<Step, number>> = { ...CALM_WEIGHTS, end: 0.5, leave: 0.7, time: 2 };
+const WEIGHTS: Readonly<Record<Step, number>> = {
+  ...CALM_WEIGHTS,
+  end: 0.5,
+  leave: 0.7,
+  break: 0.7,
+  time: 2,
+};
 
 /** Longer than every time limit of the server. */
 const LONG_MS = 400_000;
@@ -140,6 +147,7 @@ class Http1Simulation {
     if (step === "send") this.#send(client);
     else if (step === "take") client.socket.take(this.#random.pick([1, 50, 1_000, 100_000]));
     else if (step === "end") this.#endSide(client);
+    else if (step === "break") this.#break(client);
     else this.#leave(client);
   }
 
@@ -182,6 +190,13 @@ class Http1Simulation {
     client.hasEnded = true;
     client.isGone = true;
     client.socket.close();
+  }
+
+  /** It resets the connection, which a server sees only while it reads, or when it writes. */
+  #break(client: Client): void {
+    client.hasEnded = true;
+    client.socket.break();
+    client.isGone = !client.socket.isBroken;
   }
 
   #act(): void {
@@ -279,7 +294,13 @@ class Http1Simulation {
       this.#world.clock.advance(LONG_MS);
       if (client.socket.ended === "no") this.#fail("an idle connection has no end");
     }
-    for (const client of this.#clients) if (!client.isGone) this.#leave(client);
+    for (const client of this.#clients) {
+      // What had broken must have been let go of.
+      if (client.socket.isBroken && client.socket.ended === "no") {
+        this.#fail("a client that is gone is kept");
+      }
+      if (!client.isGone) this.#leave(client);
+    }
     while (this.#acts.length > 0) {
       this.#act();
       await settle();

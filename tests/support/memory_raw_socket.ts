@@ -10,7 +10,7 @@ import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 export class MemoryRawSocket implements AcceptedSocket {
   readonly host: string;
   readonly port: number;
-  readonly isBroken = false;
+  isBroken = false;
   events!: RawSocketEvents;
   isPaused = false;
   /** How often it was paused or read again. */
@@ -51,7 +51,7 @@ export class MemoryRawSocket implements AcceptedSocket {
 
   write(bytes: Uint8Array): boolean {
     if (this.ended === "end") throw new Error("Written to behind the end");
-    if (this.ended !== "no") return false;
+    if (this.ended !== "no" || this.isBroken) return false;
     this.#waiting.push(bytes.slice());
     return this.#takeWaiting();
   }
@@ -81,6 +81,16 @@ export class MemoryRawSocket implements AcceptedSocket {
     this.ended = this.ended === "no" ? "destroy" : this.ended;
     this.#waiting = [];
     this.events.closed();
+  }
+
+  /**
+   * The client breaks the connection. While it is not read from nothing tells so, but that a write
+   * fails.
+   */
+  break(): void {
+    this.#waiting = [];
+    if (this.isPaused) this.isBroken = true;
+    else this.close();
   }
 
   transfer(file: OpenFile, offset: number, length: number): number {
