@@ -31,6 +31,7 @@ import { rememberLinks } from "../static/link_memory.ts";
 import { errorText } from "../upstream/errors.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { logFault } from "./fault_log.ts";
+import { becomeUser } from "./app_user.ts";
 import { GeminiListeners } from "./gemini.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import { Readiness } from "./readiness.ts";
@@ -88,6 +89,8 @@ class App implements RunningApp {
   #gemini: GeminiListeners | undefined;
   #admin: HttpListener | undefined;
   #isReady = false;
+  /** Nothing is answered before we are who we are to be. */
+  readonly #ready = Promise.withResolvers<void>();
   #stopped: Promise<void> | undefined;
 
   constructor(options: AppOptions, parts: AppParts) {
@@ -155,11 +158,20 @@ class App implements RunningApp {
   }
 
   async start(): Promise<void> {
-    await this.#spawned.start();
+    const { user, spawns = [] } = this.#options;
+    // What is started before would be out of reach afterwards: it could not be ended.
+    if (user === undefined) await this.#spawned.start();
     for (const listen of this.#options.listen) await this.#listen(listen);
     await this.#listenGemini();
     await this.#listenAdmin();
+    if (user !== undefined) {
+      await becomeUser(user, this.#parts.runtime.spawning);
+      await this.#spawned.start();
+    }
+    // PHP's mail() wants a program with the setgid bit.
+    if (spawns.length === 0) await this.#parts.runtime.spawning.forbidNewPrivileges();
     this.#isReady = true;
+    this.#ready.resolve();
   }
 
   stop(): Promise<void> {
@@ -176,6 +188,11 @@ class App implements RunningApp {
     this.#gemini?.destroy();
     this.#admin?.destroy();
     for (const upstream of this.#upstreams) void upstream.drain(0);
+  }
+
+  /** At once but for the moments of a start. */
+  #readyOrStopping(): Promise<void> {
+    return this.#stopped === undefined ? this.#ready.promise : Promise.resolve();
   }
 
   async #stop(): Promise<void> {
@@ -236,7 +253,9 @@ class App implements RunningApp {
       handler: (request, peer) => {
         // With port 0 the port is known only now.
         front ??= this.#createFront(listenerInfo(listener.address, scheme));
-        return front(request, peer);
+        if (this.#isReady) return front(request, peer);
+        const answer = front;
+        return this.#readyOrStopping().then(() => answer(request, peer));
       },
     });
     this.#listeners.push(listener);

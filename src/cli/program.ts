@@ -18,6 +18,7 @@ import { explainCommand } from "./explain.ts";
 import { importCommand } from "./import.ts";
 import { pingCommand } from "./ping.ts";
 import { probeCommand } from "./probe.ts";
+import { raisedRights } from "../runtime/raised_rights.ts";
 import { requestCommand } from "./request.ts";
 import { responderCommand } from "./responder.ts";
 import { schemaCommand } from "./schema.ts";
@@ -40,6 +41,15 @@ export const COMMANDS: readonly CommandDefinition[] = [
 
 /** Runs the command that `args` (without the program's name) asks for. */
 export async function runProgram(io: CommandIo, args: readonly string[]): Promise<number> {
+  const raised = raisedRights(await processStatus(io));
+  if (raised !== undefined) {
+    printError(
+      io,
+      `afcgi: Cannot run: ${raised}, which anybody who starts it could use for anything ` +
+        "(take them off; use AmbientCapabilities of systemd, or start as root with --user)",
+    );
+    return ExitStatus.failed;
+  }
   let status: number = ExitStatus.usage;
   const program = emptyProgram(io);
   for (const definition of COMMANDS) {
@@ -60,6 +70,11 @@ export async function runProgram(io: CommandIo, args: readonly string[]): Promis
   } catch (error) {
     return tellError(io, error, args.includes("-v") || args.includes("--verbose"));
   }
+}
+
+/** Empty where the system does not tell. */
+async function processStatus({ runtime }: CommandIo): Promise<string> {
+  return await runtime.files.readText("/proc/self/status").catch(() => "");
 }
 
 function emptyProgram(io: CommandIo): Command {

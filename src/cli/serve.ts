@@ -36,6 +36,9 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
   });
   for (const note of notes) logger.warn(note);
   logger.debug("configuration read", { file });
+  if (runtime.spawning.isRoot && options.user === undefined) {
+    logger.warn("afcgi runs as root (name a user with user, or --user)", { code: "runs_as_root" });
+  }
   const missing = await missingPrograms(options, runtime, file === undefined);
   if (missing.faults.length > 0) throw new CommandError(missing.faults.join("\nafcgi: "));
   const accessSink = await openAccessLog(io, options.log.access);

@@ -61,6 +61,7 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
     },
     httpTimeouts: httpTimeouts(limits.http),
     shutdownGraceMs: config.shutdown.grace,
+    ...(config.user !== undefined && { user: config.user }),
     workers: 1,
   };
 }

@@ -196,9 +196,10 @@ function checkOverrides(
 }
 
 function applyOverrides(options: AppOptions, overrides: Overrides): AppOptions {
-  const { listen, servers, root, admin, log, requestBodyMax } = overrides;
+  const { listen, servers, root, admin, log, requestBodyMax, user } = overrides;
   return {
     ...options,
+    ...(user !== undefined && { user }),
     listen: listen ?? options.listen,
     upstreams: servers === undefined ? options.upstreams : options.upstreams.map((upstream) => ({
       ...upstream,

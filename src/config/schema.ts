@@ -276,6 +276,12 @@ const fileSchema = section({
     described(limits, "How much of a request and of an answer is taken, and kept in memory"),
     {},
   ),
+  user: v.optional(
+    described(
+      textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a user's name or number"),
+      "The user that afcgi becomes once it listens, where it is root; left out: it stays root",
+    ),
+  ),
   shutdown: v.optional(
     described(
       section({

@@ -71,6 +71,12 @@ export const SETTINGS = [
     repeatable: false,
   },
   {
+    key: "user",
+    flags: "--user <name>",
+    description: "user to become once it listens, where it is root",
+    repeatable: false,
+  },
+  {
     key: "workers",
     flags: "--workers <count>",
     description: "processes that share the port; 1 in this version",
@@ -130,6 +136,7 @@ export interface Overrides {
   readonly admin: Address | "off" | undefined;
   readonly log: Partial<LogOptions>;
   readonly requestBodyMax: number | undefined;
+  readonly user: string | undefined;
 }
 
 /** `--max-body` is `AFCGI_MAX_BODY`. */
@@ -215,6 +222,7 @@ export function readOverrides(
     admin: one("admin", (text) => text === "off" ? text : addressAt(LISTEN_ADDRESS_RULES)(text)),
     log,
     requestBodyMax: one("maxBody", readSize),
+    user: one("user", (text) => readNonEmpty(text, "a user")),
   };
 }
 

@@ -16,6 +16,10 @@ export async function openBunLibC(): Promise<LibC> {
         waitpid: { args: ["int", "ptr", "int"], returns: "int" },
         pipe2: { args: ["ptr", "int"], returns: "int" },
         fcntl: { args: ["int", "int", "int"], returns: "int" },
+        setgroups: { args: ["usize", "ptr"], returns: "int" },
+        setresgid: { args: ["u32", "u32", "u32"], returns: "int" },
+        setresuid: { args: ["u32", "u32", "u32"], returns: "int" },
+        prctl: { args: ["int", "usize", "usize", "usize", "usize"], returns: "int" },
         write: { args: ["int", "ptr", "usize"], returns: "i64" },
       });
       return {
@@ -26,6 +30,10 @@ export async function openBunLibC(): Promise<LibC> {
         waitpid: (pid, options) => symbols.waitpid(pid, null, options),
         pipe2: (descriptors, flags) => symbols.pipe2(ptr(descriptors), flags),
         fcntl: symbols.fcntl,
+        setgroups: (count, groups) => symbols.setgroups(count, ptr(groups)),
+        setresgid: symbols.setresgid,
+        setresuid: symbols.setresuid,
+        prctl: symbols.prctl,
         write: (descriptor, bytes, length) => Number(symbols.write(descriptor, ptr(bytes), length)),
       };
     } catch (error) {

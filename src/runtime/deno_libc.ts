@@ -15,11 +15,25 @@ export async function openDenoLibC(): Promise<LibC> {
         waitpid: { parameters: ["i32", "pointer", "i32"], result: "i32" },
         pipe2: { parameters: ["buffer", "i32"], result: "i32" },
         fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+        setgroups: { parameters: ["usize", "buffer"], result: "i32" },
+        setresgid: { parameters: ["u32", "u32", "u32"], result: "i32" },
+        setresuid: { parameters: ["u32", "u32", "u32"], result: "i32" },
+        prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
         write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
       });
       return {
         ...symbols,
         waitpid: (pid, options) => symbols.waitpid(pid, null, options),
+        setgroups: (count, groups) => symbols.setgroups(BigInt(count), groups),
+        prctl: (option, ...more) => {
+          const [second, third, fourth, fifth] = more.map(BigInt) as [
+            bigint,
+            bigint,
+            bigint,
+            bigint,
+          ];
+          return symbols.prctl(option, second, third, fourth, fifth);
+        },
         write: (descriptor, bytes, length) =>
           Number(symbols.write(descriptor, bytes, BigInt(length))),
       };

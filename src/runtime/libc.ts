@@ -1,7 +1,7 @@
 /**
  * The few calls of the C library that no runtime offers: a socket that listens while nobody accepts,
  * its close (Deno's node:fs closes only what it has opened), waiting for a child that somebody
- * else has left to us, and a pipe that outlives the child at its other end. The adapters load it by their own FFI; this file knows the numbers of Linux and
+ * else has left to us, a pipe that outlives the child at its other end, and who we are. The adapters load it by their own FFI; this file knows the numbers of Linux and
  * how its addresses look in memory.
  */
 import { SpawnError } from "./spawning.ts";
@@ -21,6 +21,10 @@ export interface LibC {
   waitpid(pid: number, options: number): number;
   pipe2(descriptors: Uint8Array<ArrayBuffer>, flags: number): number;
   fcntl(descriptor: number, command: number, argument: number): number;
+  setgroups(count: number, groups: Uint8Array<ArrayBuffer>): number;
+  setresgid(real: number, effective: number, saved: number): number;
+  setresuid(real: number, effective: number, saved: number): number;
+  prctl(option: number, second: number, third: number, fourth: number, fifth: number): number;
   write(descriptor: number, bytes: Uint8Array<ArrayBuffer>, length: number): number;
 }
 

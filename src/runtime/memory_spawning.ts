@@ -49,6 +49,8 @@ export class MemoryChild implements SpawnedProcess {
 export class MemorySpawning implements Spawning {
   readonly isRoot: boolean = false;
   readonly folderPattern = "/tmp/afcgi-*";
+  /** Whom we have become. */
+  self: UserIds | undefined;
   readonly users = new Map<string, UserIds>();
   /** Every program started, in order. */
   readonly children: MemoryChild[] = [];
@@ -64,6 +66,16 @@ export class MemorySpawning implements Spawning {
 
   findUser(name: string): UserIds | undefined {
     return this.users.get(name);
+  }
+
+  async become(user: UserIds): Promise<void> {
+    this.self = user;
+  }
+
+  async forbidNewPrivileges(): Promise<void> {}
+
+  isSelf({ user }: UserIds): boolean {
+    return this.self?.user === user;
   }
 
   homeOf({ name }: UserIds): string {

@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import { chmodSync, chownSync, readFileSync, rmSync } from "node:fs";
 import process from "node:process";
+import { becomeUser, forbidNewPrivileges } from "./become_user.ts";
 import { errorCode } from "./failures.ts";
 import { GroupGuard } from "./group_guard.ts";
 import { type LibC, listenAtPath, reap } from "./libc.ts";
@@ -32,7 +33,16 @@ export function createNodeSpawning(openLibC: () => Promise<LibC>): Spawning {
   let guard: GroupGuard | undefined;
   const openOnce = () => libc ??= openLibC();
   return {
-    isRoot: process.getuid?.() === 0,
+    get isRoot() {
+      return process.geteuid?.() === 0;
+    },
+    isSelf: ({ user }) => process.geteuid?.() === user,
+    async become(user) {
+      if (process.geteuid?.() !== user.user) becomeUser(await openOnce(), user, homeOf(user));
+    },
+    async forbidNewPrivileges() {
+      forbidNewPrivileges(await openOnce());
+    },
     findUser,
     homeOf,
     folderPattern: folderPattern(),

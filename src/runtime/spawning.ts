@@ -86,6 +86,16 @@ export class SpawnError extends Error {
 export interface Spawning {
   /** Whether programs may run as another user than we do. */
   readonly isRoot: boolean;
+  /**
+   * Becomes this user for good, in every thread. Nothing happens where we are him.
+   *
+   * @throws {SpawnError} when any part of it fails: then nothing may go on
+   */
+  become(user: UserIds): Promise<void>;
+  /** What we start from now on gains no rights by its file (setuid). */
+  forbidNewPrivileges(): Promise<void>;
+  /** Whether we are this user already. */
+  isSelf(user: UserIds): boolean;
   /** By name or number; undefined where the system does not know it. */
   findUser(name: string): UserIds | undefined;
   /** The folder that a user calls his own. */

@@ -19,7 +19,7 @@ export interface WorkerUserRules {
  * @throws {SpawnError}
  */
 export function findWorkerUser(
-  spawning: Pick<Spawning, "findUser" | "isRoot">,
+  spawning: Pick<Spawning, "findUser" | "isRoot" | "isSelf">,
   { upstream, name: given, kind, client, isMadeByUser }: WorkerUserRules,
 ): UserIds | undefined {
   const isFpmOfRoot = kind === "php-fpm" && spawning.isRoot;
@@ -31,6 +31,7 @@ export function findWorkerUser(
       `Cannot start upstream "${upstream}": there is no user "${name}" (name one with spawn.user)`,
     );
   }
+  if (!spawning.isRoot && spawning.isSelf(found)) return undefined;
   if (!spawning.isRoot) {
     throw new SpawnError(
       `Cannot start upstream "${upstream}" as user "${name}": only root may ` +

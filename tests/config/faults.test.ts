@@ -118,7 +118,7 @@ const SHAPE: readonly Row[] = [
     text: "hello\n",
     expected: [
       'a.yaml:1:1: The file is "hello" (use a map with listen, upstreams, sites, gemini, admin, log, ' +
-      "limits or shutdown)",
+      "limits, user or shutdown)",
     ],
   },
   {
@@ -126,7 +126,7 @@ const SHAPE: readonly Row[] = [
     text: "- sites\n",
     expected: [
       "a.yaml:1:1: The file is a list (use a map with listen, upstreams, sites, gemini, admin, log, " +
-      "limits or shutdown)",
+      "limits, user or shutdown)",
     ],
   },
   {

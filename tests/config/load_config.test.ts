@@ -141,6 +141,7 @@ test("Every flag has a variable of its name", () => {
     "AFCGI_ROOT",
     "AFCGI_PRESET",
     "AFCGI_ADMIN",
+    "AFCGI_USER",
     "AFCGI_WORKERS",
     "AFCGI_LOG_FORMAT",
     "AFCGI_LOG_LEVEL",

@@ -158,5 +158,6 @@ limits:
     request_timeout: 1s
     send_timeout: 2s
     close_timeout: 3s
+user: www-data
 shutdown: { grace: 5s }
 `;
