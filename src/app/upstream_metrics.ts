@@ -5,12 +5,13 @@
 import { StderrBudget } from "../upstream/stderr_budget.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Counter, LabelledHistogram, MetricsRegistry, Sample } from "../observe/metrics.ts";
+import type { Trait } from "../upstream/application_traits.ts";
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
 import type { HealthResult } from "../upstream/health_check.ts";
 import type { ObservedRequest, UpstreamFlaw, UpstreamObserver } from "../upstream/observer.ts";
 import type { Lookup } from "../upstream/server_name.ts";
 import type { ConnectionOptions } from "../upstream/options.ts";
-import type { ServerMode } from "../upstream/server.ts";
+import type { Server } from "../upstream/server.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import type { FpmMessagesByUpstream } from "./spawned_applications.ts";
@@ -20,6 +21,21 @@ const STATES = ["connecting", "idle", "busy", "paused", "draining"] as const;
 
 /** How long a line about the same flaw of an upstream is not repeated; each is counted. */
 export const FLAW_LINE_INTERVAL_MS = 1_000;
+/** What is said of an application once it has shown it; `%` is a number. */
+const TRAITS: Readonly<Record<Trait, string>> = {
+  values_unanswered:
+    "Connections are not kept: the application does not answer FCGI_GET_VALUES, and others may " +
+    "wait while one is idle (connections.reuse: true keeps them)",
+  died_when_asked:
+    'The application ended when it was asked with FCGI_GET_VALUES: it is not asked again (multiplex: "off" never asks)',
+  connections_not_kept:
+    "Connections are not kept, nor shared: the application closes them after a response although " +
+    "it was asked to keep them",
+  workers_late:
+    "Workers go on after their responses (as with fastcgi_finish_request): nothing is sent to one " +
+    "that is not back",
+  workers_found: "The application takes % connections at once, and no more for now",
+};
 
 /** Up to the queue's default limit, and one beyond it. */
 const QUEUE_WAIT_BOUNDS_S = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -41,6 +57,7 @@ export class UpstreamMetrics implements UpstreamObserver {
   readonly #queueWaits: LabelledHistogram;
   readonly #healthChecks: Counter;
   readonly #lookups: Counter;
+  readonly #connects: Counter;
   #spillBytes = 0;
 
   constructor(
@@ -83,6 +100,11 @@ export class UpstreamMetrics implements UpstreamObserver {
       "afcgi_upstream_slow_clients_total",
       "Responses cut because their slow clients held up other requests.",
       ["upstream"],
+    );
+    this.#connects = registry.counter(
+      "afcgi_upstream_connects_total",
+      "Connections that were made for requests.",
+      ["upstream", "server"],
     );
     this.#queueRejected = registry.counter(
       "afcgi_upstream_queue_rejected_total",
@@ -184,6 +206,15 @@ export class UpstreamMetrics implements UpstreamObserver {
     this.#log.info("Addresses of a name changed", fields);
   }
 
+  onConnected(upstream: string, server: string): void {
+    this.#connects.add([upstream, server]);
+  }
+
+  onTrait(upstream: string, server: string, trait: Trait, count: number | undefined): void {
+    const text = TRAITS[trait].replace("%", String(count));
+    this.#log.warn(text, { upstream, server, code: trait });
+  }
+
   onStderrLine(line: string, request: ObservedRequest): void {
     if (!this.#stderr.take(request.upstream, line)) return;
     if (this.#fpmMessages.get(request.upstream)?.isNews(line) === false) return;
@@ -252,7 +283,7 @@ export function registerUpstreamGauges(
       upstreams.flatMap(({ options, servers }) =>
         servers.map((server) => ({
           labels: [options.name, server.address],
-          value: capacityOf(options.connections, server.mode),
+          value: capacityOf(options.connections, server),
         }))
       ),
   );
@@ -266,8 +297,9 @@ export function registerUpstreamGauges(
 }
 
 /** As long as an application was not asked whether it multiplexes, what is certain. */
-function capacityOf({ max, streamsMax }: ConnectionOptions, mode: ServerMode): number {
-  return mode === "multiplexed" ? max * streamsMax : max;
+function capacityOf({ streamsMax }: ConnectionOptions, server: Server): number {
+  const { mode, connectionsMax } = server;
+  return mode === "multiplexed" ? connectionsMax * streamsMax : connectionsMax;
 }
 
 function connectionSamples({ options, servers }: Upstream): Sample[] {

@@ -2,6 +2,7 @@
 import { FASTCGI_PORT, formatAddress } from "../runtime/address.ts";
 import { type FpmReport, probeFpm } from "../php/fpm_probe.ts";
 import { isFpmBody } from "../php/fpm_words.ts";
+import type { NegotiationOutcome } from "../upstream/negotiation.ts";
 import { probeApplication, type ProbeReport } from "../upstream/probe.ts";
 import {
   type CommandArguments,
@@ -56,6 +57,15 @@ function readStatusFlag(text: string | undefined): string | undefined {
   throw new UsageError(`--status: "${text}" is no path (use that of pm.status_path)`);
 }
 
+/** What became of the question. */
+const OUTCOMES: Readonly<Record<NegotiationOutcome, string>> = {
+  answered: "answered",
+  closed: "no answer: it closed the connection",
+  refused: "refused",
+  silent: "no answer",
+  unread: "not read: every worker is busy",
+};
+
 const LABEL_LENGTH = 18;
 
 function row(label: string, value: string): string {
@@ -69,10 +79,27 @@ function reportLines(address: string, report: Omit<ProbeReport, "answerBody">): 
     address,
     row("connected in", milliseconds(report.connectMs)),
     row("answered in", milliseconds(report.answerMs)),
-    ...(report.values === undefined ? [row("FCGI_GET_VALUES", "no answer")] : values),
+    ...(report.values === undefined
+      ? [row("FCGI_GET_VALUES", OUTCOMES[report.outcome ?? "silent"])]
+      : values),
     row("multiplexes", yesOrNo(report.multiplexes)),
     row("keeps connection", yesOrNo(report.keepsConnection)),
+    ...hints(report).map((line) => `  - ${line}`),
   ];
+}
+
+/** What a server of the gateway does about it by itself. */
+function hints(
+  { multiplexes, keepsConnection, outcome }: Omit<ProbeReport, "answerBody">,
+): string[] {
+  if (keepsConnection === false) {
+    const also = multiplexes ? ", nor shared though it says that it multiplexes" : "";
+    return [`it closes connections that it is asked to keep: they are not kept${also}`];
+  }
+  if (keepsConnection && outcome === "silent") {
+    return ["it does not answer FCGI_GET_VALUES: connections are kept with reuse: true alone"];
+  }
+  return [];
 }
 
 function fpmLines({ ping, status, advice, fault }: FpmReport): string[] {

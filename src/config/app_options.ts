@@ -1,11 +1,7 @@
 /** The file's checked values → {@link AppOptions}: names and folders, no decisions. */
 import type { AppOptions } from "../app/options.ts";
 import type { HandlerOptions, ParamOptions, SiteOptions } from "../http/options.ts";
-import {
-  UPSTREAM_DEFAULTS,
-  type UpstreamLimits,
-  type UpstreamOptions,
-} from "../upstream/options.ts";
+import type { UpstreamLimits, UpstreamOptions } from "../upstream/options.ts";
 import { answerOptions, middlewareOptions } from "./answer_config.ts";
 import { geminiLimits, geminiSiteOptions } from "./gemini_options.ts";
 import { httpTimeouts } from "./http_schema.ts";
@@ -69,9 +65,16 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
 function spawnsOf(config: Config, folder: string): Pick<AppOptions, "spawns"> {
   const spawns = Object.entries(config.upstreams ?? {}).flatMap(([name, upstream]) => {
     const { spawn, connections } = upstream;
-    return spawn === undefined ? [] : [spawnOptions(name, spawn, folder, connections.max)];
+    return spawn === undefined
+      ? []
+      : [spawnOptions(name, spawn, folder, connectionsMax(connections.max))];
   });
   return spawns.length === 0 ? {} : { spawns };
+}
+
+/** Of a spawned application it is known how many each worker takes. */
+function connectionsMax(configured: number | "auto"): number | undefined {
+  return configured === "auto" ? undefined : configured;
 }
 
 /** `-` and `off` are no paths. */
@@ -97,7 +100,7 @@ function upstreamOptions(
     balance: upstream.balance,
     hash: upstream.hash,
     connections: {
-      max: connections.max ?? UPSTREAM_DEFAULTS.connections.max,
+      max: connections.max,
       streamsMax: connections.streams,
       idleTimeoutMs: connections.idle_timeout,
       requestsMax: connections.max_requests,

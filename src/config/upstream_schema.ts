@@ -1,6 +1,7 @@
 /** The schema of one upstream: its servers, and how requests get to them. */
 import * as v from "valibot";
 import { FASTCGI_PORT } from "../runtime/address.ts";
+import { AUTO_SHARED_MAX, AUTO_SINGLE_MAX } from "../upstream/connection_limit.ts";
 import { LOOKUP_TTL_MIN_MS } from "../upstream/server_name.ts";
 import {
   IDLE_TIMEOUT_MULTIPLEXED_MS,
@@ -28,6 +29,7 @@ import { formatTime } from "./units.ts";
 const BALANCE_MODES = ["round_robin", "least_requests", "hash"] as const;
 
 const CONNECTIONS_MAX = 65_535;
+const CONNECTIONS_REMEDY = `use auto or a whole number from 1 to ${CONNECTIONS_MAX}`;
 /** Request ids of a connection are 16 bits, and 0 is taken. */
 const STREAMS_MAX = 65_535;
 const WEIGHT_MAX = 1000;
@@ -66,10 +68,12 @@ const server = v.pipe(
 const connections = section({
   max: v.optional(
     described(
-      wholeNumber(1, CONNECTIONS_MAX),
-      "Most connections to each server; keep it below pm.max_children of php-fpm; left out: " +
-        `${UPSTREAM.connections.max}, or what a spawned worker takes at once`,
+      v.union([oneOf(["auto"]), wholeNumber(1, CONNECTIONS_MAX)], CONNECTIONS_REMEDY),
+      "Most connections to each server; auto: as many as the application is found to take, at most " +
+        `${AUTO_SINGLE_MAX} (${AUTO_SHARED_MAX} where requests share them), or what a spawned worker ` +
+        "takes at once",
     ),
+    UPSTREAM.connections.max,
   ),
   streams: v.optional(
     described(
@@ -94,7 +98,11 @@ const connections = section({
     UPSTREAM.connections.requestsMax,
   ),
   reuse: v.optional(
-    described(flag(), "Whether connections are kept; false: one for each request, closed after it"),
+    described(
+      v.union([oneOf(["auto"]), flag()], "use auto, true or false"),
+      "Whether connections are kept; false: one for each request, closed after it; auto: unless the " +
+        "application closes them all the same, or does not answer FCGI_GET_VALUES",
+    ),
     UPSTREAM.connections.reuse,
   ),
 }, "max");

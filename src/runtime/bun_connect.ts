@@ -4,6 +4,7 @@
  */
 import { type Address, formatAddress } from "./address.ts";
 import { BUN_SOCKET_HANDLERS, BunConnection } from "./bun_connection.ts";
+import { openPeerInspector } from "./bun_peer_progress.ts";
 import { BUN_RAW_HANDLERS, BunRawSocket } from "./bun_raw_socket.ts";
 import { descriptorShortage } from "./descriptor_limit.ts";
 import { connectAborted, connectError, errorCode } from "./failures.ts";
@@ -23,8 +24,9 @@ export async function connectBun(
 }
 
 /** @throws {ConnectError} */
-export function connectBunRaw({ address, signal, onSocket }: RawConnectOptions): Promise<void> {
-  const data = new BunRawSocket(onSocket);
+export async function connectBunRaw(options: RawConnectOptions): Promise<void> {
+  const { address, signal, onSocket } = options;
+  const data = new BunRawSocket(onSocket, undefined, await openPeerInspector());
   const opening = () => open(address, { data, socket: BUN_RAW_HANDLERS });
   return unlessAborted(address, signal, opening, () => data.callOff());
 }

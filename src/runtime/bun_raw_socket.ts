@@ -4,13 +4,15 @@
  * `shutdown()` see bun_connection.ts. Callbacks are shared by all sockets and find ours in
  * `socket.data`, which Bun wants before there is a socket.
  */
+import type { InspectedSocket, PeerInspector } from "./bun_peer_progress.ts";
 import type { FileSender } from "./bun_sendfile.ts";
 import { peerHost } from "./peer.ts";
+import type { PeerProgress } from "./peer_progress.ts";
 import type { AcceptedSocket, RawSocketEvents } from "./raw_socket.ts";
 import type { OpenFile } from "./runtime.ts";
 
 /** Bun's types do not know the descriptor. */
-export type NativeSocket = Bun.Socket<BunRawSocket> & { readonly fd: number };
+export type NativeSocket = Bun.Socket<BunRawSocket> & InspectedSocket;
 
 /** What Bun calls for every raw socket of ours. */
 export const BUN_RAW_HANDLERS = {
@@ -35,6 +37,11 @@ export class BunRawSocket implements AcceptedSocket {
   events: RawSocketEvents = NOBODY;
   readonly #onSocket: (socket: BunRawSocket) => RawSocketEvents;
   readonly #files: FileSender | undefined;
+  readonly #inspector: PeerInspector | undefined;
+  /** For TCP: made when it is asked first; null where nobody could answer it. */
+  #question: Uint8Array<ArrayBuffer> | null | undefined;
+  /** Whether the system has ever known the peer's socket. */
+  #isPeerKnown = false;
   #socket!: NativeSocket;
   /** What the system did not take. */
   #waiting: Uint8Array[] = [];
@@ -47,9 +54,11 @@ export class BunRawSocket implements AcceptedSocket {
   constructor(
     onSocket: (socket: BunRawSocket) => RawSocketEvents,
     files: FileSender | undefined = undefined,
+    inspector: PeerInspector | undefined = undefined,
   ) {
     this.#onSocket = onSocket;
     this.#files = files;
+    this.#inspector = inspector;
   }
 
   get unsentLength(): number {
@@ -165,6 +174,25 @@ export class BunRawSocket implements AcceptedSocket {
 
   reset(): void {
     if (!this.#isGone) this.#socket.terminate();
+  }
+
+  peerProgress(mustBeOpen: boolean): PeerProgress {
+    if (this.#inspector === undefined) return "unknown";
+    if (this.#isGone || this.#isBroken) return "closed";
+    if (this.#waiting.length > 0) return "behind";
+    if (this.port === 0) return this.#inspector.ofUnix(this.#socket.fd, mustBeOpen);
+    this.#question ??= this.#inspector.questionOf(this.#socket) ?? null;
+    if (this.#question === null) return "unknown";
+    const progress = this.#inspector.ofTcp(this.#question);
+    if (progress !== "unknown") this.#isPeerKnown = true;
+    return progress === "unknown" && this.#isPeerKnown ? "closed" : progress;
+  }
+
+  isAccepted(): boolean | undefined {
+    if (this.#inspector === undefined || this.#isGone || this.#isBroken) return undefined;
+    if (this.port === 0) return this.#inspector.isUnixAccepted(this.#socket.fd);
+    this.#question ??= this.#inspector.questionOf(this.#socket) ?? null;
+    return this.#question === null ? undefined : this.#inspector.isTcpAccepted(this.#question);
   }
 
   /** Bun has met an error; the end of the socket is told by itself. */

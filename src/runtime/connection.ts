@@ -1,6 +1,7 @@
 /** A connection as every kind of listener hands it over: bytes both ways, and who is at the other end. */
 
 import type { TlsDetails } from "./tls_details.ts";
+import type { PeerProgress } from "./peer_progress.ts";
 
 /** A connected byte stream, TCP or unix. */
 export interface ByteConnection {
@@ -19,6 +20,10 @@ export interface ByteConnection {
   readonly remote: string;
   /** Ends both directions at once and drops what was not sent. May be called again. */
   destroy(): void;
+  /** As `RawSocket.peerProgress`. */
+  peerProgress?(mustBeOpen: boolean): PeerProgress;
+  /** As `RawSocket.isAccepted`. */
+  isAccepted?(): boolean | undefined;
 }
 
 /** The other end of an HTTP request's connection; for a unix socket `host` is empty, `port` 0. */

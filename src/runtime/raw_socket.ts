@@ -7,6 +7,7 @@ import type { Address } from "./address.ts";
 import type { HttpPeer, TlsFiles } from "./connection.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { HandshakeFailure, TlsDetails, TlsVersion } from "./tls_details.ts";
+import type { PeerProgress } from "./peer_progress.ts";
 
 /** What is done with a socket, whoever made the connection. */
 export interface RawSocket {
@@ -26,6 +27,13 @@ export interface RawSocket {
   resume(): void;
   /** Ends both directions at once: the peer sees that the connection broke, and nothing more arrives. */
   reset(): void;
+  /**
+   * Whether the peer has read all that was written; left out where nobody can tell. With
+   * `mustBeOpen` the system is asked too whether the peer has closed meanwhile.
+   */
+  peerProgress?(mustBeOpen: boolean): PeerProgress;
+  /** Whether a process has accepted the connection; undefined where nobody can tell. */
+  isAccepted?(): boolean | undefined;
 }
 
 /** A client's socket. */

@@ -2,6 +2,7 @@
  * A raw socket over a connection of streams, where the runtime has no better one: one loop reads,
  * and each write is told when the stream has taken it.
  */
+import type { PeerProgress } from "./peer_progress.ts";
 import type { RawConnectOptions, RawSocket, RawSocketEvents } from "./raw_socket.ts";
 import type { ByteConnection, Runtime } from "./runtime.ts";
 
@@ -67,6 +68,15 @@ class StreamedSocket implements RawSocket {
     this.#isReset = true;
     this.#connection.destroy();
     this.resume();
+  }
+
+  peerProgress(mustBeOpen: boolean): PeerProgress {
+    if (this.#isBroken || this.#isGone) return "closed";
+    return this.#connection.peerProgress?.(mustBeOpen) ?? "unknown";
+  }
+
+  isAccepted(): boolean | undefined {
+    return this.#connection.isAccepted?.();
   }
 
   /** Until the end. */

@@ -25,6 +25,7 @@ import { AbortedRequests } from "./aborted_requests.ts";
 import { BegunRequests } from "./begun_requests.ts";
 import { BodySender } from "./body_sender.ts";
 import { connectionError, slowClientError, unsentError } from "./connection_errors.ts";
+import { ConnectionLife } from "./connection_life.ts";
 import type { ConnectionParts, ConnectionState } from "./connection_parts.ts";
 import { type DeadlineHolder, NO_SLOT } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
@@ -40,6 +41,7 @@ export const RETIRED_IDS_MAX = 256;
 export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   readonly number: number;
   readonly multiplexed: boolean;
+  readonly life: ConnectionLife;
   readonly address: string;
   deadlineMs: number;
   deadlineSlot = NO_SLOT;
@@ -58,10 +60,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   #aloneId = 0;
   #state: ConnectionState = "connecting";
   #connected = false;
-  #hasAnswered = false;
   #requestsBegun = 0;
   #connectTimedOut = false;
-  #closedByUs = false;
   #dispatching = false;
   /** There is room once the events of one read are handed out. */
   #hasRoomAfter = false;
@@ -81,6 +81,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.deadlineMs = parts.deadlines.after(timeouts.connectMs);
     parts.deadlines.add(this);
     this.#transport = new Transport(parts.runtime, parts.server.address, this);
+    this.life = new ConnectionLife(this.#transport, parts.keeps);
   }
 
   get state(): ConnectionState {
@@ -94,12 +95,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
 
   /** Whether the server is to blame that it never stood, and not we who closed it before. */
   get couldNotConnect(): boolean {
-    return !this.#connected && (this.#connectTimedOut || !this.#closedByUs);
-  }
-
-  /** Whether anything ever came: before, the application may not even have accepted it. */
-  get hasAnswered(): boolean {
-    return this.#hasAnswered;
+    return !this.#connected && (this.#connectTimedOut || !this.life.closedByUs);
   }
 
   /** Requests, the aborted ones among them. */
@@ -144,10 +140,10 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
 
   /** Begins a request and returns its id; only while {@link canBegin}. */
   begin(start: StreamStart, handler: StreamHandler): number {
-    const { reuse, requestsMax } = this.#parts.options.connections;
+    const { requestsMax } = this.#parts.options.connections;
     const id = this.#protocol.begin({
       role: start.role,
-      keepConnection: reuse,
+      keepConnection: this.life.keeps,
       params: start.params(),
     });
     this.#handlers.add(id, handler);
@@ -157,7 +153,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     const hasBody = start.stdin !== undefined || start.data !== undefined;
     if (hasBody && this.multiplexed) this.#untaken.add(id, this.#parts.deadlines.nowMs());
     if (this.#connected) this.#updateDeadline();
-    if (this.#requestsBegun === requestsMax || !reuse) this.drain();
+    if (this.#requestsBegun === requestsMax || !this.life.keeps) this.drain();
     this.#bodies.send(id, start, handler);
     if (this.#isAlone && start.stdin === undefined) this.#transport.flush();
     else this.#transport.schedule();
@@ -208,7 +204,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "draining";
-    this.#closedByUs = true;
+    this.life.closedByUs = true;
     this.#transport.close();
   }
 
@@ -241,7 +237,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   }
 
   onBytes(bytes: Uint8Array): void {
-    this.#hasAnswered = true;
+    this.life.hasAnswered = true;
     this.#dispatch(this.#protocol.receive(bytes));
   }
 
@@ -257,6 +253,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
       cause,
     });
     this.#broken = error;
+    this.life.requestsLost = this.#handlers.size;
     this.#state = "closed";
     this.#parts.deadlines.remove(this);
     this.#pauses.clear();
@@ -346,6 +343,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   }
 
   #end(id: number, protocolStatus: number, appStatus: number): void {
+    this.life.requestsEnded++;
     const handler = this.#handlers.take(id);
     this.#aborting.remove(id);
     this.#untaken.remove(id);

@@ -26,6 +26,8 @@ export interface ConnectionParts<Connection> {
   readonly server: ServerOptions;
   readonly options: UpstreamOptions;
   readonly multiplexed: boolean;
+  /** Whether it is kept after a request (KEEP_CONN). */
+  readonly keeps: boolean;
   /** For logs; unique in the upstream. */
   readonly number: number;
 }

@@ -5,14 +5,23 @@
 import { ClientConnection } from "../protocol/client_connection.ts";
 import { ManagementValue } from "../protocol/constants.ts";
 import type { Address } from "../runtime/address.ts";
-import type { ByteConnection, Runtime } from "../runtime/runtime.ts";
+import type { RawSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { connectSocket } from "../runtime/streamed_socket.ts";
 
 /** How long to wait for an answer, in milliseconds. */
 export const NEGOTIATION_TIMEOUT_MS = 1_000;
 
 const NAMES = Object.values(ManagementValue);
 
+/**
+ * `answered`, `closed` without an answer, `refused` by other words, `silent` until we gave up, and
+ * `unread` where the question was not even read until then: every worker is busy.
+ */
+export type NegotiationOutcome = "answered" | "closed" | "refused" | "silent" | "unread";
+
 export interface Negotiation {
+  readonly outcome: NegotiationOutcome;
   /** As the application wrote them; undefined when it did not answer. */
   readonly values: ReadonlyMap<string, string> | undefined;
   /** Milliseconds until the connection stood. */
@@ -24,6 +33,18 @@ export interface Negotiation {
 /** Whether the answer means that requests may share a connection. */
 export function multiplexes(negotiation: Negotiation): boolean {
   return negotiation.values?.get(ManagementValue.MPXS_CONNS) === "1";
+}
+
+/** What the application says that it takes at most; Infinity where it says nothing that counts. */
+export function limitsOf({ values }: Negotiation): { connections: number; requests: number } {
+  const limit = (name: string): number => {
+    const value = values?.get(name) ?? "";
+    return /^[1-9]\d{0,8}$/.test(value) ? Number(value) : Infinity;
+  };
+  return {
+    connections: limit(ManagementValue.MAX_CONNS),
+    requests: limit(ManagementValue.MAX_REQS),
+  };
 }
 
 /**
@@ -40,21 +61,18 @@ export async function negotiate(
 ): Promise<Negotiation> {
   const { clock } = runtime;
   const startMs = clock.nowMs();
-  const socket = await connect(runtime, address, connectTimeoutMs, signal);
-  const connectMs = clock.nowMs() - startMs;
-  const giveUp = (): void => socket.destroy();
+  const question = await connect(runtime, address, connectTimeoutMs, signal);
+  const askedMs = clock.nowMs();
+  const giveUp = (): void => question.giveUp();
   const timer = clock.setTimer(giveUp, answerTimeoutMs);
   if (signal?.aborted) giveUp();
   signal?.addEventListener("abort", giveUp);
-  try {
-    const askedMs = clock.nowMs();
-    const values = await ask(socket);
-    return { values, connectMs, answerMs: values && clock.nowMs() - askedMs };
-  } finally {
-    clock.clearTimer(timer);
-    signal?.removeEventListener("abort", giveUp);
-    socket.destroy();
-  }
+  const outcome = await question.outcome;
+  clock.clearTimer(timer);
+  signal?.removeEventListener("abort", giveUp);
+  const { values } = question;
+  const answerMs = values && clock.nowMs() - askedMs;
+  return { outcome, values, connectMs: askedMs - startMs, answerMs };
 }
 
 async function connect(
@@ -62,38 +80,68 @@ async function connect(
   address: Address,
   timeoutMs: number,
   signal: AbortSignal | undefined,
-): Promise<ByteConnection> {
+): Promise<Question> {
   const { clock } = runtime;
   const connecting = new AbortController();
   const giveUp = (): void => connecting.abort();
   const timer = timeoutMs > 0 ? clock.setTimer(giveUp, timeoutMs) : undefined;
+  if (signal?.aborted) giveUp();
   signal?.addEventListener("abort", giveUp);
   try {
-    return await runtime.connect(address, { signal: connecting.signal });
+    let question!: Question;
+    const onSocket = (socket: RawSocket): Question => question = new Question(socket);
+    await connectSocket(runtime, { address, signal: connecting.signal, onSocket });
+    return question;
   } finally {
     if (timer !== undefined) clock.clearTimer(timer);
     signal?.removeEventListener("abort", giveUp);
   }
 }
 
-/** The values, or undefined when the connection ends without them. */
-async function ask(socket: ByteConnection): Promise<ReadonlyMap<string, string> | undefined> {
-  const protocol = new ClientConnection(1);
-  protocol.getValues(NAMES);
-  try {
-    const writer = socket.writable.getWriter();
-    await writer.write(protocol.takeOutput());
-    const reader = socket.readable.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return undefined;
-      for (const event of protocol.receive(value)) {
-        if (event.kind === "values") return event.values;
-        if (event.kind === "broken" || event.kind === "unknown_type") return undefined;
-      }
+/** The question on its socket. */
+class Question implements RawSocketEvents {
+  readonly outcome: Promise<NegotiationOutcome>;
+  values: ReadonlyMap<string, string> | undefined;
+  readonly #socket: RawSocket;
+  readonly #protocol = new ClientConnection(1);
+  #resolve!: (outcome: NegotiationOutcome) => void;
+
+  constructor(socket: RawSocket) {
+    this.#socket = socket;
+    this.outcome = new Promise((resolve) => this.#resolve = resolve);
+    this.#protocol.getValues(NAMES);
+    // Not before the socket knows who hears of it.
+    queueMicrotask(() => socket.write(this.#protocol.takeOutput()));
+  }
+
+  /** Nobody waits any longer. */
+  giveUp(): void {
+    const isUnread = this.#socket.peerProgress?.(false) === "behind";
+    this.#end(isUnread ? "unread" : "silent");
+  }
+
+  received(bytes: Uint8Array): void {
+    for (const event of this.#protocol.receive(bytes)) {
+      if (event.kind === "values") {
+        this.values = event.values;
+        this.#end("answered");
+      } else if (event.kind === "broken" || event.kind === "unknown_type") this.#end("refused");
     }
-  } catch {
-    // Broken off, or given up by us: both mean that there is no answer.
-    return undefined;
+  }
+
+  drained(): void {}
+
+  peerEnded(): void {
+    this.#end("closed");
+  }
+
+  closed(): void {
+    this.#resolve("closed");
+  }
+
+  /** The first outcome counts. */
+  #end(outcome: NegotiationOutcome): void {
+    this.#resolve(outcome);
+    this.#socket.reset();
   }
 }

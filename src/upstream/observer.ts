@@ -1,6 +1,7 @@
 /**
  * What an upstream tells whoever counts and logs. All calls are made at once and must not throw.
  */
+import type { Trait } from "./application_traits.ts";
 import type { UpstreamErrorCode } from "./errors.ts";
 import type { HealthResult } from "./health_check.ts";
 import type { Lookup } from "./server_name.ts";
@@ -52,6 +53,10 @@ export interface UpstreamObserver {
     joined: readonly string[],
     left: readonly string[],
   ): void;
+  /** A connection stands that is for requests. */
+  onConnected(upstream: string, server: string): void;
+  /** An application has shown something of itself; told once. */
+  onTrait(upstream: string, server: string, trait: Trait, count: number | undefined): void;
   /** A line of the application's STDERR. */
   onStderrLine(line: string, request: ObservedRequest): void;
 }
@@ -70,5 +75,7 @@ export const SILENT_OBSERVER: UpstreamObserver = {
   onHealthCheck() {},
   onLookup() {},
   onServersChanged() {},
+  onConnected() {},
+  onTrait() {},
   onStderrLine() {},
 };

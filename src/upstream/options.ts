@@ -26,16 +26,19 @@ export interface ServerOptions {
 }
 
 export interface ConnectionOptions {
-  /** Most connections to each server. */
-  readonly max: number;
+  /** Most connections to each server; `auto` finds out how many the application takes. */
+  readonly max: number | "auto";
   /** Most requests at once on a connection that multiplexes. */
   readonly streamsMax: number;
   /** How long a connection without requests stays open; `undefined` picks by multiplexing. */
   readonly idleTimeoutMs: number | undefined;
   /** Requests after which a connection is closed; 0: no limit. */
   readonly requestsMax: number;
-  /** False: a connection for each request, without KEEP_CONN. */
-  readonly reuse: boolean;
+  /**
+   * False: a connection for each request, without KEEP_CONN. `auto` keeps them unless the
+   * application does not answer FCGI_GET_VALUES, or closes them all the same.
+   */
+  readonly reuse: boolean | "auto";
 }
 
 export interface TimeoutOptions {
@@ -128,11 +131,11 @@ export const UPSTREAM_DEFAULTS: Omit<UpstreamOptions, "name" | "servers"> = {
   balance: "least_requests",
   hash: "REMOTE_ADDR",
   connections: {
-    max: 8,
+    max: "auto",
     streamsMax: 1024,
     idleTimeoutMs: undefined,
     requestsMax: 0,
-    reuse: true,
+    reuse: "auto",
   },
   queue: { lengthMax: 1024, timeoutMs: 30_000 },
   timeouts: { connectMs: 3_000, firstByteMs: 60_000, idleMs: 60_000, totalMs: 0, abortMs: 5_000 },

@@ -9,7 +9,12 @@ import { appendNameValue } from "../protocol/name_value.ts";
 import type { Address } from "../runtime/address.ts";
 import type { ByteConnection, Runtime } from "../runtime/runtime.ts";
 import { errorText } from "./errors.ts";
-import { multiplexes, negotiate, NEGOTIATION_TIMEOUT_MS } from "./negotiation.ts";
+import {
+  multiplexes,
+  negotiate,
+  NEGOTIATION_TIMEOUT_MS,
+  type NegotiationOutcome,
+} from "./negotiation.ts";
 
 /** How long a kept connection must stay open after an answer to count as kept, in milliseconds. */
 export const KEEP_OBSERVED_MS = 100;
@@ -17,9 +22,13 @@ export const KEEP_OBSERVED_MS = 100;
 /** Characters of the answer that are looked at. */
 const STDOUT_KEPT_MAX = 4096;
 
+const DIED = 'It ended when it was asked with FCGI_GET_VALUES (multiplex: "off" never asks)';
+
 export interface ProbeReport {
   /** Answers to FCGI_GET_VALUES; undefined when there was none. */
   readonly values: Record<string, string> | undefined;
+  /** What became of the question; undefined when there was no connection. */
+  readonly outcome: NegotiationOutcome | undefined;
   readonly multiplexes: boolean;
   /** Undefined when the request was not answered. */
   readonly keepsConnection: boolean | undefined;
@@ -56,13 +65,16 @@ export async function probeApplication(address: Address, parts: ProbeParts): Pro
   const { runtime, timeoutMs } = parts;
   const startMs = runtime.clock.nowMs();
   let connectMs = 0;
+  let outcome: NegotiationOutcome | undefined;
   try {
     const waitMs = Math.min(timeoutMs, NEGOTIATION_TIMEOUT_MS);
     const negotiation = await negotiate(runtime, address, timeoutMs, waitMs);
     connectMs = negotiation.connectMs;
+    outcome = negotiation.outcome;
     const answer = await requestOnce(address, parts);
     return {
       values: negotiation.values && Object.fromEntries(negotiation.values),
+      outcome,
       multiplexes: multiplexes(negotiation),
       keepsConnection: answer?.keepsConnection,
       connectMs,
@@ -75,12 +87,13 @@ export async function probeApplication(address: Address, parts: ProbeParts): Pro
   } catch (error) {
     return {
       values: undefined,
+      outcome,
       multiplexes: false,
       keepsConnection: undefined,
       connectMs: connectMs || runtime.clock.nowMs() - startMs,
       answerMs: undefined,
       answerBody: undefined,
-      fault: errorText(error),
+      fault: outcome === "closed" ? `${DIED}: ${errorText(error)}` : errorText(error),
     };
   }
 }

@@ -1,8 +1,10 @@
 /**
  * One server of an upstream, and what is known of it.
  *
- * Whether requests may share a connection is asked once (`multiplex: auto`) and remembered; it is
- * asked again after the server was down, and CANT_MPX_CONN at any time means "no" from then on.
+ * Whether requests may share a connection is asked once (`multiplex: auto`), as soon as there is the
+ * server, and remembered; it is asked again after the server was down or was too busy to read the
+ * question, and CANT_MPX_CONN at any time means "no" from then on. Requests that come while the
+ * question is open wait a moment, then each goes on a connection of its own.
  *
  * After a failed connect it rests while there are others; then one new connection is the trial, and
  * the others stay away until it stands. With `health` it is asked whether it is well; with
@@ -14,18 +16,22 @@
  * It does not know the queue, nor other servers, nor which of its connections is taken.
  */
 import { formatAddress } from "../runtime/address.ts";
-import { ConnectError, type Runtime } from "../runtime/runtime.ts";
+import { ConnectError } from "../runtime/runtime.ts";
+import { ApplicationTraits, type Trait } from "./application_traits.ts";
 import { UpstreamConnection } from "./connection.ts";
 import { connectionError, isLocal } from "./connection_errors.ts";
+import { ConnectionLimit } from "./connection_limit.ts";
 import type { ConnectionOwner } from "./connection_parts.ts";
-import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
 import type { HealthResult } from "./health_check.ts";
 import { HealthWatch } from "./health_watch.ts";
-import { multiplexes, negotiate, NEGOTIATION_TIMEOUT_MS } from "./negotiation.ts";
-import type { ServerOptions, UpstreamOptions } from "./options.ts";
-import { type PlaceRequest, ServerConnections } from "./server_connections.ts";
+import { limitsOf, multiplexes, type Negotiation } from "./negotiation.ts";
+import type { ServerOptions } from "./options.ts";
+import { ServerConnections } from "./server_connections.ts";
 import { ServerWeight } from "./server_weight.ts";
+import type { ServerParts } from "./server_parts.ts";
+import { ServerQuestion } from "./server_question.ts";
+import type { PlaceRequest } from "./single_connections.ts";
 import { hashText } from "./sticky_hash.ts";
 
 /** How long a server that failed is passed over while there are others, in milliseconds. */
@@ -33,41 +39,6 @@ export const FAILED_SERVER_REST_MS = 10_000;
 
 /** What is known of how requests may be sent. */
 export type ServerMode = "unknown" | "asking" | "multiplexed" | "single";
-
-/** What the upstream that holds the server is told, and asked. */
-export interface ServerOwner {
-  /** Whether requests wait for room. */
-  readonly hasWaiting: boolean;
-  /** There may be room for a request that waits. */
-  onRoom(): void;
-  /** Nobody takes connections: requests that wait for nothing else should know. */
-  onFailed(server: Server, error: UpstreamError): void;
-  onPaused(): void;
-  onAborted(): void;
-  onUnknownRecord(server: string, type: number): void;
-  nextConnectionNumber(): number;
-}
-
-/** What the set that the server belongs to is told. */
-export interface ServerKeeper {
-  /** An active check is over; `changed` when the server went down or came back with it. */
-  onHealth(server: Server, result: HealthResult, changed: boolean): void;
-  /** Its weight grows from now on: {@link Server.grow} is to be called before it is read. */
-  onWarming(server: Server): void;
-  /** It was left, and nothing of it is left. */
-  onGone(server: Server): void;
-}
-
-export interface ServerParts {
-  readonly runtime: Runtime;
-  readonly deadlines: Deadlines;
-  readonly owner: ServerOwner;
-  readonly keeper: ServerKeeper;
-  readonly server: ServerOptions;
-  readonly options: UpstreamOptions;
-  /** From 0 to below 1: when it is asked how it is. */
-  readonly random: () => number;
-}
 
 export class Server implements ConnectionOwner<UpstreamConnection> {
   readonly address: string;
@@ -77,25 +48,33 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   #isBackup: boolean;
   readonly #health: HealthWatch | undefined;
   #isLeaving = false;
-  readonly #parts: ServerParts;
+  readonly #parts: ServerParts<Server>;
   readonly #connections: ServerConnections;
+  readonly #limit: ConnectionLimit;
+  readonly #traits: ApplicationTraits;
+  readonly #question: ServerQuestion;
+  /** Whether a request made us ask, and whether one has come since. */
+  #isAskedForRequest = false;
+  #isWaitedFor = false;
   #mode: ServerMode;
   #failedUntilMs = 0;
   #closed = false;
-  readonly #asking = new AbortController();
   #onEmpty: (() => void)[] = [];
 
-  constructor(parts: ServerParts) {
+  constructor(parts: ServerParts<Server>) {
     this.#parts = parts;
     const { server, options } = parts;
     this.address = formatAddress(server.address);
     this.hash = hashText(this.address);
     this.#weight = new ServerWeight(server.weight, options.slowStartMs);
     this.#isBackup = server.backup;
-    const connect = this.#connect.bind(this);
-    this.#connections = new ServerConnections(options.connections.max, connect);
+    this.#traits = new ApplicationTraits((trait) => this.#onTrait(trait));
+    this.#limit = new ConnectionLimit(options.connections.max);
+    this.#connections = this.#createConnections();
+    this.#question = this.#createQuestion();
     this.#mode = this.#configuredMode();
     if (options.health.intervalMs > 0) this.#health = this.#watchHealth();
+    if (this.#mode === "unknown") this.#ask();
   }
 
   /** Its share beside the others'; where it grows, that of the last {@link Server.grow}. */
@@ -119,6 +98,11 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
 
   get mode(): ServerMode {
     return this.#mode;
+  }
+
+  /** Most connections to it now. */
+  get connectionsMax(): number {
+    return this.#mode === "multiplexed" ? this.#limit.shared : this.#limit.single;
   }
 
   get connections(): ReadonlySet<UpstreamConnection> {
@@ -150,9 +134,11 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
         return this.#connections.placeAlone(request);
       case "unknown":
         this.#ask();
+        this.#isAskedForRequest = true;
         return undefined;
       case "asking":
-        return undefined;
+        this.#isWaitedFor = true;
+        return this.#question.isLong ? this.#connections.placeAlone(request) : undefined;
     }
   }
 
@@ -182,6 +168,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   leave(): void {
     this.#isLeaving = true;
     void this.#health?.stop();
+    this.#question.forget();
     this.#connections.drain();
     this.#onEmpty.push(() => this.#isLeaving && this.#parts.keeper.onGone(this));
     this.#announceEmpty();
@@ -196,7 +183,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   /** Closes all connections at once; requests on them are lost. Resolves when none is left. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#asking.abort();
+    this.#question.stop();
     this.#connections.close();
     await this.#health?.stop();
     if (!this.#isEmpty) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
@@ -209,14 +196,14 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   onOpen(): void {
+    this.#traits.connected();
+    this.#parts.owner.onConnected(this);
     this.#recover();
   }
 
   onRoom(connection: UpstreamConnection): void {
-    const isSingle = this.#mode === "single";
-    if (isSingle) this.#connections.used(connection);
+    if (!connection.multiplexed) this.#connections.rest(connection);
     this.#parts.owner.onRoom();
-    if (isSingle) this.#connections.giveWay(connection);
   }
 
   onPaused(): void {
@@ -232,6 +219,8 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   onClosed(connection: UpstreamConnection, error: UpstreamError): void {
+    const restedMs = this.#connections.restedMs(connection);
+    if (connection.wasConnected) this.#traits.closed(connection, restedMs);
     this.#connections.remove(connection);
     this.#announceEmpty();
     if (this.#closed) return;
@@ -250,10 +239,31 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     for (const onEmpty of waiting) onEmpty();
   }
 
+  #createConnections(): ServerConnections {
+    const { runtime: { clock }, owner, options } = this.#parts;
+    return new ServerConnections({
+      clock,
+      limit: this.#limit,
+      connect: (multiplexed) => this.#connect(multiplexed),
+      canWait: options.queue.lengthMax > 0,
+      onRoom: () => owner.onRoom(),
+      onLateWorkers: () => this.#traits.learn("workers_late"),
+      onWorkersFound: (count) => owner.onTrait(this, "workers_found", count),
+    });
+  }
+
   #configuredMode(): ServerMode {
     const { multiplex, connections } = this.#parts.options;
-    if (!connections.reuse || multiplex === "off") return "single";
-    return multiplex === "on" ? "multiplexed" : "unknown";
+    if (connections.reuse === false || multiplex === "off") return "single";
+    if (multiplex === "on") return "multiplexed";
+    return this.#traits.diesWhenAsked ? "single" : "unknown";
+  }
+
+  /** Whether new connections are kept. */
+  get #keeps(): boolean {
+    const { reuse } = this.#parts.options.connections;
+    if (reuse !== "auto") return reuse;
+    return this.#mode !== "asking" && this.#traits.keeps;
   }
 
   #connect(multiplexed: boolean): UpstreamConnection {
@@ -266,41 +276,64 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
       server,
       options,
       multiplexed,
+      keeps: this.#keeps,
       number: owner.nextConnectionNumber(),
     });
   }
 
-  async #ask(): Promise<void> {
-    this.#mode = "asking";
-    this.#beginTrial();
-    const { runtime, server, options, owner } = this.#parts;
-    try {
-      const answer = await negotiate(
-        runtime,
-        server.address,
-        options.timeouts.connectMs,
-        NEGOTIATION_TIMEOUT_MS,
-        this.#asking.signal,
-      );
-      this.#recover();
-      // CANT_MPX_CONN may have come meanwhile, on a connection from before.
-      if (this.#mode === "asking") this.#know(multiplexes(answer) ? "multiplexed" : "single");
-    } catch (cause) {
-      const timedOut = cause instanceof ConnectError && cause.failure === "aborted";
-      const error = connectionError({ address: this.address, connected: false, timedOut, cause });
-      if (isLocal(cause)) this.#askLater(error);
-      else this.#fail(error);
-      return;
-    }
-    this.#announceEmpty();
-    owner.onRoom();
+  #createQuestion(): ServerQuestion {
+    const { runtime, owner, server, options } = this.#parts;
+    return new ServerQuestion({
+      runtime,
+      address: server.address,
+      connectTimeoutMs: options.timeouts.connectMs,
+      onLong: () => owner.onRoom(),
+      onAnswer: (negotiation) => this.#onAnswer(negotiation),
+      onFailed: (cause) => this.#onNotAsked(cause),
+      onAgain: () => this.#ask(),
+    });
   }
 
-  /** We had nothing to ask with: that is no fault of the server's. */
-  #askLater(error: UpstreamError): void {
-    this.#mode = "unknown";
+  #ask(): void {
+    this.#mode = "asking";
+    this.#isAskedForRequest = false;
+    this.#isWaitedFor = false;
+    this.#beginTrial();
+    void this.#question.ask();
+  }
+
+  #onAnswer(negotiation: Negotiation): void {
+    this.#recover();
+    this.#traits.asked(negotiation.outcome);
+    const { connections, requests } = limitsOf(negotiation);
+    const isShared = multiplexes(negotiation);
+    this.#limit.say(isShared ? connections : Math.min(connections, requests));
+    this.#connections.limitStreams(requests);
+    // CANT_MPX_CONN may have come meanwhile, on a connection from before.
+    if (this.#mode === "asking") this.#know(isShared ? "multiplexed" : "single");
     this.#announceEmpty();
-    if (!this.#closed) this.#parts.owner.onFailed(this, error);
+    if (!this.#closed) this.#parts.owner.onRoom();
+  }
+
+  /** Where it was asked before any request came, one that has come since asks again. */
+  #onNotAsked(cause: unknown): void {
+    const timedOut = cause instanceof ConnectError && cause.failure === "aborted";
+    const error = connectionError({ address: this.address, connected: false, timedOut, cause });
+    this.#mode = this.#configuredMode();
+    if (this.#isAskedForRequest || (timedOut && this.#isWaitedFor)) {
+      if (!isLocal(cause)) this.#fail(error);
+      // We had nothing to ask with: that is no fault of the server's.
+      else if (!this.#closed) this.#parts.owner.onFailed(this, error);
+    } else if (!this.#closed) this.#parts.owner.onRoom();
+    this.#announceEmpty();
+  }
+
+  #onTrait(trait: Trait): void {
+    this.#parts.owner.onTrait(this, trait, undefined);
+    const isConfigured = this.#parts.options.multiplex === "on";
+    if (trait === "connections_not_kept" && this.#mode === "multiplexed" && !isConfigured) {
+      this.#know("single");
+    }
   }
 
   #know(mode: "multiplexed" | "single"): void {
@@ -350,8 +383,11 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   #fail(error: UpstreamError): void {
     this.#failedUntilMs = this.#parts.deadlines.after(FAILED_SERVER_REST_MS);
     this.#shrink();
+    this.#traits.connectFailed();
+    this.#limit.forget();
+    this.#connections.limitStreams(Infinity);
     // What comes back may be another application.
-    this.#mode = this.#configuredMode();
+    if (!this.#question.isOpen) this.#mode = this.#configuredMode();
     this.#announceEmpty();
     if (!this.#closed) this.#parts.owner.onFailed(this, error);
   }

@@ -4,36 +4,54 @@
  *   long as what is sent on it is read. Where a body is on the way that the application may not have
  *   read, the next connection is taken or made; at their limit, the one with the fewest requests of
  *   those that are read at all. What may break a connection has one for itself.
- * - Not shared: the connection used last is used first, so that surplus ones can go idle. A request
- *   that could not be repeated gets a new connection: a kept one may just have been closed by the
- *   application, and there is no telling before the request is lost.
+ * - Not shared: see `single_connections.ts`.
  *
  * It does not know whether requests may share a connection, nor whether the server is well.
  */
+import type { Clock, TimerId } from "../runtime/runtime.ts";
 import type { UpstreamConnection } from "./connection.ts";
+import type { ConnectionLimit } from "./connection_limit.ts";
+import { type PlaceRequest, SingleConnections } from "./single_connections.ts";
 
-/** What a request wants of its connection. */
-export interface PlaceRequest {
-  /** Whether it could be sent again if a kept connection turns out to be closed. */
-  readonly repeatable: boolean;
-  readonly wantsFreshConnection: boolean;
-  /** Whether nobody else may share its connection. */
-  readonly wantsAlone: boolean;
+export interface ServerConnectionsParts {
+  readonly clock: Clock;
+  readonly limit: ConnectionLimit;
+  /** Makes a connection, on which requests may share it or not. */
+  readonly connect: (multiplexed: boolean) => UpstreamConnection;
+  /** Whether a request may wait at all. */
+  readonly canWait: boolean;
+  /** A request that waits may find room now. */
+  readonly onRoom: () => void;
+  readonly onLateWorkers: () => void;
+  readonly onWorkersFound: (count: number) => void;
 }
 
-/** Makes a connection, on which requests may share it or not. */
-export type Connect = (multiplexed: boolean) => UpstreamConnection;
-
 export class ServerConnections {
-  readonly #max: number;
-  readonly #connect: Connect;
-  /** In the order in which they were made; not shared, the one used last comes last. */
+  readonly #parts: ServerConnectionsParts;
+  /** In the order in which they were made. */
   readonly #connections = new Set<UpstreamConnection>();
+  readonly #single: SingleConnections<UpstreamConnection>;
   #requestsBefore = 0;
+  /** Most requests at once on all of them. */
+  #streamsMax = Infinity;
+  #timer: TimerId | undefined;
+  #timerMs = Infinity;
 
-  constructor(max: number, connect: Connect) {
-    this.#max = max;
-    this.#connect = connect;
+  constructor(parts: ServerConnectionsParts) {
+    this.#parts = parts;
+    const { clock, limit, canWait, onLateWorkers, onWorkersFound } = parts;
+    this.#single = new SingleConnections({
+      limit,
+      canWait,
+      canTellAccepted: (connection) => connection.life.canTellAccepted,
+      count: () => this.#connections.size,
+      open: () => this.#open(false),
+      retire: (connection) => this.#retire(connection),
+      nowMs: () => clock.nowMs(),
+      lookAfter: (delayMs) => this.#lookAfter(delayMs),
+      onLateWorkers,
+      onWorkersFound,
+    });
   }
 
   get all(): ReadonlySet<UpstreamConnection> {
@@ -52,8 +70,14 @@ export class ServerConnections {
     return [...this.#connections].reduce((n, one) => n + one.requestsBegun, this.#requestsBefore);
   }
 
+  /** The application takes so many requests at once and no more. */
+  limitStreams(streamsMax: number): void {
+    this.#streamsMax = streamsMax;
+  }
+
   /** A connection for a request that shares it; undefined when it has to wait. */
   placeShared(request: PlaceRequest): UpstreamConnection | undefined {
+    if (this.#streamsMax !== Infinity && this.streams >= this.#streamsMax) return undefined;
     if (request.wantsAlone) return this.#placeSuspect();
     let passable: UpstreamConnection | undefined;
     for (const connection of this.#connections) {
@@ -62,47 +86,32 @@ export class ServerConnections {
       if (connection.isStalled) continue;
       if (passable === undefined || connection.streams < passable.streams) passable = connection;
     }
-    return this.#open(true) ?? passable;
+    return this.#openShared() ?? passable;
   }
 
   /** A connection for a request that has it for itself; undefined when it has to wait. */
   placeAlone(request: PlaceRequest): UpstreamConnection | undefined {
-    const mayBeStale = request.repeatable && !request.wantsFreshConnection;
-    let idle: UpstreamConnection | undefined;
-    for (const connection of this.#connections) {
-      if (!connection.canBegin) continue;
-      if (mayBeStale || connection.requestsBegun === 0) idle = connection;
-      else idle ??= connection;
-    }
-    if (idle === undefined) return this.#open(false);
-    if (mayBeStale || idle.requestsBegun === 0) return idle;
-    // Leave the application a worker to take the new connection.
-    this.#retire(idle);
-    return this.#open(false);
+    return this.#single.place(request);
   }
 
-  /** A request has ended on it: where it is not shared, it is the one used last. */
-  used(connection: UpstreamConnection): void {
-    if (this.#connections.delete(connection)) this.#connections.add(connection);
+  /** A request has ended on a connection that is not shared. */
+  rest(connection: UpstreamConnection): void {
+    this.#single.rest(connection);
+    this.#single.giveWay();
   }
 
-  /**
-   * With fewer workers than connections, php-fpm takes a connection only when another is closed: one
-   * that is idle now would let a request on one that was never taken wait for its idle timeout.
-   */
-  giveWay(idle: UpstreamConnection): void {
-    if (idle.streams > 0 || idle.state !== "open") return;
-    for (const other of this.#connections) {
-      if (other === idle || other.streams === 0 || other.hasAnswered) continue;
-      this.#retire(idle);
-      return;
-    }
+  /** How long it has had nothing to do; undefined while it has, or was shared. */
+  restedMs(connection: UpstreamConnection): number | undefined {
+    const sinceMs = this.#single.restingSinceMs(connection);
+    return sinceMs === undefined ? undefined : this.#parts.clock.nowMs() - sinceMs;
   }
 
   /** It is closed. */
   remove(connection: UpstreamConnection): void {
     this.#connections.delete(connection);
+    this.#single.forget(connection);
     this.#requestsBefore += connection.requestsBegun;
+    if (this.#connections.size === 0) this.#stopLooking();
   }
 
   /** Those that `isMeant`, or all, take nothing new and close when they are done. */
@@ -112,6 +121,7 @@ export class ServerConnections {
 
   /** Closes all at once. */
   close(): void {
+    this.#stopLooking();
     for (const connection of [...this.#connections]) connection.close();
   }
 
@@ -124,20 +134,47 @@ export class ServerConnections {
       makesRoom ||= connection.state === "draining";
       if (leastBusy === undefined || connection.streams < leastBusy.streams) leastBusy = connection;
     }
-    const opened = this.#open(true);
+    const opened = this.#openShared();
     if (opened === undefined && !makesRoom) leastBusy?.drain();
     return opened;
   }
 
-  #open(multiplexed: boolean): UpstreamConnection | undefined {
-    if (this.#connections.size >= this.#max) return undefined;
-    const connection = this.#connect(multiplexed);
+  #openShared(): UpstreamConnection | undefined {
+    return this.#connections.size < this.#parts.limit.shared ? this.#open(true) : undefined;
+  }
+
+  #open(multiplexed: boolean): UpstreamConnection {
+    const connection = this.#parts.connect(multiplexed);
     this.#connections.add(connection);
     return connection;
   }
 
   #retire(connection: UpstreamConnection): void {
     this.#connections.delete(connection);
+    this.#single.forget(connection);
     connection.close();
   }
+
+  /** The earliest of what is asked for counts. */
+  #lookAfter(delayMs: number): void {
+    const { clock } = this.#parts;
+    const atMs = clock.nowMs() + delayMs;
+    if (atMs >= this.#timerMs) return;
+    this.#stopLooking();
+    this.#timerMs = atMs;
+    this.#timer = clock.setTimer(this.#look, delayMs);
+  }
+
+  #stopLooking(): void {
+    if (this.#timer !== undefined) this.#parts.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+    this.#timerMs = Infinity;
+  }
+
+  readonly #look = (): void => {
+    this.#timer = undefined;
+    this.#timerMs = Infinity;
+    this.#single.giveWay();
+    this.#parts.onRoom();
+  };
 }

@@ -14,14 +14,15 @@ import { UpstreamError } from "./errors.ts";
 import type { HealthResult } from "./health_check.ts";
 import type { UpstreamObserver } from "./observer.ts";
 import type { ServerOptions, UpstreamOptions } from "./options.ts";
-import { Server, type ServerKeeper, type ServerOwner } from "./server.ts";
+import { Server } from "./server.ts";
+import type { ServerKeeper, ServerOwner } from "./server_parts.ts";
 import { type Lookup, ServerName } from "./server_name.ts";
 
 export interface ServerSetParts {
   readonly runtime: Runtime;
   readonly deadlines: Deadlines;
   readonly observer: UpstreamObserver;
-  readonly owner: ServerOwner;
+  readonly owner: ServerOwner<Server>;
   readonly options: UpstreamOptions;
   /** From 0 to below 1. */
   readonly random: () => number;
@@ -29,7 +30,7 @@ export interface ServerSetParts {
   readonly onChange: () => void;
 }
 
-export class ServerSet implements ServerKeeper {
+export class ServerSet implements ServerKeeper<Server> {
   readonly balancer: Balancer;
   readonly #parts: ServerSetParts;
   /** In the order of the configuration: servers, and names in their places. */

@@ -8,6 +8,7 @@
  * before it closed, so the end is always found by reading.
  */
 import { type Address, formatAddress } from "../runtime/address.ts";
+import type { PeerProgress } from "../runtime/peer_progress.ts";
 import type { RawSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { connectSocket } from "../runtime/streamed_socket.ts";
@@ -82,6 +83,17 @@ export class Transport implements RawSocketEvents {
 
   resume(): void {
     this.#socket?.resume();
+  }
+
+  /** Whether the application has read all that was written, as far as anybody can tell. */
+  peerProgress(mustBeOpen: boolean): PeerProgress {
+    if (this.#writing !== undefined) return "behind";
+    return this.#socket?.peerProgress?.(mustBeOpen) ?? "unknown";
+  }
+
+  /** Whether a process has accepted the connection; undefined where nobody can tell. */
+  isAccepted(): boolean | undefined {
+    return this.#socket?.isAccepted?.();
   }
 
   /** Ends the connection at once; `onClosed` follows. */

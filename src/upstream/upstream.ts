@@ -7,6 +7,7 @@
 import { CgiHeadCache } from "../protocol/cgi_response.ts";
 import { currentRuntime } from "../runtime/current.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { Trait } from "./application_traits.ts";
 import { type Attempts, mayRetry, noAttempts, shouldWait } from "./attempts.ts";
 import { BodyPreparation } from "./body_preparation.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -23,7 +24,8 @@ import {
 } from "./options.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import { EMPTY_PAYLOAD, type Payload } from "./request_body.ts";
-import type { Server, ServerOwner } from "./server.ts";
+import type { Server } from "./server.ts";
+import type { ServerOwner } from "./server_parts.ts";
 import { ServerSet } from "./server_set.ts";
 import { keyHashOf } from "./sticky_hash.ts";
 import { StoppableWaits } from "./stoppable_waits.ts";
@@ -47,7 +49,7 @@ export interface UpstreamParts {
  * await upstream.drain(0);
  * ```
  */
-export class Upstream implements ServerOwner {
+export class Upstream implements ServerOwner<Server> {
   readonly options: UpstreamOptions;
   readonly #runtime: Runtime;
   readonly #observer: UpstreamObserver;
@@ -224,6 +226,14 @@ export class Upstream implements ServerOwner {
     }
     // The next attempt would fail at once, and the one behind that.
     if (!isLocal) this.onRoom();
+  }
+
+  onConnected(server: Server): void {
+    this.#observer.onConnected(this.options.name, server.address);
+  }
+
+  onTrait(server: Server, trait: Trait, count: number | undefined): void {
+    this.#observer.onTrait(this.options.name, server.address, trait, count);
   }
 
   onPaused(): void {

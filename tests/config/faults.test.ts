@@ -206,7 +206,7 @@ const VALUES: readonly Row[] = [
     name: "text where a number is wanted",
     text: `${SITES}upstreams: { app: { servers: ["h:1"], connections: { max: many } } }\n`,
     expected: [
-      'a.yaml:2:59: upstreams.app.connections.max is "many" (use a whole number from 1 to 65535)',
+      'a.yaml:2:59: upstreams.app.connections.max is "many" (use auto or a whole number from 1 to 65535)',
     ],
   },
   {
@@ -226,7 +226,7 @@ const VALUES: readonly Row[] = [
   {
     name: "text where true or false is wanted",
     text: `${SITES}upstreams: { app: { servers: ["h:1"], connections: { reuse: "no" } } }\n`,
-    expected: ['a.yaml:2:61: upstreams.app.connections.reuse is "no" (use true or false)'],
+    expected: ['a.yaml:2:61: upstreams.app.connections.reuse is "no" (use auto, true or false)'],
   },
   {
     name: "a number where text is wanted",

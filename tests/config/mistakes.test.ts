@@ -338,7 +338,7 @@ const VALUES: readonly Mistake[] = [
     "a number in quotes",
     upstream('connections: { max: "8" }'),
     '5:25: upstreams.app.connections.max is "8" ' +
-    "(use a whole number from 1 to 65535, without quotes)",
+    "(use auto or a whole number from 1 to 65535)",
   ],
   [
     "a word that looks like a number",

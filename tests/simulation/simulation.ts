@@ -361,7 +361,7 @@ class Simulation {
     check(this.#upstream.queueLength <= queue.lengthMax, "the queue is longer than its limit");
     check(this.#spilled >= 0, `${this.#spilled} bytes are in temporary files`);
     for (const server of this.#upstream.servers) {
-      check(server.connections.size <= connections.max, "too many connections to a server");
+      check(server.connections.size <= Number(connections.max), "too many connections to a server");
       for (const connection of server.connections) {
         const streamsMax = connection.multiplexed ? connections.streamsMax : 1;
         check(connection.streams <= streamsMax, "too many requests on a connection");
@@ -413,7 +413,12 @@ class Simulation {
       }
       await this.#settle();
     }
-    if (this.#calm) return;
+    if (this.#calm) {
+      // Enough for a connection to give way, too little for any time limit.
+      this.#runtime.clock.advance(20);
+      await this.#settle();
+      return;
+    }
     if (this.#random.chance(0.1)) this.#do("leave");
     this.#runtime.clock.advance(1_000);
     await this.#settle();

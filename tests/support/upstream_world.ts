@@ -49,6 +49,8 @@ export class UpstreamWorld {
   readonly upstream: Upstream;
   /** What the observer was told, in order. */
   readonly seen: string[] = [];
+  /** What applications have shown of themselves, in order. */
+  readonly traits: string[] = [];
   /** Bytes in temporary files, as the observer counts them. */
   spilled = 0;
 
@@ -151,6 +153,10 @@ export class UpstreamWorld {
       },
       onServersChanged: (_, name, joined, left) => {
         seen.push(`${name}: +${joined.join("+")} -${left.join("-")}`);
+      },
+      onConnected: () => {},
+      onTrait: (_, _server, trait, count) => {
+        this.traits.push(`${trait}${count === undefined ? "" : ` ${count}`}`);
       },
       onStderrLine: (line, { requestId, stream }) => {
         seen.push(`stderr ${requestId} ${stream}: ${line}`);

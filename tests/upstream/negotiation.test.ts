@@ -5,6 +5,7 @@ import { parseAddress } from "../../src/runtime/address.ts";
 import { MemoryRuntime } from "../../src/runtime/memory.ts";
 import { ConnectError } from "../../src/runtime/runtime.ts";
 import { multiplexes, negotiate, NEGOTIATION_TIMEOUT_MS } from "../../src/upstream/negotiation.ts";
+import { QUESTION_PATIENCE_MS } from "../../src/upstream/server_question.ts";
 import {
   ADDRESS,
   type ApplicationOptions,
@@ -63,11 +64,12 @@ test("Upstream takes no answer within a second as no, and not before", async () 
   const application = await world.application({ values: "silence" });
   const answer = world.send();
   await world.settle();
-  await world.advance(NEGOTIATION_TIMEOUT_MS - 1);
+  await world.advance(QUESTION_PATIENCE_MS);
+  (await application.next()).answer("before it is known");
+  assert.equal(await textOf(await answer), "before it is known");
+  await world.advance(NEGOTIATION_TIMEOUT_MS - QUESTION_PATIENCE_MS - 1);
   assert.equal(world.upstream.servers[0]!.mode, "asking");
   await world.advance(1);
-  (await application.next()).answer();
-  await answer;
   assert.equal(world.upstream.servers[0]!.mode, "single");
   assert.ok(application.connections[0]!.isClosed, "the connection that asked is closed");
   await world.close();
@@ -107,7 +109,8 @@ test("Upstream whose question is not taken in time fails with connect_timeout", 
   const world = new UpstreamWorld({ timeouts: { connectMs: 700 }, retry: { attemptsMax: 0 } });
   world.runtime.network.silence(parseAddress(ADDRESS));
   const answer = world.send();
-  await world.advance(700);
+  await world.settle();
+  await world.advance(900);
   assert.equal(await codeOf(answer), "connect_timeout");
   await world.close();
 });

@@ -291,6 +291,8 @@ test("An idle connection gives way to one that the application never answered on
   const waiting = await application.next();
   quick.answer();
   await first;
+  assert.equal(quick.connection.isClosed, false, "not before it has waited longer than a response");
+  await world.advance(200);
   await quick.connection.closed;
   waiting.answer("taken");
   assert.equal(await textOf(await second), "taken");

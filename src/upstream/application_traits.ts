@@ -1,0 +1,96 @@
+/**
+ * What an application has shown of itself, beside what it says: it is remembered as long as the server
+ * is known, and each trait is told once. Only what was seen counts:
+ * - It does not answer FCGI_GET_VALUES: many of those hold their lock while a kept connection rests
+ *   (libfcgi's threads), so connections are not kept.
+ * - It dies of the question (closes without an answer, then takes no connection): not asked again.
+ * - It closes connections that it was asked to keep: they are neither shared nor kept.
+ *
+ * It does not know connections, nor what follows for a request.
+ */
+import type { NegotiationOutcome } from "./negotiation.ts";
+
+/** Connections in a row that were closed after one response, before it counts as a habit. */
+export const CLOSED_IN_ROW = 3;
+/** A close so soon after a response belongs to it. */
+export const CLOSED_AFTER_MS = 100;
+
+/** What is told of an application, as its log line and code say it. */
+export type Trait =
+  | "values_unanswered"
+  | "died_when_asked"
+  | "connections_not_kept"
+  | "workers_late"
+  | "workers_found";
+
+/** A connection that has ended. */
+export interface EndedConnection {
+  readonly multiplexed: boolean;
+  readonly life: {
+    readonly keeps: boolean;
+    readonly closedByUs: boolean;
+    readonly requestsEnded: number;
+    readonly requestsLost: number;
+  };
+}
+
+export class ApplicationTraits {
+  readonly #tell: (trait: Trait) => void;
+  readonly #known = new Set<Trait>();
+  #mayHaveDied = false;
+  #closedInRow = 0;
+
+  constructor(tell: (trait: Trait) => void) {
+    this.#tell = tell;
+  }
+
+  /** Whether connections are worth keeping. */
+  get keeps(): boolean {
+    return !this.#known.has("values_unanswered") && !this.closes;
+  }
+
+  get closes(): boolean {
+    return this.#known.has("connections_not_kept");
+  }
+
+  get diesWhenAsked(): boolean {
+    return this.#known.has("died_when_asked");
+  }
+
+  asked(outcome: NegotiationOutcome): void {
+    this.#mayHaveDied = outcome === "closed";
+    if (outcome === "silent") this.learn("values_unanswered");
+    else this.#known.delete("values_unanswered");
+  }
+
+  connected(): void {
+    this.#mayHaveDied = false;
+  }
+
+  /** It takes no connection: what comes back may be another application, if it did not die of us. */
+  connectFailed(): void {
+    if (this.#mayHaveDied) this.learn("died_when_asked");
+    this.#mayHaveDied = false;
+    this.#closedInRow = 0;
+    this.#known.delete("connections_not_kept");
+    this.#known.delete("values_unanswered");
+  }
+
+  /** `restedMs` since it had nothing to do; undefined while it had. */
+  closed({ multiplexed, life }: EndedConnection, restedMs: number | undefined): void {
+    const { keeps, closedByUs, requestsEnded, requestsLost } = life;
+    if (!keeps || closedByUs) return;
+    const isHabit = requestsEnded === 1 && (requestsLost > 0 ||
+      (restedMs !== undefined && restedMs < CLOSED_AFTER_MS));
+    this.#closedInRow = isHabit ? this.#closedInRow + 1 : 0;
+    const isHarmful = isHabit && multiplexed && requestsLost > 0;
+    if (isHarmful || this.#closedInRow >= CLOSED_IN_ROW) this.learn("connections_not_kept");
+  }
+
+  /** Told once. */
+  learn(trait: Trait): void {
+    if (this.#known.has(trait)) return;
+    this.#known.add(trait);
+    this.#tell(trait);
+  }
+}

@@ -1,0 +1,45 @@
+/** What a server is made of, and whom it tells; see `server.ts`. */
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Trait } from "./application_traits.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { UpstreamError } from "./errors.ts";
+import type { HealthResult } from "./health_check.ts";
+import type { ServerOptions, UpstreamOptions } from "./options.ts";
+
+/** What the upstream that holds the server is told, and asked. */
+export interface ServerOwner<Server> {
+  /** Whether requests wait for room. */
+  readonly hasWaiting: boolean;
+  /** There may be room for a request that waits. */
+  onRoom(): void;
+  /** Nobody takes connections: requests that wait for nothing else should know. */
+  onFailed(server: Server, error: UpstreamError): void;
+  onPaused(): void;
+  onAborted(): void;
+  onUnknownRecord(server: string, type: number): void;
+  nextConnectionNumber(): number;
+  onConnected(server: Server): void;
+  /** The application has shown something of itself; `count` of workers, where that is it. */
+  onTrait(server: Server, trait: Trait, count: number | undefined): void;
+}
+
+/** What the set that the server belongs to is told. */
+export interface ServerKeeper<Server> {
+  /** An active check is over; `changed` when the server went down or came back with it. */
+  onHealth(server: Server, result: HealthResult, changed: boolean): void;
+  /** Its weight grows from now on: `Server.grow()` is to be called before it is read. */
+  onWarming(server: Server): void;
+  /** It was left, and nothing of it is left. */
+  onGone(server: Server): void;
+}
+
+export interface ServerParts<Server> {
+  readonly runtime: Runtime;
+  readonly deadlines: Deadlines;
+  readonly owner: ServerOwner<Server>;
+  readonly keeper: ServerKeeper<Server>;
+  readonly server: ServerOptions;
+  readonly options: UpstreamOptions;
+  /** From 0 to below 1: when it is asked how it is. */
+  readonly random: () => number;
+}

@@ -1,0 +1,97 @@
+/**
+ * The question FCGI_GET_VALUES at one server, and when it is asked: one at a time, and again later
+ * where every worker was too busy to read it. It does not know what follows from the answer.
+ */
+import type { Address } from "../runtime/address.ts";
+import type { Runtime, TimerId } from "../runtime/runtime.ts";
+import { negotiate, type Negotiation, NEGOTIATION_TIMEOUT_MS } from "./negotiation.ts";
+
+/** How long requests wait for the answer to the question before they go without it. */
+export const QUESTION_PATIENCE_MS = 50;
+/** When a server that was too busy to read the question is asked again; doubled each time. */
+export const ASK_AGAIN_MS = 10_000;
+export const ASK_AGAIN_MAX_MS = 600_000;
+
+export interface ServerQuestionParts {
+  readonly runtime: Runtime;
+  readonly address: Address;
+  readonly connectTimeoutMs: number;
+  /** Requests need not wait for the answer any longer. */
+  readonly onLong: () => void;
+  readonly onAnswer: (negotiation: Negotiation) => void;
+  /** There is no connection to ask on. */
+  readonly onFailed: (cause: unknown) => void;
+  /** It is time to ask once more. */
+  readonly onAgain: () => void;
+}
+
+export class ServerQuestion {
+  isOpen = false;
+  /** Whether it has been open for so long that requests do not wait for it. */
+  isLong = false;
+  readonly #parts: ServerQuestionParts;
+  readonly #stopping = new AbortController();
+  #timer: TimerId | undefined;
+  #againMs = ASK_AGAIN_MS;
+
+  constructor(parts: ServerQuestionParts) {
+    this.#parts = parts;
+  }
+
+  async ask(): Promise<void> {
+    const { runtime, address, connectTimeoutMs, onLong, onAnswer, onFailed } = this.#parts;
+    this.isOpen = true;
+    this.#setTimer(() => {
+      this.isLong = true;
+      onLong();
+    }, QUESTION_PATIENCE_MS);
+    const { signal } = this.#stopping;
+    let negotiation: Negotiation;
+    try {
+      negotiation = await negotiate(
+        runtime,
+        address,
+        connectTimeoutMs,
+        NEGOTIATION_TIMEOUT_MS,
+        signal,
+      );
+    } catch (cause) {
+      this.#close();
+      onFailed(cause);
+      return;
+    }
+    this.#close();
+    if (negotiation.outcome === "unread" && !signal.aborted) {
+      this.#setTimer(this.#parts.onAgain, this.#againMs);
+      this.#againMs = Math.min(2 * this.#againMs, ASK_AGAIN_MAX_MS);
+    }
+    onAnswer(negotiation);
+  }
+
+  /** It is not asked again by itself. */
+  forget(): void {
+    if (!this.isOpen) this.#stopTimer();
+  }
+
+  /** Ends it for good. */
+  stop(): void {
+    this.#stopTimer();
+    this.#stopping.abort();
+  }
+
+  #close(): void {
+    this.isOpen = false;
+    this.isLong = false;
+    this.#stopTimer();
+  }
+
+  #setTimer(callback: () => void, delayMs: number): void {
+    this.#stopTimer();
+    this.#timer = this.#parts.runtime.clock.setTimer(callback, delayMs);
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== undefined) this.#parts.runtime.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+  }
+}
