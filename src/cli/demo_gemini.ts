@@ -27,7 +27,7 @@ export function demoGemini(
   upstream: string,
   store: string,
 ): NonNullable<AppOptions["gemini"]> {
-  const hosts = listen.host === "127.0.0.1" || listen.host === "0.0.0.0"
+  const hosts = ["127.0.0.1", "0.0.0.0", "::"].includes(listen.host)
     ? ["localhost", "127.0.0.1"]
     : ["localhost", formatAddress({ ...listen, port: 1 }).slice("tcp://".length, -":1".length)];
   const page = { kind: "respond", code: 20, meta: "text/gemini", body: PAGE } as const;

@@ -86,8 +86,8 @@ function hostOf(address: Address): string {
 
 function reachable(address: Address): Address {
   if (address.transport === "unix") return address;
-  if (address.host === "0.0.0.0") return { ...address, host: "127.0.0.1" };
-  return address.host === "::" ? { ...address, host: "::1" } : address;
+  const isEvery = address.host === "0.0.0.0" || address.host === "::";
+  return isEvery ? { ...address, host: "127.0.0.1" } : address;
 }
 
 /** The answer's status; rejects when there is none in time. */

@@ -7,6 +7,7 @@ import { AddressError, formatAddress, parseAddress } from "../runtime/address.ts
 import type { Files } from "../runtime/runtime.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./fault.ts";
+import { GEMINI_PORT } from "../gemini/uri.ts";
 import { GEMINI_HANDLER_NAMES, GEMINI_LISTEN_RULES } from "./gemini_schema.ts";
 import { faultOf, kindAt } from "../runtime/kind_at.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
@@ -70,7 +71,7 @@ function checkSharedAddresses(gemini: ConfigNode, tell: Tell): void {
 
 /** Undefined where it cannot be read, or where each one is another. */
 function addressText(node: ConfigNode | undefined): string | undefined {
-  const text = node === undefined ? "0.0.0.0" : node.text;
+  const text = node === undefined ? `:${GEMINI_PORT}` : node.text;
   if (text === undefined) return undefined;
   try {
     const address = parseAddress(text, GEMINI_LISTEN_RULES);

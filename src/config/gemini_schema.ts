@@ -201,7 +201,7 @@ export const geminiRouteSchema = section({
 });
 
 const site = section({
-  listen: v.optional(listen, `0.0.0.0:${GEMINI_PORT}`),
+  listen: v.optional(listen, `:${GEMINI_PORT}`),
   port: v.optional(
     described(
       wholeNumber(1, 65_535),

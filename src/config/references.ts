@@ -69,7 +69,7 @@ function checkListenAddress(node: ConfigNode, seen: Map<string, Place>, tell: Te
   }
   // Port 0 is another port each time.
   if (address.transport === "tcp" && address.port === 0) return;
-  const text = formatAddress(address);
+  const text = formatAddress(address).replace("//0.0.0.0:", "//[::]:");
   const first = seen.get(text);
   if (first === undefined) seen.set(text, node.place);
   else tell(node.place, `Address "${node.text}" is taken by line ${first.line} (use another port)`);

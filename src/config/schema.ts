@@ -60,7 +60,7 @@ const listener = v.pipe(
     section({
       address: described(
         listenAddress,
-        "Where to listen: host:port, :port for every interface, or unix:/path",
+        "Where to listen: host:port, :port for every interface (IPv6 and IPv4), or unix:/path",
       ),
       tls: v.optional(described(tlsFiles, "Serves HTTPS; left out: HTTP")),
     }),

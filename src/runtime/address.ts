@@ -38,7 +38,7 @@ export type ListenAddress = Address | InheritedAddress;
 export interface AddressRules {
   /** The port where none is given; without it a port is required. */
   defaultPort?: number;
-  /** Whether `:8080` stands for every interface. */
+  /** Whether `:8080` stands for every interface, of IPv6 and IPv4: `::`. */
   anyHost?: boolean;
   /** Whether `_service._tcp.name` stands for what its SRV records say. */
   services?: boolean;
@@ -140,7 +140,7 @@ function parseTcp(text: string, rest: string, rules: AddressRules): TcpAddress {
   }
   const port = portText === undefined ? rules.defaultPort : parsePort(text, portText);
   if (port === undefined) fail(text, "the port is missing", `use "${rest}:PORT"`);
-  return { transport: "tcp", host: host === "" ? "0.0.0.0" : host, port };
+  return { transport: "tcp", host: host === "" ? "::" : host, port };
 }
 
 /** What is wrong with the text, and what would be right. */

@@ -16,6 +16,7 @@ import { listenBunRaw } from "./bun_raw_listener.ts";
 import { createCompressor } from "./compressor.ts";
 import { openBunLibC } from "./bun_libc.ts";
 import { statBySystemCall } from "./bun_stat.ts";
+import { listenEverywhere } from "./every_interface.ts";
 import { listenError } from "./failures.ts";
 import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
@@ -38,13 +39,14 @@ export function createBunRuntime(): Runtime {
     platform: nodePlatform(),
     connect: connectBun,
     connectRaw: connectBunRaw,
-    listen,
+    listen: (address, onConnection) =>
+      listenEverywhere({ address }, (where) => listen(where, onConnection)),
     listenInherited,
     async listenRaw(options: RawListenOptions) {
       if (options.address.transport === "unix") await clear(options.address);
-      return listenBunRaw(options);
+      return await listenEverywhere(options, (address) => listenBunRaw({ ...options, address }));
     },
-    tls: createNodeTls(openBunDescriptors),
+    tls: createNodeTls({ openDescriptors: openBunDescriptors }),
     createCompressor,
     clock: systemClock,
     files: createNodeFiles({ stat: statBySystemCall }),

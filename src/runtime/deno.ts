@@ -8,6 +8,7 @@ import { type Address, formatAddress, type UnixAddress } from "./address.ts";
 import { DenoConnection } from "./deno_connection.ts";
 import { createCompressor } from "./compressor.ts";
 import { openDenoLibC } from "./deno_libc.ts";
+import { listenEverywhere } from "./every_interface.ts";
 import { connectAborted, connectError, listenError } from "./failures.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { listenInheritedByNode } from "./node_listener.ts";
@@ -32,13 +33,17 @@ export function createDenoRuntime(): Runtime {
     version: Deno.version.deno,
     platform: nodePlatform(),
     connect,
-    listen,
+    listen: (address, onConnection) =>
+      listenEverywhere({ address, isIpv6Alone }, (where) => listen(where, onConnection)),
     listenInherited: listenInheritedByNode,
     async listenRaw(options: RawListenOptions) {
       if (options.address.transport === "unix") await clear(options.address);
-      return await listenNodeRaw(options);
+      return await listenEverywhere(
+        { ...options, isIpv6Alone },
+        (address) => listenNodeRaw({ ...options, address }),
+      );
     },
-    tls: createNodeTls(),
+    tls: createNodeTls({ isIpv6Alone }),
     createCompressor,
     clock: systemClock,
     files: createNodeFiles(),
@@ -48,6 +53,15 @@ export function createDenoRuntime(): Runtime {
     // V8 offers it only to those who start it with a flag.
     collectGarbage: () => {},
   };
+}
+
+/** Deno 2.9.6 leaves IPV6_V6ONLY as the system has it, where others turn it off. */
+function isIpv6Alone(): boolean {
+  try {
+    return Deno.readTextFileSync("/proc/sys/net/ipv6/bindv6only").startsWith("1");
+  } catch {
+    return false;
+  }
 }
 
 async function connect(

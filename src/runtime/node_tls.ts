@@ -4,6 +4,7 @@
  */
 import { connect as connectSocket, type TLSSocket } from "node:tls";
 import { formatAddress, type TcpAddress } from "./address.ts";
+import { listenEverywhere, type WhereOptions } from "./every_interface.ts";
 import { connectAborted, connectError } from "./failures.ts";
 import { checkIdentity, readAuthorities } from "./node_certificate.ts";
 import { NodeConnection } from "./node_connection.ts";
@@ -19,12 +20,20 @@ import type {
   TlsNetwork,
 } from "./tls.ts";
 
-/** Listeners can pause where descriptors can be had. */
-export function createNodeTls(
-  openDescriptors?: () => Promise<DescriptorCalls | undefined>,
-): TlsNetwork {
+export interface NodeTlsOptions extends Pick<WhereOptions<TcpAddress>, "isIpv6Alone"> {
+  /** Listeners can pause where descriptors can be had. */
+  readonly openDescriptors?: () => Promise<DescriptorCalls | undefined>;
+}
+
+export function createNodeTls({ openDescriptors, ...where }: NodeTlsOptions = {}): TlsNetwork {
   return {
-    listen: async (options) => await listen(options, await openDescriptors?.()),
+    listen: async (options) => {
+      const calls = await openDescriptors?.();
+      return await listenEverywhere(
+        { ...where, address: options.address },
+        (address) => listen({ ...options, address }, calls),
+      );
+    },
     connect,
     readAuthorities,
     checkIdentity,

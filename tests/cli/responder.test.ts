@@ -18,7 +18,7 @@ test("afcgi responder listens on FastCGI's port of this machine where no socket 
 });
 
 test("afcgi responder listens where it is told to", async () => {
-  assert.equal(await addressOf("responder --listen :9001"), "tcp://0.0.0.0:9001");
+  assert.equal(await addressOf("responder --listen :9001"), "tcp://[::]:9001");
   assert.equal(await addressOf("responder --listen localhost"), "tcp://localhost:9000");
   assert.equal(await addressOf("responder --listen unix:/run/app.sock"), "unix:/run/app.sock");
 });

@@ -28,7 +28,7 @@ test("A file with Gemini alone opens no port for HTTP, and has every default", (
   assert.deepEqual(options?.listen, []);
   assert.deepEqual(options?.sites, []);
   const [site] = options?.gemini?.sites ?? [];
-  assert.deepEqual(site?.listen, { transport: "tcp", host: "0.0.0.0", port: 1965 });
+  assert.deepEqual(site?.listen, { transport: "tcp", host: "::", port: 1965 });
   assert.deepEqual(site?.tls, { kind: "self_signed", store: "/etc/afcgi/tls" });
   assert.equal(site?.versionMin, "1.2");
   assert.deepEqual(site?.routes[0]?.handler, {

@@ -71,7 +71,7 @@ test(
     writeFileSync(join(root, "index.gmi"), "# Example\n");
     const example = fileURLToPath(new URL("../../examples/gemini.yaml", import.meta.url));
     const text = readFileSync(example, "utf8")
-      .replace("0.0.0.0:1965", "127.0.0.1:0")
+      .replace(":1965", "127.0.0.1:0")
       .replace("[example.com,", "[localhost, example.com,")
       .replace("/var/lib/afcgi/gemini", join(folder, "store"))
       .replace("/srv/www/public", root)

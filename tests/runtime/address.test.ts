@@ -33,8 +33,8 @@ const GOOD: readonly Good[] = [
   ["app:FastCGI", tcp("app", 9000)],
   ["app:http", tcp("app", 80)],
   ["app:https", tcp("app", 443)],
-  [":8080", tcp("0.0.0.0", 8080), LISTENER],
-  ["tcp://:8080", tcp("0.0.0.0", 8080), LISTENER],
+  [":8080", tcp("::", 8080), LISTENER],
+  ["tcp://:8080", tcp("::", 8080), LISTENER],
   ["unix:/run/app.sock", unix("/run/app.sock")],
   ["unix:///run/app.sock", unix("/run/app.sock")],
   ["unix:./app.sock", unix("./app.sock")],
@@ -111,7 +111,7 @@ for (
 test("parseListenAddress takes an inherited descriptor beside every address", () => {
   assert.deepEqual(parseListenAddress("fd:0"), { transport: "inherited", descriptor: 0 });
   assert.deepEqual(parseListenAddress("fd:3"), { transport: "inherited", descriptor: 3 });
-  assert.deepEqual(parseListenAddress(":8080"), tcp("0.0.0.0", 8080));
+  assert.deepEqual(parseListenAddress(":8080"), tcp("::", 8080));
   assert.deepEqual(parseListenAddress("unix:@name"), unix("\0name"));
   assert.equal(formatAddress({ transport: "inherited", descriptor: 3 }), "fd:3");
 });

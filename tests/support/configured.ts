@@ -8,6 +8,7 @@ import { readConfig } from "../../src/config/read_config.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { Files } from "../../src/runtime/runtime.ts";
+import type { ListenOptions } from "../../src/app/options.ts";
 import { freshPath, type Gateway, LISTEN, runtime, startGateway } from "./gateway.ts";
 
 export interface Configured {
@@ -17,6 +18,8 @@ export interface Configured {
   readonly env?: Readonly<Record<string, string>>;
   /** Where relative paths start. */
   readonly folder?: string;
+  /** One on loopback, left out. */
+  readonly listen?: readonly ListenOptions[];
   /** In the place of the real ones. */
   readonly files?: Files;
 }
@@ -26,7 +29,7 @@ export const APP_UPSTREAM = 'upstreams: { app: { servers: ["${env.APP}"], multip
 
 /** Starts application and afcgi, hands the gateway to `use` and stops both. */
 export async function withConfig(
-  { text, application, env, folder = "/", files = runtime.files }: Configured,
+  { text, application, env, folder = "/", listen = [LISTEN], files = runtime.files }: Configured,
   use: (gateway: Gateway) => Promise<void>,
 ): Promise<void> {
   const path = freshPath();
@@ -42,7 +45,7 @@ export async function withConfig(
   const running = application &&
     await serveFastCgi(application, { listen: { transport: "unix", path } });
   try {
-    const gateway = await startGateway({ ...options!, listen: [LISTEN] }, files);
+    const gateway = await startGateway({ ...options!, listen }, files);
     try {
       await use(gateway);
     } finally {
