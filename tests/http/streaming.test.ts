@@ -1,7 +1,7 @@
 /** Bodies on their way: as they are written, no faster than they are read, until the client leaves. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MultiplexMode } from "../../src/upstream/options.ts";
+import { type MultiplexMode, UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
 import { runtime, withGateway } from "../support/gateway.ts";
 import { waitUntil } from "../support/places.ts";
 import { type HttpAnswer, HttpConnection, requestHead } from "../support/raw_http.ts";
@@ -240,26 +240,38 @@ test("A client sends no faster than the application reads", async () => {
   });
 });
 
-test("100 requests at once share a connection and get each its own answer", async () => {
-  const all = Promise.withResolvers<void>();
-  let waiting = 0;
-  let connections = 0;
-  const application = async (request: Request, info: { server: { connectionsUsed: number } }) => {
-    if (++waiting === 100) all.resolve();
-    await all.promise;
-    connections = info.server.connectionsUsed;
-    return new Response(`answer to ${new URL(request.url).pathname} ${await request.text()}`);
-  };
-  await withGateway({ application, upstream: { multiplex: "on" } }, async (gateway) => {
-    const answers = await Promise.all(
-      Array.from({ length: 100 }, (_, index): Promise<HttpAnswer> => {
-        const body = "x".repeat(index * 10);
-        return gateway.send({ method: "POST", target: `/${index}`, body });
-      }),
-    );
-    answers.forEach((answer, index) => {
-      assert.equal(answer.body.toString(), `answer to /${index} ${"x".repeat(index * 10)}`);
+for (const method of ["GET", "POST"] as const) {
+  test(`100 requests at once share a connection and get each its own answer, ${method}`, async () => {
+    const all = Promise.withResolvers<void>();
+    let waiting = 0;
+    let used = 0;
+    const application = async (
+      request: Request,
+      info: { server: { connectionsUsed: number } },
+    ) => {
+      if (++waiting === 100) all.resolve();
+      await all.promise;
+      used = info.server.connectionsUsed;
+      return new Response(`answer to ${new URL(request.url).pathname} ${await request.text()}`);
+    };
+    // A body that may not have been read wants the next connection, where there may be one.
+    const { connections: byDefault } = UPSTREAM_DEFAULTS;
+    const upstream = {
+      multiplex: "on",
+      ...(method === "POST" && { connections: { ...byDefault, max: 1 } }),
+    } as const;
+    await withGateway({ application, upstream }, async (gateway) => {
+      const bodyOf = (index: number) => method === "POST" ? "x".repeat(index * 10) : "";
+      const answers = await Promise.all(
+        Array.from({ length: 100 }, (_, index): Promise<HttpAnswer> => {
+          const body = method === "POST" ? { body: bodyOf(index) } : {};
+          return gateway.send({ method, target: `/${index}`, ...body });
+        }),
+      );
+      answers.forEach((answer, index) => {
+        assert.equal(answer.body.toString(), `answer to /${index} ${bodyOf(index)}`);
+      });
+      assert.equal(used, 1);
     });
-    assert.equal(connections, 1);
   });
-});
+}
