@@ -29,6 +29,7 @@ import {
 import type { OnHandshakeFailed } from "../runtime/raw_socket.ts";
 import { rememberLinks } from "../static/link_memory.ts";
 import { errorText } from "../upstream/errors.ts";
+import { SpillSpace } from "../upstream/spill_space.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { logFault } from "./fault_log.ts";
 import { becomeUser } from "./app_user.ts";
@@ -117,10 +118,21 @@ class App implements RunningApp {
       fpmMessages,
       stderr,
     );
+    const { clock } = runtime;
+    const space = new SpillSpace(clock, options.spillTotalMax, (cause) => {
+      observer.onSpillStuck(cause, clock.nowMs());
+    });
+    this.#registry.gauge(
+      "afcgi_spill_space_bytes",
+      "Bytes of all temporary files; limits.spill_total is their limit.",
+      ["of"],
+      () => [{ labels: ["used"], value: space.used }, { labels: ["limit"], value: space.max }],
+    );
     this.#upstreams = upstreams.map((upstream) =>
       new Upstream(withSpawnedWorkers(upstream, spawns, runtime.process.cpuCount), {
         runtime,
         observer,
+        space,
       })
     );
     registerUpstreamGauges(this.#registry, this.#upstreams);

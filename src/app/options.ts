@@ -44,6 +44,8 @@ export interface AppOptions {
   readonly limits: HttpLimits;
   /** How long clients may take; left out: the defaults. */
   readonly httpTimeouts?: ServerOptions["timeouts"];
+  /** Most bytes of all temporary files together; left out: the default. */
+  readonly spillTotalMax?: number;
   readonly shutdownGraceMs: number;
   /** Whom afcgi becomes once it listens; left out: it stays who it is. */
   readonly user?: string | undefined;

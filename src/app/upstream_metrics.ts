@@ -6,7 +6,7 @@ import { StderrBudget } from "../upstream/stderr_budget.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Counter, LabelledHistogram, MetricsRegistry, Sample } from "../observe/metrics.ts";
 import type { Trait } from "../upstream/application_traits.ts";
-import type { UpstreamErrorCode } from "../upstream/errors.ts";
+import { errorText, type UpstreamErrorCode } from "../upstream/errors.ts";
 import type { HealthResult } from "../upstream/health_check.ts";
 import type { ObservedRequest, UpstreamFlaw, UpstreamObserver } from "../upstream/observer.ts";
 import type { Lookup } from "../upstream/server_name.ts";
@@ -37,6 +37,9 @@ const TRAITS: Readonly<Record<Trait, string>> = {
   workers_found: "The application takes % connections at once, and no more for now",
 };
 
+/** How often at most a line says that temporary files cannot be written. */
+const STUCK_LINE_INTERVAL_MS = 60_000;
+
 /** Up to the queue's default limit, and one beyond it. */
 const QUEUE_WAIT_BOUNDS_S = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
@@ -58,7 +61,9 @@ export class UpstreamMetrics implements UpstreamObserver {
   readonly #healthChecks: Counter;
   readonly #lookups: Counter;
   readonly #connects: Counter;
+  readonly #spillsStuck: Counter;
   #spillBytes = 0;
+  #nextStuckLineMs = -Infinity;
 
   constructor(
     registry: MetricsRegistry,
@@ -127,6 +132,11 @@ export class UpstreamMetrics implements UpstreamObserver {
       QUEUE_WAIT_BOUNDS_S,
       "upstream",
     );
+    this.#spillsStuck = registry.counter(
+      "afcgi_spill_stuck_total",
+      "Times that temporary files could not be written, so that slow clients had to wait.",
+      [],
+    );
     registry.gauge("afcgi_spill_bytes", "Bytes of answers in temporary files.", [], () => [
       { labels: [], value: this.#spillBytes },
     ]);
@@ -178,6 +188,17 @@ export class UpstreamMetrics implements UpstreamObserver {
 
   onSpill(bytes: number): void {
     this.#spillBytes += bytes;
+  }
+
+  /** Without a cause all of `limits.spill_total` is used. */
+  onSpillStuck(cause: unknown, nowMs: number): void {
+    this.#spillsStuck.add([]);
+    if (nowMs < this.#nextStuckLineMs) return;
+    this.#nextStuckLineMs = nowMs + STUCK_LINE_INTERVAL_MS;
+    const why = cause === undefined ? "limits.spill_total is used up" : errorText(cause);
+    this.#log.warn(`Cannot write temporary files, slow clients wait: ${why}`, {
+      code: "spill_stuck",
+    });
   }
 
   onHealthCheck(upstream: string, server: string, result: HealthResult, changed: boolean): void {

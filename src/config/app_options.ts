@@ -56,6 +56,7 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
       }),
     },
     httpTimeouts: httpTimeouts(limits.http),
+    spillTotalMax: limits.spill_total,
     shutdownGraceMs: config.shutdown.grace,
     ...(config.user !== undefined && { user: config.user }),
     workers: 1,

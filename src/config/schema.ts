@@ -12,6 +12,7 @@ import { READY_WHEN } from "../app/options.ts";
 import { HTTP_LIMIT_DEFAULTS as HTTP } from "../http/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
+import { SPILL_TOTAL_MAX } from "../upstream/spill_space.ts";
 import { compressionSchema } from "./compression_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
 import { answerEntries } from "./answer_schema.ts";
@@ -202,6 +203,13 @@ const limits = section({
       "Most of an answer in a file for a slow client; then the application waits; 0: no file",
     ),
     formatSize(UPSTREAM.limits.spillMax),
+  ),
+  spill_total: v.optional(
+    described(
+      size(),
+      "Most of all temporary files of answers and gathered bodies together; beyond it clients wait",
+    ),
+    formatSize(SPILL_TOTAL_MAX),
   ),
   http: v.optional(
     described(httpLimitsSchema, "How long an HTTP client may take"),

@@ -33,7 +33,8 @@ const UPSTREAM_STATUS: Readonly<Record<UpstreamErrorCode, number>> = {
   bad_record: 502,
   bad_answer: 502,
   answer_too_large: 502,
-  spill_failed: 500,
+  // No space on the disk, or none left of what it may take: that passes.
+  spill_failed: 503,
   overloaded: 503,
   cannot_multiplex: 502,
   unknown_role: 502,

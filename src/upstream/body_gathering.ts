@@ -3,6 +3,9 @@
  * a slow client. Up to `memoryMax` bytes stay in memory, the rest goes to a temporary file. What was
  * gathered has an exact length and can be sent again.
  *
+ * While nothing can be written (`spill_space.ts`) the client is not read; after
+ * {@link SPACE_TIMEOUT_MS} of that its request fails.
+ *
  * It ends early when the client sends nothing for too long, or when it is told to
  * ({@link BodyGathering.stop}); then nothing is left behind.
  */
@@ -10,6 +13,7 @@ import type { Files, TemporaryFile } from "../runtime/runtime.ts";
 import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
 import { errorText, UpstreamError } from "./errors.ts";
 import { type PieceReader, pieceReader } from "./paced_reader.ts";
+import type { SpillSpace } from "./spill_space.ts";
 import {
   type BodyReader,
   type RequestBody,
@@ -17,10 +21,15 @@ import {
   type SendableBody,
 } from "./request_body.ts";
 
+/** How long a body waits for space on the disk. */
+export const SPACE_TIMEOUT_MS = 30_000;
+
 const READ_LENGTH = 64 * 1024;
 
 export interface GatheringParts {
   readonly files: Files;
+  /** What all temporary files share. */
+  readonly space: SpillSpace;
   readonly deadlines: Deadlines;
   /** Longest wait for the next piece; 0: no limit. */
   readonly timeoutMs: number;
@@ -37,6 +46,8 @@ export class BodyGathering implements DeadlineHolder {
   #file: TemporaryFile | undefined;
   #fileLength = 0;
   #stopped: UpstreamError | undefined;
+  /** While it waits for space: why, and what goes on. */
+  #waiting: { readonly cause: unknown; wake(): void } | undefined;
 
   constructor(body: RequestBody, parts: GatheringParts) {
     this.#body = body;
@@ -55,9 +66,12 @@ export class BodyGathering implements DeadlineHolder {
     deadlines.add(this);
     try {
       await this.#readAll();
-      return new GatheredBody(this.#pieces, this.#memoryLength, this.#file, this.#fileLength);
+      const { space } = this.#parts;
+      const file = this.#file && new SharedFile(this.#file, this.#fileLength, space);
+      return new GatheredBody(this.#pieces, this.#memoryLength, file, this.#fileLength);
     } catch (cause) {
       this.#file?.close();
+      this.#parts.space.give(this.#fileLength);
       this.#reader.cancel(cause).catch(() => {});
       throw this.#stopped ?? bodyError(cause);
     } finally {
@@ -68,11 +82,16 @@ export class BodyGathering implements DeadlineHolder {
   /** Makes {@link run} reject with this. */
   stop(reason: UpstreamError): void {
     this.#stopped ??= reason;
+    this.#waiting?.wake();
     this.#reader.cancel(reason).catch(() => {});
   }
 
   onDeadline(): void {
     this.deadlineMs = Infinity;
+    if (this.#waiting !== undefined) {
+      this.stop(spaceError(this.#waiting.cause));
+      return;
+    }
     const message = `Nothing more of the request's body for ${this.#parts.timeoutMs} ms`;
     this.stop(
       new UpstreamError("request_body_timeout", message, { phase: "queue", fault: "client" }),
@@ -99,18 +118,66 @@ export class BodyGathering implements DeadlineHolder {
       this.#memoryLength += piece.length;
       return;
     }
-    try {
-      this.#file ??= await this.#parts.files.temporary();
-      await this.#file.append([piece]);
-    } catch (cause) {
-      const message = `Cannot keep the request's body in a temporary file: ${errorText(cause)}`;
-      throw new UpstreamError("request_body_failed", message, {
-        phase: "queue",
-        fault: "local",
-        cause,
-      });
+    const { space, files, deadlines } = this.#parts;
+    const giveUpMs = deadlines.nowMs() + SPACE_TIMEOUT_MS;
+    for (;;) {
+      let cause: unknown;
+      if (space.take(piece.length)) {
+        try {
+          this.#file ??= await files.temporary();
+          await this.#file.append([piece]);
+          this.#fileLength += piece.length;
+          return;
+        } catch (error) {
+          cause = error;
+          space.give(piece.length);
+          space.block(cause);
+        }
+      }
+      this.deadlineMs = giveUpMs;
+      await this.#untilSpace(cause);
+      if (this.#stopped !== undefined) throw this.#stopped;
     }
-    this.#fileLength += piece.length;
+  }
+
+  async #untilSpace(cause: unknown): Promise<void> {
+    const { promise, resolve: wake } = Promise.withResolvers<void>();
+    const leave = this.#parts.space.wait(wake);
+    this.#waiting = { cause, wake };
+    if (this.#stopped === undefined) await promise;
+    this.#waiting = undefined;
+    leave();
+  }
+}
+
+function spaceError(cause: unknown): UpstreamError {
+  const why = cause === undefined ? "limits.spill_total is used up" : errorText(cause);
+  const message = `Cannot keep the request's body in a temporary file: ${why}`;
+  return new UpstreamError("spill_failed", message, { phase: "queue", fault: "local", cause });
+}
+
+/** A file and its part of the shared space. */
+class SharedFile {
+  readonly #file: TemporaryFile;
+  readonly #length: number;
+  readonly #space: SpillSpace;
+  #closed = false;
+
+  constructor(file: TemporaryFile, length: number, space: SpillSpace) {
+    this.#file = file;
+    this.#length = length;
+    this.#space = space;
+  }
+
+  read(offset: number, length: number): Promise<Uint8Array> {
+    return this.#file.read(offset, length);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#file.close();
+    this.#space.give(this.#length);
   }
 }
 
@@ -129,13 +196,13 @@ class GatheredBody implements SendableBody {
   readonly isThere = true;
   readonly length: number;
   readonly #pieces: readonly Uint8Array[];
-  readonly #file: TemporaryFile | undefined;
+  readonly #file: SharedFile | undefined;
   readonly #fileLength: number;
 
   constructor(
     pieces: readonly Uint8Array[],
     memoryLength: number,
-    file: TemporaryFile | undefined,
+    file: SharedFile | undefined,
     fileLength: number,
   ) {
     this.#pieces = pieces;

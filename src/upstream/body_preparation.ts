@@ -16,10 +16,12 @@ import {
   type SendableBody,
   StreamedBody,
 } from "./request_body.ts";
+import type { SpillSpace } from "./spill_space.ts";
 import type { StoppableWaits } from "./stoppable_waits.ts";
 
 export interface BodyPreparationParts {
   readonly files: Files;
+  readonly space: SpillSpace;
   readonly deadlines: Deadlines;
   /** Longest wait for the next piece of a body that is gathered; 0: no limit. */
   readonly timeoutMs: number;
@@ -49,12 +51,12 @@ export class BodyPreparation {
   }
 
   async #prepareBody(body: RequestBody, request: UpstreamRequest): Promise<SendableBody> {
-    const { files, deadlines, timeoutMs, waits, multiplexes } = this.#parts;
+    const { files, space, deadlines, timeoutMs, waits, multiplexes } = this.#parts;
     if (request.role === Role.RESPONDER && isStreamed(body, multiplexes())) {
       const { stream, rateMin = 0, length } = body;
       return new StreamedBody(() => pieceReader(stream, rateMin, deadlines), length);
     }
-    const gathering = new BodyGathering(body, { files, deadlines, timeoutMs });
+    const gathering = new BodyGathering(body, { files, space, deadlines, timeoutMs });
     const release = waits.add(request.signal, (error) => gathering.stop(error));
     try {
       return await gathering.run();

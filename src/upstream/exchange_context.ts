@@ -3,12 +3,14 @@ import type { Files } from "../runtime/runtime.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamObserver } from "./observer.ts";
 import type { UpstreamOptions } from "./options.ts";
+import type { SpillSpace } from "./spill_space.ts";
 
 /** What all exchanges of an upstream share. */
 export interface ExchangeContext<Item> {
   readonly options: UpstreamOptions;
   readonly deadlines: Deadlines;
   readonly files: Files;
+  readonly space: SpillSpace;
   readonly heads: CgiHeadCache;
   readonly observer: UpstreamObserver;
   /** Called once for each, when nothing more will happen. */

@@ -12,12 +12,14 @@ import { clientGone } from "./exchange_errors.ts";
 import type { UpstreamLimits } from "./options.ts";
 import type { BodyProgress, UpstreamRequest } from "./request.ts";
 import { ResponseBuffer } from "./response_buffer.ts";
+import type { SpillSpace } from "./spill_space.ts";
 
 /** Whose answer it is: one exchange. */
 export interface ResponseBodyOwner {
   readonly context: {
     readonly options: { readonly limits: UpstreamLimits };
     readonly files: Files;
+    readonly space: SpillSpace;
     readonly deadlines: Deadlines;
   };
   /** Bytes that went to (positive) or left (negative) temporary files. */
@@ -174,11 +176,12 @@ export class ResponseBody {
   #buffered(): ResponseBuffer {
     if (this.#buffer !== undefined) return this.#buffer;
     const owner = this.#owner;
-    const { options: { limits }, files } = owner.context;
+    const { options: { limits }, files, space } = owner.context;
     this.#buffer = new ResponseBuffer({
       memoryMax: limits.responseBufferMax,
       spillMax: limits.spillMax,
       files,
+      space,
       onRoom: () => owner.onBodyRoom(),
       onSpill: (bytes) => owner.onBodySpill(bytes),
       onFailed: (cause) => this.#giveUp(spillError(cause)),
@@ -252,7 +255,7 @@ export class ResponseBody {
 function spillError(cause: unknown): UpstreamError {
   return new UpstreamError(
     "spill_failed",
-    `Cannot keep the answer in a temporary file: ${errorText(cause)}`,
+    `Cannot read the answer back from its temporary file: ${errorText(cause)}`,
     { phase: "body", fault: "local", sent: true, cause },
   );
 }

@@ -6,12 +6,15 @@
  * The application is read as fast as it sends, so its worker is free early, while memory stays
  * bounded. Bytes beyond `memoryMax` go to a file; when the file is over `spillMax`, or it is so slow
  * that too many are on their way to it, `isFull` says so and the owner stops reading the connection.
+ * So it is while nothing can be written (`spill_space.ts`): what should go to the file waits in
+ * memory, is taken from there once the file was read, and nothing is lost.
  * It is asked to go on (`onRoom`) as soon as there is room for a good piece: others wait for the
  * connection too.
  *
  * It does not know what the bytes mean, nor when an answer is complete.
  */
 import type { Files, TemporaryFile } from "../runtime/runtime.ts";
+import type { SpillSpace } from "./spill_space.ts";
 
 /** Most bytes that {@link ResponseBuffer.take} joins into one piece. */
 const PIECE_LENGTH_MAX = 128 * 1024;
@@ -38,11 +41,13 @@ export interface ResponseBufferOptions {
   readonly memoryMax: number;
   readonly spillMax: number;
   readonly files: Files;
+  /** What all temporary files share. */
+  readonly space: SpillSpace;
   /** Called when a full buffer has room again. */
   readonly onRoom: () => void;
   /** Bytes that went to (positive) or left (negative) temporary files, for the metric. */
   readonly onSpill: (bytes: number) => void;
-  /** The temporary file cannot be written or read: bytes are lost. */
+  /** The temporary file cannot be read: bytes are lost. */
   readonly onFailed: (cause: unknown) => void;
 }
 
@@ -57,10 +62,14 @@ export class ResponseBuffer {
   #writing: Uint8Array[] = [];
   #writingLength = 0;
   #appendingLength = 0;
-  #writer: Promise<void> | undefined;
+  #isWriting = false;
   /** Settles, never rejects, when what the writer is at now is done. */
   #step: Promise<void> = Promise.resolve();
   #isFull = false;
+  /** Ends the wait for space, while nothing can be written. */
+  #leaveWait: (() => void) | undefined;
+  /** Of the shared space. */
+  #reserved = 0;
   #closed = false;
 
   constructor(options: ResponseBufferOptions) {
@@ -89,6 +98,10 @@ export class ResponseBuffer {
     return this.#appendingLength + this.#writingLength;
   }
 
+  get #isStuck(): boolean {
+    return this.#leaveWait !== undefined;
+  }
+
   /** Adds bytes. They are kept even when the buffer is full: who pushes has them already. */
   push(bytes: Uint8Array): void {
     if (this.#closed) return;
@@ -103,10 +116,9 @@ export class ResponseBuffer {
     this.#writing.push(unpinned(bytes, PINNED_RATIO_MAX.writing));
     this.#writingLength += bytes.length;
     this.#options.onSpill(bytes.length);
-    if (this.#spilled > spillMax || this.#onTheirWay > memoryMax * WRITE_BEHIND_RATIO) {
-      this.#isFull = true;
-    }
-    this.#writer ??= this.#write();
+    const isBehind = this.#onTheirWay > memoryMax * WRITE_BEHIND_RATIO;
+    if (this.#spilled > spillMax || isBehind || this.#isStuck) this.#isFull = true;
+    if (!this.#isStuck) void this.#write();
   }
 
   /** All bytes held, when they are in memory. */
@@ -122,6 +134,7 @@ export class ResponseBuffer {
   /** The next bytes in order; undefined while there are none. */
   take(): Uint8Array | Promise<Uint8Array> | undefined {
     if (this.#memoryLength > 0) return this.#takeFromMemory();
+    if (this.#isStuck && this.#fileRead === this.#fileWritten) return this.#takeStuck();
     return this.#spilled > 0 ? this.#takeFromFile() : undefined;
   }
 
@@ -129,13 +142,14 @@ export class ResponseBuffer {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#endWait();
     this.#options.onSpill(-this.#spilled);
     this.#memory = [];
     this.#memoryLength = 0;
     this.#writing = [];
     this.#writingLength = 0;
     this.#fileRead = this.#fileWritten;
-    if (this.#writer === undefined) this.#closeFile();
+    if (!this.#isWriting) this.#closeFile();
     this.#announceRoom();
   }
 
@@ -155,8 +169,9 @@ export class ResponseBuffer {
   }
 
   async #takeFromFile(): Promise<Uint8Array> {
-    while (this.#fileRead === this.#fileWritten && this.#writer !== undefined) await this.#step;
-    if (this.#closed || this.#file === undefined) return NOTHING;
+    while (this.#fileRead === this.#fileWritten && this.#isWriting) await this.#step;
+    if (this.#closed) return NOTHING;
+    if (this.#file === undefined || this.#fileRead === this.#fileWritten) return this.#takeStuck();
     const length = Math.min(PIECE_LENGTH_MAX, this.#fileWritten - this.#fileRead);
     let bytes: Uint8Array = NOTHING;
     try {
@@ -169,31 +184,89 @@ export class ResponseBuffer {
     if (this.#closed) return NOTHING;
     this.#fileRead += bytes.length;
     this.#options.onSpill(-bytes.length);
-    if (this.#spilled === 0 && this.#writer === undefined) this.#closeFile();
+    if (this.#spilled === 0 && !this.#isWriting) this.#closeFile();
     this.#announceRoom();
     return bytes;
   }
 
   async #write(): Promise<void> {
-    try {
-      this.#file ??= await this.#during(this.#options.files.temporary());
-      while (this.#writing.length > 0) {
-        const length = this.#writingLength;
-        const pieces = joinShort(this.#writing, length);
-        this.#writing = [];
-        this.#writingLength = 0;
-        this.#appendingLength = length;
-        await this.#during(this.#file.append(pieces));
-        this.#appendingLength = 0;
-        this.#fileWritten += length;
-        this.#announceRoom();
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    const { files, space } = this.#options;
+    while (this.#writing.length > 0) {
+      // While it opens more may come.
+      const isOpen = this.#file !== undefined || (space.take(0) && await this.#open(files));
+      const length = this.#writingLength;
+      if (length === 0) break;
+      if (!isOpen || !space.take(length)) {
+        this.#waitForSpace();
+        break;
       }
-    } catch (cause) {
-      if (!this.#closed) this.#options.onFailed(cause);
-    } finally {
-      this.#writer = undefined;
-      if (this.#closed || this.#spilled === 0) this.#closeFile();
+      this.#reserved += length;
+      const pieces = joinShort(this.#writing, length);
+      this.#writing = [];
+      this.#writingLength = 0;
+      this.#appendingLength = length;
+      try {
+        await this.#during(this.#file!.append(pieces));
+      } catch (cause) {
+        this.#takeBack(pieces, length, cause);
+        break;
+      }
+      this.#appendingLength = 0;
+      this.#fileWritten += length;
+      this.#announceRoom();
     }
+    this.#isWriting = false;
+    if (this.#closed || this.#spilled === 0) this.#closeFile();
+  }
+
+  async #open(files: Files): Promise<boolean> {
+    try {
+      this.#file = await this.#during(files.temporary());
+      return true;
+    } catch (cause) {
+      this.#options.space.block(cause);
+      return false;
+    }
+  }
+
+  /** The file did not take these, and is as long as before. */
+  #takeBack(pieces: readonly Uint8Array[], length: number, cause: unknown): void {
+    const { space } = this.#options;
+    this.#appendingLength = 0;
+    this.#reserved -= length;
+    space.give(length);
+    if (this.#closed) return;
+    space.block(cause);
+    this.#writing = [...pieces, ...this.#writing];
+    this.#writingLength += length;
+    this.#waitForSpace();
+  }
+
+  /** Whoever pushes has to stop meanwhile. */
+  #waitForSpace(): void {
+    this.#leaveWait = this.#options.space.wait(() => {
+      this.#leaveWait = undefined;
+      if (this.#writing.length > 0) void this.#write();
+    });
+  }
+
+  #endWait(): void {
+    this.#leaveWait?.();
+    this.#leaveWait = undefined;
+  }
+
+  /** All of the file was read: what should have gone into it is taken from memory. */
+  #takeStuck(): Uint8Array {
+    this.#endWait();
+    this.#memory = this.#writing;
+    this.#memoryLength = this.#writingLength;
+    this.#options.onSpill(-this.#writingLength);
+    this.#writing = [];
+    this.#writingLength = 0;
+    this.#closeFile();
+    return this.#takeFromMemory();
   }
 
   #during<Result>(work: Promise<Result>): Promise<Result> {
@@ -206,13 +279,16 @@ export class ResponseBuffer {
     this.#file = undefined;
     this.#fileWritten = 0;
     this.#fileRead = 0;
+    const reserved = this.#reserved;
+    this.#reserved = 0;
+    this.#options.space.give(reserved);
   }
 
   #announceRoom(): void {
     if (!this.#isFull) return;
     const { memoryMax, spillMax } = this.#options;
-    const hasRoom = spillMax === 0
-      ? this.#memoryLength <= memoryMax / 2
+    const hasRoom = spillMax === 0 || this.#isStuck || this.#spilled === 0
+      ? this.#memoryLength + this.#writingLength <= memoryMax / 2
       : this.#onTheirWay <= memoryMax * WRITE_BEHIND_RATIO / 2 &&
         spillMax - this.#spilled >= Math.min(memoryMax, spillMax / 2);
     if (!hasRoom && !this.#closed) return;

@@ -27,6 +27,7 @@ import { EMPTY_PAYLOAD, type Payload } from "./request_body.ts";
 import type { Server } from "./server.ts";
 import type { ServerOwner } from "./server_parts.ts";
 import { ServerSet } from "./server_set.ts";
+import { SpillSpace } from "./spill_space.ts";
 import { keyHashOf } from "./sticky_hash.ts";
 import { StoppableWaits } from "./stoppable_waits.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
@@ -36,6 +37,8 @@ export interface UpstreamParts {
   readonly runtime?: Runtime;
   /** Who counts and logs; nobody, when left out. */
   readonly observer?: UpstreamObserver;
+  /** The disk that its temporary files share with those of others; its own, when left out. */
+  readonly space?: SpillSpace;
   /** For moments that should not be the same everywhere; `Math.random`, when left out. */
   readonly random?: () => number;
 }
@@ -93,8 +96,10 @@ export class Upstream implements ServerOwner<Server> {
       random: parts.random ?? Math.random,
       onChange: () => this.#onServersChanged(),
     });
+    const space = parts.space ?? new SpillSpace(runtime.clock);
     this.#bodies = new BodyPreparation({
       files: runtime.files,
+      space,
       deadlines: this.#deadlines,
       timeoutMs: options.timeouts.firstByteMs,
       waits: this.#waits,
@@ -107,6 +112,7 @@ export class Upstream implements ServerOwner<Server> {
       options,
       deadlines: this.#deadlines,
       files: runtime.files,
+      space,
       heads: new CgiHeadCache(),
       observer: this.#observer,
       onDone: (exchange) => this.#leaveQueue(exchange),

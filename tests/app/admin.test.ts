@@ -126,11 +126,14 @@ test("/metrics has every family, of its type, in Prometheus' text format", async
       afcgi_upstream_aborts_total: "counter",
       afcgi_upstream_flaws_total: "counter",
       afcgi_upstream_paused_total: "counter",
+      afcgi_upstream_connects_total: "counter",
       afcgi_upstream_slow_clients_total: "counter",
       afcgi_upstream_stderr_left_out_total: "counter",
       afcgi_log_lines_lost: "gauge",
       afcgi_upstream_errors_total: "counter",
+      afcgi_spill_stuck_total: "counter",
       afcgi_spill_bytes: "gauge",
+      afcgi_spill_space_bytes: "gauge",
     });
   });
 });

@@ -98,5 +98,6 @@ limits:
   response_header: 32KiB
   response_buffer: 4KiB
   spill: 10MB
+  spill_total: 1GB
 shutdown: { grace: 5s }
 `;

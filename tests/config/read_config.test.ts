@@ -7,6 +7,7 @@ import { readConfig } from "../../src/config/read_config.ts";
 import { HTTP_LIMIT_DEFAULTS, type RouteOptions } from "../../src/http/options.ts";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
 import { UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
+import { SPILL_TOTAL_MAX } from "../../src/upstream/spill_space.ts";
 import { EXAMPLE } from "./example.ts";
 import { memoryFiles } from "./memory_files.ts";
 
@@ -220,6 +221,7 @@ sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
     log: { level: "info", format: "json", access: "-" },
     limits: HTTP_LIMIT_DEFAULTS,
     httpTimeouts: CONNECTION_TIMEOUTS,
+    spillTotalMax: SPILL_TOTAL_MAX,
     shutdownGraceMs: 30_000,
     workers: 1,
   });

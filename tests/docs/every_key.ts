@@ -150,6 +150,7 @@ limits:
   response_header: 32KiB
   response_buffer: 4KiB
   spill: 10MB
+  spill_total: 1GB
   http: { handshake_timeout: 5s, head_timeout: 1s, idle_timeout: 2s, send_timeout: 3s, close_timeout: 4s }
   gemini:
     connections: 10

@@ -29,7 +29,7 @@ const STATUSES: Readonly<Record<UpstreamErrorCode, number>> = {
   bad_record: 502,
   bad_answer: 502,
   answer_too_large: 502,
-  spill_failed: 500,
+  spill_failed: 503,
   overloaded: 503,
   cannot_multiplex: 502,
   unknown_role: 502,

@@ -16,6 +16,7 @@ import {
 } from "../../src/upstream/options.ts";
 import type { RequestBody } from "../../src/upstream/request_body.ts";
 import type { UpstreamRequest, UpstreamResponse } from "../../src/upstream/request.ts";
+import { SpillSpace } from "../../src/upstream/spill_space.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { ADDRESS, type ApplicationOptions, ScriptedApplication } from "./scripted_application.ts";
 
@@ -38,6 +39,8 @@ export interface WorldParts {
   readonly network?: MemoryNetwork;
   /** Always 0.5 when left out. */
   readonly random?: () => number;
+  /** Most bytes of all temporary files; the default when left out. */
+  readonly spillTotalMax?: number;
 }
 
 export interface RequestParts extends Partial<Omit<UpstreamRequest, "params">> {
@@ -47,6 +50,7 @@ export interface RequestParts extends Partial<Omit<UpstreamRequest, "params">> {
 export class UpstreamWorld {
   readonly runtime: MemoryRuntime;
   readonly upstream: Upstream;
+  readonly space: SpillSpace;
   /** What the observer was told, in order. */
   readonly seen: string[] = [];
   /** What applications have shown of themselves, in order. */
@@ -57,6 +61,7 @@ export class UpstreamWorld {
   constructor(settings: WorldSettings = {}, parts: WorldParts = {}) {
     const { network, random = () => 0.5 } = parts;
     this.runtime = new MemoryRuntime(network === undefined ? {} : { network });
+    this.space = new SpillSpace(this.runtime.clock, parts.spillTotalMax);
     const { connections, queue, timeouts, retry, health, resolve, limits } = UPSTREAM_DEFAULTS;
     this.upstream = new Upstream({
       name: "app",
@@ -69,7 +74,7 @@ export class UpstreamWorld {
       health: { ...health, ...settings.health },
       resolve: { ...resolve, ...settings.resolve },
       limits: { ...limits, ...settings.limits },
-    }, { runtime: this.runtime, observer: this.#observer(), random });
+    }, { runtime: this.runtime, observer: this.#observer(), random, space: this.space });
   }
 
   async application(options: ApplicationOptions = {}): Promise<ScriptedApplication> {

@@ -7,11 +7,13 @@ import { MemoryFiles } from "../../src/runtime/memory_files.ts";
 import { Deadlines } from "../../src/upstream/deadlines.ts";
 import { fillUpstreamOptions } from "../../src/upstream/options.ts";
 import { FIRST_LENGTH_MAX, ResponseBody } from "../../src/upstream/response_body.ts";
+import { SpillSpace } from "../../src/upstream/spill_space.ts";
 
 function bodyWith(pieces: readonly Uint8Array[]): ResponseBody {
   const owner = {
     context: {
       options: fillUpstreamOptions("tcp://127.0.0.1:9000"),
+      space: new SpillSpace(new ManualClock()),
       files: new MemoryFiles(),
       deadlines: new Deadlines(new ManualClock()),
     },

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { MemoryFiles } from "../../src/runtime/memory.ts";
+import { ManualClock, MemoryFiles } from "../../src/runtime/memory.ts";
 import type { TemporaryFile } from "../../src/runtime/runtime.ts";
 import { ResponseBuffer, WRITE_BEHIND_RATIO } from "../../src/upstream/response_buffer.ts";
+import { RETRY_MS, SpillSpace } from "../../src/upstream/spill_space.ts";
 import { join } from "../support/fragments.ts";
 
 /** Files whose steps wait until a test lets them go on. */
@@ -20,7 +21,7 @@ class SlowFiles extends MemoryFiles {
       await append(bytes);
     };
     file.read = async (offset, length) => {
-      await this.#step();
+      await this.#step("read");
       return await read(offset, length);
     };
     return file;
@@ -32,9 +33,21 @@ class SlowFiles extends MemoryFiles {
     await rest();
   }
 
-  #step(): Promise<void> {
+  /** The next step fails, unless it is a read. */
+  async fillDisk(): Promise<void> {
+    await this.go(this.#kinds[0] === "write");
+  }
+
+  readonly #kinds: string[] = [];
+
+  #step(kind = "write"): Promise<void> {
+    this.#kinds.push(kind);
     return new Promise((resolve, reject) => {
-      this.waiting.push((fails) => fails ? reject(new Error("disk full")) : resolve());
+      this.waiting.push((fails) => {
+        this.#kinds.shift();
+        if (fails) reject(new Error("disk full"));
+        else resolve();
+      });
     });
   }
 }
@@ -50,12 +63,18 @@ interface Seen {
   failures: unknown[];
 }
 
-function bufferOf(memoryMax: number, spillMax: number, files = new MemoryFiles()) {
+function bufferOf(
+  memoryMax: number,
+  spillMax: number,
+  files = new MemoryFiles(),
+  space = new SpillSpace(new ManualClock()),
+) {
   const seen: Seen = { rooms: 0, spilled: 0, failures: [] };
   const buffer = new ResponseBuffer({
     memoryMax,
     spillMax,
     files,
+    space,
     onRoom: () => void seen.rooms++,
     onSpill: (bytes) => void (seen.spilled += bytes),
     onFailed: (cause) => void seen.failures.push(cause),
@@ -233,8 +252,67 @@ test("ResponseBuffer closed at any step leaves no file and no spilled byte behin
   }
 });
 
-test("ResponseBuffer tells when its file cannot be made, written or read", async () => {
-  for (let stepsBefore = 0; stepsBefore < 3; stepsBefore++) {
+test("ResponseBuffer gives what its file did not take from memory, and is full meanwhile", async () => {
+  for (const stepsBefore of [0, 1]) {
+    const files = new SlowFiles();
+    const { buffer, seen } = bufferOf(0, 10_000, files);
+    buffer.push(bytes(20));
+    for (let count = 0; count < stepsBefore; count++) await files.go();
+    await files.go(true);
+    assert.deepEqual(seen.failures, []);
+    buffer.push(bytes(5, 20));
+    assert.equal(buffer.isFull, true);
+    assert.deepEqual(await buffer.take(), bytes(25));
+    assert.deepEqual([buffer.isFull, seen.rooms, seen.spilled], [false, 1, 0]);
+    buffer.close();
+    await rest();
+    assert.equal(files.temporaryCount, 0);
+  }
+});
+
+test("ResponseBuffer tries its file again, and goes on with it where it left", async () => {
+  const files = new SlowFiles();
+  const clock = new ManualClock();
+  const { buffer, seen } = bufferOf(0, 10_000, files, new SpillSpace(clock));
+  buffer.push(bytes(20));
+  await files.go();
+  await files.go();
+  buffer.push(bytes(10, 20));
+  await files.go(true);
+  buffer.push(bytes(5, 30));
+  assert.equal(buffer.isFull, true);
+  clock.advance(RETRY_MS);
+  await rest();
+  await files.go();
+  assert.deepEqual([buffer.isFull, seen.rooms], [false, 2]);
+  const taken = buffer.take();
+  await files.go();
+  assert.deepEqual(await taken, bytes(35));
+  buffer.close();
+  await rest();
+  assert.deepEqual([files.temporaryCount, seen.spilled, clock.timerCount], [0, 0, 0]);
+});
+
+test("ResponseBuffer that may not even try its file tries later, and gives its bytes meanwhile", async () => {
+  const clock = new ManualClock();
+  const space = new SpillSpace(clock);
+  space.block(new Error("disk full"));
+  const files = new MemoryFiles();
+  const { buffer, seen } = bufferOf(0, 10_000, files, space);
+  buffer.push(bytes(10));
+  assert.deepEqual(await buffer.take(), bytes(10));
+  buffer.push(bytes(10, 10));
+  clock.advance(RETRY_MS);
+  await rest();
+  assert.equal(files.temporaryCount, 1);
+  assert.deepEqual(await buffer.take(), bytes(10, 10));
+  buffer.close();
+  await rest();
+  assert.deepEqual([files.temporaryCount, seen.spilled, space.used], [0, 0, 0]);
+});
+
+test("ResponseBuffer tells when its file cannot be read", async () => {
+  for (const stepsBefore of [2]) {
     const files = new SlowFiles();
     const { buffer, seen } = bufferOf(0, 10_000, files);
     buffer.push(bytes(20));
@@ -254,12 +332,16 @@ test("ResponseBuffer gives every byte once and in order, whatever is pushed, tak
     fc.record({ push: fc.integer({ min: 1, max: 60 }) }),
     fc.constant("take" as const),
     fc.constant("file" as const),
+    fc.constant("disk full" as const),
+    fc.constant("time" as const),
   );
   await fc.assert(
     fc.asyncProperty(fc.array(move, { maxLength: 60 }), fc.boolean(), async (moves, spills) => {
       const files = new SlowFiles();
       const [memoryMax, spillMax] = [50, spills ? 150 : 0];
-      const { buffer, seen } = bufferOf(memoryMax, spillMax, files);
+      const clock = new ManualClock();
+      const space = new SpillSpace(clock, 200);
+      const { buffer, seen } = bufferOf(memoryMax, spillMax, files, space);
       const given: Uint8Array[] = [];
       let taking: Promise<unknown> | undefined;
       let pushed = 0;
@@ -276,6 +358,8 @@ test("ResponseBuffer gives every byte once and in order, whatever is pushed, tak
       for (const next of moves) {
         if (next === "take") take();
         else if (next === "file") await files.go();
+        else if (next === "disk full") await files.fillDisk();
+        else if (next === "time") clock.advance(RETRY_MS);
         else if (!buffer.isFull) {
           buffer.push(bytes(next.push, pushed));
           pushed += next.push;
@@ -292,7 +376,8 @@ test("ResponseBuffer gives every byte once and in order, whatever is pushed, tak
       await taking;
       assert.deepEqual(join(given), bytes(pushed));
       while (files.waiting.length > 0) await files.go();
-      assert.deepEqual([seen.spilled, files.temporaryCount], [0, 0]);
+      await rest();
+      assert.deepEqual([seen.spilled, files.temporaryCount, space.used], [0, 0, 0]);
     }),
     { numRuns: 300 },
   );
