@@ -47,15 +47,20 @@ export class GroupGuard {
   /** The end of the pipe that we write to. */
   #pipe: number | undefined;
   #isMissing = process.pid === 1;
+  #isBeginning = false;
 
   constructor(libc: LibC) {
     this.#libc = libc;
   }
 
+  /** Resolves when the guard is there; before the first group is. */
+  prepare(): Promise<void> {
+    return this.#pipe === undefined ? this.#begin() : Promise.resolve();
+  }
+
   add(group: number): void {
     this.#groups.add(group);
-    if (this.#pipe === undefined) this.#begin();
-    else this.#tell(`+ ${group}\n`);
+    this.#tell(`+ ${group}\n`);
   }
 
   remove(group: number): void {
@@ -63,10 +68,10 @@ export class GroupGuard {
   }
 
   /** The shell that we start ends at once: the one that stays is nobody's child. */
-  #begin(): void {
-    if (this.#isMissing) return;
-    const pipe = openPipe(this.#libc);
-    if (pipe === undefined) return;
+  #begin(): Promise<void> {
+    const pipe = this.#isMissing ? undefined : openPipe(this.#libc);
+    if (pipe === undefined) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
     const shell = spawn(SHELL, ["-c", SCRIPT], {
       cwd: "/",
       env: { PATH: "/usr/bin:/bin" },
@@ -74,11 +79,15 @@ export class GroupGuard {
       stdio: [pipe.read, "ignore", "ignore"],
     });
     // Without a shell there is no guard.
-    shell.on("error", () => this.#isMissing = true);
-    shell.unref();
+    shell.on("error", () => {
+      this.#isMissing = true;
+      resolve();
+    });
+    shell.on("exit", () => resolve());
     this.#libc.close(pipe.read);
     this.#pipe = pipe.write;
     for (const group of this.#groups) this.#tell(`+ ${group}\n`);
+    return promise;
   }
 
   #tell(line: string): void {
@@ -90,12 +99,10 @@ export class GroupGuard {
     if (this.#groups.size > 0 && !this.#isBeginning) this.#beginOnce();
   }
 
-  #isBeginning = false;
-
   /** A shell that dies at once is not started for ever. */
   #beginOnce(): void {
     this.#isBeginning = true;
-    this.#begin();
+    void this.#begin();
     this.#isBeginning = false;
   }
 }

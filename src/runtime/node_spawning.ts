@@ -51,6 +51,7 @@ export function createNodeSpawning(openLibC: () => Promise<LibC>): Spawning {
     listen: async (path, backlog, owner) => openSocket(await openOnce(), path, backlog, owner),
     start: async (options) => {
       guard ??= new GroupGuard(await openOnce());
+      await guard.prepare();
       return await start(options, ours, guard);
     },
     async reapOrphans() {

@@ -67,7 +67,12 @@ test("php-fpm that afcgi starts is that user's, and comes back and ends with it"
   writeFileSync(join(root, "index.php"), "<?php echo posix_getuid(), ' ', posix_getppid();");
   const config = {
     user: "www-data",
-    upstreams: { app: { spawn: { command: ["php-fpm"], workers: 2 }, retry: { attempts: 5 } } },
+    upstreams: {
+      app: {
+        spawn: { command: ["php-fpm"], workers: 2 },
+        retry: { attempts: 5, same_server: true },
+      },
+    },
     sites: [{ root, routes: [{ php: { upstream: "app" } }] }],
   };
   const afcgi = await Afcgi.start({ config });

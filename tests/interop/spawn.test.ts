@@ -31,6 +31,9 @@ function phpRoot(): string {
   return root;
 }
 
+/** Workers are killed on purpose here, and the next one is at the same address. */
+const RETRY = { same_server: true };
+
 /** One upstream that is spawned, and a site that sends it everything. */
 function configOf(
   spawn: Readonly<Record<string, unknown>>,
@@ -42,7 +45,7 @@ function configOf(
     : { php: { upstream: "app", front_controller: "/index.php" } };
   return {
     config: {
-      upstreams: { app: { spawn, ...upstream } },
+      upstreams: { app: { spawn, retry: RETRY, ...upstream } },
       sites: [{ ...(root && { root }), routes: [route] }],
       ...ADMIN,
     },

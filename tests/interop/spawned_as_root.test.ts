@@ -40,7 +40,9 @@ function start(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Afcgi> {
   const config = {
-    upstreams: { app: { spawn: { workers: 2, ...spawn }, retry: { attempts: 5 } } },
+    upstreams: {
+      app: { spawn: { workers: 2, ...spawn }, retry: { attempts: 5, same_server: true } },
+    },
     sites: [{
       root: phpRoot(),
       routes: [{ php: { upstream: "app", front_controller: "/index.php" } }],
