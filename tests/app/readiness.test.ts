@@ -80,10 +80,12 @@ test("Who asks often costs the application one connection in the time that an an
   await withUpstreams({ app: ["127.0.0.1:9001"] }, async ({ runtime, ask, readiness }) => {
     await runtime.listen(FIRST, () => {});
     await ask();
+    // Without that of the question whether it multiplexes, which is asked at the start.
+    const before = runtime.network.connectCount(FIRST);
     for (let count = 0; count < 10; count++) await readiness.waitingFor();
-    assert.equal(runtime.network.connectCount(FIRST), 1);
+    assert.equal(runtime.network.connectCount(FIRST), before);
     await ask();
-    assert.equal(runtime.network.connectCount(FIRST), 2);
+    assert.equal(runtime.network.connectCount(FIRST), before + 1);
   });
 });
 
