@@ -9,20 +9,28 @@ export type Access =
   | { readonly kind: "open" }
   | { readonly kind: "closed" }
   | { readonly kind: "restricted"; readonly allow: string[]; readonly deny: string[] }
-  | { readonly kind: "unsayable"; readonly directive: Directive };
+  | { readonly kind: "unsayable"; readonly directive: Directive; readonly reason: string };
+
+const ORDER = "the order of allow and deny has no counterpart";
+const PROXIED = "allow and deny go by what a proxy says, which is trusted_proxies here";
 
 /** Who may ask; what cannot be said is closed. */
 export function accessTo(location: Location, { notes }: ServerContext): Access {
   const { access, directives } = accessOf(location.scope);
   notes.take(...directives);
   if (access.kind !== "unsayable") return access;
-  notes.add("refused", access.directive, "the order of allow and deny has no counterpart");
+  notes.add("refused", access.directive, access.reason);
   return { kind: "closed" };
 }
 
 function accessOf(scope: Scope): { access: Access; directives: readonly Directive[] } {
   const directives = scope.all("allow", "deny");
-  return { access: readRules(directives), directives };
+  const access = readRules(directives);
+  // By the address that a proxy tells, in nginx; here everybody would have the proxy's.
+  const proxied = scope.ofAll(({ name }) => name === "set_real_ip_from");
+  return access.kind === "restricted" && proxied !== undefined
+    ? { access: { kind: "unsayable", directive: proxied, reason: PROXIED }, directives }
+    : { access, directives };
 }
 
 function readRules(rules: readonly Directive[]): Access {
@@ -39,7 +47,7 @@ function readRules(rules: readonly Directive[]): Access {
     }
     // Behind an allowed network, a denied one may lie within it.
     if (network === "unix:" || (isDeny && allow.length > 0)) {
-      return { kind: "unsayable", directive: rule };
+      return { kind: "unsayable", directive: rule, reason: ORDER };
     }
     (isDeny ? deny : allow).push(network);
   }

@@ -50,7 +50,11 @@ export function contentOf(location: Location, context: ServerContext): Content {
   }
   const tried = run === undefined ? triedOf(location, context) : undefined;
   const unsayable = unsayableOf(location, context);
-  if (unsayable !== undefined) return refused(unsayable, "it has no counterpart");
+  if (unsayable !== undefined) {
+    const isPassword = unsayable.name === "auth_basic";
+    if (isPassword) notes.take(scope.one("auth_basic_user_file"));
+    return refused(unsayable, isPassword ? PASSWORDS : "it has no counterpart");
+  }
   notes.take(directive);
   // Where the whole path is tried as a file, it is the script's name.
   const isWhole = scope.own("try_files").at(0)?.args.includes("$uri") ?? false;
@@ -60,6 +64,7 @@ export function contentOf(location: Location, context: ServerContext): Content {
     : { kind: "files", tried };
 }
 
+const PASSWORDS = "no file of users is read here (name them in basic_auth instead)";
 const VARIABLES = "a variable in it has no counterpart";
 
 /** Undefined where it cannot be said. */

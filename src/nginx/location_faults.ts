@@ -13,15 +13,18 @@ const INHERITED = /^(?:limit_except|satisfy|secure_link\w*|access_by_lua\w*|perl
 
 /** The directive that leads out of the site's root. */
 export function rootFault(
-  { scope, text, kind }: Location,
+  location: Location,
   context: ServerContext,
 ): Directive | undefined {
+  const { scope, text, kind } = location;
   const alias = scope.all("alias")[0];
   const root = scope.one("root");
   const plain = (path: string) => path.replace(/\/+$/, "");
   if (alias !== undefined) {
-    const same = kind !== "regex" && context.root !== undefined &&
-      plain(alias.args[0] ?? "") === plain(plain(context.root) + text);
+    // To the slash: `/a/` with `…/a` is `…/ax` in nginx. An inner location has the outer one's, of
+    // whose name the alias takes the place.
+    const same = kind !== "regex" && scope.own("alias").length > 0 && context.root !== undefined &&
+      alias.args[0] === plain(context.root) + text;
     if (same) context.notes.take(alias);
     return same ? undefined : alias;
   }

@@ -7,7 +7,8 @@ import { toTemplate } from "./variables.ts";
 
 export interface Run {
   readonly upstream: string;
-  readonly params: Readonly<Record<string, string>>;
+  /** Null for what is never sent. */
+  readonly params: Readonly<Record<string, string | null>>;
   /** Whether what stands behind a script's name is PATH_INFO. */
   readonly splitsPath: boolean;
   /** Whether nothing is, as the whole path is looked for. */
@@ -62,7 +63,7 @@ export function runOf(location: Location, context: ServerContext): Run | undefin
   if (pass === undefined) return undefined;
   const upstream = context.upstreams.nameOf(pass, scope);
   if (upstream === undefined) return undefined;
-  const params: Record<string, string> = {};
+  const params: Record<string, string | null> = {};
   let script: string | undefined;
   let realPath: Directive | undefined;
   for (const directive of scope.all("fastcgi_param")) {
@@ -118,7 +119,7 @@ function readParam(
   name: string,
   value: string,
   directive: Directive,
-  params: Record<string, string>,
+  params: Record<string, string | null>,
   { notes, values }: ServerContext,
 ): void {
   if (name === "DOCUMENT_ROOT" && value === "$realpath_root") {
@@ -132,6 +133,8 @@ function readParam(
   const template = toTemplate(value, values);
   if (template === undefined) {
     notes.add("lost", directive, "a variable in it has no counterpart");
+    // nginx would send its own word there and never the client's.
+    if (name.startsWith("HTTP_")) params[name] = null;
     return;
   }
   notes.take(directive);

@@ -97,7 +97,10 @@ export function runRoutes(
     : path;
   const place = { path: wide === "*" ? undefined : wide };
   const options = { index: [], ...(isWhole && { split_path: [] }) };
-  return [{ ...phpRoute(run, place, options, context), ...internal }];
+  const route = { ...phpRoute(run, place, options, context), ...internal };
+  // What is no script's whole name is passed on, and would be a later route's.
+  const isLast = isWhole && run.isWhole && !(path ?? "").endsWith(".php");
+  return isLast ? [route, at(place.path, { respond: { status: 404 } })] : [route];
 }
 
 /** Whether hidden names are closed: static and php see to that, an application would be asked. */

@@ -130,6 +130,17 @@ function routesOfServer(
   return parts;
 }
 
+/** Whether a location runs a script for paths that do not end with a script's name. */
+function runsOtherPaths(context: ServerContext): (location: Location) => boolean {
+  return (location) => {
+    if (location.kind === "named" || location.kind === "exact") return false;
+    const content = contentOf(location, context);
+    if (content.kind === "files") return content.tried.fallback.kind === "script";
+    const isByName = location.kind === "regex" && location.text.endsWith("\\.php$");
+    return content.kind === "run" && !isByName;
+  };
+}
+
 function contentRoutes(content: Content): RouteValue[] {
   if (content.kind === "respond") return respond([undefined], content.status, content.body);
   if (content.kind !== "redirect") return [];
@@ -154,7 +165,9 @@ function addLocation(
   const restricts = access.kind !== "open" || isRefusal(content);
   const paths = pathsOf(ordered, restricts);
   if (paths === undefined) {
-    if (!restricts && content.kind === "files") {
+    if (
+      !restricts && content.kind === "files" && !context.locations.some(runsOtherPaths(context))
+    ) {
       // Of what others run, nginx runs none here.
       notes.add("refused", directive, "no pattern says its paths; no script of them runs");
       return add(directive, respond([`${ordered.below ?? ""}*.php`], 403, ""));

@@ -10,6 +10,7 @@ import { type Directive, flatten } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import { siteOf } from "./server.ts";
 import { exposedListen, otherCertificate } from "./server_guards.ts";
+import { guardedTwin } from "./server_twins.ts";
 import { Upstreams } from "./upstreams.ts";
 import { type SiteParts, writeConfig } from "./yaml_writer.ts";
 
@@ -92,9 +93,17 @@ function closedFromOutside(
     return listen;
   }
   const certificate = otherCertificate(server, servers);
-  if (certificate === undefined) return undefined;
-  notes.add("refused", certificate, "a listener has one certificate, so the site is closed");
-  return certificate;
+  if (certificate !== undefined) {
+    notes.add("refused", certificate, "a listener has one certificate, so the site is closed");
+    return certificate;
+  }
+  const guard = guardedTwin(server, servers);
+  if (guard === undefined) return undefined;
+  const reason = `a host has one site, whatever listener it is reached by, so that of ${
+    placeOf(server)
+  } is closed`;
+  notes.add("refused", guard, reason);
+  return guard;
 }
 
 /** In words, what of a site is closed. */

@@ -64,6 +64,10 @@ const GUARDS = [
   ...['auth_basic "x"; auth_basic_user_file USERS;', "allow 192.0.2.1; deny all;"],
   ...["limit_except POST { deny all; }", 'if ($http_x = "") { return 403; }'],
   ...['satisfy any; allow 192.0.2.1; deny all; auth_basic "x"; auth_basic_user_file USERS;'],
+  ...["auth_request /authno;", "satisfy any; auth_request /authno; deny all;"],
+  ...["satisfy any; auth_request /authyes; deny all;", "satisfy any; allow 127.0.0.1; deny all;"],
+  ...["deny all; error_page 403 =200 /index.php;", "return 403; error_page 403 /x.pdf;"],
+  ...["set_real_ip_from 127.0.0.0/8; deny 192.0.2.1;"],
   ...["rewrite ^ /none last;", "valid_referers a.example; if ($invalid_referer) { return 403; }"],
 ];
 const COMMON =
@@ -76,6 +80,10 @@ const CONTENTS = [
   ...["try_files $uri =404;", "try_files $uri $uri/ /index.php?$args;", "try_files $uri @named;"],
   ...[RUN, RUN, RUN, `try_files $uri =404; ${RUN}`],
   `fastcgi_split_path_info ^(.+\\.php)(/.*)$; ${RUN}`,
+  ...["error_page 404 /x.pdf;", "error_page 404 = /index.php;", "error_page 403 404 = @named;"],
+  ...["error_page 404 =200 /private/x.pdf;", "satisfy all;", "auth_request off;"],
+  ...["alias ROOT/PATH;", "alias ROOT/PATH;", "alias ROOT/a;", "alias ROOT/private/;"],
+  ...["alias ROOT/a/b/;", `alias ROOT/PATH; ${RUN}`],
 ];
 
 function locations(random: Random, within: string | undefined, depth: number): string {
@@ -92,7 +100,8 @@ function locations(random: Random, within: string | undefined, depth: number): s
     const key = `${sign === "^~" ? "" : sign} ${path}`;
     if (taken.has(key)) continue;
     taken.add(key);
-    const content = random.below(3) === 0 ? random.pick(GUARDS) : random.pick(CONTENTS);
+    const said = random.below(3) === 0 ? random.pick(GUARDS) : random.pick(CONTENTS);
+    const content = said.replace("/PATH", path.startsWith("/") ? path : "/a/");
     const canHold = depth < 2 && sign !== "=" && !isRegex && random.below(2) === 0;
     const inner = canHold ? locations(random, path, depth + 1) : "";
     text += `location ${sign} "${path}" { ${content}\n${inner}}\n`;
@@ -107,6 +116,8 @@ function serverText(seed: number, root: string): string {
   const named = random.pick(["", "deny all; "]);
   return `server { listen PORT; server_name s${seed}; root ${root}; ${own}
 ${locations(random, undefined, 0)}
+location = /authno { return 403; }
+location = /authyes { return 204; }
 location @named { ${named}fastcgi_pass unix:SOCKET; ${COMMON} fastcgi_param SCRIPT_NAME /index.php;
   fastcgi_param SCRIPT_FILENAME $document_root/index.php; }
 }
@@ -182,7 +193,7 @@ async function makeWorld(folder: string): Promise<World> {
     { length: NESTS },
     (_none, seed) =>
       serverText(seed, root).replaceAll("SOCKET", socket).replaceAll("PORT", `127.0.0.1:${port}`)
-        .replaceAll("USERS", join(folder, "users")),
+        .replaceAll("USERS", join(folder, "users")).replaceAll("ROOT", root),
   );
   return { root, socket, servers, port };
 }
@@ -274,6 +285,15 @@ const CLOSES: Readonly<Record<string, string>> = {
   "modsecurity on;": "modsecurity on",
   "access_by_lua_file guard.lua;": "access_by_lua_file guard.lua",
   "auth_jwt x;": "auth_jwt x",
+  // Of modules that nobody here knows, named like harmless ones.
+  ...Object.fromEntries(
+    [
+      ...["more_auth on", "more_clear_input_headers X-User", "add_guard x", "fastcgi_auth on"],
+      ...["fastcgi_pass_request_headers off", "client_body_guard x", "limit_users 3", "log_auth x"],
+      ...["geoip_allow SE", "ssl_reject_handshake on", "proxy_auth on", "userid_required on"],
+      ...["slice_guard x", "gzip_auth x", "lua_guard x", "set_real_ip_deny all"],
+    ].map((guard) => [`${guard};`, guard]),
+  ),
   "if ($cookie_user = '') { return 302 /login; }": "if ($cookie_user = )",
   "rewrite ^/private/ /login redirect;": "rewrite ^/private/ /login redirect",
 };
@@ -297,6 +317,100 @@ for (const [guard, told] of Object.entries(CLOSES)) {
     assert.deepEqual(others, []);
   });
 }
+
+test("Who is asked for and cannot be asked here closes each location, and is told by name", () => {
+  for (
+    const [guard, told] of [
+      ["auth_basic x; auth_basic_user_file users;", "auth_basic x: no file of users is read here"],
+      ["auth_request /ask;", "auth_request /ask"],
+      ["satisfy any; allow 10.0.0.0/8; deny all; auth_basic x;", "satisfy any"],
+      ["set_real_ip_from 10.0.0.1; deny 192.0.2.0/24;", "set_real_ip_from 10.0.0.1"],
+    ] as const
+  ) {
+    const { yaml, notes, closed } = imported(
+      `server { root /srv; ${guard} ${PHP} location / { } }`,
+    );
+    assert.deepEqual(closed, ["a.conf:1 server"], guard);
+    assert.ok(!/static:|php: \{/.test(yaml), yaml);
+    assert.ok(notes.some(({ kind, text }) => kind === "refused" && text.includes(told)), guard);
+  }
+});
+
+/** Of one host, by listener: what is open on one and not on the other. */
+const TWINS: readonly (readonly [open: string, guarded: string])[] = [
+  ["listen 80;", "listen 127.0.0.1:80; location / { deny all; }"],
+  ["listen 80; location / { deny all; }", "listen 127.0.0.1:80;"],
+  ["listen 80;", "listen 443 ssl; auth_basic x; auth_basic_user_file u;"],
+  ["listen 443 ssl;", "listen 80; location / { allow 10.0.0.0/8; deny all; }"],
+  ["listen 443 ssl;", "listen 80; location / { return 403; }"],
+  ["listen 80; listen 443 ssl;", "listen 8443 ssl; ssl_verify_client on;"],
+  ["listen 80;", "listen unix:/run/x.sock; location / { deny all; }"],
+  ["listen 80;", "listen 8080; location / { auth_request /ask; }"],
+  ["listen 443 ssl;", "listen 80; more_auth on;"],
+  ["listen 443 ssl;", "listen 80 default_server; location / { internal; }"],
+];
+
+for (const [open, guarded] of TWINS) {
+  for (const [first, second] of [[open, guarded], [guarded, open]]) {
+    test(`Of two servers of one host nothing opens: ${first} then ${second}`, () => {
+      const server = (text = "") =>
+        `server { ${text} server_name x.example; root /srv;
+           ssl_certificate a; ssl_certificate_key a; ${text.includes("location") ? "" : PHP} }\n`;
+      const third = "server { listen 80; listen 443 ssl; server_name y.example; root /srv;" +
+        ` ssl_certificate a; ssl_certificate_key a; ${PHP} }\n`;
+      const { yaml, faults } = imported(server(first) + server(second) + third);
+      // The certificate is not there.
+      assert.deepEqual(faults.filter((it) => !it.includes("PEM file")), []);
+      const sites: { hosts?: string[]; routes: Record<string, unknown>[] }[] = parse(yaml).sites;
+      const isOpen = (it: Record<string, unknown>) => "static" in it || "php" in it;
+      for (const { hosts, routes } of sites) {
+        if (hosts?.includes("y.example")) continue;
+        assert.ok(!routes.some((it) => isOpen(it) && !("ip_restriction" in it)), yaml);
+      }
+    });
+  }
+}
+
+test("A server that only leads to HTTPS closes nothing", () => {
+  const tls = `server { listen 443 ssl; server_name x.example; root /srv;
+    ssl_certificate a; ssl_certificate_key a; ${PHP} }\n`;
+  for (
+    const plain of [
+      "return 301 https://$host$request_uri;",
+      "return 301 https://x.example/;",
+      "if ($host = x.example) { return 301 https://$host$request_uri; } return 404;",
+    ]
+  ) {
+    const { closed, yaml } = imported(
+      `${tls}server { listen 80; server_name x.example; ${plain} }`,
+    );
+    assert.deepEqual(closed, [], plain);
+    assert.match(yaml, /php:/);
+  }
+});
+
+test("An alias counts to the slash, and for its own location alone", () => {
+  for (
+    const [locations, isOpen] of [
+      ["location /a/ { alias /srv/a/; }", true],
+      ["location /a { alias /srv/a; }", true],
+      ["location /a/ { alias /srv/a; }", false],
+      ["location /a { alias /srv/a/; }", false],
+      ["location /a/ { alias /srv/a/b/; location /a/b/ { } }", false],
+    ] as const
+  ) {
+    const { yaml } = imported(`server { root /srv; ${locations} location / { return 404; } }`);
+    assert.equal(/static:/.test(yaml), isOpen, `${locations}\n${yaml}`);
+  }
+});
+
+test("A field of nginx's own word is never the client's", () => {
+  const { yaml, faults } = imported(`server { root /srv; location ~ \\.php$ { fastcgi_pass unix:/s;
+    fastcgi_param HTTP_X_VERIFIED $ssl_client_verify; fastcgi_param HTTP_X_USER ""; } }`);
+  assert.deepEqual(faults, []);
+  const [route] = parse(yaml).sites[0].routes.filter((it: object) => "php" in it);
+  assert.deepEqual(route.php.params, { HTTP_X_VERIFIED: null, HTTP_X_USER: "" });
+});
 
 test("What a server sends elsewhere as a whole is sent there, not opened", () => {
   const { yaml } = imported(`server { root /srv; return 301 https://example.com/; ${PHP} }`);

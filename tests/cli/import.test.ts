@@ -5,7 +5,7 @@ import { runCommand } from "./run_program.ts";
 const CONFIG = `server {
   listen 8080;
   root /srv/www;
-  odd on;
+  brotli on;
   location / { try_files $uri $uri/ /index.php?$args; }
   location ~ \\.php$ { include php.inc; fastcgi_pass unix:/run/fpm.sock; }
 }
@@ -23,7 +23,7 @@ test("afcgi import nginx prints a file that afcgi check finds no fault in", asyn
     cwd: "/etc/x",
   });
   assert.equal(status, 0);
-  assert.equal(stderr, "site.conf:4: lost: odd on: it has no counterpart\n");
+  assert.equal(stderr, "site.conf:4: lost: brotli on: it has no counterpart\n");
   assert.match(stdout, /APP_ENV: prod/);
   const checked = await runCommand("check a.yaml", {
     tree: { ...TREE, "/etc/x/a.yaml": stdout },
@@ -53,4 +53,37 @@ test("afcgi import tells what it cannot read", async () => {
   const empty = await run("import nginx a.conf", "http { }");
   assert.equal(empty.status, 1);
   assert.match(empty.stderr, /There is no server to import in "a.conf"/);
+});
+
+test("afcgi import ends with status 3 where a site, or all its scripts, ended closed", async () => {
+  const script = "location ~ \\.php$ { fastcgi_pass unix:/s; }";
+  const run = async (text: string, flags = "") => {
+    const words = `import nginx a.conf ${flags}`.trim();
+    const { status, stdout, stderr } = await runCommand(words, {
+      tree: { "/a.conf": text },
+      cwd: "/",
+    });
+    assert.match(stdout, /^# Made by afcgi import nginx of a\.conf\n/);
+    return [status, stderr.trimEnd().split("\n").at(-1)];
+  };
+  const told = (what: string) => `closed, because not all of it could be said: ${what}`;
+  assert.deepEqual(await run(`server { root /r; ${script} }`), [0, ""]);
+  assert.deepEqual(await run(`server { root /r; modsecurity on; ${script} }`), [
+    3,
+    told("a.conf:1 server"),
+  ]);
+  const passwords = "auth_basic x; auth_basic_user_file u;";
+  assert.deepEqual(
+    await run(`server { server_name b.example; root /r;
+      location ~ \\.php$ { ${passwords} fastcgi_pass unix:/s; } location / { } }`),
+    [3, told("the scripts of a.conf:1 server b.example")],
+  );
+  assert.deepEqual(
+    await run(`server { server_name c.example; root /r; ${passwords} ${script} }`, "--quiet"),
+    [3, told("a.conf:1 server c.example")],
+  );
+  // Nothing of the other site is lost by it.
+  const two = `server { server_name d.example; root /r; ${script} }
+    server { server_name e.example; root /r; auth_jwt x; ${script} }`;
+  assert.deepEqual(await run(two), [3, told("a.conf:2 server e.example")]);
 });

@@ -306,13 +306,13 @@ test("gzip, sizes and error pages have their counterparts", () => {
 
 test("Every directive that nobody made something of is told", () => {
   const { notes } = translate(
-    "server {\n root /r;\n fastcgi_frobnicate on;\n sendfile on;\n}\nworker_whatever 1;\nadd_x 1;\n",
+    "server {\n root /r;\n fastcgi_store on;\n sendfile on;\n}\nworker_priority 1;\nzstd on;\n",
   );
   assert.deepEqual(notes, [
-    "a.conf:3 lost fastcgi_frobnicate on: it has no counterpart",
+    "a.conf:3 lost fastcgi_store on: it has no counterpart",
     "a.conf:4 unneeded sendfile on: afcgi has its own way",
-    "a.conf:6 unneeded worker_whatever 1: afcgi has its own way",
-    "a.conf:7 lost add_x 1: it has no counterpart",
+    "a.conf:6 unneeded worker_priority 1: afcgi has its own way",
+    "a.conf:7 lost zstd on: it has no counterpart",
   ]);
 });
 
