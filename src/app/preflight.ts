@@ -11,6 +11,7 @@ import type { SpawnOptions } from "../spawn/options.ts";
 import { isProgramThere } from "../spawn/program.ts";
 import { errorText } from "../upstream/errors.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
+import { anyFileRuns } from "./any_file_runs.ts";
 import { sentSources } from "./script_sources.ts";
 
 export interface Findings {
@@ -35,6 +36,7 @@ export async function preflight(
   for (const site of options.sites) {
     findings.notes.push(...await sentSources(site, runtime.files));
   }
+  findings.notes.push(...anyFileRuns(options.sites));
   checkAccessLog(options.log.access, runtime, findings);
   const programs = await missingPrograms(options, runtime, isWhole);
   findings.faults.push(...programs.faults);

@@ -1,5 +1,6 @@
 /** `afcgi serve`: the proxy, from a config file or from flags alone. */
 import { type RunningApp, startApp } from "../app/app.ts";
+import { anyFileRuns } from "../app/any_file_runs.ts";
 import type { AppOptions } from "../app/options.ts";
 import { missingPrograms } from "../app/preflight.ts";
 import { Logger } from "../observe/logger.ts";
@@ -35,6 +36,9 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
     format: options.log.format,
   });
   for (const note of notes) logger.warn(note);
+  for (const note of anyFileRuns(options.sites)) {
+    logger.warn(note, { code: "php_runs_any_file" });
+  }
   logger.debug("configuration read", { file });
   if (runtime.spawning.isRoot && options.user === undefined) {
     logger.warn("afcgi runs as root (name a user with user, or --user)", { code: "runs_as_root" });

@@ -6,6 +6,7 @@ import { answerOptions, middlewareOptions } from "./answer_config.ts";
 import { geminiLimits, geminiSiteOptions } from "./gemini_options.ts";
 import { httpTimeouts } from "./http_schema.ts";
 import { bodyLimits } from "./body_schema.ts";
+import { formatAddress } from "../runtime/address.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import type { Config } from "./schema.ts";
 import { spawnOptions } from "./spawn_schema.ts";
@@ -157,7 +158,10 @@ function siteOptions(
         const upstream = application && upstreams[application.upstream];
         return { ...upstream?.params, ...site.params, ...application?.params };
       };
-      const handler = handlerOptions(route, paramsOf(route.fastcgi ?? route.php ?? route.filter));
+      const params = paramsOf(route.fastcgi ?? route.php ?? route.filter);
+      const isPhp = route.fastcgi !== undefined &&
+        isPhpUpstream(route.fastcgi.upstream, upstreams[route.fastcgi.upstream]);
+      const handler = handlerOptions(route, params, isPhp);
       const { path, internal, authorize, compression = site.compression } = route;
       const answers = answerOptions([site, route]);
       const middleware = middlewareOptions([site, route]);
@@ -186,6 +190,16 @@ function siteOptions(
   };
 }
 
+/** By what is started, and by names: of the upstream, of a socket (`php8.2-fpm.sock`), of a host. */
+function isPhpUpstream(name: string, upstream: UpstreamConfig | undefined): boolean {
+  const { spawn, servers = [] } = upstream ?? {};
+  if (spawn !== undefined) {
+    return spawn.command.some((word) => /(?:^|\/)php/.test(word)) || /php/i.test(name);
+  }
+  return [name, ...servers.map(({ address }) => formatAddress(address))]
+    .some((text) => /php|fpm/i.test(text));
+}
+
 /** A browser asks with OPTIONS what another origin may do. */
 function allowedMethods(route: RouteConfig, site: SiteConfig): readonly string[] | undefined {
   const { methods } = route;
@@ -196,13 +210,22 @@ function allowedMethods(route: RouteConfig, site: SiteConfig): readonly string[]
 }
 
 /** That there is exactly one handler has been checked (`references.ts`). */
-function handlerOptions(route: RouteConfig, params: ParamOptions): HandlerOptions {
+function handlerOptions(route: RouteConfig, params: ParamOptions, isPhp: boolean): HandlerOptions {
   const { respond, redirect, fastcgi, php, filter } = route;
   if (respond) return { kind: "respond", ...respond };
   if (redirect) return { kind: "redirect", ...redirect };
   if (fastcgi) {
     const { upstream, script_name: scriptName, strip, split_path: splitPath, index } = fastcgi;
-    return { kind: "fastcgi", upstream, scriptName, strip, splitPath, index, params };
+    return {
+      kind: "fastcgi",
+      upstream,
+      scriptName,
+      strip,
+      splitPath,
+      index,
+      params,
+      ...(isPhp && { isPhp }),
+    };
   }
   if (php) {
     const { upstream, index, front_controller: frontController, strip } = php;

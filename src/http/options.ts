@@ -32,6 +32,8 @@ export interface FastCgiHandlerOptions {
   readonly splitPath?: readonly string[] | undefined;
   /** The name that stands for a folder, behind a path that ends with "/". */
   readonly index?: string | undefined;
+  /** Whether the application is PHP, as far as its configuration tells; left out: no. */
+  readonly isPhp?: boolean;
 }
 
 /**

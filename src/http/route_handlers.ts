@@ -24,7 +24,7 @@ import { decidePhp } from "./php_route.ts";
 import type { RouteHandler } from "./route_handler.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
 import { compileParameters } from "./route_parameters.ts";
-import { compileScriptTarget, isBelowFile } from "./script_target.ts";
+import { asksForScripts, compileScriptTarget, isBelowFile } from "./script_target.ts";
 import type { SiteParts } from "./site_parts.ts";
 import type { StaticRoute } from "./static_route.ts";
 
@@ -111,8 +111,8 @@ function fastCgiHandler(
   parts: HandlerParts,
 ): RouteHandler {
   const { options } = of;
-  const { splitPath, index } = options;
-  const namesScripts = splitPath !== undefined || index !== undefined;
+  const { splitPath } = options;
+  const namesScripts = asksForScripts(options, of.pattern);
   const named = namesScripts ? { ...of, options: withoutTranslation(options) } : of;
   const route = fastCgiRoute(named, site, parts);
   const target = compileScriptTarget(options, site.root);
@@ -123,9 +123,11 @@ function fastCgiHandler(
   const { files } = parts.runtime;
   return (request, front) => {
     const script = target(front.target.path);
-    // What has no script's name is no file of the application either.
-    const isUnnamed = splitPath !== undefined && script.scriptName === "";
-    if (isBelowFile(files, root, isUnnamed ? `${script.pathInfo}/` : script.scriptName)) {
+    const { scriptName, pathInfo } = script;
+    // What has no script's name is no file of the application either; without `split_path` the whole
+    // path is the script's.
+    const asked = scriptName !== "" ? scriptName : splitPath ? `${pathInfo}/` : pathInfo;
+    if (isBelowFile(files, root, asked)) {
       return ownResponse(front, request.headers.get("accept"), NO_SCRIPT);
     }
     return exchange(route, request, front, script);

@@ -34,6 +34,28 @@ export function scriptTarget(
     : { scriptName: "", pathInfo: path, scriptFilename };
 }
 
+/** Of a route's path: `*.php`, `/cgi-bin/*.cgi`. */
+const SCRIPT_PATTERN = /\*[^/]*\.\w+$/;
+
+/**
+ * Whether a route's paths are scripts' names for its application, so that what lies below a file is
+ * none: by its options, by the ending that its path names, or because its application is PHP. One
+ * that sends every path to one script asks for no other.
+ */
+export function asksForScripts(
+  { splitPath, index, scriptName, params, isPhp }: Omit<FastCgiHandlerOptions, "upstream" | "kind">,
+  pattern: string | undefined,
+): boolean {
+  if (splitPath !== undefined || index !== undefined) return true;
+  if (scriptName !== "" || !isByPath(params["SCRIPT_FILENAME"])) return false;
+  return isPhp === true || (pattern !== undefined && SCRIPT_PATTERN.test(pattern));
+}
+
+/** Whether the file of a script depends on the request; left out, it is the root and the path. */
+export function isByPath(scriptFilename: string | null | undefined): boolean {
+  return scriptFilename === undefined || scriptFilename?.includes("${") === true;
+}
+
 /** The target of each path of a route, as its options say. */
 export function compileScriptTarget(
   options: Pick<FastCgiHandlerOptions, "scriptName" | "strip" | "splitPath" | "index">,

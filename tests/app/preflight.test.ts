@@ -138,3 +138,36 @@ test("A socket that others have opened is no address here", async () => {
     await assert.rejects(findings({ listen: [address] }), /opened by others is not taken here/);
   }
 });
+
+test("A fastcgi route by which PHP runs any file is told", async () => {
+  const notesOf = async (upstream: string, route: object, site: object = { root: "." }) => {
+    const { notes } = await findings({
+      upstreams: { [upstream]: { servers: ["unix:/run/a.sock"] } },
+      sites: [{ ...site, routes: [{ ...route, fastcgi: { upstream, ...Object(route).fastcgi } }] }],
+    });
+    return notes.join("\n");
+  };
+  const every = "Route 1, fastcgi, lets PHP run every file that a path names, uploads among them " +
+    "(use php in its place, or add split_path: [.php])";
+  assert.equal(await notesOf("php", {}), every);
+  assert.equal(await notesOf("php", { path: "/a/*" }), every);
+  assert.match(
+    await notesOf("php", {}, { root: ".", hosts: ["a.example"] }),
+    /^Route 1 of a\.example, fastcgi, lets/,
+  );
+  const SCRIPT_FILENAME = "/srv${request.path}";
+  assert.match(
+    await notesOf("php", { path: "*.php", fastcgi: { params: { SCRIPT_FILENAME } } }, {}),
+    /has no root to look into/,
+  );
+  for (
+    const route of [
+      { path: "*.php" },
+      { path: "/index.php" },
+      { fastcgi: { split_path: [".php"] } },
+      { path: "/a/*", fastcgi: { script_name: "/a" } },
+      { fastcgi: { params: { SCRIPT_FILENAME: "/srv/index.php" } } },
+    ]
+  ) assert.equal(await notesOf("php", route), "", JSON.stringify(route));
+  assert.equal(await notesOf("app", {}), "");
+});

@@ -90,6 +90,31 @@ const SHAPES: readonly Shape[] = [
     ordinary: INFO,
   },
   {
+    name: "ending",
+    routes: `{ path: "*.php", ${fastcgi("").slice(2)}`,
+    named: [],
+    ordinary: ["/admin/index.php", "RAN /admin/index.php /admin/index.php"],
+  },
+  {
+    name: "ending-below",
+    routes: `{ path: "/uploads/*.php", ${fastcgi("").slice(2)}`,
+    named: [],
+    closed: ["/admin/index.php", "/front.php", "/index.php", "/v1.2/api.php"],
+    ordinary: ["/uploads/shell.php", "RAN /uploads/shell.php /uploads/shell.php"],
+  },
+  {
+    name: "ending-own-root",
+    routes: `{ path: "*.php", ${fastcgi("", ', SCRIPT_FILENAME: "@${request.path}"').slice(2)}`,
+    named: [],
+    ordinary: ["/index.php", "RAN /index.php /index.php"],
+  },
+  {
+    name: "ending-index",
+    routes: `{ path: "*.php", ${fastcgi("index: index.php,").slice(2)}`,
+    named: [],
+    ordinary: ["/admin/index.php", "RAN /admin/index.php /admin/index.php"],
+  },
+  {
     name: "script-name",
     routes: `{ path: /index.php/*, ${fastcgi("script_name: /index.php,").slice(2)}`,
     named: [],
@@ -266,4 +291,37 @@ sites:
       assert.equal(await sent("other.example"), undefined, target);
     }
   });
+});
+
+test("PHP by its upstream is sent nothing below a file, whatever a route's path says", async () => {
+  const root = write();
+  const text = (upstream: string, params: string) =>
+    `upstreams: { ${upstream}: { servers: ["\${env.APP}"] } }
+sites:
+  - { root: "${root}", routes: [{ fastcgi: { upstream: ${upstream}, params: { ${params} } } }] }
+`;
+  for (
+    const [upstream, params, expected] of [
+      ["php", "", 404],
+      ["php", `SCRIPT_FILENAME: "/other\${request.path}"`, 404],
+      ["my-fpm", "", 404],
+      ["php", "SCRIPT_FILENAME: /front.php", 200],
+      // Others have paths of their own, and pay no look at a file.
+      ["app", "", 200],
+    ] as const
+  ) {
+    await withConfig(
+      { text: text(upstream, params), application: echoParameters },
+      async ({ send }) => {
+        for (
+          const target of ["/uploads/cat.gif/x.php", "/uploads/cat.gif/", "/inc/config.ini/a/b"]
+        ) {
+          const { status } = await send({ target });
+          assert.equal(status, expected, `${upstream} ${params} ${target}`);
+        }
+        assert.equal((await send({ target: "/index.php" })).status, 200);
+        assert.equal((await send({ target: "/none/x" })).status, 200);
+      },
+    );
+  }
 });
