@@ -5,6 +5,7 @@
  */
 import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
 import { GeminiMetrics } from "../gemini/gemini_metrics.ts";
+import { ADMIN_LIMITS, adminAdmission } from "./admin_limits.ts";
 import { createAdmin } from "../http/admin.ts";
 import { createFront, faultFields, type FrontSite } from "../http/front.ts";
 import type { FrontRequest, ListenerInfo } from "../http/front_request.ts";
@@ -19,22 +20,18 @@ import { SiteTable } from "../routing/site_table.ts";
 import { scriptFault } from "../php/script_fault.ts";
 import { decodeNameValues } from "../protocol/name_value.ts";
 import type { Address } from "../runtime/address.ts";
-import {
-  type Files,
-  ListenError,
-  type Runtime,
-  type TextSink,
-  type TlsFiles,
-} from "../runtime/runtime.ts";
+import type { Files, Runtime, TextSink } from "../runtime/runtime.ts";
 import type { OnHandshakeFailed } from "../runtime/raw_socket.ts";
 import { rememberLinks } from "../static/link_memory.ts";
 import { errorText } from "../upstream/errors.ts";
 import { SpillSpace } from "../upstream/spill_space.ts";
 import { Upstream } from "../upstream/upstream.ts";
+import { CLIENT_DEFAULTS, ClientBounds } from "./client_bounds.ts";
 import { logFault } from "./fault_log.ts";
 import { becomeUser } from "./app_user.ts";
 import { GeminiListeners } from "./gemini.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
+import { readTls } from "./read_tls.ts";
 import { Readiness } from "./readiness.ts";
 import { compileFrontSite, listenerInfo, serverSoftware } from "./sites.ts";
 import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
@@ -86,6 +83,7 @@ class App implements RunningApp {
   readonly #accessLog: Logger | undefined;
   readonly #onFault: (error: unknown, front: FrontRequest) => void;
   readonly #onHandshakeFailed: OnHandshakeFailed;
+  readonly #clients: ClientBounds;
   readonly #listeners: HttpListener[] = [];
   #gemini: GeminiListeners | undefined;
   #admin: HttpListener | undefined;
@@ -154,6 +152,12 @@ class App implements RunningApp {
       fpmMessages,
       stderr,
     });
+    this.#clients = new ClientBounds(options.clients ?? CLIENT_DEFAULTS, options, {
+      runtime,
+      registry: this.#registry,
+      logger,
+      limited,
+    });
     this.#compileSites();
   }
 
@@ -176,6 +180,7 @@ class App implements RunningApp {
     for (const listen of this.#options.listen) await this.#listen(listen);
     await this.#listenGemini();
     await this.#listenAdmin();
+    this.#clients.start();
     if (user !== undefined) {
       await becomeUser(user, this.#parts.runtime.spawning);
       await this.#spawned.start();
@@ -196,6 +201,7 @@ class App implements RunningApp {
 
   destroy(): void {
     this.#spawned.kill();
+    this.#clients.stop();
     for (const listener of this.#listeners) listener.destroy();
     this.#gemini?.destroy();
     this.#admin?.destroy();
@@ -255,7 +261,7 @@ class App implements RunningApp {
   }
 
   async #listen(listen: ListenOptions): Promise<void> {
-    const tls = listen.tls && await this.#readTls(listen.tls);
+    const tls = listen.tls && await readTls(this.#parts.runtime, listen.tls);
     const scheme = tls === undefined ? "http" : "https";
     let front: ReturnType<typeof createFront> | undefined;
     const listener = await this.#serveHttp({
@@ -271,13 +277,16 @@ class App implements RunningApp {
       },
     });
     this.#listeners.push(listener);
+    this.#clients.add(listener);
   }
 
   #serveHttp(options: ServerOptions): Promise<HttpListener> {
     const { runtime, logger } = this.#parts;
-    const { httpTimeouts } = this.#options;
+    const { httpTimeouts, clients = CLIENT_DEFAULTS } = this.#options;
     return serveHttp1(runtime, {
       ...options,
+      admission: this.#clients.connections,
+      requestsMax: clients.requestsPerConnectionMax,
       ...(httpTimeouts && { timeouts: httpTimeouts }),
       onFault: createRefusals({
         requestIds: this.#requestIds,
@@ -301,8 +310,10 @@ class App implements RunningApp {
       nextRequestId: () => this.#requestIds.next(),
       upstreams: this.#upstreams,
       serverSoftware: serverSoftware(version),
+      connections: this.#clients.connections,
     });
     await this.#gemini.start(gemini.sites);
+    for (const listener of this.#gemini.listeners) this.#clients.add(listener);
   }
 
   async #listenAdmin(): Promise<void> {
@@ -323,6 +334,8 @@ class App implements RunningApp {
     });
     this.#admin = await serveHttp1(runtime, {
       address: admin,
+      ...ADMIN_LIMITS,
+      admission: adminAdmission(),
       requestHeadLengthMax: this.#options.limits.requestHeaderMax,
       onFailure: (error) => logger.error(errorText(error), { code: "internal_error" }),
       handler,
@@ -345,20 +358,6 @@ class App implements RunningApp {
       onFileError: this.#onFault,
       listener,
     });
-  }
-
-  async #readTls(paths: { readonly cert: string; readonly key: string }): Promise<TlsFiles> {
-    const { files, tls } = this.#parts.runtime;
-    const read = { cert: await files.readText(paths.cert), key: await files.readText(paths.key) };
-    try {
-      // Deno's servers take anything, and fail at the first client.
-      tls.checkIdentity(read);
-    } catch (cause) {
-      throw new ListenError(`Cannot serve TLS with "${paths.cert}": ${errorText(cause)}`, {
-        cause,
-      });
-    }
-    return read;
   }
 
   async #withinGrace(done: Promise<unknown>, graceMs: number): Promise<void> {

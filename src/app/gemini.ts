@@ -4,6 +4,7 @@ import { loadIdentity } from "../gemini/identity_store.ts";
 import type { GeminiSiteOptions } from "../gemini/options.ts";
 import { compileGeminiSite } from "../gemini/site.ts";
 import { formatAddress, type TcpAddress } from "../runtime/address.ts";
+import type { TlsListener } from "../runtime/tls.ts";
 import { errorText } from "../upstream/errors.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 
@@ -27,6 +28,11 @@ export class GeminiListeners {
 
   get addresses(): readonly TcpAddress[] {
     return this.#fronts.map(({ address }) => address);
+  }
+
+  /** What accepts, once it has started. */
+  get listeners(): readonly TlsListener[] {
+    return this.#fronts.flatMap(({ listener }) => listener ?? []);
   }
 
   /**

@@ -2,6 +2,7 @@
  * The whole configuration as the program uses it: read, checked, with every default filled in.
  * `config/` makes it from a file, flags and the environment; `app.ts` beside this file runs it.
  */
+import type { ClientOptions } from "./client_bounds.ts";
 import type { GeminiLimits, GeminiSiteOptions } from "../gemini/options.ts";
 import type { HttpLimits, SiteOptions } from "../http/options.ts";
 import type { ServerOptions } from "../http1/server.ts";
@@ -46,6 +47,8 @@ export interface AppOptions {
   readonly httpTimeouts?: ServerOptions["timeouts"];
   /** Most bytes of all temporary files together; left out: the default. */
   readonly spillTotalMax?: number;
+  /** How many connections clients may have; left out: as many as fit. */
+  readonly clients?: ClientOptions;
   readonly shutdownGraceMs: number;
   /** Whom afcgi becomes once it listens; left out: it stays who it is. */
   readonly user?: string | undefined;

@@ -4,7 +4,7 @@ import type { HandlerOptions, ParamOptions, SiteOptions } from "../http/options.
 import type { UpstreamLimits, UpstreamOptions } from "../upstream/options.ts";
 import { answerOptions, middlewareOptions } from "./answer_config.ts";
 import { geminiLimits, geminiSiteOptions } from "./gemini_options.ts";
-import { httpTimeouts } from "./http_schema.ts";
+import { clientOptions, httpTimeouts } from "./http_schema.ts";
 import { bodyLimits } from "./body_schema.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
@@ -58,6 +58,7 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
     },
     httpTimeouts: httpTimeouts(limits.http),
     spillTotalMax: limits.spill_total,
+    clients: clientOptions(limits.http),
     shutdownGraceMs: config.shutdown.grace,
     ...(config.user !== undefined && { user: config.user }),
     workers: 1,

@@ -1,10 +1,37 @@
 /** The key `limits.http`: how long a client of a listener may take, and what that means to it. */
 import * as v from "valibot";
 import { CONNECTION_TIMEOUTS as TIMEOUTS, type ServerOptions } from "../http1/server.ts";
-import { described, section, time } from "./schema_parts.ts";
+import type { ClientOptions } from "../app/client_bounds.ts";
+import { WHEN_FULL } from "../app/client_connections.ts";
+import { described, oneOf, section, time, wholeNumber } from "./schema_parts.ts";
 import { formatTime } from "./units.ts";
 
+const COUNT_MAX = 10_000_000;
+
 export const httpLimitsSchema = section({
+  connections: v.optional(
+    described(
+      wholeNumber(1, COUNT_MAX),
+      "Most connections of clients at once, Gemini's too; left out: as many as file descriptors allow",
+    ),
+  ),
+  connections_per_address: v.optional(
+    described(
+      wholeNumber(1, COUNT_MAX),
+      "Most of one address (of IPv6 a /64), but for trusted proxies; left out: half of all",
+    ),
+  ),
+  when_full: v.optional(
+    described(
+      oneOf(WHEN_FULL),
+      "What becomes of more: they get 503 and are closed, or wait until others have gone (Bun on Linux)",
+    ),
+    "refuse",
+  ),
+  requests_per_connection: v.optional(
+    described(wholeNumber(0, COUNT_MAX), "Requests after which a connection is closed; 0: never"),
+    0,
+  ),
   handshake_timeout: v.optional(
     described(time(1), "Longest wait for a client's TLS handshake; then it is cut"),
     formatTime(TIMEOUTS.handshakeMs),
@@ -32,6 +59,17 @@ export const httpLimitsSchema = section({
     formatTime(TIMEOUTS.closeMs),
   ),
 });
+
+/** What of `limits.http` is about connections. */
+export function clientOptions(limits: v.InferOutput<typeof httpLimitsSchema>): ClientOptions {
+  const { connections, connections_per_address: perAddress } = limits;
+  return {
+    ...(connections !== undefined && { connectionsMax: connections }),
+    ...(perAddress !== undefined && { connectionsPerAddressMax: perAddress }),
+    whenFull: limits.when_full,
+    requestsPerConnectionMax: limits.requests_per_connection,
+  };
+}
 
 /** The checked values of `limits.http`. */
 export function httpTimeouts(

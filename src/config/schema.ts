@@ -212,7 +212,10 @@ const limits = section({
     formatSize(SPILL_TOTAL_MAX),
   ),
   http: v.optional(
-    described(httpLimitsSchema, "How long an HTTP client may take"),
+    described(
+      httpLimitsSchema,
+      "How many connections HTTP clients may have, and how long they may take",
+    ),
     {},
   ),
   gemini: v.optional(

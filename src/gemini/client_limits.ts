@@ -3,6 +3,7 @@
  * fills up again. An IPv6 address counts by its /64, for a client has all of that. An address is
  * forgotten when it has no connection and its bucket is full, at the latest when there are too many.
  */
+import { addressGroup } from "../routing/address_group.ts";
 import type { Clock } from "../runtime/runtime.ts";
 
 /** Most addresses that are remembered beside those that have a connection. */
@@ -94,15 +95,4 @@ export class ClientLimits {
       if (client.connections === 0) this.#clients.delete(key);
     }
   }
-}
-
-/** An IPv4 address, or the first 64 bits of an IPv6 address. */
-export function addressGroup(host: string): string {
-  if (!host.includes(":")) return host;
-  const [head = "", tail] = host.split("%")[0]!.split("::");
-  const first = head.split(":").filter((group) => group !== "");
-  const last = tail === undefined ? [] : tail.split(":").filter((group) => group !== "");
-  const zeros = tail === undefined ? 0 : 8 - first.length - last.length;
-  const groups = [...first, ...new Array<string>(Math.max(0, zeros)).fill("0"), ...last];
-  return groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, "")).join(":");
 }

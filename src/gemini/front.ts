@@ -29,6 +29,11 @@ export interface GeminiFrontParts {
   /** Undefined: no access log. */
   readonly accessLog: Logger | undefined;
   readonly nextRequestId: () => string;
+  /** Connections over all listeners; left out: only those of this one are bounded. */
+  readonly connections?: {
+    admit(host: string): boolean;
+    leave(host: string): void;
+  };
 }
 
 /** A site under one of its hosts, with that host's certificate. */
@@ -84,13 +89,21 @@ export class GeminiFront {
       handshakeTimeoutMs: limits.requestTimeoutMs,
       identify: (name) => (name === "" ? this.#first : this.#hosts.find(name))?.identity,
       admit: (peer) => this.#admit(peer),
-      onGone: (peer) => this.#clients.disconnect(peer.host),
+      onGone: ({ host }) => {
+        this.#clients.disconnect(host);
+        this.#parts.connections?.leave(host);
+      },
       onHandshakeFailed: (peer, reason) => {
         metrics.onDropped("handshake_failed");
         log.debug(`Handshake failed: ${reason}`, { client: peer.host });
       },
       onConnection: (connection) => void this.#serve(connection),
     });
+  }
+
+  /** What accepts. */
+  get listener(): TlsListener | undefined {
+    return this.#listener;
   }
 
   /** Stops accepting, lets answers finish, drops who has not asked yet. */
@@ -108,7 +121,12 @@ export class GeminiFront {
   }
 
   #admit(peer: HttpPeer): boolean {
-    const isAdmitted = this.#clients.connect(peer.host);
+    const { connections } = this.#parts;
+    let isAdmitted = this.#clients.connect(peer.host);
+    if (isAdmitted && connections?.admit(peer.host) === false) {
+      this.#clients.disconnect(peer.host);
+      isAdmitted = false;
+    }
     if (!isAdmitted) {
       this.#parts.metrics.onDropped("too_many_connections");
       this.#parts.log.debug("Too many connections", { client: peer.host });

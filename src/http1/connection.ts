@@ -114,7 +114,7 @@ export class Connection implements RawSocketEvents {
     this.#ahead = undefined;
     this.#sender.closed();
     this.#tellCalm();
-    this.#server.onGone(this);
+    this.#server.onGone(this, this.#peer.host);
   }
 
   /** Ends the connection at once; a client that lacks some of an answer sees that it does. */
@@ -283,7 +283,7 @@ export class Connection implements RawSocketEvents {
     const body = this.#body;
     // What nobody reads would have to be read over, or never comes.
     const isLeft = body?.isOver === false && !(body.leftMin <= DRAINED_LENGTH_MAX && body.isWanted);
-    return head.keepsAlive && !isLeft && !this.#server.isStopping;
+    return head.keepsAlive && !isLeft && !this.#server.isStopping && !this.#heads.hasReadAll;
   }
 
   #answered(outcome: Outcome): void {

@@ -34,6 +34,8 @@ export interface ConnectionServer extends SenderServer {
   readonly handler: (request: Request, peer: HttpPeer) => HttpAnswer | Promise<HttpAnswer>;
   readonly names: FieldNames;
   readonly headLengthMax: number;
+  /** Requests that a connection may make; 0: as many as it likes. */
+  readonly requestsMax: number;
   readonly isTls: boolean;
   readonly timeouts: ConnectionTimeouts;
   /** Takes no more requests. */
@@ -42,5 +44,5 @@ export interface ConnectionServer extends SenderServer {
   onFault(fault: RequestFault, peer: HttpPeer, request: Request | undefined): WholeAnswer;
   /** What should not have happened: a handler threw, or what it gave cannot be sent. */
   onFailure(error: unknown): void;
-  onGone(connection: RawSocketEvents): void;
+  onGone(connection: RawSocketEvents, host: string): void;
 }

@@ -21,17 +21,24 @@ export interface ReadHead {
 export interface HeadRules {
   readonly names: FieldNames;
   readonly headLengthMax: number;
+  readonly requestsMax: number;
 }
 
 export class HeadReader {
   readonly #rules: HeadRules;
   readonly #gathering = new HeadGathering();
   readonly #memory = new FieldsMemory();
+  #count = 0;
   /** Made for a head that does not come in one piece. */
   #judge: HeadJudge | undefined;
 
   constructor(rules: HeadRules) {
     this.#rules = rules;
+  }
+
+  /** Whether the connection has made as many requests as it may. */
+  get hasReadAll(): boolean {
+    return this.#count > 0 && this.#count >= this.#rules.requestsMax;
   }
 
   /** Whether some of a head has come, and not all. */
@@ -57,6 +64,7 @@ export class HeadReader {
     const { text, rest } = found;
     try {
       this.#checkLength(text.length);
+      if (this.#rules.requestsMax > 0) this.#count++;
       return { head: readRequestHead(text, this.#rules.names, this.#memory), rest };
     } catch (error) {
       if (!(error instanceof RequestFault)) throw error;

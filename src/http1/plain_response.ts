@@ -17,3 +17,10 @@ export const PLAIN_HTTP_RESPONSE: Uint8Array = lastResponse(
   400,
   "400 Bad Request: this port takes HTTPS, ask for https:// here\n",
 );
+
+/** To who is one too many. */
+export const FULL_RESPONSE: Uint8Array = lastResponse(
+  503,
+  "503 Service Unavailable: there are too many connections\n",
+  "retry-after: 1\r\n",
+);

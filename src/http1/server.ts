@@ -10,12 +10,13 @@ import { ByteBuffer } from "../protocol/byte_buffer.ts";
 import type { Address } from "../runtime/address.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import { type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
-import type { ByteListener, Clock, Runtime, TimerId } from "../runtime/runtime.ts";
+import type { ByteListener, Clock, PauseReason, Runtime, TimerId } from "../runtime/runtime.ts";
+import type { AcceptedSocket, RawSocketEvents, RawTlsOptions } from "../runtime/raw_socket.ts";
 import { Connection } from "./connection.ts";
-import type { RawTlsOptions } from "../runtime/raw_socket.ts";
 import type { ConnectionServer, ConnectionTimeouts } from "./connection_server.ts";
 import { PLAIN_HTTP_RESPONSE } from "./plain_response.ts";
 import { FieldNames } from "./field_names.ts";
+import { NOBODY, REFUSED_MAX, RefusedConnection } from "./refused_connection.ts";
 import type { RequestFault } from "./request_head.ts";
 
 /**
@@ -42,6 +43,13 @@ export type ServerTls = Pick<
 /** What is spoken over TLS, for clients that ask (ALPN). */
 const PROTOCOLS = ["http/1.1"] as const;
 
+/** Counts the connections of clients, and says which is one too many. */
+export interface Admission {
+  admit(host: string): boolean;
+  /** One that was admitted has gone. */
+  leave(host: string): void;
+}
+
 export interface ServerOptions {
   readonly address: Address;
   /** Left out: HTTP without TLS. */
@@ -56,6 +64,10 @@ export interface ServerOptions {
    */
   readonly handler: (request: Request, peer: HttpPeer) => HttpAnswer | Promise<HttpAnswer>;
   readonly timeouts?: ConnectionTimeouts;
+  /** Left out: as many connections as come. */
+  readonly admission?: Admission;
+  /** Requests of one connection; left out or 0: as many as it makes. */
+  readonly requestsMax?: number;
   /**
    * Makes the answer to what could not be read; `request` is there when it was its body. Without it
    * the answer is empty.
@@ -69,6 +81,9 @@ export interface ServerOptions {
 export interface HttpListener {
   /** The address in force: with port 0, the port that the system chose. */
   readonly address: Address;
+  /** As those of {@link ByteListener}. */
+  pause(reason: PauseReason): void;
+  resume(reason: PauseReason): void;
   /** Stops accepting and resolves when every request in flight has been answered. */
   stop(): Promise<void>;
   /** Cuts every connection at once. */
@@ -81,7 +96,7 @@ export async function serveHttp1(
   options: ServerOptions,
 ): Promise<HttpListener> {
   const server = new Http1Server(runtime.clock, options);
-  const { address, tls, reusePort } = options;
+  const { address, tls, reusePort, admission } = options;
   server.listener = await runtime.listenRaw({
     address,
     ...(tls && {
@@ -90,6 +105,11 @@ export async function serveHttp1(
         protocols: PROTOCOLS,
         handshakeTimeoutMs: server.timeouts.handshakeMs,
         plainResponse: PLAIN_HTTP_RESPONSE,
+        // A handshake is a connection, too.
+        ...(admission && {
+          admit: ({ host }: HttpPeer) => admission.admit(host),
+          onGone: ({ host }: HttpPeer) => admission.leave(host),
+        }),
       },
     }),
     ...(reusePort && { reusePort }),
@@ -112,7 +132,11 @@ class Http1Server implements HttpListener, ConnectionServer {
   date: string;
   readonly onFault: ConnectionServer["onFault"];
   readonly onFailure: ConnectionServer["onFailure"];
+  readonly requestsMax: number;
   readonly #connections = new Set<Connection>();
+  readonly #refused = new Set<RefusedConnection>();
+  /** Of what comes without TLS; with it the handshake has asked. */
+  readonly #admission: Admission | undefined;
   #timer: TimerId | undefined;
 
   constructor(clock: Clock, options: ServerOptions) {
@@ -123,6 +147,8 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.timeouts = options.timeouts ?? CONNECTION_TIMEOUTS;
     this.onFault = options.onFault ?? emptyAnswer;
     this.onFailure = options.onFailure ?? (() => {});
+    this.requestsMax = options.requestsMax ?? 0;
+    this.#admission = this.isTls ? undefined : options.admission;
     this.coarseMs = clock.nowMs();
     this.date = dateOf(clock);
   }
@@ -131,13 +157,36 @@ class Http1Server implements HttpListener, ConnectionServer {
     return this.listener.address;
   }
 
-  open(socket: ConstructorParameters<typeof Connection>[1]): Connection {
+  pause(reason: PauseReason): void {
+    this.listener.pause?.(reason);
+  }
+
+  resume(reason: PauseReason): void {
+    this.listener.resume?.(reason);
+  }
+
+  open(socket: AcceptedSocket): RawSocketEvents {
+    if (this.#admission?.admit(socket.host) === false) return this.#refuse(socket);
     // Before it is made, for its first limit counts from the time that a sweep reads.
     if (this.#timer === undefined) this.#readClock();
     const connection = new Connection(this, socket);
     this.#connections.add(connection);
     this.#timer ??= this.clock.setTimer(() => this.#sweep(), SWEEP_MS);
     return connection;
+  }
+
+  #refuse(socket: AcceptedSocket): RawSocketEvents {
+    if (this.#refused.size >= REFUSED_MAX) {
+      socket.reset();
+      return NOBODY;
+    }
+    const refused: RefusedConnection = new RefusedConnection(
+      socket,
+      this.clock,
+      () => void this.#refused.delete(refused),
+    );
+    this.#refused.add(refused);
+    return refused;
   }
 
   async stop(): Promise<void> {
@@ -161,8 +210,8 @@ class Http1Server implements HttpListener, ConnectionServer {
     for (const connection of this.#connections) connection.destroy();
   }
 
-  onGone(connection: Connection): void {
-    this.#connections.delete(connection);
+  onGone(connection: Connection, host: string): void {
+    if (this.#connections.delete(connection)) this.#admission?.leave(host);
     if (this.#connections.size > 0 || this.#timer === undefined) return;
     this.clock.clearTimer(this.#timer);
     this.#timer = undefined;

@@ -7,6 +7,7 @@ export interface MemoryProcessOptions {
   readonly cwd?: string;
   readonly stdin?: Uint8Array;
   readonly isTerminal?: boolean;
+  readonly descriptorLimit?: number;
 }
 
 /** What `exit` throws, since a test must go on. */
@@ -43,6 +44,9 @@ export class MemoryProcess implements Process {
   readonly args: readonly string[];
   readonly pid = 1;
   readonly cpuCount = 1;
+  readonly descriptorLimit: number | undefined;
+  /** Descriptors that are free. */
+  descriptorsFree = Infinity;
   readonly stdout: MemorySink;
   readonly stderr: MemorySink;
   readonly stdin: ReadableStream<Uint8Array>;
@@ -53,6 +57,7 @@ export class MemoryProcess implements Process {
 
   constructor(options: MemoryProcessOptions = {}) {
     this.args = options.args ?? [];
+    this.descriptorLimit = options.descriptorLimit;
     this.#env = options.env ?? {};
     this.#cwd = options.cwd ?? "/";
     this.stdout = new MemorySink(options.isTerminal);
@@ -63,6 +68,10 @@ export class MemoryProcess implements Process {
         controller.close();
       },
     });
+  }
+
+  hasDescriptors(count: number): boolean {
+    return this.descriptorsFree >= count;
   }
 
   env(name: string): string | undefined {

@@ -2,6 +2,7 @@
  * Our own process by way of `node:process`, which both runtimes have. Standard output and error are
  * written through their descriptors: the runtimes' own streams may drop text when the process exits.
  */
+import { descriptorLimit, hasDescriptors } from "./node_descriptors.ts";
 import { read } from "node:fs";
 import { availableParallelism } from "node:os";
 import process from "node:process";
@@ -30,6 +31,8 @@ export function createNodeProcess(): Process {
     args: process.argv.slice(2),
     pid: process.pid,
     cpuCount: availableParallelism(),
+    descriptorLimit: descriptorLimit(),
+    hasDescriptors,
     env: (name) => process.env[name],
     allEnv: () => ({ ...process.env }) as Record<string, string>,
     cwd: () => process.cwd(),

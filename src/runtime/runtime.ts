@@ -143,6 +143,10 @@ export interface Process {
   readonly args: readonly string[];
   readonly pid: number;
   readonly cpuCount: number;
+  /** How many descriptors may be open; undefined where nobody knows. */
+  readonly descriptorLimit: number | undefined;
+  /** Whether so many more could be opened now; yes, where nobody knows. */
+  hasDescriptors(count: number): boolean;
   env(name: string): string | undefined;
   /** Every variable, for programs that we start. */
   allEnv(): Readonly<Record<string, string>>;

@@ -6,6 +6,7 @@ import { formatFault } from "../../src/config/fault.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import { HTTP_LIMIT_DEFAULTS, type RouteOptions } from "../../src/http/options.ts";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
+import { CLIENT_DEFAULTS } from "../../src/app/client_bounds.ts";
 import { UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
 import { SPILL_TOTAL_MAX } from "../../src/upstream/spill_space.ts";
 import { EXAMPLE } from "./example.ts";
@@ -222,8 +223,23 @@ sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
     limits: HTTP_LIMIT_DEFAULTS,
     httpTimeouts: CONNECTION_TIMEOUTS,
     spillTotalMax: SPILL_TOTAL_MAX,
+    clients: CLIENT_DEFAULTS,
     shutdownGraceMs: 30_000,
     workers: 1,
+  });
+});
+
+test("Connections of clients are bounded as limits.http says", () => {
+  const { clients } = optionsOf(`
+limits:
+  http: { connections: 100, connections_per_address: 5, when_full: wait, requests_per_connection: 9 }
+sites: [{ routes: [{ respond: { body: ok } }] }]
+`);
+  assert.deepEqual(clients, {
+    connectionsMax: 100,
+    connectionsPerAddressMax: 5,
+    whenFull: "wait",
+    requestsPerConnectionMax: 9,
   });
 });
 

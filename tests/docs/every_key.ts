@@ -151,7 +151,7 @@ limits:
   response_buffer: 4KiB
   spill: 10MB
   spill_total: 1GB
-  http: { handshake_timeout: 5s, head_timeout: 1s, idle_timeout: 2s, send_timeout: 3s, close_timeout: 4s }
+  http: { connections: 100, connections_per_address: 10, when_full: wait, requests_per_connection: 1000, handshake_timeout: 5s, head_timeout: 1s, idle_timeout: 2s, send_timeout: 3s, close_timeout: 4s }
   gemini:
     connections: 10
     connections_per_address: 5

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ADDRESSES_MAX, addressGroup, ClientLimits } from "../../src/gemini/client_limits.ts";
+import { ADDRESSES_MAX, ClientLimits } from "../../src/gemini/client_limits.ts";
+import { addressGroup } from "../../src/routing/address_group.ts";
 import { ManualClock } from "../../src/runtime/memory.ts";
 
 const LIMITS = { connectionsMax: 10, connectionsPerAddressMax: 2, requestsPerSecondMax: 4 };

@@ -26,6 +26,8 @@ export interface AfcgiOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** As a user who owns nothing; only root may. */
   readonly unprivileged?: boolean;
+  /** Most descriptors, hard and soft; left out: as many as the test may have. */
+  readonly descriptorsMax?: number;
 }
 
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -51,7 +53,10 @@ export class Afcgi {
       ...(options.args ?? []),
     ];
     // A folder of its own: an afcgi.yaml in ours must not be found.
-    const [program = AFCGI, ...before] = options.unprivileged ? withoutRights(folder) : [];
+    const limited = options.descriptorsMax === undefined
+      ? []
+      : ["sh", "-c", `ulimit -n ${options.descriptorsMax}; exec "$@"`, "sh", AFCGI];
+    const [program = AFCGI, ...before] = options.unprivileged ? withoutRights(folder) : limited;
     const child = new Child(program, [...before, ...args], {
       cwd: folder,
       env: { ...ENVIRONMENT, ...options.env },

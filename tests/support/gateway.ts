@@ -94,6 +94,7 @@ export interface GatewayOptions {
   readonly sites?: readonly SiteOptions[];
   readonly limits?: Partial<HttpLimits>;
   readonly httpTimeouts?: AppOptions["httpTimeouts"];
+  readonly clients?: AppOptions["clients"];
   readonly listen?: readonly ListenOptions[];
   readonly admin?: boolean;
   readonly shutdownGraceMs?: number;
@@ -206,6 +207,7 @@ export function gatewayAppOptions(options: GatewayOptions, server: Address): App
     log: { level: "debug", format: "json", access: "-" },
     limits: { ...HTTP_LIMIT_DEFAULTS, ...options.limits },
     httpTimeouts: options.httpTimeouts,
+    ...(options.clients && { clients: options.clients }),
     shutdownGraceMs: options.shutdownGraceMs ?? 10_000,
     workers: 1,
   };

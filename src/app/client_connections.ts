@@ -1,0 +1,98 @@
+/**
+ * How many connections clients may have, over all listeners of HTTP and Gemini: in all, so that
+ * descriptors are left for files and applications, and of one address (of IPv6: a /64). A proxy that a
+ * site trusts stands for many clients, so only the whole bounds its address; so does it clients of
+ * unix sockets, which have none. The TCP peer counts: what a proxy says of its client is known only
+ * when a request has come.
+ *
+ * At the bound a client is refused, or waits in the system's queue where listeners can pause.
+ */
+import { addressGroup } from "../routing/address_group.ts";
+import type { ByteListener } from "../runtime/runtime.ts";
+
+/** What happens to clients at the bound. */
+export const WHEN_FULL = ["refuse", "wait"] as const;
+export type WhenFull = (typeof WHEN_FULL)[number];
+
+/** Why a client was refused: there are too many, or too many of its address. */
+export type ConnectionRefusal = "full" | "address";
+
+export interface ClientConnectionOptions {
+  readonly max: number;
+  readonly perAddressMax: number;
+  readonly whenFull: WhenFull;
+  /** Whether an address has no bound of its own. */
+  readonly isExempt: (host: string) => boolean;
+  readonly onRefused: (refusal: ConnectionRefusal, host: string) => void;
+  /** Clients begin to wait, or no longer have to. */
+  readonly onWaiting: (isWaiting: boolean) => void;
+}
+
+/** What pauses. */
+export type Pausable = Pick<ByteListener, "pause" | "resume">;
+
+export class ClientConnections {
+  readonly #options: ClientConnectionOptions;
+  readonly #listeners: Pausable[] = [];
+  /** Connections of each address that has some, and is not exempt. */
+  readonly #byAddress = new Map<string, number>();
+  #open = 0;
+  #isWaiting = false;
+
+  constructor(options: ClientConnectionOptions) {
+    this.#options = options;
+  }
+
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Addresses that are remembered, for tests of the bound. */
+  get addresses(): number {
+    return this.#byAddress.size;
+  }
+
+  add(listener: Pausable): void {
+    this.#listeners.push(listener);
+    if (this.#isWaiting) listener.pause?.("full");
+  }
+
+  /** Counts a connection, unless it is one too many. */
+  admit(host: string): boolean {
+    const { max, perAddressMax, isExempt, whenFull } = this.#options;
+    if (this.#open >= max) return this.#refuse("full", host);
+    if (host !== "" && !isExempt(host)) {
+      const group = addressGroup(host);
+      const count = this.#byAddress.get(group) ?? 0;
+      if (count >= perAddressMax) return this.#refuse("address", host);
+      this.#byAddress.set(group, count + 1);
+    }
+    this.#open++;
+    if (whenFull === "wait" && this.#open >= max) this.#wait(true);
+    return true;
+  }
+
+  /** A connection that was admitted has gone. */
+  leave(host: string): void {
+    this.#open--;
+    const group = addressGroup(host);
+    const count = this.#byAddress.get(group) ?? 0;
+    if (count > 1) this.#byAddress.set(group, count - 1);
+    else this.#byAddress.delete(group);
+    if (this.#isWaiting && this.#open < this.#options.max) this.#wait(false);
+  }
+
+  #refuse(refusal: ConnectionRefusal, host: string): false {
+    this.#options.onRefused(refusal, host);
+    return false;
+  }
+
+  #wait(isWaiting: boolean): void {
+    this.#isWaiting = isWaiting;
+    for (const listener of this.#listeners) {
+      if (isWaiting) listener.pause?.("full");
+      else listener.resume?.("full");
+    }
+    this.#options.onWaiting(isWaiting);
+  }
+}
