@@ -62,7 +62,7 @@ async function runExplain(io: CommandIo, args: CommandArguments): Promise<number
   const mask = options["showSecrets"]
     ? (text: string) => text
     : (text: string) => loaded.secrets.mask(text);
-  const explanation = options["showSecrets"] ? told : withoutSecrets(told);
+  const explanation = options["showSecrets"] ? told : loaded.secrets.maskAll(withoutSecrets(told));
   if (options["json"]) print(io, mask(JSON.stringify(explanation, null, 2)));
   else for (const line of explanationLines(explanation)) print(io, spellControls(mask(line)));
   return ExitStatus.fine;

@@ -26,6 +26,10 @@ export const NODES_MAX = 100_000;
 /** Maps and lists within each other. */
 export const DEPTH_MAX = 32;
 
+/** What is said of a name in a secret; it may be a part of it. */
+const NO_VARIABLE = "What ${env.…} names cannot be an environment variable " +
+  '(use letters, digits and "_")';
+
 /** Keys that would reach an object's own machinery instead of being a name. */
 const FORBIDDEN_KEYS = ["__proto__", "constructor", "prototype"];
 
@@ -122,6 +126,7 @@ class DocumentReader {
     const name = written.source;
     const node = this.#resolve(written);
     if (node === undefined) {
+      if (this.#secretDepth > 0) return 'A value begins with "*" (put it in quotes)';
       // Somebody meant a pattern such as *.example.com.
       return /^[./]/.test(name)
         ? `"*${name}" is an alias as it stands (put it in quotes)`
@@ -144,13 +149,21 @@ class DocumentReader {
       return new ConfigNode(place, { kind: "scalar", value: value as Scalar }, false, shown);
     }
     const isTemplate = this.#templateDepth > 0;
+    let holdsVariable = false;
     const { text, faults } = expandVariables(
       value,
       this.#readVariable,
       isTemplate,
-      (secret, reference) => this.#secrets.add(secret, reference),
+      (secret, reference) => {
+        this.#secrets.add(secret, reference);
+        holdsVariable ||= secret !== "";
+      },
     );
-    for (const message of faults) this.#fault(place, message);
+    for (const message of faults) {
+      this.#fault(place, this.#secretDepth > 0 && message.startsWith('"') ? NO_VARIABLE : message);
+    }
+    // The whole of it too: what came from a variable may be too short to be found within other text.
+    if (holdsVariable) this.#secrets.add(text, this.#secretDepth > 0 ? MASK : value);
     if (this.#secretDepth > 0) this.#secrets.add(text);
     const shown = this.#secretDepth > 0 ? MASK : value;
     return new ConfigNode(place, { kind: "scalar", value: text }, faults.length > 0, shown);
@@ -172,7 +185,7 @@ class DocumentReader {
         const where = `line ${first.keyPlace.line}`;
         this.#fault(
           keyPlace,
-          `Key ${JSON.stringify(name)} is there twice (keep this one or that of ${where})`,
+          `${this.#keyText(name)} is there twice (keep this one or that of ${where})`,
         );
       } else if (FORBIDDEN_KEYS.includes(name)) {
         this.#fault(keyPlace, `Key "${name}" cannot be a name (use another one)`);
@@ -188,6 +201,11 @@ class DocumentReader {
       }
     }
     return entries;
+  }
+
+  /** Somebody may have written a name and its password as one. */
+  #keyText(name: string): string {
+    return this.#secretDepth > 0 && name.includes(":") ? "A key" : `Key ${JSON.stringify(name)}`;
   }
 
   #placeAt(offset: number): Place {

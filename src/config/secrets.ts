@@ -39,8 +39,19 @@ export class Secrets {
     if (value !== "" && !this.#shown.has(value)) this.#shown.set(value, shown);
   }
 
-  /** The text without any of them. */
+  /** A copy of plain data with every text masked. */
+  maskAll<Data>(data: Data): Data {
+    if (typeof data === "string") return this.mask(data) as Data;
+    if (Array.isArray(data)) return data.map((item) => this.maskAll(item)) as Data;
+    if (typeof data !== "object" || data === null) return data;
+    const entries = Object.entries(data).map(([key, value]) => [key, this.maskAll(value)]);
+    return Object.fromEntries(entries) as Data;
+  }
+
+  /** The text without any of them; a short one only as the whole of it, or in quotes. */
   mask(text: string): string {
+    const whole = this.#shown.get(text);
+    if (whole !== undefined) return whole;
     let masked = text;
     // The longest first: a secret may be a part of another one.
     const longestFirst = [...this.#shown].sort(([a], [b]) => b.length - a.length);

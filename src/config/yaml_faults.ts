@@ -2,8 +2,10 @@
  * What the YAML parser says of a broken text → the one fault to begin with: what it says after its
  * first is about text that it no longer understands. Its words are for those who know YAML's
  * grammar; the mistakes that people make most have plainer ones here, and the place where they began.
+ * Nothing that could be a part of a password is repeated: one that wants quotes is such a mistake.
  */
-import { type Document, isScalar, Lexer, type YAMLError } from "yaml";
+import { type Document, isNode, isScalar, Lexer, visit, type YAMLError } from "yaml";
+import { isSecretKey } from "./secrets.ts";
 
 export interface SyntaxFault {
   readonly offset: number;
@@ -13,6 +15,7 @@ export interface SyntaxFault {
 const INDENT = "indent it as its neighbours are";
 const COLON = 'write ":" and a blank behind it';
 const QUOTES = "put it in quotes";
+const HIDDEN_TAG = 'A value begins with "!" (put it in quotes, or take the tag out)';
 
 /** What there is to say instead, by the beginning of what the parser says. */
 const EXPLANATIONS: readonly (readonly [pattern: RegExp, message: string])[] = [
@@ -27,7 +30,12 @@ const EXPLANATIONS: readonly (readonly [pattern: RegExp, message: string])[] = [
   [/^All .* must start at the same.*/, `The line stands between two columns (${INDENT})`],
   [/^Unexpected scalar at node end/, `The line belongs to nothing before it (${INDENT})`],
   [/^Plain value cannot start with.* (\S)$/, `No value begins with $1 (${QUOTES})`],
-  [/^Unresolved tag: .*/, "$& (take the tag out)"],
+  [/^Unresolved tag.*/, "$& (take the tag out)"],
+  [/^(?:Not a valid tag|Verbatim tags|The .* tag has|Could not resolve tag).*/, HIDDEN_TAG],
+  [/^Block scalar header includes.*/, `A text begins behind its "|" or ">" (${QUOTES})`],
+  [/^Invalid escape sequence.*/, 'No escape begins so (write "\\\\", or use single quotes)'],
+  [/^Unsupported YAML version.*/, "YAML is version 1.2 here (take the line out)"],
+  [/^Unknown directive.*/, `A line begins with "%" (${QUOTES})`],
   [/.*multiple documents.*/, "A second document begins (keep one in the file)"],
 ];
 
@@ -51,7 +59,24 @@ export function syntaxFault(document: Document.Parsed, text: string): SyntaxFaul
   const problem = errors.find(({ code }) => code === "TAB_AS_INDENT") ?? errors[0] ?? warnings[0];
   if (problem === undefined) return undefined;
   const offset = offsetOf(problem, text);
+  if (problem.code === "TAG_RESOLVE_FAILED" && (errors.length > 1 || isSecret(document, offset))) {
+    return { offset, message: HIDDEN_TAG };
+  }
   return { offset, message: messageOf(problem, text.slice(offset)) };
+}
+
+/** Whether the offset is in a value that nobody should see. */
+function isSecret(document: Document.Parsed, offset: number): boolean {
+  let found = false;
+  visit(document, {
+    Pair(_, { key, value }) {
+      if (!isScalar(key) || !key.range || !isSecretKey(String(key.value))) return undefined;
+      const end = (isNode(value) && value.range ? value : key).range![2];
+      if (key.range[0] <= offset && offset <= end) found = true;
+      return found ? visit.BREAK : undefined;
+    },
+  });
+  return found;
 }
 
 function messageOf(problem: YAMLError, rest: string): string {
@@ -61,7 +86,7 @@ function messageOf(problem: YAMLError, rest: string): string {
   const said = problem.message.split("\n")[0]!.replace(/[.:]$/, "");
   const [pattern, message] = EXPLANATIONS.find(([pattern]) => pattern.test(said)) ?? [];
   return pattern === undefined
-    ? `${said} (look at this line and the one before)`
+    ? `${said.replace(/: ".*/s, "")} (look at this line and the one before)`
     : said.replace(pattern, message!);
 }
 

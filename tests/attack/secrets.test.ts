@@ -34,6 +34,48 @@ log: { level: "\${env.SECRET}" }
 sites: [{ routes: [{ respond: {} }] }]`,
   "a network from the environment": `
 sites: [{ trusted_proxies: ["\${env.SECRET}"], routes: [{ respond: {} }] }]`,
+  "a password that is a tag": `
+sites: [{ basic_auth: { users: { anna: !${SECRET} } }, routes: [{ respond: {} }] }]`,
+  "a password that is a tag, in a block": `
+sites:
+  - basic_auth:
+      users:
+        anna: !${SECRET} x`,
+  "a password that is a tag of another kind": `
+sites: [{ basic_auth: { users: { anna: !a!${SECRET} } }, routes: [{ respond: {} }] }]`,
+  "a password that is a verbatim tag": `
+sites: [{ basic_auth: { users: { anna: !<${SECRET}> } }, routes: [{ respond: {} }] }]`,
+  "a parameter that is a tag": `
+sites: [{ params: { DB_PASSWORD: !${SECRET} }, routes: [{ respond: {} }] }]`,
+  "a password that is an alias": `
+sites: [{ basic_auth: { users: { anna: *${SECRET} } }, routes: [{ respond: {} }] }]`,
+  "a password that begins a block": `
+sites:
+  - basic_auth:
+      users:
+        anna: |${SECRET}
+        otto: x`,
+  "a password with a folded mark": `
+x: >${SECRET}`,
+  "a password with a percent sign": `
+%${SECRET}
+sites: []`,
+  "a password with a strange escape": `
+sites: [{ basic_auth: { users: { anna: "\\xs3cret-value" } }, routes: [] }]`,
+  "a password with an at sign": `
+sites: [{ basic_auth: { users: { anna: @${SECRET} } }, routes: [{ respond: {} }] }]`,
+  "a password with a quote in it": `
+sites: [{ basic_auth: { users: { anna: "x"${SECRET} } }, routes: [{ respond: {} }] }]`,
+  "a password as a key that is there twice": `
+sites: [{ basic_auth: { users: { "anna:${SECRET}": x, "anna:${SECRET}": y } }, routes: [] }]`,
+  "a password with a reference that is none": `
+sites: [{ basic_auth: { users: { anna: "\${env.${SECRET}}" } }, routes: [{ respond: {} }] }]`,
+  "a password without its colon": `
+sites:
+  - basic_auth:
+      users:
+        anna ${SECRET}
+        otto: x`,
   "a template from the environment": `
 sites: [{ routes: [{ redirect: { to: "\${env.SECRET}\${x" } }] }]`,
 };
@@ -65,6 +107,21 @@ test("explain shows where a value comes from in its place", async () => {
     assert.ok(text.includes("plain"));
     const shown = await run(`explain ${flag}--show-secrets /x`, RUNNING);
     assert.ok(shown.text.includes(SECRET) && shown.text.includes("written"));
+  }
+});
+
+test("A short value from the environment is not shown either", async () => {
+  const short = { ...env, SECRET: "q7" };
+  const config = RUNNING.replace("in \${env.PLACE}", "in \${env.SECRET} there");
+  for (const flag of ["", "--json "]) {
+    const tree = { "/etc/afcgi/afcgi.yaml": config };
+    const { stdout } = await runCommand(`explain ${flag}/x`, { tree, env: short });
+    assert.ok(stdout.includes("\${env.SECRET}") && !stdout.includes("q7"), stdout);
+  }
+  for (const name of ["an address", "a size", "a word", "a network", "a template"]) {
+    const tree = { "/etc/afcgi/afcgi.yaml": FAULTY[`${name} from the environment`]! };
+    const { stderr, status } = await runCommand("check", { tree, env: short });
+    assert.ok(status === 2 && !stderr.includes("q7"), stderr);
   }
 });
 
