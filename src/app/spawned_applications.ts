@@ -203,6 +203,10 @@ class SpawnLog implements SpawnObserver {
     this.#log.error(message, { upstream, code: "worker_sockets_lost" });
   }
 
+  leavesOut(upstream: string, bytes: Uint8Array, waitingLength: number): boolean {
+    return this.#stderr.leavesOut(upstream, bytes, waitingLength);
+  }
+
   onLine(upstream: string, pid: number | undefined, source: string, line: string): void {
     if (!this.#stderr.take(upstream, line)) return;
     const messages = source === "stderr" ? this.#fpmMessages.get(upstream) : undefined;

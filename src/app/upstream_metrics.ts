@@ -236,6 +236,10 @@ export class UpstreamMetrics implements UpstreamObserver {
     this.#log.warn(text, { upstream, server, code: trait });
   }
 
+  leavesOutStderr(upstream: string, bytes: Uint8Array, waitingLength: number): boolean {
+    return this.#stderr.leavesOut(upstream, bytes, waitingLength);
+  }
+
   onStderrLine(line: string, request: ObservedRequest): void {
     if (!this.#stderr.take(request.upstream, line)) return;
     if (this.#fpmMessages.get(request.upstream)?.isNews(line) === false) return;

@@ -63,6 +63,8 @@ export interface SpawnObserver {
   onNotReplaced(upstream: string, worker: Worker, reason: string): void;
   /** Sockets in the folder are gone; their workers are replaced. */
   onSocketsLost(upstream: string, path: string): void;
+  /** Whether output is left out, unread; so many bytes before it wait for their line's end. */
+  leavesOut?(upstream: string, bytes: Uint8Array, waitingLength: number): boolean;
   onLine(upstream: string, pid: number | undefined, source: OutputSource, line: string): void;
   /** PHP and the like should not run as root. */
   onRunsAsRoot(upstream: string): void;
@@ -258,7 +260,10 @@ export class SpawnedApplication {
     const { user, env, cwd } = this.#prepared!;
     const { upstream } = this.options;
     const linesOf = (source: OutputSource) =>
-      new StderrLines((line) => observer.onLine(upstream, worker.pid, source, line));
+      new StderrLines(
+        (line) => observer.onLine(upstream, worker.pid, source, line),
+        (...what) => observer.leavesOut?.(upstream, ...what) ?? false,
+      );
     const lines = { stdout: linesOf("stdout"), stderr: linesOf("stderr") };
     return runtime.spawning.start({
       command,

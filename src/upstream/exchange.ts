@@ -195,7 +195,11 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   onStdoutEnd(): void {}
 
   onStderr(bytes: Uint8Array): void {
-    this.#stderr ??= new StderrLines((line) => this.#logStderr(line));
+    const { observer, options } = this.context;
+    this.#stderr ??= new StderrLines(
+      (line) => observer.onStderrLine(line, this.#observed()),
+      (...what) => observer.leavesOutStderr?.(options.name, ...what) ?? false,
+    );
     this.#stderr.push(bytes);
   }
 
@@ -337,10 +341,6 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     this.#stderr?.end();
     this.context.onDone(this);
     this.#afterDone?.(this.payload);
-  }
-
-  #logStderr(line: string): void {
-    this.context.observer.onStderrLine(line, this.#observed());
   }
 
   #observed(): ObservedRequest {

@@ -57,6 +57,8 @@ export interface UpstreamObserver {
   onConnected(upstream: string, server: string): void;
   /** An application has shown something of itself; told once. */
   onTrait(upstream: string, server: string, trait: Trait, count: number | undefined): void;
+  /** Whether bytes of STDERR are left out, unread; so many before them wait for their line's end. */
+  leavesOutStderr?(upstream: string, bytes: Uint8Array, waitingLength: number): boolean;
   /** A line of the application's STDERR. */
   onStderrLine(line: string, request: ObservedRequest): void;
 }

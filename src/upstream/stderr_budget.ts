@@ -11,6 +11,7 @@ export const STDERR_BURST = 1024 * 1024;
 /** What a line costs beside its text: its fields in the log. */
 const LINE_COST = 256;
 const TELL_MS = 1000;
+const NEW_LINE = 0x0a;
 
 interface Account {
   left: number;
@@ -37,10 +38,7 @@ export class StderrBudget {
   /** Whether the line may be logged. */
   take(upstream: string, line: string): boolean {
     const account = this.#accountOf(upstream);
-    const nowMs = this.#clock.nowMs();
-    const gained = (nowMs - account.atMs) * STDERR_RATE / 1000;
-    account.left = Math.min(STDERR_BURST, account.left + gained);
-    account.atMs = nowMs;
+    this.#gain(account);
     if (account.left > 0) {
       account.left -= line.length + LINE_COST;
       return true;
@@ -49,6 +47,29 @@ export class StderrBudget {
     account.bytes += line.length;
     if (!account.isTelling) this.#tellLater(upstream, account);
     return false;
+  }
+
+  /**
+   * Whether bytes of STDERR need not even be read, for nothing may be logged; then they are counted,
+   * with what of their first line came before.
+   */
+  leavesOut(upstream: string, bytes: Uint8Array, waitingLength: number): boolean {
+    const account = this.#accountOf(upstream);
+    this.#gain(account);
+    if (account.left > 0) return false;
+    for (let at = bytes.indexOf(NEW_LINE); at >= 0; at = bytes.indexOf(NEW_LINE, at + 1)) {
+      account.lines++;
+    }
+    account.bytes += bytes.length + waitingLength;
+    if (!account.isTelling) this.#tellLater(upstream, account);
+    return true;
+  }
+
+  #gain(account: Account): void {
+    const nowMs = this.#clock.nowMs();
+    const gained = (nowMs - account.atMs) * STDERR_RATE / 1000;
+    account.left = Math.min(STDERR_BURST, account.left + gained);
+    account.atMs = nowMs;
   }
 
   #accountOf(upstream: string): Account {

@@ -9,20 +9,35 @@ export const STDERR_LINE_MAX = 8 * 1024;
 /** php-fpm puts no line's end between two messages of a request. */
 const LINE_END = /\n|; (?=PHP message: )/;
 
+const NEW_LINE = 0x0a;
+
 const CUT_MARK = " [cut]";
+
+/** Whether bytes are left out, unread, and counted; so many before them wait for their line's end. */
+export type LeavesOut = (bytes: Uint8Array, waitingLength: number) => boolean;
 
 /** Gathers the STDERR stream of one request. */
 export class StderrLines {
   readonly #onLine: (line: string) => void;
+  readonly #leavesOut: LeavesOut | undefined;
   readonly #decoder = new TextDecoder();
   #rest = "";
   #cut = false;
 
-  constructor(onLine: (line: string) => void) {
+  constructor(onLine: (line: string) => void, leavesOut?: LeavesOut) {
     this.#onLine = onLine;
+    this.#leavesOut = leavesOut;
   }
 
   push(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    if (this.#leavesOut?.(bytes, this.#rest.length)) {
+      this.#decoder.decode();
+      this.#rest = "";
+      // What follows within the line is a part of what was left out.
+      this.#cut = bytes.at(-1) !== NEW_LINE;
+      return;
+    }
     const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split(LINE_END);
     this.#rest = lines.pop()!;
     for (const line of lines) this.#emit(line);
