@@ -27,7 +27,7 @@ export const serveCommand: CommandDefinition = {
 
 async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
   const { runtime } = io;
-  const { options, file, notes } = await loadFromArguments(io, args);
+  const { options, file, preset, notes } = await loadFromArguments(io, args);
   runtime.process.unblockOutput();
   const logger = new Logger({
     sink: runtime.process.stderr,
@@ -42,6 +42,10 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
   logger.debug("configuration read", { file });
   if (runtime.spawning.isRoot && options.user === undefined) {
     logger.warn("afcgi runs as root (name a user with user, or --user)", { code: "runs_as_root" });
+  }
+  if (preset !== undefined) {
+    const { name, reason } = preset;
+    logger.info("routes are those of a preset", { preset: name, reason });
   }
   const missing = await missingPrograms(options, runtime, file === undefined);
   if (missing.faults.length > 0) throw new CommandError(missing.faults.join("\nafcgi: "));

@@ -18,6 +18,7 @@ import {
   type Flags,
   type GivenSettings,
   type Overrides,
+  type Preset,
   readOverrides,
   unknownVariables,
 } from "./settings.ts";
@@ -42,10 +43,18 @@ export interface LoadedConfig {
   readonly options: AppOptions;
   /** The file as the user named it; undefined when the flags were the whole configuration. */
   readonly file: string | undefined;
+  /** How requests are answered where flags are the whole configuration. */
+  readonly preset: ChosenPreset | undefined;
   /** What a user may not expect, for the log. */
   readonly notes: readonly string[];
   /** What nothing that is printed should show. */
   readonly secrets: Secrets;
+}
+
+export interface ChosenPreset {
+  readonly name: Preset;
+  /** Why it is this one. */
+  readonly reason: string;
 }
 
 /** @throws {ConfigError} with every fault */
@@ -66,7 +75,8 @@ export async function loadConfig(flags: Flags, parts: LoadParts): Promise<Loaded
     ...variableNotes(parts.variableNames ?? []),
     `File "${unread}" is not read because --${source} is the whole configuration`,
   ];
-  return { options: applyOverrides(base, overrides), file, notes, secrets };
+  const preset = flagsOnly ? choosePreset(overrides, given, parts.files) : undefined;
+  return { options: applyOverrides(base, overrides), file, preset, notes, secrets };
 }
 
 /**
@@ -98,6 +108,22 @@ function existingDefault({ files, cwd }: LoadParts): string | undefined {
   return DEFAULT_FILES.find((path) => kindAt(files, resolvePath(cwd, path)) !== undefined);
 }
 
+function choosePreset(
+  { preset, root, spawn }: Overrides,
+  given: GivenSettings,
+  files: Files,
+): ChosenPreset {
+  if (preset !== undefined) {
+    return { name: preset, reason: `${given.get("preset")!.origin} says so` };
+  }
+  if (spawn !== undefined && commandKind(spawn) !== "other") {
+    return { name: "php", reason: `${given.get("spawn")!.origin} starts PHP` };
+  }
+  const name = detectPreset(root, files);
+  if (root === undefined) return { name, reason: "there is no root" };
+  return { name, reason: `the root has ${name === "php" ? "an" : "no"} index.php` };
+}
+
 function fromFlags(
   overrides: Overrides,
   given: GivenSettings,
@@ -110,9 +136,7 @@ function fromFlags(
     const message = "The application is at --upstream already (leave one of the two out)";
     tell({ source: given.get("spawn")!.origin, place: undefined, message });
   }
-  const isPhp = spawn !== undefined && commandKind(spawn) !== "other";
-  const preset = overrides.preset ?? (isPhp ? "php" : detectPreset(root, files));
-  if (preset === "app") return appPreset(application, root);
+  if (choosePreset(overrides, given, files).name === "app") return appPreset(application, root);
   if (root !== undefined) return phpPreset(application, root, files);
   // A root that cannot be read has been told about.
   if (given.has("root")) return undefined;

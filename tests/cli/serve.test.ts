@@ -48,6 +48,24 @@ test("serve serves what the file says and names each listener in the log", async
   assert.equal((await command.outcome).status, 0);
 });
 
+test("serve says once which preset it took, and why", async () => {
+  const cases = [
+    ["--upstream app:9000", "app", "there is no root"],
+    ["--upstream app:9000 --root /plain", "app", "the root has no index.php"],
+    ["--upstream app:9000 --root /php", "php", "the root has an index.php"],
+    ["--upstream app:9000 --root /php --preset app", "app", "--preset says so"],
+  ] as const;
+  for (const [flags, preset, reason] of cases) {
+    const command = await startServe(flags, { "/plain/x": "", "/php/index.php": "" });
+    const lines = logLines(command).filter((line) => "preset" in line);
+    assert.deepEqual(lines.map(({ ts: _ts, ...rest }) => rest), [
+      { level: "info", msg: "routes are those of a preset", preset, reason },
+    ]);
+    command.runtime.process.raise("SIGTERM");
+    assert.equal((await command.outcome).status, 0);
+  }
+});
+
 test("serve ends with status 0 at SIGTERM and at SIGINT", async () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const command = await startServe();
