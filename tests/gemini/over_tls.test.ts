@@ -7,6 +7,7 @@ import { test } from "node:test";
 import type { RequestInfo } from "../../src/responder/options.ts";
 import { makeSelfSigned } from "../../src/gemini/self_signed.ts";
 import { selfSigned, signedBy } from "../support/certificates.ts";
+import { withConfig } from "../support/configured.ts";
 import { freshPath, LOOPBACK } from "../support/gateway.ts";
 import {
   capsuleSite,
@@ -398,4 +399,45 @@ test("A stop lets an answer finish and drops who has not asked", async () => {
     assert.equal((await answer).body, "late");
     await stopped;
   });
+});
+
+test("A client's certificate without a subject is a certificate", { skip }, async () => {
+  const identity = selfSigned("/");
+  const routes = [route(CGI_APP)];
+  await withCapsule({ routes, application: echo }, async ({ geminiPort }) => {
+    const reply = await sendGemini(geminiPort, `gemini://localhost:${geminiPort}/\r\n`, {
+      identity,
+    });
+    assert.match(reply.header, /^20 /);
+    const sent = JSON.parse(reply.body);
+    assert.deepEqual(
+      [sent.AUTH_TYPE, sent.REMOTE_USER ?? "", sent.TLS_CLIENT_ISSUER ?? ""],
+      ["Certificate", "", ""],
+    );
+    assert.match(sent.TLS_CLIENT_HASH, /^SHA256:[0-9a-f]{64}$/);
+  });
+});
+
+test("An IPv6 address is a host with and without brackets, under any way to write it", async () => {
+  for (const host of ["::1", "[::1]", "0:0:0:0:0:0:0:1"]) {
+    const text = `
+sites: [{ routes: [{ respond: {} }] }]
+gemini:
+  - listen: 127.0.0.1:0
+    hosts: ["${host}"]
+    tls: { self_signed: true, store: "${freshPath()}" }
+    routes: [{ respond: { code: 20, meta: text/plain, body: six } }]
+`;
+    await withConfig({ text }, async ({ app }) => {
+      const [address] = app.geminiAddresses;
+      const port = address?.transport === "tcp" ? address.port : 0;
+      for (const written of ["[::1]", "[0:0::1]", "[::0.0.0.1]"]) {
+        const request = `gemini://${written}:${port}/\r\n`;
+        const reply = await sendGemini(port, request, { serverName: "" });
+        assert.equal(reply.body, "six", `${host} asked as ${written}: ${reply.header}`);
+      }
+      const other = await sendGemini(port, `gemini://[::2]:${port}/\r\n`, { serverName: "" });
+      assert.match(other.header, /^53 /);
+    });
+  }
 });
