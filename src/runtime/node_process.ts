@@ -8,6 +8,7 @@ import { availableParallelism } from "node:os";
 import process from "node:process";
 import { isatty } from "node:tty";
 import { DescriptorSink } from "./descriptor_sink.ts";
+import { listenForSignal } from "./early_signals.ts";
 import { errorCode } from "./failures.ts";
 import type { Process } from "./runtime.ts";
 
@@ -45,7 +46,7 @@ export function createNodeProcess(): Process {
       stdout.unblock();
       stderr.unblock();
     },
-    onSignal: (signal, callback) => void process.on(signal, callback),
+    onSignal: listenForSignal,
     stdout,
     stderr,
     async writeStdout(bytes) {
