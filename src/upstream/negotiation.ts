@@ -105,6 +105,7 @@ class Question implements RawSocketEvents {
   readonly #socket: RawSocket;
   readonly #protocol = new ClientConnection(1);
   #resolve!: (outcome: NegotiationOutcome) => void;
+  #isOver = false;
 
   constructor(socket: RawSocket) {
     this.#socket = socket;
@@ -122,6 +123,8 @@ class Question implements RawSocketEvents {
 
   received(bytes: Uint8Array): void {
     for (const event of this.#protocol.receive(bytes)) {
+      // Go ends its answer with an empty record of the same type.
+      if (this.#isOver) return;
       if (event.kind === "values") {
         this.values = event.values;
         this.#end("answered");
@@ -141,6 +144,7 @@ class Question implements RawSocketEvents {
 
   /** The first outcome counts. */
   #end(outcome: NegotiationOutcome): void {
+    this.#isOver = true;
     this.#resolve(outcome);
     this.#socket.reset();
   }

@@ -15,15 +15,26 @@ export interface ApplicationOptions {
   /** Whether it takes requests side by side. */
   readonly multiplex?: boolean;
   /**
-   * What GET_VALUES gets: the truth, the truth and then a close (php-fpm), a wrong "1", UNKNOWN_TYPE,
+   * What GET_VALUES gets: the truth, the truth with an empty record behind it (Go), the truth
+   * and then a close (php-fpm), a wrong "1", UNKNOWN_TYPE,
    * bytes that are not FastCGI, a close without an answer, or nothing for ever.
    */
-  readonly values?: "truth" | "close" | "lie" | "unknown_type" | "garbage" | "hang_up" | "silence";
+  readonly values?:
+    | "truth"
+    | "truth_and_end"
+    | "close"
+    | "lie"
+    | "unknown_type"
+    | "garbage"
+    | "hang_up"
+    | "silence";
 }
 
 export const ADDRESS = "tcp://127.0.0.1:9000";
 
 const encoder = new TextEncoder();
+
+const MULTIPLEXES = encoder.encode("\x0f\x01FCGI_MPXS_CONNS1");
 
 export class ScriptedApplication {
   readonly connections: ScriptedConnection[] = [];
@@ -173,9 +184,14 @@ export class ScriptedConnection {
     this.#application.questions++;
     const { values = "truth" } = this.#application.options;
     if (values === "truth" || values === "close") this.send((server) => server.receive(question));
+    if (values === "truth_and_end") {
+      this.records((records) => {
+        records.record(RecordType.GET_VALUES_RESULT, 0, MULTIPLEXES);
+        records.record(RecordType.GET_VALUES_RESULT, 0, new Uint8Array());
+      });
+    }
     if (values === "lie") {
-      const lie = encoder.encode("\x0f\x01FCGI_MPXS_CONNS1");
-      this.records((records) => records.record(RecordType.GET_VALUES_RESULT, 0, lie));
+      this.records((records) => records.record(RecordType.GET_VALUES_RESULT, 0, MULTIPLEXES));
     }
     if (values === "unknown_type") this.records((records) => records.unknownType(9));
     if (values === "garbage") this.raw("HTTP/1.1 400 Bad Request\r\n\r\n");

@@ -41,6 +41,7 @@ test("Upstream asks once while many requests wait for the answer, and places the
 for (
   const [values, multiplex, expected] of [
     ["truth", false, "single"],
+    ["truth_and_end", true, "multiplexed"],
     ["close", false, "single"],
     ["close", true, "multiplexed"],
     ["unknown_type", true, "single"],
