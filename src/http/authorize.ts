@@ -3,8 +3,8 @@
  * (FastCGI specification section 6.3). A complete answer with status 200 lets the request on, and
  * its `Variable-*` fields become parameters of it; any other answer is the client's.
  *
- * Who keeps people out must not let them in by a half-understood answer: one that breaks off, or
- * whose variables could be read in two ways, lets nobody in.
+ * Who keeps people out must not let them in by a half-understood answer: one that breaks off, says
+ * nothing at all, leads elsewhere, or whose variables could be read in two ways, lets nobody in.
  */
 import { asResponse } from "../runtime/http_answer.ts";
 import { Role } from "../protocol/constants.ts";
@@ -29,6 +29,12 @@ export const NEVER_AUTHORIZERS: ParamOptions = {
 
 const GRANTED = 200;
 const VARIABLE = "variable-";
+/** A page to log in, mostly: who says so does not mean that the request may go on. */
+const LEADS_ELSEWHERE: ReadonlySet<string> = new Set([
+  "location",
+  "x-accel-redirect",
+  "x-sendfile",
+]);
 const NAME = /^[A-Z_][A-Z0-9_]*$/;
 
 /** The answer to a request that is kept out; undefined for one that may go on. */
@@ -74,8 +80,12 @@ class AuthorizerRequest extends GatewayRequest {
 
 /** @throws {UpstreamError} `bad_answer` */
 function variablesOf(answer: UpstreamResponse): ReadonlyMap<string, string> {
+  if (answer.head.isEmpty) throw refused(answer, "it says nothing, which lets nobody in");
   const variables = new Map<string, string>();
   for (const [field, value] of answer.head.headers) {
+    if (LEADS_ELSEWHERE.has(field.toLowerCase())) {
+      throw refused(answer, `"${field}" leads elsewhere, and status 200 lets the request on`);
+    }
     if (!field.toLowerCase().startsWith(VARIABLE)) continue;
     // Fields do not tell upper from lower, parameters do; and none has a "-", as with HTTP_*.
     const name = field.slice(VARIABLE.length).toUpperCase().replaceAll("-", "_");

@@ -35,6 +35,8 @@ export interface CgiHead {
   readonly repeated?: readonly string[];
   /** A Location that is a path of our own, where no Status says what it is (section 6.2.2). */
   readonly localRedirect?: string;
+  /** Where there is no field at all: then 200 is nothing that the application said. */
+  readonly isEmpty?: true;
 }
 
 /** Fields for the gateway and never for its client, as nginx and others know them. */
@@ -238,6 +240,7 @@ function parseHead(bytes: Uint8Array, start: number, end: number): CgiHead {
     ...(directives && { directives }),
     ...(repeated && { repeated }),
     ...(status === undefined && isLocalPath(location) && { localRedirect: location }),
+    ...(status === undefined && headers.length === 0 && { isEmpty: true }),
   };
 }
 

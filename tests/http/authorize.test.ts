@@ -192,6 +192,22 @@ test("An authorizer's half answer lets nobody in", async () => {
   assert.equal(await answerTo(""), "502 bad_answer");
 });
 
+test("A 200 that says nothing, or leads elsewhere, lets nobody in", async () => {
+  const outputs = [
+    "\n",
+    "\r\n",
+    "\nPerl has died at line 3",
+    "Status: 200\nLocation: /login\n\n",
+    "Location: /login\nStatus: 200\n\n",
+    "X-Accel-Redirect: /login\n\n",
+    "Status: 200\nX-ACCEL-Redirect: /login\nVariable-A: b\n\n",
+    "X-Sendfile: /srv/login.html\n\n",
+  ];
+  for (const output of outputs) {
+    assert.equal(await answerTo(output), "502 bad_answer", JSON.stringify(output));
+  }
+});
+
 test("Variables that could be read in two ways let nobody in", async () => {
   for (
     const fields of [

@@ -217,7 +217,9 @@ test("CgiResponseParser refuses a line without a name, without a colon, or with 
 
 test("CgiResponseParser takes an empty head as 200 without a field", () => {
   for (const empty of ["\n", "\r\n"]) {
-    assert.deepEqual(headOf(empty), { status: 200, headers: [], contentLength: undefined });
+    const head = { status: 200, headers: [], contentLength: undefined };
+    assert.deepEqual(headOf(empty), { ...head, isEmpty: true });
+    assert.deepEqual(headOf(`Status: 200${empty}${empty}`), head);
     assert.equal(headOf(empty, "\nbody").status, 200);
   }
 });
