@@ -28,7 +28,7 @@ import { SpillSpace } from "../upstream/spill_space.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { CLIENT_DEFAULTS, ClientBounds } from "./client_bounds.ts";
 import { logFault } from "./fault_log.ts";
-import { becomeUser } from "./app_user.ts";
+import { becomeUser, withSocketOwner } from "./app_user.ts";
 import { GeminiListeners } from "./gemini.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import { readTls } from "./read_tls.ts";
@@ -265,7 +265,7 @@ class App implements RunningApp {
     const scheme = tls === undefined ? "http" : "https";
     let front: ReturnType<typeof createFront> | undefined;
     const listener = await this.#serveHttp({
-      address: listen.address,
+      address: this.#owned(listen.address),
       requestHeadLengthMax: this.#options.limits.requestHeaderMax,
       ...(tls && { tls: { identify: () => tls, onHandshakeFailed: this.#onHandshakeFailed } }),
       handler: (request, peer) => {
@@ -278,6 +278,11 @@ class App implements RunningApp {
     });
     this.#listeners.push(listener);
     this.#clients.add(listener);
+  }
+
+  /** A unix socket is that user's whom we become, who could not remove it otherwise. */
+  #owned(address: Address): Address {
+    return withSocketOwner(address, this.#parts.runtime.spawning.isRoot && this.#options.user);
   }
 
   #serveHttp(options: ServerOptions): Promise<HttpListener> {
@@ -333,7 +338,7 @@ class App implements RunningApp {
       spawned: (name) => this.#spawned.statusOf(name),
     });
     this.#admin = await serveHttp1(runtime, {
-      address: admin,
+      address: this.#owned(admin),
       ...ADMIN_LIMITS,
       admission: adminAdmission(),
       requestHeadLengthMax: this.#options.limits.requestHeaderMax,

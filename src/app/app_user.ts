@@ -1,5 +1,9 @@
 /** Whom afcgi becomes once everything is open that wants root. */
+import type { Address } from "../runtime/address.ts";
 import { SpawnError, type Spawning } from "../runtime/spawning.ts";
+
+/** Nobody else connects to a unix socket of which nothing is said. */
+const SOCKET_MODE = 0o600;
 
 /** @throws {SpawnError} when there is no such user, or we may not become him */
 export async function becomeUser(
@@ -16,4 +20,11 @@ export async function becomeUser(
     );
   }
   await spawning.become(user);
+}
+
+/** The address with its file's mode in any case, and its owner, if it is not us. */
+export function withSocketOwner(address: Address, owner: string | undefined | false): Address {
+  if (address.transport !== "unix") return address;
+  const { file = { mode: SOCKET_MODE } } = address;
+  return { ...address, file: { ...file, ...(owner && { owner }) } };
 }

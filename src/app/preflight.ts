@@ -4,7 +4,12 @@
  * `serve` runs: with other rights, at another time.
  */
 import { loadIdentity } from "../gemini/identity_store.ts";
-import { formatAddress, isServerName, type TcpAddress } from "../runtime/address.ts";
+import {
+  formatAddress,
+  isServerName,
+  type TcpAddress,
+  type UnixAddress,
+} from "../runtime/address.ts";
 import { faultOf, kindAt } from "../runtime/kind_at.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { SpawnOptions } from "../spawn/options.ts";
@@ -51,7 +56,7 @@ export async function preflight(
   for (const name of new Set(addresses.map(formatAddress))) {
     const address = addresses.find((one) => formatAddress(one) === name)!;
     if (address.transport === "tcp") await tryAddress(address, runtime, findings);
-    else if (!address.path.startsWith("\0")) checkSocketFolder(address.path, runtime, findings);
+    else if (!address.path.startsWith("\0")) checkSocket(address, runtime, findings);
   }
   return findings;
 }
@@ -179,11 +184,15 @@ async function tryAddress(
   }
 }
 
-function checkSocketFolder(
-  path: string,
-  { files }: PreflightRuntime,
+function checkSocket(
+  { path, file }: UnixAddress,
+  { files, spawning }: PreflightRuntime,
   { faults }: Findings,
 ): void {
+  const group = file?.group;
+  if (group !== undefined && spawning.findGroup(group) === undefined) {
+    faults.push(`There is no group "${group}" (listener unix:${path}; create it, or name another)`);
+  }
   const folder = path.slice(0, Math.max(1, path.lastIndexOf("/")));
   const kind = kindAt(files, folder);
   if (kind === "directory") return;

@@ -24,7 +24,7 @@ export function folderOf(absolutePath: string): string {
 /** A unix socket's path, made absolute; other addresses, and abstract names, as they are. */
 export function resolveAddress(folder: string, address: Address): Address {
   if (address.transport !== "unix" || address.path.startsWith("\0")) return address;
-  return { transport: "unix", path: resolvePath(folder, address.path) };
+  return { ...address, path: resolvePath(folder, address.path) };
 }
 
 function isAbsolute(path: string): boolean {

@@ -18,6 +18,7 @@ import { paramsSchema } from "./params_schema.ts";
 import { answerEntries } from "./answer_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
 import { siteProxyEntries } from "./proxy_schema.ts";
+import { socketFileCheck, socketFileEntries, withSocketFile } from "./socket_file_schema.ts";
 import { symlinkEntries } from "./symlinks.ts";
 import { httpLimitsSchema } from "./http_schema.ts";
 import { routeSchema } from "./route_schema.ts";
@@ -58,19 +59,37 @@ const tlsFiles = section({
 const listener = v.pipe(
   v.union([
     listenAddress,
-    section({
-      address: described(
-        listenAddress,
-        "Where to listen: host:port, :port for every interface (IPv6 and IPv4), or unix:/path",
-      ),
-      tls: v.optional(described(tlsFiles, "Serves HTTPS; left out: HTTP")),
-    }),
+    v.pipe(
+      section({
+        address: described(
+          listenAddress,
+          "Where to listen: host:port, :port for every interface (IPv6 and IPv4), or unix:/path",
+        ),
+        tls: v.optional(described(tlsFiles, "Serves HTTPS; left out: HTTP")),
+        ...socketFileEntries,
+      }),
+      socketFileCheck(),
+    ),
   ], 'use an address such as ":8080", or a map with address and tls'),
   v.transform((value) =>
     "address" in value
-      ? { address: value.address, tls: value.tls }
+      ? { address: withSocketFile(value), tls: value.tls }
       : { address: value, tls: undefined }
   ),
+);
+
+const adminListener = v.pipe(
+  v.union([
+    listenAddress,
+    v.pipe(
+      section({
+        address: described(listenAddress, "Where to listen: host:port, or unix:/path"),
+        ...socketFileEntries,
+      }),
+      socketFileCheck(),
+    ),
+  ], 'use an address such as "127.0.0.1:9180", or a map with address, mode and group'),
+  v.transform((value) => "address" in value ? withSocketFile(value) : value),
 );
 
 /** A lone "_" is no host that anybody asks for: where it is known, it stands for all. */
@@ -258,7 +277,7 @@ const fileSchema = section({
   admin: v.optional(
     described(
       section({
-        listen: described(listenAddress, "Where /livez, /readyz, /metrics and /status are served"),
+        listen: described(adminListener, "Where /livez, /readyz, /metrics and /status are served"),
         ready: v.optional(
           described(
             oneOf(READY_WHEN),

@@ -18,6 +18,17 @@ export interface TcpAddress {
 export interface UnixAddress {
   readonly transport: "unix";
   readonly path: string;
+  /** Of listeners: who may connect. Left out: whom the process's umask lets. */
+  readonly file?: SocketFile;
+}
+
+/** Who may connect to a listener's socket, by the file that stands for it. */
+export interface SocketFile {
+  /** Permission bits; to connect takes the right to write. */
+  readonly mode: number;
+  /** Its owner and its group, by name or number; left out: ours. */
+  readonly owner?: string | undefined;
+  readonly group?: string | undefined;
 }
 
 export type Address = TcpAddress | UnixAddress;

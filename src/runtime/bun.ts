@@ -18,6 +18,7 @@ import { openBunLibC } from "./bun_libc.ts";
 import { statBySystemCall } from "./bun_stat.ts";
 import { listenEverywhere } from "./every_interface.ts";
 import { listenError } from "./failures.ts";
+import { bindSocket } from "./socket_file.ts";
 import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { createNodeNames } from "./node_names.ts";
@@ -70,7 +71,11 @@ async function listen(
   const options = listenOptions(address, onConnection);
   try {
     if (address.transport === "unix") {
-      const listener = Bun.listen({ ...options, unix: address.path });
+      const listener = bindSocket(
+        address,
+        () => Bun.listen({ ...options, unix: address.path }),
+        (bound) => bound.stop(),
+      );
       return { address, close: () => closeUnix(listener, address) };
     }
     const listener = Bun.listen({ ...options, hostname: address.host, port: address.port });

@@ -11,6 +11,7 @@ import { listenNodeRawTls } from "./node_raw_sockets.ts";
 import { type Accepting, PausableListener } from "./pausable_listener.ts";
 import type { RawListenOptions } from "./raw_socket.ts";
 import { type ByteListener, ListenError } from "./runtime.ts";
+import { bindSocket } from "./socket_file.ts";
 import { removeSocketFile } from "./unix_path.ts";
 
 /** @throws {ListenError}; the caller has cleared a unix socket's path */
@@ -23,7 +24,7 @@ export async function listenBunRaw(options: RawListenOptions): Promise<ByteListe
   }
   const files = await openFileSender();
   try {
-    const first = open(options, files);
+    const first = bindSocket(address, () => open(options, files), (bound) => bound.stop());
     const inForce = address.transport === "unix" ? address : { ...address, port: first.port };
     if (calls === undefined) return { address: inForce, close: () => closed(options, first) };
     const pausable = new PausableListener(calls, first, (fd) => open(options, files, fd));

@@ -15,6 +15,7 @@ import { listenInheritedByNode } from "./node_listener.ts";
 import { createNodeNames, lookupWithNode } from "./node_names.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { listenNodeRaw } from "./node_raw_sockets.ts";
+import { bindSocket } from "./socket_file.ts";
 import { createNodeTls } from "./node_tls.ts";
 import { createNodeSpawning } from "./node_spawning.ts";
 import { peerHost } from "./peer.ts";
@@ -100,7 +101,11 @@ async function listen(
   if (address.transport === "unix") await clear(address);
   try {
     if (address.transport === "unix") {
-      const listener = Deno.listen({ transport: "unix", path: address.path });
+      const listener = bindSocket(
+        address,
+        () => Deno.listen({ transport: "unix", path: address.path }),
+        closeOnce,
+      );
       void acceptAll(listener, () => formatAddress(address), onConnection);
       return { address, close: () => closeUnix(listener, address) };
     }

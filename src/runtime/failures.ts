@@ -53,6 +53,7 @@ export function connectAborted(address: Address, signal: AbortSignal): ConnectEr
 
 /** A listen that the runtime refused, as a {@link ListenError}. */
 export function listenError(address: ListenAddress, cause: unknown): ListenError {
+  if (cause instanceof ListenError) return cause;
   const target = address.transport === "tcp"
     ? formatAddress(address).slice("tcp://".length)
     : formatAddress(address);

@@ -52,6 +52,7 @@ export class MemorySpawning implements Spawning {
   /** Whom we have become. */
   self: UserIds | undefined;
   readonly users = new Map<string, UserIds>();
+  readonly groups = new Map<string, number>();
   /** Every program started, in order. */
   readonly children: MemoryChild[] = [];
   /** Files of private folders, by path. */
@@ -66,6 +67,10 @@ export class MemorySpawning implements Spawning {
 
   findUser(name: string): UserIds | undefined {
     return this.users.get(name);
+  }
+
+  findGroup(name: string): number | undefined {
+    return this.groups.get(name);
   }
 
   async become(user: UserIds): Promise<void> {

@@ -12,6 +12,7 @@ import { peerHost, UNIX_PEER } from "./peer.ts";
 import type { AcceptedSocket, RawListenOptions, RawSocketEvents } from "./raw_socket.ts";
 import type { TlsDetails } from "./tls_details.ts";
 import { type ByteListener, type HttpPeer, ListenError } from "./runtime.ts";
+import { bindSocket } from "./socket_file.ts";
 import { removeSocketFile } from "./unix_path.ts";
 
 /**
@@ -205,11 +206,14 @@ function listening(server: Server, { address, reusePort }: RawListenOptions): Pr
     : { host: address.host, port: address.port, ...(reusePort && { reusePort }) };
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(where, () => {
-      server.off("error", reject);
-      // Mostly for want of descriptors; the connections that wait are tried again.
-      server.on("error", () => {});
-      resolve();
-    });
+    const begin = () =>
+      server.listen(where, () => {
+        server.off("error", reject);
+        // Mostly for want of descriptors; the connections that wait are tried again.
+        server.on("error", () => {});
+        resolve();
+      });
+    // A path is bound at once; an error comes by its event.
+    bindSocket(address, begin, (bound) => bound.close());
   });
 }

@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import { chmodSync, chownSync, readFileSync, rmSync } from "node:fs";
 import process from "node:process";
+import { findGroup, findUser, homeOf } from "./accounts.ts";
 import { becomeUser, forbidNewPrivileges } from "./become_user.ts";
 import { errorCode } from "./failures.ts";
 import { GroupGuard } from "./group_guard.ts";
@@ -18,12 +19,10 @@ import {
   type Spawning,
   type StartOptions,
   type StopSignal,
-  type UserIds,
 } from "./spawning.ts";
 import { createSpawnFolder, folderPattern, sweepSpawnFolders } from "./spawn_folder.ts";
 
 const INIT_PID = 1;
-const USERS_FILE = "/etc/passwd";
 
 /** Programs, started by `node:child_process`; `openLibC` is called when it is first needed. */
 export function createNodeSpawning(openLibC: () => Promise<LibC>): Spawning {
@@ -44,6 +43,7 @@ export function createNodeSpawning(openLibC: () => Promise<LibC>): Spawning {
       forbidNewPrivileges(await openOnce());
     },
     findUser,
+    findGroup,
     homeOf,
     folderPattern: folderPattern(),
     createFolder: createSpawnFolder,
@@ -81,30 +81,6 @@ function openSocket(
       rmSync(path, { force: true });
     },
   };
-}
-
-function findUser(name: string): UserIds | undefined {
-  const found = userLines().find(([login, , user]) => login === name || user === name);
-  if (found === undefined) return undefined;
-  const [login = "", , user, group] = found;
-  return { name: login, user: Number(user), group: Number(group) };
-}
-
-function homeOf({ name }: UserIds): string {
-  return userLines().find(([login]) => login === name)?.[5] || "/";
-}
-
-function userLines(): string[][] {
-  return usersFile().split("\n").filter(Boolean).map((line) => line.split(":"));
-}
-
-/** Empty where there is none, as in an image with nothing but a program. */
-function usersFile(): string {
-  try {
-    return readFileSync(USERS_FILE, "utf8");
-  } catch {
-    return "";
-  }
 }
 
 async function start(

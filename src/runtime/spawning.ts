@@ -98,6 +98,8 @@ export interface Spawning {
   isSelf(user: UserIds): boolean;
   /** By name or number; undefined where the system does not know it. */
   findUser(name: string): UserIds | undefined;
+  /** A group's number, by name or number; undefined where the system does not know it. */
+  findGroup(name: string): number | undefined;
   /** The folder that a user calls his own. */
   homeOf(user: UserIds): string;
   /** What the path of a private folder is, with a star for what its creation makes up. */

@@ -2,10 +2,11 @@
  * What a unix socket's path needs beside the socket: a file that a dead process left behind is
  * removed before listening, a live one is left alone. And on Linux the kernel's table of unix sockets
  * tells a full queue from nobody listening, which Bun's error does not. Both sides are only looked at
- * when something is about to fail. The socket file's mode is left to the process's umask.
+ * when something is about to fail. Who may connect is for socket_file.ts.
  */
 import { existsSync, lstatSync, readFileSync, unlinkSync } from "node:fs";
 import { formatAddress, type UnixAddress } from "./address.ts";
+import { errorCode } from "./error_code.ts";
 import { type ByteConnection, ConnectError, ListenError } from "./runtime.ts";
 
 /** The kernel's table; its columns are described in proc_net_unix(5). */
@@ -47,10 +48,20 @@ function fail(address: UnixAddress, text: string): never {
   throw new ListenError(`Cannot listen on ${formatAddress(address)}: ${text}`);
 }
 
-/** Removes the file of a listener that was closed, where the runtime has left it. */
+/**
+ * Removes the file of a listener that was closed, where the runtime has left it. Who has given up root
+ * may not be allowed to: then the next start removes it, for nobody accepts there.
+ */
 export function removeSocketFile(address: UnixAddress): void {
-  if (!isAbstract(address) && existsSync(address.path)) unlinkSync(address.path);
+  if (isAbstract(address) || !existsSync(address.path)) return;
+  try {
+    unlinkSync(address.path);
+  } catch (error) {
+    if (!MAY_NOT.has(errorCode(error))) throw error;
+  }
 }
+
+const MAY_NOT: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOENT"]);
 
 /**
  * Whether somebody in our network name space listens on a unix socket. False where the kernel's table

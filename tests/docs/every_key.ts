@@ -6,6 +6,7 @@ export const EVERY_KEY = `
 listen:
   - address: 0.0.0.0:8443
     tls: { cert: tls.crt, key: tls.key }
+  - { address: "unix:/run/http.sock", mode: "0640", group: www-data }
 
 upstreams:
   app:
@@ -139,7 +140,7 @@ gemini:
     tls: { self_signed: true, store: certificates }
     routes: [{ respond: { code: 51, meta: gone } }]
 
-admin: { listen: 127.0.0.1:9180, ready: listening, hosts: [afcgi.internal] }
+admin: { listen: { address: "unix:/run/admin.sock", mode: "0620", group: www-data }, ready: listening, hosts: [afcgi.internal] }
 log: { level: warn, format: text, access: off }
 limits:
   request_body: 1MiB

@@ -1,6 +1,14 @@
 /** The executable as root with a user to become, and with rights that it should not have. */
 import assert from "node:assert/strict";
-import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { AFCGI, Afcgi, runAfcgi } from "../support/afcgi.ts";
@@ -51,6 +59,36 @@ test("Root that stays root is told", { skip }, async () => {
   assert.equal(line.level, "warn");
   await afcgi.stop();
 });
+
+test(
+  "A unix socket is that user's, who removes it at the end where root made it",
+  { skip },
+  async () => {
+    const folder = temporaryFolder();
+    // As in /tmp: only a file's owner may remove it.
+    chmodSync(folder, 0o1777);
+    const path = join(folder, "admin.sock");
+    const listen = { address: `unix:${path}`, mode: "0620" };
+    const afcgi = await Afcgi.start({
+      config: { sites: SITES, user: "www-data", admin: { listen } },
+    });
+    const { mode, uid, gid } = lstatSync(path);
+    assert.deepEqual([mode & 0o7777, uid, gid], [0o620, 33, 33]);
+    await afcgi.stop();
+    assert.equal(existsSync(path), false);
+  },
+);
+
+test(
+  "A socket in a folder of root's stays behind, and the next start takes its place",
+  { skip },
+  async () => {
+    const path = join(temporaryFolder(), "admin.sock");
+    const config = { sites: SITES, user: "www-data", admin: { listen: `unix:${path}` } };
+    for (let start = 0; start < 2; start++) await (await Afcgi.start({ config })).stop();
+    assert.equal(existsSync(path), true);
+  },
+);
 
 test("A user that is not there ends the start with a line", { skip }, async () => {
   const args = ["--upstream", "127.0.0.1:9", "--listen", "127.0.0.1:0", "--user", "no-such-user"];
