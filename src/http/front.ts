@@ -10,6 +10,7 @@ import {
   type AnswerFields,
   answerLength,
   type HttpAnswer,
+  responseOf,
   toResponse,
   WholeAnswer,
 } from "../runtime/http_answer.ts";
@@ -21,6 +22,7 @@ import { withFieldsApart } from "./fields_apart.ts";
 import { HostCache } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
 import type { RequestIdSource } from "./request_id.ts";
+import { restoreOddStatus } from "./odd_status.ts";
 import { parseTarget, type RequestTarget, type TargetRefusal } from "./target.ts";
 import { hasNoBody } from "./upstream_response.ts";
 import { WatchedBody } from "./watched_body.ts";
@@ -142,7 +144,7 @@ async function byRules(
   front: FrontRequest,
   request: Request,
 ): Promise<HttpAnswer> {
-  const answer = await fetched;
+  const answer = restoreOddStatus(front, await fetched);
   if (front.rules === undefined) return answer;
   return front.rules.apply(front, request.headers, toResponse(answer));
 }
@@ -209,7 +211,7 @@ function finish(
   request: Request,
   response: HttpAnswer,
 ): HttpAnswer {
-  const counted = withKnownLength(front, response);
+  const counted = withKnownLength(front, restoreOddStatus(front, response));
   const sent = counted instanceof Response && front.trace.sentFields !== undefined
     ? withFieldsApart(counted, front.trace.sentFields)
     : counted;
@@ -227,7 +229,7 @@ function withKnownLength(front: FrontRequest, response: HttpAnswer): HttpAnswer 
   const watched = new WatchedBody(response.body);
   front.bodyProgress = watched;
   const { status, statusText, headers } = response;
-  return new Response(watched.stream, { status, statusText, headers });
+  return responseOf(watched.stream, { status, statusText, headers });
 }
 
 function report(

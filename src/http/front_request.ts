@@ -47,6 +47,8 @@ export interface RequestTrace {
   code?: AnswerCode;
   /** Of an application's answer: what a Response has joined can be told apart by them. */
   sentFields?: AnswerFields;
+  /** A status beyond 599, while Hono has the answer. */
+  oddStatus?: number | undefined;
   /** Where the site knows of traces. */
   traceId?: string;
 }

@@ -16,6 +16,7 @@ import type { Clock } from "../runtime/runtime.ts";
 import type { StaticRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./answers.ts";
 import type { FrontRequest } from "./front_request.ts";
+import { restoreOddStatus } from "./odd_status.ts";
 import { limitRate } from "./rate_limit.ts";
 import { parseTarget } from "./target.ts";
 import { giveUpBody } from "./upstream_response.ts";
@@ -118,7 +119,10 @@ async function redirect(
     passed: undefined,
     bodyProgress: undefined,
   };
-  const response = await handover.fetch(withoutBody(request, inner.method, answer), inner);
+  const response = restoreOddStatus(
+    inner,
+    await handover.fetch(withoutBody(request, inner.method, answer), inner),
+  );
   front.bodyProgress = inner.bodyProgress;
   // Those of the route that answered.
   front.rules = inner.rules;

@@ -12,6 +12,7 @@ import { answerForFault, ownResponse } from "./answers.ts";
 import type { Authorizer } from "./authorize.ts";
 import type { FrontEnv, FrontRequest } from "./front_request.ts";
 import type { Handover } from "./handover.ts";
+import { keepOddStatus } from "./odd_status.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
 import { answerToUnanswered } from "./passing.ts";
 import type { RouteHandler } from "./route_handler.ts";
@@ -123,13 +124,20 @@ function compileDirect(
 function asHono(handler: RouteHandler): HonoHandler {
   return (c, next) => {
     const answer = handler(c.req.raw, c.env);
-    return answer === undefined ? next() as Promise<never> : asResponse(answer);
+    if (answer === undefined) return next() as Promise<never>;
+    const response = asResponse(answer);
+    return response instanceof Promise
+      ? response.then((settled) => keepOddStatus(c.env, settled))
+      : keepOddStatus(c.env, response);
   };
 }
 
 /** Only what the authorizer lets in reaches the handler. */
 function behind(authorizer: Authorizer, handler: HonoHandler): HonoHandler {
-  return async (c, next) => await authorizer(c.req.raw, c.env) ?? await handler(c, next);
+  return async (c, next) => {
+    const refusal = await authorizer(c.req.raw, c.env);
+    return refusal === undefined ? await handler(c, next) : keepOddStatus(c.env, refusal);
+  };
 }
 
 /** An internal route takes clients' requests of every method: no later route shall show its files. */
