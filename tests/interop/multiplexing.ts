@@ -41,6 +41,31 @@ export function multiplexingTests(
         }
       });
     }
+    for (const length of [1, 3_000_000]) {
+      const name = `${application.name} over ${network} answers others while a handler leaves ` +
+        `${length} bytes of its body unread`;
+      test(name, { skip: started.skip }, async () => {
+        const { afcgi, folder } = started.get(network);
+        const gate = gatePath(folder);
+        const target = `/wait?gate=${gate}`;
+        const before = await report(afcgi);
+        const body = Buffer.alloc(length);
+        const late = httpRequest(afcgi.port, { method: "POST", target, body });
+        late.catch(() => {});
+        await waitUntil(
+          async () => (await report(afcgi)).in_flight! > before.in_flight!,
+          "the upload at the application",
+        );
+        // The gate is shut: whoever waits behind the body waits for ever.
+        for (const method of ["GET", "POST", "GET"]) {
+          const body = method === "POST" ? { body: "x" } : {};
+          const { status } = await httpRequest(afcgi.port, { method, target: "/echo", ...body });
+          assert.equal(status, 200);
+        }
+        writeFileSync(gate, "");
+        assert.equal((await late).body.toString(), "waited\n");
+      });
+    }
   }
 }
 
