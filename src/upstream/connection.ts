@@ -138,7 +138,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     return nowMs - writingSinceMs >= STALL_MS || this.#untaken.isStalled(nowMs);
   }
 
-  /** Begins a request and returns its id; only while {@link canBegin}. */
+  /** Returns the request's id; only while {@link canBegin}. */
   begin(start: StreamStart, handler: StreamHandler): number {
     const { requestsMax } = this.#parts.options.connections;
     const id = this.#protocol.begin({
@@ -321,6 +321,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
         break;
       case "values":
       case "unknown_type":
+        // Go's net/http/fcgi 1.19 sends an empty one behind each.
+        if (event.kind === "values" && event.values.size === 0) break;
         if (this.#untaken.answered()) this.#announceRoom();
         break;
     }
