@@ -150,6 +150,14 @@ export class ClientConnection {
     this.#encoder.streamEnd(RecordType.STDIN, id);
   }
 
+  /**
+   * The end of STDIN of a request that has ended before it: Go's net/http/fcgi (1.19) keeps its id
+   * in flight until then, and closes the connection when the id is used again. Others ignore it.
+   */
+  endLateStdin(id: number): void {
+    if (!this.#over) this.#encoder.streamEnd(RecordType.STDIN, id);
+  }
+
   /** The second stream of a filter (section 6.4). */
   sendData(id: number, bytes: Uint8Array): void {
     this.#inUse(id).send("data");

@@ -67,7 +67,10 @@ export class BodySender {
     for (const pump of pumps) pump();
   }
 
-  /** Sends nothing more of the request. Says whether all had been sent. */
+  /**
+   * Sends nothing more of the request, but the end of STDIN where the application has ended it before.
+   * Says whether all had been sent.
+   */
   stop(id: number): boolean {
     const sending = this.#sendings.get(id);
     if (sending === undefined) return true;
@@ -76,6 +79,10 @@ export class BodySender {
     sending.stopped = true;
     sending.reader?.cancel();
     sending.onTaken?.();
+    if (!this.#protocol.isInUse(id)) {
+      this.#protocol.endLateStdin(id);
+      this.#schedule();
+    }
     return false;
   }
 

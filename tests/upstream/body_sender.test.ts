@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientConnection } from "../../src/protocol/client_connection.ts";
-import { CONTENT_LENGTH_SAFE, HEADER_LENGTH, Role } from "../../src/protocol/constants.ts";
+import {
+  CONTENT_LENGTH_SAFE,
+  HEADER_LENGTH,
+  RecordType,
+  Role,
+} from "../../src/protocol/constants.ts";
+import { RecordEncoder } from "../../src/protocol/record_encoder.ts";
 import { TURN_LENGTH_MAX } from "../../src/protocol/stdin_turns.ts";
 import { BodySender, WRITE_LENGTH_MAX } from "../../src/upstream/body_sender.ts";
 import type { StreamHandler } from "../../src/upstream/stream_handler.ts";
@@ -52,4 +58,23 @@ test("One write takes 256 KiB of bodies and no more; what waits goes with the ne
     left -= length;
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
+});
+
+test("A request that ends before its body was sent has its STDIN ended before its id is used again", () => {
+  const protocol = new ClientConnection(REQUESTS);
+  const sender = new BodySender(protocol, () => {});
+  const params = new Uint8Array(0);
+  const id = protocol.begin({ role: Role.RESPONDER, keepConnection: true, params });
+  const stdin = { read: () => new Promise<never>(() => {}), cancel() {} };
+  const start = { role: Role.RESPONDER, wantsAlone: false, params: () => params, stdin } as const;
+  sender.send(id, { ...start, data: undefined }, HANDLER);
+  sender.open();
+  protocol.takeOutput();
+  const end = new RecordEncoder();
+  end.endRequest(id, 0, 0);
+  protocol.receive(end.take().slice());
+  assert.equal(sender.stop(id), false);
+  const expected = new RecordEncoder();
+  expected.streamEnd(RecordType.STDIN, id);
+  assert.deepEqual(protocol.takeOutput().slice(), expected.take().slice());
 });
