@@ -32,6 +32,9 @@ test("Without a descriptor to spare neither a file nor an application is missing
   try {
     assert.ok((await client.get("/large.txt")).endsWith(CONTENT));
     limit(afcgi.child.pid, nextDescriptor(afcgi.child.pid));
+    // Then listeners pause, which gives back some.
+    await afcgi.waitForLog(({ code }) => code === "descriptors_exhausted");
+    limit(afcgi.child.pid, nextDescriptor(afcgi.child.pid));
     const file = await client.get("/large.txt");
     assert.equal(file.slice(0, 13), "HTTP/1.1 503 ");
     assert.match(file, /local_limit/);

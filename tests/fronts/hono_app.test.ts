@@ -1,13 +1,11 @@
 /**
  * The Hono application of `examples/`, started as its head says, behind nginx and behind afcgi: what
- * a client gets is what the same application gives when it is served over HTTP itself.
+ * a client gets is what the same application gives when the runtime itself serves it over HTTP.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { app } from "../../examples/hono_app.ts";
-import { type HttpListener, serveHttp1 } from "../../src/http1/server.ts";
-import { currentRuntime } from "../../src/runtime/current.ts";
 import { pattern } from "../interop/common.ts";
 import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
@@ -19,7 +17,7 @@ import { startHonoExample } from "./hono_example.ts";
 import { nginx } from "./nginx.ts";
 
 const FRONTS: readonly Front[] = [nginx, afcgi];
-const LOOPBACK = { transport: "tcp", host: "127.0.0.1", port: 0 } as const;
+const HOST = "127.0.0.1";
 
 /** What belongs to the server and its connection, not to the application's answer. */
 const OF_THE_SERVER = new Set([
@@ -90,9 +88,25 @@ function essence({ status, headers, body }: HttpAnswer) {
   return { status, headers: Object.fromEntries(own.sort()), body: body.toString("latin1") };
 }
 
+/** The same application, served over HTTP by the runtime itself. */
+interface Direct {
+  readonly port: number;
+  stop(): Promise<unknown>;
+}
+
+function serveDirectly(): Direct {
+  const fetch = (request: Request) => app.fetch(request);
+  if ("Bun" in globalThis) {
+    const server = Bun.serve({ hostname: HOST, port: 0, fetch });
+    return { port: server.port!, stop: () => server.stop(true) };
+  }
+  const server = Deno.serve({ hostname: HOST, port: 0, onListen() {} }, fetch);
+  return { port: server.addr.port, stop: () => server.shutdown() };
+}
+
 const ports = new Map<string, number>();
 const running: Child[] = [];
-let direct: HttpListener;
+let direct: Direct;
 
 before(async () => {
   const folder = temporaryFolder();
@@ -105,16 +119,12 @@ before(async () => {
     ports.set(front.name, port);
   }
   running.push(example);
-  direct = await serveHttp1(currentRuntime(), {
-    address: LOOPBACK,
-    requestHeadLengthMax: 64 * 1024,
-    handler: (request) => app.fetch(request),
-  });
+  direct = serveDirectly();
 });
 
 after(async () => {
   for (const child of running) await child.stop();
-  direct.destroy();
+  await direct.stop();
 });
 
 for (const front of FRONTS) {
@@ -124,9 +134,7 @@ for (const front of FRONTS) {
       `The Hono example behind ${front.name} answers ${what} as over HTTP`,
       { skip },
       async () => {
-        const { address } = direct;
-        assert.equal(address.transport, "tcp");
-        const expected = await httpRequest((address as { port: number }).port, request);
+        const expected = await httpRequest(direct.port, request);
         const answer = await httpRequest(ports.get(front.name)!, request);
         assert.deepEqual(essence(answer), essence(expected));
         assert.ok(answer.complete);
