@@ -3,7 +3,11 @@
 #   npm run build && docker build -t afcgi .
 #
 # LIBRARY_IMAGE gives the C library and must have a shell; any glibc image of the same platform as
-# dist/afcgi will do. BASE_IMAGE is what the result stands on.
+# dist/afcgi will do. BASE_IMAGE is what the result stands on. Whose builds have to be repeatable names
+# the image by its digest, which changes with each of its releases and so is not written here:
+#
+#   docker buildx imagetools inspect debian:12-slim --format '{{.Manifest.Digest}}'
+#   docker build --build-arg LIBRARY_IMAGE=debian:12-slim@sha256:… -t afcgi .
 ARG LIBRARY_IMAGE=debian:12-slim
 ARG BASE_IMAGE=scratch
 
@@ -27,7 +31,8 @@ RUN set -eu; \
 FROM ${BASE_IMAGE}
 COPY --from=files /image/ /
 USER 65532:65532
-ENV AFCGI_ADMIN=127.0.0.1:9180
+# A file's listen and AFCGI_LISTEN come before it.
+ENV AFCGI_ADMIN=127.0.0.1:9180 AFCGI_LISTEN_DEFAULT=:8080
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/usr/bin/afcgi", "ping", "-q"]
 STOPSIGNAL SIGTERM

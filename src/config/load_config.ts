@@ -19,6 +19,7 @@ import {
   type GivenSettings,
   type Overrides,
   type Preset,
+  readListenDefault,
   readOverrides,
   unknownVariables,
 } from "./settings.ts";
@@ -66,8 +67,9 @@ export async function loadConfig(flags: Flags, parts: LoadParts): Promise<Loaded
   const source = given.has("spawn") ? "spawn" : "upstream";
   const flagsOnly = given.has(source) && !given.has("config");
   const file = flagsOnly ? undefined : findFile(given, parts);
-  const { options: base, secrets = new Secrets() } = file === undefined
-    ? { options: fromFlags(overrides, given, parts.files, tell) }
+  const listenDefault = readListenDefault(parts.readVariable, parts.cwd, tell);
+  const { options: base, hasListen = false, secrets = new Secrets() } = file === undefined
+    ? { options: fromFlags(overrides, given, parts.files, tell), hasListen: false }
     : await fromFile(file, overrides, given, parts, tell);
   if (base === undefined || faults.length > 0) throw new ConfigError(faults);
   const unread = flagsOnly ? existingDefault(parts) : undefined;
@@ -76,7 +78,10 @@ export async function loadConfig(flags: Flags, parts: LoadParts): Promise<Loaded
     `File "${unread}" is not read because --${source} is the whole configuration`,
   ];
   const preset = flagsOnly ? choosePreset(overrides, given, parts.files) : undefined;
-  return { options: applyOverrides(base, overrides), file, preset, notes, secrets };
+  // A file that serves Gemini alone opens no port for HTTP.
+  const isOpen = hasListen || base.listen.length === 0;
+  const based = { ...base, ...(!isOpen && listenDefault && { listen: listenDefault }) };
+  return { options: applyOverrides(based, overrides), file, preset, notes, secrets };
 }
 
 /**
@@ -151,7 +156,13 @@ async function fromFile(
   given: GivenSettings,
   parts: LoadParts,
   tell: (fault: Fault) => void,
-): Promise<{ readonly options: AppOptions | undefined; readonly secrets?: Secrets }> {
+): Promise<
+  {
+    readonly options: AppOptions | undefined;
+    readonly hasListen?: boolean;
+    readonly secrets?: Secrets;
+  }
+> {
   const path = resolvePath(parts.cwd, source);
   const text = await readFile(source, path, parts.files, tell);
   if (text === undefined) return { options: undefined };

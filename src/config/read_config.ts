@@ -28,6 +28,8 @@ export interface ReadContext {
 /** The options are undefined when there are faults. */
 export interface ReadResult {
   readonly options: AppOptions | undefined;
+  /** Whether the file itself says where to listen. */
+  readonly hasListen?: boolean;
   readonly faults: readonly Fault[];
   /** What nothing that is printed should show. */
   readonly secrets: Secrets;
@@ -38,7 +40,8 @@ export function readConfig(text: string, context: ReadContext): ReadResult {
   const { root, faults: syntaxFaults, secrets } = parseConfigText(text, source, readVariable);
   if (root === undefined) return { options: undefined, faults: syntaxFaults, secrets };
   const shape = checkShape(root, configSchema);
-  const result = v.safeParse(configSchema, root.toPlain());
+  const plain = root.toPlain();
+  const result = v.safeParse(configSchema, plain);
   const faults = [
     ...syntaxFaults,
     ...[
@@ -52,5 +55,6 @@ export function readConfig(text: string, context: ReadContext): ReadResult {
     })),
   ];
   if (faults.length > 0 || !result.success) return { options: undefined, faults, secrets };
-  return { options: toAppOptions(result.output, folder), faults, secrets };
+  const hasListen = typeof plain === "object" && plain !== null && "listen" in plain;
+  return { options: toAppOptions(result.output, folder), hasListen, faults, secrets };
 }

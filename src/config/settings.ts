@@ -149,7 +149,8 @@ function longFlag(definition: SettingDefinition): string {
 }
 
 /** Variables that begin like ours and mean something to another part, or to our tests. */
-const OTHER_VARIABLES = /^AFCGI_(?:TEST_|STORE$|DOMAIN$|EXEC_|SERVICE_|PORT(?:_|$))/;
+const OTHER_VARIABLES =
+  /^AFCGI_(?:LISTEN_DEFAULT$|TEST_|STORE$|DOMAIN$|EXEC_|SERVICE_|PORT(?:_|$))/;
 
 /** Variables that look like settings and are none, with what was meant. */
 export function unknownVariables(
@@ -224,6 +225,29 @@ export function readOverrides(
     requestBodyMax: one("maxBody", readSize),
     user: one("user", (text) => readNonEmpty(text, "a user")),
   };
+}
+
+/** Images set it: where to listen when neither a setting nor the file says anything. */
+const LISTEN_DEFAULT_VARIABLE = "AFCGI_LISTEN_DEFAULT";
+
+/** The addresses of {@link LISTEN_DEFAULT_VARIABLE}; undefined where it is not set. */
+export function readListenDefault(
+  readVariable: ReadVariable,
+  cwd: string,
+  tell: (fault: Fault) => void,
+): readonly ListenOptions[] | undefined {
+  const texts = readVariable(LISTEN_DEFAULT_VARIABLE)?.split(/[\s,]+/).filter(Boolean) ?? [];
+  if (texts.length === 0) return undefined;
+  return texts.flatMap((text) => {
+    try {
+      const address = resolveAddress(cwd, readAddress(text, LISTEN_ADDRESS_RULES));
+      return [{ address, tls: undefined }];
+    } catch (error) {
+      if (!(error instanceof AddressError)) throw error;
+      tell({ source: LISTEN_DEFAULT_VARIABLE, place: undefined, message: error.message });
+      return [];
+    }
+  });
 }
 
 function readWord<Word extends string>(what: string, text: string, words: readonly Word[]): Word {

@@ -22,6 +22,7 @@ test("The image runs afcgi as a user that is not root and holds only what it lin
   const config = images.config(image);
   assert.equal(config.User, "65532:65532");
   assert.deepEqual(config.Entrypoint, ["/usr/bin/afcgi"]);
+  assert.ok(config.Env?.includes("AFCGI_LISTEN_DEFAULT=:8080"), String(config.Env));
   assert.deepEqual(config.Healthcheck?.Test, ["CMD", "/usr/bin/afcgi", "ping", "-q"]);
   assert.deepEqual(readdirSync(join(root, "usr/bin")), ["afcgi"]);
   assert.equal(readdirSync(root).includes("bin"), false, "there is a shell in the image");
