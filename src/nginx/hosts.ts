@@ -30,10 +30,22 @@ export function isMarkedDefault(server: Directive): boolean {
     .some(({ args }) => args.includes("default_server") || args.includes("default"));
 }
 
+/** What listens on every interface of IPv6, by port; of these ours listens on both families. */
+export function ipv6PortsOf(servers: readonly Directive[]): ReadonlySet<string> {
+  const places = servers.flatMap((server) =>
+    new Scope(server.block ?? []).own("listen").map(({ args }) => args[0] ?? "")
+  );
+  return new Set(
+    places.filter((place) => place.startsWith("[::]"))
+      .map((place) => place.slice("[::]:".length) || "80"),
+  );
+}
+
 /** Listeners in our words, without those that are there already. */
 export function addListeners(
   server: Directive,
   listeners: Map<string, unknown>,
+  ipv6Ports: ReadonlySet<string>,
   isFile: (path: string) => boolean,
   notes: Notes,
 ): void {
@@ -42,7 +54,7 @@ export function addListeners(
   notes.take(cert, key);
   for (const directive of scope.own("listen")) {
     const [place = "", ...options] = directive.args;
-    const address = listenAddress(place);
+    const address = listenAddress(place, ipv6Ports);
     notes.take(directive);
     const lost = options.filter((it) => !["ssl", "default_server", "default"].includes(it));
     if (lost.length > 0) notes.add("lost", directive, `"${lost.join(" ")}" has no counterpart`);
@@ -58,10 +70,13 @@ export function addListeners(
   }
 }
 
-function listenAddress(place: string): string {
+/** nginx's `listen 80` is of IPv4 alone. */
+function listenAddress(place: string, ipv6Ports: ReadonlySet<string>): string {
   if (place.startsWith("unix:")) return place;
-  if (/^\d+$/.test(place)) return `:${place}`;
-  const address = place.replace(/^(?:\*|\[::\]|0\.0\.0\.0)(?=:|$)/, "");
-  if (address === "") return ":80";
-  return /:\d+$/.test(address) ? address : `${address}:80`;
+  const address = /^\d+$/.test(place)
+    ? `:${place}`
+    : place.replace(/^(?:\*|\[::\]|0\.0\.0\.0)(?=:|$)/, "") || ":80";
+  if (!/:\d+$/.test(address)) return `${address}:80`;
+  if (!address.startsWith(":") || ipv6Ports.has(address.slice(1))) return address;
+  return `0.0.0.0${address}`;
 }

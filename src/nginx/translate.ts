@@ -4,7 +4,7 @@
  */
 import { bodyLimits, bodyMaxOf } from "./body_limits.ts";
 import { isOff } from "./location_faults.ts";
-import { addListeners, hostsOf, isMarkedDefault } from "./hosts.ts";
+import { addListeners, hostsOf, ipv6PortsOf, isMarkedDefault } from "./hosts.ts";
 import { type Note, Notes, placeOf } from "./notes.ts";
 import { type Directive, flatten } from "./parser.ts";
 import { Scope } from "./scope.ts";
@@ -45,6 +45,7 @@ export function translateNginx(
   const fallback = servers.find(isMarkedDefault) ??
     servers.find((server) => hostsOf(server, notes)?.length === 0) ?? servers[0];
   const bodyMax = bodyMaxOf(outer, notes);
+  const ipv6Ports = ipv6PortsOf(servers);
   const listeners = new Map<string, unknown>();
   const sites: SiteParts[] = [];
   const taken = new Set<string>();
@@ -58,7 +59,7 @@ export function translateNginx(
       continue;
     }
     for (const host of hosts ?? []) taken.add(host);
-    addListeners(server, listeners, isFile, notes);
+    addListeners(server, listeners, ipv6Ports, isFile, notes);
     const closedBy = closedFromOutside(server, servers, notes);
     const parts = { notes, upstreams, isFile, bodyMax, closedBy };
     const refusedBefore = notes.countOf("refused");
@@ -69,7 +70,7 @@ export function translateNginx(
     }
   }
   tellRest(directives, notes);
-  const listen = listeners.size > 0 ? [...listeners.values()] : [":80"];
+  const listen = listeners.size > 0 ? [...listeners.values()] : ["0.0.0.0:80"];
   const parts = {
     listen,
     upstreams: upstreams.parts,

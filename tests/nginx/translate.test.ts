@@ -264,7 +264,7 @@ test("Hosts, listeners and the default server are nginx's", () => {
       ssl_certificate_key /there/k; root /r; }
     server { listen 80 default_server; server_name x.y; root /r; }`);
   assert.deepEqual(config.listen, [
-    { address: ":443", tls: { cert: "/there/c", key: "/there/k" } },
+    { address: "0.0.0.0:443", tls: { cert: "/there/c", key: "/there/k" } },
     ":80",
   ]);
   assert.deepEqual(config.sites.map(({ hosts }: { hosts?: string[] }) => hosts), [
@@ -277,7 +277,7 @@ test("A listener whose certificate is not there is told, and not opened without"
   const { config, notes } = translate(
     "server { listen 443 ssl; listen 81; ssl_certificate /no; ssl_certificate_key /no; root /r; }",
   );
-  assert.deepEqual(config.listen, [":81"]);
+  assert.deepEqual(config.listen, ["0.0.0.0:81"]);
   assert.match(notes[0]!, /^a\.conf:1 refused listen 443 ssl/);
 });
 
