@@ -48,7 +48,7 @@ export class MemoryChild implements SpawnedProcess {
 /** Starts nothing. */
 export class MemorySpawning implements Spawning {
   readonly isRoot: boolean = false;
-  readonly folderPattern = "/tmp/afcgi-*";
+  readonly folderPattern = "/tmp/afcgi-spawn-*";
   /** Whom we have become. */
   self: UserIds | undefined;
   readonly users = new Map<string, UserIds>();

@@ -36,7 +36,8 @@ const ALIVE_NAME = "alive";
 /** Where another user's workers make their sockets. */
 const OWNER_NAME = "sockets";
 
-const PREFIX = "afcgi-";
+/** Nobody else makes directories of this name: an empty one may be removed. */
+const PREFIX = "afcgi-spawn-";
 const FILE_MODE = 0o600;
 const FILE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL |
   constants.O_NOFOLLOW;

@@ -138,21 +138,25 @@ test("What dead processes left is swept, and nothing else", async () => {
     const dead = spawning.createFolder(undefined);
     const deadBase = dead.path;
     await leaveBehind(deadBase);
-    for (const name of ["afcgi-empty", "afcgi-young", "afcgi-full", "other"]) {
+    for (const name of ["afcgi-spawn-empty", "afcgi-spawn-young", "afcgi-spawn-full", "other"]) {
       mkdirSync(join(parent, name), { mode: 0o700 });
     }
-    writeFileSync(join(parent, "afcgi-full", "kept"), "text");
-    writeFileSync(join(parent, "afcgi-file"), "text");
-    symlinkSync(deadBase, join(parent, "afcgi-link"));
-    utimesSync(join(parent, "afcgi-empty"), 1, 1);
+    writeFileSync(join(parent, "afcgi-spawn-full", "kept"), "text");
+    writeFileSync(join(parent, "afcgi-spawn-file"), "text");
+    symlinkSync(deadBase, join(parent, "afcgi-spawn-link"));
+    utimesSync(join(parent, "afcgi-spawn-empty"), 1, 1);
+    // Empty and old, but not of our making.
+    mkdirSync(join(parent, "afcgi-theirs"), { mode: 0o700 });
+    utimesSync(join(parent, "afcgi-theirs"), 1, 1);
     await spawning.sweepFolders();
     const left = readdirSync(parent).toSorted();
     const expected = [
       alive.path.slice(parent.length + 1),
-      "afcgi-file",
-      "afcgi-full",
-      "afcgi-link",
-      "afcgi-young",
+      "afcgi-spawn-file",
+      "afcgi-spawn-full",
+      "afcgi-spawn-link",
+      "afcgi-spawn-young",
+      "afcgi-theirs",
       "other",
     ];
     assert.deepEqual(left, expected.toSorted());

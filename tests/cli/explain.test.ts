@@ -209,7 +209,7 @@ test("explain says what serve starts, and where that listens", async () => {
     return stdout.split("\n").filter((line) => /sent to|started/.test(line));
   };
   assert.deepEqual(await spawned("--spawn php-fpm8.2 --root /srv/www"), [
-    "  sent to upstream php at unix:/tmp/afcgi-*/1.sock",
+    "  sent to upstream php at unix:/tmp/afcgi-spawn-*/1.sock",
     "    started by serve: php-fpm8.2, workers: 4",
   ]);
   const yaml = `
@@ -217,7 +217,7 @@ upstreams: { app: { spawn: { command: [app, --fast], workers: 2 } } }
 sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
 `;
   assert.deepEqual(await spawned("", yaml), [
-    "  sent to upstream app at unix:/tmp/afcgi-*/1.sock unix:/tmp/afcgi-*/2.sock",
+    "  sent to upstream app at unix:/tmp/afcgi-spawn-*/1.sock unix:/tmp/afcgi-*/2.sock",
     "    started by serve: app --fast, workers: 2",
   ]);
 });
