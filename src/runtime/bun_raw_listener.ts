@@ -57,9 +57,11 @@ function open(
       ...BUN_RAW_HANDLERS,
       open(socket: Bun.Socket<BunRawSocket>) {
         // It has left before it was accepted, and must not pass for one that has no address.
-        if (address.transport === "tcp" && !socket.remoteAddress) return void socket.terminate();
+        const { remoteAddress } = socket;
+        if (address.transport === "tcp" && !remoteAddress) return void socket.terminate();
         socket.data = new BunRawSocket(onSocket, files);
-        socket.data.opened(socket as NativeSocket);
+        // Asked once: by the next look it may have left.
+        socket.data.opened(socket as NativeSocket, remoteAddress);
       },
     },
   };

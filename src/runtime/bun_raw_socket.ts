@@ -69,14 +69,13 @@ export class BunRawSocket implements AcceptedSocket {
     return this.#isBroken;
   }
 
-  opened(socket: NativeSocket): void {
+  opened(socket: NativeSocket, remoteAddress = socket.remoteAddress): void {
     this.#socket = socket;
     if (this.#isGone) {
       socket.terminate();
       return;
     }
     socket.setNoDelay(true);
-    const { remoteAddress } = socket;
     if (remoteAddress) {
       this.host = peerHost(remoteAddress);
       this.port = socket.remotePort;

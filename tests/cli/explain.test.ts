@@ -217,7 +217,7 @@ upstreams: { app: { spawn: { command: [app, --fast], workers: 2 } } }
 sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
 `;
   assert.deepEqual(await spawned("", yaml), [
-    "  sent to upstream app at unix:/tmp/afcgi-spawn-*/1.sock unix:/tmp/afcgi-*/2.sock",
+    "  sent to upstream app at unix:/tmp/afcgi-spawn-*/1.sock unix:/tmp/afcgi-spawn-*/2.sock",
     "    started by serve: app --fast, workers: 2",
   ]);
 });
