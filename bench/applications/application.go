@@ -1,5 +1,6 @@
 // The benchmark's application on Go's net/http/fcgi, which multiplexes. Argument: the unix socket's
-// path. "/" is twelve bytes; "/hold?ms=N" is the same after N milliseconds.
+// path. "/" is twelve bytes; "/hold?ms=N" is the same after N milliseconds; "/late?ms=N" reads the
+// request's body only then.
 package main
 
 import (
@@ -27,6 +28,13 @@ func hold(w http.ResponseWriter, r *http.Request) {
 	hello(w, r)
 }
 
+func late(w http.ResponseWriter, r *http.Request) {
+	milliseconds, _ := strconv.Atoi(r.URL.Query().Get("ms"))
+	time.Sleep(time.Duration(milliseconds) * time.Millisecond)
+	io.Copy(io.Discard, r.Body)
+	hello(w, r)
+}
+
 func main() {
 	listener, err := net.Listen("unix", os.Args[1])
 	if err != nil {
@@ -34,5 +42,6 @@ func main() {
 	}
 	http.HandleFunc("/", hello)
 	http.HandleFunc("/hold", hold)
+	http.HandleFunc("/late", late)
 	log.Fatal(fcgi.Serve(listener, nil))
 }

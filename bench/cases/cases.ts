@@ -1,11 +1,12 @@
 /** Every case, in the order in which they run. */
 import type { BenchCase } from "./case.ts";
-import { fpm } from "./fpm.ts";
+import { fpm, fpmIdle } from "./fpm.ts";
 import { held } from "./held.ts";
 import { log } from "./log.ts";
 import { go, headers, page, small } from "./requests.ts";
 import { responder } from "./responder.ts";
 import { rest } from "./rest.ts";
+import { slowHandler } from "./slow_handler.ts";
 import { slowReader } from "./slow_reader.ts";
 import { start } from "./start.ts";
 import { files } from "./static.ts";
@@ -17,12 +18,14 @@ export const CASES: readonly BenchCase[] = [
   headers,
   go,
   fpm,
+  fpmIdle,
   page,
   download,
   upload,
   stream,
   held,
   slowReader,
+  slowHandler,
   rest,
   log,
   unused,

@@ -4,6 +4,7 @@
  * nothing of requests that are still waiting when it ends.
  */
 import { phpFpm } from "../applications/php_fpm.ts";
+import type { Bound } from "../comparison.ts";
 import { runClient } from "../load/client.ts";
 import { AFCGI, type Bench, type BenchCase, HAPROXY } from "./case.ts";
 import { frontRows, type Variant, variantsOf } from "./front_rows.ts";
@@ -11,6 +12,11 @@ import { rate } from "./requests.ts";
 
 const CHILDREN = 8;
 const CLIENTS = 64;
+
+/** More children than clients, and room for other connections than ours. */
+const IDLE_CHILDREN = 40;
+const IDLE_POOL = 36;
+const IDLE_CLIENTS = [4, 16];
 const LENGTH = 12;
 const PATH = "/index.php";
 
@@ -18,52 +24,81 @@ const PATH = "/index.php";
 const LIMIT_SECONDS = 2;
 
 const NOT_KEPT = "nginx, not kept";
+const KEPT = "nginx, kept";
 
 /** Each kept connection holds a child, so that none keeps more than there are children. */
-function variants(bench: Bench): readonly Variant[] {
-  const kept = { kept: CHILDREN, connectionsMax: CHILDREN };
+function variants(bench: Bench, pool: number): readonly Variant[] {
+  const kept = { kept: pool, connectionsMax: pool };
   return variantsOf(bench).flatMap(({ contender }): Variant[] => {
     if (contender.name !== "nginx") return [{ contender, front: kept }];
     return [
       { contender, name: NOT_KEPT, front: { kept: 0 } },
-      { contender, name: "nginx, kept", front: kept },
+      { contender, name: KEPT, front: kept },
     ];
   });
 }
 
-export const fpm: BenchCase = {
-  name: "fpm",
-  peers: ["cc", "php-fpm"],
-  tables: (clients = [CLIENTS]) =>
-    clients.map((count) => ({
-      title: `a short script on php-fpm with ${CHILDREN} children, ${count} clients`,
-      prepare: async (bench) => ({
-        rows: await frontRows(bench, variants(bench), {
-          application: phpFpm(CHILDREN),
-          path: PATH,
-          length: LENGTH,
-          load: (scope, port, seconds) =>
-            runClient(scope, {
-              port,
-              path: PATH,
-              clients: count,
-              seconds,
-              expect: LENGTH,
-              limit: LIMIT_SECONDS,
-            }),
+interface FpmCase {
+  readonly name: string;
+  readonly children: number;
+  /** Connections that are kept, where they are. */
+  readonly pool: number;
+  readonly clients: readonly number[];
+  readonly bounds: readonly Bound[];
+}
+
+function fpmCase({ name, children, pool, clients: ownClients, bounds }: FpmCase): BenchCase {
+  return {
+    name,
+    peers: ["cc", "php-fpm"],
+    tables: (clients = ownClients) =>
+      clients.map((count) => ({
+        title: `a short script on php-fpm with ${children} children, ${count} clients`,
+        prepare: async (bench) => ({
+          rows: await frontRows(bench, variants(bench, pool), {
+            application: phpFpm(children),
+            path: PATH,
+            length: LENGTH,
+            load: (scope, port, seconds) =>
+              runClient(scope, {
+                port,
+                path: PATH,
+                clients: count,
+                seconds,
+                expect: LENGTH,
+                limit: LIMIT_SECONDS,
+              }),
+          }),
+          columns: [
+            "requestsPerSecond",
+            "p50Ms",
+            "p99Ms",
+            "proxyCpuUs",
+            "applicationCpuUs",
+            "memoryMiB",
+            "connections",
+            "failed",
+          ],
+          compared: "requestsPerSecond",
+          bounds,
         }),
-        columns: [
-          "requestsPerSecond",
-          "p50Ms",
-          "p99Ms",
-          "proxyCpuUs",
-          "applicationCpuUs",
-          "memoryMiB",
-          "connections",
-          "failed",
-        ],
-        compared: "requestsPerSecond",
-        bounds: [rate(AFCGI, 1, HAPROXY), rate(AFCGI, 1.3, NOT_KEPT)],
-      }),
-    })),
-};
+      })),
+  };
+}
+
+export const fpm = fpmCase({
+  name: "fpm",
+  children: CHILDREN,
+  pool: CHILDREN,
+  clients: [CLIENTS],
+  bounds: [rate(AFCGI, 1, HAPROXY), rate(AFCGI, 1.3, NOT_KEPT)],
+});
+
+/** Fewer clients than children: connections are to be kept, and cost what kept ones cost. */
+export const fpmIdle = fpmCase({
+  name: "fpm-idle",
+  children: IDLE_CHILDREN,
+  pool: IDLE_POOL,
+  clients: IDLE_CLIENTS,
+  bounds: [{ row: AFCGI, column: "proxyCpuUs", most: 1.3, of: { row: KEPT } }],
+});
