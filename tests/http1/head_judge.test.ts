@@ -32,7 +32,9 @@ const HOPELESS: readonly (readonly [text: string, enough: number, status: number
 ];
 
 for (const [text, enough, status] of HOPELESS) {
-  test(`${JSON.stringify(text.slice(0, 40))} is refused as soon as it is known`, async () => {
+  // Reports of the runners write other characters each in their own way.
+  const shown = encodeURIComponent(text.slice(0, 40));
+  test(`${shown} is refused as soon as it is known`, async () => {
     const { open, faults } = await http1World(() => whole("never"));
     const socket = open();
     for (const byte of latin1(text.slice(0, enough - 1))) socket.send(Uint8Array.of(byte));
