@@ -47,8 +47,10 @@ interface Pair {
 
 const running = new Map<Mode, Pair>();
 
-async function startPair(multiplex: Mode | "auto"): Promise<Pair> {
+async function startPair(multiplex: Mode | "auto", behaviour: Behaviour = {}): Promise<Pair> {
   const peer = await FaultPeer.start(await freePlace("unix", temporaryFolder()));
+  // With "auto" it is asked at the start.
+  peer.behaviour = behaviour;
   const afcgi = await Afcgi.start({
     config: {
       upstreams: {
@@ -61,8 +63,23 @@ async function startPair(multiplex: Mode | "auto"): Promise<Pair> {
       sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
     },
   });
+  if (multiplex === "off") await letItAsk(peer, afcgi);
   const atStart = descriptorsOf(afcgi.child.pid);
   return { peer, afcgi, atStart, descriptors: { ...atStart, sockets: atStart.sockets + 1 } };
+}
+
+/**
+ * Where requests do not share connections the kernel is asked whether a kept one is read again, by a
+ * socket that stays.
+ */
+async function letItAsk(peer: FaultPeer, afcgi: Afcgi): Promise<void> {
+  const { pid } = afcgi.child;
+  const before = descriptorsOf(pid);
+  check(await httpRequest(afcgi.port, POST), GOOD);
+  peer.behaviour = { onRequest: ({ connection }) => connection.close() };
+  check(await attempt(afcgi, POST), BAD_GATEWAY);
+  peer.behaviour = {};
+  await waitForDescriptors(pid, { ...before, sockets: before.sockets + 1 });
 }
 
 before(async () => {
@@ -287,7 +304,7 @@ const ON_GET_VALUES = ["silent", "close", "reset", "garbage", "unknown_type", "e
 for (const multiplexes of ON_GET_VALUES) {
   test(`An application whose reply to FCGI_GET_VALUES is "${multiplexes}" is not multiplexed`, async () => {
     // On an afcgi of its own: it asks once.
-    const started = await startPair("auto");
+    const started = await startPair("auto", { multiplexes });
     const { peer, afcgi } = started;
     try {
       const openCounts: number[] = [];
@@ -299,11 +316,11 @@ for (const multiplexes of ON_GET_VALUES) {
       const requests = Array.from({ length: 20 }, () => httpRequest(afcgi.port, POST));
       for (const answer of await Promise.all(requests)) check(answer, GOOD);
       assert.deepEqual(openCounts, Array(20).fill(1));
-      // As many connections as had requests at once may be kept.
+      // As many connections as had requests at once may be kept, and a socket asks about them.
       const { descriptors } = started;
       await waitForDescriptors(afcgi.child.pid, {
         ...descriptors,
-        sockets: descriptors.sockets + CONNECTIONS_MAX - 1,
+        sockets: descriptors.sockets + CONNECTIONS_MAX,
       });
     } finally {
       await afcgi.stop();

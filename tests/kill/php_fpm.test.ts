@@ -121,12 +121,13 @@ test(
 function startAfcgi(place: Place): Promise<Afcgi> {
   return Afcgi.start({
     config: {
-      // What has not reached a child is tried until there is one.
+      // What has not reached a child is tried until there is one, and by "same_server" a GET that
+      // may have.
       upstreams: {
         php: {
           servers: [placeUrl(place)],
           connections: { max: CHILDREN - 1 },
-          retry: { attempts: 100 },
+          retry: { attempts: 100, same_server: true },
         },
       },
       sites: [{
