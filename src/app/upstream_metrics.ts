@@ -233,7 +233,9 @@ export class UpstreamMetrics implements UpstreamObserver {
 
   onTrait(upstream: string, server: string, trait: Trait, count: number | undefined): void {
     const text = TRAITS[trait].replace("%", String(count));
-    this.#log.warn(text, { upstream, server, code: trait });
+    // How its workers go about is nothing that somebody has to mend.
+    const level = trait === "workers_late" || trait === "workers_found" ? "info" : "warn";
+    this.#log.log(level, text, { upstream, server, code: trait });
   }
 
   leavesOutStderr(upstream: string, bytes: Uint8Array, waitingLength: number): boolean {
