@@ -1,4 +1,4 @@
-/** The calls behind peer_progress.ts by way of `bun:ffi`; half a microsecond, for TCP three. */
+/** The calls behind peer_progress.ts by way of `bun:ffi`; half a microsecond, more for TCP. */
 import { fstatSync } from "node:fs";
 import { LIBC_NAMES } from "./libc.ts";
 import {
