@@ -48,4 +48,4 @@ export { decodeNameValues, encodeNameValues } from "./src/protocol/name_value.ts
 export { ProtocolError, type ProtocolErrorCode } from "./src/protocol/errors.ts";
 export { UpstreamError, type UpstreamErrorCode } from "./src/upstream/errors.ts";
 export { AddressError } from "./src/runtime/address.ts";
-export { ConnectError, ListenError } from "./src/runtime/runtime.ts";
+export { ConnectError, ListenError } from "./src/runtime/network.ts";

@@ -13,7 +13,8 @@ import { RecordEncoder } from "../src/protocol/record_encoder.ts";
 import { parseAddress } from "../src/runtime/address.ts";
 import { currentRuntime } from "../src/runtime/current.ts";
 import { MemoryRuntime } from "../src/runtime/memory.ts";
-import type { ByteConnection, Runtime } from "../src/runtime/runtime.ts";
+import type { ByteConnection } from "../src/runtime/connection.ts";
+import type { Runtime } from "../src/runtime/runtime.ts";
 import { Upstream } from "../src/upstream/upstream.ts";
 import { type Benchmark, runBenchmarks } from "./micro.ts";
 

@@ -8,7 +8,7 @@
  * At the bound a client is refused, or waits in the system's queue where listeners can pause.
  */
 import { addressGroup } from "../routing/address_group.ts";
-import type { ByteListener } from "../runtime/runtime.ts";
+import type { ByteListener } from "../runtime/listener.ts";
 
 /** What happens to clients at the bound. */
 export const WHEN_FULL = ["refuse", "wait"] as const;

@@ -4,7 +4,8 @@
  * paused until there is room again. The admin address is not: it keeps what little is left.
  */
 import type { Logger } from "../observe/logger.ts";
-import type { Clock, Process, TimerId } from "../runtime/runtime.ts";
+import type { Clock, TimerId } from "../runtime/clock.ts";
+import type { Process } from "../runtime/process.ts";
 import type { Pausable } from "./client_connections.ts";
 
 /** Descriptors that have to be free. */

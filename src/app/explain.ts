@@ -9,7 +9,8 @@ import { parseTarget } from "../http/target.ts";
 import { decodeNameValues } from "../protocol/name_value.ts";
 import { compilePattern } from "../routing/route_pattern.ts";
 import { formatAddress } from "../runtime/address.ts";
-import type { HttpPeer, Runtime } from "../runtime/runtime.ts";
+import type { HttpPeer } from "../runtime/connection.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { type SpawnOptions, workerCount } from "../spawn/options.ts";
 import { firstSockets } from "../spawn/sockets.ts";
 import {

@@ -1,5 +1,7 @@
 /** The certificate and key of a listener, from their files. */
-import { ListenError, type Runtime, type TlsFiles } from "../runtime/runtime.ts";
+import type { TlsFiles } from "../runtime/connection.ts";
+import { ListenError } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { errorText } from "../upstream/errors.ts";
 import type { ListenOptions } from "./options.ts";
 

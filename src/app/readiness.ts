@@ -4,7 +4,8 @@
  * answer is kept for a moment, so that who asks often costs an application nothing.
  */
 import { parseAddress } from "../runtime/address.ts";
-import { ConnectError, type Runtime } from "../runtime/runtime.ts";
+import { ConnectError } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { errorText } from "../upstream/errors.ts";
 import type { Server } from "../upstream/server.ts";
 import type { Upstream } from "../upstream/upstream.ts";

@@ -1,5 +1,6 @@
 /** Files that note every look at them: what was asked, and what was found. */
-import type { FileInfo, Files } from "../runtime/runtime.ts";
+import type { FileInfo } from "../runtime/file_info.ts";
+import type { Files } from "../runtime/files.ts";
 
 export interface FileLook {
   readonly path: string;

@@ -8,7 +8,7 @@ import type { RouteOptions, SiteOptions } from "../http/options.ts";
 import { sourceNames } from "../http/passing.ts";
 import { SiteRouter } from "../http/site_router.ts";
 import { FileError } from "../runtime/file_error.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { resolveBelowRoot } from "../static/below_root.ts";
 
 /** Most names that are looked at of a site, and most folders one in the other. */

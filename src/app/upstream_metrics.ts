@@ -13,7 +13,7 @@ import type { Lookup } from "../upstream/server_name.ts";
 import type { ConnectionOptions } from "../upstream/options.ts";
 import type { Server } from "../upstream/server.ts";
 import type { Upstream } from "../upstream/upstream.ts";
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { FpmMessagesByUpstream } from "./spawned_applications.ts";
 
 /** States of connections as the metric names them. */

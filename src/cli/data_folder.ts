@@ -1,5 +1,5 @@
 /** The folder in which the user's own afcgi keeps what outlives it (XDG base directories). */
-import type { Process } from "../runtime/runtime.ts";
+import type { Process } from "../runtime/process.ts";
 
 export function dataFolder(process: Process): string {
   const base = process.env("XDG_DATA_HOME") || process.env("LOCALAPPDATA") ||

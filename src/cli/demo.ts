@@ -11,7 +11,8 @@ import { Logger } from "../observe/logger.ts";
 import { demoApp } from "../responder/demo_app.ts";
 import { type FastCgiServer, serveFastCgi } from "../responder/serve_fastcgi.ts";
 import { type Address, formatAddress, type UnixAddress } from "../runtime/address.ts";
-import type { Process, Runtime } from "../runtime/runtime.ts";
+import type { Process } from "../runtime/process.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import {
   type CommandArguments,
   type CommandDefinition,

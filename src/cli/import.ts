@@ -3,7 +3,7 @@
  * output. What could not be carried over stands at its end, and on standard error.
  */
 import { resolvePath } from "../config/paths.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { NginxSyntaxError } from "../nginx/lexer.ts";
 import { readNginx } from "../nginx/includes.ts";
 import { translateNginx } from "../nginx/translate.ts";

@@ -7,7 +7,7 @@
  * nothing about them.
  */
 import type { Logger } from "../observe/logger.ts";
-import type { Process, Signal } from "../runtime/runtime.ts";
+import type { Process, Signal } from "../runtime/process.ts";
 import { errorText, ExitStatus } from "./command.ts";
 
 /** What signals lead to, beside the end. */

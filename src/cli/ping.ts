@@ -4,7 +4,8 @@
  * would honour a proxy of the environment.
  */
 import { type Address, formatAddress, parseAddress } from "../runtime/address.ts";
-import type { ByteConnection, Runtime } from "../runtime/runtime.ts";
+import type { ByteConnection } from "../runtime/connection.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import {
   type CommandArguments,
   type CommandDefinition,

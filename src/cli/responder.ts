@@ -4,7 +4,7 @@ import { demoApp } from "../responder/demo_app.ts";
 import { type FaultContext, RESPONDER_LIMIT_DEFAULTS } from "../responder/options.ts";
 import { type FastCgiServer, serveFastCgi } from "../responder/serve_fastcgi.ts";
 import { FASTCGI_PORT, formatAddress, type ListenAddress } from "../runtime/address.ts";
-import { ListenError } from "../runtime/runtime.ts";
+import { ListenError } from "../runtime/network.ts";
 import { TIME_MAX_MS } from "../config/units.ts";
 import {
   type CommandArguments,

@@ -5,7 +5,7 @@ import type { AppOptions } from "../app/options.ts";
 import { missingPrograms } from "../app/preflight.ts";
 import { Logger } from "../observe/logger.ts";
 import { formatAddress } from "../runtime/address.ts";
-import type { TextSink } from "../runtime/runtime.ts";
+import type { TextSink } from "../runtime/text_sink.ts";
 import {
   type CommandArguments,
   type CommandDefinition,

@@ -4,7 +4,7 @@
  * would rather have the content as it is, none: also where it refuses that as well, since an answer
  * that it may be able to read is better than 406.
  */
-import type { ContentCoding } from "../runtime/runtime.ts";
+import type { ContentCoding } from "../runtime/content_coding.ts";
 
 /** The codings that both runtimes can make, best first: zstd costs a third of what gzip does. */
 export const ENCODINGS = ["zstd", "br", "gzip"] as const satisfies readonly ContentCoding[];

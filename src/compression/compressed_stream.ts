@@ -4,7 +4,8 @@
  * own reader wants more, so a slow client slows the source down, and holds one piece beside the
  * compressor's window.
  */
-import type { Clock, Compressor } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Compressor } from "../runtime/content_coding.ts";
 
 /** A larger piece is taken in parts, so that what comes out at once stays small. */
 const PIECE_LENGTH_MAX = 64 * 1024;

@@ -4,7 +4,7 @@
  * another kind than expected.
  */
 import { AddressError, formatAddress, parseAddress } from "../runtime/address.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./fault.ts";
 import { GEMINI_PORT } from "../gemini/uri.ts";

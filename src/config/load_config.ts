@@ -4,7 +4,7 @@
  * whole configuration: no file is looked for then.
  */
 import type { AppOptions } from "../app/options.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import type { ReadVariable } from "./environment.ts";
 import { ConfigError, type Fault } from "./fault.ts";
 import { kindAt } from "../runtime/kind_at.ts";

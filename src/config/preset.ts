@@ -6,7 +6,7 @@
 import type { AppOptions } from "../app/options.ts";
 import { type HandlerOptions, HTTP_LIMIT_DEFAULTS } from "../http/options.ts";
 import { parseAddress } from "../runtime/address.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { SPAWN_DEFAULTS } from "../spawn/options.ts";
 import { type ServerOptions, UPSTREAM_DEFAULTS } from "../upstream/options.ts";
 import {

@@ -1,7 +1,7 @@
 /** A configuration file's text → {@link AppOptions}, or every fault in it. */
 import * as v from "valibot";
 import type { AppOptions } from "../app/options.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { toAppOptions } from "./app_options.ts";
 import { parseConfigText } from "./document.ts";
 import type { ReadVariable } from "./environment.ts";

@@ -4,7 +4,7 @@
  * the tree on its own and skips what has another kind than expected: the schema tells about that.
  */
 import { AddressError, formatAddress, parseAddress } from "../runtime/address.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./fault.ts";
 import { checkGemini } from "./gemini_references.ts";

@@ -6,7 +6,7 @@
 import type { ListenOptions, LogOptions } from "../app/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { type Address, AddressError, type AddressRules } from "../runtime/address.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { SERVER_ADDRESS_RULES, type ServerOptions } from "../upstream/options.ts";
 import { accessTarget } from "./app_options.ts";
 import type { ReadVariable } from "./environment.ts";

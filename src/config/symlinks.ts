@@ -3,7 +3,7 @@
  * said of folders that are not there.
  */
 import * as v from "valibot";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./fault.ts";
 import { faultOf, kindAt } from "../runtime/kind_at.ts";

@@ -2,7 +2,8 @@
  * A small Gemini client: one request, the header read, the body as a stream. Who answers is looked at
  * before the request is sent, so that nothing goes to a stranger.
  */
-import type { Runtime, TlsFiles } from "../runtime/runtime.ts";
+import type { TlsFiles } from "../runtime/connection.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import type { PeerCertificate, TlsConnection } from "../runtime/tls.ts";
 import { type GeminiHeader, GeminiHeadParser, headerOfHead } from "./answer_header.ts";
 import { isAddress } from "./host.ts";

@@ -4,7 +4,7 @@
  * forgotten when it has no connection and its bucket is full, at the latest when there are too many.
  */
 import { addressGroup } from "../routing/address_group.ts";
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 /** Most addresses that are remembered beside those that have a connection. */
 export const ADDRESSES_MAX = 65_536;

@@ -8,7 +8,7 @@
  * Each wait has a limit. What the client sends behind its line is read and dropped, because closing
  * with bytes unread would reset the connection and lose the answer.
  */
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { TlsConnection } from "../runtime/tls.ts";
 import { encodeHeader } from "./answer_header.ts";
 import type { GeminiLimits } from "./options.ts";

@@ -3,7 +3,8 @@
  * folder, a file for each host with certificate and key. Kept, because clients that have seen it
  * once take another one for an attack.
  */
-import type { Runtime, TlsFiles } from "../runtime/runtime.ts";
+import type { TlsFiles } from "../runtime/connection.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { addressBytes } from "./host.ts";
 import type { GeminiTlsOptions } from "./options.ts";
 import { makeSelfSigned } from "./self_signed.ts";

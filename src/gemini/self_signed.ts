@@ -2,7 +2,7 @@
  * A certificate that signs itself, as a capsule has one: Gemini's clients trust the certificate that
  * they saw first. ECDSA on P-256 through Web Crypto, X.509 version 3 (RFC 5280) written by hand.
  */
-import type { TlsFiles } from "../runtime/runtime.ts";
+import type { TlsFiles } from "../runtime/connection.ts";
 import {
   bitString,
   boolean,

@@ -4,7 +4,7 @@
  * `static/below_root.ts`: nothing hidden, nothing outside the root but where links may lead.
  */
 import { openFileBody } from "../runtime/file_body.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import {
   type FileTree,
   type Found,

@@ -8,7 +8,7 @@
 import type { MetricsRegistry } from "../observe/metrics.ts";
 import { utf8 } from "../protocol/byte_buffer.ts";
 import { WholeAnswer } from "../runtime/http_answer.ts";
-import type { HttpPeer } from "../runtime/runtime.ts";
+import type { HttpPeer } from "../runtime/connection.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { isIpv4, parseHost } from "./host.ts";
 import { parseTarget } from "./target.ts";

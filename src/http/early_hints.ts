@@ -4,7 +4,7 @@
  * other interim answer, is between us and the application.
  */
 import type { CgiHead } from "../protocol/cgi_response.ts";
-import type { HttpPeer } from "../runtime/runtime.ts";
+import type { HttpPeer } from "../runtime/connection.ts";
 
 const EARLY_HINTS = 103;
 

@@ -4,7 +4,7 @@
  * leaves the answer as it is.
  */
 import { openFileBody } from "../runtime/file_body.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { type FileLookup, type FileTree, resolveBelowRoot } from "../static/below_root.ts";
 import { contentTypeOf } from "../static/content_type.ts";
 import { openFound } from "../static/open_found.ts";

@@ -5,7 +5,7 @@
 import { asResponse } from "../runtime/http_answer.ts";
 import type { Context, Handler } from "hono";
 import { ParameterTemplate } from "../cgi/parameters.ts";
-import type { HttpPeer } from "../runtime/runtime.ts";
+import type { HttpPeer } from "../runtime/connection.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ownResponse } from "./answers.ts";
 import { exchange } from "./fastcgi_exchange.ts";

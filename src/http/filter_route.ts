@@ -5,7 +5,7 @@
  */
 import { Role } from "../protocol/constants.ts";
 import { FileError } from "../runtime/file_error.ts";
-import type { OpenFile } from "../runtime/runtime.ts";
+import type { OpenFile } from "../runtime/open_file.ts";
 import { type FileTree, type FoundFile, resolveBelowRoot } from "../static/below_root.ts";
 import { type OpenableTree, openFound } from "../static/open_found.ts";
 import { refuse, type StaticRefusal } from "../static/refusal.ts";

@@ -4,7 +4,7 @@
  * the number of those that were left out; the metric counts them all.
  */
 import type { Logger } from "../observe/logger.ts";
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { faultFields } from "./front.ts";
 import type { FrontRequest } from "./front_request.ts";
 import type { ForwardedFault } from "./trusted_proxies.ts";

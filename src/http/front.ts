@@ -14,7 +14,8 @@ import {
   toResponse,
   WholeAnswer,
 } from "../runtime/http_answer.ts";
-import type { Clock, HttpPeer } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { HttpPeer } from "../runtime/connection.ts";
 import { errorText } from "../upstream/errors.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
 import type { FrontRequest, ListenerInfo, OwnAnswer } from "./front_request.ts";

@@ -4,7 +4,7 @@
  */
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
 import type { AnswerFields } from "../runtime/http_answer.ts";
-import type { HttpPeer } from "../runtime/runtime.ts";
+import type { HttpPeer } from "../runtime/connection.ts";
 import type { StaticRefusalCode } from "../static/refusal.ts";
 import type { RequestHost } from "./host.ts";
 import type { RequestTarget } from "./target.ts";

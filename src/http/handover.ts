@@ -12,7 +12,7 @@
 import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
 import { responseOf } from "../runtime/http_answer.ts";
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { StaticRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./answers.ts";
 import type { FrontRequest } from "./front_request.ts";

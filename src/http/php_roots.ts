@@ -5,7 +5,7 @@
  * cache of compiled scripts cannot hold an old one for a new one. What went out before stays with
  * the old folder.
  */
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import type { FileTree } from "../static/below_root.ts";
 import type { FastCgiRoute } from "./fastcgi_exchange.ts";
 import type { PhpHandlerOptions } from "./options.ts";

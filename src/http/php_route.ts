@@ -6,7 +6,7 @@
  * hold what others write, such as uploads, so a script in them does not run.
  */
 import { findScript, type ScriptEndings } from "../cgi/script_path.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { type FileTree, type Found, isHidden, resolveBelowRoot } from "../static/below_root.ts";
 import type { AnswerCode } from "./front_request.ts";
 import type { Attempt, NamedScript } from "./php_attempts.ts";

@@ -3,7 +3,7 @@
  * second's worth, so the rate is kept in small steps; there is one timer at a time, and it ends with
  * the body.
  */
-import type { Clock, TimerId } from "../runtime/runtime.ts";
+import type { Clock, TimerId } from "../runtime/clock.ts";
 
 const PIECES_PER_SECOND = 10;
 

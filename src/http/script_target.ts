@@ -5,7 +5,7 @@
 import { cutScriptPath } from "../cgi/script_path.ts";
 import { FileError } from "../runtime/file_error.ts";
 import { kindAt } from "../runtime/kind_at.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import type { FastCgiHandlerOptions } from "./options.ts";
 
 /** Which script of the application is asked. */

@@ -4,7 +4,7 @@
  * folders are a list of their own: where links may lead out of the site's root says nothing of them.
  */
 import { toResponse } from "../runtime/http_answer.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { type FileLookup, resolveBelowRoot } from "../static/below_root.ts";
 import { readyFile, sendFile } from "../static/file_response.ts";
 import { openFound } from "../static/open_found.ts";

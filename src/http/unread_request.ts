@@ -5,7 +5,7 @@
  */
 import type { Logger } from "../observe/logger.ts";
 import type { WholeAnswer } from "../runtime/http_answer.ts";
-import type { HttpPeer } from "../runtime/runtime.ts";
+import type { HttpPeer } from "../runtime/connection.ts";
 import { ownWholeAnswer } from "./answers.ts";
 import type { AnswerCode } from "./front_request.ts";
 import type { HttpMetrics } from "./http_metrics.ts";

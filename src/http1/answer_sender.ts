@@ -14,7 +14,8 @@ import {
   WholeAnswer,
 } from "../runtime/http_answer.ts";
 import type { AcceptedSocket } from "../runtime/raw_socket.ts";
-import type { Clock, OpenFile } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { OpenFile } from "../runtime/open_file.ts";
 import { appendAnswerHead } from "./answer_head.ts";
 import { sendFileBytes } from "./sent_file.ts";
 import { COPIED_LENGTH_MAX, sendStream } from "./streamed_answer.ts";

@@ -3,7 +3,7 @@
  * when it has read that, or a second later. What it sends is dropped.
  */
 import type { AcceptedSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
-import type { Clock, TimerId } from "../runtime/runtime.ts";
+import type { Clock, TimerId } from "../runtime/clock.ts";
 import { FULL_RESPONSE } from "./plain_response.ts";
 
 /** Most that are open at once; more are closed without a word. */

@@ -3,7 +3,8 @@
  * client that takes them as fast as they come still leaves a turn to the others now and then.
  */
 import type { ByteBuffer } from "../protocol/byte_buffer.ts";
-import type { Clock, OpenFile } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { OpenFile } from "../runtime/open_file.ts";
 import type { StreamTarget } from "./streamed_answer.ts";
 
 /** Most bytes that one call of the system may send. */

@@ -5,7 +5,7 @@
  * where no length was declared.
  */
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 /** A longer piece is not copied behind a head, nor between the frames of its chunk. */
 export const COPIED_LENGTH_MAX = 32 * 1024;

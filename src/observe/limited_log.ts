@@ -2,7 +2,7 @@
  * Lines of which there could be one for each request of a flood: at most one a second for each kind,
  * and each says how many were left out since the one before.
  */
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { LogFields, Logger, LogLevel } from "./logger.ts";
 
 /** How long a kind of line is silent after one of it, in milliseconds. */

@@ -2,7 +2,8 @@
  * Log lines: one JSON object (or one line of text) each, with `ts`, `level`, `msg` and fields. Lines
  * of one turn of the event loop leave in one write. The sink is handed in; so is the clock.
  */
-import type { Clock, TextSink } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { TextSink } from "../runtime/text_sink.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -4,7 +4,7 @@
  * is named as the likely reason, not as the certain one.
  */
 import { FileError } from "../runtime/file_error.ts";
-import type { FileAccess, Files } from "../runtime/runtime.ts";
+import type { FileAccess, Files } from "../runtime/files.ts";
 import { isFpmBody } from "./fpm_words.ts";
 
 const OTHERS_READ = 0o004;

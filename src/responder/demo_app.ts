@@ -5,7 +5,7 @@
  */
 import { type Context, Hono } from "hono";
 import { currentRuntime } from "../runtime/current.ts";
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { authorized } from "./authorized.ts";
 import { DEMO_PAGE } from "./demo_page.ts";
 import type { FastCgiHandler, RequestInfo } from "./options.ts";

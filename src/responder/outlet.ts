@@ -11,7 +11,7 @@
  * It does not know what the bytes mean.
  */
 import type { ServerConnection } from "../protocol/server_connection.ts";
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 /** Encoded bytes beyond which answers wait. */
 export const OUTPUT_LENGTH_MAX = 128 * 1024;

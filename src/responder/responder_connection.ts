@@ -9,7 +9,8 @@
 import { ProtocolStatus } from "../protocol/constants.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
 import { ServerConnection, type ServerEvent } from "../protocol/server_connection.ts";
-import type { ByteConnection, TimerId } from "../runtime/runtime.ts";
+import type { TimerId } from "../runtime/clock.ts";
+import type { ByteConnection } from "../runtime/connection.ts";
 import { ActiveRequest, APP_STATUS_FAILED, type RequestHost } from "./active_request.ts";
 import type { InputStream } from "./input_stream.ts";
 import { Outlet } from "./outlet.ts";

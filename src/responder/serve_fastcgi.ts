@@ -4,7 +4,9 @@
  */
 import { type ListenAddress, parseListenAddress } from "../runtime/address.ts";
 import { currentRuntime } from "../runtime/current.ts";
-import type { ByteConnection, ByteListener, Clock, TimerId } from "../runtime/runtime.ts";
+import type { Clock, TimerId } from "../runtime/clock.ts";
+import type { ByteConnection } from "../runtime/connection.ts";
+import type { ByteListener } from "../runtime/listener.ts";
 import {
   type FastCgiHandler,
   RESPONDER_LIMIT_DEFAULTS,

@@ -2,7 +2,7 @@
  * What all connections and requests of one server share: its handler, its limits, its counts.
  */
 import { RequestQuota } from "../protocol/request_quota.ts";
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { FastCgiHandler, FaultContext, ResponderLimits, ServerStatus } from "./options.ts";
 
 /** Of all requests at once, what no connection gets that holds as many as this itself. */

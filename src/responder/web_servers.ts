@@ -3,7 +3,7 @@
  * (section 3.2). A connection without an IP address, that of a unix socket, is on no such list.
  */
 import { parseAddress } from "../runtime/address.ts";
-import type { Process } from "../runtime/runtime.ts";
+import type { Process } from "../runtime/process.ts";
 
 const VARIABLE = "FCGI_WEB_SERVER_ADDRS";
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;

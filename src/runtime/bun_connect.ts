@@ -9,7 +9,7 @@ import { BUN_RAW_HANDLERS, BunRawSocket } from "./bun_raw_socket.ts";
 import { descriptorShortage } from "./descriptor_limit.ts";
 import { connectAborted, connectError, errorCode } from "./failures.ts";
 import type { RawConnectOptions } from "./raw_socket.ts";
-import type { ByteConnection } from "./runtime.ts";
+import type { ByteConnection } from "./connection.ts";
 import { isListening } from "./unix_path.ts";
 
 /** @throws {ConnectError} */

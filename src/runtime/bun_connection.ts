@@ -9,7 +9,7 @@
  * unix socket `end` and `close` come together. `socket.end()` closes at once and loses what was not
  * yet read, so we say that we have finished with `shutdown()` for as long as the peer may still send.
  */
-import type { ByteConnection } from "./runtime.ts";
+import type { ByteConnection } from "./connection.ts";
 
 /** Bun's socket, with our connection as its data. */
 export type BunSocket = Bun.Socket<BunConnection>;

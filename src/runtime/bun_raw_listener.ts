@@ -10,7 +10,8 @@ import { listenError } from "./failures.ts";
 import { listenNodeRawTls } from "./node_raw_sockets.ts";
 import { type Accepting, PausableListener } from "./pausable_listener.ts";
 import type { RawListenOptions } from "./raw_socket.ts";
-import { type ByteListener, ListenError } from "./runtime.ts";
+import type { ByteListener } from "./listener.ts";
+import { ListenError } from "./network.ts";
 import { bindSocket } from "./socket_file.ts";
 import { removeSocketFile } from "./unix_path.ts";
 

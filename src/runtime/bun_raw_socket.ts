@@ -9,7 +9,7 @@ import type { FileSender } from "./bun_sendfile.ts";
 import { peerHost } from "./peer.ts";
 import type { PeerProgress } from "./peer_progress.ts";
 import type { AcceptedSocket, RawSocketEvents } from "./raw_socket.ts";
-import type { OpenFile } from "./runtime.ts";
+import type { OpenFile } from "./open_file.ts";
 
 /** Bun's types do not know the descriptor. */
 export type NativeSocket = Bun.Socket<BunRawSocket> & InspectedSocket;

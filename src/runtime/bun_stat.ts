@@ -5,7 +5,8 @@
  * processor.
  */
 import { LIBC_NAMES } from "./libc.ts";
-import type { FileInfo, Files } from "./runtime.ts";
+import type { FileInfo } from "./file_info.ts";
+import type { Files } from "./files.ts";
 
 type Stat = Files["stat"];
 

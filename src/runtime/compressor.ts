@@ -5,7 +5,7 @@
  * as much.
  */
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from "node:zlib";
-import type { Compressor, CompressorOptions } from "./runtime.ts";
+import type { Compressor, CompressorOptions } from "./content_coding.ts";
 
 const BROTLI_WINDOW_BITS = 18;
 const ZSTD_WINDOW_BITS = 19;

@@ -20,7 +20,9 @@ import { createNodeTls } from "./node_tls.ts";
 import { createNodeSpawning } from "./node_spawning.ts";
 import { peerHost } from "./peer.ts";
 import type { RawListenOptions } from "./raw_socket.ts";
-import type { ByteConnection, ByteListener, Runtime } from "./runtime.ts";
+import type { ByteConnection } from "./connection.ts";
+import type { ByteListener } from "./listener.ts";
+import type { Runtime } from "./runtime.ts";
 import { systemClock } from "./system_clock.ts";
 import { clearStaleSocket, removeSocketFile } from "./unix_path.ts";
 

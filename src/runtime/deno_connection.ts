@@ -5,7 +5,7 @@
  * piece, so the end of the peer is noticed at once.
  */
 import { errorCode } from "./failures.ts";
-import type { ByteConnection } from "./runtime.ts";
+import type { ByteConnection } from "./connection.ts";
 
 /** Pieces that may wait to be read. */
 const READ_AHEAD_PIECES = 1;

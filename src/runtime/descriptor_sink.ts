@@ -12,7 +12,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, write as writeAsync, writeSync } from "node:fs";
 import { errorCode } from "./failures.ts";
-import type { TextSink } from "./runtime.ts";
+import type { TextSink } from "./text_sink.ts";
 
 export const QUEUE_LENGTH_MAX = 8 * 1024 * 1024;
 const RETRY_MS = 10;

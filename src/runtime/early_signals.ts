@@ -5,7 +5,7 @@
  * commands than those that serve are left to the system's ways.
  */
 import process from "node:process";
-import type { Signal } from "./runtime.ts";
+import type { Signal } from "./process.ts";
 
 const HELD: readonly Signal[] = ["SIGHUP", "SIGUSR1", "SIGUSR2"];
 const SERVERS: ReadonlySet<string> = new Set(["serve", "responder", "demo"]);

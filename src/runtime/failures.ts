@@ -5,7 +5,7 @@
  */
 import { type Address, formatAddress, type ListenAddress } from "./address.ts";
 import { errorCode } from "./error_code.ts";
-import { ConnectError, type ConnectFailure, ListenError } from "./runtime.ts";
+import { ConnectError, type ConnectFailure, ListenError } from "./network.ts";
 
 export { errorCode } from "./error_code.ts";
 

@@ -4,7 +4,7 @@
  */
 import { fstatSync } from "node:fs";
 import { formatAddress, type InheritedAddress } from "./address.ts";
-import { ListenError } from "./runtime.ts";
+import { ListenError } from "./network.ts";
 
 /** @throws {ListenError} when the descriptor is closed, or stands for something else */
 export function requireSocket(address: InheritedAddress): void {

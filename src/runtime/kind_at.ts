@@ -1,6 +1,7 @@
 /** What is at a path, for checks at the start: that nobody can tell is a fault of its own. */
 import { FileError } from "./file_error.ts";
-import type { FileInfo, Files } from "./runtime.ts";
+import type { FileInfo } from "./file_info.ts";
+import type { Files } from "./files.ts";
 
 /** Undefined: nothing. An error says in full what is wrong. */
 export function kindAt(

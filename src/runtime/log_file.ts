@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { DescriptorSink } from "./descriptor_sink.ts";
-import type { TextSink } from "./runtime.ts";
+import type { TextSink } from "./text_sink.ts";
 
 const MODE = 0o640;
 const LINE_END = 0x0a;

@@ -12,7 +12,9 @@ import { MemoryTls } from "./memory_tls.ts";
 import { MemoryProcess, type MemoryProcessOptions } from "./memory_process.ts";
 import { MemorySpawning } from "./memory_spawning.ts";
 import type { AcceptedSocket, RawListenOptions, RawSocketEvents } from "./raw_socket.ts";
-import { type ByteListener, ListenError, type Runtime } from "./runtime.ts";
+import type { ByteListener } from "./listener.ts";
+import { ListenError } from "./network.ts";
+import type { Runtime } from "./runtime.ts";
 
 export { ManualClock } from "./manual_clock.ts";
 export { MemoryConnection, memoryPair, type MemoryPairOptions } from "./memory_connection.ts";

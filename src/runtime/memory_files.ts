@@ -3,16 +3,10 @@
  * file lies below them. Every file has the same time, unless a test says otherwise.
  */
 import { FileError } from "./file_error.ts";
-import type {
-  FileAccess,
-  FileInfo,
-  FilePiece,
-  Files,
-  FolderNames,
-  OpenFile,
-  TemporaryFile,
-  TextSink,
-} from "./runtime.ts";
+import type { FileInfo, FilePiece } from "./file_info.ts";
+import type { FileAccess, Files, FolderNames, TemporaryFile } from "./files.ts";
+import type { OpenFile } from "./open_file.ts";
+import type { TextSink } from "./text_sink.ts";
 
 const LINKS_MAX = 16;
 /** Bits of `chmod` without which nobody may read a file. */

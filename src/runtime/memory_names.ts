@@ -10,7 +10,7 @@ import {
   type Names,
   type ServiceAnswer,
   type ServiceRecord,
-} from "./runtime.ts";
+} from "./resolver.ts";
 
 export class MemoryNames implements Names {
   readonly #hosts = new Map<string, HostAnswer>();

@@ -6,13 +6,9 @@
 import { type Address, formatAddress } from "./address.ts";
 import { connectAborted } from "./failures.ts";
 import { type MemoryConnection, memoryPair, type MemoryPairOptions } from "./memory_connection.ts";
-import {
-  type ByteConnection,
-  type ByteListener,
-  ConnectError,
-  type ConnectFailure,
-  ListenError,
-} from "./runtime.ts";
+import type { ByteConnection } from "./connection.ts";
+import type { ByteListener } from "./listener.ts";
+import { ConnectError, type ConnectFailure, ListenError } from "./network.ts";
 
 type Accept = (connection: MemoryConnection) => void;
 

@@ -1,5 +1,6 @@
 /** A process in memory for tests: what it is told is set, what it says is collected. */
-import type { Process, Signal, TextSink } from "./runtime.ts";
+import type { Process, Signal } from "./process.ts";
+import type { TextSink } from "./text_sink.ts";
 
 export interface MemoryProcessOptions {
   readonly args?: readonly string[];

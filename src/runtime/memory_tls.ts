@@ -4,7 +4,8 @@
  */
 import { formatAddress, type TcpAddress } from "./address.ts";
 import { memoryPair } from "./memory_connection.ts";
-import { ConnectError, type HttpPeer, ListenError } from "./runtime.ts";
+import type { HttpPeer } from "./connection.ts";
+import { ConnectError, ListenError } from "./network.ts";
 import type {
   PeerCertificate,
   SignatureCheck,

@@ -3,7 +3,7 @@
  * (docs/runtimes.md), so a name is written anew here.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import type { TlsFiles } from "./runtime.ts";
+import type { TlsFiles } from "./connection.ts";
 import { type PeerCertificate, type SignatureCheck, TlsError } from "./tls.ts";
 
 /** A peer's certificate that can be held against a list of authorities. */

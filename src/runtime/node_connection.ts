@@ -5,7 +5,7 @@
  * node itself would make of a socket settle earlier).
  */
 import type { Socket } from "node:net";
-import type { ByteConnection } from "./runtime.ts";
+import type { ByteConnection } from "./connection.ts";
 
 /** Pieces that may wait to be read before the socket is paused. */
 const READ_AHEAD_PIECES = 1;

@@ -3,7 +3,7 @@
  * errors the stream, for its length was promised.
  */
 import { GuardedDescriptor } from "./guarded_descriptor.ts";
-import type { FilePiece } from "./runtime.ts";
+import type { FilePiece } from "./file_info.ts";
 
 const READ_LENGTH_MAX = 64 * 1024;
 

@@ -21,7 +21,8 @@ import { openLog } from "./log_file.ts";
 import { infoOf, openFollowed, openRegular } from "./node_open_file.ts";
 import { createPrivateFile } from "./node_private_file.ts";
 import { openTemporaryFile } from "./node_temporary_file.ts";
-import type { FileAccess, FileInfo, Files, FolderNames } from "./runtime.ts";
+import type { FileInfo } from "./file_info.ts";
+import type { FileAccess, Files, FolderNames } from "./files.ts";
 
 /** Permissions, without the bits that say what kind of file it is. */
 const MODE_BITS = 0o7777;

@@ -8,7 +8,8 @@ import { listenError } from "./failures.ts";
 import { requireSocket } from "./inherited_socket.ts";
 import { NodeConnection } from "./node_connection.ts";
 import { peerHost } from "./peer.ts";
-import type { ByteConnection, ByteListener } from "./runtime.ts";
+import type { ByteConnection } from "./connection.ts";
+import type { ByteListener } from "./listener.ts";
 
 /** @throws {ListenError} when the descriptor is no listening socket */
 export async function listenInheritedByNode(

@@ -12,7 +12,7 @@ import {
   type Names,
   type ServiceAnswer,
   type ServiceRecord,
-} from "./runtime.ts";
+} from "./resolver.ts";
 
 /** For one name server to answer. */
 const TIMEOUT_MS = 1_000;

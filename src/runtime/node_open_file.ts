@@ -16,7 +16,7 @@ import { unlessMissing } from "./file_error.ts";
 import { errorCode } from "./error_code.ts";
 import { fileStream } from "./node_file_stream.ts";
 import type { OpenFile } from "./open_file.ts";
-import type { FileInfo, FilePiece } from "./runtime.ts";
+import type { FileInfo, FilePiece } from "./file_info.ts";
 
 /** Windows knows neither of the two, and has no FIFOs among its files. */
 const { O_RDONLY, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants;

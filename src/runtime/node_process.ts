@@ -10,7 +10,7 @@ import { isatty } from "node:tty";
 import { DescriptorSink } from "./descriptor_sink.ts";
 import { listenForSignal } from "./early_signals.ts";
 import { errorCode } from "./failures.ts";
-import type { Process } from "./runtime.ts";
+import type { Process } from "./process.ts";
 
 const STANDARD_INPUT = 0;
 const STANDARD_OUTPUT = 1;

@@ -11,7 +11,9 @@ import type { DescriptorCalls } from "./pausable_listener.ts";
 import { peerHost, UNIX_PEER } from "./peer.ts";
 import type { AcceptedSocket, RawListenOptions, RawSocketEvents } from "./raw_socket.ts";
 import type { TlsDetails } from "./tls_details.ts";
-import { type ByteListener, type HttpPeer, ListenError } from "./runtime.ts";
+import type { HttpPeer } from "./connection.ts";
+import type { ByteListener } from "./listener.ts";
+import { ListenError } from "./network.ts";
 import { bindSocket } from "./socket_file.ts";
 import { removeSocketFile } from "./unix_path.ts";
 

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { GuardedDescriptor } from "./guarded_descriptor.ts";
-import type { TemporaryFile } from "./runtime.ts";
+import type { TemporaryFile } from "./files.ts";
 
 const OWNER_ONLY = 0o600;
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;

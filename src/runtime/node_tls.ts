@@ -10,7 +10,7 @@ import { checkIdentity, readAuthorities } from "./node_certificate.ts";
 import { NodeConnection } from "./node_connection.ts";
 import { listenTls, tlsDetails } from "./node_tls_server.ts";
 import type { DescriptorCalls } from "./pausable_listener.ts";
-import type { HttpPeer } from "./runtime.ts";
+import type { HttpPeer } from "./connection.ts";
 import type {
   PeerCertificate,
   TlsConnection,

@@ -15,7 +15,7 @@ import { NodeCertificate } from "./node_certificate.ts";
 import { type Accepting, type DescriptorCalls, PausableListener } from "./pausable_listener.ts";
 import { peerHost } from "./peer.ts";
 import type { RawTlsOptions } from "./raw_socket.ts";
-import type { ByteListener } from "./runtime.ts";
+import type { ByteListener } from "./listener.ts";
 import { TlsError } from "./tls.ts";
 import type { TlsDetails } from "./tls_details.ts";
 import { handshakeFailure, UnknownNameError } from "./tls_failure.ts";

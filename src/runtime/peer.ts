@@ -1,5 +1,5 @@
 /** The other end of an HTTP connection, written the same way whatever the listener's family. */
-import type { HttpPeer } from "./runtime.ts";
+import type { HttpPeer } from "./connection.ts";
 
 /** A unix socket's client has no address. */
 export const UNIX_PEER: HttpPeer = { host: "", port: 0 };

@@ -10,7 +10,7 @@ import process from "node:process";
 import { findGroup, findUser } from "./accounts.ts";
 import { type Address, formatAddress, type UnixAddress } from "./address.ts";
 import { errorCode } from "./error_code.ts";
-import { ListenError } from "./runtime.ts";
+import { ListenError } from "./network.ts";
 import { isAbstract, removeSocketFile } from "./unix_path.ts";
 
 /** Linux: a descriptor of the file itself. Its `/proc` entry stands for the file, wherever it lies. */

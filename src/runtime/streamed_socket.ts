@@ -4,7 +4,8 @@
  */
 import type { PeerProgress } from "./peer_progress.ts";
 import type { RawConnectOptions, RawSocket, RawSocketEvents } from "./raw_socket.ts";
-import type { ByteConnection, Runtime } from "./runtime.ts";
+import type { ByteConnection } from "./connection.ts";
+import type { Runtime } from "./runtime.ts";
 
 /**
  * Connects with the runtime's raw sockets, or over its streams.

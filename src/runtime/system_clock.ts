@@ -1,6 +1,6 @@
 /** Time as the runtime has it; both runtimes offer the same timers. */
 import { setImmediate } from "node:timers";
-import type { Clock, TimerId } from "./runtime.ts";
+import type { Clock, TimerId } from "./clock.ts";
 
 /** The clock on the wall. */
 export const systemClock: Clock = {

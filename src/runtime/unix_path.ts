@@ -7,7 +7,8 @@
 import { existsSync, lstatSync, readFileSync, unlinkSync } from "node:fs";
 import { formatAddress, type UnixAddress } from "./address.ts";
 import { errorCode } from "./error_code.ts";
-import { type ByteConnection, ConnectError, ListenError } from "./runtime.ts";
+import type { ByteConnection } from "./connection.ts";
+import { ConnectError, ListenError } from "./network.ts";
 
 /** The kernel's table; its columns are described in proc_net_unix(5). */
 const SOCKET_TABLE = "/proc/net/unix";

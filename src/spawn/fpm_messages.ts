@@ -8,7 +8,7 @@
  * twin waits for it, {@link HOLD_MS} at most; what was told by then is not told again. Where a limit
  * is reached a line is told twice, never lost.
  */
-import type { Clock, TimerId } from "../runtime/runtime.ts";
+import type { Clock, TimerId } from "../runtime/clock.ts";
 
 /** How long a line of standard error waits for its request's, and that one is known for its twin. */
 export const HOLD_MS = 5_000;

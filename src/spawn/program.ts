@@ -4,7 +4,8 @@
  * programs, which are not on everybody's PATH.
  */
 import { FileError } from "../runtime/file_error.ts";
-import type { FileInfo, Files } from "../runtime/runtime.ts";
+import type { FileInfo } from "../runtime/file_info.ts";
+import type { Files } from "../runtime/files.ts";
 import { commandKind } from "./options.ts";
 
 /** Folders that are looked through after those of PATH. */

@@ -19,7 +19,8 @@
  * while nobody runs, and the next process takes them. It does not know other workers, nor upstreams.
  */
 import type { UnixAddress } from "../runtime/address.ts";
-import type { Clock, Runtime } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import type { ProcessEnd, SpawnedProcess, StopSignal } from "../runtime/spawning.ts";
 import { errorText } from "../upstream/errors.ts";
 import { BackOff } from "./back_off.ts";

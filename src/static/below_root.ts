@@ -8,7 +8,8 @@
  * Links are followed even to hidden names: Kubernetes mounts files as links to `..data/`. This file
  * does not know HTTP and refuses nothing: it says what is there.
  */
-import type { FileInfo, Files } from "../runtime/runtime.ts";
+import type { FileInfo } from "../runtime/file_info.ts";
+import type { Files } from "../runtime/files.ts";
 
 /** Where a path leads, and what is there. */
 export interface LocatedFile {

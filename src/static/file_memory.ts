@@ -9,7 +9,10 @@
  * change again and look the same.
  */
 import { readAtOnce } from "../runtime/file_body.ts";
-import type { Clock, FileInfo, Files, OpenFile } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { FileInfo } from "../runtime/file_info.ts";
+import type { Files } from "../runtime/files.ts";
+import type { OpenFile } from "../runtime/open_file.ts";
 import type { ReadyFile } from "./file_response.ts";
 
 /** Most bytes of a file that is kept. */

@@ -12,7 +12,8 @@ import {
   type HttpAnswer,
   WholeAnswer,
 } from "../runtime/http_answer.ts";
-import type { FilePiece, OpenFile } from "../runtime/runtime.ts";
+import type { FilePiece } from "../runtime/file_info.ts";
+import type { OpenFile } from "../runtime/open_file.ts";
 import type { FoundFile } from "./below_root.ts";
 import { checkConditions, rangeApplies, type Validators } from "./conditions.ts";
 import { contentTypeOf, encodingOf } from "./content_type.ts";

@@ -9,7 +9,9 @@
  *
  * It is small beside the interface of files, and everything else of that is handed on.
  */
-import type { Clock, FileInfo, Files } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { FileInfo } from "../runtime/file_info.ts";
+import type { Files } from "../runtime/files.ts";
 import type { FileLookup, LocatedFile } from "./below_root.ts";
 
 /** How long a link that was set anew may still lead to its old place, in milliseconds. */

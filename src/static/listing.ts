@@ -4,7 +4,7 @@
  * the query asks for.
  */
 import { FileError } from "../runtime/file_error.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { type FileLookup, type FileTree, type Found, resolveBelowRoot } from "./below_root.ts";
 
 /** Most entries of a listing; the page says that there are more. */

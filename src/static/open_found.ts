@@ -7,7 +7,8 @@
  * once more and has to lead to the same file: who swaps links fast enough, twice, gets past that.
  */
 import { FileError } from "../runtime/file_error.ts";
-import type { Files, OpenFile } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
+import type { OpenFile } from "../runtime/open_file.ts";
 import {
   type FileLookup,
   type FileTree,

@@ -6,7 +6,7 @@
 import type { Encoding } from "../compression/accept_encoding.ts";
 import { FileError } from "../runtime/file_error.ts";
 import type { HttpAnswer } from "../runtime/http_answer.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import {
   type FileLookup,
   type FileTree,

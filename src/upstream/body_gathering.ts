@@ -9,7 +9,7 @@
  * It ends early when the client sends nothing for too long, or when it is told to
  * ({@link BodyGathering.stop}); then nothing is left behind.
  */
-import type { Files, TemporaryFile } from "../runtime/runtime.ts";
+import type { Files, TemporaryFile } from "../runtime/files.ts";
 import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
 import { errorText, UpstreamError } from "./errors.ts";
 import { type PieceReader, pieceReader } from "./paced_reader.ts";

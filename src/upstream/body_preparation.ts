@@ -4,7 +4,7 @@
  * gives a chunked one its exact length.
  */
 import { Role } from "../protocol/constants.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import { BodyGathering } from "./body_gathering.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { pieceReader } from "./paced_reader.ts";

@@ -2,7 +2,7 @@
  * What to say of a connection that could not be made, or that ended with requests on it.
  */
 import { ProtocolError } from "../protocol/errors.ts";
-import { ConnectError } from "../runtime/runtime.ts";
+import { ConnectError } from "../runtime/network.ts";
 import { errorText, UpstreamError } from "./errors.ts";
 
 export interface ConnectionEnd {

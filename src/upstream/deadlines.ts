@@ -5,7 +5,7 @@
  * the clock each time its limit moves: {@link Deadlines.after} counts from the next tick, and a limit
  * is kept not before its time and at most two ticks after it.
  */
-import type { Clock, TimerId } from "../runtime/runtime.ts";
+import type { Clock, TimerId } from "../runtime/clock.ts";
 
 /** How often limits are looked at, in milliseconds. */
 export const TICK_MS = 50;

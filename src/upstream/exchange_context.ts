@@ -1,5 +1,5 @@
 import type { CgiHeadCache } from "../protocol/cgi_response.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamObserver } from "./observer.ts";
 import type { UpstreamOptions } from "./options.ts";

@@ -2,7 +2,7 @@
  * A file as a body to send: read where it lies, each time from its beginning, so that it needs no
  * copy and can be sent again. It is open only while it is read.
  */
-import type { OpenFile } from "../runtime/runtime.ts";
+import type { OpenFile } from "../runtime/open_file.ts";
 import { errorText, UpstreamError } from "./errors.ts";
 import type { BodyReader, SendableBody } from "./request_body.ts";
 

@@ -12,7 +12,9 @@ import { ClientConnection, type ClientEvent } from "../protocol/client_connectio
 import { ProtocolStatus, Role } from "../protocol/constants.ts";
 import { appendNameValue } from "../protocol/name_value.ts";
 import type { Address } from "../runtime/address.ts";
-import { type ByteConnection, ConnectError, type Runtime } from "../runtime/runtime.ts";
+import type { ByteConnection } from "../runtime/connection.ts";
+import { ConnectError } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { errorText } from "./errors.ts";
 import { negotiate } from "./negotiation.ts";
 

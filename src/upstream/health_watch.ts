@@ -8,7 +8,8 @@
  * It does not know what an upstream does with a server that is down.
  */
 import type { Address } from "../runtime/address.ts";
-import type { Runtime, TimerId } from "../runtime/runtime.ts";
+import type { TimerId } from "../runtime/clock.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { checkHealth, type HealthResult } from "./health_check.ts";
 import type { UpstreamOptions } from "./options.ts";
 

@@ -10,7 +10,7 @@
  *
  * It does not know what a request is.
  */
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 /** With so many at once it is a burst; it is over when less than {@link BURST_REST} of it is left. */
 export const BURST_MIN = 1024;

@@ -7,7 +7,8 @@ import { ClientConnection } from "../protocol/client_connection.ts";
 import { Role } from "../protocol/constants.ts";
 import { appendNameValue } from "../protocol/name_value.ts";
 import type { Address } from "../runtime/address.ts";
-import type { ByteConnection, Runtime } from "../runtime/runtime.ts";
+import type { ByteConnection } from "../runtime/connection.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { errorText } from "./errors.ts";
 import {
   multiplexes,

@@ -5,7 +5,7 @@
  * error. Drops what an answer without a body (to HEAD, 204, 304) should not have sent.
  */
 import type { CgiHead } from "../protocol/cgi_response.ts";
-import type { Files } from "../runtime/runtime.ts";
+import type { Files } from "../runtime/files.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { errorText, UpstreamError } from "./errors.ts";
 import { clientGone } from "./exchange_errors.ts";

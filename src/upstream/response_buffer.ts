@@ -13,7 +13,7 @@
  *
  * It does not know what the bytes mean, nor when an answer is complete.
  */
-import type { Files, TemporaryFile } from "../runtime/runtime.ts";
+import type { Files, TemporaryFile } from "../runtime/files.ts";
 import type { SpillSpace } from "./spill_space.ts";
 
 /** Most bytes that {@link ResponseBuffer.take} joins into one piece. */

@@ -16,7 +16,7 @@
  * It does not know the queue, nor other servers, nor which of its connections is taken.
  */
 import { formatAddress } from "../runtime/address.ts";
-import { ConnectError } from "../runtime/runtime.ts";
+import { ConnectError } from "../runtime/network.ts";
 import { ApplicationTraits, type Trait } from "./application_traits.ts";
 import { UpstreamConnection } from "./connection.ts";
 import { connectionError, isLocal } from "./connection_errors.ts";

@@ -8,7 +8,7 @@
  *
  * It does not know whether requests may share a connection, nor whether the server is well.
  */
-import type { Clock, TimerId } from "../runtime/runtime.ts";
+import type { Clock, TimerId } from "../runtime/clock.ts";
 import type { UpstreamConnection } from "./connection.ts";
 import type { ConnectionLimit } from "./connection_limit.ts";
 import { type PlaceRequest, SingleConnections } from "./single_connections.ts";

@@ -11,8 +11,8 @@
  * It does not know servers, nor what becomes of requests.
  */
 import type { TcpAddress } from "../runtime/address.ts";
-import type { Names, ServiceRecord } from "../runtime/runtime.ts";
-import type { Clock, TimerId } from "../runtime/runtime.ts";
+import type { Names, ServiceRecord } from "../runtime/resolver.ts";
+import type { Clock, TimerId } from "../runtime/clock.ts";
 import { errorText } from "./errors.ts";
 import type { ResolveOptions, ServerOptions } from "./options.ts";
 

@@ -3,7 +3,8 @@
  * where every worker was too busy to read it. It does not know what follows from the answer.
  */
 import type { Address } from "../runtime/address.ts";
-import type { Runtime, TimerId } from "../runtime/runtime.ts";
+import type { TimerId } from "../runtime/clock.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { negotiate, type Negotiation, NEGOTIATION_TIMEOUT_MS } from "./negotiation.ts";
 
 /** How long requests wait for the answer to the question before they go without it. */

@@ -7,7 +7,7 @@
  *
  * It does not know files.
  */
-import type { Clock, TimerId } from "../runtime/runtime.ts";
+import type { Clock, TimerId } from "../runtime/clock.ts";
 
 /** How often it is tried again where nothing can be written. */
 export const RETRY_MS = 1_000;

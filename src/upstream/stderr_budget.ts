@@ -3,7 +3,7 @@
  * bytes a second for each upstream, with a burst. The rest is counted, and told once a second while it
  * lasts: an application that floods its log would else fill the disk and keep everybody waiting.
  */
-import type { Clock } from "../runtime/runtime.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 /** Bytes of lines that are logged each second, and at once after a quiet time. */
 export const STDERR_RATE = 256 * 1024;

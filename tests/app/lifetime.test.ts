@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { ListenError } from "../../src/runtime/runtime.ts";
+import { ListenError } from "../../src/runtime/network.ts";
 import {
   freshPath,
   freshSocket,

@@ -14,7 +14,7 @@ import { preflight } from "../../src/app/preflight.ts";
 import { ConfigError } from "../../src/config/fault.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
 import type { UnixAddress } from "../../src/runtime/address.ts";
-import { ListenError } from "../../src/runtime/runtime.ts";
+import { ListenError } from "../../src/runtime/network.ts";
 import { bindSocket } from "../../src/runtime/socket_file.ts";
 import { freshPath, runtime, startGateway } from "../support/gateway.ts";
 import { temporaryFolder } from "../support/places.ts";

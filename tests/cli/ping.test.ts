@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { readTarget } from "../../src/cli/ping.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
 import { MemoryNetwork } from "../../src/runtime/memory.ts";
-import type { ByteConnection } from "../../src/runtime/runtime.ts";
+import type { ByteConnection } from "../../src/runtime/connection.ts";
 import { runCommand, startCommand, turnUntil } from "./run_program.ts";
 
 /** A network on which the address answers every request with the bytes of `answer`. */

@@ -3,7 +3,7 @@ import test from "node:test";
 import { gunzipSync } from "node:zlib";
 import { compressedStream } from "../../src/compression/compressed_stream.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import type { Compressor } from "../../src/runtime/runtime.ts";
+import type { Compressor } from "../../src/runtime/content_coding.ts";
 
 const { clock, createCompressor } = currentRuntime();
 

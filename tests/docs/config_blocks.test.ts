@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { formatFault } from "../../src/config/fault.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import { MemoryFiles } from "../../src/runtime/memory.ts";
-import type { FileInfo } from "../../src/runtime/runtime.ts";
+import type { FileInfo } from "../../src/runtime/file_info.ts";
 import { allPages, blocksOf } from "./pages.ts";
 
 /** What an example names is there: a file where the name has an ending, else a folder. */

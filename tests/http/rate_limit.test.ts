@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { limitRate } from "../../src/http/rate_limit.ts";
 import { ManualClock } from "../../src/runtime/memory.ts";
-import type { Clock } from "../../src/runtime/runtime.ts";
+import type { Clock } from "../../src/runtime/clock.ts";
 
 /** A clock whose timers a test can wait for, and count. */
 class WatchedClock implements Pick<Clock, "setTimer" | "clearTimer" | "nowMs"> {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
 import { FileAnswer } from "../../src/runtime/http_answer.ts";
 import type { OpenFile } from "../../src/runtime/open_file.ts";
-import type { FileInfo } from "../../src/runtime/runtime.ts";
+import type { FileInfo } from "../../src/runtime/file_info.ts";
 import { DATE, GET, http1World, settle } from "../support/http1_world.ts";
 
 const MIB = 1024 * 1024;

@@ -6,7 +6,8 @@ import { ClientConnection, type ClientEvent } from "../../src/protocol/client_co
 import { Role } from "../../src/protocol/constants.ts";
 import { encodeNameValues } from "../../src/protocol/name_value.ts";
 import type { Address } from "../../src/runtime/address.ts";
-import type { ByteConnection, Runtime } from "../../src/runtime/runtime.ts";
+import type { ByteConnection } from "../../src/runtime/connection.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
 
 /** What a test sends; `body` null leaves STDIN open. */
 export interface FrontRequestOptions {

@@ -8,7 +8,7 @@ import {
   gunzipSync,
   zstdDecompressSync,
 } from "node:zlib";
-import type { ContentCoding } from "../../src/runtime/runtime.ts";
+import type { ContentCoding } from "../../src/runtime/content_coding.ts";
 import { patternBytes, runtime } from "./support.ts";
 
 const DECODERS: Readonly<Record<ContentCoding, (bytes: Uint8Array) => Uint8Array>> = {

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import type { Address } from "../../src/runtime/address.ts";
-import { ConnectError, type ConnectFailure } from "../../src/runtime/runtime.ts";
+import { ConnectError, type ConnectFailure } from "../../src/runtime/network.ts";
 import { freshAddress, freshPath, LOOPBACK, runtime, turn } from "./support.ts";
 
 async function failsWith(

@@ -2,7 +2,7 @@
 import "../../src/runtime/early_signals.ts";
 import process from "node:process";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import type { Signal } from "../../src/runtime/runtime.ts";
+import type { Signal } from "../../src/runtime/process.ts";
 
 const SIGNALS: readonly Signal[] = ["SIGUSR1", "SIGUSR2", "SIGHUP"];
 for (const signal of SIGNALS) process.kill(process.pid, signal);

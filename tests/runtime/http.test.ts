@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { createConnection } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { type ByteConnection, ConnectError, ListenError } from "../../src/runtime/runtime.ts";
+import type { ByteConnection } from "../../src/runtime/connection.ts";
+import { ConnectError, ListenError } from "../../src/runtime/network.ts";
 import { CERTIFICATE, PRIVATE_KEY } from "./certificate.ts";
 import {
   bodyOf,

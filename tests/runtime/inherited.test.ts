@@ -5,7 +5,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { closeSync, openSync } from "node:fs";
-import { ListenError } from "../../src/runtime/runtime.ts";
+import { ListenError } from "../../src/runtime/network.ts";
 import { runtime } from "./support.ts";
 
 async function failsWith(descriptor: number, message: string): Promise<void> {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import process from "node:process";
-import { ListenError } from "../../src/runtime/runtime.ts";
+import { ListenError } from "../../src/runtime/network.ts";
 import { isListening } from "../../src/runtime/unix_path.ts";
 import {
   decode,

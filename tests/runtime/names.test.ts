@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import { MemoryRuntime } from "../../src/runtime/memory.ts";
-import { NameError, type Names } from "../../src/runtime/runtime.ts";
+import { NameError, type Names } from "../../src/runtime/resolver.ts";
 import { DnsServer } from "../support/dns_server.ts";
 
 const { name, names } = currentRuntime();

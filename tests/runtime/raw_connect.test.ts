@@ -3,7 +3,9 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { Address } from "../../src/runtime/address.ts";
 import type { RawSocket, RawSocketEvents } from "../../src/runtime/raw_socket.ts";
-import { type ByteConnection, ConnectError, type Runtime } from "../../src/runtime/runtime.ts";
+import type { ByteConnection } from "../../src/runtime/connection.ts";
+import { ConnectError } from "../../src/runtime/network.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
 import { connectSocket } from "../../src/runtime/streamed_socket.ts";
 import { freshAddress, patternBytes, readAll, runtime, turn } from "./support.ts";
 

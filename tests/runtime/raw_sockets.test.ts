@@ -9,7 +9,7 @@ import type {
   RawSocketEvents,
   RawTlsOptions,
 } from "../../src/runtime/raw_socket.ts";
-import type { TlsFiles } from "../../src/runtime/runtime.ts";
+import type { TlsFiles } from "../../src/runtime/connection.ts";
 import { CERTIFICATE, PRIVATE_KEY } from "./certificate.ts";
 import { freshAddress, LOOPBACK, onBun, patternBytes, runtime } from "./support.ts";
 

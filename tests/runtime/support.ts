@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Address, TcpAddress } from "../../src/runtime/address.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import { type HttpListener, serveHttp1, type ServerOptions } from "../../src/http1/server.ts";
-import type { ByteConnection } from "../../src/runtime/runtime.ts";
+import type { ByteConnection } from "../../src/runtime/connection.ts";
 import { atExit } from "../support/at_exit.ts";
 
 export const runtime = currentRuntime();

@@ -4,9 +4,13 @@ import { connect as connectPlain, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { test } from "node:test";
 import type { TcpAddress } from "../../src/runtime/address.ts";
-import type { HttpPeer } from "../../src/runtime/runtime.ts";
-import { TlsError } from "../../src/runtime/tls.ts";
-import type { TlsConnection, TlsListener, TlsListenOptions } from "../../src/runtime/tls.ts";
+import type { HttpPeer } from "../../src/runtime/connection.ts";
+import {
+  type TlsConnection,
+  TlsError,
+  type TlsListener,
+  type TlsListenOptions,
+} from "../../src/runtime/tls.ts";
 import { missingPeer } from "../support/peers.ts";
 import { selfSigned, signedBy } from "../support/certificates.ts";
 import { rawTls } from "../support/raw_tls.ts";

@@ -13,12 +13,10 @@ import {
   MemorySpawning,
   MemoryTls,
 } from "../../src/runtime/memory.ts";
-import {
-  type ByteConnection,
-  ConnectError,
-  type Runtime,
-  type TemporaryFile,
-} from "../../src/runtime/runtime.ts";
+import type { ByteConnection } from "../../src/runtime/connection.ts";
+import type { TemporaryFile } from "../../src/runtime/files.ts";
+import { ConnectError } from "../../src/runtime/network.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
 import { SimulatedSocket } from "./simulated_socket.ts";
 
 /** Connects within one step beyond which something runs in circles. */

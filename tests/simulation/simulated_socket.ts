@@ -3,7 +3,7 @@
  * until a step hands over a piece, and what we send waits in `toApplication`. Reading is pulled, so
  * a connection that is not read gets nothing; a write settles when a step has taken enough.
  */
-import type { ByteConnection } from "../../src/runtime/runtime.ts";
+import type { ByteConnection } from "../../src/runtime/connection.ts";
 
 /** Bytes of ours that wait before a write is held up. */
 const CAPACITY = 4 * 1024;

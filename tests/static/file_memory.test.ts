@@ -3,7 +3,8 @@ import { renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { MemoryFiles } from "../../src/runtime/memory_files.ts";
-import type { FileInfo, OpenFile } from "../../src/runtime/runtime.ts";
+import type { FileInfo } from "../../src/runtime/file_info.ts";
+import type { OpenFile } from "../../src/runtime/open_file.ts";
 import type { FoundFile } from "../../src/static/below_root.ts";
 import {
   FileMemory,

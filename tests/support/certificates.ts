@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { TlsFiles } from "../../src/runtime/runtime.ts";
+import type { TlsFiles } from "../../src/runtime/connection.ts";
 import { temporaryFolder } from "./places.ts";
 
 export interface CertificateFiles extends TlsFiles {

@@ -7,7 +7,7 @@ import { formatFault } from "../../src/config/fault.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
-import type { Files } from "../../src/runtime/runtime.ts";
+import type { Files } from "../../src/runtime/files.ts";
 import type { ListenOptions } from "../../src/app/options.ts";
 import { freshPath, type Gateway, LISTEN, runtime, startGateway } from "./gateway.ts";
 

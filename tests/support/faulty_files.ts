@@ -3,7 +3,8 @@
  * may: looks, opens, reads, listings. All others are handed on.
  */
 import { FileError } from "../../src/runtime/file_error.ts";
-import type { Files, FolderNames, OpenFile } from "../../src/runtime/runtime.ts";
+import type { Files, FolderNames } from "../../src/runtime/files.ts";
+import type { OpenFile } from "../../src/runtime/open_file.ts";
 
 export type FileOperation = "stat" | "realPath" | "openNow" | "read" | "list";
 

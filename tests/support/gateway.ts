@@ -16,7 +16,8 @@ import type { FastCgiHandler, RequestInfo } from "../../src/responder/options.ts
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { Address, TcpAddress } from "../../src/runtime/address.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import type { Files, TextSink } from "../../src/runtime/runtime.ts";
+import type { Files } from "../../src/runtime/files.ts";
+import type { TextSink } from "../../src/runtime/text_sink.ts";
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
 import { temporaryFolder } from "./places.ts";
 import { type HttpAnswer, type HttpRequest, httpRequest } from "./raw_http.ts";

@@ -1,11 +1,15 @@
 /** A Gemini client for tests on the runtime's own TLS, and capsules in the test's process. */
 import type { AppOptions } from "../../src/app/options.ts";
-import { GEMINI_LIMIT_DEFAULTS, type GeminiLimits } from "../../src/gemini/options.ts";
-import type { GeminiRouteOptions, GeminiSiteOptions } from "../../src/gemini/options.ts";
+import {
+  GEMINI_LIMIT_DEFAULTS,
+  type GeminiLimits,
+  type GeminiRouteOptions,
+  type GeminiSiteOptions,
+} from "../../src/gemini/options.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { TcpAddress } from "../../src/runtime/address.ts";
-import type { TlsFiles } from "../../src/runtime/runtime.ts";
+import type { TlsFiles } from "../../src/runtime/connection.ts";
 import type { TlsConnection } from "../../src/runtime/tls.ts";
 import {
   freshPath,

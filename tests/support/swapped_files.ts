@@ -2,7 +2,8 @@
  * The real files, with somebody who changes what lies at a path just before it is opened, or just
  * behind that: the moments between a look and its use, which a test cannot wait for.
  */
-import type { Files, OpenFile } from "../../src/runtime/runtime.ts";
+import type { Files } from "../../src/runtime/files.ts";
+import type { OpenFile } from "../../src/runtime/open_file.ts";
 import { runtime } from "./gateway.ts";
 
 export interface Swap {

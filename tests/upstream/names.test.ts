@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseAddress } from "../../src/runtime/address.ts";
-import type { ServiceRecord } from "../../src/runtime/runtime.ts";
+import type { ServiceRecord } from "../../src/runtime/resolver.ts";
 import { SERVER_ADDRESS_RULES } from "../../src/upstream/options.ts";
 import {
   ADDRESSES_MAX,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ManualClock, MemoryFiles } from "../../src/runtime/memory.ts";
-import type { TemporaryFile } from "../../src/runtime/runtime.ts";
+import type { TemporaryFile } from "../../src/runtime/files.ts";
 import { ResponseBuffer, WRITE_BEHIND_RATIO } from "../../src/upstream/response_buffer.ts";
 import { RETRY_MS, SpillSpace } from "../../src/upstream/spill_space.ts";
 import { join } from "../support/fragments.ts";

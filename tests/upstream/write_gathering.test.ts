@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HEADER_LENGTH, RecordType } from "../../src/protocol/constants.ts";
 import type { RawConnectOptions, RawSocket } from "../../src/runtime/raw_socket.ts";
-import type { ByteConnection, Runtime } from "../../src/runtime/runtime.ts";
+import type { ByteConnection } from "../../src/runtime/connection.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
 import { UpstreamWorld, type WorldSettings } from "../support/upstream_world.ts";
 
 /** A socket that takes everything, and tells how many requests began with each write. */

@@ -1,0 +1,66 @@
+/**
+ * Connections and listeners, and why there may be none. As streams (`connect`, `listen`) they are for
+ * what is rare, as sockets with callbacks (`connectRaw`, `listenRaw`) for every request.
+ */
+import type { Address, InheritedAddress } from "./address.ts";
+import type { ByteConnection } from "./connection.ts";
+import type { ByteListener } from "./listener.ts";
+import type { RawConnectOptions, RawListenOptions } from "./raw_socket.ts";
+import type { TlsNetwork } from "./tls.ts";
+
+/**
+ * Why a connection could not be made; "full" means alive but without room (EAGAIN), "local" that we
+ * have no descriptor, memory or port for it, which says nothing of the other side.
+ */
+export type ConnectFailure = "refused" | "full" | "unreachable" | "aborted" | "local";
+
+/** A connection that could not be made. */
+export class ConnectError extends Error {
+  override readonly name = "ConnectError";
+  readonly failure: ConnectFailure;
+
+  constructor(failure: ConnectFailure, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.failure = failure;
+  }
+}
+
+/** A listener that could not be opened: port in use, no such folder, no permission. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
+/** What a runtime can connect to, and what it can listen on. */
+export interface Network {
+  /** @throws {ConnectError} also when `signal` fires before the connection stands */
+  connect(address: Address, options?: { signal?: AbortSignal }): Promise<ByteConnection>;
+  /**
+   * As `connect`, but to a socket with callbacks; left out where there are none.
+   *
+   * @throws {ConnectError}
+   */
+  readonly connectRaw?: (options: RawConnectOptions) => Promise<void>;
+  /** @throws {ListenError} */
+  listen(
+    address: Address,
+    onConnection: (connection: ByteConnection) => void,
+  ): Promise<ByteListener>;
+  /**
+   * Accepts on a socket that listens already. A peer without an address of its own is called after
+   * the descriptor.
+   *
+   * @throws {ListenError} when the descriptor is no listening socket
+   */
+  listenInherited(
+    descriptor: number,
+    onConnection: (connection: ByteConnection) => void,
+  ): Promise<ByteListener<InheritedAddress>>;
+  /**
+   * Accepts clients as sockets with callbacks.
+   *
+   * @throws {ListenError}
+   */
+  listenRaw(options: RawListenOptions): Promise<ByteListener>;
+  /** Byte streams over TLS. */
+  readonly tls: TlsNetwork;
+}
