@@ -7,7 +7,9 @@
 
 // FastCGI behind a Hono app.
 export { fastcgi, type FastCgiOptions } from "./src/http/fastcgi_handler.ts";
-export { Upstream, type UpstreamParts } from "./src/upstream/upstream.ts";
+export { Upstream, type UpstreamDeps } from "./src/upstream/upstream.ts";
+/** @deprecated Use `UpstreamDeps`. */
+export type { UpstreamDeps as UpstreamParts } from "./src/upstream/upstream.ts";
 export {
   UPSTREAM_DEFAULTS,
   type UpstreamOptions,

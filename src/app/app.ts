@@ -7,8 +7,8 @@ import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
 import { GeminiMetrics } from "../gemini/gemini_metrics.ts";
 import { ADMIN_LIMITS, adminAdmission } from "./admin_limits.ts";
 import { createAdmin } from "../http/admin.ts";
-import { createFront, faultFields, type FrontSite } from "../http/front.ts";
-import type { FrontRequest, ListenerInfo } from "../http/front_request.ts";
+import { createGateway, faultFields, type GatewaySite } from "../http/gateway.ts";
+import type { ListenerInfo, RequestContext } from "../http/request_context.ts";
 import { HttpMetrics } from "../http/http_metrics.ts";
 import { RequestIdSource } from "../http/request_id.ts";
 import { createRefusals } from "../http/unread_request.ts";
@@ -23,7 +23,7 @@ import type { Address } from "../runtime/address.ts";
 import type { Files } from "../runtime/files.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
-import type { OnHandshakeFailed } from "../runtime/raw_socket.ts";
+import type { OnHandshakeFailed } from "../runtime/callback_socket.ts";
 import { rememberLinks } from "../static/link_memory.ts";
 import { errorText } from "../upstream/errors.ts";
 import { SpillSpace } from "../upstream/spill_space.ts";
@@ -35,12 +35,12 @@ import { GeminiListeners } from "./gemini.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import { readTls } from "./read_tls.ts";
 import { Readiness } from "./readiness.ts";
-import { compileFrontSite, listenerInfo, serverSoftware } from "./sites.ts";
+import { compileGatewaySite, listenerInfo, serverSoftware } from "./sites.ts";
 import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
 import { watchHandshakes } from "./tls_handshakes.ts";
 import { registerUpstreamGauges, stderrBudget, UpstreamMetrics } from "./upstream_metrics.ts";
 
-export interface AppParts {
+export interface AppDeps {
   readonly runtime: Runtime;
   /** For everything but access lines. */
   readonly logger: Logger;
@@ -62,8 +62,8 @@ export interface RunningApp {
 }
 
 /** Starts everything; when a part cannot start, those before it are stopped again. */
-export async function startApp(options: AppOptions, parts: AppParts): Promise<RunningApp> {
-  const app = new App(options, parts);
+export async function startApp(options: AppOptions, deps: AppDeps): Promise<RunningApp> {
+  const app = new App(options, deps);
   try {
     await app.start();
     return app;
@@ -75,15 +75,15 @@ export async function startApp(options: AppOptions, parts: AppParts): Promise<Ru
 
 class App implements RunningApp {
   readonly #options: AppOptions;
-  readonly #parts: AppParts;
+  readonly #deps: AppDeps;
   readonly #upstreams: readonly Upstream[];
   readonly #spawned: SpawnedApplications;
   readonly #registry = new MetricsRegistry();
   readonly #httpMetrics: HttpMetrics;
-  readonly #sites = new SiteTable<FrontSite>();
+  readonly #sites = new SiteTable<GatewaySite>();
   readonly #requestIds = new RequestIdSource();
   readonly #accessLog: Logger | undefined;
-  readonly #onFault: (error: unknown, front: FrontRequest) => void;
+  readonly #onFault: (error: unknown, context: RequestContext) => void;
   readonly #onHandshakeFailed: OnHandshakeFailed;
   readonly #clients: ClientBounds;
   readonly #listeners: HttpListener[] = [];
@@ -94,10 +94,10 @@ class App implements RunningApp {
   readonly #ready = Promise.withResolvers<void>();
   #stopped: Promise<void> | undefined;
 
-  constructor(options: AppOptions, parts: AppParts) {
+  constructor(options: AppOptions, deps: AppDeps) {
     this.#options = options;
-    this.#parts = parts;
-    const { runtime, logger, accessSink } = parts;
+    this.#deps = deps;
+    const { runtime, logger, accessSink } = deps;
     this.#accessLog = accessSink && new Logger({
       sink: accessSink,
       clock: runtime.clock,
@@ -105,7 +105,7 @@ class App implements RunningApp {
       format: options.log.format,
     });
     const limited = new LimitedLog(logger, runtime.clock);
-    this.#onFault = (error, front) => logFault({ logger, limited }, error, front);
+    this.#onFault = (error, context) => logFault({ logger, limited }, error, context);
     this.#httpMetrics = new HttpMetrics(this.#registry);
     this.#onHandshakeFailed = watchHandshakes(this.#registry, limited);
     const { upstreams, spawns = [] } = options;
@@ -184,11 +184,11 @@ class App implements RunningApp {
     await this.#listenAdmin();
     this.#clients.start();
     if (user !== undefined) {
-      await becomeUser(user, this.#parts.runtime.spawning);
+      await becomeUser(user, this.#deps.runtime.spawner);
       await this.#spawned.start();
     }
     // PHP's mail() wants a program with the setgid bit.
-    if (spawns.length === 0) await this.#parts.runtime.spawning.forbidNewPrivileges();
+    if (spawns.length === 0) await this.#deps.runtime.spawner.forbidNewPrivileges();
     this.#isReady = true;
     this.#ready.resolve();
   }
@@ -217,7 +217,7 @@ class App implements RunningApp {
 
   async #stop(): Promise<void> {
     this.#isReady = false;
-    const { logger } = this.#parts;
+    const { logger } = this.#deps;
     const { shutdownGraceMs } = this.#options;
     logger.info("stopping", { grace_ms: shutdownGraceMs });
     const listenersStopped = Promise.all([
@@ -235,13 +235,13 @@ class App implements RunningApp {
   }
 
   #compileSites(): void {
-    const { runtime, logger, version } = this.#parts;
+    const { runtime, logger, version } = this.#deps;
     const files = rememberLinks(runtime.files, runtime.clock);
     const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.options.name, upstream]));
     const forwardedWarnings = new ForwardedWarnings(logger, runtime.clock);
     const { limits } = this.#options;
     for (const site of this.#options.sites) {
-      const compiled = compileFrontSite(site, {
+      const compiled = compileGatewaySite(site, {
         runtime: {
           files,
           clock: runtime.clock,
@@ -252,29 +252,29 @@ class App implements RunningApp {
         serverSoftware: serverSoftware(version),
         followLinks: (path) => runtime.files.realPath(path),
         onFault: this.#onFault,
-        onForwardedFault: (name, front, fault) => {
+        onForwardedFault: (name, context, fault) => {
           this.#httpMetrics.onForwardedFault(name);
-          forwardedWarnings.warn(name, front, fault);
+          forwardedWarnings.warn(name, context, fault);
         },
-        onScriptFault: (params, front) => logScriptFault(logger, runtime.files, params, front),
+        onScriptFault: (params, context) => logScriptFault(logger, runtime.files, params, context),
       });
       this.#sites.add(site.hosts, compiled);
     }
   }
 
   async #listen(listen: ListenOptions): Promise<void> {
-    const tls = listen.tls && await readTls(this.#parts.runtime, listen.tls);
+    const tls = listen.tls && await readTls(this.#deps.runtime, listen.tls);
     const scheme = tls === undefined ? "http" : "https";
-    let front: ReturnType<typeof createFront> | undefined;
+    let gateway: ReturnType<typeof createGateway> | undefined;
     const listener = await this.#serveHttp({
       address: this.#owned(listen.address),
       requestHeadLengthMax: this.#options.limits.requestHeaderMax,
       ...(tls && { tls: { identify: () => tls, onHandshakeFailed: this.#onHandshakeFailed } }),
       handler: (request, peer) => {
         // With port 0 the port is known only now.
-        front ??= this.#createFront(listenerInfo(listener.address, scheme));
-        if (this.#isReady) return front(request, peer);
-        const answer = front;
+        gateway ??= this.#createGateway(listenerInfo(listener.address, scheme));
+        if (this.#isReady) return gateway(request, peer);
+        const answer = gateway;
         return this.#readyOrStopping().then(() => answer(request, peer));
       },
     });
@@ -284,11 +284,11 @@ class App implements RunningApp {
 
   /** A unix socket is that user's whom we become, who could not remove it otherwise. */
   #owned(address: Address): Address {
-    return withSocketOwner(address, this.#parts.runtime.spawning.isRoot && this.#options.user);
+    return withSocketOwner(address, this.#deps.runtime.spawner.isRoot && this.#options.user);
   }
 
   #serveHttp(options: ServerOptions): Promise<HttpListener> {
-    const { runtime, logger } = this.#parts;
+    const { runtime, logger } = this.#deps;
     const { httpTimeouts, clients = CLIENT_DEFAULTS } = this.#options;
     return serveHttp1(runtime, {
       ...options,
@@ -307,7 +307,7 @@ class App implements RunningApp {
   async #listenGemini(): Promise<void> {
     const { gemini } = this.#options;
     if (gemini === undefined) return;
-    const { runtime, logger, version } = this.#parts;
+    const { runtime, logger, version } = this.#deps;
     this.#gemini = new GeminiListeners({
       runtime,
       limits: gemini.limits,
@@ -326,7 +326,7 @@ class App implements RunningApp {
   async #listenAdmin(): Promise<void> {
     const { admin } = this.#options;
     if (admin === undefined) return;
-    const { runtime, version, logger } = this.#parts;
+    const { runtime, version, logger } = this.#deps;
     const readiness = new Readiness(runtime, this.#upstreams);
     const handler = createAdmin({
       metrics: this.#registry,
@@ -354,21 +354,21 @@ class App implements RunningApp {
     return admin?.transport === "tcp" ? [...adminHosts, admin.host.toLowerCase()] : adminHosts;
   }
 
-  #createFront(listener: ListenerInfo) {
-    return createFront({
-      clock: this.#parts.runtime.clock,
+  #createGateway(listener: ListenerInfo) {
+    return createGateway({
+      clock: this.#deps.runtime.clock,
       sites: this.#sites,
       requestIds: this.#requestIds,
       metrics: this.#httpMetrics,
       accessLog: this.#accessLog,
-      log: this.#parts.logger,
+      log: this.#deps.logger,
       onFileError: this.#onFault,
       listener,
     });
   }
 
   async #withinGrace(done: Promise<unknown>, graceMs: number): Promise<void> {
-    const { clock } = this.#parts.runtime;
+    const { clock } = this.#deps.runtime;
     await new Promise<void>((resolve) => {
       const timer = clock.setTimer(resolve, graceMs);
       const finish = () => {
@@ -385,13 +385,13 @@ function logScriptFault(
   logger: Logger,
   files: Files,
   params: Uint8Array,
-  front: FrontRequest,
+  context: RequestContext,
 ): void {
   const values = new Map(decodeNameValues(params));
   const sent = values.get("SCRIPT_FILENAME");
   const code = "script_not_run";
   logger.error(scriptFault(files, sent, values.get("PATH_TRANSLATED")), {
-    ...faultFields(front),
+    ...faultFields(context),
     code,
     script_filename: sent,
   });

@@ -1,6 +1,6 @@
 /** Whom afcgi becomes once everything is open that wants root. */
 import type { Address } from "../runtime/address.ts";
-import { SpawnError, type Spawning } from "../runtime/spawning.ts";
+import { type Spawner, SpawnError } from "../runtime/spawner.ts";
 
 /** Nobody else connects to a unix socket of which nothing is said. */
 const SOCKET_MODE = 0o600;
@@ -8,18 +8,18 @@ const SOCKET_MODE = 0o600;
 /** @throws {SpawnError} when there is no such user, or we may not become him */
 export async function becomeUser(
   name: string,
-  spawning: Pick<Spawning, "findUser" | "isRoot" | "isSelf" | "become">,
+  spawner: Pick<Spawner, "findUser" | "isRoot" | "isSelf" | "become">,
 ): Promise<void> {
-  const user = spawning.findUser(name);
+  const user = spawner.findUser(name);
   if (user === undefined) {
     throw new SpawnError(`Cannot become user "${name}": there is no such user (create it)`);
   }
-  if (!spawning.isRoot && !spawning.isSelf(user)) {
+  if (!spawner.isRoot && !spawner.isSelf(user)) {
     throw new SpawnError(
       `Cannot become user "${name}": only root may (start afcgi as root, or leave user out)`,
     );
   }
-  await spawning.become(user);
+  await spawner.become(user);
 }
 
 /** The address with its file's mode in any case, and its owner, if it is not us. */

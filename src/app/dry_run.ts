@@ -3,15 +3,15 @@
  * the same looks at files. Only the upstreams at the end are not there: in their place stands one
  * that notes what it is given. So nothing is decided here, only written down.
  */
-import { asResponse } from "../runtime/http_answer.ts";
-import { createFront, type FrontSite } from "../http/front.ts";
+import { asResponse } from "../runtime/http_response.ts";
+import { createGateway, type GatewaySite } from "../http/gateway.ts";
 import type { Destination } from "../http/fastcgi_exchange.ts";
-import type { ListenerInfo } from "../http/front_request.ts";
+import type { ListenerInfo } from "../http/request_context.ts";
 import { HttpMetrics } from "../http/http_metrics.ts";
 import type { SiteOptions } from "../http/options.ts";
 import { RequestIdSource } from "../http/request_id.ts";
 import type { PhpDecision } from "../http/php_route.ts";
-import type { RouteWatch, SiteParts } from "../http/site_parts.ts";
+import type { RouteWatch, SiteDeps } from "../http/site_deps.ts";
 import { Role } from "../protocol/constants.ts";
 import { Logger } from "../observe/logger.ts";
 import { MetricsRegistry } from "../observe/metrics.ts";
@@ -25,9 +25,9 @@ import type { UpstreamOptions } from "../upstream/options.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
 import type { AppOptions } from "./options.ts";
 import { type FileLook, recordLooks } from "./recorded_files.ts";
-import { compileFrontSite, serverSoftware } from "./sites.ts";
+import { compileGatewaySite, serverSoftware } from "./sites.ts";
 
-export interface DryRunParts {
+export interface DryRunDeps {
   readonly runtime: Runtime;
   readonly version: string;
   readonly listener: ListenerInfo;
@@ -76,38 +76,38 @@ export interface DryRun {
 export async function dryRun(
   options: AppOptions,
   request: Request,
-  parts: DryRunParts,
+  deps: DryRunDeps,
 ): Promise<DryRun> {
-  return await new Run(options, parts).run(request);
+  return await new Run(options, deps).run(request);
 }
 
 class Run {
-  readonly #parts: DryRunParts;
+  readonly #deps: DryRunDeps;
   readonly #visits: RouteVisit[] = [];
   readonly #log: CollectedLog;
   readonly #access: CollectedLog;
-  readonly #front: ReturnType<typeof createFront>;
+  readonly #gateway: ReturnType<typeof createGateway>;
   #site: SiteOptions | undefined;
   #send: DrySend | undefined;
 
-  constructor(options: AppOptions, parts: DryRunParts) {
-    const { clock } = parts.runtime;
-    this.#parts = parts;
+  constructor(options: AppOptions, deps: DryRunDeps) {
+    const { clock } = deps.runtime;
+    this.#deps = deps;
     this.#log = new CollectedLog(clock);
     this.#access = new CollectedLog(clock);
-    this.#front = createFront({
+    this.#gateway = createGateway({
       clock,
       sites: this.#compileSites(options),
       requestIds: new RequestIdSource(),
       metrics: new HttpMetrics(new MetricsRegistry()),
       accessLog: this.#access.logger,
       log: this.#log.logger,
-      listener: parts.listener,
+      listener: deps.listener,
     });
   }
 
   async run(request: Request): Promise<DryRun> {
-    const response = await asResponse(this.#front(request, this.#parts.peer));
+    const response = await asResponse(this.#gateway(request, this.#deps.peer));
     await response.body?.cancel();
     const [line] = await this.#access.lines();
     return {
@@ -121,11 +121,11 @@ class Run {
     };
   }
 
-  #compileSites(options: AppOptions): SiteTable<FrontSite> {
-    const table = new SiteTable<FrontSite>();
-    const siteParts = this.#siteParts(options);
+  #compileSites(options: AppOptions): SiteTable<GatewaySite> {
+    const table = new SiteTable<GatewaySite>();
+    const siteDeps = this.#siteDeps(options);
     for (const site of options.sites) {
-      const { app, ...others } = compileFrontSite(site, siteParts);
+      const { app, ...others } = compileGatewaySite(site, siteDeps);
       const onChosen = (): void => {
         this.#site = site;
       };
@@ -141,8 +141,8 @@ class Run {
     return table;
   }
 
-  #siteParts(options: AppOptions): SiteParts {
-    const { runtime, version } = this.#parts;
+  #siteDeps(options: AppOptions): SiteDeps {
+    const { runtime, version } = this.#deps;
     const destinations = options.upstreams.map((upstream) =>
       [upstream.name, this.#destination(upstream)] as const
     );

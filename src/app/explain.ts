@@ -98,7 +98,7 @@ export interface Explanation {
   readonly log: readonly string[];
 }
 
-export interface ExplainParts {
+export interface ExplainDeps {
   readonly runtime: Runtime;
   readonly version: string;
 }
@@ -109,12 +109,12 @@ const PEER: HttpPeer = { host: "127.0.0.1", port: 0 };
 export async function explain(
   options: AppOptions,
   request: Request,
-  parts: ExplainParts,
+  deps: ExplainDeps,
 ): Promise<Explanation> {
   const listen = listenerFor(options.listen, new URL(request.url));
   const scheme = listen.tls === undefined ? "http" : "https";
   const listener = listenerInfo(listen.address, scheme);
-  const run = await dryRun(options, request, { ...parts, listener, peer: PEER });
+  const run = await dryRun(options, request, { ...deps, listener, peer: PEER });
   const { site, send, code, status, headers } = run;
   return {
     method: request.method,
@@ -123,7 +123,7 @@ export async function explain(
     ...(site && { site: explainSite(site, options.sites) }),
     routes: site === undefined ? [] : explainRoutes(site, run, request),
     ...(send
-      ? { application: explainApplication(send, run, request, options.spawns ?? [], parts.runtime) }
+      ? { application: explainApplication(send, run, request, options.spawns ?? [], deps.runtime) }
       : { answer: { status, ...(code !== undefined && { code }), headers } }),
     log: run.log,
   };
@@ -190,7 +190,7 @@ function explainApplication(
   { site, visits }: DryRun,
   request: Request,
   spawns: readonly SpawnOptions[],
-  { process: { cpuCount }, spawning }: Runtime,
+  { process: { cpuCount }, spawner }: Runtime,
 ): ExplainedApplication {
   const handler = site?.routes[visits.at(-1)!.index]?.handler;
   const configured = handler !== undefined && "params" in handler ? handler.params : {};
@@ -202,7 +202,7 @@ function explainApplication(
   const spawn = spawns.find((one) => one.upstream === upstream.name);
   const servers = spawn === undefined
     ? upstream.servers.map(({ address }) => address)
-    : firstSockets(spawn, cpuCount, spawning.folderPattern);
+    : firstSockets(spawn, cpuCount, spawner.folderPattern);
   return {
     upstream: upstream.name,
     servers: servers.map(formatAddress),

@@ -4,8 +4,8 @@
  * so it is said once a second.
  */
 import { answerForFault } from "../http/answers.ts";
-import { faultFields } from "../http/front.ts";
-import type { FrontRequest } from "../http/front_request.ts";
+import { faultFields } from "../http/gateway.ts";
+import type { RequestContext } from "../http/request_context.ts";
 import type { LimitedLog } from "../observe/limited_log.ts";
 import type { Logger } from "../observe/logger.ts";
 import { FileError } from "../runtime/file_error.ts";
@@ -14,12 +14,12 @@ import { errorText, UpstreamError } from "../upstream/errors.ts";
 export function logFault(
   { logger, limited }: { readonly logger: Logger; readonly limited: LimitedLog },
   error: unknown,
-  front: FrontRequest,
+  context: RequestContext,
 ): void {
   const { status, code } = answerForFault(error);
   const level = code === "client_gone" ? "debug" : status >= 500 ? "error" : "info";
   const fields = {
-    ...faultFields(front),
+    ...faultFields(context),
     code,
     phase: error instanceof UpstreamError ? error.phase : undefined,
     errno: error instanceof FileError ? error.code || undefined : undefined,

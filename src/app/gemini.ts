@@ -1,5 +1,10 @@
 /** Starts and stops what is served over Gemini: a listener for each address, with all its sites. */
-import { fieldsOf, GeminiFront, type GeminiFrontParts, type GeminiHost } from "../gemini/front.ts";
+import {
+  fieldsOf,
+  GeminiGateway,
+  type GeminiGatewayDeps,
+  type GeminiHost,
+} from "../gemini/gateway.ts";
 import { loadIdentity } from "../gemini/identity_store.ts";
 import type { GeminiSiteOptions } from "../gemini/options.ts";
 import { compileGeminiSite } from "../gemini/site.ts";
@@ -8,7 +13,7 @@ import type { TlsListener } from "../runtime/tls.ts";
 import { errorText } from "../upstream/errors.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 
-export interface GeminiAppParts extends GeminiFrontParts {
+export interface GeminiAppDeps extends GeminiGatewayDeps {
   readonly upstreams: readonly Upstream[];
   readonly serverSoftware: string;
 }
@@ -19,20 +24,20 @@ export class GeminiStartError extends Error {
 }
 
 export class GeminiListeners {
-  readonly #parts: GeminiAppParts;
-  readonly #fronts: GeminiFront[] = [];
+  readonly #deps: GeminiAppDeps;
+  readonly #gateways: GeminiGateway[] = [];
 
-  constructor(parts: GeminiAppParts) {
-    this.#parts = parts;
+  constructor(deps: GeminiAppDeps) {
+    this.#deps = deps;
   }
 
   get addresses(): readonly TcpAddress[] {
-    return this.#fronts.map(({ address }) => address);
+    return this.#gateways.map(({ address }) => address);
   }
 
   /** What accepts, once it has started. */
   get listeners(): readonly TlsListener[] {
-    return this.#fronts.flatMap(({ listener }) => listener ?? []);
+    return this.#gateways.flatMap(({ listener }) => listener ?? []);
   }
 
   /**
@@ -48,24 +53,24 @@ export class GeminiListeners {
     for (const together of byAddress.values()) {
       const hosts: GeminiHost[] = [];
       for (const site of together) hosts.push(...await this.#hostsOf(site));
-      const front = new GeminiFront(hosts, this.#parts);
+      const gateway = new GeminiGateway(hosts, this.#deps);
       const { listen, versionMin } = together[0]!;
-      await front.listen(listen, versionMin);
-      this.#fronts.push(front);
+      await gateway.listen(listen, versionMin);
+      this.#gateways.push(gateway);
     }
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#fronts.map((front) => front.stop()));
+    await Promise.all(this.#gateways.map((gateway) => gateway.stop()));
   }
 
   destroy(): void {
-    for (const front of this.#fronts) front.destroy();
+    for (const gateway of this.#gateways) gateway.destroy();
   }
 
   async #hostsOf(options: GeminiSiteOptions): Promise<GeminiHost[]> {
-    const { runtime, log, serverSoftware } = this.#parts;
-    const upstreams = new Map(this.#parts.upstreams.map((one) => [one.options.name, one]));
+    const { runtime, log, serverSoftware } = this.#deps;
+    const upstreams = new Map(this.#deps.upstreams.map((one) => [one.options.name, one]));
     try {
       const site = await compileGeminiSite(options, {
         runtime,

@@ -26,7 +26,7 @@ export interface Findings {
 
 type PreflightRuntime = Pick<
   Runtime,
-  "files" | "tls" | "spawning" | "process" | "clock" | "listen" | "connect"
+  "files" | "tls" | "spawner" | "process" | "clock" | "listen" | "connect"
 >;
 
 /** `isWhole`: the configuration is flags alone, so the program that they name is all there is. */
@@ -157,13 +157,13 @@ function checkSpawn(spawn: SpawnOptions, runtime: PreflightRuntime, findings: Fi
 function checkUser(
   name: string | undefined,
   where: string,
-  { spawning }: PreflightRuntime,
+  { spawner }: PreflightRuntime,
   { faults, notes }: Findings,
 ): void {
   if (name === undefined) return;
-  if (spawning.findUser(name) === undefined) {
+  if (spawner.findUser(name) === undefined) {
     faults.push(`There is no user "${name}" (${where}; create it, or name another)`);
-  } else if (!spawning.isRoot) {
+  } else if (!spawner.isRoot) {
     notes.push(`Only root may become user "${name}" (${where}; start afcgi as root)`);
   }
 }
@@ -186,11 +186,11 @@ async function tryAddress(
 
 function checkSocket(
   { path, file }: UnixAddress,
-  { files, spawning }: PreflightRuntime,
+  { files, spawner }: PreflightRuntime,
   { faults }: Findings,
 ): void {
   const group = file?.group;
-  if (group !== undefined && spawning.findGroup(group) === undefined) {
+  if (group !== undefined && spawner.findGroup(group) === undefined) {
     faults.push(`There is no group "${group}" (listener unix:${path}; create it, or name another)`);
   }
   const folder = path.slice(0, Math.max(1, path.lastIndexOf("/")));

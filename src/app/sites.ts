@@ -1,20 +1,20 @@
 /** The sites of a configuration, ready to answer: for the program that serves, and for `explain`. */
 import { compileArrival } from "../http/arrival.ts";
-import type { FrontSite } from "../http/front.ts";
-import type { ListenerInfo } from "../http/front_request.ts";
+import type { GatewaySite } from "../http/gateway.ts";
+import type { ListenerInfo } from "../http/request_context.ts";
 import type { SiteOptions } from "../http/options.ts";
 import { compileSite } from "../http/site.ts";
-import type { SiteParts } from "../http/site_parts.ts";
+import type { SiteDeps } from "../http/site_deps.ts";
 import type { Address } from "../runtime/address.ts";
 
 /** A site under the name that metrics know it by. */
-export function compileFrontSite(site: SiteOptions, parts: SiteParts): FrontSite {
+export function compileGatewaySite(site: SiteOptions, deps: SiteDeps): GatewaySite {
   const name = site.hosts[0] ?? "default";
   const arrive = compileArrival(
     site,
-    (front, fault) => parts.onForwardedFault?.(name, front, fault),
+    (context, fault) => deps.onForwardedFault?.(name, context, fault),
   );
-  return { name, ...compileSite(site, parts), arrive };
+  return { name, ...compileSite(site, deps), arrive };
 }
 
 /** What requests that come in at an address can know of it. */

@@ -15,7 +15,7 @@ import type { Worker, WorkerState } from "../spawn/worker.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 
-export interface SpawnedApplicationsParts {
+export interface SpawnedApplicationsDeps {
   readonly runtime: Runtime;
   readonly logger: Logger;
   readonly registry: MetricsRegistry;
@@ -48,8 +48,8 @@ export class SpawnedApplications {
   readonly #logger: Logger;
   readonly #fpmMessages: FpmMessagesByUpstream;
 
-  constructor(options: readonly SpawnOptions[], parts: SpawnedApplicationsParts) {
-    const { runtime, logger, registry, upstreams, drainMs, fpmMessages, stderr } = parts;
+  constructor(options: readonly SpawnOptions[], deps: SpawnedApplicationsDeps) {
+    const { runtime, logger, registry, upstreams, drainMs, fpmMessages, stderr } = deps;
     this.#runtime = runtime;
     this.#logger = logger;
     this.#fpmMessages = fpmMessages;
@@ -82,8 +82,8 @@ export class SpawnedApplications {
   /** @throws {SpawnError} when one could never start */
   async start(): Promise<void> {
     if (this.#applications.length === 0) return;
-    await this.#runtime.spawning.reapOrphans();
-    await this.#runtime.spawning.sweepFolders();
+    await this.#runtime.spawner.reapOrphans();
+    await this.#runtime.spawner.sweepFolders();
     for (const application of this.#applications) await application.start();
   }
 

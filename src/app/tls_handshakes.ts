@@ -1,7 +1,7 @@
 /** What becomes known of TLS handshakes that fail: a count for each reason, and a line a second at most. */
 import type { LimitedLog } from "../observe/limited_log.ts";
 import type { MetricsRegistry } from "../observe/metrics.ts";
-import type { OnHandshakeFailed } from "../runtime/raw_socket.ts";
+import type { OnHandshakeFailed } from "../runtime/callback_socket.ts";
 
 /** Called for each handshake that fails. */
 export function watchHandshakes(registry: MetricsRegistry, log: LimitedLog): OnHandshakeFailed {

@@ -40,7 +40,7 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
     logger.warn(note, { code: "php_runs_any_file" });
   }
   logger.debug("configuration read", { file });
-  if (runtime.spawning.isRoot && options.user === undefined) {
+  if (runtime.spawner.isRoot && options.user === undefined) {
     logger.warn("afcgi runs as root (name a user with user, or --user)", { code: "runs_as_root" });
   }
   if (preset !== undefined) {

@@ -30,7 +30,7 @@ export const DEFAULT_FILES: readonly string[] = ["afcgi.yaml", "/etc/afcgi/afcgi
 /** A larger file is refused instead of read. */
 export const FILE_LENGTH_MAX = 1024 * 1024;
 
-export interface LoadParts {
+export interface LoadDeps {
   readonly files: Files;
   readonly readVariable: ReadVariable;
   readonly cwd: string;
@@ -59,25 +59,25 @@ export interface ChosenPreset {
 }
 
 /** @throws {ConfigError} with every fault */
-export async function loadConfig(flags: Flags, parts: LoadParts): Promise<LoadedConfig> {
-  const given = collectSettings(flags, parts.readVariable);
+export async function loadConfig(flags: Flags, deps: LoadDeps): Promise<LoadedConfig> {
+  const given = collectSettings(flags, deps.readVariable);
   const faults: Fault[] = [];
   const tell = (fault: Fault) => void faults.push(fault);
-  const overrides = readOverrides(given, parts.cwd, parts.files, tell);
+  const overrides = readOverrides(given, deps.cwd, deps.files, tell);
   const source = given.has("spawn") ? "spawn" : "upstream";
   const flagsOnly = given.has(source) && !given.has("config");
-  const file = flagsOnly ? undefined : findFile(given, parts);
-  const listenDefault = readListenDefault(parts.readVariable, parts.cwd, tell);
+  const file = flagsOnly ? undefined : findFile(given, deps);
+  const listenDefault = readListenDefault(deps.readVariable, deps.cwd, tell);
   const { options: base, hasListen = false, secrets = new Secrets() } = file === undefined
-    ? { options: fromFlags(overrides, given, parts.files, tell), hasListen: false }
-    : await fromFile(file, overrides, given, parts, tell);
+    ? { options: fromFlags(overrides, given, deps.files, tell), hasListen: false }
+    : await fromFile(file, overrides, given, deps, tell);
   if (base === undefined || faults.length > 0) throw new ConfigError(faults);
-  const unread = flagsOnly ? existingDefault(parts) : undefined;
-  const notes = unread === undefined ? variableNotes(parts.variableNames ?? []) : [
-    ...variableNotes(parts.variableNames ?? []),
+  const unread = flagsOnly ? existingDefault(deps) : undefined;
+  const notes = unread === undefined ? variableNotes(deps.variableNames ?? []) : [
+    ...variableNotes(deps.variableNames ?? []),
     `File "${unread}" is not read because --${source} is the whole configuration`,
   ];
-  const preset = flagsOnly ? choosePreset(overrides, given, parts.files) : undefined;
+  const preset = flagsOnly ? choosePreset(overrides, given, deps.files) : undefined;
   // A file that serves Gemini alone opens no port for HTTP.
   const isOpen = hasListen || base.listen.length === 0;
   const based = { ...base, ...(!isOpen && listenDefault && { listen: listenDefault }) };
@@ -95,9 +95,9 @@ function variableNotes(names: readonly string[]): string[] {
 }
 
 /** @throws {ConfigError} when there is neither a file nor an upstream */
-function findFile(given: GivenSettings, parts: LoadParts): string {
+function findFile(given: GivenSettings, deps: LoadDeps): string {
   const named = given.get("config")?.texts[0];
-  const file = named ?? existingDefault(parts);
+  const file = named ?? existingDefault(deps);
   if (file !== undefined) return file;
   const where = DEFAULT_FILES.map((path) => `"${path}"`).join(" nor ");
   throw new ConfigError([{
@@ -109,7 +109,7 @@ function findFile(given: GivenSettings, parts: LoadParts): string {
 }
 
 /** One that cannot be looked at may be there; who reads it tells so. */
-function existingDefault({ files, cwd }: LoadParts): string | undefined {
+function existingDefault({ files, cwd }: LoadDeps): string | undefined {
   return DEFAULT_FILES.find((path) => kindAt(files, resolvePath(cwd, path)) !== undefined);
 }
 
@@ -154,7 +154,7 @@ async function fromFile(
   source: string,
   overrides: Overrides,
   given: GivenSettings,
-  parts: LoadParts,
+  deps: LoadDeps,
   tell: (fault: Fault) => void,
 ): Promise<
   {
@@ -163,16 +163,16 @@ async function fromFile(
     readonly secrets?: Secrets;
   }
 > {
-  const path = resolvePath(parts.cwd, source);
-  const text = await readFile(source, path, parts.files, tell);
+  const path = resolvePath(deps.cwd, source);
+  const text = await readFile(source, path, deps.files, tell);
   if (text === undefined) return { options: undefined };
   const result = readConfig(text, {
     source,
     folder: folderOf(path),
-    files: parts.files,
-    readVariable: parts.readVariable,
+    files: deps.files,
+    readVariable: deps.readVariable,
     rootGiven: overrides.root !== undefined,
-    showSecrets: parts.showSecrets ?? false,
+    showSecrets: deps.showSecrets ?? false,
   });
   result.faults.forEach(tell);
   if (result.options !== undefined) checkOverrides(source, result.options, given, tell);

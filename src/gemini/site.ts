@@ -15,7 +15,7 @@ import type { GeminiAnswer, GeminiRequest } from "./request.ts";
 import { expandMeta } from "./respond_template.ts";
 import { serveStatic } from "./static_files.ts";
 
-export interface GeminiSiteParts {
+export interface GeminiSiteDeps {
   readonly runtime: Runtime;
   readonly upstreams: ReadonlyMap<string, Upstream>;
   /** Such as `afcgi/1.0.0`. */
@@ -42,17 +42,17 @@ export interface GeminiSite {
 /** @throws {TlsError} when a file of authorities cannot be used */
 export async function compileGeminiSite(
   site: GeminiSiteOptions,
-  parts: GeminiSiteParts,
+  deps: GeminiSiteDeps,
 ): Promise<GeminiSite> {
   const routes: CompiledRoute[] = [];
   for (const route of site.routes) {
     routes.push({
       matches: compilePattern(route.path),
-      clientCert: route.clientCert && await compileClientCert(route.clientCert, parts.runtime),
-      handle: compileHandler(route, site, parts),
+      clientCert: route.clientCert && await compileClientCert(route.clientCert, deps.runtime),
+      handle: compileHandler(route, site, deps),
     });
   }
-  const { clock } = parts.runtime;
+  const { clock } = deps.runtime;
   return {
     name: site.hosts[0] ?? "",
     port: site.port,
@@ -85,22 +85,22 @@ async function compileClientCert(
 function compileHandler(
   { handler }: GeminiRouteOptions,
   site: GeminiSiteOptions,
-  parts: GeminiSiteParts,
+  deps: GeminiSiteDeps,
 ): Handler {
   switch (handler.kind) {
     case "respond":
       return respondHandler(handler);
     case "static": {
       const { root, linkTargets } = site;
-      const options = { ...handler, files: parts.runtime.files, root: root!, linkTargets };
+      const options = { ...handler, files: deps.runtime.files, root: root!, linkTargets };
       return (request) => serveStatic(options, request);
     }
     case "fastcgi": {
-      const upstream = parts.upstreams.get(handler.upstream);
+      const upstream = deps.upstreams.get(handler.upstream);
       if (upstream === undefined) {
         throw new RangeError(`No upstream is named "${handler.upstream}"`);
       }
-      const { serverSoftware, onFault } = parts;
+      const { serverSoftware, onFault } = deps;
       const { convert } = handler;
       const route = { serverSoftware, route: handler, upstream, convert, onFault };
       return (request) => exchange(route, request);

@@ -22,52 +22,52 @@ const GEMTEXT = "text/gemini; charset=utf-8";
 
 const BY_NAME = { column: "name", descending: false } as const;
 
-export interface GeminiStaticParts extends Omit<GeminiStaticOptions, "kind">, FileTree {
+export interface GeminiStaticDeps extends Omit<GeminiStaticOptions, "kind">, FileTree {
   readonly files: Files;
 }
 
 /** The answer; undefined where there is nothing, so that another route may know better. */
 export async function serveStatic(
-  parts: GeminiStaticParts,
+  deps: GeminiStaticDeps,
   request: GeminiRequest,
 ): Promise<GeminiAnswer | undefined> {
-  const { index } = parts;
+  const { index } = deps;
   const { path } = request.uri;
-  const found = resolveBelowRoot(parts, path);
-  if (found.kind !== "directory") return serveFound(parts, request, found);
+  const found = resolveBelowRoot(deps, path);
+  if (found.kind !== "directory") return serveFound(deps, request, found);
   if (!path.endsWith("/")) return redirectToSlash(request);
   for (const name of index) {
-    const page = resolveBelowRoot(parts, path + name);
-    if (page.kind === "file") return serveFile(parts, request, page);
+    const page = resolveBelowRoot(deps, path + name);
+    if (page.kind === "file") return serveFile(deps, request, page);
   }
-  if (!parts.listing) return undefined;
-  const text = await listingText(parts, path);
-  const meta = withLanguage(GEMTEXT, parts.lang);
+  if (!deps.listing) return undefined;
+  const text = await listingText(deps, path);
+  const meta = withLanguage(GEMTEXT, deps.lang);
   return { header: { code: 20, meta }, body: new TextEncoder().encode(text) };
 }
 
 function serveFound(
-  parts: GeminiStaticParts,
+  deps: GeminiStaticDeps,
   request: GeminiRequest,
   found: Exclude<Found, { kind: "directory" }>,
 ): GeminiAnswer | undefined {
   if (found.kind === "missing") return undefined;
   // That something is there is nobody's business.
   if (found.kind === "forbidden") return ownAnswer(request, found.code, plainHeader(51));
-  return serveFile(parts, request, found);
+  return serveFile(deps, request, found);
 }
 
 function serveFile(
-  parts: GeminiStaticParts,
+  deps: GeminiStaticDeps,
   request: GeminiRequest,
   found: FoundFile,
 ): GeminiAnswer | undefined {
-  const opened = openFound(parts, found);
+  const opened = openFound(deps, found);
   switch (opened.kind) {
     case "opened": {
       const { file, found: { path, info } } = opened;
       const body = openFileBody(file, 0, info.size);
-      return { header: { code: 20, meta: geminiTypeOf(path, parts.lang) }, body };
+      return { header: { code: 20, meta: geminiTypeOf(path, deps.lang) }, body };
     }
     case "unreadable":
       return ownAnswer(request, "unreadable_file", plainHeader(51));
@@ -99,8 +99,8 @@ function redirectToSlash(request: GeminiRequest): GeminiAnswer {
 }
 
 /** A line for each entry, its name as it would be written in a path. */
-async function listingText(parts: GeminiStaticParts, path: string): Promise<string> {
-  const tree = { ...parts, never: () => false };
+async function listingText(deps: GeminiStaticDeps, path: string): Promise<string> {
+  const tree = { ...deps, never: () => false };
   const { entries, hasMore } = await listFolder(tree, path, BY_NAME);
   const lines = [`# ${oneLine(path)}`, ""];
   if (path !== "/") lines.push("=> ../ ..");

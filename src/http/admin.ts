@@ -7,7 +7,7 @@
  */
 import type { MetricsRegistry } from "../observe/metrics.ts";
 import { utf8 } from "../protocol/byte_buffer.ts";
-import { WholeAnswer } from "../runtime/http_answer.ts";
+import { BytesResponse } from "../runtime/http_response.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { isIpv4, parseHost } from "./host.ts";
@@ -27,7 +27,7 @@ export interface AdminDeps {
   readonly spawned?: (upstream: string) => object | undefined;
 }
 
-type Page = (deps: AdminDeps) => WholeAnswer | Promise<WholeAnswer>;
+type Page = (deps: AdminDeps) => BytesResponse | Promise<BytesResponse>;
 
 const TEXT = "text/plain; charset=utf-8";
 const JSON_TYPE = "application/json";
@@ -45,7 +45,7 @@ const METHODS = "GET, HEAD";
 /** Answers a request to the admin address. */
 export function createAdmin(
   deps: AdminDeps,
-): (request: Request, peer: HttpPeer) => WholeAnswer | Promise<WholeAnswer> {
+): (request: Request, peer: HttpPeer) => BytesResponse | Promise<BytesResponse> {
   const hosts = new Set(deps.hosts);
   return (request, peer) => {
     if (!isOwnHost(request.headers.get("host"), peer, hosts)) {
@@ -68,7 +68,7 @@ function isOwnHost(text: string | null, peer: HttpPeer, hosts: ReadonlySet<strin
   return name.startsWith("[") || isIpv4(name) || name === "localhost" || hosts.has(name);
 }
 
-async function readyPage({ isReady, waitingFor }: AdminDeps): Promise<WholeAnswer> {
+async function readyPage({ isReady, waitingFor }: AdminDeps): Promise<BytesResponse> {
   if (!isReady()) return text(503, "stopping\n");
   const waiting = await waitingFor?.() ?? [];
   if (waiting.length === 0) return text(200, "ready\n");
@@ -79,7 +79,7 @@ function text(
   status: number,
   content: string,
   fields: readonly (readonly [string, string])[] = [],
-): WholeAnswer {
+): BytesResponse {
   return page(status, TEXT, content, fields);
 }
 
@@ -88,14 +88,14 @@ function page(
   type: string,
   content: string,
   fields: readonly (readonly [string, string])[] = [],
-): WholeAnswer {
+): BytesResponse {
   const all = [
     ...fields,
     ["content-type", type],
     ["cache-control", "no-store"],
     ["x-content-type-options", "nosniff"],
   ] as const;
-  return new WholeAnswer(status, all, utf8(content));
+  return new BytesResponse(status, all, utf8(content));
 }
 
 function statusOf({ version, upstreams, spawned }: AdminDeps) {

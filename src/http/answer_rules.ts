@@ -5,7 +5,7 @@
  */
 import type { AnswerOptions } from "./answer_options.ts";
 import { ErrorPages, type ErrorPageTree } from "./error_pages.ts";
-import type { AnswerFilter, FrontRequest } from "./front_request.ts";
+import type { AnswerFilter, RequestContext } from "./request_context.ts";
 import { compileHeaderRule, type HeaderRule } from "./response_headers.ts";
 
 export class AnswerRules implements AnswerFilter {
@@ -27,30 +27,30 @@ export class AnswerRules implements AnswerFilter {
   }
 
   /** The answer to send. */
-  async apply(front: FrontRequest, asked: Headers, answer: Response): Promise<Response> {
-    const response = await this.#withPage(front, answer);
-    for (const rule of this.#headerRules) rule(response.headers, front, asked);
+  async apply(context: RequestContext, asked: Headers, answer: Response): Promise<Response> {
+    const response = await this.#withPage(context, answer);
+    for (const rule of this.#headerRules) rule(response.headers, context, asked);
     return response;
   }
 
-  async #withPage(front: FrontRequest, answer: Response): Promise<Response> {
-    const isOurs = front.trace.code !== undefined;
+  async #withPage(context: RequestContext, answer: Response): Promise<Response> {
+    const isOurs = context.trace.code !== undefined;
     if (!(isOurs || this.#interceptErrors) || !this.#pages.has(answer.status)) return answer;
-    const page = this.#pageFor(front, answer);
+    const page = this.#pageFor(context, answer);
     if (page === undefined) return answer;
-    front.bodyProgress = undefined;
-    if (!isOurs) page.headers.set("x-request-id", front.id);
+    context.bodyProgress = undefined;
+    if (!isOurs) page.headers.set("x-request-id", context.id);
     // An application's page: nobody will read it.
     answer.body?.cancel().catch(() => {});
     return page;
   }
 
   /** A page that cannot be had leaves the answer as it is, and is told of. */
-  #pageFor(front: FrontRequest, answer: Response): Response | undefined {
+  #pageFor(context: RequestContext, answer: Response): Response | undefined {
     try {
-      return this.#pages.replace(front.method, answer);
+      return this.#pages.replace(context.method, answer);
     } catch (error) {
-      this.#onFault(error, front);
+      this.#onFault(error, context);
       return undefined;
     }
   }

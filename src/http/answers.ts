@@ -5,10 +5,10 @@
 import { utf8 } from "../protocol/byte_buffer.ts";
 import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
 import { FileError } from "../runtime/file_error.ts";
-import { WholeAnswer } from "../runtime/http_answer.ts";
+import { BytesResponse } from "../runtime/http_response.ts";
 import { UpstreamError, type UpstreamErrorCode } from "../upstream/errors.ts";
 import { RequestBodyTooLargeError } from "./body_limit.ts";
-import type { AnswerCode, FrontRequest, OwnAnswer } from "./front_request.ts";
+import type { AnswerCode, OwnAnswer, RequestContext } from "./request_context.ts";
 
 /** Seconds after which a client may try again. */
 const RETRY_AFTER_S = 1;
@@ -63,23 +63,23 @@ function answerForFile({ isExhausted }: FileError): OwnAnswer {
 
 /** The response, and its code in the request's trace. */
 export function ownResponse(
-  front: Pick<FrontRequest, "id" | "trace" | "method">,
+  context: Pick<RequestContext, "id" | "trace" | "method">,
   accept: string | null,
   answer: OwnAnswer,
 ): Response {
   const { status, code } = answer;
-  front.trace.code = code;
-  const { type, text } = render(front.id, accept ?? "", status, code);
+  context.trace.code = code;
+  const { type, text } = render(context.id, accept ?? "", status, code);
   const headers: Record<string, string> = {
     ...answer.headers,
     "content-type": type,
     // All of it is ASCII.
     "content-length": String(text.length),
     "cache-control": "no-store",
-    "x-request-id": front.id,
+    "x-request-id": context.id,
   };
   if (status === 503) headers["retry-after"] = String(RETRY_AFTER_S);
-  return new Response(front.method === "HEAD" ? null : text, { status, headers });
+  return new Response(context.method === "HEAD" ? null : text, { status, headers });
 }
 
 /** As {@link ownResponse}, in plain values and for what is no request yet. */
@@ -87,14 +87,14 @@ export function ownWholeAnswer(
   id: string,
   accept: string | null,
   { status, code }: OwnAnswer,
-): WholeAnswer {
+): BytesResponse {
   const { type, text } = render(id, accept ?? "", status, code);
   const fields = [
     ["content-type", type],
     ["cache-control", "no-store"],
     ["x-request-id", id],
   ] as const;
-  return new WholeAnswer(status, fields, utf8(text));
+  return new BytesResponse(status, fields, utf8(text));
 }
 
 /** The kinds of body that we make, with the media types that ask for them. */

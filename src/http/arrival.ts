@@ -1,5 +1,5 @@
 /** What a site makes of a request before its routes see it: who the client is, which trace it is in. */
-import type { Arrival } from "./front.ts";
+import type { Arrival } from "./gateway.ts";
 import { IpNetworks } from "./ip_networks.ts";
 import type { SiteOptions } from "./options.ts";
 import { traced } from "./trace_context.ts";
@@ -13,9 +13,9 @@ export function compileArrival(
   const steps: Arrival[] = [];
   if (proxies !== undefined) {
     const trust = { networks: new IpNetworks(proxies.trusted), headers: new Set(proxies.headers) };
-    steps.push((front, headers) => throughProxies(trust, front, headers, onForwardedFault));
+    steps.push((context, headers) => throughProxies(trust, context, headers, onForwardedFault));
   }
   if (traceContext) steps.push(traced);
   if (steps.length === 0) return undefined;
-  return (front, headers) => steps.reduce((seen, step) => step(seen, headers), front);
+  return (context, headers) => steps.reduce((seen, step) => step(seen, headers), context);
 }

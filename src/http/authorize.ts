@@ -6,12 +6,12 @@
  * Who keeps people out must not let them in by a half-understood answer: one that breaks off, says
  * nothing at all, leads elsewhere, or whose variables could be read in two ways, lets nobody in.
  */
-import { asResponse } from "../runtime/http_answer.ts";
+import { asResponse } from "../runtime/http_response.ts";
 import { Role } from "../protocol/constants.ts";
 import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
 import { deliver, type FastCgiRoute, noteSource, refuseFault } from "./fastcgi_exchange.ts";
-import type { FrontRequest } from "./front_request.ts";
+import type { RequestContext } from "./request_context.ts";
 import { GatewayRequest } from "./gateway_request.ts";
 import type { ParamOptions } from "./options.ts";
 import { giveUpBody } from "./upstream_response.ts";
@@ -40,26 +40,26 @@ const NAME = /^[A-Z_][A-Z0-9_]*$/;
 /** The answer to a request that is kept out; undefined for one that may go on. */
 export type Authorizer = (
   request: Request,
-  front: FrontRequest,
+  context: RequestContext,
 ) => Promise<Response | undefined>;
 
 export function createAuthorizer(route: FastCgiRoute): Authorizer {
-  return async (request, front) => {
+  return async (request, context) => {
     try {
-      const answer = await route.upstream.send(new AuthorizerRequest(route, request, front));
+      const answer = await route.upstream.send(new AuthorizerRequest(route, request, context));
       if (answer.head.status !== GRANTED) {
-        front.trace.upstream = route.upstream.options.name;
-        noteSource(front.trace, answer.source);
-        return await asResponse(deliver(route, request, front, answer));
+        context.trace.upstream = route.upstream.options.name;
+        noteSource(context.trace, answer.source);
+        return await asResponse(deliver(route, request, context, answer));
       }
       const variables = variablesOf(answer);
       await readOut(answer);
       // Of two authorizers on the way of a request that is handed over, the later one knows more.
-      front.extra = new Map([...front.extra ?? [], ...variables]);
+      context.extra = new Map([...context.extra ?? [], ...variables]);
       return undefined;
     } catch (cause) {
-      front.trace.upstream = route.upstream.options.name;
-      return refuseFault(route, request, front, cause);
+      context.trace.upstream = route.upstream.options.name;
+      return refuseFault(route, request, context, cause);
     }
   };
 }
@@ -72,9 +72,9 @@ class AuthorizerRequest extends GatewayRequest {
     return undefined;
   }
 
-  constructor(route: FastCgiRoute, request: Request, front: FrontRequest) {
-    const script = { scriptName: "", pathInfo: front.target.path, scriptFilename: undefined };
-    super(route, request, front, script, { kind: "none", contentLength: undefined });
+  constructor(route: FastCgiRoute, request: Request, context: RequestContext) {
+    const script = { scriptName: "", pathInfo: context.target.path, scriptFilename: undefined };
+    super(route, request, context, script, { kind: "none", contentLength: undefined });
   }
 }
 

@@ -3,7 +3,7 @@
  * while it is read. Nothing of it is cut in silence: one byte over the limit fails the whole.
  */
 import type { BodyMode, RequestBody } from "../upstream/request_body.ts";
-import type { OwnAnswer } from "./front_request.ts";
+import type { OwnAnswer } from "./request_context.ts";
 import type { HttpLimits } from "./options.ts";
 
 /** A body without a declared length turned out to be over the limit. */

@@ -9,7 +9,7 @@ import { type FileLookup, type FileTree, resolveBelowRoot } from "../static/belo
 import { contentTypeOf } from "../static/content_type.ts";
 import { openFound } from "../static/open_found.ts";
 import type { ErrorPageOptions } from "./answer_options.ts";
-import type { FrontRequest } from "./front_request.ts";
+import type { RequestContext } from "./request_context.ts";
 
 /** Where pages are looked for; without a root there are none. */
 export interface ErrorPageTree extends Pick<FileTree, "linkTargets"> {
@@ -18,7 +18,7 @@ export interface ErrorPageTree extends Pick<FileTree, "linkTargets"> {
   /** Whether a file of this name is never sent: the source of a script. */
   readonly never: (path: string) => boolean;
   /** Why a page could not be read, which may yet be there. */
-  readonly onFault: (error: unknown, front: FrontRequest) => void;
+  readonly onFault: (error: unknown, context: RequestContext) => void;
 }
 
 interface PageBody {

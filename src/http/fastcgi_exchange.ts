@@ -3,14 +3,14 @@
  * `fastcgi` and the `php` handler have in common.
  */
 import { isScriptFault } from "../php/script_fault.ts";
-import { asResponse, type HttpAnswer } from "../runtime/http_answer.ts";
+import { asResponse, type HttpResponse } from "../runtime/http_response.ts";
 import { UpstreamError } from "../upstream/errors.ts";
 import type { AnswerSource, UpstreamResponse } from "../upstream/request.ts";
 import type { BodyMode } from "../upstream/request_body.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
 import { RequestBodyTooLargeError, takeBody } from "./body_limit.ts";
-import type { FrontRequest, OwnAnswer, RequestTrace } from "./front_request.ts";
+import type { OwnAnswer, RequestContext, RequestTrace } from "./request_context.ts";
 import { GatewayRequest, type RequestParameters, type SendableBody } from "./gateway_request.ts";
 import { type Handover, handOver } from "./handover.ts";
 import type { HttpLimits } from "./options.ts";
@@ -31,32 +31,32 @@ export interface FastCgiRoute extends RequestParameters {
   /** Left out: answers go on as they are. */
   readonly compressor?: ResponseCompressor | undefined;
   /** What went wrong, for the log; the client gets less. */
-  readonly onFault: (error: unknown, front: FrontRequest) => void;
+  readonly onFault: (error: unknown, context: RequestContext) => void;
   /** php-fpm did not run the script; left out: nobody wants to know why. */
-  readonly onScriptFault?: ((params: Uint8Array, front: FrontRequest) => void) | undefined;
+  readonly onScriptFault?: ((params: Uint8Array, context: RequestContext) => void) | undefined;
 }
 
 /** Makes the upstream's request of the client's. */
 export type MakeRequest = (
   route: FastCgiRoute,
   request: Request,
-  front: FrontRequest,
+  context: RequestContext,
   script: ScriptTarget,
   taken: SendableBody,
 ) => GatewayRequest;
 
-const plainRequest: MakeRequest = (route, request, front, script, taken) =>
-  new GatewayRequest(route, request, front, script, taken);
+const plainRequest: MakeRequest = (route, request, context, script, taken) =>
+  new GatewayRequest(route, request, context, script, taken);
 
 /** Never rejects: whatever goes wrong is an answer, and told to `route.onFault`. */
 export async function exchange(
   route: FastCgiRoute,
   request: Request,
-  front: FrontRequest,
+  context: RequestContext,
   script: ScriptTarget,
   makeRequest: MakeRequest = plainRequest,
-): Promise<HttpAnswer> {
-  const { trace } = front;
+): Promise<HttpResponse> {
+  const { trace } = context;
   try {
     const taken = takeBody(
       request,
@@ -64,20 +64,20 @@ export async function exchange(
       (length) => trace.bytesIn = length,
       route.bodyMode,
     );
-    if (taken.kind === "refused") return refuse(request, front, taken);
+    if (taken.kind === "refused") return refuse(request, context, taken);
     trace.upstream = route.upstream.options.name;
-    const sent = makeRequest(route, request, front, script, taken);
+    const sent = makeRequest(route, request, context, script, taken);
     const answer = await route.upstream.send(sent);
     noteSource(trace, answer.source);
     // php-fpm writes such an answer at once, so it is whole here.
     if (route.onScriptFault !== undefined && isScriptFault(answer.head.status, answer.body)) {
-      route.onScriptFault(sent.params(undefined), front);
+      route.onScriptFault(sent.params(undefined), context);
     }
-    const response = deliver(route, request, front, answer);
+    const response = deliver(route, request, context, answer);
     // A turn more, and what was about to break off has broken off before its head is sent.
     return response instanceof Promise ? await response : response;
   } catch (cause) {
-    return refuseFault(route, request, front, cause);
+    return refuseFault(route, request, context, cause);
   }
 }
 
@@ -97,48 +97,48 @@ export function noteSource(trace: RequestTrace, source: AnswerSource): void {
 export function deliver(
   route: FastCgiRoute,
   request: Request,
-  front: FrontRequest,
+  context: RequestContext,
   answer: UpstreamResponse,
-): HttpAnswer | Promise<HttpAnswer> {
+): HttpResponse | Promise<HttpResponse> {
   const { directives, localRedirect } = answer.head;
   if (directives === undefined && localRedirect === undefined) {
-    return respond(route, request, front, answer);
+    return respond(route, request, context, answer);
   }
-  const goOn = () => asResponse(respond(route, request, front, answer));
-  return handOver(route.handover, request, front, answer, goOn);
+  const goOn = () => asResponse(respond(route, request, context, answer));
+  return handOver(route.handover, request, context, answer, goOn);
 }
 
 /** What went wrong, as an answer. */
 export function refuseFault(
   route: FastCgiRoute,
   request: Request,
-  front: FrontRequest,
+  context: RequestContext,
   cause: unknown,
 ): Response {
   const error = asClientGone(cause);
   if (error instanceof UpstreamError && error.server !== undefined) {
-    front.trace.server = error.server;
+    context.trace.server = error.server;
   }
-  route.onFault(error, front);
-  return refuse(request, front, answerForFault(error));
+  route.onFault(error, context);
+  return refuse(request, context, answerForFault(error));
 }
 
 function respond(
   { compressor }: FastCgiRoute,
   request: Request,
-  front: FrontRequest,
+  context: RequestContext,
   answer: UpstreamResponse,
-): HttpAnswer | Promise<HttpAnswer> {
-  const { method } = front;
+): HttpResponse | Promise<HttpResponse> {
+  const { method } = context;
   const whole = answer.body instanceof Uint8Array ? answer.body : undefined;
-  if (!hasNoBody(method, answer.head.status)) front.bodyProgress = answer.progress;
-  front.trace.sentFields = answer.head.headers;
+  if (!hasNoBody(method, answer.head.status)) context.bodyProgress = answer.progress;
+  context.trace.sentFields = answer.head.headers;
   if (compressor === undefined) return toAnswer(answer, method);
-  return compressor.apply(request, front, toResponse(answer, method), whole);
+  return compressor.apply(request, context, toResponse(answer, method), whole);
 }
 
-function refuse(request: Request, front: FrontRequest, answer: OwnAnswer): Response {
-  return ownResponse(front, request.headers.get("accept"), answer);
+function refuse(request: Request, context: RequestContext, answer: OwnAnswer): Response {
+  return ownResponse(context, request.headers.get("accept"), answer);
 }
 
 /**

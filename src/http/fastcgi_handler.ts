@@ -2,14 +2,14 @@
  * FastCGI behind any Hono app: a handler for `app.all(...)`. Unlike afcgi's own front it sees only
  * what Hono hands over, so who knows the client's address says so.
  */
-import { asResponse } from "../runtime/http_answer.ts";
+import { asResponse } from "../runtime/http_response.ts";
 import type { Context, Handler } from "hono";
 import { ParameterTemplate } from "../cgi/parameters.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ownResponse } from "./answers.ts";
 import { exchange } from "./fastcgi_exchange.ts";
-import type { FrontRequest, OwnAnswer } from "./front_request.ts";
+import type { OwnAnswer, RequestContext } from "./request_context.ts";
 import { parseHost } from "./host.ts";
 import { HTTP_LIMIT_DEFAULTS, type HttpLimits } from "./options.ts";
 import { RequestIdSource } from "./request_id.ts";
@@ -57,17 +57,17 @@ export function fastcgi(options: FastCgiOptions): Handler {
   return (context) => {
     const request = context.req.raw;
     const peer = options.peer?.(context) ?? UNKNOWN_PEER;
-    const front = readRequest(request, requestIds.next(), peer);
-    if (!("target" in front)) {
+    const requestContext = readRequest(request, requestIds.next(), peer);
+    if (!("target" in requestContext)) {
       const refused = { id: requestIds.next(), trace: {}, method: request.method };
-      return ownResponse(refused, request.headers.get("accept"), front);
+      return ownResponse(refused, request.headers.get("accept"), requestContext);
     }
-    const script = scriptTarget(scriptName, root, front.target.path);
-    return asResponse(exchange(route, request, front, script));
+    const script = scriptTarget(scriptName, root, requestContext.target.path);
+    return asResponse(exchange(route, request, requestContext, script));
   };
 }
 
-function readRequest(request: Request, id: string, peer: HttpPeer): FrontRequest | OwnAnswer {
+function readRequest(request: Request, id: string, peer: HttpPeer): RequestContext | OwnAnswer {
   const host = parseHost(request.headers.get("host") ?? "localhost");
   if (host === undefined) return { status: 400, code: "bad_host" };
   const target = parseTarget(request.url);

@@ -4,10 +4,13 @@
  * joined, two dates are none. So what goes out does not depend on whether something on its way
  * wanted a Response: such fields are taken apart again, where nobody has changed them meanwhile.
  */
-import { type AnswerFields, StreamAnswer } from "../runtime/http_answer.ts";
+import { type ResponseFields, StreamResponse } from "../runtime/http_response.ts";
 
 /** The answer with fields as the application `sent` them; the same where none came twice. */
-export function withFieldsApart(response: Response, sent: AnswerFields): Response | StreamAnswer {
+export function withFieldsApart(
+  response: Response,
+  sent: ResponseFields,
+): Response | StreamResponse {
   const repeated = repeatedFields(sent);
   if (repeated === undefined) return response;
   const { status, statusText, body, headers } = response;
@@ -20,7 +23,7 @@ export function withFieldsApart(response: Response, sent: AnswerFields): Respons
   });
   for (const cookie of headers.getSetCookie()) fields.push(["set-cookie", cookie]);
   const length = headers.get("content-length");
-  return new StreamAnswer(status, fields, body, {
+  return new StreamResponse(status, fields, body, {
     length: length !== null && /^\d{1,15}$/.test(length) ? Number(length) : undefined,
     reason: statusText === "" ? undefined : statusText,
   });
@@ -32,16 +35,16 @@ const FRAMING: ReadonlySet<string> = new Set(["content-length", "transfer-encodi
 type ValuesByName = ReadonlyMap<string, readonly string[]>;
 
 /** Heads come again (see `CgiHeadCache`): each is looked at once. */
-const REPEATED = new WeakMap<AnswerFields, ValuesByName | null>();
+const REPEATED = new WeakMap<ResponseFields, ValuesByName | null>();
 
 /** Values by lower-case name; undefined where no name came several times. */
-function repeatedFields(sent: AnswerFields): ValuesByName | undefined {
+function repeatedFields(sent: ResponseFields): ValuesByName | undefined {
   let repeated = REPEATED.get(sent);
   if (repeated === undefined) REPEATED.set(sent, repeated = readRepeated(sent) ?? null);
   return repeated ?? undefined;
 }
 
-function readRepeated(sent: AnswerFields): ValuesByName | undefined {
+function readRepeated(sent: ResponseFields): ValuesByName | undefined {
   const seen = new Set<string>();
   let hasRepeated = false;
   for (const [name] of sent) {

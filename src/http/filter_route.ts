@@ -11,7 +11,7 @@ import { type OpenableTree, openFound } from "../static/open_found.ts";
 import { refuse, type StaticRefusal } from "../static/refusal.ts";
 import type { UpstreamRequest } from "../upstream/request.ts";
 import { FileBody } from "../upstream/file_body.ts";
-import type { FrontRequest } from "./front_request.ts";
+import type { RequestContext } from "./request_context.ts";
 import { GatewayRequest, type RequestParameters, type SendableBody } from "./gateway_request.ts";
 import type { ScriptTarget } from "./script_target.ts";
 
@@ -54,16 +54,16 @@ export class FilterRequest extends GatewayRequest implements UpstreamRequest {
     found: FoundFile,
     route: RequestParameters,
     request: Request,
-    front: FrontRequest,
+    context: RequestContext,
     script: ScriptTarget,
     taken: SendableBody,
   ) {
     const extra = new Map([
-      ...front.extra ?? [],
+      ...context.extra ?? [],
       ["FCGI_DATA_LENGTH", String(found.info.size)],
       ["FCGI_DATA_LAST_MOD", String(Math.floor(found.info.modifiedMs / 1000))],
     ]);
-    super(route, request, { ...front, extra }, script, taken);
+    super(route, request, { ...context, extra }, script, taken);
     this.data = new FileBody(() => openAsFound(tree, found), found.path, found.info.size);
   }
 }

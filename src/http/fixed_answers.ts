@@ -1,5 +1,5 @@
 /** Answers that the configuration gives: a text, or another place. */
-import { WholeAnswer } from "../runtime/http_answer.ts";
+import { BytesResponse } from "../runtime/http_response.ts";
 import type { HandlerOptions } from "./options.ts";
 import { compileTemplate } from "./request_template.ts";
 import type { RouteHandler } from "./route_handler.ts";
@@ -15,7 +15,7 @@ export function respondHandler({ status, body }: OptionsOf<"respond">): RouteHan
   return (_request, { method }) =>
     method === "HEAD"
       ? new Response(null, { status, headers: withLength })
-      : new WholeAnswer(status, fields, bytes);
+      : new BytesResponse(status, fields, bytes);
 }
 
 /** `pattern` is the route's `path`. */
@@ -30,8 +30,8 @@ export function redirectHandler(
   }
   // Filled in it may begin with two slashes, or with what browsers take for them: another host.
   const isPath = to.startsWith("/");
-  return (request, front) => {
-    const filled = location(front, request.headers).replace(NOT_IN_URL, encodeCharacter);
+  return (request, context) => {
+    const filled = location(context, request.headers).replace(NOT_IN_URL, encodeCharacter);
     const safe = isPath ? filled.replace(/^\/+/, "/") : filled;
     return new Response(null, { status, headers: { location: safe } });
   };

@@ -5,8 +5,8 @@
  */
 import type { Logger } from "../observe/logger.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { faultFields } from "./front.ts";
-import type { FrontRequest } from "./front_request.ts";
+import { faultFields } from "./gateway.ts";
+import type { RequestContext } from "./request_context.ts";
 import type { ForwardedFault } from "./trusted_proxies.ts";
 
 export const FORWARDED_WARNING_INTERVAL_MS = 60_000;
@@ -30,7 +30,11 @@ export class ForwardedWarnings {
     this.#clock = clock;
   }
 
-  warn(site: string, front: FrontRequest, { field, value, isClientUnknown }: ForwardedFault): void {
+  warn(
+    site: string,
+    context: RequestContext,
+    { field, value, isClientUnknown }: ForwardedFault,
+  ): void {
     const key = `${isClientUnknown} ${site}`;
     const nowMs = this.#clock.nowMs();
     const told = this.#told.get(key) ?? { atMs: -Infinity, leftOut: 0 };
@@ -44,10 +48,10 @@ export class ForwardedWarnings {
         ? `Client is unknown: cannot read what a trusted proxy says in ${field}`
         : `Cannot read what a trusted proxy says in ${field}; it does not count`,
       {
-        ...faultFields(front),
+        ...faultFields(context),
         code: isClientUnknown ? "client_unknown" : "forwarded_ignored",
         site,
-        proxy: front.proxy,
+        proxy: context.proxy,
         value: value.slice(0, VALUE_LENGTH_MAX),
         left_out: told.leftOut || undefined,
       },

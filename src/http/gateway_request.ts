@@ -7,12 +7,12 @@ import type { ParameterTemplate } from "../cgi/parameters.ts";
 import type { CgiRequest } from "../cgi/request.ts";
 import type { CgiHead } from "../protocol/cgi_response.ts";
 import { Role } from "../protocol/constants.ts";
-import { departureOf, type DepartureSignal } from "../runtime/departure.ts";
+import { type AbortSignalLike, abortSignalOf } from "../runtime/abort_signal.ts";
 import type { UpstreamRequest } from "../upstream/request.ts";
 import type { RequestBody } from "../upstream/request_body.ts";
 import type { TakenBody } from "./body_limit.ts";
 import { passEarlyHints } from "./early_hints.ts";
-import { type FrontRequest, portOf } from "./front_request.ts";
+import { portOf, type RequestContext } from "./request_context.ts";
 import { type ComputedParameters, computeParameters } from "./route_parameters.ts";
 import type { ScriptTarget } from "./script_target.ts";
 
@@ -32,30 +32,30 @@ export class GatewayRequest implements UpstreamRequest {
   readonly role: Role = Role.RESPONDER;
   readonly #route: RequestParameters;
   readonly #request: Request;
-  readonly #front: FrontRequest;
+  readonly #context: RequestContext;
   readonly #script: ScriptTarget;
   readonly #taken: SendableBody;
 
   constructor(
     route: RequestParameters,
     request: Request,
-    front: FrontRequest,
+    context: RequestContext,
     script: ScriptTarget,
     taken: SendableBody,
   ) {
     this.#route = route;
     this.#request = request;
-    this.#front = front;
+    this.#context = context;
     this.#script = script;
     this.#taken = taken;
   }
 
   get id(): string {
-    return this.#front.id;
+    return this.#context.id;
   }
 
   get method(): string {
-    return this.#front.method;
+    return this.#context.method;
   }
 
   get body(): RequestBody | undefined {
@@ -64,12 +64,12 @@ export class GatewayRequest implements UpstreamRequest {
 
   /** Undefined where the client cannot be told; so it is with the runtimes' own servers. */
   get onInterim(): ((head: CgiHead) => void) | undefined {
-    const { earlyHints } = this.#front.peer;
+    const { earlyHints } = this.#context.peer;
     return earlyHints && ((head) => passEarlyHints(head, earlyHints));
   }
 
-  get signal(): DepartureSignal {
-    return departureOf(this.#request);
+  get signal(): AbortSignalLike {
+    return abortSignalOf(this.#request);
   }
 
   isHandedOver({ directives, localRedirect }: CgiHead): boolean {
@@ -85,8 +85,8 @@ export class GatewayRequest implements UpstreamRequest {
   }
 
   #cgiRequest(contentLength: number | undefined): CgiRequest {
-    const front = this.#front;
-    const { listener, host, peer, target, method } = front;
+    const context = this.#context;
+    const { listener, host, peer, target, method } = context;
     const { headers } = this.#request;
     const { computed } = this.#route;
     return {
@@ -100,15 +100,15 @@ export class GatewayRequest implements UpstreamRequest {
       query: target.query,
       scriptFilename: this.#script.scriptFilename,
       serverName: host.name,
-      serverPort: portOf(front),
+      serverPort: portOf(context),
       serverAddress: listener.host,
       remoteAddress: peer.host,
       remotePort: peer.port,
       headers,
-      isFromProxy: front.proxy !== undefined,
+      isFromProxy: context.proxy !== undefined,
       contentType: headers.get("content-type") ?? undefined,
       contentLength,
-      extra: computed === undefined ? front.extra : computeParameters(computed, front, headers),
+      extra: computed === undefined ? context.extra : computeParameters(computed, context, headers),
     };
   }
 }

@@ -11,11 +11,11 @@
  */
 import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
-import { responseOf } from "../runtime/http_answer.ts";
+import { responseOf } from "../runtime/http_response.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { StaticRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./answers.ts";
-import type { FrontRequest } from "./front_request.ts";
+import type { RequestContext } from "./request_context.ts";
 import { restoreOddStatus } from "./odd_status.ts";
 import { limitRate } from "./rate_limit.ts";
 import { parseTarget } from "./target.ts";
@@ -33,7 +33,7 @@ export interface Handover {
   /** Whether a local `Location` without a status is answered here. */
   readonly localRedirects: boolean;
   /** Answers as the site does, by its internal routes too. */
-  readonly fetch: (request: Request, front: FrontRequest) => Response | Promise<Response>;
+  readonly fetch: (request: Request, context: RequestContext) => Response | Promise<Response>;
 }
 
 /**
@@ -57,7 +57,7 @@ type HeadFields = UpstreamResponse["head"]["headers"];
 export async function handOver(
   handover: Handover | undefined,
   request: Request,
-  front: FrontRequest,
+  context: RequestContext,
   answer: UpstreamResponse,
   passOn: () => Response | Promise<Response>,
 ): Promise<Response> {
@@ -74,7 +74,7 @@ export async function handOver(
     response = await redirect(
       handover,
       request,
-      front,
+      context,
       answer,
       path,
       field(headers, "content-type"),
@@ -82,23 +82,23 @@ export async function handOver(
     keepFields(response, headers);
   } else if (file !== undefined) {
     giveUpBody(answer);
-    response = await sendFileOf(handover, request, front, answer, file);
+    response = await sendFileOf(handover, request, context, answer, file);
     keepFields(response, headers);
   } else if (handover.localRedirects && localRedirect !== undefined) {
     giveUpBody(answer);
-    response = await redirect(handover, request, front, answer, localRedirect, undefined);
+    response = await redirect(handover, request, context, answer, localRedirect, undefined);
     keepCookies(response, headers);
   } else response = await passOn();
   const rate = Number(directives?.get("x-accel-limit-rate") ?? 0);
   return Number.isSafeInteger(rate) && rate > 0
-    ? slowed(handover, front, response, rate)
+    ? slowed(handover, context, response, rate)
     : response;
 }
 
 async function redirect(
   handover: Handover,
   request: Request,
-  front: FrontRequest,
+  context: RequestContext,
   answer: UpstreamResponse,
   location: string,
   contentType: string | undefined,
@@ -107,13 +107,13 @@ async function redirect(
   if (target.kind === "refused" || !location.startsWith("/")) {
     throw refused(answer, `"${location}" is no path`);
   }
-  const hops = (front.handedOver?.hops ?? 0) + 1;
+  const hops = (context.handedOver?.hops ?? 0) + 1;
   if (hops > INTERNAL_REDIRECTS_MAX) {
     throw refused(answer, `more than ${INTERNAL_REDIRECTS_MAX} answers led to another path`);
   }
-  const inner: FrontRequest = {
-    ...front,
-    method: front.method === "HEAD" ? "HEAD" : "GET",
+  const inner: RequestContext = {
+    ...context,
+    method: context.method === "HEAD" ? "HEAD" : "GET",
     target,
     handedOver: { hops, contentType },
     passed: undefined,
@@ -123,9 +123,9 @@ async function redirect(
     inner,
     await handover.fetch(withoutBody(request, inner.method, answer), inner),
   );
-  front.bodyProgress = inner.bodyProgress;
+  context.bodyProgress = inner.bodyProgress;
   // Those of the route that answered.
-  front.rules = inner.rules;
+  context.rules = inner.rules;
   return response;
 }
 
@@ -141,20 +141,20 @@ function withoutBody(request: Request, method: string, answer: UpstreamResponse)
 async function sendFileOf(
   { sendNamedFile }: Handover,
   request: Request,
-  front: FrontRequest,
+  context: RequestContext,
   answer: UpstreamResponse,
   value: string,
 ): Promise<Response> {
   const path = decodeUtf8(value);
   const contentType = field(answer.head.headers, "content-type");
-  const method = front.method === "HEAD" ? "HEAD" : "GET";
+  const method = context.method === "HEAD" ? "HEAD" : "GET";
   const asked = withoutBody(request, method, answer);
   const sent = path === undefined ? undefined : sendNamedFile(path, contentType, asked);
   if (sent === undefined) {
     throw refused(answer, `"${value}" is below no folder of the site's sendfile`);
   }
   if (sent instanceof Response) return sent;
-  return ownResponse(front, request.headers.get("accept"), sent);
+  return ownResponse(context, request.headers.get("accept"), sent);
 }
 
 function refusesRanges({ head }: UpstreamResponse): boolean {
@@ -186,14 +186,14 @@ function keepCookies(response: Response, headers: HeadFields): void {
 
 function slowed(
   { clock }: Handover,
-  front: FrontRequest,
+  context: RequestContext,
   response: Response,
   rate: number,
 ): Response {
   if (response.body === null) return response;
   const slow = limitRate(response.body, rate, clock);
-  const watched = new WatchedBody(slow, front.bodyProgress);
-  front.bodyProgress = watched;
+  const watched = new WatchedBody(slow, context.bodyProgress);
+  context.bodyProgress = watched;
   const { status, statusText, headers } = response;
   return responseOf(watched.stream, { status, statusText, headers });
 }

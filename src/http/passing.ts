@@ -2,7 +2,7 @@
 import { cutScriptPath, isScriptName } from "../cgi/script_path.ts";
 import type { StaticRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./answers.ts";
-import type { AnswerCode, FrontRequest, OwnAnswer } from "./front_request.ts";
+import type { AnswerCode, OwnAnswer, RequestContext } from "./request_context.ts";
 import type { RouteOptions } from "./options.ts";
 
 /** Refusals after which another route may know better. */
@@ -15,21 +15,23 @@ const PASSED_ON: ReadonlySet<AnswerCode> = new Set([
 /** Leaves the request to the next route where that may know better (undefined), else refuses it. */
 export function passOrRefuse(
   request: Request,
-  front: FrontRequest,
+  context: RequestContext,
   refusal: StaticRefusal,
   isInternal = false,
 ): Response | undefined {
   // An internal route is named by an application for what it has, and by nobody for what others have.
   if (!PASSED_ON.has(refusal.code) || isInternal) {
-    return ownResponse(front, request.headers.get("accept"), refusal);
+    return ownResponse(context, request.headers.get("accept"), refusal);
   }
-  notePassed(front, refusal);
+  notePassed(context, refusal);
   return undefined;
 }
 
 /** Of several routes that pass, the first that had more to say than that there is no file. */
-export function notePassed(front: FrontRequest, answer: OwnAnswer): void {
-  if (front.passed === undefined || front.passed.code === "no_such_file") front.passed = answer;
+export function notePassed(context: RequestContext, answer: OwnAnswer): void {
+  if (context.passed === undefined || context.passed.code === "no_such_file") {
+    context.passed = answer;
+  }
 }
 
 /**
@@ -37,7 +39,7 @@ export function notePassed(front: FrontRequest, answer: OwnAnswer): void {
  * its path, but not its method: that no file is there is the reason only where files are read.
  */
 export function answerToUnanswered(
-  { method, passed }: FrontRequest,
+  { method, passed }: RequestContext,
   allowed: readonly string[] | undefined,
 ): OwnAnswer {
   if (allowed === undefined) return passed ?? { status: 404, code: "no_such_route" };

@@ -19,7 +19,7 @@ export interface PhpRoot {
   readonly look: PhpRouteOptions;
 }
 
-export interface PhpRootParts {
+export interface PhpRootDeps {
   readonly files: Files;
   /** The path without links as it is now, not as it was a moment ago. */
   readonly followLinks: (path: string) => string | undefined;
@@ -32,7 +32,7 @@ export interface PhpRootParts {
 export function compilePhpRoots(
   options: PhpHandlerOptions,
   { root: siteRoot, linkTargets }: Pick<FileTree, "root" | "linkTargets">,
-  { files, followLinks, compileRoute, onAttempt }: PhpRootParts,
+  { files, followLinks, compileRoute, onAttempt }: PhpRootDeps,
 ): () => PhpRoot {
   const { index, strip, applicationRoot } = options;
   const rules = {

@@ -8,7 +8,7 @@
 import { findScript, type ScriptEndings } from "../cgi/script_path.ts";
 import type { Files } from "../runtime/files.ts";
 import { type FileTree, type Found, isHidden, resolveBelowRoot } from "../static/below_root.ts";
-import type { AnswerCode } from "./front_request.ts";
+import type { AnswerCode } from "./request_context.ts";
 import type { Attempt, NamedScript } from "./php_attempts.ts";
 import { type ScriptTarget, stripPath } from "./script_target.ts";
 import type { ScriptRule } from "./script_rules.ts";

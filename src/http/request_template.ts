@@ -11,11 +11,11 @@
  * brings in (`${env.NAME}`) was put in its place when the file was read, with its `${` so escaped.
  */
 import { fromLatin1, utf8 } from "../protocol/byte_buffer.ts";
-import { type FrontRequest, portOf } from "./front_request.ts";
+import { portOf, type RequestContext } from "./request_context.ts";
 import { matchOf } from "../routing/route_pattern.ts";
 
 /** Makes the text for a request. */
-export type RequestText = (front: FrontRequest, headers: Headers) => string;
+export type RequestText = (context: RequestContext, headers: Headers) => string;
 
 /** A text that cannot be compiled; its message says why and what would be right. */
 export class TemplateError extends Error {
@@ -40,15 +40,15 @@ export const REFERENCE_NAMES = [
 type ReferenceName = (typeof REFERENCE_NAMES)[number];
 
 const TEXTS: Readonly<Record<Exclude<ReferenceName, "match" | "request.path">, RequestText>> = {
-  "request.method": (front) => front.method,
-  "request.scheme": (front) => front.listener.scheme,
-  "request.host": (front) => front.host.name,
-  "request.port": (front) => String(portOf(front)),
-  "request.target": (front) => front.target.raw,
-  "request.query": (front) => front.target.query,
-  "request.id": (front) => front.id,
-  "client.address": (front) => front.peer.host,
-  "client.port": (front) => front.peer.port === 0 ? "" : String(front.peer.port),
+  "request.method": (context) => context.method,
+  "request.scheme": (context) => context.listener.scheme,
+  "request.host": (context) => context.host.name,
+  "request.port": (context) => String(portOf(context)),
+  "request.target": (context) => context.target.raw,
+  "request.query": (context) => context.target.query,
+  "request.id": (context) => context.id,
+  "client.address": (context) => context.peer.host,
+  "client.port": (context) => context.peer.port === 0 ? "" : String(context.peer.port),
 };
 
 const HEADER = /^request\.header\.([A-Za-z0-9!#$%&'*+.^_`|~-]+)$/;
@@ -70,9 +70,9 @@ export function compileTemplate(
   // Whoever takes a text without references encodes it by itself.
   if (parts.every((part) => typeof part === "string")) return parts.join("");
   const texts = parts.map((part) => typeof part === "string" ? byteText(part) : part);
-  return (front, headers) => {
+  return (context, headers) => {
     let value = "";
-    for (const part of texts) value += typeof part === "string" ? part : part(front, headers);
+    for (const part of texts) value += typeof part === "string" ? part : part(context, headers);
     return value;
   };
 }
@@ -99,14 +99,14 @@ function textOf(
   pattern: string | undefined,
   ofPath: (path: string) => string,
 ): RequestText {
-  if (name === "request.path") return (front) => ofPath(front.target.path);
+  if (name === "request.path") return (context) => ofPath(context.target.path);
   if (name === "match") {
     const match = matchOf(pattern);
-    return (front) => ofPath(match(front.target.path));
+    return (context) => ofPath(match(context.target.path));
   }
   if (Object.hasOwn(TEXTS, name)) return TEXTS[name as keyof typeof TEXTS];
   const header = HEADER.exec(name)?.[1];
-  if (header !== undefined) return (_front, headers) => headers.get(header) ?? "";
+  if (header !== undefined) return (_context, headers) => headers.get(header) ?? "";
   throw new TemplateError(`"\${${name}}" ${reasonAgainst(name)}`);
 }
 

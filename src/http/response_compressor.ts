@@ -8,10 +8,10 @@ import { preferredEncoding } from "../compression/accept_encoding.ts";
 import { compressedStream } from "../compression/compressed_stream.ts";
 import { compileTypes } from "../compression/media_types.ts";
 import type { CompressionOptions } from "../compression/options.ts";
-import { responseOf } from "../runtime/http_answer.ts";
+import { responseOf } from "../runtime/http_response.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { FrontRequest } from "./front_request.ts";
+import type { RequestContext } from "./request_context.ts";
 import { isBodilessStatus } from "./upstream_response.ts";
 import { WatchedBody } from "./watched_body.ts";
 
@@ -42,7 +42,7 @@ export class ResponseCompressor {
   /** The answer as this client gets it; `whole` is its body, where it is at hand. */
   apply(
     request: Pick<Request, "headers">,
-    front: FrontRequest,
+    context: RequestContext,
     response: Response,
     whole?: Uint8Array,
   ): Response | Promise<Response> {
@@ -62,7 +62,7 @@ export class ResponseCompressor {
       this.#options.encodings,
     );
     if (coding === undefined || this.#underWay >= this.#options.concurrentMax) return response;
-    if (front.method === "HEAD") {
+    if (context.method === "HEAD") {
       // Without a length nobody knows whether a GET would be long enough.
       if (length !== undefined) describe(headers, coding);
       return response;
@@ -74,13 +74,13 @@ export class ResponseCompressor {
     describe(headers, coding);
     const stream = compressedStream(body, compressor, this.#clock, () => this.#underWay--);
     // A body that comes from an application may take its time: that one is never waited for.
-    const isFile = front.bodyProgress === undefined;
+    const isFile = context.bodyProgress === undefined;
     if (whole !== undefined || (isFile && length !== undefined && length <= WHOLE_LENGTH_MAX)) {
-      front.bodyProgress = undefined;
+      context.bodyProgress = undefined;
       return compressedWhole(stream, response);
     }
-    const watched = new WatchedBody(stream, front.bodyProgress);
-    front.bodyProgress = watched;
+    const watched = new WatchedBody(stream, context.bodyProgress);
+    context.bodyProgress = watched;
     const { statusText } = response;
     return responseOf(watched.stream, { status, statusText, headers });
   }

@@ -4,11 +4,11 @@
  */
 import { HOP_BY_HOP } from "../cgi/header_names.ts";
 import type { HeaderRuleOptions } from "./answer_options.ts";
-import type { FrontRequest } from "./front_request.ts";
+import type { RequestContext } from "./request_context.ts";
 import { compileTemplate, type RequestText } from "./request_template.ts";
 
 /** Changes the headers of an answer to a request with `asked`. */
-export type HeaderRule = (headers: Headers, front: FrontRequest, asked: Headers) => void;
+export type HeaderRule = (headers: Headers, context: RequestContext, asked: Headers) => void;
 
 type Pairs = readonly (readonly [name: string, value: string | RequestText])[];
 
@@ -31,15 +31,15 @@ export function compileHeaderRule(
     Object.entries(texts).map(([name, text]) => [name, compileTemplate(text, pattern)]);
   const setPairs = compile(set);
   const addPairs = compile(add);
-  return (headers, front, asked) => {
+  return (headers, context, asked) => {
     for (const name of remove) headers.delete(name);
-    for (const [name, value] of setPairs) headers.set(name, textOf(value, front, asked));
-    for (const [name, value] of addPairs) headers.append(name, textOf(value, front, asked));
+    for (const [name, value] of setPairs) headers.set(name, textOf(value, context, asked));
+    for (const [name, value] of addPairs) headers.append(name, textOf(value, context, asked));
   };
 }
 
 /** A decoded path may hold a line's end, which a header may not. */
-function textOf(value: string | RequestText, front: FrontRequest, asked: Headers): string {
+function textOf(value: string | RequestText, context: RequestContext, asked: Headers): string {
   if (typeof value === "string") return value;
-  return value(front, asked).replace(/[^\x20-\x7e\x80-\xff]/g, encodeURIComponent);
+  return value(context, asked).replace(/[^\x20-\x7e\x80-\xff]/g, encodeURIComponent);
 }

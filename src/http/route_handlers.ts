@@ -25,13 +25,13 @@ import type { RouteHandler } from "./route_handler.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
 import { compileParameters } from "./route_parameters.ts";
 import { asksForScripts, compileScriptTarget, isBelowFile } from "./script_target.ts";
-import type { SiteParts } from "./site_parts.ts";
+import type { SiteDeps } from "./site_deps.ts";
 import type { StaticRoute } from "./static_route.ts";
 
 const NO_SCRIPT = { status: 404, code: "no_such_script" } as const;
 
 /** What the handlers of one site share. */
-export interface HandlerParts extends SiteParts {
+export interface HandlerDeps extends SiteDeps {
   readonly handover: Handover;
   /** What compresses with these options; the same for routes that share them. */
   readonly compressor: (options: CompressionOptions | undefined) => ResponseCompressor | undefined;
@@ -41,10 +41,10 @@ export interface HandlerParts extends SiteParts {
 export function compileHandler(
   route: RouteOptions,
   site: SiteOptions,
-  parts: HandlerParts,
+  deps: HandlerDeps,
 ): RouteHandler {
   const { handler: options, path: pattern } = route;
-  const compressor = parts.compressor(route.compression);
+  const compressor = deps.compressor(route.compression);
   const around = { pattern, compressor, bodies: route };
   switch (options.kind) {
     case "respond":
@@ -52,13 +52,13 @@ export function compileHandler(
     case "redirect":
       return redirectHandler(options, pattern);
     case "fastcgi":
-      return fastCgiHandler({ options, ...around }, site, parts);
+      return fastCgiHandler({ options, ...around }, site, deps);
     case "php":
-      return phpHandler({ options, ...around }, site, parts);
+      return phpHandler({ options, ...around }, site, deps);
     case "filter":
-      return filterHandler({ options, ...around }, site, parts, route.internal);
+      return filterHandler({ options, ...around }, site, deps, route.internal);
     case "static":
-      return staticHandler(parts.statics.get(route)!, route.internal);
+      return staticHandler(deps.statics.get(route)!, route.internal);
   }
 }
 
@@ -66,10 +66,10 @@ export function compileAuthorizer(
   { upstream, params }: AuthorizeOptions,
   pattern: string | undefined,
   site: SiteOptions,
-  parts: HandlerParts,
+  deps: HandlerDeps,
 ): Authorizer {
   const options = { upstream, params: { ...params, ...NEVER_AUTHORIZERS } };
-  return createAuthorizer(fastCgiRoute({ options, pattern, compressor: undefined }, site, parts));
+  return createAuthorizer(fastCgiRoute({ options, pattern, compressor: undefined }, site, deps));
 }
 
 /** A handler with what its route says around it. */
@@ -86,51 +86,51 @@ function fastCgiRoute(
     Pick<FastCgiHandlerOptions, "upstream" | "params">
   >,
   site: SiteOptions,
-  parts: HandlerParts,
+  deps: HandlerDeps,
 ): FastCgiRoute {
-  const upstream = parts.upstreams.get(options.upstream);
+  const upstream = deps.upstreams.get(options.upstream);
   if (upstream === undefined) throw new RangeError(`No upstream is named "${options.upstream}"`);
   return {
     upstream,
     ...compileParameters(options.params, pattern, {
-      serverSoftware: parts.serverSoftware,
+      serverSoftware: deps.serverSoftware,
       documentRoot: site.root,
     }),
-    limits: bodies?.limits === undefined ? parts.limits : { ...parts.limits, ...bodies.limits },
+    limits: bodies?.limits === undefined ? deps.limits : { ...deps.limits, ...bodies.limits },
     bodyMode: bodies?.requestBody,
-    handover: parts.handover,
+    handover: deps.handover,
     compressor,
-    onFault: parts.onFault,
-    onScriptFault: parts.onScriptFault,
+    onFault: deps.onFault,
+    onScriptFault: deps.onScriptFault,
   };
 }
 
 function fastCgiHandler(
   of: RouteOf<FastCgiHandlerOptions>,
   site: SiteOptions,
-  parts: HandlerParts,
+  deps: HandlerDeps,
 ): RouteHandler {
   const { options } = of;
   const { splitPath } = options;
   const namesScripts = asksForScripts(options, of.pattern);
   const named = namesScripts ? { ...of, options: withoutTranslation(options) } : of;
-  const route = fastCgiRoute(named, site, parts);
+  const route = fastCgiRoute(named, site, deps);
   const target = compileScriptTarget(options, site.root);
   if (!namesScripts || site.root === undefined) {
-    return (request, front) => exchange(route, request, front, target(front.target.path));
+    return (request, context) => exchange(route, request, context, target(context.target.path));
   }
   const { root } = site;
-  const { files } = parts.runtime;
-  return (request, front) => {
-    const script = target(front.target.path);
+  const { files } = deps.runtime;
+  return (request, context) => {
+    const script = target(context.target.path);
     const { scriptName, pathInfo } = script;
     // What has no script's name is no file of the application either; without `split_path` the whole
     // path is the script's.
     const asked = scriptName !== "" ? scriptName : splitPath ? `${pathInfo}/` : pathInfo;
     if (isBelowFile(files, root, asked)) {
-      return ownResponse(front, request.headers.get("accept"), NO_SCRIPT);
+      return ownResponse(context, request.headers.get("accept"), NO_SCRIPT);
     }
-    return exchange(route, request, front, script);
+    return exchange(route, request, context, script);
   };
 }
 
@@ -144,29 +144,29 @@ function withoutTranslation<Options extends Pick<FastCgiHandlerOptions, "params"
 function phpHandler(
   of: RouteOf<PhpHandlerOptions>,
   site: SiteOptions,
-  parts: HandlerParts,
+  deps: HandlerDeps,
 ): RouteHandler {
-  const { runtime: { files }, followLinks = files.realPath } = parts;
+  const { runtime: { files }, followLinks = files.realPath } = deps;
   const php = { ...of, options: withoutTranslation(of.options) };
   const rootOf = compilePhpRoots(of.options, { ...site, root: site.root! }, {
     files,
     followLinks,
-    compileRoute: (root) => fastCgiRoute(php, { ...site, root }, parts),
-    onAttempt: parts.watch?.onAttempt,
+    compileRoute: (root) => fastCgiRoute(php, { ...site, root }, deps),
+    onAttempt: deps.watch?.onAttempt,
   });
-  return (request, front) => {
+  return (request, context) => {
     const { route, look } = rootOf();
-    const decision = decidePhp(look, front.target);
+    const decision = decidePhp(look, context.target);
     switch (decision.kind) {
       case "run":
-        return exchange(route, request, front, decision.script);
+        return exchange(route, request, context, decision.script);
       case "pass":
-        notePassed(front, { status: 404, code: "no_such_file" });
+        notePassed(context, { status: 404, code: "no_such_file" });
         return undefined;
       case "redirect":
         return new Response(null, { status: 308, headers: { location: decision.location } });
       case "refused":
-        return ownResponse(front, request.headers.get("accept"), decision);
+        return ownResponse(context, request.headers.get("accept"), decision);
     }
   };
 }
@@ -174,32 +174,32 @@ function phpHandler(
 function filterHandler(
   filtered: RouteOf<FilterHandlerOptions>,
   site: SiteOptions,
-  parts: HandlerParts,
+  deps: HandlerDeps,
   isInternal: boolean | undefined,
 ): RouteHandler {
-  const route = fastCgiRoute(filtered, site, parts);
-  const { files } = parts.runtime;
+  const route = fastCgiRoute(filtered, site, deps);
+  const { files } = deps.runtime;
   const { linkTargets } = site;
   const filter = { files, root: site.root!, linkTargets, never: sourceNames(site.routes) };
-  return (request, front) => {
-    const decision = decideFilter(filter, front.target.path);
-    if (decision.kind !== "send") return passOrRefuse(request, front, decision, isInternal);
+  return (request, context) => {
+    const decision = decideFilter(filter, context.target.path);
+    if (decision.kind !== "send") return passOrRefuse(request, context, decision, isInternal);
     const { found, script } = decision;
-    return exchange(route, request, front, script, (...asked) => {
+    return exchange(route, request, context, script, (...asked) => {
       return new FilterRequest(filter, found, ...asked);
     });
   };
 }
 
 function staticHandler(route: StaticRoute, isInternal: boolean | undefined): RouteHandler {
-  return (request, front) => {
-    const answer = route.answer(request, front);
+  return (request, context) => {
+    const answer = route.answer(request, context);
     if (!(answer instanceof Promise)) {
-      return isRefusal(answer) ? passOrRefuse(request, front, answer, isInternal) : answer;
+      return isRefusal(answer) ? passOrRefuse(request, context, answer, isInternal) : answer;
     }
     // What is gone since it was found a moment ago is no other route's either.
     return answer.then((settled) =>
-      isRefusal(settled) ? ownResponse(front, request.headers.get("accept"), settled) : settled
+      isRefusal(settled) ? ownResponse(context, request.headers.get("accept"), settled) : settled
     );
   };
 }

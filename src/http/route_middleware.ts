@@ -11,10 +11,10 @@ import { secureHeaders } from "hono/secure-headers";
 import { fromLatin1, utf8 } from "../protocol/byte_buffer.ts";
 import type { CorsOptions, MiddlewareOptions } from "./answer_options.ts";
 import { ownResponse } from "./answers.ts";
-import type { FrontEnv, OwnAnswer } from "./front_request.ts";
+import type { GatewayEnv, OwnAnswer } from "./request_context.ts";
 import { addressBytes, IpNetworks } from "./ip_networks.ts";
 
-type Middleware = MiddlewareHandler<FrontEnv>;
+type Middleware = MiddlewareHandler<GatewayEnv>;
 
 /** In the order in which they are met. A preflight has no credentials, so CORS comes before them. */
 export function compileMiddleware(options: MiddlewareOptions): Middleware[] {
@@ -64,10 +64,10 @@ function authenticate(
   });
   if (first === undefined) throw new RangeError("Cannot let anybody in: there are no users");
   const onAuthSuccess = ({ env }: Context, username: string) => {
-    const front = env as FrontEnv["Bindings"];
-    front.extra ??= new Map();
-    front.extra.set("AUTH_TYPE", "Basic");
-    front.extra.set("REMOTE_USER", fromLatin1(utf8(username)));
+    const context = env as GatewayEnv["Bindings"];
+    context.extra ??= new Map();
+    context.extra.set("AUTH_TYPE", "Basic");
+    context.extra.set("REMOTE_USER", fromLatin1(utf8(username)));
   };
   return basicAuth({ ...first, realm, onAuthSuccess }, ...others);
 }
@@ -91,11 +91,11 @@ function tagWhole(): Middleware {
   const tag = etag();
   return async (c, next) => {
     await next();
-    const front = c.env;
-    const isWhole = front.bodyProgress === undefined || front.bodyProgress.ended;
-    if (front.method !== "GET" || c.res.status !== 200 || !isWhole) return;
+    const context = c.env;
+    const isWhole = context.bodyProgress === undefined || context.bodyProgress.ended;
+    if (context.method !== "GET" || c.res.status !== 200 || !isWhole) return;
     const before = c.res;
     await tag(c, () => Promise.resolve());
-    if (c.res !== before) front.bodyProgress = undefined;
+    if (c.res !== before) context.bodyProgress = undefined;
   };
 }

@@ -3,7 +3,7 @@
  * encoded once with the route's constants, what has a reference is made for each.
  */
 import { type ParameterConstants, ParameterTemplate } from "../cgi/parameters.ts";
-import type { FrontRequest } from "./front_request.ts";
+import type { RequestContext } from "./request_context.ts";
 import type { ParamOptions } from "./options.ts";
 import { compileTemplate, type RequestText } from "./request_template.ts";
 
@@ -43,10 +43,10 @@ export function compileParameters(
 /** The request's own parameters with the configured ones, which win. */
 export function computeParameters(
   computed: ComputedParameters,
-  front: FrontRequest,
+  context: RequestContext,
   headers: Headers,
 ): ReadonlyMap<string, string> {
-  const values = new Map(front.extra);
-  for (const [name, text] of computed) values.set(name, text(front, headers));
+  const values = new Map(context.extra);
+  for (const [name, text] of computed) values.set(name, text(context, headers));
   return values;
 }

@@ -3,7 +3,7 @@
  * folders that the site's configuration allows, and by the rules of files of a static route. These
  * folders are a list of their own: where links may lead out of the site's root says nothing of them.
  */
-import { toResponse } from "../runtime/http_answer.ts";
+import { toResponse } from "../runtime/http_response.ts";
 import type { Files } from "../runtime/files.ts";
 import { type FileLookup, resolveBelowRoot } from "../static/below_root.ts";
 import { readyFile, sendFile } from "../static/file_response.ts";

@@ -7,29 +7,29 @@ import { HTTPException } from "hono/http-exception";
 import type { H, RouterRoute } from "hono/types";
 import type { CompressionOptions } from "../compression/options.ts";
 import { FileError } from "../runtime/file_error.ts";
-import { asResponse } from "../runtime/http_answer.ts";
+import { asResponse } from "../runtime/http_response.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
 import type { Authorizer } from "./authorize.ts";
-import type { FrontEnv, FrontRequest } from "./front_request.ts";
+import type { GatewayEnv, RequestContext } from "./request_context.ts";
 import type { Handover } from "./handover.ts";
 import { keepOddStatus } from "./odd_status.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
 import { answerToUnanswered } from "./passing.ts";
 import type { RouteHandler } from "./route_handler.ts";
-import { compileAuthorizer, compileHandler, type HandlerParts } from "./route_handlers.ts";
+import { compileAuthorizer, compileHandler, type HandlerDeps } from "./route_handlers.ts";
 import { middlewareRefusal } from "./route_middleware.ts";
 import { ResponseCompressor } from "./response_compressor.ts";
 import { namedFiles } from "./sendfile.ts";
-import type { RouteWatch, SiteParts } from "./site_parts.ts";
+import type { RouteWatch, SiteDeps } from "./site_deps.ts";
 import { matchedPath, routeKey, SiteRouter } from "./site_router.ts";
 import { beforeHandler, compileRules, hasRules } from "./site_rules.ts";
 import { compileStatics } from "./static_route.ts";
 
-type HonoHandler = Handler<FrontEnv>;
+type HonoHandler = Handler<GatewayEnv>;
 
 /** A site's routes as Hono runs them, and those that can be asked without it. */
 export interface CompiledSite {
-  readonly app: Hono<FrontEnv>;
+  readonly app: Hono<GatewayEnv>;
   /**
    * Answers what {@link app} would answer, where nothing of Hono's is needed; else undefined. At 64
    * clients that saves 4 of 30 µs a request.
@@ -39,30 +39,30 @@ export interface CompiledSite {
   readonly hasRules: boolean;
 }
 
-export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
+export function compileSite(site: SiteOptions, deps: SiteDeps): CompiledSite {
   const compiled: HonoHandler[][] = [];
-  let internal: Hono<FrontEnv> | undefined;
+  let internal: Hono<GatewayEnv> | undefined;
   const handover: Handover = {
-    clock: parts.runtime.clock,
-    sendNamedFile: namedFiles(parts.runtime.files, site.sendfile ?? []),
+    clock: deps.runtime.clock,
+    sendNamedFile: namedFiles(deps.runtime.files, site.sendfile ?? []),
     localRedirects: site.localRedirects ?? false,
-    fetch: (request, front) => {
-      internal ??= createApp(site, new SiteRouter(site.routes), compiled, parts);
-      return internal.fetch(request, front);
+    fetch: (request, context) => {
+      internal ??= createApp(site, new SiteRouter(site.routes), compiled, deps);
+      return internal.fetch(request, context);
     },
   };
   const compressors = new Map<CompressionOptions, ResponseCompressor>();
-  const compressor: HandlerParts["compressor"] = (options) => {
+  const compressor: HandlerDeps["compressor"] = (options) => {
     if (options === undefined) return undefined;
-    const known = compressors.get(options) ?? new ResponseCompressor(options, parts.runtime);
+    const known = compressors.get(options) ?? new ResponseCompressor(options, deps.runtime);
     compressors.set(options, known);
     return known;
   };
-  const keepsFiles = parts.watch === undefined;
+  const keepsFiles = deps.watch === undefined;
   const { root = "", linkTargets } = site;
-  const staticParts = { runtime: parts.runtime, root, linkTargets, keepsFiles };
-  const statics = compileStatics(site.routes, staticParts, compressor);
-  const shared: HandlerParts = { ...parts, handover, compressor, statics };
+  const staticDeps = { runtime: deps.runtime, root, linkTargets, keepsFiles };
+  const statics = compileStatics(site.routes, staticDeps, compressor);
+  const shared: HandlerDeps = { ...deps, handover, compressor, statics };
   const handlers = site.routes.map((route) => compileHandler(route, site, shared));
   site.routes.forEach((route, index) => {
     const plain = asHono(handlers[index]!);
@@ -70,17 +70,17 @@ export function compileSite(site: SiteOptions, parts: SiteParts): CompiledSite {
       ? plain
       : behind(compileAuthorizer(route.authorize, route.path, site, shared), plain);
     compiled.push(
-      watched([...beforeHandler(route, site, parts), handler], index, parts.watch),
+      watched([...beforeHandler(route, site, deps), handler], index, deps.watch),
     );
   });
   const router = new SiteRouter<[H, RouterRoute]>(site.routes.map(asClientsMeetIt));
   const forClients = compiled.map((handlers, index) =>
-    site.routes[index]!.internal ? watched([denyClient], index, parts.watch) : handlers
+    site.routes[index]!.internal ? watched([denyClient], index, deps.watch) : handlers
   );
-  const app = createApp(site, router, forClients, parts);
+  const app = createApp(site, router, forClients, deps);
   // A watched site shows each step, so it has to take each.
-  const directs = parts.watch === undefined
-    ? site.routes.map((route, index) => compileDirect(route, handlers[index]!, site, parts))
+  const directs = deps.watch === undefined
+    ? site.routes.map((route, index) => compileDirect(route, handlers[index]!, site, deps))
     : [];
   return { app, direct: compileDirects(router, directs), hasRules: hasRules(site) };
 }
@@ -90,12 +90,12 @@ function compileDirects(
   router: Pick<SiteRouter<unknown>, "next">,
   directs: readonly (RouteHandler | undefined)[],
 ): RouteHandler {
-  return (request, front) => {
+  return (request, context) => {
     for (let index = -1;;) {
-      index = router.next(front.method, front.target.path, index);
+      index = router.next(context.method, context.target.path, index);
       const direct = directs[index];
       if (direct === undefined) return undefined;
-      const answer = direct(request, front);
+      const answer = direct(request, context);
       if (answer !== undefined) return answer;
     }
   };
@@ -109,14 +109,14 @@ function compileDirect(
   { path: pattern, middleware, authorize, internal, answers }: RouteOptions,
   handler: RouteHandler,
   site: SiteOptions,
-  parts: SiteParts,
+  deps: SiteDeps,
 ): RouteHandler | undefined {
   if (middleware !== undefined || authorize !== undefined || internal) return undefined;
   if (!hasRules(site)) return handler;
-  const rules = compileRules(answers, pattern, site, parts);
-  return (request, front) => {
-    front.rules = rules;
-    return handler(request, front);
+  const rules = compileRules(answers, pattern, site, deps);
+  return (request, context) => {
+    context.rules = rules;
+    return handler(request, context);
   };
 }
 
@@ -156,22 +156,22 @@ function createApp(
   site: SiteOptions,
   router: SiteRouter<[H, RouterRoute]>,
   handlers: readonly (readonly HonoHandler[])[],
-  parts: SiteParts,
-): Hono<FrontEnv> {
-  const app = new Hono<FrontEnv>({
+  deps: SiteDeps,
+): Hono<GatewayEnv> {
+  const app = new Hono<GatewayEnv>({
     router,
-    getPath: (_request, options) => matchedPath(options?.env as FrontRequest),
+    getPath: (_request, options) => matchedPath(options?.env as RequestContext),
   });
   handlers.forEach((list, index) => {
     for (const handler of list) app.all(routeKey(index), handler);
   });
-  const rules = compileRules(site.answers, undefined, site, parts);
+  const rules = compileRules(site.answers, undefined, site, deps);
   app.notFound((c) => {
-    const front = c.env;
-    front.rules = rules;
+    const context = c.env;
+    context.rules = rules;
     const accept = c.req.raw.headers.get("accept");
-    const allowed = router.allowedMethods(front.target.path);
-    return ownResponse(front, accept, answerToUnanswered(front, allowed));
+    const allowed = router.allowedMethods(context.target.path);
+    return ownResponse(context, accept, answerToUnanswered(context, allowed));
   });
   app.onError((error, c) => {
     const accept = c.req.raw.headers.get("accept");
@@ -179,7 +179,7 @@ function createApp(
       const { status, headers } = error.getResponse();
       return ownResponse(c.env, accept, middlewareRefusal(status, headers));
     }
-    parts.onFault(error, c.env);
+    deps.onFault(error, c.env);
     return ownResponse(
       c.env,
       accept,

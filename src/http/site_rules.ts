@@ -5,11 +5,11 @@
 import type { Handler } from "hono";
 import type { AnswerOptions } from "./answer_options.ts";
 import { AnswerRules } from "./answer_rules.ts";
-import type { FrontEnv } from "./front_request.ts";
+import type { GatewayEnv } from "./request_context.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
 import { sourceNames } from "./passing.ts";
 import { compileMiddleware } from "./route_middleware.ts";
-import type { SiteParts } from "./site_parts.ts";
+import type { SiteDeps } from "./site_deps.ts";
 
 /** Whether any answer of the site has rules. */
 export function hasRules({ answers, routes }: SiteOptions): boolean {
@@ -20,13 +20,13 @@ export function hasRules({ answers, routes }: SiteOptions): boolean {
 export function beforeHandler(
   route: RouteOptions,
   site: SiteOptions,
-  parts: SiteParts,
-): Handler<FrontEnv>[] {
+  deps: SiteDeps,
+): Handler<GatewayEnv>[] {
   const list = compileMiddleware(route.middleware ?? {});
   if (!hasRules(site)) return list;
-  const rules = compileRules(route.answers, route.path, site, parts);
+  const rules = compileRules(route.answers, route.path, site, deps);
   // Also for a route without: one before it that passed on has left its own.
-  const leaveRules: Handler<FrontEnv> = (c, next) => {
+  const leaveRules: Handler<GatewayEnv> = (c, next) => {
     c.env.rules = rules;
     return next() as Promise<never>;
   };
@@ -38,7 +38,7 @@ export function compileRules(
   options: AnswerOptions | undefined,
   pattern: string | undefined,
   { root, linkTargets, routes }: SiteOptions,
-  { runtime: { files }, onFault }: Pick<SiteParts, "runtime" | "onFault">,
+  { runtime: { files }, onFault }: Pick<SiteDeps, "runtime" | "onFault">,
 ): AnswerRules | undefined {
   if (options === undefined) return undefined;
   const never = sourceNames(routes);

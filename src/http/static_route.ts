@@ -3,17 +3,17 @@
  * the caller to answer or to pass on.
  */
 import { compilePattern } from "../routing/route_pattern.ts";
-import { type HttpAnswer, toResponse, WholeAnswer } from "../runtime/http_answer.ts";
+import { BytesResponse, type HttpResponse, toResponse } from "../runtime/http_response.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { FileMemory } from "../static/file_memory.ts";
 import { isRefusal, refuse } from "../static/refusal.ts";
 import { serveStatic, type StaticAnswer, type StaticOptions } from "../static/static_files.ts";
-import type { FrontRequest } from "./front_request.ts";
+import type { RequestContext } from "./request_context.ts";
 import type { RouteOptions, StaticHandlerOptions } from "./options.ts";
 import { sourceNames } from "./passing.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
 
-export interface StaticRouteParts {
+export interface StaticRouteDeps {
   readonly runtime: Pick<Runtime, "files" | "clock">;
   /** Absolute path. */
   readonly root: string;
@@ -29,9 +29,9 @@ export class StaticRoute {
   readonly #options: StaticOptions;
   readonly #compressor: ResponseCompressor | undefined;
 
-  constructor(handler: StaticHandlerOptions, parts: StaticRouteParts) {
-    const { runtime: { files, clock }, root, linkTargets, never, keepsFiles } = parts;
-    this.#compressor = parts.compressor;
+  constructor(handler: StaticHandlerOptions, deps: StaticRouteDeps) {
+    const { runtime: { files, clock }, root, linkTargets, never, keepsFiles } = deps;
+    this.#compressor = deps.compressor;
     this.#options = {
       files,
       root,
@@ -45,32 +45,32 @@ export class StaticRoute {
     };
   }
 
-  answer(request: Request, front: FrontRequest): StaticAnswer | Promise<StaticAnswer> {
-    const { target, handedOver } = front;
+  answer(request: Request, context: RequestContext): StaticAnswer | Promise<StaticAnswer> {
+    const { target, handedOver } = context;
     // Its name alone says that it is not for us: no need to look for the file.
     if (this.#options.never(target.path)) return refuse("script_source");
     const answer = serveStatic(this.#options, request, target, handedOver);
     const finish = (settled: StaticAnswer): StaticAnswer | Promise<StaticAnswer> =>
-      isRefusal(settled) ? settled : this.#compressed(request, front, settled);
+      isRefusal(settled) ? settled : this.#compressed(request, context, settled);
     return answer instanceof Promise ? answer.then(finish) : finish(answer);
   }
 
   #compressed(
     request: Request,
-    front: FrontRequest,
-    answer: HttpAnswer,
-  ): HttpAnswer | Promise<HttpAnswer> {
+    context: RequestContext,
+    answer: HttpResponse,
+  ): HttpResponse | Promise<HttpResponse> {
     const compressor = this.#compressor;
     if (compressor === undefined) return answer;
-    const whole = answer instanceof WholeAnswer ? answer.body : undefined;
-    return compressor.apply(request, front, toResponse(answer), whole);
+    const whole = answer instanceof BytesResponse ? answer.body : undefined;
+    return compressor.apply(request, context, toResponse(answer), whole);
   }
 }
 
 /** The static routes of a site, each compiled once. */
 export function compileStatics(
   routes: readonly RouteOptions[],
-  parts: Omit<StaticRouteParts, "compressor" | "never">,
+  deps: Omit<StaticRouteDeps, "compressor" | "never">,
   compressorOf: (options: RouteOptions["compression"]) => ResponseCompressor | undefined,
 ): ReadonlyMap<RouteOptions, StaticRoute> {
   const never = sourceNames(routes);
@@ -78,7 +78,7 @@ export function compileStatics(
   for (const route of routes) {
     if (route.handler.kind !== "static") continue;
     const compressor = compressorOf(route.compression);
-    statics.set(route, new StaticRoute(route.handler, { ...parts, never, compressor }));
+    statics.set(route, new StaticRoute(route.handler, { ...deps, never, compressor }));
   }
   return statics;
 }

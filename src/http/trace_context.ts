@@ -3,7 +3,7 @@
  * where it sends none, or one that cannot be read (then its `tracestate` means nothing and stays
  * here). afcgi records no spans of its own, so it does not put itself between the two.
  */
-import type { FrontRequest } from "./front_request.ts";
+import type { RequestContext } from "./request_context.ts";
 
 /** Version 00; others are longer, and begin like it (section 4.3). */
 const TRACEPARENT =
@@ -14,20 +14,20 @@ const SPAN_ID_LENGTH = 8;
 const SAMPLED = "01";
 
 /** Sees to it that the application gets a valid trace, whose id the log names. */
-export function traced(front: FrontRequest, headers: Headers): FrontRequest {
+export function traced(context: RequestContext, headers: Headers): RequestContext {
   const sent = headers.get("traceparent") ?? "";
   const match = TRACEPARENT.exec(sent);
   const isValid = match !== null && (match[2] === undefined || !sent.startsWith("00"));
   if (isValid) {
-    front.trace.traceId = match[1]!;
-    return front;
+    context.trace.traceId = match[1]!;
+    return context;
   }
   const traceId = randomHex(TRACE_ID_LENGTH);
-  front.trace.traceId = traceId;
-  front.extra ??= new Map();
-  front.extra.set("HTTP_TRACEPARENT", `00-${traceId}-${randomHex(SPAN_ID_LENGTH)}-${SAMPLED}`);
-  if (headers.has("tracestate")) front.extra.set("HTTP_TRACESTATE", "");
-  return front;
+  context.trace.traceId = traceId;
+  context.extra ??= new Map();
+  context.extra.set("HTTP_TRACEPARENT", `00-${traceId}-${randomHex(SPAN_ID_LENGTH)}-${SAMPLED}`);
+  if (headers.has("tracestate")) context.extra.set("HTTP_TRACESTATE", "");
+  return context;
 }
 
 /** Random bytes, not all zero: that would be no id. */

@@ -7,7 +7,7 @@
  * whose address would open what is open to the proxy alone. A scheme, host or port that cannot be
  * read is as if it had not been said.
  */
-import type { FrontRequest } from "./front_request.ts";
+import type { RequestContext } from "./request_context.ts";
 import { type ForwardedHop, type ProxyHeader, readForwarded } from "./forwarded.ts";
 import type { IpNetworks } from "./ip_networks.ts";
 
@@ -31,7 +31,7 @@ export interface ForwardedFault {
   readonly isClientUnknown: boolean;
 }
 
-export type ForwardedFaultHandler = (front: FrontRequest, fault: ForwardedFault) => void;
+export type ForwardedFaultHandler = (context: RequestContext, fault: ForwardedFault) => void;
 
 /** What a trusted proxy may name a request; longer or stranger ids are not taken. */
 const REQUEST_ID = /^[A-Za-z0-9_.:@+/=-]{1,128}$/;
@@ -39,33 +39,33 @@ const REQUEST_ID = /^[A-Za-z0-9_.:@+/=-]{1,128}$/;
 /** The request as its client made it, or the same when its peer is not trusted. */
 export function throughProxies(
   { networks, headers: fields }: ProxyTrust,
-  front: FrontRequest,
+  context: RequestContext,
   headers: Headers,
   onFault: ForwardedFaultHandler,
-): FrontRequest {
-  if (!networks.has(front.peer.host)) return front;
+): RequestContext {
+  if (!networks.has(context.peer.host)) return context;
   const hop = readForwarded(fields, headers, (address) => networks.has(address));
   const id = fields.has("request-id") ? headers.get("x-request-id") : null;
-  const seen = asTold(front, hop, id !== null && REQUEST_ID.test(id) ? id : front.id);
+  const seen = asTold(context, hop, id !== null && REQUEST_ID.test(id) ? id : context.id);
   if (hop.fault !== undefined) {
     onFault(seen, { ...hop.fault, isClientUnknown: hop.client === null });
   }
   return seen;
 }
 
-function asTold(front: FrontRequest, hop: ForwardedHop, id: string): FrontRequest {
-  const { listener } = front;
-  const host = hop.host ?? front.host;
+function asTold(context: RequestContext, hop: ForwardedHop, id: string): RequestContext {
+  const { listener } = context;
+  const host = hop.host ?? context.host;
   const scheme = hop.scheme ?? listener.scheme;
   // The listener's port is nothing that the client of a proxy has seen.
   const port = hop.scheme || hop.host ? 0 : listener.port;
   const client = hop.client === null ? { host: UNKNOWN_CLIENT, port: 0 } : hop.client;
   return {
-    ...front,
+    ...context,
     id,
-    peer: { ...front.peer, ...client },
+    peer: { ...context.peer, ...client },
     host: hop.port ? { name: host.name, port: hop.port } : host,
     listener: { ...listener, scheme, port },
-    proxy: front.peer.host,
+    proxy: context.peer.host,
   };
 }

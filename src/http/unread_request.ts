@@ -4,10 +4,10 @@
  * there was no request. Where it was the body that could not be read, the request has both already.
  */
 import type { Logger } from "../observe/logger.ts";
-import type { WholeAnswer } from "../runtime/http_answer.ts";
+import type { BytesResponse } from "../runtime/http_response.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import { ownWholeAnswer } from "./answers.ts";
-import type { AnswerCode } from "./front_request.ts";
+import type { AnswerCode } from "./request_context.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
 import type { RequestIdSource } from "./request_id.ts";
 
@@ -20,7 +20,7 @@ const CODES = {
   505: "unknown_http_version",
 } as const satisfies Readonly<Record<number, AnswerCode>>;
 
-export interface UnreadParts {
+export interface UnreadDeps {
   readonly requestIds: RequestIdSource;
   readonly metrics: HttpMetrics;
   readonly log: Logger;
@@ -34,8 +34,8 @@ interface Fault {
 
 /** Makes the answers; `request` is there when its head could be read. */
 export function createRefusals(
-  { requestIds, metrics, log }: UnreadParts,
-): (fault: Fault, peer: HttpPeer, request?: Request) => WholeAnswer {
+  { requestIds, metrics, log }: UnreadDeps,
+): (fault: Fault, peer: HttpPeer, request?: Request) => BytesResponse {
   return ({ status, message }, peer, request) => {
     const id = requestIds.next();
     const code = CODES[status];

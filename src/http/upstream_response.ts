@@ -5,11 +5,11 @@
 import { HOP_BY_HOP, namedByConnection } from "../cgi/header_names.ts";
 import type { CgiHead } from "../protocol/cgi_response.ts";
 import {
-  type AnswerFields,
+  BytesResponse,
+  type ResponseFields,
   responseOf,
-  StreamAnswer,
-  WholeAnswer,
-} from "../runtime/http_answer.ts";
+  StreamResponse,
+} from "../runtime/http_response.ts";
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
 
@@ -34,16 +34,16 @@ export function isBodilessStatus(status: number): boolean {
  * The answer for the client of a request with `method`, in plain values. Whether its body is whole
  * or a stream depends on how it was written and when; what the head says does not.
  */
-export function toAnswer(answer: UpstreamResponse, method: string): WholeAnswer | StreamAnswer {
+export function toAnswer(answer: UpstreamResponse, method: string): BytesResponse | StreamResponse {
   const { head, body } = answer;
   const { status, reason } = head;
   const fields = passedFields(head);
   if (hasNoBody(method, status)) {
     giveUpBody(answer);
-    return new StreamAnswer(status, fields, null, { length: toldLength(head), reason });
+    return new StreamResponse(status, fields, null, { length: toldLength(head), reason });
   }
-  if (body instanceof Uint8Array) return new WholeAnswer(status, fields, body, reason);
-  return new StreamAnswer(status, fields, body, { length: head.contentLength, reason });
+  if (body instanceof Uint8Array) return new BytesResponse(status, fields, body, reason);
+  return new StreamResponse(status, fields, body, { length: head.contentLength, reason });
 }
 
 /**
@@ -84,9 +84,9 @@ function toldLength({ status, contentLength }: CgiHead): number | undefined {
  * The fields that go on, by their head. Heads come again (see `CgiHeadCache`), and what sends an
  * answer remembers what it made of the same fields.
  */
-const PASSED_FIELDS = new WeakMap<CgiHead, AnswerFields>();
+const PASSED_FIELDS = new WeakMap<CgiHead, ResponseFields>();
 
-function passedFields(head: CgiHead): AnswerFields {
+function passedFields(head: CgiHead): ResponseFields {
   let fields = PASSED_FIELDS.get(head);
   if (fields === undefined) {
     fields = passedHeaders(head);

@@ -3,7 +3,7 @@
  * that the application sent, or are a file's. It knows how the body ended: whole, broken off, or
  * left by its client.
  */
-import type { BodyWatch } from "./front_request.ts";
+import type { BodyWatch } from "./request_context.ts";
 
 /** Counts what is read of `source`; `inner` knows more of why it broke off. */
 export class WatchedBody implements BodyWatch {

@@ -5,7 +5,7 @@
  */
 import { type ByteBuffer, latin1 } from "../protocol/byte_buffer.ts";
 import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
-import type { AnswerFields } from "../runtime/http_answer.ts";
+import type { ResponseFields } from "../runtime/http_response.ts";
 
 export interface AnswerFraming {
   /** Undefined: chunks, or for HTTP/1.0 everything up to the connection's end. */
@@ -28,7 +28,7 @@ interface ReadyFields {
   readonly hasDate: boolean;
 }
 
-const READY = new WeakMap<AnswerFields, ReadyFields>();
+const READY = new WeakMap<ResponseFields, ReadyFields>();
 
 /**
  * Appends a head; `date` is for an answer that says none itself, `reason` what stands behind the
@@ -37,7 +37,7 @@ const READY = new WeakMap<AnswerFields, ReadyFields>();
 export function appendAnswerHead(
   buffer: ByteBuffer,
   status: number,
-  fields: AnswerFields,
+  fields: ResponseFields,
   { length, isChunked, connection }: AnswerFraming,
   date: string,
   reason?: string,
@@ -58,7 +58,7 @@ export function appendAnswerHead(
 function encodeFields(
   status: number,
   reason: string | undefined,
-  fields: AnswerFields,
+  fields: ResponseFields,
 ): ReadyFields {
   let text = statusLine(status, reason);
   let hasDate = false;

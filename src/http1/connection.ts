@@ -13,10 +13,10 @@
  * | gone      | there is no socket any more                            |                          |
  */
 import type { HttpPeer } from "../runtime/connection.ts";
-import { discardAnswer, type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
-import type { AcceptedSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
-import { joinAhead } from "./ahead.ts";
-import { AnswerSender, type Outcome } from "./answer_sender.ts";
+import { BytesResponse, discardAnswer, type HttpResponse } from "../runtime/http_response.ts";
+import type { AcceptedSocket, SocketEvents } from "../runtime/callback_socket.ts";
+import { joinPipelined } from "./pipelined.ts";
+import { type Outcome, ResponseWriter } from "./response_writer.ts";
 import { HeadReader, type ReadHead } from "./head_reader.ts";
 import {
   type ConnectionServer,
@@ -34,10 +34,10 @@ export { DRAINED_LENGTH_MAX, LINGERED_LENGTH_MAX };
 
 type State = "idle" | "head" | "answering" | "draining" | "sending" | "closing" | "gone";
 
-export class Connection implements RawSocketEvents {
+export class Connection implements SocketEvents {
   readonly #server: ConnectionServer;
   readonly #socket: AcceptedSocket;
-  readonly #sender: AnswerSender;
+  readonly #sender: ResponseWriter;
   readonly #peer: HttpPeer;
   #state: State = "idle";
   readonly #heads: HeadReader;
@@ -45,7 +45,7 @@ export class Connection implements RawSocketEvents {
   #request: ServerRequest | undefined;
   #body: RequestBody | undefined;
   /** What came before its turn. */
-  #ahead: Uint8Array | undefined;
+  #pipelined: Uint8Array | undefined;
   #drainedLength = 0;
   #lingeredLength = 0;
   readonly #hints: EarlyHints;
@@ -54,7 +54,7 @@ export class Connection implements RawSocketEvents {
   #isBodyPaused = false;
   #isPaused = false;
   #peerHasEnded = false;
-  #onCalm: (() => void) | undefined;
+  #onFlushed: (() => void) | undefined;
   #deadlineMs: number;
 
   constructor(server: ConnectionServer, socket: AcceptedSocket) {
@@ -69,8 +69,8 @@ export class Connection implements RawSocketEvents {
       earlyHints: (links) => this.#sendEarlyHints(links),
     };
     this.#hints = new EarlyHints(socket);
-    this.#sender = new AnswerSender(server, socket);
-    this.#deadlineMs = server.coarseMs + server.timeouts.headMs;
+    this.#sender = new ResponseWriter(server, socket);
+    this.#deadlineMs = server.coarseNowMs + server.timeouts.headMs;
   }
 
   received(bytes: Uint8Array): void {
@@ -91,7 +91,7 @@ export class Connection implements RawSocketEvents {
       this.#next();
       this.#flow();
     }
-    this.#tellCalm();
+    this.#notifyFlushed();
   }
 
   /**
@@ -111,9 +111,9 @@ export class Connection implements RawSocketEvents {
     this.#request?.left();
     this.#body?.fail();
     this.#request = undefined;
-    this.#ahead = undefined;
+    this.#pipelined = undefined;
     this.#sender.closed();
-    this.#tellCalm();
+    this.#notifyFlushed();
     this.#server.onGone(this, this.#peer.host);
   }
 
@@ -125,15 +125,15 @@ export class Connection implements RawSocketEvents {
   }
 
   /** Whether all that was to say is with the system. */
-  get isCalm(): boolean {
+  get isFlushed(): boolean {
     return this.#state !== "answering" && !this.#sender.isFull;
   }
 
   /** Resolves when it {@link isCalm}; asked once. */
-  untilCalm(): Promise<void> {
+  untilFlushed(): Promise<void> {
     return new Promise((resolve) => {
-      this.#onCalm = resolve;
-      this.#tellCalm();
+      this.#onFlushed = resolve;
+      this.#notifyFlushed();
     });
   }
 
@@ -143,7 +143,7 @@ export class Connection implements RawSocketEvents {
   }
 
   /** Called now and then: ends what has taken too long. */
-  sweep(nowMs: number): void {
+  checkTimeouts(nowMs: number): void {
     const { sendMs, closeMs } = this.#server.timeouts;
     // Of a client that left while nothing is read from it only a write that fails tells.
     if (this.#socket.isBroken || this.#sender.stuckMs(nowMs) > sendMs) return this.#cut();
@@ -168,7 +168,7 @@ export class Connection implements RawSocketEvents {
       case "draining":
         return this.#readBody(bytes);
       case "sending":
-        return this.#keepAhead(bytes);
+        return this.#keepPipelined(bytes);
       case "closing":
         this.#lingeredLength += bytes.length;
         return;
@@ -176,21 +176,21 @@ export class Connection implements RawSocketEvents {
     }
   }
 
-  #tellCalm(): void {
-    if (this.#onCalm === undefined || !this.isCalm) return;
-    this.#onCalm();
-    this.#onCalm = undefined;
+  #notifyFlushed(): void {
+    if (this.#onFlushed === undefined || !this.isFlushed) return;
+    this.#onFlushed();
+    this.#onFlushed = undefined;
   }
 
   /** Reads heads as long as nothing is under way. */
   #read(bytes: Uint8Array): void {
     // An answer that is there at once comes back to here: a loop takes less room than a recursion.
-    this.#ahead = bytes;
+    this.#pipelined = bytes;
     if (this.#isReading) return;
     this.#isReading = true;
-    while (this.#ahead !== undefined && (this.#state === "idle" || this.#state === "head")) {
-      const next: Uint8Array = this.#ahead;
-      this.#ahead = undefined;
+    while (this.#pipelined !== undefined && (this.#state === "idle" || this.#state === "head")) {
+      const next: Uint8Array = this.#pipelined;
+      this.#pipelined = undefined;
       this.#readHead(next);
     }
     this.#isReading = false;
@@ -213,7 +213,7 @@ export class Connection implements RawSocketEvents {
     if (!hasBegun) this.#state = "idle";
     if (this.#state === "head" || !hasBegun) return;
     this.#state = "head";
-    this.#deadlineMs = this.#server.coarseMs + this.#server.timeouts.headMs;
+    this.#deadlineMs = this.#server.coarseNowMs + this.#server.timeouts.headMs;
   }
 
   #begin(head: RequestHead, rest: Uint8Array): void {
@@ -236,7 +236,7 @@ export class Connection implements RawSocketEvents {
 
   #ask(request: ServerRequest): void {
     const peer = this.#head!.protocol === "HTTP/1.1" ? this.#peer : withoutHints(this.#peer);
-    let answer: HttpAnswer | Promise<HttpAnswer>;
+    let answer: HttpResponse | Promise<HttpResponse>;
     try {
       answer = this.#server.handler(request as unknown as Request, peer);
     } catch (error) {
@@ -251,10 +251,10 @@ export class Connection implements RawSocketEvents {
   #failed(request: ServerRequest, error: unknown): void {
     if (this.#request !== request) return;
     this.#server.onFailure(error);
-    this.#send(request, new WholeAnswer(500, [], NOTHING));
+    this.#send(request, new BytesResponse(500, [], NOTHING));
   }
 
-  #send(request: ServerRequest, answer: HttpAnswer): void {
+  #send(request: ServerRequest, answer: HttpResponse): void {
     if (this.#request !== request) {
       return discardAnswer(answer);
     }
@@ -270,7 +270,7 @@ export class Connection implements RawSocketEvents {
       sent = this.#sender.send(answer, asked);
     } catch (error) {
       this.#server.onFailure(error);
-      sent = this.#sender.send(new WholeAnswer(500, [], NOTHING), asked);
+      sent = this.#sender.send(new BytesResponse(500, [], NOTHING), asked);
     }
     if (!(sent instanceof Promise)) return this.#answered(sent);
     void sent.then((outcome) => {
@@ -297,11 +297,11 @@ export class Connection implements RawSocketEvents {
     } else {
       this.#state = "draining";
       this.#drainedLength = 0;
-      this.#deadlineMs = this.#server.coarseMs + this.#server.timeouts.closeMs;
+      this.#deadlineMs = this.#server.coarseNowMs + this.#server.timeouts.closeMs;
     }
     body?.drop();
     this.#flow();
-    this.#tellCalm();
+    this.#notifyFlushed();
   }
 
   #next(): void {
@@ -313,8 +313,8 @@ export class Connection implements RawSocketEvents {
       return;
     }
     this.#state = "idle";
-    this.#deadlineMs = this.#server.coarseMs + this.#server.timeouts.idleMs;
-    if (this.#ahead !== undefined) this.#read(this.#ahead);
+    this.#deadlineMs = this.#server.coarseNowMs + this.#server.timeouts.idleMs;
+    if (this.#pipelined !== undefined) this.#read(this.#pipelined);
   }
 
   #readBody(bytes: Uint8Array): void {
@@ -328,15 +328,15 @@ export class Connection implements RawSocketEvents {
       }
       this.#drainedLength += count;
     }
-    if (count < bytes.length) this.#keepAhead(bytes.subarray(count));
+    if (count < bytes.length) this.#keepPipelined(bytes.subarray(count));
     if (this.#state !== "draining") return;
     if (body!.isOver) this.#next();
     else if (this.#drainedLength > DRAINED_LENGTH_MAX) this.#close();
   }
 
   /** The client has sent more than its turn is; it waits with the rest. */
-  #keepAhead(bytes: Uint8Array): void {
-    this.#ahead = this.#ahead === undefined ? bytes : joinAhead(this.#ahead, bytes);
+  #keepPipelined(bytes: Uint8Array): void {
+    this.#pipelined = this.#pipelined === undefined ? bytes : joinPipelined(this.#pipelined, bytes);
   }
 
   #holdBody(isHeld: boolean): void {
@@ -349,7 +349,7 @@ export class Connection implements RawSocketEvents {
     if (this.#isReceiving || this.#state === "gone") return;
     const isPaused = this.#state === "closing"
       ? this.#lingeredLength > LINGERED_LENGTH_MAX
-      : this.#isBodyPaused || this.#ahead !== undefined;
+      : this.#isBodyPaused || this.#pipelined !== undefined;
     if (isPaused === this.#isPaused) return;
     this.#isPaused = isPaused;
     if (isPaused) this.#socket.pause();
@@ -378,8 +378,8 @@ export class Connection implements RawSocketEvents {
   /** Says that nothing more comes, and waits for the client to say the same. */
   #close(): void {
     this.#state = "closing";
-    this.#ahead = undefined;
-    this.#deadlineMs = this.#server.coarseMs + this.#server.timeouts.closeMs;
+    this.#pipelined = undefined;
+    this.#deadlineMs = this.#server.coarseNowMs + this.#server.timeouts.closeMs;
     this.#flow();
     this.#socket.end();
   }

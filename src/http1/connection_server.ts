@@ -1,8 +1,8 @@
 /** What the connections of a server share, and what they tell it. */
 import type { HttpPeer } from "../runtime/connection.ts";
-import type { HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
-import type { RawSocketEvents } from "../runtime/raw_socket.ts";
-import type { SenderServer } from "./answer_sender.ts";
+import type { BytesResponse, HttpResponse } from "../runtime/http_response.ts";
+import type { SocketEvents } from "../runtime/callback_socket.ts";
+import type { WriterServer } from "./response_writer.ts";
 import type { FieldNames } from "./field_names.ts";
 import type { RequestFault } from "./request_head.ts";
 
@@ -28,10 +28,10 @@ export interface ConnectionTimeouts {
   readonly closeMs: number;
 }
 
-export interface ConnectionServer extends SenderServer {
+export interface ConnectionServer extends WriterServer {
   /** Milliseconds, as of a moment ago. */
-  readonly coarseMs: number;
-  readonly handler: (request: Request, peer: HttpPeer) => HttpAnswer | Promise<HttpAnswer>;
+  readonly coarseNowMs: number;
+  readonly handler: (request: Request, peer: HttpPeer) => HttpResponse | Promise<HttpResponse>;
   readonly names: FieldNames;
   readonly headLengthMax: number;
   /** Requests that a connection may make; 0: as many as it likes. */
@@ -41,8 +41,8 @@ export interface ConnectionServer extends SenderServer {
   /** Takes no more requests. */
   readonly isStopping: boolean;
   /** A request that could not be read; returns what the client is told. */
-  onFault(fault: RequestFault, peer: HttpPeer, request: Request | undefined): WholeAnswer;
+  onFault(fault: RequestFault, peer: HttpPeer, request: Request | undefined): BytesResponse;
   /** What should not have happened: a handler threw, or what it gave cannot be sent. */
   onFailure(error: unknown): void;
-  onGone(connection: RawSocketEvents, host: string): void;
+  onGone(connection: SocketEvents, host: string): void;
 }

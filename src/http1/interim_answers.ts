@@ -1,6 +1,6 @@
 /** Answers before the answer: 100 asks for a body, 103 names what a page will want (RFC 8297). */
 import type { HttpPeer } from "../runtime/connection.ts";
-import type { AcceptedSocket } from "../runtime/raw_socket.ts";
+import type { AcceptedSocket } from "../runtime/callback_socket.ts";
 import { latin1 } from "../protocol/byte_buffer.ts";
 import { statusLine } from "./answer_head.ts";
 

@@ -2,7 +2,7 @@
  * A client's connection that is one too many: it is told so before it has said anything, and closed
  * when it has read that, or a second later. What it sends is dropped.
  */
-import type { AcceptedSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
+import type { AcceptedSocket, SocketEvents } from "../runtime/callback_socket.ts";
 import type { Clock, TimerId } from "../runtime/clock.ts";
 import { FULL_RESPONSE } from "./plain_response.ts";
 
@@ -11,7 +11,7 @@ export const REFUSED_MAX = 32;
 
 const CLOSE_MS = 1_000;
 
-export class RefusedConnection implements RawSocketEvents {
+export class RefusedConnection implements SocketEvents {
   readonly #socket: AcceptedSocket;
   readonly #clock: Clock;
   readonly #onGone: () => void;
@@ -41,4 +41,4 @@ export class RefusedConnection implements RawSocketEvents {
 }
 
 /** Who hears of a socket that was closed as it came. */
-export const NOBODY: RawSocketEvents = { received() {}, drained() {}, peerEnded() {}, closed() {} };
+export const NOBODY: SocketEvents = { received() {}, drained() {}, peerEnded() {}, closed() {} };

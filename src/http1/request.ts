@@ -3,7 +3,7 @@
  * is asked for. A native one would cost as much as all the rest, would tidy the target, and would
  * refuse some methods and the body of a GET.
  */
-import { Departure } from "../runtime/departure.ts";
+import { LightAbortSignal } from "../runtime/abort_signal.ts";
 import type { RequestBody } from "./request_body.ts";
 import type { RequestFields } from "./request_fields.ts";
 import type { RequestHead } from "./request_head.ts";
@@ -17,7 +17,7 @@ export class ServerRequest {
   readonly #isTls: boolean;
   readonly #body: RequestBody | undefined;
   #aborter: AbortController | undefined;
-  #departure: Departure | undefined;
+  #abortSignal: LightAbortSignal | undefined;
   #state: "waiting" | "answered" | "left" = "waiting";
 
   constructor(
@@ -54,10 +54,10 @@ export class ServerRequest {
   }
 
   /** The same as {@link signal}, for less. */
-  get departure(): Departure {
-    this.#departure ??= new Departure();
-    if (this.#state === "left") this.#departure.tell();
-    return this.#departure;
+  get abortSignal(): LightAbortSignal {
+    this.#abortSignal ??= new LightAbortSignal();
+    if (this.#state === "left") this.#abortSignal.abort();
+    return this.#abortSignal;
   }
 
   /** The handler has done its work. */
@@ -69,7 +69,7 @@ export class ServerRequest {
   left(): void {
     if (this.#state !== "waiting") return;
     this.#state = "left";
-    this.#departure?.tell();
+    this.#abortSignal?.abort();
     this.#aborter?.abort();
   }
 }

@@ -9,11 +9,11 @@
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
 import type { Address } from "../runtime/address.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
-import { type HttpAnswer, WholeAnswer } from "../runtime/http_answer.ts";
+import { BytesResponse, type HttpResponse } from "../runtime/http_response.ts";
 import type { Clock, TimerId } from "../runtime/clock.ts";
 import type { ByteListener, PauseReason } from "../runtime/listener.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { AcceptedSocket, RawSocketEvents, RawTlsOptions } from "../runtime/raw_socket.ts";
+import type { AcceptedSocket, SocketEvents, SocketTlsOptions } from "../runtime/callback_socket.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionServer, ConnectionTimeouts } from "./connection_server.ts";
 import { PLAIN_HTTP_RESPONSE } from "./plain_response.ts";
@@ -34,11 +34,11 @@ export const CONNECTION_TIMEOUTS: ConnectionTimeouts = {
 };
 
 /** How often connections are looked at; so much later a time may end. */
-const SWEEP_MS = 1_000;
+const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
 
 /** Whose certificates a server has, and who wants to know of handshakes that fail. */
 export type ServerTls = Pick<
-  RawTlsOptions,
+  SocketTlsOptions,
   "identify" | "versionMin" | "asksForCertificate" | "onHandshakeFailed"
 >;
 
@@ -64,7 +64,7 @@ export interface ServerOptions {
    * A body stream that errors cuts the client's connection. `request.signal` fires when the client
    * leaves before the answer is there; from then on the body's `cancel` is called.
    */
-  readonly handler: (request: Request, peer: HttpPeer) => HttpAnswer | Promise<HttpAnswer>;
+  readonly handler: (request: Request, peer: HttpPeer) => HttpResponse | Promise<HttpResponse>;
   readonly timeouts?: ConnectionTimeouts;
   /** Left out: as many connections as come. */
   readonly admission?: Admission;
@@ -94,12 +94,12 @@ export interface HttpListener {
 
 /** @throws {ListenError} */
 export async function serveHttp1(
-  runtime: Pick<Runtime, "listenRaw" | "clock">,
+  runtime: Pick<Runtime, "listenSockets" | "clock">,
   options: ServerOptions,
 ): Promise<HttpListener> {
   const server = new Http1Server(runtime.clock, options);
   const { address, tls, reusePort, admission } = options;
-  server.listener = await runtime.listenRaw({
+  server.listener = await runtime.listenSockets({
     address,
     ...(tls && {
       tls: {
@@ -130,7 +130,7 @@ class Http1Server implements HttpListener, ConnectionServer {
   readonly clock: Clock;
   listener!: ByteListener;
   isStopping = false;
-  coarseMs: number;
+  coarseNowMs: number;
   date: string;
   readonly onFault: ConnectionServer["onFault"];
   readonly onFailure: ConnectionServer["onFailure"];
@@ -151,7 +151,7 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.onFailure = options.onFailure ?? (() => {});
     this.requestsMax = options.requestsMax ?? 0;
     this.#admission = this.isTls ? undefined : options.admission;
-    this.coarseMs = clock.nowMs();
+    this.coarseNowMs = clock.nowMs();
     this.date = dateOf(clock);
   }
 
@@ -167,17 +167,17 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.listener.resume?.(reason);
   }
 
-  open(socket: AcceptedSocket): RawSocketEvents {
+  open(socket: AcceptedSocket): SocketEvents {
     if (this.#admission?.admit(socket.host) === false) return this.#refuse(socket);
     // Before it is made, for its first limit counts from the time that a sweep reads.
     if (this.#timer === undefined) this.#readClock();
     const connection = new Connection(this, socket);
     this.#connections.add(connection);
-    this.#timer ??= this.clock.setTimer(() => this.#sweep(), SWEEP_MS);
+    this.#timer ??= this.clock.setTimer(() => this.#checkTimeouts(), TIMEOUT_CHECK_INTERVAL_MS);
     return connection;
   }
 
-  #refuse(socket: AcceptedSocket): RawSocketEvents {
+  #refuse(socket: AcceptedSocket): SocketEvents {
     if (this.#refused.size >= REFUSED_MAX) {
       socket.reset();
       return NOBODY;
@@ -197,13 +197,13 @@ class Http1Server implements HttpListener, ConnectionServer {
     for (const connection of this.#connections) connection.stop();
     // Where a head was under way, a request may have begun meanwhile.
     for (let busy = this.#busy(); busy.length > 0; busy = this.#busy()) {
-      await Promise.all(busy.map((connection) => connection.untilCalm()));
+      await Promise.all(busy.map((connection) => connection.untilFlushed()));
     }
     this.destroy();
   }
 
   #busy(): Connection[] {
-    return [...this.#connections].filter(({ isCalm }) => !isCalm);
+    return [...this.#connections].filter(({ isFlushed }) => !isFlushed);
   }
 
   destroy(): void {
@@ -220,23 +220,23 @@ class Http1Server implements HttpListener, ConnectionServer {
   }
 
   #readClock(): void {
-    this.coarseMs = this.clock.nowMs();
+    this.coarseNowMs = this.clock.nowMs();
     this.date = dateOf(this.clock);
   }
 
   /** One timer for all connections, and none while there is no connection. */
-  #sweep(): void {
+  #checkTimeouts(): void {
     this.#readClock();
-    for (const connection of this.#connections) connection.sweep(this.coarseMs);
+    for (const connection of this.#connections) connection.checkTimeouts(this.coarseNowMs);
     // The last one may have ended just now.
     this.#timer = this.#connections.size === 0
       ? undefined
-      : this.clock.setTimer(() => this.#sweep(), SWEEP_MS);
+      : this.clock.setTimer(() => this.#checkTimeouts(), TIMEOUT_CHECK_INTERVAL_MS);
   }
 }
 
-function emptyAnswer({ status }: RequestFault): WholeAnswer {
-  return new WholeAnswer(status, [], new Uint8Array(0));
+function emptyAnswer({ status }: RequestFault): BytesResponse {
+  return new BytesResponse(status, [], new Uint8Array(0));
 }
 
 function dateOf(clock: Clock): string {

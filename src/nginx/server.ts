@@ -20,7 +20,7 @@ import { guardOfAll } from "./server_guards.ts";
 import type { RouteValue } from "./script_routes.ts";
 import type { ServerContext } from "./server_context.ts";
 import type { Upstreams } from "./upstreams.ts";
-import type { Part, SiteParts } from "./yaml_writer.ts";
+import type { Part, SiteDeps } from "./yaml_writer.ts";
 
 export interface ServerParts {
   readonly notes: Notes;
@@ -38,7 +38,7 @@ export function siteOf(
   outer: Scope,
   hosts: readonly string[] | undefined,
   { notes, upstreams, isFile, bodyMax: outerMax, closedBy }: ServerParts,
-): SiteParts {
+): SiteDeps {
   const scope = new Scope(server.block ?? [], outer);
   const explicit = locationsOf(scope);
   const locations = explicit.some(({ kind, text }) => text === "/" && kind !== "exact")

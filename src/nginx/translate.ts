@@ -12,7 +12,7 @@ import { siteOf } from "./server.ts";
 import { exposedListen, otherCertificate } from "./server_guards.ts";
 import { guardedTwin } from "./server_twins.ts";
 import { Upstreams } from "./upstreams.ts";
-import { type SiteParts, writeConfig } from "./yaml_writer.ts";
+import { type SiteDeps, writeConfig } from "./yaml_writer.ts";
 
 export interface Import {
   /** Undefined when no server can be carried over. */
@@ -47,7 +47,7 @@ export function translateNginx(
   const bodyMax = bodyMaxOf(outer, notes);
   const ipv6Ports = ipv6PortsOf(servers);
   const listeners = new Map<string, unknown>();
-  const sites: SiteParts[] = [];
+  const sites: SiteDeps[] = [];
   const taken = new Set<string>();
   const closed: string[] = [];
   for (const server of servers) {
@@ -71,13 +71,13 @@ export function translateNginx(
   }
   tellRest(directives, notes);
   const listen = listeners.size > 0 ? [...listeners.values()] : ["0.0.0.0:80"];
-  const parts = {
+  const deps = {
     listen,
     upstreams: upstreams.parts,
     sites,
     ...bodyLimits(bodyMax, undefined),
   };
-  const yaml = sites.length === 0 ? undefined : writeConfig(parts, source, notes.list);
+  const yaml = sites.length === 0 ? undefined : writeConfig(deps, source, notes.list);
   return { yaml, notes: notes.list, closed };
 }
 
@@ -108,10 +108,10 @@ function closedFromOutside(
 }
 
 /** In words, what of a site is closed. */
-function closedOf(server: Directive, { routes }: SiteParts): string[] {
+function closedOf(server: Directive, { routes }: SiteDeps): string[] {
   const names = new Scope(server.block ?? []).own("server_name").flatMap(({ args }) => args);
   const name = `${placeOf(server)} server ${names.join(" ")}`.trimEnd();
-  const isRefusal = ({ value }: SiteParts["routes"][number]) =>
+  const isRefusal = ({ value }: SiteDeps["routes"][number]) =>
     Number((value["respond"] as { status?: number } | undefined)?.status ?? 0) >= 400;
   if (routes.every(isRefusal)) return [name];
   const ran = flatten(server.block ?? []).some(({ name }) => name === "fastcgi_pass");

@@ -8,7 +8,7 @@ export interface Part {
   readonly value: Readonly<Record<string, unknown>>;
 }
 
-export interface SiteParts {
+export interface SiteDeps {
   readonly site: Part;
   readonly routes: readonly Part[];
 }
@@ -16,7 +16,7 @@ export interface SiteParts {
 export interface ConfigParts {
   readonly listen: readonly unknown[];
   readonly upstreams: readonly (Part & { readonly name: string })[];
-  readonly sites: readonly SiteParts[];
+  readonly sites: readonly SiteDeps[];
   readonly limits?: Readonly<Record<string, unknown>>;
 }
 

@@ -28,7 +28,7 @@ export interface FpmReport {
   readonly fault?: string;
 }
 
-export interface FpmProbeParts {
+export interface FpmProbeDeps {
   readonly runtime: Runtime;
   /** For each question. */
   readonly timeoutMs: number;
@@ -37,12 +37,12 @@ export interface FpmProbeParts {
 }
 
 /** Asks; a fault is reported, not thrown. */
-export async function probeFpm(address: Address, parts: FpmProbeParts): Promise<FpmReport> {
-  const { statusPath } = parts;
+export async function probeFpm(address: Address, deps: FpmProbeDeps): Promise<FpmReport> {
+  const { statusPath } = deps;
   const paths = statusPath === undefined ? STATUS_PATHS : [statusPath];
   try {
-    const ping = await readPing(address, parts);
-    const status = await readStatus(address, paths, parts);
+    const ping = await readPing(address, deps);
+    const status = await readStatus(address, paths, deps);
     if (status !== undefined) return { ...ping, status, advice: adviseFpm(status) };
     const missing = `There is no status page at ${paths.join(" nor ")}`;
     const remedy = `set pm.status_path = ${paths[0]} in the pool's file`;
@@ -54,9 +54,9 @@ export async function probeFpm(address: Address, parts: FpmProbeParts): Promise<
   }
 }
 
-async function readPing(address: Address, parts: FpmProbeParts): Promise<Pick<FpmReport, "ping">> {
+async function readPing(address: Address, deps: FpmProbeDeps): Promise<Pick<FpmReport, "ping">> {
   for (const path of PING_PATHS) {
-    const page = await readPage(address, path, "", parts);
+    const page = await readPage(address, path, "", deps);
     if (page === undefined || page.text.length > PONG_LENGTH_MAX) continue;
     if (page.type.startsWith("text/plain")) return { ping: { path, text: page.text } };
   }
@@ -66,12 +66,12 @@ async function readPing(address: Address, parts: FpmProbeParts): Promise<Pick<Fp
 async function readStatus(
   address: Address,
   paths: readonly string[],
-  parts: FpmProbeParts,
+  deps: FpmProbeDeps,
 ): Promise<FpmReport["status"]> {
   for (const path of paths) {
     // The list of processes quotes what clients have sent; where that broke it, the rest will do.
     for (const query of ["json&full", "json"]) {
-      const page = await readPage(address, path, query, parts);
+      const page = await readPage(address, path, query, deps);
       if (page === undefined) break;
       const status = parseFpmStatus(page.text);
       if (status !== undefined) return { path, ...status };
@@ -85,7 +85,7 @@ async function readPage(
   address: Address,
   path: string,
   query: string,
-  { runtime, timeoutMs }: FpmProbeParts,
+  { runtime, timeoutMs }: FpmProbeDeps,
 ): Promise<{ readonly type: string; readonly text: string } | undefined> {
   const client = new FastCgiClient(formatAddress(address), { runtime, timeoutMs });
   try {

@@ -3,7 +3,7 @@
  * is not found.
  */
 import { readFileSync } from "node:fs";
-import type { UserIds } from "./spawning.ts";
+import type { UserIds } from "./spawner.ts";
 
 const USERS_FILE = "/etc/passwd";
 const GROUPS_FILE = "/etc/group";

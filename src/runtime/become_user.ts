@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import type { LibC } from "./libc.ts";
-import { SpawnError, type UserIds } from "./spawning.ts";
+import { SpawnError, type UserIds } from "./spawner.ts";
 
 const GROUPS_FILE = "/etc/group";
 const PR_SET_NO_NEW_PRIVS = 38;

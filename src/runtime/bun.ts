@@ -10,9 +10,9 @@ import {
   type ListenAddress,
   type UnixAddress,
 } from "./address.ts";
-import { connectBun, connectBunRaw } from "./bun_connect.ts";
+import { connectBun, connectBunSocket } from "./bun_connect.ts";
 import { BUN_SOCKET_HANDLERS, BunConnection, type BunSocket } from "./bun_connection.ts";
-import { listenBunRaw } from "./bun_raw_listener.ts";
+import { listenBunSockets } from "./bun_callback_listener.ts";
 import { createCompressor } from "./compressor.ts";
 import { openBunLibC } from "./bun_libc.ts";
 import { statBySystemCall } from "./bun_stat.ts";
@@ -21,13 +21,13 @@ import { listenError } from "./failures.ts";
 import { bindSocket } from "./socket_file.ts";
 import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
-import { createNodeNames } from "./node_names.ts";
+import { createNodeResolver } from "./node_resolver.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { openBunDescriptors } from "./bun_descriptors.ts";
 import { createNodeTls } from "./node_tls.ts";
-import { createNodeSpawning } from "./node_spawning.ts";
+import { createNodeSpawner } from "./node_spawner.ts";
 import { peerHost } from "./peer.ts";
-import type { RawListenOptions } from "./raw_socket.ts";
+import type { SocketListenOptions } from "./callback_socket.ts";
 import type { ByteConnection } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
 import type { Runtime } from "./runtime.ts";
@@ -41,25 +41,28 @@ export function createBunRuntime(): Runtime {
     version: Bun.version,
     platform: nodePlatform(),
     connect: connectBun,
-    connectRaw: connectBunRaw,
+    connectSocket: connectBunSocket,
     listen: (address, onConnection) =>
       listenEverywhere({ address }, (where) => listen(where, onConnection)),
     listenInherited,
-    async listenRaw(options: RawListenOptions) {
+    async listenSockets(options: SocketListenOptions) {
       if (options.address.transport === "unix") await clear(options.address);
-      return await listenEverywhere(options, (address) => listenBunRaw({ ...options, address }));
+      return await listenEverywhere(
+        options,
+        (address) => listenBunSockets({ ...options, address }),
+      );
     },
     tls: createNodeTls({ openDescriptors: openBunDescriptors }),
     createCompressor,
     clock: systemClock,
     files: createNodeFiles({ stat: statBySystemCall }),
-    names: createNodeNames(async (name) => {
+    resolver: createNodeResolver(async (name) => {
       // Its default on Linux reads resolv.conf and the hosts file by itself.
       const found = await Bun.dns.lookup(name, { backend: "system", socketType: "tcp" });
       return found.map(({ address }) => address);
     }),
     process: createNodeProcess(),
-    spawning: createNodeSpawning(openBunLibC),
+    spawner: createNodeSpawner(openBunLibC),
     // Bun.gc() would throw compiled code away as well.
     collectGarbage: () => void import("bun:jsc").then(({ fullGC }) => fullGC()),
   };

@@ -5,10 +5,10 @@
 import { type Address, formatAddress } from "./address.ts";
 import { BUN_SOCKET_HANDLERS, BunConnection } from "./bun_connection.ts";
 import { openPeerInspector } from "./bun_peer_progress.ts";
-import { BUN_RAW_HANDLERS, BunRawSocket } from "./bun_raw_socket.ts";
+import { BUN_CALLBACK_HANDLERS, BunCallbackSocket } from "./bun_callback_socket.ts";
 import { descriptorShortage } from "./descriptor_limit.ts";
 import { connectAborted, connectError, errorCode } from "./failures.ts";
-import type { RawConnectOptions } from "./raw_socket.ts";
+import type { SocketConnectOptions } from "./callback_socket.ts";
 import type { ByteConnection } from "./connection.ts";
 import { isListening } from "./unix_path.ts";
 
@@ -24,10 +24,10 @@ export async function connectBun(
 }
 
 /** @throws {ConnectError} */
-export async function connectBunRaw(options: RawConnectOptions): Promise<void> {
+export async function connectBunSocket(options: SocketConnectOptions): Promise<void> {
   const { address, signal, onSocket } = options;
-  const data = new BunRawSocket(onSocket, undefined, await openPeerInspector());
-  const opening = () => open(address, { data, socket: BUN_RAW_HANDLERS });
+  const data = new BunCallbackSocket(onSocket, undefined, await openPeerInspector());
+  const opening = () => open(address, { data, socket: BUN_CALLBACK_HANDLERS });
   return unlessAborted(address, signal, opening, () => data.callOff());
 }
 

@@ -1,6 +1,6 @@
 /** The C library by way of `bun:ffi`, which is imported only where it is needed: on Bun. */
 import { type LibC, LIBC_NAMES } from "./libc.ts";
-import { SpawnError } from "./spawning.ts";
+import { SpawnError } from "./spawner.ts";
 
 /** @throws {SpawnError} where none of the names is a library */
 export async function openBunLibC(): Promise<LibC> {

@@ -20,9 +20,9 @@ export interface ByteConnection {
   readonly remote: string;
   /** Ends both directions at once and drops what was not sent. May be called again. */
   destroy(): void;
-  /** As `RawSocket.peerProgress`. */
+  /** As `CallbackSocket.peerProgress`. */
   peerProgress?(mustBeOpen: boolean): PeerProgress;
-  /** As `RawSocket.isAccepted`. */
+  /** As `CallbackSocket.isAccepted`. */
   isAccepted?(): boolean | undefined;
 }
 

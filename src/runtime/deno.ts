@@ -12,14 +12,14 @@ import { listenEverywhere } from "./every_interface.ts";
 import { connectAborted, connectError, listenError } from "./failures.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { listenInheritedByNode } from "./node_listener.ts";
-import { createNodeNames, lookupWithNode } from "./node_names.ts";
+import { createNodeResolver, lookupWithNode } from "./node_resolver.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
-import { listenNodeRaw } from "./node_raw_sockets.ts";
+import { listenNodeSockets } from "./node_callback_sockets.ts";
 import { bindSocket } from "./socket_file.ts";
 import { createNodeTls } from "./node_tls.ts";
-import { createNodeSpawning } from "./node_spawning.ts";
+import { createNodeSpawner } from "./node_spawner.ts";
 import { peerHost } from "./peer.ts";
-import type { RawListenOptions } from "./raw_socket.ts";
+import type { SocketListenOptions } from "./callback_socket.ts";
 import type { ByteConnection } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
 import type { Runtime } from "./runtime.ts";
@@ -39,20 +39,20 @@ export function createDenoRuntime(): Runtime {
     listen: (address, onConnection) =>
       listenEverywhere({ address, isIpv6Alone }, (where) => listen(where, onConnection)),
     listenInherited: listenInheritedByNode,
-    async listenRaw(options: RawListenOptions) {
+    async listenSockets(options: SocketListenOptions) {
       if (options.address.transport === "unix") await clear(options.address);
       return await listenEverywhere(
         { ...options, isIpv6Alone },
-        (address) => listenNodeRaw({ ...options, address }),
+        (address) => listenNodeSockets({ ...options, address }),
       );
     },
     tls: createNodeTls({ isIpv6Alone }),
     createCompressor,
     clock: systemClock,
     files: createNodeFiles(),
-    names: createNodeNames(lookupWithNode),
+    resolver: createNodeResolver(lookupWithNode),
     process: createNodeProcess(),
-    spawning: createNodeSpawning(openDenoLibC),
+    spawner: createNodeSpawner(openDenoLibC),
     // V8 offers it only to those who start it with a flag.
     collectGarbage: () => {},
   };

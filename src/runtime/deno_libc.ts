@@ -1,6 +1,6 @@
 /** The C library by way of `Deno.dlopen`. */
 import { type LibC, LIBC_NAMES } from "./libc.ts";
-import { SpawnError } from "./spawning.ts";
+import { SpawnError } from "./spawner.ts";
 
 /** @throws {SpawnError} where none of the names is a library */
 export async function openDenoLibC(): Promise<LibC> {

@@ -6,7 +6,7 @@
  */
 import type { Socket } from "node:net";
 import type { HttpPeer } from "./connection.ts";
-import type { OnHandshakeFailed } from "./raw_socket.ts";
+import type { OnHandshakeFailed } from "./callback_socket.ts";
 import type { HandshakeFailure } from "./tls_details.ts";
 
 /** How long a client that spoke plain text may take to read that it should not have. */

@@ -4,7 +4,7 @@
  * else has left to us, a pipe that outlives the child at its other end, and who we are. The adapters load it by their own FFI; this file knows the numbers of Linux and
  * how its addresses look in memory.
  */
-import { SpawnError } from "./spawning.ts";
+import { SpawnError } from "./spawner.ts";
 
 /** The library as programs with glibc name it, and as those with musl do. */
 export const LIBC_NAMES: readonly string[] = [

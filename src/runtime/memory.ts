@@ -6,12 +6,12 @@ import { type Address, formatAddress, type InheritedAddress } from "./address.ts
 import { createCompressor } from "./compressor.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { MemoryFiles } from "./memory_files.ts";
-import { MemoryNames } from "./memory_names.ts";
+import { MemoryResolver } from "./memory_resolver.ts";
 import { MemoryNetwork } from "./memory_network.ts";
 import { MemoryTls } from "./memory_tls.ts";
 import { MemoryProcess, type MemoryProcessOptions } from "./memory_process.ts";
-import { MemorySpawning } from "./memory_spawning.ts";
-import type { AcceptedSocket, RawListenOptions, RawSocketEvents } from "./raw_socket.ts";
+import { MemorySpawner } from "./memory_spawner.ts";
+import type { AcceptedSocket, SocketEvents, SocketListenOptions } from "./callback_socket.ts";
 import type { ByteListener } from "./listener.ts";
 import { ListenError } from "./network.ts";
 import type { Runtime } from "./runtime.ts";
@@ -19,7 +19,7 @@ import type { Runtime } from "./runtime.ts";
 export { ManualClock } from "./manual_clock.ts";
 export { MemoryConnection, memoryPair, type MemoryPairOptions } from "./memory_connection.ts";
 export { MemoryFiles } from "./memory_files.ts";
-export { MemoryNames } from "./memory_names.ts";
+export { MemoryResolver } from "./memory_resolver.ts";
 export { MemoryNetwork } from "./memory_network.ts";
 export { MemoryTls } from "./memory_tls.ts";
 export {
@@ -28,7 +28,7 @@ export {
   type MemoryProcessOptions,
   MemorySink,
 } from "./memory_process.ts";
-export { MemoryChild, MemorySpawning } from "./memory_spawning.ts";
+export { MemoryChild, MemorySpawner } from "./memory_spawner.ts";
 
 export interface MemoryRuntimeOptions {
   readonly network?: MemoryNetwork;
@@ -43,16 +43,16 @@ export class MemoryRuntime implements Runtime {
   readonly createCompressor = createCompressor;
   readonly clock = new ManualClock();
   readonly files = new MemoryFiles();
-  readonly names = new MemoryNames();
+  readonly resolver = new MemoryResolver();
   readonly tls = new MemoryTls();
-  readonly spawning = new MemorySpawning();
+  readonly spawner = new MemorySpawner();
   readonly network: MemoryNetwork;
   readonly process: MemoryProcess;
   readonly connect: Runtime["connect"];
   readonly listen: Runtime["listen"];
   /** How often garbage was to be collected. */
   collections = 0;
-  readonly #rawListeners = new Map<string, RawListenOptions>();
+  readonly #socketListeners = new Map<string, SocketListenOptions>();
 
   constructor(options: MemoryRuntimeOptions = {}) {
     const network = options.network ?? new MemoryNetwork();
@@ -66,19 +66,19 @@ export class MemoryRuntime implements Runtime {
     throw new ListenError(`Cannot listen on fd:${descriptor}: there are no descriptors in memory`);
   }
 
-  async listenRaw(options: RawListenOptions): Promise<ByteListener> {
+  async listenSockets(options: SocketListenOptions): Promise<ByteListener> {
     const { address } = options;
     const name = formatAddress(address);
-    if (this.#rawListeners.has(name)) {
+    if (this.#socketListeners.has(name)) {
       throw new ListenError(`Cannot listen on ${name}: the address is in use`);
     }
-    this.#rawListeners.set(name, options);
-    return { address, close: () => void this.#rawListeners.delete(name) };
+    this.#socketListeners.set(name, options);
+    return { address, close: () => void this.#socketListeners.delete(name) };
   }
 
   /** A client connects to the raw listener at the address. */
-  connectClient(address: Address, socket: AcceptedSocket): RawSocketEvents {
-    const listener = this.#rawListeners.get(formatAddress(address));
+  connectClient(address: Address, socket: AcceptedSocket): SocketEvents {
+    const listener = this.#socketListeners.get(formatAddress(address));
     if (listener !== undefined) return listener.onSocket(socket);
     throw new Error(`Nobody listens at ${formatAddress(address)}`);
   }

@@ -1,11 +1,11 @@
 /**
  * Connections and listeners, and why there may be none. As streams (`connect`, `listen`) they are for
- * what is rare, as sockets with callbacks (`connectRaw`, `listenRaw`) for every request.
+ * what is rare, as sockets with callbacks (`connectSocket`, `listenSockets`) for every request.
  */
 import type { Address, InheritedAddress } from "./address.ts";
 import type { ByteConnection } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
-import type { RawConnectOptions, RawListenOptions } from "./raw_socket.ts";
+import type { SocketConnectOptions, SocketListenOptions } from "./callback_socket.ts";
 import type { TlsNetwork } from "./tls.ts";
 
 /**
@@ -39,7 +39,7 @@ export interface Network {
    *
    * @throws {ConnectError}
    */
-  readonly connectRaw?: (options: RawConnectOptions) => Promise<void>;
+  readonly connectSocket?: (options: SocketConnectOptions) => Promise<void>;
   /** @throws {ListenError} */
   listen(
     address: Address,
@@ -60,7 +60,7 @@ export interface Network {
    *
    * @throws {ListenError}
    */
-  listenRaw(options: RawListenOptions): Promise<ByteListener>;
+  listenSockets(options: SocketListenOptions): Promise<ByteListener>;
   /** Byte streams over TLS. */
   readonly tls: TlsNetwork;
 }

@@ -37,15 +37,15 @@ const openFolder = promisify(opendir);
 const readHandedOver = promisify(readFile);
 
 /** What the runtimes do each in its own way. */
-export interface NodeFilesParts {
+export interface NodeFilesDeps {
   /** A faster way to ask what lies at a path, given that of `node:fs`. */
   readonly stat?: (slow: Files["stat"]) => Files["stat"];
 }
 
 /** The file system. */
-export function createNodeFiles(parts: NodeFilesParts = {}): Files {
+export function createNodeFiles(deps: NodeFilesDeps = {}): Files {
   return {
-    stat: parts.stat?.(stat) ?? stat,
+    stat: deps.stat?.(stat) ?? stat,
     access,
     realPath,
     readText,

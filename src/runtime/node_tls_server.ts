@@ -14,7 +14,7 @@ import { Handshakes } from "./handshakes.ts";
 import { NodeCertificate } from "./node_certificate.ts";
 import { type Accepting, type DescriptorCalls, PausableListener } from "./pausable_listener.ts";
 import { peerHost } from "./peer.ts";
-import type { RawTlsOptions } from "./raw_socket.ts";
+import type { SocketTlsOptions } from "./callback_socket.ts";
 import type { ByteListener } from "./listener.ts";
 import { TlsError } from "./tls.ts";
 import type { TlsDetails } from "./tls_details.ts";
@@ -29,7 +29,7 @@ const HANDSHAKE_RECORD = 0x16;
 /** How a request of HTTP begins: a method and a space. */
 const REQUEST_LINE = /^[A-Z]{2,20} /;
 
-export interface TlsServerOptions extends RawTlsOptions {
+export interface TlsServerOptions extends SocketTlsOptions {
   readonly address: TcpAddress;
   /** Lets several processes listen on the same port. */
   readonly reusePort?: boolean | undefined;

@@ -1,6 +1,6 @@
 /**
- * Names of hosts and services, looked up. `node_names.ts` asks the system or name servers,
- * `memory_names.ts` is for tests; what is remembered, and for how long, is not known here.
+ * Names of hosts and services, looked up. `node_resolver.ts` asks the system or name servers,
+ * `memory_resolver.ts` is for tests; what is remembered, and for how long, is not known here.
  */
 
 /** What the name service says of a host. */
@@ -31,7 +31,7 @@ export interface ServiceAnswer {
  * is asked, for hosts as every program asks it (getaddrinfo: hosts file, then DNS). A question ends
  * by itself; it cannot be called off.
  */
-export interface Names {
+export interface Resolver {
   /** @throws {NameError} */
   host(name: string, nameServers: readonly string[]): Promise<HostAnswer>;
   /** @throws {NameError} */

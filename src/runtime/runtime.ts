@@ -8,8 +8,8 @@ import type { Compressor, CompressorOptions } from "./content_coding.ts";
 import type { Files } from "./files.ts";
 import type { Network } from "./network.ts";
 import type { Process } from "./process.ts";
-import type { Names } from "./resolver.ts";
-import type { Spawning } from "./spawning.ts";
+import type { Resolver } from "./resolver.ts";
+import type { Spawner } from "./spawner.ts";
 
 /** What a runtime gives; see the head of this file. */
 export interface Runtime extends Network {
@@ -20,9 +20,9 @@ export interface Runtime extends Network {
   createCompressor(options: CompressorOptions): Compressor;
   readonly clock: Clock;
   readonly files: Files;
-  readonly names: Names;
+  readonly resolver: Resolver;
   readonly process: Process;
-  readonly spawning: Spawning;
+  readonly spawner: Spawner;
   /**
    * Frees what nobody uses any more, which stops everything for some milliseconds; where the runtime
    * has no such call, or sees to it well enough by itself, nothing.

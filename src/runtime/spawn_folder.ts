@@ -29,7 +29,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { errorCode } from "./failures.ts";
-import { type PrivateFolder, SpawnError, type UserIds } from "./spawning.ts";
+import { type PrivateFolder, SpawnError, type UserIds } from "./spawner.ts";
 
 /** Answers while the folder's owner lives. */
 const ALIVE_NAME = "alive";

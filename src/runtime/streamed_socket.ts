@@ -3,7 +3,7 @@
  * and each write is told when the stream has taken it.
  */
 import type { PeerProgress } from "./peer_progress.ts";
-import type { RawConnectOptions, RawSocket, RawSocketEvents } from "./raw_socket.ts";
+import type { CallbackSocket, SocketConnectOptions, SocketEvents } from "./callback_socket.ts";
 import type { ByteConnection } from "./connection.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -13,18 +13,18 @@ import type { Runtime } from "./runtime.ts";
  * @throws {ConnectError} also when the signal fires before the connection stands
  */
 export async function connectSocket(
-  runtime: Pick<Runtime, "connect" | "connectRaw">,
-  options: RawConnectOptions,
+  runtime: Pick<Runtime, "connect" | "connectSocket">,
+  options: SocketConnectOptions,
 ): Promise<void> {
-  if (runtime.connectRaw !== undefined) return runtime.connectRaw(options);
+  if (runtime.connectSocket !== undefined) return runtime.connectSocket(options);
   const { address, signal, onSocket } = options;
   const connection = await runtime.connect(address, signal && { signal });
   void new StreamedSocket(connection, onSocket).read();
 }
 
-class StreamedSocket implements RawSocket {
+class StreamedSocket implements CallbackSocket {
   readonly #connection: ByteConnection;
-  readonly #events: RawSocketEvents;
+  readonly #events: SocketEvents;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   #writesOpen = 0;
@@ -34,7 +34,7 @@ class StreamedSocket implements RawSocket {
   #isGone = false;
   #wake: (() => void) | undefined;
 
-  constructor(connection: ByteConnection, onSocket: RawConnectOptions["onSocket"]) {
+  constructor(connection: ByteConnection, onSocket: SocketConnectOptions["onSocket"]) {
     this.#connection = connection;
     this.#reader = connection.readable.getReader();
     this.#writer = connection.writable.getWriter();

@@ -1,12 +1,12 @@
 /**
  * Byte streams over TLS, as a protocol wants them that has TLS to itself: the name that a client
  * asked for (SNI), the certificate that it showed, and a visible difference between an end
- * (close_notify) and a cut. HTTP over TLS is `Runtime.listenRaw`'s affair.
+ * (close_notify) and a cut. HTTP over TLS is `Runtime.listenSockets`'s affair.
  */
 import type { TcpAddress } from "./address.ts";
 import type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
-import type { OnHandshakeFailed } from "./raw_socket.ts";
+import type { OnHandshakeFailed } from "./callback_socket.ts";
 import type { PeerCertificate, TlsDetails, TlsVersion } from "./tls_details.ts";
 
 export type { PeerCertificate, TlsVersion } from "./tls_details.ts";

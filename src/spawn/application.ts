@@ -14,7 +14,7 @@ import type {
   PrivateFolder,
   SocketOwner,
   UserIds,
-} from "../runtime/spawning.ts";
+} from "../runtime/spawner.ts";
 import { errorText } from "../upstream/errors.ts";
 import { StderrLines } from "../upstream/stderr_lines.ts";
 import { environmentFor } from "./environment.ts";
@@ -70,7 +70,7 @@ export interface SpawnObserver {
   onRunsAsRoot(upstream: string): void;
 }
 
-export interface SpawnParts {
+export interface SpawnDeps {
   readonly runtime: Runtime;
   readonly observer: SpawnObserver;
   readonly target: SpawnTarget;
@@ -92,7 +92,7 @@ interface Prepared {
 
 export class SpawnedApplication {
   readonly options: SpawnOptions;
-  readonly #parts: SpawnParts;
+  readonly #deps: SpawnDeps;
   readonly #kind: CommandKind;
   readonly #inherits: boolean;
   readonly #sockets = new Map<Worker, ListeningSocket>();
@@ -108,9 +108,9 @@ export class SpawnedApplication {
   #isRepairing = false;
   #isStopping = false;
 
-  constructor(options: SpawnOptions, parts: SpawnParts) {
+  constructor(options: SpawnOptions, deps: SpawnDeps) {
     this.options = options;
-    this.#parts = parts;
+    this.#deps = deps;
     this.#kind = commandKind(options.command);
     const isTold = options.command.some((text) => text.includes(SOCKET_MARK));
     this.#inherits = !isTold && this.#kind !== "php-fpm";
@@ -127,9 +127,9 @@ export class SpawnedApplication {
    * @throws {SpawnError} when nothing could ever start: unknown user, no right to be it, no sockets
    */
   async start(): Promise<void> {
-    const { runtime, observer } = this.#parts;
+    const { runtime, observer } = this.#deps;
     this.#prepared = await this.#prepare();
-    const runsAsRoot = runtime.spawning.isRoot && (this.#prepared.user?.user ?? 0) === 0;
+    const runsAsRoot = runtime.spawner.isRoot && (this.#prepared.user?.user ?? 0) === 0;
     if (runsAsRoot) observer.onRunsAsRoot(this.options.upstream);
     const count = socketCount(this.options, this.#cpuCount);
     while (this.#workers.length < count) this.#workers.push(await this.#createWorker());
@@ -158,16 +158,16 @@ export class SpawnedApplication {
   }
 
   get #cpuCount(): number {
-    return this.#parts.runtime.process.cpuCount;
+    return this.#deps.runtime.process.cpuCount;
   }
 
   async #prepare(): Promise<Prepared> {
-    const { runtime: { spawning, files, process } } = this.#parts;
+    const { runtime: { spawner, files, process } } = this.#deps;
     const { command: [program = "", ...args], cwd, env, clearEnv = true } = this.options;
     const { upstream, user: name } = this.options;
-    const { client } = this.#parts;
+    const { client } = this.#deps;
     const isMadeByUser = this.#isMadeByUser;
-    const user = findWorkerUser(spawning, {
+    const user = findWorkerUser(spawner, {
       upstream,
       name,
       kind: this.#kind,
@@ -181,7 +181,7 @@ export class SpawnedApplication {
       env: environmentFor({
         own: process.allEnv(),
         isCleared: clearEnv,
-        user: user && { name: user.name, home: spawning.homeOf(user) },
+        user: user && { name: user.name, home: spawner.homeOf(user) },
         ofKind: this.#kind === "php-cgi" ? PHP_CGI_ENV : {},
         given: env,
       }),
@@ -192,7 +192,7 @@ export class SpawnedApplication {
 
   /** php-fpm makes its socket before its children get their user. */
   #createFolder(user: UserIds | undefined): PrivateFolder {
-    return this.#parts.runtime.spawning.createFolder(this.#isMadeByUser ? user : undefined);
+    return this.#deps.runtime.spawner.createFolder(this.#isMadeByUser ? user : undefined);
   }
 
   /** Whether its sockets are made by the worker itself. */
@@ -202,18 +202,18 @@ export class SpawnedApplication {
 
   /** Whom a socket that root makes has to belong to. */
   #socketOwner(): SocketOwner | undefined {
-    const { client } = this.#parts;
+    const { client } = this.#deps;
     return client && this.#prepared!.folder.admit(client);
   }
 
   async #createWorker(): Promise<Worker> {
-    const { runtime, observer } = this.#parts;
+    const { runtime, observer } = this.#deps;
     const { folder } = this.#prepared!;
     const number = ++this.#numberOfSockets;
     const address = workerSocket(folder.path, number);
     const { path } = address;
     const socket = this.#inherits
-      ? await runtime.spawning.listen(path, BACKLOG, this.#socketOwner())
+      ? await runtime.spawner.listen(path, BACKLOG, this.#socketOwner())
       : undefined;
     const configName = `${number}.conf`;
     const worker: Worker = new Worker({
@@ -222,7 +222,7 @@ export class SpawnedApplication {
       address,
       inherits: this.#inherits,
       stopSignal: this.#kind === "php-fpm" ? "SIGQUIT" : "SIGTERM",
-      requestsBegun: () => this.#parts.target.requestsBegun(address),
+      requestsBegun: () => this.#deps.target.requestsBegun(address),
       start: () => this.#startProcess(worker, this.#commandFor(configName, path), socket),
       onState: () => {
         observer.onState(this.options.upstream, worker);
@@ -256,7 +256,7 @@ export class SpawnedApplication {
   }
 
   #startProcess(worker: Worker, command: readonly string[], input: ListeningSocket | undefined) {
-    const { runtime, observer } = this.#parts;
+    const { runtime, observer } = this.#deps;
     const { user, env, cwd } = this.#prepared!;
     const { upstream } = this.options;
     const linesOf = (source: OutputSource) =>
@@ -265,7 +265,7 @@ export class SpawnedApplication {
         (...what) => observer.leavesOut?.(upstream, ...what) ?? false,
       );
     const lines = { stdout: linesOf("stdout"), stderr: linesOf("stderr") };
-    return runtime.spawning.start({
+    return runtime.spawner.start({
       command,
       cwd,
       env,
@@ -278,7 +278,7 @@ export class SpawnedApplication {
 
   #supply(): Promise<void> {
     const listening = this.#workers.filter(({ state }) => state === "listening");
-    return this.#parts.target.useServers(listening.map(({ address }) => address));
+    return this.#deps.target.useServers(listening.map(({ address }) => address));
   }
 
   #replaceEach(which: () => readonly Worker[]): Promise<void> {
@@ -288,14 +288,14 @@ export class SpawnedApplication {
         try {
           await this.#replace(worker);
         } catch (error) {
-          this.#parts.observer.onNotReplaced(this.options.upstream, worker, errorText(error));
+          this.#deps.observer.onNotReplaced(this.options.upstream, worker, errorText(error));
         }
       }
     });
   }
 
   async #replace(old: Worker): Promise<void> {
-    const { runtime: { clock }, observer, drainMs } = this.#parts;
+    const { runtime: { clock }, observer, drainMs } = this.#deps;
     const fresh = await this.#createWorker();
     this.#leaving.add(fresh);
     if (!this.#isStopping) fresh.begin();
@@ -320,7 +320,7 @@ export class SpawnedApplication {
 
   /** Resolves with the promise, or when the time is over. */
   async #within(done: Promise<unknown>, limitMs: number): Promise<void> {
-    const { clock } = this.#parts.runtime;
+    const { clock } = this.#deps.runtime;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = clock.setTimer(resolve, limitMs);
     await Promise.race([done, promise]);
@@ -328,7 +328,7 @@ export class SpawnedApplication {
   }
 
   #watchRequests(): void {
-    const { runtime: { clock }, target } = this.#parts;
+    const { runtime: { clock }, target } = this.#deps;
     const { maxRequests } = this.options;
     const look = (): void => {
       const isUsedUp = ({ address }: Worker) => target.requestsBegun(address) >= maxRequests;
@@ -341,7 +341,7 @@ export class SpawnedApplication {
   }
 
   #watchFolder(): void {
-    const { clock } = this.#parts.runtime;
+    const { clock } = this.#deps.runtime;
     this.#folderTimer = clock.setTimer(() => {
       this.#lookAtFolder();
       this.#watchFolder();
@@ -357,7 +357,7 @@ export class SpawnedApplication {
       !isIntact || (state === "listening" && !folder.holds(address.path))
     );
     if (lost.length === 0) return;
-    this.#parts.observer.onSocketsLost(this.options.upstream, folder.path);
+    this.#deps.observer.onSocketsLost(this.options.upstream, folder.path);
     if (!isIntact) {
       this.#formerFolders.add(folder);
       this.#prepared!.folder = this.#createFolder(user);
@@ -369,7 +369,7 @@ export class SpawnedApplication {
 
   #endWatch(): void {
     this.#isStopping = true;
-    const { clock } = this.#parts.runtime;
+    const { clock } = this.#deps.runtime;
     for (const timer of [this.#requestsTimer, this.#folderTimer]) {
       if (timer !== undefined) clock.clearTimer(timer);
     }

@@ -2,7 +2,7 @@
  * The configuration that php-fpm gets from us: one pool on our socket. It logs to its standard error,
  * which we read (`--force-stderr`; a log file it wants to open nevertheless), and so do its children.
  */
-import type { SocketOwner, UserIds } from "../runtime/spawning.ts";
+import type { SocketOwner, UserIds } from "../runtime/spawner.ts";
 import { STDERR_LINE_MAX } from "../upstream/stderr_lines.ts";
 
 /** Connections that may wait while every child is busy; our own queue comes before it. */

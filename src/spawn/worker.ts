@@ -21,7 +21,7 @@
 import type { UnixAddress } from "../runtime/address.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { ProcessEnd, SpawnedProcess, StopSignal } from "../runtime/spawning.ts";
+import type { ProcessEnd, SpawnedProcess, StopSignal } from "../runtime/spawner.ts";
 import { errorText } from "../upstream/errors.ts";
 import { BackOff } from "./back_off.ts";
 import type { SpawnOptions } from "./options.ts";
@@ -31,7 +31,7 @@ export type WorkerState = "starting" | "listening" | "waiting" | "draining" | "s
 /** From one look whether it listens to the next. */
 export const LISTENING_POLL_MS = 25;
 
-export interface WorkerParts {
+export interface WorkerDeps {
   readonly runtime: Pick<Runtime, "clock" | "connect">;
   readonly options: Pick<SpawnOptions, "restart" | "startTimeoutMs" | "stopTimeoutMs">;
   readonly address: UnixAddress;
@@ -49,7 +49,7 @@ export interface WorkerParts {
 
 export class Worker {
   readonly address: UnixAddress;
-  readonly #parts: WorkerParts;
+  readonly #deps: WorkerDeps;
   readonly #backOff: BackOff;
   readonly #clock: Clock;
   #state: WorkerState = "waiting";
@@ -60,12 +60,12 @@ export class Worker {
   /** Cuts the wait that is under way. */
   #wake = (): void => {};
 
-  constructor(parts: WorkerParts) {
-    const { backoffMs, backoffMaxMs } = parts.options.restart;
-    this.#parts = parts;
-    this.#clock = parts.runtime.clock;
+  constructor(deps: WorkerDeps) {
+    const { backoffMs, backoffMaxMs } = deps.options.restart;
+    this.#deps = deps;
+    this.#clock = deps.runtime.clock;
     this.#backOff = new BackOff(backoffMs, backoffMaxMs);
-    this.address = parts.address;
+    this.address = deps.address;
   }
 
   get state(): WorkerState {
@@ -108,17 +108,17 @@ export class Worker {
   async #keepRunning(): Promise<void> {
     while (!this.#isEnding) {
       const startedMs = this.#clock.nowMs();
-      const begunBefore = this.#parts.requestsBegun();
+      const begunBefore = this.#deps.requestsBegun();
       const { reason, isGood: endedWell } = await this.#runOnce();
       if (this.#isEnding) return;
       // A server's count may have begun anew with the run.
-      const begun = this.#parts.requestsBegun();
+      const begun = this.#deps.requestsBegun();
       const hasServed = begun > 0 && begun !== begunBefore;
       // A socket that was there before the process says nothing about it.
-      const isGood = endedWell && (hasServed || !this.#parts.inherits);
+      const isGood = endedWell && (hasServed || !this.#deps.inherits);
       const ranMs = this.#clock.nowMs() - startedMs;
       const restartMs = this.#backOff.next({ ranMs, isGood, hasServed });
-      this.#parts.onEnded(this, reason, restartMs, isGood && restartMs === 0);
+      this.#deps.onEnded(this, reason, restartMs, isGood && restartMs === 0);
       this.#enter("waiting");
       await this.#sleep(restartMs);
       if (!this.#isEnding) this.#restarts++;
@@ -130,7 +130,7 @@ export class Worker {
     this.#enter("starting");
     let process: SpawnedProcess;
     try {
-      process = await this.#parts.start();
+      process = await this.#deps.start();
     } catch (error) {
       return { reason: errorText(error), isGood: false };
     }
@@ -148,7 +148,7 @@ export class Worker {
     const isLate = !isListening && this.#process !== undefined && !this.#isEnding;
     if (isLate) process.killGroup();
     const end = await ended;
-    const { startTimeoutMs } = this.#parts.options;
+    const { startTimeoutMs } = this.#deps.options;
     return {
       reason: isLate ? `did not listen within ${startTimeoutMs} ms` : endText(end),
       isGood: isListening && end.code === 0,
@@ -157,7 +157,7 @@ export class Worker {
 
   /** False when the process ends before, or the time is over. */
   async #untilListening(): Promise<boolean> {
-    const { inherits, options, runtime } = this.#parts;
+    const { inherits, options, runtime } = this.#deps;
     if (inherits) return this.#process !== undefined && !this.#isEnding;
     const deadlineMs = this.#clock.nowMs() + options.startTimeoutMs;
     while (this.#process !== undefined && !this.#isEnding) {
@@ -174,10 +174,10 @@ export class Worker {
 
   #tellToEnd(process: SpawnedProcess): void {
     this.#enter("draining");
-    process.signal(this.#parts.stopSignal);
+    process.signal(this.#deps.stopSignal);
     const timer = this.#clock.setTimer(
       () => process.killGroup(),
-      this.#parts.options.stopTimeoutMs,
+      this.#deps.options.stopTimeoutMs,
     );
     void process.ended.then(() => this.#clock.clearTimer(timer));
   }
@@ -185,7 +185,7 @@ export class Worker {
   #enter(state: WorkerState): void {
     if (this.#state === state) return;
     this.#state = state;
-    this.#parts.onState(this);
+    this.#deps.onState(this);
   }
 
   async #sleep(timeMs: number): Promise<void> {

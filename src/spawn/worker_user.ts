@@ -1,5 +1,5 @@
 /** Whom a spawned application runs as, and whether afcgi may start it and connect to it then. */
-import { SpawnError, type Spawning, type UserIds } from "../runtime/spawning.ts";
+import { type Spawner, SpawnError, type UserIds } from "../runtime/spawner.ts";
 import { type CommandKind, FPM_USER } from "./options.ts";
 
 export interface WorkerUserRules {
@@ -19,20 +19,20 @@ export interface WorkerUserRules {
  * @throws {SpawnError}
  */
 export function findWorkerUser(
-  spawning: Pick<Spawning, "findUser" | "isRoot" | "isSelf">,
+  spawner: Pick<Spawner, "findUser" | "isRoot" | "isSelf">,
   { upstream, name: given, kind, client, isMadeByUser }: WorkerUserRules,
 ): UserIds | undefined {
-  const isFpmOfRoot = kind === "php-fpm" && spawning.isRoot;
+  const isFpmOfRoot = kind === "php-fpm" && spawner.isRoot;
   const name = given ?? (isFpmOfRoot ? FPM_USER : client?.name);
   if (name === undefined) return undefined;
-  const found = spawning.findUser(name);
+  const found = spawner.findUser(name);
   if (found === undefined) {
     throw new SpawnError(
       `Cannot start upstream "${upstream}": there is no user "${name}" (name one with spawn.user)`,
     );
   }
-  if (!spawning.isRoot && spawning.isSelf(found)) return undefined;
-  if (!spawning.isRoot) {
+  if (!spawner.isRoot && spawner.isSelf(found)) return undefined;
+  if (!spawner.isRoot) {
     throw new SpawnError(
       `Cannot start upstream "${upstream}" as user "${name}": only root may ` +
         "(start afcgi as root, or leave spawn.user out)",

@@ -7,11 +7,11 @@
  */
 import type { Encoding } from "../compression/accept_encoding.ts";
 import {
-  type AnswerFields,
-  FileAnswer,
-  type HttpAnswer,
-  WholeAnswer,
-} from "../runtime/http_answer.ts";
+  BytesResponse,
+  FileResponse,
+  type HttpResponse,
+  type ResponseFields,
+} from "../runtime/http_response.ts";
 import type { FilePiece } from "../runtime/file_info.ts";
 import type { OpenFile } from "../runtime/open_file.ts";
 import type { FoundFile } from "./below_root.ts";
@@ -46,7 +46,7 @@ export interface ReadyFile {
   /** Of an answer with the whole file. */
   readonly wholeFields: Headers;
   /** The same as a list, without the length. */
-  readonly wholeList: AnswerFields;
+  readonly wholeList: ResponseFields;
   /** Its content, where it is at hand. */
   readonly bytes?: Uint8Array<ArrayBuffer>;
 }
@@ -75,10 +75,10 @@ export function sendFile(
   file: ReadyFile,
   request: FileRequest,
   opened?: OpenFile,
-): HttpAnswer | StaticRefusal {
+): HttpResponse | StaticRefusal {
   const answer = answerWith(file, request, opened);
   // Who sends its bytes closes it behind them, as a stream does.
-  if (!(answer instanceof FileAnswer)) opened?.close();
+  if (!(answer instanceof FileResponse)) opened?.close();
   return answer;
 }
 
@@ -86,7 +86,7 @@ function answerWith(
   file: ReadyFile,
   { method, headers: asked }: FileRequest,
   opened: OpenFile | undefined,
-): HttpAnswer | StaticRefusal {
+): HttpResponse | StaticRefusal {
   if (method !== "GET" && method !== "HEAD") return refuse("method_not_allowed");
   const { validators, fields, wholeFields, wholeList, bytes } = file;
   const { size } = file.found.info;
@@ -104,15 +104,15 @@ function answerWith(
     return refuse("range_not_satisfiable", { "content-range": `bytes */${size}` });
   }
   if (ranges !== undefined) return sendRanges(file, ranges, opened);
-  if (bytes !== undefined) return new WholeAnswer(200, wholeList, bytes);
-  return new FileAnswer(200, wholeList, { file: opened!, start: 0, end: size });
+  if (bytes !== undefined) return new BytesResponse(200, wholeList, bytes);
+  return new FileResponse(200, wholeList, { file: opened!, start: 0, end: size });
 }
 
 function sendRanges(
   file: ReadyFile,
   ranges: readonly ByteRange[],
   opened: OpenFile | undefined,
-): HttpAnswer {
+): HttpResponse {
   const { found: { info }, bytes } = file;
   const [first, second] = ranges;
   if (first !== undefined && second === undefined) {
@@ -120,8 +120,8 @@ function sendRanges(
     const range: [string, string] = ["content-range", `bytes ${start}-${end - 1}/${info.size}`];
     const list = [...file.wholeList, range];
     return bytes === undefined
-      ? new FileAnswer(206, list, { file: opened!, start, end })
-      : new WholeAnswer(206, list, bytes.subarray(start, end));
+      ? new FileResponse(206, list, { file: opened!, start, end })
+      : new BytesResponse(206, list, bytes.subarray(start, end));
   }
   const { type, length, pieces } = multipartBody(ranges, info.size, file.contentType);
   const headers = new Headers(file.wholeFields);

@@ -3,7 +3,7 @@
  * calls; the status and the fields that belong to it are settled here.
  */
 
-import type { HttpAnswer } from "../runtime/http_answer.ts";
+import type { HttpResponse } from "../runtime/http_response.ts";
 
 /** Stable codes of refusals, with their status. */
 export const STATIC_REFUSAL_STATUS = {
@@ -28,7 +28,7 @@ export interface StaticRefusal {
 }
 
 /** Whether there is an answer to be made. */
-export function isRefusal(answer: HttpAnswer | StaticRefusal): answer is StaticRefusal {
+export function isRefusal(answer: HttpResponse | StaticRefusal): answer is StaticRefusal {
   return "kind" in answer;
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Encoding } from "../compression/accept_encoding.ts";
 import { FileError } from "../runtime/file_error.ts";
-import type { HttpAnswer } from "../runtime/http_answer.ts";
+import type { HttpResponse } from "../runtime/http_response.ts";
 import type { Files } from "../runtime/files.ts";
 import {
   type FileLookup,
@@ -46,7 +46,7 @@ export interface StaticTarget {
   readonly query: string;
 }
 
-export type StaticAnswer = HttpAnswer | StaticRefusal;
+export type StaticAnswer = HttpResponse | StaticRefusal;
 
 /** The answer with a small file that is kept, and still what it was; else undefined. */
 export function serveKept(

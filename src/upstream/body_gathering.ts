@@ -26,7 +26,7 @@ export const SPACE_TIMEOUT_MS = 30_000;
 
 const READ_LENGTH = 64 * 1024;
 
-export interface GatheringParts {
+export interface GatheringDeps {
   readonly files: Files;
   /** What all temporary files share. */
   readonly space: SpillSpace;
@@ -39,7 +39,7 @@ export class BodyGathering implements DeadlineHolder {
   deadlineMs: number;
   deadlineSlot = NO_SLOT;
   readonly #body: RequestBody;
-  readonly #parts: GatheringParts;
+  readonly #deps: GatheringDeps;
   readonly #reader: PieceReader;
   readonly #pieces: Uint8Array[] = [];
   #memoryLength = 0;
@@ -49,11 +49,11 @@ export class BodyGathering implements DeadlineHolder {
   /** While it waits for space: why, and what goes on. */
   #waiting: { readonly cause: unknown; wake(): void } | undefined;
 
-  constructor(body: RequestBody, parts: GatheringParts) {
+  constructor(body: RequestBody, deps: GatheringDeps) {
     this.#body = body;
-    this.#parts = parts;
-    this.#reader = pieceReader(body.stream, body.rateMin ?? 0, parts.deadlines);
-    this.deadlineMs = parts.deadlines.after(parts.timeoutMs);
+    this.#deps = deps;
+    this.#reader = pieceReader(body.stream, body.rateMin ?? 0, deps.deadlines);
+    this.deadlineMs = deps.deadlines.after(deps.timeoutMs);
   }
 
   /**
@@ -62,16 +62,16 @@ export class BodyGathering implements DeadlineHolder {
    * @throws {UpstreamError}
    */
   async run(): Promise<SendableBody> {
-    const { deadlines } = this.#parts;
+    const { deadlines } = this.#deps;
     deadlines.add(this);
     try {
       await this.#readAll();
-      const { space } = this.#parts;
+      const { space } = this.#deps;
       const file = this.#file && new SharedFile(this.#file, this.#fileLength, space);
       return new GatheredBody(this.#pieces, this.#memoryLength, file, this.#fileLength);
     } catch (cause) {
       this.#file?.close();
-      this.#parts.space.give(this.#fileLength);
+      this.#deps.space.give(this.#fileLength);
       this.#reader.cancel(cause).catch(() => {});
       throw this.#stopped ?? bodyError(cause);
     } finally {
@@ -92,7 +92,7 @@ export class BodyGathering implements DeadlineHolder {
       this.stop(spaceError(this.#waiting.cause));
       return;
     }
-    const message = `Nothing more of the request's body for ${this.#parts.timeoutMs} ms`;
+    const message = `Nothing more of the request's body for ${this.#deps.timeoutMs} ms`;
     this.stop(
       new UpstreamError("request_body_timeout", message, { phase: "queue", fault: "client" }),
     );
@@ -108,7 +108,7 @@ export class BodyGathering implements DeadlineHolder {
         requireLength(this.#memoryLength + this.#fileLength, declared, done);
       }
       if (done) return;
-      this.deadlineMs = this.#parts.deadlines.after(this.#parts.timeoutMs);
+      this.deadlineMs = this.#deps.deadlines.after(this.#deps.timeoutMs);
     }
   }
 
@@ -118,7 +118,7 @@ export class BodyGathering implements DeadlineHolder {
       this.#memoryLength += piece.length;
       return;
     }
-    const { space, files, deadlines } = this.#parts;
+    const { space, files, deadlines } = this.#deps;
     const giveUpMs = deadlines.nowMs() + SPACE_TIMEOUT_MS;
     for (;;) {
       let cause: unknown;
@@ -142,7 +142,7 @@ export class BodyGathering implements DeadlineHolder {
 
   async #untilSpace(cause: unknown): Promise<void> {
     const { promise, resolve: wake } = Promise.withResolvers<void>();
-    const leave = this.#parts.space.wait(wake);
+    const leave = this.#deps.space.wait(wake);
     this.#waiting = { cause, wake };
     if (this.#stopped === undefined) await promise;
     this.#waiting = undefined;

@@ -19,7 +19,7 @@ import {
 import type { SpillSpace } from "./spill_space.ts";
 import type { StoppableWaits } from "./stoppable_waits.ts";
 
-export interface BodyPreparationParts {
+export interface BodyPreparationDeps {
   readonly files: Files;
   readonly space: SpillSpace;
   readonly deadlines: Deadlines;
@@ -31,10 +31,10 @@ export interface BodyPreparationParts {
 }
 
 export class BodyPreparation {
-  readonly #parts: BodyPreparationParts;
+  readonly #deps: BodyPreparationDeps;
 
-  constructor(parts: BodyPreparationParts) {
-    this.#parts = parts;
+  constructor(deps: BodyPreparationDeps) {
+    this.#deps = deps;
   }
 
   /** @throws {UpstreamError} when a body that is gathered fails, or the wait for it is stopped */
@@ -51,7 +51,7 @@ export class BodyPreparation {
   }
 
   async #prepareBody(body: RequestBody, request: UpstreamRequest): Promise<SendableBody> {
-    const { files, space, deadlines, timeoutMs, waits, multiplexes } = this.#parts;
+    const { files, space, deadlines, timeoutMs, waits, multiplexes } = this.#deps;
     if (request.role === Role.RESPONDER && isStreamed(body, multiplexes())) {
       const { stream, rateMin = 0, length } = body;
       return new StreamedBody(() => pieceReader(stream, rateMin, deadlines), length);

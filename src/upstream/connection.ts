@@ -26,7 +26,7 @@ import { BegunRequests } from "./begun_requests.ts";
 import { BodySender } from "./body_sender.ts";
 import { connectionError, slowClientError, unsentError } from "./connection_errors.ts";
 import { ConnectionLife } from "./connection_life.ts";
-import type { ConnectionParts, ConnectionState } from "./connection_parts.ts";
+import type { ConnectionDeps, ConnectionState } from "./connection_deps.ts";
 import { type DeadlineHolder, NO_SLOT } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
 import { idleTimeoutMs } from "./options.ts";
@@ -46,7 +46,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   deadlineMs: number;
   deadlineSlot = NO_SLOT;
 
-  readonly #parts: ConnectionParts<UpstreamConnection>;
+  readonly #deps: ConnectionDeps<UpstreamConnection>;
   readonly #protocol: ClientConnection;
   readonly #bodies: BodySender;
   readonly #transport: Transport;
@@ -67,21 +67,21 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   #hasRoomAfter = false;
   #broken: UpstreamError | undefined;
 
-  constructor(parts: ConnectionParts<UpstreamConnection>) {
-    this.#parts = parts;
-    this.number = parts.number;
-    this.multiplexed = parts.multiplexed;
-    this.address = formatAddress(parts.server.address);
-    const { connections, timeouts } = parts.options;
-    this.#protocol = new ClientConnection(parts.multiplexed ? connections.streamsMax : 1);
+  constructor(deps: ConnectionDeps<UpstreamConnection>) {
+    this.#deps = deps;
+    this.number = deps.number;
+    this.multiplexed = deps.multiplexed;
+    this.address = formatAddress(deps.server.address);
+    const { connections, timeouts } = deps.options;
+    this.#protocol = new ClientConnection(deps.multiplexed ? connections.streamsMax : 1);
     this.#retiredIdsMax = Math.min(RETIRED_IDS_MAX, Math.ceil(connections.streamsMax / 2));
     this.#bodies = new BodySender(this.#protocol, () => this.#transport.schedule());
     // With "on" nobody knows whether it answers.
-    this.#untaken = new UntakenBodies(parts.options.multiplex === "auto");
-    this.deadlineMs = parts.deadlines.after(timeouts.connectMs);
-    parts.deadlines.add(this);
-    this.#transport = new Transport(parts.runtime, parts.server.address, this);
-    this.life = new ConnectionLife(this.#transport, parts.keeps);
+    this.#untaken = new UntakenBodies(deps.options.multiplex === "auto");
+    this.deadlineMs = deps.deadlines.after(timeouts.connectMs);
+    deps.deadlines.add(this);
+    this.#transport = new Transport(deps.runtime, deps.server.address, this);
+    this.life = new ConnectionLife(this.#transport, deps.keeps);
   }
 
   get state(): ConnectionState {
@@ -134,13 +134,13 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   get isStalled(): boolean {
     const { writingSinceMs } = this.#transport;
     if (writingSinceMs === Infinity && this.#untaken.isClear) return false;
-    const nowMs = this.#parts.deadlines.nowMs();
+    const nowMs = this.#deps.deadlines.nowMs();
     return nowMs - writingSinceMs >= STALL_MS || this.#untaken.isStalled(nowMs);
   }
 
   /** Returns the request's id; only while {@link canBegin}. */
   begin(start: StreamStart, handler: StreamHandler): number {
-    const { requestsMax } = this.#parts.options.connections;
+    const { requestsMax } = this.#deps.options.connections;
     const id = this.#protocol.begin({
       role: start.role,
       keepConnection: this.life.keeps,
@@ -151,7 +151,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#begun.add(id);
     if (start.wantsAlone) this.#aloneId = id;
     const hasBody = start.stdin !== undefined || start.data !== undefined;
-    if (hasBody && this.multiplexed) this.#untaken.add(id, this.#parts.deadlines.nowMs());
+    if (hasBody && this.multiplexed) this.#untaken.add(id, this.#deps.deadlines.nowMs());
     if (this.#connected) this.#updateDeadline();
     if (this.#requestsBegun === requestsMax || !this.life.keeps) this.drain();
     this.#bodies.send(id, start, handler);
@@ -166,28 +166,28 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#bodies.stop(id);
     this.resumeReading(id);
     if (!this.#protocol.isInUse(id)) return;
-    this.#parts.owner.onAborted(this);
+    this.#deps.owner.onAborted(this);
     if (!this.multiplexed || id === this.#aloneId) {
       this.close();
       return;
     }
     this.#protocol.abort(id);
-    this.#aborting.add(id, this.#parts.deadlines.after(this.#parts.options.timeouts.abortMs));
+    this.#aborting.add(id, this.#deps.deadlines.after(this.#deps.options.timeouts.abortMs));
     this.#updateDeadline();
     this.#transport.schedule();
   }
 
   /** Stops reading for the sake of one request whose client is slow. */
   pauseReading(id: number): void {
-    if (!this.#pauses.add(id, this.#parts.deadlines.nowMs())) return;
+    if (!this.#pauses.add(id, this.#deps.deadlines.nowMs())) return;
     this.#transport.pause();
     this.#updateDeadline();
-    this.#parts.owner.onPaused(this);
+    this.#deps.owner.onPaused(this);
   }
 
   resumeReading(id: number): void {
     if (!this.#pauses.isPaused) return;
-    if (!this.#pauses.remove(id, this.#parts.deadlines.nowMs())) return;
+    if (!this.#pauses.remove(id, this.#deps.deadlines.nowMs())) return;
     this.#transport.resume();
     this.#updateDeadline();
     this.#announceRoom();
@@ -233,7 +233,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     if (this.#state === "connecting") this.#state = "open";
     this.#updateDeadline();
     this.#bodies.open();
-    this.#parts.owner.onOpen(this);
+    this.#deps.owner.onOpen(this);
   }
 
   onBytes(bytes: Uint8Array): void {
@@ -255,14 +255,14 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#broken = error;
     this.life.requestsLost = this.#handlers.size;
     this.#state = "closed";
-    this.#parts.deadlines.remove(this);
+    this.#deps.deadlines.remove(this);
     this.#pauses.clear();
     this.#dispatch(this.#protocol.receiveEnd());
-    this.#parts.owner.onClosed(this, error);
+    this.#deps.owner.onClosed(this, error);
   }
 
   onDeadline(): void {
-    const nowMs = this.#parts.deadlines.nowMs();
+    const nowMs = this.#deps.deadlines.nowMs();
     if (!this.#connected) {
       this.#connectTimedOut = true;
       this.close();
@@ -291,7 +291,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
 
   #announceRoom(): void {
     this.#hasRoomAfter = this.#dispatching;
-    if (!this.#dispatching) this.#parts.owner.onRoom(this);
+    if (!this.#dispatching) this.#deps.owner.onRoom(this);
   }
 
   #handle(event: ClientEvent): void {
@@ -317,7 +317,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
         this.close();
         break;
       case "unknown_record":
-        this.#parts.owner.onUnknownRecord(this, event.type);
+        this.#deps.owner.onUnknownRecord(this, event.type);
         break;
       case "values":
       case "unknown_type":
@@ -331,7 +331,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   /** Whoever holds the others up for too long goes, where anybody waits. */
   #endPause(nowMs: number): void {
     const id = this.#pauses.first!;
-    if (this.#protocol.inUse > this.#pauses.count || this.#parts.owner.hasWaiting) {
+    if (this.#protocol.inUse > this.#pauses.count || this.#deps.owner.hasWaiting) {
       this.#handlers.get(id)?.onSlowClient(slowClientError(this.address));
     }
     this.#pauses.postpone(nowMs);
@@ -394,7 +394,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
       this.deadlineMs = Math.min(deadlineMs, this.#pauses.deadlineMs, this.#untaken.deadlineMs);
       return;
     }
-    const limitMs = idleTimeoutMs(this.#parts.options.connections, this.multiplexed);
-    this.deadlineMs = this.#parts.deadlines.after(limitMs);
+    const limitMs = idleTimeoutMs(this.#deps.options.connections, this.multiplexed);
+    this.deadlineMs = this.#deps.deadlines.after(limitMs);
   }
 }

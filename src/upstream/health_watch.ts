@@ -16,7 +16,7 @@ import type { UpstreamOptions } from "./options.ts";
 /** Each interval is longer or shorter by up to this part of it. */
 export const HEALTH_JITTER = 0.1;
 
-export interface HealthParts {
+export interface HealthDeps {
   readonly runtime: Runtime;
   readonly address: Address;
   readonly options: UpstreamOptions;
@@ -27,7 +27,7 @@ export interface HealthParts {
 }
 
 export class HealthWatch {
-  readonly #parts: HealthParts;
+  readonly #deps: HealthDeps;
   #isUp = true;
   /** Results in a row that speak against the present state. */
   #against = 0;
@@ -35,8 +35,8 @@ export class HealthWatch {
   #stopping = new AbortController();
   #checking: Promise<void> | undefined;
 
-  constructor(parts: HealthParts) {
-    this.#parts = parts;
+  constructor(deps: HealthDeps) {
+    this.#deps = deps;
   }
 
   get isUp(): boolean {
@@ -49,13 +49,13 @@ export class HealthWatch {
     this.#isUp = true;
     this.#against = 0;
     this.#stopping = new AbortController();
-    const { options: { health }, random } = this.#parts;
+    const { options: { health }, random } = this.#deps;
     this.#schedule(health.intervalMs * random());
   }
 
   /** Resolves when no question is under way. */
   async stop(): Promise<void> {
-    if (this.#timer !== undefined) this.#parts.runtime.clock.clearTimer(this.#timer);
+    if (this.#timer !== undefined) this.#deps.runtime.clock.clearTimer(this.#timer);
     this.#timer = undefined;
     this.#stopping.abort();
     await this.#checking;
@@ -63,13 +63,13 @@ export class HealthWatch {
 
   #schedule(delayMs: number): void {
     const { signal } = this.#stopping;
-    this.#timer = this.#parts.runtime.clock.setTimer(() => {
+    this.#timer = this.#deps.runtime.clock.setTimer(() => {
       this.#checking = this.#check(signal);
     }, delayMs);
   }
 
   async #check(signal: AbortSignal): Promise<void> {
-    const { runtime, address, options: { health, limits }, random, onResult } = this.#parts;
+    const { runtime, address, options: { health, limits }, random, onResult } = this.#deps;
     const { script, timeoutMs } = health;
     const { responseHeaderMax } = limits;
     const result = await checkHealth({
@@ -91,7 +91,7 @@ export class HealthWatch {
       this.#against = 0;
       return false;
     }
-    const { rise, fall } = this.#parts.options.health;
+    const { rise, fall } = this.#deps.options.health;
     if (++this.#against < (this.#isUp ? fall : rise)) return false;
     this.#against = 0;
     this.#isUp = !this.#isUp;

@@ -5,7 +5,7 @@
 import { ClientConnection } from "../protocol/client_connection.ts";
 import { ManagementValue } from "../protocol/constants.ts";
 import type { Address } from "../runtime/address.ts";
-import type { RawSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
+import type { CallbackSocket, SocketEvents } from "../runtime/callback_socket.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { connectSocket } from "../runtime/streamed_socket.ts";
 
@@ -89,7 +89,7 @@ async function connect(
   signal?.addEventListener("abort", giveUp);
   try {
     let question!: Question;
-    const onSocket = (socket: RawSocket): Question => question = new Question(socket);
+    const onSocket = (socket: CallbackSocket): Question => question = new Question(socket);
     await connectSocket(runtime, { address, signal: connecting.signal, onSocket });
     return question;
   } finally {
@@ -99,15 +99,15 @@ async function connect(
 }
 
 /** The question on its socket. */
-class Question implements RawSocketEvents {
+class Question implements SocketEvents {
   readonly outcome: Promise<NegotiationOutcome>;
   values: ReadonlyMap<string, string> | undefined;
-  readonly #socket: RawSocket;
+  readonly #socket: CallbackSocket;
   readonly #protocol = new ClientConnection(1);
   #resolve!: (outcome: NegotiationOutcome) => void;
   #isOver = false;
 
-  constructor(socket: RawSocket) {
+  constructor(socket: CallbackSocket) {
     this.#socket = socket;
     this.outcome = new Promise((resolve) => this.#resolve = resolve);
     this.#protocol.getValues(NAMES);

@@ -42,7 +42,7 @@ export interface ProbeReport {
   readonly fault: string | undefined;
 }
 
-export interface ProbeParts {
+export interface ProbeDeps {
   readonly runtime: Runtime;
   /** For the connection, and for the answer. */
   readonly timeoutMs: number;
@@ -62,8 +62,8 @@ const PARAMS: Readonly<Record<string, string>> = {
 };
 
 /** Asks; a fault is reported, not thrown. */
-export async function probeApplication(address: Address, parts: ProbeParts): Promise<ProbeReport> {
-  const { runtime, timeoutMs } = parts;
+export async function probeApplication(address: Address, deps: ProbeDeps): Promise<ProbeReport> {
+  const { runtime, timeoutMs } = deps;
   const startMs = runtime.clock.nowMs();
   let connectMs = 0;
   let outcome: NegotiationOutcome | undefined;
@@ -72,7 +72,7 @@ export async function probeApplication(address: Address, parts: ProbeParts): Pro
     const negotiation = await negotiate(runtime, address, timeoutMs, waitMs);
     connectMs = negotiation.connectMs;
     outcome = negotiation.outcome;
-    const answer = await requestOnce(address, parts);
+    const answer = await requestOnce(address, deps);
     return {
       values: negotiation.values && Object.fromEntries(negotiation.values),
       outcome,
@@ -107,7 +107,7 @@ interface ProbeAnswer {
 
 async function requestOnce(
   address: Address,
-  { runtime, timeoutMs }: ProbeParts,
+  { runtime, timeoutMs }: ProbeDeps,
 ): Promise<ProbeAnswer | undefined> {
   const { clock } = runtime;
   const connecting = new AbortController();

@@ -3,7 +3,7 @@
  */
 import type { AnswerHeadParser, CgiHead } from "../protocol/cgi_response.ts";
 import type { Role } from "../protocol/constants.ts";
-import type { DepartureSignal } from "../runtime/departure.ts";
+import type { AbortSignalLike } from "../runtime/abort_signal.ts";
 import type { UpstreamError } from "./errors.ts";
 import type { RequestBody, SendableBody } from "./request_body.ts";
 
@@ -27,7 +27,7 @@ export interface UpstreamRequest {
   /** Called with each interim answer (status 1xx), which stands before the real one. */
   readonly onInterim?: ((head: CgiHead) => void) | undefined;
   /** Fires when the client has left. */
-  readonly signal?: DepartureSignal;
+  readonly signal?: AbortSignalLike;
 }
 
 /** Where an answer came from, for logs. */

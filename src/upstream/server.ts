@@ -21,7 +21,7 @@ import { ApplicationTraits, type Trait } from "./application_traits.ts";
 import { UpstreamConnection } from "./connection.ts";
 import { connectionError, isLocal } from "./connection_errors.ts";
 import { ConnectionLimit } from "./connection_limit.ts";
-import type { ConnectionOwner } from "./connection_parts.ts";
+import type { ConnectionOwner } from "./connection_deps.ts";
 import type { UpstreamError } from "./errors.ts";
 import type { HealthResult } from "./health_check.ts";
 import { HealthWatch } from "./health_watch.ts";
@@ -29,7 +29,7 @@ import { limitsOf, multiplexes, type Negotiation } from "./negotiation.ts";
 import type { ServerOptions } from "./options.ts";
 import { ServerConnections } from "./server_connections.ts";
 import { ServerWeight } from "./server_weight.ts";
-import type { ServerParts } from "./server_parts.ts";
+import type { ServerDeps } from "./server_deps.ts";
 import { ServerQuestion } from "./server_question.ts";
 import type { PlaceRequest } from "./single_connections.ts";
 import { hashText } from "./sticky_hash.ts";
@@ -48,7 +48,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   #isBackup: boolean;
   readonly #health: HealthWatch | undefined;
   #isLeaving = false;
-  readonly #parts: ServerParts<Server>;
+  readonly #deps: ServerDeps<Server>;
   readonly #connections: ServerConnections;
   readonly #limit: ConnectionLimit;
   readonly #traits: ApplicationTraits;
@@ -61,9 +61,9 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   #closed = false;
   #onEmpty: (() => void)[] = [];
 
-  constructor(parts: ServerParts<Server>) {
-    this.#parts = parts;
-    const { server, options } = parts;
+  constructor(deps: ServerDeps<Server>) {
+    this.#deps = deps;
+    const { server, options } = deps;
     this.address = formatAddress(server.address);
     this.hash = hashText(this.address);
     this.#weight = new ServerWeight(server.weight, options.slowStartMs);
@@ -121,7 +121,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
 
   /** Whether it failed a moment ago, and should rest while there are others. */
   get isResting(): boolean {
-    return this.#parts.deadlines.nowMs() < this.#failedUntilMs;
+    return this.#deps.deadlines.nowMs() < this.#failedUntilMs;
   }
 
   /** A connection on which a request may begin now; undefined when it has to wait. */
@@ -156,12 +156,12 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   /** Takes up its share little by little, where a slow start is configured. */
   startSlowly(): void {
     this.#shrink();
-    this.#weight.startGrowing(this.#parts.deadlines.nowMs());
+    this.#weight.startGrowing(this.#deps.deadlines.nowMs());
   }
 
   /** Sets the weight of this moment; false when it is the full one. */
   grow(): boolean {
-    return this.#weight.grow(this.#parts.deadlines.nowMs());
+    return this.#weight.grow(this.#deps.deadlines.nowMs());
   }
 
   /** Takes nothing new; what is in flight may end. The keeper is told when nothing is left. */
@@ -170,7 +170,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     void this.#health?.stop();
     this.#question.forget();
     this.#connections.drain();
-    this.#onEmpty.push(() => this.#isLeaving && this.#parts.keeper.onGone(this));
+    this.#onEmpty.push(() => this.#isLeaving && this.#deps.keeper.onGone(this));
     this.#announceEmpty();
   }
 
@@ -192,30 +192,30 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   // What connections ask and tell.
 
   get hasWaiting(): boolean {
-    return this.#parts.owner.hasWaiting;
+    return this.#deps.owner.hasWaiting;
   }
 
   onOpen(): void {
     this.#traits.connected();
-    this.#parts.owner.onConnected(this);
+    this.#deps.owner.onConnected(this);
     this.#recover();
   }
 
   onRoom(connection: UpstreamConnection): void {
     if (!connection.multiplexed) this.#connections.rest(connection);
-    this.#parts.owner.onRoom();
+    this.#deps.owner.onRoom();
   }
 
   onPaused(): void {
-    this.#parts.owner.onPaused();
+    this.#deps.owner.onPaused();
   }
 
   onAborted(): void {
-    this.#parts.owner.onAborted();
+    this.#deps.owner.onAborted();
   }
 
   onUnknownRecord({ address }: UpstreamConnection, type: number): void {
-    this.#parts.owner.onUnknownRecord(address, type);
+    this.#deps.owner.onUnknownRecord(address, type);
   }
 
   onClosed(connection: UpstreamConnection, error: UpstreamError): void {
@@ -225,7 +225,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#announceEmpty();
     if (this.#closed) return;
     if (connection.couldNotConnect && !isFull(error) && !isLocal(error.cause)) this.#fail(error);
-    this.#parts.owner.onRoom();
+    this.#deps.owner.onRoom();
   }
 
   get #isEmpty(): boolean {
@@ -240,7 +240,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   #createConnections(): ServerConnections {
-    const { runtime: { clock }, owner, options } = this.#parts;
+    const { runtime: { clock }, owner, options } = this.#deps;
     return new ServerConnections({
       clock,
       limit: this.#limit,
@@ -253,7 +253,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   #configuredMode(): ServerMode {
-    const { multiplex, connections } = this.#parts.options;
+    const { multiplex, connections } = this.#deps.options;
     if (connections.reuse === false || multiplex === "off") return "single";
     if (multiplex === "on") return "multiplexed";
     return this.#traits.diesWhenAsked ? "single" : "unknown";
@@ -261,13 +261,13 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
 
   /** Whether new connections are kept. */
   get #keeps(): boolean {
-    const { reuse } = this.#parts.options.connections;
+    const { reuse } = this.#deps.options.connections;
     if (reuse !== "auto") return reuse;
     return this.#mode !== "asking" && this.#traits.keeps;
   }
 
   #connect(multiplexed: boolean): UpstreamConnection {
-    const { runtime, deadlines, owner, server, options } = this.#parts;
+    const { runtime, deadlines, owner, server, options } = this.#deps;
     this.#beginTrial();
     return new UpstreamConnection({
       runtime,
@@ -282,7 +282,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   #createQuestion(): ServerQuestion {
-    const { runtime, owner, server, options } = this.#parts;
+    const { runtime, owner, server, options } = this.#deps;
     return new ServerQuestion({
       runtime,
       address: server.address,
@@ -312,7 +312,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     // CANT_MPX_CONN may have come meanwhile, on a connection from before.
     if (this.#mode === "asking") this.#know(isShared ? "multiplexed" : "single");
     this.#announceEmpty();
-    if (!this.#closed) this.#parts.owner.onRoom();
+    if (!this.#closed) this.#deps.owner.onRoom();
   }
 
   /** Where it was asked before any request came, one that has come since asks again. */
@@ -323,14 +323,14 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     if (this.#isAskedForRequest || (timedOut && this.#isWaitedFor)) {
       if (!isLocal(cause)) this.#fail(error);
       // We had nothing to ask with: that is no fault of the server's.
-      else if (!this.#closed) this.#parts.owner.onFailed(this, error);
-    } else if (!this.#closed) this.#parts.owner.onRoom();
+      else if (!this.#closed) this.#deps.owner.onFailed(this, error);
+    } else if (!this.#closed) this.#deps.owner.onRoom();
     this.#announceEmpty();
   }
 
   #onTrait(trait: Trait): void {
-    this.#parts.owner.onTrait(this, trait, undefined);
-    const isConfigured = this.#parts.options.multiplex === "on";
+    this.#deps.owner.onTrait(this, trait, undefined);
+    const isConfigured = this.#deps.options.multiplex === "on";
     if (trait === "connections_not_kept" && this.#mode === "multiplexed" && !isConfigured) {
       this.#know("single");
     }
@@ -344,24 +344,24 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   /** After a failure one connect shows whether the server is back; others need not wait for it. */
   #beginTrial(): void {
     if (this.#failedUntilMs === 0) return;
-    const { deadlines, options } = this.#parts;
+    const { deadlines, options } = this.#deps;
     this.#failedUntilMs = deadlines.after(options.timeouts.connectMs);
   }
 
   #recover(): void {
     if (this.#failedUntilMs === 0) return;
     this.#failedUntilMs = 0;
-    this.#weight.startGrowing(this.#parts.deadlines.nowMs());
+    this.#weight.startGrowing(this.#deps.deadlines.nowMs());
   }
 
   #shrink(): void {
     if (this.#weight.slowStartMs === 0) return;
     this.#weight.shrink();
-    this.#parts.keeper.onWarming(this);
+    this.#deps.keeper.onWarming(this);
   }
 
   #watchHealth(): HealthWatch {
-    const { runtime, server: { address }, options, random } = this.#parts;
+    const { runtime, server: { address }, options, random } = this.#deps;
     const onResult = this.#onHealth.bind(this);
     const watch = new HealthWatch({ runtime, address, options, random, onResult });
     watch.start();
@@ -369,7 +369,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   #onHealth(result: HealthResult, changed: boolean): void {
-    if (changed && this.isUp) this.#weight.startGrowing(this.#parts.deadlines.nowMs());
+    if (changed && this.isUp) this.#weight.startGrowing(this.#deps.deadlines.nowMs());
     else if (changed) {
       this.#shrink();
       // What comes back may be another application.
@@ -377,11 +377,11 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     }
     // It takes connections: no need to wait until a rest is over.
     if (result.kind === "passed") this.#recover();
-    this.#parts.keeper.onHealth(this, result, changed);
+    this.#deps.keeper.onHealth(this, result, changed);
   }
 
   #fail(error: UpstreamError): void {
-    this.#failedUntilMs = this.#parts.deadlines.after(FAILED_SERVER_REST_MS);
+    this.#failedUntilMs = this.#deps.deadlines.after(FAILED_SERVER_REST_MS);
     this.#shrink();
     this.#traits.connectFailed();
     this.#limit.forget();
@@ -389,7 +389,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     // What comes back may be another application.
     if (!this.#question.isOpen) this.#mode = this.#configuredMode();
     this.#announceEmpty();
-    if (!this.#closed) this.#parts.owner.onFailed(this, error);
+    if (!this.#closed) this.#deps.owner.onFailed(this, error);
   }
 }
 

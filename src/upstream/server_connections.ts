@@ -13,7 +13,7 @@ import type { UpstreamConnection } from "./connection.ts";
 import type { ConnectionLimit } from "./connection_limit.ts";
 import { type PlaceRequest, SingleConnections } from "./single_connections.ts";
 
-export interface ServerConnectionsParts {
+export interface ServerConnectionsDeps {
   readonly clock: Clock;
   readonly limit: ConnectionLimit;
   /** Makes a connection, on which requests may share it or not. */
@@ -27,7 +27,7 @@ export interface ServerConnectionsParts {
 }
 
 export class ServerConnections {
-  readonly #parts: ServerConnectionsParts;
+  readonly #deps: ServerConnectionsDeps;
   /** In the order in which they were made. */
   readonly #connections = new Set<UpstreamConnection>();
   readonly #single: SingleConnections<UpstreamConnection>;
@@ -37,9 +37,9 @@ export class ServerConnections {
   #timer: TimerId | undefined;
   #timerMs = Infinity;
 
-  constructor(parts: ServerConnectionsParts) {
-    this.#parts = parts;
-    const { clock, limit, canWait, onLateWorkers, onWorkersFound } = parts;
+  constructor(deps: ServerConnectionsDeps) {
+    this.#deps = deps;
+    const { clock, limit, canWait, onLateWorkers, onWorkersFound } = deps;
     this.#single = new SingleConnections({
       limit,
       canWait,
@@ -103,7 +103,7 @@ export class ServerConnections {
   /** How long it has had nothing to do; undefined while it has, or was shared. */
   restedMs(connection: UpstreamConnection): number | undefined {
     const sinceMs = this.#single.restingSinceMs(connection);
-    return sinceMs === undefined ? undefined : this.#parts.clock.nowMs() - sinceMs;
+    return sinceMs === undefined ? undefined : this.#deps.clock.nowMs() - sinceMs;
   }
 
   /** It is closed. */
@@ -140,11 +140,11 @@ export class ServerConnections {
   }
 
   #openShared(): UpstreamConnection | undefined {
-    return this.#connections.size < this.#parts.limit.shared ? this.#open(true) : undefined;
+    return this.#connections.size < this.#deps.limit.shared ? this.#open(true) : undefined;
   }
 
   #open(multiplexed: boolean): UpstreamConnection {
-    const connection = this.#parts.connect(multiplexed);
+    const connection = this.#deps.connect(multiplexed);
     this.#connections.add(connection);
     return connection;
   }
@@ -157,7 +157,7 @@ export class ServerConnections {
 
   /** The earliest of what is asked for counts. */
   #lookAfter(delayMs: number): void {
-    const { clock } = this.#parts;
+    const { clock } = this.#deps;
     const atMs = clock.nowMs() + delayMs;
     if (atMs >= this.#timerMs) return;
     this.#stopLooking();
@@ -166,7 +166,7 @@ export class ServerConnections {
   }
 
   #stopLooking(): void {
-    if (this.#timer !== undefined) this.#parts.clock.clearTimer(this.#timer);
+    if (this.#timer !== undefined) this.#deps.clock.clearTimer(this.#timer);
     this.#timer = undefined;
     this.#timerMs = Infinity;
   }
@@ -175,6 +175,6 @@ export class ServerConnections {
     this.#timer = undefined;
     this.#timerMs = Infinity;
     this.#single.giveWay();
-    this.#parts.onRoom();
+    this.#deps.onRoom();
   };
 }

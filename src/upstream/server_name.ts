@@ -11,7 +11,7 @@
  * It does not know servers, nor what becomes of requests.
  */
 import type { TcpAddress } from "../runtime/address.ts";
-import type { Names, ServiceRecord } from "../runtime/resolver.ts";
+import type { Resolver, ServiceRecord } from "../runtime/resolver.ts";
 import type { Clock, TimerId } from "../runtime/clock.ts";
 import { errorText } from "./errors.ts";
 import type { ResolveOptions, ServerOptions } from "./options.ts";
@@ -37,8 +37,8 @@ export interface Lookup {
   readonly isNews: boolean;
 }
 
-export interface ServerNameParts {
-  readonly names: Names;
+export interface ServerNameDeps {
+  readonly resolver: Resolver;
   readonly clock: Clock;
   readonly resolve: ResolveOptions;
   readonly address: TcpAddress;
@@ -49,7 +49,7 @@ export interface ServerNameParts {
 }
 
 export class ServerName {
-  readonly #parts: ServerNameParts;
+  readonly #deps: ServerNameDeps;
   #servers: readonly ServerOptions[] = [];
   /** The addresses of each host of a service, for when one of them cannot be looked up. */
   #hosts: ReadonlyMap<string, readonly string[]> = new Map();
@@ -64,13 +64,13 @@ export class ServerName {
   #failure: string | undefined;
   #closed = false;
 
-  constructor(parts: ServerNameParts) {
-    this.#parts = parts;
+  constructor(deps: ServerNameDeps) {
+    this.#deps = deps;
   }
 
   /** As it stands in the configuration. */
   get text(): string {
-    return this.#parts.address.host;
+    return this.#deps.address.host;
   }
 
   /** What is known: the last answer. */
@@ -85,7 +85,7 @@ export class ServerName {
 
   /** Looks the name up when its time is over. Says whether a request should wait for the answer. */
   refresh(): boolean {
-    const nowMs = this.#parts.clock.nowMs();
+    const nowMs = this.#deps.clock.nowMs();
     if (nowMs < this.#dueMs || this.#closed) return false;
     if (!this.#isAsking) void this.#lookUp(nowMs);
     return !this.#isOverdue && nowMs >= this.#staleMs;
@@ -103,7 +103,7 @@ export class ServerName {
   }
 
   async #lookUp(nowMs: number): Promise<void> {
-    const { clock, resolve } = this.#parts;
+    const { clock, resolve } = this.#deps;
     this.#isAsking = true;
     this.#askedMs = nowMs;
     this.#timer = clock.setTimer(() => {
@@ -127,7 +127,7 @@ export class ServerName {
   }
 
   #succeed(ttlMs: number | undefined): void {
-    const { clock, resolve, onLookup } = this.#parts;
+    const { clock, resolve, onLookup } = this.#deps;
     const goodMs = Math.min(LOOKUP_TTL_MAX_MS, Math.max(LOOKUP_TTL_MIN_MS, ttlMs ?? resolve.ttlMs));
     this.#dueMs = clock.nowMs() + goodMs;
     this.#staleMs = this.#dueMs + goodMs;
@@ -137,22 +137,22 @@ export class ServerName {
   }
 
   #fail(failure: string): void {
-    this.#dueMs = this.#parts.clock.nowMs() + FAILED_LOOKUP_PAUSE_MS;
+    this.#dueMs = this.#deps.clock.nowMs() + FAILED_LOOKUP_PAUSE_MS;
     // There is nothing better than the old addresses.
     if (this.#servers.length > 0) this.#staleMs = Infinity;
     const isNews = this.#failure !== failure;
     this.#failure = failure;
-    this.#parts.onLookup(this, { failure, isNews });
+    this.#deps.onLookup(this, { failure, isNews });
   }
 
   #stopWaiting(): void {
-    if (this.#timer !== undefined) this.#parts.clock.clearTimer(this.#timer);
+    if (this.#timer !== undefined) this.#deps.clock.clearTimer(this.#timer);
     this.#timer = undefined;
   }
 
   /** How long what was found is good; undefined where nobody says. */
   async #ask(): Promise<number | undefined> {
-    const { address, server } = this.#parts;
+    const { address, server } = this.#deps;
     if (address.port === 0) return await this.#askService();
     const { addresses, ttlMs } = await this.#askHost(address.host);
     this.#servers = addresses.map((host) => ({ ...server, address: { ...address, host } }));
@@ -162,8 +162,8 @@ export class ServerName {
   async #askHost(
     host: string,
   ): Promise<{ addresses: readonly string[]; ttlMs: number | undefined }> {
-    const { names, resolve: { family, servers } } = this.#parts;
-    const { addresses, ttlMs } = await names.host(host, servers);
+    const { resolver, resolve: { family, servers } } = this.#deps;
+    const { addresses, ttlMs } = await resolver.host(host, servers);
     const suitable = addresses.filter((address) =>
       family === "any" || (family === "ipv6") === address.includes(":")
     );
@@ -177,8 +177,8 @@ export class ServerName {
   }
 
   async #askService(): Promise<number | undefined> {
-    const { names, resolve, address } = this.#parts;
-    const { records, ttlMs } = await names.service(address.host, resolve.servers);
+    const { resolver, resolve, address } = this.#deps;
+    const { records, ttlMs } = await resolver.service(address.host, resolve.servers);
     const hosts = [...new Set(records.map(({ host }) => host))];
     if (hosts.length > SERVICE_HOSTS_MAX) {
       const count = hosts.length;
@@ -200,7 +200,7 @@ export class ServerName {
     }));
     if (found.size === 0) throw failure;
     this.#hosts = found;
-    this.#servers = serversOf(records, found, this.#parts.server);
+    this.#servers = serversOf(records, found, this.#deps.server);
     // What is missing is looked for again soon.
     return failure === undefined ? goodMs : LOOKUP_TTL_MIN_MS;
   }

@@ -13,7 +13,7 @@ export const QUESTION_PATIENCE_MS = 50;
 export const ASK_AGAIN_MS = 10_000;
 export const ASK_AGAIN_MAX_MS = 600_000;
 
-export interface ServerQuestionParts {
+export interface ServerQuestionDeps {
   readonly runtime: Runtime;
   readonly address: Address;
   readonly connectTimeoutMs: number;
@@ -30,17 +30,17 @@ export class ServerQuestion {
   isOpen = false;
   /** Whether it has been open for so long that requests do not wait for it. */
   isLong = false;
-  readonly #parts: ServerQuestionParts;
+  readonly #deps: ServerQuestionDeps;
   readonly #stopping = new AbortController();
   #timer: TimerId | undefined;
   #againMs = ASK_AGAIN_MS;
 
-  constructor(parts: ServerQuestionParts) {
-    this.#parts = parts;
+  constructor(deps: ServerQuestionDeps) {
+    this.#deps = deps;
   }
 
   async ask(): Promise<void> {
-    const { runtime, address, connectTimeoutMs, onLong, onAnswer, onFailed } = this.#parts;
+    const { runtime, address, connectTimeoutMs, onLong, onAnswer, onFailed } = this.#deps;
     this.isOpen = true;
     this.#setTimer(() => {
       this.isLong = true;
@@ -63,7 +63,7 @@ export class ServerQuestion {
     }
     this.#close();
     if (negotiation.outcome === "unread" && !signal.aborted) {
-      this.#setTimer(this.#parts.onAgain, this.#againMs);
+      this.#setTimer(this.#deps.onAgain, this.#againMs);
       this.#againMs = Math.min(2 * this.#againMs, ASK_AGAIN_MAX_MS);
     }
     onAnswer(negotiation);
@@ -88,11 +88,11 @@ export class ServerQuestion {
 
   #setTimer(callback: () => void, delayMs: number): void {
     this.#stopTimer();
-    this.#timer = this.#parts.runtime.clock.setTimer(callback, delayMs);
+    this.#timer = this.#deps.runtime.clock.setTimer(callback, delayMs);
   }
 
   #stopTimer(): void {
-    if (this.#timer !== undefined) this.#parts.runtime.clock.clearTimer(this.#timer);
+    if (this.#timer !== undefined) this.#deps.runtime.clock.clearTimer(this.#timer);
     this.#timer = undefined;
   }
 }

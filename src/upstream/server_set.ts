@@ -15,10 +15,10 @@ import type { HealthResult } from "./health_check.ts";
 import type { UpstreamObserver } from "./observer.ts";
 import type { ServerOptions, UpstreamOptions } from "./options.ts";
 import { Server } from "./server.ts";
-import type { ServerKeeper, ServerOwner } from "./server_parts.ts";
+import type { ServerKeeper, ServerOwner } from "./server_deps.ts";
 import { type Lookup, ServerName } from "./server_name.ts";
 
-export interface ServerSetParts {
+export interface ServerSetDeps {
   readonly runtime: Runtime;
   readonly deadlines: Deadlines;
   readonly observer: UpstreamObserver;
@@ -32,7 +32,7 @@ export interface ServerSetParts {
 
 export class ServerSet implements ServerKeeper<Server> {
   readonly balancer: Balancer;
-  readonly #parts: ServerSetParts;
+  readonly #deps: ServerSetDeps;
   /** In the order of the configuration: servers, and names in their places. */
   #entries: readonly (ServerOptions | ServerName)[];
   readonly #names: readonly ServerName[];
@@ -42,14 +42,14 @@ export class ServerSet implements ServerKeeper<Server> {
   /** Who waits until a server that left is gone, by its address. */
   readonly #onGone = new Map<string, () => void>();
 
-  constructor(parts: ServerSetParts) {
-    this.#parts = parts;
-    this.#entries = parts.options.servers.map((server) => {
+  constructor(deps: ServerSetDeps) {
+    this.#deps = deps;
+    this.#entries = deps.options.servers.map((server) => {
       const { address } = server;
       return isServerName(address) ? this.#createName(address, server) : server;
     });
     this.#names = this.#entries.filter((entry) => entry instanceof ServerName);
-    this.balancer = new Balancer([], parts.options.balance);
+    this.balancer = new Balancer([], deps.options.balance);
     this.#rebuild();
   }
 
@@ -73,7 +73,7 @@ export class ServerSet implements ServerKeeper<Server> {
   /** Why there is nobody to wait for; undefined when there is. */
   whyNone(): UpstreamError | undefined {
     if (this.balancer.servers.length > 0 || this.mustWait()) return undefined;
-    const { name, supplied } = this.#parts.options;
+    const { name, supplied } = this.#deps.options;
     if (supplied && this.#servers.size === 0) return undefined;
     const failing = this.#names.find(({ failure }) => failure !== undefined);
     if (this.#servers.size > 0 || failing === undefined) {
@@ -94,7 +94,7 @@ export class ServerSet implements ServerKeeper<Server> {
     const gone = left.map((address) =>
       new Promise<void>((resolve) => this.#onGone.set(address, resolve))
     );
-    this.#parts.onChange();
+    this.#deps.onChange();
     await Promise.all(gone);
   }
 
@@ -111,7 +111,7 @@ export class ServerSet implements ServerKeeper<Server> {
   // What servers tell.
 
   onHealth(server: Server, result: HealthResult, changed: boolean): void {
-    const { observer, options, onChange } = this.#parts;
+    const { observer, options, onChange } = this.#deps;
     observer.onHealthCheck(options.name, server.address, result, changed);
     // It may have moved, and without requests nobody else would find out.
     if (result.kind === "failed") this.#lookAgain(server);
@@ -137,9 +137,9 @@ export class ServerSet implements ServerKeeper<Server> {
   }
 
   #createName(address: TcpAddress, server: ServerOptions): ServerName {
-    const { runtime, options } = this.#parts;
+    const { runtime, options } = this.#deps;
     return new ServerName({
-      names: runtime.names,
+      resolver: runtime.resolver,
       clock: runtime.clock,
       resolve: options.resolve,
       address,
@@ -149,7 +149,7 @@ export class ServerSet implements ServerKeeper<Server> {
   }
 
   #onLookup(name: ServerName, lookup: Lookup): void {
-    const { observer, options, onChange } = this.#parts;
+    const { observer, options, onChange } = this.#deps;
     observer.onLookup(options.name, name.text, lookup);
     const before = this.#servers;
     this.#rebuild();
@@ -189,14 +189,14 @@ export class ServerSet implements ServerKeeper<Server> {
       this.#forgetLeaving(address);
       return known;
     }
-    const { runtime, deadlines, owner, random } = this.#parts;
+    const { runtime, deadlines, owner, random } = this.#deps;
     const server = new Server({
       runtime,
       deadlines,
       owner,
       keeper: this,
       server: options,
-      options: this.#parts.options,
+      options: this.#deps.options,
       random,
     });
     // The first ones have nobody to spare them.

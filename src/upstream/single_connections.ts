@@ -57,7 +57,7 @@ export interface SingleConnection {
   close(): void;
 }
 
-export interface SingleConnectionsParts<Connection> {
+export interface SingleConnectionsDeps<Connection> {
   readonly limit: ConnectionLimit;
   /** Connections that there are. */
   readonly count: () => number;
@@ -91,7 +91,7 @@ interface Waiting {
 }
 
 export class SingleConnections<Connection extends SingleConnection> {
-  readonly #parts: SingleConnectionsParts<Connection>;
+  readonly #deps: SingleConnectionsDeps<Connection>;
   /** The one used last comes last. */
   readonly #resting: Resting<Connection>[] = [];
   /** When each got the request that it has. */
@@ -101,8 +101,8 @@ export class SingleConnections<Connection extends SingleConnection> {
   #responseMs = 0;
   #hasLateWorkers = false;
 
-  constructor(parts: SingleConnectionsParts<Connection>) {
-    this.#parts = parts;
+  constructor(deps: SingleConnectionsDeps<Connection>) {
+    this.#deps = deps;
   }
 
   /** Whether workers were seen to go on after their responses. */
@@ -122,7 +122,7 @@ export class SingleConnections<Connection extends SingleConnection> {
       const progress = connection.canBegin ? connection.life.peerProgress(true) : "closed";
       if (progress === "caught_up") return this.#take(resting);
       if (progress === "unknown") unknown = resting;
-      else if (progress === "closed") this.#parts.retire(connection);
+      else if (progress === "closed") this.#deps.retire(connection);
       else {
         behind = resting;
         behindCount++;
@@ -131,7 +131,7 @@ export class SingleConnections<Connection extends SingleConnection> {
     if (unknown !== undefined) {
       if (!mustBeOpen) return this.#take(unknown);
       // Leave the application a worker to take the new connection.
-      this.#parts.retire(unknown.connection);
+      this.#deps.retire(unknown.connection);
       return this.#open();
     }
     return behind === undefined ? this.#openIfRoom() : this.#placeBeside(behind, behindCount);
@@ -142,9 +142,9 @@ export class SingleConnections<Connection extends SingleConnection> {
     const begunMs = this.#begunMs.get(connection);
     if (connection.streams > 0 || begunMs === undefined) return;
     this.#begunMs.delete(connection);
-    const { limit, nowMs } = this.#parts;
+    const { limit, nowMs } = this.#deps;
     const sinceMs = nowMs();
-    limit.canTell ??= this.#parts.canTellAccepted(connection);
+    limit.canTell ??= this.#deps.canTellAccepted(connection);
     this.#responseMs += (sinceMs - begunMs - this.#responseMs) * RESPONSE_SHARE;
     if (this.#waiting.delete(connection)) this.#countTaken(sinceMs);
     if (connection.canBegin) this.#resting.push({ connection, sinceMs });
@@ -153,7 +153,7 @@ export class SingleConnections<Connection extends SingleConnection> {
   /** Connections that wait for a worker get one: at most one that rests is closed for each. */
   giveWay(): void {
     if (this.#waiting.size === 0) return;
-    const { nowMs, lookAfter, retire } = this.#parts;
+    const { nowMs, lookAfter, retire } = this.#deps;
     const now = nowMs();
     let nextMs = Infinity;
     for (const [connection, waiting] of this.#waiting) {
@@ -197,13 +197,13 @@ export class SingleConnections<Connection extends SingleConnection> {
 
   /** Some workers are not back. */
   #placeBeside(oldest: Resting<Connection>, count: number): Connection | undefined {
-    const { nowMs, count: connections, limit, canWait, retire, lookAfter } = this.#parts;
+    const { nowMs, count: connections, limit, canWait, retire, lookAfter } = this.#deps;
     const { connection, sinceMs } = oldest;
     const behindMs = nowMs() - sinceMs;
     const isLate = behindMs >= LATE_WORKER_MS;
     if (isLate && !this.#hasLateWorkers) {
       this.#hasLateWorkers = true;
-      this.#parts.onLateWorkers();
+      this.#deps.onLateWorkers();
     }
     if (connections() < limit.single) {
       const waits = canWait && !this.#hasLateWorkers && count >= BEHIND_SPARE &&
@@ -219,7 +219,7 @@ export class SingleConnections<Connection extends SingleConnection> {
   }
 
   #openIfRoom(): Connection | undefined {
-    const { count, limit, nowMs } = this.#parts;
+    const { count, limit, nowMs } = this.#deps;
     if (count() < limit.single || limit.tryMore(nowMs())) return this.#open();
     return undefined;
   }
@@ -228,16 +228,16 @@ export class SingleConnections<Connection extends SingleConnection> {
     const { connection } = resting;
     if (this.#resting.at(-1) === resting) this.#resting.pop();
     else this.#resting.splice(this.#resting.indexOf(resting), 1);
-    this.#begunMs.set(connection, this.#parts.nowMs());
+    this.#begunMs.set(connection, this.#deps.nowMs());
     return connection;
   }
 
   #open(): Connection {
-    const connection = this.#parts.open();
-    const nowMs = this.#parts.nowMs();
+    const connection = this.#deps.open();
+    const nowMs = this.#deps.nowMs();
     this.#begunMs.set(connection, nowMs);
     this.#waiting.set(connection, { sinceMs: nowMs, patience: 1 });
-    if (this.#resting.length > 0) this.#parts.lookAfter(UNACCEPTED_MIN_MS);
+    if (this.#resting.length > 0) this.#deps.lookAfter(UNACCEPTED_MIN_MS);
     return connection;
   }
 
@@ -250,7 +250,7 @@ export class SingleConnections<Connection extends SingleConnection> {
   }
 
   #countTaken(nowMs: number): void {
-    this.#parts.limit.taken(this.#parts.count() - this.#waiting.size, nowMs);
+    this.#deps.limit.taken(this.#deps.count() - this.#waiting.size, nowMs);
   }
 
   #find(nowMs: number): void {
@@ -261,7 +261,7 @@ export class SingleConnections<Connection extends SingleConnection> {
     for (const [connection, { patience }] of this.#waiting) {
       if (patience === 1 && connection.life.isAccepted() !== true) unaccepted++;
     }
-    const workers = Math.max(1, this.#parts.count() - unaccepted);
-    if (this.#parts.limit.find(workers, nowMs)) this.#parts.onWorkersFound(workers);
+    const workers = Math.max(1, this.#deps.count() - unaccepted);
+    if (this.#deps.limit.find(workers, nowMs)) this.#deps.onWorkersFound(workers);
   }
 }

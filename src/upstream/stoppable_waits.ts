@@ -2,7 +2,7 @@
  * What a request waits for outside of an attempt, the rest of its body or the time until the next
  * attempt: each wait ends early when the client leaves, or when all of them are stopped.
  */
-import type { DepartureSignal } from "../runtime/departure.ts";
+import type { AbortSignalLike } from "../runtime/abort_signal.ts";
 import type { UpstreamError } from "./errors.ts";
 import { clientGone } from "./exchange_errors.ts";
 
@@ -10,7 +10,7 @@ export class StoppableWaits {
   readonly #stops = new Set<(error: UpstreamError) => void>();
 
   /** Calls `stop` when the wait is to end early, until the result is called. */
-  add(signal: DepartureSignal | undefined, stop: (error: UpstreamError) => void): () => void {
+  add(signal: AbortSignalLike | undefined, stop: (error: UpstreamError) => void): () => void {
     const onAbort = (): void => stop(clientGone("queue", false));
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort);

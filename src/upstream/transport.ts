@@ -9,7 +9,7 @@
  */
 import { type Address, formatAddress } from "../runtime/address.ts";
 import type { PeerProgress } from "../runtime/peer_progress.ts";
-import type { RawSocket, RawSocketEvents } from "../runtime/raw_socket.ts";
+import type { CallbackSocket, SocketEvents } from "../runtime/callback_socket.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { connectSocket } from "../runtime/streamed_socket.ts";
 
@@ -30,12 +30,12 @@ export interface TransportOwner {
   onClosed(error: unknown): void;
 }
 
-export class Transport implements RawSocketEvents {
+export class Transport implements SocketEvents {
   readonly #runtime: Runtime;
   readonly #owner: TransportOwner;
   readonly #address: Address;
   readonly #connecting = new AbortController();
-  #socket: RawSocket | undefined;
+  #socket: CallbackSocket | undefined;
   #flushScheduled = false;
   /** Since when the system has not taken what it was given; Infinity while it has. */
   writingSinceMs = Infinity;
@@ -161,7 +161,7 @@ export class Transport implements RawSocketEvents {
     }
   }
 
-  #opened(socket: RawSocket): RawSocketEvents {
+  #opened(socket: CallbackSocket): SocketEvents {
     this.#socket = socket;
     // Not before the socket knows who hears of it.
     queueMicrotask(() => {

@@ -25,14 +25,14 @@ import {
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import { EMPTY_PAYLOAD, type Payload } from "./request_body.ts";
 import type { Server } from "./server.ts";
-import type { ServerOwner } from "./server_parts.ts";
+import type { ServerOwner } from "./server_deps.ts";
 import { ServerSet } from "./server_set.ts";
 import { SpillSpace } from "./spill_space.ts";
 import { keyHashOf } from "./sticky_hash.ts";
 import { StoppableWaits } from "./stoppable_waits.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
-export interface UpstreamParts {
+export interface UpstreamDeps {
   /** The one we run on, when left out. */
   readonly runtime?: Runtime;
   /** Who counts and logs; nobody, when left out. */
@@ -75,12 +75,12 @@ export class Upstream implements ServerOwner<Server> {
    * @throws {AddressError} when an address cannot be read
    * @throws {RangeError} when there is no server
    */
-  constructor(settings: string | UpstreamSettings, parts: UpstreamParts = {}) {
+  constructor(settings: string | UpstreamSettings, deps: UpstreamDeps = {}) {
     const options = fillUpstreamOptions(settings);
-    const runtime = parts.runtime ?? currentRuntime();
+    const runtime = deps.runtime ?? currentRuntime();
     this.options = options;
     this.#runtime = runtime;
-    this.#observer = parts.observer ?? SILENT_OBSERVER;
+    this.#observer = deps.observer ?? SILENT_OBSERVER;
     this.#deadlines = new Deadlines(runtime.clock);
     // Not while the last of them is still being answered.
     const collect = () => runtime.clock.atTurnEnd(() => runtime.collectGarbage());
@@ -93,10 +93,10 @@ export class Upstream implements ServerOwner<Server> {
       observer: this.#observer,
       owner: this,
       options,
-      random: parts.random ?? Math.random,
+      random: deps.random ?? Math.random,
       onChange: () => this.#onServersChanged(),
     });
-    const space = parts.space ?? new SpillSpace(runtime.clock);
+    const space = deps.space ?? new SpillSpace(runtime.clock);
     this.#bodies = new BodyPreparation({
       files: runtime.files,
       space,

@@ -13,7 +13,7 @@ import { MemoryFiles } from "../../src/runtime/memory_files.ts";
 import { APP_UPSTREAM, withConfig } from "../support/configured.ts";
 import { FaultyFiles } from "../support/faulty_files.ts";
 import type { Gateway } from "../support/gateway.ts";
-import type { HttpAnswer, HttpRequest } from "../support/raw_http.ts";
+import type { HttpRequest, HttpResponse } from "../support/raw_http.ts";
 
 /** Out of something of our own: it may go better in a moment. */
 const EXHAUSTED: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM"]);
@@ -207,7 +207,7 @@ function application(onAsked: () => void): FastCgiHandler {
 
 async function assertFailure(
   gateway: Gateway,
-  answer: HttpAnswer,
+  answer: HttpResponse,
   { failed }: FaultyFiles,
   code: string,
   { isPage, isListing, unpacked, status, body }: Scenario,
@@ -242,7 +242,7 @@ async function assertFailure(
   assert.equal(line["code"], EXHAUSTED.has(code) ? "local_limit" : "file_error");
 }
 
-function assertFine(answer: HttpAnswer, { status, body }: Scenario): void {
+function assertFine(answer: HttpResponse, { status, body }: Scenario): void {
   assert.equal(answer.status, status);
   assert.match(answer.body.toString(), body);
 }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { becomeUser } from "../../src/app/app_user.ts";
-import { MemorySpawning } from "../../src/runtime/memory_spawning.ts";
+import { MemorySpawner } from "../../src/runtime/memory_spawner.ts";
 import { raisedRights } from "../../src/runtime/raised_rights.ts";
 import { findWorkerUser } from "../../src/spawn/worker_user.ts";
 
@@ -36,24 +36,24 @@ test("Rights from the executable's file are refused, those of a service manager 
   assert.equal(raisedRights(setgid), "its file has the setuid or setgid bit");
 });
 
-function spawning(isRoot: boolean): MemorySpawning {
-  const made = new MemorySpawning();
+function spawner(isRoot: boolean): MemorySpawner {
+  const made = new MemorySpawner();
   made.users.set("web", WEB).set("other", OTHER);
   return Object.defineProperty(made, "isRoot", { get: () => isRoot && made.self === undefined });
 }
 
 test("Only root becomes another user, and who is him already needs nothing", async () => {
-  const root = spawning(true);
+  const root = spawner(true);
   await becomeUser("web", root);
   assert.deepEqual(root.self, WEB);
   await becomeUser("web", root);
   await assert.rejects(becomeUser("other", root), /^SpawnError: .+only root may/);
-  await assert.rejects(becomeUser("nobody", spawning(true)), /there is no such user/);
-  await assert.rejects(becomeUser("web", spawning(false)), /only root may/);
+  await assert.rejects(becomeUser("nobody", spawner(true)), /there is no such user/);
+  await assert.rejects(becomeUser("web", spawner(false)), /only root may/);
 });
 
 test("Who has given up root starts workers as itself and as nobody else", async () => {
-  const root = spawning(true);
+  const root = spawner(true);
   await becomeUser("web", root);
   const rules = {
     upstream: "app",

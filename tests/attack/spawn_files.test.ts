@@ -24,13 +24,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { SpawnError } from "../../src/runtime/spawning.ts";
+import { SpawnError } from "../../src/runtime/spawner.ts";
 import { runtime } from "../runtime/support.ts";
 import { temporaryFolder } from "../support/places.ts";
 import { turns, World } from "../spawn/world.ts";
 import { FOLDER_POLL_MS, REPLACE_POLL_MS, SETTLE_MS } from "../../src/spawn/application.ts";
 
-const { spawning } = runtime;
+const { spawner } = runtime;
 const isRoot = process.getuid?.() === 0;
 const STRANGER = { name: "www-data", user: 33, group: 33 };
 
@@ -47,7 +47,7 @@ async function below(folder: string, use: () => unknown): Promise<void> {
 }
 
 test("What is in the way of a file is refused, not followed", () => {
-  const folder = spawning.createFolder(undefined);
+  const folder = spawner.createFolder(undefined);
   const victim = join(temporaryFolder(), "victim");
   writeFileSync(victim, "precious");
   symlinkSync(victim, join(folder.path, "link.conf"));
@@ -67,7 +67,7 @@ test("What is in the way of a file is refused, not followed", () => {
 });
 
 test("Two folders never have the same name, and each is ours alone", () => {
-  const folders = Array.from({ length: 3 }, () => spawning.createFolder(undefined));
+  const folders = Array.from({ length: 3 }, () => spawner.createFolder(undefined));
   assert.equal(new Set(folders.map(({ path }) => path)).size, 3);
   for (const folder of folders) {
     assert.equal(lstatSync(folder.path).mode & 0o777, 0o700);
@@ -79,7 +79,7 @@ test("Two folders never have the same name, and each is ours alone", () => {
 test("The folder of another user's sockets holds nothing that we write", {
   skip: !isRoot && "takes root",
 }, () => {
-  const folder = spawning.createFolder(STRANGER);
+  const folder = spawner.createFolder(STRANGER);
   const written = folder.write("1.conf", "text");
   assert.equal(lstatSync(folder.path).uid, STRANGER.user);
   assert.equal(lstatSync(folder.path).mode & 0o777, 0o700);
@@ -96,7 +96,7 @@ test("The folder of another user's sockets holds nothing that we write", {
 test("What a user has put among his sockets is not followed when the folder goes", {
   skip: !isRoot && "takes root",
 }, () => {
-  const folder = spawning.createFolder(STRANGER);
+  const folder = spawner.createFolder(STRANGER);
   const victim = temporaryFolder();
   writeFileSync(join(victim, "precious"), "text");
   symlinkSync(victim, join(folder.path, "1.sock"));
@@ -119,7 +119,7 @@ test("Where others may change the way to our files none are kept", {
   chmodSync(open, 0o777);
   for (const folder of [theirs, join(theirs, "inner"), open]) {
     await below(folder, () => {
-      assert.throws(() => spawning.createFolder(undefined), (error: unknown) => {
+      assert.throws(() => spawner.createFolder(undefined), (error: unknown) => {
         assert.ok(error instanceof SpawnError);
         assert.match(error.message, /^Cannot keep files below ".+": other users may change "/);
         return true;
@@ -128,14 +128,14 @@ test("Where others may change the way to our files none are kept", {
     });
   }
   chmodSync(open, 0o1777);
-  await below(open, () => spawning.createFolder(undefined).remove());
+  await below(open, () => spawner.createFolder(undefined).remove());
 });
 
 test("What dead processes left is swept, and nothing else", async () => {
   const parent = realpathSync(mkdtempSync(join(tmpdir(), "afcgi-test-")));
   await below(parent, async () => {
-    const alive = spawning.createFolder(undefined);
-    const dead = spawning.createFolder(undefined);
+    const alive = spawner.createFolder(undefined);
+    const dead = spawner.createFolder(undefined);
     const deadBase = dead.path;
     await leaveBehind(deadBase);
     for (const name of ["afcgi-spawn-empty", "afcgi-spawn-young", "afcgi-spawn-full", "other"]) {
@@ -148,7 +148,7 @@ test("What dead processes left is swept, and nothing else", async () => {
     // Empty and old, but not of our making.
     mkdirSync(join(parent, "afcgi-theirs"), { mode: 0o700 });
     utimesSync(join(parent, "afcgi-theirs"), 1, 1);
-    await spawning.sweepFolders();
+    await spawner.sweepFolders();
     const left = readdirSync(parent).toSorted();
     const expected = [
       alive.path.slice(parent.length + 1),
@@ -170,7 +170,7 @@ async function leaveBehind(folder: string): Promise<void> {
   const path = join(folder, "alive");
   while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 1));
   rmSync(path);
-  const socket = await spawning.listen(path, 1);
+  const socket = await spawner.listen(path, 1);
   // Its file stays, as after SIGKILL.
   const kept = `${path}.kept`;
   renameSync(path, kept);
@@ -182,11 +182,11 @@ test("A configuration is written anew at each start, whoever has removed it", as
   const world = new World({ command: ["php-fpm"], restart: { backoffMs: 10, backoffMaxMs: 10 } });
   await world.application.start();
   await turns();
-  world.runtime.spawning.files.clear();
+  world.runtime.spawner.files.clear();
   world.children[0]!.end({ code: 1, signal: null });
   await world.advance(20, 10);
   assert.equal(world.children.length, 2);
-  assert.equal(world.runtime.spawning.files.size, 1);
+  assert.equal(world.runtime.spawner.files.size, 1);
   await world.application.stop();
 });
 
@@ -194,12 +194,12 @@ test("Workers whose folder or socket is gone get successors that have one", asyn
   const world = new World({ command: ["app"], workers: 2 });
   await world.application.start();
   await turns();
-  world.runtime.spawning.lost.add("/tmp/afcgi-1/2.sock");
+  world.runtime.spawner.lost.add("/tmp/afcgi-1/2.sock");
   await world.advance(FOLDER_POLL_MS);
   await world.advance(REPLACE_POLL_MS + SETTLE_MS, REPLACE_POLL_MS);
   assert.deepEqual(world.servers, ["/tmp/afcgi-1/1.sock", "/tmp/afcgi-1/3.sock"]);
   assert.deepEqual(world.log, ["sockets in /tmp/afcgi-1 are gone"]);
-  world.runtime.spawning.lost.add("/tmp/afcgi-1");
+  world.runtime.spawner.lost.add("/tmp/afcgi-1");
   await world.advance(FOLDER_POLL_MS);
   await world.advance(2 * (REPLACE_POLL_MS + SETTLE_MS), REPLACE_POLL_MS);
   assert.deepEqual(world.servers, ["/tmp/afcgi-2/4.sock", "/tmp/afcgi-2/5.sock"]);
@@ -208,9 +208,9 @@ test("Workers whose folder or socket is gone get successors that have one", asyn
 });
 
 test("A socket that listens is only for us", async () => {
-  const folder = spawning.createFolder(undefined);
+  const folder = spawner.createFolder(undefined);
   const before = process.umask(0);
-  const socket = await spawning.listen(join(folder.path, "1.sock"), 1);
+  const socket = await spawner.listen(join(folder.path, "1.sock"), 1);
   process.umask(before);
   assert.equal(lstatSync(join(folder.path, "1.sock")).mode & 0o777, 0o600);
   socket.close();

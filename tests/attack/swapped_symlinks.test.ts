@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { APP_UPSTREAM, withConfig } from "../support/configured.ts";
 import { freshPath, type Gateway, runtime } from "../support/gateway.ts";
-import type { HttpAnswer, HttpRequest } from "../support/raw_http.ts";
+import type { HttpRequest, HttpResponse } from "../support/raw_http.ts";
 import { type Swap, swappedFiles } from "../support/swapped_files.ts";
 
 const SMALL = "public";
@@ -115,7 +115,7 @@ const REQUESTS: Readonly<Record<string, HttpRequest>> = {
   "an error page": { target: "/none" },
 };
 
-function assertNothingSecret(answer: HttpAnswer): void {
+function assertNothingSecret(answer: HttpResponse): void {
   assert.doesNotMatch(answer.body.toString(), /secret/);
   const length = String(SECRET.length);
   const time = new Date(SECRET_S * 1000).toUTCString();

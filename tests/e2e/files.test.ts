@@ -7,11 +7,11 @@ import { brotliDecompressSync, gunzipSync, gzipSync, zstdDecompressSync } from "
 import { Afcgi } from "../support/afcgi.ts";
 import { Answer, FaultPeer } from "../support/fault_peer.ts";
 import { temporaryFolder } from "../support/places.ts";
-import { type HttpAnswer, httpRequest } from "../support/raw_http.ts";
+import { httpRequest, type HttpResponse } from "../support/raw_http.ts";
 
 const TEXT = "All work and no play makes Jack a dull boy.\n".repeat(5000);
 
-type Ask = (target: string, headers?: Record<string, string>) => Promise<HttpAnswer>;
+type Ask = (target: string, headers?: Record<string, string>) => Promise<HttpResponse>;
 
 /** afcgi over a folder of files; its application answers with the head that `X-Answer` gives. */
 async function withAfcgi(use: (ask: Ask, root: string) => Promise<void>): Promise<void> {

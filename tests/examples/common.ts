@@ -11,7 +11,7 @@ import { after, before, test } from "node:test";
 import { Afcgi, runAfcgi } from "../support/afcgi.ts";
 import { missingPeer, type PeerName } from "../support/peers.ts";
 import { temporaryFolder } from "../support/places.ts";
-import { type HttpAnswer, httpRequest } from "../support/raw_http.ts";
+import { httpRequest, type HttpResponse } from "../support/raw_http.ts";
 
 /** More than PHP takes where nobody says so (2 MiB). */
 const PICTURE_LENGTH = 3 * 1024 * 1024;
@@ -210,7 +210,7 @@ function upload(
   example: Pick<Example, "upload">,
   name: string,
   bytes: Uint8Array,
-): Promise<HttpAnswer> {
+): Promise<HttpResponse> {
   return httpRequest(port, {
     method: "POST",
     target: example.upload,
@@ -225,7 +225,7 @@ function upload(
 }
 
 /** The path of the page to which a form's answer leads. */
-function seenElsewhere(answer: HttpAnswer): string {
+function seenElsewhere(answer: HttpResponse): string {
   assert.ok([302, 303].includes(answer.status), `${answer.status} ${answer.body}`);
   const location = answer.headers.get("location") ?? "";
   return location.replace(/^http:\/\/test\.example/, "");

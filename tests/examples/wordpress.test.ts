@@ -11,7 +11,7 @@ import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
 import { startPhpFpm } from "../support/php_fpm.ts";
 import { freePlace, placeUrl } from "../support/places.ts";
-import { type HttpAnswer, httpRequest } from "../support/raw_http.ts";
+import { httpRequest, type HttpResponse } from "../support/raw_http.ts";
 import { copyExample, startExample } from "./common.ts";
 
 /** As Debian packages it; some of its files are links to those of other packages. */
@@ -45,7 +45,7 @@ after(async () => {
   await phpFpm?.stop("SIGQUIT");
 });
 
-type Ask = (target: string, headers?: Readonly<Record<string, string>>) => Promise<HttpAnswer>;
+type Ask = (target: string, headers?: Readonly<Record<string, string>>) => Promise<HttpResponse>;
 
 function testWordPress(says: string, run: (ask: Ask, afcgi: Afcgi) => Promise<void>): void {
   for (const file of FILES) {

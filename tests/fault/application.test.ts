@@ -20,10 +20,10 @@ import {
 } from "../support/fault_peer.ts";
 import { freePlace, placeUrl, temporaryFolder } from "../support/places.ts";
 import {
-  type HttpAnswer,
   HttpConnection,
   type HttpRequest,
   httpRequest,
+  type HttpResponse,
 } from "../support/raw_http.ts";
 import { type Expected, FAULTS, GOOD } from "./faults.ts";
 
@@ -100,7 +100,7 @@ function pair(mode: Mode): Pair {
 }
 
 /** Undefined: the connection ended before a head, which is a cut too. */
-async function attempt({ port }: Afcgi, request: HttpRequest): Promise<HttpAnswer | undefined> {
+async function attempt({ port }: Afcgi, request: HttpRequest): Promise<HttpResponse | undefined> {
   const client = await HttpConnection.open(port);
   try {
     await client.send(request);
@@ -113,7 +113,7 @@ async function attempt({ port }: Afcgi, request: HttpRequest): Promise<HttpAnswe
   }
 }
 
-function check(answer: HttpAnswer | undefined, expected: Expected): void {
+function check(answer: HttpResponse | undefined, expected: Expected): void {
   if (answer === undefined) return assert.equal(expected, "cut", "the answer has no head");
   const seen = `${answer.status} ${answer.complete ? "whole" : "cut"}: ${answer.body}`;
   if (expected === "cut") {

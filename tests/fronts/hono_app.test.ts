@@ -10,7 +10,7 @@ import { pattern } from "../interop/common.ts";
 import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
 import { freePort, temporaryFolder } from "../support/places.ts";
-import { type HttpAnswer, type HttpRequest, httpRequest } from "../support/raw_http.ts";
+import { type HttpRequest, httpRequest, type HttpResponse } from "../support/raw_http.ts";
 import { afcgi } from "./afcgi.ts";
 import { type Front, startFront } from "./front.ts";
 import { startHonoExample } from "./hono_example.ts";
@@ -83,7 +83,7 @@ function multipart(boundary: string): Buffer {
 }
 
 /** What an application is answerable for. */
-function essence({ status, headers, body }: HttpAnswer) {
+function essence({ status, headers, body }: HttpResponse) {
   const own = [...headers].filter(([name]) => !OF_THE_SERVER.has(name));
   return { status, headers: Object.fromEntries(own.sort()), body: body.toString("latin1") };
 }

@@ -11,7 +11,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import fc from "fast-check";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
-import { WholeAnswer } from "../../src/runtime/http_answer.ts";
+import { BytesResponse } from "../../src/runtime/http_response.ts";
 import { cut, offsetsIn } from "../support/fragments.ts";
 import { http1World, settle } from "../support/http1_world.ts";
 import { runCount } from "../support/long_runs.ts";
@@ -86,7 +86,7 @@ async function exchange(pieces: readonly Uint8Array[]): Promise<{ seen: string[]
     const index = seen.push(line) - 1;
     const body = fromLatin1(new Uint8Array(await new Response(request.body).arrayBuffer()));
     seen[index] += ` ${JSON.stringify(body)}`;
-    return new WholeAnswer(200, [], latin1(body));
+    return new BytesResponse(200, [], latin1(body));
   });
   const socket = open();
   for (const piece of pieces) {
@@ -187,7 +187,7 @@ async function oursOf(text: string): Promise<string[]> {
       : withoutOrigin(url);
     const body = fromLatin1(new Uint8Array(await new Response(request.body).arrayBuffer()));
     seen.push(JSON.stringify([method, target, JSON.stringify([...headers]), body]));
-    return new WholeAnswer(200, [], new Uint8Array(0));
+    return new BytesResponse(200, [], new Uint8Array(0));
   });
   open().send(latin1(text));
   await settle();

@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createFront, type FrontSite } from "../../src/http/front.ts";
+import { createGateway, type GatewaySite } from "../../src/http/gateway.ts";
 import { HttpMetrics } from "../../src/http/http_metrics.ts";
 import { RequestIdSource } from "../../src/http/request_id.ts";
 import { Logger } from "../../src/observe/logger.ts";
 import { MetricsRegistry } from "../../src/observe/metrics.ts";
 import { SiteTable } from "../../src/routing/site_table.ts";
-import type { FrontRequest } from "../../src/http/front_request.ts";
+import type { RequestContext } from "../../src/http/request_context.ts";
 import { echoParameters, LineSink, runtime, withGateway } from "../support/gateway.ts";
 import { rawRequest } from "../support/raw_http.ts";
 
@@ -63,19 +63,19 @@ test("A target that names another host than its Host field is refused", async ()
 
 /** What a front makes of a request whose Host field the runtime does not show. */
 async function seenWithoutHost(url: string, scheme: "http" | "https" = "https") {
-  const seen: FrontRequest[] = [];
-  const sites = new SiteTable<FrontSite>();
+  const seen: RequestContext[] = [];
+  const sites = new SiteTable<GatewaySite>();
   const sink = new LineSink();
   sites.add([], {
     name: "all",
     app: { fetch: () => new Response("app") } as never,
-    direct: (_request, front) => {
-      seen.push(front);
+    direct: (_request, context) => {
+      seen.push(context);
       return Promise.resolve(new Response("direct"));
     },
     hasRules: false,
   });
-  const front = createFront({
+  const front = createGateway({
     clock: runtime.clock,
     sites,
     requestIds: new RequestIdSource(),

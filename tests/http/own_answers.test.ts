@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { answerForFault, ownResponse } from "../../src/http/answers.ts";
 import { RequestBodyTooLargeError } from "../../src/http/body_limit.ts";
-import type { FrontRequest, OwnAnswer } from "../../src/http/front_request.ts";
+import type { OwnAnswer, RequestContext } from "../../src/http/request_context.ts";
 import { HTTP_LIMIT_DEFAULTS } from "../../src/http/options.ts";
 import { compileSite } from "../../src/http/site.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -131,7 +131,7 @@ test("A fault of our own gets 500, is logged, and tells the client nothing", asy
   const front = { id: "id-1", trace: {}, method: "GET", target: { path: "/x" } };
   const response = await site.app.fetch(
     new Request("http://a/x"),
-    front as unknown as FrontRequest,
+    front as unknown as RequestContext,
   );
   assert.equal(response.status, 500);
   assert.equal(await response.text(), "500 Internal Server Error (internal_error), request id-1\n");

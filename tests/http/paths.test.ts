@@ -13,7 +13,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { RouteOptions } from "../../src/http/options.ts";
 import { type Gateway, withGateway } from "../support/gateway.ts";
-import { type HttpAnswer, rawRequest } from "../support/raw_http.ts";
+import { type HttpResponse, rawRequest } from "../support/raw_http.ts";
 
 const SECRET = "secret, never to be served";
 /** What an upload could hold: whoever runs it has lost. */
@@ -124,7 +124,7 @@ async function withSite(
 }
 
 /** Bytes beyond ASCII are sent as they are, one for each character. */
-function ask(gateway: Gateway, target: string): Promise<HttpAnswer | undefined> {
+function ask(gateway: Gateway, target: string): Promise<HttpResponse | undefined> {
   const head = `GET ${target} HTTP/1.1\r\nHost: test.example\r\nConnection: close\r\n\r\n`;
   // A runtime may close the connection at a target that is none.
   return rawRequest(gateway.port, Buffer.from(head, "latin1")).catch(() => undefined);
@@ -134,7 +134,7 @@ function ask(gateway: Gateway, target: string): Promise<HttpAnswer | undefined> 
 async function attack(
   { gateway, root, ran }: Site,
   target: string,
-): Promise<HttpAnswer | undefined> {
+): Promise<HttpResponse | undefined> {
   const shown = JSON.stringify(target);
   ran.length = 0;
   const answer = await ask(gateway, target);

@@ -1,7 +1,7 @@
 /** Texts with references to the request: what they stand for, and which are refused. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FrontRequest } from "../../src/http/front_request.ts";
+import type { RequestContext } from "../../src/http/request_context.ts";
 import {
   compileTemplate,
   REFERENCE_NAMES,
@@ -9,7 +9,7 @@ import {
 } from "../../src/http/request_template.ts";
 import { matchOf } from "../../src/routing/route_pattern.ts";
 
-const FRONT: FrontRequest = {
+const FRONT: RequestContext = {
   id: "abc-1",
   method: "GET",
   target: { kind: "target", raw: "/caf%C3%A9/x?q=1", path: "/café/x", query: "q=1" },
@@ -29,7 +29,7 @@ function textOf(
   { pattern, headers = new Headers(), front = {} }: {
     pattern?: string;
     headers?: Headers;
-    front?: Partial<FrontRequest>;
+    front?: Partial<RequestContext>;
   } = {},
 ): string {
   const compiled = compileTemplate(text, pattern);

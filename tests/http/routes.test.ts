@@ -1,6 +1,6 @@
 /** Which site and which route a request meets, and what it gets where there is none. */
 import assert from "node:assert/strict";
-import { REFUSED_TARGET_SHOWN_MAX } from "../../src/http/front.ts";
+import { REFUSED_TARGET_SHOWN_MAX } from "../../src/http/gateway.ts";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";

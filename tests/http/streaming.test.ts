@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { type MultiplexMode, UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
 import { runtime, withGateway } from "../support/gateway.ts";
 import { waitUntil } from "../support/places.ts";
-import { type HttpAnswer, HttpConnection, requestHead } from "../support/raw_http.ts";
+import { HttpConnection, type HttpResponse, requestHead } from "../support/raw_http.ts";
 
 const MODES: readonly MultiplexMode[] = ["on", "off"];
 const MIB = 1024 * 1024;
@@ -263,7 +263,7 @@ for (const method of ["GET", "POST"] as const) {
     await withGateway({ application, upstream }, async (gateway) => {
       const bodyOf = (index: number) => method === "POST" ? "x".repeat(index * 10) : "";
       const answers = await Promise.all(
-        Array.from({ length: 100 }, (_, index): Promise<HttpAnswer> => {
+        Array.from({ length: 100 }, (_, index): Promise<HttpResponse> => {
           const body = method === "POST" ? { body: bodyOf(index) } : {};
           return gateway.send({ method, target: `/${index}`, ...body });
         }),

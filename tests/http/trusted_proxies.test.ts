@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ProxyHeader } from "../../src/http/forwarded.ts";
-import type { FrontRequest } from "../../src/http/front_request.ts";
-import { portOf } from "../../src/http/front_request.ts";
+import type { RequestContext } from "../../src/http/request_context.ts";
+import { portOf } from "../../src/http/request_context.ts";
 import { IpNetworks } from "../../src/http/ip_networks.ts";
 import { throughProxies } from "../../src/http/trusted_proxies.ts";
 import { withConfig } from "../support/configured.ts";
@@ -21,7 +21,7 @@ function seen(
     peer?: string;
   } = {},
 ): string {
-  const front: FrontRequest = {
+  const context: RequestContext = {
     id: "ours",
     method: "GET",
     target: { kind: "target", raw: "/", path: "/", query: "" },
@@ -37,7 +37,7 @@ function seen(
   };
   let fault = "";
   const trust = { networks: new IpNetworks(TRUSTED), headers: new Set(fields) };
-  const result = throughProxies(trust, front, new Headers(headers), () => fault = " !");
+  const result = throughProxies(trust, context, new Headers(headers), () => fault = " !");
   const client = result.peer.port === 0 ? result.peer.host : `${result.peer.host}#`;
   return `${client} ${result.listener.scheme} ${result.host.name} ${portOf(result)}${fault}`;
 }

@@ -2,17 +2,17 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { ByteBuffer, fromLatin1, utf8 } from "../../src/protocol/byte_buffer.ts";
 import { appendAnswerHead } from "../../src/http1/answer_head.ts";
-import { WholeAnswer } from "../../src/runtime/http_answer.ts";
+import { BytesResponse } from "../../src/runtime/http_response.ts";
 import { DATE, GET, http1World, settle, wholeText } from "../support/http1_world.ts";
-import type { MemoryRawSocket } from "../support/memory_raw_socket.ts";
+import type { MemoryCallbackSocket } from "../support/memory_callback_socket.ts";
 
 const LONG = 100_000;
 
 /** What goes out for the request, and the socket. */
 async function sent(
-  answer: Response | WholeAnswer,
+  answer: Response | BytesResponse,
   request = GET,
-): Promise<{ text: string; socket: MemoryRawSocket }> {
+): Promise<{ text: string; socket: MemoryCallbackSocket }> {
   const { open } = await http1World(() => answer);
   const socket = open();
   socket.send(request);
@@ -37,7 +37,7 @@ function streamOf(
   }, { highWaterMark: 0 });
 }
 
-async function ended(socket: MemoryRawSocket): Promise<void> {
+async function ended(socket: MemoryCallbackSocket): Promise<void> {
   while (socket.ended === "no") await settle();
 }
 
@@ -63,7 +63,7 @@ test("A head has its fields in their order and as they are written", () => {
 });
 
 test("An application's Date stays, and there is one", async () => {
-  const { text } = await sent(new WholeAnswer(200, [["DATE", "then"]], utf8("")));
+  const { text } = await sent(new BytesResponse(200, [["DATE", "then"]], utf8("")));
   assert.equal(text, "HTTP/1.1 200 OK\r\nDATE: then\r\ncontent-length: 0\r\n\r\n");
 });
 
@@ -79,7 +79,7 @@ test("An application does not frame its answer, and cookies stay apart", async (
 
 test("HEAD, 204 and 304 have no body, whatever is answered", async () => {
   const head = GET.replace("GET", "HEAD");
-  const whole = (status: number) => new WholeAnswer(status, [], utf8("body"));
+  const whole = (status: number) => new BytesResponse(status, [], utf8("body"));
   assert.equal((await sent(whole(200), head)).text, `${HEAD}content-length: 4\r\n\r\n`);
   assert.equal((await sent(whole(204))).text, `HTTP/1.1 204 No Content\r\ndate: ${DATE}\r\n\r\n`);
   assert.equal((await sent(whole(304))).text, `HTTP/1.1 304 Not Modified\r\ndate: ${DATE}\r\n\r\n`);

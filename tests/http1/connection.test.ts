@@ -1,9 +1,9 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { AHEAD_LENGTH_MAX } from "../../src/http1/ahead.ts";
+import { PIPELINED_LENGTH_MAX } from "../../src/http1/pipelined.ts";
 import { DRAINED_LENGTH_MAX, LINGERED_LENGTH_MAX } from "../../src/http1/connection.ts";
-import { WholeAnswer } from "../../src/runtime/http_answer.ts";
-import { departureOf } from "../../src/runtime/departure.ts";
+import { BytesResponse } from "../../src/runtime/http_response.ts";
+import { abortSignalOf } from "../../src/runtime/abort_signal.ts";
 import { DATE, GET, http1World, settle, whole, wholeText } from "../support/http1_world.ts";
 
 const path = (request: Request): string => new URL(request.url).pathname;
@@ -16,9 +16,9 @@ const post = (body: string, fields = ""): string =>
 
 /** A handler whose answers a test gives when it wants to. */
 function held() {
-  const asked: { readonly request: Request; answer(answer: WholeAnswer | Response): void }[] = [];
+  const asked: { readonly request: Request; answer(answer: BytesResponse | Response): void }[] = [];
   const handler = (request: Request) =>
-    new Promise<WholeAnswer | Response>((answer) => asked.push({ request, answer }));
+    new Promise<BytesResponse | Response>((answer) => asked.push({ request, answer }));
   return { asked, handler };
 }
 
@@ -107,7 +107,7 @@ test("A socket that gives more though it is paused is cut at a bound", async () 
   const { open, failures } = await http1World(handler);
   const socket = open();
   socket.send(GET);
-  const piece = new Uint8Array(AHEAD_LENGTH_MAX / 4);
+  const piece = new Uint8Array(PIPELINED_LENGTH_MAX / 4);
   for (let count = 0; count < 4; count++) socket.send(piece);
   assert.equal(socket.ended, "no");
   socket.send(piece);
@@ -321,7 +321,7 @@ test("A head over the limit is refused with 431, however it is cut", async () =>
 });
 
 test("A handler that throws, or answers what cannot be sent, gives 500", async () => {
-  const unsendable = () => new WholeAnswer(200, [["x-name", "\u4e2d"]], new Uint8Array(0));
+  const unsendable = () => new BytesResponse(200, [["x-name", "\u4e2d"]], new Uint8Array(0));
   const handlers = [
     () => {
       throw new Error("thrown");
@@ -366,12 +366,12 @@ test("A client that leaves before its answer fires the signal, however it leaves
     socket.send(post("x"));
     const { request, answer } = asked[0]!;
     const { signal } = request;
-    const departure = departureOf(request);
+    const abortSignal = abortSignalOf(request);
     assert.equal(signal.aborted, false);
     if (leave === "close") socket.close();
     else socket.events.peerEnded();
     assert.equal(signal.aborted, true);
-    assert.equal(departure.aborted, true);
+    assert.equal(abortSignal.aborted, true);
     answer(whole("late"));
     await settle();
     assert.equal(socket.text, "");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
-import { FileAnswer } from "../../src/runtime/http_answer.ts";
+import { FileResponse } from "../../src/runtime/http_response.ts";
 import type { OpenFile } from "../../src/runtime/open_file.ts";
 import type { FileInfo } from "../../src/runtime/file_info.ts";
 import { DATE, GET, http1World, settle } from "../support/http1_world.ts";
@@ -48,8 +48,8 @@ function text(start: number, end: number): string {
   return new TextDecoder().decode(bytes);
 }
 
-function answerWith(file: OpenFile, start: number, end: number): FileAnswer {
-  return new FileAnswer(206, [["x-a", "b"]], { file, start, end });
+function answerWith(file: OpenFile, start: number, end: number): FileResponse {
+  return new FileResponse(206, [["x-a", "b"]], { file, start, end });
 }
 
 function head(length: number): string {
@@ -156,7 +156,7 @@ test("A file for HEAD, and one whose client has left, is closed and not read", a
   assert.equal(file.isOpen, false);
 
   const late = new CountingFile(10);
-  const answer = Promise.withResolvers<FileAnswer>();
+  const answer = Promise.withResolvers<FileResponse>();
   const world = await http1World(() => answer.promise);
   const left = world.open();
   left.send(GET);

@@ -15,7 +15,7 @@ import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
 import { startPhpFpm } from "../support/php_fpm.ts";
 import { freePort, temporaryFolder, waitForListener } from "../support/places.ts";
-import { type HttpAnswer, httpRequest } from "../support/raw_http.ts";
+import { httpRequest, type HttpResponse } from "../support/raw_http.ts";
 import {
   APPLICATIONS,
   type ConfiguredApplication,
@@ -190,7 +190,7 @@ function targetsOf({ files, requests }: ConfiguredApplication): readonly string[
 }
 
 /** A folder's path gets its slash with 301 there and with 308 here: the method stays. */
-function comparable(answer: HttpAnswer, target: string): string {
+function comparable(answer: HttpResponse, target: string): string {
   const { status, headers } = answer;
   const location = headers.get("location");
   const [path, query] = target.split("?");

@@ -10,7 +10,7 @@ import { Afcgi, type LogLine } from "../support/afcgi.ts";
 import { missingPeer } from "../support/peers.ts";
 import { startPhpFpm } from "../support/php_fpm.ts";
 import { freePlace, placeUrl, temporaryFolder, waitUntil } from "../support/places.ts";
-import { type HttpAnswer, HttpConnection, httpRequest } from "../support/raw_http.ts";
+import { HttpConnection, httpRequest, type HttpResponse } from "../support/raw_http.ts";
 
 const skip = missingPeer("php-fpm");
 /** Another user than the pool's, and a chroot, need root. */
@@ -31,9 +31,9 @@ interface Site {
   readonly afcgi: Afcgi;
   /** The site's root. */
   readonly root: string;
-  get(target: string): Promise<HttpAnswer>;
+  get(target: string): Promise<HttpResponse>;
   /** The line of the log, at `warn` or above, about a request. */
-  lineOf(answer: HttpAnswer, target: string): Promise<LogLine>;
+  lineOf(answer: HttpResponse, target: string): Promise<LogLine>;
 }
 
 const SCRIPTS: Readonly<Record<string, string>> = {
@@ -83,7 +83,7 @@ async function withSite(pool: Pool, use: (site: Site) => Promise<void>): Promise
   }
 }
 
-async function findLine(afcgi: Afcgi, answer: HttpAnswer, target: string): Promise<LogLine> {
+async function findLine(afcgi: Afcgi, answer: HttpResponse, target: string): Promise<LogLine> {
   const id = answer.headers.get("x-request-id");
   return await afcgi.waitForLog((line) =>
     line.path === target && line.code !== undefined &&

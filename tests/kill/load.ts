@@ -9,7 +9,7 @@ import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Afcgi } from "../support/afcgi.ts";
 import { waitUntil } from "../support/places.ts";
-import { type HttpAnswer, HttpConnection } from "../support/raw_http.ts";
+import { HttpConnection, type HttpResponse } from "../support/raw_http.ts";
 
 export const CLIENTS = 64;
 
@@ -20,7 +20,7 @@ const REQUESTS_PER_WAIT = 10_000;
 interface Outcome {
   readonly method: "GET" | "POST";
   readonly id: string;
-  readonly answer: HttpAnswer | undefined;
+  readonly answer: HttpResponse | undefined;
   /** It was in flight while the application was being ended. */
   readonly wasDisturbed: boolean;
 }
@@ -113,7 +113,7 @@ export class Load {
       const method = (client + count) % 2 === 0 ? "GET" : "POST";
       const id = `${client}.${count}`;
       const before = this.#isDisturbed ? -1 : this.#disturbances;
-      let answer: HttpAnswer | undefined;
+      let answer: HttpResponse | undefined;
       try {
         connection ??= await HttpConnection.open(this.#port);
         await connection.send(

@@ -5,7 +5,7 @@ import { connect as connectTls } from "node:tls";
 import { test } from "node:test";
 import { parseAddress, type TcpAddress } from "../../src/runtime/address.ts";
 import { listenEverywhere } from "../../src/runtime/every_interface.ts";
-import type { AcceptedSocket, RawSocketEvents } from "../../src/runtime/raw_socket.ts";
+import type { AcceptedSocket, SocketEvents } from "../../src/runtime/callback_socket.ts";
 import type { ByteListener } from "../../src/runtime/listener.ts";
 import { ListenError } from "../../src/runtime/network.ts";
 import { withConfig } from "../support/configured.ts";
@@ -15,7 +15,7 @@ import { runtime } from "./support.ts";
 
 const EVERY = parseAddress(":0", { anyHost: true }) as TcpAddress;
 const IDENTITY = { cert: CERTIFICATE, key: PRIVATE_KEY };
-const IGNORED: RawSocketEvents = { received() {}, drained() {}, peerEnded() {}, closed() {} };
+const IGNORED: SocketEvents = { received() {}, drained() {}, peerEnded() {}, closed() {} };
 
 /** Whether this machine has IPv6 at all. */
 const hasIpv6 = await new Promise<boolean>((resolve) => {
@@ -26,8 +26,8 @@ const hasIpv6 = await new Promise<boolean>((resolve) => {
 type Seen = (host: string) => void;
 
 const tls = { identify: () => IDENTITY, handshakeTimeoutMs: 20_000 };
-const listenRaw = (seen: Seen, more: object) =>
-  runtime.listenRaw({
+const listenSockets = (seen: Seen, more: object) =>
+  runtime.listenSockets({
     address: EVERY,
     ...more,
     onSocket: (socket: AcceptedSocket) => {
@@ -43,8 +43,8 @@ const KINDS: Readonly<Record<string, (seen: Seen) => Promise<ByteListener>>> = {
       seen(connection.remote.replace(/^tcp:\/\/(.*):\d+$/, "$1"));
       connection.destroy();
     }),
-  "sockets, as HTTP's and the admin's": (seen) => listenRaw(seen, {}),
-  "sockets with TLS": (seen) => listenRaw(seen, { tls: { ...tls, protocols: [] } }),
+  "sockets, as HTTP's and the admin's": (seen) => listenSockets(seen, {}),
+  "sockets with TLS": (seen) => listenSockets(seen, { tls: { ...tls, protocols: [] } }),
   "streams with TLS, as Gemini's": (seen) =>
     runtime.tls.listen({
       ...tls,

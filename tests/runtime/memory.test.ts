@@ -229,7 +229,7 @@ test("A memory runtime hands its clients to who listens, once for an address", a
     handler: (request, peer) => new Response(`${request.method} from ${peer.host}`),
   });
   await assert.rejects(
-    runtime.listenRaw({ address: ADDRESS, onSocket: () => assert.fail("Nobody connects") }),
+    runtime.listenSockets({ address: ADDRESS, onSocket: () => assert.fail("Nobody connects") }),
     /: the address is in use$/,
   );
   const response = await requestInMemory(runtime, ADDRESS, new Request("http://app/"));

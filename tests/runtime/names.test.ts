@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import { MemoryRuntime } from "../../src/runtime/memory.ts";
-import { NameError, type Names } from "../../src/runtime/resolver.ts";
+import { NameError, type Resolver } from "../../src/runtime/resolver.ts";
 import { DnsServer } from "../support/dns_server.ts";
 
-const { name, names } = currentRuntime();
+const { name, resolver } = currentRuntime();
 
 async function withDns(use: (server: DnsServer) => Promise<void>): Promise<void> {
   const server = await DnsServer.start();
@@ -29,7 +29,7 @@ async function failureOf(looking: Promise<unknown>): Promise<NameError> {
 test("A host's addresses of both families come with the shortest of their times", async () => {
   await withDns(async (server) => {
     server.set("two.test", { ipv4: ["10.0.0.1", "10.0.0.2"], ipv6: ["fd00::1"], ttlS: 7 });
-    assert.deepEqual(await names.host("two.test", [server.address]), {
+    assert.deepEqual(await resolver.host("two.test", [server.address]), {
       addresses: ["10.0.0.1", "10.0.0.2", "fd00::1"],
       ttlMs: 7_000,
     });
@@ -41,17 +41,17 @@ test("A host with addresses of one family has those", async () => {
   await withDns(async (server) => {
     server.set("four.test", { ipv4: ["10.0.0.4"] });
     server.set("six.test", { ipv6: ["fd00::6"] });
-    assert.deepEqual((await names.host("four.test", [server.address])).addresses, ["10.0.0.4"]);
-    assert.deepEqual((await names.host("six.test", [server.address])).addresses, ["fd00::6"]);
+    assert.deepEqual((await resolver.host("four.test", [server.address])).addresses, ["10.0.0.4"]);
+    assert.deepEqual((await resolver.host("six.test", [server.address])).addresses, ["fd00::6"]);
   });
 });
 
 test("What changed is seen by the next question: no answer is kept", async () => {
   await withDns(async (server) => {
     server.set("app.test", { ipv4: ["10.0.0.1"], ttlS: 3_600 });
-    assert.deepEqual((await names.host("app.test", [server.address])).addresses, ["10.0.0.1"]);
+    assert.deepEqual((await resolver.host("app.test", [server.address])).addresses, ["10.0.0.1"]);
     server.set("app.test", { ipv4: ["10.0.0.2"], ttlS: 3_600 });
-    assert.deepEqual((await names.host("app.test", [server.address])).addresses, ["10.0.0.2"]);
+    assert.deepEqual((await resolver.host("app.test", [server.address])).addresses, ["10.0.0.2"]);
   });
 });
 
@@ -59,7 +59,7 @@ test("A name that is not known, or has no address, is unknown", async () => {
   await withDns(async (server) => {
     server.set("service.test", { services: [] });
     for (const host of ["nobody.test", "service.test"]) {
-      const error = await failureOf(names.host(host, [server.address]));
+      const error = await failureOf(resolver.host(host, [server.address]));
       assert.equal(error.failure, "unknown");
       assert.equal(error.message, `"${host}" is not known to the name service`);
     }
@@ -73,11 +73,11 @@ test("A service's records come with ports, priorities and weights", async () => 
       { priority: 20, weight: 0, port: 9002, host: "two.test" },
     ];
     server.set("_fcgi._tcp.app.test", { services, ttlS: 7 });
-    const { records, ttlMs } = await names.service("_fcgi._tcp.app.test", [server.address]);
+    const { records, ttlMs } = await resolver.service("_fcgi._tcp.app.test", [server.address]);
     assert.deepEqual(records.toSorted((a, b) => a.priority - b.priority), services);
     assert.equal(ttlMs, undefined, "a runtime tells it now: use it");
     assert.equal(
-      (await failureOf(names.service("_fcgi._tcp.nobody.test", [server.address]))).failure,
+      (await failureOf(resolver.service("_fcgi._tcp.nobody.test", [server.address]))).failure,
       "unknown",
     );
   });
@@ -87,7 +87,7 @@ test("A service that is decidedly not offered is unknown", async () => {
   await withDns(async (server) => {
     const services = [{ priority: 0, weight: 0, port: 0, host: "." }];
     server.set("_fcgi._tcp.app.test", { services });
-    const error = await failureOf(names.service("_fcgi._tcp.app.test", [server.address]));
+    const error = await failureOf(resolver.service("_fcgi._tcp.app.test", [server.address]));
     assert.equal(error.failure, "unknown");
   });
 });
@@ -96,7 +96,7 @@ test("A name server that fails: Bun says so, Deno takes the name for unknown", a
   await withDns(async (server) => {
     server.set("app.test", { ipv4: ["10.0.0.1"] });
     server.broken = true;
-    const error = await failureOf(names.host("app.test", [server.address]));
+    const error = await failureOf(resolver.host("app.test", [server.address]));
     assert.equal(error.failure, name === "bun" ? "unavailable" : "unknown");
   });
 });
@@ -105,7 +105,7 @@ test("A name server that does not listen gives no answer, in a bounded time", as
   const server = await DnsServer.start();
   const { address } = server;
   await server.stop();
-  const error = await failureOf(names.host("app.test", [address]));
+  const error = await failureOf(resolver.host("app.test", [address]));
   assert.equal(error.failure, "unavailable");
   assert.match(error.message, /^The name service does not tell "app.test": E[A-Z]+$/);
 });
@@ -115,22 +115,22 @@ test("The next name server is asked where the first is silent", async () => {
     silent.silent = true;
     await withDns(async (server) => {
       server.set("app.test", { ipv4: ["10.0.0.1"] });
-      const { addresses } = await names.host("app.test", [silent.address, server.address]);
+      const { addresses } = await resolver.host("app.test", [silent.address, server.address]);
       assert.deepEqual(addresses, ["10.0.0.1"]);
     });
   });
 });
 
 test("Without name servers the system is asked, whose hosts file has localhost", async () => {
-  const { addresses, ttlMs } = await names.host("localhost", []);
+  const { addresses, ttlMs } = await resolver.host("localhost", []);
   assert.ok(addresses.includes("127.0.0.1") || addresses.includes("::1"), addresses.join());
   assert.equal(new Set(addresses).size, addresses.length);
   assert.equal(ttlMs, undefined);
 });
 
 test("A name service in memory answers what it was told", async () => {
-  const memory = new MemoryRuntime().names;
-  const service: Names = memory;
+  const memory = new MemoryRuntime().resolver;
+  const service: Resolver = memory;
   memory.setHost("app.test", ["10.0.0.1"], 1_000);
   assert.deepEqual(await service.host("app.test", []), { addresses: ["10.0.0.1"], ttlMs: 1_000 });
   memory.fail("app.test", "unavailable");

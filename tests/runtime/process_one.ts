@@ -3,12 +3,12 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { decode, runtime } from "./support.ts";
 
-const { spawning } = runtime;
+const { spawner } = runtime;
 const told = Promise.withResolvers<string>();
 let output = "";
 
-await spawning.reapOrphans();
-const child = await spawning.start({
+await spawner.reapOrphans();
+const child = await spawner.start({
   command: ["sh", "-c", "(sleep 60 & echo $!)"],
   cwd: "/",
   env: { PATH: runtime.process.env("PATH") ?? "" },

@@ -8,10 +8,10 @@ import {
   type ProcessEnd,
   SpawnError,
   type StartOptions,
-} from "../../src/runtime/spawning.ts";
+} from "../../src/runtime/spawner.ts";
 import { decode, freshPath, onBun, runtime } from "./support.ts";
 
-const { spawning } = runtime;
+const { spawner } = runtime;
 
 interface Ran {
   readonly output: Record<OutputSource, string>;
@@ -21,7 +21,7 @@ interface Ran {
 /** Runs a command to its end. */
 async function run(options: Partial<StartOptions> & Pick<StartOptions, "command">): Promise<Ran> {
   const output = { stdout: "", stderr: "" };
-  const child = await spawning.start({
+  const child = await spawner.start({
     cwd: tmpdir(),
     env: { PATH: runtime.process.env("PATH") ?? "" },
     user: undefined,
@@ -48,7 +48,7 @@ test("A program gets arguments, variables and folder, and says both its outputs"
 
 test("Descriptor 0 of a program is the listening socket, and takes connections before", async () => {
   const path = freshPath();
-  const socket = await spawning.listen(path, 5);
+  const socket = await spawner.listen(path, 5);
   // Nobody accepts: the system's queue takes it.
   const waiting = await runtime.connect({ transport: "unix", path });
   const command = ["sh", "-c", "readlink /proc/self/fd/0; echo end"];
@@ -70,7 +70,7 @@ test("Without a socket there is nothing to read", async () => {
 
 test("A path that is too long for a socket is refused by name", async () => {
   const path = `/tmp/${"x".repeat(110)}`;
-  await assert.rejects(spawning.listen(path, 5), (error: unknown) => {
+  await assert.rejects(spawner.listen(path, 5), (error: unknown) => {
     assert.ok(error instanceof SpawnError);
     assert.match(error.message, /the path has over 107 bytes \(set TMPDIR to a shorter one\)$/);
     return true;
@@ -96,7 +96,7 @@ test("A program that may not be run is an error that names it", async () => {
 test("A signal ends a program, and its group ends with killGroup", async () => {
   let seen = "";
   const told = Promise.withResolvers<void>();
-  const child = await spawning.start({
+  const child = await spawner.start({
     command: ["sh", "-c", "sleep 60 & echo $!; wait"],
     cwd: "/",
     env: { PATH: runtime.process.env("PATH") ?? "" },
@@ -119,7 +119,7 @@ test("A signal ends a program, and its group ends with killGroup", async () => {
 
 test("A program that ends by itself at a signal has ended with its status", async () => {
   const told = Promise.withResolvers<void>();
-  const child = await spawning.start({
+  const child = await spawner.start({
     command: ["sh", "-c", "trap 'exit 7' TERM; echo; while :; do sleep 0.01; done"],
     cwd: "/",
     env: { PATH: runtime.process.env("PATH") ?? "" },
@@ -145,7 +145,7 @@ function isRunning(pid: number): boolean {
 }
 
 test("A private folder is nobody else's, holds what is written, and goes with all of it", () => {
-  const folder = spawning.createFolder(undefined);
+  const folder = spawner.createFolder(undefined);
   folder.write("a.conf", "text");
   assert.equal(statSync(folder.path).mode & 0o777, 0o700);
   assert.equal(statSync(`${folder.path}/a.conf`).mode & 0o777, 0o600);
@@ -154,13 +154,13 @@ test("A private folder is nobody else's, holds what is written, and goes with al
 });
 
 test("Users are found by name and by number", () => {
-  assert.deepEqual(spawning.findUser("root"), { name: "root", user: 0, group: 0 });
-  assert.deepEqual(spawning.findUser("0"), { name: "root", user: 0, group: 0 });
-  assert.equal(spawning.findUser("nobody-of-that-name"), undefined);
+  assert.deepEqual(spawner.findUser("root"), { name: "root", user: 0, group: 0 });
+  assert.deepEqual(spawner.findUser("0"), { name: "root", user: 0, group: 0 });
+  assert.equal(spawner.findUser("nobody-of-that-name"), undefined);
 });
 
 test("Gap: only Deno's node:fs does not close a descriptor that it has not opened", async () => {
-  const socket = await spawning.listen(freshPath(), 5);
+  const socket = await spawner.listen(freshPath(), 5);
   const close = () => closeSync(socket.descriptor);
   if (onBun) close();
   else assert.throws(close, /Bad file descriptor/);
@@ -170,7 +170,7 @@ test("Gap: only Deno's node:fs does not close a descriptor that it has not opene
 });
 
 test("Starting many programs on a socket holds no descriptors", async () => {
-  const socket = await spawning.listen(freshPath(), 5);
+  const socket = await spawner.listen(freshPath(), 5);
   const start = () => run({ command: ["echo", "end"], input: socket });
   await start();
   const before = readdirSync("/proc/self/fd").length;

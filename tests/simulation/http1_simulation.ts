@@ -13,10 +13,10 @@
  * One world in four is calm: there each client gets all its responses.
  */
 import { setImmediate } from "node:timers";
-import { WholeAnswer } from "../../src/runtime/http_answer.ts";
+import { BytesResponse } from "../../src/runtime/http_response.ts";
 import { ManualClock } from "../../src/runtime/manual_clock.ts";
 import { http1World } from "../support/http1_world.ts";
-import type { MemoryRawSocket } from "../support/memory_raw_socket.ts";
+import type { MemoryCallbackSocket } from "../support/memory_callback_socket.ts";
 import { concat, isWholeReply, randomPlan, replyBytes, requestBytes } from "./http1_plan.ts";
 import type { RequestPlan } from "./http1_plan.ts";
 import { readResponses } from "./http1_responses.ts";
@@ -85,14 +85,14 @@ async function settle(): Promise<void> {
 /** One client: what it wants to send, and what it has sent of that. */
 class Client {
   readonly plans: readonly RequestPlan[];
-  readonly socket: MemoryRawSocket;
+  readonly socket: MemoryCallbackSocket;
   readonly bytes: Uint8Array;
   sentLength = 0;
   /** It has said that it sends nothing more, or is gone. */
   hasEnded = false;
   isGone = false;
 
-  constructor(plans: readonly RequestPlan[], bytes: Uint8Array, socket: MemoryRawSocket) {
+  constructor(plans: readonly RequestPlan[], bytes: Uint8Array, socket: MemoryCallbackSocket) {
     this.plans = plans;
     this.bytes = bytes;
     this.socket = socket;
@@ -209,13 +209,13 @@ class Http1Simulation {
     return new Promise((resolve) => this.#acts.push(resolve));
   }
 
-  #handle(request: Request): WholeAnswer | Response | Promise<WholeAnswer | Response> {
+  #handle(request: Request): BytesResponse | Response | Promise<BytesResponse | Response> {
     const plan = this.#plans.get(Number(new URL(request.url).pathname.slice(1)))!;
     if (!plan.isLate && plan.reads !== "whole") return this.#reply(plan);
     return this.#handleLater(request, plan);
   }
 
-  async #handleLater(request: Request, plan: RequestPlan): Promise<WholeAnswer | Response> {
+  async #handleLater(request: Request, plan: RequestPlan): Promise<BytesResponse | Response> {
     this.#handlers++;
     try {
       if (plan.isLate) await this.#later();
@@ -245,14 +245,14 @@ class Http1Simulation {
     }
   }
 
-  #reply(plan: RequestPlan): WholeAnswer | Response {
+  #reply(plan: RequestPlan): BytesResponse | Response {
     if (plan.reply === "throws") {
       this.#thrown++;
       throw new Error("The handler throws");
     }
     const bytes = replyBytes(plan);
     const key = String(plan.key);
-    if (plan.reply === "whole") return new WholeAnswer(200, [["x-key", key]], bytes);
+    if (plan.reply === "whole") return new BytesResponse(200, [["x-key", key]], bytes);
     const headers = new Headers({ "x-key": key });
     if (plan.isDeclared) headers.set("content-length", String(bytes.length));
     return new Response(this.#stream(plan, bytes), { headers });

@@ -8,9 +8,9 @@ import { type Address, formatAddress } from "../../src/runtime/address.ts";
 import {
   ManualClock,
   MemoryFiles,
-  MemoryNames,
   MemoryProcess,
-  MemorySpawning,
+  MemoryResolver,
+  MemorySpawner,
   MemoryTls,
 } from "../../src/runtime/memory.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
@@ -73,10 +73,10 @@ export class SimulatedRuntime implements Runtime {
   readonly platform = "memory";
   readonly clock = new SimulatedClock();
   readonly files = new SimulatedFiles();
-  readonly names = new MemoryNames();
+  readonly resolver = new MemoryResolver();
   readonly process = new MemoryProcess();
   readonly tls = new MemoryTls();
-  readonly spawning = new MemorySpawning();
+  readonly spawner = new MemorySpawner();
   readonly connecting = new Set<PendingConnect>();
   readonly sockets: SimulatedSocket[] = [];
   /** Addresses that refuse at once. */
@@ -129,7 +129,7 @@ export class SimulatedRuntime implements Runtime {
     throw new Error("Nobody listens in a simulation");
   }
 
-  listenRaw(): never {
+  listenSockets(): never {
     throw new Error("Nobody listens in a simulation");
   }
 

@@ -134,7 +134,7 @@ class Simulation {
     this.#weights = this.#taste(this.#calm ? CALM_WEIGHTS : WEIGHTS);
     const count = this.#random.pick([1, 1, 1, 2, 3]);
     this.#applications = Array.from({ length: count }, (_, index) => this.#application(index));
-    this.#runtime.names.setHost(NAME, this.#applications.map(hostOf), 2_000);
+    this.#runtime.resolver.setHost(NAME, this.#applications.map(hostOf), 2_000);
     this.#upstream = new Upstream(this.#options(), {
       runtime: this.#runtime,
       observer: this.#observer(),
@@ -317,11 +317,11 @@ class Simulation {
 
   /** The name has other addresses, or cannot be looked up for a while. */
   #move(): void {
-    const { names } = this.#runtime;
+    const { resolver } = this.#runtime;
     const suitable = this.#applications.filter(() => this.#random.chance(0.6));
-    names.fail(NAME, this.#random.chance(0.2) ? "unavailable" : undefined);
+    resolver.fail(NAME, this.#random.chance(0.2) ? "unavailable" : undefined);
     if (suitable.length > 0) {
-      names.setHost(NAME, suitable.map(hostOf), this.#random.pick([1_000, 10_000]));
+      resolver.setHost(NAME, suitable.map(hostOf), this.#random.pick([1_000, 10_000]));
     }
   }
 

@@ -1,7 +1,7 @@
 /** Workers in memory: started, started again, replaced, stopped. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SpawnError } from "../../src/runtime/spawning.ts";
+import { SpawnError } from "../../src/runtime/spawner.ts";
 import { REPLACE_POLL_MS, REQUESTS_POLL_MS, SETTLE_MS } from "../../src/spawn/application.ts";
 import { WELL_AFTER_MS } from "../../src/spawn/back_off.ts";
 import { DRAIN_MS, turns, World } from "./world.ts";
@@ -68,7 +68,7 @@ test("A worker that ends is no server, and is started again on the same socket",
 test("Waits grow to their limit while a program cannot start, and are none once it was well", async () => {
   const restart = { backoffMs: 100, backoffMaxMs: 500 };
   const world = new World({ command: ["app"], restart });
-  world.runtime.spawning.missing.add("app");
+  world.runtime.spawner.missing.add("app");
   await world.application.start();
   await world.advance(2_300, 100);
   const reason = 'Cannot start "app": there is no such program';
@@ -76,7 +76,7 @@ test("Waits grow to their limit while a program cannot start, and are none once 
     world.log,
     [100, 200, 400, 500, 500, 500, 500].map((waitMs) => `1.sock ${reason}, ${waitMs}`),
   );
-  world.runtime.spawning.missing.clear();
+  world.runtime.spawner.missing.clear();
   await world.advance(600, 100);
   assert.deepEqual(world.states, ["listening"]);
   await world.advance(WELL_AFTER_MS);
@@ -121,7 +121,7 @@ test("Stopping asks each worker, kills those that stay, and leaves no socket", a
   await stopped;
   assert.equal(world.children[1]!.isGroupKilled, true);
   assert.deepEqual(world.states, ["stopped", "stopped"]);
-  assert.equal(world.runtime.spawning.sockets.size, 0);
+  assert.equal(world.runtime.spawner.sockets.size, 0);
   assert.equal(world.runtime.clock.timerCount, 0);
 });
 
@@ -155,7 +155,7 @@ test("Workers are replaced one by one, the old one after its requests", async ()
   await replaced;
   assert.deepEqual(world.servers, ["/tmp/afcgi-1/3.sock", "/tmp/afcgi-1/4.sock"]);
   assert.deepEqual(world.children.map(({ signals }) => signals.length), [1, 1, 0, 0]);
-  assert.equal(world.runtime.spawning.sockets.size, 2);
+  assert.equal(world.runtime.spawner.sockets.size, 2);
   await world.application.stop();
 });
 
@@ -210,7 +210,7 @@ test("php-fpm gets a configuration, counts as one worker, and is stopped with SI
   assert.equal(world.children.length, 1);
   assert.deepEqual(child!.options.command.slice(0, 3), ["php-fpm8.2", "-d", "a=b"]);
   assert.deepEqual(child!.options.command.slice(-2), ["--fpm-config", "/tmp/afcgi-1/1.conf"]);
-  const config = world.runtime.spawning.files.get("/tmp/afcgi-1/1.conf")!;
+  const config = world.runtime.spawner.files.get("/tmp/afcgi-1/1.conf")!;
   for (
     const line of [
       "daemonize = no",
@@ -223,13 +223,13 @@ test("php-fpm gets a configuration, counts as one worker, and is stopped with SI
   assert.doesNotMatch(config, /^user/m);
   await world.application.stop();
   assert.deepEqual(child!.signals, ["SIGQUIT"]);
-  assert.equal(world.runtime.spawning.files.size, 0);
+  assert.equal(world.runtime.spawner.files.size, 0);
 });
 
 test("A user that is not there, or whom only root may be, is a fault at the start", async () => {
   const start = (user: string) => {
     const world = new World({ command: ["app"], user });
-    world.runtime.spawning.users.set("web", { name: "web", user: 33, group: 33 });
+    world.runtime.spawner.users.set("web", { name: "web", user: 33, group: 33 });
     return world.application.start();
   };
   const says = (message: string) => (error: unknown) => {

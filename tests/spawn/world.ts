@@ -1,6 +1,6 @@
 /** A spawned application in memory: programs that a test plays, and what is said of them. */
 import { MemoryRuntime } from "../../src/runtime/memory.ts";
-import type { OutputSource } from "../../src/runtime/spawning.ts";
+import type { OutputSource } from "../../src/runtime/spawner.ts";
 import { SpawnedApplication, type SpawnTarget } from "../../src/spawn/application.ts";
 import { SPAWN_DEFAULTS, type SpawnOptions } from "../../src/spawn/options.ts";
 
@@ -51,7 +51,7 @@ export class World {
   }
 
   get children() {
-    return this.runtime.spawning.children;
+    return this.runtime.spawner.children;
   }
 
   get states(): readonly string[] {

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import type { Files } from "../../src/runtime/files.ts";
-import { toResponse } from "../../src/runtime/http_answer.ts";
+import { toResponse } from "../../src/runtime/http_response.ts";
 import { isRefusal, type StaticRefusal } from "../../src/static/refusal.ts";
 import type { StaticAnswer } from "../../src/static/static_files.ts";
 

@@ -14,7 +14,7 @@ import { Logger } from "../../src/observe/logger.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
 import { MemoryRuntime } from "../../src/runtime/memory.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
-import { MemoryRawSocket } from "../support/memory_raw_socket.ts";
+import { MemoryCallbackSocket } from "../support/memory_callback_socket.ts";
 
 test("Two requests share one connection, and the second is done first", async () => {
   // There are two people, Ada and Bob, each with a browser. There is an application: a program that
@@ -292,7 +292,7 @@ async function startWorld(flags: { listen: string; upstream: string }): Promise<
 }
 
 /** A client that shows what it was sent as lines. */
-class Client extends MemoryRawSocket {
+class Client extends MemoryCallbackSocket {
   async reads(...lines: string[]): Promise<void> {
     await turnsUntil(() => this.text.length >= lines.join("\r\n").length);
     assert.deepEqual(this.takeText().split("\r\n"), lines);

@@ -20,7 +20,7 @@ import type { Files } from "../../src/runtime/files.ts";
 import type { TextSink } from "../../src/runtime/text_sink.ts";
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
 import { temporaryFolder } from "./places.ts";
-import { type HttpAnswer, type HttpRequest, httpRequest } from "./raw_http.ts";
+import { type HttpRequest, httpRequest, type HttpResponse } from "./raw_http.ts";
 
 /** How long a line may be waited for; far above what any takes. */
 const LINE_LIMIT_MS = 20_000;
@@ -110,9 +110,9 @@ export interface Gateway {
   readonly access: LineSink;
   readonly log: LineSink;
   /** One request on a connection of its own. */
-  send(request: HttpRequest | string): Promise<HttpAnswer>;
+  send(request: HttpRequest | string): Promise<HttpResponse>;
   /** Asks the admin address. */
-  admin(path: string): Promise<HttpAnswer>;
+  admin(path: string): Promise<HttpResponse>;
 }
 
 export const FASTCGI_ROUTE: RouteOptions = {

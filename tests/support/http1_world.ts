@@ -2,22 +2,22 @@
 import { serveHttp1, type ServerOptions } from "../../src/http1/server.ts";
 import type { RequestFault } from "../../src/http1/request_head.ts";
 import { ManualClock } from "../../src/runtime/manual_clock.ts";
-import type { RawListenOptions } from "../../src/runtime/raw_socket.ts";
-import { WholeAnswer } from "../../src/runtime/http_answer.ts";
-import type { HttpAnswer } from "../../src/runtime/http_answer.ts";
+import type { SocketListenOptions } from "../../src/runtime/callback_socket.ts";
+import { BytesResponse } from "../../src/runtime/http_response.ts";
+import type { HttpResponse } from "../../src/runtime/http_response.ts";
 import { utf8 } from "../../src/protocol/byte_buffer.ts";
-import { MemoryRawSocket } from "./memory_raw_socket.ts";
+import { MemoryCallbackSocket } from "./memory_callback_socket.ts";
 
 /** What the clock says, as answers say it. */
 export const DATE = "Sun, 09 Sep 2001 01:46:40 GMT";
 
 export const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
-export type Handler = (request: Request) => HttpAnswer | Promise<HttpAnswer>;
+export type Handler = (request: Request) => HttpResponse | Promise<HttpResponse>;
 
 /** An answer that is there at once. */
-export function whole(text: string, status = 200): WholeAnswer {
-  return new WholeAnswer(status, [], utf8(text));
+export function whole(text: string, status = 200): BytesResponse {
+  return new BytesResponse(status, [], utf8(text));
 }
 
 /** The bytes of {@link whole} to a client of HTTP/1.1 that may go on. */
@@ -33,11 +33,11 @@ export async function http1World(
 ) {
   const faults: RequestFault[] = [];
   const failures: unknown[] = [];
-  let listen!: RawListenOptions;
+  let listen!: SocketListenOptions;
   let isListening = true;
   const server = await serveHttp1({
     clock,
-    listenRaw: (given) => {
+    listenSockets: (given) => {
       listen = given;
       return Promise.resolve({ address: given.address, close: () => void (isListening = false) });
     },
@@ -47,13 +47,13 @@ export async function http1World(
     handler,
     onFault(fault) {
       faults.push(fault);
-      return new WholeAnswer(fault.status, [], utf8("refused"));
+      return new BytesResponse(fault.status, [], utf8("refused"));
     },
     onFailure: (error) => void failures.push(error),
     ...options,
   });
-  const open = (): MemoryRawSocket => {
-    const socket = new MemoryRawSocket();
+  const open = (): MemoryCallbackSocket => {
+    const socket = new MemoryCallbackSocket();
     socket.events = listen.onSocket(socket);
     return socket;
   };

@@ -3,12 +3,12 @@ import { utf8 } from "../../src/protocol/byte_buffer.ts";
 import type { Address } from "../../src/runtime/address.ts";
 import type { HttpPeer } from "../../src/runtime/connection.ts";
 import type { MemoryRuntime } from "../../src/runtime/memory.ts";
-import { MemoryRawSocket } from "./memory_raw_socket.ts";
+import { MemoryCallbackSocket } from "./memory_callback_socket.ts";
 
 const LOCAL_PEER: HttpPeer = { host: "127.0.0.1", port: 40_000 };
 
 /** A client that says when the server has said all. */
-class MemoryClient extends MemoryRawSocket {
+class MemoryClient extends MemoryCallbackSocket {
   readonly #ended = Promise.withResolvers<void>();
   readonly whenEnded = this.#ended.promise;
 

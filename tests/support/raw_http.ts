@@ -16,7 +16,7 @@ export interface HttpHead {
   readonly headers: ReadonlyMap<string, string>;
 }
 
-export interface HttpAnswer extends HttpHead {
+export interface HttpResponse extends HttpHead {
   readonly body: Buffer;
   /** False: the connection ended before the length or the last chunk said so. */
   readonly complete: boolean;
@@ -43,7 +43,7 @@ export function requestHead(request: HttpRequest): string {
 }
 
 /** One request on a connection of its own. */
-export async function httpRequest(port: number, request: HttpRequest): Promise<HttpAnswer> {
+export async function httpRequest(port: number, request: HttpRequest): Promise<HttpResponse> {
   const connection = await HttpConnection.open(port);
   try {
     await connection.send(request);
@@ -54,7 +54,7 @@ export async function httpRequest(port: number, request: HttpRequest): Promise<H
 }
 
 /** Bytes as they are, and the answer to them. */
-export async function rawRequest(port: number, bytes: string | Uint8Array): Promise<HttpAnswer> {
+export async function rawRequest(port: number, bytes: string | Uint8Array): Promise<HttpResponse> {
   const connection = await HttpConnection.open(port);
   try {
     await connection.write(bytes);
@@ -151,7 +151,7 @@ export class HttpConnection {
     return Buffer.concat(pieces).toString("latin1");
   }
 
-  async readAnswer(method = "GET"): Promise<HttpAnswer> {
+  async readAnswer(method = "GET"): Promise<HttpResponse> {
     const head = await this.readHead();
     const body = this.readBody(head, method);
     const pieces: Uint8Array[] = [];

@@ -35,7 +35,7 @@ type Nested = Pick<
   "connections" | "queue" | "timeouts" | "retry" | "health" | "resolve" | "limits"
 >;
 
-export interface WorldParts {
+export interface WorldDeps {
   readonly network?: MemoryNetwork;
   /** Always 0.5 when left out. */
   readonly random?: () => number;
@@ -58,10 +58,10 @@ export class UpstreamWorld {
   /** Bytes in temporary files, as the observer counts them. */
   spilled = 0;
 
-  constructor(settings: WorldSettings = {}, parts: WorldParts = {}) {
-    const { network, random = () => 0.5 } = parts;
+  constructor(settings: WorldSettings = {}, deps: WorldDeps = {}) {
+    const { network, random = () => 0.5 } = deps;
     this.runtime = new MemoryRuntime(network === undefined ? {} : { network });
-    this.space = new SpillSpace(this.runtime.clock, parts.spillTotalMax);
+    this.space = new SpillSpace(this.runtime.clock, deps.spillTotalMax);
     const { connections, queue, timeouts, retry, health, resolve, limits } = UPSTREAM_DEFAULTS;
     this.upstream = new Upstream({
       name: "app",

@@ -54,17 +54,17 @@ function addresses(world: UpstreamWorld): string[] {
 
 test("A name is looked up by the first request, and each of its addresses is a server", async () => {
   const world = nameWorld();
-  const { names } = world.runtime;
-  names.setHost(NAME, ["10.0.0.2", "10.0.0.1", "fd00::1"], TTL_MS);
+  const { resolver } = world.runtime;
+  resolver.setHost(NAME, ["10.0.0.2", "10.0.0.1", "fd00::1"], TTL_MS);
   for (const host of ["10.0.0.1", "10.0.0.2", "[fd00::1]"]) await applicationAt(world, host);
   await world.advance(1_000);
-  assert.equal(names.lookUpCount(NAME), 0);
+  assert.equal(resolver.lookUpCount(NAME), 0);
   assert.deepEqual(await answers(world, 6), [
     ...["10.0.0.1:9000", "10.0.0.1:9000"],
     ...["10.0.0.2:9000", "10.0.0.2:9000"],
     ...["[fd00::1]:9000", "[fd00::1]:9000"],
   ]);
-  assert.equal(names.lookUpCount(NAME), 1);
+  assert.equal(resolver.lookUpCount(NAME), 1);
   await world.close();
 });
 
@@ -75,27 +75,27 @@ test("An address, localhost and a unix socket are never looked up", async () => 
   assert.equal(world.upstream.servers.length, 4);
   await applicationAt(world, "127.0.0.1");
   assert.deepEqual(await answers(world, 1), ["127.0.0.1:9000"]);
-  assert.equal(world.runtime.names.lookUpCount("localhost"), 0);
+  assert.equal(world.runtime.resolver.lookUpCount("localhost"), 0);
   await world.close();
 });
 
 test("When its time is over a name is looked up again by a request that does not wait", async () => {
   const world = nameWorld();
-  const { names } = world.runtime;
-  names.setHost(NAME, ["10.0.0.1"], TTL_MS);
+  const { resolver } = world.runtime;
+  resolver.setHost(NAME, ["10.0.0.1"], TTL_MS);
   await applicationAt(world, "10.0.0.1");
   await applicationAt(world, "10.0.0.2");
   await answers(world, 2);
-  names.setHost(NAME, ["10.0.0.2"], TTL_MS);
+  resolver.setHost(NAME, ["10.0.0.2"], TTL_MS);
   await world.advance(TTL_MS - 100);
   assert.deepEqual(await answers(world, 1), ["10.0.0.1:9000"]);
-  assert.equal(names.lookUpCount(NAME), 1);
+  assert.equal(resolver.lookUpCount(NAME), 1);
   await world.advance(200);
-  names.hold(NAME);
+  resolver.hold(NAME);
   assert.deepEqual(await answers(world, 2), ["10.0.0.1:9000", "10.0.0.1:9000"]);
-  names.release(NAME);
+  resolver.release(NAME);
   await world.settle();
-  assert.equal(names.lookUpCount(NAME), 2, "one look-up at a time");
+  assert.equal(resolver.lookUpCount(NAME), 2, "one look-up at a time");
   assert.deepEqual(await answers(world, 2), ["10.0.0.2:9000", "10.0.0.2:9000"]);
   assert.deepEqual(world.seen, [
     `${NAME}: +tcp://10.0.0.1:9000 -`,
@@ -106,13 +106,13 @@ test("When its time is over a name is looked up again by a request that does not
 
 test("Addresses that are old beyond twice their time are not used before the answer is there", async () => {
   const world = nameWorld();
-  const { names } = world.runtime;
-  names.setHost(NAME, ["10.0.0.1"], TTL_MS);
+  const { resolver } = world.runtime;
+  resolver.setHost(NAME, ["10.0.0.1"], TTL_MS);
   const old = await applicationAt(world, "10.0.0.1");
   await applicationAt(world, "10.0.0.2");
   await answers(world, 1);
   await world.advance(2 * TTL_MS);
-  names.setHost(NAME, ["10.0.0.2"], TTL_MS);
+  resolver.setHost(NAME, ["10.0.0.2"], TTL_MS);
   assert.deepEqual(await answers(world, 1), ["10.0.0.2:9000"]);
   assert.equal(old.carriers.length, 1);
   await world.close();
@@ -120,35 +120,35 @@ test("Addresses that are old beyond twice their time are not used before the ans
 
 test("Where the name service tells no time, resolve.ttl holds; and never less than a second", async () => {
   const world = nameWorld({ resolve: { ttlMs: 3_000 } });
-  const { names } = world.runtime;
-  names.setHost(NAME, ["10.0.0.1"]);
+  const { resolver } = world.runtime;
+  resolver.setHost(NAME, ["10.0.0.1"]);
   await applicationAt(world, "10.0.0.1");
   await answers(world, 1);
   await world.advance(2_900);
   await answers(world, 1);
-  assert.equal(names.lookUpCount(NAME), 1);
-  names.setHost(NAME, ["10.0.0.1"], 0);
+  assert.equal(resolver.lookUpCount(NAME), 1);
+  resolver.setHost(NAME, ["10.0.0.1"], 0);
   await world.advance(200);
   await answers(world, 1);
   await world.settle();
-  assert.equal(names.lookUpCount(NAME), 2);
+  assert.equal(resolver.lookUpCount(NAME), 2);
   await answers(world, 5);
-  assert.equal(names.lookUpCount(NAME), 2);
+  assert.equal(resolver.lookUpCount(NAME), 2);
   await world.advance(LOOKUP_TTL_MIN_MS);
   await answers(world, 1);
-  assert.equal(names.lookUpCount(NAME), 3);
+  assert.equal(resolver.lookUpCount(NAME), 3);
   await world.close();
 });
 
 test("An address that vanished finishes what is in flight, and is gone then", async () => {
   const world = nameWorld();
-  const { names } = world.runtime;
-  names.setHost(NAME, ["10.0.0.1"], TTL_MS);
+  const { resolver } = world.runtime;
+  resolver.setHost(NAME, ["10.0.0.1"], TTL_MS);
   const leaving = await world.application({ address: "tcp://10.0.0.1:9000" });
   await applicationAt(world, "10.0.0.2");
   const slow = world.send();
   const request = await leaving.next();
-  names.setHost(NAME, ["10.0.0.2"], TTL_MS);
+  resolver.setHost(NAME, ["10.0.0.2"], TTL_MS);
   await world.advance(TTL_MS);
   // The first request after the time still goes to the old address, and sets the look-up off.
   const second = world.send();
@@ -167,18 +167,18 @@ test("An address that vanished finishes what is in flight, and is gone then", as
 
 test("An address that comes back while it is leaving is the same server again", async () => {
   const world = nameWorld();
-  const { names } = world.runtime;
-  names.setHost(NAME, ["10.0.0.1", "10.0.0.2"], TTL_MS);
+  const { resolver } = world.runtime;
+  resolver.setHost(NAME, ["10.0.0.1", "10.0.0.2"], TTL_MS);
   const one = await world.application({ address: "tcp://10.0.0.1:9000" });
   await applicationAt(world, "10.0.0.2");
   const slow = world.send();
   const request = await one.next();
   const server = world.upstream.servers[0];
-  names.setHost(NAME, ["10.0.0.2"], TTL_MS);
+  resolver.setHost(NAME, ["10.0.0.2"], TTL_MS);
   await world.advance(2 * TTL_MS);
   await answers(world, 1);
   assert.equal(server?.isLeaving, true);
-  names.setHost(NAME, ["10.0.0.1", "10.0.0.2"], TTL_MS);
+  resolver.setHost(NAME, ["10.0.0.1", "10.0.0.2"], TTL_MS);
   await world.advance(2 * TTL_MS);
   void answerAll(one, "again");
   assert.deepEqual(await answers(world, 2), ["10.0.0.2:9000", "again"]);
@@ -193,8 +193,8 @@ test("An address that comes back while it is leaving is the same server again", 
 
 test("A failed connect has the name looked up again before its time", async () => {
   const world = nameWorld({ retry: { delayMs: 200 } });
-  const { names, network } = world.runtime;
-  names.setHost(NAME, ["10.0.0.1"], 3_600_000);
+  const { resolver, network } = world.runtime;
+  resolver.setHost(NAME, ["10.0.0.1"], 3_600_000);
   await applicationAt(world, "10.0.0.1");
   const moved = await applicationAt(world, "10.0.0.2");
   await answers(world, 1);
@@ -202,28 +202,28 @@ test("A failed connect has the name looked up again before its time", async () =
   network.fail(parseAddress("10.0.0.1:9000"), "refused");
   for (const { connections } of world.upstream.servers) for (const it of connections) it.close();
   await world.settle();
-  names.setHost(NAME, ["10.0.0.2"], 3_600_000);
+  resolver.setHost(NAME, ["10.0.0.2"], 3_600_000);
   const answer = world.send({ method: "POST" });
   await world.advance(300);
   assert.equal(await textOf(await answer), "10.0.0.2:9000");
   assert.equal(moved.connections.length, 1);
-  assert.equal(names.lookUpCount(NAME), 2);
+  assert.equal(resolver.lookUpCount(NAME), 2);
   await world.close();
 });
 
 test("A failed look-up leaves the old addresses in use, and is told once", async () => {
   const world = nameWorld();
-  const { names } = world.runtime;
-  names.setHost(NAME, ["10.0.0.1"], TTL_MS);
+  const { resolver } = world.runtime;
+  resolver.setHost(NAME, ["10.0.0.1"], TTL_MS);
   await applicationAt(world, "10.0.0.1");
   await answers(world, 1);
-  names.fail(NAME, "unavailable");
+  resolver.fail(NAME, "unavailable");
   for (let count = 0; count < 4; count++) {
     await world.advance(2 * TTL_MS);
     assert.deepEqual(await answers(world, 1), ["10.0.0.1:9000"]);
   }
-  assert.equal(names.lookUpCount(NAME), 5);
-  names.fail(NAME);
+  assert.equal(resolver.lookUpCount(NAME), 5);
+  resolver.fail(NAME);
   await world.advance(2 * TTL_MS);
   await answers(world, 1);
   assert.deepEqual(world.seen, [
@@ -236,8 +236,8 @@ test("A failed look-up leaves the old addresses in use, and is told once", async
 
 test("Without any address requests fail with the name and the reason, and the service is spared", async () => {
   const world = nameWorld();
-  const { names } = world.runtime;
-  names.fail(NAME, "unknown");
+  const { resolver } = world.runtime;
+  resolver.fail(NAME, "unknown");
   const error = await errorOf(world.send());
   assert.equal(error.code, "lookup_failed");
   assert.equal(
@@ -245,9 +245,9 @@ test("Without any address requests fail with the name and the reason, and the se
     `Cannot look up server "${NAME}" of upstream "app": Cannot look up "${NAME}": unknown`,
   );
   for (let count = 0; count < 5; count++) assert.equal(await codeOf(world.send()), "lookup_failed");
-  assert.equal(names.lookUpCount(NAME), 1);
-  names.fail(NAME);
-  names.setHost(NAME, ["10.0.0.1"]);
+  assert.equal(resolver.lookUpCount(NAME), 1);
+  resolver.fail(NAME);
+  resolver.setHost(NAME, ["10.0.0.1"]);
   await applicationAt(world, "10.0.0.1");
   await world.advance(FAILED_LOOKUP_PAUSE_MS);
   assert.deepEqual(await answers(world, 1), ["10.0.0.1:9000"]);
@@ -256,10 +256,10 @@ test("Without any address requests fail with the name and the reason, and the se
 
 test("Requests wait for a name as long as resolve.timeout says; an answer that comes late counts", async () => {
   const world = nameWorld({ resolve: { timeoutMs: 700 } });
-  const { names } = world.runtime;
-  names.setHost(NAME, ["10.0.0.1"]);
+  const { resolver } = world.runtime;
+  resolver.setHost(NAME, ["10.0.0.1"]);
   await applicationAt(world, "10.0.0.1");
-  names.hold(NAME);
+  resolver.hold(NAME);
   const [first, second] = [world.send(), world.send()];
   await world.advance(600);
   assert.equal(world.upstream.queueLength, 2);
@@ -268,8 +268,8 @@ test("Requests wait for a name as long as resolve.timeout says; an answer that c
   assert.match((await errorOf(second)).message, /no answer in 700 ms/);
   await world.advance(10 * FAILED_LOOKUP_PAUSE_MS);
   assert.equal(await codeOf(world.send()), "lookup_failed");
-  assert.equal(names.lookUpCount(NAME), 1, "never a second beside it");
-  names.release(NAME);
+  assert.equal(resolver.lookUpCount(NAME), 1, "never a second beside it");
+  resolver.release(NAME);
   await world.settle();
   assert.deepEqual(await answers(world, 1), ["10.0.0.1:9000"]);
   await world.close();
@@ -278,9 +278,9 @@ test("Requests wait for a name as long as resolve.timeout says; an answer that c
 test("A name that cannot be found holds nobody up while there are other servers", async () => {
   const world = nameWorld({ servers: [`${NAME}:9000`, "10.0.0.9:9000"] });
   await applicationAt(world, "10.0.0.9");
-  world.runtime.names.hold(NAME);
+  world.runtime.resolver.hold(NAME);
   assert.deepEqual(await answers(world, 2), ["10.0.0.9:9000", "10.0.0.9:9000"]);
-  world.runtime.names.release(NAME);
+  world.runtime.resolver.release(NAME);
   await world.settle();
   assert.deepEqual(await answers(world, 1), ["10.0.0.9:9000"]);
   await world.close();
@@ -288,8 +288,8 @@ test("A name that cannot be found holds nobody up while there are other servers"
 
 test("An address that two entries give is one server", async () => {
   const world = nameWorld({ servers: [`${NAME}:9000`, "10.0.0.1:9000", "other.test:9000"] });
-  world.runtime.names.setHost(NAME, ["10.0.0.1", "10.0.0.2"]);
-  world.runtime.names.setHost("other.test", ["10.0.0.2"]);
+  world.runtime.resolver.setHost(NAME, ["10.0.0.1", "10.0.0.2"]);
+  world.runtime.resolver.setHost("other.test", ["10.0.0.2"]);
   for (const host of ["10.0.0.1", "10.0.0.2"]) await applicationAt(world, host);
   await answers(world, 1);
   await world.settle();
@@ -299,13 +299,13 @@ test("An address that two entries give is one server", async () => {
 
 test("resolve.family leaves the addresses of the other family out", async () => {
   const world = nameWorld({ resolve: { family: "ipv6" } });
-  world.runtime.names.setHost(NAME, ["10.0.0.1", "fd00::1"]);
+  world.runtime.resolver.setHost(NAME, ["10.0.0.1", "fd00::1"]);
   await applicationAt(world, "[fd00::1]");
   await answers(world, 1);
   assert.deepEqual(addresses(world), ["tcp://[fd00::1]:9000"]);
   await world.close();
   const other = nameWorld({ resolve: { family: "ipv6" } });
-  other.runtime.names.setHost(NAME, ["10.0.0.1"]);
+  other.runtime.resolver.setHost(NAME, ["10.0.0.1"]);
   assert.match((await errorOf(other.send())).message, /"app.test" has no ipv6 address/);
   await other.close();
 });
@@ -316,14 +316,14 @@ test("A name with more addresses than there may be is a fault, not a part of the
     { length: ADDRESSES_MAX + 1 },
     (_, index) => `10.0.${index >> 8}.${index & 255}`,
   );
-  world.runtime.names.setHost(NAME, all);
+  world.runtime.resolver.setHost(NAME, all);
   assert.match((await errorOf(world.send())).message, /has 257 addresses, 256 are the most/);
   await world.close();
 });
 
 test("A body is not streamed to servers that are not known yet", async () => {
   const world = nameWorld();
-  world.runtime.names.setHost(NAME, ["10.0.0.1"]);
+  world.runtime.resolver.setHost(NAME, ["10.0.0.1"]);
   const application = await world.application({ address: "10.0.0.1:9000" });
   const body = { stream: new Blob(["hello"]).stream(), length: 5, memoryMax: 1_000 };
   const answer = world.send({ method: "POST", body });
@@ -336,26 +336,26 @@ test("A body is not streamed to servers that are not known yet", async () => {
 
 test("Draining while a name is looked up leaves no timer, and its answer changes nothing", async () => {
   const world = nameWorld();
-  world.runtime.names.setHost(NAME, ["10.0.0.1"]);
-  world.runtime.names.hold(NAME);
+  world.runtime.resolver.setHost(NAME, ["10.0.0.1"]);
+  world.runtime.resolver.hold(NAME);
   const answer = world.send();
   await world.settle();
   await world.close();
   assert.equal(await codeOf(answer), "draining");
-  world.runtime.names.release(NAME);
+  world.runtime.resolver.release(NAME);
   await world.settle();
   assert.equal(world.upstream.servers.length, 0);
 });
 
 test("A server that joins starts slowly, the first ones do not", async () => {
   const world = nameWorld({ slowStartMs: 60_000 });
-  const { names } = world.runtime;
-  names.setHost(NAME, ["10.0.0.1"], TTL_MS);
+  const { resolver } = world.runtime;
+  resolver.setHost(NAME, ["10.0.0.1"], TTL_MS);
   await applicationAt(world, "10.0.0.1");
   await applicationAt(world, "10.0.0.2");
   await answers(world, 1);
   assert.equal(world.upstream.servers[0]!.weight, 1);
-  names.setHost(NAME, ["10.0.0.1", "10.0.0.2"], 3_600_000);
+  resolver.setHost(NAME, ["10.0.0.1", "10.0.0.2"], 3_600_000);
   await world.advance(2 * TTL_MS);
   await answers(world, 1);
   const early = (await answers(world, 20)).filter((text) => text === "10.0.0.2:9000").length;
@@ -368,8 +368,8 @@ test("A server that joins starts slowly, the first ones do not", async () => {
 
 test("Each address has its own health, which stops when it leaves", async () => {
   const world = nameWorld({ health: { intervalMs: 1_000, timeoutMs: 100, fall: 1 } });
-  const { names } = world.runtime;
-  names.setHost(NAME, ["10.0.0.1", "10.0.0.2"], TTL_MS);
+  const { resolver } = world.runtime;
+  resolver.setHost(NAME, ["10.0.0.1", "10.0.0.2"], TTL_MS);
   const one = await applicationAt(world, "10.0.0.1");
   const two = await applicationAt(world, "10.0.0.2");
   await answers(world, 2);
@@ -377,7 +377,7 @@ test("Each address has its own health, which stops when it leaves", async () => 
   await world.advance(1_700);
   assert.deepEqual(world.upstream.servers.map(({ isUp }) => isUp), [true, false]);
   assert.deepEqual(await answers(world, 2), ["10.0.0.1:9000", "10.0.0.1:9000"]);
-  names.setHost(NAME, ["10.0.0.1"], 3_600_000);
+  resolver.setHost(NAME, ["10.0.0.1"], 3_600_000);
   await world.advance(2 * TTL_MS);
   await answers(world, 1);
   const [asked, askedTwo] = [one.questions, two.questions];
@@ -389,15 +389,15 @@ test("Each address has its own health, which stops when it leaves", async () => 
 
 test("A failed health check has the name looked up again, also while nobody sends a request", async () => {
   const world = nameWorld({ health: { intervalMs: 5_000, timeoutMs: 100 } });
-  const { names, network } = world.runtime;
-  names.setHost(NAME, ["10.0.0.1"], 3_600_000);
+  const { resolver, network } = world.runtime;
+  resolver.setHost(NAME, ["10.0.0.1"], 3_600_000);
   await applicationAt(world, "10.0.0.1");
   const moved = await applicationAt(world, "10.0.0.2");
   await answers(world, 1);
   network.fail(parseAddress("10.0.0.1:9000"), "refused");
-  names.setHost(NAME, ["10.0.0.2"], 3_600_000);
+  resolver.setHost(NAME, ["10.0.0.2"], 3_600_000);
   await world.advance(10_000);
-  assert.equal(names.lookUpCount(NAME), 2);
+  assert.equal(resolver.lookUpCount(NAME), 2);
   assert.ok(moved.questions > 0, "the new address is asked how it is");
   await world.close();
 });
@@ -410,15 +410,15 @@ function record(host: string, port: number, priority: number, weight: number): S
 
 test("A service is looked up with its hosts: ports, weights, and the lowest priority first", async () => {
   const world = nameWorld({ servers: [SERVICE] });
-  const { names } = world.runtime;
-  names.setService(SERVICE, [
+  const { resolver } = world.runtime;
+  resolver.setService(SERVICE, [
     record("spare.test", 9003, 20, 0),
     record("one.test", 9001, 10, 3),
     record("two.test", 9002, 10, 1),
   ]);
-  names.setHost("one.test", ["10.0.0.1"]);
-  names.setHost("two.test", ["10.0.0.2"]);
-  names.setHost("spare.test", ["10.0.0.3"]);
+  resolver.setHost("one.test", ["10.0.0.1"]);
+  resolver.setHost("two.test", ["10.0.0.2"]);
+  resolver.setHost("spare.test", ["10.0.0.3"]);
   await applicationAt(world, "10.0.0.1", 9001);
   await applicationAt(world, "10.0.0.2", 9002);
   await applicationAt(world, "10.0.0.3", 9003);
@@ -431,10 +431,10 @@ test("A service is looked up with its hosts: ports, weights, and the lowest prio
 
 test("A service's records change weights and backups of servers that stay", async () => {
   const world = nameWorld({ servers: [SERVICE] });
-  const { names } = world.runtime;
-  names.setHost("one.test", ["10.0.0.1"], TTL_MS);
-  names.setHost("two.test", ["10.0.0.2"], TTL_MS);
-  names.setService(
+  const { resolver } = world.runtime;
+  resolver.setHost("one.test", ["10.0.0.1"], TTL_MS);
+  resolver.setHost("two.test", ["10.0.0.2"], TTL_MS);
+  resolver.setService(
     SERVICE,
     [record("one.test", 9000, 1, 1), record("two.test", 9000, 1, 1)],
     TTL_MS,
@@ -443,7 +443,7 @@ test("A service's records change weights and backups of servers that stay", asyn
   await applicationAt(world, "10.0.0.2");
   await answers(world, 2);
   const servers = world.upstream.servers;
-  names.setService(
+  resolver.setService(
     SERVICE,
     [record("one.test", 9000, 2, 1), record("two.test", 9000, 1, 7)],
     TTL_MS,
@@ -460,10 +460,10 @@ test("A service's records change weights and backups of servers that stay", asyn
 
 test("A host of a service that cannot be looked up keeps the addresses that it had", async () => {
   const world = nameWorld({ servers: [SERVICE] });
-  const { names } = world.runtime;
-  names.setHost("one.test", ["10.0.0.1"], TTL_MS);
-  names.setHost("two.test", ["10.0.0.2"], TTL_MS);
-  names.setService(
+  const { resolver } = world.runtime;
+  resolver.setHost("one.test", ["10.0.0.1"], TTL_MS);
+  resolver.setHost("two.test", ["10.0.0.2"], TTL_MS);
+  resolver.setService(
     SERVICE,
     [record("one.test", 9000, 1, 1), record("two.test", 9000, 1, 1)],
     TTL_MS,
@@ -471,11 +471,11 @@ test("A host of a service that cannot be looked up keeps the addresses that it h
   await applicationAt(world, "10.0.0.1");
   await applicationAt(world, "10.0.0.2");
   await answers(world, 2);
-  names.fail("two.test", "unavailable");
+  resolver.fail("two.test", "unavailable");
   await world.advance(2 * TTL_MS);
   assert.deepEqual(await answers(world, 2), ["10.0.0.1:9000", "10.0.0.2:9000"]);
   assert.equal(addresses(world).length, 2);
-  names.fail("one.test", "unavailable");
+  resolver.fail("one.test", "unavailable");
   await world.advance(2 * TTL_MS);
   assert.deepEqual(await answers(world, 2), ["10.0.0.1:9000", "10.0.0.2:9000"]);
   await world.close();
@@ -487,7 +487,7 @@ test("A service with more hosts than there may be is a fault", async () => {
     { length: SERVICE_HOSTS_MAX + 1 },
     (_, index) => record(`h${index}.test`, 9000, 1, 1),
   );
-  world.runtime.names.setService(SERVICE, all);
+  world.runtime.resolver.setService(SERVICE, all);
   const { message } = await errorOf(world.send());
   assert.match(message, /"_fcgi._tcp.app.test" names 65 hosts, 64 are the most/);
   await world.close();

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HEADER_LENGTH, RecordType } from "../../src/protocol/constants.ts";
-import type { RawConnectOptions, RawSocket } from "../../src/runtime/raw_socket.ts";
+import type { CallbackSocket, SocketConnectOptions } from "../../src/runtime/callback_socket.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { UpstreamWorld, type WorldSettings } from "../support/upstream_world.ts";
 
 /** A socket that takes everything, and tells how many requests began with each write. */
-class CountingSocket implements RawSocket {
+class CountingSocket implements CallbackSocket {
   readonly isBroken = false;
   readonly #connection: ByteConnection;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
@@ -49,7 +49,7 @@ async function countedWorld(settings: WorldSettings) {
   const application = await world.application();
   const begun: number[] = [];
   const { runtime } = world;
-  const connectRaw = async ({ address, onSocket }: RawConnectOptions): Promise<void> => {
+  const connectSocket = async ({ address, onSocket }: SocketConnectOptions): Promise<void> => {
     const connection = await runtime.connect(address);
     const events = onSocket(new CountingSocket(connection, begun));
     const read = async (): Promise<void> => {
@@ -58,7 +58,7 @@ async function countedWorld(settings: WorldSettings) {
     };
     void read().catch((error: Error) => events.closed(error));
   };
-  Object.assign(runtime, { connectRaw } satisfies Pick<Runtime, "connectRaw">);
+  Object.assign(runtime, { connectSocket } satisfies Pick<Runtime, "connectSocket">);
   /** Sends requests in one turn and answers them; says what had left before the turn was over. */
   const exchange = async (count: number): Promise<number[]> => {
     const answers = Array.from({ length: count }, () => world.send());

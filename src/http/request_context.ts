@@ -3,7 +3,7 @@
  * find it as `c.env`. What the log line says is gathered in `trace`.
  */
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
-import type { AnswerFields } from "../runtime/http_answer.ts";
+import type { ResponseFields } from "../runtime/http_response.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import type { StaticRefusalCode } from "../static/refusal.ts";
 import type { RequestHost } from "./host.ts";
@@ -46,7 +46,7 @@ export interface RequestTrace {
   bytesIn?: number;
   code?: AnswerCode;
   /** Of an application's answer: what a Response has joined can be told apart by them. */
-  sentFields?: AnswerFields;
+  sentFields?: ResponseFields;
   /** A status beyond 599, while Hono has the answer. */
   oddStatus?: number | undefined;
   /** Where the site knows of traces. */
@@ -61,7 +61,7 @@ export interface ListenerInfo {
   readonly port: number;
 }
 
-export interface FrontRequest {
+export interface RequestContext {
   readonly id: string;
   readonly method: string;
   readonly target: RequestTarget;
@@ -94,7 +94,7 @@ export interface HandedOver {
 
 /** What becomes of answers before they go out; `asked` are the request's headers. */
 export interface AnswerFilter {
-  apply(front: FrontRequest, asked: Headers, answer: Response): Promise<Response>;
+  apply(context: RequestContext, asked: Headers, answer: Response): Promise<Response>;
 }
 
 /** What an answer of our own says. */
@@ -113,13 +113,13 @@ export interface BodyWatch {
 }
 
 /** Hono's environment for our handlers. */
-export interface FrontEnv {
-  Bindings: FrontRequest;
+export interface GatewayEnv {
+  Bindings: RequestContext;
 }
 
 const DEFAULT_PORT = { http: 80, https: 443 } as const;
 
 /** The port that the client named, or meant. */
-export function portOf({ host, listener }: FrontRequest): number {
+export function portOf({ host, listener }: RequestContext): number {
   return host.port ?? (listener.port || DEFAULT_PORT[listener.scheme]);
 }

@@ -8,18 +8,18 @@ import { openFileBody } from "./file_body.ts";
 import type { OpenFile } from "./open_file.ts";
 
 /** Names and values in the order in which they go out; each character of a value is one byte. */
-export type AnswerFields = readonly (readonly [name: string, value: string])[];
+export type ResponseFields = readonly (readonly [name: string, value: string])[];
 
 /** An answer that is there at once. */
-export class WholeAnswer {
+export class BytesResponse {
   readonly status: number;
   /** Without what frames the body. What is made of an array is made once. */
-  readonly fields: AnswerFields;
+  readonly fields: ResponseFields;
   readonly body: Uint8Array;
   /** What stands behind the status; undefined where it is the usual phrase. */
   readonly reason: string | undefined;
 
-  constructor(status: number, fields: AnswerFields, body: Uint8Array, reason?: string) {
+  constructor(status: number, fields: ResponseFields, body: Uint8Array, reason?: string) {
     this.status = status;
     this.fields = fields;
     this.body = body;
@@ -28,10 +28,10 @@ export class WholeAnswer {
 }
 
 /** An answer that comes as a stream, or that has no body but a length to tell. */
-export class StreamAnswer {
+export class StreamResponse {
   readonly status: number;
-  /** As those of {@link WholeAnswer}. */
-  readonly fields: AnswerFields;
+  /** As those of {@link BytesResponse}. */
+  readonly fields: ResponseFields;
   readonly body: ReadableStream<Uint8Array> | null;
   /** Of the body in bytes; undefined where nobody has said. */
   readonly length: number | undefined;
@@ -39,7 +39,7 @@ export class StreamAnswer {
 
   constructor(
     status: number,
-    fields: AnswerFields,
+    fields: ResponseFields,
     body: ReadableStream<Uint8Array> | null,
     { length, reason }: {
       readonly length?: number | undefined;
@@ -55,10 +55,10 @@ export class StreamAnswer {
 }
 
 /** An answer with bytes of a file. Whoever is given one closes the file. */
-export class FileAnswer {
+export class FileResponse {
   readonly status: number;
-  /** As those of {@link WholeAnswer}. */
-  readonly fields: AnswerFields;
+  /** As those of {@link BytesResponse}. */
+  readonly fields: ResponseFields;
   readonly file: OpenFile;
   readonly start: number;
   /** Behind the last byte. */
@@ -66,8 +66,8 @@ export class FileAnswer {
 
   constructor(
     status: number,
-    fields: AnswerFields,
-    { file, start, end }: Pick<FileAnswer, "file" | "start" | "end">,
+    fields: ResponseFields,
+    { file, start, end }: Pick<FileResponse, "file" | "start" | "end">,
   ) {
     this.status = status;
     this.fields = fields;
@@ -77,21 +77,21 @@ export class FileAnswer {
   }
 }
 
-export type HttpAnswer = Response | WholeAnswer | StreamAnswer | FileAnswer;
+export type HttpResponse = Response | BytesResponse | StreamResponse | FileResponse;
 
 /** Ready Headers make a Response in 0.6 µs where a list makes it in 1.4. */
-const READY_HEADERS = new WeakMap<AnswerFields, Headers>();
+const READY_HEADERS = new WeakMap<ResponseFields, Headers>();
 
 /** The answer for who takes nothing but a Response. */
 export function asResponse(
-  answer: HttpAnswer | Promise<HttpAnswer>,
+  answer: HttpResponse | Promise<HttpResponse>,
 ): Response | Promise<Response> {
   return answer instanceof Promise ? answer.then(toResponse) : toResponse(answer);
 }
 
 /** One answer as a Response. @throws {FileError} */
-export function toResponse(answer: HttpAnswer): Response {
-  if (answer instanceof WholeAnswer) {
+export function toResponse(answer: HttpResponse): Response {
+  if (answer instanceof BytesResponse) {
     const headers = new Headers(headersOf(answer.fields));
     // Whoever counts bytes does not read them.
     if (answer.body.length > 0) headers.set("content-length", String(answer.body.length));
@@ -101,13 +101,13 @@ export function toResponse(answer: HttpAnswer): Response {
       headers,
     });
   }
-  if (answer instanceof StreamAnswer) {
+  if (answer instanceof StreamResponse) {
     const { status, reason, body, length } = answer;
     const headers = new Headers(headersOf(answer.fields));
     if (length !== undefined) headers.set("content-length", String(length));
     return responseOf(body, { status, statusText: reason, headers });
   }
-  return answer instanceof FileAnswer ? fileResponse(answer) : answer;
+  return answer instanceof FileResponse ? fileResponse(answer) : answer;
 }
 
 /** The highest status that a Response can be made with. */
@@ -133,26 +133,26 @@ export function responseOf(
 }
 
 /** Nobody wants the answer any more. */
-export function discardAnswer(answer: HttpAnswer): void {
-  if (answer instanceof FileAnswer) answer.file.close();
-  else if (!(answer instanceof WholeAnswer)) void answer.body?.cancel().catch(() => {});
+export function discardAnswer(answer: HttpResponse): void {
+  if (answer instanceof FileResponse) answer.file.close();
+  else if (!(answer instanceof BytesResponse)) void answer.body?.cancel().catch(() => {});
 }
 
 /** Bytes of the body, where they are known; -1 where not. */
-export function answerLength(answer: HttpAnswer): number {
-  if (answer instanceof WholeAnswer) return answer.body.length;
-  if (answer instanceof FileAnswer) return answer.end - answer.start;
-  if (answer instanceof StreamAnswer) return answer.length ?? -1;
+export function answerLength(answer: HttpResponse): number {
+  if (answer instanceof BytesResponse) return answer.body.length;
+  if (answer instanceof FileResponse) return answer.end - answer.start;
+  if (answer instanceof StreamResponse) return answer.length ?? -1;
   return Number(answer.headers.get("content-length") ?? -1);
 }
 
-function fileResponse({ status, fields, file, start, end }: FileAnswer): Response {
+function fileResponse({ status, fields, file, start, end }: FileResponse): Response {
   const headers = new Headers(headersOf(fields));
   headers.set("content-length", String(end - start));
   return new Response(openFileBody(file, start, end), { status, headers });
 }
 
-function headersOf(fields: AnswerFields): Headers {
+function headersOf(fields: ResponseFields): Headers {
   let headers = READY_HEADERS.get(fields);
   if (headers === undefined) {
     headers = new Headers(fields as [string, string][]);

@@ -4,23 +4,29 @@
  */
 import { formatAddress } from "./address.ts";
 import { openBunDescriptors } from "./bun_descriptors.ts";
-import { BUN_RAW_HANDLERS, BunRawSocket, type NativeSocket } from "./bun_raw_socket.ts";
+import {
+  BUN_CALLBACK_HANDLERS,
+  BunCallbackSocket,
+  type NativeSocket,
+} from "./bun_callback_socket.ts";
 import { type FileSender, openFileSender } from "./bun_sendfile.ts";
 import { listenError } from "./failures.ts";
-import { listenNodeRawTls } from "./node_raw_sockets.ts";
+import { listenNodeTlsSockets } from "./node_callback_sockets.ts";
 import { type Accepting, PausableListener } from "./pausable_listener.ts";
-import type { RawListenOptions } from "./raw_socket.ts";
+import type { SocketListenOptions } from "./callback_socket.ts";
 import type { ByteListener } from "./listener.ts";
 import { ListenError } from "./network.ts";
 import { bindSocket } from "./socket_file.ts";
 import { removeSocketFile } from "./unix_path.ts";
 
 /** @throws {ListenError}; the caller has cleared a unix socket's path */
-export async function listenBunRaw(options: RawListenOptions): Promise<ByteListener> {
+export async function listenBunSockets(options: SocketListenOptions): Promise<ByteListener> {
   const { address, tls } = options;
   const calls = await openBunDescriptors();
   if (tls !== undefined) {
-    if (address.transport === "tcp") return listenNodeRawTls({ ...options, address, tls }, calls);
+    if (address.transport === "tcp") {
+      return listenNodeTlsSockets({ ...options, address, tls }, calls);
+    }
     throw new ListenError(`Cannot listen with TLS on ${formatAddress(address)}: use TCP`);
   }
   const files = await openFileSender();
@@ -40,27 +46,27 @@ export async function listenBunRaw(options: RawListenOptions): Promise<ByteListe
   }
 }
 
-function closed({ address }: RawListenOptions, listener: Pick<Accepting, "stop">): void {
+function closed({ address }: SocketListenOptions, listener: Pick<Accepting, "stop">): void {
   listener.stop();
   if (address.transport === "unix") removeSocketFile(address);
 }
 
 function open(
-  { onSocket, address, reusePort }: RawListenOptions,
+  { onSocket, address, reusePort }: SocketListenOptions,
   files: FileSender | undefined,
   descriptor?: number,
 ): Accepting & { readonly port: number } {
   const options = {
     allowHalfOpen: true,
     // Each socket gets its own as it opens.
-    data: undefined as unknown as BunRawSocket,
+    data: undefined as unknown as BunCallbackSocket,
     socket: {
-      ...BUN_RAW_HANDLERS,
-      open(socket: Bun.Socket<BunRawSocket>) {
+      ...BUN_CALLBACK_HANDLERS,
+      open(socket: Bun.Socket<BunCallbackSocket>) {
         // It has left before it was accepted, and must not pass for one that has no address.
         const { remoteAddress } = socket;
         if (address.transport === "tcp" && !remoteAddress) return void socket.terminate();
-        socket.data = new BunRawSocket(onSocket, files);
+        socket.data = new BunCallbackSocket(onSocket, files);
         // Asked once: by the next look it may have left.
         socket.data.opened(socket as NativeSocket, remoteAddress);
       },
@@ -68,7 +74,9 @@ function open(
   };
   const listener = descriptor !== undefined
     // Bun takes a descriptor here, as for a connection, but its types do not say so.
-    ? Bun.listen({ ...options, fd: descriptor } as unknown as Bun.UnixSocketOptions<BunRawSocket>)
+    ? Bun.listen(
+      { ...options, fd: descriptor } as unknown as Bun.UnixSocketOptions<BunCallbackSocket>,
+    )
     : address.transport === "unix"
     ? Bun.listen({ ...options, unix: address.path })
     : Bun.listen({

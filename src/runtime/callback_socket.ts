@@ -10,7 +10,7 @@ import type { HandshakeFailure, TlsDetails, TlsVersion } from "./tls_details.ts"
 import type { PeerProgress } from "./peer_progress.ts";
 
 /** What is done with a socket, whoever made the connection. */
-export interface RawSocket {
+export interface CallbackSocket {
   /**
    * Whether a write failed because the peer takes nothing more: what was written last is lost. What
    * the peer has sent before still comes in.
@@ -37,7 +37,7 @@ export interface RawSocket {
 }
 
 /** A client's socket. */
-export interface AcceptedSocket extends RawSocket {
+export interface AcceptedSocket extends CallbackSocket {
   /** The client's address; empty for one on a unix socket. */
   readonly host: string;
   /** 0 for a client on a unix socket. */
@@ -65,7 +65,7 @@ export interface AcceptedSocket extends RawSocket {
 }
 
 /** What becomes of a socket, told to who was given it. */
-export interface RawSocketEvents {
+export interface SocketEvents {
   /** The bytes are the receiver's to keep. */
   received(bytes: Uint8Array): void;
   drained(): void;
@@ -82,7 +82,7 @@ export type OnHandshakeFailed = (
 ) => void;
 
 /** TLS in front of a listener's sockets: `onSocket` is called when the handshake is done. */
-export interface RawTlsOptions {
+export interface SocketTlsOptions {
   /**
    * Who we are for a client that asks for a name, in lower case, or for none, "". Undefined: its
    * handshake fails. Called for each handshake; the same object is the same certificate.
@@ -105,18 +105,18 @@ export interface RawTlsOptions {
   readonly onHandshakeFailed?: OnHandshakeFailed;
 }
 
-export interface RawListenOptions {
+export interface SocketListenOptions {
   readonly address: Address;
-  readonly tls?: RawTlsOptions;
+  readonly tls?: SocketTlsOptions;
   /** Lets several processes listen on the same port. */
   readonly reusePort?: boolean;
-  readonly onSocket: (socket: AcceptedSocket) => RawSocketEvents;
+  readonly onSocket: (socket: AcceptedSocket) => SocketEvents;
 }
 
-export interface RawConnectOptions {
+export interface SocketConnectOptions {
   readonly address: Address;
   /** Calls the connect off; once the socket is there it does nothing. */
   readonly signal?: AbortSignal;
   /** Called once, when the connection stands. */
-  readonly onSocket: (socket: RawSocket) => RawSocketEvents;
+  readonly onSocket: (socket: CallbackSocket) => SocketEvents;
 }

@@ -9,7 +9,7 @@ import { listenError } from "./failures.ts";
 import { listenTls, tlsDetails, type TlsServerOptions } from "./node_tls_server.ts";
 import type { DescriptorCalls } from "./pausable_listener.ts";
 import { peerHost, UNIX_PEER } from "./peer.ts";
-import type { AcceptedSocket, RawListenOptions, RawSocketEvents } from "./raw_socket.ts";
+import type { AcceptedSocket, SocketEvents, SocketListenOptions } from "./callback_socket.ts";
 import type { TlsDetails } from "./tls_details.ts";
 import type { HttpPeer } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
@@ -23,14 +23,14 @@ import { removeSocketFile } from "./unix_path.ts";
  */
 const WRITE_LENGTH_MAX = 256 * 1024;
 
-class NodeRawSocket implements AcceptedSocket {
+class NodeCallbackSocket implements AcceptedSocket {
   readonly host: string;
   readonly port: number;
   readonly tls: TlsDetails | undefined;
   readonly #socket: Socket;
   /** Below TLS; else the same. */
   readonly #tcp: Socket;
-  readonly #events: RawSocketEvents;
+  readonly #events: SocketEvents;
   /** What `node:net` was not given yet. */
   #waiting: Uint8Array[] = [];
   #waitingLength = 0;
@@ -40,7 +40,7 @@ class NodeRawSocket implements AcceptedSocket {
 
   constructor(
     socket: Socket,
-    onSocket: RawListenOptions["onSocket"],
+    onSocket: SocketListenOptions["onSocket"],
     { host, port }: HttpPeer,
     over: { readonly tcp: Socket; readonly tls: TlsDetails } | undefined = undefined,
   ) {
@@ -139,17 +139,17 @@ class NodeRawSocket implements AcceptedSocket {
 }
 
 /** @throws {ListenError}; the caller has cleared a unix socket's path */
-export async function listenNodeRaw(options: RawListenOptions): Promise<ByteListener> {
+export async function listenNodeSockets(options: SocketListenOptions): Promise<ByteListener> {
   const { address, tls, onSocket } = options;
   if (tls !== undefined) {
-    if (address.transport === "tcp") return listenNodeRawTls({ ...options, address, tls });
+    if (address.transport === "tcp") return listenNodeTlsSockets({ ...options, address, tls });
     throw new ListenError(`Cannot listen with TLS on ${formatAddress(address)}: use TCP`);
   }
   const { createServer } = await import("node:net");
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const peer = peerOf(socket, address);
     if (peer === undefined) socket.destroy();
-    else void new NodeRawSocket(socket, onSocket, peer);
+    else void new NodeCallbackSocket(socket, onSocket, peer);
   });
   try {
     await listening(server, options);
@@ -173,8 +173,8 @@ export async function listenNodeRaw(options: RawListenOptions): Promise<ByteList
  *
  * @throws {ListenError}
  */
-export async function listenNodeRawTls(
-  { address, reusePort, onSocket, tls }: RawTlsListenOptions,
+export async function listenNodeTlsSockets(
+  { address, reusePort, onSocket, tls }: TlsSocketListenOptions,
   calls?: DescriptorCalls,
 ): Promise<ByteListener> {
   return await listenTls({
@@ -182,14 +182,14 @@ export async function listenNodeRawTls(
     address,
     reusePort,
     onSecure: (socket, tcp, peer) => {
-      void new NodeRawSocket(socket, onSocket, peer, { tcp, tls: tlsDetails(socket) });
+      void new NodeCallbackSocket(socket, onSocket, peer, { tcp, tls: tlsDetails(socket) });
     },
   }, calls);
 }
 
-type RawTlsListenOptions =
-  & Pick<RawListenOptions, "reusePort" | "onSocket">
-  & Required<Pick<RawListenOptions, "tls">>
+type TlsSocketListenOptions =
+  & Pick<SocketListenOptions, "reusePort" | "onSocket">
+  & Required<Pick<SocketListenOptions, "tls">>
   & Pick<TlsServerOptions, "address">;
 
 /** Undefined for a client that left before it was accepted: it must not pass for one without address. */
@@ -202,7 +202,7 @@ function peerOf(
   return { host: peerHost(remoteAddress), port: remotePort };
 }
 
-function listening(server: Server, { address, reusePort }: RawListenOptions): Promise<void> {
+function listening(server: Server, { address, reusePort }: SocketListenOptions): Promise<void> {
   const where = address.transport === "unix"
     ? { path: address.path }
     : { host: address.host, port: address.port, ...(reusePort && { reusePort }) };

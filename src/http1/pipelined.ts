@@ -5,13 +5,13 @@
  */
 
 /** Most bytes that wait; a runtime reads at most 512 KiB at a time. */
-export const AHEAD_LENGTH_MAX = 2 * 1024 * 1024;
+export const PIPELINED_LENGTH_MAX = 2 * 1024 * 1024;
 
 /** @throws {RangeError} when the socket gives more though it is paused */
-export function joinAhead(first: Uint8Array, second: Uint8Array): Uint8Array {
+export function joinPipelined(first: Uint8Array, second: Uint8Array): Uint8Array {
   const length = first.length + second.length;
-  if (length > AHEAD_LENGTH_MAX) {
-    throw new RangeError(`Over ${AHEAD_LENGTH_MAX} bytes of later requests came`);
+  if (length > PIPELINED_LENGTH_MAX) {
+    throw new RangeError(`Over ${PIPELINED_LENGTH_MAX} bytes of later requests came`);
   }
   const joined = new Uint8Array(length);
   joined.set(first);

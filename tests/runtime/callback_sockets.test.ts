@@ -6,15 +6,15 @@ import { connect as connectTls } from "node:tls";
 import type { Address } from "../../src/runtime/address.ts";
 import type {
   AcceptedSocket,
-  RawSocketEvents,
-  RawTlsOptions,
-} from "../../src/runtime/raw_socket.ts";
+  SocketEvents,
+  SocketTlsOptions,
+} from "../../src/runtime/callback_socket.ts";
 import type { TlsFiles } from "../../src/runtime/connection.ts";
 import { CERTIFICATE, PRIVATE_KEY } from "./certificate.ts";
 import { freshAddress, LOOPBACK, onBun, patternBytes, runtime } from "./support.ts";
 
 const IDENTITY: TlsFiles = { cert: CERTIFICATE, key: PRIVATE_KEY };
-const TLS: RawTlsOptions = {
+const TLS: SocketTlsOptions = {
   identify: () => IDENTITY,
   protocols: ["http/1.1"],
   handshakeTimeoutMs: 20_000,
@@ -22,7 +22,7 @@ const TLS: RawTlsOptions = {
 const LENGTH = 32 * 1024 * 1024;
 
 /** What a server sees of one client. */
-class Seen implements RawSocketEvents {
+class Seen implements SocketEvents {
   readonly socket: AcceptedSocket;
   length = 0;
   hash = 0;
@@ -97,11 +97,11 @@ interface Pair {
 
 /** A client and what the server sees of it; TLS where there are files. */
 async function withPair(
-  { address = LOOPBACK, tls }: { readonly address?: Address; readonly tls?: RawTlsOptions },
+  { address = LOOPBACK, tls }: { readonly address?: Address; readonly tls?: SocketTlsOptions },
   use: (pair: Pair) => Promise<void>,
 ): Promise<void> {
   const accepted = Promise.withResolvers<Seen>();
-  const listener = await runtime.listenRaw({
+  const listener = await runtime.listenSockets({
     address,
     ...(tls && { tls }),
     onSocket(socket) {
@@ -120,7 +120,7 @@ async function withPair(
   }
 }
 
-function open(address: Address, tls: RawTlsOptions | undefined): Socket {
+function open(address: Address, tls: SocketTlsOptions | undefined): Socket {
   if (address.transport === "unix") {
     return createConnection({ path: address.path, allowHalfOpen: true });
   }
@@ -131,7 +131,7 @@ function open(address: Address, tls: RawTlsOptions | undefined): Socket {
 }
 
 const KINDS: Readonly<
-  Record<string, () => { readonly address?: Address; readonly tls?: RawTlsOptions }>
+  Record<string, () => { readonly address?: Address; readonly tls?: SocketTlsOptions }>
 > = {
   tcp: () => ({}),
   ipv6: () => ({ address: { transport: "tcp", host: "::1", port: 0 } }),
@@ -279,7 +279,7 @@ test("The address of a peer is known, over a unix socket there is none", async (
 
 test("Plain text sent to a TLS port ends the connection without a word of ours", async () => {
   const seen: Seen[] = [];
-  const listener = await runtime.listenRaw({
+  const listener = await runtime.listenSockets({
     address: LOOPBACK,
     tls: TLS,
     onSocket: (socket) => seen[seen.push(new Seen(socket)) - 1]!,

@@ -33,7 +33,7 @@ export interface ServerKeeper<Server> {
   onGone(server: Server): void;
 }
 
-export interface ServerParts<Server> {
+export interface ServerDeps<Server> {
   readonly runtime: Runtime;
   readonly deadlines: Deadlines;
   readonly owner: ServerOwner<Server>;

@@ -1,20 +1,24 @@
 /** What a site is compiled with, beside its options: upstreams, limits, and who wants to know. */
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Destination, FastCgiRoute } from "./fastcgi_exchange.ts";
-import type { FrontRequest } from "./front_request.ts";
+import type { RequestContext } from "./request_context.ts";
 import type { HttpLimits } from "./options.ts";
 import type { AttemptWatch } from "./php_route.ts";
 import type { ForwardedFault } from "./trusted_proxies.ts";
 
-export interface SiteParts {
+export interface SiteDeps {
   readonly runtime: Pick<Runtime, "files" | "clock" | "createCompressor">;
   readonly upstreams: ReadonlyMap<string, Destination>;
   readonly limits: HttpLimits;
   /** Such as `afcgi/1.0.0`. */
   readonly serverSoftware: string;
-  readonly onFault: (error: unknown, front: FrontRequest) => void;
+  readonly onFault: (error: unknown, context: RequestContext) => void;
   /** A trusted proxy sent forwarding fields that could not be read. */
-  readonly onForwardedFault?: (site: string, front: FrontRequest, fault: ForwardedFault) => void;
+  readonly onForwardedFault?: (
+    site: string,
+    context: RequestContext,
+    fault: ForwardedFault,
+  ) => void;
   /** As {@link FastCgiRoute.onScriptFault}. */
   readonly onScriptFault?: FastCgiRoute["onScriptFault"];
   /** As `files.realPath`, but never what was true a moment ago; left out: that of `runtime`. */

@@ -1,17 +1,17 @@
 /**
  * A client's socket in memory, for tests of what is done with one: what was written, in which order,
  * and whether it is read, is there to be looked at. The system takes everything at once, until a test
- * says how much it takes; then the rest waits for {@link MemoryRawSocket.take}.
+ * says how much it takes; then the rest waits for {@link MemoryCallbackSocket.take}.
  */
 import type { OpenFile } from "../../src/runtime/open_file.ts";
-import type { AcceptedSocket, RawSocketEvents } from "../../src/runtime/raw_socket.ts";
+import type { AcceptedSocket, SocketEvents } from "../../src/runtime/callback_socket.ts";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 
-export class MemoryRawSocket implements AcceptedSocket {
+export class MemoryCallbackSocket implements AcceptedSocket {
   readonly host: string;
   readonly port: number;
   isBroken = false;
-  events!: RawSocketEvents;
+  events!: SocketEvents;
   isPaused = false;
   /** How often it was paused or read again. */
   flowChanges = 0;

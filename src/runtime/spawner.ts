@@ -1,8 +1,8 @@
 /**
  * Other programs that afcgi starts: how they get their listening socket, what they say, how they end.
  * Each is the leader of a process group of its own, so a Ctrl-C at the terminal is ours alone, and
- * what it leaves behind can be found. One interface; `node_spawning.ts` is both runtimes' adapter,
- * `memory_spawning.ts` the one for tests.
+ * what it leaves behind can be found. One interface; `node_spawner.ts` is both runtimes' adapter,
+ * `memory_spawner.ts` the one for tests.
  */
 
 /** Whom a program runs as. */
@@ -83,7 +83,7 @@ export class SpawnError extends Error {
   override readonly name = "SpawnError";
 }
 
-export interface Spawning {
+export interface Spawner {
   /** Whether programs may run as another user than we do. */
   readonly isRoot: boolean;
   /**

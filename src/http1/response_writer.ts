@@ -5,15 +5,15 @@
  */
 import type { ByteBuffer } from "../protocol/byte_buffer.ts";
 import {
-  type AnswerFields,
   answerLength,
+  BytesResponse,
   discardAnswer,
-  FileAnswer,
-  type HttpAnswer,
-  StreamAnswer,
-  WholeAnswer,
-} from "../runtime/http_answer.ts";
-import type { AcceptedSocket } from "../runtime/raw_socket.ts";
+  FileResponse,
+  type HttpResponse,
+  type ResponseFields,
+  StreamResponse,
+} from "../runtime/http_response.ts";
+import type { AcceptedSocket } from "../runtime/callback_socket.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { OpenFile } from "../runtime/open_file.ts";
 import { appendAnswerHead } from "./answer_head.ts";
@@ -39,7 +39,7 @@ interface AnswerStatus {
   readonly reason: string | undefined;
 }
 
-export interface SenderServer {
+export interface WriterServer {
   /** For heads and short bodies; whoever writes begins with `clear()`. */
   readonly scratch: ByteBuffer;
   readonly clock: Pick<Clock, "atTurnEnd">;
@@ -47,8 +47,8 @@ export interface SenderServer {
   readonly date: string;
 }
 
-export class AnswerSender {
-  readonly #server: SenderServer;
+export class ResponseWriter {
+  readonly #server: WriterServer;
   readonly #socket: AcceptedSocket;
   #hasBegun = false;
   #hasAll = false;
@@ -61,7 +61,7 @@ export class AnswerSender {
   #progressMs = 0;
   #wake: (() => void) | undefined;
 
-  constructor(server: SenderServer, socket: AcceptedSocket) {
+  constructor(server: WriterServer, socket: AcceptedSocket) {
     this.#server = server;
     this.#socket = socket;
   }
@@ -119,14 +119,14 @@ export class AnswerSender {
    * @throws when the answer cannot be sent, with nothing written: a field that is no bytes, a body
    * that somebody reads already
    */
-  send(answer: HttpAnswer, asked: AskedBy): Outcome | Promise<Outcome> {
+  send(answer: HttpResponse, asked: AskedBy): Outcome | Promise<Outcome> {
     if (answer instanceof Response) return this.#sendStreamed(plainAnswer(answer), asked);
-    if (answer instanceof StreamAnswer) return this.#sendStreamed(answer, asked);
+    if (answer instanceof StreamResponse) return this.#sendStreamed(answer, asked);
     const { status, fields } = answer;
     const isBodiless = hasNoBody(asked.method, status);
-    if (answer instanceof FileAnswer && !isBodiless) return this.#sendFile(answer, asked);
+    if (answer instanceof FileResponse && !isBodiless) return this.#sendFile(answer, asked);
     const length = status === 204 || status === 304 ? undefined : answerLength(answer);
-    if (answer instanceof WholeAnswer) {
+    if (answer instanceof BytesResponse) {
       this.#sendWhole(answer, fields, length, isBodiless ? undefined : answer.body, asked);
     } else {
       discardAnswer(answer);
@@ -152,7 +152,7 @@ export class AnswerSender {
   /** `length` is what the head says, `body` what is sent. */
   #sendWhole(
     status: AnswerStatus,
-    fields: AnswerFields,
+    fields: ResponseFields,
     length: number | undefined,
     body: Uint8Array | undefined,
     asked: AskedBy,
@@ -167,7 +167,7 @@ export class AnswerSender {
 
   #scratchHead(
     { status, reason }: AnswerStatus,
-    fields: AnswerFields,
+    fields: ResponseFields,
     length: number | undefined,
     asked: AskedBy,
   ): void {
@@ -186,7 +186,7 @@ export class AnswerSender {
     return this.#isGone ? undefined : new Promise((resolve) => this.#wake = resolve);
   }
 
-  async #sendFile(answer: FileAnswer, asked: AskedBy): Promise<Outcome> {
+  async #sendFile(answer: FileResponse, asked: AskedBy): Promise<Outcome> {
     const { status, fields, file, start, end } = answer;
     this.#hasBegun = true;
     this.#hasAll = false;
@@ -203,7 +203,7 @@ export class AnswerSender {
     return asked.keepsAlive ? "kept" : "last";
   }
 
-  #sendStreamed(answer: StreamAnswer, asked: AskedBy): Outcome | Promise<Outcome> {
+  #sendStreamed(answer: StreamResponse, asked: AskedBy): Outcome | Promise<Outcome> {
     const { status, fields, body, length: declared } = answer;
     const isBodiless = hasNoBody(asked.method, status);
     if (isBodiless || body === null) {
@@ -218,7 +218,7 @@ export class AnswerSender {
 
   async #sendBody(
     reader: ReadableStreamDefaultReader<Uint8Array>,
-    answer: StreamAnswer,
+    answer: StreamResponse,
     asked: AskedBy,
   ): Promise<Outcome> {
     const { status, reason, fields, length: declared } = answer;
@@ -259,9 +259,9 @@ function connectionField({ keepsAlive, protocol }: AskedBy): "close" | "keep-ali
   return protocol === "HTTP/1.0" ? "keep-alive" : undefined;
 }
 
-function plainAnswer(response: Response): StreamAnswer {
+function plainAnswer(response: Response): StreamResponse {
   const { status, statusText, body } = response;
-  return new StreamAnswer(status, fieldsOf(response), body, {
+  return new StreamResponse(status, fieldsOf(response), body, {
     length: declaredLength(response),
     reason: statusText === "" ? undefined : statusText,
   });
@@ -277,7 +277,7 @@ function declaredLength({ headers }: Response): number | undefined {
 const FRAMING: ReadonlySet<string> = new Set(["content-length", "transfer-encoding", "connection"]);
 
 /** Without what frames the body; what Headers has joined stays joined. */
-export function fieldsOf({ headers }: Response): AnswerFields {
+export function fieldsOf({ headers }: Response): ResponseFields {
   const fields: [string, string][] = [];
   headers.forEach((value, name) => {
     // Joined, cookies would be one.

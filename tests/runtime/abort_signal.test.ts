@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Departure, departureOf } from "../../src/runtime/departure.ts";
+import { abortSignalOf, LightAbortSignal } from "../../src/runtime/abort_signal.ts";
 
 test("A departure is told once, to functions and objects that still listen", () => {
-  const departure = new Departure();
+  const abortSignal = new LightAbortSignal();
   const heard: string[] = [];
   const listener = { handleEvent: () => void heard.push("object") };
   const removed = { handleEvent: () => void heard.push("removed") };
@@ -11,20 +11,20 @@ test("A departure is told once, to functions and objects that still listen", () 
   const first = () => {
     heard.push("function");
     // What listens no more while it is told, and what asks from then on.
-    departure.removeEventListener("abort", removed);
-    departure.addEventListener("abort", gone);
+    abortSignal.removeEventListener("abort", removed);
+    abortSignal.addEventListener("abort", gone);
   };
-  departure.addEventListener("abort", first);
-  departure.addEventListener("abort", first);
-  departure.addEventListener("abort", removed);
-  departure.addEventListener("abort", listener);
-  departure.addEventListener("abort", gone);
-  departure.removeEventListener("abort", gone);
-  departure.removeEventListener("abort", gone);
-  assert.equal(departure.aborted, false);
-  departure.tell();
-  departure.tell();
-  assert.equal(departure.aborted, true);
+  abortSignal.addEventListener("abort", first);
+  abortSignal.addEventListener("abort", first);
+  abortSignal.addEventListener("abort", removed);
+  abortSignal.addEventListener("abort", listener);
+  abortSignal.addEventListener("abort", gone);
+  abortSignal.removeEventListener("abort", gone);
+  abortSignal.removeEventListener("abort", gone);
+  assert.equal(abortSignal.aborted, false);
+  abortSignal.abort();
+  abortSignal.abort();
+  assert.equal(abortSignal.aborted, true);
   assert.deepEqual(heard, ["function", "object"]);
 });
 
@@ -32,7 +32,7 @@ test("A request that has no departure tells by its signal", () => {
   const aborter = new AbortController();
   const request = new Request("http://h/", { signal: aborter.signal });
   let heard = 0;
-  const signal = departureOf(request);
+  const signal = abortSignalOf(request);
   signal.addEventListener("abort", () => heard++);
   aborter.abort();
   assert.deepEqual([signal.aborted, heard], [true, 1]);

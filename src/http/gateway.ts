@@ -7,18 +7,18 @@ import type { CompiledSite } from "./site.ts";
 import type { SiteTable } from "../routing/site_table.ts";
 import { FileError } from "../runtime/file_error.ts";
 import {
-  type AnswerFields,
   answerLength,
-  type HttpAnswer,
+  BytesResponse,
+  type HttpResponse,
+  type ResponseFields,
   responseOf,
   toResponse,
-  WholeAnswer,
-} from "../runtime/http_answer.ts";
+} from "../runtime/http_response.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import { errorText } from "../upstream/errors.ts";
 import { answerForFault, ownResponse } from "./answers.ts";
-import type { FrontRequest, ListenerInfo, OwnAnswer } from "./front_request.ts";
+import type { ListenerInfo, OwnAnswer, RequestContext } from "./request_context.ts";
 import { withFieldsApart } from "./fields_apart.ts";
 import { HostCache } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
@@ -28,9 +28,9 @@ import { parseTarget, type RequestTarget, type TargetRefusal } from "./target.ts
 import { hasNoBody } from "./upstream_response.ts";
 import { WatchedBody } from "./watched_body.ts";
 
-export interface FrontParts {
+export interface GatewayDeps {
   readonly clock: Clock;
-  readonly sites: SiteTable<FrontSite>;
+  readonly sites: SiteTable<GatewaySite>;
   readonly requestIds: RequestIdSource;
   readonly metrics: HttpMetrics;
   /** Undefined: no access log. */
@@ -38,18 +38,18 @@ export interface FrontParts {
   /** For answers of our own. */
   readonly log: Logger;
   /** Hears of files that could not be looked at; left out: `log` does, of each. */
-  readonly onFileError?: ((error: FileError, front: FrontRequest) => void) | undefined;
+  readonly onFileError?: ((error: FileError, context: RequestContext) => void) | undefined;
   readonly listener: ListenerInfo;
 }
 
 /** A compiled site with its name for metrics. */
-export interface FrontSite extends CompiledSite {
+export interface GatewaySite extends CompiledSite {
   readonly name: string;
   /** What the site makes of a request before its routes see it; nothing, left out. */
   readonly arrive?: Arrival | undefined;
 }
 
-export type Arrival = (front: FrontRequest, headers: Headers) => FrontRequest;
+export type Arrival = (context: RequestContext, headers: Headers) => RequestContext;
 
 /** Characters of a target that was refused, in the log. */
 export const REFUSED_TARGET_SHOWN_MAX = 1024;
@@ -61,50 +61,50 @@ const NO_HOST = { name: "", port: undefined };
 const SERVER: RequestTarget = { kind: "target", raw: "*", path: "*", query: "" };
 
 const NOTHING = new Uint8Array(0);
-const ALLOW: AnswerFields = [["allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"]];
+const ALLOW: ResponseFields = [["allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"]];
 
 /** Methods that a gateway must not pass on (RFC 9110 section 9.3.8, 9.3.6). */
 const REFUSED_METHODS: ReadonlySet<string> = new Set(["TRACE", "CONNECT"]);
 
 /** The handler of one listener. */
-export function createFront(
-  parts: FrontParts,
-): (request: Request, peer: HttpPeer) => HttpAnswer | Promise<HttpAnswer> {
+export function createGateway(
+  deps: GatewayDeps,
+): (request: Request, peer: HttpPeer) => HttpResponse | Promise<HttpResponse> {
   const hosts = new HostCache();
   return (request, peer) => {
     const hostText = request.headers.get("host");
     const named = hostText === null ? authorityOf(request.url) : undefined;
-    const host = hosts.read(hostText ?? named ?? ownAuthority(parts.listener));
+    const host = hosts.read(hostText ?? named ?? ownAuthority(deps.listener));
     // The URL has the Host unread: a target behind a bad one means nothing.
     const target = host === undefined ? BAD_HOST : readTarget(request.url);
     const isReadable = "raw" in target;
-    const front: FrontRequest = {
-      id: parts.requestIds.next(),
+    const context: RequestContext = {
+      id: deps.requestIds.next(),
       method: request.method,
       target: isReadable ? target : NO_TARGET,
       host: host ?? NO_HOST,
       peer,
-      listener: parts.listener,
-      startedMs: parts.clock.nowMs(),
+      listener: deps.listener,
+      startedMs: deps.clock.nowMs(),
       trace: {},
       passed: undefined,
       extra: named === undefined ? undefined : new Map([["HTTP_HOST", named]]),
       rules: undefined,
       bodyProgress: undefined,
     };
-    if (!isReadable) return refuseUnreadable(parts, front, request, target);
+    if (!isReadable) return refuseUnreadable(deps, context, request, target);
     if (target === SERVER) {
-      return finish(parts, "", front, request, new WholeAnswer(200, ALLOW, NOTHING));
+      return finish(deps, "", context, request, new BytesResponse(200, ALLOW, NOTHING));
     }
-    if (REFUSED_METHODS.has(front.method)) return refuse(parts, front, request, BAD_METHOD);
-    const site = parts.sites.find(front.host.name);
-    if (site === undefined) return refuse(parts, front, request, NO_SITE);
-    const seen = site.arrive === undefined ? front : site.arrive(front, request.headers);
-    const done = (answer: HttpAnswer) => finish(parts, site.name, seen, request, answer);
-    const failed = (error: unknown): HttpAnswer | Promise<HttpAnswer> => {
-      const answer = answerForFailure(parts, seen, request, error);
+    if (REFUSED_METHODS.has(context.method)) return refuse(deps, context, request, BAD_METHOD);
+    const site = deps.sites.find(context.host.name);
+    if (site === undefined) return refuse(deps, context, request, NO_SITE);
+    const seen = site.arrive === undefined ? context : site.arrive(context, request.headers);
+    const done = (answer: HttpResponse) => finish(deps, site.name, seen, request, answer);
+    const failed = (error: unknown): HttpResponse | Promise<HttpResponse> => {
+      const answer = answerForFailure(deps, seen, request, error);
       if (!(error instanceof FileError) || seen.rules === undefined) return done(answer);
-      const broken = (cause: unknown) => done(answerForFailure(parts, seen, request, cause));
+      const broken = (cause: unknown) => done(answerForFailure(deps, seen, request, cause));
       return seen.rules.apply(seen, request.headers, answer).then(done, broken);
     };
     try {
@@ -122,32 +122,32 @@ export function createFront(
  * client is told no more than that.
  */
 function answerForFailure(
-  { log, onFileError }: FrontParts,
-  front: FrontRequest,
+  { log, onFileError }: GatewayDeps,
+  context: RequestContext,
   request: Request,
   error: unknown,
 ): Response {
-  front.bodyProgress = undefined;
+  context.bodyProgress = undefined;
   if (error instanceof FileError) {
     const answer = answerForFault(error);
-    const note = () => log.error(error.message, { ...faultFields(front), code: answer.code });
+    const note = () => log.error(error.message, { ...faultFields(context), code: answer.code });
     if (onFileError === undefined) note();
-    else onFileError(error, front);
-    return ownResponse(front, request.headers.get("accept"), answer);
+    else onFileError(error, context);
+    return ownResponse(context, request.headers.get("accept"), answer);
   }
   const answer = { status: 500, code: "internal_error" } as const;
-  log.error(errorText(error), { ...faultFields(front), code: answer.code });
-  return ownResponse(front, request.headers.get("accept"), answer);
+  log.error(errorText(error), { ...faultFields(context), code: answer.code });
+  return ownResponse(context, request.headers.get("accept"), answer);
 }
 
 async function byRules(
-  fetched: HttpAnswer | Promise<HttpAnswer>,
-  front: FrontRequest,
+  fetched: HttpResponse | Promise<HttpResponse>,
+  context: RequestContext,
   request: Request,
-): Promise<HttpAnswer> {
-  const answer = restoreOddStatus(front, await fetched);
-  if (front.rules === undefined) return answer;
-  return front.rules.apply(front, request.headers, toResponse(answer));
+): Promise<HttpResponse> {
+  const answer = restoreOddStatus(context, await fetched);
+  if (context.rules === undefined) return answer;
+  return context.rules.apply(context, request.headers, toResponse(answer));
 }
 
 /** An answer to what could not be read, with what was wrong for the log. */
@@ -177,87 +177,87 @@ function ownAuthority({ host, port }: ListenerInfo): string {
 }
 
 function refuseUnreadable(
-  parts: FrontParts,
-  front: FrontRequest,
+  deps: GatewayDeps,
+  context: RequestContext,
   request: Request,
   unreadable: Unreadable,
-): HttpAnswer {
-  front.trace.code = unreadable.code;
+): HttpResponse {
+  context.trace.code = unreadable.code;
   // The access line names it, where there is one.
-  const path = parts.accessLog === undefined ? shownTarget(request.url) : undefined;
-  parts.log.info(unreadable.reason, { ...faultFields(front), path });
-  return refuse(parts, front, request, unreadable);
+  const path = deps.accessLog === undefined ? shownTarget(request.url) : undefined;
+  deps.log.info(unreadable.reason, { ...faultFields(context), path });
+  return refuse(deps, context, request, unreadable);
 }
 
 function refuse(
-  parts: FrontParts,
-  front: FrontRequest,
+  deps: GatewayDeps,
+  context: RequestContext,
   request: Request,
   answer: OwnAnswer,
-): HttpAnswer {
+): HttpResponse {
   return finish(
-    parts,
+    deps,
     "",
-    front,
+    context,
     request,
-    ownResponse(front, request.headers.get("accept"), answer),
+    ownResponse(context, request.headers.get("accept"), answer),
   );
 }
 
 /** Says what the answer was, now or when its body has gone. */
 function finish(
-  parts: FrontParts,
+  deps: GatewayDeps,
   site: string,
-  front: FrontRequest,
+  context: RequestContext,
   request: Request,
-  response: HttpAnswer,
-): HttpAnswer {
-  const counted = withKnownLength(front, restoreOddStatus(front, response));
-  const sent = counted instanceof Response && front.trace.sentFields !== undefined
-    ? withFieldsApart(counted, front.trace.sentFields)
+  response: HttpResponse,
+): HttpResponse {
+  const counted = withKnownLength(context, restoreOddStatus(context, response));
+  const sent = counted instanceof Response && context.trace.sentFields !== undefined
+    ? withFieldsApart(counted, context.trace.sentFields)
     : counted;
-  const body = front.bodyProgress;
-  if (body === undefined || body.ended) report(parts, site, front, request, counted);
-  else body.onEnded = () => report(parts, site, front, request, counted);
+  const body = context.bodyProgress;
+  if (body === undefined || body.ended) report(deps, site, context, request, counted);
+  else body.onEnded = () => report(deps, site, context, request, counted);
   return sent;
 }
 
 /** Where nothing says how long a body is, as behind compression, its bytes are counted. */
-function withKnownLength(front: FrontRequest, response: HttpAnswer): HttpAnswer {
+function withKnownLength(context: RequestContext, response: HttpResponse): HttpResponse {
   if (!(response instanceof Response) || response.body === null) return response;
-  if (front.bodyProgress !== undefined || response.headers.has("content-length")) return response;
-  if (hasNoBody(front.method, response.status)) return response;
+  if (context.bodyProgress !== undefined || response.headers.has("content-length")) return response;
+  if (hasNoBody(context.method, response.status)) return response;
   const watched = new WatchedBody(response.body);
-  front.bodyProgress = watched;
+  context.bodyProgress = watched;
   const { status, statusText, headers } = response;
   return responseOf(watched.stream, { status, statusText, headers });
 }
 
 function report(
-  parts: FrontParts,
+  deps: GatewayDeps,
   site: string,
-  front: FrontRequest,
+  context: RequestContext,
   request: Request,
-  response: HttpAnswer,
+  response: HttpResponse,
 ): void {
-  const durationMs = parts.clock.nowMs() - front.startedMs;
-  const broken = front.bodyProgress?.error;
-  if (broken !== undefined) front.trace.code = broken.code;
-  parts.metrics.onAnswer(site, front.method, response.status, durationMs / 1000);
+  const durationMs = deps.clock.nowMs() - context.startedMs;
+  const broken = context.bodyProgress?.error;
+  if (broken !== undefined) context.trace.code = broken.code;
+  deps.metrics.onAnswer(site, context.method, response.status, durationMs / 1000);
   if (broken !== undefined && broken.code !== "client_gone") {
-    parts.log.error(`Answer broke off: ${broken.message}`, faultFields(front));
+    deps.log.error(`Answer broke off: ${broken.message}`, faultFields(context));
   }
-  const { bytesIn, upstreamMs } = front.trace;
-  parts.accessLog?.info("request", {
-    ...faultFields(front),
-    path: front.target.raw || shownTarget(request.url),
+  const { bytesIn, upstreamMs } = context.trace;
+  deps.accessLog?.info("request", {
+    ...faultFields(context),
+    path: context.target.raw || shownTarget(request.url),
     status: response.status,
     bytes_in: bytesIn ?? 0,
-    bytes_out: front.bodyProgress?.bytes ?? lengthOf(front.method, response),
+    bytes_out: context.bodyProgress?.bytes ?? lengthOf(context.method, response),
     duration_ms: round(durationMs),
     upstream_ms: upstreamMs === undefined ? undefined : round(upstreamMs),
-    client: front.peer.host,
-    host: front.host.name,
+    client: context.peer.host,
+    host: context.host.name,
   });
 }
 
@@ -269,21 +269,21 @@ function shownTarget(url: string): string {
 }
 
 /** Bytes of an answer whose sending nobody watches: one of our own, or a file. */
-function lengthOf(method: string, response: HttpAnswer): number {
+function lengthOf(method: string, response: HttpResponse): number {
   return hasNoBody(method, response.status) ? 0 : Math.max(0, answerLength(response));
 }
 
 /** Fields of a log line about a request that failed. */
-export function faultFields(front: FrontRequest) {
-  const { upstream, server, connection, stream, code, traceId } = front.trace;
+export function faultFields(context: RequestContext) {
+  const { upstream, server, connection, stream, code, traceId } = context.trace;
   return {
-    request_id: front.id,
+    request_id: context.id,
     upstream,
     server,
     connection,
     stream,
-    method: front.method,
-    path: front.target.raw,
+    method: context.method,
+    path: context.target.raw,
     code,
     trace_id: traceId,
   };

@@ -15,17 +15,17 @@ import {
   type ProcessEnd,
   type SocketOwner,
   type SpawnedProcess,
+  type Spawner,
   SpawnError,
-  type Spawning,
   type StartOptions,
   type StopSignal,
-} from "./spawning.ts";
+} from "./spawner.ts";
 import { createSpawnFolder, folderPattern, sweepSpawnFolders } from "./spawn_folder.ts";
 
 const INIT_PID = 1;
 
 /** Programs, started by `node:child_process`; `openLibC` is called when it is first needed. */
-export function createNodeSpawning(openLibC: () => Promise<LibC>): Spawning {
+export function createNodeSpawner(openLibC: () => Promise<LibC>): Spawner {
   /** Children that the runtime waits for. */
   const ours = new Set<number>();
   let libc: Promise<LibC> | undefined;

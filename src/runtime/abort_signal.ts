@@ -4,34 +4,34 @@
  * the same to listeners of ours, for the thousands of requests that wait at a time.
  */
 
-export type DepartureListener = (() => void) | { handleEvent(): void };
+export type AbortListener = (() => void) | { handleEvent(): void };
 
 /** What tells that a client has left; an `AbortSignal` is one. */
-export interface DepartureSignal {
+export interface AbortSignalLike {
   readonly aborted: boolean;
-  addEventListener(type: "abort", listener: DepartureListener): void;
-  removeEventListener(type: "abort", listener: DepartureListener): void;
+  addEventListener(type: "abort", listener: AbortListener): void;
+  removeEventListener(type: "abort", listener: AbortListener): void;
 }
 
-export class Departure implements DepartureSignal {
+export class LightAbortSignal implements AbortSignalLike {
   #aborted = false;
-  readonly #listeners: DepartureListener[] = [];
+  readonly #listeners: AbortListener[] = [];
 
   get aborted(): boolean {
     return this.#aborted;
   }
 
-  addEventListener(_type: "abort", listener: DepartureListener): void {
+  addEventListener(_type: "abort", listener: AbortListener): void {
     if (!this.#aborted && !this.#listeners.includes(listener)) this.#listeners.push(listener);
   }
 
-  removeEventListener(_type: "abort", listener: DepartureListener): void {
+  removeEventListener(_type: "abort", listener: AbortListener): void {
     const index = this.#listeners.indexOf(listener);
     if (index >= 0) this.#listeners.splice(index, 1);
   }
 
   /** Tells it once, to who listens now. */
-  tell(): void {
+  abort(): void {
     if (this.#aborted) return;
     this.#aborted = true;
     for (let next = this.#listeners.shift(); next !== undefined; next = this.#listeners.shift()) {
@@ -42,11 +42,11 @@ export class Departure implements DepartureSignal {
 }
 
 /** A request that can tell of its client's leaving without a signal. */
-interface Departing {
-  readonly departure: Departure;
+interface HasAbortSignal {
+  readonly abortSignal: LightAbortSignal;
 }
 
 /** The cheapest that tells when the client of a request leaves before it is answered. */
-export function departureOf(request: Request): DepartureSignal {
-  return (request as Partial<Departing>).departure ?? request.signal;
+export function abortSignalOf(request: Request): AbortSignalLike {
+  return (request as Partial<HasAbortSignal>).abortSignal ?? request.signal;
 }

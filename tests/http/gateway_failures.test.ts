@@ -1,19 +1,19 @@
 /** What becomes of a request whose route fails in a way that no route should. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createFront, type FrontSite } from "../../src/http/front.ts";
-import type { AnswerFilter } from "../../src/http/front_request.ts";
+import { createGateway, type GatewaySite } from "../../src/http/gateway.ts";
+import type { AnswerFilter } from "../../src/http/request_context.ts";
 import { HttpMetrics } from "../../src/http/http_metrics.ts";
 import { RequestIdSource } from "../../src/http/request_id.ts";
 import { Logger } from "../../src/observe/logger.ts";
 import { MetricsRegistry } from "../../src/observe/metrics.ts";
-import { asResponse } from "../../src/runtime/http_answer.ts";
+import { asResponse } from "../../src/runtime/http_response.ts";
 import { SiteTable } from "../../src/routing/site_table.ts";
 import { LineSink, runtime } from "../support/gateway.ts";
 
 const failingRules: AnswerFilter = { apply: () => Promise.reject(new Error("no such rule")) };
 
-const FAILURES: Readonly<Record<string, Partial<FrontSite>>> = {
+const FAILURES: Readonly<Record<string, Partial<GatewaySite>>> = {
   "throws": {
     direct: () => {
       throw new Error("no such thing");
@@ -21,8 +21,8 @@ const FAILURES: Readonly<Record<string, Partial<FrontSite>>> = {
   },
   "rejects": { direct: () => Promise.reject(new Error("no such thing")) },
   "has rules that reject": {
-    direct: (_request, front) => {
-      front.rules = failingRules;
+    direct: (_request, context) => {
+      context.rules = failingRules;
       return new Response("never seen");
     },
     hasRules: true,
@@ -35,10 +35,10 @@ for (const [what, site] of Object.entries(FAILURES)) {
     const logger = (sink: LineSink) =>
       new Logger({ sink, clock: runtime.clock, level: "info", format: "json" });
     const [log, accessLog] = [logger(sink), logger(access)];
-    const sites = new SiteTable<FrontSite>();
+    const sites = new SiteTable<GatewaySite>();
     const app = { fetch: () => new Response("of Hono") } as never;
     sites.add([], { name: "all", app, direct: () => undefined, hasRules: false, ...site });
-    const front = createFront({
+    const front = createGateway({
       clock: runtime.clock,
       sites,
       requestIds: new RequestIdSource(),

@@ -2,7 +2,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { Address } from "../../src/runtime/address.ts";
-import type { RawSocket, RawSocketEvents } from "../../src/runtime/raw_socket.ts";
+import type { CallbackSocket, SocketEvents } from "../../src/runtime/callback_socket.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import { ConnectError } from "../../src/runtime/network.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -14,15 +14,15 @@ const LENGTH = 16 * 1024 * 1024;
 type Event = "received" | "drained" | "peerEnded" | "closed";
 
 /** What became of a socket, in order. */
-class Seen implements RawSocketEvents {
-  readonly socket: RawSocket;
+class Seen implements SocketEvents {
+  readonly socket: CallbackSocket;
   readonly events: Event[] = [];
   readonly pieces: Uint8Array<ArrayBuffer>[] = [];
   length = 0;
   error: Error | undefined;
   #onEvent: () => void = () => {};
 
-  constructor(socket: RawSocket) {
+  constructor(socket: CallbackSocket) {
     this.socket = socket;
   }
 
@@ -61,21 +61,21 @@ class Seen implements RawSocketEvents {
 
 interface Pair {
   readonly seen: Seen;
-  readonly socket: RawSocket;
+  readonly socket: CallbackSocket;
   readonly peer: ByteConnection;
 }
 
-const WAYS: Readonly<Record<string, Pick<Runtime, "connect" | "connectRaw">>> = {
+const WAYS: Readonly<Record<string, Pick<Runtime, "connect" | "connectSocket">>> = {
   "the runtime's": runtime,
   "of streams": { connect: runtime.connect },
 };
 
 async function connected(
-  way: Pick<Runtime, "connect" | "connectRaw">,
+  way: Pick<Runtime, "connect" | "connectSocket">,
   address: Address,
 ): Promise<Seen> {
   const opened = Promise.withResolvers<Seen>();
-  const onSocket = (socket: RawSocket) => {
+  const onSocket = (socket: CallbackSocket) => {
     const seen = new Seen(socket);
     opened.resolve(seen);
     return seen;
@@ -185,7 +185,7 @@ for (const [name, way] of Object.entries(WAYS)) {
       const listener = await runtime.listen(freshAddress(kind), () => {});
       const { address } = listener;
       let sockets = 0;
-      const onSocket = (socket: RawSocket) => {
+      const onSocket = (socket: CallbackSocket) => {
         sockets++;
         return new Seen(socket);
       };

@@ -4,12 +4,12 @@ import {
   type PrivateFolder,
   type ProcessEnd,
   type SpawnedProcess,
+  type Spawner,
   SpawnError,
-  type Spawning,
   type StartOptions,
   type StopSignal,
   type UserIds,
-} from "./spawning.ts";
+} from "./spawner.ts";
 
 /** A program that a test plays. */
 export class MemoryChild implements SpawnedProcess {
@@ -46,7 +46,7 @@ export class MemoryChild implements SpawnedProcess {
 }
 
 /** Starts nothing. */
-export class MemorySpawning implements Spawning {
+export class MemorySpawner implements Spawner {
   readonly isRoot: boolean = false;
   readonly folderPattern = "/tmp/afcgi-spawn-*";
   /** Whom we have become. */

@@ -19,7 +19,7 @@ export interface ConnectionOwner<Connection> {
   onClosed(connection: Connection, error: UpstreamError): void;
 }
 
-export interface ConnectionParts<Connection> {
+export interface ConnectionDeps<Connection> {
   readonly runtime: Runtime;
   readonly deadlines: Deadlines;
   readonly owner: ConnectionOwner<Connection>;

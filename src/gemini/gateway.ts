@@ -21,7 +21,7 @@ import type { GeminiAnswer, GeminiRequest, GeminiTrace } from "./request.ts";
 import type { GeminiSite } from "./site.ts";
 import { type GeminiUri, parseUri, type UriRefusal } from "./uri.ts";
 
-export interface GeminiFrontParts {
+export interface GeminiGatewayDeps {
   readonly runtime: Runtime;
   readonly limits: GeminiLimits;
   readonly metrics: GeminiMetrics;
@@ -55,8 +55,8 @@ const NO_URI: GeminiUri = {
   query: undefined,
 };
 
-export class GeminiFront {
-  readonly #parts: GeminiFrontParts;
+export class GeminiGateway {
+  readonly #deps: GeminiGatewayDeps;
   readonly #hosts = new SiteTable<GeminiHost>();
   readonly #first: GeminiHost;
   readonly #clients: ClientLimits;
@@ -69,12 +69,12 @@ export class GeminiFront {
   #onIdle: (() => void) | undefined;
 
   /** `hosts` are those of every site at the address; the first one's certificate is the default. */
-  constructor(hosts: readonly GeminiHost[], parts: GeminiFrontParts) {
-    this.#parts = parts;
-    this.#limited = new LimitedLog(parts.log, parts.runtime.clock);
+  constructor(hosts: readonly GeminiHost[], deps: GeminiGatewayDeps) {
+    this.#deps = deps;
+    this.#limited = new LimitedLog(deps.log, deps.runtime.clock);
     this.#first = hosts[0]!;
     for (const host of hosts) this.#hosts.add([host.host], host);
-    this.#clients = new ClientLimits(parts.limits, parts.runtime.clock);
+    this.#clients = new ClientLimits(deps.limits, deps.runtime.clock);
   }
 
   get address(): TcpAddress {
@@ -83,7 +83,7 @@ export class GeminiFront {
 
   /** @throws {ListenError} */
   async listen(address: TcpAddress, versionMin: TlsVersion): Promise<void> {
-    const { metrics, log, limits, runtime } = this.#parts;
+    const { metrics, log, limits, runtime } = this.#deps;
     this.#listener = await runtime.tls.listen({
       address,
       versionMin,
@@ -92,7 +92,7 @@ export class GeminiFront {
       admit: (peer) => this.#admit(peer),
       onGone: ({ host }) => {
         this.#clients.disconnect(host);
-        this.#parts.connections?.leave(host);
+        this.#deps.connections?.leave(host);
       },
       onHandshakeFailed: (peer, reason) => {
         metrics.onDropped("handshake_failed");
@@ -122,21 +122,21 @@ export class GeminiFront {
   }
 
   #admit(peer: HttpPeer): boolean {
-    const { connections } = this.#parts;
+    const { connections } = this.#deps;
     let isAdmitted = this.#clients.connect(peer.host);
     if (isAdmitted && connections?.admit(peer.host) === false) {
       this.#clients.disconnect(peer.host);
       isAdmitted = false;
     }
     if (!isAdmitted) {
-      this.#parts.metrics.onDropped("too_many_connections");
-      this.#parts.log.debug("Too many connections", { client: peer.host });
+      this.#deps.metrics.onDropped("too_many_connections");
+      this.#deps.log.debug("Too many connections", { client: peer.host });
     }
     return isAdmitted;
   }
 
   async #serve(connection: TlsConnection): Promise<void> {
-    const { runtime, limits } = this.#parts;
+    const { runtime, limits } = this.#deps;
     const conversation = new Conversation(connection, runtime.clock, limits);
     this.#conversations.add(conversation);
     try {
@@ -148,7 +148,7 @@ export class GeminiFront {
   }
 
   async #converse(conversation: Conversation): Promise<void> {
-    const { metrics, log, nextRequestId, runtime } = this.#parts;
+    const { metrics, log, nextRequestId, runtime } = this.#deps;
     const { connection } = conversation;
     this.#waiting.add(conversation);
     const line = await conversation.readLine();
@@ -197,7 +197,7 @@ export class GeminiFront {
       throw new RangeError(`META of code ${answer.header.code} is too long or has a line end`);
     } catch (error) {
       if (error instanceof FileError) return this.#fileFailed(request, error);
-      this.#parts.log.error(error instanceof Error ? error.message : String(error), {
+      this.#deps.log.error(error instanceof Error ? error.message : String(error), {
         ...fieldsOf(request),
         code: "internal_error",
       });
@@ -231,7 +231,7 @@ export class GeminiFront {
     delivery: Delivery,
     startedMs: number,
   ): void {
-    const { metrics, log, accessLog, runtime } = this.#parts;
+    const { metrics, log, accessLog, runtime } = this.#deps;
     const { code } = answer.header;
     const site = host?.site.name ?? "";
     const { trace } = request;

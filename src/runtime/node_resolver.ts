@@ -9,7 +9,7 @@ import { errorCode } from "./failures.ts";
 import {
   type HostAnswer,
   NameError,
-  type Names,
+  type Resolver,
   type ServiceAnswer,
   type ServiceRecord,
 } from "./resolver.ts";
@@ -20,10 +20,10 @@ const TIMEOUT_MS = 1_000;
 /** How often each name server is asked while none answers: packets get lost. */
 const ROUNDS = 2;
 
-type Resolver = InstanceType<typeof dns.Resolver>;
+type DnsResolver = InstanceType<typeof dns.Resolver>;
 
 /** `lookup`: the addresses of a host as the system finds them. */
-export function createNodeNames(lookup: (name: string) => Promise<readonly string[]>): Names {
+export function createNodeResolver(lookup: (name: string) => Promise<readonly string[]>): Resolver {
   return {
     async host(name, nameServers) {
       try {
@@ -54,7 +54,7 @@ export async function lookupWithNode(name: string): Promise<readonly string[]> {
 /** The first answer, also one that there is no such name; with no name servers the system's. */
 async function askInTurn<Answer>(
   nameServers: readonly string[],
-  ask: (resolver: Resolver) => Promise<Answer>,
+  ask: (resolver: DnsResolver) => Promise<Answer>,
 ): Promise<Answer> {
   if (nameServers.length === 0) return await ask(new dns.Resolver());
   let failure: unknown;
@@ -73,7 +73,7 @@ async function askInTurn<Answer>(
   throw failure;
 }
 
-async function askHost(resolver: Resolver, name: string): Promise<HostAnswer> {
+async function askHost(resolver: DnsResolver, name: string): Promise<HostAnswer> {
   const answers = await Promise.allSettled([
     resolver.resolve4(name, { ttl: true }),
     resolver.resolve6(name, { ttl: true }),
@@ -91,7 +91,7 @@ async function askHost(resolver: Resolver, name: string): Promise<HostAnswer> {
 }
 
 /** No runtime tells how long the records are good. */
-async function askService(resolver: Resolver, name: string): Promise<ServiceAnswer> {
+async function askService(resolver: DnsResolver, name: string): Promise<ServiceAnswer> {
   const found = await resolver.resolveSrv(name);
   const records = found.map(({ name: host, port, priority, weight }): ServiceRecord => ({
     host: host.replace(/\.$/, ""),

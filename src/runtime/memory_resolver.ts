@@ -7,12 +7,12 @@ import {
   type HostAnswer,
   NameError,
   type NameFailure,
-  type Names,
+  type Resolver,
   type ServiceAnswer,
   type ServiceRecord,
 } from "./resolver.ts";
 
-export class MemoryNames implements Names {
+export class MemoryResolver implements Resolver {
   readonly #hosts = new Map<string, HostAnswer>();
   readonly #services = new Map<string, ServiceAnswer>();
   readonly #failures = new Map<string, NameFailure>();

@@ -8,14 +8,14 @@ import type { InspectedSocket, PeerInspector } from "./bun_peer_progress.ts";
 import type { FileSender } from "./bun_sendfile.ts";
 import { peerHost } from "./peer.ts";
 import type { PeerProgress } from "./peer_progress.ts";
-import type { AcceptedSocket, RawSocketEvents } from "./raw_socket.ts";
+import type { AcceptedSocket, SocketEvents } from "./callback_socket.ts";
 import type { OpenFile } from "./open_file.ts";
 
 /** Bun's types do not know the descriptor. */
-export type NativeSocket = Bun.Socket<BunRawSocket> & InspectedSocket;
+export type NativeSocket = Bun.Socket<BunCallbackSocket> & InspectedSocket;
 
 /** What Bun calls for every raw socket of ours. */
-export const BUN_RAW_HANDLERS = {
+export const BUN_CALLBACK_HANDLERS = {
   binaryType: "uint8array",
   open: (socket) => socket.data.opened(socket as NativeSocket),
   data: (socket, bytes) => socket.data.events.received(bytes),
@@ -25,17 +25,17 @@ export const BUN_RAW_HANDLERS = {
   error: (socket, error) => socket.data?.broke(error),
   // Without it Bun reports a failed connect as an unhandled rejection too.
   connectError() {},
-} as const satisfies Bun.SocketHandler<BunRawSocket>;
+} as const satisfies Bun.SocketHandler<BunCallbackSocket>;
 
 /** Who hears of a socket that never opened. */
-const NOBODY: RawSocketEvents = { received() {}, drained() {}, peerEnded() {}, closed() {} };
+const NOBODY: SocketEvents = { received() {}, drained() {}, peerEnded() {}, closed() {} };
 
 /** One socket; made before it is there. */
-export class BunRawSocket implements AcceptedSocket {
+export class BunCallbackSocket implements AcceptedSocket {
   host = "";
   port = 0;
-  events: RawSocketEvents = NOBODY;
-  readonly #onSocket: (socket: BunRawSocket) => RawSocketEvents;
+  events: SocketEvents = NOBODY;
+  readonly #onSocket: (socket: BunCallbackSocket) => SocketEvents;
   readonly #files: FileSender | undefined;
   readonly #inspector: PeerInspector | undefined;
   /** For TCP: made when it is asked first; null where nobody could answer it. */
@@ -52,7 +52,7 @@ export class BunRawSocket implements AcceptedSocket {
   #error: Error | undefined;
 
   constructor(
-    onSocket: (socket: BunRawSocket) => RawSocketEvents,
+    onSocket: (socket: BunCallbackSocket) => SocketEvents,
     files: FileSender | undefined = undefined,
     inspector: PeerInspector | undefined = undefined,
   ) {
