@@ -25,6 +25,7 @@ const LAYERS: Record<string, readonly string[]> = {
   observe: ["runtime"],
   cgi: ["protocol", "runtime"],
   http1: ["protocol", "runtime"],
+  http2: ["http1", "protocol", "runtime"],
   compression: ["runtime"],
   static: ["compression", "runtime"],
   upstream: ["protocol", "runtime", "observe"],
