@@ -3,6 +3,8 @@
  * short body as `Accept` asks (text, HTML or JSON) and `X-Request-Id`.
  */
 import { utf8 } from "../protocol/byte_buffer.ts";
+import { errorPage } from "../pages/error_page.ts";
+import { PAGE_POLICY } from "../pages/page.ts";
 import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
 import { FileError } from "../runtime/file_error.ts";
 import { BytesResponse } from "../runtime/http_response.ts";
@@ -78,6 +80,7 @@ export function ownResponse(
     "cache-control": "no-store",
     "x-request-id": context.id,
   };
+  if (type === HTML_TYPE) headers["content-security-policy"] = PAGE_POLICY;
   if (status === 503) headers["retry-after"] = String(RETRY_AFTER_S);
   return new Response(context.method === "HEAD" ? null : text, { status, headers });
 }
@@ -89,11 +92,12 @@ export function ownWholeAnswer(
   { status, code }: OwnAnswer,
 ): BytesResponse {
   const { type, text } = render(id, accept ?? "", status, code);
-  const fields = [
+  const fields: [string, string][] = [
     ["content-type", type],
     ["cache-control", "no-store"],
     ["x-request-id", id],
-  ] as const;
+  ];
+  if (type === HTML_TYPE) fields.push(["content-security-policy", PAGE_POLICY]);
   return new BytesResponse(status, fields, utf8(text));
 }
 
@@ -103,6 +107,8 @@ const KINDS: readonly (readonly [kind: BodyKind, asked: RegExp])[] = [
   ["html", /^(?:text\/html|application\/xhtml\+xml)$/],
   ["text", /^(?:text\/plain|text\/\*|\*\/\*)$/],
 ];
+
+const HTML_TYPE = "text/html; charset=utf-8";
 
 type BodyKind = "json" | "html" | "text";
 
@@ -134,13 +140,8 @@ function render(
       const text = JSON.stringify({ status, error: reason, code, request_id: id }) + "\n";
       return { type: "application/json", text };
     }
-    case "html": {
-      const title = `${status} ${reason}`;
-      const text =
-        `<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>${title}</title>\n` +
-        `<h1>${title}</h1>\n<p>${code}, request ${id}</p>\n</html>\n`;
-      return { type: "text/html; charset=utf-8", text };
-    }
+    case "html":
+      return { type: HTML_TYPE, text: errorPage(status, reason, code, id) };
     case "text":
       return {
         type: "text/plain; charset=utf-8",

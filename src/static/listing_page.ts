@@ -1,7 +1,8 @@
 /**
- * A folder's listing as a page: one table, no script, nothing loaded from elsewhere. Every name is
+ * The listing of a directory as a page: one table, no script, nothing loaded from elsewhere. Every name is
  * escaped where it is shown and encoded where it is a link.
  */
+import { escapeHtml, htmlPage } from "../pages/page.ts";
 import {
   LISTED_ENTRIES_MAX,
   type ListedEntry,
@@ -9,41 +10,12 @@ import {
   type ListingOrder,
 } from "./listing.ts";
 
-/** Nothing may run or load, whatever a file's name does to the page. */
-export const LISTING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; " +
-  "form-action 'none'; frame-ancestors 'self'";
-
-const STYLE = `
-:root { color-scheme: light dark; --line: light-dark(#e4e4e7, #3f3f46);
-  --soft: light-dark(#71717a, #a1a1aa); --link: light-dark(#1d4ed8, #93c5fd);
-  --hover: light-dark(#f4f4f5, #27272a); }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2.5rem auto; padding: 0 1rem;
-  background: light-dark(#fff, #18181b); color: light-dark(#18181b, #f4f4f5); }
-h1 { font-size: 1.25rem; font-weight: 600; overflow-wrap: anywhere; }
-h1 span { color: var(--soft); font-weight: 400; }
-a { color: var(--link); text-decoration: none; }
-a:hover { text-decoration: underline; }
-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .4rem .6rem; border-bottom: 1px solid var(--line); text-align: left; }
-th { font-weight: 500; font-size: .85rem; }
-th a { color: var(--soft); }
-tbody tr:hover { background: var(--hover); }
-td:first-child { overflow-wrap: anywhere; }
-.size, .time { text-align: right; white-space: nowrap; color: var(--soft); width: 1%; }
-p { color: var(--soft); }
-@media (max-width: 32rem) { .time { display: none; } }
-`;
-
-/** The page of the folder at the decoded `path`, which ends with "/". */
+/** The page of the directory at the decoded `path`, which ends with "/". */
 export function listingPage(path: string, listing: Listing, order: ListingOrder): string {
   const { entries, hasMore } = listing;
   const rows = entries.map(row);
   if (path !== "/") rows.unshift(`<tr><td><a href="../">../</a><td class="size"><td class="time">`);
-  return `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escapeHtml(path)}</title>
-<style>${STYLE}</style>
-<h1>${trail(path)}</h1>
+  const content = `<h1>${trail(path)}</h1>
 <table>
 <thead><tr>${heading("name", "Name", "", order)}${heading("size", "Size", "size", order)}${
     heading("modified", "Modified (UTC)", "time", order)
@@ -52,16 +24,15 @@ export function listingPage(path: string, listing: Listing, order: ListingOrder)
 ${rows.join("\n")}
 </tbody>
 </table>
-<p>${summary(entries)}${
+<p class="soft">${summary(entries)}${
     hasMore
-      ? `, of a folder with more than ${LISTED_ENTRIES_MAX} names; the others are not shown`
+      ? `, of a directory with more than ${LISTED_ENTRIES_MAX} names; the others are not shown`
       : ""
-  }</p>
-</html>
-`;
+  }</p>`;
+  return htmlPage({ title: path, content, isWide: true });
 }
 
-/** The path with each folder a link to it; the last is this one. */
+/** The path with each directory a link to it; the last is this one. */
 function trail(path: string): string {
   const names = path.split("/").slice(1, -1);
   const parts = ["", ...names].map((name, index) => {
@@ -96,12 +67,10 @@ function row({ name, isFolder, size, modifiedMs }: ListedEntry): string {
 }
 
 function summary(entries: readonly ListedEntry[]): string {
-  const folders = entries.filter(({ isFolder }) => isFolder).length;
-  return `${count(folders, "folder")}, ${count(entries.length - folders, "file")}`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+  const directories = entries.filter(({ isFolder }) => isFolder).length;
+  const files = entries.length - directories;
+  return `${directories} ${directories === 1 ? "directory" : "directories"}, ` +
+    `${files} ${files === 1 ? "file" : "files"}`;
 }
 
 /** `512 B`, `1.5 KiB`, `20 MiB` */
@@ -114,15 +83,4 @@ function readableSize(bytes: number): string {
     unit++;
   }
   return `${unit > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
-}
-
-function escapeHtml(text: string): string {
-  const entities: Record<string, string> = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    '"': "&quot;",
-    "'": "&#39;",
-  };
-  return text.replace(/[&<>"']/g, (character) => entities[character]!);
 }

@@ -19,7 +19,8 @@ import { contentTypeOf, encodingOf } from "./content_type.ts";
 import type { FileMemory } from "./file_memory.ts";
 import { type FileFields, type FileRequest, readyFile, sendFile } from "./file_response.ts";
 import { listFolder, readListingOrder } from "./listing.ts";
-import { LISTING_POLICY, listingPage } from "./listing_page.ts";
+import { PAGE_POLICY } from "../pages/page.ts";
+import { listingPage } from "./listing_page.ts";
 import { type NotOpened, type OpenedFile, openFound } from "./open_found.ts";
 import { chooseSibling, type ChosenFile } from "./precompressed.ts";
 import { refuse, type StaticRefusal } from "./refusal.ts";
@@ -192,7 +193,7 @@ async function serveListing(
   const headers = {
     "content-type": "text/html; charset=utf-8",
     "content-length": String(bytes.length),
-    "content-security-policy": LISTING_POLICY,
+    "content-security-policy": PAGE_POLICY,
     "cache-control": "no-cache",
   };
   return new Response(request.method === "HEAD" ? null : bytes, { headers });

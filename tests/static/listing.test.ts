@@ -43,7 +43,7 @@ test("A folder without index is listed, folders first, with size and time", asyn
     );
     assert.deepEqual(names, ["../", "./zoo/", "./a.txt", "./b.txt", "./c.txt"]);
     assert.match(page, /a\.txt<\/a><td class="size">2\.9 KiB<td class="time">2023-11-14 22:13/);
-    assert.match(page, /1 folder, 3 files/);
+    assert.match(page, /1 directory, 3 files/);
   });
 });
 
