@@ -63,6 +63,7 @@ function benchRuntime(): Runtime {
     files,
     process,
     spawner,
+    openPrivateDirectory: (path) => memory.openPrivateDirectory(path),
     listenSockets: (options) => memory.listenSockets(options),
     collectGarbage: () => {},
     clock: currentRuntime().clock,

@@ -24,6 +24,7 @@ const LAYERS: Record<string, readonly string[]> = {
   nginx: [],
   pages: [],
   observe: ["runtime"],
+  certificates: ["routing", "observe", "runtime"],
   cgi: ["protocol", "runtime"],
   http1: ["protocol", "runtime"],
   http2: ["http1", "protocol", "runtime"],

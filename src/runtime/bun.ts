@@ -22,6 +22,7 @@ import { bindSocket } from "./socket_file.ts";
 import { requireSocket } from "./inherited_socket.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { createNodeResolver } from "./node_resolver.ts";
+import { openPrivateDirectory } from "./node_private_directory.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { openBunDescriptors } from "./bun_descriptors.ts";
 import { createNodeTls } from "./node_tls.ts";
@@ -56,6 +57,7 @@ export function createBunRuntime(): Runtime {
     createCompressor,
     clock: systemClock,
     files: createNodeFiles({ stat: statBySystemCall }),
+    openPrivateDirectory,
     resolver: createNodeResolver(async (name) => {
       // Its default on Linux reads resolv.conf and the hosts file by itself.
       const found = await Bun.dns.lookup(name, { backend: "system", socketType: "tcp" });

@@ -13,6 +13,7 @@ import { connectAborted, connectError, listenError } from "./failures.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { listenInheritedByNode } from "./node_listener.ts";
 import { createNodeResolver, lookupWithNode } from "./node_resolver.ts";
+import { openPrivateDirectory } from "./node_private_directory.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { listenNodeSockets } from "./node_callback_sockets.ts";
 import { bindSocket } from "./socket_file.ts";
@@ -50,6 +51,7 @@ export function createDenoRuntime(): Runtime {
     createCompressor,
     clock: systemClock,
     files: createNodeFiles(),
+    openPrivateDirectory,
     resolver: createNodeResolver(lookupWithNode),
     process: createNodeProcess(),
     spawner: createNodeSpawner(openDenoLibC),

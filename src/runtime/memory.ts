@@ -8,6 +8,7 @@ import { ManualClock } from "./manual_clock.ts";
 import { MemoryFiles } from "./memory_files.ts";
 import { MemoryResolver } from "./memory_resolver.ts";
 import { MemoryNetwork } from "./memory_network.ts";
+import { MemoryPrivateDirectory } from "./memory_private_directory.ts";
 import { MemoryTls } from "./memory_tls.ts";
 import { MemoryProcess, type MemoryProcessOptions } from "./memory_process.ts";
 import { MemorySpawner } from "./memory_spawner.ts";
@@ -50,6 +51,8 @@ export class MemoryRuntime implements Runtime {
   readonly process: MemoryProcess;
   readonly connect: Runtime["connect"];
   readonly listen: Runtime["listen"];
+  /** What lies in private directories, by their paths and then by name. */
+  readonly privateTexts = new Map<string, Map<string, string>>();
   /** How often garbage was to be collected. */
   collections = 0;
   readonly #socketListeners = new Map<string, SocketListenOptions>();
@@ -60,6 +63,12 @@ export class MemoryRuntime implements Runtime {
     this.process = new MemoryProcess(options.process);
     this.connect = (address, connectOptions) => network.connect(address, connectOptions);
     this.listen = (address, onConnection) => network.listen(address, onConnection);
+  }
+
+  openPrivateDirectory(path: string): MemoryPrivateDirectory {
+    const texts = this.privateTexts.get(path) ?? new Map<string, string>();
+    this.privateTexts.set(path, texts);
+    return new MemoryPrivateDirectory(path, texts);
   }
 
   async listenInherited(descriptor: number): Promise<ByteListener<InheritedAddress>> {

@@ -8,6 +8,7 @@ import type { Compressor, CompressorOptions } from "./content_coding.ts";
 import type { Files } from "./files.ts";
 import type { Network } from "./network.ts";
 import type { Process } from "./process.ts";
+import type { PrivateDirectory, PrivateOwner } from "./private_directory.ts";
 import type { Resolver } from "./resolver.ts";
 import type { Spawner } from "./spawner.ts";
 
@@ -20,6 +21,13 @@ export interface Runtime extends Network {
   createCompressor(options: CompressorOptions): Compressor;
   readonly clock: Clock;
   readonly files: Files;
+  /**
+   * Opens a directory that is ours alone, and makes it where there is none. With `owner`, where we are
+   * root, it and what is written belong to him.
+   *
+   * @throws {PrivateDirectoryError} also where others may change it, or exchange it for another
+   */
+  openPrivateDirectory(path: string, owner?: PrivateOwner): PrivateDirectory;
   readonly resolver: Resolver;
   readonly process: Process;
   readonly spawner: Spawner;

@@ -17,7 +17,6 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
-  readFileSync,
   realpathSync,
   rmdirSync,
   rmSync,
@@ -29,6 +28,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { errorCode } from "./failures.ts";
+import { isForeign } from "./foreign_owner.ts";
 import { type PrivateFolder, SpawnError, type UserIds } from "./spawner.ts";
 
 /** Answers while the folder's owner lives. */
@@ -45,8 +45,6 @@ const FILE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL |
 const PASSABLE_MODE = 0o711;
 const OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
-/** Whom a file belongs to that has no owner in our user name space. */
-const OVERFLOW_ID = 65_534;
 
 /** A folder without its socket may just be in the making. */
 const EMPTY_AGE_MS = 60_000;
@@ -173,7 +171,7 @@ function requireSafeParent(parent: string): void {
   const own = process.getuid?.();
   for (let path = realpathSync(parent);; path = dirname(path)) {
     const { uid, mode } = lstatSync(path);
-    const isTrusted = uid === 0 || uid === own || (uid === OVERFLOW_ID && hasForeignOwners());
+    const isTrusted = uid === 0 || uid === own || isForeign(uid);
     if (!isTrusted || ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0)) {
       throw new SpawnError(
         `Cannot keep files below "${parent}": other users may change "${path}" ` +
@@ -181,14 +179,5 @@ function requireSafeParent(parent: string): void {
       );
     }
     if (path === dirname(path)) return;
-  }
-}
-
-/** In a user name space files of the world outside have no owner. */
-function hasForeignOwners(): boolean {
-  try {
-    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
-  } catch {
-    return false;
   }
 }

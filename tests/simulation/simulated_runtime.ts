@@ -2,6 +2,7 @@
  * The runtime of a simulation: time, connects and temporary files move only when a step moves them,
  * so one seed is one order of events. Made for `Upstream` alone: there is no HTTP server.
  */
+import { MemoryPrivateDirectory } from "../../src/runtime/memory_private_directory.ts";
 import { createCompressor } from "../../src/runtime/compressor.ts";
 import { setImmediate } from "node:timers";
 import { type Address, formatAddress } from "../../src/runtime/address.ts";
@@ -82,6 +83,10 @@ export class SimulatedRuntime implements Runtime {
   /** Addresses that refuse at once. */
   readonly refusing = new Set<string>();
   #connectsInStep = 0;
+
+  openPrivateDirectory(path: string): MemoryPrivateDirectory {
+    return new MemoryPrivateDirectory(path);
+  }
 
   collectGarbage(): void {}
 
