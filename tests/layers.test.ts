@@ -34,6 +34,7 @@ const LAYERS: Record<string, readonly string[]> = {
   php: ["upstream", "runtime"],
   spawn: ["upstream", "runtime"],
   http: [
+    "certificates",
     "static",
     "routing",
     "compression",
@@ -45,9 +46,19 @@ const LAYERS: Record<string, readonly string[]> = {
     "runtime",
     "observe",
   ],
-  gemini: ["static", "routing", "cgi", "upstream", "protocol", "runtime", "observe"],
+  gemini: [
+    "certificates",
+    "static",
+    "routing",
+    "cgi",
+    "upstream",
+    "protocol",
+    "runtime",
+    "observe",
+  ],
   responder: ["pages", "protocol", "runtime", "observe"],
   app: [
+    "certificates",
     "php",
     "spawn",
     "http",
@@ -63,6 +74,7 @@ const LAYERS: Record<string, readonly string[]> = {
   ],
   config: [
     "app",
+    "certificates",
     "http",
     "http1",
     "gemini",
@@ -74,6 +86,7 @@ const LAYERS: Record<string, readonly string[]> = {
   ],
   cli: [
     "config",
+    "certificates",
     "nginx",
     "app",
     "http",

@@ -3,11 +3,12 @@
  * way round: not ready, listeners stop and finish what is in flight, upstreams drain, the rest is
  * cut when the grace is over.
  */
+import { storeFolder } from "../certificates/store_folder.ts";
 import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
 import { GeminiMetrics } from "../gemini/gemini_metrics.ts";
 import { ADMIN_LIMITS, adminAdmission } from "./admin_limits.ts";
 import { createAdmin } from "../http/admin.ts";
-import { createGateway, faultFields, type GatewaySite } from "../http/gateway.ts";
+import { createGateway, type GatewaySite } from "../http/gateway.ts";
 import type { ListenerInfo, RequestContext } from "../http/request_context.ts";
 import { HttpMetrics } from "../http/http_metrics.ts";
 import { RequestIdSource } from "../http/request_id.ts";
@@ -17,23 +18,21 @@ import { LimitedLog } from "../observe/limited_log.ts";
 import { Logger } from "../observe/logger.ts";
 import { MetricsRegistry } from "../observe/metrics.ts";
 import { SiteTable } from "../routing/site_table.ts";
-import { scriptFault } from "../php/script_fault.ts";
-import { decodeNameValues } from "../protocol/name_value.ts";
 import type { Address } from "../runtime/address.ts";
-import type { Files } from "../runtime/files.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
+import { ListenError } from "../runtime/network.ts";
 import type { OnHandshakeFailed } from "../runtime/callback_socket.ts";
 import { rememberLinks } from "../static/link_memory.ts";
 import { errorText } from "../upstream/errors.ts";
 import { SpillSpace } from "../upstream/spill_space.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { CLIENT_DEFAULTS, ClientBounds } from "./client_bounds.ts";
-import { logFault } from "./fault_log.ts";
+import { logFault, logScriptFault } from "./fault_log.ts";
 import { becomeUser, withSocketOwner } from "./app_user.ts";
+import { Certificates } from "./certificates.ts";
 import { GeminiListeners } from "./gemini.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
-import { readTls } from "./read_tls.ts";
 import { Readiness } from "./readiness.ts";
 import { compileGatewaySite, listenerInfo, serverSoftware } from "./sites.ts";
 import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
@@ -85,6 +84,7 @@ class App implements RunningApp {
   readonly #accessLog: Logger | undefined;
   readonly #onFault: (error: unknown, context: RequestContext) => void;
   readonly #onHandshakeFailed: OnHandshakeFailed;
+  readonly #certificates: Certificates;
   readonly #clients: ClientBounds;
   readonly #listeners: HttpListener[] = [];
   #gemini: GeminiListeners | undefined;
@@ -154,6 +154,13 @@ class App implements RunningApp {
       fpmMessages,
       stderr,
     });
+    this.#certificates = new Certificates({
+      runtime,
+      store: storeFolder(options.store, runtime.process),
+      openAutomatic: () => {
+        throw new ListenError("No certificates by themselves in this version (name files in tls)");
+      },
+    });
     this.#clients = new ClientBounds(options.clients ?? CLIENT_DEFAULTS, options, {
       runtime,
       registry: this.#registry,
@@ -179,6 +186,7 @@ class App implements RunningApp {
     const { user, spawns = [] } = this.#options;
     // What is started before would be out of reach afterwards: it could not be ended.
     if (user === undefined) await this.#spawned.start();
+    await this.#certificates.open(this.#options.sites);
     for (const listen of this.#options.listen) await this.#listen(listen);
     await this.#listenGemini();
     await this.#listenAdmin();
@@ -203,6 +211,7 @@ class App implements RunningApp {
 
   destroy(): void {
     this.#spawned.kill();
+    this.#certificates.close();
     this.#clients.stop();
     for (const listener of this.#listeners) listener.destroy();
     this.#gemini?.destroy();
@@ -263,13 +272,21 @@ class App implements RunningApp {
   }
 
   async #listen(listen: ListenOptions): Promise<void> {
-    const tls = listen.tls && await readTls(this.#deps.runtime, listen.tls);
+    const { tls } = listen;
+    const identify = tls && await this.#certificates.identify(tls);
     const scheme = tls === undefined ? "http" : "https";
     let gateway: ReturnType<typeof createGateway> | undefined;
     const listener = await this.#serveHttp({
       address: this.#owned(listen.address),
       requestHeadLengthMax: this.#options.limits.requestHeaderMax,
-      ...(tls && { tls: { identify: () => tls, onHandshakeFailed: this.#onHandshakeFailed } }),
+      ...(identify && {
+        tls: {
+          identify,
+          versionMin: tls?.versionMin,
+          ciphers: tls?.ciphers,
+          onHandshakeFailed: this.#onHandshakeFailed,
+        },
+      }),
       handler: (request, peer) => {
         // With port 0 the port is known only now.
         gateway ??= this.#createGateway(listenerInfo(listener.address, scheme));
@@ -378,21 +395,4 @@ class App implements RunningApp {
       done.then(finish, finish);
     });
   }
-}
-
-/** One line, of the request that failed, for an answer in which php-fpm says no more than "no". */
-function logScriptFault(
-  logger: Logger,
-  files: Files,
-  params: Uint8Array,
-  context: RequestContext,
-): void {
-  const values = new Map(decodeNameValues(params));
-  const sent = values.get("SCRIPT_FILENAME");
-  const code = "script_not_run";
-  logger.error(scriptFault(files, sent, values.get("PATH_TRANSLATED")), {
-    ...faultFields(context),
-    code,
-    script_filename: sent,
-  });
 }

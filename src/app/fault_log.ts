@@ -8,7 +8,10 @@ import { faultFields } from "../http/gateway.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { LimitedLog } from "../observe/limited_log.ts";
 import type { Logger } from "../observe/logger.ts";
+import { scriptFault } from "../php/script_fault.ts";
+import { decodeNameValues } from "../protocol/name_value.ts";
 import { FileError } from "../runtime/file_error.ts";
+import type { Files } from "../runtime/files.ts";
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 
 export function logFault(
@@ -29,4 +32,21 @@ export function logFault(
   const isOurs = error instanceof FileError || code === "local_limit";
   if (isOurs) limited.log(`${code} ${fields.errno}`, level, message, fields);
   else logger.log(level, message, fields);
+}
+
+/** One line, of the request that failed, for an answer in which php-fpm says no more than "no". */
+export function logScriptFault(
+  logger: Logger,
+  files: Files,
+  params: Uint8Array,
+  context: RequestContext,
+): void {
+  const values = new Map(decodeNameValues(params));
+  const sent = values.get("SCRIPT_FILENAME");
+  const code = "script_not_run";
+  logger.error(scriptFault(files, sent, values.get("PATH_TRANSLATED")), {
+    ...faultFields(context),
+    code,
+    script_filename: sent,
+  });
 }

@@ -2,6 +2,7 @@
  * The whole configuration as the program uses it: read, checked, with every default filled in.
  * `config/` makes it from a file, flags and the environment; `app.ts` beside this file runs it.
  */
+import type { ListenerTlsOptions } from "../certificates/options.ts";
 import type { ClientOptions } from "./client_bounds.ts";
 import type { GeminiLimits, GeminiSiteOptions } from "../gemini/options.ts";
 import type { HttpLimits, SiteOptions } from "../http/options.ts";
@@ -13,8 +14,8 @@ import type { UpstreamOptions } from "../upstream/options.ts";
 
 export interface ListenOptions {
   readonly address: Address;
-  /** Paths of PEM files. */
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** Undefined: HTTP without TLS. */
+  readonly tls: ListenerTlsOptions | undefined;
 }
 
 export interface LogOptions {
@@ -36,6 +37,8 @@ export interface AppOptions {
   readonly sites: readonly SiteOptions[];
   /** Left out: nothing is served over Gemini. */
   readonly gemini?: { readonly sites: readonly GeminiSiteOptions[]; readonly limits: GeminiLimits };
+  /** The folder of accounts, certificates and keys; left out: the usual one. */
+  readonly store?: string;
   readonly admin: Address | undefined;
   /** Names under which the admin address answers, beside its own, addresses and `localhost`. */
   readonly adminHosts?: readonly string[];

@@ -3,6 +3,8 @@
  * Nothing is started, made or changed. A fault ends `serve`; a note is what may be otherwise where
  * `serve` runs: with other rights, at another time.
  */
+import type { PairPaths } from "../certificates/options.ts";
+import { doubtOf, readPair } from "../certificates/pair.ts";
 import { loadIdentity } from "../gemini/identity_store.ts";
 import {
   formatAddress,
@@ -15,7 +17,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { SpawnOptions } from "../spawn/options.ts";
 import { isProgramThere } from "../spawn/program.ts";
 import { errorText } from "../upstream/errors.ts";
-import type { AppOptions, ListenOptions } from "./options.ts";
+import type { AppOptions } from "./options.ts";
 import { anyFileRuns } from "./any_file_runs.ts";
 import { sentSources } from "./script_sources.ts";
 
@@ -36,7 +38,7 @@ export async function preflight(
   isWhole: boolean,
 ): Promise<Findings> {
   const findings: Findings = { faults: [], notes: [] };
-  for (const listen of options.listen) await checkCertificate(listen, runtime, findings);
+  for (const pair of pairsOf(options)) await checkCertificate(pair, runtime, findings);
   await checkGemini(options, runtime, findings);
   for (const site of options.sites) {
     findings.notes.push(...await sentSources(site, runtime.files));
@@ -82,43 +84,24 @@ export async function missingPrograms(
   return findings;
 }
 
+/** Pairs of listeners and of sites. */
+function pairsOf({ listen, sites }: AppOptions): readonly PairPaths[] {
+  return [
+    ...listen.flatMap(({ tls }) => tls?.pair ?? []),
+    ...sites.flatMap(({ tls }) => tls?.kind === "files" ? tls.pairs : []),
+  ];
+}
+
 async function checkCertificate(
-  { tls }: ListenOptions,
+  paths: PairPaths,
   runtime: PreflightRuntime,
   { faults }: Findings,
 ): Promise<void> {
-  if (tls === undefined) return;
-  const [cert, key] = await Promise.all([
-    readPem(tls.cert, runtime, faults),
-    readPem(tls.key, runtime, faults),
-  ]);
-  if (cert === undefined || key === undefined) return;
-  const isSwapped = /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(cert) &&
-    key.includes("-----BEGIN CERTIFICATE-----") && !cert.includes("-----BEGIN CERTIFICATE-----");
-  if (isSwapped) {
-    faults.push(`"${tls.cert}" is the key and "${tls.key}" the certificate (swap cert and key)`);
-    return;
-  }
   try {
-    runtime.tls.checkIdentity({ cert, key });
+    const doubt = doubtOf(await readPair(paths, runtime), paths.cert, runtime.clock.wallMs());
+    if (doubt !== undefined) faults.push(doubt);
   } catch (error) {
-    faults.push(
-      `Cannot serve TLS with "${tls.cert}" and "${tls.key}": ${errorText(error)} ` +
-        "(name a certificate and its own key, both PEM)",
-    );
-  }
-}
-
-async function readPem(
-  path: string,
-  { files }: PreflightRuntime,
-  faults: string[],
-): Promise<string | undefined> {
-  try {
-    return await files.readText(path);
-  } catch (error) {
-    faults.push(`Cannot read "${path}": ${errorText(error)} (make it readable for afcgi)`);
-    return undefined;
+    faults.push(errorText(error));
   }
 }
 

@@ -11,6 +11,7 @@ import { resolveAddress, resolvePath } from "./paths.ts";
 import type { Config } from "./schema.ts";
 import { spawnOptions } from "./spawn_schema.ts";
 import { linkTargetOptions } from "./symlinks.ts";
+import { listenerTlsOptions, siteTlsOptions } from "./tls_schema.ts";
 
 type UpstreamConfig = NonNullable<Config["upstreams"]>[string];
 type SiteConfig = NonNullable<Config["sites"]>[number];
@@ -30,7 +31,7 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
     // A file that serves Gemini alone opens no port for HTTP.
     listen: (config.sites === undefined ? [] : config.listen).map(({ address, tls }) => ({
       address: resolveAddress(folder, address),
-      tls: tls && { cert: resolvePath(folder, tls.cert), key: resolvePath(folder, tls.key) },
+      tls: listenerTlsOptions(tls, config.tls, folder),
     })),
     upstreams: Object.entries(config.upstreams ?? {}).map(([name, upstream]) =>
       upstreamOptions(name, upstream, upstreamLimits, folder)
@@ -43,6 +44,7 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
         limits: geminiLimits(limits.gemini),
       },
     }),
+    ...(config.tls.store !== undefined && { store: resolvePath(folder, config.tls.store) }),
     admin: config.admin && resolveAddress(folder, config.admin.listen),
     ...(config.admin && { readyWhen: config.admin.ready }),
     ...(config.admin?.hosts && { adminHosts: config.admin.hosts }),
@@ -147,8 +149,10 @@ function siteOptions(
   folder: string,
 ): SiteOptions {
   const siteAnswers = answerOptions([site]);
+  const tls = siteTlsOptions(site.tls, folder);
   return {
     hosts: site.hosts ?? [],
+    ...(tls && { tls }),
     root: site.root === undefined ? undefined : resolvePath(folder, site.root),
     ...linkTargetOptions(site, folder),
     proxies: site.trusted_proxies &&

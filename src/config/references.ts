@@ -38,6 +38,9 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
   checkGemini(root, context, tell);
   const upstreams = [...root.get("upstreams")?.entries.keys() ?? []];
   for (const site of root.get("sites")?.items ?? []) {
+    const tls = site.get("tls");
+    for (const pair of tls?.items ?? []) checkTlsFiles(pair, context, tell);
+    checkTlsFiles(tls, context, tell);
     if (!context.rootGiven) checkRoot(site, context, tell);
     const hasRoot = context.rootGiven || site.get("root") !== undefined;
     checkSymlinks(site, { ...context, hasRoot }, tell);
@@ -51,7 +54,7 @@ function checkListeners(root: ConfigNode, context: ReferenceContext, tell: Tell)
   const seen = new Map<string, Place>();
   const listeners = root.get("listen")?.items ?? [];
   for (const listener of listeners) {
-    checkTlsFiles(listener, context, tell);
+    checkTlsFiles(listener.get("tls"), context, tell);
     checkListenAddress(listener.get("address") ?? listener, seen, tell);
   }
   const admin = root.get("admin")?.get("listen");
@@ -75,9 +78,13 @@ function checkListenAddress(node: ConfigNode, seen: Map<string, Place>, tell: Te
   else tell(node.place, `Address "${node.text}" is taken by line ${first.line} (use another port)`);
 }
 
-function checkTlsFiles(listener: ConfigNode, context: ReferenceContext, tell: Tell): void {
+function checkTlsFiles(
+  pair: ConfigNode | undefined,
+  context: ReferenceContext,
+  tell: Tell,
+): void {
   for (const key of ["cert", "key"]) {
-    const node = listener.get("tls")?.get(key);
+    const node = pair?.get(key);
     if (node?.text === undefined) continue;
     const path = resolvePath(context.folder, node.text);
     const kind = kindAt(context.files, path);

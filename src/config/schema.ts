@@ -34,6 +34,7 @@ import {
   textLike,
   time,
 } from "./schema_parts.ts";
+import { fileTlsSchema, listenerTlsSchema, siteTlsSchema } from "./tls_schema.ts";
 import { formatSize, formatTime } from "./units.ts";
 import { upstreamSchema } from "./upstream_schema.ts";
 
@@ -51,11 +52,6 @@ const KIB = 1024;
 
 const listenAddress = address(LISTEN_ADDRESS_RULES, 'use text, such as ":8080"');
 
-const tlsFiles = section({
-  cert: described(filePath(), "The file of the certificate and its chain, PEM"),
-  key: described(filePath(), "The file of the certificate's private key, PEM"),
-});
-
 const listener = v.pipe(
   v.union([
     listenAddress,
@@ -65,7 +61,12 @@ const listener = v.pipe(
           listenAddress,
           "Where to listen: host:port, :port for every interface (IPv6 and IPv4), or unix:/path",
         ),
-        tls: v.optional(described(tlsFiles, "Serves HTTPS; left out: HTTP")),
+        tls: v.optional(
+          described(
+            listenerTlsSchema,
+            "Serves HTTPS, {} with the certificates of the sites; left out: HTTP",
+          ),
+        ),
         ...socketFileEntries,
       }),
       socketFileCheck(),
@@ -122,6 +123,13 @@ const site = section({
   ),
   root: v.optional(
     described(filePath(), "The folder below which files and scripts are; left out: there are none"),
+  ),
+  tls: v.optional(
+    described(
+      siteTlsSchema,
+      "The site's certificates: auto (an ACME authority), a map with cert and key, a list of " +
+        'such maps, or "off"; left out: off',
+    ),
   ),
   ...symlinkEntries,
   ...siteProxyEntries,
@@ -251,6 +259,13 @@ const fileSchema = section({
       "Addresses at which HTTP is served",
     ),
     [DEFAULT_LISTEN],
+  ),
+  tls: v.optional(
+    described(
+      fileTlsSchema,
+      "What holds for TLS in the whole file, and where it keeps what it makes",
+    ),
+    {},
   ),
   upstreams: v.optional(
     described(

@@ -7,7 +7,7 @@ import type { TlsFiles } from "../runtime/connection.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { addressBytes } from "./host.ts";
 import type { GeminiTlsOptions } from "./options.ts";
-import { makeSelfSigned } from "./self_signed.ts";
+import { makeSelfSigned } from "../certificates/self_signed.ts";
 
 const KEY_BEGIN = "-----BEGIN PRIVATE KEY-----";
 

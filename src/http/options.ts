@@ -2,6 +2,7 @@
  * What the HTTP front can be told: the configuration's `sites`, read and with every default filled
  * in. `site.ts` turns it into handlers once, when the program starts.
  */
+import type { SiteTlsOptions } from "../certificates/options.ts";
 import type { Encoding } from "../compression/accept_encoding.ts";
 import type { CompressionOptions } from "../compression/options.ts";
 import type { BodyMode } from "../upstream/request_body.ts";
@@ -126,6 +127,8 @@ export interface ProxyOptions {
 export interface SiteOptions {
   /** Names, `*.example.com` wildcards; empty: every host. Lower case. */
   readonly hosts: readonly string[];
+  /** Where its certificates come from; left out: it has none of its own. */
+  readonly tls?: SiteTlsOptions;
   /** Absolute path; undefined where no route needs one. */
   readonly root: string | undefined;
   /** Absolute paths of folders to which links may lead out of the root; left out: none. */

@@ -39,7 +39,7 @@ const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
 /** Whose certificates a server has, and who wants to know of handshakes that fail. */
 export type ServerTls = Pick<
   SocketTlsOptions,
-  "identify" | "versionMin" | "asksForCertificate" | "onHandshakeFailed"
+  "identify" | "versionMin" | "ciphers" | "asksForCertificate" | "onHandshakeFailed"
 >;
 
 /** What is spoken over TLS, for clients that ask (ALPN). */

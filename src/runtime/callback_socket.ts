@@ -4,7 +4,8 @@
  * those of `ByteConnection`: what is paused stops the peer, and what the system does not take is told.
  */
 import type { Address } from "./address.ts";
-import type { HttpPeer, TlsFiles } from "./connection.ts";
+import type { ClientHello } from "./client_hello.ts";
+import type { HttpPeer, TlsIdentity } from "./connection.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { HandshakeFailure, TlsDetails, TlsVersion } from "./tls_details.ts";
 import type { PeerProgress } from "./peer_progress.ts";
@@ -81,19 +82,30 @@ export type OnHandshakeFailed = (
   failure: HandshakeFailure,
 ) => void;
 
+/** May take its time; the client's handshake has its limit all the same. */
+export type Identify = (
+  serverName: string,
+  hello: ClientHello,
+) => TlsIdentity | undefined | Promise<TlsIdentity | undefined>;
+
 /** TLS in front of a listener's sockets: `onSocket` is called when the handshake is done. */
 export interface SocketTlsOptions {
   /**
-   * Who we are for a client that asks for a name, in lower case, or for none, "". Undefined: its
-   * handshake fails. Called for each handshake; the same object is the same certificate.
+   * Who we are for a client that asks for a name, in lower case, or for none, "". Undefined, or an
+   * error: its handshake fails. Called for each handshake; the same object is the same certificate.
    */
-  readonly identify: (serverName: string) => TlsFiles | undefined;
+  readonly identify: Identify;
   /** What is spoken above TLS (ALPN), what we like best first; none: clients are not told. */
   readonly protocols: readonly string[];
   /** The oldest version that is spoken; 1.2 when left out. */
-  readonly versionMin?: TlsVersion;
-  /** Whether a client is asked for a certificate, which it need not have; no, when left out. */
-  readonly asksForCertificate?: boolean;
+  readonly versionMin?: TlsVersion | undefined;
+  /** OpenSSL's names of cipher suites of TLS 1.2, what we like best first; left out: good ones. */
+  readonly ciphers?: string | undefined;
+  /**
+   * Whether a client is asked for a certificate, which it need not have, by the name that it asks
+   * for; no, when left out.
+   */
+  readonly asksForCertificate?: boolean | ((serverName: string) => boolean);
   /** A client that has not finished its handshake by then is cut. */
   readonly handshakeTimeoutMs: number;
   /** What a client is told that speaks HTTP without TLS; nothing, when left out. */

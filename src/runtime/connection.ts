@@ -47,3 +47,12 @@ export interface TlsFiles {
   readonly cert: string;
   readonly key: string;
 }
+
+/** Who a listener is for one handshake; the same object is the same certificate. */
+export interface TlsIdentity extends TlsFiles {
+  /**
+   * In the place of the listener's protocols (ALPN), for a handshake that is all there is: the
+   * connection ends behind it, as the challenge of an authority wants it (RFC 8737).
+   */
+  readonly protocols?: readonly string[];
+}

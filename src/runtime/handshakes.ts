@@ -12,8 +12,10 @@ import type { HandshakeFailure } from "./tls_details.ts";
 /** How long a client that spoke plain text may take to read that it should not have. */
 const PLAIN_CLOSE_MS = 1_000;
 
-interface Handshake {
+export interface Handshake {
   readonly peer: HttpPeer;
+  /** The name that the client asks for, once it has; empty where it asks for none. */
+  serverName: string;
   timer: ReturnType<typeof setTimeout>;
 }
 
@@ -38,7 +40,7 @@ export class Handshakes {
     const timer = setTimeout(() => {
       this.fail(socket, "timeout", "It was not done in time");
     }, this.#watch.handshakeTimeoutMs);
-    this.#open.set(socket, { peer, timer });
+    this.#open.set(socket, { peer, serverName: "", timer });
     // What it says, "close" says as well.
     socket.on("error", () => {});
     socket.on("close", () => {
@@ -48,19 +50,29 @@ export class Handshakes {
     });
   }
 
+  /** What the client asks for is known. */
+  named(socket: Socket, serverName: string): void {
+    const handshake = this.#open.get(socket);
+    if (handshake !== undefined) handshake.serverName = serverName;
+  }
+
+  isOpen(socket: Socket): boolean {
+    return this.#open.has(socket);
+  }
+
   /** Whose handshake is done; undefined where it had failed before. */
-  end(socket: Socket): HttpPeer | undefined {
+  end(socket: Socket): Handshake | undefined {
     const handshake = this.#open.get(socket);
     clearTimeout(handshake?.timer);
     this.#open.delete(socket);
-    return handshake?.peer;
+    return handshake;
   }
 
   /** Ends the connection, behind a last word where there is one; the first reason counts. */
   fail(socket: Socket, failure: HandshakeFailure, message: string, lastWord?: Uint8Array): void {
-    const peer = this.end(socket);
-    if (peer === undefined) return;
-    this.#watch.onHandshakeFailed?.(peer, message, failure);
+    const handshake = this.end(socket);
+    if (handshake === undefined) return;
+    this.#watch.onHandshakeFailed?.(handshake.peer, message, failure);
     if (lastWord === undefined) return void socket.destroy();
     this.#told.add(socket);
     const timer = setTimeout(() => socket.destroy(), PLAIN_CLOSE_MS);

@@ -181,8 +181,9 @@ export async function listenNodeTlsSockets(
     ...tls,
     address,
     reusePort,
-    onSecure: (socket, tcp, peer) => {
-      void new NodeCallbackSocket(socket, onSocket, peer, { tcp, tls: tlsDetails(socket) });
+    onSecure: (socket, tcp, peer, serverName) => {
+      const details = tlsDetails(socket, serverName);
+      void new NodeCallbackSocket(socket, onSocket, peer, { tcp, tls: details });
     },
   }, calls);
 }

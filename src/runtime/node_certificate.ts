@@ -4,14 +4,20 @@
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { TlsFiles } from "./connection.ts";
-import { type PeerCertificate, type SignatureCheck, TlsError } from "./tls.ts";
+import {
+  type CertificateFacts,
+  type KeyKind,
+  type PeerCertificate,
+  type SignatureCheck,
+  TlsError,
+} from "./tls.ts";
 
 /** A peer's certificate that can be held against a list of authorities. */
 export class NodeCertificate implements PeerCertificate {
   readonly x509: X509Certificate;
 
-  constructor(der: Uint8Array) {
-    this.x509 = new X509Certificate(der);
+  constructor(certificate: Uint8Array | string) {
+    this.x509 = new X509Certificate(certificate);
   }
 
   get sha256(): string {
@@ -48,6 +54,53 @@ function nameOf(lines: string | undefined): string {
     const value = line.slice(equals + 1).replace(/\\(.)/g, "$1");
     return `/${line.slice(0, equals).toUpperCase()}=${value}`;
   }).join("");
+}
+
+/** A certificate of ours, with its names and its key. */
+class OwnCertificate extends NodeCertificate implements CertificateFacts {
+  get names(): readonly string[] {
+    const entries = (this.x509.subjectAltName ?? "").split(", ");
+    const names = entries.flatMap((entry) => {
+      const [, name] = /^(?:DNS|IP Address):(.+)$/.exec(entry) ?? [];
+      return name === undefined ? [] : [name.toLowerCase()];
+    });
+    if (names.length > 0) return names;
+    // Nobody but old clients looks at it; it names the certificate for people.
+    const common = /(?:^|\n)CN=(.*)/.exec(this.x509.subject ?? "")?.[1];
+    return common === undefined ? [] : [common.toLowerCase()];
+  }
+
+  get keyKind(): KeyKind {
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = this.x509.publicKey;
+    if (type === "ec") return CURVES[details?.namedCurve ?? ""] ?? "other";
+    if (type === "rsa" || type === "rsa-pss") return "rsa";
+    return type === "ed25519" ? type : "other";
+  }
+
+  hasIssued(other: CertificateFacts): boolean {
+    return other instanceof NodeCertificate && hasSigned(this.x509, other.x509);
+  }
+
+  hasKey(key: string): boolean {
+    return this.x509.checkPrivateKey(createPrivateKey(key));
+  }
+}
+
+const CURVES: Readonly<Record<string, KeyKind>> = {
+  prime256v1: "p256",
+  secp384r1: "p384",
+  secp521r1: "p521",
+};
+
+/** @throws {TlsError} */
+export function readCertificates(pem: string): readonly CertificateFacts[] {
+  return (pem.match(PEM_CERTIFICATE) ?? []).map((text) => {
+    try {
+      return new OwnCertificate(text);
+    } catch (cause) {
+      throw new TlsError("Cannot read a certificate of the file", { cause });
+    }
+  });
 }
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;

@@ -6,7 +6,7 @@ import { connect as connectSocket, type TLSSocket } from "node:tls";
 import { formatAddress, type TcpAddress } from "./address.ts";
 import { listenEverywhere, type WhereOptions } from "./every_interface.ts";
 import { connectAborted, connectError } from "./failures.ts";
-import { checkIdentity, readAuthorities } from "./node_certificate.ts";
+import { checkIdentity, readAuthorities, readCertificates } from "./node_certificate.ts";
 import { NodeConnection } from "./node_connection.ts";
 import { listenTls, tlsDetails } from "./node_tls_server.ts";
 import type { DescriptorCalls } from "./pausable_listener.ts";
@@ -36,6 +36,7 @@ export function createNodeTls({ openDescriptors, ...where }: NodeTlsOptions = {}
     },
     connect,
     readAuthorities,
+    readCertificates,
     checkIdentity,
   };
 }
@@ -47,10 +48,10 @@ class NodeTlsConnection extends NodeConnection implements TlsConnection {
   readonly cipher: string;
   readonly certificate: PeerCertificate | undefined;
 
-  constructor(socket: TLSSocket, peer: HttpPeer) {
+  constructor(socket: TLSSocket, peer: HttpPeer, name: string) {
     super(socket, formatAddress({ transport: "tcp", ...peer }));
     this.peer = peer;
-    const { serverName, version, cipher, certificate } = tlsDetails(socket);
+    const { serverName, version, cipher, certificate } = tlsDetails(socket, name);
     this.serverName = serverName;
     this.version = version;
     this.cipher = cipher;
@@ -66,8 +67,8 @@ async function listen(
     ...options,
     protocols: [],
     asksForCertificate: true,
-    onSecure: (socket, _tcp, peer) => {
-      options.onConnection(new NodeTlsConnection(socket, peer));
+    onSecure: (socket, _tcp, peer, serverName) => {
+      options.onConnection(new NodeTlsConnection(socket, peer, serverName));
     },
   }, calls);
 }
@@ -95,7 +96,8 @@ async function connect(
   socket.once("error", onError);
   socket.once("secureConnect", () => {
     signal?.removeEventListener("abort", onAbort);
-    resolve(new NodeTlsConnection(socket, { host: address.host, port: address.port }));
+    const peer = { host: address.host, port: address.port };
+    resolve(new NodeTlsConnection(socket, peer, serverName ?? ""));
     socket.off("error", onError);
   });
   return await promise;

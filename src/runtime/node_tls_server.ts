@@ -2,13 +2,16 @@
  * Listens with TLS by way of `node:tls`, on both runtimes: for HTTP's sockets with callbacks and for
  * Gemini's streams. TCP connections are accepted by `node:net` first, and the first bytes looked at:
  * who speaks no TLS never meets it and can be told so, and a handshake has a time limit and an end
- * (`handshakeTimeout` of `node:tls` tells of one that stands still, and does not end it). Then
- * `node:tls` gets the socket with its bytes put back.
+ * (`handshakeTimeout` of `node:tls` tells of one that stands still, and does not end it). The
+ * client's hello says which certificate it gets, by name and by what it can verify (of two
+ * certificates in one context Deno 2.9.6 knows the first alone); a server of `node:tls` for that
+ * certificate gets the socket, with its bytes put back.
  */
 import type { Server as TcpServer, Socket } from "node:net";
-import type { SecureContext, Server, TLSSocket } from "node:tls";
+import type { Server, TlsOptions, TLSSocket } from "node:tls";
 import type { TcpAddress } from "./address.ts";
-import type { HttpPeer, TlsFiles } from "./connection.ts";
+import { type ClientHello, readClientHello } from "./client_hello.ts";
+import type { HttpPeer, TlsIdentity } from "./connection.ts";
 import { listenError } from "./failures.ts";
 import { Handshakes } from "./handshakes.ts";
 import { NodeCertificate } from "./node_certificate.ts";
@@ -16,9 +19,8 @@ import { type Accepting, type DescriptorCalls, PausableListener } from "./pausab
 import { peerHost } from "./peer.ts";
 import type { SocketTlsOptions } from "./callback_socket.ts";
 import type { ByteListener } from "./listener.ts";
-import { TlsError } from "./tls.ts";
 import type { TlsDetails } from "./tls_details.ts";
-import { handshakeFailure, UnknownNameError } from "./tls_failure.ts";
+import { handshakeFailure } from "./tls_failure.ts";
 
 /** Connections that wait to be accepted, as far as the system allows as many. */
 const BACKLOG = 1024;
@@ -33,7 +35,13 @@ export interface TlsServerOptions extends SocketTlsOptions {
   readonly address: TcpAddress;
   /** Lets several processes listen on the same port. */
   readonly reusePort?: boolean | undefined;
-  readonly onSecure: (socket: TLSSocket, tcp: Socket, peer: HttpPeer) => void;
+  /** `serverName` is empty where the client asked for none. */
+  readonly onSecure: (
+    socket: TLSSocket,
+    tcp: Socket,
+    peer: HttpPeer,
+    serverName: string,
+  ) => void;
 }
 
 /** The TCP socket below, which is there because we have handed it over. */
@@ -45,19 +53,19 @@ interface OverTcp {
  * With `calls` the listener can pause.
  *
  * @throws {ListenError}
- * @throws {TlsError} when there is no certificate for clients that ask for no name
  */
 export async function listenTls(
   options: TlsServerOptions,
   calls?: DescriptorCalls,
 ): Promise<ByteListener<TcpAddress>> {
   const handshakes = new Handshakes(options);
-  const server = await createServer(options, handshakes);
+  const { createServer } = await import("node:tls");
   const { createServer: createTcpServer } = await import("node:net");
+  const servers = new Servers(options, handshakes, createServer);
   const create = (): TcpServer =>
     createTcpServer(
       { allowHalfOpen: true },
-      (socket) => accept(socket, server, handshakes, options),
+      (socket) => accept(socket, servers, { handshakes, options }),
     );
   const tcp = create();
   await listening(tcp, options);
@@ -89,80 +97,160 @@ function acceptingOf(server: TcpServer, known?: number): Accepting {
   return { descriptor: known ?? handle?.fd ?? -1, stop: () => void server.close() };
 }
 
-async function createServer(options: TlsServerOptions, handshakes: Handshakes): Promise<Server> {
-  const { createSecureContext, createServer } = await import("node:tls");
-  const { identify, protocols, asksForCertificate = false } = options;
-  const minVersion = `TLSv${options.versionMin ?? "1.2"}` as const;
-  const fallback = identify("");
-  if (fallback === undefined) throw new TlsError("There is no certificate for clients without SNI");
-  const contexts = new WeakMap<TlsFiles, SecureContext>();
-  const contextOf = (identity: TlsFiles): SecureContext => {
-    const { cert, key } = identity;
-    // To Deno it is the context, not the server, that says which versions are spoken.
-    const context = contexts.get(identity) ?? createSecureContext({ cert, key, minVersion });
-    contexts.set(identity, context);
-    return context;
-  };
-  const server = createServer({
-    cert: fallback.cert,
-    key: fallback.key,
-    minVersion,
-    requestCert: asksForCertificate,
-    // Who may do what is decided by the route; a certificate is never a reason to fail here.
-    rejectUnauthorized: false,
-    allowHalfOpen: true,
-    SNICallback: (name, answer) => {
-      try {
-        const identity = identify(name.toLowerCase());
-        if (identity !== undefined) answer(null, contextOf(identity));
-        else answer(new UnknownNameError(`No site is named "${name}"`));
-      } catch (error) {
-        answer(error instanceof Error ? error : new Error(String(error)));
-      }
-    },
-    ...(protocols.length > 0 && {
-      ALPNCallback: ({ protocols: offered }: { protocols: string[] }) =>
-        protocols.find((protocol) => offered.includes(protocol)),
-    }),
-  });
-  server.on("secureConnection", (socket: TLSSocket) => {
-    const tcp = (socket as OverTcp)._parent;
-    const peer = tcp && handshakes.end(tcp);
-    if (peer !== undefined) options.onSecure(socket, tcp!, peer);
-    else socket.destroy();
-  });
-  server.on("tlsClientError", (error, socket) => {
-    const tcp = (socket as OverTcp | undefined)?._parent;
-    if (tcp !== undefined) handshakes.fail(tcp, handshakeFailure(error), error.message);
-    socket?.destroy();
-  });
-  return server;
+/** A server of `node:tls` for each certificate: a handshake goes to the one that its hello asks for. */
+class Servers {
+  readonly #options: TlsServerOptions;
+  readonly #handshakes: Handshakes;
+  readonly #create: (options: TlsOptions) => Server;
+  readonly #servers = new WeakMap<TlsIdentity, { plain?: Server; asking?: Server }>();
+
+  constructor(
+    options: TlsServerOptions,
+    handshakes: Handshakes,
+    create: (options: TlsOptions) => Server,
+  ) {
+    this.#options = options;
+    this.#handshakes = handshakes;
+    this.#create = create;
+  }
+
+  /** @throws where certificate and key are of no use */
+  of(identity: TlsIdentity, serverName: string): Server {
+    const { asksForCertificate: asks = false } = this.#options;
+    const isAsking = typeof asks === "function" ? asks(serverName) : asks;
+    const known = this.#servers.get(identity) ?? {};
+    const server = known[isAsking ? "asking" : "plain"] ??= this.#make(identity, isAsking);
+    this.#servers.set(identity, known);
+    return server;
+  }
+
+  #make({ cert, key, protocols: own }: TlsIdentity, requestCert: boolean): Server {
+    const { protocols, versionMin = "1.2", ciphers, onSecure } = this.#options;
+    const spoken = own ?? protocols;
+    const server = this.#create({
+      cert,
+      key,
+      minVersion: `TLSv${versionMin}`,
+      ...(ciphers !== undefined && { ciphers, honorCipherOrder: true }),
+      requestCert,
+      // Who may do what is decided by the route; a certificate is never a reason to fail here.
+      rejectUnauthorized: false,
+      allowHalfOpen: true,
+      ...(spoken.length > 0 && {
+        ALPNCallback: ({ protocols: offered }: { protocols: string[] }) =>
+          spoken.find((protocol) => offered.includes(protocol)),
+      }),
+    });
+    server.on("secureConnection", (socket: TLSSocket) => {
+      const tcp = (socket as OverTcp)._parent;
+      const handshake = tcp && this.#handshakes.end(tcp);
+      if (handshake === undefined) return void socket.destroy();
+      // A handshake for its own sake (RFC 8737): there is nothing to say in it.
+      if (own !== undefined) return void socket.end();
+      onSecure(socket, tcp!, handshake.peer, handshake.serverName);
+    });
+    server.on("tlsClientError", (error, socket) => {
+      const tcp = (socket as OverTcp | undefined)?._parent;
+      if (tcp !== undefined) this.#handshakes.fail(tcp, handshakeFailure(error), error.message);
+      socket?.destroy();
+    });
+    return server;
+  }
 }
 
-function accept(
-  socket: Socket,
-  server: Server,
-  handshakes: Handshakes,
-  { admit, plainResponse }: TlsServerOptions,
-): void {
+function accept(socket: Socket, servers: Servers, context: AcceptContext): void {
+  const { handshakes, options: { admit } } = context;
   const { remoteAddress, remotePort } = socket;
   // It has left before it was accepted.
   if (remoteAddress === undefined || remotePort === undefined) return void socket.destroy();
   const peer = { host: peerHost(remoteAddress), port: remotePort };
   if (admit?.(peer) === false) return void socket.destroy();
   handshakes.begin(socket, peer);
-  socket.once("data", (bytes: Uint8Array) => {
-    if (bytes[0] === HANDSHAKE_RECORD) {
-      socket.pause();
-      socket.unshift(bytes);
-      server.emit("connection", socket);
-      return;
-    }
-    const isHttp = REQUEST_LINE.test(String.fromCharCode(...bytes.subarray(0, 21)));
-    if (isHttp) handshakes.fail(socket, "plain_http", "The client speaks HTTP", plainResponse);
-    else handshakes.fail(socket, "not_tls", "The client does not speak TLS");
-  });
+  readHello(socket, servers, context);
   socket.once("end", () => handshakes.fail(socket, "client_left", "The client left"));
+}
+
+interface AcceptContext {
+  readonly handshakes: Handshakes;
+  readonly options: TlsServerOptions;
+}
+
+/** Takes what a client says first, up to the end of its hello. */
+function readHello(
+  socket: Socket,
+  servers: Servers,
+  { handshakes, options }: AcceptContext,
+): void {
+  let gathered = new Uint8Array(0);
+  const onData = (bytes: Uint8Array): void => {
+    gathered = gathered.length === 0 ? Uint8Array.from(bytes) : concatenated(gathered, bytes);
+    if (gathered[0] !== HANDSHAKE_RECORD) {
+      socket.off("data", onData);
+      const isHttp = REQUEST_LINE.test(String.fromCharCode(...gathered.subarray(0, 21)));
+      if (!isHttp) return handshakes.fail(socket, "not_tls", "The client does not speak TLS");
+      const { plainResponse } = options;
+      return handshakes.fail(socket, "plain_http", "The client speaks HTTP", plainResponse);
+    }
+    const hello = readClientHello(gathered);
+    if (hello === undefined) return;
+    socket.off("data", onData);
+    socket.pause();
+    if (hello === null) {
+      const message = "The client's hello cannot be read";
+      return handshakes.fail(socket, "malformed", message, alert(Alert.DECODE_ERROR));
+    }
+    handshakes.named(socket, hello.serverName);
+    identifyBy(hello, options, (identity) => {
+      if (!handshakes.isOpen(socket)) return;
+      if (identity instanceof Error || identity === undefined) {
+        const message = identity?.message ?? `No site is named "${hello.serverName}"`;
+        const word = identity === undefined ? Alert.UNRECOGNIZED_NAME : Alert.INTERNAL_ERROR;
+        return handshakes.fail(socket, "unknown_name", message, alert(word));
+      }
+      try {
+        const server = servers.of(identity, hello.serverName);
+        socket.unshift(gathered);
+        server.emit("connection", socket);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        handshakes.fail(socket, "malformed", message, alert(Alert.INTERNAL_ERROR));
+      }
+    });
+  };
+  socket.on("data", onData);
+}
+
+/** At once, or when who was asked knows. */
+function identifyBy(
+  hello: ClientHello,
+  { identify }: TlsServerOptions,
+  done: (identity: TlsIdentity | undefined | Error) => void,
+): void {
+  const failed = (error: unknown) =>
+    done(error instanceof Error ? error : new Error(String(error)));
+  let identity;
+  try {
+    identity = identify(hello.serverName, hello);
+  } catch (error) {
+    return failed(error);
+  }
+  if (identity instanceof Promise) identity.then(done, failed);
+  else done(identity);
+}
+
+function concatenated(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
+/** Descriptions of alerts (RFC 8446 section 6). */
+const Alert = { DECODE_ERROR: 50, INTERNAL_ERROR: 80, UNRECOGNIZED_NAME: 112 } as const;
+
+/** A fatal alert in a record of its own. */
+function alert(description: number): Uint8Array {
+  return Uint8Array.of(0x15, 3, 3, 0, 2, 2, description);
 }
 
 function listening(
@@ -181,14 +269,11 @@ function listening(
 }
 
 /** What the handshake has come to. */
-export function tlsDetails(socket: TLSSocket): TlsDetails {
-  const { servername, alpnProtocol } = socket as {
-    servername?: string | false | null;
-    alpnProtocol: string | false | null;
-  };
+export function tlsDetails(socket: TLSSocket, serverName: string): TlsDetails {
+  const { alpnProtocol } = socket;
   const { raw } = socket.getPeerCertificate() as { raw?: Uint8Array };
   return {
-    serverName: servername ? servername.toLowerCase() : undefined,
+    serverName: serverName || undefined,
     version: socket.getProtocol() ?? "",
     cipher: socket.getCipher().name,
     protocol: alpnProtocol || undefined,

@@ -6,10 +6,24 @@
 import type { TcpAddress } from "./address.ts";
 import type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
-import type { OnHandshakeFailed } from "./callback_socket.ts";
+import type { Identify, OnHandshakeFailed } from "./callback_socket.ts";
 import type { PeerCertificate, TlsDetails, TlsVersion } from "./tls_details.ts";
 
 export type { PeerCertificate, TlsVersion } from "./tls_details.ts";
+
+/** What kind of key signs: the curve is part of what a client can verify. */
+export type KeyKind = "rsa" | "p256" | "p384" | "p521" | "ed25519" | "other";
+
+/** A certificate of our own, as its file has it. */
+export interface CertificateFacts extends PeerCertificate {
+  /** Names and addresses that it is for, in lower case, wildcards among them. */
+  readonly names: readonly string[];
+  readonly keyKind: KeyKind;
+  /** Whether it has vouched for the other one. */
+  hasIssued(other: CertificateFacts): boolean;
+  /** Whether a private key is its own. @throws when the key cannot be read */
+  hasKey(key: string): boolean;
+}
 
 /** Whether one of a file's certificates has signed this one, or is this one. */
 export type SignatureCheck = (certificate: PeerCertificate) => boolean;
@@ -26,11 +40,8 @@ export interface TlsListenOptions {
   readonly address: TcpAddress;
   /** The oldest version that is spoken. */
   readonly versionMin: TlsVersion;
-  /**
-   * Who we are for a client that asks for a name, in lower case; undefined: its handshake fails.
-   * Called with an empty name once, for clients that ask for none: there must be an answer.
-   */
-  readonly identify: (serverName: string) => TlsFiles | undefined;
+  /** As that of {@link SocketTlsOptions}. */
+  readonly identify: Identify;
   /** A client that has not finished its handshake by then is cut. */
   readonly handshakeTimeoutMs: number;
   /** Whether a client that has just connected may begin its handshake; else it is cut. */
@@ -55,7 +66,6 @@ export interface TlsConnectOptions {
 export interface TlsNetwork {
   /**
    * @throws {ListenError}
-   * @throws {TlsError} when the certificate for no name cannot be used
    */
   listen(options: TlsListenOptions): Promise<TlsListener>;
   /**
@@ -71,6 +81,12 @@ export interface TlsNetwork {
    * @throws {TlsError} when there is none, or one that cannot be read
    */
   readAuthorities(pem: string): SignatureCheck;
+  /**
+   * What each certificate of a PEM text says, in its order.
+   *
+   * @throws {TlsError} when one cannot be read
+   */
+  readCertificates(pem: string): readonly CertificateFacts[];
   /**
    * Makes sure that a certificate and its key can be used together.
    *

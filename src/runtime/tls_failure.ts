@@ -5,11 +5,6 @@
  */
 import type { HandshakeFailure } from "./tls_details.ts";
 
-/** Whose handshake fails by it: the name that a client asks for is nobody's. */
-export class UnknownNameError extends Error {
-  override readonly name = "UnknownNameError";
-}
-
 /** In this order; what none of them is, was malformed. */
 const KINDS: readonly (readonly [RegExp, HandshakeFailure])[] = [
   [/NO_APPLICATION_PROTOCOL|no application protocol/i, "no_common_protocol"],
@@ -23,7 +18,6 @@ const KINDS: readonly (readonly [RegExp, HandshakeFailure])[] = [
 ];
 
 export function handshakeFailure(error: Error): HandshakeFailure {
-  if (error instanceof UnknownNameError) return "unknown_name";
   const { code = "" } = error as { code?: string };
   const text = `${code} ${error.message}`;
   return KINDS.find(([pattern]) => pattern.test(text))?.[1] ?? "malformed";

@@ -50,14 +50,14 @@ test("A certificate and its key are held against each other", async () => {
   });
   assert.deepEqual((await findings(listen("good.pem", "good.key"), folder)).faults, []);
   const faulty: readonly (readonly [string, string, RegExp])[] = [
-    ["good.pem", "other.key", /The key is not the certificate's/],
+    ["good.pem", "other.key", /is not that of the certificate/],
     ["good.key", "good.pem", /is the key and ".+" the certificate \(swap cert and key\)/],
     ["garbage.pem", "good.key", /There is no certificate in PEM form/],
     ["empty.pem", "good.key", /There is no certificate in PEM form/],
-    ["half.pem", "good.key", /Cannot serve TLS with/],
-    ["good.pem", "garbage.pem", /cannot be read/],
-    ["good.pem", "empty.pem", /cannot be read/],
-    ["good.pem", "good.pem", /cannot be read/],
+    ["half.pem", "good.key", /half\.pem" is cut short: a certificate has no end/],
+    ["good.pem", "garbage.pem", /There is no private key in PEM form/],
+    ["good.pem", "empty.pem", /There is no private key in PEM form/],
+    ["good.pem", "good.pem", /There is no private key in PEM form/],
   ];
   for (const [cert, key, expected] of faulty) {
     const { faults } = await findings(listen(cert, key), folder);

@@ -67,7 +67,10 @@ function requestOverTls(port: number, certPath: string): Promise<string> {
 
 test("A request over TLS arrives as https", { skip }, async () => {
   const tls = makeCertificate();
-  const options = { application: echoParameters, listen: [{ address: LOOPBACK, tls }] };
+  const options = {
+    application: echoParameters,
+    listen: [{ address: LOOPBACK, tls: { pair: tls } }],
+  };
   await withGateway(options, async (gateway) => {
     const text = await requestOverTls(gateway.port, tls.cert);
     assert.match(text, /^HTTP\/1\.1 200 /);
@@ -86,7 +89,7 @@ test("A certificate that is not there or is none keeps afcgi from starting", asy
   const garbage = join(folder, "garbage.pem");
   writeFileSync(garbage, "no certificate");
   for (const path of [join(folder, "missing.pem"), garbage]) {
-    const listen = [{ address: LOOPBACK, tls: { cert: path, key: path } }];
+    const listen = [{ address: LOOPBACK, tls: { pair: { cert: path, key: path } } }];
     await assert.rejects(startGateway(gatewayAppOptions({ listen }, freshSocket())), Error);
   }
 });

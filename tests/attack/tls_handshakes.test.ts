@@ -30,7 +30,7 @@ function tlsListener(): ListenOptions {
   const [cert, key] = [join(folder, "tls.crt"), join(folder, "tls.key")];
   writeFileSync(cert, CERTIFICATE);
   writeFileSync(key, PRIVATE_KEY);
-  return { address: LOOPBACK, tls: { cert, key } };
+  return { address: LOOPBACK, tls: { pair: { cert, key } } };
 }
 
 interface World extends Gateway {

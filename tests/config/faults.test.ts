@@ -117,7 +117,7 @@ const SHAPE: readonly Row[] = [
     name: "a file that is text",
     text: "hello\n",
     expected: [
-      'a.yaml:1:1: The file is "hello" (use a map with listen, upstreams, sites, gemini, admin, log, ' +
+      'a.yaml:1:1: The file is "hello" (use a map with listen, tls, upstreams, sites, gemini, admin, log, ' +
       "limits, user or shutdown)",
     ],
   },
@@ -125,7 +125,7 @@ const SHAPE: readonly Row[] = [
     name: "a file that is a list",
     text: "- sites\n",
     expected: [
-      "a.yaml:1:1: The file is a list (use a map with listen, upstreams, sites, gemini, admin, log, " +
+      "a.yaml:1:1: The file is a list (use a map with listen, tls, upstreams, sites, gemini, admin, log, " +
       "limits, user or shutdown)",
     ],
   },
@@ -550,7 +550,7 @@ const REFERENCES: readonly Row[] = [
   {
     name: "TLS without its key",
     text: `${SITES}listen: [{ address: ":443", tls: { cert: file } }]\n`,
-    expected: ['a.yaml:2:34: listen[0].tls has no key "key" (add it)'],
+    expected: ["a.yaml:2:34: tls has cert without key (add key)"],
   },
   {
     name: "an address that two listeners want",

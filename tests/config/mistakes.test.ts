@@ -120,7 +120,8 @@ const PLACES: readonly Mistake[] = [
   [
     "tls beside listen",
     `${SITES}listen: [":443"]\ntls: { cert: a, key: b }\n`,
-    '3:1: Unknown key "tls" (it belongs to listen[])',
+    '3:8: Unknown key "cert" (it belongs to listen[].tls or sites[].tls)',
+    '3:17: Unknown key "key" (it belongs to listen[].tls or sites[].tls)',
   ],
   [
     "a level outside of log",

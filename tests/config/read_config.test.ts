@@ -47,7 +47,7 @@ test("The example becomes the options that it says", () => {
     { address: { transport: "tcp", host: "0.0.0.0", port: 8080 }, tls: undefined },
     {
       address: { transport: "tcp", host: "0.0.0.0", port: 8443 },
-      tls: { cert: "/etc/tls/tls.crt", key: "/etc/tls/tls.key" },
+      tls: { pair: { cert: "/etc/tls/tls.crt", key: "/etc/tls/tls.key" } },
     },
   ]);
   assert.deepEqual(options.upstreams[0], {
@@ -253,8 +253,7 @@ sites: [{ root: www, routes: [{ static: {} }] }]
 log: { access: log/access.log }
 `);
   assert.deepEqual(options.listen[0]?.tls, {
-    cert: "/etc/afcgi/tls.crt",
-    key: "/etc/afcgi/tls.key",
+    pair: { cert: "/etc/afcgi/tls.crt", key: "/etc/afcgi/tls.key" },
   });
   assert.deepEqual(options.listen[1]?.address, {
     transport: "unix",

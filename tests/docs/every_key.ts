@@ -5,8 +5,9 @@
 export const EVERY_KEY = `
 listen:
   - address: 0.0.0.0:8443
-    tls: { cert: tls.crt, key: tls.key }
+    tls: { cert: tls.crt, key: tls.key, min: "1.3", ciphers: ECDHE-ECDSA-AES128-GCM-SHA256 }
   - { address: "unix:/run/http.sock", mode: "0640", group: www-data }
+  - { address: ":9443", tls: {} }
 
 upstreams:
   app:
@@ -34,8 +35,11 @@ upstreams:
     slow_start: 30s
     resolve: { ttl: 10s, timeout: 2s, family: ipv4, servers: [10.0.0.53] }
 
+tls: { store: store, min: "1.2", ciphers: ECDHE-RSA-AES128-GCM-SHA256 }
+
 sites:
   - hosts: [example.com]
+    tls: auto
     root: public
     follow_symlinks_to: [storage]
     trusted_proxies: [10.0.0.0/8]
@@ -121,6 +125,9 @@ sites:
           precompressed: [br]
           cache_control: { "*.html": no-cache }
           listing: true
+  - hosts: [files.example.com]
+    tls: { cert: tls.crt, key: tls.key }
+    routes: [{ respond: { status: 404 } }]
 
 gemini:
   - listen: 0.0.0.0:1966

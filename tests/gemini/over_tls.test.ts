@@ -5,7 +5,7 @@ import { createConnection } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { RequestInfo } from "../../src/responder/options.ts";
-import { makeSelfSigned } from "../../src/gemini/self_signed.ts";
+import { makeSelfSigned } from "../../src/certificates/self_signed.ts";
 import { selfSigned, signedBy } from "../support/certificates.ts";
 import { withConfig } from "../support/configured.ts";
 import { freshPath, LOOPBACK } from "../support/gateway.ts";

@@ -2,9 +2,15 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { integer, objectIdentifier, octetString, time, utf8String } from "../../src/gemini/der.ts";
+import {
+  integer,
+  objectIdentifier,
+  octetString,
+  time,
+  utf8String,
+} from "../../src/certificates/der.ts";
 import { addressBytes } from "../../src/gemini/host.ts";
-import { makeSelfSigned } from "../../src/gemini/self_signed.ts";
+import { makeSelfSigned } from "../../src/certificates/self_signed.ts";
 import { freshPath, runtime } from "../support/gateway.ts";
 import { missingPeer } from "../support/peers.ts";
 

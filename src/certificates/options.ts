@@ -1,0 +1,23 @@
+/** What can be said of certificates: the configuration's `tls`, of a site, a listener and the file. */
+import type { TlsVersion } from "../runtime/tls_details.ts";
+
+/** Paths of PEM files. */
+export interface PairPaths {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Where a site's certificates come from. */
+export type SiteTlsOptions =
+  /** An ACME authority. */
+  | { readonly kind: "auto" }
+  | { readonly kind: "files"; readonly pairs: readonly PairPaths[] };
+
+/** How a listener speaks TLS. */
+export interface ListenerTlsOptions {
+  /** For names that no site has a certificate for, and for clients that ask for none. */
+  readonly pair?: PairPaths | undefined;
+  readonly versionMin?: TlsVersion | undefined;
+  /** OpenSSL's names of the cipher suites of TLS 1.2. */
+  readonly ciphers?: string | undefined;
+}

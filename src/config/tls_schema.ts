@@ -1,0 +1,110 @@
+/** The schema of `tls`: of the file, of a listener, of a site; and its checked values → options. */
+import * as v from "valibot";
+import type { ListenerTlsOptions, PairPaths, SiteTlsOptions } from "../certificates/options.ts";
+import { resolvePath } from "./paths.ts";
+import { described, filePath, items, oneOf, section, textLike } from "./schema_parts.ts";
+
+const PAIR_ENTRIES = {
+  cert: described(filePath(), "The file of the certificate and its chain, PEM"),
+  key: described(filePath(), "The file of the certificate's private key, PEM"),
+};
+
+const CIPHERS = textLike(
+  /^[A-Za-z0-9_:!+@=-]+$/,
+  "use OpenSSL's names with colons between them, such as ECDHE-ECDSA-AES128-GCM-SHA256",
+);
+
+/** What listeners say, and the file for all of them. */
+const SPEECH_ENTRIES = {
+  min: v.optional(
+    described(
+      oneOf(["1.2", "1.3"]),
+      'The oldest version of TLS that is spoken; left out: "1.2", or what the file says',
+    ),
+  ),
+  ciphers: v.optional(
+    described(CIPHERS, "Cipher suites of TLS 1.2 by OpenSSL's names; left out: modern ones"),
+  ),
+};
+
+export const fileTlsSchema = section({
+  store: v.optional(
+    described(
+      filePath(),
+      "The folder of accounts, certificates and keys; left out: $AFCGI_STORE, $STATE_DIRECTORY, " +
+        "$XDG_DATA_HOME/afcgi or /var/lib/afcgi",
+    ),
+  ),
+  ...SPEECH_ENTRIES,
+});
+
+const listenerTls = section({
+  cert: v.optional(
+    described(
+      filePath(),
+      "The file of the certificate and its chain, PEM, for names that no site has one for; left " +
+        "out: only those of sites are served",
+    ),
+  ),
+  key: v.optional(
+    described(
+      filePath(),
+      "The file of the certificate's private key, PEM; left out only where cert is",
+    ),
+  ),
+  ...SPEECH_ENTRIES,
+});
+
+/** A certificate is nothing without its key, nor a key without its certificate. */
+export const listenerTlsSchema = v.pipe(
+  listenerTls,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const { cert, key } = dataset.value;
+    if ((cert === undefined) === (key === undefined)) return;
+    const [there, missing] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
+    addIssue({ message: `tls has ${there} without ${missing} (add ${missing})` });
+  }),
+);
+
+const SITE_REMEDY = 'use auto, internal, "off", or a map with cert and key, or a list of such maps';
+
+export const siteTlsSchema = v.union([
+  v.picklist(["auto", "off"], SITE_REMEDY),
+  section(PAIR_ENTRIES),
+  v.pipe(
+    items(section(PAIR_ENTRIES), "use a list of maps with cert and key"),
+    v.minLength(1, "put at least one in it"),
+  ),
+], SITE_REMEDY);
+
+type FileTls = v.InferOutput<typeof fileTlsSchema>;
+
+/** What a listener says, and the file where it says nothing. */
+export function listenerTlsOptions(
+  tls: v.InferOutput<typeof listenerTlsSchema> | undefined,
+  all: FileTls,
+  folder: string,
+): ListenerTlsOptions | undefined {
+  if (tls === undefined) return undefined;
+  const { cert, key, min = all.min, ciphers = all.ciphers } = tls;
+  return {
+    ...(cert !== undefined && key !== undefined && { pair: pairPaths({ cert, key }, folder) }),
+    ...(min !== undefined && { versionMin: min }),
+    ...(ciphers !== undefined && { ciphers }),
+  };
+}
+
+export function siteTlsOptions(
+  tls: v.InferOutput<typeof siteTlsSchema> | undefined,
+  folder: string,
+): SiteTlsOptions | undefined {
+  if (tls === undefined || tls === "off") return undefined;
+  if (typeof tls === "string") return { kind: tls };
+  const pairs = Array.isArray(tls) ? tls : [tls];
+  return { kind: "files", pairs: pairs.map((pair) => pairPaths(pair, folder)) };
+}
+
+function pairPaths({ cert, key }: PairPaths, folder: string): PairPaths {
+  return { cert: resolvePath(folder, cert), key: resolvePath(folder, key) };
+}

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Candidate, chooseCertificate } from "../../src/certificates/choice.ts";
+import type { CertificateSource } from "../../src/certificates/source.ts";
+import { CertificateTable } from "../../src/certificates/table.ts";
+import type { ClientHello } from "../../src/runtime/client_hello.ts";
+import type { TlsIdentity } from "../../src/runtime/connection.ts";
+
+const MODERN: ClientHello = {
+  serverName: "",
+  protocols: [],
+  signatureSchemes: [0x0403, 0x0804],
+  cipherSuites: [0x1301],
+  speaks13: true,
+};
+
+const RSA: Candidate = { names: ["a.test"], keyKind: "rsa" };
+const P256: Candidate = { names: ["a.test"], keyKind: "p256" };
+const P384: Candidate = { names: ["a.test"], keyKind: "p384" };
+
+test("Of RSA and ECDSA a client gets what it can verify, ECDSA before RSA", () => {
+  const hellos: readonly [Partial<ClientHello>, Candidate][] = [
+    [{}, P256],
+    [{ signatureSchemes: [0x0804, 0x0401] }, RSA],
+    [{ signatureSchemes: [0x0403] }, P256],
+    [{ speaks13: false, cipherSuites: [0xc02f] }, RSA],
+    [{ speaks13: false, cipherSuites: [0xc02f, 0xc02b] }, P256],
+    [{ signatureSchemes: [] }, RSA],
+  ];
+  for (const [hello, expected] of hellos) {
+    for (const candidates of [[RSA, P256], [P256, RSA]]) {
+      const chosen = chooseCertificate(candidates, "a.test", { ...MODERN, ...hello });
+      assert.equal(chosen, expected, JSON.stringify(hello));
+    }
+  }
+});
+
+test("A curve that the client does not name is not for it", () => {
+  assert.equal(chooseCertificate([P384, RSA], "a.test", MODERN), RSA);
+  const wide = { ...MODERN, signatureSchemes: [0x0503, 0x0804] };
+  assert.equal(chooseCertificate([P384, RSA], "a.test", wide), P384);
+});
+
+test("An exact name comes before a wildcard, a wildcard before any other, whatever the key", () => {
+  const exact: Candidate = { names: ["b.test", "a.test"], keyKind: "rsa" };
+  const wildcard: Candidate = { names: ["*.test"], keyKind: "p256" };
+  const other: Candidate = { names: ["c.example"], keyKind: "p256" };
+  const all = [other, wildcard, exact];
+  assert.equal(chooseCertificate(all, "a.test", MODERN), exact);
+  assert.equal(chooseCertificate(all, "x.test", MODERN), wildcard);
+  assert.equal(chooseCertificate(all, "x.y.test", MODERN), other, "one label");
+  assert.equal(chooseCertificate(all, "", MODERN), other, "the first, without a name");
+  assert.equal(chooseCertificate([], "a.test", MODERN), undefined);
+});
+
+const identity = (name: string): TlsIdentity => ({ cert: name, key: name });
+
+function source(found: TlsIdentity | undefined): CertificateSource {
+  return { find: () => found, held: () => [], close: () => {} };
+}
+
+test("A listener asks the site with the name, then itself, then the site for every host", () => {
+  const [exact, wild, own, every] = ["exact", "wild", "own", "every"].map(identity);
+  const table = new CertificateTable();
+  table.add({ hosts: ["*.a.test"] }, source(wild));
+  table.add({ hosts: ["www.a.test"] }, source(exact));
+  table.add({ hosts: ["new.test"] }, source(undefined));
+  const find = (name: string, ours?: CertificateSource) => table.find(name, MODERN, ours);
+  assert.equal(find("www.a.test", source(own)), exact);
+  assert.equal(find("x.a.test", source(own)), wild);
+  assert.equal(find("b.test", source(own)), own);
+  assert.equal(find("", source(own)), own);
+  assert.equal(find("b.test"), undefined, "nobody is b.test");
+  assert.equal(find("new.test", source(own)), undefined, "it has none yet, and gets no other's");
+  assert.equal(find(""), wild, "the first in the file");
+  table.add({ hosts: [] }, source(every));
+  assert.equal(find("b.test", source(own)), own);
+  assert.equal(find("b.test"), every);
+  assert.equal(find(""), every);
+  assert.equal(find("new.test"), undefined);
+});
