@@ -52,12 +52,15 @@ const headerTexts = () =>
   );
 
 const headers = section({
-  set: v.optional(described(headerTexts(), "Headers that replace those of their names"), {}),
-  add: v.optional(described(headerTexts(), "Headers that go out beside those of their names"), {}),
+  set: v.optional(
+    described(headerTexts(), "Headers to set, replacing headers of the same name"),
+    {},
+  ),
+  add: v.optional(described(headerTexts(), "Headers to add"), {}),
   remove: v.optional(
     described(
       items(removableName(), "use a list of headers' names"),
-      "Headers that are taken out, before set and add",
+      "Headers to remove, before set and add",
     ),
     [],
   ),
@@ -70,7 +73,7 @@ const errorPages = v.record(
   v.union([
     textLike(/^(\/[^/\0]+)+$/, PAGE_REMEDY),
     section({
-      body: described(v.string(TEXT_REMEDY), "The page itself"),
+      body: described(v.string(TEXT_REMEDY), "HTML or text of the page"),
       type: v.optional(
         described(textLike(/^[\x20-\x7e]+$/, "use a type such as text/html"), "Its Content-Type"),
         "text/html; charset=utf-8",
@@ -104,7 +107,7 @@ function password() {
       section({
         plain: described(
           textLike(/^[^\0]+$/, PASSWORD_REMEDY),
-          "A password as it is, also where it looks like a hash",
+          "A password, even if it looks like a hash",
         ),
       }),
       v.transform(({ plain }) => plain),
@@ -116,7 +119,7 @@ const basicAuth = section({
   realm: v.optional(
     described(
       textLike(/^[\x20-\x7e]+$/, "use ASCII on one line"),
-      "The name of what is protected, which browsers show",
+      "Realm, which browsers may show",
     ),
     "Restricted",
   ),
@@ -129,7 +132,7 @@ const basicAuth = section({
       ),
       v.minEntries(1, "add a name and a password"),
     ),
-    'Names and their passwords, no hashes; "${env.NAME}" takes one from the environment',
+    'User names and passwords (no hashes); "${env.NAME}" takes one from the environment',
   ),
 });
 
@@ -142,7 +145,7 @@ const corsKeys = section({
       ),
       'use a list of origins, such as ["https://example.com"]',
     ),
-    'Origins whose scripts may read the answers; "*": all',
+    'Origins whose scripts may read responses; "*": all',
   ),
   methods: v.optional(
     described(
@@ -150,21 +153,27 @@ const corsKeys = section({
         textLike(/^[A-Z][A-Z-]*$/, "use a method's name in upper case"),
         "use a list of methods",
       ),
-      "Methods that a preflight allows; left out: GET, HEAD, PUT, POST, DELETE and PATCH",
+      "Access-Control-Allow-Methods; default: GET, HEAD, PUT, POST, DELETE and PATCH",
     ),
   ),
   headers: v.optional(
-    described(headerNames(), "Headers that a preflight allows; []: those that it asks for"),
+    described(headerNames(), "Access-Control-Allow-Headers; []: the ones that are asked for"),
     [],
   ),
   expose: v.optional(
-    described(headerNames(), "Headers of answers that a script may read beside the safe ones"),
+    described(headerNames(), "Access-Control-Expose-Headers"),
     [],
   ),
   max_age: v.optional(
-    described(time(), "How long a browser may keep a preflight's answer; left out: some seconds"),
+    described(
+      time(),
+      "Access-Control-Max-Age, how long a browser may keep the response to a preflight; default: the browser's own",
+    ),
   ),
-  credentials: v.optional(described(flag(), "Whether a browser may send cookies along"), false),
+  credentials: v.optional(
+    described(flag(), "Access-Control-Allow-Credentials: whether a browser may send cookies"),
+    false,
+  ),
 }, (text) => `{ origins: [${asYaml(text)}] }`);
 
 /** A browser shows no script an answer that is for everybody and for who is logged in at once. */
@@ -183,13 +192,13 @@ const ipRestriction = v.pipe(
     allow: v.optional(
       described(
         list(network(), "use a list of networks"),
-        "Networks that may come in, others get 403; left out: all",
+        "Networks that are allowed, others get 403; default: all",
       ),
     ),
     deny: v.optional(
       described(
         list(network(), "use a list of networks"),
-        "Networks that get 403, allowed or not; left out: none",
+        "Networks that get 403, even if allowed; default: none",
       ),
     ),
   }),
@@ -233,43 +242,50 @@ export const answerEntries = {
   headers: v.optional(
     described(
       headers,
-      "Headers of answers to change, a site's first, then a route's; left out: none",
+      "Response headers to change, first those of the site, then of the route; default: none",
     ),
   ),
   error_pages: v.optional(
     described(
       errorPages,
-      "Pages by status (404) or kind (4xx, 5xx): a path below the root, or a text; left out: none",
+      "Error pages by status (404) or class (4xx, 5xx): a path below the root, or a text; default: afcgi's own",
     ),
   ),
   intercept_errors: v.optional(
     described(
       flag(),
-      "Whether an application's errors get the error pages too; left out: they go out as they are",
+      "Whether error responses of applications are replaced by error pages, too; default: no",
     ),
   ),
   basic_auth: v.optional(
     described(
       v.nullable(basicAuth),
-      "Who may come in with which password, others get 401; left out or null: everybody",
+      "HTTP basic authentication; others get 401; null: none after all; default: none",
     ),
   ),
   cors: v.optional(
-    described(v.nullable(cors), "Which other origins may read the answers; left out or null: none"),
+    described(
+      v.nullable(cors),
+      "CORS: which other origins may read responses; null: none after all; default: none",
+    ),
   ),
   security_headers: v.optional(
     described(
       v.nullable(securityHeaders),
-      "Headers that make browsers careful, {} for the usual ones; left out or null: none",
+      `Security headers, {} for the usual values: ${SECURITY_NAMES.join(", ")}; ` +
+        "null: none after all; default: none",
     ),
   ),
   ip_restriction: v.optional(
-    described(v.nullable(ipRestriction), "Which addresses may come in; left out or null: all"),
+    described(
+      v.nullable(ipRestriction),
+      "Access control by the client's address; null: everybody after all; default: everybody",
+    ),
   ),
   etag: v.optional(
     described(
       flag(),
-      "Whether answers that are there whole get an entity tag, or 304 by it; left out: no",
+      "Whether responses that are complete in memory get an ETag, and 304 if the client has them; default: no",
     ),
   ),
 };

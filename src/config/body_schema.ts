@@ -7,19 +7,19 @@ const limits = section({
   request_body: v.optional(
     described(
       size(),
-      "Largest body of a request; a larger one gets 413; 0: no limit; left out: as the file says",
+      "Maximum size of a request body; beyond it: 413; 0: no limit; default: as in the file's limits",
     ),
   ),
   request_body_chunked: v.optional(
     described(
       size(),
-      "Largest body without Content-Length; a larger one gets 413; 0: no limit; left out: as the file says",
+      "Maximum size of a body without Content-Length; beyond it: 413; 0: no limit; default: as in the file's limits",
     ),
   ),
   request_rate: v.optional(
     described(
       size(),
-      "Least of a body per second; a slower one gets 408; 0: no limit; left out: as the file says",
+      "Minimum rate of a request body per second; below it: 408; 0: no limit; default: as in the file's limits",
     ),
   ),
 });
@@ -29,11 +29,11 @@ export const bodyEntries = {
   request_body: v.optional(
     described(
       oneOf(["auto", "stream", "gather"]),
-      "Whether bodies are sent as they come (stream) or read to their end first (gather); left out: auto",
+      "Whether request bodies are passed on as they come (stream) or read to the end first (gather); default: auto",
     ),
   ),
   limits: v.optional(
-    described(limits, "Limits for these bodies; left out: those of the file"),
+    described(limits, "Limits of request bodies; default: those of the file"),
   ),
 };
 

@@ -24,12 +24,15 @@ const settings = section({
   encodings: v.optional(
     described(
       encodings(),
-      "Codings to offer; of those that a client wants alike, the first is taken",
+      "Codings to offer, the preferred first",
     ),
     [...DEFAULTS.encodings],
   ),
   min_size: v.optional(
-    described(size(), "Smallest body that is compressed; one of unknown length always is"),
+    described(
+      size(),
+      "Minimum size of a body to compress; a body of unknown length is always compressed",
+    ),
     formatSize(DEFAULTS.minSize),
   ),
   types: v.optional(
@@ -38,18 +41,18 @@ const settings = section({
         textLike(TYPE, "use a media type in lower case, such as text/html, text/* or *+json"),
         'use a list of media types, such as [text/html, "*+json"]',
       ),
-      "Media types of bodies that are compressed: exact, text/* or *+suffix",
+      "Media types to compress: exact, text/* or *+suffix",
     ),
     [...DEFAULTS.types],
   ),
   level: v.optional(
-    described(oneOf(COMPRESSION_LEVELS), "How much time is spent to make answers smaller"),
+    described(oneOf(COMPRESSION_LEVELS), "Compression level"),
     DEFAULTS.level,
   ),
   max_concurrent: v.optional(
     described(
       wholeNumber(1, 65_536),
-      "Most answers compressed at a time, of the routes that share this; one more goes out as it is",
+      "Maximum of responses that are compressed at the same time; others are sent as they are",
     ),
     DEFAULTS.concurrentMax,
   ),

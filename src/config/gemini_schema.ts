@@ -65,27 +65,27 @@ const tls = section({
   cert: v.optional(
     described(
       filePath(),
-      "The file of the certificate and its chain, PEM; left out only with self_signed",
+      "File of the certificate and its chain, PEM; optional only with self_signed",
     ),
   ),
   key: v.optional(
     described(
       filePath(),
-      "The file of the certificate's private key, PEM; left out only with self_signed",
+      "File of the certificate's private key, PEM; optional only with self_signed",
     ),
   ),
   self_signed: v.optional(
-    described(flag(), "Whether each host gets a certificate of its own making on first start"),
+    described(flag(), "Whether each host gets a self-signed certificate at the first start"),
     false,
   ),
   store: v.optional(
     described(
       filePath(),
-      "The folder in which self_signed keeps certificates and keys; left out only without it",
+      "Directory for certificates and keys of self_signed; optional only without it",
     ),
   ),
   min: v.optional(
-    described(oneOf(["1.2", "1.3"]), "The oldest version of TLS that is spoken"),
+    described(oneOf(["1.2", "1.3"]), "Minimum version of TLS"),
     "1.2",
   ),
 });
@@ -100,41 +100,41 @@ const params = v.record(
 const fastcgi = section({
   upstream: described(
     v.string("use the name of an upstream"),
-    "The name of the upstream that answers",
+    "Upstream",
   ),
   strip: v.optional(
     described(
       wholeNumber(0, STRIP_MAX),
-      "How many segments of the path's beginning are not in PATH_INFO",
+      "Number of leading path segments to strip from PATH_INFO",
     ),
     0,
   ),
   script_name: v.optional(
     described(
       textLike(/^(\/[^/]+)*$/, 'use a path such as "/app", without "/" at its end'),
-      "SCRIPT_NAME; left out: what strip takes off",
+      "SCRIPT_NAME; default: what strip takes off",
     ),
   ),
   params: v.optional(
-    described(params, "Parameters to send beside the usual ones; null: one that is not sent"),
+    described(params, "Additional parameters; null: not sent"),
     {},
   ),
   convert: v.optional(
     described(
       oneOf(["none", "cgi"]),
-      "How the application answers: as Gemini has it, or (cgi) with Status and Content-Type",
+      "Form of the application's responses: of Gemini, or (cgi) with Status and Content-Type",
     ),
     "none",
   ),
 }, "upstream");
 
 const respond = section({
-  code: described(wholeNumber(10, 69), "The answer's status code"),
+  code: described(wholeNumber(10, 69), "Status code"),
   meta: described(
     textLike(TEMPLATE_PATTERN, 'use one line, with %p, %q, %P, %N or %% where there is a "%"'),
-    "The answer's META; %p path, %q query, %P port, %N host, %% a per cent sign",
+    "META; %p path, %q query, %P port, %N host, %% a per cent sign",
   ),
-  body: v.optional(described(v.string(TEXT_REMEDY), "The answer's body, for codes 20 to 29"), ""),
+  body: v.optional(described(v.string(TEXT_REMEDY), "Body, for codes 20 to 29"), ""),
 });
 
 const staticFiles = section({
@@ -144,28 +144,28 @@ const staticFiles = section({
         textLike(/^[^/\0]+$/, 'use a file\'s name, without "/"'),
         "use a list of file names, such as [index.gmi]",
       ),
-      "Files that stand for a folder; the first that exists is sent",
+      "Index files of a directory; the first that exists is sent",
     ),
     ["index.gmi", "index.gemini"],
   ),
   listing: v.optional(
-    described(flag(), "Whether a folder without index is listed"),
+    described(flag(), "Whether a directory without an index file is listed"),
     false,
   ),
   lang: v.optional(
     described(
       textLike(/^[A-Za-z0-9]+([-,][A-Za-z0-9]+)*$/, 'use a language, such as "en"'),
-      "The language of texts, as the lang of their type; left out: none",
+      "Language of texts, the lang of their type; default: none",
     ),
   ),
 });
 
 const clientCert = section({
-  required: v.optional(described(flag(), "Whether a client without certificate gets 60"), true),
+  required: v.optional(described(flag(), "Whether a client without a certificate gets 60"), true),
   ca: v.optional(
     described(
       filePath(),
-      "A PEM file of authorities whose certificates are let in, others get 61; left out: any",
+      "PEM file of authorities whose certificates are accepted, others get 61; default: any",
     ),
   ),
   fingerprints: v.optional(
@@ -180,7 +180,7 @@ const clientCert = section({
         ),
         'use a list of fingerprints, such as ["SHA256:…"]',
       ),
-      "Certificates that are let in, others get 61; left out: any",
+      "Fingerprints of certificates that are accepted, others get 61; default: any",
     ),
   ),
 });
@@ -189,14 +189,14 @@ export const geminiRouteSchema = section({
   path: v.optional(
     described(
       textLike(PATH_PATTERN, 'use "/exact", "/prefix/*" or "*.suffix", or leave it out for all'),
-      "/exact, /folder/* (also matches /folder), /begin*, *.end or /begin*.end; left out: everything",
+      "/exact, /directory/* (also matches /directory), /begin*, *.end or /begin*.end; default: every path",
     ),
   ),
   client_cert: v.optional(
-    described(clientCert, "Which clients are let in, by certificate; left out: all"),
+    described(clientCert, "Access control by client certificate; default: everybody"),
   ),
-  fastcgi: v.optional(described(fastcgi, "Hands the request to an application")),
-  respond: v.optional(described(respond, "Answers with a fixed code and META")),
+  fastcgi: v.optional(described(fastcgi, "Forwards the request to an application")),
+  respond: v.optional(described(respond, "Sends a fixed response")),
   static: v.optional(described(staticFiles, "Serves the files below root")),
 });
 
@@ -205,21 +205,21 @@ const site = section({
   port: v.optional(
     described(
       wholeNumber(1, 65_535),
-      "The port that clients name, where another one leads here; left out: that of listen",
+      "Port that clients use, if another one is forwarded here; default: the port of listen",
     ),
   ),
   hosts: described(
     list(host, 'use a list of names, such as [example.com, "*.example.org"]'),
     "Host names, also *.example.com, and addresses",
   ),
-  tls: described(tls, "The certificate: cert and key, or self_signed and store"),
+  tls: described(tls, "Certificate: cert and key, or self_signed and store"),
   root: v.optional(
-    described(filePath(), "The folder below which files are; left out: there are none"),
+    described(filePath(), "Directory of the files; default: none"),
   ),
   ...symlinkEntries,
   routes: described(
     list(geminiRouteSchema, "use a list of routes"),
-    "What answers a request: the first route that matches",
+    "Routes; the first that matches handles a request",
   ),
 });
 
@@ -229,36 +229,36 @@ export const geminiSchema = list(site, "use a list of what is served");
 /** The key `limits.gemini`. */
 export const geminiLimitsSchema = section({
   connections: v.optional(
-    described(wholeNumber(1, COUNT_MAX), "Most connections at once; one more is closed"),
+    described(wholeNumber(1, COUNT_MAX), "Maximum of connections; beyond it they are closed"),
     LIMITS.connectionsMax,
   ),
   connections_per_address: v.optional(
     described(
       wholeNumber(1, COUNT_MAX),
-      "Most connections of an address; more get 44, from twice as many on they are closed",
+      "Maximum of connections from one address; beyond it: 44, beyond twice as many they are closed",
     ),
     LIMITS.connectionsPerAddressMax,
   ),
   requests_per_second: v.optional(
     described(
       wholeNumber(0, COUNT_MAX),
-      "Most requests of an address in a second; one more gets 44; 0: no limit",
+      "Maximum of requests per second from one address; beyond it: 44; 0: no limit",
     ),
     LIMITS.requestsPerSecondMax,
   ),
   request_timeout: v.optional(
     described(
       time(1),
-      "Longest wait for a handshake, and then for the request line; then it is closed",
+      "Timeout for the handshake, and then for the request line",
     ),
     formatTime(LIMITS.requestTimeoutMs),
   ),
   send_timeout: v.optional(
-    described(time(1), "Longest wait for a client to take a piece of its answer; then it is cut"),
+    described(time(1), "Timeout for a client to read some of its response"),
     formatTime(LIMITS.sendTimeoutMs),
   ),
   close_timeout: v.optional(
-    described(time(1), "Longest wait for a client to close after its answer; then it is closed"),
+    described(time(1), "Timeout for a client to close after its response"),
     formatTime(LIMITS.closeTimeoutMs),
   ),
 });

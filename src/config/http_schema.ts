@@ -12,50 +12,59 @@ export const httpLimitsSchema = section({
   connections: v.optional(
     described(
       wholeNumber(1, COUNT_MAX),
-      "Most connections of clients at once, Gemini's too; left out: as many as file descriptors allow",
+      "Maximum of client connections, those of Gemini included; default: as many as file descriptors allow",
     ),
   ),
   connections_per_address: v.optional(
     described(
       wholeNumber(1, COUNT_MAX),
-      "Most of one address (of IPv6 a /64), but for trusted proxies; left out: half of all",
+      "Maximum of client connections from one address (IPv6: /64), trusted proxies excepted; default: half of connections",
     ),
   ),
   when_full: v.optional(
     described(
       oneOf(WHEN_FULL),
-      "What becomes of more: they get 503 and are closed, or wait until others have gone (Bun on Linux)",
+      "Beyond the maximum: refuse with 503, or wait until others have gone (Bun on Linux)",
     ),
     "refuse",
   ),
   requests_per_connection: v.optional(
-    described(wholeNumber(0, COUNT_MAX), "Requests after which a connection is closed; 0: never"),
+    described(
+      wholeNumber(0, COUNT_MAX),
+      "Number of requests after which a connection is closed; 0: never",
+    ),
     0,
   ),
   handshake_timeout: v.optional(
-    described(time(1), "Longest wait for a client's TLS handshake; then it is cut"),
+    described(time(1), "Timeout of a TLS handshake; then the connection is closed"),
     formatTime(TIMEOUTS.handshakeMs),
   ),
   head_timeout: v.optional(
     described(
       time(1),
-      "Longest wait for a request's head, once it has begun, or the connection has and nothing came; then 408, or a close",
+      "Timeout for the headers of a request, or for the first byte on a new connection; then 408, or the connection is closed",
     ),
     formatTime(TIMEOUTS.headMs),
   ),
   idle_timeout: v.optional(
     described(
       time(1),
-      "How long a connection without request stays open; a balancer before it should have less",
+      "Keep-alive timeout; that of a load balancer in front should be shorter",
     ),
     formatTime(TIMEOUTS.idleMs),
   ),
   send_timeout: v.optional(
-    described(time(1), "Longest wait for a client to take some of its answer; then it is cut"),
+    described(
+      time(1),
+      "Timeout for a client to read some of its response; then the connection is closed",
+    ),
     formatTime(TIMEOUTS.sendMs),
   ),
   close_timeout: v.optional(
-    described(time(1), "Longest wait for a client to close behind its last answer; then it is cut"),
+    described(
+      time(1),
+      "Timeout for a client to close after its last response; then the connection is closed",
+    ),
     formatTime(TIMEOUTS.closeMs),
   ),
 });

@@ -62,21 +62,21 @@ export const siteProxyEntries = {
         networkOrUnix(),
         'use a list of networks, such as [10.0.0.0/8, "::1", unix]',
       ),
-      "Proxies that are believed what they say of the client; left out: nobody is",
+      "Addresses of proxies whose headers about the client are trusted; default: none",
     ),
   ),
   proxy_headers: v.optional(
     described(
       proxyHeaders(),
-      "What these proxies set: for, proto, host and port (the fields X-Forwarded-For and so on), or " +
-        "forwarded (the field Forwarded); and request-id (X-Request-Id)",
+      "Headers that these proxies set: for, proto, host and port (X-Forwarded-For and so on), or " +
+        "forwarded (Forwarded); and request-id (X-Request-Id)",
     ),
     ["for", "proto"],
   ),
   trace_context: v.optional(
     described(
       flag(),
-      "Whether a request without traceparent gets one; one that is there always goes on",
+      "Whether a request without traceparent (W3C Trace Context) gets one; an existing one is always passed on",
     ),
     false,
   ),

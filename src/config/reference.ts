@@ -32,7 +32,7 @@ export const EXPLAINED_IN: Readonly<Record<string, string>> = {
   "upstreams.NAME.health": "multiplexing.md#several-servers",
   "upstreams.NAME.resolve": "multiplexing.md#several-servers",
   "sites[]": "sites.md",
-  "sites[].compression": "answers.md#compression",
+  "sites[].compression": "responses.md#compression",
   "sites[].routes[]": "configuration.md#routes",
   "sites[].routes[].authorize": "authorize-and-filter.md",
   "sites[].routes[].fastcgi": "parameters.md",
@@ -46,13 +46,14 @@ export const EXPLAINED_IN: Readonly<Record<string, string>> = {
 const TITLE = "# Every key of the configuration";
 
 const INTRODUCTION = [
-  "This page is made from the schema that reads the file: `npm run docs` writes it, and " +
-  "`afcgi schema --markdown` prints it for the version at hand. What belongs together, with " +
-  "examples, is in [configuration.md](configuration.md); how sizes, times and addresses are " +
-  "written is [there](configuration.md#how-values-are-written) too.",
-  "`NAME` stands for a name of your own, and `[]` for each item of a list. A key without default " +
-  "that is not required may be left out; what holds then stands beside it. A route that leaves out " +
-  "what its site says is as the site says. No time may be longer than 596h.",
+  "With this page you can look up every key of the configuration file, its values and its default. " +
+  "Examples are in [configuration.md](configuration.md), which also says how sizes, times and " +
+  "addresses are [written](configuration.md#how-values-are-written).",
+  "The page is made from the schema: `npm run docs` writes it, and `afcgi schema --markdown` prints " +
+  "it for your version.",
+  "`NAME` stands for a name of your own, and `[]` for each item of a list. Every key is optional " +
+  "that is not marked as required. A route inherits what its site says. No time may be longer than " +
+  "596h.",
 ];
 
 /** Columns of a line of text, as the formatter has them. */
@@ -127,20 +128,21 @@ function contents(sections: readonly Section[]): string {
 function sectionText({ path, map, description }: Section, sections: Sections): string[] {
   const more = EXPLAINED_IN[path];
   const text = [
-    ...(description === "" ? [] : [escaped(`${description}.`)]),
+    ...(description === "" ? [] : [escaped(`${splitDefault(description)[0]}.`)]),
     ...alternatives(map),
     ...(more === undefined ? [] : [`More in [${more.replace(/#.*/, "")}](${more}).`]),
   ];
   const long: string[] = [];
   const rows = Object.entries(map.properties!).map(([key, schema]) => {
     const isRequired = map.required?.includes(key) === true;
-    const byDefault = isRequired ? "required" : defaultText(schema);
+    const [whatItDoes, spoken] = splitDefault(schema.description!);
+    const byDefault = isRequired ? "required" : defaultText(schema) || escaped(spoken);
     if (byDefault.length > DEFAULT_LENGTH_MAX) long.push(`Default of \`${key}\`: ${byDefault}.`);
     return [
       `\`${key}\``,
       kindOf(schema, sections),
       byDefault.length > DEFAULT_LENGTH_MAX ? "see below" : byDefault,
-      escaped(schema.description!),
+      escaped(whatItDoes),
     ];
   });
   return [
@@ -197,6 +199,12 @@ function kindOf(schema: JsonSchema, sections: Sections, isPlural = false): strin
 
 function plural(kind: string): string {
   return kind.endsWith("s") ? `${kind}es` : `${kind}s`;
+}
+
+/** What a key does, and what holds where it is not there and the schema has no default. */
+function splitDefault(description: string): [whatItDoes: string, byDefault: string] {
+  const [whatItDoes, byDefault = ""] = description.split("; default: ", 2);
+  return [whatItDoes!, byDefault];
 }
 
 /** As it would stand in the file; empty where there is none, or where a map's keys say it. */

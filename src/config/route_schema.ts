@@ -25,9 +25,8 @@ export const HANDLER_NAMES = ["respond", "redirect", "fastcgi", "php", "filter",
 
 const upstreamName = () => v.string("use the name of an upstream");
 
-const PARAMS =
-  "Parameters to send beside the usual ones; null: one that is not sent; left out: none";
-const STRIP = "The beginning of the path that the application does not see; left out: it sees all";
+const PARAMS = "Additional parameters; null: not sent; default: none";
+const STRIP = "Prefix of the path to strip before the application sees it; default: none";
 
 const pathPrefix = () =>
   textLike(/^(\/[^/]+)*$/, 'use a path such as "/api", without "/" at its end');
@@ -43,8 +42,8 @@ const endings = () =>
 
 const respond = v.pipe(
   section({
-    status: v.optional(described(wholeNumber(200, 599), "The answer's status"), 200),
-    body: v.optional(described(v.string(TEXT_REMEDY), "The answer's body"), ""),
+    status: v.optional(described(wholeNumber(200, 599), "Status"), 200),
+    body: v.optional(described(v.string(TEXT_REMEDY), "Body"), ""),
   }, (text) => /^\d+$/.test(text) ? `{ status: ${text} }` : `{ body: ${asYaml(text)} }`),
   v.rawCheck(({ dataset, addIssue }) => {
     if (!dataset.typed || ![204, 205, 304].includes(dataset.value.status)) return;
@@ -67,23 +66,23 @@ const redirect = section({
         addIssue({ message });
       }),
     ),
-    "The Location to send; it may have references to the request, such as ${match}",
+    "Location; it may contain references such as ${match}",
   ),
   status: v.optional(
     described(
       v.picklist([301, 302, 303, 307, 308], "use 301, 302, 303, 307 or 308"),
-      "The answer's status",
+      "Status",
     ),
     302,
   ),
 }, "to");
 
 const fastcgi = section({
-  upstream: described(upstreamName(), "The name of the upstream that answers"),
+  upstream: described(upstreamName(), "Upstream"),
   script_name: v.optional(
     described(
       pathPrefix(),
-      "The beginning of the path that is SCRIPT_NAME; what is behind it is PATH_INFO",
+      "Beginning of the path that becomes SCRIPT_NAME; the rest is PATH_INFO",
     ),
     "",
   ),
@@ -91,37 +90,37 @@ const fastcgi = section({
   split_path: v.optional(
     described(
       endings(),
-      "Endings at which SCRIPT_NAME ends and PATH_INFO begins, the first that is met; left out: none",
+      "Endings of script names, such as .cgi, at which PATH_INFO begins; default: none",
     ),
   ),
   index: v.optional(
     described(
       textLike(/^[^/\0]+$/, 'use a script\'s name, without "/"'),
-      'The script for a path that ends with "/", whether there is a file or not; left out: none',
+      'Script for a path that ends with "/", whether the file exists or not; default: none',
     ),
   ),
   params: v.optional(described(paramsSchema(), PARAMS)),
 }, "upstream");
 
 const phpSection = section({
-  upstream: described(upstreamName(), "The name of the upstream that runs the scripts"),
+  upstream: described(upstreamName(), "Upstream that runs the scripts"),
   index: v.optional(
     described(
       indexNames("index.php"),
-      "Scripts that stand for a folder; the first that exists is run",
+      "Index scripts of a directory; the first that exists runs",
     ),
     ["index.php"],
   ),
   front_controller: v.optional(
     described(
       textLike(/^(\/[^/\0]+)+$/, 'use a path below the root, such as "/index.php"'),
-      "The script for paths at which there is no file; left out: they go to the next route",
+      "Script for every path that is no file; default: none, such a request goes to the next route",
     ),
   ),
   try: v.optional(
     described(
       triesSchema(),
-      "What is tried, in turn; left out: script, file, folder and the front controller",
+      "What to try, in turn; default: script, file, folder and the front controller",
     ),
   ),
   strip: v.optional(described(pathPrefix(), STRIP)),
@@ -131,7 +130,7 @@ const phpSection = section({
         [v.pipe(v.array(v.string()), v.length(0)), endings()],
         "use a list of endings, such as [.php]",
       ),
-      "Endings of scripts' names; what is behind one is PATH_INFO; []: no PATH_INFO",
+      "Endings of script names at which PATH_INFO begins; []: no PATH_INFO",
     ),
     [...PHP_ENDINGS],
   ),
@@ -141,25 +140,25 @@ const phpSection = section({
         textLike(/^\/[^\0]+$/, 'use a path such as "/index.php" or "/wp-admin/*.php"'),
         "use a list of paths, such as [/index.php]",
       ),
-      "The only scripts that may run; * is part of a name, **/ any folders; left out: all",
+      "Scripts that may run; * is a part of a name, **/ any directories; default: all",
     ),
   ),
   no_scripts: v.optional(
     described(
       list(textLike(/^(\/[^/\0]+)+$/, 'use a folder such as "/uploads"'), "use a list of folders"),
-      "Folders below which no script may run; left out: none",
+      "Directories below which no script may run; default: none",
     ),
   ),
   application_root: v.optional(
     described(
       textLike(/^(\/[^/\0]+)+$/, 'use an absolute path such as "/var/www/html"'),
-      "The root as the application sees it, in a container of its own; left out: the site's",
+      "The root as the application sees it, for another container; default: as the site's",
     ),
   ),
   resolve_root: v.optional(
     described(
       flag(),
-      "Whether a root that is a link is followed for each request: a deployment becomes visible at once",
+      "Whether a root that is a symlink is resolved for each request, so that a deployment takes effect at once",
     ),
     false,
   ),
@@ -171,7 +170,7 @@ const php = v.pipe(phpSection, triesCheck());
 const authorize = section({
   upstream: described(
     upstreamName(),
-    "The name of the upstream that is asked, a FastCGI Authorizer",
+    "Upstream of the authorizer",
   ),
   params: v.optional(described(paramsSchema(), PARAMS)),
 }, "upstream");
@@ -179,7 +178,7 @@ const authorize = section({
 const filter = section({
   upstream: described(
     upstreamName(),
-    "The name of the upstream that gets the files, a FastCGI Filter",
+    "Upstream of the filter",
   ),
   params: v.optional(described(paramsSchema(), PARAMS)),
 }, "upstream");
@@ -188,36 +187,36 @@ export const routeSchema = section({
   path: v.optional(
     described(
       textLike(PATH_PATTERN, 'use "/exact", "/prefix/*" or "*.suffix", or leave it out for all'),
-      "/exact, /folder/* (also matches /folder), /begin*, *.end or /begin*.end; left out: everything",
+      "/exact, /directory/* (also matches /directory), /begin*, *.end or /begin*.end; default: every path",
     ),
   ),
   methods: v.optional(
-    described(methods(), "Methods that the route takes, another one gets 405; left out: all"),
+    described(methods(), "Methods that the route takes; others get 405; default: all"),
   ),
   internal: v.optional(
     described(
       flag(),
-      "Whether only an application's X-Accel-Redirect leads here; a client gets 404",
+      "Whether only X-Accel-Redirect of an application leads here; a client gets 404",
     ),
     false,
   ),
   compression: v.optional(
-    described(compressionSchema(), "Compresses the route's answers; left out: as the site says"),
+    described(compressionSchema(), "Compression of the route's responses; default: as the site"),
   ),
   authorize: v.optional(
     described(
       authorize,
-      "Asks an application first whether the request may go on; left out: it may",
+      "Authorization by a FastCGI authorizer before anything else; default: none",
     ),
   ),
-  respond: v.optional(described(respond, "Answers with a fixed status and text")),
-  redirect: v.optional(described(redirect, "Sends the client elsewhere")),
-  fastcgi: v.optional(described(fastcgi, "Hands the request to an application")),
-  php: v.optional(described(php, "Runs the scripts below the site's root")),
+  respond: v.optional(described(respond, "Sends a fixed response")),
+  redirect: v.optional(described(redirect, "Redirects the client")),
+  fastcgi: v.optional(described(fastcgi, "Forwards the request to an application")),
+  php: v.optional(described(php, "Runs PHP scripts below the root")),
   filter: v.optional(
-    described(filter, "Sends the files below the site's root through an application"),
+    described(filter, "Sends the files below the root through a FastCGI filter"),
   ),
-  static: v.optional(described(staticSchema, "Serves the files below the site's root")),
+  static: v.optional(described(staticSchema, "Serves static files below the root")),
   ...answerEntries,
   ...bodyEntries,
 });

@@ -64,7 +64,7 @@ const listener = v.pipe(
         tls: v.optional(
           described(
             listenerTlsSchema,
-            "Serves HTTPS, {} with the certificates of the sites; left out: HTTP",
+            "Serves HTTPS, {} with the certificates of the sites; default: HTTP",
           ),
         ),
         ...socketFileEntries,
@@ -118,17 +118,17 @@ const site = section({
         hostName,
         'use a list of names, such as [example.com, "*.example.com"], or leave it out for all',
       ),
-      "Host names, also *.example.com; left out: every host that no other site names",
+      "Host names, also *.example.com; default: every host that no other site names",
     ),
   ),
   root: v.optional(
-    described(filePath(), "The folder below which files and scripts are; left out: there are none"),
+    described(filePath(), "Document root, the directory of files and scripts; default: none"),
   ),
   tls: v.optional(
     described(
       siteTlsSchema,
       "The site's certificates: auto (an ACME authority), a map with cert and key, a list of " +
-        'such maps, or "off"; left out: off',
+        'such maps, or "off"; default: off',
     ),
   ),
   ...symlinkEntries,
@@ -138,41 +138,41 @@ const site = section({
   params: v.optional(
     described(
       paramsSchema(),
-      "Parameters for the site's applications; a route's own win; left out: none",
+      "Parameters of every request; those of a route take precedence; default: none",
     ),
   ),
   sendfile: v.optional(
     described(
       list(filePath(), "use a list of folders, such as [/srv/files]"),
-      "Folders in which an application's X-Sendfile may name files; left out: none",
+      "Directories from which an application may send files by X-Sendfile; default: none",
     ),
   ),
   compression: v.optional(
     described(
       compressionSchema(),
-      "Compresses answers, by default or as a map says; left out: they go out as they are",
+      "Compression of responses: true, or a map; default: none",
     ),
   ),
   local_redirects: v.optional(
     described(
       flag(),
-      "Whether a Location that is a path, without Status, is followed here; else the client is sent there",
+      "Whether a Location that is a path, without Status, is followed by afcgi; otherwise the client is redirected",
     ),
     false,
   ),
   routes: described(
     list(routeSchema, "use a list of routes"),
-    "What answers a request: the first route that matches",
+    "Routes; the first that matches handles a request",
   ),
 });
 
 const log = section({
   level: v.optional(
-    described(oneOf(LOG_LEVELS), "Lines below this level are not written"),
+    described(oneOf(LOG_LEVELS), "Minimum level of the lines that are written"),
     DEFAULT_LOG_LEVEL,
   ),
   format: v.optional(
-    described(oneOf(LOG_FORMATS), "How a line is written"),
+    described(oneOf(LOG_FORMATS), "Format of the lines"),
     DEFAULT_LOG_FORMAT,
   ),
   access: v.optional(
@@ -181,7 +181,7 @@ const log = section({
         textLike(/^[^\0]+$/, 'use a path, "-" for standard output, or off'),
         v.title("path"),
       ),
-      'The file of the access log, a line for each request; "-": standard output; off: none',
+      'File of the access log; "-": standard output; off: none',
     ),
     DEFAULT_ACCESS_LOG,
   ),
@@ -189,64 +189,73 @@ const log = section({
 
 const limits = section({
   request_body: v.optional(
-    described(size(), "Largest body of a request; a larger one gets 413; 0: no limit"),
+    described(size(), "Maximum size of a request body; beyond it: 413; 0: no limit"),
     formatSize(HTTP.requestBodyMax),
   ),
   request_body_chunked: v.optional(
     described(
       size(),
-      "Largest body without Content-Length; a larger one gets 413; left out: as request_body; 0: no limit",
+      "Maximum size of a body without Content-Length; beyond it: 413; 0: no limit; default: as request_body",
     ),
   ),
   request_rate: v.optional(
     described(
       size(),
-      "Least of a body per second, over 30 s of waiting; a slower one gets 408; 0: no limit",
+      "Minimum rate of a request body per second, over 30 s of waiting; below it: 408; 0: no limit",
     ),
     formatSize(HTTP.requestRateMin),
   ),
   request_header: v.optional(
     described(
       size(KIB),
-      "Largest head of a request; a larger one gets 431",
+      "Maximum size of the request's headers; beyond it: 431",
     ),
     formatSize(HTTP.requestHeaderMax),
   ),
   request_buffer: v.optional(
-    described(size(), "Most of a gathered body in memory; the rest waits in a file"),
+    described(
+      size(),
+      "Maximum of a gathered request body in memory; the rest goes to a temporary file",
+    ),
     formatSize(HTTP.requestBufferMax),
   ),
   response_header: v.optional(
-    described(size(KIB), "Largest head of an application's answer; a larger one becomes 502"),
+    described(
+      size(KIB),
+      "Maximum size of the response's headers from an application; beyond it: 502",
+    ),
     formatSize(UPSTREAM.limits.responseHeaderMax),
   ),
   response_buffer: v.optional(
-    described(size(), "Most of an answer in memory for a slow client; the rest waits in a file"),
+    described(
+      size(),
+      "Maximum of a response in memory for a slow client; the rest goes to a temporary file",
+    ),
     formatSize(UPSTREAM.limits.responseBufferMax),
   ),
   spill: v.optional(
     described(
       size(),
-      "Most of an answer in a file for a slow client; then the application waits; 0: no file",
+      "Maximum of a response in a temporary file for a slow client; then the application waits; 0: no file",
     ),
     formatSize(UPSTREAM.limits.spillMax),
   ),
   spill_total: v.optional(
     described(
       size(),
-      "Most of all temporary files of answers and gathered bodies together; beyond it clients wait",
+      "Maximum of all temporary files together; beyond it clients wait",
     ),
     formatSize(SPILL_TOTAL_MAX),
   ),
   http: v.optional(
     described(
       httpLimitsSchema,
-      "How many connections HTTP clients may have, and how long they may take",
+      "Connections and timeouts of HTTP clients",
     ),
     {},
   ),
   gemini: v.optional(
-    described(geminiLimitsSchema, "What a Gemini client may do, and how long it may take"),
+    described(geminiLimitsSchema, "Connections, rate and timeouts of Gemini clients"),
     {},
   ),
 });
@@ -277,22 +286,22 @@ const fileSchema = section({
         ),
         v.minEntries(1, "add an upstream, or take the key out"),
       ),
-      "FastCGI applications, each under a name of your own; left out: none",
+      "FastCGI applications, each under a name of your own; default: none",
     ),
   ),
   sites: v.optional(
     described(
       list(site, "use a list of sites"),
-      "What is served over HTTP, for which host; left out: nothing, and no port is opened",
+      "Virtual hosts for HTTP; default: none, and no port is opened",
     ),
   ),
   gemini: v.optional(
-    described(geminiSchema, "What is served over Gemini, for which host; left out: nothing"),
+    described(geminiSchema, "Virtual hosts for Gemini; default: none"),
   ),
   admin: v.optional(
     described(
       section({
-        listen: described(adminListener, "Where /livez, /readyz, /metrics and /status are served"),
+        listen: described(adminListener, "Address of /livez, /readyz, /metrics and /status"),
         ready: v.optional(
           described(
             oneOf(READY_WHEN),
@@ -309,22 +318,22 @@ const fileSchema = section({
               ),
               "use a list of names, such as [afcgi.internal]",
             ),
-            "Host names under which it answers; left out: addresses, localhost and its own name alone",
+            "Host names that requests may name; default: addresses, localhost and the machine's own name",
           ),
         ),
       }, "listen"),
-      "The listener for health and metrics; left out: none",
+      "Admin address for health checks and metrics; default: none",
     ),
   ),
-  log: v.optional(described(log, "What is logged, and how"), {}),
+  log: v.optional(described(log, "Logging"), {}),
   limits: v.optional(
-    described(limits, "How much of a request and of an answer is taken, and kept in memory"),
+    described(limits, "Limits of requests and responses, and of memory"),
     {},
   ),
   user: v.optional(
     described(
       textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a user's name or number"),
-      "The user that afcgi becomes once it listens, where it is root; left out: it stays root",
+      "User that afcgi, started as root, becomes once it listens; default: it stays root",
     ),
   ),
   shutdown: v.optional(
@@ -333,12 +342,12 @@ const fileSchema = section({
         grace: v.optional(
           described(
             time(),
-            "How long requests in flight may take to end at a stop; then they are cut",
+            "Time that requests in flight have to finish after a stop; then they are cut",
           ),
           formatTime(DEFAULT_GRACE_MS),
         ),
       }, "grace"),
-      "How the program stops",
+      "Shutdown",
     ),
     {},
   ),

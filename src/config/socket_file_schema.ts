@@ -16,13 +16,13 @@ export const socketFileEntries = {
         textLike(/^0?[0-7]{3}$/, MODE_REMEDY),
         v.transform((text) => parseInt(text, 8)),
       ),
-      'Permissions of a unix socket\'s file, such as "0660"; left out: "0600", with a group "0660"',
+      'Permissions of a unix socket\'s file, such as "0660"; default: "0600", with a group "0660"',
     ),
   ),
   group: v.optional(
     described(
       textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a group's name or number"),
-      "The group of a unix socket's file; left out: that of afcgi's user",
+      "Group of a unix socket's file; default: the group of afcgi's user",
     ),
   ),
 };

@@ -23,11 +23,11 @@ const WORKERS_REMEDY = `use auto, or a whole number from 1 to ${WORKERS_MAX}`;
 
 const restart = section({
   backoff: v.optional(
-    described(time(1), "Wait before a worker is started again, doubled each time it ends at once"),
+    described(time(1), "Delay before a worker is started again, doubled each time it ends at once"),
     formatTime(SPAWN.restart.backoffMs),
   ),
   backoff_max: v.optional(
-    described(time(1), "Longest wait before a worker is started again"),
+    described(time(1), "Maximum delay before a worker is started again"),
     formatTime(SPAWN.restart.backoffMaxMs),
   ),
 });
@@ -35,12 +35,12 @@ const restart = section({
 export const spawnSchema = section({
   command: described(
     list(textLike(/^[^\0]+$/, TEXT_REMEDY), "use a list, such as [php-fpm]"),
-    "The program and its arguments; its socket is descriptor 0, or its path stands for {socket}",
+    "Program and arguments; its listening socket is descriptor 0, or {socket} is replaced by the socket's path",
   ),
   workers: v.optional(
     described(
       v.union([oneOf(["auto"]), wholeNumber(1, WORKERS_MAX)], WORKERS_REMEDY),
-      "Processes, of php-fpm children; auto: one for each processor, four for PHP",
+      "Number of processes (of php-fpm: children); auto: one for each processor, for PHP four",
     ),
     SPAWN.workers,
   ),
@@ -51,40 +51,40 @@ export const spawnSchema = section({
         v.string(TEXT_REMEDY),
         "use a map of names and texts",
       ),
-      "Environment variables that it gets; a secret of afcgi's own is named here, or not passed on",
+      "Environment variables to set; a secret of afcgi's own environment must be named here to be passed on; default: none",
     ),
     {},
   ),
   clear_env: v.optional(
     described(
       flag(),
-      "Whether it gets no other variables of afcgi's than PATH, HOME, USER, LOGNAME, SHELL, LANG, LC_*, TZ and TMPDIR",
+      "Whether only PATH, HOME, USER, LOGNAME, SHELL, LANG, LC_*, TZ and TMPDIR are passed on from afcgi's environment",
     ),
     true,
   ),
   cwd: v.optional(
-    described(filePath(), "The folder that it is started in; left out: that of afcgi"),
+    described(filePath(), "Working directory; default: afcgi's own"),
   ),
   user: v.optional(
     described(
       textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a user's name or number"),
-      "The user that it runs as, where afcgi is root; left out: as afcgi, php-fpm's children as www-data",
+      "User to run as, if afcgi is root; default: afcgi's user, for the children of php-fpm www-data",
     ),
   ),
   max_requests: v.optional(
     described(
       wholeNumber(0, REQUESTS_MAX),
-      "Requests after which a worker is replaced by a new one, or a few more; 0: never",
+      "Number of requests after which a worker is replaced (it may be a few more); 0: never",
     ),
     SPAWN.maxRequests,
   ),
-  restart: v.optional(described(restart, "What happens when a worker ends by itself"), {}),
+  restart: v.optional(described(restart, "Restarts of workers that end by themselves"), {}),
   start_timeout: v.optional(
-    described(time(1), "Longest wait for a worker to listen; then it is killed and started again"),
+    described(time(1), "Timeout for a worker to listen; then it is killed and started again"),
     formatTime(SPAWN.startTimeoutMs),
   ),
   stop_timeout: v.optional(
-    described(time(1), "Longest wait for a worker that was told to end; then it is killed"),
+    described(time(1), "Timeout for a worker to end; then it is killed"),
     formatTime(SPAWN.stopTimeoutMs),
   ),
 }, (text) => `{ command: [${wordsOf(text).map(asYaml).join(", ")}] }`);

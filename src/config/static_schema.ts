@@ -24,14 +24,14 @@ export const staticSchema = section({
   index: v.optional(
     described(
       indexNames("index.html"),
-      "Files that stand for a folder; the first that exists is sent",
+      "Index files of a directory; the first that exists is sent",
     ),
     ["index.html"],
   ),
   precompressed: v.optional(
     described(
       encodings(),
-      "Compressed siblings (.zst, .br, .gz) to send in a file's place; left out: none",
+      "Precompressed files (.zst, .br, .gz) to send instead of a file; default: none",
     ),
   ),
   cache_control: v.optional(
@@ -41,11 +41,11 @@ export const staticSchema = section({
         textLike(/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/, 'use a value such as "max-age=3600"'),
         'use a map of patterns and values, such as { "*.css": "max-age=3600" }',
       ),
-      "Cache-Control by pattern of the path, the first that matches; left out: none is sent",
+      "Cache-Control by pattern of the path, the first that matches; default: none",
     ),
   ),
   listing: v.optional(
-    described(flag(), "Whether a folder without index is listed"),
+    described(flag(), "Whether a directory without an index file is listed"),
     false,
   ),
 });

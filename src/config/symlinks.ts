@@ -14,7 +14,7 @@ export const symlinkEntries = {
   follow_symlinks_to: v.optional(
     described(
       list(filePath(), "use a list of folders, such as [storage/app/public]"),
-      "Folders to which symbolic links may lead out of the root; left out: none",
+      "Directories outside the root to which symlinks may lead; default: none",
     ),
   ),
 };

@@ -5,8 +5,8 @@ import { resolvePath } from "./paths.ts";
 import { described, filePath, items, oneOf, section, textLike } from "./schema_parts.ts";
 
 const PAIR_ENTRIES = {
-  cert: described(filePath(), "The file of the certificate and its chain, PEM"),
-  key: described(filePath(), "The file of the certificate's private key, PEM"),
+  cert: described(filePath(), "File of the certificate and its chain, PEM"),
+  key: described(filePath(), "File of the certificate's private key, PEM"),
 };
 
 const CIPHERS = textLike(
@@ -19,11 +19,11 @@ const SPEECH_ENTRIES = {
   min: v.optional(
     described(
       oneOf(["1.2", "1.3"]),
-      'The oldest version of TLS that is spoken; left out: "1.2", or what the file says',
+      'Minimum version of TLS; default: "1.2", or what the file says',
     ),
   ),
   ciphers: v.optional(
-    described(CIPHERS, "Cipher suites of TLS 1.2 by OpenSSL's names; left out: modern ones"),
+    described(CIPHERS, "Cipher suites of TLS 1.2 by OpenSSL's names; default: modern ones"),
   ),
 };
 
@@ -31,7 +31,7 @@ export const fileTlsSchema = section({
   store: v.optional(
     described(
       filePath(),
-      "The folder of accounts, certificates and keys; left out: $AFCGI_STORE, $STATE_DIRECTORY, " +
+      "Directory of accounts, certificates and keys; default: $AFCGI_STORE, $STATE_DIRECTORY, " +
         "$XDG_DATA_HOME/afcgi or /var/lib/afcgi",
     ),
   ),
@@ -42,14 +42,14 @@ const listenerTls = section({
   cert: v.optional(
     described(
       filePath(),
-      "The file of the certificate and its chain, PEM, for names that no site has one for; left " +
-        "out: only those of sites are served",
+      "File of the certificate and its chain, PEM, for names without a certificate of a " +
+        "site; default: only the sites' certificates",
     ),
   ),
   key: v.optional(
     described(
       filePath(),
-      "The file of the certificate's private key, PEM; left out only where cert is",
+      "File of the certificate's private key, PEM; optional only without cert",
     ),
   ),
   ...SPEECH_ENTRIES,

@@ -52,12 +52,12 @@ const server = v.pipe(
       weight: v.optional(
         described(
           wholeNumber(1, WEIGHT_MAX),
-          "Its share of the requests: with 2 it gets twice as many as with 1",
+          "Weight for load balancing: with 2 it gets twice as many requests as with 1",
         ),
         1,
       ),
       backup: v.optional(
-        described(flag(), "Whether it is used only while no other server is up"),
+        described(flag(), "Whether it gets requests only while no other server is up"),
         false,
       ),
     }),
@@ -69,39 +69,39 @@ const connections = section({
   max: v.optional(
     described(
       v.union([oneOf(["auto"]), wholeNumber(1, CONNECTIONS_MAX)], CONNECTIONS_REMEDY),
-      "Most connections to each server; auto: as many as the application is found to take, at most " +
-        `${AUTO_SINGLE_MAX} (${AUTO_SHARED_MAX} where requests share them), or what a spawned worker ` +
-        "takes at once",
+      "Maximum of connections to each server; auto: as many as the application turns out to take, " +
+        `up to ${AUTO_SINGLE_MAX} (${AUTO_SHARED_MAX} if requests share them), or as many as a ` +
+        "spawned worker takes",
     ),
     UPSTREAM.connections.max,
   ),
   streams: v.optional(
     described(
       wholeNumber(1, STREAMS_MAX),
-      "Most requests at once on a connection that multiplexes",
+      "Maximum of requests at the same time on one connection that multiplexes",
     ),
     UPSTREAM.connections.streamsMax,
   ),
   idle_timeout: v.optional(
     described(
       time(1),
-      "How long a connection without requests stays open; left out: " +
-        `${formatTime(IDLE_TIMEOUT_MULTIPLEXED_MS)} where it multiplexes, ` +
-        `${formatTime(IDLE_TIMEOUT_SINGLE_MS)} where it does not`,
+      "Timeout of a connection without requests; default: " +
+        `${formatTime(IDLE_TIMEOUT_MULTIPLEXED_MS)} if it multiplexes, ` +
+        `else ${formatTime(IDLE_TIMEOUT_SINGLE_MS)}`,
     ),
   ),
   max_requests: v.optional(
     described(
       wholeNumber(0, CONNECTION_REQUESTS_MAX),
-      "Requests after which a connection is closed and made anew; 0: no limit",
+      "Number of requests after which a connection is closed; 0: no limit",
     ),
     UPSTREAM.connections.requestsMax,
   ),
   reuse: v.optional(
     described(
       v.union([oneOf(["auto"]), flag()], "use auto, true or false"),
-      "Whether connections are kept; false: one for each request, closed after it; auto: unless the " +
-        "application closes them all the same, or does not answer FCGI_GET_VALUES",
+      "Keep-alive: whether a connection is used again; auto: unless the application closes it, or " +
+        "does not reply to FCGI_GET_VALUES",
     ),
     UPSTREAM.connections.reuse,
   ),
@@ -111,12 +111,12 @@ const queue = section({
   max: v.optional(
     described(
       wholeNumber(0, QUEUE_LENGTH_MAX),
-      "Most requests that wait for a connection; one more gets 503",
+      "Maximum of waiting requests; beyond it: 503",
     ),
     UPSTREAM.queue.lengthMax,
   ),
   timeout: v.optional(
-    described(time(1), "Longest wait for a connection; then the request gets 503"),
+    described(time(1), "Timeout of a waiting request; then 503"),
     formatTime(UPSTREAM.queue.timeoutMs),
   ),
 }, "max");
@@ -125,32 +125,32 @@ const timeouts = section({
   connect: v.optional(
     described(
       time(1),
-      "Longest wait for a connection to stand; then it is tried again, at last 504",
+      "Timeout to connect; then it is tried again, and in the end 504",
     ),
     formatTime(UPSTREAM.timeouts.connectMs),
   ),
   first_byte: v.optional(
-    described(time(1), "Longest wait for the first byte of the answer; then 504"),
+    described(time(1), "Timeout for the response to begin (all of its headers); then 504"),
     formatTime(UPSTREAM.timeouts.firstByteMs),
   ),
   idle: v.optional(
     described(
       time(1),
-      "Longest wait between two pieces of an answer; then 504, or the answer is cut",
+      "Timeout between two pieces of a response; then 504, or the response is cut",
     ),
     formatTime(UPSTREAM.timeouts.idleMs),
   ),
   total: v.optional(
     described(
       time(),
-      "Longest time of a request with its attempts; then 504, or the answer is cut; 0s: no limit",
+      "Timeout of a request with all its attempts; then 504, or the response is cut; 0s: no limit",
     ),
     formatTime(UPSTREAM.timeouts.totalMs),
   ),
   abort: v.optional(
     described(
       time(1),
-      "Longest wait for the end of a request that was aborted; then its connection is closed",
+      "Timeout for an aborted request to end; then its connection is closed",
     ),
     formatTime(UPSTREAM.timeouts.abortMs),
   ),
@@ -158,57 +158,57 @@ const timeouts = section({
 
 const retry = section({
   attempts: v.optional(
-    described(wholeNumber(0, RETRIES_MAX), "How many times a request is tried again; 0: never"),
+    described(wholeNumber(0, RETRIES_MAX), "Maximum of retries for each request; 0: none"),
     UPSTREAM.retry.attemptsMax,
   ),
   methods: v.optional(
     described(
       methods(),
-      "Methods of which a request is sent again even if the application may have seen it",
+      "Methods of requests that are retried even if the application may have begun them",
     ),
     [...UPSTREAM.retry.methods],
   ),
   same_server: v.optional(
     described(
       flag(),
-      "Whether these methods are also repeated on the server that lost them, where there is no " +
-        "other: the request may be what makes it crash",
+      "Whether these methods are also retried on the server that lost them, if there is no other: " +
+        "the request may be what makes it crash",
     ),
     false,
   ),
   delay: v.optional(
-    described(time(), "Wait before the same server is tried again; another one is tried at once"),
+    described(time(), "Delay before a retry on the same server; another server is tried at once"),
     formatTime(UPSTREAM.retry.delayMs),
   ),
 }, "attempts");
 
 const health = section({
   interval: v.optional(
-    described(time(), "Time from one question to the next, for each server; 0s: nobody asks"),
+    described(time(), "Time between two health checks of a server; 0s: no health checks"),
     formatTime(UPSTREAM.health.intervalMs),
   ),
   timeout: v.optional(
-    described(time(1), "Longest wait for an answer; then it counts as a failure"),
+    described(time(1), "Timeout of a health check; then it has failed"),
     formatTime(UPSTREAM.health.timeoutMs),
   ),
   rise: v.optional(
     described(
       wholeNumber(1, HEALTH_ANSWERS_MAX),
-      "Good answers in a row after which a server that was down is used again",
+      "Successful checks in a row after which a server is up again",
     ),
     UPSTREAM.health.rise,
   ),
   fall: v.optional(
     described(
       wholeNumber(1, HEALTH_ANSWERS_MAX),
-      "Failures in a row after which a server counts as down",
+      "Failed checks in a row after which a server is down",
     ),
     UPSTREAM.health.fall,
   ),
   script: v.optional(
     described(
       textLike(/^\/[^\s?#]*$/, "use a path, such as /ping"),
-      "The script to ask, such as ping.path of php-fpm; left out: FCGI_GET_VALUES is asked",
+      "Script to request, such as ping.path of php-fpm; default: FCGI_GET_VALUES instead of a request",
     ),
   ),
 }, "interval");
@@ -223,16 +223,16 @@ const resolve = section({
   ttl: v.optional(
     described(
       time(LOOKUP_TTL_MIN_MS),
-      "How long the addresses of a name are good where the name service does not say",
+      "How long addresses are kept if the name server does not say",
     ),
     formatTime(UPSTREAM.resolve.ttlMs),
   ),
   timeout: v.optional(
-    described(time(1), "Longest wait for the addresses of a name; then requests get 502"),
+    described(time(1), "Timeout of a lookup; then requests get 502"),
     formatTime(UPSTREAM.resolve.timeoutMs),
   ),
   family: v.optional(
-    described(oneOf(["any", "ipv4", "ipv6"]), "Which addresses of a name become servers"),
+    described(oneOf(["any", "ipv4", "ipv6"]), "Which addresses of a name are used"),
     UPSTREAM.resolve.family,
   ),
   servers: v.optional(
@@ -241,7 +241,7 @@ const resolve = section({
         list(textLike(NAME_SERVER_PATTERN, NAME_SERVERS_REMEDY), NAME_SERVERS_REMEDY),
         v.maxLength(NAME_SERVERS_MAX, `use at most ${NAME_SERVERS_MAX}`),
       ),
-      "Name servers to ask, in turn; left out: those of the system, and its hosts file",
+      "Name servers to ask, in turn; default: the system's, and its hosts file",
     ),
   ),
 });
@@ -251,53 +251,53 @@ export const upstreamSchema = section({
   servers: v.optional(
     described(
       list(server, 'use a list of addresses, such as ["tcp://127.0.0.1:9000"]'),
-      "Where the application listens, at one address or more; left out only with spawn",
+      "Addresses at which the application listens; optional only with spawn",
     ),
   ),
   spawn: v.optional(
     described(
       spawnSchema,
-      "Starts the application, in place of servers; left out: it runs by itself",
+      "Starts the application, instead of servers; default: it is started by somebody else",
     ),
   ),
   multiplex: v.optional(
     described(
       oneOf(["auto", "on", "off"]),
-      "Whether requests share a connection; auto: each server is asked once",
+      "Multiplexing: whether requests share a connection; auto: each server is asked once",
     ),
     UPSTREAM.multiplex,
   ),
   balance: v.optional(
     described(
       oneOf(BALANCE_MODES),
-      "Which server gets a request: the next in turn, that with the fewest, or that of a hash",
+      "Load balancing: the next server in turn, the one with the fewest requests, or the one that a hash selects",
     ),
     "least_requests",
   ),
   hash: v.optional(
     described(
       textLike(/^[A-Za-z_][A-Za-z0-9_]*$/, "use the name of a parameter, such as REMOTE_ADDR"),
-      "With balance: hash, requests with the same value of this parameter go to the same server",
+      "Parameter for balance: hash; requests with the same value of it go to the same server",
     ),
     UPSTREAM.hash,
   ),
   connections: v.optional(described(connections, "Connections to each server"), {}),
-  queue: v.optional(described(queue, "Requests that wait for a connection"), {}),
-  timeouts: v.optional(described(timeouts, "How long each part of a request may take"), {}),
-  retry: v.optional(described(retry, "Which requests are tried again when they failed"), {}),
+  queue: v.optional(described(queue, "Queue of requests that wait for a connection"), {}),
+  timeouts: v.optional(described(timeouts, "Timeouts"), {}),
+  retry: v.optional(described(retry, "Retries of requests that failed"), {}),
   params: v.optional(
     described(
       paramsSchema(),
-      "Parameters of every request; a site's and a route's own win; left out: none",
+      "Parameters of every request; those of a site and a route take precedence; default: none",
     ),
   ),
-  health: v.optional(described(health, "Asks each server again and again whether it is well"), {}),
+  health: v.optional(described(health, "Active health checks of each server"), {}),
   slow_start: v.optional(
     described(
       time(),
-      "Time in which a server that came back grows to its full share; 0s: it has it at once",
+      "Time in which a server that is up again grows to its full weight; 0s: at once",
     ),
     formatTime(UPSTREAM.slowStartMs),
   ),
-  resolve: v.optional(described(resolve, "How names of servers become addresses"), {}),
+  resolve: v.optional(described(resolve, "DNS: how names of servers become addresses"), {}),
 }, (text) => `{ servers: [${asYaml(text)}] }`);
