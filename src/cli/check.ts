@@ -19,7 +19,7 @@ import { declareConfigFlags, loadFromArguments } from "./config_flags.ts";
 
 export const checkCommand: CommandDefinition = {
   name: "check",
-  summary: "read the configuration and tell every fault in it",
+  summary: "check the configuration and report every error in it",
   declare: (command) => {
     command.argument("[file]", "configuration file, as --config")
       .option("--show-secrets", "print passwords and values of ${env.NAME} as they are");

@@ -27,7 +27,7 @@ import { spellControls } from "./spelling.ts";
 
 export const explainCommand: CommandDefinition = {
   name: "explain",
-  summary: "tell what a URL meets, and what would be sent",
+  summary: "show how a URL is routed, and what would be sent",
   declare,
   run: runExplain,
 };
@@ -37,7 +37,7 @@ function declare(command: Command): void {
     .argument("<url>", "URL, or a path for the first site")
     .option("-X, --method <method>", "the request's method", "GET")
     .addOption(
-      new Option("-H, --header <field>", 'a header field, such as "Accept: text/html" (repeatable)')
+      new Option("-H, --header <field>", 'a header, such as "Accept: text/html" (repeatable)')
         .argParser(repeated),
     )
     .option("--show-secrets", "print passwords and values of ${env.NAME} as they are")

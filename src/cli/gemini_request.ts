@@ -34,9 +34,12 @@ export function isGeminiUrl(text: string): boolean {
 
 export function declareGeminiFlags(command: Command): void {
   command
-    .option("--known-hosts <file>", "gemini: certificates that were seen (default: one of yours)")
-    .option("--cert <file>", "gemini: a certificate of yours to show, a PEM file")
-    .option("--key <file>", "gemini: the certificate's private key, a PEM file");
+    .option(
+      "--known-hosts <file>",
+      "gemini: file of known certificates (default: in your data directory)",
+    )
+    .option("--cert <file>", "gemini: client certificate, a PEM file")
+    .option("--key <file>", "gemini: private key of the client certificate, a PEM file");
 }
 
 /** A FastCGI request has no use for these. */

@@ -25,9 +25,9 @@ const NAMES_MAX = 1000;
 
 export const importCommand: CommandDefinition = {
   name: "import",
-  summary: "make an afcgi.yaml of another server's configuration",
+  summary: "convert another server's configuration to an afcgi.yaml",
   declare: (command) => {
-    command.argument("<server>", "whose configuration it is: nginx");
+    command.argument("<server>", "the other server: nginx");
     command.argument("<file>", "its configuration file");
   },
   run: importConfig,

@@ -33,7 +33,7 @@ export const pingCommand: CommandDefinition = {
         "[url]",
         `URL or address of the admin listener [AFCGI_ADMIN] (default: http://${DEFAULT_ADMIN}/readyz)`,
       )
-      .option("--timeout <time>", "how long to wait for the answer", "3s");
+      .option("--timeout <time>", "timeout of the response", "3s");
   },
   run: ping,
 };

@@ -20,8 +20,8 @@ export const probeCommand: CommandDefinition = {
   summary: "ask a FastCGI application what it supports",
   declare: (command) => {
     command
-      .argument("<address>", "where it listens, such as tcp://127.0.0.1:9000")
-      .option("--timeout <time>", "how long to wait for each answer", "3s")
+      .argument("<address>", "its address, such as tcp://127.0.0.1:9000")
+      .option("--timeout <time>", "timeout of each response", "3s")
       .option("--status <path>", "php-fpm's status page (default: /fpm-status, then /status)")
       .option("--json", "as JSON");
   },

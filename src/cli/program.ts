@@ -57,8 +57,8 @@ export async function runProgram(io: CommandIo, args: readonly string[]): Promis
       .description(definition.summary);
     definition.declare(command);
     command
-      .addOption(new Option("-q, --quiet", "say only what matters most").conflicts("verbose"))
-      .option("-v, --verbose", "say more")
+      .addOption(new Option("-q, --quiet", "print less").conflicts("verbose"))
+      .option("-v, --verbose", "print more")
       .action(async () => {
         const { quiet = false, verbose = false, ...options } = command.opts();
         status = await definition.run(io, { positional: command.args, options, quiet, verbose });
@@ -80,7 +80,7 @@ async function processStatus({ runtime }: CommandIo): Promise<string> {
 function emptyProgram(io: CommandIo): Command {
   const { stdout, stderr } = io.runtime.process;
   return new Command("afcgi")
-    .description("FastCGI gateway: HTTP in, FastCGI out, many requests over one connection")
+    .description("Serve HTTP by forwarding requests to FastCGI applications")
     .version(versionLine(io.runtime))
     .exitOverride()
     .configureOutput({

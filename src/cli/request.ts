@@ -41,26 +41,29 @@ export const requestCommand: CommandDefinition = {
 
 function declare(command: Command): void {
   command
-    .argument("<address>", "where it listens, such as unix:/run/php/php-fpm.sock, or gemini://…")
-    .argument("[url]", "path or URL to ask for (default: /, or the script's name)")
+    .argument("<address>", "its address, such as unix:/run/php/php-fpm.sock, or gemini://…")
+    .argument("[url]", "path or URL to request (default: /, or the script's name)")
     .option("-X, --method <method>", "the method (default: GET, or POST with --body)")
     .addOption(
-      new Option("-H, --header <field>", 'a header field, such as "Accept: text/html" (repeatable)')
+      new Option("-H, --header <field>", 'a header, such as "Accept: text/html" (repeatable)')
         .argParser(repeated),
     )
     .addOption(
-      new Option("-p, --param <name=value>", "a parameter; wins over all others (repeatable)")
+      new Option(
+        "-p, --param <name=value>",
+        "a parameter; takes precedence over all others (repeatable)",
+      )
         .argParser(repeated),
     )
     .option("--script <file>", "the script to run, as the application sees its path")
     .option("--body <file>", "send this file as the body; -: standard input")
     .addOption(
-      new Option("--role <role>", "what to ask the application for")
+      new Option("--role <role>", "role of the application")
         .choices(Object.keys(ROLES)).default("responder"),
     )
     .option("--data <file>", "send this file as the second stream of a filter")
-    .option("--timeout <time>", "how long the answer may take", "60s")
-    .option("-i, --include", "print status and header fields before the body");
+    .option("--timeout <time>", "timeout of the response", "60s")
+    .option("-i, --include", "print the status and headers before the body");
   declareGeminiFlags(command);
 }
 

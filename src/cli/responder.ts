@@ -34,10 +34,10 @@ export const responderCommand: CommandDefinition = {
         "where to listen for FastCGI; fd:0 is the socket that a web server or spawn-fcgi left us " +
           `(default: that socket, else ${formatAddress(LOOPBACK)})`,
       )
-      .option("--delay <ms>", "milliseconds before each answer", "0")
+      .option("--delay <ms>", "milliseconds before each response", "0")
       .option(
         "--max-requests <count>",
-        "most requests at once; more are refused as overloaded",
+        "maximum of requests at once; more are refused as overloaded",
         String(DEFAULT_REQUESTS_MAX),
       )
       .option("--no-multiplex", "take one request at a time on a connection");

@@ -11,9 +11,9 @@ import {
 
 export const schemaCommand: CommandDefinition = {
   name: "schema",
-  summary: "print the JSON Schema (2020-12) of the config file",
+  summary: "print the JSON Schema (2020-12) of the configuration file",
   declare: (command) => {
-    command.option("--markdown", "every key as a page to read, instead");
+    command.option("--markdown", "a Markdown page of every key instead");
   },
   run: schema,
 };

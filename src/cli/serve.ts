@@ -20,7 +20,7 @@ import { PROGRAM_VERSION } from "./program_version.ts";
 
 export const serveCommand: CommandDefinition = {
   name: "serve",
-  summary: "run the proxy, from a config file or from flags alone",
+  summary: "serve HTTP, from a configuration file or from flags alone",
   declare: declareConfigFlags,
   run: serve,
 };

@@ -37,7 +37,7 @@ export const SETTINGS = [
   {
     key: "listen",
     flags: "-l, --listen <address>",
-    description: "address to serve HTTP at, such as :8080 (repeatable)",
+    description: "address to serve HTTP on, such as :8080 (repeatable)",
     repeatable: true,
   },
   {
@@ -49,19 +49,19 @@ export const SETTINGS = [
   {
     key: "spawn",
     flags: "--spawn <command>",
-    description: "application to start, such as php-fpm; its arguments behind blanks",
+    description: "application to start, such as php-fpm; arguments separated by spaces",
     repeatable: false,
   },
   {
     key: "root",
     flags: "-r, --root <dir>",
-    description: "folder of files and scripts",
+    description: "directory of files and scripts",
     repeatable: false,
   },
   {
     key: "preset",
     flags: "--preset <name>",
-    description: "php or app; how requests go to --upstream",
+    description: "php or app: how requests are routed to --upstream",
     repeatable: false,
   },
   {
@@ -73,7 +73,7 @@ export const SETTINGS = [
   {
     key: "user",
     flags: "--user <name>",
-    description: "user to become once it listens, where it is root",
+    description: "user to become once it listens, if it is root",
     repeatable: false,
   },
   {
@@ -103,7 +103,7 @@ export const SETTINGS = [
   {
     key: "maxBody",
     flags: "--max-body <size>",
-    description: "most bytes of a request's body, such as 64MiB; 0: no limit",
+    description: "maximum size of a request body, such as 64MiB; 0: no limit",
     repeatable: false,
   },
 ] as const satisfies readonly SettingDefinition[];
