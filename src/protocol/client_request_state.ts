@@ -27,6 +27,7 @@
  */
 import { Role } from "./constants.ts";
 import { ProtocolError } from "./errors.ts";
+import type { Transitions } from "./transitions.ts";
 
 export type SendingState = "sending" | "sending_data" | "sent" | "aborting";
 export type SendingMove = "stdin" | "stdin_end" | "data" | "data_end" | "abort";
@@ -34,11 +35,7 @@ export type SendingMove = "stdin" | "stdin_end" | "data" | "data_end" | "abort";
 export type ReceivingState = "open" | "finished";
 export type ReceivingMove = "stdout" | "stdout_end";
 
-type Table<State extends string, Move extends string> = Readonly<
-  Record<State, Readonly<Partial<Record<Move, State>>>>
->;
-
-const RESPONDER_SENDING: Table<SendingState, SendingMove> = {
+const RESPONDER_SENDING: Transitions<SendingState, SendingMove> = {
   sending: { stdin: "sending", stdin_end: "sent", abort: "aborting" },
   sending_data: {},
   sent: { abort: "aborting" },
@@ -46,14 +43,14 @@ const RESPONDER_SENDING: Table<SendingState, SendingMove> = {
 };
 
 /** A filter gets STDIN first and then a second stream, DATA (section 6.4). */
-const FILTER_SENDING: Table<SendingState, SendingMove> = {
+const FILTER_SENDING: Transitions<SendingState, SendingMove> = {
   sending: { stdin: "sending", stdin_end: "sending_data", abort: "aborting" },
   sending_data: { data: "sending_data", data_end: "sent", abort: "aborting" },
   sent: { abort: "aborting" },
   aborting: {},
 };
 
-const RECEIVING: Table<ReceivingState, ReceivingMove> = {
+const RECEIVING: Transitions<ReceivingState, ReceivingMove> = {
   open: { stdout: "open", stdout_end: "finished" },
   finished: { stdout_end: "finished", stdout: "open" },
 };
@@ -61,7 +58,7 @@ const RECEIVING: Table<ReceivingState, ReceivingMove> = {
 /** One request in flight. */
 export class ClientRequestState {
   readonly id: number;
-  readonly #table: Table<SendingState, SendingMove>;
+  readonly #table: Transitions<SendingState, SendingMove>;
   sending: SendingState;
   receiving: ReceivingState = "open";
 

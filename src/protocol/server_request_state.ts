@@ -26,6 +26,7 @@
  */
 import { Role } from "./constants.ts";
 import { ProtocolError } from "./errors.ts";
+import type { Transitions } from "./transitions.ts";
 
 export type InputState = "params" | "stdin" | "data" | "complete" | "deaf";
 export type InputMove =
@@ -41,10 +42,6 @@ export type InputMove =
 export type OutputState = "open" | "finished";
 export type OutputMove = "stdout" | "stdout_end";
 
-type Table<State extends string, Move extends string> = Readonly<
-  Record<State, Readonly<Partial<Record<Move, State>>>>
->;
-
 const DEAF: Partial<Record<InputMove, InputState>> = {
   params: "deaf",
   params_end: "deaf",
@@ -55,7 +52,7 @@ const DEAF: Partial<Record<InputMove, InputState>> = {
   abort: "deaf",
 };
 
-const RESPONDER_INPUT: Table<InputState, InputMove> = {
+const RESPONDER_INPUT: Transitions<InputState, InputMove> = {
   params: { params: "params", params_end: "stdin", abort: "deaf", refuse: "deaf" },
   stdin: { stdin: "stdin", stdin_end: "complete", abort: "deaf" },
   data: {},
@@ -64,25 +61,25 @@ const RESPONDER_INPUT: Table<InputState, InputMove> = {
 };
 
 /** A filter gets STDIN first and then a second stream, DATA (section 6.4). */
-const FILTER_INPUT: Table<InputState, InputMove> = {
+const FILTER_INPUT: Transitions<InputState, InputMove> = {
   ...RESPONDER_INPUT,
   stdin: { stdin: "stdin", stdin_end: "data", abort: "deaf" },
   data: { data: "data", data_end: "complete", abort: "deaf" },
 };
 
-const AUTHORIZER_INPUT: Table<InputState, InputMove> = {
+const AUTHORIZER_INPUT: Transitions<InputState, InputMove> = {
   ...RESPONDER_INPUT,
   params: { params: "params", params_end: "complete", abort: "deaf", refuse: "deaf" },
   complete: { stdin: "complete", stdin_end: "complete", abort: "deaf" },
 };
 
-const INPUT_TABLES: Readonly<Record<Role, Table<InputState, InputMove>>> = {
+const INPUT_TABLES: Readonly<Record<Role, Transitions<InputState, InputMove>>> = {
   [Role.RESPONDER]: RESPONDER_INPUT,
   [Role.AUTHORIZER]: AUTHORIZER_INPUT,
   [Role.FILTER]: FILTER_INPUT,
 };
 
-const OUTPUT: Table<OutputState, OutputMove> = {
+const OUTPUT: Transitions<OutputState, OutputMove> = {
   open: { stdout: "open", stdout_end: "finished" },
   finished: {},
 };
@@ -92,7 +89,7 @@ export class ServerRequestState {
   readonly id: number;
   readonly role: Role;
   readonly keepConnection: boolean;
-  readonly #table: Table<InputState, InputMove>;
+  readonly #table: Transitions<InputState, InputMove>;
   input: InputState = "params";
   output: OutputState = "open";
   /** Whether STDERR was written to, and so wants an end record. */

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { PIPELINED_LENGTH_MAX } from "../../src/http1/pipelined.ts";
-import { DRAINED_LENGTH_MAX, LINGERED_LENGTH_MAX } from "../../src/http1/connection.ts";
+import { DRAINED_LENGTH_MAX, LINGERED_LENGTH_MAX } from "../../src/http1/connection_server.ts";
 import { BytesResponse } from "../../src/runtime/http_response.ts";
 import { abortSignalOf } from "../../src/runtime/abort_signal.ts";
 import { DATE, GET, http1World, settle, whole, wholeText } from "../support/http1_world.ts";

@@ -14,9 +14,12 @@ export interface RequestPlan {
   readonly bodyLength: number;
   /** The client waits for a 100 before it sends the body, but not for ever. */
   readonly expectsContinue: boolean;
+  /** Empty lines before the request. */
+  readonly blankLines: number;
   /** The client says that it wants the connection to end. */
   readonly closes: boolean;
-  readonly reads: "whole" | "ignore" | "cancel";
+  /** How much of the body the handler reads; `begin`: its first piece. */
+  readonly reads: "whole" | "begin" | "ignore" | "cancel";
   readonly reply: "whole" | "stream" | "throws" | "breaks" | "short";
   readonly replyLength: number;
   /** Whether a streamed response says its length. */
@@ -38,8 +41,11 @@ export function randomPlan(random: Random, key: number, isCalm: boolean): Reques
     framing,
     bodyLength: framing === "none" ? 0 : random.pick(LENGTHS),
     expectsContinue: framing !== "none" && !isOld && random.chance(0.2),
+    blankLines: random.chance(0.1) ? random.between(1, 2) : 0,
     closes: random.chance(0.05),
-    reads: isCalm ? "whole" : random.pick(["whole", "whole", "whole", "ignore", "cancel"] as const),
+    reads: isCalm
+      ? "whole"
+      : random.pick(["whole", "whole", "whole", "begin", "ignore", "cancel"] as const),
     reply: isCalm
       ? random.pick(["whole", "stream"] as const)
       : random.pick(["whole", "whole", "stream", "stream", "throws", "breaks", "short"] as const),
@@ -60,7 +66,7 @@ export function requestBytes(plan: RequestPlan, random: Random): Uint8Array {
     ...(plan.closes ? ["connection: close"] : []),
     ...(!plan.closes && plan.protocol === "HTTP/1.0" ? ["connection: keep-alive"] : []),
   ];
-  const headers = utf8(`${fields.join("\r\n")}\r\n\r\n`);
+  const headers = utf8(`${"\r\n".repeat(plan.blankLines)}${fields.join("\r\n")}\r\n\r\n`);
   const body = pattern(plan.key, 0, plan.bodyLength);
   return concat([headers, ...(plan.framing === "chunked" ? chunksOf(body, random) : [body])]);
 }

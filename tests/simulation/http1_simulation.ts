@@ -211,7 +211,8 @@ class Http1Simulation {
 
   #handle(request: Request): BytesResponse | Response | Promise<BytesResponse | Response> {
     const plan = this.#plans.get(Number(new URL(request.url).pathname.slice(1)))!;
-    if (!plan.isLate && plan.reads !== "whole") return this.#reply(plan);
+    const isReading = plan.reads === "whole" || plan.reads === "begin";
+    if (!plan.isLate && !isReading) return this.#reply(plan);
     return this.#handleLater(request, plan);
   }
 
@@ -220,11 +221,18 @@ class Http1Simulation {
     try {
       if (plan.isLate) await this.#later();
       if (plan.reads === "cancel") await request.body?.cancel();
+      if (plan.reads === "begin") await this.#beginBody(request.body);
       if (plan.reads === "whole" && request.body !== null) await this.#readBody(request.body, plan);
       return this.#reply(plan);
     } finally {
       this.#handlers--;
     }
+  }
+
+  async #beginBody(body: ReadableStream<Uint8Array> | null): Promise<void> {
+    const reader = body?.getReader();
+    await reader?.read().catch(() => {});
+    reader?.releaseLock();
   }
 
   async #readBody(body: ReadableStream<Uint8Array>, plan: RequestPlan): Promise<void> {
