@@ -32,9 +32,10 @@ import { logFault, logScriptFault } from "./fault_log.ts";
 import { becomeUser, withSocketOwner } from "./app_user.ts";
 import { Certificates } from "./certificates.ts";
 import { GeminiListeners } from "./gemini.ts";
+import { withinGrace } from "./grace.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import { Readiness } from "./readiness.ts";
-import { compileGatewaySite, listenerInfo, serverSoftware } from "./sites.ts";
+import { compileGatewaySite, listenerInfo, serverSoftware, tlsPort } from "./sites.ts";
 import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
 import { watchHandshakes } from "./tls_handshakes.ts";
 import { registerUpstreamGauges, stderrBudget, UpstreamMetrics } from "./upstream_metrics.ts";
@@ -233,7 +234,7 @@ class App implements RunningApp {
       ...this.#listeners.map((listener) => listener.stop()),
       this.#gemini?.stop(),
     ]);
-    await this.#withinGrace(listenersStopped, shutdownGraceMs);
+    await withinGrace(listenersStopped, shutdownGraceMs, this.#deps.runtime.clock);
     // What is still open now has used up the grace.
     await Promise.all(this.#upstreams.map((upstream) => upstream.drain(0)));
     await this.#spawned.stop();
@@ -372,6 +373,7 @@ class App implements RunningApp {
   }
 
   #createGateway(listener: ListenerInfo) {
+    const { automatic } = this.#certificates;
     return createGateway({
       clock: this.#deps.runtime.clock,
       sites: this.#sites,
@@ -381,18 +383,8 @@ class App implements RunningApp {
       log: this.#deps.logger,
       onFileError: this.#onFault,
       listener,
-    });
-  }
-
-  async #withinGrace(done: Promise<unknown>, graceMs: number): Promise<void> {
-    const { clock } = this.#deps.runtime;
-    await new Promise<void>((resolve) => {
-      const timer = clock.setTimer(resolve, graceMs);
-      const finish = () => {
-        clock.clearTimer(timer);
-        resolve();
-      };
-      done.then(finish, finish);
+      tlsPort: () => tlsPort(this.#options.listen, (index) => this.addresses[index]),
+      answerChallenge: automatic && ((host, token) => automatic.answerChallenge(host, token)),
     });
   }
 }

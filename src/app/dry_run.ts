@@ -25,7 +25,7 @@ import type { UpstreamOptions } from "../upstream/options.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
 import type { AppOptions } from "./options.ts";
 import { type FileLook, recordLooks } from "./recorded_files.ts";
-import { compileGatewaySite, serverSoftware } from "./sites.ts";
+import { compileGatewaySite, serverSoftware, tlsPort } from "./sites.ts";
 
 export interface DryRunDeps {
   readonly runtime: Runtime;
@@ -103,6 +103,7 @@ class Run {
       accessLog: this.#access.logger,
       log: this.#log.logger,
       listener: deps.listener,
+      tlsPort: () => tlsPort(options.listen, (index) => options.listen[index]?.address),
     });
   }
 

@@ -3,9 +3,11 @@ import { compileArrival } from "../http/arrival.ts";
 import type { GatewaySite } from "../http/gateway.ts";
 import type { ListenerInfo } from "../http/request_context.ts";
 import type { SiteOptions } from "../http/options.ts";
+import { answerPlainHttp } from "../http/scheme.ts";
 import { compileSite } from "../http/site.ts";
 import type { SiteDeps } from "../http/site_deps.ts";
 import type { Address } from "../runtime/address.ts";
+import type { ListenOptions } from "./options.ts";
 
 /** A site under the name that metrics know it by. */
 export function compileGatewaySite(site: SiteOptions, deps: SiteDeps): GatewaySite {
@@ -14,7 +16,14 @@ export function compileGatewaySite(site: SiteOptions, deps: SiteDeps): GatewaySi
     site,
     (context, fault) => deps.onForwardedFault?.(name, context, fault),
   );
-  return { name, ...compileSite(site, deps), arrive };
+  const { https = "allow", hsts } = site;
+  return {
+    name,
+    ...compileSite(site, deps),
+    arrive,
+    plainHttp: answerPlainHttp(https),
+    hsts,
+  };
 }
 
 /** What requests that come in at an address can know of it. */
@@ -22,6 +31,18 @@ export function listenerInfo(address: Address, scheme: "http" | "https"): Listen
   if (address.transport === "unix") return { scheme, host: "", port: 0 };
   const isAny = address.host === "0.0.0.0" || address.host === "::";
   return { scheme, host: isAny ? "" : address.host, port: address.port };
+}
+
+/** Where plain HTTP is sent to: 443 where TLS is spoken there, else the first port with it. */
+export function tlsPort(
+  listen: readonly ListenOptions[],
+  inForce: (index: number) => Address | undefined,
+): number | undefined {
+  const ports = listen.flatMap(({ tls }, index) => {
+    const address = tls && inForce(index);
+    return address?.transport === "tcp" ? [address.port] : [];
+  });
+  return ports.find((port) => port === 443) ?? ports[0];
 }
 
 /** What the applications are told of us. */

@@ -11,7 +11,7 @@ import { resolveAddress, resolvePath } from "./paths.ts";
 import type { Config } from "./schema.ts";
 import { spawnOptions } from "./spawn_schema.ts";
 import { linkTargetOptions } from "./symlinks.ts";
-import { listenerTlsOptions, siteTlsOptions } from "./tls_schema.ts";
+import { listenerTlsOptions, schemeOptions, siteTlsOptions } from "./tls_schema.ts";
 
 type UpstreamConfig = NonNullable<Config["upstreams"]>[string];
 type SiteConfig = NonNullable<Config["sites"]>[number];
@@ -153,6 +153,7 @@ function siteOptions(
   return {
     hosts: site.hosts ?? [],
     ...(tls && { tls }),
+    ...schemeOptions(site, tls !== undefined),
     root: site.root === undefined ? undefined : resolvePath(folder, site.root),
     ...linkTargetOptions(site, folder),
     proxies: site.trusted_proxies &&

@@ -16,6 +16,7 @@ import { HANDLER_NAMES } from "./route_schema.ts";
 import { LISTEN_ADDRESS_RULES } from "./schema.ts";
 import { PATH_PATTERN } from "./schema_parts.ts";
 import { checkSymlinks } from "./symlinks.ts";
+import { checkTls } from "./tls_references.ts";
 import type { ShapeFault } from "./unknown_keys.ts";
 import { checkUpstreams } from "./upstream_references.ts";
 
@@ -32,15 +33,13 @@ type Tell = (place: Place, message: string) => void;
 export function checkReferences(root: ConfigNode, context: ReferenceContext): ShapeFault[] {
   const faults: ShapeFault[] = [];
   const tell: Tell = (place, message) => faults.push({ place, message });
-  checkListeners(root, context, tell);
+  checkListeners(root, tell);
+  checkTls(root, context, tell);
   checkHosts(root, tell);
   checkUpstreams(root, tell);
   checkGemini(root, context, tell);
   const upstreams = [...root.get("upstreams")?.entries.keys() ?? []];
   for (const site of root.get("sites")?.items ?? []) {
-    const tls = site.get("tls");
-    for (const pair of tls?.items ?? []) checkTlsFiles(pair, context, tell);
-    checkTlsFiles(tls, context, tell);
     if (!context.rootGiven) checkRoot(site, context, tell);
     const hasRoot = context.rootGiven || site.get("root") !== undefined;
     checkSymlinks(site, { ...context, hasRoot }, tell);
@@ -50,11 +49,10 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
   return faults;
 }
 
-function checkListeners(root: ConfigNode, context: ReferenceContext, tell: Tell): void {
+function checkListeners(root: ConfigNode, tell: Tell): void {
   const seen = new Map<string, Place>();
   const listeners = root.get("listen")?.items ?? [];
   for (const listener of listeners) {
-    checkTlsFiles(listener.get("tls"), context, tell);
     checkListenAddress(listener.get("address") ?? listener, seen, tell);
   }
   const admin = root.get("admin")?.get("listen");
@@ -76,22 +74,6 @@ function checkListenAddress(node: ConfigNode, seen: Map<string, Place>, tell: Te
   const first = seen.get(text);
   if (first === undefined) seen.set(text, node.place);
   else tell(node.place, `Address "${node.text}" is taken by line ${first.line} (use another port)`);
-}
-
-function checkTlsFiles(
-  pair: ConfigNode | undefined,
-  context: ReferenceContext,
-  tell: Tell,
-): void {
-  for (const key of ["cert", "key"]) {
-    const node = pair?.get(key);
-    if (node?.text === undefined) continue;
-    const path = resolvePath(context.folder, node.text);
-    const kind = kindAt(context.files, path);
-    if (kind !== "file") {
-      tell(node.place, faultOf(kind, `There is no file "${path}" (name the ${key}'s PEM file)`));
-    }
-  }
 }
 
 function checkHosts(root: ConfigNode, tell: Tell): void {

@@ -34,7 +34,7 @@ import {
   textLike,
   time,
 } from "./schema_parts.ts";
-import { fileTlsSchema, listenerTlsSchema, siteTlsSchema } from "./tls_schema.ts";
+import { fileTlsSchema, listenerTlsSchema, schemeEntries, siteTlsSchema } from "./tls_schema.ts";
 import { formatSize, formatTime } from "./units.ts";
 import { upstreamSchema } from "./upstream_schema.ts";
 
@@ -131,6 +131,7 @@ const site = section({
         'such maps, or "off"; default: off',
     ),
   ),
+  ...schemeEntries,
   ...symlinkEntries,
   ...siteProxyEntries,
   ...answerEntries,

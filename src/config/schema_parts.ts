@@ -14,8 +14,10 @@ import {
 } from "../runtime/address.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import {
+  DURATION_PATTERN,
   formatSize,
   formatTime,
+  parseDuration,
   parseSize,
   parseTime,
   SIZE_PATTERN,
@@ -176,6 +178,23 @@ export function time(minMs = 0) {
         ? ["short", `use ${formatTime(minMs)} or more`]
         : ["long", `use ${Math.floor(TIME_MAX_MS / 3_600_000)}h or less`];
       addIssue({ message: `Time "${dataset.value}" is too ${what} (${remedy})` });
+      return NEVER;
+    }),
+  );
+}
+
+/** Milliseconds of a time that nobody waits for here; days may stand in it. */
+export function duration(maxMs: number) {
+  const days = Math.floor(maxMs / 86_400_000);
+  const remedy = `use a whole number with s, m, h or d, up to ${days}d, such as 180d`;
+  return v.pipe(
+    v.string(remedy),
+    v.regex(DURATION_PATTERN, remedy),
+    v.title(`time up to ${days}d`),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const timeMs = parseDuration(dataset.value)!;
+      if (timeMs <= maxMs) return timeMs;
+      addIssue({ message: `Time "${dataset.value}" is too long (use ${days}d or less)` });
       return NEVER;
     }),
   );

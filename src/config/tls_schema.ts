@@ -1,8 +1,19 @@
 /** The schema of `tls`: of the file, of a listener, of a site; and its checked values → options. */
 import * as v from "valibot";
 import type { ListenerTlsOptions, PairPaths, SiteTlsOptions } from "../certificates/options.ts";
+import type { SiteOptions } from "../http/options.ts";
+import { hstsValue, PLAIN_HTTP } from "../http/scheme.ts";
 import { resolvePath } from "./paths.ts";
-import { described, filePath, items, oneOf, section, textLike } from "./schema_parts.ts";
+import {
+  described,
+  duration,
+  filePath,
+  flag,
+  items,
+  oneOf,
+  section,
+  textLike,
+} from "./schema_parts.ts";
 
 const PAIR_ENTRIES = {
   cert: described(filePath(), "File of the certificate and its chain, PEM"),
@@ -107,4 +118,55 @@ export function siteTlsOptions(
 
 function pairPaths({ cert, key }: PairPaths, folder: string): PairPaths {
   return { cert: resolvePath(folder, cert), key: resolvePath(folder, key) };
+}
+
+/** Ten years. */
+const HSTS_MAX_MS = 3650 * 86_400_000;
+
+const hsts = section({
+  max_age: v.optional(
+    described(
+      duration(HSTS_MAX_MS),
+      "How long browsers go to the host over TLS alone; 0s: they forget it",
+    ),
+    "180d",
+  ),
+  include_subdomains: v.optional(
+    described(flag(), "Whether that is so for every host below it, too"),
+    false,
+  ),
+});
+
+/** Stand at a site. */
+export const schemeEntries = {
+  https: v.optional(
+    described(
+      oneOf(PLAIN_HTTP),
+      "What a request over plain HTTP gets: 308 to https, a response as over TLS, or (only) 403; " +
+        "default: redirect where tls is set, else allow",
+    ),
+  ),
+  hsts: v.optional(
+    described(
+      hsts,
+      "Strict-Transport-Security in responses over TLS; default: none is added",
+    ),
+  ),
+};
+
+type SchemeConfig = {
+  readonly [Key in keyof typeof schemeEntries]?: v.InferOutput<(typeof schemeEntries)[Key]>;
+};
+
+/** What a site makes of the scheme; `hasTls` where it has certificates. */
+export function schemeOptions(
+  { https, hsts }: SchemeConfig,
+  hasTls: boolean,
+): Pick<SiteOptions, "https" | "hsts"> {
+  const plain = https ?? (hasTls ? "redirect" : "allow");
+  const value = hsts && hstsValue(Math.floor(hsts.max_age / 1000), hsts.include_subdomains);
+  return {
+    ...(plain !== "allow" && { https: plain }),
+    ...(value !== undefined && { hsts: value }),
+  };
 }

@@ -31,6 +31,16 @@ function withoutBlanks(given: unknown): string {
 /** Timers of JavaScript take 31 bits; a longer one would fire at once. */
 export const TIME_MAX_MS = 2 ** 31 - 1;
 
+/** A time that no timer of ours waits for, such as how long a browser remembers something. */
+export const DURATION_PATTERN = /^\d{1,12}(ms|s|m|h|d)$/;
+
+const DAY_MS = 24 * 3_600_000;
+
+/** Milliseconds; undefined where it is none. */
+export function parseDuration(text: string): number | undefined {
+  return /^\d{1,12}d$/.test(text) ? parseInt(text, 10) * DAY_MS : parseTime(text);
+}
+
 /** What people mean by a letter: nginx and PHP count in powers of 1024. */
 const BINARY_UNITS: Readonly<Record<string, string>> = { K: "KiB", M: "MiB", G: "GiB", T: "TiB" };
 

@@ -23,6 +23,7 @@ import { withFieldsApart } from "./fields_apart.ts";
 import { HostCache } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
 import type { RequestIdSource } from "./request_id.ts";
+import { type PlainHttpAnswer, withHsts } from "./scheme.ts";
 import { restoreOddStatus } from "./odd_status.ts";
 import { parseTarget, type RequestTarget, type TargetRefusal } from "./target.ts";
 import { hasNoBody } from "./upstream_response.ts";
@@ -40,6 +41,10 @@ export interface GatewayDeps {
   /** Hears of files that could not be looked at; left out: `log` does, of each. */
   readonly onFileError?: ((error: FileError, context: RequestContext) => void) | undefined;
   readonly listener: ListenerInfo;
+  /** Where plain HTTP is sent to; undefined: there is no listener with TLS. */
+  readonly tlsPort?: (() => number | undefined) | undefined;
+  /** As `AutomaticSource.answerChallenge`; left out: there are no challenges. */
+  readonly answerChallenge?: ((host: string, token: string) => string | undefined) | undefined;
 }
 
 /** A compiled site with its name for metrics. */
@@ -47,6 +52,10 @@ export interface GatewaySite extends CompiledSite {
   readonly name: string;
   /** What the site makes of a request before its routes see it; nothing, left out. */
   readonly arrive?: Arrival | undefined;
+  /** What a request over plain HTTP gets in the place of an answer; left out: nothing. */
+  readonly plainHttp?: PlainHttpAnswer | undefined;
+  /** The value of Strict-Transport-Security over TLS; left out: none is added. */
+  readonly hsts?: string | undefined;
 }
 
 export type Arrival = (context: RequestContext, headers: Headers) => RequestContext;
@@ -97,10 +106,22 @@ export function createGateway(
       return finish(deps, "", context, request, new BytesResponse(200, ALLOW, NOTHING));
     }
     if (REFUSED_METHODS.has(context.method)) return refuse(deps, context, request, BAD_METHOD);
+    const challenge = deps.answerChallenge && challengeAnswer(deps.answerChallenge, context);
+    if (challenge !== undefined) return finish(deps, "", context, request, challenge);
     const site = deps.sites.find(context.host.name);
     if (site === undefined) return refuse(deps, context, request, NO_SITE);
     const seen = site.arrive === undefined ? context : site.arrive(context, request.headers);
-    const done = (answer: HttpResponse) => finish(deps, site.name, seen, request, answer);
+    const isOverTls = seen.listener.scheme === "https";
+    const done = (answer: HttpResponse) => {
+      const told = site.hsts !== undefined && isOverTls ? withHsts(answer, site.hsts) : answer;
+      return finish(deps, site.name, seen, request, told);
+    };
+    if (site.plainHttp !== undefined && !isOverTls) {
+      const answer = site.plainHttp(seen, deps.tlsPort?.());
+      if (answer !== undefined) {
+        return done("code" in answer ? ownResponse(seen, acceptOf(request), answer) : answer);
+      }
+    }
     const failed = (error: unknown): HttpResponse | Promise<HttpResponse> => {
       const answer = answerForFailure(deps, seen, request, error);
       if (!(error instanceof FileError) || seen.rules === undefined) return done(answer);
@@ -115,6 +136,26 @@ export function createGateway(
       return failed(error);
     }
   };
+}
+
+const CHALLENGE_PATH = "/.well-known/acme-challenge/";
+const CHALLENGE_FIELDS: ResponseFields = [["content-type", "application/octet-stream"]];
+
+/** An authority asks over plain HTTP (RFC 8555 section 8.3), before sites and redirects. */
+function challengeAnswer(
+  answer: NonNullable<GatewayDeps["answerChallenge"]>,
+  { target: { path }, host, method, listener }: RequestContext,
+): HttpResponse | undefined {
+  if (listener.scheme !== "http" || !path.startsWith(CHALLENGE_PATH)) return undefined;
+  if (method !== "GET" && method !== "HEAD") return undefined;
+  const text = answer(host.name, path.slice(CHALLENGE_PATH.length));
+  return text === undefined
+    ? undefined
+    : new BytesResponse(200, CHALLENGE_FIELDS, new TextEncoder().encode(text));
+}
+
+function acceptOf(request: Request): string | null {
+  return request.headers.get("accept");
 }
 
 /**

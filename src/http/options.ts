@@ -8,6 +8,7 @@ import type { CompressionOptions } from "../compression/options.ts";
 import type { BodyMode } from "../upstream/request_body.ts";
 import type { AnswerOptions, MiddlewareOptions } from "./answer_options.ts";
 import type { ProxyHeader } from "./forwarded.ts";
+import type { PlainHttp } from "./scheme.ts";
 
 /** What answers a request that a route matches. */
 export type HandlerOptions =
@@ -129,6 +130,10 @@ export interface SiteOptions {
   readonly hosts: readonly string[];
   /** Where its certificates come from; left out: it has none of its own. */
   readonly tls?: SiteTlsOptions;
+  /** What a request over plain HTTP gets; left out: an answer like any other. */
+  readonly https?: PlainHttp;
+  /** The value of Strict-Transport-Security over TLS; left out: none is added. */
+  readonly hsts?: string;
   /** Absolute path; undefined where no route needs one. */
   readonly root: string | undefined;
   /** Absolute paths of folders to which links may lead out of the root; left out: none. */

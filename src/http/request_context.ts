@@ -19,6 +19,7 @@ export type AnswerCode =
   | "target_too_long"
   | "method_not_allowed"
   | "no_such_site"
+  | "https_only"
   | "no_such_route"
   | "no_such_script"
   | "script_not_allowed"

@@ -23,9 +23,24 @@ export function compileMiddleware(options: MiddlewareOptions): Middleware[] {
   if (ip !== undefined) list.push(restrictAddresses(ip));
   if (crossOrigin !== undefined) list.push(cors(corsOptions(crossOrigin)));
   if (auth !== undefined) list.push(authenticate(auth));
-  if (securityHeaders !== undefined) list.push(secureHeaders(securityHeaders));
+  if (securityHeaders !== undefined) {
+    const { strictTransportSecurity: hsts = true, ...others } = securityHeaders;
+    list.push(secureHeaders({ ...others, strictTransportSecurity: false }));
+    if (hsts !== false) list.push(tellHsts(hsts === true ? DEFAULT_HSTS : hsts));
+  }
   if (options.etag) list.push(tagWhole());
   return list;
+}
+
+/** 180 days, as Hono has it; what is below the host is another's affair, unless it is said. */
+const DEFAULT_HSTS = "max-age=15552000";
+
+/** A browser takes it over TLS alone (RFC 6797 section 8.1), and over HTTP anybody could have set it. */
+function tellHsts(value: string): Middleware {
+  return async (c, next) => {
+    await next();
+    if (c.env.listener.scheme === "https") c.res.headers.set("Strict-Transport-Security", value);
+  };
 }
 
 /** The answer to what a middleware refused. */

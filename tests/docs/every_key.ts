@@ -40,6 +40,8 @@ tls: { store: store, min: "1.2", ciphers: ECDHE-RSA-AES128-GCM-SHA256 }
 sites:
   - hosts: [example.com]
     tls: auto
+    https: only
+    hsts: { max_age: 1d, include_subdomains: true }
     root: public
     follow_symlinks_to: [storage]
     trusted_proxies: [10.0.0.0/8]

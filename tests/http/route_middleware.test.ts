@@ -118,7 +118,7 @@ sites:
     const usual = (await gateway.send("/usual")).headers;
     assert.equal(usual.get("x-frame-options"), "SAMEORIGIN");
     assert.equal(usual.get("x-content-type-options"), "nosniff");
-    assert.ok(usual.has("strict-transport-security"));
+    assert.ok(!usual.has("strict-transport-security"), "over plain HTTP");
     const own = (await gateway.send("/own")).headers;
     assert.equal(own.get("x-frame-options"), "DENY");
     assert.equal(own.has("strict-transport-security"), false);

@@ -18,8 +18,8 @@ export interface Configured {
   readonly env?: Readonly<Record<string, string>>;
   /** Where relative paths start. */
   readonly folder?: string;
-  /** One on loopback, left out. */
-  readonly listen?: readonly ListenOptions[];
+  /** One on loopback, left out; "file": as the file says. */
+  readonly listen?: readonly ListenOptions[] | "file";
   /** In the place of the real ones. */
   readonly files?: Files;
 }
@@ -45,7 +45,10 @@ export async function withConfig(
   const running = application &&
     await serveFastCgi(application, { listen: { transport: "unix", path } });
   try {
-    const gateway = await startGateway({ ...options!, listen }, files);
+    const gateway = await startGateway(
+      { ...options!, ...(listen !== "file" && { listen }) },
+      files,
+    );
     try {
       await use(gateway);
     } finally {

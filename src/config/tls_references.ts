@@ -1,0 +1,64 @@
+/** What listeners and sites say about each other's TLS: files that must be there, and who serves whom. */
+import type { Files } from "../runtime/files.ts";
+import { faultOf, kindAt } from "../runtime/kind_at.ts";
+import type { ConfigNode } from "./config_node.ts";
+import type { Place } from "./fault.ts";
+import { resolvePath } from "./paths.ts";
+
+interface TlsContext {
+  readonly files: Files;
+  /** Where relative paths start. */
+  readonly folder: string;
+}
+
+type Tell = (place: Place, message: string) => void;
+
+export function checkTls(root: ConfigNode, context: TlsContext, tell: Tell): void {
+  const listeners = (root.get("listen")?.items ?? []).flatMap((one) => one.get("tls") ?? []);
+  const sites = root.get("sites")?.items ?? [];
+  for (const tls of listeners) checkFiles(tls, context, tell);
+  for (const site of sites) {
+    const tls = site.get("tls");
+    for (const pair of tls?.items ?? []) checkFiles(pair, context, tell);
+    checkFiles(tls, context, tell);
+  }
+  checkServed(listeners, sites, tell);
+}
+
+/** The files of `cert` and `key`. */
+function checkFiles(pair: ConfigNode | undefined, context: TlsContext, tell: Tell): void {
+  for (const key of ["cert", "key"]) {
+    const node = pair?.get(key);
+    if (node?.text === undefined) continue;
+    const path = resolvePath(context.folder, node.text);
+    const kind = kindAt(context.files, path);
+    if (kind !== "file") {
+      tell(node.place, faultOf(kind, `There is no file "${path}" (name the ${key}'s PEM file)`));
+    }
+  }
+}
+
+/** A certificate that no listener shows, or a listener that has none to show, is a slip. */
+function checkServed(
+  listeners: readonly ConfigNode[],
+  sites: readonly ConfigNode[],
+  tell: Tell,
+): void {
+  const certificates = sites.flatMap((site) => {
+    const tls = site.get("tls");
+    return tls === undefined || tls.text === "off" ? [] : [tls];
+  });
+  const remedy = 'add { address: ":443", tls: {} } to listen';
+  if (listeners.length === 0) {
+    for (const { place } of certificates) {
+      tell(place, `The certificate is shown to nobody: no listener speaks TLS (${remedy})`);
+    }
+  }
+  if (certificates.length > 0) return;
+  for (const tls of listeners) {
+    if (tls.get("cert") !== undefined || tls.get("key") !== undefined) continue;
+    if (tls.content.kind !== "map") continue;
+    const what = "The listener has no certificate to show";
+    tell(tls.place, `${what} (add cert and key, or tls to a site)`);
+  }
+}
