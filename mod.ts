@@ -20,11 +20,14 @@ export type { UpstreamObserver } from "./src/upstream/observer.ts";
 
 // One request over one connection.
 export {
-  type ClientAnswer,
   type ClientOptions,
   type ClientRequest,
+  type ClientResponse,
   FastCgiClient,
 } from "./src/upstream/fastcgi_client.ts";
+
+/** @deprecated Use `ClientResponse`. */
+export type { ClientResponse as ClientAnswer } from "./src/upstream/fastcgi_client.ts";
 
 // A fetch handler as a FastCGI application.
 export { authorized } from "./src/responder/authorized.ts";

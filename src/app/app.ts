@@ -279,7 +279,7 @@ class App implements RunningApp {
     let gateway: ReturnType<typeof createGateway> | undefined;
     const listener = await this.#serveHttp({
       address: this.#owned(listen.address),
-      requestHeadLengthMax: this.#options.limits.requestHeaderMax,
+      requestHeadersLengthMax: this.#options.limits.requestHeaderMax,
       ...(identify && {
         tls: {
           identify,
@@ -292,8 +292,8 @@ class App implements RunningApp {
         // With port 0 the port is known only now.
         gateway ??= this.#createGateway(listenerInfo(listener.address, scheme));
         if (this.#isReady) return gateway(request, peer);
-        const answer = gateway;
-        return this.#readyOrStopping().then(() => answer(request, peer));
+        const handle = gateway;
+        return this.#readyOrStopping().then(() => handle(request, peer));
       },
     });
     this.#listeners.push(listener);
@@ -361,7 +361,7 @@ class App implements RunningApp {
       address: this.#owned(admin),
       ...ADMIN_LIMITS,
       admission: adminAdmission(),
-      requestHeadLengthMax: this.#options.limits.requestHeaderMax,
+      requestHeadersLengthMax: this.#options.limits.requestHeaderMax,
       onFailure: (error) => logger.error(errorText(error), { code: "internal_error" }),
       handler,
     });

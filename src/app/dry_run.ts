@@ -178,15 +178,15 @@ class Run {
       options,
       send: (request) => {
         // What a request meets once it is let in is what people ask for.
-        if (request.role === Role.AUTHORIZER) return Promise.resolve(answered(200));
+        if (request.role === Role.AUTHORIZER) return Promise.resolve(responded(200));
         this.#send = { upstream: options, params: request.params(request.body?.length).slice() };
-        return Promise.resolve(answered(204));
+        return Promise.resolve(responded(204));
       },
     };
   }
 }
 
-function answered(status: number): UpstreamResponse {
+function responded(status: number): UpstreamResponse {
   return {
     head: { status, headers: [], contentLength: undefined },
     body: null,

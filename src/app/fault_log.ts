@@ -3,7 +3,7 @@
  * reason in ourselves (no descriptors left, a disk that fails) would be said of each request there is,
  * so it is said once a second.
  */
-import { answerForFault } from "../http/answers.ts";
+import { responseForError } from "../http/own_responses.ts";
 import { faultFields } from "../http/gateway.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { LimitedLog } from "../observe/limited_log.ts";
@@ -19,7 +19,7 @@ export function logFault(
   error: unknown,
   context: RequestContext,
 ): void {
-  const { status, code } = answerForFault(error);
+  const { status, code } = responseForError(error);
   const level = code === "client_gone" ? "debug" : status >= 500 ? "error" : "info";
   const fields = {
     ...faultFields(context),

@@ -17,8 +17,8 @@ export const READINESS_CONNECT_MS = 1_000;
 export class Readiness {
   readonly #runtime: Runtime;
   readonly #upstreams: readonly Upstream[];
-  #answer: Promise<readonly string[]> | undefined;
-  #answeredMs = -Infinity;
+  #verdict: Promise<readonly string[]> | undefined;
+  #verdictMs = -Infinity;
 
   constructor(runtime: Runtime, upstreams: readonly Upstream[]) {
     this.#runtime = runtime;
@@ -28,11 +28,11 @@ export class Readiness {
   /** For each upstream that cannot be reached a line; none: ready. */
   waitingFor(): Promise<readonly string[]> {
     const nowMs = this.#runtime.clock.nowMs();
-    if (this.#answer === undefined || nowMs - this.#answeredMs >= READINESS_KEPT_MS) {
-      this.#answer = this.#ask();
-      this.#answeredMs = nowMs;
+    if (this.#verdict === undefined || nowMs - this.#verdictMs >= READINESS_KEPT_MS) {
+      this.#verdict = this.#ask();
+      this.#verdictMs = nowMs;
     }
-    return this.#answer;
+    return this.#verdict;
   }
 
   async #ask(): Promise<readonly string[]> {

@@ -108,7 +108,7 @@ function readRequest(
 }
 
 function explanationLines(explanation: Explanation): string[] {
-  const { method, url, listener, site, routes, application, answer, log } = explanation;
+  const { method, url, listener, site, routes, application, answer: response, log } = explanation;
   const lines = [`${method} ${url}`, `  comes in at ${listener}`];
   if (site !== undefined) {
     const hosts = site.hosts.join(" ") || "every host";
@@ -117,9 +117,11 @@ function explanationLines(explanation: Explanation): string[] {
     );
   }
   lines.push(...routes.flatMap(routeLines));
-  if (answer !== undefined) {
-    lines.push(`  answered here: ${answer.status}${answer.code ? ` (${answer.code})` : ""}`);
-    for (const [name, value] of Object.entries(answer.headers)) lines.push(`    ${name}: ${value}`);
+  if (response !== undefined) {
+    lines.push(`  answered here: ${response.status}${response.code ? ` (${response.code})` : ""}`);
+    for (const [name, value] of Object.entries(response.headers)) {
+      lines.push(`    ${name}: ${value}`);
+    }
   }
   lines.push(...log.map((message) => `  logged: ${message}`));
   if (application === undefined) return lines;

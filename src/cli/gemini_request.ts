@@ -73,18 +73,18 @@ export async function geminiRequest(io: CommandIo, args: CommandArguments): Prom
   const timeout = new AbortController();
   const timer = runtime.clock.setTimer(() => timeout.abort(), timeoutMs);
   try {
-    const answer = await requestGemini(uri, {
+    const reply = await requestGemini(uri, {
       runtime,
       trust: (asked, certificate) => trust(io, args, asked, certificate),
       signal: timeout.signal,
       ...(identity && { identity }),
     });
-    const line = `${answer.code} ${answer.meta}`;
+    const line = `${reply.code} ${reply.meta}`;
     if (options["include"]) {
       await runtime.process.writeStdout(new TextEncoder().encode(`${line}\r\n`));
     }
-    for await (const piece of answer.body) await runtime.process.writeStdout(piece);
-    if (answer.code >= 20 && answer.code < 40) return ExitStatus.fine;
+    for await (const piece of reply.body) await runtime.process.writeStdout(piece);
+    if (reply.code >= 20 && reply.code < 40) return ExitStatus.fine;
     if (!args.quiet) printError(io, `afcgi: ${uri.url} answered ${line}`);
     return ExitStatus.failed;
   } catch (error) {

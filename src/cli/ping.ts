@@ -119,8 +119,8 @@ async function askStatus(runtime: Runtime, target: PingTarget, timeoutMs: number
 
 async function sendRequest(connection: ByteConnection, { host, path }: PingTarget): Promise<void> {
   const writer = connection.writable.getWriter();
-  const head = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
-  await writer.write(new TextEncoder().encode(head));
+  const request = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+  await writer.write(new TextEncoder().encode(request));
 }
 
 async function readStatusLine(connection: ByteConnection): Promise<string> {

@@ -7,7 +7,7 @@ import { type Command, Option } from "commander";
 import { resolvePath } from "../config/paths.ts";
 import { Role } from "../protocol/constants.ts";
 import { FASTCGI_PORT, formatAddress } from "../runtime/address.ts";
-import { type ClientAnswer, type ClientBody, FastCgiClient } from "../upstream/fastcgi_client.ts";
+import { type ClientBody, type ClientResponse, FastCgiClient } from "../upstream/fastcgi_client.ts";
 import {
   type CommandArguments,
   type CommandDefinition,
@@ -97,17 +97,17 @@ async function request(io: CommandIo, args: CommandArguments): Promise<number> {
     onStderrLine: (line) => printError(io, line),
   });
   try {
-    const answer = await client.request({
+    const response = await client.request({
       role,
       params,
       ...(body && { body }),
       ...(data && { data }),
     });
-    if (options["include"]) await runtime.process.writeStdout(headBytes(answer));
-    for await (const piece of answer.body) await runtime.process.writeStdout(piece);
-    if (answer.status >= 200 && answer.status < 400) return ExitStatus.fine;
+    if (options["include"]) await runtime.process.writeStdout(headerBytes(response));
+    for await (const piece of response.body) await runtime.process.writeStdout(piece);
+    if (response.status >= 200 && response.status < 400) return ExitStatus.fine;
     if (!args.quiet) {
-      printError(io, `afcgi: ${formatAddress(address)} answered with status ${answer.status}`);
+      printError(io, `afcgi: ${formatAddress(address)} answered with status ${response.status}`);
     }
     return ExitStatus.failed;
   } finally {
@@ -181,7 +181,7 @@ async function fileBody(io: CommandIo, flag: string, file: string): Promise<Clie
   return { stream: opened.stream([{ start: 0, end: length }]), length };
 }
 
-function headBytes({ status, headers }: ClientAnswer): Uint8Array {
+function headerBytes({ status, headers }: ClientResponse): Uint8Array {
   const lines = [`Status: ${status}`, ...headers.map(([name, value]) => `${name}: ${value}`)];
   // Values have one character for each byte, and leave as they came.
   return Uint8Array.from(`${lines.join("\n")}\n\n`, (character) => character.charCodeAt(0));

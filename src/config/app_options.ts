@@ -2,7 +2,7 @@
 import type { AppOptions } from "../app/options.ts";
 import type { HandlerOptions, ParamOptions, SiteOptions } from "../http/options.ts";
 import type { UpstreamLimits, UpstreamOptions } from "../upstream/options.ts";
-import { answerOptions, middlewareOptions } from "./answer_config.ts";
+import { middlewareOptions, responseOptions } from "./response_config.ts";
 import { geminiLimits, geminiSiteOptions } from "./gemini_options.ts";
 import { clientOptions, httpTimeouts } from "./http_schema.ts";
 import { bodyLimits } from "./body_schema.ts";
@@ -148,7 +148,7 @@ function siteOptions(
   upstreams: Readonly<Record<string, UpstreamConfig>>,
   folder: string,
 ): SiteOptions {
-  const siteAnswers = answerOptions([site]);
+  const siteResponses = responseOptions([site]);
   const tls = siteTlsOptions(site.tls, folder);
   return {
     hosts: site.hosts ?? [],
@@ -169,7 +169,7 @@ function siteOptions(
         isPhpUpstream(route.fastcgi.upstream, upstreams[route.fastcgi.upstream]);
       const handler = handlerOptions(route, params, isPhp);
       const { path, internal, authorize, compression = site.compression } = route;
-      const answers = answerOptions([site, route]);
+      const responses = responseOptions([site, route]);
       const middleware = middlewareOptions([site, route]);
       const bodies = bodyLimits(site.limits, route.limits);
       const requestBody = route.request_body ?? site.request_body;
@@ -182,13 +182,13 @@ function siteOptions(
           authorize: { upstream: authorize.upstream, params: paramsOf(authorize) },
         }),
         ...(compression && { compression }),
-        ...(answers && { answers }),
+        ...(responses && { responses }),
         ...(bodies && { limits: bodies }),
         ...(requestBody && { requestBody }),
         ...(middleware && { middleware }),
       };
     }),
-    ...(siteAnswers && { answers: siteAnswers }),
+    ...(siteResponses && { responses: siteResponses }),
     ...(site.sendfile && {
       sendfile: site.sendfile.map((path) => resolvePath(folder, path)),
     }),

@@ -44,7 +44,7 @@ export const httpLimitsSchema = section({
       time(1),
       "Timeout for the headers of a request, or for the first byte on a new connection; then 408, or the connection is closed",
     ),
-    formatTime(TIMEOUTS.headMs),
+    formatTime(TIMEOUTS.headersMs),
   ),
   idle_timeout: v.optional(
     described(
@@ -86,7 +86,7 @@ export function httpTimeouts(
 ): NonNullable<ServerOptions["timeouts"]> {
   return {
     handshakeMs: limits.handshake_timeout,
-    headMs: limits.head_timeout,
+    headersMs: limits.head_timeout,
     idleMs: limits.idle_timeout,
     sendMs: limits.send_timeout,
     closeMs: limits.close_timeout,

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { PHP_ENDINGS } from "../http/options.ts";
 import { compressionSchema } from "./compression_schema.ts";
-import { answerEntries } from "./answer_schema.ts";
+import { responseEntries } from "./response_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
 import { paramsSchema, templateCheck } from "./params_schema.ts";
 import {
@@ -217,6 +217,6 @@ export const routeSchema = section({
     described(filter, "Sends the files below the root through a FastCGI filter"),
   ),
   static: v.optional(described(staticSchema, "Serves static files below the root")),
-  ...answerEntries,
+  ...responseEntries,
   ...bodyEntries,
 });

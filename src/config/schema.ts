@@ -15,7 +15,7 @@ import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
 import { SPILL_TOTAL_MAX } from "../upstream/spill_space.ts";
 import { compressionSchema } from "./compression_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
-import { answerEntries } from "./answer_schema.ts";
+import { responseEntries } from "./response_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
 import { siteProxyEntries } from "./proxy_schema.ts";
 import { socketFileCheck, socketFileEntries, withSocketFile } from "./socket_file_schema.ts";
@@ -134,7 +134,7 @@ const site = section({
   ...schemeEntries,
   ...symlinkEntries,
   ...siteProxyEntries,
-  ...answerEntries,
+  ...responseEntries,
   ...bodyEntries,
   params: v.optional(
     described(

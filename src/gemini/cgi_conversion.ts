@@ -1,6 +1,6 @@
 /** A CGI answer (`Status:`, `Content-Type:`, `Location:`) as a Gemini header, for `convert: cgi`. */
-import type { CgiHead } from "../protocol/cgi_response.ts";
-import { type GeminiHeader, META_LENGTH_MAX } from "./answer_header.ts";
+import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
+import { type GeminiHeader, META_LENGTH_MAX } from "./response_header.ts";
 
 /** Redirects that a client may remember. */
 const PERMANENT: ReadonlySet<number> = new Set([301, 308]);
@@ -8,10 +8,12 @@ const PERMANENT: ReadonlySet<number> = new Set([301, 308]);
 const DEFAULT_TYPE = "text/gemini";
 
 /** The header, or what keeps the answer from having one. */
-export function convertHead(head: CgiHead): GeminiHeader | { readonly fault: string } {
-  const { status } = head;
+export function convertHeaders(
+  section: CgiHeaderSection,
+): GeminiHeader | { readonly fault: string } {
+  const { status } = section;
   const field = (name: string) =>
-    head.headers.find(([known]) => known.toLowerCase() === name)?.[1] ?? "";
+    section.headers.find(([known]) => known.toLowerCase() === name)?.[1] ?? "";
   if (status >= 200 && status < 300) return checked(20, field("content-type") || DEFAULT_TYPE);
   if (status >= 300 && status < 400) {
     const location = field("location");

@@ -5,7 +5,7 @@
 import type { TlsFiles } from "../runtime/connection.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { PeerCertificate, TlsConnection } from "../runtime/tls.ts";
-import { type GeminiHeader, GeminiHeadParser, headerOfHead } from "./answer_header.ts";
+import { type GeminiHeader, GeminiHeaderParser, headerOf } from "./response_header.ts";
 import { isAddress } from "./host.ts";
 import type { GeminiUri } from "./uri.ts";
 
@@ -55,19 +55,19 @@ export async function requestGemini(
 
 async function readResponse(connection: TlsConnection): Promise<GeminiResponse> {
   const reader = connection.readable.getReader();
-  const head = new GeminiHeadParser();
+  const parser = new GeminiHeaderParser();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) {
       throw new Error(
-        head.hasBegun
+        parser.hasBegun
           ? "The answer ended within its header"
           : "The server closed without an answer",
       );
     }
-    const start = head.push(value);
+    const start = parser.push(value);
     if (start === undefined) continue;
-    return { ...headerOfHead(start.head), body: bodyOf(connection, reader, start.rest) };
+    return { ...headerOf(start.section), body: bodyOf(connection, reader, start.rest) };
   }
 }
 

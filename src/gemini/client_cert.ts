@@ -4,7 +4,7 @@
  * a route names neither, any valid certificate does, and the application decides.
  */
 import type { PeerCertificate, SignatureCheck } from "../runtime/tls.ts";
-import type { GeminiHeader } from "./answer_header.ts";
+import type { GeminiHeader } from "./response_header.ts";
 
 export interface ClientCertRule {
   readonly required: boolean;

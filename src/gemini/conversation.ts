@@ -10,9 +10,9 @@
  */
 import type { Clock } from "../runtime/clock.ts";
 import type { TlsConnection } from "../runtime/tls.ts";
-import { encodeHeader } from "./answer_header.ts";
+import { encodeHeader } from "./response_header.ts";
 import type { GeminiLimits } from "./options.ts";
-import type { GeminiAnswer } from "./request.ts";
+import type { GeminiReply } from "./request.ts";
 import { RequestLineReader } from "./request_line.ts";
 import type { UriRefusal } from "./uri.ts";
 
@@ -72,11 +72,11 @@ export class Conversation {
   }
 
   /** Sends an answer and closes; an answer that breaks off is cut. */
-  async answer(answer: GeminiAnswer): Promise<Delivery> {
+  async reply(reply: GeminiReply): Promise<Delivery> {
     const drained = this.#drain();
     let bytes = 0;
     try {
-      for await (const piece of piecesOf(answer)) {
+      for await (const piece of piecesOf(reply)) {
         const sent = await this.#send(piece);
         if (sent !== undefined) {
           this.cut();
@@ -132,19 +132,19 @@ export class Conversation {
 }
 
 /** Header and body; a short answer is one piece. Left early, a stream is cancelled. */
-async function* piecesOf({ header, body }: GeminiAnswer): AsyncGenerator<Uint8Array> {
-  const head = encodeHeader(header);
+async function* piecesOf({ header, body }: GeminiReply): AsyncGenerator<Uint8Array> {
+  const headerBytes = encodeHeader(header);
   if (body === null) {
-    yield head;
+    yield headerBytes;
   } else if (body instanceof Uint8Array) {
-    const whole = new Uint8Array(head.length + body.length);
-    whole.set(head);
-    whole.set(body, head.length);
+    const whole = new Uint8Array(headerBytes.length + body.length);
+    whole.set(headerBytes);
+    whole.set(body, headerBytes.length);
     yield whole;
   } else {
     const reader = body.getReader();
     try {
-      yield head;
+      yield headerBytes;
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return;

@@ -3,11 +3,11 @@ import { Role } from "../protocol/constants.ts";
 import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
 import type { Upstream } from "../upstream/upstream.ts";
-import { type GeminiHeader, GeminiHeadParser, headerOfHead } from "./answer_header.ts";
-import { faultAnswer } from "./answers.ts";
-import { convertHead } from "./cgi_conversion.ts";
+import { type GeminiHeader, GeminiHeaderParser, headerOf } from "./response_header.ts";
+import { errorReply } from "./own_replies.ts";
+import { convertHeaders } from "./cgi_conversion.ts";
 import { encodeParameters, type ParameterConstants } from "./parameters.ts";
-import type { GeminiAnswer, GeminiRequest } from "./request.ts";
+import type { GeminiReply, GeminiRequest } from "./request.ts";
 
 export interface GeminiFastCgiRoute extends ParameterConstants {
   readonly upstream: Upstream;
@@ -19,43 +19,43 @@ export interface GeminiFastCgiRoute extends ParameterConstants {
 export async function exchange(
   route: GeminiFastCgiRoute,
   request: GeminiRequest,
-): Promise<GeminiAnswer> {
+): Promise<GeminiReply> {
   const { trace } = request;
   trace.upstream = route.upstream.options.name;
   try {
-    const answer = await route.upstream.send({
+    const response = await route.upstream.send({
       id: request.id,
       role: Role.RESPONDER,
       method: "GET",
       params: () => encodeParameters(route, request),
       body: undefined,
-      ...(route.convert === "none" && { answerHead: () => new GeminiHeadParser() }),
+      ...(route.convert === "none" && { headerParser: () => new GeminiHeaderParser() }),
       signal: request.signal,
     });
-    const { source, progress } = answer;
+    const { source, progress } = response;
     trace.server = source.server;
     trace.connection = source.connection;
     trace.stream = source.stream;
     trace.upstreamMs = source.headMs;
-    const header = readHeader(route, answer);
+    const header = readHeader(route, response);
     // Only a success has a body.
-    if (header.code >= 20 && header.code < 30) return { header, body: answer.body, progress };
-    giveUpBody(answer);
+    if (header.code >= 20 && header.code < 30) return { header, body: response.body, progress };
+    giveUpBody(response);
     return { header, body: null };
   } catch (error) {
     if (error instanceof UpstreamError && error.server !== undefined) trace.server = error.server;
-    const answer = faultAnswer(request, error);
+    const reply = errorReply(request, error);
     route.onFault(error, request);
-    return answer;
+    return reply;
   }
 }
 
 /** @throws {UpstreamError} `bad_answer` */
-function readHeader(route: GeminiFastCgiRoute, answer: UpstreamResponse): GeminiHeader {
-  if (route.convert === "none") return headerOfHead(answer.head);
-  const header = convertHead(answer.head);
+function readHeader(route: GeminiFastCgiRoute, response: UpstreamResponse): GeminiHeader {
+  if (route.convert === "none") return headerOf(response.head);
+  const header = convertHeaders(response.head);
   if (!("fault" in header)) return header;
-  giveUpBody(answer);
+  giveUpBody(response);
   throw new UpstreamError("bad_answer", `Cannot pass on the answer: ${header.fault}`, {
     phase: "body",
     sent: true,

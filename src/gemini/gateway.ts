@@ -10,14 +10,14 @@ import { FileError } from "../runtime/file_error.ts";
 import type { HttpPeer, TlsFiles } from "../runtime/connection.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TlsConnection, TlsListener, TlsVersion } from "../runtime/tls.ts";
-import { isHeader } from "./answer_header.ts";
-import { faultAnswer, ownAnswer, plainHeader } from "./answers.ts";
+import { isHeader } from "./response_header.ts";
+import { errorReply, ownReply, plainHeader } from "./own_replies.ts";
 import { ClientLimits } from "./client_limits.ts";
 import { Conversation, type Delivery } from "./conversation.ts";
 import type { GeminiMetrics } from "./gemini_metrics.ts";
 import { isAddress } from "./host.ts";
 import type { GeminiLimits } from "./options.ts";
-import type { GeminiAnswer, GeminiRequest, GeminiTrace } from "./request.ts";
+import type { GeminiReply, GeminiRequest, GeminiTrace } from "./request.ts";
 import type { GeminiSite } from "./site.ts";
 import { type GeminiUri, parseUri, type UriRefusal } from "./uri.ts";
 
@@ -170,46 +170,46 @@ export class GeminiGateway {
       trace: {},
       signal: conversation.signal,
     };
-    const answer = await this.#answer(request, host, parsed);
-    const delivery = await conversation.answer(answer);
-    this.#report(request, host, answer, delivery, startedMs);
+    const reply = await this.#reply(request, host, parsed);
+    const delivery = await conversation.reply(reply);
+    this.#report(request, host, reply, delivery, startedMs);
   }
 
-  async #answer(
+  async #reply(
     request: GeminiRequest,
     host: GeminiHost | undefined,
     parsed: GeminiUri | UriRefusal,
-  ): Promise<GeminiAnswer> {
+  ): Promise<GeminiReply> {
     const waitS = this.#clients.request(request.connection.peer.host);
     if (waitS > 0) {
-      return ownAnswer(request, "too_many_requests", { code: 44, meta: String(waitS) });
+      return ownReply(request, "too_many_requests", { code: 44, meta: String(waitS) });
     }
     if (parsed.kind === "refused") {
-      return ownAnswer(request, "bad_request", { code: 59, meta: parsed.reason });
+      return ownReply(request, "bad_request", { code: 59, meta: parsed.reason });
     }
     if (host === undefined || parsed.scheme !== "gemini" || parsed.port !== request.port) {
-      return ownAnswer(request, "proxy_refused", plainHeader(53));
+      return ownReply(request, "proxy_refused", plainHeader(53));
     }
     try {
-      const answer = await host.site.answer(request);
-      if (isHeader(answer.header)) return answer;
-      if (answer.body instanceof ReadableStream) answer.body.cancel().catch(() => {});
-      throw new RangeError(`META of code ${answer.header.code} is too long or has a line end`);
+      const reply = await host.site.reply(request);
+      if (isHeader(reply.header)) return reply;
+      if (reply.body instanceof ReadableStream) reply.body.cancel().catch(() => {});
+      throw new RangeError(`META of code ${reply.header.code} is too long or has a line end`);
     } catch (error) {
       if (error instanceof FileError) return this.#fileFailed(request, error);
       this.#deps.log.error(error instanceof Error ? error.message : String(error), {
         ...fieldsOf(request),
         code: "internal_error",
       });
-      return ownAnswer(request, "internal_error", plainHeader(40));
+      return ownReply(request, "internal_error", plainHeader(40));
     }
   }
 
-  #fileFailed(request: GeminiRequest, error: FileError): GeminiAnswer {
-    const answer = faultAnswer(request, error);
+  #fileFailed(request: GeminiRequest, error: FileError): GeminiReply {
+    const reply = errorReply(request, error);
     const fields = { ...fieldsOf(request), errno: error.code || undefined };
     this.#limited.log(`${fields.code} ${error.code}`, "error", error.message, fields);
-    return answer;
+    return reply;
   }
 
   /** The site of a URI, when the client has asked for the same name in its handshake. */
@@ -227,17 +227,17 @@ export class GeminiGateway {
   #report(
     request: GeminiRequest,
     host: GeminiHost | undefined,
-    answer: GeminiAnswer,
+    reply: GeminiReply,
     delivery: Delivery,
     startedMs: number,
   ): void {
     const { metrics, log, accessLog, runtime } = this.#deps;
-    const { code } = answer.header;
+    const { code } = reply.header;
     const site = host?.site.name ?? "";
     const { trace } = request;
-    noteFailure(trace, answer, delivery);
+    noteFailure(trace, reply, delivery);
     if (delivery.failure === "broken") {
-      const reason = answer.progress?.error?.message ?? "it could not be read";
+      const reason = reply.progress?.error?.message ?? "it could not be read";
       log.error(`Answer broke off: ${reason}`, fieldsOf(request));
     }
     metrics.onAnswer(site, code);
@@ -254,9 +254,9 @@ export class GeminiGateway {
   }
 }
 
-function noteFailure(trace: GeminiTrace, answer: GeminiAnswer, { failure }: Delivery): void {
+function noteFailure(trace: GeminiTrace, reply: GeminiReply, { failure }: Delivery): void {
   if (failure === undefined) return;
-  if (failure === "broken") trace.code = answer.progress?.error?.code ?? "internal_error";
+  if (failure === "broken") trace.code = reply.progress?.error?.code ?? "internal_error";
   else trace.code = failure;
 }
 

@@ -33,10 +33,10 @@ export function isAddress(host: string): boolean {
 export function addressBytes(host: string): Uint8Array | undefined {
   if (ADDRESS_V4.test(host)) return Uint8Array.from(host.split("."), Number);
   if (!host.startsWith("[")) return undefined;
-  const [head = "", tail] = host.slice(1, -1).split("::");
+  const [left = "", tail] = host.slice(1, -1).split("::");
   const groupsOf = (part: string) =>
     part === "" ? [] : part.split(":").map((it) => parseInt(it, 16));
-  const first = groupsOf(head);
+  const first = groupsOf(left);
   const last = groupsOf(tail ?? "");
   const zeros = new Array<number>(8 - first.length - last.length).fill(0);
   return Uint8Array.from(

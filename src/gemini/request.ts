@@ -2,11 +2,11 @@
 import type { BodyProgress } from "../upstream/request.ts";
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
 import type { TlsConnection } from "../runtime/tls.ts";
-import type { GeminiHeader } from "./answer_header.ts";
+import type { GeminiHeader } from "./response_header.ts";
 import type { GeminiUri } from "./uri.ts";
 
 /** Stable codes of answers that afcgi makes itself. */
-export type GeminiAnswerCode =
+export type GeminiReplyCode =
   | UpstreamErrorCode
   | "bad_request"
   | "proxy_refused"
@@ -29,7 +29,7 @@ export interface GeminiTrace {
   connection?: number;
   stream?: number;
   upstreamMs?: number;
-  code?: GeminiAnswerCode;
+  code?: GeminiReplyCode;
 }
 
 export interface GeminiRequest {
@@ -43,7 +43,7 @@ export interface GeminiRequest {
   readonly signal: AbortSignal;
 }
 
-export interface GeminiAnswer {
+export interface GeminiReply {
   readonly header: GeminiHeader;
   readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
   readonly progress?: BodyProgress;

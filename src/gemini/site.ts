@@ -2,7 +2,7 @@
 import { compilePattern, type RoutePattern } from "../routing/route_pattern.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Upstream } from "../upstream/upstream.ts";
-import { ownAnswer, plainHeader } from "./answers.ts";
+import { ownReply, plainHeader } from "./own_replies.ts";
 import { checkClientCert, type ClientCertRule } from "./client_cert.ts";
 import { exchange } from "./fastcgi_route.ts";
 import type {
@@ -11,7 +11,7 @@ import type {
   GeminiRouteOptions,
   GeminiSiteOptions,
 } from "./options.ts";
-import type { GeminiAnswer, GeminiRequest } from "./request.ts";
+import type { GeminiReply, GeminiRequest } from "./request.ts";
 import { expandMeta } from "./respond_template.ts";
 import { serveStatic } from "./static_files.ts";
 
@@ -23,7 +23,7 @@ export interface GeminiSiteDeps {
   readonly onFault: (error: unknown, request: GeminiRequest) => void;
 }
 
-type Handler = (request: GeminiRequest) => Promise<GeminiAnswer | undefined>;
+type Handler = (request: GeminiRequest) => Promise<GeminiReply | undefined>;
 
 interface CompiledRoute {
   readonly matches: RoutePattern;
@@ -36,7 +36,7 @@ export interface GeminiSite {
   /** Its first host, for metrics. */
   readonly name: string;
   readonly port: number | undefined;
-  answer(request: GeminiRequest): Promise<GeminiAnswer>;
+  reply(request: GeminiRequest): Promise<GeminiReply>;
 }
 
 /** @throws {TlsError} when a file of authorities cannot be used */
@@ -56,17 +56,17 @@ export async function compileGeminiSite(
   return {
     name: site.hosts[0] ?? "",
     port: site.port,
-    answer: async (request) => {
+    reply: async (request) => {
       for (const { matches, clientCert, handle } of routes) {
         if (!matches(request.uri.path)) continue;
         const refusal = clientCert &&
           checkClientCert(clientCert, request.connection.certificate, clock.wallMs());
-        if (refusal !== undefined) return ownAnswer(request, "client_cert", refusal);
-        const answer = await handle(request);
-        if (answer !== undefined) return answer;
+        if (refusal !== undefined) return ownReply(request, "client_cert", refusal);
+        const reply = await handle(request);
+        if (reply !== undefined) return reply;
         request.trace.code = "no_such_file";
       }
-      return ownAnswer(request, request.trace.code ?? "no_such_route", plainHeader(51));
+      return ownReply(request, request.trace.code ?? "no_such_route", plainHeader(51));
     },
   };
 }

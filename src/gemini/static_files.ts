@@ -14,9 +14,9 @@ import {
 import { contentTypeOf, encodingOf } from "../static/content_type.ts";
 import { listFolder } from "../static/listing.ts";
 import { openFound } from "../static/open_found.ts";
-import { ownAnswer, plainHeader } from "./answers.ts";
+import { ownReply, plainHeader } from "./own_replies.ts";
 import type { GeminiStaticOptions } from "./options.ts";
-import type { GeminiAnswer, GeminiRequest } from "./request.ts";
+import type { GeminiReply, GeminiRequest } from "./request.ts";
 
 const GEMTEXT = "text/gemini; charset=utf-8";
 
@@ -30,7 +30,7 @@ export interface GeminiStaticDeps extends Omit<GeminiStaticOptions, "kind">, Fil
 export async function serveStatic(
   deps: GeminiStaticDeps,
   request: GeminiRequest,
-): Promise<GeminiAnswer | undefined> {
+): Promise<GeminiReply | undefined> {
   const { index } = deps;
   const { path } = request.uri;
   const found = resolveBelowRoot(deps, path);
@@ -50,10 +50,10 @@ function serveFound(
   deps: GeminiStaticDeps,
   request: GeminiRequest,
   found: Exclude<Found, { kind: "directory" }>,
-): GeminiAnswer | undefined {
+): GeminiReply | undefined {
   if (found.kind === "missing") return undefined;
   // That something is there is nobody's business.
-  if (found.kind === "forbidden") return ownAnswer(request, found.code, plainHeader(51));
+  if (found.kind === "forbidden") return ownReply(request, found.code, plainHeader(51));
   return serveFile(deps, request, found);
 }
 
@@ -61,7 +61,7 @@ function serveFile(
   deps: GeminiStaticDeps,
   request: GeminiRequest,
   found: FoundFile,
-): GeminiAnswer | undefined {
+): GeminiReply | undefined {
   const opened = openFound(deps, found);
   switch (opened.kind) {
     case "opened": {
@@ -70,9 +70,9 @@ function serveFile(
       return { header: { code: 20, meta: geminiTypeOf(path, deps.lang) }, body };
     }
     case "unreadable":
-      return ownAnswer(request, "unreadable_file", plainHeader(51));
+      return ownReply(request, "unreadable_file", plainHeader(51));
     case "forbidden":
-      return ownAnswer(request, opened.code, plainHeader(51));
+      return ownReply(request, opened.code, plainHeader(51));
     case "directory":
     case "missing":
       return undefined;
@@ -91,7 +91,7 @@ function withLanguage(type: string, lang: string | undefined): string {
   return lang === undefined ? type : `${type}; lang=${lang}`;
 }
 
-function redirectToSlash(request: GeminiRequest): GeminiAnswer {
+function redirectToSlash(request: GeminiRequest): GeminiReply {
   const { uri } = request;
   const query = uri.query === undefined ? "" : `?${uri.query}`;
   const start = uri.url.slice(0, uri.url.length - uri.encodedPath.length - query.length);

@@ -46,14 +46,14 @@ export type Authorizer = (
 export function createAuthorizer(route: FastCgiRoute): Authorizer {
   return async (request, context) => {
     try {
-      const answer = await route.upstream.send(new AuthorizerRequest(route, request, context));
-      if (answer.head.status !== GRANTED) {
+      const response = await route.upstream.send(new AuthorizerRequest(route, request, context));
+      if (response.head.status !== GRANTED) {
         context.trace.upstream = route.upstream.options.name;
-        noteSource(context.trace, answer.source);
-        return await asResponse(deliver(route, request, context, answer));
+        noteSource(context.trace, response.source);
+        return await asResponse(deliver(route, request, context, response));
       }
-      const variables = variablesOf(answer);
-      await readOut(answer);
+      const variables = variablesOf(response);
+      await readOut(response);
       // Of two authorizers on the way of a request that is handed over, the later one knows more.
       context.extra = new Map([...context.extra ?? [], ...variables]);
       return undefined;
@@ -79,43 +79,43 @@ class AuthorizerRequest extends GatewayRequest {
 }
 
 /** @throws {UpstreamError} `bad_answer` */
-function variablesOf(answer: UpstreamResponse): ReadonlyMap<string, string> {
-  if (answer.head.isEmpty) throw refused(answer, "it says nothing, which lets nobody in");
+function variablesOf(response: UpstreamResponse): ReadonlyMap<string, string> {
+  if (response.head.isEmpty) throw refused(response, "it says nothing, which lets nobody in");
   const variables = new Map<string, string>();
-  for (const [field, value] of answer.head.headers) {
+  for (const [field, value] of response.head.headers) {
     if (LEADS_ELSEWHERE.has(field.toLowerCase())) {
-      throw refused(answer, `"${field}" leads elsewhere, and status 200 lets the request on`);
+      throw refused(response, `"${field}" leads elsewhere, and status 200 lets the request on`);
     }
     if (!field.toLowerCase().startsWith(VARIABLE)) continue;
     // Fields do not tell upper from lower, parameters do; and none has a "-", as with HTTP_*.
     const name = field.slice(VARIABLE.length).toUpperCase().replaceAll("-", "_");
-    if (!NAME.test(name)) throw refused(answer, `"${field}" names no variable`);
-    if (variables.has(name)) throw refused(answer, `"${field}" is there twice`);
+    if (!NAME.test(name)) throw refused(response, `"${field}" names no variable`);
+    if (variables.has(name)) throw refused(response, `"${field}" is there twice`);
     // It frames the body: with another value the application would take half of it, or wait.
-    if (name === "CONTENT_LENGTH") throw refused(answer, `"${field}" is not for it to say`);
+    if (name === "CONTENT_LENGTH") throw refused(response, `"${field}" is not for it to say`);
     variables.set(name, value);
   }
   return variables;
 }
 
 /** @throws {UpstreamError} when the answer breaks off */
-async function readOut(answer: UpstreamResponse): Promise<void> {
-  if (!(answer.body instanceof ReadableStream)) return;
+async function readOut(response: UpstreamResponse): Promise<void> {
+  if (!(response.body instanceof ReadableStream)) return;
   let length = 0;
-  for await (const bytes of answer.body) {
+  for await (const bytes of response.body) {
     length += bytes.length;
     if (length > GRANT_BODY_MAX) {
-      throw refused(answer, `the body that goes with it is over ${GRANT_BODY_MAX} bytes`);
+      throw refused(response, `the body that goes with it is over ${GRANT_BODY_MAX} bytes`);
     }
   }
 }
 
-function refused(answer: UpstreamResponse, what: string): UpstreamError {
-  if (answer.body instanceof ReadableStream && !answer.body.locked) giveUpBody(answer);
+function refused(response: UpstreamResponse, what: string): UpstreamError {
+  if (response.body instanceof ReadableStream && !response.body.locked) giveUpBody(response);
   const error = new UpstreamError("bad_answer", `Cannot take the authorizer's answer: ${what}`, {
     phase: "body",
     sent: true,
   });
-  error.server = answer.source.server;
+  error.server = response.source.server;
   return error;
 }

@@ -3,7 +3,7 @@
  * while it is read. Nothing of it is cut in silence: one byte over the limit fails the whole.
  */
 import type { BodyMode, RequestBody } from "../upstream/request_body.ts";
-import type { OwnAnswer } from "./request_context.ts";
+import type { OwnResponse } from "./request_context.ts";
 import type { HttpLimits } from "./options.ts";
 
 /** A body without a declared length turned out to be over the limit. */
@@ -15,7 +15,7 @@ export class RequestBodyTooLargeError extends Error {
 export type TakenBody =
   | { readonly kind: "body"; readonly body: RequestBody }
   | { readonly kind: "none"; readonly contentLength: number | undefined }
-  | ({ readonly kind: "refused" } & OwnAnswer);
+  | ({ readonly kind: "refused" } & OwnResponse);
 
 const NONE = { kind: "none", contentLength: undefined } as const;
 

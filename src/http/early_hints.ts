@@ -3,14 +3,17 @@
  * by which a browser begins to load what the page will want. Everything else in them, and every
  * other interim answer, is between us and the application.
  */
-import type { CgiHead } from "../protocol/cgi_response.ts";
+import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 
 const EARLY_HINTS = 103;
 
-export function passEarlyHints(head: CgiHead, send: NonNullable<HttpPeer["earlyHints"]>): void {
-  if (head.status !== EARLY_HINTS) return;
-  const links = head.headers.filter(([name]) => name.toLowerCase() === "link")
+export function passEarlyHints(
+  section: CgiHeaderSection,
+  send: NonNullable<HttpPeer["earlyHints"]>,
+): void {
+  if (section.status !== EARLY_HINTS) return;
+  const links = section.headers.filter(([name]) => name.toLowerCase() === "link")
     .map(([, value]) => value);
   if (links.length === 0) return;
   try {

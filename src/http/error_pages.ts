@@ -8,7 +8,7 @@ import type { Files } from "../runtime/files.ts";
 import { type FileLookup, type FileTree, resolveBelowRoot } from "../static/below_root.ts";
 import { contentTypeOf } from "../static/content_type.ts";
 import { openFound } from "../static/open_found.ts";
-import type { ErrorPageOptions } from "./answer_options.ts";
+import type { ErrorPageOptions } from "./response_options.ts";
 import type { RequestContext } from "./request_context.ts";
 
 /** Where pages are looked for; without a root there are none. */
@@ -64,18 +64,18 @@ export class ErrorPages {
    *
    * @throws {FileError}
    */
-  replace(method: string, answer: Response): Response | undefined {
-    const page = this.#pageFor(answer.status)?.();
+  replace(method: string, response: Response): Response | undefined {
+    const page = this.#pageFor(response.status)?.();
     if (page === undefined) return undefined;
     if (method === "HEAD" && page.body instanceof ReadableStream) void page.body.cancel();
     const headers = new Headers();
     for (const name of KEPT) {
-      const value = answer.headers.get(name);
+      const value = response.headers.get(name);
       if (value !== null) headers.set(name, value);
     }
     headers.set("content-type", page.type);
     headers.set("content-length", String(page.length));
-    return new Response(method === "HEAD" ? null : page.body, { status: answer.status, headers });
+    return new Response(method === "HEAD" ? null : page.body, { status: response.status, headers });
   }
 
   #pageFor(status: number): Page | undefined {

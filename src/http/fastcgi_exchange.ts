@@ -5,18 +5,18 @@
 import { isScriptFault } from "../php/script_fault.ts";
 import { asResponse, type HttpResponse } from "../runtime/http_response.ts";
 import { UpstreamError } from "../upstream/errors.ts";
-import type { AnswerSource, UpstreamResponse } from "../upstream/request.ts";
+import type { ResponseSource, UpstreamResponse } from "../upstream/request.ts";
 import type { BodyMode } from "../upstream/request_body.ts";
 import type { Upstream } from "../upstream/upstream.ts";
-import { answerForFault, ownResponse } from "./answers.ts";
+import { ownResponse, responseForError } from "./own_responses.ts";
 import { RequestBodyTooLargeError, takeBody } from "./body_limit.ts";
-import type { OwnAnswer, RequestContext, RequestTrace } from "./request_context.ts";
+import type { OwnResponse, RequestContext, RequestTrace } from "./request_context.ts";
 import { GatewayRequest, type RequestParameters, type SendableBody } from "./gateway_request.ts";
 import { type Handover, handOver } from "./handover.ts";
 import type { HttpLimits } from "./options.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
 import type { ScriptTarget } from "./script_target.ts";
-import { hasNoBody, toAnswer, toResponse } from "./upstream_response.ts";
+import { hasNoBody, toHttpResponse, toResponse } from "./upstream_response.ts";
 
 /** Where requests go: an upstream, or whoever wants to see what it would be sent. */
 export type Destination = Pick<Upstream, "options" | "send">;
@@ -67,13 +67,16 @@ export async function exchange(
     if (taken.kind === "refused") return refuse(request, context, taken);
     trace.upstream = route.upstream.options.name;
     const sent = makeRequest(route, request, context, script, taken);
-    const answer = await route.upstream.send(sent);
-    noteSource(trace, answer.source);
+    const upstreamResponse = await route.upstream.send(sent);
+    noteSource(trace, upstreamResponse.source);
     // php-fpm writes such an answer at once, so it is whole here.
-    if (route.onScriptFault !== undefined && isScriptFault(answer.head.status, answer.body)) {
+    if (
+      route.onScriptFault !== undefined &&
+      isScriptFault(upstreamResponse.head.status, upstreamResponse.body)
+    ) {
       route.onScriptFault(sent.params(undefined), context);
     }
-    const response = deliver(route, request, context, answer);
+    const response = deliver(route, request, context, upstreamResponse);
     // A turn more, and what was about to break off has broken off before its head is sent.
     return response instanceof Promise ? await response : response;
   } catch (cause) {
@@ -82,7 +85,7 @@ export async function exchange(
 }
 
 /** Where an answer came from, for the log. */
-export function noteSource(trace: RequestTrace, source: AnswerSource): void {
+export function noteSource(trace: RequestTrace, source: ResponseSource): void {
   trace.server = source.server;
   trace.connection = source.connection;
   trace.stream = source.stream;
@@ -98,14 +101,14 @@ export function deliver(
   route: FastCgiRoute,
   request: Request,
   context: RequestContext,
-  answer: UpstreamResponse,
+  upstreamResponse: UpstreamResponse,
 ): HttpResponse | Promise<HttpResponse> {
-  const { directives, localRedirect } = answer.head;
+  const { directives, localRedirect } = upstreamResponse.head;
   if (directives === undefined && localRedirect === undefined) {
-    return respond(route, request, context, answer);
+    return respond(route, request, context, upstreamResponse);
   }
-  const goOn = () => asResponse(respond(route, request, context, answer));
-  return handOver(route.handover, request, context, answer, goOn);
+  const goOn = () => asResponse(respond(route, request, context, upstreamResponse));
+  return handOver(route.handover, request, context, upstreamResponse, goOn);
 }
 
 /** What went wrong, as an answer. */
@@ -120,25 +123,27 @@ export function refuseFault(
     context.trace.server = error.server;
   }
   route.onFault(error, context);
-  return refuse(request, context, answerForFault(error));
+  return refuse(request, context, responseForError(error));
 }
 
 function respond(
   { compressor }: FastCgiRoute,
   request: Request,
   context: RequestContext,
-  answer: UpstreamResponse,
+  upstreamResponse: UpstreamResponse,
 ): HttpResponse | Promise<HttpResponse> {
   const { method } = context;
-  const whole = answer.body instanceof Uint8Array ? answer.body : undefined;
-  if (!hasNoBody(method, answer.head.status)) context.bodyProgress = answer.progress;
-  context.trace.sentFields = answer.head.headers;
-  if (compressor === undefined) return toAnswer(answer, method);
-  return compressor.apply(request, context, toResponse(answer, method), whole);
+  const whole = upstreamResponse.body instanceof Uint8Array ? upstreamResponse.body : undefined;
+  if (!hasNoBody(method, upstreamResponse.head.status)) {
+    context.bodyProgress = upstreamResponse.progress;
+  }
+  context.trace.sentFields = upstreamResponse.head.headers;
+  if (compressor === undefined) return toHttpResponse(upstreamResponse, method);
+  return compressor.apply(request, context, toResponse(upstreamResponse, method), whole);
 }
 
-function refuse(request: Request, context: RequestContext, answer: OwnAnswer): Response {
-  return ownResponse(context, request.headers.get("accept"), answer);
+function refuse(request: Request, context: RequestContext, own: OwnResponse): Response {
+  return ownResponse(context, request.headers.get("accept"), own);
 }
 
 /**

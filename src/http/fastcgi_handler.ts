@@ -7,9 +7,9 @@ import type { Context, Handler } from "hono";
 import { ParameterTemplate } from "../cgi/parameters.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import type { Upstream } from "../upstream/upstream.ts";
-import { ownResponse } from "./answers.ts";
+import { ownResponse } from "./own_responses.ts";
 import { exchange } from "./fastcgi_exchange.ts";
-import type { OwnAnswer, RequestContext } from "./request_context.ts";
+import type { OwnResponse, RequestContext } from "./request_context.ts";
 import { parseHost } from "./host.ts";
 import { HTTP_LIMIT_DEFAULTS, type HttpLimits } from "./options.ts";
 import { RequestIdSource } from "./request_id.ts";
@@ -67,7 +67,7 @@ export function fastcgi(options: FastCgiOptions): Handler {
   };
 }
 
-function readRequest(request: Request, id: string, peer: HttpPeer): RequestContext | OwnAnswer {
+function readRequest(request: Request, id: string, peer: HttpPeer): RequestContext | OwnResponse {
   const host = parseHost(request.headers.get("host") ?? "localhost");
   if (host === undefined) return { status: 400, code: "bad_host" };
   const target = parseTarget(request.url);

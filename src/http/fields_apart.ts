@@ -34,7 +34,7 @@ const FRAMING: ReadonlySet<string> = new Set(["content-length", "transfer-encodi
 
 type ValuesByName = ReadonlyMap<string, readonly string[]>;
 
-/** Heads come again (see `CgiHeadCache`): each is looked at once. */
+/** Heads come again (see `CgiHeaderCache`): each is looked at once. */
 const REPEATED = new WeakMap<ResponseFields, ValuesByName | null>();
 
 /** Values by lower-case name; undefined where no name came several times. */

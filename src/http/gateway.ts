@@ -7,18 +7,18 @@ import type { CompiledSite } from "./site.ts";
 import type { SiteTable } from "../routing/site_table.ts";
 import { FileError } from "../runtime/file_error.ts";
 import {
-  answerLength,
   BytesResponse,
   type HttpResponse,
   type ResponseFields,
+  responseLength,
   responseOf,
   toResponse,
 } from "../runtime/http_response.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import { errorText } from "../upstream/errors.ts";
-import { answerForFault, ownResponse } from "./answers.ts";
-import type { ListenerInfo, OwnAnswer, RequestContext } from "./request_context.ts";
+import { ownResponse, responseForError } from "./own_responses.ts";
+import type { ListenerInfo, OwnResponse, RequestContext } from "./request_context.ts";
 import { withFieldsApart } from "./fields_apart.ts";
 import { HostCache } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
@@ -112,26 +112,26 @@ export function createGateway(
     if (site === undefined) return refuse(deps, context, request, NO_SITE);
     const seen = site.arrive === undefined ? context : site.arrive(context, request.headers);
     const isOverTls = seen.listener.scheme === "https";
-    const done = (answer: HttpResponse) => {
-      const told = site.hsts !== undefined && isOverTls ? withHsts(answer, site.hsts) : answer;
+    const done = (response: HttpResponse) => {
+      const told = site.hsts !== undefined && isOverTls ? withHsts(response, site.hsts) : response;
       return finish(deps, site.name, seen, request, told);
     };
     if (site.plainHttp !== undefined && !isOverTls) {
-      const answer = site.plainHttp(seen, deps.tlsPort?.());
-      if (answer !== undefined) {
-        return done("code" in answer ? ownResponse(seen, acceptOf(request), answer) : answer);
+      const response = site.plainHttp(seen, deps.tlsPort?.());
+      if (response !== undefined) {
+        return done("code" in response ? ownResponse(seen, acceptOf(request), response) : response);
       }
     }
     const failed = (error: unknown): HttpResponse | Promise<HttpResponse> => {
-      const answer = answerForFailure(deps, seen, request, error);
-      if (!(error instanceof FileError) || seen.rules === undefined) return done(answer);
-      const broken = (cause: unknown) => done(answerForFailure(deps, seen, request, cause));
-      return seen.rules.apply(seen, request.headers, answer).then(done, broken);
+      const response = responseForFailure(deps, seen, request, error);
+      if (!(error instanceof FileError) || seen.rules === undefined) return done(response);
+      const broken = (cause: unknown) => done(responseForFailure(deps, seen, request, cause));
+      return seen.rules.apply(seen, request.headers, response).then(done, broken);
     };
     try {
       const fetched = site.direct(request, seen) ?? site.app.fetch(request, seen);
-      const answer = site.hasRules ? byRules(fetched, seen, request) : fetched;
-      return answer instanceof Promise ? answer.then(done, failed) : done(answer);
+      const response = site.hasRules ? byRules(fetched, seen, request) : fetched;
+      return response instanceof Promise ? response.then(done, failed) : done(response);
     } catch (error) {
       return failed(error);
     }
@@ -143,12 +143,12 @@ const CHALLENGE_FIELDS: ResponseFields = [["content-type", "application/octet-st
 
 /** An authority asks over plain HTTP (RFC 8555 section 8.3), before sites and redirects. */
 function challengeAnswer(
-  answer: NonNullable<GatewayDeps["answerChallenge"]>,
+  response: NonNullable<GatewayDeps["answerChallenge"]>,
   { target: { path }, host, method, listener }: RequestContext,
 ): HttpResponse | undefined {
   if (listener.scheme !== "http" || !path.startsWith(CHALLENGE_PATH)) return undefined;
   if (method !== "GET" && method !== "HEAD") return undefined;
-  const text = answer(host.name, path.slice(CHALLENGE_PATH.length));
+  const text = response(host.name, path.slice(CHALLENGE_PATH.length));
   return text === undefined
     ? undefined
     : new BytesResponse(200, CHALLENGE_FIELDS, new TextEncoder().encode(text));
@@ -162,7 +162,7 @@ function acceptOf(request: Request): string | null {
  * A file could not be looked at; or a route, or a rule for its answers, did what none should. The
  * client is told no more than that.
  */
-function answerForFailure(
+function responseForFailure(
   { log, onFileError }: GatewayDeps,
   context: RequestContext,
   request: Request,
@@ -170,15 +170,15 @@ function answerForFailure(
 ): Response {
   context.bodyProgress = undefined;
   if (error instanceof FileError) {
-    const answer = answerForFault(error);
-    const note = () => log.error(error.message, { ...faultFields(context), code: answer.code });
+    const own = responseForError(error);
+    const note = () => log.error(error.message, { ...faultFields(context), code: own.code });
     if (onFileError === undefined) note();
     else onFileError(error, context);
-    return ownResponse(context, request.headers.get("accept"), answer);
+    return ownResponse(context, request.headers.get("accept"), own);
   }
-  const answer = { status: 500, code: "internal_error" } as const;
-  log.error(errorText(error), { ...faultFields(context), code: answer.code });
-  return ownResponse(context, request.headers.get("accept"), answer);
+  const own = { status: 500, code: "internal_error" } as const;
+  log.error(errorText(error), { ...faultFields(context), code: own.code });
+  return ownResponse(context, request.headers.get("accept"), own);
 }
 
 async function byRules(
@@ -186,21 +186,21 @@ async function byRules(
   context: RequestContext,
   request: Request,
 ): Promise<HttpResponse> {
-  const answer = restoreOddStatus(context, await fetched);
-  if (context.rules === undefined) return answer;
-  return context.rules.apply(context, request.headers, toResponse(answer));
+  const response = restoreOddStatus(context, await fetched);
+  if (context.rules === undefined) return response;
+  return context.rules.apply(context, request.headers, toResponse(response));
 }
 
 /** An answer to what could not be read, with what was wrong for the log. */
-type Unreadable = OwnAnswer & { readonly reason: string };
+type Unreadable = OwnResponse & { readonly reason: string };
 
 const BAD_HOST: Unreadable = {
   status: 400,
   code: "bad_host",
   reason: "The Host is missing or malformed",
 };
-const BAD_METHOD: OwnAnswer = { status: 405, code: "method_not_allowed", headers: { allow: "" } };
-const NO_SITE: OwnAnswer = { status: 404, code: "no_such_site" };
+const BAD_METHOD: OwnResponse = { status: 405, code: "method_not_allowed", headers: { allow: "" } };
+const NO_SITE: OwnResponse = { status: 404, code: "no_such_site" };
 
 function readTarget(url: string): RequestTarget | TargetRefusal {
   return url === "*" ? SERVER : parseTarget(url);
@@ -234,14 +234,14 @@ function refuse(
   deps: GatewayDeps,
   context: RequestContext,
   request: Request,
-  answer: OwnAnswer,
+  own: OwnResponse,
 ): HttpResponse {
   return finish(
     deps,
     "",
     context,
     request,
-    ownResponse(context, request.headers.get("accept"), answer),
+    ownResponse(context, request.headers.get("accept"), own),
   );
 }
 
@@ -284,7 +284,7 @@ function report(
   const durationMs = deps.clock.nowMs() - context.startedMs;
   const broken = context.bodyProgress?.error;
   if (broken !== undefined) context.trace.code = broken.code;
-  deps.metrics.onAnswer(site, context.method, response.status, durationMs / 1000);
+  deps.metrics.onResponse(site, context.method, response.status, durationMs / 1000);
   if (broken !== undefined && broken.code !== "client_gone") {
     deps.log.error(`Answer broke off: ${broken.message}`, faultFields(context));
   }
@@ -311,7 +311,7 @@ function shownTarget(url: string): string {
 
 /** Bytes of an answer whose sending nobody watches: one of our own, or a file. */
 function lengthOf(method: string, response: HttpResponse): number {
-  return hasNoBody(method, response.status) ? 0 : Math.max(0, answerLength(response));
+  return hasNoBody(method, response.status) ? 0 : Math.max(0, responseLength(response));
 }
 
 /** Fields of a log line about a request that failed. */

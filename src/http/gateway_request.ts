@@ -5,7 +5,7 @@
  */
 import type { ParameterTemplate } from "../cgi/parameters.ts";
 import type { CgiRequest } from "../cgi/request.ts";
-import type { CgiHead } from "../protocol/cgi_response.ts";
+import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
 import { Role } from "../protocol/constants.ts";
 import { type AbortSignalLike, abortSignalOf } from "../runtime/abort_signal.ts";
 import type { UpstreamRequest } from "../upstream/request.ts";
@@ -63,16 +63,16 @@ export class GatewayRequest implements UpstreamRequest {
   }
 
   /** Undefined where the client cannot be told; so it is with the runtimes' own servers. */
-  get onInterim(): ((head: CgiHead) => void) | undefined {
+  get onInterim(): ((section: CgiHeaderSection) => void) | undefined {
     const { earlyHints } = this.#context.peer;
-    return earlyHints && ((head) => passEarlyHints(head, earlyHints));
+    return earlyHints && ((section) => passEarlyHints(section, earlyHints));
   }
 
   get signal(): AbortSignalLike {
     return abortSignalOf(this.#request);
   }
 
-  isHandedOver({ directives, localRedirect }: CgiHead): boolean {
+  isHandedOver({ directives, localRedirect }: CgiHeaderSection): boolean {
     return directives?.has("x-accel-redirect") || directives?.has("x-sendfile") ||
       (localRedirect !== undefined && this.#route.handover?.localRedirects === true);
   }

@@ -14,7 +14,7 @@ import type { UpstreamResponse } from "../upstream/request.ts";
 import { responseOf } from "../runtime/http_response.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { StaticRefusal } from "../static/refusal.ts";
-import { ownResponse } from "./answers.ts";
+import { ownResponse } from "./own_responses.ts";
 import type { RequestContext } from "./request_context.ts";
 import { restoreOddStatus } from "./odd_status.ts";
 import { limitRate } from "./rate_limit.ts";
@@ -47,7 +47,7 @@ export type SendNamedFile = (
   request: Request,
 ) => Response | StaticRefusal | undefined;
 
-type HeadFields = UpstreamResponse["head"]["headers"];
+type HeaderFields = UpstreamResponse["head"]["headers"];
 
 /**
  * The answer that the application asks for; `passOn` makes its own into one.
@@ -58,35 +58,35 @@ export async function handOver(
   handover: Handover | undefined,
   request: Request,
   context: RequestContext,
-  answer: UpstreamResponse,
+  original: UpstreamResponse,
   passOn: () => Response | Promise<Response>,
 ): Promise<Response> {
-  const { directives, localRedirect, headers } = answer.head;
+  const { directives, localRedirect, headers } = original.head;
   const path = directives?.get("x-accel-redirect");
   const file = directives?.get("x-sendfile");
   if (handover === undefined) {
     if (path === undefined && file === undefined) return await passOn();
-    throw refused(answer, "no site is there to hand it over to");
+    throw refused(original, "no site is there to hand it over to");
   }
   let response: Response;
   if (path !== undefined) {
-    giveUpBody(answer);
+    giveUpBody(original);
     response = await redirect(
       handover,
       request,
       context,
-      answer,
+      original,
       path,
       field(headers, "content-type"),
     );
     keepFields(response, headers);
   } else if (file !== undefined) {
-    giveUpBody(answer);
-    response = await sendFileOf(handover, request, context, answer, file);
+    giveUpBody(original);
+    response = await sendFileOf(handover, request, context, original, file);
     keepFields(response, headers);
   } else if (handover.localRedirects && localRedirect !== undefined) {
-    giveUpBody(answer);
-    response = await redirect(handover, request, context, answer, localRedirect, undefined);
+    giveUpBody(original);
+    response = await redirect(handover, request, context, original, localRedirect, undefined);
     keepCookies(response, headers);
   } else response = await passOn();
   const rate = Number(directives?.get("x-accel-limit-rate") ?? 0);
@@ -99,17 +99,17 @@ async function redirect(
   handover: Handover,
   request: Request,
   context: RequestContext,
-  answer: UpstreamResponse,
+  original: UpstreamResponse,
   location: string,
   contentType: string | undefined,
 ): Promise<Response> {
   const target = parseTarget(encodeOdd(location));
   if (target.kind === "refused" || !location.startsWith("/")) {
-    throw refused(answer, `"${location}" is no path`);
+    throw refused(original, `"${location}" is no path`);
   }
   const hops = (context.handedOver?.hops ?? 0) + 1;
   if (hops > INTERNAL_REDIRECTS_MAX) {
-    throw refused(answer, `more than ${INTERNAL_REDIRECTS_MAX} answers led to another path`);
+    throw refused(original, `more than ${INTERNAL_REDIRECTS_MAX} answers led to another path`);
   }
   const inner: RequestContext = {
     ...context,
@@ -121,7 +121,7 @@ async function redirect(
   };
   const response = restoreOddStatus(
     inner,
-    await handover.fetch(withoutBody(request, inner.method, answer), inner),
+    await handover.fetch(withoutBody(request, inner.method, original), inner),
   );
   context.bodyProgress = inner.bodyProgress;
   // Those of the route that answered.
@@ -130,10 +130,10 @@ async function redirect(
 }
 
 /** The same request without what described its body. */
-function withoutBody(request: Request, method: string, answer: UpstreamResponse): Request {
+function withoutBody(request: Request, method: string, original: UpstreamResponse): Request {
   const headers = new Headers(request.headers);
   for (const name of ["content-length", "content-type", "transfer-encoding"]) headers.delete(name);
-  if (refusesRanges(answer)) headers.delete("range");
+  if (refusesRanges(original)) headers.delete("range");
   // The front and the handlers read the target, not the URL.
   return new Request("http://localhost/", { method, headers, signal: request.signal });
 }
@@ -142,16 +142,16 @@ async function sendFileOf(
   { sendNamedFile }: Handover,
   request: Request,
   context: RequestContext,
-  answer: UpstreamResponse,
+  original: UpstreamResponse,
   value: string,
 ): Promise<Response> {
   const path = decodeUtf8(value);
-  const contentType = field(answer.head.headers, "content-type");
+  const contentType = field(original.head.headers, "content-type");
   const method = context.method === "HEAD" ? "HEAD" : "GET";
-  const asked = withoutBody(request, method, answer);
+  const asked = withoutBody(request, method, original);
   const sent = path === undefined ? undefined : sendNamedFile(path, contentType, asked);
   if (sent === undefined) {
-    throw refused(answer, `"${value}" is below no folder of the site's sendfile`);
+    throw refused(original, `"${value}" is below no folder of the site's sendfile`);
   }
   if (sent instanceof Response) return sent;
   return ownResponse(context, request.headers.get("accept"), sent);
@@ -169,7 +169,7 @@ const KEPT: ReadonlySet<string> = new Set([
   "expires",
 ]);
 
-function keepFields(response: Response, headers: HeadFields): void {
+function keepFields(response: Response, headers: HeaderFields): void {
   keepCookies(response, headers);
   // An answer that says what went wrong is not what the application spoke of.
   if (response.status >= 300 && response.status !== 304) return;
@@ -178,7 +178,7 @@ function keepFields(response: Response, headers: HeadFields): void {
   }
 }
 
-function keepCookies(response: Response, headers: HeadFields): void {
+function keepCookies(response: Response, headers: HeaderFields): void {
   for (const [name, value] of headers) {
     if (name.toLowerCase() === "set-cookie") response.headers.append(name, value);
   }
@@ -198,7 +198,7 @@ function slowed(
   return responseOf(watched.stream, { status, statusText, headers });
 }
 
-function field(headers: HeadFields, wanted: string): string | undefined {
+function field(headers: HeaderFields, wanted: string): string | undefined {
   return headers.find(([name]) => name.toLowerCase() === wanted)?.[1];
 }
 
@@ -220,12 +220,12 @@ function decodeUtf8(text: string): string | undefined {
   }
 }
 
-function refused(answer: UpstreamResponse, what: string): UpstreamError {
-  giveUpBody(answer);
+function refused(original: UpstreamResponse, what: string): UpstreamError {
+  giveUpBody(original);
   const error = new UpstreamError("bad_answer", `Cannot hand the answer over: ${what}`, {
     phase: "body",
     sent: true,
   });
-  error.server = answer.source.server;
+  error.server = original.source.server;
   return error;
 }

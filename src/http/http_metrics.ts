@@ -46,7 +46,7 @@ export class HttpMetrics {
     this.#forwardedIgnored.add([site]);
   }
 
-  onAnswer(site: string, method: string, status: number, durationS: number): void {
+  onResponse(site: string, method: string, status: number, durationS: number): void {
     const known = this.#known.get(site)?.get(method)?.get(status);
     (known ?? this.#learn(site, method, status)).value++;
     this.#durations.observe(durationS);

@@ -40,8 +40,8 @@ function ipv6Bytes(text: string): Uint8Array {
     const groups = [a << 8 | b, c << 8 | d].map((group) => group.toString(16)).join(":");
     return ipv6Bytes(text.slice(0, -last.length) + groups);
   }
-  const [head = "", tail] = text.split("::");
-  const before = head === "" ? [] : head.split(":");
+  const [left = "", tail] = text.split("::");
+  const before = left === "" ? [] : left.split(":");
   const after = tail ? tail.split(":") : [];
   const zeros = new Array<string>(GROUPS - before.length - after.length).fill("0");
   const bytes = new Uint8Array(IPV6_LENGTH);

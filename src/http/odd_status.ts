@@ -10,23 +10,23 @@ import type { RequestContext } from "./request_context.ts";
 const STATUS_MAX = 599;
 
 /** The answer for Hono. */
-export function keepOddStatus(context: RequestContext, answer: Response): Response {
-  if (answer.status <= STATUS_MAX) return answer;
-  context.trace.oddStatus = answer.status;
-  return withStatus(answer, STATUS_MAX);
+export function keepOddStatus(context: RequestContext, response: Response): Response {
+  if (response.status <= STATUS_MAX) return response;
+  context.trace.oddStatus = response.status;
+  return withStatus(response, STATUS_MAX);
 }
 
 /** The answer that Hono has made, with the status that was kept. */
-export function restoreOddStatus<Answer extends HttpResponse>(
+export function restoreOddStatus<T extends HttpResponse>(
   context: RequestContext,
-  answer: Answer,
-): Answer | Response {
+  response: T,
+): T | Response {
   const status = context.trace.oddStatus;
-  if (status === undefined) return answer;
+  if (status === undefined) return response;
   context.trace.oddStatus = undefined;
-  return answer instanceof Response && answer.status === STATUS_MAX
-    ? withStatus(answer, status)
-    : answer;
+  return response instanceof Response && response.status === STATUS_MAX
+    ? withStatus(response, status)
+    : response;
 }
 
 function withStatus({ body, statusText, headers }: Response, status: number): Response {

@@ -6,7 +6,7 @@ import type { SiteTlsOptions } from "../certificates/options.ts";
 import type { Encoding } from "../compression/accept_encoding.ts";
 import type { CompressionOptions } from "../compression/options.ts";
 import type { BodyMode } from "../upstream/request_body.ts";
-import type { AnswerOptions, MiddlewareOptions } from "./answer_options.ts";
+import type { MiddlewareOptions, ResponseOptions } from "./response_options.ts";
 import type { ProxyHeader } from "./forwarded.ts";
 import type { PlainHttp } from "./scheme.ts";
 
@@ -111,7 +111,7 @@ export interface RouteOptions {
   /** In the place of the listener's; those left out stay. */
   readonly limits?: Partial<HttpLimits> | undefined;
   /** What becomes of its answers, the site's rules among it; left out: nothing. */
-  readonly answers?: AnswerOptions | undefined;
+  readonly responses?: ResponseOptions | undefined;
   /** What stands before its handler, the site's among it; left out: nothing. */
   readonly middleware?: MiddlewareOptions | undefined;
   /** Who is asked whether a request may go on to the handler; nobody, left out. */
@@ -143,7 +143,7 @@ export interface SiteOptions {
   /** Whether an application always gets a `traceparent`. */
   readonly traceContext?: boolean | undefined;
   /** What becomes of answers that no route makes; left out: nothing. */
-  readonly answers?: AnswerOptions | undefined;
+  readonly responses?: ResponseOptions | undefined;
   readonly routes: readonly RouteOptions[];
   /** Absolute paths of folders below which `X-Sendfile` may name files; left out: none. */
   readonly sendfile?: readonly string[];

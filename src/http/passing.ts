@@ -1,12 +1,12 @@
 /** Which requests a route that serves files leaves to the next one, and whose source it never shows. */
 import { cutScriptPath, isScriptName } from "../cgi/script_path.ts";
 import type { StaticRefusal } from "../static/refusal.ts";
-import { ownResponse } from "./answers.ts";
-import type { AnswerCode, OwnAnswer, RequestContext } from "./request_context.ts";
+import { ownResponse } from "./own_responses.ts";
+import type { ErrorCode, OwnResponse, RequestContext } from "./request_context.ts";
 import type { RouteOptions } from "./options.ts";
 
 /** Refusals after which another route may know better. */
-const PASSED_ON: ReadonlySet<AnswerCode> = new Set([
+const PASSED_ON: ReadonlySet<ErrorCode> = new Set([
   "no_such_file",
   "script_source",
   "method_not_allowed",
@@ -28,9 +28,9 @@ export function passOrRefuse(
 }
 
 /** Of several routes that pass, the first that had more to say than that there is no file. */
-export function notePassed(context: RequestContext, answer: OwnAnswer): void {
+export function notePassed(context: RequestContext, own: OwnResponse): void {
   if (context.passed === undefined || context.passed.code === "no_such_file") {
-    context.passed = answer;
+    context.passed = own;
   }
 }
 
@@ -38,10 +38,10 @@ export function notePassed(context: RequestContext, answer: OwnAnswer): void {
  * The answer to a request that every route has left. `allowed` are the methods of routes that match
  * its path, but not its method: that no file is there is the reason only where files are read.
  */
-export function answerToUnanswered(
+export function responseToUnmatched(
   { method, passed }: RequestContext,
   allowed: readonly string[] | undefined,
-): OwnAnswer {
+): OwnResponse {
   if (allowed === undefined) return passed ?? { status: 404, code: "no_such_route" };
   const wantsFile = method === "GET" || method === "HEAD";
   if (passed !== undefined && passed.code !== "method_not_allowed") {

@@ -8,7 +8,7 @@
 import { findScript, type ScriptEndings } from "../cgi/script_path.ts";
 import type { Files } from "../runtime/files.ts";
 import { type FileTree, type Found, isHidden, resolveBelowRoot } from "../static/below_root.ts";
-import type { AnswerCode } from "./request_context.ts";
+import type { ErrorCode } from "./request_context.ts";
 import type { Attempt, NamedScript } from "./php_attempts.ts";
 import { type ScriptTarget, stripPath } from "./script_target.ts";
 import type { ScriptRule } from "./script_rules.ts";
@@ -38,7 +38,7 @@ export type PhpDecision =
   /** Not ours: a file that is no script, or nothing at all. */
   | { readonly kind: "pass" }
   | { readonly kind: "redirect"; readonly location: string }
-  | { readonly kind: "refused"; readonly status: number; readonly code: AnswerCode };
+  | { readonly kind: "refused"; readonly status: number; readonly code: ErrorCode };
 
 const PASS = { kind: "pass" } as const;
 const NOT_ALLOWED = { kind: "refused", status: 403, code: "script_not_allowed" } as const;

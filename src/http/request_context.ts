@@ -10,7 +10,7 @@ import type { RequestHost } from "./host.ts";
 import type { RequestTarget } from "./target.ts";
 
 /** Stable codes of answers that afcgi makes itself. */
-export type AnswerCode =
+export type ErrorCode =
   | UpstreamErrorCode
   | StaticRefusalCode
   | "file_error"
@@ -45,7 +45,7 @@ export interface RequestTrace {
   upstreamMs?: number;
   /** Of the request's body: what was declared, or what has come in chunks so far. */
   bytesIn?: number;
-  code?: AnswerCode;
+  code?: ErrorCode;
   /** Of an application's answer: what a Response has joined can be told apart by them. */
   sentFields?: ResponseFields;
   /** A status beyond 599, while Hono has the answer. */
@@ -76,11 +76,11 @@ export interface RequestContext {
   /** Undefined for a request as the client sent it. */
   readonly handedOver?: HandedOver;
   /** Why a route before this one did not answer, should no other do. */
-  passed: OwnAnswer | undefined;
+  passed: OwnResponse | undefined;
   /** Parameters for the application that were learnt on the way; a character for each byte. */
   extra: Map<string, string> | undefined;
   /** What becomes of the answer, left by the route that makes it. */
-  rules: AnswerFilter | undefined;
+  rules: ResponseFilter | undefined;
   /** Tells the end of a body that is sent as a stream; set by who made the stream. */
   bodyProgress: BodyWatch | undefined;
 }
@@ -94,14 +94,14 @@ export interface HandedOver {
 }
 
 /** What becomes of answers before they go out; `asked` are the request's headers. */
-export interface AnswerFilter {
-  apply(context: RequestContext, asked: Headers, answer: Response): Promise<Response>;
+export interface ResponseFilter {
+  apply(context: RequestContext, asked: Headers, response: Response): Promise<Response>;
 }
 
 /** What an answer of our own says. */
-export interface OwnAnswer {
+export interface OwnResponse {
   readonly status: number;
-  readonly code: AnswerCode;
+  readonly code: ErrorCode;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -109,7 +109,7 @@ export interface OwnAnswer {
 export interface BodyWatch {
   readonly bytes: number;
   readonly ended: boolean;
-  readonly error: { readonly code: AnswerCode; readonly message: string } | undefined;
+  readonly error: { readonly code: ErrorCode; readonly message: string } | undefined;
   onEnded: (() => void) | undefined;
 }
 

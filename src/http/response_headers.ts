@@ -3,7 +3,7 @@
  * belongs to one hop (RFC 9110 section 7.6.1) is none of them: the HTTP server writes it.
  */
 import { HOP_BY_HOP } from "../cgi/header_names.ts";
-import type { HeaderRuleOptions } from "./answer_options.ts";
+import type { HeaderRuleOptions } from "./response_options.ts";
 import type { RequestContext } from "./request_context.ts";
 import { compileTemplate, type RequestText } from "./request_template.ts";
 

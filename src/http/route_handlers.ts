@@ -4,10 +4,10 @@
  */
 import type { CompressionOptions } from "../compression/options.ts";
 import { isRefusal } from "../static/refusal.ts";
-import { ownResponse } from "./answers.ts";
+import { ownResponse } from "./own_responses.ts";
 import { type Authorizer, createAuthorizer, NEVER_AUTHORIZERS } from "./authorize.ts";
 import { exchange, type FastCgiRoute } from "./fastcgi_exchange.ts";
-import { redirectHandler, respondHandler } from "./fixed_answers.ts";
+import { redirectHandler, respondHandler } from "./fixed_responses.ts";
 import { decideFilter, FilterRequest } from "./filter_route.ts";
 import type { Handover } from "./handover.ts";
 import type {
@@ -193,12 +193,12 @@ function filterHandler(
 
 function staticHandler(route: StaticRoute, isInternal: boolean | undefined): RouteHandler {
   return (request, context) => {
-    const answer = route.answer(request, context);
-    if (!(answer instanceof Promise)) {
-      return isRefusal(answer) ? passOrRefuse(request, context, answer, isInternal) : answer;
+    const response = route.respond(request, context);
+    if (!(response instanceof Promise)) {
+      return isRefusal(response) ? passOrRefuse(request, context, response, isInternal) : response;
     }
     // What is gone since it was found a moment ago is no other route's either.
-    return answer.then((settled) =>
+    return response.then((settled) =>
       isRefusal(settled) ? ownResponse(context, request.headers.get("accept"), settled) : settled
     );
   };

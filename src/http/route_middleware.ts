@@ -9,9 +9,9 @@ import { cors } from "hono/cors";
 import { etag } from "hono/etag";
 import { secureHeaders } from "hono/secure-headers";
 import { fromLatin1, utf8 } from "../protocol/byte_buffer.ts";
-import type { CorsOptions, MiddlewareOptions } from "./answer_options.ts";
-import { ownResponse } from "./answers.ts";
-import type { GatewayEnv, OwnAnswer } from "./request_context.ts";
+import type { CorsOptions, MiddlewareOptions } from "./response_options.ts";
+import { ownResponse } from "./own_responses.ts";
+import type { GatewayEnv, OwnResponse } from "./request_context.ts";
 import { addressBytes, IpNetworks } from "./ip_networks.ts";
 
 type Middleware = MiddlewareHandler<GatewayEnv>;
@@ -44,7 +44,7 @@ function tellHsts(value: string): Middleware {
 }
 
 /** The answer to what a middleware refused. */
-export function middlewareRefusal(status: number, headers: Headers): OwnAnswer {
+export function middlewareRefusal(status: number, headers: Headers): OwnResponse {
   const challenge = headers.get("www-authenticate");
   return status === 401 && challenge !== null
     ? { status: 401, code: "unauthorized", headers: { "www-authenticate": challenge } }

@@ -9,7 +9,7 @@ import {
   type HttpResponse,
   StreamResponse,
 } from "../runtime/http_response.ts";
-import type { OwnAnswer, RequestContext } from "./request_context.ts";
+import type { OwnResponse, RequestContext } from "./request_context.ts";
 
 /** What a request over plain HTTP gets. */
 export const PLAIN_HTTP = ["redirect", "allow", "only"] as const;
@@ -17,20 +17,20 @@ export type PlainHttp = (typeof PLAIN_HTTP)[number];
 
 const HTTPS_PORT = 443;
 const NOTHING = new Uint8Array(0);
-const HTTPS_ONLY: OwnAnswer = { status: 403, code: "https_only" };
+const HTTPS_ONLY: OwnResponse = { status: 403, code: "https_only" };
 
 /** The answer to a request over plain HTTP; undefined: it may go on. */
 export type PlainHttpAnswer = (
   context: RequestContext,
   tlsPort: number | undefined,
-) => HttpResponse | OwnAnswer | undefined;
+) => HttpResponse | OwnResponse | undefined;
 
 /** Undefined where plain HTTP is as good. */
 export function answerPlainHttp(plain: PlainHttp): PlainHttpAnswer | undefined {
   if (plain === "allow") return undefined;
-  const answer = plain === "only" ? () => HTTPS_ONLY : redirectToHttps;
+  const response = plain === "only" ? () => HTTPS_ONLY : redirectToHttps;
   return (context, tlsPort) =>
-    context.listener.scheme === "https" ? undefined : answer(context, tlsPort);
+    context.listener.scheme === "https" ? undefined : response(context, tlsPort);
 }
 
 /** 308 keeps the method and the body (RFC 9110 section 15.4.9). */

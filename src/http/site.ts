@@ -8,13 +8,13 @@ import type { H, RouterRoute } from "hono/types";
 import type { CompressionOptions } from "../compression/options.ts";
 import { FileError } from "../runtime/file_error.ts";
 import { asResponse } from "../runtime/http_response.ts";
-import { answerForFault, ownResponse } from "./answers.ts";
+import { ownResponse, responseForError } from "./own_responses.ts";
 import type { Authorizer } from "./authorize.ts";
 import type { GatewayEnv, RequestContext } from "./request_context.ts";
 import type { Handover } from "./handover.ts";
 import { keepOddStatus } from "./odd_status.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
-import { answerToUnanswered } from "./passing.ts";
+import { responseToUnmatched } from "./passing.ts";
 import type { RouteHandler } from "./route_handler.ts";
 import { compileAuthorizer, compileHandler, type HandlerDeps } from "./route_handlers.ts";
 import { middlewareRefusal } from "./route_middleware.ts";
@@ -95,8 +95,8 @@ function compileDirects(
       index = router.next(context.method, context.target.path, index);
       const direct = directs[index];
       if (direct === undefined) return undefined;
-      const answer = direct(request, context);
-      if (answer !== undefined) return answer;
+      const result = direct(request, context);
+      if (result !== undefined) return result;
     }
   };
 }
@@ -106,14 +106,14 @@ function compileDirects(
  * Hono's: were it to pass a request on, Hono would ask again.
  */
 function compileDirect(
-  { path: pattern, middleware, authorize, internal, answers }: RouteOptions,
+  { path: pattern, middleware, authorize, internal, responses }: RouteOptions,
   handler: RouteHandler,
   site: SiteOptions,
   deps: SiteDeps,
 ): RouteHandler | undefined {
   if (middleware !== undefined || authorize !== undefined || internal) return undefined;
   if (!hasRules(site)) return handler;
-  const rules = compileRules(answers, pattern, site, deps);
+  const rules = compileRules(responses, pattern, site, deps);
   return (request, context) => {
     context.rules = rules;
     return handler(request, context);
@@ -123,9 +123,9 @@ function compileDirect(
 /** A route's handler as one of Hono's. */
 function asHono(handler: RouteHandler): HonoHandler {
   return (c, next) => {
-    const answer = handler(c.req.raw, c.env);
-    if (answer === undefined) return next() as Promise<never>;
-    const response = asResponse(answer);
+    const result = handler(c.req.raw, c.env);
+    if (result === undefined) return next() as Promise<never>;
+    const response = asResponse(result);
     return response instanceof Promise
       ? response.then((settled) => keepOddStatus(c.env, settled))
       : keepOddStatus(c.env, response);
@@ -165,13 +165,13 @@ function createApp(
   handlers.forEach((list, index) => {
     for (const handler of list) app.all(routeKey(index), handler);
   });
-  const rules = compileRules(site.answers, undefined, site, deps);
+  const rules = compileRules(site.responses, undefined, site, deps);
   app.notFound((c) => {
     const context = c.env;
     context.rules = rules;
     const accept = c.req.raw.headers.get("accept");
     const allowed = router.allowedMethods(context.target.path);
-    return ownResponse(context, accept, answerToUnanswered(context, allowed));
+    return ownResponse(context, accept, responseToUnmatched(context, allowed));
   });
   app.onError((error, c) => {
     const accept = c.req.raw.headers.get("accept");
@@ -183,7 +183,9 @@ function createApp(
     return ownResponse(
       c.env,
       accept,
-      error instanceof FileError ? answerForFault(error) : { status: 500, code: "internal_error" },
+      error instanceof FileError
+        ? responseForError(error)
+        : { status: 500, code: "internal_error" },
     );
   });
   return app;

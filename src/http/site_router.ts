@@ -50,9 +50,9 @@ export class SiteRouter<T> implements Router<T> {
   }
 
   match(asked: string, matchedPath: string): Result<T> {
-    const isHead = !matchedPath.startsWith("/");
-    const method = isHead ? HEAD : asked;
-    const path = isHead ? matchedPath.slice(HEAD.length) : matchedPath;
+    const isHeadRequest = !matchedPath.startsWith("/");
+    const method = isHeadRequest ? HEAD : asked;
+    const path = isHeadRequest ? matchedPath.slice(HEAD.length) : matchedPath;
     const matched: [T, Record<string, string>][] = [];
     for (let index = 0; index < this.#routes.length; index++) {
       const route = this.#routes[index]!;

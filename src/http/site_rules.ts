@@ -3,8 +3,8 @@
  * the route which answers leaves with the request. A site without rules leaves none.
  */
 import type { Handler } from "hono";
-import type { AnswerOptions } from "./answer_options.ts";
-import { AnswerRules } from "./answer_rules.ts";
+import type { ResponseOptions } from "./response_options.ts";
+import { ResponseRules } from "./response_rules.ts";
 import type { GatewayEnv } from "./request_context.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
 import { sourceNames } from "./passing.ts";
@@ -12,8 +12,8 @@ import { compileMiddleware } from "./route_middleware.ts";
 import type { SiteDeps } from "./site_deps.ts";
 
 /** Whether any answer of the site has rules. */
-export function hasRules({ answers, routes }: SiteOptions): boolean {
-  return answers !== undefined || routes.some((route) => route.answers !== undefined);
+export function hasRules({ responses, routes }: SiteOptions): boolean {
+  return responses !== undefined || routes.some((route) => route.responses !== undefined);
 }
 
 /** What a route's options put before its handler; nothing where there are none. */
@@ -24,7 +24,7 @@ export function beforeHandler(
 ): Handler<GatewayEnv>[] {
   const list = compileMiddleware(route.middleware ?? {});
   if (!hasRules(site)) return list;
-  const rules = compileRules(route.answers, route.path, site, deps);
+  const rules = compileRules(route.responses, route.path, site, deps);
   // Also for a route without: one before it that passed on has left its own.
   const leaveRules: Handler<GatewayEnv> = (c, next) => {
     c.env.rules = rules;
@@ -35,12 +35,12 @@ export function beforeHandler(
 
 /** `pattern` is the route's `path`. */
 export function compileRules(
-  options: AnswerOptions | undefined,
+  options: ResponseOptions | undefined,
   pattern: string | undefined,
   { root, linkTargets, routes }: SiteOptions,
   { runtime: { files }, onFault }: Pick<SiteDeps, "runtime" | "onFault">,
-): AnswerRules | undefined {
+): ResponseRules | undefined {
   if (options === undefined) return undefined;
   const never = sourceNames(routes);
-  return new AnswerRules(options, pattern, { files, root, linkTargets, never, onFault });
+  return new ResponseRules(options, pattern, { files, root, linkTargets, never, onFault });
 }

@@ -7,7 +7,7 @@ import { BytesResponse, type HttpResponse, toResponse } from "../runtime/http_re
 import type { Runtime } from "../runtime/runtime.ts";
 import { FileMemory } from "../static/file_memory.ts";
 import { isRefusal, refuse } from "../static/refusal.ts";
-import { serveStatic, type StaticAnswer, type StaticOptions } from "../static/static_files.ts";
+import { serveStatic, type StaticOptions, type StaticResponse } from "../static/static_files.ts";
 import type { RequestContext } from "./request_context.ts";
 import type { RouteOptions, StaticHandlerOptions } from "./options.ts";
 import { sourceNames } from "./passing.ts";
@@ -45,25 +45,25 @@ export class StaticRoute {
     };
   }
 
-  answer(request: Request, context: RequestContext): StaticAnswer | Promise<StaticAnswer> {
+  respond(request: Request, context: RequestContext): StaticResponse | Promise<StaticResponse> {
     const { target, handedOver } = context;
     // Its name alone says that it is not for us: no need to look for the file.
     if (this.#options.never(target.path)) return refuse("script_source");
-    const answer = serveStatic(this.#options, request, target, handedOver);
-    const finish = (settled: StaticAnswer): StaticAnswer | Promise<StaticAnswer> =>
+    const response = serveStatic(this.#options, request, target, handedOver);
+    const finish = (settled: StaticResponse): StaticResponse | Promise<StaticResponse> =>
       isRefusal(settled) ? settled : this.#compressed(request, context, settled);
-    return answer instanceof Promise ? answer.then(finish) : finish(answer);
+    return response instanceof Promise ? response.then(finish) : finish(response);
   }
 
   #compressed(
     request: Request,
     context: RequestContext,
-    answer: HttpResponse,
+    response: HttpResponse,
   ): HttpResponse | Promise<HttpResponse> {
     const compressor = this.#compressor;
-    if (compressor === undefined) return answer;
-    const whole = answer instanceof BytesResponse ? answer.body : undefined;
-    return compressor.apply(request, context, toResponse(answer), whole);
+    if (compressor === undefined) return response;
+    const whole = response instanceof BytesResponse ? response.body : undefined;
+    return compressor.apply(request, context, toResponse(response), whole);
   }
 }
 

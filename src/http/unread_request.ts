@@ -6,8 +6,8 @@
 import type { Logger } from "../observe/logger.ts";
 import type { BytesResponse } from "../runtime/http_response.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
-import { ownWholeAnswer } from "./answers.ts";
-import type { AnswerCode } from "./request_context.ts";
+import { ownBytesResponse } from "./own_responses.ts";
+import type { ErrorCode } from "./request_context.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
 import type { RequestIdSource } from "./request_id.ts";
 
@@ -18,7 +18,7 @@ const CODES = {
   431: "request_header_too_large",
   501: "unknown_transfer_coding",
   505: "unknown_http_version",
-} as const satisfies Readonly<Record<number, AnswerCode>>;
+} as const satisfies Readonly<Record<number, ErrorCode>>;
 
 export interface UnreadDeps {
   readonly requestIds: RequestIdSource;
@@ -41,6 +41,6 @@ export function createRefusals(
     const code = CODES[status];
     log.info(message, { request_id: id, method: request?.method, client: peer.host, status, code });
     if (request === undefined) metrics.onUnread(status);
-    return ownWholeAnswer(id, request?.headers.get("accept") ?? null, { status, code });
+    return ownBytesResponse(id, request?.headers.get("accept") ?? null, { status, code });
   };
 }

@@ -3,7 +3,7 @@
  * section 7.6.1): the application never frames what the client gets.
  */
 import { HOP_BY_HOP, namedByConnection } from "../cgi/header_names.ts";
-import type { CgiHead } from "../protocol/cgi_response.ts";
+import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
 import {
   BytesResponse,
   type ResponseFields,
@@ -34,12 +34,15 @@ export function isBodilessStatus(status: number): boolean {
  * The answer for the client of a request with `method`, in plain values. Whether its body is whole
  * or a stream depends on how it was written and when; what the head says does not.
  */
-export function toAnswer(answer: UpstreamResponse, method: string): BytesResponse | StreamResponse {
-  const { head, body } = answer;
+export function toHttpResponse(
+  response: UpstreamResponse,
+  method: string,
+): BytesResponse | StreamResponse {
+  const { head, body } = response;
   const { status, reason } = head;
   const fields = passedFields(head);
   if (hasNoBody(method, status)) {
-    giveUpBody(answer);
+    giveUpBody(response);
     return new StreamResponse(status, fields, null, { length: toldLength(head), reason });
   }
   if (body instanceof Uint8Array) return new BytesResponse(status, fields, body, reason);
@@ -47,17 +50,19 @@ export function toAnswer(answer: UpstreamResponse, method: string): BytesRespons
 }
 
 /**
- * As {@link toAnswer}, as a Response. When it cannot be one its body is given up, and with it the
+ * As {@link toHttpResponse}, as a Response. When it cannot be one its body is given up, and with it the
  * request at the application.
  *
  * @throws {UpstreamError} `bad_answer`
  */
-export function toResponse(answer: UpstreamResponse, method: string): Response {
-  const { head } = answer;
+export function toResponse(response: UpstreamResponse, method: string): Response {
+  const { head } = response;
   const { status, reason: statusText, contentLength } = head;
   const withoutBody = hasNoBody(method, status);
-  if (withoutBody) giveUpBody(answer);
-  const body = withoutBody ? null : answer.body as Uint8Array<ArrayBuffer> | ReadableStream | null;
+  if (withoutBody) giveUpBody(response);
+  const body = withoutBody
+    ? null
+    : response.body as Uint8Array<ArrayBuffer> | ReadableStream | null;
   const length = withoutBody
     ? toldLength(head)
     : body instanceof Uint8Array
@@ -68,7 +73,7 @@ export function toResponse(answer: UpstreamResponse, method: string): Response {
     if (length !== undefined) headers.set("content-length", String(length));
     return responseOf(body, { status, statusText, headers });
   } catch (cause) {
-    throw unusable(answer, errorText(cause), cause);
+    throw unusable(response, errorText(cause), cause);
   }
 }
 
@@ -76,33 +81,33 @@ export function toResponse(answer: UpstreamResponse, method: string): Response {
  * To HEAD and with 304 it is the length of a body that is not sent; 204 has none, 205 none but 0
  * (RFC 9110 section 8.6).
  */
-function toldLength({ status, contentLength }: CgiHead): number | undefined {
+function toldLength({ status, contentLength }: CgiHeaderSection): number | undefined {
   return status === 204 || status === 205 ? undefined : contentLength;
 }
 
 /**
- * The fields that go on, by their head. Heads come again (see `CgiHeadCache`), and what sends an
+ * The fields that go on, by their head. Heads come again (see `CgiHeaderCache`), and what sends an
  * answer remembers what it made of the same fields.
  */
-const PASSED_FIELDS = new WeakMap<CgiHead, ResponseFields>();
+const PASSED_FIELDS = new WeakMap<CgiHeaderSection, ResponseFields>();
 
-function passedFields(head: CgiHead): ResponseFields {
-  let fields = PASSED_FIELDS.get(head);
+function passedFields(section: CgiHeaderSection): ResponseFields {
+  let fields = PASSED_FIELDS.get(section);
   if (fields === undefined) {
-    fields = passedHeaders(head);
-    PASSED_FIELDS.set(head, fields);
+    fields = passedHeaders(section);
+    PASSED_FIELDS.set(section, fields);
   }
   return fields;
 }
 
-function unusable(answer: UpstreamResponse, what: string, cause?: unknown): UpstreamError {
-  giveUpBody(answer);
+function unusable(response: UpstreamResponse, what: string, cause?: unknown): UpstreamError {
+  giveUpBody(response);
   const error = new UpstreamError("bad_answer", `Cannot pass on the answer: ${what}`, {
     phase: "body",
     sent: true,
     cause,
   });
-  error.server = answer.source.server;
+  error.server = response.source.server;
   return error;
 }
 
@@ -112,7 +117,7 @@ export function giveUpBody({ body }: UpstreamResponse): void {
 }
 
 /** Without what frames the body: whoever sends it says that. */
-function passedHeaders({ headers, directives }: CgiHead): [string, string][] {
+function passedHeaders({ headers, directives }: CgiHeaderSection): [string, string][] {
   let endHere: ReadonlySet<string> | undefined;
   const passed: [string, string][] = [];
   for (const [name, value] of headers) {

@@ -5,7 +5,7 @@
  * formed: who takes `5;` or half a quoted text reads another body than who does not.
  */
 import { isTokenByte } from "./field_names.ts";
-import { RequestFault } from "./request_head.ts";
+import { RequestFault } from "./request_headers.ts";
 
 /**
  * By how many bytes extensions may exceed the chunks that they stand at: nobody makes us read many

@@ -17,19 +17,19 @@ import {
   type ConnectionState,
 } from "./connection_state.ts";
 import { HandlerCall, type HandlerCaller } from "./handler_call.ts";
-import { HeadReader, type ReadHead } from "./head_reader.ts";
+import { HeaderReader, type ReadHeaders } from "./header_reader.ts";
 import { Inflow } from "./inflow.ts";
-import { continueAnswer, EarlyHints, withoutHints } from "./interim_answers.ts";
+import { continueResponse, EarlyHints, withoutHints } from "./interim_responses.ts";
 import { ServerRequest } from "./request.ts";
 import { RequestBody } from "./request_body.ts";
-import { RequestFault, type RequestHead } from "./request_head.ts";
+import { RequestFault, type RequestHeaders } from "./request_headers.ts";
 
 export class Connection implements SocketEvents, HandlerCaller {
   readonly #server: ConnectionServer;
   readonly #socket: AcceptedSocket;
   readonly #writer: ResponseWriter;
   readonly #peer: HttpPeer;
-  readonly #heads: HeadReader;
+  readonly #heads: HeaderReader;
   readonly #hints: EarlyHints;
   readonly #inflow: Inflow;
   readonly #call: HandlerCall;
@@ -42,7 +42,7 @@ export class Connection implements SocketEvents, HandlerCaller {
   constructor(server: ConnectionServer, socket: AcceptedSocket) {
     this.#server = server;
     this.#socket = socket;
-    this.#heads = new HeadReader(server);
+    this.#heads = new HeaderReader(server);
     this.#peer = {
       host: socket.host,
       port: socket.port,
@@ -54,7 +54,7 @@ export class Connection implements SocketEvents, HandlerCaller {
     this.#inflow = new Inflow(socket);
     this.#writer = new ResponseWriter(server, socket);
     this.#call = new HandlerCall(server, this.#writer, this);
-    this.#deadlineMs = server.coarseNowMs + server.timeouts.headMs;
+    this.#deadlineMs = server.coarseNowMs + server.timeouts.headersMs;
   }
 
   received(bytes: Uint8Array): void {
@@ -147,7 +147,7 @@ export class Connection implements SocketEvents, HandlerCaller {
         if (event === "finished") this.#deadlineMs = coarseNowMs + timeouts.idleMs;
         break;
       case "headers":
-        this.#deadlineMs = coarseNowMs + timeouts.headMs;
+        this.#deadlineMs = coarseNowMs + timeouts.headersMs;
         break;
       case "draining":
         this.#drainedLength = 0;
@@ -193,18 +193,18 @@ export class Connection implements SocketEvents, HandlerCaller {
   }
 
   #readHead(bytes: Uint8Array): void {
-    let read: ReadHead | undefined;
+    let read: ReadHeaders | undefined;
     try {
       read = this.#heads.push(bytes);
     } catch (error) {
       if (!(error instanceof RequestFault)) throw error;
-      return this.#refuse(error, error.isHead ? "HEAD" : "GET");
+      return this.#refuse(error, error.isHeadRequest ? "HEAD" : "GET");
     }
     if (read === undefined) this.#take(this.#heads.hasBegun ? "headers" : "blank");
-    else this.#begin(read.head, read.rest);
+    else this.#begin(read.headers, read.rest);
   }
 
-  #begin(head: RequestHead, rest: Uint8Array): void {
+  #begin(head: RequestHeaders, rest: Uint8Array): void {
     this.#take("request");
     this.#hints.begin();
     this.#body = head.framing.kind === "none" ? undefined : new RequestBody(
@@ -225,7 +225,7 @@ export class Connection implements SocketEvents, HandlerCaller {
 
   // What a request's handler asks and tells.
 
-  keepsAlive(head: RequestHead): boolean {
+  keepsAlive(head: RequestHeaders): boolean {
     const body = this.#body;
     // What nobody reads would have to be read over, or never comes.
     const isLeft = body?.isOver === false && !(body.leftMin <= DRAINED_LENGTH_MAX && body.isWanted);
@@ -333,7 +333,7 @@ export class Connection implements SocketEvents, HandlerCaller {
   }
 
   #sendContinue(): void {
-    if (!this.#writer.hasBegun) this.#socket.write(continueAnswer());
+    if (!this.#writer.hasBegun) this.#socket.write(continueResponse());
   }
 
   #sendEarlyHints(links: readonly string[]): void {

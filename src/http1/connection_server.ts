@@ -4,7 +4,7 @@ import type { BytesResponse, HttpResponse } from "../runtime/http_response.ts";
 import type { SocketEvents } from "../runtime/callback_socket.ts";
 import type { WriterServer } from "./response_writer.ts";
 import type { FieldNames } from "./field_names.ts";
-import type { RequestFault } from "./request_head.ts";
+import type { RequestFault } from "./request_headers.ts";
 
 /** Most of a body that is read over so that the connection can go on, in bytes. */
 export const DRAINED_LENGTH_MAX = 256 * 1024;
@@ -19,7 +19,7 @@ export interface ConnectionTimeouts {
   /** From a connection to the end of its TLS handshake. */
   readonly handshakeMs: number;
   /** From a head's first byte to its last. */
-  readonly headMs: number;
+  readonly headersMs: number;
   /** Between two requests. */
   readonly idleMs: number;
   /** For a client to take some of what is sent. */
@@ -33,7 +33,7 @@ export interface ConnectionServer extends WriterServer {
   readonly coarseNowMs: number;
   readonly handler: (request: Request, peer: HttpPeer) => HttpResponse | Promise<HttpResponse>;
   readonly names: FieldNames;
-  readonly headLengthMax: number;
+  readonly headersLengthMax: number;
   /** Requests that a connection may make; 0: as many as it likes. */
   readonly requestsMax: number;
   readonly isTls: boolean;

@@ -4,18 +4,18 @@
  * thrown away. A handler that throws is logged, and its client gets a 500.
  */
 import type { HttpPeer } from "../runtime/connection.ts";
-import { BytesResponse, discardAnswer, type HttpResponse } from "../runtime/http_response.ts";
+import { BytesResponse, discardResponse, type HttpResponse } from "../runtime/http_response.ts";
 import type { Outcome, ResponseWriter } from "./response_writer.ts";
 import type { ConnectionServer } from "./connection_server.ts";
 import type { ServerRequest } from "./request.ts";
-import type { RequestHead } from "./request_head.ts";
+import type { RequestHeaders } from "./request_headers.ts";
 
 const NOTHING = new Uint8Array(0);
 
 /** Whose requests they are. */
 export interface HandlerCaller {
   /** Whether another request may follow, as far as is known when the response begins. */
-  keepsAlive(head: RequestHead): boolean;
+  keepsAlive(head: RequestHeaders): boolean;
   /** The response is over. */
   responded(outcome: Outcome): void;
   /** What the handler or the client has kept waiting is done: see what waits behind it. */
@@ -30,7 +30,7 @@ export class HandlerCall {
   readonly #server: CallServer;
   readonly #writer: ResponseWriter;
   readonly #caller: HandlerCaller;
-  #head: RequestHead | undefined;
+  #head: RequestHeaders | undefined;
   #request: ServerRequest | undefined;
 
   constructor(server: CallServer, writer: ResponseWriter, caller: HandlerCaller) {
@@ -44,7 +44,7 @@ export class HandlerCall {
     return this.#request;
   }
 
-  begin(head: RequestHead, request: ServerRequest): void {
+  begin(head: RequestHeaders, request: ServerRequest): void {
     this.#head = head;
     this.#request = request;
   }
@@ -80,7 +80,7 @@ export class HandlerCall {
   }
 
   #send(request: ServerRequest, response: HttpResponse): void {
-    if (this.#request !== request) return discardAnswer(response);
+    if (this.#request !== request) return discardResponse(response);
     request.answered();
     const head = this.#head!;
     const asked = {

@@ -6,7 +6,7 @@
 import { LightAbortSignal } from "../runtime/abort_signal.ts";
 import type { RequestBody } from "./request_body.ts";
 import type { RequestFields } from "./request_fields.ts";
-import type { RequestHead } from "./request_head.ts";
+import type { RequestHeaders } from "./request_headers.ts";
 
 const ABSOLUTE = /^https?:\/\//i;
 
@@ -21,7 +21,7 @@ export class ServerRequest {
   #state: "waiting" | "answered" | "left" = "waiting";
 
   constructor(
-    { method, fields, target }: RequestHead,
+    { method, fields, target }: RequestHeaders,
     body: RequestBody | undefined,
     isTls: boolean,
   ) {

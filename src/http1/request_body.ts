@@ -4,7 +4,7 @@
  * when somebody reads.
  */
 import { ChunkedDecoder } from "./chunked_decoder.ts";
-import type { BodyFraming } from "./request_head.ts";
+import type { BodyFraming } from "./request_headers.ts";
 
 /** What a body wants of its connection. */
 export interface BodySource {

@@ -1,24 +1,24 @@
 /**
  * Sends answers on a connection, one after the other. What is there at once leaves in one write, head
  * and body together; a stream leaves as it comes, as fast as the client takes it
- * (`streamed_answer.ts`).
+ * (`streamed_response.ts`).
  */
 import type { ByteBuffer } from "../protocol/byte_buffer.ts";
 import {
-  answerLength,
   BytesResponse,
-  discardAnswer,
+  discardResponse,
   FileResponse,
   type HttpResponse,
   type ResponseFields,
+  responseLength,
   StreamResponse,
 } from "../runtime/http_response.ts";
 import type { AcceptedSocket } from "../runtime/callback_socket.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { OpenFile } from "../runtime/open_file.ts";
-import { appendAnswerHead } from "./answer_head.ts";
+import { appendResponseHeaders } from "./response_headers.ts";
 import { sendFileBytes } from "./sent_file.ts";
-import { COPIED_LENGTH_MAX, sendStream } from "./streamed_answer.ts";
+import { COPIED_LENGTH_MAX, sendStream } from "./streamed_response.ts";
 
 /** What the sender needs to know of the request. */
 export interface AskedBy {
@@ -33,7 +33,7 @@ export interface AskedBy {
  */
 export type Outcome = "kept" | "last" | "short" | "broken";
 
-interface AnswerStatus {
+interface ResponseStatus {
   readonly status: number;
   /** Undefined: the usual phrase. */
   readonly reason: string | undefined;
@@ -119,17 +119,17 @@ export class ResponseWriter {
    * @throws when the answer cannot be sent, with nothing written: a field that is no bytes, a body
    * that somebody reads already
    */
-  send(answer: HttpResponse, asked: AskedBy): Outcome | Promise<Outcome> {
-    if (answer instanceof Response) return this.#sendStreamed(plainAnswer(answer), asked);
-    if (answer instanceof StreamResponse) return this.#sendStreamed(answer, asked);
-    const { status, fields } = answer;
+  send(response: HttpResponse, asked: AskedBy): Outcome | Promise<Outcome> {
+    if (response instanceof Response) return this.#sendStreamed(plainResponse(response), asked);
+    if (response instanceof StreamResponse) return this.#sendStreamed(response, asked);
+    const { status, fields } = response;
     const isBodiless = hasNoBody(asked.method, status);
-    if (answer instanceof FileResponse && !isBodiless) return this.#sendFile(answer, asked);
-    const length = status === 204 || status === 304 ? undefined : answerLength(answer);
-    if (answer instanceof BytesResponse) {
-      this.#sendWhole(answer, fields, length, isBodiless ? undefined : answer.body, asked);
+    if (response instanceof FileResponse && !isBodiless) return this.#sendFile(response, asked);
+    const length = status === 204 || status === 304 ? undefined : responseLength(response);
+    if (response instanceof BytesResponse) {
+      this.#sendWhole(response, fields, length, isBodiless ? undefined : response.body, asked);
     } else {
-      discardAnswer(answer);
+      discardResponse(response);
       this.#sendWhole({ status, reason: undefined }, fields, length, undefined, asked);
     }
     return asked.keepsAlive ? "kept" : "last";
@@ -151,13 +151,13 @@ export class ResponseWriter {
 
   /** `length` is what the head says, `body` what is sent. */
   #sendWhole(
-    status: AnswerStatus,
+    status: ResponseStatus,
     fields: ResponseFields,
     length: number | undefined,
     body: Uint8Array | undefined,
     asked: AskedBy,
   ): void {
-    this.#scratchHead(status, fields, length, asked);
+    this.#scratchHeaders(status, fields, length, asked);
     const { scratch } = this.#server;
     const isCopied = body !== undefined && body.length <= COPIED_LENGTH_MAX;
     if (isCopied) scratch.append(body);
@@ -165,8 +165,8 @@ export class ResponseWriter {
     if (body !== undefined && !isCopied) this.#noted(this.#socket.write(body));
   }
 
-  #scratchHead(
-    { status, reason }: AnswerStatus,
+  #scratchHeaders(
+    { status, reason }: ResponseStatus,
     fields: ResponseFields,
     length: number | undefined,
     asked: AskedBy,
@@ -174,7 +174,7 @@ export class ResponseWriter {
     const { scratch, date } = this.#server;
     const framing = { length, isChunked: false, connection: connectionField(asked) };
     scratch.clear();
-    appendAnswerHead(scratch, status, fields, framing, date, reason);
+    appendResponseHeaders(scratch, status, fields, framing, date, reason);
   }
 
   #noted(isTaken: boolean): boolean {
@@ -186,11 +186,11 @@ export class ResponseWriter {
     return this.#isGone ? undefined : new Promise((resolve) => this.#wake = resolve);
   }
 
-  async #sendFile(answer: FileResponse, asked: AskedBy): Promise<Outcome> {
-    const { status, fields, file, start, end } = answer;
+  async #sendFile(response: FileResponse, asked: AskedBy): Promise<Outcome> {
+    const { status, fields, file, start, end } = response;
     this.#hasBegun = true;
     this.#hasAll = false;
-    this.#scratchHead({ status, reason: undefined }, fields, end - start, asked);
+    this.#scratchHeaders({ status, reason: undefined }, fields, end - start, asked);
     const { scratch } = this.#server;
     this.#noted(
       end > start
@@ -203,25 +203,25 @@ export class ResponseWriter {
     return asked.keepsAlive ? "kept" : "last";
   }
 
-  #sendStreamed(answer: StreamResponse, asked: AskedBy): Outcome | Promise<Outcome> {
-    const { status, fields, body, length: declared } = answer;
+  #sendStreamed(response: StreamResponse, asked: AskedBy): Outcome | Promise<Outcome> {
+    const { status, fields, body, length: declared } = response;
     const isBodiless = hasNoBody(asked.method, status);
     if (isBodiless || body === null) {
-      discardAnswer(answer);
+      discardResponse(response);
       const length = status === 204 ? undefined : declared ?? (isBodiless ? undefined : 0);
-      this.#sendWhole(answer, fields, length, undefined, asked);
+      this.#sendWhole(response, fields, length, undefined, asked);
       if (!isBodiless && length !== 0) return "short";
       return asked.keepsAlive ? "kept" : "last";
     }
-    return this.#sendBody(body.getReader(), answer, asked);
+    return this.#sendBody(body.getReader(), response, asked);
   }
 
   async #sendBody(
     reader: ReadableStreamDefaultReader<Uint8Array>,
-    answer: StreamResponse,
+    response: StreamResponse,
     asked: AskedBy,
   ): Promise<Outcome> {
-    const { status, reason, fields, length: declared } = answer;
+    const { status, reason, fields, length: declared } = response;
     const isChunked = declared === undefined && asked.protocol === "HTTP/1.1";
     const isDelimited = declared !== undefined || isChunked;
     this.#reader = reader;
@@ -238,7 +238,7 @@ export class ResponseWriter {
           ? { length: declared, isChunked, connection }
           : { length: whole, isChunked: false, connection };
         const { scratch, date } = this.#server;
-        appendAnswerHead(scratch, status, fields, framing, date, reason);
+        appendResponseHeaders(scratch, status, fields, framing, date, reason);
       },
     });
     this.#reader = undefined;
@@ -259,7 +259,7 @@ function connectionField({ keepsAlive, protocol }: AskedBy): "close" | "keep-ali
   return protocol === "HTTP/1.0" ? "keep-alive" : undefined;
 }
 
-function plainAnswer(response: Response): StreamResponse {
+function plainResponse(response: Response): StreamResponse {
   const { status, statusText, body } = response;
   return new StreamResponse(status, fieldsOf(response), body, {
     length: declaredLength(response),

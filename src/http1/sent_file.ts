@@ -5,7 +5,7 @@
 import type { ByteBuffer } from "../protocol/byte_buffer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { OpenFile } from "../runtime/open_file.ts";
-import type { StreamTarget } from "./streamed_answer.ts";
+import type { StreamTarget } from "./streamed_response.ts";
 
 /** Most bytes that one call of the system may send. */
 const TRANSFER_LENGTH_MAX = 1024 * 1024;

@@ -19,7 +19,7 @@ import type { ConnectionServer, ConnectionTimeouts } from "./connection_server.t
 import { PLAIN_HTTP_RESPONSE } from "./plain_response.ts";
 import { FieldNames } from "./field_names.ts";
 import { NOBODY, REFUSED_MAX, RefusedConnection } from "./refused_connection.ts";
-import type { RequestFault } from "./request_head.ts";
+import type { RequestFault } from "./request_headers.ts";
 
 /**
  * As nginx has them, but for `sendMs`: what a client takes shows only when the system has room again,
@@ -27,7 +27,7 @@ import type { RequestFault } from "./request_head.ts";
  */
 export const CONNECTION_TIMEOUTS: ConnectionTimeouts = {
   handshakeMs: 10_000,
-  headMs: 60_000,
+  headersMs: 60_000,
   idleMs: 75_000,
   sendMs: 300_000,
   closeMs: 5_000,
@@ -57,7 +57,7 @@ export interface ServerOptions {
   /** Left out: HTTP without TLS. */
   readonly tls?: ServerTls;
   /** Most bytes of a request's head; beyond it the answer is 431. */
-  readonly requestHeadLengthMax: number;
+  readonly requestHeadersLengthMax: number;
   /** Lets several processes listen on the same port. */
   readonly reusePort?: boolean;
   /**
@@ -123,7 +123,7 @@ export async function serveHttp1(
 class Http1Server implements HttpListener, ConnectionServer {
   readonly handler: ConnectionServer["handler"];
   readonly names = new FieldNames();
-  readonly headLengthMax: number;
+  readonly headersLengthMax: number;
   readonly isTls: boolean;
   readonly timeouts: ConnectionTimeouts;
   readonly scratch = new ByteBuffer();
@@ -144,10 +144,10 @@ class Http1Server implements HttpListener, ConnectionServer {
   constructor(clock: Clock, options: ServerOptions) {
     this.clock = clock;
     this.handler = options.handler;
-    this.headLengthMax = options.requestHeadLengthMax;
+    this.headersLengthMax = options.requestHeadersLengthMax;
     this.isTls = options.tls !== undefined;
     this.timeouts = options.timeouts ?? CONNECTION_TIMEOUTS;
-    this.onFault = options.onFault ?? emptyAnswer;
+    this.onFault = options.onFault ?? emptyResponse;
     this.onFailure = options.onFailure ?? (() => {});
     this.requestsMax = options.requestsMax ?? 0;
     this.#admission = this.isTls ? undefined : options.admission;
@@ -235,7 +235,7 @@ class Http1Server implements HttpListener, ConnectionServer {
   }
 }
 
-function emptyAnswer({ status }: RequestFault): BytesResponse {
+function emptyResponse({ status }: RequestFault): BytesResponse {
   return new BytesResponse(status, [], new Uint8Array(0));
 }
 

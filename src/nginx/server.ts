@@ -2,7 +2,7 @@
 import { accessTo } from "./access.ts";
 import { type Content, contentOf, readReturn } from "./content.ts";
 import { bodyLimits, bodyMaxOf } from "./body_limits.ts";
-import { answerOptions, siteOptions } from "./answer_options.ts";
+import { responseOptions, siteOptions } from "./response_options.ts";
 import { ClosedFolders } from "./closed_folders.ts";
 import { pathsOf } from "./location_paths.ts";
 import { respond, routesOf } from "./location_routes.ts";
@@ -63,7 +63,7 @@ export function siteOf(
     ...(hosts && { hosts }),
     ...(path !== undefined && { root: path }),
     ...siteOptions(scope, { notes, root: path, isFile }),
-    ...(isShared && answerOptions(scope, notes)),
+    ...(isShared && responseOptions(scope, notes)),
     ...bodyLimits(context.bodyMax, outerMax),
   };
   const routes = routesOfServer(scope, { ...context, hasOwnHeaders: !isShared }, closedBy);
@@ -188,7 +188,7 @@ function addLocation(
   const intercept = location.scope.own("fastcgi_intercept_errors").at(-1);
   notes.take(intercept);
   const options = {
-    ...(context.hasOwnHeaders && answerOptions(location.scope, notes)),
+    ...(context.hasOwnHeaders && responseOptions(location.scope, notes)),
     ...(intercept?.args[0] === "on" && { intercept_errors: true }),
   };
   const routes = [

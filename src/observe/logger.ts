@@ -116,9 +116,9 @@ export class Logger {
 
 /** Of two parts: one object of all fields would have to be made first. */
 function jsonLine(timestamp: string, level: LogLevel, message: string, fields: LogFields): string {
-  const head = `{"ts":"${timestamp}","level":"${level}","msg":${JSON.stringify(message)}`;
+  const prefix = `{"ts":"${timestamp}","level":"${level}","msg":${JSON.stringify(message)}`;
   const rest = JSON.stringify(fields);
-  return rest === "{}" ? `${head}}` : `${head},${rest.slice(1)}`;
+  return rest === "{}" ? `${prefix}}` : `${prefix},${rest.slice(1)}`;
 }
 
 function textLine(timestamp: string, level: LogLevel, message: string, fields: LogFields): string {

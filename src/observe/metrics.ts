@@ -114,7 +114,7 @@ export class Histogram implements Family {
   }
 
   render(): string {
-    return [...headLines(this.#name, this.#help, "histogram"), ...this.lines("")].join("\n");
+    return [...helpLines(this.#name, this.#help, "histogram"), ...this.lines("")].join("\n");
   }
 
   /** The samples, each with these labels (`name="value"`, apart by commas). */
@@ -164,7 +164,7 @@ export class LabelledHistogram implements Family {
     const samples = [...this.#series].flatMap(([label, histogram]) =>
       histogram.lines(`${this.#labelName}="${escapeLabel(label)}"`)
     );
-    return [...headLines(this.#name, this.#help, "histogram"), ...samples].join("\n");
+    return [...helpLines(this.#name, this.#help, "histogram"), ...samples].join("\n");
   }
 }
 
@@ -208,7 +208,7 @@ export class MetricsRegistry {
   }
 }
 
-function headLines(name: string, help: string, type: string): string[] {
+function helpLines(name: string, help: string, type: string): string[] {
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
 }
 
@@ -219,7 +219,7 @@ function renderFamily(
   labelNames: readonly string[],
   samples: readonly Sample[],
 ): string {
-  const lines = headLines(name, help, type);
+  const lines = helpLines(name, help, type);
   for (const { labels, value } of samples) {
     const pairs = labelNames.map((labelName, index) =>
       `${labelName}="${escapeLabel(labels[index]!)}"`

@@ -20,7 +20,7 @@ const TAB = 0x09;
 const DEL = 0x7f;
 
 /** A complete head. */
-export interface CgiHead {
+export interface CgiHeaderSection {
   /** 200 where the application said nothing, 302 with a Location alone (section 6.2.3). */
   readonly status: number;
   /** What stands behind the number in `Status`, where it is not what everybody says there. */
@@ -53,13 +53,13 @@ const DIRECTIVE_LENGTH_MIN = Math.min(...[...DIRECTIVES].map((name) => name.leng
 
 /** What {@link CgiResponseParser.push} gives once the head is complete. */
 export interface CgiResponseStart {
-  readonly head: CgiHead;
+  readonly section: CgiHeaderSection;
   /** The first bytes of the body, those of the last piece behind the head; may be empty. */
   readonly rest: Uint8Array;
 }
 
 /** Takes STDOUT until the head of an answer is complete. */
-export interface AnswerHeadParser {
+export interface ResponseHeaderParser {
   /** Whether any byte has come. */
   readonly hasBegun: boolean;
   /**
@@ -76,53 +76,59 @@ export const RESPONSE_FIELDS_MAX = 512;
 /** A longer reason phrase is left out. */
 export const REASON_LENGTH_MAX = 128;
 
-/** Most heads that a {@link CgiHeadCache} remembers; with one more it begins anew. */
-export const CGI_HEADS_MAX = 256;
+/** Most heads that a {@link CgiHeaderCache} remembers; with one more it begins anew. */
+export const CGI_HEADERS_MAX = 256;
 
 /** A longer head is read each time: it has cookies or dates that do not come again. */
-const REMEMBERED_HEAD_LENGTH_MAX = 512;
+const REMEMBERED_LENGTH_MAX = 512;
 
 /**
  * Heads that were read before, by their text: most applications give the same few again and again,
  * and finding one takes 0.3 µs where reading it takes 5. A head is found as the same object, so that
  * others can remember what they made of it. Only ASCII heads are remembered.
  */
-export class CgiHeadCache {
-  readonly #heads = new Map<string, CgiHead>();
+export class CgiHeaderCache {
+  readonly #sections = new Map<string, CgiHeaderSection>();
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
   /** Heads remembered, for tests of the bound. */
   get size(): number {
-    return this.#heads.size;
+    return this.#sections.size;
   }
 
   /** @throws {ProtocolError} `bad_cgi_header` */
-  read(bytes: Uint8Array, start: number, end: number): CgiHead {
-    if (end - start > REMEMBERED_HEAD_LENGTH_MAX) return parseHead(bytes, start, end);
+  read(bytes: Uint8Array, start: number, end: number): CgiHeaderSection {
+    if (end - start > REMEMBERED_LENGTH_MAX) return parseHeaders(bytes, start, end);
     const text = this.#decoder.decode(bytes.subarray(start, end));
     // A byte above 127 is either part of a longer character or no UTF-8: then the text is no key.
-    if (text.length !== end - start || text.includes("\ufffd")) return parseHead(bytes, start, end);
-    const known = this.#heads.get(text);
+    if (text.length !== end - start || text.includes("\ufffd")) {
+      return parseHeaders(bytes, start, end);
+    }
+    const known = this.#sections.get(text);
     if (known !== undefined) return known;
-    const head = parseHead(bytes, start, end);
-    if (this.#heads.size >= CGI_HEADS_MAX) this.#heads.clear();
-    this.#heads.set(text, head);
-    return head;
+    const section = parseHeaders(bytes, start, end);
+    if (this.#sections.size >= CGI_HEADERS_MAX) this.#sections.clear();
+    this.#sections.set(text, section);
+    return section;
   }
 }
 
 /** The head of a CGI answer. */
-export class CgiResponseParser implements AnswerHeadParser {
+export class CgiResponseParser implements ResponseHeaderParser {
   readonly #lengthMax: number;
-  readonly #cache: CgiHeadCache | undefined;
-  readonly #onInterim: ((head: CgiHead) => void) | undefined;
+  readonly #cache: CgiHeaderCache | undefined;
+  readonly #onInterim: ((section: CgiHeaderSection) => void) | undefined;
   #gathered: ByteBuffer | undefined;
 
   /**
    * @param lengthMax most bytes of the head
    * @param onInterim called with each interim head, which is taken out in any case
    */
-  constructor(lengthMax: number, cache?: CgiHeadCache, onInterim?: (head: CgiHead) => void) {
+  constructor(
+    lengthMax: number,
+    cache?: CgiHeaderCache,
+    onInterim?: (section: CgiHeaderSection) => void,
+  ) {
     this.#lengthMax = lengthMax;
     this.#cache = cache;
     this.#onInterim = onInterim;
@@ -144,15 +150,15 @@ export class CgiResponseParser implements AnswerHeadParser {
     }
     let start = 0;
     for (;;) {
-      const end = headEnd(bytes, Math.max(scanFrom, start), start);
+      const end = headersEnd(bytes, Math.max(scanFrom, start), start);
       if (end === undefined) break;
       if (end - start > this.#lengthMax) this.#tooLarge();
-      const head = this.#cache?.read(bytes, start, end) ?? parseHead(bytes, start, end);
-      if (head.status >= 200) {
+      const section = this.#cache?.read(bytes, start, end) ?? parseHeaders(bytes, start, end);
+      if (section.status >= 200) {
         // A piece stays as it is; what was gathered is written over.
-        return { head, rest: bytes === piece ? bytes.subarray(end) : bytes.slice(end) };
+        return { section, rest: bytes === piece ? bytes.subarray(end) : bytes.slice(end) };
       }
-      this.#onInterim?.(head);
+      this.#onInterim?.(section);
       start = end;
     }
     if (bytes.length - start > this.#lengthMax) this.#tooLarge();
@@ -183,7 +189,7 @@ export class CgiResponseParser implements AnswerHeadParser {
 }
 
 /** Offset behind the empty line; a head that begins at `start` may consist of nothing else. */
-function headEnd(bytes: Uint8Array, scanFrom: number, start: number): number | undefined {
+function headersEnd(bytes: Uint8Array, scanFrom: number, start: number): number | undefined {
   for (let at = bytes.indexOf(LF, scanFrom); at !== -1; at = bytes.indexOf(LF, at + 1)) {
     const lineEnd = bytes[at - 1] === CR ? at - 1 : at;
     if (lineEnd === start || (lineEnd > start && bytes[lineEnd - 1] === LF)) return at + 1;
@@ -191,7 +197,7 @@ function headEnd(bytes: Uint8Array, scanFrom: number, start: number): number | u
   return undefined;
 }
 
-function parseHead(bytes: Uint8Array, start: number, end: number): CgiHead {
+function parseHeaders(bytes: Uint8Array, start: number, end: number): CgiHeaderSection {
   const headers: [string, string][] = [];
   let status: Status | undefined;
   let contentLength: number | undefined;

@@ -29,7 +29,7 @@ import { ParamsGathering } from "./params_gathering.ts";
 import { type FastCgiRecord, RecordDecoder } from "./record_decoder.ts";
 import { RecordEncoder } from "./record_encoder.ts";
 import type { RequestQuota } from "./request_quota.ts";
-import { answerManagement } from "./server_management.ts";
+import { replyToManagement } from "./server_management.ts";
 import { type InputMove, ServerRequestState } from "./server_request_state.ts";
 
 /** What the front did. Bytes may be views of those that were received. */
@@ -196,7 +196,7 @@ export class ServerConnection {
     }
     if (record.requestId === NULL_REQUEST_ID) {
       const { multiplex, quota, connectionsMax } = this.#options;
-      answerManagement(
+      replyToManagement(
         record,
         { multiplex, connectionsMax, requestsMax: quota.max },
         this.#encoder,

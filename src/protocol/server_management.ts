@@ -17,7 +17,7 @@ export interface ServerCapacity {
 }
 
 /** @throws {ProtocolError} `bad_record` for a record that belongs to a request */
-export function answerManagement(
+export function replyToManagement(
   { type, content }: FastCgiRecord,
   capacity: ServerCapacity,
   encoder: RecordEncoder,

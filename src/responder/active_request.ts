@@ -12,13 +12,13 @@ import { utf8 } from "../protocol/byte_buffer.ts";
 import { ProtocolStatus, Role } from "../protocol/constants.ts";
 import type { Parameters } from "../protocol/parameters.ts";
 import type { ServerConnection } from "../protocol/server_connection.ts";
-import { Answer } from "./answer.ts";
+import { ResponseSender } from "./response_sender.ts";
 import { HandlerInfo, type InfoSource } from "./handler_info.ts";
 import { type InputOwner, InputStream } from "./input_stream.ts";
 import type { ServerStatus } from "./options.ts";
 import type { Outlet } from "./outlet.ts";
-import { answerPlainly } from "./plain_answer.ts";
-import { BadRequestError, readRequestHead, type RequestHead } from "./request_head.ts";
+import { respondPlainly } from "./plain_response.ts";
+import { BadRequestError, readRequestStart, type RequestStart } from "./request_start.ts";
 import type { ServerContext } from "./server_context.ts";
 
 /** Application status of a request that was not answered to its end. */
@@ -43,12 +43,12 @@ export class ActiveRequest implements InfoSource {
   readonly #role: Role;
   readonly #parameters: Parameters;
   /** Until the `Request` is made of it: requests that are held for long hold no more than that. */
-  #head: RequestHead | BadRequestError | undefined;
+  #start: RequestStart | BadRequestError | undefined;
   readonly #controller = new AbortController();
   /** Undefined where no handler can read it: what comes is dropped then. */
   readonly stdin: InputStream | undefined;
   readonly data: InputStream | undefined;
-  #answer: Answer | undefined;
+  #sender: ResponseSender | undefined;
   /** The last of STDERR that waits for its turn. */
   #stderrPending: Promise<void> | undefined;
   #over = false;
@@ -62,9 +62,9 @@ export class ActiveRequest implements InfoSource {
     this.#role = role;
     this.#parameters = parameters;
     this.#host = host;
-    const head = tryReadRequestHead(parameters);
-    this.#head = head;
-    this.stdin = takesBody(role, head) ? new InputStream(head.contentLength, host) : undefined;
+    const start = tryReadRequestStart(parameters);
+    this.#start = start;
+    this.stdin = takesBody(role, start) ? new InputStream(start.contentLength, host) : undefined;
     this.data = role === Role.FILTER ? new InputStream(undefined, host) : undefined;
   }
 
@@ -89,20 +89,20 @@ export class ActiveRequest implements InfoSource {
     if (this.#running) this.#holdsPlace = context.quota.take();
     this.stdin?.fail(reason);
     this.data?.fail(reason);
-    this.#answer?.cancel(reason);
+    this.#sender?.cancel(reason);
     this.#controller.abort(reason);
   }
 
   async #run(): Promise<void> {
     const { context } = this.#host;
     try {
-      const { method, remoteAddr, request } = this.#takeHead();
+      const { method, remoteAddr, request } = this.#takeStart();
       context.countRequest();
       const info = new HandlerInfo(this.#parameters, this.#role, remoteAddr, this);
       const result = context.handler(request, info);
-      const answer = this.#answerWith(method, result instanceof Response ? result : await result);
-      if (answer !== undefined) {
-        await answer.run();
+      const sender = this.#respondWith(method, result instanceof Response ? result : await result);
+      if (sender !== undefined) {
+        await sender.run();
         if (this.#stderrPending !== undefined) await this.#stderrPending;
         this.#end();
       }
@@ -114,29 +114,29 @@ export class ActiveRequest implements InfoSource {
   }
 
   /** Undefined when nobody waits for it any more. */
-  #answerWith(method: string, response: Response): Answer | undefined {
+  #respondWith(method: string, response: Response): ResponseSender | undefined {
     if (!(response instanceof Response)) {
       throw new TypeError("Cannot answer: the handler returned something that is not a Response");
     }
     const { context, outlet } = this.#host;
-    const answer = new Answer({
+    const sender = new ResponseSender({
       requestId: this.#id,
       method,
       response,
       outlet,
       headLengthMax: context.limits.headLengthMax,
     });
-    if (!this.#over) return this.#answer = answer;
-    answer.cancel(this.#controller.signal.reason);
+    if (!this.#over) return this.#sender = sender;
+    sender.cancel(this.#controller.signal.reason);
     return undefined;
   }
 
   /** @throws {BadRequestError} */
-  #takeHead(): { method: string; remoteAddr: string; request: Request } {
-    const head = this.#head!;
-    this.#head = undefined;
-    if (head instanceof BadRequestError) throw head;
-    const { method, url, headers, remoteAddr } = head;
+  #takeStart(): { method: string; remoteAddr: string; request: Request } {
+    const start = this.#start!;
+    this.#start = undefined;
+    if (start instanceof BadRequestError) throw start;
+    const { method, url, headers, remoteAddr } = start;
     const init: RequestInit & { duplex?: "half" } = {
       method,
       headers,
@@ -187,21 +187,21 @@ export class ActiveRequest implements InfoSource {
     if (this.#over) return;
     this.#close();
     const line = isBadRequest ? error.message : this.#describe(error);
-    if (this.#answer?.headSent === true) {
-      this.#answer.cancel(error);
+    if (this.#sender?.headersSent === true) {
+      this.#sender.cancel(error);
       outlet.forget(this.#id);
       server.sendStderr(this.#id, utf8(`${line}\n`));
       this.#host.cut(this.#id);
       return;
     }
-    this.#answer?.cancel(error);
-    answerPlainly(server, this.#id, isBadRequest ? 400 : 500, line);
+    this.#sender?.cancel(error);
+    respondPlainly(server, this.#id, isBadRequest ? 400 : 500, line);
     outlet.flushSoon();
   }
 
   /** The handler's fault for a log: which request, and where in the code. */
   #describe(error: unknown): string {
-    const { method, url } = readRequestHead(this.#parameters);
+    const { method, url } = readRequestStart(this.#parameters);
     const what = error instanceof Error ? error.stack ?? String(error) : String(error);
     return `Cannot answer ${method} ${url}: ${what}`;
   }
@@ -225,14 +225,14 @@ export class ActiveRequest implements InfoSource {
 }
 
 /** An authorizer gets no body (section 6.3), and no `Request` with these methods can have one. */
-function takesBody(role: Role, head: RequestHead | BadRequestError): head is RequestHead {
-  if (role === Role.AUTHORIZER || head instanceof BadRequestError) return false;
-  return head.method !== "GET" && head.method !== "HEAD";
+function takesBody(role: Role, start: RequestStart | BadRequestError): start is RequestStart {
+  if (role === Role.AUTHORIZER || start instanceof BadRequestError) return false;
+  return start.method !== "GET" && start.method !== "HEAD";
 }
 
-function tryReadRequestHead(parameters: Parameters): RequestHead | BadRequestError {
+function tryReadRequestStart(parameters: Parameters): RequestStart | BadRequestError {
   try {
-    return readRequestHead(parameters);
+    return readRequestStart(parameters);
   } catch (error) {
     if (error instanceof BadRequestError) return error;
     throw error;

@@ -149,28 +149,28 @@ function env(context: DemoContext): Response {
 function echo(context: DemoContext): Response {
   const request = context.req.raw;
   const { pathname, search } = new URL(request.url);
-  const answered = new Headers({ "x-echo-method": request.method });
+  const sent = new Headers({ "x-echo-method": request.method });
   if (request.body === null) {
     const lines = [...request.headers].map(([name, value]) => `${name}: ${value}\n`).join("");
-    answered.set("content-type", TEXT["content-type"]);
-    return new Response(`${request.method} ${pathname}${search}\n${lines}`, { headers: answered });
+    sent.set("content-type", TEXT["content-type"]);
+    return new Response(`${request.method} ${pathname}${search}\n${lines}`, { headers: sent });
   }
   for (const name of ["content-type", "content-length"]) {
     const value = request.headers.get(name);
-    if (value !== null) answered.set(name, value);
+    if (value !== null) sent.set(name, value);
   }
-  return new Response(request.body, { headers: answered });
+  return new Response(request.body, { headers: sent });
 }
 
 /** The request's headers, under headers that fronts like to get wrong. */
 function headers(context: DemoContext): Response {
-  const answered = new Headers({ "content-type": "application/json", "x-empty": "" });
-  answered.append("set-cookie", "first=1; Path=/");
-  answered.append("set-cookie", "second=2; Expires=Fri, 31 Dec 2100 23:59:59 GMT");
-  answered.append("vary", "accept");
-  answered.append("vary", "accept-encoding");
+  const sent = new Headers({ "content-type": "application/json", "x-empty": "" });
+  sent.append("set-cookie", "first=1; Path=/");
+  sent.append("set-cookie", "second=2; Expires=Fri, 31 Dec 2100 23:59:59 GMT");
+  sent.append("vary", "accept");
+  sent.append("vary", "accept-encoding");
   const seen = Object.fromEntries(context.req.raw.headers);
-  return new Response(`${JSON.stringify(seen, null, 2)}\n`, { headers: answered });
+  return new Response(`${JSON.stringify(seen, null, 2)}\n`, { headers: sent });
 }
 
 /** `?chunks=` lines, `?ms=` apart; the first comes at once. */

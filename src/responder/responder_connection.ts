@@ -14,7 +14,7 @@ import type { ByteConnection } from "../runtime/connection.ts";
 import { ActiveRequest, APP_STATUS_FAILED, type RequestHost } from "./active_request.ts";
 import type { InputStream } from "./input_stream.ts";
 import { Outlet } from "./outlet.ts";
-import { answerPlainly } from "./plain_answer.ts";
+import { respondPlainly } from "./plain_response.ts";
 import type { ServerContext } from "./server_context.ts";
 
 /**
@@ -203,7 +203,7 @@ export class ResponderConnection implements RequestHost {
   #refuse(requestId: number, error: ProtocolError): void {
     this.context.report(error, { phase: "request", peer: this.peer });
     const status = error.code === "params_too_large" ? 431 : 400;
-    answerPlainly(this.server, requestId, status, error.message);
+    respondPlainly(this.server, requestId, status, error.message);
   }
 
   #mustPause(): boolean {

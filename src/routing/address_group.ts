@@ -3,8 +3,8 @@
 /** An IPv4 address, or the first 64 bits of an IPv6 address. */
 export function addressGroup(host: string): string {
   if (!host.includes(":")) return host;
-  const [head = "", tail] = host.split("%")[0]!.split("::");
-  const first = head.split(":").filter((group) => group !== "");
+  const [left = "", tail] = host.split("%")[0]!.split("::");
+  const first = left.split(":").filter((group) => group !== "");
   const last = tail === undefined ? [] : tail.split(":").filter((group) => group !== "");
   const zeros = tail === undefined ? 0 : 8 - first.length - last.length;
   const groups = [...first, ...new Array<string>(Math.max(0, zeros)).fill("0"), ...last];

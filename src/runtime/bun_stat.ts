@@ -59,9 +59,9 @@ async function open(slow: Stat): Promise<Stat | undefined> {
       // Of our thread, for as long as that lives.
       const errorAt = symbols.__errno_location()!;
       const path = new Uint8Array(PATH_LENGTH_MAX);
-      const answer = new DataView(new ArrayBuffer(STATX_LENGTH));
+      const reply = new DataView(new ArrayBuffer(STATX_LENGTH));
       const pathAt = ptr(path);
-      const answerAt = ptr(answer);
+      const replyAt = ptr(reply);
       const encoder = new TextEncoder();
       const fast: Stat = (text) => {
         // Three bytes are the most that a character of a string can take.
@@ -69,15 +69,15 @@ async function open(slow: Stat): Promise<Stat | undefined> {
         // Behind a zero the system would not read on.
         if (text.includes("\0")) return undefined;
         path[encoder.encodeInto(text, path).written] = 0;
-        if (symbols.statx(AT_FDCWD, pathAt, 0, BASIC_STATS, answerAt) === 0) {
-          return readStatx(answer);
+        if (symbols.statx(AT_FDCWD, pathAt, 0, BASIC_STATS, replyAt) === 0) {
+          return readStatx(reply);
         }
         const error = read.i32(errorAt);
         return error === ENOENT || error === ENOTDIR ? undefined : slow(text);
       };
       // Where a sandbox or an old kernel forbids the call, it fails for every path.
       path[encoder.encodeInto("/", path).written] = 0;
-      const isAllowed = symbols.statx(AT_FDCWD, pathAt, 0, BASIC_STATS, answerAt) === 0;
+      const isAllowed = symbols.statx(AT_FDCWD, pathAt, 0, BASIC_STATS, replyAt) === 0;
       return isAllowed ? fast : undefined;
     } catch {
       // Another name, or none.
@@ -86,15 +86,15 @@ async function open(slow: Stat): Promise<Stat | undefined> {
   return undefined;
 }
 
-function readStatx(answer: DataView): FileInfo {
-  const kind = answer.getUint16(MODE, true) & KIND_BITS;
+function readStatx(reply: DataView): FileInfo {
+  const kind = reply.getUint16(MODE, true) & KIND_BITS;
   return {
     kind: kind === REGULAR ? "file" : kind === DIRECTORY ? "directory" : "other",
-    size: longAt(answer, SIZE),
-    modifiedMs: Math.floor(timeAt(answer, MODIFIED)),
-    changedMs: timeAt(answer, CHANGED),
-    inode: longAt(answer, INODE),
-    device: deviceOf(answer.getUint32(DEVICE_MAJOR, true), answer.getUint32(DEVICE_MINOR, true)),
+    size: longAt(reply, SIZE),
+    modifiedMs: Math.floor(timeAt(reply, MODIFIED)),
+    changedMs: timeAt(reply, CHANGED),
+    inode: longAt(reply, INODE),
+    device: deviceOf(reply.getUint32(DEVICE_MAJOR, true), reply.getUint32(DEVICE_MINOR, true)),
   };
 }
 
@@ -105,12 +105,12 @@ function deviceOf(major: number, minor: number): number {
 }
 
 /** Beyond 2^53 it is not exact, as in `node:fs`. */
-function longAt(answer: DataView, offset: number): number {
-  return answer.getUint32(offset, true) + answer.getUint32(offset + 4, true) * 2 ** 32;
+function longAt(reply: DataView, offset: number): number {
+  return reply.getUint32(offset, true) + reply.getUint32(offset + 4, true) * 2 ** 32;
 }
 
 /** Seconds with a sign, then nanoseconds; in milliseconds. */
-function timeAt(answer: DataView, offset: number): number {
-  const seconds = answer.getUint32(offset, true) + answer.getInt32(offset + 4, true) * 2 ** 32;
-  return seconds * 1000 + answer.getUint32(offset + 8, true) / 1e6;
+function timeAt(reply: DataView, offset: number): number {
+  const seconds = reply.getUint32(offset, true) + reply.getInt32(offset + 4, true) * 2 ** 32;
+  return seconds * 1000 + reply.getUint32(offset + 8, true) / 1e6;
 }

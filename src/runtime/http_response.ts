@@ -84,30 +84,30 @@ const READY_HEADERS = new WeakMap<ResponseFields, Headers>();
 
 /** The answer for who takes nothing but a Response. */
 export function asResponse(
-  answer: HttpResponse | Promise<HttpResponse>,
+  response: HttpResponse | Promise<HttpResponse>,
 ): Response | Promise<Response> {
-  return answer instanceof Promise ? answer.then(toResponse) : toResponse(answer);
+  return response instanceof Promise ? response.then(toResponse) : toResponse(response);
 }
 
 /** One answer as a Response. @throws {FileError} */
-export function toResponse(answer: HttpResponse): Response {
-  if (answer instanceof BytesResponse) {
-    const headers = new Headers(headersOf(answer.fields));
+export function toResponse(response: HttpResponse): Response {
+  if (response instanceof BytesResponse) {
+    const headers = new Headers(headersOf(response.fields));
     // Whoever counts bytes does not read them.
-    if (answer.body.length > 0) headers.set("content-length", String(answer.body.length));
-    return responseOf(answer.body as Uint8Array<ArrayBuffer>, {
-      status: answer.status,
-      statusText: answer.reason,
+    if (response.body.length > 0) headers.set("content-length", String(response.body.length));
+    return responseOf(response.body as Uint8Array<ArrayBuffer>, {
+      status: response.status,
+      statusText: response.reason,
       headers,
     });
   }
-  if (answer instanceof StreamResponse) {
-    const { status, reason, body, length } = answer;
-    const headers = new Headers(headersOf(answer.fields));
+  if (response instanceof StreamResponse) {
+    const { status, reason, body, length } = response;
+    const headers = new Headers(headersOf(response.fields));
     if (length !== undefined) headers.set("content-length", String(length));
     return responseOf(body, { status, statusText: reason, headers });
   }
-  return answer instanceof FileResponse ? fileResponse(answer) : answer;
+  return response instanceof FileResponse ? fileResponse(response) : response;
 }
 
 /** The highest status that a Response can be made with. */
@@ -133,17 +133,17 @@ export function responseOf(
 }
 
 /** Nobody wants the answer any more. */
-export function discardAnswer(answer: HttpResponse): void {
-  if (answer instanceof FileResponse) answer.file.close();
-  else if (!(answer instanceof BytesResponse)) void answer.body?.cancel().catch(() => {});
+export function discardResponse(response: HttpResponse): void {
+  if (response instanceof FileResponse) response.file.close();
+  else if (!(response instanceof BytesResponse)) void response.body?.cancel().catch(() => {});
 }
 
 /** Bytes of the body, where they are known; -1 where not. */
-export function answerLength(answer: HttpResponse): number {
-  if (answer instanceof BytesResponse) return answer.body.length;
-  if (answer instanceof FileResponse) return answer.end - answer.start;
-  if (answer instanceof StreamResponse) return answer.length ?? -1;
-  return Number(answer.headers.get("content-length") ?? -1);
+export function responseLength(response: HttpResponse): number {
+  if (response instanceof BytesResponse) return response.body.length;
+  if (response instanceof FileResponse) return response.end - response.start;
+  if (response instanceof StreamResponse) return response.length ?? -1;
+  return Number(response.headers.get("content-length") ?? -1);
 }
 
 function fileResponse({ status, fields, file, start, end }: FileResponse): Response {

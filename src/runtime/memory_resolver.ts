@@ -4,17 +4,17 @@
  * service that nobody has set is unknown.
  */
 import {
-  type HostAnswer,
+  type HostResult,
   NameError,
   type NameFailure,
   type Resolver,
-  type ServiceAnswer,
   type ServiceRecord,
+  type ServiceResult,
 } from "./resolver.ts";
 
 export class MemoryResolver implements Resolver {
-  readonly #hosts = new Map<string, HostAnswer>();
-  readonly #services = new Map<string, ServiceAnswer>();
+  readonly #hosts = new Map<string, HostResult>();
+  readonly #services = new Map<string, ServiceResult>();
   readonly #failures = new Map<string, NameFailure>();
   readonly #held = new Map<string, (() => void)[]>();
   readonly #lookUpCounts = new Map<string, number>();
@@ -51,24 +51,24 @@ export class MemoryResolver implements Resolver {
     return this.#lookUpCounts.get(name) ?? 0;
   }
 
-  host(name: string): Promise<HostAnswer> {
-    const itself: HostAnswer = { addresses: [name], ttlMs: undefined };
-    return this.#answer(name, () => this.#hosts.get(name) ?? itself);
+  host(name: string): Promise<HostResult> {
+    const itself: HostResult = { addresses: [name], ttlMs: undefined };
+    return this.#result(name, () => this.#hosts.get(name) ?? itself);
   }
 
-  service(name: string): Promise<ServiceAnswer> {
-    return this.#answer(name, () => this.#services.get(name));
+  service(name: string): Promise<ServiceResult> {
+    return this.#result(name, () => this.#services.get(name));
   }
 
-  async #answer<Answer>(name: string, find: () => Answer | undefined): Promise<Answer> {
+  async #result<Result>(name: string, find: () => Result | undefined): Promise<Result> {
     this.#lookUpCounts.set(name, this.lookUpCount(name) + 1);
     const held = this.#held.get(name);
     if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve));
-    const answer = find();
-    const failure = this.#failures.get(name) ?? (answer === undefined ? "unknown" : undefined);
-    if (failure !== undefined || answer === undefined) {
+    const result = find();
+    const failure = this.#failures.get(name) ?? (result === undefined ? "unknown" : undefined);
+    if (failure !== undefined || result === undefined) {
       throw new NameError(failure ?? "unknown", `Cannot look up "${name}": ${failure}`);
     }
-    return answer;
+    return result;
   }
 }

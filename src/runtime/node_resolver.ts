@@ -7,11 +7,11 @@
 import { promises as dns } from "node:dns";
 import { errorCode } from "./failures.ts";
 import {
-  type HostAnswer,
+  type HostResult,
   NameError,
   type Resolver,
-  type ServiceAnswer,
   type ServiceRecord,
+  type ServiceResult,
 } from "./resolver.ts";
 
 /** For one name server to answer. */
@@ -52,10 +52,10 @@ export async function lookupWithNode(name: string): Promise<readonly string[]> {
 }
 
 /** The first answer, also one that there is no such name; with no name servers the system's. */
-async function askInTurn<Answer>(
+async function askInTurn<Result>(
   nameServers: readonly string[],
-  ask: (resolver: DnsResolver) => Promise<Answer>,
-): Promise<Answer> {
+  ask: (resolver: DnsResolver) => Promise<Result>,
+): Promise<Result> {
   if (nameServers.length === 0) return await ask(new dns.Resolver());
   let failure: unknown;
   for (let round = 0; round < ROUNDS; round++) {
@@ -73,15 +73,15 @@ async function askInTurn<Answer>(
   throw failure;
 }
 
-async function askHost(resolver: DnsResolver, name: string): Promise<HostAnswer> {
-  const answers = await Promise.allSettled([
+async function askHost(resolver: DnsResolver, name: string): Promise<HostResult> {
+  const results = await Promise.allSettled([
     resolver.resolve4(name, { ttl: true }),
     resolver.resolve6(name, { ttl: true }),
   ]);
-  const found = answers.flatMap((answer) => answer.status === "fulfilled" ? answer.value : []);
+  const found = results.flatMap((result) => result.status === "fulfilled" ? result.value : []);
   if (found.length === 0) {
     // Of the two the one that is no answer: it may have been the one with addresses.
-    const reasons = answers.map((answer) => (answer as PromiseRejectedResult).reason as unknown);
+    const reasons = results.map((result) => (result as PromiseRejectedResult).reason as unknown);
     throw reasons.find((reason) => !isUnknown(reason)) ?? reasons[0];
   }
   return {
@@ -91,7 +91,7 @@ async function askHost(resolver: DnsResolver, name: string): Promise<HostAnswer>
 }
 
 /** No runtime tells how long the records are good. */
-async function askService(resolver: DnsResolver, name: string): Promise<ServiceAnswer> {
+async function askService(resolver: DnsResolver, name: string): Promise<ServiceResult> {
   const found = await resolver.resolveSrv(name);
   const records = found.map(({ name: host, port, priority, weight }): ServiceRecord => ({
     host: host.replace(/\.$/, ""),

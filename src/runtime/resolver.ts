@@ -4,7 +4,7 @@
  */
 
 /** What the name service says of a host. */
-export interface HostAnswer {
+export interface HostResult {
   /** IPv4 and IPv6 addresses; at least one. */
   readonly addresses: readonly string[];
   /** How long it is good; undefined where the name service does not tell. */
@@ -20,7 +20,7 @@ export interface ServiceRecord {
   readonly weight: number;
 }
 
-export interface ServiceAnswer {
+export interface ServiceResult {
   /** At least one. */
   readonly records: readonly ServiceRecord[];
   readonly ttlMs: number | undefined;
@@ -33,9 +33,9 @@ export interface ServiceAnswer {
  */
 export interface Resolver {
   /** @throws {NameError} */
-  host(name: string, nameServers: readonly string[]): Promise<HostAnswer>;
+  host(name: string, nameServers: readonly string[]): Promise<HostResult>;
   /** @throws {NameError} */
-  service(name: string, nameServers: readonly string[]): Promise<ServiceAnswer>;
+  service(name: string, nameServers: readonly string[]): Promise<ServiceResult>;
 }
 
 /** A name that has no address: `unknown` is an answer, `unavailable` is none. */

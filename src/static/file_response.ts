@@ -76,13 +76,13 @@ export function sendFile(
   request: FileRequest,
   opened?: OpenFile,
 ): HttpResponse | StaticRefusal {
-  const answer = answerWith(file, request, opened);
+  const response = respondWith(file, request, opened);
   // Who sends its bytes closes it behind them, as a stream does.
-  if (!(answer instanceof FileResponse)) opened?.close();
-  return answer;
+  if (!(response instanceof FileResponse)) opened?.close();
+  return response;
 }
 
-function answerWith(
+function respondWith(
   file: ReadyFile,
   { method, headers: asked }: FileRequest,
   opened: OpenFile | undefined,

@@ -25,12 +25,12 @@ export function multipartBody(
   let length = 0;
   for (const range of ranges) {
     const { start, end } = range;
-    const head = encoder.encode(
+    const header = encoder.encode(
       `\r\n--${boundary}\r\nContent-Type: ${type}\r\n` +
         `Content-Range: bytes ${start}-${end - 1}/${size}\r\n\r\n`,
     );
-    pieces.push(head, range);
-    length += head.length + end - start;
+    pieces.push(header, range);
+    length += header.length + end - start;
   }
   const last = encoder.encode(`\r\n--${boundary}--\r\n`);
   pieces.push(last);

@@ -28,8 +28,8 @@ export interface StaticRefusal {
 }
 
 /** Whether there is an answer to be made. */
-export function isRefusal(answer: HttpResponse | StaticRefusal): answer is StaticRefusal {
-  return "kind" in answer;
+export function isRefusal(response: HttpResponse | StaticRefusal): response is StaticRefusal {
+  return "kind" in response;
 }
 
 /** Makes a refusal; a 405 names what is allowed (RFC 9110 section 15.5.6). */

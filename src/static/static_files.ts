@@ -47,14 +47,14 @@ export interface StaticTarget {
   readonly query: string;
 }
 
-export type StaticAnswer = HttpResponse | StaticRefusal;
+export type StaticResponse = HttpResponse | StaticRefusal;
 
 /** The answer with a small file that is kept, and still what it was; else undefined. */
 export function serveKept(
   { memory }: StaticOptions,
   request: FileRequest,
   path: string,
-): StaticAnswer | undefined {
+): StaticResponse | undefined {
   const kept = memory?.find(path);
   return kept && sendFile(kept, request);
 }
@@ -69,7 +69,7 @@ export function serveStatic(
   request: FileRequest,
   target: StaticTarget,
   said: Pick<FileFields, "contentType"> = {},
-): StaticAnswer | Promise<StaticAnswer> {
+): StaticResponse | Promise<StaticResponse> {
   // What was kept under this path had a type of its own name.
   const kept = said.contentType === undefined
     ? serveKept(options, request, target.path)
@@ -84,7 +84,7 @@ function serveDirectory(
   options: StaticOptions,
   request: FileRequest,
   target: StaticTarget,
-): StaticAnswer | Promise<StaticAnswer> {
+): StaticResponse | Promise<StaticResponse> {
   if (request.method !== "GET" && request.method !== "HEAD") return refuse("method_not_allowed");
   if (!target.path.endsWith("/")) return redirectToSlash(target);
   for (const name of options.index) {
@@ -103,7 +103,7 @@ function serveFound(
   found: Exclude<Found, FoundDirectory>,
   path: string,
   said: FileFields,
-): StaticAnswer {
+): StaticResponse {
   if (found.kind === "missing") return refuse("no_such_file");
   if (found.kind === "forbidden") return refuse(found.code);
   if (isSource(options, found)) return refuse("script_source");
@@ -153,7 +153,7 @@ function serveOpened(
   { found, file }: OpenedFile,
   fields: FileFields,
   keptAs: string | undefined,
-): StaticAnswer {
+): StaticResponse {
   try {
     if (isSource(options, found)) {
       file.close();
@@ -179,7 +179,7 @@ async function serveListing(
   options: StaticOptions,
   request: FileRequest,
   target: StaticTarget,
-): Promise<StaticAnswer> {
+): Promise<StaticResponse> {
   const order = readListingOrder(target.query);
   let page: string;
   try {

@@ -10,7 +10,7 @@
  * An answer is complete at END_REQUEST with REQUEST_COMPLETE, or at STDOUT's end and a close, and
  * only when a declared Content-Length is reached; what comes beyond it is dropped.
  */
-import { type AnswerHeadParser, CgiResponseParser } from "../protocol/cgi_response.ts";
+import { CgiResponseParser, type ResponseHeaderParser } from "../protocol/cgi_response.ts";
 import { ProtocolStatus, type Role } from "../protocol/constants.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { Attempts } from "./attempts.ts";
@@ -52,7 +52,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
 
   readonly context: ExchangeContext<Exchange>;
   /** Made when something comes: a request that is held for long does not need it till then. */
-  #head: AnswerHeadParser | undefined;
+  #head: ResponseHeaderParser | undefined;
   #phase: ExchangePhase = "queue";
   #connection: UpstreamConnection | undefined;
   #streamId = 0;
@@ -167,7 +167,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
       throw body.failure;
     }
     return {
-      head: body.head,
+      head: body.section,
       body: body.take(),
       progress: body.progress,
       source: {
@@ -265,18 +265,18 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     if (start === undefined) return;
     this.#phase = "body";
     this.#headMs = this.context.deadlines.nowMs() - this.startedMs;
-    this.#body = bodyFor(start.head, this.request, this);
-    const { repeated } = start.head;
+    this.#body = bodyFor(start.section, this.request, this);
+    const { repeated } = start.section;
     if (repeated !== undefined) this.#tellFlaw("repeated_field", repeatedFlaw(repeated));
     this.#takeBody(this.#body, start.rest);
     this.#resolve();
   }
 
-  #parser(): AnswerHeadParser {
+  #parser(): ResponseHeaderParser {
     if (this.#head !== undefined) return this.#head;
-    const { request, context: { options, heads } } = this;
+    const { request, context: { options, headerCache: heads } } = this;
     const { responseHeaderMax } = options.limits;
-    this.#head = request.answerHead?.(responseHeaderMax) ??
+    this.#head = request.headerParser?.(responseHeaderMax) ??
       new CgiResponseParser(responseHeaderMax, heads, request.onInterim);
     return this.#head;
   }
@@ -306,7 +306,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     const hadExcess = body.excessLength > 0;
     const isWanted = body.push(bytes);
     if (body.excessLength === 0) return isWanted;
-    if (!hadExcess) this.#tellFlaw("excess_body", excessFlaw(body.head.contentLength));
+    if (!hadExcess) this.#tellFlaw("excess_body", excessFlaw(body.section.contentLength));
     if (body.excessLength <= EXCESS_LENGTH_MAX) return isWanted;
     // The client has all that was declared; the rest may have no end.
     this.#complete(0);
@@ -390,8 +390,8 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
       role: this.role,
       server: this.server,
       options: this.context.options,
-      answerHasBegun: this.#body !== undefined || (this.#head?.hasBegun ?? false),
-      headIsWhole: this.#body !== undefined,
+      responseHasBegun: this.#body !== undefined || (this.#head?.hasBegun ?? false),
+      headersAreComplete: this.#body !== undefined,
       bodyState: this.#bodyState,
       isTotal: this.deadlineMs === this.attempts.totalDeadlineMs,
     };

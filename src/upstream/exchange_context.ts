@@ -1,4 +1,4 @@
-import type { CgiHeadCache } from "../protocol/cgi_response.ts";
+import type { CgiHeaderCache } from "../protocol/cgi_response.ts";
 import type { Files } from "../runtime/files.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamObserver } from "./observer.ts";
@@ -11,7 +11,7 @@ export interface ExchangeContext<Item> {
   readonly deadlines: Deadlines;
   readonly files: Files;
   readonly space: SpillSpace;
-  readonly heads: CgiHeadCache;
+  readonly headerCache: CgiHeaderCache;
   readonly observer: UpstreamObserver;
   /** Called once for each, when nothing more will happen. */
   readonly onDone: (exchange: Item) => void;

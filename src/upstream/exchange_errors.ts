@@ -16,9 +16,9 @@ export interface ExchangeState {
   readonly server: string | undefined;
   readonly options: UpstreamOptions;
   /** Part of the application's answer has come. */
-  readonly answerHasBegun: boolean;
+  readonly responseHasBegun: boolean;
   /** All of the head that is no interim response. */
-  readonly headIsWhole: boolean;
+  readonly headersAreComplete: boolean;
   readonly bodyState: BodyState;
   /** The time for the whole request is over, not that of a phase. */
   readonly isTotal: boolean;
@@ -46,7 +46,7 @@ export function timeoutError(state: ExchangeState): UpstreamError {
   if (state.phase === "queue") {
     return fail("queue_timeout", `No room at ${server} within ${queue.timeoutMs} ms`);
   }
-  if (state.headIsWhole) {
+  if (state.headersAreComplete) {
     return fail("idle_timeout", `Nothing more from ${server} for ${timeouts.idleMs} ms`);
   }
   const forMs = `for ${timeouts.firstByteMs} ms`;
@@ -67,7 +67,7 @@ export function statusError(state: ExchangeState, protocolStatus: number): Upstr
   const { server } = state;
   const fail = (code: UpstreamErrorCode, message: string) => exchangeError(state, code, message);
   // Only before its answer does an application say that it has not looked at the request.
-  if (state.answerHasBegun) return fail("bad_answer", `${server} gave up its answer halfway`);
+  if (state.responseHasBegun) return fail("bad_answer", `${server} gave up its answer halfway`);
   switch (protocolStatus) {
     case ProtocolStatus.CANT_MPX_CONN:
       return fail("cannot_multiplex", `${server} does not take requests side by side`);
@@ -91,7 +91,7 @@ export function headError(state: ExchangeState, cause: ProtocolError): UpstreamE
 
 /** The application has finished without a whole head. */
 export function noHeadError(state: ExchangeState, appStatus: number): UpstreamError {
-  const what = state.answerHasBegun ? "the head of its answer is unfinished" : "it said nothing";
+  const what = state.responseHasBegun ? "the head of its answer is unfinished" : "it said nothing";
   const status = appStatus === 0 ? "" : ` (application status ${appStatus})`;
   const message = `Cannot use the answer of ${state.server}: ${what}${status}`;
   return exchangeError(state, "bad_answer", message);

@@ -2,7 +2,7 @@
  * One request over one connection, for programs that want to ask an application something: a status
  * page, a cache reset, a test. The connection is closed after the answer (no KEEP_CONN).
  */
-import type { CgiHead } from "../protocol/cgi_response.ts";
+import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
 import { Role } from "../protocol/constants.ts";
 import { encodeNameValues, type NameValuePart } from "../protocol/name_value.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -33,7 +33,7 @@ export interface ClientRequest {
   readonly signal?: AbortSignal;
 }
 
-export interface ClientAnswer extends CgiHead {
+export interface ClientResponse extends CgiHeaderSection {
   /** Errors with an `UpstreamError` when the answer breaks off. */
   readonly body: ReadableStream<Uint8Array>;
 }
@@ -79,11 +79,11 @@ export class FastCgiClient {
   }
 
   /** @throws {UpstreamError} when there is no complete head of an answer */
-  async request(request: ClientRequest): Promise<ClientAnswer> {
+  async request(request: ClientRequest): Promise<ClientResponse> {
     const { body, data, signal, role = Role.RESPONDER } = request;
     const given = new Map(request.params);
     const method = given.get("REQUEST_METHOD") ?? "GET";
-    const answer = await this.#upstream.send({
+    const response = await this.#upstream.send({
       id: "",
       role,
       method: typeof method === "string" ? method : new TextDecoder().decode(method),
@@ -92,7 +92,7 @@ export class FastCgiClient {
       ...(data && { data: requestBody(data) }),
       ...(signal && { signal }),
     });
-    return { ...answer.head, body: asStream(answer.body) };
+    return { ...response.head, body: asStream(response.body) };
   }
 
   /** Cuts what is still open. */

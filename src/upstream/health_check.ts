@@ -86,7 +86,7 @@ async function askScript(
     if (signal.aborted) destroy();
     const protocol = new ClientConnection(1);
     await sendRequest(socket, protocol, script);
-    return await readAnswer(socket, protocol, new CgiResponseParser(responseHeaderMax));
+    return await readResponse(socket, protocol, new CgiResponseParser(responseHeaderMax));
   } finally {
     signal.removeEventListener("abort", destroy);
     destroy();
@@ -129,10 +129,10 @@ function parametersOf(script: string): Record<string, string> {
   };
 }
 
-async function readAnswer(
+async function readResponse(
   socket: ByteConnection,
   protocol: ClientConnection,
-  head: CgiResponseParser,
+  parser: CgiResponseParser,
 ): Promise<HealthResult> {
   const reader = socket.readable.getReader();
   let status: number | undefined;
@@ -141,7 +141,7 @@ async function readAnswer(
     if (done) return failed("it closed before its answer was complete");
     for (const event of protocol.receive(value)) {
       if (event.kind === "stdout" && status === undefined) {
-        status = head.push(event.bytes)?.head.status;
+        status = parser.push(event.bytes)?.section.status;
       } else if (event.kind === "end") return judge(event, status);
       else if (event.kind === "broken" || event.kind === "fault") {
         return failed(errorText(event.error));

@@ -27,7 +27,7 @@ export interface Negotiation {
   /** Milliseconds until the connection stood. */
   readonly connectMs: number;
   /** Milliseconds from the question to the answer. */
-  readonly answerMs: number | undefined;
+  readonly responseMs: number | undefined;
 }
 
 /** Whether the answer means that requests may share a connection. */
@@ -48,7 +48,7 @@ export function limitsOf({ values }: Negotiation): { connections: number; reques
 }
 
 /**
- * Connects, asks, waits at most `answerTimeoutMs` and closes. `signal` ends it before.
+ * Connects, asks, waits at most `replyTimeoutMs` and closes. `signal` ends it before.
  *
  * @throws {ConnectError} when nobody takes the connection within `connectTimeoutMs` (0: no limit)
  */
@@ -56,7 +56,7 @@ export async function negotiate(
   runtime: Runtime,
   address: Address,
   connectTimeoutMs: number,
-  answerTimeoutMs: number = NEGOTIATION_TIMEOUT_MS,
+  replyTimeoutMs: number = NEGOTIATION_TIMEOUT_MS,
   signal?: AbortSignal,
 ): Promise<Negotiation> {
   const { clock } = runtime;
@@ -64,15 +64,15 @@ export async function negotiate(
   const question = await connect(runtime, address, connectTimeoutMs, signal);
   const askedMs = clock.nowMs();
   const giveUp = (): void => question.giveUp();
-  const timer = clock.setTimer(giveUp, answerTimeoutMs);
+  const timer = clock.setTimer(giveUp, replyTimeoutMs);
   if (signal?.aborted) giveUp();
   signal?.addEventListener("abort", giveUp);
   const outcome = await question.outcome;
   clock.clearTimer(timer);
   signal?.removeEventListener("abort", giveUp);
   const { values } = question;
-  const answerMs = values && clock.nowMs() - askedMs;
-  return { outcome, values, connectMs: askedMs - startMs, answerMs };
+  const responseMs = values && clock.nowMs() - askedMs;
+  return { outcome, values, connectMs: askedMs - startMs, responseMs };
 }
 
 async function connect(

@@ -72,16 +72,16 @@ export async function probeApplication(address: Address, deps: ProbeDeps): Promi
     const negotiation = await negotiate(runtime, address, timeoutMs, waitMs);
     connectMs = negotiation.connectMs;
     outcome = negotiation.outcome;
-    const answer = await requestOnce(address, deps);
+    const response = await requestOnce(address, deps);
     return {
       values: negotiation.values && Object.fromEntries(negotiation.values),
       outcome,
       multiplexes: multiplexes(negotiation),
-      keepsConnection: answer?.keepsConnection,
+      keepsConnection: response?.keepsConnection,
       connectMs,
-      answerMs: answer?.answerMs,
-      answerBody: answer?.body,
-      fault: answer === undefined && negotiation.values === undefined
+      answerMs: response?.answerMs,
+      answerBody: response?.body,
+      fault: response === undefined && negotiation.values === undefined
         ? "It answered neither FCGI_GET_VALUES nor a request (does it speak FastCGI?)"
         : undefined,
     };
@@ -99,7 +99,7 @@ export async function probeApplication(address: Address, deps: ProbeDeps): Promi
   }
 }
 
-interface ProbeAnswer {
+interface ProbeResponse {
   readonly answerMs: number;
   readonly body: string;
   readonly keepsConnection: boolean;
@@ -108,7 +108,7 @@ interface ProbeAnswer {
 async function requestOnce(
   address: Address,
   { runtime, timeoutMs }: ProbeDeps,
-): Promise<ProbeAnswer | undefined> {
+): Promise<ProbeResponse | undefined> {
   const { clock } = runtime;
   const connecting = new AbortController();
   let giveUp = clock.setTimer(() => connecting.abort(), timeoutMs);

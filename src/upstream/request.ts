@@ -1,7 +1,7 @@
 /**
  * A request as an upstream takes it, and the answer as it gives it: CGI terms, no HTTP server's.
  */
-import type { AnswerHeadParser, CgiHead } from "../protocol/cgi_response.ts";
+import type { CgiHeaderSection, ResponseHeaderParser } from "../protocol/cgi_response.ts";
 import type { Role } from "../protocol/constants.ts";
 import type { AbortSignalLike } from "../runtime/abort_signal.ts";
 import type { UpstreamError } from "./errors.ts";
@@ -21,17 +21,17 @@ export interface UpstreamRequest {
   /** The second stream of a filter (section 6.4). */
   readonly data?: RequestBody | SendableBody;
   /** Reads the answer's head in at most `lengthMax` bytes; left out: it is CGI's. */
-  readonly answerHead?: (lengthMax: number) => AnswerHeadParser;
+  readonly headerParser?: (lengthMax: number) => ResponseHeaderParser;
   /** Whether an answer's length is that of something else: its own body is not wanted. Left out: no. */
-  readonly isHandedOver?: (head: CgiHead) => boolean;
+  readonly isHandedOver?: (section: CgiHeaderSection) => boolean;
   /** Called with each interim answer (status 1xx), which stands before the real one. */
-  readonly onInterim?: ((head: CgiHead) => void) | undefined;
+  readonly onInterim?: ((section: CgiHeaderSection) => void) | undefined;
   /** Fires when the client has left. */
   readonly signal?: AbortSignalLike;
 }
 
 /** Where an answer came from, for logs. */
-export interface AnswerSource {
+export interface ResponseSource {
   readonly server: string;
   readonly connection: number;
   readonly stream: number;
@@ -40,13 +40,13 @@ export interface AnswerSource {
 }
 
 export interface UpstreamResponse {
-  readonly head: CgiHead;
+  readonly head: CgiHeaderSection;
   /**
    * All of it, when the application had finished by the time its head was looked at; else a stream
    * that errors with an {@link UpstreamError} when the answer breaks off; null for no body.
    */
   readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
-  readonly source: AnswerSource;
+  readonly source: ResponseSource;
   /**
    * Bytes of the body so far, and how it ended; `undefined` while it goes on. For a body that is
    * given whole it is settled at once.

@@ -4,7 +4,7 @@
  * Content-Length: what is beyond it is dropped, however it was written, and what is missing is an
  * error. Drops what an answer without a body (to HEAD, 204, 304) should not have sent.
  */
-import type { CgiHead } from "../protocol/cgi_response.ts";
+import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
 import type { Files } from "../runtime/files.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { errorText, UpstreamError } from "./errors.ts";
@@ -47,17 +47,17 @@ export const FIRST_LENGTH_MAX = 64 * 1024;
 
 /** The body of the answer to a request, whose head has come. */
 export function bodyFor(
-  head: CgiHead,
+  section: CgiHeaderSection,
   request: Pick<UpstreamRequest, "method" | "isHandedOver">,
   owner: ResponseBodyOwner,
 ): ResponseBody {
-  const isHandedOver = (head.directives !== undefined || head.localRedirect !== undefined) &&
-    request.isHandedOver?.(head);
-  return new ResponseBody(head, request.method === "HEAD", owner, isHandedOver);
+  const isHandedOver = (section.directives !== undefined || section.localRedirect !== undefined) &&
+    request.isHandedOver?.(section);
+  return new ResponseBody(section, request.method === "HEAD", owner, isHandedOver);
 }
 
 export class ResponseBody {
-  readonly head: CgiHead;
+  readonly section: CgiHeaderSection;
   readonly progress: BodyProgress = {
     bytes: 0,
     ended: false,
@@ -83,11 +83,17 @@ export class ResponseBody {
    * @param toHead the request was HEAD, so there is no body whatever is sent
    * @param isHandedOver a declared length is not that of this body
    */
-  constructor(head: CgiHead, toHead: boolean, owner: ResponseBodyOwner, isHandedOver = false) {
-    this.head = head;
-    this.#declared = isHandedOver ? undefined : head.contentLength;
+  constructor(
+    section: CgiHeaderSection,
+    toHeadRequest: boolean,
+    owner: ResponseBodyOwner,
+    isHandedOver = false,
+  ) {
+    this.section = section;
+    this.#declared = isHandedOver ? undefined : section.contentLength;
     this.#owner = owner;
-    this.#withoutBody = toHead || head.status === 204 || head.status === 205 || head.status === 304;
+    this.#withoutBody = toHeadRequest || section.status === 204 || section.status === 205 ||
+      section.status === 304;
   }
 
   /** Why the answer broke off, if it has. */

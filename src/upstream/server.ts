@@ -288,7 +288,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
       address: server.address,
       connectTimeoutMs: options.timeouts.connectMs,
       onLong: () => owner.onRoom(),
-      onAnswer: (negotiation) => this.#onAnswer(negotiation),
+      onReply: (negotiation) => this.#onReply(negotiation),
       onFailed: (cause) => this.#onNotAsked(cause),
       onAgain: () => this.#ask(),
     });
@@ -302,7 +302,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     void this.#question.ask();
   }
 
-  #onAnswer(negotiation: Negotiation): void {
+  #onReply(negotiation: Negotiation): void {
     this.#recover();
     this.#traits.asked(negotiation.outcome);
     const { connections, requests } = limitsOf(negotiation);

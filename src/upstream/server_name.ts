@@ -189,9 +189,9 @@ export class ServerName {
     let failure: unknown;
     await Promise.all(hosts.map(async (host) => {
       try {
-        const answer = await this.#askHost(host);
-        found.set(host, answer.addresses);
-        if (answer.ttlMs !== undefined) goodMs = Math.min(goodMs ?? Infinity, answer.ttlMs);
+        const result = await this.#askHost(host);
+        found.set(host, result.addresses);
+        if (result.ttlMs !== undefined) goodMs = Math.min(goodMs ?? Infinity, result.ttlMs);
       } catch (error) {
         failure = error;
         const known = this.#hosts.get(host);

@@ -19,7 +19,7 @@ export interface ServerQuestionDeps {
   readonly connectTimeoutMs: number;
   /** Requests need not wait for the answer any longer. */
   readonly onLong: () => void;
-  readonly onAnswer: (negotiation: Negotiation) => void;
+  readonly onReply: (negotiation: Negotiation) => void;
   /** There is no connection to ask on. */
   readonly onFailed: (cause: unknown) => void;
   /** It is time to ask once more. */
@@ -40,7 +40,7 @@ export class ServerQuestion {
   }
 
   async ask(): Promise<void> {
-    const { runtime, address, connectTimeoutMs, onLong, onAnswer, onFailed } = this.#deps;
+    const { runtime, address, connectTimeoutMs, onLong, onReply, onFailed } = this.#deps;
     this.isOpen = true;
     this.#setTimer(() => {
       this.isLong = true;
@@ -66,7 +66,7 @@ export class ServerQuestion {
       this.#setTimer(this.#deps.onAgain, this.#againMs);
       this.#againMs = Math.min(2 * this.#againMs, ASK_AGAIN_MAX_MS);
     }
-    onAnswer(negotiation);
+    onReply(negotiation);
   }
 
   /** It is not asked again by itself. */

@@ -4,7 +4,7 @@
  *
  * It does not know how requests share a connection, nor HTTP.
  */
-import { CgiHeadCache } from "../protocol/cgi_response.ts";
+import { CgiHeaderCache } from "../protocol/cgi_response.ts";
 import { currentRuntime } from "../runtime/current.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Trait } from "./application_traits.ts";
@@ -113,7 +113,7 @@ export class Upstream implements ServerOwner<Server> {
       deadlines: this.#deadlines,
       files: runtime.files,
       space,
-      heads: new CgiHeadCache(),
+      headerCache: new CgiHeaderCache(),
       observer: this.#observer,
       onDone: (exchange) => this.#leaveQueue(exchange),
     };

@@ -127,7 +127,7 @@ test("A connection on which nothing is asked does not hold the stop up", async (
     const silent = await HttpConnection.open(gateway.port);
     const used = await HttpConnection.open(gateway.port);
     await used.send({});
-    assert.equal((await used.readAnswer()).status, 200);
+    assert.equal((await used.readResponse()).status, 200);
     await gateway.app.stop();
     silent.destroy();
     used.destroy();

@@ -100,7 +100,7 @@ test("Who is refused and waits for a word gets 503 with when to come again", asy
   await bounded({ connectionsMax: 1 }, async (gateway) => {
     const held = await holdOpen(gateway, 1);
     const refused = await HttpConnection.open(gateway.port);
-    const answer = await refused.readAnswer();
+    const answer = await refused.readResponse();
     assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "1"]);
     refused.destroy();
     endAll(held);
@@ -174,7 +174,7 @@ test("A connection ends behind as many requests as it may make", async () => {
     const kept: (string | undefined)[] = [];
     for (let count = 0; count < 3; count++) {
       await connection.send({});
-      kept.push((await connection.readAnswer()).headers.get("connection"));
+      kept.push((await connection.readResponse()).headers.get("connection"));
     }
     assert.deepEqual(kept, [undefined, undefined, "close"]);
     assert.equal(await connection.readToEnd(), "");

@@ -250,7 +250,7 @@ for (const program of ["php-fpm", "php-cgi"] as const) {
 async function askAll(connection: HttpConnection, shape: Shape): Promise<void> {
   const ask = async (target: string) => {
     await connection.write(`GET ${target} HTTP/1.1\r\nHost: ${shape.name}\r\n\r\n`);
-    return (await connection.readAnswer()).body.toString();
+    return (await connection.readResponse()).body.toString();
   };
   const [ordinary, outcome] = shape.ordinary;
   assert.equal(await ask(ordinary), outcome, `${shape.name} ${ordinary}`);

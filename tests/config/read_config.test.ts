@@ -36,8 +36,8 @@ function optionsOf(text: string, env: Record<string, string> = {}): AppOptions {
 
 /** What is said of answers and bodies has tests of its own (`answers.test.ts`). */
 function withoutAnswers(
-  { answers: _, middleware: __, limits: ___, requestBody: ____, ...route }: RouteOptions,
-): Omit<RouteOptions, "answers" | "middleware" | "limits" | "requestBody"> {
+  { responses: _, middleware: __, limits: ___, requestBody: ____, ...route }: RouteOptions,
+): Omit<RouteOptions, "responses" | "middleware" | "limits" | "requestBody"> {
   return route;
 }
 
@@ -93,7 +93,7 @@ test("The example becomes the options that it says", () => {
       spillMax: 10_000_000,
     },
   });
-  const sites = options.sites.map(({ answers, routes, ...site }) => {
+  const sites = options.sites.map(({ responses: answers, routes, ...site }) => {
     assert.ok(answers !== undefined);
     return { ...site, routes: routes.map(withoutAnswers) };
   });

@@ -104,7 +104,7 @@ async function attempt({ port }: Afcgi, request: HttpRequest): Promise<HttpRespo
   const client = await HttpConnection.open(port);
   try {
     await client.send(request);
-    return await client.readAnswer();
+    return await client.readResponse();
   } catch (error) {
     assert.match(String(error), /the connection has ended/);
     return undefined;

@@ -78,7 +78,7 @@ function decodePairs(pieces: Uint8Array[]) {
   return outcome;
 }
 
-function parseHead(pieces: Uint8Array[]) {
+function parseHeaders(pieces: Uint8Array[]) {
   const parser = new CgiResponseParser(HEAD_LENGTH_MAX);
   const rest: Uint8Array[] = [];
   let pushed = "";
@@ -86,7 +86,7 @@ function parseHead(pieces: Uint8Array[]) {
     if (heads.length > 0) return void rest.push(piece.slice());
     const start = parser.push(piece);
     if (start !== undefined) {
-      heads.push(start.head);
+      heads.push(start.section);
       rest.push(start.rest.slice());
       return;
     }
@@ -127,8 +127,8 @@ test("CgiResponseParser: mutated answers give a head or a ProtocolError, however
     .filter(({ length }) => length > 0);
   fc.assert(
     fc.property(inFragments(mutatedBytes(runs)), ({ bytes, offsets }) => {
-      const whole = parseHead([bytes.slice()]);
-      assert.deepEqual(parseHead(cut(bytes, offsets)), whole);
+      const whole = parseHeaders([bytes.slice()]);
+      assert.deepEqual(parseHeaders(cut(bytes, offsets)), whole);
       if (whole.code !== undefined) {
         assert.ok(["bad_cgi_header", "cgi_header_too_large"].includes(whole.code), whole.code);
       }

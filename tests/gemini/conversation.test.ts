@@ -50,7 +50,7 @@ test("A client that leaves before its line is no timeout", async () => {
 test("A client that does not read its answer is cut", async () => {
   const { server, clock, conversation } = begin(16);
   const header = { code: 20, meta: "text/plain" };
-  const delivered = conversation.answer({ header, body: new Uint8Array(100) });
+  const delivered = conversation.reply({ header, body: new Uint8Array(100) });
   await turns();
   clock.advance(LIMITS.sendTimeoutMs);
   assert.equal((await delivered).failure, "send_timeout");
@@ -60,7 +60,7 @@ test("A client that does not read its answer is cut", async () => {
 test("A client that does not close after its answer is cut, and has all of it", async () => {
   const { client, server, clock, conversation } = begin();
   const header = { code: 20, meta: "text/plain" };
-  const delivered = conversation.answer({ header, body: bytesOf("body") });
+  const delivered = conversation.reply({ header, body: bytesOf("body") });
   await turns();
   assert.ok(!server.destroyed);
   clock.advance(LIMITS.closeTimeoutMs);
@@ -76,7 +76,7 @@ test("A body that errors is cut, one whose client leaves is cancelled", async ()
   const failing = new ReadableStream<Uint8Array>({
     pull: (controller) => controller.error(new Error("lost")),
   });
-  const first = await broken.conversation.answer({ header, body: failing });
+  const first = await broken.conversation.reply({ header, body: failing });
   assert.equal(first.failure, "broken");
   assert.ok(broken.server.destroyed);
 
@@ -86,7 +86,7 @@ test("A body that errors is cut, one whose client leaves is cancelled", async ()
     pull: (controller) => controller.enqueue(new Uint8Array(10)),
     cancel: () => cancelled.resolve(),
   });
-  const delivered = left.conversation.answer({ header, body: endless });
+  const delivered = left.conversation.reply({ header, body: endless });
   left.client.break();
   assert.equal((await delivered).failure, "client_gone");
   await cancelled.promise;

@@ -390,13 +390,13 @@ test("A stop lets an answer finish and drops who has not asked", async () => {
     return new Response("late");
   };
   await withCapsule({ routes: [route(CGI_APP)], application }, async ({ app, geminiPort, ask }) => {
-    const answer = ask("/");
+    const reply = ask("/");
     await reached.promise;
     const silent = await dialGemini(geminiPort);
     const stopped = app.stop();
     assert.deepEqual(await readReply(silent), { header: "", body: "" });
     gate.resolve();
-    assert.equal((await answer).body, "late");
+    assert.equal((await reply).body, "late");
     await stopped;
   });
 });

@@ -8,11 +8,11 @@ import { HttpConnection } from "../support/raw_http.ts";
 const application = () => new Response("ok");
 
 test("A head that does not come to its end gets 408", async () => {
-  const httpTimeouts = { ...CONNECTION_TIMEOUTS, headMs: 1 };
+  const httpTimeouts = { ...CONNECTION_TIMEOUTS, headersMs: 1 };
   await withGateway({ application, httpTimeouts }, async ({ port }) => {
     const connection = await HttpConnection.open(port);
     await connection.write("GET / HTTP/1.1\r\nHost: h\r\n");
-    assert.equal((await connection.readAnswer()).status, 408);
+    assert.equal((await connection.readResponse()).status, 408);
     connection.destroy();
   });
 });
@@ -22,7 +22,7 @@ test("A connection without request is closed when its time is over", async () =>
   await withGateway({ application, httpTimeouts }, async ({ port }) => {
     const connection = await HttpConnection.open(port);
     await connection.send({});
-    assert.equal((await connection.readAnswer()).body.toString(), "ok");
+    assert.equal((await connection.readResponse()).body.toString(), "ok");
     assert.equal(await connection.readToEnd(), "");
     connection.destroy();
   });

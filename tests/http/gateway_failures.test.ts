@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGateway, type GatewaySite } from "../../src/http/gateway.ts";
-import type { AnswerFilter } from "../../src/http/request_context.ts";
+import type { ResponseFilter } from "../../src/http/request_context.ts";
 import { HttpMetrics } from "../../src/http/http_metrics.ts";
 import { RequestIdSource } from "../../src/http/request_id.ts";
 import { Logger } from "../../src/observe/logger.ts";
@@ -11,7 +11,7 @@ import { asResponse } from "../../src/runtime/http_response.ts";
 import { SiteTable } from "../../src/routing/site_table.ts";
 import { LineSink, runtime } from "../support/gateway.ts";
 
-const failingRules: AnswerFilter = { apply: () => Promise.reject(new Error("no such rule")) };
+const failingRules: ResponseFilter = { apply: () => Promise.reject(new Error("no such rule")) };
 
 const FAILURES: Readonly<Record<string, Partial<GatewaySite>>> = {
   "throws": {

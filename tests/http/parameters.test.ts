@@ -26,7 +26,7 @@ test("A GET arrives with every parameter of CGI/1.1, and no other", async () => 
       "GET /a%20b/c?x=1&y=%20 HTTP/1.1\r\nHost: Example.com:8080\r\nUser-Agent: test\r\n" +
         "Accept: text/plain\r\nCookie: a=1\r\n\r\n",
     );
-    const answer = await connection.readAnswer();
+    const answer = await connection.readResponse();
     connection.destroy();
     const { REMOTE_PORT, ...parameters } = JSON.parse(answer.body.toString()) as Parameters;
     assert.match(REMOTE_PORT!, /^[1-9]\d{3,4}$/);
@@ -117,7 +117,7 @@ test("A header's bytes beyond ASCII arrive as they were sent", async () => {
       Buffer.from("é€"),
       Buffer.from("\r\n\r\n"),
     ]));
-    const answer = await connection.readAnswer();
+    const answer = await connection.readResponse();
     connection.destroy();
     const parameters = JSON.parse(answer.body.toString()) as Parameters;
     // The handler sees UTF-8 where it is, else a character for each byte.

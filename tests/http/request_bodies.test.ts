@@ -133,11 +133,11 @@ async function sendBehindUnread(gateway: Gateway, unread: HttpRequest): Promise<
   const connection = await HttpConnection.open(gateway.port);
   try {
     await connection.send(unread);
-    const first = await connection.readAnswer(unread.method);
+    const first = await connection.readResponse(unread.method);
     await connection.send({ target: "/fixed", headers: { "X-Second": "1" } });
     let second;
     try {
-      second = await connection.readAnswer();
+      second = await connection.readResponse();
     } catch {
       return `${first.status}, closed`;
     }

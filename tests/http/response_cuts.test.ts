@@ -87,7 +87,7 @@ const ROUTES: readonly (readonly [name: string, route: RouteOptions])[] = [
   ["as it is", FASTCGI_ROUTE],
   ["by rules", {
     ...FASTCGI_ROUTE,
-    answers: {
+    responses: {
       errorPages: {},
       interceptErrors: false,
       headers: [{ set: {}, add: {}, remove: ["x-none"] }],
@@ -135,7 +135,7 @@ async function exchange(
     },
   };
   await client.write(requestHead({ method: one.method ?? "GET" }));
-  const { text, body, complete } = await client.readAnswer(one.method);
+  const { text, body, complete } = await client.readResponse(one.method);
   assert.ok(complete);
   const [line = "", ...fields] = text.trimEnd().split("\r\n");
   return {

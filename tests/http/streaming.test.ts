@@ -233,7 +233,7 @@ test("A client sends no faster than the application reads", async () => {
     assert.ok(sent < total, `${sent} bytes went to an application that does not read`);
     gate.resolve();
     await sending;
-    const answer = await connection.readAnswer();
+    const answer = await connection.readResponse();
     assert.equal(answer.body.toString(), String(total));
     connection.destroy();
     assert.equal((await first).status, 200);

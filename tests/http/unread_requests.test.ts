@@ -44,7 +44,7 @@ test("A body that cannot be read is told in the way that its request asked for",
     await connection.write(
       "POST / HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
     );
-    const answer = await connection.readAnswer();
+    const answer = await connection.readResponse();
     connection.destroy();
     assert.equal(answer.status, 400);
     const { code, request_id: id } = JSON.parse(answer.body.toString());

@@ -5,7 +5,7 @@ import {
   EXTENSIONS_EXCESS_MAX,
   TRAILER_LENGTH_MAX,
 } from "../../src/http1/chunked_decoder.ts";
-import { RequestFault } from "../../src/http1/request_head.ts";
+import { RequestFault } from "../../src/http1/request_headers.ts";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 import { fragmentations } from "../support/fragments.ts";
 

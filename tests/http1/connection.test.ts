@@ -311,7 +311,7 @@ test("A head over the limit is refused with 431, however it is cut", async () =>
   for (const [length, status] of [[limit, 200], [limit + 1, 431]] as const) {
     const text = sized(length);
     for (let cut = 0; cut <= text.length; cut++) {
-      const { open } = await http1World(() => whole(""), { requestHeadLengthMax: limit });
+      const { open } = await http1World(() => whole(""), { requestHeadersLengthMax: limit });
       const socket = open();
       socket.send(text.slice(0, cut));
       socket.send(text.slice(cut));

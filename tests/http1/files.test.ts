@@ -48,7 +48,7 @@ function text(start: number, end: number): string {
   return new TextDecoder().decode(bytes);
 }
 
-function answerWith(file: OpenFile, start: number, end: number): FileResponse {
+function respondWith(file: OpenFile, start: number, end: number): FileResponse {
   return new FileResponse(206, [["x-a", "b"]], { file, start, end });
 }
 
@@ -61,7 +61,7 @@ for (const canTransfer of [true, false]) {
 
   test(`A file goes out ${way}, and is closed`, async () => {
     const file = new CountingFile(5 * MIB);
-    const { open } = await http1World(() => answerWith(file, 3, 5 * MIB - 3));
+    const { open } = await http1World(() => respondWith(file, 3, 5 * MIB - 3));
     const socket = open();
     socket.canTransfer = canTransfer;
     socket.send(GET);
@@ -74,7 +74,7 @@ for (const canTransfer of [true, false]) {
 
   test(`Of a file of which nothing goes out ${way} the head does not wait for more`, async () => {
     const file = new CountingFile(10);
-    const { open } = await http1World(() => answerWith(file, 3, 3));
+    const { open } = await http1World(() => respondWith(file, 3, 3));
     const socket = open();
     socket.canTransfer = canTransfer;
     socket.send(GET);
@@ -85,7 +85,7 @@ for (const canTransfer of [true, false]) {
 
   test(`A file goes out ${way} as fast as its client takes it, and keeps little in memory`, async () => {
     const file = new CountingFile(MIB);
-    const { open } = await http1World(() => answerWith(file, 0, MIB));
+    const { open } = await http1World(() => respondWith(file, 0, MIB));
     const socket = open();
     socket.canTransfer = canTransfer;
     socket.room = 0;
@@ -102,7 +102,7 @@ for (const canTransfer of [true, false]) {
 
   test(`A file that has become shorter cuts the answer that goes out ${way}`, async () => {
     const file = new CountingFile(1000);
-    const { open } = await http1World(() => answerWith(file, 0, 1001));
+    const { open } = await http1World(() => respondWith(file, 0, 1001));
     const socket = open();
     socket.canTransfer = canTransfer;
     socket.send(GET + GET);
@@ -114,7 +114,7 @@ for (const canTransfer of [true, false]) {
 
   test(`A client that leaves closes the file that goes out ${way}`, async () => {
     const file = new CountingFile(MIB);
-    const { open } = await http1World(() => answerWith(file, 0, MIB));
+    const { open } = await http1World(() => respondWith(file, 0, MIB));
     const socket = open();
     socket.canTransfer = canTransfer;
     socket.room = 0;
@@ -128,7 +128,7 @@ for (const canTransfer of [true, false]) {
 
   test(`A client that takes a file slowly is never cut while it goes out ${way}`, async () => {
     const file = new CountingFile(MIB);
-    const { open, clock } = await http1World(() => answerWith(file, 0, MIB));
+    const { open, clock } = await http1World(() => respondWith(file, 0, MIB));
     const socket = open();
     socket.canTransfer = canTransfer;
     socket.room = 0;
@@ -149,7 +149,7 @@ for (const canTransfer of [true, false]) {
 
 test("A file for HEAD, and one whose client has left, is closed and not read", async () => {
   const file = new CountingFile(10);
-  const { open } = await http1World(() => answerWith(file, 0, 10));
+  const { open } = await http1World(() => respondWith(file, 0, 10));
   const socket = open();
   socket.send(GET.replace("GET", "HEAD"));
   assert.equal(socket.text, head(10));
@@ -161,7 +161,7 @@ test("A file for HEAD, and one whose client has left, is closed and not read", a
   const left = world.open();
   left.send(GET);
   left.close();
-  answer.resolve(answerWith(late, 0, 10));
+  answer.resolve(respondWith(late, 0, 10));
   await settle();
   assert.equal(late.isOpen, false);
 });
@@ -171,7 +171,7 @@ test("A request that was sent ahead is answered behind the file", async () => {
   let count = 0;
   const { open } = await http1World(() => {
     const file = files[count++]!;
-    return answerWith(file, 0, file.length);
+    return respondWith(file, 0, file.length);
   });
   const socket = open();
   socket.canTransfer = true;

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { RequestBody } from "../../src/http1/request_body.ts";
-import type { BodyFraming } from "../../src/http1/request_head.ts";
+import type { BodyFraming } from "../../src/http1/request_headers.ts";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 
 const CHUNKED: BodyFraming = { kind: "chunked" };

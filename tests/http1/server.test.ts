@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
 import { GET, http1World, settle, whole, wholeText } from "../support/http1_world.ts";
 
-const { headMs, idleMs, sendMs, closeMs } = CONNECTION_TIMEOUTS;
+const { headersMs, idleMs, sendMs, closeMs } = CONNECTION_TIMEOUTS;
 /** How late a time may end. */
 const SWEEP_MS = 1000;
 
@@ -11,7 +11,7 @@ test("A head that does not come in time is answered with 408", async () => {
   const { open, clock, faults } = await http1World(() => whole(""));
   const socket = open();
   socket.send("GET / HTTP/1.1\r\n");
-  clock.advance(headMs - SWEEP_MS);
+  clock.advance(headersMs - SWEEP_MS);
   socket.send("host: a\r\n");
   assert.equal(socket.text, "");
   clock.advance(2 * SWEEP_MS);
@@ -23,7 +23,7 @@ test("A head that does not come in time is answered with 408", async () => {
 test("A client that never says anything is let go without a word", async () => {
   const { open, clock } = await http1World(() => whole(""));
   const socket = open();
-  clock.advance(headMs + 2 * SWEEP_MS);
+  clock.advance(headersMs + 2 * SWEEP_MS);
   assert.deepEqual([socket.text, socket.ended], ["", "end"]);
 });
 

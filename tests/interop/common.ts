@@ -204,7 +204,7 @@ const CASES: readonly Case[] = [
       const connection = await HttpConnection.open(afcgi.port);
       const headers = { "Content-Length": String(BIG + 1) };
       await connection.write(requestHead({ method: "POST", target: "/echo", headers }));
-      const answer = await connection.readAnswer();
+      const answer = await connection.readResponse();
       connection.destroy();
       assert.equal(answer.status, 413);
     },

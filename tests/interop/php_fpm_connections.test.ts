@@ -73,7 +73,7 @@ async function load(port: number, clients: number, requests: number): Promise<nu
         target: "/echo.php",
         ...(body !== undefined && { body }),
       });
-      const answer = await connection.readAnswer();
+      const answer = await connection.readResponse();
       longestMs = Math.max(longestMs, performance.now() - startMs);
       assert.equal(answer.status, 200, answer.body.toString());
       assert.equal(answer.body.toString(), `${body?.length ?? 0}`);
@@ -132,7 +132,7 @@ for (const network of NETWORKS) {
             const body = method === "POST" ? { body: "abc" } : {};
             const startMs = performance.now();
             await connection.send({ method, target, ...body });
-            assert.equal((await connection.readAnswer()).status, 200);
+            assert.equal((await connection.readResponse()).status, 200);
             const tookMs = performance.now() - startMs;
             assert.ok(tookMs < 500, `${method} ${target} took ${tookMs} ms`);
           }
@@ -154,7 +154,7 @@ test(
       const late = async (): Promise<void> => {
         const connection = await HttpConnection.open(afcgi.port);
         await connection.send({ target: "/late.php?s=20" });
-        assert.equal((await connection.readAnswer()).status, 200);
+        assert.equal((await connection.readResponse()).status, 200);
         connection.destroy();
       };
       for (let count = 0; count < 6; count++) {

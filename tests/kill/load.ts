@@ -121,7 +121,7 @@ export class Load {
             ? { target: "/hello" }
             : { method, target: `/journal?file=${this.#journal}`, body: id },
         );
-        answer = await connection.readAnswer();
+        answer = await connection.readResponse();
       } catch {
         // Without an answer: so it is noted.
       }

@@ -45,7 +45,7 @@ export const PHASES: readonly Phase[] = [
   },
   async function afterAnAnswer(client) {
     await client.send({ target: "/echo" });
-    await client.readAnswer();
+    await client.readResponse();
   },
 ];
 

@@ -7,9 +7,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { latin1 } from "../../src/protocol/byte_buffer.ts";
 import {
-  CGI_HEADS_MAX,
-  type CgiHead,
-  CgiHeadCache,
+  CGI_HEADERS_MAX,
+  CgiHeaderCache,
+  type CgiHeaderSection,
   CgiResponseParser,
   type CgiResponseStart,
   RESPONSE_FIELDS_MAX,
@@ -32,11 +32,11 @@ function parse(
     else start = parser.push(piece);
     if (start === undefined) poison(piece);
   }
-  return start && { head: start.head, rest: join([start.rest, ...behind]) };
+  return start && { section: start.section, rest: join([start.rest, ...behind]) };
 }
 
 /** The head of a text, the same however it is cut. */
-function headOf(text: string, body = ""): CgiHead {
+function headOf(text: string, body = ""): CgiHeaderSection {
   const bytes = latin1(text + body);
   const whole = parse([bytes.slice()]);
   assert.ok(whole, "the head is complete");
@@ -44,7 +44,7 @@ function headOf(text: string, body = ""): CgiHead {
     assert.deepEqual(parse(pieces), whole, how);
   }
   assert.deepEqual(whole.rest, latin1(body));
-  return whole.head;
+  return whole.section;
 }
 
 /** The code of the error, the same however the text is cut. */
@@ -104,12 +104,12 @@ test("CgiResponseParser keeps a phrase of Status that is not the usual one, in p
 });
 
 test("CgiResponseParser keeps the first Location and Content-Type, and names those behind it", () => {
-  const head = headOf(
+  const section = headOf(
     "Location: /a\nContent-Type: a/b\nlocation: /b\nCONTENT-TYPE: c/d\nlocation:\n\n",
   );
-  assert.deepEqual(head.headers, [["Location", "/a"], ["Content-Type", "a/b"]]);
-  assert.deepEqual(head.repeated, ["location", "CONTENT-TYPE", "location"]);
-  assert.equal(head.localRedirect, "/a");
+  assert.deepEqual(section.headers, [["Location", "/a"], ["Content-Type", "a/b"]]);
+  assert.deepEqual(section.repeated, ["location", "CONTENT-TYPE", "location"]);
+  assert.equal(section.localRedirect, "/a");
   assert.equal(headOf("Expires: a\nExpires: b\n\n").repeated, undefined);
 });
 
@@ -117,7 +117,7 @@ test("CgiResponseParser takes 512 fields of a head and no more, the repeated one
   const fields = (count: number, line = "a: b\n") => line.repeat(count) + "\n";
   const parsed = (text: string) => parse([latin1(text)], 100_000);
   const whole = parsed(fields(RESPONSE_FIELDS_MAX));
-  assert.equal(whole?.head.headers.length, RESPONSE_FIELDS_MAX);
+  assert.equal(whole?.section.headers.length, RESPONSE_FIELDS_MAX);
   const tooMany = { name: "ProtocolError", code: "cgi_header_too_large" };
   assert.throws(() => parsed(fields(RESPONSE_FIELDS_MAX + 1)), tooMany);
   assert.throws(() => parsed(fields(RESPONSE_FIELDS_MAX + 2, "Location: /\n")), tooMany);
@@ -143,9 +143,12 @@ test("CgiResponseParser tells a Location that is a path of our own, without Stat
 });
 
 test("CgiResponseParser tells the fields that speak to the gateway, and keeps them in order", () => {
-  const head = headOf("X-Accel-Redirect: /a\nX-Other: 1\nx-sendfile: /b\n\n");
-  assert.deepEqual([...head.directives ?? []], [["x-accel-redirect", "/a"], ["x-sendfile", "/b"]]);
-  assert.deepEqual(head.headers.map(([name]) => name), [
+  const section = headOf("X-Accel-Redirect: /a\nX-Other: 1\nx-sendfile: /b\n\n");
+  assert.deepEqual([...section.directives ?? []], [["x-accel-redirect", "/a"], [
+    "x-sendfile",
+    "/b",
+  ]]);
+  assert.deepEqual(section.headers.map(([name]) => name), [
     "X-Accel-Redirect",
     "X-Other",
     "x-sendfile",
@@ -155,23 +158,23 @@ test("CgiResponseParser tells the fields that speak to the gateway, and keeps th
 });
 
 test("CgiResponseParser takes interim answers out, with or without headers, and reads on", () => {
-  const head = headOf(
+  const section = headOf(
     "Status: 103\nLink: </a>\n\nStatus: 100\r\n\r\nStatus: 200\nA: 1\n\n",
     "body",
   );
-  assert.deepEqual(head, { status: 200, headers: [["A", "1"]], contentLength: undefined });
+  assert.deepEqual(section, { status: 200, headers: [["A", "1"]], contentLength: undefined });
 });
 
 test("CgiResponseParser counts the limit for each block of its own", () => {
   const interim = `Status: 103\nLink: ${"x".repeat(60)}\n\n`;
-  assert.equal(parse([latin1(interim.repeat(50) + "A: 1\n\n")], 100)?.head.status, 200);
-  assert.equal(parse([latin1(interim.repeat(50)), latin1("A: 1\n\n")], 100)?.head.status, 200);
+  assert.equal(parse([latin1(interim.repeat(50) + "A: 1\n\n")], 100)?.section.status, 200);
+  assert.equal(parse([latin1(interim.repeat(50)), latin1("A: 1\n\n")], 100)?.section.status, 200);
 });
 
 test("CgiResponseParser reads Content-Length and keeps the header", () => {
-  const head = headOf("Content-Length: 0012\nA: 1\n\n");
-  assert.equal(head.contentLength, 12);
-  assert.deepEqual(head.headers[0], ["Content-Length", "0012"]);
+  const section = headOf("Content-Length: 0012\nA: 1\n\n");
+  assert.equal(section.contentLength, 12);
+  assert.deepEqual(section.headers[0], ["Content-Length", "0012"]);
 });
 
 test("CgiResponseParser refuses a Content-Length that can be read in two ways", () => {
@@ -228,13 +231,13 @@ test("CgiResponseParser keeps bytes above 127 and blanks within a value as they 
   const value = Array.from({ length: 128 }, (_, index) => String.fromCharCode(128 + index)).join(
     "",
   );
-  const head = headOf(`X: \t ${value} a\t b \t\nEmpty:\n\n`);
-  assert.deepEqual(head.headers, [["X", `${value} a\t b`], ["Empty", ""]]);
+  const section = headOf(`X: \t ${value} a\t b \t\nEmpty:\n\n`);
+  assert.deepEqual(section.headers, [["X", `${value} a\t b`], ["Empty", ""]]);
 });
 
 test("CgiResponseParser keeps repeated headers in their order", () => {
-  const head = headOf("Set-Cookie: a=1\nX: 1\nSet-Cookie: b=2\n\n");
-  assert.deepEqual(head.headers, [["Set-Cookie", "a=1"], ["X", "1"], ["Set-Cookie", "b=2"]]);
+  const section = headOf("Set-Cookie: a=1\nX: 1\nSet-Cookie: b=2\n\n");
+  assert.deepEqual(section.headers, [["Set-Cookie", "a=1"], ["X", "1"], ["Set-Cookie", "b=2"]]);
 });
 
 test("CgiResponseParser takes a head of exactly the limit and refuses one byte more", () => {
@@ -255,12 +258,12 @@ test("CgiResponseParser says whether anything has come", () => {
 });
 
 /** A head as a cache gives it. */
-function cached(cache: CgiHeadCache, text: string): CgiHead | undefined {
-  return new CgiResponseParser(LENGTH_MAX, cache).push(latin1(text))?.head;
+function cached(cache: CgiHeaderCache, text: string): CgiHeaderSection | undefined {
+  return new CgiResponseParser(LENGTH_MAX, cache).push(latin1(text))?.section;
 }
 
 test("CgiHeadCache gives the same head for the same text, as it would be read without it", () => {
-  const cache = new CgiHeadCache();
+  const cache = new CgiHeaderCache();
   const text = "Status: 404\r\nSet-Cookie: a=1\r\nContent-Length: 3\r\n\r\n";
   const first = cached(cache, text);
   assert.deepEqual(first, headOf(text));
@@ -270,7 +273,7 @@ test("CgiHeadCache gives the same head for the same text, as it would be read wi
 });
 
 test("CgiHeadCache does not remember bytes above 127, long heads and bad ones", () => {
-  const cache = new CgiHeadCache();
+  const cache = new CgiHeaderCache();
   for (const value of ["\u00e9", "\u00c3\u00a9", "\u00ef\u00bf\u00bd", "x".repeat(600)]) {
     assert.deepEqual(cached(cache, `X: ${value}\n\n`)?.headers, [["X", value]]);
   }
@@ -280,10 +283,10 @@ test("CgiHeadCache does not remember bytes above 127, long heads and bad ones", 
 });
 
 test("CgiHeadCache holds a bounded number of heads", () => {
-  const cache = new CgiHeadCache();
-  for (let count = 0; count < 3 * CGI_HEADS_MAX; count++) {
+  const cache = new CgiHeaderCache();
+  for (let count = 0; count < 3 * CGI_HEADERS_MAX; count++) {
     assert.deepEqual(cached(cache, `X: ${count}\n\n`)?.headers, [["X", `${count}`]]);
-    assert.ok(cache.size <= CGI_HEADS_MAX);
+    assert.ok(cache.size <= CGI_HEADERS_MAX);
   }
 });
 

@@ -225,7 +225,7 @@ test("A memory runtime hands its clients to who listens, once for an address", a
   const runtime = new MemoryRuntime();
   const server = await serveHttp1(runtime, {
     address: ADDRESS,
-    requestHeadLengthMax: 1024,
+    requestHeadersLengthMax: 1024,
     handler: (request, peer) => new Response(`${request.method} from ${peer.host}`),
   });
   await assert.rejects(

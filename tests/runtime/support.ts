@@ -71,7 +71,7 @@ export function serve(
 ): Promise<HttpListener> {
   return serveHttp1(runtime, {
     address: LOOPBACK,
-    requestHeadLengthMax: 64 * 1024,
+    requestHeadersLengthMax: 64 * 1024,
     handler,
     ...options,
   });

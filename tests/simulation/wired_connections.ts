@@ -41,7 +41,7 @@ interface Asked {
 /** The same request as the application knows it. */
 interface Served {
   readonly key: number;
-  readonly answerLength: number;
+  readonly responseLength: number;
   readonly got: Record<"stdin" | "data", number>;
   sent: number;
   stderrSent: number;
@@ -205,7 +205,7 @@ export class WiredConnections {
       this.#server.sendStderr(id, pattern(keyOf(served.key, "stderr"), served.stderrSent, length));
       served.stderrSent += length;
     }
-    const left = served.answerLength - served.sent;
+    const left = served.responseLength - served.sent;
     if (left === 0) return this.#end(id, served);
     const length = random.between(1, left);
     this.#server.sendStdout(id, pattern(keyOf(served.key, "stdout"), served.sent, length));
@@ -265,7 +265,7 @@ export class WiredConnections {
     if (this.#byKey.has(key)) throw new Error(`Request ${key} began twice`);
     const served: Served = {
       key,
-      answerLength: this.#random.between(0, STREAM_LENGTH_MAX),
+      responseLength: this.#random.between(0, STREAM_LENGTH_MAX),
       got: { stdin: 0, data: 0 },
       sent: 0,
       stderrSent: 0,
@@ -336,7 +336,7 @@ export class WiredConnections {
     }
     if (asked.aborted) return "aborted";
     const isWhole = served?.ended && asked.stdoutEnded &&
-      asked.sent.stdout === served.answerLength && asked.sent.stderr === served.stderrSent;
+      asked.sent.stdout === served.responseLength && asked.sent.stderr === served.stderrSent;
     if (!isWhole) throw new Error(`Request ${asked.key} is complete, but not all came`);
     return "complete";
   }

@@ -14,7 +14,7 @@ import { currentRuntime } from "../../src/runtime/current.ts";
 import type { Files } from "../../src/runtime/files.ts";
 import { toResponse } from "../../src/runtime/http_response.ts";
 import { isRefusal, type StaticRefusal } from "../../src/static/refusal.ts";
-import type { StaticAnswer } from "../../src/static/static_files.ts";
+import type { StaticResponse } from "../../src/static/static_files.ts";
 
 /** What the secrets hold, so that a test can tell that none came out. */
 export const SECRET = "secret, never to be served";
@@ -102,7 +102,7 @@ function fill(base: string): Folder {
 
 /** What a static route answers, as a Response where it is no refusal. */
 export async function fetched(
-  answer: StaticAnswer | Promise<StaticAnswer>,
+  answer: StaticResponse | Promise<StaticResponse>,
 ): Promise<Response | StaticRefusal> {
   const settled = await answer;
   return isRefusal(settled) ? settled : await toResponse(settled);

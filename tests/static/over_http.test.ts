@@ -20,7 +20,7 @@ async function ask(method: string, fields: readonly Record<string, string>[]): P
     const options = { files, root, index: [], never: () => false };
     const listener = await serveHttp1(currentRuntime(), {
       address: { transport: "tcp", host: "127.0.0.1", port: 0 },
-      requestHeadLengthMax: 64 * 1024,
+      requestHeadersLengthMax: 64 * 1024,
       handler: async (request) => {
         const answer = await fetched(
           serveStatic(options, request, { path: "/hello.txt", query: "" }),

@@ -1,6 +1,6 @@
 /** afcgi's HTTP server on a clock that stands still, with clients in memory. */
 import { serveHttp1, type ServerOptions } from "../../src/http1/server.ts";
-import type { RequestFault } from "../../src/http1/request_head.ts";
+import type { RequestFault } from "../../src/http1/request_headers.ts";
 import { ManualClock } from "../../src/runtime/manual_clock.ts";
 import type { SocketListenOptions } from "../../src/runtime/callback_socket.ts";
 import { BytesResponse } from "../../src/runtime/http_response.ts";
@@ -44,7 +44,7 @@ export async function http1World(
     },
   }, {
     address: { transport: "tcp", host: "127.0.0.1", port: 80 },
-    requestHeadLengthMax: 64 * 1024,
+    requestHeadersLengthMax: 64 * 1024,
     handler,
     onFault(fault) {
       faults.push(fault);

@@ -47,7 +47,7 @@ export async function httpRequest(port: number, request: HttpRequest): Promise<H
   const connection = await HttpConnection.open(port);
   try {
     await connection.send(request);
-    return await connection.readAnswer(request.method);
+    return await connection.readResponse(request.method);
   } finally {
     connection.destroy();
   }
@@ -58,7 +58,7 @@ export async function rawRequest(port: number, bytes: string | Uint8Array): Prom
   const connection = await HttpConnection.open(port);
   try {
     await connection.write(bytes);
-    return await connection.readAnswer();
+    return await connection.readResponse();
   } finally {
     connection.destroy();
   }
@@ -151,7 +151,7 @@ export class HttpConnection {
     return Buffer.concat(pieces).toString("latin1");
   }
 
-  async readAnswer(method = "GET"): Promise<HttpResponse> {
+  async readResponse(method = "GET"): Promise<HttpResponse> {
     const head = await this.readHead();
     const body = this.readBody(head, method);
     const pieces: Uint8Array[] = [];
@@ -171,7 +171,7 @@ export class HttpConnection {
   async readAnyHead(): Promise<HttpHead> {
     const text = (await this.#readThrough("\r\n\r\n"))?.toString("latin1");
     if (text === undefined) throw new Error("Cannot read an answer: the connection has ended");
-    return parseHead(text);
+    return parseHeaders(text);
   }
 
   /** The body in pieces; `complete` is right once they have ended. */
@@ -290,7 +290,7 @@ const CHUNK_LENGTH = 64 * 1024;
 
 async function* none(): AsyncGenerator<Uint8Array> {}
 
-function parseHead(text: string): HttpHead {
+function parseHeaders(text: string): HttpHead {
   const [statusLine = "", ...lines] = text.trimEnd().split("\r\n");
   const status = /^HTTP\/1\.[01] (\d{3})/.exec(statusLine)?.[1];
   if (status === undefined) throw new Error(`Cannot read status line "${statusLine}"`);

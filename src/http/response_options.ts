@@ -1,5 +1,5 @@
 /**
- * What a site or a route says of its answers, and of who may ask: read by `answer_rules.ts` and
+ * What a site or a route says of its answers, and of who may ask: read by `response_rules.ts` and
  * `route_middleware.ts`, which use nothing of it for a request whose route has nothing.
  */
 
@@ -15,7 +15,7 @@ export interface HeaderRuleOptions {
   readonly remove: readonly string[];
 }
 
-export interface AnswerOptions {
+export interface ResponseOptions {
   /** By status (`404`) or class (`5xx`). */
   readonly errorPages: Readonly<Record<string, ErrorPageOptions>>;
   /** Whether an application's errors get these pages too. */

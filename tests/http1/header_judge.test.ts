@@ -77,7 +77,7 @@ test("A head that is too long and malformed is refused alike however it is cut",
     const text = `${line}${"x".repeat(at - line.length)}\0${"x".repeat(40)}\r\n\r\n`;
     const answers = new Set<string>();
     for (const { pieces } of fragmentations(latin1(text))) {
-      const { open } = await http1World(() => whole("x"), { requestHeadLengthMax: 64 });
+      const { open } = await http1World(() => whole("x"), { requestHeadersLengthMax: 64 });
       const socket = open();
       for (const piece of pieces) if (piece.length > 0) socket.send(piece);
       answers.add(socket.text.slice(0, 12));

@@ -1,20 +1,28 @@
 /** What a site and its route say of answers, put together: a route's own wins, null takes away. */
 import type * as v from "valibot";
-import type { AnswerOptions, ErrorPageOptions, MiddlewareOptions } from "../http/answer_options.ts";
-import { type answerEntries, SECURITY_HEADERS, type SecurityHeaderName } from "./answer_schema.ts";
+import type {
+  ErrorPageOptions,
+  MiddlewareOptions,
+  ResponseOptions,
+} from "../http/response_options.ts";
+import {
+  type responseEntries,
+  SECURITY_HEADERS,
+  type SecurityHeaderName,
+} from "./response_schema.ts";
 
-type Entries = typeof answerEntries;
-export type AnswerConfig = { readonly [Key in keyof Entries]?: v.InferOutput<Entries[Key]> };
+type Entries = typeof responseEntries;
+export type ResponseConfig = { readonly [Key in keyof Entries]?: v.InferOutput<Entries[Key]> };
 
 /** Undefined where nothing is said. */
-export function answerOptions(layers: readonly AnswerConfig[]): AnswerOptions | undefined {
+export function responseOptions(layers: readonly ResponseConfig[]): ResponseOptions | undefined {
   const pages = Object.assign({}, ...layers.map((layer) => layer.error_pages));
   const headers = layers.flatMap((layer) => layer.headers ?? []);
   if (headers.length === 0 && Object.keys(pages).length === 0) return undefined;
   return {
     headers,
     errorPages: Object.fromEntries(
-      Object.entries(pages as NonNullable<AnswerConfig["error_pages"]>).map(([status, page]) => {
+      Object.entries(pages as NonNullable<ResponseConfig["error_pages"]>).map(([status, page]) => {
         const options: ErrorPageOptions = typeof page === "string"
           ? { kind: "file", path: page }
           : { kind: "text", ...page };
@@ -26,7 +34,9 @@ export function answerOptions(layers: readonly AnswerConfig[]): AnswerOptions | 
 }
 
 /** Undefined where nothing stands before the handler. */
-export function middlewareOptions(layers: readonly AnswerConfig[]): MiddlewareOptions | undefined {
+export function middlewareOptions(
+  layers: readonly ResponseConfig[],
+): MiddlewareOptions | undefined {
   const addresses = last(layers, "ip_restriction") ?? undefined;
   const cors = last(layers, "cors");
   const security = last(layers, "security_headers");
@@ -58,9 +68,9 @@ export function middlewareOptions(layers: readonly AnswerConfig[]): MiddlewareOp
 }
 
 /** What the last layer that says anything says. */
-function last<Key extends keyof AnswerConfig>(
-  layers: readonly AnswerConfig[],
+function last<Key extends keyof ResponseConfig>(
+  layers: readonly ResponseConfig[],
   key: Key,
-): AnswerConfig[Key] {
+): ResponseConfig[Key] {
   return layers.findLast((layer) => layer[key] !== undefined)?.[key];
 }

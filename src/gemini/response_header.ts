@@ -5,7 +5,11 @@
  * mended. It does not know sockets.
  */
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
-import type { AnswerHeadParser, CgiHead, CgiResponseStart } from "../protocol/cgi_response.ts";
+import type {
+  CgiHeaderSection,
+  CgiResponseStart,
+  ResponseHeaderParser,
+} from "../protocol/cgi_response.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 
 /** Most bytes of META. */
@@ -71,7 +75,7 @@ export function parseHeader(line: Uint8Array): GeminiHeader {
 }
 
 /** Takes STDOUT until an application's Gemini header is complete; its head stands in CGI's terms. */
-export class GeminiHeadParser implements AnswerHeadParser {
+export class GeminiHeaderParser implements ResponseHeaderParser {
   readonly #gathered = new ByteBuffer(64);
 
   get hasBegun(): boolean {
@@ -90,20 +94,20 @@ export class GeminiHeadParser implements AnswerHeadParser {
     const line = this.#gathered.view();
     if (line[line.length - 2] !== CR) bad("it ends with LF alone");
     return {
-      head: toHead(parseHeader(line.subarray(0, -2))),
+      section: toCgiHeaders(parseHeader(line.subarray(0, -2))),
       rest: piece.subarray(lineFeed + 1),
     };
   }
 }
 
 /** A header in an upstream's terms: no Content-Length, so its body ends with the request. */
-function toHead({ code, meta }: GeminiHeader): CgiHead {
+function toCgiHeaders({ code, meta }: GeminiHeader): CgiHeaderSection {
   return { status: code, headers: [[META_FIELD, meta]], contentLength: undefined };
 }
 
-/** The header that {@link GeminiHeadParser} has put into a head. */
-export function headerOfHead(head: CgiHead): GeminiHeader {
-  return { code: head.status, meta: head.headers[0]?.[1] ?? "" };
+/** The header that {@link GeminiHeaderParser} has put into a head. */
+export function headerOf(section: CgiHeaderSection): GeminiHeader {
+  return { code: section.status, meta: section.headers[0]?.[1] ?? "" };
 }
 
 function hasControl(text: string): boolean {

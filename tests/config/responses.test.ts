@@ -30,7 +30,7 @@ function siteOf(text: string): SiteOptions {
 }
 
 test("A route without a word of its own has what its site says", () => {
-  const { answers, routes } = siteOf(EXAMPLE);
+  const { responses: answers, routes } = siteOf(EXAMPLE);
   const headers = [{
     set: { "X-A": "1" },
     add: { "X-B": "${request.id}" },
@@ -44,7 +44,7 @@ test("A route without a word of its own has what its site says", () => {
     },
     interceptErrors: true,
   });
-  assert.deepEqual(routes[1]?.answers, answers);
+  assert.deepEqual(routes[1]?.responses, answers);
   assert.deepEqual(routes[1]?.middleware, {
     ipRestriction: { allow: ["10.0.0.0/8"], deny: ["10.1.0.0/16"] },
     cors: {
@@ -64,12 +64,12 @@ test("A route without a word of its own has what its site says", () => {
 test("A route's own word wins, its headers come after the site's, null takes away", () => {
   const { routes } = siteOf(EXAMPLE);
   const [health] = routes;
-  assert.deepEqual(health?.answers?.headers.map(({ set }) => set), [{ "X-A": "1" }, {
+  assert.deepEqual(health?.responses?.headers.map(({ set }) => set), [{ "X-A": "1" }, {
     "X-A": "2",
   }]);
-  assert.equal(health?.answers?.interceptErrors, false);
-  assert.deepEqual(Object.keys(health?.answers?.errorPages ?? {}), ["404", "5xx"]);
-  assert.equal(health?.answers?.errorPages["404"]?.kind, "text");
+  assert.equal(health?.responses?.interceptErrors, false);
+  assert.deepEqual(Object.keys(health?.responses?.errorPages ?? {}), ["404", "5xx"]);
+  assert.equal(health?.responses?.errorPages["404"]?.kind, "text");
   assert.equal(health?.middleware, undefined);
 });
 
@@ -88,9 +88,9 @@ test("A route's own limits and its way with bodies win over its site's", () => {
 });
 
 test("Where nothing is said, there is nothing", () => {
-  const { answers, routes } = siteOf("sites: [{ routes: [{ respond: {} }] }]");
+  const { responses: answers, routes } = siteOf("sites: [{ routes: [{ respond: {} }] }]");
   assert.deepEqual(
-    [answers, routes[0]?.answers, routes[0]?.middleware],
+    [answers, routes[0]?.responses, routes[0]?.middleware],
     new Array(3).fill(undefined),
   );
 });

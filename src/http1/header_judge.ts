@@ -1,12 +1,12 @@
 /**
  * Judges a head while it comes: what can never become a request is refused at its first wrong byte,
- * and not when its end, which may never come, is late. It refuses nothing that `request_head.ts`
+ * and not when its end, which may never come, is late. It refuses nothing that `request_headers.ts`
  * would take, and which fault it finds depends on the bytes alone, however they are cut: so a head
  * that came whole and is refused is judged by it, too.
  */
 import { fromLatin1 } from "../protocol/byte_buffer.ts";
 import { isTokenByte } from "./field_names.ts";
-import { readRequestLine, REQUEST_FIELDS_MAX, RequestFault } from "./request_head.ts";
+import { readRequestLine, REQUEST_FIELDS_MAX, RequestFault } from "./request_headers.ts";
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -17,7 +17,7 @@ const COLON = 0x3a;
 /** What a record of TLS's handshake begins with (RFC 8446 section 5.1). */
 const TLS_HANDSHAKE = 0x16;
 
-export class HeadJudge {
+export class HeaderJudge {
   readonly #lengthMax: number;
   #position = 0;
   #lineStart = 0;
@@ -46,15 +46,15 @@ export class HeadJudge {
    *
    * @throws {RequestFault}
    */
-  judge(head: Uint8Array): void {
-    const end = Math.min(head.length, this.#lengthMax);
-    for (; this.#position < end; this.#position++) this.#take(head, head[this.#position]!);
+  judge(headers: Uint8Array): void {
+    const end = Math.min(headers.length, this.#lengthMax);
+    for (; this.#position < end; this.#position++) this.#take(headers, headers[this.#position]!);
   }
 
-  #take(head: Uint8Array, byte: number): void {
+  #take(headers: Uint8Array, byte: number): void {
     if (byte === LF) {
       if (!this.#isBehindCr) throw malformed();
-      return this.#endLine(head);
+      return this.#endLine(headers);
     }
     if (this.#isBehindCr) throw malformed();
     if (byte === CR) {
@@ -68,9 +68,9 @@ export class HeadJudge {
     }
   }
 
-  #endLine(head: Uint8Array): void {
+  #endLine(headers: Uint8Array): void {
     if (this.#lines === 0) {
-      readRequestLine(fromLatin1(head.subarray(this.#lineStart, this.#position - 1)));
+      readRequestLine(fromLatin1(headers.subarray(this.#lineStart, this.#position - 1)));
     } else if (!this.#hasName) {
       throw notWellFormed(this.#lines);
     } else if (this.#lines > REQUEST_FIELDS_MAX) {

@@ -16,7 +16,7 @@ export type BodyFraming =
   | { readonly kind: "length"; readonly length: number }
   | { readonly kind: "chunked" };
 
-export interface RequestHead {
+export interface RequestHeaders {
   readonly method: string;
   /** As it was sent. */
   readonly target: string;
@@ -34,7 +34,7 @@ export class RequestFault extends Error {
   override readonly name = "RequestFault";
   readonly status: 400 | 408 | 417 | 431 | 501 | 505;
   /** Whether it was a HEAD, whose answer has no body. */
-  isHead = false;
+  isHeadRequest = false;
 
   constructor(status: RequestFault["status"], message: string) {
     super(message);
@@ -92,11 +92,11 @@ const TAB = 0x09;
  *
  * @throws {RequestFault}
  */
-export function readRequestHead(
+export function readRequestHeaders(
   text: string,
   names: FieldNames,
   memory: FieldsMemory,
-): RequestHead {
+): RequestHeaders {
   const lineEnd = text.indexOf(CRLF);
   const line = text.slice(0, lineEnd);
   if (FORBIDDEN.test(line)) throw malformed();
@@ -106,7 +106,7 @@ export function readRequestHead(
   if (known === undefined && FORBIDDEN.test(fieldsText)) throw malformed();
   const fields = known ?? readFields(fieldsText, names);
   checkHost(target, fields.get("host"), protocol);
-  const head = {
+  const headers = {
     method,
     target,
     protocol,
@@ -116,7 +116,7 @@ export function readRequestHead(
     expectsContinue: readExpect(fields, protocol),
   };
   if (known === undefined) memory.keep(fieldsText, fields);
-  return head;
+  return headers;
 }
 
 /**
@@ -126,7 +126,7 @@ export function readRequestHead(
  */
 export function readRequestLine(
   line: string,
-): Pick<RequestHead, "method" | "target" | "protocol"> {
+): Pick<RequestHeaders, "method" | "target" | "protocol"> {
   const methodEnd = line.indexOf(" ");
   const targetEnd = line.indexOf(" ", methodEnd + 1);
   if (methodEnd <= 0 || targetEnd < 0 || targetEnd === methodEnd + 1) {
@@ -146,7 +146,7 @@ function malformed(): RequestFault {
   return new RequestFault(400, "The head has a control character or half a line's end");
 }
 
-function readVersion(text: string): RequestHead["protocol"] {
+function readVersion(text: string): RequestHeaders["protocol"] {
   if (text === "HTTP/1.1" || text === "HTTP/1.0") return text;
   const match = VERSION.exec(text);
   if (match === null) throw new RequestFault(400, "The request's line does not end with a version");
@@ -202,7 +202,11 @@ function checkForm(method: string, target: string): void {
  * target and a Host say it they have to agree, but for a port that goes without saying: the section
  * would have us take the target's, and the server before us may have taken the other one.
  */
-function checkHost(target: string, host: string | null, protocol: RequestHead["protocol"]): void {
+function checkHost(
+  target: string,
+  host: string | null,
+  protocol: RequestHeaders["protocol"],
+): void {
   if (host === null && protocol === "HTTP/1.1") {
     throw new RequestFault(400, "There is no Host field");
   }
@@ -221,7 +225,7 @@ function isSameHost(scheme: string, named: string, host: string): boolean {
 }
 
 /** RFC 9112 section 6.3. */
-function readFraming(fields: RequestFields, protocol: RequestHead["protocol"]): BodyFraming {
+function readFraming(fields: RequestFields, protocol: RequestHeaders["protocol"]): BodyFraming {
   const coding = fields.get("transfer-encoding");
   const length = fields.get("content-length");
   if (coding === null) {
@@ -244,7 +248,7 @@ function readFraming(fields: RequestFields, protocol: RequestHead["protocol"]): 
 }
 
 /** RFC 9112 section 9.3. */
-function readKeepAlive(fields: RequestFields, protocol: RequestHead["protocol"]): boolean {
+function readKeepAlive(fields: RequestFields, protocol: RequestHeaders["protocol"]): boolean {
   const connection = fields.get("connection");
   if (connection === null) return protocol === "HTTP/1.1";
   const options = connection.toLowerCase().split(",").map((option) => option.trim());
@@ -253,7 +257,7 @@ function readKeepAlive(fields: RequestFields, protocol: RequestHead["protocol"])
 }
 
 /** RFC 9110 section 10.1.1. */
-function readExpect(fields: RequestFields, protocol: RequestHead["protocol"]): boolean {
+function readExpect(fields: RequestFields, protocol: RequestHeaders["protocol"]): boolean {
   const expect = fields.get("expect");
   if (expect === null || protocol === "HTTP/1.0") return false;
   if (expect.toLowerCase() === "100-continue") return true;

@@ -8,7 +8,7 @@ import type { Parameters } from "../protocol/parameters.ts";
 import { type ParameterName, ParameterNames } from "./parameter_names.ts";
 
 /** What a request is, without its body. */
-export interface RequestHead {
+export interface RequestStart {
   method: string;
   url: string;
   headers: Record<string, string>;
@@ -42,8 +42,8 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: "80", https: "44
 const names = new ParameterNames();
 
 /** @throws {BadRequestError} */
-export function readRequestHead(parameters: Parameters): RequestHead {
-  const head: RequestHead = {
+export function readRequestStart(parameters: Parameters): RequestStart {
+  const start: RequestStart = {
     method: "",
     url: "",
     headers: {},
@@ -65,41 +65,41 @@ export function readRequestHead(parameters: Parameters): RequestHead {
   let name = names.beforeFirst;
   for (let index = 0; index < count; index++) {
     name = names.at(parameters, index, name);
-    if (name.meaning !== "other") takeParameter(name, parameters, index, head, url);
+    if (name.meaning !== "other") takeParameter(name, parameters, index, start, url);
   }
-  if (head.method === "") {
+  if (start.method === "") {
     throw new BadRequestError("Cannot read request: REQUEST_METHOD is missing");
   }
-  head.url = requestUrl(url);
-  return head;
+  start.url = requestUrl(url);
+  return start;
 }
 
 function takeParameter(
   { meaning, header }: ParameterName,
   parameters: Parameters,
   index: number,
-  head: RequestHead,
+  start: RequestStart,
   url: UrlParts,
 ): void {
   const value = parameters.valueLatin1(index);
   switch (meaning) {
     case "header":
-      head.headers[header] = value;
+      start.headers[header] = value;
       break;
     case "host":
-      head.headers[header] = url.host = value;
+      start.headers[header] = url.host = value;
       break;
     case "method":
-      head.method = value;
+      start.method = value;
       break;
     case "contentType":
-      setUnlessEmpty(head.headers, "content-type", value);
+      setUnlessEmpty(start.headers, "content-type", value);
       break;
     case "contentLength":
-      takeContentLength(value, head);
+      takeContentLength(value, start);
       break;
     case "remoteAddr":
-      head.remoteAddr = parameters.value(index);
+      start.remoteAddr = parameters.value(index);
       break;
     case "other":
       break;
@@ -113,14 +113,14 @@ function setUnlessEmpty(headers: Record<string, string>, name: string, value: st
   if (value !== "") headers[name] = value;
 }
 
-function takeContentLength(value: string, head: RequestHead): void {
+function takeContentLength(value: string, start: RequestStart): void {
   // Caddy says -1 of a body whose length it does not know.
   if (value === "" || value === "-1") return;
   if (!/^\d{1,15}$/.test(value)) {
     throw new BadRequestError(`Cannot read request: CONTENT_LENGTH "${value}" is not a number`);
   }
-  head.contentLength = Number(value);
-  head.headers["content-length"] = value;
+  start.contentLength = Number(value);
+  start.headers["content-length"] = value;
 }
 
 function requestUrl(parts: UrlParts): string {

@@ -238,7 +238,7 @@ const securityHeaders = v.record(
 );
 
 /** Stand at a site, for all its routes, and at a route, whose own win; null: none after all. */
-export const answerEntries = {
+export const responseEntries = {
   headers: v.optional(
     described(
       headers,

@@ -7,7 +7,7 @@ import { type ByteBuffer, latin1 } from "../protocol/byte_buffer.ts";
 import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
 import type { ResponseFields } from "../runtime/http_response.ts";
 
-export interface AnswerFraming {
+export interface ResponseFraming {
   /** Undefined: chunks, or for HTTP/1.0 everything up to the connection's end. */
   readonly length: number | undefined;
   readonly isChunked: boolean;
@@ -34,11 +34,11 @@ const READY = new WeakMap<ResponseFields, ReadyFields>();
  * Appends a head; `date` is for an answer that says none itself, `reason` what stands behind the
  * status in the place of the usual phrase.
  */
-export function appendAnswerHead(
+export function appendResponseHeaders(
   buffer: ByteBuffer,
   status: number,
   fields: ResponseFields,
-  { length, isChunked, connection }: AnswerFraming,
+  { length, isChunked, connection }: ResponseFraming,
   date: string,
   reason?: string,
 ): void {

@@ -15,7 +15,7 @@ const COMPRESSED_MIN = 20;
 const FRAMING = /^(?:connection|content-length|keep-alive|transfer-encoding|trailer|upgrade|te)$/i;
 
 /** Headers stand at each route, because a location's own hide its server's. */
-export function answerOptions(scope: Scope, notes: Notes): Record<string, unknown> {
+export function responseOptions(scope: Scope, notes: Notes): Record<string, unknown> {
   const add: Record<string, string> = {};
   for (const directive of scope.all("add_header")) {
     const [name = "", value = "", always] = directive.args;

@@ -2,11 +2,11 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { encodeNameValues, type NameValuePart } from "../../src/protocol/name_value.ts";
 import { Parameters } from "../../src/protocol/parameters.ts";
-import { BadRequestError, readRequestHead } from "../../src/responder/request_head.ts";
+import { BadRequestError, readRequestStart } from "../../src/responder/request_start.ts";
 
 function headOf(params: Record<string, NameValuePart>) {
   const all = { REQUEST_METHOD: "GET", ...params };
-  return readRequestHead(Parameters.decode(encodeNameValues(Object.entries(all)), 1000));
+  return readRequestStart(Parameters.decode(encodeNameValues(Object.entries(all)), 1000));
 }
 
 /** The URL as a `Request` has it. */
@@ -76,9 +76,9 @@ test("HTTP_ parameters become headers, and CONTENT_ ones those two", () => {
 });
 
 test("Empty CONTENT_TYPE and CONTENT_LENGTH are as good as none", () => {
-  const head = headOf({ CONTENT_TYPE: "", CONTENT_LENGTH: "" });
-  assert.deepEqual(head.headers, {});
-  assert.equal(head.contentLength, undefined);
+  const start = headOf({ CONTENT_TYPE: "", CONTENT_LENGTH: "" });
+  assert.deepEqual(start.headers, {});
+  assert.equal(start.contentLength, undefined);
 });
 
 test("CONTENT_LENGTH -1, as Caddy sends it, is as good as none", () => {

@@ -7,23 +7,23 @@
  * says is a fault.
  */
 import { latin1, writeLatin1 } from "../protocol/byte_buffer.ts";
-import { answerHead, declaredLength, hasBody } from "./answer_head.ts";
+import { cgiHeaders, declaredLength, hasBody } from "./cgi_headers.ts";
 import { type HeldBack, type Outlet, PIECE_LENGTH_MAX } from "./outlet.ts";
 
 /** One answer; {@link run} sends all of it. */
-export class Answer implements HeldBack {
+export class ResponseSender implements HeldBack {
   readonly #requestId: number;
   readonly #response: Response;
   readonly #outlet: Outlet;
-  readonly #head: string;
+  readonly #headers: string;
   readonly #lengthDeclared: number | undefined;
   readonly #hasBody: boolean;
   /** What has come of the body while the head is held back. */
   #gathered: Uint8Array[] = [];
   #length = 0;
-  #headSent = false;
+  #headersSent = false;
   /** The head that waits for its turn in the outlet: nothing may end the request before. */
-  #headPending: Promise<void> | undefined;
+  #headersPending: Promise<void> | undefined;
   #cancelled = false;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
@@ -38,20 +38,20 @@ export class Answer implements HeldBack {
     this.#requestId = options.requestId;
     this.#response = options.response;
     this.#outlet = options.outlet;
-    const head = answerHead(options.response);
-    this.#head = head.text;
-    if (this.#head.length > options.headLengthMax) {
+    const headers = cgiHeaders(options.response);
+    this.#headers = headers.text;
+    if (this.#headers.length > options.headLengthMax) {
       throw new RangeError(
         `Cannot answer: the head is longer than ${options.headLengthMax} bytes`,
       );
     }
     this.#hasBody = hasBody(options.method, options.response);
-    this.#lengthDeclared = this.#hasBody ? declaredLength(head) : undefined;
+    this.#lengthDeclared = this.#hasBody ? declaredLength(headers) : undefined;
   }
 
   /** From then on the client may have seen a part, and no other answer can be given. */
-  get headSent(): boolean {
-    return this.#headSent;
+  get headersSent(): boolean {
+    return this.#headersSent;
   }
 
   /** Nobody reads on: lets go of the body. What {@link run} does afterwards has no effect. */
@@ -65,7 +65,7 @@ export class Answer implements HeldBack {
   async run(): Promise<void> {
     if (!this.#hasBody) {
       void this.#cancelBody("the answer has no body");
-      await this.#send(latin1(`${this.#head}\r\n`));
+      await this.#send(latin1(`${this.#headers}\r\n`));
       return;
     }
     const reader = this.#response.body!.getReader();
@@ -91,7 +91,7 @@ export class Answer implements HeldBack {
     if (declared !== undefined && this.#length > declared) {
       throw new RangeError(`Cannot answer: the body is longer than Content-Length ${declared}`);
     }
-    if (this.#headSent) return this.#send(bytes);
+    if (this.#headersSent) return this.#send(bytes);
     this.#gathered.push(bytes);
     return this.#length > PIECE_LENGTH_MAX ? this.#sendGathered("") : undefined;
   }
@@ -103,7 +103,7 @@ export class Answer implements HeldBack {
         `Cannot answer: the body has ${this.#length} bytes of Content-Length ${declared}`,
       );
     }
-    if (this.#headSent) return this.#headPending;
+    if (this.#headersSent) return this.#headersPending;
     return this.#sendGathered(
       declared === undefined ? `content-length: ${this.#length}\r\n` : "",
     );
@@ -111,15 +111,15 @@ export class Answer implements HeldBack {
 
   /** The body takes longer: the head goes first. */
   release(): void {
-    if (!this.#headSent && !this.#cancelled) this.#headPending = this.#sendGathered("");
+    if (!this.#headersSent && !this.#cancelled) this.#headersPending = this.#sendGathered("");
   }
 
   /** The head and what has come of the body, as one run of bytes. */
-  #sendGathered(headEnd: string): Promise<void> | undefined {
-    const head = `${this.#head}${headEnd}\r\n`;
-    const bytes = new Uint8Array(head.length + this.#length);
-    writeLatin1(head, bytes);
-    let offset = head.length;
+  #sendGathered(headersEnd: string): Promise<void> | undefined {
+    const headers = `${this.#headers}${headersEnd}\r\n`;
+    const bytes = new Uint8Array(headers.length + this.#length);
+    writeLatin1(headers, bytes);
+    let offset = headers.length;
     for (const piece of this.#gathered) {
       bytes.set(piece, offset);
       offset += piece.length;
@@ -129,7 +129,7 @@ export class Answer implements HeldBack {
   }
 
   #send(bytes: Uint8Array): Promise<void> | undefined {
-    this.#headSent = true;
+    this.#headersSent = true;
     return this.#outlet.send(this.#requestId, "stdout", bytes);
   }
 

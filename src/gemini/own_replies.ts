@@ -1,8 +1,8 @@
 /** Answers that afcgi makes itself, and the one place where a fault becomes a Gemini code. */
 import { FileError } from "../runtime/file_error.ts";
 import { UpstreamError, type UpstreamErrorCode } from "../upstream/errors.ts";
-import type { GeminiHeader } from "./answer_header.ts";
-import type { GeminiAnswer, GeminiAnswerCode, GeminiRequest } from "./request.ts";
+import type { GeminiHeader } from "./response_header.ts";
+import type { GeminiReply, GeminiReplyCode, GeminiRequest } from "./request.ts";
 
 const UPSTREAM_CODE: Readonly<Record<UpstreamErrorCode, number>> = {
   connect_failed: 43,
@@ -44,11 +44,11 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 /** An answer without a body, and its code in the request's trace. */
-export function ownAnswer(
+export function ownReply(
   request: Pick<GeminiRequest, "trace">,
-  code: GeminiAnswerCode,
+  code: GeminiReplyCode,
   header: GeminiHeader,
-): GeminiAnswer {
+): GeminiReply {
   request.trace.code = code;
   return { header, body: null };
 }
@@ -59,12 +59,12 @@ export function plainHeader(code: number): GeminiHeader {
 }
 
 /** The answer to a fault on the way to the application or back. */
-export function faultAnswer(request: Pick<GeminiRequest, "trace">, error: unknown): GeminiAnswer {
+export function errorReply(request: Pick<GeminiRequest, "trace">, error: unknown): GeminiReply {
   if (error instanceof FileError) {
-    return ownAnswer(request, error.isExhausted ? "local_limit" : "file_error", plainHeader(40));
+    return ownReply(request, error.isExhausted ? "local_limit" : "file_error", plainHeader(40));
   }
   if (!(error instanceof UpstreamError)) {
-    return ownAnswer(request, "internal_error", plainHeader(40));
+    return ownReply(request, "internal_error", plainHeader(40));
   }
-  return ownAnswer(request, error.code, plainHeader(UPSTREAM_CODE[error.code]));
+  return ownReply(request, error.code, plainHeader(UPSTREAM_CODE[error.code]));
 }

@@ -10,7 +10,7 @@ import { FileError } from "../runtime/file_error.ts";
 import { BytesResponse } from "../runtime/http_response.ts";
 import { UpstreamError, type UpstreamErrorCode } from "../upstream/errors.ts";
 import { RequestBodyTooLargeError } from "./body_limit.ts";
-import type { AnswerCode, OwnAnswer, RequestContext } from "./request_context.ts";
+import type { ErrorCode, OwnResponse, RequestContext } from "./request_context.ts";
 
 /** Seconds after which a client may try again. */
 const RETRY_AFTER_S = 1;
@@ -48,18 +48,18 @@ const UPSTREAM_STATUS: Readonly<Record<UpstreamErrorCode, number>> = {
 };
 
 /** The answer to a fault on the way to the application or back. */
-export function answerForFault(error: unknown): OwnAnswer {
-  if (error instanceof FileError) return answerForFile(error);
+export function responseForError(error: unknown): OwnResponse {
+  if (error instanceof FileError) return responseForFileError(error);
   if (!(error instanceof UpstreamError)) return { status: 500, code: "internal_error" };
   if (error.cause instanceof RequestBodyTooLargeError) {
     return { status: 413, code: "request_body_too_large" };
   }
-  if (error.cause instanceof FileError) return answerForFile(error.cause);
+  if (error.cause instanceof FileError) return responseForFileError(error.cause);
   return { status: UPSTREAM_STATUS[error.code], code: error.code };
 }
 
 /** Nobody could tell whether the file is there: never a 404, which others may keep. */
-function answerForFile({ isExhausted }: FileError): OwnAnswer {
+function responseForFileError({ isExhausted }: FileError): OwnResponse {
   return isExhausted ? { status: 503, code: "local_limit" } : { status: 500, code: "file_error" };
 }
 
@@ -67,13 +67,13 @@ function answerForFile({ isExhausted }: FileError): OwnAnswer {
 export function ownResponse(
   context: Pick<RequestContext, "id" | "trace" | "method">,
   accept: string | null,
-  answer: OwnAnswer,
+  own: OwnResponse,
 ): Response {
-  const { status, code } = answer;
+  const { status, code } = own;
   context.trace.code = code;
   const { type, text } = render(context.id, accept ?? "", status, code);
   const headers: Record<string, string> = {
-    ...answer.headers,
+    ...own.headers,
     "content-type": type,
     // All of it is ASCII.
     "content-length": String(text.length),
@@ -86,10 +86,10 @@ export function ownResponse(
 }
 
 /** As {@link ownResponse}, in plain values and for what is no request yet. */
-export function ownWholeAnswer(
+export function ownBytesResponse(
   id: string,
   accept: string | null,
-  { status, code }: OwnAnswer,
+  { status, code }: OwnResponse,
 ): BytesResponse {
   const { type, text } = render(id, accept ?? "", status, code);
   const fields: [string, string][] = [
@@ -132,7 +132,7 @@ function render(
   id: string,
   accept: string,
   status: number,
-  code: AnswerCode,
+  code: ErrorCode,
 ): { type: string; text: string } {
   const reason = STATUS_PHRASES[status] ?? "Error";
   switch (preferredKind(accept)) {

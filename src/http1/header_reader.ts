@@ -5,34 +5,34 @@
 import { latin1 } from "../protocol/byte_buffer.ts";
 import type { FieldNames } from "./field_names.ts";
 import { FieldsMemory } from "./fields_memory.ts";
-import { HeadGathering } from "./head_gathering.ts";
-import { HeadJudge } from "./head_judge.ts";
-import { readRequestHead, RequestFault, type RequestHead } from "./request_head.ts";
+import { HeaderGathering } from "./header_gathering.ts";
+import { HeaderJudge } from "./header_judge.ts";
+import { readRequestHeaders, RequestFault, type RequestHeaders } from "./request_headers.ts";
 
 const HEAD = latin1("HEAD ");
 
 /** A head, and what came behind it. */
-export interface ReadHead {
-  readonly head: RequestHead;
+export interface ReadHeaders {
+  readonly headers: RequestHeaders;
   readonly rest: Uint8Array;
 }
 
 /** What the heads of all connections have in common. */
-export interface HeadRules {
+export interface HeaderRules {
   readonly names: FieldNames;
-  readonly headLengthMax: number;
+  readonly headersLengthMax: number;
   readonly requestsMax: number;
 }
 
-export class HeadReader {
-  readonly #rules: HeadRules;
-  readonly #gathering = new HeadGathering();
+export class HeaderReader {
+  readonly #rules: HeaderRules;
+  readonly #gathering = new HeaderGathering();
   readonly #memory = new FieldsMemory();
   #count = 0;
   /** Made for a head that does not come in one piece. */
-  #judge: HeadJudge | undefined;
+  #judge: HeaderJudge | undefined;
 
-  constructor(rules: HeadRules) {
+  constructor(rules: HeaderRules) {
     this.#rules = rules;
   }
 
@@ -51,7 +51,7 @@ export class HeadReader {
    *
    * @throws {RequestFault}
    */
-  push(bytes: Uint8Array): ReadHead | undefined {
+  push(bytes: Uint8Array): ReadHeaders | undefined {
     const lengthMin = this.#gathering.length + bytes.length;
     const found = this.#gathering.push(bytes);
     if (found === undefined) {
@@ -65,7 +65,7 @@ export class HeadReader {
     try {
       this.#checkLength(text.length);
       if (this.#rules.requestsMax > 0) this.#count++;
-      return { head: readRequestHead(text, this.#rules.names, this.#memory), rest };
+      return { headers: readRequestHeaders(text, this.#rules.names, this.#memory), rest };
     } catch (error) {
       if (!(error instanceof RequestFault)) throw error;
       throw this.#firstFault(error, text);
@@ -80,22 +80,22 @@ export class HeadReader {
 
   /** What waits, and has not come to its end: all but the last line feed may be there. */
   #judgeWaiting(waiting: Uint8Array): void {
-    this.#judge ??= new HeadJudge(this.#rules.headLengthMax);
+    this.#judge ??= new HeaderJudge(this.#rules.headersLengthMax);
     try {
       this.#judge.judge(waiting);
       this.#checkLength(waiting.length - 1);
     } catch (error) {
       if (error instanceof RequestFault) {
-        error.isHead = HEAD.every((byte, at) => waiting[at] === byte);
+        error.isHeadRequest = HEAD.every((byte, at) => waiting[at] === byte);
       }
       throw error;
     }
   }
 
   #checkLength(length: number): void {
-    const { headLengthMax } = this.#rules;
-    if (length > headLengthMax) {
-      throw new RequestFault(431, `The head is over ${headLengthMax} bytes`);
+    const { headersLengthMax } = this.#rules;
+    if (length > headersLengthMax) {
+      throw new RequestFault(431, `The head is over ${headersLengthMax} bytes`);
     }
   }
 
@@ -103,12 +103,12 @@ export class HeadReader {
   #firstFault(found: RequestFault, text: string): RequestFault {
     let fault = found;
     try {
-      new HeadJudge(this.#rules.headLengthMax).judge(latin1(text));
+      new HeaderJudge(this.#rules.headersLengthMax).judge(latin1(text));
     } catch (error) {
       if (!(error instanceof RequestFault)) throw error;
       fault = error;
     }
-    fault.isHead = text.startsWith("HEAD ");
+    fault.isHeadRequest = text.startsWith("HEAD ");
     return fault;
   }
 

@@ -1,12 +1,12 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { EMPTY_LINES_MAX, HeadGathering } from "../../src/http1/head_gathering.ts";
+import { EMPTY_LINES_MAX, HeaderGathering } from "../../src/http1/header_gathering.ts";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 import { fragmentations } from "../support/fragments.ts";
 
 /** Every head in the pieces, and what was left behind the last one. */
 function gather(pieces: readonly Uint8Array[]): { heads: string[]; waiting: number } {
-  const gathering = new HeadGathering();
+  const gathering = new HeaderGathering();
   const heads: string[] = [];
   for (const piece of pieces) {
     let rest = piece;
@@ -50,7 +50,7 @@ test("The body behind a head is left as it is, of any length and any bytes", () 
   for (const length of [0, 1, 100, 20_000, 100_000]) {
     const body = Uint8Array.from({ length }, (_, index) => index & 0xff);
     const bytes = latin1(`${head}\r\n${fromLatin1(body)}`);
-    const found = new HeadGathering().push(bytes);
+    const found = new HeaderGathering().push(bytes);
     assert.equal(found?.text, head);
     assert.deepEqual(found?.rest, body);
   }
@@ -66,7 +66,7 @@ test("Text that is not ASCII stays a character for each byte", () => {
 });
 
 test("A long head that comes byte by byte is looked at once", () => {
-  const gathering = new HeadGathering();
+  const gathering = new HeaderGathering();
   const length = 1_000_000;
   const byte = new Uint8Array([0x0d]);
   for (let count = 0; count < length; count++) gathering.push(byte);

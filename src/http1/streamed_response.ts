@@ -13,7 +13,7 @@ export const COPIED_LENGTH_MAX = 32 * 1024;
 const CHUNK_END = "\r\n";
 const LAST_CHUNK = "0\r\n\r\n";
 
-export interface StreamedHead {
+export interface StreamedHeaders {
   /** Of the body, in bytes. */
   readonly declared: number | undefined;
   readonly isChunked: boolean;
@@ -45,12 +45,12 @@ export async function sendStream(
   target: StreamTarget,
   server: StreamServer,
   reader: Reader,
-  head: StreamedHead,
+  headers: StreamedHeaders,
 ): Promise<boolean> {
   const { scratch } = server;
-  const { declared } = head;
+  const { declared } = headers;
   const pieces = new ByteBuffer();
-  let hasHead = false;
+  let hasHeaders = false;
   let sent = 0;
   try {
     let reading = reader.read();
@@ -59,44 +59,44 @@ export async function sendStream(
       if (target.isGone) return false;
       if (read === undefined) break;
       if (read.done) {
-        hasHead = true;
+        hasHeaders = true;
         const isWhole = declared === undefined || declared === pieces.length;
-        await sendWhole(target, scratch, head, pieces, isWhole);
+        await sendWhole(target, scratch, headers, pieces, isWhole);
         return isWhole;
       }
       const piece = upTo(declared, pieces.length, read.value);
       pieces.append(piece);
       if (piece.length < read.value.length) {
-        hasHead = true;
-        await sendWhole(target, scratch, head, pieces, true);
+        hasHeaders = true;
+        await sendWhole(target, scratch, headers, pieces, true);
         return !target.isGone;
       }
       reading = reader.read();
       if (pieces.length > COPIED_LENGTH_MAX) break;
     }
-    hasHead = true;
+    hasHeaders = true;
     sent = pieces.length;
     scratch.clear();
-    head.append(undefined);
-    await sendPiece(target, scratch, pieces.take(), head.isChunked);
+    headers.append(undefined);
+    await sendPiece(target, scratch, pieces.take(), headers.isChunked);
     if (sent === declared) target.hasAll();
     for (let read = await reading; !read.done; read = await reader.read()) {
       const piece = upTo(declared, sent, read.value);
       if (target.isGone) return false;
       sent += piece.length;
       scratch.clear();
-      await sendPiece(target, scratch, piece, head.isChunked);
+      await sendPiece(target, scratch, piece, headers.isChunked);
       if (sent === declared) target.hasAll();
       if (piece.length < read.value.length) return !target.isGone;
     }
     if (target.isGone || (declared !== undefined && sent !== declared)) return false;
     scratch.clear();
-    if (head.isChunked) scratch.appendAscii(LAST_CHUNK);
+    if (headers.isChunked) scratch.appendAscii(LAST_CHUNK);
     if (scratch.length > 0) await target.writeScratch();
     return !target.isGone;
   } catch {
     // Without any answer a client might take its request for one that nobody has looked at.
-    if (!hasHead && !target.isGone) await sendWhole(target, scratch, head, pieces, false);
+    if (!hasHeaders && !target.isGone) await sendWhole(target, scratch, headers, pieces, false);
     return false;
   } finally {
     void reader.cancel().catch(() => {});
@@ -107,13 +107,13 @@ export async function sendStream(
 async function sendWhole(
   target: StreamTarget,
   scratch: ByteBuffer,
-  head: StreamedHead,
+  headers: StreamedHeaders,
   body: ByteBuffer,
   isWhole: boolean,
 ): Promise<void> {
   scratch.clear();
-  head.append(isWhole ? body.length : undefined);
-  await sendPiece(target, scratch, body.take(), head.isChunked && !isWhole);
+  headers.append(isWhole ? body.length : undefined);
+  await sendPiece(target, scratch, body.take(), headers.isChunked && !isWhole);
 }
 
 /** A byte more than declared would be taken for the beginning of the next answer. */

@@ -4,14 +4,14 @@ import fc from "fast-check";
 import { FieldNames } from "../../src/http1/field_names.ts";
 import { FieldsMemory, REMEMBERED_FIELDS_LENGTH_MAX } from "../../src/http1/fields_memory.ts";
 import {
-  readRequestHead,
+  readRequestHeaders,
   REQUEST_FIELDS_MAX,
   RequestFault,
-  type RequestHead,
-} from "../../src/http1/request_head.ts";
+  type RequestHeaders,
+} from "../../src/http1/request_headers.ts";
 
-function read(text: string, memory = new FieldsMemory()): RequestHead {
-  return readRequestHead(text, new FieldNames(), memory);
+function read(text: string, memory = new FieldsMemory()): RequestHeaders {
+  return readRequestHeaders(text, new FieldNames(), memory);
 }
 
 /** What a head is read as, or with what it is refused. */

@@ -17,7 +17,7 @@ const END = "\r\n\r\n";
 const EMPTY = new Uint8Array(0);
 
 /** What stands at the beginning of a connection's bytes. */
-export interface FoundHead {
+export interface FoundHeaders {
   /** Without the empty line. */
   readonly text: string;
   /** What came behind it. */
@@ -26,7 +26,7 @@ export interface FoundHead {
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-export class HeadGathering {
+export class HeaderGathering {
   /** The beginning of a head, whose end has not come. */
   #gathered: ByteBuffer | undefined;
   #scanned = 0;
@@ -43,7 +43,7 @@ export class HeadGathering {
   }
 
   /** Adds bytes; undefined while the head goes on. */
-  push(bytes: Uint8Array): FoundHead | undefined {
+  push(bytes: Uint8Array): FoundHeaders | undefined {
     const gathered = this.#gathered;
     if (gathered !== undefined) {
       gathered.append(bytes);
@@ -62,14 +62,14 @@ export class HeadGathering {
     this.#emptyLines = 0;
   }
 
-  #begin(bytes: Uint8Array): FoundHead | undefined {
+  #begin(bytes: Uint8Array): FoundHeaders | undefined {
     const gathered = this.#gathered = new ByteBuffer(bytes.length * 2);
     gathered.append(bytes);
     this.#scanned = 0;
     return this.#findInGathered(gathered);
   }
 
-  #findInGathered(gathered: ByteBuffer): FoundHead | undefined {
+  #findInGathered(gathered: ByteBuffer): FoundHeaders | undefined {
     this.#skipEmptyLines(gathered);
     const all = gathered.view();
     const found = findInBytes(all, this.#scanned);
@@ -99,7 +99,7 @@ export class HeadGathering {
 }
 
 /** For ASCII, where a byte is a character: to search a text takes less than to search bytes. */
-function findInText(bytes: Uint8Array): FoundHead | undefined {
+function findInText(bytes: Uint8Array): FoundHeaders | undefined {
   if (bytes.length > TEXT_LENGTH_MAX) return undefined;
   const text = decoder.decode(bytes);
   if (text.length !== bytes.length) return undefined;
@@ -110,7 +110,7 @@ function findInText(bytes: Uint8Array): FoundHead | undefined {
   return { text: text.slice(0, end + 2), rest };
 }
 
-function findInBytes(bytes: Uint8Array, from: number): FoundHead | undefined {
+function findInBytes(bytes: Uint8Array, from: number): FoundHeaders | undefined {
   for (let cr = bytes.indexOf(CR, from); cr >= 0; cr = bytes.indexOf(CR, cr + 1)) {
     if (bytes[cr + 1] !== LF || bytes[cr + 2] !== CR || bytes[cr + 3] !== LF) continue;
     return { text: fromLatin1(bytes.subarray(0, cr + 2)), rest: bytes.subarray(cr + 4) };

@@ -3,11 +3,11 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   encodeHeader,
-  GeminiHeadParser,
-  headerOfHead,
+  GeminiHeaderParser,
+  headerOf,
   META_LENGTH_MAX,
   parseHeader,
-} from "../../src/gemini/answer_header.ts";
+} from "../../src/gemini/response_header.ts";
 import { ProtocolError } from "../../src/protocol/errors.ts";
 import { errorOf, textOf, UpstreamWorld } from "../support/upstream_world.ts";
 
@@ -56,11 +56,11 @@ test("A header's META has up to 1,024 bytes, and not one more", () => {
   const longest = "ü".repeat(META_LENGTH_MAX / 2);
   const bytes = encodeHeader({ code: 10, meta: longest });
   assert.deepEqual(parseHeader(bytes.subarray(0, -2)), { code: 10, meta: longest });
-  const start = new GeminiHeadParser().push(bytes);
-  assert.deepEqual(start && headerOfHead(start.head), { code: 10, meta: longest });
+  const start = new GeminiHeaderParser().push(bytes);
+  assert.deepEqual(start && headerOf(start.section), { code: 10, meta: longest });
   assert.throws(() => encodeHeader({ code: 10, meta: `${longest}x` }), RangeError);
   assert.throws(() => parseHeader(bytesOf(`10 ${longest}x`)), /longer than/);
-  assert.throws(() => new GeminiHeadParser().push(bytesOf(`10 ${longest}x\r\n`)), /longer than/);
+  assert.throws(() => new GeminiHeaderParser().push(bytesOf(`10 ${longest}x\r\n`)), /longer than/);
 });
 
 test("encodeHeader writes no control character", () => {
@@ -78,18 +78,18 @@ test("A header that was written is read as the same, in whatever pieces it comes
   fc.assert(fc.property(header, fc.string(), fc.nat(), (given, body, cut) => {
     const all = new Uint8Array([...encodeHeader(given), ...bytesOf(body)]);
     const at = cut % (all.length + 1);
-    const parser = new GeminiHeadParser();
+    const parser = new GeminiHeaderParser();
     const first = parser.push(all.subarray(0, at));
     const start = first ?? parser.push(all.subarray(at))!;
     const rest = first === undefined ? [] : [...all.subarray(at)];
-    assert.deepEqual(headerOfHead(start.head), { ...given });
+    assert.deepEqual(headerOf(start.section), { ...given });
     assert.deepEqual([...start.rest, ...rest], [...bytesOf(body)]);
   }));
 });
 
 test("GeminiHeadParser refuses any bytes but a header, and never reads on for ever", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 3000 }), (bytes) => {
-    const parser = new GeminiHeadParser();
+    const parser = new GeminiHeaderParser();
     let start;
     try {
       start = parser.push(bytes);
@@ -105,12 +105,12 @@ test("GeminiHeadParser refuses any bytes but a header, and never reads on for ev
 test("An application's Gemini header is the head of its answer, and the rest the body", async () => {
   const world = new UpstreamWorld({ multiplex: "on" });
   const application = await world.application();
-  const next = world.send({ answerHead: () => new GeminiHeadParser() });
+  const next = world.send({ headerParser: () => new GeminiHeaderParser() });
   const request = await application.next();
   request.stdout("20 text/ge");
   request.stdout("mini\r\n# Hello\n");
   const response = await next;
-  assert.deepEqual(headerOfHead(response.head), { code: 20, meta: "text/gemini" });
+  assert.deepEqual(headerOf(response.head), { code: 20, meta: "text/gemini" });
   request.stdout("more\n");
   request.end();
   assert.equal(await textOf(response), "# Hello\nmore\n");
@@ -120,7 +120,7 @@ test("An application's Gemini header is the head of its answer, and the rest the
 test("An application whose Gemini header is unfinished has given no answer", async () => {
   const world = new UpstreamWorld({ multiplex: "on", retry: { attemptsMax: 0 } });
   const application = await world.application();
-  const answer = world.send({ answerHead: () => new GeminiHeadParser() });
+  const answer = world.send({ headerParser: () => new GeminiHeaderParser() });
   const request = await application.next();
   request.stdout("20 text/gem");
   request.end();

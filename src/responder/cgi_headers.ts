@@ -31,7 +31,7 @@ export function hasBody(method: string, response: Response): boolean {
 }
 
 /** What the walk over an answer's headers gives. */
-export interface AnswerHead {
+export interface CgiHeaderText {
   /** Without the empty line that ends it, so that a length can be added. */
   readonly text: string;
   /** Content-Length as it is written; undefined where there is none. */
@@ -39,7 +39,7 @@ export interface AnswerHead {
 }
 
 /** @throws {RangeError} for an interim answer, and for `Response.error()` */
-export function answerHead(response: Response): AnswerHead {
+export function cgiHeaders(response: Response): CgiHeaderText {
   const { status } = response;
   if (status < 200 || status > 999) {
     throw new RangeError(`Cannot answer: status "${status}" is not a final one`);
@@ -73,7 +73,7 @@ function reasonPhrase({ status, statusText }: Response): string {
 }
 
 /** What Content-Length says; undefined where there is none. */
-export function declaredLength({ contentLength }: AnswerHead): number | undefined {
+export function declaredLength({ contentLength }: CgiHeaderText): number | undefined {
   if (contentLength === undefined) return undefined;
   const length = /^\d{1,15}$/.test(contentLength) ? Number(contentLength) : NaN;
   if (Number.isNaN(length)) {

@@ -161,7 +161,7 @@ test("A body is asked for when it is wanted, and its length told when all of it 
     await wanted.write(asking("POST", "/", 3));
     assert.equal((await wanted.readAnyHead()).status, 100);
     await wanted.write("abc");
-    assert.equal((await wanted.readAnswer()).body.toString(), "3 3");
+    assert.equal((await wanted.readResponse()).body.toString(), "3 3");
     wanted.destroy();
 
     for (const [method, status] of [["POST", 413], ["DELETE", 405]] as const) {
@@ -173,7 +173,7 @@ test("A body is asked for when it is wanted, and its length told when all of it 
 
     const gathered = await open();
     await gathered.send({ method: "POST", target: "/whole", body: "abcd", chunked: true });
-    assert.equal((await gathered.readAnswer()).body.toString(), "4 4");
+    assert.equal((await gathered.readResponse()).body.toString(), "4 4");
     gathered.destroy();
   });
 });

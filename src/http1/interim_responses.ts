@@ -2,18 +2,18 @@
 import type { HttpPeer } from "../runtime/connection.ts";
 import type { AcceptedSocket } from "../runtime/callback_socket.ts";
 import { latin1 } from "../protocol/byte_buffer.ts";
-import { statusLine } from "./answer_head.ts";
+import { statusLine } from "./response_headers.ts";
 
 /** RFC 8288 section 3, as far as a gateway has to know. */
 const LINK = /^<[!-;=?-~]*>[\t -~]*$/;
 
 /** To a client that waits before it sends its body. */
-export function continueAnswer(): Uint8Array {
+export function continueResponse(): Uint8Array {
   return latin1(`${statusLine(100)}\r\n`);
 }
 
 /** @throws {TypeError} for what is no link */
-export function earlyHintsAnswer(links: readonly string[]): Uint8Array {
+export function earlyHintsResponse(links: readonly string[]): Uint8Array {
   const fields = links.map((link) => {
     if (!LINK.test(link)) throw new TypeError(`"${link}" is no link`);
     return `link: ${link}\r\n`;
@@ -41,7 +41,7 @@ export class EarlyHints {
   /** @throws {TypeError} for what is no link */
   send(links: readonly string[]): void {
     if (this.#socket.unsentLength > 0 || this.#sent >= EARLY_HINTS_MAX) return;
-    this.#socket.write(earlyHintsAnswer(links));
+    this.#socket.write(earlyHintsResponse(links));
     this.#sent++;
   }
 }

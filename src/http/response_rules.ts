@@ -3,12 +3,12 @@
  * route that answers leaves its rules with the request, so a route that passes on leaves none, and
  * each answer meets one set of rules, whoever made it.
  */
-import type { AnswerOptions } from "./answer_options.ts";
+import type { ResponseOptions } from "./response_options.ts";
 import { ErrorPages, type ErrorPageTree } from "./error_pages.ts";
-import type { AnswerFilter, RequestContext } from "./request_context.ts";
+import type { RequestContext, ResponseFilter } from "./request_context.ts";
 import { compileHeaderRule, type HeaderRule } from "./response_headers.ts";
 
-export class AnswerRules implements AnswerFilter {
+export class ResponseRules implements ResponseFilter {
   readonly #pages: ErrorPages;
   readonly #onFault: ErrorPageTree["onFault"];
   readonly #interceptErrors: boolean;
@@ -16,7 +16,7 @@ export class AnswerRules implements AnswerFilter {
 
   /** `pattern` is the route's `path`. */
   constructor(
-    options: AnswerOptions,
+    options: ResponseOptions,
     pattern: string | undefined,
     tree: ErrorPageTree,
   ) {
@@ -27,28 +27,28 @@ export class AnswerRules implements AnswerFilter {
   }
 
   /** The answer to send. */
-  async apply(context: RequestContext, asked: Headers, answer: Response): Promise<Response> {
-    const response = await this.#withPage(context, answer);
+  async apply(context: RequestContext, asked: Headers, original: Response): Promise<Response> {
+    const response = await this.#withPage(context, original);
     for (const rule of this.#headerRules) rule(response.headers, context, asked);
     return response;
   }
 
-  async #withPage(context: RequestContext, answer: Response): Promise<Response> {
+  async #withPage(context: RequestContext, original: Response): Promise<Response> {
     const isOurs = context.trace.code !== undefined;
-    if (!(isOurs || this.#interceptErrors) || !this.#pages.has(answer.status)) return answer;
-    const page = this.#pageFor(context, answer);
-    if (page === undefined) return answer;
+    if (!(isOurs || this.#interceptErrors) || !this.#pages.has(original.status)) return original;
+    const page = this.#pageFor(context, original);
+    if (page === undefined) return original;
     context.bodyProgress = undefined;
     if (!isOurs) page.headers.set("x-request-id", context.id);
     // An application's page: nobody will read it.
-    answer.body?.cancel().catch(() => {});
+    original.body?.cancel().catch(() => {});
     return page;
   }
 
   /** A page that cannot be had leaves the answer as it is, and is told of. */
-  #pageFor(context: RequestContext, answer: Response): Response | undefined {
+  #pageFor(context: RequestContext, original: Response): Response | undefined {
     try {
-      return this.#pages.replace(context.method, answer);
+      return this.#pages.replace(context.method, original);
     } catch (error) {
       this.#onFault(error, context);
       return undefined;

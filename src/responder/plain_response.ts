@@ -5,7 +5,7 @@ import type { ServerConnection } from "../protocol/server_connection.ts";
 import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
 
 /** Answers with a status and its name, tells the front's log why, and ends the request. */
-export function answerPlainly(
+export function respondPlainly(
   server: ServerConnection,
   id: number,
   status: number,

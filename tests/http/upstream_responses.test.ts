@@ -104,7 +104,7 @@ test("An answer to HEAD has the head of a GET's, its length too, and no body", a
       const connection = await HttpConnection.open(gateway.port);
       for (let count = 0; count < 2; count++) {
         await connection.send({ method: "HEAD", target: "/head" });
-        const answer = await connection.readAnswer("HEAD");
+        const answer = await connection.readResponse("HEAD");
         assert.equal(answer.status, 200);
         assert.equal(answer.headers.get("content-length"), "5");
         assert.equal(answer.headers.get("x-a"), "1");
@@ -195,7 +195,7 @@ test("An empty answer has length 0, and the connection goes on", async () => {
     const connection = await HttpConnection.open(gateway.port);
     for (let count = 0; count < 2; count++) {
       await connection.send({});
-      const answer = await connection.readAnswer();
+      const answer = await connection.readResponse();
       assert.equal(answer.status, 200);
       assert.equal(answer.headers.get("content-length"), "0");
       assert.equal(answer.complete, true);

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { ByteBuffer, fromLatin1, utf8 } from "../../src/protocol/byte_buffer.ts";
-import { appendAnswerHead } from "../../src/http1/answer_head.ts";
+import { appendResponseHeaders } from "../../src/http1/response_headers.ts";
 import { BytesResponse } from "../../src/runtime/http_response.ts";
 import { DATE, GET, http1World, settle, wholeText } from "../support/http1_world.ts";
 import type { MemoryCallbackSocket } from "../support/memory_callback_socket.ts";
@@ -53,7 +53,7 @@ test("A head has its fields in their order and as they are written", () => {
   for (const [status, phrase] of [[404, "Not Found"], [299, ""]] as const) {
     buffer.clear();
     const framing = { length: 3, isChunked: false, connection: "close" } as const;
-    appendAnswerHead(buffer, status, fields, framing, DATE);
+    appendResponseHeaders(buffer, status, fields, framing, DATE);
     assert.equal(
       fromLatin1(buffer.view()),
       `HTTP/1.1 ${status} ${phrase}\r\nX-B: 1\r\nx-a: \u00e9\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n` +

@@ -1,9 +1,9 @@
 /** Answers that afcgi makes itself: their form, and the status of every way in which one can fail. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerForFault, ownResponse } from "../../src/http/answers.ts";
+import { ownResponse, responseForError } from "../../src/http/own_responses.ts";
 import { RequestBodyTooLargeError } from "../../src/http/body_limit.ts";
-import type { OwnAnswer, RequestContext } from "../../src/http/request_context.ts";
+import type { OwnResponse, RequestContext } from "../../src/http/request_context.ts";
 import { HTTP_LIMIT_DEFAULTS } from "../../src/http/options.ts";
 import { compileSite } from "../../src/http/site.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
@@ -42,15 +42,15 @@ function fault(code: UpstreamErrorCode, cause?: unknown): UpstreamError {
   return new UpstreamError(code, "It failed", { phase: "queue", cause });
 }
 
-function respond(answer: OwnAnswer, accept: string | null = null, method = "GET"): Response {
-  return ownResponse({ id: "id-1", trace: {}, method }, accept, answer);
+function respond(own: OwnResponse, accept: string | null = null, method = "GET"): Response {
+  return ownResponse({ id: "id-1", trace: {}, method }, accept, own);
 }
 
 for (const [code, status] of Object.entries(STATUSES) as [UpstreamErrorCode, number][]) {
   test(`A request that fails with ${code} gets ${status}`, async () => {
-    const answer = answerForFault(fault(code));
-    assert.deepEqual(answer, { status, code });
-    const response = respond(answer);
+    const own = responseForError(fault(code));
+    assert.deepEqual(own, { status, code });
+    const response = respond(own);
     assert.equal(response.status, status);
     assert.equal(response.headers.get("x-request-id"), "id-1");
     assert.equal(response.headers.get("cache-control"), "no-store");
@@ -61,9 +61,9 @@ for (const [code, status] of Object.entries(STATUSES) as [UpstreamErrorCode, num
 
 test("A body that turns out too large gets 413, anything unexpected 500", () => {
   const tooLarge = fault("request_body_failed", new RequestBodyTooLargeError("Too large"));
-  assert.deepEqual(answerForFault(tooLarge), { status: 413, code: "request_body_too_large" });
+  assert.deepEqual(responseForError(tooLarge), { status: 413, code: "request_body_too_large" });
   for (const error of [new Error("secret"), "secret", undefined]) {
-    assert.deepEqual(answerForFault(error), { status: 500, code: "internal_error" });
+    assert.deepEqual(responseForError(error), { status: 500, code: "internal_error" });
   }
 });
 
