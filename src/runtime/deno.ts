@@ -14,6 +14,7 @@ import { createNodeFiles } from "./node_files.ts";
 import { listenInheritedByNode } from "./node_listener.ts";
 import { createNodeResolver, lookupWithNode } from "./node_resolver.ts";
 import { openPrivateDirectory } from "./node_private_directory.ts";
+import { openSocketWrite } from "./deno_socket_write.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
 import { listenNodeSockets } from "./node_callback_sockets.ts";
 import { bindSocket } from "./socket_file.ts";
@@ -53,7 +54,7 @@ export function createDenoRuntime(): Runtime {
     files: createNodeFiles(),
     openPrivateDirectory,
     resolver: createNodeResolver(lookupWithNode),
-    process: createNodeProcess(),
+    process: createNodeProcess(openSocketWrite),
     spawner: createNodeSpawner(openDenoLibC),
     // V8 offers it only to those who start it with a flag.
     collectGarbage: () => {},

@@ -5,8 +5,8 @@
  * all, so no line is torn by what goes wrong.
  *
  * Nothing that goes wrong here stops the program, and after {@link DescriptorSink.unblock} nothing
- * makes it wait: a pipe or terminal is opened once more, without blocking for us alone; what cannot
- * be opened so, as a socket, is written by the runtime's own threads. A reader that has gone away
+ * makes it wait: a pipe or terminal is opened once more, without blocking for us alone; a socket, which
+ * cannot be opened so, is written by a call that never waits, or by the runtime's own threads. A reader that has gone away
  * (EPIPE) ends the sink. Anything else is told on standard error when it begins and when it is over,
  * with what a full queue has lost.
  */
@@ -36,6 +36,8 @@ export class DescriptorSink implements TextSink {
   #descriptor: number;
   readonly #name: string;
   readonly #writeSync: WriteSync;
+  /** Takes the place of `#writeSync` for a socket. */
+  #socketWrite: WriteSync | undefined;
   #queue: Uint8Array[] = [];
   #queueLength = 0;
   #lostLength = 0;
@@ -61,16 +63,23 @@ export class DescriptorSink implements TextSink {
     if (descriptor === STANDARD_ERROR && write === writeSync) standardError = this;
   }
 
-  /** From here on no write waits for a reader, and a line may be lost instead, which is counted. */
-  unblock(): void {
+  /**
+   * From here on no write waits for a reader, and a line may be lost instead, which is counted.
+   * `openSocketWrite` finds a write to sockets that never waits; left out: the runtime's threads wait.
+   */
+  unblock(openSocketWrite?: () => WriteSync | undefined): void {
+    let isSocket = false;
     try {
-      if (fstatSync(this.#descriptor).isFile()) return;
+      const info = fstatSync(this.#descriptor);
+      if (info.isFile()) return;
+      isSocket = info.isSocket();
       const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK |
         constants.O_NOCTTY;
       // The descriptor itself is shared with whoever started us, so is whether it blocks.
       this.#descriptor = openSync(`/proc/self/fd/${this.#descriptor}`, flags);
     } catch {
-      this.#writesAsync = true;
+      this.#socketWrite = isSocket ? openSocketWrite?.() : undefined;
+      this.#writesAsync = this.#socketWrite === undefined;
     }
   }
 
@@ -148,7 +157,7 @@ export class DescriptorSink implements TextSink {
         return false;
       }
       try {
-        this.#take(this.#writeSync(this.#descriptor, bytes));
+        this.#take((this.#socketWrite ?? this.#writeSync)(this.#descriptor, bytes));
       } catch (error) {
         this.#notTaken(error);
         if (!this.#readerGone) return false;

@@ -7,7 +7,7 @@ import { read } from "node:fs";
 import { availableParallelism } from "node:os";
 import process from "node:process";
 import { isatty } from "node:tty";
-import { DescriptorSink } from "./descriptor_sink.ts";
+import { DescriptorSink, type WriteSync } from "./descriptor_sink.ts";
 import { listenForSignal } from "./early_signals.ts";
 import { errorCode } from "./failures.ts";
 import type { Process } from "./process.ts";
@@ -23,8 +23,8 @@ export function nodePlatform(): string {
   return `${process.platform}-${process.arch}`;
 }
 
-/** Our own process; call it once. */
-export function createNodeProcess(): Process {
+/** Our own process; call it once. `openSocketWrite` as {@link DescriptorSink.unblock} has it. */
+export function createNodeProcess(openSocketWrite?: () => WriteSync | undefined): Process {
   const stdout = terminalSink(STANDARD_OUTPUT, "standard output");
   const stderr = terminalSink(STANDARD_ERROR, "standard error");
   let stdin: ReadableStream<Uint8Array> | undefined;
@@ -43,8 +43,8 @@ export function createNodeProcess(): Process {
       process.exit(code);
     },
     unblockOutput() {
-      stdout.unblock();
-      stderr.unblock();
+      stdout.unblock(openSocketWrite);
+      stderr.unblock(openSocketWrite);
     },
     onSignal: listenForSignal,
     stdout,

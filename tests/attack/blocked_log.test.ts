@@ -28,7 +28,11 @@ interface Served {
 }
 
 /** Serves fixed answers; nobody reads what the child writes, unless a test does. */
-async function serve(folder: string, access: string, stdout?: number): Promise<Served> {
+async function serve(
+  folder: string,
+  access: string,
+  wrapper: readonly string[] = [],
+): Promise<Served> {
   const port = await freePort();
   const config = `${folder}/afcgi.yaml`;
   writeFileSync(
@@ -41,9 +45,8 @@ sites: [{ routes: [{ respond: { body: fine } }] }]
   const run = runtime.name === "bun"
     ? [MAIN]
     : ["run", "-A", "--no-check", "--config", DENO_CONFIG, MAIN];
-  const child = spawn(process.execPath, [...run, "serve", "--config", config], {
-    stdio: ["ignore", stdout ?? "pipe", "pipe"],
-  });
+  const [program, ...args] = [...wrapper, process.execPath, ...run, "serve", "--config", config];
+  const child = spawn(program!, args, { stdio: ["ignore", "pipe", "pipe"] });
   const status = new Promise<number | null>((resolve) => child.on("exit", resolve));
   await waitForListener({ network: "tcp", host: "127.0.0.1", port });
   return { child, port, status };
@@ -62,6 +65,23 @@ function end({ child }: Served, signal = "SIGTERM"): void {
 
 test("Pipes that nobody reads stop neither requests nor the end", async () => {
   const served = await serve(temporaryFolder(), "-");
+  await askAll(served);
+  end(served);
+  assert.equal(await served.status, 0);
+});
+
+/** Runs what follows with a socket as standard output and error that stays open and is never read. */
+const OVER_AN_UNREAD_SOCKET = [
+  "perl",
+  "-MSocket",
+  "-e",
+  `$^F = 255; socketpair(my $unread, my $out, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die $!;
+   open(STDOUT, ">&", $out) or die $!; open(STDERR, ">&", $out) or die $!; exec @ARGV`,
+  "--",
+];
+
+test("Nor do sockets, as a service manager gives them", async () => {
+  const served = await serve(temporaryFolder(), "-", OVER_AN_UNREAD_SOCKET);
   await askAll(served);
   end(served);
   assert.equal(await served.status, 0);
