@@ -24,7 +24,6 @@ import type { TextSink } from "../runtime/text_sink.ts";
 import { ListenError } from "../runtime/network.ts";
 import type { OnHandshakeFailed } from "../runtime/callback_socket.ts";
 import { rememberLinks } from "../static/link_memory.ts";
-import { errorText } from "../upstream/errors.ts";
 import { SpillSpace } from "../upstream/spill_space.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { CLIENT_DEFAULTS, ClientBounds } from "./client_bounds.ts";
@@ -38,7 +37,9 @@ import { Readiness } from "./readiness.ts";
 import { compileGatewaySite, listenerInfo, serverSoftware, tlsPort } from "./sites.ts";
 import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
 import { watchHandshakes } from "./tls_handshakes.ts";
+import { logUnexpected } from "./unexpected_log.ts";
 import { registerUpstreamGauges, stderrBudget, UpstreamMetrics } from "./upstream_metrics.ts";
+import { onUnexpected } from "../runtime/unexpected.ts";
 
 export interface AppDeps {
   readonly runtime: Runtime;
@@ -94,11 +95,13 @@ class App implements RunningApp {
   /** Nothing is answered before we are who we are to be. */
   readonly #ready = Promise.withResolvers<void>();
   #stopped: Promise<void> | undefined;
+  readonly #endUnexpected: () => void;
 
   constructor(options: AppOptions, deps: AppDeps) {
     this.#options = options;
     this.#deps = deps;
     const { runtime, logger, accessSink } = deps;
+    this.#endUnexpected = onUnexpected(logUnexpected(logger));
     this.#accessLog = accessSink && new Logger({
       sink: accessSink,
       clock: runtime.clock,
@@ -218,6 +221,7 @@ class App implements RunningApp {
     this.#gemini?.destroy();
     this.#admin?.destroy();
     for (const upstream of this.#upstreams) void upstream.drain(0);
+    this.#endUnexpected();
   }
 
   /** At once but for the moments of a start. */
@@ -318,7 +322,6 @@ class App implements RunningApp {
         metrics: this.#httpMetrics,
         log: logger,
       }),
-      onFailure: (error) => logger.error(errorText(error), { code: "internal_error" }),
     });
   }
 
@@ -344,7 +347,7 @@ class App implements RunningApp {
   async #listenAdmin(): Promise<void> {
     const { admin } = this.#options;
     if (admin === undefined) return;
-    const { runtime, version, logger } = this.#deps;
+    const { runtime, version } = this.#deps;
     const readiness = new Readiness(runtime, this.#upstreams);
     const handler = createAdmin({
       metrics: this.#registry,
@@ -362,7 +365,6 @@ class App implements RunningApp {
       ...ADMIN_LIMITS,
       admission: adminAdmission(),
       requestHeadersLengthMax: this.#options.limits.requestHeaderMax,
-      onFailure: (error) => logger.error(errorText(error), { code: "internal_error" }),
       handler,
     });
   }

@@ -15,6 +15,8 @@ import {
 import { quietnessLevel } from "./config_flags.ts";
 import { readCountFlag, readListenFlag } from "./flag_values.ts";
 import { untilStopped } from "./lifetime.ts";
+import { logUnexpected } from "../app/unexpected_log.ts";
+import { onUnexpected } from "../runtime/unexpected.ts";
 
 /** Status of a responder that was told to die; a crash's, not that of bad usage. */
 const EXIT_DIED = 1;
@@ -59,6 +61,8 @@ async function responder(io: CommandIo, args: CommandArguments): Promise<number>
     level: quietnessLevel(args) ?? "info",
     format: runtime.process.stderr.isTerminal ? "text" : "json",
   });
+  onUnexpected(logUnexpected(logger));
+  runtime.process.surviveExceptions();
   const die = () => runtime.process.exit(EXIT_DIED);
   const application = demoApp({ delayMs, clock: runtime.clock, die });
   const options = {

@@ -50,6 +50,7 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
   const missing = await missingPrograms(options, runtime, file === undefined);
   if (missing.faults.length > 0) throw new CommandError(missing.faults.join("\nafcgi: "));
   const accessSink = await openAccessLog(io, options.log.access);
+  runtime.process.surviveExceptions();
   const app = await startApp(options, {
     runtime,
     logger,

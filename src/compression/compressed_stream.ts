@@ -6,6 +6,7 @@
  */
 import type { Clock } from "../runtime/clock.ts";
 import type { Compressor } from "../runtime/content_coding.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** A larger piece is taken in parts, so that what comes out at once stays small. */
 const PIECE_LENGTH_MAX = 64 * 1024;
@@ -59,7 +60,8 @@ export function compressedStream(
         if (output !== undefined) return;
         finish();
         controller.close();
-      } catch {
+      } catch (error) {
+        reportIfOurs(error, "compressing a response");
         if (isDone) return;
         finish();
         // Without a reason: Bun prints one to standard error.

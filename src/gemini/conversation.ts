@@ -15,6 +15,7 @@ import type { GeminiLimits } from "./options.ts";
 import type { GeminiReply } from "./request.ts";
 import { RequestLineReader } from "./request_line.ts";
 import type { UriRefusal } from "./uri.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** How an answer came to its end. */
 export interface Delivery {
@@ -62,8 +63,9 @@ export class Conversation {
         const request = line.push(value);
         if (request !== undefined) return request;
       }
-    } catch {
+    } catch (error) {
       // Broken, or cut by the timer.
+      reportIfOurs(error, "reading a request");
     } finally {
       this.#clock.clearTimer(timer);
     }
@@ -84,7 +86,8 @@ export class Conversation {
         }
         bytes += piece.length;
       }
-    } catch {
+    } catch (error) {
+      reportIfOurs(error, "sending a response");
       this.cut();
       return { bytes, failure: "broken" };
     }

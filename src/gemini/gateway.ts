@@ -194,7 +194,10 @@ export class GeminiGateway {
       const reply = await host.site.reply(request);
       if (isHeader(reply.header)) return reply;
       if (reply.body instanceof ReadableStream) reply.body.cancel().catch(() => {});
-      throw new RangeError(`META of code ${reply.header.code} is too long or has a line end`);
+      // The client's URI went into it: no fault of ours, so no exception.
+      const reason = `META of code ${reply.header.code} is too long or has a line end`;
+      this.#deps.log.error(reason, { ...fieldsOf(request), code: "bad_answer" });
+      return ownReply(request, "bad_answer", plainHeader(40));
     } catch (error) {
       if (error instanceof FileError) return this.#fileFailed(request, error);
       this.#deps.log.error(error instanceof Error ? error.message : String(error), {

@@ -4,6 +4,7 @@
  * left by its client.
  */
 import type { BodyWatch } from "./request_context.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** Counts what is read of `source`; `inner` knows more of why it broke off. */
 export class WatchedBody implements BodyWatch {
@@ -21,13 +22,17 @@ export class WatchedBody implements BodyWatch {
       pull: async (controller) => {
         try {
           const { done, value } = await reader.read();
+          // The client has left meanwhile, and with it this stream.
+          if (this.ended) return;
           if (!done) {
             this.bytes += value.length;
             return controller.enqueue(value);
           }
           this.#end(undefined);
           controller.close();
-        } catch {
+        } catch (error) {
+          if (this.ended) return;
+          reportIfOurs(error, "sending a response");
           this.#end({ code: "answer_broke_off", message: "The body could not be read to its end" });
           // Without a reason: Bun prints one to standard error.
           controller.error();

@@ -6,6 +6,7 @@ import type { ByteBuffer } from "../protocol/byte_buffer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { OpenFile } from "../runtime/open_file.ts";
 import type { StreamTarget } from "./streamed_response.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** Most bytes that one call of the system may send. */
 const TRANSFER_LENGTH_MAX = 1024 * 1024;
@@ -60,7 +61,8 @@ export async function sendFileBytes(
       offset += sent;
     }
     return !target.isGone;
-  } catch {
+  } catch (error) {
+    reportIfOurs(error, "sending a file");
     return false;
   } finally {
     file.close();

@@ -20,6 +20,7 @@ import { PLAIN_HTTP_RESPONSE } from "./plain_response.ts";
 import { FieldNames } from "./field_names.ts";
 import { NOBODY, REFUSED_MAX, RefusedConnection } from "./refused_connection.ts";
 import type { RequestFault } from "./request_headers.ts";
+import { reportUnexpected } from "../runtime/unexpected.ts";
 
 /**
  * As nginx has them, but for `sendMs`: what a client takes shows only when the system has room again,
@@ -75,7 +76,10 @@ export interface ServerOptions {
    * the answer is empty.
    */
   readonly onFault?: ConnectionServer["onFault"];
-  /** What should not have happened: a handler threw, or what it gave cannot be sent. */
+  /**
+   * What should not have happened: a handler threw, or what it gave cannot be sent. Left out, it goes
+   * where all exceptions of our own go (runtime/unexpected.ts).
+   */
   readonly onFailure?: (error: unknown) => void;
 }
 
@@ -148,7 +152,8 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.isTls = options.tls !== undefined;
     this.timeouts = options.timeouts ?? CONNECTION_TIMEOUTS;
     this.onFault = options.onFault ?? emptyResponse;
-    this.onFailure = options.onFailure ?? (() => {});
+    this.onFailure = options.onFailure ??
+      ((error) => reportUnexpected(error, "a client's connection"));
     this.requestsMax = options.requestsMax ?? 0;
     this.#admission = this.isTls ? undefined : options.admission;
     this.coarseNowMs = clock.nowMs();

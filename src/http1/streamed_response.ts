@@ -6,6 +6,7 @@
  */
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** A longer piece is not copied behind a head, nor between the frames of its chunk. */
 export const COPIED_LENGTH_MAX = 32 * 1024;
@@ -94,7 +95,8 @@ export async function sendStream(
     if (headers.isChunked) scratch.appendAscii(LAST_CHUNK);
     if (scratch.length > 0) await target.writeScratch();
     return !target.isGone;
-  } catch {
+  } catch (error) {
+    reportIfOurs(error, "sending a response");
     // Without any answer a client might take its request for one that nobody has looked at.
     if (!hasHeaders && !target.isGone) await sendWhole(target, scratch, headers, pieces, false);
     return false;

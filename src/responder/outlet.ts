@@ -12,6 +12,7 @@
  */
 import type { ServerConnection } from "../protocol/server_connection.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** Encoded bytes beyond which answers wait. */
 export const OUTPUT_LENGTH_MAX = 128 * 1024;
@@ -177,6 +178,7 @@ export class Outlet {
         this.#giveTurns();
       }
     } catch (error) {
+      reportIfOurs(error, "writing to a web server");
       this.close();
       this.#onBroken(error);
     }

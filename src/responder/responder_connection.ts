@@ -11,6 +11,7 @@ import type { ProtocolError } from "../protocol/errors.ts";
 import { ServerConnection, type ServerEvent } from "../protocol/server_connection.ts";
 import type { TimerId } from "../runtime/clock.ts";
 import type { ByteConnection } from "../runtime/connection.ts";
+import { reportUnexpected } from "../runtime/unexpected.ts";
 import { ActiveRequest, APP_STATUS_FAILED, type RequestHost } from "./active_request.ts";
 import type { InputStream } from "./input_stream.ts";
 import { Outlet } from "./outlet.ts";
@@ -78,7 +79,7 @@ export class ResponderConnection implements RequestHost {
         const { done, value } = await reader.read();
         if (done) break;
         this.#active = true;
-        if (!this.#ending) this.#take(this.server.receive(value));
+        if (!this.#ending) this.#receive(value);
       }
     } catch (error) {
       // Once we have ended it, how the front lets go is of no interest.
@@ -141,6 +142,16 @@ export class ResponderConnection implements RequestHost {
 
   inputTaken(): void {
     if (this.#overfull.size > 0 && !this.#mustPause()) this.#resumeReading();
+  }
+
+  /** What it throws is no fault of the connection, which cannot go on all the same. */
+  #receive(bytes: Uint8Array): void {
+    try {
+      this.#take(this.server.receive(bytes));
+    } catch (error) {
+      reportUnexpected(error, "a connection from a web server");
+      this.destroy();
+    }
   }
 
   #take(events: readonly ServerEvent[]): void {

@@ -8,6 +8,7 @@ import {
   BUN_CALLBACK_HANDLERS,
   BunCallbackSocket,
   type NativeSocket,
+  openRaw,
 } from "./bun_callback_socket.ts";
 import { type FileSender, openFileSender } from "./bun_sendfile.ts";
 import { listenError } from "./failures.ts";
@@ -68,7 +69,7 @@ function open(
         if (address.transport === "tcp" && !remoteAddress) return void socket.terminate();
         socket.data = new BunCallbackSocket(onSocket, files);
         // Asked once: by the next look it may have left.
-        socket.data.opened(socket as NativeSocket, remoteAddress);
+        openRaw(socket as NativeSocket, remoteAddress);
       },
     },
   };

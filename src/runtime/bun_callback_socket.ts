@@ -10,22 +10,62 @@ import { peerHost } from "./peer.ts";
 import type { PeerProgress } from "./peer_progress.ts";
 import type { AcceptedSocket, SocketEvents } from "./callback_socket.ts";
 import type { OpenFile } from "./open_file.ts";
+import { reportUnexpected } from "./unexpected.ts";
 
 /** Bun's types do not know the descriptor. */
 export type NativeSocket = Bun.Socket<BunCallbackSocket> & InspectedSocket;
 
-/** What Bun calls for every raw socket of ours. */
+/** What Bun calls for every raw socket of ours; it would take what they throw for an error of the socket. */
 export const BUN_CALLBACK_HANDLERS = {
   binaryType: "uint8array",
-  open: (socket) => socket.data.opened(socket as NativeSocket),
-  data: (socket, bytes) => socket.data.events.received(bytes),
-  drain: (socket) => socket.data.drain(),
-  end: (socket) => socket.data.events.peerEnded(),
-  close: (socket, error) => socket.data?.closed(error),
+  open: (socket) => openRaw(socket as NativeSocket),
+  data(socket, bytes) {
+    try {
+      socket.data.events.received(bytes);
+    } catch (error) {
+      threw(socket, error, "received");
+    }
+  },
+  drain(socket) {
+    try {
+      socket.data.drain();
+    } catch (error) {
+      threw(socket, error, "drained");
+    }
+  },
+  end(socket) {
+    try {
+      socket.data.events.peerEnded();
+    } catch (error) {
+      threw(socket, error, "peerEnded");
+    }
+  },
+  close(socket, error) {
+    try {
+      socket.data?.closed(error);
+    } catch (thrown) {
+      threw(socket, thrown, "closed");
+    }
+  },
   error: (socket, error) => socket.data?.broke(error),
   // Without it Bun reports a failed connect as an unhandled rejection too.
   connectError() {},
 } as const satisfies Bun.SocketHandler<BunCallbackSocket>;
+
+/** The socket is there; the address where it was asked for already. */
+export function openRaw(socket: NativeSocket, remoteAddress = socket.remoteAddress): void {
+  try {
+    socket.data.opened(socket, remoteAddress);
+  } catch (error) {
+    threw(socket, error, "onSocket");
+  }
+}
+
+/** A handler of ours threw: the connection is in no state that anybody knows, so it ends. */
+function threw(socket: Bun.Socket<BunCallbackSocket>, error: unknown, handler: string): void {
+  reportUnexpected(error, `${handler} of a socket`);
+  socket.terminate();
+}
 
 /** Who hears of a socket that never opened. */
 const NOBODY: SocketEvents = { received() {}, drained() {}, peerEnded() {}, closed() {} };
@@ -69,7 +109,7 @@ export class BunCallbackSocket implements AcceptedSocket {
     return this.#isBroken;
   }
 
-  opened(socket: NativeSocket, remoteAddress = socket.remoteAddress): void {
+  opened(socket: NativeSocket, remoteAddress: string): void {
     this.#socket = socket;
     if (this.#isGone) {
       socket.terminate();

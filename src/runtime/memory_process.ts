@@ -101,6 +101,8 @@ export class MemoryProcess implements Process {
     for (const callback of this.#signals.get(signal) ?? []) callback();
   }
 
+  surviveExceptions(): void {}
+
   unblockOutput(): void {}
 
   async writeStdout(bytes: Uint8Array): Promise<void> {

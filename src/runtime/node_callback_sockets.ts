@@ -15,6 +15,7 @@ import type { HttpPeer } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
 import { ListenError } from "./network.ts";
 import { bindSocket } from "./socket_file.ts";
+import { reportUnexpected } from "./unexpected.ts";
 import { removeSocketFile } from "./unix_path.ts";
 
 /**
@@ -51,12 +52,32 @@ class NodeCallbackSocket implements AcceptedSocket {
     this.port = port;
     this.#events = onSocket(this);
     socket.setNoDelay(true);
-    socket.on("data", (bytes: Uint8Array) => this.#events.received(bytes));
-    socket.on("drain", () => this.#drain());
-    socket.on("end", () => this.#events.peerEnded());
+    socket.on("data", (bytes: Uint8Array) => {
+      try {
+        this.#events.received(bytes);
+      } catch (error) {
+        this.#threw(error, "received");
+      }
+    });
+    socket.on("drain", () => this.#guarded(() => this.#drain(), "drained"));
+    socket.on("end", () => this.#guarded(() => this.#events.peerEnded(), "peerEnded"));
     // What it says, "close" says as well.
     socket.on("error", () => {});
-    socket.on("close", () => this.#events.closed());
+    socket.on("close", () => this.#guarded(() => this.#events.closed(), "closed"));
+  }
+
+  #guarded(handle: () => void, handler: string): void {
+    try {
+      handle();
+    } catch (error) {
+      this.#threw(error, handler);
+    }
+  }
+
+  /** A handler of ours threw: the connection is in no state that anybody knows, so it ends. */
+  #threw(error: unknown, handler: string): void {
+    reportUnexpected(error, `${handler} of a socket`);
+    this.#socket.destroy();
   }
 
   get isBroken(): boolean {

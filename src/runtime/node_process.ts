@@ -11,6 +11,7 @@ import { DescriptorSink, type WriteSync } from "./descriptor_sink.ts";
 import { listenForSignal } from "./early_signals.ts";
 import { errorCode } from "./failures.ts";
 import type { Process } from "./process.ts";
+import { reportUnexpected } from "./unexpected.ts";
 
 const STANDARD_INPUT = 0;
 const STANDARD_OUTPUT = 1;
@@ -47,6 +48,10 @@ export function createNodeProcess(openSocketWrite?: () => WriteSync | undefined)
       stderr.unblock(openSocketWrite);
     },
     onSignal: listenForSignal,
+    surviveExceptions() {
+      process.on("uncaughtException", (error) => reportUnexpected(error, "a callback"));
+      process.on("unhandledRejection", (error) => reportUnexpected(error, "a promise"));
+    },
     stdout,
     stderr,
     async writeStdout(bytes) {

@@ -29,6 +29,11 @@ export interface Process {
   cwd(): string;
   exit(code: number): never;
   onSignal(signal: Signal, callback: () => void): void;
+  /**
+   * From now on what nobody catches, in a timer or a promise, comes to `reportUnexpected` instead of
+   * ending the process: one request of a kind must not end all others.
+   */
+  surviveExceptions(): void;
   readonly stdout: TextSink & { readonly isTerminal: boolean };
   readonly stderr: TextSink & { readonly isTerminal: boolean };
   /** From here on, standard output and error never make the program wait; they may lose lines. */

@@ -6,6 +6,7 @@ import type { PeerProgress } from "./peer_progress.ts";
 import type { CallbackSocket, SocketConnectOptions, SocketEvents } from "./callback_socket.ts";
 import type { ByteConnection } from "./connection.ts";
 import type { Runtime } from "./runtime.ts";
+import { reportUnexpected } from "./unexpected.ts";
 
 /**
  * Connects with the runtime's raw sockets, or over its streams.
@@ -85,7 +86,7 @@ class StreamedSocket implements CallbackSocket {
     let failure: Error | undefined;
     try {
       await this.#readAll();
-      if (!this.#isReset) this.#events.peerEnded();
+      if (!this.#isReset) this.#tell("peerEnded", () => this.#events.peerEnded());
       while (!this.#isReset) await this.#untilWoken();
     } catch (error) {
       failure = error instanceof Error ? error : new Error(String(error));
@@ -93,7 +94,7 @@ class StreamedSocket implements CallbackSocket {
     // What broke in one direction may stand in the other.
     this.#connection.destroy();
     this.#isGone = true;
-    this.#events.closed(this.#isReset ? undefined : failure);
+    this.#tell("closed", () => this.#events.closed(this.#isReset ? undefined : failure));
   }
 
   async #readAll(): Promise<void> {
@@ -101,8 +102,26 @@ class StreamedSocket implements CallbackSocket {
       while (this.#isPaused) await this.#untilWoken();
       const { done, value } = await this.#reader.read();
       if (done || this.#isReset) return;
-      this.#events.received(value);
+      try {
+        this.#events.received(value);
+      } catch (error) {
+        this.#threw("received", error);
+      }
     }
+  }
+
+  #tell(handler: string, call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#threw(handler, error);
+    }
+  }
+
+  /** It must not pass for a connection that broke; nobody knows what state this one is in. */
+  #threw(handler: string, error: unknown): void {
+    reportUnexpected(error, `${handler} of a socket`);
+    if (!this.#isGone) this.reset();
   }
 
   #untilWoken(): Promise<void> {
@@ -111,7 +130,12 @@ class StreamedSocket implements CallbackSocket {
 
   readonly #written = (): void => {
     this.#writesOpen--;
-    if (this.#writesOpen === 0 && !this.#isReset && !this.#isGone) this.#events.drained();
+    if (this.#writesOpen > 0 || this.#isReset || this.#isGone) return;
+    try {
+      this.#events.drained();
+    } catch (error) {
+      this.#threw("drained", error);
+    }
   };
 
   readonly #failed = (): void => {

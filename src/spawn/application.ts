@@ -24,6 +24,7 @@ import { findProgram } from "./program.ts";
 import { socketCount, workerSocket } from "./sockets.ts";
 import { Worker } from "./worker.ts";
 import { findWorkerUser } from "./worker_user.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** Stands for the path of the socket in an argument. */
 export const SOCKET_MARK = "{socket}";
@@ -288,6 +289,7 @@ export class SpawnedApplication {
         try {
           await this.#replace(worker);
         } catch (error) {
+          reportIfOurs(error, "replacing a worker");
           this.#deps.observer.onNotReplaced(this.options.upstream, worker, errorText(error));
         }
       }

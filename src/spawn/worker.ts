@@ -25,6 +25,7 @@ import type { ProcessEnd, SpawnedProcess, StopSignal } from "../runtime/spawner.
 import { errorText } from "../upstream/errors.ts";
 import { BackOff } from "./back_off.ts";
 import type { SpawnOptions } from "./options.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 export type WorkerState = "starting" | "listening" | "waiting" | "draining" | "stopped";
 
@@ -132,6 +133,7 @@ export class Worker {
     try {
       process = await this.#deps.start();
     } catch (error) {
+      reportIfOurs(error, "starting a worker");
       return { reason: errorText(error), isGood: false };
     }
     this.#process = process;
@@ -164,7 +166,8 @@ export class Worker {
       try {
         (await runtime.connect(this.address)).destroy();
         return this.#process !== undefined && !this.#isEnding;
-      } catch {
+      } catch (error) {
+        reportIfOurs(error, "waiting for a worker");
         if (this.#clock.nowMs() >= deadlineMs) return false;
         await this.#sleep(LISTENING_POLL_MS);
       }

@@ -20,6 +20,7 @@ import {
   requireLength,
   type SendableBody,
 } from "./request_body.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** How long a body waits for space on the disk. */
 export const SPACE_TIMEOUT_MS = 30_000;
@@ -70,6 +71,7 @@ export class BodyGathering implements DeadlineHolder {
       const file = this.#file && new SharedFile(this.#file, this.#fileLength, space);
       return new GatheredBody(this.#pieces, this.#memoryLength, file, this.#fileLength);
     } catch (cause) {
+      reportIfOurs(cause, "gathering a body");
       this.#file?.close();
       this.#deps.space.give(this.#fileLength);
       this.#reader.cancel(cause).catch(() => {});

@@ -9,6 +9,7 @@ import { Role } from "../protocol/constants.ts";
 import { StdinTurns } from "../protocol/stdin_turns.ts";
 import type { BodyReader } from "./request_body.ts";
 import type { StreamHandler, StreamStart } from "./stream_handler.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** Bytes of bodies that gather for one write; parameters of new requests come on top. */
 export const WRITE_LENGTH_MAX = 256 * 1024;
@@ -117,6 +118,7 @@ export class BodySender {
       this.#sendings.delete(sending.id);
       this.#schedule();
     } catch (error) {
+      reportIfOurs(error, "sending a body");
       if (!sending.stopped) sending.handler.onBodyFailed(error);
     }
   }

@@ -17,6 +17,7 @@ import { ConnectError } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { errorText } from "./errors.ts";
 import { negotiate } from "./negotiation.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 export type HealthResult =
   | { readonly kind: "passed" }
@@ -57,6 +58,7 @@ export async function checkHealth(question: HealthQuestion): Promise<HealthResul
       ? askValues(question, ending.signal)
       : askScript(question, question.script, ending.signal));
   } catch (error) {
+    reportIfOurs(error, "a health check");
     const saysNothing = error instanceof ConnectError &&
       (error.failure === "full" || error.failure === "local");
     result = saysNothing ? FULL : failed(errorText(error));

@@ -15,6 +15,7 @@
  */
 import type { Files, TemporaryFile } from "../runtime/files.ts";
 import type { SpillSpace } from "./spill_space.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** Most bytes that {@link ResponseBuffer.take} joins into one piece. */
 const PIECE_LENGTH_MAX = 128 * 1024;
@@ -178,6 +179,7 @@ export class ResponseBuffer {
       bytes = await this.#file.read(this.#fileRead, length);
       if (bytes.length === 0) throw new Error("the file is shorter than what was written");
     } catch (cause) {
+      reportIfOurs(cause, "reading a temporary file");
       if (!this.#closed) this.#options.onFailed(cause);
       return NOTHING;
     }
@@ -210,6 +212,7 @@ export class ResponseBuffer {
       try {
         await this.#during(this.#file!.append(pieces));
       } catch (cause) {
+        reportIfOurs(cause, "writing a temporary file");
         this.#takeBack(pieces, length, cause);
         break;
       }
@@ -226,6 +229,7 @@ export class ResponseBuffer {
       this.#file = await this.#during(files.temporary());
       return true;
     } catch (cause) {
+      reportIfOurs(cause, "opening a temporary file");
       this.#options.space.block(cause);
       return false;
     }

@@ -15,6 +15,7 @@ import type { Resolver, ServiceRecord } from "../runtime/resolver.ts";
 import type { Clock, TimerId } from "../runtime/clock.ts";
 import { errorText } from "./errors.ts";
 import type { ResolveOptions, ServerOptions } from "./options.ts";
+import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** Bounds of how long an answer is good, whatever the name service says, in milliseconds. */
 export const LOOKUP_TTL_MIN_MS = 1_000;
@@ -116,6 +117,7 @@ export class ServerName {
     try {
       ttlMs = await this.#ask();
     } catch (error) {
+      reportIfOurs(error, "looking up a name");
       failure = errorText(error);
     }
     this.#isAsking = false;

@@ -104,7 +104,7 @@ test("A body that is given up does not let in more of what comes ahead", async (
 
 test("A socket that gives more though it is paused is cut at a bound", async () => {
   const { handler } = held();
-  const { open, failures } = await http1World(handler);
+  const { open, failures } = await http1World(handler, { expectsFailures: true });
   const socket = open();
   socket.send(GET);
   const piece = new Uint8Array(PIPELINED_LENGTH_MAX / 4);
@@ -331,7 +331,7 @@ test("A handler that throws, or answers what cannot be sent, gives 500", async (
     () => Promise.resolve(unsendable()),
   ];
   for (const handler of handlers) {
-    const { open, failures } = await http1World(handler);
+    const { open, failures } = await http1World(handler, { expectsFailures: true });
     const socket = open();
     socket.send(GET + GET);
     await settle();

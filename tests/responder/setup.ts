@@ -4,6 +4,7 @@ import type { FastCgiHandler, ServeFastCgiOptions } from "../../src/responder/op
 import { type FastCgiServer, serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { Address } from "../../src/runtime/address.ts";
 import { MemoryNetwork, MemoryRuntime } from "../../src/runtime/memory.ts";
+import "../support/unexpected.ts";
 import { FrontClient } from "./front_client.ts";
 
 export const COMPLETE = { appStatus: 0, protocolStatus: ProtocolStatus.REQUEST_COMPLETE };

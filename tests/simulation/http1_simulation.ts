@@ -125,7 +125,11 @@ class Http1Simulation {
   }
 
   async run(steps: number): Promise<Http1Result> {
-    this.#world = await http1World((request) => this.#handle(request), {}, new QuickClock());
+    this.#world = await http1World(
+      (request) => this.#handle(request),
+      { expectsFailures: true },
+      new QuickClock(),
+    );
     this.#open();
     for (this.#step = 1; this.#step <= steps; this.#step++) {
       this.#do(this.#random.weighted(this.#isCalm ? CALM_WEIGHTS : WEIGHTS));

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Child, type ChildExit, type ChildLines } from "./child.ts";
 import { temporaryFolder } from "./places.ts";
+import { assertNoUnexpected } from "./unexpected.ts";
 
 export const AFCGI = process.env.AFCGI_EXECUTABLE ??
   fileURLToPath(new URL("../../dist/afcgi", import.meta.url));
@@ -82,11 +83,12 @@ export class Afcgi {
     return this.child.stderr.lines.map((line) => parseLogLine(line) ?? { msg: line });
   }
 
-  /** SIGTERM, and it must end by itself with status 0. */
+  /** SIGTERM, and it must end by itself with status 0, without an exception of its own. */
   async stop(): Promise<void> {
     const exit = await this.child.stop("SIGTERM");
     const log = this.child.stderr.lines.slice(-20).join("\n");
     assert.deepEqual(exit, { code: 0, signal: null }, `afcgi did not end well:\n${log}`);
+    assertNoUnexpected(this.log);
   }
 }
 

@@ -20,6 +20,7 @@ import type { Files } from "../../src/runtime/files.ts";
 import type { TextSink } from "../../src/runtime/text_sink.ts";
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
 import { temporaryFolder } from "./places.ts";
+import { assertNoUnexpected } from "./unexpected.ts";
 import { type HttpRequest, httpRequest, type HttpResponse } from "./raw_http.ts";
 
 /** How long a line may be waited for; far above what any takes. */
@@ -173,6 +174,11 @@ export async function startGateway(
     accessSink: access,
     version: "1.2.3",
   });
+  const stop = app.stop.bind(app);
+  app.stop = async () => {
+    await stop();
+    assertNoUnexpected(log.lines);
+  };
   const port = portOf(app.addresses[0]);
   const adminPort = portOf(app.adminAddress);
   return {

@@ -7,12 +7,19 @@ import { BytesResponse } from "../../src/runtime/http_response.ts";
 import type { HttpResponse } from "../../src/runtime/http_response.ts";
 import { utf8 } from "../../src/protocol/byte_buffer.ts";
 import { TransitionError } from "../../src/protocol/transitions.ts";
+import "./unexpected.ts";
+import { reportUnexpected } from "../../src/runtime/unexpected.ts";
 import { MemoryCallbackSocket } from "./memory_callback_socket.ts";
 
 /** What the clock says, as answers say it. */
 export const DATE = "Sun, 09 Sep 2001 01:46:40 GMT";
 
 export const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+export interface WorldOptions extends Partial<ServerOptions> {
+  /** Whether handlers may throw; what they throw is in `failures`. Else it fails the test. */
+  readonly expectsFailures?: boolean;
+}
 
 export type Handler = (request: Request) => HttpResponse | Promise<HttpResponse>;
 
@@ -29,7 +36,7 @@ export function wholeText(text: string, more = ""): string {
 /** A server, what it told, and `open` for one more client. */
 export async function http1World(
   handler: Handler,
-  options: Partial<ServerOptions> = {},
+  { expectsFailures = false, ...options }: WorldOptions = {},
   clock = new ManualClock(),
 ) {
   const faults: RequestFault[] = [];
@@ -53,7 +60,8 @@ export async function http1World(
     onFailure(error) {
       // What the table of states lacks can happen in no test.
       if (error instanceof TransitionError) throw error;
-      failures.push(error);
+      if (expectsFailures) failures.push(error);
+      else reportUnexpected(error, "a client's connection");
     },
     ...options,
   });

@@ -18,6 +18,7 @@ import type { RequestBody } from "../../src/upstream/request_body.ts";
 import type { UpstreamRequest, UpstreamResponse } from "../../src/upstream/request.ts";
 import { SpillSpace } from "../../src/upstream/spill_space.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
+import "./unexpected.ts";
 import { ADDRESS, type ApplicationOptions, ScriptedApplication } from "./scripted_application.ts";
 
 /** Turns of the event loop in which everything in memory has come to rest. */
