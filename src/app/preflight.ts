@@ -121,10 +121,19 @@ async function checkGemini(
   }
 }
 
-function checkAccessLog(path: string, { files }: PreflightRuntime, { faults }: Findings): void {
+function checkAccessLog(
+  path: string,
+  { files }: PreflightRuntime,
+  { faults, notes }: Findings,
+): void {
   if (path === "-" || path === "off") return;
   const reason = files.whyNotAppend?.(path);
-  if (reason !== undefined) faults.push(`Cannot open access log "${path}": ${reason}`);
+  if (reason !== undefined) {
+    faults.push(`Cannot open access log "${path}": ${reason}`);
+  } else if (kindAt(files, path) === "other") {
+    // A FIFO cannot be opened for writing before somebody reads it, and a look would be its reader's.
+    notes.push(`Access log "${path}" is no regular file (start what reads it before afcgi)`);
+  }
 }
 
 function checkSpawn(spawn: SpawnOptions, runtime: PreflightRuntime, findings: Findings): void {

@@ -74,12 +74,14 @@ function firstHost({ sites }: AppOptions): string | undefined {
   return host?.startsWith("*.") ? `any${host.slice(1)}` : host;
 }
 
-/** What its name says to be a secret is one, wherever it comes from. */
+/** What its name says to be a secret is one, wherever it comes from; a cookie may be a session. */
 function withoutSecrets(told: Explanation): Explanation {
   const { application } = told;
   if (application === undefined) return told;
   const parameters = application.parameters.map((parameter) =>
-    isSecretName(parameter.name) ? { ...parameter, value: MASK } : parameter
+    isSecretName(parameter.name) || parameter.name === "HTTP_COOKIE"
+      ? { ...parameter, value: MASK }
+      : parameter
   );
   return { ...told, application: { ...application, parameters } };
 }

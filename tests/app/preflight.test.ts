@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { execFileSync } from "node:child_process";
 import { missingPrograms, preflight } from "../../src/app/preflight.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
 import { runtime } from "../runtime/support.ts";
@@ -77,6 +78,16 @@ test("The access log has to be a file that can be written, and none is made", as
   assert.match(await faultOf("missing/access.log"), /there is no folder ".+missing" \(create it\)/);
   assert.match(await faultOf("folder"), /it is a folder/);
   assert.match(await faultOf("afcgi.yaml/access.log"), /there is no folder/);
+});
+
+test("A FIFO as access log is no error, and the one who reads it is asked for", async () => {
+  const folder = temporaryFolder();
+  execFileSync("mkfifo", [join(folder, "fifo")]);
+  const { faults, notes } = await findings({ log: { access: "fifo" } }, folder);
+  assert.deepEqual(faults, []);
+  const told = notes.filter((note) => note.startsWith("Access log"));
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /fifo" is no regular file \(start what reads it before afcgi\)$/);
 });
 
 test("A file that afcgi may not read or write is told", async () => {

@@ -143,3 +143,21 @@ test("A variable of ours that nobody reads is told with the nearest name", async
   assert.match(stdout, /^Variable AFCGI_LISTN is no setting .*AFCGI_LISTEN/m);
   for (const name of Object.keys(others)) assert.ok(!stdout.includes(name), name);
 });
+
+test("What is sent along with a request to explain is as secret as what the file says", async () => {
+  const file = `
+upstreams: { app: { servers: ["127.0.0.1:9000"] } }
+sites: [{ routes: [{ fastcgi: { upstream: app } }] }]`;
+  // Proxy-Authorization is the front's own and goes no further.
+  const names = ["Authorization", "Cookie", "X-Api-Key", "X-Auth-Token", "x-csrf-secret"];
+  for (const field of names) {
+    const header = `--header ${field}:${SECRET}`;
+    for (const form of ["", "--json "]) {
+      const { text } = await run(`explain ${form}${header} /x`, file);
+      assert.match(text, /HTTP_/, field);
+      assert.ok(!text.includes(SECRET), `${field}: ${text}`);
+    }
+    const asked = await run(`explain --show-secrets ${header} /x`, file);
+    assert.ok(asked.text.includes(SECRET), field);
+  }
+});
