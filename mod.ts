@@ -20,7 +20,9 @@ export type { UpstreamObserver } from "./src/upstream/observer.ts";
 
 // One request over one connection.
 export {
+  type ClientBody,
   type ClientOptions,
+  type ClientParams,
   type ClientRequest,
   type ClientResponse,
   FastCgiClient,

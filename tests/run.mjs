@@ -1,10 +1,11 @@
-// The one entry behind `npm run demo|build|build:all|bench` and `npm test`. It is plain JavaScript
-// for Node without a dependency, because it must run on a machine that has nothing but Node and
+// The one entry behind `npm run demo|build|build:all|build:package|bench` and `npm test`. It is plain
+// JavaScript for Node without a dependency, because it must run on a machine that has nothing but Node and
 // npm: it fetches what is missing (Bun, Deno, real peers) and hands over to it.
 import { runBench } from "./run/bench.mjs";
 import { build, buildAll } from "./run/build.mjs";
 import { runDemo } from "./run/demo.mjs";
 import { StepFailed } from "./run/command.mjs";
+import { buildPackage } from "./run/package.mjs";
 import { runTests } from "./run/steps.mjs";
 
 const COMMANDS = {
@@ -12,6 +13,7 @@ const COMMANDS = {
   test: runTests,
   build,
   "build:all": buildAll,
+  "build:package": buildPackage,
   bench: runBench,
 };
 

@@ -32,7 +32,8 @@ export function takeBody(
   const declared = headers.get("content-length");
   const coding = headers.get("transfer-encoding");
   const isChunked = coding !== null;
-  if (declared === null && !isChunked) return NONE;
+  // Over HTTP/2, or made by a program, a request has a body without telling it in a header.
+  if (declared === null && !isChunked && request.body === null) return NONE;
   if (isChunked && coding.toLowerCase() !== "chunked") return UNREADABLE;
   // Whoever stands before us may have gone by the other one (RFC 9112 section 6.3).
   if (declared !== null && isChunked) return UNREADABLE;

@@ -36,6 +36,7 @@ const UNKNOWN_PEER: HttpPeer = { host: "", port: 0 };
 /**
  * Sends what the route matches to a FastCGI application and answers with its answer.
  *
+ * @throws {TypeError} when `upstream` is no `Upstream`
  * @example
  * ```ts
  * import { Hono } from "hono";
@@ -47,6 +48,11 @@ const UNKNOWN_PEER: HttpPeer = { host: "", port: 0 };
  */
 export function fastcgi(options: FastCgiOptions): Handler {
   const { upstream, scriptName = "", root, params = {} } = options;
+  if (typeof upstream?.send !== "function") {
+    throw new TypeError(
+      'Cannot use "upstream": it is no Upstream (use new Upstream("tcp://127.0.0.1:9000"))',
+    );
+  }
   const requestIds = new RequestIdSource();
   const route = {
     upstream,

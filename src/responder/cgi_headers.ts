@@ -26,8 +26,8 @@ const DEFAULT_TYPE = "content-type: text/plain;charset=utf-8\r\n";
 /** Statuses whose answers have no body (RFC 9110, section 6.4.1). */
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
-export function hasBody(method: string, response: Response): boolean {
-  return method !== "HEAD" && !WITHOUT_BODY.has(response.status) && response.body !== null;
+export function hasBody(response: Response): boolean {
+  return !WITHOUT_BODY.has(response.status) && response.body !== null;
 }
 
 /** What the walk over an answer's headers gives. */

@@ -92,7 +92,10 @@ export interface ServeFastCgiOptions extends Partial<ResponderLimits> {
   readonly runtime?: Runtime;
   /** Whether several requests may share a connection; true when left out. */
   readonly multiplex?: boolean;
-  /** Told of every fault; left out: they are only told to the front, on STDERR. */
+  /**
+   * Told of every fault. Left out: what a handler or its `waitUntil` threw goes to `console.error`,
+   * and the rest, which a front brings about, only to the front, on STDERR.
+   */
   readonly onError?: (error: unknown, context: FaultContext) => void;
 }
 

@@ -4,7 +4,7 @@
  * An answer whose body is complete by the end of the turn of the event loop in which it began, and
  * short, leaves as one record with its Content-Length; any other one leaves its head at that point
  * and its body as it comes. What was promised is kept: a body that is not as long as Content-Length
- * says is a fault.
+ * says is a fault. HEAD gets the head that GET would get, so its body is read as far as that needs.
  */
 import { latin1, writeLatin1 } from "../protocol/byte_buffer.ts";
 import { cgiHeaders, declaredLength, hasBody } from "./cgi_headers.ts";
@@ -18,6 +18,7 @@ export class ResponseSender implements HeldBack {
   readonly #headers: string;
   readonly #lengthDeclared: number | undefined;
   readonly #hasBody: boolean;
+  readonly #isHeadOnly: boolean;
   /** What has come of the body while the head is held back. */
   #gathered: Uint8Array[] = [];
   #length = 0;
@@ -45,8 +46,11 @@ export class ResponseSender implements HeldBack {
         `Cannot answer: the head is longer than ${options.headLengthMax} bytes`,
       );
     }
-    this.#hasBody = hasBody(options.method, options.response);
-    this.#lengthDeclared = this.#hasBody ? declaredLength(headers) : undefined;
+    this.#isHeadOnly = options.method === "HEAD";
+    const mayHaveBody = hasBody(options.response);
+    this.#lengthDeclared = mayHaveBody ? declaredLength(headers) : undefined;
+    const isKnown = this.#isHeadOnly && this.#lengthDeclared !== undefined;
+    this.#hasBody = mayHaveBody && !isKnown;
   }
 
   /** From then on the client may have seen a part, and no other answer can be given. */
@@ -73,7 +77,7 @@ export class ResponseSender implements HeldBack {
     this.#outlet.releaseSoon(this);
     for (;;) {
       const { done, value } = await reader.read();
-      if (this.#cancelled) return;
+      if (this.#cancelled) return this.#isHeadOnly ? this.#headersPending : undefined;
       if (done) break;
       const sent = this.#take(value);
       if (sent !== undefined) await sent;
@@ -92,8 +96,11 @@ export class ResponseSender implements HeldBack {
       throw new RangeError(`Cannot answer: the body is longer than Content-Length ${declared}`);
     }
     if (this.#headersSent) return this.#send(bytes);
-    this.#gathered.push(bytes);
-    return this.#length > PIECE_LENGTH_MAX ? this.#sendGathered("") : undefined;
+    if (!this.#isHeadOnly) this.#gathered.push(bytes);
+    if (this.#length <= PIECE_LENGTH_MAX) return undefined;
+    if (!this.#isHeadOnly) return this.#sendGathered("");
+    this.release();
+    return undefined;
   }
 
   #finish(): Promise<void> | undefined {
@@ -111,13 +118,15 @@ export class ResponseSender implements HeldBack {
 
   /** The body takes longer: the head goes first. */
   release(): void {
-    if (!this.#headersSent && !this.#cancelled) this.#headersPending = this.#sendGathered("");
+    if (this.#headersSent || this.#cancelled) return;
+    this.#headersPending = this.#sendGathered("");
+    if (this.#isHeadOnly) this.cancel("the answer has no body");
   }
 
   /** The head and what has come of the body, as one run of bytes. */
   #sendGathered(headersEnd: string): Promise<void> | undefined {
     const headers = `${this.#headers}${headersEnd}\r\n`;
-    const bytes = new Uint8Array(headers.length + this.#length);
+    const bytes = new Uint8Array(headers.length + (this.#isHeadOnly ? 0 : this.#length));
     writeLatin1(headers, bytes);
     let offset = headers.length;
     for (const piece of this.#gathered) {

@@ -43,6 +43,7 @@ export interface FastCgiServer {
  *
  * @throws {AddressError} when `listen` cannot be read
  * @throws {ListenError} when the address is in use or not ours, or no listening socket was inherited
+ * @throws {TypeError} when the handler is no function, or `listen` is missing
  * @throws {RangeError} when a limit makes no sense, or FCGI_WEB_SERVER_ADDRS holds no IP addresses
  * @example
  * ```ts
@@ -59,6 +60,7 @@ export async function serveFastCgi(
   handler: FastCgiHandler,
   options: ServeFastCgiOptions,
 ): Promise<FastCgiServer> {
+  refuseMistaken(handler, options);
   const runtime = options.runtime ?? currentRuntime();
   const { listen } = options;
   const address = typeof listen === "string" ? parseListenAddress(listen) : listen;
@@ -79,6 +81,29 @@ export async function serveFastCgi(
       : runtime.listen(address, onConnection)
   );
   return server;
+}
+
+/**
+ * Who passes an app instead of its `fetch` would otherwise learn it from the first request.
+ *
+ * @throws {TypeError}
+ */
+function refuseMistaken(handler: unknown, options: Partial<ServeFastCgiOptions> | undefined): void {
+  if (typeof handler !== "function") {
+    const hasFetch = typeof (handler as { fetch?: unknown } | null)?.fetch === "function";
+    throw new TypeError(
+      `Cannot serve FastCGI: the handler is ${describeValue(handler)}, not a function` +
+        (hasFetch ? ' (pass its "fetch": serveFastCgi(app.fetch, …))' : ""),
+    );
+  }
+  if (options?.listen === undefined) {
+    throw new TypeError('Cannot serve FastCGI: "listen" is missing (use "127.0.0.1:9000")');
+  }
+}
+
+function describeValue(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 /** @throws {RangeError} */

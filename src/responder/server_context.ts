@@ -20,7 +20,7 @@ export class ServerContext implements ServerStatus {
   connectionsOpen = 0;
   requestsSeen = 0;
   requestsActiveMax = 0;
-  readonly #onError: ((error: unknown, context: FaultContext) => void) | undefined;
+  readonly #onError: (error: unknown, context: FaultContext) => void;
   readonly #work = new Set<Promise<unknown>>();
 
   constructor(options: {
@@ -37,7 +37,7 @@ export class ServerContext implements ServerStatus {
     const { maxRequests } = options.limits;
     const reserved = Math.min(maxRequests - 1, Math.ceil(maxRequests * RESERVED_PART));
     this.quota = new RequestQuota(maxRequests, reserved);
-    this.#onError = options.onError;
+    this.#onError = options.onError ?? tellOnConsole;
   }
 
   get requestsActive(): number {
@@ -53,7 +53,7 @@ export class ServerContext implements ServerStatus {
   /** Tells the server's owner; a fault of the owner's callback goes no further. */
   report(error: unknown, context: FaultContext): void {
     try {
-      this.#onError?.(error, context);
+      this.#onError(error, context);
     } catch {
       // There is nobody left to tell.
     }
@@ -71,4 +71,10 @@ export class ServerContext implements ServerStatus {
   async workDone(): Promise<void> {
     while (this.#work.size > 0) await Promise.all(this.#work);
   }
+}
+
+/** What the application itself did; a front could fill a console with the rest. */
+function tellOnConsole(error: unknown, { phase }: FaultContext): void {
+  if (phase === "handler") console.error("Cannot answer request: the handler failed:", error);
+  if (phase === "wait_until") console.error("Work of waitUntil failed:", error);
 }

@@ -2,6 +2,7 @@
  * One request over one connection, for programs that want to ask an application something: a status
  * page, a cache reset, a test. The connection is closed after the answer (no KEEP_CONN).
  */
+import { utf8 } from "../protocol/byte_buffer.ts";
 import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
 import { Role } from "../protocol/constants.ts";
 import { encodeNameValues, type NameValuePart } from "../protocol/name_value.ts";
@@ -21,13 +22,18 @@ export interface ClientBody {
   readonly length?: number;
 }
 
+/** CGI parameters, as an object or as pairs (a `Map` for example); a text stands for its UTF-8. */
+export type ClientParams =
+  | Readonly<Record<string, NameValuePart>>
+  | Iterable<readonly [string, NameValuePart]>;
+
 export interface ClientRequest {
-  /** CGI parameters; `REQUEST_METHOD` is GET and `CONTENT_LENGTH` the body's, unless given. */
-  readonly params: Iterable<readonly [string, NameValuePart]>;
-  /** STDIN. */
-  readonly body?: Uint8Array<ArrayBuffer> | ClientBody;
+  /** `REQUEST_METHOD` is GET and `CONTENT_LENGTH` the body's, unless given. */
+  readonly params: ClientParams;
+  /** STDIN; a text stands for its UTF-8. */
+  readonly body?: string | Uint8Array<ArrayBuffer> | ClientBody;
   /** The second stream of a filter (section 6.4). */
-  readonly data?: Uint8Array<ArrayBuffer> | ClientBody;
+  readonly data?: string | Uint8Array<ArrayBuffer> | ClientBody;
   /** Responder when left out (section 6.2). */
   readonly role?: Role;
   readonly signal?: AbortSignal;
@@ -54,7 +60,7 @@ export interface ClientOptions {
  * import { FastCgiClient } from "afcgi";
  *
  * const client = new FastCgiClient("unix:/run/php/php-fpm.sock");
- * const params = [["SCRIPT_NAME", "/ping"], ["SCRIPT_FILENAME", "/ping"]] as const;
+ * const params = { SCRIPT_NAME: "/ping", SCRIPT_FILENAME: "/ping" };
  * const answer = await client.request({ params }).catch(() => undefined);
  * console.log(answer?.status ?? "nobody there");
  * await client.close();
@@ -78,18 +84,21 @@ export class FastCgiClient {
     });
   }
 
-  /** @throws {UpstreamError} when there is no complete head of an answer */
+  /**
+   * @throws {UpstreamError} when there is no complete head of an answer
+   * @throws {TypeError} when a parameter is neither text nor bytes, or the body is nothing that can be sent
+   */
   async request(request: ClientRequest): Promise<ClientResponse> {
     const { body, data, signal, role = Role.RESPONDER } = request;
-    const given = new Map(request.params);
+    const given = readParams(request.params);
     const method = given.get("REQUEST_METHOD") ?? "GET";
     const response = await this.#upstream.send({
       id: "",
       role,
       method: typeof method === "string" ? method : new TextDecoder().decode(method),
       params: (length) => encodeNameValues(withDefaults(given, length)),
-      body: body && requestBody(body),
-      ...(data && { data: requestBody(data) }),
+      body: body === undefined ? undefined : requestBody(body),
+      ...(data !== undefined && { data: requestBody(data) }),
       ...(signal && { signal }),
     });
     return { ...response.head, body: asStream(response.body) };
@@ -107,13 +116,29 @@ function timeouts(totalMs: number): TimeoutOptions {
   return totalMs === 0 ? timeouts : { ...timeouts, firstByteMs: 0, idleMs: 0, totalMs };
 }
 
-function requestBody(body: Uint8Array<ArrayBuffer> | ClientBody): RequestBody {
-  const isWhole = body instanceof Uint8Array;
-  return {
-    stream: isWhole ? new Blob([body]).stream() : body.stream,
-    length: body.length,
-    memoryMax: BODY_MEMORY_MAX,
-  };
+/** @throws {TypeError} */
+function readParams(params: ClientParams): Map<string, NameValuePart> {
+  if (typeof params !== "object" || params === null) {
+    throw new TypeError(
+      'Cannot send request: "params" is missing (use { SCRIPT_FILENAME: "/index.php" })',
+    );
+  }
+  const given = new Map(Symbol.iterator in params ? params : Object.entries(params));
+  for (const [name, value] of given) {
+    if (typeof value === "string" || value instanceof Uint8Array) continue;
+    throw new TypeError(`Cannot send request: parameter "${name}" is neither text nor bytes`);
+  }
+  return given;
+}
+
+/** @throws {TypeError} */
+function requestBody(body: string | Uint8Array<ArrayBuffer> | ClientBody): RequestBody {
+  const given = typeof body === "string" ? utf8(body) : body;
+  const stream = given instanceof Uint8Array ? new Blob([given]).stream() : given?.stream;
+  if (!(stream instanceof ReadableStream)) {
+    throw new TypeError("Cannot send request: its body is not text, bytes or { stream }");
+  }
+  return { stream, length: given.length, memoryMax: BODY_MEMORY_MAX };
 }
 
 function withDefaults(

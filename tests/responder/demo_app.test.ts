@@ -13,7 +13,8 @@ const MIB = 1024 * 1024;
 async function demo(options: DemoOptions = {}) {
   const runtime = new MemoryRuntime();
   const app = demoApp({ clock: runtime.clock, ...options });
-  const server = await serveFastCgi(app, { listen: "127.0.0.1:0", runtime });
+  const onError = () => {};
+  const server = await serveFastCgi(app, { listen: "127.0.0.1:0", runtime, onError });
   const client = await FrontClient.connect(runtime, connectable(server));
   return { clock: runtime.clock, client };
 }

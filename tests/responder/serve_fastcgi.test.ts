@@ -2,6 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { Role } from "../../src/protocol/constants.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
+import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { MemoryNetwork } from "../../src/runtime/memory.ts";
 import { COMPLETE, connectable, gate, hello, MIB, serve, streamOf, turns } from "./setup.ts";
 
@@ -201,6 +202,107 @@ test("HEAD, 204, 205 and 304 have no body, and a body that was made is let go of
     assert.deepEqual(await request.ended(), COMPLETE);
     assert.match(request.stdout, new RegExp(`^Status: ${status} [^\\n]*\\r\\n\\r\\n$`));
   }
+});
+
+test("HEAD has the length that GET has, where GET has one", async () => {
+  const text = (length: number) => "ä".repeat(length / 2);
+  const bodies: Record<string, () => BodyInit | null> = {
+    "/text": () => text(6),
+    "/empty": () => "",
+    "/none": () => null,
+    "/largest": () => text(32 * 1024),
+    "/large": () => text(32 * 1024 + 2),
+    "/pieces": () => streamOf([new Uint8Array(3), new Uint8Array(4)]),
+    "/slow": () =>
+      streamOf(async function* () {
+        await turns(2);
+        yield new Uint8Array(3);
+      }()),
+  };
+  const { connect } = await serve((request) =>
+    new Response(bodies[new URL(request.url).pathname]!(), { headers: { "x-a": "1" } })
+  );
+  const client = await connect();
+  const lengths: Record<string, string | undefined> = {};
+  for (const uri of Object.keys(bodies)) {
+    const [get, head] = ["GET", "HEAD"].map((method) => client.begin({ method, uri }));
+    for (const request of [get!, head!]) assert.deepEqual(await request.ended(), COMPLETE);
+    const end = get!.stdout.indexOf("\r\n\r\n") + 4;
+    assert.equal(head!.stdout, get!.stdout.slice(0, end), uri);
+    lengths[uri] = /content-length: (\d+)/.exec(head!.stdout)?.[1];
+  }
+  assert.deepEqual(lengths, {
+    "/text": "6",
+    "/empty": "0",
+    "/none": undefined,
+    "/largest": "32768",
+    "/large": undefined,
+    "/pieces": "7",
+    "/slow": undefined,
+  });
+});
+
+test("HEAD of a body that fails is the 500 that GET gets", async () => {
+  const { connect, faults } = await serve(() =>
+    new Response(new ReadableStream({ start: (controller) => controller.error(new Error("no")) }))
+  );
+  const client = await connect();
+  for (const method of ["GET", "HEAD"]) {
+    const request = client.begin({ method });
+    assert.deepEqual(await request.ended(), COMPLETE);
+    assert.match(request.stdout, /^Status: 500 /);
+  }
+  assert.equal(faults.length, 2);
+});
+
+test("What is no handler is refused at once, and says what to pass", async () => {
+  const app = { fetch: hello };
+  const mistakes: [unknown, RegExp][] = [
+    [app, /^Cannot serve FastCGI: the handler is an object, not a function \(pass its "fetch"/],
+    [{}, /the handler is an object, not a function$/],
+    [null, /the handler is null/],
+    [undefined, /the handler is undefined/],
+    ["app", /the handler is a string/],
+    [hello(new Request("http://a/"), undefined as never), /the handler is an object/],
+  ];
+  for (const [mistake, message] of mistakes) {
+    const refused = serve(mistake as FastCgiHandler);
+    await assert.rejects(refused, { name: "TypeError", message }, String(mistake));
+  }
+  const { listen: _, ...nowhere } = { listen: "" };
+  for (const options of [undefined, nowhere, { listen: undefined }]) {
+    const refused = serveFastCgi(hello, options as never);
+    await assert.rejects(refused, { name: "TypeError", message: /"listen" is missing/ });
+  }
+});
+
+test("Without onError the console is told what a handler threw, and not what a front sent", async () => {
+  const lines: string[] = [];
+  const { error } = console;
+  console.error = (...parts: unknown[]) => void lines.push(parts.map(String).join(" "));
+  try {
+    const { connect } = await serve((request, info) => {
+      if (request.url.endsWith("/later")) info.waitUntil(Promise.reject(new Error("lost")));
+      else throw new Error("out of luck");
+      return new Response("fine");
+    }, { onError: undefined as never });
+    const client = await connect();
+    for (const [uri, status] of [["/", 500], ["/later", 200]] as const) {
+      const request = client.begin({ uri });
+      await request.ended();
+      assert.match(request.stdout, new RegExp(`^Status: ${status} `));
+    }
+    const bad = client.begin({ method: "POST", params: { CONTENT_LENGTH: "x" } });
+    await bad.ended();
+    assert.match(bad.stdout, /^Status: 400 /);
+    await turns();
+  } finally {
+    console.error = error;
+  }
+  assert.deepEqual(lines, [
+    "Cannot answer request: the handler failed: Error: out of luck",
+    "Work of waitUntil failed: Error: lost",
+  ]);
 });
 
 test("An answer's head and its pieces leave as they are made", async () => {

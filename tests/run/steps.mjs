@@ -8,8 +8,17 @@ import { ROOT, run, StepFailed, tool } from "./command.mjs";
 import { installPackages, installPeers } from "./install.mjs";
 import { runTestFiles } from "./test_files.mjs";
 
-/** Folders whose tests drive the executable, and so run once, under Bun. */
-const EXECUTABLE_FOLDERS = ["interop", "fronts", "fault", "kill", "leak", "e2e", "examples"];
+/** Folders whose tests drive the executable or the package, and so run once, under Bun. */
+const EXECUTABLE_FOLDERS = [
+  "interop",
+  "fronts",
+  "fault",
+  "kill",
+  "leak",
+  "e2e",
+  "examples",
+  "package",
+];
 
 /** The one of them that runs on Deno too: behind its web servers is the test's own process. */
 const FRONTS_FOLDER = "fronts";
