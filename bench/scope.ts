@@ -1,7 +1,7 @@
 /**
  * What a measurement starts, and its end: programs in process groups of their own, and one folder
  * for all their files. Whatever way the benchmark ends, nothing stays: {@link Scope.stop} is for
- * the good one, the handlers that `Child` and `temporaryFolder` leave for the process's exit for the
+ * the good one, the handlers that `Child` and `temporaryDirectory` leave for the process's exit for the
  * others.
  */
 import { mkdirSync } from "node:fs";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Child } from "../tests/support/child.ts";
 import { PEER_PATH } from "../tests/support/peers.ts";
-import { temporaryFolder } from "../tests/support/places.ts";
+import { temporaryDirectory } from "../tests/support/places.ts";
 
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -24,9 +24,9 @@ interface Started {
 }
 
 export class Scope {
-  readonly folder = temporaryFolder();
+  readonly directory = temporaryDirectory();
   readonly #started: Started[] = [];
-  #folders = 0;
+  #directories = 0;
   #ended = false;
 
   /** It has been stopped, or is being stopped: nothing starts any more. */
@@ -35,10 +35,10 @@ export class Scope {
   }
 
   /** A new folder below ours. */
-  newFolder(name: string): string {
-    const folder = join(this.folder, `${name}-${++this.#folders}`);
-    mkdirSync(folder);
-    return folder;
+  newDirectory(name: string): string {
+    const directory = join(this.directory, `${name}-${++this.#directories}`);
+    mkdirSync(directory);
+    return directory;
   }
 
   start(program: string, args: readonly string[], options: StartOptions = {}): Child {
@@ -48,8 +48,8 @@ export class Scope {
       ? [program, ...args]
       : ["sh", "-c", 'file=$1; shift; exec "$@" >"$file"', "sh", output, program, ...args];
     // Temporary files of the servers go where they are removed with the rest.
-    const all = { PATH: PEER_PATH, TMPDIR: this.folder, ...env };
-    const child = new Child(command!, rest, { env: all, group: true, cwd: this.folder });
+    const all = { PATH: PEER_PATH, TMPDIR: this.directory, ...env };
+    const child = new Child(command!, rest, { env: all, group: true, cwd: this.directory });
     this.#started.push({ child, stopSignal });
     return child;
   }

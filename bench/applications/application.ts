@@ -62,10 +62,10 @@ export function fetchHandler(runtime: "bun" | "deno") {
  * place among the packages that everybody installs.
  */
 export async function nodeFastCgi(scope: Scope): Promise<Application> {
-  const folder = scope.newFolder("node-fastcgi");
-  const args = ["install", "--prefix", folder, "--no-audit", "--no-fund", "--ignore-scripts"];
+  const directory = scope.newDirectory("node-fastcgi");
+  const args = ["install", "--prefix", directory, "--no-audit", "--no-fund", "--ignore-scripts"];
   await scope.run("npm", [...args, NODE_FASTCGI]);
-  const env = { NODE_PATH: join(folder, "node_modules") };
+  const env = { NODE_PATH: join(directory, "node_modules") };
   return await startOn(
     scope,
     (path) => ["node", benchFile("applications/node_fastcgi.cjs"), path],
@@ -78,7 +78,7 @@ async function startOn(
   command: (path: string) => readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<Application> {
-  const place = { network: "unix", path: join(scope.newFolder("app"), "app.sock") } as const;
+  const place = { network: "unix", path: join(scope.newDirectory("app"), "app.sock") } as const;
   const [program, ...args] = command(place.path);
   const child = scope.start(program!, args, { env });
   await waitForListener(place);

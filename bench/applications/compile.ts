@@ -21,9 +21,9 @@ export function compile(path: string): Promise<string> {
 async function make(path: string): Promise<string> {
   compilations ??= new Scope();
   const extension = extname(path);
-  const program = join(compilations.folder, path.replaceAll(/[/.]/g, "_"));
+  const program = join(compilations.directory, path.replaceAll(/[/.]/g, "_"));
   const [compiler, ...args] = COMPILERS[extension]!(program, benchFile(path));
-  const cache = compilations.newFolder("cache");
+  const cache = compilations.newDirectory("cache");
   // Go keeps what it has compiled below HOME, if nobody tells it otherwise.
   await compilations.run(compiler!, args, { env: { GOCACHE: cache, GOFLAGS: "-trimpath" } });
   return program;

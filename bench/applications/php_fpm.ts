@@ -11,13 +11,13 @@ const COMMAND = 'exec "$(command -v php-fpm8.2 || command -v php-fpm)" "$@"';
 
 export function phpFpm(children: number): StartApplication {
   return async (scope) => {
-    const folder = scope.newFolder("php");
-    const root = join(folder, "root");
-    const place = { network: "unix", path: join(folder, "php.sock") } as const;
-    const config = join(folder, "php-fpm.conf");
+    const directory = scope.newDirectory("php");
+    const root = join(directory, "root");
+    const place = { network: "unix", path: join(directory, "php.sock") } as const;
+    const config = join(directory, "php-fpm.conf");
     mkdirSync(root);
     writeFileSync(join(root, "index.php"), SCRIPT);
-    writeFileSync(config, configText(folder, place.path, children));
+    writeFileSync(config, configText(directory, place.path, children));
     const args = ["-c", COMMAND, "php-fpm", "-F", "-n", "-y", config];
     const child = scope.start("sh", args, { stopSignal: "SIGQUIT" });
     await waitForListener(place);
@@ -25,10 +25,10 @@ export function phpFpm(children: number): StartApplication {
   };
 }
 
-function configText(folder: string, path: string, children: number): string {
+function configText(directory: string, path: string, children: number): string {
   return `
 [global]
-error_log = ${folder}/error.log
+error_log = ${directory}/error.log
 daemonize = no
 [www]
 ${process.getuid?.() === 0 ? "user = www-data\ngroup = www-data" : ""}

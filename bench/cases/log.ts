@@ -15,7 +15,7 @@ function variants(bench: Bench): readonly Variant[] {
     {
       contender,
       name: withLog(contender.title),
-      front: { accessLog: join(bench.scope.newFolder("log"), "access.log") },
+      front: { accessLog: join(bench.scope.newDirectory("log"), "access.log") },
     },
   ]);
 }

@@ -12,7 +12,7 @@ function fileTable(size: string, length: number, clients: number): TablePlan {
   return {
     title: `a file of ${size}, ${clients} clients`,
     prepare: async (bench) => {
-      const root = bench.scope.newFolder("files");
+      const root = bench.scope.newDirectory("files");
       const path = "/file.txt";
       writeFileSync(join(root, path), "x".repeat(length));
       return {

@@ -36,7 +36,7 @@ export const afcgiOnDeno: Contender = {
 };
 
 function serve(program: string, args: readonly string[], front: Front): Command {
-  const config = join(front.folder, "afcgi.yaml");
+  const config = join(front.directory, "afcgi.yaml");
   // JSON is YAML.
   writeFileSync(config, JSON.stringify(configOf(front)));
   return { program, args: [...args, "serve", "--config", config] };

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Contender, Front } from "./contender.ts";
 
-const MODULES_FOLDER = "/usr/lib/apache2/modules";
+const MODULES_DIRECTORY = "/usr/lib/apache2/modules";
 const MODULES = ["mpm_event", "authz_core", "proxy", "proxy_fcgi"] as const;
 
 /** More than requests under way in most cases: when all are busy, Apache closes idle connections. */
@@ -18,24 +18,24 @@ export const apache: Contender = {
   peer: "apache",
   servesFiles: true,
   command(front) {
-    const config = join(front.folder, "apache.conf");
+    const config = join(front.directory, "apache.conf");
     writeFileSync(config, configText(front));
-    return { program: "apache2", args: ["-DFOREGROUND", "-d", front.folder, "-f", config] };
+    return { program: "apache2", args: ["-DFOREGROUND", "-d", front.directory, "-f", config] };
   },
 };
 
 function configText(front: Front): string {
-  const { folder, port, accessLog, root } = front;
+  const { directory, port, accessLog, root } = front;
   return `
-${MODULES.map((name) => `LoadModule ${name}_module ${MODULES_FOLDER}/mod_${name}.so`).join("\n")}
+${MODULES.map((name) => `LoadModule ${name}_module ${MODULES_DIRECTORY}/mod_${name}.so`).join("\n")}
 ServerName 127.0.0.1
 Listen 127.0.0.1:${port}
 ListenBacklog 4096
-PidFile ${folder}/pid
-DefaultRuntimeDir ${folder}
+PidFile ${directory}/pid
+DefaultRuntimeDir ${directory}
 Mutex posixsem
 ${process.getuid?.() === 0 ? "User www-data\nGroup www-data" : ""}
-ErrorLog ${folder}/error.log
+ErrorLog ${directory}/error.log
 ServerLimit 1
 StartServers 1
 ThreadLimit ${THREADS}
@@ -62,6 +62,6 @@ const LOG_FORMAT = '%h %l %u %t \\"%r\\" %>s %b \\"%{Referer}i\\" \\"%{User-Agen
 function proxy({ application, kept, connectionsMax, root }: Front): string {
   if (application === undefined) return "";
   const reuse = kept > 0 ? `enablereuse=on max=${connectionsMax ?? THREADS}` : "enablereuse=off";
-  const folder = application.root === undefined ? "/" : `${root}/`;
-  return `ProxyPass "/" "unix:${application.place.path}|fcgi://127.0.0.1${folder}" ${reuse}`;
+  const directory = application.root === undefined ? "/" : `${root}/`;
+  return `ProxyPass "/" "unix:${application.place.path}|fcgi://127.0.0.1${directory}" ${reuse}`;
 }

@@ -9,7 +9,7 @@ export const caddy: Contender = {
   peer: "caddy",
   servesFiles: true,
   command(front) {
-    const config = join(front.folder, "Caddyfile");
+    const config = join(front.directory, "Caddyfile");
     writeFileSync(config, configText(front));
     return {
       program: "caddy",
@@ -17,9 +17,9 @@ export const caddy: Contender = {
       // All that it would keep below the user's home.
       env: {
         GOMAXPROCS: "1",
-        HOME: front.folder,
-        XDG_DATA_HOME: front.folder,
-        XDG_CONFIG_HOME: front.folder,
+        HOME: front.directory,
+        XDG_DATA_HOME: front.directory,
+        XDG_CONFIG_HOME: front.directory,
       },
     };
   },

@@ -18,7 +18,7 @@ export const CLIENTS_MAX = 12_000;
 export interface Front {
   readonly port: number;
   /** For its files. */
-  readonly folder: string;
+  readonly directory: string;
   /** What answers; undefined: the files below `root`. */
   readonly application?: Application;
   /** Connections to the application that it keeps; 0: a new one for each request. */
@@ -58,7 +58,7 @@ export interface Running {
   readonly port: number;
 }
 
-export type FrontOptions = Omit<Front, "port" | "folder" | "root"> & { readonly root?: string };
+export type FrontOptions = Omit<Front, "port" | "directory" | "root"> & { readonly root?: string };
 
 /** Starts it without waiting for anything. */
 export async function launch(
@@ -67,9 +67,9 @@ export async function launch(
   options: FrontOptions,
 ): Promise<Running> {
   const port = await freePort();
-  const folder = scope.newFolder(contender.name);
-  const root = options.root ?? options.application?.root ?? folder;
-  const { program, args, ...rest } = contender.command({ ...options, root, port, folder });
+  const directory = scope.newDirectory(contender.name);
+  const root = options.root ?? options.application?.root ?? directory;
+  const { program, args, ...rest } = contender.command({ ...options, root, port, directory });
   return { child: scope.start(program, args, rest), port };
 }
 

@@ -12,7 +12,7 @@ export const haproxy: Contender = {
   peer: "haproxy",
   servesFiles: false,
   command(front) {
-    const config = join(front.folder, "haproxy.cfg");
+    const config = join(front.directory, "haproxy.cfg");
     writeFileSync(config, configText(front));
     const { accessLog } = front;
     return {

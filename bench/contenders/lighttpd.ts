@@ -9,15 +9,15 @@ export const lighttpd: Contender = {
   peer: "lighttpd",
   servesFiles: true,
   command(front) {
-    const config = join(front.folder, "lighttpd.conf");
-    mkdirSync(join(front.folder, "uploads"));
+    const config = join(front.directory, "lighttpd.conf");
+    mkdirSync(join(front.directory, "uploads"));
     writeFileSync(config, configText(front));
     return { program: "lighttpd", args: ["-D", "-f", config] };
   },
 };
 
 function configText(front: Front): string {
-  const { folder, port, accessLog, root } = front;
+  const { directory, port, accessLog, root } = front;
   const modules = [
     ...(front.application === undefined ? [] : ["mod_fastcgi"]),
     ...(accessLog === undefined ? [] : ["mod_accesslog"]),
@@ -27,8 +27,8 @@ server.modules = (${modules.map((name) => `"${name}"`).join(", ")})
 server.document-root = "${root}"
 server.bind = "127.0.0.1"
 server.port = ${port}
-server.errorlog = "${folder}/error.log"
-server.upload-dirs = ("${folder}/uploads")
+server.errorlog = "${directory}/error.log"
+server.upload-dirs = ("${directory}/uploads")
 server.listen-backlog = 4096
 server.max-fds = ${2 * CLIENTS_MAX}
 server.max-connections = ${CLIENTS_MAX}

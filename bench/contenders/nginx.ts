@@ -9,22 +9,22 @@ export const nginx: Contender = {
   peer: "nginx",
   servesFiles: true,
   command(front) {
-    const config = join(front.folder, "nginx.conf");
+    const config = join(front.directory, "nginx.conf");
     writeFileSync(config, configText(front));
-    const args = ["-p", front.folder, "-c", config, "-e", join(front.folder, "error.log")];
+    const args = ["-p", front.directory, "-c", config, "-e", join(front.directory, "error.log")];
     return { program: "nginx", args, stopSignal: "SIGTERM" };
   },
 };
 
 function configText(front: Front): string {
-  const { folder, port, accessLog } = front;
+  const { directory, port, accessLog } = front;
   const temporary = ["client_body", "fastcgi", "proxy", "uwsgi", "scgi"]
-    .map((name) => `${name}_temp_path ${folder}/${name};`).join("\n  ");
+    .map((name) => `${name}_temp_path ${directory}/${name};`).join("\n  ");
   return `
 ${process.getuid?.() === 0 ? "user root;" : ""}
 worker_processes 1;
 daemon off;
-pid ${folder}/pid;
+pid ${directory}/pid;
 events { worker_connections ${2 * CLIENTS_MAX}; }
 http {
   access_log ${accessLog === undefined ? "off" : `${accessLog} combined buffer=64k flush=1s`};

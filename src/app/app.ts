@@ -23,11 +23,11 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
 import { ListenError } from "../runtime/network.ts";
 import type { OnHandshakeFailed } from "../runtime/callback_socket.ts";
-import { rememberLinks } from "../static/link_memory.ts";
+import { rememberSymlinks } from "../static/symlink_memory.ts";
 import { SpillSpace } from "../upstream/spill_space.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { CLIENT_DEFAULTS, ClientBounds } from "./client_bounds.ts";
-import { logFault, logScriptFault } from "./fault_log.ts";
+import { logError, logScriptError } from "./error_log.ts";
 import { becomeUser, withSocketOwner } from "./app_user.ts";
 import { Certificates } from "./certificates.ts";
 import { GeminiListeners } from "./gemini.ts";
@@ -84,7 +84,7 @@ class App implements RunningApp {
   readonly #sites = new SiteTable<GatewaySite>();
   readonly #requestIds = new RequestIdSource();
   readonly #accessLog: Logger | undefined;
-  readonly #onFault: (error: unknown, context: RequestContext) => void;
+  readonly #onError: (error: unknown, context: RequestContext) => void;
   readonly #onHandshakeFailed: OnHandshakeFailed;
   readonly #certificates: Certificates;
   readonly #clients: ClientBounds;
@@ -109,7 +109,7 @@ class App implements RunningApp {
       format: options.log.format,
     });
     const limited = new LimitedLog(logger, runtime.clock);
-    this.#onFault = (error, context) => logFault({ logger, limited }, error, context);
+    this.#onError = (error, context) => logError({ logger, limited }, error, context);
     this.#httpMetrics = new HttpMetrics(this.#registry);
     this.#onHandshakeFailed = watchHandshakes(this.#registry, limited);
     const { upstreams, spawns = [] } = options;
@@ -250,7 +250,7 @@ class App implements RunningApp {
 
   #compileSites(): void {
     const { runtime, logger, version } = this.#deps;
-    const files = rememberLinks(runtime.files, runtime.clock);
+    const files = rememberSymlinks(runtime.files, runtime.clock);
     const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.options.name, upstream]));
     const forwardedWarnings = new ForwardedWarnings(logger, runtime.clock);
     const { limits } = this.#options;
@@ -264,13 +264,13 @@ class App implements RunningApp {
         upstreams,
         limits,
         serverSoftware: serverSoftware(version),
-        followLinks: (path) => runtime.files.realPath(path),
-        onFault: this.#onFault,
-        onForwardedFault: (name, context, fault) => {
-          this.#httpMetrics.onForwardedFault(name);
-          forwardedWarnings.warn(name, context, fault);
+        followSymlinks: (path) => runtime.files.realPath(path),
+        onError: this.#onError,
+        onForwardedError: (name, context, error) => {
+          this.#httpMetrics.onForwardedError(name);
+          forwardedWarnings.warn(name, context, error);
         },
-        onScriptFault: (params, context) => logScriptFault(logger, runtime.files, params, context),
+        onScriptError: (params, context) => logScriptError(logger, runtime.files, params, context),
       });
       this.#sites.add(site.hosts, compiled);
     }
@@ -317,7 +317,7 @@ class App implements RunningApp {
       admission: this.#clients.connections,
       requestsMax: clients.requestsPerConnectionMax,
       ...(httpTimeouts && { timeouts: httpTimeouts }),
-      onFault: createRefusals({
+      onRequestError: createRefusals({
         requestIds: this.#requestIds,
         metrics: this.#httpMetrics,
         log: logger,
@@ -383,7 +383,7 @@ class App implements RunningApp {
       metrics: this.#httpMetrics,
       accessLog: this.#accessLog,
       log: this.#deps.logger,
-      onFileError: this.#onFault,
+      onFileError: this.#onError,
       listener,
       tlsPort: () => tlsPort(this.#options.listen, (index) => this.addresses[index]),
       answerChallenge: automatic && ((host, token) => automatic.answerChallenge(host, token)),

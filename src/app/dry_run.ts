@@ -156,7 +156,7 @@ class Run {
       upstreams: new Map(destinations),
       limits: options.limits,
       serverSoftware: serverSoftware(version),
-      onFault: (error) => this.#log.logger.error(errorText(error)),
+      onError: (error) => this.#log.logger.error(errorText(error)),
       watch: this.#watch,
     };
   }

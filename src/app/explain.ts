@@ -202,7 +202,7 @@ function explainApplication(
   const spawn = spawns.find((one) => one.upstream === upstream.name);
   const servers = spawn === undefined
     ? upstream.servers.map(({ address }) => address)
-    : firstSockets(spawn, cpuCount, spawner.folderPattern);
+    : firstSockets(spawn, cpuCount, spawner.directoryPattern);
   return {
     upstream: upstream.name,
     servers: servers.map(formatAddress),

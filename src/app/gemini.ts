@@ -76,7 +76,7 @@ export class GeminiListeners {
         runtime,
         upstreams,
         serverSoftware,
-        onFault: (error, request) => {
+        onError: (error, request) => {
           const level = request.trace.code === "client_gone" ? "debug" : "error";
           log.log(level, errorText(error), fieldsOf(request));
         },

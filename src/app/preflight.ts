@@ -12,7 +12,7 @@ import {
   type TcpAddress,
   type UnixAddress,
 } from "../runtime/address.ts";
-import { faultOf, kindAt } from "../runtime/kind_at.ts";
+import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { SpawnOptions } from "../spawn/options.ts";
 import { isProgramThere } from "../spawn/program.ts";
@@ -22,7 +22,7 @@ import { anyFileRuns } from "./any_file_runs.ts";
 import { sentSources } from "./script_sources.ts";
 
 export interface Findings {
-  readonly faults: string[];
+  readonly errors: string[];
   readonly notes: string[];
 }
 
@@ -37,7 +37,7 @@ export async function preflight(
   runtime: PreflightRuntime,
   isWhole: boolean,
 ): Promise<Findings> {
-  const findings: Findings = { faults: [], notes: [] };
+  const findings: Findings = { errors: [], notes: [] };
   for (const pair of pairsOf(options)) await checkCertificate(pair, runtime, findings);
   await checkGemini(options, runtime, findings);
   for (const site of options.sites) {
@@ -46,7 +46,7 @@ export async function preflight(
   findings.notes.push(...anyFileRuns(options.sites));
   checkAccessLog(options.log.access, runtime, findings);
   const programs = await missingPrograms(options, runtime, isWhole);
-  findings.faults.push(...programs.faults);
+  findings.errors.push(...programs.errors);
   findings.notes.push(...programs.notes);
   for (const spawn of options.spawns ?? []) checkSpawn(spawn, runtime, findings);
   checkUser(options.user, "user", runtime, findings);
@@ -72,14 +72,14 @@ export async function missingPrograms(
   { files, process }: Pick<Runtime, "files" | "process">,
   isWhole: boolean,
 ): Promise<Findings> {
-  const findings: Findings = { faults: [], notes: [] };
+  const findings: Findings = { errors: [], notes: [] };
   for (const { upstream, command: [program = ""] } of spawns) {
     if (await isProgramThere(program, files, process.env("PATH"))) continue;
     const isNamed = !program.includes("/");
     const remedy = isNamed ? "install it, or name its path" : "install it, or name another";
     const line =
       `Cannot start upstream "${upstream}": there is no program "${program}" (${remedy})`;
-    (isNamed || isWhole ? findings.faults : findings.notes).push(line);
+    (isNamed || isWhole ? findings.errors : findings.notes).push(line);
   }
   return findings;
 }
@@ -95,20 +95,20 @@ function pairsOf({ listen, sites }: AppOptions): readonly PairPaths[] {
 async function checkCertificate(
   paths: PairPaths,
   runtime: PreflightRuntime,
-  { faults }: Findings,
+  { errors }: Findings,
 ): Promise<void> {
   try {
     const doubt = doubtOf(await readPair(paths, runtime), paths.cert, runtime.clock.wallMs());
-    if (doubt !== undefined) faults.push(doubt);
+    if (doubt !== undefined) errors.push(doubt);
   } catch (error) {
-    faults.push(errorText(error));
+    errors.push(errorText(error));
   }
 }
 
 async function checkGemini(
   { gemini }: AppOptions,
   runtime: PreflightRuntime,
-  { faults }: Findings,
+  { errors }: Findings,
 ): Promise<void> {
   for (const { tls, listen, hosts } of gemini?.sites ?? []) {
     // One that signs itself is made at the first start.
@@ -116,7 +116,7 @@ async function checkGemini(
     try {
       await loadIdentity(tls, hosts[0] ?? "", runtime);
     } catch (error) {
-      faults.push(`Cannot serve Gemini at ${formatAddress(listen)}: ${errorText(error)}`);
+      errors.push(`Cannot serve Gemini at ${formatAddress(listen)}: ${errorText(error)}`);
     }
   }
 }
@@ -124,12 +124,12 @@ async function checkGemini(
 function checkAccessLog(
   path: string,
   { files }: PreflightRuntime,
-  { faults, notes }: Findings,
+  { errors, notes }: Findings,
 ): void {
   if (path === "-" || path === "off") return;
   const reason = files.whyNotAppend?.(path);
   if (reason !== undefined) {
-    faults.push(`Cannot open access log "${path}": ${reason}`);
+    errors.push(`Cannot open access log "${path}": ${reason}`);
   } else if (kindAt(files, path) === "other") {
     // A FIFO cannot be opened for writing before somebody reads it, and a look would be its reader's.
     notes.push(`Access log "${path}" is no regular file (start what reads it before afcgi)`);
@@ -140,8 +140,8 @@ function checkSpawn(spawn: SpawnOptions, runtime: PreflightRuntime, findings: Fi
   const { upstream, cwd, user } = spawn;
   const kind = cwd === undefined ? "directory" : kindAt(runtime.files, cwd);
   if (kind !== "directory") {
-    const why = faultOf(kind, `there is no folder "${cwd}" (create it, or change cwd)`);
-    findings.faults.push(`Cannot start upstream "${upstream}": ${why}`);
+    const why = describeUnusable(kind, `there is no folder "${cwd}" (create it, or change cwd)`);
+    findings.errors.push(`Cannot start upstream "${upstream}": ${why}`);
   }
   checkUser(user, `upstream "${upstream}": spawn.user`, runtime, findings);
 }
@@ -150,11 +150,11 @@ function checkUser(
   name: string | undefined,
   where: string,
   { spawner }: PreflightRuntime,
-  { faults, notes }: Findings,
+  { errors, notes }: Findings,
 ): void {
   if (name === undefined) return;
   if (spawner.findUser(name) === undefined) {
-    faults.push(`There is no user "${name}" (${where}; create it, or name another)`);
+    errors.push(`There is no user "${name}" (${where}; create it, or name another)`);
   } else if (!spawner.isRoot) {
     notes.push(`Only root may become user "${name}" (${where}; start afcgi as root)`);
   }
@@ -163,7 +163,7 @@ function checkUser(
 async function tryAddress(
   address: TcpAddress,
   { listen }: PreflightRuntime,
-  { faults, notes }: Findings,
+  { errors, notes }: Findings,
 ): Promise<void> {
   // Names are looked up at the start.
   if (address.port === 0 || isServerName(address)) return;
@@ -172,22 +172,22 @@ async function tryAddress(
   } catch (error) {
     const text = errorText(error);
     const isForNow = /in use|permission|EACCES|EADDRINUSE/i.test(text);
-    (isForNow ? notes : faults).push(text);
+    (isForNow ? notes : errors).push(text);
   }
 }
 
 function checkSocket(
   { path, file }: UnixAddress,
   { files, spawner }: PreflightRuntime,
-  { faults }: Findings,
+  { errors }: Findings,
 ): void {
   const group = file?.group;
   if (group !== undefined && spawner.findGroup(group) === undefined) {
-    faults.push(`There is no group "${group}" (listener unix:${path}; create it, or name another)`);
+    errors.push(`There is no group "${group}" (listener unix:${path}; create it, or name another)`);
   }
-  const folder = path.slice(0, Math.max(1, path.lastIndexOf("/")));
-  const kind = kindAt(files, folder);
+  const directory = path.slice(0, Math.max(1, path.lastIndexOf("/")));
+  const kind = kindAt(files, directory);
   if (kind === "directory") return;
-  const why = faultOf(kind, `there is no folder "${folder}" (create it)`);
-  faults.push(`Cannot listen on unix:${path}: ${why}`);
+  const why = describeUnusable(kind, `there is no folder "${directory}" (create it)`);
+  errors.push(`Cannot listen on unix:${path}: ${why}`);
 }

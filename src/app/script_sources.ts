@@ -66,19 +66,23 @@ function senderOf(routes: readonly RouteOptions[]): (path: string) => number | u
 
 async function* scriptsBelow(
   root: string,
-  { linkTargets }: SiteOptions,
+  { symlinkTargets }: SiteOptions,
   files: Files,
 ): AsyncGenerator<string> {
-  const folders = [{ path: "/", depth: 1 }];
+  const directories = [{ path: "/", depth: 1 }];
   let left = SCRIPT_NAMES_MAX;
-  for (let folder = folders.shift(); folder !== undefined && left > 0; folder = folders.shift()) {
-    const { names } = await listed(files, root + folder.path, left);
+  for (
+    let directory = directories.shift();
+    directory !== undefined && left > 0;
+    directory = directories.shift()
+  ) {
+    const { names } = await listed(files, root + directory.path, left);
     left -= names.length;
     for (const name of names.toSorted()) {
-      const path = folder.path + name;
-      const found = resolveBelowRoot({ files, root, linkTargets }, path);
-      if (found.kind === "directory" && folder.depth < SCRIPT_DEPTH_MAX) {
-        folders.push({ path: `${path}/`, depth: folder.depth + 1 });
+      const path = directory.path + name;
+      const found = resolveBelowRoot({ files, root, symlinkTargets }, path);
+      if (found.kind === "directory" && directory.depth < SCRIPT_DEPTH_MAX) {
+        directories.push({ path: `${path}/`, depth: directory.depth + 1 });
       } else if (found.kind === "file" && isScript(files, path, found.realPath)) yield path;
     }
   }

@@ -14,7 +14,7 @@ export function compileGatewaySite(site: SiteOptions, deps: SiteDeps): GatewaySi
   const name = site.hosts[0] ?? "default";
   const arrive = compileArrival(
     site,
-    (context, fault) => deps.onForwardedFault?.(name, context, fault),
+    (context, error) => deps.onForwardedError?.(name, context, error),
   );
   const { https = "allow", hsts } = site;
   return {

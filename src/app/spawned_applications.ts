@@ -83,7 +83,7 @@ export class SpawnedApplications {
   async start(): Promise<void> {
     if (this.#applications.length === 0) return;
     await this.#runtime.spawner.reapOrphans();
-    await this.#runtime.spawner.sweepFolders();
+    await this.#runtime.spawner.removeLeftDirectories();
     for (const application of this.#applications) await application.start();
   }
 

@@ -289,7 +289,7 @@ export function registerUpstreamGauges(
       upstreams.flatMap(({ options, servers }) =>
         servers.map((server) => ({
           labels: [options.name, server.address],
-          value: server.isUp && !server.isResting ? 1 : 0,
+          value: server.isUp && !server.isEjected ? 1 : 0,
         }))
       ),
   );

@@ -36,9 +36,9 @@ async function check(io: CommandIo, args: CommandArguments): Promise<number> {
   const options = named === undefined ? args.options : { ...args.options, config: named };
   const loaded = await loadFromArguments(io, { ...args, options });
   const source = loaded.file ?? "flags";
-  const { faults, notes } = await preflight(loaded.options, io.runtime, loaded.file === undefined);
-  for (const fault of faults) printError(io, `${source}: ${fault}`);
-  if (faults.length > 0) return ExitStatus.usage;
+  const { errors, notes } = await preflight(loaded.options, io.runtime, loaded.file === undefined);
+  for (const error of errors) printError(io, `${source}: ${error}`);
+  if (errors.length > 0) return ExitStatus.usage;
   if (!args.quiet) {
     for (const note of [...loaded.notes, ...notes]) print(io, note);
     print(io, `${source}: no faults`);

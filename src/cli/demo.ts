@@ -23,7 +23,7 @@ import {
 } from "./command.ts";
 import { quietnessLevel } from "./config_flags.ts";
 import { readAddressFlag } from "./flag_values.ts";
-import { dataFolder } from "./data_folder.ts";
+import { dataDirectory } from "./data_directory.ts";
 import { DEFAULT_GEMINI_LISTEN, demoGemini, geminiUrlOf } from "./demo_gemini.ts";
 import { untilStopped } from "./lifetime.ts";
 import { PROGRAM_VERSION } from "./program_version.ts";
@@ -74,7 +74,7 @@ function readGeminiFlag(value: unknown, process: Process): AppOptions["gemini"] 
   const text = value === true ? DEFAULT_GEMINI_LISTEN : String(value);
   const listen = readAddressFlag("--gemini", text, GEMINI_LISTEN_RULES);
   if (listen.transport !== "tcp") throw new UsageError("--gemini: Use host:port");
-  return demoGemini(listen, "app", `${dataFolder(process)}/demo`);
+  return demoGemini(listen, "app", `${dataDirectory(process)}/demo`);
 }
 
 function demoOptions(socket: Address, listen: Address): AppOptions {
@@ -104,9 +104,9 @@ async function startProxy(
 
 /** In the system's folder for temporary files; a name that no other run has. */
 function socketAddress(process: Process): UnixAddress {
-  const folder = process.env("TMPDIR") || process.env("TEMP") || "/tmp";
+  const directory = process.env("TMPDIR") || process.env("TEMP") || "/tmp";
   const name = `afcgi-demo-${process.pid}-${crypto.randomUUID().slice(0, 8)}.sock`;
-  return { transport: "unix", path: `${folder.replace(/[\\/]$/, "")}/${name}` };
+  return { transport: "unix", path: `${directory.replace(/[\\/]$/, "")}/${name}` };
 }
 
 function greeting(url: string, geminiUrl: string | undefined, socket: Address): string[] {

@@ -17,7 +17,7 @@ import {
   printError,
   UsageError,
 } from "./command.ts";
-import { dataFolder } from "./data_folder.ts";
+import { dataDirectory } from "./data_directory.ts";
 import { readTimeFlag } from "./flag_values.ts";
 
 /** Flags that a Gemini request has no use for. */
@@ -116,7 +116,7 @@ async function trust(
   const { files, process, clock } = io.runtime;
   const named = options["knownHosts"] as string | undefined;
   const path = named === undefined
-    ? `${dataFolder(process)}/gemini_known_hosts`
+    ? `${dataDirectory(process)}/gemini_known_hosts`
     : resolvePath(process.cwd(), named);
   await files.createText(path, "");
   const host = `${uri.host}:${uri.port}`;

@@ -48,7 +48,7 @@ async function importConfig(io: CommandIo, args: CommandArguments): Promise<numb
     directives = await readNginx(path, await files.readText(path), {
       read: async (name) =>
         files.stat(name)?.kind === "file" ? await files.readText(name) : undefined,
-      list: async (folder) => await namesIn(files, folder),
+      list: async (directory) => await namesIn(files, directory),
     });
   } catch (error) {
     if (error instanceof NginxSyntaxError) throw new CommandError(error.message);
@@ -68,7 +68,7 @@ async function importConfig(io: CommandIo, args: CommandArguments): Promise<numb
   return CLOSED;
 }
 
-async function namesIn(files: Files, folder: string): Promise<readonly string[]> {
-  if (files.stat(folder)?.kind !== "directory") return [];
-  return (await files.list(folder, NAMES_MAX)).names;
+async function namesIn(files: Files, directory: string): Promise<readonly string[]> {
+  if (files.stat(directory)?.kind !== "directory") return [];
+  return (await files.list(directory, NAMES_MAX)).names;
 }

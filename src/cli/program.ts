@@ -3,7 +3,7 @@
  * usage and faults of the configuration with status 2, failures with status 1.
  */
 import { Command, CommanderError, Option } from "commander";
-import { ConfigError } from "../config/fault.ts";
+import { ConfigError } from "../config/located_error.ts";
 import { checkCommand } from "./check.ts";
 import {
   type CommandDefinition,

@@ -48,7 +48,7 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
     logger.info("routes are those of a preset", { preset: name, reason });
   }
   const missing = await missingPrograms(options, runtime, file === undefined);
-  if (missing.faults.length > 0) throw new CommandError(missing.faults.join("\nafcgi: "));
+  if (missing.errors.length > 0) throw new CommandError(missing.errors.join("\nafcgi: "));
   const accessSink = await openAccessLog(io, options.log.access);
   runtime.process.surviveExceptions();
   const app = await startApp(options, {

@@ -10,7 +10,7 @@ import { formatAddress } from "../runtime/address.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import type { Config } from "./schema.ts";
 import { spawnOptions } from "./spawn_schema.ts";
-import { linkTargetOptions } from "./symlinks.ts";
+import { symlinkTargetOptions } from "./symlinks.ts";
 import { listenerTlsOptions, schemeOptions, siteTlsOptions } from "./tls_schema.ts";
 
 type UpstreamConfig = NonNullable<Config["upstreams"]>[string];
@@ -20,7 +20,7 @@ type RouteConfig = SiteConfig["routes"][number];
 type ApplicationConfig = NonNullable<RouteConfig["authorize"]>;
 
 /** `folder` is where the file's relative paths start. */
-export function toAppOptions(config: Config, folder: string): AppOptions {
+export function toAppOptions(config: Config, directory: string): AppOptions {
   const { limits, log } = config;
   const upstreamLimits: UpstreamLimits = {
     responseHeaderMax: limits.response_header,
@@ -30,25 +30,25 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
   return {
     // A file that serves Gemini alone opens no port for HTTP.
     listen: (config.sites === undefined ? [] : config.listen).map(({ address, tls }) => ({
-      address: resolveAddress(folder, address),
-      tls: listenerTlsOptions(tls, config.tls, folder),
+      address: resolveAddress(directory, address),
+      tls: listenerTlsOptions(tls, config.tls, directory),
     })),
     upstreams: Object.entries(config.upstreams ?? {}).map(([name, upstream]) =>
-      upstreamOptions(name, upstream, upstreamLimits, folder)
+      upstreamOptions(name, upstream, upstreamLimits, directory)
     ),
-    ...spawnsOf(config, folder),
-    sites: (config.sites ?? []).map((site) => siteOptions(site, config.upstreams ?? {}, folder)),
+    ...spawnsOf(config, directory),
+    sites: (config.sites ?? []).map((site) => siteOptions(site, config.upstreams ?? {}, directory)),
     ...(config.gemini && {
       gemini: {
-        sites: config.gemini.map((site) => geminiSiteOptions(site, folder)),
+        sites: config.gemini.map((site) => geminiSiteOptions(site, directory)),
         limits: geminiLimits(limits.gemini),
       },
     }),
-    ...(config.tls.store !== undefined && { store: resolvePath(folder, config.tls.store) }),
-    admin: config.admin && resolveAddress(folder, config.admin.listen),
+    ...(config.tls.store !== undefined && { store: resolvePath(directory, config.tls.store) }),
+    admin: config.admin && resolveAddress(directory, config.admin.listen),
     ...(config.admin && { readyWhen: config.admin.ready }),
     ...(config.admin?.hosts && { adminHosts: config.admin.hosts }),
-    log: { level: log.level, format: log.format, access: accessTarget(log.access, folder) },
+    log: { level: log.level, format: log.format, access: accessTarget(log.access, directory) },
     limits: {
       requestBodyMax: limits.request_body,
       requestHeaderMax: limits.request_header,
@@ -67,12 +67,12 @@ export function toAppOptions(config: Config, folder: string): AppOptions {
   };
 }
 
-function spawnsOf(config: Config, folder: string): Pick<AppOptions, "spawns"> {
+function spawnsOf(config: Config, directory: string): Pick<AppOptions, "spawns"> {
   const spawns = Object.entries(config.upstreams ?? {}).flatMap(([name, upstream]) => {
     const { spawn, connections } = upstream;
     return spawn === undefined
       ? []
-      : [spawnOptions(name, spawn, folder, connectionsMax(connections.max))];
+      : [spawnOptions(name, spawn, directory, connectionsMax(connections.max))];
   });
   return spawns.length === 0 ? {} : { spawns };
 }
@@ -83,22 +83,22 @@ function connectionsMax(configured: number | "auto"): number | undefined {
 }
 
 /** `-` and `off` are no paths. */
-export function accessTarget(access: string, folder: string): string {
-  return access === "-" || access === "off" ? access : resolvePath(folder, access);
+export function accessTarget(access: string, directory: string): string {
+  return access === "-" || access === "off" ? access : resolvePath(directory, access);
 }
 
 function upstreamOptions(
   name: string,
   upstream: UpstreamConfig,
   limits: UpstreamLimits,
-  folder: string,
+  directory: string,
 ): UpstreamOptions {
   const { connections, queue, timeouts, retry, health, resolve } = upstream;
   return {
     name,
     servers: (upstream.servers ?? []).map((server) => ({
       ...server,
-      address: resolveAddress(folder, server.address),
+      address: resolveAddress(directory, server.address),
     })),
     ...(upstream.spawn && { supplied: true }),
     multiplex: upstream.multiplex,
@@ -146,16 +146,16 @@ function upstreamOptions(
 function siteOptions(
   site: SiteConfig,
   upstreams: Readonly<Record<string, UpstreamConfig>>,
-  folder: string,
+  directory: string,
 ): SiteOptions {
   const siteResponses = responseOptions([site]);
-  const tls = siteTlsOptions(site.tls, folder);
+  const tls = siteTlsOptions(site.tls, directory);
   return {
     hosts: site.hosts ?? [],
     ...(tls && { tls }),
     ...schemeOptions(site, tls !== undefined),
-    root: site.root === undefined ? undefined : resolvePath(folder, site.root),
-    ...linkTargetOptions(site, folder),
+    root: site.root === undefined ? undefined : resolvePath(directory, site.root),
+    ...symlinkTargetOptions(site, directory),
     proxies: site.trusted_proxies &&
       { trusted: site.trusted_proxies, headers: site.proxy_headers },
     traceContext: site.trace_context,
@@ -190,7 +190,7 @@ function siteOptions(
     }),
     ...(siteResponses && { responses: siteResponses }),
     ...(site.sendfile && {
-      sendfile: site.sendfile.map((path) => resolvePath(folder, path)),
+      sendfile: site.sendfile.map((path) => resolvePath(directory, path)),
     }),
     ...(site.local_redirects && { localRedirects: true }),
   };

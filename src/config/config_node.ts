@@ -3,7 +3,7 @@
  * is not there, or is of another kind, reads as undefined or empty, so that checks can run over a
  * file with faults and each finds its own. The tree knows no YAML and no schema.
  */
-import type { Place } from "./fault.ts";
+import type { Place } from "./located_error.ts";
 
 export type Scalar = string | number | boolean | null;
 

@@ -17,9 +17,9 @@ import {
 } from "yaml";
 import { type ConfigContent, type ConfigEntry, ConfigNode, type Scalar } from "./config_node.ts";
 import { expandVariables, type ReadVariable, TEMPLATE_KEYS } from "./environment.ts";
-import type { Fault, Place } from "./fault.ts";
+import type { LocatedError, Place } from "./located_error.ts";
 import { isNoSecretKey, isSecretKey, MASK, Secrets } from "./secrets.ts";
-import { syntaxFault } from "./yaml_faults.ts";
+import { yamlError } from "./yaml_errors.ts";
 
 /** Values in a file once its aliases are unfolded. */
 export const NODES_MAX = 100_000;
@@ -36,7 +36,7 @@ const FORBIDDEN_KEYS = ["__proto__", "constructor", "prototype"];
 export interface ParsedDocument {
   /** Undefined when the text cannot be read as YAML or is empty. */
   readonly root: ConfigNode | undefined;
-  readonly faults: readonly Fault[];
+  readonly errors: readonly LocatedError[];
   /** What messages about the file must not show. */
   readonly secrets: Secrets;
 }
@@ -53,7 +53,7 @@ class DocumentReader {
   readonly #source: string;
   readonly #readVariable: ReadVariable;
   readonly #lines = new LineCounter();
-  readonly #faults: Fault[] = [];
+  readonly #errors: LocatedError[] = [];
   readonly #secrets = new Secrets();
   /** How many of the maps being read are below a key whose texts are secrets. */
   #secretDepth = 0;
@@ -77,15 +77,15 @@ class DocumentReader {
       uniqueKeys: false,
       lineCounter: this.#lines,
     });
-    const broken = syntaxFault(document, text);
+    const broken = yamlError(document, text);
     if (broken !== undefined) {
-      this.#fault(this.#placeAt(broken.offset), broken.message);
-      return { root: undefined, faults: this.#faults, secrets: this.#secrets };
+      this.#error(this.#placeAt(broken.offset), broken.message);
+      return { root: undefined, errors: this.#errors, secrets: this.#secrets };
     }
     const start = { line: 1, column: 1 };
     if (document.contents === null) {
-      this.#fault(start, "The file is empty (add upstreams and sites)");
-      return { root: undefined, faults: this.#faults, secrets: this.#secrets };
+      this.#error(start, "The file is empty (add upstreams and sites)");
+      return { root: undefined, errors: this.#errors, secrets: this.#secrets };
     }
     const targets = new Map<Alias, Node | undefined>();
     this.#resolve = (alias) => {
@@ -94,7 +94,7 @@ class DocumentReader {
       return targets.get(alias);
     };
     const root = this.#node(document.contents, start, 0);
-    return { root, faults: this.#faults, secrets: this.#secrets };
+    return { root, errors: this.#errors, secrets: this.#secrets };
   }
 
   #node(written: Node | null, keyPlace: Place, depth: number): ConfigNode {
@@ -139,7 +139,7 @@ class DocumentReader {
 
   #faulty(place: Place, message: string): ConfigNode {
     // Beyond the limit every further value would say the same.
-    if (this.#nodeCount <= NODES_MAX + 1) this.#fault(place, message);
+    if (this.#nodeCount <= NODES_MAX + 1) this.#error(place, message);
     return new ConfigNode(place, { kind: "scalar", value: null }, true);
   }
 
@@ -150,7 +150,7 @@ class DocumentReader {
     }
     const isTemplate = this.#templateDepth > 0;
     let holdsVariable = false;
-    const { text, faults } = expandVariables(
+    const { text, errors } = expandVariables(
       value,
       this.#readVariable,
       isTemplate,
@@ -159,14 +159,14 @@ class DocumentReader {
         holdsVariable ||= secret !== "";
       },
     );
-    for (const message of faults) {
-      this.#fault(place, this.#secretDepth > 0 && message.startsWith('"') ? NO_VARIABLE : message);
+    for (const message of errors) {
+      this.#error(place, this.#secretDepth > 0 && message.startsWith('"') ? NO_VARIABLE : message);
     }
     // The whole of it too: what came from a variable may be too short to be found within other text.
     if (holdsVariable) this.#secrets.add(text, this.#secretDepth > 0 ? MASK : value);
     if (this.#secretDepth > 0) this.#secrets.add(text);
     const shown = this.#secretDepth > 0 ? MASK : value;
-    return new ConfigNode(place, { kind: "scalar", value: text }, faults.length > 0, shown);
+    return new ConfigNode(place, { kind: "scalar", value: text }, errors.length > 0, shown);
   }
 
   #items(list: YAMLSeq<Node | null>, place: Place, depth: number): ConfigNode[] {
@@ -180,15 +180,15 @@ class DocumentReader {
       const name = keyName(key);
       const first = entries.get(name ?? "");
       if (name === undefined) {
-        this.#fault(keyPlace, "The key is not text (use a name)");
+        this.#error(keyPlace, "The key is not text (use a name)");
       } else if (first !== undefined) {
         const where = `line ${first.keyPlace.line}`;
-        this.#fault(
+        this.#error(
           keyPlace,
           `${this.#keyText(name)} is there twice (keep this one or that of ${where})`,
         );
       } else if (FORBIDDEN_KEYS.includes(name)) {
-        this.#fault(keyPlace, `Key "${name}" cannot be a name (use another one)`);
+        this.#error(keyPlace, `Key "${name}" cannot be a name (use another one)`);
       } else {
         const isTemplate = TEMPLATE_KEYS.has(name);
         const depthBefore = this.#secretDepth;
@@ -213,8 +213,8 @@ class DocumentReader {
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   }
 
-  #fault(place: Place, message: string): void {
-    this.#faults.push({ source: this.#source, place, message });
+  #error(place: Place, message: string): void {
+    this.#errors.push({ source: this.#source, place, message });
   }
 }
 

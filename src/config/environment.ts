@@ -20,19 +20,19 @@ export function expandVariables(
   readVariable: ReadVariable,
   isTemplate = false,
   onValue: (value: string, reference: string) => void = () => {},
-): { text: string; faults: string[] } {
-  const faults: string[] = [];
+): { text: string; errors: string[] } {
+  const errors: string[] = [];
   const expanded = text.replace(REFERENCE, (reference: string, escape: string, name: string) => {
     if (escape !== "") return isTemplate ? reference : reference.slice(1);
     const value = NAME.test(name) ? readVariable(name) : undefined;
     if (value !== undefined) onValue(value, reference);
     if (value !== undefined) return isTemplate ? value.replaceAll("${", () => "$${") : value;
-    faults.push(
+    errors.push(
       NAME.test(name)
         ? `Environment variable "${name}" is not set (set it, or take "${reference}" out)`
         : `"${name}" cannot be an environment variable's name (use letters, digits and "_")`,
     );
     return "";
   });
-  return { text: expanded, faults };
+  return { text: expanded, errors };
 }

@@ -8,22 +8,22 @@ import type {
 } from "../gemini/options.ts";
 import type { GeminiConfig, GeminiLimitsConfig } from "./gemini_schema.ts";
 import { resolvePath } from "./paths.ts";
-import { linkTargetOptions } from "./symlinks.ts";
+import { symlinkTargetOptions } from "./symlinks.ts";
 
 type SiteConfig = GeminiConfig[number];
 type RouteConfig = SiteConfig["routes"][number];
 
 /** `folder` is where the file's relative paths start. */
-export function geminiSiteOptions(site: SiteConfig, folder: string): GeminiSiteOptions {
+export function geminiSiteOptions(site: SiteConfig, directory: string): GeminiSiteOptions {
   return {
     listen: site.listen,
     port: site.port,
     hosts: site.hosts,
-    tls: tlsOptions(site.tls, folder),
+    tls: tlsOptions(site.tls, directory),
     versionMin: site.tls.min,
-    root: site.root === undefined ? undefined : resolvePath(folder, site.root),
-    ...linkTargetOptions(site, folder),
-    routes: site.routes.map((route) => routeOptions(route, folder)),
+    root: site.root === undefined ? undefined : resolvePath(directory, site.root),
+    ...symlinkTargetOptions(site, directory),
+    routes: site.routes.map((route) => routeOptions(route, directory)),
   };
 }
 
@@ -39,19 +39,21 @@ export function geminiLimits(limits: GeminiLimitsConfig): GeminiLimits {
 }
 
 /** That it is one of the two forms has been checked (`gemini_references.ts`). */
-function tlsOptions(tls: SiteConfig["tls"], folder: string): GeminiTlsOptions {
-  return tls.self_signed
-    ? { kind: "self_signed", store: resolvePath(folder, tls.store!) }
-    : { kind: "files", cert: resolvePath(folder, tls.cert!), key: resolvePath(folder, tls.key!) };
+function tlsOptions(tls: SiteConfig["tls"], directory: string): GeminiTlsOptions {
+  return tls.self_signed ? { kind: "self_signed", store: resolvePath(directory, tls.store!) } : {
+    kind: "files",
+    cert: resolvePath(directory, tls.cert!),
+    key: resolvePath(directory, tls.key!),
+  };
 }
 
-function routeOptions(route: RouteConfig, folder: string): GeminiRouteOptions {
+function routeOptions(route: RouteConfig, directory: string): GeminiRouteOptions {
   const { path, client_cert: cert } = route;
   return {
     path,
     clientCert: cert && {
       required: cert.required,
-      ca: cert.ca === undefined ? undefined : resolvePath(folder, cert.ca),
+      ca: cert.ca === undefined ? undefined : resolvePath(directory, cert.ca),
       fingerprints: cert.fingerprints ?? [],
     },
     handler: handlerOptions(route),

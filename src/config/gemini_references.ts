@@ -6,10 +6,10 @@
 import { AddressError, formatAddress, parseAddress } from "../runtime/address.ts";
 import type { Files } from "../runtime/files.ts";
 import type { ConfigNode } from "./config_node.ts";
-import type { Place } from "./fault.ts";
+import type { Place } from "./located_error.ts";
 import { GEMINI_PORT } from "../gemini/uri.ts";
 import { GEMINI_HANDLER_NAMES, GEMINI_LISTEN_RULES } from "./gemini_schema.ts";
-import { faultOf, kindAt } from "../runtime/kind_at.ts";
+import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import { resolvePath } from "./paths.ts";
 import { coversRoute, type RouteShape } from "./route_cover.ts";
@@ -19,7 +19,7 @@ import { checkSymlinks } from "./symlinks.ts";
 export interface GeminiContext {
   readonly files: Files;
   /** Where relative paths start. */
-  readonly folder: string;
+  readonly directory: string;
 }
 
 type Tell = (place: Place, message: string) => void;
@@ -105,15 +105,18 @@ function checkTls(site: ConfigNode, context: GeminiContext, tell: Tell): void {
 function requirePath(
   node: ConfigNode | undefined,
   kind: "file" | "directory",
-  { files, folder }: GeminiContext,
+  { files, directory }: GeminiContext,
   tell: Tell,
 ): void {
   if (!node?.text) return;
-  const path = resolvePath(folder, node.text);
+  const path = resolvePath(directory, node.text);
   const there = kindAt(files, path);
   if (there === kind) return;
   const what = kind === "file" ? "file" : "folder";
-  tell(node.place, faultOf(there, `There is no ${what} "${path}" (create it, or name another)`));
+  tell(
+    node.place,
+    describeUnusable(there, `There is no ${what} "${path}" (create it, or name another)`),
+  );
 }
 
 function checkRoutes(

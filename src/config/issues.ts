@@ -4,21 +4,21 @@
  */
 import type * as v from "valibot";
 import { type ConfigNode, formatPath, type NodePath } from "./config_node.ts";
-import type { Place } from "./fault.ts";
+import type { Place } from "./located_error.ts";
 import { MASK } from "./secrets.ts";
-import type { ShapeFault, ShapeReport } from "./unknown_keys.ts";
+import type { ShapeError, ShapeReport } from "./unknown_keys.ts";
 
 type Issue = v.BaseIssue<unknown>;
 
 /** The longest value that a message repeats whole. */
 const SHOWN_LENGTH_MAX = 60;
 
-export function issueFaults(
+export function issueErrors(
   issues: readonly Issue[],
   root: ConfigNode,
   shape: ShapeReport,
-): ShapeFault[] {
-  const told = new Set(shape.faults.map((fault) => fault.place));
+): ShapeError[] {
+  const told = new Set(shape.errors.map((error) => error.place));
   return issues.flatMap((issue) => meantIssues(issue, [])).flatMap(({ issue, path }) => {
     // Unknown keys are all told by the shape's report.
     if (issue.expected === "never") return [];
@@ -50,7 +50,7 @@ function isMissingKey(issue: Issue): boolean {
   return issue.type === "strict_object" && issue.received === "undefined";
 }
 
-function missingKey(path: NodePath, root: ConfigNode): ShapeFault {
+function missingKey(path: NodePath, root: ConfigNode): ShapeError {
   const owner = path.slice(0, -1);
   const what = owner.length === 0 ? "The file" : formatPath(owner);
   return { place: root.at(owner).place, message: `${what} has no key "${path.at(-1)}" (add it)` };

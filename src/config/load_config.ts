@@ -6,9 +6,9 @@
 import type { AppOptions } from "../app/options.ts";
 import type { Files } from "../runtime/files.ts";
 import type { ReadVariable } from "./environment.ts";
-import { ConfigError, type Fault } from "./fault.ts";
+import { ConfigError, type LocatedError } from "./located_error.ts";
 import { kindAt } from "../runtime/kind_at.ts";
-import { folderOf, resolvePath } from "./paths.ts";
+import { directoryOf, resolvePath } from "./paths.ts";
 import { appPreset, detectPreset, phpPreset } from "./preset.ts";
 import { commandKind } from "../spawn/options.ts";
 import { readConfig } from "./read_config.ts";
@@ -61,8 +61,8 @@ export interface ChosenPreset {
 /** @throws {ConfigError} with every fault */
 export async function loadConfig(flags: Flags, deps: LoadDeps): Promise<LoadedConfig> {
   const given = collectSettings(flags, deps.readVariable);
-  const faults: Fault[] = [];
-  const tell = (fault: Fault) => void faults.push(fault);
+  const errors: LocatedError[] = [];
+  const tell = (error: LocatedError) => void errors.push(error);
   const overrides = readOverrides(given, deps.cwd, deps.files, tell);
   const source = given.has("spawn") ? "spawn" : "upstream";
   const flagsOnly = given.has(source) && !given.has("config");
@@ -71,7 +71,7 @@ export async function loadConfig(flags: Flags, deps: LoadDeps): Promise<LoadedCo
   const { options: base, hasListen = false, secrets = new Secrets() } = file === undefined
     ? { options: fromFlags(overrides, given, deps.files, tell), hasListen: false }
     : await fromFile(file, overrides, given, deps, tell);
-  if (base === undefined || faults.length > 0) throw new ConfigError(faults);
+  if (base === undefined || errors.length > 0) throw new ConfigError(errors);
   const unread = flagsOnly ? existingDefault(deps) : undefined;
   const notes = unread === undefined ? variableNotes(deps.variableNames ?? []) : [
     ...variableNotes(deps.variableNames ?? []),
@@ -133,7 +133,7 @@ function fromFlags(
   overrides: Overrides,
   given: GivenSettings,
   files: Files,
-  tell: (fault: Fault) => void,
+  tell: (error: LocatedError) => void,
 ): AppOptions | undefined {
   const { root, servers = [], spawn } = overrides;
   const application = spawn === undefined ? { servers } : { command: spawn };
@@ -155,7 +155,7 @@ async function fromFile(
   overrides: Overrides,
   given: GivenSettings,
   deps: LoadDeps,
-  tell: (fault: Fault) => void,
+  tell: (error: LocatedError) => void,
 ): Promise<
   {
     readonly options: AppOptions | undefined;
@@ -168,13 +168,13 @@ async function fromFile(
   if (text === undefined) return { options: undefined };
   const result = readConfig(text, {
     source,
-    folder: folderOf(path),
+    directory: directoryOf(path),
     files: deps.files,
     readVariable: deps.readVariable,
     rootGiven: overrides.root !== undefined,
     showSecrets: deps.showSecrets ?? false,
   });
-  result.faults.forEach(tell);
+  result.errors.forEach(tell);
   if (result.options !== undefined) checkOverrides(source, result.options, given, tell);
   return result;
 }
@@ -183,23 +183,23 @@ async function readFile(
   source: string,
   path: string,
   files: Files,
-  tell: (fault: Fault) => void,
+  tell: (error: LocatedError) => void,
 ): Promise<string | undefined> {
-  const fault = (message: string) => {
+  const report = (message: string) => {
     tell({ source, place: undefined, message });
     return undefined;
   };
   try {
     const info = files.stat(path);
-    if (info === undefined) return fault("There is no such file (name another with --config)");
-    if (info.kind === "directory") return fault("The path is a folder (name a file in it)");
+    if (info === undefined) return report("There is no such file (name another with --config)");
+    if (info.kind === "directory") return report("The path is a folder (name a file in it)");
     if (info.size > FILE_LENGTH_MAX) {
-      return fault(`The file has ${info.size} bytes (use ${FILE_LENGTH_MAX} or less)`);
+      return report(`The file has ${info.size} bytes (use ${FILE_LENGTH_MAX} or less)`);
     }
     return await files.readText(path);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return fault(`Cannot read the file: ${reason} (make it readable)`);
+    return report(`Cannot read the file: ${reason} (make it readable)`);
   }
 }
 
@@ -208,7 +208,7 @@ function checkOverrides(
   source: string,
   options: AppOptions,
   given: GivenSettings,
-  tell: (fault: Fault) => void,
+  tell: (error: LocatedError) => void,
 ): void {
   const refuse = (key: "preset" | "upstream" | "spawn" | "root", message: string) => {
     const setting = given.get(key);

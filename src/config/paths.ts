@@ -5,8 +5,8 @@
 import type { Address } from "../runtime/address.ts";
 
 /** The path, made absolute and without `.` and `..`; links are not looked at. */
-export function resolvePath(folder: string, path: string): string {
-  const whole = isAbsolute(path) ? path : `${folder}/${path}`;
+export function resolvePath(directory: string, path: string): string {
+  const whole = isAbsolute(path) ? path : `${directory}/${path}`;
   const [, drive = "", rest = ""] = /^([a-zA-Z]:)?(.*)$/s.exec(whole.replaceAll("\\", "/"))!;
   const segments: string[] = [];
   for (const segment of rest.split("/")) {
@@ -17,14 +17,14 @@ export function resolvePath(folder: string, path: string): string {
 }
 
 /** The folder that holds the file. */
-export function folderOf(absolutePath: string): string {
+export function directoryOf(absolutePath: string): string {
   return resolvePath(absolutePath, "..");
 }
 
 /** A unix socket's path, made absolute; other addresses, and abstract names, as they are. */
-export function resolveAddress(folder: string, address: Address): Address {
+export function resolveAddress(directory: string, address: Address): Address {
   if (address.transport !== "unix" || address.path.startsWith("\0")) return address;
-  return { ...address, path: resolvePath(folder, address.path) };
+  return { ...address, path: resolvePath(directory, address.path) };
 }
 
 function isAbsolute(path: string): boolean {

@@ -5,8 +5,8 @@ import type { Files } from "../runtime/files.ts";
 import { toAppOptions } from "./app_options.ts";
 import { parseConfigText } from "./document.ts";
 import type { ReadVariable } from "./environment.ts";
-import type { Fault } from "./fault.ts";
-import { issueFaults } from "./issues.ts";
+import type { LocatedError } from "./located_error.ts";
+import { issueErrors } from "./issues.ts";
 import { checkReferences } from "./references.ts";
 import { configSchema } from "./schema.ts";
 import type { Secrets } from "./secrets.ts";
@@ -16,7 +16,7 @@ export interface ReadContext {
   /** The file as the user named it, for faults. */
   readonly source: string;
   /** Where the file's relative paths start. */
-  readonly folder: string;
+  readonly directory: string;
   readonly files: Files;
   readonly readVariable: ReadVariable;
   /** A root from a flag or the environment stands in for the site's own. */
@@ -30,31 +30,31 @@ export interface ReadResult {
   readonly options: AppOptions | undefined;
   /** Whether the file itself says where to listen. */
   readonly hasListen?: boolean;
-  readonly faults: readonly Fault[];
+  readonly errors: readonly LocatedError[];
   /** What nothing that is printed should show. */
   readonly secrets: Secrets;
 }
 
 export function readConfig(text: string, context: ReadContext): ReadResult {
-  const { source, folder, readVariable } = context;
-  const { root, faults: syntaxFaults, secrets } = parseConfigText(text, source, readVariable);
-  if (root === undefined) return { options: undefined, faults: syntaxFaults, secrets };
+  const { source, directory, readVariable } = context;
+  const { root, errors: syntaxErrors, secrets } = parseConfigText(text, source, readVariable);
+  if (root === undefined) return { options: undefined, errors: syntaxErrors, secrets };
   const shape = checkShape(root, configSchema);
   const plain = root.toPlain();
   const result = v.safeParse(configSchema, plain);
-  const faults = [
-    ...syntaxFaults,
+  const errors = [
+    ...syntaxErrors,
     ...[
-      ...shape.faults,
-      ...issueFaults(result.issues ?? [], root, shape),
+      ...shape.errors,
+      ...issueErrors(result.issues ?? [], root, shape),
       ...checkReferences(root, context),
-    ].map((fault): Fault => ({
+    ].map((error): LocatedError => ({
       source,
-      ...fault,
-      message: context.showSecrets ? fault.message : secrets.mask(fault.message),
+      ...error,
+      message: context.showSecrets ? error.message : secrets.mask(error.message),
     })),
   ];
-  if (faults.length > 0 || !result.success) return { options: undefined, faults, secrets };
+  if (errors.length > 0 || !result.success) return { options: undefined, errors, secrets };
   const hasListen = typeof plain === "object" && plain !== null && "listen" in plain;
-  return { options: toAppOptions(result.output, folder), hasListen, faults, secrets };
+  return { options: toAppOptions(result.output, directory), hasListen, errors, secrets };
 }

@@ -6,9 +6,9 @@
 import { AddressError, formatAddress, parseAddress } from "../runtime/address.ts";
 import type { Files } from "../runtime/files.ts";
 import type { ConfigNode } from "./config_node.ts";
-import type { Place } from "./fault.ts";
+import type { Place } from "./located_error.ts";
 import { checkGemini } from "./gemini_references.ts";
-import { faultOf, kindAt } from "../runtime/kind_at.ts";
+import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import { resolvePath } from "./paths.ts";
 import { coversRoute, type RouteShape } from "./route_cover.ts";
@@ -17,22 +17,22 @@ import { LISTEN_ADDRESS_RULES } from "./schema.ts";
 import { PATH_PATTERN } from "./schema_parts.ts";
 import { checkSymlinks } from "./symlinks.ts";
 import { checkTls } from "./tls_references.ts";
-import type { ShapeFault } from "./unknown_keys.ts";
+import type { ShapeError } from "./unknown_keys.ts";
 import { checkUpstreams } from "./upstream_references.ts";
 
 export interface ReferenceContext {
   readonly files: Files;
   /** Where relative paths start. */
-  readonly folder: string;
+  readonly directory: string;
   /** A root from a flag or the environment stands in for the site's own. */
   readonly rootGiven: boolean;
 }
 
 type Tell = (place: Place, message: string) => void;
 
-export function checkReferences(root: ConfigNode, context: ReferenceContext): ShapeFault[] {
-  const faults: ShapeFault[] = [];
-  const tell: Tell = (place, message) => faults.push({ place, message });
+export function checkReferences(root: ConfigNode, context: ReferenceContext): ShapeError[] {
+  const errors: ShapeError[] = [];
+  const tell: Tell = (place, message) => errors.push({ place, message });
   checkListeners(root, tell);
   checkTls(root, context, tell);
   checkHosts(root, tell);
@@ -46,7 +46,7 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
     checkRoutes(site, upstreams, context, tell);
     checkErrorPages(site, context, tell);
   }
-  return faults;
+  return errors;
 }
 
 function checkListeners(root: ConfigNode, tell: Tell): void {
@@ -104,7 +104,7 @@ function checkHosts(root: ConfigNode, tell: Tell): void {
 function checkRoot(site: ConfigNode, context: ReferenceContext, tell: Tell): void {
   const root = site.get("root");
   if (root?.text === undefined || root.text === "") return;
-  const path = resolvePath(context.folder, root.text);
+  const path = resolvePath(context.directory, root.text);
   const kind = kindAt(context.files, path);
   if (kind === undefined) {
     const [, variable] = /\$\{?([A-Za-z_]\w*)/.exec(root.text) ?? [];
@@ -113,7 +113,7 @@ function checkRoot(site: ConfigNode, context: ReferenceContext, tell: Tell): voi
       : `write "\${env.${variable}}" for the variable`;
     tell(root.place, `There is no folder "${path}" (${remedy})`);
   } else if (kind !== "directory") {
-    tell(root.place, faultOf(kind, `"${path}" is not a folder (name its folder)`));
+    tell(root.place, describeUnusable(kind, `"${path}" is not a folder (name its folder)`));
   }
 }
 
@@ -127,12 +127,17 @@ function checkErrorPages(site: ConfigNode, context: ReferenceContext, tell: Tell
     for (const { node } of owner.get("error_pages")?.entries.values() ?? []) {
       // The schema tells of a page that is no path below the root.
       if (!node.text?.startsWith("/")) continue;
-      const path = root === undefined ? undefined : resolvePath(context.folder, root) + node.text;
+      const path = root === undefined
+        ? undefined
+        : resolvePath(context.directory, root) + node.text;
       const kind = path === undefined ? undefined : kindAt(context.files, path);
       if (path === undefined) {
         tell(node.place, `Page "${node.text}" has no root to be below (add root to the site)`);
       } else if (kind !== "file") {
-        tell(node.place, faultOf(kind, `There is no file "${path}" (create it, or name another)`));
+        tell(
+          node.place,
+          describeUnusable(kind, `There is no file "${path}" (create it, or name another)`),
+        );
       } else if (runsPhp && path.endsWith(".php")) {
         tell(node.place, `Page "${node.text}" is a script, which is not run here (name a file)`);
       }

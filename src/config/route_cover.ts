@@ -37,7 +37,7 @@ function coversPath(earlier: string | undefined, later: string | undefined): boo
   const star = earlier.indexOf("*");
   if (star < 0 || earlier === later) return earlier === later;
   const suffix = earlier.slice(star + 1);
-  const isFolder = later.endsWith("/*") && suffix !== "";
-  return !isFolder && later.length >= earlier.length - 1 &&
+  const isDirectory = later.endsWith("/*") && suffix !== "";
+  return !isDirectory && later.length >= earlier.length - 1 &&
     later.startsWith(earlier.slice(0, star)) && later.endsWith(suffix);
 }

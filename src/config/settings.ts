@@ -10,8 +10,8 @@ import type { Files } from "../runtime/files.ts";
 import { SERVER_ADDRESS_RULES, type ServerOptions } from "../upstream/options.ts";
 import { accessTarget } from "./app_options.ts";
 import type { ReadVariable } from "./environment.ts";
-import type { Fault } from "./fault.ts";
-import { faultOf, kindAt } from "../runtime/kind_at.ts";
+import type { LocatedError } from "./located_error.ts";
+import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import { didYouMean } from "./nearest.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import { LISTEN_ADDRESS_RULES, LOG_FORMATS } from "./schema.ts";
@@ -186,7 +186,7 @@ export function readOverrides(
   given: GivenSettings,
   cwd: string,
   files: Files,
-  tell: (fault: Fault) => void,
+  tell: (error: LocatedError) => void,
 ): Overrides {
   const each = <Value>(key: SettingKey, read: (text: string) => Value): Value[] | undefined => {
     const setting = given.get(key);
@@ -234,7 +234,7 @@ const LISTEN_DEFAULT_VARIABLE = "AFCGI_LISTEN_DEFAULT";
 export function readListenDefault(
   readVariable: ReadVariable,
   cwd: string,
-  tell: (fault: Fault) => void,
+  tell: (error: LocatedError) => void,
 ): readonly ListenOptions[] | undefined {
   const texts = readVariable(LISTEN_DEFAULT_VARIABLE)?.split(/[\s,]+/).filter(Boolean) ?? [];
   if (texts.length === 0) return undefined;
@@ -270,7 +270,7 @@ function readRoot(text: string, cwd: string, files: Files): string {
   throw new RangeError(
     kind === undefined
       ? `There is no folder "${path}" (create it, or name another)`
-      : faultOf(kind, `"${path}" is not a folder (name its folder)`),
+      : describeUnusable(kind, `"${path}" is not a folder (name its folder)`),
   );
 }
 

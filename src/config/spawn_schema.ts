@@ -93,7 +93,7 @@ export const spawnSchema = section({
 export function spawnOptions(
   upstream: string,
   spawn: v.InferOutput<typeof spawnSchema>,
-  folder: string,
+  directory: string,
   connectionsMax: number | undefined,
 ): SpawnOptions {
   return {
@@ -102,7 +102,7 @@ export function spawnOptions(
     workers: spawn.workers,
     env: spawn.env,
     ...(!spawn.clear_env && { clearEnv: false }),
-    cwd: spawn.cwd === undefined ? undefined : resolvePath(folder, spawn.cwd),
+    cwd: spawn.cwd === undefined ? undefined : resolvePath(directory, spawn.cwd),
     user: spawn.user,
     maxRequests: spawn.max_requests,
     connectionsMax,

@@ -5,8 +5,8 @@
 import * as v from "valibot";
 import type { Files } from "../runtime/files.ts";
 import type { ConfigNode } from "./config_node.ts";
-import type { Place } from "./fault.ts";
-import { faultOf, kindAt } from "../runtime/kind_at.ts";
+import type { Place } from "./located_error.ts";
+import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import { resolvePath } from "./paths.ts";
 import { described, filePath, list } from "./schema_parts.ts";
 
@@ -24,21 +24,21 @@ interface Entries {
 }
 
 /** `folder` is where the file's relative paths start. */
-export function linkTargetOptions(
+export function symlinkTargetOptions(
   { follow_symlinks_to: targets }: Entries,
-  folder: string,
-): { readonly linkTargets?: readonly string[] } {
+  directory: string,
+): { readonly symlinkTargets?: readonly string[] } {
   return targets === undefined
     ? {}
-    : { linkTargets: targets.map((target) => resolvePath(folder, target)) };
+    : { symlinkTargets: targets.map((target) => resolvePath(directory, target)) };
 }
 
 /** A folder that is not there would be noticed by nobody but those who follow a link to it. */
 export function checkSymlinks(
   site: ConfigNode,
-  { files, folder, hasRoot }: {
+  { files, directory, hasRoot }: {
     readonly files: Files;
-    readonly folder: string;
+    readonly directory: string;
     readonly hasRoot: boolean;
   },
   tell: (place: Place, message: string) => void,
@@ -50,12 +50,12 @@ export function checkSymlinks(
   }
   for (const { text, place } of entry.node.items) {
     if (!text) continue;
-    const path = resolvePath(folder, text);
+    const path = resolvePath(directory, text);
     const kind = kindAt(files, path);
     if (kind === undefined) {
       tell(place, `There is no folder "${path}" (create it, or name another)`);
     } else if (kind !== "directory") {
-      tell(place, faultOf(kind, `"${path}" is not a folder (name its folder)`));
+      tell(place, describeUnusable(kind, `"${path}" is not a folder (name its folder)`));
     }
   }
 }

@@ -1,14 +1,14 @@
 /** What listeners and sites say about each other's TLS: files that must be there, and who serves whom. */
 import type { Files } from "../runtime/files.ts";
-import { faultOf, kindAt } from "../runtime/kind_at.ts";
+import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import type { ConfigNode } from "./config_node.ts";
-import type { Place } from "./fault.ts";
+import type { Place } from "./located_error.ts";
 import { resolvePath } from "./paths.ts";
 
 interface TlsContext {
   readonly files: Files;
   /** Where relative paths start. */
-  readonly folder: string;
+  readonly directory: string;
 }
 
 type Tell = (place: Place, message: string) => void;
@@ -30,10 +30,13 @@ function checkFiles(pair: ConfigNode | undefined, context: TlsContext, tell: Tel
   for (const key of ["cert", "key"]) {
     const node = pair?.get(key);
     if (node?.text === undefined) continue;
-    const path = resolvePath(context.folder, node.text);
+    const path = resolvePath(context.directory, node.text);
     const kind = kindAt(context.files, path);
     if (kind !== "file") {
-      tell(node.place, faultOf(kind, `There is no file "${path}" (name the ${key}'s PEM file)`));
+      tell(
+        node.place,
+        describeUnusable(kind, `There is no file "${path}" (name the ${key}'s PEM file)`),
+      );
     }
   }
 }

@@ -95,12 +95,12 @@ type FileTls = v.InferOutput<typeof fileTlsSchema>;
 export function listenerTlsOptions(
   tls: v.InferOutput<typeof listenerTlsSchema> | undefined,
   all: FileTls,
-  folder: string,
+  directory: string,
 ): ListenerTlsOptions | undefined {
   if (tls === undefined) return undefined;
   const { cert, key, min = all.min, ciphers = all.ciphers } = tls;
   return {
-    ...(cert !== undefined && key !== undefined && { pair: pairPaths({ cert, key }, folder) }),
+    ...(cert !== undefined && key !== undefined && { pair: pairPaths({ cert, key }, directory) }),
     ...(min !== undefined && { versionMin: min }),
     ...(ciphers !== undefined && { ciphers }),
   };
@@ -108,16 +108,16 @@ export function listenerTlsOptions(
 
 export function siteTlsOptions(
   tls: v.InferOutput<typeof siteTlsSchema> | undefined,
-  folder: string,
+  directory: string,
 ): SiteTlsOptions | undefined {
   if (tls === undefined || tls === "off") return undefined;
   if (typeof tls === "string") return { kind: tls };
   const pairs = Array.isArray(tls) ? tls : [tls];
-  return { kind: "files", pairs: pairs.map((pair) => pairPaths(pair, folder)) };
+  return { kind: "files", pairs: pairs.map((pair) => pairPaths(pair, directory)) };
 }
 
-function pairPaths({ cert, key }: PairPaths, folder: string): PairPaths {
-  return { cert: resolvePath(folder, cert), key: resolvePath(folder, key) };
+function pairPaths({ cert, key }: PairPaths, directory: string): PairPaths {
+  return { cert: resolvePath(directory, cert), key: resolvePath(directory, key) };
 }
 
 /** Ten years. */

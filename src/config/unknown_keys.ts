@@ -4,27 +4,27 @@
  */
 import type * as v from "valibot";
 import { type ConfigNode, formatPath, type NodePath } from "./config_node.ts";
-import type { Place } from "./fault.ts";
+import type { Place } from "./located_error.ts";
 import { MisplacedKeys, type SchemaFields } from "./misplaced_keys.ts";
 import { removedKeyMessage } from "./removed_keys.ts";
 
-export interface ShapeFault {
+export interface ShapeError {
   readonly place: Place;
   readonly message: string;
 }
 
 export interface ShapeReport {
-  readonly faults: readonly ShapeFault[];
+  readonly errors: readonly ShapeError[];
   /** Paths of keys that somebody meant to write: their absence is told already. */
   readonly meant: ReadonlySet<string>;
 }
 
 export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeReport {
-  const faults: ShapeFault[] = [];
+  const errors: ShapeError[] = [];
   const meant = new Set<string>();
   let misplaced: MisplacedKeys | undefined;
   visit(root, schema as unknown as SchemaFields, []);
-  return { faults, meant };
+  return { errors, meant };
 
   function visit(node: ConfigNode, schema: SchemaFields, path: NodePath): void {
     if (schema.type === "optional" || schema.type === "nullable") {
@@ -46,17 +46,17 @@ export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeRepo
     if (node.content.kind === "list") {
       const what = path.length === 0 ? "The file" : formatPath(path);
       const remedy = remedyOf(schema, node.toPlain());
-      faults.push({ place: node.place, message: `${what} is a list (${remedy})` });
+      errors.push({ place: node.place, message: `${what} is a list (${remedy})` });
       return;
     }
     for (const [key, entry] of node.entries) {
       const known = schema.type === "record" ? schema.value : ownEntry(schema, key);
       if (known !== undefined) visit(entry.node, known, [...path, key]);
-      else faults.push(unknownKey(key, entry.keyPlace, schema, path));
+      else errors.push(unknownKey(key, entry.keyPlace, schema, path));
     }
   }
 
-  function unknownKey(key: string, place: Place, map: SchemaFields, path: NodePath): ShapeFault {
+  function unknownKey(key: string, place: Place, map: SchemaFields, path: NodePath): ShapeError {
     const removed = removedKeyMessage(key);
     if (removed !== undefined) return { place, message: removed };
     misplaced ??= new MisplacedKeys(schema as unknown as SchemaFields);

@@ -4,7 +4,7 @@
  */
 import { commandKind } from "../spawn/options.ts";
 import type { ConfigNode } from "./config_node.ts";
-import type { Place } from "./fault.ts";
+import type { Place } from "./located_error.ts";
 import { nearest } from "./nearest.ts";
 
 export function checkUpstreams(

@@ -10,14 +10,14 @@ const DEFAULT_TYPE = "text/gemini";
 /** The header, or what keeps the answer from having one. */
 export function convertHeaders(
   section: CgiHeaderSection,
-): GeminiHeader | { readonly fault: string } {
+): GeminiHeader | { readonly error: string } {
   const { status } = section;
   const field = (name: string) =>
     section.headers.find(([known]) => known.toLowerCase() === name)?.[1] ?? "";
   if (status >= 200 && status < 300) return checked(20, field("content-type") || DEFAULT_TYPE);
   if (status >= 300 && status < 400) {
     const location = field("location");
-    if (location === "") return { fault: `status ${status} has no Location` };
+    if (location === "") return { error: `status ${status} has no Location` };
     return checked(PERMANENT.has(status) ? 31 : 30, location);
   }
   return { code: failureCode(status), meta: failureMeta(status, field("retry-after")) };
@@ -48,9 +48,9 @@ function failureMeta(status: number, retryAfter: string): string {
   return `Status ${status}`;
 }
 
-function checked(code: number, latin1: string): GeminiHeader | { readonly fault: string } {
+function checked(code: number, latin1: string): GeminiHeader | { readonly error: string } {
   // A head's values have one character for each byte; META is UTF-8.
   const bytes = Uint8Array.from(latin1, (character) => character.charCodeAt(0));
-  if (bytes.length > META_LENGTH_MAX) return { fault: "its header is too long for META" };
+  if (bytes.length > META_LENGTH_MAX) return { error: "its header is too long for META" };
   return { code, meta: new TextDecoder().decode(bytes).replaceAll("\t", " ") };
 }

@@ -13,7 +13,7 @@ export interface GeminiFastCgiRoute extends ParameterConstants {
   readonly upstream: Upstream;
   readonly convert: "none" | "cgi";
   /** What went wrong, for the log; the client gets less. */
-  readonly onFault: (error: unknown, request: GeminiRequest) => void;
+  readonly onError: (error: unknown, request: GeminiRequest) => void;
 }
 
 export async function exchange(
@@ -45,7 +45,7 @@ export async function exchange(
   } catch (error) {
     if (error instanceof UpstreamError && error.server !== undefined) trace.server = error.server;
     const reply = errorReply(request, error);
-    route.onFault(error, request);
+    route.onError(error, request);
     return reply;
   }
 }
@@ -54,9 +54,9 @@ export async function exchange(
 function readHeader(route: GeminiFastCgiRoute, response: UpstreamResponse): GeminiHeader {
   if (route.convert === "none") return headerOf(response.head);
   const header = convertHeaders(response.head);
-  if (!("fault" in header)) return header;
+  if (!("error" in header)) return header;
   giveUpBody(response);
-  throw new UpstreamError("bad_answer", `Cannot pass on the answer: ${header.fault}`, {
+  throw new UpstreamError("bad_answer", `Cannot pass on the answer: ${header.error}`, {
     phase: "body",
     sent: true,
   });

@@ -71,7 +71,7 @@ export interface GeminiSiteOptions {
   /** Absolute path. */
   readonly root: string | undefined;
   /** Absolute paths of folders to which links may lead out of the root; left out: none. */
-  readonly linkTargets?: readonly string[] | undefined;
+  readonly symlinkTargets?: readonly string[] | undefined;
   readonly routes: readonly GeminiRouteOptions[];
 }
 

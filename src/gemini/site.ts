@@ -20,7 +20,7 @@ export interface GeminiSiteDeps {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   /** Such as `afcgi/1.0.0`. */
   readonly serverSoftware: string;
-  readonly onFault: (error: unknown, request: GeminiRequest) => void;
+  readonly onError: (error: unknown, request: GeminiRequest) => void;
 }
 
 type Handler = (request: GeminiRequest) => Promise<GeminiReply | undefined>;
@@ -91,8 +91,8 @@ function compileHandler(
     case "respond":
       return respondHandler(handler);
     case "static": {
-      const { root, linkTargets } = site;
-      const options = { ...handler, files: deps.runtime.files, root: root!, linkTargets };
+      const { root, symlinkTargets } = site;
+      const options = { ...handler, files: deps.runtime.files, root: root!, symlinkTargets };
       return (request) => serveStatic(options, request);
     }
     case "fastcgi": {
@@ -100,9 +100,9 @@ function compileHandler(
       if (upstream === undefined) {
         throw new RangeError(`No upstream is named "${handler.upstream}"`);
       }
-      const { serverSoftware, onFault } = deps;
+      const { serverSoftware, onError } = deps;
       const { convert } = handler;
-      const route = { serverSoftware, route: handler, upstream, convert, onFault };
+      const route = { serverSoftware, route: handler, upstream, convert, onError };
       return (request) => exchange(route, request);
     }
   }

@@ -12,7 +12,7 @@ import {
   resolveBelowRoot,
 } from "../static/below_root.ts";
 import { contentTypeOf, encodingOf } from "../static/content_type.ts";
-import { listFolder } from "../static/listing.ts";
+import { listDirectory } from "../static/listing.ts";
 import { openFound } from "../static/open_found.ts";
 import { ownReply, plainHeader } from "./own_replies.ts";
 import type { GeminiStaticOptions } from "./options.ts";
@@ -101,11 +101,11 @@ function redirectToSlash(request: GeminiRequest): GeminiReply {
 /** A line for each entry, its name as it would be written in a path. */
 async function listingText(deps: GeminiStaticDeps, path: string): Promise<string> {
   const tree = { ...deps, never: () => false };
-  const { entries, hasMore } = await listFolder(tree, path, BY_NAME);
+  const { entries, hasMore } = await listDirectory(tree, path, BY_NAME);
   const lines = [`# ${oneLine(path)}`, ""];
   if (path !== "/") lines.push("=> ../ ..");
-  for (const { name, isFolder } of entries) {
-    const slash = isFolder ? "/" : "";
+  for (const { name, isDirectory } of entries) {
+    const slash = isDirectory ? "/" : "";
     // "./" keeps a name with a colon from being a scheme.
     lines.push(`=> ./${encodeURIComponent(name)}${slash} ${oneLine(name)}${slash}`);
   }

@@ -110,7 +110,7 @@ function statusOf({ version, upstreams, spawned }: AdminDeps) {
         address: server.address,
         mode: server.mode,
         up: server.isUp,
-        resting: server.isResting,
+        resting: server.isEjected,
         leaving: server.isLeaving,
         weight: server.weight,
         connections: [...server.connections].map((connection) => ({

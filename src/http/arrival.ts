@@ -3,17 +3,17 @@ import type { Arrival } from "./gateway.ts";
 import { IpNetworks } from "./ip_networks.ts";
 import type { SiteOptions } from "./options.ts";
 import { traced } from "./trace_context.ts";
-import { type ForwardedFaultHandler, throughProxies } from "./trusted_proxies.ts";
+import { type ForwardedErrorHandler, throughProxies } from "./trusted_proxies.ts";
 
 /** Undefined where the site takes requests as they come. */
 export function compileArrival(
   { proxies, traceContext }: Pick<SiteOptions, "proxies" | "traceContext">,
-  onForwardedFault: ForwardedFaultHandler,
+  onForwardedError: ForwardedErrorHandler,
 ): Arrival | undefined {
   const steps: Arrival[] = [];
   if (proxies !== undefined) {
     const trust = { networks: new IpNetworks(proxies.trusted), headers: new Set(proxies.headers) };
-    steps.push((context, headers) => throughProxies(trust, context, headers, onForwardedFault));
+    steps.push((context, headers) => throughProxies(trust, context, headers, onForwardedError));
   }
   if (traceContext) steps.push(traced);
   if (steps.length === 0) return undefined;

@@ -10,7 +10,7 @@ import { asResponse } from "../runtime/http_response.ts";
 import { Role } from "../protocol/constants.ts";
 import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
-import { deliver, type FastCgiRoute, noteSource, refuseFault } from "./fastcgi_exchange.ts";
+import { deliver, type FastCgiRoute, noteSource, refuseWithError } from "./fastcgi_exchange.ts";
 import type { RequestContext } from "./request_context.ts";
 import { GatewayRequest } from "./gateway_request.ts";
 import type { ParamOptions } from "./options.ts";
@@ -59,7 +59,7 @@ export function createAuthorizer(route: FastCgiRoute): Authorizer {
       return undefined;
     } catch (cause) {
       context.trace.upstream = route.upstream.options.name;
-      return refuseFault(route, request, context, cause);
+      return refuseWithError(route, request, context, cause);
     }
   };
 }

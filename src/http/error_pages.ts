@@ -12,13 +12,13 @@ import type { ErrorPageOptions } from "./response_options.ts";
 import type { RequestContext } from "./request_context.ts";
 
 /** Where pages are looked for; without a root there are none. */
-export interface ErrorPageTree extends Pick<FileTree, "linkTargets"> {
+export interface ErrorPageTree extends Pick<FileTree, "symlinkTargets"> {
   readonly files: FileLookup & Pick<Files, "openNow">;
   readonly root: string | undefined;
   /** Whether a file of this name is never sent: the source of a script. */
   readonly never: (path: string) => boolean;
   /** Why a page could not be read, which may yet be there. */
-  readonly onFault: (error: unknown, context: RequestContext) => void;
+  readonly onError: (error: unknown, context: RequestContext) => void;
 }
 
 interface PageBody {
@@ -85,7 +85,7 @@ export class ErrorPages {
 
 function compilePage(
   options: ErrorPageOptions,
-  { files, root, linkTargets, never }: ErrorPageTree,
+  { files, root, symlinkTargets, never }: ErrorPageTree,
 ): Page {
   if (options.kind === "text") {
     const body = new TextEncoder().encode(options.body);
@@ -93,7 +93,7 @@ function compilePage(
   }
   if (root === undefined) return () => undefined;
   const { path } = options;
-  const tree = { files, root, linkTargets };
+  const tree = { files, root, symlinkTargets };
   return () => {
     const found = resolveBelowRoot(tree, path);
     if (found.kind !== "file" || never(found.path) || never(found.realPath)) return undefined;

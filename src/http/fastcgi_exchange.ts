@@ -2,7 +2,7 @@
  * Sends a request that a route has matched to its upstream, and makes the answer: what the
  * `fastcgi` and the `php` handler have in common.
  */
-import { isScriptFault } from "../php/script_fault.ts";
+import { isScriptError } from "../php/script_error.ts";
 import { asResponse, type HttpResponse } from "../runtime/http_response.ts";
 import { UpstreamError } from "../upstream/errors.ts";
 import type { ResponseSource, UpstreamResponse } from "../upstream/request.ts";
@@ -31,9 +31,9 @@ export interface FastCgiRoute extends RequestParameters {
   /** Left out: answers go on as they are. */
   readonly compressor?: ResponseCompressor | undefined;
   /** What went wrong, for the log; the client gets less. */
-  readonly onFault: (error: unknown, context: RequestContext) => void;
+  readonly onError: (error: unknown, context: RequestContext) => void;
   /** php-fpm did not run the script; left out: nobody wants to know why. */
-  readonly onScriptFault?: ((params: Uint8Array, context: RequestContext) => void) | undefined;
+  readonly onScriptError?: ((params: Uint8Array, context: RequestContext) => void) | undefined;
 }
 
 /** Makes the upstream's request of the client's. */
@@ -48,7 +48,7 @@ export type MakeRequest = (
 const plainRequest: MakeRequest = (route, request, context, script, taken) =>
   new GatewayRequest(route, request, context, script, taken);
 
-/** Never rejects: whatever goes wrong is an answer, and told to `route.onFault`. */
+/** Never rejects: whatever goes wrong is an answer, and told to `route.onError`. */
 export async function exchange(
   route: FastCgiRoute,
   request: Request,
@@ -71,16 +71,16 @@ export async function exchange(
     noteSource(trace, upstreamResponse.source);
     // php-fpm writes such an answer at once, so it is whole here.
     if (
-      route.onScriptFault !== undefined &&
-      isScriptFault(upstreamResponse.head.status, upstreamResponse.body)
+      route.onScriptError !== undefined &&
+      isScriptError(upstreamResponse.head.status, upstreamResponse.body)
     ) {
-      route.onScriptFault(sent.params(undefined), context);
+      route.onScriptError(sent.params(undefined), context);
     }
     const response = deliver(route, request, context, upstreamResponse);
     // A turn more, and what was about to break off has broken off before its head is sent.
     return response instanceof Promise ? await response : response;
   } catch (cause) {
-    return refuseFault(route, request, context, cause);
+    return refuseWithError(route, request, context, cause);
   }
 }
 
@@ -112,7 +112,7 @@ export function deliver(
 }
 
 /** What went wrong, as an answer. */
-export function refuseFault(
+export function refuseWithError(
   route: FastCgiRoute,
   request: Request,
   context: RequestContext,
@@ -122,7 +122,7 @@ export function refuseFault(
   if (error instanceof UpstreamError && error.server !== undefined) {
     context.trace.server = error.server;
   }
-  route.onFault(error, context);
+  route.onError(error, context);
   return refuse(request, context, responseForError(error));
 }
 

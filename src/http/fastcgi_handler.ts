@@ -58,7 +58,7 @@ export function fastcgi(options: FastCgiOptions): Handler {
     upstream,
     template: new ParameterTemplate({ serverSoftware: "afcgi", documentRoot: root, params }),
     limits: { ...HTTP_LIMIT_DEFAULTS, ...options.limits },
-    onFault: (error: unknown) => options.onFault?.(error),
+    onError: (error: unknown) => options.onFault?.(error),
   };
   return (context) => {
     const request = context.req.raw;

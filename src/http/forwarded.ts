@@ -30,7 +30,7 @@ export interface ForwardedHop {
   readonly host: Told<RequestHost>;
   readonly port: Told<number>;
   /** The first that could not be read, with the field's name, for people to look at. */
-  readonly fault: { readonly field: string; readonly value: string } | undefined;
+  readonly error: { readonly field: string; readonly value: string } | undefined;
 }
 
 /** Longest entry that is looked at: an IPv6 address in brackets with a port's made-up name. */
@@ -66,13 +66,13 @@ function readCustomary(
   headers: Headers,
   isTrusted: (address: string) => boolean,
 ): ForwardedHop {
-  const faults = new Faults();
+  const errors = new FieldErrors();
   const clients = fields.has("for") ? headers.get("x-forwarded-for") : null;
   let depth = 0;
   let client: Told<ToldClient>;
   for (let end = clients?.length ?? -1; end >= 0; depth++) {
     const start = entryStart(clients!, end);
-    client = faults.read(FIELD_NAMES.for, clients!.slice(start, end), readNode);
+    client = errors.read(FIELD_NAMES.for, clients!.slice(start, end), readNode);
     if (client === null || start === 0 || !isTrusted(client!.host)) break;
     end = start - 1;
   }
@@ -81,12 +81,12 @@ function readCustomary(
     reader: (text: string) => Value | undefined,
   ) => {
     const text = fields.has(field) ? valueAt(headers.get(`x-forwarded-${field}`), depth) : "";
-    return text === "" ? undefined : faults.read(FIELD_NAMES[field], text, reader);
+    return text === "" ? undefined : errors.read(FIELD_NAMES[field], text, reader);
   };
   const scheme = told("proto", readScheme);
   const host = told("host", parseHost);
   const port = told("port", readPort);
-  return { client, scheme, host, port, fault: faults.first };
+  return { client, scheme, host, port, error: errors.first };
 }
 
 /** Where the entry begins that ends at `end`. */
@@ -124,11 +124,11 @@ const NOTHING_TOLD: ForwardedHop = {
   scheme: undefined,
   host: undefined,
   port: undefined,
-  fault: undefined,
+  error: undefined,
 };
 
 function unreadable(element: string): ForwardedHop {
-  return { ...NOTHING_TOLD, client: null, fault: { field: "Forwarded", value: trimmed(element) } };
+  return { ...NOTHING_TOLD, client: null, error: { field: "Forwarded", value: trimmed(element) } };
 }
 
 /**
@@ -164,10 +164,10 @@ function readElement(element: string): ForwardedHop {
     const match = PAIR.exec(text);
     pairs.set(name, match && (match[2] ?? match[3]!.replace(/\\(.)/g, "$1")));
   }
-  const faults = new Faults();
+  const errors = new FieldErrors();
   const told = <Value>(name: string, reader: (text: string) => Value | undefined) => {
     const text = pairs.get(name);
-    return text === undefined ? undefined : faults.read("Forwarded", text ?? element, (given) => {
+    return text === undefined ? undefined : errors.read("Forwarded", text ?? element, (given) => {
       return text === null ? undefined : reader(given);
     });
   };
@@ -178,7 +178,7 @@ function readElement(element: string): ForwardedHop {
     scheme: told("proto", readScheme),
     host: told("host", parseHost),
     port: undefined,
-    fault: faults.first,
+    error: errors.first,
   };
 }
 
@@ -202,8 +202,8 @@ function splitPairs(element: string): readonly string[] {
 }
 
 /** Remembers the first value that could not be read. */
-class Faults {
-  first: ForwardedHop["fault"];
+class FieldErrors {
+  first: ForwardedHop["error"];
 
   read<Value>(
     field: string,

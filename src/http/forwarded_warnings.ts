@@ -5,9 +5,9 @@
  */
 import type { Logger } from "../observe/logger.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { faultFields } from "./gateway.ts";
+import { errorFields } from "./gateway.ts";
 import type { RequestContext } from "./request_context.ts";
-import type { ForwardedFault } from "./trusted_proxies.ts";
+import type { ForwardedError } from "./trusted_proxies.ts";
 
 export const FORWARDED_WARNING_INTERVAL_MS = 60_000;
 /** Characters of the value that are shown. */
@@ -33,7 +33,7 @@ export class ForwardedWarnings {
   warn(
     site: string,
     context: RequestContext,
-    { field, value, isClientUnknown }: ForwardedFault,
+    { field, value, isClientUnknown }: ForwardedError,
   ): void {
     const key = `${isClientUnknown} ${site}`;
     const nowMs = this.#clock.nowMs();
@@ -48,7 +48,7 @@ export class ForwardedWarnings {
         ? `Client is unknown: cannot read what a trusted proxy says in ${field}`
         : `Cannot read what a trusted proxy says in ${field}; it does not count`,
       {
-        ...faultFields(context),
+        ...errorFields(context),
         code: isClientUnknown ? "client_unknown" : "forwarded_ignored",
         site,
         proxy: context.proxy,

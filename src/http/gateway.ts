@@ -171,13 +171,13 @@ function responseForFailure(
   context.bodyProgress = undefined;
   if (error instanceof FileError) {
     const own = responseForError(error);
-    const note = () => log.error(error.message, { ...faultFields(context), code: own.code });
+    const note = () => log.error(error.message, { ...errorFields(context), code: own.code });
     if (onFileError === undefined) note();
     else onFileError(error, context);
     return ownResponse(context, request.headers.get("accept"), own);
   }
   const own = { status: 500, code: "internal_error" } as const;
-  log.error(errorText(error), { ...faultFields(context), code: own.code });
+  log.error(errorText(error), { ...errorFields(context), code: own.code });
   return ownResponse(context, request.headers.get("accept"), own);
 }
 
@@ -226,7 +226,7 @@ function refuseUnreadable(
   context.trace.code = unreadable.code;
   // The access line names it, where there is one.
   const path = deps.accessLog === undefined ? shownTarget(request.url) : undefined;
-  deps.log.info(unreadable.reason, { ...faultFields(context), path });
+  deps.log.info(unreadable.reason, { ...errorFields(context), path });
   return refuse(deps, context, request, unreadable);
 }
 
@@ -286,11 +286,11 @@ function report(
   if (broken !== undefined) context.trace.code = broken.code;
   deps.metrics.onResponse(site, context.method, response.status, durationMs / 1000);
   if (broken !== undefined && broken.code !== "client_gone") {
-    deps.log.error(`Answer broke off: ${broken.message}`, faultFields(context));
+    deps.log.error(`Answer broke off: ${broken.message}`, errorFields(context));
   }
   const { bytesIn, upstreamMs } = context.trace;
   deps.accessLog?.info("request", {
-    ...faultFields(context),
+    ...errorFields(context),
     path: context.target.raw || shownTarget(request.url),
     status: response.status,
     bytes_in: bytesIn ?? 0,
@@ -315,7 +315,7 @@ function lengthOf(method: string, response: HttpResponse): number {
 }
 
 /** Fields of a log line about a request that failed. */
-export function faultFields(context: RequestContext) {
+export function errorFields(context: RequestContext) {
   const { upstream, server, connection, stream, code, traceId } = context.trace;
   return {
     request_id: context.id,

@@ -42,7 +42,7 @@ export class HttpMetrics {
     );
   }
 
-  onForwardedFault(site: string): void {
+  onForwardedError(site: string): void {
     this.#forwardedIgnored.add([site]);
   }
 

@@ -137,7 +137,7 @@ export interface SiteOptions {
   /** Absolute path; undefined where no route needs one. */
   readonly root: string | undefined;
   /** Absolute paths of folders to which links may lead out of the root; left out: none. */
-  readonly linkTargets?: readonly string[] | undefined;
+  readonly symlinkTargets?: readonly string[] | undefined;
   /** Whom to believe what they say of the client; nobody, left out. */
   readonly proxies?: ProxyOptions | undefined;
   /** Whether an application always gets a `traceparent`. */

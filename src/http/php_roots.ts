@@ -22,7 +22,7 @@ export interface PhpRoot {
 export interface PhpRootDeps {
   readonly files: Files;
   /** The path without links as it is now, not as it was a moment ago. */
-  readonly followLinks: (path: string) => string | undefined;
+  readonly followSymlinks: (path: string) => string | undefined;
   /** `root` is the one that the application sees. */
   readonly compileRoute: (root: string) => FastCgiRoute;
   readonly onAttempt: AttemptWatch | undefined;
@@ -31,13 +31,13 @@ export interface PhpRootDeps {
 /** What to use for the request that is there now. */
 export function compilePhpRoots(
   options: PhpHandlerOptions,
-  { root: siteRoot, linkTargets }: Pick<FileTree, "root" | "linkTargets">,
-  { files, followLinks, compileRoute, onAttempt }: PhpRootDeps,
+  { root: siteRoot, symlinkTargets }: Pick<FileTree, "root" | "symlinkTargets">,
+  { files, followSymlinks, compileRoute, onAttempt }: PhpRootDeps,
 ): () => PhpRoot {
   const { index, strip, applicationRoot } = options;
   const rules = {
     files,
-    linkTargets,
+    symlinkTargets,
     index,
     strip,
     applicationRoot,
@@ -54,7 +54,7 @@ export function compilePhpRoots(
   let known = compile(siteRoot);
   if (options.resolveRoot !== true) return () => known;
   return () => {
-    const root = followLinks(siteRoot) ?? siteRoot;
+    const root = followSymlinks(siteRoot) ?? siteRoot;
     if (root !== known.root) known = compile(root);
     return known;
   };

@@ -107,20 +107,20 @@ function runIndex(
   options: PhpRouteOptions,
   { target, path, look }: Asked,
 ): PhpDecision | undefined {
-  const folder = path.endsWith("/") ? path : `${path}/`;
+  const directory = path.endsWith("/") ? path : `${path}/`;
   for (const name of options.index) {
-    const found = look(folder + name);
+    const found = look(directory + name);
     if (found.kind !== "file") continue;
-    if (options.mayRun?.(folder + name) === false) return NOT_ALLOWED;
+    if (options.mayRun?.(directory + name) === false) return NOT_ALLOWED;
     // Without the slash, relative links of the page would lead astray.
-    if (!target.path.endsWith("/")) return redirectToFolder(`${target.path}/`, target.query);
-    return runFound(options, found, folder + name, "");
+    if (!target.path.endsWith("/")) return redirectToDirectory(`${target.path}/`, target.query);
+    return runFound(options, found, directory + name, "");
   }
   return undefined;
 }
 
-function redirectToFolder(folder: string, query: string): PhpDecision {
-  const path = folder.split("/").map(encodeURIComponent).join("/");
+function redirectToDirectory(directory: string, query: string): PhpDecision {
+  const path = directory.split("/").map(encodeURIComponent).join("/");
   return { kind: "redirect", location: query === "" ? path : `${path}?${query}` };
 }
 

@@ -10,7 +10,7 @@ import { compileHeaderRule, type HeaderRule } from "./response_headers.ts";
 
 export class ResponseRules implements ResponseFilter {
   readonly #pages: ErrorPages;
-  readonly #onFault: ErrorPageTree["onFault"];
+  readonly #onError: ErrorPageTree["onError"];
   readonly #interceptErrors: boolean;
   readonly #headerRules: readonly HeaderRule[];
 
@@ -20,7 +20,7 @@ export class ResponseRules implements ResponseFilter {
     pattern: string | undefined,
     tree: ErrorPageTree,
   ) {
-    this.#onFault = tree.onFault;
+    this.#onError = tree.onError;
     this.#pages = new ErrorPages(options.errorPages, tree);
     this.#interceptErrors = options.interceptErrors;
     this.#headerRules = options.headers.map((rule) => compileHeaderRule(rule, pattern));
@@ -50,7 +50,7 @@ export class ResponseRules implements ResponseFilter {
     try {
       return this.#pages.replace(context.method, original);
     } catch (error) {
-      this.#onFault(error, context);
+      this.#onError(error, context);
       return undefined;
     }
   }

@@ -100,8 +100,8 @@ function fastCgiRoute(
     bodyMode: bodies?.requestBody,
     handover: deps.handover,
     compressor,
-    onFault: deps.onFault,
-    onScriptFault: deps.onScriptFault,
+    onError: deps.onError,
+    onScriptError: deps.onScriptError,
   };
 }
 
@@ -146,11 +146,11 @@ function phpHandler(
   site: SiteOptions,
   deps: HandlerDeps,
 ): RouteHandler {
-  const { runtime: { files }, followLinks = files.realPath } = deps;
+  const { runtime: { files }, followSymlinks = files.realPath } = deps;
   const php = { ...of, options: withoutTranslation(of.options) };
   const rootOf = compilePhpRoots(of.options, { ...site, root: site.root! }, {
     files,
-    followLinks,
+    followSymlinks,
     compileRoute: (root) => fastCgiRoute(php, { ...site, root }, deps),
     onAttempt: deps.watch?.onAttempt,
   });
@@ -179,8 +179,8 @@ function filterHandler(
 ): RouteHandler {
   const route = fastCgiRoute(filtered, site, deps);
   const { files } = deps.runtime;
-  const { linkTargets } = site;
-  const filter = { files, root: site.root!, linkTargets, never: sourceNames(site.routes) };
+  const { symlinkTargets } = site;
+  const filter = { files, root: site.root!, symlinkTargets, never: sourceNames(site.routes) };
   return (request, context) => {
     const decision = decideFilter(filter, context.target.path);
     if (decision.kind !== "send") return passOrRefuse(request, context, decision, isInternal);

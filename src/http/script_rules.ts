@@ -14,10 +14,10 @@ export function compileScriptRule(
 ): ScriptRule | undefined {
   if (scripts === undefined && noScripts.length === 0) return undefined;
   const patterns = scripts?.map(compileScriptPattern);
-  const folders = noScripts.map((folder) => `${folder}/`);
+  const directories = noScripts.map((directory) => `${directory}/`);
   return (script) =>
     (patterns === undefined || patterns.some((pattern) => pattern.test(script))) &&
-    !folders.some((folder) => script.startsWith(folder));
+    !directories.some((directory) => script.startsWith(directory));
 }
 
 /** `*` stands for anything within a name, `**` for any names, also none. */

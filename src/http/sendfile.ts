@@ -14,13 +14,16 @@ import type { SendNamedFile } from "./handover.ts";
 /** @param folders absolute paths below which files may be named */
 export function namedFiles(
   files: FileLookup & Pick<Files, "openNow">,
-  folders: readonly string[],
+  directories: readonly string[],
 ): SendNamedFile {
-  const roots = folders.map((folder) => ({ folder, prefix: folder.replace(/\/?$/, "/") }));
+  const roots = directories.map((directory) => ({
+    directory,
+    prefix: directory.replace(/\/?$/, "/"),
+  }));
   return (path, contentType, request) => {
     const root = roots.find(({ prefix }) => path.startsWith(prefix));
     if (root === undefined) return undefined;
-    return send(root.folder, path.slice(root.prefix.length - 1), contentType, request);
+    return send(root.directory, path.slice(root.prefix.length - 1), contentType, request);
   };
 
   function send(

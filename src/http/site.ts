@@ -59,8 +59,8 @@ export function compileSite(site: SiteOptions, deps: SiteDeps): CompiledSite {
     return known;
   };
   const keepsFiles = deps.watch === undefined;
-  const { root = "", linkTargets } = site;
-  const staticDeps = { runtime: deps.runtime, root, linkTargets, keepsFiles };
+  const { root = "", symlinkTargets } = site;
+  const staticDeps = { runtime: deps.runtime, root, symlinkTargets, keepsFiles };
   const statics = compileStatics(site.routes, staticDeps, compressor);
   const shared: HandlerDeps = { ...deps, handover, compressor, statics };
   const handlers = site.routes.map((route) => compileHandler(route, site, shared));
@@ -179,7 +179,7 @@ function createApp(
       const { status, headers } = error.getResponse();
       return ownResponse(c.env, accept, middlewareRefusal(status, headers));
     }
-    deps.onFault(error, c.env);
+    deps.onError(error, c.env);
     return ownResponse(
       c.env,
       accept,

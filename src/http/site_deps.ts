@@ -4,7 +4,7 @@ import type { Destination, FastCgiRoute } from "./fastcgi_exchange.ts";
 import type { RequestContext } from "./request_context.ts";
 import type { HttpLimits } from "./options.ts";
 import type { AttemptWatch } from "./php_route.ts";
-import type { ForwardedFault } from "./trusted_proxies.ts";
+import type { ForwardedError } from "./trusted_proxies.ts";
 
 export interface SiteDeps {
   readonly runtime: Pick<Runtime, "files" | "clock" | "createCompressor">;
@@ -12,17 +12,17 @@ export interface SiteDeps {
   readonly limits: HttpLimits;
   /** Such as `afcgi/1.0.0`. */
   readonly serverSoftware: string;
-  readonly onFault: (error: unknown, context: RequestContext) => void;
+  readonly onError: (error: unknown, context: RequestContext) => void;
   /** A trusted proxy sent forwarding fields that could not be read. */
-  readonly onForwardedFault?: (
+  readonly onForwardedError?: (
     site: string,
     context: RequestContext,
-    fault: ForwardedFault,
+    error: ForwardedError,
   ) => void;
-  /** As {@link FastCgiRoute.onScriptFault}. */
-  readonly onScriptFault?: FastCgiRoute["onScriptFault"];
+  /** As {@link FastCgiRoute.onScriptError}. */
+  readonly onScriptError?: FastCgiRoute["onScriptError"];
   /** As `files.realPath`, but never what was true a moment ago; left out: that of `runtime`. */
-  readonly followLinks?: (path: string) => string | undefined;
+  readonly followSymlinks?: (path: string) => string | undefined;
   /** Who wants to see which routes a request meets; nobody, when left out. */
   readonly watch?: RouteWatch;
 }

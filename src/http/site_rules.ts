@@ -37,10 +37,10 @@ export function beforeHandler(
 export function compileRules(
   options: ResponseOptions | undefined,
   pattern: string | undefined,
-  { root, linkTargets, routes }: SiteOptions,
-  { runtime: { files }, onFault }: Pick<SiteDeps, "runtime" | "onFault">,
+  { root, symlinkTargets, routes }: SiteOptions,
+  { runtime: { files }, onError }: Pick<SiteDeps, "runtime" | "onError">,
 ): ResponseRules | undefined {
   if (options === undefined) return undefined;
   const never = sourceNames(routes);
-  return new ResponseRules(options, pattern, { files, root, linkTargets, never, onFault });
+  return new ResponseRules(options, pattern, { files, root, symlinkTargets, never, onError });
 }

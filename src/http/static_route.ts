@@ -17,7 +17,7 @@ export interface StaticRouteDeps {
   readonly runtime: Pick<Runtime, "files" | "clock">;
   /** Absolute path. */
   readonly root: string;
-  readonly linkTargets?: readonly string[] | undefined;
+  readonly symlinkTargets?: readonly string[] | undefined;
   /** See `StaticOptions`. */
   readonly never: (path: string) => boolean;
   readonly compressor: ResponseCompressor | undefined;
@@ -30,12 +30,12 @@ export class StaticRoute {
   readonly #compressor: ResponseCompressor | undefined;
 
   constructor(handler: StaticHandlerOptions, deps: StaticRouteDeps) {
-    const { runtime: { files, clock }, root, linkTargets, never, keepsFiles } = deps;
+    const { runtime: { files, clock }, root, symlinkTargets, never, keepsFiles } = deps;
     this.#compressor = deps.compressor;
     this.#options = {
       files,
       root,
-      linkTargets,
+      symlinkTargets,
       index: handler.index,
       never,
       precompressed: handler.precompressed ?? [],

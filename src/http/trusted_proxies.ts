@@ -25,13 +25,13 @@ export interface ProxyTrust {
 export const UNKNOWN_CLIENT = "unknown";
 
 /** What of a trusted proxy's fields could not be read. */
-export interface ForwardedFault {
+export interface ForwardedError {
   readonly field: string;
   readonly value: string;
   readonly isClientUnknown: boolean;
 }
 
-export type ForwardedFaultHandler = (context: RequestContext, fault: ForwardedFault) => void;
+export type ForwardedErrorHandler = (context: RequestContext, error: ForwardedError) => void;
 
 /** What a trusted proxy may name a request; longer or stranger ids are not taken. */
 const REQUEST_ID = /^[A-Za-z0-9_.:@+/=-]{1,128}$/;
@@ -41,14 +41,14 @@ export function throughProxies(
   { networks, headers: fields }: ProxyTrust,
   context: RequestContext,
   headers: Headers,
-  onFault: ForwardedFaultHandler,
+  onError: ForwardedErrorHandler,
 ): RequestContext {
   if (!networks.has(context.peer.host)) return context;
   const hop = readForwarded(fields, headers, (address) => networks.has(address));
   const id = fields.has("request-id") ? headers.get("x-request-id") : null;
   const seen = asTold(context, hop, id !== null && REQUEST_ID.test(id) ? id : context.id);
-  if (hop.fault !== undefined) {
-    onFault(seen, { ...hop.fault, isClientUnknown: hop.client === null });
+  if (hop.error !== undefined) {
+    onError(seen, { ...hop.error, isClientUnknown: hop.client === null });
   }
   return seen;
 }

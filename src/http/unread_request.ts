@@ -27,7 +27,7 @@ export interface UnreadDeps {
 }
 
 /** Why a request could not be read. */
-interface Fault {
+interface ReadError {
   readonly status: keyof typeof CODES;
   readonly message: string;
 }
@@ -35,7 +35,7 @@ interface Fault {
 /** Makes the answers; `request` is there when its head could be read. */
 export function createRefusals(
   { requestIds, metrics, log }: UnreadDeps,
-): (fault: Fault, peer: HttpPeer, request?: Request) => BytesResponse {
+): (error: ReadError, peer: HttpPeer, request?: Request) => BytesResponse {
   return ({ status, message }, peer, request) => {
     const id = requestIds.next();
     const code = CODES[status];

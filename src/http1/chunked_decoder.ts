@@ -5,7 +5,7 @@
  * formed: who takes `5;` or half a quoted text reads another body than who does not.
  */
 import { isTokenByte } from "./field_names.ts";
-import { RequestFault } from "./request_headers.ts";
+import { RequestError } from "./request_headers.ts";
 
 /**
  * By how many bytes extensions may exceed the chunks that they stand at: nobody makes us read many
@@ -69,7 +69,7 @@ export class ChunkedDecoder {
    * Reads bytes from `start` on, and gives the body's among them to `emit`, which may not keep them
    * unless it may keep `bytes`. Returns how many were read: all, or up to the body's end.
    *
-   * @throws {RequestFault}
+   * @throws {RequestError}
    */
   read(bytes: Uint8Array, start: number, emit: (piece: Uint8Array) => void): number {
     let position = start;
@@ -193,12 +193,12 @@ function afterValue(byte: number): State | undefined {
   return byte === SEMICOLON ? "extensionStart" : undefined;
 }
 
-function tooLong(): RequestFault {
-  return new RequestFault(431, "What is beside the chunks of the body is too long");
+function tooLong(): RequestError {
+  return new RequestError(431, "What is beside the chunks of the body is too long");
 }
 
-function malformed(): RequestFault {
-  return new RequestFault(400, "The chunks of the body are malformed");
+function malformed(): RequestError {
+  return new RequestError(400, "The chunks of the body are malformed");
 }
 
 function isBlank(byte: number): boolean {

@@ -22,7 +22,7 @@ import { Inflow } from "./inflow.ts";
 import { continueResponse, EarlyHints, withoutHints } from "./interim_responses.ts";
 import { ServerRequest } from "./request.ts";
 import { RequestBody } from "./request_body.ts";
-import { RequestFault, type RequestHeaders } from "./request_headers.ts";
+import { RequestError, type RequestHeaders } from "./request_headers.ts";
 
 export class Connection implements SocketEvents, HandlerCaller {
   readonly #server: ConnectionServer;
@@ -197,7 +197,7 @@ export class Connection implements SocketEvents, HandlerCaller {
     try {
       read = this.#heads.push(bytes);
     } catch (error) {
-      if (!(error instanceof RequestFault)) throw error;
+      if (!(error instanceof RequestError)) throw error;
       return this.#refuse(error, error.isHeadRequest ? "HEAD" : "GET");
     }
     if (read === undefined) this.#take(this.#heads.hasBegun ? "headers" : "blank");
@@ -273,7 +273,7 @@ export class Connection implements SocketEvents, HandlerCaller {
 
   /** The body cannot be read to its end, so nothing behind it can be trusted. */
   #breakOff(error: unknown): void {
-    if (!(error instanceof RequestFault)) throw error;
+    if (!(error instanceof RequestError)) throw error;
     const { request } = this.#call;
     this.#body?.fail();
     if (request === undefined) return this.#take("close");
@@ -282,8 +282,8 @@ export class Connection implements SocketEvents, HandlerCaller {
     this.#refuse(error, request.method, request);
   }
 
-  #refuse(fault: RequestFault, method = "GET", request?: ServerRequest): void {
-    const response = this.#server.onFault(fault, this.#peer, request as unknown as Request);
+  #refuse(error: RequestError, method = "GET", request?: ServerRequest): void {
+    const response = this.#server.onRequestError(error, this.#peer, request as unknown as Request);
     this.#heads.clear();
     void this.#writer.send(response, { method, protocol: "HTTP/1.1", keepsAlive: false });
     this.#take("close");
@@ -301,7 +301,7 @@ export class Connection implements SocketEvents, HandlerCaller {
     if (nowMs <= this.#deadlineMs) return;
     if (this.#state === "closing") this.destroy();
     else if (this.#state !== "headers") this.#take("close");
-    else this.#refuse(new RequestFault(408, "The head did not come in time"));
+    else this.#refuse(new RequestError(408, "The head did not come in time"));
   }
 
   #notifyFlushed(): void {

@@ -4,7 +4,7 @@ import type { BytesResponse, HttpResponse } from "../runtime/http_response.ts";
 import type { SocketEvents } from "../runtime/callback_socket.ts";
 import type { WriterServer } from "./response_writer.ts";
 import type { FieldNames } from "./field_names.ts";
-import type { RequestFault } from "./request_headers.ts";
+import type { RequestError } from "./request_headers.ts";
 
 /** Most of a body that is read over so that the connection can go on, in bytes. */
 export const DRAINED_LENGTH_MAX = 256 * 1024;
@@ -41,7 +41,7 @@ export interface ConnectionServer extends WriterServer {
   /** Takes no more requests. */
   readonly isStopping: boolean;
   /** A request that could not be read; returns what the client is told. */
-  onFault(fault: RequestFault, peer: HttpPeer, request: Request | undefined): BytesResponse;
+  onRequestError(error: RequestError, peer: HttpPeer, request: Request | undefined): BytesResponse;
   /** What should not have happened: a handler threw, or what it gave cannot be sent. */
   onFailure(error: unknown): void;
   onGone(connection: SocketEvents, host: string): void;

@@ -6,7 +6,7 @@
  */
 import { fromLatin1 } from "../protocol/byte_buffer.ts";
 import { isTokenByte } from "./field_names.ts";
-import { readRequestLine, REQUEST_FIELDS_MAX, RequestFault } from "./request_headers.ts";
+import { readRequestLine, REQUEST_FIELDS_MAX, RequestError } from "./request_headers.ts";
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -44,7 +44,7 @@ export class HeaderJudge {
   /**
    * Looks at what was added; `head` is all that has come of it.
    *
-   * @throws {RequestFault}
+   * @throws {RequestError}
    */
   judge(headers: Uint8Array): void {
     const end = Math.min(headers.length, this.#lengthMax);
@@ -74,7 +74,7 @@ export class HeaderJudge {
     } else if (!this.#hasName) {
       throw notWellFormed(this.#lines);
     } else if (this.#lines > REQUEST_FIELDS_MAX) {
-      throw new RequestFault(431, `There are more than ${REQUEST_FIELDS_MAX} fields`);
+      throw new RequestError(431, `There are more than ${REQUEST_FIELDS_MAX} fields`);
     }
     this.#lines++;
     this.#lineStart = this.#position + 1;
@@ -83,16 +83,16 @@ export class HeaderJudge {
   }
 }
 
-function malformed(): RequestFault {
-  return new RequestFault(400, "The head has a control character or half a line's end");
+function malformed(): RequestError {
+  return new RequestError(400, "The head has a control character or half a line's end");
 }
 
-function speaksTls(): RequestFault {
-  return new RequestFault(400, "The client speaks TLS, and this listener takes plain HTTP");
+function speaksTls(): RequestError {
+  return new RequestError(400, "The client speaks TLS, and this listener takes plain HTTP");
 }
 
-function notWellFormed(lines: number): RequestFault {
-  return new RequestFault(
+function notWellFormed(lines: number): RequestError {
+  return new RequestError(
     400,
     lines === 0 ? "The method is no token" : "A line of the head is no field",
   );

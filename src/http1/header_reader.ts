@@ -7,7 +7,7 @@ import type { FieldNames } from "./field_names.ts";
 import { FieldsMemory } from "./fields_memory.ts";
 import { HeaderGathering } from "./header_gathering.ts";
 import { HeaderJudge } from "./header_judge.ts";
-import { readRequestHeaders, RequestFault, type RequestHeaders } from "./request_headers.ts";
+import { readRequestHeaders, RequestError, type RequestHeaders } from "./request_headers.ts";
 
 const HEAD = latin1("HEAD ");
 
@@ -49,7 +49,7 @@ export class HeaderReader {
   /**
    * Adds bytes; undefined while the head goes on.
    *
-   * @throws {RequestFault}
+   * @throws {RequestError}
    */
   push(bytes: Uint8Array): ReadHeaders | undefined {
     const lengthMin = this.#gathering.length + bytes.length;
@@ -67,8 +67,8 @@ export class HeaderReader {
       if (this.#rules.requestsMax > 0) this.#count++;
       return { headers: readRequestHeaders(text, this.#rules.names, this.#memory), rest };
     } catch (error) {
-      if (!(error instanceof RequestFault)) throw error;
-      throw this.#firstFault(error, text);
+      if (!(error instanceof RequestError)) throw error;
+      throw this.#firstError(error, text);
     }
   }
 
@@ -85,7 +85,7 @@ export class HeaderReader {
       this.#judge.judge(waiting);
       this.#checkLength(waiting.length - 1);
     } catch (error) {
-      if (error instanceof RequestFault) {
+      if (error instanceof RequestError) {
         error.isHeadRequest = HEAD.every((byte, at) => waiting[at] === byte);
       }
       throw error;
@@ -95,21 +95,21 @@ export class HeaderReader {
   #checkLength(length: number): void {
     const { headersLengthMax } = this.#rules;
     if (length > headersLengthMax) {
-      throw new RequestFault(431, `The head is over ${headersLengthMax} bytes`);
+      throw new RequestError(431, `The head is over ${headersLengthMax} bytes`);
     }
   }
 
   /** The fault that would have been found first, had the head come byte by byte. */
-  #firstFault(found: RequestFault, text: string): RequestFault {
-    let fault = found;
+  #firstError(found: RequestError, text: string): RequestError {
+    let first = found;
     try {
       new HeaderJudge(this.#rules.headersLengthMax).judge(latin1(text));
     } catch (error) {
-      if (!(error instanceof RequestFault)) throw error;
-      fault = error;
+      if (!(error instanceof RequestError)) throw error;
+      first = error;
     }
-    fault.isHeadRequest = text.startsWith("HEAD ");
-    return fault;
+    first.isHeadRequest = text.startsWith("HEAD ");
+    return first;
   }
 
   /** The connection rests: what came before is not worth its memory. */

@@ -71,7 +71,7 @@ export class RequestBody {
    * Takes what is the body's of `bytes`, which it keeps and writes to, and returns how many those
    * were.
    *
-   * @throws {RequestFault} for malformed chunks
+   * @throws {RequestError} for malformed chunks
    */
   take(bytes: Uint8Array): number {
     // Whoever sends without waiting has not waited for us.

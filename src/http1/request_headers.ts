@@ -30,13 +30,13 @@ export interface RequestHeaders {
 }
 
 /** Why a request was not understood. The connection ends with this answer. */
-export class RequestFault extends Error {
+export class RequestError extends Error {
   override readonly name = "RequestFault";
   readonly status: 400 | 408 | 417 | 431 | 501 | 505;
   /** Whether it was a HEAD, whose answer has no body. */
   isHeadRequest = false;
 
-  constructor(status: RequestFault["status"], message: string) {
+  constructor(status: RequestError["status"], message: string) {
     super(message);
     this.status = status;
   }
@@ -90,7 +90,7 @@ const TAB = 0x09;
  * Reads a head; `text` has a character for each byte and ends with the CRLF of its last line, the
  * empty one left out.
  *
- * @throws {RequestFault}
+ * @throws {RequestError}
  */
 export function readRequestHeaders(
   text: string,
@@ -122,7 +122,7 @@ export function readRequestHeaders(
 /**
  * Reads the first line, in which no control character is left.
  *
- * @throws {RequestFault}
+ * @throws {RequestError}
  */
 export function readRequestLine(
   line: string,
@@ -130,11 +130,11 @@ export function readRequestLine(
   const methodEnd = line.indexOf(" ");
   const targetEnd = line.indexOf(" ", methodEnd + 1);
   if (methodEnd <= 0 || targetEnd < 0 || targetEnd === methodEnd + 1) {
-    throw new RequestFault(400, "The request's line is no method, target and version");
+    throw new RequestError(400, "The request's line is no method, target and version");
   }
   const method = line.slice(0, methodEnd);
   if (!KNOWN_METHODS.has(method) && !isToken(method)) {
-    throw new RequestFault(400, "The method is no token");
+    throw new RequestError(400, "The method is no token");
   }
   const target = line.slice(methodEnd + 1, targetEnd);
   const protocol = readVersion(line.slice(targetEnd + 1));
@@ -142,17 +142,17 @@ export function readRequestLine(
   return { method, target, protocol };
 }
 
-function malformed(): RequestFault {
-  return new RequestFault(400, "The head has a control character or half a line's end");
+function malformed(): RequestError {
+  return new RequestError(400, "The head has a control character or half a line's end");
 }
 
 function readVersion(text: string): RequestHeaders["protocol"] {
   if (text === "HTTP/1.1" || text === "HTTP/1.0") return text;
   const match = VERSION.exec(text);
-  if (match === null) throw new RequestFault(400, "The request's line does not end with a version");
+  if (match === null) throw new RequestError(400, "The request's line does not end with a version");
   // A later 1.x is spoken to as 1.1 (RFC 9110 section 2.5).
   if (match[1] === "1") return "HTTP/1.1";
-  throw new RequestFault(505, `HTTP/${match[1]}.${match[2]} is not spoken here`);
+  throw new RequestError(505, `HTTP/${match[1]}.${match[2]} is not spoken here`);
 }
 
 function readFields(text: string, names: FieldNames): RequestFields {
@@ -162,12 +162,12 @@ function readFields(text: string, names: FieldNames): RequestFields {
     const end = text.indexOf(CRLF, position);
     const colon = text.indexOf(":", position);
     const name = colon < 0 || colon > end ? undefined : names.read(text.slice(position, colon));
-    if (name === undefined) throw new RequestFault(400, "A line of the head is no field");
+    if (name === undefined) throw new RequestError(400, "A line of the head is no field");
     if (++count > REQUEST_FIELDS_MAX) {
-      throw new RequestFault(431, `There are more than ${REQUEST_FIELDS_MAX} fields`);
+      throw new RequestError(431, `There are more than ${REQUEST_FIELDS_MAX} fields`);
     }
     if (!fields.add(name, trimmed(text, colon + 1, end)) && SINGLE_FIELDS.has(name)) {
-      throw new RequestFault(400, `There are two fields "${name}", and there can be one`);
+      throw new RequestError(400, `There are two fields "${name}", and there can be one`);
     }
     position = end + CRLF.length;
   }
@@ -194,7 +194,7 @@ function isWhite(code: number): boolean {
 function checkForm(method: string, target: string): void {
   if (target.startsWith("/") || ABSOLUTE.test(target)) return;
   if (method === "CONNECT" || (method === "OPTIONS" && target === "*")) return;
-  throw new RequestFault(400, "The target is neither a path nor a URL");
+  throw new RequestError(400, "The target is neither a path nor a URL");
 }
 
 /**
@@ -208,14 +208,14 @@ function checkHost(
   protocol: RequestHeaders["protocol"],
 ): void {
   if (host === null && protocol === "HTTP/1.1") {
-    throw new RequestFault(400, "There is no Host field");
+    throw new RequestError(400, "There is no Host field");
   }
   if (target.startsWith("/")) return;
   const [, scheme, named] = ABSOLUTE.exec(target) ?? [];
   if (scheme === undefined || named === undefined) return;
-  if (named === "") throw new RequestFault(400, "The target names no host");
+  if (named === "") throw new RequestError(400, "The target names no host");
   if (host !== null && !isSameHost(scheme, named, host)) {
-    throw new RequestFault(400, "The target names another host than the Host field");
+    throw new RequestError(400, "The target names another host than the Host field");
   }
 }
 
@@ -231,18 +231,18 @@ function readFraming(fields: RequestFields, protocol: RequestHeaders["protocol"]
   if (coding === null) {
     if (length === null) return NO_BODY;
     // Two of them are joined by a comma.
-    if (!/^\d{1,15}$/.test(length)) throw new RequestFault(400, "Content-Length is no number");
+    if (!/^\d{1,15}$/.test(length)) throw new RequestError(400, "Content-Length is no number");
     const bytes = Number(length);
     return bytes === 0 ? NO_BODY : { kind: "length", length: bytes };
   }
   if (length !== null) {
-    throw new RequestFault(400, "There are both Content-Length and Transfer-Encoding");
+    throw new RequestError(400, "There are both Content-Length and Transfer-Encoding");
   }
   if (protocol === "HTTP/1.0") {
-    throw new RequestFault(400, "HTTP/1.0 has no Transfer-Encoding");
+    throw new RequestError(400, "HTTP/1.0 has no Transfer-Encoding");
   }
   if (coding.toLowerCase() !== "chunked") {
-    throw new RequestFault(501, "Of the transfer codings only chunked is known");
+    throw new RequestError(501, "Of the transfer codings only chunked is known");
   }
   return CHUNKED;
 }
@@ -261,5 +261,5 @@ function readExpect(fields: RequestFields, protocol: RequestHeaders["protocol"])
   const expect = fields.get("expect");
   if (expect === null || protocol === "HTTP/1.0") return false;
   if (expect.toLowerCase() === "100-continue") return true;
-  throw new RequestFault(417, "Of the expectations only 100-continue is known");
+  throw new RequestError(417, "Of the expectations only 100-continue is known");
 }

@@ -19,7 +19,7 @@ import type { ConnectionServer, ConnectionTimeouts } from "./connection_server.t
 import { PLAIN_HTTP_RESPONSE } from "./plain_response.ts";
 import { FieldNames } from "./field_names.ts";
 import { NOBODY, REFUSED_MAX, RefusedConnection } from "./refused_connection.ts";
-import type { RequestFault } from "./request_headers.ts";
+import type { RequestError } from "./request_headers.ts";
 import { reportUnexpected } from "../runtime/unexpected.ts";
 
 /**
@@ -75,7 +75,7 @@ export interface ServerOptions {
    * Makes the answer to what could not be read; `request` is there when it was its body. Without it
    * the answer is empty.
    */
-  readonly onFault?: ConnectionServer["onFault"];
+  readonly onRequestError?: ConnectionServer["onRequestError"];
   /**
    * What should not have happened: a handler threw, or what it gave cannot be sent. Left out, it goes
    * where all exceptions of our own go (runtime/unexpected.ts).
@@ -136,7 +136,7 @@ class Http1Server implements HttpListener, ConnectionServer {
   isStopping = false;
   coarseNowMs: number;
   date: string;
-  readonly onFault: ConnectionServer["onFault"];
+  readonly onRequestError: ConnectionServer["onRequestError"];
   readonly onFailure: ConnectionServer["onFailure"];
   readonly requestsMax: number;
   readonly #connections = new Set<Connection>();
@@ -151,7 +151,7 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.headersLengthMax = options.requestHeadersLengthMax;
     this.isTls = options.tls !== undefined;
     this.timeouts = options.timeouts ?? CONNECTION_TIMEOUTS;
-    this.onFault = options.onFault ?? emptyResponse;
+    this.onRequestError = options.onRequestError ?? emptyResponse;
     this.onFailure = options.onFailure ??
       ((error) => reportUnexpected(error, "a client's connection"));
     this.requestsMax = options.requestsMax ?? 0;
@@ -240,7 +240,7 @@ class Http1Server implements HttpListener, ConnectionServer {
   }
 }
 
-function emptyResponse({ status }: RequestFault): BytesResponse {
+function emptyResponse({ status }: RequestError): BytesResponse {
   return new BytesResponse(status, [], new Uint8Array(0));
 }
 

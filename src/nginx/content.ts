@@ -1,6 +1,6 @@
 /** What a location does with a request, before it is known how its paths are said here. */
 import { type Tried, triedOf } from "./fallback.ts";
-import { rootFault, unsayableOf } from "./location_faults.ts";
+import { rootError, unsayableOf } from "./location_errors.ts";
 import type { Location } from "./locations.ts";
 import { type Directive, flatten } from "./parser.ts";
 import { type Run, runOf } from "./run.ts";
@@ -38,7 +38,7 @@ export function contentOf(location: Location, context: ServerContext): Content {
     const reason = "there is no root for its files, and a variable is none";
     return refused(scope.one("root") ?? directive, reason);
   }
-  const root = rootFault(location, context);
+  const root = rootError(location, context);
   if (root !== undefined) return refused(root, "its files are in another folder than the site's");
   if (run !== undefined) {
     const tried = scope.own("try_files", "if", "rewrite");

@@ -24,7 +24,7 @@ export type Fallback =
 export interface Tried {
   /** Whether the path itself is tried as a file, and as a folder. */
   readonly file: boolean;
-  readonly folder: boolean;
+  readonly directory: boolean;
   readonly fallback: Fallback;
 }
 
@@ -50,16 +50,16 @@ export function triedOf(location: Location, context: ServerContext): Tried | und
       : undefined;
     if (fallback === undefined) return undefined;
     context.notes.take(condition, rewrite);
-    return { file: true, folder: condition.args[0] === "(!-e", fallback };
+    return { file: true, directory: condition.args[0] === "(!-e", fallback };
   }
   const rewrite = scope.own("rewrite").at(0);
   if (rewrite !== undefined) {
     const fallback = readRewrite(rewrite, location, context);
     if (fallback === undefined) return undefined;
     context.notes.take(rewrite);
-    return { file: false, folder: false, fallback };
+    return { file: false, directory: false, fallback };
   }
-  return { file: true, folder: true, fallback: NOTHING_THERE };
+  return { file: true, directory: true, fallback: NOTHING_THERE };
 }
 
 function readTryFiles(directive: Directive, context: ServerContext): Tried | undefined {
@@ -74,7 +74,7 @@ function readTryFiles(directive: Directive, context: ServerContext): Tried | und
   }
   return {
     file: names.some((name) => name === "$uri" || name === "$fastcgi_script_name"),
-    folder: names.includes("$uri/"),
+    directory: names.includes("$uri/"),
     fallback,
   };
 }
@@ -127,12 +127,12 @@ function readRewrite(
 
 /** What `$1` stands for; undefined where the expression does not take every path. */
 function capturedBy(expression: string, location: Location): string | undefined {
-  const folder = location.kind === "named" ? "/" : location.text;
+  const directory = location.kind === "named" ? "/" : location.text;
   const plain = expression.replace(/\(\?P?<\w+>/, "(");
   if (["^", ".*", "^.*$", "^/", "^/.*$"].includes(plain)) return "";
   if (["^(.*)$", "^(.+)$", "(.*)"].includes(plain)) return WHOLE_PATH;
-  if (plain === `^${folder}(.*)$` || plain === `^${folder}(.+)$`) {
-    return folder.endsWith("/") ? "${match}" : undefined;
+  if (plain === `^${directory}(.*)$` || plain === `^${directory}(.+)$`) {
+    return directory.endsWith("/") ? "${match}" : undefined;
   }
   return undefined;
 }

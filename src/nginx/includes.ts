@@ -18,7 +18,7 @@ export interface ConfigFiles {
   /** Undefined when there is no such file. */
   read(path: string): Promise<string | undefined>;
   /** Names in a folder, none when there is no such folder. */
-  list(folder: string): Promise<readonly string[]>;
+  list(directory: string): Promise<readonly string[]>;
 }
 
 /**
@@ -32,7 +32,7 @@ export async function readNginx(
   source: string,
   files: ConfigFiles,
 ): Promise<readonly Directive[]> {
-  const home = folderOf(path);
+  const home = directoryOf(path);
   let count = 0;
 
   async function expand(directives: readonly Directive[], depth: number): Promise<Directive[]> {
@@ -70,7 +70,7 @@ export async function readNginx(
 }
 
 /** Up to the last "/". */
-function folderOf(path: string): string {
+function directoryOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/") + 1);
 }
 
@@ -82,9 +82,9 @@ async function named(wanted: string, home: string, files: ConfigFiles): Promise<
 }
 
 async function matching(pattern: string, files: ConfigFiles): Promise<string[]> {
-  const folder = folderOf(pattern);
-  const literal = pattern.slice(folder.length).replace(/[.+^${}()|[\]\\]/g, "\\$&");
+  const directory = directoryOf(pattern);
+  const literal = pattern.slice(directory.length).replace(/[.+^${}()|[\]\\]/g, "\\$&");
   const name = new RegExp(`^${literal.replaceAll("*", ".*").replaceAll("?", ".")}$`);
-  const names = await files.list(folder);
-  return names.filter((it) => name.test(it)).sort().map((it) => folder + it);
+  const names = await files.list(directory);
+  return names.filter((it) => name.test(it)).sort().map((it) => directory + it);
 }

@@ -78,11 +78,11 @@ function fileRoutes(
     const { run, script, query } = fallback;
     return [oneScriptRoute(run, script, { path, query, bodyMax }, context)];
   }
-  const folder = path === undefined ? "/" : path.endsWith("/*") ? path.slice(0, -1) : undefined;
-  const names = tried.folder && folder !== undefined ? indexNames(location, context) : [];
+  const directory = path === undefined ? "/" : path.endsWith("/*") ? path.slice(0, -1) : undefined;
+  const names = tried.directory && directory !== undefined ? indexNames(location, context) : [];
   const files = names.filter((name) => !isScript(name));
-  const index = scriptIndexes(folder ?? "/", names.filter(isScript), context);
-  const single = index === undefined ? folderIndexes(location, names, context) : [];
+  const index = scriptIndexes(directory ?? "/", names.filter(isScript), context);
+  const single = index === undefined ? directoryIndexes(location, names, context) : [];
 
   // One route does for index and front controller, where the order and the query allow it.
   const isFirst = files.length > 0 && names.findIndex(isScript) < names.indexOf(files[0]!);
@@ -93,9 +93,9 @@ function fileRoutes(
       phpRoute(index.run, { path, bodyMax }, { index: index.names, try: ["folder"] }, context),
     ]
     : [];
-  const singles = folder === undefined
+  const singles = directory === undefined
     ? []
-    : single.filter(({ path }) => `${path}`.startsWith(folder));
+    : single.filter(({ path }) => `${path}`.startsWith(directory));
   const options = fileOptions(location.scope, context.notes);
   const filesRoute = tried.file ? [at(path, { static: { index: files, ...options } })] : [];
   const aroundFiles = isFirst
@@ -105,7 +105,7 @@ function fileRoutes(
     const scripts = isOne ? index?.names ?? [] : [];
     const last = fallbackRoute(fallback, { path, bodyMax }, scripts, context);
     // A static route sends a folder's path to its slash, which only a folder that is tried wants.
-    const own = tried.folder ? [...aroundFiles, last] : [last, ...aroundFiles];
+    const own = tried.directory ? [...aroundFiles, last] : [last, ...aroundFiles];
     // What they pass on is no later route's.
     return [...own, ...(path === undefined ? [] : respond([path], 404, ""))];
   }
@@ -146,25 +146,27 @@ function indexNames({ scope }: Location, { notes }: ServerContext): readonly str
 
 /** Of the index scripts those that nginx would run in every folder, and by what. */
 function scriptIndexes(
-  folder: string,
+  directory: string,
   names: readonly string[],
   context: ServerContext,
 ): { readonly names: readonly string[]; readonly run: Run } | undefined {
   let run: Run | undefined;
   const found = names.filter((name) => {
-    const runs = [folder, `${folder}${SAMPLE}/`].map((below) => {
+    const runs = [directory, `${directory}${SAMPLE}/`].map((below) => {
       return reachedRun(findLocation(context.locations, below + name), context);
     });
-    const [here, inFolders] = runs;
-    if (inFolders === undefined || inFolders === "closed" || !isSame(here, inFolders)) return false;
-    run ??= inFolders;
-    return isSame(run, inFolders);
+    const [here, inDirectories] = runs;
+    if (inDirectories === undefined || inDirectories === "closed" || !isSame(here, inDirectories)) {
+      return false;
+    }
+    run ??= inDirectories;
+    return isSame(run, inDirectories);
   });
   return run && { names: found, run };
 }
 
 /** Folders whose index script runs although those of other folders do not. */
-function folderIndexes(
+function directoryIndexes(
   location: Location,
   names: readonly string[],
   context: ServerContext,
@@ -179,21 +181,21 @@ function folderIndexes(
   );
   const paths = new Set(all.map((path) => path.replace(/\/\*$/, "")));
   return [...paths].flatMap((path) => {
-    const folder = path.slice(0, path.lastIndexOf("/") + 1);
-    const name = path.slice(folder.length);
+    const directory = path.slice(0, path.lastIndexOf("/") + 1);
+    const name = path.slice(directory.length);
     if (path.includes("*") || !names.includes(name) || !isScript(name)) return [];
-    if (findLocation(locations, folder) !== location) return [];
+    if (findLocation(locations, directory) !== location) return [];
     const own = findLocation(locations, path);
     const run = reachedRun(own, context);
     if (run === undefined || run === "closed") return [];
     const bodyMax = bodyMaxOf(location.scope, context.notes);
     const options = { index: [name], try: ["folder"] };
-    return [phpRoute(run, { path: folder, bodyMax }, options, context)];
+    return [phpRoute(run, { path: directory, bodyMax }, options, context)];
   });
 }
 
 /** Whether a script's path would be answered here, as a file. */
-function reachesScripts(folder: string, location: Location, context: ServerContext): boolean {
-  return findLocation(context.locations, `${folder}${SAMPLE}/${SAMPLE}.php`) === location ||
-    findLocation(context.locations, `${folder}${SAMPLE}.php`) === location;
+function reachesScripts(directory: string, location: Location, context: ServerContext): boolean {
+  return findLocation(context.locations, `${directory}${SAMPLE}/${SAMPLE}.php`) === location ||
+    findLocation(context.locations, `${directory}${SAMPLE}.php`) === location;
 }

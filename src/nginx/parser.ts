@@ -37,8 +37,8 @@ function readBlock(
   for (;;) {
     const first = tokens[position.index];
     if (first === undefined || first.kind === "}") return directives;
-    const fault = (text: string) => new NginxSyntaxError(`${file}:${first.line}: ${text}`);
-    if (first.kind !== "word") throw fault(`"${first.kind}" has no directive before it`);
+    const syntaxError = (text: string) => new NginxSyntaxError(`${file}:${first.line}: ${text}`);
+    if (first.kind !== "word") throw syntaxError(`"${first.kind}" has no directive before it`);
     const args: string[] = [];
     let end = tokens[++position.index];
     while (end?.kind === "word") {
@@ -47,17 +47,17 @@ function readBlock(
     }
     const directive = { name: first.text, args, file, line: first.line };
     if (end === undefined || end.kind === "}") {
-      throw fault(`Directive "${first.text}" does not end (add ";")`);
+      throw syntaxError(`Directive "${first.text}" does not end (add ";")`);
     }
     position.index++;
     if (end.kind === ";") {
       directives.push({ ...directive, block: undefined });
       continue;
     }
-    if (depth === DEPTH_MAX) throw fault(`Blocks are more than ${DEPTH_MAX} deep`);
+    if (depth === DEPTH_MAX) throw syntaxError(`Blocks are more than ${DEPTH_MAX} deep`);
     const block = readBlock(tokens, position, file, depth + 1);
     if (tokens[position.index] === undefined) {
-      throw fault(`The block of "${first.text}" does not end (add "}")`);
+      throw syntaxError(`The block of "${first.text}" does not end (add "}")`);
     }
     position.index++;
     directives.push({ ...directive, block });

@@ -3,7 +3,7 @@
  * there, too, who may. What it refuses must not be open by another way.
  */
 import { type Access, accessTo } from "./access.ts";
-import { rootFault, unsayableOf } from "./location_faults.ts";
+import { rootError, unsayableOf } from "./location_errors.ts";
 import type { Location } from "./locations.ts";
 import { type Run, runOf } from "./run.ts";
 import type { ServerContext } from "./server_context.ts";
@@ -18,7 +18,7 @@ export function reachedRun(
   // That a script must exist is so here anyway.
   const [tried] = location.scope.own("try_files");
   if (tried?.args.at(-1) === "=404") context.notes.take(tried);
-  if (rootFault(location, context) !== undefined) return undefined;
+  if (rootError(location, context) !== undefined) return undefined;
   if (unsayableOf(location, context) !== undefined) return undefined;
   const access = accessTo(location, context);
   if (access.kind === "closed") return "closed";

@@ -3,7 +3,7 @@ import { accessTo } from "./access.ts";
 import { type Content, contentOf, readReturn } from "./content.ts";
 import { bodyLimits, bodyMaxOf } from "./body_limits.ts";
 import { responseOptions, siteOptions } from "./response_options.ts";
-import { ClosedFolders } from "./closed_folders.ts";
+import { ClosedDirectories } from "./closed_directories.ts";
 import { pathsOf } from "./location_paths.ts";
 import { respond, routesOf } from "./location_routes.ts";
 import {
@@ -122,9 +122,9 @@ function routesOfServer(
       return parts;
     }
   }
-  const closedFolders = new ClosedFolders();
+  const closedDirectories = new ClosedDirectories();
   for (const ordered of inOrder(context.locations)) {
-    const isOpen = addLocation(ordered, context, closedFolders, add);
+    const isOpen = addLocation(ordered, context, closedDirectories, add);
     if (!isOpen) break;
   }
   return parts;
@@ -152,7 +152,7 @@ type AddRoutes = (directive: Directive, routes: readonly RouteValue[]) => boolea
 function addLocation(
   ordered: OrderedLocation,
   context: ServerContext,
-  closedFolders: ClosedFolders,
+  closedDirectories: ClosedDirectories,
   add: AddRoutes,
 ): boolean {
   const { location } = ordered;
@@ -184,7 +184,7 @@ function addLocation(
   } else if (paths.difference === "narrower") {
     notes.add("differs", directive, "it takes fewer paths than in nginx");
   }
-  if (restricts) closedFolders.note(paths.paths);
+  if (restricts) closedDirectories.note(paths.paths);
   const intercept = location.scope.own("fastcgi_intercept_errors").at(-1);
   notes.take(intercept);
   const options = {
@@ -193,15 +193,15 @@ function addLocation(
   };
   const routes = [
     ...(content.kind === "files" ? respond(paths.scripts ?? [], 403, "") : []),
-    ...bareFolder(ordered, context),
-    ...guardedFolders(ordered, content, closedFolders, context),
+    ...bareDirectory(ordered, context),
+    ...guardedDirectories(ordered, content, closedDirectories, context),
     ...routesOf(location, content, access, paths, context),
   ];
-  return add(directive, routes.map((route) => ({ ...closedFolders.guard(route), ...options })));
+  return add(directive, routes.map((route) => ({ ...closedDirectories.guard(route), ...options })));
 }
 
 /** A pattern of `/x/` takes `/x` as well, which may be another's to refuse. */
-function bareFolder({ location }: OrderedLocation, context: ServerContext): RouteValue[] {
+function bareDirectory({ location }: OrderedLocation, context: ServerContext): RouteValue[] {
   const { kind, text } = location;
   if ((kind !== "prefix" && kind !== "strong") || !/.\/$/.test(text)) return [];
   const path = text.slice(0, -1);
@@ -213,15 +213,15 @@ function bareFolder({ location }: OrderedLocation, context: ServerContext): Rout
 }
 
 /** Where scripts are refused no index runs either; for folders that `no_scripts` cannot say. */
-function guardedFolders(
+function guardedDirectories(
   { location }: OrderedLocation,
   content: Content,
-  closedFolders: ClosedFolders,
+  closedDirectories: ClosedDirectories,
   context: ServerContext,
 ): RouteValue[] {
-  if (content.kind !== "files" || !content.tried.folder) return [];
+  if (content.kind !== "files" || !content.tried.directory) return [];
   if (location.kind !== "prefix" && location.kind !== "strong") return [];
-  const below = closedFolders.below(location.text);
+  const below = closedDirectories.below(location.text);
   if (below.length === 0) return [];
   const access = accessTo(location, context);
   return routesOf(location, content, access, { paths: below, hasPathInfo: false }, context);

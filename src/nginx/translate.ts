@@ -3,7 +3,7 @@
  * directive without a mark is told, so nothing is dropped in silence.
  */
 import { bodyLimits, bodyMaxOf } from "./body_limits.ts";
-import { isOff } from "./location_faults.ts";
+import { isOff } from "./location_errors.ts";
 import { addListeners, hostsOf, ipv6PortsOf, isMarkedDefault } from "./hosts.ts";
 import { type Note, Notes, placeOf } from "./notes.ts";
 import { type Directive, flatten } from "./parser.ts";
@@ -130,7 +130,7 @@ function isServer(server: Directive, notes: Notes): boolean {
 }
 
 /** As nginx is anyway; who writes it cares. */
-function isOpenToLinks({ name, args }: Directive): boolean {
+function isOpenToSymlinks({ name, args }: Directive): boolean {
   return name === "disable_symlinks" && args[0] === "off";
 }
 
@@ -143,7 +143,7 @@ function tellRest(directives: readonly Directive[], notes: Notes): void {
       );
       if (isOurs) notes.add("unneeded", directive, "afcgi sends what is in it anyway");
       else notes.add("lost", directive, "there is no such file");
-    } else if (isOpenToLinks(directive)) {
+    } else if (isOpenToSymlinks(directive)) {
       const reason = "links out of the root are followed where follow_symlinks_to says so";
       notes.add("differs", directive, reason);
     } else if (isOff(directive)) {

@@ -175,7 +175,7 @@ export class ServerConnection {
       this.#params.keepReceived();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      events.push({ kind: "broken", error: frontFault(error) });
+      events.push({ kind: "broken", error: peerError(error) });
       this.#loseAll(events);
     }
     return events;
@@ -342,6 +342,6 @@ function pushInput(
 }
 
 /** On this side of a connection, whoever breaks the protocol is the front. */
-function frontFault(error: ProtocolError): ProtocolError {
+function peerError(error: ProtocolError): ProtocolError {
   return new ProtocolError(error.code, error.message, { fault: "client", cause: error });
 }

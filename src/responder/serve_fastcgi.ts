@@ -21,7 +21,7 @@ import { WebServers } from "./web_servers.ts";
 export const SHUTDOWN_GRACE_MS = 30_000;
 
 /** How often connections are looked at for silence. */
-export const SWEEP_INTERVAL_MS = 1_000;
+export const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
 
 /** A FastCGI server that is listening. */
 export interface FastCgiServer {
@@ -130,7 +130,7 @@ class Server implements FastCgiServer {
   readonly #resolveFinished: () => void;
   readonly #webServers: WebServers | undefined;
   #listener: ByteListener<ListenAddress> | undefined;
-  #sweepTimer: TimerId | undefined;
+  #timeoutTimer: TimerId | undefined;
   #closing = false;
 
   constructor(context: ServerContext, webServers: WebServers | undefined) {
@@ -181,7 +181,7 @@ class Server implements FastCgiServer {
     const served = new ResponderConnection(connection, context);
     this.#connections.add(served);
     context.connectionsOpen = this.#connections.size;
-    this.#sweepLater();
+    this.#checkTimeoutsLater();
     void served.run().then(() => {
       this.#connections.delete(served);
       context.connectionsOpen = this.#connections.size;
@@ -209,14 +209,14 @@ class Server implements FastCgiServer {
   }
 
   /** Looks for silent connections as long as there are any. */
-  #sweepLater(): void {
+  #checkTimeoutsLater(): void {
     const { inputTimeoutMs, idleTimeoutMs } = this.#context.limits;
-    if (this.#sweepTimer !== undefined || (inputTimeoutMs === 0 && idleTimeoutMs === 0)) return;
-    this.#sweepTimer = this.#clock.setTimer(() => {
-      this.#sweepTimer = undefined;
+    if (this.#timeoutTimer !== undefined || (inputTimeoutMs === 0 && idleTimeoutMs === 0)) return;
+    this.#timeoutTimer = this.#clock.setTimer(() => {
+      this.#timeoutTimer = undefined;
       const nowMs = this.#clock.nowMs();
       for (const connection of this.#connections) connection.checkTimeouts(nowMs);
-      if (this.#connections.size > 0) this.#sweepLater();
-    }, SWEEP_INTERVAL_MS);
+      if (this.#connections.size > 0) this.#checkTimeoutsLater();
+    }, TIMEOUT_CHECK_INTERVAL_MS);
   }
 }

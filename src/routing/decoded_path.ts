@@ -39,6 +39,6 @@ function mergeSegments(path: string): string | undefined {
     if (segment !== "..") kept.push(segment);
     else if (kept.pop() === undefined) return undefined;
   }
-  const endsInFolder = last === "" || last === "." || last === "..";
-  return kept.length > 0 && endsInFolder ? `/${kept.join("/")}/` : `/${kept.join("/")}`;
+  const endsInDirectory = last === "" || last === "." || last === "..";
+  return kept.length > 0 && endsInDirectory ? `/${kept.join("/")}/` : `/${kept.join("/")}`;
 }

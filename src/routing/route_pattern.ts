@@ -12,9 +12,9 @@ export type RoutePattern = (path: string) => boolean;
 export function compilePattern(pattern: string | undefined): RoutePattern {
   if (pattern === undefined || pattern === "/*" || pattern === "*") return () => true;
   if (pattern.endsWith("/*")) {
-    const folder = pattern.slice(0, -1);
+    const directory = pattern.slice(0, -1);
     const bare = pattern.slice(0, -2);
-    return (path) => path === bare || path.startsWith(folder);
+    return (path) => path === bare || path.startsWith(directory);
   }
   if (pattern.startsWith("*")) {
     const suffix = pattern.slice(1);
@@ -22,10 +22,10 @@ export function compilePattern(pattern: string | undefined): RoutePattern {
   }
   const star = pattern.indexOf("*");
   if (star < 0) return (path) => path === pattern;
-  const folder = pattern.slice(0, star);
+  const directory = pattern.slice(0, star);
   const suffix = pattern.slice(star + 1);
   return (path) =>
-    path.length >= pattern.length - 1 && path.startsWith(folder) && path.endsWith(suffix);
+    path.length >= pattern.length - 1 && path.startsWith(directory) && path.endsWith(suffix);
 }
 
 /**

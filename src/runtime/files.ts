@@ -7,7 +7,7 @@ import type { OpenFile } from "./open_file.ts";
 import type { TextSink } from "./text_sink.ts";
 
 /** Names in a folder, in the order of the file system. */
-export interface FolderNames {
+export interface DirectoryNames {
   readonly names: readonly string[];
   /** Whether there are more than were asked for. */
   readonly hasMore: boolean;
@@ -61,7 +61,7 @@ export interface Files {
    */
   openNow(path: string): OpenFile | undefined;
   /** Names in a folder, at most `namesMax`. @throws {FileError} also when there is none */
-  list(path: string, namesMax: number): Promise<FolderNames>;
+  list(path: string, namesMax: number): Promise<DirectoryNames>;
   /** In the system's folder for temporary files; no other process can open it. */
   temporary(): Promise<TemporaryFile>;
   /** Why lines could not be appended to a file; undefined: they could. Left out: nobody knows. */

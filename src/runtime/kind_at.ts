@@ -17,6 +17,6 @@ export function kindAt(
 }
 
 /** What `missing` says, unless nobody can tell what is there. */
-export function faultOf(kind: ReturnType<typeof kindAt>, missing: string): string {
+export function describeUnusable(kind: ReturnType<typeof kindAt>, missing: string): string {
   return kind instanceof FileError ? kind.message : missing;
 }

@@ -4,11 +4,11 @@
  */
 import { FileError } from "./file_error.ts";
 import type { FileInfo, FilePiece } from "./file_info.ts";
-import type { FileAccess, Files, FolderNames, TemporaryFile } from "./files.ts";
+import type { DirectoryNames, FileAccess, Files, TemporaryFile } from "./files.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { TextSink } from "./text_sink.ts";
 
-const LINKS_MAX = 16;
+const SYMLINKS_MAX = 16;
 /** Bits of `chmod` without which nobody may read a file. */
 const EVERYBODY = 0o444;
 const encoder = new TextEncoder();
@@ -16,7 +16,7 @@ const encoder = new TextEncoder();
 /** Files that a test lays out. */
 export class MemoryFiles implements Files {
   readonly #contents = new Map<string, Uint8Array<ArrayBuffer>>();
-  readonly #links = new Map<string, string>();
+  readonly #symlinks = new Map<string, string>();
   readonly #modifiedMs = new Map<string, number>();
   readonly #modes = new Map<string, number>();
   readonly #inodes = new Map<string, number>();
@@ -35,8 +35,8 @@ export class MemoryFiles implements Files {
   }
 
   /** A symbolic link; the target is an absolute path. */
-  link(path: string, target: string): void {
-    this.#links.set(path, target);
+  symlink(path: string, target: string): void {
+    this.#symlinks.set(path, target);
   }
 
   /** Without it everybody may read a file and enter a folder. */
@@ -54,7 +54,7 @@ export class MemoryFiles implements Files {
   remove(path: string): void {
     this.#inodes.delete(path);
     this.#contents.delete(path);
-    this.#links.delete(path);
+    this.#symlinks.delete(path);
   }
 
   stat(path: string): FileInfo | undefined {
@@ -71,12 +71,12 @@ export class MemoryFiles implements Files {
   realPath(path: string): string | undefined {
     let resolved = "";
     const rest = path.split("/").filter((part) => part !== "" && part !== ".");
-    for (let links = 0; rest.length > 0;) {
+    for (let symlinks = 0; rest.length > 0;) {
       const part = rest.shift();
       resolved = part === ".." ? resolved.replace(/\/[^/]*$/, "") : `${resolved}/${part}`;
-      const target = this.#links.get(resolved);
+      const target = this.#symlinks.get(resolved);
       if (target === undefined) continue;
-      if (++links > LINKS_MAX) return undefined;
+      if (++symlinks > SYMLINKS_MAX) return undefined;
       rest.unshift(...target.split("/").filter((name) => name !== "" && name !== "."));
       resolved = "";
     }
@@ -104,11 +104,11 @@ export class MemoryFiles implements Files {
     return new MemoryOpenFile(info, real, content, (count) => this.openCount += count);
   }
 
-  async list(path: string, namesMax: number): Promise<FolderNames> {
-    const folder = `${this.realPath(path) ?? path}/`;
+  async list(path: string, namesMax: number): Promise<DirectoryNames> {
+    const directory = `${this.realPath(path) ?? path}/`;
     const names = new Set<string>();
-    for (const name of [...this.#contents.keys(), ...this.#links.keys()]) {
-      if (name.startsWith(folder)) names.add(name.slice(folder.length).split("/")[0]!);
+    for (const name of [...this.#contents.keys(), ...this.#symlinks.keys()]) {
+      if (name.startsWith(directory)) names.add(name.slice(directory.length).split("/")[0]!);
     }
     return { names: [...names].slice(0, namesMax), hasMore: names.size > namesMax };
   }
@@ -130,7 +130,7 @@ export class MemoryFiles implements Files {
 
   #exists(path: string): boolean {
     if (path === "" || this.#contents.has(path)) return true;
-    for (const name of [...this.#contents.keys(), ...this.#links.keys()]) {
+    for (const name of [...this.#contents.keys(), ...this.#symlinks.keys()]) {
       if (name.startsWith(`${path}/`)) return true;
     }
     return false;

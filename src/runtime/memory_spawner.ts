@@ -1,8 +1,8 @@
 /** Programs in memory for tests: a start is noted, and the test says what the program does. */
 import {
   type ListeningSocket,
-  type PrivateFolder,
   type ProcessEnd,
+  type SpawnDirectory,
   type SpawnedProcess,
   type Spawner,
   SpawnError,
@@ -48,7 +48,7 @@ export class MemoryChild implements SpawnedProcess {
 /** Starts nothing. */
 export class MemorySpawner implements Spawner {
   readonly isRoot: boolean = false;
-  readonly folderPattern = "/tmp/afcgi-spawn-*";
+  readonly directoryPattern = "/tmp/afcgi-spawn-*";
   /** Whom we have become. */
   self: UserIds | undefined;
   readonly users = new Map<string, UserIds>();
@@ -63,7 +63,7 @@ export class MemorySpawner implements Spawner {
   readonly missing = new Set<string>();
   /** Folders that somebody has cleaned away. */
   readonly lost = new Set<string>();
-  #folders = 0;
+  #directories = 0;
 
   findUser(name: string): UserIds | undefined {
     return this.users.get(name);
@@ -87,8 +87,8 @@ export class MemorySpawner implements Spawner {
     return `/home/${name}`;
   }
 
-  createFolder(): PrivateFolder {
-    const path = `/tmp/afcgi-${++this.#folders}`;
+  createDirectory(): SpawnDirectory {
+    const path = `/tmp/afcgi-${++this.#directories}`;
     return {
       path,
       isIntact: () => !this.lost.has(path),
@@ -123,7 +123,7 @@ export class MemorySpawner implements Spawner {
     return child;
   }
 
-  async sweepFolders(): Promise<void> {}
+  async removeLeftDirectories(): Promise<void> {}
 
   async reapOrphans(): Promise<void> {}
 }

@@ -22,7 +22,7 @@ import { infoOf, openFollowed, openRegular } from "./node_open_file.ts";
 import { createPrivateFile } from "./node_private_file.ts";
 import { openTemporaryFile } from "./node_temporary_file.ts";
 import type { FileInfo } from "./file_info.ts";
-import type { FileAccess, Files, FolderNames } from "./files.ts";
+import type { DirectoryNames, FileAccess, Files } from "./files.ts";
 
 /** Permissions, without the bits that say what kind of file it is. */
 const MODE_BITS = 0o7777;
@@ -33,7 +33,7 @@ const PIECE_LENGTH_MIN = 4096;
 /** Descriptors that who started us has handed over, such as those of a shell's `<(...)`. */
 const OWN_DESCRIPTOR = /^\/(?:dev\/(?:stdin|fd\/\d+)|proc\/self\/fd\/\d+)$/;
 
-const openFolder = promisify(opendir);
+const openDirectory = promisify(opendir);
 const readHandedOver = promisify(readFile);
 
 /** What the runtimes do each in its own way. */
@@ -63,11 +63,11 @@ function whyNotAppend(path: string): string | undefined {
   try {
     const found = statsOf(path);
     if (found?.isDirectory()) return "it is a folder (name a file in it)";
-    const folder = dirname(path);
-    if (found === undefined && !statsOf(folder)?.isDirectory()) {
-      return `there is no folder "${folder}" (create it)`;
+    const directory = dirname(path);
+    if (found === undefined && !statsOf(directory)?.isDirectory()) {
+      return `there is no folder "${directory}" (create it)`;
     }
-    accessSync(found === undefined ? folder : path, constants.W_OK);
+    accessSync(found === undefined ? directory : path, constants.W_OK);
     return undefined;
   } catch (error) {
     return `${error instanceof Error ? error.message : error} (let afcgi write there)`;
@@ -123,25 +123,25 @@ async function readText(path: string): Promise<string> {
   return new TextDecoder().decode(Buffer.concat(pieces));
 }
 
-async function list(path: string, namesMax: number): Promise<FolderNames> {
+async function list(path: string, namesMax: number): Promise<DirectoryNames> {
   try {
-    return await readFolder(path, namesMax);
+    return await readDirectory(path, namesMax);
   } catch (error) {
     throw new FileError("list", path, errorCode(error), { cause: error });
   }
 }
 
-async function readFolder(path: string, namesMax: number): Promise<FolderNames> {
-  const folder = await openFolder(path);
+async function readDirectory(path: string, namesMax: number): Promise<DirectoryNames> {
+  const directory = await openDirectory(path);
   const names: string[] = [];
   try {
     for (;;) {
-      const entry = await folder.read();
+      const entry = await directory.read();
       if (entry === null) return { names, hasMore: false };
       if (names.length === namesMax) return { names, hasMore: true };
       names.push(entry.name);
     }
   } finally {
-    await folder.close();
+    await directory.close();
   }
 }

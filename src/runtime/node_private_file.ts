@@ -7,11 +7,11 @@ import { dirname } from "node:path";
 import { errorCode } from "./failures.ts";
 
 const FILE_MODE = 0o600;
-const FOLDER_MODE = 0o700;
+const DIRECTORY_MODE = 0o700;
 
 /** False when there is a file already; makes the folder. */
 export function createPrivateFile(path: string, text: string): boolean {
-  mkdirSync(dirname(path), { recursive: true, mode: FOLDER_MODE });
+  mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
   const draft = `${path}.${crypto.randomUUID()}`;
   writeFileSync(draft, text, { mode: FILE_MODE, flag: "wx" });
   try {

@@ -20,7 +20,11 @@ import {
   type StartOptions,
   type StopSignal,
 } from "./spawner.ts";
-import { createSpawnFolder, folderPattern, sweepSpawnFolders } from "./spawn_folder.ts";
+import {
+  createSpawnDirectory,
+  directoryPattern,
+  removeLeftSpawnDirectories,
+} from "./spawn_directory.ts";
 
 const INIT_PID = 1;
 
@@ -45,9 +49,9 @@ export function createNodeSpawner(openLibC: () => Promise<LibC>): Spawner {
     findUser,
     findGroup,
     homeOf,
-    folderPattern: folderPattern(),
-    createFolder: createSpawnFolder,
-    sweepFolders: () => sweepSpawnFolders(Date.now()),
+    directoryPattern: directoryPattern(),
+    createDirectory: createSpawnDirectory,
+    removeLeftDirectories: () => removeLeftSpawnDirectories(Date.now()),
     listen: async (path, backlog, owner) => openSocket(await openOnce(), path, backlog, owner),
     start: async (options) => {
       guard ??= new GroupGuard(await openOnce());

@@ -20,7 +20,7 @@ export interface ListeningSocket {
 }
 
 /** A folder whose names nobody else can see or change. */
-export interface PrivateFolder {
+export interface SpawnDirectory {
   /** Where sockets are; belongs to the user that makes them. */
   readonly path: string;
   /** Whether it is still there: those who clean up temporary files know no better. */
@@ -103,15 +103,15 @@ export interface Spawner {
   /** The folder that a user calls his own. */
   homeOf(user: UserIds): string;
   /** What the path of a private folder is, with a star for what its creation makes up. */
-  readonly folderPattern: string;
+  readonly directoryPattern: string;
   /**
    * In the system's folder for temporary files. `owner`: who makes sockets in it, if it is not us.
    *
    * @throws {SpawnError} where others could change what we write
    */
-  createFolder(owner: UserIds | undefined): PrivateFolder;
+  createDirectory(owner: UserIds | undefined): SpawnDirectory;
   /** Removes the folders that processes of ours left behind when they were killed. */
-  sweepFolders(): Promise<void>;
+  removeLeftDirectories(): Promise<void>;
   /**
    * In a private folder. `owner`: who may connect, if it is not us.
    *

@@ -11,8 +11,8 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type {
   ListeningSocket,
   OutputSource,
-  PrivateFolder,
   SocketOwner,
+  SpawnDirectory,
   UserIds,
 } from "../runtime/spawner.ts";
 import { errorText } from "../upstream/errors.ts";
@@ -39,7 +39,7 @@ export const SETTLE_MS = 300;
 export const REQUESTS_POLL_MS = 1_000;
 
 /** From one look whether the folder and its sockets are still there to the next. */
-export const FOLDER_POLL_MS = 5_000;
+export const DIRECTORY_POLL_MS = 5_000;
 
 /** Where servers go: the upstream, seen from here. */
 export interface SpawnTarget {
@@ -83,7 +83,7 @@ export interface SpawnDeps {
 
 /** What is known once it was started. */
 interface Prepared {
-  folder: PrivateFolder;
+  directory: SpawnDirectory;
   readonly user: UserIds | undefined;
   /** The program's path, and its arguments. */
   readonly command: readonly string[];
@@ -100,12 +100,12 @@ export class SpawnedApplication {
   /** Those that are to be there, and those that make way. */
   #workers: Worker[] = [];
   readonly #leaving = new Set<Worker>();
-  readonly #formerFolders = new Set<PrivateFolder>();
+  readonly #formerDirectories = new Set<SpawnDirectory>();
   #prepared: Prepared | undefined;
   #numberOfSockets = 0;
   #replacing: Promise<void> = Promise.resolve();
   #requestsTimer: ReturnType<Runtime["clock"]["setTimer"]> | undefined;
-  #folderTimer: ReturnType<Runtime["clock"]["setTimer"]> | undefined;
+  #directoryTimer: ReturnType<Runtime["clock"]["setTimer"]> | undefined;
   #isRepairing = false;
   #isStopping = false;
 
@@ -136,7 +136,7 @@ export class SpawnedApplication {
     while (this.#workers.length < count) this.#workers.push(await this.#createWorker());
     for (const worker of this.#workers) worker.begin();
     if (this.options.maxRequests > 0 && this.#kind !== "php-fpm") this.#watchRequests();
-    this.#watchFolder();
+    this.#watchDirectory();
   }
 
   /** One after the other; resolves when all are new, or could not be. */
@@ -187,13 +187,13 @@ export class SpawnedApplication {
         given: env,
       }),
       cwd: cwd ?? process.cwd(),
-      folder: this.#createFolder(user),
+      directory: this.#createDirectory(user),
     };
   }
 
   /** php-fpm makes its socket before its children get their user. */
-  #createFolder(user: UserIds | undefined): PrivateFolder {
-    return this.#deps.runtime.spawner.createFolder(this.#isMadeByUser ? user : undefined);
+  #createDirectory(user: UserIds | undefined): SpawnDirectory {
+    return this.#deps.runtime.spawner.createDirectory(this.#isMadeByUser ? user : undefined);
   }
 
   /** Whether its sockets are made by the worker itself. */
@@ -204,14 +204,14 @@ export class SpawnedApplication {
   /** Whom a socket that root makes has to belong to. */
   #socketOwner(): SocketOwner | undefined {
     const { client } = this.#deps;
-    return client && this.#prepared!.folder.admit(client);
+    return client && this.#prepared!.directory.admit(client);
   }
 
   async #createWorker(): Promise<Worker> {
     const { runtime, observer } = this.#deps;
-    const { folder } = this.#prepared!;
+    const { directory } = this.#prepared!;
     const number = ++this.#numberOfSockets;
-    const address = workerSocket(folder.path, number);
+    const address = workerSocket(directory.path, number);
     const { path } = address;
     const socket = this.#inherits
       ? await runtime.spawner.listen(path, BACKLOG, this.#socketOwner())
@@ -231,7 +231,7 @@ export class SpawnedApplication {
       },
       onEnded: (_, reason, restartMs, isGood) => {
         observer.onEnded(this.options.upstream, worker, reason, restartMs, isGood);
-        if (!isGood) this.#lookAtFolder();
+        if (!isGood) this.#checkDirectory();
       },
     });
     if (socket !== undefined) this.#sockets.set(worker, socket);
@@ -240,10 +240,10 @@ export class SpawnedApplication {
 
   /** php-fpm's configuration is written anew: whoever cleans up has not kept it. */
   #commandFor(configName: string, path: string): readonly string[] {
-    const { command, folder, user } = this.#prepared!;
+    const { command, directory, user } = this.#prepared!;
     if (this.#kind !== "php-fpm") return command.map((text) => text.replaceAll(SOCKET_MARK, path));
-    folder.forget(configName);
-    const file = folder.write(
+    directory.forget(configName);
+    const file = directory.write(
       configName,
       fpmConfig({
         socket: path,
@@ -342,27 +342,27 @@ export class SpawnedApplication {
     this.#requestsTimer = clock.setTimer(look, REQUESTS_POLL_MS);
   }
 
-  #watchFolder(): void {
+  #watchDirectory(): void {
     const { clock } = this.#deps.runtime;
-    this.#folderTimer = clock.setTimer(() => {
-      this.#lookAtFolder();
-      this.#watchFolder();
-    }, FOLDER_POLL_MS);
+    this.#directoryTimer = clock.setTimer(() => {
+      this.#checkDirectory();
+      this.#watchDirectory();
+    }, DIRECTORY_POLL_MS);
   }
 
   /** Who cleans up temporary files may take sockets away: those workers get successors elsewhere. */
-  #lookAtFolder(): void {
-    const { folder, user } = this.#prepared!;
+  #checkDirectory(): void {
+    const { directory, user } = this.#prepared!;
     if (this.#isStopping || this.#isRepairing) return;
-    const isIntact = folder.isIntact();
+    const isIntact = directory.isIntact();
     const lost = this.#workers.filter(({ address, state }) =>
-      !isIntact || (state === "listening" && !folder.holds(address.path))
+      !isIntact || (state === "listening" && !directory.holds(address.path))
     );
     if (lost.length === 0) return;
-    this.#deps.observer.onSocketsLost(this.options.upstream, folder.path);
+    this.#deps.observer.onSocketsLost(this.options.upstream, directory.path);
     if (!isIntact) {
-      this.#formerFolders.add(folder);
-      this.#prepared!.folder = this.#createFolder(user);
+      this.#formerDirectories.add(directory);
+      this.#prepared!.directory = this.#createDirectory(user);
     }
     this.#isRepairing = true;
     void this.#replaceEach(() => this.#workers.filter((worker) => lost.includes(worker)))
@@ -372,7 +372,7 @@ export class SpawnedApplication {
   #endWatch(): void {
     this.#isStopping = true;
     const { clock } = this.#deps.runtime;
-    for (const timer of [this.#requestsTimer, this.#folderTimer]) {
+    for (const timer of [this.#requestsTimer, this.#directoryTimer]) {
       if (timer !== undefined) clock.clearTimer(timer);
     }
   }
@@ -380,8 +380,8 @@ export class SpawnedApplication {
   #cleanUp(): void {
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
-    for (const folder of this.#formerFolders) folder.remove();
-    this.#prepared?.folder.remove();
+    for (const directory of this.#formerDirectories) directory.remove();
+    this.#prepared?.directory.remove();
   }
 }
 

@@ -9,7 +9,7 @@ import type { Files } from "../runtime/files.ts";
 import { commandKind } from "./options.ts";
 
 /** Folders that are looked through after those of PATH. */
-const MORE_FOLDERS: readonly string[] = [
+const MORE_DIRECTORIES: readonly string[] = [
   "/usr/local/sbin",
   "/usr/local/bin",
   "/usr/sbin",
@@ -26,17 +26,19 @@ export async function findProgram(
   path: string | undefined,
 ): Promise<string> {
   if (commandKind([program]) === "other" || program.includes("/")) return program;
-  const folders = [...new Set([...(path ?? "").split(":").filter(Boolean), ...MORE_FOLDERS])];
-  const exact = folders.map((folder) => `${folder}/${program}`)
+  const directories = [
+    ...new Set([...(path ?? "").split(":").filter(Boolean), ...MORE_DIRECTORIES]),
+  ];
+  const exact = directories.map((directory) => `${directory}/${program}`)
     .find((file) => kindAt(files, file) === "file");
   if (exact !== undefined) return exact;
   const found: { readonly path: string; readonly version: number }[] = [];
-  for (const folder of folders) {
-    if (kindAt(files, folder) !== "directory") continue;
-    const { names } = await files.list(folder, NAMES_MAX);
+  for (const directory of directories) {
+    if (kindAt(files, directory) !== "directory") continue;
+    const { names } = await files.list(directory, NAMES_MAX);
     for (const name of names) {
       const version = name.startsWith(program) ? versionOf(name.slice(program.length)) : undefined;
-      if (version !== undefined) found.push({ path: `${folder}/${name}`, version });
+      if (version !== undefined) found.push({ path: `${directory}/${name}`, version });
     }
   }
   return found.toSorted((a, b) => b.version - a.version)[0]?.path ?? program;
@@ -51,8 +53,8 @@ export async function isProgramThere(
   const found = await findProgram(program, files, path);
   if (found.includes("/")) return kindAt(files, found) === "file";
   // Without PATH the system has a list of its own.
-  const folders = path === undefined ? MORE_FOLDERS : path.split(":").filter(Boolean);
-  return folders.some((folder) => kindAt(files, `${folder}/${found}`) === "file");
+  const directories = path === undefined ? MORE_DIRECTORIES : path.split(":").filter(Boolean);
+  return directories.some((directory) => kindAt(files, `${directory}/${found}`) === "file");
 }
 
 /** A folder that we may not enter has no program for us. */

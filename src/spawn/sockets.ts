@@ -3,8 +3,8 @@ import type { UnixAddress } from "../runtime/address.ts";
 import { commandKind, type SpawnOptions, workerCount } from "./options.ts";
 
 /** `number` counts the application's workers from 1, those that come later too. */
-export function workerSocket(folder: string, number: number): UnixAddress {
-  return { transport: "unix", path: `${folder}/${number}.sock` };
+export function workerSocket(directory: string, number: number): UnixAddress {
+  return { transport: "unix", path: `${directory}/${number}.sock` };
 }
 
 /** How many of them there are at once: php-fpm's children share one. */
@@ -16,8 +16,8 @@ export function socketCount(options: SpawnOptions, cpuCount: number): number {
 export function firstSockets(
   options: SpawnOptions,
   cpuCount: number,
-  folder: string,
+  directory: string,
 ): readonly UnixAddress[] {
   const length = socketCount(options, cpuCount);
-  return Array.from({ length }, (_, index) => workerSocket(folder, index + 1));
+  return Array.from({ length }, (_, index) => workerSocket(directory, index + 1));
 }

@@ -32,7 +32,7 @@ export interface FileTree {
   /** Absolute path. */
   readonly root: string;
   /** Absolute paths of folders to which links may lead out of the root; left out: none. */
-  readonly linkTargets?: readonly string[] | undefined;
+  readonly symlinkTargets?: readonly string[] | undefined;
 }
 
 interface FoundEntry {
@@ -40,7 +40,7 @@ interface FoundEntry {
   readonly path: string;
   /** The same without links: what to open. */
   readonly realPath: string;
-  /** Whether it lies below one of `linkTargets` and not below the root. */
+  /** Whether it lies below one of `symlinkTargets` and not below the root. */
   readonly isOutside: boolean;
   readonly info: FileInfo;
 }
@@ -69,7 +69,7 @@ const MISSING = { kind: "missing" } as const;
  *
  * @throws {FileError} where nobody can tell whether there is something
  */
-export function resolveBelowRoot({ files, root, linkTargets }: FileTree, path: string): Found {
+export function resolveBelowRoot({ files, root, symlinkTargets }: FileTree, path: string): Found {
   if (!path.startsWith("/") || path.includes("\0")) return MISSING;
   if (isHidden(path)) return { kind: "forbidden", code: "hidden_file" };
   const wantsDirectory = path.endsWith("/");
@@ -87,10 +87,10 @@ export function resolveBelowRoot({ files, root, linkTargets }: FileTree, path: s
     if (realRoot === undefined) return MISSING;
     const separator = windows ? "\\" : "/";
     isOutside = !isWithin(realRoot, realPath, separator);
-    if (isOutside && !isWithinAny(files, linkTargets, realPath, separator)) {
+    if (isOutside && !isWithinAny(files, symlinkTargets, realPath, separator)) {
       if (files.followAnew === undefined) return { kind: "forbidden", code: "outside_root" };
       // The root was a link that leads elsewhere by now, and only one of the two is from before.
-      return resolveBelowRoot({ files: withoutMemory(files), root, linkTargets }, path);
+      return resolveBelowRoot({ files: withoutMemory(files), root, symlinkTargets }, path);
     }
   }
   const info = located === undefined ? files.stat(realPath) : located.info;
@@ -116,10 +116,10 @@ function isWindowsAlias(path: string): boolean {
 }
 
 /** Whether a path without links lies below the root or below a folder to which links may lead. */
-export function isBelowRoot({ files, root, linkTargets }: FileTree, realPath: string): boolean {
+export function isBelowRoot({ files, root, symlinkTargets }: FileTree, realPath: string): boolean {
   const separator = realPath.startsWith("/") ? "/" : "\\";
   return isWithin(files.realPath(root), realPath, separator) ||
-    isWithinAny(files, linkTargets, realPath, separator);
+    isWithinAny(files, symlinkTargets, realPath, separator);
 }
 
 /** The same files, with every way followed anew. */
@@ -130,18 +130,22 @@ export function withoutMemory(files: FileLookup): FileLookup {
 
 function isWithinAny(
   files: FileLookup,
-  folders: readonly string[] | undefined,
+  directories: readonly string[] | undefined,
   realPath: string,
   separator: string,
 ): boolean {
-  return folders?.some((folder) => isWithin(files.realPath(folder), realPath, separator)) ?? false;
+  return directories?.some((directory) =>
+    isWithin(files.realPath(directory), realPath, separator)
+  ) ?? false;
 }
 
 /** A folder that is not there holds nothing. */
-function isWithin(realFolder: string | undefined, realPath: string, separator: string): boolean {
-  if (realFolder === undefined) return false;
-  if (realPath === realFolder) return true;
-  return realPath.startsWith(realFolder.endsWith(separator) ? realFolder : realFolder + separator);
+function isWithin(realDirectory: string | undefined, realPath: string, separator: string): boolean {
+  if (realDirectory === undefined) return false;
+  if (realPath === realDirectory) return true;
+  return realPath.startsWith(
+    realDirectory.endsWith(separator) ? realDirectory : realDirectory + separator,
+  );
 }
 
 function withoutTrailingSlash(path: string): string {

@@ -19,7 +19,7 @@ export interface ListingOrder {
 
 export interface ListedEntry {
   readonly name: string;
-  readonly isFolder: boolean;
+  readonly isDirectory: boolean;
   /** Bytes of a file. */
   readonly size: number;
   /** Milliseconds since 1970. */
@@ -51,7 +51,7 @@ export interface ListedTree extends FileTree {
  *
  * @throws {FileError} also where the folder is not there or may not be read
  */
-export async function listFolder(
+export async function listDirectory(
   tree: ListedTree,
   path: string,
   order: ListingOrder,
@@ -62,10 +62,10 @@ export async function listFolder(
   for (const name of names) {
     const found = look(tree, path + name);
     if (found?.kind !== "file" && found?.kind !== "directory") continue;
-    const isFolder = found.kind === "directory";
-    if (!isFolder && (never(found.path) || never(found.realPath))) continue;
+    const isDirectory = found.kind === "directory";
+    if (!isDirectory && (never(found.path) || never(found.realPath))) continue;
     const { size, modifiedMs } = found.info;
-    entries.push({ name, isFolder, size: isFolder ? 0 : size, modifiedMs });
+    entries.push({ name, isDirectory, size: isDirectory ? 0 : size, modifiedMs });
   }
   return { entries: entries.sort(comparison(order)), hasMore };
 }
@@ -83,7 +83,7 @@ function look(tree: FileTree, path: string): Found | undefined {
 function comparison({ column, descending }: ListingOrder) {
   const direction = descending ? -1 : 1;
   return (a: ListedEntry, b: ListedEntry): number => {
-    if (a.isFolder !== b.isFolder) return a.isFolder ? -1 : 1;
+    if (a.isDirectory !== b.isDirectory) return a.isDirectory ? -1 : 1;
     const byColumn = column === "size"
       ? a.size - b.size
       : column === "modified"

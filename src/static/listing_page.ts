@@ -57,17 +57,17 @@ function heading(
   return `<th scope="col"${sort}${className && ` class="${className}"`}>${link}`;
 }
 
-function row({ name, isFolder, size, modifiedMs }: ListedEntry): string {
-  const slash = isFolder ? "/" : "";
+function row({ name, isDirectory, size, modifiedMs }: ListedEntry): string {
+  const slash = isDirectory ? "/" : "";
   // "./" before it: a name such as "a:b" would be a scheme, were ":" not encoded as it is.
   const link = `<a href="./${encodeURIComponent(name)}${slash}">${escapeHtml(name)}${slash}</a>`;
   const time = new Date(modifiedMs).toISOString().slice(0, 16).replace("T", " ");
-  const sizeText = isFolder ? "" : readableSize(size);
+  const sizeText = isDirectory ? "" : readableSize(size);
   return `<tr><td>${link}<td class="size">${sizeText}<td class="time">${time}`;
 }
 
 function summary(entries: readonly ListedEntry[]): string {
-  const directories = entries.filter(({ isFolder }) => isFolder).length;
+  const directories = entries.filter(({ isDirectory }) => isDirectory).length;
   const files = entries.length - directories;
   return `${directories} ${directories === 1 ? "directory" : "directories"}, ` +
     `${files} ${files === 1 ? "file" : "files"}`;

@@ -18,7 +18,7 @@ import {
 import { contentTypeOf, encodingOf } from "./content_type.ts";
 import type { FileMemory } from "./file_memory.ts";
 import { type FileFields, type FileRequest, readyFile, sendFile } from "./file_response.ts";
-import { listFolder, readListingOrder } from "./listing.ts";
+import { listDirectory, readListingOrder } from "./listing.ts";
 import { PAGE_POLICY } from "../pages/page.ts";
 import { listingPage } from "./listing_page.ts";
 import { type NotOpened, type OpenedFile, openFound } from "./open_found.ts";
@@ -183,7 +183,7 @@ async function serveListing(
   const order = readListingOrder(target.query);
   let page: string;
   try {
-    page = listingPage(target.path, await listFolder(options, target.path, order), order);
+    page = listingPage(target.path, await listDirectory(options, target.path, order), order);
   } catch (error) {
     if (error instanceof FileError && error.isDenied) return refuse("unreadable_file");
     if (error instanceof FileError && error.code === "ENOENT") return refuse("no_such_file");

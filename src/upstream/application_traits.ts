@@ -76,12 +76,12 @@ export class ApplicationTraits {
     this.#known.delete("values_unanswered");
   }
 
-  /** `restedMs` since it had nothing to do; undefined while it had. */
-  closed({ multiplexed, life }: EndedConnection, restedMs: number | undefined): void {
+  /** `idleMs` since it had nothing to do; undefined while it had. */
+  closed({ multiplexed, life }: EndedConnection, idleMs: number | undefined): void {
     const { keeps, closedByUs, requestsEnded, requestsLost } = life;
     if (!keeps || closedByUs) return;
     const isHabit = requestsEnded === 1 && (requestsLost > 0 ||
-      (restedMs !== undefined && restedMs < CLOSED_AFTER_MS));
+      (idleMs !== undefined && idleMs < CLOSED_AFTER_MS));
     this.#closedInRow = isHabit ? this.#closedInRow + 1 : 0;
     const isHarmful = isHabit && multiplexed && requestsLost > 0;
     if (isHarmful || this.#closedInRow >= CLOSED_IN_ROW) this.learn("connections_not_kept");

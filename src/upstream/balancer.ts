@@ -61,7 +61,7 @@ export class Balancer {
   /** The servers that may get the request, in no order; at least one, unless there is none. */
   candidates(tried: ReadonlySet<Server>): readonly Server[] {
     const untried = unlessNone(this.#servers, (server) => !tried.has(server));
-    const up = unlessNone(untried, (server) => !server.isResting);
+    const up = unlessNone(untried, (server) => !server.isEjected);
     return unlessNone(up, (server) => !server.isBackup);
   }
 

@@ -324,7 +324,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
       this.fail(noHeadError(this.#state(), appStatus));
       return;
     }
-    const fault = this.#body.lengthFault();
+    const fault = this.#body.lengthError();
     if (fault !== undefined) {
       this.fail(lengthError(this.#state(), fault));
       return;

@@ -98,8 +98,8 @@ export function noHeadError(state: ExchangeState, appStatus: number): UpstreamEr
 }
 
 /** The body has not the length that the head declares. */
-export function lengthError(state: ExchangeState, fault: string): UpstreamError {
-  const message = `Cannot pass on the answer of ${state.server}: ${fault}`;
+export function lengthError(state: ExchangeState, cause: string): UpstreamError {
+  const message = `Cannot pass on the answer of ${state.server}: ${cause}`;
   return exchangeError(state, "bad_answer", message);
 }
 

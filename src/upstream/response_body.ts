@@ -125,7 +125,7 @@ export class ResponseBody {
   }
 
   /** What is wrong with the length of all that has come. */
-  lengthFault(): string | undefined {
+  lengthError(): string | undefined {
     const declared = this.#declared;
     if (this.#withoutBody || declared === undefined || this.#pushedLength >= declared) {
       return undefined;

@@ -120,7 +120,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   /** Whether it failed a moment ago, and should rest while there are others. */
-  get isResting(): boolean {
+  get isEjected(): boolean {
     return this.#deps.deadlines.nowMs() < this.#failedUntilMs;
   }
 
@@ -219,8 +219,8 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   onClosed(connection: UpstreamConnection, error: UpstreamError): void {
-    const restedMs = this.#connections.restedMs(connection);
-    if (connection.wasConnected) this.#traits.closed(connection, restedMs);
+    const idleMs = this.#connections.idleMs(connection);
+    if (connection.wasConnected) this.#traits.closed(connection, idleMs);
     this.#connections.remove(connection);
     this.#announceEmpty();
     if (this.#closed) return;

@@ -101,8 +101,8 @@ export class ServerConnections {
   }
 
   /** How long it has had nothing to do; undefined while it has, or was shared. */
-  restedMs(connection: UpstreamConnection): number | undefined {
-    const sinceMs = this.#single.restingSinceMs(connection);
+  idleMs(connection: UpstreamConnection): number | undefined {
+    const sinceMs = this.#single.idleSinceMs(connection);
     return sinceMs === undefined ? undefined : this.#deps.clock.nowMs() - sinceMs;
   }
 

@@ -78,7 +78,7 @@ export interface SingleConnectionsDeps<Connection> {
 }
 
 /** A connection at rest, and since when. */
-interface Resting<Connection> {
+interface IdleConnection<Connection> {
   readonly connection: Connection;
   readonly sinceMs: number;
 }
@@ -93,7 +93,7 @@ interface Waiting {
 export class SingleConnections<Connection extends SingleConnection> {
   readonly #deps: SingleConnectionsDeps<Connection>;
   /** The one used last comes last. */
-  readonly #resting: Resting<Connection>[] = [];
+  readonly #idle: IdleConnection<Connection>[] = [];
   /** When each got the request that it has. */
   readonly #begunMs = new Map<Connection, number>();
   /** Those that have never said anything. */
@@ -113,18 +113,18 @@ export class SingleConnections<Connection extends SingleConnection> {
   /** A connection for a request; undefined when it has to wait. */
   place(request: PlaceRequest): Connection | undefined {
     const mustBeOpen = !request.repeatable || request.wantsFreshConnection;
-    let unknown: Resting<Connection> | undefined;
-    let behind: Resting<Connection> | undefined;
+    let unknown: IdleConnection<Connection> | undefined;
+    let behind: IdleConnection<Connection> | undefined;
     let behindCount = 0;
-    for (let index = this.#resting.length - 1; index >= 0; index--) {
-      const resting = this.#resting[index]!;
-      const { connection } = resting;
+    for (let index = this.#idle.length - 1; index >= 0; index--) {
+      const idle = this.#idle[index]!;
+      const { connection } = idle;
       const progress = connection.canBegin ? connection.life.peerProgress(true) : "closed";
-      if (progress === "caught_up") return this.#take(resting);
-      if (progress === "unknown") unknown = resting;
+      if (progress === "caught_up") return this.#take(idle);
+      if (progress === "unknown") unknown = idle;
       else if (progress === "closed") this.#deps.retire(connection);
       else {
-        behind = resting;
+        behind = idle;
         behindCount++;
       }
     }
@@ -147,7 +147,7 @@ export class SingleConnections<Connection extends SingleConnection> {
     limit.canTell ??= this.#deps.canTellAccepted(connection);
     this.#responseMs += (sinceMs - begunMs - this.#responseMs) * RESPONSE_SHARE;
     if (this.#waiting.delete(connection)) this.#countTaken(sinceMs);
-    if (connection.canBegin) this.#resting.push({ connection, sinceMs });
+    if (connection.canBegin) this.#idle.push({ connection, sinceMs });
   }
 
   /** Connections that wait for a worker get one: at most one that rests is closed for each. */
@@ -169,34 +169,34 @@ export class SingleConnections<Connection extends SingleConnection> {
         nextMs = Math.min(nextMs, restMs);
         continue;
       }
-      const resting = this.#resting[0];
-      if (resting === undefined) continue;
+      const idle = this.#idle[0];
+      if (idle === undefined) continue;
       if (isAccepted === false) this.#find(now);
       // The worker may go to somebody else: then it is another connection's turn, later.
       waiting.sinceMs = now;
       waiting.patience *= 2;
-      retire(resting.connection);
+      retire(idle.connection);
     }
-    if (this.#resting.length > 0 && this.#waiting.size > 0) {
+    if (this.#idle.length > 0 && this.#waiting.size > 0) {
       lookAfter(nextMs === Infinity ? UNACCEPTED_MIN_MS : Math.max(LOOK_AGAIN_MS, nextMs));
     }
   }
 
   /** Since when it has had nothing to do; undefined while it has. */
-  restingSinceMs(connection: Connection): number | undefined {
-    return this.#resting.find((one) => one.connection === connection)?.sinceMs;
+  idleSinceMs(connection: Connection): number | undefined {
+    return this.#idle.find((one) => one.connection === connection)?.sinceMs;
   }
 
   /** The connection is no more. */
   forget(connection: Connection): void {
     this.#begunMs.delete(connection);
     this.#waiting.delete(connection);
-    const index = this.#resting.findIndex((one) => one.connection === connection);
-    if (index >= 0) this.#resting.splice(index, 1);
+    const index = this.#idle.findIndex((one) => one.connection === connection);
+    if (index >= 0) this.#idle.splice(index, 1);
   }
 
   /** Some workers are not back. */
-  #placeBeside(oldest: Resting<Connection>, count: number): Connection | undefined {
+  #placeBeside(oldest: IdleConnection<Connection>, count: number): Connection | undefined {
     const { nowMs, count: connections, limit, canWait, retire, lookAfter } = this.#deps;
     const { connection, sinceMs } = oldest;
     const behindMs = nowMs() - sinceMs;
@@ -224,10 +224,10 @@ export class SingleConnections<Connection extends SingleConnection> {
     return undefined;
   }
 
-  #take(resting: Resting<Connection>): Connection {
-    const { connection } = resting;
-    if (this.#resting.at(-1) === resting) this.#resting.pop();
-    else this.#resting.splice(this.#resting.indexOf(resting), 1);
+  #take(idle: IdleConnection<Connection>): Connection {
+    const { connection } = idle;
+    if (this.#idle.at(-1) === idle) this.#idle.pop();
+    else this.#idle.splice(this.#idle.indexOf(idle), 1);
     this.#begunMs.set(connection, this.#deps.nowMs());
     return connection;
   }
@@ -237,7 +237,7 @@ export class SingleConnections<Connection extends SingleConnection> {
     const nowMs = this.#deps.nowMs();
     this.#begunMs.set(connection, nowMs);
     this.#waiting.set(connection, { sinceMs: nowMs, patience: 1 });
-    if (this.#resting.length > 0) this.#deps.lookAfter(UNACCEPTED_MIN_MS);
+    if (this.#idle.length > 0) this.#deps.lookAfter(UNACCEPTED_MIN_MS);
     return connection;
   }
 

@@ -222,7 +222,7 @@ export class Upstream implements ServerOwner<Server> {
       const { attempts } = exchange;
       // It would only make the same server fail again, at once and without end.
       const isHopeless = this.#servers.balancer.candidates(attempts.tried).every((one) =>
-        one.isResting || (isLocal && one === server)
+        one.isEjected || (isLocal && one === server)
       );
       if (!isHopeless) continue;
       attempts.server = server;

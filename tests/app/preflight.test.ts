@@ -9,14 +9,14 @@ import { loadConfig } from "../../src/config/load_config.ts";
 import { runtime } from "../runtime/support.ts";
 import { CERTIFICATE, PRIVATE_KEY } from "../runtime/certificate.ts";
 import { selfSigned } from "../support/certificates.ts";
-import { freePort, temporaryFolder } from "../support/places.ts";
+import { freePort, temporaryDirectory } from "../support/places.ts";
 
 const OTHER = selfSigned("/CN=other");
 const SITES = [{ routes: [{ respond: { status: 204 } }] }];
 
 /** Files that name what they hold. */
 function pems(): string {
-  const folder = temporaryFolder();
+  const directory = temporaryDirectory();
   const files = {
     "good.pem": CERTIFICATE,
     "good.key": PRIVATE_KEY,
@@ -25,31 +25,31 @@ function pems(): string {
     "empty.pem": "",
     "half.pem": CERTIFICATE.slice(0, 200),
   };
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-  return folder;
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
+  return directory;
 }
 
 async function findings(
   config: Readonly<Record<string, unknown>>,
-  folder = temporaryFolder(),
+  directory = temporaryDirectory(),
   files = runtime.files,
 ) {
-  const file = join(folder, "afcgi.yaml");
+  const file = join(directory, "afcgi.yaml");
   writeFileSync(file, JSON.stringify({ listen: ["127.0.0.1:0"], sites: SITES, ...config }));
   const { options } = await loadConfig({ config: file }, {
     files: runtime.files,
-    cwd: folder,
+    cwd: directory,
     readVariable: () => undefined,
   });
   return await preflight(options, { ...runtime, files }, false);
 }
 
 test("A certificate and its key are held against each other", async () => {
-  const folder = pems();
+  const directory = pems();
   const listen = (cert: string, key: string) => ({
     listen: [{ address: "127.0.0.1:0", tls: { cert, key } }],
   });
-  assert.deepEqual((await findings(listen("good.pem", "good.key"), folder)).faults, []);
+  assert.deepEqual((await findings(listen("good.pem", "good.key"), directory)).errors, []);
   const faulty: readonly (readonly [string, string, RegExp])[] = [
     ["good.pem", "other.key", /is not that of the certificate/],
     ["good.key", "good.pem", /is the key and ".+" the certificate \(swap cert and key\)/],
@@ -61,29 +61,29 @@ test("A certificate and its key are held against each other", async () => {
     ["good.pem", "good.pem", /There is no private key in PEM form/],
   ];
   for (const [cert, key, expected] of faulty) {
-    const { faults } = await findings(listen(cert, key), folder);
+    const { errors: faults } = await findings(listen(cert, key), directory);
     assert.equal(faults.length, 1, `${cert} ${key}`);
     assert.match(faults[0]!, expected, `${cert} ${key}`);
   }
 });
 
 test("The access log has to be a file that can be written, and none is made", async () => {
-  const folder = temporaryFolder();
-  mkdirSync(join(folder, "folder"));
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, "folder"));
   const faultOf = async (access: string) =>
-    (await findings({ log: { access } }, folder)).faults.join("\n");
+    (await findings({ log: { access } }, directory)).errors.join("\n");
   assert.equal(await faultOf("access.log"), "");
   assert.equal(await faultOf("-"), "");
-  assert.deepEqual(readdirSync(folder).toSorted(), ["afcgi.yaml", "folder"]);
+  assert.deepEqual(readdirSync(directory).toSorted(), ["afcgi.yaml", "folder"]);
   assert.match(await faultOf("missing/access.log"), /there is no folder ".+missing" \(create it\)/);
   assert.match(await faultOf("folder"), /it is a folder/);
   assert.match(await faultOf("afcgi.yaml/access.log"), /there is no folder/);
 });
 
 test("A FIFO as access log is no error, and the one who reads it is asked for", async () => {
-  const folder = temporaryFolder();
-  execFileSync("mkfifo", [join(folder, "fifo")]);
-  const { faults, notes } = await findings({ log: { access: "fifo" } }, folder);
+  const directory = temporaryDirectory();
+  execFileSync("mkfifo", [join(directory, "fifo")]);
+  const { errors: faults, notes } = await findings({ log: { access: "fifo" } }, directory);
   assert.deepEqual(faults, []);
   const told = notes.filter((note) => note.startsWith("Access log"));
   assert.equal(told.length, 1);
@@ -91,7 +91,7 @@ test("A FIFO as access log is no error, and the one who reads it is asked for", 
 });
 
 test("A file that afcgi may not read or write is told", async () => {
-  const folder = pems();
+  const directory = pems();
   // Root may read everything, so the files of this machine refuse it themselves.
   const refuse = (path: string) => path.endsWith("good.key") || path.endsWith("access.log");
   const files: typeof runtime.files = Object.assign(Object.create(runtime.files), {
@@ -103,7 +103,7 @@ test("A file that afcgi may not read or write is told", async () => {
   });
   const tls = { cert: "good.pem", key: "good.key" };
   const config = { listen: [{ address: "127.0.0.1:0", tls }], log: { access: "access.log" } };
-  const { faults } = await findings(config, folder, files);
+  const { errors: faults } = await findings(config, directory, files);
   assert.equal(faults.length, 2);
   assert.match(faults[0]!, /^Cannot read ".+good.key": EACCES: .+ \(make it readable for afcgi\)$/);
   assert.match(faults[1]!, /^Cannot open access log ".+access.log": permission denied/);
@@ -115,19 +115,19 @@ test("A program, a folder, a user that is not there is told", async () => {
       upstreams: { app: { spawn } },
       sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
     });
-  assert.deepEqual((await spawnOf({ command: ["sh"] })).faults, []);
-  assert.deepEqual((await spawnOf({ command: ["php-fpm9"] })).faults, [
+  assert.deepEqual((await spawnOf({ command: ["sh"] })).errors, []);
+  assert.deepEqual((await spawnOf({ command: ["php-fpm9"] })).errors, [
     'Cannot start upstream "app": there is no program "php-fpm9" (install it, or name its path)',
   ]);
-  assert.match((await spawnOf({ command: ["no-such-app"] })).faults.join(), /no program/);
+  assert.match((await spawnOf({ command: ["no-such-app"] })).errors.join(), /no program/);
   const named = await spawnOf({ command: ["/nonexistent/app"] });
-  assert.deepEqual(named.faults, []);
+  assert.deepEqual(named.errors, []);
   assert.match(named.notes.join(), /no program "\/nonexistent\/app"/);
   assert.match(
-    (await spawnOf({ command: ["sh"], cwd: "gone" })).faults.join(),
+    (await spawnOf({ command: ["sh"], cwd: "gone" })).errors.join(),
     /no folder ".+gone"/,
   );
-  const { faults } = await spawnOf({ command: ["sh"], user: "nobody-of-that-name" });
+  const { errors: faults } = await spawnOf({ command: ["sh"], user: "nobody-of-that-name" });
   assert.match(faults.join(), /^There is no user "nobody-of-that-name"/);
 });
 
@@ -135,7 +135,7 @@ test("A program that is the whole configuration has to be there, however it is n
   for (const program of ["php-fpm9", "/usr/sbin/php-fpm9", "php-cgi-nowhere"]) {
     const spawns = [{ upstream: "php", command: [program] }];
     const options = { spawns } as unknown as Parameters<typeof missingPrograms>[0];
-    assert.equal((await missingPrograms(options, runtime, true)).faults.length, 1, program);
+    assert.equal((await missingPrograms(options, runtime, true)).errors.length, 1, program);
   }
 });
 
@@ -147,12 +147,12 @@ test("An address in use is a note, one that is not of this machine a fault", asy
   );
   const taken = await findings({ listen: [`127.0.0.1:${port}`] });
   listener.close();
-  assert.deepEqual(taken.faults, []);
+  assert.deepEqual(taken.errors, []);
   assert.match(taken.notes.join(), /the port is in use/);
   const foreign = await findings({ listen: ["198.51.100.7:8080"] });
-  assert.match(foreign.faults.join(), /^Cannot listen on 198\.51\.100\.7:8080/);
+  assert.match(foreign.errors.join(), /^Cannot listen on 198\.51\.100\.7:8080/);
   const socket = await findings({ listen: ["unix:/nonexistent/http.sock"] });
-  assert.match(socket.faults.join(), /there is no folder "\/nonexistent"/);
+  assert.match(socket.errors.join(), /there is no folder "\/nonexistent"/);
 });
 
 test("A socket that others have opened is no address here", async () => {

@@ -13,8 +13,8 @@ const SOURCE = "#!/bin/sh\necho the source\n";
 function makeRoot(): string {
   const root = freshPath();
   const deep = "deep/".repeat(SCRIPT_DEPTH_MAX + 1);
-  for (const folder of ["cgi-bin", ".hidden", deep]) {
-    mkdirSync(join(root, folder), { recursive: true });
+  for (const directory of ["cgi-bin", ".hidden", deep]) {
+    mkdirSync(join(root, directory), { recursive: true });
   }
   const programs = ["cgi-bin/a.cgi", "b.PL", ".hidden/c.cgi", `${deep}d.cgi`];
   for (const name of [...programs, "page.html", "lesson.py", "old.php"]) {
@@ -36,7 +36,7 @@ sites:
 async function notesOf(root: string, routes: string): Promise<string[]> {
   const { options } = readConfig(configOf(root, routes), {
     source: "afcgi.yaml",
-    folder: "/",
+    directory: "/",
     files: runtime.files,
     readVariable: () => undefined,
     rootGiven: false,

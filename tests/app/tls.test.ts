@@ -28,10 +28,10 @@ function hasOpenssl(): boolean {
 
 /** A key and a certificate for localhost that signs itself. */
 function makeCertificate(): { cert: string; key: string } {
-  const folder = freshPath();
-  mkdirSync(folder);
-  const cert = join(folder, "tls.crt");
-  const key = join(folder, "tls.key");
+  const directory = freshPath();
+  mkdirSync(directory);
+  const cert = join(directory, "tls.crt");
+  const key = join(directory, "tls.key");
   const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
   const names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
   const files = ["-nodes", "-days", "2", "-keyout", key, "-out", cert];
@@ -84,11 +84,11 @@ test("A request over TLS arrives as https", { skip }, async () => {
 });
 
 test("A certificate that is not there or is none keeps afcgi from starting", async () => {
-  const folder = freshPath();
-  mkdirSync(folder);
-  const garbage = join(folder, "garbage.pem");
+  const directory = freshPath();
+  mkdirSync(directory);
+  const garbage = join(directory, "garbage.pem");
   writeFileSync(garbage, "no certificate");
-  for (const path of [join(folder, "missing.pem"), garbage]) {
+  for (const path of [join(directory, "missing.pem"), garbage]) {
     const listen = [{ address: LOOPBACK, tls: { pair: { cert: path, key: path } } }];
     await assert.rejects(startGateway(gatewayAppOptions({ listen }, freshSocket())), Error);
   }

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 import { applicationTests, type Step, type Visit } from "./application.ts";
 import { hostSite, PHP, type Way } from "./hosting.ts";
 import { type Account, MariaDb } from "./mariadb.ts";
@@ -130,7 +130,7 @@ applicationTests({
     await mariaDb.createDatabase(accountOf(way));
     const php = { upstream: PHP, index: ["adminer.php"], scripts: ["/adminer.php"] };
     const site = { root: "/usr/share/adminer", routes: [{ php }] };
-    return await hostSite(way, temporaryFolder(), site);
+    return await hostSite(way, temporaryDirectory(), site);
   },
   async cleanUp() {
     await mariaDb?.stop();

@@ -17,7 +17,7 @@ export interface Visit {
   readonly visitor: Visitor;
   readonly browser: Browser;
   /** The application's folder, for what only its administrator can do. */
-  readonly folder: string;
+  readonly directory: string;
 }
 
 export interface Step {
@@ -78,8 +78,8 @@ export function applicationTests(application: WebApplication): void {
 async function start(application: WebApplication, way: Way, browser: Browser): Promise<Running> {
   const hosted = await application.host(way);
   const visitor = await Visitor.open(browser, `http://127.0.0.1:${hosted.afcgi.port}`);
-  const { folder } = hosted;
-  return { hosted, visit: { way, page: visitor.page, visitor, browser, folder } };
+  const { directory } = hosted;
+  return { hosted, visit: { way, page: visitor.page, visitor, browser, directory } };
 }
 
 async function take(running: Running, name: string, run: Step["run"]): Promise<void> {

@@ -83,11 +83,11 @@ export class Visitor {
 
   /** Keeps a picture of the page, where somebody wants to look at it. */
   async takePicture(step: string): Promise<void> {
-    const folder = process.env.AFCGI_TEST_SCREENSHOTS;
-    if (!folder) return;
-    mkdirSync(folder, { recursive: true });
+    const directory = process.env.AFCGI_TEST_SCREENSHOTS;
+    if (!directory) return;
+    mkdirSync(directory, { recursive: true });
     const name = step.replace(/[^a-z0-9]+/gi, "-");
-    await this.page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+    await this.page.screenshot({ path: join(directory, `${name}.png`), fullPage: true });
   }
 
   /**

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, cpSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 import { applicationTests, type Step } from "./application.ts";
 import { PICTURE_WIDTH, takePicture, widthOf } from "./browser.ts";
 import { hostSite } from "./hosting.ts";
@@ -62,8 +62,8 @@ const STEPS: readonly Step[] = [
   },
   {
     says: "lets a person in",
-    async run({ page, visitor, folder }) {
-      rmSync(join(folder, "root/install.php"));
+    async run({ page, visitor, directory }) {
+      rmSync(join(directory, "root/install.php"));
       await page.goto("/");
       await visitor.follow(page.locator("a[href*='do=login']"));
       await page.fill("input[name=u]", USER.name);
@@ -167,10 +167,10 @@ applicationTests({
   peers: ["dokuwiki"],
   takesRoot: true,
   host(way) {
-    const folder = temporaryFolder();
-    const root = join(folder, "root");
+    const directory = temporaryDirectory();
+    const root = join(directory, "root");
     copyDokuWiki(root);
-    return hostSite(way, folder, siteOf(root));
+    return hostSite(way, directory, siteOf(root));
   },
   steps: STEPS,
 });

@@ -22,19 +22,19 @@ export const PHP = "php";
 
 export interface Hosted {
   readonly afcgi: Afcgi;
-  readonly folder: string;
+  readonly directory: string;
   stop(): Promise<void>;
 }
 
 /** Serves a site whose application is in the folder, or needs it for temporary files alone. */
 export async function hostSite(
   way: Way,
-  folder: string,
+  directory: string,
   site: Readonly<Record<string, unknown>>,
 ): Promise<Hosted> {
-  const temporary = join(folder, "tmp");
+  const temporary = join(directory, "tmp");
   mkdirSync(temporary);
-  giveToPhp(folder);
+  giveToPhp(directory);
   const values = {
     "sys_temp_dir": temporary,
     "session.save_path": temporary,
@@ -43,31 +43,31 @@ export async function hostSite(
     // What an application writes as a script holds at once.
     "opcache.revalidate_freq": "0",
   };
-  const { fpm, upstream } = way === "beside" ? await beside(folder, values) : spawned(values);
+  const { fpm, upstream } = way === "beside" ? await beside(directory, values) : spawned(values);
   const afcgi = await Afcgi.start({ config: { upstreams: { [PHP]: upstream }, sites: [site] } });
-  return hosted(afcgi, folder, fpm);
+  return hosted(afcgi, directory, fpm);
 }
 
 /** Serves an example by the file that is made for this way. */
 export async function hostExample(
   way: Way,
-  folder: string,
+  directory: string,
   files: Readonly<Record<Way, string>>,
 ): Promise<Hosted> {
-  giveToPhp(folder);
-  const config = join(folder, files[way]);
-  if (way === "spawned") return hosted(await startExample(config), folder);
-  const place = await freePlace("unix", folder);
-  const fpm = await startPhpFpm({ folder, place, children: CHILDREN, ini: true });
-  return hosted(await startExample(config, ["--upstream", placeUrl(place)]), folder, fpm);
+  giveToPhp(directory);
+  const config = join(directory, files[way]);
+  if (way === "spawned") return hosted(await startExample(config), directory);
+  const place = await freePlace("unix", directory);
+  const fpm = await startPhpFpm({ directory, place, children: CHILDREN, ini: true });
+  return hosted(await startExample(config, ["--upstream", placeUrl(place)]), directory, fpm);
 }
 
-function hosted(afcgi: Afcgi, folder: string, fpm?: Child): Hosted {
+function hosted(afcgi: Afcgi, directory: string, fpm?: Child): Hosted {
   const stop = async () => {
     await afcgi.stop();
     await fpm?.stop("SIGQUIT");
   };
-  return { afcgi, folder, stop };
+  return { afcgi, directory, stop };
 }
 
 type PhpValues = Readonly<Record<string, string>>;
@@ -77,12 +77,12 @@ interface Behind {
   readonly upstream: Readonly<Record<string, unknown>>;
 }
 
-async function beside(folder: string, values: PhpValues): Promise<Behind> {
-  const place = await freePlace("unix", folder);
+async function beside(directory: string, values: PhpValues): Promise<Behind> {
+  const place = await freePlace("unix", directory);
   const settings = Object.entries(values).map(([name, value]) =>
     `php_admin_value[${name}] = ${value}`
   );
-  const fpm = await startPhpFpm({ folder, place, children: CHILDREN, settings, ini: true });
+  const fpm = await startPhpFpm({ directory, place, children: CHILDREN, settings, ini: true });
   return { fpm, upstream: { servers: [placeUrl(place)], connections: { max: CHILDREN - 1 } } };
 }
 
@@ -92,8 +92,8 @@ function spawned(values: PhpValues): Behind {
 }
 
 /** For root PHP's children are somebody else, who must be able to write. */
-function giveToPhp(folder: string): void {
+function giveToPhp(directory: string): void {
   if (process.getuid?.() !== 0) return;
-  const { status, stderr } = spawnSync("chown", ["-R", "www-data:www-data", folder]);
-  if (status !== 0) throw new Error(`Cannot give "${folder}" to www-data: ${stderr}`);
+  const { status, stderr } = spawnSync("chown", ["-R", "www-data:www-data", directory]);
+  if (status !== 0) throw new Error(`Cannot give "${directory}" to www-data: ${stderr}`);
 }

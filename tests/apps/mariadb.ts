@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { Child } from "../support/child.ts";
 import { PEER_PATH } from "../support/peers.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 
 /** One that is small and gone soon: nothing needs to survive a crash. */
 const SMALL = [
@@ -34,13 +34,13 @@ export class MariaDb {
 
   /** Resolves when it takes connections. */
   static async start(): Promise<MariaDb> {
-    const folder = temporaryFolder();
-    const socket = join(folder, "mariadb.sock");
+    const directory = temporaryDirectory();
+    const socket = join(directory, "mariadb.sock");
     const common = [
       "--no-defaults",
       // Root must say that it means it.
       ...(process.getuid?.() === 0 ? ["--user=root"] : []),
-      `--datadir=${join(folder, "data")}`,
+      `--datadir=${join(directory, "data")}`,
       ...SMALL,
     ];
     await run("mariadb-install-db", [
@@ -48,7 +48,7 @@ export class MariaDb {
       "--auth-root-authentication-method=normal",
       "--skip-test-db",
     ]);
-    const listening = [`--socket=${socket}`, "--skip-networking", `--pid-file=${folder}/pid`];
+    const listening = [`--socket=${socket}`, "--skip-networking", `--pid-file=${directory}/pid`];
     const server = program("mariadbd", [...common, ...listening]);
     await server.stderr.waitFor((line) => line.includes("ready for connections"));
     return new MariaDb(server, socket);

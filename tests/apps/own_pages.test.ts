@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
 import { Afcgi } from "../support/afcgi.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 import { startBrowser } from "./browser.ts";
 
 const WIDTHS = [360, 1280];
@@ -26,7 +26,7 @@ let browser: Browser;
 let afcgi: Afcgi;
 
 before(async () => {
-  const root = temporaryFolder();
+  const root = temporaryDirectory();
   mkdirSync(join(root, "files/a directory"), { recursive: true });
   for (
     const name of ["notes.txt", `${"a-rather-long-name-".repeat(8)}.pdf`, `${"x".repeat(200)}`]
@@ -70,8 +70,8 @@ for (const [name, path, status, text] of PAGES) {
         }));
         assert.deepEqual(shown, { paper: PAPER[colorScheme], overflow: 0 }, where);
         assert.deepEqual(messages.filter((message) => /policy|refused/i.test(message)), [], where);
-        const folder = process.env.AFCGI_TEST_SCREENSHOTS;
-        if (folder) await page.screenshot({ path: join(folder, `${where}.png`) });
+        const directory = process.env.AFCGI_TEST_SCREENSHOTS;
+        if (directory) await page.screenshot({ path: join(directory, `${where}.png`) });
         await page.close();
       }
     }

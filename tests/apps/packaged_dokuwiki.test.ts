@@ -9,7 +9,7 @@ import { after, before, test } from "node:test";
 import { allPages, blocksOf } from "../docs/pages.ts";
 import { Afcgi } from "../support/afcgi.ts";
 import { missingPeer } from "../support/peers.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 
 const ROOT = "/usr/share/dokuwiki";
@@ -23,7 +23,7 @@ before(async () => {
   if (skip) return;
   const block = allPages().filter(({ name }) => name === "docs/php.md")
     .flatMap((page) => blocksOf(page, "yaml")).find((text) => text.includes(`root: ${ROOT}\n`));
-  const config = join(temporaryFolder(), "afcgi.yaml");
+  const config = join(temporaryDirectory(), "afcgi.yaml");
   writeFileSync(config, `listen: ["127.0.0.1:0"]\n${block}`);
   afcgi = await Afcgi.start({ args: ["--config", config] });
 });

@@ -197,10 +197,10 @@ applicationTests({
   async host(way) {
     mariaDb ??= await MariaDb.start();
     await mariaDb.createDatabase(accountOf(way));
-    const folder = copyExample("wordpress");
-    copyWordPress(join(folder, "wordpress"), accountOf(way));
+    const directory = copyExample("wordpress");
+    copyWordPress(join(directory, "wordpress"), accountOf(way));
     const files = { beside: "beside-php-fpm.yaml", spawned: "afcgi.yaml" };
-    return await hostExample(way, folder, files);
+    return await hostExample(way, directory, files);
   },
   async cleanUp() {
     await mariaDb?.stop();

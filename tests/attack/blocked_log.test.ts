@@ -12,7 +12,7 @@ import { Logger } from "../../src/observe/logger.ts";
 import { DescriptorSink, QUEUE_LENGTH_MAX } from "../../src/runtime/descriptor_sink.ts";
 import { ManualClock } from "../../src/runtime/manual_clock.ts";
 import { LineSink, runtime } from "../support/gateway.ts";
-import { freePort, temporaryFolder, waitForListener } from "../support/places.ts";
+import { freePort, temporaryDirectory, waitForListener } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
@@ -29,12 +29,12 @@ interface Served {
 
 /** Serves fixed answers; nobody reads what the child writes, unless a test does. */
 async function serve(
-  folder: string,
+  directory: string,
   access: string,
   wrapper: readonly string[] = [],
 ): Promise<Served> {
   const port = await freePort();
-  const config = `${folder}/afcgi.yaml`;
+  const config = `${directory}/afcgi.yaml`;
   writeFileSync(
     config,
     `listen: ["127.0.0.1:${port}"]
@@ -64,7 +64,7 @@ function end({ child }: Served, signal = "SIGTERM"): void {
 }
 
 test("Pipes that nobody reads stop neither requests nor the end", async () => {
-  const served = await serve(temporaryFolder(), "-");
+  const served = await serve(temporaryDirectory(), "-");
   await askAll(served);
   end(served);
   assert.equal(await served.status, 0);
@@ -81,19 +81,19 @@ const OVER_AN_UNREAD_SOCKET = [
 ];
 
 test("Nor do sockets, as a service manager gives them", async () => {
-  const served = await serve(temporaryFolder(), "-", OVER_AN_UNREAD_SOCKET);
+  const served = await serve(temporaryDirectory(), "-", OVER_AN_UNREAD_SOCKET);
   await askAll(served);
   end(served);
   assert.equal(await served.status, 0);
 });
 
 test("Nor does a FIFO as access log whose reader stands still", async () => {
-  const folder = temporaryFolder();
-  const fifo = `${folder}/access`;
+  const directory = temporaryDirectory();
+  const fifo = `${directory}/access`;
   execFileSync("mkfifo", [fifo]);
   const reader = spawn("sleep", ["60"], { stdio: [await openBoth(fifo), "ignore", "ignore"] });
   try {
-    const served = await serve(folder, fifo);
+    const served = await serve(directory, fifo);
     await askAll(served);
     end(served);
     assert.equal(await served.status, 0);
@@ -109,9 +109,9 @@ async function openBoth(path: string): Promise<number> {
 }
 
 test("Signals that mean something to other servers are harmless, and USR1 opens logs anew", async () => {
-  const folder = temporaryFolder();
-  const log = `${folder}/access.log`;
-  const served = await serve(folder, log);
+  const directory = temporaryDirectory();
+  const log = `${directory}/access.log`;
+  const served = await serve(directory, log);
   let told = "";
   served.child.stderr!.on("data", (bytes: Uint8Array) => told += new TextDecoder().decode(bytes));
   const { renameSync } = await import("node:fs");
@@ -176,7 +176,7 @@ test("A disk that fills up in the middle of a line tears none", () => {
 });
 
 test("A line that an end of the program has torn is ended before the next", async () => {
-  const path = `${temporaryFolder()}/access.log`;
+  const path = `${temporaryDirectory()}/access.log`;
   appendFileSync(path, '{"whole":1}\n{"torn":');
   const sink = await runtime.files.appendStream(path);
   sink.write('{"next":1}\n');

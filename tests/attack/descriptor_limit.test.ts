@@ -150,7 +150,7 @@ function layOut(): MemoryFiles {
   files.write("/www/scripts/index.php", "source");
   files.write("/www/404.html", "our page");
   files.write("/shared/b.txt", "shared");
-  files.link("/www/link", "/shared");
+  files.symlink("/www/link", "/shared");
   return files;
 }
 

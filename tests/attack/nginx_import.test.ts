@@ -8,7 +8,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
-import { formatFault } from "../../src/config/fault.ts";
+import { formatError } from "../../src/config/located_error.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import { parseNginx } from "../../src/nginx/parser.ts";
 import { translateNginx } from "../../src/nginx/translate.ts";
@@ -17,15 +17,15 @@ import { Child } from "../support/child.ts";
 import { freshPath, LISTEN, runtime, startGateway } from "../support/gateway.ts";
 import { runCount } from "../support/long_runs.ts";
 import { missingPeer, PEER_PATH } from "../support/peers.ts";
-import { freePort, temporaryFolder, waitForListener } from "../support/places.ts";
+import { freePort, temporaryDirectory, waitForListener } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 
 const NESTS = runCount(24, 2000);
 
-const FOLDERS = ["", "private/", "private/pub/", "a/", "a/b/", "up/12/"];
+const DIRECTORIES = ["", "private/", "private/pub/", "a/", "a/b/", "up/12/"];
 const NAMES = ["index.php", "x.php", "x.pdf", "x.js", "x"];
 const FILES = [
-  ...FOLDERS.flatMap((folder) => NAMES.map((name) => folder + name)),
+  ...DIRECTORIES.flatMap((directory) => NAMES.map((name) => directory + name)),
   ...["ab.php", "privatex.php", "a/b.php", "admin.php"],
 ];
 
@@ -125,12 +125,14 @@ location @named { ${named}fastcgi_pass unix:SOCKET; ${COMMON} fastcgi_param SCRI
 }
 
 function targets(): string[] {
-  const folders = FOLDERS.flatMap((folder) => [`/${folder}`, `/${folder}`.replace(/(.)\/$/, "$1")]);
+  const directories = DIRECTORIES.flatMap((
+    directory,
+  ) => [`/${directory}`, `/${directory}`.replace(/(.)\/$/, "$1")]);
   const scripts = FILES.filter((name) => name.endsWith(".php"));
   return [
     ...new Set([
       ...FILES.map((name) => `/${name}`),
-      ...folders,
+      ...directories,
       ...scripts.flatMap((name) => [`/${name}/info`, `/${name}/x.php`]),
       ...["/none", "/none.php", "/a/none.php", "/private/none", "/X.PHP", "/private/X.PDF"],
     ]),
@@ -159,17 +161,17 @@ interface World {
   readonly port: number;
 }
 
-async function startNginx(folder: string, { servers, port }: World): Promise<Child> {
+async function startNginx(directory: string, { servers, port }: World): Promise<Child> {
   const temporary = ["client_body", "fastcgi", "proxy", "uwsgi", "scgi"]
-    .map((name) => `${name}_temp_path ${folder}/${name};\n`).join("");
+    .map((name) => `${name}_temp_path ${directory}/${name};\n`).join("");
   writeFileSync(
-    join(folder, "nginx.conf"),
+    join(directory, "nginx.conf"),
     `${
       process.getuid?.() === 0 ? "user root;\n" : ""
-    }daemon off;\npid ${folder}/pid;\nevents {}\nhttp {\naccess_log off;\n${temporary}` +
+    }daemon off;\npid ${directory}/pid;\nevents {}\nhttp {\naccess_log off;\n${temporary}` +
       `server_names_hash_max_size 4096;\n${servers.join("")}}\n`,
   );
-  const args = ["-e", "stderr", "-p", folder, "-c", join(folder, "nginx.conf")];
+  const args = ["-e", "stderr", "-p", directory, "-c", join(directory, "nginx.conf")];
   const child = new Child("nginx", args, { env: { PATH: PEER_PATH } });
   await Promise.race([
     waitForListener({ network: "tcp", host: "127.0.0.1", port }),
@@ -180,20 +182,20 @@ async function startNginx(folder: string, { servers, port }: World): Promise<Chi
   return child;
 }
 
-async function makeWorld(folder: string): Promise<World> {
-  const root = join(folder, "www");
+async function makeWorld(directory: string): Promise<World> {
+  const root = join(directory, "www");
   for (const name of FILES) {
     mkdirSync(dirname(join(root, name)), { recursive: true });
     writeFileSync(join(root, name), `FILE ${name}`);
   }
-  writeFileSync(join(folder, "users"), "a:{PLAIN}b\n");
+  writeFileSync(join(directory, "users"), "a:{PLAIN}b\n");
   const port = await freePort();
   const socket = freshPath();
   const servers = Array.from(
     { length: NESTS },
     (_none, seed) =>
       serverText(seed, root).replaceAll("SOCKET", socket).replaceAll("PORT", `127.0.0.1:${port}`)
-        .replaceAll("USERS", join(folder, "users")).replaceAll("ROOT", root),
+        .replaceAll("USERS", join(directory, "users")).replaceAll("ROOT", root),
   );
   return { root, socket, servers, port };
 }
@@ -201,13 +203,13 @@ async function makeWorld(folder: string): Promise<World> {
 test("A random nest of locations opens nothing that nginx closes", {
   skip: missingPeer("nginx"),
 }, async () => {
-  const folder = temporaryFolder();
-  const world = await makeWorld(folder);
+  const directory = temporaryDirectory();
+  const world = await makeWorld(directory);
   const application = await serveFastCgi(
     (_request, { params }) => new Response(`RAN ${params.get("SCRIPT_FILENAME")}`),
     { listen: { transport: "unix", path: world.socket } },
   );
-  const nginx = await startNginx(folder, world);
+  const nginx = await startNginx(directory, world);
   const found: string[] = [];
   let open = 0;
   try {
@@ -232,14 +234,14 @@ async function compare(
 ): Promise<number> {
   const parsed = parseNginx(server, "nest.conf");
   const { yaml } = translateNginx(parsed, { source: "nest.conf", isFile: () => false });
-  const { options, faults } = readConfig(yaml!, {
+  const { options, errors: faults } = readConfig(yaml!, {
     source: "afcgi.yaml",
-    folder: "/",
+    directory: "/",
     files: runtime.files,
     readVariable: () => undefined,
     rootGiven: false,
   });
-  assert.deepEqual(faults.map(formatFault), [], `${seed}: ${server}\n${yaml}`);
+  assert.deepEqual(faults.map(formatError), [], `${seed}: ${server}\n${yaml}`);
   const gateway = await startGateway({ ...options!, listen: [LISTEN] });
   let open = 0;
   try {
@@ -259,14 +261,14 @@ async function compare(
 function imported(text: string) {
   const parsed = parseNginx(text, "a.conf");
   const { yaml, notes, closed } = translateNginx(parsed, { source: "a.conf", isFile: () => true });
-  const { faults } = readConfig(yaml!, {
+  const { errors: faults } = readConfig(yaml!, {
     source: "afcgi.yaml",
-    folder: "/",
+    directory: "/",
     files: runtime.files,
     readVariable: () => undefined,
     rootGiven: false,
   });
-  return { faults: faults.map(formatFault), notes, closed, yaml: yaml! };
+  return { faults: faults.map(formatError), notes, closed, yaml: yaml! };
 }
 
 const PHP = "location ~ \\.php$ { fastcgi_pass unix:/s; }";

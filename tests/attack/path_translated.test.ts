@@ -13,7 +13,13 @@ import { withConfig } from "../support/configured.ts";
 import { echoParameters } from "../support/gateway.ts";
 import { missingPeer, PEER_PATH } from "../support/peers.ts";
 import { startPhpFpm } from "../support/php_fpm.ts";
-import { freePlace, type Place, placeName, placeUrl, temporaryFolder } from "../support/places.ts";
+import {
+  freePlace,
+  type Place,
+  placeName,
+  placeUrl,
+  temporaryDirectory,
+} from "../support/places.ts";
 import { waitForListener } from "../support/places.ts";
 import { HttpConnection } from "../support/raw_http.ts";
 
@@ -192,7 +198,7 @@ function scriptsOf(path: string): string[] {
 }
 
 function write(): string {
-  const root = temporaryFolder();
+  const root = temporaryDirectory();
   for (const [name, text] of Object.entries(FILES)) {
     mkdirSync(dirname(join(root, name)), { recursive: true });
     writeFileSync(join(root, name), text);
@@ -211,11 +217,11 @@ ${sites.join("\n")}
 }
 
 async function startPhp(program: string, fixPathInfo: string): Promise<[Child, Place]> {
-  const folder = temporaryFolder();
-  const place = await freePlace("unix", folder);
+  const directory = temporaryDirectory();
+  const place = await freePlace("unix", directory);
   if (program === "php-fpm") {
     const settings = [`php_admin_value[cgi.fix_pathinfo] = ${fixPathInfo}`];
-    return [await startPhpFpm({ folder, place, children: 3, settings }), place];
+    return [await startPhpFpm({ directory, place, children: 3, settings }), place];
   }
   const child = new Child(
     "php-cgi",

@@ -26,18 +26,18 @@ import process from "node:process";
 import { test } from "node:test";
 import { SpawnError } from "../../src/runtime/spawner.ts";
 import { runtime } from "../runtime/support.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 import { turns, World } from "../spawn/world.ts";
-import { FOLDER_POLL_MS, REPLACE_POLL_MS, SETTLE_MS } from "../../src/spawn/application.ts";
+import { DIRECTORY_POLL_MS, REPLACE_POLL_MS, SETTLE_MS } from "../../src/spawn/application.ts";
 
 const { spawner } = runtime;
 const isRoot = process.getuid?.() === 0;
 const STRANGER = { name: "www-data", user: 33, group: 33 };
 
 /** Lets files be kept in a folder of the test's; the way there must be safe. */
-async function below(folder: string, use: () => unknown): Promise<void> {
+async function below(directory: string, use: () => unknown): Promise<void> {
   const before = process.env["TMPDIR"];
-  process.env["TMPDIR"] = folder;
+  process.env["TMPDIR"] = directory;
   try {
     await use();
   } finally {
@@ -47,95 +47,95 @@ async function below(folder: string, use: () => unknown): Promise<void> {
 }
 
 test("What is in the way of a file is refused, not followed", () => {
-  const folder = spawner.createFolder(undefined);
-  const victim = join(temporaryFolder(), "victim");
+  const directory = spawner.createDirectory(undefined);
+  const victim = join(temporaryDirectory(), "victim");
   writeFileSync(victim, "precious");
-  symlinkSync(victim, join(folder.path, "link.conf"));
-  symlinkSync(join(victim, "..", "missing"), join(folder.path, "dangling.conf"));
-  writeFileSync(join(folder.path, "file.conf"), "there");
+  symlinkSync(victim, join(directory.path, "link.conf"));
+  symlinkSync(join(victim, "..", "missing"), join(directory.path, "dangling.conf"));
+  writeFileSync(join(directory.path, "file.conf"), "there");
   for (const name of ["link.conf", "dangling.conf", "file.conf"]) {
-    assert.throws(() => folder.write(name, "ours"), /EEXIST/, name);
+    assert.throws(() => directory.write(name, "ours"), /EEXIST/, name);
   }
   assert.equal(readFileSync(victim, "utf8"), "precious");
   // What is forgotten is the name, not what it leads to.
-  folder.forget("link.conf");
+  directory.forget("link.conf");
   assert.equal(existsSync(victim), true);
-  folder.write("link.conf", "ours");
-  assert.equal(lstatSync(join(folder.path, "link.conf")).isFile(), true);
-  folder.remove();
+  directory.write("link.conf", "ours");
+  assert.equal(lstatSync(join(directory.path, "link.conf")).isFile(), true);
+  directory.remove();
   assert.equal(existsSync(victim), true);
 });
 
 test("Two folders never have the same name, and each is ours alone", () => {
-  const folders = Array.from({ length: 3 }, () => spawner.createFolder(undefined));
-  assert.equal(new Set(folders.map(({ path }) => path)).size, 3);
-  for (const folder of folders) {
-    assert.equal(lstatSync(folder.path).mode & 0o777, 0o700);
-    assert.equal(lstatSync(folder.path).uid, process.getuid?.());
-    folder.remove();
+  const directories = Array.from({ length: 3 }, () => spawner.createDirectory(undefined));
+  assert.equal(new Set(directories.map(({ path }) => path)).size, 3);
+  for (const directory of directories) {
+    assert.equal(lstatSync(directory.path).mode & 0o777, 0o700);
+    assert.equal(lstatSync(directory.path).uid, process.getuid?.());
+    directory.remove();
   }
 });
 
 test("The folder of another user's sockets holds nothing that we write", {
   skip: !isRoot && "takes root",
 }, () => {
-  const folder = spawner.createFolder(STRANGER);
-  const written = folder.write("1.conf", "text");
-  assert.equal(lstatSync(folder.path).uid, STRANGER.user);
-  assert.equal(lstatSync(folder.path).mode & 0o777, 0o700);
-  assert.deepEqual(readdirSync(folder.path), []);
-  assert.equal(written.startsWith(folder.path), false);
+  const directory = spawner.createDirectory(STRANGER);
+  const written = directory.write("1.conf", "text");
+  assert.equal(lstatSync(directory.path).uid, STRANGER.user);
+  assert.equal(lstatSync(directory.path).mode & 0o777, 0o700);
+  assert.deepEqual(readdirSync(directory.path), []);
+  assert.equal(written.startsWith(directory.path), false);
   const own = join(written, "..");
   assert.equal(lstatSync(own).uid, 0);
   // Others pass through, see no names and change nothing.
   assert.equal(lstatSync(own).mode & 0o777, 0o711);
-  folder.remove();
+  directory.remove();
   assert.equal(existsSync(own), false);
 });
 
 test("What a user has put among his sockets is not followed when the folder goes", {
   skip: !isRoot && "takes root",
 }, () => {
-  const folder = spawner.createFolder(STRANGER);
-  const victim = temporaryFolder();
+  const directory = spawner.createDirectory(STRANGER);
+  const victim = temporaryDirectory();
   writeFileSync(join(victim, "precious"), "text");
-  symlinkSync(victim, join(folder.path, "1.sock"));
-  symlinkSync(join(victim, "precious"), join(folder.path, "2.sock"));
-  mkdirSync(join(folder.path, "empty"));
-  folder.remove();
-  assert.equal(existsSync(folder.path), false);
+  symlinkSync(victim, join(directory.path, "1.sock"));
+  symlinkSync(join(victim, "precious"), join(directory.path, "2.sock"));
+  mkdirSync(join(directory.path, "empty"));
+  directory.remove();
+  assert.equal(existsSync(directory.path), false);
   assert.deepEqual(readdirSync(victim), ["precious"]);
 });
 
 test("Where others may change the way to our files none are kept", {
   skip: !isRoot && "takes root",
 }, async () => {
-  const base = temporaryFolder();
+  const base = temporaryDirectory();
   const theirs = join(base, "theirs");
   mkdirSync(join(theirs, "inner"), { recursive: true });
   chownSync(theirs, STRANGER.user, STRANGER.group);
   const open = join(base, "open");
   mkdirSync(open);
   chmodSync(open, 0o777);
-  for (const folder of [theirs, join(theirs, "inner"), open]) {
-    await below(folder, () => {
-      assert.throws(() => spawner.createFolder(undefined), (error: unknown) => {
+  for (const directory of [theirs, join(theirs, "inner"), open]) {
+    await below(directory, () => {
+      assert.throws(() => spawner.createDirectory(undefined), (error: unknown) => {
         assert.ok(error instanceof SpawnError);
         assert.match(error.message, /^Cannot keep files below ".+": other users may change "/);
         return true;
       });
-      assert.deepEqual(readdirSync(folder).filter((name) => name.startsWith("afcgi-")), []);
+      assert.deepEqual(readdirSync(directory).filter((name) => name.startsWith("afcgi-")), []);
     });
   }
   chmodSync(open, 0o1777);
-  await below(open, () => spawner.createFolder(undefined).remove());
+  await below(open, () => spawner.createDirectory(undefined).remove());
 });
 
 test("What dead processes left is swept, and nothing else", async () => {
   const parent = realpathSync(mkdtempSync(join(tmpdir(), "afcgi-test-")));
   await below(parent, async () => {
-    const alive = spawner.createFolder(undefined);
-    const dead = spawner.createFolder(undefined);
+    const alive = spawner.createDirectory(undefined);
+    const dead = spawner.createDirectory(undefined);
     const deadBase = dead.path;
     await leaveBehind(deadBase);
     for (const name of ["afcgi-spawn-empty", "afcgi-spawn-young", "afcgi-spawn-full", "other"]) {
@@ -148,7 +148,7 @@ test("What dead processes left is swept, and nothing else", async () => {
     // Empty and old, but not of our making.
     mkdirSync(join(parent, "afcgi-theirs"), { mode: 0o700 });
     utimesSync(join(parent, "afcgi-theirs"), 1, 1);
-    await spawner.sweepFolders();
+    await spawner.removeLeftDirectories();
     const left = readdirSync(parent).toSorted();
     const expected = [
       alive.path.slice(parent.length + 1),
@@ -166,8 +166,8 @@ test("What dead processes left is swept, and nothing else", async () => {
 });
 
 /** Puts the socket of a dead process in the place of the live one. */
-async function leaveBehind(folder: string): Promise<void> {
-  const path = join(folder, "alive");
+async function leaveBehind(directory: string): Promise<void> {
+  const path = join(directory, "alive");
   while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 1));
   rmSync(path);
   const socket = await spawner.listen(path, 1);
@@ -195,12 +195,12 @@ test("Workers whose folder or socket is gone get successors that have one", asyn
   await world.application.start();
   await turns();
   world.runtime.spawner.lost.add("/tmp/afcgi-1/2.sock");
-  await world.advance(FOLDER_POLL_MS);
+  await world.advance(DIRECTORY_POLL_MS);
   await world.advance(REPLACE_POLL_MS + SETTLE_MS, REPLACE_POLL_MS);
   assert.deepEqual(world.servers, ["/tmp/afcgi-1/1.sock", "/tmp/afcgi-1/3.sock"]);
   assert.deepEqual(world.log, ["sockets in /tmp/afcgi-1 are gone"]);
   world.runtime.spawner.lost.add("/tmp/afcgi-1");
-  await world.advance(FOLDER_POLL_MS);
+  await world.advance(DIRECTORY_POLL_MS);
   await world.advance(2 * (REPLACE_POLL_MS + SETTLE_MS), REPLACE_POLL_MS);
   assert.deepEqual(world.servers, ["/tmp/afcgi-2/4.sock", "/tmp/afcgi-2/5.sock"]);
   await world.application.stop();
@@ -208,11 +208,11 @@ test("Workers whose folder or socket is gone get successors that have one", asyn
 });
 
 test("A socket that listens is only for us", async () => {
-  const folder = spawner.createFolder(undefined);
+  const directory = spawner.createDirectory(undefined);
   const before = process.umask(0);
-  const socket = await spawner.listen(join(folder.path, "1.sock"), 1);
+  const socket = await spawner.listen(join(directory.path, "1.sock"), 1);
   process.umask(before);
-  assert.equal(lstatSync(join(folder.path, "1.sock")).mode & 0o777, 0o600);
+  assert.equal(lstatSync(join(directory.path, "1.sock")).mode & 0o777, 0o600);
   socket.close();
-  folder.remove();
+  directory.remove();
 });

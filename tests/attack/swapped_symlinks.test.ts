@@ -38,8 +38,8 @@ async function withSite(
   use: (site: Site) => Promise<void>,
 ): Promise<void> {
   const base = runtime.files.realPath("/tmp") + freshPath().slice("/tmp".length);
-  for (const folder of ["www/pub/sub", "secret/sub"]) {
-    mkdirSync(join(base, folder), { recursive: true });
+  for (const directory of ["www/pub/sub", "secret/sub"]) {
+    mkdirSync(join(base, directory), { recursive: true });
   }
   for (const name of ["small.txt", "large.txt", "index.html", "run.php", "404.html", "sub/a.txt"]) {
     const isSmall = name !== "large.txt";

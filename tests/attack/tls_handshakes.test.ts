@@ -25,9 +25,9 @@ const RESPOND = [{
 const HELLO_BEGINNING = Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc);
 
 function tlsListener(): ListenOptions {
-  const folder = freshPath();
-  mkdirSync(folder);
-  const [cert, key] = [join(folder, "tls.crt"), join(folder, "tls.key")];
+  const directory = freshPath();
+  mkdirSync(directory);
+  const [cert, key] = [join(directory, "tls.crt"), join(directory, "tls.key")];
   writeFileSync(cert, CERTIFICATE);
   writeFileSync(key, PRIVATE_KEY);
   return { address: LOOPBACK, tls: { pair: { cert, key } } };

@@ -11,13 +11,13 @@ import process from "node:process";
 import { test } from "node:test";
 import type { AppOptions } from "../../src/app/options.ts";
 import { preflight } from "../../src/app/preflight.ts";
-import { ConfigError } from "../../src/config/fault.ts";
+import { ConfigError } from "../../src/config/located_error.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
 import type { UnixAddress } from "../../src/runtime/address.ts";
 import { ListenError } from "../../src/runtime/network.ts";
 import { bindSocket } from "../../src/runtime/socket_file.ts";
 import { freshPath, runtime, startGateway } from "../support/gateway.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 
 const SITES = [{ routes: [{ respond: { status: 204 } }] }];
 
@@ -27,10 +27,10 @@ const GROUP_NAME = readFileSync("/etc/group", "utf8").split("\n").map((line) => 
   .find(([, , id]) => Number(id) === GROUP)![0]!;
 
 async function optionsOf(config: object): Promise<AppOptions> {
-  const folder = temporaryFolder();
-  const file = join(folder, "afcgi.yaml");
+  const directory = temporaryDirectory();
+  const file = join(directory, "afcgi.yaml");
   writeFileSync(file, JSON.stringify({ sites: SITES, ...config }));
-  const parts = { files: runtime.files, cwd: folder, readVariable: () => undefined };
+  const parts = { files: runtime.files, cwd: directory, readVariable: () => undefined };
   return (await loadConfig({ config: file }, parts)).options;
 }
 
@@ -97,8 +97,8 @@ test("The file is nobody's but its owner's until it has its group", async () => 
 });
 
 test("What somebody puts in the socket's place keeps its mode and its group", () => {
-  const folder = temporaryFolder();
-  const target = join(folder, "target");
+  const directory = temporaryDirectory();
+  const target = join(directory, "target");
   writeFileSync(target, "", { mode: 0o600 });
   const before = lstatSync(target);
   for (const put of [(path: string) => symlinkSync(target, path), writeEmpty]) {
@@ -131,7 +131,7 @@ test("A group that is not there is a fault of check, and ends the start", async 
     const options = await optionsOf(
       key === "listen" ? { listen: [listen] } : { listen: ["127.0.0.1:0"], admin: { listen } },
     );
-    const { faults } = await preflight(options, runtime, false);
+    const { errors: faults } = await preflight(options, runtime, false);
     assert.equal(faults.length, 1);
     assert.match(faults[0]!, /^There is no group "no-such-group" \(listener unix:.+create it/);
     await assert.rejects(startGateway(options), /there is no group "no-such-group"/);

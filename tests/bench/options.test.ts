@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { readOptions } from "../../bench/options.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -54,7 +54,7 @@ test("What cannot be used is told in words, with what would be right", () => {
 });
 
 test("The file of --json is there before the first table", () => {
-  const file = join(temporaryFolder(), "result.json");
+  const file = join(temporaryDirectory(), "result.json");
   const { status, stderr } = bench(...NOTHING, "--json", file);
   assert.equal(status, 0, stderr);
   const { rounds, tables } = JSON.parse(readFileSync(file, "utf8"));
@@ -62,7 +62,7 @@ test("The file of --json is there before the first table", () => {
 });
 
 test("A file of --json that cannot be written ends the benchmark before it begins", () => {
-  const file = join(temporaryFolder(), "no/such/folder/result.json");
+  const file = join(temporaryDirectory(), "no/such/folder/result.json");
   const { status, stdout, stderr } = bench(...NOTHING, "--json", file);
   assert.equal(status, 2);
   assert.match(stderr, /^Cannot write the file of --json: .*\n$/);

@@ -3,16 +3,16 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { formatFault } from "../../src/config/fault.ts";
+import { formatError } from "../../src/config/located_error.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import { memoryFiles } from "./memory_files.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-function faultsOf(text: string, source: string): string[] {
-  const { faults } = readConfig(text, {
+function errorsOf(text: string, source: string): string[] {
+  const { errors: faults } = readConfig(text, {
     source,
-    folder: "/etc/afcgi",
+    directory: "/etc/afcgi",
     files: memoryFiles({
       "/srv/www/public": null,
       "/etc/afcgi/public": null,
@@ -23,7 +23,7 @@ function faultsOf(text: string, source: string): string[] {
     readVariable: (name) => ["APP_ENV", "APP_SECRET", "SECRET"].includes(name) ? "prod" : undefined,
     rootGiven: false,
   });
-  return faults.map(formatFault);
+  return faults.map(formatError);
 }
 
 test("Every example has no faults", () => {
@@ -31,6 +31,6 @@ test("Every example has no faults", () => {
     .filter((name) => name.endsWith(".yaml") && !name.endsWith("compose.yaml"));
   assert.ok(names.length >= 2, "the examples are gone");
   for (const name of names) {
-    assert.deepEqual(faultsOf(readFileSync(`${ROOT}examples/${name}`, "utf8"), name), []);
+    assert.deepEqual(errorsOf(readFileSync(`${ROOT}examples/${name}`, "utf8"), name), []);
   }
 });

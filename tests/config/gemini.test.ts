@@ -1,14 +1,14 @@
 /** Faults of the key `gemini`, each with its place and remedy. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatFault } from "../../src/config/fault.ts";
+import { formatError } from "../../src/config/located_error.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import { memoryFiles } from "./memory_files.ts";
 
 function read(text: string) {
   return readConfig(text, {
     source: "a.yaml",
-    folder: "/etc/afcgi",
+    directory: "/etc/afcgi",
     files: memoryFiles({ "/srv": null, "/etc/afcgi/a.pem": "pem" }),
     readVariable: () => undefined,
     rootGiven: false,
@@ -23,7 +23,7 @@ function entry(more: string): string {
 }
 
 test("A file with Gemini alone opens no port for HTTP, and has every default", () => {
-  const { options, faults } = read(entry(`${SELF}, ${STATIC}`));
+  const { options, errors: faults } = read(entry(`${SELF}, ${STATIC}`));
   assert.deepEqual(faults, []);
   assert.deepEqual(options?.listen, []);
   assert.deepEqual(options?.sites, []);
@@ -49,7 +49,7 @@ test("A file with Gemini alone opens no port for HTTP, and has every default", (
 
 test("Hosts are read as URIs write them, fingerprints as openssl prints them", () => {
   const print = "AB:".repeat(31) + "CD";
-  const { options, faults } = read(
+  const { options, errors: faults } = read(
     `gemini:\n  - hosts: [Bücher.Example, "*.B.test", "[2001:DB8::0:1]"]\n    ${SELF}\n` +
       `    routes:\n      - client_cert: { fingerprints: ["SHA256:${print}"] }\n` +
       `        respond: { code: 20, meta: text/gemini }\n`,
@@ -105,7 +105,7 @@ test("A fault of Gemini is told with its place and what would be right", () => {
     ],
   ];
   for (const [text, expected] of table) {
-    const faults = read(text).faults.map(formatFault);
+    const faults = read(text).errors.map(formatError);
     assert.equal(faults.length, expected.length, `${text}\n${faults.join("\n")}`);
     faults.forEach((fault, index) => assert.match(fault, expected[index]!));
   }

@@ -6,17 +6,17 @@ import { test } from "node:test";
 import { loadConfig } from "../../src/config/load_config.ts";
 import { formatAddress } from "../../src/runtime/address.ts";
 import { runtime } from "../runtime/support.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 
 const SITES = [{ routes: [{ respond: { status: 204 } }] }];
 
 async function listenOf(variables: Readonly<Record<string, string>>, config?: object) {
-  const folder = temporaryFolder();
-  const file = join(folder, "afcgi.yaml");
+  const directory = temporaryDirectory();
+  const file = join(directory, "afcgi.yaml");
   if (config) writeFileSync(file, JSON.stringify(config));
   const { options } = await loadConfig(config ? { config: file } : { upstream: ["app:9000"] }, {
     files: runtime.files,
-    cwd: folder,
+    cwd: directory,
     readVariable: (name) => ({ AFCGI_LISTEN_DEFAULT: ":8080", ...variables })[name],
   });
   return options.listen.map(({ address }) => formatAddress(address));

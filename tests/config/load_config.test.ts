@@ -1,7 +1,7 @@
 /** Flag before environment before file before default; runs without a file; what is refused. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ConfigError } from "../../src/config/fault.ts";
+import { ConfigError } from "../../src/config/located_error.ts";
 import { FILE_LENGTH_MAX, loadConfig, type LoadedConfig } from "../../src/config/load_config.ts";
 import { type Flags, SETTINGS, variableName } from "../../src/config/settings.ts";
 import { HTTP_LIMIT_DEFAULTS } from "../../src/http/options.ts";
@@ -39,7 +39,7 @@ function load(flags: Flags, { env = {}, tree = {} }: World = {}): Promise<Loaded
   });
 }
 
-async function faultsOf(flags: Flags, world: World = {}): Promise<string[]> {
+async function errorsOf(flags: Flags, world: World = {}): Promise<string[]> {
   try {
     await load(flags, world);
     return [];
@@ -323,6 +323,6 @@ sites:
 
 for (const { name, flags, world, expected } of REFUSED) {
   test(`Loading a configuration refuses ${name}`, async () => {
-    assert.deepEqual(await faultsOf(flags, world), expected);
+    assert.deepEqual(await errorsOf(flags, world), expected);
   });
 }

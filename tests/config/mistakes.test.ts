@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ConfigError } from "../../src/config/fault.ts";
+import { ConfigError } from "../../src/config/located_error.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import { memoryFiles } from "./memory_files.ts";
 
@@ -441,9 +441,9 @@ const ADDRESSES: readonly Mistake[] = [
 const files = memoryFiles({ "/srv": null, "/srv/www": null });
 
 function saidOf(text: string): string[] {
-  const { faults } = readConfig(text, {
+  const { errors: faults } = readConfig(text, {
     source: "a.yaml",
-    folder: "/srv",
+    directory: "/srv",
     files,
     readVariable: () => undefined,
     rootGiven: false,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { folderOf, resolvePath } from "../../src/config/paths.ts";
+import { directoryOf, resolvePath } from "../../src/config/paths.ts";
 
 test("A path is made absolute and without dots", () => {
   assert.equal(resolvePath("/etc/afcgi", "www"), "/etc/afcgi/www");
@@ -13,6 +13,6 @@ test("A path is made absolute and without dots", () => {
 });
 
 test("A file's folder is the path without its last part", () => {
-  assert.equal(folderOf("/etc/afcgi/afcgi.yaml"), "/etc/afcgi");
-  assert.equal(folderOf("/afcgi.yaml"), "/");
+  assert.equal(directoryOf("/etc/afcgi/afcgi.yaml"), "/etc/afcgi");
+  assert.equal(directoryOf("/afcgi.yaml"), "/");
 });

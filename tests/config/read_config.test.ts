@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AppOptions } from "../../src/app/options.ts";
-import { formatFault } from "../../src/config/fault.ts";
+import { formatError } from "../../src/config/located_error.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import { HTTP_LIMIT_DEFAULTS, type RouteOptions } from "../../src/http/options.ts";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
@@ -23,14 +23,14 @@ const files = memoryFiles({
 });
 
 function optionsOf(text: string, env: Record<string, string> = {}): AppOptions {
-  const { options, faults } = readConfig(text, {
+  const { options, errors: faults } = readConfig(text, {
     source: "afcgi.yaml",
-    folder: "/etc/afcgi",
+    directory: "/etc/afcgi",
     files,
     readVariable: (name) => env[name],
     rootGiven: false,
   });
-  assert.deepEqual(faults.map(formatFault), []);
+  assert.deepEqual(faults.map(formatError), []);
   return options!;
 }
 
@@ -324,9 +324,9 @@ sites:
 });
 
 test("A root from elsewhere stands in for a root that is missing or wrong", () => {
-  const { faults } = readConfig("sites: [{ root: gone, routes: [{ static: {} }] }]", {
+  const { errors: faults } = readConfig("sites: [{ root: gone, routes: [{ static: {} }] }]", {
     source: "afcgi.yaml",
-    folder: "/etc/afcgi",
+    directory: "/etc/afcgi",
     files,
     readVariable: () => undefined,
     rootGiven: true,

@@ -1,7 +1,7 @@
 /** What a site and its routes say of answers, put together. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatFault } from "../../src/config/fault.ts";
+import { formatError } from "../../src/config/located_error.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import type { SiteOptions } from "../../src/http/options.ts";
 import { EXAMPLE } from "./example.ts";
@@ -10,7 +10,7 @@ import { memoryFiles } from "./memory_files.ts";
 function read(text: string) {
   return readConfig(text, {
     source: "a.yaml",
-    folder: "/etc/afcgi",
+    directory: "/etc/afcgi",
     files: memoryFiles({
       "/srv/www/public": null,
       "/srv/www/public/404.html": "page",
@@ -24,8 +24,8 @@ function read(text: string) {
 }
 
 function siteOf(text: string): SiteOptions {
-  const { options, faults } = read(text);
-  assert.deepEqual(faults.map(formatFault), []);
+  const { options, errors: faults } = read(text);
+  assert.deepEqual(faults.map(formatError), []);
   return options!.sites[0]!;
 }
 
@@ -129,10 +129,10 @@ const FAULTS: Readonly<Record<string, string>> = {
 for (const [key, message] of Object.entries(FAULTS)) {
   test(`A fault of answers is told: ${key.replace("\n", "\\n")}`, () => {
     const text = key.replace("'a\nb'", '"a\\nb"');
-    const { faults } = read(`sites: [{ ${text}, routes: [{ respond: {} }] }]`);
+    const { errors: faults } = read(`sites: [{ ${text}, routes: [{ respond: {} }] }]`);
     assert.ok(
       faults.some((fault) => fault.message.includes(message)),
-      faults.map(formatFault).join(),
+      faults.map(formatError).join(),
     );
   });
 }
@@ -141,7 +141,7 @@ test("A page that is a script of a site with PHP is a fault: it would not run", 
   const pages = "error_pages: { 404: /index.php }";
   const root = "root: /srv/www/public";
   const php = 'upstreams: { php: { servers: ["unix:/s"] } }';
-  const { faults } = read(`
+  const { errors: faults } = read(`
 ${php}
 sites: [{ ${root}, ${pages}, routes: [{ php: { upstream: php } }] }]
 `);
@@ -151,7 +151,7 @@ sites: [{ ${root}, ${pages}, routes: [{ php: { upstream: php } }] }]
 });
 
 test("A page that is not below the root is a fault, at a site and at a route", () => {
-  const { faults } = read(`
+  const { errors: faults } = read(`
 sites:
   - root: /srv/www/public
     error_pages: { 404: /404.html, 500: /500.html }

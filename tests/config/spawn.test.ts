@@ -1,7 +1,7 @@
 /** What a file and the flags say of applications that afcgi starts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ConfigError, formatFault } from "../../src/config/fault.ts";
+import { ConfigError, formatError } from "../../src/config/located_error.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
 import type { Flags } from "../../src/config/settings.ts";
 import { MemoryFiles } from "../../src/runtime/memory.ts";
@@ -31,13 +31,13 @@ function load(flags: Flags) {
   return loadConfig(flags, { files, readVariable: () => undefined, cwd: "/" });
 }
 
-async function faultsOf(flags: Flags): Promise<readonly string[]> {
+async function errorsOf(flags: Flags): Promise<readonly string[]> {
   try {
     await load(flags);
     return [];
   } catch (error) {
     assert.ok(error instanceof ConfigError);
-    return error.faults.map(formatFault);
+    return error.errors.map(formatError);
   }
 }
 
@@ -78,13 +78,13 @@ test("--spawn is the whole configuration, with the preset php for PHP", async ()
 });
 
 test("--spawn is refused beside a file, beside --upstream, and for PHP without a root", async () => {
-  assert.deepEqual(await faultsOf({ config: "/etc/a.yaml", spawn: "app" }), [
+  assert.deepEqual(await errorsOf({ config: "/etc/a.yaml", spawn: "app" }), [
     '--spawn: The upstreams are in "/etc/a.yaml" (leave one of the two out)',
   ]);
-  assert.deepEqual(await faultsOf({ upstream: ["h:1"], spawn: "app" }), [
+  assert.deepEqual(await errorsOf({ upstream: ["h:1"], spawn: "app" }), [
     "--spawn: The application is at --upstream already (leave one of the two out)",
   ]);
-  assert.deepEqual(await faultsOf({ spawn: "php-cgi" }), [
+  assert.deepEqual(await errorsOf({ spawn: "php-cgi" }), [
     '--spawn: Preset "php" has no files (add --root DIR)',
   ]);
 });

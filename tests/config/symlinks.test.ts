@@ -1,16 +1,16 @@
 /** `follow_symlinks_to` in a file: what becomes of it, and its faults. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatFault } from "../../src/config/fault.ts";
+import { formatError } from "../../src/config/located_error.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import { memoryFiles } from "./memory_files.ts";
 
 const GEMINI = "hosts: [a.test], tls: { self_signed: true, store: tls }";
 
 function read(text: string, rootGiven = false) {
-  const { options, faults } = readConfig(text, {
+  const { options, errors: faults } = readConfig(text, {
     source: "a.yaml",
-    folder: "/srv/app",
+    directory: "/srv/app",
     files: memoryFiles({
       "/srv/app/public": null,
       "/srv/app/storage/app/public": null,
@@ -20,7 +20,7 @@ function read(text: string, rootGiven = false) {
     readVariable: () => undefined,
     rootGiven,
   });
-  return { options, faults: faults.map(formatFault) };
+  return { options, faults: faults.map(formatError) };
 }
 
 const site = (more: string) => `sites: [{ ${more} routes: [{ static: {} }] }]`;
@@ -30,11 +30,14 @@ test("Folders to which links may lead start where the file is, for HTTP and for 
   const keys = "root: public, follow_symlinks_to: [storage/app/public, /var/lib/app],";
   const wanted = ["/srv/app/storage/app/public", "/var/lib/app"];
   const http = read(site(keys));
-  assert.deepEqual([http.faults, http.options?.sites[0]?.linkTargets], [[], wanted]);
+  assert.deepEqual([http.faults, http.options?.sites[0]?.symlinkTargets], [[], wanted]);
   const capsule = read(gemini(keys));
-  assert.deepEqual([capsule.faults, capsule.options?.gemini?.sites[0]?.linkTargets], [[], wanted]);
+  assert.deepEqual([capsule.faults, capsule.options?.gemini?.sites[0]?.symlinkTargets], [
+    [],
+    wanted,
+  ]);
   const without = read(site("root: public,")).options?.sites[0];
-  assert.ok(without !== undefined && !("linkTargets" in without));
+  assert.ok(without !== undefined && !("symlinkTargets" in without));
 });
 
 test("A folder that is not there, or is none, is told with its place", () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { FastCgiClient } from "../../src/upstream/fastcgi_client.ts";
 import { Child } from "../support/child.ts";
-import { temporaryFolder, waitForListener } from "../support/places.ts";
+import { temporaryDirectory, waitForListener } from "../support/places.ts";
 import { asProgram, ROOT, runArguments } from "./example_program.ts";
 
 const PARAMS = { REQUEST_METHOD: "GET", REQUEST_URI: "/", REMOTE_ADDR: "192.0.2.1" };
@@ -13,8 +13,8 @@ const PARAMS = { REQUEST_METHOD: "GET", REQUEST_URI: "/", REMOTE_ADDR: "192.0.2.
 test("The first program of docs/applications.md answers, and ends when it is told to", async () => {
   const page = readFileSync(join(ROOT, "docs/applications.md"), "utf8");
   const code = /^```ts\n(.*?)^```$/ms.exec(page)?.[1] ?? "";
-  const folder = temporaryFolder();
-  const [file, socket] = [join(folder, "app.ts"), join(folder, "app.sock")];
+  const directory = temporaryDirectory();
+  const [file, socket] = [join(directory, "app.ts"), join(directory, "app.sock")];
   writeFileSync(file, asProgram(code).replace("/run/app.sock", socket));
   const application = new Child(process.execPath, runArguments(file), { cwd: ROOT });
   const client = new FastCgiClient(`unix:${socket}`);

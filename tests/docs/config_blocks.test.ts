@@ -1,7 +1,7 @@
 /** Every configuration in the pages is a whole file that can be used as it is written. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatFault } from "../../src/config/fault.ts";
+import { formatError } from "../../src/config/located_error.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import { MemoryFiles } from "../../src/runtime/memory.ts";
 import type { FileInfo } from "../../src/runtime/file_info.ts";
@@ -16,14 +16,14 @@ class NamedFiles extends MemoryFiles {
 }
 
 function faultsOf(text: string, source: string): string[] {
-  const { faults } = readConfig(text, {
+  const { errors: faults } = readConfig(text, {
     source,
-    folder: "/etc/afcgi",
+    directory: "/etc/afcgi",
     files: new NamedFiles(),
     readVariable: () => "value",
     rootGiven: false,
   });
-  return faults.map(formatFault);
+  return faults.map(formatError);
 }
 
 const pages = allPages()

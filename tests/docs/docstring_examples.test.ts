@@ -31,8 +31,8 @@ function allExamples(): Example[] {
 }
 
 async function runProgram(code: string): Promise<{ status: number | null; stderr: string }> {
-  const folder = mkdtempSync(join(tmpdir(), "afcgi-example-"));
-  const file = join(folder, "example.ts");
+  const directory = mkdtempSync(join(tmpdir(), "afcgi-example-"));
+  const file = join(directory, "example.ts");
   writeFileSync(file, asProgram(code));
   try {
     const child = spawn(process.execPath, runArguments(file), {
@@ -44,7 +44,7 @@ async function runProgram(code: string): Promise<{ status: number | null; stderr
     const status = await new Promise<number | null>((resolve) => child.on("close", resolve));
     return { status, stderr };
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   }
 }
 

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { brotliDecompressSync, gunzipSync, gzipSync, zstdDecompressSync } from "node:zlib";
 import { Afcgi } from "../support/afcgi.ts";
 import { Answer, FaultPeer } from "../support/fault_peer.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 import { httpRequest, type HttpResponse } from "../support/raw_http.ts";
 
 const TEXT = "All work and no play makes Jack a dull boy.\n".repeat(5000);
@@ -15,8 +15,8 @@ type Ask = (target: string, headers?: Record<string, string>) => Promise<HttpRes
 
 /** afcgi over a folder of files; its application answers with the head that `X-Answer` gives. */
 async function withAfcgi(use: (ask: Ask, root: string) => Promise<void>): Promise<void> {
-  const folder = temporaryFolder();
-  const root = join(folder, "www");
+  const directory = temporaryDirectory();
+  const root = join(directory, "www");
   for (const name of ["assets", "list", "private"]) {
     mkdirSync(join(root, name), { recursive: true });
   }
@@ -26,7 +26,7 @@ async function withAfcgi(use: (ask: Ask, root: string) => Promise<void>): Promis
   writeFileSync(join(root, "assets/app.js.gz"), gzipSync("let a = 1;"));
   writeFileSync(join(root, "list/<b>.txt"), "");
   writeFileSync(join(root, "private/report.txt"), "report");
-  const peer = await FaultPeer.start({ network: "unix", path: join(folder, "app.sock") });
+  const peer = await FaultPeer.start({ network: "unix", path: join(directory, "app.sock") });
   peer.behaviour = {
     onRequest: ({ id, connection, params }) => {
       const head = (params.get("HTTP_X_ANSWER") ?? "").replaceAll("|", "\n");
@@ -35,7 +35,7 @@ async function withAfcgi(use: (ask: Ask, root: string) => Promise<void>): Promis
   };
   const afcgi = await Afcgi.start({
     config: {
-      upstreams: { app: { servers: [`unix:${join(folder, "app.sock")}`], multiplex: "on" } },
+      upstreams: { app: { servers: [`unix:${join(directory, "app.sock")}`], multiplex: "on" } },
       sites: [{
         root,
         sendfile: [join(root, "private")],

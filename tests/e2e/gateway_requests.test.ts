@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { Afcgi } from "../support/afcgi.ts";
 import { echoParameters, freshPath } from "../support/gateway.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 import { httpRequest, rawRequest } from "../support/raw_http.ts";
 
 /** The first site is the one of every host. */
@@ -110,7 +110,7 @@ test("Passwords, addresses, CORS, headers, pages and redirects are what the file
 
 test("Headers reach the application once, under no name that is not theirs", async () => {
   const site = {
-    root: temporaryFolder(),
+    root: temporaryDirectory(),
     routes: [{
       fastcgi: {
         upstream: "app",
@@ -163,7 +163,7 @@ test("A host has its site, and a method that no route takes is told which ones a
     },
   ];
   const first = {
-    root: temporaryFolder(),
+    root: temporaryDirectory(),
     etag: true,
     routes: [
       { path: "/api/*", methods: ["PUT", "GET"], respond: { body: "api" } },

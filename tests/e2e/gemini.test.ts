@@ -8,7 +8,7 @@ import { AFCGI, Afcgi, runAfcgi } from "../support/afcgi.ts";
 import { Child } from "../support/child.ts";
 import { Answer, FaultPeer } from "../support/fault_peer.ts";
 import { missingPeer } from "../support/peers.ts";
-import { freePlace, placeUrl, temporaryFolder } from "../support/places.ts";
+import { freePlace, placeUrl, temporaryDirectory } from "../support/places.ts";
 import { rawTls } from "../support/raw_tls.ts";
 
 const skip = missingPeer("openssl");
@@ -23,7 +23,7 @@ async function startDemo(home: string): Promise<{ demo: Child; url: string }> {
 }
 
 test("The demo prints a Gemini address that afcgi request can open", async () => {
-  const home = temporaryFolder();
+  const home = temporaryDirectory();
   const { demo, url } = await startDemo(home);
   const env = { XDG_DATA_HOME: home };
   const page = await runAfcgi(["request", "-i", url], { env });
@@ -40,7 +40,7 @@ test("The demo prints a Gemini address that afcgi request can open", async () =>
 });
 
 test("afcgi request refuses a host that shows another certificate than before", async () => {
-  const home = temporaryFolder();
+  const home = temporaryDirectory();
   const { demo, url } = await startDemo(home);
   const known = join(home, "known");
   const host = new URL(url).host;
@@ -65,18 +65,18 @@ test(
   "examples/gemini.yaml serves files, redirects and asks for certificates",
   { skip },
   async () => {
-    const folder = temporaryFolder();
-    const root = join(folder, "public");
+    const directory = temporaryDirectory();
+    const root = join(directory, "public");
     mkdirSync(root);
     writeFileSync(join(root, "index.gmi"), "# Example\n");
     const example = fileURLToPath(new URL("../../examples/gemini.yaml", import.meta.url));
     const text = readFileSync(example, "utf8")
       .replace(":1965", "127.0.0.1:0")
       .replace("[example.com,", "[localhost, example.com,")
-      .replace("/var/lib/afcgi/gemini", join(folder, "store"))
+      .replace("/var/lib/afcgi/gemini", join(directory, "store"))
       .replace("/srv/www/public", root)
-      .replace("/run/app.sock", join(folder, "app.sock"));
-    const config = join(folder, "gemini.yaml");
+      .replace("/run/app.sock", join(directory, "app.sock"));
+    const config = join(directory, "gemini.yaml");
     writeFileSync(config, text);
     const child = new Child(AFCGI, ["serve", "--config", config]);
     const line = JSON.parse(await child.stderr.waitFor((it) => it.includes('"listening"')));
@@ -108,8 +108,8 @@ const ANSWERS: Readonly<Record<string, readonly [stdout: string, then: "end" | "
 test("An application's own header goes out as it is, and an answer that breaks off is cut", {
   skip,
 }, async () => {
-  const folder = temporaryFolder();
-  const peer = await FaultPeer.start(await freePlace("unix", folder));
+  const directory = temporaryDirectory();
+  const peer = await FaultPeer.start(await freePlace("unix", directory));
   const half = Promise.withResolvers<void>();
   peer.behaviour = {
     onRequest: ({ id, params, connection }) => {
@@ -130,7 +130,7 @@ test("An application's own header goes out as it is, and an answer that breaks o
       gemini: [{
         listen: "127.0.0.1:0",
         hosts: ["localhost"],
-        tls: { self_signed: true, store: join(folder, "store") },
+        tls: { self_signed: true, store: join(directory, "store") },
         routes: [{ fastcgi: { upstream: "app" } }],
       }],
     },

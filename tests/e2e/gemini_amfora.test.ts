@@ -5,16 +5,20 @@ import { test } from "node:test";
 import { AFCGI } from "../support/afcgi.ts";
 import { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
-import { temporaryFolder, waitUntil } from "../support/places.ts";
+import { temporaryDirectory, waitUntil } from "../support/places.ts";
 
 /** A terminal of which the screen can be read. */
 class Terminal {
   readonly #socket: string;
 
-  constructor(folder: string, command: readonly string[], env: Readonly<Record<string, string>>) {
-    this.#socket = `${folder}/tmux`;
+  constructor(
+    directory: string,
+    command: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ) {
+    this.#socket = `${directory}/tmux`;
     const session = ["new-session", "-d", "-x", "100", "-y", "40"];
-    this.#tmux([...session, "-c", folder, ...command], env);
+    this.#tmux([...session, "-c", directory, ...command], env);
   }
 
   get screen(): string {
@@ -39,14 +43,14 @@ class Terminal {
 test("amfora opens the demo's page and follows a link to the application", {
   skip: missingPeer("amfora"),
 }, async () => {
-  const folder = temporaryFolder();
-  const home = { HOME: folder, XDG_DATA_HOME: folder, TMPDIR: folder };
+  const directory = temporaryDirectory();
+  const home = { HOME: directory, XDG_DATA_HOME: directory, TMPDIR: directory };
   const env = { ...home, TERM: "xterm-256color", LANG: "C.UTF-8" };
   const args = ["demo", "--listen", "127.0.0.1:0", "--gemini=127.0.0.1:0"];
   const demo = new Child(AFCGI, args, { env });
   const line = await demo.stdout.waitFor((text) => text.includes("gemini://"));
   const url = /gemini:\/\/\S+/.exec(line)![0];
-  const terminal = new Terminal(folder, ["amfora", url], env);
+  const terminal = new Terminal(directory, ["amfora", url], env);
   const shows = async (text: string) => {
     try {
       await waitUntil(() => terminal.screen.includes(text), `"${text}" on the screen`);

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { TlsConnection } from "../../src/runtime/tls.ts";
 import { Afcgi } from "../support/afcgi.ts";
 import { dialGemini, readReply } from "../support/gemini.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 
 const CONNECTIONS = 1000;
 /** Those that send their line byte by byte, and those that never finish it. */
@@ -21,14 +21,14 @@ const write = (connection: TlsConnection, text: string) => {
 };
 
 test(`${CONNECTIONS} connections at once are answered, slow and half ones among them`, async () => {
-  const folder = temporaryFolder();
+  const directory = temporaryDirectory();
   const afcgi = await Afcgi.start({
     config: {
       listen: undefined,
       gemini: [{
         listen: "127.0.0.1:0",
         hosts: ["localhost"],
-        tls: { self_signed: true, store: join(folder, "store") },
+        tls: { self_signed: true, store: join(directory, "store") },
         routes: [{ respond: { code: 20, meta: "text/gemini", body: "# Hello\n" } }],
       }],
       limits: {

@@ -18,7 +18,7 @@ import {
   type Place,
   placeName,
   placeUrl,
-  temporaryFolder,
+  temporaryDirectory,
   waitForListener,
   waitUntil,
 } from "../support/places.ts";
@@ -35,7 +35,7 @@ interface Doors {
 }
 
 /** An afcgi with one upstream behind both doors. */
-async function startDoors(place: Place, folder: string): Promise<Doors> {
+async function startDoors(place: Place, directory: string): Promise<Doors> {
   const afcgi = await Afcgi.start({
     config: {
       upstreams: { app: { servers: [placeUrl(place)], multiplex: "on" } },
@@ -43,7 +43,7 @@ async function startDoors(place: Place, folder: string): Promise<Doors> {
       gemini: [{
         listen: "127.0.0.1:0",
         hosts: ["localhost"],
-        tls: { self_signed: true, store: join(folder, "store") },
+        tls: { self_signed: true, store: join(directory, "store") },
         routes: [{ fastcgi: { upstream: "app", convert: "cgi", params: PARAMS } }],
       }],
       limits: { gemini: { connections_per_address: 1000, requests_per_second: 0 } },
@@ -84,7 +84,7 @@ const perl = {
   name: "Perl Net::Async::FastCGI",
   peer: "perl",
   prepare: () => runPeer("perl", ["-c", sourcePath("perl/app.pl")]),
-  start: (_folder: string, place: Place) =>
+  start: (_directory: string, place: Place) =>
     startPeer("perl", [sourcePath("perl/app.pl"), place.network, placeName(place)]),
 } as const;
 
@@ -92,13 +92,13 @@ for (const application of [go, perl]) {
   test(`${application.name} answers Gemini and HTTP at once over one connection`, {
     skip: missingPeer(application.peer),
   }, async () => {
-    const folder = temporaryFolder();
-    await application.prepare(folder);
-    const place = await freePlace("unix", folder);
-    const running = await startApplication(application, folder, place);
-    const doors = await startDoors(place, folder);
+    const directory = temporaryDirectory();
+    await application.prepare(directory);
+    const place = await freePlace("unix", directory);
+    const running = await startApplication(application, directory, place);
+    const doors = await startDoors(place, directory);
     try {
-      await holdBoth(doors, gatePath(folder));
+      await holdBoth(doors, gatePath(directory));
       const seen = await report(doors.afcgi);
       assert.equal(seen.in_flight_max, 2 * EACH_AT_ONCE);
       assert.equal(seen.connections, 1);
@@ -110,11 +110,11 @@ for (const application of [go, perl]) {
 }
 
 test("afcgi's own application answers Gemini and HTTP at once over one connection", async () => {
-  const folder = temporaryFolder();
-  const place = await freePlace("unix", folder);
+  const directory = temporaryDirectory();
+  const place = await freePlace("unix", directory);
   const responder = new Child(AFCGI, ["responder", "--listen", placeUrl(place)]);
   await waitForListener(place);
-  const doors = await startDoors(place, folder);
+  const doors = await startDoors(place, directory);
   try {
     const target = "/slow?ms=2000";
     const each = Array.from({ length: EACH_AT_ONCE });

@@ -14,7 +14,7 @@ import { test } from "node:test";
 import { AFCGI, Afcgi, runAfcgi } from "../support/afcgi.ts";
 import { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -64,10 +64,10 @@ test(
   "A unix socket is that user's, who removes it at the end where root made it",
   { skip },
   async () => {
-    const folder = temporaryFolder();
+    const directory = temporaryDirectory();
     // As in /tmp: only a file's owner may remove it.
-    chmodSync(folder, 0o1777);
-    const path = join(folder, "admin.sock");
+    chmodSync(directory, 0o1777);
+    const path = join(directory, "admin.sock");
     const listen = { address: `unix:${path}`, mode: "0620" };
     const afcgi = await Afcgi.start({
       config: { sites: SITES, user: "www-data", admin: { listen } },
@@ -83,7 +83,7 @@ test(
   "A socket in a folder of root's stays behind, and the next start takes its place",
   { skip },
   async () => {
-    const path = join(temporaryFolder(), "admin.sock");
+    const path = join(temporaryDirectory(), "admin.sock");
     const config = { sites: SITES, user: "www-data", admin: { listen: `unix:${path}` } };
     for (let start = 0; start < 2; start++) await (await Afcgi.start({ config })).stop();
     assert.equal(existsSync(path), true);
@@ -101,7 +101,7 @@ test("A user that is not there ends the start with a line", { skip }, async () =
 test("php-fpm that afcgi starts is that user's, and comes back and ends with it", {
   skip: skip || missingPeer("php-fpm"),
 }, async () => {
-  const root = temporaryFolder();
+  const root = temporaryDirectory();
   writeFileSync(join(root, "index.php"), "<?php echo posix_getuid(), ' ', posix_getppid();");
   const config = {
     user: "www-data",
@@ -128,8 +128,8 @@ test("php-fpm that afcgi starts is that user's, and comes back and ends with it"
 });
 
 test("An executable with capabilities or the setuid bit does not run", { skip }, async () => {
-  const folder = temporaryFolder();
-  const copy = join(folder, "afcgi");
+  const directory = temporaryDirectory();
+  const copy = join(directory, "afcgi");
   const asNobody = async (...options: string[]) => {
     const args = ["--reuid=65534", "--regid=65534", "--clear-groups", ...options, copy, "version"];
     const child = new Child("setpriv", args, { cwd: "/" });

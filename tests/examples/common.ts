@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
 import { Afcgi, runAfcgi } from "../support/afcgi.ts";
 import { missingPeer, type PeerName } from "../support/peers.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 import { httpRequest, type HttpResponse } from "../support/raw_http.ts";
 
 /** More than PHP takes where nobody says so (2 MiB). */
@@ -34,7 +34,7 @@ export interface Example {
   /** Variables that the file refers to. */
   readonly env?: Readonly<Record<string, string>>;
   /** Starts what the file expects to be there; resolves to flags, and how to stop it. */
-  beside?(folder: string): Promise<Beside>;
+  beside?(directory: string): Promise<Beside>;
 }
 
 export interface Beside {
@@ -44,13 +44,13 @@ export interface Beside {
 
 /** A copy of a folder of `examples/` that every user may read, and PHP may write to where it must. */
 export function copyExample(name: string, writable: readonly string[] = []): string {
-  const folder = join(temporaryFolder(), name);
-  cpSync(fileURLToPath(new URL(`../../examples/${name}`, import.meta.url)), folder, {
+  const directory = join(temporaryDirectory(), name);
+  cpSync(fileURLToPath(new URL(`../../examples/${name}`, import.meta.url)), directory, {
     recursive: true,
     verbatimSymlinks: true,
   });
-  for (const path of writable) chmodSync(join(folder, path), 0o777);
-  return folder;
+  for (const path of writable) chmodSync(join(directory, path), 0o777);
+  return directory;
 }
 
 /** Starts an example by its file; nothing but where it listens is ours. */
@@ -69,10 +69,10 @@ export function exampleTests(example: Example): () => Running {
   let beside: Beside | undefined;
   before(async () => {
     if (skip) return;
-    const folder = copyExample(example.name, example.writable);
-    beside = await example.beside?.(folder);
-    const config = join(folder, "afcgi.yaml");
-    running = { folder, afcgi: await startExample(config, beside?.flags, example.env) };
+    const directory = copyExample(example.name, example.writable);
+    beside = await example.beside?.(directory);
+    const config = join(directory, "afcgi.yaml");
+    running = { directory, afcgi: await startExample(config, beside?.flags, example.env) };
   });
   after(async () => {
     await running?.afcgi.stop();
@@ -89,7 +89,7 @@ export function exampleTests(example: Example): () => Running {
 
 /** An example that has been started. */
 export interface Running {
-  readonly folder: string;
+  readonly directory: string;
   readonly afcgi: Afcgi;
 }
 
@@ -101,8 +101,10 @@ interface Case {
 const CASES: readonly Case[] = [
   {
     says: "has a file without a fault",
-    async run({ folder }, { env = {} }) {
-      const { code, stderr } = await runAfcgi(["check", "-c", join(folder, "afcgi.yaml")], { env });
+    async run({ directory }, { env = {} }) {
+      const { code, stderr } = await runAfcgi(["check", "-c", join(directory, "afcgi.yaml")], {
+        env,
+      });
       assert.equal(code, 0, stderr);
     },
   },
@@ -168,14 +170,14 @@ const CASES: readonly Case[] = [
   },
   {
     says: "runs no script that was uploaded, under no name of it",
-    async run({ afcgi, folder }, example) {
+    async run({ afcgi, directory }, example) {
       const { uploads } = example;
-      const proof = join(folder, "proof");
+      const proof = join(directory, "proof");
       const script = Buffer.from(`<?php touch(${JSON.stringify(proof)}); echo 6 * 7;`);
       const uploaded = seenElsewhere(await upload(afcgi, example, "evil.php", script));
       // The application may have given it another name, or be talked into any: as if it had been.
       for (const name of ["evil.php", "evil.PHP", "evil.phtml", "index.php"]) {
-        writeFileSync(join(folder, "public", uploads, name), script);
+        writeFileSync(join(directory, "public", uploads, name), script);
       }
       const names = ["evil.php", "evil.php/a.png", "evil%2ephp", "evil.PHP", "evil.phtml", ""];
       for (const target of [uploaded, ...names.map((name) => `${uploads}/${name}`)]) {
@@ -190,9 +192,9 @@ const CASES: readonly Case[] = [
   },
   {
     says: "shows no hidden file and nothing beside its root",
-    async run({ afcgi, folder }, { uploads }) {
-      writeFileSync(join(folder, "public/.env"), "secret of a hidden file");
-      writeFileSync(join(folder, "beside.txt"), "secret beside the root");
+    async run({ afcgi, directory }, { uploads }) {
+      writeFileSync(join(directory, "public/.env"), "secret of a hidden file");
+      writeFileSync(join(directory, "beside.txt"), "secret beside the root");
       const hidden = ["/.env", "/%2eenv", `${uploads}/.gitignore`];
       const beside = ["/../beside.txt", "/%2e%2e/beside.txt", "/a/..%2f..%2fbeside.txt"];
       for (const target of [...hidden, ...beside]) {

@@ -12,7 +12,7 @@ import { Container, type Volume } from "../support/container.ts";
 import { ImageStore } from "../support/images.ts";
 import { missingPeer } from "../support/peers.ts";
 import { buildPhpImage } from "../support/php_image.ts";
-import { temporaryFolder, waitUntil } from "../support/places.ts";
+import { temporaryDirectory, waitUntil } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { copyExample } from "./common.ts";
 
@@ -80,17 +80,17 @@ async function answersLikeASite(port: number): Promise<void> {
 }
 
 /** The containers of a compose file that do not run yet, each by its service's name. */
-function servicesOf(folder: string): (service: string) => Promise<Container> {
-  const compose = parse(readFileSync(join(folder, "compose.yaml"), "utf8"));
+function servicesOf(directory: string): (service: string) => Promise<Container> {
+  const compose = parse(readFileSync(join(directory, "compose.yaml"), "utf8"));
   const local: Readonly<Record<string, string>> = {
     "php:8.2-fpm": images.php,
     afcgi: images.afcgi,
   };
-  const named = temporaryFolder();
+  const named = temporaryDirectory();
   for (const name of Object.keys(compose.volumes)) mkdirSync(join(named, name));
   const toVolume = (text: string): Volume => {
     const [source = "", target = "", mode] = text.split(":");
-    const base = source.startsWith("./") ? folder : named;
+    const base = source.startsWith("./") ? directory : named;
     return { source: join(base, source), target, readOnly: mode === "ro" };
   };
   return async (service) => {
@@ -104,9 +104,9 @@ test(
   "The sidecar is ready once php-fpm's socket is in the volume, and answers",
   { skip },
   async () => {
-    const folder = copyExample("sidecar");
-    writeFileSync(join(folder, "public/.env"), "a secret");
-    const start = servicesOf(folder);
+    const directory = copyExample("sidecar");
+    writeFileSync(join(directory, "public/.env"), "a secret");
+    const start = servicesOf(directory);
     const afcgi = await start("afcgi");
     const [port, admin] = [await portOf(afcgi), await portOf(afcgi, "admin")];
     const headers = { Host: "localhost" };

@@ -17,9 +17,9 @@ const running = exampleTests({
   upload: "/upload",
   uploads: "/storage",
   title: "Laravel",
-  async beside(folder) {
-    const place = await freePlace("unix", folder);
-    const child = await startPhpFpm({ folder, place, children: CHILDREN, ini: true });
+  async beside(directory) {
+    const place = await freePlace("unix", directory);
+    const child = await startPhpFpm({ directory, place, children: CHILDREN, ini: true });
     return { flags: ["--upstream", placeUrl(place)], stop: () => child.stop("SIGQUIT") };
   },
 });

@@ -22,21 +22,21 @@ const skip = missingPeer("wordpress");
 
 const FILES = ["afcgi.yaml", "beside-php-fpm.yaml"] as const;
 const started = new Map<string, Afcgi>();
-let folder = "";
+let directory = "";
 let phpFpm: Child | undefined;
 
 before(async () => {
   if (skip) return;
-  folder = copyExample("wordpress");
-  const root = join(folder, "wordpress");
+  directory = copyExample("wordpress");
+  const root = join(directory, "wordpress");
   cpSync(WORDPRESS, root, { recursive: true, dereference: true });
   // Debian's own looks for others in /etc: this is an archive that was just unpacked.
   rmSync(join(root, "wp-config.php"));
-  const place = await freePlace("unix", folder);
-  phpFpm = await startPhpFpm({ folder, place, children: CHILDREN, ini: true });
+  const place = await freePlace("unix", directory);
+  phpFpm = await startPhpFpm({ directory, place, children: CHILDREN, ini: true });
   for (const file of FILES) {
     const flags = file === "afcgi.yaml" ? [] : ["--upstream", placeUrl(place)];
-    started.set(file, await startExample(join(folder, file), flags));
+    started.set(file, await startExample(join(directory, file), flags));
   }
 });
 
@@ -59,7 +59,7 @@ function testWordPress(says: string, run: (ask: Ask, afcgi: Afcgi) => Promise<vo
 
 for (const file of FILES) {
   test(`WordPress's ${file} has no fault`, { skip }, async () => {
-    const { code, stderr } = await runAfcgi(["check", "--config", join(folder, file)]);
+    const { code, stderr } = await runAfcgi(["check", "--config", join(directory, file)]);
     assert.equal(code, 0, stderr);
   });
 }
@@ -77,8 +77,8 @@ testWordPress("leads every path to the installer by its front controller", async
 });
 
 testWordPress("has a dashboard whose folder gets its slash", async (ask) => {
-  const folder = await ask("/wp-admin?a=1");
-  assert.deepEqual([folder.status, folder.headers.get("location")], [308, "/wp-admin/?a=1"]);
+  const directory = await ask("/wp-admin?a=1");
+  assert.deepEqual([directory.status, directory.headers.get("location")], [308, "/wp-admin/?a=1"]);
   const page = await ask("/wp-admin/setup-config.php?step=1");
   assert.equal(page.status, 200);
   assert.match(page.body.toString(), /Set up your database connection/);
@@ -113,9 +113,9 @@ testWordPress("sends its files, to be kept for a day, compressed", async (ask) =
 });
 
 testWordPress("runs no script of an upload, a plugin or a library by its name", async (ask) => {
-  const proof = join(folder, "proof");
-  const uploads = join(folder, "wordpress/wp-content/uploads/2026");
-  cpSync(join(folder, "wordpress/wp-includes/images"), uploads, { recursive: true });
+  const proof = join(directory, "proof");
+  const uploads = join(directory, "wordpress/wp-content/uploads/2026");
+  cpSync(join(directory, "wordpress/wp-includes/images"), uploads, { recursive: true });
   for (const name of ["evil.php", "evil.phtml", "index.php"]) {
     writeFileSync(join(uploads, name), `<?php touch(${JSON.stringify(proof)});`);
   }
@@ -131,9 +131,9 @@ testWordPress("runs no script of an upload, a plugin or a library by its name", 
 });
 
 testWordPress("shows neither its configuration nor its log nor hidden files", async (ask) => {
-  writeFileSync(join(folder, "wordpress/wp-content/debug.log"), "a secret");
-  writeFileSync(join(folder, "wordpress/.htpasswd"), "a secret");
-  writeFileSync(join(folder, "beside.txt"), "a secret");
+  writeFileSync(join(directory, "wordpress/wp-content/debug.log"), "a secret");
+  writeFileSync(join(directory, "wordpress/.htpasswd"), "a secret");
+  writeFileSync(join(directory, "beside.txt"), "a secret");
   const targets = ["/wp-content/debug.log", "/.htpasswd", "/../beside.txt", "/..%2fbeside.txt"];
   for (const target of [...targets, "/wp-config-sample.php"]) {
     const answer = await ask(target);

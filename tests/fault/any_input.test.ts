@@ -18,7 +18,7 @@ import { selfSigned } from "../support/certificates.ts";
 import { descriptorsOf, residentBytesOf, waitForDescriptors } from "../support/descriptors.ts";
 import { Answer as ResponseRecords, FaultPeer } from "../support/fault_peer.ts";
 import { runCount, timeLimitMs } from "../support/long_runs.ts";
-import { freePlace, placeUrl, temporaryFolder, waitUntil } from "../support/places.ts";
+import { freePlace, placeUrl, temporaryDirectory, waitUntil } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { anyBytes, changed, type Kind } from "./any_input.ts";
 
@@ -49,12 +49,12 @@ interface World {
 }
 
 async function startWorld(random: Random): Promise<World> {
-  const folder = temporaryFolder();
-  const root = join(folder, "root");
+  const directory = temporaryDirectory();
+  const root = join(directory, "root");
   mkdirSync(root);
   writeFileSync(join(root, "file.txt"), FILE_TEXT);
   const { certPath: cert, keyPath: key } = selfSigned("/CN=localhost");
-  const peer = await FaultPeer.start(await freePlace("unix", folder));
+  const peer = await FaultPeer.start(await freePlace("unix", directory));
   const afcgi = await Afcgi.start({
     config: {
       listen: ["127.0.0.1:0", { address: "127.0.0.1:0", tls: { cert, key } }],
@@ -194,13 +194,13 @@ test(
   { timeout: timeLimitMs(DURATION_MS) },
   async () => {
     const random = new Random(SEED);
-    const folder = temporaryFolder();
+    const directory = temporaryDirectory();
     const ours = textsOf("../../examples/", ".yaml");
     const nginxs = textsOf("../interop/nginx/", ".conf");
     const tried: Record<string, number> = {};
     for (let count = 0; count < TEXTS; count++) {
       const isOurs = count % 2 === 0;
-      const path = join(folder, isOurs ? "afcgi.yaml" : "nginx.conf");
+      const path = join(directory, isOurs ? "afcgi.yaml" : "nginx.conf");
       const text = changed(random.pick(isOurs ? ours : nginxs), random);
       writeFileSync(path, text, "latin1");
       const args = isOurs ? ["check", "--config", path] : ["import", "nginx", path];
@@ -216,8 +216,8 @@ test(
   },
 );
 
-function textsOf(folder: string, ending: string): string[] {
-  const url = new URL(folder, import.meta.url);
+function textsOf(directory: string, ending: string): string[] {
+  const url = new URL(directory, import.meta.url);
   return readdirSync(fileURLToPath(url)).filter((name) => name.endsWith(ending)).sort()
     .map((name) => readFileSync(new URL(name, url), "utf8"));
 }

@@ -18,7 +18,7 @@ import {
   goodAnswer,
   type PeerRequest,
 } from "../support/fault_peer.ts";
-import { freePlace, placeUrl, temporaryFolder } from "../support/places.ts";
+import { freePlace, placeUrl, temporaryDirectory } from "../support/places.ts";
 import {
   HttpConnection,
   type HttpRequest,
@@ -48,7 +48,7 @@ interface Pair {
 const running = new Map<Mode, Pair>();
 
 async function startPair(multiplex: Mode | "auto", behaviour: Behaviour = {}): Promise<Pair> {
-  const peer = await FaultPeer.start(await freePlace("unix", temporaryFolder()));
+  const peer = await FaultPeer.start(await freePlace("unix", temporaryDirectory()));
   // With "auto" it is asked at the start.
   peer.behaviour = behaviour;
   const afcgi = await Afcgi.start({

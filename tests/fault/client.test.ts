@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Afcgi } from "../support/afcgi.ts";
 import { FaultPeer, GOOD_BODY } from "../support/fault_peer.ts";
-import { freePlace, placeUrl, temporaryFolder } from "../support/places.ts";
+import { freePlace, placeUrl, temporaryDirectory } from "../support/places.ts";
 import { httpRequest, rawRequest } from "../support/raw_http.ts";
 
 const BODY_MAX = 1024;
@@ -12,7 +12,7 @@ let peer: FaultPeer;
 let afcgi: Afcgi;
 
 before(async () => {
-  peer = await FaultPeer.start(await freePlace("unix", temporaryFolder()));
+  peer = await FaultPeer.start(await freePlace("unix", temporaryDirectory()));
   afcgi = await Afcgi.start({
     config: {
       upstreams: { app: { servers: [placeUrl(peer.place)] } },

@@ -13,7 +13,7 @@ import { connect as connectTls } from "node:tls";
 import { CERTIFICATE, PRIVATE_KEY } from "../runtime/certificate.ts";
 import { Admin } from "../support/admin.ts";
 import { Afcgi } from "../support/afcgi.ts";
-import { temporaryFolder, waitUntil } from "../support/places.ts";
+import { temporaryDirectory, waitUntil } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 
 const CLIENTS = 2000;
@@ -27,9 +27,9 @@ interface World {
 }
 
 async function start(http: Record<string, unknown>): Promise<World> {
-  const folder = temporaryFolder();
-  mkdirSync(folder, { recursive: true });
-  const [cert, key] = [join(folder, "tls.crt"), join(folder, "tls.key")];
+  const directory = temporaryDirectory();
+  mkdirSync(directory, { recursive: true });
+  const [cert, key] = [join(directory, "tls.crt"), join(directory, "tls.key")];
   writeFileSync(cert, CERTIFICATE);
   writeFileSync(key, PRIVATE_KEY);
   const afcgi = await Afcgi.start({

@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runAfcgi } from "../support/afcgi.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 
 /** A config in which `LINE` is replaced; what the line of the fault must say, and where it points. */
 const SITES = "sites:\n  - routes:\n      - fastcgi: { upstream: app }\n";
@@ -49,7 +49,7 @@ const FAULTS = [
 for (const command of ["check", "serve"] as const) {
   for (const { says, text, place, words } of FAULTS) {
     test(`${says} in the config ends "${command}" with status 2 and says where`, async () => {
-      const file = join(temporaryFolder(), "afcgi.yaml");
+      const file = join(temporaryDirectory(), "afcgi.yaml");
       writeFileSync(file, text);
       const { code, stderr, stdout } = await runAfcgi([command, "--config", file]);
       const output = stderr + stdout;

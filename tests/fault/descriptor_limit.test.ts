@@ -10,15 +10,15 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Afcgi } from "../support/afcgi.ts";
 import { FaultPeer, GOOD_BODY } from "../support/fault_peer.ts";
-import { freePlace, placeUrl, temporaryFolder } from "../support/places.ts";
+import { freePlace, placeUrl, temporaryDirectory } from "../support/places.ts";
 
 const CONTENT = "x".repeat(50_000);
 
 test("Without a descriptor to spare neither a file nor an application is missing", async () => {
-  const root = join(temporaryFolder(), "www");
+  const root = join(temporaryDirectory(), "www");
   mkdirSync(root);
   writeFileSync(join(root, "large.txt"), CONTENT);
-  const peer = await FaultPeer.start(await freePlace("unix", temporaryFolder()));
+  const peer = await FaultPeer.start(await freePlace("unix", temporaryDirectory()));
   const afcgi = await Afcgi.start({
     config: {
       upstreams: { app: { servers: [placeUrl(peer.place)], multiplex: "on" } },

@@ -5,12 +5,12 @@ import { test } from "node:test";
 import { Afcgi } from "../support/afcgi.ts";
 import { descriptorsOf, waitForDescriptors } from "../support/descriptors.ts";
 import { FaultPeer, GOOD_BODY } from "../support/fault_peer.ts";
-import { freePlace, placeName, placeUrl, temporaryFolder } from "../support/places.ts";
+import { freePlace, placeName, placeUrl, temporaryDirectory } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 
 for (const network of ["tcp", "unix"] as const) {
   test(`No application listening over ${network} gives 502, and the log names the address`, async () => {
-    const place = await freePlace(network, temporaryFolder());
+    const place = await freePlace(network, temporaryDirectory());
     const afcgi = await Afcgi.start({ args: ["--upstream", placeUrl(place), "--preset", "app"] });
     try {
       const answer = await httpRequest(afcgi.port, { target: "/" });
@@ -27,7 +27,7 @@ for (const network of ["tcp", "unix"] as const) {
   });
 
   test(`An application that begins to listen over ${network} is used at once`, async () => {
-    const place = await freePlace(network, temporaryFolder());
+    const place = await freePlace(network, temporaryDirectory());
     const afcgi = await Afcgi.start({ args: ["--upstream", placeUrl(place), "--preset", "app"] });
     try {
       assert.equal((await httpRequest(afcgi.port, { target: "/" })).status, 502);
@@ -43,7 +43,7 @@ for (const network of ["tcp", "unix"] as const) {
 }
 
 test("An application that refuses every connection leaves no descriptor behind", async () => {
-  const place = await freePlace("tcp", temporaryFolder());
+  const place = await freePlace("tcp", temporaryDirectory());
   const afcgi = await Afcgi.start({ args: ["--upstream", placeUrl(place), "--preset", "app"] });
   try {
     const atStart = descriptorsOf(afcgi.child.pid);
@@ -59,7 +59,7 @@ test("An application that refuses every connection leaves no descriptor behind",
 });
 
 test("A file where the application's socket should be gives 502", async () => {
-  const place = await freePlace("unix", temporaryFolder());
+  const place = await freePlace("unix", temporaryDirectory());
   writeFileSync(placeName(place), "");
   const afcgi = await Afcgi.start({ args: ["--upstream", placeUrl(place), "--preset", "app"] });
   try {

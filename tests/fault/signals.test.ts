@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { spawn } from "node:child_process";
 import { test } from "node:test";
 import { AFCGI, Afcgi } from "../support/afcgi.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 
 const SITES = [{ routes: [{ respond: { body: "fine" } }] }];
 
 test("USR1 opens the access log anew; USR2, HUP and WINCH change nothing; QUIT stops in peace", async () => {
-  const access = join(temporaryFolder(), "access.log");
+  const access = join(temporaryDirectory(), "access.log");
   const afcgi = await Afcgi.start({ config: { log: { access, level: "debug" }, sites: SITES } });
   await httpRequest(afcgi.port, { target: "/before" });
   renameSync(access, `${access}.1`);
@@ -27,7 +27,7 @@ test("USR1 opens the access log anew; USR2, HUP and WINCH change nothing; QUIT s
 
 test("Output to a socket that nobody reads stops neither requests nor SIGTERM", async () => {
   // Bun and Node make sockets of the pipes of a child; one that is never read fills up.
-  const cwd = temporaryFolder();
+  const cwd = temporaryDirectory();
   const config = { listen: ["127.0.0.1:0"], sites: SITES };
   writeFileSync(join(cwd, "afcgi.yaml"), JSON.stringify(config));
   const child = spawn(AFCGI, ["serve"], {

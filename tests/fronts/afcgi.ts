@@ -11,9 +11,9 @@ export const afcgi: Front = {
   abort: "at_once",
   longHeaders: 200,
   multiplexes: true,
-  start(folder, config) {
-    const path = join(folder, "afcgi.yaml");
+  start(directory, config) {
+    const path = join(directory, "afcgi.yaml");
     writeFileSync(path, config);
-    return startServer(AFCGI, ["serve", "--config", path], folder);
+    return startServer(AFCGI, ["serve", "--config", path], directory);
   },
 };

@@ -3,24 +3,24 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freePort, temporaryFolder } from "../support/places.ts";
+import { freePort, temporaryDirectory } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { startAuthorizer } from "./authorizer.ts";
 import { commonTests } from "./common.ts";
 import { startFront, startServer } from "./front.ts";
 
-const MODULES_FOLDER = "/usr/lib/apache2/modules";
+const MODULES_DIRECTORY = "/usr/lib/apache2/modules";
 const MODULES = ["mpm_event", "authz_core"];
 
-function serverConfig(folder: string, port: string, modules: readonly string[]): string {
+function serverConfig(directory: string, port: string, modules: readonly string[]): string {
   const load = [...MODULES, ...modules].map((name) =>
-    `LoadModule ${name}_module ${MODULES_FOLDER}/mod_${name}.so`
+    `LoadModule ${name}_module ${MODULES_DIRECTORY}/mod_${name}.so`
   );
-  return `ServerRoot ${folder}
+  return `ServerRoot ${directory}
 ServerName test.example
-DefaultRuntimeDir ${folder}
-PidFile ${folder}/apache.pid
-ErrorLog ${folder}/apache.log
+DefaultRuntimeDir ${directory}
+PidFile ${directory}/apache.pid
+ErrorLog ${directory}/apache.log
 Listen 127.0.0.1:${port}
 ${load.join("\n")}
 ThreadsPerChild 25
@@ -29,12 +29,12 @@ ServerLimit 16
 `;
 }
 
-function startApache(folder: string, config: string, modules: readonly string[]) {
-  const path = join(folder, "apache.conf");
+function startApache(directory: string, config: string, modules: readonly string[]) {
+  const path = join(directory, "apache.conf");
   const port = /\*:(\d+)/.exec(config)![1]!;
   const user = process.getuid?.() === 0 ? "User www-data\nGroup www-data\n" : "";
-  writeFileSync(path, serverConfig(folder, port, modules) + user + config);
-  return startServer("apache2", ["-DFOREGROUND", "-f", path], folder);
+  writeFileSync(path, serverConfig(directory, port, modules) + user + config);
+  return startServer("apache2", ["-DFOREGROUND", "-f", path], directory);
 }
 
 const { skip, tests } = commonTests({
@@ -44,23 +44,23 @@ const { skip, tests } = commonTests({
   abort: "when_writing",
   longHeaders: 200,
   multiplexes: false,
-  start: (folder, config) => startApache(folder, config, ["proxy", "proxy_fcgi"]),
+  start: (directory, config) => startApache(directory, config, ["proxy", "proxy_fcgi"]),
 });
 for (const { name, run } of tests) test(name, { skip }, run);
 
 test("Apache asks an authorizer before it gives a file away", { skip }, async () => {
-  const folder = temporaryFolder();
-  writeFileSync(join(folder, "secret.txt"), "secret\n");
-  const application = await startAuthorizer(folder);
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, "secret.txt"), "secret\n");
+  const application = await startAuthorizer(directory);
   const port = await freePort();
   const modules = ["authn_core", "authz_user", "authnz_fcgi"];
   const front = await startFront(
     {
       name: "Apache with an authorizer",
-      start: (itsFolder, config) => startApache(itsFolder, config, modules),
+      start: (itsDirectory, config) => startApache(itsDirectory, config, modules),
     },
-    folder,
-    { port, address: application.address, root: folder },
+    directory,
+    { port, address: application.address, root: directory },
   );
   try {
     const denied = await httpRequest(port, { target: "/secret.txt" });

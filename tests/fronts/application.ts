@@ -36,8 +36,8 @@ export class FrontApplication {
     this.socket = socket;
   }
 
-  static async start(folder: string): Promise<FrontApplication> {
-    const application = new FrontApplication(join(folder, "app.sock"));
+  static async start(directory: string): Promise<FrontApplication> {
+    const application = new FrontApplication(join(directory, "app.sock"));
     application.#server = await serveFastCgi(
       (request, info) => application.#handle(request, info),
       {

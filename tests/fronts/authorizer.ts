@@ -13,8 +13,8 @@ export interface RunningAuthorizer {
   stop(): Promise<void>;
 }
 
-export async function startAuthorizer(folder: string): Promise<RunningAuthorizer> {
-  const socket = join(folder, "authorizer.sock");
+export async function startAuthorizer(directory: string): Promise<RunningAuthorizer> {
+  const socket = join(directory, "authorizer.sock");
   const roles: string[] = [];
   const servers = await Promise.all(
     [`unix:${socket}`, "127.0.0.1:0"].map((listen) =>

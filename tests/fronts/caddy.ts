@@ -10,10 +10,10 @@ export const caddy: Front = {
   abort: "when_writing",
   longHeaders: 200,
   multiplexes: false,
-  start(folder, config) {
-    const path = join(folder, "Caddyfile");
+  start(directory, config) {
+    const path = join(directory, "Caddyfile");
     // The administration port is the same for every Caddy of a machine.
     writeFileSync(path, `{\n\tadmin off\n}\n${config}`);
-    return startServer("caddy", ["run", "--config", path, "--adapter", "caddyfile"], folder);
+    return startServer("caddy", ["run", "--config", path, "--adapter", "caddyfile"], directory);
   },
 };

@@ -10,7 +10,7 @@ import { after, before } from "node:test";
 import { fieldsOf, pattern, readUntil, sha256 } from "../interop/common.ts";
 import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
-import { freePort, temporaryFolder } from "../support/places.ts";
+import { freePort, temporaryDirectory } from "../support/places.ts";
 import { HttpConnection, httpRequest } from "../support/raw_http.ts";
 import { FrontApplication } from "./application.ts";
 import { type Front, type FrontPlaces, startFront } from "./front.ts";
@@ -23,7 +23,7 @@ const LONG_HEADER_FIELDS = 5;
 /** An application and the web server before it. */
 export interface Fixture {
   readonly application: FrontApplication;
-  readonly folder: string;
+  readonly directory: string;
   readonly places: FrontPlaces;
   readonly port: number;
   front: Child;
@@ -55,11 +55,17 @@ export function commonTests(
   };
   before(async () => {
     if (skip) return;
-    const folder = temporaryFolder();
-    const application = await FrontApplication.start(folder);
+    const directory = temporaryDirectory();
+    const application = await FrontApplication.start(directory);
     const port = await freePort();
     const places = { socket: application.socket, port };
-    fixture = { application, folder, places, port, front: await startFront(front, folder, places) };
+    fixture = {
+      application,
+      directory,
+      places,
+      port,
+      front: await startFront(front, directory, places),
+    };
   });
   after(async () => {
     await fixture?.front.stop();
@@ -237,7 +243,7 @@ const CASES: readonly Case[] = [
       await fixture.front.stop("SIGKILL");
       await aborted;
       connection.destroy();
-      fixture.front = await startFront(front, join(fixture.folder), fixture.places);
+      fixture.front = await startFront(front, join(fixture.directory), fixture.places);
       await answersHello(fixture.port, 20);
     },
   },

@@ -18,7 +18,7 @@ const DOCUMENTED: Readonly<Record<keyof FrontPlaces, string>> = {
   address: "127.0.0.1:9000",
   root: "/srv/www",
   program: "/usr/local/bin/afcgi",
-  folder: "/run/notes",
+  directory: "/run/notes",
 };
 
 /** What differs between web servers, each asserted as it is. */
@@ -41,7 +41,7 @@ export interface Front extends FrontTraits {
   readonly name: string;
   readonly peer: PeerName | undefined;
   /** Writes what it needs into `folder` and starts; `config` is the documented one. */
-  start(folder: string, config: string): Child;
+  start(directory: string, config: string): Child;
 }
 
 /** Where the application and the web server are in a test. */
@@ -56,7 +56,7 @@ export interface FrontPlaces {
   /** Starts the application. */
   readonly program?: string;
   /** Of the sockets of several processes. */
-  readonly folder?: string;
+  readonly directory?: string;
 }
 
 /** The first block of code below a heading of docs/applications.md, for these places. */
@@ -75,10 +75,10 @@ export function documentedConfig(heading: string, places: FrontPlaces): string {
 /** Starts a web server as documented; resolves when it takes connections. */
 export async function startFront(
   front: Pick<Front, "name" | "start">,
-  folder: string,
+  directory: string,
   places: FrontPlaces,
 ): Promise<Child> {
-  const child = front.start(folder, documentedConfig(front.name, places));
+  const child = front.start(directory, documentedConfig(front.name, places));
   await Promise.race([
     waitForListener({ network: "tcp", host: "127.0.0.1", port: places.port }),
     child.exited.then((exit) => {

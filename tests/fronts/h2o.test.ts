@@ -12,10 +12,10 @@ const { skip, tests } = commonTests({
   abort: "when_writing",
   longHeaders: 200,
   multiplexes: false,
-  start(folder, config) {
-    const path = join(folder, "h2o.conf");
+  start(directory, config) {
+    const path = join(directory, "h2o.conf");
     writeFileSync(path, config);
-    return startServer("h2o", ["-c", path], folder);
+    return startServer("h2o", ["-c", path], directory);
   },
 });
 for (const { name, run } of tests) test(name, { skip }, run);

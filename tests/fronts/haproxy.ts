@@ -10,9 +10,9 @@ export const haproxy: Front = {
   abort: "when_writing",
   longHeaders: 400,
   multiplexes: true,
-  start(folder, config) {
-    const path = join(folder, "haproxy.cfg");
+  start(directory, config) {
+    const path = join(directory, "haproxy.cfg");
     writeFileSync(path, config);
-    return startServer("haproxy", ["-db", "-f", path], folder);
+    return startServer("haproxy", ["-db", "-f", path], directory);
   },
 };

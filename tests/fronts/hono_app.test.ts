@@ -9,7 +9,7 @@ import { app } from "../../examples/hono_app.ts";
 import { pattern } from "../interop/common.ts";
 import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
-import { freePort, temporaryFolder } from "../support/places.ts";
+import { freePort, temporaryDirectory } from "../support/places.ts";
 import { type HttpRequest, httpRequest, type HttpResponse } from "../support/raw_http.ts";
 import { afcgi } from "./afcgi.ts";
 import { type Front, startFront } from "./front.ts";
@@ -109,13 +109,13 @@ const running: Child[] = [];
 let direct: Direct;
 
 before(async () => {
-  const folder = temporaryFolder();
-  const socket = join(folder, "app.sock");
+  const directory = temporaryDirectory();
+  const socket = join(directory, "app.sock");
   const example = await startHonoExample(socket);
   for (const front of FRONTS) {
     if (front.peer !== undefined && missingPeer(front.peer)) continue;
     const port = await freePort();
-    running.push(await startFront(front, folder, { socket, port }));
+    running.push(await startFront(front, directory, { socket, port }));
     ports.set(front.name, port);
   }
   running.push(example);

@@ -19,7 +19,7 @@ import {
   freePlace,
   type Place,
   placeUrl,
-  temporaryFolder,
+  temporaryDirectory,
   waitForListener,
   waitUntil,
 } from "../support/places.ts";
@@ -27,11 +27,11 @@ import {
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MIB = 1024 * 1024;
 const skip = missingPeer("spawn-fcgi");
-const folder = temporaryFolder();
+const directory = temporaryDirectory();
 
 /** A program with the library that answers with what it was sent. */
 function libraryProgram(listen: string): string {
-  const path = join(folder, `${crypto.randomUUID()}.ts`);
+  const path = join(directory, `${crypto.randomUUID()}.ts`);
   const library = JSON.stringify(pathToFileURL(join(ROOT, "mod.ts")).href);
   writeFileSync(
     path,
@@ -101,7 +101,7 @@ const HELLO = new TextEncoder().encode("hello");
 for (const network of ["tcp", "unix"] as const) {
   for (const [name, program] of Object.entries(PROGRAMS)) {
     test(`On ${name}, a ${network} socket left by spawn-fcgi is served`, { skip }, async () => {
-      const place = await freePlace(network, folder);
+      const place = await freePlace(network, directory);
       const child = spawnFcgi(place, program("fd:0"));
       try {
         await waitForListener(place);
@@ -119,7 +119,7 @@ test(
   "afcgi responder takes the socket that it was left without being told to",
   { skip },
   async () => {
-    const place = await freePlace("unix", folder);
+    const place = await freePlace("unix", directory);
     const child = spawnFcgi(place, [AFCGI, "responder"]);
     try {
       await waitForListener(place);
@@ -132,7 +132,7 @@ test(
 );
 
 test("A socket under descriptor 3, as systemd leaves it, is served", { skip }, async () => {
-  const place = await freePlace("unix", folder);
+  const place = await freePlace("unix", directory);
   const script = 'exec 3<&0 </dev/null; exec "$0" responder --listen fd:3';
   const child = spawnFcgi(place, ["/bin/sh", "-c", script, AFCGI]);
   try {
@@ -147,8 +147,8 @@ test(
   "Processes that share a socket serve it as long as one of them is there",
   { skip },
   async () => {
-    const place = await freePlace("unix", folder);
-    const pidFile = join(folder, "shared.pid");
+    const place = await freePlace("unix", directory);
+    const pidFile = join(directory, "shared.pid");
     const program = [...placeFlags(place), "-F", "2", "-P", pidFile, "--", AFCGI, "responder"];
     await runPeer("spawn-fcgi", program);
     const [first, second] = readFileSync(pidFile, "utf8").match(/\d+/g)!.map(Number);
@@ -181,7 +181,7 @@ test("Of FCGI_WEB_SERVER_ADDRS each may connect, and nobody else", { skip }, asy
       ["127.0.0.1", "unix", false],
     ] as const
   ) {
-    const place = await freePlace(network, folder);
+    const place = await freePlace(network, directory);
     const child = spawnFcgi(place, [AFCGI, "responder"], { FCGI_WEB_SERVER_ADDRS: addresses });
     try {
       await waitForListener(place);
@@ -194,7 +194,7 @@ test("Of FCGI_WEB_SERVER_ADDRS each may connect, and nobody else", { skip }, asy
 });
 
 test("afcgi responder ends without an answer when it is told to die", { skip }, async () => {
-  const place = await freePlace("unix", folder);
+  const place = await freePlace("unix", directory);
   const child = spawnFcgi(place, [AFCGI, "responder"]);
   await waitForListener(place);
   await assert.rejects(ask(place, HELLO, "/die"), UpstreamError);

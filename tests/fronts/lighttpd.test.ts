@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { isListening } from "../../src/runtime/unix_path.ts";
 import { AFCGI } from "../support/afcgi.ts";
-import { freePort, temporaryFolder, waitUntil } from "../support/places.ts";
+import { freePort, temporaryDirectory, waitUntil } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { startAuthorizer } from "./authorizer.ts";
 import { commonTests } from "./common.ts";
@@ -16,12 +16,12 @@ const { skip, tests } = commonTests(lighttpd);
 for (const { name, run } of tests) test(name, { skip }, run);
 
 test("lighttpd starts the responder itself, and ends it", { skip }, async () => {
-  const folder = temporaryFolder();
+  const directory = temporaryDirectory();
   const port = await freePort();
-  const socket = join(folder, "spawned");
+  const socket = join(directory, "spawned");
   const name = "lighttpd that starts the application";
   const places = { socket, port, program: AFCGI };
-  const front = await startFront({ ...lighttpd, name }, folder, places);
+  const front = await startFront({ ...lighttpd, name }, directory, places);
   try {
     await Promise.all(Array.from({ length: 50 }, async (_, index) => {
       const answer = await httpRequest(port, { target: `/echo?index=${index}` });
@@ -37,13 +37,13 @@ test("lighttpd starts the responder itself, and ends it", { skip }, async () => 
 });
 
 test("lighttpd asks an authorizer before it gives a file away", { skip }, async () => {
-  const folder = temporaryFolder();
-  writeFileSync(join(folder, "secret.txt"), "secret\n");
-  const application = await startAuthorizer(folder);
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, "secret.txt"), "secret\n");
+  const application = await startAuthorizer(directory);
   const port = await freePort();
   const name = "lighttpd with an authorizer";
-  const places = { socket: application.socket, port, root: folder };
-  const front = await startFront({ ...lighttpd, name }, folder, places);
+  const places = { socket: application.socket, port, root: directory };
+  const front = await startFront({ ...lighttpd, name }, directory, places);
   try {
     const denied = await httpRequest(port, { target: "/secret.txt" });
     assert.equal(denied.status, 401);

@@ -10,17 +10,17 @@ export const lighttpd: Front = {
   abort: "when_writing",
   longHeaders: 431,
   multiplexes: false,
-  start(folder, config) {
-    const path = join(folder, "lighttpd.conf");
+  start(directory, config) {
+    const path = join(directory, "lighttpd.conf");
     // lighttpd does not start without a folder of its own, though it gives nothing from it.
-    const root = config.includes("document-root") ? "" : `server.document-root = "${folder}"`;
+    const root = config.includes("document-root") ? "" : `server.document-root = "${directory}"`;
     writeFileSync(
       path,
       `server.bind = "127.0.0.1"
-server.upload-dirs = ("${folder}")
+server.upload-dirs = ("${directory}")
 ${root}
 ${config}`,
     );
-    return startServer("lighttpd", ["-D", "-f", path], folder);
+    return startServer("lighttpd", ["-D", "-f", path], directory);
   },
 };

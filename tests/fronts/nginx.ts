@@ -10,23 +10,23 @@ export const nginx: Front = {
   abort: "at_once",
   longHeaders: 500,
   multiplexes: false,
-  start(folder, config) {
-    const path = join(folder, "nginx.conf");
+  start(directory, config) {
+    const path = join(directory, "nginx.conf");
     writeFileSync(
       path,
       `daemon off;
-pid ${folder}/nginx.pid;
+pid ${directory}/nginx.pid;
 events { worker_connections 1024; }
 http {
 access_log off;
-client_body_temp_path ${folder}/nginx-body;
-fastcgi_temp_path ${folder}/nginx-fastcgi;
-proxy_temp_path ${folder}/nginx-proxy;
-uwsgi_temp_path ${folder}/nginx-uwsgi;
-scgi_temp_path ${folder}/nginx-scgi;
+client_body_temp_path ${directory}/nginx-body;
+fastcgi_temp_path ${directory}/nginx-fastcgi;
+proxy_temp_path ${directory}/nginx-proxy;
+uwsgi_temp_path ${directory}/nginx-uwsgi;
+scgi_temp_path ${directory}/nginx-scgi;
 ${config}}
 `,
     );
-    return startServer("nginx", ["-e", "stderr", "-p", folder, "-c", path], folder);
+    return startServer("nginx", ["-e", "stderr", "-p", directory, "-c", path], directory);
   },
 };

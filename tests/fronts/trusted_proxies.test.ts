@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { withConfig } from "../support/configured.ts";
 import { echoParameters } from "../support/gateway.ts";
 import { missingPeer } from "../support/peers.ts";
-import { freePort, temporaryFolder, waitForListener } from "../support/places.ts";
+import { freePort, temporaryDirectory, waitForListener } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { startServer } from "./front.ts";
 import { nginx } from "./nginx.ts";
@@ -57,7 +57,7 @@ server {
 interface Case {
   readonly name: string;
   readonly headers: string;
-  start(folder: string, port: number, target: number): ReturnType<typeof startServer>;
+  start(directory: string, port: number, target: number): ReturnType<typeof startServer>;
 }
 
 const CASES: readonly Case[] = [
@@ -70,16 +70,16 @@ const CASES: readonly Case[] = [
   ].map(({ option, headers }) => ({
     name: `HAProxy that sets ${headers}`,
     headers,
-    start(folder: string, port: number, target: number) {
-      const path = join(folder, "haproxy.cfg");
+    start(directory: string, port: number, target: number) {
+      const path = join(directory, "haproxy.cfg");
       writeFileSync(path, HAPROXY(port, target, option));
-      return startServer("haproxy", ["-db", "-f", path], folder);
+      return startServer("haproxy", ["-db", "-f", path], directory);
     },
   })),
   {
     name: "nginx",
     headers: "[for]",
-    start: (folder, port, target) => nginx.start(folder, NGINX(port, target)),
+    start: (directory, port, target) => nginx.start(directory, NGINX(port, target)),
   },
 ];
 
@@ -96,9 +96,9 @@ sites:
       - fastcgi: { upstream: app }
 `;
     await withConfig({ text, application: echoParameters }, async (gateway) => {
-      const folder = temporaryFolder();
+      const directory = temporaryDirectory();
       const port = await freePort();
-      const front = start(folder, port, gateway.port);
+      const front = start(directory, port, gateway.port);
       try {
         await waitForListener({ network: "tcp", host: "127.0.0.1", port });
         for (const own of OWN) {

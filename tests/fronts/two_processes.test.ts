@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { missingPeer } from "../support/peers.ts";
-import { freePort, temporaryFolder } from "../support/places.ts";
+import { freePort, temporaryDirectory } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { afcgi } from "./afcgi.ts";
 import { caddy } from "./caddy.ts";
@@ -19,13 +19,13 @@ const REQUESTS = 50;
 for (const front of FRONTS) {
   const skip = front.peer === undefined ? false : missingPeer(front.peer);
   test(`Two processes behind one ${front.name} share its requests`, { skip }, async () => {
-    const folder = temporaryFolder();
+    const directory = temporaryDirectory();
     const port = await freePort();
     const examples = await Promise.all(
-      ["1", "2"].map((name) => startHonoExample(join(folder, `${name}.sock`))),
+      ["1", "2"].map((name) => startHonoExample(join(directory, `${name}.sock`))),
     );
     const name = `${front.name} before two processes`;
-    const server = await startFront({ ...front, name }, folder, { port, folder });
+    const server = await startFront({ ...front, name }, directory, { port, directory });
     try {
       // The first requests may go to the server that was the first to say whether it multiplexes.
       await Promise.all([processOf(port), processOf(port)]);

@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { HEADER_LENGTH } from "../../src/protocol/constants.ts";
 import { join as joinBytes } from "../support/fragments.ts";
 
-const FOLDER = new URL("captures/", import.meta.url);
+const DIRECTORY = new URL("captures/", import.meta.url);
 
 const MUTATIONS_MAX = 5;
 
@@ -25,8 +25,8 @@ export interface Capture {
 
 /** All captures of one side that say something. */
 export function capturesOf(side: Side): Capture[] {
-  return readdirSync(FOLDER).filter((name) => name.endsWith(`.${side}.bin`)).sort()
-    .map((name) => ({ name, bytes: new Uint8Array(readFileSync(new URL(name, FOLDER))) }))
+  return readdirSync(DIRECTORY).filter((name) => name.endsWith(`.${side}.bin`)).sort()
+    .map((name) => ({ name, bytes: new Uint8Array(readFileSync(new URL(name, DIRECTORY))) }))
     .filter(({ bytes }) => bytes.length > 0);
 }
 

@@ -28,12 +28,12 @@ import {
   type Place,
   placeName,
   placeUrl,
-  temporaryFolder,
+  temporaryDirectory,
   waitForListener,
 } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 
-const FOLDER = fileURLToPath(new URL("captures/", import.meta.url));
+const DIRECTORY = fileURLToPath(new URL("captures/", import.meta.url));
 
 /** A connection that says more is not kept. */
 const LENGTH_MAX = 12 * 1024;
@@ -47,16 +47,16 @@ type Recorded = Omit<Application, "supports">;
 const phpFpm: Recorded = {
   name: "php-fpm",
   peer: "php-fpm",
-  prepare(folder) {
-    cpSync(sourcePath("php/root"), join(folder, "root"), { recursive: true });
+  prepare(directory) {
+    cpSync(sourcePath("php/root"), join(directory, "root"), { recursive: true });
     return Promise.resolve();
   },
-  start: (folder, place) => launchPhpFpm({ folder, place, children: 4 }),
+  start: (directory, place) => launchPhpFpm({ directory, place, children: 4 }),
   flags: () => undefined,
-  config: (folder, place) => ({
+  config: (directory, place) => ({
     upstreams: { php: { servers: [placeUrl(place)] } },
     sites: [{
-      root: join(folder, "root"),
+      root: join(directory, "root"),
       routes: [{ php: { upstream: "php", front_controller: "/index.php" } }],
     }],
   }),
@@ -67,24 +67,25 @@ const perl: Recorded = {
   name: "perl",
   peer: "perl",
   prepare: () => Promise.resolve(),
-  start: (_folder, place) =>
+  start: (_directory, place) =>
     startPeer("perl", [sourcePath("perl/app.pl"), place.network, placeName(place)]),
 };
 
 const fcgiwrap: Recorded = {
   name: "fcgiwrap",
   peer: "fcgiwrap",
-  prepare(folder) {
-    copyFileSync(sourcePath("fcgiwrap/app.cgi"), join(folder, "app.cgi"));
+  prepare(directory) {
+    copyFileSync(sourcePath("fcgiwrap/app.cgi"), join(directory, "app.cgi"));
     return Promise.resolve();
   },
-  start: (_folder, place) => startPeer("fcgiwrap", ["-c", "9", "-s", `unix:${placeName(place)}`]),
+  start: (_directory, place) =>
+    startPeer("fcgiwrap", ["-c", "9", "-s", `unix:${placeName(place)}`]),
   flags: () => undefined,
-  config: (folder, place) => ({
+  config: (directory, place) => ({
     upstreams: { app: { servers: [placeUrl(place)] } },
     sites: [{
       routes: [{
-        fastcgi: { upstream: "app", params: { SCRIPT_FILENAME: join(folder, "app.cgi") } },
+        fastcgi: { upstream: "app", params: { SCRIPT_FILENAME: join(directory, "app.cgi") } },
       }],
     }],
   }),
@@ -128,8 +129,8 @@ class Relay {
     );
     assert.ok(usable.length > 0, `${name}: nothing that could be kept`);
     usable.slice(0, CONNECTIONS_MAX).forEach(({ front, application }, index) => {
-      writeFileSync(join(FOLDER, `${name}-${index + 1}.front.bin`), front);
-      writeFileSync(join(FOLDER, `${name}-${index + 1}.application.bin`), application);
+      writeFileSync(join(DIRECTORY, `${name}-${index + 1}.front.bin`), front);
+      writeFileSync(join(DIRECTORY, `${name}-${index + 1}.application.bin`), application);
     });
   }
 
@@ -158,14 +159,14 @@ async function askAll(port: number): Promise<void> {
 }
 
 async function recordApplication(name: string, application: Recorded): Promise<void> {
-  const folder = temporaryFolder();
-  await application.prepare(folder);
-  const place = await freePlace("unix", folder);
-  const running = await startApplication(application, folder, place);
+  const directory = temporaryDirectory();
+  await application.prepare(directory);
+  const place = await freePlace("unix", directory);
+  const running = await startApplication(application, directory, place);
   const relay = new Relay(place);
-  const between = await freePlace("unix", folder);
+  const between = await freePlace("unix", directory);
   await relay.listen(between);
-  const afcgi = await Afcgi.start({ config: application.config(folder, between) });
+  const afcgi = await Afcgi.start({ config: application.config(directory, between) });
   await askAll(afcgi.port);
   await afcgi.stop();
   relay.close();
@@ -175,18 +176,18 @@ async function recordApplication(name: string, application: Recorded): Promise<v
 
 /** nginx is the front here, and afcgi's responder the application. */
 async function recordNginx(): Promise<void> {
-  const folder = temporaryFolder();
-  const place = await freePlace("unix", folder);
+  const directory = temporaryDirectory();
+  const place = await freePlace("unix", directory);
   const responder = new Child(AFCGI, ["responder", "--listen", placeUrl(place)]);
   await waitForListener(place);
   const relay = new Relay(place);
-  const between = await freePlace("unix", folder);
+  const between = await freePlace("unix", directory);
   await relay.listen(between);
   const port = await freePort();
-  for (const name of ["body", "fastcgi"]) mkdirSync(join(folder, name));
-  const config = join(folder, "nginx.conf");
-  writeFileSync(config, nginxConfig(folder, port, between));
-  const nginx = new Child("nginx", ["-c", config, "-p", folder, "-e", "stderr"], {
+  for (const name of ["body", "fastcgi"]) mkdirSync(join(directory, name));
+  const config = join(directory, "nginx.conf");
+  writeFileSync(config, nginxConfig(directory, port, between));
+  const nginx = new Child("nginx", ["-c", config, "-p", directory, "-e", "stderr"], {
     env: { PATH: PEER_PATH },
   });
   await waitForListener({ network: "tcp", host: "127.0.0.1", port });
@@ -197,14 +198,14 @@ async function recordNginx(): Promise<void> {
   relay.save("nginx");
 }
 
-function nginxConfig(folder: string, port: number, application: Place): string {
-  return `daemon off; master_process off; worker_processes 1; pid ${join(folder, "nginx.pid")};
+function nginxConfig(directory: string, port: number, application: Place): string {
+  return `daemon off; master_process off; worker_processes 1; pid ${join(directory, "nginx.pid")};
 events { worker_connections 64; }
 http {
   access_log off;
-  client_body_temp_path ${join(folder, "body")};
-  fastcgi_temp_path ${join(folder, "fastcgi")};
-  proxy_temp_path ${folder}/proxy; uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
+  client_body_temp_path ${join(directory, "body")};
+  fastcgi_temp_path ${join(directory, "fastcgi")};
+  proxy_temp_path ${directory}/proxy; uwsgi_temp_path ${directory}/uwsgi; scgi_temp_path ${directory}/scgi;
   upstream app { server unix:${placeName(application)}; keepalive 1; }
   server {
     listen 127.0.0.1:${port};
@@ -218,7 +219,7 @@ http {
 `;
 }
 
-mkdirSync(FOLDER, { recursive: true });
+mkdirSync(DIRECTORY, { recursive: true });
 for (const [name, application] of Object.entries(APPLICATIONS)) {
   await recordApplication(name, application);
 }

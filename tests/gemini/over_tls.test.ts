@@ -229,8 +229,8 @@ test("A link out of the root is followed to a folder that is allowed, and to no 
   const base = freshPath();
   const root = join(base, "capsule");
   const shared = join(base, "shared");
-  for (const folder of [root, join(shared, "folder"), join(base, "private")]) {
-    mkdirSync(folder, { recursive: true });
+  for (const directory of [root, join(shared, "folder"), join(base, "private")]) {
+    mkdirSync(directory, { recursive: true });
   }
   writeFileSync(join(shared, "page.gmi"), "# Shared\n");
   writeFileSync(join(shared, "folder/index.gmi"), "# Index\n");
@@ -241,7 +241,7 @@ test("A link out of the root is followed to a folder that is allowed, and to no 
   symlinkSync("../private/secret.txt", join(shared, "out.txt"));
   const files = { kind: "static", index: ["index.gmi"], listing: true, lang: undefined } as const;
   const routes = [route(files)];
-  await withCapsule({ routes, root, linkTargets: [shared] }, async ({ ask }) => {
+  await withCapsule({ routes, root, symlinkTargets: [shared] }, async ({ ask }) => {
     assert.equal((await ask("/shared/page.gmi")).body, "# Shared\n");
     assert.equal((await ask("/shared/folder/")).body, "# Index\n");
     assert.equal((await ask("/")).body, "# /\n\n=> ./shared/ shared/\n");

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { withConfig } from "../support/configured.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 
 const TEXT = "x".repeat(3000);
 
 test("bytes_out is the body's length behind headers, etag, security_headers and compression", async () => {
-  const folder = temporaryFolder();
-  writeFileSync(`${folder}/small.txt`, TEXT);
+  const directory = temporaryDirectory();
+  writeFileSync(`${directory}/small.txt`, TEXT);
   const options = [
     "{}",
     "{ headers: { set: { X-A: b } } }",
@@ -22,7 +22,7 @@ test("bytes_out is the body's length behind headers, etag, security_headers and 
     const more = option.slice(1, -1).trim();
     const text = `
 sites:
-  - root: ${folder}${
+  - root: ${directory}${
       more === ""
         ? ""
         : "\n    " + more.replaceAll("}, ", "}\n    ").replaceAll("true, ", "true\n    ")

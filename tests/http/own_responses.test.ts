@@ -126,7 +126,7 @@ test("A fault of our own gets 500, is logged, and tells the client nothing", asy
     upstreams: new Map(),
     limits: HTTP_LIMIT_DEFAULTS,
     serverSoftware: "afcgi/1.2.3",
-    onFault: (error) => faults.push(error),
+    onError: (error) => faults.push(error),
   });
   const front = { id: "id-1", trace: {}, method: "GET", target: { path: "/x" } };
   const response = await site.app.fetch(

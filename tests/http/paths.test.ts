@@ -47,7 +47,7 @@ const FILES: Readonly<Record<string, string>> = {
   "shared-other/secret.txt": SECRET,
 };
 
-const LINKS: readonly (readonly [target: string, name: string])[] = [
+const SYMLINKS: readonly (readonly [target: string, name: string])[] = [
   ["../secret.txt", "www/link.txt"],
   ["../secret.php", "www/link.php"],
   ["..", "www/up"],
@@ -99,7 +99,7 @@ interface Site {
 async function withSite(
   routes: readonly RouteOptions[],
   use: (site: Site) => Promise<void>,
-  { followsLinks = false } = {},
+  { followsLinks: followsSymlinks = false } = {},
 ): Promise<void> {
   const base = realpathSync(mkdtempSync(join(tmpdir(), "afcgi-paths-")));
   const root = join(base, "www");
@@ -109,10 +109,10 @@ async function withSite(
       mkdirSync(join(base, name, ".."), { recursive: true });
       writeFileSync(join(base, name), content);
     }
-    for (const [target, name] of LINKS) symlinkSync(target, join(base, name));
-    const linkTargets = followsLinks ? [join(base, "shared")] : undefined;
+    for (const [target, name] of SYMLINKS) symlinkSync(target, join(base, name));
+    const symlinkTargets = followsSymlinks ? [join(base, "shared")] : undefined;
     await withGateway({
-      sites: [{ hosts: [], root, linkTargets, routes }],
+      sites: [{ hosts: [], root, symlinkTargets, routes }],
       application: (_request, info) => {
         ran.push(info.params.get("SCRIPT_FILENAME") ?? "");
         return new Response("ran");
@@ -198,15 +198,15 @@ const targets = fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 
   .map((pieces) => `/${pieces.join("")}`);
 
 for (const [order, routes] of [["static", [STATIC, PHP]], ["php", [PHP, STATIC]]] as const) {
-  for (const followsLinks of [false, true]) {
-    const where = followsLinks ? ", with links to an allowed folder" : "";
+  for (const followsSymlinks of [false, true]) {
+    const where = followsSymlinks ? ", with links to an allowed folder" : "";
     test(`No target opens a secret or runs what is no script, ${order} first${where}`, async () => {
       await withSite(routes, async (site) => {
         await fc.assert(
           fc.asyncProperty(targets, async (target) => void await attack(site, target)),
           { numRuns: 400 },
         );
-      }, { followsLinks });
+      }, { followsLinks: followsSymlinks });
     });
   }
 }
@@ -270,15 +270,15 @@ test("Targets that go through links get nothing that the links may not lead to",
       "/storage%2f.env",
     ],
   ];
-  for (const followsLinks of [false, true]) {
+  for (const followsSymlinks of [false, true]) {
     await withSite([PHP, STATIC], async (site) => {
       for (const target of targets) {
         await attack(site, target);
         assert.deepEqual(site.ran, [], target);
       }
       const shown = await attack(site, "/storage/shown.txt");
-      assert.equal(shown?.body.toString() === "shown", followsLinks);
-    }, { followsLinks });
+      assert.equal(shown?.body.toString() === "shown", followsSymlinks);
+    }, { followsLinks: followsSymlinks });
   }
 });
 

@@ -42,7 +42,7 @@ const FILES: Readonly<Record<string, string>> = {
   "outside.txt": SECRET,
 };
 
-const LINKS: readonly (readonly [target: string, name: string])[] = [
+const SYMLINKS: readonly (readonly [target: string, name: string])[] = [
   ["../outside.php", "www/link.php"],
   ["../outside.txt", "www/link.txt"],
   ["info.php", "www/source.txt"],
@@ -88,7 +88,7 @@ async function withSite(
       mkdirSync(join(base, name, ".."), { recursive: true });
       writeFileSync(join(base, name), content);
     }
-    for (const [target, name] of LINKS) symlinkSync(target, join(base, name));
+    for (const [target, name] of SYMLINKS) symlinkSync(target, join(base, name));
     const application = (_request: Request, { params }: RequestInfo) => {
       ran.push(params.get("SCRIPT_FILENAME")!.slice(root.length));
       return Response.json({

@@ -38,7 +38,7 @@ function decide(
     { root: "/www" },
     {
       files,
-      followLinks: (path) => path,
+      followSymlinks: (path) => path,
       compileRoute: () => undefined as never,
       onAttempt: (attempt, kind) => void tried.push(`${attempt}: ${kind ?? "next"}`),
     },

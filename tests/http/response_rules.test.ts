@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { withConfig } from "../support/configured.ts";
 import type { Gateway } from "../support/gateway.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 
 const PAGES = `
 error_pages:
@@ -14,10 +14,10 @@ error_pages:
   5xx: { body: "<p>Sorry" }
 `.trimStart().replaceAll("\n", "\n    ");
 
-function folderWithPages(): string {
-  const folder = temporaryFolder();
-  writeFileSync(join(folder, "404.html"), "<p>Nothing here");
-  return folder;
+function directoryWithPages(): string {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, "404.html"), "<p>Nothing here");
+  return directory;
 }
 
 /** The application says which status it has; `/cut` is a stream of its own. */
@@ -31,10 +31,10 @@ function statusOf(gateway: Gateway, target: string) {
 }
 
 test("Answers of our own get the site's page, with their status and id", async () => {
-  const folder = folderWithPages();
+  const directory = directoryWithPages();
   const text = `
 sites:
-  - root: ${folder}
+  - root: ${directory}
     ${PAGES}
     routes:
       - { path: /only-get, methods: [GET], respond: { body: fine } }
@@ -57,19 +57,19 @@ sites:
     assert.equal(await statusOf(gateway, "/configured"), "404 as configured");
     const head = await gateway.send({ method: "HEAD", target: "/none" });
     assert.deepEqual([head.status, head.headers.get("content-length")], [404, "15"]);
-    rmSync(join(folder, "404.html"));
+    rmSync(join(directory, "404.html"));
     assert.match(await statusOf(gateway, "/none"), /^404 404 Not Found \(no_such_route\)/);
   });
 });
 
 test("The source of a script is no page, by its own name or by that of a link", async () => {
-  const folder = temporaryFolder();
-  writeFileSync(join(folder, "gone.cgi"), "#!/bin/sh");
-  symlinkSync("gone.cgi", join(folder, "gone.html"));
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, "gone.cgi"), "#!/bin/sh");
+  symlinkSync("gone.cgi", join(directory, "gone.html"));
   const text = `
 upstreams: { app: { servers: ["\${env.APP}"] } }
 sites:
-  - root: ${folder}
+  - root: ${directory}
     error_pages: { 404: /gone.cgi, 405: /gone.html }
     routes:
       - { path: /cgi/*, fastcgi: { upstream: app, split_path: [.cgi] } }
@@ -86,7 +86,7 @@ test("An application's errors keep their own page, unless they are intercepted",
   const text = `
 upstreams: { app: { servers: ["\${env.APP}"] } }
 sites:
-  - root: ${folderWithPages()}
+  - root: ${directoryWithPages()}
     ${PAGES}
     routes:
       - { methods: [GET], intercept_errors: true, fastcgi: { upstream: app } }
@@ -146,7 +146,7 @@ test("Headers are removed, then set, then added: the site's, then the route's", 
   const text = `
 upstreams: { app: { servers: ["\${env.APP}"] } }
 sites:
-  - root: ${folderWithPages()}
+  - root: ${directoryWithPages()}
     headers: { remove: [X-App], set: { X-Site: site, X-Id: "\${request.id}" }, add: { Vary: A } }
     routes:
       - path: /route/*

@@ -30,7 +30,7 @@ const FILES: Readonly<Record<string, string>> = {
   "private/secret.txt": "secret",
 };
 
-const LINKS: readonly (readonly [target: string, name: string])[] = [
+const SYMLINKS: readonly (readonly [target: string, name: string])[] = [
   ["../shared", "www/storage"],
   ["../shared/a.txt", "www/single.txt"],
   ["../shared/evil.php", "www/single.php"],
@@ -66,7 +66,7 @@ async function withSite(
     mkdirSync(join(base, name, ".."), { recursive: true });
     writeFileSync(join(base, name), content);
   }
-  for (const [target, name] of LINKS) symlinkSync(target, join(base, name));
+  for (const [target, name] of SYMLINKS) symlinkSync(target, join(base, name));
   const text = `${APP_UPSTREAM}
 sites:
   - root: www
@@ -74,7 +74,7 @@ sites:
     ${keys}
     routes:
 ${routes}`.replaceAll("BASE", base);
-  await withConfig({ text, application, folder: base }, async (gateway) => {
+  await withConfig({ text, application, directory: base }, async (gateway) => {
     const outcome = async (target: string): Promise<string> => {
       const { status, body } = await gateway.send(target);
       return status === 200 ? `200 ${body}` : String(status);

@@ -5,7 +5,7 @@ import {
   EXTENSIONS_EXCESS_MAX,
   TRAILER_LENGTH_MAX,
 } from "../../src/http1/chunked_decoder.ts";
-import { RequestFault } from "../../src/http1/request_headers.ts";
+import { RequestError } from "../../src/http1/request_headers.ts";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 import { fragmentations } from "../support/fragments.ts";
 
@@ -86,7 +86,7 @@ test("Malformed chunks are refused, however they are cut", () => {
   for (const text of texts) {
     for (const { how, pieces } of fragmentations(latin1(text))) {
       assert.throws(() => decode(pieces), (error) => {
-        assert.ok(error instanceof RequestFault, how);
+        assert.ok(error instanceof RequestError, how);
         return error.status === 400;
       }, `${JSON.stringify(text)} ${how}`);
     }
@@ -115,7 +115,7 @@ test("Extensions may be longer than their chunks by so much, and no more, in all
   assert.equal(whole(chunk(half, 1).repeat(2) + chunk(0, 5000) + chunk(half, 1)).isDone, false);
   assert.equal(whole(chunk(100, 100).repeat(1000)).body.length, 100_000);
   for (const text of [chunk(half, 1).repeat(3), chunk(EXTENSIONS_EXCESS_MAX + 1, 0)]) {
-    assert.throws(() => whole(text), (error) => (error as RequestFault).status === 431);
+    assert.throws(() => whole(text), (error) => (error as RequestError).status === 431);
   }
 });
 
@@ -123,6 +123,6 @@ test("What comes behind the body has a limit", () => {
   const trailer = (length: number) => `0\r\nx:${"x".repeat(length - 2)}\r\n\r\n`;
   assert.equal(whole(trailer(TRAILER_LENGTH_MAX - 2)).isDone, true);
   for (const text of [trailer(TRAILER_LENGTH_MAX), "0\r\n" + "a: b\r\n".repeat(10_000)]) {
-    assert.throws(() => whole(text), (error) => (error as RequestFault).status === 431);
+    assert.throws(() => whole(text), (error) => (error as RequestError).status === 431);
   }
 });

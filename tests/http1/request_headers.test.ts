@@ -6,7 +6,7 @@ import { FieldsMemory, REMEMBERED_FIELDS_LENGTH_MAX } from "../../src/http1/fiel
 import {
   readRequestHeaders,
   REQUEST_FIELDS_MAX,
-  RequestFault,
+  RequestError,
   type RequestHeaders,
 } from "../../src/http1/request_headers.ts";
 
@@ -20,7 +20,7 @@ function outcome(text: string, memory?: FieldsMemory): unknown {
     const head = read(text, memory);
     return { ...head, fields: [...head.fields] };
   } catch (error) {
-    assert.ok(error instanceof RequestFault);
+    assert.ok(error instanceof RequestError);
     return [error.status, error.message];
   }
 }
@@ -123,7 +123,7 @@ for (const [status, texts] of Object.entries(REFUSED)) {
   test(`What is malformed in a head is refused with ${status}`, () => {
     for (const text of texts) {
       assert.throws(() => read(text), (error) => {
-        assert.ok(error instanceof RequestFault, JSON.stringify(text));
+        assert.ok(error instanceof RequestError, JSON.stringify(text));
         assert.equal(error.status, Number(status), JSON.stringify(text));
         return true;
       }, JSON.stringify(text));

@@ -5,16 +5,16 @@ import { GET, http1World, settle, whole, wholeText } from "../support/http1_worl
 
 const { headersMs, idleMs, sendMs, closeMs } = CONNECTION_TIMEOUTS;
 /** How late a time may end. */
-const SWEEP_MS = 1000;
+const TIMEOUT_CHECK_INTERVAL_MS = 1000;
 
 test("A head that does not come in time is answered with 408", async () => {
   const { open, clock, faults } = await http1World(() => whole(""));
   const socket = open();
   socket.send("GET / HTTP/1.1\r\n");
-  clock.advance(headersMs - SWEEP_MS);
+  clock.advance(headersMs - TIMEOUT_CHECK_INTERVAL_MS);
   socket.send("host: a\r\n");
   assert.equal(socket.text, "");
-  clock.advance(2 * SWEEP_MS);
+  clock.advance(2 * TIMEOUT_CHECK_INTERVAL_MS);
   assert.match(socket.text, /^HTTP\/1\.1 408 Request Timeout\r\n/);
   assert.equal(socket.ended, "end");
   assert.deepEqual(faults.map(({ status }) => status), [408]);
@@ -23,7 +23,7 @@ test("A head that does not come in time is answered with 408", async () => {
 test("A client that never says anything is let go without a word", async () => {
   const { open, clock } = await http1World(() => whole(""));
   const socket = open();
-  clock.advance(headersMs + 2 * SWEEP_MS);
+  clock.advance(headersMs + 2 * TIMEOUT_CHECK_INTERVAL_MS);
   assert.deepEqual([socket.text, socket.ended], ["", "end"]);
 });
 
@@ -31,11 +31,11 @@ test("A connection without request is ended after its time, and cut if its clien
   const { open, clock } = await http1World(() => whole("x"));
   const socket = open();
   socket.send(GET);
-  clock.advance(idleMs - SWEEP_MS);
+  clock.advance(idleMs - TIMEOUT_CHECK_INTERVAL_MS);
   assert.equal(socket.ended, "no");
-  clock.advance(2 * SWEEP_MS);
+  clock.advance(2 * TIMEOUT_CHECK_INTERVAL_MS);
   assert.equal(socket.ended, "end");
-  clock.advance(closeMs + SWEEP_MS);
+  clock.advance(closeMs + TIMEOUT_CHECK_INTERVAL_MS);
   assert.equal(socket.ended, "destroy");
   assert.equal(socket.text, wholeText("x"));
 });
@@ -57,7 +57,7 @@ test("A client that takes nothing for too long is cut, a slow one never", async 
   stuck.send(GET);
   last.send(GET.replace("host", "connection: close\r\nhost"));
   for (let time = 0; time < 20; time++) {
-    clock.advance(sendMs - SWEEP_MS);
+    clock.advance(sendMs - TIMEOUT_CHECK_INTERVAL_MS);
     slow.take(10);
     last.take(10);
   }
@@ -66,7 +66,7 @@ test("A client that takes nothing for too long is cut, a slow one never", async 
   slow.take(Infinity);
   last.take(Infinity);
   assert.equal(slow.text.length, wholeText("x".repeat(length)).length);
-  clock.advance(idleMs - SWEEP_MS);
+  clock.advance(idleMs - TIMEOUT_CHECK_INTERVAL_MS);
   assert.deepEqual([slow.ended, last.ended], ["no", "destroy"]);
 });
 
@@ -90,7 +90,7 @@ test("A client that takes a stream piece by piece is never cut, also of pieces o
     while (socket.unsentLength === 0) await settle();
   }
   assert.equal(socket.ended, "no");
-  clock.advance(sendMs + 2 * SWEEP_MS);
+  clock.advance(sendMs + 2 * TIMEOUT_CHECK_INTERVAL_MS);
   assert.equal(socket.ended, "reset");
 });
 
@@ -98,7 +98,7 @@ test("There is one timer for all clients, and none without clients", async () =>
   const { open, clock } = await http1World(() => whole(""));
   assert.equal(clock.timerCount, 0);
   const sockets = Array.from({ length: 100 }, open);
-  clock.advance(10 * SWEEP_MS);
+  clock.advance(10 * TIMEOUT_CHECK_INTERVAL_MS);
   assert.equal(clock.timerCount, 1);
   for (const socket of sockets) socket.close();
   assert.equal(clock.timerCount, 0);

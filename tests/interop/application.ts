@@ -22,16 +22,16 @@ export interface Application {
   readonly name: string;
   readonly peer: PeerName;
   /** What has to be done once, such as compiling it; into `folder`. */
-  prepare(folder: string): Promise<void>;
+  prepare(directory: string): Promise<void>;
   /** Starts it, to listen at `place`. */
-  start(folder: string, place: Place): Child;
+  start(directory: string, place: Place): Child;
   /** How afcgi is told about it by flags alone; undefined where flags do not suffice. */
-  flags(folder: string, place: Place): readonly string[] | undefined;
+  flags(directory: string, place: Place): readonly string[] | undefined;
   /** The same as a config file, with more from the caller on top. */
-  config(folder: string, place: Place): Readonly<Record<string, unknown>>;
+  config(directory: string, place: Place): Readonly<Record<string, unknown>>;
   readonly supports: Support;
   /** Flags of `afcgi request` beside the URL; left out where it needs none. */
-  requestFlags?(folder: string): readonly string[];
+  requestFlags?(directory: string): readonly string[];
 }
 
 /** A started application. */
@@ -42,10 +42,10 @@ export interface RunningApplication {
 
 export async function startApplication(
   application: Pick<Application, "name" | "start">,
-  folder: string,
+  directory: string,
   place: Place,
 ): Promise<RunningApplication> {
-  const child = application.start(folder, place);
+  const child = application.start(directory, place);
   await Promise.race([
     waitForListener(place),
     child.exited.then((exit) => {
@@ -76,8 +76,8 @@ export async function runPeer(
 
 /** The preset `app` as flags and as a config. */
 export const presetApp = {
-  flags: (_folder: string, place: Place) => ["--upstream", placeUrl(place), "--preset", "app"],
-  config: (_folder: string, place: Place) => ({
+  flags: (_directory: string, place: Place) => ["--upstream", placeUrl(place), "--preset", "app"],
+  config: (_directory: string, place: Place) => ({
     upstreams: { app: { servers: [placeUrl(place)] } },
     sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
   }),

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Afcgi } from "../support/afcgi.ts";
 import { missingPeer } from "../support/peers.ts";
-import { freePlace, type Place, temporaryFolder } from "../support/places.ts";
+import { freePlace, type Place, temporaryDirectory } from "../support/places.ts";
 import { HttpConnection, httpRequest, requestHead } from "../support/raw_http.ts";
 import {
   type Application,
@@ -29,7 +29,7 @@ const LONG_HEADER_FIELDS = 5;
 export interface Fixture {
   readonly application: RunningApplication;
   readonly afcgi: Afcgi;
-  readonly folder: string;
+  readonly directory: string;
 }
 
 interface Case {
@@ -46,16 +46,16 @@ export function fixtures(application: Application): {
   const byNetwork = new Map<string, Fixture>();
   before(async () => {
     if (skip) return;
-    const folder = temporaryFolder();
-    await application.prepare(folder);
+    const directory = temporaryDirectory();
+    await application.prepare(directory);
     for (const network of NETWORKS) {
-      const place = await freePlace(network, folder);
-      const running = await startApplication(application, folder, place);
-      const flags = application.flags(folder, place);
+      const place = await freePlace(network, directory);
+      const running = await startApplication(application, directory, place);
+      const flags = application.flags(directory, place);
       const afcgi = await Afcgi.start(
-        flags ? { args: flags } : { config: application.config(folder, place) },
+        flags ? { args: flags } : { config: application.config(directory, place) },
       );
-      byNetwork.set(network, { application: running, afcgi, folder });
+      byNetwork.set(network, { application: running, afcgi, directory });
     }
   });
   after(async () => {
@@ -230,8 +230,8 @@ const CASES: readonly Case[] = [
   },
   {
     says: "is read by the client as it writes",
-    async run({ afcgi, folder }) {
-      const gate = gatePath(folder);
+    async run({ afcgi, directory }) {
+      const gate = gatePath(directory);
       const connection = await HttpConnection.open(afcgi.port);
       await connection.send({ target: `/stream?gate=${gate}` });
       const head = await connection.readHead();
@@ -247,8 +247,8 @@ const CASES: readonly Case[] = [
   },
   {
     says: "answers on after a client left in the middle of an answer",
-    async run({ afcgi, folder }) {
-      const gate = gatePath(folder);
+    async run({ afcgi, directory }) {
+      const gate = gatePath(directory);
       const connection = await HttpConnection.open(afcgi.port);
       await connection.send({ target: `/stream?gate=${gate}` });
       const body = connection.readBody(await connection.readHead());
@@ -300,9 +300,9 @@ function longHeaderTest(
   test(`${name} gets a 70 kB header where the limit is 128 KiB`, {
     skip: started.skip,
   }, async () => {
-    const { folder, application: { place } } = started.get(network);
+    const { directory, application: { place } } = started.get(network);
     const config = {
-      ...application.config(folder, place),
+      ...application.config(directory, place),
       limits: { request_header: "128KiB" },
     };
     const afcgi = await Afcgi.start({ config });
@@ -317,8 +317,8 @@ function longHeaderTest(
 }
 
 /** A file that does not exist yet; the application waits until it does. */
-export function gatePath(folder: string): string {
-  return join(folder, `gate-${crypto.randomUUID()}`);
+export function gatePath(directory: string): string {
+  return join(directory, `gate-${crypto.randomUUID()}`);
 }
 
 /** The application's `/report`: what it saw of connections. */

@@ -13,10 +13,11 @@ const fcgiwrap: Application = {
   peer: "fcgiwrap",
   supports: { values: undefined, multiplexes: false, keepsConnection: true },
   prepare: () => Promise.resolve(),
-  start: (_folder, place) => startPeer("fcgiwrap", ["-c", String(WORKERS), "-s", socketUrl(place)]),
+  start: (_directory, place) =>
+    startPeer("fcgiwrap", ["-c", String(WORKERS), "-s", socketUrl(place)]),
   // Which program to run is a parameter, and parameters have no flag.
   flags: () => undefined,
-  config: (_folder, place) => ({
+  config: (_directory, place) => ({
     upstreams: { app: { servers: [placeUrl(place)] } },
     sites: [{
       routes: [{

@@ -19,9 +19,9 @@ for (const network of NETWORKS) {
   test(`Go net/http/fcgi over ${network} learns that the client left in its upload`, {
     skip: started.skip,
   }, async () => {
-    const { afcgi, folder } = started.get(network);
+    const { afcgi, directory } = started.get(network);
     const before = await report(afcgi);
-    const gate = gatePath(folder);
+    const gate = gatePath(directory);
     await leaveDuringUpload(afcgi, gate);
     await waitUntil(
       async () => (await report(afcgi)).aborted === before.aborted! + 1,
@@ -39,10 +39,10 @@ for (const network of NETWORKS) {
   test(`Go net/http/fcgi over ${network} cannot write a dead request's answer into the next`, {
     skip: started.skip,
   }, async () => {
-    const { afcgi, folder } = started.get(network);
+    const { afcgi, directory } = started.get(network);
     const before = await report(afcgi);
-    const staleGate = gatePath(folder);
-    const gate = gatePath(folder);
+    const staleGate = gatePath(directory);
+    const gate = gatePath(directory);
     await leaveDuringUpload(afcgi, staleGate);
     await waitUntil(
       async () => (await report(afcgi)).aborted === before.aborted! + 1,

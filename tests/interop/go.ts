@@ -12,10 +12,10 @@ export const go: Application = {
   name: "Go net/http/fcgi",
   peer: "go",
   supports: { values: { FCGI_MPXS_CONNS: "1" }, multiplexes: true, keepsConnection: true },
-  prepare: (folder) =>
-    runPeer("go", ["build", "-o", join(folder, "app"), sourcePath("go/main.go")], {
+  prepare: (directory) =>
+    runPeer("go", ["build", "-o", join(directory, "app"), sourcePath("go/main.go")], {
       GOCACHE: BUILD_CACHE,
       GO111MODULE: "off",
     }),
-  start: (folder, place) => startPeer(join(folder, "app"), [place.network, placeName(place)]),
+  start: (directory, place) => startPeer(join(directory, "app"), [place.network, placeName(place)]),
 };

@@ -11,7 +11,7 @@ export const libfcgi: Application = {
   name: "C libfcgi",
   peer: "libfcgi",
   supports: { values: undefined, multiplexes: false, keepsConnection: true },
-  prepare: (folder) =>
+  prepare: (directory) =>
     runPeer("cc", [
       "-O2",
       "-Wall",
@@ -21,7 +21,8 @@ export const libfcgi: Application = {
       sourcePath("libfcgi/app.c"),
       "-lfcgi",
       "-o",
-      join(folder, "app"),
+      join(directory, "app"),
     ]),
-  start: (folder, place) => startPeer(join(folder, "app"), [placeName(place), String(THREADS)]),
+  start: (directory, place) =>
+    startPeer(join(directory, "app"), [placeName(place), String(THREADS)]),
 };

@@ -19,10 +19,10 @@ export function multiplexingTests(
       const name = `${application.name} over ${network}, multiplex ${multiplex}, ` +
         `sees ${REQUESTS_AT_ONCE} requests in flight on one connection`;
       test(name, { skip: started.skip }, async () => {
-        const { folder } = started.get(network);
+        const { directory } = started.get(network);
         // An application that has seen no other connection.
-        const place = await freePlace(network, folder);
-        const running = await startApplication(application, folder, place);
+        const place = await freePlace(network, directory);
+        const running = await startApplication(application, directory, place);
         const afcgi = await Afcgi.start({
           config: {
             upstreams: { app: { servers: [placeUrl(place)], multiplex } },
@@ -30,7 +30,7 @@ export function multiplexingTests(
           },
         });
         try {
-          await holdRequests(afcgi, gatePath(folder));
+          await holdRequests(afcgi, gatePath(directory));
           const seen = await report(afcgi);
           assert.equal(seen.in_flight_max, REQUESTS_AT_ONCE);
           assert.equal(seen.connections, 1);
@@ -45,8 +45,8 @@ export function multiplexingTests(
       const name = `${application.name} over ${network} answers others while a handler leaves ` +
         `${length} bytes of its body unread`;
       test(name, { skip: started.skip }, async () => {
-        const { afcgi, folder } = started.get(network);
-        const gate = gatePath(folder);
+        const { afcgi, directory } = started.get(network);
+        const gate = gatePath(directory);
         const target = `/wait?gate=${gate}`;
         const before = await report(afcgi);
         const body = Buffer.alloc(length);

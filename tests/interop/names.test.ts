@@ -8,7 +8,7 @@ import { startPhpFpm } from "../support/php_fpm.ts";
 import {
   freePort,
   type Place,
-  temporaryFolder,
+  temporaryDirectory,
   waitForListener,
   waitUntil,
 } from "../support/places.ts";
@@ -97,9 +97,9 @@ test("The executable says which name it cannot look up, and why", async () => {
 
 test("The executable finds php-fpm by its SRV record, pings it, and takes it out while it is down", async () => {
   await withDns(async (dns) => {
-    const folder = temporaryFolder();
+    const directory = temporaryDirectory();
     const fpmPlace = place("127.0.0.1", await freePort());
-    const fpm = await startPhpFpm({ folder, place: fpmPlace, children: 2 });
+    const fpm = await startPhpFpm({ directory, place: fpmPlace, children: 2 });
     const services = [{ priority: 1, weight: 1, port: fpmPlace.port, host: "fpm.test" }];
     dns.set(SERVICE, { services });
     dns.set("fpm.test", { ipv4: ["127.0.0.1"] });
@@ -132,7 +132,7 @@ test("The executable finds php-fpm by its SRV record, pings it, and takes it out
     assert.equal(refused.status, 503);
     assert.equal(refused.headers.get("retry-after"), "1");
     assert.match(refused.body.toString(), /servers_down/);
-    const again = await startPhpFpm({ folder, place: fpmPlace, children: 2 });
+    const again = await startPhpFpm({ directory, place: fpmPlace, children: 2 });
     await afcgi.waitForLog(({ code }) => code === "server_up");
     assert.equal((await ping()).body.toString(), "pong");
     await afcgi.stop();

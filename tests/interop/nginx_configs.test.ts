@@ -14,7 +14,7 @@ import { Afcgi, runAfcgi } from "../support/afcgi.ts";
 import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
 import { startPhpFpm } from "../support/php_fpm.ts";
-import { freePort, temporaryFolder, waitForListener } from "../support/places.ts";
+import { freePort, temporaryDirectory, waitForListener } from "../support/places.ts";
 import { httpRequest, type HttpResponse } from "../support/raw_http.ts";
 import {
   APPLICATIONS,
@@ -35,7 +35,7 @@ foreach (["SCRIPT_FILENAME", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUES
 `;
 
 interface Running {
-  readonly folder: string;
+  readonly directory: string;
   readonly ports: ReadonlyMap<string, number>;
   readonly children: readonly Child[];
 }
@@ -44,55 +44,59 @@ let running: Running | undefined;
 
 before(async () => {
   if (skip) return;
-  const folder = temporaryFolder();
-  const socket = join(folder, "fpm.sock");
-  const fpm = await startPhpFpm({ folder, place: { network: "unix", path: socket }, children: 4 });
+  const directory = temporaryDirectory();
+  const socket = join(directory, "fpm.sock");
+  const fpm = await startPhpFpm({
+    directory,
+    place: { network: "unix", path: socket },
+    children: 4,
+  });
   const ports = new Map<string, number>();
-  mkdirSync(join(folder, "conf"));
-  cpSync(join(CONFIGS, "snippets"), join(folder, "conf", "snippets"), { recursive: true });
+  mkdirSync(join(directory, "conf"));
+  cpSync(join(CONFIGS, "snippets"), join(directory, "conf", "snippets"), { recursive: true });
   for (const name of ["fastcgi_params", "mime.types"]) {
-    cpSync(join("/etc/nginx", name), join(folder, "conf", name));
+    cpSync(join("/etc/nginx", name), join(directory, "conf", name));
   }
   for (const { name, files } of APPLICATIONS) {
     const port = await freePort();
     ports.set(name, port);
     const config = readFileSync(join(CONFIGS, `${name}.conf`), "utf8")
-      .replaceAll("/srv/www", join(folder, "www"))
+      .replaceAll("/srv/www", join(directory, "www"))
       .replaceAll("unix:/run/php/fpm.sock", `unix:${socket}`)
       .replaceAll("127.0.0.1:9000", `unix:${socket}`)
       .replaceAll("listen 80", `listen 127.0.0.1:${port}`);
-    writeFileSync(join(folder, "conf", `${name}.conf`), config);
+    writeFileSync(join(directory, "conf", `${name}.conf`), config);
     for (const file of files) {
-      const path = join(folder, "www", rootOf(config, folder), file);
+      const path = join(directory, "www", rootOf(config, directory), file);
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, file.endsWith(".php") ? SCRIPT : `${file}\n`);
     }
   }
-  const nginx = await startNginx(folder, ports);
-  running = { folder, ports, children: [nginx, fpm] };
+  const nginx = await startNginx(directory, ports);
+  running = { directory, ports, children: [nginx, fpm] };
 });
 
 after(async () => {
   for (const child of running?.children ?? []) await child.stop();
 });
 
-function rootOf(config: string, folder: string): string {
+function rootOf(config: string, directory: string): string {
   const root = /^ *root (.*);$/m.exec(config)?.[1];
   assert.ok(root);
-  return root.slice(join(folder, "www").length);
+  return root.slice(join(directory, "www").length);
 }
 
-async function startNginx(folder: string, ports: ReadonlyMap<string, number>): Promise<Child> {
+async function startNginx(directory: string, ports: ReadonlyMap<string, number>): Promise<Child> {
   const temporary = ["client_body", "fastcgi", "proxy", "uwsgi", "scgi"]
-    .map((name) => `${name}_temp_path ${folder}/nginx-${name};\n`).join("");
+    .map((name) => `${name}_temp_path ${directory}/nginx-${name};\n`).join("");
   const includes = [...ports.keys()].map((name) => `include ${name}.conf;\n`).join("");
-  const main = join(folder, "conf", "nginx.conf");
+  const main = join(directory, "conf", "nginx.conf");
   writeFileSync(
     main,
-    `daemon off;\npid ${folder}/nginx.pid;\nevents {}\nhttp {\naccess_log off;\n` +
+    `daemon off;\npid ${directory}/nginx.pid;\nevents {}\nhttp {\naccess_log off;\n` +
       `include mime.types;\n${temporary}${includes}}\n`,
   );
-  const child = startServer("nginx", ["-e", "stderr", "-p", folder, "-c", main], folder);
+  const child = startServer("nginx", ["-e", "stderr", "-p", directory, "-c", main], directory);
   for (const port of ports.values()) {
     await Promise.race([
       waitForListener({ network: "tcp", host: "127.0.0.1", port }),
@@ -108,12 +112,12 @@ for (const application of APPLICATIONS) {
   const says = `The configuration for ${application.name} answers as in nginx`;
   test(says, { skip }, async () => {
     assert.ok(running);
-    const { folder, ports } = running;
-    const config = join(folder, "conf", `${application.name}.conf`);
+    const { directory, ports } = running;
+    const config = join(directory, "conf", `${application.name}.conf`);
     const imported = await runAfcgi(["import", "nginx", config]);
     assert.equal(imported.code, 0, imported.stderr);
     assert.deepEqual(imported.stderr.split("\n").filter(Boolean), application.told);
-    const file = join(folder, `${application.name}.yaml`);
+    const file = join(directory, `${application.name}.yaml`);
     writeFileSync(file, imported.stdout);
     const checked = await runAfcgi(["check", file]);
     assert.equal(checked.code, 0, `${checked.stderr}\n${imported.stdout}`);
@@ -144,7 +148,7 @@ async function compare(
       : { target, method: "POST", body: Buffer.alloc(bytes, "x") };
     const nginx = comparable(await httpRequest(nginxPort, request), target);
     const afcgi = comparable(await httpRequest(afcgiPort, request), target);
-    if (nginx === afcgi || isBareFolder(application, target, nginx, afcgi)) continue;
+    if (nginx === afcgi || isBareDirectory(application, target, nginx, afcgi)) continue;
     const difference = `${firstLine(nginx)}, here ${firstLine(afcgi)}`;
     const reason = known.find(({ targets, is }) => targets.test(target) && is.test(difference));
     const name = bytes === undefined ? target : `${target} with ${bytes} bytes`;
@@ -160,15 +164,15 @@ async function compare(
  * A folder without an index is 403 in nginx. Here it is what is not there: for the front controller
  * if the location has one, else 404.
  */
-function isBareFolder(
+function isBareDirectory(
   { files }: ConfiguredApplication,
   target: string,
   nginx: string,
   afcgi: string,
 ): boolean {
-  const folder = target.slice(1).replace(/\?.*$/, "");
-  const isFolder = folder.endsWith("/") && files.some((file) => file.startsWith(folder));
-  return isFolder && nginx.startsWith("403") &&
+  const directory = target.slice(1).replace(/\?.*$/, "");
+  const isDirectory = directory.endsWith("/") && files.some((file) => file.startsWith(directory));
+  return isDirectory && nginx.startsWith("403") &&
     /^(?:404|200 \/(?:index|get)\.php)/.test(firstLine(afcgi));
 }
 
@@ -177,8 +181,8 @@ function targetsOf({ files, requests }: ConfiguredApplication): readonly string[
   const targets = new Set<string>(["/", "/?a=1&b=%20", "/missing", "/missing/", "/missing.php"]);
   for (const file of files) {
     targets.add(`/${file}`);
-    for (let folder = dirname(file); folder !== "."; folder = dirname(folder)) {
-      targets.add(`/${folder}/`).add(`/${folder}`).add(`/${folder}/missing.css`);
+    for (let directory = dirname(file); directory !== "."; directory = dirname(directory)) {
+      targets.add(`/${directory}/`).add(`/${directory}`).add(`/${directory}/missing.css`);
     }
     if (!file.endsWith(".php")) continue;
     for (const behind of ["?q=1", "/info", "/info.php", "/info/more?q=1", "/", "x"]) {

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AFCGI, runAfcgi } from "../support/afcgi.ts";
 import { Child } from "../support/child.ts";
-import { freePlace, placeUrl, temporaryFolder, waitForListener } from "../support/places.ts";
+import { freePlace, placeUrl, temporaryDirectory, waitForListener } from "../support/places.ts";
 
 for (const network of ["tcp", "unix"] as const) {
   for (const flags of [[], ["--no-multiplex"]]) {
     const name = `${["afcgi responder", ...flags].join(" ")} over ${network}`;
     test(`${name} answers afcgi request and is found out by afcgi probe`, async () => {
-      const place = await freePlace(network, temporaryFolder());
+      const place = await freePlace(network, temporaryDirectory());
       const url = placeUrl(place);
       const child = new Child(AFCGI, ["responder", "--listen", url, ...flags]);
       await waitForListener(place);

@@ -14,7 +14,7 @@ const perl: Application = {
     keepsConnection: true,
   },
   prepare: () => Promise.resolve(),
-  start: (_folder, place) =>
+  start: (_directory, place) =>
     startPeer("perl", [sourcePath("perl/app.pl"), place.network, placeName(place)]),
 };
 

@@ -16,33 +16,33 @@ const phpFpm: Application = {
   name: "php-fpm",
   peer: "php-fpm",
   supports: { values: { FCGI_MPXS_CONNS: "0" }, multiplexes: false, keepsConnection: true },
-  prepare(folder) {
+  prepare(directory) {
     // A copy, because the links out of the root below cannot be files of the repository.
-    cpSync(sourcePath("php/root"), join(folder, "root"), { recursive: true });
-    writeFileSync(join(folder, "outside.php"), "<?php echo 'never to be served';\n");
-    writeFileSync(join(folder, "outside.txt"), "never to be served\n");
+    cpSync(sourcePath("php/root"), join(directory, "root"), { recursive: true });
+    writeFileSync(join(directory, "outside.php"), "<?php echo 'never to be served';\n");
+    writeFileSync(join(directory, "outside.txt"), "never to be served\n");
     for (const name of ["outside.php", "outside.txt"]) {
-      symlinkSync(join("..", name), join(folder, "root", `link-${name}`));
+      symlinkSync(join("..", name), join(directory, "root", `link-${name}`));
     }
     return Promise.resolve();
   },
-  start: (folder, place) => launchPhpFpm({ folder, place, children: CHILDREN }),
-  flags: (folder, place) => [
+  start: (directory, place) => launchPhpFpm({ directory, place, children: CHILDREN }),
+  flags: (directory, place) => [
     ...["--upstream", placeUrl(place)],
-    ...["--root", join(folder, "root")],
+    ...["--root", join(directory, "root")],
     ...["--preset", "php"],
   ],
-  config: (folder, place) => ({
+  config: (directory, place) => ({
     upstreams: { php: { servers: [placeUrl(place)], connections: { max: CHILDREN - 1 } } },
     sites: [{
-      root: join(folder, "root"),
+      root: join(directory, "root"),
       routes: [
         { static: {} },
         { php: { upstream: "php", front_controller: "/index.php" } },
       ],
     }],
   }),
-  requestFlags: (folder) => ["--script", join(folder, "root", "index.php")],
+  requestFlags: (directory) => ["--script", join(directory, "root", "index.php")],
 };
 
 const started = commonTests(phpFpm);
@@ -103,11 +103,11 @@ const CASES: readonly Case[] = [
   },
   {
     says: "gets the parameters that its scripts expect",
-    async run({ afcgi, folder }) {
+    async run({ afcgi, directory }) {
       const answer = await httpRequest(afcgi.port, { target: "/server.php/extra/path?q=1" });
       assert.equal(answer.status, 200, answer.body.toString());
       const server = JSON.parse(answer.body.toString());
-      const root = join(folder, "root");
+      const root = join(directory, "root");
       assert.equal(server.SCRIPT_FILENAME, join(root, "server.php"));
       assert.equal(server.SCRIPT_NAME, "/server.php");
       assert.equal(server.PATH_INFO, "/extra/path");
@@ -176,8 +176,8 @@ const CASES: readonly Case[] = [
   {
     // It takes no parameter that lies in two records, and a record holds at most 65,535 bytes.
     says: "refuses a single header of 70 kB, which is a 502, and goes on",
-    async run({ application, folder }) {
-      const config = phpFpm.config(folder, application.place);
+    async run({ application, directory }) {
+      const config = phpFpm.config(directory, application.place);
       const afcgi = await Afcgi.start({
         config: { ...config, limits: { request_header: "128KiB" } },
       });
@@ -204,10 +204,10 @@ for (const network of NETWORKS) {
 test("php-fpm is not asked for a script that does not exist, nor for what must not be reached", {
   skip: started.skip,
 }, async () => {
-  const { folder } = started.get("unix");
+  const { directory } = started.get("unix");
   // Nobody listens here: whatever reached the upstream would be a 502.
-  const place = await freePlace("unix", folder);
-  const afcgi = await Afcgi.start({ args: phpFpm.flags(folder, place) ?? [] });
+  const place = await freePlace("unix", directory);
+  const afcgi = await Afcgi.start({ args: phpFpm.flags(directory, place) ?? [] });
   try {
     for (const { target, statuses } of REFUSED) {
       const { status } = await httpRequest(afcgi.port, { target });

@@ -11,7 +11,7 @@ import { ADMIN, Admin } from "../support/admin.ts";
 import { Afcgi } from "../support/afcgi.ts";
 import { missingPeer } from "../support/peers.ts";
 import { startPhpFpm } from "../support/php_fpm.ts";
-import { freePlace, placeUrl, temporaryFolder } from "../support/places.ts";
+import { freePlace, placeUrl, temporaryDirectory } from "../support/places.ts";
 import { HttpConnection } from "../support/raw_http.ts";
 import { NETWORKS } from "./application.ts";
 
@@ -38,15 +38,15 @@ interface PoolOptions {
 
 async function withPool(options: PoolOptions, use: (pool: Pool) => Promise<void>): Promise<void> {
   const { network = "unix", children, connections = {}, settings = [] } = options;
-  const folder = temporaryFolder();
-  for (const [name, code] of Object.entries(SCRIPTS)) writeFileSync(join(folder, name), code);
-  const place = await freePlace(network, folder);
-  const fpm = await startPhpFpm({ folder, place, children, settings });
+  const directory = temporaryDirectory();
+  for (const [name, code] of Object.entries(SCRIPTS)) writeFileSync(join(directory, name), code);
+  const place = await freePlace(network, directory);
+  const fpm = await startPhpFpm({ directory, place, children, settings });
   const afcgi = await Afcgi.start({
     config: {
       ...ADMIN,
       upstreams: { php: { servers: [placeUrl(place)], connections } },
-      sites: [{ root: folder, routes: [{ php: { upstream: "php" } }] }],
+      sites: [{ root: directory, routes: [{ php: { upstream: "php" } }] }],
     },
   });
   const admin = await Admin.of(afcgi);

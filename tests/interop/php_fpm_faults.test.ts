@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { Afcgi, type LogLine } from "../support/afcgi.ts";
 import { missingPeer } from "../support/peers.ts";
 import { startPhpFpm } from "../support/php_fpm.ts";
-import { freePlace, placeUrl, temporaryFolder, waitUntil } from "../support/places.ts";
+import { freePlace, placeUrl, temporaryDirectory, waitUntil } from "../support/places.ts";
 import { HttpConnection, httpRequest, type HttpResponse } from "../support/raw_http.ts";
 
 const skip = missingPeer("php-fpm");
@@ -51,17 +51,17 @@ const SCRIPTS: Readonly<Record<string, string>> = {
 
 /** Starts a pool and an afcgi before it, hands both over, and stops them. */
 async function withSite(pool: Pool, use: (site: Site) => Promise<void>): Promise<void> {
-  const folder = temporaryFolder();
-  const root = join(folder, "root");
+  const directory = temporaryDirectory();
+  const root = join(directory, "root");
   mkdirSync(root);
   for (const [name, text] of Object.entries(SCRIPTS)) writeFileSync(join(root, name), text);
   // For what the scripts write.
-  mkdirSync(join(folder, "state"));
-  chmodSync(join(folder, "state"), 0o777);
-  const place = await freePlace("unix", folder);
+  mkdirSync(join(directory, "state"));
+  chmodSync(join(directory, "state"), 0o777);
+  const place = await freePlace("unix", directory);
   const { children = 2, settings = [] } = pool;
-  const resolved = settings.map((line) => line.replaceAll("$folder", folder));
-  const fpm = await startPhpFpm({ folder, place, children, settings: resolved });
+  const resolved = settings.map((line) => line.replaceAll("$folder", directory));
+  const fpm = await startPhpFpm({ directory, place, children, settings: resolved });
   try {
     const routes = pool.routes ?? [{ php: { upstream: "php", front_controller: "/index.php" } }];
     const afcgi = await Afcgi.start({

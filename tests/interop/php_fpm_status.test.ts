@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { runAfcgi } from "../support/afcgi.ts";
 import { missingPeer } from "../support/peers.ts";
 import { startPhpFpm } from "../support/php_fpm.ts";
-import { freePlace, placeUrl, temporaryFolder } from "../support/places.ts";
+import { freePlace, placeUrl, temporaryDirectory } from "../support/places.ts";
 
 const skip = missingPeer("php-fpm");
 const CHILDREN = 4;
@@ -14,13 +14,13 @@ const CHILDREN = 4;
 /** Starts a pool with these settings and hands over where it listens. */
 async function withPool(
   settings: readonly string[],
-  use: (url: string, folder: string) => Promise<void>,
+  use: (url: string, directory: string) => Promise<void>,
 ): Promise<void> {
-  const folder = temporaryFolder();
-  const place = await freePlace("unix", folder);
-  const fpm = await startPhpFpm({ folder, place, children: CHILDREN, settings });
+  const directory = temporaryDirectory();
+  const place = await freePlace("unix", directory);
+  const fpm = await startPhpFpm({ directory, place, children: CHILDREN, settings });
   try {
-    await use(placeUrl(place), folder);
+    await use(placeUrl(place), directory);
   } finally {
     await fpm.stop();
   }
@@ -38,14 +38,14 @@ test("afcgi request reads php-fpm's ping and status pages", { skip }, async () =
 });
 
 test("afcgi request runs a script by its file, as a reset of opcache does", { skip }, async () => {
-  await withPool([], async (url, folder) => {
-    const script = join(folder, "reset.php");
+  await withPool([], async (url, directory) => {
+    const script = join(directory, "reset.php");
     const code = "<?php echo json_encode([$_SERVER['SCRIPT_FILENAME'], " +
       "$_SERVER['DOCUMENT_ROOT'], function_exists('opcache_reset') && opcache_reset()]);\n";
     writeFileSync(script, code);
     const { code: status, stdout, stderr } = await runAfcgi(["request", url, "--script", script]);
     assert.deepEqual([status, stderr], [0, ""]);
-    assert.deepEqual(JSON.parse(stdout).slice(0, 2), [script, folder]);
+    assert.deepEqual(JSON.parse(stdout).slice(0, 2), [script, directory]);
   });
 });
 

@@ -10,7 +10,13 @@ import { Afcgi, runAfcgi } from "../support/afcgi.ts";
 import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
 import { type PhpFpmOptions, startPhpFpm } from "../support/php_fpm.ts";
-import { freePlace, type Place, placeUrl, temporaryFolder, waitUntil } from "../support/places.ts";
+import {
+  freePlace,
+  type Place,
+  placeUrl,
+  temporaryDirectory,
+  waitUntil,
+} from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 
 const skip = missingPeer("php-fpm");
@@ -39,11 +45,11 @@ let fpm: { readonly child: Child; readonly place: Place } | undefined;
 
 /** A php-fpm with files of its own. */
 async function startFpm(
-  options: Omit<PhpFpmOptions, "folder" | "place" | "children">,
+  options: Omit<PhpFpmOptions, "directory" | "place" | "children">,
 ): Promise<{ child: Child; place: Place }> {
-  const folder = temporaryFolder();
-  const place = await freePlace("unix", folder);
-  return { place, child: await startPhpFpm({ folder, place, children: 3, ...options }) };
+  const directory = temporaryDirectory();
+  const place = await freePlace("unix", directory);
+  return { place, child: await startPhpFpm({ directory, place, children: 3, ...options }) };
 }
 
 before(async () => {
@@ -62,7 +68,7 @@ function writeTree(root: string, files: Readonly<Record<string, string>>): void 
 }
 
 function site(): string {
-  const root = temporaryFolder();
+  const root = temporaryDirectory();
   const scripts = Object.fromEntries(SCRIPTS.map((name) => [name, SCRIPT]));
   writeTree(root, {
     ...scripts,
@@ -175,8 +181,8 @@ for (const { says, php, outcomes } of ROWS) {
 
 test("explain shows each attempt of the files that are there", { skip }, async () => {
   const root = site();
-  const folder = temporaryFolder();
-  const config = join(folder, "afcgi.yaml");
+  const directory = temporaryDirectory();
+  const config = join(directory, "afcgi.yaml");
   const php = { try: ["script", "file", "folder", "${path}.php", "=404"] };
   writeFileSync(config, JSON.stringify(configOf(root, fpm!.place, php)));
   const { stdout } = await runAfcgi(["explain", "/about", "--config", config]);
@@ -213,7 +219,7 @@ test(
   "With resolve_root a deployment is whole and at once, although php-fpm keeps compiled scripts",
   { skip },
   async () => {
-    const base = temporaryFolder();
+    const base = temporaryDirectory();
     for (const version of [1, 2, 3]) release(base, version);
     deploy(base, 1);
     const cached = await startFpm({ opcache: true });
@@ -256,7 +262,7 @@ test(
 
 test("With application_root php-fpm gets its own paths of the files", { skip }, async () => {
   const root = site();
-  const other = join(temporaryFolder(), "html");
+  const other = join(temporaryDirectory(), "html");
   symlinkSync(root, other);
   const php = { front_controller: "/index.php", application_root: other };
   await withAfcgi(root, php, async ({ port }) => {
@@ -279,7 +285,7 @@ test(
   "A php-fpm in a chroot runs the scripts with application_root, and without it says why not",
   { skip: skip || (!isRoot && "takes root") },
   async () => {
-    const jail = temporaryFolder();
+    const jail = temporaryDirectory();
     const root = join(jail, "www");
     writeTree(root, { "index.php": SCRIPT, "blog/index.php": SCRIPT });
     const jailed = await startFpm({ settings: [`chroot = ${jail}`, "chdir = /"] });

@@ -10,7 +10,13 @@ import { test } from "node:test";
 import { Afcgi } from "../support/afcgi.ts";
 import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
-import { freePlace, type Place, placeName, placeUrl, temporaryFolder } from "../support/places.ts";
+import {
+  freePlace,
+  type Place,
+  placeName,
+  placeUrl,
+  temporaryDirectory,
+} from "../support/places.ts";
 import { waitForListener } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { startPeer } from "./application.ts";
@@ -22,19 +28,19 @@ type Site = Readonly<Record<string, unknown>>;
 
 async function withProgram(
   program: string,
-  args: (place: Place, folder: string) => readonly string[],
-  site: (folder: string) => Site,
-  use: (port: number, folder: string) => Promise<void>,
+  args: (place: Place, directory: string) => readonly string[],
+  site: (directory: string) => Site,
+  use: (port: number, directory: string) => Promise<void>,
 ): Promise<void> {
-  const folder = temporaryFolder();
-  const place = await freePlace("unix", folder);
-  const child: Child = startPeer(program, args(place, folder));
+  const directory = temporaryDirectory();
+  const place = await freePlace("unix", directory);
+  const child: Child = startPeer(program, args(place, directory));
   try {
     await waitForListener(place);
     const app = { servers: [placeUrl(place)], connections: { max: 4, reuse: false } };
-    const afcgi = await Afcgi.start({ config: { upstreams: { app }, sites: [site(folder)] } });
+    const afcgi = await Afcgi.start({ config: { upstreams: { app }, sites: [site(directory)] } });
     try {
-      await use(afcgi.port, folder);
+      await use(afcgi.port, directory);
     } finally {
       await afcgi.stop();
     }
@@ -45,10 +51,10 @@ async function withProgram(
 
 const fcgiwrap = (place: Place) => ["-c", "5", "-s", `unix:${placeName(place)}`];
 
-function git(folder: string, ...args: readonly string[]): string {
+function git(directory: string, ...args: readonly string[]): string {
   const env = {
     ...process.env,
-    HOME: folder,
+    HOME: directory,
     GIT_CONFIG_GLOBAL: "/dev/null",
     GIT_AUTHOR_NAME: "a",
     GIT_AUTHOR_EMAIL: "a@example.com",
@@ -56,7 +62,7 @@ function git(folder: string, ...args: readonly string[]): string {
     GIT_COMMITTER_EMAIL: "a@example.com",
     GIT_TERMINAL_PROMPT: "0",
   };
-  const { status, stdout, stderr } = spawnSync("git", args, { cwd: folder, env });
+  const { status, stdout, stderr } = spawnSync("git", args, { cwd: directory, env });
   assert.equal(status, 0, `git ${args.join(" ")}: ${stderr}`);
   return stdout.toString();
 }
@@ -64,7 +70,7 @@ function git(folder: string, ...args: readonly string[]): string {
 test("git is cloned and pushed to over HTTP, and cgit shows what was pushed", {
   skip: missingPeer("fcgiwrap") || missingPeer("git") || missingPeer("cgit"),
 }, async () => {
-  const site = (folder: string) => ({
+  const site = (directory: string) => ({
     limits: { request_body: "1GiB" },
     routes: [{
       path: "/git/*",
@@ -73,7 +79,7 @@ test("git is cloned and pushed to over HTTP, and cgit shows what was pushed", {
         script_name: "/git",
         params: {
           SCRIPT_FILENAME: "/usr/lib/git-core/git-http-backend",
-          GIT_PROJECT_ROOT: join(folder, "git"),
+          GIT_PROJECT_ROOT: join(directory, "git"),
           GIT_HTTP_EXPORT_ALL: "1",
         },
       },
@@ -84,17 +90,17 @@ test("git is cloned and pushed to over HTTP, and cgit shows what was pushed", {
         script_name: "/cgit",
         params: {
           SCRIPT_FILENAME: "/usr/lib/cgit/cgit.cgi",
-          CGIT_CONFIG: join(folder, "cgitrc"),
+          CGIT_CONFIG: join(directory, "cgitrc"),
         },
       },
     }],
   });
-  await withProgram("fcgiwrap", fcgiwrap, site, async (port, folder) => {
-    git(folder, "init", "-q", "--bare", "git/a.git");
-    git(join(folder, "git/a.git"), "config", "http.receivepack", "true");
-    writeFileSync(join(folder, "cgitrc"), `virtual-root=/cgit\nscan-path=${folder}/git\n`);
-    git(folder, "clone", "-q", `http://127.0.0.1:${port}/git/a.git`, "one");
-    const one = join(folder, "one");
+  await withProgram("fcgiwrap", fcgiwrap, site, async (port, directory) => {
+    git(directory, "init", "-q", "--bare", "git/a.git");
+    git(join(directory, "git/a.git"), "config", "http.receivepack", "true");
+    writeFileSync(join(directory, "cgitrc"), `virtual-root=/cgit\nscan-path=${directory}/git\n`);
+    git(directory, "clone", "-q", `http://127.0.0.1:${port}/git/a.git`, "one");
+    const one = join(directory, "one");
     // Over 1 MiB, which git sends in chunks.
     writeFileSync(join(one, "noise"), crypto.getRandomValues(new Uint8Array(60_000)));
     for (let part = 0; part < 40; part++) {
@@ -103,8 +109,8 @@ test("git is cloned and pushed to over HTTP, and cgit shows what was pushed", {
     git(one, "add", ".");
     git(one, "commit", "-qm", "A commit that cgit shows");
     git(one, "push", "-q", "origin", "HEAD:refs/heads/main");
-    git(folder, "clone", "-qb", "main", `http://127.0.0.1:${port}/git/a.git`, "two");
-    assert.equal(git(join(folder, "two"), "log", "--format=%s"), "A commit that cgit shows\n");
+    git(directory, "clone", "-qb", "main", `http://127.0.0.1:${port}/git/a.git`, "two");
+    assert.equal(git(join(directory, "two"), "log", "--format=%s"), "A commit that cgit shows\n");
     const { status, body } = await httpRequest(port, { target: "/cgit/a.git/log/?h=main" });
     assert.equal(status, 200);
     assert.ok(body.toString().includes("A commit that cgit shows"));
@@ -114,20 +120,20 @@ test("git is cloned and pushed to over HTTP, and cgit shows what was pushed", {
 test("A whole cgi-bin runs its programs with PATH_INFO, and no other file", {
   skip: missingPeer("fcgiwrap"),
 }, async () => {
-  const site = (folder: string) => ({
-    root: folder,
+  const site = (directory: string) => ({
+    root: directory,
     routes: [{
       path: "/cgi-bin/*",
       fastcgi: { upstream: "app", split_path: [".cgi", ".pl"] },
     }],
   });
-  await withProgram("fcgiwrap", fcgiwrap, site, async (port, folder) => {
-    mkdirSync(join(folder, "cgi-bin"));
+  await withProgram("fcgiwrap", fcgiwrap, site, async (port, directory) => {
+    mkdirSync(join(directory, "cgi-bin"));
     for (
       const [name, mode] of [["a.cgi", 0o755], ["b.pl", 0o755], ["secret.txt", 0o644]] as const
     ) {
-      writeFileSync(join(folder, "cgi-bin", name), CGI);
-      chmodSync(join(folder, "cgi-bin", name), mode);
+      writeFileSync(join(directory, "cgi-bin", name), CGI);
+      chmodSync(join(directory, "cgi-bin", name), mode);
     }
     const ask = async (target: string) => {
       const { status, body } = await httpRequest(port, { target });
@@ -144,13 +150,13 @@ test("A whole cgi-bin runs its programs with PATH_INFO, and no other file", {
 test("A script_name runs its one program, whatever is behind it", {
   skip: missingPeer("fcgiwrap"),
 }, async () => {
-  const site = (folder: string) => ({
-    root: folder,
+  const site = (directory: string) => ({
+    root: directory,
     routes: [{ path: "/a.cgi/*", fastcgi: { upstream: "app", script_name: "/a.cgi" } }],
   });
-  await withProgram("fcgiwrap", fcgiwrap, site, async (port, folder) => {
-    writeFileSync(join(folder, "a.cgi"), CGI);
-    chmodSync(join(folder, "a.cgi"), 0o755);
+  await withProgram("fcgiwrap", fcgiwrap, site, async (port, directory) => {
+    writeFileSync(join(directory, "a.cgi"), CGI);
+    chmodSync(join(directory, "a.cgi"), 0o755);
     const { body } = await httpRequest(port, { target: "/a.cgi/x/y.cgi" });
     assert.equal(body.toString(), "/a.cgi /x/y.cgi");
   });

@@ -20,7 +20,7 @@ import { parse } from "yaml";
 import { Afcgi } from "../support/afcgi.ts";
 import { missingPeer, PEER_PATH } from "../support/peers.ts";
 import { startPhpFpm } from "../support/php_fpm.ts";
-import { freePlace, placeUrl, temporaryFolder } from "../support/places.ts";
+import { freePlace, placeUrl, temporaryDirectory } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 
 /** The YAML block of docs/recipes.md that has this text in it, with texts replaced. */
@@ -37,14 +37,14 @@ function recipe(text: string, replaced: Readonly<Record<string, string>>) {
 }
 
 async function withPhp(
-  folder: string,
+  directory: string,
   text: string,
   replaced: Readonly<Record<string, string>>,
   use: (ask: Ask, afcgi: Afcgi) => Promise<void>,
 ): Promise<void> {
-  const place = await freePlace("unix", folder);
+  const place = await freePlace("unix", directory);
   const settings = ["php_admin_value[memory_limit] = 256M"];
-  const php = await startPhpFpm({ folder, place, children: 4, ini: true, settings });
+  const php = await startPhpFpm({ directory, place, children: 4, ini: true, settings });
   try {
     const config = recipe(text, { ...replaced, "unix:/run/php/php8.2-fpm.sock": placeUrl(place) });
     const afcgi = await Afcgi.start({ config });
@@ -63,14 +63,14 @@ async function withPhp(
 type Ask = (target: string, host: string) => ReturnType<typeof httpRequest>;
 
 /** A folder in which php-fpm's children write. */
-function writableFolder(...names: readonly string[]): string {
-  const folder = temporaryFolder();
-  chmodSync(folder, 0o755);
+function writableDirectory(...names: readonly string[]): string {
+  const directory = temporaryDirectory();
+  chmodSync(directory, 0o755);
   for (const name of names) {
-    mkdirSync(join(folder, name));
-    chmodSync(join(folder, name), 0o777);
+    mkdirSync(join(directory, name));
+    chmodSync(join(directory, name), 0o777);
   }
-  return folder;
+  return directory;
 }
 
 const WIKI: string = "wiki.example.com";
@@ -120,33 +120,33 @@ class WikiClient {
   }
 }
 
-function installWiki(folder: string): void {
+function installWiki(directory: string): void {
   const { status, stdout, stderr } = spawnSync("php", [
     "/usr/share/mediawiki/maintenance/install.php",
-    ...["--dbtype", "sqlite", "--dbpath", join(folder, "data"), "--dbname", "wiki"],
-    ...["--confpath", folder, "--server", `http://${WIKI}`, "--scriptpath", ""],
+    ...["--dbtype", "sqlite", "--dbpath", join(directory, "data"), "--dbname", "wiki"],
+    ...["--confpath", directory, "--server", `http://${WIKI}`, "--scriptpath", ""],
     ...["--pass", "a-long-passphrase", "Wiki", "Anna"],
   ], { env: { PATH: PEER_PATH } });
   assert.equal(status, 0, `${stdout}${stderr}`);
-  spawnSync("chmod", ["-R", "a+rwX", join(folder, "data")]);
+  spawnSync("chmod", ["-R", "a+rwX", join(directory, "data")]);
   appendFileSync(
-    join(folder, "LocalSettings.php"),
-    `\n$wgArticlePath = "/wiki/$1";\n$wgEnableUploads = true;\n$wgUploadDirectory = "${folder}/files";\n` +
+    join(directory, "LocalSettings.php"),
+    `\n$wgArticlePath = "/wiki/$1";\n$wgEnableUploads = true;\n$wgUploadDirectory = "${directory}/files";\n` +
       '$wgUploadPath = "https://files.wiki.example.com";\n',
   );
-  chmodSync(join(folder, "LocalSettings.php"), 0o644);
+  chmodSync(join(directory, "LocalSettings.php"), 0o644);
 }
 
 test("MediaWiki by its recipe is edited and uploaded to, and runs only what is named", {
   skip: missingPeer("mediawiki"),
 }, async () => {
-  const folder = writableFolder("data", "files");
-  installWiki(folder);
+  const directory = writableDirectory("data", "files");
+  installWiki(directory);
   const replaced = {
-    "/etc/mediawiki/LocalSettings.php": join(folder, "LocalSettings.php"),
-    "/srv/wiki-files": join(folder, "files"),
+    "/etc/mediawiki/LocalSettings.php": join(directory, "LocalSettings.php"),
+    "/srv/wiki-files": join(directory, "files"),
   };
-  await withPhp(folder, "hosts: [wiki.example.com]", replaced, async (ask, { port }) => {
+  await withPhp(directory, "hosts: [wiki.example.com]", replaced, async (ask, { port }) => {
     const client = new WikiClient(port);
     const login = await client.ask({
       action: "login",
@@ -173,12 +173,12 @@ test("MediaWiki by its recipe is edited and uploaded to, and runs only what is n
     assert.match(style.headers.get("content-type") ?? "", /^text\/css/);
     assert.equal((await ask("/resources/assets/mediawiki.png", WIKI)).status, 200);
     // What nobody runs is a file like others.
-    writeFileSync(join(folder, "files/evil.php"), "<?php echo 6 * 7;");
+    writeFileSync(join(directory, "files/evil.php"), "<?php echo 6 * 7;");
     const evil = await ask("/evil.php", "files.wiki.example.com");
     assert.doesNotMatch(evil.body.toString(), /42/);
     assert.doesNotMatch(evil.headers.get("content-type") ?? "", /html/);
-    mkdirSync(join(folder, "files/deleted"));
-    writeFileSync(join(folder, "files/deleted/a.txt"), "SECRET");
+    mkdirSync(join(directory, "files/deleted"));
+    writeFileSync(join(directory, "files/deleted/a.txt"), "SECRET");
     for (
       const [target, host] of [
         ...["/img_auth.php", "/img_auth.php/A.png", "/mw-config/", "/mw-config/index.php"],
@@ -198,25 +198,25 @@ test("MediaWiki by its recipe is edited and uploaded to, and runs only what is n
 test("Roundcube by its recipe shows its login, with SQLite", {
   skip: missingPeer("roundcube"),
 }, async () => {
-  const folder = writableFolder("data", "logs", "temp");
+  const directory = writableDirectory("data", "logs", "temp");
   writeFileSync(
-    join(folder, "config.inc.php"),
+    join(directory, "config.inc.php"),
     `<?php
-$config['db_dsnw'] = 'sqlite:///${folder}/data/mail.db?mode=0640';
+$config['db_dsnw'] = 'sqlite:///${directory}/data/mail.db?mode=0640';
 $config['des_key'] = 'rcmail-24ByteDESkey*Str1';
 $config['imap_host'] = '127.0.0.1:1';
 $config['plugins'] = [];
-$config['log_dir'] = '${folder}/logs/';
-$config['temp_dir'] = '${folder}/temp/';
+$config['log_dir'] = '${directory}/logs/';
+$config['temp_dir'] = '${directory}/temp/';
 `,
   );
-  copyFileSync("/etc/roundcube/defaults.inc.php", join(folder, "defaults.inc.php"));
-  const own = `upstream: php, params: { ROUNDCUBE_CONFIG_DIR: "${folder}" }`;
-  await withPhp(folder, "mail.example.com", { "upstream: php": own }, async (ask) => {
+  copyFileSync("/etc/roundcube/defaults.inc.php", join(directory, "defaults.inc.php"));
+  const own = `upstream: php, params: { ROUNDCUBE_CONFIG_DIR: "${directory}" }`;
+  await withPhp(directory, "mail.example.com", { "upstream: php": own }, async (ask) => {
     const host = "mail.example.com";
     const page = await ask("/?_task=login", host);
     assert.equal(page.status, 200, page.body.toString());
-    const log = join(folder, "logs/errors.log");
+    const log = join(directory, "logs/errors.log");
     const said = () => existsSync(log) ? readFileSync(log, "utf8") : page.body.toString();
     assert.ok(page.body.includes('name="_user"'), said());
     const linked = [...page.body.toString().matchAll(/(?:src|href)="((?:skins|program)\/[^"]+)"/g)];
@@ -237,8 +237,8 @@ $config['temp_dir'] = '${folder}/temp/';
 });
 
 test("phpMyAdmin by its recipe shows its login", { skip: missingPeer("phpmyadmin") }, async () => {
-  const folder = writableFolder();
-  await withPhp(folder, "db.example.com", {}, async (ask) => {
+  const directory = writableDirectory();
+  await withPhp(directory, "db.example.com", {}, async (ask) => {
     const host = "db.example.com";
     const page = await ask("/", host);
     assert.equal(page.status, 200, page.body.toString());
@@ -282,15 +282,15 @@ END
 test("MapServer by its recipe tells what it can, and draws", {
   skip: missingPeer("mapserver"),
 }, async () => {
-  const folder = writableFolder();
-  writeFileSync(join(folder, "a.map"), MAP);
+  const directory = writableDirectory();
+  writeFileSync(join(directory, "a.map"), MAP);
   writeFileSync(
-    join(folder, "mapserver.conf"),
-    `CONFIG\n  ENV\n    MS_MAP_PATTERN "^${folder}/"\n  END\nEND\n`,
+    join(directory, "mapserver.conf"),
+    `CONFIG\n  ENV\n    MS_MAP_PATTERN "^${directory}/"\n  END\nEND\n`,
   );
   const config = recipe("mapserv", {
-    "/etc/mapserver.conf": join(folder, "mapserver.conf"),
-    "/srv/maps/a.map": join(folder, "a.map"),
+    "/etc/mapserver.conf": join(directory, "mapserver.conf"),
+    "/srv/maps/a.map": join(directory, "a.map"),
   });
   const afcgi = await Afcgi.start({ config });
   try {

@@ -10,7 +10,7 @@ import {
   type Place,
   placeName,
   placeUrl,
-  temporaryFolder,
+  temporaryDirectory,
   waitForListener,
 } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
@@ -34,7 +34,7 @@ function configFor(place: Place, root: string): Readonly<Record<string, unknown>
 }
 
 function makeRoot(): string {
-  const root = temporaryFolder();
+  const root = temporaryDirectory();
   for (const name of ["letters", "files"]) {
     mkdirSync(join(root, name));
     writeFileSync(join(root, name, "a.txt"), TEXT);
@@ -44,7 +44,7 @@ function makeRoot(): string {
 }
 
 test("afcgi responder is an authorizer and a filter behind afcgi serve", async () => {
-  const place = await freePlace("unix", temporaryFolder());
+  const place = await freePlace("unix", temporaryDirectory());
   const child = new Child(AFCGI, ["responder", "--listen", placeUrl(place)]);
   await waitForListener(place);
   const afcgi = await Afcgi.start({ config: configFor(place, makeRoot()) });
@@ -60,11 +60,11 @@ test("afcgi responder is an authorizer and a filter behind afcgi serve", async (
 
 for (const network of ["tcp", "unix"] as const) {
   test(`A libfcgi authorizer and filter over ${network} work behind afcgi serve`, async () => {
-    const folder = temporaryFolder();
-    const program = join(folder, "roles");
+    const directory = temporaryDirectory();
+    const program = join(directory, "roles");
     const flags = ["-O2", "-Wall", "-Wextra", "-Werror"];
     await runPeer("cc", [...flags, sourcePath("libfcgi/roles.c"), "-lfcgi", "-o", program]);
-    const place = await freePlace(network, folder);
+    const place = await freePlace(network, directory);
     const child = startPeer(program, [placeName(place)]);
     await waitForListener(place);
     const afcgi = await Afcgi.start({ config: configFor(place, makeRoot()) });
@@ -90,9 +90,9 @@ for (const network of ["tcp", "unix"] as const) {
 }
 
 test("afcgi explain says who is asked, and afcgi check that nobody of that name is there", async () => {
-  const folder = temporaryFolder();
-  const config = join(folder, "afcgi.yaml");
-  const place = await freePlace("unix", folder);
+  const directory = temporaryDirectory();
+  const config = join(directory, "afcgi.yaml");
+  const place = await freePlace("unix", directory);
   writeFileSync(config, JSON.stringify(configFor(place, makeRoot())));
   const url = "http://127.0.0.1:8080/letters/a.txt";
   const explained = await runAfcgi(["explain", "--config", config, url]);

@@ -11,7 +11,7 @@ import { ADMIN, Admin } from "../support/admin.ts";
 import { AFCGI, Afcgi, type AfcgiOptions } from "../support/afcgi.ts";
 import { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
-import { temporaryFolder, waitUntil } from "../support/places.ts";
+import { temporaryDirectory, waitUntil } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { libfcgi } from "./libfcgi.ts";
 
@@ -26,7 +26,7 @@ echo getmypid(), " ", posix_getuid(), " ", getenv("WORD"), " ", $_SERVER["QUERY_
 
 /** A folder with one script that says who runs it. */
 function phpRoot(): string {
-  const root = temporaryFolder();
+  const root = temporaryDirectory();
   writeFileSync(join(root, "index.php"), SCRIPT);
   return root;
 }
@@ -183,7 +183,7 @@ for (const program of ["php-cgi", "php-fpm"] as const) {
     `Whatever a script logs under ${program} stands in the log once`,
     { skip: missingPeer(program) },
     async () => {
-      const root = temporaryFolder();
+      const root = temporaryDirectory();
       writeFileSync(join(root, "index.php"), LOGGING_SCRIPT);
       const spawn = { command: [program], workers: 1 };
       const afcgi = await Afcgi.start(configOf(spawn, {}, root));
@@ -277,10 +277,10 @@ test(
 );
 
 test("A C program on libfcgi takes descriptor 0", { skip: missingPeer("libfcgi") }, async () => {
-  const folder = temporaryFolder();
-  await libfcgi.prepare(folder);
+  const directory = temporaryDirectory();
+  await libfcgi.prepare(directory);
   // "-" is the socket that it was left.
-  const spawn = { command: [join(folder, "app"), "-", "1"], workers: 2 };
+  const spawn = { command: [join(directory, "app"), "-", "1"], workers: 2 };
   await withAfcgi(configOf(spawn), async (afcgi) => {
     assert.equal((await httpRequest(afcgi.port, { target: "/hello" })).status, 200);
     for (const pid of workersOf(afcgi)) process.kill(pid, "SIGKILL");
@@ -335,18 +335,18 @@ test("A second signal ends afcgi at once, and its workers with it", async () => 
 });
 
 test("A user that is not there is a fault at the start", async () => {
-  const folder = temporaryFolder();
-  const config = join(folder, "afcgi.yaml");
+  const directory = temporaryDirectory();
+  const config = join(directory, "afcgi.yaml");
   const spawn = { command: ["true"], user: "nobody-of-that-name" };
   writeFileSync(config, JSON.stringify({ listen: ["127.0.0.1:0"], ...configOf(spawn).config }));
-  const child = new Child(AFCGI, ["serve", "--config", config], { cwd: folder });
+  const child = new Child(AFCGI, ["serve", "--config", config], { cwd: directory });
   assert.deepEqual(await child.exited, { code: 1, signal: null });
   assert.match(child.stderr.lines.join("\n"), /there is no user "nobody-of-that-name"/);
 });
 
 test("As process 1 afcgi reaps children that are not its own", { skip: !isRoot }, async () => {
-  const folder = temporaryFolder();
-  const config = join(folder, "afcgi.yaml");
+  const directory = temporaryDirectory();
+  const config = join(directory, "afcgi.yaml");
   // Its child ends and leaves a grandchild, which ends as an orphan.
   const program = "(sh -c 'sleep 0.1; echo orphan ended' &) ; exec sleep 60";
   const spawn = { command: ["sh", "-c", program], workers: 1 };
@@ -361,7 +361,7 @@ test("As process 1 afcgi reaps children that are not its own", { skip: !isRoot }
     "--config",
     config,
   ];
-  const child = new Child("unshare", args, { cwd: folder, group: true });
+  const child = new Child("unshare", args, { cwd: directory, group: true });
   try {
     await child.stderr.waitFor((line) => line.includes("orphan ended"));
     const [first] = childrenOf(child.pid);

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Afcgi, runAfcgi } from "../support/afcgi.ts";
 import { missingPeer } from "../support/peers.ts";
-import { temporaryFolder, waitUntil } from "../support/places.ts";
+import { temporaryDirectory, waitUntil } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -30,7 +30,7 @@ echo posix_getuid(), " ", implode(",", posix_getgroups()), "\\n", getmypid(), "\
 `;
 
 function phpRoot(): string {
-  const root = temporaryFolder();
+  const root = temporaryDirectory();
   writeFileSync(join(root, "index.php"), SCRIPT);
   return root;
 }
@@ -87,11 +87,11 @@ function isRunning(pid: number): boolean {
 }
 
 /** The folder that php-fpm's configuration is in, and the master. */
-function masterOf(tmp: string): { readonly pid: number; readonly folder: string } {
+function masterOf(tmp: string): { readonly pid: number; readonly directory: string } {
   const [master] = processesWith(tmp).filter(({ command }) => command.includes("master process"));
   assert.ok(master, "no master of php-fpm");
   const [, config] = /\((\S+\.conf)\)/.exec(master.command)!;
-  return { pid: master.pid, folder: join(config!, "..") };
+  return { pid: master.pid, directory: join(config!, "..") };
 }
 
 for (const command of [["php-fpm"], ["php-cgi"], ["php-cgi", "-b", "{socket}"]]) {
@@ -99,7 +99,7 @@ for (const command of [["php-fpm"], ["php-cgi"], ["php-cgi", "-b", "{socket}"]])
   const cannot = command[0] === "php-fpm" ? skip : skipCgi;
 
   test(`kill -9 of afcgi leaves no ${name} behind`, { skip: cannot }, async () => {
-    const tmp = temporaryFolder();
+    const tmp = temporaryDirectory();
     const afcgi = await start({ command, user: "www-data" }, { TMPDIR: tmp });
     const said = await lines(afcgi);
     const [worker, parent] = said.slice(-2).map(Number) as [number, number];
@@ -135,8 +135,8 @@ for (const command of [["php-fpm"], ["php-cgi"], ["php-cgi", "-b", "{socket}"]])
 }
 
 test("A process group that ignores SIGTERM is gone after a kill -9 too", { skip }, async () => {
-  const folder = temporaryFolder();
-  const script = join(folder, "app");
+  const directory = temporaryDirectory();
+  const script = join(directory, "app");
   writeFileSync(
     script,
     "#!/bin/sh\ntrap '' TERM\nsh -c 'trap \"\" TERM; sleep 300' marker &\necho up\nwait\n",
@@ -160,11 +160,11 @@ function groupOf(group: number): number[] {
 }
 
 test("www-data cannot touch what root writes for php-fpm", { skip }, async () => {
-  const tmp = temporaryFolder();
+  const tmp = temporaryDirectory();
   const afcgi = await start({ command: ["php-fpm"] }, { TMPDIR: tmp });
   await lines(afcgi);
-  const { folder } = masterOf(tmp);
-  assert.equal(statSync(folder).mode & 0o777, 0o700);
+  const { directory } = masterOf(tmp);
+  assert.equal(statSync(directory).mode & 0o777, 0o700);
   for (const path of everythingBelow(tmp)) assert.equal(statSync(path).uid, 0, path);
   afcgi.child.kill("SIGHUP");
   await afcgi.waitForLog(({ msg }) => msg === "workers replaced");
@@ -172,12 +172,12 @@ test("www-data cannot touch what root writes for php-fpm", { skip }, async () =>
   await afcgi.stop();
 });
 
-function everythingBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name)));
+function everythingBelow(directory: string): string[] {
+  return readdirSync(directory, { recursive: true }).map((name) => join(directory, String(name)));
 }
 
 test("TMPDIR of another user is refused with one line", { skip }, async () => {
-  const tmp = join(temporaryFolder(), "theirs");
+  const tmp = join(temporaryDirectory(), "theirs");
   mkdirSync(tmp);
   chownSync(tmp, 33, 33);
   await assert.rejects(
@@ -187,18 +187,18 @@ test("TMPDIR of another user is refused with one line", { skip }, async () => {
 });
 
 test("A cleaner of temporary files does not keep PHP down", { skip }, async () => {
-  const tmp = temporaryFolder();
+  const tmp = temporaryDirectory();
   const afcgi = await start({ command: ["php-fpm"] }, { TMPDIR: tmp });
   await lines(afcgi);
-  const { pid, folder } = masterOf(tmp);
+  const { pid, directory } = masterOf(tmp);
   // First the files, then all of it.
-  for (const name of readdirSync(folder)) {
-    if (name.endsWith(".conf")) rmSync(join(folder, name));
+  for (const name of readdirSync(directory)) {
+    if (name.endsWith(".conf")) rmSync(join(directory, name));
   }
   process.kill(pid, "SIGKILL");
   await waitUntil(() => masterPid(tmp) !== undefined && masterPid(tmp) !== pid, "another master");
   await lines(afcgi);
-  rmSync(folder, { recursive: true });
+  rmSync(directory, { recursive: true });
   await afcgi.waitForLog(({ code }) => code === "worker_sockets_lost");
   await waitUntil(
     async () => (await httpRequest(afcgi.port, { target: "/" })).status === 200,

@@ -13,7 +13,7 @@ const BIG = 4 * 1024 * 1024;
 
 /** Where the application is, and how it is asked. */
 interface Asked {
-  readonly folder: string;
+  readonly directory: string;
   readonly url: string;
   readonly flags: readonly string[];
 }
@@ -32,9 +32,9 @@ export function terminalTests(
   for (const { says, run } of CASES) {
     const name = `${application.name} over ${network}, asked by afcgi request, ${says}`;
     test(name, { skip: started.skip }, async () => {
-      const { folder, application: { place } } = started.get(network);
-      const flags = application.requestFlags?.(folder) ?? [];
-      await run({ folder, url: placeUrl(place), flags });
+      const { directory, application: { place } } = started.get(network);
+      const flags = application.requestFlags?.(directory) ?? [];
+      await run({ directory, url: placeUrl(place), flags });
     });
   }
   const name = `${application.name} over ${network} is found out by afcgi probe`;
@@ -61,8 +61,8 @@ const CASES: readonly Case[] = [
   },
   {
     says: "gets a file as the body, a query and a header",
-    async run({ folder, url, flags }) {
-      const file = join(folder, "request-body");
+    async run({ directory, url, flags }) {
+      const file = join(directory, "request-body");
       const body = pattern(BODY_LENGTH);
       writeFileSync(file, body);
       const { code, stdout, stderr } = await runAfcgi([
@@ -83,9 +83,9 @@ const CASES: readonly Case[] = [
   },
   {
     says: "gets standard input with its exact length, and sends 4 MiB to a file byte for byte",
-    async run({ folder, url, flags }) {
-      const input = join(folder, "request-input");
-      const output = join(folder, "request-output");
+    async run({ directory, url, flags }) {
+      const input = join(directory, "request-input");
+      const output = join(directory, "request-output");
       writeFileSync(input, pattern(BODY_LENGTH));
       const asked = [AFCGI, "request", url, ...flags];
       // "$@" keeps each word as it is.

@@ -12,7 +12,7 @@ import { libfcgi } from "../interop/libfcgi.ts";
 import { Afcgi } from "../support/afcgi.ts";
 import { runCount, timeLimitMs } from "../support/long_runs.ts";
 import { missingPeer } from "../support/peers.ts";
-import { freePlace, type Place, placeUrl, temporaryFolder } from "../support/places.ts";
+import { freePlace, type Place, placeUrl, temporaryDirectory } from "../support/places.ts";
 import { CLIENTS, Load } from "./load.ts";
 
 const KILLS = runCount(3, 100);
@@ -26,19 +26,19 @@ for (const application of [go, libfcgi]) {
       skip: missingPeer(application.peer),
       timeout: timeLimitMs(20 * 60_000),
     }, async () => {
-      const folder = temporaryFolder();
-      await application.prepare(folder);
-      await killRepeatedly(application, folder, await freePlace(network, folder));
+      const directory = temporaryDirectory();
+      await application.prepare(directory);
+      await killRepeatedly(application, directory, await freePlace(network, directory));
     });
   }
 }
 
 async function killRepeatedly(
   application: Application,
-  folder: string,
+  directory: string,
   place: Place,
 ): Promise<void> {
-  let { child } = await startApplication(application, folder, place);
+  let { child } = await startApplication(application, directory, place);
   const afcgi = await Afcgi.start({
     config: {
       upstreams: { app: { servers: [placeUrl(place)], retry: RETRY } },
@@ -46,7 +46,7 @@ async function killRepeatedly(
     },
   });
   try {
-    const load = Load.start(afcgi.port, folder);
+    const load = Load.start(afcgi.port, directory);
     for (let kill = 0; kill < KILLS; kill++) {
       await load.goOn();
       await load.disturb(async () => {
@@ -55,7 +55,7 @@ async function killRepeatedly(
       });
       // It had no time to take its socket away.
       if (place.network === "unix") rmSync(place.path, { force: true });
-      ({ child } = await startApplication(application, folder, place));
+      ({ child } = await startApplication(application, directory, place));
     }
     await load.goOn();
     await load.stop();

@@ -43,8 +43,8 @@ export class Load {
   }
 
   /** Begins at once; the journal is a file in `folder`. */
-  static start(port: number, folder: string): Load {
-    const journal = join(folder, `journal-${crypto.randomUUID()}`);
+  static start(port: number, directory: string): Load {
+    const journal = join(directory, `journal-${crypto.randomUUID()}`);
     writeFileSync(journal, "");
     // php-fpm's children are another user's.
     chmodSync(journal, 0o666);

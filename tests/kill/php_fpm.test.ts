@@ -16,7 +16,13 @@ import type { Child } from "../support/child.ts";
 import { runCount, timeLimitMs } from "../support/long_runs.ts";
 import { missingPeer } from "../support/peers.ts";
 import { type PhpFpmOptions, startPhpFpm } from "../support/php_fpm.ts";
-import { freePlace, type Place, placeUrl, temporaryFolder, waitUntil } from "../support/places.ts";
+import {
+  freePlace,
+  type Place,
+  placeUrl,
+  temporaryDirectory,
+  waitUntil,
+} from "../support/places.ts";
 import { CLIENTS, Load } from "./load.ts";
 
 const CHILDREN = 4;
@@ -38,20 +44,20 @@ const RESTARTED = [
 for (const { says, signal, ends } of RESTARTED) {
   for (const network of ["tcp", "unix"] as const) {
     test(`${says} over ${network} under load loses and doubles no POST`, OPTIONS, async () => {
-      const folder = temporaryFolder();
+      const directory = temporaryDirectory();
       const options: PhpFpmOptions = {
-        folder,
-        place: await freePlace(network, folder),
+        directory,
+        place: await freePlace(network, directory),
         children: CHILDREN,
         group: true,
       };
       let master = await startPhpFpm(options);
       const afcgi = await startAfcgi(options.place);
       try {
-        const load = Load.start(afcgi.port, folder);
+        const load = Load.start(afcgi.port, directory);
         for (let restart = 0; restart < RESTARTS; restart++) {
           await load.goOn();
-          await load.disturb(() => ends ? end(master, signal) : reload(master, signal, folder));
+          await load.disturb(() => ends ? end(master, signal) : reload(master, signal, directory));
           if (ends) master = await startAgain(options);
         }
         await load.goOn();
@@ -70,22 +76,22 @@ test(
   "Children of php-fpm that make way for new ones are never seen by a client",
   OPTIONS,
   async () => {
-    const folder = temporaryFolder();
-    const place = await freePlace("unix", folder);
+    const directory = temporaryDirectory();
+    const place = await freePlace("unix", directory);
     const master = await startPhpFpm({
-      folder,
+      directory,
       place,
       children: CHILDREN,
       maxRequests: MAX_REQUESTS,
     });
     const afcgi = await startAfcgi(place);
     try {
-      const load = Load.start(afcgi.port, folder);
+      const load = Load.start(afcgi.port, directory);
       await load.goOn(REQUESTS);
       await load.stop();
       load.check(afcgi);
       assert.equal(load.failures, "");
-      const replaced = logLines(folder, / exited with code 0 /).length;
+      const replaced = logLines(directory, / exited with code 0 /).length;
       assert.ok(replaced > REQUESTS / MAX_REQUESTS / 2, `${replaced} children were replaced`);
     } finally {
       await afcgi.stop();
@@ -98,9 +104,9 @@ test(
   "An idle connection to php-fpm is kept for a while and closed by itself",
   OPTIONS,
   async () => {
-    const folder = temporaryFolder();
-    const place = await freePlace("unix", folder);
-    const master = await startPhpFpm({ folder, place, children: CHILDREN });
+    const directory = temporaryDirectory();
+    const place = await freePlace("unix", directory);
+    const master = await startPhpFpm({ directory, place, children: CHILDREN });
     const afcgi = await startAfcgi(place);
     try {
       await answersHello(afcgi, 1);
@@ -140,15 +146,15 @@ function startAfcgi(place: Place): Promise<Afcgi> {
 }
 
 /** The master stays the same process, and writes once more that it is ready. */
-async function reload(master: Child, signal: NodeJS.Signals, folder: string): Promise<void> {
-  const readyLines = (): number => logLines(folder, /ready to handle connections/).length;
+async function reload(master: Child, signal: NodeJS.Signals, directory: string): Promise<void> {
+  const readyLines = (): number => logLines(directory, /ready to handle connections/).length;
   const before = readyLines();
   process.kill(master.pid, signal);
   await waitUntil(() => readyLines() > before, "php-fpm ready again");
 }
 
-function logLines(folder: string, pattern: RegExp): string[] {
-  const lines = readFileSync(join(folder, "php-fpm.log"), "utf8").split("\n");
+function logLines(directory: string, pattern: RegExp): string[] {
+  const lines = readFileSync(join(directory, "php-fpm.log"), "utf8").split("\n");
   return lines.filter((line) => pattern.test(line));
 }
 

@@ -12,7 +12,7 @@ import {
   freePlace,
   type Place,
   placeUrl,
-  temporaryFolder,
+  temporaryDirectory,
   waitForListener,
   waitUntil,
 } from "../support/places.ts";
@@ -36,9 +36,9 @@ export async function withPair(
   use: (pair: Pair) => Promise<void>,
   upstream: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  const place = await freePlace("unix", temporaryFolder());
+  const place = await freePlace("unix", temporaryDirectory());
   const responder = await startResponder(place);
-  const temporary = temporaryFolder();
+  const temporary = temporaryDirectory();
   const gateway = await Afcgi.start({
     config: {
       upstreams: {

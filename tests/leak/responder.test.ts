@@ -18,7 +18,7 @@ import {
   type Place,
   placeName,
   placeUrl,
-  temporaryFolder,
+  temporaryDirectory,
   waitUntil,
 } from "../support/places.ts";
 import { repeat, startResponder } from "./pair.ts";
@@ -36,7 +36,7 @@ test(
   `The responder holds nothing more after ${LEAVING} fronts that vanish halfway`,
   OPTIONS,
   async () => {
-    const place = await freePlace("unix", temporaryFolder());
+    const place = await freePlace("unix", temporaryDirectory());
     const responder = await startResponder(place);
     try {
       const atStart = descriptorsOf(responder.pid);
@@ -56,7 +56,7 @@ test(
 );
 
 test(`The responder's memory does not grow with ${REQUESTS} requests`, OPTIONS, async () => {
-  const place = await freePlace("unix", temporaryFolder());
+  const place = await freePlace("unix", temporaryDirectory());
   const responder = await startResponder(place);
   try {
     const atStart = descriptorsOf(responder.pid);

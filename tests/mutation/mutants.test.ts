@@ -17,25 +17,25 @@ export function check(size: number, isOpen: boolean): boolean {
 }
 `;
 
-let folder: string;
+let directory: string;
 let mutants: Mutant[];
 
 before(async () => {
-  folder = mkdtempSync(join(tmpdir(), "afcgi-mutants-"));
-  writeFileSync(join(folder, "tsconfig.json"), `{ "include": ["*.ts"] }`);
-  writeFileSync(join(folder, "check.ts"), TEXT);
-  const api = new API({ cwd: folder });
+  directory = mkdtempSync(join(tmpdir(), "afcgi-mutants-"));
+  writeFileSync(join(directory, "tsconfig.json"), `{ "include": ["*.ts"] }`);
+  writeFileSync(join(directory, "check.ts"), TEXT);
+  const api = new API({ cwd: directory });
   try {
-    const snapshot = await api.updateSnapshot({ openProjects: [join(folder, "tsconfig.json")] });
+    const snapshot = await api.updateSnapshot({ openProjects: [join(directory, "tsconfig.json")] });
     const [project] = await snapshot.getProjects();
-    const source = await project!.program.getSourceFile(join(folder, "check.ts"));
+    const source = await project!.program.getSourceFile(join(directory, "check.ts"));
     mutants = mutantsOf(source!, "check.ts");
   } finally {
     await api.close();
   }
 });
 
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => rmSync(directory, { recursive: true, force: true }));
 
 test("A condition, a bound, a number, a call and a result are each made wrong by themselves", () => {
   assert.deepEqual(
@@ -64,8 +64,8 @@ test("An applied mutant changes its place and nothing else", () => {
 
 test("The tests of a file are those that import it: its own folder's first, then the nearest", () => {
   const write = (path: string, text: string) => {
-    mkdirSync(join(folder, path, ".."), { recursive: true });
-    writeFileSync(join(folder, path), text);
+    mkdirSync(join(directory, path, ".."), { recursive: true });
+    writeFileSync(join(directory, path), text);
   };
   write("src/low/part.ts", "export const part = 1;\n");
   write("src/high/whole.ts", `import { part } from "../low/part.ts";\n`);
@@ -74,7 +74,7 @@ test("The tests of a file are those that import it: its own folder's first, then
   write("tests/a/near.test.ts", `import { part } from "../../src/low/part.ts";\n`);
   write("tests/a/other.test.ts", `import "../../src/other.ts";\n`);
   const files = ["tests/a/near.test.ts", "tests/a/other.test.ts", "tests/high/whole.test.ts"];
-  const selection = new TestSelection(folder, [...files, "tests/low/far.test.ts"]);
+  const selection = new TestSelection(directory, [...files, "tests/low/far.test.ts"]);
   assert.deepEqual(selection.testsOf("src/low/part.ts"), [
     "tests/low/far.test.ts",
     "tests/a/near.test.ts",

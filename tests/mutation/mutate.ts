@@ -134,9 +134,9 @@ function unitTests(): string[] {
 }
 
 function filesBelow(path: string): string[] {
-  const folder = join(ROOT, path);
-  return readdirSync(folder, { recursive: true })
-    .map((name) => relative(ROOT, join(folder, String(name))).split(sep).join("/"))
+  const directory = join(ROOT, path);
+  return readdirSync(directory, { recursive: true })
+    .map((name) => relative(ROOT, join(directory, String(name))).split(sep).join("/"))
     .sort();
 }
 

@@ -21,11 +21,11 @@ export class TestSelection {
 
   /** Test files that reach `file`: those of its own folder first, then by distance. */
   testsOf(file: string): string[] {
-    const ownFolder = `tests/${dirname(file).split("/")[1] ?? ""}/`;
+    const ownDirectory = `tests/${dirname(file).split("/")[1] ?? ""}/`;
     return this.#testFiles
       .map((test) => ({ test, distance: this.#distance(test, file) }))
       .filter(({ distance }) => distance !== Infinity)
-      .map(({ test, distance }) => ({ test, rank: test.startsWith(ownFolder) ? 0 : distance }))
+      .map(({ test, distance }) => ({ test, rank: test.startsWith(ownDirectory) ? 0 : distance }))
       .sort((one, other) => one.rank - other.rank || one.test.localeCompare(other.test))
       .map(({ test }) => test);
   }

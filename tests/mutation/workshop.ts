@@ -44,7 +44,7 @@ const NEAR_TESTS_MAX = 32;
 const FIRST_BATCH = 4;
 
 export class Workshop {
-  readonly #folder = mkdtempSync(join(tmpdir(), "afcgi-mutation-"));
+  readonly #directory = mkdtempSync(join(tmpdir(), "afcgi-mutation-"));
   readonly #types: API;
   readonly #selection: TestSelection;
   readonly #testsMax: number;
@@ -54,26 +54,26 @@ export class Workshop {
   constructor(root: string, testFiles: readonly string[], isThorough = false) {
     this.#testsMax = isThorough ? testFiles.length : NEAR_TESTS_MAX;
     for (const name of COPIED) {
-      cpSync(join(root, name), join(this.#folder, name), {
+      cpSync(join(root, name), join(this.#directory, name), {
         recursive: true,
         verbatimSymlinks: true,
       });
     }
     this.#selection = new TestSelection(root, testFiles);
-    this.#types = new API({ cwd: this.#folder });
+    this.#types = new API({ cwd: this.#directory });
   }
 
   async sourceOf(file: string): Promise<SourceFile> {
     const snapshot = await this.#update([]);
     const [project] = await snapshot.getProjects();
-    const source = await project?.program.getSourceFile(join(this.#folder, file));
+    const source = await project?.program.getSourceFile(join(this.#directory, file));
     if (source === undefined) throw new Error(`Cannot read "${file}": tsconfig.json leaves it out`);
     return source;
   }
 
   /** Puts the fault in, asks who notices, and takes it out again. */
   async judge(mutant: Mutant): Promise<Verdict> {
-    const path = join(this.#folder, mutant.file);
+    const path = join(this.#directory, mutant.file);
     const text = readFileSync(path, "utf8");
     writeFileSync(path, applyMutant(text, mutant));
     try {
@@ -87,7 +87,7 @@ export class Workshop {
 
   async close(): Promise<void> {
     await this.#types.close();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.#directory, { recursive: true, force: true });
   }
 
   async #judgeByTests(file: string): Promise<Verdict> {
@@ -113,7 +113,7 @@ export class Workshop {
     if (this.#snapshot !== undefined && changed.length === 0) return this.#snapshot;
     this.#snapshot = await this.#types.updateSnapshot(
       this.#snapshot === undefined
-        ? { openProjects: [join(this.#folder, "tsconfig.json")] }
+        ? { openProjects: [join(this.#directory, "tsconfig.json")] }
         : { fileChanges: { changed } },
     );
     return this.#snapshot;
@@ -124,7 +124,7 @@ export class Workshop {
     return new Promise((resolve) => {
       const args = ["test", "--bail", "--timeout=20000", ...files.map((file) => `./${file}`)];
       const child = spawn(process.execPath, args, {
-        cwd: this.#folder,
+        cwd: this.#directory,
         stdio: "ignore",
         detached: true,
       });

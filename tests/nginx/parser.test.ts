@@ -49,9 +49,9 @@ test("parseNginx names the line of what does not end", () => {
 function filesOf(tree: Readonly<Record<string, string>>) {
   return {
     read: async (path: string) => tree[path],
-    list: async (folder: string) =>
-      Object.keys(tree).filter((path) => path.startsWith(folder))
-        .map((path) => path.slice(folder.length)),
+    list: async (directory: string) =>
+      Object.keys(tree).filter((path) => path.startsWith(directory))
+        .map((path) => path.slice(directory.length)),
   };
 }
 

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as library from "../../mod.ts";
-import { temporaryFolder } from "../support/places.ts";
+import { temporaryDirectory } from "../support/places.ts";
 import { CONFIGURATIONS, NAMES_PROGRAM, PROGRAM, PROGRAM_OUTPUT } from "./stranger.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -18,10 +18,10 @@ const TIME_LIMIT_MS = 120_000;
 /** The oldest TypeScript that is looked at; the newest is that of package.json. */
 const OLD_TYPESCRIPT = "5.9.3";
 
-const folder = temporaryFolder();
-const project = join(folder, "project");
+const directory = temporaryDirectory();
+const project = join(directory, "project");
 const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-const archive = join(folder, `afcgi-${manifest.version}.tgz`);
+const archive = join(directory, `afcgi-${manifest.version}.tgz`);
 const tool = (name: string) => join(ROOT, "node_modules/.bin", name);
 
 /** Its output; an assertion fails with it when the program does. */
@@ -39,7 +39,7 @@ function run(program: string, args: readonly string[], cwd = project): Promise<s
 }
 
 before(async () => {
-  await run("npm", ["pack", "--silent", "--pack-destination", folder], ROOT);
+  await run("npm", ["pack", "--silent", "--pack-destination", directory], ROOT);
   mkdirSync(project);
   writeFileSync(join(project, "package.json"), JSON.stringify({ type: "module", private: true }));
   writeFileSync(join(project, "program.ts"), PROGRAM);

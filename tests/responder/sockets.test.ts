@@ -19,15 +19,15 @@ async function onEachSocket(
   handler: FastCgiHandler,
   use: (connect: () => Promise<FrontClient>, server: FastCgiServer) => Promise<void>,
 ): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "afcgi-responder-"));
+  const directory = mkdtempSync(join(tmpdir(), "afcgi-responder-"));
   try {
-    for (const listen of ["127.0.0.1:0", `unix:${folder}/app.sock`]) {
+    for (const listen of ["127.0.0.1:0", `unix:${directory}/app.sock`]) {
       const server = await serveFastCgi(handler, { listen });
       await use(() => FrontClient.connect(currentRuntime(), connectable(server)), server);
       await server.shutdown({ grace: 1_000 });
     }
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
 }
 

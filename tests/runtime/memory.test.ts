@@ -187,8 +187,8 @@ test("A manual clock's wall time moves with it", () => {
 test("Memory files know links, folders and ways out of them", async () => {
   const { files } = new MemoryRuntime();
   files.write("/srv/www/index.html", "hello", 7);
-  files.link("/srv/www/out", "/etc");
-  files.link("/srv/www/loop", "/srv/www/loop");
+  files.symlink("/srv/www/out", "/etc");
+  files.symlink("/srv/www/loop", "/srv/www/loop");
   files.write("/etc/passwd", "secret");
   assert.deepEqual(files.stat("/srv/www/index.html"), {
     kind: "file",

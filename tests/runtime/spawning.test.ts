@@ -145,12 +145,12 @@ function isRunning(pid: number): boolean {
 }
 
 test("A private folder is nobody else's, holds what is written, and goes with all of it", () => {
-  const folder = spawner.createFolder(undefined);
-  folder.write("a.conf", "text");
-  assert.equal(statSync(folder.path).mode & 0o777, 0o700);
-  assert.equal(statSync(`${folder.path}/a.conf`).mode & 0o777, 0o600);
-  folder.remove();
-  assert.equal(existsSync(folder.path), false);
+  const directory = spawner.createDirectory(undefined);
+  directory.write("a.conf", "text");
+  assert.equal(statSync(directory.path).mode & 0o777, 0o700);
+  assert.equal(statSync(`${directory.path}/a.conf`).mode & 0o777, 0o600);
+  directory.remove();
+  assert.equal(existsSync(directory.path), false);
 });
 
 test("Users are found by name and by number", () => {

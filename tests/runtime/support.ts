@@ -16,13 +16,13 @@ export const LOOPBACK: TcpAddress = { transport: "tcp", host: "127.0.0.1", port:
 export const encode = (text: string) => new TextEncoder().encode(text);
 export const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-const folder = mkdtempSync(join(tmpdir(), "afcgi-runtime-"));
-atExit(() => rmSync(folder, { recursive: true, force: true }));
+const directory = mkdtempSync(join(tmpdir(), "afcgi-runtime-"));
+atExit(() => rmSync(directory, { recursive: true, force: true }));
 let count = 0;
 
 /** A path that nobody has used. */
 export function freshPath(): string {
-  return join(folder, `${++count}`);
+  return join(directory, `${++count}`);
 }
 
 /** An address to listen on that nobody has used. */

@@ -3,7 +3,7 @@ import test from "node:test";
 import fc from "fast-check";
 import { parseTarget } from "../../src/http/target.ts";
 import { type FileLookup, resolveBelowRoot } from "../../src/static/below_root.ts";
-import { files, withFolder } from "./folder.ts";
+import { files, withDirectory } from "./directory.ts";
 
 /** `file`, `directory`, `missing`, or the code of what is forbidden. */
 function outcome(lookup: FileLookup, root: string, path: string): string {
@@ -12,7 +12,7 @@ function outcome(lookup: FileLookup, root: string, path: string): string {
 }
 
 test("resolveBelowRoot finds files and directories", async () => {
-  await withFolder(({ root }) => {
+  await withDirectory(({ root }) => {
     const found = resolveBelowRoot({ files, root }, "/docs/café é.css");
     assert.ok(found.kind === "file");
     assert.equal(found.path, `${root}/docs/café é.css`);
@@ -27,7 +27,7 @@ test("resolveBelowRoot finds files and directories", async () => {
 });
 
 test("resolveBelowRoot finds nothing where nothing is", async () => {
-  await withFolder(({ base, root }) => {
+  await withDirectory(({ base, root }) => {
     const paths = [
       ...["/none", "/hello.txt/", "/hello.txt/x", "/link-dead", "/link-loop", "/link-loop/x"],
       ...[
@@ -47,7 +47,7 @@ test("resolveBelowRoot finds nothing where nothing is", async () => {
 });
 
 test("resolveBelowRoot forbids hidden segments, whether they exist or not", async () => {
-  await withFolder(({ root }) => {
+  await withDirectory(({ root }) => {
     const paths = [
       ...["/.env", "/.git/config", "/.git/", "/docs/.hidden/file", "/.none", "/docs/.none"],
       ...["/.well-known/.x/file", "/docs/.well-known/token", "/.well-known.txt", "/.", "/.."],
@@ -58,14 +58,14 @@ test("resolveBelowRoot forbids hidden segments, whether they exist or not", asyn
 });
 
 test("resolveBelowRoot finds what is well-known", async () => {
-  await withFolder(({ root }) => {
+  await withDirectory(({ root }) => {
     assert.equal(outcome(files, root, "/.well-known/token"), "file");
     assert.equal(outcome(files, root, "/.well-known/"), "directory");
   });
 });
 
 test("resolveBelowRoot forbids links out of the root", async () => {
-  await withFolder(({ root }) => {
+  await withDirectory(({ root }) => {
     const paths = [
       ...[
         "/link-out.txt",
@@ -81,7 +81,7 @@ test("resolveBelowRoot forbids links out of the root", async () => {
 });
 
 test("resolveBelowRoot follows links within the root and says where they end", async () => {
-  await withFolder(({ root }) => {
+  await withDirectory(({ root }) => {
     const found = resolveBelowRoot({ files, root }, "/link-in.txt");
     assert.ok(found.kind === "file");
     assert.equal(found.path, `${root}/link-in.txt`);
@@ -91,19 +91,19 @@ test("resolveBelowRoot follows links within the root and says where they end", a
 });
 
 test("resolveBelowRoot takes a root that is a link, or has a trailing slash", async () => {
-  await withFolder(({ root, linkedRoot }) => {
-    const found = resolveBelowRoot({ files, root: linkedRoot }, "/hello.txt");
+  await withDirectory(({ root, symlinkedRoot }) => {
+    const found = resolveBelowRoot({ files, root: symlinkedRoot }, "/hello.txt");
     assert.ok(found.kind === "file");
-    assert.equal(found.path, `${linkedRoot}/hello.txt`);
+    assert.equal(found.path, `${symlinkedRoot}/hello.txt`);
     assert.equal(found.realPath, `${root}/hello.txt`);
-    assert.equal(outcome(files, linkedRoot, "/link-out.txt"), "outside_root");
+    assert.equal(outcome(files, symlinkedRoot, "/link-out.txt"), "outside_root");
     const slashed = resolveBelowRoot({ files, root: `${root}/` }, "/hello.txt");
     assert.ok(slashed.kind === "file" && slashed.path === `${root}/hello.txt`);
   });
 });
 
 test("resolveBelowRoot takes the top of the file system for a root", async () => {
-  await withFolder(({ root }) => {
+  await withDirectory(({ root }) => {
     assert.equal(outcome(files, "/", `${root}/hello.txt`), "file");
     assert.equal(outcome(files, "/", "/"), "directory");
   });
@@ -165,7 +165,7 @@ test("resolveBelowRoot finds nothing outside the root for any target, however en
     ),
   );
   const targets = fc.array(piece, { maxLength: 8 }).map((parts) => `/${parts.join("")}`);
-  await withFolder(({ root }) => {
+  await withDirectory(({ root }) => {
     fc.assert(
       fc.property(targets, (raw) => {
         const target = parseTarget(`http://h${raw}`);

@@ -15,7 +15,7 @@ import {
 } from "../../src/static/file_memory.ts";
 import { readyFile } from "../../src/static/file_response.ts";
 import { serveStatic } from "../../src/static/static_files.ts";
-import { fetched, files, type Folder, SECRET, withFolder } from "./folder.ts";
+import { type Directory, fetched, files, SECRET, withDirectory } from "./directory.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -31,8 +31,8 @@ function fileOf(length: number): OpenFile {
   return memory.openNow("/a")!;
 }
 
-async function ask(folder: Folder, kept: FileMemory, path: string): Promise<Response> {
-  const options = { files, root: folder.root, index: ["index.html"], never: () => false };
+async function ask(directory: Directory, kept: FileMemory, path: string): Promise<Response> {
+  const options = { files, root: directory.root, index: ["index.html"], never: () => false };
   const request = new Request("http://h/");
   const answer = await fetched(
     serveStatic({ ...options, memory: kept }, request, { path, query: "" }),
@@ -41,11 +41,11 @@ async function ask(folder: Folder, kept: FileMemory, path: string): Promise<Resp
 }
 
 test("A kept file is sent again as it was sent at first", async () => {
-  await withFolder(async (folder) => {
+  await withDirectory(async (directory) => {
     const kept = memory();
     for (const path of ["/hello.txt", "/", "/empty.txt"]) {
-      const first = await ask(folder, kept, path);
-      const second = await ask(folder, kept, path);
+      const first = await ask(directory, kept, path);
+      const second = await ask(directory, kept, path);
       assert.deepEqual([...second.headers], [...first.headers]);
       assert.equal(await second.text(), await first.text());
     }
@@ -54,10 +54,10 @@ test("A kept file is sent again as it was sent at first", async () => {
 });
 
 test("A change of a kept file is seen with the next request, of the same size and time too", async () => {
-  await withFolder(async (folder) => {
+  await withDirectory(async (directory) => {
     const kept = memory();
-    const path = join(folder.root, "hello.txt");
-    const read = async () => (await ask(folder, kept, "/hello.txt")).text();
+    const path = join(directory.root, "hello.txt");
+    const read = async () => (await ask(directory, kept, "/hello.txt")).text();
     assert.equal(await read(), "0123456789");
     const { modifiedMs } = files.stat(path)!;
     renameSync(path, `${path}.old`);
@@ -65,46 +65,46 @@ test("A change of a kept file is seen with the next request, of the same size an
     utimesSync(path, modifiedMs / 1000, modifiedMs / 1000);
     assert.equal(await read(), "abcdefghij");
     renameSync(path, `${path}.older`);
-    assert.equal((await ask(folder, kept, "/hello.txt")).status, 404);
+    assert.equal((await ask(directory, kept, "/hello.txt")).status, 404);
   });
 });
 
 test("A kept path that becomes a link out of the root is refused", async () => {
-  await withFolder(async (folder) => {
+  await withDirectory(async (directory) => {
     const kept = memory();
-    assert.equal((await ask(folder, kept, "/docs/index.html")).status, 200);
-    renameSync(join(folder.root, "docs"), join(folder.root, "docs-old"));
-    renameSync(join(folder.root, "link-folder"), join(folder.root, "docs"));
-    const answer = await ask(folder, kept, "/docs/index.html");
+    assert.equal((await ask(directory, kept, "/docs/index.html")).status, 200);
+    renameSync(join(directory.root, "docs"), join(directory.root, "docs-old"));
+    renameSync(join(directory.root, "link-folder"), join(directory.root, "docs"));
+    const answer = await ask(directory, kept, "/docs/index.html");
     assert.equal(answer.status, 403);
     assert.notEqual(await answer.text(), SECRET);
   });
 });
 
 test("The way to a kept file is followed anew once a second", async () => {
-  await withFolder(async (folder) => {
+  await withDirectory(async (directory) => {
     let nowMs = 0;
     const clock = { nowMs: () => nowMs, wallMs: () => Date.now() + HOUR_MS };
     const kept = new FileMemory(files, clock);
-    assert.equal((await ask(folder, kept, "/docs/index.html")).status, 200);
+    assert.equal((await ask(directory, kept, "/docs/index.html")).status, 200);
     // The very same file, but its folder lies outside now.
-    renameSync(join(folder.root, "docs"), join(folder.base, "docs"));
-    symlinkSync(join(folder.base, "docs"), join(folder.root, "docs"));
+    renameSync(join(directory.root, "docs"), join(directory.base, "docs"));
+    symlinkSync(join(directory.base, "docs"), join(directory.root, "docs"));
     nowMs = KEPT_FILE_MS - 1;
-    assert.equal((await ask(folder, kept, "/docs/index.html")).status, 200);
+    assert.equal((await ask(directory, kept, "/docs/index.html")).status, 200);
     nowMs = KEPT_FILE_MS;
-    assert.equal((await ask(folder, kept, "/docs/index.html")).status, 403);
+    assert.equal((await ask(directory, kept, "/docs/index.html")).status, 403);
     assert.equal(kept.size, 0);
   });
 });
 
 test("A file that changed a moment ago is sent and not kept", async () => {
-  await withFolder(async (folder) => {
+  await withDirectory(async (directory) => {
     const kept = new FileMemory(files, { nowMs: () => 0, wallMs: () => Date.now() });
-    const path = join(folder.root, "hello.txt");
+    const path = join(directory.root, "hello.txt");
     for (const content of ["aaa", "bbb", "ccc"]) {
       writeFileSync(path, content);
-      assert.equal(await (await ask(folder, kept, "/hello.txt")).text(), content);
+      assert.equal(await (await ask(directory, kept, "/hello.txt")).text(), content);
     }
     assert.equal(kept.size, 0);
   });
@@ -123,14 +123,14 @@ test("A file is kept once it has lain still for long enough", () => {
 });
 
 test("A file over the limit is sent and not kept", async () => {
-  await withFolder(async (folder) => {
+  await withDirectory(async (directory) => {
     const kept = memory();
-    const path = join(folder.root, "hello.txt");
+    const path = join(directory.root, "hello.txt");
     writeFileSync(path, "x".repeat(KEPT_FILE_LENGTH_MAX + 1));
-    assert.equal((await (await ask(folder, kept, "/hello.txt")).text()).length, 16 * 1024 + 1);
+    assert.equal((await (await ask(directory, kept, "/hello.txt")).text()).length, 16 * 1024 + 1);
     assert.equal(kept.size, 0);
     writeFileSync(path, "x".repeat(KEPT_FILE_LENGTH_MAX));
-    assert.equal((await (await ask(folder, kept, "/hello.txt")).text()).length, 16 * 1024);
+    assert.equal((await (await ask(directory, kept, "/hello.txt")).text()).length, 16 * 1024);
     assert.equal(kept.size, 1);
   });
 });

@@ -5,11 +5,11 @@ import test from "node:test";
 import { isScriptName } from "../../src/cgi/script_path.ts";
 import { LISTED_ENTRIES_MAX, readListingOrder } from "../../src/static/listing.ts";
 import { serveStatic } from "../../src/static/static_files.ts";
-import { fetched, files, type Folder, withFolder } from "./folder.ts";
+import { type Directory, fetched, files, withDirectory } from "./directory.ts";
 
-async function list(folder: Folder, path: string, query = "", method = "GET") {
+async function list(directory: Directory, path: string, query = "", method = "GET") {
   const answer = await fetched(serveStatic(
-    { files, root: folder.root, index: ["index.html"], never: isScriptName, listing: true },
+    { files, root: directory.root, index: ["index.html"], never: isScriptName, listing: true },
     new Request("http://h/", { method }),
     { path, query },
   ));
@@ -20,8 +20,8 @@ async function list(folder: Folder, path: string, query = "", method = "GET") {
 }
 
 /** A folder `/list/` of three files and a folder. */
-function fill(folder: Folder): void {
-  const base = join(folder.root, "list");
+function fill(directory: Directory): void {
+  const base = join(directory.root, "list");
   mkdirSync(join(base, "zoo"), { recursive: true });
   const sizes = { "b.txt": 1, "a.txt": 3000, "c.txt": 20 };
   Object.entries(sizes).forEach(([name, size], index) => {
@@ -31,9 +31,9 @@ function fill(folder: Folder): void {
 }
 
 test("A folder without index is listed, folders first, with size and time", async () => {
-  await withFolder(async (folder) => {
-    fill(folder);
-    const { answer, page, names } = await list(folder, "/list/");
+  await withDirectory(async (directory) => {
+    fill(directory);
+    const { answer, page, names } = await list(directory, "/list/");
     assert.equal(answer.status, 200);
     assert.equal(answer.headers.get("content-type"), "text/html; charset=utf-8");
     assert.match(answer.headers.get("content-security-policy") ?? "", /^default-src 'none'/);
@@ -48,8 +48,8 @@ test("A folder without index is listed, folders first, with size and time", asyn
 });
 
 test("A listing is sorted as its query asks", async () => {
-  await withFolder(async (folder) => {
-    fill(folder);
+  await withDirectory(async (directory) => {
+    fill(directory);
     const cases: [query: string, order: string][] = [
       ["sort=name&order=desc", "cba"],
       ["sort=size", "bca"],
@@ -58,7 +58,7 @@ test("A listing is sorted as its query asks", async () => {
       ["sort=__proto__&order=x", "abc"],
     ];
     for (const [query, order] of cases) {
-      const { names } = await list(folder, "/list/", query);
+      const { names } = await list(directory, "/list/", query);
       const expected = [...order].map((letter) => `./${letter}.txt`);
       assert.deepEqual(names, ["../", "./zoo/", ...expected], query);
     }
@@ -66,11 +66,11 @@ test("A listing is sorted as its query asks", async () => {
 });
 
 test("A listing shows what would be served and nothing else", async () => {
-  await withFolder(async (folder) => {
-    const { names } = await list(folder, "/empty/");
+  await withDirectory(async (directory) => {
+    const { names } = await list(directory, "/empty/");
     assert.deepEqual(names, ["../"]);
     const all = await fetched(serveStatic(
-      { files, root: folder.root, index: [], never: isScriptName, listing: true },
+      { files, root: directory.root, index: [], never: isScriptName, listing: true },
       new Request("http://h/"),
       { path: "/", query: "" },
     ));
@@ -87,12 +87,12 @@ test("A listing shows what would be served and nothing else", async () => {
 });
 
 test("A name in a listing is text and a link, whatever it holds", async () => {
-  await withFolder(async (folder) => {
-    const base = join(folder.root, "<b>&'\"");
+  await withDirectory(async (directory) => {
+    const base = join(directory.root, "<b>&'\"");
     mkdirSync(base);
     const odd = ["<script>alert(1)<", "a&b", 'q"uote', "javascript:alert(1)", "?x#y", "100%", "é"];
     for (const name of odd) writeFileSync(join(base, name.replaceAll("/", "")), "");
-    const { page, names } = await list(folder, "/<b>&'\"/");
+    const { page, names } = await list(directory, "/<b>&'\"/");
     assert.ok(!page.includes("<script"));
     assert.ok(!page.includes("<b>"));
     assert.deepEqual(
@@ -104,32 +104,32 @@ test("A name in a listing is text and a link, whatever it holds", async () => {
 });
 
 test("A listing says that there are more entries than it shows", async () => {
-  await withFolder(async (folder) => {
-    const base = join(folder.root, "many");
+  await withDirectory(async (directory) => {
+    const base = join(directory.root, "many");
     mkdirSync(base);
     for (let index = 0; index < LISTED_ENTRIES_MAX; index++) {
       writeFileSync(join(base, `${index}`), "");
     }
-    const full = await list(folder, "/many/");
+    const full = await list(directory, "/many/");
     assert.equal(full.names.length, LISTED_ENTRIES_MAX + 1);
     assert.doesNotMatch(full.page, /not shown/);
     writeFileSync(join(base, "more"), "");
-    const over = await list(folder, "/many/");
+    const over = await list(directory, "/many/");
     assert.equal(over.names.length, LISTED_ENTRIES_MAX + 1);
     assert.match(over.page, /more than 1000 names; the others are not shown/);
   });
 });
 
 test("A listing answers HEAD without a body, and a folder without its slash with a redirect", async () => {
-  await withFolder(async (folder) => {
-    fill(folder);
-    const head = await list(folder, "/list/", "", "HEAD");
-    const get = await list(folder, "/list/");
+  await withDirectory(async (directory) => {
+    fill(directory);
+    const head = await list(directory, "/list/", "", "HEAD");
+    const get = await list(directory, "/list/");
     assert.equal(head.page, "");
     assert.deepEqual([...head.answer.headers], [...get.answer.headers]);
-    const { answer } = await list(folder, "/list");
+    const { answer } = await list(directory, "/list");
     assert.deepEqual([answer.status, answer.headers.get("location")], [308, "/list/"]);
-    assert.match((await list(folder, "/docs/")).page, /<h1>docs<\/h1>/);
+    assert.match((await list(directory, "/docs/")).page, /<h1>docs<\/h1>/);
   });
 });
 

@@ -5,7 +5,7 @@ import test from "node:test";
 import { serveHttp1 } from "../../src/http1/server.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import { serveStatic } from "../../src/static/static_files.ts";
-import { fetched, files, withFolder } from "./folder.ts";
+import { fetched, files, withDirectory } from "./directory.ts";
 
 interface Answer {
   readonly status: number | undefined;
@@ -16,7 +16,7 @@ interface Answer {
 /** Serves `/hello.txt`, ten bytes, and asks for it once with each set of header fields. */
 async function ask(method: string, fields: readonly Record<string, string>[]): Promise<Answer[]> {
   const answers: Answer[] = [];
-  await withFolder(async ({ root }) => {
+  await withDirectory(async ({ root }) => {
     const options = { files, root, index: [], never: () => false };
     const listener = await serveHttp1(currentRuntime(), {
       address: { transport: "tcp", host: "127.0.0.1", port: 0 },

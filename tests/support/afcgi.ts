@@ -7,7 +7,7 @@ import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Child, type ChildExit, type ChildLines } from "./child.ts";
-import { temporaryFolder } from "./places.ts";
+import { temporaryDirectory } from "./places.ts";
 import { assertNoUnexpected } from "./unexpected.ts";
 
 export const AFCGI = process.env.AFCGI_EXECUTABLE ??
@@ -45,8 +45,8 @@ export class Afcgi {
 
   /** Resolves when it listens. */
   static async start(options: AfcgiOptions): Promise<Afcgi> {
-    const folder = temporaryFolder();
-    const config = options.config && join(folder, "afcgi.yaml");
+    const directory = temporaryDirectory();
+    const config = options.config && join(directory, "afcgi.yaml");
     if (config) writeFileSync(config, configText(options.config ?? {}));
     const args = [
       "serve",
@@ -57,9 +57,9 @@ export class Afcgi {
     const limited = options.descriptorsMax === undefined
       ? []
       : ["sh", "-c", `ulimit -n ${options.descriptorsMax}; exec "$@"`, "sh", AFCGI];
-    const [program = AFCGI, ...before] = options.unprivileged ? withoutRights(folder) : limited;
+    const [program = AFCGI, ...before] = options.unprivileged ? withoutRights(directory) : limited;
     const child = new Child(program, [...before, ...args], {
-      cwd: folder,
+      cwd: directory,
       env: { ...ENVIRONMENT, ...options.env },
     });
     const line = parseLogLine(
@@ -98,7 +98,7 @@ export async function runAfcgi(
   options: { env?: Readonly<Record<string, string>>; cwd?: string } = {},
 ): Promise<ChildExit & { stdout: string; stderr: string }> {
   const child = new Child(AFCGI, args, {
-    cwd: options.cwd ?? temporaryFolder(),
+    cwd: options.cwd ?? temporaryDirectory(),
     env: { ...ENVIRONMENT, ...options.env },
   });
   const exit = await child.exited;
@@ -106,8 +106,8 @@ export async function runAfcgi(
 }
 
 /** A command that runs a copy of afcgi, for nobody may be unable to reach the one in our folder. */
-function withoutRights(folder: string): string[] {
-  const copy = join(folder, "afcgi");
+function withoutRights(directory: string): string[] {
+  const copy = join(directory, "afcgi");
   copyFileSync(AFCGI, copy);
   return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy];
 }

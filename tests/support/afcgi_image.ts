@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { copyLibraries, copyShell, type ImageStore } from "./images.ts";
-import { temporaryFolder } from "./places.ts";
+import { temporaryDirectory } from "./places.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const LIBRARY_IMAGE = "localhost/afcgi-test-libc";
@@ -10,7 +10,7 @@ const IMAGE = "localhost/afcgi-test";
 
 /** Its name. */
 export function buildAfcgiImage(images: ImageStore): string {
-  const tree = join(temporaryFolder(), "tree");
+  const tree = join(temporaryDirectory(), "tree");
   copyShell(tree, ["mkdir", "cp", "chmod", "sed", "dirname", "echo"]);
   copyLibraries(tree, join(ROOT, "dist/afcgi"));
   images.fromTree(LIBRARY_IMAGE, tree);

@@ -3,7 +3,7 @@
  * shows what a user would write. `${env.APP}` is the address of the application behind it.
  */
 import assert from "node:assert/strict";
-import { formatFault } from "../../src/config/fault.ts";
+import { formatError } from "../../src/config/located_error.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
@@ -17,7 +17,7 @@ export interface Configured {
   readonly application?: FastCgiHandler;
   readonly env?: Readonly<Record<string, string>>;
   /** Where relative paths start. */
-  readonly folder?: string;
+  readonly directory?: string;
   /** One on loopback, left out; "file": as the file says. */
   readonly listen?: readonly ListenOptions[] | "file";
   /** In the place of the real ones. */
@@ -29,19 +29,19 @@ export const APP_UPSTREAM = 'upstreams: { app: { servers: ["${env.APP}"], multip
 
 /** Starts application and afcgi, hands the gateway to `use` and stops both. */
 export async function withConfig(
-  { text, application, env, folder = "/", listen = [LISTEN], files = runtime.files }: Configured,
+  { text, application, env, directory = "/", listen = [LISTEN], files = runtime.files }: Configured,
   use: (gateway: Gateway) => Promise<void>,
 ): Promise<void> {
   const path = freshPath();
   const variables: Record<string, string> = { APP: `unix:${path}`, ...env };
-  const { options, faults } = readConfig(text, {
+  const { options, errors: faults } = readConfig(text, {
     source: "afcgi.yaml",
-    folder,
+    directory,
     files,
     readVariable: (name) => variables[name],
     rootGiven: false,
   });
-  assert.deepEqual(faults.map(formatFault), []);
+  assert.deepEqual(faults.map(formatError), []);
   const running = application &&
     await serveFastCgi(application, { listen: { transport: "unix", path } });
   try {

@@ -14,9 +14,9 @@ export interface Descriptors {
 }
 
 export function descriptorsOf(pid: number): Descriptors {
-  const folder = `/proc/${pid}/fd`;
+  const directory = `/proc/${pid}/fd`;
   const counts = { sockets: 0, pipes: 0, temporaryFiles: 0, others: 0 };
-  for (const name of readdirSync(folder)) counts[kindOf(`${folder}/${name}`)]++;
+  for (const name of readdirSync(directory)) counts[kindOf(`${directory}/${name}`)]++;
   return counts;
 }
 

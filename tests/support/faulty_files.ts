@@ -3,7 +3,7 @@
  * may: looks, opens, reads, listings. All others are handed on.
  */
 import { FileError } from "../../src/runtime/file_error.ts";
-import type { Files, FolderNames } from "../../src/runtime/files.ts";
+import type { DirectoryNames, Files } from "../../src/runtime/files.ts";
 import type { OpenFile } from "../../src/runtime/open_file.ts";
 
 export type FileOperation = "stat" | "realPath" | "openNow" | "read" | "list";
@@ -57,7 +57,7 @@ export class FaultyFiles implements Files {
     return file && this.#watched(file);
   };
 
-  readonly list = async (path: string, namesMax: number): Promise<FolderNames> => {
+  readonly list = async (path: string, namesMax: number): Promise<DirectoryNames> => {
     this.#count("list", path);
     return await this.#files.list(path, namesMax);
   };

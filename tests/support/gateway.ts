@@ -19,7 +19,7 @@ import { currentRuntime } from "../../src/runtime/current.ts";
 import type { Files } from "../../src/runtime/files.ts";
 import type { TextSink } from "../../src/runtime/text_sink.ts";
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
-import { temporaryFolder } from "./places.ts";
+import { temporaryDirectory } from "./places.ts";
 import { assertNoUnexpected } from "./unexpected.ts";
 import { type HttpRequest, httpRequest, type HttpResponse } from "./raw_http.ts";
 
@@ -152,12 +152,12 @@ export function freshSocket(): Address {
   return { transport: "unix", path: freshPath() };
 }
 
-let folder: string | undefined;
+let directory: string | undefined;
 
 /** A path that nobody has used, in a folder that goes with the process. */
 export function freshPath(): string {
-  folder ??= temporaryFolder();
-  return join(folder, crypto.randomUUID().slice(0, 8));
+  directory ??= temporaryDirectory();
+  return join(directory, crypto.randomUUID().slice(0, 8));
 }
 
 /** `files` are the files that it sees; the real ones, left out. */

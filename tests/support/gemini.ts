@@ -70,7 +70,7 @@ export async function readReply(connection: TlsConnection): Promise<GeminiReply>
 export interface CapsuleOptions {
   readonly routes: readonly GeminiRouteOptions[];
   readonly root?: string;
-  readonly linkTargets?: readonly string[];
+  readonly symlinkTargets?: readonly string[];
   readonly hosts?: readonly string[];
   /** In the place of the one site. */
   readonly sites?: readonly GeminiSiteOptions[];
@@ -112,7 +112,7 @@ export function capsuleSite(options: CapsuleOptions, store: string): GeminiSiteO
     tls: { kind: "self_signed", store },
     versionMin: "1.2",
     root: options.root,
-    linkTargets: options.linkTargets,
+    symlinkTargets: options.symlinkTargets,
     routes: options.routes,
   };
 }

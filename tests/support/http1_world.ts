@@ -1,6 +1,6 @@
 /** afcgi's HTTP server on a clock that stands still, with clients in memory. */
 import { serveHttp1, type ServerOptions } from "../../src/http1/server.ts";
-import type { RequestFault } from "../../src/http1/request_headers.ts";
+import type { RequestError } from "../../src/http1/request_headers.ts";
 import { ManualClock } from "../../src/runtime/manual_clock.ts";
 import type { SocketListenOptions } from "../../src/runtime/callback_socket.ts";
 import { BytesResponse } from "../../src/runtime/http_response.ts";
@@ -39,7 +39,7 @@ export async function http1World(
   { expectsFailures = false, ...options }: WorldOptions = {},
   clock = new ManualClock(),
 ) {
-  const faults: RequestFault[] = [];
+  const faults: RequestError[] = [];
   const failures: unknown[] = [];
   let listen!: SocketListenOptions;
   let isListening = true;
@@ -53,9 +53,9 @@ export async function http1World(
     address: { transport: "tcp", host: "127.0.0.1", port: 80 },
     requestHeadersLengthMax: 64 * 1024,
     handler,
-    onFault(fault) {
-      faults.push(fault);
-      return new BytesResponse(fault.status, [], utf8("refused"));
+    onRequestError(error) {
+      faults.push(error);
+      return new BytesResponse(error.status, [], utf8("refused"));
     },
     onFailure(error) {
       // What the table of states lacks can happen in no test.

@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, realpathSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { PEER_PATH } from "./peers.ts";
-import { temporaryFolder } from "./places.ts";
+import { temporaryDirectory } from "./places.ts";
 
 /** What an image says of how it is run. */
 export interface ImageConfig {
@@ -21,12 +21,17 @@ export interface ImageConfig {
 
 /** A store of images, removed when the process ends. */
 export class ImageStore {
-  readonly #folder = temporaryFolder();
+  readonly #directory = temporaryDirectory();
 
   /** Runs buildah to its end; its output. */
   buildah(...args: readonly string[]): string {
-    const storage = ["--storage-driver", "vfs", "--root", `${this.#folder}/images`];
-    const result = spawnSync("buildah", [...storage, "--runroot", `${this.#folder}/run`, ...args], {
+    const storage = ["--storage-driver", "vfs", "--root", `${this.#directory}/images`];
+    const result = spawnSync("buildah", [
+      ...storage,
+      "--runroot",
+      `${this.#directory}/run`,
+      ...args,
+    ], {
       encoding: "utf8",
       env: { ...process.env, PATH: PEER_PATH },
     });
@@ -44,7 +49,7 @@ export class ImageStore {
   }
 
   /** An image of a folder with a Dockerfile. */
-  build(image: string, folder: string, args: Readonly<Record<string, string>>): void {
+  build(image: string, directory: string, args: Readonly<Record<string, string>>): void {
     const given = Object.entries(args).flatMap(([name, value]) => [
       "--build-arg",
       `${name}=${value}`,
@@ -58,7 +63,7 @@ export class ImageStore {
       ...given,
       "-t",
       image,
-      folder,
+      directory,
     );
   }
 

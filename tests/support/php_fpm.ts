@@ -7,7 +7,7 @@ import { type Place, placeName, waitForListener } from "./places.ts";
 
 export interface PhpFpmOptions {
   /** Where its files go: configuration, log, pid. */
-  readonly folder: string;
+  readonly directory: string;
   readonly place: Place;
   readonly children: number;
   /** Requests after which a child makes way for a new one; left out: never. */
@@ -39,7 +39,7 @@ export async function startPhpFpm(options: PhpFpmOptions): Promise<Child> {
 /** Starts it in the foreground. */
 export function launchPhpFpm(options: PhpFpmOptions): Child {
   const id = crypto.randomUUID().slice(0, 8);
-  const config = join(options.folder, `php-fpm-${id}.conf`);
+  const config = join(options.directory, `php-fpm-${id}.conf`);
   writeFileSync(config, configText(options));
   // Debian names it after its version.
   const script = 'exec "$(command -v php-fpm8.2 || command -v php-fpm)" "$@"';
@@ -52,12 +52,12 @@ export function launchPhpFpm(options: PhpFpmOptions): Child {
 }
 
 function configText(
-  { folder, place, children, maxRequests = 0, settings = [] }: PhpFpmOptions,
+  { directory, place, children, maxRequests = 0, settings = [] }: PhpFpmOptions,
 ): string {
   const root = process.getuid?.() === 0;
   return [
     "[global]",
-    `error_log = ${join(folder, "php-fpm.log")}`,
+    `error_log = ${join(directory, "php-fpm.log")}`,
     "daemonize = no",
     "[www]",
     // Only root may, and must, say who its children are.

@@ -8,7 +8,7 @@ import { spawnSync } from "node:child_process";
 import { AFCGI } from "./afcgi.ts";
 import { copyInto, copyLibraries, copyShell, type ImageStore } from "./images.ts";
 import { PEER_PATH } from "./peers.ts";
-import { temporaryFolder } from "./places.ts";
+import { temporaryDirectory } from "./places.ts";
 
 const IMAGE = "localhost/afcgi-test-php";
 const PROGRAM = "/usr/local/sbin/php-fpm";
@@ -30,7 +30,7 @@ const FILES = {
 
 /** Its name. */
 export function buildPhpImage(images: ImageStore): string {
-  const tree = join(temporaryFolder(), "tree");
+  const tree = join(temporaryDirectory(), "tree");
   const command = "command -v php-fpm8.2 || command -v php-fpm";
   const found = spawnSync("sh", ["-c", command], { encoding: "utf8", env: { PATH: PEER_PATH } });
   const program = found.stdout.trim();

@@ -14,11 +14,11 @@ export type Place =
   | { readonly network: "unix"; readonly path: string };
 
 /** A new folder that other users may read, removed when the process ends. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "afcgi-test-"));
-  chmodSync(folder, 0o755);
-  atExit(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "afcgi-test-"));
+  chmodSync(directory, 0o755);
+  atExit(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
 }
 
 /** A port that was free a moment ago. */
@@ -34,9 +34,9 @@ export function freePort(): Promise<number> {
 }
 
 /** A place that nobody listens on yet. */
-export async function freePlace(network: Place["network"], folder: string): Promise<Place> {
+export async function freePlace(network: Place["network"], directory: string): Promise<Place> {
   if (network === "tcp") return { network, host: "127.0.0.1", port: await freePort() };
-  return { network, path: join(folder, `${crypto.randomUUID().slice(0, 8)}.sock`) };
+  return { network, path: join(directory, `${crypto.randomUUID().slice(0, 8)}.sock`) };
 }
 
 /** As afcgi writes it: `tcp://127.0.0.1:9000`, `unix:/run/app.sock`. */

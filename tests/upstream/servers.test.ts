@@ -18,8 +18,8 @@ function serverOptions(
 }
 
 /** What the balancer looks at, and no more. */
-function fakeServer(name: string, weight = 1): Server & { streams: number; isResting: boolean } {
-  return { address: name, weight, streams: 0, isResting: false, isBackup: false } as never;
+function fakeServer(name: string, weight = 1): Server & { streams: number; isEjected: boolean } {
+  return { address: name, weight, streams: 0, isEjected: false, isBackup: false } as never;
 }
 
 /** The names in the order in which `count` requests were given to the best of those offered. */
@@ -70,9 +70,9 @@ test("Balancer offers without counting: what could not be placed is nobody's tur
 test("Balancer gives a server that was resting its share again, and not all that it missed", () => {
   const [a, b] = [fakeServer("a"), fakeServer("b")];
   const balancer = new Balancer([a, b], "round_robin");
-  a.isResting = true;
+  a.isEjected = true;
   assert.equal(turnsOf(balancer, 6), "bbbbbb");
-  a.isResting = false;
+  a.isEjected = false;
   assert.match(turnsOf(balancer, 6), /^(ab){3}$|^(ba){3}$/);
 });
 

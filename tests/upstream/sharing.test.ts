@@ -211,7 +211,7 @@ test("A client that leaves before the connection stands does not make the server
   leaving.abort();
   await world.advance(100);
   assert.equal(await codeOf(first), "client_gone");
-  assert.equal(world.upstream.servers[0]!.isResting, false);
+  assert.equal(world.upstream.servers[0]!.isEjected, false);
   assert.equal(world.connectionCount, 1, "the second request is on its way");
   assert.deepEqual(world.seen, ["aborted", "error client_gone"]);
   assert.equal(application.connections.length, 0);

@@ -272,7 +272,7 @@ test("A server whose backlog is full is not down: requests on their way do not s
   world.runtime.network.fail(parseAddress(ADDRESS), "full");
   const second = world.send();
   await world.settle();
-  assert.equal(world.upstream.servers[0]!.isResting, false);
+  assert.equal(world.upstream.servers[0]!.isEjected, false);
   world.runtime.network.fail(parseAddress(ADDRESS));
   await world.advance(100);
   (await application.next()).answer();

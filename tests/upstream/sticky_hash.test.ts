@@ -15,12 +15,12 @@ const KEYS = Array.from(
 );
 
 interface FakeServer extends Server {
-  isResting: boolean;
+  isEjected: boolean;
 }
 
 function fakeServer(address: string, weight = 1): FakeServer {
   const hash = hashText(address);
-  return { address, hash, weight, streams: 0, isResting: false, isBackup: false } as never;
+  return { address, hash, weight, streams: 0, isEjected: false, isBackup: false } as never;
 }
 
 function fakeServers(count: number): FakeServer[] {
@@ -53,7 +53,7 @@ test("A server that goes moves only its own keys, and gets them again when it re
   const servers = fakeServers(5);
   const balancer = new Balancer(servers, "hash");
   const before = owners(balancer);
-  servers[2]!.isResting = true;
+  servers[2]!.isEjected = true;
   const during = owners(balancer);
   during.forEach((owner, index) => {
     if (before[index] !== servers[2]) assert.equal(owner, before[index]);
@@ -61,7 +61,7 @@ test("A server that goes moves only its own keys, and gets them again when it re
   });
   const heirs = new Set(during.filter((_, index) => before[index] === servers[2]));
   assert.equal(heirs.size, 4, "its keys spread over all others");
-  servers[2]!.isResting = false;
+  servers[2]!.isEjected = false;
   assert.deepEqual(owners(balancer), before);
 });
 

@@ -12,7 +12,7 @@ const UNSAYABLE =
 const INHERITED = /^(?:limit_except|satisfy|secure_link\w*|access_by_lua\w*|perl)$/;
 
 /** The directive that leads out of the site's root. */
-export function rootFault(
+export function rootError(
   location: Location,
   context: ServerContext,
 ): Directive | undefined {

@@ -25,17 +25,19 @@ export const MODIFIED_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 /** The real files, through the runtime that the tests run on. */
 export const files: Files = currentRuntime().files;
 
-export interface Folder {
+export interface Directory {
   /** Holds everything below, the secrets too. */
   readonly base: string;
   /** What may be served from. */
   readonly root: string;
   /** A link to the root. */
-  readonly linkedRoot: string;
+  readonly symlinkedRoot: string;
 }
 
 /** Makes a folder, hands it to `use` and removes it. */
-export async function withFolder(use: (folder: Folder) => void | Promise<void>): Promise<void> {
+export async function withDirectory(
+  use: (directory: Directory) => void | Promise<void>,
+): Promise<void> {
   const base = realpathSync(mkdtempSync(join(tmpdir(), "afcgi-static-")));
   try {
     await use(fill(base));
@@ -44,10 +46,10 @@ export async function withFolder(use: (folder: Folder) => void | Promise<void>):
   }
 }
 
-function fill(base: string): Folder {
+function fill(base: string): Directory {
   const root = join(base, "www");
   for (
-    const folder of [
+    const directory of [
       "docs",
       "empty",
       ".git",
@@ -57,9 +59,9 @@ function fill(base: string): Folder {
       "docs/.hidden",
     ]
   ) {
-    mkdirSync(join(root, folder), { recursive: true });
+    mkdirSync(join(root, directory), { recursive: true });
   }
-  for (const folder of ["www-other", "outside"]) mkdirSync(join(base, folder));
+  for (const directory of ["www-other", "outside"]) mkdirSync(join(base, directory));
   const contents: Record<string, string> = {
     "www/index.html": "<h1>root</h1>",
     "www/hello.txt": "0123456789",
@@ -84,7 +86,7 @@ function fill(base: string): Folder {
     writeFileSync(join(base, name), content);
     utimesSync(join(base, name), MODIFIED_MS / 1000, MODIFIED_MS / 1000);
   }
-  const links: [target: string, name: string][] = [
+  const symlinks: [target: string, name: string][] = [
     [join(base, "secret.txt"), "www/link-out.txt"],
     ["../secret.txt", "www/link-up.txt"],
     [join(base, "outside"), "www/link-folder"],
@@ -96,8 +98,8 @@ function fill(base: string): Folder {
     ["link-loop", "www/link-loop"],
     ["www", "linked"],
   ];
-  for (const [target, name] of links) symlinkSync(target, join(base, name));
-  return { base, root, linkedRoot: join(base, "linked") };
+  for (const [target, name] of symlinks) symlinkSync(target, join(base, name));
+  return { base, root, symlinkedRoot: join(base, "linked") };
 }
 
 /** What a static route answers, as a Response where it is no refusal. */

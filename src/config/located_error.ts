@@ -10,7 +10,7 @@ export interface Place {
   readonly column: number;
 }
 
-export interface Fault {
+export interface LocatedError {
   /** A file as the user named it, a flag such as `--listen`, or a variable such as `AFCGI_LISTEN`. */
   readonly source: string;
   /** Undefined where the source has no lines. */
@@ -21,24 +21,24 @@ export interface Fault {
 /** A configuration that cannot be used; its message has a line for each fault. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
-  readonly faults: readonly Fault[];
+  readonly errors: readonly LocatedError[];
 
-  constructor(faults: readonly Fault[]) {
-    const sorted = sortFaults(faults);
-    super(sorted.map(formatFault).join("\n"));
-    this.faults = sorted;
+  constructor(errors: readonly LocatedError[]) {
+    const sorted = sortErrors(errors);
+    super(sorted.map(formatError).join("\n"));
+    this.errors = sorted;
   }
 }
 
-export function formatFault(fault: Fault): string {
-  const { source, place, message } = fault;
+export function formatError(error: LocatedError): string {
+  const { source, place, message } = error;
   const line = place === undefined ? source : `${source}:${place.line}:${place.column}`;
   return `${line}: ${message}`;
 }
 
 /** In the order of the text; those without a place first. Equal ones are told once. */
-function sortFaults(faults: readonly Fault[]): Fault[] {
-  const unique = new Map(faults.map((fault) => [formatFault(fault), fault]));
+function sortErrors(errors: readonly LocatedError[]): LocatedError[] {
+  const unique = new Map(errors.map((error) => [formatError(error), error]));
   return [...unique.values()].sort((a, b) =>
     (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0)
   );

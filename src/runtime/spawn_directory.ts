@@ -29,7 +29,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { errorCode } from "./failures.ts";
 import { isForeign } from "./foreign_owner.ts";
-import { type PrivateFolder, SpawnError, type UserIds } from "./spawner.ts";
+import { type SpawnDirectory, SpawnError, type UserIds } from "./spawner.ts";
 
 /** Answers while the folder's owner lives. */
 const ALIVE_NAME = "alive";
@@ -51,12 +51,12 @@ const EMPTY_AGE_MS = 60_000;
 /** Most folders of one sweep. */
 const SWEPT_MAX = 256;
 
-export function folderPattern(): string {
+export function directoryPattern(): string {
   return join(tmpdir(), `${PREFIX}*`);
 }
 
 /** @throws {SpawnError} where others could change what we write */
-export function createSpawnFolder(owner: UserIds | undefined): PrivateFolder {
+export function createSpawnDirectory(owner: UserIds | undefined): SpawnDirectory {
   requireSafeParent(tmpdir());
   const base = mkdtempSync(join(tmpdir(), PREFIX));
   const { ino } = lstatSync(base);
@@ -92,7 +92,7 @@ export function createSpawnFolder(owner: UserIds | undefined): PrivateFolder {
     },
     remove() {
       alive.close();
-      if (isOurs()) removeFolder(base);
+      if (isOurs()) removeDirectory(base);
     },
   };
 }
@@ -101,7 +101,7 @@ export function createSpawnFolder(owner: UserIds | undefined): PrivateFolder {
  * Removes folders that dead processes of our user have left behind. Nothing of it throws: what cannot
  * be removed stays.
  */
-export async function sweepSpawnFolders(nowMs: number): Promise<void> {
+export async function removeLeftSpawnDirectories(nowMs: number): Promise<void> {
   const parent = tmpdir();
   let names: readonly string[];
   try {
@@ -112,7 +112,7 @@ export async function sweepSpawnFolders(nowMs: number): Promise<void> {
   for (const name of names) {
     const path = join(parent, name);
     try {
-      if (await isLeftBehind(path, nowMs)) removeFolder(path);
+      if (await isLeftBehind(path, nowMs)) removeDirectory(path);
     } catch {
       // Somebody else removes it at this moment, or it is not ours to remove.
     }
@@ -144,7 +144,7 @@ function isRefused(path: string): Promise<boolean> {
  * Nobody else may change the folder itself. In the one that another user's sockets lie in that user
  * may put what he likes, and exchange it at any moment: no name in it is followed or gone into.
  */
-function removeFolder(base: string): void {
+function removeDirectory(base: string): void {
   const sockets = join(base, OWNER_NAME);
   const found = lstatSync(sockets, { throwIfNoEntry: false });
   if (found?.isDirectory() && found.uid !== process.getuid?.()) {

@@ -4,16 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ConfigError } from "../../src/config/fault.ts";
+import { ConfigError } from "../../src/config/located_error.ts";
 import { readConfig } from "../../src/config/read_config.ts";
 import { memoryFiles } from "./memory_files.ts";
 
 const files = memoryFiles({ "/srv": null, "/srv/www": null, "/srv/file": "x" });
 
-function faultsOf(text: string): string[] {
-  const { faults } = readConfig(text, {
+function errorsOf(text: string): string[] {
+  const { errors: faults } = readConfig(text, {
     source: "a.yaml",
-    folder: "/srv",
+    directory: "/srv",
     files,
     readVariable: (name) => name === "HOST" ? "example.org" : undefined,
     rootGiven: false,
@@ -646,7 +646,7 @@ const TRIES: readonly Row[] = Object.entries({
 
 for (const row of [...SYNTAX, ...SHAPE, ...VALUES, ...REFERENCES, ...TRIES]) {
   test(`Reading a config file tells its place and the remedy: ${row.name}`, () => {
-    assert.deepEqual(faultsOf(row.text), row.expected);
+    assert.deepEqual(errorsOf(row.text), row.expected);
   });
 }
 
@@ -659,7 +659,7 @@ sites:
       - fastcgi: { upstream: gone, params: { A: "\${env.MISSING}" } }
 shutdown: { grace: 1 day }
 `;
-  assert.deepEqual(faultsOf(text).map((line) => line.split(" ", 1)[0]), [
+  assert.deepEqual(errorsOf(text).map((line) => line.split(" ", 1)[0]), [
     "a.yaml:1:15:",
     "a.yaml:2:11:",
     "a.yaml:4:11:",
@@ -674,12 +674,12 @@ test("Aliases that unfold to too many values are refused in bounded time", () =>
     const items = level === 0 ? "x" : Array(10).fill(`*l${level - 1}`).join(", ");
     return `l${level}: &l${level} [${items}]`;
   });
-  const told = faultsOf(levels.join("\n")).filter((line) => line.includes("100000 values"));
+  const told = errorsOf(levels.join("\n")).filter((line) => line.includes("100000 values"));
   assert.equal(told.length, 1);
 });
 
 test("Values nested too deep are refused", () => {
-  const told = faultsOf(`log: ${"[".repeat(40)}${"]".repeat(40)}\n${SITES}`);
+  const told = errorsOf(`log: ${"[".repeat(40)}${"]".repeat(40)}\n${SITES}`);
   assert.ok(told.includes(
     "a.yaml:1:38: Values are nested more than 32 deep (nest them less)",
   ));

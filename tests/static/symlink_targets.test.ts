@@ -7,14 +7,14 @@ import test from "node:test";
 import fc from "fast-check";
 import { parseTarget } from "../../src/http/target.ts";
 import { type FileLookup, type FileTree, resolveBelowRoot } from "../../src/static/below_root.ts";
-import { files } from "./folder.ts";
+import { files } from "./directory.ts";
 
 const FILES: readonly string[] = [
   ...["www/index.html", "www/docs/page.html", "shared/a.txt", "shared/sub/b.txt", "shared/.env"],
   ...["shared/..data/c.txt", "shared-other/secret.txt", "secret.txt", "other/d.txt"],
 ];
 
-const LINKS: readonly (readonly [target: string, name: string])[] = [
+const SYMLINKS: readonly (readonly [target: string, name: string])[] = [
   ["../shared", "www/storage"],
   ["../shared/a.txt", "www/a.txt"],
   ["../shared/..data/c.txt", "www/c.txt"],
@@ -47,7 +47,7 @@ async function withPlace(use: (place: Place) => void | Promise<void>): Promise<v
       mkdirSync(join(base, name, ".."), { recursive: true });
       writeFileSync(join(base, name), name);
     }
-    for (const [target, name] of LINKS) symlinkSync(target, join(base, name));
+    for (const [target, name] of SYMLINKS) symlinkSync(target, join(base, name));
     await use({ base, root: join(base, "www"), shared: join(base, "shared") });
   } finally {
     rmSync(base, { recursive: true, force: true });
@@ -64,7 +64,7 @@ function outcome(tree: Omit<FileTree, "files">, path: string, lookup: FileLookup
 
 test("A link out of the root is followed to a folder that is allowed", async () => {
   await withPlace(({ root, shared }) => {
-    const tree = { root, linkTargets: ["/nowhere", shared] };
+    const tree = { root, symlinkTargets: ["/nowhere", shared] };
     for (const path of ["/storage/a.txt", "/storage/sub/b.txt", "/a.txt"]) {
       assert.equal(outcome(tree, path), "file outside", path);
       assert.equal(outcome({ root }, path), "outside_root", path);
@@ -89,14 +89,14 @@ test("A link out of the root is followed nowhere else, from a folder that is all
       ...["/storage/up", "/storage/up/secret.txt", "/storage/up/shared-other/secret.txt"],
     ];
     for (const path of paths) {
-      assert.equal(outcome({ root, linkTargets: [shared] }, path), "outside_root", path);
+      assert.equal(outcome({ root, symlinkTargets: [shared] }, path), "outside_root", path);
     }
   });
 });
 
 test("What is reached through an allowed folder and lies below the root is inside", async () => {
   await withPlace(({ root, shared }) => {
-    const tree = { root, linkTargets: [shared] };
+    const tree = { root, symlinkTargets: [shared] };
     for (const path of ["/storage/back/index.html", "/inside/page.html", "/up/www/index.html"]) {
       assert.equal(outcome(tree, path), "file inside", path);
     }
@@ -106,7 +106,7 @@ test("What is reached through an allowed folder and lies below the root is insid
 
 test("Hidden names stay hidden behind a link, which itself may lead to one", async () => {
   await withPlace(({ root, shared }) => {
-    const tree = { root, linkTargets: [shared] };
+    const tree = { root, symlinkTargets: [shared] };
     for (const path of ["/storage/.env", "/storage/..data/c.txt", "/storage/.none"]) {
       assert.equal(outcome(tree, path), "hidden_file", path);
     }
@@ -117,18 +117,18 @@ test("Hidden names stay hidden behind a link, which itself may lead to one", asy
 test("An allowed folder may be a link, end with a slash, be a file or not be there", async () => {
   await withPlace(({ base, root, shared }) => {
     const same = [join(base, "current"), `${shared}/`, join(root, "storage")];
-    for (const folder of same) {
-      const tree = { root, linkTargets: [folder] };
-      assert.equal(outcome(tree, "/storage/a.txt"), "file outside", folder);
-      assert.equal(outcome(tree, "/sibling/secret.txt"), "outside_root", folder);
+    for (const directory of same) {
+      const tree = { root, symlinkTargets: [directory] };
+      assert.equal(outcome(tree, "/storage/a.txt"), "file outside", directory);
+      assert.equal(outcome(tree, "/sibling/secret.txt"), "outside_root", directory);
     }
-    const file = { root, linkTargets: [join(shared, "a.txt")] };
+    const file = { root, symlinkTargets: [join(shared, "a.txt")] };
     assert.equal(outcome(file, "/storage/a.txt"), "file outside");
     assert.equal(outcome(file, "/storage/sub/b.txt"), "outside_root");
-    assert.equal(outcome({ root, linkTargets: [join(base, "none")] }, "/a.txt"), "outside_root");
-    assert.equal(outcome({ root, linkTargets: [] }, "/a.txt"), "outside_root");
-    assert.equal(outcome({ root, linkTargets: ["/"] }, "/secret.txt"), "file outside");
-    const linked = { root: join(base, "linked"), linkTargets: [shared] };
+    assert.equal(outcome({ root, symlinkTargets: [join(base, "none")] }, "/a.txt"), "outside_root");
+    assert.equal(outcome({ root, symlinkTargets: [] }, "/a.txt"), "outside_root");
+    assert.equal(outcome({ root, symlinkTargets: ["/"] }, "/secret.txt"), "file outside");
+    const linked = { root: join(base, "linked"), symlinkTargets: [shared] };
     assert.equal(outcome(linked, "/storage/a.txt"), "file outside");
     assert.equal(outcome(linked, "/index.html"), "file inside");
   });
@@ -136,13 +136,13 @@ test("An allowed folder may be a link, end with a slash, be a file or not be the
 
 test("A path without links costs the same looks with folders that are allowed", async () => {
   await withPlace(({ root, shared }) => {
-    const looksFor = (linkTargets: readonly string[] | undefined, path: string): string[] => {
+    const looksFor = (symlinkTargets: readonly string[] | undefined, path: string): string[] => {
       const looks: string[] = [];
       const counting: FileLookup = {
         stat: (path) => (looks.push(`stat ${path}`), files.stat(path)),
         realPath: (path) => (looks.push(`realPath ${path}`), files.realPath(path)),
       };
-      outcome({ root, linkTargets }, path, counting);
+      outcome({ root, symlinkTargets }, path, counting);
       return looks;
     };
     for (const path of ["/index.html", "/docs/", "/none", "/inside/page.html"]) {
@@ -159,7 +159,7 @@ test("On Windows a folder of which an allowed one's name is the beginning is ano
         .replace("C:\\www\\sibling", "D:\\shared-other"),
     stat: () => ({ kind: "file", size: 1, modifiedMs: 0, changedMs: 0, inode: 0, device: 0 }),
   };
-  const tree = { root: "C:/www", linkTargets: ["D:/shared"] };
+  const tree = { root: "C:/www", symlinkTargets: ["D:/shared"] };
   assert.equal(outcome(tree, "/storage/a.txt", windows), "file outside");
   assert.equal(outcome(tree, "/sibling/a.txt", windows), "outside_root");
   assert.equal(outcome(tree, "/storage/GIT~1", windows), "missing");
@@ -185,13 +185,13 @@ test("No target leaves the root and the folder that is allowed, and it is known 
   );
   const targets = fc.array(piece, { maxLength: 9 }).map((parts) => `/${parts.join("")}`);
   await withPlace(({ root, shared }) => {
-    const isBelow = (path: string, folder: string) =>
-      path === folder || path.startsWith(`${folder}/`);
+    const isBelow = (path: string, directory: string) =>
+      path === directory || path.startsWith(`${directory}/`);
     fc.assert(
       fc.property(targets, (raw) => {
         const target = parseTarget(`http://h${raw}`);
         if (target.kind === "refused") return;
-        const found = resolveBelowRoot({ files, root, linkTargets: [shared] }, target.path);
+        const found = resolveBelowRoot({ files, root, symlinkTargets: [shared] }, target.path);
         if (found.kind !== "file" && found.kind !== "directory") return;
         assert.equal(found.realPath, realpathSync(found.path), raw);
         assert.equal(isBelow(found.realPath, root), !found.isOutside, raw);

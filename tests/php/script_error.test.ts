@@ -1,7 +1,7 @@
 /** Why php-fpm did not run a script, as far as it can be seen from here. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isScriptFault, scriptFault } from "../../src/php/script_fault.ts";
+import { isScriptError, scriptError } from "../../src/php/script_error.ts";
 import { MemoryFiles } from "../../src/runtime/memory.ts";
 
 const SCRIPT = "/srv/www/index.php";
@@ -71,29 +71,29 @@ const FAULTS = [
 ];
 
 test("A PATH_TRANSLATED of the site's own is told, and no other container is looked for", () => {
-  const why = scriptFault(filesWith(), SCRIPT, "/srv/www/admin.php");
+  const why = scriptError(filesWith(), SCRIPT, "/srv/www/admin.php");
   assert.ok(
     why.startsWith(`${SENT}: it was sent PATH_TRANSLATED "/srv/www/admin.php" as well`),
     why,
   );
   assert.ok(!why.includes("container"), why);
-  assert.ok(scriptFault(filesWith(), SCRIPT, SCRIPT).includes("container"));
+  assert.ok(scriptError(filesWith(), SCRIPT, SCRIPT).includes("container"));
 });
 
 for (const { says, why, changes, ...others } of FAULTS) {
   test(`${says} is told as the reason`, () => {
     const script = "script" in others ? others.script : SCRIPT;
-    assert.equal(scriptFault(filesWith(changes), script), why);
+    assert.equal(scriptError(filesWith(changes), script), why);
   });
 }
 
 test("Only php-fpm's own words with 403 and 404 are its answer to a script that it did not run", () => {
   const bytes = (text: string) => new TextEncoder().encode(text);
   for (const words of ["File not found.\n", "Access denied.\n", "No input file specified.\n"]) {
-    assert.ok(isScriptFault(404, bytes(words)));
-    assert.ok(isScriptFault(403, bytes(words)));
-    assert.ok(!isScriptFault(200, bytes(words)));
+    assert.ok(isScriptError(404, bytes(words)));
+    assert.ok(isScriptError(403, bytes(words)));
+    assert.ok(!isScriptError(200, bytes(words)));
   }
-  assert.ok(!isScriptFault(404, bytes("File not found.\nby the application")));
-  assert.ok(!isScriptFault(404, null));
+  assert.ok(!isScriptError(404, bytes("File not found.\nby the application")));
+  assert.ok(!isScriptError(404, null));
 });

@@ -17,7 +17,7 @@ const DEFAULT_EXTENSION = /\.(?:php|phar)$/;
 export type ScriptLookup = Pick<Files, "stat" | "access">;
 
 /** Whether an answer is php-fpm's own, to a script that it did not run. */
-export function isScriptFault(status: number, body: unknown): boolean {
+export function isScriptError(status: number, body: unknown): boolean {
   if (status !== 404 && status !== 403) return false;
   return body instanceof Uint8Array && isFpmBody(new TextDecoder().decode(body));
 }
@@ -26,7 +26,7 @@ export function isScriptFault(status: number, body: unknown): boolean {
  * Why, for the log; `scriptFilename` is what was sent as SCRIPT_FILENAME, `pathTranslated` what the
  * site sends as PATH_TRANSLATED, if it does.
  */
-export function scriptFault(
+export function scriptError(
   files: ScriptLookup,
   scriptFilename: string | undefined,
   pathTranslated?: string,
@@ -41,14 +41,14 @@ export function scriptFault(
   }
   if (!scriptFilename.startsWith("/")) return `${sent}: it is no absolute path`;
   try {
-    return seenFault(files, scriptFilename, sent);
+    return seenError(files, scriptFilename, sent);
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     return `${sent}: it cannot be looked at here (${error.message})`;
   }
 }
 
-function seenFault(files: ScriptLookup, scriptFilename: string, sent: string): string {
+function seenError(files: ScriptLookup, scriptFilename: string, sent: string): string {
   for (const path of pathsTo(scriptFilename)) {
     const info = files.stat(path);
     if (info === undefined) {

@@ -7,7 +7,7 @@
 import { type Document, isNode, isScalar, Lexer, visit, type YAMLError } from "yaml";
 import { isSecretKey } from "./secrets.ts";
 
-export interface SyntaxFault {
+export interface YamlError {
   readonly offset: number;
   readonly message: string;
 }
@@ -49,7 +49,7 @@ const KEY_EXPECTED: ReadonlySet<string> = new Set([
 const NGINX = /^[ \t]*(?:server|http|events|upstream\s+\S+)\s*\{[^{}]*;/m;
 
 /** Undefined where the text is YAML. */
-export function syntaxFault(document: Document.Parsed, text: string): SyntaxFault | undefined {
+export function yamlError(document: Document.Parsed, text: string): YamlError | undefined {
   const { errors, warnings, contents } = document;
   const nginx = errors.length > 0 || isScalar(contents) ? NGINX.exec(text) : null;
   if (nginx !== null) {

@@ -15,10 +15,10 @@ import type { Files } from "../runtime/files.ts";
 import type { FileLookup, LocatedFile } from "./below_root.ts";
 
 /** How long a link that was set anew may still lead to its old place, in milliseconds. */
-export const LINKS_REMEMBERED_MS = 1000;
+export const SYMLINKS_REMEMBERED_MS = 1000;
 
 /** Most paths that are remembered; with one more it begins anew. */
-export const LINKS_REMEMBERED_MAX = 4096;
+export const SYMLINKS_REMEMBERED_MAX = 4096;
 
 interface Remembered extends LocatedFile {
   readonly untilMs: number;
@@ -27,8 +27,8 @@ interface Remembered extends LocatedFile {
 }
 
 /** The same files, with the links on the way to them followed once a second. */
-export function rememberLinks(files: Files, clock: Pick<Clock, "nowMs">): Files & FileLookup {
-  const memory = new LinkMemory(files, clock);
+export function rememberSymlinks(files: Files, clock: Pick<Clock, "nowMs">): Files & FileLookup {
+  const memory = new SymlinkMemory(files, clock);
   return {
     stat: (path) => files.stat(path),
     access: (path) => files.access(path),
@@ -44,7 +44,7 @@ export function rememberLinks(files: Files, clock: Pick<Clock, "nowMs">): Files 
   };
 }
 
-export class LinkMemory {
+export class SymlinkMemory {
   readonly #files: Pick<Files, "stat" | "realPath">;
   readonly #clock: Pick<Clock, "nowMs">;
   readonly #paths = new Map<string, Remembered>();
@@ -90,8 +90,8 @@ export class LinkMemory {
       return undefined;
     }
     const isNew = !this.#paths.has(path);
-    if (isNew && this.#paths.size >= LINKS_REMEMBERED_MAX) this.#paths.clear();
-    const untilMs = this.#clock.nowMs() + LINKS_REMEMBERED_MS;
+    if (isNew && this.#paths.size >= SYMLINKS_REMEMBERED_MAX) this.#paths.clear();
+    const untilMs = this.#clock.nowMs() + SYMLINKS_REMEMBERED_MS;
     const remembered = { realPath, untilMs, info };
     this.#paths.set(path, remembered);
     return remembered;

@@ -4,17 +4,17 @@
  * so it is said once a second.
  */
 import { responseForError } from "../http/own_responses.ts";
-import { faultFields } from "../http/gateway.ts";
+import { errorFields } from "../http/gateway.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { LimitedLog } from "../observe/limited_log.ts";
 import type { Logger } from "../observe/logger.ts";
-import { scriptFault } from "../php/script_fault.ts";
+import { scriptError } from "../php/script_error.ts";
 import { decodeNameValues } from "../protocol/name_value.ts";
 import { FileError } from "../runtime/file_error.ts";
 import type { Files } from "../runtime/files.ts";
 import { errorText, UpstreamError } from "../upstream/errors.ts";
 
-export function logFault(
+export function logError(
   { logger, limited }: { readonly logger: Logger; readonly limited: LimitedLog },
   error: unknown,
   context: RequestContext,
@@ -22,7 +22,7 @@ export function logFault(
   const { status, code } = responseForError(error);
   const level = code === "client_gone" ? "debug" : status >= 500 ? "error" : "info";
   const fields = {
-    ...faultFields(context),
+    ...errorFields(context),
     code,
     phase: error instanceof UpstreamError ? error.phase : undefined,
     errno: error instanceof FileError ? error.code || undefined : undefined,
@@ -35,7 +35,7 @@ export function logFault(
 }
 
 /** One line, of the request that failed, for an answer in which php-fpm says no more than "no". */
-export function logScriptFault(
+export function logScriptError(
   logger: Logger,
   files: Files,
   params: Uint8Array,
@@ -44,8 +44,8 @@ export function logScriptFault(
   const values = new Map(decodeNameValues(params));
   const sent = values.get("SCRIPT_FILENAME");
   const code = "script_not_run";
-  logger.error(scriptFault(files, sent, values.get("PATH_TRANSLATED")), {
-    ...faultFields(context),
+  logger.error(scriptError(files, sent, values.get("PATH_TRANSLATED")), {
+    ...errorFields(context),
     code,
     script_filename: sent,
   });

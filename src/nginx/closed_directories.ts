@@ -5,9 +5,9 @@
  */
 import type { RouteValue } from "./script_routes.ts";
 
-export class ClosedFolders {
+export class ClosedDirectories {
   /** Such as `/uploads`: `no_scripts` says them. */
-  readonly #folders = new Set<string>();
+  readonly #directories = new Set<string>();
   /** Such as `/wp-*`, which it cannot say. */
   readonly #beginnings = new Set<string>();
 
@@ -16,7 +16,7 @@ export class ClosedFolders {
     for (const path of paths) {
       const [, beginning] = /^(\/.*)\*.*\.php$/.exec(path ?? "") ?? [];
       if (beginning === undefined) continue;
-      if (/^(\/[^/]+)+\/$/.test(beginning)) this.#folders.add(beginning.slice(0, -1));
+      if (/^(\/[^/]+)+\/$/.test(beginning)) this.#directories.add(beginning.slice(0, -1));
       else this.#beginnings.add(`${beginning}*`);
     }
   }
@@ -34,15 +34,15 @@ export class ClosedFolders {
     const isIndirect = tries?.includes("folder") ??
       (php["split_path"] === undefined || (php["index"] as readonly string[]).length > 0);
     // What the folder's own location runs as its index has been asked for.
-    const folders = [...this.#folders].filter((folder) =>
-      route["path"] !== `${folder}/*` && meets(route["path"], folder)
+    const directories = [...this.#directories].filter((directory) =>
+      route["path"] !== `${directory}/*` && meets(route["path"], directory)
     );
-    if (!isIndirect || folders.length === 0) return route;
-    return { ...route, php: { ...php, no_scripts: folders } };
+    if (!isIndirect || directories.length === 0) return route;
+    return { ...route, php: { ...php, no_scripts: directories } };
   }
 }
 
-function meets(path: unknown, folder: string): boolean {
+function meets(path: unknown, directory: string): boolean {
   const prefix = String(path ?? "/").replace(/\*.*$/, "");
-  return `${folder}/`.startsWith(prefix) || prefix.startsWith(`${folder}/`);
+  return `${directory}/`.startsWith(prefix) || prefix.startsWith(`${directory}/`);
 }
