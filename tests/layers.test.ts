@@ -31,10 +31,12 @@ const LAYERS: Record<string, readonly string[]> = {
   compression: ["runtime"],
   static: ["compression", "pages", "runtime"],
   upstream: ["protocol", "runtime", "observe"],
+  passwords: ["runtime"],
   php: ["upstream", "runtime"],
   spawn: ["upstream", "runtime"],
   http: [
     "certificates",
+    "passwords",
     "static",
     "routing",
     "compression",
@@ -59,6 +61,7 @@ const LAYERS: Record<string, readonly string[]> = {
   responder: ["pages", "protocol", "runtime", "observe"],
   app: [
     "certificates",
+    "passwords",
     "php",
     "spawn",
     "http",
@@ -86,6 +89,7 @@ const LAYERS: Record<string, readonly string[]> = {
   ],
   cli: [
     "config",
+    "passwords",
     "certificates",
     "nginx",
     "app",

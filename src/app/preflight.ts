@@ -12,6 +12,7 @@ import {
   type TcpAddress,
   type UnixAddress,
 } from "../runtime/address.ts";
+import { loadPasswordFile } from "../passwords/password_file.ts";
 import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { SpawnOptions } from "../spawn/options.ts";
@@ -45,6 +46,7 @@ export async function preflight(
   }
   findings.notes.push(...anyFileRuns(options.sites));
   checkAccessLog(options.log.access, runtime, findings);
+  await checkPasswordFiles(options, runtime, findings);
   const programs = await missingPrograms(options, runtime, isWhole);
   findings.errors.push(...programs.errors);
   findings.notes.push(...programs.notes);
@@ -133,6 +135,30 @@ function checkAccessLog(
   } else if (kindAt(files, path) === "other") {
     // A FIFO cannot be opened for writing before somebody reads it, and a look would be its reader's.
     notes.push(`Access log "${path}" is no regular file (start what reads it before afcgi)`);
+  }
+}
+
+/** Files of users: what stands in them and lets nobody in. */
+async function checkPasswordFiles(
+  { sites }: AppOptions,
+  { files }: PreflightRuntime,
+  { errors }: Findings,
+): Promise<void> {
+  const paths = sites.flatMap(({ routes }) =>
+    routes.flatMap(({ middleware }) => middleware?.basicAuth?.file ?? [])
+  );
+  for (const path of new Set(paths)) {
+    try {
+      const entries = await loadPasswordFile(files, path);
+      errors.push(...entries.faults.map((fault) => `File of users "${path}", ${fault}`));
+      if (entries.hashes.size === 0 && entries.faults.length === 0) {
+        errors.push(
+          `File of users "${path}" has no user (add a line of "afcgi hash-password NAME")`,
+        );
+      }
+    } catch (error) {
+      errors.push(errorText(error));
+    }
   }
 }
 

@@ -15,6 +15,7 @@ import {
 } from "./command.ts";
 import { demoCommand } from "./demo.ts";
 import { explainCommand } from "./explain.ts";
+import { hashPasswordCommand } from "./hash_password.ts";
 import { importCommand } from "./import.ts";
 import { pingCommand } from "./ping.ts";
 import { probeCommand } from "./probe.ts";
@@ -34,6 +35,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   explainCommand,
   checkCommand,
   importCommand,
+  hashPasswordCommand,
   schemaCommand,
   pingCommand,
   versionCommand,

@@ -170,7 +170,7 @@ function siteOptions(
       const handler = handlerOptions(route, params, isPhp);
       const { path, internal, authorize, compression = site.compression } = route;
       const responses = responseOptions([site, route]);
-      const middleware = middlewareOptions([site, route]);
+      const middleware = middlewareOptions([site, route], directory);
       const bodies = bodyLimits(site.limits, route.limits);
       const requestBody = route.request_body ?? site.request_body;
       return {

@@ -5,6 +5,7 @@ import type {
   MiddlewareOptions,
   ResponseOptions,
 } from "../http/response_options.ts";
+import { resolvePath } from "./paths.ts";
 import {
   type responseEntries,
   SECURITY_HEADERS,
@@ -36,6 +37,7 @@ export function responseOptions(layers: readonly ResponseConfig[]): ResponseOpti
 /** Undefined where nothing stands before the handler. */
 export function middlewareOptions(
   layers: readonly ResponseConfig[],
+  directory: string,
 ): MiddlewareOptions | undefined {
   const addresses = last(layers, "ip_restriction") ?? undefined;
   const cors = last(layers, "cors");
@@ -53,7 +55,7 @@ export function middlewareOptions(
         credentials: cors.credentials,
       }
       : undefined,
-    basicAuth: last(layers, "basic_auth") ?? undefined,
+    basicAuth: basicAuthOptions(last(layers, "basic_auth"), directory),
     securityHeaders: security
       ? Object.fromEntries(
         Object.entries(security).map(([name, value]) => [
@@ -65,6 +67,19 @@ export function middlewareOptions(
     etag: etag || undefined,
   };
   return Object.values(options).some((value) => value !== undefined) ? options : undefined;
+}
+
+function basicAuthOptions(
+  config: ResponseConfig["basic_auth"],
+  directory: string,
+): MiddlewareOptions["basicAuth"] {
+  if (!config) return undefined;
+  const { realm, users, file } = config;
+  return {
+    realm,
+    ...(users && { users }),
+    ...(file !== undefined && { file: resolvePath(directory, file) }),
+  };
 }
 
 /** What the last layer that says anything says. */

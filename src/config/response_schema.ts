@@ -6,6 +6,7 @@ import { network } from "./proxy_schema.ts";
 import {
   asYaml,
   described,
+  filePath,
   flag,
   items,
   list,
@@ -115,26 +116,38 @@ function password() {
   ], PASSWORD_REMEDY);
 }
 
-const basicAuth = section({
-  realm: v.optional(
-    described(
-      textLike(/^[\x20-\x7e]+$/, "use ASCII on one line"),
-      "Realm, which browsers may show",
-    ),
-    "Restricted",
-  ),
-  users: described(
-    v.pipe(
-      v.record(
-        textLike(/^[^:\0\r\n]+$/, 'use a name without ":"'),
-        password(),
-        "use a map of names and passwords",
+const basicAuth = v.pipe(
+  section({
+    realm: v.optional(
+      described(
+        textLike(/^[\x20-\x7e]+$/, "use ASCII on one line"),
+        "Realm, which browsers may show",
       ),
-      v.minEntries(1, "add a name and a password"),
+      "Restricted",
     ),
-    'User names and passwords (no hashes); "${env.NAME}" takes one from the environment',
-  ),
-});
+    users: v.optional(described(
+      v.pipe(
+        v.record(
+          textLike(/^[^:\0\r\n]+$/, 'use a name without ":"'),
+          password(),
+          "use a map of names and passwords",
+        ),
+        v.minEntries(1, "add a name and a password"),
+      ),
+      'User names and passwords (no hashes); "${env.NAME}" takes one from the environment; default: none',
+    )),
+    file: v.optional(described(
+      filePath(),
+      "File of users, as htpasswd makes it: NAME:HASH lines with bcrypt, SHA-crypt or apr1 hashes; default: none",
+    )),
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed || dataset.value.users !== undefined) return;
+    if (dataset.value.file === undefined) {
+      addIssue({ message: "Nobody could come in (add users or file)" });
+    }
+  }),
+);
 
 const corsKeys = section({
   origins: described(

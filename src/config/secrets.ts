@@ -9,7 +9,7 @@ export const MASK = "***";
 
 /** Keys at and below which every text is a secret; a realm is none. */
 const SECRET_KEYS: ReadonlySet<string> = new Set(["basic_auth", "users", "plain"]);
-const NO_SECRETS: ReadonlySet<string> = new Set(["realm"]);
+const NO_SECRETS: ReadonlySet<string> = new Set(["realm", "file"]);
 
 /** Names of parameters, fields and variables that hold secrets. */
 const SECRET_NAME =

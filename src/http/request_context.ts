@@ -27,6 +27,7 @@ export type ErrorCode =
   | "request_body_unreadable"
   | "answer_broke_off"
   | "unauthorized"
+  | "authentication_busy"
   | "forbidden"
   | "bad_request"
   | "request_header_timeout"

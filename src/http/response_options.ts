@@ -34,15 +34,22 @@ export interface CorsOptions {
   readonly credentials: boolean;
 }
 
+/** Who may come in with which password: of the two at least one lets somebody in. */
+export interface BasicAuthOptions {
+  readonly realm: string;
+  /** Passwords by names. */
+  readonly users?: Readonly<Record<string, string>> | undefined;
+  /** The path of a file of names and hashes. */
+  readonly file?: string | undefined;
+}
+
 /** What stands before a route's handler; undefined or absent: not there. */
 export interface MiddlewareOptions {
   readonly ipRestriction?:
     | { readonly allow: readonly string[]; readonly deny: readonly string[] }
     | undefined;
   readonly cors?: CorsOptions | undefined;
-  readonly basicAuth?:
-    | { readonly realm: string; readonly users: Readonly<Record<string, string>> }
-    | undefined;
+  readonly basicAuth?: BasicAuthOptions | undefined;
   /** Hono's names of them; true: its value, false: not sent. */
   readonly securityHeaders?: Readonly<Record<string, string | boolean>> | undefined;
   readonly etag?: boolean | undefined;

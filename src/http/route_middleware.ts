@@ -3,26 +3,29 @@
  * what is added on the way out. What it refuses is answered by us, so that every refusal looks and is
  * logged the same.
  */
-import type { Context, MiddlewareHandler } from "hono";
-import { basicAuth } from "hono/basic-auth";
+import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { etag } from "hono/etag";
 import { secureHeaders } from "hono/secure-headers";
-import { fromLatin1, utf8 } from "../protocol/byte_buffer.ts";
 import type { CorsOptions, MiddlewareOptions } from "./response_options.ts";
 import { ownResponse } from "./own_responses.ts";
+import { authenticate } from "./basic_authentication.ts";
 import type { GatewayEnv, OwnResponse } from "./request_context.ts";
+import type { SiteDeps } from "./site_deps.ts";
 import { addressBytes, IpNetworks } from "./ip_networks.ts";
 
 type Middleware = MiddlewareHandler<GatewayEnv>;
 
 /** In the order in which they are met. A preflight has no credentials, so CORS comes before them. */
-export function compileMiddleware(options: MiddlewareOptions): Middleware[] {
+export function compileMiddleware(
+  options: MiddlewareOptions,
+  deps: Pick<SiteDeps, "runtime">,
+): Middleware[] {
   const list: Middleware[] = [];
   const { ipRestriction: ip, cors: crossOrigin, basicAuth: auth, securityHeaders } = options;
   if (ip !== undefined) list.push(restrictAddresses(ip));
   if (crossOrigin !== undefined) list.push(cors(corsOptions(crossOrigin)));
-  if (auth !== undefined) list.push(authenticate(auth));
+  if (auth !== undefined) list.push(authenticate(auth, deps));
   if (securityHeaders !== undefined) {
     const { strictTransportSecurity: hsts = true, ...others } = securityHeaders;
     list.push(secureHeaders({ ...others, strictTransportSecurity: false }));
@@ -68,23 +71,6 @@ function restrictAddresses(
     const accept = c.req.raw.headers.get("accept");
     return Promise.resolve(ownResponse(c.env, accept, { status: 403, code: "forbidden" }));
   };
-}
-
-/** Who has proved to be somebody is REMOTE_USER (RFC 3875 section 4.1.11). */
-function authenticate(
-  { realm, users }: NonNullable<MiddlewareOptions["basicAuth"]>,
-): Middleware {
-  const [first, ...others] = Object.entries(users).map(([username, password]) => {
-    return { username, password };
-  });
-  if (first === undefined) throw new RangeError("Cannot let anybody in: there are no users");
-  const onAuthSuccess = ({ env }: Context, username: string) => {
-    const context = env as GatewayEnv["Bindings"];
-    context.extra ??= new Map();
-    context.extra.set("AUTH_TYPE", "Basic");
-    context.extra.set("REMOTE_USER", fromLatin1(utf8(username)));
-  };
-  return basicAuth({ ...first, realm, onAuthSuccess }, ...others);
 }
 
 function corsOptions({ origins, methods, headers, exposed, maxAgeS, credentials }: CorsOptions) {

@@ -7,7 +7,7 @@ import type { AttemptWatch } from "./php_route.ts";
 import type { ForwardedError } from "./trusted_proxies.ts";
 
 export interface SiteDeps {
-  readonly runtime: Pick<Runtime, "files" | "clock" | "createCompressor">;
+  readonly runtime: Pick<Runtime, "files" | "clock" | "createCompressor" | "checkBcrypt">;
   readonly upstreams: ReadonlyMap<string, Destination>;
   readonly limits: HttpLimits;
   /** Such as `afcgi/1.0.0`. */

@@ -22,7 +22,7 @@ export function beforeHandler(
   site: SiteOptions,
   deps: SiteDeps,
 ): Handler<GatewayEnv>[] {
-  const list = compileMiddleware(route.middleware ?? {});
+  const list = compileMiddleware(route.middleware ?? {}, deps);
   if (!hasRules(site)) return list;
   const rules = compileRules(route.responses, route.path, site, deps);
   // Also for a route without: one before it that passed on has left its own.

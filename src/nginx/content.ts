@@ -64,7 +64,7 @@ export function contentOf(location: Location, context: ServerContext): Content {
     : { kind: "files", tried };
 }
 
-const PASSWORDS = "no file of users is read here (name them in basic_auth instead)";
+const PASSWORDS = "who may ask is not carried over (write basic_auth: { file: FILE } yourself)";
 const VARIABLES = "a variable in it has no counterpart";
 
 /** Undefined where it cannot be said. */

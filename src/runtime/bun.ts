@@ -63,6 +63,7 @@ export function createBunRuntime(): Runtime {
       const found = await Bun.dns.lookup(name, { backend: "system", socketType: "tcp" });
       return found.map(({ address }) => address);
     }),
+    checkBcrypt: (password, hash) => Bun.password.verify(password, hash, "bcrypt"),
     process: createNodeProcess(),
     spawner: createNodeSpawner(openBunLibC),
     // Bun.gc() would throw compiled code away as well.

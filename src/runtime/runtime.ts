@@ -29,6 +29,11 @@ export interface Runtime extends Network {
    */
   openPrivateDirectory(path: string, owner?: PrivateOwner): PrivateDirectory;
   readonly resolver: Resolver;
+  /**
+   * Whether bytes, 72 at most, are the password of a bcrypt hash `$2b$…`, found out on other threads.
+   * Left out: the runtime has none for it.
+   */
+  checkBcrypt?(password: Uint8Array<ArrayBuffer>, hash: string): Promise<boolean>;
   readonly process: Process;
   readonly spawner: Spawner;
   /**

@@ -193,3 +193,26 @@ test("A fastcgi route by which PHP runs any file is told", async () => {
   ) assert.equal(await notesOf("php", route), "", JSON.stringify(route));
   assert.equal(await notesOf("app", {}), "");
 });
+
+test("A file of users is read, and each of its lines that lets nobody in is told", async () => {
+  const directory = temporaryDirectory();
+  const site = (file: string) => [{
+    basic_auth: { file },
+    routes: [{ path: "/x", respond: {} }, { respond: {} }],
+  }];
+  const errorsOf = async (text: string | undefined) => {
+    const path = join(directory, "users");
+    if (text !== undefined) writeFileSync(path, text);
+    return (await findings({ sites: site(text === undefined ? "gone" : "users") }, directory))
+      .errors;
+  };
+  assert.deepEqual(await errorsOf("a:$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/\n"), []);
+  const [bad, ...others] = await errorsOf("# x\na:secret\n");
+  assert.match(bad!, /^File of users ".+users", line 2: cannot use the hash of "a": it is neither/);
+  assert.deepEqual(others, []);
+  assert.match((await errorsOf("")).join(), /^File of users ".+users" has no user \(add a line/);
+  assert.match(
+    (await errorsOf(undefined)).join(),
+    /^Cannot read ".+gone": ENOENT, there is no such file/,
+  );
+});

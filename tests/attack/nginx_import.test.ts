@@ -323,7 +323,10 @@ for (const [guard, told] of Object.entries(CLOSES)) {
 test("Who is asked for and cannot be asked here closes each location, and is told by name", () => {
   for (
     const [guard, told] of [
-      ["auth_basic x; auth_basic_user_file users;", "auth_basic x: no file of users is read here"],
+      [
+        "auth_basic x; auth_basic_user_file users;",
+        "auth_basic x: who may ask is not carried over",
+      ],
       ["auth_request /ask;", "auth_request /ask"],
       ["satisfy any; allow 10.0.0.0/8; deny all; auth_basic x;", "satisfy any"],
       ["set_real_ip_from 10.0.0.1; deny 192.0.2.0/24;", "set_real_ip_from 10.0.0.1"],

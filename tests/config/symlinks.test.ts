@@ -41,8 +41,8 @@ test("Folders to which links may lead start where the file is, for HTTP and for 
 });
 
 test("A folder that is not there, or is none, is told with its place", () => {
-  for (const  of of[site, gemini]) {
-    const { faults } = read(of("root: public, follow_symlinks_to: [none, file.txt, storage],"));
+  for (const place of [site, gemini]) {
+    const { faults } = read(place("root: public, follow_symlinks_to: [none, file.txt, storage],"));
     assert.deepEqual(faults.map((fault) => fault.replace(/^a\.yaml:1:\d+: /, "")), [
       'There is no folder "/srv/app/none" (create it, or name another)',
       '"/srv/app/file.txt" is not a folder (name its folder)',

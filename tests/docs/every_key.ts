@@ -50,7 +50,7 @@ sites:
     headers: { set: { X-A: "1" }, add: { X-B: "2" }, remove: [X-Powered-By] }
     error_pages: { 5xx: { body: "<p>Sorry", type: text/plain } }
     intercept_errors: true
-    basic_auth: { realm: Inside, users: { anna: secret, hash: { plain: "$1$x$y" } } }
+    basic_auth: { realm: Inside, users: { anna: secret, hash: { plain: "$1$x$y" } }, file: users }
     cors:
       origins: ["https://app.example"]
       methods: [GET]
@@ -80,7 +80,7 @@ sites:
         headers: { set: { X-A: "2" }, add: { X-B: "3" }, remove: [X-Other] }
         error_pages: { 404: { body: Gone, type: text/plain } }
         intercept_errors: false
-        basic_auth: { realm: Further, users: { boris: secret, hash: { plain: "$1$x$y" } } }
+        basic_auth: { realm: Further, users: { boris: secret, hash: { plain: "$1$x$y" } }, file: more }
         cors:
           origins: ["https://b.example"]
           methods: [PUT]

@@ -1,0 +1,63 @@
+/**
+ * HTTP basic authentication (RFC 7617): who comes in by a name and password of the configuration, or of
+ * a file of hashes. Who has proved to be somebody is REMOTE_USER (RFC 3875 section 4.1.11).
+ */
+import type { Context, MiddlewareHandler } from "hono";
+import { basicAuth } from "hono/basic-auth";
+import { timingSafeEqual } from "hono/utils/buffer";
+import { PasswordFile } from "../passwords/password_file.ts";
+import { gateOf, TooManyChecksError } from "../passwords/verification_gate.ts";
+import { fromLatin1, utf8 } from "../protocol/byte_buffer.ts";
+import { ownResponse } from "./own_responses.ts";
+import type { GatewayEnv } from "./request_context.ts";
+import type { BasicAuthOptions } from "./response_options.ts";
+import type { SiteDeps } from "./site_deps.ts";
+
+/** Longest password that is looked at, in characters: hashing has no other bound. */
+export const PASSWORD_LENGTH_MAX = 1024;
+
+const BUSY = { status: 503, code: "authentication_busy", headers: { "retry-after": "1" } } as const;
+
+export function authenticate(
+  { realm, users = {}, file }: BasicAuthOptions,
+  { runtime }: Pick<SiteDeps, "runtime">,
+): MiddlewareHandler<GatewayEnv> {
+  const plain = Object.entries(users);
+  if (plain.length === 0 && file === undefined) {
+    throw new RangeError("Cannot let anybody in: there are no users");
+  }
+  const { files, clock } = runtime;
+  const fast = runtime.checkBcrypt?.bind(runtime);
+  const hashed = file === undefined ? undefined : new PasswordFile(file, files, clock, fast);
+  const gate = gateOf(clock);
+  const verifyUser = async (user: string, password: string): Promise<boolean> => {
+    let isPlain = false;
+    for (const [name, expected] of plain) {
+      // All of them, each as a whole: the time tells nothing.
+      const isName = await timingSafeEqual(name, user);
+      isPlain = await timingSafeEqual(expected, password) && isName || isPlain;
+    }
+    if (isPlain || hashed === undefined || password.length > PASSWORD_LENGTH_MAX) return isPlain;
+    return await hashed.admits(user, password, gate);
+  };
+  const ask = basicAuth({ realm, verifyUser, onAuthSuccess });
+  return async (c, next) => {
+    let isIn = false;
+    try {
+      return await ask(c, () => {
+        isIn = true;
+        return next();
+      });
+    } catch (error) {
+      if (isIn || !(error instanceof TooManyChecksError)) throw error;
+      return ownResponse(c.env, c.req.raw.headers.get("accept"), BUSY);
+    }
+  };
+}
+
+function onAuthSuccess({ env }: Context, username: string): void {
+  const context = env as GatewayEnv["Bindings"];
+  context.extra ??= new Map();
+  context.extra.set("AUTH_TYPE", "Basic");
+  context.extra.set("REMOTE_USER", fromLatin1(utf8(username)));
+}
