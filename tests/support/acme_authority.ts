@@ -24,7 +24,6 @@ import type { Clock } from "../../src/runtime/clock.ts";
 import type { OutgoingRequest, OutgoingResponse } from "../../src/runtime/https_client.ts";
 
 export const DIRECTORY = "https://authority.test/directory";
-const ORIGIN = "https://authority.test";
 const DAY_MS = 24 * 3_600_000;
 
 export interface ChallengeCheck {
@@ -92,6 +91,7 @@ export class AcmeAuthority {
   /** Most orders that were open at the same time. */
   mostOpen = 0;
   readonly #options: AcmeAuthorityOptions;
+  readonly #origin: string;
   readonly #nonces = new Set<string>();
   readonly #authorizations: Authorization[] = [];
   #keys: Promise<CryptoKeyPair> | undefined;
@@ -99,12 +99,13 @@ export class AcmeAuthority {
 
   constructor(options: AcmeAuthorityOptions) {
     this.#options = options;
+    this.#origin = new URL(options.directory ?? DIRECTORY).origin;
   }
 
   readonly send = async (request: OutgoingRequest): Promise<OutgoingResponse> => {
     request.signal?.throwIfAborted();
     const { origin, pathname } = new URL(request.url);
-    if (origin !== ORIGIN) throw new Error(`The authority is not at ${origin}`);
+    if (origin !== this.#origin) throw new Error(`The authority is not at ${origin}`);
     this.requests.push(`${request.method} ${pathname}`);
     const said = await this.interfere(request, pathname);
     const answer: Partial<Answer> = said ?? await this.#answer(request, pathname);
@@ -132,10 +133,10 @@ export class AcmeAuthority {
     if (request.url === directory) {
       return {
         body: {
-          newNonce: `${ORIGIN}/nonce`,
-          newAccount: `${ORIGIN}/account`,
-          newOrder: `${ORIGIN}/order`,
-          ...(this.renewalInfo && { renewalInfo: `${ORIGIN}/renewal` }),
+          newNonce: `${this.#origin}/nonce`,
+          newAccount: `${this.#origin}/account`,
+          newOrder: `${this.#origin}/order`,
+          ...(this.renewalInfo && { renewalInfo: `${this.#origin}/renewal` }),
           meta: {
             ...(external && { externalAccountRequired: true }),
             ...(profiles && { profiles: Object.fromEntries(profiles.map((one) => [one, one])) }),
@@ -217,7 +218,7 @@ export class AcmeAuthority {
     this.accounts.set(path, { ...jwk, contact: payload?.["contact"] });
     return {
       status: isKnown ? 200 : 201,
-      headers: { location: ORIGIN + path },
+      headers: { location: this.#origin + path },
       body: { status: "valid" },
     };
   }
@@ -249,7 +250,7 @@ export class AcmeAuthority {
     }
     return {
       status: 201,
-      headers: { location: `${ORIGIN}/orders/${order.id}` },
+      headers: { location: `${this.#origin}/orders/${order.id}` },
       body: this.#look(order),
     };
   }
@@ -263,9 +264,9 @@ export class AcmeAuthority {
     if (order.status === "processing" && order.looks-- <= 0) order.status = "valid";
     return {
       status: order.status,
-      authorizations: own.map(({ index }) => `${ORIGIN}/authorization/${index}`),
-      finalize: `${ORIGIN}/finalize/${order.id}`,
-      ...(order.status === "valid" && { certificate: `${ORIGIN}/certificate/${order.id}` }),
+      authorizations: own.map(({ index }) => `${this.#origin}/authorization/${index}`),
+      finalize: `${this.#origin}/finalize/${order.id}`,
+      ...(order.status === "valid" && { certificate: `${this.#origin}/certificate/${order.id}` }),
     };
   }
 
@@ -278,7 +279,7 @@ export class AcmeAuthority {
         type,
         token,
         status: type === failedKind ? "invalid" : "pending",
-        url: `${ORIGIN}/challenge/${id}/${type}`,
+        url: `${this.#origin}/challenge/${id}/${type}`,
         ...(type === failedKind && { error }),
       })),
     };
