@@ -25,7 +25,6 @@ const LAYERS: Record<string, readonly string[]> = {
   pages: [],
   observe: ["runtime"],
   certificates: ["routing", "observe", "runtime"],
-  acme: ["certificates", "observe", "runtime"],
   cgi: ["protocol", "runtime"],
   http1: ["protocol", "runtime"],
   http2: ["http1", "protocol", "runtime"],
@@ -61,7 +60,6 @@ const LAYERS: Record<string, readonly string[]> = {
   ],
   responder: ["pages", "protocol", "runtime", "observe"],
   app: [
-    "acme",
     "certificates",
     "passwords",
     "php",
@@ -78,7 +76,6 @@ const LAYERS: Record<string, readonly string[]> = {
     "protocol",
   ],
   config: [
-    "acme",
     "app",
     "certificates",
     "http",

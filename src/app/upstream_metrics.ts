@@ -227,6 +227,10 @@ export class UpstreamMetrics implements UpstreamObserver {
     this.#log.info("Addresses of a name changed", fields);
   }
 
+  onFailure(upstream: string, error: unknown): void {
+    this.#log.error(errorText(error), { code: "internal_error", upstream });
+  }
+
   onConnected(upstream: string, server: string): void {
     this.#connects.add([upstream, server]);
   }

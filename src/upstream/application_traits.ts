@@ -28,7 +28,7 @@ export interface EndedConnection {
   readonly multiplexed: boolean;
   readonly life: {
     readonly keeps: boolean;
-    readonly closedByUs: boolean;
+    readonly wasClosedByUs: boolean;
     readonly requestsEnded: number;
     readonly requestsLost: number;
   };
@@ -78,8 +78,8 @@ export class ApplicationTraits {
 
   /** `idleMs` since it had nothing to do; undefined while it had. */
   closed({ multiplexed, life }: EndedConnection, idleMs: number | undefined): void {
-    const { keeps, closedByUs, requestsEnded, requestsLost } = life;
-    if (!keeps || closedByUs) return;
+    const { keeps, wasClosedByUs, requestsEnded, requestsLost } = life;
+    if (!keeps || wasClosedByUs) return;
     const isHabit = requestsEnded === 1 && (requestsLost > 0 ||
       (idleMs !== undefined && idleMs < CLOSED_AFTER_MS));
     this.#closedInRow = isHabit ? this.#closedInRow + 1 : 0;

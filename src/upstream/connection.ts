@@ -1,24 +1,20 @@
 /**
- * One connection to an application: drives the multiplexer of `protocol/` over a socket.
- *
- *      connecting ──► open ──► draining ──► closed
- *          └────────────┴──────────────────────┘ (refused, broken, closed by the application)
- *
- * A request may begin while the connection is still being made: its records leave with the first
- * write. Draining, it takes nothing new and closes when its last request has ended.
+ * One connection to an application: drives the multiplexer of `protocol/` over a socket, by the
+ * states of `connection_state.ts`. A request may begin while the connection is still being made: its
+ * records leave with the first write.
  *
  * Abort: where requests share the connection, ABORT_REQUEST is sent and the id stays in use until
  * the application ends the request; after `timeouts.abort` the connection drains. Where they do not,
  * the connection is closed.
  *
  * Whoever shares the connection can be held up by others in both directions: by a body that the
- * application does not read (`untaken_bodies.ts`), and by a client that does not (`reading_pauses.ts`).
+ * application does not read (`sending_flow.ts`), and by a client that does not (`reading_pauses.ts`).
  *
- * It does not know HTTP, CGI, retries or other connections.
+ * What goes wrong in here, or in a request that is told something, closes the connection and is
+ * reported. It does not know HTTP, CGI, retries or other connections.
  */
 import { ClientConnection, type ClientEvent } from "../protocol/client_connection.ts";
-import { ManagementValue, ProtocolStatus } from "../protocol/constants.ts";
-import type { ProtocolError } from "../protocol/errors.ts";
+import { ProtocolStatus } from "../protocol/constants.ts";
 import { IdTable } from "../protocol/id_table.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { AbortedRequests } from "./aborted_requests.ts";
@@ -26,14 +22,16 @@ import { BegunRequests } from "./begun_requests.ts";
 import { BodySender } from "./body_sender.ts";
 import { connectionError, slowClientError, unsentError } from "./connection_errors.ts";
 import { ConnectionLife } from "./connection_life.ts";
-import type { ConnectionDeps, ConnectionState } from "./connection_deps.ts";
+import type { ConnectionDeps } from "./connection_deps.ts";
+import type { ShownState } from "./connection_state.ts";
 import { type DeadlineHolder, NO_SLOT } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
 import { idleTimeoutMs } from "./options.ts";
 import { ReadingPauses } from "./reading_pauses.ts";
+import { RoomNotice } from "./room_notice.ts";
+import { SendingFlow } from "./sending_flow.ts";
 import type { StreamHandler, StreamStart } from "./stream_handler.ts";
 import { Transport, type TransportOwner } from "./transport.ts";
-import { STALL_MS, UntakenBodies } from "./untaken_bodies.ts";
 
 /** Most ids of aborted requests on a connection, which are not used again, before it drains. */
 export const RETIRED_IDS_MAX = 256;
@@ -54,17 +52,12 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   readonly #handlers = new IdTable<StreamHandler>();
   readonly #aborting = new AbortedRequests();
   readonly #pauses = new ReadingPauses();
-  readonly #untaken: UntakenBodies;
+  readonly #flow: SendingFlow;
   readonly #begun = new BegunRequests();
   /** The request that wants the connection for itself, as long as it is in use; 0: none. */
   #aloneId = 0;
-  #state: ConnectionState = "connecting";
-  #connected = false;
+  readonly #room = new RoomNotice(() => this.#deps.owner.onRoom(this));
   #requestsBegun = 0;
-  #connectTimedOut = false;
-  #dispatching = false;
-  /** There is room once the events of one read are handed out. */
-  #hasRoomAfter = false;
   #broken: UpstreamError | undefined;
 
   constructor(deps: ConnectionDeps<UpstreamConnection>) {
@@ -76,26 +69,22 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#protocol = new ClientConnection(deps.multiplexed ? connections.streamsMax : 1);
     this.#retiredIdsMax = Math.min(RETIRED_IDS_MAX, Math.ceil(connections.streamsMax / 2));
     this.#bodies = new BodySender(this.#protocol, () => this.#transport.schedule());
-    // With "on" nobody knows whether it answers.
-    this.#untaken = new UntakenBodies(deps.options.multiplex === "auto");
     this.deadlineMs = deps.deadlines.after(timeouts.connectMs);
     deps.deadlines.add(this);
     this.#transport = new Transport(deps.runtime, deps.server.address, this);
+    this.#flow = new SendingFlow({
+      protocol: this.#protocol,
+      bodies: this.#bodies,
+      transport: this.#transport,
+      deadlines: deps.deadlines,
+      // With "on" nobody knows whether it answers.
+      mayAsk: deps.options.multiplex === "auto",
+    });
     this.life = new ConnectionLife(this.#transport, deps.keeps);
   }
 
-  get state(): ConnectionState {
-    return this.#state;
-  }
-
-  /** Whether it ever stood: before, nothing of a request can have reached the application. */
-  get wasConnected(): boolean {
-    return this.#connected;
-  }
-
-  /** Whether the server is to blame that it never stood, and not we who closed it before. */
-  get couldNotConnect(): boolean {
-    return !this.#connected && (this.#connectTimedOut || !this.life.closedByUs);
+  get state(): ShownState {
+    return this.life.shownState;
   }
 
   /** Requests, the aborted ones among them. */
@@ -115,27 +104,20 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     return this.#protocol.strayRecords;
   }
 
-  /**
-   * Whether another request may begin now. Not between the events of one read: the id of a request
-   * whose end is among them is free already, and the next one under it would get what is left.
-   */
+  /** Whether another request may begin now; not between the events of one read. */
   get canBegin(): boolean {
-    return (this.#state === "open" || this.#state === "connecting") &&
-      !this.#dispatching && !this.#pauses.isPaused && this.#aloneId === 0 &&
-      this.#protocol.hasFreeId;
+    return this.life.takesRequests && !this.#room.isDispatching && !this.#pauses.isPaused &&
+      this.#aloneId === 0 && this.#protocol.hasFreeId;
   }
 
-  /** Whether what is sent now is read at once, as far as can be known: nobody's body is before it. */
+  /** Whether what is sent now is read at once, as far as can be known. */
   get isFlowing(): boolean {
-    return this.#untaken.isClear && !this.isStalled;
+    return this.#flow.isFree;
   }
 
   /** Whether the application has not read on for a while: what is sent now would wait. */
   get isStalled(): boolean {
-    const { writingSinceMs } = this.#transport;
-    if (writingSinceMs === Infinity && this.#untaken.isClear) return false;
-    const nowMs = this.#deps.deadlines.nowMs();
-    return nowMs - writingSinceMs >= STALL_MS || this.#untaken.isStalled(nowMs);
+    return this.#flow.isStalled;
   }
 
   /** Returns the request's id; only while {@link canBegin}. */
@@ -151,8 +133,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#begun.add(id);
     if (start.wantsAlone) this.#aloneId = id;
     const hasBody = start.stdin !== undefined || start.data !== undefined;
-    if (hasBody && this.multiplexed) this.#untaken.add(id, this.#deps.deadlines.nowMs());
-    if (this.#connected) this.#updateDeadline();
+    if (hasBody && this.multiplexed) this.#flow.add(id);
+    this.#updateDeadline();
     if (this.#requestsBegun === requestsMax || !this.life.keeps) this.drain();
     this.#bodies.send(id, start, handler);
     if (this.#isAlone && start.stdin === undefined) this.#transport.flush();
@@ -190,22 +172,21 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     if (!this.#pauses.remove(id, this.#deps.deadlines.nowMs())) return;
     this.#transport.resume();
     this.#updateDeadline();
-    this.#announceRoom();
+    this.#room.found();
   }
 
   /** Takes nothing new, and closes when nothing is left. */
   drain(): void {
-    if (this.#state === "closed") return;
-    this.#state = "draining";
+    if (this.life.isOver) return;
+    this.life.take("drain");
     this.#closeIfDone();
   }
 
   /** Closes at once; requests on it are lost. */
   close(): void {
-    if (this.#state === "closed") return;
-    this.#state = "draining";
-    this.life.closedByUs = true;
-    this.#transport.close();
+    if (this.life.isOver) return;
+    this.life.take("close");
+    this.#hangUp();
   }
 
   // What the transport asks and tells.
@@ -221,7 +202,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   }
 
   onDrained(): void {
-    this.#announceRoom();
+    this.#room.found();
   }
 
   recycleOutput(bytes: Uint8Array<ArrayBuffer>): void {
@@ -229,16 +210,21 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   }
 
   onOpen(): void {
-    this.#connected = true;
-    if (this.#state === "connecting") this.#state = "open";
-    this.#updateDeadline();
-    this.#bodies.open();
-    this.#deps.owner.onOpen(this);
+    this.#guard(() => {
+      this.life.take("opened");
+      this.#updateDeadline();
+      this.#bodies.open();
+      this.#deps.owner.onOpen(this);
+    });
   }
 
   onBytes(bytes: Uint8Array): void {
-    this.life.hasAnswered = true;
-    this.#dispatch(this.#protocol.receive(bytes));
+    this.life.received();
+    try {
+      this.#dispatch(this.#protocol.receive(bytes));
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   onUnwritable(): void {
@@ -248,32 +234,58 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   onClosed(cause: unknown): void {
     const error = this.#broken ?? connectionError({
       address: this.address,
-      connected: this.#connected,
-      timedOut: this.#connectTimedOut,
+      connected: this.life.hasStood,
+      timedOut: this.life.state === "timed_out",
       cause,
     });
     this.#broken = error;
-    this.life.requestsLost = this.#handlers.size;
-    this.#state = "closed";
+    this.life.lost(this.#handlers.size);
     this.#deps.deadlines.remove(this);
     this.#pauses.clear();
-    this.#dispatch(this.#protocol.receiveEnd());
+    // Whatever goes wrong here, the requests hear of the end, and so does the pool.
+    this.#guard(() => this.life.take("ended"));
+    for (const event of this.#protocol.receiveEnd()) this.#guard(() => this.#handle(event));
+    for (const left of this.#handlers.items()) this.#guard(() => left.onLost(error, false));
     this.#deps.owner.onClosed(this, error);
   }
 
   onDeadline(): void {
-    const nowMs = this.#deps.deadlines.nowMs();
-    if (!this.#connected) {
-      this.#connectTimedOut = true;
-      this.close();
+    this.#guard(() => this.#checkLimits(this.#deps.deadlines.nowMs()));
+  }
+
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The transport says when it is closed; until then there is no limit. */
+  #hangUp(): void {
+    this.deadlineMs = Infinity;
+    this.#transport.close();
+  }
+
+  /** Something went wrong on our side, such as an event that a state does not expect. */
+  #fail(error: unknown): void {
+    this.#broken ??= this.#fault(error);
+    this.close();
+    this.#deps.owner.onFailure(error);
+  }
+
+  #checkLimits(nowMs: number): void {
+    if (!this.life.hasStood) {
+      this.life.take("timeout");
+      this.#hangUp();
       return;
     }
     // The id never becomes free: nothing new may come here.
-    if (this.#aborting.giveUp(nowMs)) this.#state = "draining";
+    if (this.#aborting.giveUp(nowMs)) this.life.take("drain");
     if (this.#pauses.deadlineMs <= nowMs) this.#endPause(nowMs);
-    if (this.#untaken.deadlineMs <= nowMs) this.#lookAtBodies(nowMs);
+    if (this.#flow.deadlineMs <= nowMs) this.#flow.look(nowMs);
     this.#updateDeadline();
-    if (this.#state === "draining") this.#closeIfDone();
+    if (this.life.state === "draining") this.#closeIfDone();
     else if (this.#protocol.inUse === 0) this.close();
   }
 
@@ -283,15 +295,12 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   }
 
   #dispatch(events: readonly ClientEvent[]): void {
-    this.#dispatching = true;
-    for (const event of events) this.#handle(event);
-    this.#dispatching = false;
-    if (this.#hasRoomAfter) this.#announceRoom();
-  }
-
-  #announceRoom(): void {
-    this.#hasRoomAfter = this.#dispatching;
-    if (!this.#dispatching) this.#deps.owner.onRoom(this);
+    this.#room.dispatch();
+    try {
+      for (const event of events) this.#handle(event);
+    } finally {
+      this.#room.dispatched();
+    }
   }
 
   #handle(event: ClientEvent): void {
@@ -321,9 +330,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
         break;
       case "values":
       case "unknown_type":
-        // Go's net/http/fcgi 1.19 sends an empty one behind each.
-        if (event.kind === "values" && event.values.size === 0) break;
-        if (this.#untaken.answered()) this.#announceRoom();
+        if (this.#flow.answered(event)) this.#room.found();
         break;
     }
   }
@@ -337,30 +344,22 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#pauses.postpone(nowMs);
   }
 
-  #lookAtBodies(nowMs: number): void {
-    const isWhole = (id: number) => !this.#bodies.isSending(id);
-    if (!this.#connected || !this.#untaken.look(nowMs, this.#bodies.turnsSent, isWhole)) return;
-    this.#protocol.getValues([ManagementValue.MPXS_CONNS]);
-    this.#transport.schedule();
-  }
-
   #end(id: number, protocolStatus: number, appStatus: number): void {
-    this.life.requestsEnded++;
+    this.life.requestEnded();
     const handler = this.#handlers.take(id);
     this.#aborting.remove(id);
-    this.#untaken.remove(id);
+    this.#flow.remove(id);
     if (id === this.#aloneId) this.#aloneId = 0;
     const bodyWasSent = this.#bodies.stop(id);
     this.resumeReading(id);
     // What is still on its way of the body would stand before the next request's records.
-    if (!this.multiplexed && (!bodyWasSent || protocolStatus !== ProtocolStatus.REQUEST_COMPLETE)) {
-      this.#state = "draining";
-    }
-    if (this.#protocol.retiredIds >= this.#retiredIdsMax) this.#state = "draining";
+    const isSpoilt = !this.multiplexed &&
+      (!bodyWasSent || protocolStatus !== ProtocolStatus.REQUEST_COMPLETE);
+    if (isSpoilt || this.#protocol.retiredIds >= this.#retiredIdsMax) this.life.take("drain");
     handler?.onEnd(protocolStatus, appStatus);
-    if (this.#state === "draining") this.#closeIfDone();
+    if (this.life.state === "draining") this.#closeIfDone();
     else if (this.#protocol.inUse === 0) this.#updateDeadline();
-    this.#announceRoom();
+    this.#room.found();
   }
 
   #lose(event: ClientEvent & { kind: "fault" | "lost" }): void {
@@ -377,7 +376,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     handler?.onLost(error, event.finished);
   }
 
-  #fault(cause: ProtocolError): UpstreamError {
+  #fault(cause: unknown): UpstreamError {
     return connectionError({ address: this.address, connected: true, cause });
   }
 
@@ -388,10 +387,10 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   /** The next moment at which something is to be done: see `onDeadline`. */
   #updateDeadline(): void {
     // Until it stands, the limit is that of connecting.
-    if (!this.#connected) return;
+    if (!this.life.hasStood) return;
     if (this.#protocol.inUse > 0) {
       const { deadlineMs } = this.#aborting;
-      this.deadlineMs = Math.min(deadlineMs, this.#pauses.deadlineMs, this.#untaken.deadlineMs);
+      this.deadlineMs = Math.min(deadlineMs, this.#pauses.deadlineMs, this.#flow.deadlineMs);
       return;
     }
     const limitMs = idleTimeoutMs(this.#deps.options.connections, this.multiplexed);

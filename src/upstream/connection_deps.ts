@@ -4,8 +4,6 @@ import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
 import type { ServerOptions, UpstreamOptions } from "./options.ts";
 
-export type ConnectionState = "connecting" | "open" | "draining" | "closed";
-
 /** What the pool that holds the connection is told, and asked. */
 export interface ConnectionOwner<Connection> {
   /** Whether requests wait for room. */
@@ -17,6 +15,8 @@ export interface ConnectionOwner<Connection> {
   onAborted(connection: Connection): void;
   onUnknownRecord(connection: Connection, type: number): void;
   onClosed(connection: Connection, error: UpstreamError): void;
+  /** Something went wrong on our side. */
+  onFailure(error: unknown): void;
 }
 
 export interface ConnectionDeps<Connection> {

@@ -54,6 +54,11 @@ export function isLocal(cause: unknown): boolean {
   return cause instanceof ConnectError && cause.failure === "local";
 }
 
+/** Alive, but without room for another connection: no reason to pass the server over. */
+export function isFull({ cause }: UpstreamError): boolean {
+  return cause instanceof ConnectError && cause.failure === "full";
+}
+
 /** The same loss for a request of which nothing was given to the system. */
 export function unsentError({ code, message, phase, cause, server }: UpstreamError): UpstreamError {
   const error = new UpstreamError(code, message, { phase, sent: false, cause });

@@ -101,7 +101,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   }
 
   get phase(): ExchangePhase {
-    const isConnected = this.#phase === "connect" && this.#connection!.wasConnected;
+    const isConnected = this.#phase === "connect" && this.#connection!.life.hasStood;
     return isConnected ? "first_byte" : this.#phase;
   }
 
@@ -137,7 +137,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   placeOn(connection: UpstreamConnection): void {
     this.#connection = connection;
     this.#wasKept = connection.requestsBegun > 0;
-    this.#phase = connection.wasConnected ? "first_byte" : "connect";
+    this.#phase = connection.life.hasStood ? "first_byte" : "connect";
     this.#setDeadline(this.context.options.timeouts.firstByteMs);
     this.#streamId = connection.begin(this, this);
   }

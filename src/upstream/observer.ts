@@ -59,6 +59,8 @@ export interface UpstreamObserver {
   onTrait(upstream: string, server: string, trait: Trait, count: number | undefined): void;
   /** Whether bytes of STDERR are left out, unread; so many before them wait for their line's end. */
   leavesOutStderr?(upstream: string, bytes: Uint8Array, waitingLength: number): boolean;
+  /** Something went wrong on our side, and has cost a connection. */
+  onFailure?(upstream: string, error: unknown): void;
   /** A line of the application's STDERR. */
   onStderrLine(line: string, request: ObservedRequest): void;
 }

@@ -19,7 +19,7 @@ import { formatAddress } from "../runtime/address.ts";
 import { ConnectError } from "../runtime/network.ts";
 import { ApplicationTraits, type Trait } from "./application_traits.ts";
 import { UpstreamConnection } from "./connection.ts";
-import { connectionError, isLocal } from "./connection_errors.ts";
+import { connectionError, isFull, isLocal } from "./connection_errors.ts";
 import { ConnectionLimit } from "./connection_limit.ts";
 import type { ConnectionOwner } from "./connection_deps.ts";
 import type { UpstreamError } from "./errors.ts";
@@ -218,13 +218,17 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#deps.owner.onUnknownRecord(address, type);
   }
 
+  onFailure(error: unknown): void {
+    this.#deps.owner.onFailure(error);
+  }
+
   onClosed(connection: UpstreamConnection, error: UpstreamError): void {
     const idleMs = this.#connections.idleMs(connection);
-    if (connection.wasConnected) this.#traits.closed(connection, idleMs);
+    if (connection.life.hasStood) this.#traits.closed(connection, idleMs);
     this.#connections.remove(connection);
     this.#announceEmpty();
     if (this.#closed) return;
-    if (connection.couldNotConnect && !isFull(error) && !isLocal(error.cause)) this.#fail(error);
+    if (connection.life.wasRefused && !isFull(error) && !isLocal(error.cause)) this.#fail(error);
     this.#deps.owner.onRoom();
   }
 
@@ -391,9 +395,4 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#announceEmpty();
     if (!this.#closed) this.#deps.owner.onFailed(this, error);
   }
-}
-
-/** Alive, but without room for another connection: no reason to pass the server over. */
-function isFull({ cause }: UpstreamError): boolean {
-  return cause instanceof ConnectError && cause.failure === "full";
 }

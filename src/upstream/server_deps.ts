@@ -17,6 +17,8 @@ export interface ServerOwner<Server> {
   onPaused(): void;
   onAborted(): void;
   onUnknownRecord(server: string, type: number): void;
+  /** Something went wrong on our side. */
+  onFailure(error: unknown): void;
   nextConnectionNumber(): number;
   onConnected(server: Server): void;
   /** The application has shown something of itself; `count` of workers, where that is it. */

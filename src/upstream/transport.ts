@@ -166,6 +166,8 @@ export class Transport implements SocketEvents {
     // Not before the socket knows who hears of it.
     queueMicrotask(() => {
       if (this.#closed) return;
+      // It came to stand while it was being called off.
+      if (this.#connecting.signal.aborted) return this.close();
       this.#owner.onOpen();
       this.schedule();
     });

@@ -255,6 +255,10 @@ export class Upstream implements ServerOwner<Server> {
     this.#observer.onFlaw({ upstream: this.options.name, server, code: "unknown_record", message });
   }
 
+  onFailure(error: unknown): void {
+    this.#observer.onFailure?.(this.options.name, error);
+  }
+
   /** Throws the error again when the request may not be tried once more. */
   async #beforeRetry(error: unknown, exchange: Exchange, payload: Payload): Promise<void> {
     if (!(error instanceof UpstreamError)) throw error;

@@ -229,6 +229,7 @@ class Simulation {
       onAborted: () => void this.#aborts++,
       onPaused: () => void this.#pauses++,
       onSpill: (bytes) => void (this.#spilled += bytes),
+      onFailure: (_, error) => void this.#faults.push(`went wrong: ${String(error)}`),
       onStderrLine: (line) => {
         if (line.includes("stray")) this.#faults.push("a stray record of STDERR came through");
       },

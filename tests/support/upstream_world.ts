@@ -56,6 +56,10 @@ export class UpstreamWorld {
   readonly seen: string[] = [];
   /** What applications have shown of themselves, in order. */
   readonly traits: string[] = [];
+  /** What a table of states lacks can happen in no test, and nothing else may go wrong. */
+  onFailure = (error: unknown): void => {
+    throw error;
+  };
   /** Bytes in temporary files, as the observer counts them. */
   spilled = 0;
 
@@ -161,6 +165,7 @@ export class UpstreamWorld {
         seen.push(`${name}: +${joined.join("+")} -${left.join("-")}`);
       },
       onConnected: () => {},
+      onFailure: (_, error) => this.onFailure(error),
       onTrait: (_, _server, trait, count) => {
         this.traits.push(`${trait}${count === undefined ? "" : ` ${count}`}`);
       },
