@@ -31,6 +31,7 @@ import { logError, logScriptError } from "./error_log.ts";
 import { becomeUser, withSocketOwner } from "./app_user.ts";
 import { Certificates } from "./certificates.ts";
 import { GeminiListeners } from "./gemini.ts";
+import { Http2Clients } from "./http2.ts";
 import { withinGrace } from "./grace.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import { Readiness } from "./readiness.ts";
@@ -88,6 +89,7 @@ class App implements RunningApp {
   readonly #onHandshakeFailed: OnHandshakeFailed;
   readonly #certificates: Certificates;
   readonly #clients: ClientBounds;
+  readonly #http2: Http2Clients;
   readonly #listeners: HttpListener[] = [];
   #gemini: GeminiListeners | undefined;
   #admin: HttpListener | undefined;
@@ -165,6 +167,7 @@ class App implements RunningApp {
         throw new ListenError("No certificates by themselves in this version (name files in tls)");
       },
     });
+    this.#http2 = new Http2Clients(this.#registry, limited, options.http2Limits);
     this.#clients = new ClientBounds(options.clients ?? CLIENT_DEFAULTS, options, {
       runtime,
       registry: this.#registry,
@@ -284,6 +287,7 @@ class App implements RunningApp {
     const listener = await this.#serveHttp({
       address: this.#owned(listen.address),
       requestHeadersLengthMax: this.#options.limits.requestHeaderMax,
+      ...(listen.http2 !== false && { openHttp2: this.#http2.open }),
       ...(identify && {
         tls: {
           identify,
@@ -355,6 +359,7 @@ class App implements RunningApp {
       version,
       hosts: this.#adminHosts(),
       isReady: () => this.#isReady,
+      http2: () => this.#http2.status,
       ...(this.#options.readyWhen !== "listening" && {
         waitingFor: () => readiness.waitingFor(),
       }),

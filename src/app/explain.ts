@@ -84,6 +84,8 @@ export interface Explanation {
   readonly url: string;
   /** Where it would come in. */
   readonly listener: string;
+  /** What it speaks. */
+  readonly protocols: readonly string[];
   readonly site?: ExplainedSite;
   /** Those that were asked, and those before them. */
   readonly routes: readonly ExplainedRoute[];
@@ -120,6 +122,7 @@ export async function explain(
     method: request.method,
     url: request.url,
     listener: formatAddress(listen.address),
+    protocols: listen.http2 === false ? ["HTTP/1.1"] : ["HTTP/2", "HTTP/1.1"],
     ...(site && { site: explainSite(site, options.sites) }),
     routes: site === undefined ? [] : explainRoutes(site, run, request),
     ...(send

@@ -7,6 +7,7 @@ import type { ClientOptions } from "./client_bounds.ts";
 import type { GeminiLimits, GeminiSiteOptions } from "../gemini/options.ts";
 import type { HttpLimits, SiteOptions } from "../http/options.ts";
 import type { ServerOptions } from "../http1/server.ts";
+import type { Http2Limits } from "../http2/limits.ts";
 import type { LogLevel } from "../observe/logger.ts";
 import type { Address } from "../runtime/address.ts";
 import type { SpawnOptions } from "../spawn/options.ts";
@@ -16,6 +17,8 @@ export interface ListenOptions {
   readonly address: Address;
   /** Undefined: HTTP without TLS. */
   readonly tls: ListenerTlsOptions | undefined;
+  /** Whether HTTP/2 is spoken as well; left out: it is. */
+  readonly http2?: boolean;
 }
 
 export interface LogOptions {
@@ -46,6 +49,8 @@ export interface AppOptions {
   readonly readyWhen?: ReadyWhen;
   readonly log: LogOptions;
   readonly limits: HttpLimits;
+  /** What a connection of HTTP/2 may ask; left out: the defaults. */
+  readonly http2Limits?: Http2Limits;
   /** How long clients may take; left out: the defaults. */
   readonly httpTimeouts?: ServerOptions["timeouts"];
   /** Most bytes of all temporary files together; left out: the default. */

@@ -4,6 +4,7 @@ import type { HandlerOptions, ParamOptions, SiteOptions } from "../http/options.
 import type { UpstreamLimits, UpstreamOptions } from "../upstream/options.ts";
 import { middlewareOptions, responseOptions } from "./response_config.ts";
 import { geminiLimits, geminiSiteOptions } from "./gemini_options.ts";
+import { http2Limits } from "./http2_schema.ts";
 import { clientOptions, httpTimeouts } from "./http_schema.ts";
 import { bodyLimits } from "./body_schema.ts";
 import { formatAddress } from "../runtime/address.ts";
@@ -22,6 +23,7 @@ type ApplicationConfig = NonNullable<RouteConfig["authorize"]>;
 /** `folder` is where the file's relative paths start. */
 export function toAppOptions(config: Config, directory: string): AppOptions {
   const { limits, log } = config;
+  const connectionLimits = http2Limits(limits.http2);
   const upstreamLimits: UpstreamLimits = {
     responseHeaderMax: limits.response_header,
     responseBufferMax: limits.response_buffer,
@@ -29,9 +31,10 @@ export function toAppOptions(config: Config, directory: string): AppOptions {
   };
   return {
     // A file that serves Gemini alone opens no port for HTTP.
-    listen: (config.sites === undefined ? [] : config.listen).map(({ address, tls }) => ({
+    listen: (config.sites === undefined ? [] : config.listen).map(({ address, tls, http2 }) => ({
       address: resolveAddress(directory, address),
       tls: listenerTlsOptions(tls, config.tls, directory),
+      ...(!http2 && { http2 }),
     })),
     upstreams: Object.entries(config.upstreams ?? {}).map(([name, upstream]) =>
       upstreamOptions(name, upstream, upstreamLimits, directory)
@@ -59,6 +62,7 @@ export function toAppOptions(config: Config, directory: string): AppOptions {
       }),
     },
     httpTimeouts: httpTimeouts(limits.http),
+    ...(connectionLimits && { http2Limits: connectionLimits }),
     spillTotalMax: limits.spill_total,
     clients: clientOptions(limits.http),
     shutdownGraceMs: config.shutdown.grace,

@@ -20,6 +20,7 @@ import { bodyEntries } from "./body_schema.ts";
 import { siteProxyEntries } from "./proxy_schema.ts";
 import { socketFileCheck, socketFileEntries, withSocketFile } from "./socket_file_schema.ts";
 import { symlinkEntries } from "./symlinks.ts";
+import { http2LimitsSchema } from "./http2_schema.ts";
 import { httpLimitsSchema } from "./http_schema.ts";
 import { routeSchema } from "./route_schema.ts";
 import {
@@ -67,6 +68,13 @@ const listener = v.pipe(
             "Serves HTTPS, {} with the certificates of the sites; default: HTTP",
           ),
         ),
+        http2: v.optional(
+          described(
+            v.boolean("use true or false"),
+            "Speaks HTTP/2 as well: by ALPN over TLS, by prior knowledge without TLS (h2c)",
+          ),
+          true,
+        ),
         ...socketFileEntries,
       }),
       socketFileCheck(),
@@ -74,8 +82,8 @@ const listener = v.pipe(
   ], 'use an address such as ":8080", or a map with address and tls'),
   v.transform((value) =>
     "address" in value
-      ? { address: withSocketFile(value), tls: value.tls }
-      : { address: value, tls: undefined }
+      ? { address: withSocketFile(value), tls: value.tls, http2: value.http2 }
+      : { address: value, tls: undefined, http2: true }
   ),
 );
 
@@ -255,6 +263,7 @@ const limits = section({
     ),
     {},
   ),
+  http2: v.optional(described(http2LimitsSchema, "Limits of one connection of HTTP/2"), {}),
   gemini: v.optional(
     described(geminiLimitsSchema, "Connections, rate and timeouts of Gemini clients"),
     {},

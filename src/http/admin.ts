@@ -23,6 +23,8 @@ export interface AdminDeps {
   readonly isReady: () => boolean;
   /** What requests would wait for, a line each; left out: nothing is waited for. */
   readonly waitingFor?: () => Promise<readonly string[]>;
+  /** What to say of clients that speak HTTP/2; left out: nothing. */
+  readonly http2?: () => object;
   /** What to say of the processes of an upstream that is spawned. */
   readonly spawned?: (upstream: string) => object | undefined;
 }
@@ -98,9 +100,10 @@ function page(
   return new BytesResponse(status, all, utf8(content));
 }
 
-function statusOf({ version, upstreams, spawned }: AdminDeps) {
+function statusOf({ version, upstreams, spawned, http2 }: AdminDeps) {
   return {
     version,
+    http2: http2?.(),
     upstreams: upstreams.map((upstream) => ({
       name: upstream.options.name,
       requests_open: upstream.requestsOpen,

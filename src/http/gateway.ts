@@ -284,7 +284,8 @@ function report(
   const durationMs = deps.clock.nowMs() - context.startedMs;
   const broken = context.bodyProgress?.error;
   if (broken !== undefined) context.trace.code = broken.code;
-  deps.metrics.onResponse(site, context.method, response.status, durationMs / 1000);
+  const { protocol } = context.peer;
+  deps.metrics.onResponse(site, context.method, response.status, durationMs / 1000, protocol);
   if (broken !== undefined && broken.code !== "client_gone") {
     deps.log.error(`Answer broke off: ${broken.message}`, errorFields(context));
   }
@@ -299,6 +300,7 @@ function report(
     upstream_ms: upstreamMs === undefined ? undefined : round(upstreamMs),
     client: context.peer.host,
     host: context.host.name,
+    protocol,
   });
 }
 

@@ -1,7 +1,8 @@
 /**
  * What is counted of HTTP requests: `afcgi_http_requests_total`,
- * `afcgi_http_request_duration_seconds` and `afcgi_http_forwarded_ignored_total`.
+ * `afcgi_http_protocol_requests_total`, `afcgi_http_request_duration_seconds` and `afcgi_http_forwarded_ignored_total`.
  */
+import type { HttpProtocol } from "../runtime/connection.ts";
 import type { Counter, CounterSeries, Histogram, MetricsRegistry } from "../observe/metrics.ts";
 
 const BOUNDS_S = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -21,6 +22,7 @@ export class HttpMetrics {
   readonly #requests: Counter;
   readonly #durations: Histogram;
   readonly #forwardedIgnored: Counter;
+  readonly #protocols: Readonly<Record<HttpProtocol, CounterSeries>>;
   /** Series by site, method and status: three look-ups instead of joining three texts. */
   readonly #known = new Map<string, Map<string, Map<number, CounterSeries>>>();
 
@@ -35,6 +37,16 @@ export class HttpMetrics {
       "Time from a request's head to the end of its answer.",
       BOUNDS_S,
     );
+    const protocols = registry.counter(
+      "afcgi_http_protocol_requests_total",
+      "Requests answered, by the version that their client speaks.",
+      ["protocol"],
+    );
+    this.#protocols = {
+      "HTTP/1.0": protocols.series(["HTTP/1.0"]),
+      "HTTP/1.1": protocols.series(["HTTP/1.1"]),
+      "HTTP/2.0": protocols.series(["HTTP/2.0"]),
+    };
     this.#forwardedIgnored = registry.counter(
       "afcgi_http_forwarded_ignored_total",
       "Requests of trusted proxies whose forwarding fields could not be read.",
@@ -46,7 +58,14 @@ export class HttpMetrics {
     this.#forwardedIgnored.add([site]);
   }
 
-  onResponse(site: string, method: string, status: number, durationS: number): void {
+  onResponse(
+    site: string,
+    method: string,
+    status: number,
+    durationS: number,
+    protocol: HttpProtocol = "HTTP/1.1",
+  ): void {
+    this.#protocols[protocol].value++;
     const known = this.#known.get(site)?.get(method)?.get(status);
     (known ?? this.#learn(site, method, status)).value++;
     this.#durations.observe(durationS);

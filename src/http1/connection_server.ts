@@ -1,10 +1,11 @@
 /** What the connections of a server share, and what they tell it. */
 import type { HttpPeer } from "../runtime/connection.ts";
 import type { BytesResponse, HttpResponse } from "../runtime/http_response.ts";
-import type { SocketEvents } from "../runtime/callback_socket.ts";
+import type { AcceptedSocket } from "../runtime/callback_socket.ts";
 import type { WriterServer } from "./response_writer.ts";
 import type { FieldNames } from "./field_names.ts";
 import type { RequestError } from "./request_headers.ts";
+import type { ServedConnection } from "./served_connection.ts";
 
 /** Most of a body that is read over so that the connection can go on, in bytes. */
 export const DRAINED_LENGTH_MAX = 256 * 1024;
@@ -44,5 +45,8 @@ export interface ConnectionServer extends WriterServer {
   onRequestError(error: RequestError, peer: HttpPeer, request: Request | undefined): BytesResponse;
   /** What should not have happened: a handler threw, or what it gave cannot be sent. */
   onFailure(error: unknown): void;
-  onGone(connection: SocketEvents, host: string): void;
+  onGone(connection: ServedConnection, host: string): void;
 }
+
+/** Makes a connection of HTTP/2. */
+export type OpenHttp2 = (server: ConnectionServer, socket: AcceptedSocket) => ServedConnection;

@@ -13,11 +13,15 @@ export function continueResponse(): Uint8Array {
 }
 
 /** @throws {TypeError} for what is no link */
+export function checkLinks(links: readonly string[]): void {
+  const wrong = links.find((link) => !LINK.test(link));
+  if (wrong !== undefined) throw new TypeError(`"${wrong}" is no link`);
+}
+
+/** @throws {TypeError} for what is no link */
 export function earlyHintsResponse(links: readonly string[]): Uint8Array {
-  const fields = links.map((link) => {
-    if (!LINK.test(link)) throw new TypeError(`"${link}" is no link`);
-    return `link: ${link}\r\n`;
-  });
+  checkLinks(links);
+  const fields = links.map((link) => `link: ${link}\r\n`);
   return latin1(`${statusLine(103)}${fields.join("")}\r\n`);
 }
 

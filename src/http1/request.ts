@@ -4,25 +4,35 @@
  * refuse some methods and the body of a GET.
  */
 import { LightAbortSignal } from "../runtime/abort_signal.ts";
-import type { RequestBody } from "./request_body.ts";
 import type { RequestFields } from "./request_fields.ts";
-import type { RequestHeaders } from "./request_headers.ts";
 
 const ABSOLUTE = /^https?:\/\//i;
+
+/** What a request says, whatever version it came in. */
+export interface RequestLine {
+  readonly method: string;
+  readonly fields: RequestFields;
+  readonly target: string;
+}
+
+/** A body for one reader. */
+export interface BodyStream {
+  readonly stream: ReadableStream<Uint8Array>;
+}
 
 export class ServerRequest {
   readonly method: string;
   readonly headers: RequestFields;
   readonly #target: string;
   readonly #isTls: boolean;
-  readonly #body: RequestBody | undefined;
+  readonly #body: BodyStream | undefined;
   #aborter: AbortController | undefined;
   #abortSignal: LightAbortSignal | undefined;
   #state: "waiting" | "answered" | "left" = "waiting";
 
   constructor(
-    { method, fields, target }: RequestHeaders,
-    body: RequestBody | undefined,
+    { method, fields, target }: RequestLine,
+    body: BodyStream | undefined,
     isTls: boolean,
   ) {
     this.method = method;

@@ -49,7 +49,7 @@ export const REQUEST_FIELDS_MAX = 256;
  * Fields of which there can be one, and which somebody decides by: two of them are two requests, one
  * for who reads the first and another for who reads the last (RFC 9110 section 5.3).
  */
-const SINGLE_FIELDS: ReadonlySet<string> = new Set([
+export const SINGLE_FIELDS: ReadonlySet<string> = new Set([
   "authorization",
   "content-length",
   "content-range",
@@ -219,7 +219,8 @@ function checkHost(
   }
 }
 
-function isSameHost(scheme: string, named: string, host: string): boolean {
+/** Whether two name the same host, but for a port that goes without saying. */
+export function isSameHost(scheme: string, named: string, host: string): boolean {
   const port = DEFAULT_PORT[scheme.toLowerCase()]!;
   return named.toLowerCase().replace(port, "") === host.toLowerCase().replace(port, "");
 }
@@ -256,8 +257,8 @@ function readKeepAlive(fields: RequestFields, protocol: RequestHeaders["protocol
   return protocol === "HTTP/1.1" || options.includes("keep-alive");
 }
 
-/** RFC 9110 section 10.1.1. */
-function readExpect(fields: RequestFields, protocol: RequestHeaders["protocol"]): boolean {
+/** RFC 9110 section 10.1.1. @throws {RequestFault} for an expectation that nobody knows */
+export function readExpect(fields: RequestFields, protocol: RequestHeaders["protocol"]): boolean {
   const expect = fields.get("expect");
   if (expect === null || protocol === "HTTP/1.0") return false;
   if (expect.toLowerCase() === "100-continue") return true;

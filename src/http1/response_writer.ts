@@ -249,7 +249,7 @@ export class ResponseWriter {
 }
 
 /** RFC 9110 section 6.4.1. */
-function hasNoBody(method: string, status: number): boolean {
+export function hasNoBody(method: string, status: number): boolean {
   return method === "HEAD" || status === 204 || status === 304;
 }
 
@@ -259,7 +259,8 @@ function connectionField({ keepsAlive, protocol }: AskedBy): "close" | "keep-ali
   return protocol === "HTTP/1.0" ? "keep-alive" : undefined;
 }
 
-function plainResponse(response: Response): StreamResponse {
+/** A native response in plain values. */
+export function plainResponse(response: Response): StreamResponse {
   const { status, statusText, body } = response;
   return new StreamResponse(status, fieldsOf(response), body, {
     length: declaredLength(response),

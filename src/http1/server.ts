@@ -15,11 +15,13 @@ import type { ByteListener, PauseReason } from "../runtime/listener.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { AcceptedSocket, SocketEvents, SocketTlsOptions } from "../runtime/callback_socket.ts";
 import { Connection } from "./connection.ts";
-import type { ConnectionServer, ConnectionTimeouts } from "./connection_server.ts";
+import type { ConnectionServer, ConnectionTimeouts, OpenHttp2 } from "./connection_server.ts";
 import { PLAIN_HTTP_RESPONSE } from "./plain_response.ts";
 import { FieldNames } from "./field_names.ts";
+import { FirstBytes } from "./first_bytes.ts";
 import { NOBODY, REFUSED_MAX, RefusedConnection } from "./refused_connection.ts";
 import type { RequestError } from "./request_headers.ts";
+import type { ServedConnection } from "./served_connection.ts";
 import { reportUnexpected } from "../runtime/unexpected.ts";
 
 /**
@@ -45,6 +47,7 @@ export type ServerTls = Pick<
 
 /** What is spoken over TLS, for clients that ask (ALPN). */
 const PROTOCOLS = ["http/1.1"] as const;
+const PROTOCOLS_WITH_HTTP2 = ["h2", "http/1.1"] as const;
 
 /** Counts the connections of clients, and says which is one too many. */
 export interface Admission {
@@ -81,6 +84,8 @@ export interface ServerOptions {
    * where all exceptions of our own go (runtime/unexpected.ts).
    */
   readonly onFailure?: (error: unknown) => void;
+  /** Left out: HTTP/1 alone. */
+  readonly openHttp2?: OpenHttp2 | undefined;
 }
 
 /** A running HTTP server. */
@@ -108,7 +113,7 @@ export async function serveHttp1(
     ...(tls && {
       tls: {
         ...tls,
-        protocols: PROTOCOLS,
+        protocols: options.openHttp2 === undefined ? PROTOCOLS : PROTOCOLS_WITH_HTTP2,
         handshakeTimeoutMs: server.timeouts.handshakeMs,
         plainResponse: PLAIN_HTTP_RESPONSE,
         // A handshake is a connection, too.
@@ -139,7 +144,8 @@ class Http1Server implements HttpListener, ConnectionServer {
   readonly onRequestError: ConnectionServer["onRequestError"];
   readonly onFailure: ConnectionServer["onFailure"];
   readonly requestsMax: number;
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Set<ServedConnection>();
+  readonly #openHttp2: OpenHttp2 | undefined;
   readonly #refused = new Set<RefusedConnection>();
   /** Of what comes without TLS; with it the handshake has asked. */
   readonly #admission: Admission | undefined;
@@ -155,6 +161,7 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.onFailure = options.onFailure ??
       ((error) => reportUnexpected(error, "a client's connection"));
     this.requestsMax = options.requestsMax ?? 0;
+    this.#openHttp2 = options.openHttp2;
     this.#admission = this.isTls ? undefined : options.admission;
     this.coarseNowMs = clock.nowMs();
     this.date = dateOf(clock);
@@ -176,9 +183,21 @@ class Http1Server implements HttpListener, ConnectionServer {
     if (this.#admission?.admit(socket.host) === false) return this.#refuse(socket);
     // Before it is made, for its first limit counts from the time that a sweep reads.
     if (this.#timer === undefined) this.#readClock();
-    const connection = new Connection(this, socket);
-    this.#connections.add(connection);
     this.#timer ??= this.clock.setTimer(() => this.#checkTimeouts(), TIMEOUT_CHECK_INTERVAL_MS);
+    const openHttp2 = this.#openHttp2;
+    if (openHttp2 !== undefined && socket.tls?.protocol === "h2") {
+      return this.#added(openHttp2(this, socket));
+    }
+    const connection = this.#added(new Connection(this, socket));
+    if (openHttp2 === undefined || this.isTls) return connection;
+    return new FirstBytes(socket, connection, () => {
+      this.#connections.delete(connection);
+      return this.#added(openHttp2(this, socket));
+    });
+  }
+
+  #added(connection: ServedConnection): ServedConnection {
+    this.#connections.add(connection);
     return connection;
   }
 
@@ -207,7 +226,7 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.destroy();
   }
 
-  #busy(): Connection[] {
+  #busy(): ServedConnection[] {
     return [...this.#connections].filter(({ isFlushed }) => !isFlushed);
   }
 
@@ -217,7 +236,7 @@ class Http1Server implements HttpListener, ConnectionServer {
     for (const connection of this.#connections) connection.destroy();
   }
 
-  onGone(connection: Connection, host: string): void {
+  onGone(connection: ServedConnection, host: string): void {
     if (this.#connections.delete(connection)) this.#admission?.leave(host);
     if (this.#connections.size > 0 || this.#timer === undefined) return;
     this.clock.clearTimer(this.#timer);

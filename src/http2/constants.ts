@@ -4,8 +4,7 @@
  */
 
 /** What a client sends first (RFC 9113 section 3.4). */
-export const PREFACE_TEXT = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-export const PREFACE: Uint8Array = Uint8Array.from(PREFACE_TEXT, (it) => it.charCodeAt(0));
+export { HTTP2_PREFACE as PREFACE } from "../http1/first_bytes.ts";
 
 /** Bytes of a frame's header (section 4.1). */
 export const FRAME_HEADER_LENGTH = 9;

@@ -1,8 +1,7 @@
 /**
  * Reads header blocks (RFC 7541). One decoder has one connection's blocks in their order, all of
  * them, for each changes what the next one means: also those whose fields nobody wants.
- *
- * What it makes of a block is bounded by who takes the fields: it goes on telling them.
+ * What it makes of a block is bounded by who asks for the next field, and keeps none that are too many.
  */
 import { fromLatin1 } from "../protocol/byte_buffer.ts";
 import { TABLE_SIZE_DEFAULT } from "./constants.ts";
@@ -20,8 +19,6 @@ const SCRATCH_LENGTH = 8192;
 
 const scratch = new Uint8Array(SCRATCH_LENGTH);
 
-export type OnField = (field: HpackField) => void;
-
 export class HpackDecoder {
   readonly table: HpackDynamicTable;
   /** As the other end was told, and as far as it knows by now. */
@@ -32,6 +29,7 @@ export class HpackDecoder {
   #bytes: Uint8Array = new Uint8Array(0);
   #position = 0;
   #end = 0;
+  #mayResize = true;
 
   /** @param tableSizeMax as the other end was told by SETTINGS_HEADER_TABLE_SIZE */
   constructor(tableSizeMax: number = TABLE_SIZE_DEFAULT) {
@@ -46,28 +44,42 @@ export class HpackDecoder {
     this.#mustResize = this.table.sizeMax > this.#sizeMax;
   }
 
-  /**
-   * Reads one whole block.
-   *
-   * @throws {ConnectionError} for what is malformed: later blocks would mean nothing
-   */
-  decode(bytes: Uint8Array, start: number, end: number, onField: OnField): void {
+  /** Begins a block; {@link next} is to be called until it has no more, or `skip`. */
+  begin(bytes: Uint8Array, start: number, end: number): void {
     this.#bytes = bytes;
     this.#position = start;
     this.#end = end;
-    let mayResize = true;
-    while (this.#position < end) {
-      const byte = bytes[this.#position]!;
+    this.#mayResize = true;
+  }
+
+  /** Where the next field begins. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** The rest of the block is known, and changes nothing. */
+  skip(): void {
+    this.#position = this.#end;
+  }
+
+  /**
+   * The next field of the block.
+   *
+   * @throws {ConnectionError} for what is malformed: later blocks would mean nothing
+   */
+  next(): HpackField | undefined {
+    for (;;) {
+      if (this.#position >= this.#end) return undefined;
+      const byte = this.#bytes[this.#position]!;
       if (byte >= 0x20 && byte < 0x40) {
-        if (!mayResize) throw compressionError("A table size update stands behind a field");
+        if (!this.#mayResize) throw compressionError("A table size update stands behind a field");
         this.#resize();
         continue;
       }
-      mayResize = false;
+      this.#mayResize = false;
       if (this.#mustResize) throw compressionError("The smaller table is not acknowledged");
-      if (byte >= 0x80) onField(this.#field(this.#integer(7)));
-      else if (byte >= 0x40) onField(this.#indexed());
-      else onField(this.#literal(4));
+      if (byte >= 0x80) return this.#field(this.#integer(7));
+      return byte >= 0x40 ? this.#indexed() : this.#literal(4);
     }
   }
 

@@ -207,6 +207,10 @@ export class BunCallbackSocket implements AcceptedSocket {
     if (this.#waiting.length === 0 && !this.#isGone) this.#socket.shutdown();
   }
 
+  handOver(events: SocketEvents): void {
+    this.events = events;
+  }
+
   destroy(): void {
     if (!this.#isGone) this.#socket.end();
   }

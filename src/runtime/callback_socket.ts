@@ -63,6 +63,8 @@ export interface AcceptedSocket extends CallbackSocket {
    * regular end. May be called again.
    */
   destroy(): void;
+  /** From now on another one is told what becomes of it. */
+  handOver(events: SocketEvents): void;
 }
 
 /** What becomes of a socket, told to who was given it. */

@@ -26,12 +26,15 @@ export interface ByteConnection {
   isAccepted?(): boolean | undefined;
 }
 
+/** As CGI's SERVER_PROTOCOL names them. */
+export type HttpProtocol = "HTTP/1.0" | "HTTP/1.1" | "HTTP/2.0";
+
 /** The other end of an HTTP request's connection; for a unix socket `host` is empty, `port` 0. */
 export interface HttpPeer {
   readonly host: string;
   readonly port: number;
   /** What the client speaks; undefined where the server does not tell. */
-  readonly protocol?: "HTTP/1.0" | "HTTP/1.1";
+  readonly protocol?: HttpProtocol;
   /** What its TLS handshake came to; undefined where there is no TLS. */
   readonly tls?: TlsDetails | undefined;
   /**

@@ -31,7 +31,7 @@ class NodeCallbackSocket implements AcceptedSocket {
   readonly #socket: Socket;
   /** Below TLS; else the same. */
   readonly #tcp: Socket;
-  readonly #events: SocketEvents;
+  #events: SocketEvents;
   /** What `node:net` was not given yet. */
   #waiting: Uint8Array[] = [];
   #waitingLength = 0;
@@ -143,6 +143,10 @@ class NodeCallbackSocket implements AcceptedSocket {
   end(): void {
     this.#isEnding = true;
     if (this.#waiting.length === 0) this.#socket.end();
+  }
+
+  handOver(events: SocketEvents): void {
+    this.#events = events;
   }
 
   destroy(): void {

@@ -24,6 +24,7 @@ test("An access line says what was asked, what was answered, and by whom", async
       bytes_out: 7,
       client: "127.0.0.1",
       host: "test.example",
+      protocol: "HTTP/1.1",
     });
     assert.match(String(ts), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     assert.match(String(request_id), /^[0-9a-f]{8}-\d+$/);
@@ -111,6 +112,11 @@ test("/metrics has every family, of its type, in Prometheus' text format", async
     assert.deepEqual(Object.fromEntries(types), {
       afcgi_http_requests_total: "counter",
       afcgi_http_request_duration_seconds: "histogram",
+      afcgi_http_protocol_requests_total: "counter",
+      afcgi_http_stream_connections: "gauge",
+      afcgi_http_streams: "gauge",
+      afcgi_http_stream_resets_total: "counter",
+      afcgi_http_goaways_total: "counter",
       afcgi_http_forwarded_ignored_total: "counter",
       afcgi_tls_handshakes_failed_total: "counter",
       afcgi_client_connections: "gauge",

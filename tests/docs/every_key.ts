@@ -7,7 +7,7 @@ listen:
   - address: 0.0.0.0:8443
     tls: { cert: tls.crt, key: tls.key, min: "1.3", ciphers: ECDHE-ECDSA-AES128-GCM-SHA256 }
   - { address: "unix:/run/http.sock", mode: "0640", group: www-data }
-  - { address: ":9443", tls: {} }
+  - { address: ":9443", tls: {}, http2: false }
 
 upstreams:
   app:
@@ -162,6 +162,7 @@ limits:
   spill: 10MB
   spill_total: 1GB
   http: { connections: 100, connections_per_address: 10, when_full: wait, requests_per_connection: 1000, handshake_timeout: 5s, head_timeout: 1s, idle_timeout: 2s, send_timeout: 3s, close_timeout: 4s }
+  http2: { streams: 10, header_list: 8KiB, header_table: 1KiB, continuations: 20, resets: 5, settings: 6, pings: 7, empty_frames: 8, window_updates: 9, memory: 1MiB }
   gemini:
     connections: 10
     connections_per_address: 5

@@ -15,7 +15,10 @@ type Fields = readonly (readonly [name: string, value: string])[];
 
 function decode(decoder: HpackDecoder, bytes: Uint8Array): [string, string][] {
   const fields: [string, string][] = [];
-  decoder.decode(bytes, 0, bytes.length, ({ name, value }) => void fields.push([name, value]));
+  decoder.begin(bytes, 0, bytes.length);
+  for (let field = decoder.next(); field !== undefined; field = decoder.next()) {
+    fields.push([field.name, field.value]);
+  }
   return fields;
 }
 
@@ -49,13 +52,12 @@ for (const { name, tableSize, blocks } of HPACK_EXAMPLES) {
   test(`A block that is cut anywhere is an error or another block: ${name}`, () => {
     const bytes = fromHex(blocks[0]!.bytes);
     for (let length = 0; length < bytes.length; length++) {
-      const fields: string[] = [];
       try {
-        decoderOf(tableSize).decode(bytes, 0, length, (field) => void fields.push(field.name));
+        const fields = decode(decoderOf(tableSize), bytes.subarray(0, length));
+        assert.ok(fields.length < blocks[0]!.fields.length);
       } catch (error) {
         assert.ok(isCompressionError(error), String(error));
       }
-      assert.ok(fields.length < blocks[0]!.fields.length);
     }
   });
 }

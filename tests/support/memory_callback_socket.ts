@@ -117,6 +117,10 @@ export class MemoryCallbackSocket implements AcceptedSocket {
     if (this.ended === "no") this.ended = "end";
   }
 
+  handOver(events: SocketEvents): void {
+    this.events = events;
+  }
+
   destroy(): void {
     if (this.ended !== "reset") this.ended = "destroy";
   }
