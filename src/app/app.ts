@@ -193,7 +193,7 @@ class App implements RunningApp {
     const { user, spawns = [] } = this.#options;
     // What is started before would be out of reach afterwards: it could not be ended.
     if (user === undefined) await this.#spawned.start();
-    await this.#certificates.open(this.#options.sites);
+    await this.#certificates.open(this.#options);
     for (const listen of this.#options.listen) await this.#listen(listen);
     await this.#listenGemini();
     await this.#listenAdmin();
@@ -266,6 +266,7 @@ class App implements RunningApp {
         },
         upstreams,
         limits,
+        authorities: this.#certificates.authorities,
         serverSoftware: serverSoftware(version),
         followSymlinks: (path) => runtime.files.realPath(path),
         onError: this.#onError,
@@ -281,24 +282,17 @@ class App implements RunningApp {
 
   async #listen(listen: ListenOptions): Promise<void> {
     const { tls } = listen;
-    const identify = tls && await this.#certificates.identify(tls);
+    const serverTls = tls && await this.#certificates.serverTls(tls, this.#onHandshakeFailed);
     const scheme = tls === undefined ? "http" : "https";
     let gateway: ReturnType<typeof createGateway> | undefined;
     const listener = await this.#serveHttp({
       address: this.#owned(listen.address),
       requestHeadersLengthMax: this.#options.limits.requestHeaderMax,
       ...(listen.http2 !== false && { openHttp2: this.#http2.open }),
-      ...(identify && {
-        tls: {
-          identify,
-          versionMin: tls?.versionMin,
-          ciphers: tls?.ciphers,
-          onHandshakeFailed: this.#onHandshakeFailed,
-        },
-      }),
+      ...(serverTls && { tls: serverTls }),
       handler: (request, peer) => {
         // With port 0 the port is known only now.
-        gateway ??= this.#createGateway(listenerInfo(listener.address, scheme));
+        gateway ??= this.#createGateway(listenerInfo(listener.address, scheme), tls);
         if (this.#isReady) return gateway(request, peer);
         const handle = gateway;
         return this.#readyOrStopping().then(() => handle(request, peer));
@@ -379,7 +373,7 @@ class App implements RunningApp {
     return admin?.transport === "tcp" ? [...adminHosts, admin.host.toLowerCase()] : adminHosts;
   }
 
-  #createGateway(listener: ListenerInfo) {
+  #createGateway(listener: ListenerInfo, tls: ListenOptions["tls"]) {
     const { automatic } = this.#certificates;
     return createGateway({
       clock: this.#deps.runtime.clock,
@@ -390,6 +384,7 @@ class App implements RunningApp {
       log: this.#deps.logger,
       onFileError: this.#onError,
       listener,
+      checkClient: this.#certificates.clientCheck(tls),
       tlsPort: () => tlsPort(this.#options.listen, (index) => this.addresses[index]),
       answerChallenge: automatic && ((host, token) => automatic.answerChallenge(host, token)),
     });

@@ -10,10 +10,16 @@ import type {
   CertificateSource,
 } from "../certificates/source.ts";
 import { CertificateTable } from "../certificates/table.ts";
+import { Authorities } from "../certificates/authorities.ts";
+import { type ClientCheck, compileClientCheck } from "../http/client_certificates.ts";
+import type { ServerTls } from "../http1/server.ts";
+import { SiteTable } from "../routing/site_table.ts";
+import { asksForCertificate } from "./sites.ts";
 import type { SiteOptions } from "../http/options.ts";
-import type { Identify } from "../runtime/callback_socket.ts";
+import type { OnHandshakeFailed } from "../runtime/callback_socket.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { ListenError } from "../runtime/network.ts";
+import type { AppOptions } from "./options.ts";
 import { errorText } from "../upstream/errors.ts";
 
 export interface CertificateDeps {
@@ -28,6 +34,11 @@ export class Certificates {
   readonly #deps: CertificateDeps;
   readonly #table = new CertificateTable();
   readonly #sources = new Set<CertificateSource>();
+  /** Those that clients' certificates are held against. */
+  readonly authorities = new Authorities();
+  /** Whether a site asks for certificates. */
+  readonly #asking = new SiteTable<boolean>();
+  #asksSomewhere = false;
   #automatic: AutomaticSource | undefined;
 
   constructor(deps: CertificateDeps) {
@@ -40,7 +51,16 @@ export class Certificates {
   }
 
   /** @throws {ListenError} when files cannot be used */
-  async open(sites: readonly SiteOptions[]): Promise<void> {
+  async open({ sites, listen }: Pick<AppOptions, "sites" | "listen">): Promise<void> {
+    const asked = [
+      ...listen.map(({ tls }) => tls?.clientAuth),
+      ...sites.flatMap(({ routes }) => routes.map(({ middleware }) => middleware?.clientAuth)),
+    ];
+    for (const client of asked) {
+      if (client?.ca !== undefined) await this.#readAuthorities(client.ca);
+    }
+    for (const site of sites) this.#asking.add(site.hosts, asksForCertificate(site));
+    this.#asksSomewhere = sites.some(asksForCertificate);
     const automatic = sites.filter(({ tls }) => tls?.kind === "auto").map(certificateSite);
     if (automatic.length > 0) {
       this.#automatic = await this.#deps.openAutomatic(automatic);
@@ -55,18 +75,47 @@ export class Certificates {
   }
 
   /**
-   * Who we are at a listener.
+   * How a listener speaks TLS.
    *
    * @throws {ListenError} when its own files cannot be used
    */
-  async identify({ pair }: ListenerTlsOptions): Promise<Identify> {
+  async serverTls(
+    { pair, versionMin, ciphers, clientAuth }: ListenerTlsOptions,
+    onHandshakeFailed: OnHandshakeFailed,
+  ): Promise<ServerTls> {
     const own = pair && await this.#files([pair]);
     if (own !== undefined) this.#sources.add(own);
-    return (serverName, hello) => this.#table.find(serverName, hello, own);
+    return {
+      identify: (serverName, hello) => this.#table.find(serverName, hello, own),
+      versionMin,
+      ciphers,
+      asksForCertificate: (serverName) => clientAuth !== undefined || this.#asks(serverName),
+      onHandshakeFailed,
+    };
+  }
+
+  /** What a listener asks of every client. */
+  clientCheck(tls: ListenerTlsOptions | undefined): ClientCheck | undefined {
+    const { clock } = this.#deps.runtime;
+    const options = tls?.clientAuth;
+    return options && compileClientCheck(options, this.authorities, () => clock.wallMs());
   }
 
   close(): void {
     for (const source of this.#sources) source.close();
+  }
+
+  /** A handshake without a name may be for any site. */
+  #asks(serverName: string): boolean {
+    return serverName === "" ? this.#asksSomewhere : this.#asking.find(serverName) === true;
+  }
+
+  async #readAuthorities(path: string): Promise<void> {
+    try {
+      await this.authorities.read(path, this.#deps.runtime);
+    } catch (cause) {
+      throw new ListenError(errorText(cause), { cause });
+    }
   }
 
   async #sourceOf({ tls }: SiteOptions): Promise<CertificateSource | undefined> {

@@ -21,9 +21,15 @@ export function compileGatewaySite(site: SiteOptions, deps: SiteDeps): GatewaySi
     name,
     ...compileSite(site, deps),
     arrive,
+    asksForCertificate: asksForCertificate(site),
     plainHttp: answerPlainHttp(https),
     hsts,
   };
+}
+
+/** Whether some route of the site asks clients for certificates. */
+export function asksForCertificate({ routes }: SiteOptions): boolean {
+  return routes.some(({ middleware }) => middleware?.clientAuth !== undefined);
 }
 
 /** What requests that come in at an address can know of it. */

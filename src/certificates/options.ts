@@ -13,6 +13,17 @@ export type SiteTlsOptions =
   | { readonly kind: "auto" }
   | { readonly kind: "files"; readonly pairs: readonly PairPaths[] };
 
+/** What is asked of clients. */
+export interface ClientAuthOptions {
+  /**
+   * The path of a PEM file of authorities; undefined only with `request`: then any certificate goes
+   * on, and the application judges it.
+   */
+  readonly ca: string | undefined;
+  /** Whether a client without certificate may go on. */
+  readonly mode: "request" | "require";
+}
+
 /** How a listener speaks TLS. */
 export interface ListenerTlsOptions {
   /** For names that no site has a certificate for, and for clients that ask for none. */
@@ -20,4 +31,6 @@ export interface ListenerTlsOptions {
   readonly versionMin?: TlsVersion | undefined;
   /** OpenSSL's names of the cipher suites of TLS 1.2. */
   readonly ciphers?: string | undefined;
+  /** Of every client; left out: nothing is. */
+  readonly clientAuth?: ClientAuthOptions | undefined;
 }

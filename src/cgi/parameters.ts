@@ -71,6 +71,7 @@ export class ParameterTemplate {
     this.#appendRequest(request);
     this.#appendServer(request);
     this.#appendClient(request);
+    this.#appendTls(request);
     this.#appendHeaders(request);
     if (request.extra !== undefined) {
       for (const [name, value] of request.extra) {
@@ -149,6 +150,11 @@ export class ParameterTemplate {
     if (request.remotePort !== 0) {
       this.#append(extra, "REMOTE_PORT", String(request.remotePort));
     }
+  }
+
+  #appendTls({ tls, extra }: CgiRequest): void {
+    if (tls === undefined) return;
+    for (const [name, value] of tls) this.#append(extra, name, value);
   }
 
   #appendHeaders({ headers, extra, isFromProxy }: CgiRequest): void {

@@ -41,6 +41,8 @@ export interface CgiRequest {
   readonly remoteAddress: string;
   /** 0 for a client on a unix socket. */
   readonly remotePort: number;
+  /** What the application is told of TLS; left out: nothing. ASCII. */
+  readonly tls?: readonly (readonly [name: string, value: string])[] | undefined;
   readonly headers: CgiHeaders;
   /** Whether a server that is believed has sent it: then its Connection takes no field away. */
   readonly isFromProxy?: boolean;

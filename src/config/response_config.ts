@@ -6,6 +6,7 @@ import type {
   ResponseOptions,
 } from "../http/response_options.ts";
 import { resolvePath } from "./paths.ts";
+import { clientAuthOptions } from "./tls_schema.ts";
 import {
   type responseEntries,
   SECURITY_HEADERS,
@@ -43,6 +44,7 @@ export function middlewareOptions(
   const cors = last(layers, "cors");
   const security = last(layers, "security_headers");
   const etag = last(layers, "etag");
+  const client = last(layers, "client_auth");
   const options: MiddlewareOptions = {
     ipRestriction: addresses && { allow: addresses.allow ?? [], deny: addresses.deny ?? [] },
     cors: cors
@@ -64,6 +66,7 @@ export function middlewareOptions(
         ]),
       )
       : undefined,
+    ...(client && { clientAuth: clientAuthOptions(client, directory) }),
     etag: etag || undefined,
   };
   return Object.values(options).some((value) => value !== undefined) ? options : undefined;

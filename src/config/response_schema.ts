@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { isFramingHeader } from "../http/response_headers.ts";
 import { templateText } from "./params_schema.ts";
+import { clientAuthSchema } from "./tls_schema.ts";
 import { network } from "./proxy_schema.ts";
 import {
   asYaml,
@@ -293,6 +294,12 @@ export const responseEntries = {
     described(
       v.nullable(ipRestriction),
       "Access control by the client's address; null: everybody after all; default: everybody",
+    ),
+  ),
+  client_auth: v.optional(
+    described(
+      v.nullable(clientAuthSchema),
+      "Certificates that clients are asked for, over TLS, null: none; default: none",
     ),
   ),
   etag: v.optional(

@@ -1,6 +1,11 @@
 /** The schema of `tls`: of the file, of a listener, of a site; and its checked values → options. */
 import * as v from "valibot";
-import type { ListenerTlsOptions, PairPaths, SiteTlsOptions } from "../certificates/options.ts";
+import type {
+  ClientAuthOptions,
+  ListenerTlsOptions,
+  PairPaths,
+  SiteTlsOptions,
+} from "../certificates/options.ts";
 import type { SiteOptions } from "../http/options.ts";
 import { hstsValue, PLAIN_HTTP } from "../http/scheme.ts";
 import { resolvePath } from "./paths.ts";
@@ -25,6 +30,32 @@ const CIPHERS = textLike(
   "use OpenSSL's names with colons between them, such as ECDHE-ECDSA-AES128-GCM-SHA256",
 );
 
+/** What is asked of clients: of a listener, of the file, of a site and of a route. */
+export const clientAuthSchema = v.pipe(
+  section({
+    ca: v.optional(
+      described(
+        filePath(),
+        "PEM file of the authorities whose certificates are accepted; optional only with mode: " +
+          "request, then the application judges any certificate",
+      ),
+    ),
+    mode: v.optional(
+      described(
+        oneOf(["request", "require"]),
+        "Whether a client without certificate is let in (request) or gets 400",
+      ),
+      "require",
+    ),
+  }, "ca"),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed || dataset.value.ca !== undefined || dataset.value.mode === "request") {
+      return;
+    }
+    addIssue({ message: "Any certificate would do (add ca, or mode: request)" });
+  }),
+);
+
 /** What listeners say, and the file for all of them. */
 const SPEECH_ENTRIES = {
   min: v.optional(
@@ -35,6 +66,12 @@ const SPEECH_ENTRIES = {
   ),
   ciphers: v.optional(
     described(CIPHERS, "Cipher suites of TLS 1.2 by OpenSSL's names; default: modern ones"),
+  ),
+  client_auth: v.optional(
+    described(
+      clientAuthSchema,
+      "Certificates that every client is asked for; default: none, or what the file says",
+    ),
   ),
 };
 
@@ -99,11 +136,20 @@ export function listenerTlsOptions(
 ): ListenerTlsOptions | undefined {
   if (tls === undefined) return undefined;
   const { cert, key, min = all.min, ciphers = all.ciphers } = tls;
+  const clientAuth = tls.client_auth ?? all.client_auth;
   return {
     ...(cert !== undefined && key !== undefined && { pair: pairPaths({ cert, key }, directory) }),
     ...(min !== undefined && { versionMin: min }),
     ...(ciphers !== undefined && { ciphers }),
+    ...(clientAuth && { clientAuth: clientAuthOptions(clientAuth, directory) }),
   };
+}
+
+export function clientAuthOptions(
+  { ca, mode }: v.InferOutput<typeof clientAuthSchema>,
+  directory: string,
+): ClientAuthOptions {
+  return { ca: ca === undefined ? undefined : resolvePath(directory, ca), mode };
 }
 
 export function siteTlsOptions(

@@ -23,6 +23,7 @@ import { withFieldsApart } from "./fields_apart.ts";
 import { HostCache } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
 import type { RequestIdSource } from "./request_id.ts";
+import { type ClientCheck, isMisdirected, MISDIRECTED } from "./client_certificates.ts";
 import { type PlainHttpAnswer, withHsts } from "./scheme.ts";
 import { restoreOddStatus } from "./odd_status.ts";
 import { parseTarget, type RequestTarget, type TargetRefusal } from "./target.ts";
@@ -41,6 +42,8 @@ export interface GatewayDeps {
   /** Hears of files that could not be looked at; left out: `log` does, of each. */
   readonly onFileError?: ((error: FileError, context: RequestContext) => void) | undefined;
   readonly listener: ListenerInfo;
+  /** What the listener asks of every client; left out: nothing. */
+  readonly checkClient?: ClientCheck | undefined;
   /** Where plain HTTP is sent to; undefined: there is no listener with TLS. */
   readonly tlsPort?: (() => number | undefined) | undefined;
   /** As `AutomaticSource.answerChallenge`; left out: there are no challenges. */
@@ -54,6 +57,8 @@ export interface GatewaySite extends CompiledSite {
   readonly arrive?: Arrival | undefined;
   /** What a request over plain HTTP gets in the place of an answer; left out: nothing. */
   readonly plainHttp?: PlainHttpAnswer | undefined;
+  /** Whether some route asks for certificates: then the handshake must have been for the site. */
+  readonly asksForCertificate?: boolean | undefined;
   /** The value of Strict-Transport-Security over TLS; left out: none is added. */
   readonly hsts?: string | undefined;
 }
@@ -108,6 +113,8 @@ export function createGateway(
     if (REFUSED_METHODS.has(context.method)) return refuse(deps, context, request, BAD_METHOD);
     const challenge = deps.answerChallenge && challengeAnswer(deps.answerChallenge, context);
     if (challenge !== undefined) return finish(deps, "", context, request, challenge);
+    const refusal = deps.checkClient?.(context);
+    if (refusal !== undefined) return refuse(deps, context, request, refusal);
     const site = deps.sites.find(context.host.name);
     if (site === undefined) return refuse(deps, context, request, NO_SITE);
     const seen = site.arrive === undefined ? context : site.arrive(context, request.headers);
@@ -128,6 +135,9 @@ export function createGateway(
       const broken = (cause: unknown) => done(responseForFailure(deps, seen, request, cause));
       return seen.rules.apply(seen, request.headers, response).then(done, broken);
     };
+    if (site.asksForCertificate && isMisdirected(seen, (name) => deps.sites.find(name) === site)) {
+      return done(ownResponse(seen, acceptOf(request), MISDIRECTED));
+    }
     try {
       const fetched = site.direct(request, seen) ?? site.app.fetch(request, seen);
       const response = site.hasRules ? byRules(fetched, seen, request) : fetched;

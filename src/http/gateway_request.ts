@@ -14,6 +14,7 @@ import type { TakenBody } from "./body_limit.ts";
 import { passEarlyHints } from "./early_hints.ts";
 import { portOf, type RequestContext } from "./request_context.ts";
 import { type ComputedParameters, computeParameters } from "./route_parameters.ts";
+import { tlsParameters } from "./tls_parameters.ts";
 import type { ScriptTarget } from "./script_target.ts";
 
 /** What a route says of the parameters of its requests. */
@@ -104,6 +105,7 @@ export class GatewayRequest implements UpstreamRequest {
       serverAddress: listener.host,
       remoteAddress: peer.host,
       remotePort: peer.port,
+      tls: tlsParameters(context),
       headers,
       isFromProxy: context.proxy !== undefined,
       contentType: headers.get("content-type") ?? undefined,

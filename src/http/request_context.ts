@@ -2,6 +2,7 @@
  * A request that passed the front's checks, with what is learnt of it on its way: Hono's handlers
  * find it as `c.env`. What the log line says is gathered in `trace`.
  */
+import type { ClientVerdict } from "../certificates/client_verification.ts";
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
 import type { ResponseFields } from "../runtime/http_response.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
@@ -20,6 +21,9 @@ export type ErrorCode =
   | "method_not_allowed"
   | "no_such_site"
   | "https_only"
+  | "client_certificate_required"
+  | "client_certificate_refused"
+  | "misdirected_request"
   | "no_such_route"
   | "no_such_script"
   | "script_not_allowed"
@@ -78,6 +82,8 @@ export interface RequestContext {
   readonly handedOver?: HandedOver;
   /** Why a route before this one did not answer, should no other do. */
   passed: OwnResponse | undefined;
+  /** What holds of the client's certificate, once somebody has asked. */
+  clientVerdict?: ClientVerdict | undefined;
   /** Parameters for the application that were learnt on the way; a character for each byte. */
   extra: Map<string, string> | undefined;
   /** What becomes of the answer, left by the route that makes it. */

@@ -12,6 +12,7 @@
  */
 import { fromLatin1, utf8 } from "../protocol/byte_buffer.ts";
 import { portOf, type RequestContext } from "./request_context.ts";
+import { TLS_REFERENCE_NAMES, tlsReference } from "./tls_parameters.ts";
 import { matchOf } from "../routing/route_pattern.ts";
 
 /** Makes the text for a request. */
@@ -105,6 +106,8 @@ function textOf(
     return (context) => ofPath(match(context.target.path));
   }
   if (Object.hasOwn(TEXTS, name)) return TEXTS[name as keyof typeof TEXTS];
+  const tls = tlsReference(name);
+  if (tls !== undefined) return tls;
   const header = HEADER.exec(name)?.[1];
   if (header !== undefined) return (_context, headers) => headers.get(header) ?? "";
   throw new TemplateError(`"\${${name}}" ${reasonAgainst(name)}`);
@@ -112,7 +115,7 @@ function textOf(
 
 function reasonAgainst(name: string): string {
   if (name.startsWith("tls.")) {
-    return "is not known: neither runtime's HTTP server tells it (use ${request.scheme})";
+    return `stands for nothing (use ${TLS_REFERENCE_NAMES.join(", ")})`;
   }
   if (name.startsWith("request.header.")) {
     return 'names no header (use letters, digits and "-" behind "request.header.")';

@@ -3,6 +3,8 @@
  * `route_middleware.ts`, which use nothing of it for a request whose route has nothing.
  */
 
+import type { ClientAuthOptions } from "../certificates/options.ts";
+
 /** A file below the root, or a text. */
 export type ErrorPageOptions =
   | { readonly kind: "file"; readonly path: string }
@@ -50,6 +52,7 @@ export interface MiddlewareOptions {
     | undefined;
   readonly cors?: CorsOptions | undefined;
   readonly basicAuth?: BasicAuthOptions | undefined;
+  readonly clientAuth?: ClientAuthOptions | undefined;
   /** Hono's names of them; true: its value, false: not sent. */
   readonly securityHeaders?: Readonly<Record<string, string | boolean>> | undefined;
   readonly etag?: boolean | undefined;

@@ -7,6 +7,8 @@ import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { etag } from "hono/etag";
 import { secureHeaders } from "hono/secure-headers";
+import { Authorities } from "../certificates/authorities.ts";
+import { type ClientCheck, compileClientCheck } from "./client_certificates.ts";
 import type { CorsOptions, MiddlewareOptions } from "./response_options.ts";
 import { ownResponse } from "./own_responses.ts";
 import { authenticate } from "./basic_authentication.ts";
@@ -19,12 +21,17 @@ type Middleware = MiddlewareHandler<GatewayEnv>;
 /** In the order in which they are met. A preflight has no credentials, so CORS comes before them. */
 export function compileMiddleware(
   options: MiddlewareOptions,
-  deps: Pick<SiteDeps, "runtime">,
+  deps: Pick<SiteDeps, "authorities" | "runtime">,
 ): Middleware[] {
   const list: Middleware[] = [];
-  const { ipRestriction: ip, cors: crossOrigin, basicAuth: auth, securityHeaders } = options;
+  const { ipRestriction: ip, cors: crossOrigin, basicAuth: auth, securityHeaders, clientAuth } =
+    options;
   if (ip !== undefined) list.push(restrictAddresses(ip));
   if (crossOrigin !== undefined) list.push(cors(corsOptions(crossOrigin)));
+  if (clientAuth !== undefined) {
+    const { authorities = new Authorities(), runtime: { clock } } = deps;
+    list.push(checkClient(compileClientCheck(clientAuth, authorities, () => clock.wallMs())));
+  }
   if (auth !== undefined) list.push(authenticate(auth, deps));
   if (securityHeaders !== undefined) {
     const { strictTransportSecurity: hsts = true, ...others } = securityHeaders;
@@ -43,6 +50,15 @@ function tellHsts(value: string): Middleware {
   return async (c, next) => {
     await next();
     if (c.env.listener.scheme === "https") c.res.headers.set("Strict-Transport-Security", value);
+  };
+}
+
+/** Who shows no certificate that will do is refused. */
+function checkClient(check: ClientCheck): Middleware {
+  return (c, next) => {
+    const refusal = check(c.env);
+    if (refusal === undefined) return next();
+    return Promise.resolve(ownResponse(c.env, c.req.raw.headers.get("accept"), refusal));
   };
 }
 

@@ -1,4 +1,5 @@
 /** What a site is compiled with, beside its options: upstreams, limits, and who wants to know. */
+import type { Authorities } from "../certificates/authorities.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Destination, FastCgiRoute } from "./fastcgi_exchange.ts";
 import type { RequestContext } from "./request_context.ts";
@@ -7,6 +8,8 @@ import type { AttemptWatch } from "./php_route.ts";
 import type { ForwardedError } from "./trusted_proxies.ts";
 
 export interface SiteDeps {
+  /** Those that clients' certificates are held against; left out: none. */
+  readonly authorities?: Authorities | undefined;
   readonly runtime: Pick<Runtime, "files" | "clock" | "createCompressor" | "checkBcrypt">;
   readonly upstreams: ReadonlyMap<string, Destination>;
   readonly limits: HttpLimits;

@@ -85,6 +85,8 @@ export class MemoryTls implements TlsNetwork {
       names: [],
       keyKind: "p256",
       sha256: pem,
+      sha1: pem,
+      der: new Uint8Array(0),
       subject: pem,
       issuer: pem,
       serial: "01",

@@ -24,6 +24,14 @@ export class NodeCertificate implements PeerCertificate {
     return this.x509.fingerprint256.replaceAll(":", "").toLowerCase();
   }
 
+  get sha1(): string {
+    return this.x509.fingerprint.replaceAll(":", "").toLowerCase();
+  }
+
+  get der(): Uint8Array {
+    return this.x509.raw;
+  }
+
   get subject(): string {
     return nameOf(this.x509.subject);
   }
@@ -42,6 +50,11 @@ export class NodeCertificate implements PeerCertificate {
 
   get notAfterMs(): number {
     return Date.parse(this.x509.validTo);
+  }
+
+  hasIssued(other: PeerCertificate): boolean {
+    return other instanceof NodeCertificate && other.x509.checkIssued(this.x509) &&
+      other.x509.verify(this.x509.publicKey);
   }
 }
 
@@ -75,10 +88,6 @@ class OwnCertificate extends NodeCertificate implements CertificateFacts {
     if (type === "ec") return CURVES[details?.namedCurve ?? ""] ?? "other";
     if (type === "rsa" || type === "rsa-pss") return "rsa";
     return type === "ed25519" ? type : "other";
-  }
-
-  hasIssued(other: CertificateFacts): boolean {
-    return other instanceof NodeCertificate && hasSigned(this.x509, other.x509);
   }
 
   hasKey(key: string): boolean {

@@ -19,7 +19,7 @@ import { type Accepting, type DescriptorCalls, PausableListener } from "./pausab
 import { peerHost } from "./peer.ts";
 import type { SocketTlsOptions } from "./callback_socket.ts";
 import type { ByteListener } from "./listener.ts";
-import type { TlsDetails } from "./tls_details.ts";
+import type { PeerCertificate, TlsDetails } from "./tls_details.ts";
 import { handshakeFailure } from "./tls_failure.ts";
 
 /** Connections that wait to be accepted, as far as the system allows as many. */
@@ -27,6 +27,9 @@ const BACKLOG = 1024;
 
 /** The first byte of a record that begins a handshake (RFC 8446 section 5.1). */
 const HANDSHAKE_RECORD = 0x16;
+
+/** Certificates that are taken beside a client's own. */
+const INTERMEDIATES_MAX = 8;
 
 /** How a request of HTTP begins: a method and a space. */
 const REQUEST_LINE = /^[A-Z]{2,20} /;
@@ -271,12 +274,32 @@ function listening(
 /** What the handshake has come to. */
 export function tlsDetails(socket: TLSSocket, serverName: string): TlsDetails {
   const { alpnProtocol } = socket;
-  const { raw } = socket.getPeerCertificate() as { raw?: Uint8Array };
+  const [own, ...intermediates] = chainOf(socket);
   return {
     serverName: serverName || undefined,
     version: socket.getProtocol() ?? "",
     cipher: socket.getCipher().name,
     protocol: alpnProtocol || undefined,
-    certificate: raw && new NodeCertificate(raw),
+    certificate: own,
+    intermediates,
   };
+}
+
+/** The client's certificate and what it sent beside it; nothing where it sent none. */
+function chainOf(socket: TLSSocket): PeerCertificate[] {
+  const chain: PeerCertificate[] = [];
+  let next: ShownCertificate | undefined = socket.getPeerCertificate(true) as ShownCertificate;
+  const seen = new Set<ShownCertificate>();
+  while (next?.raw !== undefined && !seen.has(next) && chain.length <= INTERMEDIATES_MAX) {
+    seen.add(next);
+    chain.push(new NodeCertificate(next.raw));
+    next = next.issuerCertificate;
+  }
+  return chain;
+}
+
+/** As `node:tls` shows one; without one it is an empty object. */
+interface ShownCertificate {
+  readonly raw?: Uint8Array;
+  readonly issuerCertificate?: ShownCertificate;
 }

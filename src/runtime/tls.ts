@@ -19,8 +19,6 @@ export interface CertificateFacts extends PeerCertificate {
   /** Names and addresses that it is for, in lower case, wildcards among them. */
   readonly names: readonly string[];
   readonly keyKind: KeyKind;
-  /** Whether it has vouched for the other one. */
-  hasIssued(other: CertificateFacts): boolean;
   /** Whether a private key is its own. @throws when the key cannot be read */
   hasKey(key: string): boolean;
 }
@@ -32,7 +30,8 @@ export type SignatureCheck = (certificate: PeerCertificate) => boolean;
  * Closing `writable` sends what was written and close_notify, and settles when the system has taken
  * it. `destroy` cuts: no close_notify is sent, so the peer can tell that something is missing.
  */
-export interface TlsConnection extends ByteConnection, Omit<TlsDetails, "protocol"> {
+export interface TlsConnection
+  extends ByteConnection, Omit<TlsDetails, "protocol" | "intermediates"> {
   readonly peer: HttpPeer;
 }
 

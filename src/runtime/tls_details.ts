@@ -4,6 +4,9 @@
 export interface PeerCertificate {
   /** SHA-256 of its DER form, 64 lower-case hexadecimal digits. */
   readonly sha256: string;
+  /** SHA-1 of it, 40 lower-case hexadecimal digits: what applications know as its fingerprint. */
+  readonly sha1: string;
+  readonly der: Uint8Array;
   /** Such as `/CN=Alice/O=Wonderland`. */
   readonly subject: string;
   readonly issuer: string;
@@ -12,6 +15,8 @@ export interface PeerCertificate {
   /** Milliseconds since 1970. */
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
+  /** Whether its key has signed the other one, and its name is the other's issuer. */
+  hasIssued(other: PeerCertificate): boolean;
 }
 
 export type TlsVersion = "1.2" | "1.3";
@@ -43,4 +48,6 @@ export interface TlsDetails {
   readonly protocol: string | undefined;
   /** What the client showed; undefined where it was not asked, or has none. */
   readonly certificate: PeerCertificate | undefined;
+  /** What the client sent beside it, to lead to an authority; the first few. */
+  readonly intermediates: readonly PeerCertificate[];
 }

@@ -453,11 +453,12 @@ const VALUES: readonly Row[] = [
     expected: ['a.yaml:4:45: Name "A=B" cannot be used (use a name without "=")'],
   },
   {
-    name: "a parameter with a reference that no runtime can fill in",
+    name: "a parameter with a reference that stands for nothing",
     text: routes('- fastcgi: { upstream: app, params: { A: "${tls.subject}", B: "${x" } }'),
     expected: [
-      'a.yaml:4:48: "${tls.subject}" is not known: neither runtime\'s HTTP server tells it ' +
-      "(use ${request.scheme})",
+      'a.yaml:4:48: "${tls.subject}" stands for nothing (use tls.version, tls.cipher, ' +
+      "tls.server_name, tls.client_verify, tls.client_s_dn, tls.client_i_dn, tls.client_serial, " +
+      "tls.client_fingerprint, tls.client_cert)",
       'a.yaml:4:69: "${" has no "}" (write "$${" for itself)',
     ],
   },

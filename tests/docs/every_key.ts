@@ -5,7 +5,7 @@
 export const EVERY_KEY = `
 listen:
   - address: 0.0.0.0:8443
-    tls: { cert: tls.crt, key: tls.key, min: "1.3", ciphers: ECDHE-ECDSA-AES128-GCM-SHA256 }
+    tls: { cert: tls.crt, key: tls.key, min: "1.3", ciphers: ECDHE-ECDSA-AES128-GCM-SHA256, client_auth: { ca: ca.crt, mode: request } }
   - { address: "unix:/run/http.sock", mode: "0640", group: www-data }
   - { address: ":9443", tls: {}, http2: false }
 
@@ -35,7 +35,7 @@ upstreams:
     slow_start: 30s
     resolve: { ttl: 10s, timeout: 2s, family: ipv4, servers: [10.0.0.53] }
 
-tls: { store: store, min: "1.2", ciphers: ECDHE-RSA-AES128-GCM-SHA256 }
+tls: { store: store, min: "1.2", ciphers: ECDHE-RSA-AES128-GCM-SHA256, client_auth: { ca: all.crt, mode: request } }
 
 sites:
   - hosts: [example.com]
@@ -60,6 +60,7 @@ sites:
       credentials: true
     security_headers: { x_frame_options: DENY }
     ip_restriction: { allow: [10.0.0.0/8], deny: [10.1.0.0/16] }
+    client_auth: { ca: ca.crt, mode: request }
     etag: true
     request_body: gather
     limits: { request_body: 2MiB, request_body_chunked: 1MiB, request_rate: 50B }
@@ -90,6 +91,7 @@ sites:
           credentials: true
         security_headers: {}
         ip_restriction: { allow: [10.2.0.0/16], deny: [10.2.1.0/24] }
+        client_auth: { ca: other.crt, mode: request }
         etag: false
         request_body: stream
         limits: { request_body: 0, request_body_chunked: 3MiB, request_rate: 0 }

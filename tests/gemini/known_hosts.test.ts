@@ -6,7 +6,9 @@ import type { PeerCertificate } from "../../src/runtime/tls.ts";
 const DAY_MS = 86_400_000;
 
 function certificate(sha256: string, notAfterMs = 10 * DAY_MS): PeerCertificate {
-  return { sha256, subject: "/CN=a", issuer: "/CN=a", serial: "1", notBeforeMs: 0, notAfterMs };
+  const text = { sha1: sha256, subject: "/CN=a", issuer: "/CN=a", serial: "1" };
+  const der = new Uint8Array(0);
+  return { sha256, ...text, der, notBeforeMs: 0, notAfterMs, hasIssued: () => false };
 }
 
 test("A host is trusted on first use, and then for what it showed", () => {

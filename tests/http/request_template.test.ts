@@ -114,7 +114,7 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
   "${constructor}": /stands for nothing/,
   "${request.header.}": /names no header/,
   "${request.header.a b}": /names no header/,
-  "${tls.client_subject}": /neither runtime's HTTP server tells it/,
+  "${tls.client_subject}": /stands for nothing \(use tls\.version/,
 };
 
 for (const [text, message] of Object.entries(REFUSED)) {
