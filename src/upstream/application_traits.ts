@@ -31,6 +31,8 @@ export interface EndedConnection {
     readonly wasClosedByUs: boolean;
     readonly requestsEnded: number;
     readonly requestsLost: number;
+    /** Closed with its first response. */
+    readonly closedWithResponse: boolean;
   };
 }
 
@@ -78,12 +80,12 @@ export class ApplicationTraits {
 
   /** `idleMs` since it had nothing to do; undefined while it had. */
   closed({ multiplexed, life }: EndedConnection, idleMs: number | undefined): void {
-    const { keeps, wasClosedByUs, requestsEnded, requestsLost } = life;
+    const { keeps, wasClosedByUs, requestsEnded, requestsLost, closedWithResponse } = life;
     if (!keeps || wasClosedByUs) return;
-    const isHabit = requestsEnded === 1 && (requestsLost > 0 ||
-      (idleMs !== undefined && idleMs < CLOSED_AFTER_MS));
+    const isHabit = closedWithResponse ||
+      (requestsEnded === 1 && idleMs !== undefined && idleMs < CLOSED_AFTER_MS);
     this.#closedInRow = isHabit ? this.#closedInRow + 1 : 0;
-    const isHarmful = isHabit && multiplexed && requestsLost > 0;
+    const isHarmful = closedWithResponse && multiplexed && requestsLost > 0;
     if (isHarmful || this.#closedInRow >= CLOSED_IN_ROW) this.learn("connections_not_kept");
   }
 

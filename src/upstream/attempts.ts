@@ -7,6 +7,9 @@
  * body must be there to be sent again, and nothing of an answer may have gone to the client, which
  * is so as long as there is an error to look at here.
  *
+ * One more exception: an application that says it multiplexes, and closes the connection with its
+ * first response (node-fastcgi), loses the requests beside it. A GET of those goes once more, alone.
+ *
  * Of the requests that were on a lost connection each may be the one that broke it, so each gets a
  * connection of its own for its next attempt.
  */
@@ -61,6 +64,9 @@ const RETRIED_ELSEWHERE: ReadonlySet<UpstreamErrorCode> = new Set(["bad_record"]
 /** With these the application says that it has not looked at the request. */
 const NOT_PROCESSED: ReadonlySet<UpstreamErrorCode> = new Set(["overloaded", "cannot_multiplex"]);
 
+/** Methods that change nothing, however often (RFC 9110 section 9.2.1). */
+const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
 export interface RetryQuestion {
   readonly error: UpstreamError;
   readonly attempts: Attempts;
@@ -78,12 +84,13 @@ export function mayRetry(
   if (!RETRIED.has(error.code) && !(hasOthers && RETRIED_ELSEWHERE.has(error.code))) return false;
   if (!error.sent || NOT_PROCESSED.has(error.code)) return true;
   const { methods, sameServer } = options.retry;
-  return methods.includes(method) && (hasOthers || sameServer);
+  if (!methods.includes(method)) return false;
+  return hasOthers || sameServer || (error.byHabit && attempts.count === 1 && SAFE.has(method));
 }
 
 /** Whether to wait before the next attempt: when it goes where the last one failed just now. */
 export function shouldWait(error: UpstreamError, attempts: Attempts, hasOthers: boolean): boolean {
-  if (error.code === "cannot_multiplex") return false;
+  if (error.code === "cannot_multiplex" || error.byHabit) return false;
   const isStale = error.code === "connection_lost" && attempts.wantsFreshConnection;
   return !isStale && !hasOthers;
 }

@@ -20,7 +20,7 @@ import { formatAddress } from "../runtime/address.ts";
 import { AbortedRequests } from "./aborted_requests.ts";
 import { BegunRequests } from "./begun_requests.ts";
 import { BodySender } from "./body_sender.ts";
-import { connectionError, slowClientError, unsentError } from "./connection_errors.ts";
+import { connectionError, lossError, slowClientError } from "./connection_errors.ts";
 import { ConnectionLife } from "./connection_life.ts";
 import type { ConnectionDeps } from "./connection_deps.ts";
 import type { ShownState } from "./connection_state.ts";
@@ -57,7 +57,6 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   /** The request that wants the connection for itself, as long as it is in use; 0: none. */
   #aloneId = 0;
   readonly #room = new RoomNotice(() => this.#deps.owner.onRoom(this));
-  #requestsBegun = 0;
   #broken: UpstreamError | undefined;
 
   constructor(deps: ConnectionDeps<UpstreamConnection>) {
@@ -93,7 +92,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   }
 
   get requestsBegun(): number {
-    return this.#requestsBegun;
+    return this.life.requestsBegun;
   }
 
   get isPaused(): boolean {
@@ -129,13 +128,13 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
       params: start.params(),
     });
     this.#handlers.add(id, handler);
-    this.#requestsBegun++;
+    this.life.requestBegan(id);
     this.#begun.add(id);
     if (start.wantsAlone) this.#aloneId = id;
     const hasBody = start.stdin !== undefined || start.data !== undefined;
     if (hasBody && this.multiplexed) this.#flow.add(id);
     this.#updateDeadline();
-    if (this.#requestsBegun === requestsMax || !this.life.keeps) this.drain();
+    if (this.requestsBegun === requestsMax || !this.life.keeps) this.drain();
     this.#bodies.send(id, start, handler);
     if (this.#isAlone && start.stdin === undefined) this.#transport.flush();
     else this.#transport.schedule();
@@ -239,7 +238,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
       cause,
     });
     this.#broken = error;
-    this.life.lost(this.#handlers.size);
+    this.life.lost(this.#handlers.size, this.#deps.deadlines.nowMs());
     this.#deps.deadlines.remove(this);
     this.#pauses.clear();
     // Whatever goes wrong here, the requests hear of the end, and so does the pool.
@@ -345,7 +344,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   }
 
   #end(id: number, protocolStatus: number, appStatus: number): void {
-    this.life.requestEnded();
+    this.life.requestEnded(this.#deps.deadlines);
     const handler = this.#handlers.take(id);
     this.#aborting.remove(id);
     this.#flow.remove(id);
@@ -372,8 +371,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     }
     this.#handlers.take(id);
     this.#bodies.stop(id);
-    const error = this.#begun.isUnsent(id) ? unsentError(this.#broken!) : this.#broken!;
-    handler?.onLost(error, event.finished);
+    const how = { sent: !this.#begun.isUnsent(id), byHabit: this.life.isLostByHabit(id) };
+    handler?.onLost(lossError(this.#broken!, how), event.finished);
   }
 
   #fault(cause: unknown): UpstreamError {

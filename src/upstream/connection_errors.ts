@@ -59,9 +59,14 @@ export function isFull({ cause }: UpstreamError): boolean {
   return cause instanceof ConnectError && cause.failure === "full";
 }
 
-/** The same loss for a request of which nothing was given to the system. */
-export function unsentError({ code, message, phase, cause, server }: UpstreamError): UpstreamError {
-  const error = new UpstreamError(code, message, { phase, sent: false, cause });
+/** The same loss for a request of which nothing was given to the system, or that broke nothing. */
+export function lossError(
+  loss: UpstreamError,
+  { sent, byHabit }: { readonly sent: boolean; readonly byHabit: boolean },
+): UpstreamError {
+  if (sent && !byHabit) return loss;
+  const { code, message, phase, cause, server } = loss;
+  const error = new UpstreamError(code, message, { phase, sent, byHabit, cause });
   error.server = server;
   return error;
 }

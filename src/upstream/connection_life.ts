@@ -13,14 +13,22 @@ import {
 } from "./connection_state.ts";
 import type { Transport } from "./transport.ts";
 
+/** A close so soon after the first response belongs to it: the application closes every connection. */
+export const CLOSED_WITH_RESPONSE_MS = 20;
+
 export class ConnectionLife {
   /** Whether requests leave it open (KEEP_CONN). */
   readonly keeps: boolean;
   readonly #transport: Transport;
   #state: ConnectionState = "connecting";
+  #requestsBegun = 0;
   #requestsEnded = 0;
   #requestsLost = 0;
   #hasAnswered = false;
+  #closedWithResponse = false;
+  #firstEndedMs = Infinity;
+  /** Those that have begun between the first response and the second. */
+  readonly #begunAfterFirst: number[] = [];
 
   constructor(transport: Transport, keeps: boolean) {
     this.#transport = transport;
@@ -59,6 +67,10 @@ export class ConnectionLife {
     return this.#state === "closed" || this.#state === "dropped";
   }
 
+  get requestsBegun(): number {
+    return this.#requestsBegun;
+  }
+
   /** Requests whose end the application has told. */
   get requestsEnded(): number {
     return this.#requestsEnded;
@@ -67,6 +79,20 @@ export class ConnectionLife {
   /** Requests that were on it when it ended. */
   get requestsLost(): number {
     return this.#requestsLost;
+  }
+
+  /** Whether the application closed it with its first response, though asked to keep it. */
+  get closedWithResponse(): boolean {
+    return this.#closedWithResponse;
+  }
+
+  /**
+   * Whether the request is lost because another one was answered, as far as can be told: the only one
+   * that has begun since may have broken the connection itself.
+   */
+  isLostByHabit(id: number): boolean {
+    return this.#closedWithResponse &&
+      (this.#requestsLost > 1 || !this.#begunAfterFirst.includes(id));
   }
 
   /**
@@ -84,14 +110,23 @@ export class ConnectionLife {
     this.#hasAnswered = true;
   }
 
+  requestBegan(id: number): void {
+    this.#requestsBegun++;
+    if (this.#requestsEnded === 1) this.#begunAfterFirst.push(id);
+  }
+
   /** The application has told the end of a request. */
-  requestEnded(): void {
+  requestEnded(clock: { nowMs(): number }): void {
     this.#requestsEnded++;
+    if (this.#requestsEnded === 1) this.#firstEndedMs = clock.nowMs();
+    else if (this.#requestsEnded === 2) this.#begunAfterFirst.length = 0;
   }
 
   /** The connection ends, with so many requests on it. */
-  lost(requests: number): void {
+  lost(requests: number, nowMs: number): void {
     this.#requestsLost = requests;
+    this.#closedWithResponse = this.keeps && !this.wasClosedByUs && this.#requestsEnded === 1 &&
+      nowMs - this.#firstEndedMs < CLOSED_WITH_RESPONSE_MS;
   }
 
   /** Whether the application has read what it was sent, as far as anybody can tell. */

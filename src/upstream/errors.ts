@@ -39,6 +39,7 @@ export interface UpstreamErrorOptions {
   readonly phase: ExchangePhase;
   readonly fault?: Fault;
   readonly sent?: boolean;
+  readonly byHabit?: boolean;
   readonly cause?: unknown;
 }
 
@@ -49,6 +50,11 @@ export class UpstreamError extends Error {
   readonly fault: Fault;
   /** Whether bytes of the request may have reached the application. */
   readonly sent: boolean;
+  /**
+   * Whether the application closed the connection with another request's response, as it does every
+   * time: this one broke nothing.
+   */
+  readonly byHabit: boolean;
   /** The server's address, once one was picked. */
   server: string | undefined;
 
@@ -58,6 +64,7 @@ export class UpstreamError extends Error {
     this.phase = options.phase;
     this.fault = options.fault ?? "application";
     this.sent = options.sent ?? false;
+    this.byHabit = options.byHabit ?? false;
   }
 }
 

@@ -213,13 +213,14 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
       this.#complete(0);
       return;
     }
-    const { code, phase, fault, sent } = error;
+    const { code, phase, fault, sent, byHabit } = error;
     const connected = phase !== "connect";
     this.fail(
       new UpstreamError(code, error.message, {
         phase: connected ? this.phase : "connect",
         fault,
         sent: connected && sent,
+        byHabit,
         cause: error.cause,
       }),
     );

@@ -189,6 +189,8 @@ class ResponderSimulation {
       runtime,
       maxRequests: this.#requestsMax,
       bodyBufferMax: this.#random.pick([1, 1_000, 100_000]),
+      // Handlers throw here by plan.
+      onError: () => {},
     });
     for (this.#step = 1; this.#step <= steps; this.#step++) {
       this.#do(this.#random.weighted(this.#isCalm ? CALM_WEIGHTS : WEIGHTS));
