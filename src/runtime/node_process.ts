@@ -11,7 +11,6 @@ import { DescriptorSink, type WriteSync } from "./descriptor_sink.ts";
 import { listenForSignal } from "./early_signals.ts";
 import { errorCode } from "./failures.ts";
 import type { Process } from "./process.ts";
-import { processUsage } from "./process_usage.ts";
 import { reportUnexpected } from "./unexpected.ts";
 
 const STANDARD_INPUT = 0;
@@ -39,7 +38,6 @@ export function createNodeProcess(openSocketWrite?: () => WriteSync | undefined)
     env: (name) => process.env[name],
     allEnv: () => ({ ...process.env }) as Record<string, string>,
     cwd: () => process.cwd(),
-    usage: processUsage,
     exit(code) {
       stdout.flushAtExit();
       stderr.flushAtExit();

@@ -121,7 +121,6 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
 
   /** Returns the request's id; only while {@link canBegin}. */
   begin(start: StreamStart, handler: StreamHandler): number {
-    const { requestsMax } = this.#deps.options.connections;
     const id = this.#protocol.begin({
       role: start.role,
       keepConnection: this.life.keeps,
@@ -134,7 +133,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     const hasBody = start.stdin !== undefined || start.data !== undefined;
     if (hasBody && this.multiplexed) this.#flow.add(id);
     this.#updateDeadline();
-    if (this.requestsBegun === requestsMax || !this.life.keeps) this.drain();
+    const isLast = this.requestsBegun === this.#deps.options.connections.requestsMax;
+    if (isLast || !this.life.keeps) this.drain();
     this.#bodies.send(id, start, handler);
     if (this.#isAlone && start.stdin === undefined) this.#transport.flush();
     else this.#transport.schedule();
@@ -188,6 +188,13 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#hangUp();
   }
 
+  /** Something went wrong on our side, such as an event that a state does not expect. */
+  fail(error: unknown): void {
+    this.#broken ??= this.#fault(error);
+    this.close();
+    this.#deps.owner.onFailure(error);
+  }
+
   // What the transport asks and tells.
 
   takeOutput(): Uint8Array<ArrayBuffer> | undefined {
@@ -211,6 +218,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   onOpen(): void {
     this.#guard(() => {
       this.life.take("opened");
+      for (const handler of this.#handlers.items()) handler.onConnected();
       this.#updateDeadline();
       this.#bodies.open();
       this.#deps.owner.onOpen(this);
@@ -222,7 +230,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     try {
       this.#dispatch(this.#protocol.receive(bytes));
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -256,7 +264,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     try {
       step();
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -266,18 +274,10 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#transport.close();
   }
 
-  /** Something went wrong on our side, such as an event that a state does not expect. */
-  #fail(error: unknown): void {
-    this.#broken ??= this.#fault(error);
-    this.close();
-    this.#deps.owner.onFailure(error);
-  }
-
   #checkLimits(nowMs: number): void {
     if (!this.life.hasStood) {
       this.life.take("timeout");
-      this.#hangUp();
-      return;
+      return this.#hangUp();
     }
     // The id never becomes free: nothing new may come here.
     if (this.#aborting.giveUp(nowMs)) this.life.take("drain");

@@ -1,59 +1,56 @@
 /**
- * One attempt to get one answer: from the queue over a connection's stream to a complete answer.
+ * One attempt to get one response: from the queue over a connection's stream to a complete response,
+ * by the states of `exchange_state.ts`. Its time limits are `timed_attempt.ts`'s to keep.
  *
- *     queue ──► connect ──► send ──► first_byte ──► body ──► done
- *       │          │          │          │            │
- *       └──────────┴──────────┴──────────┴────────────┴──► done, with an UpstreamError
- *
- * Until the head is complete, a failure rejects {@link Exchange.answered} and the request may be
- * tried again; from then on it errors the body, so that the client sees an answer that broke off.
- * An answer is complete at END_REQUEST with REQUEST_COMPLETE, or at STDOUT's end and a close, and
- * only when a declared Content-Length is reached; what comes beyond it is dropped.
+ * Until the header section is complete, a failure rejects {@link Exchange.answered} and the request
+ * may be tried again; from then on it errors the body, so that the client sees a response that broke
+ * off. A response is complete at END_REQUEST with REQUEST_COMPLETE, or at STDOUT's end and a close,
+ * and only when a declared Content-Length is reached; what comes beyond it is dropped.
  */
 import { CgiResponseParser, type ResponseHeaderParser } from "../protocol/cgi_response.ts";
 import { ProtocolStatus, type Role } from "../protocol/constants.ts";
 import { ProtocolError } from "../protocol/errors.ts";
+import { nextState } from "../protocol/transitions.ts";
+import type { AbortSignalLike } from "../runtime/abort_signal.ts";
 import type { Attempts } from "./attempts.ts";
 import type { UpstreamConnection } from "./connection.ts";
 import type { ExchangeContext } from "./exchange_context.ts";
 import type { BodyState, StreamHandler, StreamStart } from "./stream_handler.ts";
-import { type DeadlineHolder, NO_SLOT } from "./deadlines.ts";
-import { type ExchangePhase, UpstreamError } from "./errors.ts";
+import { UpstreamError } from "./errors.ts";
 import {
   bodyFailed,
   clientGone,
   excessFlaw,
-  type ExchangeState,
+  type ExchangeReport,
   headError,
   lengthError,
   noHeadError,
   repeatedFlaw,
+  slipError,
   statusError,
   timeoutError,
 } from "./exchange_errors.ts";
+import { EXCHANGE_TRANSITIONS, type ExchangeEvent, type ExchangeState } from "./exchange_state.ts";
 import type { ObservedRequest, UpstreamFlaw } from "./observer.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import type { BodyReader, Payload } from "./request_body.ts";
 import { bodyFor, EXCESS_LENGTH_MAX } from "./response_body.ts";
 import type { ResponseBody, ResponseBodyOwner } from "./response_body.ts";
 import { StderrLines } from "./stderr_lines.ts";
+import { TimedAttempt } from "./timed_attempt.ts";
 
-export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, ResponseBodyOwner {
+export class Exchange extends TimedAttempt
+  implements StreamHandler, StreamStart, ResponseBodyOwner {
   readonly request: UpstreamRequest;
   readonly payload: Payload;
-  readonly attempts: Attempts;
   readonly stdin: BodyReader | undefined;
   readonly data: BodyReader | undefined;
   /** Resolves when the head is complete; then call {@link takeResponse}. */
   readonly answered: Promise<void>;
-  readonly startedMs: number;
-  deadlineMs: number;
-  deadlineSlot = NO_SLOT;
-
   readonly context: ExchangeContext<Exchange>;
   /** Made when something comes: a request that is held for long does not need it till then. */
   #head: ResponseHeaderParser | undefined;
-  #phase: ExchangePhase = "queue";
+  #state: ExchangeState = "queue";
   #connection: UpstreamConnection | undefined;
   #streamId = 0;
   #headMs = 0;
@@ -61,9 +58,6 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   #body: ResponseBody | undefined;
   #stderr: StderrLines | undefined;
   #afterDone: ((payload: Payload) => void) | undefined;
-  #watchesClient = false;
-  /** The time limit of the phase; the deadline once the client is watched. */
-  #limitMs = Infinity;
   #bodyState: BodyState = "sent";
   #resolve!: () => void;
   #reject!: (error: UpstreamError) => void;
@@ -74,22 +68,16 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     payload: Payload,
     attempts: Attempts,
   ) {
+    super(context.deadlines, attempts, context.options.queue.timeoutMs);
     this.context = context;
     this.request = request;
     this.payload = payload;
-    this.attempts = attempts;
     this.stdin = payload.body?.reader();
     this.data = payload.data?.reader();
-    const { deadlines, options } = context;
     this.answered = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.startedMs = deadlines.nowMs();
-    // The first look, within a tick, is only for the client; see watchClient().
-    this.deadlineMs = this.startedMs;
-    this.#setDeadline(options.queue.timeoutMs);
-    deadlines.add(this);
   }
 
   get role(): Role {
@@ -100,9 +88,8 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     return this.request.params(this.payload.body?.length);
   }
 
-  get phase(): ExchangePhase {
-    const isConnected = this.#phase === "connect" && this.#connection!.life.hasStood;
-    return isConnected ? "first_byte" : this.#phase;
+  get phase(): ExchangeState {
+    return this.#state;
   }
 
   get server(): string | undefined {
@@ -129,7 +116,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
 
   /** Calls once nothing more will happen; at once when that is so already. */
   afterDone(callback: (payload: Payload) => void): void {
-    if (this.#phase === "done") callback(this.payload);
+    if (this.#state === "done") callback(this.payload);
     else this.#afterDone = callback;
   }
 
@@ -137,14 +124,14 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
   placeOn(connection: UpstreamConnection): void {
     this.#connection = connection;
     this.#wasKept = connection.requestsBegun > 0;
-    this.#phase = connection.life.hasStood ? "first_byte" : "connect";
-    this.#setDeadline(this.context.options.timeouts.firstByteMs);
+    this.#take(connection.life.hasStood ? "placed" : "placed_early");
+    this.setLimit(this.context.options.timeouts.firstByteMs);
     this.#streamId = connection.begin(this, this);
   }
 
   /** Ends the exchange; the application is told if it knows of the request. */
   fail(error: UpstreamError): void {
-    if (this.#phase === "done") return;
+    if (this.#state === "done") return;
     error.server ??= this.server;
     const connection = this.#connection;
     this.#finish();
@@ -181,6 +168,10 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
 
   // What the connection tells.
 
+  onConnected(): void {
+    this.#take("connected");
+  }
+
   onStdout(bytes: Uint8Array): void {
     if (this.#body === undefined) {
       this.#takeHead(bytes);
@@ -188,7 +179,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
       if (this.#body === undefined) return;
     } else if (!this.#takeBody(this.#body, bytes)) return;
     // It may be over now, its head refused for example.
-    if (this.#phase !== "done") this.#setDeadline(this.context.options.timeouts.idleMs);
+    if (this.#state !== "done") this.setLimit(this.context.options.timeouts.idleMs);
   }
 
   /** The end of the request follows, or a close; both are told. */
@@ -205,7 +196,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
 
   onEnd(protocolStatus: number, appStatus: number): void {
     if (protocolStatus === ProtocolStatus.REQUEST_COMPLETE) this.#complete(appStatus);
-    else this.fail(statusError(this.#state(), protocolStatus));
+    else this.fail(statusError(this.#report(), protocolStatus));
   }
 
   onLost(error: UpstreamError, finished: boolean): void {
@@ -228,8 +219,8 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
 
   onBodyProgress(state: BodyState): void {
     this.#bodyState = state;
-    if (this.#phase === "body" || this.#phase === "done") return;
-    this.#setDeadline(this.context.options.timeouts.firstByteMs);
+    if (this.#state === "body" || this.#state === "done") return;
+    this.setLimit(this.context.options.timeouts.firstByteMs);
   }
 
   onSlowClient(error: UpstreamError): void {
@@ -241,17 +232,36 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     this.fail(bodyFailed(cause));
   }
 
-  onDeadline(): void {
-    if (!this.#watchesClient) {
-      this.watchClient();
-      return;
-    }
+  protected onLimit(): void {
     // While reading stands still for a slow client's sake, the application is not to blame.
     if (this.#connection?.isPaused && this.attempts.totalDeadlineMs > this.deadlineMs) {
-      this.#setDeadline(this.context.options.timeouts.idleMs);
+      this.setLimit(this.context.options.timeouts.idleMs);
       return;
     }
-    this.fail(timeoutError(this.#state()));
+    this.fail(timeoutError(this.#report()));
+  }
+
+  protected get client(): AbortSignalLike | undefined {
+    return this.request.signal;
+  }
+
+  protected onClientGone(): void {
+    this.fail(clientGone(this.phase, this.#connection !== undefined));
+  }
+
+  /** The connection is told, which tells everybody on it; without one the attempt ends alone. */
+  protected onSlip(error: unknown): void {
+    const { observer, options } = this.context;
+    this.endLimits();
+    this.context.onDone(this);
+    if (this.#connection === undefined) observer.onFailure?.(options.name, error);
+    else this.#connection.fail(error);
+    this.#reject(slipError(this.#state, error));
+  }
+
+  /** The only place that changes the state. */
+  #take(event: ExchangeEvent): void {
+    this.#state = nextState(EXCHANGE_TRANSITIONS, this.#state, event, "an exchange");
   }
 
   #takeHead(bytes: Uint8Array): void {
@@ -260,12 +270,12 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
       start = this.#parser().push(bytes);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.fail(headError(this.#state(), error));
+      this.fail(headError(this.#report(), error));
       return;
     }
     if (start === undefined) return;
-    this.#phase = "body";
-    this.#headMs = this.context.deadlines.nowMs() - this.startedMs;
+    this.#take("headers");
+    this.#headMs = this.ageMs;
     this.#body = bodyFor(start.section, this.request, this);
     const { repeated } = start.section;
     if (repeated !== undefined) this.#tellFlaw("repeated_field", repeatedFlaw(repeated));
@@ -294,7 +304,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
 
   onBodyRoom(): void {
     // After the end the id may be another request's.
-    if (this.#phase !== "done") this.#connection!.resumeReading(this.#streamId);
+    if (this.#state !== "done") this.#connection!.resumeReading(this.#streamId);
   }
 
   onBodyGivenUp(error: UpstreamError): void {
@@ -322,12 +332,12 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
 
   #complete(appStatus: number): void {
     if (this.#body === undefined) {
-      this.fail(noHeadError(this.#state(), appStatus));
+      this.fail(noHeadError(this.#report(), appStatus));
       return;
     }
     const fault = this.#body.lengthError();
     if (fault !== undefined) {
-      this.fail(lengthError(this.#state(), fault));
+      this.fail(lengthError(this.#report(), fault));
       return;
     }
     this.#finish();
@@ -336,9 +346,8 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
 
   /** After this nothing more happens to the application's side of the exchange. */
   #finish(): void {
-    this.#phase = "done";
-    this.context.deadlines.remove(this);
-    if (this.#watchesClient) this.request.signal?.removeEventListener("abort", this);
+    this.#take("done");
+    this.endLimits();
     this.#stderr?.end();
     this.context.onDone(this);
     this.#afterDone?.(this.payload);
@@ -354,38 +363,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
     };
   }
 
-  /** The client has left: for its signal this is a listener that takes no memory of its own. */
-  handleEvent(): void {
-    this.fail(clientGone(this.phase, this.#connection !== undefined));
-  }
-
-  /**
-   * Most requests are answered before the first tick. Looking at their client's signal would cost
-   * them more than all their deadlines (1.5 µs on Bun, which makes the signal when it is asked for),
-   * so only the others are watched: those of the first tick, and those that have to wait in a queue.
-   */
-  watchClient(): void {
-    if (this.#watchesClient) return;
-    this.#watchesClient = true;
-    this.deadlineMs = this.#limitMs;
-    const { signal } = this.request;
-    if (signal === undefined) return;
-    if (signal.aborted) {
-      this.handleEvent();
-      return;
-    }
-    signal.addEventListener("abort", this);
-  }
-
-  #setDeadline(delayMs: number): void {
-    const limitMs = this.context.deadlines.after(delayMs);
-    this.#limitMs = limitMs < this.attempts.totalDeadlineMs
-      ? limitMs
-      : this.attempts.totalDeadlineMs;
-    if (this.#watchesClient) this.deadlineMs = this.#limitMs;
-  }
-
-  #state(): ExchangeState {
+  #report(): ExchangeReport {
     return {
       phase: this.phase,
       role: this.role,
@@ -394,7 +372,7 @@ export class Exchange implements StreamHandler, StreamStart, DeadlineHolder, Res
       responseHasBegun: this.#body !== undefined || (this.#head?.hasBegun ?? false),
       headersAreComplete: this.#body !== undefined,
       bodyState: this.#bodyState,
-      isTotal: this.deadlineMs === this.attempts.totalDeadlineMs,
+      isTotal: this.isTotalLimit,
     };
   }
 }

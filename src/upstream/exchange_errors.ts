@@ -4,12 +4,12 @@
  */
 import { ProtocolStatus, type Role, roleName } from "../protocol/constants.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
-import { type ExchangePhase, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
+import { errorText, type ExchangePhase, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
 import type { UpstreamOptions } from "./options.ts";
 import type { BodyState } from "./stream_handler.ts";
 
 /** How far the exchange had come. */
-export interface ExchangeState {
+export interface ExchangeReport {
   readonly phase: ExchangePhase;
   readonly role: Role;
   /** Undefined while no server was picked. */
@@ -25,7 +25,7 @@ export interface ExchangeState {
 }
 
 export function exchangeError(
-  state: ExchangeState,
+  state: ExchangeReport,
   code: UpstreamErrorCode,
   message: string,
   options: { readonly fault?: "client"; readonly cause?: unknown } = {},
@@ -36,7 +36,7 @@ export function exchangeError(
 }
 
 /** A time limit has passed. */
-export function timeoutError(state: ExchangeState): UpstreamError {
+export function timeoutError(state: ExchangeReport): UpstreamError {
   const { timeouts, queue, name } = state.options;
   const server = state.server ?? `upstream "${name}"`;
   const fail = (code: UpstreamErrorCode, message: string) => exchangeError(state, code, message);
@@ -63,7 +63,7 @@ export function timeoutError(state: ExchangeState): UpstreamError {
 }
 
 /** END_REQUEST with another status than REQUEST_COMPLETE (section 5.5). */
-export function statusError(state: ExchangeState, protocolStatus: number): UpstreamError {
+export function statusError(state: ExchangeReport, protocolStatus: number): UpstreamError {
   const { server } = state;
   const fail = (code: UpstreamErrorCode, message: string) => exchangeError(state, code, message);
   // Only before its answer does an application say that it has not looked at the request.
@@ -84,13 +84,13 @@ export function statusError(state: ExchangeState, protocolStatus: number): Upstr
 }
 
 /** The head of the answer cannot be read. */
-export function headError(state: ExchangeState, cause: ProtocolError): UpstreamError {
+export function headError(state: ExchangeReport, cause: ProtocolError): UpstreamError {
   const code = cause.code === "cgi_header_too_large" ? "answer_too_large" : "bad_answer";
   return exchangeError(state, code, cause.message, { cause });
 }
 
 /** The application has finished without a whole head. */
-export function noHeadError(state: ExchangeState, appStatus: number): UpstreamError {
+export function noHeadError(state: ExchangeReport, appStatus: number): UpstreamError {
   const what = state.responseHasBegun ? "the head of its answer is unfinished" : "it said nothing";
   const status = appStatus === 0 ? "" : ` (application status ${appStatus})`;
   const message = `Cannot use the answer of ${state.server}: ${what}${status}`;
@@ -98,7 +98,7 @@ export function noHeadError(state: ExchangeState, appStatus: number): UpstreamEr
 }
 
 /** The body has not the length that the head declares. */
-export function lengthError(state: ExchangeState, cause: string): UpstreamError {
+export function lengthError(state: ExchangeReport, cause: string): UpstreamError {
   const message = `Cannot pass on the answer of ${state.server}: ${cause}`;
   return exchangeError(state, "bad_answer", message);
 }
@@ -129,6 +129,17 @@ export function bodyFailed(cause: unknown): UpstreamError {
   return new UpstreamError("request_body_failed", "Cannot read the request's body", {
     phase: "send",
     fault: "client",
+    sent: true,
+    cause,
+  });
+}
+
+/** Something went wrong on our side. */
+export function slipError(phase: ExchangePhase, cause: unknown): UpstreamError {
+  const message = `Lost the request: ${errorText(cause)}`;
+  return new UpstreamError("connection_lost", message, {
+    phase,
+    fault: "local",
     sent: true,
     cause,
   });

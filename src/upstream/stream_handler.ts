@@ -11,6 +11,8 @@ export type BodyState = "from_client" | "to_application" | "sent";
 
 /** Who wants to know what becomes of a request on the connection. */
 export interface StreamHandler {
+  /** The connection stands; not told where it stood when the request began. */
+  onConnected(): void;
   onStdout(bytes: Uint8Array): void;
   onStdoutEnd(): void;
   onStderr(bytes: Uint8Array): void;

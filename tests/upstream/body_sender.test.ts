@@ -16,6 +16,7 @@ import type { StreamHandler } from "../../src/upstream/stream_handler.ts";
 const REQUESTS = 20;
 
 const HANDLER: StreamHandler = {
+  onConnected() {},
   onStdout() {},
   onStdoutEnd() {},
   onStderr() {},
