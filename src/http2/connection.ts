@@ -207,14 +207,16 @@ export class Http2Connection implements ServedConnection {
   }
 
   #checkOpen(nowMs: number): void {
-    const { headersMs, idleMs, sendMs } = this.#server.timeouts;
+    const { headersMs, idleMs, sendMs, closeMs } = this.#server.timeouts;
     const { gatheringSinceMs } = this.#inbound;
     if (gatheringSinceMs !== undefined && nowMs - gatheringSinceMs > headersMs) {
       const message = "The header section did not come in time";
       return this.#failWith(new ConnectionError("ENHANCE_YOUR_CALM", message, "header_timeout"));
     }
     for (const stream of [...this.#session.streams.values()]) {
-      if (!stream.isStuck || stream.progressMs < 0) stream.progressMs = nowMs;
+      if (stream.isDraining) {
+        if (nowMs - stream.progressMs > closeMs) this.#session.reset(stream, "NO_ERROR");
+      } else if (!stream.isStuck || stream.progressMs < 0) stream.progressMs = nowMs;
       else if (nowMs - stream.progressMs > sendMs) this.#session.reset(stream, "CANCEL");
     }
     if (!this.#session.holdsTooMuch) this.#progressMs = nowMs;

@@ -173,7 +173,8 @@ export class Session implements StreamOwner {
     }
     this.#receiving.takeOfStream(stream, flowLength);
     if (data.length < flowLength) this.consumed(stream, flowLength - data.length, false);
-    const fits = stream.receive(data) && (!isEnd || stream.receiveEnd());
+    const fits = stream.receive(data) &&
+      (!isEnd || stream.state === "closed" || stream.receiveEnd());
     if (!fits) this.#malformed(streamId, "The body has another length than Content-Length says");
   }
 

@@ -33,6 +33,7 @@ export interface StreamOwner {
   readonly outbound: Outbound;
   readonly isTls: boolean;
   readonly date: string;
+  readonly coarseNowMs: number;
   /** Who is at the other end, without what is a stream's own. */
   readonly peer: HttpPeer;
   handler(request: Request, peer: HttpPeer): HttpResponse | Promise<HttpResponse>;
@@ -303,11 +304,22 @@ export class Stream implements Sending {
     // It is read to its end: there is nothing to cancel.
     this.responseBody = undefined;
     this.move("sendEnd");
-    // Nobody reads the rest of the request, so the client need not send it (RFC 9113 section 8.1).
-    if (this.#state === "half-closed (local)") {
-      this.#body?.drop();
-      this.#owner.reset(this, "NO_ERROR");
-    }
+    if (this.#state !== "half-closed (local)") return;
+    this.#body?.drop();
+    this.progressMs = this.#owner.coarseNowMs;
+    this.#endDraining();
+  }
+
+  /** Whether the response is over, and what is left of the body is read by nobody. */
+  get isDraining(): boolean {
+    return this.#state === "half-closed (local)";
+  }
+
+  /** A rest that the client may not send any more need not be waited for (RFC 9113 section 8.1). */
+  #endDraining(): void {
+    if (!this.isDraining) return;
+    const left = this.#contentLeft ?? 1;
+    if (left > this.receiveWindow) this.#owner.reset(this, "NO_ERROR");
   }
 
   /** The response is not whole, and the client is to see that. */
@@ -319,8 +331,9 @@ export class Stream implements Sending {
   receive(bytes: Uint8Array): boolean {
     if (this.#contentLeft !== undefined && (this.#contentLeft -= bytes.length) < 0) return false;
     const body = this.#body;
-    if (body === undefined || body.isDropped || bytes.length === 0) return true;
-    body.take(bytes);
+    if (body === undefined || bytes.length === 0) return true;
+    if (body.isDropped) this.#endDraining();
+    else body.take(bytes);
     this.#noteWaiting();
     return true;
   }

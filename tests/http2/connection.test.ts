@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PREFACE, Setting } from "../../src/http2/constants.ts";
+import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
 import { BytesResponse, StreamResponse } from "../../src/runtime/http_response.ts";
 import { utf8 } from "../../src/protocol/byte_buffer.ts";
 import { DATE, GET, settle, whole } from "../support/http1_world.ts";
@@ -319,15 +320,42 @@ test("Early hints and 100 come before the response", async () => {
   assert.equal(client.text(id), "done");
 });
 
-test("A response to a body that nobody reads ends the body without an error", async () => {
-  const { open } = await http2World(() => whole("no"));
+test("What is left of a body that nobody reads is read over for a while, and no longer", async () => {
+  const { open, clock } = await http2World(() => whole("no"));
   const client = open();
-  const id = client.request(requestFields("POST", "/"), false);
-  client.data(id, "x");
+  const short = client.request(requestFields("POST", "/"), false);
+  const open1 = client.request(requestFields("POST", "/"), false);
+  const long = client.request(requestFields("POST", "/", [["content-length", "100000"]]), false);
   client.read();
-  assert.deepEqual([client.text(id), client.response(id).reset], ["no", "NO_ERROR"]);
-  client.data(id, "y", true);
+  assert.deepEqual([client.text(short), client.text(open1)], ["no", "no"]);
+  assert.equal(client.response(long).reset, "NO_ERROR");
+  client.data(short, "x", true);
+  clock.advance(CONNECTION_TIMEOUTS.closeMs + 2000);
+  client.read();
+  assert.deepEqual(
+    [client.response(short).reset, client.response(open1).reset],
+    [undefined, "NO_ERROR"],
+  );
+  client.data(open1, "y", true);
   const next = client.request(GET_FIELDS);
   assert.equal(client.read().text(next), "no");
   assert.equal(client.goaway, undefined);
+});
+
+test("A body that is longer or shorter than it was said to be is an error, answered or not", async () => {
+  for (const handler of [() => whole("no"), () => new Promise<never>(() => {})]) {
+    const { open, faults } = await http2World(handler);
+    const client = open();
+    const fields = requestFields("POST", "/", [["content-length", "3"]]);
+    const longer = client.request(fields, false);
+    client.data(longer, "1234", true);
+    const shorter = client.request(fields, false);
+    client.data(shorter, "12", true);
+    const none = client.request(fields, true);
+    client.read();
+    for (const id of [longer, shorter, none]) {
+      assert.equal(client.response(id).reset, "PROTOCOL_ERROR");
+    }
+    assert.equal(faults.length, 3);
+  }
 });
