@@ -23,7 +23,7 @@ export interface ServerFrame {
   readonly type: string;
   readonly streamId: number;
   readonly flags: number;
-  readonly payload: Uint8Array;
+  readonly payload: Uint8Array<ArrayBuffer>;
   /** Of HEADERS, once the section is whole. */
   readonly fields?: Fields;
   /** Of RST_STREAM and GOAWAY. */
@@ -177,7 +177,7 @@ export class Http2Client {
     }
   }
 
-  #take(type: string, flags: number, streamId: number, payload: Uint8Array): void {
+  #take(type: string, flags: number, streamId: number, payload: Uint8Array<ArrayBuffer>): void {
     if (type === "HEADERS") this.#section = { streamId, flags, bytes: [] };
     if (type === "HEADERS" || type === "CONTINUATION") {
       const section = this.#section!;
