@@ -8,6 +8,7 @@ import {
   errorCodeName,
   Flag,
   FRAME_LENGTH_MAX,
+  FRAME_LENGTH_MIN,
   FrameType,
   PREFACE,
 } from "../../src/http2/constants.ts";
@@ -150,9 +151,16 @@ export class Http2Client {
     this.frame("HEADERS", flags, id, this.block(fields));
   }
 
+  /** In frames as long as every server takes. */
   data(id: number, bytes: Uint8Array | string, isEnd = false): void {
     const payload = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
-    this.frame("DATA", isEnd ? Flag.END_STREAM : 0, id, payload);
+    for (let start = 0;;) {
+      const end = Math.min(payload.length, start + FRAME_LENGTH_MIN);
+      const isLast = end === payload.length;
+      this.frame("DATA", isLast && isEnd ? Flag.END_STREAM : 0, id, payload.subarray(start, end));
+      if (isLast) return;
+      start = end;
+    }
   }
 
   reset(id: number, code: keyof typeof ErrorCode = "CANCEL"): void {
