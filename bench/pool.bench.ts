@@ -63,6 +63,7 @@ function benchRuntime(): Runtime {
     files,
     process,
     spawner,
+    sendRequest: (request) => memory.sendRequest(request),
     openPrivateDirectory: (path) => memory.openPrivateDirectory(path),
     listenSockets: (options) => memory.listenSockets(options),
     collectGarbage: () => {},

@@ -25,6 +25,7 @@ const LAYERS: Record<string, readonly string[]> = {
   pages: [],
   observe: ["runtime"],
   certificates: ["routing", "observe", "runtime"],
+  acme: ["certificates", "observe", "runtime"],
   cgi: ["protocol", "runtime"],
   http1: ["protocol", "runtime"],
   http2: ["http1", "protocol", "runtime"],
@@ -60,6 +61,7 @@ const LAYERS: Record<string, readonly string[]> = {
   ],
   responder: ["pages", "protocol", "runtime", "observe"],
   app: [
+    "acme",
     "certificates",
     "passwords",
     "php",
@@ -77,6 +79,7 @@ const LAYERS: Record<string, readonly string[]> = {
     "protocol",
   ],
   config: [
+    "acme",
     "app",
     "certificates",
     "http",

@@ -41,16 +41,20 @@ const COMMON_NAME_LENGTH_MAX = 64;
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" } as const;
 
-/** Makes a key and a certificate for a name, or for an IP address's bytes under its name. */
+/**
+ * Makes a key and a certificate for a name, or for an IP address's bytes under its name, with more
+ * extensions than those that it needs.
+ */
 export async function makeSelfSigned(
   name: string,
   nowMs: number,
   address?: Uint8Array,
+  extensions: readonly Der[] = [],
 ): Promise<TlsFiles> {
   const { subtle } = globalThis.crypto;
   const keys = await subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const publicKey = new Uint8Array(await subtle.exportKey("spki", keys.publicKey));
-  const signed = certificateBody(name, nowMs, publicKey, address);
+  const signed = certificateBody(name, nowMs, publicKey, { address, extensions });
   const pair = await subtle.sign({ name: "ECDSA", hash: "SHA-256" }, keys.privateKey, signed);
   const algorithm = sequence(objectIdentifier(Oid.ECDSA_WITH_SHA256));
   const certificate = sequence(signed, algorithm, bitString(signatureValue(new Uint8Array(pair))));
@@ -62,7 +66,7 @@ function certificateBody(
   name: string,
   nowMs: number,
   publicKey: Der,
-  address: Uint8Array | undefined,
+  { address, extensions }: { address: Uint8Array | undefined; extensions: readonly Der[] },
 ): Der {
   const attribute = sequence(
     objectIdentifier(Oid.COMMON_NAME),
@@ -78,7 +82,7 @@ function certificateBody(
     sequence(time(nowMs - BACKDATED_MS), time(nowMs + VALID_MS)),
     fullName,
     publicKey,
-    explicit(3, sequence(basicConstraints(), alternativeName(name, address))),
+    explicit(3, sequence(basicConstraints(), alternativeName(name, address), ...extensions)),
   );
 }
 
@@ -99,12 +103,12 @@ function alternativeName(name: string, address: Uint8Array | undefined): Der {
 }
 
 /** Web Crypto gives r and s side by side; X.509 wants a sequence (RFC 3279 section 2.2.3). */
-function signatureValue(pair: Uint8Array): Der {
+export function signatureValue(pair: Uint8Array): Der {
   const half = pair.length / 2;
   return sequence(integer(pair.subarray(0, half)), integer(pair.subarray(half)));
 }
 
-function pem(label: string, der: Uint8Array): string {
+export function pem(label: string, der: Uint8Array): string {
   const base64 = btoa(String.fromCharCode(...der));
   const lines = base64.match(/.{1,64}/g) ?? [];
   return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;

@@ -9,29 +9,21 @@ import {
   PrivateDirectoryError,
   type PrivateOwner,
 } from "../runtime/private_directory.ts";
-import type { Process } from "../runtime/process.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type StoreLock, waitForLock } from "./store_lock.ts";
 
 /** Directories of a store, by what lies in them. */
-export const STORE_DIRECTORIES = ["accounts", "certificates", "internal", "state"] as const;
+export const STORE_DIRECTORIES = [
+  "accounts",
+  "certificates",
+  "challenges",
+  "failures",
+  "internal",
+] as const;
 export type StoreDirectory = (typeof STORE_DIRECTORIES)[number];
-
-const SYSTEM_STORE = "/var/lib/afcgi";
 
 /** Most characters of a name that become a file's name as they are; behind them comes a hash. */
 const NAME_LENGTH_MAX = 120;
-
-/** Where the store is when the configuration does not say. */
-export function defaultStorePath({ env }: Pick<Process, "env">): string {
-  const ours = env("AFCGI_STORE");
-  if (ours) return ours;
-  // systemd names several directories one behind the other (systemd.exec(5)).
-  const state = env("STATE_DIRECTORY")?.split(":")[0];
-  if (state) return state;
-  const data = env("XDG_DATA_HOME");
-  return data ? `${data}/afcgi` : SYSTEM_STORE;
-}
 
 export class CertificateStore {
   readonly #directory: PrivateDirectory;
@@ -44,10 +36,10 @@ export class CertificateStore {
    */
   static open(
     path: string,
-    { openPrivateDirectory, clock }: Pick<Runtime, "openPrivateDirectory" | "clock">,
+    runtime: Pick<Runtime, "openPrivateDirectory" | "clock">,
     owner?: PrivateOwner,
   ): CertificateStore {
-    return new CertificateStore(openPrivateDirectory(path, owner), clock);
+    return new CertificateStore(runtime.openPrivateDirectory(path, owner), runtime.clock);
   }
 
   constructor(directory: PrivateDirectory, clock: Clock) {

@@ -17,6 +17,7 @@ import { createCompressor } from "./compressor.ts";
 import { openBunLibC } from "./bun_libc.ts";
 import { statBySystemCall } from "./bun_stat.ts";
 import { listenEverywhere } from "./every_interface.ts";
+import { createFetchClient } from "./fetch_client.ts";
 import { listenError } from "./failures.ts";
 import { bindSocket } from "./socket_file.ts";
 import { requireSocket } from "./inherited_socket.ts";
@@ -55,6 +56,7 @@ export function createBunRuntime(): Runtime {
     },
     tls: createNodeTls({ openDescriptors: openBunDescriptors }),
     createCompressor,
+    sendRequest: createFetchClient((ca) => ({ tls: { ca } }), { decompress: false }),
     clock: systemClock,
     files: createNodeFiles({ stat: statBySystemCall }),
     openPrivateDirectory,

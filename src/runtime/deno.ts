@@ -9,6 +9,7 @@ import { DenoConnection } from "./deno_connection.ts";
 import { createCompressor } from "./compressor.ts";
 import { openDenoLibC } from "./deno_libc.ts";
 import { listenEverywhere } from "./every_interface.ts";
+import { createFetchClient, type TrustOptions } from "./fetch_client.ts";
 import { connectAborted, connectError, listenError } from "./failures.ts";
 import { createNodeFiles } from "./node_files.ts";
 import { listenInheritedByNode } from "./node_listener.ts";
@@ -50,6 +51,7 @@ export function createDenoRuntime(): Runtime {
     },
     tls: createNodeTls({ isIpv6Alone }),
     createCompressor,
+    sendRequest: createFetchClient(trusting()),
     clock: systemClock,
     files: createNodeFiles(),
     openPrivateDirectory,
@@ -58,6 +60,16 @@ export function createDenoRuntime(): Runtime {
     spawner: createNodeSpawner(openDenoLibC),
     // V8 offers it only to those who start it with a flag.
     collectGarbage: () => {},
+  };
+}
+
+/** A client for each set of authorities, of which a configuration names one. */
+function trusting(): TrustOptions {
+  const clients = new Map<string, Deno.HttpClient>();
+  return (authorities) => {
+    const client = clients.get(authorities) ?? Deno.createHttpClient({ caCerts: [authorities] });
+    clients.set(authorities, client);
+    return { client };
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { type Address, formatAddress, type InheritedAddress } from "./address.ts";
 import { createCompressor } from "./compressor.ts";
+import { OutgoingError, type SendRequest } from "./https_client.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { MemoryFiles } from "./memory_files.ts";
 import { MemoryResolver } from "./memory_resolver.ts";
@@ -64,6 +65,10 @@ export class MemoryRuntime implements Runtime {
     this.connect = (address, connectOptions) => network.connect(address, connectOptions);
     this.listen = (address, onConnection) => network.listen(address, onConnection);
   }
+
+  /** Nobody answers, until a test says who does. */
+  sendRequest: SendRequest = ({ url }) =>
+    Promise.reject(new OutgoingError(`Cannot ask ${url}: connection refused`));
 
   openPrivateDirectory(path: string): MemoryPrivateDirectory {
     const texts = this.privateTexts.get(path) ?? new Map<string, string>();

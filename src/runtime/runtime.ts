@@ -6,6 +6,7 @@
 import type { Clock } from "./clock.ts";
 import type { Compressor, CompressorOptions } from "./content_coding.ts";
 import type { Files } from "./files.ts";
+import type { SendRequest } from "./https_client.ts";
 import type { Network } from "./network.ts";
 import type { Process } from "./process.ts";
 import type { PrivateDirectory, PrivateOwner } from "./private_directory.ts";
@@ -19,6 +20,7 @@ export interface Runtime extends Network {
   /** Such as `linux-x64`. */
   readonly platform: string;
   createCompressor(options: CompressorOptions): Compressor;
+  readonly sendRequest: SendRequest;
   readonly clock: Clock;
   readonly files: Files;
   /**

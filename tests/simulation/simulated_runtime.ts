@@ -84,6 +84,10 @@ export class SimulatedRuntime implements Runtime {
   readonly refusing = new Set<string>();
   #connectsInStep = 0;
 
+  sendRequest(): Promise<never> {
+    return Promise.reject(new Error("Nobody answers"));
+  }
+
   openPrivateDirectory(path: string): MemoryPrivateDirectory {
     return new MemoryPrivateDirectory(path);
   }
