@@ -3,21 +3,25 @@
  * authority; and those for names that come up by themselves, where that is asked for.
  */
 import type { AutomaticSource, CertificateSite, HeldCertificate } from "../certificates/source.ts";
-import type { CertificateStore } from "../certificates/store.ts";
+import { type CertificateStore, storeName } from "../certificates/store.ts";
 import { LimitedLog } from "../observe/limited_log.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { ClientHello } from "../runtime/client_hello.ts";
 import type { TlsIdentity } from "../runtime/connection.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { TlsNetwork } from "../runtime/tls.ts";
 import { Authority } from "./authority.ts";
 import { ACME_TLS_PROTOCOL, Challenges } from "./challenges.ts";
 import { ManagedCertificate, type ManagedDeps, type OrderResult } from "./managed_certificate.ts";
 import { OnDemand } from "./on_demand.ts";
 import { type AcmeOptions, CERTIFICATE_NAMES_MAX } from "./options.ts";
+import { AcmeError } from "./problem.ts";
 import { Turns } from "./turns.ts";
 
 export interface AutomaticDeps {
-  readonly runtime: Pick<Runtime, "clock" | "tls" | "sendRequest" | "files">;
+  readonly runtime:
+    & Pick<Runtime, "clock" | "sendRequest" | "files">
+    & { readonly tls: Pick<TlsNetwork, "readCertificates" | "showsChallenges"> };
   readonly store: CertificateStore;
   readonly log: Logger;
   readonly userAgent: string;
@@ -41,6 +45,7 @@ export class AutomaticCertificates implements AutomaticSource {
    * With what the store holds; nothing is ordered yet.
    *
    * @throws {PrivateDirectoryError} when the store cannot be used
+   * @throws {AcmeError} when this runtime can show none of the challenges
    * @throws {FileError} when the file of the authority's own authority cannot be read
    */
   static async open(
@@ -49,13 +54,32 @@ export class AutomaticCertificates implements AutomaticSource {
     deps: AutomaticDeps,
   ): Promise<AutomaticCertificates> {
     const { ca } = options;
+    const kinds = options.challenges.filter((kind) =>
+      kind !== "tls-alpn-01" || deps.runtime.tls.showsChallenges
+    );
+    if (kinds.length === 0) {
+      throw new AcmeError(
+        "Cannot show the challenge tls-alpn-01 on this runtime (add http-01 to acme.challenges)",
+      );
+    }
     const authorities = ca === undefined ? undefined : await deps.runtime.files.readText(ca);
-    const automatic = new AutomaticCertificates(options, deps, authorities);
+    const { email, eab, profile } = options;
+    const told = JSON.stringify({ email, eab, profile, kinds, authorities });
+    const settings = await storeName(told).then((name) => name.slice(-16));
+    const automatic = new AutomaticCertificates(
+      { ...options, challenges: kinds },
+      deps,
+      { authorities, settings },
+    );
     for (const { hosts } of sites) await automatic.#add(hosts);
     return automatic;
   }
 
-  private constructor(options: AcmeOptions, deps: AutomaticDeps, authorities: string | undefined) {
+  private constructor(
+    options: AcmeOptions,
+    deps: AutomaticDeps,
+    { authorities, settings }: { authorities: string | undefined; settings: string },
+  ) {
     const { runtime, store, log, userAgent, onOrder, random = Math.random } = deps;
     const { clock, sendRequest, tls } = runtime;
     const stop = this.#stop = new AbortController();
@@ -73,6 +97,7 @@ export class AutomaticCertificates implements AutomaticSource {
         ? undefined
         : new Authority(stagingDirectory, { email }, { ...shared, authorities }),
       options,
+      settings,
       turns: new Turns(),
       onOrder,
       random,

@@ -16,6 +16,8 @@ export interface OrderFailure {
   readonly retryMs: number;
   /** Whether the authority itself said so. */
   readonly isOrdered: boolean;
+  /** What was told to the authority; with other settings it may go better at once. */
+  readonly settings: string;
 }
 
 export class FailureMemory {
@@ -31,10 +33,11 @@ export class FailureMemory {
   read(): OrderFailure | undefined {
     const value = parseJson(this.#store.read("failures", this.#file) ?? "");
     if (!isRecord(value)) return undefined;
-    const { count, failedMs, retryMs, isOrdered } = value;
+    const { count, failedMs, retryMs, isOrdered, settings } = value;
     const isWhole = typeof count === "number" && typeof failedMs === "number" &&
-      typeof retryMs === "number" && typeof isOrdered === "boolean";
-    return isWhole ? { count, failedMs, retryMs, isOrdered } : undefined;
+      typeof retryMs === "number" && typeof isOrdered === "boolean" &&
+      typeof settings === "string";
+    return isWhole ? { count, failedMs, retryMs, isOrdered, settings } : undefined;
   }
 
   async write(failure: OrderFailure): Promise<void> {

@@ -46,6 +46,8 @@ export interface ManagedDeps {
   /** Where an order is tried out that keeps failing. */
   readonly staging: Authority | undefined;
   readonly options: Pick<AcmeOptions, "directory" | "challenges" | "profile">;
+  /** A digest of what the authority is told of us, by which failures are remembered. */
+  readonly settings: string;
   /** How many orders run at a time. */
   readonly turns: Turns;
   readonly onOrder: (result: OrderResult) => void;
@@ -150,9 +152,10 @@ export class ManagedCertificate {
       // Another process may have been here meanwhile.
       this.#load();
       if (this.#held !== undefined && this.#dueMs() > clock.wallMs()) return 0;
-      const failure = this.#failures.read();
+      const remembered = this.#failures.read();
+      const failure = remembered?.settings === this.#deps.settings ? remembered : undefined;
       const waitMs = failure && notBefore(failure, this.#isRestarted, clock.wallMs());
-      if (waitMs !== undefined && waitMs > clock.wallMs()) return waitMs;
+      if (waitMs !== undefined && waitMs > clock.wallMs()) return this.#wait(waitMs);
       this.#isRestarted = false;
       const count = failure?.count ?? 0;
       try {
@@ -161,7 +164,7 @@ export class ManagedCertificate {
         if (signal.aborted || error instanceof LockLostError) throw error;
         return await this.#failed(error, count + 1);
       }
-      if (failure !== undefined) this.#failures.clear();
+      if (remembered !== undefined) this.#failures.clear();
       return Math.min(clock.wallMs() + RENEWAL_INTERVAL_MIN_MS, this.#thirdOfLifeMs());
     }, signal);
   }
@@ -209,8 +212,18 @@ export class ManagedCertificate {
     const orderedMs = error instanceof AcmeError ? error.retryAfterMs ?? 0 : 0;
     const retryMs = failedMs + Math.max(backOffMs(count, random()), orderedMs);
     this.#logFailure(error, count, retryMs);
-    await this.#failures.write({ count, failedMs, retryMs, isOrdered: orderedMs > 0 });
+    const { settings } = this.#deps;
+    await this.#failures.write({ count, failedMs, retryMs, isOrdered: orderedMs > 0, settings });
     return retryMs;
+  }
+
+  #wait(untilMs: number): number {
+    const { log, clock } = this.#deps;
+    log.info("An order failed not long ago: the next one waits", {
+      names: this.names.join(" "),
+      retry_in_s: Math.round((untilMs - clock.wallMs()) / 1000),
+    });
+    return untilMs;
   }
 
   #logFailure(error: unknown, count: number, retryMs: number): void {

@@ -6,6 +6,7 @@
 import { storeFolder } from "../certificates/store_folder.ts";
 import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
 import { GeminiMetrics } from "../gemini/gemini_metrics.ts";
+import { openAcme } from "./acme.ts";
 import { ADMIN_LIMITS, adminAdmission } from "./admin_limits.ts";
 import { createAdmin } from "../http/admin.ts";
 import { createGateway, type GatewaySite } from "../http/gateway.ts";
@@ -21,7 +22,6 @@ import { SiteTable } from "../routing/site_table.ts";
 import type { Address } from "../runtime/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
-import { ListenError } from "../runtime/network.ts";
 import type { OnHandshakeFailed } from "../runtime/callback_socket.ts";
 import { rememberSymlinks } from "../static/symlink_memory.ts";
 import { SpillSpace } from "../upstream/spill_space.ts";
@@ -163,9 +163,7 @@ class App implements RunningApp {
     this.#certificates = new Certificates({
       runtime,
       store: storeFolder(options.store, runtime.process),
-      openAutomatic: () => {
-        throw new ListenError("No certificates by themselves in this version (name files in tls)");
-      },
+      openAutomatic: (sites) => openAcme(options, sites, { ...deps, registry: this.#registry }),
     });
     this.#http2 = new Http2Clients(this.#registry, limited, options.http2Limits);
     this.#clients = new ClientBounds(options.clients ?? CLIENT_DEFAULTS, options, {
@@ -206,6 +204,7 @@ class App implements RunningApp {
     if (spawns.length === 0) await this.#deps.runtime.spawner.forbidNewPrivileges();
     this.#isReady = true;
     this.#ready.resolve();
+    this.#certificates.start();
   }
 
   stop(): Promise<void> {

@@ -101,6 +101,11 @@ export class Certificates {
     return options && compileClientCheck(options, this.authorities, () => clock.wallMs());
   }
 
+  /** Once everything listens, and we are who we are to be. */
+  start(): void {
+    this.#automatic?.start();
+  }
+
   close(): void {
     for (const source of this.#sources) source.close();
   }

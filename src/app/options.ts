@@ -3,6 +3,7 @@
  * `config/` makes it from a file, flags and the environment; `app.ts` beside this file runs it.
  */
 import type { ListenerTlsOptions } from "../certificates/options.ts";
+import type { AcmeOptions } from "../acme/options.ts";
 import type { ClientOptions } from "./client_bounds.ts";
 import type { GeminiLimits, GeminiSiteOptions } from "../gemini/options.ts";
 import type { HttpLimits, SiteOptions } from "../http/options.ts";
@@ -42,6 +43,8 @@ export interface AppOptions {
   readonly gemini?: { readonly sites: readonly GeminiSiteOptions[]; readonly limits: GeminiLimits };
   /** The folder of accounts, certificates and keys; left out: the usual one. */
   readonly store?: string;
+  /** Who issues certificates for sites with `tls: auto`; left out: the default. */
+  readonly acme?: AcmeOptions;
   readonly admin: Address | undefined;
   /** Names under which the admin address answers, beside its own, addresses and `localhost`. */
   readonly adminHosts?: readonly string[];

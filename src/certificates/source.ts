@@ -33,6 +33,8 @@ export interface HeldCertificate {
 
 /** Certificates of an ACME authority, for the sites with `tls: auto`. */
 export interface AutomaticSource extends CertificateSource {
+  /** From now on certificates are ordered and renewed, in the background: somebody listens. */
+  start(): void;
   /**
    * The body for `/.well-known/acme-challenge/TOKEN` at a host (RFC 8555 section 8.3), asked before
    * sites and redirects on every listener without TLS; undefined: no challenge of ours.

@@ -9,6 +9,7 @@ import { clientOptions, httpTimeouts } from "./http_schema.ts";
 import { bodyLimits } from "./body_schema.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
+import { acmeOptions } from "./acme_schema.ts";
 import type { Config } from "./schema.ts";
 import { spawnOptions } from "./spawn_schema.ts";
 import { symlinkTargetOptions } from "./symlinks.ts";
@@ -48,6 +49,7 @@ export function toAppOptions(config: Config, directory: string): AppOptions {
       },
     }),
     ...(config.tls.store !== undefined && { store: resolvePath(directory, config.tls.store) }),
+    acme: acmeOptions(config.acme, directory),
     admin: config.admin && resolveAddress(directory, config.admin.listen),
     ...(config.admin && { readyWhen: config.admin.ready }),
     ...(config.admin?.hosts && { adminHosts: config.admin.hosts }),

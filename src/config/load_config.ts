@@ -8,6 +8,8 @@ import type { Files } from "../runtime/files.ts";
 import type { ReadVariable } from "./environment.ts";
 import { ConfigError, type LocatedError } from "./located_error.ts";
 import { kindAt } from "../runtime/kind_at.ts";
+import { withDomains } from "./domains.ts";
+import { ACME_DEFAULTS } from "../acme/options.ts";
 import { directoryOf, resolvePath } from "./paths.ts";
 import { appPreset, detectPreset, phpPreset } from "./preset.ts";
 import { commandKind } from "../spawn/options.ts";
@@ -210,12 +212,18 @@ function checkOverrides(
   given: GivenSettings,
   tell: (error: LocatedError) => void,
 ): void {
-  const refuse = (key: "preset" | "upstream" | "spawn" | "root", message: string) => {
+  const refuse = (key: "preset" | "upstream" | "spawn" | "root" | "domain", message: string) => {
     const setting = given.get(key);
     if (setting !== undefined) tell({ source: setting.origin, place: undefined, message });
   };
   refuse("preset", `The routes are in "${source}" (leave one of the two out)`);
   refuse("spawn", `The upstreams are in "${source}" (leave one of the two out)`);
+  if (options.sites.length !== 1) {
+    refuse(
+      "domain",
+      `"${source}" has ${options.sites.length} sites, not one (add the name to its hosts there)`,
+    );
+  }
   if (options.upstreams.length !== 1) {
     refuse(
       "upstream",
@@ -230,12 +238,16 @@ function checkOverrides(
   }
 }
 
-function applyOverrides(options: AppOptions, overrides: Overrides): AppOptions {
-  const { listen, servers, root, admin, log, requestBodyMax, user } = overrides;
+function applyOverrides(before: AppOptions, overrides: Overrides): AppOptions {
+  const options = withDomains(before, overrides);
+  const { listen, servers, root, admin, log, requestBodyMax, user, acme } = overrides;
   return {
     ...options,
     ...(user !== undefined && { user }),
-    listen: listen ?? options.listen,
+    ...(Object.keys(acme).length > 0 && {
+      acme: { ...(options.acme ?? ACME_DEFAULTS), ...acme },
+    }),
+    listen: overrides.domains === undefined ? listen ?? options.listen : options.listen,
     upstreams: servers === undefined ? options.upstreams : options.upstreams.map((upstream) => ({
       ...upstream,
       servers,

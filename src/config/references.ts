@@ -3,6 +3,7 @@
  * two sites claim, routes that cannot match, folders and files that must exist. Each check reads
  * the tree on its own and skips what has another kind than expected: the schema tells about that.
  */
+import { checkAcme } from "./acme_references.ts";
 import { AddressError, formatAddress, parseAddress } from "../runtime/address.ts";
 import type { Files } from "../runtime/files.ts";
 import type { ConfigNode } from "./config_node.ts";
@@ -35,6 +36,7 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
   const tell: Tell = (place, message) => errors.push({ place, message });
   checkListeners(root, tell);
   checkTls(root, context, tell);
+  checkAcme(root, context, tell);
   checkHosts(root, tell);
   checkUpstreams(root, tell);
   checkGemini(root, context, tell);

@@ -7,6 +7,7 @@
  * that cannot match, files that must exist) is in `references.ts`.
  */
 import * as v from "valibot";
+import { acmeSchema } from "./acme_schema.ts";
 import { geminiLimitsSchema, geminiSchema } from "./gemini_schema.ts";
 import { READY_WHEN } from "../app/options.ts";
 import { HTTP_LIMIT_DEFAULTS as HTTP } from "../http/options.ts";
@@ -283,6 +284,13 @@ const fileSchema = section({
     described(
       fileTlsSchema,
       "What holds for TLS in the whole file, and where it keeps what it makes",
+    ),
+    {},
+  ),
+  acme: v.optional(
+    described(
+      acmeSchema,
+      "Authority (RFC 8555) for the certificates of sites with tls: auto",
     ),
     {},
   ),

@@ -3,11 +3,19 @@
  * reading, and the names in faults. A flag comes before its variable. A variable that holds several
  * addresses has them apart by commas or blanks; an empty variable counts as not set.
  */
+import type { AcmeOptions } from "../acme/options.ts";
 import type { ListenOptions, LogOptions } from "../app/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { type Address, AddressError, type AddressRules } from "../runtime/address.ts";
 import type { Files } from "../runtime/files.ts";
 import { SERVER_ADDRESS_RULES, type ServerOptions } from "../upstream/options.ts";
+import {
+  DIRECTORY_REMEDY,
+  EMAIL_REMEDY,
+  isDirectoryUrl,
+  isEmail,
+  withDirectory,
+} from "./acme_schema.ts";
 import { accessTarget } from "./app_options.ts";
 import type { ReadVariable } from "./environment.ts";
 import type { LocatedError } from "./located_error.ts";
@@ -62,6 +70,30 @@ export const SETTINGS = [
     key: "preset",
     flags: "--preset <name>",
     description: "php or app: how requests are routed to --upstream",
+    repeatable: false,
+  },
+  {
+    key: "domain",
+    flags: "--domain <name>",
+    description: "name to serve over HTTPS, with a certificate by itself (repeatable)",
+    repeatable: true,
+  },
+  {
+    key: "acmeEmail",
+    flags: "--acme-email <address>",
+    description: "where the authority for certificates may reach you",
+    repeatable: false,
+  },
+  {
+    key: "acmeDirectory",
+    flags: "--acme-directory <url>",
+    description: "directory of the authority for certificates (default: Let's Encrypt's)",
+    repeatable: false,
+  },
+  {
+    key: "acmeCa",
+    flags: "--acme-ca <file>",
+    description: "certificates, PEM, that vouch for a private authority's own server",
     repeatable: false,
   },
   {
@@ -137,6 +169,9 @@ export interface Overrides {
   readonly log: Partial<LogOptions>;
   readonly requestBodyMax: number | undefined;
   readonly user: string | undefined;
+  /** In lower case. */
+  readonly domains: readonly string[] | undefined;
+  readonly acme: Partial<AcmeOptions>;
 }
 
 /** `--max-body` is `AFCGI_MAX_BODY`. */
@@ -149,8 +184,7 @@ function longFlag(definition: SettingDefinition): string {
 }
 
 /** Variables that begin like ours and mean something to another part, or to our tests. */
-const OTHER_VARIABLES =
-  /^AFCGI_(?:LISTEN_DEFAULT$|TEST_|STORE$|DOMAIN$|EXEC_|SERVICE_|PORT(?:_|$))/;
+const OTHER_VARIABLES = /^AFCGI_(?:LISTEN_DEFAULT$|TEST_|STORE$|EXEC_|SERVICE_|PORT(?:_|$))/;
 
 /** Variables that look like settings and are none, with what was meant. */
 export function unknownVariables(
@@ -224,7 +258,41 @@ export function readOverrides(
     log,
     requestBodyMax: one("maxBody", readSize),
     user: one("user", (text) => readNonEmpty(text, "a user")),
+    domains: each("domain", readDomain),
+    acme: readAcme(one, cwd),
   };
+}
+
+type ReadOne = <Value>(key: SettingKey, read: (text: string) => Value) => Value | undefined;
+
+function readAcme(one: ReadOne, cwd: string): Partial<AcmeOptions> {
+  const email = one("acmeEmail", (text) => readMatching(text, isEmail, EMAIL_REMEDY));
+  const url = one("acmeDirectory", (text) => readMatching(text, isDirectoryUrl, DIRECTORY_REMEDY));
+  const ca = one("acmeCa", (text) => resolvePath(cwd, readNonEmpty(text, "a file")));
+  return {
+    ...(email !== undefined && { email }),
+    ...(url !== undefined && { stagingDirectory: undefined, ...withDirectory(url) }),
+    ...(ca !== undefined && { ca }),
+  };
+}
+
+function readMatching(text: string, isGood: (text: string) => boolean, remedy: string): string {
+  if (isGood(text)) return text;
+  throw new RangeError(`Cannot read "${text}" (${remedy})`);
+}
+
+const DOMAIN =
+  /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*$/;
+
+function readDomain(text: string): string {
+  const name = text.toLowerCase().replace(/\.$/, "");
+  if (name.startsWith("*.")) {
+    const what =
+      `A certificate for "${text}" needs the challenge dns-01, which afcgi does not have`;
+    throw new RangeError(`${what} (name each host, with --domain for each)`);
+  }
+  if (DOMAIN.test(name)) return name;
+  throw new RangeError(`Cannot read "${text}" (use a name without port, such as example.com)`);
 }
 
 /** Images set it: where to listen when neither a setting nor the file says anything. */

@@ -49,7 +49,8 @@ export function createDenoRuntime(): Runtime {
         (address) => listenNodeSockets({ ...options, address }),
       );
     },
-    tls: createNodeTls({ isIpv6Alone }),
+    // Deno 2.9.6: rustls refuses a certificate of its own with an extension that it does not know.
+    tls: createNodeTls({ isIpv6Alone, showsChallenges: false }),
     createCompressor,
     sendRequest: createFetchClient(trusting()),
     clock: systemClock,

@@ -27,6 +27,7 @@ export interface MemoryTlsConnectOptions extends TlsConnectOptions {
 }
 
 export class MemoryTls implements TlsNetwork {
+  readonly showsChallenges = true;
   readonly #listeners = new Map<string, TlsListenOptions>();
   #nextPort = FIRST_PORT;
 

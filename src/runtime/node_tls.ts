@@ -21,12 +21,17 @@ import type {
 } from "./tls.ts";
 
 export interface NodeTlsOptions extends Pick<WhereOptions<TcpAddress>, "isIpv6Alone"> {
+  /** As that of {@link TlsNetwork}; yes, when left out. */
+  readonly showsChallenges?: boolean;
   /** Listeners can pause where descriptors can be had. */
   readonly openDescriptors?: () => Promise<DescriptorCalls | undefined>;
 }
 
-export function createNodeTls({ openDescriptors, ...where }: NodeTlsOptions = {}): TlsNetwork {
+export function createNodeTls(
+  { openDescriptors, showsChallenges = true, ...where }: NodeTlsOptions = {},
+): TlsNetwork {
   return {
+    showsChallenges,
     listen: async (options) => {
       const calls = await openDescriptors?.();
       return await listenEverywhere(

@@ -64,6 +64,11 @@ export interface TlsConnectOptions {
 
 export interface TlsNetwork {
   /**
+   * Whether a listener can show a certificate with a critical extension that TLS does not know, as
+   * an authority's challenge has one (RFC 8737 section 3).
+   */
+  readonly showsChallenges: boolean;
+  /**
    * @throws {ListenError}
    */
   listen(options: TlsListenOptions): Promise<TlsListener>;

@@ -117,7 +117,7 @@ const SHAPE: readonly Row[] = [
     name: "a file that is text",
     text: "hello\n",
     expected: [
-      'a.yaml:1:1: The file is "hello" (use a map with listen, tls, upstreams, sites, gemini, admin, log, ' +
+      'a.yaml:1:1: The file is "hello" (use a map with listen, tls, acme, upstreams, sites, gemini, admin, log, ' +
       "limits, user or shutdown)",
     ],
   },
@@ -125,7 +125,7 @@ const SHAPE: readonly Row[] = [
     name: "a file that is a list",
     text: "- sites\n",
     expected: [
-      "a.yaml:1:1: The file is a list (use a map with listen, tls, upstreams, sites, gemini, admin, log, " +
+      "a.yaml:1:1: The file is a list (use a map with listen, tls, acme, upstreams, sites, gemini, admin, log, " +
       "limits, user or shutdown)",
     ],
   },

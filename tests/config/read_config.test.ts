@@ -218,6 +218,11 @@ sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
         },
       }],
     }],
+    acme: {
+      directory: "https://acme-v02.api.letsencrypt.org/directory",
+      stagingDirectory: "https://acme-staging-v02.api.letsencrypt.org/directory",
+      challenges: ["tls-alpn-01", "http-01"],
+    },
     admin: undefined,
     log: { level: "info", format: "json", access: "-" },
     limits: HTTP_LIMIT_DEFAULTS,

@@ -37,6 +37,15 @@ upstreams:
 
 tls: { store: store, min: "1.2", ciphers: ECDHE-RSA-AES128-GCM-SHA256, client_auth: { ca: all.crt, mode: request } }
 
+acme:
+  directory: https://acme.example/directory
+  email: ops@example.com
+  ca: authority.pem
+  eab: { key_id: kid-1, hmac_key: c2VjcmV0 }
+  challenges: [http-01]
+  profile: shortlived
+  on_demand: { ask: "http://127.0.0.1:9000/may", rate: 5/h }
+
 sites:
   - hosts: [example.com]
     tls: auto

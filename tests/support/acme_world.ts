@@ -67,7 +67,7 @@ export class AcmeWorld {
       {
         runtime: {
           clock: this.clock,
-          tls: currentRuntime().tls,
+          tls: { readCertificates: currentRuntime().tls.readCertificates, showsChallenges: true },
           files: this.runtime.files,
           sendRequest: (request) => this.#send(request),
         },

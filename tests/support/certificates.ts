@@ -35,15 +35,31 @@ export function selfSigned(subject: string, ...extensions: string[]): Certificat
 }
 
 /** A certificate that an authority has signed, with the serial number 0x1234. */
-export function signedBy(authority: CertificateFiles, subject: string): CertificateFiles {
+export function signedBy(
+  authority: CertificateFiles,
+  subject: string,
+  ...extensions: string[]
+): CertificateFiles {
   const directory = temporaryDirectory();
   const request = join(directory, "tls.csr");
   openssl(
     ...["req", "-newkey", "ec", ...CURVE, "-nodes", "-subj", subject],
+    ...extensions.flatMap((extension) => ["-addext", extension]),
     ...["-keyout", join(directory, "tls.key"), "-out", request],
   );
   openssl(
-    ...["x509", "-req", "-in", request, "-days", "2", "-set_serial", "4660"],
+    ...[
+      "x509",
+      "-req",
+      "-in",
+      request,
+      "-days",
+      "2",
+      "-set_serial",
+      "4660",
+      "-copy_extensions",
+      "copy",
+    ],
     ...["-CA", authority.certPath, "-CAkey", authority.keyPath],
     ...["-out", join(directory, "tls.crt")],
   );

@@ -1,0 +1,51 @@
+/** Certificates of an authority, as the program wants them: the store, its metrics, its log. */
+import { AutomaticCertificates } from "../acme/automatic.ts";
+import { ACME_DEFAULTS } from "../acme/options.ts";
+import { AcmeError } from "../acme/problem.ts";
+import type { CertificateSite } from "../certificates/source.ts";
+import { CertificateStore, PrivateDirectoryError } from "../certificates/store.ts";
+import { storeFolder } from "../certificates/store_folder.ts";
+import type { Logger } from "../observe/logger.ts";
+import type { MetricsRegistry } from "../observe/metrics.ts";
+import { FileError } from "../runtime/file_error.ts";
+import { ListenError } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { AppOptions } from "./options.ts";
+
+interface AcmeDeps {
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  readonly registry: MetricsRegistry;
+  readonly version: string;
+}
+
+/** @throws {ListenError} when the store cannot be used */
+export async function openAcme(
+  { acme = ACME_DEFAULTS, store, user }: Pick<AppOptions, "acme" | "store" | "user">,
+  sites: readonly CertificateSite[],
+  { runtime, logger, registry, version }: AcmeDeps,
+): Promise<AutomaticCertificates> {
+  const orders = registry.counter(
+    "afcgi_acme_orders_total",
+    "Orders of certificates at an authority, by their result.",
+    ["result"],
+  );
+  for (const result of ["issued", "failed"]) orders.add([result], 0);
+  const owner = user === undefined ? undefined : runtime.spawner.findUser(user);
+  try {
+    return await AutomaticCertificates.open(acme, sites, {
+      runtime,
+      store: CertificateStore.open(storeFolder(store, runtime.process), runtime, owner),
+      log: logger,
+      userAgent: `afcgi/${version}`,
+      onOrder: (result) => orders.add([result]),
+    });
+  } catch (cause) {
+    if (cause instanceof PrivateDirectoryError) {
+      const remedy = "name a directory in tls.store or AFCGI_STORE that afcgi may write to";
+      throw new ListenError(`${cause.message} (${remedy})`, { cause });
+    }
+    if (!(cause instanceof FileError) && !(cause instanceof AcmeError)) throw cause;
+    throw new ListenError(cause.message, { cause });
+  }
+}
