@@ -1,4 +1,4 @@
-/** The pages that a reader has: README.md and those of docs/. */
+/** The pages that a reader has: those at the top of the repository, and those of docs/. */
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -15,7 +15,10 @@ export function allPages(): Page[] {
     .filter((name) => name.endsWith(".md"))
     .sort()
     .map((name) => `docs/${name}`);
-  return ["README.md", ...names].map((name) => ({ name, text: readText(name) }));
+  return ["README.md", "CONTRIBUTING.md", "SECURITY.md", ...names].map((name) => ({
+    name,
+    text: readText(name),
+  }));
 }
 
 /** A file of the repository. */
