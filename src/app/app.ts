@@ -34,6 +34,7 @@ import { GeminiListeners } from "./gemini.ts";
 import { Http2Clients } from "./http2.ts";
 import { withinGrace } from "./grace.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
+import { registerProcessMetrics } from "./process_metrics.ts";
 import { Readiness } from "./readiness.ts";
 import { compileGatewaySite, listenerInfo, serverSoftware, tlsPort } from "./sites.ts";
 import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
@@ -102,7 +103,7 @@ class App implements RunningApp {
   constructor(options: AppOptions, deps: AppDeps) {
     this.#options = options;
     this.#deps = deps;
-    const { runtime, logger, accessSink } = deps;
+    const { runtime, logger, accessSink, version } = deps;
     this.#endUnexpected = onUnexpected(logUnexpected(logger));
     this.#accessLog = accessSink && new Logger({
       sink: accessSink,
@@ -112,6 +113,7 @@ class App implements RunningApp {
     });
     const limited = new LimitedLog(logger, runtime.clock);
     this.#onError = (error, context) => logError({ logger, limited }, error, context);
+    registerProcessMetrics(this.#registry, runtime, version);
     this.#httpMetrics = new HttpMetrics(this.#registry);
     this.#onHandshakeFailed = watchHandshakes(this.#registry, limited);
     const { upstreams, spawns = [] } = options;

@@ -64,18 +64,22 @@ export class Counter implements Family {
 }
 
 /** Asked when it is read. */
+/** A number that is asked when it is read; a total only goes up. */
 class Gauge implements Family {
   readonly #name: string;
   readonly #help: string;
   readonly #labelNames: readonly string[];
   readonly #read: () => readonly Sample[];
+  readonly #type: "gauge" | "counter";
 
   constructor(
     name: string,
     help: string,
     labelNames: readonly string[],
     read: () => readonly Sample[],
+    type: "gauge" | "counter" = "gauge",
   ) {
+    this.#type = type;
     this.#name = name;
     this.#help = help;
     this.#labelNames = labelNames;
@@ -83,7 +87,7 @@ class Gauge implements Family {
   }
 
   render(): string {
-    return renderFamily(this.#name, this.#help, "gauge", this.#labelNames, this.#read());
+    return renderFamily(this.#name, this.#help, this.#type, this.#labelNames, this.#read());
   }
 }
 
@@ -182,6 +186,11 @@ export class MetricsRegistry {
     read: () => readonly Sample[],
   ): void {
     this.#register(new Gauge(name, help, labelNames, read));
+  }
+
+  /** A counter that somebody else counts. */
+  total(name: string, help: string, read: () => number): void {
+    this.#register(new Gauge(name, help, [], () => [{ labels: [], value: read() }], "counter"));
   }
 
   histogram(name: string, help: string, bounds: readonly number[]): Histogram {

@@ -1,5 +1,6 @@
 /** A process in memory for tests: what it is told is set, what it says is collected. */
 import type { Process, Signal } from "./process.ts";
+import type { ProcessUsage } from "./process_usage.ts";
 import type { TextSink } from "./text_sink.ts";
 
 export interface MemoryProcessOptions {
@@ -88,6 +89,10 @@ export class MemoryProcess implements Process {
   }
 
   /** @throws {MemoryExit} */
+  usage(): ProcessUsage {
+    return { cpuS: 0, residentLength: 0, virtualLength: undefined, descriptors: undefined };
+  }
+
   exit(code: number): never {
     throw new MemoryExit(code);
   }

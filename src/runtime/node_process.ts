@@ -11,6 +11,7 @@ import { DescriptorSink, type WriteSync } from "./descriptor_sink.ts";
 import { listenForSignal } from "./early_signals.ts";
 import { errorCode } from "./failures.ts";
 import type { Process } from "./process.ts";
+import { processUsage } from "./process_usage.ts";
 import { reportUnexpected } from "./unexpected.ts";
 
 const STANDARD_INPUT = 0;
@@ -38,6 +39,7 @@ export function createNodeProcess(openSocketWrite?: () => WriteSync | undefined)
     env: (name) => process.env[name],
     allEnv: () => ({ ...process.env }) as Record<string, string>,
     cwd: () => process.cwd(),
+    usage: processUsage,
     exit(code) {
       stdout.flushAtExit();
       stderr.flushAtExit();

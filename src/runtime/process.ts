@@ -2,6 +2,7 @@
  * Our own process: arguments, environment, signals, standard streams. Processes that we start are in
  * `spawning.ts`.
  */
+import type { ProcessUsage } from "./process_usage.ts";
 import type { TextSink } from "./text_sink.ts";
 
 export type Signal =
@@ -27,6 +28,8 @@ export interface Process {
   /** Every variable, for programs that we start. */
   allEnv(): Readonly<Record<string, string>>;
   cwd(): string;
+  /** What it takes of the machine now. */
+  usage(): ProcessUsage;
   exit(code: number): never;
   onSignal(signal: Signal, callback: () => void): void;
   /**

@@ -1,7 +1,9 @@
 /** What an operator sees: access lines, /livez, /readyz, /metrics and /status. */
 import assert from "node:assert/strict";
+import { closeSync, openSync } from "node:fs";
+import process from "node:process";
 import { test } from "node:test";
-import { type Gateway, withGateway } from "../support/gateway.ts";
+import { type Gateway, runtime, withGateway } from "../support/gateway.ts";
 import { HttpConnection } from "../support/raw_http.ts";
 
 test("An access line says what was asked, what was answered, and by whom", async () => {
@@ -110,6 +112,13 @@ test("/metrics has every family, of its type, in Prometheus' text format", async
   await withGateway({ admin: true }, async (gateway) => {
     const { types } = await readMetrics(gateway);
     assert.deepEqual(Object.fromEntries(types), {
+      afcgi_build_info: "gauge",
+      process_cpu_seconds_total: "counter",
+      process_resident_memory_bytes: "gauge",
+      process_virtual_memory_bytes: "gauge",
+      process_open_fds: "gauge",
+      process_max_fds: "gauge",
+      process_start_time_seconds: "gauge",
       afcgi_http_requests_total: "counter",
       afcgi_http_request_duration_seconds: "histogram",
       afcgi_http_protocol_requests_total: "counter",
@@ -145,6 +154,30 @@ test("/metrics has every family, of its type, in Prometheus' text format", async
       afcgi_spill_bytes: "gauge",
       afcgi_spill_space_bytes: "gauge",
     });
+  });
+});
+
+test("The process is told as clients of Prometheus tell it, with the version that runs", async () => {
+  await withGateway({ admin: true }, async (gateway) => {
+    const { values } = await readMetrics(gateway);
+    const { name, version } = runtime;
+    const build = `version="1.2.3",runtime="${name}",runtime_version="${version}"`;
+    assert.equal(values.get(`afcgi_build_info{${build}}`), 1);
+    const number = (metric: string) => values.get(metric) ?? NaN;
+    assert.ok(Math.abs(number("process_start_time_seconds") - Date.now() / 1000) < 60);
+    assert.ok(number("process_resident_memory_bytes") > 1024 * 1024);
+    assert.ok(number("process_cpu_seconds_total") > 0);
+    if (process.platform !== "linux") return;
+    assert.ok(number("process_virtual_memory_bytes") > number("process_resident_memory_bytes"));
+    const before = number("process_open_fds");
+    assert.ok(before >= 3 && before <= number("process_max_fds"));
+    const files = Array.from({ length: 7 }, () => openSync("/dev/null", "r"));
+    try {
+      const later = (await readMetrics(gateway)).values.get("process_open_fds") ?? NaN;
+      assert.ok(later >= before + 5, `${before} before, ${later} with seven more`);
+    } finally {
+      for (const file of files) closeSync(file);
+    }
   });
 });
 
