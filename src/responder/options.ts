@@ -84,6 +84,13 @@ export interface ServeFastCgiOptions extends Partial<ResponderLimits> {
    */
   readonly listen: string | ListenAddress;
   /**
+   * Permissions of a unix socket's file, as bits (`0o660`) or octal digits (`"0660"`): who may write
+   * to it may connect. Left out: its owner alone (0600), with a `group` that group too (0660).
+   */
+  readonly mode?: number | string;
+  /** Group of a unix socket's file, by name or number; left out: ours. */
+  readonly group?: string;
+  /**
    * IP addresses whose connections are taken; others, and those that have none, are closed on
    * arrival (section 3.2). Left out: the list in FCGI_WEB_SERVER_ADDRS; without it, everybody's.
    */

@@ -15,6 +15,7 @@ import {
 } from "./options.ts";
 import { ResponderConnection } from "./responder_connection.ts";
 import { ServerContext } from "./server_context.ts";
+import { withSocketAccess } from "./socket_access.ts";
 import { WebServers } from "./web_servers.ts";
 
 /** How long requests in flight may take after {@link FastCgiServer.shutdown}. */
@@ -44,7 +45,7 @@ export interface FastCgiServer {
  * @throws {AddressError} when `listen` cannot be read
  * @throws {ListenError} when the address is in use or not ours, or no listening socket was inherited
  * @throws {TypeError} when the handler is no function, or `listen` is missing
- * @throws {RangeError} when a limit makes no sense, or FCGI_WEB_SERVER_ADDRS holds no IP addresses
+ * @throws {RangeError} when a limit or the socket's mode makes no sense, or FCGI_WEB_SERVER_ADDRS holds no IP addresses
  * @example
  * ```ts
  * import { serveFastCgi } from "afcgi";
@@ -63,7 +64,10 @@ export async function serveFastCgi(
   refuseMistaken(handler, options);
   const runtime = options.runtime ?? currentRuntime();
   const { listen } = options;
-  const address = typeof listen === "string" ? parseListenAddress(listen) : listen;
+  const address = withSocketAccess(
+    typeof listen === "string" ? parseListenAddress(listen) : listen,
+    options,
+  );
   const webServers = options.webServerAddrs === undefined
     ? WebServers.fromEnvironment(runtime.process)
     : new WebServers(options.webServerAddrs);

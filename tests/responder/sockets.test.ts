@@ -1,15 +1,16 @@
 /** `serveFastCgi` over real sockets of the runtime that runs the tests. */
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { lstatSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { ProtocolStatus } from "../../src/protocol/constants.ts";
-import type { FastCgiHandler } from "../../src/responder/options.ts";
+import type { FastCgiHandler, ServeFastCgiOptions } from "../../src/responder/options.ts";
 import { type FastCgiServer, serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import { FrontClient } from "./front_client.ts";
-import { connectable } from "./setup.ts";
+import { connectable, gate } from "./setup.ts";
 
 const COMPLETE = { appStatus: 0, protocolStatus: ProtocolStatus.REQUEST_COMPLETE };
 const MIB = 1024 * 1024;
@@ -152,3 +153,72 @@ test("Only the web servers that were named may connect, and over unix sockets no
     await server.shutdown({ grace: 0 });
   }
 });
+
+/** A group that we may give a file to, by number. */
+const GROUP = process.geteuid?.() === 0 ? 33 : process.getegid!();
+
+const ACCESS: [Partial<ServeFastCgiOptions>, string, number | undefined][] = [
+  [{}, "600", undefined],
+  [{ mode: 0o666 }, "666", undefined],
+  [{ mode: "0620" }, "620", undefined],
+  [{ group: String(GROUP) }, "660", GROUP],
+  [{ group: String(GROUP), mode: "666" }, "666", GROUP],
+];
+
+for (const [options, mode, group] of ACCESS) {
+  test(`A unix socket has mode ${mode} with ${JSON.stringify(Object.keys(options))}, whatever the umask`, async () => {
+    const directory = mkdtempSync(join(tmpdir(), "afcgi-responder-"));
+    const path = join(directory, "app.sock");
+    for (const umask of [0, 0o022, 0o777]) {
+      const before = process.umask(umask);
+      const server = await serveFastCgi(() => new Response("x"), {
+        listen: `unix:${path}`,
+        ...options,
+      });
+      assert.equal(process.umask(before), umask);
+      const { mode: bits, gid } = lstatSync(path);
+      assert.equal((bits & 0o7777).toString(8), mode);
+      if (group !== undefined) assert.equal(gid, group);
+      await server.shutdown({ grace: 0 });
+    }
+    rmSync(directory, { recursive: true });
+  });
+}
+
+test("A mode that is none, or that nothing can have, is refused", async () => {
+  const mistakes: [string, Partial<ServeFastCgiOptions>, RegExp][] = [
+    ["unix:/tmp/never.sock", { mode: "rw" }, /mode "rw" is none \(use "0660" or 0o660\)/],
+    ["unix:/tmp/never.sock", { mode: 0o1777 }, /mode "1023" is none/],
+    ["unix:/tmp/never.sock", { mode: "0888" }, /mode "0888" is none/],
+    ["unix:/tmp/never.sock", { mode: NaN }, /mode "NaN" is none/],
+    ["127.0.0.1:0", { mode: 0o660 }, /"mode" is for a unix socket with a path/],
+    ["unix:@never", { group: "0" }, /"group" is for a unix socket with a path/],
+  ];
+  for (const [listen, options, message] of mistakes) {
+    const refused = serveFastCgi(() => new Response("x"), { listen, ...options });
+    await assert.rejects(refused, { name: "RangeError", message });
+  }
+});
+
+for (const network of ["tcp", "unix"] as const) {
+  test(`A handler that reads its body late holds up no neighbour on its connection, over ${network}`, async () => {
+    const goOn = gate();
+    const handler: FastCgiHandler = async (request) => {
+      if (request.method !== "POST") return new Response("at once");
+      await goOn.promise;
+      return new Response(String((await request.arrayBuffer()).byteLength));
+    };
+    await onEachSocket(handler, async (connect, server) => {
+      if (server.addr.transport !== network) return;
+      const client = await connect();
+      // As much as a front may send before anybody reads: what waits for a handler is bounded.
+      const late = client.begin({ method: "POST", uri: "/late", body: "x".repeat(MIB - 1024) });
+      for (let count = 0; count < 20; count++) {
+        assert.equal((await client.begin({ uri: `/${count}` }).answer()).body, "at once");
+      }
+      goOn.resolve();
+      assert.equal((await late.answer()).body, String(MIB - 1024));
+      await client.destroy();
+    });
+  });
+}
