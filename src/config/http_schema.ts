@@ -42,14 +42,14 @@ export const httpLimitsSchema = section({
   head_timeout: v.optional(
     described(
       time(1),
-      "Timeout for the headers of a request, or for the first byte on a new connection; then 408, or the connection is closed",
+      "Timeout for the headers of a request, from their first byte; then 408",
     ),
     formatTime(TIMEOUTS.headersMs),
   ),
   idle_timeout: v.optional(
     described(
       time(1),
-      "Keep-alive timeout; that of a load balancer in front should be shorter",
+      "Timeout of a connection without a request, a new one or a kept one; that of a load balancer in front should be shorter",
     ),
     formatTime(TIMEOUTS.idleMs),
   ),

@@ -54,7 +54,7 @@ export class Connection implements SocketEvents, HandlerCaller {
     this.#inflow = new Inflow(socket);
     this.#writer = new ResponseWriter(server, socket);
     this.#call = new HandlerCall(server, this.#writer, this);
-    this.#deadlineMs = server.coarseNowMs + server.timeouts.headersMs;
+    this.#deadlineMs = server.coarseNowMs + server.timeouts.idleMs;
   }
 
   received(bytes: Uint8Array): void {

@@ -56,16 +56,15 @@ const ended = (socket: MemoryCallbackSocket) => () =>
 export const HTTP1_LIMITS: readonly TimeLimit[] = [
   {
     ...base,
-    key: "limits.http.head_timeout",
+    key: "limits.http.idle_timeout",
     when: "a connection is new",
-    neighbours: others("headersMs"),
-    movedBy: ["the first byte of a request"],
+    neighbours: others("idleMs"),
+    movedBy: [],
     notMovedBy: ["another client", "an empty line"],
     async begin(off) {
-      const world = await worldWith("headersMs", off);
+      const world = await worldWith("idleMs", off);
       const socket = world.open();
       return situation(world, socket, "end", ended(socket), {
-        "the first byte of a request": () => socket.send("G"),
         "an empty line": () => socket.send("\r\n"),
         "another client": () => void world.open().send(GET),
       });
