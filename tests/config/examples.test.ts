@@ -9,6 +9,9 @@ import { memoryFiles } from "./memory_files.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
+/** What the files ask of the environment. */
+const VARIABLES = ["APP_ENV", "APP_SECRET", "SECRET", "GIT_PASSWORD", "PWD"];
+
 function errorsOf(text: string, source: string): string[] {
   const { errors: faults } = readConfig(text, {
     source,
@@ -19,8 +22,11 @@ function errorsOf(text: string, source: string): string[] {
       "/etc/afcgi/storage/app/public": null,
       "/etc/afcgi/wordpress": null,
       "/etc/afcgi/dokuwiki": null,
+      "/usr/share/mediawiki": null,
+      "/var/lib/mediawiki/extensions": null,
+      "/srv/wiki-files": null,
     }),
-    readVariable: (name) => ["APP_ENV", "APP_SECRET", "SECRET"].includes(name) ? "prod" : undefined,
+    readVariable: (name) => VARIABLES.includes(name) ? "prod" : undefined,
     rootGiven: false,
   });
   return faults.map(formatError);
