@@ -11,6 +11,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { simulateHttp1 } from "./http1_simulation.ts";
+import { simulateHttp2 } from "./http2_simulation.ts";
 import { simulateResponder } from "./responder_simulation.ts";
 import { simulate } from "./simulation.ts";
 
@@ -27,6 +28,7 @@ interface WorldResult {
 const WORLDS: Readonly<Record<string, (seed: number, steps: number) => Promise<WorldResult>>> = {
   upstream: simulate,
   http1: simulateHttp1,
+  http2: simulateHttp2,
   responder: simulateResponder,
 };
 
