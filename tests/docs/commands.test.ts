@@ -78,3 +78,13 @@ test("Every script of npm in the pages exists, and every file that it is given",
   }
   assert.ok(count > 8);
 });
+
+test("docs/configuration.md has every flag of serve with its variable", async () => {
+  const page = readText("docs/configuration.md");
+  const help = (await runCommand("serve --help")).stdout;
+  const variables = [...help.matchAll(/\[(AFCGI_\w+)\]/g)].map(([, name]) => name!);
+  assert.ok(variables.length > 12);
+  for (const name of variables) {
+    assert.match(page, new RegExp(`^\\| .*--.*\`${name}\``, "m"), `"${name}" is missing`);
+  }
+});
