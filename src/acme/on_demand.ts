@@ -97,7 +97,8 @@ export class OnDemand {
     const { clock } = this.#deps;
     const certificate = await ManagedCertificate.open([name], this.#deps, false);
     const { notAfterMs } = certificate;
-    if (notAfterMs === undefined || notAfterMs <= clock.wallMs()) {
+    let isAsked = notAfterMs === undefined || notAfterMs <= clock.wallMs();
+    if (isAsked) {
       if (!await this.#isAllowed(name)) {
         this.#refuse(name);
         return undefined;
@@ -110,7 +111,12 @@ export class OnDemand {
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, this.#deps.signal]);
     const attempted = certificate.attempted;
-    const end = certificate.run(signal, () => this.#isAllowed(name)).catch(() => {}).finally(() => {
+    const mayRenew = async (): Promise<boolean> => {
+      const wasAsked = isAsked;
+      isAsked = false;
+      return wasAsked || await this.#isAllowed(name);
+    };
+    const end = certificate.run(signal, mayRenew).catch(() => {}).finally(() => {
       if (this.#entries.get(name)?.certificate === certificate) this.#entries.delete(name);
     });
     if (certificate.identity === undefined) await Promise.race([attempted, end]);

@@ -41,6 +41,7 @@ export const EXPLAINED_IN: Readonly<Record<string, string>> = {
   "sites[].routes[].php": "php.md",
   "sites[].routes[].filter": "authorize-and-filter.md",
   "sites[].routes[].static": "static-files.md",
+  acme: "acme.md",
   "gemini[]": "gemini.md",
   admin: "operations.md",
 };

@@ -150,7 +150,7 @@ for (const [how, run] of Object.entries(RUNS)) {
     `${how}: a certificate that lives a short time is renewed, and no handshake fails`,
     { skip },
     async () => {
-      await withPebble({ validityS: 12 }, async (pebble, store) => {
+      await withPebble({ validityS: 9 }, async (pebble, store) => {
         const gateway = start(run, config(pebble, store, [["a.example.com"]]));
         await gateway.coded("certificate_renewed");
         const first = await handshake(pebble.tlsPort, "a.example.com");
