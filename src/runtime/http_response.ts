@@ -27,6 +27,10 @@ export class BytesResponse {
   }
 }
 
+/** What a `Response` is made of; not every set of declarations has names for it. */
+type FetchBody = ConstructorParameters<typeof Response>[0];
+type FetchHeaders = NonNullable<ConstructorParameters<typeof Headers>[0]>;
+
 /** An answer that comes as a stream, or that has no body but a length to tell. */
 export class StreamResponse {
   readonly status: number;
@@ -115,11 +119,11 @@ const RESPONSE_STATUS_MAX = 599;
 
 /** A Response with any status of three digits; one beyond 599 is said of it once it is made. */
 export function responseOf(
-  body: BodyInit | null,
+  body: FetchBody,
   { status, statusText, headers }: {
     readonly status: number;
     readonly statusText: string | undefined;
-    readonly headers: HeadersInit;
+    readonly headers: FetchHeaders;
   },
 ): Response {
   const isTold = status <= RESPONSE_STATUS_MAX;
