@@ -26,6 +26,7 @@ import type { UpstreamResponse } from "../upstream/request.ts";
 import type { AppOptions } from "./options.ts";
 import { type FileLook, recordLooks } from "./recorded_files.ts";
 import { compileGatewaySite, serverSoftware, tlsPort } from "./sites.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 export interface DryRunDeps {
   readonly runtime: Runtime;
@@ -75,7 +76,7 @@ export interface DryRun {
 
 export async function dryRun(
   options: AppOptions,
-  request: Request,
+  request: HttpRequest,
   deps: DryRunDeps,
 ): Promise<DryRun> {
   return await new Run(options, deps).run(request);
@@ -107,7 +108,7 @@ class Run {
     });
   }
 
-  async run(request: Request): Promise<DryRun> {
+  async run(request: HttpRequest): Promise<DryRun> {
     const response = await asResponse(this.#gateway(request, this.#deps.peer));
     await response.body?.cancel();
     const [line] = await this.#access.lines();

@@ -23,6 +23,7 @@ import {
 import type { AppOptions, ListenOptions } from "./options.ts";
 import type { FileLook } from "./recorded_files.ts";
 import { listenerInfo } from "./sites.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 export type RouteOutcome = "path differs" | "method differs" | "passes on" | "answers";
 
@@ -110,7 +111,7 @@ const PEER: HttpPeer = { host: "127.0.0.1", port: 0 };
 
 export async function explain(
   options: AppOptions,
-  request: Request,
+  request: HttpRequest,
   deps: ExplainDeps,
 ): Promise<Explanation> {
   const listen = listenerFor(options.listen, new URL(request.url));
@@ -149,7 +150,11 @@ function explainSite(site: SiteOptions, sites: readonly SiteOptions[]): Explaine
   return { number: sites.indexOf(site) + 1, hosts, ...(root !== undefined && { root }) };
 }
 
-function explainRoutes(site: SiteOptions, { visits }: DryRun, request: Request): ExplainedRoute[] {
+function explainRoutes(
+  site: SiteOptions,
+  { visits }: DryRun,
+  request: HttpRequest,
+): ExplainedRoute[] {
   const last = visits.at(-1);
   // After a route that answers nobody has looked at the others.
   const asked = last === undefined || last.passed
@@ -191,7 +196,7 @@ function outcomeOf(route: RouteOptions, visit: RouteVisit | undefined, path: str
 function explainApplication(
   { upstream, params }: DrySend,
   { site, visits }: DryRun,
-  request: Request,
+  request: HttpRequest,
   spawns: readonly SpawnOptions[],
   { process: { cpuCount }, spawner }: Runtime,
 ): ExplainedApplication {

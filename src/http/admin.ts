@@ -12,6 +12,7 @@ import type { HttpPeer } from "../runtime/connection.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { isIpv4, parseHost } from "./host.ts";
 import { parseTarget } from "./target.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 export interface AdminDeps {
   readonly metrics: MetricsRegistry;
@@ -47,7 +48,7 @@ const METHODS = "GET, HEAD";
 /** Answers a request to the admin address. */
 export function createAdmin(
   deps: AdminDeps,
-): (request: Request, peer: HttpPeer) => BytesResponse | Promise<BytesResponse> {
+): (request: HttpRequest, peer: HttpPeer) => BytesResponse | Promise<BytesResponse> {
   const hosts = new Set(deps.hosts);
   return (request, peer) => {
     if (!isOwnHost(request.headers.get("host"), peer, hosts)) {

@@ -15,6 +15,7 @@ import type { RequestContext } from "./request_context.ts";
 import { GatewayRequest } from "./gateway_request.ts";
 import type { ParamOptions } from "./options.ts";
 import { giveUpBody } from "./upstream_response.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 /** Most bytes of a body beside a 200; nobody reads them, so an authorizer has no use for more. */
 export const GRANT_BODY_MAX = 64 * 1024;
@@ -39,7 +40,7 @@ const NAME = /^[A-Z_][A-Z0-9_]*$/;
 
 /** The answer to a request that is kept out; undefined for one that may go on. */
 export type Authorizer = (
-  request: Request,
+  request: HttpRequest,
   context: RequestContext,
 ) => Promise<Response | undefined>;
 
@@ -72,7 +73,7 @@ class AuthorizerRequest extends GatewayRequest {
     return undefined;
   }
 
-  constructor(route: FastCgiRoute, request: Request, context: RequestContext) {
+  constructor(route: FastCgiRoute, request: HttpRequest, context: RequestContext) {
     const script = { scriptName: "", pathInfo: context.target.path, scriptFilename: undefined };
     super(route, request, context, script, { kind: "none", contentLength: undefined });
   }

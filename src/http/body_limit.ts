@@ -5,6 +5,7 @@
 import type { BodyMode, RequestBody } from "../upstream/request_body.ts";
 import type { OwnResponse } from "./request_context.ts";
 import type { HttpLimits } from "./options.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 /** A body without a declared length turned out to be over the limit. */
 export class RequestBodyTooLargeError extends Error {
@@ -23,7 +24,7 @@ const UNREADABLE = { kind: "refused", status: 400, code: "request_body_unreadabl
 
 /** Takes the body of a request under the limits; tells its length, of a chunked one as it grows. */
 export function takeBody(
-  request: Request,
+  request: HttpRequest,
   limits: HttpLimits,
   onLength: (length: number) => void,
   mode: BodyMode = "auto",

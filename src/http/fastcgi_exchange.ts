@@ -17,6 +17,7 @@ import type { HttpLimits } from "./options.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
 import type { ScriptTarget } from "./script_target.ts";
 import { hasNoBody, toHttpResponse, toResponse } from "./upstream_response.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 /** Where requests go: an upstream, or whoever wants to see what it would be sent. */
 export type Destination = Pick<Upstream, "options" | "send">;
@@ -39,7 +40,7 @@ export interface FastCgiRoute extends RequestParameters {
 /** Makes the upstream's request of the client's. */
 export type MakeRequest = (
   route: FastCgiRoute,
-  request: Request,
+  request: HttpRequest,
   context: RequestContext,
   script: ScriptTarget,
   taken: SendableBody,
@@ -51,7 +52,7 @@ const plainRequest: MakeRequest = (route, request, context, script, taken) =>
 /** Never rejects: whatever goes wrong is an answer, and told to `route.onError`. */
 export async function exchange(
   route: FastCgiRoute,
-  request: Request,
+  request: HttpRequest,
   context: RequestContext,
   script: ScriptTarget,
   makeRequest: MakeRequest = plainRequest,
@@ -99,7 +100,7 @@ export function noteSource(trace: RequestTrace, source: ResponseSource): void {
  */
 export function deliver(
   route: FastCgiRoute,
-  request: Request,
+  request: HttpRequest,
   context: RequestContext,
   upstreamResponse: UpstreamResponse,
 ): HttpResponse | Promise<HttpResponse> {
@@ -114,7 +115,7 @@ export function deliver(
 /** What went wrong, as an answer. */
 export function refuseWithError(
   route: FastCgiRoute,
-  request: Request,
+  request: HttpRequest,
   context: RequestContext,
   cause: unknown,
 ): Response {
@@ -128,7 +129,7 @@ export function refuseWithError(
 
 function respond(
   { compressor }: FastCgiRoute,
-  request: Request,
+  request: HttpRequest,
   context: RequestContext,
   upstreamResponse: UpstreamResponse,
 ): HttpResponse | Promise<HttpResponse> {
@@ -142,7 +143,7 @@ function respond(
   return compressor.apply(request, context, toResponse(upstreamResponse, method), whole);
 }
 
-function refuse(request: Request, context: RequestContext, own: OwnResponse): Response {
+function refuse(request: HttpRequest, context: RequestContext, own: OwnResponse): Response {
   return ownResponse(context, request.headers.get("accept"), own);
 }
 

@@ -15,6 +15,7 @@ import { HTTP_LIMIT_DEFAULTS, type HttpLimits } from "./options.ts";
 import { RequestIdSource } from "./request_id.ts";
 import { scriptTarget } from "./script_target.ts";
 import { parseTarget } from "./target.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 export interface FastCgiOptions {
   readonly upstream: Upstream;
@@ -73,7 +74,11 @@ export function fastcgi(options: FastCgiOptions): Handler {
   };
 }
 
-function readRequest(request: Request, id: string, peer: HttpPeer): RequestContext | OwnResponse {
+function readRequest(
+  request: HttpRequest,
+  id: string,
+  peer: HttpPeer,
+): RequestContext | OwnResponse {
   const host = parseHost(request.headers.get("host") ?? "localhost");
   if (host === undefined) return { status: 400, code: "bad_host" };
   const target = parseTarget(request.url);

@@ -14,6 +14,7 @@ import { FileBody } from "../upstream/file_body.ts";
 import type { RequestContext } from "./request_context.ts";
 import { GatewayRequest, type RequestParameters, type SendableBody } from "./gateway_request.ts";
 import type { ScriptTarget } from "./script_target.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 export interface FilterRouteOptions extends FileTree {
   /** Paths whose files are nobody's to see. */
@@ -53,7 +54,7 @@ export class FilterRequest extends GatewayRequest implements UpstreamRequest {
     tree: OpenableTree,
     found: FoundFile,
     route: RequestParameters,
-    request: Request,
+    request: HttpRequest,
     context: RequestContext,
     script: ScriptTarget,
     taken: SendableBody,

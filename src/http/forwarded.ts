@@ -9,6 +9,7 @@
  */
 import { parseHost, type RequestHost } from "./host.ts";
 import { canonicalAddress } from "./ip_networks.ts";
+import type { HttpHeaders } from "../runtime/http_request.ts";
 
 /** What a proxy sets: a field X-Forwarded-NAME, `Forwarded`, or X-Request-Id. */
 export const PROXY_HEADERS = ["for", "proto", "host", "port", "forwarded", "request-id"] as const;
@@ -53,7 +54,7 @@ const PAIR_NAME = /^[ \t]*([\w!#$%&'*+.^`|~-]+)=/;
 /** What is said by those whom `isTrusted` believes; the peer itself is. */
 export function readForwarded(
   fields: ReadonlySet<ProxyHeader>,
-  headers: Headers,
+  headers: HttpHeaders,
   isTrusted: (address: string) => boolean,
 ): ForwardedHop {
   return fields.has("forwarded")
@@ -63,7 +64,7 @@ export function readForwarded(
 
 function readCustomary(
   fields: ReadonlySet<ProxyHeader>,
-  headers: Headers,
+  headers: HttpHeaders,
   isTrusted: (address: string) => boolean,
 ): ForwardedHop {
   const errors = new FieldErrors();
@@ -106,7 +107,7 @@ function valueAt(list: string | null, depth: number): string {
   return trimmed(list.slice(entryStart(list, end), end));
 }
 
-function readStandard(headers: Headers, isTrusted: (address: string) => boolean): ForwardedHop {
+function readStandard(headers: HttpHeaders, isTrusted: (address: string) => boolean): ForwardedHop {
   const text = headers.get("forwarded");
   if (text === null) return NOTHING_TOLD;
   for (let end = text.length;;) {

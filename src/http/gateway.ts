@@ -29,6 +29,8 @@ import { restoreOddStatus } from "./odd_status.ts";
 import { parseTarget, type RequestTarget, type TargetRefusal } from "./target.ts";
 import { hasNoBody } from "./upstream_response.ts";
 import { WatchedBody } from "./watched_body.ts";
+import type { HttpHeaders, HttpRequest } from "../runtime/http_request.ts";
+import { honoFetch } from "./hono_fetch.ts";
 
 export interface GatewayDeps {
   readonly clock: Clock;
@@ -63,7 +65,7 @@ export interface GatewaySite extends CompiledSite {
   readonly hsts?: string | undefined;
 }
 
-export type Arrival = (context: RequestContext, headers: Headers) => RequestContext;
+export type Arrival = (context: RequestContext, headers: HttpHeaders) => RequestContext;
 
 /** Characters of a target that was refused, in the log. */
 export const REFUSED_TARGET_SHOWN_MAX = 1024;
@@ -83,7 +85,7 @@ const REFUSED_METHODS: ReadonlySet<string> = new Set(["TRACE", "CONNECT"]);
 /** The handler of one listener. */
 export function createGateway(
   deps: GatewayDeps,
-): (request: Request, peer: HttpPeer) => HttpResponse | Promise<HttpResponse> {
+): (request: HttpRequest, peer: HttpPeer) => HttpResponse | Promise<HttpResponse> {
   const hosts = new HostCache();
   return (request, peer) => {
     const hostText = request.headers.get("host");
@@ -139,7 +141,7 @@ export function createGateway(
       return done(ownResponse(seen, acceptOf(request), MISDIRECTED));
     }
     try {
-      const fetched = site.direct(request, seen) ?? site.app.fetch(request, seen);
+      const fetched = site.direct(request, seen) ?? honoFetch(site.app, request, seen);
       const response = site.hasRules ? byRules(fetched, seen, request) : fetched;
       return response instanceof Promise ? response.then(done, failed) : done(response);
     } catch (error) {
@@ -164,7 +166,7 @@ function challengeAnswer(
     : new BytesResponse(200, CHALLENGE_FIELDS, new TextEncoder().encode(text));
 }
 
-function acceptOf(request: Request): string | null {
+function acceptOf(request: HttpRequest): string | null {
   return request.headers.get("accept");
 }
 
@@ -175,7 +177,7 @@ function acceptOf(request: Request): string | null {
 function responseForFailure(
   { log, onFileError }: GatewayDeps,
   context: RequestContext,
-  request: Request,
+  request: HttpRequest,
   error: unknown,
 ): Response {
   context.bodyProgress = undefined;
@@ -194,7 +196,7 @@ function responseForFailure(
 async function byRules(
   fetched: HttpResponse | Promise<HttpResponse>,
   context: RequestContext,
-  request: Request,
+  request: HttpRequest,
 ): Promise<HttpResponse> {
   const response = restoreOddStatus(context, await fetched);
   if (context.rules === undefined) return response;
@@ -230,7 +232,7 @@ function ownAuthority({ host, port }: ListenerInfo): string {
 function refuseUnreadable(
   deps: GatewayDeps,
   context: RequestContext,
-  request: Request,
+  request: HttpRequest,
   unreadable: Unreadable,
 ): HttpResponse {
   context.trace.code = unreadable.code;
@@ -243,7 +245,7 @@ function refuseUnreadable(
 function refuse(
   deps: GatewayDeps,
   context: RequestContext,
-  request: Request,
+  request: HttpRequest,
   own: OwnResponse,
 ): HttpResponse {
   return finish(
@@ -260,7 +262,7 @@ function finish(
   deps: GatewayDeps,
   site: string,
   context: RequestContext,
-  request: Request,
+  request: HttpRequest,
   response: HttpResponse,
 ): HttpResponse {
   const counted = withKnownLength(context, restoreOddStatus(context, response));
@@ -288,7 +290,7 @@ function report(
   deps: GatewayDeps,
   site: string,
   context: RequestContext,
-  request: Request,
+  request: HttpRequest,
   response: HttpResponse,
 ): void {
   const durationMs = deps.clock.nowMs() - context.startedMs;

@@ -16,6 +16,7 @@ import { portOf, type RequestContext } from "./request_context.ts";
 import { type ComputedParameters, computeParameters } from "./route_parameters.ts";
 import { tlsParameters } from "./tls_parameters.ts";
 import type { ScriptTarget } from "./script_target.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 /** What a route says of the parameters of its requests. */
 export interface RequestParameters {
@@ -32,14 +33,14 @@ export type SendableBody = Exclude<TakenBody, { readonly kind: "refused" }>;
 export class GatewayRequest implements UpstreamRequest {
   readonly role: Role = Role.RESPONDER;
   readonly #route: RequestParameters;
-  readonly #request: Request;
+  readonly #request: HttpRequest;
   readonly #context: RequestContext;
   readonly #script: ScriptTarget;
   readonly #taken: SendableBody;
 
   constructor(
     route: RequestParameters,
-    request: Request,
+    request: HttpRequest,
     context: RequestContext,
     script: ScriptTarget,
     taken: SendableBody,

@@ -21,6 +21,7 @@ import { limitRate } from "./rate_limit.ts";
 import { parseTarget } from "./target.ts";
 import { giveUpBody } from "./upstream_response.ts";
 import { WatchedBody } from "./watched_body.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 /** Most answers in a row that lead to another path; as many as nginx takes. */
 export const INTERNAL_REDIRECTS_MAX = 10;
@@ -33,7 +34,7 @@ export interface Handover {
   /** Whether a local `Location` without a status is answered here. */
   readonly localRedirects: boolean;
   /** Answers as the site does, by its internal routes too. */
-  readonly fetch: (request: Request, context: RequestContext) => Response | Promise<Response>;
+  readonly fetch: (request: HttpRequest, context: RequestContext) => Response | Promise<Response>;
 }
 
 /**
@@ -44,7 +45,7 @@ export interface Handover {
 export type SendNamedFile = (
   path: string,
   contentType: string | undefined,
-  request: Request,
+  request: HttpRequest,
 ) => Response | StaticRefusal | undefined;
 
 type HeaderFields = UpstreamResponse["head"]["headers"];
@@ -56,7 +57,7 @@ type HeaderFields = UpstreamResponse["head"]["headers"];
  */
 export async function handOver(
   handover: Handover | undefined,
-  request: Request,
+  request: HttpRequest,
   context: RequestContext,
   original: UpstreamResponse,
   passOn: () => Response | Promise<Response>,
@@ -97,7 +98,7 @@ export async function handOver(
 
 async function redirect(
   handover: Handover,
-  request: Request,
+  request: HttpRequest,
   context: RequestContext,
   original: UpstreamResponse,
   location: string,
@@ -130,8 +131,13 @@ async function redirect(
 }
 
 /** The same request without what described its body. */
-function withoutBody(request: Request, method: string, original: UpstreamResponse): Request {
-  const headers = new Headers(request.headers);
+function withoutBody(
+  request: HttpRequest,
+  method: string,
+  original: UpstreamResponse,
+): HttpRequest {
+  const headers = new Headers();
+  request.headers.forEach((value, name) => headers.append(name, value));
   for (const name of ["content-length", "content-type", "transfer-encoding"]) headers.delete(name);
   if (refusesRanges(original)) headers.delete("range");
   // The front and the handlers read the target, not the URL.
@@ -140,7 +146,7 @@ function withoutBody(request: Request, method: string, original: UpstreamRespons
 
 async function sendFileOf(
   { sendNamedFile }: Handover,
-  request: Request,
+  request: HttpRequest,
   context: RequestContext,
   original: UpstreamResponse,
   value: string,

@@ -4,6 +4,7 @@ import type { StaticRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./own_responses.ts";
 import type { ErrorCode, OwnResponse, RequestContext } from "./request_context.ts";
 import type { RouteOptions } from "./options.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 /** Refusals after which another route may know better. */
 const PASSED_ON: ReadonlySet<ErrorCode> = new Set([
@@ -14,7 +15,7 @@ const PASSED_ON: ReadonlySet<ErrorCode> = new Set([
 
 /** Leaves the request to the next route where that may know better (undefined), else refuses it. */
 export function passOrRefuse(
-  request: Request,
+  request: HttpRequest,
   context: RequestContext,
   refusal: StaticRefusal,
   isInternal = false,

@@ -9,6 +9,7 @@ import type { HttpPeer } from "../runtime/connection.ts";
 import type { StaticRefusalCode } from "../static/refusal.ts";
 import type { RequestHost } from "./host.ts";
 import type { RequestTarget } from "./target.ts";
+import type { HttpHeaders } from "../runtime/http_request.ts";
 
 /** Stable codes of answers that afcgi makes itself. */
 export type ErrorCode =
@@ -102,7 +103,7 @@ export interface HandedOver {
 
 /** What becomes of answers before they go out; `asked` are the request's headers. */
 export interface ResponseFilter {
-  apply(context: RequestContext, asked: Headers, response: Response): Promise<Response>;
+  apply(context: RequestContext, asked: HttpHeaders, response: Response): Promise<Response>;
 }
 
 /** What an answer of our own says. */

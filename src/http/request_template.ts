@@ -14,9 +14,10 @@ import { fromLatin1, utf8 } from "../protocol/byte_buffer.ts";
 import { portOf, type RequestContext } from "./request_context.ts";
 import { TLS_REFERENCE_NAMES, tlsReference } from "./tls_parameters.ts";
 import { matchOf } from "../routing/route_pattern.ts";
+import type { HttpHeaders } from "../runtime/http_request.ts";
 
 /** Makes the text for a request. */
-export type RequestText = (context: RequestContext, headers: Headers) => string;
+export type RequestText = (context: RequestContext, headers: HttpHeaders) => string;
 
 /** A text that cannot be compiled; its message says why and what would be right. */
 export class TemplateError extends Error {

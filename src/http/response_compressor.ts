@@ -14,6 +14,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { RequestContext } from "./request_context.ts";
 import { isBodilessStatus } from "./upstream_response.ts";
 import { WatchedBody } from "./watched_body.ts";
+import type { HttpHeaders, HttpRequest } from "../runtime/http_request.ts";
 
 /** A file of at most so many bytes is compressed as a whole, so that it has a length. */
 const WHOLE_LENGTH_MAX = 64 * 1024;
@@ -41,7 +42,7 @@ export class ResponseCompressor {
 
   /** The answer as this client gets it; `whole` is its body, where it is at hand. */
   apply(
-    request: Pick<Request, "headers">,
+    request: Pick<HttpRequest, "headers">,
     context: RequestContext,
     response: Response,
     whole?: Uint8Array,
@@ -118,7 +119,7 @@ function describe(headers: Headers, coding: string): void {
  * keeps a weak tag finds nothing of its own in a strong one. What the client holds was compressed
  * when it knows our tag as a weak one.
  */
-function describeUnchanged(asked: Headers, headers: Headers): void {
+function describeUnchanged(asked: HttpHeaders, headers: Headers): void {
   const etag = headers.get("etag");
   if (etag === null || !asked.get("if-none-match")?.includes(`W/${etag}`)) return;
   headers.set("etag", `W/${etag}`);

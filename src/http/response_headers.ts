@@ -6,9 +6,10 @@ import { HOP_BY_HOP } from "../cgi/header_names.ts";
 import type { HeaderRuleOptions } from "./response_options.ts";
 import type { RequestContext } from "./request_context.ts";
 import { compileTemplate, type RequestText } from "./request_template.ts";
+import type { HttpHeaders } from "../runtime/http_request.ts";
 
 /** Changes the headers of an answer to a request with `asked`. */
-export type HeaderRule = (headers: Headers, context: RequestContext, asked: Headers) => void;
+export type HeaderRule = (headers: Headers, context: RequestContext, asked: HttpHeaders) => void;
 
 type Pairs = readonly (readonly [name: string, value: string | RequestText])[];
 
@@ -39,7 +40,7 @@ export function compileHeaderRule(
 }
 
 /** A decoded path may hold a line's end, which a header may not. */
-function textOf(value: string | RequestText, context: RequestContext, asked: Headers): string {
+function textOf(value: string | RequestText, context: RequestContext, asked: HttpHeaders): string {
   if (typeof value === "string") return value;
   return value(context, asked).replace(/[^\x20-\x7e\x80-\xff]/g, encodeURIComponent);
 }

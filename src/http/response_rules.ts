@@ -7,6 +7,7 @@ import type { ResponseOptions } from "./response_options.ts";
 import { ErrorPages, type ErrorPageTree } from "./error_pages.ts";
 import type { RequestContext, ResponseFilter } from "./request_context.ts";
 import { compileHeaderRule, type HeaderRule } from "./response_headers.ts";
+import type { HttpHeaders } from "../runtime/http_request.ts";
 
 export class ResponseRules implements ResponseFilter {
   readonly #pages: ErrorPages;
@@ -27,7 +28,7 @@ export class ResponseRules implements ResponseFilter {
   }
 
   /** The answer to send. */
-  async apply(context: RequestContext, asked: Headers, original: Response): Promise<Response> {
+  async apply(context: RequestContext, asked: HttpHeaders, original: Response): Promise<Response> {
     const response = await this.#withPage(context, original);
     for (const rule of this.#headerRules) rule(response.headers, context, asked);
     return response;

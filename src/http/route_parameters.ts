@@ -6,6 +6,7 @@ import { type ParameterConstants, ParameterTemplate } from "../cgi/parameters.ts
 import type { RequestContext } from "./request_context.ts";
 import type { ParamOptions } from "./options.ts";
 import { compileTemplate, type RequestText } from "./request_template.ts";
+import type { HttpHeaders } from "../runtime/http_request.ts";
 
 /** Names, and what makes their values. */
 export type ComputedParameters = readonly (readonly [name: string, text: RequestText])[];
@@ -44,7 +45,7 @@ export function compileParameters(
 export function computeParameters(
   computed: ComputedParameters,
   context: RequestContext,
-  headers: Headers,
+  headers: HttpHeaders,
 ): ReadonlyMap<string, string> {
   const values = new Map(context.extra);
   for (const [name, text] of computed) values.set(name, text(context, headers));

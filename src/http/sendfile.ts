@@ -10,6 +10,7 @@ import { readyFile, sendFile } from "../static/file_response.ts";
 import { openFound } from "../static/open_found.ts";
 import { isRefusal, refuse, type StaticRefusal } from "../static/refusal.ts";
 import type { SendNamedFile } from "./handover.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 /** @param folders absolute paths below which files may be named */
 export function namedFiles(
@@ -30,7 +31,7 @@ export function namedFiles(
     root: string,
     path: string,
     contentType: string | undefined,
-    request: Request,
+    request: HttpRequest,
   ): Response | StaticRefusal {
     const tree = { files, root };
     const found = resolveBelowRoot(tree, path);

@@ -24,6 +24,7 @@ import type { RouteWatch, SiteDeps } from "./site_deps.ts";
 import { matchedPath, routeKey, SiteRouter } from "./site_router.ts";
 import { beforeHandler, compileRules, hasRules } from "./site_rules.ts";
 import { compileStatics } from "./static_route.ts";
+import { honoFetch } from "./hono_fetch.ts";
 
 type HonoHandler = Handler<GatewayEnv>;
 
@@ -48,7 +49,7 @@ export function compileSite(site: SiteOptions, deps: SiteDeps): CompiledSite {
     localRedirects: site.localRedirects ?? false,
     fetch: (request, context) => {
       internal ??= createApp(site, new SiteRouter(site.routes), compiled, deps);
-      return internal.fetch(request, context);
+      return honoFetch(internal, request, context);
     },
   };
   const compressors = new Map<CompressionOptions, ResponseCompressor>();

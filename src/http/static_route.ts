@@ -12,6 +12,7 @@ import type { RequestContext } from "./request_context.ts";
 import type { RouteOptions, StaticHandlerOptions } from "./options.ts";
 import { sourceNames } from "./passing.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 export interface StaticRouteDeps {
   readonly runtime: Pick<Runtime, "files" | "clock">;
@@ -45,7 +46,7 @@ export class StaticRoute {
     };
   }
 
-  respond(request: Request, context: RequestContext): StaticResponse | Promise<StaticResponse> {
+  respond(request: HttpRequest, context: RequestContext): StaticResponse | Promise<StaticResponse> {
     const { target, handedOver } = context;
     // Its name alone says that it is not for us: no need to look for the file.
     if (this.#options.never(target.path)) return refuse("script_source");
@@ -56,7 +57,7 @@ export class StaticRoute {
   }
 
   #compressed(
-    request: Request,
+    request: HttpRequest,
     context: RequestContext,
     response: HttpResponse,
   ): HttpResponse | Promise<HttpResponse> {

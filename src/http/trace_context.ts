@@ -4,6 +4,7 @@
  * here). afcgi records no spans of its own, so it does not put itself between the two.
  */
 import type { RequestContext } from "./request_context.ts";
+import type { HttpHeaders } from "../runtime/http_request.ts";
 
 /** Version 00; others are longer, and begin like it (section 4.3). */
 const TRACEPARENT =
@@ -14,7 +15,7 @@ const SPAN_ID_LENGTH = 8;
 const SAMPLED = "01";
 
 /** Sees to it that the application gets a valid trace, whose id the log names. */
-export function traced(context: RequestContext, headers: Headers): RequestContext {
+export function traced(context: RequestContext, headers: HttpHeaders): RequestContext {
   const sent = headers.get("traceparent") ?? "";
   const match = TRACEPARENT.exec(sent);
   const isValid = match !== null && (match[2] === undefined || !sent.startsWith("00"));

@@ -10,6 +10,7 @@
 import type { RequestContext } from "./request_context.ts";
 import { type ForwardedHop, type ProxyHeader, readForwarded } from "./forwarded.ts";
 import type { IpNetworks } from "./ip_networks.ts";
+import type { HttpHeaders } from "../runtime/http_request.ts";
 
 export interface ProxyTrust {
   readonly networks: IpNetworks;
@@ -40,7 +41,7 @@ const REQUEST_ID = /^[A-Za-z0-9_.:@+/=-]{1,128}$/;
 export function throughProxies(
   { networks, headers: fields }: ProxyTrust,
   context: RequestContext,
-  headers: Headers,
+  headers: HttpHeaders,
   onError: ForwardedErrorHandler,
 ): RequestContext {
   if (!networks.has(context.peer.host)) return context;

@@ -10,6 +10,7 @@ import { ownBytesResponse } from "./own_responses.ts";
 import type { ErrorCode } from "./request_context.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
 import type { RequestIdSource } from "./request_id.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 const CODES = {
   400: "bad_request",
@@ -35,7 +36,7 @@ interface ReadError {
 /** Makes the answers; `request` is there when its head could be read. */
 export function createRefusals(
   { requestIds, metrics, log }: UnreadDeps,
-): (error: ReadError, peer: HttpPeer, request?: Request) => BytesResponse {
+): (error: ReadError, peer: HttpPeer, request?: HttpRequest) => BytesResponse {
   return ({ status, message }, peer, request) => {
     const id = requestIds.next();
     const code = CODES[status];

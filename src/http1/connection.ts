@@ -283,7 +283,7 @@ export class Connection implements SocketEvents, HandlerCaller {
   }
 
   #refuse(error: RequestError, method = "GET", request?: ServerRequest): void {
-    const response = this.#server.onRequestError(error, this.#peer, request as unknown as Request);
+    const response = this.#server.onRequestError(error, this.#peer, request);
     this.#heads.clear();
     void this.#writer.send(response, { method, protocol: "HTTP/1.1", keepsAlive: false });
     this.#take("close");

@@ -6,6 +6,7 @@ import type { WriterServer } from "./response_writer.ts";
 import type { FieldNames } from "./field_names.ts";
 import type { RequestError } from "./request_headers.ts";
 import type { ServedConnection } from "./served_connection.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 /** Most of a body that is read over so that the connection can go on, in bytes. */
 export const DRAINED_LENGTH_MAX = 256 * 1024;
@@ -32,7 +33,7 @@ export interface ConnectionTimeouts {
 export interface ConnectionServer extends WriterServer {
   /** Milliseconds, as of a moment ago. */
   readonly coarseNowMs: number;
-  readonly handler: (request: Request, peer: HttpPeer) => HttpResponse | Promise<HttpResponse>;
+  readonly handler: (request: HttpRequest, peer: HttpPeer) => HttpResponse | Promise<HttpResponse>;
   readonly names: FieldNames;
   readonly headersLengthMax: number;
   /** Requests that a connection may make; 0: as many as it likes. */
@@ -42,7 +43,11 @@ export interface ConnectionServer extends WriterServer {
   /** Takes no more requests. */
   readonly isStopping: boolean;
   /** A request that could not be read; returns what the client is told. */
-  onRequestError(error: RequestError, peer: HttpPeer, request: Request | undefined): BytesResponse;
+  onRequestError(
+    error: RequestError,
+    peer: HttpPeer,
+    request: HttpRequest | undefined,
+  ): BytesResponse;
   /** What should not have happened: a handler threw, or what it gave cannot be sent. */
   onFailure(error: unknown): void;
   onGone(connection: ServedConnection, host: string): void;

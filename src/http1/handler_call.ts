@@ -52,7 +52,7 @@ export class HandlerCall {
   ask(request: ServerRequest, peer: HttpPeer): void {
     let response: HttpResponse | Promise<HttpResponse>;
     try {
-      response = this.#server.handler(request as unknown as Request, peer);
+      response = this.#server.handler(request, peer);
     } catch (error) {
       this.#server.onFailure(error);
       response = failedResponse();

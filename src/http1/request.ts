@@ -5,6 +5,7 @@
  */
 import { LightAbortSignal } from "../runtime/abort_signal.ts";
 import type { RequestFields } from "./request_fields.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 const ABSOLUTE = /^https?:\/\//i;
 
@@ -20,7 +21,7 @@ export interface BodyStream {
   readonly stream: ReadableStream<Uint8Array>;
 }
 
-export class ServerRequest {
+export class ServerRequest implements HttpRequest {
   readonly method: string;
   readonly headers: RequestFields;
   readonly #target: string;

@@ -3,12 +3,13 @@
  * request has some ten fields and is asked for three, and a native `Headers` costs as much as all the
  * rest of reading a head.
  */
+import type { HttpHeaders } from "../runtime/http_request.ts";
 
 const COOKIE_SEPARATOR = "; ";
 const VALUE_SEPARATOR = ", ";
 
 /** Names are in lower case and none comes twice; each character of a value stands for one byte. */
-export class RequestFields {
+export class RequestFields implements HttpHeaders {
   /** Whether they came with an earlier request, too: what is made of them may be kept with them. */
   isRepeated = false;
   readonly #names: string[] = [];

@@ -23,6 +23,7 @@ import { NOBODY, REFUSED_MAX, RefusedConnection } from "./refused_connection.ts"
 import type { RequestError } from "./request_headers.ts";
 import type { ServedConnection } from "./served_connection.ts";
 import { reportUnexpected } from "../runtime/unexpected.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 /**
  * As nginx has them, but for `sendMs`: what a client takes shows only when the system has room again,
@@ -68,7 +69,7 @@ export interface ServerOptions {
    * A body stream that errors cuts the client's connection. `request.signal` fires when the client
    * leaves before the answer is there; from then on the body's `cancel` is called.
    */
-  readonly handler: (request: Request, peer: HttpPeer) => HttpResponse | Promise<HttpResponse>;
+  readonly handler: (request: HttpRequest, peer: HttpPeer) => HttpResponse | Promise<HttpResponse>;
   readonly timeouts?: ConnectionTimeouts;
   /** Left out: as many connections as come. */
   readonly admission?: Admission;

@@ -6,7 +6,6 @@
 import type { ConnectionServer } from "../http1/connection_server.ts";
 import { RequestError } from "../http1/request_headers.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
-import type { HttpResponse } from "../runtime/http_response.ts";
 import type { Budgets } from "./budgets.ts";
 import { type ErrorCodeName, errorCodeName, WINDOW_MAX } from "./constants.ts";
 import { ConnectionError, StreamError } from "./errors.ts";
@@ -114,9 +113,8 @@ export class Session implements StreamOwner {
     return this.#heldResponses > this.#deps.limits.memoryMax;
   }
 
-  handler(request: Request, peer: HttpPeer): HttpResponse | Promise<HttpResponse> {
-    return this.#deps.server.handler(request, peer);
-  }
+  readonly handler: StreamOwner["handler"] = (request, peer) =>
+    this.#deps.server.handler(request, peer);
 
   onFailure(error: unknown): void {
     this.#deps.server.onFailure(error);

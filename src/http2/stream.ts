@@ -24,6 +24,7 @@ import type { RequestHeaders } from "./request_headers.ts";
 import { BytesBody, FileBody, type ResponseBody, StreamBody } from "./response_body.ts";
 import { prepareFields } from "./response_headers.ts";
 import { maySend, STREAM_TRANSITIONS, type StreamEvent, type StreamState } from "./stream_state.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 const NOTHING = new Uint8Array(0);
 const SERVER_ERROR = new BytesResponse(500, [], NOTHING);
@@ -36,7 +37,7 @@ export interface StreamOwner {
   readonly coarseNowMs: number;
   /** Who is at the other end, without what is a stream's own. */
   readonly peer: HttpPeer;
-  handler(request: Request, peer: HttpPeer): HttpResponse | Promise<HttpResponse>;
+  handler(request: HttpRequest, peer: HttpPeer): HttpResponse | Promise<HttpResponse>;
   onFailure(error: unknown): void;
   /** Something went wrong on our side, and the connection with it. */
   fail(error: unknown): void;
@@ -151,7 +152,7 @@ export class Stream implements Sending {
     const peer = { host, port, protocol, tls, earlyHints } as HttpPeer;
     let response: HttpResponse | Promise<HttpResponse>;
     try {
-      response = this.#owner.handler(request as unknown as Request, peer);
+      response = this.#owner.handler(request, peer);
     } catch (error) {
       return this.#failed(error);
     }

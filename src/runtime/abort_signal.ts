@@ -3,6 +3,7 @@
  * of two native objects and an event (1.5 µs on Bun). A {@link Departure} says
  * the same to listeners of ours, for the thousands of requests that wait at a time.
  */
+import type { HttpRequest } from "./http_request.ts";
 
 export type AbortListener = (() => void) | { handleEvent(): void };
 
@@ -47,6 +48,6 @@ interface HasAbortSignal {
 }
 
 /** The cheapest that tells when the client of a request leaves before it is answered. */
-export function abortSignalOf(request: Request): AbortSignalLike {
+export function abortSignalOf(request: HttpRequest): AbortSignalLike {
   return (request as Partial<HasAbortSignal>).abortSignal ?? request.signal;
 }

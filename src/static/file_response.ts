@@ -21,9 +21,10 @@ import { formatHttpDate } from "./http_date.ts";
 import { multipartBody } from "./multipart.ts";
 import { type ByteRange, parseRanges } from "./range.ts";
 import { refuse, type StaticRefusal } from "./refusal.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 
 /** The part of a Fetch `Request` that is looked at. */
-export type FileRequest = Pick<Request, "method" | "headers">;
+export type FileRequest = Pick<HttpRequest, "method" | "headers">;
 
 /** What is said of a file beside what it says itself. */
 export interface FileFields {

@@ -21,6 +21,7 @@ import {
   type MemoryHttp2Client,
 } from "../support/http2_world.ts";
 import { requestFields, setting, uint32 } from "../support/http2_client.ts";
+import type { HttpRequest } from "../../src/runtime/http_request.ts";
 
 /** As an application does that is told to give up. */
 const waits: Handler = (request) =>
@@ -154,7 +155,7 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
 for (const [what, attack] of Object.entries(ATTACKS)) {
   const { limit, options = {}, handler = answers, allowed, begin, act, settings } = attack;
   test(`A client that ${what} loses its connection, and nobody else does`, async () => {
-    const isHonest = (request: Request) => request.headers.get("x-honest") !== null;
+    const isHonest = ({ headers }: HttpRequest) => headers.get("x-honest") !== null;
     const world = await http2World(
       (request) => isHonest(request) ? whole("fine") : handler(request),
       options,

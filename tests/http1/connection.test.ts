@@ -5,8 +5,9 @@ import { DRAINED_LENGTH_MAX, LINGERED_LENGTH_MAX } from "../../src/http1/connect
 import { BytesResponse } from "../../src/runtime/http_response.ts";
 import { abortSignalOf } from "../../src/runtime/abort_signal.ts";
 import { DATE, GET, http1World, settle, whole, wholeText } from "../support/http1_world.ts";
+import type { HttpHeaders, HttpRequest } from "../../src/runtime/http_request.ts";
 
-const path = (request: Request): string => new URL(request.url).pathname;
+const path = (request: HttpRequest): string => new URL(request.url).pathname;
 
 const get = (target: string, fields = ""): string =>
   `GET ${target} HTTP/1.1\r\nhost: a\r\n${fields}\r\n`;
@@ -16,8 +17,9 @@ const post = (body: string, fields = ""): string =>
 
 /** A handler whose answers a test gives when it wants to. */
 function held() {
-  const asked: { readonly request: Request; answer(answer: BytesResponse | Response): void }[] = [];
-  const handler = (request: Request) =>
+  const asked: { readonly request: HttpRequest; answer(answer: BytesResponse | Response): void }[] =
+    [];
+  const handler = (request: HttpRequest) =>
     new Promise<BytesResponse | Response>((answer) => asked.push({ request, answer }));
   return { asked, handler };
 }
@@ -33,7 +35,7 @@ test("An answer that is there at once leaves in one write, and the connection go
 });
 
 test("A connection remembers the fields of its last request until it has rested", async () => {
-  const seen: Headers[] = [];
+  const seen: HttpHeaders[] = [];
   const { open, clock } = await http1World((request) => {
     seen.push(request.headers);
     return whole("");

@@ -11,6 +11,7 @@ import { BytesResponse } from "../../src/runtime/http_response.ts";
 import { simulateHttp1 } from "../simulation/http1_simulation.ts";
 import { GET, http1World, settle, whole } from "../support/http1_world.ts";
 import { watchTransitions, withoutTransition } from "../support/watched_transitions.ts";
+import type { HttpRequest } from "../../src/runtime/http_request.ts";
 
 const SEEDS = 300;
 const STEPS = 60;
@@ -29,7 +30,7 @@ function endless() {
 }
 
 /** Reads the first piece of a body, and leaves the rest. */
-async function begin(request: Request): Promise<void> {
+async function begin(request: HttpRequest): Promise<void> {
   const reader = request.body?.getReader();
   await reader?.read();
   reader?.releaseLock();

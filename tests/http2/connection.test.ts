@@ -8,6 +8,7 @@ import { utf8 } from "../../src/protocol/byte_buffer.ts";
 import { DATE, GET, settle, whole } from "../support/http1_world.ts";
 import { http2World } from "../support/http2_world.ts";
 import { GET_FIELDS, Http2Client, requestFields, setting } from "../support/http2_client.ts";
+import type { HttpHeaders } from "../../src/runtime/http_request.ts";
 
 test("A request is answered, headers and body in one write", async () => {
   const { open, counts } = await http2World(() => whole("hello"));
@@ -94,7 +95,7 @@ test("Cookies in pieces are one", async () => {
 });
 
 test("The same fields again are the same object, and another path does not matter", async () => {
-  const seen: Headers[] = [];
+  const seen: HttpHeaders[] = [];
   const urls: string[] = [];
   const { open } = await http2World((request) => {
     seen.push(request.headers);

@@ -21,6 +21,7 @@ import { concat, isWholeReply, randomPlan, replyBytes, requestBytes } from "./ht
 import type { RequestPlan } from "./http1_plan.ts";
 import { readResponses } from "./http1_responses.ts";
 import { patternFault, Random } from "./random.ts";
+import type { HttpRequest } from "../../src/runtime/http_request.ts";
 
 export interface Http1Result {
   readonly requests: number;
@@ -213,14 +214,14 @@ class Http1Simulation {
     return new Promise((resolve) => this.#acts.push(resolve));
   }
 
-  #handle(request: Request): BytesResponse | Response | Promise<BytesResponse | Response> {
+  #handle(request: HttpRequest): BytesResponse | Response | Promise<BytesResponse | Response> {
     const plan = this.#plans.get(Number(new URL(request.url).pathname.slice(1)))!;
     const isReading = plan.reads === "whole" || plan.reads === "begin";
     if (!plan.isLate && !isReading) return this.#reply(plan);
     return this.#handleLater(request, plan);
   }
 
-  async #handleLater(request: Request, plan: RequestPlan): Promise<BytesResponse | Response> {
+  async #handleLater(request: HttpRequest, plan: RequestPlan): Promise<BytesResponse | Response> {
     this.#handlers++;
     try {
       if (plan.isLate) await this.#later();

@@ -20,6 +20,7 @@ import {
 import { type Fields, requestFields, uint32 } from "../support/http2_client.ts";
 import { http2World, type MemoryHttp2Client } from "../support/http2_world.ts";
 import { pattern, patternFault, Random } from "./random.ts";
+import type { HttpRequest } from "../../src/runtime/http_request.ts";
 
 export interface Http2Result {
   readonly requests: number;
@@ -146,7 +147,7 @@ class World {
     await this.#finish();
   }
 
-  async #handle(request: Request): Promise<HttpResponse> {
+  async #handle(request: HttpRequest): Promise<HttpResponse> {
     const query = new URL(request.url).searchParams;
     const [key, length] = [Number(query.get("key")), Number(query.get("length"))];
     if (query.get("reads") === "1" && request.body !== null) {

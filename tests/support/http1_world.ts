@@ -1,6 +1,7 @@
 /** afcgi's HTTP server on a clock that stands still, with clients in memory. */
 import { serveHttp1, type ServerOptions } from "../../src/http1/server.ts";
 import type { RequestError } from "../../src/http1/request_headers.ts";
+import type { HttpRequest } from "../../src/runtime/http_request.ts";
 import { ManualClock } from "../../src/runtime/manual_clock.ts";
 import type { SocketListenOptions } from "../../src/runtime/callback_socket.ts";
 import { BytesResponse } from "../../src/runtime/http_response.ts";
@@ -21,7 +22,7 @@ export interface WorldOptions extends Partial<ServerOptions> {
   readonly expectsFailures?: boolean;
 }
 
-export type Handler = (request: Request) => HttpResponse | Promise<HttpResponse>;
+export type Handler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 
 /** An answer that is there at once. */
 export function whole(text: string, status = 200): BytesResponse {
