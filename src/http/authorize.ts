@@ -11,7 +11,7 @@ import { Role } from "../protocol/constants.ts";
 import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
 import { deliver, type FastCgiRoute, noteSource, refuseWithError } from "./fastcgi_exchange.ts";
-import type { RequestContext } from "./request_context.ts";
+import type { ParameterPart, RequestContext, UpstreamTrace } from "./request_context.ts";
 import { GatewayRequest } from "./gateway_request.ts";
 import type { ParamOptions } from "./options.ts";
 import { giveUpBody } from "./upstream_response.ts";
@@ -49,17 +49,20 @@ export function createAuthorizer(route: FastCgiRoute): Authorizer {
     try {
       const response = await route.upstream.send(new AuthorizerRequest(route, request, context));
       if (response.head.status !== GRANTED) {
-        context.trace.upstream = route.upstream.options.name;
-        noteSource(context.trace, response.source);
+        const trace: UpstreamTrace = context.trace;
+        trace.upstream = route.upstream.options.name;
+        noteSource(trace, response.source);
         return await asResponse(deliver(route, request, context, response));
       }
       const variables = variablesOf(response);
       await readOut(response);
       // Of two authorizers on the way of a request that is handed over, the later one knows more.
-      context.extra = new Map([...context.extra ?? [], ...variables]);
+      const part: ParameterPart = context;
+      part.extra = new Map([...context.extra ?? [], ...variables]);
       return undefined;
     } catch (cause) {
-      context.trace.upstream = route.upstream.options.name;
+      const trace: UpstreamTrace = context.trace;
+      trace.upstream = route.upstream.options.name;
       return refuseWithError(route, request, context, cause);
     }
   };

@@ -9,7 +9,7 @@ import { PasswordFile } from "../passwords/password_file.ts";
 import { gateOf, TooManyChecksError } from "../passwords/verification_gate.ts";
 import { fromLatin1, utf8 } from "../protocol/byte_buffer.ts";
 import { ownResponse } from "./own_responses.ts";
-import type { GatewayEnv } from "./request_context.ts";
+import { type GatewayEnv, learnParameter } from "./request_context.ts";
 import type { BasicAuthOptions } from "./response_options.ts";
 import type { SiteDeps } from "./site_deps.ts";
 
@@ -57,7 +57,6 @@ export function authenticate(
 
 function onAuthSuccess({ env }: Context, username: string): void {
   const context = env as GatewayEnv["Bindings"];
-  context.extra ??= new Map();
-  context.extra.set("AUTH_TYPE", "Basic");
-  context.extra.set("REMOTE_USER", fromLatin1(utf8(username)));
+  learnParameter(context, "AUTH_TYPE", "Basic");
+  learnParameter(context, "REMOTE_USER", fromLatin1(utf8(username)));
 }

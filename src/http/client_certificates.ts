@@ -10,7 +10,7 @@ import type { Authorities } from "../certificates/authorities.ts";
 import type { ClientVerification } from "../certificates/client_verification.ts";
 import type { ClientAuthOptions } from "../certificates/options.ts";
 import { addressBytes } from "./ip_networks.ts";
-import type { OwnResponse, RequestContext } from "./request_context.ts";
+import type { CertificatePart, OwnResponse, RequestContext } from "./request_context.ts";
 
 /** The refusal; undefined: the request may go on, and its context knows who it is. */
 export type ClientCheck = (context: RequestContext) => OwnResponse | undefined;
@@ -31,7 +31,8 @@ export function compileClientCheck(
   return (context) => {
     verification ??= authorities.of(options);
     const verdict = verification.verify(context.peer.tls, nowMs());
-    context.clientVerdict = verdict;
+    const part: CertificatePart = context;
+    part.clientVerdict = verdict;
     if (verdict === "SUCCESS") return undefined;
     if (verdict === "NONE") return mode === "require" ? REQUIRED : undefined;
     // Without authorities it is the application that decides.

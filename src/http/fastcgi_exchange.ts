@@ -10,7 +10,12 @@ import type { BodyMode } from "../upstream/request_body.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ownResponse, responseForError } from "./own_responses.ts";
 import { RequestBodyTooLargeError, takeBody } from "./body_limit.ts";
-import type { OwnResponse, RequestContext, RequestTrace } from "./request_context.ts";
+import type {
+  OwnResponse,
+  RequestContext,
+  ResponsePart,
+  UpstreamTrace,
+} from "./request_context.ts";
 import { GatewayRequest, type RequestParameters, type SendableBody } from "./gateway_request.ts";
 import { type Handover, handOver } from "./handover.ts";
 import type { HttpLimits } from "./options.ts";
@@ -57,7 +62,7 @@ export async function exchange(
   script: ScriptTarget,
   makeRequest: MakeRequest = plainRequest,
 ): Promise<HttpResponse> {
-  const { trace } = context;
+  const trace: UpstreamTrace = context.trace;
   try {
     const taken = takeBody(
       request,
@@ -86,7 +91,7 @@ export async function exchange(
 }
 
 /** Where an answer came from, for the log. */
-export function noteSource(trace: RequestTrace, source: ResponseSource): void {
+export function noteSource(trace: UpstreamTrace, source: ResponseSource): void {
   trace.server = source.server;
   trace.connection = source.connection;
   trace.stream = source.stream;
@@ -121,7 +126,8 @@ export function refuseWithError(
 ): Response {
   const error = asClientGone(cause);
   if (error instanceof UpstreamError && error.server !== undefined) {
-    context.trace.server = error.server;
+    const trace: UpstreamTrace = context.trace;
+    trace.server = error.server;
   }
   route.onError(error, context);
   return refuse(request, context, responseForError(error));
@@ -136,9 +142,11 @@ function respond(
   const { method } = context;
   const whole = upstreamResponse.body instanceof Uint8Array ? upstreamResponse.body : undefined;
   if (!hasNoBody(method, upstreamResponse.head.status)) {
-    context.bodyProgress = upstreamResponse.progress;
+    const part: ResponsePart = context;
+    part.bodyProgress = upstreamResponse.progress;
   }
-  context.trace.sentFields = upstreamResponse.head.headers;
+  const trace: UpstreamTrace = context.trace;
+  trace.sentFields = upstreamResponse.head.headers;
   if (compressor === undefined) return toHttpResponse(upstreamResponse, method);
   return compressor.apply(request, context, toResponse(upstreamResponse, method), whole);
 }

@@ -18,7 +18,13 @@ import type { Clock } from "../runtime/clock.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import { errorText } from "../upstream/errors.ts";
 import { ownResponse, responseForError } from "./own_responses.ts";
-import type { ListenerInfo, OwnResponse, RequestContext } from "./request_context.ts";
+import type {
+  ErrorTrace,
+  ListenerInfo,
+  OwnResponse,
+  RequestContext,
+  ResponsePart,
+} from "./request_context.ts";
 import { withFieldsApart } from "./fields_apart.ts";
 import { HostCache } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
@@ -180,7 +186,8 @@ function responseForFailure(
   request: HttpRequest,
   error: unknown,
 ): Response {
-  context.bodyProgress = undefined;
+  const part: ResponsePart = context;
+  part.bodyProgress = undefined;
   if (error instanceof FileError) {
     const own = responseForError(error);
     const note = () => log.error(error.message, { ...errorFields(context), code: own.code });
@@ -235,7 +242,8 @@ function refuseUnreadable(
   request: HttpRequest,
   unreadable: Unreadable,
 ): HttpResponse {
-  context.trace.code = unreadable.code;
+  const trace: ErrorTrace = context.trace;
+  trace.code = unreadable.code;
   // The access line names it, where there is one.
   const path = deps.accessLog === undefined ? shownTarget(request.url) : undefined;
   deps.log.info(unreadable.reason, { ...errorFields(context), path });
@@ -281,7 +289,8 @@ function withKnownLength(context: RequestContext, response: HttpResponse): HttpR
   if (context.bodyProgress !== undefined || response.headers.has("content-length")) return response;
   if (hasNoBody(context.method, response.status)) return response;
   const watched = new WatchedBody(response.body);
-  context.bodyProgress = watched;
+  const part: ResponsePart = context;
+  part.bodyProgress = watched;
   const { status, statusText, headers } = response;
   return responseOf(watched.stream, { status, statusText, headers });
 }
@@ -295,7 +304,8 @@ function report(
 ): void {
   const durationMs = deps.clock.nowMs() - context.startedMs;
   const broken = context.bodyProgress?.error;
-  if (broken !== undefined) context.trace.code = broken.code;
+  const trace: ErrorTrace = context.trace;
+  if (broken !== undefined) trace.code = broken.code;
   const { protocol } = context.peer;
   deps.metrics.onResponse(site, context.method, response.status, durationMs / 1000, protocol);
   if (broken !== undefined && broken.code !== "client_gone") {

@@ -15,7 +15,7 @@ import { responseOf } from "../runtime/http_response.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { StaticRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./own_responses.ts";
-import type { RequestContext } from "./request_context.ts";
+import type { RequestContext, ResponsePart } from "./request_context.ts";
 import { restoreOddStatus } from "./odd_status.ts";
 import { limitRate } from "./rate_limit.ts";
 import { parseTarget } from "./target.ts";
@@ -124,9 +124,10 @@ async function redirect(
     inner,
     await handover.fetch(withoutBody(request, inner.method, original), inner),
   );
-  context.bodyProgress = inner.bodyProgress;
+  const part: ResponsePart = context;
+  part.bodyProgress = inner.bodyProgress;
   // Those of the route that answered.
-  context.rules = inner.rules;
+  part.rules = inner.rules;
   return response;
 }
 
@@ -199,7 +200,8 @@ function slowed(
   if (response.body === null) return response;
   const slow = limitRate(response.body, rate, clock);
   const watched = new WatchedBody(slow, context.bodyProgress);
-  context.bodyProgress = watched;
+  const part: ResponsePart = context;
+  part.bodyProgress = watched;
   const { status, statusText, headers } = response;
   return responseOf(watched.stream, { status, statusText, headers });
 }

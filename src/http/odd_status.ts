@@ -4,7 +4,7 @@
  * kept aside while Hono has the answer.
  */
 import { type HttpResponse, responseOf } from "../runtime/http_response.ts";
-import type { RequestContext } from "./request_context.ts";
+import type { RequestContext, StatusTrace } from "./request_context.ts";
 
 /** The highest status that a Response can be made with. */
 const STATUS_MAX = 599;
@@ -12,7 +12,8 @@ const STATUS_MAX = 599;
 /** The answer for Hono. */
 export function keepOddStatus(context: RequestContext, response: Response): Response {
   if (response.status <= STATUS_MAX) return response;
-  context.trace.oddStatus = response.status;
+  const trace: StatusTrace = context.trace;
+  trace.oddStatus = response.status;
   return withStatus(response, STATUS_MAX);
 }
 
@@ -21,9 +22,10 @@ export function restoreOddStatus<T extends HttpResponse>(
   context: RequestContext,
   response: T,
 ): T | Response {
-  const status = context.trace.oddStatus;
+  const trace: StatusTrace = context.trace;
+  const status = trace.oddStatus;
   if (status === undefined) return response;
-  context.trace.oddStatus = undefined;
+  trace.oddStatus = undefined;
   return response instanceof Response && response.status === STATUS_MAX
     ? withStatus(response, status)
     : response;

@@ -10,7 +10,7 @@ import { FileError } from "../runtime/file_error.ts";
 import { BytesResponse } from "../runtime/http_response.ts";
 import { UpstreamError, type UpstreamErrorCode } from "../upstream/errors.ts";
 import { RequestBodyTooLargeError } from "./body_limit.ts";
-import type { ErrorCode, OwnResponse, RequestContext } from "./request_context.ts";
+import type { ErrorCode, ErrorTrace, OwnResponse, RequestContext } from "./request_context.ts";
 
 /** Seconds after which a client may try again. */
 const RETRY_AFTER_S = 1;
@@ -70,7 +70,8 @@ export function ownResponse(
   own: OwnResponse,
 ): Response {
   const { status, code } = own;
-  context.trace.code = code;
+  const trace: ErrorTrace = context.trace;
+  trace.code = code;
   const { type, text } = render(context.id, accept ?? "", status, code);
   const headers: Record<string, string> = {
     ...own.headers,

@@ -2,7 +2,7 @@
 import { cutScriptPath, isScriptName } from "../cgi/script_path.ts";
 import type { StaticRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./own_responses.ts";
-import type { ErrorCode, OwnResponse, RequestContext } from "./request_context.ts";
+import type { ErrorCode, OwnResponse, RequestContext, RoutingPart } from "./request_context.ts";
 import type { RouteOptions } from "./options.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 
@@ -29,9 +29,9 @@ export function passOrRefuse(
 }
 
 /** Of several routes that pass, the first that had more to say than that there is no file. */
-export function notePassed(context: RequestContext, own: OwnResponse): void {
-  if (context.passed === undefined || context.passed.code === "no_such_file") {
-    context.passed = own;
+export function notePassed(part: RoutingPart, own: OwnResponse): void {
+  if (part.passed === undefined || part.passed.code === "no_such_file") {
+    part.passed = own;
   }
 }
 

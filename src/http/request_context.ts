@@ -1,6 +1,8 @@
 /**
- * A request that passed the front's checks, with what is learnt of it on its way: Hono's handlers
- * find it as `c.env`. What the log line says is gathered in `trace`.
+ * A request that passed the gateway's checks, with what is learnt of it on its way: Hono's handlers
+ * find it as `c.env`. What it is made of says who writes it; everybody may read all of it. Who writes
+ * a part names it: `const part: ResponsePart = context`. To others it is read-only, so tsc tells
+ * where somebody else begins to write.
  */
 import type { ClientVerdict } from "../certificates/client_verification.ts";
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
@@ -42,8 +44,8 @@ export type ErrorCode =
   | "unknown_http_version"
   | "internal_error";
 
-/** What the log line says beside the request itself. */
-export interface RequestTrace {
+/** Written where an application is asked: `fastcgi_exchange.ts`, `authorize.ts`. */
+export interface UpstreamTrace {
   upstream?: string;
   server?: string;
   connection?: number;
@@ -51,14 +53,33 @@ export interface RequestTrace {
   upstreamMs?: number;
   /** Of the request's body: what was declared, or what has come in chunks so far. */
   bytesIn?: number;
-  code?: ErrorCode;
-  /** Of an application's answer: what a Response has joined can be told apart by them. */
+  /** Of an application's response: what a Response has joined can be told apart by them. */
   sentFields?: ResponseFields;
-  /** A status beyond 599, while Hono has the answer. */
+}
+
+/** Written by who makes a response of our own, or sees one break off: `own_responses.ts`, `gateway.ts`. */
+export interface ErrorTrace {
+  code?: ErrorCode;
+}
+
+/** Written by `odd_status.ts`. */
+export interface StatusTrace {
+  /** A status beyond 599, while Hono has the response. */
   oddStatus?: number | undefined;
-  /** Where the site knows of traces. */
+}
+
+/** Written by `trace_context.ts`, where the site knows of traces. */
+export interface TraceIds {
   traceId?: string;
 }
+
+/** What the log line says beside the request itself. */
+export interface RequestTrace
+  extends
+    Readonly<UpstreamTrace>,
+    Readonly<ErrorTrace>,
+    Readonly<StatusTrace>,
+    Readonly<TraceIds> {}
 
 /** Where the request came in. */
 export interface ListenerInfo {
@@ -68,7 +89,8 @@ export interface ListenerInfo {
   readonly port: number;
 }
 
-export interface RequestContext {
+/** The request itself. Whoever sees it otherwise (behind a proxy, handed over) makes another one. */
+export interface ArrivedRequest {
   readonly id: string;
   readonly method: string;
   readonly target: RequestTarget;
@@ -76,21 +98,52 @@ export interface RequestContext {
   readonly peer: HttpPeer;
   readonly listener: ListenerInfo;
   readonly startedMs: number;
-  readonly trace: RequestTrace;
   /** The trusted proxy that it came through, as `peer.host`; undefined where it came from nobody's. */
   readonly proxy?: string;
   /** Undefined for a request as the client sent it. */
   readonly handedOver?: HandedOver;
-  /** Why a route before this one did not answer, should no other do. */
-  passed: OwnResponse | undefined;
+}
+
+/** Written by `client_certificates.ts`. */
+export interface CertificatePart {
   /** What holds of the client's certificate, once somebody has asked. */
   clientVerdict?: ClientVerdict | undefined;
-  /** Parameters for the application that were learnt on the way; a character for each byte. */
+}
+
+/** Written by routes that leave the request to the next one: `passing.ts`, `site.ts`. */
+export interface RoutingPart {
+  /** Why a route before this one did not answer, should no other do. */
+  passed: OwnResponse | undefined;
+}
+
+/** Written by who learns something for the application, with `learnParameter`; by `authorize.ts`. */
+export interface ParameterPart {
+  /** Parameters that were learnt on the way; a character for each byte. */
   extra: Map<string, string> | undefined;
-  /** What becomes of the answer, left by the route that makes it. */
+}
+
+/** Written by who makes the response, and by who makes another one of it. */
+export interface ResponsePart {
+  /** What becomes of the response, left by the route that makes it. */
   rules: ResponseFilter | undefined;
   /** Tells the end of a body that is sent as a stream; set by who made the stream. */
   bodyProgress: BodyWatch | undefined;
+}
+
+export interface RequestContext
+  extends
+    ArrivedRequest,
+    Readonly<CertificatePart>,
+    Readonly<RoutingPart>,
+    Readonly<ParameterPart>,
+    Readonly<ResponsePart> {
+  readonly trace: RequestTrace;
+}
+
+/** The application will be told so. */
+export function learnParameter(part: ParameterPart, name: string, value: string): void {
+  part.extra ??= new Map();
+  part.extra.set(name, value);
 }
 
 /** A request that an application's answer made of the client's. */

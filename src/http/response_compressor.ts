@@ -11,7 +11,7 @@ import type { CompressionOptions } from "../compression/options.ts";
 import { responseOf } from "../runtime/http_response.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { RequestContext } from "./request_context.ts";
+import type { RequestContext, ResponsePart } from "./request_context.ts";
 import { isBodilessStatus } from "./upstream_response.ts";
 import { WatchedBody } from "./watched_body.ts";
 import type { HttpHeaders, HttpRequest } from "../runtime/http_request.ts";
@@ -75,13 +75,14 @@ export class ResponseCompressor {
     describe(headers, coding);
     const stream = compressedStream(body, compressor, this.#clock, () => this.#underWay--);
     // A body that comes from an application may take its time: that one is never waited for.
-    const isFile = context.bodyProgress === undefined;
+    const part: ResponsePart = context;
+    const isFile = part.bodyProgress === undefined;
     if (whole !== undefined || (isFile && length !== undefined && length <= WHOLE_LENGTH_MAX)) {
-      context.bodyProgress = undefined;
+      part.bodyProgress = undefined;
       return compressedWhole(stream, response);
     }
     const watched = new WatchedBody(stream, context.bodyProgress);
-    context.bodyProgress = watched;
+    part.bodyProgress = watched;
     const { statusText } = response;
     return responseOf(watched.stream, { status, statusText, headers });
   }

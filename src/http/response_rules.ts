@@ -5,7 +5,7 @@
  */
 import type { ResponseOptions } from "./response_options.ts";
 import { ErrorPages, type ErrorPageTree } from "./error_pages.ts";
-import type { RequestContext, ResponseFilter } from "./request_context.ts";
+import type { RequestContext, ResponseFilter, ResponsePart } from "./request_context.ts";
 import { compileHeaderRule, type HeaderRule } from "./response_headers.ts";
 import type { HttpHeaders } from "../runtime/http_request.ts";
 
@@ -39,7 +39,8 @@ export class ResponseRules implements ResponseFilter {
     if (!(isOurs || this.#interceptErrors) || !this.#pages.has(original.status)) return original;
     const page = this.#pageFor(context, original);
     if (page === undefined) return original;
-    context.bodyProgress = undefined;
+    const part: ResponsePart = context;
+    part.bodyProgress = undefined;
     if (!isOurs) page.headers.set("x-request-id", context.id);
     // An application's page: nobody will read it.
     original.body?.cancel().catch(() => {});

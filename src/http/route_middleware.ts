@@ -12,7 +12,7 @@ import { type ClientCheck, compileClientCheck } from "./client_certificates.ts";
 import type { CorsOptions, MiddlewareOptions } from "./response_options.ts";
 import { ownResponse } from "./own_responses.ts";
 import { authenticate } from "./basic_authentication.ts";
-import type { GatewayEnv, OwnResponse } from "./request_context.ts";
+import type { GatewayEnv, OwnResponse, ResponsePart } from "./request_context.ts";
 import type { SiteDeps } from "./site_deps.ts";
 import { addressBytes, IpNetworks } from "./ip_networks.ts";
 
@@ -113,6 +113,7 @@ function tagWhole(): Middleware {
     if (context.method !== "GET" || c.res.status !== 200 || !isWhole) return;
     const before = c.res;
     await tag(c, () => Promise.resolve());
-    if (c.res !== before) context.bodyProgress = undefined;
+    const part: ResponsePart = context;
+    if (c.res !== before) part.bodyProgress = undefined;
   };
 }

@@ -10,7 +10,7 @@ import { FileError } from "../runtime/file_error.ts";
 import { asResponse } from "../runtime/http_response.ts";
 import { ownResponse, responseForError } from "./own_responses.ts";
 import type { Authorizer } from "./authorize.ts";
-import type { GatewayEnv, RequestContext } from "./request_context.ts";
+import type { GatewayEnv, RequestContext, ResponsePart, RoutingPart } from "./request_context.ts";
 import type { Handover } from "./handover.ts";
 import { keepOddStatus } from "./odd_status.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
@@ -116,7 +116,8 @@ function compileDirect(
   if (!hasRules(site)) return handler;
   const rules = compileRules(responses, pattern, site, deps);
   return (request, context) => {
-    context.rules = rules;
+    const part: ResponsePart = context;
+    part.rules = rules;
     return handler(request, context);
   };
 }
@@ -148,7 +149,8 @@ function asClientsMeetIt(route: RouteOptions): RouteOptions {
 
 /** As if there were no route at all, and none behind it. */
 function denyClient(c: Parameters<HonoHandler>[0]): Response | Promise<Response> {
-  c.env.passed = { status: 404, code: "no_such_route" };
+  const part: RoutingPart = c.env;
+  part.passed = { status: 404, code: "no_such_route" };
   return c.notFound();
 }
 
@@ -169,7 +171,8 @@ function createApp(
   const rules = compileRules(site.responses, undefined, site, deps);
   app.notFound((c) => {
     const context = c.env;
-    context.rules = rules;
+    const part: ResponsePart = context;
+    part.rules = rules;
     const accept = c.req.raw.headers.get("accept");
     const allowed = router.allowedMethods(context.target.path);
     return ownResponse(context, accept, responseToUnmatched(context, allowed));

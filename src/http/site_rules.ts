@@ -5,7 +5,7 @@
 import type { Handler } from "hono";
 import type { ResponseOptions } from "./response_options.ts";
 import { ResponseRules } from "./response_rules.ts";
-import type { GatewayEnv } from "./request_context.ts";
+import type { GatewayEnv, ResponsePart } from "./request_context.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
 import { sourceNames } from "./passing.ts";
 import { compileMiddleware } from "./route_middleware.ts";
@@ -27,7 +27,8 @@ export function beforeHandler(
   const rules = compileRules(route.responses, route.path, site, deps);
   // Also for a route without: one before it that passed on has left its own.
   const leaveRules: Handler<GatewayEnv> = (c, next) => {
-    c.env.rules = rules;
+    const part: ResponsePart = c.env;
+    part.rules = rules;
     return next() as Promise<never>;
   };
   return [leaveRules, ...list];

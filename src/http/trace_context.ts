@@ -3,7 +3,7 @@
  * where it sends none, or one that cannot be read (then its `tracestate` means nothing and stays
  * here). afcgi records no spans of its own, so it does not put itself between the two.
  */
-import type { RequestContext } from "./request_context.ts";
+import { learnParameter, type RequestContext, type TraceIds } from "./request_context.ts";
 import type { HttpHeaders } from "../runtime/http_request.ts";
 
 /** Version 00; others are longer, and begin like it (section 4.3). */
@@ -16,18 +16,19 @@ const SAMPLED = "01";
 
 /** Sees to it that the application gets a valid trace, whose id the log names. */
 export function traced(context: RequestContext, headers: HttpHeaders): RequestContext {
+  const ids: TraceIds = context.trace;
   const sent = headers.get("traceparent") ?? "";
   const match = TRACEPARENT.exec(sent);
   const isValid = match !== null && (match[2] === undefined || !sent.startsWith("00"));
   if (isValid) {
-    context.trace.traceId = match[1]!;
+    ids.traceId = match[1]!;
     return context;
   }
   const traceId = randomHex(TRACE_ID_LENGTH);
-  context.trace.traceId = traceId;
-  context.extra ??= new Map();
-  context.extra.set("HTTP_TRACEPARENT", `00-${traceId}-${randomHex(SPAN_ID_LENGTH)}-${SAMPLED}`);
-  if (headers.has("tracestate")) context.extra.set("HTTP_TRACESTATE", "");
+  ids.traceId = traceId;
+  const parent = `00-${traceId}-${randomHex(SPAN_ID_LENGTH)}-${SAMPLED}`;
+  learnParameter(context, "HTTP_TRACEPARENT", parent);
+  if (headers.has("tracestate")) learnParameter(context, "HTTP_TRACESTATE", "");
   return context;
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGateway, type GatewaySite } from "../../src/http/gateway.ts";
-import type { ResponseFilter } from "../../src/http/request_context.ts";
+import type { ResponseFilter, ResponsePart } from "../../src/http/request_context.ts";
 import { HttpMetrics } from "../../src/http/http_metrics.ts";
 import { RequestIdSource } from "../../src/http/request_id.ts";
 import { Logger } from "../../src/observe/logger.ts";
@@ -22,7 +22,8 @@ const FAILURES: Readonly<Record<string, Partial<GatewaySite>>> = {
   "rejects": { direct: () => Promise.reject(new Error("no such thing")) },
   "has rules that reject": {
     direct: (_request, context) => {
-      context.rules = failingRules;
+      const part: ResponsePart = context;
+      part.rules = failingRules;
       return new Response("never seen");
     },
     hasRules: true,
