@@ -11,13 +11,13 @@
  * - nothing unexpected was thrown.
  */
 import { setImmediate } from "node:timers";
-import { FrameType, WINDOW_DEFAULT } from "../../src/http2/constants.ts";
+import { FrameType, Setting, WINDOW_DEFAULT } from "../../src/http2/constants.ts";
 import {
   BytesResponse,
   type HttpResponse,
   StreamResponse,
 } from "../../src/runtime/http_response.ts";
-import { type Fields, requestFields, uint32 } from "../support/http2_client.ts";
+import { type Fields, requestFields, setting, uint32 } from "../support/http2_client.ts";
 import { http2World, type MemoryHttp2Client } from "../support/http2_world.ts";
 import { pattern, patternFault, Random } from "./random.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
@@ -72,7 +72,9 @@ class SimulatedClient {
   readonly isWrong: boolean;
   readonly asked: Asked[] = [];
   readonly #waiting: number[] = [];
+  /** Of the connection, and of each stream at its beginning. */
   window = WINDOW_DEFAULT;
+  initialWindow = WINDOW_DEFAULT;
   isGone = false;
 
   constructor(open: () => MemoryHttp2Client, isWrong: boolean) {
@@ -136,7 +138,9 @@ class World {
     this.#server = await http2World((request) => this.#handle(request));
     for (const isWrong of [false, false, this.#hasWrong]) {
       const client = new SimulatedClient(() => this.#server.openSilent(), isWrong);
-      client.say((it) => it.greet());
+      const initial = this.#random.between(100, 20_000);
+      client.initialWindow = initial;
+      client.say((it) => it.greet(setting(Setting.INITIAL_WINDOW_SIZE, initial)));
       this.#clients.push(client);
     }
     for (; this.step < steps; this.step++) {
@@ -154,7 +158,9 @@ class World {
       let at = 0;
       try {
         for await (const piece of request.body as unknown as AsyncIterable<Uint8Array>) {
-          if (patternFault(key, at, piece) !== undefined) throw new Error("Another body was read");
+          // Who is not honest may have sent anything.
+          const isOther = query.get("honest") === "1" && patternFault(key, at, piece) !== undefined;
+          if (isOther) throw new Error("Another body was read");
           at += piece.length;
         }
       } catch (error) {
@@ -221,15 +227,16 @@ class World {
     const length = random.chance(0.3) ? 0 : random.between(1, BODY_LENGTH_MAX);
     const bodyLength = random.chance(0.5) ? 0 : random.between(1, BODY_LENGTH_MAX);
     const flag = () => Number(random.chance(0.4));
+    const honest = Number(!client.isWrong);
     const path = `/?key=${key}&length=${length}&reads=1&late=${flag()}&stream=${flag()}` +
-      `&declared=${flag()}`;
+      `&declared=${flag()}&honest=${honest}`;
     const fields: Fields = bodyLength > 0 && random.chance(0.5)
       ? [["content-length", String(bodyLength)]]
       : [];
     client.say((it) => {
       const id = it.request(requestFields("POST", path, fields), bodyLength === 0);
       const asked = { id, key, length, bodyLength, bodyLeft: bodyLength, isReset: false };
-      client.asked.push({ ...asked, window: WINDOW_DEFAULT });
+      client.asked.push({ ...asked, window: client.initialWindow });
     });
   }
 
