@@ -1,6 +1,7 @@
 /**
- * How fast a request's head becomes CGI parameters, under whichever runtime runs this file:
- * `bun bench/parameters.bench.ts`, `deno run -A bench/parameters.bench.ts`. `--count N` repeats.
+ * How fast a request's header section becomes CGI parameters, under whichever runtime runs this
+ * file: `bun bench/parameters.bench.ts`, `deno run -A bench/parameters.bench.ts`. `--count N`
+ * repeats.
  */
 import { ParameterTemplate } from "../src/cgi/parameters.ts";
 import type { CgiRequest } from "../src/cgi/request.ts";

@@ -1,8 +1,8 @@
 /**
- * What a measurement starts, and its end: programs in process groups of their own, and one folder
- * for all their files. Whatever way the benchmark ends, nothing stays: {@link Scope.stop} is for
- * the good one, the handlers that `Child` and `temporaryDirectory` leave for the process's exit for the
- * others.
+ * What a measurement starts, and its end: programs in process groups of their own, and one
+ * directory for all their files. Whatever way the benchmark ends, nothing stays: {@link Scope.stop}
+ * is for the good one, the handlers that `Child` and `temporaryDirectory` leave for the process's
+ * exit for the others.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -34,7 +34,7 @@ export class Scope {
     return this.#ended;
   }
 
-  /** A new folder below ours. */
+  /** A new directory below ours. */
   newDirectory(name: string): string {
     const directory = join(this.directory, `${name}-${++this.#directories}`);
     mkdirSync(directory);

@@ -1,6 +1,6 @@
 /**
- * Holds the rules that docs/architecture.md draws: which folder of src/ may import which, no cycle
- * of files, `protocol/` pure, runtimes named in `runtime/` alone, no file over 400 lines. The
+ * Holds the rules that docs/architecture.md draws: which directory of src/ may import which, no
+ * cycle of files, `protocol/` pure, runtimes named in `runtime/` alone, no file over 400 lines. The
  * checker takes a tree of sources as a map, so the tests below also show it trees that break each
  * rule. It reads the text of the files with a small scanner of its own: comments, strings and
  * regular expressions are no code. It does not know types.
@@ -16,7 +16,7 @@ type Tree = Record<string, string>;
 const ENTRY = "main.ts";
 const LINES_MAX = 400;
 
-/** What each folder may import beside itself. */
+/** What each directory may import beside itself. */
 const LAYERS: Record<string, readonly string[]> = {
   protocol: [],
   routing: [],
@@ -135,7 +135,7 @@ function faultsOf(tree: Tree): string[] {
   return [...faults, ...cycleFaults(graph)];
 }
 
-/** The folder of src/ that a path lies in, or the file itself where it lies in none. */
+/** The directory of src/ that a path lies in, or the file itself where it lies in none. */
 function layerOf(path: string): string {
   return path.split("/")[0]!;
 }
@@ -368,7 +368,7 @@ test("The checker reports every form of import that runs backwards", () => {
   }
 });
 
-test("The checker reports an import of the entry, of a new folder, and from outside src/", () => {
+test("The checker reports an import of the entry, of a new directory, and from outside src/", () => {
   assert.deepEqual(
     faultsOf({
       "cli/serve.ts": 'import "../main.ts";\nimport "../../tests/support/x.ts";\n',

@@ -9,7 +9,7 @@ import { compile } from "./compile.ts";
 export interface Application {
   readonly pid: number;
   readonly place: Place & { readonly network: "unix" };
-  /** The folder of scripts; undefined where the application is not made of files. */
+  /** The directory of scripts; undefined where the application is not made of files. */
   readonly root?: string;
   /** Requests that it takes side by side on one connection; 1: it does not multiplex. */
   readonly streams: number;
@@ -24,7 +24,7 @@ const NODE_FASTCGI = "node-fastcgi@2.0.0";
 const TOOLS = fileURLToPath(new URL("../../node_modules/.bin/", import.meta.url));
 
 export interface ResponderOptions {
-  /** Bytes of each answer's body. */
+  /** Bytes of each response's body. */
   readonly length?: number;
   /** `?bytes=N` asks for another length. */
   readonly byQuery?: boolean;

@@ -36,7 +36,7 @@ export function besideCase(one: BesideCase): BenchCase {
     name: one.name,
     peers: ["wrk", ...one.peers],
     tables: () => [{
-      title: `${FAST_CLIENTS} clients with answers of 12 bytes, without and with ${one.about}`,
+      title: `${FAST_CLIENTS} clients with responses of 12 bytes, without and with ${one.about}`,
       prepare: async (bench) => {
         const rows: Row[] = [];
         for (const variant of [...variantsOf(bench), ...multiplexingHaproxy(bench)]) {

@@ -20,7 +20,7 @@ const IDLE_CLIENTS = [4, 16];
 const LENGTH = 12;
 const PATH = "/index.php";
 
-/** How long after the end of a round the last answers may come. */
+/** How long after the end of a round the last responses may come. */
 const LIMIT_SECONDS = 2;
 
 const NOT_KEPT = "nginx, not kept";

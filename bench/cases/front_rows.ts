@@ -65,7 +65,7 @@ export async function rowsOrBroken(
   }
 }
 
-/** Starts a contender and checks its first answer. */
+/** Starts a contender and checks its first response. */
 export async function startFront(
   scope: Scope,
   contender: Contender,

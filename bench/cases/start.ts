@@ -1,4 +1,4 @@
-/** From the start of the process to the end of its first answer, and its memory at rest. */
+/** From the start of the process to the end of its first response, and its memory at rest. */
 import { cResponder } from "../applications/application.ts";
 import { launch } from "../contenders/contender.ts";
 import { memoryMiB } from "../measure/processes.ts";
@@ -19,7 +19,7 @@ const STEP_MS = 1;
 async function untilAnswered(port: number): Promise<void> {
   const deadline = performance.now() + LIMIT_MS;
   while (!await isAnswered(port)) {
-    if (performance.now() > deadline) throw new Error(`Cannot see an answer in ${LIMIT_MS} ms`);
+    if (performance.now() > deadline) throw new Error(`Cannot see a response in ${LIMIT_MS} ms`);
     await pause(STEP_MS);
   }
 }
@@ -39,7 +39,7 @@ export const start: BenchCase = {
   name: "start",
   peers: ["cc"],
   tables: () => [{
-    title: "from the start of the process to its first answer, and at rest 1 s later",
+    title: "from the start of the process to its first response, and at rest 1 s later",
     prepare: async (bench) => {
       const { scope } = bench;
       const application = await cResponder()(scope);

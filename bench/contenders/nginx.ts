@@ -1,4 +1,6 @@
-/** nginx: one worker, kept connections on both sides, no temporary files on the way of an answer. */
+/**
+ * nginx: one worker, kept connections on both sides, no temporary files on the way of a response.
+ */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CLIENTS_MAX, type Contender, type Front, REQUESTS_UNLIMITED } from "./contender.ts";

@@ -1,4 +1,4 @@
-/** Load from wrk: one thread, connections that are kept, as fast as the answers come. */
+/** Load from wrk: one thread, connections that are kept, as fast as the responses come. */
 import type { LoadReport } from "../measure/figures.ts";
 import { benchFile, type Scope } from "../scope.ts";
 import { readReport } from "./report.ts";

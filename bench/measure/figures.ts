@@ -31,7 +31,7 @@ export type Figures = Partial<Record<ColumnName, number>>;
 /** What a load generator says of itself. */
 export interface LoadReport {
   readonly requests: number;
-  /** Answers that were not as they should be, and connections that broke. */
+  /** Responses that were not as they should be, and connections that broke. */
   readonly failed: number;
   readonly durationUs: number;
   readonly p50Us: number;

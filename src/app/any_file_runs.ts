@@ -37,7 +37,7 @@ function reasonOf({ handler, path, internal }: RouteOptions, { root }: SiteOptio
     : undefined;
 }
 
-/** A path without a star, that is no folder's. */
+/** A path without a star, that is no directory's. */
 function isOneFile(path: string | undefined): boolean {
   return path !== undefined && !path.includes("*") && !path.endsWith("/");
 }

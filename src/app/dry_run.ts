@@ -1,7 +1,7 @@
 /**
- * One request on the way of every request: through the front, its site and the site's routes, with
- * the same looks at files. Only the upstreams at the end are not there: in their place stands one
- * that notes what it is given. So nothing is decided here, only written down.
+ * One request on the way of every request: through the gateway, its site and the site's routes,
+ * with the same looks at files. Only the upstreams at the end are not there: in their place stands
+ * one that notes what it is given. So nothing is decided here, only written down.
  */
 import { asResponse } from "../runtime/http_response.ts";
 import { createGateway, type GatewaySite } from "../http/gateway.ts";
@@ -62,13 +62,13 @@ export interface DrySend {
 }
 
 export interface DryRun {
-  /** Of the answer that would be made here; meaningless where there is something to send. */
+  /** Of the response that would be made here; meaningless where there is something to send. */
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly site: SiteOptions | undefined;
   readonly visits: readonly RouteVisit[];
   readonly send: DrySend | undefined;
-  /** Why we would answer ourselves, where it is no route's answer. */
+  /** Why we would answer ourselves, where it is no route's response. */
   readonly code: string | undefined;
   /** Messages that would stand in the log. */
   readonly log: readonly string[];
@@ -133,7 +133,7 @@ class Run {
       };
       table.add(site.hosts, {
         ...others,
-        // The front asks for it once it has chosen the site.
+        // The gateway asks for it once it has chosen the site.
         get app() {
           onChosen();
           return app;

@@ -1,7 +1,7 @@
 /**
- * One line for an answer that had to be made in the application's place, or in a file's. What has its
- * reason in ourselves (no descriptors left, a disk that fails) would be said of each request there is,
- * so it is said once a second.
+ * One line for a response that had to be made in the application's place, or in a file's. What has
+ * its reason in ourselves (no descriptors left, a disk that fails) would be said of each request
+ * there is, so it is said once a second.
  */
 import { responseForError } from "../http/own_responses.ts";
 import { errorFields } from "../http/gateway.ts";
@@ -34,7 +34,7 @@ export function logError(
   else logger.log(level, message, fields);
 }
 
-/** One line, of the request that failed, for an answer in which php-fpm says no more than "no". */
+/** One line, of the request that failed, for a response in which php-fpm says no more than "no". */
 export function logScriptError(
   logger: Logger,
   files: Files,

@@ -18,7 +18,7 @@ export interface GeminiAppDeps extends GeminiGatewayDeps {
   readonly serverSoftware: string;
 }
 
-/** A certificate or a folder of them that cannot be used. */
+/** A certificate or a directory of them that cannot be used. */
 export class GeminiStartError extends Error {
   override readonly name = "GeminiStartError";
 }

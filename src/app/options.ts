@@ -41,7 +41,7 @@ export interface AppOptions {
   readonly sites: readonly SiteOptions[];
   /** Left out: nothing is served over Gemini. */
   readonly gemini?: { readonly sites: readonly GeminiSiteOptions[]; readonly limits: GeminiLimits };
-  /** The folder of accounts, certificates and keys; left out: the usual one. */
+  /** The directory of accounts, certificates and keys; left out: the usual one. */
   readonly store?: string;
   /** Who issues certificates for sites with `tls: auto`; left out: the default. */
   readonly acme?: AcmeOptions;

@@ -1,6 +1,6 @@
 /**
  * What a start would find: certificates and their keys, the access log, programs, users, addresses.
- * Nothing is started, made or changed. A fault ends `serve`; a note is what may be otherwise where
+ * Nothing is started, made or changed. An error ends `serve`; a note is what may be otherwise where
  * `serve` runs: with other rights, at another time.
  */
 import type { PairPaths } from "../certificates/options.ts";
@@ -166,7 +166,7 @@ function checkSpawn(spawn: SpawnOptions, runtime: PreflightRuntime, findings: Fi
   const { upstream, cwd, user } = spawn;
   const kind = cwd === undefined ? "directory" : kindAt(runtime.files, cwd);
   if (kind !== "directory") {
-    const why = describeUnusable(kind, `there is no folder "${cwd}" (create it, or change cwd)`);
+    const why = describeUnusable(kind, `there is no directory "${cwd}" (create it, or change cwd)`);
     findings.errors.push(`Cannot start upstream "${upstream}": ${why}`);
   }
   checkUser(user, `upstream "${upstream}": spawn.user`, runtime, findings);
@@ -214,6 +214,6 @@ function checkSocket(
   const directory = path.slice(0, Math.max(1, path.lastIndexOf("/")));
   const kind = kindAt(files, directory);
   if (kind === "directory") return;
-  const why = describeUnusable(kind, `there is no folder "${directory}" (create it)`);
+  const why = describeUnusable(kind, `there is no directory "${directory}" (create it)`);
   errors.push(`Cannot listen on unix:${path}: ${why}`);
 }

@@ -1,7 +1,7 @@
 /**
  * Whether requests would find an application: each upstream must have a server that takes
  * connections. An open connection shows it; without one a connection is made and closed again. The
- * answer is kept for a moment, so that who asks often costs an application nothing.
+ * response is kept for a moment, so that who asks often costs an application nothing.
  */
 import { parseAddress } from "../runtime/address.ts";
 import { ConnectError } from "../runtime/network.ts";
@@ -10,7 +10,7 @@ import { errorText } from "../upstream/errors.ts";
 import type { Server } from "../upstream/server.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 
-/** How long an answer holds, and how long a connection may take, in milliseconds. */
+/** How long a response holds, and how long a connection may take, in milliseconds. */
 export const READINESS_KEPT_MS = 1_000;
 export const READINESS_CONNECT_MS = 1_000;
 

@@ -17,7 +17,9 @@ export function recordLooks(files: Files, onLook: (look: FileLook) => void): Fil
   const realPath = (path: string): string | undefined => {
     const real = files.realPath(path);
     // Where it leads to itself, the look at what it is follows.
-    if (real !== path) onLook({ path, found: real === undefined ? "nothing" : `a link: ${real}` });
+    if (real !== path) {
+      onLook({ path, found: real === undefined ? "nothing" : `a symlink: ${real}` });
+    }
     return real;
   };
   return new Proxy(files, {
@@ -31,6 +33,6 @@ export function recordLooks(files: Files, onLook: (look: FileLook) => void): Fil
 }
 
 function describe(info: FileInfo): string {
-  if (info.kind === "directory") return "a folder";
-  return info.kind === "file" ? `a file of ${info.size} bytes` : "neither file nor folder";
+  if (info.kind === "directory") return "a directory";
+  return info.kind === "file" ? `a file of ${info.size} bytes` : "neither file nor directory";
 }

@@ -11,7 +11,7 @@ import { FileError } from "../runtime/file_error.ts";
 import type { Files } from "../runtime/files.ts";
 import { resolveBelowRoot } from "../static/below_root.ts";
 
-/** Most names that are looked at of a site, and most folders one in the other. */
+/** Most names that are looked at of a site, and most directories one in the other. */
 export const SCRIPT_NAMES_MAX = 5000;
 export const SCRIPT_DEPTH_MAX = 6;
 

@@ -1,4 +1,4 @@
-/** The sites of a configuration, ready to answer: for the program that serves, and for `explain`. */
+/** The sites of a configuration, ready to serve: for the program that serves, and for `explain`. */
 import { compileArrival } from "../http/arrival.ts";
 import type { GatewaySite } from "../http/gateway.ts";
 import type { ListenerInfo } from "../http/request_context.ts";

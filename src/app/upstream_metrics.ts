@@ -88,7 +88,7 @@ export class UpstreamMetrics implements UpstreamObserver {
     );
     this.#errors = registry.counter(
       "afcgi_upstream_errors_total",
-      "Requests that got no answer after all attempts.",
+      "Requests that got no response after all attempts.",
       ["upstream", "code"],
     );
     this.#aborts = registry.counter(
@@ -137,7 +137,7 @@ export class UpstreamMetrics implements UpstreamObserver {
       "Times that temporary files could not be written, so that slow clients had to wait.",
       [],
     );
-    registry.gauge("afcgi_spill_bytes", "Bytes of answers in temporary files.", [], () => [
+    registry.gauge("afcgi_spill_bytes", "Bytes of responses in temporary files.", [], () => [
       { labels: [], value: this.#spillBytes },
     ]);
   }
@@ -287,7 +287,7 @@ export function registerUpstreamGauges(
   );
   registry.gauge(
     "afcgi_upstream_server_up",
-    "1, or 0 for a server that rests after a failure or that health checks found down.",
+    "1, or 0 for a server that is ejected after a failure or that health checks found down.",
     ["upstream", "server"],
     () =>
       upstreams.flatMap(({ options, servers }) =>

@@ -84,8 +84,9 @@ export function namedByConnection(
 
 /**
  * Fields that no client ends here, whatever its Connection says: those for everybody on the way
- * (RFC 9110 section 7.6.1), and those with which the servers before us say who it is. A front that
- * passes its client's Connection on would else have its own fields taken away (CVE-2022-31813).
+ * (RFC 9110 section 7.6.1), and those with which the servers before us say who it is. A gateway
+ * that passes its client's Connection on would else have its own fields taken away
+ * (CVE-2022-31813).
  */
 const NEVER_NAMED =
   /^(?:host|cookie2?|authorization|forwarded|via|from|origin|referer|range|date|cache-control|pragma|x-real-ip|x-(?:forwarded|original|client|remote|auth|ssl|tls|amzn|envoy|request-id|url-scheme|rewrite-url)(?:-.*)?|(?:cf|fastly|ssl|tls|remote|fly|true-client|client)-.*|if-.*|sec-.*|content-.*|accept.*|user-agent|traceparent|tracestate|front-end-https)$/;

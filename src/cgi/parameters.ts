@@ -2,7 +2,7 @@
  * CGI/1.1 parameters (RFC 3875) as one block of encoded name-value pairs. What is the same for all
  * requests of a route is encoded once and stays at the front of a scratch buffer; a request appends
  * the rest behind it. No name occurs twice: what is configured, constant or made for the request,
- * wins over what the front end adds, and that over what a client sends.
+ * wins over what the gateway adds, and that over what a client sends.
  *
  * This file does not know HTTP's rules of what may be asked for: its input has been checked.
  */

@@ -1,6 +1,6 @@
 /**
- * A request in a front end's terms: what CGI parameters are made from. Plain values, all of them
- * checked by the front end; this folder knows no HTTP server and no Fetch.
+ * A request in a gateway's terms: what CGI parameters are made from. Plain values, all of them
+ * checked by the gateway; this directory knows no HTTP server and no Fetch.
  */
 
 /**
@@ -51,7 +51,7 @@ export interface CgiRequest {
   /** Bytes of the body; undefined where there is none, or where its length is not known. */
   readonly contentLength: number | undefined;
   /**
-   * Parameters that the front end adds: they win over all but the constants of the route. Each
+   * Parameters that the gateway adds: they win over all but the constants of the route. Each
    * character of a value stands for one byte.
    */
   readonly extra?: ReadonlyMap<string, string> | undefined;

@@ -1,9 +1,9 @@
 /**
  * Which part of a path names a PHP script, and which part is for the script to read. A script's
  * name ends with ".php" (or what else the route says) at a "/" or at the end of the path, in that
- * case; the first such prefix that is a file is the script. Here the front end decides it by looking at files, so nothing is
- * left for PHP to guess (`cgi.fix_pathinfo`, CVE-2019-11043), and `/upload/image.jpg/x.php` cannot
- * run an image.
+ * case; the first such prefix that is a file is the script. Here the gateway decides it by looking
+ * at files, so nothing is left for PHP to guess (`cgi.fix_pathinfo`, CVE-2019-11043), and
+ * `/upload/image.jpg/x.php` cannot run an image.
  *
  * The files are looked at by who calls; this file knows none.
  */

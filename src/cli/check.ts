@@ -1,7 +1,7 @@
 /**
  * `afcgi check`: reads the configuration as `serve` with the same flags would, looks at what its start
  * would need (`app/preflight.ts`), and starts nothing.
- * Every fault is a line on standard error, with exit status 2.
+ * Every error is a line on standard error, with exit status 2.
  */
 import type { AppOptions } from "../app/options.ts";
 import { preflight } from "../app/preflight.ts";
@@ -41,7 +41,7 @@ async function check(io: CommandIo, args: CommandArguments): Promise<number> {
   if (errors.length > 0) return ExitStatus.usage;
   if (!args.quiet) {
     for (const note of [...loaded.notes, ...notes]) print(io, note);
-    print(io, `${source}: no faults`);
+    print(io, `${source}: no errors`);
   }
   if (args.verbose) { for (const line of summary(loaded.options)) print(io, line); }
   return ExitStatus.fine;

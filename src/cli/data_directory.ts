@@ -1,4 +1,4 @@
-/** The folder in which the user's own afcgi keeps what outlives it (XDG base directories). */
+/** The directory in which the user's own afcgi keeps what outlives it (XDG base directories). */
 import type { Process } from "../runtime/process.ts";
 
 export function dataDirectory(process: Process): string {

@@ -102,7 +102,7 @@ async function startProxy(
   }
 }
 
-/** In the system's folder for temporary files; a name that no other run has. */
+/** In the system's directory for temporary files; a name that no other run has. */
 function socketAddress(process: Process): UnixAddress {
   const directory = process.env("TMPDIR") || process.env("TEMP") || "/tmp";
   const name = `afcgi-demo-${process.pid}-${crypto.randomUUID().slice(0, 8)}.sock`;

@@ -11,8 +11,8 @@ const PAGE = `# afcgi
 This page came over Gemini; what is behind the links comes from a FastCGI application, over the same connection as what a browser asks for.
 
 => /env What the application was told
-=> /stream An answer that comes piece by piece
-=> /status?code=404 An answer that is not found
+=> /stream A response that comes piece by piece
+=> /status?code=404 A response that is not found
 `;
 
 /** What a client on this machine can open. */

@@ -45,7 +45,7 @@ function declare(command: Command): void {
   declareConfigFlags(command);
 }
 
-/** Status 0 whatever the answer would be: telling it has worked. */
+/** Status 0 whatever the response would be: telling it has worked. */
 async function runExplain(io: CommandIo, args: CommandArguments): Promise<number> {
   const { options } = args;
   const url = args.positional[0]!;

@@ -1,6 +1,6 @@
 /**
  * `afcgi request gemini://…`: one Gemini request from the terminal, with trust on first use. The body
- * goes to standard output as it comes. Status 0 for an answer of 20 to 39, 1 for any other and for
+ * goes to standard output as it comes. Status 0 for a response of 20 to 39, 1 for any other and for
  * none, also where the host shows another certificate than before.
  */
 import type { Command } from "commander";
@@ -88,7 +88,7 @@ export async function geminiRequest(io: CommandIo, args: CommandArguments): Prom
     if (!args.quiet) printError(io, `afcgi: ${uri.url} answered ${line}`);
     return ExitStatus.failed;
   } catch (error) {
-    if (timeout.signal.aborted) throw new CommandError(`No whole answer within ${timeoutMs} ms`);
+    if (timeout.signal.aborted) throw new CommandError(`No whole response within ${timeoutMs} ms`);
     throw error;
   } finally {
     runtime.clock.clearTimer(timer);

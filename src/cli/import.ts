@@ -20,7 +20,7 @@ import {
 /** Exit status: a site, or all scripts of one, ended closed. */
 const CLOSED = 3;
 
-/** Names of a folder that `include` with a star may meet. */
+/** Names of a directory that `include` with a star may meet. */
 const NAMES_MAX = 1000;
 
 export const importCommand: CommandDefinition = {

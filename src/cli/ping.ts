@@ -58,7 +58,7 @@ async function ping(io: CommandIo, args: CommandArguments): Promise<number> {
     if (!args.quiet) (isReady ? print : printError)(io, line);
     return isReady ? ExitStatus.fine : ExitStatus.failed;
   } catch (error) {
-    if (!args.quiet) printError(io, `${name}: no answer (${errorText(error)})`);
+    if (!args.quiet) printError(io, `${name}: no response (${errorText(error)})`);
     return ExitStatus.failed;
   }
 }
@@ -91,7 +91,7 @@ function reachable(address: Address): Address {
   return isEvery ? { ...address, host: "127.0.0.1" } : address;
 }
 
-/** The answer's status; rejects when there is none in time. */
+/** The response's status; rejects when there is none in time. */
 async function askStatus(runtime: Runtime, target: PingTarget, timeoutMs: number): Promise<number> {
   const { clock } = runtime;
   const abort = new AbortController();

@@ -60,9 +60,9 @@ function readStatusFlag(text: string | undefined): string | undefined {
 /** What became of the question. */
 const OUTCOMES: Readonly<Record<NegotiationOutcome, string>> = {
   answered: "answered",
-  closed: "no answer: it closed the connection",
+  closed: "no response: it closed the connection",
   refused: "refused",
-  silent: "no answer",
+  silent: "no response",
   unread: "not read: every worker is busy",
 };
 
@@ -73,7 +73,7 @@ function row(label: string, value: string): string {
 }
 
 function reportLines(address: string, report: Omit<ProbeReport, "answerBody">): string[] {
-  if (report.fault !== undefined) return [address, row("fault", report.fault)];
+  if (report.fault !== undefined) return [address, row("error", report.fault)];
   const values = Object.entries(report.values ?? {}).map(([name, value]) => row(name, value));
   return [
     address,
@@ -123,7 +123,7 @@ function fpmLines({ ping, status, advice, fault }: FpmReport): string[] {
 }
 
 function milliseconds(timeMs: number | undefined): string {
-  return timeMs === undefined ? "no answer" : `${timeMs.toFixed(1)} ms`;
+  return timeMs === undefined ? "no response" : `${timeMs.toFixed(1)} ms`;
 }
 
 function yesOrNo(value: boolean | undefined): string {

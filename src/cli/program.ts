@@ -1,6 +1,6 @@
 /**
  * Arguments → command → exit status. Everything that goes wrong ends up here as one line: wrong
- * usage and faults of the configuration with status 2, failures with status 1.
+ * usage and errors of the configuration with status 2, failures with status 1.
  */
 import { Command, CommanderError, Option } from "commander";
 import { ConfigError } from "../config/located_error.ts";

@@ -1,7 +1,7 @@
 /**
- * `afcgi request ADDR [URL]`: one FastCGI request from the terminal. The body of the answer goes to
- * standard output as it comes, STDERR to standard error. Status 0 for an answer of 2xx or 3xx, 1 for
- * any other and for none.
+ * `afcgi request ADDR [URL]`: one FastCGI request from the terminal. The body of the response goes
+ * to standard output as it comes, STDERR to standard error. Status 0 for a response of 2xx or 3xx,
+ * 1 for any other and for none.
  */
 import { type Command, Option } from "commander";
 import { resolvePath } from "../config/paths.ts";

@@ -1,4 +1,4 @@
-/** `afcgi responder`: the built-in FastCGI application alone, for trying out fronts. */
+/** `afcgi responder`: the built-in FastCGI application alone, for trying out web servers. */
 import { Logger } from "../observe/logger.ts";
 import { demoApp } from "../responder/demo_app.ts";
 import { type FaultContext, RESPONDER_LIMIT_DEFAULTS } from "../responder/options.ts";

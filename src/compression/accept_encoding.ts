@@ -1,8 +1,8 @@
 /**
  * Which content coding a client wants (RFC 9110 section 12.5.3): of those that we offer the one with
  * the highest weight, of equals the first that we offer. Without the field, or where the client
- * would rather have the content as it is, none: also where it refuses that as well, since an answer
- * that it may be able to read is better than 406.
+ * would rather have the content as it is, none: also where it refuses that as well, since a
+ * response that it may be able to read is better than 406.
  */
 import type { ContentCoding } from "../runtime/content_coding.ts";
 

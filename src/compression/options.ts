@@ -12,7 +12,7 @@ export interface CompressionOptions {
   /** Media types: exact, `text/*`, or a suffix such as `*+json`. */
   readonly types: readonly string[];
   readonly level: (typeof COMPRESSION_LEVELS)[number];
-  /** Most answers that are compressed at a time; more go out as they are. */
+  /** Most responses that are compressed at a time; more go out as they are. */
   readonly concurrentMax: number;
 }
 

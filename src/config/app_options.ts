@@ -1,4 +1,4 @@
-/** The file's checked values → {@link AppOptions}: names and folders, no decisions. */
+/** The file's checked values → {@link AppOptions}: names and directories, no decisions. */
 import type { AppOptions } from "../app/options.ts";
 import type { HandlerOptions, ParamOptions, SiteOptions } from "../http/options.ts";
 import type { UpstreamLimits, UpstreamOptions } from "../upstream/options.ts";
@@ -21,7 +21,7 @@ type RouteConfig = SiteConfig["routes"][number];
 /** The part of a route that names an application. */
 type ApplicationConfig = NonNullable<RouteConfig["authorize"]>;
 
-/** `folder` is where the file's relative paths start. */
+/** `directory` is where the file's relative paths start. */
 export function toAppOptions(config: Config, directory: string): AppOptions {
   const { limits, log } = config;
   const connectionLimits = http2Limits(limits.http2);

@@ -1,7 +1,7 @@
 /**
  * A configuration file as a tree of values that know where they stand. Reading it is tolerant: what
  * is not there, or is of another kind, reads as undefined or empty, so that checks can run over a
- * file with faults and each finds its own. The tree knows no YAML and no schema.
+ * file with errors and each finds its own. The tree knows no YAML and no schema.
  */
 import type { Place } from "./located_error.ts";
 
@@ -24,7 +24,7 @@ export type ConfigContent =
 export class ConfigNode {
   readonly place: Place;
   readonly content: ConfigContent;
-  /** A fault has been told about this value already: it says nothing about what was meant. */
+  /** An error has been told about this value already: it says nothing about what was meant. */
   readonly faulty: boolean;
   /** Of a scalar: what messages show in its place; undefined: the value itself. */
   readonly shown: string | undefined;

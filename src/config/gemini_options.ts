@@ -1,4 +1,6 @@
-/** The checked values of `gemini` → {@link GeminiSiteOptions}: names and folders, no decisions. */
+/**
+ * The checked values of `gemini` → {@link GeminiSiteOptions}: names and directories, no decisions.
+ */
 import type {
   GeminiHandlerOptions,
   GeminiLimits,
@@ -13,7 +15,7 @@ import { symlinkTargetOptions } from "./symlinks.ts";
 type SiteConfig = GeminiConfig[number];
 type RouteConfig = SiteConfig["routes"][number];
 
-/** `folder` is where the file's relative paths start. */
+/** `directory` is where the file's relative paths start. */
 export function geminiSiteOptions(site: SiteConfig, directory: string): GeminiSiteOptions {
   return {
     listen: site.listen,

@@ -1,7 +1,7 @@
 /**
  * What `gemini` says about the rest of the file and about the world: upstreams, hosts that two
- * entries claim, certificates, folders. Like `references.ts` it reads the tree and skips what has
- * another kind than expected.
+ * entries claim, certificates, directories. Like `references.ts` it reads the tree and skips what
+ * has another kind than expected.
  */
 import { AddressError, formatAddress, parseAddress } from "../runtime/address.ts";
 import type { Files } from "../runtime/files.ts";
@@ -112,7 +112,7 @@ function requirePath(
   const path = resolvePath(directory, node.text);
   const there = kindAt(files, path);
   if (there === kind) return;
-  const what = kind === "file" ? "file" : "folder";
+  const what = kind === "file" ? "file" : "directory";
   tell(
     node.place,
     describeUnusable(there, `There is no ${what} "${path}" (create it, or name another)`),

@@ -1,5 +1,5 @@
 /**
- * valibot's issues → faults: `PATH is VALUE (REMEDY)` at the value's place. A union reports what is
+ * valibot's issues → errors: `PATH is VALUE (REMEDY)` at the value's place. A union reports what is
  * wrong with each of its forms; told is the form that was meant.
  */
 import type * as v from "valibot";

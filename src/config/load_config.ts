@@ -38,7 +38,7 @@ export interface LoadDeps {
   readonly cwd: string;
   /** Every name of a variable that is set; left out where none is looked for. */
   readonly variableNames?: readonly string[];
-  /** Whether faults repeat secrets; left out: no. */
+  /** Whether errors repeat secrets; left out: no. */
   readonly showSecrets?: boolean;
 }
 
@@ -60,7 +60,7 @@ export interface ChosenPreset {
   readonly reason: string;
 }
 
-/** @throws {ConfigError} with every fault */
+/** @throws {ConfigError} with every error */
 export async function loadConfig(flags: Flags, deps: LoadDeps): Promise<LoadedConfig> {
   const given = collectSettings(flags, deps.readVariable);
   const errors: LocatedError[] = [];
@@ -87,8 +87,8 @@ export async function loadConfig(flags: Flags, deps: LoadDeps): Promise<LoadedCo
 }
 
 /**
- * A variable of ours that nobody reads is a slip that would change nothing in silence. It is no fault:
- * a file may use it as `${env.…}`, and Kubernetes makes some for a service of our name.
+ * A variable of ours that nobody reads is a slip that would change nothing in silence. It is no
+ * error: a file may use it as `${env.…}`, and Kubernetes makes some for a service of our name.
  */
 function variableNotes(names: readonly string[]): string[] {
   return unknownVariables(names).map(({ name, remedy }) =>
@@ -194,7 +194,7 @@ async function readFile(
   try {
     const info = files.stat(path);
     if (info === undefined) return report("There is no such file (name another with --config)");
-    if (info.kind === "directory") return report("The path is a folder (name a file in it)");
+    if (info.kind === "directory") return report("The path is a directory (name a file in it)");
     if (info.size > FILE_LENGTH_MAX) {
       return report(`The file has ${info.size} bytes (use ${FILE_LENGTH_MAX} or less)`);
     }

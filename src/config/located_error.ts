@@ -1,7 +1,7 @@
 /**
  * What is wrong with the configuration, and where: `FILE:LINE:COL: what is wrong (what would be
- * right)`. A fault of a flag or of an environment variable has its name in the file's place and no
- * line. Faults are collected, never thrown one by one, so that one run shows them all.
+ * right)`. An error of a flag or of an environment variable has its name in the file's place and no
+ * line. Errors are collected, never thrown one by one, so that one run shows them all.
  */
 
 /** Lines and columns count from 1. */
@@ -18,7 +18,7 @@ export interface LocatedError {
   readonly message: string;
 }
 
-/** A configuration that cannot be used; its message has a line for each fault. */
+/** A configuration that cannot be used; its message has a line for each error. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly errors: readonly LocatedError[];

@@ -21,7 +21,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** Names the nearest right word, or else all of them: the remedy of a fault. */
+/** Names the nearest right word, or else all of them: the remedy of an error. */
 export function didYouMean(word: string, candidates: readonly string[]): string {
   const near = nearest(word, candidates);
   return near === undefined ? `use ${anyOf(candidates)}` : `did you mean "${near}"?`;

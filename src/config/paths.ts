@@ -1,10 +1,10 @@
 /**
- * Paths of the configuration: a relative one starts at the folder of the file that names it, so the
- * program's working directory does not matter; one from a flag starts at the working directory.
+ * Paths of the configuration: a relative one starts at the directory of the file that names it, so
+ * the program's working directory does not matter; one from a flag starts at the working directory.
  */
 import type { Address } from "../runtime/address.ts";
 
-/** The path, made absolute and without `.` and `..`; links are not looked at. */
+/** The path, made absolute and without `.` and `..`; symlinks are not looked at. */
 export function resolvePath(directory: string, path: string): string {
   const whole = isAbsolute(path) ? path : `${directory}/${path}`;
   const [, drive = "", rest = ""] = /^([a-zA-Z]:)?(.*)$/s.exec(whole.replaceAll("\\", "/"))!;
@@ -16,7 +16,7 @@ export function resolvePath(directory: string, path: string): string {
   return `${drive}/${segments.join("/")}`;
 }
 
-/** The folder that holds the file. */
+/** The directory that holds the file. */
 export function directoryOf(absolutePath: string): string {
   return resolvePath(absolutePath, "..");
 }

@@ -1,4 +1,4 @@
-/** A configuration file's text → {@link AppOptions}, or every fault in it. */
+/** A configuration file's text → {@link AppOptions}, or every error in it. */
 import * as v from "valibot";
 import type { AppOptions } from "../app/options.ts";
 import type { Files } from "../runtime/files.ts";
@@ -13,7 +13,7 @@ import type { Secrets } from "./secrets.ts";
 import { checkShape } from "./unknown_keys.ts";
 
 export interface ReadContext {
-  /** The file as the user named it, for faults. */
+  /** The file as the user named it, for errors. */
   readonly source: string;
   /** Where the file's relative paths start. */
   readonly directory: string;
@@ -21,11 +21,11 @@ export interface ReadContext {
   readonly readVariable: ReadVariable;
   /** A root from a flag or the environment stands in for the site's own. */
   readonly rootGiven: boolean;
-  /** Whether faults repeat secrets; left out: no. */
+  /** Whether errors repeat secrets; left out: no. */
   readonly showSecrets?: boolean;
 }
 
-/** The options are undefined when there are faults. */
+/** The options are undefined when there are errors. */
 export interface ReadResult {
   readonly options: AppOptions | undefined;
   /** Whether the file itself says where to listen. */

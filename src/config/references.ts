@@ -1,7 +1,8 @@
 /**
  * What the parts of a file say about each other and about the world: names of upstreams, hosts that
- * two sites claim, routes that cannot match, folders and files that must exist. Each check reads
- * the tree on its own and skips what has another kind than expected: the schema tells about that.
+ * two sites claim, routes that cannot match, directories and files that must exist. Each check
+ * reads the tree on its own and skips what has another kind than expected: the schema tells about
+ * that.
  */
 import { checkAcme } from "./acme_references.ts";
 import { AddressError, formatAddress, parseAddress } from "../runtime/address.ts";
@@ -113,9 +114,9 @@ function checkRoot(site: ConfigNode, context: ReferenceContext, tell: Tell): voi
     const remedy = variable === undefined
       ? "create it, or name another"
       : `write "\${env.${variable}}" for the variable`;
-    tell(root.place, `There is no folder "${path}" (${remedy})`);
+    tell(root.place, `There is no directory "${path}" (${remedy})`);
   } else if (kind !== "directory") {
-    tell(root.place, describeUnusable(kind, `"${path}" is not a folder (name its folder)`));
+    tell(root.place, describeUnusable(kind, `"${path}" is not a directory (name its directory)`));
   }
 }
 
@@ -230,7 +231,7 @@ function isPartOf(scriptName: string, pattern: string): boolean {
   return fixed === scriptName || fixed.startsWith(`${scriptName}/`);
 }
 
-/** Undefined when the route's own keys have faults, so that nothing can be said about it. */
+/** Undefined when the route's own keys have errors, so that nothing can be said about it. */
 function routeShape(route: ConfigNode, handlers: readonly string[]): RouteShape | undefined {
   const path = route.get("path");
   const methods = route.get("methods");

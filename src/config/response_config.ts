@@ -1,4 +1,6 @@
-/** What a site and its route say of answers, put together: a route's own wins, null takes away. */
+/**
+ * What a site and its route say of responses, put together: a route's own wins, null takes away.
+ */
 import type * as v from "valibot";
 import type {
   ErrorPageOptions,

@@ -1,4 +1,4 @@
-/** The schema of what a site or a route says of its answers, and of who may ask. */
+/** The schema of what a site or a route says of its responses, and of who may ask. */
 import * as v from "valibot";
 import { isFramingHeader } from "../http/response_headers.ts";
 import { templateText } from "./params_schema.ts";
@@ -30,7 +30,7 @@ const headerName = () =>
 
 const headerNames = () => items(headerName(), "use a list of headers' names");
 
-/** One that the server puts into each answer which has none cannot be taken out. */
+/** One that the server puts into each response which has none cannot be taken out. */
 const removableName = () =>
   v.pipe(
     headerName(),
@@ -190,7 +190,7 @@ const corsKeys = section({
   ),
 }, (text) => `{ origins: [${asYaml(text)}] }`);
 
-/** A browser shows no script an answer that is for everybody and for who is logged in at once. */
+/** A browser shows no script a response that is for everybody and for who is logged in at once. */
 const cors = v.pipe(
   corsKeys,
   v.rawCheck(({ dataset, addIssue }) => {

@@ -49,7 +49,7 @@ const respond = v.pipe(
     if (!dataset.typed || ![204, 205, 304].includes(dataset.value.status)) return;
     if (dataset.value.body === "") return;
     addIssue({
-      message: `An answer with status ${dataset.value.status} has no body (leave body out)`,
+      message: `A response with status ${dataset.value.status} has no body (leave body out)`,
     });
   }),
 );
@@ -145,7 +145,10 @@ const phpSection = section({
   ),
   no_scripts: v.optional(
     described(
-      list(textLike(/^(\/[^/\0]+)+$/, 'use a folder such as "/uploads"'), "use a list of folders"),
+      list(
+        textLike(/^(\/[^/\0]+)+$/, 'use a directory such as "/uploads"'),
+        "use a list of directories",
+      ),
       "Directories below which no script may run; default: none",
     ),
   ),

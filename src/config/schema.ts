@@ -153,7 +153,7 @@ const site = section({
   ),
   sendfile: v.optional(
     described(
-      list(filePath(), "use a list of folders, such as [/srv/files]"),
+      list(filePath(), "use a list of directories, such as [/srv/files]"),
       "Directories from which an application may send files by X-Sendfile; default: none",
     ),
   ),

@@ -1,6 +1,6 @@
 /**
  * The settings that flags and environment variables carry: one table for the command line, the
- * reading, and the names in faults. A flag comes before its variable. A variable that holds several
+ * reading, and the names in errors. A flag comes before its variable. A variable that holds several
  * addresses has them apart by commas or blanks; an empty variable counts as not set.
  */
 import type { AcmeOptions } from "../acme/options.ts";
@@ -145,7 +145,7 @@ export type SettingKey = (typeof SETTINGS)[number]["key"];
 /** What the command line gave; a key that was not given is absent or undefined. */
 export type Flags = { readonly [Key in SettingKey]?: string | readonly string[] | undefined };
 
-/** A setting's text or texts, and what to call it in a fault. */
+/** A setting's text or texts, and what to call it in an error. */
 export interface GivenSetting {
   readonly texts: readonly string[];
   readonly origin: string;
@@ -332,13 +332,13 @@ function readNonEmpty(text: string, what: string): string {
 }
 
 function readRoot(text: string, cwd: string, files: Files): string {
-  const path = resolvePath(cwd, readNonEmpty(text, "a folder"));
+  const path = resolvePath(cwd, readNonEmpty(text, "a directory"));
   const kind = kindAt(files, path);
   if (kind === "directory") return path;
   throw new RangeError(
     kind === undefined
-      ? `There is no folder "${path}" (create it, or name another)`
-      : describeUnusable(kind, `"${path}" is not a folder (name its folder)`),
+      ? `There is no directory "${path}" (create it, or name another)`
+      : describeUnusable(kind, `"${path}" is not a directory (name its directory)`),
   );
 }
 

@@ -1,4 +1,4 @@
-/** The schema of the `static` handler: what is said of files, and what stands for a folder. */
+/** The schema of the `static` handler: what is said of files, and what stands for a directory. */
 import * as v from "valibot";
 import { ENCODINGS } from "../compression/accept_encoding.ts";
 import {

@@ -1,6 +1,6 @@
 /**
  * `follow_symlinks_to` of what is served, over HTTP or Gemini: its schema, its option, and what is
- * said of folders that are not there.
+ * said of directories that are not there.
  */
 import * as v from "valibot";
 import type { Files } from "../runtime/files.ts";
@@ -13,7 +13,7 @@ import { described, filePath, list } from "./schema_parts.ts";
 export const symlinkEntries = {
   follow_symlinks_to: v.optional(
     described(
-      list(filePath(), "use a list of folders, such as [storage/app/public]"),
+      list(filePath(), "use a list of directories, such as [storage/app/public]"),
       "Directories outside the root to which symlinks may lead; default: none",
     ),
   ),
@@ -23,7 +23,7 @@ interface Entries {
   readonly follow_symlinks_to?: readonly string[] | undefined;
 }
 
-/** `folder` is where the file's relative paths start. */
+/** `directory` is where the file's relative paths start. */
 export function symlinkTargetOptions(
   { follow_symlinks_to: targets }: Entries,
   directory: string,
@@ -33,7 +33,9 @@ export function symlinkTargetOptions(
     : { symlinkTargets: targets.map((target) => resolvePath(directory, target)) };
 }
 
-/** A folder that is not there would be noticed by nobody but those who follow a link to it. */
+/**
+ * A directory that is not there would be noticed by nobody but those who follow a symlink to it.
+ */
 export function checkSymlinks(
   site: ConfigNode,
   { files, directory, hasRoot }: {
@@ -46,16 +48,19 @@ export function checkSymlinks(
   const entry = site.entries.get("follow_symlinks_to");
   if (entry === undefined) return;
   if (!hasRoot) {
-    tell(entry.keyPlace, "Key follow_symlinks_to has no root for links to lead out of (add root)");
+    tell(
+      entry.keyPlace,
+      "Key follow_symlinks_to has no root for symlinks to lead out of (add root)",
+    );
   }
   for (const { text, place } of entry.node.items) {
     if (!text) continue;
     const path = resolvePath(directory, text);
     const kind = kindAt(files, path);
     if (kind === undefined) {
-      tell(place, `There is no folder "${path}" (create it, or name another)`);
+      tell(place, `There is no directory "${path}" (create it, or name another)`);
     } else if (kind !== "directory") {
-      tell(place, describeUnusable(kind, `"${path}" is not a folder (name its folder)`));
+      tell(place, describeUnusable(kind, `"${path}" is not a directory (name its directory)`));
     }
   }
 }

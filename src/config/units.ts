@@ -9,7 +9,7 @@ export const TIME_PATTERN = /^\d{1,12}(ms|s|m|h)$/;
 const SIZE_REMEDY = "use bytes, or a whole number with kB, MB, GB, KiB, MiB or GiB";
 const TIME_REMEDY = "use a whole number with ms, s, m or h";
 
-/** What would be right in a size's place, for faults: as near to what is there as can be told. */
+/** What would be right in a size's place, for errors: as near to what is there as can be told. */
 export function sizeRemedy(given: unknown): string {
   const text = withoutBlanks(given);
   const [, digits, unit = ""] = /^(\d+)([kmgt])?(?:i?b)?$/i.exec(text) ?? [];

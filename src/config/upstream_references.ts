@@ -1,6 +1,6 @@
 /**
  * What the keys of one upstream say about each other: a key that another one leaves without effect
- * is a fault, for somebody meant it.
+ * is an error, for somebody meant it.
  */
 import { commandKind } from "../spawn/options.ts";
 import type { ConfigNode } from "./config_node.ts";

@@ -1,5 +1,5 @@
 /**
- * What the YAML parser says of a broken text → the one fault to begin with: what it says after its
+ * What the YAML parser says of a broken text → the one error to begin with: what it says after its
  * first is about text that it no longer understands. Its words are for those who know YAML's
  * grammar; the mistakes that people make most have plainer ones here, and the place where they began.
  * Nothing that could be a part of a password is repeated: one that wants quotes is such a mistake.

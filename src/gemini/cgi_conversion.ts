@@ -1,4 +1,6 @@
-/** A CGI answer (`Status:`, `Content-Type:`, `Location:`) as a Gemini header, for `convert: cgi`. */
+/**
+ * A CGI response (`Status:`, `Content-Type:`, `Location:`) as a Gemini header, for `convert: cgi`.
+ */
 import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
 import { type GeminiHeader, META_LENGTH_MAX } from "./response_header.ts";
 
@@ -7,7 +9,7 @@ const PERMANENT: ReadonlySet<number> = new Set([301, 308]);
 
 const DEFAULT_TYPE = "text/gemini";
 
-/** The header, or what keeps the answer from having one. */
+/** The header, or what keeps the response from having one. */
 export function convertHeaders(
   section: CgiHeaderSection,
 ): GeminiHeader | { readonly error: string } {
@@ -49,7 +51,7 @@ function failureMeta(status: number, retryAfter: string): string {
 }
 
 function checked(code: number, latin1: string): GeminiHeader | { readonly error: string } {
-  // A head's values have one character for each byte; META is UTF-8.
+  // A header section's values have one character for each byte; META is UTF-8.
   const bytes = Uint8Array.from(latin1, (character) => character.charCodeAt(0));
   if (bytes.length > META_LENGTH_MAX) return { error: "its header is too long for META" };
   return { code, meta: new TextDecoder().decode(bytes).replaceAll("\t", " ") };

@@ -27,7 +27,7 @@ export interface GeminiResponse extends GeminiHeader {
  * Asks a Gemini server.
  *
  * @throws {ConnectError} when nobody answers there
- * @throws {ProtocolError} when the answer has no Gemini header
+ * @throws {ProtocolError} when the response has no Gemini header
  */
 export async function requestGemini(
   uri: GeminiUri,
@@ -61,8 +61,8 @@ async function readResponse(connection: TlsConnection): Promise<GeminiResponse> 
     if (done) {
       throw new Error(
         parser.hasBegun
-          ? "The answer ended within its header"
-          : "The server closed without an answer",
+          ? "The response ended within its header"
+          : "The server closed without a response",
       );
     }
     const start = parser.push(value);

@@ -14,7 +14,7 @@ export interface ClientCertRule {
   readonly fingerprints: ReadonlySet<string>;
 }
 
-/** The answer that refuses; undefined when the certificate will do. */
+/** The response that refuses; undefined when the certificate will do. */
 export function checkClientCert(
   rule: ClientCertRule,
   certificate: PeerCertificate | undefined,

@@ -1,12 +1,12 @@
 /**
- * One connection of a client: request line, answer, close.
+ * One connection of a client: request line, response, close.
  *
- *     request line ──► answer ──► close_notify ──► the client closes
+ *     request line ──► response ──► close_notify ──► the client closes
  *          │              │                             │
  *          └── timeout ───┴── broken, client slow ──────┴──► cut, without close_notify
  *
  * Each wait has a limit. What the client sends behind its line is read and dropped, because closing
- * with bytes unread would reset the connection and lose the answer.
+ * with bytes unread would reset the connection and lose the response.
  */
 import type { Clock } from "../runtime/clock.ts";
 import type { TlsConnection } from "../runtime/tls.ts";
@@ -17,7 +17,7 @@ import { RequestLineReader } from "./request_line.ts";
 import type { UriRefusal } from "./uri.ts";
 import { reportIfOurs } from "../runtime/unexpected.ts";
 
-/** How an answer came to its end. */
+/** How a response came to its end. */
 export interface Delivery {
   readonly bytes: number;
   /** Undefined: the client has all of it. */
@@ -73,7 +73,7 @@ export class Conversation {
     return isLate ? "timeout" : "left";
   }
 
-  /** Sends an answer and closes; an answer that breaks off is cut. */
+  /** Sends a response and closes; a response that breaks off is cut. */
   async reply(reply: GeminiReply): Promise<Delivery> {
     const drained = this.#drain();
     let bytes = 0;
@@ -99,7 +99,7 @@ export class Conversation {
     return { bytes, failure: undefined };
   }
 
-  /** Ends at once, without close_notify where the answer was not complete. */
+  /** Ends at once, without close_notify where the response was not complete. */
   cut(): void {
     this.connection.destroy();
   }
@@ -134,7 +134,7 @@ export class Conversation {
   }
 }
 
-/** Header and body; a short answer is one piece. Left early, a stream is cancelled. */
+/** Header and body; a short response is one piece. Left early, a stream is cancelled. */
 async function* piecesOf({ header, body }: GeminiReply): AsyncGenerator<Uint8Array> {
   const headerBytes = encodeHeader(header);
   if (body === null) {

@@ -1,4 +1,7 @@
-/** A Gemini route to an application: the request goes to its upstream, the answer comes as a stream. */
+/**
+ * A Gemini route to an application: the request goes to its upstream, the response comes as a
+ * stream.
+ */
 import { Role } from "../protocol/constants.ts";
 import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
@@ -56,7 +59,7 @@ function readHeader(route: GeminiFastCgiRoute, response: UpstreamResponse): Gemi
   const header = convertHeaders(response.head);
   if (!("error" in header)) return header;
   giveUpBody(response);
-  throw new UpstreamError("bad_answer", `Cannot pass on the answer: ${header.error}`, {
+  throw new UpstreamError("bad_answer", `Cannot pass on the response: ${header.error}`, {
     phase: "body",
     sent: true,
   });

@@ -25,7 +25,7 @@ export interface GeminiGatewayDeps {
   readonly runtime: Runtime;
   readonly limits: GeminiLimits;
   readonly metrics: GeminiMetrics;
-  /** For answers of our own. */
+  /** For responses of our own. */
   readonly log: Logger;
   /** Undefined: no access log. */
   readonly accessLog: Logger | undefined;
@@ -107,7 +107,7 @@ export class GeminiGateway {
     return this.#listener;
   }
 
-  /** Stops accepting, lets answers finish, drops who has not asked yet. */
+  /** Stops accepting, lets responses finish, drops who has not asked yet. */
   async stop(): Promise<void> {
     this.#listener?.close();
     for (const conversation of this.#waiting) conversation.cut();
@@ -194,7 +194,7 @@ export class GeminiGateway {
       const reply = await host.site.reply(request);
       if (isHeader(reply.header)) return reply;
       if (reply.body instanceof ReadableStream) reply.body.cancel().catch(() => {});
-      // The client's URI went into it: no fault of ours, so no exception.
+      // The client's URI went into it: no error of ours, so no exception.
       const reason = `META of code ${reply.header.code} is too long or has a line end`;
       this.#deps.log.error(reason, { ...fieldsOf(request), code: "bad_answer" });
       return ownReply(request, "bad_answer", plainHeader(40));
@@ -241,7 +241,7 @@ export class GeminiGateway {
     noteFailure(trace, reply, delivery);
     if (delivery.failure === "broken") {
       const reason = reply.progress?.error?.message ?? "it could not be read";
-      log.error(`Answer broke off: ${reason}`, fieldsOf(request));
+      log.error(`Response broke off: ${reason}`, fieldsOf(request));
     }
     metrics.onAnswer(site, code);
     accessLog?.info("request", {

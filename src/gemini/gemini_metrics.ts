@@ -1,7 +1,7 @@
-/** What is counted of Gemini: answers by site and code, and clients that got none. */
+/** What is counted of Gemini: responses by site and code, and clients that got none. */
 import type { Counter, MetricsRegistry } from "../observe/metrics.ts";
 
-/** Why a connection ended without an answer. */
+/** Why a connection ended without a response. */
 export type DropReason = "too_many_connections" | "handshake_failed" | "request_timeout";
 
 export class GeminiMetrics {
@@ -16,7 +16,7 @@ export class GeminiMetrics {
     );
     this.#dropped = registry.counter(
       "afcgi_gemini_dropped_total",
-      "Gemini connections that ended without an answer, by reason.",
+      "Gemini connections that ended without a response, by reason.",
       ["reason"],
     );
   }

@@ -1,6 +1,6 @@
 /**
  * The certificate of a host: from files, or one that signs itself, made on first start and kept in a
- * folder, a file for each host with certificate and key. Kept, because clients that have seen it
+ * directory, a file for each host with certificate and key. Kept, because clients that have seen it
  * once take another one for an attack.
  */
 import type { TlsFiles } from "../runtime/connection.ts";

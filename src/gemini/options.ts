@@ -1,5 +1,5 @@
 /**
- * What the Gemini front can be told: the configuration's `gemini`, read and with every default
+ * What the Gemini gateway can be told: the configuration's `gemini`, read and with every default
  * filled in.
  */
 import type { TcpAddress } from "../runtime/address.ts";
@@ -56,7 +56,7 @@ export interface GeminiRouteOptions {
 
 export type GeminiTlsOptions =
   | { readonly kind: "files"; readonly cert: string; readonly key: string }
-  /** Made on first start and kept in the folder. */
+  /** Made on first start and kept in the directory. */
   | { readonly kind: "self_signed"; readonly store: string };
 
 /** The hosts of one entry; several entries may share an address. */
@@ -70,7 +70,7 @@ export interface GeminiSiteOptions {
   readonly versionMin: TlsVersion;
   /** Absolute path. */
   readonly root: string | undefined;
-  /** Absolute paths of folders to which links may lead out of the root; left out: none. */
+  /** Absolute paths of directories to which symlinks may lead out of the root; left out: none. */
   readonly symlinkTargets?: readonly string[] | undefined;
   readonly routes: readonly GeminiRouteOptions[];
 }
@@ -80,13 +80,13 @@ export interface GeminiLimits {
   readonly connectionsMax: number;
   /** Most connections of an address that are served; more get 44, from twice as many on a close. */
   readonly connectionsPerAddressMax: number;
-  /** Requests of an address in a second, and at once after a rest; more get 44. 0: no limit. */
+  /** Requests of an address in a second, and at once after a pause; more get 44. 0: no limit. */
   readonly requestsPerSecondMax: number;
   /** For the handshake, and again for the request line. */
   readonly requestTimeoutMs: number;
-  /** For a client to take a piece of its answer. */
+  /** For a client to take a piece of its response. */
   readonly sendTimeoutMs: number;
-  /** For a client to close after its answer. */
+  /** For a client to close after its response. */
   readonly closeTimeoutMs: number;
 }
 

@@ -1,4 +1,4 @@
-/** Answers that afcgi makes itself, and the one place where a fault becomes a Gemini code. */
+/** Responses that afcgi makes itself, and the one place where an error becomes a Gemini code. */
 import { FileError } from "../runtime/file_error.ts";
 import { UpstreamError, type UpstreamErrorCode } from "../upstream/errors.ts";
 import type { GeminiHeader } from "./response_header.ts";
@@ -43,7 +43,7 @@ const REASONS: Readonly<Record<number, string>> = {
   59: "Bad request",
 };
 
-/** An answer without a body, and its code in the request's trace. */
+/** A response without a body, and its code in the request's trace. */
 export function ownReply(
   request: Pick<GeminiRequest, "trace">,
   code: GeminiReplyCode,
@@ -58,7 +58,7 @@ export function plainHeader(code: number): GeminiHeader {
   return { code, meta: REASONS[code] ?? "Error" };
 }
 
-/** The answer to a fault on the way to the application or back. */
+/** The response to an error on the way to the application or back. */
 export function errorReply(request: Pick<GeminiRequest, "trace">, error: unknown): GeminiReply {
   if (error instanceof FileError) {
     return ownReply(request, error.isExhausted ? "local_limit" : "file_error", plainHeader(40));

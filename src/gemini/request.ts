@@ -1,11 +1,11 @@
-/** A Gemini request that has passed the front's checks, and what is learnt of it on its way. */
+/** A Gemini request that has passed the gateway's checks, and what is learnt of it on its way. */
 import type { BodyProgress } from "../upstream/request.ts";
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
 import type { TlsConnection } from "../runtime/tls.ts";
 import type { GeminiHeader } from "./response_header.ts";
 import type { GeminiUri } from "./uri.ts";
 
-/** Stable codes of answers that afcgi makes itself. */
+/** Stable codes of responses that afcgi makes itself. */
 export type GeminiReplyCode =
   | UpstreamErrorCode
   | "bad_request"

@@ -1,7 +1,7 @@
 /**
- * The header of a Gemini answer: two digits, a space, META, CRLF. Written for answers of our own,
- * read from what an application writes and, as a client, from what a server sends. What could be
- * read in two ways (a line that ends with LF alone, a tab, a control character) is refused, not
+ * The header of a Gemini response: two digits, a space, META, CRLF. Written for responses of our
+ * own, read from what an application writes and, as a client, from what a server sends. What could
+ * be read in two ways (a line that ends with LF alone, a tab, a control character) is refused, not
  * mended. It does not know sockets.
  */
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
@@ -22,7 +22,7 @@ const HEADER_LENGTH_MAX = META_LENGTH_MAX + FRAME_LENGTH;
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** Under this name META is among a head's fields, where CGI has its header fields. */
+/** Under this name META is among a header section's fields, where CGI has its header fields. */
 const META_FIELD = "meta";
 
 export interface GeminiHeader {
@@ -74,7 +74,10 @@ export function parseHeader(line: Uint8Array): GeminiHeader {
   return { code, meta };
 }
 
-/** Takes STDOUT until an application's Gemini header is complete; its head stands in CGI's terms. */
+/**
+ * Takes STDOUT until an application's Gemini header is complete; its header section stands in CGI's
+ * terms.
+ */
 export class GeminiHeaderParser implements ResponseHeaderParser {
   readonly #gathered = new ByteBuffer(64);
 
@@ -105,7 +108,7 @@ function toCgiHeaders({ code, meta }: GeminiHeader): CgiHeaderSection {
   return { status: code, headers: [[META_FIELD, meta]], contentLength: undefined };
 }
 
-/** The header that {@link GeminiHeaderParser} has put into a head. */
+/** The header that {@link GeminiHeaderParser} has put into a header section. */
 export function headerOf(section: CgiHeaderSection): GeminiHeader {
   return { code: section.status, meta: section.headers[0]?.[1] ?? "" };
 }
@@ -116,6 +119,6 @@ function hasControl(text: string): boolean {
 }
 
 function bad(what: string): never {
-  const message = `Cannot read the Gemini header of the answer: ${what}`;
+  const message = `Cannot read the Gemini header of the response: ${what}`;
   throw new ProtocolError("bad_answer_head", message, { scope: "request" });
 }

@@ -1,4 +1,4 @@
-/** A Gemini site: its routes compiled once, the first that matches and has an answer gives it. */
+/** A Gemini site: its routes compiled once, the first that matches and has a response gives it. */
 import { compilePattern, type RoutePattern } from "../routing/route_pattern.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Upstream } from "../upstream/upstream.ts";

@@ -1,7 +1,7 @@
 /**
- * A static route: files below the root by their path, the index of a folder or its listing as
- * gemtext, a redirect to a folder's path with its slash. What may be seen is decided by
- * `static/below_root.ts`: nothing hidden, nothing outside the root but where links may lead.
+ * A static route: files below the root by their path, the index of a directory or its listing as
+ * gemtext, a redirect to a directory's path with its slash. What may be seen is decided by
+ * `static/below_root.ts`: nothing hidden, nothing outside the root but where symlinks may lead.
  */
 import { openFileBody } from "../runtime/file_body.ts";
 import type { Files } from "../runtime/files.ts";
@@ -26,7 +26,7 @@ export interface GeminiStaticDeps extends Omit<GeminiStaticOptions, "kind">, Fil
   readonly files: Files;
 }
 
-/** The answer; undefined where there is nothing, so that another route may know better. */
+/** The response; undefined where there is nothing, so that another route may know better. */
 export async function serveStatic(
   deps: GeminiStaticDeps,
   request: GeminiRequest,

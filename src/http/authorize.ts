@@ -1,10 +1,11 @@
 /**
  * A route's authorizer: asked before what the route does, with the request's parameters alone
- * (FastCGI specification section 6.3). A complete answer with status 200 lets the request on, and
- * its `Variable-*` fields become parameters of it; any other answer is the client's.
+ * (FastCGI specification section 6.3). A complete response with status 200 lets the request on, and
+ * its `Variable-*` fields become parameters of it; any other response is the client's.
  *
- * Who keeps people out must not let them in by a half-understood answer: one that breaks off, says
- * nothing at all, leads elsewhere, or whose variables could be read in two ways, lets nobody in.
+ * Who keeps people out must not let them in by a half-understood response: one that breaks off,
+ * says nothing at all, leads elsewhere, or whose variables could be read in two ways, lets nobody
+ * in.
  */
 import { asResponse } from "../runtime/http_response.ts";
 import { Role } from "../protocol/constants.ts";
@@ -38,7 +39,7 @@ const LEADS_ELSEWHERE: ReadonlySet<string> = new Set([
 ]);
 const NAME = /^[A-Z_][A-Z0-9_]*$/;
 
-/** The answer to a request that is kept out; undefined for one that may go on. */
+/** The response to a request that is kept out; undefined for one that may go on. */
 export type Authorizer = (
   request: HttpRequest,
   context: RequestContext,
@@ -71,7 +72,7 @@ export function createAuthorizer(route: FastCgiRoute): Authorizer {
 class AuthorizerRequest extends GatewayRequest {
   override readonly role: Role = Role.AUTHORIZER;
 
-  /** Nothing that it says before its answer is the client's. */
+  /** Nothing that it says before its response is the client's. */
   override get onInterim(): undefined {
     return undefined;
   }
@@ -102,7 +103,7 @@ function variablesOf(response: UpstreamResponse): ReadonlyMap<string, string> {
   return variables;
 }
 
-/** @throws {UpstreamError} when the answer breaks off */
+/** @throws {UpstreamError} when the response breaks off */
 async function readOut(response: UpstreamResponse): Promise<void> {
   if (!(response.body instanceof ReadableStream)) return;
   let length = 0;
@@ -116,7 +117,7 @@ async function readOut(response: UpstreamResponse): Promise<void> {
 
 function refused(response: UpstreamResponse, what: string): UpstreamError {
   if (response.body instanceof ReadableStream && !response.body.locked) giveUpBody(response);
-  const error = new UpstreamError("bad_answer", `Cannot take the authorizer's answer: ${what}`, {
+  const error = new UpstreamError("bad_answer", `Cannot take the authorizer's response: ${what}`, {
     phase: "body",
     sent: true,
   });

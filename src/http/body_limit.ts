@@ -12,7 +12,7 @@ export class RequestBodyTooLargeError extends Error {
   override readonly name = "RequestBodyTooLargeError";
 }
 
-/** A body to send, none, or the answer to give instead. */
+/** A body to send, none, or the response to give instead. */
 export type TakenBody =
   | { readonly kind: "body"; readonly body: RequestBody }
   | { readonly kind: "none"; readonly contentLength: number | undefined }

@@ -1,7 +1,7 @@
 /**
- * Interim answers of an application for its client: of 103 Early Hints (RFC 8297) the links go on,
- * by which a browser begins to load what the page will want. Everything else in them, and every
- * other interim answer, is between us and the application.
+ * Interim responses of an application for its client: of 103 Early Hints (RFC 8297) the links go
+ * on, by which a browser begins to load what the page will want. Everything else in them, and every
+ * other interim response, is between us and the application.
  */
 import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
@@ -19,6 +19,6 @@ export function passEarlyHints(
   try {
     send(links);
   } catch {
-    // What is no link is no hint. The answer itself says all there is to say.
+    // What is no link is no hint. The response itself says all there is to say.
   }
 }

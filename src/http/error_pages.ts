@@ -1,7 +1,7 @@
 /**
- * Pages of a site's own in the place of error answers: files below its root, or texts. The status
- * stays, and of the answer's head what the status needs; a page that is not there, or cannot be read,
- * leaves the answer as it is.
+ * Pages of a site's own in the place of error responses: files below its root, or texts. The status
+ * stays, and of the response's header section what the status needs; a page that is not there, or
+ * cannot be read, leaves the response as it is.
  */
 import { openFileBody } from "../runtime/file_body.ts";
 import type { Files } from "../runtime/files.ts";
@@ -54,13 +54,14 @@ export class ErrorPages {
     );
   }
 
-  /** Whether an answer with this status may get a page. */
+  /** Whether a response with this status may get a page. */
   has(status: number): boolean {
     return status >= ERROR_MIN && this.#pageFor(status) !== undefined;
   }
 
   /**
-   * The page with the status and what it needs of the answer's head; undefined: there is none.
+   * The page with the status and what it needs of the response's header section; undefined: there
+   * is none.
    *
    * @throws {FileError}
    */

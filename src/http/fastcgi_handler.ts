@@ -1,6 +1,6 @@
 /**
- * FastCGI behind any Hono app: a handler for `app.all(...)`. Unlike afcgi's own front it sees only
- * what Hono hands over, so who knows the client's address says so.
+ * FastCGI behind any Hono app: a handler for `app.all(...)`. Unlike afcgi's own gateway it sees
+ * only what Hono hands over, so who knows the client's address says so.
  */
 import { asResponse } from "../runtime/http_response.ts";
 import type { Context, Handler } from "hono";
@@ -28,14 +28,14 @@ export interface FastCgiOptions {
   readonly limits?: Partial<HttpLimits>;
   /** The client's address; unknown when left out. */
   readonly peer?: (context: Context) => HttpPeer;
-  /** What went wrong when an answer had to be made in the application's place. */
+  /** What went wrong when a response had to be made in the application's place. */
   readonly onFault?: (error: unknown) => void;
 }
 
 const UNKNOWN_PEER: HttpPeer = { host: "", port: 0 };
 
 /**
- * Sends what the route matches to a FastCGI application and answers with its answer.
+ * Sends what the route matches to a FastCGI application and answers with its response.
  *
  * @throws {TypeError} when `upstream` is no `Upstream`
  * @example

@@ -1,12 +1,13 @@
 /**
- * Fields of an application's answer that came several times, and that a Fetch `Response` has joined
- * to one. Of most fields that is the same (RFC 9110 section 5.3), of `Expires` and others it is not:
- * joined, two dates are none. So what goes out does not depend on whether something on its way
- * wanted a Response: such fields are taken apart again, where nobody has changed them meanwhile.
+ * Fields of an application's response that came several times, and that a Fetch `Response` has
+ * joined to one. Of most fields that is the same (RFC 9110 section 5.3), of `Expires` and others it
+ * is not: joined, two dates are none. So what goes out does not depend on whether something on its
+ * way wanted a Response: such fields are taken apart again, where nobody has changed them
+ * meanwhile.
  */
 import { type ResponseFields, StreamResponse } from "../runtime/http_response.ts";
 
-/** The answer with fields as the application `sent` them; the same where none came twice. */
+/** The response with fields as the application `sent` them; the same where none came twice. */
 export function withFieldsApart(
   response: Response,
   sent: ResponseFields,
@@ -34,7 +35,7 @@ const FRAMING: ReadonlySet<string> = new Set(["content-length", "transfer-encodi
 
 type ValuesByName = ReadonlyMap<string, readonly string[]>;
 
-/** Heads come again (see `CgiHeaderCache`): each is looked at once. */
+/** Header sections come again (see `CgiHeaderCache`): each is looked at once. */
 const REPEATED = new WeakMap<ResponseFields, ValuesByName | null>();
 
 /** Values by lower-case name; undefined where no name came several times. */

@@ -32,7 +32,7 @@ export function decideFilter(options: FilterRouteOptions, path: string): FilterD
   const found = resolveBelowRoot(options, path);
   switch (found.kind) {
     case "file": {
-      // A link of another name may lead to a script.
+      // A symlink of another name may lead to a script.
       if (options.never(found.realPath)) return refuse("script_source");
       const script = { scriptName: path, pathInfo: "", scriptFilename: found.path };
       return { kind: "send", found, script };

@@ -1,4 +1,4 @@
-/** Answers that the configuration gives: a text, or another place. */
+/** Responses that the configuration gives: a text, or another place. */
 import { BytesResponse } from "../runtime/http_response.ts";
 import type { HandlerOptions } from "./options.ts";
 import { compileTemplate } from "./request_template.ts";

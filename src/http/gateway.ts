@@ -1,5 +1,6 @@
 /**
- * The entrance: takes what the HTTP server hands over, refuses what is malformed, finds the site by its host, and lets Hono find the route. When the answer has gone, one access line and the
+ * The entrance: takes what the HTTP server hands over, refuses what is malformed, finds the site by
+ * its host, and lets Hono find the route. When the response has gone, one access line and the
  * metrics say what it was.
  */
 import type { Logger } from "../observe/logger.ts";
@@ -45,7 +46,7 @@ export interface GatewayDeps {
   readonly metrics: HttpMetrics;
   /** Undefined: no access log. */
   readonly accessLog: Logger | undefined;
-  /** For answers of our own. */
+  /** For responses of our own. */
   readonly log: Logger;
   /** Hears of files that could not be looked at; left out: `log` does, of each. */
   readonly onFileError?: ((error: FileError, context: RequestContext) => void) | undefined;
@@ -63,7 +64,7 @@ export interface GatewaySite extends CompiledSite {
   readonly name: string;
   /** What the site makes of a request before its routes see it; nothing, left out. */
   readonly arrive?: Arrival | undefined;
-  /** What a request over plain HTTP gets in the place of an answer; left out: nothing. */
+  /** What a request over plain HTTP gets in the place of a response; left out: nothing. */
   readonly plainHttp?: PlainHttpAnswer | undefined;
   /** Whether some route asks for certificates: then the handshake must have been for the site. */
   readonly asksForCertificate?: boolean | undefined;
@@ -177,7 +178,7 @@ function acceptOf(request: HttpRequest): string | null {
 }
 
 /**
- * A file could not be looked at; or a route, or a rule for its answers, did what none should. The
+ * A file could not be looked at; or a route, or a rule for its responses, did what none should. The
  * client is told no more than that.
  */
 function responseForFailure(
@@ -210,7 +211,7 @@ async function byRules(
   return context.rules.apply(context, request.headers, toResponse(response));
 }
 
-/** An answer to what could not be read, with what was wrong for the log. */
+/** A response to what could not be read, with what was wrong for the log. */
 type Unreadable = OwnResponse & { readonly reason: string };
 
 const BAD_HOST: Unreadable = {
@@ -265,7 +266,7 @@ function refuse(
   );
 }
 
-/** Says what the answer was, now or when its body has gone. */
+/** Says what the response was, now or when its body has gone. */
 function finish(
   deps: GatewayDeps,
   site: string,
@@ -309,7 +310,7 @@ function report(
   const { protocol } = context.peer;
   deps.metrics.onResponse(site, context.method, response.status, durationMs / 1000, protocol);
   if (broken !== undefined && broken.code !== "client_gone") {
-    deps.log.error(`Answer broke off: ${broken.message}`, errorFields(context));
+    deps.log.error(`Response broke off: ${broken.message}`, errorFields(context));
   }
   const { bytesIn, upstreamMs } = context.trace;
   deps.accessLog?.info("request", {
@@ -326,14 +327,14 @@ function report(
   });
 }
 
-/** A refused target may be as long as a whole head. */
+/** A refused target may be as long as a whole header section. */
 function shownTarget(url: string): string {
   return url.length > REFUSED_TARGET_SHOWN_MAX
     ? `${url.slice(0, REFUSED_TARGET_SHOWN_MAX)} [cut]`
     : url;
 }
 
-/** Bytes of an answer whose sending nobody watches: one of our own, or a file. */
+/** Bytes of a response whose sending nobody watches: one of our own, or a file. */
 function lengthOf(method: string, response: HttpResponse): number {
   return hasNoBody(method, response.status) ? 0 : Math.max(0, responseLength(response));
 }

@@ -1,7 +1,8 @@
 /**
  * A request of a client as an upstream takes it. What it needs is made when it is asked for: the
- * parameters when the request begins, the signal when the answer takes a while (Bun makes it then,
- * for 1.5 µs). A class, because an object literal with a getter takes seven times as long to make.
+ * parameters when the request begins, the signal when the response takes a while (Bun makes it
+ * then, for 1.5 µs). A class, because an object literal with a getter takes seven times as long to
+ * make.
  */
 import type { ParameterTemplate } from "../cgi/parameters.ts";
 import type { CgiRequest } from "../cgi/request.ts";
@@ -23,7 +24,7 @@ export interface RequestParameters {
   readonly template: ParameterTemplate;
   /** Configured parameters that are made for each request; none, left out. */
   readonly computed?: ComputedParameters | undefined;
-  /** What obeys an answer that hands over; left out: nothing does. */
+  /** What obeys a response that hands over; left out: nothing does. */
   readonly handover?: { readonly localRedirects: boolean };
 }
 

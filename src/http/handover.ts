@@ -1,12 +1,13 @@
 /**
- * What an application asks of the gateway in the head of its answer: to send a file in the answer's
- * place (`X-Sendfile`), to answer as another path would be answered (`X-Accel-Redirect`, and a local
- * `Location`, RFC 3875 section 6.2.2), to send slowly (`X-Accel-Limit-Rate`). The client never sees
- * these fields. An application is trusted to name paths of its site, internal ones too; files only
- * below the folders that the configuration allows: `sendfile.ts`, which the site hands in, so that
- * a library without a site loads no file server.
+ * What an application asks of the gateway in the header section of its response: to send a file in
+ * the response's place (`X-Sendfile`), to answer as another path would be answered
+ * (`X-Accel-Redirect`, and a local `Location`, RFC 3875 section 6.2.2), to send slowly
+ * (`X-Accel-Limit-Rate`). The client never sees these fields. An application is trusted to name
+ * paths of its site, internal ones too; files only below the directories that the configuration
+ * allows: `sendfile.ts`, which the site hands in, so that a library without a site loads no file
+ * server.
  *
- * Of the application's own answer stays what nginx keeps: its cookies, and for a file its type,
+ * Of the application's own response stays what nginx keeps: its cookies, and for a file its type,
  * disposition and cache fields.
  */
 import { UpstreamError } from "../upstream/errors.ts";
@@ -23,7 +24,7 @@ import { giveUpBody } from "./upstream_response.ts";
 import { WatchedBody } from "./watched_body.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 
-/** Most answers in a row that lead to another path; as many as nginx takes. */
+/** Most responses in a row that lead to another path; as many as nginx takes. */
 export const INTERNAL_REDIRECTS_MAX = 10;
 
 /** What handing over wants of a site. */
@@ -38,7 +39,7 @@ export interface Handover {
 }
 
 /**
- * What `X-Sendfile` asks for; undefined for a path below no folder that the site allows.
+ * What `X-Sendfile` asks for; undefined for a path below no directory that the site allows.
  *
  * @throws {FileError} where nobody can tell whether the file is there
  */
@@ -51,7 +52,7 @@ export type SendNamedFile = (
 type HeaderFields = UpstreamResponse["head"]["headers"];
 
 /**
- * The answer that the application asks for; `passOn` makes its own into one.
+ * The response that the application asks for; `passOn` makes its own into one.
  *
  * @throws {UpstreamError} `bad_answer`
  */
@@ -110,7 +111,7 @@ async function redirect(
   }
   const hops = (context.handedOver?.hops ?? 0) + 1;
   if (hops > INTERNAL_REDIRECTS_MAX) {
-    throw refused(original, `more than ${INTERNAL_REDIRECTS_MAX} answers led to another path`);
+    throw refused(original, `more than ${INTERNAL_REDIRECTS_MAX} responses led to another path`);
   }
   const inner: RequestContext = {
     ...context,
@@ -141,7 +142,7 @@ function withoutBody(
   request.headers.forEach((value, name) => headers.append(name, value));
   for (const name of ["content-length", "content-type", "transfer-encoding"]) headers.delete(name);
   if (refusesRanges(original)) headers.delete("range");
-  // The front and the handlers read the target, not the URL.
+  // The gateway and the handlers read the target, not the URL.
   return new Request("http://localhost/", { method, headers, signal: request.signal });
 }
 
@@ -158,7 +159,7 @@ async function sendFileOf(
   const asked = withoutBody(request, method, original);
   const sent = path === undefined ? undefined : sendNamedFile(path, contentType, asked);
   if (sent === undefined) {
-    throw refused(original, `"${value}" is below no folder of the site's sendfile`);
+    throw refused(original, `"${value}" is below no directory of the site's sendfile`);
   }
   if (sent instanceof Response) return sent;
   return ownResponse(context, request.headers.get("accept"), sent);
@@ -178,7 +179,7 @@ const KEPT: ReadonlySet<string> = new Set([
 
 function keepFields(response: Response, headers: HeaderFields): void {
   keepCookies(response, headers);
-  // An answer that says what went wrong is not what the application spoke of.
+  // A response that says what went wrong is not what the application spoke of.
   if (response.status >= 300 && response.status !== 304) return;
   for (const [name, value] of headers) {
     if (KEPT.has(name.toLowerCase())) response.headers.set(name, value);
@@ -230,7 +231,7 @@ function decodeUtf8(text: string): string | undefined {
 
 function refused(original: UpstreamResponse, what: string): UpstreamError {
   giveUpBody(original);
-  const error = new UpstreamError("bad_answer", `Cannot hand the answer over: ${what}`, {
+  const error = new UpstreamError("bad_answer", `Cannot hand the response over: ${what}`, {
     phase: "body",
     sent: true,
   });

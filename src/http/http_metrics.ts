@@ -34,7 +34,7 @@ export class HttpMetrics {
     );
     this.#durations = registry.histogram(
       "afcgi_http_request_duration_seconds",
-      "Time from a request's head to the end of its answer.",
+      "Time from a request's header section to the end of its response.",
       BOUNDS_S,
     );
     const protocols = registry.counter(

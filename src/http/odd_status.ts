@@ -1,7 +1,7 @@
 /**
  * Hono makes answers anew, every one to HEAD and others where middleware adds to them, and no
  * Response can be made with a status beyond 599, which an application may say. So such a status is
- * kept aside while Hono has the answer.
+ * kept aside while Hono has the response.
  */
 import { type HttpResponse, responseOf } from "../runtime/http_response.ts";
 import type { RequestContext, StatusTrace } from "./request_context.ts";
@@ -9,7 +9,7 @@ import type { RequestContext, StatusTrace } from "./request_context.ts";
 /** The highest status that a Response can be made with. */
 const STATUS_MAX = 599;
 
-/** The answer for Hono. */
+/** The response for Hono. */
 export function keepOddStatus(context: RequestContext, response: Response): Response {
   if (response.status <= STATUS_MAX) return response;
   const trace: StatusTrace = context.trace;
@@ -17,7 +17,7 @@ export function keepOddStatus(context: RequestContext, response: Response): Resp
   return withStatus(response, STATUS_MAX);
 }
 
-/** The answer that Hono has made, with the status that was kept. */
+/** The response that Hono has made, with the status that was kept. */
 export function restoreOddStatus<T extends HttpResponse>(
   context: RequestContext,
   response: T,

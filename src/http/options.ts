@@ -1,6 +1,6 @@
 /**
- * What the HTTP front can be told: the configuration's `sites`, read and with every default filled
- * in. `site.ts` turns it into handlers once, when the program starts.
+ * What the HTTP gateway can be told: the configuration's `sites`, read and with every default
+ * filled in. `site.ts` turns it into handlers once, when the program starts.
  */
 import type { SiteTlsOptions } from "../certificates/options.ts";
 import type { Encoding } from "../compression/accept_encoding.ts";
@@ -32,7 +32,7 @@ export interface FastCgiHandlerOptions {
   readonly strip?: string | undefined;
   /** Such as `.php`: SCRIPT_NAME ends with the first of them, PATH_INFO is what is behind it. */
   readonly splitPath?: readonly string[] | undefined;
-  /** The name that stands for a folder, behind a path that ends with "/". */
+  /** The name that stands for a directory, behind a path that ends with "/". */
   readonly index?: string | undefined;
   /** Whether the application is PHP, as far as its configuration tells; left out: no. */
   readonly isPhp?: boolean;
@@ -63,11 +63,11 @@ export interface PhpHandlerOptions {
   readonly splitPath?: readonly string[] | undefined;
   /** Scripts that may run, such as `/wp-admin/*.php`; every one when left out. */
   readonly scripts?: readonly string[] | undefined;
-  /** Folders, such as `/uploads`, below which none may. */
+  /** Directories, such as `/uploads`, below which none may. */
   readonly noScripts?: readonly string[] | undefined;
   /** The root as the application sees it; left out: as we do. */
   readonly applicationRoot?: string | undefined;
-  /** Whether a root that is a link is followed for each request. */
+  /** Whether a root that is a symlink is followed for each request. */
   readonly resolveRoot?: boolean | undefined;
 }
 
@@ -92,7 +92,7 @@ export interface StaticHandlerOptions {
   readonly precompressed?: readonly Encoding[];
   /** Patterns of paths with the Cache-Control of their files, the first that matches. */
   readonly cacheControl?: readonly (readonly [pattern: string, value: string])[];
-  /** Whether a folder without index is listed; left out: no. */
+  /** Whether a directory without index is listed; left out: no. */
   readonly listing?: boolean;
 }
 
@@ -102,15 +102,15 @@ export interface RouteOptions {
   /** Upper case; undefined: all. */
   readonly methods: readonly string[] | undefined;
   readonly handler: HandlerOptions;
-  /** Whether only answers of applications lead to it; a client gets 404. Left out: no. */
+  /** Whether only responses of applications lead to it; a client gets 404. Left out: no. */
   readonly internal?: boolean;
-  /** Left out: answers go out as they are. */
+  /** Left out: responses go out as they are. */
   readonly compression?: CompressionOptions;
   /** How a body goes to the application; `auto` when left out. */
   readonly requestBody?: BodyMode | undefined;
   /** In the place of the listener's; those left out stay. */
   readonly limits?: Partial<HttpLimits> | undefined;
-  /** What becomes of its answers, the site's rules among it; left out: nothing. */
+  /** What becomes of its responses, the site's rules among it; left out: nothing. */
   readonly responses?: ResponseOptions | undefined;
   /** What stands before its handler, the site's among it; left out: nothing. */
   readonly middleware?: MiddlewareOptions | undefined;
@@ -130,22 +130,22 @@ export interface SiteOptions {
   readonly hosts: readonly string[];
   /** Where its certificates come from; left out: it has none of its own. */
   readonly tls?: SiteTlsOptions;
-  /** What a request over plain HTTP gets; left out: an answer like any other. */
+  /** What a request over plain HTTP gets; left out: a response like any other. */
   readonly https?: PlainHttp;
   /** The value of Strict-Transport-Security over TLS; left out: none is added. */
   readonly hsts?: string;
   /** Absolute path; undefined where no route needs one. */
   readonly root: string | undefined;
-  /** Absolute paths of folders to which links may lead out of the root; left out: none. */
+  /** Absolute paths of directories to which symlinks may lead out of the root; left out: none. */
   readonly symlinkTargets?: readonly string[] | undefined;
   /** Whom to believe what they say of the client; nobody, left out. */
   readonly proxies?: ProxyOptions | undefined;
   /** Whether an application always gets a `traceparent`. */
   readonly traceContext?: boolean | undefined;
-  /** What becomes of answers that no route makes; left out: nothing. */
+  /** What becomes of responses that no route makes; left out: nothing. */
   readonly responses?: ResponseOptions | undefined;
   readonly routes: readonly RouteOptions[];
-  /** Absolute paths of folders below which `X-Sendfile` may name files; left out: none. */
+  /** Absolute paths of directories below which `X-Sendfile` may name files; left out: none. */
   readonly sendfile?: readonly string[];
   /** Whether a `Location` that is a path, without `Status`, is answered here; left out: no. */
   readonly localRedirects?: boolean;
@@ -154,7 +154,7 @@ export interface SiteOptions {
 export interface HttpLimits {
   /** Most bytes of a request's body; 0: no limit. */
   readonly requestBodyMax: number;
-  /** Most bytes of a request's head. */
+  /** Most bytes of a request's header section. */
   readonly requestHeaderMax: number;
   /** Most bytes of a gathered request body held in memory; the rest goes to a file. */
   readonly requestBufferMax: number;

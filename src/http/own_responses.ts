@@ -1,6 +1,6 @@
 /**
- * Answers that afcgi makes itself, and the one place where a fault becomes an HTTP status. Each has a
- * short body as `Accept` asks (text, HTML or JSON) and `X-Request-Id`.
+ * Responses that afcgi makes itself, and the one place where an error becomes an HTTP status. Each
+ * has a short body as `Accept` asks (text, HTML or JSON) and `X-Request-Id`.
  */
 import { utf8 } from "../protocol/byte_buffer.ts";
 import { errorPage } from "../pages/error_page.ts";
@@ -47,7 +47,7 @@ const UPSTREAM_STATUS: Readonly<Record<UpstreamErrorCode, number>> = {
   draining: 503,
 };
 
-/** The answer to a fault on the way to the application or back. */
+/** The response to an error on the way to the application or back. */
 export function responseForError(error: unknown): OwnResponse {
   if (error instanceof FileError) return responseForFileError(error);
   if (!(error instanceof UpstreamError)) return { status: 500, code: "internal_error" };

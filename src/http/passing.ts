@@ -36,8 +36,9 @@ export function notePassed(part: RoutingPart, own: OwnResponse): void {
 }
 
 /**
- * The answer to a request that every route has left. `allowed` are the methods of routes that match
- * its path, but not its method: that no file is there is the reason only where files are read.
+ * The response to a request that every route has left. `allowed` are the methods of routes that
+ * match its path, but not its method: that no file is there is the reason only where files are
+ * read.
  */
 export function responseToUnmatched(
   { method, passed }: RequestContext,

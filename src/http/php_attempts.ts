@@ -1,7 +1,7 @@
 /**
  * What a `php` route tries for a path, in this order: the script that the path names, a file that is
- * no script, a folder's index, scripts of other names, an answer. The texts of the configuration are
- * read once; no file is looked at here (`php_route.ts` does).
+ * no script, a directory's index, scripts of other names, a response. The texts of the
+ * configuration are read once; no file is looked at here (`php_route.ts` does).
  */
 import { PHP_ENDINGS, type ScriptEndings } from "../cgi/script_path.ts";
 import type { PhpHandlerOptions } from "./options.ts";
@@ -68,7 +68,7 @@ function readName(text: string): NamedScript {
     isAsked: true,
     nameFor: (path) => {
       if (!path.endsWith("/")) return before + path + behind;
-      // A folder's path names no file, so nothing can be put to its name.
+      // A directory's path names no file, so nothing can be put to its name.
       return behind.startsWith("/") ? before + path.slice(0, -1) + behind : undefined;
     },
   };

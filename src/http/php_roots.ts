@@ -1,9 +1,9 @@
 /**
- * The root of a `php` route, and what is compiled for it. A root that is a link and is followed for
- * each request (`resolve_root`) is compiled anew when it leads elsewhere, which is once for each
- * deployment: from then on every path that the application sees is one of the new folder, and a
- * cache of compiled scripts cannot hold an old one for a new one. What went out before stays with
- * the old folder.
+ * The root of a `php` route, and what is compiled for it. A root that is a symlink and is followed
+ * for each request (`resolve_root`) is compiled anew when it leads elsewhere, which is once for
+ * each deployment: from then on every path that the application sees is one of the new directory,
+ * and a cache of compiled scripts cannot hold an old one for a new one. What went out before stays
+ * with the old directory.
  */
 import type { Files } from "../runtime/files.ts";
 import type { FileTree } from "../static/below_root.ts";
@@ -21,7 +21,7 @@ export interface PhpRoot {
 
 export interface PhpRootDeps {
   readonly files: Files;
-  /** The path without links as it is now, not as it was a moment ago. */
+  /** The path without symlinks as it is now, not as it was a moment ago. */
   readonly followSymlinks: (path: string) => string | undefined;
   /** `root` is the one that the application sees. */
   readonly compileRoute: (root: string) => FastCgiRoute;

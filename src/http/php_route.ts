@@ -1,9 +1,9 @@
 /**
  * The `php` handler: goes through what the route tries for a path and stops at the first that there
  * is. A script that does not exist never reaches the application, and a file that is no script is
- * left to the next route. What a hidden name (`/.git/`) or a link out of the root leads to is refused,
- * wherever it is met. Where such links may be followed, that is for files: folders beside the root
- * hold what others write, such as uploads, so a script in them does not run.
+ * left to the next route. What a hidden name (`/.git/`) or a symlink out of the root leads to is
+ * refused, wherever it is met. Where such symlinks may be followed, that is for files: directories
+ * beside the root hold what others write, such as uploads, so a script in them does not run.
  */
 import { findScript, type ScriptEndings } from "../cgi/script_path.ts";
 import type { Files } from "../runtime/files.ts";
@@ -18,7 +18,7 @@ export interface PhpRouteOptions extends FileTree {
   readonly files: Files;
   readonly index: readonly string[];
   readonly attempts: readonly Attempt[];
-  /** The beginning of the path that is no folder below the root. */
+  /** The beginning of the path that is no directory below the root. */
   readonly strip: string | undefined;
   readonly endings: ScriptEndings;
   /** Undefined: every script may run. */
@@ -112,7 +112,7 @@ function runIndex(
     const found = look(directory + name);
     if (found.kind !== "file") continue;
     if (options.mayRun?.(directory + name) === false) return NOT_ALLOWED;
-    // Without the slash, relative links of the page would lead astray.
+    // Without the slash, relative hyperlinks of the page would lead astray.
     if (!target.path.endsWith("/")) return redirectToDirectory(`${target.path}/`, target.query);
     return runFound(options, found, directory + name, "");
   }

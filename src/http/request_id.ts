@@ -1,5 +1,5 @@
 /**
- * Request ids for logs and answers: a prefix that is random for each process, and a count. No two
+ * Request ids for logs and responses: a prefix that is random for each process, and a count. No two
  * requests of a process share one, and it costs no randomness each time.
  */
 export class RequestIdSource {

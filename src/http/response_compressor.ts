@@ -1,7 +1,7 @@
 /**
- * Answers compressed for clients that want it (RFC 9110 section 8.4). Left alone is what has a
+ * Responses compressed for clients that want it (RFC 9110 section 8.4). Left alone is what has a
  * coding already, a part of something (206), what has no body, what says `no-transform`, and what
- * carries a digest of its bytes. An answer whose bytes depend on Accept-Encoding says so in Vary,
+ * carries a digest of its bytes. A response whose bytes depend on Accept-Encoding says so in Vary,
  * whatever this client gets; a strong entity tag becomes a weak one, for the bytes are others.
  */
 import { preferredEncoding } from "../compression/accept_encoding.ts";
@@ -35,12 +35,12 @@ export class ResponseCompressor {
     this.#clock = runtime.clock;
   }
 
-  /** Answers being compressed now. */
+  /** Responses being compressed now. */
   get underWay(): number {
     return this.#underWay;
   }
 
-  /** The answer as this client gets it; `whole` is its body, where it is at hand. */
+  /** The response as this client gets it; `whole` is its body, where it is at hand. */
   apply(
     request: Pick<HttpRequest, "headers">,
     context: RequestContext,
@@ -51,7 +51,7 @@ export class ResponseCompressor {
     if (status === 304) describeUnchanged(request.headers, headers);
     if (isBodilessStatus(status) || !this.#isCompressible(headers)) return response;
     if (status === 206 || headers.has("content-range")) {
-      // Of an answer that would have been compressed (section 15.3.7).
+      // Of a response that would have been compressed (section 15.3.7).
       if (status === 206) addVary(headers);
       return response;
     }
@@ -116,7 +116,7 @@ function describe(headers: Headers, coding: string): void {
 }
 
 /**
- * A 304 has the tag and the Vary of the answer that it stands for (section 15.4.5): a cache that
+ * A 304 has the tag and the Vary of the response that it stands for (section 15.4.5): a cache that
  * keeps a weak tag finds nothing of its own in a strong one. What the client holds was compressed
  * when it knows our tag as a weak one.
  */

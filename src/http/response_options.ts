@@ -1,5 +1,5 @@
 /**
- * What a site or a route says of its answers, and of who may ask: read by `response_rules.ts` and
+ * What a site or a route says of its responses, and of who may ask: read by `response_rules.ts` and
  * `route_middleware.ts`, which use nothing of it for a request whose route has nothing.
  */
 

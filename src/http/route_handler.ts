@@ -3,7 +3,7 @@ import type { HttpResponse } from "../runtime/http_response.ts";
 import type { RequestContext } from "./request_context.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 
-/** A route's answer; undefined where the next route that matches may know better. */
+/** A route's response; undefined where the next route that matches may know better. */
 export type RouteHandler = (
   request: HttpRequest,
   context: RequestContext,

@@ -62,7 +62,7 @@ function checkClient(check: ClientCheck): Middleware {
   };
 }
 
-/** The answer to what a middleware refused. */
+/** The response to what a middleware refused. */
 export function middlewareRefusal(status: number, headers: Headers): OwnResponse {
   const challenge = headers.get("www-authenticate");
   return status === 401 && challenge !== null
@@ -101,7 +101,7 @@ function corsOptions({ origins, methods, headers, exposed, maxAgeS, credentials 
 }
 
 /**
- * Entity tags for answers that are there whole. Hono reads all of a body before it sends any: a
+ * Entity tags for responses that are there whole. Hono reads all of a body before it sends any: a
  * stream would be held in memory without a bound, and an event stream would never begin.
  */
 function tagWhole(): Middleware {

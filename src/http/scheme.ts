@@ -19,7 +19,7 @@ const HTTPS_PORT = 443;
 const NOTHING = new Uint8Array(0);
 const HTTPS_ONLY: OwnResponse = { status: 403, code: "https_only" };
 
-/** The answer to a request over plain HTTP; undefined: it may go on. */
+/** The response to a request over plain HTTP; undefined: it may go on. */
 export type PlainHttpAnswer = (
   context: RequestContext,
   tlsPort: number | undefined,
@@ -46,7 +46,9 @@ function redirectToHttps(
 
 const HSTS = "strict-transport-security";
 
-/** The answer, with what browsers shall remember of the host (RFC 6797); in the place of others. */
+/**
+ * The response, with what browsers shall remember of the host (RFC 6797); in the place of others.
+ */
 export function withHsts(response: HttpResponse, value: string): HttpResponse {
   if (response instanceof Response) {
     response.headers.set(HSTS, value);

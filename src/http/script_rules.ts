@@ -1,7 +1,7 @@
 /**
- * Which scripts below a root a `php` route may run: those that a pattern names, in no folder that is
- * closed to scripts. The names are those of the request's path, so a folder that can be reached under
- * two names (a link) has to be closed under both.
+ * Which scripts below a root a `php` route may run: those that a pattern names, in no directory
+ * that is closed to scripts. The names are those of the request's path, so a directory that can be
+ * reached under two names (a symlink) has to be closed under both.
  */
 import type { PhpHandlerOptions } from "./options.ts";
 

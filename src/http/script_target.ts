@@ -84,8 +84,8 @@ export function compileScriptTarget(
 /**
  * Whether the script would lie below a file, as `/cat.gif/x.php` does: PHP goes back from a script
  * that is not there to the file before it, and runs that (`cgi.fix_pathinfo`, on by default). An
- * ordinary path costs one look, at the script's folder. A root that is not on this machine, or that
- * only the application may enter, hides its files, and then nothing is known.
+ * ordinary path costs one look, at the script's directory. A root that is not on this machine, or
+ * that only the application may enter, hides its files, and then nothing is known.
  *
  * @throws {FileError} where the system cannot tell
  */

@@ -1,7 +1,8 @@
 /**
- * A file that an application names to be sent in its answer's place (`X-Sendfile`): only below the
- * folders that the site's configuration allows, and by the rules of files of a static route. These
- * folders are a list of their own: where links may lead out of the site's root says nothing of them.
+ * A file that an application names to be sent in its response's place (`X-Sendfile`): only below
+ * the directories that the site's configuration allows, and by the rules of files of a static
+ * route. These directories are a list of their own: where symlinks may lead out of the site's root
+ * says nothing of them.
  */
 import { toResponse } from "../runtime/http_response.ts";
 import type { Files } from "../runtime/files.ts";
@@ -12,7 +13,7 @@ import { isRefusal, refuse, type StaticRefusal } from "../static/refusal.ts";
 import type { SendNamedFile } from "./handover.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 
-/** @param folders absolute paths below which files may be named */
+/** @param directories absolute paths below which files may be named */
 export function namedFiles(
   files: FileLookup & Pick<Files, "openNow">,
   directories: readonly string[],

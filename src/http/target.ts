@@ -8,7 +8,7 @@
  */
 import { decodePath } from "../routing/decoded_path.ts";
 
-/** Most characters of path and query together; beyond it the answer is 414. */
+/** Most characters of path and query together; beyond it the response is 414. */
 export const TARGET_LENGTH_MAX = 16 * 1024;
 
 /** A target that can be matched. */

@@ -1,6 +1,6 @@
 /**
- * Requests that our HTTP server could not read. Each gets a short body and an id as every answer of
- * our own, is counted, and leaves one log line with a stable code; there is no access line, for
+ * Requests that our HTTP server could not read. Each gets a short body and an id as every response
+ * of our own, is counted, and leaves one log line with a stable code; there is no access line, for
  * there was no request. Where it was the body that could not be read, the request has both already.
  */
 import type { Logger } from "../observe/logger.ts";
@@ -33,7 +33,7 @@ interface ReadError {
   readonly message: string;
 }
 
-/** Makes the answers; `request` is there when its head could be read. */
+/** Makes the responses; `request` is there when its header section could be read. */
 export function createRefusals(
   { requestIds, metrics, log }: UnreadDeps,
 ): (error: ReadError, peer: HttpPeer, request?: HttpRequest) => BytesResponse {

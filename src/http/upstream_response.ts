@@ -1,5 +1,5 @@
 /**
- * An upstream's answer as that of our client. Headers that belong to one hop stay here (RFC 9110
+ * An upstream's response as that of our client. Headers that belong to one hop stay here (RFC 9110
  * section 7.6.1): the application never frames what the client gets.
  */
 import { HOP_BY_HOP, namedByConnection } from "../cgi/header_names.ts";
@@ -20,7 +20,7 @@ const HOP_BY_HOP_LENGTHS: ReadonlySet<number> = new Set(
 
 const CONTENT_LENGTH = "content-length";
 
-/** Whether an answer has no body, whatever its head says (RFC 9110 section 6.4.1). */
+/** Whether a response has no body, whatever its header section says (RFC 9110 section 6.4.1). */
 export function hasNoBody(method: string, status: number): boolean {
   return method === "HEAD" || isBodilessStatus(status);
 }
@@ -31,8 +31,8 @@ export function isBodilessStatus(status: number): boolean {
 }
 
 /**
- * The answer for the client of a request with `method`, in plain values. Whether its body is whole
- * or a stream depends on how it was written and when; what the head says does not.
+ * The response for the client of a request with `method`, in plain values. Whether its body is
+ * whole or a stream depends on how it was written and when; what the header section says does not.
  */
 export function toHttpResponse(
   response: UpstreamResponse,
@@ -86,8 +86,8 @@ function toldLength({ status, contentLength }: CgiHeaderSection): number | undef
 }
 
 /**
- * The fields that go on, by their head. Heads come again (see `CgiHeaderCache`), and what sends an
- * answer remembers what it made of the same fields.
+ * The fields that go on, by their header section. Header sections come again (see
+ * `CgiHeaderCache`), and what sends a response remembers what it made of the same fields.
  */
 const PASSED_FIELDS = new WeakMap<CgiHeaderSection, ResponseFields>();
 
@@ -102,7 +102,7 @@ function passedFields(section: CgiHeaderSection): ResponseFields {
 
 function unusable(response: UpstreamResponse, what: string, cause?: unknown): UpstreamError {
   giveUpBody(response);
-  const error = new UpstreamError("bad_answer", `Cannot pass on the answer: ${what}`, {
+  const error = new UpstreamError("bad_answer", `Cannot pass on the response: ${what}`, {
     phase: "body",
     sent: true,
     cause,

@@ -1,7 +1,7 @@
 /**
- * A body on its way to the client, counted: for the log line of an answer whose bytes are not those
- * that the application sent, or are a file's. It knows how the body ended: whole, broken off, or
- * left by its client.
+ * A body on its way to the client, counted: for the log line of a response whose bytes are not
+ * those that the application sent, or are a file's. It knows how the body ended: whole, broken off,
+ * or left by its client.
  */
 import type { BodyWatch } from "./request_context.ts";
 import { reportIfOurs } from "../runtime/unexpected.ts";
@@ -41,7 +41,7 @@ export class WatchedBody implements BodyWatch {
       cancel: (reason) => {
         this.#end({
           code: "client_gone",
-          message: "The client left before its answer was complete",
+          message: "The client left before its response was complete",
         });
         return reader.cancel(reason);
       },

@@ -1,8 +1,9 @@
 /**
  * The chunked transfer coding of a request's body (RFC 9112 section 7.1), in pieces of any size. As
- * strict as the head: a size is hexadecimal digits with no space around it, lines end with CRLF.
- * Chunk extensions and the fields behind the body are read over, within a limit, and have to be well
- * formed: who takes `5;` or half a quoted text reads another body than who does not.
+ * strict as the header section: a size is hexadecimal digits with no space around it, lines end
+ * with CRLF. Chunk extensions and the fields behind the body are read over, within a limit, and
+ * have to be well formed: who takes `5;` or half a quoted text reads another body than who does
+ * not.
  */
 import { isTokenByte } from "./field_names.ts";
 import { RequestError } from "./request_headers.ts";

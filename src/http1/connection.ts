@@ -301,7 +301,7 @@ export class Connection implements SocketEvents, HandlerCaller {
     if (nowMs <= this.#deadlineMs) return;
     if (this.#state === "closing") this.destroy();
     else if (this.#state !== "headers") this.#take("close");
-    else this.#refuse(new RequestError(408, "The head did not come in time"));
+    else this.#refuse(new RequestError(408, "The header section did not come in time"));
   }
 
   #notifyFlushed(): void {

@@ -20,7 +20,7 @@ export const LINGERED_LENGTH_MAX = 16 * 1024 * 1024;
 export interface ConnectionTimeouts {
   /** From a connection to the end of its TLS handshake. */
   readonly handshakeMs: number;
-  /** From a head's first byte to its last. */
+  /** From a header section's first byte to its last. */
   readonly headersMs: number;
   /** Between two requests. */
   readonly idleMs: number;

@@ -2,9 +2,9 @@
  * The fields of a connection's last request. Most clients send the same ones with each request of a
  * connection: services always, browsers with much of what a page consists of. To see that they are
  * the same takes a comparison, and spares to read them and whatever is made of them (of a browser's
- * head of 1.5 kB a quarter of all that is done for a request).
+ * header section of 1.5 kB a quarter of all that is done for a request).
  *
- * It is forgotten when the connection rests, so that a thousand idle ones hold nothing.
+ * It is forgotten when the connection is idle, so that a thousand idle ones hold nothing.
  */
 import type { RequestFields } from "./request_fields.ts";
 

@@ -1,7 +1,7 @@
 /**
- * Finds the end of a request's head in the bytes of a connection. Mostly a head comes in one piece,
- * and nothing else with it; then its text is made once and nothing is copied. Empty lines before a
- * head are read over, however the bytes are cut.
+ * Finds the end of a request's header section in the bytes of a connection. Mostly a header section
+ * comes in one piece, and nothing else with it; then its text is made once and nothing is copied.
+ * Empty lines before a header section are read over, however the bytes are cut.
  */
 import { ByteBuffer, fromLatin1 } from "../protocol/byte_buffer.ts";
 
@@ -27,22 +27,22 @@ export interface FoundHeaders {
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export class HeaderGathering {
-  /** The beginning of a head, whose end has not come. */
+  /** The beginning of a header section, whose end has not come. */
   #gathered: ByteBuffer | undefined;
   #scanned = 0;
   #emptyLines = 0;
 
-  /** Bytes that wait for the end of their head. */
+  /** Bytes that wait for the end of their header section. */
   get length(): number {
     return this.#gathered?.length ?? 0;
   }
 
-  /** What waits for the end of its head. */
+  /** What waits for the end of its header section. */
   get waiting(): Uint8Array {
     return this.#gathered?.view() ?? EMPTY;
   }
 
-  /** Adds bytes; undefined while the head goes on. */
+  /** Adds bytes; undefined while the header section goes on. */
   push(bytes: Uint8Array): FoundHeaders | undefined {
     const gathered = this.#gathered;
     if (gathered !== undefined) {
@@ -87,7 +87,7 @@ export class HeaderGathering {
     let start = 0;
     const { bytes, length } = gathered;
     while (start + 1 < length && bytes[start] === CR && bytes[start + 1] === LF) {
-      // With one more the head is malformed: it begins with an empty line.
+      // With one more the header section is malformed: it begins with an empty line.
       if (this.#emptyLines === EMPTY_LINES_MAX) break;
       this.#emptyLines++;
       start += 2;

@@ -1,8 +1,8 @@
 /**
- * Judges a head while it comes: what can never become a request is refused at its first wrong byte,
- * and not when its end, which may never come, is late. It refuses nothing that `request_headers.ts`
- * would take, and which fault it finds depends on the bytes alone, however they are cut: so a head
- * that came whole and is refused is judged by it, too.
+ * Judges a header section while it comes: what can never become a request is refused at its first
+ * wrong byte, and not when its end, which may never come, is late. It refuses nothing that
+ * `request_headers.ts` would take, and which error it finds depends on the bytes alone, however
+ * they are cut: so a header section that came whole and is refused is judged by it, too.
  */
 import { fromLatin1 } from "../protocol/byte_buffer.ts";
 import { isTokenByte } from "./field_names.ts";
@@ -27,12 +27,15 @@ export class HeaderJudge {
   #hasName = false;
   #isBehindCr = false;
 
-  /** @param lengthMax beyond it a head is refused for its length, so nothing there is looked at */
+  /**
+   * @param lengthMax beyond it a header section is refused for its length, so nothing there is
+   * looked at
+   */
   constructor(lengthMax: number) {
     this.#lengthMax = lengthMax;
   }
 
-  /** Another head begins. */
+  /** Another header section begins. */
   reset(): void {
     this.#position = 0;
     this.#lineStart = 0;
@@ -42,7 +45,7 @@ export class HeaderJudge {
   }
 
   /**
-   * Looks at what was added; `head` is all that has come of it.
+   * Looks at what was added; `headers` is all that has come of it.
    *
    * @throws {RequestError}
    */
@@ -84,7 +87,7 @@ export class HeaderJudge {
 }
 
 function malformed(): RequestError {
-  return new RequestError(400, "The head has a control character or half a line's end");
+  return new RequestError(400, "The header section has a control character or half a line's end");
 }
 
 function speaksTls(): RequestError {
@@ -94,6 +97,6 @@ function speaksTls(): RequestError {
 function notWellFormed(lines: number): RequestError {
   return new RequestError(
     400,
-    lines === 0 ? "The method is no token" : "A line of the head is no field",
+    lines === 0 ? "The method is no token" : "A line of the header section is no field",
   );
 }

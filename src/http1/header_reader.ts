@@ -1,6 +1,6 @@
 /**
- * The heads of one connection: gathers their bytes up to a bound, refuses what can become no request
- * as it comes, reads what can, and remembers the fields of the last one.
+ * The header sections of one connection: gathers their bytes up to a bound, refuses what can become
+ * no request as it comes, reads what can, and remembers the fields of the last one.
  */
 import { latin1 } from "../protocol/byte_buffer.ts";
 import type { FieldNames } from "./field_names.ts";
@@ -11,13 +11,13 @@ import { readRequestHeaders, RequestError, type RequestHeaders } from "./request
 
 const HEAD = latin1("HEAD ");
 
-/** A head, and what came behind it. */
+/** A header section, and what came behind it. */
 export interface ReadHeaders {
   readonly headers: RequestHeaders;
   readonly rest: Uint8Array;
 }
 
-/** What the heads of all connections have in common. */
+/** What the header sections of all connections have in common. */
 export interface HeaderRules {
   readonly names: FieldNames;
   readonly headersLengthMax: number;
@@ -29,7 +29,7 @@ export class HeaderReader {
   readonly #gathering = new HeaderGathering();
   readonly #memory = new FieldsMemory();
   #count = 0;
-  /** Made for a head that does not come in one piece. */
+  /** Made for a header section that does not come in one piece. */
   #judge: HeaderJudge | undefined;
 
   constructor(rules: HeaderRules) {
@@ -41,13 +41,13 @@ export class HeaderReader {
     return this.#count > 0 && this.#count >= this.#rules.requestsMax;
   }
 
-  /** Whether some of a head has come, and not all. */
+  /** Whether some of a header section has come, and not all. */
   get hasBegun(): boolean {
     return this.#gathering.length > 0;
   }
 
   /**
-   * Adds bytes; undefined while the head goes on.
+   * Adds bytes; undefined while the header section goes on.
    *
    * @throws {RequestError}
    */
@@ -95,11 +95,11 @@ export class HeaderReader {
   #checkLength(length: number): void {
     const { headersLengthMax } = this.#rules;
     if (length > headersLengthMax) {
-      throw new RequestError(431, `The head is over ${headersLengthMax} bytes`);
+      throw new RequestError(431, `The header section is over ${headersLengthMax} bytes`);
     }
   }
 
-  /** The fault that would have been found first, had the head come byte by byte. */
+  /** The error that would have been found first, had the header section come byte by byte. */
   #firstError(found: RequestError, text: string): RequestError {
     let first = found;
     try {
@@ -112,7 +112,7 @@ export class HeaderReader {
     return first;
   }
 
-  /** The connection rests: what came before is not worth its memory. */
+  /** The connection is idle: what came before is not worth its memory. */
   rest(): void {
     this.#memory.forget();
   }

@@ -1,4 +1,7 @@
-/** Answers before the answer: 100 asks for a body, 103 names what a page will want (RFC 8297). */
+/**
+ * What goes out before the response: 100 asks for a body, 103 names what a page will want (RFC
+ * 8297).
+ */
 import type { HttpPeer } from "../runtime/connection.ts";
 import type { AcceptedSocket } from "../runtime/callback_socket.ts";
 import { latin1 } from "../protocol/byte_buffer.ts";
@@ -50,7 +53,7 @@ export class EarlyHints {
   }
 }
 
-/** HTTP/1.0 has no interim answers. */
+/** HTTP/1.0 has no interim responses. */
 export function withoutHints({ host, port, tls }: HttpPeer): HttpPeer {
   return { host, port, protocol: "HTTP/1.0", tls };
 }

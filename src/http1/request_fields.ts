@@ -1,7 +1,7 @@
 /**
  * The header fields of a request, to be asked as Fetch's `Headers` are. Two arrays instead of them: a
  * request has some ten fields and is asked for three, and a native `Headers` costs as much as all the
- * rest of reading a head.
+ * rest of reading a header section.
  */
 import type { HttpHeaders } from "../runtime/http_request.ts";
 
@@ -17,7 +17,7 @@ export class RequestFields implements HttpHeaders {
 
   /**
    * Adds a field; a repeated one becomes one with both values (RFC 9110 section 5.3), and then the
-   * answer is no.
+   * response is no.
    */
   add(name: string, value: string): boolean {
     const index = this.#names.indexOf(name);
@@ -48,7 +48,7 @@ export class RequestFields implements HttpHeaders {
     return this.get(name) !== null;
   }
 
-  /** Always empty: a field of answers. */
+  /** Always empty: a field of responses. */
   getSetCookie(): string[] {
     return [];
   }

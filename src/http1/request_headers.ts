@@ -1,8 +1,9 @@
 /**
- * The head of an HTTP/1.1 request (RFC 9112): its line, its fields, and how its body is framed. It
- * is strict where two servers could read a request differently, because that is how requests are
- * smuggled: every line ends with CRLF, no line is folded, no name has a space behind it, one length
- * or chunks but not both. What is refused is refused with a reason; nothing is mended.
+ * The header section of an HTTP/1.1 request (RFC 9112): its line, its fields, and how its body is
+ * framed. It is strict where two servers could read a request differently, because that is how
+ * requests are smuggled: every line ends with CRLF, no line is folded, no name has a space behind
+ * it, one length or chunks but not both. What is refused is refused with a reason; nothing is
+ * mended.
  *
  * Pure: it knows no connection, and nothing of what a target or a host may be.
  */
@@ -29,11 +30,11 @@ export interface RequestHeaders {
   readonly expectsContinue: boolean;
 }
 
-/** Why a request was not understood. The connection ends with this answer. */
+/** Why a request was not understood. The connection ends with this response. */
 export class RequestError extends Error {
   override readonly name = "RequestFault";
   readonly status: 400 | 408 | 417 | 431 | 501 | 505;
-  /** Whether it was a HEAD, whose answer has no body. */
+  /** Whether it was a HEAD, whose response has no body. */
   isHeadRequest = false;
 
   constructor(status: RequestError["status"], message: string) {
@@ -63,7 +64,7 @@ const CRLF = "\r\n";
 const NO_BODY: BodyFraming = { kind: "none" };
 const CHUNKED: BodyFraming = { kind: "chunked" };
 
-/** A control character, or half a line's end: in a head they are never well meant. */
+/** A control character, or half a line's end: in a header section they are never well meant. */
 // deno-lint-ignore no-control-regex
 const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?:[^\r]|^)\n/;
 
@@ -87,8 +88,8 @@ const SPACE = 0x20;
 const TAB = 0x09;
 
 /**
- * Reads a head; `text` has a character for each byte and ends with the CRLF of its last line, the
- * empty one left out.
+ * Reads a header section; `text` has a character for each byte and ends with the CRLF of its last
+ * line, the empty one left out.
  *
  * @throws {RequestError}
  */
@@ -143,7 +144,7 @@ export function readRequestLine(
 }
 
 function malformed(): RequestError {
-  return new RequestError(400, "The head has a control character or half a line's end");
+  return new RequestError(400, "The header section has a control character or half a line's end");
 }
 
 function readVersion(text: string): RequestHeaders["protocol"] {
@@ -162,7 +163,7 @@ function readFields(text: string, names: FieldNames): RequestFields {
     const end = text.indexOf(CRLF, position);
     const colon = text.indexOf(":", position);
     const name = colon < 0 || colon > end ? undefined : names.read(text.slice(position, colon));
-    if (name === undefined) throw new RequestError(400, "A line of the head is no field");
+    if (name === undefined) throw new RequestError(400, "A line of the header section is no field");
     if (++count > REQUEST_FIELDS_MAX) {
       throw new RequestError(431, `There are more than ${REQUEST_FIELDS_MAX} fields`);
     }

@@ -1,7 +1,8 @@
 /**
- * The head of an answer as bytes (RFC 9112 sections 4 and 6). What an application says of framing and
- * of the connection is not its to say: this file writes both. Answers of an application have the
- * same few sets of fields again and again, so their bytes are kept with the set.
+ * The header section of a response as bytes (RFC 9112 sections 4 and 6). What an application says
+ * of framing and of the connection is not its to say: this file writes both. Responses of an
+ * application have the same few sets of fields again and again, so their bytes are kept with the
+ * set.
  */
 import { type ByteBuffer, latin1 } from "../protocol/byte_buffer.ts";
 import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
@@ -31,8 +32,8 @@ interface ReadyFields {
 const READY = new WeakMap<ResponseFields, ReadyFields>();
 
 /**
- * Appends a head; `date` is for an answer that says none itself, `reason` what stands behind the
- * status in the place of the usual phrase.
+ * Appends a header section; `date` is for a response that says none itself, `reason` what stands
+ * behind the status in the place of the usual phrase.
  */
 export function appendResponseHeaders(
   buffer: ByteBuffer,

@@ -1,6 +1,6 @@
 /**
- * Sends answers on a connection, one after the other. What is there at once leaves in one write, head
- * and body together; a stream leaves as it comes, as fast as the client takes it
+ * Sends responses on a connection, one after the other. What is there at once leaves in one write,
+ * headers and body together; a stream leaves as it comes, as fast as the client takes it
  * (`streamed_response.ts`).
  */
 import type { ByteBuffer } from "../protocol/byte_buffer.ts";
@@ -29,7 +29,8 @@ export interface AskedBy {
 
 /**
  * What becomes of the connection: `kept`, another request may follow; `last`, none may; `short`, the
- * answer is not whole and its framing shows it; `broken`, it is not whole and only a reset shows it.
+ * response is not whole and its framing shows it; `broken`, it is not whole and only a reset shows
+ * it.
  */
 export type Outcome = "kept" | "last" | "short" | "broken";
 
@@ -40,10 +41,10 @@ interface ResponseStatus {
 }
 
 export interface WriterServer {
-  /** For heads and short bodies; whoever writes begins with `clear()`. */
+  /** For header sections and short bodies; whoever writes begins with `clear()`. */
   readonly scratch: ByteBuffer;
   readonly clock: Pick<Clock, "atTurnEnd">;
-  /** For the `Date` of answers. */
+  /** For the `Date` of responses. */
   readonly date: string;
 }
 
@@ -66,7 +67,7 @@ export class ResponseWriter {
     this.#socket = socket;
   }
 
-  /** Whether the answer under way has begun, so that nothing else may be said before it. */
+  /** Whether the response under way has begun, so that nothing else may be said before it. */
   get hasBegun(): boolean {
     return this.#hasBegun;
   }
@@ -80,7 +81,7 @@ export class ResponseWriter {
     return this.#isFull;
   }
 
-  /** Whether the client has, or will have, all of the answer under way. */
+  /** Whether the client has, or will have, all of the response under way. */
   get hasGivenAll(): boolean {
     return this.#hasBegun && this.#hasAll;
   }
@@ -114,10 +115,10 @@ export class ResponseWriter {
   }
 
   /**
-   * Settles before the next answer is sent. Never rejects.
+   * Settles before the next response is sent. Never rejects.
    *
-   * @throws when the answer cannot be sent, with nothing written: a field that is no bytes, a body
-   * that somebody reads already
+   * @throws when the response cannot be sent, with nothing written: a field that is no bytes, a
+   * body that somebody reads already
    */
   send(response: HttpResponse, asked: AskedBy): Outcome | Promise<Outcome> {
     if (response instanceof Response) return this.#sendStreamed(plainResponse(response), asked);
@@ -149,7 +150,7 @@ export class ResponseWriter {
     return this.#noted(isTaken) ? undefined : this.#untilDrained();
   }
 
-  /** `length` is what the head says, `body` what is sent. */
+  /** `length` is what the header section says, `body` what is sent. */
   #sendWhole(
     status: ResponseStatus,
     fields: ResponseFields,

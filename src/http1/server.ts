@@ -1,8 +1,8 @@
 /**
  * afcgi's own HTTP/1.1 server over the runtime's sockets. The runtimes have servers of their own, but
  * each keeps something from a gateway: the length of a streamed body, the target as it was sent, the
- * version, a body of GET, the moment when a client is told to send its body; and an answer that comes
- * later costs them more than reading and writing HTTP does here.
+ * version, a body of GET, the moment when a client is told to send its body; and a response that
+ * comes later costs them more than reading and writing HTTP does here.
  *
  * It speaks HTTP/1.1 and HTTP/1.0, over TCP, TLS and unix sockets.
  */
@@ -61,13 +61,13 @@ export interface ServerOptions {
   readonly address: Address;
   /** Left out: HTTP without TLS. */
   readonly tls?: ServerTls;
-  /** Most bytes of a request's head; beyond it the answer is 431. */
+  /** Most bytes of a request's header section; beyond it the response is 431. */
   readonly requestHeadersLengthMax: number;
   /** Lets several processes listen on the same port. */
   readonly reusePort?: boolean;
   /**
    * A body stream that errors cuts the client's connection. `request.signal` fires when the client
-   * leaves before the answer is there; from then on the body's `cancel` is called.
+   * leaves before the response is there; from then on the body's `cancel` is called.
    */
   readonly handler: (request: HttpRequest, peer: HttpPeer) => HttpResponse | Promise<HttpResponse>;
   readonly timeouts?: ConnectionTimeouts;
@@ -76,8 +76,8 @@ export interface ServerOptions {
   /** Requests of one connection; left out or 0: as many as it makes. */
   readonly requestsMax?: number;
   /**
-   * Makes the answer to what could not be read; `request` is there when it was its body. Without it
-   * the answer is empty.
+   * Makes the response to what could not be read; `request` is there when it was its body. Without
+   * it the response is empty.
    */
   readonly onRequestError?: ConnectionServer["onRequestError"];
   /**
@@ -220,7 +220,7 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.isStopping = true;
     this.listener.close();
     for (const connection of this.#connections) connection.stop();
-    // Where a head was under way, a request may have begun meanwhile.
+    // Where a header section was under way, a request may have begun meanwhile.
     for (let busy = this.#busy(); busy.length > 0; busy = this.#busy()) {
       await Promise.all(busy.map((connection) => connection.untilFlushed()));
     }

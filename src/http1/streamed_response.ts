@@ -1,14 +1,14 @@
 /**
- * Sends an answer whose body is a stream. Its beginning is waited for as long as it is there within
- * a turn of the event loop: most of what comes as a stream is there at once, goes out in one write,
- * and has a length. From then on every piece leaves when it comes, with its chunk's frame around it
- * where no length was declared.
+ * Sends a response whose body is a stream. Its beginning is waited for as long as it is there
+ * within a turn of the event loop: most of what comes as a stream is there at once, goes out in one
+ * write, and has a length. From then on every piece leaves when it comes, with its chunk's frame
+ * around it where no length was declared.
  */
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { reportIfOurs } from "../runtime/unexpected.ts";
 
-/** A longer piece is not copied behind a head, nor between the frames of its chunk. */
+/** A longer piece is not copied behind a header section, nor between the frames of its chunk. */
 export const COPIED_LENGTH_MAX = 32 * 1024;
 
 const CHUNK_END = "\r\n";
@@ -18,7 +18,7 @@ export interface StreamedHeaders {
   /** Of the body, in bytes. */
   readonly declared: number | undefined;
   readonly isChunked: boolean;
-  /** Appends the head to the scratch; `length` is the body's where all of it is there. */
+  /** Appends the header section to the scratch; `length` is the body's where all of it is there. */
   append(length: number | undefined): void;
 }
 
@@ -41,7 +41,9 @@ interface StreamServer {
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Read = Awaited<ReturnType<Reader["read"]>>;
 
-/** Resolves to whether the whole answer has gone, as long as it was declared to be. Never rejects. */
+/**
+ * Resolves to whether the whole response has gone, as long as it was declared to be. Never rejects.
+ */
 export async function sendStream(
   target: StreamTarget,
   server: StreamServer,
@@ -97,7 +99,7 @@ export async function sendStream(
     return !target.isGone;
   } catch (error) {
     reportIfOurs(error, "sending a response");
-    // Without any answer a client might take its request for one that nobody has looked at.
+    // Without any response a client might take its request for one that nobody has looked at.
     if (!hasHeaders && !target.isGone) await sendWhole(target, scratch, headers, pieces, false);
     return false;
   } finally {
@@ -105,7 +107,7 @@ export async function sendStream(
   }
 }
 
-/** Sends head and body, or the beginning of one that is not whole. */
+/** Sends headers and body, or the beginning of one that is not whole. */
 async function sendWhole(
   target: StreamTarget,
   scratch: ByteBuffer,
@@ -118,7 +120,7 @@ async function sendWhole(
   await sendPiece(target, scratch, body.take(), headers.isChunked && !isWhole);
 }
 
-/** A byte more than declared would be taken for the beginning of the next answer. */
+/** A byte more than declared would be taken for the beginning of the next response. */
 function upTo(declared: number | undefined, sent: number, piece: Uint8Array): Uint8Array {
   const left = declared === undefined ? Infinity : declared - sent;
   return piece.length > left ? piece.subarray(0, left) : piece;

@@ -1,7 +1,7 @@
 /**
- * Folders whose scripts a location has refused (`^/uploads/.*\.php$`). Their names are refused by a
- * route of their own; here is what leads to a script without its whole name: a folder's index, and
- * a script's name with a path behind it.
+ * Directories whose scripts a location has refused (`^/uploads/.*\.php$`). Their names are refused
+ * by a route of their own; here is what leads to a script without its whole name: a directory's
+ * index, and a script's name with a path behind it.
  */
 import type { RouteValue } from "./script_routes.ts";
 
@@ -21,19 +21,19 @@ export class ClosedDirectories {
     }
   }
 
-  /** Beginnings of folders below `prefix` that need routes without index. */
+  /** Beginnings of directories below `prefix` that need routes without index. */
   below(prefix: string): readonly string[] {
     return [...this.#beginnings].filter((path) => path.startsWith(prefix) && path !== `${prefix}*`);
   }
 
-  /** The route, with the folders in which it runs no script. */
+  /** The route, with the directories in which it runs no script. */
   guard(route: RouteValue): RouteValue {
     const php = route["php"] as Readonly<Record<string, unknown>> | undefined;
     if (php === undefined) return route;
     const tries = php["try"] as readonly string[] | undefined;
     const isIndirect = tries?.includes("folder") ??
       (php["split_path"] === undefined || (php["index"] as readonly string[]).length > 0);
-    // What the folder's own location runs as its index has been asked for.
+    // What the directory's own location runs as its index has been asked for.
     const directories = [...this.#directories].filter((directory) =>
       route["path"] !== `${directory}/*` && meets(route["path"], directory)
     );

@@ -39,7 +39,9 @@ export function contentOf(location: Location, context: ServerContext): Content {
     return refused(scope.one("root") ?? directive, reason);
   }
   const root = rootError(location, context);
-  if (root !== undefined) return refused(root, "its files are in another folder than the site's");
+  if (root !== undefined) {
+    return refused(root, "its files are in another directory than the site's");
+  }
   if (run !== undefined) {
     const tried = scope.own("try_files", "if", "rewrite");
     const own = scope.own("try_files").at(0);

@@ -22,7 +22,7 @@ export type Fallback =
   };
 
 export interface Tried {
-  /** Whether the path itself is tried as a file, and as a folder. */
+  /** Whether the path itself is tried as a file, and as a directory. */
   readonly file: boolean;
   readonly directory: boolean;
   readonly fallback: Fallback;

@@ -1,5 +1,5 @@
 /**
- * Puts the files that `include` names in its place, as nginx does: relative to the folder of the
+ * Puts the files that `include` names in its place, as nginx does: relative to the directory of the
  * file that was named first (else to /etc/nginx, for one out of `sites-available/`), with `*` and
  * `?` in the last part of the path. A file that is not there
  * is not fatal: the caller tells of it, and nginx's own lists of parameters are known anyway.
@@ -17,7 +17,7 @@ const DEPTH_MAX = 8;
 export interface ConfigFiles {
   /** Undefined when there is no such file. */
   read(path: string): Promise<string | undefined>;
-  /** Names in a folder, none when there is no such folder. */
+  /** Names in a directory, none when there is no such directory. */
   list(directory: string): Promise<readonly string[]>;
 }
 

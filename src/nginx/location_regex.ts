@@ -4,8 +4,8 @@
  * between them; what has another shape (sets, counts, looks ahead) cannot be said.
  *
  * Together the patterns match all that the expression does, so they can stand for it where it
- * denies. Those that are exact match nothing else, except for the bare folder of `/folder/*`. Names
- * that begin with "." are left out: no handler of ours shows them, `/.well-known/` excepted.
+ * denies. Those that are exact match nothing else, except for the bare directory of `/folder/*`.
+ * Names that begin with "." are left out: no handler of ours shows them, `/.well-known/` excepted.
  */
 
 /** A text, anything, or anything but "/". */

@@ -104,7 +104,8 @@ function fileRoutes(
   if (fallback.kind === "script") {
     const scripts = isOne ? index?.names ?? [] : [];
     const last = fallbackRoute(fallback, { path, bodyMax }, scripts, context);
-    // A static route sends a folder's path to its slash, which only a folder that is tried wants.
+    // A static route sends a directory's path to its slash, which only a directory that is tried
+    // wants.
     const own = tried.directory ? [...aroundFiles, last] : [last, ...aroundFiles];
     // What they pass on is no later route's.
     return [...own, ...(path === undefined ? [] : respond([path], 404, ""))];
@@ -144,7 +145,7 @@ function indexNames({ scope }: Location, { notes }: ServerContext): readonly str
   return (index?.args ?? ["index.html"]).filter((name) => !/[/$]/.test(name));
 }
 
-/** Of the index scripts those that nginx would run in every folder, and by what. */
+/** Of the index scripts those that nginx would run in every directory, and by what. */
 function scriptIndexes(
   directory: string,
   names: readonly string[],
@@ -165,7 +166,7 @@ function scriptIndexes(
   return run && { names: found, run };
 }
 
-/** Folders whose index script runs although those of other folders do not. */
+/** Directories whose index script runs although those of other directories do not. */
 function directoryIndexes(
   location: Location,
   names: readonly string[],

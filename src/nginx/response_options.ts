@@ -1,4 +1,4 @@
-/** `add_header`, `error_page` and `gzip` → what our sites and routes say of their answers. */
+/** `add_header`, `error_page` and `gzip` → what our sites and routes say of their responses. */
 import type { Notes } from "./notes.ts";
 import type { Scope } from "./scope.ts";
 import { nginxSize } from "./units.ts";
@@ -53,7 +53,11 @@ function errorPages(
     const page = directive.args.at(-1) ?? "";
     const isPath = /^(\/[^/$]+)+$/.test(page) && !page.endsWith(".php");
     if (!isPath || codes.some((code) => !/^[45]\d\d$/.test(code))) {
-      notes.add("lost", directive, "only a file of the root, with the answer's status, is a page");
+      notes.add(
+        "lost",
+        directive,
+        "only a file of the root, with the response's status, is a page",
+      );
     } else if (root === undefined || !isFile(root + page)) {
       notes.add("lost", directive, "there is no such file in the root");
     } else {

@@ -19,7 +19,7 @@ export interface Run {
   readonly isInternal: boolean;
   /** Most bytes of a body; infinity where its location is not asked for it. */
   readonly bodyMax: number;
-  /** What says that links in the root are followed (`$realpath_root`). */
+  /** What says that symlinks in the root are followed (`$realpath_root`). */
   readonly realPath: Directive | undefined;
   /** Who may ask for it, where another location leads to it (`reached_run.ts`). */
   readonly restriction?: Readonly<Record<string, readonly string[]>> | undefined;

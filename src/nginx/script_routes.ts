@@ -59,7 +59,7 @@ export function oneScriptRoute(
   }
   const { path, query, bodyMax = Infinity } = place;
   if (run.realPath) {
-    context.notes.add("differs", run.realPath, "links in the root are not resolved");
+    context.notes.add("differs", run.realPath, "symlinks in the root are not resolved");
   }
   const params = {
     ...paramsOf(run, query).params,

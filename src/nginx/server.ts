@@ -97,7 +97,7 @@ function routesOfServer(
   const add = (directive: Directive, routes: readonly RouteValue[]): boolean => {
     let comment = `${placeOf(directive)}: ${textOf(directive)}`;
     for (const value of routes) {
-      // A route that an earlier one leaves nothing to is a fault of the file.
+      // A route that an earlier one leaves nothing to is an error of the file.
       const { path, methods: _none, ...handler } = value as { path?: string; methods?: unknown };
       if (coveredBy(taken, path)) continue;
       parts.push({ comment, value });
@@ -212,7 +212,7 @@ function bareDirectory({ location }: OrderedLocation, context: ServerContext): R
   return restricts ? respond([path], 403, "") : [];
 }
 
-/** Where scripts are refused no index runs either; for folders that `no_scripts` cannot say. */
+/** Where scripts are refused no index runs either; for directories that `no_scripts` cannot say. */
 function guardedDirectories(
   { location }: OrderedLocation,
   content: Content,

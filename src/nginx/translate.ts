@@ -144,7 +144,7 @@ function tellRest(directives: readonly Directive[], notes: Notes): void {
       if (isOurs) notes.add("unneeded", directive, "afcgi sends what is in it anyway");
       else notes.add("lost", directive, "there is no such file");
     } else if (isOpenToSymlinks(directive)) {
-      const reason = "links out of the root are followed where follow_symlinks_to says so";
+      const reason = "symlinks out of the root are followed where follow_symlinks_to says so";
       notes.add("differs", directive, reason);
     } else if (isOff(directive)) {
       if (!notes.isTaken(directive)) notes.add("unneeded", directive, "it is so here anyway");

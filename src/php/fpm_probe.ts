@@ -36,7 +36,7 @@ export interface FpmProbeDeps {
   readonly statusPath?: string;
 }
 
-/** Asks; a fault is reported, not thrown. */
+/** Asks; an error is reported, not thrown. */
 export async function probeFpm(address: Address, deps: FpmProbeDeps): Promise<FpmReport> {
   const { statusPath } = deps;
   const paths = statusPath === undefined ? STATUS_PATHS : [statusPath];

@@ -5,7 +5,7 @@ const OWN_WORDS: readonly string[] = [
   "No input file specified.\n",
 ];
 
-/** Whether an answer's body is php-fpm's own. */
+/** Whether a response's body is php-fpm's own. */
 export function isFpmBody(body: string): boolean {
   return OWN_WORDS.includes(body);
 }

@@ -16,7 +16,7 @@ const DEFAULT_EXTENSION = /\.(?:php|phar)$/;
 /** What this file asks of the runtime's files. */
 export type ScriptLookup = Pick<Files, "stat" | "access">;
 
-/** Whether an answer is php-fpm's own, to a script that it did not run. */
+/** Whether a response is php-fpm's own, to a script that it did not run. */
 export function isScriptError(status: number, body: unknown): boolean {
   if (status !== 404 && status !== 403) return false;
   return body instanceof Uint8Array && isFpmBody(new TextDecoder().decode(body));
@@ -73,7 +73,7 @@ function seenError(files: ScriptLookup, scriptFilename: string, sent: string): s
     "(another container, a chroot): send the path as php-fpm has it";
 }
 
-/** The folders on the way, from the top, and then the file. */
+/** The directories on the way, from the top, and then the file. */
 function* pathsTo(path: string): Generator<string> {
   for (let end = path.indexOf("/", 1); end > 0; end = path.indexOf("/", end + 1)) {
     yield path.slice(0, end);

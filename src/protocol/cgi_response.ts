@@ -1,12 +1,12 @@
 /**
- * The head of a CGI answer (RFC 3875 section 6): header lines ended by LF or CRLF, then an empty
- * line, then the body. {@link CgiResponseParser} takes STDOUT in any pieces, holds at most the
- * head's limit, and works on bytes: the text of a name or value is made once.
+ * The header section of a CGI response (RFC 3875 section 6): header lines ended by LF or CRLF, then
+ * an empty line, then the body. {@link CgiResponseParser} takes STDOUT in any pieces, holds at most
+ * the header section's limit, and works on bytes: the text of a name or value is made once.
  *
  * A field that could be read in two ways is refused, not mended: a repeated or non-numeric
  * Content-Length, a repeated Status, a control byte, a continued line. Of fields of which a client
  * could only take one, the first counts, as nginx has it, and the others are left out and named.
- * Blocks of interim answers (Status 1xx) are taken out. It does not know HTTP's hop-by-hop rules.
+ * Blocks of interim responses (Status 1xx) are taken out. It does not know HTTP's hop-by-hop rules.
  */
 import { ByteBuffer, fromLatin1 } from "./byte_buffer.ts";
 import { ProtocolError } from "./errors.ts";
@@ -19,7 +19,7 @@ const SPACE = 0x20;
 const TAB = 0x09;
 const DEL = 0x7f;
 
-/** A complete head. */
+/** A complete header section. */
 export interface CgiHeaderSection {
   /** 200 where the application said nothing, 302 with a Location alone (section 6.2.3). */
   readonly status: number;
@@ -51,47 +51,52 @@ const DIRECTIVES: ReadonlySet<string> = new Set([
 
 const DIRECTIVE_LENGTH_MIN = Math.min(...[...DIRECTIVES].map((name) => name.length));
 
-/** What {@link CgiResponseParser.push} gives once the head is complete. */
+/** What {@link CgiResponseParser.push} gives once the header section is complete. */
 export interface CgiResponseStart {
   readonly section: CgiHeaderSection;
-  /** The first bytes of the body, those of the last piece behind the head; may be empty. */
+  /**
+   * The first bytes of the body, those of the last piece behind the header section; may be empty.
+   */
   readonly rest: Uint8Array;
 }
 
-/** Takes STDOUT until the head of an answer is complete. */
+/** Takes STDOUT until the header section of a response is complete. */
 export interface ResponseHeaderParser {
   /** Whether any byte has come. */
   readonly hasBegun: boolean;
   /**
-   * Adds a piece; undefined while the head goes on.
+   * Adds a piece; undefined while the header section goes on.
    *
    * @throws {ProtocolError}
    */
   push(piece: Uint8Array): CgiResponseStart | undefined;
 }
 
-/** Most fields of one head, each repeated one counted; Apache and HAProxy take some 100. */
+/**
+ * Most fields of one header section, each repeated one counted; Apache and HAProxy take some 100.
+ */
 export const RESPONSE_FIELDS_MAX = 512;
 
 /** A longer reason phrase is left out. */
 export const REASON_LENGTH_MAX = 128;
 
-/** Most heads that a {@link CgiHeaderCache} remembers; with one more it begins anew. */
+/** Most header sections that a {@link CgiHeaderCache} remembers; with one more it begins anew. */
 export const CGI_HEADERS_MAX = 256;
 
-/** A longer head is read each time: it has cookies or dates that do not come again. */
+/** A longer header section is read each time: it has cookies or dates that do not come again. */
 const REMEMBERED_LENGTH_MAX = 512;
 
 /**
- * Heads that were read before, by their text: most applications give the same few again and again,
- * and finding one takes 0.3 µs where reading it takes 5. A head is found as the same object, so that
- * others can remember what they made of it. Only ASCII heads are remembered.
+ * Header sections that were read before, by their text: most applications give the same few again
+ * and again, and finding one takes 0.3 µs where reading it takes 5. A header section is found as
+ * the same object, so that others can remember what they made of it. Only ASCII header sections are
+ * remembered.
  */
 export class CgiHeaderCache {
   readonly #sections = new Map<string, CgiHeaderSection>();
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-  /** Heads remembered, for tests of the bound. */
+  /** Header sections remembered, for tests of the bound. */
   get size(): number {
     return this.#sections.size;
   }
@@ -113,7 +118,7 @@ export class CgiHeaderCache {
   }
 }
 
-/** The head of a CGI answer. */
+/** The header section of a CGI response. */
 export class CgiResponseParser implements ResponseHeaderParser {
   readonly #lengthMax: number;
   readonly #cache: CgiHeaderCache | undefined;
@@ -121,8 +126,8 @@ export class CgiResponseParser implements ResponseHeaderParser {
   #gathered: ByteBuffer | undefined;
 
   /**
-   * @param lengthMax most bytes of the head
-   * @param onInterim called with each interim head, which is taken out in any case
+   * @param lengthMax most bytes of the header section
+   * @param onInterim called with each interim header section, which is taken out in any case
    */
   constructor(
     lengthMax: number,
@@ -135,7 +140,7 @@ export class CgiResponseParser implements ResponseHeaderParser {
   }
 
   /**
-   * Adds a piece; undefined while the head goes on.
+   * Adds a piece; undefined while the header section goes on.
    *
    * @throws {ProtocolError} `bad_cgi_header`, `cgi_header_too_large`
    */
@@ -182,13 +187,16 @@ export class CgiResponseParser implements ResponseHeaderParser {
   #tooLarge(): never {
     throw new ProtocolError(
       "cgi_header_too_large",
-      `Cannot take the answer: its head is longer than ${this.#lengthMax} bytes`,
+      `Cannot take the response: its header section is longer than ${this.#lengthMax} bytes`,
       { scope: "request" },
     );
   }
 }
 
-/** Offset behind the empty line; a head that begins at `start` may consist of nothing else. */
+/**
+ * Offset behind the empty line; a header section that begins at `start` may consist of nothing
+ * else.
+ */
 function headersEnd(bytes: Uint8Array, scanFrom: number, start: number): number | undefined {
   for (let at = bytes.indexOf(LF, scanFrom); at !== -1; at = bytes.indexOf(LF, at + 1)) {
     const lineEnd = bytes[at - 1] === CR ? at - 1 : at;
@@ -331,7 +339,7 @@ function parseStatus(value: string): Status {
 function tooManyFields(): never {
   throw new ProtocolError(
     "cgi_header_too_large",
-    `Cannot take the answer: its head has more than ${RESPONSE_FIELDS_MAX} fields`,
+    `Cannot take the response: its header section has more than ${RESPONSE_FIELDS_MAX} fields`,
     { scope: "request" },
   );
 }
@@ -348,7 +356,11 @@ function badLine(bytes: Uint8Array, start: number, end: number, what: string): n
 }
 
 function bad(what: string): never {
-  throw new ProtocolError("bad_cgi_header", `Cannot read the head of the answer: ${what}`, {
-    scope: "request",
-  });
+  throw new ProtocolError(
+    "bad_cgi_header",
+    `Cannot read the header section of the response: ${what}`,
+    {
+      scope: "request",
+    },
+  );
 }

@@ -62,7 +62,7 @@ export interface ClientRequestStart {
   readonly params: Uint8Array;
 }
 
-/** The multiplexer; see the head of this file. */
+/** The multiplexer; see the top of this file. */
 export class ClientConnection {
   readonly #ids: RequestIds;
   readonly #requests = new IdTable<ClientRequestState>();

@@ -1,6 +1,6 @@
 /**
  * The numbers of FastCGI 1.0, under the names that the specification gives them.
- * Nothing in this folder imports from outside it.
+ * Nothing in this directory imports from outside it.
  */
 
 /** The only protocol version there is (section 3.3). */

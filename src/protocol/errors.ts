@@ -1,6 +1,6 @@
 /**
  * The one error class of the protocol, and its stable codes. An error says who failed and how much
- * of the connection it takes along: a fault of scope "request" ends one request, one of scope
+ * of the connection it takes along: an error of scope "request" ends one request, one of scope
  * "connection" ends all of them. It does not know HTTP: which status a client sees is decided in
  * `http/`.
  */
@@ -11,7 +11,7 @@ export type Fault = "local" | "application" | "client";
 /** How much dies. */
 export type FaultScope = "request" | "connection";
 
-/** Stable codes of protocol faults. */
+/** Stable codes of protocol errors. */
 export type ProtocolErrorCode =
   | "bad_version"
   | "bad_record"

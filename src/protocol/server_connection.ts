@@ -9,8 +9,8 @@
  *   `fault` it has no events but `lost`.
  * - Every request of which there was an event is ended by {@link ServerConnection.endRequest}, or
  *   by `lost`. One that is aborted before its parameters are there is ended here.
- * - A record for an id that is not in use is counted and dropped: the front may not know yet that
- *   we have ended the request. So is a request's record of a type that nobody knows.
+ * - A record for an id that is not in use is counted and dropped: the web server may not know yet
+ *   that we have ended the request. So is a request's record of a type that nobody knows.
  *
  * It does not know sockets, time, or what a parameter means.
  */
@@ -32,7 +32,7 @@ import type { RequestQuota } from "./request_quota.ts";
 import { replyToManagement } from "./server_management.ts";
 import { type InputMove, ServerRequestState } from "./server_request_state.ts";
 
-/** What the front did. Bytes may be views of those that were received. */
+/** What the web server did. Bytes may be views of those that were received. */
 export type ServerEvent =
   | {
     readonly kind: "begin";
@@ -40,13 +40,13 @@ export type ServerEvent =
     readonly role: Role;
     readonly parameters: Parameters;
   }
-  /** The request's parameters cannot be taken; it wants an answer that says so, and its end. */
+  /** The request's parameters cannot be taken; it wants a response that says so, and its end. */
   | { readonly kind: "fault"; readonly requestId: number; readonly error: ProtocolError }
   | { readonly kind: "stdin"; readonly requestId: number; readonly bytes: Uint8Array }
   | { readonly kind: "stdin_end"; readonly requestId: number }
   | { readonly kind: "data"; readonly requestId: number; readonly bytes: Uint8Array }
   | { readonly kind: "data_end"; readonly requestId: number }
-  /** Nobody waits for the answer any more; the request wants its end soon. */
+  /** Nobody waits for the response any more; the request wants its end soon. */
   | { readonly kind: "abort"; readonly requestId: number }
   /** The connection was over before the request's end; its id is in use no more. */
   | { readonly kind: "lost"; readonly requestId: number }
@@ -68,7 +68,7 @@ export interface ServerConnectionOptions {
   readonly paramsMax: number;
 }
 
-/** The state machine; see the head of this file. */
+/** The state machine; see the top of this file. */
 export class ServerConnection {
   readonly #options: ServerConnectionOptions;
   readonly #requests = new Map<number, ServerRequestState>();
@@ -105,7 +105,7 @@ export class ServerConnection {
     return this.#over || (this.#draining && this.#requests.size === 0);
   }
 
-  /** Whether the front owes us bytes: the rest of a record, of parameters or of a body. */
+  /** Whether the web server owes us bytes: the rest of a record, of parameters or of a body. */
   get awaitsInput(): boolean {
     if (!this.#decoder.atBoundary) return true;
     for (const { input } of this.#requests.values()) {
@@ -133,7 +133,7 @@ export class ServerConnection {
     this.#draining = true;
   }
 
-  /** Whether the request is in flight; answers can be sent for such a one only. */
+  /** Whether the request is in flight; responses can be sent for such a one only. */
   isInUse(id: number): boolean {
     return this.#requests.has(id);
   }
@@ -181,7 +181,7 @@ export class ServerConnection {
     return events;
   }
 
-  /** The front has closed the connection, or it broke. */
+  /** The web server has closed the connection, or it broke. */
   receiveEnd(): ServerEvent[] {
     const events: ServerEvent[] = [];
     if (!this.#over) this.#loseAll(events);
@@ -191,7 +191,7 @@ export class ServerConnection {
   #take(record: FastCgiRecord, events: ServerEvent[]): void {
     if (!isKnownType(record.type)) {
       this.#unknownRecords++;
-      // Only one that belongs to no request has an answer (section 4.2).
+      // Only one that belongs to no request has a response (section 4.2).
       if (record.requestId !== NULL_REQUEST_ID) return;
     }
     if (record.requestId === NULL_REQUEST_ID) {
@@ -243,7 +243,7 @@ export class ServerConnection {
     if (move === undefined) {
       throw new ProtocolError(
         "bad_record",
-        `Cannot take ${recordTypeName(record.type)} for request ${request.id} from a front`,
+        `Cannot take ${recordTypeName(record.type)} for request ${request.id} from a web server`,
       );
     }
     const before = request.input;
@@ -306,7 +306,7 @@ export class ServerConnection {
   }
 }
 
-/** The move that a record of a request in flight is; undefined for what no front may send. */
+/** The move that a record of a request in flight is; undefined for what no web server may send. */
 function inputMove(type: number, contentLength: number): InputMove | undefined {
   const isEnd = contentLength === 0;
   switch (type) {
@@ -341,7 +341,7 @@ function pushInput(
   }
 }
 
-/** On this side of a connection, whoever breaks the protocol is the front. */
+/** On this side of a connection, whoever breaks the protocol is the web server. */
 function peerError(error: ProtocolError): ProtocolError {
   return new ProtocolError(error.code, error.message, { fault: "client", cause: error });
 }

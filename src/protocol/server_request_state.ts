@@ -1,7 +1,7 @@
 /**
  * The states of one request as the application side sees them. Two halves run side by side:
  *
- *     what the front sends                                   what we answer
+ *     what the web server sends                                   what we answer
  *
  *     BEGIN
  *       ▼ params ↺
@@ -21,8 +21,8 @@
  *     └──────────────────────────────────────────────────┘
  *
  * `refuse` leads from PARAMS to DEAF: the parameters cannot be taken. An authorizer gets parameters
- * only (section 6.3), but some fronts end its STDIN all the same. A move that a table does not list
- * is an error.
+ * only (section 6.3), but some web servers end its STDIN all the same. A move that a table does not
+ * list is an error.
  */
 import { Role } from "./constants.ts";
 import { ProtocolError } from "./errors.ts";
@@ -102,7 +102,9 @@ export class ServerRequestState {
     this.#table = INPUT_TABLES[role];
   }
 
-  /** @throws {ProtocolError} `bad_transition`, the front's fault: it takes the connection along */
+  /**
+   * @throws {ProtocolError} `bad_transition`, the web server's fault: it takes the connection along
+   */
   receive(move: InputMove): InputState {
     const next = this.#table[this.input][move];
     if (next === undefined) {

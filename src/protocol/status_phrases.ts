@@ -1,6 +1,7 @@
 /**
  * Reason phrases of the registered statuses (RFC 9110, section 15, and the IANA registry), as they
- * stand behind the number in a CGI answer's `Status`, in an HTTP status line and in answers of ours.
+ * stand behind the number in a CGI response's `Status`, in an HTTP status line and in responses of
+ * ours.
  */
 export const STATUS_PHRASES: Readonly<Record<number, string>> = {
   100: "Continue",

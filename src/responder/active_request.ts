@@ -1,11 +1,11 @@
 /**
  * One request from its parameters to its END_REQUEST: makes the `Request`, calls the handler, has
- * the answer sent, and ends it in one of these ways:
+ * the response sent, and ends it in one of these ways:
  *
  * - complete: STDOUT's end, END_REQUEST with application status 0;
- * - failed before the head was sent: the same with a 500 (400, 431) of our own;
+ * - failed before the header section was sent: the same with a 500 (400, 431) of our own;
  * - failed later: {@link RequestHost.cut}, with no end of STDOUT;
- * - aborted by the front: END_REQUEST at once, though the handler may still run;
+ * - aborted by the web server: END_REQUEST at once, though the handler may still run;
  * - lost with its connection: nothing.
  */
 import { utf8 } from "../protocol/byte_buffer.ts";
@@ -30,13 +30,13 @@ export interface RequestHost extends InputOwner {
   readonly server: ServerConnection;
   readonly outlet: Outlet;
   readonly peer: string;
-  /** Ends the request so that the front can see that its answer is not complete. */
+  /** Ends the request so that the web server can see that its response is not complete. */
   cut(requestId: number): void;
   /** The request has ended and its id may come again. */
   ended(requestId: number): void;
 }
 
-/** See the head of this file. */
+/** See the top of this file. */
 export class ActiveRequest implements InfoSource {
   readonly #id: number;
   readonly #host: RequestHost;
@@ -75,7 +75,7 @@ export class ActiveRequest implements InfoSource {
     void this.#run();
   }
 
-  /** The front wants no answer any more, or is gone. */
+  /** The web server wants no response any more, or is gone. */
   abort(reason: Error): void {
     if (this.#over) return;
     const { server, outlet, context } = this.#host;
@@ -164,7 +164,7 @@ export class ActiveRequest implements InfoSource {
     this.#close();
   }
 
-  /** Nothing more comes from the front, and nothing more goes to it. */
+  /** Nothing more comes from the web server, and nothing more goes to it. */
   #close(): void {
     this.#over = true;
     this.#host.ended(this.#id);
@@ -199,7 +199,7 @@ export class ActiveRequest implements InfoSource {
     outlet.flushSoon();
   }
 
-  /** The handler's fault for a log: which request, and where in the code. */
+  /** The handler's error for a log: which request, and where in the code. */
   #describe(error: unknown): string {
     const { method, url } = readRequestStart(this.#parameters);
     const what = error instanceof Error ? error.stack ?? String(error) : String(error);

@@ -1,4 +1,4 @@
-/** The answer of an authorizer (section 6.3) that lets a request in. */
+/** The response of an authorizer (section 6.3) that lets a request in. */
 import { utf8 } from "../protocol/byte_buffer.ts";
 
 /** What a web server takes for the name of a variable; its headers do not tell upper from lower. */
@@ -7,7 +7,7 @@ const NAME = /^[A-Z_][A-Z0-9_]*$/;
 /**
  * Lets a request in, and sets variables that the web server hands to whatever answers it: each goes
  * out as a header `Variable-NAME`. Values are sent as UTF-8. Any other `Response` keeps the request
- * out and is the answer to it.
+ * out and is the response to it.
  *
  * @throws {TypeError} when a name is not made of A-Z, 0-9 and _, or a value has a line end or a NUL
  * @example

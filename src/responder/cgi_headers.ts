@@ -1,12 +1,12 @@
 /**
- * A Web `Response` to the head of a CGI answer (RFC 3875, section 6.3): `Status`, the headers, an
- * empty line. Several Set-Cookie stay several. It does not know the body.
+ * A Web `Response` to the header section of a CGI response (RFC 3875, section 6.3): `Status`, the
+ * headers, an empty line. Several Set-Cookie stay several. It does not know the body.
  */
 import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
 
 /**
- * Left out: they belong to the front's connection with its client (RFC 9110, section 7.6.1), and
- * `Status` would be taken for the answer's.
+ * Left out: they belong to the web server's connection with its client (RFC 9110, section 7.6.1),
+ * and `Status` would be taken for the response's.
  */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   "connection",
@@ -19,18 +19,18 @@ const VARIABLE_PREFIX = "variable-";
 
 /**
  * A body must have a type (RFC 3875, section 6.3.1). Fetch gives this one to texts, but Bun (1.4)
- * only when it serves the answer itself, so there nobody can tell a text from bytes.
+ * only when it serves the response itself, so there nobody can tell a text from bytes.
  */
 const DEFAULT_TYPE = "content-type: text/plain;charset=utf-8\r\n";
 
-/** Statuses whose answers have no body (RFC 9110, section 6.4.1). */
+/** Statuses whose responses have no body (RFC 9110, section 6.4.1). */
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 export function hasBody(response: Response): boolean {
   return !WITHOUT_BODY.has(response.status) && response.body !== null;
 }
 
-/** What the walk over an answer's headers gives. */
+/** What the walk over a response's headers gives. */
 export interface CgiHeaderText {
   /** Without the empty line that ends it, so that a length can be added. */
   readonly text: string;
@@ -38,7 +38,7 @@ export interface CgiHeaderText {
   readonly contentLength: string | undefined;
 }
 
-/** @throws {RangeError} for an interim answer, and for `Response.error()` */
+/** @throws {RangeError} for an interim response, and for `Response.error()` */
 export function cgiHeaders(response: Response): CgiHeaderText {
   const { status } = response;
   if (status < 200 || status > 999) {
@@ -58,8 +58,8 @@ export function cgiHeaders(response: Response): CgiHeaderText {
 }
 
 /**
- * An authorizer sets variables of the front's with `Variable-NAME` (section 6.3). `Headers` makes
- * every name lower case, where that of a variable is upper case.
+ * An authorizer sets variables of the web server's with `Variable-NAME` (section 6.3). `Headers`
+ * makes every name lower case, where that of a variable is upper case.
  */
 function fieldName(name: string): string {
   if (!name.startsWith(VARIABLE_PREFIX)) return name;

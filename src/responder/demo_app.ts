@@ -11,7 +11,7 @@ import { DEMO_PAGE } from "./demo_page.ts";
 import type { FastCgiHandler, RequestInfo } from "./options.ts";
 
 export interface DemoOptions {
-  /** Holds every answer for so long. */
+  /** Holds every response for so long. */
   readonly delayMs?: number;
   readonly clock?: Clock;
   /** Ends the process at once; left out: there is no `/die`. */
@@ -31,7 +31,7 @@ const TEXT = { "content-type": "text/plain; charset=utf-8" };
 
 type DemoContext = Context<{ Bindings: RequestInfo }>;
 
-/** A query that asks for something that is not to be had; the answer is 400. */
+/** A query that asks for something that is not to be had; the response is 400. */
 class QueryError extends Error {}
 
 /** The application as a fetch handler for `serveFastCgi`. */
@@ -41,7 +41,7 @@ export function demoApp(options: DemoOptions = {}): FastCgiHandler {
   const app = new Hono<{ Bindings: RequestInfo }>();
   app.onError((error, context) => {
     if (error instanceof QueryError) return context.text(`${error.message}\n`, 400);
-    throw error; // serveFastCgi answers 500 and tells the front.
+    throw error; // serveFastCgi answers 500 and tells the web server.
   });
   app.notFound((context) => context.text(`There is no ${context.req.path}; try /\n`, 404));
   addPlainRoutes(app);
@@ -95,7 +95,7 @@ function addPlainRoutes(app: Hono<{ Bindings: RequestInfo }>): void {
   });
 }
 
-/** An application that crashes: what its front makes of the requests in flight. */
+/** An application that crashes: what its web server makes of the requests in flight. */
 function addDie(app: Hono<{ Bindings: RequestInfo }>, die: () => void): void {
   app.all("/die", () => {
     die();
@@ -136,7 +136,7 @@ function authorize(request: Request): Response {
   return authorized({ AFCGI_AUTHORIZED: "1" });
 }
 
-/** Every parameter as the front sent it. */
+/** Every parameter as the web server sent it. */
 function env(context: DemoContext): Response {
   const params = [...context.env.params].sort(([one], [other]) => (one < other ? -1 : 1));
   if (context.req.header("accept")?.includes("application/json")) {
@@ -162,7 +162,7 @@ function echo(context: DemoContext): Response {
   return new Response(request.body, { headers: sent });
 }
 
-/** The request's headers, under headers that fronts like to get wrong. */
+/** The request's headers, under headers that web servers like to get wrong. */
 function headers(context: DemoContext): Response {
   const sent = new Headers({ "content-type": "application/json", "x-empty": "" });
   sent.append("set-cookie", "first=1; Path=/");

@@ -1,8 +1,8 @@
 /**
  * STDIN or DATA of one request on its way to the handler. Bytes wait here until the handler reads
- * them; how many is told to the connection, which stops reading from the front when it is too much
- * (FastCGI has no flow control for one stream). Bytes are copied in: received pieces are shared by
- * all requests of a connection, and no handler may come to see another's.
+ * them; how many is told to the connection, which stops reading from the web server when it is too
+ * much (FastCGI has no flow control for one stream). Bytes are copied in: received pieces are
+ * shared by all requests of a connection, and no handler may come to see another's.
  */
 
 /** Whoever feeds an input stream. */

@@ -5,10 +5,10 @@
 import type { ListenAddress } from "../runtime/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
-/** The role in which a front asks (section 6). */
+/** The role in which a web server asks (section 6). */
 export type RoleName = "responder" | "authorizer" | "filter";
 
-/** Writes to the request's STDERR stream, which fronts put into their log. */
+/** Writes to the request's STDERR stream, which web servers put into their log. */
 export interface StderrWriter {
   /**
    * Settles when the bytes are with the connection: true, or false when the request was over
@@ -50,25 +50,25 @@ export interface ServerStatus {
  */
 export interface RequestInfo {
   /**
-   * Every parameter as the front sent it, read as UTF-8; a value that is not UTF-8 has one
+   * Every parameter as the web server sent it, read as UTF-8; a value that is not UTF-8 has one
    * character for each byte. Of several with the same name the last.
    */
   readonly params: ReadonlyMap<string, string>;
   readonly role: RoleName;
-  /** The client's address as the front tells it (`REMOTE_ADDR`); empty when it does not. */
+  /** The client's address as the web server tells it (`REMOTE_ADDR`); empty when it does not. */
   readonly remoteAddr: string;
   readonly stderr: StderrWriter;
   /** The second stream of a filter (section 6.4); null in the other roles. */
   readonly data: ReadableStream<Uint8Array<ArrayBuffer>> | null;
   readonly server: ServerStatus;
-  /** Work that goes on after the answer; `shutdown` waits for it. */
+  /** Work that goes on after the response; `shutdown` waits for it. */
   waitUntil(work: Promise<unknown>): void;
 }
 
 /** Any Web-standard fetch handler, such as `app.fetch` of a Hono app. */
 export type FastCgiHandler = (request: Request, info: RequestInfo) => Response | Promise<Response>;
 
-/** Where something went wrong that no answer can tell. */
+/** Where something went wrong that no response can tell. */
 export interface FaultContext {
   /** `handler`: it threw or its body failed; `request`: cannot be read; else what it says. */
   readonly phase: "handler" | "request" | "connection" | "wait_until";
@@ -100,8 +100,8 @@ export interface ServeFastCgiOptions extends Partial<ResponderLimits> {
   /** Whether several requests may share a connection; true when left out. */
   readonly multiplex?: boolean;
   /**
-   * Told of every fault. Left out: what a handler or its `waitUntil` threw goes to `console.error`,
-   * and the rest, which a front brings about, only to the front, on STDERR.
+   * Told of every error. Left out: what a handler or its `waitUntil` threw goes to `console.error`,
+   * and the rest, which a web server brings about, only to the web server, on STDERR.
    */
   readonly onError?: (error: unknown, context: FaultContext) => void;
 }
@@ -123,9 +123,11 @@ export interface ResponderLimits {
   readonly paramsMax: number;
   /** Bytes of one body that wait for the handler; beyond: its connection is not read from. */
   readonly bodyBufferMax: number;
-  /** Bytes of an answer's head; beyond: 500. */
+  /** Bytes of a response's header section; beyond: 500. */
   readonly headLengthMax: number;
-  /** How long a front may be silent in the middle of a request; beyond: closed. 0: for ever. */
+  /**
+   * How long a web server may be silent in the middle of a request; beyond: closed. 0: for ever.
+   */
   readonly inputTimeoutMs: number;
   /** How long a connection without requests is kept; 0: for ever. */
   readonly idleTimeoutMs: number;

@@ -1,11 +1,12 @@
 /**
- * The way out of a connection: answers take turns in it, and everything of one turn of the event
+ * The way out of a connection: responses take turns in it, and everything of one turn of the event
  * loop leaves in one write.
  *
  * Invariants:
- * - Answers' bytes wait here, uncopied, while {@link OUTPUT_LENGTH_MAX} bytes are encoded and not
- *   yet taken by the socket; so an answer is read no faster than the front takes it.
- * - While answers wait, each gets {@link PIECE_LENGTH_MAX} bytes at most before the next one's turn.
+ * - Responses' bytes wait here, uncopied, while {@link OUTPUT_LENGTH_MAX} bytes are encoded and not
+ *   yet taken by the socket; so a response is read no faster than the web server takes it.
+ * - While responses wait, each gets {@link PIECE_LENGTH_MAX} bytes at most before the next one's
+ *   turn.
  * - At most one write is under way.
  *
  * It does not know what the bytes mean.
@@ -14,10 +15,10 @@ import type { ServerConnection } from "../protocol/server_connection.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { reportIfOurs } from "../runtime/unexpected.ts";
 
-/** Encoded bytes beyond which answers wait. */
+/** Encoded bytes beyond which responses wait. */
 export const OUTPUT_LENGTH_MAX = 128 * 1024;
 
-/** Most bytes of one answer before another's turn. */
+/** Most bytes of one response before another's turn. */
 export const PIECE_LENGTH_MAX = 32 * 1024;
 
 export type OutputStream = "stdout" | "stderr";

@@ -1,9 +1,10 @@
 /**
- * The names of CGI parameters and what each is to a request. A front sends the same few names again
- * and again, nearly always in the same order. So each name remembers the one that came behind it the
- * last time: to see that it is the same again costs a comparison, and no text is made for it.
+ * The names of CGI parameters and what each is to a request. A web server sends the same few names
+ * again and again, nearly always in the same order. So each name remembers the one that came behind
+ * it the last time: to see that it is the same again costs a comparison, and no text is made for
+ * it.
  *
- * What is remembered has bounds, for a client can make a front send names of its own.
+ * What is remembered has bounds, for a client can make a web server send names of its own.
  */
 import { fromLatin1, latin1 } from "../protocol/byte_buffer.ts";
 import type { Parameters } from "../protocol/parameters.ts";
@@ -26,7 +27,7 @@ export type ParameterMeaning =
   | "serverPort"
   | "other";
 
-/** A name as a front sends it. */
+/** A name as a web server sends it. */
 export interface ParameterName {
   readonly name: string;
   readonly meaning: ParameterMeaning;
@@ -58,7 +59,7 @@ const MEANINGS: Readonly<Record<string, ParameterMeaning>> = {
   SERVER_PORT: "serverPort",
 };
 
-/** See the head of this file. */
+/** See the top of this file. */
 export class ParameterNames {
   readonly #remembered = new Map<string, ParameterName>();
 

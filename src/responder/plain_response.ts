@@ -1,10 +1,10 @@
-/** Answers of our own, to requests that cannot be taken or whose handler failed. */
+/** Responses of our own, to requests that cannot be taken or whose handler failed. */
 import { utf8 } from "../protocol/byte_buffer.ts";
 import { ProtocolStatus } from "../protocol/constants.ts";
 import type { ServerConnection } from "../protocol/server_connection.ts";
 import { STATUS_PHRASES } from "../protocol/status_phrases.ts";
 
-/** Answers with a status and its name, tells the front's log why, and ends the request. */
+/** Answers with a status and its name, tells the web server's log why, and ends the request. */
 export function respondPlainly(
   server: ServerConnection,
   id: number,

@@ -17,7 +17,7 @@ export interface RequestStart {
   remoteAddr: string;
 }
 
-/** A request of which no `Request` can be made; the answer is 400. */
+/** A request of which no `Request` can be made; the response is 400. */
 export class BadRequestError extends Error {
   override readonly name = "BadRequestError";
 }
@@ -38,7 +38,7 @@ interface UrlParts {
 const HOST = /^(?:[\w.~-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$/;
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: "80", https: "443" };
 
-/** Of all requests: what one has taught about a front is true of the next. */
+/** Of all requests: what one has taught about a web server is true of the next. */
 const names = new ParameterNames();
 
 /** @throws {BadRequestError} */
@@ -108,7 +108,7 @@ function takeParameter(
   }
 }
 
-/** Many fronts send CONTENT_TYPE and CONTENT_LENGTH empty where the request has none. */
+/** Many web servers send CONTENT_TYPE and CONTENT_LENGTH empty where the request has none. */
 function setUnlessEmpty(headers: Record<string, string>, name: string, value: string): void {
   if (value !== "") headers[name] = value;
 }

@@ -1,10 +1,11 @@
 /**
- * One connection from a front: reads bytes, has `protocol/server_connection.ts` make events of
+ * One connection from a web server: reads bytes, has `protocol/server_connection.ts` make events of
  * them, and gives each to its request. All events of one read are told before any of its requests
  * starts, so a request that came whole is never a stream.
  *
  * Reading stops while a handler leaves more than `bodyBufferMax` bytes of its body unread, or while
- * the front does not take our replies. The end of what the front sends ends all its requests.
+ * the web server does not take our replies. The end of what the web server sends ends all its
+ * requests.
  */
 import { ProtocolStatus } from "../protocol/constants.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
@@ -19,18 +20,18 @@ import { respondPlainly } from "./plain_response.ts";
 import type { ServerContext } from "./server_context.ts";
 
 /**
- * Encoded bytes beyond which the front is not read from. Answers stop long before it: only a front
- * that asks and asks and never reads gets here.
+ * Encoded bytes beyond which the web server is not read from. Responses stop long before it: only a
+ * web server that asks and asks and never reads gets here.
  */
 export const REPLIES_LENGTH_MAX = 1024 * 1024;
 
 /**
- * How long a front may take to close a connection that we have ended. Closing with bytes unread
- * would make the operating system drop what the front has not read yet.
+ * How long a web server may take to close a connection that we have ended. Closing with bytes
+ * unread would make the operating system drop what the web server has not read yet.
  */
 export const LINGER_MS = 2_000;
 
-/** See the head of this file. */
+/** See the top of this file. */
 export class ResponderConnection implements RequestHost {
   readonly context: ServerContext;
   readonly server: ServerConnection;
@@ -82,7 +83,7 @@ export class ResponderConnection implements RequestHost {
         if (!this.#ending) this.#receive(value);
       }
     } catch (error) {
-      // Once we have ended it, how the front lets go is of no interest.
+      // Once we have ended it, how the web server lets go is of no interest.
       if (!this.#ending) this.context.report(error, { phase: "connection", peer: this.peer });
     }
     this.#take(this.server.receiveEnd());
@@ -123,9 +124,10 @@ export class ResponderConnection implements RequestHost {
   }
 
   /**
-   * Fronts look at different things. That the connection is closed before END_REQUEST, all of them
-   * see; so that is done where no other request suffers from it. Else END_REQUEST says OVERLOADED
-   * after a part of the answer, which is no complete answer to a front that multiplexes well.
+   * Web servers look at different things. That the connection is closed before END_REQUEST, all of
+   * them see; so that is done where no other request suffers from it. Else END_REQUEST says
+   * OVERLOADED after a part of the response, which is no complete response to a web server that
+   * multiplexes well.
    */
   cut(requestId: number): void {
     if (this.server.inUse > 1) {
@@ -198,10 +200,10 @@ export class ResponderConnection implements RequestHost {
         request.data?.end();
         break;
       case "abort":
-        request.abort(new DOMException("The front has aborted the request", "AbortError"));
+        request.abort(new DOMException("The web server has aborted the request", "AbortError"));
         break;
       case "lost":
-        request.abort(new DOMException("The connection to the front is lost", "AbortError"));
+        request.abort(new DOMException("The connection to the web server is lost", "AbortError"));
     }
   }
 

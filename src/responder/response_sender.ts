@@ -1,16 +1,17 @@
 /**
- * A handler's `Response` on its way out, read no faster than the front takes it.
+ * A handler's `Response` on its way out, read no faster than the web server takes it.
  *
- * An answer whose body is complete by the end of the turn of the event loop in which it began, and
- * short, leaves as one record with its Content-Length; any other one leaves its head at that point
- * and its body as it comes. What was promised is kept: a body that is not as long as Content-Length
- * says is a fault. HEAD gets the head that GET would get, so its body is read as far as that needs.
+ * A response whose body is complete by the end of the turn of the event loop in which it began, and
+ * short, leaves as one record with its Content-Length; any other one leaves its header section at
+ * that point and its body as it comes. What was promised is kept: a body that is not as long as
+ * Content-Length says is a fault. HEAD gets the header section that GET would get, so its body is
+ * read as far as that needs.
  */
 import { latin1, writeLatin1 } from "../protocol/byte_buffer.ts";
 import { cgiHeaders, declaredLength, hasBody } from "./cgi_headers.ts";
 import { type HeldBack, type Outlet, PIECE_LENGTH_MAX } from "./outlet.ts";
 
-/** One answer; {@link run} sends all of it. */
+/** One response; {@link run} sends all of it. */
 export class ResponseSender implements HeldBack {
   readonly #requestId: number;
   readonly #response: Response;
@@ -19,16 +20,18 @@ export class ResponseSender implements HeldBack {
   readonly #lengthDeclared: number | undefined;
   readonly #hasBody: boolean;
   readonly #isHeadOnly: boolean;
-  /** What has come of the body while the head is held back. */
+  /** What has come of the body while the header section is held back. */
   #gathered: Uint8Array[] = [];
   #length = 0;
   #headersSent = false;
-  /** The head that waits for its turn in the outlet: nothing may end the request before. */
+  /**
+   * The header section that waits for its turn in the outlet: nothing may end the request before.
+   */
   #headersPending: Promise<void> | undefined;
   #cancelled = false;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
-  /** @throws {RangeError} when the head is longer than `headLengthMax` */
+  /** @throws {RangeError} when the header section is longer than `headLengthMax` */
   constructor(options: {
     requestId: number;
     method: string;
@@ -43,7 +46,7 @@ export class ResponseSender implements HeldBack {
     this.#headers = headers.text;
     if (this.#headers.length > options.headLengthMax) {
       throw new RangeError(
-        `Cannot answer: the head is longer than ${options.headLengthMax} bytes`,
+        `Cannot answer: the header section is longer than ${options.headLengthMax} bytes`,
       );
     }
     this.#isHeadOnly = options.method === "HEAD";
@@ -53,7 +56,7 @@ export class ResponseSender implements HeldBack {
     this.#hasBody = mayHaveBody && !isKnown;
   }
 
-  /** From then on the client may have seen a part, and no other answer can be given. */
+  /** From then on the client may have seen a part, and no other response can be given. */
   get headersSent(): boolean {
     return this.#headersSent;
   }
@@ -65,10 +68,10 @@ export class ResponseSender implements HeldBack {
     else if (this.#response.body?.locked === false) void this.#cancelBody(reason);
   }
 
-  /** Sends head and body; rejects when the body fails or is not as long as it should be. */
+  /** Sends headers and body; rejects when the body fails or is not as long as it should be. */
   async run(): Promise<void> {
     if (!this.#hasBody) {
-      void this.#cancelBody("the answer has no body");
+      void this.#cancelBody("the response has no body");
       await this.#send(latin1(`${this.#headers}\r\n`));
       return;
     }
@@ -116,14 +119,14 @@ export class ResponseSender implements HeldBack {
     );
   }
 
-  /** The body takes longer: the head goes first. */
+  /** The body takes longer: the header section goes first. */
   release(): void {
     if (this.#headersSent || this.#cancelled) return;
     this.#headersPending = this.#sendGathered("");
-    if (this.#isHeadOnly) this.cancel("the answer has no body");
+    if (this.#isHeadOnly) this.cancel("the response has no body");
   }
 
-  /** The head and what has come of the body, as one run of bytes. */
+  /** The header section and what has come of the body, as one run of bytes. */
   #sendGathered(headersEnd: string): Promise<void> | undefined {
     const headers = `${this.#headers}${headersEnd}\r\n`;
     const bytes = new Uint8Array(headers.length + (this.#isHeadOnly ? 0 : this.#length));

@@ -31,9 +31,9 @@ export interface FastCgiServer {
   /** Resolves when the server has shut down and its last connection is closed. */
   readonly finished: Promise<void>;
   /**
-   * Stops listening, refuses new requests on open connections (OVERLOADED: fronts go elsewhere),
-   * lets those in flight finish for `grace` milliseconds (30,000 when left out), then closes what
-   * is left. Resolves with {@link finished}.
+   * Stops listening, refuses new requests on open connections (OVERLOADED: web servers go
+   * elsewhere), lets those in flight finish for `grace` milliseconds (30,000 when left out), then
+   * closes what is left. Resolves with {@link finished}.
    */
   shutdown(options?: { readonly grace?: number }): Promise<void>;
 }

@@ -8,7 +8,7 @@ import type { FastCgiHandler, FaultContext, ResponderLimits, ServerStatus } from
 /** Of all requests at once, what no connection gets that holds as many as this itself. */
 export const RESERVED_PART = 1 / 8;
 
-/** See the head of this file. */
+/** See the top of this file. */
 export class ServerContext implements ServerStatus {
   readonly handler: FastCgiHandler;
   readonly limits: ResponderLimits;
@@ -50,7 +50,7 @@ export class ServerContext implements ServerStatus {
     if (this.quota.taken > this.requestsActiveMax) this.requestsActiveMax = this.quota.taken;
   }
 
-  /** Tells the server's owner; a fault of the owner's callback goes no further. */
+  /** Tells the server's owner; an error of the owner's callback goes no further. */
   report(error: unknown, context: FaultContext): void {
     try {
       this.#onError(error, context);
@@ -73,7 +73,7 @@ export class ServerContext implements ServerStatus {
   }
 }
 
-/** What the application itself did; a front could fill a console with the rest. */
+/** What the application itself did; a web server could fill a console with the rest. */
 function tellOnConsole(error: unknown, { phase }: FaultContext): void {
   if (phase === "handler") console.error("Cannot answer request: the handler failed:", error);
   if (phase === "wait_until") console.error("Work of waitUntil failed:", error);

@@ -9,7 +9,7 @@ const VARIABLE = "FCGI_WEB_SERVER_ADDRS";
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
 const IPV6 = /^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$/;
 
-/** See the head of this file. */
+/** See the top of this file. */
 export class WebServers {
   readonly #addresses: ReadonlySet<string>;
 

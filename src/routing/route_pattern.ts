@@ -1,7 +1,7 @@
 /**
- * A route's `path`: exact (`/healthz`), a folder (`/api/*`, which also matches `/api`), a beginning
- * (`/api*`, which also matches `/apis`), a suffix (`*.php`), both (`/admin/*.php`), or nothing, which
- * matches everything. Matched against the decoded path.
+ * A route's `path`: exact (`/healthz`), a directory (`/api/*`, which also matches `/api`), a
+ * beginning (`/api*`, which also matches `/apis`), a suffix (`*.php`), both (`/admin/*.php`), or
+ * nothing, which matches everything. Matched against the decoded path.
  */
 
 const SLASH = 0x2f;

@@ -1,6 +1,6 @@
 /**
  * How the end of interest in a request is told: an `AbortSignal` says it to everybody, at the price
- * of two native objects and an event (1.5 µs on Bun). A {@link Departure} says
+ * of two native objects and an event (1.5 µs on Bun). A {@link LightAbortSignal} says
  * the same to listeners of ours, for the thousands of requests that wait at a time.
  */
 import type { HttpRequest } from "./http_request.ts";

@@ -1,8 +1,8 @@
 /**
  * What lies at a path, by the system call `statx` of Linux and FFI: Bun's `statSync` makes an object
  * of a dozen numbers and dates, and a request for a PHP page asks three or four times (measured: 1.1
- * against 1.8 µs for a file, 0.7 against 1.4 for none). The layout of the answer is the same on every
- * processor.
+ * against 1.8 µs for a file, 0.7 against 1.4 for none). The layout of the response is the same on
+ * every processor.
  */
 import { LIBC_NAMES } from "./libc.ts";
 import type { FileInfo } from "./file_info.ts";

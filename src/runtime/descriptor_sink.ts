@@ -181,7 +181,7 @@ export class DescriptorSink implements TextSink {
     });
   }
 
-  /** Forgets `count` bytes at the head of the queue. */
+  /** Forgets `count` bytes at the front of the queue. */
   #take(count: number): void {
     this.#queueLength -= count;
     const bytes = this.#queue[0];

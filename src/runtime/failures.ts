@@ -18,7 +18,7 @@ const CONNECT_REASONS: Readonly<Record<string, ConnectReason>> = {
   ECONNREFUSED: REFUSED,
   ECONNRESET: ["refused", "the connection was reset while it was made"],
   ENOENT: ["refused", "there is no such socket (is the application running?)"],
-  ENOTDIR: ["refused", "a part of the path is not a folder"],
+  ENOTDIR: ["refused", "a part of the path is not a directory"],
   EACCES: ["refused", "permission denied (look at the socket's owner and mode)"],
   EPERM: ["refused", "permission denied (look at the socket's owner and mode)"],
   EPROTOTYPE: ["refused", "the socket is not a stream socket"],
@@ -76,9 +76,9 @@ function listenReason(address: ListenAddress, cause: unknown): string {
     case "EAFNOSUPPORT":
       return "the system does not support this kind of address";
     case "ENOENT":
-      return "the socket's folder does not exist";
+      return "the socket's directory does not exist";
     case "ENOTDIR":
-      return "a part of the path is not a folder";
+      return "a part of the path is not a directory";
     case "EROFS":
       return "the file system is read-only";
     case "EMFILE":

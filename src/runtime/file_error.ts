@@ -1,7 +1,7 @@
 /**
  * A file that cannot be looked at or opened, though that says nothing of whether it is there: out of
- * descriptors or memory, a disk that fails, a folder on the way that may not be entered. Nobody may
- * take it for a file that is missing, so it is thrown; what is missing is `undefined`.
+ * descriptors or memory, a disk that fails, a directory on the way that may not be entered. Nobody
+ * may take it for a file that is missing, so it is thrown; what is missing is `undefined`.
  */
 import { errorCode } from "./error_code.ts";
 
@@ -29,8 +29,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EAGAIN: "another program holds it",
   EIO: "the disk failed",
   ESTALE: "the file server lost it, or it is replaced again and again",
-  EACCES: "permission denied (look at it, and at the folders on the way)",
-  EPERM: "permission denied (look at it, and at the folders on the way)",
+  EACCES: "permission denied (look at it, and at the directories on the way)",
+  EPERM: "permission denied (look at it, and at the directories on the way)",
 };
 
 export class FileError extends Error {

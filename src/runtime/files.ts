@@ -6,7 +6,7 @@ import type { FileInfo } from "./file_info.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { TextSink } from "./text_sink.ts";
 
-/** Names in a folder, in the order of the file system. */
+/** Names in a directory, in the order of the file system. */
 export interface DirectoryNames {
   readonly names: readonly string[];
   /** Whether there are more than were asked for. */
@@ -34,7 +34,7 @@ export interface TemporaryFile {
  * not there is `undefined`, and only that: where the system cannot tell, it is a {@link FileError}.
  */
 export interface Files {
-  /** Follows links; undefined when there is nothing. @throws {FileError} */
+  /** Follows symlinks; undefined when there is nothing. @throws {FileError} */
   stat(path: string): FileInfo | undefined;
   /**
    * Who may do what with it; undefined when there is nothing, or where nobody knows (Windows).
@@ -42,27 +42,29 @@ export interface Files {
    * @throws {FileError}
    */
   access(path: string): FileAccess | undefined;
-  /** The path without links and dots; undefined when there is nothing there. @throws {FileError} */
+  /**
+   * The path without symlinks and dots; undefined when there is nothing there. @throws {FileError}
+   */
   realPath(path: string): string | undefined;
   /** Of a regular file, which is read at once. @throws {FileError} also when there is none */
   readText(path: string): Promise<string>;
   /**
    * Writes a file that only we may read, unless there is one: false. It is there whole or not at
-   * all, whoever else does the same, and its folder is made if need be.
+   * all, whoever else does the same, and its directory is made if need be.
    *
    * @throws with the operating system's reason
    */
   createText(path: string, text: string): Promise<boolean>;
   /**
-   * Opens a regular file for reading, by a path without links. Undefined when there is none: nothing,
-   * a link by now, a folder, a FIFO, a socket, a device.
+   * Opens a regular file for reading, by a path without symlinks. Undefined when there is none:
+   * nothing, a symlink by now, a directory, a FIFO, a socket, a device.
    *
    * @throws {FileError} also when it may not be read (`isDenied`)
    */
   openNow(path: string): OpenFile | undefined;
-  /** Names in a folder, at most `namesMax`. @throws {FileError} also when there is none */
+  /** Names in a directory, at most `namesMax`. @throws {FileError} also when there is none */
   list(path: string, namesMax: number): Promise<DirectoryNames>;
-  /** In the system's folder for temporary files; no other process can open it. */
+  /** In the system's directory for temporary files; no other process can open it. */
   temporary(): Promise<TemporaryFile>;
   /** Why lines could not be appended to a file; undefined: they could. Left out: nobody knows. */
   readonly whyNotAppend?: (path: string) => string | undefined;

@@ -1,8 +1,8 @@
 /**
- * What a handler of HTTP requests answers: a Fetch `Response`, or a whole answer, a stream or a file
- * in plain values, which cost less and can say what a `Response` cannot: fields one by one, and
- * statuses beyond 599. afcgi's own HTTP server sends each as it is; for who wants nothing else the
- * plain ones become a `Response`.
+ * What a handler of HTTP requests answers: a Fetch `Response`, or a whole response, a stream or a
+ * file in plain values, which cost less and can say what a `Response` cannot: fields one by one,
+ * and statuses beyond 599. afcgi's own HTTP server sends each as it is; for who wants nothing else
+ * the plain ones become a `Response`.
  */
 import { openFileBody } from "./file_body.ts";
 import type { OpenFile } from "./open_file.ts";
@@ -10,7 +10,7 @@ import type { OpenFile } from "./open_file.ts";
 /** Names and values in the order in which they go out; each character of a value is one byte. */
 export type ResponseFields = readonly (readonly [name: string, value: string])[];
 
-/** An answer that is there at once. */
+/** A response that is there at once. */
 export class BytesResponse {
   readonly status: number;
   /** Without what frames the body. What is made of an array is made once. */
@@ -31,7 +31,7 @@ export class BytesResponse {
 type FetchBody = ConstructorParameters<typeof Response>[0];
 type FetchHeaders = NonNullable<ConstructorParameters<typeof Headers>[0]>;
 
-/** An answer that comes as a stream, or that has no body but a length to tell. */
+/** A response that comes as a stream, or that has no body but a length to tell. */
 export class StreamResponse {
   readonly status: number;
   /** As those of {@link BytesResponse}. */
@@ -58,7 +58,7 @@ export class StreamResponse {
   }
 }
 
-/** An answer with bytes of a file. Whoever is given one closes the file. */
+/** A response with bytes of a file. Whoever is given one closes the file. */
 export class FileResponse {
   readonly status: number;
   /** As those of {@link BytesResponse}. */
@@ -86,14 +86,14 @@ export type HttpResponse = Response | BytesResponse | StreamResponse | FileRespo
 /** Ready Headers make a Response in 0.6 µs where a list makes it in 1.4. */
 const READY_HEADERS = new WeakMap<ResponseFields, Headers>();
 
-/** The answer for who takes nothing but a Response. */
+/** The response for who takes nothing but a Response. */
 export function asResponse(
   response: HttpResponse | Promise<HttpResponse>,
 ): Response | Promise<Response> {
   return response instanceof Promise ? response.then(toResponse) : toResponse(response);
 }
 
-/** One answer as a Response. @throws {FileError} */
+/** One response as a Response. @throws {FileError} */
 export function toResponse(response: HttpResponse): Response {
   if (response instanceof BytesResponse) {
     const headers = new Headers(headersOf(response.fields));
@@ -136,7 +136,7 @@ export function responseOf(
   return response;
 }
 
-/** Nobody wants the answer any more. */
+/** Nobody wants the response any more. */
 export function discardResponse(response: HttpResponse): void {
   if (response instanceof FileResponse) response.file.close();
   else if (!(response instanceof BytesResponse)) void response.body?.cancel().catch(() => {});

@@ -1,4 +1,4 @@
-/** What is at a path, for checks at the start: that nobody can tell is a fault of its own. */
+/** What is at a path, for checks at the start: that nobody can tell is an error of its own. */
 import { FileError } from "./file_error.ts";
 import type { FileInfo } from "./file_info.ts";
 import type { Files } from "./files.ts";

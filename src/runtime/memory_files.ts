@@ -1,6 +1,6 @@
 /**
- * A file system in memory for tests: absolute paths to contents, and links. Folders exist where a
- * file lies below them. Every file has the same time, unless a test says otherwise.
+ * A file system in memory for tests: absolute paths to contents, and symlinks. Directories exist
+ * where a file lies below them. Every file has the same time, unless a test says otherwise.
  */
 import { FileError } from "./file_error.ts";
 import type { FileInfo, FilePiece } from "./file_info.ts";
@@ -34,12 +34,12 @@ export class MemoryFiles implements Files {
     this.#modifiedMs.set(path, modifiedMs);
   }
 
-  /** A symbolic link; the target is an absolute path. */
+  /** A symlink; the target is an absolute path. */
   symlink(path: string, target: string): void {
     this.#symlinks.set(path, target);
   }
 
-  /** Without it everybody may read a file and enter a folder. */
+  /** Without it everybody may read a file and enter a directory. */
   chmod(path: string, mode: number): void {
     this.#modes.set(path, mode);
   }
@@ -136,7 +136,7 @@ export class MemoryFiles implements Files {
     return false;
   }
 
-  /** Folders have one as well, from their first look on. */
+  /** Directories have one as well, from their first look on. */
   #inodeOf(path: string): number {
     const known = this.#inodes.get(path) ?? ++this.#inodeCount;
     this.#inodes.set(path, known);

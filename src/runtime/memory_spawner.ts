@@ -55,13 +55,13 @@ export class MemorySpawner implements Spawner {
   readonly groups = new Map<string, number>();
   /** Every program started, in order. */
   readonly children: MemoryChild[] = [];
-  /** Files of private folders, by path. */
+  /** Files of private directories, by path. */
   readonly files = new Map<string, string>();
   /** Paths that listen. */
   readonly sockets = new Set<string>();
   /** Programs that are not there. */
   readonly missing = new Set<string>();
-  /** Folders that somebody has cleaned away. */
+  /** Directories that somebody has cleaned away. */
   readonly lost = new Set<string>();
   #directories = 0;
 
@@ -94,7 +94,7 @@ export class MemorySpawner implements Spawner {
       isIntact: () => !this.lost.has(path),
       holds: (socket) => !this.lost.has(socket),
       write: (name, text) => {
-        if (this.lost.has(path)) throw new SpawnError(`There is no folder "${path}"`);
+        if (this.lost.has(path)) throw new SpawnError(`There is no directory "${path}"`);
         this.files.set(`${path}/${name}`, text);
         return `${path}/${name}`;
       },

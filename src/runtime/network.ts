@@ -25,7 +25,7 @@ export class ConnectError extends Error {
   }
 }
 
-/** A listener that could not be opened: port in use, no such folder, no permission. */
+/** A listener that could not be opened: port in use, no such directory, no permission. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
 }

@@ -1,7 +1,7 @@
 /**
  * `node:net` as a listener of raw sockets, for Deno, whose own sockets take twice as much time for
- * small pieces (measured: 12 against 15 to 17 µs for a request and its answer); and `node:tls`, on
- * both runtimes.
+ * small pieces (measured: 12 against 15 to 17 µs for a request and its response); and `node:tls`,
+ * on both runtimes.
  */
 import type { Server, Socket } from "node:net";
 import { type Address, formatAddress } from "./address.ts";

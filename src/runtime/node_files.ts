@@ -62,10 +62,10 @@ export function createNodeFiles(deps: NodeFilesDeps = {}): Files {
 function whyNotAppend(path: string): string | undefined {
   try {
     const found = statsOf(path);
-    if (found?.isDirectory()) return "it is a folder (name a file in it)";
+    if (found?.isDirectory()) return "it is a directory (name a file in it)";
     const directory = dirname(path);
     if (found === undefined && !statsOf(directory)?.isDirectory()) {
-      return `there is no folder "${directory}" (create it)`;
+      return `there is no directory "${directory}" (create it)`;
     }
     accessSync(found === undefined ? directory : path, constants.W_OK);
     return undefined;

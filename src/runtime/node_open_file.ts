@@ -26,7 +26,7 @@ const READ = O_RDONLY | O_NONBLOCK;
 const NO_FILES: ReadonlySet<string> = new Set(["ENXIO", "ENODEV"]);
 
 /**
- * Undefined where the path, which must have no link at its end, names no regular file.
+ * Undefined where the path, which must have no symlink at its end, names no regular file.
  *
  * @throws {FileError}
  */
@@ -35,7 +35,7 @@ export function openRegular(path: string): OpenFile | undefined {
 }
 
 /**
- * As {@link openRegular}, and follows a link at the path's end.
+ * As {@link openRegular}, and follows a symlink at the path's end.
  *
  * @throws {FileError}
  */

@@ -9,7 +9,7 @@ import { errorCode } from "./failures.ts";
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
-/** False when there is a file already; makes the folder. */
+/** False when there is a file already; makes the directory. */
 export function createPrivateFile(path: string, text: string): boolean {
   mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
   const draft = `${path}.${crypto.randomUUID()}`;

@@ -51,7 +51,7 @@ export async function lookupWithNode(name: string): Promise<readonly string[]> {
   return found.map(({ address }) => address);
 }
 
-/** The first answer, also one that there is no such name; with no name servers the system's. */
+/** The first response, also one that there is no such name; with no name servers the system's. */
 async function askInTurn<Result>(
   nameServers: readonly string[],
   ask: (resolver: DnsResolver) => Promise<Result>,
@@ -80,7 +80,7 @@ async function askHost(resolver: DnsResolver, name: string): Promise<HostResult>
   ]);
   const found = results.flatMap((result) => result.status === "fulfilled" ? result.value : []);
   if (found.length === 0) {
-    // Of the two the one that is no answer: it may have been the one with addresses.
+    // Of the two the one that is no response: it may have been the one with addresses.
     const reasons = results.map((result) => (result as PromiseRejectedResult).reason as unknown);
     throw reasons.find((reason) => !isUnknown(reason)) ?? reasons[0];
   }

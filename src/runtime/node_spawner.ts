@@ -75,7 +75,7 @@ function openSocket(
   owner: SocketOwner | undefined,
 ): ListeningSocket {
   const descriptor = listenAtPath(libc, path, backlog);
-  // Nobody else can have put another file in its place: it lies in a folder of ours.
+  // Nobody else can have put another file in its place: it lies in a directory of ours.
   chmodSync(path, 0o600);
   if (owner !== undefined) chownSync(path, owner.user, owner.group);
   return {
@@ -144,7 +144,7 @@ function startError(program: string, cwd: string, cause: Error): SpawnError {
 function startReason(cwd: string, cause: Error): string {
   switch (errorCode(cause)) {
     case "ENOENT":
-      return `there is no such program, or no folder "${cwd}" (install it, or name its path)`;
+      return `there is no such program, or no directory "${cwd}" (install it, or name its path)`;
     case "EACCES":
       return "it may not be run (look at its mode and owner)";
     case "EPERM":

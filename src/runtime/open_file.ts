@@ -8,8 +8,8 @@ export interface OpenFile {
   /** What it is, asked of the open file: a path may name another one by now. */
   readonly info: FileInfo;
   /**
-   * Where the system says that it lies, without links: not where it was opened, if somebody put a
-   * link in the way. Undefined where no system says that.
+   * Where the system says that it lies, without symlinks: not where it was opened, if somebody put
+   * a symlink in the way. Undefined where no system says that.
    */
   readonly path: string | undefined;
   /** Reads at once into `bytes`, from `offset` on; how many there were, 0 at the end. */

@@ -38,7 +38,7 @@ export interface Resolver {
   service(name: string, nameServers: readonly string[]): Promise<ServiceResult>;
 }
 
-/** A name that has no address: `unknown` is an answer, `unavailable` is none. */
+/** A name that has no address: `unknown` is a response, `unavailable` is none. */
 export type NameFailure = "unknown" | "unavailable";
 
 /** A name that could not be looked up. */

@@ -1,7 +1,7 @@
 /**
  * All that afcgi wants of the world outside, put together from a file for each concern.
  * `bun.ts` and `deno.ts` are its adapters, `memory.ts` is the one for tests. An adapter is handed in,
- * nobody reaches for a global. Only this folder names Bun, Deno or node:*.
+ * nobody reaches for a global. Only this directory names Bun, Deno or node:*.
  */
 import type { Clock } from "./clock.ts";
 import type { Compressor, CompressorOptions } from "./content_coding.ts";
@@ -13,7 +13,7 @@ import type { PrivateDirectory, PrivateOwner } from "./private_directory.ts";
 import type { Resolver } from "./resolver.ts";
 import type { Spawner } from "./spawner.ts";
 
-/** What a runtime gives; see the head of this file. */
+/** What a runtime gives; see the top of this file. */
 export interface Runtime extends Network {
   readonly name: "bun" | "deno" | "memory";
   readonly version: string;

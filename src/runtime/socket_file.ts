@@ -2,7 +2,7 @@
  * Who may connect to a unix socket that we listen on: its file's owner, group and mode. The file is
  * never more open than asked, not even for a moment: it is made for us alone (bind obeys the umask),
  * then gets its owner and its group, and its mode last. Each change goes through a descriptor of that
- * very file (O_PATH), so a symbolic link or another file that somebody puts in its place is not touched.
+ * very file (O_PATH), so a symlink or another file that somebody puts in its place is not touched.
  * Addresses without `file` are left to the umask.
  */
 import { chmodSync, chownSync, closeSync, constants, fstatSync, openSync } from "node:fs";

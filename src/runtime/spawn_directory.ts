@@ -1,11 +1,12 @@
 /**
- * The folder of a spawned application: sockets, and files that are written for it. What we write lies
- * in a folder of our own, which nobody else may change, under names that did not exist before and are
- * never followed (CVE-2016-1247 is what becomes of root who writes where www-data may). Where workers
- * of another user make their sockets themselves they have a folder in it that holds nothing else.
+ * The directory of a spawned application: sockets, and files that are written for it. What we write
+ * lies in a directory of our own, which nobody else may change, under names that did not exist
+ * before and are never followed (CVE-2016-1247 is what becomes of root who writes where www-data
+ * may). Where workers of another user make their sockets themselves they have a directory in it
+ * that holds nothing else.
  *
- * Whether a folder that was left behind is still somebody's is asked of a socket in it, which holds
- * also where its owner lives among other process numbers (a container that shares `/tmp`).
+ * Whether a directory that was left behind is still somebody's is asked of a socket in it, which
+ * holds also where its owner lives among other process numbers (a container that shares `/tmp`).
  */
 import {
   chmodSync,
@@ -31,7 +32,7 @@ import { errorCode } from "./failures.ts";
 import { isForeign } from "./foreign_owner.ts";
 import { type SpawnDirectory, SpawnError, type UserIds } from "./spawner.ts";
 
-/** Answers while the folder's owner lives. */
+/** Answers while the directory's owner lives. */
 const ALIVE_NAME = "alive";
 /** Where another user's workers make their sockets. */
 const OWNER_NAME = "sockets";
@@ -46,9 +47,9 @@ const PASSABLE_MODE = 0o711;
 const OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
 
-/** A folder without its socket may just be in the making. */
+/** A directory without its socket may just be in the making. */
 const EMPTY_AGE_MS = 60_000;
-/** Most folders of one sweep. */
+/** Most directories of one sweep. */
 const SWEPT_MAX = 256;
 
 export function directoryPattern(): string {
@@ -98,8 +99,8 @@ export function createSpawnDirectory(owner: UserIds | undefined): SpawnDirectory
 }
 
 /**
- * Removes folders that dead processes of our user have left behind. Nothing of it throws: what cannot
- * be removed stays.
+ * Removes directories that dead processes of our user have left behind. Nothing of it throws: what
+ * cannot be removed stays.
  */
 export async function removeLeftSpawnDirectories(nowMs: number): Promise<void> {
   const parent = tmpdir();
@@ -141,8 +142,9 @@ function isRefused(path: string): Promise<boolean> {
 }
 
 /**
- * Nobody else may change the folder itself. In the one that another user's sockets lie in that user
- * may put what he likes, and exchange it at any moment: no name in it is followed or gone into.
+ * Nobody else may change the directory itself. In the one that another user's sockets lie in that
+ * user may put what he likes, and exchange it at any moment: no name in it is followed or gone
+ * into.
  */
 function removeDirectory(base: string): void {
   const sockets = join(base, OWNER_NAME);
@@ -161,12 +163,15 @@ function removeEntry(path: string): void {
     try {
       rmdirSync(path);
     } catch {
-      // A folder with something in it; then the one around it stays as well.
+      // A directory with something in it; then the one around it stays as well.
     }
   }
 }
 
-/** Every folder on the way belongs to root or to us, or its sticky bit keeps others off our names. */
+/**
+ * Every directory on the way belongs to root or to us, or its sticky bit keeps others off our
+ * names.
+ */
 function requireSafeParent(parent: string): void {
   const own = process.getuid?.();
   for (let path = realpathSync(parent);; path = dirname(path)) {
@@ -175,7 +180,7 @@ function requireSafeParent(parent: string): void {
     if (!isTrusted || ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0)) {
       throw new SpawnError(
         `Cannot keep files below "${parent}": other users may change "${path}" ` +
-          "(set TMPDIR to a folder of your own, or set the sticky bit of that one)",
+          "(set TMPDIR to a directory of your own, or set the sticky bit of that one)",
       );
     }
     if (path === dirname(path)) return;

@@ -19,7 +19,7 @@ export interface ListeningSocket {
   close(): void;
 }
 
-/** A folder whose names nobody else can see or change. */
+/** A directory whose names nobody else can see or change. */
 export interface SpawnDirectory {
   /** Where sockets are; belongs to the user that makes them. */
   readonly path: string;
@@ -28,7 +28,7 @@ export interface SpawnDirectory {
   /** Whether the socket is still there. */
   holds(path: string): boolean;
   /**
-   * Writes a file that only we may read; nothing may be there yet, not even a link. Its path.
+   * Writes a file that only we may read; nothing may be there yet, not even a symlink. Its path.
    *
    * @throws with the operating system's reason
    */
@@ -78,7 +78,7 @@ export interface SpawnedProcess {
   killGroup(): void;
 }
 
-/** What is to be started cannot be: no such program, user or folder, or no right to it. */
+/** What is to be started cannot be: no such program, user or directory, or no right to it. */
 export class SpawnError extends Error {
   override readonly name = "SpawnError";
 }
@@ -100,20 +100,21 @@ export interface Spawner {
   findUser(name: string): UserIds | undefined;
   /** A group's number, by name or number; undefined where the system does not know it. */
   findGroup(name: string): number | undefined;
-  /** The folder that a user calls his own. */
+  /** The directory that a user calls his own. */
   homeOf(user: UserIds): string;
-  /** What the path of a private folder is, with a star for what its creation makes up. */
+  /** What the path of a private directory is, with a star for what its creation makes up. */
   readonly directoryPattern: string;
   /**
-   * In the system's folder for temporary files. `owner`: who makes sockets in it, if it is not us.
+   * In the system's directory for temporary files. `owner`: who makes sockets in it, if it is not
+   * us.
    *
    * @throws {SpawnError} where others could change what we write
    */
   createDirectory(owner: UserIds | undefined): SpawnDirectory;
-  /** Removes the folders that processes of ours left behind when they were killed. */
+  /** Removes the directories that processes of ours left behind when they were killed. */
   removeLeftDirectories(): Promise<void>;
   /**
-   * In a private folder. `owner`: who may connect, if it is not us.
+   * In a private directory. `owner`: who may connect, if it is not us.
    *
    * @throws {SpawnError}
    */

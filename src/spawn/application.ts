@@ -1,8 +1,8 @@
 /**
- * A spawned application: its workers, each with a socket of its own in a private folder, so that each
- * is a server of the upstream and can be drained alone. Workers are replaced one by one: a new one on
- * a new socket first; once it listens the old one gets no more requests, and when those it has are
- * done it is stopped. php-fpm counts as one worker, for its children are its own affair.
+ * A spawned application: its workers, each with a socket of its own in a private directory, so that
+ * each is a server of the upstream and can be drained alone. Workers are replaced one by one: a new
+ * one on a new socket first; once it listens the old one gets no more requests, and when those it
+ * has are done it is stopped. php-fpm counts as one worker, for its children are its own affair.
  *
  * It does not know the upstream: whoever assembles hands in where servers go.
  */
@@ -38,7 +38,7 @@ export const SETTLE_MS = 300;
 /** From one look at the workers' requests to the next, with `max_requests`. */
 export const REQUESTS_POLL_MS = 1_000;
 
-/** From one look whether the folder and its sockets are still there to the next. */
+/** From one look whether the directory and its sockets are still there to the next. */
 export const DIRECTORY_POLL_MS = 5_000;
 
 /** Where servers go: the upstream, seen from here. */
@@ -62,7 +62,7 @@ export interface SpawnObserver {
   ): void;
   /** A new worker did not come up; the old one stays. */
   onNotReplaced(upstream: string, worker: Worker, reason: string): void;
-  /** Sockets in the folder are gone; their workers are replaced. */
+  /** Sockets in the directory are gone; their workers are replaced. */
   onSocketsLost(upstream: string, path: string): void;
   /** Whether output is left out, unread; so many bytes before it wait for their line's end. */
   leavesOut?(upstream: string, bytes: Uint8Array, waitingLength: number): boolean;

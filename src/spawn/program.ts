@@ -8,7 +8,7 @@ import type { FileInfo } from "../runtime/file_info.ts";
 import type { Files } from "../runtime/files.ts";
 import { commandKind } from "./options.ts";
 
-/** Folders that are looked through after those of PATH. */
+/** Directories that are looked through after those of PATH. */
 const MORE_DIRECTORIES: readonly string[] = [
   "/usr/local/sbin",
   "/usr/local/bin",
@@ -16,7 +16,7 @@ const MORE_DIRECTORIES: readonly string[] = [
   "/usr/bin",
 ];
 
-/** Most names that are read of a folder. */
+/** Most names that are read of a directory. */
 const NAMES_MAX = 10_000;
 
 /** The path of the program for PHP, and the name as it is for every other or one with a path. */
@@ -57,7 +57,7 @@ export async function isProgramThere(
   return directories.some((directory) => kindAt(files, `${directory}/${found}`) === "file");
 }
 
-/** A folder that we may not enter has no program for us. */
+/** A directory that we may not enter has no program for us. */
 function kindAt(files: Files, path: string): FileInfo["kind"] | undefined {
   try {
     return files.stat(path)?.kind;

@@ -1,4 +1,6 @@
-/** Where the workers of a spawned application listen: each at a socket of its own in one folder. */
+/**
+ * Where the workers of a spawned application listen: each at a socket of its own in one directory.
+ */
 import type { UnixAddress } from "../runtime/address.ts";
 import { commandKind, type SpawnOptions, workerCount } from "./options.ts";
 

@@ -1,19 +1,19 @@
 /**
  * What a decoded path names below a root. Two things are certain of what this file finds: no
  * segment of the path is hidden (begins with "."; `/.well-known/` at the top is not, RFC 8615), so
- * none is ".." either; and with every link followed, in the path and in the folders, it lay below the
- * root or below a folder to which links may lead, when it was looked at. A tree that others may
- * change in between is not made safe.
+ * none is ".." either; and with every symlink followed, in the path and in the directories, it lay
+ * below the root or below a directory to which symlinks may lead, when it was looked at. A tree
+ * that others may change in between is not made safe.
  *
- * Links are followed even to hidden names: Kubernetes mounts files as links to `..data/`. This file
- * does not know HTTP and refuses nothing: it says what is there.
+ * Symlinks are followed even to hidden names: Kubernetes mounts files as symlinks to `..data/`.
+ * This file does not know HTTP and refuses nothing: it says what is there.
  */
 import type { FileInfo } from "../runtime/file_info.ts";
 import type { Files } from "../runtime/files.ts";
 
 /** Where a path leads, and what is there. */
 export interface LocatedFile {
-  /** Without links. */
+  /** Without symlinks. */
   readonly realPath: string;
   readonly info: FileInfo;
 }
@@ -31,14 +31,14 @@ export interface FileTree {
   readonly files: FileLookup;
   /** Absolute path. */
   readonly root: string;
-  /** Absolute paths of folders to which links may lead out of the root; left out: none. */
+  /** Absolute paths of directories to which symlinks may lead out of the root; left out: none. */
   readonly symlinkTargets?: readonly string[] | undefined;
 }
 
 interface FoundEntry {
   /** Root and path joined, as an application would name it; without a trailing slash. */
   readonly path: string;
-  /** The same without links: what to open. */
+  /** The same without symlinks: what to open. */
   readonly realPath: string;
   /** Whether it lies below one of `symlinkTargets` and not below the root. */
   readonly isOutside: boolean;
@@ -81,7 +81,7 @@ export function resolveBelowRoot({ files, root, symlinkTargets }: FileTree, path
   const windows = !realPath.startsWith("/");
   if (windows && isWindowsAlias(path)) return MISSING;
   let isOutside = false;
-  // Without a link anywhere on the way, the root's own path has none: no need to look at it.
+  // Without a symlink anywhere on the way, the root's own path has none: no need to look at it.
   if (realPath !== joined) {
     const realRoot = files.realPath(root);
     if (realRoot === undefined) return MISSING;
@@ -89,7 +89,7 @@ export function resolveBelowRoot({ files, root, symlinkTargets }: FileTree, path
     isOutside = !isWithin(realRoot, realPath, separator);
     if (isOutside && !isWithinAny(files, symlinkTargets, realPath, separator)) {
       if (files.followAnew === undefined) return { kind: "forbidden", code: "outside_root" };
-      // The root was a link that leads elsewhere by now, and only one of the two is from before.
+      // The root was a symlink that leads elsewhere by now, and only one of the two is from before.
       return resolveBelowRoot({ files: withoutMemory(files), root, symlinkTargets }, path);
     }
   }
@@ -115,7 +115,10 @@ function isWindowsAlias(path: string): boolean {
   return /[\\:]|~\d|[. ](?:\/|$)/.test(path);
 }
 
-/** Whether a path without links lies below the root or below a folder to which links may lead. */
+/**
+ * Whether a path without symlinks lies below the root or below a directory to which symlinks may
+ * lead.
+ */
 export function isBelowRoot({ files, root, symlinkTargets }: FileTree, realPath: string): boolean {
   const separator = realPath.startsWith("/") ? "/" : "\\";
   return isWithin(files.realPath(root), realPath, separator) ||
@@ -139,7 +142,7 @@ function isWithinAny(
   ) ?? false;
 }
 
-/** A folder that is not there holds nothing. */
+/** A directory that is not there holds nothing. */
 function isWithin(realDirectory: string | undefined, realPath: string, separator: string): boolean {
   if (realDirectory === undefined) return false;
   if (realPath === realDirectory) return true;

@@ -1,9 +1,9 @@
 /**
  * Small files that are asked for again and again, kept in memory with what is said of them. Each
  * time one is looked at before it is sent: a `stat` of its path must find the file that was kept,
- * by its inode and its times, so a change is seen with the next request. To look at links, read the
- * content and make the fields costs five times as much. Once a second the way to it is followed anew,
- * because a folder on the way could lead out of the root by then and hold the same file.
+ * by its inode and its times, so a change is seen with the next request. To look at symlinks, read
+ * the content and make the fields costs five times as much. Once a second the way to it is followed
+ * anew, because a directory on the way could lead out of the root by then and hold the same file.
  *
  * A file that changed a moment ago is not kept: within the file system's tick of time it could
  * change again and look the same.

@@ -1,5 +1,5 @@
 /**
- * A file as an HTTP answer (RFC 9110): its type and length, validators, conditions, ranges. The
+ * A file as an HTTP response (RFC 9110): its type and length, validators, conditions, ranges. The
  * entity tag is strong and made of time and size, as nginx makes it: two versions of one size within
  * a millisecond look alike.
  *
@@ -42,9 +42,9 @@ export interface ReadyFile {
   readonly found: FoundFile;
   readonly validators: Validators;
   readonly contentType: string;
-  /** Of an answer without a body. */
+  /** Of a response without a body. */
   readonly fields: Headers;
-  /** Of an answer with the whole file. */
+  /** Of a response with the whole file. */
   readonly wholeFields: Headers;
   /** The same as a list, without the length. */
   readonly wholeList: ResponseFields;

@@ -1,7 +1,7 @@
 /**
- * What a folder's listing shows: the entries that the same route would serve, no others, so nothing
- * hidden, no link to where none may lead, no script's source. Folders come first, then by the column that
- * the query asks for.
+ * What a directory's listing shows: the entries that the same route would serve, no others, so
+ * nothing hidden, no symlink to where none may lead, no script's source. Directories come first,
+ * then by the column that the query asks for.
  */
 import { FileError } from "../runtime/file_error.ts";
 import type { Files } from "../runtime/files.ts";
@@ -28,7 +28,7 @@ export interface ListedEntry {
 
 export interface Listing {
   readonly entries: readonly ListedEntry[];
-  /** Whether the folder has more names than were looked at. */
+  /** Whether the directory has more names than were looked at. */
   readonly hasMore: boolean;
 }
 
@@ -39,7 +39,7 @@ export function readListingOrder(query: string): ListingOrder {
   return { column, descending: asked.get("order") === "desc" };
 }
 
-/** Whose folders are listed. */
+/** Whose directories are listed. */
 export interface ListedTree extends FileTree {
   readonly files: FileLookup & Pick<Files, "list">;
   /** Tells files that are not served by their paths. */
@@ -47,9 +47,9 @@ export interface ListedTree extends FileTree {
 }
 
 /**
- * The entries of the folder at `path`, which ends with "/", below the root.
+ * The entries of the directory at `path`, which ends with "/", below the root.
  *
- * @throws {FileError} also where the folder is not there or may not be read
+ * @throws {FileError} also where the directory is not there or may not be read
  */
 export async function listDirectory(
   tree: ListedTree,

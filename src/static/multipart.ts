@@ -1,6 +1,7 @@
 /**
- * The body of an answer with several ranges (RFC 9110 section 14.6): each range as a part of its own
- * between boundaries that no file can hold by chance. It knows the length before a byte is read.
+ * The body of a response with several ranges (RFC 9110 section 14.6): each range as a part of its
+ * own between boundaries that no file can hold by chance. It knows the length before a byte is
+ * read.
  */
 import type { FilePiece } from "../runtime/file_info.ts";
 import type { ByteRange } from "./range.ts";

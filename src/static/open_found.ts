@@ -1,10 +1,12 @@
 /**
  * Opens what was found below a root. Between the look and the opening anybody who may write there can
- * put a link or a FIFO in the file's place, or in that of a folder on the way. So the open file itself
- * is asked what it is and where it lies, and what is no longer what was found is looked for anew.
+ * put a symlink or a FIFO in the file's place, or in that of a directory on the way. So the open
+ * file itself is asked what it is and where it lies, and what is no longer what was found is looked
+ * for anew.
  *
  * Linux tells where an open file lies (`/proc/self/fd`). Where nothing tells, the way is followed
- * once more and has to lead to the same file: who swaps links fast enough, twice, gets past that.
+ * once more and has to lead to the same file: who swaps symlinks fast enough, twice, gets past
+ * that.
  */
 import { FileError } from "../runtime/file_error.ts";
 import type { Files } from "../runtime/files.ts";

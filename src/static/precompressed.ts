@@ -1,7 +1,7 @@
 /**
  * Files that were compressed beforehand and lie beside their original: `app.js.br`, `app.js.zst`,
  * `app.js.gz`. One that is older than its original is of an earlier version, so it is passed over.
- * A sibling obeys the same rules as any file: not hidden, no link to where none may lead.
+ * A sibling obeys the same rules as any file: not hidden, no symlink to where none may lead.
  */
 import { type Encoding, preferredEncoding } from "../compression/accept_encoding.ts";
 import { type FileTree, type FoundFile, resolveBelowRoot } from "./below_root.ts";

@@ -1,10 +1,10 @@
 /**
  * The Range field (RFC 9110 section 14.1.2). A field that cannot be read is no range: the whole file
  * is sent, as section 14.2 allows, and so it is for more ranges than {@link RANGES_MAX}. Ranges that
- * overlap are made one, so no byte of a file is sent twice in an answer.
+ * overlap are made one, so no byte of a file is sent twice in a response.
  */
 
-/** Most ranges of one request; the heads of more parts would outweigh what they hold. */
+/** Most ranges of one request; the header sections of more parts would outweigh what they hold. */
 export const RANGES_MAX = 16;
 
 /** Bytes `start` to `end`, exclusive. */

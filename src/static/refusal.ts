@@ -1,5 +1,5 @@
 /**
- * What a static route does not serve, and why. The answer's page and its log line are made by who
+ * What a static route does not serve, and why. The response's page and its log line are made by who
  * calls; the status and the fields that belong to it are settled here.
  */
 
@@ -19,7 +19,7 @@ export const STATIC_REFUSAL_STATUS = {
 
 export type StaticRefusalCode = keyof typeof STATIC_REFUSAL_STATUS;
 
-/** An answer that is to be made with `status`, and with `headers` beside its own. */
+/** A response that is to be made with `status`, and with `headers` beside its own. */
 export interface StaticRefusal {
   readonly kind: "refused";
   readonly status: (typeof STATIC_REFUSAL_STATUS)[StaticRefusalCode];
@@ -27,7 +27,7 @@ export interface StaticRefusal {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Whether there is an answer to be made. */
+/** Whether there is a response to be made. */
 export function isRefusal(response: HttpResponse | StaticRefusal): response is StaticRefusal {
   return "kind" in response;
 }

@@ -1,7 +1,8 @@
 /**
  * A static route: from a decoded path to the file, the index of a directory, its listing, or a
  * redirect to the directory's path with its slash, without which relative links in the index would
- * go wrong. Source code of scripts is never sent, whether the path names it or a link leads to it.
+ * go wrong. Source code of scripts is never sent, whether the path names it or a symlink leads to
+ * it.
  */
 import type { Encoding } from "../compression/accept_encoding.ts";
 import { FileError } from "../runtime/file_error.ts";
@@ -49,7 +50,7 @@ export interface StaticTarget {
 
 export type StaticResponse = HttpResponse | StaticRefusal;
 
-/** The answer with a small file that is kept, and still what it was; else undefined. */
+/** The response with a small file that is kept, and still what it was; else undefined. */
 export function serveKept(
   { memory }: StaticOptions,
   request: FileRequest,

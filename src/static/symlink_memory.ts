@@ -1,11 +1,11 @@
 /**
- * Where links lead, remembered for a moment: to follow the links of a path costs more than all else
- * that is done to find a file, and the same paths are asked for again and again. Whether the file is
- * there, and what it is, is looked at anew each time: a new file is seen at once, a deleted one is gone
- * at once, and where another file lies by now (its inode differs) the way is followed anew, for a
- * folder on it may have become a link. Only a link that was set anew, whose old target is as it was,
- * leads there for up to a second. Who finds that two paths do not fit together can have them followed
- * anew. What could not be looked at is not remembered.
+ * Where symlinks lead, remembered for a moment: to follow the symlinks of a path costs more than
+ * all else that is done to find a file, and the same paths are asked for again and again. Whether
+ * the file is there, and what it is, is looked at anew each time: a new file is seen at once, a
+ * deleted one is gone at once, and where another file lies by now (its inode differs) the way is
+ * followed anew, for a directory on it may have become a symlink. Only a symlink that was set anew,
+ * whose old target is as it was, leads there for up to a second. Who finds that two paths do not
+ * fit together can have them followed anew. What could not be looked at is not remembered.
  *
  * It is small beside the interface of files, and everything else of that is handed on.
  */
@@ -14,7 +14,7 @@ import type { FileInfo } from "../runtime/file_info.ts";
 import type { Files } from "../runtime/files.ts";
 import type { FileLookup, LocatedFile } from "./below_root.ts";
 
-/** How long a link that was set anew may still lead to its old place, in milliseconds. */
+/** How long a symlink that was set anew may still lead to its old place, in milliseconds. */
 export const SYMLINKS_REMEMBERED_MS = 1000;
 
 /** Most paths that are remembered; with one more it begins anew. */
@@ -26,7 +26,7 @@ interface Remembered extends LocatedFile {
   info: FileInfo;
 }
 
-/** The same files, with the links on the way to them followed once a second. */
+/** The same files, with the symlinks on the way to them followed once a second. */
 export function rememberSymlinks(files: Files, clock: Pick<Clock, "nowMs">): Files & FileLookup {
   const memory = new SymlinkMemory(files, clock);
   return {
@@ -59,7 +59,9 @@ export class SymlinkMemory {
     return this.#paths.size;
   }
 
-  /** The path without links; of one that is remembered nobody looks whether it is still there. */
+  /**
+   * The path without symlinks; of one that is remembered nobody looks whether it is still there.
+   */
   realPath(path: string): string | undefined {
     const nowMs = this.#clock.nowMs();
     const known = this.#paths.get(path);
@@ -76,7 +78,7 @@ export class SymlinkMemory {
     return known;
   }
 
-  /** The path without links as it is now, which is then remembered. */
+  /** The path without symlinks as it is now, which is then remembered. */
   follow(path: string): string | undefined {
     return this.#follow(path)?.realPath;
   }

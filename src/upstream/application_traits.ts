@@ -1,9 +1,9 @@
 /**
  * What an application has shown of itself, beside what it says: it is remembered as long as the server
  * is known, and each trait is told once. Only what was seen counts:
- * - It does not answer FCGI_GET_VALUES: many of those hold their lock while a kept connection rests
- *   (libfcgi's threads), so connections are not kept.
- * - It dies of the question (closes without an answer, then takes no connection): not asked again.
+ * - It does not answer FCGI_GET_VALUES: many of those hold their lock while a kept connection is
+ *   idle (libfcgi's threads), so connections are not kept.
+ * - It dies of the question (closes without a response, then takes no connection): not asked again.
  * - It closes connections that it was asked to keep: they are neither shared nor kept.
  *
  * It does not know connections, nor what follows for a request.

@@ -4,7 +4,7 @@
  * A request that the application cannot have seen may always be sent again. One that it may have
  * seen only when its method is in `retry.methods`, and to a server that has not had it (unless
  * `retry.same_server` says otherwise): it may be what makes applications crash. In both cases its
- * body must be there to be sent again, and nothing of an answer may have gone to the client, which
+ * body must be there to be sent again, and nothing of a response may have gone to the client, which
  * is so as long as there is an error to look at here.
  *
  * One more exception: an application that says it multiplexes, and closes the connection with its

@@ -1,6 +1,6 @@
 /**
  * Which servers of an upstream are offered a request, and in which order. Those that this request has
- * tried, those that rest after a failure, and backups are each left out while there are others.
+ * tried, those ejected after a failure, and backups are each left out while there are others.
  * With one server there is nothing to choose.
  *
  * Turns are smooth weighted round robin: each server has a credit that grows by its weight with

@@ -1,7 +1,7 @@
 /**
- * Why a request got no answer, or only half of one. The code is stable; the phase says how far the
- * request had come; `sent` says whether the application may have seen it, which decides whether it
- * may be repeated. Which HTTP status a client gets is decided in `http/own_responses.ts`.
+ * Why a request got no response, or only half of one. The code is stable; the phase says how far
+ * the request had come; `sent` says whether the application may have seen it, which decides whether
+ * it may be repeated. Which HTTP status a client gets is decided in `http/own_responses.ts`.
  */
 import type { Fault } from "../protocol/errors.ts";
 

@@ -45,7 +45,7 @@ export class Exchange extends TimedAttempt
   readonly payload: Payload;
   readonly stdin: BodyReader | undefined;
   readonly data: BodyReader | undefined;
-  /** Resolves when the head is complete; then call {@link takeResponse}. */
+  /** Resolves when the header section is complete; then call {@link takeResponse}. */
   readonly answered: Promise<void>;
   readonly context: ExchangeContext<Exchange>;
   /** Made when something comes: a request that is held for long does not need it till then. */
@@ -141,9 +141,9 @@ export class Exchange extends TimedAttempt
   }
 
   /**
-   * The answer. All events of the read that completed its head have been seen by the time a waiter
-   * of {@link answered} gets here, so a short answer is whole, and one that is already known to be
-   * broken can still be refused.
+   * The response. All events of the read that completed its header section have been seen by the
+   * time a waiter of {@link answered} gets here, so a short response is whole, and one that is
+   * already known to be broken can still be refused.
    *
    * @throws {UpstreamError}
    */
@@ -175,10 +175,10 @@ export class Exchange extends TimedAttempt
   onStdout(bytes: Uint8Array): void {
     if (this.#body === undefined) {
       this.#takeHead(bytes);
-      // An unfinished head, or one of status 1xx, is no response: the limit stays.
+      // An unfinished header section, or one of status 1xx, is no response: the limit stays.
       if (this.#body === undefined) return;
     } else if (!this.#takeBody(this.#body, bytes)) return;
-    // It may be over now, its head refused for example.
+    // It may be over now, its header section refused for example.
     if (this.#state !== "done") this.setLimit(this.context.options.timeouts.idleMs);
   }
 

@@ -1,6 +1,6 @@
 /**
- * What to say of an exchange that ran out of time, was refused by the application, or has an answer
- * that cannot be used.
+ * What to say of an exchange that ran out of time, was refused by the application, or has a
+ * response that cannot be used.
  */
 import { ProtocolStatus, type Role, roleName } from "../protocol/constants.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
@@ -15,9 +15,9 @@ export interface ExchangeReport {
   /** Undefined while no server was picked. */
   readonly server: string | undefined;
   readonly options: UpstreamOptions;
-  /** Part of the application's answer has come. */
+  /** Part of the application's response has come. */
   readonly responseHasBegun: boolean;
-  /** All of the head that is no interim response. */
+  /** All of the header section that is no interim response. */
   readonly headersAreComplete: boolean;
   readonly bodyState: BodyState;
   /** The time for the whole request is over, not that of a phase. */
@@ -58,7 +58,7 @@ export function timeoutError(state: ExchangeReport): UpstreamError {
     case "to_application":
       return fail("send_timeout", `${server} took nothing more of the request's body ${forMs}`);
     case "sent":
-      return fail("first_byte_timeout", `No answer from ${server} ${forMs}`);
+      return fail("first_byte_timeout", `No response from ${server} ${forMs}`);
   }
 }
 
@@ -66,8 +66,8 @@ export function timeoutError(state: ExchangeReport): UpstreamError {
 export function statusError(state: ExchangeReport, protocolStatus: number): UpstreamError {
   const { server } = state;
   const fail = (code: UpstreamErrorCode, message: string) => exchangeError(state, code, message);
-  // Only before its answer does an application say that it has not looked at the request.
-  if (state.responseHasBegun) return fail("bad_answer", `${server} gave up its answer halfway`);
+  // Only before its response does an application say that it has not looked at the request.
+  if (state.responseHasBegun) return fail("bad_answer", `${server} gave up its response halfway`);
   switch (protocolStatus) {
     case ProtocolStatus.CANT_MPX_CONN:
       return fail("cannot_multiplex", `${server} does not take requests side by side`);
@@ -83,23 +83,25 @@ export function statusError(state: ExchangeReport, protocolStatus: number): Upst
   }
 }
 
-/** The head of the answer cannot be read. */
+/** The header section of the response cannot be read. */
 export function headError(state: ExchangeReport, cause: ProtocolError): UpstreamError {
   const code = cause.code === "cgi_header_too_large" ? "answer_too_large" : "bad_answer";
   return exchangeError(state, code, cause.message, { cause });
 }
 
-/** The application has finished without a whole head. */
+/** The application has finished without a whole header section. */
 export function noHeadError(state: ExchangeReport, appStatus: number): UpstreamError {
-  const what = state.responseHasBegun ? "the head of its answer is unfinished" : "it said nothing";
+  const what = state.responseHasBegun
+    ? "the header section of its response is unfinished"
+    : "it said nothing";
   const status = appStatus === 0 ? "" : ` (application status ${appStatus})`;
-  const message = `Cannot use the answer of ${state.server}: ${what}${status}`;
+  const message = `Cannot use the response of ${state.server}: ${what}${status}`;
   return exchangeError(state, "bad_answer", message);
 }
 
-/** The body has not the length that the head declares. */
+/** The body has not the length that the header section declares. */
 export function lengthError(state: ExchangeReport, cause: string): UpstreamError {
-  const message = `Cannot pass on the answer of ${state.server}: ${cause}`;
+  const message = `Cannot pass on the response of ${state.server}: ${cause}`;
   return exchangeError(state, "bad_answer", message);
 }
 
@@ -116,7 +118,7 @@ export function repeatedFlaw(names: readonly string[]): string {
 
 /** The client has left; `sent` says whether the application may know of its request. */
 export function clientGone(phase: ExchangePhase, sent: boolean): UpstreamError {
-  return new UpstreamError("client_gone", "The client left before its answer was complete", {
+  return new UpstreamError("client_gone", "The client left before its response was complete", {
     phase,
     fault: "client",
     sent,

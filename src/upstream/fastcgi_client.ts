@@ -1,6 +1,6 @@
 /**
  * One request over one connection, for programs that want to ask an application something: a status
- * page, a cache reset, a test. The connection is closed after the answer (no KEEP_CONN).
+ * page, a cache reset, a test. The connection is closed after the response (no KEEP_CONN).
  */
 import { utf8 } from "../protocol/byte_buffer.ts";
 import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
@@ -40,7 +40,7 @@ export interface ClientRequest {
 }
 
 export interface ClientResponse extends CgiHeaderSection {
-  /** Errors with an `UpstreamError` when the answer breaks off. */
+  /** Errors with an `UpstreamError` when the response breaks off. */
   readonly body: ReadableStream<Uint8Array>;
 }
 
@@ -85,7 +85,7 @@ export class FastCgiClient {
   }
 
   /**
-   * @throws {UpstreamError} when there is no complete head of an answer
+   * @throws {UpstreamError} when there is no complete header section of a response
    * @throws {TypeError} when a parameter is neither text nor bytes, or the body is nothing that can be sent
    */
   async request(request: ClientRequest): Promise<ClientResponse> {

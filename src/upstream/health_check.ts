@@ -1,10 +1,11 @@
 /**
  * Asks a server once whether it is well, on a connection of its own that is closed afterwards: with a
- * script, as php-fpm's `ping.path` wants it (any complete answer of 2xx or 3xx is good), else with
- * FCGI_GET_VALUES (any answer is good). Of a pool of workers it takes one for as long as it lasts.
+ * script, as php-fpm's `ping.path` wants it (any complete response of 2xx or 3xx is good), else
+ * with FCGI_GET_VALUES (any response is good). Of a pool of workers it takes one for as long as it
+ * lasts.
  *
  * A server whose queue of connections is full is alive: nothing is known then. It does not know when
- * to ask, nor what follows from the answer.
+ * to ask, nor what follows from the response.
  */
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
 import { CgiResponseParser } from "../protocol/cgi_response.ts";
@@ -66,7 +67,7 @@ export async function checkHealth(question: HealthQuestion): Promise<HealthResul
     clock.clearTimer(timer);
     signal.removeEventListener("abort", end);
   }
-  return timedOut && result.kind !== "passed" ? failed(`no answer in ${timeoutMs} ms`) : result;
+  return timedOut && result.kind !== "passed" ? failed(`no response in ${timeoutMs} ms`) : result;
 }
 
 async function askValues(question: HealthQuestion, signal: AbortSignal): Promise<HealthResult> {
@@ -140,7 +141,7 @@ async function readResponse(
   let status: number | undefined;
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return failed("it closed before its answer was complete");
+    if (done) return failed("it closed before its response was complete");
     for (const event of protocol.receive(value)) {
       if (event.kind === "stdout" && status === undefined) {
         status = parser.push(event.bytes)?.section.status;
@@ -159,7 +160,7 @@ function judge(
   if (end.protocolStatus !== ProtocolStatus.REQUEST_COMPLETE) {
     return failed(`it ended the request with protocol status ${end.protocolStatus}`);
   }
-  if (status === undefined) return failed("its answer has no complete head");
+  if (status === undefined) return failed("its response has no complete header section");
   return status >= 200 && status < 400 ? PASSED : failed(`it answered with status ${status}`);
 }
 

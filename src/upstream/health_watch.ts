@@ -3,7 +3,7 @@
  * down, `rise` successes bring it back; it is up until it is known to be down. The first question
  * comes at a random moment of the first interval and the others vary a little, so that neither the
  * servers of an upstream nor several afcgi in front of one ask at the same time. The next question
- * waits for the answer to the one before.
+ * waits for the response to the one before.
  *
  * It does not know what an upstream does with a server that is down.
  */

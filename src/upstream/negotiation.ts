@@ -9,13 +9,13 @@ import type { CallbackSocket, SocketEvents } from "../runtime/callback_socket.ts
 import type { Runtime } from "../runtime/runtime.ts";
 import { connectSocket } from "../runtime/streamed_socket.ts";
 
-/** How long to wait for an answer, in milliseconds. */
+/** How long to wait for a response, in milliseconds. */
 export const NEGOTIATION_TIMEOUT_MS = 1_000;
 
 const NAMES = Object.values(ManagementValue);
 
 /**
- * `answered`, `closed` without an answer, `refused` by other words, `silent` until we gave up, and
+ * `answered`, `closed` without a response, `refused` by other words, `silent` until we gave up, and
  * `unread` where the question was not even read until then: every worker is busy.
  */
 export type NegotiationOutcome = "answered" | "closed" | "refused" | "silent" | "unread";
@@ -26,11 +26,11 @@ export interface Negotiation {
   readonly values: ReadonlyMap<string, string> | undefined;
   /** Milliseconds until the connection stood. */
   readonly connectMs: number;
-  /** Milliseconds from the question to the answer. */
+  /** Milliseconds from the question to the response. */
   readonly responseMs: number | undefined;
 }
 
-/** Whether the answer means that requests may share a connection. */
+/** Whether the response means that requests may share a connection. */
 export function multiplexes(negotiation: Negotiation): boolean {
   return negotiation.values?.get(ManagementValue.MPXS_CONNS) === "1";
 }
@@ -123,7 +123,7 @@ class Question implements SocketEvents {
 
   received(bytes: Uint8Array): void {
     for (const event of this.#protocol.receive(bytes)) {
-      // Go ends its answer with an empty record of the same type.
+      // Go ends its response with an empty record of the same type.
       if (this.#isOver) return;
       if (event.kind === "values") {
         this.values = event.values;

@@ -29,7 +29,7 @@ export interface UpstreamFlaw {
 export interface UpstreamObserver {
   onFlaw(flaw: UpstreamFlaw): void;
   onRetry(upstream: string, reason: UpstreamErrorCode): void;
-  /** A request ended without an answer, after all attempts. */
+  /** A request ended without a response, after all attempts. */
   onError(upstream: string, code: UpstreamErrorCode): void;
   /** The application was told to give a request up. */
   onAborted(upstream: string): void;
@@ -42,7 +42,7 @@ export interface UpstreamObserver {
   onQueueLeft(upstream: string, waitedMs: number): void;
   /** Bytes that went into (positive) or left (negative) temporary files. */
   onSpill(bytes: number): void;
-  /** A server was asked how it is; `changed` when it went down or came back with the answer. */
+  /** A server was asked how it is; `changed` when it went down or came back with the response. */
   onHealthCheck(upstream: string, server: string, result: HealthResult, changed: boolean): void;
   /** A name of a server was looked up. */
   onLookup(upstream: string, name: string, lookup: Lookup): void;

@@ -1,6 +1,6 @@
 /**
- * How many requests of an upstream have no complete answer yet, who waits until there are none, and
- * when a burst of them is over.
+ * How many requests of an upstream have no complete response yet, who waits until there are none,
+ * and when a burst of them is over.
  *
  * Thousands of requests that are held at once outlive the young generation of a garbage collector
  * and end as garbage of the old one, which is looked at when memory has doubled: each burst then

@@ -44,7 +44,7 @@ export interface ConnectionOptions {
 export interface TimeoutOptions {
   readonly connectMs: number;
   readonly firstByteMs: number;
-  /** Between two reads once the answer has begun. */
+  /** Between two reads once the response has begun. */
   readonly idleMs: number;
   /** The whole exchange; 0: no limit. */
   readonly totalMs: number;
@@ -55,9 +55,9 @@ export interface TimeoutOptions {
 export interface UpstreamLimits {
   /** Most bytes of the application's CGI header block. */
   readonly responseHeaderMax: number;
-  /** Most bytes of one answer held in memory for a slow client. */
+  /** Most bytes of one response held in memory for a slow client. */
   readonly responseBufferMax: number;
-  /** Most bytes of one answer held in a temporary file for a slow client; 0: none. */
+  /** Most bytes of one response held in a temporary file for a slow client; 0: none. */
   readonly spillMax: number;
 }
 
@@ -65,9 +65,9 @@ export interface UpstreamLimits {
 export interface HealthOptions {
   /** From one question to the next; 0: nobody asks. */
   readonly intervalMs: number;
-  /** For one question and its answer. */
+  /** For one question and its response. */
   readonly timeoutMs: number;
-  /** Answers in a row after which a server that was down is up. */
+  /** Responses in a row after which a server that was down is up. */
   readonly rise: number;
   /** Failures in a row after which a server is down. */
   readonly fall: number;
@@ -77,9 +77,9 @@ export interface HealthOptions {
 
 /** How names of servers become addresses. */
 export interface ResolveOptions {
-  /** How long an answer is good where the name service does not say. */
+  /** How long a response is good where the name service does not say. */
   readonly ttlMs: number;
-  /** How long requests wait for an answer. */
+  /** How long requests wait for a response. */
   readonly timeoutMs: number;
   readonly family: "any" | "ipv4" | "ipv6";
   /** Name servers as `address` or `address:port`; none: those of the system, and its hosts file. */

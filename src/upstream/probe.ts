@@ -17,16 +17,16 @@ import {
   type NegotiationOutcome,
 } from "./negotiation.ts";
 
-/** How long a kept connection must stay open after an answer to count as kept, in milliseconds. */
+/** How long a kept connection must stay open after a response to count as kept, in milliseconds. */
 export const KEEP_OBSERVED_MS = 100;
 
-/** Characters of the answer that are looked at. */
+/** Characters of the response that are looked at. */
 const STDOUT_KEPT_MAX = 4096;
 
 const DIED = 'It ended when it was asked with FCGI_GET_VALUES (multiplex: "off" never asks)';
 
 export interface ProbeReport {
-  /** Answers to FCGI_GET_VALUES; undefined when there was none. */
+  /** Values of FCGI_GET_VALUES; undefined when there was none. */
   readonly values: Record<string, string> | undefined;
   /** What became of the question; undefined when there was no connection. */
   readonly outcome: NegotiationOutcome | undefined;
@@ -36,7 +36,7 @@ export interface ProbeReport {
   readonly connectMs: number;
   /** From sending the request to its END_REQUEST; undefined when it was not answered. */
   readonly answerMs: number | undefined;
-  /** The beginning of its answer's body, which may show what answered. */
+  /** The beginning of its response's body, which may show what answered. */
   readonly answerBody: string | undefined;
   /** Why the application could not be asked. */
   readonly fault: string | undefined;
@@ -44,7 +44,7 @@ export interface ProbeReport {
 
 export interface ProbeDeps {
   readonly runtime: Runtime;
-  /** For the connection, and for the answer. */
+  /** For the connection, and for the response. */
   readonly timeoutMs: number;
 }
 
@@ -61,7 +61,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   REMOTE_ADDR: "127.0.0.1",
 };
 
-/** Asks; a fault is reported, not thrown. */
+/** Asks; an error is reported, not thrown. */
 export async function probeApplication(address: Address, deps: ProbeDeps): Promise<ProbeReport> {
   const { runtime, timeoutMs } = deps;
   const startMs = runtime.clock.nowMs();

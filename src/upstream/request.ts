@@ -1,5 +1,5 @@
 /**
- * A request as an upstream takes it, and the answer as it gives it: CGI terms, no HTTP server's.
+ * A request as an upstream takes it, and the response as it gives it: CGI terms, no HTTP server's.
  */
 import type { CgiHeaderSection, ResponseHeaderParser } from "../protocol/cgi_response.ts";
 import type { Role } from "../protocol/constants.ts";
@@ -20,30 +20,34 @@ export interface UpstreamRequest {
   readonly body: RequestBody | undefined;
   /** The second stream of a filter (section 6.4). */
   readonly data?: RequestBody | SendableBody;
-  /** Reads the answer's head in at most `lengthMax` bytes; left out: it is CGI's. */
+  /** Reads the response's header section in at most `lengthMax` bytes; left out: it is CGI's. */
   readonly headerParser?: (lengthMax: number) => ResponseHeaderParser;
-  /** Whether an answer's length is that of something else: its own body is not wanted. Left out: no. */
+  /**
+   * Whether a response's length is that of something else: its own body is not wanted. Left out:
+   * no.
+   */
   readonly isHandedOver?: (section: CgiHeaderSection) => boolean;
-  /** Called with each interim answer (status 1xx), which stands before the real one. */
+  /** Called with each interim response (status 1xx), which stands before the real one. */
   readonly onInterim?: ((section: CgiHeaderSection) => void) | undefined;
   /** Fires when the client has left. */
   readonly signal?: AbortSignalLike;
 }
 
-/** Where an answer came from, for logs. */
+/** Where a response came from, for logs. */
 export interface ResponseSource {
   readonly server: string;
   readonly connection: number;
   readonly stream: number;
-  /** From placing the request until its head was complete. */
+  /** From placing the request until its header section was complete. */
   readonly headMs: number;
 }
 
 export interface UpstreamResponse {
   readonly head: CgiHeaderSection;
   /**
-   * All of it, when the application had finished by the time its head was looked at; else a stream
-   * that errors with an {@link UpstreamError} when the answer breaks off; null for no body.
+   * All of it, when the application had finished by the time its header section was looked at; else
+   * a stream that errors with an {@link UpstreamError} when the response breaks off; null for no
+   * body.
    */
   readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
   readonly source: ResponseSource;

@@ -1,10 +1,10 @@
 /**
- * The body of a request on its way to the application: as the front has it, as it is sent, and how
- * it is pulled. One that cannot be streamed is gathered first; see `body_gathering.ts`.
+ * The body of a request on its way to the application: as the gateway has it, as it is sent, and
+ * how it is pulled. One that cannot be streamed is gathered first; see `body_gathering.ts`.
  */
 import type { PieceReader } from "./paced_reader.ts";
 
-/** A body as the front has it. */
+/** A body as the gateway has it. */
 export interface RequestBody {
   readonly stream: ReadableStream<Uint8Array>;
   /** Bytes; undefined where the client did not say. */

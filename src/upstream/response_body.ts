@@ -1,8 +1,9 @@
 /**
- * The body of an answer between the connection, which pushes, and the front, which takes it: whole
- * when it has ended by the time it is looked at, else as a stream. Counts bytes against a declared
- * Content-Length: what is beyond it is dropped, however it was written, and what is missing is an
- * error. Drops what an answer without a body (to HEAD, 204, 304) should not have sent.
+ * The body of a response between the connection, which pushes, and the gateway, which takes it:
+ * whole when it has ended by the time it is looked at, else as a stream. Counts bytes against a
+ * declared Content-Length: what is beyond it is dropped, however it was written, and what is
+ * missing is an error. Drops what a response without a body (to HEAD, 204, 304) should not have
+ * sent.
  */
 import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
 import type { Files } from "../runtime/files.ts";
@@ -14,7 +15,7 @@ import type { BodyProgress, UpstreamRequest } from "./request.ts";
 import { ResponseBuffer } from "./response_buffer.ts";
 import type { SpillSpace } from "./spill_space.ts";
 
-/** Whose answer it is: one exchange. */
+/** Whose response it is: one exchange. */
 export interface ResponseBodyOwner {
   readonly context: {
     readonly options: { readonly limits: UpstreamLimits };
@@ -27,7 +28,7 @@ export interface ResponseBodyOwner {
   /** Nothing more should be read for it, until it has room. */
   onBodyFull(): void;
   onBodyRoom(): void;
-  /** The rest is of no use: the front does not want it, or what was buffered is lost. */
+  /** The rest is of no use: the gateway does not want it, or what was buffered is lost. */
   onBodyGivenUp(error: UpstreamError): void;
 }
 
@@ -40,12 +41,12 @@ export const EXCESS_LENGTH_MAX = 1024 * 1024;
 const NOTHING = new Uint8Array(0);
 
 /**
- * Most bytes that a stream has from its start: Bun writes them together with the head, for what is
- * pulled it makes writes of their own.
+ * Most bytes that a stream has from its start: Bun writes them together with the header section,
+ * for what is pulled it makes writes of their own.
  */
 export const FIRST_LENGTH_MAX = 64 * 1024;
 
-/** The body of the answer to a request, whose head has come. */
+/** The body of the response to a request, whose header section has come. */
 export function bodyFor(
   section: CgiHeaderSection,
   request: Pick<UpstreamRequest, "method" | "isHandedOver">,
@@ -69,7 +70,7 @@ export class ResponseBody {
   readonly #withoutBody: boolean;
   /** Its length, as far as one is declared. */
   readonly #declared: number | undefined;
-  /** Most answers are one piece, taken a moment later: only others need the buffer. */
+  /** Most responses are one piece, taken a moment later: only others need the buffer. */
   #onlyPiece: Uint8Array | undefined;
   #buffer: ResponseBuffer | undefined;
   #pushedLength = 0;
@@ -96,7 +97,7 @@ export class ResponseBody {
       section.status === 304;
   }
 
-  /** Why the answer broke off, if it has. */
+  /** Why the response broke off, if it has. */
   get failure(): UpstreamError | undefined {
     return this.#failure;
   }
@@ -140,7 +141,7 @@ export class ResponseBody {
   }
 
   /**
-   * The answer breaks off; a stream errors behind what is buffered, if there is who reads it. A
+   * The response breaks off; a stream errors behind what is buffered, if there is who reads it. A
    * drain does not wait for that: when it is over no file may be left.
    */
   fail(error: UpstreamError): void {
@@ -261,7 +262,7 @@ export class ResponseBody {
 function spillError(cause: unknown): UpstreamError {
   return new UpstreamError(
     "spill_failed",
-    `Cannot read the answer back from its temporary file: ${errorText(cause)}`,
+    `Cannot read the response back from its temporary file: ${errorText(cause)}`,
     { phase: "body", fault: "local", sent: true, cause },
   );
 }

@@ -11,7 +11,7 @@
  * It is asked to go on (`onRoom`) as soon as there is room for a good piece: others wait for the
  * connection too.
  *
- * It does not know what the bytes mean, nor when an answer is complete.
+ * It does not know what the bytes mean, nor when a response is complete.
  */
 import type { Files, TemporaryFile } from "../runtime/files.ts";
 import type { SpillSpace } from "./spill_space.ts";

@@ -6,9 +6,9 @@
  * question, and CANT_MPX_CONN at any time means "no" from then on. Requests that come while the
  * question is open wait a moment, then each goes on a connection of its own.
  *
- * After a failed connect it rests while there are others; then one new connection is the trial, and
- * the others stay away until it stands. With `health` it is asked whether it is well; with
- * `slow_start` its weight grows from a small one once it is back.
+ * After a failed connect it is ejected while there are others; then one new connection is the
+ * trial, and the others stay away until it stands. With `health` it is asked whether it is well;
+ * with `slow_start` its weight grows from a small one once it is back.
  *
  * Connections of the one kind and of the other never serve side by side: when what is known changes,
  * those of the old kind drain.
@@ -119,7 +119,9 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     return this.#connections.requestsBegun;
   }
 
-  /** Whether it failed a moment ago, and should rest while there are others. */
+  /**
+   * Whether it is ejected: it failed a moment ago. It is used all the same where there is no other.
+   */
   get isEjected(): boolean {
     return this.#deps.deadlines.nowMs() < this.#failedUntilMs;
   }
@@ -379,7 +381,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
       // What comes back may be another application.
       if (this.#mode !== "asking") this.#mode = this.#configuredMode();
     }
-    // It takes connections: no need to wait until a rest is over.
+    // It takes connections: no need to wait until the ejection is over.
     if (result.kind === "passed") this.#recover();
     this.#deps.keeper.onHealth(this, result, changed);
   }

@@ -4,9 +4,9 @@
  *
  * It is looked up when a request needs it, and again by the first request after its time is over or
  * after a connect failed. That request does not wait: the old addresses are good as long again as
- * they were at first. Beyond that, and where there were none, requests wait for the answer, but not
- * longer than `resolve.timeout`. A look-up that fails changes nothing but when the next one may be.
- * There is never more than one at a time: an answer that comes late is still taken.
+ * they were at first. Beyond that, and where there were none, requests wait for the response, but
+ * not longer than `resolve.timeout`. A look-up that fails changes nothing but when the next one may
+ * be. There is never more than one at a time: a response that comes late is still taken.
  *
  * It does not know servers, nor what becomes of requests.
  */
@@ -17,14 +17,14 @@ import { errorText } from "./errors.ts";
 import type { ResolveOptions, ServerOptions } from "./options.ts";
 import { reportIfOurs } from "../runtime/unexpected.ts";
 
-/** Bounds of how long an answer is good, whatever the name service says, in milliseconds. */
+/** Bounds of how long a response is good, whatever the name service says, in milliseconds. */
 export const LOOKUP_TTL_MIN_MS = 1_000;
 export const LOOKUP_TTL_MAX_MS = 3_600_000;
 
 /** From a look-up that failed to the next, in milliseconds. */
 export const FAILED_LOOKUP_PAUSE_MS = 2_000;
 
-/** Most addresses that one name may have; an answer with more is taken for a fault. */
+/** Most addresses that one name may have; a response with more is taken for an error. */
 export const ADDRESSES_MAX = 256;
 
 /** Most hosts that the records of one service may name. */
@@ -74,7 +74,7 @@ export class ServerName {
     return this.#deps.address.host;
   }
 
-  /** What is known: the last answer. */
+  /** What is known: the last response. */
   get servers(): readonly ServerOptions[] {
     return this.#servers;
   }
@@ -84,7 +84,9 @@ export class ServerName {
     return this.#failure;
   }
 
-  /** Looks the name up when its time is over. Says whether a request should wait for the answer. */
+  /**
+   * Looks the name up when its time is over. Says whether a request should wait for the response.
+   */
   refresh(): boolean {
     const nowMs = this.#deps.clock.nowMs();
     if (nowMs < this.#dueMs || this.#closed) return false;
@@ -110,7 +112,7 @@ export class ServerName {
     this.#timer = clock.setTimer(() => {
       this.#timer = undefined;
       this.#isOverdue = true;
-      this.#fail(`no answer in ${resolve.timeoutMs} ms`);
+      this.#fail(`no response in ${resolve.timeoutMs} ms`);
     }, resolve.timeoutMs);
     let failure: string | undefined;
     let ttlMs: number | undefined;

@@ -1,13 +1,13 @@
 /**
  * The question FCGI_GET_VALUES at one server, and when it is asked: one at a time, and again later
- * where every worker was too busy to read it. It does not know what follows from the answer.
+ * where every worker was too busy to read it. It does not know what follows from the response.
  */
 import type { Address } from "../runtime/address.ts";
 import type { TimerId } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { negotiate, type Negotiation, NEGOTIATION_TIMEOUT_MS } from "./negotiation.ts";
 
-/** How long requests wait for the answer to the question before they go without it. */
+/** How long requests wait for the response to the question before they go without it. */
 export const QUESTION_PATIENCE_MS = 50;
 /** When a server that was too busy to read the question is asked again; doubled each time. */
 export const ASK_AGAIN_MS = 10_000;
@@ -17,7 +17,7 @@ export interface ServerQuestionDeps {
   readonly runtime: Runtime;
   readonly address: Address;
   readonly connectTimeoutMs: number;
-  /** Requests need not wait for the answer any longer. */
+  /** Requests need not wait for the response any longer. */
   readonly onLong: () => void;
   readonly onReply: (negotiation: Negotiation) => void;
   /** There is no connection to ask on. */

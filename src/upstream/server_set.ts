@@ -58,7 +58,7 @@ export class ServerSet implements ServerKeeper<Server> {
     return [...this.#servers.values(), ...this.#leaving.values()];
   }
 
-  /** Looks up names whose time is over, and says whether requests should wait for an answer. */
+  /** Looks up names whose time is over, and says whether requests should wait for a response. */
   mustWait(): boolean {
     if (this.#names.length === 0) return false;
     let mustWait = false;

@@ -77,7 +77,7 @@ export interface SingleConnectionsDeps<Connection> {
   readonly onWorkersFound: (count: number) => void;
 }
 
-/** A connection at rest, and since when. */
+/** An idle connection, and since when. */
 interface IdleConnection<Connection> {
   readonly connection: Connection;
   readonly sinceMs: number;
@@ -150,7 +150,7 @@ export class SingleConnections<Connection extends SingleConnection> {
     if (connection.canBegin) this.#idle.push({ connection, sinceMs });
   }
 
-  /** Connections that wait for a worker get one: at most one that rests is closed for each. */
+  /** Connections that wait for a worker get one: at most one idle one is closed for each. */
   giveWay(): void {
     if (this.#waiting.size === 0) return;
     const { nowMs, lookAfter, retire } = this.#deps;

@@ -1,6 +1,6 @@
 /**
  * What an application writes to STDERR, or a spawned one to its output, becomes log lines: split at
- * line ends, cut at {@link STDERR_LINE_MAX} bytes with a mark, never mixed into the answer.
+ * line ends, cut at {@link STDERR_LINE_MAX} bytes with a mark, never mixed into the response.
  */
 
 /** Most bytes of one line in the log. */

@@ -4,11 +4,11 @@
  * piece (Go's net/http/fcgi does, through a pipe that holds nothing) stops reading the connection
  * until the handler reads, be the body one byte long. Whatever is sent behind such a body waits.
  *
- *     begin ──► untaken ──► END_REQUEST, or the answer to a GET_VALUES that was sent behind it
+ *     begin ──► untaken ──► END_REQUEST, or the response to a GET_VALUES that was sent behind it
  *
- * A connection is read in order, so an answer to a question proves that all before it was read. The
- * question is asked only where a body is still open after {@link LOOK_MS}, so an ordinary upload
- * costs nothing; and only of applications that are known to answer it.
+ * A connection is read in order, so a response to a question proves that all before it was read.
+ * The question is asked only where a body is still open after {@link LOOK_MS}, so an ordinary
+ * upload costs nothing; and only of applications that are known to answer it.
  *
  * It does not send anything, and does not know what a body is.
  */
@@ -19,7 +19,7 @@ export const LOOK_MS = 100;
 /** How long an application may leave a question, or our bytes, before it counts as stalled. */
 export const STALL_MS = 250;
 
-/** Questions without any answer after which no more are asked: it does not answer them. */
+/** Questions without any response after which no more are asked: it does not answer them. */
 export const UNANSWERED_MAX = 3;
 
 export class UntakenBodies {
@@ -27,7 +27,7 @@ export class UntakenBodies {
   deadlineMs = Infinity;
   readonly #ids = new Set<number>();
   readonly #mayAsk: boolean;
-  /** Questions that were not answered, in the order of the answers to come. */
+  /** Questions that were not answered, in the order of the responses to come. */
   #unanswered = 0;
   #hasAnswered = false;
   #askedMs = Infinity;
@@ -81,7 +81,7 @@ export class UntakenBodies {
     return true;
   }
 
-  /** An answer came; whether bodies are known to be taken by it. */
+  /** A response came; whether bodies are known to be taken by it. */
   answered(): boolean {
     if (this.#unanswered === 0) return false;
     this.#hasAnswered = true;

@@ -63,7 +63,9 @@ export class Upstream implements ServerOwner<Server> {
   readonly #queue: WaitingQueue<Exchange>;
   readonly #context: ExchangeContext<Exchange>;
   #connectionNumber = 0;
-  /** Requests from `send` to the end of their answer, those that are being prepared among them. */
+  /**
+   * Requests from `send` to the end of their response, those that are being prepared among them.
+   */
   readonly #open: OpenRequests;
   #draining = false;
   #cut = false;
@@ -133,13 +135,13 @@ export class Upstream implements ServerOwner<Server> {
     return this.#queue.length;
   }
 
-  /** Requests that have no complete answer yet, those in the queue among them. */
+  /** Requests that have no complete response yet, those in the queue among them. */
   get requestsOpen(): number {
     return this.#open.count;
   }
 
   /**
-   * Sends a request; resolves when the head of its answer is complete.
+   * Sends a request; resolves when the header section of its response is complete.
    *
    * @throws {UpstreamError}
    */
@@ -182,7 +184,7 @@ export class Upstream implements ServerOwner<Server> {
     if (graceMs > 0) await this.#open.idle(graceMs);
     this.#cut = true;
     const error = (phase: ExchangePhase) =>
-      this.#error("draining", "was stopped before its answer was whole", phase);
+      this.#error("draining", "was stopped before its response was whole", phase);
     // Every attempt that is not over has a time limit.
     for (const holder of this.#deadlines.holders()) {
       if (holder instanceof Exchange) holder.fail(error(holder.phase));

@@ -36,7 +36,7 @@ test("An access line says what was asked, what was answered, and by whom", async
   });
 });
 
-test("Every request has an id of its own, the one that its answer names", async () => {
+test("Every request has an id of its own, the one that its response names", async () => {
   await withGateway({}, async (gateway) => {
     const ids = new Set<string | undefined>();
     for (let count = 0; count < 3; count++) {

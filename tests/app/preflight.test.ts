@@ -75,9 +75,12 @@ test("The access log has to be a file that can be written, and none is made", as
   assert.equal(await faultOf("access.log"), "");
   assert.equal(await faultOf("-"), "");
   assert.deepEqual(readdirSync(directory).toSorted(), ["afcgi.yaml", "folder"]);
-  assert.match(await faultOf("missing/access.log"), /there is no folder ".+missing" \(create it\)/);
-  assert.match(await faultOf("folder"), /it is a folder/);
-  assert.match(await faultOf("afcgi.yaml/access.log"), /there is no folder/);
+  assert.match(
+    await faultOf("missing/access.log"),
+    /there is no directory ".+missing" \(create it\)/,
+  );
+  assert.match(await faultOf("folder"), /it is a directory/);
+  assert.match(await faultOf("afcgi.yaml/access.log"), /there is no directory/);
 });
 
 test("A FIFO as access log is no error, and the one who reads it is asked for", async () => {
@@ -109,7 +112,7 @@ test("A file that afcgi may not read or write is told", async () => {
   assert.match(faults[1]!, /^Cannot open access log ".+access.log": permission denied/);
 });
 
-test("A program, a folder, a user that is not there is told", async () => {
+test("A program, a directory, a user that is not there is told", async () => {
   const spawnOf = async (spawn: object) =>
     await findings({
       upstreams: { app: { spawn } },
@@ -125,7 +128,7 @@ test("A program, a folder, a user that is not there is told", async () => {
   assert.match(named.notes.join(), /no program "\/nonexistent\/app"/);
   assert.match(
     (await spawnOf({ command: ["sh"], cwd: "gone" })).errors.join(),
-    /no folder ".+gone"/,
+    /no directory ".+gone"/,
   );
   const { errors: faults } = await spawnOf({ command: ["sh"], user: "nobody-of-that-name" });
   assert.match(faults.join(), /^There is no user "nobody-of-that-name"/);
@@ -139,7 +142,7 @@ test("A program that is the whole configuration has to be there, however it is n
   }
 });
 
-test("An address in use is a note, one that is not of this machine a fault", async () => {
+test("An address in use is a note, one that is not of this machine an error", async () => {
   const port = await freePort();
   const listener = await runtime.listen(
     { transport: "tcp", host: "127.0.0.1", port },
@@ -152,7 +155,7 @@ test("An address in use is a note, one that is not of this machine a fault", asy
   const foreign = await findings({ listen: ["198.51.100.7:8080"] });
   assert.match(foreign.errors.join(), /^Cannot listen on 198\.51\.100\.7:8080/);
   const socket = await findings({ listen: ["unix:/nonexistent/http.sock"] });
-  assert.match(socket.errors.join(), /there is no folder "\/nonexistent"/);
+  assert.match(socket.errors.join(), /there is no directory "\/nonexistent"/);
 });
 
 test("A socket that others have opened is no address here", async () => {

@@ -13,7 +13,7 @@ const SECOND = parseAddress("127.0.0.1:9002");
 
 interface World {
   readonly runtime: MemoryRuntime;
-  /** Asks when the last answer holds no longer. */
+  /** Asks when the last response holds no longer. */
   ask(): Promise<readonly string[]>;
   readonly readiness: Readiness;
 }
@@ -76,7 +76,7 @@ test("One that never takes the connection is waited for, no longer than the limi
   });
 });
 
-test("Who asks often costs the application one connection in the time that an answer holds", async () => {
+test("Who asks often costs the application one connection in the time that a response holds", async () => {
   await withUpstreams({ app: ["127.0.0.1:9001"] }, async ({ runtime, ask, readiness }) => {
     await runtime.listen(FIRST, () => {});
     await ask();

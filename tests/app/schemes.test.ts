@@ -136,10 +136,13 @@ sites:
   },
 );
 
-test("hsts is said over TLS alone, for every answer; security_headers says no more than is asked", {
-  skip,
-}, async () => {
-  const text = `
+test(
+  "hsts is said over TLS alone, for every response; security_headers says no more than is asked",
+  {
+    skip,
+  },
+  async () => {
+    const text = `
 ${LISTEN}
 ${APP_UPSTREAM}
 sites:
@@ -160,26 +163,29 @@ sites:
       - { path: /own, security_headers: { strict_transport_security: "max-age=1; includeSubDomains" }, respond: {} }
       - { path: /none, security_headers: { strict_transport_security: false }, respond: {} }
 `;
-  const application = () =>
-    new Response("fine", { headers: { "Strict-Transport-Security": "max-age=0" } });
-  await withConfig({ text, application, listen: "file" }, async (gateway) => {
-    const [plain = 0, port = 0] = portsOf(gateway);
-    const hsts = async (host: string, target: string) => {
-      const over = await httpsRequest({ port, servername: host, target });
-      const without = await httpRequest(plain, { target, headers: { Host: host } });
-      assert.equal(over.status, without.status, target);
-      return [over, without].map(({ headers }) => headers.get("strict-transport-security") ?? null);
-    };
-    for (const target of ["/fixed", "/etc/hostname", "/nothing", "/etc/no-such-file"]) {
-      const told = await hsts("a.test", target);
-      assert.deepEqual(told, ["max-age=15552000; includeSubDomains", null], target);
-    }
-    assert.deepEqual(await hsts("a.test", "/app"), [
-      "max-age=15552000; includeSubDomains",
-      "max-age=0",
-    ]);
-    assert.deepEqual(await hsts("b.test", "/usual"), ["max-age=15552000", null]);
-    assert.deepEqual(await hsts("b.test", "/own"), ["max-age=1; includeSubDomains", null]);
-    assert.deepEqual(await hsts("b.test", "/none"), [null, null]);
-  });
-});
+    const application = () =>
+      new Response("fine", { headers: { "Strict-Transport-Security": "max-age=0" } });
+    await withConfig({ text, application, listen: "file" }, async (gateway) => {
+      const [plain = 0, port = 0] = portsOf(gateway);
+      const hsts = async (host: string, target: string) => {
+        const over = await httpsRequest({ port, servername: host, target });
+        const without = await httpRequest(plain, { target, headers: { Host: host } });
+        assert.equal(over.status, without.status, target);
+        return [over, without].map(({ headers }) =>
+          headers.get("strict-transport-security") ?? null
+        );
+      };
+      for (const target of ["/fixed", "/etc/hostname", "/nothing", "/etc/no-such-file"]) {
+        const told = await hsts("a.test", target);
+        assert.deepEqual(told, ["max-age=15552000; includeSubDomains", null], target);
+      }
+      assert.deepEqual(await hsts("a.test", "/app"), [
+        "max-age=15552000; includeSubDomains",
+        "max-age=0",
+      ]);
+      assert.deepEqual(await hsts("b.test", "/usual"), ["max-age=15552000", null]);
+      assert.deepEqual(await hsts("b.test", "/own"), ["max-age=1; includeSubDomains", null]);
+      assert.deepEqual(await hsts("b.test", "/none"), [null, null]);
+    });
+  },
+);

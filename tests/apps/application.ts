@@ -16,7 +16,7 @@ export interface Visit {
   readonly page: Page;
   readonly visitor: Visitor;
   readonly browser: Browser;
-  /** The application's folder, for what only its administrator can do. */
+  /** The application's directory, for what only its administrator can do. */
   readonly directory: string;
 }
 

@@ -2,9 +2,9 @@
  * A person with a browser: Debian's Chromium without a window, driven by playwright-core. A `Visitor`
  * has one page, and notes what a person would see as broken: answers of 4xx and 5xx, requests that
  * fail, errors on the console and in scripts. Hosts elsewhere are out of reach: what a page wants
- * from there is cut off before it leaves the browser, and is no fault of the page's.
+ * from there is cut off before it leaves the browser, and is no error of the page's.
  *
- * `AFCGI_TEST_SCREENSHOTS` names a folder that gets a picture of the page after each step.
+ * `AFCGI_TEST_SCREENSHOTS` names a directory that gets a picture of the page after each step.
  */
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
@@ -68,7 +68,7 @@ export class Visitor {
     return new Visitor(context, await context.newPage(), origin);
   }
 
-  /** Faults that begin as one of `faults` does are part of what is done next. */
+  /** Errors that begin as one of `faults` does are part of what is done next. */
   expect(...faults: readonly RegExp[]): void {
     this.#expected = faults;
   }

@@ -1,6 +1,6 @@
 /**
  * DokuWiki of Debian's package behind the site of `examples/dokuwiki`, laid out as its authors publish
- * it: a copy in which every link has become what it points at, since links out of the root are
+ * it: a copy in which every link has become what it points at, since symlinks out of the root are
  * refused.
  */
 import assert from "node:assert/strict";

@@ -1,7 +1,7 @@
 /**
  * The two ways in which PHP stands behind the executable: php-fpm beside it, with a pool and a socket
  * of its own, and php-fpm that it starts itself. Both have the machine's php.ini with its
- * extensions. The folder of a test is PHP's own, as far as root can tell it apart from others.
+ * extensions. The directory of a test is PHP's own, as far as root can tell it apart from others.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -26,7 +26,7 @@ export interface Hosted {
   stop(): Promise<void>;
 }
 
-/** Serves a site whose application is in the folder, or needs it for temporary files alone. */
+/** Serves a site whose application is in the directory, or needs it for temporary files alone. */
 export async function hostSite(
   way: Way,
   directory: string,

@@ -1,5 +1,5 @@
 /**
- * A MariaDB of the test's own: a fresh data directory in a temporary folder, a unix socket that
+ * A MariaDB of the test's own: a fresh data directory in a temporary directory, a unix socket that
  * everybody may use, no port. Nothing of the machine's own MariaDB is read or touched.
  */
 import { join } from "node:path";

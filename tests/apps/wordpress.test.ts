@@ -1,6 +1,6 @@
 /**
  * WordPress of Debian's package by both files of `examples/wordpress`, on a MariaDB of the test's own.
- * It is a copy in which every link has become what it points at, since links out of the root are
+ * It is a copy in which every link has become what it points at, since symlinks out of the root are
  * refused, with a `wp-config.php` of the kind that WordPress itself ships.
  */
 import assert from "node:assert/strict";

@@ -72,7 +72,7 @@ test("Nothing in the store is read or written through a symlink", async () => {
   assert.throws(() => store.read("accounts", "link"), /it is a symlink/);
   assert.equal(store.create("accounts", "link", "ours"), false);
   await store.write("accounts", "link", "ours");
-  assert.equal(readFileSync(outside, "utf8"), "theirs", "the link was replaced, not followed");
+  assert.equal(readFileSync(outside, "utf8"), "theirs", "the symlink was replaced, not followed");
   mkdirSync(`${outside}-directory`);
   symlinkSync(`${outside}-directory`, `${path}/certificates`);
   assert.throws(() => store.read("certificates", "a"), /it is no directory/);

@@ -1,8 +1,9 @@
 /**
- * At the limit of descriptors, on a disk that fails, behind a folder that may not be entered: nobody
- * can tell whether a file is there, so no answer says that it is not. Each operation on files fails
- * once with each code, in each place where files are looked for; the answer is 500 or 503 with a line
- * that says why, no other route and no application is asked, and the next request is answered as ever.
+ * At the limit of descriptors, on a disk that fails, behind a directory that may not be entered:
+ * nobody can tell whether a file is there, so no response says that it is not. Each operation on
+ * files fails once with each code, in each place where files are looked for; the response is 500 or
+ * 503 with a line that says why, no other route and no application is asked, and the next request
+ * is answered as ever.
  *
  * The executable with a low limit is tried in `tests/fault/descriptor_limit.test.ts`.
  */
@@ -31,7 +32,7 @@ interface Scenario {
   readonly body: RegExp;
   /** Whether the application is asked before files are looked for. */
   readonly asksFirst?: boolean;
-  /** Whether a page of ours stands in the place of an answer, which stays where the page fails. */
+  /** Whether a page of ours stands in the place of a response, which stays where the page fails. */
   readonly isPage?: boolean;
   readonly isListing?: boolean;
   /** What is sent in the place of a compressed sibling that may not be read. */
@@ -102,7 +103,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     status: 200,
     body: /^ran \/run\.php$/,
   },
-  "a folder's script": {
+  "a directory's script": {
     routes: "[php: { upstream: app }, static: {}]",
     request: { target: "/scripts/" },
     status: 200,
@@ -217,7 +218,7 @@ async function assertFailure(
     assert.doesNotMatch(answer.body.toString(), body);
     return;
   }
-  // Its head has gone: it is cut, which no client and no cache takes for the file.
+  // Its header section has gone: it is cut, which no client and no cache takes for the file.
   if (failed === "read" && answer.body.length < Number(answer.headers.get("content-length"))) {
     return;
   }
@@ -225,7 +226,7 @@ async function assertFailure(
   const isUnreadable = code === "EACCES" && (failed === "openNow" || failed === "list");
   if (isUnreadable && answer.body.toString() === unpacked) return;
   if (isPage && answer.status === status) {
-    // The answer is not about the page.
+    // The response is not about the page.
     assert.doesNotMatch(answer.body.toString(), /our page/);
   } else {
     const expected = isUnreadable ? 403 : EXHAUSTED.has(code) ? 503 : 500;

@@ -12,7 +12,7 @@ function countOf(text: string): number {
   return [...text.matchAll(HINT)].length;
 }
 
-/** A server whose requests get `count` hints of `length` bytes before their answer. */
+/** A server whose requests get `count` hints of `length` bytes before their response. */
 async function hinting(count: number, length: number) {
   const world = await http1World(
     ((_request: Request, peer: HttpPeer) => {

@@ -1,7 +1,7 @@
 /**
  * Where a file was a moment ago somebody has put what is none: a FIFO, at which an open waits for ever
- * on the only thread, a socket, a device, a folder, nothing. Nothing waits, and nothing but a regular
- * file is sent; where the file is back by then, it is.
+ * on the only thread, a socket, a device, a directory, nothing. Nothing waits, and nothing but a
+ * regular file is sent; where the file is back by then, it is.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -39,7 +39,7 @@ const KINDS: Readonly<Record<string, Put>> = {
 const sockets: Server[] = [];
 
 interface Place {
-  /** Below the folder of the test. */
+  /** Below the directory of the test. */
   readonly file: string;
   readonly request: HttpRequest;
   readonly status: number;
@@ -61,13 +61,13 @@ const PLACES: Readonly<Record<string, Place>> = {
     status: 206,
     statusWithout: 404,
   },
-  "the head of a file": {
+  "the header section of a file": {
     file: "www/a.txt",
     request: { target: "/a.txt", method: "HEAD" },
     status: 200,
     statusWithout: 404,
   },
-  "a folder's index": {
+  "a directory's index": {
     file: "www/docs/index.html",
     request: { target: "/docs/" },
     status: 200,
@@ -175,7 +175,7 @@ for (const [where, place] of Object.entries(PLACES)) {
       await withSite(place, { before }, async (send) => {
         const answer = await send();
         assert.equal(swaps > 0, true);
-        // Of a folder the client is told that it is one.
+        // Of a directory the client is told that it is one.
         const status = what === "a folder" && answer.status === 308 ? 308 : place.statusWithout;
         assert.equal(answer.status, status);
         assert.doesNotMatch(answer.body, /content con/);

@@ -1,7 +1,8 @@
 /**
  * What `import nginx` makes of a configuration opens nothing that nginx kept closed. Random nests of
  * locations, each asked path by path: nginx itself, and afcgi with the imported file in the same
- * folder before the same application. What a nest was is told by its number, which makes it again.
+ * directory before the same application. What a nest was is told by its number, which makes it
+ * again.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";

@@ -30,7 +30,7 @@ const HASHES = [
   "{ssha}abc",
 ];
 
-test("A hash is a fault that names what it looks like, and not the hash", async () => {
+test("A hash is an error that names what it looks like, and not the hash", async () => {
   for (const hash of HASHES) {
     const tree = { "/etc/afcgi/afcgi.yaml": configOf(`"${hash}"`) };
     const { status, stderr } = await runCommand("check", { tree });

@@ -189,7 +189,7 @@ function pathOf(target: string): string {
   return new URL(decodeURIComponent(target).replace(/\/+/g, "/"), "http://a/").pathname;
 }
 
-/** The scripts that a path begins with, and folders' indexes. */
+/** The scripts that a path begins with, and directories' indexes. */
 function scriptsOf(path: string): string[] {
   const scripts = Object.keys(FILES).map((name) => `/${name}`).filter((name) =>
     path === name || path.startsWith(`${name}/`)

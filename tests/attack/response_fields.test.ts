@@ -1,4 +1,7 @@
-/** An application whose head has thousands of fields costs one 502, and no client waits for it. */
+/**
+ * An application whose header section has thousands of fields costs one 502, and no client waits
+ * for it.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RESPONSE_FIELDS_MAX } from "../../src/protocol/cgi_response.ts";

@@ -80,7 +80,7 @@ sites:
 sites: [{ routes: [{ redirect: { to: "\${env.SECRET}\${x" } }] }]`,
 };
 
-test("No fault repeats a password or what a variable holds, unless it is asked to", async () => {
+test("No error repeats a password or what a variable holds, unless it is asked to", async () => {
   for (const [name, file] of Object.entries(FAULTY)) {
     const { text, status } = await run("check", file);
     assert.equal(status, 2, name);

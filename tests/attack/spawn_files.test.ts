@@ -1,7 +1,8 @@
 /**
- * What root writes for applications that it starts lies where no other user can put a link, a FIFO or
- * another file in its place; a folder that somebody removed is made anew, and what dead processes left
- * is swept. Through the executable, with php-fpm: tests/interop/spawned_as_root.test.ts.
+ * What root writes for applications that it starts lies where no other user can put a symlink, a
+ * FIFO or another file in its place; a directory that somebody removed is made anew, and what dead
+ * processes left is swept. Through the executable, with php-fpm:
+ * tests/interop/spawned_as_root.test.ts.
  */
 import assert from "node:assert/strict";
 import {
@@ -34,7 +35,7 @@ const { spawner } = runtime;
 const isRoot = process.getuid?.() === 0;
 const STRANGER = { name: "www-data", user: 33, group: 33 };
 
-/** Lets files be kept in a folder of the test's; the way there must be safe. */
+/** Lets files be kept in a directory of the test's; the way there must be safe. */
 async function below(directory: string, use: () => unknown): Promise<void> {
   const before = process.env["TMPDIR"];
   process.env["TMPDIR"] = directory;
@@ -66,7 +67,7 @@ test("What is in the way of a file is refused, not followed", () => {
   assert.equal(existsSync(victim), true);
 });
 
-test("Two folders never have the same name, and each is ours alone", () => {
+test("Two directories never have the same name, and each is ours alone", () => {
   const directories = Array.from({ length: 3 }, () => spawner.createDirectory(undefined));
   assert.equal(new Set(directories.map(({ path }) => path)).size, 3);
   for (const directory of directories) {
@@ -76,7 +77,7 @@ test("Two folders never have the same name, and each is ours alone", () => {
   }
 });
 
-test("The folder of another user's sockets holds nothing that we write", {
+test("The directory of another user's sockets holds nothing that we write", {
   skip: !isRoot && "takes root",
 }, () => {
   const directory = spawner.createDirectory(STRANGER);
@@ -93,7 +94,7 @@ test("The folder of another user's sockets holds nothing that we write", {
   assert.equal(existsSync(own), false);
 });
 
-test("What a user has put among his sockets is not followed when the folder goes", {
+test("What a user has put among his sockets is not followed when the directory goes", {
   skip: !isRoot && "takes root",
 }, () => {
   const directory = spawner.createDirectory(STRANGER);
@@ -190,7 +191,7 @@ test("A configuration is written anew at each start, whoever has removed it", as
   await world.application.stop();
 });
 
-test("Workers whose folder or socket is gone get successors that have one", async () => {
+test("Workers whose directory or socket is gone get successors that have one", async () => {
   const world = new World({ command: ["app"], workers: 2 });
   await world.application.start();
   await turns();

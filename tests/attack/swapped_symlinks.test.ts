@@ -1,8 +1,9 @@
 /**
- * Somebody who may write below the root puts a link in a folder's place, or in a file's: between two
- * requests, while afcgi still remembers where the way led, or in the moment between the look and the
- * opening. What lies outside is never sent, nor its size, time or tag; as root afcgi could read it all.
- * A script that lies outside never runs, where the link was set before the request came.
+ * Somebody who may write below the root puts a symlink in a directory's place, or in a file's:
+ * between two requests, while afcgi still remembers where the way led, or in the moment between the
+ * look and the opening. What lies outside is never sent, nor its size, time or tag; as root afcgi
+ * could read it all. A script that lies outside never runs, where the symlink was set before the
+ * request came.
  *
  * What is left: PHP opens a script by its path once more, and where no system tells where an open file
  * lies, who swaps twice between two calls of the system gets past the look (docs/security.md).
@@ -28,7 +29,9 @@ interface Site {
   readonly gateway: Gateway;
   /** Scripts that the application was asked for. */
   readonly ran: string[];
-  /** Puts a link to the folder of secrets in the place of `www/pub`, and takes it away again. */
+  /**
+   * Puts a symlink to the directory of secrets in the place of `www/pub`, and takes it away again.
+   */
   swapIn(): void;
   swapOut(): void;
 }
@@ -94,7 +97,7 @@ function lay(path: string, content: string, seconds: number, mode: number): void
 const REQUESTS: Readonly<Record<string, HttpRequest>> = {
   "a small file": { target: "/pub/small.txt" },
   "a large file": { target: "/pub/large.txt" },
-  "the head of a file": { target: "/pub/large.txt", method: "HEAD" },
+  "the header section of a file": { target: "/pub/large.txt", method: "HEAD" },
   "a range": { target: "/pub/large.txt", headers: { Range: "bytes=0-9" } },
   "two ranges": { target: "/pub/large.txt", headers: { Range: "bytes=0-9,20-29" } },
   "a file if it has changed": {
@@ -102,7 +105,7 @@ const REQUESTS: Readonly<Record<string, HttpRequest>> = {
     headers: { "If-Modified-Since": new Date((SECRET_S - 1) * 1000).toUTCString() },
   },
   "an index": { target: "/pub/" },
-  "a folder below": { target: "/pub/sub/a.txt" },
+  "a directory below": { target: "/pub/sub/a.txt" },
   "a listing": { target: "/pub/sub/" },
   "a file that an application names": {
     target: "/app/x",
@@ -126,7 +129,7 @@ function assertNothingSecret(answer: HttpResponse): void {
 }
 
 for (const [what, request] of Object.entries(REQUESTS)) {
-  test(`A folder that became a link between two requests does not give away ${what}`, async () => {
+  test(`A directory that became a symlink between two requests does not give away ${what}`, async () => {
     await withSite(() => ({}), async ({ gateway, swapIn, swapOut }) => {
       const before = await gateway.send(request);
       assertNothingSecret(before);
@@ -141,7 +144,7 @@ for (const [what, request] of Object.entries(REQUESTS)) {
   for (const knowsNoPaths of [false, true]) {
     const system = knowsNoPaths ? "where no system tells where it lies" : "by its descriptor";
     for (const [when, staysMoved] of [["and stays one", true], ["for a moment", false]] as const) {
-      test(`A link at the moment of opening, ${when}, is seen ${system}: ${what}`, async () => {
+      test(`A symlink at the moment of opening, ${when}, is seen ${system}: ${what}`, async () => {
         let isIn = false;
         let times = 0;
         const swap = ({ swapIn, swapOut }: Pick<Site, "swapIn" | "swapOut">): Swap => ({
@@ -169,7 +172,7 @@ for (const [what, request] of Object.entries(REQUESTS)) {
   }
 }
 
-test("A file that became a link is not sent, whether a request was there before or not", async () => {
+test("A file that became a symlink is not sent, whether a request was there before or not", async () => {
   for (const isWarm of [true, false]) {
     await withSite(() => ({}), async ({ base, gateway }) => {
       const request = { target: "/pub/large.txt" };
@@ -183,7 +186,7 @@ test("A file that became a link is not sent, whether a request was there before 
   }
 });
 
-test("A script whose folder became a link out of the root does not run with the next request", async () => {
+test("A script whose directory became a symlink out of the root does not run with the next request", async () => {
   await withSite(() => ({}), async ({ base, gateway, ran, swapIn }) => {
     assert.equal((await gateway.send({ target: "/pub/run.php" })).status, 200);
     swapIn();
@@ -193,7 +196,7 @@ test("A script whose folder became a link out of the root does not run with the 
   });
 });
 
-test("A link that leads elsewhere within the root is followed as ever", async () => {
+test("A symlink that leads elsewhere within the root is followed as ever", async () => {
   await withSite(() => ({}), async ({ base, gateway }) => {
     symlinkSync("pub", join(base, "www/link"));
     const answer = await gateway.send({ target: "/link/large.txt" });

@@ -124,7 +124,7 @@ function writeEmpty(path: string): void {
   writeFileSync(path, "");
 }
 
-test("A group that is not there is a fault of check, and ends the start", async () => {
+test("A group that is not there is an error of check, and ends the start", async () => {
   const path = freshPath();
   for (const key of ["listen", "admin"] as const) {
     const listen = { address: `unix:${path}`, group: "no-such-group" };
@@ -139,7 +139,7 @@ test("A group that is not there is a fault of check, and ends the start", async 
   }
 });
 
-test("What cannot be a mode, or has no file, is a fault with its remedy", async () => {
+test("What cannot be a mode, or has no file, is an error with its remedy", async () => {
   const path = freshPath();
   const faulty: readonly (readonly [object, RegExp])[] = [
     [{ address: `unix:${path}`, mode: "rw" }, /use octal digits in quotes, such as "0660"/],

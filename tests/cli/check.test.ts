@@ -12,11 +12,11 @@ admin: { listen: 127.0.0.1:9180 }
 `;
 const BAD = "sites: [{ routes: [{ fastcgi: { upstream: app } }] }]\nlog: { levle: info }\n";
 
-test("check says that a file has no faults, with status 0", async () => {
+test("check says that a file has no errors, with status 0", async () => {
   const tree = { "/etc/afcgi/afcgi.yaml": GOOD };
   assert.deepEqual(await runCommand("check", { tree }), {
     status: 0,
-    stdout: "/etc/afcgi/afcgi.yaml: no faults\n",
+    stdout: "/etc/afcgi/afcgi.yaml: no errors\n",
     stderr: "",
   });
 });
@@ -31,7 +31,7 @@ test("check -v says what the configuration comes to", async () => {
   const { stdout } = await runCommand("check -v -c site.yaml", { tree: { "/site.yaml": GOOD } });
   assert.equal(
     stdout,
-    `site.yaml: no faults
+    `site.yaml: no errors
 listen    tcp://127.0.0.1:8080
 admin     tcp://127.0.0.1:9180
 upstream  app: tcp://app.example:9000
@@ -40,7 +40,7 @@ site      every host: 1 route
   );
 });
 
-test("check tells each fault on a line, with status 2, also with -q", async () => {
+test("check tells each error on a line, with status 2, also with -q", async () => {
   for (const flags of ["", "-q"]) {
     assert.deepEqual(await runCommand(`check ${flags} bad.yaml`, { tree: { "/bad.yaml": BAD } }), {
       status: 2,
@@ -59,7 +59,7 @@ test("check names a file that --upstream leaves unread", async () => {
   assert.equal(
     stdout,
     'File "afcgi.yaml" is not read because --upstream is the whole configuration\n' +
-      "flags: no faults\n",
+      "flags: no errors\n",
   );
 });
 

@@ -222,7 +222,7 @@ sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
   ]);
 });
 
-test("explain reads the configuration as serve does, faults included", async () => {
+test("explain reads the configuration as serve does, errors included", async () => {
   const flags = await runCommand("explain /x -u app.example");
   assert.match(flags.stdout, /sent to upstream app at tcp:\/\/app.example:9000/);
   const faulty = await runCommand("explain /x", { tree: { "/afcgi.yaml": "sites: 1" } });

@@ -17,7 +17,7 @@ const TREE = {
   "/srv/www/index.php": "",
 };
 
-test("afcgi import nginx prints a file that afcgi check finds no fault in", async () => {
+test("afcgi import nginx prints a file that afcgi check finds no error in", async () => {
   const { status, stdout, stderr } = await runCommand("import nginx site.conf", {
     tree: TREE,
     cwd: "/etc/x",

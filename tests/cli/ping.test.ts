@@ -74,7 +74,7 @@ test("ping fails when what answers does not speak HTTP, or says nothing", async 
     assert.deepEqual(await runCommand("ping http://h/", { network }), {
       status: 1,
       stdout: "",
-      stderr: "tcp://h:80 /readyz: no answer (what answers does not speak HTTP)\n",
+      stderr: "tcp://h:80 /readyz: no response (what answers does not speak HTTP)\n",
     });
   }
 });
@@ -84,7 +84,7 @@ test("ping fails when nobody listens, and with -q in silence", async () => {
     status: 1,
     stdout: "",
     stderr:
-      "tcp://127.0.0.1:9180 /readyz: no answer (Cannot connect to tcp://127.0.0.1:9180: refused)\n",
+      "tcp://127.0.0.1:9180 /readyz: no response (Cannot connect to tcp://127.0.0.1:9180: refused)\n",
   });
   assert.deepEqual(await runCommand("ping -q"), { status: 1, stdout: "", stderr: "" });
 });
@@ -97,7 +97,7 @@ test("ping gives up when its time is over", async () => {
   assert.deepEqual(await outcome, {
     status: 1,
     stdout: "",
-    stderr: "tcp://h:80 /readyz: no answer (nothing within 2000 ms)\n",
+    stderr: "tcp://h:80 /readyz: no response (nothing within 2000 ms)\n",
   });
 });
 

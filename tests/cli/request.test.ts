@@ -166,7 +166,7 @@ test("request --role filter sends both streams and what is known of the file", a
   assert.equal(echo.params["FCGI_DATA_LAST_MOD"], "0");
 });
 
-test("request --role authorizer ends like the answer that it gets", async () => {
+test("request --role authorizer ends like the response that it gets", async () => {
   const handler: FastCgiHandler = (_request, { role, params }) =>
     new Response(role, { status: params.get("SCRIPT_NAME") === "/yes" ? 200 : 403 });
   const allowed = await ask("--role authorizer /yes", { handler });
@@ -241,7 +241,7 @@ test("request tells in one line that the application is overloaded", async () =>
   await server.shutdown({ grace: 0 });
 });
 
-test("request tells that an answer broke off, after what came of it", async () => {
+test("request tells that a response broke off, after what came of it", async () => {
   const runtime = new MemoryRuntime();
   const { stdout, stderr } = runtime.process;
   let count = 0;
@@ -260,7 +260,7 @@ test("request tells that an answer broke off, after what came of it", async () =
   await server.shutdown({ grace: 0 });
 });
 
-test("request tells that no answer came within --timeout", async () => {
+test("request tells that no response came within --timeout", async () => {
   const network = new MemoryNetwork();
   const address = parseAddress(ADDRESS);
   network.silence(address);

@@ -133,7 +133,7 @@ test("serve -q logs nothing of a start and an end without errors", async () => {
   await turnUntil(() => {
     void isServing().then((answered) => serving ||= answered);
     return serving;
-  }, "an answer");
+  }, "a response");
   runtime.process.raise("SIGTERM");
   assert.equal((await outcome).status, 0);
   assert.equal(runtime.process.stderr.text, "");
@@ -201,7 +201,7 @@ test("responder --no-multiplex says so when it is asked", async () => {
 test("probe fails with the reason when nobody listens", async () => {
   assert.deepEqual(await runCommand("probe app"), {
     status: 1,
-    stdout: "tcp://app:9000\n  fault             Cannot connect to tcp://app:9000: refused\n",
+    stdout: "tcp://app:9000\n  error             Cannot connect to tcp://app:9000: refused\n",
     stderr: "",
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Every fault of a configuration file, with its exact place and words. A row's text is the whole
+ * Every error of a configuration file, with its exact place and words. A row's text is the whole
  * file; what `expected` lists is everything that is said about it.
  */
 import assert from "node:assert/strict";
@@ -27,7 +27,7 @@ interface Row {
   readonly expected: readonly string[];
 }
 
-/** Sites and upstreams without fault, for rows that are about something else. */
+/** Sites and upstreams without error, for rows that are about something else. */
 const SITES = `sites: [{ routes: [{ respond: { body: ok } }] }]\n`;
 const UPSTREAMS = `upstreams: { app: { servers: ["tcp://10.0.0.1:9000"] } }\n`;
 
@@ -437,7 +437,7 @@ const VALUES: readonly Row[] = [
   {
     name: "a body where there can be none",
     text: `sites: [{ routes: [{ respond: { status: 204, body: x } }] }]\n`,
-    expected: ["a.yaml:1:31: An answer with status 204 has no body (leave body out)"],
+    expected: ["a.yaml:1:31: A response with status 204 has no body (leave body out)"],
   },
   {
     name: "a parameter that is a number",
@@ -532,13 +532,13 @@ const REFERENCES: readonly Row[] = [
     name: "a root that is not there",
     text: "sites: [{ root: nowhere, routes: [{ static: {} }] }]\n",
     expected: [
-      'a.yaml:1:17: There is no folder "/srv/nowhere" (create it, or name another)',
+      'a.yaml:1:17: There is no directory "/srv/nowhere" (create it, or name another)',
     ],
   },
   {
     name: "a root that is a file",
     text: "sites: [{ root: /srv/file, routes: [{ static: {} }] }]\n",
-    expected: ['a.yaml:1:17: "/srv/file" is not a folder (name its folder)'],
+    expected: ['a.yaml:1:17: "/srv/file" is not a directory (name its directory)'],
   },
   {
     name: "TLS files that are not there",

@@ -1,4 +1,4 @@
-/** Faults of the key `gemini`, each with its place and remedy. */
+/** Errors of the key `gemini`, each with its place and remedy. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatError } from "../../src/config/located_error.ts";
@@ -60,7 +60,7 @@ test("Hosts are read as URIs write them, fingerprints as openssl prints them", (
   assert.deepEqual(site?.routes[0]?.clientCert?.fingerprints, ["ab".repeat(31) + "cd"]);
 });
 
-test("A fault of Gemini is told with its place and what would be right", () => {
+test("An error of Gemini is told with its place and what would be right", () => {
   const table: readonly (readonly [text: string, faults: readonly RegExp[]])[] = [
     [entry(`${STATIC}`), [/^a\.yaml:2:5: gemini\[0\] has no key "tls" \(add it\)$/]],
     [entry(`tls: {}, ${STATIC}`), [/tls has no cert and key \(add both, or self_signed/]],
@@ -74,7 +74,7 @@ test("A fault of Gemini is told with its place and what would be right", () => {
       [/There is no file "\/etc\/afcgi\/b\.pem"/],
     ],
     [entry(`${SELF}, routes: [{ static: {} }]`), [/Handler static has no files/]],
-    [entry(`${SELF}, root: /none, routes: [{ static: {} }]`), [/There is no folder "\/none"/]],
+    [entry(`${SELF}, root: /none, routes: [{ static: {} }]`), [/There is no directory "\/none"/]],
     [entry(`${SELF}, routes: [{ path: /a }]`), [/The route has no handler/]],
     [
       entry(`${SELF}, routes: [{ respond: { code: 51, meta: x }, fastcgi: { upstream: app } }]`),

@@ -36,7 +36,7 @@ test("A file's listen and AFCGI_LISTEN come before it, also where they say the b
   ]);
 });
 
-test("An empty one says nothing, one that cannot be read is a fault", async () => {
+test("An empty one says nothing, one that cannot be read is an error", async () => {
   assert.deepEqual(await listenOf({ AFCGI_LISTEN_DEFAULT: "" }), ["tcp://127.0.0.1:8080"]);
   await assert.rejects(
     listenOf({ AFCGI_LISTEN_DEFAULT: "/run/x" }),

@@ -244,9 +244,9 @@ const REFUSED: readonly { name: string; flags: Flags; world?: World; expected: s
     expected: ["gone.yaml: There is no such file (name another with --config)"],
   },
   {
-    name: "a folder for a file",
+    name: "a directory for a file",
     flags: { config: "plain" },
-    expected: ["plain: The path is a folder (name a file in it)"],
+    expected: ["plain: The path is a directory (name a file in it)"],
   },
   {
     name: "a file that is too long",
@@ -291,12 +291,12 @@ sites:
   {
     name: "a root that is not there, even for php",
     flags: { upstream: ["h"], preset: "php", root: "gone" },
-    expected: ['--root: There is no folder "/site/gone" (create it, or name another)'],
+    expected: ['--root: There is no directory "/site/gone" (create it, or name another)'],
   },
   {
     name: "a root that is a file",
     flags: { upstream: ["h"], root: "php/index.php" },
-    expected: ['--root: "/site/php/index.php" is not a folder (name its folder)'],
+    expected: ['--root: "/site/php/index.php" is not a directory (name its directory)'],
   },
   {
     name: "several wrong values at once, flags and variables",

@@ -1,4 +1,4 @@
-/** Files of a few paths, for tests: a text is a file, `null` is a folder. */
+/** Files of a few paths, for tests: a text is a file, `null` is a directory. */
 import { MemoryFiles } from "../../src/runtime/memory.ts";
 
 /** Text by absolute path. */
@@ -12,7 +12,7 @@ export function memoryFiles(tree: Tree): MemoryFiles {
 
 export function layOut(files: MemoryFiles, tree: Tree): void {
   for (const [path, text] of Object.entries(tree)) {
-    // A folder is there as soon as something lies in it.
+    // A directory is there as soon as something lies in it.
     if (text === null) files.write(`${path}/.keep`, "");
     else files.write(path, text);
   }

@@ -1,6 +1,6 @@
 /**
- * As much of JSON Schema 2020-12 as the configuration's schema uses. A keyword that is not here is a
- * fault of the schema, so nothing passes because it was not looked at.
+ * As much of JSON Schema 2020-12 as the configuration's schema uses. A keyword that is not here is
+ * an error of the schema, so nothing passes because it was not looked at.
  */
 export type Schema = { readonly [keyword: string]: unknown };
 

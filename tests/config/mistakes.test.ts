@@ -1,6 +1,6 @@
 /**
  * Mistakes that people make who come from another web server, or whose YAML slips: each is told in
- * one line, at its place, with what would be right. `faults.test.ts` has the faults of each kind of
+ * one line, at its place, with what would be right. `faults.test.ts` has the errors of each kind of
  * value.
  */
 import assert from "node:assert/strict";
@@ -145,7 +145,7 @@ const PLACES: readonly Mistake[] = [
     '5:24: Unknown key "upstream" (put it into authorize, fastcgi, php or filter)',
   ],
   [
-    "a limit of answers in a site",
+    "a limit of responses in a site",
     `sites: [{ limits: { spill: 1MiB }, routes: [{ respond: {} }] }]\n`,
     '1:21: Unknown key "spill" (it belongs to limits)',
   ],
@@ -262,12 +262,12 @@ const SHORT: readonly Mistake[] = [
     '5:19: sites[0].routes[0].redirect is "/new" (use { to: /new })',
   ],
   [
-    "an answer that is its text",
+    "a response that is its text",
     route("respond: not here"),
     '5:18: sites[0].routes[0].respond is "not here" (use { body: "not here" })',
   ],
   [
-    "an answer that is its status",
+    "a response that is its status",
     route("respond: 404"),
     "5:18: sites[0].routes[0].respond is 404 (use { status: 404 })",
   ],
@@ -375,9 +375,9 @@ const VALUES: readonly Mistake[] = [
     '1:19: sites[0].hosts[0] is "*" (leave hosts out for every host)',
   ],
   [
-    "a folder named by a variable of a shell's",
+    "a directory named by a variable of a shell's",
     'sites: [{ root: "${ROOT}", routes: [{ static: {} }] }]\n',
-    '1:17: There is no folder "/srv/${ROOT}" (write "${env.ROOT}" for the variable)',
+    '1:17: There is no directory "/srv/${ROOT}" (write "${env.ROOT}" for the variable)',
   ],
   [
     "a page that is no path",

@@ -12,7 +12,7 @@ test("A path is made absolute and without dots", () => {
   assert.equal(resolvePath("/etc", "D:\\www"), "D:/www");
 });
 
-test("A file's folder is the path without its last part", () => {
+test("A file's directory is the path without its last part", () => {
   assert.equal(directoryOf("/etc/afcgi/afcgi.yaml"), "/etc/afcgi");
   assert.equal(directoryOf("/afcgi.yaml"), "/");
 });

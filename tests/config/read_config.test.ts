@@ -1,4 +1,4 @@
-/** A file without fault → options: the contract's example, defaults, paths, variables. */
+/** A file without error → options: the contract's example, defaults, paths, variables. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AppOptions } from "../../src/app/options.ts";
@@ -34,7 +34,7 @@ function optionsOf(text: string, env: Record<string, string> = {}): AppOptions {
   return options!;
 }
 
-/** What is said of answers and bodies has tests of its own (`answers.test.ts`). */
+/** What is said of responses and bodies has tests of its own (`answers.test.ts`). */
 function withoutAnswers(
   { responses: _, middleware: __, limits: ___, requestBody: ____, ...route }: RouteOptions,
 ): Omit<RouteOptions, "responses" | "middleware" | "limits" | "requestBody"> {
@@ -311,7 +311,7 @@ sites: [{ routes: [{ fastcgi: { upstream: b } }] }]
   assert.deepEqual(options.upstreams.map(({ multiplex }) => multiplex), ["off", "off"]);
 });
 
-test("A handler that passes on does not make the next route a fault", () => {
+test("A handler that passes on does not make the next route an error", () => {
   const options = optionsOf(`
 upstreams: { php: { servers: ["h:1"] } }
 sites:

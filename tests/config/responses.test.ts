@@ -1,4 +1,4 @@
-/** What a site and its routes say of answers, put together. */
+/** What a site and its routes say of responses, put together. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatError } from "../../src/config/located_error.ts";
@@ -130,7 +130,7 @@ const FAULTS: Readonly<Record<string, string>> = {
 };
 
 for (const [key, message] of Object.entries(FAULTS)) {
-  test(`A fault of answers is told: ${key.replace("\n", "\\n")}`, () => {
+  test(`An error of responses is told: ${key.replace("\n", "\\n")}`, () => {
     const text = key.replace("'a\nb'", '"a\\nb"');
     const { errors: faults } = read(`sites: [{ ${text}, routes: [{ respond: {} }] }]`);
     assert.ok(
@@ -140,7 +140,7 @@ for (const [key, message] of Object.entries(FAULTS)) {
   });
 }
 
-test("A page that is a script of a site with PHP is a fault: it would not run", () => {
+test("A page that is a script of a site with PHP is an error: it would not run", () => {
   const pages = "error_pages: { 404: /index.php }";
   const root = "root: /srv/www/public";
   const php = 'upstreams: { php: { servers: ["unix:/s"] } }';
@@ -153,7 +153,7 @@ sites: [{ ${root}, ${pages}, routes: [{ php: { upstream: php } }] }]
   ]);
 });
 
-test("A page that is not below the root is a fault, at a site and at a route", () => {
+test("A page that is not below the root is an error, at a site and at a route", () => {
   const { errors: faults } = read(`
 sites:
   - root: /srv/www/public

@@ -26,7 +26,7 @@ function read(text: string, rootGiven = false) {
 const site = (more: string) => `sites: [{ ${more} routes: [{ static: {} }] }]`;
 const gemini = (more: string) => `gemini: [{ ${GEMINI}, ${more} routes: [{ static: {} }] }]`;
 
-test("Folders to which links may lead start where the file is, for HTTP and for Gemini", () => {
+test("Directories to which symlinks may lead start where the file is, for HTTP and for Gemini", () => {
   const keys = "root: public, follow_symlinks_to: [storage/app/public, /var/lib/app],";
   const wanted = ["/srv/app/storage/app/public", "/var/lib/app"];
   const http = read(site(keys));
@@ -40,19 +40,19 @@ test("Folders to which links may lead start where the file is, for HTTP and for 
   assert.ok(without !== undefined && !("symlinkTargets" in without));
 });
 
-test("A folder that is not there, or is none, is told with its place", () => {
+test("A directory that is not there, or is none, is told with its place", () => {
   for (const place of [site, gemini]) {
     const { faults } = read(place("root: public, follow_symlinks_to: [none, file.txt, storage],"));
     assert.deepEqual(faults.map((fault) => fault.replace(/^a\.yaml:1:\d+: /, "")), [
-      'There is no folder "/srv/app/none" (create it, or name another)',
-      '"/srv/app/file.txt" is not a folder (name its folder)',
+      'There is no directory "/srv/app/none" (create it, or name another)',
+      '"/srv/app/file.txt" is not a directory (name its directory)',
     ]);
   }
 });
 
-test("Folders for links without a root are told, unless a flag gives the root", () => {
+test("Directories for symlinks without a root are told, unless a flag gives the root", () => {
   const text = 'sites: [{ follow_symlinks_to: [storage], routes: [{ redirect: { to: "/" } }] }]';
-  const told = /Key follow_symlinks_to has no root for links to lead out of \(add root\)$/;
+  const told = /Key follow_symlinks_to has no root for symlinks to lead out of \(add root\)$/;
   assert.match(read(text).faults.join(), told);
   assert.deepEqual(read(text, true).faults, []);
   const capsule =

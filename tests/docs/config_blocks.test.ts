@@ -7,7 +7,7 @@ import { MemoryFiles } from "../../src/runtime/memory.ts";
 import type { FileInfo } from "../../src/runtime/file_info.ts";
 import { allPages, blocksOf } from "./pages.ts";
 
-/** What an example names is there: a file where the name has an ending, else a folder. */
+/** What an example names is there: a file where the name has an ending, else a directory. */
 class NamedFiles extends MemoryFiles {
   override stat(path: string): FileInfo {
     const kind = /\.[a-z]+$/.test(path) ? "file" : "directory";

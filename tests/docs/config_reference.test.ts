@@ -133,7 +133,7 @@ function optionsOf(root: unknown): unknown {
   } catch (error) {
     // A path that is not there: references.ts tells of it before.
     assert.ok(error instanceof TypeError);
-    return "a fault";
+    return "an error";
   }
 }
 

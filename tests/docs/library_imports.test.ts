@@ -13,7 +13,7 @@ const ROOT = new URL("../../", import.meta.url);
 /** `import … from "x"` and `export … from "x"`, but for those of types alone. */
 const IMPORT = /^(?:import|export) (?!type\b)(?:[^"';]*? from )?"([^"]+)";/gm;
 
-/** Folders of src/ that make up the gateway around the library. */
+/** Directories of src/ that make up the gateway around the library. */
 const GATEWAY_ALONE = ["app", "cli", "compression", "config", "gemini", "static"];
 
 test("A program that imports mod.ts loads no file server, no command line and no package", () => {

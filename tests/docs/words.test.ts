@@ -34,9 +34,9 @@ const WORDS: readonly [not: RegExp, but: string][] = [
 /** Where a word means something else, or is somebody else's. */
 const ALLOWED: readonly [page: string, phrase: string][] = [
   // What mutation testing puts into a program is called so.
-  ["CONTRIBUTING.md", "notice a fault"],
-  ["CONTRIBUTING.md", "Each fault goes by itself"],
-  ["CONTRIBUTING.md", "puts faults into a copy"],
+  ["CONTRIBUTING.md", "notice an error"],
+  ["CONTRIBUTING.md", "Each error goes by itself"],
+  ["CONTRIBUTING.md", "puts errors into a copy"],
   // The word in the list of `try`.
   ["docs/config-reference.md", "script, file, folder and the front controller"],
   ["sites.routes.php.try", "script, file, folder and the front controller"],

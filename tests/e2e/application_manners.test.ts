@@ -25,7 +25,7 @@ const CASES: Record<string, { manners: Manners; probe: readonly RegExp[]; code?:
   "does not answer the question": {
     manners: { multiplex: false, asked: "is_silent" },
     probe: [
-      /FCGI_GET_VALUES +no answer/,
+      /FCGI_GET_VALUES +no response/,
       /keeps connection +yes/,
       /- it does not answer FCGI_GET_VALUES: connections are kept with reuse: true alone/,
     ],
@@ -34,7 +34,7 @@ const CASES: Record<string, { manners: Manners; probe: readonly RegExp[]; code?:
   "dies of the question": {
     manners: { multiplex: false, asked: "dies", restartMs: 300 },
     probe: [
-      /fault +It ended when it was asked with FCGI_GET_VALUES \(multiplex: "off" never asks\)/,
+      /error +It ended when it was asked with FCGI_GET_VALUES \(multiplex: "off" never asks\)/,
     ],
     code: "died_when_asked",
   },

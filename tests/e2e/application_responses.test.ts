@@ -1,6 +1,7 @@
 /**
- * What an application writes and what a client gets of it, byte by byte, through the executable: heads
- * of all kinds, an event stream that is compressed, and a body that the client is asked for.
+ * What an application writes and what a client gets of it, byte by byte, through the executable:
+ * header sections of all kinds, an event stream that is compressed, and a body that the client is
+ * asked for.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -55,7 +56,7 @@ async function sentFor({ open, behave }: World, answer: string, method = "GET"):
   return text;
 }
 
-test("The head of an answer becomes status and fields, and frames nothing", async () => {
+test("The header section of a response becomes status and fields, and frames nothing", async () => {
   await withApplication({}, async (world) => {
     const moved = await sentFor(world, "Location: http://b.example/\nX-A: 1\n\nmoved");
     assert.match(moved, /^HTTP\/1\.1 302 Found\r\n/);
@@ -85,7 +86,7 @@ test("The head of an answer becomes status and fields, and frames nothing", asyn
   });
 });
 
-test("A head that can be read in two ways is 502, and none of it reaches the client", async () => {
+test("A header section that can be read in two ways is 502, and none of it reaches the client", async () => {
   const heads = [
     "Content-Length: 1\nContent-Length: 1",
     "Content-Length: 1, 1",

@@ -13,7 +13,10 @@ const TEXT = "All work and no play makes Jack a dull boy.\n".repeat(5000);
 
 type Ask = (target: string, headers?: Record<string, string>) => Promise<HttpResponse>;
 
-/** afcgi over a folder of files; its application answers with the head that `X-Answer` gives. */
+/**
+ * afcgi over a directory of files; its application answers with the header section that `X-Answer`
+ * gives.
+ */
 async function withAfcgi(use: (ask: Ask, root: string) => Promise<void>): Promise<void> {
   const directory = temporaryDirectory();
   const root = join(directory, "www");

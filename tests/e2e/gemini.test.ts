@@ -105,7 +105,7 @@ const ANSWERS: Readonly<Record<string, readonly [stdout: string, then: "end" | "
   "/broken": ["20 text/gemini\r\nhalf", "close"],
 };
 
-test("An application's own header goes out as it is, and an answer that breaks off is cut", {
+test("An application's own header goes out as it is, and a response that breaks off is cut", {
   skip,
 }, async () => {
   const directory = temporaryDirectory();
@@ -118,7 +118,7 @@ test("An application's own header goes out as it is, and an answer that breaks o
       const answer = new Answer().stdout(id, stdout);
       if (then === "end") return connection.send(answer.stdoutEnd(id).end(id));
       connection.send(answer);
-      // Only once its first half is with the client is it an answer that broke off.
+      // Only once its first half is with the client is it a response that broke off.
       if (path === "/broken") void half.promise.then(() => connection.close());
       else connection.close();
     },

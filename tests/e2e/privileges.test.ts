@@ -80,7 +80,7 @@ test(
 );
 
 test(
-  "A socket in a folder of root's stays behind, and the next start takes its place",
+  "A socket in a directory of root's stays behind, and the next start takes its place",
   { skip },
   async () => {
     const path = join(temporaryDirectory(), "admin.sock");

@@ -1,7 +1,7 @@
 /**
  * What every PHP example must do once it is started as its file says. Each `*.test.ts` beside this one
- * runs the table for one folder of `examples/`. The folder is copied, for its application writes; the
- * file is used as it is, with flags in the place of the lines that a user would change.
+ * runs the table for one directory of `examples/`. The directory is copied, for its application
+ * writes; the file is used as it is, with flags in the place of the lines that a user would change.
  */
 import assert from "node:assert/strict";
 import { chmodSync, cpSync, existsSync, writeFileSync } from "node:fs";
@@ -20,10 +20,10 @@ const PICTURE_LENGTH = 3 * 1024 * 1024;
 const PNG_BEGINNING = Buffer.from("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "latin1");
 
 export interface Example {
-  /** The folder's name. */
+  /** The directory's name. */
   readonly name: string;
   readonly peer: PeerName;
-  /** Folders below it to which the application writes. */
+  /** Directories below it to which the application writes. */
   readonly writable: readonly string[];
   /** Where its forms go, and where it puts what is uploaded. */
   readonly form: string;
@@ -42,7 +42,10 @@ export interface Beside {
   stop(): Promise<unknown>;
 }
 
-/** A copy of a folder of `examples/` that every user may read, and PHP may write to where it must. */
+/**
+ * A copy of a directory of `examples/` that every user may read, and PHP may write to where it
+ * must.
+ */
 export function copyExample(name: string, writable: readonly string[] = []): string {
   const directory = join(temporaryDirectory(), name);
   cpSync(fileURLToPath(new URL(`../../examples/${name}`, import.meta.url)), directory, {
@@ -100,7 +103,7 @@ interface Case {
 
 const CASES: readonly Case[] = [
   {
-    says: "has a file without a fault",
+    says: "has a file without an error",
     async run({ directory }, { env = {} }) {
       const { code, stderr } = await runAfcgi(["check", "-c", join(directory, "afcgi.yaml")], {
         env,
@@ -226,7 +229,7 @@ function upload(
   });
 }
 
-/** The path of the page to which a form's answer leads. */
+/** The path of the page to which a form's response leads. */
 function seenElsewhere(answer: HttpResponse): string {
   assert.ok([302, 303].includes(answer.status), `${answer.status} ${answer.body}`);
   const location = answer.headers.get("location") ?? "";

@@ -76,7 +76,7 @@ testWordPress("leads every path to the installer by its front controller", async
   }
 });
 
-testWordPress("has a dashboard whose folder gets its slash", async (ask) => {
+testWordPress("has a dashboard whose directory gets its slash", async (ask) => {
   const directory = await ask("/wp-admin?a=1");
   assert.deepEqual([directory.status, directory.headers.get("location")], [308, "/wp-admin/?a=1"]);
   const page = await ask("/wp-admin/setup-config.php?step=1");

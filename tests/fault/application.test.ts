@@ -1,8 +1,8 @@
 /**
  * An application that does each wrong thing, behind the executable: with one request on a connection
- * and with many. The client gets a clear status, or a visible cut once the head is out; never a
- * hang; the next good request succeeds, and no more descriptors are held than before. Requests are
- * POSTs, because those are not sent twice.
+ * and with many. The client gets a clear status, or a visible cut once the header section is out;
+ * never a hang; the next good request succeeds, and no more descriptors are held than before.
+ * Requests are POSTs, because those are not sent twice.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -99,7 +99,7 @@ function pair(mode: Mode): Pair {
   return started;
 }
 
-/** Undefined: the connection ended before a head, which is a cut too. */
+/** Undefined: the connection ended before a header section, which is a cut too. */
 async function attempt({ port }: Afcgi, request: HttpRequest): Promise<HttpResponse | undefined> {
   const client = await HttpConnection.open(port);
   try {
@@ -114,7 +114,9 @@ async function attempt({ port }: Afcgi, request: HttpRequest): Promise<HttpRespo
 }
 
 function check(answer: HttpResponse | undefined, expected: Expected): void {
-  if (answer === undefined) return assert.equal(expected, "cut", "the answer has no head");
+  if (answer === undefined) {
+    return assert.equal(expected, "cut", "the response has no header section");
+  }
   const seen = `${answer.status} ${answer.complete ? "whole" : "cut"}: ${answer.body}`;
   if (expected === "cut") {
     const isCut = answer.status === 200 && !answer.complete;
@@ -143,7 +145,7 @@ for (const mode of MODES) {
     });
   }
 
-  test(`An answer cut after any number of bytes is never taken for whole, multiplex ${mode}`, async () => {
+  test(`A response cut after any number of bytes is never taken for whole, multiplex ${mode}`, async () => {
     const started = pair(mode);
     const { peer, afcgi } = started;
     const whole = goodAnswer(1).bytes.length;
@@ -156,7 +158,7 @@ for (const mode of MODES) {
         },
       };
       const answer = await attempt(afcgi, POST);
-      // Nothing at all is a cut too, once the head was there to be sent.
+      // Nothing at all is a cut too, once the header section was there to be sent.
       if (answer === undefined) continue;
       const seen = `${length} bytes: ${answer.status} ${answer.complete} ${answer.body}`;
       const isWhole = answer.status === 200 && answer.complete;
@@ -171,7 +173,7 @@ for (const mode of MODES) {
   });
 
   test(`An application that says CANT_MPX_CONN gets the request again, alone, multiplex ${mode}`, async () => {
-    // On an afcgi of its own: the answer is remembered.
+    // On an afcgi of its own: the response is remembered.
     const { peer, afcgi } = await startPair(mode);
     try {
       let refusals = 0;
@@ -202,7 +204,7 @@ for (const mode of MODES) {
 
 for (const head of [GOOD_HEAD, `Content-Length: 100\r\n${GOOD_HEAD}`]) {
   const framing = head === GOOD_HEAD ? "without a length" : "with a length";
-  test(`A body ${framing} that breaks off when the client has its head is cut`, async () => {
+  test(`A body ${framing} that breaks off when the client has its header section is cut`, async () => {
     for (const mode of MODES) {
       const started = pair(mode);
       const { peer, afcgi } = started;
@@ -237,7 +239,7 @@ const ON_CONNECTING: readonly (readonly [says: string, expected: Expected, Behav
     onConnect: (connection) => connection.halfClose(),
   }],
   ["greets in SMTP", BAD_GATEWAY, { greeting: "220 ready\r\n" }],
-  ["begins with an answer for an id that is not in use", BAD_GATEWAY, {
+  ["begins with a response for an id that is not in use", BAD_GATEWAY, {
     greeting: goodAnswer(77).bytes,
   }],
   ["takes connections and never reads", { status: 504 }, { onConnect: () => {} }],

@@ -13,8 +13,9 @@ import {
 } from "../support/fault_peer.ts";
 
 /**
- * `status` with a whole body; or `cut`: a head of 200 and less body than it promises. Where afcgi has
- * seen the fault before its own head was out, a status instead of the cut is right, and better.
+ * `status` with a whole body; or `cut`: a header section of 200 and less body than it promises.
+ * Where afcgi has seen the fault before its own header section was out, a status instead of the cut
+ * is right, and better.
  */
 export type Expected = { readonly status: number; readonly body?: string } | "cut";
 
@@ -35,7 +36,7 @@ function answering(
   return { says, expected, behaviour: { onRequest } };
 }
 
-/** A fault that is all in the bytes of the answer; the connection stays open. */
+/** A fault that is all in the bytes of the response; the connection stays open. */
 function sending(
   says: string,
   expected: Expected,
@@ -86,7 +87,7 @@ export const FAULTS: readonly Fault[] = [
     GOOD,
     (id) => Buffer.concat([new Answer().record(77, 0, "").bytes, goodAnswer(id).bytes]),
   ),
-  sending("ends without an answer", { status: 502 }, (id) => new Answer().stdoutEnd(id).end(id)),
+  sending("ends without a response", { status: 502 }, (id) => new Answer().stdoutEnd(id).end(id)),
   sending(
     "ends within the CGI header block",
     { status: 502 },
@@ -202,7 +203,7 @@ export const FAULTS: readonly Fault[] = [
     connection.halfClose();
   }),
   // What follows is odd, and allowed.
-  answering("closes one direction behind its answer", GOOD, ({ id, connection }) => {
+  answering("closes one direction behind its response", GOOD, ({ id, connection }) => {
     connection.send(goodAnswer(id));
     connection.halfClose();
   }),

@@ -13,17 +13,17 @@ const PIECE = 256 * 1024;
 
 /** A request that its handler holds until the test says more. */
 export interface HeldRequest {
-  /** Fires when the web server does not want the answer any more. */
+  /** Fires when the web server does not want the response any more. */
   readonly signal: AbortSignal;
-  /** Sends a piece of the body, and the head before the first. */
+  /** Sends a piece of the body, and the header section before the first. */
   send(text: string): void;
-  /** Ends the answer. */
+  /** Ends the response. */
   end(): void;
 }
 
 type Gate<Value> = PromiseWithResolvers<Value>;
 
-/** See the head of this file. */
+/** See the top of this file. */
 export class FrontApplication {
   readonly socket: string;
   readonly faults: string[] = [];

@@ -171,7 +171,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    says: `has ${REQUESTS_AT_ONCE} requests in hand at once, and each gets its own answer`,
+    says: `has ${REQUESTS_AT_ONCE} requests in hand at once, and each gets its own response`,
     async run({ application, port }, { multiplexes }) {
       const usedBefore = application.connectionsUsed;
       application.expectTogether(REQUESTS_AT_ONCE);
@@ -186,7 +186,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    says: "hears of a client that left before the answer",
+    says: "hears of a client that left before the response",
     async run({ application, port }, { abort }) {
       const { connection, held } = await hold(application, port);
       const aborted = abortOf(held.signal);
@@ -204,7 +204,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    says: "hears of a client that left in the middle of an answer",
+    says: "hears of a client that left in the middle of a response",
     async run({ application, port }, { abort }) {
       const { connection, held } = await hold(application, port);
       const aborted = abortOf(held.signal);
@@ -282,7 +282,7 @@ async function echoesChunks(port: number, body: Uint8Array, streamed: boolean): 
 async function refusesUpload(port: number, body: Uint8Array): Promise<void> {
   const request = { method: "POST", target: "/echo", body, chunked: true };
   const status = await httpRequest(port, request).then((answer) => answer.status, () => "cut");
-  assert.ok(status === 400 || status === "cut", `The answer is ${status}`);
+  assert.ok(status === 400 || status === "cut", `The response is ${status}`);
 }
 
 async function echo(

@@ -1,6 +1,7 @@
 /**
- * The Hono application of `examples/`, started as its head says, behind nginx and behind afcgi: what
- * a client gets is what the same application gives when the runtime itself serves it over HTTP.
+ * The Hono application of `examples/`, started as its header section says, behind nginx and behind
+ * afcgi: what a client gets is what the same application gives when the runtime itself serves it
+ * over HTTP.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -19,7 +20,7 @@ import { nginx } from "./nginx.ts";
 const FRONTS: readonly Front[] = [nginx, afcgi];
 const HOST = "127.0.0.1";
 
-/** What belongs to the server and its connection, not to the application's answer. */
+/** What belongs to the server and its connection, not to the application's response. */
 const OF_THE_SERVER = new Set([
   "connection",
   "content-length",

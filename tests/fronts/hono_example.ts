@@ -1,6 +1,6 @@
 /**
- * The Hono application of `examples/` in a process of its own, started as its head says, on the
- * runtime that runs the tests.
+ * The Hono application of `examples/` in a process of its own, started as its header section says,
+ * on the runtime that runs the tests.
  */
 import { chmodSync } from "node:fs";
 import process from "node:process";

@@ -79,7 +79,7 @@ function placeFlags(place: Place): string[] {
     : ["-s", place.path];
 }
 
-/** The answer to a POST; the socket takes connections before the program does. */
+/** The response to a POST; the socket takes connections before the program does. */
 async function ask(
   place: Place,
   body: Uint8Array<ArrayBuffer>,
@@ -193,7 +193,7 @@ test("Of FCGI_WEB_SERVER_ADDRS each may connect, and nobody else", { skip }, asy
   }
 });
 
-test("afcgi responder ends without an answer when it is told to die", { skip }, async () => {
+test("afcgi responder ends without a response when it is told to die", { skip }, async () => {
   const place = await freePlace("unix", directory);
   const child = spawnFcgi(place, [AFCGI, "responder"]);
   await waitForListener(place);

@@ -12,7 +12,7 @@ export const lighttpd: Front = {
   multiplexes: false,
   start(directory, config) {
     const path = join(directory, "lighttpd.conf");
-    // lighttpd does not start without a folder of its own, though it gives nothing from it.
+    // lighttpd does not start without a directory of its own, though it gives nothing from it.
     const root = config.includes("document-root") ? "" : `server.document-root = "${directory}"`;
     writeFileSync(
       path,

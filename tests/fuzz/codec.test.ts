@@ -5,7 +5,7 @@
  *
  * - RecordDecoder: at most one record (RECORD_LENGTH_MAX) of memory of its own.
  * - NameValueDecoder: at most `lengthMax` bytes of pairs.
- * - CgiResponseParser: at most the head's limit; over it, the answer is refused.
+ * - CgiResponseParser: at most the header section's limit; over it, the response is refused.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -91,7 +91,7 @@ function parseHeaders(pieces: Uint8Array[]) {
       return;
     }
     pushed += fromLatin1(piece);
-    // An empty line is the end of an interim answer, which is forgotten.
+    // An empty line is the end of an interim response, which is forgotten.
     const held = pushed.split(/\n\r?\n/).at(-1)!.length;
     assert.ok(held <= HEAD_LENGTH_MAX, `${held} bytes are held`);
   });
@@ -122,7 +122,7 @@ test("NameValueDecoder: mutated parameters give pairs or a ProtocolError, howeve
   );
 });
 
-test("CgiResponseParser: mutated answers give a head or a ProtocolError, however they are cut", () => {
+test("CgiResponseParser: mutated answers give a header section or a ProtocolError, however they are cut", () => {
   const runs = APPLICATIONS.map(({ bytes }) => streamOf(bytes, RecordType.STDOUT))
     .filter(({ length }) => length > 0);
   fc.assert(

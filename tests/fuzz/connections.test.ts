@@ -30,7 +30,9 @@ const REQUESTS = 4;
 const PARAMS_LENGTH_MAX = 1_000;
 const QUOTA = 3;
 
-/** A record that asks for an answer has a header at least; the longest answer is GET_VALUES_RESULT. */
+/**
+ * A record that asks for a response has a header at least; the longest answer is GET_VALUES_RESULT.
+ */
 const REPLY_LENGTH_MAX = HEADER_LENGTH + 64;
 
 interface Input {

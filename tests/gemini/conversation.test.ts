@@ -47,7 +47,7 @@ test("A client that leaves before its line is no timeout", async () => {
   assert.equal(clock.timerCount, 0);
 });
 
-test("A client that does not read its answer is cut", async () => {
+test("A client that does not read its response is cut", async () => {
   const { server, clock, conversation } = begin(16);
   const header = { code: 20, meta: "text/plain" };
   const delivered = conversation.reply({ header, body: new Uint8Array(100) });
@@ -57,7 +57,7 @@ test("A client that does not read its answer is cut", async () => {
   assert.ok(server.destroyed);
 });
 
-test("A client that does not close after its answer is cut, and has all of it", async () => {
+test("A client that does not close after its response is cut, and has all of it", async () => {
   const { client, server, clock, conversation } = begin();
   const header = { code: 20, meta: "text/plain" };
   const delivered = conversation.reply({ header, body: bytesOf("body") });

@@ -225,7 +225,7 @@ test("Files are served with type and language, and nothing beside them", async (
   });
 });
 
-test("A link out of the root is followed to a folder that is allowed, and to no other", async () => {
+test("A symlink out of the root is followed to a directory that is allowed, and to no other", async () => {
   const base = freshPath();
   const root = join(base, "capsule");
   const shared = join(base, "shared");
@@ -258,7 +258,7 @@ test("A link out of the root is followed to a folder that is allowed, and to no 
   });
 });
 
-test("A CGI answer becomes a Gemini answer where a route says so", async () => {
+test("A CGI response becomes a Gemini response where a route says so", async () => {
   const answer = (request: Request) => {
     const path = new URL(request.url).pathname.slice(1);
     if (path === "moved") return Response.redirect("gemini://other.test/", 301);
@@ -370,7 +370,7 @@ test("A request that stays half and a plain TCP client are dropped, and block no
   });
 });
 
-test("A whole answer ends with close_notify", { skip }, async () => {
+test("A whole response ends with close_notify", { skip }, async () => {
   await withCapsule({ routes: [HELLO] }, async ({ geminiPort }) => {
     const { text, ended } = await rawTls(geminiPort, `gemini://localhost:${geminiPort}/\r\n`, [
       "-servername",
@@ -381,7 +381,7 @@ test("A whole answer ends with close_notify", { skip }, async () => {
   });
 });
 
-test("A stop lets an answer finish and drops who has not asked", async () => {
+test("A stop lets a response finish and drops who has not asked", async () => {
   const gate = Promise.withResolvers<void>();
   const reached = Promise.withResolvers<void>();
   const application = async () => {

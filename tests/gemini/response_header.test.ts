@@ -102,7 +102,7 @@ test("GeminiHeadParser refuses any bytes but a header, and never reads on for ev
   }));
 });
 
-test("An application's Gemini header is the head of its answer, and the rest the body", async () => {
+test("An application's Gemini header is the header section of its response, and the rest the body", async () => {
   const world = new UpstreamWorld({ multiplex: "on" });
   const application = await world.application();
   const next = world.send({ headerParser: () => new GeminiHeaderParser() });
@@ -117,7 +117,7 @@ test("An application's Gemini header is the head of its answer, and the rest the
   await world.close();
 });
 
-test("An application whose Gemini header is unfinished has given no answer", async () => {
+test("An application whose Gemini header is unfinished has given no response", async () => {
   const world = new UpstreamWorld({ multiplex: "on", retry: { attemptsMax: 0 } });
   const application = await world.application();
   const answer = world.send({ headerParser: () => new GeminiHeaderParser() });

@@ -125,7 +125,7 @@ test("The question is asked at start, before any request", async () => {
   });
 });
 
-test("Requests do not wait for an answer to the question that never comes", async () => {
+test("Requests do not wait for a response to the question that never comes", async () => {
   const manners = { multiplex: false, asked: "is_silent" } as const;
   await withApplication(manners, async ({ gateway, application }) => {
     const begunMs = performance.now();

@@ -1,4 +1,6 @@
-/** A route's authorizer: what it is sent, what its answer does, and what becomes of its faults. */
+/**
+ * A route's authorizer: what it is sent, what its response does, and what becomes of its faults.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -70,7 +72,7 @@ test("An authorizer gets the request's parameters but those of its body and path
   assert.equal(params?.["AREA"], "a");
 });
 
-test("An answer that is not 200 is the client's, with its fields and body", async () => {
+test("A response that is not 200 is the client's, with its fields and body", async () => {
   let handled = 0;
   const denials: Record<string, () => Response> = {
     "/private/401": () =>
@@ -185,7 +187,7 @@ test("A 200 lets in, with or without a body, said or not said", async () => {
   assert.equal(await answerTo("Variable-A: b\n\n"), "200 secret");
 });
 
-test("An authorizer's half answer lets nobody in", async () => {
+test("An authorizer's half response lets nobody in", async () => {
   assert.equal(await answerTo("Status: 200 OK\r\n\r\nwel", { ends: false }), "502 connection_lost");
   assert.equal(await answerTo("Status: 200 OK\r\n", { ends: false }), "502 connection_lost");
   assert.equal(await answerTo("Status: 200 OK\r\nContent-Length: 9\r\n\r\nwel"), "502 bad_answer");
@@ -232,7 +234,7 @@ test("The body beside a 200 has a bound", async () => {
   }, async (gateway) => {
     assert.equal((await gateway.send("/")).status, 502);
     const { msg } = await gateway.log.find((line) => line["code"] === "bad_answer");
-    assert.match(String(msg), /^Cannot take the authorizer's answer: .* is over 65536 bytes$/);
+    assert.match(String(msg), /^Cannot take the authorizer's response: .* is over 65536 bytes$/);
   });
 });
 

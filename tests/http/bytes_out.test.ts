@@ -1,4 +1,4 @@
-/** The access log's `bytes_out`, whoever has had the answer in hand. */
+/** The access log's `bytes_out`, whoever has had the response in hand. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";

@@ -7,7 +7,7 @@ import { HttpConnection } from "../support/raw_http.ts";
 
 const application = () => new Response("ok");
 
-test("A head that does not come to its end gets 408", async () => {
+test("A header section that does not come to its end gets 408", async () => {
   const httpTimeouts = { ...CONNECTION_TIMEOUTS, headersMs: 1 };
   await withGateway({ application, httpTimeouts }, async ({ port }) => {
     const connection = await HttpConnection.open(port);

@@ -39,7 +39,7 @@ function text(fields: Record<string, string> = {}, status = 200): () => Response
   return () => new Response(TEXT, { status, headers: { "content-type": "text/plain", ...fields } });
 }
 
-test("An answer is compressed as the client prefers, with its length, Vary and a weak tag", async () => {
+test("A response is compressed as the client prefers, with its length, Vary and a weak tag", async () => {
   await withCompression(
     text({ etag: '"v1"', "content-length": String(TEXT.length) }),
     async (gateway) => {
@@ -63,7 +63,7 @@ test("An answer is compressed as the client prefers, with its length, Vary and a
   );
 });
 
-test("An answer that could have been compressed has Vary, and is otherwise as it was", async () => {
+test("A response that could have been compressed has Vary, and is otherwise as it was", async () => {
   await withCompression(text({ etag: '"v1"', vary: "Cookie" }), async (gateway) => {
     for (const accept of ["identity", "gzip;q=0", "deflate", "*;q=0", ""]) {
       const answer = await gateway.send({ headers: { "Accept-Encoding": accept } });
@@ -138,7 +138,7 @@ test("HEAD has the fields of GET where the length is known, and Vary in any case
   });
 });
 
-test("Several Set-Cookie stay several in a compressed answer", async () => {
+test("Several Set-Cookie stay several in a compressed response", async () => {
   const application: FastCgiHandler = () => {
     const headers = new Headers({ "content-type": "text/html" });
     headers.append("set-cookie", "a=1");
@@ -198,7 +198,7 @@ test("An event stream is compressed and each event arrives when it was sent", as
   });
 });
 
-test("An answer that breaks off breaks off compressed too", async () => {
+test("A response that breaks off breaks off compressed too", async () => {
   const application: FastCgiHandler = () => {
     let count = 0;
     const body = new ReadableStream<Uint8Array>({
@@ -240,7 +240,7 @@ test("A file is compressed whole, a large one as a stream, and a part of one not
   });
 });
 
-test("A client that holds a compressed answer is told that it is unchanged by the same tag", async () => {
+test("A client that holds a compressed response is told that it is unchanged by the same tag", async () => {
   const application: FastCgiHandler = () =>
     new Response(null, { status: 304, headers: { etag: '"v1"' } });
   await withCompression(application, async (gateway) => {
@@ -261,7 +261,7 @@ test("A client that holds a compressed answer is told that it is unchanged by th
   });
 });
 
-test("No more answers are compressed at a time than the limit; the others go out as they are", async () => {
+test("No more responses are compressed at a time than the limit; the others go out as they are", async () => {
   const streams: ReadableStreamDefaultController<Uint8Array>[] = [];
   const application: FastCgiHandler = () => {
     const body = new ReadableStream<Uint8Array>({

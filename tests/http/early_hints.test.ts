@@ -1,4 +1,4 @@
-/** What an application says before its answer, for clients that can be told. */
+/** What an application says before its response, for clients that can be told. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Answer, FaultPeer } from "../support/fault_peer.ts";
@@ -7,7 +7,10 @@ import { HttpConnection } from "../support/raw_http.ts";
 
 const FINAL = "Status: 200\r\nLink: </final.css>; rel=preload\r\n\r\nanswer";
 
-/** All that a client is sent of the answer to a request, when the application writes `interim` first. */
+/**
+ * All that a client is sent of the response to a request, when the application writes `interim`
+ * first.
+ */
 async function sentFor(interim: string, version = "1.1"): Promise<string> {
   const path = freshPath();
   const peer = await FaultPeer.start({ network: "unix", path });
@@ -46,7 +49,7 @@ test("The links of an application's 103 reach the client, and nothing else of it
   assert.equal(body, "answer");
 });
 
-test("A 103 without a link, with one that is none, and other interim answers are taken out", async () => {
+test("A 103 without a link, with one that is none, and other interim responses are taken out", async () => {
   const interims = [
     "Status: 103\r\nX-Inner: 1\r\n\r\n",
     "Status: 103\r\nLink: no link\r\n\r\n",
@@ -57,6 +60,6 @@ test("A 103 without a link, with one that is none, and other interim answers are
   }
 });
 
-test("No interim answer reaches HTTP/1.0", async () => {
+test("No interim response reaches HTTP/1.0", async () => {
   assert.match(await sentFor(HINTS, "1.0"), /^HTTP\/1\.1 200 /);
 });

@@ -1,4 +1,4 @@
-/** What becomes of an answer in which the application asks the gateway to do something. */
+/** What becomes of a response in which the application asks the gateway to do something. */
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -26,8 +26,8 @@ const ROUTES: readonly RouteOptions[] = [
 ];
 
 /**
- * A site whose application answers with the head that the request's `X-Answer` gives. Its root has
- * `/protected/report.txt`, ten bytes; beside it lies `secret.txt`.
+ * A site whose application answers with the header section that the request's `X-Answer` gives. Its
+ * root has `/protected/report.txt`, ten bytes; beside it lies `secret.txt`.
  */
 async function withSite(
   use: (gateway: Gateway, root: string) => Promise<void>,
@@ -84,7 +84,7 @@ test("X-Accel-Redirect sends a file of an internal route that no client reaches"
   });
 });
 
-test("An answer that is handed over keeps what nginx keeps of it, and nothing else", async () => {
+test("A response that is handed over keeps what nginx keeps of it, and nothing else", async () => {
   await withSite(async (gateway) => {
     const head = "X-Accel-Redirect: /protected/report.txt|Set-Cookie: a=1|Set-Cookie: b=2|" +
       "Content-Disposition: attachment|Cache-Control: private|Expires: 0|X-Own: 1|ETag: own|" +
@@ -171,17 +171,17 @@ test("X-Accel-Redirect to an application asks it with GET and without the body",
   });
 });
 
-test("Answers that lead round in a circle end with 502", async () => {
+test("Responses that lead round in a circle end with 502", async () => {
   await withSite(async (gateway) => {
     const answer = await gateway.send(answeredBy("X-Accel-Redirect: /again"));
     assert.equal(answer.status, 502);
-    const wanted = `more than ${INTERNAL_REDIRECTS_MAX} answers led to another path`;
+    const wanted = `more than ${INTERNAL_REDIRECTS_MAX} responses led to another path`;
     await gateway.log.find(({ msg }) => String(msg).includes(wanted));
     assert.equal((await gateway.access.findAll(1, () => true)).length, 1);
   });
 });
 
-test("X-Sendfile sends files below the folders that are allowed, and no others", async () => {
+test("X-Sendfile sends files below the directories that are allowed, and no others", async () => {
   await withSite(async (gateway, root) => {
     const allowed = join(root, "protected");
     const file = (path: string) => gateway.send(answeredBy(`X-Sendfile: ${path}|Set-Cookie: a=1`));
@@ -222,14 +222,14 @@ test("Ranges and conditions are of a file that X-Sendfile names", async () => {
   }, (root) => ({ sendfile: [`${root}/`] }));
 });
 
-test("X-Sendfile without folders that are allowed is 502, and the path stays here", async () => {
+test("X-Sendfile without directories that are allowed is 502, and the path stays here", async () => {
   await withSite(async (gateway, root) => {
     const answer = await gateway.send(answeredBy(`X-Sendfile: ${root}/protected/report.txt`));
     assert.equal(answer.status, 502);
     assert.equal(answer.headers.has("x-sendfile"), false);
     assert.ok(!answer.body.toString().includes(root));
     await gateway.log.find(({ msg }) =>
-      String(msg).includes("below no folder of the site's sendfile")
+      String(msg).includes("below no directory of the site's sendfile")
     );
   });
 });
@@ -246,7 +246,7 @@ test("Fields for the gateway never reach the client", async () => {
   });
 });
 
-test("A field for the gateway that is there twice is a bad answer", async () => {
+test("A field for the gateway that is there twice is a bad response", async () => {
   await withSite(async (gateway) => {
     const head = "X-Accel-Redirect: /protected/report.txt|x-accel-redirect: /inner/a";
     assert.equal((await gateway.send(answeredBy(head))).status, 502);

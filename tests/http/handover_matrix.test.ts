@@ -31,7 +31,7 @@ const TARGETS = {
   "a page of the front controller": ["/front/page?a=b", "ran /front/page"],
 } as const;
 
-/** `X-Answer` gives the head of the first answer, `X-Body` its body. */
+/** `X-Answer` gives the header section of the first response, `X-Body` its body. */
 async function withSite(
   routes: string,
   use: (gateway: Gateway, root: string, methods: string[]) => Promise<void>,
@@ -111,7 +111,7 @@ for (const [kind, line] of Object.entries(KINDS)) {
   }
 }
 
-test("Of an answer that hands nothing over the length is judged as ever", async () => {
+test("Of a response that hands nothing over the length is judged as ever", async () => {
   await withSite(ROUTES["static before everything"]!, async (gateway) => {
     for (
       const head of ["X-Accel-Limit-Rate: 1000000", "X-Own: 1", "Status: 302|Location: /file.txt"]

@@ -1,4 +1,6 @@
-/** Answers that afcgi makes itself: their form, and the status of every way in which one can fail. */
+/**
+ * Responses that afcgi makes itself: their form, and the status of every way in which one can fail.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ownResponse, responseForError } from "../../src/http/own_responses.ts";
@@ -102,13 +104,13 @@ for (const [accept, type] of ACCEPTED) {
   });
 }
 
-test("An answer of our own to HEAD has the length and no body", async () => {
+test("A response of our own to HEAD has the length and no body", async () => {
   const response = respond({ status: 404, code: "no_such_file" }, null, "HEAD");
   assert.ok(Number(response.headers.get("content-length")) > 0);
   assert.equal(await response.text(), "");
 });
 
-test("A fault of our own gets 500, is logged, and tells the client nothing", async () => {
+test("An error of our own gets 500, is logged, and tells the client nothing", async () => {
   const faults: unknown[] = [];
   const runtime = {
     files: {
@@ -191,7 +193,7 @@ test("An application that does not answer in time gives 504", async () => {
   });
 });
 
-test("An application that stops in the middle of its answer cuts it after its idle time", async () => {
+test("An application that stops in the middle of its response cuts it after its idle time", async () => {
   const application = () =>
     new Response(new ReadableStream({ start: (c) => c.enqueue(new TextEncoder().encode("half")) }));
   const timeouts = { connectMs: 3000, firstByteMs: 5000, idleMs: 50, totalMs: 0, abortMs: 50 };

@@ -1,9 +1,9 @@
 /**
  * What no target may do, however it is written: open a file outside the root, or run as a script
  * what is none. The targets go out as raw bytes over a socket; the application notes which file it
- * was asked to run. A kernel's own view of the path (links, dots, slashes) is what counts, so the
- * folder is a real one; and who is asked which file a name means is the kernel, too: by a link that
- * leads up, a script has names without end.
+ * was asked to run. A kernel's own view of the path (symlinks, dots, slashes) is what counts, so
+ * the directory is a real one; and who is asked which file a name means is the kernel, too: by a
+ * symlink that leads up, a script has names without end.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -52,7 +52,7 @@ const SYMLINKS: readonly (readonly [target: string, name: string])[] = [
   ["../secret.php", "www/link.php"],
   ["..", "www/up"],
   ["/", "www/all"],
-  // Where links may lead out of the root, they may lead to `shared`.
+  // Where symlinks may lead out of the root, they may lead to `shared`.
   ["../shared", "www/storage"],
   ["../shared-other", "www/other"],
   ["../shared/evil.php", "www/run.php"],
@@ -199,7 +199,7 @@ const targets = fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 
 
 for (const [order, routes] of [["static", [STATIC, PHP]], ["php", [PHP, STATIC]]] as const) {
   for (const followsSymlinks of [false, true]) {
-    const where = followsSymlinks ? ", with links to an allowed folder" : "";
+    const where = followsSymlinks ? ", with symlinks to an allowed folder" : "";
     test(`No target opens a secret or runs what is no script, ${order} first${where}`, async () => {
       await withSite(routes, async (site) => {
         await fc.assert(
@@ -237,7 +237,7 @@ test("Targets of attacks that worked elsewhere get nothing", async () => {
       "/..\\secret.txt",
       "/..%5csecret.txt",
     ],
-    // A mount that ends without its slash (nginx's alias), and a link's way out.
+    // A mount that ends without its slash (nginx's alias), and a symlink's way out.
     ...[
       "/docs../secret.txt",
       "/up/secret.txt",
@@ -257,7 +257,7 @@ test("Targets of attacks that worked elsewhere get nothing", async () => {
   });
 });
 
-test("Targets that go through links get nothing that the links may not lead to", async () => {
+test("Targets that go through symlinks get nothing that the symlinks may not lead to", async () => {
   const targets = [
     ...["/storage/secret.txt", "/storage/link.php", "/storage/link.txt", "/storage/.env"],
     ...["/storage/up/secret.txt", "/storage/up/shared-other/secret.txt", "/other/secret.txt"],
@@ -282,7 +282,7 @@ test("Targets that go through links get nothing that the links may not lead to",
   }
 });
 
-test("A script runs under every name that a link gives it below the root", async () => {
+test("A script runs under every name that a symlink gives it below the root", async () => {
   await withSite([PHP, STATIC], async (site) => {
     for (const target of ["/up/www/index.php", "//up%2fwww/app/run.php/x"]) {
       assert.equal((await attack(site, target))?.body.toString(), "ran", target);

@@ -190,7 +190,7 @@ for (
   });
 }
 
-test("A folder without its slash is redirected to it, by whichever route knows its index", async () => {
+test("A directory without its slash is redirected to it, by whichever route knows its index", async () => {
   await withSite([PHP, STATIC], async (site) => {
     assert.equal(await outcome(site, "/dir"), "308 /dir/");
     assert.equal(await outcome(site, "/dir?a=b"), "308 /dir/?a=b");
@@ -316,7 +316,7 @@ function phpRoute(more: Partial<PhpHandlerOptions>): RouteOptions {
   return { ...PHP, handler: { ...PHP.handler, ...more } as PhpHandlerOptions };
 }
 
-test("Only scripts that a pattern names are run, in a folder or at its index too", async () => {
+test("Only scripts that a pattern names are run, in a directory or at its index too", async () => {
   const scripts = ["/index.php", "/d*/*.php"];
   await withSite([STATIC, phpRoute({ scripts, frontController: "/index.php" })], async (site) => {
     assert.deepEqual(
@@ -333,7 +333,7 @@ test("Only scripts that a pattern names are run, in a folder or at its index too
   });
 });
 
-test("No script below a folder of no_scripts is run, nor its index", async () => {
+test("No script below a directory of no_scripts is run, nor its index", async () => {
   await withSite([STATIC, phpRoute({ noScripts: ["/dir", "/folder.php"] })], async (site) => {
     assert.deepEqual(
       await outcomes(site, ["/dir/", "/dir/index.php", "/folder.php/inner.php", "/info.php"]),
@@ -364,7 +364,7 @@ test("With application_root every path is one of the application's own", async (
 
 test("With resolve_root a deployment is there with the next request, with its own paths", async () => {
   await withSite([phpRoute({ resolveRoot: true })], async (site) => {
-    // The root becomes a link to a release, and then to the next one.
+    // The root becomes a symlink to a release, and then to the next one.
     const releases = ["one", "two"].map((name) => `${site.root}-${name}`);
     renameSync(site.root, releases[0]!);
     mkdirSync(releases[1]!);

@@ -2,7 +2,7 @@
  * What a client gets does not depend on how the application wrote its response: in which records, in
  * which turns, small or large. Status, fields and body are the same; only how the body is framed may
  * differ. Shown for what has once depended on it: more than the declared length, fields that come
- * again, statuses beyond 599, phrases, an empty head.
+ * again, statuses beyond 599, phrases, an empty header section.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -63,7 +63,13 @@ const CASES: readonly Case[] = [
     ],
     body: "body",
   },
-  { name: "an empty head", stdout: "\r\nbody", status: "200 OK", fields: [], body: "body" },
+  {
+    name: "an empty header section",
+    stdout: "\r\nbody",
+    status: "200 OK",
+    fields: [],
+    body: "body",
+  },
   { name: "status 999", stdout: "Status: 999\n\nbody", status: "999 ", fields: [], body: "body" },
   {
     name: "a phrase",
@@ -82,7 +88,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** Nothing, and rules and security headers, which want a Response of every answer. */
+/** Nothing, and rules and security headers, which want a Response of every response. */
 const ROUTES: readonly (readonly [name: string, route: RouteOptions])[] = [
   ["as it is", FASTCGI_ROUTE],
   ["by rules", {

@@ -1,4 +1,4 @@
-/** Error pages and headers: which answers get them, and what stays of the answer. */
+/** Error pages and headers: which answers get them, and what stays of the response. */
 import assert from "node:assert/strict";
 import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -30,7 +30,7 @@ function statusOf(gateway: Gateway, target: string) {
   return gateway.send(target).then((answer) => `${answer.status} ${answer.body}`);
 }
 
-test("Answers of our own get the site's page, with their status and id", async () => {
+test("Responses of our own get the site's page, with their status and id", async () => {
   const directory = directoryWithPages();
   const text = `
 sites:
@@ -107,7 +107,7 @@ sites:
   });
 });
 
-test("A fault on the way to an application gets a page", async () => {
+test("An error on the way to an application gets a page", async () => {
   const text = `
 upstreams: { app: { servers: ["\${env.APP}"], retry: { attempts: 0 } } }
 sites: [{ error_pages: { 502: { body: later } }, routes: [{ fastcgi: { upstream: app } }] }]
@@ -161,7 +161,7 @@ sites:
     assert.equal(own.headers.get("x-site"), "site");
     assert.equal(own.headers.get("vary"), "Origin, A");
     assert.equal(own.headers.get("x-id"), (await gateway.access.ofPath("/app"))["request_id"]);
-    // The static route passes it on, so its rules are not those of the answer.
+    // The static route passes it on, so its rules are not those of the response.
     const passed = await gateway.send("/route/none");
     assert.deepEqual([passed.headers.get("x-site"), passed.headers.has("x-match")], [
       "site",

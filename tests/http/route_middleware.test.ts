@@ -126,7 +126,7 @@ sites:
   });
 });
 
-test("etag tags a whole answer and answers its condition; a stream goes on as it comes", async () => {
+test("etag tags a whole response and answers its condition; a stream goes on as it comes", async () => {
   const text = `
 ${APP_UPSTREAM}
 sites: [{ routes: [{ etag: true, fastcgi: { upstream: app } }] }]

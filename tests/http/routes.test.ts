@@ -27,7 +27,7 @@ async function bodyAt(gateway: Gateway, target: string): Promise<string> {
   return answer.status === 200 ? answer.body.toString() : String(answer.status);
 }
 
-test("A pattern is exact, a folder, a beginning, a suffix, both, or everything", () => {
+test("A pattern is exact, a directory, a beginning, a suffix, both, or everything", () => {
   const paths = ["/", "/api", "/api/", "/api/x", "/apis", "/x.php", "/a/x.php", "/x.php/y"];
   const matched = (pattern: string | undefined) => paths.filter(compilePattern(pattern));
   assert.deepEqual(matched("/api"), ["/api"]);

@@ -137,7 +137,7 @@ function joinedFields(fields: readonly (readonly [string, string])[]): Map<strin
   return headers;
 }
 
-/** Ids are in the bodies of answers of our own, too. */
+/** Ids are in the bodies of responses of our own, too. */
 function withoutIds(body: Uint8Array, coding: string | undefined): string {
   // How a stream is cut into deflate's blocks is a matter of time.
   const plain = coding === "gzip" && body.length > 0 ? gunzipSync(body) : body;

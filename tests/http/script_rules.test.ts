@@ -17,7 +17,7 @@ test("A star is part of one name, two with a slash are any folders", () => {
   }
 });
 
-test("A closed folder closes what is below it, and no other", () => {
+test("A closed directory closes what is below it, and no other", () => {
   const mayRun = compileScriptRule({ scripts: ["/**/*.php"], noScripts: ["/up"] })!;
   assert.deepEqual(["/up/a.php", "/up/b/a.php", "/upper/a.php", "/a.php"].map(mayRun), [
     false,

@@ -51,7 +51,7 @@ test("split_path takes no letter of Unicode for one of ASCII", () => {
   ]);
 });
 
-test("index stands for a folder, and is its script", () => {
+test("index stands for a directory, and is its script", () => {
   assert.deepEqual(targets({ index: "index.cgi" }, ["/", "/a/", "/a"]), [
     "/index.cgi ",
     "/a/index.cgi ",

@@ -56,7 +56,7 @@ for (const multiplex of MODES) {
     });
   });
 
-  test(`The head arrives before the first byte of a body, multiplex ${multiplex}`, async () => {
+  test(`The header section arrives before the first byte of a body, multiplex ${multiplex}`, async () => {
     const body = handWritten();
     const application = () => new Response(body.stream as ReadableStream<Uint8Array<ArrayBuffer>>);
     await withGateway({ application, upstream: { multiplex } }, async (gateway) => {
@@ -131,7 +131,7 @@ for (const multiplex of MODES) {
     });
   });
 
-  test(`A handler that fails in the middle cuts the answer, multiplex ${multiplex}`, async () => {
+  test(`A handler that fails in the middle cuts the response, multiplex ${multiplex}`, async () => {
     const body = handWritten();
     const application = () => new Response(body.stream as ReadableStream<Uint8Array<ArrayBuffer>>);
     await withGateway({ application, upstream: { multiplex } }, async (gateway) => {
@@ -241,7 +241,7 @@ test("A client sends no faster than the application reads", async () => {
 });
 
 for (const method of ["GET", "POST"] as const) {
-  test(`100 requests at once share a connection and get each its own answer, ${method}`, async () => {
+  test(`100 requests at once share a connection and get each its own response, ${method}`, async () => {
     const all = Promise.withResolvers<void>();
     let waiting = 0;
     let used = 0;

@@ -1,6 +1,6 @@
 /**
- * A site whose links may lead out of its root to `shared`, where an application puts uploads: what
- * each kind of route makes of them. `private` is another folder beside the root.
+ * A site whose symlinks may lead out of its root to `shared`, where an application puts uploads:
+ * what each kind of route makes of them. `private` is another directory beside the root.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
@@ -55,7 +55,7 @@ interface Site {
   outcome(target: string): Promise<string>;
 }
 
-/** `keys` stand at the site, before its routes; in both `BASE` is where the folders are. */
+/** `keys` stand at the site, before its routes; in both `BASE` is where the directories are. */
 async function withSite(
   routes: string,
   use: (site: Site) => Promise<void>,
@@ -90,7 +90,7 @@ async function checkAll(site: Site, cases: readonly (readonly [string, string])[
 const STATIC = "      - static: { listing: true, precompressed: [gzip] }\n";
 const PHP = "      - php: { upstream: app }\n";
 
-test("A static route serves what links lead to in an allowed folder, and nothing beside it", async () => {
+test("A static route serves what symlinks lead to in an allowed directory, and nothing beside it", async () => {
   await withSite(STATIC, async (site) => {
     await checkAll(site, [
       ["/storage/a.txt", "200 shared text"],
@@ -113,7 +113,7 @@ test("A static route serves what links lead to in an allowed folder, and nothing
   });
 });
 
-test("A listing shows links to an allowed folder, and what is in it; no others", async () => {
+test("A listing shows symlinks to an allowed directory, and what is in it; no others", async () => {
   await withSite(STATIC + PHP, async (site) => {
     const listed = async (target: string) =>
       [...(await site.outcome(target)).matchAll(/<td><a href="\.\/([^"]*)"/g)].map(([, it]) => it);
@@ -124,7 +124,7 @@ test("A listing shows links to an allowed folder, and what is in it; no others",
   });
 });
 
-test("A compressed sibling in an allowed folder is sent, one that leads out of it is not", async () => {
+test("A compressed sibling in an allowed directory is sent, one that leads out of it is not", async () => {
   await withSite(STATIC, async ({ gateway, base }) => {
     writeFileSync(join(base, "shared/packed.txt.gz"), gzipSync("packed before"));
     writeFileSync(join(base, "private/a.gz"), gzipSync("secret"));
@@ -140,7 +140,7 @@ test("A compressed sibling in an allowed folder is sent, one that leads out of i
 });
 
 for (const [order, routes] of [["static", STATIC + PHP], ["php", PHP + STATIC]] as const) {
-  test(`No script in an allowed folder runs or is shown, ${order} first`, async () => {
+  test(`No script in an allowed directory runs or is shown, ${order} first`, async () => {
     await withSite(routes, async (site) => {
       await checkAll(site, [
         ...[
@@ -164,7 +164,7 @@ for (const [order, routes] of [["static", STATIC + PHP], ["php", PHP + STATIC]] 
   });
 }
 
-test("A folder's script and a front controller in an allowed folder do not run either", async () => {
+test("A directory's script and a front controller in an allowed directory do not run either", async () => {
   const index = "      - php: { upstream: app, index: [index.php], try: [file, folder, =404] }\n";
   await withSite(index + STATIC, async (site) => {
     await checkAll(site, [
@@ -184,7 +184,7 @@ test("A folder's script and a front controller in an allowed folder do not run e
   });
 });
 
-test("The list of a php route leaves files in an allowed folder to the next route", async () => {
+test("The list of a php route leaves files in an allowed directory to the next route", async () => {
   const route = "      - php: { upstream: app, try: [script, file, '${path}.php', /index.php] }\n";
   await withSite(route + STATIC, async (site) => {
     await checkAll(site, [
@@ -212,7 +212,7 @@ test("A php route whose root is followed for each request knows the allowed fold
   });
 });
 
-test("A filter gets files of an allowed folder, but no script and nothing beside it", async () => {
+test("A filter gets files of an allowed directory, but no script and nothing beside it", async () => {
   const routes = "      - { path: '*.run', php: { upstream: app } }\n" +
     "      - filter: { upstream: app }\n";
   await withSite(routes, async (site) => {
@@ -227,7 +227,7 @@ test("A filter gets files of an allowed folder, but no script and nothing beside
   });
 });
 
-test("X-Accel-Redirect goes by the allowed folders, X-Sendfile by its own alone", async () => {
+test("X-Accel-Redirect goes by the allowed directories, X-Sendfile by its own alone", async () => {
   const routes = "      - { path: /storage/*, internal: true, static: {} }\n" +
     "      - { path: /app/*, fastcgi: { upstream: app } }\n";
   const base = Promise.withResolvers<string>();

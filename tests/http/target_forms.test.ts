@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { echoParameters, withGateway } from "../support/gateway.ts";
 import { rawRequest } from "../support/raw_http.ts";
 
-/** The head, and what the application sees of it. */
+/** The header section, and what the application sees of it. */
 const TAKEN: readonly (readonly [head: string, seen: Readonly<Record<string, string>>])[] = [
   ["GET http://x:80/a?b HTTP/1.1\r\nHost: x", { REQUEST_URI: "/a?b", SERVER_NAME: "x" }],
   ["GET http://x/ HTTP/1.1\r\nHost: x:80", { REQUEST_URI: "/", HTTP_HOST: "x:80" }],

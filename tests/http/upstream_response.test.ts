@@ -1,4 +1,4 @@
-/** An upstream's answer as a Fetch Response, without a runtime's server that mends it. */
+/** An upstream's response as a Fetch Response, without a runtime's server that mends it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toResponse } from "../../src/http/upstream_response.ts";
@@ -54,7 +54,7 @@ test("A body that is not sent on is given up", async () => {
   }
 });
 
-test("An answer that HTTP cannot carry is the application's fault, and its body is given up", async () => {
+test("A response that HTTP cannot carry is the application's error, and its body is given up", async () => {
   const unusable: readonly [status: number, headers: Headers][] = [
     [200, [["X-Bad", "line\r\nbreak"]]],
     [200, [["X-Bad", "\u20ac"]]],

@@ -1,4 +1,4 @@
-/** What becomes of an application's answer on its way to the client, byte for byte. */
+/** What becomes of an application's response on its way to the client, byte for byte. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Answer, type Behaviour, FaultPeer } from "../support/fault_peer.ts";
@@ -31,7 +31,7 @@ function answering(stdout: string | Uint8Array): Behaviour {
   };
 }
 
-/** The answer to one request, when the application says `stdout`. */
+/** The response to one request, when the application says `stdout`. */
 async function answerTo(stdout: string | Uint8Array, request: HttpRequest = {}) {
   let answer;
   await withPeer(answering(stdout), async (gateway) => {
@@ -97,7 +97,7 @@ test("Headers of one hop stay here, those that Connection names with them", asyn
   assert.deepEqual(names, ["content-length", "x-kept"]);
 });
 
-test("An answer to HEAD has the head of a GET's, its length too, and no body", async () => {
+test("A response to HEAD has the header section of a GET's, its length too, and no body", async () => {
   for (const body of ["", "hello"]) {
     const stdout = `Content-Type: text/plain\r\nContent-Length: 5\r\nX-A: 1\r\n\r\n${body}`;
     await withPeer(answering(stdout), async (gateway) => {
@@ -118,7 +118,7 @@ test("An answer to HEAD has the head of a GET's, its length too, and no body", a
 });
 
 for (const status of [204, 205, 304]) {
-  test(`An answer with status ${status} has no body, and the connection goes on`, async () => {
+  test(`A response with status ${status} has no body, and the connection goes on`, async () => {
     const stdout = `Status: ${status}\r\nContent-Length: 4\r\nX-A: 1\r\n\r\nbody`;
     await withPeer(answering(stdout), async (gateway) => {
       const connection = await HttpConnection.open(gateway.port);
@@ -155,7 +155,7 @@ for (const status of [204, 205, 304]) {
 }
 
 for (const status of [600, 999]) {
-  test(`An answer with status ${status} goes on, whole and as a stream`, async () => {
+  test(`A response with status ${status} goes on, whole and as a stream`, async () => {
     for (const isWhole of [true, false]) {
       const behaviour: Behaviour = {
         onRequest({ id, connection }) {
@@ -175,7 +175,7 @@ for (const status of [600, 999]) {
   });
 }
 
-test("Interim answers of the application are passed over", async () => {
+test("Interim responses of the application are passed over", async () => {
   const answer = await answerTo(
     "Status: 103 Early Hints\r\nLink: </a>\r\n\r\nStatus: 200\r\n\r\nlate",
   );
@@ -190,7 +190,7 @@ test("A redirect without a status is 302", async () => {
   assert.equal(answer.headers.get("location"), "/elsewhere");
 });
 
-test("An empty answer has length 0, and the connection goes on", async () => {
+test("An empty response has length 0, and the connection goes on", async () => {
   await withPeer(answering("Content-Type: text/plain\r\n\r\n"), async (gateway) => {
     const connection = await HttpConnection.open(gateway.port);
     for (let count = 0; count < 2; count++) {
@@ -231,7 +231,7 @@ test("What the application writes to STDERR is logged line by line, with the req
   });
 });
 
-test("An answer that breaks off is cut, logged with its code and never ends cleanly", async () => {
+test("A response that breaks off is cut, logged with its code and never ends cleanly", async () => {
   const behaviour: Behaviour = {
     onRequest({ id, connection }) {
       connection.send(new Answer().stdout(id, "Content-Type: text/plain\r\n\r\nhalf"));
@@ -245,7 +245,9 @@ test("An answer that breaks off is cut, logged with its code and never ends clea
     const line = await gateway.access.ofPath("/half");
     assert.equal(line["code"], "connection_lost");
     assert.equal(line["status"], 200);
-    const fault = await gateway.log.find((each) => String(each["msg"]).startsWith("Answer broke"));
+    const fault = await gateway.log.find((each) =>
+      String(each["msg"]).startsWith("Response broke")
+    );
     assert.equal(fault["level"], "error");
     assert.equal(fault["request_id"], line["request_id"]);
   });
@@ -253,7 +255,7 @@ test("An answer that breaks off is cut, logged with its code and never ends clea
 
 for (const declares of [true, false]) {
   const said = declares ? "of declared length keeps it" : "of no declared length arrives whole";
-  test(`A long answer ${said}`, async () => {
+  test(`A long response ${said}`, async () => {
     const body = "x".repeat(50_000) + "end";
     const length = declares ? `Content-Length: ${body.length}\r\n` : "";
     const behaviour: Behaviour = {

@@ -24,7 +24,7 @@ function held() {
   return { asked, handler };
 }
 
-test("An answer that is there at once leaves in one write, and the connection goes on", async () => {
+test("A response that is there at once leaves in one write, and the connection goes on", async () => {
   const { open } = await http1World((request) => whole(path(request)));
   const socket = open();
   for (const target of ["/first", "/second"]) {
@@ -134,7 +134,7 @@ test("A client that left while it was not read from is let go", async () => {
   await server.stop();
 });
 
-test("No answer is made before the client has taken the one before it", async () => {
+test("No response is made before the client has taken the one before it", async () => {
   let count = 0;
   const { open } = await http1World(() => whole(`${++count}`.padEnd(100_000, "x")));
   const socket = open();
@@ -180,7 +180,7 @@ test("A body that nobody wants is announced to end the connection", async () => 
   assert.equal(socket.isPaused, false);
 });
 
-test("A body that was begun is read over behind its answer, up to a limit", async () => {
+test("A body that was begun is read over behind its response, up to a limit", async () => {
   for (
     const [length, isOver] of [[DRAINED_LENGTH_MAX, true], [DRAINED_LENGTH_MAX + 2, false]] as const
   ) {
@@ -218,7 +218,7 @@ test("Who still reads a body when its request is answered finds it broken", asyn
   assert.equal(socket.text, wholeText("early"));
 });
 
-test("Malformed chunks before the answer are refused, and the handler told", async () => {
+test("Malformed chunks before the response are refused, and the handler told", async () => {
   const { asked, handler } = held();
   const { open, faults } = await http1World(handler);
   const socket = open();
@@ -234,7 +234,7 @@ test("Malformed chunks before the answer are refused, and the handler told", asy
   assert.deepEqual(faults.map(({ status }) => status), [400]);
 });
 
-test("Malformed chunks within the answer cut it", async () => {
+test("Malformed chunks within the response cut it", async () => {
   const { open } = await http1World((request) => new Response(request.body));
   const socket = open();
   socket.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n");
@@ -244,7 +244,7 @@ test("Malformed chunks within the answer cut it", async () => {
   assert.equal(socket.ended, "reset");
 });
 
-test("Malformed chunks in one piece with the head never reach the handler", async () => {
+test("Malformed chunks in one piece with the header section never reach the handler", async () => {
   const { asked, handler } = held();
   const { open } = await http1World(handler);
   const socket = open();
@@ -304,7 +304,7 @@ test("A refused HEAD gets no body", async () => {
   assert.match(socket.text, /content-length: 7\r\n.*\r\n\r\n$/s);
 });
 
-test("A head over the limit is refused with 431, however it is cut", async () => {
+test("A header section over the limit is refused with 431, however it is cut", async () => {
   const limit = 200;
   const sized = (length: number): string => {
     const bare = "GET / HTTP/1.1\r\nhost: a\r\nx: \r\n";
@@ -343,7 +343,7 @@ test("A handler that throws, or answers what cannot be sent, gives 500", async (
   }
 });
 
-test("Early hints go out before the answer, to HTTP/1.1 alone", async () => {
+test("Early hints go out before the response, to HTTP/1.1 alone", async () => {
   const hint = "</style.css>; rel=preload";
   for (const version of ["1.1", "1.0"]) {
     const { open } = await http1World(() => whole(""), {
@@ -360,7 +360,7 @@ test("Early hints go out before the answer, to HTTP/1.1 alone", async () => {
   }
 });
 
-test("A client that leaves before its answer fires the signal, however it leaves", async () => {
+test("A client that leaves before its response fires the signal, however it leaves", async () => {
   for (const leave of ["close", "peerEnded"] as const) {
     const { asked, handler } = held();
     const { open, clock } = await http1World(handler);
@@ -414,7 +414,7 @@ test("A client that has said all it wanted gets what was written before", async 
   assert.equal(socket.text, wholeText("x".repeat(100_000)));
 });
 
-test("A client that leaves between requests, or within a head, is said good-bye", async () => {
+test("A client that leaves between requests, or within a header section, is said good-bye", async () => {
   for (const sent of ["", "GET / HT", GET]) {
     const { open } = await http1World(() => whole(""));
     const socket = open();
@@ -438,7 +438,7 @@ test("Nothing is said or read after a socket has gone", async () => {
   assert.deepEqual(failures, []);
 });
 
-test("An early answer to a body that is long or in chunks says that it is the last", async () => {
+test("An early response to a body that is long or in chunks says that it is the last", async () => {
   const framings = [`content-length: ${DRAINED_LENGTH_MAX + 11}`, "transfer-encoding: chunked"];
   for (const framing of framings) {
     const { open, clock } = await http1World(async (request) => {
@@ -450,7 +450,7 @@ test("An early answer to a body that is long or in chunks says that it is the la
     await settle();
     assert.equal(socket.text, wholeText("early", "connection: close\r\n"));
     assert.deepEqual([socket.ended, socket.isPaused], ["end", false]);
-    // The client goes on, and is read for a while: it can see the answer.
+    // The client goes on, and is read for a while: it can see the response.
     const piece = new Uint8Array(1024 * 1024);
     for (let sent = 0; sent < LINGERED_LENGTH_MAX; sent += piece.length) socket.send(piece);
     assert.equal(socket.isPaused, false);

@@ -72,7 +72,7 @@ for (const canTransfer of [true, false]) {
     assert.equal(socket.ended, "no");
   });
 
-  test(`Of a file of which nothing goes out ${way} the head does not wait for more`, async () => {
+  test(`Of a file of which nothing goes out ${way} the header section does not wait for more`, async () => {
     const file = new CountingFile(10);
     const { open } = await http1World(() => respondWith(file, 3, 3));
     const socket = open();
@@ -100,7 +100,7 @@ for (const canTransfer of [true, false]) {
     assert.equal(socket.text, head(MIB) + text(0, MIB));
   });
 
-  test(`A file that has become shorter cuts the answer that goes out ${way}`, async () => {
+  test(`A file that has become shorter cuts the response that goes out ${way}`, async () => {
     const file = new CountingFile(1000);
     const { open } = await http1World(() => respondWith(file, 0, 1001));
     const socket = open();

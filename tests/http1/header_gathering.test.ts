@@ -4,7 +4,7 @@ import { EMPTY_LINES_MAX, HeaderGathering } from "../../src/http1/header_gatheri
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 import { fragmentations } from "../support/fragments.ts";
 
-/** Every head in the pieces, and what was left behind the last one. */
+/** Every header section in the pieces, and what was left behind the last one. */
 function gather(pieces: readonly Uint8Array[]): { heads: string[]; waiting: number } {
   const gathering = new HeaderGathering();
   const heads: string[] = [];
@@ -29,11 +29,12 @@ test("Heads are found however they are cut", () => {
   }
 });
 
-test("Empty lines before a head are read over up to a limit, however they are cut", () => {
+test("Empty lines before a header section are read over up to a limit, however they are cut", () => {
   const head = "GET / HTTP/1.1\r\nHost: a\r\n";
   for (let count = 1; count <= EMPTY_LINES_MAX + 2; count++) {
     const text = `${"\r\n".repeat(count)}${head}\r\n`;
-    // One too many is part of the head; two are a head of their own. Both are malformed.
+    // One too many is part of the header section; two are a header section of their own. Both are
+    // malformed.
     const heads = count <= EMPTY_LINES_MAX
       ? [head]
       : count === EMPTY_LINES_MAX + 1
@@ -45,7 +46,7 @@ test("Empty lines before a head are read over up to a limit, however they are cu
   }
 });
 
-test("The body behind a head is left as it is, of any length and any bytes", () => {
+test("The body behind a header section is left as it is, of any length and any bytes", () => {
   const head = "POST / HTTP/1.1\r\nHost: a\r\n";
   for (const length of [0, 1, 100, 20_000, 100_000]) {
     const body = Uint8Array.from({ length }, (_, index) => index & 0xff);
@@ -65,7 +66,7 @@ test("Text that is not ASCII stays a character for each byte", () => {
   assert.deepEqual(gather([replacement]).heads, [fromLatin1(replacement.subarray(0, -2))]);
 });
 
-test("A long head that comes byte by byte is looked at once", () => {
+test("A long header section that comes byte by byte is looked at once", () => {
   const gathering = new HeaderGathering();
   const length = 1_000_000;
   const byte = new Uint8Array([0x0d]);

@@ -71,7 +71,7 @@ test("What may still become a request is waited for, at every length", async () 
   }
 });
 
-test("A head that is too long and malformed is refused alike however it is cut", async () => {
+test("A header section that is too long and malformed is refused alike however it is cut", async () => {
   const line = "GET / HTTP/1.1\r\nA: ";
   for (const at of [30, 62, 63, 64, 65, 66, 67, 70]) {
     const text = `${line}${"x".repeat(at - line.length)}\0${"x".repeat(40)}\r\n\r\n`;

@@ -14,7 +14,7 @@ function read(text: string, memory = new FieldsMemory()): RequestHeaders {
   return readRequestHeaders(text, new FieldNames(), memory);
 }
 
-/** What a head is read as, or with what it is refused. */
+/** What a header section is read as, or with what it is refused. */
 function outcome(text: string, memory?: FieldsMemory): unknown {
   try {
     const head = read(text, memory);
@@ -120,7 +120,7 @@ const REFUSED: Readonly<Record<number, readonly string[]>> = {
 };
 
 for (const [status, texts] of Object.entries(REFUSED)) {
-  test(`What is malformed in a head is refused with ${status}`, () => {
+  test(`What is malformed in a header section is refused with ${status}`, () => {
     for (const text of texts) {
       assert.throws(() => read(text), (error) => {
         assert.ok(error instanceof RequestError, JSON.stringify(text));
@@ -131,7 +131,7 @@ for (const [status, texts] of Object.entries(REFUSED)) {
   });
 }
 
-test("A head is read as it was sent", () => {
+test("A header section is read as it was sent", () => {
   const { method, target, protocol, fields, framing } = read(
     "PoSt /a%2fb/../?c=d&e HTTP/1.1\r\nHost: A.example:80\r\nX-Empty:\r\nX-White: \t a b\t \r\n" +
       "X-Byte: \u00e9\r\nX-Tab: a\tb\r\n",
@@ -222,7 +222,7 @@ test("Fields over the bound are read each time", () => {
   }
 });
 
-test("Whatever came before, a head is read and refused as if it were the first", () => {
+test("Whatever came before, a header section is read and refused as if it were the first", () => {
   const lines = ["GET / HTTP/1.1", "POST / HTTP/1.1", "GET / HTTP/1.0", "GET http://b/ HTTP/1.1"];
   const fields = ["", HOST, `${HOST}Connection: close\r\n`, `${HOST}Content-Length: 5\r\n`];
   fields.push(`${HOST}Transfer-Encoding: chunked\r\n`, `${HOST}Expect: 100-continue\r\n`);

@@ -45,7 +45,7 @@ async function ended(socket: MemoryCallbackSocket): Promise<void> {
 const HEAD = `HTTP/1.1 200 OK\r\ndate: ${DATE}\r\n`;
 const HEAD_1_0 = "GET / HTTP/1.0\r\nhost: a\r\n\r\n";
 
-test("A head has its fields in their order and as they are written", () => {
+test("A header section has its fields in their order and as they are written", () => {
   const buffer = new ByteBuffer();
   const fields = [["X-B", "1"], ["x-a", "\u00e9"], ["Set-Cookie", "a"], [
     "Set-Cookie",
@@ -68,7 +68,7 @@ test("An application's Date stays, and there is one", async () => {
   assert.equal(text, "HTTP/1.1 200 OK\r\nDATE: then\r\ncontent-length: 0\r\n\r\n");
 });
 
-test("An application does not frame its answer, and cookies stay apart", async () => {
+test("An application does not frame its response, and cookies stay apart", async () => {
   const headers = new Headers({ connection: "close", "transfer-encoding": "gzip", "x-a": "b" });
   headers.append("set-cookie", "a=1");
   headers.append("set-cookie", "b=2");
@@ -132,7 +132,7 @@ test("Empty pieces of a stream end nothing", async () => {
   assert.match(socket.text, /\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n$/);
 });
 
-test("The head does not wait for a body that is late", async () => {
+test("The header section does not wait for a body that is late", async () => {
   const { text } = await sent(new Response(new ReadableStream({})));
   assert.equal(text, `${HEAD}transfer-encoding: chunked\r\n\r\n`);
 });
@@ -199,13 +199,13 @@ test("A client that takes nothing stops the stream, and gets all in the end", as
   assert.equal(given, 50);
 });
 
-test("An answer that declares a body and has none can be told from a whole one", async () => {
+test("A response that declares a body and has none can be told from a whole one", async () => {
   const { text, socket } = await sent(new Response(null, { headers: { "content-length": "5" } }));
   assert.equal(text, `${HEAD}content-length: 5\r\n\r\n`);
   assert.equal(socket.ended, "end");
 });
 
-test("A body that somebody reads already is no answer: 500", async () => {
+test("A body that somebody reads already is no response: 500", async () => {
   const response = new Response("x");
   response.body!.getReader();
   const { text } = await sent(response, GET, true);

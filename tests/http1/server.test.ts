@@ -7,7 +7,7 @@ const { headersMs, idleMs, sendMs, closeMs } = CONNECTION_TIMEOUTS;
 /** How late a time may end. */
 const TIMEOUT_CHECK_INTERVAL_MS = 1000;
 
-test("A head that does not come in time is answered with 408", async () => {
+test("A header section that does not come in time is answered with 408", async () => {
   const { open, clock, faults } = await http1World(() => whole(""));
   const socket = open();
   socket.send("GET / HTTP/1.1\r\n");
@@ -106,7 +106,7 @@ test("There is one timer for all clients, and none without clients", async () =>
   assert.equal(clock.timerCount, 0);
 });
 
-test("The Date of an answer goes with the clock, also after a rest", async () => {
+test("The Date of a response goes with the clock, also after a rest", async () => {
   const { open, clock } = await http1World(() => whole(""));
   open().close();
   clock.advance(60_000);
@@ -118,7 +118,7 @@ test("The Date of an answer goes with the clock, also after a rest", async () =>
   }
 });
 
-test("Stopping lets idle clients go, waits for answers, and says that no more follow", async () => {
+test("Stopping lets idle clients go, waits for responses, and says that no more follow", async () => {
   let answer!: (value: ReturnType<typeof whole>) => void;
   const { open, server, isListening } = await http1World(() =>
     new Promise((resolve) => answer = resolve)
@@ -137,7 +137,7 @@ test("Stopping lets idle clients go, waits for answers, and says that no more fo
   assert.deepEqual([idle, halfway, busy].map(({ ended }) => ended), Array(3).fill("destroy"));
 });
 
-test("Stopping waits until the system has the last answer", async () => {
+test("Stopping waits until the system has the last response", async () => {
   const { open, server, clock } = await http1World(() => whole("x".repeat(100_000)));
   const socket = open();
   socket.room = 10;

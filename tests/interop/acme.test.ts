@@ -33,7 +33,7 @@ interface Gateway {
   readonly coded: (code: string, count?: number) => Promise<LogLine>;
 }
 
-/** Sites that answer by themselves; their certificates are the authority's. */
+/** Sites that response by themselves; their certificates are the authority's. */
 function config(pebble: Pebble, store: string, hosts: readonly string[][], more: object = {}) {
   return {
     listen: [

@@ -210,7 +210,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    says: `answers ${REQUESTS_AT_ONCE} requests at once, each with its own answer`,
+    says: `answers ${REQUESTS_AT_ONCE} requests at once, each with its own response`,
     async run({ afcgi }) {
       const requests = Array.from({ length: REQUESTS_AT_ONCE }, async (_, index) => {
         const body = pattern(index + 1);
@@ -246,7 +246,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    says: "answers on after a client left in the middle of an answer",
+    says: "answers on after a client left in the middle of a response",
     async run({ afcgi, directory }) {
       const gate = gatePath(directory);
       const connection = await HttpConnection.open(afcgi.port);

@@ -36,7 +36,7 @@ for (const network of NETWORKS) {
   });
 
   // Go ends an aborted request at once, but its handler runs on and writes under the same id.
-  test(`Go net/http/fcgi over ${network} cannot write a dead request's answer into the next`, {
+  test(`Go net/http/fcgi over ${network} cannot write a dead request's response into the next`, {
     skip: started.skip,
   }, async () => {
     const { afcgi, directory } = started.get(network);
@@ -61,7 +61,7 @@ for (const network of NETWORKS) {
     writeFileSync(staleGate, "");
     await waitUntil(
       async () => (await report(afcgi)).stale === before.stale! + 1,
-      "the dead request's answer",
+      "the dead request's response",
     );
     writeFileSync(gate, "");
     for (const answer of await answers) {

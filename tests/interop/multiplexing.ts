@@ -69,7 +69,9 @@ export function multiplexingTests(
   }
 }
 
-/** Sends all requests, lets them end only when the application has every one, reads the answers. */
+/**
+ * Sends all requests, lets them end only when the application has every one, reads the responses.
+ */
 async function holdRequests(afcgi: Afcgi, gate: string): Promise<void> {
   const answers = Promise.all(Array.from(
     { length: REQUESTS_AT_ONCE },

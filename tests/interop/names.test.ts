@@ -37,7 +37,7 @@ async function startResponder(host: string, port: number): Promise<Child> {
 
 async function serverOf(afcgi: Afcgi, path: string): Promise<unknown> {
   const answer = await httpRequest(afcgi.port, { target: path });
-  // Any answer of the application will do, also that it has no such page.
+  // Any response of the application will do, also that it has no such page.
   assert.match(answer.body.toString(), /^There is no /);
   return (await afcgi.waitForAccess((line) => line.path === path)).server;
 }

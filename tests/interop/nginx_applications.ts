@@ -19,7 +19,7 @@ export interface ConfiguredApplication {
 
 export interface Difference {
   readonly targets: RegExp;
-  /** Both answers, as `404, here 200 /index.php`. */
+  /** Both responses, as `404, here 200 /index.php`. */
   readonly is: RegExp;
   readonly why: string;
 }
@@ -29,7 +29,7 @@ export const EVERYWHERE: readonly Difference[] = [
   {
     targets: /^[^?]*[^/]$/,
     is: /^to its slash, here 403$/,
-    why: "The pattern of a closed folder takes the folder itself as well",
+    why: "The pattern of a closed directory takes the directory itself as well",
   },
   {
     targets: /\.(?:PHP|php)(?:\?|\/|$)/,
@@ -75,7 +75,7 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
     files: ["index.php", "other.php", "css/a.css", ".env", ".well-known/acme"],
     requests: ["/orders/7?page=2", "/favicon.ico", "/index.php/orders/7?page=2"],
     told: [
-      "laravel.conf:19: lost: error_page 404 /index.php: only a file of the root, with the answer's status, is a page",
+      "laravel.conf:19: lost: error_page 404 /index.php: only a file of the root, with the response's status, is a page",
     ],
     differences: [
       {
@@ -122,7 +122,7 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
       {
         targets: /^\/vendor\/a\/x\.php\//,
         is: /^200 .*, here 403$/,
-        why: "A folder whose scripts are closed is closed for paths behind their names, too",
+        why: "A directory whose scripts are closed is closed for paths behind their names, too",
       },
     ],
   },
@@ -213,7 +213,7 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
       {
         targets: /^\/w$/,
         is: /^302 \/wiki\/Main_Page, here 403$/,
-        why: "The pattern of a closed folder takes the folder itself as well",
+        why: "The pattern of a closed directory takes the directory itself as well",
       },
     ],
   },
@@ -288,7 +288,7 @@ export const APPLICATIONS: readonly ConfiguredApplication[] = [
       {
         targets: /^\/static$/,
         is: /^to its slash, here 200 \/static\.php$/,
-        why: "The pattern of an open folder takes the folder itself as well",
+        why: "The pattern of an open directory takes the directory itself as well",
       },
     ],
   },

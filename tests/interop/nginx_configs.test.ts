@@ -1,8 +1,8 @@
 /**
  * Configurations of nginx for ten PHP applications, each answered by nginx itself and by afcgi with
  * what `afcgi import nginx` makes of it: the same files, the same php-fpm, the same requests. Asked
- * is for every file and folder that there is, for paths behind scripts, and for what is not there.
- * Compared are status, Location and body. What differs is in a table with its reason.
+ * is for every file and directory that there is, for paths behind scripts, and for what is not
+ * there. Compared are status, Location and body. What differs is in a table with its reason.
  */
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -161,8 +161,8 @@ async function compare(
 }
 
 /**
- * A folder without an index is 403 in nginx. Here it is what is not there: for the front controller
- * if the location has one, else 404.
+ * A directory without an index is 403 in nginx. Here it is what is not there: for the front
+ * controller if the location has one, else 404.
  */
 function isBareDirectory(
   { files }: ConfiguredApplication,
@@ -176,7 +176,7 @@ function isBareDirectory(
     /^(?:404|200 \/(?:index|get)\.php)/.test(firstLine(afcgi));
 }
 
-/** Every file and folder, what is behind scripts, and what the application adds. */
+/** Every file and directory, what is behind scripts, and what the application adds. */
 function targetsOf({ files, requests }: ConfiguredApplication): readonly string[] {
   const targets = new Set<string>(["/", "/?a=1&b=%20", "/missing", "/missing/", "/missing.php"]);
   for (const file of files) {
@@ -193,7 +193,7 @@ function targetsOf({ files, requests }: ConfiguredApplication): readonly string[
   return [...targets, ...requests];
 }
 
-/** A folder's path gets its slash with 301 there and with 308 here: the method stays. */
+/** A directory's path gets its slash with 301 there and with 308 here: the method stays. */
 function comparable(answer: HttpResponse, target: string): string {
   const { status, headers } = answer;
   const location = headers.get("location");

@@ -52,7 +52,7 @@ interface Case {
   run(fixture: Fixture): Promise<void>;
 }
 
-/** What a path must get without php-fpm having a say, and what must not be in the answer. */
+/** What a path must get without php-fpm having a say, and what must not be in the response. */
 const REFUSED = [
   { target: "/missing.php", statuses: [404] },
   { target: "/.secret", statuses: [403, 404] },
@@ -134,7 +134,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    says: "writes to its log: a line each, of that request, not in the answer",
+    says: "writes to its log: a line each, of that request, not in the response",
     async run({ afcgi }) {
       const answer = await httpRequest(afcgi.port, { target: "/log.php" });
       assert.equal(answer.body.toString(), "logged\n");

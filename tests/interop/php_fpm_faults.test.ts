@@ -1,6 +1,6 @@
 /**
- * The faults that the php-fpm world is known for, each with a real php-fpm: what the client gets, and
- * the log line that a person would see. docs/php.md explains these lines.
+ * The errors that the php-fpm world is known for, each with a real php-fpm: what the client gets,
+ * and the log line that a person would see. docs/php.md explains these lines.
  */
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -145,7 +145,7 @@ test("A script that php-fpm's user may not read: the line names its mode", {
   });
 });
 
-test("A folder that php-fpm's user may not enter: the line names it", {
+test("A directory that php-fpm's user may not enter: the line names it", {
   skip: skipUnlessRoot,
 }, async () => {
   await withSite({}, async ({ get, lineOf, root }) => {
@@ -267,7 +267,7 @@ test("A script over first_byte: 504, and the line says how long nothing came", {
     assert.equal(answer.status, 504);
     const { code, msg, phase } = await lineOf(answer, target);
     assert.deepEqual([code, phase], ["first_byte_timeout", "first_byte"]);
-    assert.match(String(msg), /^No answer from unix:.* for 300 ms$/);
+    assert.match(String(msg), /^No response from unix:.* for 300 ms$/);
     writeFileSync(gate, "");
   });
 });
@@ -290,7 +290,7 @@ test("A script over request_terminate_timeout: 502, and the line says that php-f
   });
 });
 
-test("A child that is killed before its answer: 502, and the next request has another child", {
+test("A child that is killed before its response: 502, and the next request has another child", {
   skip,
 }, async () => {
   await withSite({ upstream: ONCE }, async ({ get, lineOf, root }) => {
@@ -318,7 +318,7 @@ test("A child that is killed in the middle: the client's connection is cut, and 
     while (!(await body.pieces.next()).done);
     assert.equal(body.complete, false);
     connection.destroy();
-    const line = await afcgi.waitForLog(({ msg }) => /^Answer broke off/.test(String(msg)));
+    const line = await afcgi.waitForLog(({ msg }) => /^Response broke off/.test(String(msg)));
     assert.deepEqual([line.level, line.code], ["error", "connection_lost"]);
   });
 });

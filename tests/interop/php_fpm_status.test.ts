@@ -107,6 +107,6 @@ test("afcgi probe says how to get a status page where there is none", { skip }, 
     );
     const named = await runAfcgi(["probe", "--status", "/mine", url]);
     assert.equal(named.code, 1);
-    assert.match(named.stdout, /fault +There is no status page at \/mine \(set pm.status_path = /);
+    assert.match(named.stdout, /error +There is no status page at \/mine \(set pm.status_path = /);
   });
 });

@@ -62,7 +62,7 @@ async function withPhp(
 
 type Ask = (target: string, host: string) => ReturnType<typeof httpRequest>;
 
-/** A folder in which php-fpm's children write. */
+/** A directory in which php-fpm's children write. */
 function writableDirectory(...names: readonly string[]): string {
   const directory = temporaryDirectory();
   chmodSync(directory, 0o755);

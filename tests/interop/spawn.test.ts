@@ -24,7 +24,7 @@ usleep((int) ($_GET["us"] ?? 0));
 echo getmypid(), " ", posix_getuid(), " ", getenv("WORD"), " ", $_SERVER["QUERY_STRING"];
 `;
 
-/** A folder with one script that says who runs it. */
+/** A directory with one script that says who runs it. */
 function phpRoot(): string {
   const root = temporaryDirectory();
   writeFileSync(join(root, "index.php"), SCRIPT);
@@ -334,7 +334,7 @@ test("A second signal ends afcgi at once, and its workers with it", async () => 
   await waitUntil(() => !workers.some(isRunning), "the end of the worker");
 });
 
-test("A user that is not there is a fault at the start", async () => {
+test("A user that is not there is an error at the start", async () => {
   const directory = temporaryDirectory();
   const config = join(directory, "afcgi.yaml");
   const spawn = { command: ["true"], user: "nobody-of-that-name" };

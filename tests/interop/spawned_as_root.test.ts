@@ -63,7 +63,7 @@ interface Process {
   readonly command: string;
 }
 
-/** Those whose command line holds the text, which names a folder of the test's. */
+/** Those whose command line holds the text, which names a directory of the test's. */
 function processesWith(text: string): Process[] {
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
     try {
@@ -86,7 +86,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** The folder that php-fpm's configuration is in, and the master. */
+/** The directory that php-fpm's configuration is in, and the master. */
 function masterOf(tmp: string): { readonly pid: number; readonly directory: string } {
   const [master] = processesWith(tmp).filter(({ command }) => command.includes("master process"));
   assert.ok(master, "no master of php-fpm");
@@ -108,7 +108,7 @@ for (const command of [["php-fpm"], ["php-cgi"], ["php-cgi", "-b", "{socket}"]])
     afcgi.child.kill("SIGKILL");
     await afcgi.child.exited;
     await waitUntil(() => !processes.some(isRunning), "the end of all");
-    // And its folder goes when the next one starts.
+    // And its directory goes when the next one starts.
     assert.equal(readdirSync(tmp).filter((one) => one.startsWith("afcgi-")).length, 1);
     const next = await start({ command }, { TMPDIR: tmp });
     await lines(next);
@@ -202,7 +202,7 @@ test("A cleaner of temporary files does not keep PHP down", { skip }, async () =
   await afcgi.waitForLog(({ code }) => code === "worker_sockets_lost");
   await waitUntil(
     async () => (await httpRequest(afcgi.port, { target: "/" })).status === 200,
-    "an answer",
+    "a response",
   );
   await afcgi.stop();
   assert.deepEqual(readdirSync(tmp).filter((one) => one.startsWith("afcgi-")), []);

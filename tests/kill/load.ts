@@ -16,7 +16,9 @@ export const CLIENTS = 64;
 /** A wait has a limit, which is for clients that stand still, not for a long run. */
 const REQUESTS_PER_WAIT = 10_000;
 
-/** How one request ended; without a status the connection ended before a head had come. */
+/**
+ * How one request ended; without a status the connection ended before a header section had come.
+ */
 interface Outcome {
   readonly method: "GET" | "POST";
   readonly id: string;
@@ -92,12 +94,15 @@ export class Load {
     assert.ok(this.#kept.length > CLIENTS, `only ${this.#kept.length} POSTs were answered`);
   }
 
-  /** The head of an answer that broke off may not have left yet: then afcgi says that it began. */
+  /**
+   * The header section of a response that broke off may not have left yet: then afcgi says that it
+   * began.
+   */
   #checkCutGets({ log }: Afcgi): void {
     const cut = this.#failed.filter(({ method }) => method === "GET").length;
     const begun =
       log.filter(({ method, msg }) =>
-        method === "GET" && String(msg).startsWith("Answer broke off")
+        method === "GET" && String(msg).startsWith("Response broke off")
       ).length;
     assert.ok(cut <= begun, `${cut} GETs were cut, ${begun} answers had begun: ${this.failures}`);
   }
@@ -123,7 +128,7 @@ export class Load {
         );
         answer = await connection.readResponse();
       } catch {
-        // Without an answer: so it is noted.
+        // Without a response: so it is noted.
       }
       this.#note({ method, id, answer, wasDisturbed: before !== this.#disturbances });
       if (answer?.complete && answer.headers.get("connection") !== "close") continue;
@@ -139,9 +144,9 @@ export class Load {
       this.#failed.push(outcome);
       return;
     }
-    // Another's answer would be the worst of all.
+    // Another's response would be the worst of all.
     const right = method === "GET" ? "hello\n" : `kept ${id}\n`;
-    assert.equal(answer.body.toString(), right, `the answer of ${describe(outcome)}`);
+    assert.equal(answer.body.toString(), right, `the response of ${describe(outcome)}`);
     this.#succeeded++;
     if (method === "POST") this.#kept.push(id);
   }
@@ -156,6 +161,6 @@ function mayFail({ method, answer, wasDisturbed }: Outcome): boolean {
 
 function describe({ method, id, answer, wasDisturbed }: Outcome): string {
   const when = wasDisturbed ? "in flight at the time" : "at rest";
-  if (answer === undefined) return `${method} ${id} (no answer, ${when})`;
+  if (answer === undefined) return `${method} ${id} (no response, ${when})`;
   return `${method} ${id} (${answer.status}, ${answer.complete ? "whole" : "cut"}, ${when})`;
 }

@@ -62,7 +62,7 @@ test("An applied mutant changes its place and nothing else", () => {
   assert.equal(describeMutant(mutant), "check.ts:4 bound: > -> >=");
 });
 
-test("The tests of a file are those that import it: its own folder's first, then the nearest", () => {
+test("The tests of a file are those that import it: its own directory's first, then the nearest", () => {
   const write = (path: string, text: string) => {
     mkdirSync(join(directory, path, ".."), { recursive: true });
     writeFileSync(join(directory, path), text);

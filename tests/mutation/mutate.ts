@@ -28,7 +28,9 @@ import { type Verdict, Workshop } from "./workshop.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Folders of tests that want the executable, peers or a browser, which a copy does not have. */
+/**
+ * Directories of tests that want the executable, peers or a browser, which a copy does not have.
+ */
 const NOT_UNIT = [
   "apps",
   "bench",

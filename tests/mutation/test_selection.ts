@@ -19,7 +19,7 @@ export class TestSelection {
     this.#testFiles = testFiles;
   }
 
-  /** Test files that reach `file`: those of its own folder first, then by distance. */
+  /** Test files that reach `file`: those of its own directory first, then by distance. */
   testsOf(file: string): string[] {
     const ownDirectory = `tests/${dirname(file).split("/")[1] ?? ""}/`;
     return this.#testFiles

@@ -86,7 +86,7 @@ test("What decides before all locations closes the site when it cannot be said",
   assert.match(notes[0]!, /^a\.conf:1 refused if \(\$bad\)/);
 });
 
-test("Scripts of a closed folder run neither by their name nor as its index", () => {
+test("Scripts of a closed directory run neither by their name nor as its index", () => {
   const routes = routesOf(`index index.php; location ~ ^/up/.*\\.php$ { deny all; } ${PHP}
     location / { try_files $uri $uri/ /index.php?$args; }`);
   const tries = ["file", "folder", "/index.php"];
@@ -99,7 +99,7 @@ test("Scripts of a closed folder run neither by their name nor as its index", ()
   ]);
 });
 
-test("A closed folder is closed for paths behind a script's name, too", () => {
+test("A closed directory is closed for paths behind a script's name, too", () => {
   const routes = routesOf(`location ~ ^/(up|tmp)/.*\\.php$ { deny all; }
     location ~ \\.php(/|$) { fastcgi_split_path_info ^(.+\\.php)(/.*)$; fastcgi_pass unix:/s; }`);
   assert.deepEqual((routes as unknown[])[2], {
@@ -107,7 +107,7 @@ test("A closed folder is closed for paths behind a script's name, too", () => {
   });
 });
 
-test("Folders of which only the beginning is said run no index where their scripts are closed", () => {
+test("Directories of which only the beginning is said run no index where their scripts are closed", () => {
   const routes = routesOf(`index index.php; location ~ ^/wp-.*\\.php$ { deny all; } ${PHP}
     location / { try_files $uri $uri/ /index.php?$args; }`);
   assert.deepEqual((routes as unknown[]).slice(2, 4), [
@@ -119,7 +119,7 @@ test("Folders of which only the beginning is said run no index where their scrip
 test("Scripts that only other locations run are not tried by their name", () => {
   const routes = routesOf(`location = /index.php { fastcgi_pass unix:/s; }
     location / { try_files $uri /index.php?$args; }`) as unknown[];
-  // Before static, which would send a folder's path to its slash.
+  // Before static, which would send a directory's path to its slash.
   assert.deepEqual(routes.slice(1), [
     { php: { upstream: "php", try: ["file", "/index.php"] } },
     { static: { index: [] } },
@@ -316,11 +316,11 @@ test("Every directive that nobody made something of is told", () => {
   ]);
 });
 
-test("disable_symlinks off is told of, and what closes links is lost", () => {
+test("disable_symlinks off is told of, and what closes symlinks is lost", () => {
   const { notes } = translate("server {\n root /r;\n disable_symlinks off;\n}\n");
   assert.deepEqual(notes, [
     "a.conf:3 differs disable_symlinks off: " +
-    "links out of the root are followed where follow_symlinks_to says so",
+    "symlinks out of the root are followed where follow_symlinks_to says so",
   ]);
   const closed = translate("server {\n root /r;\n disable_symlinks on;\n}\n");
   assert.deepEqual(closed.notes, ["a.conf:3 lost disable_symlinks on: it has no counterpart"]);

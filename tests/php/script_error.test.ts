@@ -34,14 +34,14 @@ const FAULTS = [
       "(send the path of a script that is there)",
   },
   {
-    says: "A folder on the way that is not here either",
+    says: "A directory on the way that is not here either",
     script: "/srv/old/www/index.php",
     why:
       'php-fpm did not run SCRIPT_FILENAME "/srv/old/www/index.php": "/srv/old" does not exist ' +
       "here either (send the path of a script that is there)",
   },
   {
-    says: "A folder in the script's place",
+    says: "A directory in the script's place",
     script: "/srv/www",
     why: 'php-fpm did not run SCRIPT_FILENAME "/srv/www": it is no file',
   },
@@ -52,7 +52,7 @@ const FAULTS = [
       "the pool's user must be one of them",
   },
   {
-    says: "A folder that others may not enter",
+    says: "A directory that others may not enter",
     changes: (files: MemoryFiles) => files.chmod("/srv", 0o750),
     why: `${SENT}: it exists here, but only some users may enter "/srv" (mode 0750, user 0, ` +
       "group 0); the pool's user must be one of them",
@@ -87,7 +87,7 @@ for (const { says, why, changes, ...others } of FAULTS) {
   });
 }
 
-test("Only php-fpm's own words with 403 and 404 are its answer to a script that it did not run", () => {
+test("Only php-fpm's own words with 403 and 404 are its response to a script that it did not run", () => {
   const bytes = (text: string) => new TextEncoder().encode(text);
   for (const words of ["File not found.\n", "Access denied.\n", "No input file specified.\n"]) {
     assert.ok(isScriptError(404, bytes(words)));

@@ -1,6 +1,6 @@
 /**
- * CgiResponseParser against exact heads, whole and in pieces. A head is fed in every fragmentation,
- * so what is said here holds for any way in which STDOUT arrives.
+ * CgiResponseParser against exact header sections, whole and in pieces. A header section is fed in
+ * every fragmentation, so what is said here holds for any way in which STDOUT arrives.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ import { cut, fragmentations, join, offsetsIn, poison } from "../support/fragmen
 
 const LENGTH_MAX = 1_000;
 
-/** The head, and all bytes behind it. */
+/** The header section, and all bytes behind it. */
 function parse(
   pieces: readonly Uint8Array[],
   lengthMax = LENGTH_MAX,
@@ -35,11 +35,11 @@ function parse(
   return start && { section: start.section, rest: join([start.rest, ...behind]) };
 }
 
-/** The head of a text, the same however it is cut. */
+/** The header section of a text, the same however it is cut. */
 function headOf(text: string, body = ""): CgiHeaderSection {
   const bytes = latin1(text + body);
   const whole = parse([bytes.slice()]);
-  assert.ok(whole, "the head is complete");
+  assert.ok(whole, "the header section is complete");
   for (const { how, pieces } of fragmentations(bytes)) {
     assert.deepEqual(parse(pieces), whole, how);
   }
@@ -89,7 +89,7 @@ test("CgiResponseParser takes the number of Status and leaves the header out", (
       contentLength: undefined,
     });
   }
-  assert.equal(headOf("Status: 204\n\n").status, 204, "a status alone is a head");
+  assert.equal(headOf("Status: 204\n\n").status, 204, "a status alone is a header section");
 });
 
 test("CgiResponseParser keeps a phrase of Status that is not the usual one, in plain characters", () => {
@@ -113,7 +113,7 @@ test("CgiResponseParser keeps the first Location and Content-Type, and names tho
   assert.equal(headOf("Expires: a\nExpires: b\n\n").repeated, undefined);
 });
 
-test("CgiResponseParser takes 512 fields of a head and no more, the repeated ones counted", () => {
+test("CgiResponseParser takes 512 fields of a header section and no more, the repeated ones counted", () => {
   const fields = (count: number, line = "a: b\n") => line.repeat(count) + "\n";
   const parsed = (text: string) => parse([latin1(text)], 100_000);
   const whole = parsed(fields(RESPONSE_FIELDS_MAX));
@@ -157,7 +157,7 @@ test("CgiResponseParser tells the fields that speak to the gateway, and keeps th
   assert.throws(() => headOf("X-Sendfile: /a\nX-SENDFILE: /a\n\n"), /"X-SENDFILE" is there twice/);
 });
 
-test("CgiResponseParser takes interim answers out, with or without headers, and reads on", () => {
+test("CgiResponseParser takes interim responses out, with or without headers, and reads on", () => {
   const section = headOf(
     "Status: 103\nLink: </a>\n\nStatus: 100\r\n\r\nStatus: 200\nA: 1\n\n",
     "body",
@@ -218,7 +218,7 @@ test("CgiResponseParser refuses a line without a name, without a colon, or with 
   }
 });
 
-test("CgiResponseParser takes an empty head as 200 without a field", () => {
+test("CgiResponseParser takes an empty header section as 200 without a field", () => {
   for (const empty of ["\n", "\r\n"]) {
     const head = { status: 200, headers: [], contentLength: undefined };
     assert.deepEqual(headOf(empty), { ...head, isEmpty: true });
@@ -240,7 +240,7 @@ test("CgiResponseParser keeps repeated headers in their order", () => {
   assert.deepEqual(section.headers, [["Set-Cookie", "a=1"], ["X", "1"], ["Set-Cookie", "b=2"]]);
 });
 
-test("CgiResponseParser takes a head of exactly the limit and refuses one byte more", () => {
+test("CgiResponseParser takes a header section of exactly the limit and refuses one byte more", () => {
   const head = `X: ${"v".repeat(95)}\n\n`;
   assert.equal(head.length, 100);
   assert.ok(parse([latin1(`${head}body`)], 100));
@@ -257,12 +257,12 @@ test("CgiResponseParser says whether anything has come", () => {
   assert.equal(parser.hasBegun, true);
 });
 
-/** A head as a cache gives it. */
+/** A header section as a cache gives it. */
 function cached(cache: CgiHeaderCache, text: string): CgiHeaderSection | undefined {
   return new CgiResponseParser(LENGTH_MAX, cache).push(latin1(text))?.section;
 }
 
-test("CgiHeadCache gives the same head for the same text, as it would be read without it", () => {
+test("CgiHeaderCache gives the same header section for the same text, as it would be read without it", () => {
   const cache = new CgiHeaderCache();
   const text = "Status: 404\r\nSet-Cookie: a=1\r\nContent-Length: 3\r\n\r\n";
   const first = cached(cache, text);
@@ -272,7 +272,7 @@ test("CgiHeadCache gives the same head for the same text, as it would be read wi
   assert.equal(cache.size, 2);
 });
 
-test("CgiHeadCache does not remember bytes above 127, long heads and bad ones", () => {
+test("CgiHeaderCache does not remember bytes above 127, long header sections and bad ones", () => {
   const cache = new CgiHeaderCache();
   for (const value of ["\u00e9", "\u00c3\u00a9", "\u00ef\u00bf\u00bd", "x".repeat(600)]) {
     assert.deepEqual(cached(cache, `X: ${value}\n\n`)?.headers, [["X", value]]);
@@ -282,7 +282,7 @@ test("CgiHeadCache does not remember bytes above 127, long heads and bad ones", 
   assert.equal(cache.size, 0);
 });
 
-test("CgiHeadCache holds a bounded number of heads", () => {
+test("CgiHeaderCache holds a bounded number of heads", () => {
   const cache = new CgiHeaderCache();
   for (let count = 0; count < 3 * CGI_HEADERS_MAX; count++) {
     assert.deepEqual(cached(cache, `X: ${count}\n\n`)?.headers, [["X", `${count}`]]);
@@ -290,7 +290,7 @@ test("CgiHeadCache holds a bounded number of heads", () => {
   }
 });
 
-test("CgiResponseParser gives a head or a ProtocolError for any bytes, cut anywhere", () => {
+test("CgiResponseParser gives a header section or a ProtocolError for any bytes, cut anywhere", () => {
   const text = fc.array(
     fc.oneof(
       fc.constantFrom("Status: 200", "Content-Length: 3", "A: b", "\n", "\r\n", "\n\n", ":", "\r"),

@@ -150,7 +150,7 @@ test("ClientConnection asks for values byte for byte and reads what comes back",
   ]);
 });
 
-test("ClientConnection gives an answer's events by request, in every fragmentation", () => {
+test("ClientConnection gives a response's events by request, in every fragmentation", () => {
   const bytes = join([
     record(STDOUT, 1, "one"),
     record(STDOUT, 2, "two"),

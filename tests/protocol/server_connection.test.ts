@@ -264,7 +264,7 @@ test("ServerConnection gives an authorizer parameters only, whether STDIN comes 
   assert.equal(server.awaitsInput, false);
 });
 
-test("ServerConnection is finished after the answer to a request without KEEP_CONN", () => {
+test("ServerConnection is finished after the response to a request without KEEP_CONN", () => {
   const server = serverWith();
   server.receive(request({ id: 1, keep: false }));
   server.receive(request({ id: 2 }));
@@ -406,7 +406,7 @@ const BREACHES: readonly [what: string, bytes: Uint8Array, code: string][] = [
     "bad_record",
   ],
   ["a request's record with id 0", record(RecordType.STDIN, 0), "bad_record"],
-  ["an answer's record", record(RecordType.STDOUT, 1, Uint8Array.of(1)), "bad_record"],
+  ["a response's record", record(RecordType.STDOUT, 1, Uint8Array.of(1)), "bad_record"],
   ["PARAMS after their end", record(RecordType.PARAMS, 1), "bad_transition"],
   ["DATA to a responder", record(RecordType.DATA, 1, Uint8Array.of(1)), "bad_transition"],
   [
@@ -430,7 +430,7 @@ for (const [what, bytes, code] of BREACHES) {
   });
 }
 
-test("ServerConnection says of a breach that the front failed and the connection is over", () => {
+test("ServerConnection says of a breach that the web server failed and the connection is over", () => {
   const [event] = serverWith().receive(Uint8Array.of(2));
   assert.ok(event?.kind === "broken");
   assert.deepEqual([event.error.fault, event.error.scope], ["client", "connection"]);
@@ -445,7 +445,7 @@ test("ServerConnection is broken by STDIN before the parameters' end, and by STD
   assert.equal(line(late.receive(record(RecordType.STDIN, 1))[0]!), "broken bad_transition");
 });
 
-test("ServerConnection loses the requests that somebody has heard of when the front leaves", () => {
+test("ServerConnection loses the requests that somebody has heard of when the web server leaves", () => {
   const quota = new RequestQuota(10);
   const server = serverWith({ quota });
   server.receive(request({ id: 4 }));
@@ -460,7 +460,7 @@ test("ServerConnection faults parameters over their length and drops the rest of
   assert.equal(server.receive(fits)[0]?.kind, "begin");
   const over = request({ id: 2, params: [["N", "v".repeat(98)]], stdin: "never seen" });
   assert.deepEqual(lines(server.receive(over)), ["fault 2 params_too_large"]);
-  assert.equal(server.inUse, 2, "it still wants an answer and its end");
+  assert.equal(server.inUse, 2, "it still wants a response and its end");
   server.endRequest(2, 0, ProtocolStatus.REQUEST_COMPLETE);
 });
 

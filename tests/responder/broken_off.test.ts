@@ -71,7 +71,7 @@ test("ABORT_REQUEST fires the signal and is answered though the handler goes on"
   assert.equal((await client.begin({ uri: "/active" }).answer()).body, "1");
 });
 
-test("An abort stops the body of an answer", async () => {
+test("An abort stops the body of a response", async () => {
   const cancelled = gate<unknown>();
   const { connect } = await serve(() =>
     new Response(
@@ -103,5 +103,7 @@ test("A lost connection fires the signals of all its requests and fails their bo
   await turns();
   await client.destroy();
   while (reasons.length < 4) await turns(1);
-  for (const reason of reasons) assert.match(String(reason), /connection to the front is lost/);
+  for (const reason of reasons) {
+    assert.match(String(reason), /connection to the web server is lost/);
+  }
 });

@@ -19,7 +19,7 @@ async function demo(options: DemoOptions = {}) {
   return { clock: runtime.clock, client };
 }
 
-/** Status line, body and the rest of the answer to one request. */
+/** Status line, body and the rest of the response to one request. */
 async function get(uri: string, options: FrontRequestOptions = {}) {
   const { client } = await demo();
   const request = client.begin({ uri, ...options });
@@ -161,7 +161,7 @@ test("The demo's /connections counts connections that carried requests, and requ
   for (const request of waiting) await request.ended();
 });
 
-test("The demo holds every answer for its delay", async () => {
+test("The demo holds every response for its delay", async () => {
   const { clock, client } = await demo({ delayMs: 300 });
   const requests = [client.begin(), client.begin({ uri: "/env" })];
   await timersSet(clock, 2);
@@ -178,7 +178,7 @@ test("The demo as an authorizer lets everybody in but who asks to be denied", as
   assert.equal((await get("/?deny", { role: Role.AUTHORIZER })).status, "403 Forbidden");
 });
 
-test("The demo dies without an answer at /die, where it may", async () => {
+test("The demo dies without a response at /die, where it may", async () => {
   assert.equal((await get("/die")).status, "404 Not Found");
   const died = Promise.withResolvers<void>();
   const { client } = await demo({ die: died.resolve });

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { ABORTED, COMPLETE, gate, hello, MIB, serve, streamOf, turns } from "./setup.ts";
 
-test("An answer is read no faster than the front takes it, and its neighbours' neither", async () => {
+test("A response is read no faster than the web server takes it, and its neighbours' neither", async () => {
   let made = 0;
   const { connect } = await serve((request) => {
     if (request.url.endsWith("/small")) return hello(request, null!);
@@ -22,7 +22,7 @@ test("An answer is read no faster than the front takes it, and its neighbours' n
   const madeWhilePaused = made;
   assert.ok(
     madeWhilePaused < MIB,
-    `${madeWhilePaused} bytes were made for a front that reads none`,
+    `${madeWhilePaused} bytes were made for a web server that reads none`,
   );
   await turns(50);
   assert.equal(made, madeWhilePaused);
@@ -35,7 +35,7 @@ test("An answer is read no faster than the front takes it, and its neighbours' n
   assert.deepEqual(await endless.ended(), ABORTED);
 });
 
-test("An answer whose body ends while its head waits for its turn is sent whole", async () => {
+test("A response whose body ends while its header section waits for its turn is sent whole", async () => {
   const bodies: ReadableStreamDefaultController<Uint8Array>[] = [];
   const { connect, faults } = await serve((request) => {
     if (request.url.endsWith("/long")) return new Response(new Uint8Array(MIB));
@@ -58,7 +58,7 @@ test("An answer whose body ends while its head waits for its turn is sent whole"
   assert.deepEqual(faults, []);
 });
 
-test("Long answers take turns of 32 KiB, and a short one does not wait for their ends", async () => {
+test("Long responses take turns of 32 KiB, and a short one does not wait for their ends", async () => {
   const { connect } = await serve((request) => {
     if (request.url.endsWith("/short")) return new Response("short");
     return new Response(new Uint8Array(4 * MIB));
@@ -79,7 +79,7 @@ test("Long answers take turns of 32 KiB, and a short one does not wait for their
   for (const request of long) assert.deepEqual(await request.ended(), COMPLETE);
 });
 
-test("The pieces of one answer stay in order however they are written", async () => {
+test("The pieces of one response stay in order however they are written", async () => {
   const pieces = Array.from({ length: 40 }, (_, index) => String.fromCharCode(65 + index));
   const { connect } = await serve((_, { stderr }) => {
     for (const letter of pieces) void stderr.write(letter.repeat(50_000));
@@ -97,7 +97,7 @@ test("The pieces of one answer stay in order however they are written", async ()
   }
 });
 
-test("A front is not read from while a handler leaves its body unread", async () => {
+test("A web server is not read from while a handler leaves its body unread", async () => {
   const goOn = gate();
   const { connect } = await serve(async (request) => {
     await goOn.promise;
@@ -134,7 +134,7 @@ test("A body that the handler does not want holds nobody up", async () => {
   assert.deepEqual(await client.begin().ended(), COMPLETE);
 });
 
-test("A front that asks and asks and never reads is not read from for ever", async () => {
+test("A web server that asks and asks and never reads is not read from for ever", async () => {
   const { connect } = await serve(hello);
   const client = await connect();
   client.pause();

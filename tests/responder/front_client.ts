@@ -1,5 +1,5 @@
 /**
- * A front for tests: one connection to a FastCGI server, many requests on it, and what came of
+ * A web server for tests: one connection to a FastCGI server, many requests on it, and what came of
  * each. It waits for events, never for time.
  */
 import { ClientConnection, type ClientEvent } from "../../src/protocol/client_connection.ts";
@@ -24,7 +24,7 @@ export type FrontEnd =
   | { readonly appStatus: number; readonly protocolStatus: number }
   | "lost";
 
-/** One request as its front sees it. */
+/** One request as its web server sees it. */
 export class FrontRequest {
   readonly id: number;
   stdout = "";
@@ -45,7 +45,7 @@ export class FrontRequest {
     return this.end!;
   }
 
-  /** The answer once it is complete, split into its head and its body. */
+  /** The response once it is complete, split into its header section and its body. */
   async answer(): Promise<{ head: string[]; body: string }> {
     await this.ended();
     const split = this.stdout.indexOf("\r\n\r\n");
@@ -56,7 +56,7 @@ export class FrontRequest {
   }
 }
 
-/** See the head of this file. */
+/** See the top of this file. */
 export class FrontClient {
   readonly connection: ByteConnection;
   readonly protocol = new ClientConnection(2000);

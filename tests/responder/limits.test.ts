@@ -76,7 +76,7 @@ test("Parameters over their limits give 431, malformed ones 400, and neighbours 
   assert.deepEqual(await client.begin().ended(), COMPLETE);
 });
 
-test("A head over headLengthMax gives 500", async () => {
+test("A header section over headLengthMax gives 500", async () => {
   const { connect } = await serve(
     () => new Response("x", { headers: { "x-long": "x".repeat(1000) } }),
     { headLengthMax: 1000 },
@@ -97,7 +97,7 @@ test("Bytes that are not FastCGI close their connection and no other", async () 
   stranger.destroy();
 });
 
-test("A front that is silent in the middle of a request is let go of", async () => {
+test("A web server that is silent in the middle of a request is let go of", async () => {
   const { runtime, connect, faults } = await serve(
     async (request) => new Response(await request.text()),
     { inputTimeoutMs: 5_000 },

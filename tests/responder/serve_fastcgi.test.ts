@@ -6,7 +6,7 @@ import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { MemoryNetwork } from "../../src/runtime/memory.ts";
 import { COMPLETE, connectable, gate, hello, MIB, serve, streamOf, turns } from "./setup.ts";
 
-test("A short answer leaves as one STDOUT record with its length", async () => {
+test("A short response leaves as one STDOUT record with its length", async () => {
   const { runtime, server } = await serve(hello);
   const connection = await runtime.connect(connectable(server));
   const writer = connection.writable.getWriter();
@@ -276,7 +276,7 @@ test("What is no handler is refused at once, and says what to pass", async () =>
   }
 });
 
-test("Without onError the console is told what a handler threw, and not what a front sent", async () => {
+test("Without onError the console is told what a handler threw, and not what a web server sent", async () => {
   const lines: string[] = [];
   const { error } = console;
   console.error = (...parts: unknown[]) => void lines.push(parts.map(String).join(" "));
@@ -305,7 +305,7 @@ test("Without onError the console is told what a handler threw, and not what a f
   ]);
 });
 
-test("An answer's head and its pieces leave as they are made", async () => {
+test("A response's header section and its pieces leave as they are made", async () => {
   const next = [gate<string>(), gate<string>()];
   const { connect } = await serve(() => {
     const lines = async function* () {
@@ -358,7 +358,7 @@ test("A body that is not as long as Content-Length says is a failed one", async 
   }
 });
 
-test("STDERR reaches the front before the request's end, and is refused after it", async () => {
+test("STDERR reaches the web server before the request's end, and is refused after it", async () => {
   const late = gate<boolean>();
   const { connect } = await serve((_, { stderr, waitUntil }) => {
     void stderr.write("from the handler\n");
@@ -414,7 +414,7 @@ test("A filter gets its second stream", async () => {
   assert.equal((await request.answer()).body, "filter in FILE");
 });
 
-test("Without KEEP_CONN the connection is closed after the answer", async () => {
+test("Without KEEP_CONN the connection is closed after the response", async () => {
   const { connect } = await serve(hello);
   const client = await connect();
   const request = client.begin({ keepConnection: false });

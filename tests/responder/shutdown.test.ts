@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { LINGER_MS } from "../../src/responder/responder_connection.ts";
 import { connectable, gate, hello, OVERLOADED, serve, turns } from "./setup.ts";
 
-test("A front that does not close a connection that we have ended is not waited for", async () => {
+test("A web server that does not close a connection that we have ended is not waited for", async () => {
   const { runtime, server } = await serve(hello);
   const connection = await runtime.connect(connectable(server));
   const shutdown = server.shutdown();

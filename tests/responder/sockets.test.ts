@@ -81,7 +81,7 @@ test("16 MiB go up and come down over a real connection while short requests pas
   });
 });
 
-test("A real connection without KEEP_CONN is closed after all of the answer has come", async () => {
+test("A real connection without KEEP_CONN is closed after all of the response has come", async () => {
   await onEachSocket(() => new Response(new Uint8Array(3 * MIB)), async (connect) => {
     const client = await connect();
     const request = client.begin({
@@ -95,7 +95,7 @@ test("A real connection without KEEP_CONN is closed after all of the answer has 
   });
 });
 
-test("A front that vanishes fires the signal of its request, and the server goes on", async () => {
+test("A web server that vanishes fires the signal of its request, and the server goes on", async () => {
   let began = Promise.withResolvers<void>();
   let aborted = Promise.withResolvers<void>();
   const handler: FastCgiHandler = (request) => {

@@ -246,7 +246,7 @@ for (const kind of ["tcp", "tls"] as const) {
   });
 }
 
-test("A peer that has said all still gets an answer", async () => {
+test("A peer that has said all still gets a response", async () => {
   await withPair({}, async ({ client, seen }) => {
     client.socket.end("question");
     await seen.when("peerEnded");

@@ -17,7 +17,7 @@ import { freshPath, patternBytes, readAll, runtime } from "./support.ts";
 
 const { files } = runtime;
 
-test("stat tells files, folders and others apart, with size and time", () => {
+test("stat tells files, directories and others apart, with size and time", () => {
   const path = freshPath();
   mkdirSync(path);
   writeFileSync(`${path}/file`, "12345");
@@ -50,7 +50,7 @@ for (
   });
 }
 
-test("A loop of links is nothing", () => {
+test("A loop of symlinks is nothing", () => {
   const path = freshPath();
   symlinkSync(path, `${path}-other`);
   symlinkSync(`${path}-other`, path);
@@ -58,7 +58,7 @@ test("A loop of links is nothing", () => {
   assert.equal(files.realPath(path), undefined);
 });
 
-test("realPath resolves links and dots", () => {
+test("realPath resolves symlinks and dots", () => {
   const path = files.realPath(tmpdir()) + freshPath().slice(tmpdir().length);
   mkdirSync(path);
   writeFileSync(`${path}/file`, "");
@@ -167,7 +167,7 @@ test("A log file is appended to, not replaced", async () => {
   assert.equal(readFileSync(path, "utf8"), "old\none\ntwo\n");
 });
 
-test("A log file in a folder that does not exist is an error", async () => {
+test("A log file in a directory that does not exist is an error", async () => {
   await assert.rejects(files.appendStream(`${freshPath()}/log`), /ENOENT/);
 });
 
@@ -250,7 +250,7 @@ test("A text is read of a regular file alone, and through a link", async () => {
   }
 });
 
-test("list names what is in a folder, up to a limit", async () => {
+test("list names what is in a directory, up to a limit", async () => {
   const path = freshPath();
   mkdirSync(`${path}/b/inner`, { recursive: true });
   for (const name of ["a", ".c"]) writeFileSync(`${path}/${name}`, "");

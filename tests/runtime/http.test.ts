@@ -22,7 +22,7 @@ import {
 const TLS = { identify: () => ({ cert: CERTIFICATE, key: PRIVATE_KEY }) };
 const GET = "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
 
-/** Sends and leaves the answer to be read piece by piece. */
+/** Sends and leaves the response to be read piece by piece. */
 async function ask(connection: ByteConnection, text: string): Promise<void> {
   const writer = connection.writable.getWriter();
   await writer.write(encode(text));
@@ -106,7 +106,7 @@ test("HEAD is told a length where there is one, and none is made up", async () =
   for (const path of Object.keys(answers)) {
     const head = `HEAD ${path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n`;
     const answer = await rawHttp(server.address, head);
-    assert.match(answer, /^HTTP\/1\.1 [^]*\r\n\r\n$/, "there is a head and no body");
+    assert.match(answer, /^HTTP\/1\.1 [^]*\r\n\r\n$/, "there is a header section and no body");
     lengths[path] = /\r\ncontent-length: (\d+)\r\n/i.exec(answer)?.[1];
   }
   server.destroy();
@@ -118,7 +118,7 @@ test("HEAD is told a length where there is one, and none is made up", async () =
   });
 });
 
-test("A streamed answer arrives piece by piece", async () => {
+test("A streamed response arrives piece by piece", async () => {
   let body!: ReadableStreamDefaultController<Uint8Array>;
   const server = await serve(() =>
     new Response(new ReadableStream({ start: (controller) => void (body = controller) }))
@@ -154,11 +154,11 @@ test("A body that errors cuts the connection, so that the client can see it", as
   assert.equal(statusOf(answer), 200);
   assert.match(answer, /transfer-encoding: chunked/i);
   assert.match(answer, /beginning/);
-  assert.ok(!answer.endsWith("0\r\n\r\n"), "the answer looks complete");
+  assert.ok(!answer.endsWith("0\r\n\r\n"), "the response looks complete");
   await server.stop();
 });
 
-test("A client that leaves before the answer fires the request's signal", async () => {
+test("A client that leaves before the response fires the request's signal", async () => {
   const began = Promise.withResolvers<void>();
   const left = Promise.withResolvers<void>();
   const server = await serve(async (request) => {
@@ -175,7 +175,7 @@ test("A client that leaves before the answer fires the request's signal", async 
   await server.stop();
 });
 
-test("A client that leaves during the answer cancels its body", async () => {
+test("A client that leaves during the response cancels its body", async () => {
   const left = Promise.withResolvers<void>();
   const server = await serve(() =>
     new Response(
@@ -196,7 +196,7 @@ test("A client that leaves during the answer cancels its body", async () => {
   await server.stop();
 });
 
-test("A client that got its answer does not fire the request's signal", async () => {
+test("A client that got its response does not fire the request's signal", async () => {
   const signals: AbortSignal[] = [];
   const server = await serve((request) => {
     signals.push(request.signal);
@@ -207,7 +207,7 @@ test("A client that got its answer does not fire the request's signal", async ()
   assert.deepEqual(signals.map((signal) => signal.aborted), [false]);
 });
 
-test("A reader that does not read stops the producer of its answer", async () => {
+test("A reader that does not read stops the producer of its response", async () => {
   const length = 64 * 1024 * 1024;
   let produced = 0;
   const server = await serve(() =>
@@ -343,7 +343,7 @@ test("Stopping waits for the request in flight, and not for silent clients", asy
   halfway.destroy();
 });
 
-test("Stopping waits for an answer that is still being streamed", async () => {
+test("Stopping waits for a response that is still being streamed", async () => {
   let body!: ReadableStreamDefaultController<Uint8Array>;
   const server = await serve(() =>
     new Response(new ReadableStream({ start: (controller) => void (body = controller) }))
@@ -404,7 +404,7 @@ test("A live unix socket is in use for HTTP as well", async () => {
   await server.stop();
 });
 
-test("A request's head over the limit is refused, one below it is taken", async () => {
+test("A request's header section over the limit is refused, one below it is taken", async () => {
   const server = await serve((request) => new Response(request.headers.get("x-long")?.slice(0, 3)));
   const send = (length: number) =>
     rawHttp(server.address, GET.replace("\r\n\r\n", `\r\nX-Long: ${"x".repeat(length)}\r\n\r\n`));

@@ -136,10 +136,10 @@ test("A file that is not a socket is never replaced", async () => {
   assert.ok(statSync(path).isFile());
 });
 
-test("A socket's folder that does not exist is an error", async () => {
+test("A socket's directory that does not exist is an error", async () => {
   const path = `${freshPath()}/no/such/folder.sock`;
   await failsWith(
     runtime.listen({ transport: "unix", path }, nothing),
-    /: the socket's folder does not exist$/,
+    /: the socket's directory does not exist$/,
   );
 });

@@ -184,7 +184,7 @@ test("A manual clock's wall time moves with it", () => {
   assert.equal(clock.wallMs(), before + 1500);
 });
 
-test("Memory files know links, folders and ways out of them", async () => {
+test("Memory files know links, directories and ways out of them", async () => {
   const { files } = new MemoryRuntime();
   files.write("/srv/www/index.html", "hello", 7);
   files.symlink("/srv/www/out", "/etc");

@@ -46,7 +46,7 @@ test("A host with addresses of one family has those", async () => {
   });
 });
 
-test("What changed is seen by the next question: no answer is kept", async () => {
+test("What changed is seen by the next question: no response is kept", async () => {
   await withDns(async (server) => {
     server.set("app.test", { ipv4: ["10.0.0.1"], ttlS: 3_600 });
     assert.deepEqual((await resolver.host("app.test", [server.address])).addresses, ["10.0.0.1"]);
@@ -101,7 +101,7 @@ test("A name server that fails: Bun says so, Deno takes the name for unknown", a
   });
 });
 
-test("A name server that does not listen gives no answer, in a bounded time", async () => {
+test("A name server that does not listen gives no response, in a bounded time", async () => {
   const server = await DnsServer.start();
   const { address } = server;
   await server.stop();

@@ -34,7 +34,7 @@ test("currentRuntime says what it runs on", () => {
   assert.match(runtime.platform, /^[a-z0-9]+-[a-z0-9]+$/);
 });
 
-test("A process knows its arguments, environment, folder and number", () => {
+test("A process knows its arguments, environment, directory and number", () => {
   const args = scriptArguments(
     `const { args, env, cwd, pid, cpuCount } = runtime.process;
      runtime.process.stdout.write(JSON.stringify({

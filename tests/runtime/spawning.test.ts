@@ -35,7 +35,7 @@ async function run(options: Partial<StartOptions> & Pick<StartOptions, "command"
   return { output, end };
 }
 
-test("A program gets arguments, variables and folder, and says both its outputs", async () => {
+test("A program gets arguments, variables and directory, and says both its outputs", async () => {
   const { output, end } = await run({
     command: ["sh", "-c", 'echo "$0 $WORD $PWD"; echo oops >&2; echo end; exit 3', "zero"],
     cwd: "/",
@@ -144,7 +144,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-test("A private folder is nobody else's, holds what is written, and goes with all of it", () => {
+test("A private directory is nobody else's, holds what is written, and goes with all of it", () => {
   const directory = spawner.createDirectory(undefined);
   directory.write("a.conf", "text");
   assert.equal(statSync(directory.path).mode & 0o777, 0o700);

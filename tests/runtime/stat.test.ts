@@ -28,7 +28,7 @@ async function fastStat() {
   return { stat, asked: () => asked };
 }
 
-test("The system call tells what node:fs tells, of files, folders, links and others", async () => {
+test("The system call tells what node:fs tells, of files, directories, links and others", async () => {
   const { stat, asked } = await fastStat();
   const path = freshPath();
   mkdirSync(`${path}/Öffentlich`, { recursive: true });

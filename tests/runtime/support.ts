@@ -96,12 +96,12 @@ export async function rawHttp(address: Address, text: string): Promise<string> {
   return answer;
 }
 
-/** The status line's code; 0 where no answer came. */
+/** The status line's code; 0 where no response came. */
 export function statusOf(answer: string): number {
   return Number(answer.split(" ")[1] ?? 0);
 }
 
-/** The answer's body as it was sent. */
+/** The response's body as it was sent. */
 export function bodyOf(answer: string): string {
   return answer.slice(answer.indexOf("\r\n\r\n") + 4);
 }

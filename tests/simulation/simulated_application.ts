@@ -59,9 +59,9 @@ export interface ApplicationObserver {
   onBegun(key: number): void;
   /** The request was refused without being looked at. */
   onRefused(key: number): void;
-  /** The application takes its answer for complete. */
+  /** The application takes its response for complete. */
   onComplete(key: number, length: number): void;
-  /** Bytes of an answer's body have reached us. */
+  /** Bytes of a response's body have reached us. */
   onArrived(key: number, length: number): void;
   /** We have broken a rule. */
   onViolation(text: string): void;
@@ -314,7 +314,7 @@ export class ApplicationConnection {
     }
   }
 
-  /** The head, then pieces of the body, then the end: one of these each time. */
+  /** The header section, then pieces of the body, then the end: one of these each time. */
   #answer(request: ApplicationRequest): void {
     const { random } = this.#application;
     if (random.chance(0.1)) {

@@ -1,7 +1,8 @@
 /**
- * A client of a simulation: sends one request, feeds its body, reads its answer slowly, may leave at
- * any time, and checks that what it gets is its own: the key in the head, every byte of the body, and
- * an end that is either clean with as many bytes as the application said, or an error.
+ * A client of a simulation: sends one request, feeds its body, reads its response slowly, may leave
+ * at any time, and checks that what it gets is its own: the key in the header section, every byte
+ * of the body, and an end that is either clean with as many bytes as the application said, or an
+ * error.
  */
 import type { Role } from "../../src/protocol/constants.ts";
 import { encodeNameValues } from "../../src/protocol/name_value.ts";
@@ -30,9 +31,9 @@ export class SimulatedClient {
   outcome: Outcome | undefined;
   /** Why it was refused or cut. */
   error: UpstreamError | undefined;
-  /** Bytes of the answer that were read. */
+  /** Bytes of the response that were read. */
   length = 0;
-  /** There was no answer at all. */
+  /** There was no response at all. */
   wasRefused = false;
   /** Listeners on the signal: none may be left. */
   listeners = 0;
@@ -102,7 +103,7 @@ export class SimulatedClient {
     this.#bodies.find(({ canFeed }) => canFeed)?.break();
   }
 
-  /** Begins to read one piece of the answer. */
+  /** Begins to read one piece of the response. */
   read(): void {
     this.#reading = true;
     this.#reader!.read().then(({ done, value }) => {
@@ -155,7 +156,7 @@ export class SimulatedClient {
   #answered(response: UpstreamResponse): void {
     this.#response = response;
     const key = response.head.headers.find(([name]) => name === "Key")?.[1];
-    if (key !== String(this.key)) this.#fault(`got the answer of ${key}`);
+    if (key !== String(this.key)) this.#fault(`got the response of ${key}`);
     if (response.body instanceof ReadableStream) {
       this.#reader = response.body.getReader();
       if (this.#left) {

@@ -25,7 +25,7 @@ const PIECE_LENGTH_MAX = 3_000;
 const LIMITS = { responseHeaderMax: 4_000, responseBufferMax: 2_000, spillMax: 6_000 } as const;
 
 /**
- * What may be held for one answer beyond its limits: the read and the record that went over, and
+ * What may be held for one response beyond its limits: the read and the record that went over, and
  * what was handed to the client's stream.
  */
 const HELD_SLACK = PIECE_LENGTH_MAX + 2 * STDOUT_LENGTH_MAX;
@@ -470,7 +470,7 @@ class Simulation {
       }
       if (outcome !== "complete" || !client.expectsBody) continue;
       if (!this.#complete.get(key)?.has(length)) {
-        this.#faults.push(`request ${key} was given ${length} bytes as its whole answer`);
+        this.#faults.push(`request ${key} was given ${length} bytes as its whole response`);
       }
     }
   }

@@ -226,7 +226,7 @@ test("php-fpm gets a configuration, counts as one worker, and is stopped with SI
   assert.equal(world.runtime.spawner.files.size, 0);
 });
 
-test("A user that is not there, or whom only root may be, is a fault at the start", async () => {
+test("A user that is not there, or whom only root may be, is an error at the start", async () => {
   const start = (user: string) => {
     const world = new World({ command: ["app"], user });
     world.runtime.spawner.users.set("web", { name: "web", user: 33, group: 33 });

@@ -64,7 +64,7 @@ test("resolveBelowRoot finds what is well-known", async () => {
   });
 });
 
-test("resolveBelowRoot forbids links out of the root", async () => {
+test("resolveBelowRoot forbids symlinks out of the root", async () => {
   await withDirectory(({ root }) => {
     const paths = [
       ...[
@@ -80,7 +80,7 @@ test("resolveBelowRoot forbids links out of the root", async () => {
   });
 });
 
-test("resolveBelowRoot follows links within the root and says where they end", async () => {
+test("resolveBelowRoot follows symlinks within the root and says where they end", async () => {
   await withDirectory(({ root }) => {
     const found = resolveBelowRoot({ files, root }, "/link-in.txt");
     assert.ok(found.kind === "file");
@@ -90,7 +90,7 @@ test("resolveBelowRoot follows links within the root and says where they end", a
   });
 });
 
-test("resolveBelowRoot takes a root that is a link, or has a trailing slash", async () => {
+test("resolveBelowRoot takes a root that is a symlink, or has a trailing slash", async () => {
   await withDirectory(({ root, symlinkedRoot }) => {
     const found = resolveBelowRoot({ files, root: symlinkedRoot }, "/hello.txt");
     assert.ok(found.kind === "file");

@@ -1,4 +1,7 @@
-/** A real folder for tests of files: a root, with secrets beside it and links of every kind in it. */
+/**
+ * A real directory for tests of files: a root, with secrets beside it and symlinks of every kind in
+ * it.
+ */
 import {
   mkdirSync,
   mkdtempSync,
@@ -19,7 +22,7 @@ import type { StaticResponse } from "../../src/static/static_files.ts";
 /** What the secrets hold, so that a test can tell that none came out. */
 export const SECRET = "secret, never to be served";
 
-/** When every file of the folder was modified. */
+/** When every file of the directory was modified. */
 export const MODIFIED_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 /** The real files, through the runtime that the tests run on. */
@@ -30,11 +33,11 @@ export interface Directory {
   readonly base: string;
   /** What may be served from. */
   readonly root: string;
-  /** A link to the root. */
+  /** A symlink to the root. */
   readonly symlinkedRoot: string;
 }
 
-/** Makes a folder, hands it to `use` and removes it. */
+/** Makes a directory, hands it to `use` and removes it. */
 export async function withDirectory(
   use: (directory: Directory) => void | Promise<void>,
 ): Promise<void> {

@@ -69,7 +69,7 @@ test("A change of a kept file is seen with the next request, of the same size an
   });
 });
 
-test("A kept path that becomes a link out of the root is refused", async () => {
+test("A kept path that becomes a symlink out of the root is refused", async () => {
   await withDirectory(async (directory) => {
     const kept = memory();
     assert.equal((await ask(directory, kept, "/docs/index.html")).status, 200);
@@ -87,7 +87,7 @@ test("The way to a kept file is followed anew once a second", async () => {
     const clock = { nowMs: () => nowMs, wallMs: () => Date.now() + HOUR_MS };
     const kept = new FileMemory(files, clock);
     assert.equal((await ask(directory, kept, "/docs/index.html")).status, 200);
-    // The very same file, but its folder lies outside now.
+    // The very same file, but its directory lies outside now.
     renameSync(join(directory.root, "docs"), join(directory.base, "docs"));
     symlinkSync(join(directory.base, "docs"), join(directory.root, "docs"));
     nowMs = KEPT_FILE_MS - 1;

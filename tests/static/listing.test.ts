@@ -19,7 +19,7 @@ async function list(directory: Directory, path: string, query = "", method = "GE
   return { answer, page, names };
 }
 
-/** A folder `/list/` of three files and a folder. */
+/** A directory `/list/` of three files and a directory. */
 function fill(directory: Directory): void {
   const base = join(directory.root, "list");
   mkdirSync(join(base, "zoo"), { recursive: true });
@@ -30,7 +30,7 @@ function fill(directory: Directory): void {
   });
 }
 
-test("A folder without index is listed, folders first, with size and time", async () => {
+test("A directory without index is listed, directories first, with size and time", async () => {
   await withDirectory(async (directory) => {
     fill(directory);
     const { answer, page, names } = await list(directory, "/list/");
@@ -120,7 +120,7 @@ test("A listing says that there are more entries than it shows", async () => {
   });
 });
 
-test("A listing answers HEAD without a body, and a folder without its slash with a redirect", async () => {
+test("A listing answers HEAD without a body, and a directory without its slash with a redirect", async () => {
   await withDirectory(async (directory) => {
     fill(directory);
     const head = await list(directory, "/list/", "", "HEAD");

@@ -85,7 +85,7 @@ test("A sibling that is older than its file is passed over, one of the same seco
   });
 });
 
-test("A sibling that is a link out of the root, a folder or dangling is none", async () => {
+test("A sibling that is a symlink out of the root, a directory or dangling is none", async () => {
   await withDirectory(async (directory) => {
     symlinkSync(join(directory.base, "secret.txt"), join(directory.root, "hello.txt.gz"));
     symlinkSync("docs", join(directory.root, "hello.txt.br"));

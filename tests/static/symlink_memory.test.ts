@@ -16,7 +16,7 @@ function world() {
   return { files, clock, memory: new SymlinkMemory(files, clock) };
 }
 
-test("LinkMemory follows a link that was set anew within a second, not before it asks again", () => {
+test("SymlinkMemory follows a symlink that was set anew within a second, not before it asks again", () => {
   const { files, clock, memory } = world();
   files.write("/releases/1/a.txt", "one");
   files.write("/releases/2/a.txt", "two");
@@ -29,14 +29,14 @@ test("LinkMemory follows a link that was set anew within a second, not before it
   assert.equal(memory.realPath("/current/a.txt"), "/releases/2/a.txt");
 });
 
-test("LinkMemory does not remember that there was nothing", () => {
+test("SymlinkMemory does not remember that there was nothing", () => {
   const { files, memory } = world();
   assert.equal(memory.realPath("/new.txt"), undefined);
   files.write("/new.txt", "new");
   assert.equal(memory.realPath("/new.txt"), "/new.txt");
 });
 
-test("LinkMemory remembers a bounded number of paths", () => {
+test("SymlinkMemory remembers a bounded number of paths", () => {
   const { files, memory } = world();
   for (let index = 0; index <= SYMLINKS_REMEMBERED_MAX; index++) files.write(`/${index}`, "x");
   for (let index = 0; index < SYMLINKS_REMEMBERED_MAX; index++) memory.realPath(`/${index}`);

@@ -1,4 +1,6 @@
-/** Links out of the root: they are followed to folders that are allowed, and nowhere else. */
+/**
+ * Symlinks out of the root: they are followed to directories that are allowed, and nowhere else.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -36,7 +38,7 @@ const SYMLINKS: readonly (readonly [target: string, name: string])[] = [
 interface Place {
   readonly base: string;
   readonly root: string;
-  /** What links may lead to, and what they may not. */
+  /** What symlinks may lead to, and what they may not. */
   readonly shared: string;
 }
 
@@ -62,7 +64,7 @@ function outcome(tree: Omit<FileTree, "files">, path: string, lookup: FileLookup
   return `${found.kind} ${found.isOutside ? "outside" : "inside"}`;
 }
 
-test("A link out of the root is followed to a folder that is allowed", async () => {
+test("A symlink out of the root is followed to a directory that is allowed", async () => {
   await withPlace(({ root, shared }) => {
     const tree = { root, symlinkTargets: ["/nowhere", shared] };
     for (const path of ["/storage/a.txt", "/storage/sub/b.txt", "/a.txt"]) {
@@ -81,7 +83,7 @@ test("A link out of the root is followed to a folder that is allowed", async () 
   });
 });
 
-test("A link out of the root is followed nowhere else, from a folder that is allowed neither", async () => {
+test("A symlink out of the root is followed nowhere else, from a directory that is allowed neither", async () => {
   await withPlace(({ root, shared }) => {
     const paths = [
       ...["/secret.txt", "/up", "/up/secret.txt", "/up/other/d.txt", "/all/etc/passwd"],
@@ -94,7 +96,7 @@ test("A link out of the root is followed nowhere else, from a folder that is all
   });
 });
 
-test("What is reached through an allowed folder and lies below the root is inside", async () => {
+test("What is reached through an allowed directory and lies below the root is inside", async () => {
   await withPlace(({ root, shared }) => {
     const tree = { root, symlinkTargets: [shared] };
     for (const path of ["/storage/back/index.html", "/inside/page.html", "/up/www/index.html"]) {
@@ -104,7 +106,7 @@ test("What is reached through an allowed folder and lies below the root is insid
   });
 });
 
-test("Hidden names stay hidden behind a link, which itself may lead to one", async () => {
+test("Hidden names stay hidden behind a symlink, which itself may lead to one", async () => {
   await withPlace(({ root, shared }) => {
     const tree = { root, symlinkTargets: [shared] };
     for (const path of ["/storage/.env", "/storage/..data/c.txt", "/storage/.none"]) {
@@ -114,7 +116,7 @@ test("Hidden names stay hidden behind a link, which itself may lead to one", asy
   });
 });
 
-test("An allowed folder may be a link, end with a slash, be a file or not be there", async () => {
+test("An allowed directory may be a symlink, end with a slash, be a file or not be there", async () => {
   await withPlace(({ base, root, shared }) => {
     const same = [join(base, "current"), `${shared}/`, join(root, "storage")];
     for (const directory of same) {
@@ -134,7 +136,7 @@ test("An allowed folder may be a link, end with a slash, be a file or not be the
   });
 });
 
-test("A path without links costs the same looks with folders that are allowed", async () => {
+test("A path without symlinks costs the same looks with directories that are allowed", async () => {
   await withPlace(({ root, shared }) => {
     const looksFor = (symlinkTargets: readonly string[] | undefined, path: string): string[] => {
       const looks: string[] = [];
@@ -152,7 +154,7 @@ test("A path without links costs the same looks with folders that are allowed", 
   });
 });
 
-test("On Windows a folder of which an allowed one's name is the beginning is another", () => {
+test("On Windows a directory of which an allowed one's name is the beginning is another", () => {
   const windows: FileLookup = {
     realPath: (path) =>
       path.replaceAll("/", "\\").replace("C:\\www\\storage", "D:\\shared")
@@ -166,7 +168,7 @@ test("On Windows a folder of which an allowed one's name is the beginning is ano
   assert.equal(outcome({ root: "C:/www" }, "/storage/a.txt", windows), "outside_root");
 });
 
-test("No target leaves the root and the folder that is allowed, and it is known which it is in", async () => {
+test("No target leaves the root and the directory that is allowed, and it is known which it is in", async () => {
   const piece = fc.oneof(
     fc.constantFrom("/", "/", "/", "%2f", "//", "/../", "..%2F", "%2e%2e/", "/./", "\\", "%5c"),
     fc.constantFrom(

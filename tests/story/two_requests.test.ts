@@ -334,7 +334,7 @@ async function turnsUntil(holds: () => boolean): Promise<void> {
   }
 }
 
-/** The bytes that lines show; see the head of this file. */
+/** The bytes that lines show; see the top of this file. */
 function bytesOf(shown: string): number[] {
   const tokens = shown.split("\n").flatMap((line) =>
     line.replace(/(^|\s)- .*$/, "").match(/"[^"]*"|[0-9a-f]{2}|\S/g) ?? []

@@ -53,7 +53,7 @@ export class Afcgi {
       ...(config ? ["--config", config] : ["--listen", "127.0.0.1:0"]),
       ...(options.args ?? []),
     ];
-    // A folder of its own: an afcgi.yaml in ours must not be found.
+    // A directory of its own: an afcgi.yaml in ours must not be found.
     const limited = options.descriptorsMax === undefined
       ? []
       : ["sh", "-c", `ulimit -n ${options.descriptorsMax}; exec "$@"`, "sh", AFCGI];
@@ -105,7 +105,9 @@ export async function runAfcgi(
   return { ...exit, stdout: child.stdout.lines.join("\n"), stderr: child.stderr.lines.join("\n") };
 }
 
-/** A command that runs a copy of afcgi, for nobody may be unable to reach the one in our folder. */
+/**
+ * A command that runs a copy of afcgi, for nobody may be unable to reach the one in our directory.
+ */
 function withoutRights(directory: string): string[] {
   const copy = join(directory, "afcgi");
   copyFileSync(AFCGI, copy);

@@ -12,7 +12,7 @@ import type { ImageConfig } from "./images.ts";
 import { waitUntil } from "./places.ts";
 
 export interface ContainerOptions {
-  /** The folder that holds its files. */
+  /** The directory that holds its files. */
   readonly root: string;
   readonly config: ImageConfig;
   /** Replace those of the image. */

@@ -30,7 +30,7 @@ export interface NameEntry {
 export class DnsServer {
   /** Names that were asked for, with the type of the question, in order. */
   readonly asked: string[] = [];
-  /** Questions get no answer at all. */
+  /** Questions get no response at all. */
   silent = false;
   /** Questions get SERVFAIL. */
   broken = false;
@@ -81,7 +81,7 @@ export class DnsServer {
     const header = Uint8Array.of(
       question[0]!,
       question[1]!,
-      // An answer, with authority; recursion as it was asked for and available.
+      // A response, with authority; recursion as it was asked for and available.
       0x84 | (question[2]! & 1),
       0x80 | rcode,
       ...u16(1),

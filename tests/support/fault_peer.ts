@@ -32,9 +32,9 @@ export interface Behaviour {
   onBegin?(id: number, connection: PeerConnection): void;
   /** Closes the connection when so many bytes of it have been read. */
   readonly readMax?: number;
-  /** Instead of the good answer. */
+  /** Instead of the good response. */
   onRequest?(request: PeerRequest): void;
-  /** The answer to FCGI_GET_VALUES: FCGI_MPXS_CONNS as "0" or "1", or something else. */
+  /** The response to FCGI_GET_VALUES: FCGI_MPXS_CONNS as "0" or "1", or something else. */
   readonly multiplexes?:
     | "0"
     | "1"
@@ -46,7 +46,7 @@ export interface Behaviour {
     | "empty";
 }
 
-/** The records of an answer, to be sent whole or in part. */
+/** The records of a response, to be sent whole or in part. */
 export class Answer {
   readonly #encoder = new RecordEncoder();
 
@@ -80,7 +80,7 @@ export class Answer {
   }
 }
 
-/** A whole answer without fault. */
+/** A whole response without fault. */
 export function goodAnswer(id: number): Answer {
   return new Answer().stdout(id, GOOD_HEAD + GOOD_BODY).stdoutEnd(id).end(id);
 }

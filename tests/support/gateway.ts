@@ -122,7 +122,7 @@ export const FASTCGI_ROUTE: RouteOptions = {
   handler: { kind: "fastcgi", upstream: "app", scriptName: "", params: {} },
 };
 
-/** An answer with all parameters as JSON, for tests of what an application gets. */
+/** A response with all parameters as JSON, for tests of what an application gets. */
 export function echoParameters(_request: Request, info: RequestInfo): Response {
   return Response.json(Object.fromEntries(info.params));
 }
@@ -154,7 +154,7 @@ export function freshSocket(): Address {
 
 let directory: string | undefined;
 
-/** A path that nobody has used, in a folder that goes with the process. */
+/** A path that nobody has used, in a directory that goes with the process. */
 export function freshPath(): string {
   directory ??= temporaryDirectory();
   return join(directory, crypto.randomUUID().slice(0, 8));

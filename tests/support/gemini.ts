@@ -83,7 +83,7 @@ export interface CapsuleOptions {
 
 export interface Capsule extends Gateway {
   readonly geminiPort: number;
-  /** The answer to a path, or to a whole URI, at localhost. */
+  /** The response to a path, or to a whole URI, at localhost. */
   ask(target: string, options?: GeminiDialOptions): Promise<GeminiReply>;
 }
 

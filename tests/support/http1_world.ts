@@ -12,7 +12,7 @@ import "./unexpected.ts";
 import { reportUnexpected } from "../../src/runtime/unexpected.ts";
 import { MemoryCallbackSocket } from "./memory_callback_socket.ts";
 
-/** What the clock says, as answers say it. */
+/** What the clock says, as responses say it. */
 export const DATE = "Sun, 09 Sep 2001 01:46:40 GMT";
 
 export const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -24,7 +24,7 @@ export interface WorldOptions extends Partial<ServerOptions> {
 
 export type Handler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 
-/** An answer that is there at once. */
+/** A response that is there at once. */
 export function whole(text: string, status = 200): BytesResponse {
   return new BytesResponse(status, [], utf8(text));
 }

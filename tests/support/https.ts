@@ -34,7 +34,7 @@ export async function httpsRequest(request: HttpsRequest): Promise<HttpsResponse
     ...(servername !== undefined && { servername }),
     ...request.identity,
   });
-  const timer = setTimeout(() => socket.destroy(new Error("No answer in time")), LIMIT_MS);
+  const timer = setTimeout(() => socket.destroy(new Error("No response in time")), LIMIT_MS);
   try {
     await secured(socket);
     const subject = socket.getPeerCertificate().subject?.CN ?? "";

@@ -39,7 +39,7 @@ export class ImageStore {
     return result.stdout;
   }
 
-  /** An image of the files of a folder; `config` are flags of `buildah config`. */
+  /** An image of the files of a directory; `config` are flags of `buildah config`. */
   fromTree(image: string, tree: string, config: readonly string[] = []): void {
     const container = this.buildah("from", "scratch").trim();
     this.buildah("copy", "-q", container, tree, "/");
@@ -48,7 +48,7 @@ export class ImageStore {
     this.buildah("rm", container);
   }
 
-  /** An image of a folder with a Dockerfile. */
+  /** An image of a directory with a Dockerfile. */
   build(image: string, directory: string, args: Readonly<Record<string, string>>): void {
     const given = Object.entries(args).flatMap(([name, value]) => [
       "--build-arg",
@@ -71,7 +71,7 @@ export class ImageStore {
     return JSON.parse(this.buildah("inspect", "--type", "image", image)).Docker.config;
   }
 
-  /** A new container of the image, and the folder that holds its files. */
+  /** A new container of the image, and the directory that holds its files. */
   container(image: string): { readonly name: string; readonly root: string } {
     const name = this.buildah("from", "--pull-never", image).trim();
     return { name, root: this.buildah("mount", name).trim() };

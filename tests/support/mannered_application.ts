@@ -18,13 +18,13 @@ export interface Manners {
   /** FCGI_MAX_REQS; one more is answered with OVERLOADED. */
   readonly requestsMax?: number;
   /**
-   * What becomes of FCGI_GET_VALUES: answered, left without an answer for ever, or the death of the
-   * process, which a supervisor starts again at once.
+   * What becomes of FCGI_GET_VALUES: answered, left without a response for ever, or the death of
+   * the process, which a supervisor starts again at once.
    */
   readonly asked?: "answers" | "is_silent" | "dies";
   /** Closes a connection after its first response (node-fastcgi), though asked to keep it. */
   readonly closes?: boolean;
-  /** Called with each request to `/die`; it closes the connection without an answer. */
+  /** Called with each request to `/die`; it closes the connection without a response. */
   readonly dies?: () => void;
   /** How long a response takes. */
   readonly responseMs?: number;

@@ -1,4 +1,7 @@
-/** Where a test puts things: folders of its own, free ports, and waiting until something is there. */
+/**
+ * Where a test puts things: directories of its own, free ports, and waiting until something is
+ * there.
+ */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -13,7 +16,7 @@ export type Place =
   | { readonly network: "tcp"; readonly host: string; readonly port: number }
   | { readonly network: "unix"; readonly path: string };
 
-/** A new folder that other users may read, removed when the process ends. */
+/** A new directory that other users may read, removed when the process ends. */
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "afcgi-test-"));
   chmodSync(directory, 0o755);
@@ -65,7 +68,7 @@ function canConnect(place: Place): Promise<boolean> {
   });
 }
 
-/** Asks again and again until the answer is yes; for what gives no event of its own. */
+/** Asks again and again until the response is yes; for what gives no event of its own. */
 export async function waitUntil(
   isTrue: () => boolean | Promise<boolean>,
   what: string,

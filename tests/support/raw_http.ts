@@ -1,7 +1,7 @@
 /**
  * An HTTP/1.1 client over a socket that hides nothing: it sends the bytes that it is told, also
- * malformed ones, and it says whether an answer was complete or cut. A connection may be left at any
- * point. Interim answers (1xx) are passed over.
+ * malformed ones, and it says whether a response was complete or cut. A connection may be left at
+ * any point. Interim responses (1xx) are passed over.
  */
 import { connect, type Socket } from "node:net";
 
@@ -31,7 +31,7 @@ export interface HttpRequest {
   readonly chunked?: boolean;
 }
 
-/** The bytes of a request's head; the body's framing is added where there is a body. */
+/** The bytes of a request's header section; the body's framing is added where there is a body. */
 export function requestHead(request: HttpRequest): string {
   const headers: Record<string, string> = { Host: "test.example", ...request.headers };
   if (request.body !== undefined) {
@@ -53,7 +53,7 @@ export async function httpRequest(port: number, request: HttpRequest): Promise<H
   }
 }
 
-/** Bytes as they are, and the answer to them. */
+/** Bytes as they are, and the response to them. */
 export async function rawRequest(port: number, bytes: string | Uint8Array): Promise<HttpResponse> {
   const connection = await HttpConnection.open(port);
   try {
@@ -91,7 +91,7 @@ export class HttpConnection {
       socket.once("error", reject);
       socket.once("connect", () => {
         socket.off("error", reject);
-        // What breaks is seen by who reads: the answer is then cut.
+        // What breaks is seen by who reads: the response is then cut.
         socket.on("error", () => {});
         socket.setNoDelay(true);
         resolve(new HttpConnection(socket));
@@ -159,7 +159,7 @@ export class HttpConnection {
     return { ...head, body: Buffer.concat(pieces), complete: body.complete };
   }
 
-  /** @throws when the connection ends before a whole head */
+  /** @throws when the connection ends before a whole header section */
   async readHead(): Promise<HttpHead> {
     for (;;) {
       const head = await this.readAnyHead();
@@ -167,10 +167,10 @@ export class HttpConnection {
     }
   }
 
-  /** The next head, be it an interim one; throws as `readHead` does. */
+  /** The next header section, be it an interim one; throws as `readHead` does. */
   async readAnyHead(): Promise<HttpHead> {
     const text = (await this.#readThrough("\r\n\r\n"))?.toString("latin1");
-    if (text === undefined) throw new Error("Cannot read an answer: the connection has ended");
+    if (text === undefined) throw new Error("Cannot read a response: the connection has ended");
     return parseHeaders(text);
   }
 

@@ -32,7 +32,7 @@ export function rawTls(
     child.on("close", (code) => {
       resolve({ text: Buffer.concat(pieces).toString(), ended: code === 0 });
     });
-    // Its input stays open: with the end of its input openssl would leave before the answer.
+    // Its input stays open: with the end of its input openssl would leave before the response.
     child.stdin.write(text);
   });
 }

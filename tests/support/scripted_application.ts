@@ -18,7 +18,7 @@ export interface ApplicationOptions {
   /**
    * What GET_VALUES gets: the truth, the truth with an empty record behind it (Go), the truth
    * and then a close (php-fpm), a wrong "1", UNKNOWN_TYPE,
-   * bytes that are not FastCGI, a close without an answer, or nothing for ever.
+   * bytes that are not FastCGI, a close without a response, or nothing for ever.
    */
   readonly values?:
     | "truth"
@@ -259,7 +259,7 @@ export class ScriptedRequest {
     }
   }
 
-  /** A whole answer: a head unless the text brings one, the body, and the end. */
+  /** A whole response: a header section unless the text brings one, the body, and the end. */
   answer(body = "", head = "Content-Type: text/plain\n"): void {
     this.connection.send((server) => {
       server.sendStdout(this.id, encoder.encode(`${head}\n${body}`));

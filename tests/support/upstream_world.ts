@@ -176,7 +176,7 @@ export class UpstreamWorld {
   }
 }
 
-/** The text of an answer's body, however it comes. */
+/** The text of a response's body, however it comes. */
 export async function textOf({ body }: UpstreamResponse): Promise<string> {
   if (body === null) return "";
   return await new Response(body as Uint8Array<ArrayBuffer> | ReadableStream).text();

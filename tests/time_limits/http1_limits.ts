@@ -73,17 +73,17 @@ export const HTTP1_LIMITS: readonly TimeLimit[] = [
   {
     ...base,
     key: "limits.http.head_timeout",
-    when: "a head has begun",
+    when: "a header section has begun",
     neighbours: others("headersMs"),
     movedBy: [],
-    notMovedBy: ["a byte of the head", "another client"],
+    notMovedBy: ["a byte of the header section", "another client"],
     async begin(off) {
       const world = await worldWith("headersMs", off);
       const socket = world.open();
       socket.send("GET / HT");
       const fired = () => /^HTTP\/1\.1 (\d+)/.exec(socket.text)?.[1];
       return situation(world, socket, "408", fired, {
-        "a byte of the head": () => socket.send("T"),
+        "a byte of the header section": () => socket.send("T"),
         "another client": () => void world.open().send(GET),
       });
     },

@@ -86,7 +86,12 @@ export const UPSTREAM_LIMITS: readonly TimeLimit[] = [
     lateMs: LATE_MS,
     neighbours: others("firstByteMs"),
     movedBy: [],
-    notMovedBy: ["STDERR", "a part of the head", "an interim head", "another request's response"],
+    notMovedBy: [
+      "STDERR",
+      "a part of the header section",
+      "an interim header section",
+      "another request's response",
+    ],
     paused: { by: "a neighbour's client does not read", waits: true },
     async begin(off) {
       const world = worldWith({ firstByteMs: 2_000 }, off, {
@@ -101,8 +106,8 @@ export const UPSTREAM_LIMITS: readonly TimeLimit[] = [
         firesAs: "first_byte_timeout",
         acts: {
           "STDERR": () => request.stderr("a line\n"),
-          "a part of the head": () => request.stdout("X-A: 1\n"),
-          "an interim head": () => request.stdout("Status: 103\nX-A: 1\n\n"),
+          "a part of the header section": () => request.stdout("X-A: 1\n"),
+          "an interim header section": () => request.stdout("Status: 103\nX-A: 1\n\n"),
           "another request's response": () => another(world, () => application.next()),
           "a neighbour's client does not read": async () => {
             const response = world.send({ id: "slow" });

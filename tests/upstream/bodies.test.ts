@@ -196,7 +196,7 @@ test("A slow application slows the upload down: little of it is pulled from the 
   await world.close();
 });
 
-test("An answer before the body has ended is given, and the rest of the body is not asked for", async () => {
+test("A response before the body has ended is given, and the rest of the body is not asked for", async () => {
   const world = new UpstreamWorld(ON);
   const application = await connected(world);
   const { body, feed, cancelled } = fedBody(1_000);

@@ -77,7 +77,7 @@ test("What a drain cuts says how far it had got, and nothing of a grace that oth
   for (const [answer, phase] of [[sent, "first_byte"], [waiting, "queue"]] as const) {
     const error = await errorOf(answer);
     assert.equal(error.phase, phase);
-    assert.match(error.message, /^Upstream ".*" was stopped before its answer was whole$/);
+    assert.match(error.message, /^Upstream ".*" was stopped before its response was whole$/);
   }
   await world.close();
 });

@@ -99,14 +99,14 @@ test("A server is down after `fall` failures in a row, and up after `rise` good 
   assert.equal(await answers(world, 4), "bbbb");
   a.answer = (request) => request.answer("pong", "Status: 302\nLocation: /\n");
   await world.advance(INTERVAL_MS);
-  assert.equal(await answers(world, 2), "bb", "one good answer is not enough");
+  assert.equal(await answers(world, 2), "bb", "one good response is not enough");
   await world.advance(INTERVAL_MS);
   assert.deepEqual(world.seen, ["unix:/a is down", "unix:/a is up"]);
   assert.equal([...await answers(world, 4)].toSorted().join(""), "aabb");
   await world.close();
 });
 
-test("A good answer between failures begins the count anew", async () => {
+test("A good response between failures begins the count anew", async () => {
   const { world, pings } = await healthWorld(["a", "b"]);
   const a = pings.get("a")!;
   a.answer = (request) =>
@@ -122,8 +122,8 @@ const FAILURES: readonly [string, (request: ScriptedRequest) => void][] = [
   ["closes", (request) => request.connection.close()],
   ["answers with status 404", (request) => request.answer("", "Status: 404\n")],
   ["is overloaded", (request) => request.end(ProtocolStatus.OVERLOADED)],
-  ["ends without a head", (request) => request.end()],
-  ["does not finish its answer", (request) => request.stdout("Status: 200\n\npong")],
+  ["ends without a header section", (request) => request.end()],
+  ["does not finish its response", (request) => request.stdout("Status: 200\n\npong")],
   ["is not CGI", (request) => request.answer("", "no header\n")],
   ["is not FastCGI", (request) => request.connection.raw("HTTP/1.1 200 OK\r\n\r\n")],
 ];
@@ -138,7 +138,7 @@ for (const [what, answer] of FAILURES) {
   });
 }
 
-test("Without a script FCGI_GET_VALUES is asked, and any answer is good", async () => {
+test("Without a script FCGI_GET_VALUES is asked, and any response is good", async () => {
   const { world, applications } = await healthWorld(["a", "b"], {
     health: { ...HEALTH, fall: 1, script: undefined },
   });

@@ -1,6 +1,6 @@
 /**
  * Which connection a request gets where each carries one at a time, with what the system tells of its
- * worker given by the test. The picture is at the head of `single_connections.ts`.
+ * worker given by the test. The picture is at the header section of `single_connections.ts`.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

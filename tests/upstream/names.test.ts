@@ -104,7 +104,7 @@ test("When its time is over a name is looked up again by a request that does not
   await world.close();
 });
 
-test("Addresses that are old beyond twice their time are not used before the answer is there", async () => {
+test("Addresses that are old beyond twice their time are not used before the response is there", async () => {
   const world = nameWorld();
   const { resolver } = world.runtime;
   resolver.setHost(NAME, ["10.0.0.1"], TTL_MS);
@@ -254,7 +254,7 @@ test("Without any address requests fail with the name and the reason, and the se
   await world.close();
 });
 
-test("Requests wait for a name as long as resolve.timeout says; an answer that comes late counts", async () => {
+test("Requests wait for a name as long as resolve.timeout says; a response that comes late counts", async () => {
   const world = nameWorld({ resolve: { timeoutMs: 700 } });
   const { resolver } = world.runtime;
   resolver.setHost(NAME, ["10.0.0.1"]);
@@ -265,7 +265,7 @@ test("Requests wait for a name as long as resolve.timeout says; an answer that c
   assert.equal(world.upstream.queueLength, 2);
   await world.advance(100);
   assert.equal(await codeOf(first), "lookup_failed");
-  assert.match((await errorOf(second)).message, /no answer in 700 ms/);
+  assert.match((await errorOf(second)).message, /no response in 700 ms/);
   await world.advance(10 * FAILED_LOOKUP_PAUSE_MS);
   assert.equal(await codeOf(world.send()), "lookup_failed");
   assert.equal(resolver.lookUpCount(NAME), 1, "never a second beside it");
@@ -334,7 +334,7 @@ test("A body is not streamed to servers that are not known yet", async () => {
   await world.close();
 });
 
-test("Draining while a name is looked up leaves no timer, and its answer changes nothing", async () => {
+test("Draining while a name is looked up leaves no timer, and its response changes nothing", async () => {
   const world = nameWorld();
   world.runtime.resolver.setHost(NAME, ["10.0.0.1"]);
   world.runtime.resolver.hold(NAME);

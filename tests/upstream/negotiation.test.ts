@@ -13,7 +13,7 @@ import {
 } from "../support/scripted_application.ts";
 import { codeOf, errorOf, textOf, UpstreamWorld } from "../support/upstream_world.ts";
 
-test("Upstream asks an application once, on a connection of its own, and remembers the answer", async () => {
+test("Upstream asks an application once, on a connection of its own, and remembers the response", async () => {
   const world = new UpstreamWorld();
   const application = await world.application();
   for (let count = 0; count < 3; count++) {
@@ -27,7 +27,7 @@ test("Upstream asks an application once, on a connection of its own, and remembe
   await world.close();
 });
 
-test("Upstream asks once while many requests wait for the answer, and places them all", async () => {
+test("Upstream asks once while many requests wait for the response, and places them all", async () => {
   const world = new UpstreamWorld();
   const application = await world.application();
   const answers = Array.from({ length: 50 }, () => world.send());
@@ -60,7 +60,7 @@ for (
   });
 }
 
-test("Upstream takes no answer within a second as no, and not before", async () => {
+test("Upstream takes no response within a second as no, and not before", async () => {
   const world = new UpstreamWorld();
   const application = await world.application({ values: "silence" });
   const answer = world.send();

@@ -14,7 +14,7 @@ function probe(world: UpstreamWorld) {
   return probeApplication(parseAddress(ADDRESS), { runtime, timeoutMs: TIMEOUT_MS });
 }
 
-test("A connection that stays open for 100 ms after the answer counts as kept", async () => {
+test("A connection that stays open for 100 ms after the response counts as kept", async () => {
   const world = new UpstreamWorld();
   const application = await world.application();
   const report = probe(world);

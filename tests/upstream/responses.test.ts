@@ -1,4 +1,4 @@
-/** An answer is complete or visibly cut, and what has no body gets none. */
+/** A response is complete or visibly cut, and what has no body gets none. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RecordType } from "../../src/protocol/constants.ts";
@@ -8,7 +8,7 @@ import { codeOf, errorOf, textOf, UpstreamWorld } from "../support/upstream_worl
 /** Nothing is retried, so that each fault is seen. */
 const PLAIN = { multiplex: "on", retry: { attemptsMax: 0 } } as const;
 
-test("An answer that came whole is one array of bytes, and says where it came from", async () => {
+test("A response that came whole is one array of bytes, and says where it came from", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
   const answer = world.send();
@@ -27,7 +27,7 @@ test("An answer that came whole is one array of bytes, and says where it came fr
   await world.close();
 });
 
-test("An answer that goes on is a stream whose pieces come as they are written", async () => {
+test("A response that goes on is a stream whose pieces come as they are written", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
   const answer = world.send();
@@ -49,7 +49,7 @@ test("An answer that goes on is a stream whose pieces come as they are written",
   await world.close();
 });
 
-test("An answer without STDOUT's end is complete at END_REQUEST", async () => {
+test("A response without STDOUT's end is complete at END_REQUEST", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
   const answer = world.send();
@@ -60,7 +60,7 @@ test("An answer without STDOUT's end is complete at END_REQUEST", async () => {
   await world.close();
 });
 
-test("An answer is complete at STDOUT's end and a close, but not at a close alone", async () => {
+test("A response is complete at STDOUT's end and a close, but not at a close alone", async () => {
   for (const finished of [true, false]) {
     const world = new UpstreamWorld(PLAIN);
     const application = await world.application();
@@ -76,7 +76,7 @@ test("An answer is complete at STDOUT's end and a close, but not at a close alon
   }
 });
 
-test("An answer whose connection breaks errors behind what had come", async () => {
+test("A response whose connection breaks errors behind what had come", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
   const answer = world.send();
@@ -93,7 +93,7 @@ test("An answer whose connection breaks errors behind what had come", async () =
   await world.close();
 });
 
-test("An answer shorter than its Content-Length is refused while that is possible", async () => {
+test("A response shorter than its Content-Length is refused while that is possible", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
   const answer = world.send();
@@ -181,7 +181,7 @@ test("HEAD, 204 and 304 have no body, and a Content-Length of theirs is not held
   }
 });
 
-test("An end without a head is no answer, and the application's status is told", async () => {
+test("An end without a header section is no response, and the application's status is told", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
   for (
@@ -199,7 +199,7 @@ test("An end without a head is no answer, and the application's status is told",
   await world.close();
 });
 
-test("A head that is not CGI fails the request and aborts it; one over the limit has its own code", async () => {
+test("A header section that is not CGI fails the request and aborts it; one over the limit has its own code", async () => {
   for (
     const [head, code] of [
       ["HTTP/1.1 200 OK\n\n", "bad_answer"],
@@ -218,7 +218,7 @@ test("A head that is not CGI fails the request and aborts it; one over the limit
   }
 });
 
-test("An interim answer is left out", async () => {
+test("An interim response is left out", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
   const answer = world.send();
@@ -242,7 +242,7 @@ test("A front that cancels the body has the request aborted", async () => {
   await world.close();
 });
 
-test("A client that leaves while its answer streams has the stream error at once", async () => {
+test("A client that leaves while its response streams has the stream error at once", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
   const leaving = new AbortController();
@@ -348,7 +348,7 @@ test("The room that an ended answer makes does not let a paused connection read 
   await world.close();
 });
 
-test("A temporary file that cannot be written cuts nothing: the answer comes from memory", async () => {
+test("A temporary file that cannot be written cuts nothing: the response comes from memory", async () => {
   const world = new UpstreamWorld({ ...PLAIN, limits: { responseBufferMax: 1_000 } });
   world.runtime.files.temporary = () => Promise.reject(new Error("No space left on device"));
   const application = await world.application();

@@ -218,7 +218,7 @@ test("A streamed body that nobody has read yet is there for another attempt", as
   await world.close();
 });
 
-test("Nothing is repeated once the head of an answer was given", async () => {
+test("Nothing is repeated once the header section of a response was given", async () => {
   const world = new UpstreamWorld(ON);
   const application = await world.application();
   const answer = world.send();

@@ -10,7 +10,7 @@ import { codeOf, errorOf, textOf, UpstreamWorld } from "../support/upstream_worl
 const ON = { multiplex: "on" } as const;
 const text = new TextEncoder();
 
-test("Upstream carries 200 requests over one connection and gives each its own answer", async () => {
+test("Upstream carries 200 requests over one connection and gives each its own response", async () => {
   const world = new UpstreamWorld(ON);
   const application = await world.application();
   const answers = Array.from(
@@ -381,7 +381,7 @@ test("UNKNOWN_ROLE and a status that does not exist are failures of their own, n
   await world.close();
 });
 
-test("STDERR becomes lines of its own request and never part of an answer", async () => {
+test("STDERR becomes lines of its own request and never part of a response", async () => {
   const world = new UpstreamWorld(ON);
   const application = await world.application();
   const [first, second] = [world.send({ id: "a" }), world.send({ id: "b" })];

@@ -55,7 +55,7 @@ test("timeouts.connect is not put off by an abort on the connection that is bein
   await world.close();
 });
 
-test("timeouts.first_byte ends a request without an answer, aborts it, and is not retried", async () => {
+test("timeouts.first_byte ends a request without a response, aborts it, and is not retried", async () => {
   const world = new UpstreamWorld({ ...ON, timeouts: { firstByteMs: 2_000 } });
   const application = await world.application();
   const answer = world.send();
@@ -71,7 +71,7 @@ test("timeouts.first_byte ends a request without an answer, aborts it, and is no
   await world.close();
 });
 
-test("timeouts.idle counts from the last piece of the answer, and cuts the body", async () => {
+test("timeouts.idle counts from the last piece of the response, and cuts the body", async () => {
   const world = new UpstreamWorld({ ...ON, timeouts: { idleMs: 2_000 } });
   const application = await world.application();
   const answer = world.send();
@@ -89,9 +89,9 @@ test("timeouts.idle counts from the last piece of the answer, and cuts the body"
   await world.close();
 });
 
-test("timeouts.first_byte holds until the head is whole: nothing before its end moves it", async () => {
+test("timeouts.first_byte holds until the header section is whole: nothing before its end moves it", async () => {
   const pieces: readonly (readonly [name: string, say: (request: ScriptedRequest) => void])[] = [
-    ["a byte of the head", (request) => request.stdout("x")],
+    ["a byte of the header section", (request) => request.stdout("x")],
     ["a 103", (request) => request.stdout("Status: 103\nLink: </a.css>\n\n")],
     ["STDERR", (request) => request.stderr("still here\n")],
     [
@@ -100,7 +100,7 @@ test("timeouts.first_byte holds until the head is whole: nothing before its end 
         connection.records((records) => records.record(RecordType.STDERR, id, new Uint8Array(0))),
     ],
     [
-      "an answer that nobody asked for",
+      "a response that nobody asked for",
       ({ connection }) =>
         connection.records((records) =>
           records.record(RecordType.GET_VALUES_RESULT, 0, new Uint8Array(0))
