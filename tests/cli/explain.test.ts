@@ -128,7 +128,7 @@ test("explain shows the parameters that serve sends, all of them and in their or
   await serve.outcome;
   await server.shutdown({ grace: 0 });
   const { application } = await explained(
-    "http://example.com/index.php/extra?q=%20 -H Accept:text/html -H Cookie:a=b -H X-Test:1",
+    "http://example.com/index.php/extra?q=%20 -H Accept:text/html -H Cookie:a=b -H X-Test:1 --show-secrets",
   );
   assert.deepEqual([application?.parameters.map(({ name, value }) => [name, value])], seen);
 });
