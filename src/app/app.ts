@@ -164,9 +164,11 @@ class App implements RunningApp {
     });
     this.#certificates = new Certificates({
       runtime,
+      logger,
       store: storeFolder(options.store, runtime.process),
       openAutomatic: (sites) => openAcme(options, sites, { ...deps, registry: this.#registry }),
     });
+    this.#certificates.registerExpiry(this.#registry);
     this.#http2 = new Http2Clients(this.#registry, limited, options.http2Limits);
     this.#clients = new ClientBounds(options.clients ?? CLIENT_DEFAULTS, options, {
       runtime,

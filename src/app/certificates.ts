@@ -9,6 +9,10 @@ import type {
   CertificateSite,
   CertificateSource,
 } from "../certificates/source.ts";
+import { LocalAuthority } from "../certificates/local_authority.ts";
+import { CertificateStore } from "../certificates/store.ts";
+import type { Logger } from "../observe/logger.ts";
+import type { MetricsRegistry } from "../observe/metrics.ts";
 import { CertificateTable } from "../certificates/table.ts";
 import { Authorities } from "../certificates/authorities.ts";
 import { type ClientCheck, compileClientCheck } from "../http/client_certificates.ts";
@@ -24,6 +28,7 @@ import { errorText } from "../upstream/errors.ts";
 
 export interface CertificateDeps {
   readonly runtime: Runtime;
+  readonly logger: Logger;
   /** Where certificates, keys and accounts are kept. */
   readonly store: string;
   /** Starts what serves the sites with `tls: auto`; called once, with at least one. */
@@ -39,6 +44,8 @@ export class Certificates {
   /** Whether a site asks for certificates. */
   readonly #asking = new SiteTable<boolean>();
   #asksSomewhere = false;
+  readonly #bySite: [site: string, source: CertificateSource][] = [];
+  #local: Promise<LocalAuthority> | undefined;
   #automatic: AutomaticSource | undefined;
 
   constructor(deps: CertificateDeps) {
@@ -70,7 +77,9 @@ export class Certificates {
       const source = await this.#sourceOf(site);
       if (source === undefined) continue;
       this.#sources.add(source);
-      this.#table.add(certificateSite(site), source);
+      const named = certificateSite(site);
+      this.#table.add(named, source);
+      if (source !== this.#automatic) this.#bySite.push([named.name, source]);
     }
   }
 
@@ -84,7 +93,10 @@ export class Certificates {
     onHandshakeFailed: OnHandshakeFailed,
   ): Promise<ServerTls> {
     const own = pair && await this.#files([pair]);
-    if (own !== undefined) this.#sources.add(own);
+    if (own !== undefined) {
+      this.#sources.add(own);
+      this.#bySite.push(["", own]);
+    }
     return {
       identify: (serverName, hello) => this.#table.find(serverName, hello, own),
       versionMin,
@@ -106,6 +118,28 @@ export class Certificates {
     this.#automatic?.start();
   }
 
+  /** Seconds until each certificate is over; negative once it is. */
+  registerExpiry(registry: MetricsRegistry): void {
+    registry.gauge(
+      "afcgi_certificate_expiry_seconds",
+      "Seconds until a certificate expires; negative once it has.",
+      ["site", "name"],
+      () => {
+        const nowMs = this.#deps.runtime.clock.wallMs();
+        const automatic = this.#automatic?.held() ?? [];
+        return [
+          ...automatic.map((held) => [held.name, held] as const),
+          ...this.#bySite.flatMap(([site, source]) =>
+            source.held().map((held) => [site, held] as const)
+          ),
+        ].map(([site, { name, notAfterMs }]) => ({
+          labels: [site, name],
+          value: Math.floor((notAfterMs - nowMs) / 1000),
+        }));
+      },
+    );
+  }
+
   close(): void {
     for (const source of this.#sources) source.close();
   }
@@ -123,14 +157,32 @@ export class Certificates {
     }
   }
 
-  async #sourceOf({ tls }: SiteOptions): Promise<CertificateSource | undefined> {
+  async #sourceOf(site: SiteOptions): Promise<CertificateSource | undefined> {
+    const { tls } = site;
     if (tls === undefined) return undefined;
-    return tls.kind === "auto" ? this.#automatic : await this.#files(tls.pairs);
+    if (tls.kind === "auto") return this.#automatic;
+    if (tls.kind === "internal") return (await this.#localAuthority()).sourceFor(site);
+    return await this.#files(tls.pairs);
+  }
+
+  /** Made, or read, once for all sites. */
+  #localAuthority(): Promise<LocalAuthority> {
+    const { runtime, store } = this.#deps;
+    this.#local ??= (async () => {
+      try {
+        const opened = CertificateStore.open(store, runtime);
+        return await LocalAuthority.open(opened, runtime.clock);
+      } catch (cause) {
+        const what = `Cannot keep the local authority in "${store}"`;
+        throw new ListenError(`${what}: ${errorText(cause)}`, { cause });
+      }
+    })();
+    return this.#local;
   }
 
   async #files(paths: Parameters<typeof openCertificateFiles>[0]): Promise<CertificateFiles> {
     try {
-      return await openCertificateFiles(paths, this.#deps.runtime);
+      return await openCertificateFiles(paths, this.#deps.runtime, this.#deps.logger);
     } catch (cause) {
       throw new ListenError(`Cannot serve TLS: ${errorText(cause)}`, { cause });
     }

@@ -4,7 +4,7 @@
  * `serve` runs: with other rights, at another time.
  */
 import type { PairPaths } from "../certificates/options.ts";
-import { doubtOf, readPair } from "../certificates/pair.ts";
+import { doubtOf, PairError, readPair } from "../certificates/pair.ts";
 import { loadIdentity } from "../gemini/identity_store.ts";
 import {
   formatAddress,
@@ -118,7 +118,12 @@ async function checkGemini(
     try {
       await loadIdentity(tls, hosts[0] ?? "", runtime);
     } catch (error) {
-      errors.push(`Cannot serve Gemini at ${formatAddress(listen)}: ${errorText(error)}`);
+      const text = errorText(error);
+      errors.push(
+        error instanceof PairError
+          ? text
+          : `Cannot serve Gemini at ${formatAddress(listen)}: ${text}`,
+      );
     }
   }
 }

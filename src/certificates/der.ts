@@ -52,6 +52,11 @@ export function bitString(bytes: Uint8Array): Der {
   return tagged(Tag.BIT_STRING, concat([Uint8Array.of(0), bytes]));
 }
 
+/** A list of named bits in one byte; the last `unused` are none. */
+export function flags(byte: number, unused: number): Der {
+  return tagged(Tag.BIT_STRING, Uint8Array.of(unused, byte));
+}
+
 export function octetString(bytes: Uint8Array): Der {
   return tagged(Tag.OCTET_STRING, bytes);
 }

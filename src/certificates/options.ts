@@ -11,6 +11,8 @@ export interface PairPaths {
 export type SiteTlsOptions =
   /** An ACME authority. */
   | { readonly kind: "auto" }
+  /** The local authority in the store. */
+  | { readonly kind: "internal" }
   | { readonly kind: "files"; readonly pairs: readonly PairPaths[] };
 
 /** What is asked of clients. */

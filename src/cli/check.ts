@@ -5,6 +5,8 @@
  */
 import type { AppOptions } from "../app/options.ts";
 import { preflight } from "../app/preflight.ts";
+import { formatError } from "../config/located_error.ts";
+import { checkPairs, describeCertificates } from "./certificates.ts";
 import { formatAddress } from "../runtime/address.ts";
 import {
   type CommandArguments,
@@ -22,6 +24,7 @@ export const checkCommand: CommandDefinition = {
   summary: "check the configuration and report every error in it",
   declare: (command) => {
     command.argument("[file]", "configuration file, as --config")
+      .option("--certificates", "print whose certificate each name has, and what listeners show")
       .option("--show-secrets", "print passwords and values of ${env.NAME} as they are");
     declareConfigFlags(command);
   },
@@ -37,11 +40,19 @@ async function check(io: CommandIo, args: CommandArguments): Promise<number> {
   const loaded = await loadFromArguments(io, { ...args, options });
   const source = loaded.file ?? "flags";
   const { errors, notes } = await preflight(loaded.options, io.runtime, loaded.file === undefined);
-  for (const error of errors) printError(io, `${source}: ${error}`);
-  if (errors.length > 0) return ExitStatus.usage;
+  const found = await checkPairs(loaded.pairs, source, io.runtime);
+  const located = [...found.errors, ...found.doubts];
+  // What has its line in the file is told with it.
+  const withLine = new Set(located.map(({ message }) => message));
+  for (const error of located) printError(io, formatError(error));
+  for (const error of errors) if (!withLine.has(error)) printError(io, `${source}: ${error}`);
+  if (errors.length + located.length > 0) return ExitStatus.usage;
   if (!args.quiet) {
     for (const note of [...loaded.notes, ...notes]) print(io, note);
     print(io, `${source}: no errors`);
+  }
+  if (args.options["certificates"] === true) {
+    for (const line of await describeCertificates(loaded.options, io.runtime)) print(io, line);
   }
   if (args.verbose) { for (const line of summary(loaded.options)) print(io, line); }
   return ExitStatus.fine;

@@ -24,6 +24,7 @@ import { requestCommand } from "./request.ts";
 import { responderCommand } from "./responder.ts";
 import { schemaCommand } from "./schema.ts";
 import { serveCommand } from "./serve.ts";
+import { trustCommand } from "./trust.ts";
 import { versionCommand, versionLine } from "./version.ts";
 
 export const COMMANDS: readonly CommandDefinition[] = [
@@ -37,6 +38,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   importCommand,
   hashPasswordCommand,
   schemaCommand,
+  trustCommand,
   pingCommand,
   versionCommand,
 ];

@@ -14,6 +14,8 @@ import {
   errorText,
   ExitStatus,
 } from "./command.ts";
+import { ConfigError } from "../config/located_error.ts";
+import { checkPairs } from "./certificates.ts";
 import { declareConfigFlags, loadFromArguments } from "./config_flags.ts";
 import { untilStopped } from "./lifetime.ts";
 import { PROGRAM_VERSION } from "./program_version.ts";
@@ -27,7 +29,7 @@ export const serveCommand: CommandDefinition = {
 
 async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
   const { runtime } = io;
-  const { options, file, preset, notes } = await loadFromArguments(io, args);
+  const { options, file, preset, notes, pairs } = await loadFromArguments(io, args);
   runtime.process.unblockOutput();
   const logger = new Logger({
     sink: runtime.process.stderr,
@@ -47,6 +49,8 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
     const { name, reason } = preset;
     logger.info("routes are those of a preset", { preset: name, reason });
   }
+  const { errors } = await checkPairs(pairs, file ?? "flags", runtime);
+  if (errors.length > 0) throw new ConfigError(errors);
   const missing = await missingPrograms(options, runtime, file === undefined);
   if (missing.errors.length > 0) throw new CommandError(missing.errors.join("\nafcgi: "));
   const accessSink = await openAccessLog(io, options.log.access);

@@ -10,6 +10,7 @@ import { ConfigError, type LocatedError } from "./located_error.ts";
 import { kindAt } from "../runtime/kind_at.ts";
 import { withDomains } from "./domains.ts";
 import { ACME_DEFAULTS } from "../acme/options.ts";
+import type { LocatedPair } from "./tls_references.ts";
 import { directoryOf, resolvePath } from "./paths.ts";
 import { appPreset, detectPreset, phpPreset } from "./preset.ts";
 import { commandKind } from "../spawn/options.ts";
@@ -52,6 +53,8 @@ export interface LoadedConfig {
   readonly notes: readonly string[];
   /** What nothing that is printed should show. */
   readonly secrets: Secrets;
+  /** Certificates that the file names. */
+  readonly pairs: readonly LocatedPair[];
 }
 
 export interface ChosenPreset {
@@ -70,9 +73,10 @@ export async function loadConfig(flags: Flags, deps: LoadDeps): Promise<LoadedCo
   const flagsOnly = given.has(source) && !given.has("config");
   const file = flagsOnly ? undefined : findFile(given, deps);
   const listenDefault = readListenDefault(deps.readVariable, deps.cwd, tell);
-  const { options: base, hasListen = false, secrets = new Secrets() } = file === undefined
-    ? { options: fromFlags(overrides, given, deps.files, tell), hasListen: false }
-    : await fromFile(file, overrides, given, deps, tell);
+  const { options: base, hasListen = false, secrets = new Secrets(), pairs = [] } =
+    file === undefined
+      ? { options: fromFlags(overrides, given, deps.files, tell), hasListen: false }
+      : await fromFile(file, overrides, given, deps, tell);
   if (base === undefined || errors.length > 0) throw new ConfigError(errors);
   const unread = flagsOnly ? existingDefault(deps) : undefined;
   const notes = unread === undefined ? variableNotes(deps.variableNames ?? []) : [
@@ -83,7 +87,7 @@ export async function loadConfig(flags: Flags, deps: LoadDeps): Promise<LoadedCo
   // A file that serves Gemini alone opens no port for HTTP.
   const isOpen = hasListen || base.listen.length === 0;
   const based = { ...base, ...(!isOpen && listenDefault && { listen: listenDefault }) };
-  return { options: applyOverrides(based, overrides), file, preset, notes, secrets };
+  return { options: overridden(based, overrides, given), file, preset, notes, secrets, pairs };
 }
 
 /**
@@ -163,6 +167,7 @@ async function fromFile(
     readonly options: AppOptions | undefined;
     readonly hasListen?: boolean;
     readonly secrets?: Secrets;
+    readonly pairs?: readonly LocatedPair[];
   }
 > {
   const path = resolvePath(deps.cwd, source);
@@ -235,6 +240,17 @@ function checkOverrides(
       "root",
       `"${source}" has ${options.sites.length} sites, not one (change the root there)`,
     );
+  }
+}
+
+/** @throws {ConfigError} where `--domain` names what cannot stand together */
+function overridden(options: AppOptions, overrides: Overrides, given: GivenSettings): AppOptions {
+  try {
+    return applyOverrides(options, overrides);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const source = given.get("domain")?.origin ?? "afcgi";
+    throw new ConfigError([{ source, place: undefined, message: error.message }]);
   }
 }
 

@@ -9,6 +9,7 @@ import type { LocatedError } from "./located_error.ts";
 import { issueErrors } from "./issues.ts";
 import { checkReferences } from "./references.ts";
 import { configSchema } from "./schema.ts";
+import { type LocatedPair, locatedPairs } from "./tls_references.ts";
 import type { Secrets } from "./secrets.ts";
 import { checkShape } from "./unknown_keys.ts";
 
@@ -33,6 +34,8 @@ export interface ReadResult {
   readonly errors: readonly LocatedError[];
   /** What nothing that is printed should show. */
   readonly secrets: Secrets;
+  /** Certificates that the file names. */
+  readonly pairs?: readonly LocatedPair[];
 }
 
 export function readConfig(text: string, context: ReadContext): ReadResult {
@@ -56,5 +59,6 @@ export function readConfig(text: string, context: ReadContext): ReadResult {
   ];
   if (errors.length > 0 || !result.success) return { options: undefined, errors, secrets };
   const hasListen = typeof plain === "object" && plain !== null && "listen" in plain;
-  return { options: toAppOptions(result.output, directory), hasListen, errors, secrets };
+  const pairs = locatedPairs(root, directory);
+  return { options: toAppOptions(result.output, directory), hasListen, errors, secrets, pairs };
 }

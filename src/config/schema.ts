@@ -136,8 +136,8 @@ const site = section({
   tls: v.optional(
     described(
       siteTlsSchema,
-      "The site's certificates: auto (an ACME authority), a map with cert and key, a list of " +
-        'such maps, or "off"; default: off',
+      "The site's certificates: auto (an ACME authority), internal (a local one), a map with cert and " +
+        'key, a list of such maps, or "off"; default: off',
     ),
   ),
   ...schemeEntries,

@@ -3,6 +3,7 @@ import type { Files } from "../runtime/files.ts";
 import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./located_error.ts";
+import type { PairPaths } from "../certificates/options.ts";
 import { resolvePath } from "./paths.ts";
 
 interface TlsContext {
@@ -64,4 +65,28 @@ function checkServed(
     const what = "The listener has no certificate to show";
     tell(tls.place, `${what} (add cert and key, or tls to a site)`);
   }
+}
+
+/** Two files of a certificate, and where they are named. */
+export interface LocatedPair {
+  readonly paths: PairPaths;
+  readonly places: { readonly cert: Place; readonly key: Place };
+}
+
+/** Every pair that the file names: of listeners, of sites, of Gemini. */
+export function locatedPairs(root: ConfigNode, directory: string): LocatedPair[] {
+  const owners = ["listen", "sites", "gemini"].flatMap((key) => root.get(key)?.items ?? []);
+  const maps = owners.flatMap((owner) => {
+    const tls = owner.get("tls");
+    return tls === undefined ? [] : [tls, ...tls.items];
+  });
+  return maps.flatMap((map) => {
+    const [cert, key] = [map.get("cert"), map.get("key")];
+    if (cert?.text === undefined || key?.text === undefined) return [];
+    const paths = {
+      cert: resolvePath(directory, cert.text),
+      key: resolvePath(directory, key.text),
+    };
+    return [{ paths, places: { cert: cert.place, key: key.place } }];
+  });
 }

@@ -118,7 +118,7 @@ export const listenerTlsSchema = v.pipe(
 const SITE_REMEDY = 'use auto, internal, "off", or a map with cert and key, or a list of such maps';
 
 export const siteTlsSchema = v.union([
-  v.picklist(["auto", "off"], SITE_REMEDY),
+  v.picklist(["auto", "internal", "off"], SITE_REMEDY),
   section(PAIR_ENTRIES),
   v.pipe(
     items(section(PAIR_ENTRIES), "use a list of maps with cert and key"),

@@ -7,6 +7,7 @@ import type { TlsFiles } from "../runtime/connection.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { addressBytes } from "./host.ts";
 import type { GeminiTlsOptions } from "./options.ts";
+import { readPair } from "../certificates/pair.ts";
 import { makeSelfSigned } from "../certificates/self_signed.ts";
 
 const KEY_BEGIN = "-----BEGIN PRIVATE KEY-----";
@@ -22,8 +23,7 @@ export async function loadIdentity(
 ): Promise<TlsFiles> {
   let identity: TlsFiles;
   if (options.kind === "files") {
-    const { cert, key } = options;
-    identity = { cert: await files.readText(cert), key: await files.readText(key) };
+    return (await readPair(options, { files, tls })).identity;
   } else {
     const path = `${options.store}/${fileName(host)}`;
     if (files.stat(path) === undefined) {
