@@ -22,7 +22,7 @@ import { SiteTable } from "../routing/site_table.ts";
 import type { Address } from "../runtime/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
-import type { OnHandshakeFailed } from "../runtime/callback_socket.ts";
+import type { OnHandshakeFailed, ProxyProtocol } from "../runtime/callback_socket.ts";
 import { rememberSymlinks } from "../static/symlink_memory.ts";
 import { SpillSpace } from "../upstream/spill_space.ts";
 import { Upstream } from "../upstream/upstream.ts";
@@ -38,6 +38,7 @@ import { registerProcessMetrics } from "./process_metrics.ts";
 import { Readiness } from "./readiness.ts";
 import { compileGatewaySite, listenerInfo, serverSoftware, tlsPort } from "./sites.ts";
 import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
+import { watchProxies } from "./proxy_protocol.ts";
 import { watchHandshakes } from "./tls_handshakes.ts";
 import { logUnexpected } from "./unexpected_log.ts";
 import { registerUpstreamGauges, stderrBudget, UpstreamMetrics } from "./upstream_metrics.ts";
@@ -88,6 +89,7 @@ class App implements RunningApp {
   readonly #accessLog: Logger | undefined;
   readonly #onError: (error: unknown, context: RequestContext) => void;
   readonly #onHandshakeFailed: OnHandshakeFailed;
+  readonly #proxyProtocol: (networks: readonly string[]) => ProxyProtocol;
   readonly #certificates: Certificates;
   readonly #clients: ClientBounds;
   readonly #http2: Http2Clients;
@@ -116,6 +118,7 @@ class App implements RunningApp {
     registerProcessMetrics(this.#registry, runtime, version);
     this.#httpMetrics = new HttpMetrics(this.#registry);
     this.#onHandshakeFailed = watchHandshakes(this.#registry, limited);
+    this.#proxyProtocol = watchProxies(this.#registry, limited);
     const { upstreams, spawns = [] } = options;
     const fpmMessages = fpmMessagesOf(spawns, runtime.clock);
     const stderr = stderrBudget(this.#registry, logger, runtime.clock);
@@ -293,6 +296,7 @@ class App implements RunningApp {
       requestHeadersLengthMax: this.#options.limits.requestHeaderMax,
       ...(listen.http2 !== false && { openHttp2: this.#http2.open }),
       ...(serverTls && { tls: serverTls }),
+      proxyProtocol: listen.proxyProtocol && this.#proxyProtocol(listen.proxyProtocol),
       handler: (request, peer) => {
         // With port 0 the port is known only now.
         gateway ??= this.#createGateway(listenerInfo(listener.address, scheme), tls);

@@ -18,6 +18,8 @@ export interface ListenOptions {
   readonly address: Address;
   /** Undefined: HTTP without TLS. */
   readonly tls: ListenerTlsOptions | undefined;
+  /** Networks whose peers must say first whose connection it is; left out: nobody does. */
+  readonly proxyProtocol?: readonly string[] | undefined;
   /** Whether HTTP/2 is spoken as well; left out: it is. */
   readonly http2?: boolean;
 }

@@ -55,6 +55,11 @@ function proxyHeaders() {
 
 const CUSTOMARY: ReadonlySet<ProxyHeader> = new Set(["for", "proto", "host", "port"]);
 
+/** Peers that speak for others. */
+export function proxyNetworks() {
+  return list(networkOrUnix(), 'use a list of networks, such as [10.0.0.0/8, "::1", unix]');
+}
+
 export const siteProxyEntries = {
   trusted_proxies: v.optional(
     described(

@@ -18,7 +18,7 @@ import { compressionSchema } from "./compression_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
 import { responseEntries } from "./response_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
-import { siteProxyEntries } from "./proxy_schema.ts";
+import { proxyNetworks, siteProxyEntries } from "./proxy_schema.ts";
 import { socketFileCheck, socketFileEntries, withSocketFile } from "./socket_file_schema.ts";
 import { symlinkEntries } from "./symlinks.ts";
 import { http2LimitsSchema } from "./http2_schema.ts";
@@ -76,6 +76,13 @@ const listener = v.pipe(
           ),
           true,
         ),
+        proxy_protocol: v.optional(
+          described(
+            proxyNetworks(),
+            "Peers that must send a PROXY header (version 1 or 2) first; others are cut; default: " +
+              "nobody sends one",
+          ),
+        ),
         ...socketFileEntries,
       }),
       socketFileCheck(),
@@ -83,8 +90,13 @@ const listener = v.pipe(
   ], 'use an address such as ":8080", or a map with address and tls'),
   v.transform((value) =>
     "address" in value
-      ? { address: withSocketFile(value), tls: value.tls, http2: value.http2 }
-      : { address: value, tls: undefined, http2: true }
+      ? {
+        address: withSocketFile(value),
+        tls: value.tls,
+        http2: value.http2,
+        proxyProtocol: value.proxy_protocol,
+      }
+      : { address: value, tls: undefined, http2: true, proxyProtocol: undefined }
   ),
 );
 

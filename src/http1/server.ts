@@ -13,6 +13,8 @@ import { BytesResponse, type HttpResponse } from "../runtime/http_response.ts";
 import type { Clock, TimerId } from "../runtime/clock.ts";
 import type { ByteListener, PauseReason } from "../runtime/listener.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { ProxiedConnection } from "./proxied_socket.ts";
+import type { ProxyProtocol } from "../runtime/callback_socket.ts";
 import type { AcceptedSocket, SocketEvents, SocketTlsOptions } from "../runtime/callback_socket.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionServer, ConnectionTimeouts, OpenHttp2 } from "./connection_server.ts";
@@ -50,6 +52,9 @@ export type ServerTls = Pick<
 const PROTOCOLS = ["http/1.1"] as const;
 const PROTOCOLS_WITH_HTTP2 = ["h2", "http/1.1"] as const;
 
+/** Connections of proxies that have not said whose they are. */
+const PROXIED_MAX = 1024;
+
 /** Counts the connections of clients, and says which is one too many. */
 export interface Admission {
   admit(host: string): boolean;
@@ -59,6 +64,8 @@ export interface Admission {
 
 export interface ServerOptions {
   readonly address: Address;
+  /** Left out: nobody says before a connection whose it is. */
+  readonly proxyProtocol?: ProxyProtocol | undefined;
   /** Left out: HTTP without TLS. */
   readonly tls?: ServerTls;
   /** Most bytes of a request's header section; beyond it the response is 431. */
@@ -117,6 +124,7 @@ export async function serveHttp1(
         protocols: options.openHttp2 === undefined ? PROTOCOLS : PROTOCOLS_WITH_HTTP2,
         handshakeTimeoutMs: server.timeouts.handshakeMs,
         plainResponse: PLAIN_HTTP_RESPONSE,
+        proxyProtocol: options.proxyProtocol,
         // A handshake is a connection, too.
         ...(admission && {
           admit: ({ host }: HttpPeer) => admission.admit(host),
@@ -125,7 +133,7 @@ export async function serveHttp1(
       },
     }),
     ...(reusePort && { reusePort }),
-    onSocket: (socket) => server.open(socket),
+    onSocket: (socket) => server.accept(socket),
   });
   return server;
 }
@@ -147,6 +155,9 @@ class Http1Server implements HttpListener, ConnectionServer {
   readonly requestsMax: number;
   readonly #connections = new Set<ServedConnection>();
   readonly #openHttp2: OpenHttp2 | undefined;
+  readonly #proxyProtocol: ProxyProtocol | undefined;
+  /** Those whose proxy has not said yet whose they are. */
+  readonly #proxied = new Set<ProxiedConnection>();
   readonly #refused = new Set<RefusedConnection>();
   /** Of what comes without TLS; with it the handshake has asked. */
   readonly #admission: Admission | undefined;
@@ -163,6 +174,7 @@ class Http1Server implements HttpListener, ConnectionServer {
       ((error) => reportUnexpected(error, "a client's connection"));
     this.requestsMax = options.requestsMax ?? 0;
     this.#openHttp2 = options.openHttp2;
+    this.#proxyProtocol = options.proxyProtocol;
     this.#admission = this.isTls ? undefined : options.admission;
     this.coarseNowMs = clock.nowMs();
     this.date = dateOf(clock);
@@ -178,6 +190,26 @@ class Http1Server implements HttpListener, ConnectionServer {
 
   resume(reason: PauseReason): void {
     this.listener.resume?.(reason);
+  }
+
+  /** Over TLS the handshake has read what a proxy says. */
+  accept(socket: AcceptedSocket): SocketEvents {
+    const proxy = this.#proxyProtocol;
+    if (proxy === undefined || this.isTls) return this.open(socket);
+    if (!proxy.isTrusted(socket.host) || this.#proxied.size >= PROXIED_MAX) {
+      proxy.onRefused(socket.host, "It is no proxy that is named");
+      socket.reset();
+      return NOBODY;
+    }
+    const connection = new ProxiedConnection(socket, {
+      clock: this.clock,
+      timeoutMs: this.timeouts.headersMs,
+      open: (client) => this.open(client),
+      onRefused: proxy.onRefused,
+      onGone: (gone) => void this.#proxied.delete(gone),
+    });
+    this.#proxied.add(connection);
+    return connection;
   }
 
   open(socket: AcceptedSocket): SocketEvents {
@@ -234,6 +266,7 @@ class Http1Server implements HttpListener, ConnectionServer {
   destroy(): void {
     this.isStopping = true;
     this.listener.close();
+    for (const proxied of this.#proxied) proxied.destroy();
     for (const connection of this.#connections) connection.destroy();
   }
 

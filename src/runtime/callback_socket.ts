@@ -90,6 +90,14 @@ export type Identify = (
   hello: ClientHello,
 ) => TlsIdentity | undefined | Promise<TlsIdentity | undefined>;
 
+/** Proxies that say first whose connection it is (PROXY protocol); it is required of them. */
+export interface ProxyProtocol {
+  /** The address of who has connected; empty for a unix socket. */
+  readonly isTrusted: (host: string) => boolean;
+  /** Who is none of them, or says something else. */
+  readonly onRefused: (host: string, why: string) => void;
+}
+
 /** TLS in front of a listener's sockets: `onSocket` is called when the handshake is done. */
 export interface SocketTlsOptions {
   /**
@@ -110,6 +118,8 @@ export interface SocketTlsOptions {
   readonly asksForCertificate?: boolean | ((serverName: string) => boolean);
   /** A client that has not finished its handshake by then is cut. */
   readonly handshakeTimeoutMs: number;
+  /** Left out: nobody says before the handshake whose connection it is. */
+  readonly proxyProtocol?: ProxyProtocol | undefined;
   /** What a client is told that speaks HTTP without TLS; nothing, when left out. */
   readonly plainResponse?: Uint8Array;
   /** Whether a client that has just connected may begin its handshake; else it is cut. */

@@ -17,6 +17,7 @@ import { Handshakes } from "./handshakes.ts";
 import { NodeCertificate } from "./node_certificate.ts";
 import { type Accepting, type DescriptorCalls, PausableListener } from "./pausable_listener.ts";
 import { peerHost } from "./peer.ts";
+import { readProxied } from "./node_proxied.ts";
 import type { SocketTlsOptions } from "./callback_socket.ts";
 import type { ByteListener } from "./listener.ts";
 import type { PeerCertificate, TlsDetails } from "./tls_details.ts";
@@ -162,11 +163,20 @@ class Servers {
 }
 
 function accept(socket: Socket, servers: Servers, context: AcceptContext): void {
-  const { handshakes, options: { admit } } = context;
   const { remoteAddress, remotePort } = socket;
   // It has left before it was accepted.
   if (remoteAddress === undefined || remotePort === undefined) return void socket.destroy();
   const peer = { host: peerHost(remoteAddress), port: remotePort };
+  const { proxyProtocol, handshakeTimeoutMs } = context.options;
+  if (proxyProtocol === undefined) return begin(socket, peer, servers, context);
+  readProxied(socket, peer, { proxyProtocol, timeoutMs: handshakeTimeoutMs }, (client) => {
+    begin(socket, client, servers, context);
+  });
+}
+
+/** A client, or the one that a proxy speaks for, may begin its handshake. */
+function begin(socket: Socket, peer: HttpPeer, servers: Servers, context: AcceptContext): void {
+  const { handshakes, options: { admit } } = context;
   if (admit?.(peer) === false) return void socket.destroy();
   handshakes.begin(socket, peer);
   readHello(socket, servers, context);
