@@ -17,6 +17,7 @@ import { type Notes, placeOf, textOf } from "./notes.ts";
 import { type Directive, flatten } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import { guardOfAll } from "./server_guards.ts";
+import { tlsOptions } from "./tls_options.ts";
 import type { RouteValue } from "./script_routes.ts";
 import type { ServerContext } from "./server_context.ts";
 import type { Upstreams } from "./upstreams.ts";
@@ -62,11 +63,12 @@ export function siteOf(
   const site = {
     ...(hosts && { hosts }),
     ...(path !== undefined && { root: path }),
+    ...tlsOptions(scope, { notes, isFile }),
     ...siteOptions(scope, { notes, root: path, isFile }),
     ...(isShared && responseOptions(scope, notes)),
     ...bodyLimits(context.bodyMax, outerMax),
   };
-  const routes = routesOfServer(scope, { ...context, hasOwnHeaders: !isShared }, closedBy);
+  const routes = routesOfServer(scope, { ...context, hasOwnHeaders: !isShared }, isFile, closedBy);
   return { site: { comment, value: site }, routes };
 }
 
@@ -90,6 +92,7 @@ function rootOf(scope: Scope, locations: readonly Location[]): Directive | undef
 function routesOfServer(
   scope: Scope,
   context: ServerContext,
+  isFile: (path: string) => boolean,
   closedBy: Directive | undefined,
 ): Part[] {
   const parts: Part[] = [];
@@ -106,7 +109,8 @@ function routesOfServer(
     }
     return !taken.has("");
   };
-  const closed = closedBy ?? guardOfAll(scope, context.notes) ?? refusalOfAll(scope, context);
+  const closed = closedBy ?? guardOfAll(scope, context.notes, isFile) ??
+    refusalOfAll(scope, context);
   if (closed !== undefined) {
     // Nothing in it has a meaning any more.
     context.notes.take(...flatten(scope.directives));

@@ -7,15 +7,22 @@ import { mayGuard } from "./known_directives.ts";
 import type { Notes } from "./notes.ts";
 import type { Directive } from "./parser.ts";
 import { Scope } from "./scope.ts";
+import { clientAuthOf, pairsOf } from "./tls_options.ts";
 
 /** Ports that stand for "the web": who may reach one may reach the other. */
 const WEB_PORTS: ReadonlySet<string> = new Set(["80", "443"]);
 
 /** The directive for which the site is closed, noted. */
-export function guardOfAll(scope: Scope, notes: Notes): Directive | undefined {
+export function guardOfAll(
+  scope: Scope,
+  notes: Notes,
+  isFile: (path: string) => boolean,
+): Directive | undefined {
   const verify = scope.one("ssl_verify_client");
-  const asksAll = verify !== undefined && verify.args[0] === "on";
-  if (asksAll) return refuse(verify, "no certificate of a client is asked for here", notes);
+  const asks = verify !== undefined && verify.args[0] !== "off";
+  if (asks && clientAuthOf(scope, isFile) === undefined) {
+    return refuse(verify, "its ssl_client_certificate is no file here", notes);
+  }
   const protocols = scope.one("ssl_protocols");
   const isTls = scope.own("listen").some(({ args }) => args.includes("ssl")) ||
     scope.one("ssl")?.args[0] === "on";
@@ -71,11 +78,13 @@ export function exposedListen(
   return isExposed ? listen : undefined;
 }
 
-/** The certificate of a server whose listener has another one already. */
+/** The certificate of a server that is not here, where its listener has another one already. */
 export function otherCertificate(
   server: Directive,
   servers: readonly Directive[],
+  isFile: (path: string) => boolean,
 ): Directive | undefined {
+  if (pairsOf(new Scope(server.block ?? []), isFile) !== undefined) return undefined;
   const first = servers.find((it) => certificateOf(it) !== undefined);
   const own = certificateOf(server);
   if (first === undefined || own === undefined || first === server) return undefined;

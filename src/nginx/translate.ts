@@ -60,7 +60,7 @@ export function translateNginx(
     }
     for (const host of hosts ?? []) taken.add(host);
     addListeners(server, listeners, ipv6Ports, isFile, notes);
-    const closedBy = closedFromOutside(server, servers, notes);
+    const closedBy = closedFromOutside(server, servers, isFile, notes);
     const parts = { notes, upstreams, isFile, bodyMax, closedBy };
     const refusedBefore = notes.countOf("refused");
     const site = siteOf(server, outer, isFallback ? undefined : hosts, parts);
@@ -85,6 +85,7 @@ export function translateNginx(
 function closedFromOutside(
   server: Directive,
   servers: readonly Directive[],
+  isFile: (path: string) => boolean,
   notes: Notes,
 ): Directive | undefined {
   const listen = exposedListen(server, servers);
@@ -93,9 +94,9 @@ function closedFromOutside(
     notes.add("refused", listen, reason);
     return listen;
   }
-  const certificate = otherCertificate(server, servers);
+  const certificate = otherCertificate(server, servers, isFile);
   if (certificate !== undefined) {
-    notes.add("refused", certificate, "a listener has one certificate, so the site is closed");
+    notes.add("refused", certificate, "it is no file here, so the site is closed");
     return certificate;
   }
   const guard = guardedTwin(server, servers);

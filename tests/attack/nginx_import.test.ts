@@ -284,7 +284,6 @@ const CLOSES: Readonly<Record<string, string>> = {
     "ssl_verify_client on",
   "listen 443 ssl; ssl_certificate a; ssl_certificate_key a; ssl_protocols TLSv1.3;":
     "ssl_protocols TLSv1.3",
-  "listen 443 ssl; ssl_certificate b; ssl_certificate_key b;": "ssl_certificate b",
   "modsecurity on;": "modsecurity on",
   "access_by_lua_file guard.lua;": "access_by_lua_file guard.lua",
   "auth_jwt x;": "auth_jwt x",

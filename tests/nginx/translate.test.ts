@@ -273,6 +273,29 @@ test("Hosts, listeners and the default server are nginx's", () => {
   ]);
 });
 
+test("Each server's certificates and the authorities of its clients are its site's", () => {
+  const { config } = translate(`
+    server { listen 443 ssl; server_name a.b; root /r;
+      ssl_certificate /there/a; ssl_certificate_key /there/a.key; }
+    server { listen 443 ssl; server_name c.d; root /r;
+      ssl_certificate /there/rsa; ssl_certificate_key /there/rsa.key;
+      ssl_certificate /there/ec; ssl_certificate_key /there/ec.key;
+      ssl_client_certificate /there/ca; ssl_verify_client optional; }
+    server { listen 443 ssl; server_name e.f; root /r;
+      ssl_certificate /gone; ssl_certificate_key /gone; }
+    server { listen 443 ssl; server_name g.h; root /r;
+      ssl_certificate /there/a; ssl_certificate_key /there/a.key;
+      ssl_client_certificate /gone; ssl_verify_client on; }`);
+  const [a, c, e, g] = config.sites;
+  assert.deepEqual([a.tls, a.https], [{ cert: "/there/a", key: "/there/a.key" }, "allow"]);
+  assert.deepEqual(c.tls, [
+    { cert: "/there/rsa", key: "/there/rsa.key" },
+    { cert: "/there/ec", key: "/there/ec.key" },
+  ]);
+  assert.deepEqual(c.client_auth, { ca: "/there/ca", mode: "request" });
+  for (const site of [e, g]) assert.deepEqual(site.routes, [{ respond: { status: 403 } }]);
+});
+
 test("A listener whose certificate is not there is told, and not opened without", () => {
   const { config, notes } = translate(
     "server { listen 443 ssl; listen 81; ssl_certificate /no; ssl_certificate_key /no; root /r; }",
