@@ -1,0 +1,107 @@
+/**
+ * What openssl sees of TLS, and handshakes while a certificate changes on disk. With
+ * AFCGI_TEST_LONG there are 10,000 of them and 50 changes.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { selfSigned } from "../support/certificates.ts";
+import { APP_UPSTREAM, withConfig } from "../support/configured.ts";
+import { httpsRequest } from "../support/https.ts";
+import { missingPeer } from "../support/peers.ts";
+import { temporaryDirectory } from "../support/places.ts";
+
+const skip = missingPeer("openssl") ?? false;
+const IS_LONG = process.env["AFCGI_TEST_LONG"] !== undefined;
+const HANDSHAKES = IS_LONG ? 10_000 : 400;
+const CHANGES = IS_LONG ? 50 : 3;
+
+async function withSite(
+  use: (port: number, paths: { cert: string; key: string }) => Promise<void>,
+) {
+  const place = temporaryDirectory();
+  const paths = { cert: join(place, "tls.crt"), key: join(place, "tls.key") };
+  const first = selfSigned("/CN=a.test", "subjectAltName=DNS:a.test");
+  writeFileSync(paths.cert, first.cert);
+  writeFileSync(paths.key, first.key);
+  const text = `
+listen: [{ address: "127.0.0.1:0", tls: {} }]
+${APP_UPSTREAM}
+sites: [{ hosts: [a.test], tls: { cert: "${paths.cert}", key: "${paths.key}" }, routes: [{ respond: { body: fine } }] }]
+`;
+  await withConfig({ text, listen: "file" }, async ({ port }) => await use(port, paths));
+}
+
+async function sClient(port: number, ...args: string[]): Promise<string> {
+  const child = promisify(execFile)("openssl", [
+    ...["s_client", "-connect", `127.0.0.1:${port}`, ...args],
+  ], { timeout: 10_000 });
+  child.child.stdin?.end("Q\n");
+  const done = await child.catch((error: { stdout: string; stderr: string }) => error);
+  return done.stdout + done.stderr;
+}
+
+test("openssl gets TLS 1.2 and 1.3 with modern ciphers, and nothing older", { skip }, async () => {
+  await withSite(async (port) => {
+    for (const version of ["-tls1_2", "-tls1_3"]) {
+      const text = await sClient(port, "-servername", "a.test", version);
+      assert.match(text, /subject=CN = a\.test/, version);
+      assert.match(text, /Compression: NONE/);
+      assert.match(text, /Cipher is (?:TLS_(?:AES|CHACHA)|ECDHE-ECDSA-(?:AES|CHACHA))/);
+    }
+    for (const version of ["-tls1", "-tls1_1"]) {
+      const text = await sClient(
+        port,
+        "-servername",
+        "a.test",
+        version,
+        "-cipher",
+        "ALL:@SECLEVEL=0",
+      );
+      assert.match(text, /Cipher is \(NONE\)/, version);
+    }
+    for (const weak of ["AES128-SHA", "3DES", "RC4", "NULL", "EXPORT", "ADH"]) {
+      const text = await sClient(
+        port,
+        "-servername",
+        "a.test",
+        "-tls1_2",
+        "-cipher",
+        `${weak}:@SECLEVEL=0`,
+      );
+      assert.ok(!/Cipher is [A-Z0-9]/.test(text), weak);
+    }
+    const nameless = await sClient(port, "-noservername");
+    assert.match(nameless, /subject=CN = a\.test/);
+    const unknown = await sClient(port, "-servername", "other.test");
+    assert.match(unknown, /unrecognized name/i);
+  });
+});
+
+test("No handshake fails while the certificate changes", { skip }, async () => {
+  await withSite(async (port, paths) => {
+    const pairs = Array.from(
+      { length: CHANGES },
+      () => selfSigned("/CN=a.test", "subjectAltName=DNS:a.test"),
+    );
+    const statuses = new Map<number, number>();
+    let left = HANDSHAKES;
+    const client = async () => {
+      while (left-- > 0) {
+        const { status } = await httpsRequest({ port, servername: "a.test" });
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        const due = Math.floor((HANDSHAKES - left) / (HANDSHAKES / (CHANGES + 1)));
+        const next = pairs[due - 1];
+        if (next === undefined) continue;
+        pairs[due - 1] = undefined as never;
+        writeFileSync(paths.cert, next.cert);
+        writeFileSync(paths.key, next.key);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, client));
+    assert.deepEqual([...statuses], [[200, HANDSHAKES]]);
+  });
+});
