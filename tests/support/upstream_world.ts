@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import { Role } from "../../src/protocol/constants.ts";
 import { encodeNameValues } from "../../src/protocol/name_value.ts";
+import type { Address } from "../../src/runtime/address.ts";
 import { type MemoryNetwork, MemoryRuntime } from "../../src/runtime/memory.ts";
 import { UpstreamError } from "../../src/upstream/errors.ts";
 import type { UpstreamObserver } from "../../src/upstream/observer.ts";
@@ -26,6 +27,9 @@ const TURNS = 12;
 
 /** Longest step of the clock: deadlines are looked at again after each. */
 const STEP_MS = 50;
+
+/** No connection, and nothing else of a request, is kept for longer by any test. */
+const IDLE_MAX_MS = 3 * 60 * 60_000;
 
 /** Any part of the options, the nested ones too. */
 export type WorldSettings =
@@ -127,8 +131,40 @@ export class UpstreamWorld {
     return this.upstream.servers.reduce((sum, { connections }) => sum + connections.size, 0);
   }
 
-  /** Drains, and finds nothing left. */
+  /**
+   * What nobody uses any more goes by itself, without a drain that would wipe it away: the
+   * connections when they were idle for long enough, then every timer, file and listener. Only where
+   * a test leaves requests open, or a server that is asked again and again, is there nothing to see.
+   */
+  async #leavesNothing(): Promise<void> {
+    const { upstream, runtime: { clock, files } } = this;
+    const { health, servers, timeouts } = upstream.options;
+    await this.settle();
+    const isAsked = health.intervalMs > 0 || servers.length !== 1 ||
+      isNamed(servers[0]!.address);
+    // Without a limit an aborted request has its connection for ever.
+    if (
+      isAsked || timeouts.abortMs === 0 || upstream.requestsOpen > 0 || upstream.queueLength > 0
+    ) return;
+    for (let round = 0; round < 2; round++) {
+      clock.advance(IDLE_MAX_MS);
+      await this.settle();
+    }
+    assert.deepEqual(
+      {
+        connections: this.connectionCount,
+        timers: clock.timerCount,
+        files: files.temporaryCount,
+        spilled: this.spilled,
+      },
+      { connections: 0, timers: 0, files: 0, spilled: 0 },
+      "something is left that nobody uses",
+    );
+  }
+
+  /** Finds nothing left, drains, and finds nothing left again. */
   async close(): Promise<void> {
+    await this.#leavesNothing();
     await this.upstream.drain(0);
     assert.deepEqual(
       {
@@ -174,6 +210,11 @@ export class UpstreamWorld {
       },
     };
   }
+}
+
+/** Whether it is looked up, again and again. */
+function isNamed(address: Address): boolean {
+  return address.transport === "tcp" && !/^[\d.]+$|:|^localhost$/.test(address.host);
 }
 
 /** The text of a response's body, however it comes. */

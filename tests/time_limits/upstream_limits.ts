@@ -1,4 +1,5 @@
 /** The time limits of requests to applications, of their connections and of their queue. */
+import assert from "node:assert/strict";
 import { parseAddress } from "../../src/runtime/address.ts";
 import { UpstreamError } from "../../src/upstream/errors.ts";
 import type { TimeoutOptions } from "../../src/upstream/options.ts";
@@ -39,8 +40,10 @@ const codeOf = (error: unknown): string =>
 /** Reads as long as it is on; rejects with what cut the body. */
 async function readAll({ body }: UpstreamResponse, reading: { isOn: boolean }): Promise<void> {
   const reader = (body as ReadableStream<Uint8Array>).getReader();
-  while (reading.isOn && !(await reader.read()).done);
-  if (!reading.isOn) await new Promise(() => {});
+  for (;;) {
+    while (!reading.isOn) await new Promise((resolve) => setTimeout(resolve, 0));
+    if ((await reader.read()).done) return;
+  }
 }
 
 /** A neighbour on the same connection, answered whole. */
@@ -437,6 +440,7 @@ export const UPSTREAM_LIMITS: readonly TimeLimit[] = [
 /** Nothing moves it: not even a slow client, whose connection is paused. */
 function totalLimit(when: "the application says nothing" | "a response has begun"): TimeLimit {
   const hasBegun = when === "a response has begun";
+  const slow = hasBegun ? "its client does not read" : "a neighbour's client does not read";
   return {
     key: "upstreams.NAME.timeouts.total",
     when,
@@ -444,37 +448,56 @@ function totalLimit(when: "the application says nothing" | "a response has begun
     lateMs: LATE_MS,
     neighbours: others("totalMs"),
     movedBy: [],
-    notMovedBy: ["STDOUT", "STDERR", "the client's body", "another request's response"],
-    paused: { by: "a client does not read", waits: false },
+    notMovedBy: [
+      "STDOUT",
+      "STDERR",
+      "another request's response",
+      ...hasBegun ? ["the client's body"] : [],
+    ],
+    paused: { by: slow, waits: false },
     async begin(off): Promise<Running> {
       const world = worldWith({ totalMs: 2_000 }, off, {
         limits: { responseBufferMax: 1_000, spillMax: 0 },
       });
       const application = await world.application();
       const { body, feed } = fedBody(1_000);
-      const answered = world.send({ method: "POST", body });
+      // A body may take a connection of its own, which a neighbour could not pause.
+      const answered = world.send(hasBegun ? { method: "POST", body } : {});
       const request = await application.next();
       let fired = outcomeOf(answered, codeOf);
+      const reading = { isOn: true };
       if (hasBegun) {
         request.stdout("X-A: 1\n\nbegun");
-        fired = outcomeOf(readAll(await answered, { isOn: true }), codeOf);
+        fired = outcomeOf(readAll(await answered, reading), codeOf);
       }
       return {
         advance: (ms) => world.advance(ms),
-        fired: () => fired(),
+        async fired() {
+          reading.isOn = true;
+          await world.settle();
+          return fired();
+        },
         firesAs: "total_timeout",
         acts: {
           "STDOUT": () => request.stdout(hasBegun ? "x" : "X-A: 1\n"),
           "STDERR": () => request.stderr("a line\n"),
           "the client's body": () => feed.enqueue(new Uint8Array(10)),
           "another request's response": () => another(world, () => application.next()),
-          "a client does not read": async () => {
+          "its client does not read": async () => {
+            reading.isOn = false;
+            for (let count = 0; count < 4; count++) request.stdout("x".repeat(2_000));
+            await world.settle();
+            assert.ok(world.seen.includes("paused"));
+          },
+          "a neighbour's client does not read": async () => {
             const response = world.send({ id: "slow" });
             const slow = await application.next();
             slow.stdout("X-A: 1\n\n");
             await response;
             slow.stdout("x".repeat(5_000));
             await world.settle();
+            assert.ok(world.seen.includes("paused"));
+            assert.equal(slow.connection, request.connection);
           },
         },
         end: () => world.close(),

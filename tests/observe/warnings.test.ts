@@ -1,0 +1,130 @@
+/** Warnings and errors that no other test meets: what they say, with which fields, and how often. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  registerUpstreamGauges,
+  stderrBudget,
+  UpstreamMetrics,
+} from "../../src/app/upstream_metrics.ts";
+import { untilStopped } from "../../src/cli/lifetime.ts";
+import { WatchedBody } from "../../src/http/watched_body.ts";
+import { Logger } from "../../src/observe/logger.ts";
+import { MetricsRegistry } from "../../src/observe/metrics.ts";
+import { ManualClock, MemoryProcess, MemorySink } from "../../src/runtime/memory.ts";
+import { logLines, startCommand, untilLogged } from "../cli/run_program.ts";
+
+type Line = Readonly<Record<string, unknown>>;
+
+function loggedTo() {
+  const sink = new MemorySink();
+  const clock = new ManualClock();
+  const logger = new Logger({ sink, clock, level: "debug", format: "json" });
+  const lines = async (): Promise<Line[]> => {
+    clock.advance(1);
+    await logger.flush();
+    return sink.text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  };
+  return { logger, clock, lines };
+}
+
+test("A second signal, a stop that fails and signals of other servers are told", async () => {
+  const { logger, lines } = loggedTo();
+  const process = new MemoryProcess();
+  const failing = untilStopped(process, logger, () => Promise.reject(new Error("no way")));
+  process.raise("SIGUSR2");
+  process.raise("SIGTERM");
+  assert.equal(await failing, 1);
+  process.raise("SIGTERM");
+  const told = (await lines()).filter(({ level }) => level !== "info")
+    .map(({ level, msg, error, signal }) => [level, msg, error ?? signal]);
+  assert.deepEqual(told, [
+    ["warn", "SIGUSR2 is ignored: restart to run another executable", "SIGUSR2"],
+    ["error", "could not stop", "no way"],
+    ["warn", "stopped at once", "SIGTERM"],
+  ]);
+});
+
+test("A log file that cannot be opened anew is told, and nothing ends", async () => {
+  const { logger, lines } = loggedTo();
+  const process = new MemoryProcess();
+  const stopped = untilStopped(process, logger, () => Promise.resolve(), {
+    reopenLogs() {
+      throw new Error("no such folder");
+    },
+  });
+  process.raise("SIGUSR1");
+  const [line] = await lines();
+  assert.equal(line!["msg"], "cannot open a log file anew; the one before stays");
+  assert.equal(line!["level"], "error");
+  assert.deepEqual([line!["signal"], line!["error"]], ["SIGUSR1", "no such folder"]);
+  process.raise("SIGTERM");
+  assert.equal(await stopped, 0);
+});
+
+test("Temporary files that cannot be written are told once a minute, with the reason", async () => {
+  const { logger, clock, lines } = loggedTo();
+  const registry = new MetricsRegistry();
+  const metrics = new UpstreamMetrics(
+    registry,
+    logger,
+    clock,
+    new Map(),
+    stderrBudget(registry, logger, clock),
+  );
+  registerUpstreamGauges(registry, []);
+  metrics.onSpillStuck(new Error("ENOSPC"), 0);
+  metrics.onSpillStuck(new Error("ENOSPC"), 59_999);
+  metrics.onSpillStuck(undefined, 60_000);
+  assert.deepEqual((await lines()).map(({ level, code, msg }) => [level, code, msg]), [
+    ["warn", "spill_stuck", "Cannot write temporary files, slow clients wait: ENOSPC"],
+    [
+      "warn",
+      "spill_stuck",
+      "Cannot write temporary files, slow clients wait: limits.spill_total is used up",
+    ],
+  ]);
+});
+
+test("A body that breaks off is answer_broke_off, one whose client leaves client_gone", async () => {
+  const broken = new WatchedBody(
+    new ReadableStream({
+      pull(controller) {
+        controller.error(new Error("broken"));
+      },
+    }),
+  );
+  await assert.rejects(new Response(broken.stream).bytes());
+  assert.equal(broken.error?.code, "answer_broke_off");
+
+  let end!: () => void;
+  const waiting = new WatchedBody(
+    new ReadableStream({ start: (controller) => void (end = () => controller.close()) }),
+  );
+  const reader = waiting.stream.getReader();
+  const read = reader.read();
+  await reader.cancel();
+  assert.equal((await read).done, true);
+  assert.equal(waiting.error?.code, "client_gone");
+  // Its source was cancelled, so that is over too, and says nothing else of it.
+  assert.throws(end);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.equal(waiting.error?.code, "client_gone");
+});
+
+test("serve warns of a route by which any file runs as PHP", async () => {
+  const file = `
+upstreams: { php: { servers: ["127.0.0.1:9000"] } }
+sites:
+  - root: /www
+    routes:
+      - fastcgi: { upstream: php }
+`;
+  const command = startCommand("serve -c /afcgi.yaml", {
+    tree: { "/afcgi.yaml": file, "/www/a.php": "" },
+  });
+  await untilLogged(command, "listening");
+  const codes = logLines(command).filter(({ level }) => level === "warn").map(({ code }) => code);
+  command.runtime.process.raise("SIGTERM");
+  await command.outcome;
+  assert.deepEqual(codes, ["php_runs_any_file"]);
+});
