@@ -54,6 +54,20 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     replacement: "true",
     reason: "the next read adds it again",
   },
+  {
+    file: "src/upstream/deadlines.ts",
+    line: "export const NO_SLOT = -1;",
+    original: "1",
+    replacement: "2",
+    reason: "any number that is no place in the list says the same",
+  },
+  {
+    file: "src/protocol/id_table.ts",
+    line: "while (this.#items.length <= id) this.#items.push(undefined);",
+    original: "this.#items.length <= id",
+    replacement: "false",
+    reason: "a list with holes is slower, and says the same",
+  },
 ];
 
 export function equivalentOf(mutant: Mutant, text: string): Equivalent | undefined {

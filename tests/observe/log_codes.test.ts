@@ -12,6 +12,8 @@ const OURSELVES = "observe/log_codes.test.ts";
 
 /** Codes that no test asserts, and why. */
 const NOT_ASSERTED: Readonly<Record<string, string>> = {
+  client_certificate_required: "tests/certificates shows the status of each refusal",
+  client_certificate_refused: "tests/certificates shows the status of each refusal",
   worker_not_replaced: "tests/spawn shows when it is told; the line only names it",
 };
 

@@ -45,6 +45,7 @@ export async function runTests(only) {
     ["unit-same", () => sameTests(unitNames)],
     ["bench-bun", () => smokeTests("bun", [], benchmarks)],
     ["bench-deno", () => smokeTests("deno", ["run", "-A", "--no-check"], benchmarks)],
+    ["mutation", mutationSample],
     ["build", buildStep],
     ["executable", () => testsWithPeers("bun", executable)],
     ["fronts-deno", () => testsWithPeers("deno", fronts)],
@@ -61,6 +62,14 @@ export async function runTests(only) {
   const results = [];
   for (const [step, action] of chosen) results.push(await runStep(step, action));
   return report(results);
+}
+
+/** A few faults, always the same: that the tests notice them at all. CONTRIBUTING.md has the score. */
+async function mutationSample() {
+  const files = "src/upstream/paced_reader.ts,src/protocol/params_gathering.ts," +
+    "src/protocol/request_quota.ts,src/upstream/deadlines.ts,src/http1/inflow.ts";
+  const sample = ["--files", files, "--sample", "8", "--seed", "16", "--min", "95"];
+  return await command("bun", ["tests/mutation/mutate.ts", ...sample]);
 }
 
 /** Unit tests under both runtimes; those of the executable as the steps run them. */
