@@ -12,9 +12,7 @@
  *
  * One world in four is calm: there each client gets all its responses.
  */
-import { setImmediate } from "node:timers";
 import { BytesResponse } from "../../src/runtime/http_response.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
 import { http1World } from "../support/http1_world.ts";
 import type { MemoryCallbackSocket } from "../support/memory_callback_socket.ts";
 import { concat, isWholeReply, randomPlan, replyBytes, requestBytes } from "./http1_plan.ts";
@@ -22,6 +20,7 @@ import type { RequestPlan } from "./http1_plan.ts";
 import { readResponses } from "./http1_responses.ts";
 import { patternFault, Random } from "./random.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
+import { QuickClock, settle } from "./quick_clock.ts";
 
 export interface Http1Result {
   readonly requests: number;
@@ -69,18 +68,6 @@ const IDLE_ROUNDS = 3;
  */
 export async function simulateHttp1(seed: number, steps: number): Promise<Http1Result> {
   return await new Http1Simulation(seed).run(steps);
-}
-
-/** Turns of the event loop that end sooner than by a timer. */
-class QuickClock extends ManualClock {
-  override atTurnEnd(callback: () => void): void {
-    setImmediate(callback);
-  }
-}
-
-/** Lets promises and the ends of turns settle. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 /** One client: what it wants to send, and what it has sent of that. */

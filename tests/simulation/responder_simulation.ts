@@ -11,11 +11,9 @@
  *
  * One world in four is calm: there every request has its complete response.
  */
-import { setImmediate } from "node:timers";
 import type { RequestInfo } from "../../src/responder/options.ts";
 import { type FastCgiServer, serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
 import { MemoryRuntime } from "../../src/runtime/memory.ts";
 import { pattern, patternFault, Random } from "./random.ts";
 import {
@@ -24,6 +22,7 @@ import {
   responseFault,
   SimulatedFront,
 } from "./responder_front.ts";
+import { QuickClock, settle } from "./quick_clock.ts";
 
 export interface ResponderResult {
   readonly requests: number;
@@ -65,16 +64,6 @@ const IDLE_ROUNDS = 4;
  */
 export async function simulateResponder(seed: number, steps: number): Promise<ResponderResult> {
   return await new ResponderSimulation(seed).run(steps);
-}
-
-class QuickClock extends ManualClock {
-  override atTurnEnd(callback: () => void): void {
-    setImmediate(callback);
-  }
-}
-
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 3; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 /** The server's end of a connection whose system is the simulation. */
