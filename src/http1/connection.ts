@@ -57,6 +57,11 @@ export class Connection implements SocketEvents, HandlerCaller {
     this.#deadlineMs = server.coarseNowMs + server.timeouts.idleMs;
   }
 
+  /** The client has begun to say something, which somebody else reads for now. */
+  expectHeaders(): void {
+    this.#deadlineMs = this.#server.coarseNowMs + this.#server.timeouts.headersMs;
+  }
+
   received(bytes: Uint8Array): void {
     this.#inflow.begin();
     try {

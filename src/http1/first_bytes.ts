@@ -18,14 +18,20 @@ export const HTTP2_PREFACE: Uint8Array = Uint8Array.from(
 const WRONG_PREFACE = /^[A-Z]+ [A-Z]+ [A-Z]+\r\n\r\n/;
 const WRONG_PREFACE_LENGTH_MAX = 64;
 
+/** A connection of HTTP/1 whose time limit holds as long as its client's version is open. */
+export interface WaitingConnection extends SocketEvents {
+  /** The client has begun: the limit of headers counts from now on. */
+  expectHeaders(): void;
+}
+
 export class FirstBytes implements SocketEvents {
   readonly #socket: AcceptedSocket;
   /** The connection of HTTP/1, which has the client as long as nobody knows better. */
-  readonly #http1: SocketEvents;
+  readonly #http1: WaitingConnection;
   readonly #openHttp2: () => SocketEvents;
   #bytes: Uint8Array = new Uint8Array(0);
 
-  constructor(socket: AcceptedSocket, http1: SocketEvents, openHttp2: () => SocketEvents) {
+  constructor(socket: AcceptedSocket, http1: WaitingConnection, openHttp2: () => SocketEvents) {
     this.#socket = socket;
     this.#http1 = http1;
     this.#openHttp2 = openHttp2;
@@ -54,7 +60,13 @@ export class FirstBytes implements SocketEvents {
       return this.#handOver(isWrongPreface(bytes) ? this.#openHttp2() : this.#http1, bytes);
     }
     if (length === HTTP2_PREFACE.length) this.#handOver(this.#openHttp2(), bytes);
-    else this.#bytes = bytes;
+    else this.#keep(bytes);
+  }
+
+  #keep(bytes: Uint8Array): void {
+    // Its time counts from the first byte, so that nobody stays by one at a time.
+    if (this.#bytes.length === 0) this.#http1.expectHeaders();
+    this.#bytes = bytes;
   }
 
   #handOver(events: SocketEvents, bytes: Uint8Array): void {

@@ -229,7 +229,7 @@ class Http1Server implements HttpListener, ConnectionServer {
     });
   }
 
-  #added(connection: ServedConnection): ServedConnection {
+  #added<Added extends ServedConnection>(connection: Added): Added {
     this.#connections.add(connection);
     return connection;
   }

@@ -128,6 +128,8 @@ test("/metrics has every family, of its type, in Prometheus' text format", async
       afcgi_http_goaways_total: "counter",
       afcgi_http_forwarded_ignored_total: "counter",
       afcgi_tls_handshakes_failed_total: "counter",
+      afcgi_certificate_expiry_seconds: "gauge",
+      afcgi_proxy_protocol_refused_total: "counter",
       afcgi_client_connections: "gauge",
       afcgi_client_connections_max: "gauge",
       afcgi_client_connections_refused_total: "counter",

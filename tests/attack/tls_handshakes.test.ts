@@ -193,10 +193,16 @@ test("A client that leaves in its handshake is gone at once", async () => {
   });
 });
 
-test("HTTP/1.1 is what is agreed on, with clients that ask and with those that do not", async () => {
+test("A client speaks what was agreed on: of what it offers, HTTP/2 first, and HTTP/1.1 unasked", async () => {
   await withListeners(async ({ tlsPort }) => {
-    assert.match(await overTls(tlsPort, ["h2", "http/1.1"]), /^http\/1\.1 HTTP\/1\.1 200 /);
+    assert.match(await overTls(tlsPort, ["http/1.1"]), /^http\/1\.1 HTTP\/1\.1 200 /);
     assert.match(await overTls(tlsPort), /^none HTTP\/1\.1 200 /);
-    await assert.rejects(overTls(tlsPort, ["h2"]));
+    // It sends a request of HTTP/1 although it was told otherwise.
+    for (const offered of [["h2", "http/1.1"], ["http/1.1", "h2"], ["h2"]]) {
+      const said = await overTls(tlsPort, offered);
+      assert.match(said, /^h2 /);
+      assert.match(said, /preface is not that of HTTP\/2/);
+    }
+    await assert.rejects(overTls(tlsPort, ["spdy/3"]));
   });
 });
