@@ -125,7 +125,7 @@ test("Five processes that share a store place one order, and all of them get its
   assert.equal(world.authority.orders.length, 2);
   assert.equal(world.authority.accounts.size, 1);
   await world.until(() => world.authority.orders.length === 4, 70 * DAY_MS, 6 * HOUR_MS);
-  await world.pass(HOUR_MS);
+  await world.pass(HOUR_MS, 10 * SECOND_MS);
   assert.equal(world.authority.orders.length, 4, "one renewal each");
   world.stop();
 });

@@ -29,15 +29,34 @@ const ARGS = {
   ],
 };
 
-/** @returns {Promise<{ file: string, name: string, outcome: string }[]>} */
+/**
+ * One folder of `tests/` after the other, each with a time limit of its own.
+ *
+ * @returns {Promise<{ file: string, name: string, outcome: string }[]>}
+ */
 export async function runTestFiles(runtime, files, env = {}) {
-  if (files.length === 0) return [];
+  const all = [];
+  for (const folder of new Set(files.map(folderOf))) {
+    const group = files.filter((file) => folderOf(file) === folder);
+    const started = performance.now();
+    all.push(...await runGroup(runtime, group, env));
+    console.log(`${folder}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  }
+  return all;
+}
+
+/** `tests/http` of `tests/http/host.test.ts`; `tests` of what lies in no folder. */
+function folderOf(file) {
+  return file.split("/").slice(0, -1).slice(0, 2).join("/");
+}
+
+async function runGroup(runtime, files, env) {
   const { code, tests } = await runOnce(runtime, files, env);
   if (tests !== undefined) return [...tests, ...missing(code, tests, files)];
   if (files.length === 1) return [failed(files[0], `${runtime} ended with status ${code}`)];
   // One file that does not load takes the report of all with it: run them one by one.
   const all = [];
-  for (const file of files) all.push(...await runTestFiles(runtime, [file], env));
+  for (const file of files) all.push(...await runGroup(runtime, [file], env));
   return all;
 }
 
