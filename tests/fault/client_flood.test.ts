@@ -39,7 +39,13 @@ async function start(http: Record<string, unknown>): Promise<World> {
       sites: [{ routes: [{ respond: { body: "ok" } }] }],
       admin: { listen: "127.0.0.1:0" },
       limits: {
-        http: { head_timeout: "2s", close_timeout: "1s", handshake_timeout: "2s", ...http },
+        http: {
+          head_timeout: "2s",
+          idle_timeout: "2s",
+          close_timeout: "1s",
+          handshake_timeout: "2s",
+          ...http,
+        },
       },
     },
   });

@@ -124,7 +124,7 @@ test(
     try {
       await waitForListener(place);
       assert.deepEqual(await ask(place, HELLO), HELLO);
-      assert.match(child.stderr.lines.join("\n"), /"address":"fd:0"/);
+      await child.stderr.waitFor((line) => line.includes('"address":"fd:0"'));
     } finally {
       await child.stop();
     }
