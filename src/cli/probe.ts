@@ -118,7 +118,7 @@ function fpmLines({ ping, status, advice, fault }: FpmReport): string[] {
     );
   }
   lines.push(...advice.map((line) => `  - ${line}`));
-  if (fault !== undefined) lines.push(row("fault", fault));
+  if (fault !== undefined) lines.push(row("error", fault));
   return lines;
 }
 
