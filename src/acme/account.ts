@@ -23,7 +23,7 @@ const ACCOUNT_GONE: ReadonlySet<string> = new Set(["accountDoesNotExist", "unaut
 
 export interface Account extends Signer {
   readonly account: string;
-  /** Of its key (RFC 7638), for answers to challenges. */
+  /** Of its key (RFC 7638), for responses to challenges. */
   readonly thumbprint: string;
 }
 

@@ -54,7 +54,7 @@ export type MakeRequest = (
 const plainRequest: MakeRequest = (route, request, context, script, taken) =>
   new GatewayRequest(route, request, context, script, taken);
 
-/** Never rejects: whatever goes wrong is an answer, and told to `route.onError`. */
+/** Never rejects: whatever goes wrong is a response, and told to `route.onError`. */
 export async function exchange(
   route: FastCgiRoute,
   request: HttpRequest,

@@ -1,5 +1,5 @@
 /**
- * Hono makes answers anew, every one to HEAD and others where middleware adds to them, and no
+ * Hono makes responses anew, every one to HEAD and others where middleware adds to them, and no
  * Response can be made with a status beyond 599, which an application may say. So such a status is
  * kept aside while Hono has the response.
  */

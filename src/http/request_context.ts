@@ -13,7 +13,7 @@ import type { RequestHost } from "./host.ts";
 import type { RequestTarget } from "./target.ts";
 import type { HttpHeaders } from "../runtime/http_request.ts";
 
-/** Stable codes of answers that afcgi makes itself. */
+/** Stable codes of responses that afcgi makes itself. */
 export type ErrorCode =
   | UpstreamErrorCode
   | StaticRefusalCode
@@ -146,20 +146,20 @@ export function learnParameter(part: ParameterPart, name: string, value: string)
   part.extra.set(name, value);
 }
 
-/** A request that an application's answer made of the client's. */
+/** A request that an application's response made of the client's. */
 export interface HandedOver {
-  /** How many such answers led to it. */
+  /** How many such responses led to it. */
   readonly hops: number;
   /** What the application says the content of a file to be. */
   readonly contentType: string | undefined;
 }
 
-/** What becomes of answers before they go out; `asked` are the request's headers. */
+/** What becomes of responses before they go out; `asked` are the request's headers. */
 export interface ResponseFilter {
   apply(context: RequestContext, asked: HttpHeaders, response: Response): Promise<Response>;
 }
 
-/** What an answer of our own says. */
+/** What a response of our own says. */
 export interface OwnResponse {
   readonly status: number;
   readonly code: ErrorCode;

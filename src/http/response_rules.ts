@@ -1,7 +1,7 @@
 /**
- * What a site or a route makes of its answers before they go out: error pages, then headers. The
+ * What a site or a route makes of its responses before they go out: error pages, then headers. The
  * route that answers leaves its rules with the request, so a route that passes on leaves none, and
- * each answer meets one set of rules, whoever made it.
+ * each response meets one set of rules, whoever made it.
  */
 import type { ResponseOptions } from "./response_options.ts";
 import { ErrorPages, type ErrorPageTree } from "./error_pages.ts";
@@ -27,7 +27,7 @@ export class ResponseRules implements ResponseFilter {
     this.#headerRules = options.headers.map((rule) => compileHeaderRule(rule, pattern));
   }
 
-  /** The answer to send. */
+  /** The response to send. */
   async apply(context: RequestContext, asked: HttpHeaders, original: Response): Promise<Response> {
     const response = await this.#withPage(context, original);
     for (const rule of this.#headerRules) rule(response.headers, context, asked);
@@ -47,7 +47,7 @@ export class ResponseRules implements ResponseFilter {
     return page;
   }
 
-  /** A page that cannot be had leaves the answer as it is, and is told of. */
+  /** A page that cannot be had leaves the response as it is, and is told of. */
   #pageFor(context: RequestContext, original: Response): Response | undefined {
     try {
       return this.#pages.replace(context.method, original);

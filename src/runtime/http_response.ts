@@ -1,5 +1,5 @@
 /**
- * What a handler of HTTP requests answers: a Fetch `Response`, or a whole response, a stream or a
+ * What a handler of HTTP requests gives: a Fetch `Response`, or a whole response, a stream or a
  * file in plain values, which cost less and can say what a `Response` cannot: fields one by one,
  * and statuses beyond 599. afcgi's own HTTP server sends each as it is; for who wants nothing else
  * the plain ones become a `Response`.
