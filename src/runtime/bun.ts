@@ -14,8 +14,8 @@ import { connectBun, connectBunSocket } from "./bun_connect.ts";
 import { BUN_SOCKET_HANDLERS, BunConnection, type BunSocket } from "./bun_connection.ts";
 import { listenBunSockets } from "./bun_callback_listener.ts";
 import { createCompressor } from "./compressor.ts";
+import { fileSystemCalls } from "./bun_file_calls.ts";
 import { openBunLibC } from "./bun_libc.ts";
-import { statBySystemCall } from "./bun_stat.ts";
 import { listenEverywhere } from "./every_interface.ts";
 import { createFetchClient } from "./fetch_client.ts";
 import { listenError } from "./failures.ts";
@@ -58,7 +58,7 @@ export function createBunRuntime(): Runtime {
     createCompressor,
     sendRequest: createFetchClient((ca) => ({ tls: { ca } }), { decompress: false }),
     clock: systemClock,
-    files: createNodeFiles({ stat: statBySystemCall }),
+    files: createNodeFiles({ fast: fileSystemCalls }),
     openPrivateDirectory,
     resolver: createNodeResolver(async (name) => {
       // Its default on Linux reads resolv.conf and the hosts file by itself.

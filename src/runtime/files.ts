@@ -1,6 +1,6 @@
 /**
  * The files of the machine as afcgi uses them: looked up, read, listed, appended to, and temporary
- * ones. `node_files.ts` (with `bun_stat.ts`) is for both runtimes, `memory_files.ts` for tests.
+ * ones. `node_files.ts` (with `bun_file_calls.ts`) is for both runtimes, `memory_files.ts` for tests.
  */
 import type { FileInfo } from "./file_info.ts";
 import type { OpenFile } from "./open_file.ts";
@@ -56,7 +56,7 @@ export interface Files {
    */
   createText(path: string, text: string): Promise<boolean>;
   /**
-   * Opens a regular file for reading, by a path without symlinks. Undefined when there is none:
+   * Opens a regular file for reading, by a path without symlinks and dots. Undefined when there is none:
    * nothing, a symlink by now, a directory, a FIFO, a socket, a device.
    *
    * @throws {FileError} also when it may not be read (`isDenied`)

@@ -52,7 +52,7 @@ function open(path: string, flags: number): OpenFile | undefined {
   }
   try {
     const stats = fstatSync(descriptor);
-    if (stats.isFile()) return new NodeOpenFile(descriptor, infoOf(stats), whereIs(descriptor));
+    if (stats.isFile()) return new SystemOpenFile(descriptor, infoOf(stats), whereIs(descriptor));
   } catch (error) {
     closeSync(descriptor);
     return unlessMissing("look at", path, error);
@@ -82,7 +82,8 @@ function whereIs(descriptor: number): string | undefined {
   }
 }
 
-class NodeOpenFile implements OpenFile {
+/** By its descriptor, which it owns. */
+export class SystemOpenFile implements OpenFile {
   readonly descriptor: number;
   readonly info: FileInfo;
   readonly path: string | undefined;
