@@ -1,0 +1,75 @@
+/**
+ * What the threads share beside upstreams: each thread's signs of life, clients in all and of each
+ * address, and the disk that temporary files take.
+ */
+import { type AddressPlaces, addressWords, bucketsFor, clearAddresses } from "./address_counts.ts";
+import type { HashKey } from "./half_sip_hash.ts";
+import { createWords, Layout } from "./layout.ts";
+import { type SharedWords, type Steps, store } from "./steps.ts";
+import { clearTally, type TallyPlaces } from "./tally.ts";
+
+/** Temporary files are counted in pieces of so many bytes, so that 32 bits are enough. */
+export const SPILL_UNIT = 4096;
+
+/** What a thread has to know to use it; it goes to each thread as it is. */
+export interface ProcessMemory {
+  readonly words: SharedWords;
+  readonly threads: number;
+  readonly buckets: number;
+  readonly key: HashKey;
+}
+
+/** Where what is; each of the first ones is a word for each thread. */
+export interface ProcessPlaces {
+  /** Grows while the thread's event loop turns. */
+  readonly beat: number;
+  /** Grows when the thread is to look at what it shares; it sleeps on it. */
+  readonly bell: number;
+  /** Connections of clients that it was given and that are still there. */
+  readonly placed: number;
+  /** Connections that it has ever been given, and taken. */
+  readonly taken: number;
+  readonly clients: TallyPlaces;
+  /** In {@link SPILL_UNIT}s. */
+  readonly spill: TallyPlaces;
+  readonly addresses: AddressPlaces;
+}
+
+export function createProcessMemory(
+  threads: number,
+  connectionsMax: number,
+  key: HashKey,
+): ProcessMemory {
+  const buckets = bucketsFor(connectionsMax);
+  const { length } = layOut(threads, buckets);
+  return { words: createWords(length), threads, buckets, key };
+}
+
+export function processPlaces({ threads, buckets }: ProcessMemory): ProcessPlaces {
+  return layOut(threads, buckets).places;
+}
+
+/** The thread is dead: nothing of it counts. Its bell stays what it is. */
+export function* leaveProcess(memory: ProcessMemory, thread: number): Steps<void> {
+  const { placed, taken, clients, spill, addresses } = processPlaces(memory);
+  yield store(placed + thread, 0);
+  yield store(taken + thread, 0);
+  yield* clearTally(clients, thread);
+  yield* clearTally(spill, thread);
+  yield* clearAddresses(addresses, thread);
+}
+
+function layOut(threads: number, buckets: number) {
+  const layout = new Layout();
+  const each = () => layout.take(threads);
+  const places: ProcessPlaces = {
+    beat: each(),
+    bell: each(),
+    placed: each(),
+    taken: each(),
+    clients: { at: each(), threads },
+    spill: { at: each(), threads },
+    addresses: { at: layout.take(addressWords(threads, buckets)), threads, buckets },
+  };
+  return { places, length: layout.length };
+}

@@ -1,0 +1,138 @@
+/**
+ * What the threads share of one upstream: who waits for it, and for each of its servers the permits
+ * of connections and what has been found out about the application. Servers come and go by name, so
+ * each takes a cell when it is first met, by the hash of its address, and keeps it.
+ *
+ *     owners[threads] waiting[threads] urgent[threads]
+ *     cell: key mode workers idle[threads] permits[connections]   … one behind the other
+ */
+import { createWords, Layout } from "./layout.ts";
+import { type PermitPlaces, sweepPermits } from "./permits.ts";
+import { compareExchange, load, type SharedWords, type Steps, store } from "./steps.ts";
+
+/** Cells for servers that are not known at the start, behind names or of applications we start. */
+export const CELLS_SPARE = 64;
+
+/** What a thread has to know to use it; it goes to each thread as it is. */
+export interface UpstreamMemory {
+  readonly words: SharedWords;
+  readonly threads: number;
+  readonly cells: number;
+  /** Permits of each server. */
+  readonly slotCount: number;
+}
+
+/** Where a server's words are. */
+export interface ServerPlaces extends PermitPlaces {
+  /** How the application takes requests, as far as it is known; 0: it is not. */
+  readonly mode: number;
+  /** How many connections it was found to take; 0: nobody has found out. */
+  readonly workers: number;
+}
+
+export function createUpstreamMemory(
+  threads: number,
+  servers: number,
+  slotCount: number,
+  spare = CELLS_SPARE,
+): UpstreamMemory {
+  const cells = servers + spare;
+  const length = headLength(threads) + cells * cellLength(threads, slotCount);
+  return { words: createWords(length), threads, cells, slotCount };
+}
+
+/** The words of the threads themselves. */
+export function upstreamPlaces(
+  { threads }: Pick<UpstreamMemory, "threads">,
+): Pick<PermitPlaces, "threads" | "owners" | "waiting" | "urgent"> {
+  const layout = new Layout();
+  return {
+    threads,
+    owners: layout.take(threads),
+    waiting: layout.take(threads),
+    urgent: layout.take(threads),
+  };
+}
+
+/** The server's cell, its own from now on; undefined where all are taken. */
+export function* claimServer(
+  memory: UpstreamMemory,
+  address: string,
+): Steps<ServerPlaces | undefined> {
+  const key = keyOf(address);
+  for (let cell = 0; cell < memory.cells; cell++) {
+    const places = cellPlaces(memory, cell);
+    let found = yield load(places.key);
+    if (found === 0) found = (yield compareExchange(places.key, 0, key)) || key;
+    if (found === key) return places;
+  }
+  return undefined;
+}
+
+/** The thread is alive, as this owner. */
+export function* joinUpstream(
+  memory: Pick<UpstreamMemory, "threads">,
+  thread: number,
+  owner: number,
+): Steps<void> {
+  yield store(upstreamPlaces(memory).owners + thread, owner);
+}
+
+/** The thread is dead: it waits for nothing, and what it held is free. */
+export function* leaveUpstream(memory: UpstreamMemory, thread: number): Steps<void> {
+  const { owners, waiting, urgent } = upstreamPlaces(memory);
+  yield store(owners + thread, 0);
+  yield store(waiting + thread, 0);
+  yield store(urgent + thread, 0);
+  for (let cell = 0; cell < memory.cells; cell++) {
+    const { key, idle } = cellPlaces(memory, cell);
+    if ((yield load(key)) === 0) break;
+    yield store(idle + thread, 0);
+  }
+  yield* sweepUpstream(memory);
+}
+
+/** Frees what the dead have left. Whether there was something. */
+export function* sweepUpstream(memory: UpstreamMemory): Steps<boolean> {
+  let found = false;
+  for (let cell = 0; cell < memory.cells; cell++) {
+    const places = cellPlaces(memory, cell);
+    if ((yield load(places.key)) === 0) break;
+    if (yield* sweepPermits(places)) found = true;
+  }
+  return found;
+}
+
+function headLength(threads: number): number {
+  return 3 * threads;
+}
+
+function cellLength(threads: number, slotCount: number): number {
+  return 3 + threads + slotCount;
+}
+
+function cellPlaces(
+  { threads, slotCount }: UpstreamMemory,
+  cell: number,
+): ServerPlaces & { readonly key: number } {
+  const layout = new Layout();
+  layout.take(headLength(threads) + cell * cellLength(threads, slotCount));
+  return {
+    ...upstreamPlaces({ threads }),
+    key: layout.take(1),
+    mode: layout.take(1),
+    workers: layout.take(1),
+    idle: layout.take(threads),
+    slots: layout.take(slotCount),
+    slotCount,
+  };
+}
+
+/** FNV-1a with 32 bits; never 0. Servers are the configuration's, not a stranger's. */
+function keyOf(address: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < address.length; index++) {
+    hash = Math.imul(hash ^ address.charCodeAt(index), 0x01000193);
+  }
+  return hash | 0 || 1;
+}
