@@ -1,10 +1,9 @@
 /**
  * The executable before clients of HTTP/2 that others wrote: curl, nghttp and h2load, Go's, Node's and
- * Chromium, HAProxy as a balancer that speaks h2c; and h2spec, where it is in the path or `H2SPEC`
- * names it (nobody packages it; Debian's Go builds it).
+ * Chromium, HAProxy as a balancer that speaks h2c. What h2spec asks is in h2spec.test.ts.
  */
 import assert from "node:assert/strict";
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -19,7 +18,6 @@ import { httpRequest } from "../support/raw_http.ts";
 const run = promisify(execFile);
 const LIMIT_MS = 60_000;
 const LENGTH = 1_000_000;
-const H2SPEC = process.env["H2SPEC"] ?? "h2spec";
 
 const directory = temporaryDirectory();
 let afcgi: Afcgi;
@@ -202,13 +200,3 @@ backend back
     await child.stop("SIGTERM");
   }
 });
-
-const hasH2spec = spawnSync(H2SPEC, ["--version"], { stdio: "ignore" }).status === 0;
-
-for (const kind of ["cleartext", "TLS"] as const) {
-  test(`h2spec, over ${kind}`, { skip: hasH2spec ? false : "not in the path" }, async () => {
-    const where = kind === "TLS" ? ["-p", String(tlsPort), "-t", "-k"] : ["-p", String(afcgi.port)];
-    const said = await output(H2SPEC, ["-h", "127.0.0.1", ...where]);
-    assert.match(said, /146 tests, 146 passed, 0 skipped, 0 failed/);
-  });
-}

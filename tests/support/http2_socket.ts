@@ -1,5 +1,6 @@
 /** A client of HTTP/2 over a real socket, for tests of a whole gateway. */
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { Flag } from "../../src/http2/constants.ts";
 import { Http2Client, type Http2Response } from "./http2_client.ts";
 import type { HttpRequest } from "./raw_http.ts";
@@ -33,6 +34,19 @@ export class SocketHttp2Client extends Http2Client {
         const client = new SocketHttp2Client(socket);
         client.greet();
         client.windowUpdate(0, 0x7000_0000);
+        resolve(client);
+      });
+      socket.once("error", reject);
+    });
+  }
+
+  /** Over TLS, whatever the certificate; it has said its preface and no more. */
+  static openTls(port: number): Promise<SocketHttp2Client> {
+    return new Promise((resolve, reject) => {
+      const options = { port, host: "127.0.0.1", ALPNProtocols: ["h2"], rejectUnauthorized: false };
+      const socket = connectTls(options, () => {
+        const client = new SocketHttp2Client(socket);
+        client.greet();
         resolve(client);
       });
       socket.once("error", reject);
