@@ -29,7 +29,7 @@ export class Connection implements SocketEvents, HandlerCaller {
   readonly #socket: AcceptedSocket;
   readonly #writer: ResponseWriter;
   readonly #peer: HttpPeer;
-  readonly #heads: HeaderReader;
+  readonly #headers: HeaderReader;
   readonly #hints: EarlyHints;
   readonly #inflow: Inflow;
   readonly #call: HandlerCall;
@@ -42,7 +42,7 @@ export class Connection implements SocketEvents, HandlerCaller {
   constructor(server: ConnectionServer, socket: AcceptedSocket) {
     this.#server = server;
     this.#socket = socket;
-    this.#heads = new HeaderReader(server);
+    this.#headers = new HeaderReader(server);
     this.#peer = {
       host: socket.host,
       port: socket.port,
@@ -59,7 +59,7 @@ export class Connection implements SocketEvents, HandlerCaller {
 
   /** The client has begun to say something, which somebody else reads for now. */
   expectHeaders(): void {
-    this.#deadlineMs = this.#server.coarseNowMs + this.#server.timeouts.headersMs;
+    if (this.#state === "idle") this.#take("headers");
   }
 
   received(bytes: Uint8Array): void {
@@ -115,7 +115,7 @@ export class Connection implements SocketEvents, HandlerCaller {
     return !this.#isResponding && !this.#writer.isFull;
   }
 
-  /** Resolves when it {@link isCalm}; asked once. */
+  /** Resolves when it {@link isFlushed}; asked once. */
   untilFlushed(): Promise<void> {
     return new Promise((resolve) => {
       this.#onFlushed = resolve;
@@ -125,7 +125,7 @@ export class Connection implements SocketEvents, HandlerCaller {
 
   /** Ends the connection softly when it has nothing to do. */
   stop(): void {
-    if (this.#state === "idle") this.#take("close");
+    if (this.#state === "idle" || this.#state === "blank") this.#take("close");
   }
 
   /** Called now and then: ends what has taken too long. */
@@ -137,14 +137,19 @@ export class Connection implements SocketEvents, HandlerCaller {
     }
   }
 
+  get #isReadingHeaders(): boolean {
+    return this.#state === "idle" || this.#state === "headers" || this.#state === "blank";
+  }
+
   get #isResponding(): boolean {
     return this.#state === "responding" || this.#state === "responding_last";
   }
 
   /** The only place that changes the state; what belongs to entering one is done here. */
   #take(event: ConnectionEvent): void {
-    const state = nextState(CONNECTION_TRANSITIONS, this.#state, event, "an HTTP connection");
-    if (state === this.#state) return;
+    const before = this.#state;
+    const state = nextState(CONNECTION_TRANSITIONS, before, event, "an HTTP connection");
+    if (state === before) return;
     this.#state = state;
     const { coarseNowMs, timeouts } = this.#server;
     switch (state) {
@@ -152,7 +157,8 @@ export class Connection implements SocketEvents, HandlerCaller {
         if (event === "finished") this.#deadlineMs = coarseNowMs + timeouts.idleMs;
         break;
       case "headers":
-        this.#deadlineMs = coarseNowMs + timeouts.headersMs;
+        // Once for each request: empty lines, one byte at a time, would else begin it anew.
+        if (before === "idle") this.#deadlineMs = coarseNowMs + timeouts.headersMs;
         break;
       case "draining":
         this.#drainedLength = 0;
@@ -190,51 +196,54 @@ export class Connection implements SocketEvents, HandlerCaller {
    * a loop takes less room than a recursion.
    */
   #readWaiting(): void {
-    while (this.#state === "idle" || this.#state === "headers") {
+    while (this.#isReadingHeaders) {
       const bytes = this.#inflow.next();
       if (bytes === undefined) return;
-      this.#readHead(bytes);
+      this.#readHeaders(bytes);
     }
   }
 
-  #readHead(bytes: Uint8Array): void {
+  #readHeaders(bytes: Uint8Array): void {
     let read: ReadHeaders | undefined;
     try {
-      read = this.#heads.push(bytes);
+      read = this.#headers.push(bytes);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       return this.#refuse(error, error.isHeadRequest ? "HEAD" : "GET");
     }
-    if (read === undefined) this.#take(this.#heads.hasBegun ? "headers" : "blank");
+    if (read === undefined) this.#take(this.#headers.hasBegun ? "headers" : "blank");
     else this.#begin(read.headers, read.rest);
   }
 
-  #begin(head: RequestHeaders, rest: Uint8Array): void {
+  #begin(headers: RequestHeaders, rest: Uint8Array): void {
     this.#take("request");
     this.#hints.begin();
-    this.#body = head.framing.kind === "none" ? undefined : new RequestBody(
-      head.framing,
-      head.expectsContinue,
+    this.#body = headers.framing.kind === "none" ? undefined : new RequestBody(
+      headers.framing,
+      headers.expectsContinue,
       {
         sendContinue: () => this.#sendContinue(),
         pause: () => this.#inflow.holdBody(true),
         resume: () => this.#inflow.holdBody(false),
       },
     );
-    const request = new ServerRequest(head, this.#body, this.#server.isTls);
-    this.#call.begin(head, request);
+    const request = new ServerRequest(headers, this.#body, this.#server.isTls);
+    this.#call.begin(headers, request);
     if (rest.length > 0) this.#readBody(rest);
     if (!this.#isResponding) return;
-    this.#call.ask(request, head.protocol === "HTTP/1.1" ? this.#peer : withoutHints(this.#peer));
+    this.#call.ask(
+      request,
+      headers.protocol === "HTTP/1.1" ? this.#peer : withoutHints(this.#peer),
+    );
   }
 
   // What a request's handler asks and tells.
 
-  keepsAlive(head: RequestHeaders): boolean {
+  keepsAlive(headers: RequestHeaders): boolean {
     const body = this.#body;
     // What nobody reads would have to be read over, or never comes.
     const isLeft = body?.isOver === false && !(body.leftMin <= DRAINED_LENGTH_MAX && body.isWanted);
-    return head.keepsAlive && !isLeft && !this.#server.isStopping && !this.#heads.hasReadAll;
+    return headers.keepsAlive && !isLeft && !this.#server.isStopping && !this.#headers.hasReadAll;
   }
 
   readOn(): void {
@@ -289,7 +298,7 @@ export class Connection implements SocketEvents, HandlerCaller {
 
   #refuse(error: RequestError, method = "GET", request?: ServerRequest): void {
     const response = this.#server.onRequestError(error, this.#peer, request);
-    this.#heads.clear();
+    this.#headers.clear();
     void this.#writer.send(response, { method, protocol: "HTTP/1.1", keepsAlive: false });
     this.#take("close");
   }
@@ -302,7 +311,7 @@ export class Connection implements SocketEvents, HandlerCaller {
     if (this.#state === "closing" && this.#socket.unsentLength > 0) {
       this.#deadlineMs = nowMs + closeMs;
     }
-    if (this.#state === "idle") this.#heads.rest();
+    if (this.#state === "idle" || this.#state === "blank") this.#headers.rest();
     if (nowMs <= this.#deadlineMs) return;
     if (this.#state === "closing") this.destroy();
     else if (this.#state !== "headers") this.#take("close");

@@ -5,10 +5,14 @@
  *       ▼                                                        │
  *     ┌──────┐ headers  ┌─────────┐ request  ┌────────────┐ unflushed  ┌─────────┐
  *     │ IDLE │ ───────► │ HEADERS │ ───────► │ RESPONDING │ ─────────► │ SENDING │
- *     └──────┘ ◄─────── └─────────┘          └────────────┘            └─────────┘
- *       │       blank                          │    │   body_remains ┌──────────┐   ▲
- *       └─────────────── request ─────────────►│    └──────────────► │ DRAINING │ ──┘ unflushed
- *                                   peer_ended ▼                     └──────────┘
+ *     └──────┘          └─────────┘          └────────────┘            └─────────┘
+ *       │           blank │   ▲ headers        │    │   body_remains ┌──────────┐   ▲
+ *       │                 ▼   │                │    └──────────────► │ DRAINING │ ──┘ unflushed
+ *       │               ┌───────┐  request     │                     └──────────┘
+ *       │               │ BLANK │ ────────────►│
+ *       │               └───────┘              │
+ *       └─────────────── request ─────────────►│
+ *                                   peer_ended ▼
  *                               ┌─────────────────┐
  *                               │ RESPONDING_LAST │
  *                               └─────────────────┘
@@ -21,7 +25,8 @@
  * | state           | what holds                                                       |
  * | --------------- | ---------------------------------------------------------------- |
  * | idle            | between two requests                                             |
- * | headers         | some of a header section has come, within `timeouts.headMs`      |
+ * | headers         | some of a header section has come, within `timeouts.headersMs`   |
+ * | blank           | what had come was an empty line; the time of headers goes on     |
  * | responding      | a request has begun, its response has not been written           |
  * | responding_last | the same; the client has ended its side, and will have all of it |
  * | draining        | the response is written, the request's body still comes          |
@@ -34,6 +39,7 @@ import type { Transitions } from "../protocol/transitions.ts";
 export type ConnectionState =
   | "idle"
   | "headers"
+  | "blank"
   | "responding"
   | "responding_last"
   | "draining"
@@ -72,7 +78,15 @@ export const CONNECTION_TRANSITIONS: Transitions<ConnectionState, ConnectionEven
   },
   headers: {
     headers: "headers",
-    blank: "idle",
+    blank: "blank",
+    request: "responding",
+    close: "closing",
+    peer_ended: "closing",
+    gone: "gone",
+  },
+  blank: {
+    headers: "headers",
+    blank: "blank",
     request: "responding",
     close: "closing",
     peer_ended: "closing",

@@ -41,8 +41,20 @@ const SCRIPTS: Readonly<Record<string, () => Promise<void>>> = {
   async "Empty lines before the first request"() {
     const { open } = await http1World(() => whole(""));
     const socket = open();
-    for (const piece of ["\r\n", "\r", "\n", GET]) socket.send(piece);
+    for (const piece of ["\r\n", "\r", "\n", "\r\n", "\r", `\n${GET}`]) socket.send(piece);
     assert.match(socket.text, /^HTTP\/1\.1 200 /);
+  },
+  async "An empty line in pieces, and then the end of the connection, or a request"() {
+    for (const how of ["request", "close", "peer_ended", "gone"]) {
+      const { open, server } = await http1World(() => whole(""));
+      const socket = open();
+      for (const piece of ["\r", "\n"]) socket.send(piece);
+      if (how === "request") socket.send(GET);
+      else if (how === "close") void server.stop();
+      else if (how === "peer_ended") socket.events.peerEnded();
+      else socket.close();
+      assert.equal(socket.ended === "no", how === "request", how);
+    }
   },
   async "A header section that does not come to its end"() {
     const { open, clock } = await http1World(() => whole(""));

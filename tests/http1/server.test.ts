@@ -20,6 +20,35 @@ test("A header section that does not come in time is answered with 408", async (
   assert.deepEqual(faults.map(({ status }) => status), [408]);
 });
 
+test("The time of headers begins once for each request, whatever comes a byte at a time", async () => {
+  const openHttp2 = () => assert.fail("It has not spoken HTTP/2");
+  const cases: [bytes: string, options: Parameters<typeof http1World>[1]][] = [
+    ["\r\n\r\n\r\n\r\n", {}],
+    ["\r\nG\r\n", {}],
+    ["POST", {}],
+    ["POST", { openHttp2 }],
+    ["\r\n\r\n", { openHttp2 }],
+  ];
+  for (const isFirst of [true, false]) {
+    for (const [bytes, options] of cases) {
+      const { open, clock } = await http1World(() => whole(""), options);
+      const socket = open();
+      if (!isFirst) socket.send(GET);
+      let tookMs = 0;
+      for (const byte of bytes) {
+        if (socket.ended !== "no") break;
+        socket.send(byte);
+        // What follows the end of an empty line comes at once: another header section begins.
+        if (byte === "\n") continue;
+        clock.advance(headersMs - TIMEOUT_CHECK_INTERVAL_MS);
+        tookMs += headersMs - TIMEOUT_CHECK_INTERVAL_MS;
+      }
+      assert.notEqual(socket.ended, "no", JSON.stringify(bytes));
+      assert.ok(tookMs <= 2 * headersMs, `${JSON.stringify(bytes)} took ${tookMs} ms`);
+    }
+  }
+});
+
 test("A client that never says anything is let go without a word", async () => {
   const { open, clock } = await http1World(() => whole(""));
   const socket = open();
