@@ -106,7 +106,6 @@ class App implements RunningApp {
     this.#options = options;
     this.#deps = deps;
     const { runtime, logger, accessSink, version } = deps;
-    this.#endUnexpected = onUnexpected(logUnexpected(logger));
     this.#accessLog = accessSink && new Logger({
       sink: accessSink,
       clock: runtime.clock,
@@ -114,6 +113,7 @@ class App implements RunningApp {
       format: options.log.format,
     });
     const limited = new LimitedLog(logger, runtime.clock);
+    this.#endUnexpected = onUnexpected(logUnexpected(limited));
     this.#onError = (error, context) => logError({ logger, limited }, error, context);
     registerProcessMetrics(this.#registry, runtime, version);
     this.#httpMetrics = new HttpMetrics(this.#registry);
@@ -124,8 +124,7 @@ class App implements RunningApp {
     const stderr = stderrBudget(this.#registry, logger, runtime.clock);
     const observer = new UpstreamMetrics(
       this.#registry,
-      logger,
-      runtime.clock,
+      { logger, limited },
       fpmMessages,
       stderr,
     );
@@ -389,7 +388,7 @@ class App implements RunningApp {
       metrics: this.#httpMetrics,
       accessLog: this.#accessLog,
       log: this.#deps.logger,
-      onFileError: this.#onError,
+      onError: this.#onError,
       listener,
       checkClient: this.#certificates.clientCheck(tls),
       tlsPort: () => tlsPort(this.#options.listen, (index) => this.addresses[index]),

@@ -1,7 +1,7 @@
 /**
  * One line for a response that had to be made in the application's place, or in a file's. What has
- * its reason in ourselves (no descriptors left, a disk that fails) would be said of each request
- * there is, so it is said once a second.
+ * its reason in ourselves (no descriptors left, a disk that fails, an exception) would be said of
+ * each request there is, so it is said once a second.
  */
 import { responseForError } from "../http/own_responses.ts";
 import { errorFields } from "../http/gateway.ts";
@@ -29,7 +29,7 @@ export function logError(
     status,
   };
   const message = errorText(error);
-  const isOurs = error instanceof FileError || code === "local_limit";
+  const isOurs = error instanceof FileError || code === "local_limit" || code === "internal_error";
   if (isOurs) limited.log(`${code} ${fields.errno}`, level, message, fields);
   else logger.log(level, message, fields);
 }

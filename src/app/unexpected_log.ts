@@ -1,14 +1,19 @@
-/** The log's line about an exception of our own, with the places in the code that led to it. */
-import type { Logger } from "../observe/logger.ts";
+/**
+ * The log's line about an exception of our own, with the places in the code that led to it; once a
+ * second for each place that met one, because a client may cause it as often as it likes.
+ */
+import type { LimitedLog } from "../observe/limited_log.ts";
 import type { OnUnexpected } from "../runtime/unexpected.ts";
 import { errorText } from "../upstream/errors.ts";
 
 /** Places that are named, the innermost first. */
 const STACK_PLACES_MAX = 5;
 
-export function logUnexpected(logger: Logger): OnUnexpected {
-  return (error, where) =>
-    logger.error(errorText(error), { code: "internal_error", where, stack: stackOf(error) });
+export function logUnexpected(limited: LimitedLog): OnUnexpected {
+  return (error, where) => {
+    const fields = { code: "internal_error", where, stack: stackOf(error) };
+    limited.log(`internal_error ${where}`, "error", errorText(error), fields);
+  };
 }
 
 /** On one line. */

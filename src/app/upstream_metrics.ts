@@ -3,6 +3,7 @@
  * when they are asked.
  */
 import { StderrBudget } from "../upstream/stderr_budget.ts";
+import type { LimitedLog } from "../observe/limited_log.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Counter, LabelledHistogram, MetricsRegistry, Sample } from "../observe/metrics.ts";
 import type { Trait } from "../upstream/application_traits.ts";
@@ -19,8 +20,6 @@ import type { FpmMessagesByUpstream } from "./spawned_applications.ts";
 /** States of connections as the metric names them. */
 const STATES = ["connecting", "idle", "busy", "paused", "draining"] as const;
 
-/** How long a line about the same flaw of an upstream is not repeated; each is counted. */
-export const FLAW_LINE_INTERVAL_MS = 1_000;
 /** What is said of an application once it has shown it; `%` is a number. */
 const TRAITS: Readonly<Record<Trait, string>> = {
   values_unanswered:
@@ -45,9 +44,7 @@ const QUEUE_WAIT_BOUNDS_S = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60
 
 export class UpstreamMetrics implements UpstreamObserver {
   readonly #log: Logger;
-  readonly #clock: Pick<Clock, "nowMs">;
-  /** When the last line about a flaw was written, by upstream and code. */
-  readonly #flawLinesMs = new Map<string, number>();
+  readonly #limited: LimitedLog;
   readonly #fpmMessages: FpmMessagesByUpstream;
   readonly #flaws: Counter;
   readonly #stderr: StderrBudget;
@@ -67,13 +64,12 @@ export class UpstreamMetrics implements UpstreamObserver {
 
   constructor(
     registry: MetricsRegistry,
-    log: Logger,
-    clock: Pick<Clock, "nowMs">,
+    { logger, limited }: { readonly logger: Logger; readonly limited: LimitedLog },
     fpmMessages: FpmMessagesByUpstream,
     stderr: StderrBudget,
   ) {
-    this.#log = log;
-    this.#clock = clock;
+    this.#log = logger;
+    this.#limited = limited;
     this.#fpmMessages = fpmMessages;
     this.#flaws = registry.counter(
       "afcgi_upstream_flaws_total",
@@ -144,11 +140,7 @@ export class UpstreamMetrics implements UpstreamObserver {
 
   onFlaw({ upstream, server, code, message, request }: UpstreamFlaw): void {
     this.#flaws.add([upstream, code]);
-    const key = `${upstream} ${code}`;
-    const nowMs = this.#clock.nowMs();
-    if (nowMs - (this.#flawLinesMs.get(key) ?? -Infinity) < FLAW_LINE_INTERVAL_MS) return;
-    this.#flawLinesMs.set(key, nowMs);
-    this.#log.warn(message, {
+    this.#limited.log(`${code} ${upstream}`, "warn", message, {
       request_id: request?.requestId,
       upstream,
       server,
@@ -228,7 +220,8 @@ export class UpstreamMetrics implements UpstreamObserver {
   }
 
   onFailure(upstream: string, error: unknown): void {
-    this.#log.error(errorText(error), { code: "internal_error", upstream });
+    const fields = { code: "internal_error", upstream };
+    this.#limited.log(`internal_error ${upstream}`, "error", errorText(error), fields);
   }
 
   onConnected(upstream: string, server: string): void {

@@ -1,4 +1,5 @@
 /** `afcgi responder`: the built-in FastCGI application alone, for trying out web servers. */
+import { LimitedLog } from "../observe/limited_log.ts";
 import { Logger } from "../observe/logger.ts";
 import { demoApp } from "../responder/demo_app.ts";
 import { type FaultContext, RESPONDER_LIMIT_DEFAULTS } from "../responder/options.ts";
@@ -61,7 +62,7 @@ async function responder(io: CommandIo, args: CommandArguments): Promise<number>
     level: quietnessLevel(args) ?? "info",
     format: runtime.process.stderr.isTerminal ? "text" : "json",
   });
-  onUnexpected(logUnexpected(logger));
+  onUnexpected(logUnexpected(new LimitedLog(logger, runtime.clock)));
   runtime.process.surviveExceptions();
   const die = () => runtime.process.exit(EXIT_DIED);
   const application = demoApp({ delayMs, clock: runtime.clock, die });

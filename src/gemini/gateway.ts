@@ -12,6 +12,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { TlsConnection, TlsListener, TlsVersion } from "../runtime/tls.ts";
 import { isHeader } from "./response_header.ts";
 import { errorReply, ownReply, plainHeader } from "./own_replies.ts";
+import { errorText } from "../upstream/errors.ts";
 import { ClientLimits } from "./client_limits.ts";
 import { Conversation, type Delivery } from "./conversation.ts";
 import type { GeminiMetrics } from "./gemini_metrics.ts";
@@ -200,10 +201,8 @@ export class GeminiGateway {
       return ownReply(request, "bad_answer", plainHeader(40));
     } catch (error) {
       if (error instanceof FileError) return this.#fileFailed(request, error);
-      this.#deps.log.error(error instanceof Error ? error.message : String(error), {
-        ...fieldsOf(request),
-        code: "internal_error",
-      });
+      const fields = { ...fieldsOf(request), code: "internal_error" };
+      this.#limited.log("internal_error", "error", errorText(error), fields);
       return ownReply(request, "internal_error", plainHeader(40));
     }
   }

@@ -48,8 +48,8 @@ export interface GatewayDeps {
   readonly accessLog: Logger | undefined;
   /** For responses of our own. */
   readonly log: Logger;
-  /** Hears of files that could not be looked at; left out: `log` does, of each. */
-  readonly onFileError?: ((error: FileError, context: RequestContext) => void) | undefined;
+  /** Hears of what went wrong before an application was asked; without it `log` does. */
+  readonly onError?: ((error: unknown, context: RequestContext) => void) | undefined;
   readonly listener: ListenerInfo;
   /** What the listener asks of every client; left out: nothing. */
   readonly checkClient?: ClientCheck | undefined;
@@ -182,22 +182,16 @@ function acceptOf(request: HttpRequest): string | null {
  * client is told no more than that.
  */
 function responseForFailure(
-  { log, onFileError }: GatewayDeps,
+  { log, onError }: GatewayDeps,
   context: RequestContext,
   request: HttpRequest,
   error: unknown,
 ): Response {
   const part: ResponsePart = context;
   part.bodyProgress = undefined;
-  if (error instanceof FileError) {
-    const own = responseForError(error);
-    const note = () => log.error(error.message, { ...errorFields(context), code: own.code });
-    if (onFileError === undefined) note();
-    else onFileError(error, context);
-    return ownResponse(context, request.headers.get("accept"), own);
-  }
-  const own = { status: 500, code: "internal_error" } as const;
-  log.error(errorText(error), { ...errorFields(context), code: own.code });
+  const own = responseForError(error);
+  if (onError !== undefined) onError(error, context);
+  else log.error(errorText(error), { ...errorFields(context), code: own.code });
   return ownResponse(context, request.headers.get("accept"), own);
 }
 

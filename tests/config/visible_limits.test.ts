@@ -84,7 +84,6 @@ const CONSTANTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     ADMIN_CONNECTIONS_MAX: 16,
     SCRIPT_NAMES_MAX: 5_000,
     SCRIPT_DEPTH_MAX: 6,
-    FLAW_LINE_INTERVAL_MS: 1_000,
     STUCK_LINE_INTERVAL_MS: 60_000,
   },
   observe: {

@@ -7,7 +7,11 @@ import {
   UpstreamMetrics,
 } from "../../src/app/upstream_metrics.ts";
 import { untilStopped } from "../../src/cli/lifetime.ts";
+import type { RequestContext } from "../../src/http/request_context.ts";
 import { WatchedBody } from "../../src/http/watched_body.ts";
+import { logError } from "../../src/app/error_log.ts";
+import { logUnexpected } from "../../src/app/unexpected_log.ts";
+import { LimitedLog } from "../../src/observe/limited_log.ts";
 import { Logger } from "../../src/observe/logger.ts";
 import { MetricsRegistry } from "../../src/observe/metrics.ts";
 import { ManualClock, MemoryProcess, MemorySink } from "../../src/runtime/memory.ts";
@@ -61,13 +65,39 @@ test("A log file that cannot be opened anew is told, and nothing ends", async ()
   assert.equal(await stopped, 0);
 });
 
+test("Exceptions of our own are told once a second, however many a client causes", async () => {
+  const { logger, clock, lines } = loggedTo();
+  const limited = new LimitedLog(logger, clock);
+  const registry = new MetricsRegistry();
+  const stderr = stderrBudget(registry, logger, clock);
+  const metrics = new UpstreamMetrics(registry, { logger, limited }, new Map(), stderr);
+  const context = {
+    id: "1",
+    trace: {},
+    method: "GET",
+    target: { raw: "/" },
+  } as unknown as RequestContext;
+  const places = [
+    (error: Error) => logUnexpected(limited)(error, "a client's connection"),
+    (error: Error) => logError({ logger, limited }, error, context),
+    (error: Error) => metrics.onFailure("app", error),
+  ];
+  for (const fails of places) {
+    for (let time = 0; time < 1_000; time++) fails(new TypeError(`bug ${time}`));
+    clock.advance(1_000);
+    fails(new TypeError("later"));
+  }
+  const told = (await lines()).map(({ code, msg, left_out }) => [code, msg, left_out]);
+  const each = [["internal_error", "bug 0", undefined], ["internal_error", "later", 999]];
+  assert.deepEqual(told, [...each, ...each, ...each]);
+});
+
 test("Temporary files that cannot be written are told once a minute, with the reason", async () => {
   const { logger, clock, lines } = loggedTo();
   const registry = new MetricsRegistry();
   const metrics = new UpstreamMetrics(
     registry,
-    logger,
-    clock,
+    { logger, limited: new LimitedLog(logger, clock) },
     new Map(),
     stderrBudget(registry, logger, clock),
   );

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { LimitedLog } from "../../src/observe/limited_log.ts";
 import { Logger } from "../../src/observe/logger.ts";
 import { logUnexpected } from "../../src/app/unexpected_log.ts";
 import { MemorySink } from "../../src/runtime/memory.ts";
@@ -88,8 +89,9 @@ test("Of what a catch meets only what the language throws is ours", async () => 
 test("The log says what was thrown, where, and which code led to it", () => {
   const sink = new MemorySink();
   const logger = new Logger({ sink, clock: runtime.clock, level: "info", format: "json" });
-  logUnexpected(logger)(BUG, "a timer");
-  logUnexpected(logger)("text", "a test");
+  const log = logUnexpected(new LimitedLog(logger, runtime.clock));
+  log(BUG, "a timer");
+  log("text", "a test");
   return logger.flush().then(() => {
     const [line, other] = sink.text.trim().split("\n").map((text) => JSON.parse(text));
     assert.equal(line.level, "error");
