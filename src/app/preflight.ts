@@ -155,8 +155,8 @@ async function checkPasswordFiles(
   for (const path of new Set(paths)) {
     try {
       const entries = await loadPasswordFile(files, path);
-      errors.push(...entries.faults.map((fault) => `File of users "${path}", ${fault}`));
-      if (entries.hashes.size === 0 && entries.faults.length === 0) {
+      errors.push(...entries.errors.map((error) => `File of users "${path}", ${error}`));
+      if (entries.hashes.size === 0 && entries.errors.length === 0) {
         errors.push(
           `File of users "${path}" has no user (add a line of "afcgi hash-password NAME")`,
         );

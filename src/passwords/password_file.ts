@@ -19,30 +19,30 @@ export const LOOKED_AT_MS = 1000;
 export interface PasswordEntries {
   readonly hashes: ReadonlyMap<string, PasswordHash>;
   /** What is wrong, a line of text for each line of the file; those lines let nobody in. */
-  readonly faults: readonly string[];
+  readonly errors: readonly string[];
 }
 
 /** Of two lines with one name the first counts, as for nginx. */
 export function readPasswordEntries(text: string, fast?: BcryptCheck): PasswordEntries {
   const hashes = new Map<string, PasswordHash>();
   const seen = new Set<string>();
-  const faults: string[] = [];
+  const errors: string[] = [];
   for (const [index, raw] of text.split("\n").entries()) {
     const line = raw.endsWith("\r") ? raw.slice(0, -1) : raw;
     if (line.trim() === "" || line.startsWith("#")) continue;
     const [name = "", hash] = line.split(":");
     const where = `line ${index + 1}`;
     if (hash === undefined || name === "") {
-      faults.push(`${where}: there is no name and hash (write NAME:HASH)`);
+      errors.push(`${where}: there is no name and hash (write NAME:HASH)`);
       continue;
     }
     const read = readPasswordHash(hash, fast);
     if (typeof read === "string") {
-      faults.push(`${where}: cannot use the hash of "${name}": ${read}`);
+      errors.push(`${where}: cannot use the hash of "${name}": ${read}`);
     } else if (!seen.has(name)) hashes.set(name, read);
     seen.add(name);
   }
-  return { hashes, faults };
+  return { hashes, errors };
 }
 
 /** Reads the whole file. @throws {FileError} where it cannot be read, or is too long */
@@ -53,7 +53,8 @@ export async function loadPasswordFile(
 ): Promise<PasswordEntries> {
   const info = files.stat(path);
   if (info !== undefined && info.size > PASSWORD_FILE_LENGTH_MAX) {
-    throw new FileError("read", path, "EFBIG");
+    const cause = new Error(`it has ${info.size} bytes of ${PASSWORD_FILE_LENGTH_MAX} at most`);
+    throw new FileError("read", path, "EFBIG", { cause });
   }
   return readPasswordEntries(await files.readText(path), fast);
 }

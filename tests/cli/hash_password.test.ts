@@ -15,8 +15,8 @@ test("The first line of standard input is hashed, and its hash knows it", async 
     const { status, stdout, stderr } = await run("--cost 4 anna", input);
     assert.deepEqual([status, stderr], [0, ""]);
     assert.match(stdout, /^anna:\$2b\$04\$[./A-Za-z0-9]{53}\n$/);
-    const { hashes, faults } = readPasswordEntries(stdout);
-    assert.deepEqual(faults, []);
+    const { hashes, errors } = readPasswordEntries(stdout);
+    assert.deepEqual(errors, []);
     assert.equal(await hashes.get("anna")!.matches("wörd 1"), true);
     assert.equal(await hashes.get("anna")!.matches("word 1"), false);
   }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { PASSWORD_FILE_LENGTH_MAX } from "../../src/passwords/password_file.ts";
 import { WAITING_MAX } from "../../src/passwords/verification_gate.ts";
 import { withConfig } from "../support/configured.ts";
 import { type Gateway, runtime } from "../support/gateway.ts";
@@ -78,6 +79,20 @@ test("A file that is gone lets nobody in, and the log says so", async () => {
     await gateway.log.find(({ msg }) => String(msg).includes(path));
     // Who needs no file comes in.
     assert.equal(await statusOf(gateway, "plain", "word"), 200);
+  });
+});
+
+test("The longest file of users counts; a longer one lets nobody in, and the log says why", async () => {
+  const line = `c:${BCRYPT}\n`;
+  const longest = "#".repeat(PASSWORD_FILE_LENGTH_MAX - line.length - 1) + `\n${line}`;
+  await withUsers(longest, async (gateway) => {
+    assert.equal(await statusOf(gateway, "c", "secret"), 200);
+  });
+  await withUsers(`#${longest}`, async (gateway, path) => {
+    assert.equal(await statusOf(gateway, "c", "secret"), 500);
+    assert.equal(await statusOf(gateway, "plain", "word"), 200);
+    const { msg } = await gateway.log.find(({ code }) => code === "file_error");
+    assert.equal(msg, `Cannot read "${path}": it has 4194305 bytes of 4194304 at most`);
   });
 });
 

@@ -70,8 +70,8 @@ test("What cannot be checked, or would take too long, is told", () => {
   }
 });
 
-test("A file of users is read as nginx reads it, and its faults are told by their line", () => {
-  const { hashes, faults } = readPasswordEntries(
+test("A file of users is read as nginx reads it, and its errors are told by their line", () => {
+  const { hashes, errors } = readPasswordEntries(
     [
       "# users",
       "",
@@ -87,7 +87,7 @@ test("A file of users is read as nginx reads it, and its faults are told by thei
   );
   assert.deepEqual([...hashes.keys()], ["anna", "otto", "z o\u00eb"]);
   assert.equal(hashes.get("anna")!.text, HASHES["apr1"]);
-  assert.deepEqual(faults.map((fault) => fault.slice(0, 40)), [
+  assert.deepEqual(errors.map((error) => error.slice(0, 40)), [
     'line 6: cannot use the hash of "plain": ',
     "line 8: there is no name and hash (write",
     "line 9: there is no name and hash (write",
