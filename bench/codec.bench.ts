@@ -34,14 +34,14 @@ const PARAMS: readonly (readonly [string, string])[] = [
 ];
 
 const params = encodeNameValues(PARAMS);
-const answer = new TextEncoder().encode(
+const response = new TextEncoder().encode(
   "Content-Type: text/plain\r\nContent-Length: 12\r\n\r\nhello world\n",
 );
 const large = new Uint8Array(64 * 1024);
 
-const answers = recordsOf((encoder) => {
+const responses = recordsOf((encoder) => {
   for (let id = 1; id <= 64; id++) {
-    encoder.stream(RecordType.STDOUT, id, answer);
+    encoder.stream(RecordType.STDOUT, id, response);
     encoder.streamEnd(RecordType.STDOUT, id);
     encoder.endRequest(id, 0, 0);
   }
@@ -89,16 +89,16 @@ const BENCHMARKS: readonly Benchmark[] = [
     },
   },
   {
-    name: "decoder: 64 small answers in one piece",
-    bytes: answers.length,
+    name: "decoder: 64 small responses in one piece",
+    bytes: responses.length,
     share: 0.05,
-    run: () => decode(answers, answers.length),
+    run: () => decode(responses, responses.length),
   },
   {
-    name: "decoder: 64 small answers in pieces of 100 bytes",
-    bytes: answers.length,
+    name: "decoder: 64 small responses in pieces of 100 bytes",
+    bytes: responses.length,
     share: 0.05,
-    run: () => decode(answers, 100),
+    run: () => decode(responses, 100),
   },
   {
     name: "decoder: 64 KiB of a stream in pieces of 16 KiB",

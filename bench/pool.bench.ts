@@ -20,7 +20,7 @@ import { type Benchmark, runBenchmarks } from "./micro.ts";
 
 const ADDRESS = "tcp://127.0.0.1:9000";
 const CONNECTIONS = 8;
-const ANSWER = new TextEncoder().encode(
+const RESPONSE = new TextEncoder().encode(
   "Content-Type: text/plain\r\nContent-Length: 12\r\n\r\nhello world\n",
 );
 const PARAMS = encodeNameValues([
@@ -80,13 +80,13 @@ async function serve({ readable, writable }: ByteConnection): Promise<void> {
     for (let record = decoder.next(); record !== undefined; record = decoder.next()) {
       const { type, requestId, content } = record;
       if (type !== RecordType.STDIN || content.length > 0) continue;
-      encoder.stream(RecordType.STDOUT, requestId, ANSWER);
+      encoder.stream(RecordType.STDOUT, requestId, RESPONSE);
       encoder.streamEnd(RecordType.STDOUT, requestId);
       encoder.endRequest(requestId, 0, ProtocolStatus.REQUEST_COMPLETE);
     }
-    const answers = encoder.take();
-    if (answers.length > 0) await writer.write(answers);
-    encoder.recycle(answers);
+    const responses = encoder.take();
+    if (responses.length > 0) await writer.write(responses);
+    encoder.recycle(responses);
   }
 }
 
@@ -111,7 +111,9 @@ async function ask(upstream: Upstream): Promise<void> {
     params: () => PARAMS,
     body: undefined,
   });
-  if (head.status !== 200) throw new Error(`Cannot trust these figures: status ${head.status}`);
+  if (head.status !== 200) {
+    throw new Error(`Cannot trust these figures: status ${head.status}`);
+  }
 }
 
 /** A repetition is a whole batch: each client sends its request, and all are answered. */

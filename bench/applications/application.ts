@@ -58,7 +58,7 @@ export function fetchHandler(runtime: "bun" | "deno") {
 }
 
 /**
- * node-fastcgi, installed into the scope's folder: nothing but this case uses it, so that it has no
+ * node-fastcgi, installed into the scope's directory: nothing but this case uses it, so that it has no
  * place among the packages that everybody installs.
  */
 export async function nodeFastCgi(scope: Scope): Promise<Application> {

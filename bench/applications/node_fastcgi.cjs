@@ -1,5 +1,5 @@
 // The benchmark's application on node-fastcgi (npm), which is found through NODE_PATH. Argument:
-// the unix socket's path. Every answer is twelve bytes.
+// the unix socket's path. Every response is twelve bytes.
 const fastcgi = require("node-fastcgi");
 
 const BODY = "hello world\n";

@@ -1,11 +1,11 @@
 /* The benchmark's application: one thread, epoll, many requests at once on each connection, every
- * answer of the same length. It does as little as an application can, so that what is measured is the
+ * response of the same length. It does as little as an application can, so that what is measured is the
  * proxy. It answers FCGI_GET_VALUES with FCGI_MPXS_CONNS=1. Arguments: the unix socket's path, the
- * length of an answer's body (12 when left out), and "query": a request with "bytes=N" in its
+ * length of a response's body (12 when left out), and "query": a request with "bytes=N" in its
  * parameters then gets N bytes instead.
  *
  * Records are read in place from a connection's input; what is answered in one turn leaves in one
- * write. An answer of one record is made at once; longer ones take turns, a record each, and never
+ * write. A response of one record is made at once; longer ones take turns, a record each, and never
  * fill more than OUT_LENGTH. It trusts its peer: this is no server for anything but the benchmark. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,25 +33,25 @@ enum {
   EVENTS = 256,
   BACKLOG = 4096,
   CONTENT_LENGTH = 65528, /* the longest record content that needs no padding */
-  HEAD_LENGTH = 128,
+  HEADERS_LENGTH = 128,
   OUT_LENGTH = 1 << 19,
   TURNS = 16, /* fillings of the out buffer before other connections have their turn */
 };
 
-/* An answer that does not fit into one record. */
+/* A response that does not fit into one record. */
 typedef struct {
   int id;
   size_t left;
-} answer_t;
+} response_t;
 
 typedef struct {
   int fd;
   size_t in_length, out_length, out_sent, out_room;
   unsigned char *in, *out;
   unsigned char kept[IDS / 8]; /* the KEEP_CONN flag by request id */
-  size_t asked[IDS];           /* the answer's length by request id, only with "query" */
-  answer_t *answers;
-  size_t answer_count, answer_room, turn;
+  size_t asked[IDS];           /* the response's length by request id, only with "query" */
+  response_t *responses;
+  size_t response_count, response_room, turn;
   int closing, waiting;
 } connection_t;
 
@@ -59,7 +59,7 @@ static int poller, by_query;
 static size_t body_length = 12;
 static unsigned char body[CONTENT_LENGTH];
 
-/* The usual answer, when it fits into one record. */
+/* The usual response, when it fits into one record. */
 static unsigned char usual[CONTENT_LENGTH];
 static size_t usual_length;
 
@@ -77,7 +77,7 @@ static void drop(connection_t *c) {
   close(c->fd);
   free(c->in);
   free(c->out);
-  free(c->answers);
+  free(c->responses);
   free(c);
 }
 
@@ -103,13 +103,13 @@ static void end(connection_t *c, int id) {
   if (!(c->kept[id / 8] & 1 << id % 8)) c->closing = 1;
 }
 
-static size_t write_head(unsigned char *at, size_t length) {
-  return snprintf((char *)at, HEAD_LENGTH,
+static size_t write_headers(unsigned char *at, size_t length) {
+  return snprintf((char *)at, HEADERS_LENGTH,
                   "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", length);
 }
 
-static void answer(connection_t *c, int id) {
-  unsigned char head[HEAD_LENGTH];
+static void respond(connection_t *c, int id) {
+  unsigned char headers[HEADERS_LENGTH];
   size_t length = body_length;
   if (by_query && c->asked[id]) {
     length = c->asked[id];
@@ -119,23 +119,23 @@ static void answer(connection_t *c, int id) {
     end(c, id);
     return;
   }
-  record(c, STDOUT, id, head, write_head(head, length));
-  if (c->answer_count == c->answer_room) {
-    c->answer_room = 2 * c->answer_room + 16;
-    if (!(c->answers = realloc(c->answers, c->answer_room * sizeof(answer_t)))) fail("realloc");
+  record(c, STDOUT, id, headers, write_headers(headers, length));
+  if (c->response_count == c->response_room) {
+    c->response_room = 2 * c->response_room + 16;
+    if (!(c->responses = realloc(c->responses, c->response_room * sizeof(response_t)))) fail("realloc");
   }
-  c->answers[c->answer_count++] = (answer_t){id, length};
+  c->responses[c->response_count++] = (response_t){id, length};
 }
 
-/* Appends records of the long answers, one after the other, until the out buffer holds enough. */
+/* Appends records of the long responses, one after the other, until the out buffer holds enough. */
 static void fill(connection_t *c) {
-  if (!c->answer_count) return;
+  if (!c->response_count) return;
   memmove(c->out, c->out + c->out_sent, c->out_length - c->out_sent);
   c->out_length -= c->out_sent;
   c->out_sent = 0;
-  while (c->answer_count && c->out_length < OUT_LENGTH) {
-    if (c->turn >= c->answer_count) c->turn = 0;
-    answer_t *one = c->answers + c->turn;
+  while (c->response_count && c->out_length < OUT_LENGTH) {
+    if (c->turn >= c->response_count) c->turn = 0;
+    response_t *one = c->responses + c->turn;
     size_t length = one->left < CONTENT_LENGTH ? one->left : CONTENT_LENGTH;
     record(c, STDOUT, one->id, body, length);
     one->left -= length;
@@ -144,7 +144,7 @@ static void fill(connection_t *c) {
       continue;
     }
     end(c, one->id);
-    *one = c->answers[--c->answer_count];
+    *one = c->responses[--c->response_count];
   }
 }
 
@@ -157,7 +157,7 @@ static void take(connection_t *c, int type, int id, const unsigned char *content
     const char *found = memmem(content, length, "bytes=", 6);
     if (found) c->asked[id] = strtoul(found + 6, NULL, 10);
   } else if (type == STDIN && length == 0) {
-    answer(c, id);
+    respond(c, id);
   } else if (type == GET_VALUES) {
     record(c, GET_VALUES_RESULT, 0, values, sizeof values - 1);
   }
@@ -197,7 +197,7 @@ static int flush(connection_t *c) {
       c->out_sent += n;
     }
     c->out_sent = c->out_length = 0;
-    if (!c->answer_count) {
+    if (!c->response_count) {
       wait_to_write(c, 0);
       return !c->closing;
     }
@@ -241,8 +241,8 @@ int main(int count, char **arguments) {
   if (count > 2) body_length = strtoul(arguments[2], NULL, 10);
   by_query = count > 3;
   memset(body, 'x', sizeof body);
-  if (body_length <= CONTENT_LENGTH - HEAD_LENGTH) {
-    usual_length = write_head(usual, body_length);
+  if (body_length <= CONTENT_LENGTH - HEADERS_LENGTH) {
+    usual_length = write_headers(usual, body_length);
     memcpy(usual + usual_length, body, body_length);
     usual_length += body_length;
   }

@@ -9,10 +9,10 @@ import type { Bench, BenchCase } from "./case.ts";
 import {
   multiplexingHaproxy,
   rowsOrBroken,
-  startFront,
+  startProxy,
   type Variant,
   variantsOf,
-} from "./front_rows.ts";
+} from "./proxy_rows.ts";
 
 const FAST_CLIENTS = 63;
 const SMALL = { path: "/", length: 12 };
@@ -66,15 +66,15 @@ export function besideCase(one: BesideCase): BenchCase {
   };
 }
 
-/** One front, measured without and with the other client. */
+/** One proxy, measured without and with the other client. */
 async function pairOfRows(
   { scope }: Bench,
   [name, nameWithIt]: readonly [string, string],
-  { contender, front = {} }: Variant,
+  { contender, setup = {} }: Variant,
   one: BesideCase,
 ): Promise<readonly Row[]> {
   const application = await one.application(scope);
-  const { proxyPid, port } = await startFront(scope, contender, application, front, SMALL);
+  const { proxyPid, port } = await startProxy(scope, contender, application, setup, SMALL);
   const measure = (seconds: number) =>
     measureLoad(
       { proxyPid, application },

@@ -7,7 +7,7 @@ import { phpFpm } from "../applications/php_fpm.ts";
 import type { Bound } from "../comparison.ts";
 import { runClient } from "../load/client.ts";
 import { AFCGI, type Bench, type BenchCase, HAPROXY } from "./case.ts";
-import { frontRows, type Variant, variantsOf } from "./front_rows.ts";
+import { proxyRows, type Variant, variantsOf } from "./proxy_rows.ts";
 import { rate } from "./requests.ts";
 
 const CHILDREN = 8;
@@ -30,10 +30,10 @@ const KEPT = "nginx, kept";
 function variants(bench: Bench, pool: number): readonly Variant[] {
   const kept = { kept: pool, connectionsMax: pool };
   return variantsOf(bench).flatMap(({ contender }): Variant[] => {
-    if (contender.name !== "nginx") return [{ contender, front: kept }];
+    if (contender.name !== "nginx") return [{ contender, setup: kept }];
     return [
-      { contender, name: NOT_KEPT, front: { kept: 0 } },
-      { contender, name: KEPT, front: kept },
+      { contender, name: NOT_KEPT, setup: { kept: 0 } },
+      { contender, name: KEPT, setup: kept },
     ];
   });
 }
@@ -55,7 +55,7 @@ function fpmCase({ name, children, pool, clients: ownClients, bounds }: FpmCase)
       clients.map((count) => ({
         title: `a short script on php-fpm with ${children} children, ${count} clients`,
         prepare: async (bench) => ({
-          rows: await frontRows(bench, variants(bench, pool), {
+          rows: await proxyRows(bench, variants(bench, pool), {
             application: phpFpm(children),
             path: PATH,
             length: LENGTH,

@@ -3,7 +3,7 @@ import { goApplication } from "../applications/application.ts";
 import type { Contender } from "../contenders/contender.ts";
 import { runClient } from "../load/client.ts";
 import { AFCGI, type BenchCase } from "./case.ts";
-import { frontRows, multiplexingHaproxy, variantsOf } from "./front_rows.ts";
+import { multiplexingHaproxy, proxyRows, variantsOf } from "./proxy_rows.ts";
 
 const CLIENTS = 8000;
 const HELD_MS = 2000;
@@ -20,7 +20,7 @@ export const held: BenchCase = {
     clients.map((count) => ({
       title: `${count} requests at once, each held for ${HELD_MS / 1000} s by a Go application`,
       prepare: async (bench) => ({
-        rows: await frontRows(
+        rows: await proxyRows(
           bench,
           [
             ...variantsOf(bench, takesPart),

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { cResponder } from "../applications/application.ts";
 import { runWrk } from "../load/wrk.ts";
 import { AFCGI, type Bench, type BenchCase } from "./case.ts";
-import { frontRows, type Variant, variantsOf } from "./front_rows.ts";
+import { proxyRows, type Variant, variantsOf } from "./proxy_rows.ts";
 import { rate, REQUEST_COLUMNS } from "./requests.ts";
 
 const CLIENTS = 64;
@@ -15,7 +15,7 @@ function variants(bench: Bench): readonly Variant[] {
     {
       contender,
       name: withLog(contender.title),
-      front: { accessLog: join(bench.scope.newDirectory("log"), "access.log") },
+      setup: { accessLog: join(bench.scope.newDirectory("log"), "access.log") },
     },
   ]);
 }
@@ -25,9 +25,9 @@ export const log: BenchCase = {
   peers: ["wrk", "cc"],
   tables: (clients = [CLIENTS]) =>
     clients.map((count) => ({
-      title: `answers of 12 bytes without and with an access log, ${count} clients`,
+      title: `responses of 12 bytes without and with an access log, ${count} clients`,
       prepare: async (bench) => ({
-        rows: await frontRows(bench, variants(bench), {
+        rows: await proxyRows(bench, variants(bench), {
           application: cResponder(),
           path: "/",
           length: 12,

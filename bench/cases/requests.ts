@@ -5,7 +5,7 @@ import { BROWSER_HEADERS } from "../browser_headers.ts";
 import type { Bound } from "../comparison.ts";
 import { runWrk } from "../load/wrk.ts";
 import { AFCGI, type Bench, type BenchCase, DENO, HAPROXY, NGINX } from "./case.ts";
-import { frontRows, multiplexingHaproxy, type Variant, variantsOf } from "./front_rows.ts";
+import { multiplexingHaproxy, proxyRows, type Variant, variantsOf } from "./proxy_rows.ts";
 
 /** What is said of a proxy that answers many short requests. */
 export const REQUEST_COLUMNS = [
@@ -40,12 +40,12 @@ function requestCase(one: RequestCase): BenchCase {
       clients.map((count) => ({
         title: `${one.about}, ${count} client${count === 1 ? "" : "s"}`,
         prepare: async (bench) => ({
-          rows: await frontRows(bench, variants(bench), {
+          rows: await proxyRows(bench, variants(bench), {
             application,
             path,
             length,
             // As many as can be used at once: a proxy that keeps fewer opens and closes the others.
-            front: { kept: count },
+            setup: { kept: count },
             load: (scope, port, seconds) =>
               runWrk(scope, { port, path, clients: count, seconds, ...(headers && { headers }) }),
           }),
@@ -70,7 +70,7 @@ const onDeno = rate(DENO, 0.7, AFCGI);
 
 export const small = requestCase({
   name: "small",
-  about: "answers of 12 bytes from a multiplexing application",
+  about: "responses of 12 bytes from a multiplexing application",
   peers: ["cc"],
   clients: [1, 16, 64, 256, 1000],
   application: cResponder(),
@@ -103,7 +103,7 @@ export const headers = requestCase({
 
 export const go = requestCase({
   name: "go",
-  about: "answers of 12 bytes from Go's net/http/fcgi",
+  about: "responses of 12 bytes from Go's net/http/fcgi",
   peers: ["go"],
   clients: [64],
   application: goApplication,
@@ -119,7 +119,7 @@ const PAGE_LENGTH = 32 * 1024;
 
 export const page = requestCase({
   name: "page",
-  about: "answers of 32 kB from a multiplexing application",
+  about: "responses of 32 kB from a multiplexing application",
   peers: ["cc"],
   clients: [64],
   application: cResponder({ length: PAGE_LENGTH }),

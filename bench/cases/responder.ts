@@ -1,4 +1,4 @@
-/** The application side: afcgi's FastCGI server beside others, behind the same fronts. */
+/** The application side: afcgi's FastCGI server beside others, behind the same proxies. */
 import {
   fetchHandler,
   goApplication,
@@ -9,7 +9,7 @@ import type { Row } from "../comparison.ts";
 import { runClient } from "../load/client.ts";
 import { runWrk } from "../load/wrk.ts";
 import { AFCGI, type Bench, type BenchCase, type TablePlan } from "./case.ts";
-import { frontRows, multiplexingHaproxy, type Variant, variantsOf } from "./front_rows.ts";
+import { multiplexingHaproxy, proxyRows, type Variant, variantsOf } from "./proxy_rows.ts";
 import { rate } from "./requests.ts";
 
 const CLIENTS = 64;
@@ -26,23 +26,23 @@ const APPLICATIONS: Readonly<Record<string, StartApplication>> = {
   [ON_DENO]: fetchHandler("deno"),
 };
 
-const FRONT_NAMES = ["afcgi", "HAProxy", "HAProxy, mpxs-conns"] as const;
+const PROXY_NAMES = ["afcgi", "HAProxy", "HAProxy, mpxs-conns"] as const;
 
 const HELD_CLIENTS = 10_000;
 const HELD_MS = 2000;
 const HELD_PEAK_MIB = 200;
 
-function frontNamed(bench: Bench, name: string): readonly Variant[] {
+function proxyNamed(bench: Bench, name: string): readonly Variant[] {
   return [...variantsOf(bench), ...multiplexingHaproxy(bench)]
     .filter((variant) => (variant.name ?? variant.contender.title) === name);
 }
 
-async function loadRows(bench: Bench, front: string, clients: number): Promise<readonly Row[]> {
+async function loadRows(bench: Bench, proxy: string, clients: number): Promise<readonly Row[]> {
   const rows: Row[] = [];
-  for (const variant of frontNamed(bench, front)) {
+  for (const variant of proxyNamed(bench, proxy)) {
     for (const [name, application] of Object.entries(APPLICATIONS)) {
       rows.push(
-        ...await frontRows(bench, [{ ...variant, name }], {
+        ...await proxyRows(bench, [{ ...variant, name }], {
           application,
           path: "/",
           length: LENGTH,
@@ -54,11 +54,11 @@ async function loadRows(bench: Bench, front: string, clients: number): Promise<r
   return rows;
 }
 
-function loadTable(front: string, clients: number): TablePlan {
+function loadTable(proxy: string, clients: number): TablePlan {
   return {
-    title: `answers of 12 bytes from applications behind ${front}, ${clients} clients`,
+    title: `responses of 12 bytes from applications behind ${proxy}, ${clients} clients`,
     prepare: async (bench) => ({
-      rows: await loadRows(bench, front, clients),
+      rows: await loadRows(bench, proxy, clients),
       columns: [
         "requestsPerSecond",
         "p50Ms",
@@ -80,10 +80,10 @@ const heldTable: TablePlan = {
     "one process on one connection",
   prepare: async (bench) => {
     const rows: Row[] = [];
-    for (const variant of frontNamed(bench, AFCGI)) {
+    for (const variant of proxyNamed(bench, AFCGI)) {
       for (const name of [GO, ON_BUN, ON_DENO]) {
         rows.push(
-          ...await frontRows(bench, [{ ...variant, name }], {
+          ...await proxyRows(bench, [{ ...variant, name }], {
             application: APPLICATIONS[name]!,
             path: "/hold?ms=0",
             length: LENGTH,
@@ -123,7 +123,7 @@ export const responder: BenchCase = {
   name: "responder",
   peers: ["wrk", "cc", "go"],
   tables: (clients = [CLIENTS]) => [
-    ...clients.flatMap((count) => FRONT_NAMES.map((front) => loadTable(front, count))),
+    ...clients.flatMap((count) => PROXY_NAMES.map((proxy) => loadTable(proxy, count))),
     heldTable,
   ],
 };

@@ -4,7 +4,7 @@ import { type ClientOptions, runClient } from "../load/client.ts";
 import { memoryMiB } from "../measure/processes.ts";
 import type { Scope } from "../scope.ts";
 import { AFCGI, type BenchCase } from "./case.ts";
-import { startFront, variantsOf } from "./front_rows.ts";
+import { startProxy, variantsOf } from "./proxy_rows.ts";
 
 const CLIENTS = 64;
 
@@ -52,7 +52,7 @@ export const rest: BenchCase = {
           name: contender.title,
           async measure() {
             const { scope } = bench;
-            const { proxyPid, port, child } = await startFront(
+            const { proxyPid, port, child } = await startProxy(
               scope,
               contender,
               application,

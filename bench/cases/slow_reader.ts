@@ -21,7 +21,7 @@ export const slowReader = besideCase({
     rate: SLOW_BYTES_PER_SECOND,
     limit: SLOW_LIMIT_SECONDS,
   },
-  /** Against the same front without the slow one. */
+  /** Against the same proxy without the slow one. */
   bounds: (withIt) => [
     { row: withIt(AFCGI), column: "requestsPerSecond", least: 0.9, of: { row: AFCGI } },
     { row: withIt(AFCGI), column: "p99Ms", most: 1.25, of: { row: AFCGI } },

@@ -3,9 +3,9 @@ import { cResponder } from "../applications/application.ts";
 import { launch } from "../contenders/contender.ts";
 import { memoryMiB } from "../measure/processes.ts";
 import { AFCGI, type BenchCase } from "./case.ts";
-import { variantsOf } from "./front_rows.ts";
+import { variantsOf } from "./proxy_rows.ts";
 
-const FIRST_ANSWER_MS = 100;
+const FIRST_RESPONSE_MS = 100;
 const RESTING_MIB = 60;
 
 /** How long it is left alone before its memory is looked at. */
@@ -16,17 +16,17 @@ const LIMIT_MS = 20_000;
 /** How soon the next attempt is made. */
 const STEP_MS = 1;
 
-async function untilAnswered(port: number): Promise<void> {
+async function untilServed(port: number): Promise<void> {
   const deadline = performance.now() + LIMIT_MS;
-  while (!await isAnswered(port)) {
+  while (!await isServed(port)) {
     if (performance.now() > deadline) throw new Error(`Cannot see a response in ${LIMIT_MS} ms`);
     await pause(STEP_MS);
   }
 }
 
-function isAnswered(port: number): Promise<boolean> {
+function isServed(port: number): Promise<boolean> {
   return fetch(`http://127.0.0.1:${port}/`, { keepalive: false }).then(
-    async (answer) => (await answer.text()).length > 0 && answer.status === 200,
+    async (response) => (await response.text()).length > 0 && response.status === 200,
     () => false,
   );
 }
@@ -48,19 +48,19 @@ export const start: BenchCase = {
         async measure() {
           const started = performance.now();
           const { child, port } = await launch(scope, contender, { application, kept: 64 });
-          await untilAnswered(port);
-          const firstAnswerMs = performance.now() - started;
+          await untilServed(port);
+          const firstResponseMs = performance.now() - started;
           await pause(REST_MS);
           const resting = memoryMiB(child.pid);
           await scope.stopOne(child);
-          return { firstAnswerMs, memoryMiB: resting };
+          return { firstResponseMs, memoryMiB: resting };
         },
       }));
       return {
         rows,
-        columns: ["firstAnswerMs", "memoryMiB"],
+        columns: ["firstResponseMs", "memoryMiB"],
         bounds: [
-          { row: AFCGI, column: "firstAnswerMs", most: FIRST_ANSWER_MS },
+          { row: AFCGI, column: "firstResponseMs", most: FIRST_RESPONSE_MS },
           { row: AFCGI, column: "memoryMiB", most: RESTING_MIB },
         ],
       };

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runWrk } from "../load/wrk.ts";
 import type { BenchCase, TablePlan } from "./case.ts";
-import { frontRows, variantsOf } from "./front_rows.ts";
+import { proxyRows, variantsOf } from "./proxy_rows.ts";
 
 const CLIENTS = 64;
 const FILES: Readonly<Record<string, number>> = { "1 kB": 1000, "1 MiB": 1024 * 1024 };
@@ -16,10 +16,10 @@ function fileTable(size: string, length: number, clients: number): TablePlan {
       const path = "/file.txt";
       writeFileSync(join(root, path), "x".repeat(length));
       return {
-        rows: await frontRows(bench, variantsOf(bench, ({ servesFiles }) => servesFiles), {
+        rows: await proxyRows(bench, variantsOf(bench, ({ servesFiles }) => servesFiles), {
           path,
           length,
-          front: { root },
+          setup: { root },
           load: (scope, port, seconds) => runWrk(scope, { port, path, clients, seconds }),
         }),
         columns: [

@@ -3,7 +3,7 @@ import { cResponder } from "../applications/application.ts";
 import type { Bound } from "../comparison.ts";
 import { type ClientOptions, runClient } from "../load/client.ts";
 import { AFCGI, type Bench, type BenchCase, NGINX } from "./case.ts";
-import { frontRows, type Variant, variantsOf } from "./front_rows.ts";
+import { proxyRows, type Variant, variantsOf } from "./proxy_rows.ts";
 
 const MIB = 1024 * 1024;
 const LENGTH = 64 * MIB;
@@ -67,7 +67,7 @@ function transferRows(
   variants: readonly Variant[],
   load: (seconds: number) => Omit<ClientOptions, "port">,
 ) {
-  return frontRows(bench, variants, {
+  return proxyRows(bench, variants, {
     application: cResponder({ byQuery: true }),
     path: "/",
     length: SMALL_LENGTH,
@@ -77,7 +77,7 @@ function transferRows(
 
 export const download = transferCase({
   name: "download",
-  about: "answers of 64 MiB from a multiplexing application",
+  about: "responses of 64 MiB from a multiplexing application",
   body: down(LENGTH),
 });
 

@@ -2,7 +2,7 @@
 import { cResponder } from "../applications/application.ts";
 import { runWrk } from "../load/wrk.ts";
 import { AFCGI, type Bench, type BenchCase } from "./case.ts";
-import { frontRows, type Variant, variantsOf } from "./front_rows.ts";
+import { proxyRows, type Variant, variantsOf } from "./proxy_rows.ts";
 import { rate } from "./requests.ts";
 
 const CLIENTS = 64;
@@ -11,7 +11,7 @@ const WITH_UNUSED = `${AFCGI}, with a site and 8 routes that use everything`;
 function variants(bench: Bench): readonly Variant[] {
   return variantsOf(bench, ({ title }) => title === AFCGI).flatMap((one) => [
     one,
-    { ...one, name: WITH_UNUSED, front: { hasUnused: true } },
+    { ...one, name: WITH_UNUSED, setup: { hasUnused: true } },
   ]);
 }
 
@@ -20,9 +20,9 @@ export const unused: BenchCase = {
   peers: ["wrk", "cc"],
   tables: (clients = [CLIENTS]) =>
     clients.map((count) => ({
-      title: `answers of 12 bytes, without and with features that others use, ${count} clients`,
+      title: `responses of 12 bytes, without and with features that others use, ${count} clients`,
       prepare: async (bench) => ({
-        rows: await frontRows(bench, variants(bench), {
+        rows: await proxyRows(bench, variants(bench), {
           application: cResponder(),
           path: "/",
           length: 12,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { AFCGI } from "../../tests/support/afcgi.ts";
 import { placeUrl } from "../../tests/support/places.ts";
 import { benchFile } from "../scope.ts";
-import type { Command, Contender, Front } from "./contender.ts";
+import type { Command, Contender, ProxySetup } from "./contender.ts";
 
 /** What the widest case asks for; the default is 64 MiB. */
 const BODY_MAX = "2GiB";
@@ -13,14 +13,14 @@ export const afcgi: Contender = {
   name: "afcgi",
   title: "afcgi",
   servesFiles: true,
-  command: (front) => serve(AFCGI, [], front),
+  command: (setup) => serve(AFCGI, [], setup),
 };
 
 export const afcgiOnDeno: Contender = {
   name: "deno",
   title: "afcgi on Deno",
   servesFiles: true,
-  command: (front) =>
+  command: (setup) =>
     serve(
       benchFile("../node_modules/.bin/deno"),
       [
@@ -31,19 +31,19 @@ export const afcgiOnDeno: Contender = {
         benchFile("../deno.json"),
         benchFile("../src/main.ts"),
       ],
-      front,
+      setup,
     ),
 };
 
-function serve(program: string, args: readonly string[], front: Front): Command {
-  const config = join(front.directory, "afcgi.yaml");
+function serve(program: string, args: readonly string[], setup: ProxySetup): Command {
+  const config = join(setup.directory, "afcgi.yaml");
   // JSON is YAML.
-  writeFileSync(config, JSON.stringify(configOf(front)));
+  writeFileSync(config, JSON.stringify(configOf(setup)));
   return { program, args: [...args, "serve", "--config", config] };
 }
 
-function configOf(front: Front): Record<string, unknown> {
-  const { application, kept, connectionsMax, root, port, accessLog } = front;
+function configOf(setup: ProxySetup): Record<string, unknown> {
+  const { application, kept, connectionsMax, root, port, accessLog } = setup;
   const streams = application?.streams ?? 1;
   const connections = {
     reuse: kept > 0,
@@ -57,16 +57,16 @@ function configOf(front: Front): Record<string, unknown> {
     ...(application &&
       { upstreams: { app: { servers: [placeUrl(application.place)], connections } } }),
     sites: [
-      ...(front.hasUnused ? [unusedSite(root)] : []),
+      ...(setup.hasUnused ? [unusedSite(root)] : []),
       {
-        ...(needsRoot(front) && { root }),
-        routes: [...(front.hasUnused ? UNUSED_ROUTES : []), routeOf(front)],
+        ...(needsRoot(setup) && { root }),
+        routes: [...(setup.hasUnused ? UNUSED_ROUTES : []), routeOf(setup)],
       },
     ],
   };
 }
 
-function needsRoot({ application, hasUnused }: Front): boolean {
+function needsRoot({ application, hasUnused }: ProxySetup): boolean {
   return hasUnused === true || application === undefined || application.root !== undefined;
 }
 
@@ -107,7 +107,7 @@ const UNUSED_ROUTES: readonly Record<string, unknown>[] = [
   },
 ];
 
-function routeOf({ application }: Front): Record<string, unknown> {
+function routeOf({ application }: ProxySetup): Record<string, unknown> {
   if (application === undefined) return { static: {} };
   if (application.root !== undefined) return { php: { upstream: "app" } };
   return { fastcgi: { upstream: "app" } };

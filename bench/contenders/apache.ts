@@ -1,7 +1,7 @@
 /** Apache: mod_proxy_fcgi on the event MPM, one process with threads. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Contender, Front } from "./contender.ts";
+import type { Contender, ProxySetup } from "./contender.ts";
 
 const MODULES_DIRECTORY = "/usr/lib/apache2/modules";
 const MODULES = ["mpm_event", "authz_core", "proxy", "proxy_fcgi"] as const;
@@ -17,15 +17,15 @@ export const apache: Contender = {
   title: "Apache",
   peer: "apache",
   servesFiles: true,
-  command(front) {
-    const config = join(front.directory, "apache.conf");
-    writeFileSync(config, configText(front));
-    return { program: "apache2", args: ["-DFOREGROUND", "-d", front.directory, "-f", config] };
+  command(setup) {
+    const config = join(setup.directory, "apache.conf");
+    writeFileSync(config, configText(setup));
+    return { program: "apache2", args: ["-DFOREGROUND", "-d", setup.directory, "-f", config] };
   },
 };
 
-function configText(front: Front): string {
-  const { directory, port, accessLog, root } = front;
+function configText(setup: ProxySetup): string {
+  const { directory, port, accessLog, root } = setup;
   return `
 ${MODULES.map((name) => `LoadModule ${name}_module ${MODULES_DIRECTORY}/mod_${name}.so`).join("\n")}
 ServerName 127.0.0.1
@@ -53,13 +53,13 @@ DocumentRoot ${root}
 <Directory ${root}>
   Require all granted
 </Directory>
-${proxy(front)}
+${proxy(setup)}
 `;
 }
 
 const LOG_FORMAT = '%h %l %u %t \\"%r\\" %>s %b \\"%{Referer}i\\" \\"%{User-Agent}i\\"';
 
-function proxy({ application, kept, connectionsMax, root }: Front): string {
+function proxy({ application, kept, connectionsMax, root }: ProxySetup): string {
   if (application === undefined) return "";
   const reuse = kept > 0 ? `enablereuse=on max=${connectionsMax ?? THREADS}` : "enablereuse=off";
   const directory = application.root === undefined ? "/" : `${root}/`;

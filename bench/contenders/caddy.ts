@@ -1,32 +1,32 @@
 /** Caddy: Go with one processor. Its FastCGI transport opens a connection for each request. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Contender, Front } from "./contender.ts";
+import type { Contender, ProxySetup } from "./contender.ts";
 
 export const caddy: Contender = {
   name: "caddy",
   title: "Caddy",
   peer: "caddy",
   servesFiles: true,
-  command(front) {
-    const config = join(front.directory, "Caddyfile");
-    writeFileSync(config, configText(front));
+  command(setup) {
+    const config = join(setup.directory, "Caddyfile");
+    writeFileSync(config, configText(setup));
     return {
       program: "caddy",
       args: ["run", "--config", config, "--adapter", "caddyfile"],
       // All that it would keep below the user's home.
       env: {
         GOMAXPROCS: "1",
-        HOME: front.directory,
-        XDG_DATA_HOME: front.directory,
-        XDG_CONFIG_HOME: front.directory,
+        HOME: setup.directory,
+        XDG_DATA_HOME: setup.directory,
+        XDG_CONFIG_HOME: setup.directory,
       },
     };
   },
 };
 
-function configText(front: Front): string {
-  const { accessLog, port } = front;
+function configText(setup: ProxySetup): string {
+  const { accessLog, port } = setup;
   const log = accessLog === undefined ? "" : `log {\n    output file ${accessLog}\n  }`;
   return `
 {
@@ -40,13 +40,13 @@ function configText(front: Front): string {
 http://:${port} {
   bind 127.0.0.1
   ${log}
-  root * ${front.root}
-  ${handler(front)}
+  root * ${setup.root}
+  ${handler(setup)}
 }
 `;
 }
 
-function handler({ application, root }: Front): string {
+function handler({ application, root }: ProxySetup): string {
   if (application === undefined) return "file_server";
   return `reverse_proxy unix/${application.place.path} {
     transport fastcgi {

@@ -1,6 +1,7 @@
 /**
  * A server that is compared: how it is started for a task, on one process or thread, tuned as its
- * manual advises. A contender does not know the cases; it gets a {@link Front} to be.
+ * manual advises. A contender does not know the cases; it gets the {@link ProxySetup} that it is to
+ * serve.
  */
 import { missingPeer, type PeerName } from "../../tests/support/peers.ts";
 import { freePort, waitForListener } from "../../tests/support/places.ts";
@@ -15,7 +16,7 @@ export const REQUESTS_UNLIMITED = 1_000_000_000;
 export const CLIENTS_MAX = 12_000;
 
 /** What a server is to be for one row of a table. */
-export interface Front {
+export interface ProxySetup {
   readonly port: number;
   /** For its files. */
   readonly directory: string;
@@ -50,7 +51,7 @@ export interface Contender {
   /** It has what a case asks for only in some cases. */
   readonly servesFiles: boolean;
   /** Writes its configuration and says how it is started. */
-  command(front: Front): Command;
+  command(setup: ProxySetup): Command;
 }
 
 export interface Running {
@@ -58,13 +59,15 @@ export interface Running {
   readonly port: number;
 }
 
-export type FrontOptions = Omit<Front, "port" | "directory" | "root"> & { readonly root?: string };
+export type SetupOptions = Omit<ProxySetup, "port" | "directory" | "root"> & {
+  readonly root?: string;
+};
 
 /** Starts it without waiting for anything. */
 export async function launch(
   scope: Scope,
   contender: Contender,
-  options: FrontOptions,
+  options: SetupOptions,
 ): Promise<Running> {
   const port = await freePort();
   const directory = scope.newDirectory(contender.name);
@@ -77,7 +80,7 @@ export async function launch(
 export async function start(
   scope: Scope,
   contender: Contender,
-  options: FrontOptions,
+  options: SetupOptions,
 ): Promise<Running> {
   const running = await launch(scope, contender, options);
   const ended = running.child.exited.then(({ code }) => {

@@ -4,17 +4,17 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Contender, Front } from "./contender.ts";
+import type { Contender, ProxySetup } from "./contender.ts";
 
 export const haproxy: Contender = {
   name: "haproxy",
   title: "HAProxy",
   peer: "haproxy",
   servesFiles: false,
-  command(front) {
-    const config = join(front.directory, "haproxy.cfg");
-    writeFileSync(config, configText(front));
-    const { accessLog } = front;
+  command(setup) {
+    const config = join(setup.directory, "haproxy.cfg");
+    writeFileSync(config, configText(setup));
+    const { accessLog } = setup;
     return {
       program: "haproxy",
       args: ["-db", "-f", config],
@@ -24,8 +24,8 @@ export const haproxy: Contender = {
   },
 };
 
-function configText(front: Front): string {
-  const { application, kept, multiplex, connectionsMax, root, port, accessLog } = front;
+function configText(setup: ProxySetup): string {
+  const { application, kept, multiplex, connectionsMax, root, port, accessLog } = setup;
   if (application === undefined) throw new Error("HAProxy serves no files");
   const logs = accessLog !== undefined;
   return `

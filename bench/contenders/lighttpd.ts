@@ -1,25 +1,25 @@
 /** lighttpd: one process. Its mod_fastcgi opens a connection for each request. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CLIENTS_MAX, type Contender, type Front, REQUESTS_UNLIMITED } from "./contender.ts";
+import { CLIENTS_MAX, type Contender, type ProxySetup, REQUESTS_UNLIMITED } from "./contender.ts";
 
 export const lighttpd: Contender = {
   name: "lighttpd",
   title: "lighttpd",
   peer: "lighttpd",
   servesFiles: true,
-  command(front) {
-    const config = join(front.directory, "lighttpd.conf");
-    mkdirSync(join(front.directory, "uploads"));
-    writeFileSync(config, configText(front));
+  command(setup) {
+    const config = join(setup.directory, "lighttpd.conf");
+    mkdirSync(join(setup.directory, "uploads"));
+    writeFileSync(config, configText(setup));
     return { program: "lighttpd", args: ["-D", "-f", config] };
   },
 };
 
-function configText(front: Front): string {
-  const { directory, port, accessLog, root } = front;
+function configText(setup: ProxySetup): string {
+  const { directory, port, accessLog, root } = setup;
   const modules = [
-    ...(front.application === undefined ? [] : ["mod_fastcgi"]),
+    ...(setup.application === undefined ? [] : ["mod_fastcgi"]),
     ...(accessLog === undefined ? [] : ["mod_accesslog"]),
   ];
   return `
@@ -37,11 +37,11 @@ server.max-keep-alive-idle = 60
 server.stream-response-body = 1
 server.stream-request-body = 1
 ${accessLog === undefined ? "" : `accesslog.filename = "${accessLog}"`}
-${fastCgi(front)}
+${fastCgi(setup)}
 `;
 }
 
-function fastCgi({ application }: Front): string {
+function fastCgi({ application }: ProxySetup): string {
   if (application === undefined) return "";
   const php = application.root !== undefined;
   return `fastcgi.server = ("${php ? ".php" : "/"}" => ((

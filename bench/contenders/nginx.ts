@@ -3,23 +3,23 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CLIENTS_MAX, type Contender, type Front, REQUESTS_UNLIMITED } from "./contender.ts";
+import { CLIENTS_MAX, type Contender, type ProxySetup, REQUESTS_UNLIMITED } from "./contender.ts";
 
 export const nginx: Contender = {
   name: "nginx",
   title: "nginx",
   peer: "nginx",
   servesFiles: true,
-  command(front) {
-    const config = join(front.directory, "nginx.conf");
-    writeFileSync(config, configText(front));
-    const args = ["-p", front.directory, "-c", config, "-e", join(front.directory, "error.log")];
+  command(setup) {
+    const config = join(setup.directory, "nginx.conf");
+    writeFileSync(config, configText(setup));
+    const args = ["-p", setup.directory, "-c", config, "-e", join(setup.directory, "error.log")];
     return { program: "nginx", args, stopSignal: "SIGTERM" };
   },
 };
 
-function configText(front: Front): string {
-  const { directory, port, accessLog } = front;
+function configText(setup: ProxySetup): string {
+  const { directory, port, accessLog } = setup;
   const temporary = ["client_body", "fastcgi", "proxy", "uwsgi", "scgi"]
     .map((name) => `${name}_temp_path ${directory}/${name};`).join("\n  ");
   return `
@@ -37,25 +37,25 @@ http {
   keepalive_requests ${REQUESTS_UNLIMITED};
   client_max_body_size 0;
   ${temporary}
-  ${upstream(front)}
+  ${upstream(setup)}
   server {
     listen 127.0.0.1:${port} backlog=4096;
     location / {
-      ${front.application === undefined ? `root ${front.root};` : fastCgi(front)}
+      ${setup.application === undefined ? `root ${setup.root};` : fastCgi(setup)}
     }
   }
 }
 `;
 }
 
-function upstream({ application, kept }: Front): string {
+function upstream({ application, kept }: ProxySetup): string {
   if (application === undefined) return "";
   const keepalive = `keepalive ${kept}; keepalive_requests ${REQUESTS_UNLIMITED};`;
   return `upstream app { server unix:${application.place.path}; ${kept > 0 ? keepalive : ""} }`;
 }
 
 /** The parameters are those of nginx's own `fastcgi_params`. */
-function fastCgi({ application, kept, root }: Front): string {
+function fastCgi({ application, kept, root }: ProxySetup): string {
   const isPhp = application?.root !== undefined;
   return `
       fastcgi_pass app;

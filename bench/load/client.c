@@ -7,7 +7,7 @@
  *
  * It ends when its requests are answered; what is not answered in --limit seconds has failed, and so
  * has what is not 200, not whole, or not --expect bytes long. The last line is a report in JSON; its
- * duration ends with the last answer, so that waiting for answers that never come slows no rate. */
+ * duration ends with the last response, so that waiting for responses that never come slows no rate. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,16 +21,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEAD_LENGTH = 16384, PIECE_LENGTH = 1 << 18, EVENTS = 512, SLOW_BUFFER = 16384, TICK_MS = 20 };
+enum { HEADERS_LENGTH = 16384, PIECE_LENGTH = 1 << 18, EVENTS = 512, SLOW_BUFFER = 16384, TICK_MS = 20 };
 
-typedef enum { HEAD, LENGTH, CHUNK_SIZE, CHUNK, CHUNK_END, TRAILER } part_t;
+typedef enum { HEADERS, LENGTH, CHUNK_SIZE, CHUNK, CHUNK_END, TRAILER } part_t;
 
 typedef struct {
   int fd;
   part_t part;
-  size_t sent;              /* of head and body together */
-  char head[HEAD_LENGTH];   /* the answer's head, then each line of the chunked coding */
-  size_t head_length;
+  size_t sent;              /* of headers and body together */
+  char headers[HEADERS_LENGTH];   /* the response's headers, then each line of the chunked coding */
+  size_t headers_length;
   long long left, received; /* of the body, or of the chunk; of the whole body */
   long long started_us;
   int status, writing, requests;
@@ -42,11 +42,11 @@ static double seconds, limit = 60;
 static const char *path = "/";
 
 static int poller;
-static char request[HEAD_LENGTH];
+static char request[HEADERS_LENGTH];
 static size_t request_length;
 static char piece[PIECE_LENGTH];
 static long begun, answered, failed, in_flight;
-static long long bytes, started_us, last_answer_us;
+static long long bytes, started_us, last_response_us;
 static unsigned *durations_us;
 static size_t duration_room;
 
@@ -95,8 +95,8 @@ static int open_socket(client_t *c) {
 static void begin(client_t *c) {
   begun++;
   in_flight++;
-  c->part = HEAD;
-  c->sent = c->head_length = 0;
+  c->part = HEADERS;
+  c->sent = c->headers_length = 0;
   c->received = 0;
   c->started_us = now_us();
   c->writing = 1;
@@ -113,10 +113,10 @@ static void lose(client_t *c) {
 static int write_on(client_t *c) {
   size_t whole = request_length + body;
   while (c->sent < whole) {
-    int in_head = c->sent < request_length;
-    size_t left = in_head ? request_length - c->sent : whole - c->sent;
-    if (!in_head && left > PIECE_LENGTH) left = PIECE_LENGTH;
-    ssize_t n = send(c->fd, in_head ? request + c->sent : piece, left, MSG_NOSIGNAL);
+    int in_headers = c->sent < request_length;
+    size_t left = in_headers ? request_length - c->sent : whole - c->sent;
+    if (!in_headers && left > PIECE_LENGTH) left = PIECE_LENGTH;
+    ssize_t n = send(c->fd, in_headers ? request + c->sent : piece, left, MSG_NOSIGNAL);
     if (n < 0) return errno == EAGAIN || errno == ENOTCONN;
     c->sent += n;
   }
@@ -137,11 +137,11 @@ static void done(client_t *c) {
     if (!durations_us) fail("realloc");
   }
   durations_us[answered++] = now - c->started_us;
-  last_answer_us = now;
+  last_response_us = now;
   in_flight--;
   c->requests++;
-  c->part = HEAD;
-  c->head_length = 0;
+  c->part = HEADERS;
+  c->headers_length = 0;
   if (!more()) {
     close(c->fd);
     c->fd = -1;
@@ -152,28 +152,28 @@ static void done(client_t *c) {
   else if (c->writing) watch(c, EPOLL_CTL_MOD);
 }
 
-/* One whole line of the head or of the chunked coding; 0 when more bytes are needed. */
+/* One whole line of the headers or of the chunked coding; 0 when more bytes are needed. */
 static int line(client_t *c, const char **at, const char *end, const char *terminator) {
   while (*at < end) {
-    if (c->head_length + 1 >= HEAD_LENGTH) return -1;
-    c->head[c->head_length++] = *(*at)++;
-    c->head[c->head_length] = 0;
+    if (c->headers_length + 1 >= HEADERS_LENGTH) return -1;
+    c->headers[c->headers_length++] = *(*at)++;
+    c->headers[c->headers_length] = 0;
     size_t length = strlen(terminator);
-    if (c->head_length >= length && !strcmp(c->head + c->head_length - length, terminator)) return 1;
+    if (c->headers_length >= length && !strcmp(c->headers + c->headers_length - length, terminator)) return 1;
   }
   return 0;
 }
 
-static void take_head(client_t *c) {
-  const char *length = strcasestr(c->head, "\r\ncontent-length:");
-  c->status = atoi(c->head + sizeof "HTTP/1.1");
+static void take_headers(client_t *c) {
+  const char *length = strcasestr(c->headers, "\r\ncontent-length:");
+  c->status = atoi(c->headers + sizeof "HTTP/1.1");
   c->part = length ? LENGTH : CHUNK_SIZE;
   c->left = length ? atoll(length + sizeof "\r\ncontent-length:" - 1) : 0;
-  if (!length && !strcasestr(c->head, "\r\ntransfer-encoding: chunked")) c->status = 0;
-  c->head_length = 0;
+  if (!length && !strcasestr(c->headers, "\r\ntransfer-encoding: chunked")) c->status = 0;
+  c->headers_length = 0;
 }
 
-/* Takes the bytes of an answer; 0 when it is no answer that this client understands. */
+/* Takes the bytes of a response; 0 when it is no response that this client understands. */
 static int take(client_t *c, const char *at, const char *end) {
   while (c->fd >= 0 && (at < end || (c->part == LENGTH && !c->left))) {
     if (c->part == LENGTH || c->part == CHUNK) {
@@ -187,17 +187,17 @@ static int take(client_t *c, const char *at, const char *end) {
       else done(c);
       continue;
     }
-    int whole = line(c, &at, end, c->part == HEAD ? "\r\n\r\n" : "\r\n");
+    int whole = line(c, &at, end, c->part == HEADERS ? "\r\n\r\n" : "\r\n");
     if (whole < 0) return 0;
     if (!whole) break;
-    if (c->part == HEAD) {
-      take_head(c);
+    if (c->part == HEADERS) {
+      take_headers(c);
       if (!c->status) return 0;
       continue;
     }
-    long long size = c->part == CHUNK_SIZE ? strtoll(c->head, NULL, 16) : 0;
-    int is_empty = c->head_length == 2;
-    c->head_length = 0;
+    long long size = c->part == CHUNK_SIZE ? strtoll(c->headers, NULL, 16) : 0;
+    int is_empty = c->headers_length == 2;
+    c->headers_length = 0;
     if (c->part == CHUNK_END) c->part = CHUNK_SIZE;
     else if (c->part == TRAILER && is_empty) done(c);
     else if (c->part == CHUNK_SIZE && size == 0) c->part = TRAILER;
@@ -303,7 +303,7 @@ int main(int count, char **arguments) {
       if (all[i].fd >= 0 && !read_on(all + i, rate * TICK_MS / 1000)) lose(all + i);
     }
   }
-  long long duration_us = (answered ? last_answer_us : now_us()) - started_us;
+  long long duration_us = (answered ? last_response_us : now_us()) - started_us;
   failed += in_flight;
   qsort(durations_us, answered, sizeof *durations_us, by_size);
   printf("{\"requests\":%ld,\"failed\":%ld,\"durationUs\":%lld,\"p50Us\":%u,\"p99Us\":%u,"

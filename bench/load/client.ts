@@ -15,7 +15,7 @@ export interface ClientOptions {
   readonly seconds?: number;
   /** Bytes to send with each request. */
   readonly body?: number;
-  /** Bytes of a right answer. */
+  /** Bytes of a right response. */
   readonly expect?: number;
   /** Bytes per second at which each client reads. */
   readonly rate?: number;

@@ -11,7 +11,7 @@ export const COLUMNS = {
   mibPerSecond: { title: "MiB/s", digits: 0 },
   p50Ms: { title: "p50 ms", digits: 2 },
   p99Ms: { title: "p99 ms", digits: 2 },
-  firstAnswerMs: { title: "first answer ms", digits: 0 },
+  firstResponseMs: { title: "first response ms", digits: 0 },
   proxyCpuUs: { title: "proxy µs/request", digits: 1 },
   applicationCpuUs: { title: "app µs/request", digits: 1 },
   memoryMiB: { title: "memory MiB", digits: 0 },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { frontRows, type LoadPlan } from "../../bench/cases/front_rows.ts";
+import { type LoadPlan, proxyRows } from "../../bench/cases/proxy_rows.ts";
 import type { Contender } from "../../bench/contenders/contender.ts";
 import { Scope } from "../../bench/scope.ts";
 
@@ -41,7 +41,7 @@ test("A contender that ends or answers wrong is a broken row beside the others",
   const scope = new Scope();
   try {
     const variants = [ENDS, RIGHT, SHORT].map((contender) => ({ contender }));
-    const rows = await frontRows({ scope, contenders: [] }, variants, PLAN);
+    const rows = await proxyRows({ scope, contenders: [] }, variants, PLAN);
     assert.deepEqual(rows.map(({ name }) => name), ["ends", "right", "short"]);
     await assert.rejects(
       rows[0]!.measure(1),
@@ -57,6 +57,6 @@ test("A contender that ends or answers wrong is a broken row beside the others",
 test("A benchmark that is stopped starts no row any more", async () => {
   const scope = new Scope();
   await scope.stop();
-  const rows = frontRows({ scope, contenders: [] }, [{ contender: RIGHT }], PLAN);
+  const rows = proxyRows({ scope, contenders: [] }, [{ contender: RIGHT }], PLAN);
   await assert.rejects(rows, /the measurement has ended/);
 });

@@ -1,8 +1,8 @@
-/** Rows of the usual kind: a front before an application of its own, and load on it. */
+/** Rows of the usual kind: a proxy in front of an application of its own, and load on it. */
 import type { Application, StartApplication } from "../applications/application.ts";
 import type { Child } from "../../tests/support/child.ts";
 import type { Row } from "../comparison.ts";
-import { type Contender, type FrontOptions, start } from "../contenders/contender.ts";
+import { type Contender, type SetupOptions, start } from "../contenders/contender.ts";
 import { type LoadReport, measureLoad } from "../measure/figures.ts";
 import type { Scope } from "../scope.ts";
 import type { Bench } from "./case.ts";
@@ -12,14 +12,14 @@ export interface Variant {
   readonly contender: Contender;
   /** Left out: the contender's title. */
   readonly name?: string;
-  readonly front?: Partial<FrontOptions>;
+  readonly setup?: Partial<SetupOptions>;
 }
 
 export interface LoadPlan {
-  /** Undefined: the fronts serve files. */
+  /** Undefined: the proxies serve files. */
   readonly application?: StartApplication;
   /** For all rows. */
-  readonly front?: Partial<FrontOptions>;
+  readonly setup?: Partial<SetupOptions>;
   /** What is asked for before anything is measured: it must be answered, at this length. */
   readonly path: string;
   readonly length: number;
@@ -29,18 +29,18 @@ export interface LoadPlan {
 /** Connections to the application that a proxy keeps where nothing else is said. */
 const KEPT = 64;
 
-export async function frontRows(
+export async function proxyRows(
   { scope }: Bench,
   variants: readonly Variant[],
   plan: LoadPlan,
 ): Promise<readonly Row[]> {
   const rows: Row[] = [];
-  for (const { contender, name = contender.title, front } of variants) {
+  for (const { contender, name = contender.title, setup } of variants) {
     rows.push(
       ...await rowsOrBroken(scope, [name], async () => {
         const application = await plan.application?.(scope);
-        const options = { ...plan.front, ...front };
-        const { proxyPid, port } = await startFront(scope, contender, application, options, plan);
+        const options = { ...plan.setup, ...setup };
+        const { proxyPid, port } = await startProxy(scope, contender, application, options, plan);
         const watched = { proxyPid, ...(application && { application }) };
         const measure: Row["measure"] = (seconds) =>
           measureLoad(watched, () => plan.load(scope, port, seconds));
@@ -66,11 +66,11 @@ export async function rowsOrBroken(
 }
 
 /** Starts a contender and checks its first response. */
-export async function startFront(
+export async function startProxy(
   scope: Scope,
   contender: Contender,
   application: Application | undefined,
-  options: Partial<FrontOptions>,
+  options: Partial<SetupOptions>,
   { path, length }: Pick<LoadPlan, "path" | "length">,
 ): Promise<{ child: Child; proxyPid: number; port: number }> {
   const { child, port } = await start(scope, contender, {
@@ -78,11 +78,11 @@ export async function startFront(
     ...(application && { application }),
     ...options,
   });
-  const answer = await fetch(`http://127.0.0.1:${port}${path}`);
-  const body = await answer.arrayBuffer();
-  if (answer.status !== 200 || body.byteLength !== length) {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`);
+  const body = await response.arrayBuffer();
+  if (response.status !== 200 || body.byteLength !== length) {
     throw new Error(
-      `Cannot compare ${contender.title}: it answers "${path}" with status ${answer.status} ` +
+      `Cannot compare ${contender.title}: it answers "${path}" with status ${response.status} ` +
         `and ${body.byteLength} bytes`,
     );
   }
@@ -92,7 +92,7 @@ export async function startFront(
 /** HAProxy with many requests on one connection, where it takes part. */
 export function multiplexingHaproxy({ contenders }: Bench): readonly Variant[] {
   return contenders.filter(({ name }) => name === "haproxy")
-    .map((contender) => ({ contender, name: "HAProxy, mpxs-conns", front: { multiplex: true } }));
+    .map((contender) => ({ contender, name: "HAProxy, mpxs-conns", setup: { multiplex: true } }));
 }
 
 /** Every contender of the run once, as far as `isWanted` says so. */
