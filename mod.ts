@@ -35,8 +35,10 @@ export type { ClientResponse as ClientAnswer } from "./src/upstream/fastcgi_clie
 export { authorized } from "./src/responder/authorized.ts";
 export { type FastCgiServer, serveFastCgi } from "./src/responder/serve_fastcgi.ts";
 export type {
+  ErrorContext,
+  /** @deprecated Use `ErrorContext`. */
+  ErrorContext as FaultContext,
   FastCgiHandler,
-  FaultContext,
   RequestInfo,
   ResponderLimits,
   RoleName,

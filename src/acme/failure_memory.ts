@@ -1,6 +1,6 @@
 /**
  * What is remembered in the store of orders that failed, so that processes which share it, and those
- * that are started again and again, do not ask an authority more often than one alone.
+ * that are started repeatedly, do not ask an authority more often than one alone.
  */
 import type { CertificateStore } from "../certificates/store.ts";
 import { isRecord, parseJson } from "./json.ts";

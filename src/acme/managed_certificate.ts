@@ -259,7 +259,7 @@ export class ManagedCertificate {
     return this.#deps.clock.wallMs() + (notAfterMs - notBeforeMs) / 3;
   }
 
-  /** Without an answer the usual time holds, and it is asked again later. */
+  /** Without a response the usual time holds, and it is asked again later. */
   async #askAdvice({ id }: IssuedCertificate): Promise<void> {
     const { authority, clock, log } = this.#deps;
     if (clock.wallMs() < this.#adviceUntilMs) return;

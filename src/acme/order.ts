@@ -174,7 +174,7 @@ async function pollOrder(
 
 type Look<T> = { readonly value: T } | { readonly retryAfterMs: number | undefined };
 
-/** Looks again and again, as often as the authority likes, and not for ever. */
+/** Looks repeatedly, as often as the authority likes, and not for ever. */
 async function poll<T>(
   { clock, signal }: OrderDeps,
   look: () => Promise<Look<T>>,

@@ -25,7 +25,7 @@ import type { FileLook } from "./recorded_files.ts";
 import { listenerInfo } from "./sites.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 
-export type RouteOutcome = "path differs" | "method differs" | "passes on" | "answers";
+export type RouteOutcome = "path differs" | "method differs" | "passes on" | "responds";
 
 export interface ExplainedRoute {
   /** Counted from 1, as people do. */
@@ -156,7 +156,7 @@ function explainRoutes(
   request: HttpRequest,
 ): ExplainedRoute[] {
   const last = visits.at(-1);
-  // After a route that answers nobody has looked at the others.
+  // Behind a route that responds nobody has looked at the others.
   const asked = last === undefined || last.passed
     ? site.routes
     : site.routes.slice(0, last.index + 1);
@@ -189,7 +189,7 @@ function explainAttempt({ attempt, kind, looks }: RouteAttempt): ExplainedAttemp
 }
 
 function outcomeOf(route: RouteOptions, visit: RouteVisit | undefined, path: string): RouteOutcome {
-  if (visit !== undefined) return visit.passed ? "passes on" : "answers";
+  if (visit !== undefined) return visit.passed ? "passes on" : "responds";
   return compilePattern(route.path)(path) ? "method differs" : "path differs";
 }
 

@@ -17,7 +17,7 @@ export interface CertificatePair {
   readonly notAfterMs: number;
 }
 
-/** Which of the two files a fault is about. */
+/** Which of the two files an error is about. */
 export class PairError extends TlsError {
   readonly file: "cert" | "key";
 

@@ -17,7 +17,7 @@ import type { CgiHeaders, CgiRequest } from "./request.ts";
 
 const SCRATCH_CAPACITY = 4096;
 
-/** What is known of the server itself: clients name the same host again and again. */
+/** What is known of the server itself: clients name the same host repeatedly. */
 type ServerFields = Pick<
   CgiRequest,
   "protocol" | "scheme" | "serverName" | "serverPort" | "serverAddress"

@@ -1,5 +1,5 @@
 /**
- * What `check` and `serve` say of certificates: faults of their files with the place where they are
+ * What `check` and `serve` say of certificates: errors of their files with the place where they are
  * named, and for `check --certificates` what each site has and what its listener shows.
  */
 import type { AppOptions } from "../app/options.ts";

@@ -52,7 +52,7 @@ async function demo(io: CommandIo, args: CommandArguments): Promise<number> {
     listen: socket,
     runtime,
     onError: (error, { phase, peer }) =>
-      logger.warn("fault", { error: errorText(error), phase, peer }),
+      logger.warn("error", { error: errorText(error), phase, peer }),
   });
   const app = await startProxy(runtime, logger, {
     ...demoOptions(socket, listen),

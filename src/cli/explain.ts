@@ -120,7 +120,7 @@ function explanationLines(explanation: Explanation): string[] {
   }
   lines.push(...routes.flatMap(routeLines));
   if (response !== undefined) {
-    lines.push(`  answered here: ${response.status}${response.code ? ` (${response.code})` : ""}`);
+    lines.push(`  responded here: ${response.status}${response.code ? ` (${response.code})` : ""}`);
     for (const [name, value] of Object.entries(response.headers)) {
       lines.push(`    ${name}: ${value}`);
     }

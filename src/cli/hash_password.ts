@@ -40,15 +40,15 @@ async function hashPassword(io: CommandIo, args: CommandArguments): Promise<numb
   const cost = readCost(String(args.options["cost"]));
   const password = await readLine(io);
   const length = new TextEncoder().encode(password).length;
-  const fault = password === ""
+  const error = password === ""
     ? "There is no password on standard input (printf %s PASSWORD | afcgi hash-password)"
     : length > PASSWORD_BYTES_MAX
     ? `The password has ${length} bytes, and bcrypt reads ${PASSWORD_BYTES_MAX} (use a shorter one)`
     : password.includes("\0")
     ? "The password has a zero byte, where bcrypt would end (use one without)"
     : undefined;
-  if (fault !== undefined) {
-    printError(io, fault);
+  if (error !== undefined) {
+    printError(io, error);
     return ExitStatus.usage;
   }
   const text = await hash(password, cost);

@@ -78,7 +78,7 @@ function reportLines(address: string, report: Omit<ProbeReport, "answerBody">): 
   return [
     address,
     row("connected in", milliseconds(report.connectMs)),
-    row("answered in", milliseconds(report.answerMs)),
+    row("responded in", milliseconds(report.answerMs)),
     ...(report.values === undefined
       ? [row("FCGI_GET_VALUES", OUTCOMES[report.outcome ?? "silent"])]
       : values),

@@ -2,7 +2,7 @@
 import { LimitedLog } from "../observe/limited_log.ts";
 import { Logger } from "../observe/logger.ts";
 import { demoApp } from "../responder/demo_app.ts";
-import { type FaultContext, RESPONDER_LIMIT_DEFAULTS } from "../responder/options.ts";
+import { type ErrorContext, RESPONDER_LIMIT_DEFAULTS } from "../responder/options.ts";
 import { type FastCgiServer, serveFastCgi } from "../responder/serve_fastcgi.ts";
 import { FASTCGI_PORT, formatAddress, type ListenAddress } from "../runtime/address.ts";
 import { ListenError } from "../runtime/network.ts";
@@ -70,8 +70,8 @@ async function responder(io: CommandIo, args: CommandArguments): Promise<number>
     runtime,
     maxRequests,
     multiplex: args.options["multiplex"] !== false,
-    onError: (error: unknown, { phase, peer }: FaultContext) =>
-      logger.warn("fault", { error: errorText(error), phase, peer }),
+    onError: (error: unknown, { phase, peer }: ErrorContext) =>
+      logger.warn("error", { error: errorText(error), phase, peer }),
   };
   const server = listen === undefined
     ? await serveByDefault((where) => serveFastCgi(application, { ...options, listen: where }))

@@ -111,14 +111,14 @@ export const acmeSchema = section({
 
 export function acmeOptions(
   config: v.InferOutput<typeof acmeSchema>,
-  folder: string,
+  configDirectory: string,
 ): AcmeOptions {
   const { directory, email, ca, eab, challenges, profile, on_demand: onDemand } = config;
   return {
     ...withDirectory(directory),
     challenges,
     ...(email !== undefined && { email }),
-    ...(ca !== undefined && { ca: resolvePath(folder, ca) }),
+    ...(ca !== undefined && { ca: resolvePath(configDirectory, ca) }),
     ...(eab && { eab: { keyId: eab.key_id, hmacKey: eab.hmac_key } }),
     ...(profile !== undefined && { profile }),
     ...(onDemand && { onDemand: { ask: onDemand.ask, ...rateOf(onDemand.rate) } }),

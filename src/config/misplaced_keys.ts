@@ -80,7 +80,7 @@ export class MisplacedKeys {
   remedy(key: string, map: SchemaFields): string {
     const known = Object.keys(map.entries!);
     const typed = /^[a-z_]+(?=:)/.exec(key)?.[0];
-    if (typed !== undefined && known.includes(typed)) return `write a blank behind "${typed}:"`;
+    if (typed !== undefined && known.includes(typed)) return `write a space after "${typed}:"`;
     if (key === "<<") return "write out what it would merge, or use an alias for a whole map";
     const meant = this.meant(key, map);
     if (meant !== undefined) return `did you mean "${meant}"?`;

@@ -241,10 +241,10 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
   );
 }
 
-/** A blank with an even number of backquotes behind it: between words, not within code. */
+/** A space with an even number of backquotes behind it: between words, not within code. */
 const BETWEEN_WORDS = / (?=(?:[^`]*`[^`]*`)*[^`]*$)/;
 
-/** Breaks a paragraph at the last blank before a line's end. */
+/** Breaks a paragraph at the last space before a line's end. */
 function wrap(paragraph: string): string {
   const lines = [""];
   for (const word of paragraph.split(BETWEEN_WORDS)) {

@@ -1,4 +1,4 @@
-/** The schema of what a site or a route says of its responses, and of who may ask. */
+/** The schema of what a site or a route says of its responses, and of access to it. */
 import * as v from "valibot";
 import { isFramingHeader } from "../http/response_headers.ts";
 import { templateText } from "./params_schema.ts";

@@ -1,7 +1,7 @@
 /**
  * The settings that flags and environment variables carry: one table for the command line, the
  * reading, and the names in errors. A flag comes before its variable. A variable that holds several
- * addresses has them apart by commas or blanks; an empty variable counts as not set.
+ * addresses has them apart by commas or spaces; an empty variable counts as not set.
  */
 import type { AcmeOptions } from "../acme/options.ts";
 import type { ListenOptions, LogOptions } from "../app/options.ts";

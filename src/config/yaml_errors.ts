@@ -13,7 +13,7 @@ export interface YamlError {
 }
 
 const INDENT = "indent it as its neighbours are";
-const COLON = 'write ":" and a blank behind it';
+const COLON = 'write ":" and a space after it';
 const QUOTES = "put it in quotes";
 const HIDDEN_TAG = 'A value begins with "!" (put it in quotes, or take the tag out)';
 

@@ -242,7 +242,7 @@ export class GeminiGateway {
       const reason = reply.progress?.error?.message ?? "it could not be read";
       log.error(`Response broke off: ${reason}`, fieldsOf(request));
     }
-    metrics.onAnswer(site, code);
+    metrics.onReply(site, code);
     accessLog?.info("request", {
       ...fieldsOf(request),
       protocol: "gemini",

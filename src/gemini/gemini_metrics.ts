@@ -21,7 +21,7 @@ export class GeminiMetrics {
     );
   }
 
-  onAnswer(site: string, code: number): void {
+  onReply(site: string, code: number): void {
     this.#requests.add([site, String(code)]);
   }
 

@@ -29,6 +29,8 @@ export interface FastCgiOptions {
   /** The client's address; unknown when left out. */
   readonly peer?: (context: Context) => HttpPeer;
   /** What went wrong when a response had to be made in the application's place. */
+  readonly onError?: (error: unknown) => void;
+  /** @deprecated Use `onError`. */
   readonly onFault?: (error: unknown) => void;
 }
 
@@ -48,7 +50,7 @@ const UNKNOWN_PEER: HttpPeer = { host: "", port: 0 };
  * ```
  */
 export function fastcgi(options: FastCgiOptions): Handler {
-  const { upstream, scriptName = "", root, params = {} } = options;
+  const { upstream, scriptName = "", root, params = {}, onError = options.onFault } = options;
   if (typeof upstream?.send !== "function") {
     throw new TypeError(
       'Cannot use "upstream": it is no Upstream (use new Upstream("tcp://127.0.0.1:9000"))',
@@ -59,7 +61,7 @@ export function fastcgi(options: FastCgiOptions): Handler {
     upstream,
     template: new ParameterTemplate({ serverSoftware: "afcgi", documentRoot: root, params }),
     limits: { ...HTTP_LIMIT_DEFAULTS, ...options.limits },
-    onError: (error: unknown) => options.onFault?.(error),
+    onError: (error: unknown) => onError?.(error),
   };
   return (context) => {
     const request = context.req.raw;

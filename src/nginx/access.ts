@@ -14,7 +14,7 @@ export type Access =
 const ORDER = "the order of allow and deny has no counterpart";
 const PROXIED = "allow and deny go by what a proxy says, which is trusted_proxies here";
 
-/** Who may ask; what cannot be said is closed. */
+/** Access control; what cannot be said is closed. */
 export function accessTo(location: Location, { notes }: ServerContext): Access {
   const { access, directives } = accessOf(location.scope);
   notes.take(...directives);

@@ -66,7 +66,7 @@ export function contentOf(location: Location, context: ServerContext): Content {
     : { kind: "files", tried };
 }
 
-const PASSWORDS = "who may ask is not carried over (write basic_auth: { file: FILE } yourself)";
+const PASSWORDS = "access control is not carried over (write basic_auth: { file: FILE } yourself)";
 const VARIABLES = "a variable in it has no counterpart";
 
 /** Undefined where it cannot be said. */

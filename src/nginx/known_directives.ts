@@ -42,7 +42,7 @@ const OF_PASSING = names(
 );
 const PASSING = /^(?:fastcgi|proxy|uwsgi|scgi|grpc|memcached)_(.+)$/;
 
-/** How requests and responses go, not who may come. Limits of rates are told as lost. */
+/** How requests and responses go, not access control. Limits of rates are told as lost. */
 const HARMLESS = names(
   // Of the whole program.
   "user pid daemon master_process env load_module thread_pool pcre_jit timer_resolution use",
@@ -91,7 +91,7 @@ const HARMLESS = names(
   "geoip_city geoip_country geoip_org geoip_proxy geoip_proxy_recursive geoip2 ancient_browser",
   "ancient_browser_value modern_browser modern_browser_value lua_package_path lua_package_cpath",
   "lua_shared_dict opentracing otel_trace otel_exporter",
-  // TLS, without who may come in by it.
+  // TLS, without client certificates.
   "ssl_buffer_size ssl_certificate ssl_certificate_key ssl_ciphers ssl_client_certificate",
   "ssl_conf_command ssl_crl ssl_dhparam ssl_early_data ssl_ecdh_curve ssl_password_file",
   "ssl_prefer_server_ciphers ssl_session_cache ssl_session_ticket_key ssl_session_tickets",

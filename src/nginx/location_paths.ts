@@ -1,5 +1,5 @@
 /**
- * By which paths a location is said here. Where it restricts (refuses, closes, limits who may ask)
+ * By which paths a location is said here. Where it restricts (refuses, closes, limits access)
  * the paths may be more than nginx's, never fewer; where it serves they may be fewer, never more.
  */
 import type { Location, OrderedLocation } from "./locations.ts";

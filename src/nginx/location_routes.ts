@@ -33,7 +33,7 @@ export function routesOf(
   { paths, hasPathInfo }: RoutePaths,
   context: ServerContext,
 ): RouteValue[] {
-  // A return comes before who may ask, as in nginx.
+  // A return comes before access control, as in nginx.
   if (content.kind === "respond") return respond(paths, content.status, content.body);
   if (content.kind === "redirect") {
     const { to, status } = content;

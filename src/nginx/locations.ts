@@ -46,7 +46,7 @@ const KINDS: Readonly<Record<string, LocationKind>> = {
 
 function readLocation(directive: Directive, outer: Scope, within: Location | undefined): Location {
   const [first = "", second] = directive.args;
-  // nginx takes the modifier without a blank as well.
+  // nginx takes the modifier without a space as well.
   const sign = second === undefined ? /^(=|\^~|~\*|~)/.exec(first)?.[0] ?? "" : first;
   const text = second ?? first.slice(sign.length);
   return {

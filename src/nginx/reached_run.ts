@@ -8,7 +8,7 @@ import type { Location } from "./locations.ts";
 import { type Run, runOf } from "./run.ts";
 import type { ServerContext } from "./server_context.ts";
 
-/** A run with who may ask for it; undefined where the location runs nothing or cannot be said. */
+/** A run with its access control; undefined where the location runs nothing or cannot be said. */
 export function reachedRun(
   location: Location | undefined,
   context: ServerContext,
@@ -25,7 +25,7 @@ export function reachedRun(
   return { ...run, restriction: restrictionOf(access) };
 }
 
-/** As a route has it; undefined where everybody may ask. */
+/** As a route has it; undefined where everybody has access. */
 export function restrictionOf(access: Access): Record<string, readonly string[]> | undefined {
   if (access.kind !== "restricted") return undefined;
   const { allow, deny } = access;

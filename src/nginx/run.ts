@@ -21,7 +21,7 @@ export interface Run {
   readonly bodyMax: number;
   /** What says that symlinks in the root are followed (`$realpath_root`). */
   readonly realPath: Directive | undefined;
-  /** Who may ask for it, where another location leads to it (`reached_run.ts`). */
+  /** Its access control, where another location leads to it (`reached_run.ts`). */
   readonly restriction?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 

@@ -274,7 +274,7 @@ function refusalOfAll(scope: Scope, context: ServerContext): Directive | undefin
   return undefined;
 }
 
-/** Whether it asks for the name or the scheme alone, which is no matter of who may come in. */
+/** Whether it asks for the name or the scheme alone, which is no matter of access control. */
 function isAboutHost({ args }: Directive): boolean {
   return /^\(\$(?:host|http_host|scheme|https|server_port|http_x_forwarded_proto)$/.test(
     args[0] ?? "",

@@ -52,7 +52,7 @@ function bcryptHash(
     return `a bcrypt cost of ${cost} takes too long (${BCRYPT_COST_MAX} is the highest)`;
   }
   if (cost < 4) return `bcrypt has no cost of ${cost} (4 is the lowest)`;
-  // What differs between the letters is how old faults of other programs are marked.
+  // What differs between the letters is how old bugs of other programs are marked.
   const hash = `$2b$${String(cost).padStart(2, "0")}$${rest}`;
   return {
     text,

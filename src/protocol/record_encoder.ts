@@ -60,7 +60,7 @@ export class RecordEncoder {
     writeHeader(bytes, offset, type, requestId, contentLength, padding);
     bytes.set(content, offset + HEADER_LENGTH);
     const end = offset + HEADER_LENGTH + contentLength;
-    // The buffer is used again and again: old bytes must not leave as padding.
+    // The buffer is used repeatedly: old bytes must not leave as padding.
     bytes.fill(0, end, end + padding);
   }
 

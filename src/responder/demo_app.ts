@@ -194,7 +194,7 @@ function linesFrom(
   }, { highWaterMark: 0 });
 }
 
-/** `0123456789abcdef` again and again, made as it is read. */
+/** `0123456789abcdef` repeatedly, made as it is read. */
 function patternStream(length: number): ReadableStream<Uint8Array> {
   const piece = new TextEncoder().encode("0123456789abcdef".repeat(PIECE_LENGTH / 16));
   let left = length;

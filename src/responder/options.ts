@@ -69,7 +69,7 @@ export interface RequestInfo {
 export type FastCgiHandler = (request: Request, info: RequestInfo) => Response | Promise<Response>;
 
 /** Where something went wrong that no response can tell. */
-export interface FaultContext {
+export interface ErrorContext {
   /** `handler`: it threw or its body failed; `request`: cannot be read; else what it says. */
   readonly phase: "handler" | "request" | "connection" | "wait_until";
   /** The other end of the connection, as a user would write it. */
@@ -103,7 +103,7 @@ export interface ServeFastCgiOptions extends Partial<ResponderLimits> {
    * Told of every error. Left out: what a handler or its `waitUntil` threw goes to `console.error`,
    * and the rest, which a web server brings about, only to the web server, on STDERR.
    */
-  readonly onError?: (error: unknown, context: FaultContext) => void;
+  readonly onError?: (error: unknown, context: ErrorContext) => void;
 }
 
 /**

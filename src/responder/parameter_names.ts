@@ -1,6 +1,6 @@
 /**
  * The names of CGI parameters and what each is to a request. A web server sends the same few names
- * again and again, nearly always in the same order. So each name remembers the one that came behind
+ * repeatedly, nearly always in the same order. So each name remembers the one that came behind
  * it the last time: to see that it is the same again costs a comparison, and no text is made for
  * it.
  *

@@ -146,7 +146,7 @@ export class ResponderConnection implements RequestHost {
     if (this.#overfull.size > 0 && !this.#mustPause()) this.#resumeReading();
   }
 
-  /** What it throws is no fault of the connection, which cannot go on all the same. */
+  /** What it throws is no error of the connection, which cannot go on all the same. */
   #receive(bytes: Uint8Array): void {
     try {
       this.#take(this.server.receive(bytes));

@@ -4,7 +4,7 @@
  * A response whose body is complete by the end of the turn of the event loop in which it began, and
  * short, leaves as one record with its Content-Length; any other one leaves its header section at
  * that point and its body as it comes. What was promised is kept: a body that is not as long as
- * Content-Length says is a fault. HEAD gets the header section that GET would get, so its body is
+ * Content-Length says is an error. HEAD gets the header section that GET would get, so its body is
  * read as far as that needs.
  */
 import { latin1, writeLatin1 } from "../protocol/byte_buffer.ts";

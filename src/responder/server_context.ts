@@ -3,7 +3,7 @@
  */
 import { RequestQuota } from "../protocol/request_quota.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { FastCgiHandler, FaultContext, ResponderLimits, ServerStatus } from "./options.ts";
+import type { ErrorContext, FastCgiHandler, ResponderLimits, ServerStatus } from "./options.ts";
 
 /** Of all requests at once, what no connection gets that holds as many as this itself. */
 export const RESERVED_PART = 1 / 8;
@@ -20,7 +20,7 @@ export class ServerContext implements ServerStatus {
   connectionsOpen = 0;
   requestsSeen = 0;
   requestsActiveMax = 0;
-  readonly #onError: (error: unknown, context: FaultContext) => void;
+  readonly #onError: (error: unknown, context: ErrorContext) => void;
   readonly #work = new Set<Promise<unknown>>();
 
   constructor(options: {
@@ -28,7 +28,7 @@ export class ServerContext implements ServerStatus {
     limits: ResponderLimits;
     multiplex: boolean;
     clock: Clock;
-    onError: ((error: unknown, context: FaultContext) => void) | undefined;
+    onError: ((error: unknown, context: ErrorContext) => void) | undefined;
   }) {
     this.handler = options.handler;
     this.limits = options.limits;
@@ -51,7 +51,7 @@ export class ServerContext implements ServerStatus {
   }
 
   /** Tells the server's owner; an error of the owner's callback goes no further. */
-  report(error: unknown, context: FaultContext): void {
+  report(error: unknown, context: ErrorContext): void {
     try {
       this.#onError(error, context);
     } catch {
@@ -74,7 +74,7 @@ export class ServerContext implements ServerStatus {
 }
 
 /** What the application itself did; a web server could fill a console with the rest. */
-function tellOnConsole(error: unknown, { phase }: FaultContext): void {
+function tellOnConsole(error: unknown, { phase }: ErrorContext): void {
   if (phase === "handler") console.error("Cannot answer request: the handler failed:", error);
   if (phase === "wait_until") console.error("Work of waitUntil failed:", error);
 }

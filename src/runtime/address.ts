@@ -157,10 +157,10 @@ function parseTcp(text: string, rest: string, rules: AddressRules): TcpAddress {
 /** What is wrong with the text, and what would be right. */
 function unreadable(text: string): [what: string, instead: string] {
   const first = text.split(/\s/, 1)[0]!;
-  if (first !== "" && first !== text) return ["it has a blank", `use "${first}" alone`];
+  if (first !== "" && first !== text) return ["it has a space", `use "${first}" alone`];
   if (/^[0-9a-f]*:[0-9a-f:]*:[0-9a-f.]*$/i.test(text)) {
     const [, host = text, port = "PORT"] = /^(.*[^:]):(\d{2,5})$/.exec(text) ?? [];
-    return ["IPv6 wants brackets", `use "[${host}]:${port}"`];
+    return ["an IPv6 address must be in brackets", `use "[${host}]:${port}"`];
   }
   return ["it cannot be read", 'use "host:port", "[::1]:port" or "unix:/path"'];
 }

@@ -28,7 +28,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOBUFS: "out of memory",
   EAGAIN: "another program holds it",
   EIO: "the disk failed",
-  ESTALE: "the file server lost it, or it is replaced again and again",
+  ESTALE: "the file server lost it, or it is replaced repeatedly",
   EACCES: "permission denied (look at it, and at the directories on the way)",
   EPERM: "permission denied (look at it, and at the directories on the way)",
 };

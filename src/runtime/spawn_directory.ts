@@ -49,7 +49,7 @@ const STICKY = 0o1000;
 
 /** A directory without its socket may just be in the making. */
 const EMPTY_AGE_MS = 60_000;
-/** Most directories of one sweep. */
+/** Most directories that are removed at once. */
 const SWEPT_MAX = 256;
 
 export function directoryPattern(): string {

@@ -1,6 +1,6 @@
 /**
  * How long to wait before a worker is started again. One that has run for a while is started at once;
- * one that ends again and again waits twice as long each time, up to a limit, so that a program that
+ * one that ends repeatedly waits twice as long each time, up to a limit, so that a program that
  * cannot start does not keep the machine busy. One that has done its work and ends well is no failure
  * (PHP_FCGI_MAX_REQUESTS and the like): the next starts at once. It knows no clock.
  */

@@ -1,5 +1,5 @@
 /**
- * Small files that are asked for again and again, kept in memory with what is said of them. Each
+ * Small files that are asked for repeatedly, kept in memory with what is said of them. Each
  * time one is looked at before it is sent: a `stat` of its path must find the file that was kept,
  * by its inode and its times, so a change is seen with the next request. To look at symlinks, read
  * the content and make the fields costs five times as much. Once a second the way to it is followed

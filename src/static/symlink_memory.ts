@@ -1,6 +1,6 @@
 /**
  * Where symlinks lead, remembered for a moment: to follow the symlinks of a path costs more than
- * all else that is done to find a file, and the same paths are asked for again and again. Whether
+ * all else that is done to find a file, and the same paths are asked for repeatedly. Whether
  * the file is there, and what it is, is looked at anew each time: a new file is seen at once, a
  * deleted one is gone at once, and where another file lies by now (its inode differs) the way is
  * followed anew, for a directory on it may have become a symlink. Only a symlink that was set anew,

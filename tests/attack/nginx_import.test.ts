@@ -325,7 +325,7 @@ test("Who is asked for and cannot be asked here closes each location, and is tol
     const [guard, told] of [
       [
         "auth_basic x; auth_basic_user_file users;",
-        "auth_basic x: who may ask is not carried over",
+        "auth_basic x: access control is not carried over",
       ],
       ["auth_request /ask;", "auth_request /ask"],
       ["satisfy any; allow 10.0.0.0/8; deny all; auth_basic x;", "satisfy any"],

@@ -56,7 +56,7 @@ test("explain names site, routes, looks at files and upstream of a path for the 
     "respond: path differs",
     "fastcgi: path differs",
     "static: passes on",
-    "php: answers",
+    "php: responds",
   ]);
   assert.deepEqual(explanation.routes.map(({ looks }) => looks), [[], [], [
     { path: "/srv/www/blog/1", found: "nothing" },
@@ -73,17 +73,17 @@ test("explain says that a method is not the route's, and asks the routes behind 
   const get = await explained("http://example.com/api/x");
   assert.deepEqual(outcomes(get).slice(1, 3), ["fastcgi: method differs", "static: passes on"]);
   const post = await explained("http://example.com/api/x -X POST");
-  assert.deepEqual(outcomes(post), ["respond: path differs", "fastcgi: answers"]);
+  assert.deepEqual(outcomes(post), ["respond: path differs", "fastcgi: responds"]);
   assert.deepEqual(post.application?.servers, ["tcp://app.example:9000", "unix:/run/app.sock"]);
 });
 
 const OWN_ANSWERS = [
-  { args: "http://example.com/healthz", status: 200, last: "respond: answers" },
-  { args: "http://example.com/style.css", status: 200, last: "static: answers" },
-  { args: "http://example.com/docs", status: 308, last: "static: answers" },
-  { args: "http://example.com/.env", status: 403, code: "hidden_file", last: "static: answers" },
-  { args: "http://example.com/no.php", status: 404, code: "no_such_script", last: "php: answers" },
-  { args: "http://other.example/old/x", status: 302, last: "redirect: answers" },
+  { args: "http://example.com/healthz", status: 200, last: "respond: responds" },
+  { args: "http://example.com/style.css", status: 200, last: "static: responds" },
+  { args: "http://example.com/docs", status: 308, last: "static: responds" },
+  { args: "http://example.com/.env", status: 403, code: "hidden_file", last: "static: responds" },
+  { args: "http://example.com/no.php", status: 404, code: "no_such_script", last: "php: responds" },
+  { args: "http://other.example/old/x", status: 302, last: "redirect: responds" },
   { args: "http://other.example/x", status: 404, code: "no_such_route" },
   { args: "http://nobody.example/", status: 404, code: "no_such_site" },
   { args: "http://example.com/%zz", status: 400, code: "bad_target" },
@@ -91,7 +91,7 @@ const OWN_ANSWERS = [
     args: "http://example.com/api/x -X POST -H Content-Length:99999999",
     status: 413,
     code: "request_body_too_large",
-    last: "fastcgi: answers",
+    last: "fastcgi: responds",
   },
 ];
 
@@ -188,7 +188,7 @@ test("explain for people says the same in lines", async () => {
   route 2: fastcgi for /api/*, POST: path differs
   route 3: static for every path: passes on
     /srv/www/x: nothing
-  route 4: php for every path: answers
+  route 4: php for every path: responds
     try script: goes on
     try file: goes on
       /srv/www/x: nothing

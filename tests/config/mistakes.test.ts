@@ -27,24 +27,24 @@ function upstream(line: string): string {
 
 const YAML: readonly Mistake[] = [
   [
-    "a tab among the blanks",
+    "a tab among the spaces",
     "sites:\n  - routes:\n\t\t- respond: {}\n",
     "3:1: Tabs are not allowed as indentation (indent with spaces)",
   ],
   [
     "a key without colon",
     "sites\n  - routes: []\n",
-    '1:1: The key has no value (write ":" and a blank behind it)',
+    '1:1: The key has no value (write ":" and a space after it)',
   ],
   [
-    "a colon without blank",
+    "a colon without space",
     "sites:\n  - root:/srv/www\n    routes: []\n",
-    '2:5: The key has no value (write ":" and a blank behind it)',
+    '2:5: The key has no value (write ":" and a space after it)',
   ],
   [
-    "a colon without blank before a map",
+    "a colon without space before a map",
     "log:{ level: info }\n" + SITES,
-    '1:1: Unknown key "log:{ level" (write a blank behind "log:")',
+    '1:1: Unknown key "log:{ level" (write a space after "log:")',
   ],
   [
     "a line between two columns",
@@ -78,7 +78,7 @@ const YAML: readonly Mistake[] = [
     "1:15: A comma is missing (add it)",
   ],
   [
-    "a value with a colon and a blank",
+    "a value with a colon and a space",
     `log: { access: a }\nshutdown: grace: 3s\n`,
     "2:11: A value has a key in it (put it in quotes, or indent it as its neighbours are)",
   ],
@@ -312,7 +312,7 @@ const VALUES: readonly Mistake[] = [
     "(use a whole number with ms, s, m or h, such as 60s)",
   ],
   [
-    "a time with a blank",
+    "a time with a space",
     upstream("timeouts: { idle: 60 s }"),
     '5:23: upstreams.app.timeouts.idle is "60 s" ' +
     "(use a whole number with ms, s, m or h, such as 60s)",
@@ -330,7 +330,7 @@ const VALUES: readonly Mistake[] = [
     "(use bytes, or a whole number with kB, MB, GB, KiB, MiB or GiB, such as 64MiB)",
   ],
   [
-    "a size with a blank",
+    "a size with a space",
     `${SITES}limits: { request_body: 64 MB }\n`,
     '2:25: limits.request_body is "64 MB" ' +
     "(use bytes, or a whole number with kB, MB, GB, KiB, MiB or GiB, such as 64MB)",
@@ -406,12 +406,12 @@ const ADDRESSES: readonly Mistake[] = [
   [
     "IPv6 without brackets",
     `${SITES}listen: ["::1:8080"]\n`,
-    '2:10: Cannot read address "::1:8080": IPv6 wants brackets (use "[::1]:8080")',
+    '2:10: Cannot read address "::1:8080": an IPv6 address must be in brackets (use "[::1]:8080")',
   ],
   [
     "a word of nginx behind an address",
     `${SITES}listen: [":443 ssl"]\n`,
-    '2:10: Cannot read address ":443 ssl": it has a blank (use ":443" alone)',
+    '2:10: Cannot read address ":443 ssl": it has a space (use ":443" alone)',
   ],
   [
     "a socket without unix:",

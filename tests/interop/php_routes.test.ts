@@ -189,7 +189,7 @@ test("explain shows each attempt of the files that are there", { skip }, async (
   const lines = stdout.split("\n");
   const first = lines.findIndex((line) => line.startsWith("  route 2: php"));
   assert.deepEqual(lines.slice(first, first + 7), [
-    "  route 2: php for every path: answers",
+    "  route 2: php for every path: responds",
     "    try script: goes on",
     "    try file: goes on",
     `      ${root}/about: nothing`,

@@ -97,7 +97,7 @@ test("afcgi explain says who is asked, and afcgi check that nobody of that name 
   const url = "http://127.0.0.1:8080/letters/a.txt";
   const explained = await runAfcgi(["explain", "--config", config, url]);
   assert.equal(explained.code, 0, explained.stderr);
-  assert.match(explained.stdout, /route 1: filter for \/letters\/\*: answers/);
+  assert.match(explained.stdout, /route 1: filter for \/letters\/\*: responds/);
   assert.match(explained.stdout, /if door, an authorizer, lets it in/);
   assert.match(explained.stdout, /FCGI_DATA_LENGTH=190000/);
   const text = JSON.stringify(configFor(place, makeRoot()));
