@@ -3,6 +3,7 @@ import { afcgi, afcgiOnDeno } from "./afcgi.ts";
 import { apache } from "./apache.ts";
 import { caddy } from "./caddy.ts";
 import type { Contender } from "./contender.ts";
+import { floor } from "./floor.ts";
 import { haproxy } from "./haproxy.ts";
 import { lighttpd } from "./lighttpd.ts";
 import { nginx } from "./nginx.ts";
@@ -13,6 +14,7 @@ export const CONTENDERS: readonly Contender[] = [
   caddy,
   apache,
   lighttpd,
+  floor,
   afcgi,
   afcgiOnDeno,
 ];
