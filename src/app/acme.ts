@@ -6,7 +6,7 @@ import type { CertificateSite } from "../certificates/source.ts";
 import { CertificateStore, PrivateDirectoryError } from "../certificates/store.ts";
 import { storeFolder } from "../certificates/store_folder.ts";
 import type { Logger } from "../observe/logger.ts";
-import type { MetricsRegistry } from "../observe/metrics.ts";
+import type { Counter, MetricsRegistry } from "../observe/metrics.ts";
 import { FileError } from "../runtime/file_error.ts";
 import { ListenError } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -15,22 +15,28 @@ import type { AppOptions } from "./options.ts";
 interface AcmeDeps {
   readonly runtime: Runtime;
   readonly logger: Logger;
-  readonly registry: MetricsRegistry;
+  /** See {@link orderCounter}. */
+  readonly orders: Counter;
   readonly version: string;
 }
 
-/** @throws {ListenError} when the store cannot be used */
-export async function openAcme(
-  { acme = ACME_DEFAULTS, store, user }: Pick<AppOptions, "acme" | "store" | "user">,
-  sites: readonly CertificateSite[],
-  { runtime, logger, registry, version }: AcmeDeps,
-): Promise<AutomaticCertificates> {
+/** What every order is counted with, of whichever configuration. */
+export function orderCounter(registry: MetricsRegistry): Counter {
   const orders = registry.counter(
     "afcgi_acme_orders_total",
     "Orders of certificates at an authority, by their result.",
     ["result"],
   );
   for (const result of ["issued", "failed"]) orders.add([result], 0);
+  return orders;
+}
+
+/** @throws {ListenError} when the store cannot be used */
+export async function openAcme(
+  { acme = ACME_DEFAULTS, store, user }: Pick<AppOptions, "acme" | "store" | "user">,
+  sites: readonly CertificateSite[],
+  { runtime, logger, orders, version }: AcmeDeps,
+): Promise<AutomaticCertificates> {
   const owner = user === undefined ? undefined : runtime.spawner.findUser(user);
   try {
     return await AutomaticCertificates.open(acme, sites, {

@@ -1,66 +1,57 @@
 /**
- * Puts the parts together and runs them: upstreams, sites, listeners, admin. Stopping goes the other
- * way round: not ready, listeners stop and finish what is in flight, upstreams drain, the rest is
- * cut when the grace is over.
+ * Runs a configuration, and another one after it: what lives as long as the process, the generation
+ * that serves, and those before it whose requests have yet to end. Stopping goes the other way round:
+ * not ready, listeners stop and finish what is in flight, upstreams drain, the rest is cut when the
+ * grace is over.
  */
-import { storeFolder } from "../certificates/store_folder.ts";
-import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
-import { GeminiMetrics } from "../gemini/gemini_metrics.ts";
-import { openAcme } from "./acme.ts";
-import { ADMIN_LIMITS, adminAdmission } from "./admin_limits.ts";
-import { createAdmin } from "../http/admin.ts";
-import { createGateway, type GatewaySite } from "../http/gateway.ts";
-import type { ListenerInfo, RequestContext } from "../http/request_context.ts";
-import { HttpMetrics } from "../http/http_metrics.ts";
-import { RequestIdSource } from "../http/request_id.ts";
-import { createRefusals } from "../http/unread_request.ts";
 import { type HttpListener, serveHttp1, type ServerOptions } from "../http1/server.ts";
-import { LimitedLog } from "../observe/limited_log.ts";
-import { Logger } from "../observe/logger.ts";
-import { MetricsRegistry } from "../observe/metrics.ts";
-import { SiteTable } from "../routing/site_table.ts";
+import { createRefusals } from "../http/unread_request.ts";
 import type { Address } from "../runtime/address.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import type { TextSink } from "../runtime/text_sink.ts";
-import type { OnHandshakeFailed, ProxyProtocol } from "../runtime/callback_socket.ts";
-import { rememberSymlinks } from "../static/symlink_memory.ts";
-import { SpillSpace } from "../upstream/spill_space.ts";
-import { Upstream } from "../upstream/upstream.ts";
-import { CLIENT_DEFAULTS, ClientBounds } from "./client_bounds.ts";
-import { logError, logScriptError } from "./error_log.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { closeInherited } from "../runtime/inherited_socket.ts";
+import { adminAdmission } from "./admin_limits.ts";
 import { becomeUser, withSocketOwner } from "./app_user.ts";
-import { Certificates } from "./certificates.ts";
-import { GeminiListeners } from "./gemini.ts";
-import { Http2Clients } from "./http2.ts";
+import { GeminiListeners, type GeminiPlan } from "./gemini.ts";
+import { type AdminCalls, Generation } from "./generation.ts";
 import { withinGrace } from "./grace.ts";
-import type { AppOptions, ListenOptions } from "./options.ts";
-import { registerProcessMetrics } from "./process_metrics.ts";
-import { Readiness } from "./readiness.ts";
-import { compileGatewaySite, listenerInfo, serverSoftware, tlsPort } from "./sites.ts";
-import { fpmMessagesOf, SpawnedApplications, withSpawnedWorkers } from "./spawned_applications.ts";
-import { watchProxies } from "./proxy_protocol.ts";
-import { watchHandshakes } from "./tls_handshakes.ts";
-import { logUnexpected } from "./unexpected_log.ts";
-import { registerUpstreamGauges, stderrBudget, UpstreamMetrics } from "./upstream_metrics.ts";
-import { onUnexpected } from "../runtime/unexpected.ts";
+import { HttpListeners, type HttpPlan, type Served } from "./http_listeners.ts";
+import type { AppOptions } from "./options.ts";
+import { type ProcessDeps, ProcessParts } from "./process_parts.ts";
+import { type PreparedReload, Reloader, type ReloadResult } from "./reload.ts";
 
-export interface AppDeps {
-  readonly runtime: Runtime;
-  /** For everything but access lines. */
-  readonly logger: Logger;
-  /** For access lines; undefined: none are written. */
-  readonly accessSink?: TextSink;
-  readonly version: string;
-}
+export type AppDeps = ProcessDeps;
 
 export interface RunningApp {
   readonly addresses: readonly Address[];
+  /** What is spoken at each of the addresses. */
+  readonly schemes: readonly ("http" | "https")[];
   readonly geminiAddresses: readonly Address[];
   readonly adminAddress: Address | undefined;
-  /** Takes nothing new, finishes what is in flight within the grace, cuts the rest. */
-  stop(): Promise<void>;
+  /** Those that serve. */
+  readonly options: AppOptions;
+  /**
+   * Does everything of another configuration that can fail. One at a time: the next one waits until
+   * this one was committed or discarded.
+   *
+   * @throws as what could not be opened says; nothing has changed then
+   */
+  prepare(options: AppOptions): Promise<PreparedReload>;
+  /** Reads the configuration again and serves it, or changes nothing. Never rejects. */
+  reload(cause: string): Promise<ReloadResult>;
+  /**
+   * The sockets that listen, by the keys of their places, for a process that takes over; undefined
+   * where they cannot be handed over.
+   */
+  sockets(): ReadonlyMap<string, number> | undefined;
+  /**
+   * Takes nothing new, finishes what is in flight within the grace, cuts the rest. When another
+   * process has taken over the sockets, what is kept alive may make one more request.
+   */
+  stop(isTakenOver?: boolean): Promise<void>;
   /** Spawned applications get new workers, one by one; resolves to whether there are any. */
   replaceWorkers(): Promise<boolean>;
+  /** Opens every log file at its path anew. @throws when one cannot be; the one before stays */
+  reopenLogs(): void;
   /** Cuts everything at once. */
   destroy(): void;
 }
@@ -69,7 +60,7 @@ export interface RunningApp {
 export async function startApp(options: AppOptions, deps: AppDeps): Promise<RunningApp> {
   const app = new App(options, deps);
   try {
-    await app.start();
+    await app.start(options);
     return app;
   } catch (error) {
     app.destroy();
@@ -78,321 +69,271 @@ export async function startApp(options: AppOptions, deps: AppDeps): Promise<Runn
 }
 
 class App implements RunningApp {
-  readonly #options: AppOptions;
-  readonly #deps: AppDeps;
-  readonly #upstreams: readonly Upstream[];
-  readonly #spawned: SpawnedApplications;
-  readonly #registry = new MetricsRegistry();
-  readonly #httpMetrics: HttpMetrics;
-  readonly #sites = new SiteTable<GatewaySite>();
-  readonly #requestIds = new RequestIdSource();
-  readonly #accessLog: Logger | undefined;
-  readonly #onError: (error: unknown, context: RequestContext) => void;
-  readonly #onHandshakeFailed: OnHandshakeFailed;
-  readonly #proxyProtocol: (networks: readonly string[]) => ProxyProtocol;
-  readonly #certificates: Certificates;
-  readonly #clients: ClientBounds;
-  readonly #http2: Http2Clients;
-  readonly #listeners: HttpListener[] = [];
-  #gemini: GeminiListeners | undefined;
+  readonly #process: ProcessParts;
+  readonly #reloader: Reloader;
+  readonly #http: HttpListeners;
+  readonly #gemini: GeminiListeners;
   #admin: HttpListener | undefined;
+  #current: Generation | undefined;
+  /** One that is not committed yet. */
+  #preparing: Generation | undefined;
+  /** Those whose last requests have yet to end. */
+  readonly #draining = new Set<Generation>();
+  #geminiAddresses: readonly Address[] = [];
   #isReady = false;
-  /** Nothing is answered before we are who we are to be. */
-  readonly #ready = Promise.withResolvers<void>();
+  #turn: Promise<unknown> = Promise.resolve();
   #stopped: Promise<void> | undefined;
-  readonly #endUnexpected: () => void;
+  #hasSpawned = false;
 
   constructor(options: AppOptions, deps: AppDeps) {
-    this.#options = options;
-    this.#deps = deps;
-    const { runtime, logger, accessSink, version } = deps;
-    this.#accessLog = accessSink && new Logger({
-      sink: accessSink,
-      clock: runtime.clock,
-      level: "info",
-      format: options.log.format,
-    });
-    const limited = new LimitedLog(logger, runtime.clock);
-    this.#endUnexpected = onUnexpected(logUnexpected(limited));
-    this.#onError = (error, context) => logError({ logger, limited }, error, context);
-    registerProcessMetrics(this.#registry, runtime, version);
-    this.#httpMetrics = new HttpMetrics(this.#registry);
-    this.#onHandshakeFailed = watchHandshakes(this.#registry, limited);
-    this.#proxyProtocol = watchProxies(this.#registry, limited);
-    const { upstreams, spawns = [] } = options;
-    const fpmMessages = fpmMessagesOf(spawns, runtime.clock);
-    const stderr = stderrBudget(this.#registry, logger, runtime.clock);
-    const observer = new UpstreamMetrics(
-      this.#registry,
-      { logger, limited },
-      fpmMessages,
-      stderr,
-    );
-    const { clock } = runtime;
-    const space = new SpillSpace(clock, options.spillTotalMax, (cause) => {
-      observer.onSpillStuck(cause, clock.nowMs());
-    });
-    this.#registry.gauge(
-      "afcgi_spill_space_bytes",
-      "Bytes of all temporary files; limits.spill_total is their limit.",
-      ["of"],
-      () => [{ labels: ["used"], value: space.used }, { labels: ["limit"], value: space.max }],
-    );
-    this.#upstreams = upstreams.map((upstream) =>
-      new Upstream(withSpawnedWorkers(upstream, spawns, runtime.process.cpuCount), {
-        runtime,
-        observer,
-        space,
-      })
-    );
-    registerUpstreamGauges(this.#registry, this.#upstreams);
-    this.#registry.gauge(
-      "afcgi_log_lines_lost",
-      "Lines of a log that were lost because nobody took them.",
-      ["log"],
-      () => [
-        { labels: ["access"], value: this.#accessLog?.lostLines ?? 0 },
-        { labels: ["error"], value: logger.lostLines },
-      ],
-    );
-    this.#spawned = new SpawnedApplications(spawns, {
-      runtime,
-      logger,
-      registry: this.#registry,
-      upstreams: this.#upstreams,
-      drainMs: options.shutdownGraceMs,
-      fpmMessages,
-      stderr,
-    });
-    this.#certificates = new Certificates({
-      runtime,
-      logger,
-      store: storeFolder(options.store, runtime.process),
-      openAutomatic: (sites) => openAcme(options, sites, { ...deps, registry: this.#registry }),
-    });
-    this.#certificates.registerExpiry(this.#registry);
-    this.#http2 = new Http2Clients(this.#registry, limited, options.http2Limits);
-    this.#clients = new ClientBounds(options.clients ?? CLIENT_DEFAULTS, options, {
-      runtime,
-      registry: this.#registry,
-      logger,
-      limited,
-    });
-    this.#compileSites();
+    this.#process = new ProcessParts(options, deps);
+    const { runtime: { clock }, logger, registry } = this.#process;
+    const { load = cannotLoad, onReload } = deps;
+    this.#reloader = new Reloader(options, { load, app: this, logger, registry, clock, onReload });
+    this.#http = new HttpListeners(this.#process.clients, this.#process.inherited);
+    this.#gemini = new GeminiListeners(this.#process.clients, this.#process.inherited);
   }
 
   get addresses(): readonly Address[] {
-    return this.#listeners.map(({ address }) => address);
+    return (this.#current?.addresses ?? []).filter((address) => address !== undefined);
+  }
+
+  get schemes(): readonly ("http" | "https")[] {
+    return (this.#current?.places ?? []).map(({ isTls }) => isTls ? "https" : "http");
   }
 
   get geminiAddresses(): readonly Address[] {
-    return this.#gemini?.addresses ?? [];
+    return this.#geminiAddresses;
+  }
+
+  get options(): AppOptions {
+    return this.#current!.options;
   }
 
   get adminAddress(): Address | undefined {
     return this.#admin?.address;
   }
 
-  async start(): Promise<void> {
-    const { user, spawns = [] } = this.#options;
-    // What is started before would be out of reach afterwards: it could not be ended.
-    if (user === undefined) await this.#spawned.start();
-    await this.#certificates.open(this.#options);
-    for (const listen of this.#options.listen) await this.#listen(listen);
-    await this.#listenGemini();
-    await this.#listenAdmin();
-    this.#clients.start();
-    if (user !== undefined) {
-      await becomeUser(user, this.#deps.runtime.spawner);
-      await this.#spawned.start();
-    }
-    // PHP's mail() wants a program with the setgid bit.
-    if (spawns.length === 0) await this.#deps.runtime.spawner.forbidNewPrivileges();
+  async start(options: AppOptions): Promise<void> {
+    const { runtime: { spawner }, clients } = this.#process;
+    const { user, spawns = [] } = options;
+    const prepared = await this.#prepare(options, async (generation) => {
+      await this.#openAdmin(generation);
+      clients.start();
+      // What is started before would be out of reach afterwards: it could not be ended.
+      if (user !== undefined) {
+        await becomeUser(user, spawner);
+        await this.#startSpawned(generation);
+      }
+      // PHP's mail() wants a program with the setgid bit.
+      if (spawns.length === 0) await spawner.forbidNewPrivileges();
+    });
+    await prepared.commit();
+    for (const descriptor of this.#process.inherited.takeRest()) closeInherited(descriptor);
     this.#isReady = true;
-    this.#ready.resolve();
-    this.#certificates.start();
   }
 
-  stop(): Promise<void> {
-    return this.#stopped ??= this.#stop();
+  prepare(options: AppOptions): Promise<PreparedReload> {
+    return this.#prepare(options, () => Promise.resolve());
+  }
+
+  reload(cause: string): Promise<ReloadResult> {
+    return this.#reloader.reload(cause);
+  }
+
+  sockets(): ReadonlyMap<string, number> | undefined {
+    const http = this.#http.descriptors();
+    const gemini = this.#gemini.descriptors();
+    const admin = this.#admin?.descriptor;
+    if (http === undefined || gemini === undefined) return undefined;
+    if (this.#admin !== undefined && admin === undefined) return undefined;
+    return new Map([
+      ...http,
+      ...gemini,
+      ...(admin === undefined ? [] : [[ADMIN_KEY, admin] as const]),
+    ]);
+  }
+
+  stop(isTakenOver = false): Promise<void> {
+    return this.#stopped ??= this.#stop(isTakenOver);
   }
 
   replaceWorkers(): Promise<boolean> {
-    return this.#spawned.replaceWorkers();
+    const current = this.#current;
+    return this.#process.spawned.replaceWorkers((part) => current?.isNew(part) ?? false);
+  }
+
+  reopenLogs(): void {
+    for (const generation of this.#generations()) generation.reopenLogs();
   }
 
   destroy(): void {
-    this.#spawned.kill();
-    this.#certificates.close();
-    this.#clients.stop();
-    for (const listener of this.#listeners) listener.destroy();
-    this.#gemini?.destroy();
+    this.#http.destroy();
+    this.#gemini.destroy();
     this.#admin?.destroy();
-    for (const upstream of this.#upstreams) void upstream.drain(0);
-    this.#endUnexpected();
+    for (const generation of this.#generations()) generation.destroy();
+    this.#process.spawned.tellHeld();
+    this.#process.close();
   }
 
-  /** At once but for the moments of a start. */
-  #readyOrStopping(): Promise<void> {
-    return this.#stopped === undefined ? this.#ready.promise : Promise.resolve();
+  #generations(): Generation[] {
+    const last = [this.#preparing, this.#current].filter((one) => one !== undefined);
+    return [...this.#draining, ...last];
   }
 
-  async #stop(): Promise<void> {
+  /** `finish` is what else can fail, once all is open. */
+  async #prepare(
+    options: AppOptions,
+    finish: (generation: Generation) => Promise<void>,
+  ): Promise<PreparedReload> {
+    const before = this.#turn;
+    const turn = Promise.withResolvers<void>();
+    this.#turn = turn.promise;
+    await before;
+    const generation = this.#preparing = new Generation(options, this.#process);
+    let http: HttpPlan | undefined;
+    let gemini: GeminiPlan | undefined;
+    const end = () => {
+      this.#preparing = undefined;
+      turn.resolve();
+    };
+    const discard = async () => {
+      http?.discard();
+      gemini?.discard();
+      await generation.discard();
+      end();
+    };
+    try {
+      await generation.prepare();
+      const startsLater = this.#current === undefined && options.user !== undefined;
+      if (!startsLater) await this.#startSpawned(generation);
+      await generation.openSites();
+      http = await this.#http.prepare(this.#served(generation));
+      gemini = await this.#gemini.prepare(options.gemini?.sites ?? [], generation.geminiDeps());
+      await finish(generation);
+    } catch (error) {
+      await discard();
+      throw error;
+    }
+    const plans = { http, gemini };
+    const commit = async () => {
+      // A stop that has begun meanwhile is about what serves.
+      if (this.#stopped !== undefined) return await discard();
+      this.#commit(generation, plans);
+      end();
+    };
+    return { commit, discard };
+  }
+
+  #commit(
+    generation: Generation,
+    { http, gemini }: { readonly http: HttpPlan; readonly gemini: GeminiPlan },
+  ): void {
+    const before = this.#current;
+    this.#process.configure(generation.options);
+    generation.commit();
+    this.#current = this.#process.current = generation;
+    this.#geminiAddresses = gemini.addresses;
+    this.#admin?.configure(generation.adminChanges(this.#adminCalls()));
+    const gone = Promise.all([http.commit(), gemini.commit()]);
+    if (before === undefined) return;
+    this.#draining.add(before);
+    void before.drain(gone).then(() => this.#draining.delete(before));
+  }
+
+  #served(generation: Generation): Served {
+    return {
+      places: generation.places,
+      changesFor: (index) => generation.changesFor(index),
+      open: (changes, address, descriptor) =>
+        this.#serveHttp(generation, { ...changes, address, descriptor }),
+      addresses: generation.addresses,
+    };
+  }
+
+  async #startSpawned(generation: Generation): Promise<void> {
+    if (generation.spawned.length > 0 && !this.#hasSpawned) {
+      await this.#process.spawned.prepare();
+      this.#hasSpawned = true;
+    }
+    await generation.startSpawned();
+  }
+
+  async #stop(isTakenOver: boolean): Promise<void> {
     this.#isReady = false;
-    const { logger } = this.#deps;
-    const { shutdownGraceMs } = this.#options;
-    logger.info("stopping", { grace_ms: shutdownGraceMs });
+    const { logger, runtime, spawned } = this.#process;
+    const { shutdownGraceMs, shutdownDelayMs = 0 } = this.#current!.options;
+    logger.info("stopping", { grace_ms: shutdownGraceMs, delay_ms: shutdownDelayMs || undefined });
+    if (isTakenOver) this.#keepFiles();
+    else if (shutdownDelayMs > 0) await pause(runtime.clock, shutdownDelayMs);
+    const lingerMs = isTakenOver ? Math.min(TAKEN_OVER_LINGER_MS, shutdownGraceMs / 2) : 0;
+    const generations = [...this.#draining, this.#current!]
+      .filter(({ state }) => state !== "over");
+    for (const generation of generations) generation.stop();
+    // One that is being prepared is discarded.
     const listenersStopped = Promise.all([
-      ...this.#listeners.map((listener) => listener.stop()),
-      this.#gemini?.stop(),
+      this.#http.stop(lingerMs),
+      this.#gemini.stop(),
+      this.#turn,
     ]);
-    await withinGrace(listenersStopped, shutdownGraceMs, this.#deps.runtime.clock);
+    await withinGrace(listenersStopped, shutdownGraceMs, runtime.clock);
     // What is still open now has used up the grace.
-    await Promise.all(this.#upstreams.map((upstream) => upstream.drain(0)));
-    await this.#spawned.stop();
+    await Promise.all(generations.map((generation) => generation.end()));
+    spawned.tellHeld();
     this.destroy();
-    await this.#accessLog?.flush();
+    await Promise.all(generations.map((generation) => generation.flushLogs()));
     logger.info("stopped");
     await logger.flush();
   }
 
-  #compileSites(): void {
-    const { runtime, logger, version } = this.#deps;
-    const files = rememberSymlinks(runtime.files, runtime.clock);
-    const upstreams = new Map(this.#upstreams.map((upstream) => [upstream.options.name, upstream]));
-    const forwardedWarnings = new ForwardedWarnings(logger, runtime.clock);
-    const { limits } = this.#options;
-    for (const site of this.#options.sites) {
-      const compiled = compileGatewaySite(site, {
-        runtime: {
-          files,
-          clock: runtime.clock,
-          createCompressor: (options) => runtime.createCompressor(options),
-        },
-        upstreams,
-        limits,
-        authorities: this.#certificates.authorities,
-        serverSoftware: serverSoftware(version),
-        followSymlinks: (path) => runtime.files.realPath(path),
-        onError: this.#onError,
-        onForwardedError: (name, context, error) => {
-          this.#httpMetrics.onForwardedError(name);
-          forwardedWarnings.warn(name, context, error);
-        },
-        onScriptError: (params, context) => logScriptError(logger, runtime.files, params, context),
-      });
-      this.#sites.add(site.hosts, compiled);
-    }
-  }
-
-  async #listen(listen: ListenOptions): Promise<void> {
-    const { tls } = listen;
-    const serverTls = tls && await this.#certificates.serverTls(tls, this.#onHandshakeFailed);
-    const scheme = tls === undefined ? "http" : "https";
-    let gateway: ReturnType<typeof createGateway> | undefined;
-    const listener = await this.#serveHttp({
-      address: this.#owned(listen.address),
-      requestHeadersLengthMax: this.#options.limits.requestHeaderMax,
-      ...(listen.http2 !== false && { openHttp2: this.#http2.open }),
-      ...(serverTls && { tls: serverTls }),
-      proxyProtocol: listen.proxyProtocol && this.#proxyProtocol(listen.proxyProtocol),
-      handler: (request, peer) => {
-        // With port 0 the port is known only now.
-        gateway ??= this.#createGateway(listenerInfo(listener.address, scheme), tls);
-        if (this.#isReady) return gateway(request, peer);
-        const handle = gateway;
-        return this.#readyOrStopping().then(() => handle(request, peer));
-      },
-    });
-    this.#listeners.push(listener);
-    this.#clients.add(listener);
+  /** The other process listens at the same paths. */
+  #keepFiles(): void {
+    this.#http.keepFiles();
+    this.#admin?.keepFile();
+    this.#admin?.destroy();
   }
 
   /** A unix socket is that user's whom we become, who could not remove it otherwise. */
-  #owned(address: Address): Address {
-    return withSocketOwner(address, this.#deps.runtime.spawner.isRoot && this.#options.user);
+  #owned(address: Address, { user }: AppOptions): Address {
+    return withSocketOwner(address, this.#process.runtime.spawner.isRoot && user);
   }
 
-  #serveHttp(options: ServerOptions): Promise<HttpListener> {
-    const { runtime, logger } = this.#deps;
-    const { httpTimeouts, clients = CLIENT_DEFAULTS } = this.#options;
+  #serveHttp({ options }: Generation, server: ServerOptions): Promise<HttpListener> {
+    const { runtime, logger, requestIds, httpMetrics, clients } = this.#process;
     return serveHttp1(runtime, {
-      ...options,
-      admission: this.#clients.connections,
-      requestsMax: clients.requestsPerConnectionMax,
-      ...(httpTimeouts && { timeouts: httpTimeouts }),
-      onRequestError: createRefusals({
-        requestIds: this.#requestIds,
-        metrics: this.#httpMetrics,
-        log: logger,
-      }),
+      ...server,
+      address: this.#owned(server.address, options),
+      admission: clients.connections,
+      onRequestError: createRefusals({ requestIds, metrics: httpMetrics, log: logger }),
     });
   }
 
-  async #listenGemini(): Promise<void> {
-    const { gemini } = this.#options;
-    if (gemini === undefined) return;
-    const { runtime, logger, version } = this.#deps;
-    this.#gemini = new GeminiListeners({
-      runtime,
-      limits: gemini.limits,
-      metrics: new GeminiMetrics(this.#registry),
-      log: logger,
-      accessLog: this.#accessLog,
-      nextRequestId: () => this.#requestIds.next(),
-      upstreams: this.#upstreams,
-      serverSoftware: serverSoftware(version),
-      connections: this.#clients.connections,
-    });
-    await this.#gemini.start(gemini.sites);
-    for (const listener of this.#gemini.listeners) this.#clients.add(listener);
-  }
-
-  async #listenAdmin(): Promise<void> {
-    const { admin } = this.#options;
-    if (admin === undefined) return;
-    const { runtime, version } = this.#deps;
-    const readiness = new Readiness(runtime, this.#upstreams);
-    const handler = createAdmin({
-      metrics: this.#registry,
-      upstreams: this.#upstreams,
-      version,
-      hosts: this.#adminHosts(),
-      isReady: () => this.#isReady,
-      http2: () => this.#http2.status,
-      ...(this.#options.readyWhen !== "listening" && {
-        waitingFor: () => readiness.waitingFor(),
-      }),
-      spawned: (name) => this.#spawned.statusOf(name),
-    });
-    this.#admin = await serveHttp1(runtime, {
-      address: this.#owned(admin),
-      ...ADMIN_LIMITS,
+  async #openAdmin(generation: Generation): Promise<void> {
+    const { options } = generation;
+    if (options.admin === undefined) return;
+    const given = this.#process.inherited.open({ key: ADMIN_KEY, address: options.admin });
+    this.#admin = await serveHttp1(this.#process.runtime, {
+      ...generation.adminChanges(this.#adminCalls()),
+      address: given?.address ?? this.#owned(options.admin, options),
+      descriptor: given?.descriptor,
       admission: adminAdmission(),
-      requestHeadersLengthMax: this.#options.limits.requestHeaderMax,
-      handler,
     });
   }
 
-  #adminHosts(): readonly string[] {
-    const { admin, adminHosts = [] } = this.#options;
-    return admin?.transport === "tcp" ? [...adminHosts, admin.host.toLowerCase()] : adminHosts;
+  #adminCalls(): AdminCalls {
+    return { isReady: () => this.#isReady, reload: () => this.reload("admin") };
   }
+}
 
-  #createGateway(listener: ListenerInfo, tls: ListenOptions["tls"]) {
-    const { automatic } = this.#certificates;
-    return createGateway({
-      clock: this.#deps.runtime.clock,
-      sites: this.#sites,
-      requestIds: this.#requestIds,
-      metrics: this.#httpMetrics,
-      accessLog: this.#accessLog,
-      log: this.#deps.logger,
-      onError: this.#onError,
-      listener,
-      checkClient: this.#certificates.clientCheck(tls),
-      tlsPort: () => tlsPort(this.#options.listen, (index) => this.addresses[index]),
-      answerChallenge: automatic && ((host, token) => automatic.answerChallenge(host, token)),
-    });
-  }
+/** How long an idle connection may begin one more request when another process has taken over. */
+const TAKEN_OVER_LINGER_MS = 2_000;
+
+const ADMIN_KEY = "admin";
+
+function pause(clock: Clock, timeMs: number): Promise<void> {
+  return new Promise((resolve) => void clock.setTimer(resolve, timeMs));
+}
+
+function cannotLoad(): Promise<never> {
+  return Promise.reject(new Error("Nobody has said where the configuration is read from"));
 }

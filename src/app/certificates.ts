@@ -2,8 +2,8 @@
  * The certificates of a whole configuration: a source for each site that has TLS and for each
  * listener with files of its own, and what a handshake at a listener gets of them.
  */
-import { type CertificateFiles, openCertificateFiles } from "../certificates/files.ts";
-import type { ListenerTlsOptions } from "../certificates/options.ts";
+import { type CertificateFiles, openCertificateFiles, stateOf } from "../certificates/files.ts";
+import type { ListenerTlsOptions, PairPaths } from "../certificates/options.ts";
 import type {
   AutomaticSource,
   CertificateSite,
@@ -12,7 +12,6 @@ import type {
 import { LocalAuthority } from "../certificates/local_authority.ts";
 import { CertificateStore } from "../certificates/store.ts";
 import type { Logger } from "../observe/logger.ts";
-import type { MetricsRegistry } from "../observe/metrics.ts";
 import { CertificateTable } from "../certificates/table.ts";
 import { Authorities } from "../certificates/authorities.ts";
 import { type ClientCheck, compileClientCheck } from "../http/client_certificates.ts";
@@ -23,7 +22,10 @@ import type { SiteOptions } from "../http/options.ts";
 import type { OnHandshakeFailed } from "../runtime/callback_socket.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { ListenError } from "../runtime/network.ts";
+import type { SiteCertificate } from "./certificate_metrics.ts";
+import { fingerprint } from "./fingerprint.ts";
 import type { AppOptions } from "./options.ts";
+import type { Parts } from "./parts.ts";
 import { errorText } from "../upstream/errors.ts";
 
 export interface CertificateDeps {
@@ -31,6 +33,10 @@ export interface CertificateDeps {
   readonly logger: Logger;
   /** Where certificates, keys and accounts are kept. */
   readonly store: string;
+  /** What sources are shared with the configuration before. */
+  readonly parts: Parts;
+  /** What `openAutomatic` depends on beside the sites. */
+  readonly automaticKey: string;
   /** Starts what serves the sites with `tls: auto`; called once, with at least one. */
   readonly openAutomatic: (sites: readonly CertificateSite[]) => Promise<AutomaticSource>;
 }
@@ -38,15 +44,14 @@ export interface CertificateDeps {
 export class Certificates {
   readonly #deps: CertificateDeps;
   readonly #table = new CertificateTable();
-  readonly #sources = new Set<CertificateSource>();
   /** Those that clients' certificates are held against. */
   readonly authorities = new Authorities();
   /** Whether a site asks for certificates. */
   readonly #asking = new SiteTable<boolean>();
   #asksSomewhere = false;
   readonly #bySite: [site: string, source: CertificateSource][] = [];
-  #local: Promise<LocalAuthority> | undefined;
   #automatic: AutomaticSource | undefined;
+  #isAutomaticNew = false;
 
   constructor(deps: CertificateDeps) {
     this.#deps = deps;
@@ -69,14 +74,10 @@ export class Certificates {
     for (const site of sites) this.#asking.add(site.hosts, asksForCertificate(site));
     this.#asksSomewhere = sites.some(asksForCertificate);
     const automatic = sites.filter(({ tls }) => tls?.kind === "auto").map(certificateSite);
-    if (automatic.length > 0) {
-      this.#automatic = await this.#deps.openAutomatic(automatic);
-      this.#sources.add(this.#automatic);
-    }
+    if (automatic.length > 0) await this.#openAutomatic(automatic);
     for (const site of sites) {
       const source = await this.#sourceOf(site);
       if (source === undefined) continue;
-      this.#sources.add(source);
       const named = certificateSite(site);
       this.#table.add(named, source);
       if (source !== this.#automatic) this.#bySite.push([named.name, source]);
@@ -93,10 +94,7 @@ export class Certificates {
     onHandshakeFailed: OnHandshakeFailed,
   ): Promise<ServerTls> {
     const own = pair && await this.#files([pair]);
-    if (own !== undefined) {
-      this.#sources.add(own);
-      this.#bySite.push(["", own]);
-    }
+    if (own !== undefined) this.#bySite.push(["", own]);
     return {
       identify: (serverName, hello) => this.#table.find(serverName, hello, own),
       versionMin,
@@ -115,33 +113,18 @@ export class Certificates {
 
   /** Once everything listens, and we are who we are to be. */
   start(): void {
-    this.#automatic?.start();
+    if (this.#isAutomaticNew) this.#automatic?.start();
   }
 
-  /** Seconds until each certificate is over; negative once it is. */
-  registerExpiry(registry: MetricsRegistry): void {
-    registry.gauge(
-      "afcgi_certificate_expiry_seconds",
-      "Seconds until a certificate expires; negative once it has.",
-      ["site", "name"],
-      () => {
-        const nowMs = this.#deps.runtime.clock.wallMs();
-        const automatic = this.#automatic?.held() ?? [];
-        return [
-          ...automatic.map((held) => [held.name, held] as const),
-          ...this.#bySite.flatMap(([site, source]) =>
-            source.held().map((held) => [site, held] as const)
-          ),
-        ].map(([site, { name, notAfterMs }]) => ({
-          labels: [site, name],
-          value: Math.floor((notAfterMs - nowMs) / 1000),
-        }));
-      },
-    );
-  }
-
-  close(): void {
-    for (const source of this.#sources) source.close();
+  /** Every certificate that there is now, with its site. */
+  held(): readonly SiteCertificate[] {
+    const automatic = this.#automatic?.held() ?? [];
+    return [
+      ...automatic.map((held) => [held.name, held] as const),
+      ...this.#bySite.flatMap(([site, source]) =>
+        source.held().map((held) => [site, held] as const)
+      ),
+    ];
   }
 
   /** A handshake without a name may be for any site. */
@@ -157,18 +140,37 @@ export class Certificates {
     }
   }
 
+  async #openAutomatic(sites: readonly CertificateSite[]): Promise<void> {
+    const { parts, automaticKey, openAutomatic } = this.#deps;
+    const key = `automatic certificates ${automaticKey} ${fingerprint(sites)}`;
+    this.#isAutomaticNew = !parts.isKept(key);
+    this.#automatic = await parts.share(
+      "certificates",
+      key,
+      () => openAutomatic(sites),
+      closeSource,
+    );
+  }
+
   async #sourceOf(site: SiteOptions): Promise<CertificateSource | undefined> {
     const { tls } = site;
     if (tls === undefined) return undefined;
     if (tls.kind === "auto") return this.#automatic;
-    if (tls.kind === "internal") return (await this.#localAuthority()).sourceFor(site);
-    return await this.#files(tls.pairs);
+    if (tls.kind === "files") return await this.#files(tls.pairs);
+    const authority = await this.#localAuthority();
+    const key = `local certificate ${this.#deps.store} ${fingerprint(site.hosts)}`;
+    return await this.#deps.parts.share(
+      "certificates",
+      key,
+      () => authority.sourceFor(site),
+      closeSource,
+    );
   }
 
   /** Made, or read, once for all sites. */
   #localAuthority(): Promise<LocalAuthority> {
-    const { runtime, store } = this.#deps;
-    this.#local ??= (async () => {
+    const { runtime, store, parts } = this.#deps;
+    return parts.share("certificates", `local authority ${store}`, async () => {
       try {
         const opened = CertificateStore.open(store, runtime);
         return await LocalAuthority.open(opened, runtime.clock);
@@ -176,17 +178,26 @@ export class Certificates {
         const what = `Cannot keep the local authority in "${store}"`;
         throw new ListenError(`${what}: ${errorText(cause)}`, { cause });
       }
-    })();
-    return this.#local;
+    });
   }
 
-  async #files(paths: Parameters<typeof openCertificateFiles>[0]): Promise<CertificateFiles> {
-    try {
-      return await openCertificateFiles(paths, this.#deps.runtime, this.#deps.logger);
-    } catch (cause) {
-      throw new ListenError(`Cannot serve TLS: ${errorText(cause)}`, { cause });
-    }
+  /** Files that have changed are read again, and must be good; those that have not are kept. */
+  #files(paths: readonly PairPaths[]): Promise<CertificateFiles> {
+    const { runtime, logger, parts } = this.#deps;
+    const states = paths.map((pair) => stateOf(pair, runtime));
+    const key = `certificate files ${fingerprint([paths, states])}`;
+    return parts.share("certificates", key, async () => {
+      try {
+        return await openCertificateFiles(paths, runtime, logger);
+      } catch (cause) {
+        throw new ListenError(`Cannot serve TLS: ${errorText(cause)}`, { cause });
+      }
+    }, closeSource);
   }
+}
+
+function closeSource(source: CertificateSource): void {
+  source.close();
 }
 
 function certificateSite({ hosts }: SiteOptions): CertificateSite {

@@ -34,31 +34,22 @@ const MESSAGES = {
   address: "Too many connections of one address: one was refused",
 } as const;
 
+/** What the bounds of a configuration depend on. */
+export interface BoundedOptions {
+  readonly sites: readonly SiteOptions[];
+  readonly upstreams: readonly UpstreamOptions[];
+}
+
 export class ClientBounds {
   readonly connections: ClientConnections;
+  readonly #deps: ClientBoundsDeps;
   readonly #watch: DescriptorWatch;
+  /** The last number of which it was told that it does not fit. */
+  #toldLoweredFrom: number | undefined;
 
-  constructor(
-    options: ClientOptions,
-    { sites, upstreams }: {
-      readonly sites: readonly SiteOptions[];
-      readonly upstreams: readonly UpstreamOptions[];
-    },
-    { runtime, registry, logger, limited }: ClientBoundsDeps,
-  ) {
-    const { process, clock } = runtime;
-    const { connectionsMax, connectionsPerAddressMax, whenFull } = options;
-    const asked = { max: connectionsMax, perAddressMax: connectionsPerAddressMax };
-    const { max, perAddressMax, loweredFrom } = connectionBounds(
-      asked,
-      process.descriptorLimit,
-      upstreams,
-    );
-    if (loweredFrom !== undefined) {
-      const limit = process.descriptorLimit;
-      const message = `Only ${max} of ${loweredFrom} connections fit into ${limit} descriptors`;
-      logger.warn(message, { code: "connections_lowered" });
-    }
+  constructor(options: ClientOptions, bounded: BoundedOptions, deps: ClientBoundsDeps) {
+    this.#deps = deps;
+    const { runtime: { clock, process }, registry, logger, limited } = deps;
     const refused = registry.counter(
       "afcgi_client_connections_refused_total",
       "Connections of clients that were one too many, in all or of an address.",
@@ -69,15 +60,12 @@ export class ClientBounds {
       "Times when all connections were taken and the next client had to wait.",
       [],
     );
-    const trusted = new IpNetworks(sites.flatMap(({ proxies }) => proxies?.trusted ?? []));
     this.connections = new ClientConnections({
-      max,
-      perAddressMax,
-      whenFull,
-      isExempt: (host) => trusted.has(host),
+      ...this.#boundsOf(options, bounded),
       onRefused: (reason, client) => {
         refused.add([reason]);
         const code = `connections_${reason}`;
+        const { max, perAddressMax } = this.connections;
         limited.log(code, "warn", MESSAGES[reason], {
           code,
           client,
@@ -89,6 +77,7 @@ export class ClientBounds {
         if (!isWaiting) return;
         waits.add([]);
         const code = "connections_full";
+        const { max } = this.connections;
         limited.log(code, "warn", "Too many connections: clients wait", { code, max });
       },
     });
@@ -102,14 +91,24 @@ export class ClientBounds {
       "afcgi_client_connections_max",
       "Connections that clients may have.",
       [],
-      () => [{ labels: [], value: max }],
+      () => [{ labels: [], value: this.connections.max }],
     );
     this.#watch = new DescriptorWatch({ clock, process, logger });
+  }
+
+  /** The bounds of another configuration, from now on. */
+  configure(options: ClientOptions, bounded: BoundedOptions): void {
+    this.connections.configure(this.#boundsOf(options, bounded));
   }
 
   add(listener: Pausable): void {
     this.connections.add(listener);
     this.#watch.add(listener);
+  }
+
+  remove(listener: Pausable): void {
+    this.connections.remove(listener);
+    this.#watch.remove(listener);
   }
 
   start(): void {
@@ -118,5 +117,22 @@ export class ClientBounds {
 
   stop(): void {
     this.#watch.stop();
+  }
+
+  #boundsOf(
+    { connectionsMax, connectionsPerAddressMax, whenFull }: ClientOptions,
+    { sites, upstreams }: BoundedOptions,
+  ) {
+    const { runtime: { process }, logger } = this.#deps;
+    const asked = { max: connectionsMax, perAddressMax: connectionsPerAddressMax };
+    const limit = process.descriptorLimit;
+    const { max, perAddressMax, loweredFrom } = connectionBounds(asked, limit, upstreams);
+    if (loweredFrom !== undefined && loweredFrom !== this.#toldLoweredFrom) {
+      const message = `Only ${max} of ${loweredFrom} connections fit into ${limit} descriptors`;
+      logger.warn(message, { code: "connections_lowered" });
+    }
+    this.#toldLoweredFrom = loweredFrom;
+    const trusted = new IpNetworks(sites.flatMap(({ proxies }) => proxies?.trusted ?? []));
+    return { max, perAddressMax, whenFull, isExempt: (host: string) => trusted.has(host) };
   }
 }

@@ -32,8 +32,8 @@ export interface ClientConnectionOptions {
 export type Pausable = Pick<ByteListener, "pause" | "resume">;
 
 export class ClientConnections {
-  readonly #options: ClientConnectionOptions;
-  readonly #listeners: Pausable[] = [];
+  #options: ClientConnectionOptions;
+  readonly #listeners = new Set<Pausable>();
   /** Connections of each address that has some, and is not exempt. */
   readonly #byAddress = new Map<string, number>();
   #open = 0;
@@ -41,6 +41,21 @@ export class ClientConnections {
 
   constructor(options: ClientConnectionOptions) {
     this.#options = options;
+  }
+
+  /** These bounds from now on; connections that are open stay. */
+  configure(options: Omit<ClientConnectionOptions, "onRefused" | "onWaiting">): void {
+    this.#options = { ...this.#options, ...options };
+    const waits = options.whenFull === "wait" && this.#open >= options.max;
+    if (waits !== this.#isWaiting) this.#wait(waits);
+  }
+
+  get max(): number {
+    return this.#options.max;
+  }
+
+  get perAddressMax(): number {
+    return this.#options.perAddressMax;
   }
 
   get open(): number {
@@ -53,8 +68,12 @@ export class ClientConnections {
   }
 
   add(listener: Pausable): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
     if (this.#isWaiting) listener.pause?.("full");
+  }
+
+  remove(listener: Pausable): void {
+    this.#listeners.delete(listener);
   }
 
   /** Counts a connection, unless it is one too many. */

@@ -24,7 +24,7 @@ export interface DescriptorWatchDeps {
 
 export class DescriptorWatch {
   readonly #deps: DescriptorWatchDeps;
-  readonly #listeners: Pausable[] = [];
+  readonly #listeners = new Set<Pausable>();
   #timer: TimerId | undefined;
   #isShort = false;
   /** Looks in quick succession that are left. */
@@ -36,7 +36,12 @@ export class DescriptorWatch {
   }
 
   add(listener: Pausable): void {
-    this.#listeners.push(listener);
+    this.#listeners.add(listener);
+    if (this.#isShort) listener.pause?.("descriptors");
+  }
+
+  remove(listener: Pausable): void {
+    this.#listeners.delete(listener);
   }
 
   /** Does nothing where nobody knows of a limit. */

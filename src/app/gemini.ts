@@ -1,4 +1,7 @@
-/** Starts and stops what is served over Gemini: a listener for each address, with all its sites. */
+/**
+ * What is served over Gemini: a listener for each address, with all its sites. A listener is kept by
+ * its address when the configuration changes, with its connections.
+ */
 import {
   fieldsOf,
   GeminiGateway,
@@ -9,9 +12,11 @@ import { loadIdentity } from "../gemini/identity_store.ts";
 import type { GeminiSiteOptions } from "../gemini/options.ts";
 import { compileGeminiSite } from "../gemini/site.ts";
 import { formatAddress, type TcpAddress } from "../runtime/address.ts";
-import type { TlsListener } from "../runtime/tls.ts";
+import type { TlsVersion } from "../runtime/tls.ts";
 import { errorText } from "../upstream/errors.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import type { ClientBounds } from "./client_bounds.ts";
+import type { InheritedSockets } from "./inherited_sockets.ts";
 
 export interface GeminiAppDeps extends GeminiGatewayDeps {
   readonly upstreams: readonly Upstream[];
@@ -23,72 +28,164 @@ export class GeminiStartError extends Error {
   override readonly name = "GeminiStartError";
 }
 
+/** All sites at one address. */
+interface GeminiPlace {
+  readonly listen: TcpAddress;
+  readonly versionMin: TlsVersion;
+  readonly hosts: readonly GeminiHost[];
+}
+
+/** What another configuration makes of the listeners; nothing has changed yet. */
+export interface GeminiPlan {
+  readonly addresses: readonly TcpAddress[];
+  /** Those that are new accept already. Resolves when those that go have ended. */
+  commit(): Promise<void>;
+  discard(): void;
+}
+
+/** Of the process, over all configurations. */
 export class GeminiListeners {
-  readonly #deps: GeminiAppDeps;
-  readonly #gateways: GeminiGateway[] = [];
+  readonly #clients: Pick<ClientBounds, "add" | "remove">;
+  readonly #inherited: InheritedSockets;
+  /** By the address that was asked for. */
+  #gateways: ReadonlyMap<string, GeminiGateway> = new Map();
+  /** Those that have stopped accepting, and not ended yet. */
+  readonly #leaving = new Set<GeminiGateway>();
 
-  constructor(deps: GeminiAppDeps) {
-    this.#deps = deps;
+  constructor(clients: Pick<ClientBounds, "add" | "remove">, inherited: InheritedSockets) {
+    this.#clients = clients;
+    this.#inherited = inherited;
   }
 
-  get addresses(): readonly TcpAddress[] {
-    return this.#gateways.map(({ address }) => address);
-  }
-
-  /** What accepts, once it has started. */
-  get listeners(): readonly TlsListener[] {
-    return this.#gateways.flatMap(({ listener }) => listener ?? []);
+  /** Every socket by the key of its place; undefined where one has no descriptor to hand over. */
+  descriptors(): ReadonlyMap<string, number> | undefined {
+    const found = new Map<string, number>();
+    for (const [key, { listener }] of this.#gateways) {
+      if (listener?.descriptor === undefined) return undefined;
+      found.set(placeKey(key), listener.descriptor);
+    }
+    return found;
   }
 
   /**
+   * `deps` may be left out where there are no sites.
+   *
    * @throws {ListenError}
    * @throws {GeminiStartError}
    */
-  async start(sites: readonly GeminiSiteOptions[]): Promise<void> {
+  async prepare(
+    sites: readonly GeminiSiteOptions[],
+    deps: GeminiAppDeps | undefined,
+  ): Promise<GeminiPlan> {
     const byAddress = new Map<string, GeminiSiteOptions[]>();
     for (const site of sites) {
       const key = formatAddress(site.listen);
       byAddress.set(key, [...byAddress.get(key) ?? [], site]);
     }
-    for (const together of byAddress.values()) {
+    const places = new Map<string, GeminiPlace>();
+    for (const [key, together] of byAddress) {
       const hosts: GeminiHost[] = [];
-      for (const site of together) hosts.push(...await this.#hostsOf(site));
-      const gateway = new GeminiGateway(hosts, this.#deps);
+      for (const site of together) hosts.push(...await hostsOf(site, deps!));
       const { listen, versionMin } = together[0]!;
-      await gateway.listen(listen, versionMin);
-      this.#gateways.push(gateway);
+      places.set(key, { listen, versionMin, hosts });
     }
+    const fresh = await this.#open(places, deps);
+    const gateways = new Map(
+      [...places.keys()].map((key) => [key, fresh.get(key) ?? this.#gateways.get(key)!]),
+    );
+    return {
+      addresses: [...gateways.values()].map(({ address }) => address),
+      commit: () => this.#commit(gateways, places, deps),
+      discard: () => this.#discard([...fresh.values()]),
+    };
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#gateways.map((gateway) => gateway.stop()));
+    await Promise.all(this.#all().map((gateway) => gateway.stop()));
   }
 
   destroy(): void {
-    for (const gateway of this.#gateways) gateway.destroy();
+    for (const gateway of this.#all()) gateway.destroy();
   }
 
-  async #hostsOf(options: GeminiSiteOptions): Promise<GeminiHost[]> {
-    const { runtime, log, serverSoftware } = this.#deps;
-    const upstreams = new Map(this.#deps.upstreams.map((one) => [one.options.name, one]));
+  #all(): GeminiGateway[] {
+    return [...this.#gateways.values(), ...this.#leaving];
+  }
+
+  /** Those at addresses where nobody listens yet. */
+  async #open(
+    places: ReadonlyMap<string, GeminiPlace>,
+    deps: GeminiAppDeps | undefined,
+  ): Promise<ReadonlyMap<string, GeminiGateway>> {
+    const fresh = new Map<string, GeminiGateway>();
     try {
-      const site = await compileGeminiSite(options, {
-        runtime,
-        upstreams,
-        serverSoftware,
-        onError: (error, request) => {
-          const level = request.trace.code === "client_gone" ? "debug" : "error";
-          log.log(level, errorText(error), fieldsOf(request));
-        },
-      });
-      const hosts: GeminiHost[] = [];
-      for (const host of options.hosts) {
-        hosts.push({ host, site, identity: await loadIdentity(options.tls, host, runtime) });
+      for (const [key, { listen, versionMin, hosts }] of places) {
+        if (this.#gateways.has(key)) continue;
+        const gateway = new GeminiGateway(hosts, deps!);
+        const given = this.#inherited.open({ key: placeKey(key), address: listen });
+        const where = given?.address.transport === "tcp" ? given.address : listen;
+        await gateway.listen(where, versionMin, given?.descriptor);
+        this.#clients.add(gateway.listener!);
+        fresh.set(key, gateway);
       }
-      return hosts;
-    } catch (cause) {
-      const where = `${formatAddress(options.listen)} (${options.hosts.join(" ")})`;
-      throw new GeminiStartError(`Cannot serve Gemini at ${where}: ${errorText(cause)}`, { cause });
+    } catch (error) {
+      this.#discard([...fresh.values()]);
+      throw error;
     }
+    return fresh;
+  }
+
+  async #commit(
+    gateways: ReadonlyMap<string, GeminiGateway>,
+    places: ReadonlyMap<string, GeminiPlace>,
+    deps: GeminiAppDeps | undefined,
+  ): Promise<void> {
+    const before = this.#gateways;
+    this.#gateways = gateways;
+    for (const [key, { hosts, versionMin }] of places) {
+      before.get(key)?.configure(hosts, deps!, versionMin);
+    }
+    const gone = [...before].filter(([key]) => !gateways.has(key)).map(([, gateway]) => gateway);
+    await Promise.all(gone.map(async (gateway) => {
+      this.#clients.remove(gateway.listener!);
+      this.#leaving.add(gateway);
+      await gateway.stop();
+      this.#leaving.delete(gateway);
+    }));
+  }
+
+  #discard(gateways: readonly GeminiGateway[]): void {
+    for (const gateway of gateways) {
+      this.#clients.remove(gateway.listener!);
+      gateway.destroy();
+    }
+  }
+}
+
+function placeKey(address: string): string {
+  return `gemini ${address}`;
+}
+
+async function hostsOf(options: GeminiSiteOptions, deps: GeminiAppDeps): Promise<GeminiHost[]> {
+  const { runtime, log, serverSoftware } = deps;
+  const upstreams = new Map(deps.upstreams.map((one) => [one.options.name, one]));
+  try {
+    const site = await compileGeminiSite(options, {
+      runtime,
+      upstreams,
+      serverSoftware,
+      onError: (error, request) => {
+        const level = request.trace.code === "client_gone" ? "debug" : "error";
+        log.log(level, errorText(error), fieldsOf(request));
+      },
+    });
+    const hosts: GeminiHost[] = [];
+    for (const host of options.hosts) {
+      hosts.push({ host, site, identity: await loadIdentity(options.tls, host, runtime) });
+    }
+    return hosts;
+  } catch (cause) {
+    const where = `${formatAddress(options.listen)} (${options.hosts.join(" ")})`;
+    throw new GeminiStartError(`Cannot serve Gemini at ${where}: ${errorText(cause)}`, { cause });
   }
 }

@@ -22,6 +22,7 @@ export class Http2Clients implements Http2Observer {
   readonly #resets: Counter;
   readonly #goaways: Counter;
   readonly #limited: LimitedLog;
+  #limits: Http2Limits;
 
   constructor(
     registry: MetricsRegistry,
@@ -29,7 +30,9 @@ export class Http2Clients implements Http2Observer {
     limits: Http2Limits = HTTP2_LIMIT_DEFAULTS,
   ) {
     this.#limited = limited;
-    this.open = (server, socket) => new Http2Connection(server, socket, { limits, observer: this });
+    this.#limits = limits;
+    this.open = (server, socket) =>
+      new Http2Connection(server, socket, { limits: this.#limits, observer: this });
     this.#resets = registry.counter(
       "afcgi_http_stream_resets_total",
       "Streams of HTTP/2 that were reset, by who did it and the error's name.",
@@ -52,6 +55,11 @@ export class Http2Clients implements Http2Observer {
       [],
       () => [{ labels: [], value: this.#streams }],
     );
+  }
+
+  /** The limits of connections from now on. */
+  configure(limits: Http2Limits = HTTP2_LIMIT_DEFAULTS): void {
+    this.#limits = limits;
   }
 
   get status(): Http2Status {

@@ -10,12 +10,12 @@ import type { HttpLimits, SiteOptions } from "../http/options.ts";
 import type { ServerOptions } from "../http1/server.ts";
 import type { Http2Limits } from "../http2/limits.ts";
 import type { LogLevel } from "../observe/logger.ts";
-import type { Address } from "../runtime/address.ts";
+import type { Address, ServeAddress } from "../runtime/address.ts";
 import type { SpawnOptions } from "../spawn/options.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 
 export interface ListenOptions {
-  readonly address: Address;
+  readonly address: ServeAddress;
   /** Undefined: HTTP without TLS. */
   readonly tls: ListenerTlsOptions | undefined;
   /** Networks whose peers must say first whose connection it is; left out: nobody does. */
@@ -63,6 +63,8 @@ export interface AppOptions {
   /** How many connections clients may have; left out: as many as fit. */
   readonly clients?: ClientOptions;
   readonly shutdownGraceMs: number;
+  /** How long a stop goes on taking connections while it is not ready any more; left out: not. */
+  readonly shutdownDelayMs?: number;
   /** Whom afcgi becomes once it listens; left out: it stays who it is. */
   readonly user?: string | undefined;
   /** Processes that share the port; each is a whole afcgi. */

@@ -60,7 +60,9 @@ export async function preflight(
   for (const name of new Set(addresses.map(formatAddress))) {
     const address = addresses.find((one) => formatAddress(one) === name)!;
     if (address.transport === "tcp") await tryAddress(address, runtime, findings);
-    else if (!address.path.startsWith("\0")) checkSocket(address, runtime, findings);
+    else if (address.transport === "unix" && !address.path.startsWith("\0")) {
+      checkSocket(address, runtime, findings);
+    }
   }
   return findings;
 }

@@ -6,7 +6,7 @@ import type { SiteOptions } from "../http/options.ts";
 import { answerPlainHttp } from "../http/scheme.ts";
 import { compileSite } from "../http/site.ts";
 import type { SiteDeps } from "../http/site_deps.ts";
-import type { Address } from "../runtime/address.ts";
+import type { ServeAddress } from "../runtime/address.ts";
 import type { ListenOptions } from "./options.ts";
 
 /** A site under the name that metrics know it by. */
@@ -33,16 +33,16 @@ export function asksForCertificate({ routes }: SiteOptions): boolean {
 }
 
 /** What requests that come in at an address can know of it. */
-export function listenerInfo(address: Address, scheme: "http" | "https"): ListenerInfo {
-  if (address.transport === "unix") return { scheme, host: "", port: 0 };
+export function listenerInfo(address: ServeAddress, scheme: "http" | "https"): ListenerInfo {
+  if (address.transport !== "tcp") return { scheme, host: "", port: 0 };
   const isAny = address.host === "0.0.0.0" || address.host === "::";
   return { scheme, host: isAny ? "" : address.host, port: address.port };
 }
 
 /** Where plain HTTP is sent to: 443 where TLS is spoken there, else the first port with it. */
 export function tlsPort(
-  listen: readonly ListenOptions[],
-  inForce: (index: number) => Address | undefined,
+  listen: readonly Pick<ListenOptions, "tls">[],
+  inForce: (index: number) => ServeAddress | undefined,
 ): number | undefined {
   const ports = listen.flatMap(({ tls }, index) => {
     const address = tls && inForce(index);

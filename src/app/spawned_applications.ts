@@ -6,7 +6,6 @@ import type { StderrBudget } from "../upstream/stderr_budget.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Counter, MetricsRegistry } from "../observe/metrics.ts";
 import { formatAddress } from "../runtime/address.ts";
-import type { Clock } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { SpawnedApplication, type SpawnObserver, type SpawnTarget } from "../spawn/application.ts";
 import { FpmMessages, isFpmNotice } from "../spawn/fpm_messages.ts";
@@ -19,110 +18,121 @@ export interface SpawnedApplicationsDeps {
   readonly runtime: Runtime;
   readonly logger: Logger;
   readonly registry: MetricsRegistry;
-  readonly upstreams: readonly Upstream[];
-  readonly drainMs: number;
-  /** See {@link fpmMessagesOf}. */
+  /** Of those that there are; entries are added here. */
   readonly fpmMessages: FpmMessagesByUpstream;
   /** How much of their output is logged. */
   readonly stderr: StderrBudget;
 }
 
 /** What every php-fpm that is spawned logs, by the upstream's name. */
-export type FpmMessagesByUpstream = ReadonlyMap<string, FpmMessages>;
-
-/** Made before the upstreams, for lines of their requests go there first. */
-export function fpmMessagesOf(
-  spawns: readonly SpawnOptions[],
-  clock: Clock,
-): FpmMessagesByUpstream {
-  const ofFpm = spawns.filter(({ command }) => commandKind(command) === "php-fpm");
-  return new Map(ofFpm.map(({ upstream }) => [upstream, new FpmMessages(clock)]));
-}
+export type FpmMessagesByUpstream = Map<string, FpmMessages>;
 
 /** States as the metric names them, those of workers that may yet take requests. */
 const STATES: readonly WorkerState[] = ["starting", "listening", "waiting", "draining"];
 
+/** An application, with the upstream that its workers are servers of now. */
+export interface SpawnedPart {
+  readonly application: SpawnedApplication;
+  readonly target: SwitchedTarget;
+}
+
+/** All that there are, whichever configuration they belong to. */
 export class SpawnedApplications {
-  readonly #applications: readonly SpawnedApplication[] = [];
-  readonly #runtime: Runtime;
-  readonly #logger: Logger;
-  readonly #fpmMessages: FpmMessagesByUpstream;
+  readonly #deps: SpawnedApplicationsDeps;
+  /** Those of the configuration that serves. */
+  #current: readonly SpawnedPart[] = [];
+  #observer: SpawnLog | undefined;
 
-  constructor(options: readonly SpawnOptions[], deps: SpawnedApplicationsDeps) {
-    const { runtime, logger, registry, upstreams, drainMs, fpmMessages, stderr } = deps;
-    this.#runtime = runtime;
-    this.#logger = logger;
-    this.#fpmMessages = fpmMessages;
-    if (options.length === 0) return;
-    const restarts = registry.counter(
-      "afcgi_spawn_restarts_total",
-      "Times that a worker of a spawned application ended by itself, or could not be started.",
-      ["upstream"],
-    );
-    const observer = new SpawnLog(logger, restarts, fpmMessages, stderr);
-    this.#applications = options.map((one) => {
-      const upstream = upstreams.find(({ options }) => options.name === one.upstream)!;
-      const target = targetOf(upstream);
-      return new SpawnedApplication(one, { runtime, observer, target, drainMs });
-    });
-    registry.gauge(
-      "afcgi_spawn_workers",
-      "Workers of spawned applications; listening ones take requests.",
-      ["upstream", "state"],
-      () =>
-        this.#applications.flatMap(({ options, workers }) =>
-          STATES.map((state) => ({
-            labels: [options.upstream, state],
-            value: workers.filter((worker) => worker.state === state).length,
-          }))
-        ),
-    );
+  constructor(deps: SpawnedApplicationsDeps) {
+    this.#deps = deps;
   }
 
-  /** @throws {SpawnError} when one could never start */
-  async start(): Promise<void> {
-    if (this.#applications.length === 0) return;
-    await this.#runtime.spawner.reapOrphans();
-    await this.#runtime.spawner.removeLeftDirectories();
-    for (const application of this.#applications) await application.start();
+  /** Made before its upstream, for lines of its requests go there first. */
+  expect({ command, upstream }: SpawnOptions): void {
+    const { fpmMessages, runtime } = this.#deps;
+    if (commandKind(command) !== "php-fpm" || fpmMessages.has(upstream)) return;
+    fpmMessages.set(upstream, new FpmMessages(runtime.clock));
   }
 
-  /** One by one; resolves to whether there are any. */
-  async replaceWorkers(): Promise<boolean> {
-    if (this.#applications.length === 0) return false;
-    this.#logger.info("replacing workers");
-    await Promise.all(this.#applications.map((application) => application.replaceWorkers()));
-    this.#logger.info("workers replaced");
+  create(options: SpawnOptions, upstream: Upstream, drainMs: number): SpawnedPart {
+    const { runtime } = this.#deps;
+    const observer = this.#observer ??= this.#register();
+    const target = new SwitchedTarget(upstream);
+    return {
+      application: new SpawnedApplication(options, { runtime, observer, target, drainMs }),
+      target,
+    };
+  }
+
+  /** Once, before the first application is started. */
+  async prepare(): Promise<void> {
+    const { spawner } = this.#deps.runtime;
+    await spawner.reapOrphans();
+    await spawner.removeLeftDirectories();
+  }
+
+  /** Those of the configuration that serves from now on. */
+  use(parts: readonly SpawnedPart[]): void {
+    this.#current = parts;
+    const { fpmMessages } = this.#deps;
+    for (const [upstream, messages] of fpmMessages) {
+      if (parts.some(({ application }) => application.options.upstream === upstream)) continue;
+      messages.flush();
+      fpmMessages.delete(upstream);
+    }
+  }
+
+  /** One by one, but for those that are new anyway; resolves to whether there are any. */
+  async replaceWorkers(isNew: (part: SpawnedPart) => boolean = () => false): Promise<boolean> {
+    const parts = this.#current.filter((part) => !isNew(part));
+    if (parts.length === 0) return this.#current.length > 0;
+    const { logger } = this.#deps;
+    logger.info("replacing workers");
+    await Promise.all(parts.map(({ application }) => application.replaceWorkers()));
+    logger.info("workers replaced");
     return true;
   }
 
-  async stop(): Promise<void> {
-    await Promise.all(this.#applications.map((application) => application.stop()));
-    this.#tellHeld();
-  }
-
-  kill(): void {
-    for (const application of this.#applications) application.kill();
-    this.#tellHeld();
-  }
-
-  #tellHeld(): void {
-    for (const messages of this.#fpmMessages.values()) messages.flush();
+  /** Says what was held back, once all have ended. */
+  tellHeld(): void {
+    for (const messages of this.#deps.fpmMessages.values()) messages.flush();
   }
 
   /** For `/status`; undefined for an upstream that is not spawned. */
   statusOf(upstream: string): object | undefined {
-    const application = this.#applications.find(({ options }) => options.upstream === upstream);
-    return application && {
+    const part = this.#current.find(({ application }) => application.options.upstream === upstream);
+    return part && {
       // Arguments may hold what only the application shall know.
-      program: application.options.command[0],
-      workers: application.workers.map((worker) => ({
+      program: part.application.options.command[0],
+      workers: part.application.workers.map((worker) => ({
         server: formatAddress(worker.address),
         state: worker.state,
         pid: worker.pid,
         restarts: worker.restarts,
       })),
     };
+  }
+
+  #register(): SpawnLog {
+    const { registry, logger, fpmMessages, stderr } = this.#deps;
+    const restarts = registry.counter(
+      "afcgi_spawn_restarts_total",
+      "Times that a worker of a spawned application ended by itself, or could not be started.",
+      ["upstream"],
+    );
+    registry.gauge(
+      "afcgi_spawn_workers",
+      "Workers of spawned applications; listening ones take requests.",
+      ["upstream", "state"],
+      () =>
+        this.#current.flatMap(({ application: { options, workers } }) =>
+          STATES.map((state) => ({
+            labels: [options.upstream, state],
+            value: workers.filter((worker) => worker.state === state).length,
+          }))
+        ),
+    );
+    return new SpawnLog(logger, restarts, fpmMessages, stderr);
   }
 }
 
@@ -138,15 +148,31 @@ export function withSpawnedWorkers(
   return { ...upstream, connections: { ...connections, max: connectionsMax(spawn, cpuCount) } };
 }
 
-function targetOf(upstream: Upstream): SpawnTarget {
-  return {
-    useServers: (addresses) =>
-      upstream.useServers(addresses.map((address) => ({ address, weight: 1, backup: false }))),
-    requestsBegun(address) {
-      const name = formatAddress(address);
-      return upstream.servers.find((server) => server.address === name)?.requestsBegun ?? 0;
-    },
-  };
+/** The upstream of the configuration that serves, though the workers stay when another one does. */
+export class SwitchedTarget implements SpawnTarget {
+  #upstream: Upstream;
+
+  constructor(upstream: Upstream) {
+    this.#upstream = upstream;
+  }
+
+  /** False where it is that one already. */
+  switchTo(upstream: Upstream): boolean {
+    const isOther = this.#upstream !== upstream;
+    this.#upstream = upstream;
+    return isOther;
+  }
+
+  useServers(addresses: Parameters<SpawnTarget["useServers"]>[0]): Promise<void> {
+    return this.#upstream.useServers(
+      addresses.map((address) => ({ address, weight: 1, backup: false })),
+    );
+  }
+
+  requestsBegun(address: Parameters<SpawnTarget["requestsBegun"]>[0]): number {
+    const name = formatAddress(address);
+    return this.#upstream.servers.find((server) => server.address === name)?.requestsBegun ?? 0;
+  }
 }
 
 /** What is said and counted of workers. */

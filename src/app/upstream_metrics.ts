@@ -270,20 +270,20 @@ export function stderrBudget(registry: MetricsRegistry, log: Logger, clock: Cloc
 /** Registers what is looked at rather than counted. */
 export function registerUpstreamGauges(
   registry: MetricsRegistry,
-  upstreams: readonly Upstream[],
+  upstreams: () => readonly Upstream[],
 ): void {
   registry.gauge(
     "afcgi_upstream_connections",
     "Open connections to applications.",
     ["upstream", "server", "state"],
-    () => upstreams.flatMap(connectionSamples),
+    () => upstreams().flatMap(connectionSamples),
   );
   registry.gauge(
     "afcgi_upstream_server_up",
     "1, or 0 for a server that is ejected after a failure or that health checks found down.",
     ["upstream", "server"],
     () =>
-      upstreams.flatMap(({ options, servers }) =>
+      upstreams().flatMap(({ options, servers }) =>
         servers.map((server) => ({
           labels: [options.name, server.address],
           value: server.isUp && !server.isEjected ? 1 : 0,
@@ -295,7 +295,7 @@ export function registerUpstreamGauges(
     "Requests that an application is working on.",
     ["upstream", "server"],
     () =>
-      upstreams.flatMap(({ options, servers }) =>
+      upstreams().flatMap(({ options, servers }) =>
         servers.map((server) => ({ labels: [options.name, server.address], value: server.streams }))
       ),
   );
@@ -304,7 +304,7 @@ export function registerUpstreamGauges(
     "Requests that may be worked on at once before others wait.",
     ["upstream", "server"],
     () =>
-      upstreams.flatMap(({ options, servers }) =>
+      upstreams().flatMap(({ options, servers }) =>
         servers.map((server) => ({
           labels: [options.name, server.address],
           value: capacityOf(options.connections, server),
@@ -316,7 +316,10 @@ export function registerUpstreamGauges(
     "Requests that wait for room at an application.",
     ["upstream"],
     () =>
-      upstreams.map(({ options, queueLength }) => ({ labels: [options.name], value: queueLength })),
+      upstreams().map(({ options, queueLength }) => ({
+        labels: [options.name],
+        value: queueLength,
+      })),
   );
 }
 

@@ -119,8 +119,8 @@ export class CertificateFiles implements CertificateSource {
   }
 }
 
-/** What the system says of both files: it changes whenever one of them does. */
-function stateOf({ cert, key }: PairPaths, { files }: Pick<Runtime, "files">): string {
+/** What the system says of both files of a pair: it changes whenever one of them does. */
+export function stateOf({ cert, key }: PairPaths, { files }: Pick<Runtime, "files">): string {
   return [cert, key].map((path) => {
     try {
       const info = files.stat(path);

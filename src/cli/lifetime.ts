@@ -2,7 +2,8 @@
  * The end of a command that runs until it is told to stop, and every other signal that people send to
  * a server. The first SIGTERM or SIGINT stops it in peace: what is in flight finishes; so does
  * SIGQUIT, with which the images of php-fpm are stopped. A second one ends it at once, with status 1.
- * SIGHUP is handed on where somebody wants it; SIGUSR1 opens log files anew. What means something to
+ * SIGHUP is handed on where somebody wants it (a reload), and so is SIGUSR2 (an upgrade); SIGUSR1
+ * opens log files anew. What means something to
  * other servers only is told in the log and changes nothing, for most signals end a process that says
  * nothing about them.
  */
@@ -15,14 +16,17 @@ export interface SignalHandlers {
   /** Resolves to whether there was something to do. */
   readonly onHangup?: () => Promise<boolean>;
   readonly reopenLogs?: () => void;
+  /** SIGUSR2; resolves to whether another process has taken over, so that we stop. */
+  readonly onUpgrade?: () => Promise<boolean>;
 }
 
 /** Listens for signals from its call on; resolves to the exit status. */
 export function untilStopped(
   process: Process,
   logger: Logger,
-  stop: () => Promise<void>,
-  { onHangup = () => Promise.resolve(false), reopenLogs = () => {} }: SignalHandlers = {},
+  stop: (isTakenOver: boolean) => Promise<void>,
+  { onHangup = () => Promise.resolve(false), reopenLogs = () => {}, onUpgrade }: SignalHandlers =
+    {},
 ): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>();
   let stopping = false;
@@ -33,7 +37,11 @@ export function untilStopped(
     }
     stopping = true;
     logger.info("signal received", { signal });
-    stop().then(
+    end(false);
+  };
+  const end = (isTakenOver: boolean) => {
+    stopping = true;
+    stop(isTakenOver).then(
       () => resolve(ExitStatus.fine),
       (error) => {
         logger.error("could not stop", { error: errorText(error) });
@@ -57,15 +65,17 @@ export function untilStopped(
   };
   process.onSignal("SIGHUP", async () => {
     reopen("SIGHUP");
-    if (await onHangup()) return;
-    logger.warn("SIGHUP is ignored: restart to read the configuration again", { signal: "SIGHUP" });
+    if (stopping || await onHangup()) return;
+    logger.warn("SIGHUP is ignored: there is nothing to read again", { signal: "SIGHUP" });
   });
   process.onSignal("SIGUSR1", () => reopen("SIGUSR1"));
-  process.onSignal(
-    "SIGUSR2",
-    () =>
-      logger.warn("SIGUSR2 is ignored: restart to run another executable", { signal: "SIGUSR2" }),
-  );
+  process.onSignal("SIGUSR2", async () => {
+    if (onUpgrade === undefined || stopping) {
+      const message = "SIGUSR2 is ignored: restart to run another executable";
+      return logger.warn(message, { signal: "SIGUSR2" });
+    }
+    if (await onUpgrade() && !stopping) end(true);
+  });
   // nginx's for "no more workers". Terminals send it whenever their window changes.
   process.onSignal("SIGWINCH", () => logger.debug("SIGWINCH is ignored", { signal: "SIGWINCH" }));
   return promise.finally(() => logger.flush());

@@ -20,6 +20,7 @@ import { importCommand } from "./import.ts";
 import { pingCommand } from "./ping.ts";
 import { probeCommand } from "./probe.ts";
 import { raisedRights } from "../runtime/raised_rights.ts";
+import { reloadCommand } from "./reload.ts";
 import { requestCommand } from "./request.ts";
 import { responderCommand } from "./responder.ts";
 import { schemaCommand } from "./schema.ts";
@@ -40,6 +41,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   schemaCommand,
   trustCommand,
   pingCommand,
+  reloadCommand,
   versionCommand,
 ];
 

@@ -1,8 +1,7 @@
 /** `afcgi serve`: the proxy, from a config file or from flags alone. */
 import { type RunningApp, startApp } from "../app/app.ts";
-import { anyFileRuns } from "../app/any_file_runs.ts";
-import type { AppOptions } from "../app/options.ts";
-import { missingPrograms } from "../app/preflight.ts";
+import { ConfigWatch } from "../app/config_watch.ts";
+import { resolvePath } from "../config/paths.ts";
 import { Logger } from "../observe/logger.ts";
 import { formatAddress } from "../runtime/address.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
@@ -14,22 +13,26 @@ import {
   errorText,
   ExitStatus,
 } from "./command.ts";
-import { ConfigError } from "../config/located_error.ts";
-import { checkPairs } from "./certificates.ts";
-import { declareConfigFlags, loadFromArguments } from "./config_flags.ts";
+import { declareConfigFlags } from "./config_flags.ts";
 import { untilStopped } from "./lifetime.ts";
 import { PROGRAM_VERSION } from "./program_version.ts";
+import { readServeSources, readServeSourcesAgain } from "./serve_sources.ts";
+import { Service } from "./service.ts";
+import { sayThatWeServe, Upgrade } from "./upgrade.ts";
 
 export const serveCommand: CommandDefinition = {
   name: "serve",
   summary: "serve HTTP, from a configuration file or from flags alone",
-  declare: declareConfigFlags,
+  declare: (command) => {
+    declareConfigFlags(command);
+    command.option("--watch", "reload when the configuration file changes [AFCGI_WATCH]");
+  },
   run: serve,
 };
 
 async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
   const { runtime } = io;
-  const { options, file, preset, notes, pairs } = await loadFromArguments(io, args);
+  const { options, file, preset, allNotes } = await readServeSources(io, args);
   runtime.process.unblockOutput();
   const logger = new Logger({
     sink: runtime.process.stderr,
@@ -37,10 +40,7 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
     level: options.log.level,
     format: options.log.format,
   });
-  for (const note of notes) logger.warn(note);
-  for (const note of anyFileRuns(options.sites)) {
-    logger.warn(note, { code: "php_runs_any_file" });
-  }
+  for (const { text, code } of allNotes) logger.warn(text, { code });
   logger.debug("configuration read", { file });
   if (runtime.spawner.isRoot && options.user === undefined) {
     logger.warn("afcgi runs as root (name a user with user, or --user)", { code: "runs_as_root" });
@@ -49,31 +49,72 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
     const { name, reason } = preset;
     logger.info("routes are those of a preset", { preset: name, reason });
   }
-  const { errors } = await checkPairs(pairs, file ?? "flags", runtime);
-  if (errors.length > 0) throw new ConfigError(errors);
-  const missing = await missingPrograms(options, runtime, file === undefined);
-  if (missing.errors.length > 0) throw new CommandError(missing.errors.join("\nafcgi: "));
-  const accessSink = await openAccessLog(io, options.log.access);
   runtime.process.surviveExceptions();
+  const service = new Service(runtime);
+  const load = async () => {
+    const again = await readServeSourcesAgain(io, args, file);
+    return { options: again.options, notes: again.allNotes.map(({ text }) => text) };
+  };
   const app = await startApp(options, {
     runtime,
     logger,
     version: PROGRAM_VERSION,
-    ...(accessSink === undefined ? {} : { accessSink }),
+    openAccessLog: (target) => openAccessLog(io, target),
+    load,
+    onReload: (result) => result === undefined ? service.reloading() : service.reloaded(result.ok),
+  });
+  const upgrade = new Upgrade({
+    runtime,
+    logger,
+    app,
+    graceMs: () => app.options.shutdownGraceMs,
+    onTakenOver: (pid) => service.handOver(pid),
   });
   // Before the lines that scripts wait for: they may send a signal right after.
   const stopped = untilStopped(
     runtime.process,
     logger,
-    () => app.stop(),
-    { onHangup: () => app.replaceWorkers(), reopenLogs: () => accessSink?.reopen?.() },
+    async (isTakenOver) => {
+      if (!isTakenOver) await service.stopping();
+      await app.stop(isTakenOver);
+    },
+    {
+      onHangup: () => hangUp(app),
+      reopenLogs: () => app.reopenLogs(),
+      onUpgrade: () => upgrade.begin(),
+    },
   );
-  logListeners(logger, app, options);
+  const watch = startWatch(io, args, file, (cause) => app.reload(cause));
+  logListeners(logger, app);
+  await service.ready();
+  sayThatWeServe(runtime);
   const status = await stopped;
+  watch?.stop();
+  service.close();
   // A second signal has cut the stop short: nothing that was spawned may stay.
   if (status !== ExitStatus.fine) app.destroy();
-  await accessSink?.flush();
   return status;
+}
+
+/** Undefined where nobody asks for it, or flags are the whole configuration. */
+function startWatch(
+  { runtime: { clock, files, process } }: CommandIo,
+  { options }: CommandArguments,
+  file: string | undefined,
+  reload: (cause: string) => Promise<unknown>,
+): ConfigWatch | undefined {
+  const variable = process.env("AFCGI_WATCH") ?? "";
+  if (options["watch"] !== true && !/^(1|true|yes|on)$/i.test(variable)) return undefined;
+  if (file === undefined) return undefined;
+  const path = resolvePath(process.cwd(), file);
+  return new ConfigWatch({ clock, files, path, onChange: () => void reload("watch") });
+}
+
+/** A reload; where it has gone well, spawned applications get new workers as well. */
+async function hangUp(app: RunningApp): Promise<boolean> {
+  const { ok } = await app.reload("SIGHUP");
+  if (ok) await app.replaceWorkers();
+  return true;
 }
 
 async function openAccessLog(io: CommandIo, target: string): Promise<TextSink | undefined> {
@@ -88,10 +129,9 @@ async function openAccessLog(io: CommandIo, target: string): Promise<TextSink | 
 }
 
 /** A line for each listener, so that a script can wait for it; the admin's is the last. */
-function logListeners(logger: Logger, app: RunningApp, options: AppOptions): void {
+function logListeners(logger: Logger, app: RunningApp): void {
   app.addresses.forEach((address, index) => {
-    const scheme = options.listen[index]?.tls === undefined ? "http" : "https";
-    logger.info("listening", { address: formatAddress(address), scheme });
+    logger.info("listening", { address: formatAddress(address), scheme: app.schemes[index] });
   });
   for (const address of app.geminiAddresses) {
     logger.info("listening", { address: formatAddress(address), scheme: "gemini" });

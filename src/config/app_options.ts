@@ -71,6 +71,7 @@ export function toAppOptions(config: Config, directory: string): AppOptions {
     spillTotalMax: limits.spill_total,
     clients: clientOptions(limits.http),
     shutdownGraceMs: config.shutdown.grace,
+    ...(config.shutdown.delay > 0 && { shutdownDelayMs: config.shutdown.delay }),
     ...(config.user !== undefined && { user: config.user }),
     workers: 1,
   };

@@ -2,7 +2,7 @@
  * Paths of the configuration: a relative one starts at the directory of the file that names it, so
  * the program's working directory does not matter; one from a flag starts at the working directory.
  */
-import type { Address } from "../runtime/address.ts";
+import type { ServeAddress } from "../runtime/address.ts";
 
 /** The path, made absolute and without `.` and `..`; symlinks are not looked at. */
 export function resolvePath(directory: string, path: string): string {
@@ -22,7 +22,10 @@ export function directoryOf(absolutePath: string): string {
 }
 
 /** A unix socket's path, made absolute; other addresses, and abstract names, as they are. */
-export function resolveAddress(directory: string, address: Address): Address {
+export function resolveAddress<Where extends ServeAddress>(
+  directory: string,
+  address: Where,
+): Where {
   if (address.transport !== "unix" || address.path.startsWith("\0")) return address;
   return { ...address, path: resolvePath(directory, address.path) };
 }

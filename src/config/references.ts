@@ -5,7 +5,7 @@
  * that.
  */
 import { checkAcme } from "./acme_references.ts";
-import { AddressError, formatAddress, parseAddress } from "../runtime/address.ts";
+import { AddressError, formatAddress, parseServeAddress } from "../runtime/address.ts";
 import type { Files } from "../runtime/files.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./located_error.ts";
@@ -66,7 +66,7 @@ function checkListenAddress(node: ConfigNode, seen: Map<string, Place>, tell: Te
   if (node.text === undefined) return;
   let address;
   try {
-    address = parseAddress(node.text, LISTEN_ADDRESS_RULES);
+    address = parseServeAddress(node.text, LISTEN_ADDRESS_RULES);
   } catch (error) {
     if (error instanceof AddressError) return;
     throw error;

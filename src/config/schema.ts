@@ -18,14 +18,13 @@ import { compressionSchema } from "./compression_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
 import { responseEntries } from "./response_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
-import { proxyNetworks, siteProxyEntries } from "./proxy_schema.ts";
-import { socketFileCheck, socketFileEntries, withSocketFile } from "./socket_file_schema.ts";
+import { siteProxyEntries } from "./proxy_schema.ts";
 import { symlinkEntries } from "./symlinks.ts";
 import { http2LimitsSchema } from "./http2_schema.ts";
 import { httpLimitsSchema } from "./http_schema.ts";
+import { adminListener, LISTEN_ADDRESS_RULES, listener } from "./listen_schema.ts";
 import { routeSchema } from "./route_schema.ts";
 import {
-  address,
   described,
   filePath,
   flag,
@@ -36,14 +35,13 @@ import {
   textLike,
   time,
 } from "./schema_parts.ts";
-import { fileTlsSchema, listenerTlsSchema, schemeEntries, siteTlsSchema } from "./tls_schema.ts";
+import { fileTlsSchema, schemeEntries, siteTlsSchema } from "./tls_schema.ts";
 import { formatSize, formatTime } from "./units.ts";
 import { upstreamSchema } from "./upstream_schema.ts";
 
 export const DEFAULT_LISTEN = "127.0.0.1:8080";
+export { LISTEN_ADDRESS_RULES };
 export const LOG_FORMATS = ["json", "text"] as const;
-
-export const LISTEN_ADDRESS_RULES = { anyHost: true } as const;
 
 export const DEFAULT_LOG_LEVEL = "info";
 export const DEFAULT_LOG_FORMAT = "json";
@@ -51,68 +49,6 @@ export const DEFAULT_ACCESS_LOG = "-";
 export const DEFAULT_GRACE_MS = 30_000;
 
 const KIB = 1024;
-
-const listenAddress = address(LISTEN_ADDRESS_RULES, 'use text, such as ":8080"');
-
-const listener = v.pipe(
-  v.union([
-    listenAddress,
-    v.pipe(
-      section({
-        address: described(
-          listenAddress,
-          "Where to listen: host:port, :port for every interface (IPv6 and IPv4), or unix:/path",
-        ),
-        tls: v.optional(
-          described(
-            listenerTlsSchema,
-            "Serves HTTPS, {} with the certificates of the sites; default: HTTP",
-          ),
-        ),
-        http2: v.optional(
-          described(
-            v.boolean("use true or false"),
-            "Speaks HTTP/2 as well: by ALPN over TLS, by prior knowledge without TLS (h2c)",
-          ),
-          true,
-        ),
-        proxy_protocol: v.optional(
-          described(
-            proxyNetworks(),
-            "Peers that must send a PROXY header (version 1 or 2) first; others are cut; default: " +
-              "nobody sends one",
-          ),
-        ),
-        ...socketFileEntries,
-      }),
-      socketFileCheck(),
-    ),
-  ], 'use an address such as ":8080", or a map with address and tls'),
-  v.transform((value) =>
-    "address" in value
-      ? {
-        address: withSocketFile(value),
-        tls: value.tls,
-        http2: value.http2,
-        proxyProtocol: value.proxy_protocol,
-      }
-      : { address: value, tls: undefined, http2: true, proxyProtocol: undefined }
-  ),
-);
-
-const adminListener = v.pipe(
-  v.union([
-    listenAddress,
-    v.pipe(
-      section({
-        address: described(listenAddress, "Where to listen: host:port, or unix:/path"),
-        ...socketFileEntries,
-      }),
-      socketFileCheck(),
-    ),
-  ], 'use an address such as "127.0.0.1:9180", or a map with address, mode and group'),
-  v.transform((value) => "address" in value ? withSocketFile(value) : value),
-);
 
 /** A lone "_" is no host that anybody asks for: where it is known, it stands for all. */
 const HOST_PATTERN =
@@ -375,6 +311,13 @@ const fileSchema = section({
             "Time that requests in flight have to finish after a stop; then they are cut",
           ),
           formatTime(DEFAULT_GRACE_MS),
+        ),
+        delay: v.optional(
+          described(
+            time(),
+            "Time that a stop goes on taking connections while /readyz says 503 already",
+          ),
+          "0s",
         ),
       }, "grace"),
       "Shutdown",

@@ -11,6 +11,8 @@ import {
   type AddressRules,
   isServiceName,
   parseAddress,
+  parseServeAddress,
+  type ServeAddress,
 } from "../runtime/address.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import {
@@ -208,6 +210,23 @@ export function address(rules: AddressRules, remedy: string) {
     v.rawTransform(({ dataset, addIssue, NEVER }): Address => {
       try {
         return readAddress(dataset.value, rules);
+      } catch (error) {
+        if (!(error instanceof AddressError)) throw error;
+        addIssue({ message: error.message });
+        return NEVER;
+      }
+    }),
+  );
+}
+
+/** As {@link address}, also of sockets that were opened by others. */
+export function listenPlace(rules: AddressRules, remedy: string) {
+  return v.pipe(
+    v.string(remedy),
+    v.title("address"),
+    v.rawTransform(({ dataset, addIssue, NEVER }): ServeAddress => {
+      try {
+        return parseServeAddress(dataset.value, rules);
       } catch (error) {
         if (!(error instanceof AddressError)) throw error;
         addIssue({ message: error.message });

@@ -6,7 +6,12 @@
 import type { AcmeOptions } from "../acme/options.ts";
 import type { ListenOptions, LogOptions } from "../app/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
-import { type Address, AddressError, type AddressRules } from "../runtime/address.ts";
+import {
+  type Address,
+  AddressError,
+  type AddressRules,
+  parseServeAddress,
+} from "../runtime/address.ts";
 import type { Files } from "../runtime/files.ts";
 import { SERVER_ADDRESS_RULES, type ServerOptions } from "../upstream/options.ts";
 import {
@@ -184,7 +189,8 @@ function longFlag(definition: SettingDefinition): string {
 }
 
 /** Variables that begin like ours and mean something to another part, or to our tests. */
-const OTHER_VARIABLES = /^AFCGI_(?:LISTEN_DEFAULT$|TEST_|STORE$|EXEC_|SERVICE_|PORT(?:_|$))/;
+const OTHER_VARIABLES =
+  /^AFCGI_(?:LISTEN_DEFAULT$|LISTENERS$|READY_FD$|WATCH$|TEST_|STORE$|EXEC_|SERVICE_|PORT(?:_|$))/;
 
 /** Variables that look like settings and are none, with what was meant. */
 export function unknownVariables(
@@ -247,7 +253,10 @@ export function readOverrides(
   const addressAt = (rules: AddressRules) => (text: string) =>
     resolveAddress(cwd, readAddress(text, rules));
   return {
-    listen: each("listen", addressAt(LISTEN_ADDRESS_RULES))
+    listen: each(
+      "listen",
+      (text) => resolveAddress(cwd, parseServeAddress(text, LISTEN_ADDRESS_RULES)),
+    )
       ?.map((address) => ({ address, tls: undefined })),
     servers: each("upstream", addressAt(SERVER_ADDRESS_RULES))
       ?.map((address) => ({ address, weight: 1, backup: false })),

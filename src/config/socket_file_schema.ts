@@ -1,6 +1,6 @@
 /** Who may connect to a unix socket that afcgi listens on: the file's mode and group. */
 import * as v from "valibot";
-import { type Address, formatAddress } from "../runtime/address.ts";
+import { formatAddress, type ServeAddress, type UnixAddress } from "../runtime/address.ts";
 import { described, textLike } from "./schema_parts.ts";
 
 const MODE_REMEDY = 'use octal digits in quotes, such as "0660"';
@@ -28,7 +28,7 @@ export const socketFileEntries = {
 };
 
 interface SocketFileInput {
-  readonly address: Address;
+  readonly address: ServeAddress;
   readonly mode?: number | undefined;
   readonly group?: string | undefined;
 }
@@ -43,7 +43,7 @@ export function socketFileCheck<Input extends SocketFileInput>() {
     if (key === undefined) return;
     const where = formatAddress(address);
     addIssue({
-      message: address.transport === "tcp"
+      message: address.transport !== "unix"
         ? `${where} has no ${key} (take it out: only a unix socket has one)`
         : `${where} has no ${key}, and everybody on the machine may connect (use a path instead)`,
     });
@@ -51,7 +51,9 @@ export function socketFileCheck<Input extends SocketFileInput>() {
 }
 
 /** The address with what is said of its file. */
-export function withSocketFile({ address, mode, group }: SocketFileInput): Address {
+export function withSocketFile<Where extends ServeAddress>(
+  { address, mode, group }: SocketFileInput & { readonly address: Where },
+): Where | UnixAddress {
   if (address.transport !== "unix" || (mode === undefined && group === undefined)) return address;
   const file = { mode: mode ?? (group === undefined ? OWNER_MODE : GROUP_MODE), group };
   return { ...address, file };

@@ -25,7 +25,7 @@ export interface ClientLimitOptions {
 }
 
 export class ClientLimits {
-  readonly #options: ClientLimitOptions;
+  #options: ClientLimitOptions;
   readonly #clock: Clock;
   readonly #clients = new Map<string, Client>();
   #connections = 0;
@@ -33,6 +33,11 @@ export class ClientLimits {
   constructor(options: ClientLimitOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
+  }
+
+  /** These limits from now on. */
+  configure(options: ClientLimitOptions): void {
+    this.#options = options;
   }
 
   /** Addresses remembered, for tests of the bound. */

@@ -31,6 +31,8 @@ export interface GeminiGatewayDeps {
   /** Undefined: no access log. */
   readonly accessLog: Logger | undefined;
   readonly nextRequestId: () => string;
+  /** Counts requests until their responses have gone; left out: nobody waits for them. */
+  readonly open?: { begin(): void; end(): void };
   /** Connections over all listeners; left out: only those of this one are bounded. */
   readonly connections?: {
     admit(host: string): boolean;
@@ -57,10 +59,10 @@ const NO_URI: GeminiUri = {
 };
 
 export class GeminiGateway {
-  readonly #deps: GeminiGatewayDeps;
-  readonly #hosts = new SiteTable<GeminiHost>();
-  readonly #first: GeminiHost;
-  readonly #clients: ClientLimits;
+  #deps: GeminiGatewayDeps;
+  #hosts: SiteTable<GeminiHost>;
+  #first: GeminiHost;
+  #clients: ClientLimits;
   readonly #limited: LimitedLog;
   /** Connections that are secure. */
   readonly #conversations = new Set<Conversation>();
@@ -74,8 +76,18 @@ export class GeminiGateway {
     this.#deps = deps;
     this.#limited = new LimitedLog(deps.log, deps.runtime.clock);
     this.#first = hosts[0]!;
-    for (const host of hosts) this.#hosts.add([host.host], host);
+    this.#hosts = tableOf(hosts);
     this.#clients = new ClientLimits(deps.limits, deps.runtime.clock);
+  }
+
+  /** Serves these from now on. Requests that have begun end as they began. */
+  configure(hosts: readonly GeminiHost[], deps: GeminiGatewayDeps, versionMin: TlsVersion): void {
+    this.#deps = deps;
+    this.#first = hosts[0]!;
+    this.#hosts = tableOf(hosts);
+    this.#clients.configure(deps.limits);
+    const handshakeTimeoutMs = deps.limits.requestTimeoutMs;
+    this.#listener?.configureTls?.({ versionMin, handshakeTimeoutMs });
   }
 
   get address(): TcpAddress {
@@ -83,10 +95,11 @@ export class GeminiGateway {
   }
 
   /** @throws {ListenError} */
-  async listen(address: TcpAddress, versionMin: TlsVersion): Promise<void> {
+  async listen(address: TcpAddress, versionMin: TlsVersion, descriptor?: number): Promise<void> {
     const { metrics, log, limits, runtime } = this.#deps;
     this.#listener = await runtime.tls.listen({
       address,
+      descriptor,
       versionMin,
       handshakeTimeoutMs: limits.requestTimeoutMs,
       identify: (name) => (name === "" ? this.#first : this.#hosts.find(name))?.identity,
@@ -149,7 +162,7 @@ export class GeminiGateway {
   }
 
   async #converse(conversation: Conversation): Promise<void> {
-    const { metrics, log, nextRequestId, runtime } = this.#deps;
+    const { metrics, log } = this.#deps;
     const { connection } = conversation;
     this.#waiting.add(conversation);
     const line = await conversation.readLine();
@@ -159,6 +172,21 @@ export class GeminiGateway {
       log.debug(`No request: ${line}`, { client: connection.peer.host });
       return;
     }
+    const { open } = this.#deps;
+    open?.begin();
+    try {
+      await this.#answer(conversation, line);
+    } finally {
+      open?.end();
+    }
+  }
+
+  async #answer(
+    conversation: Conversation,
+    line: Exclude<Awaited<ReturnType<Conversation["readLine"]>>, string>,
+  ): Promise<void> {
+    const { nextRequestId, runtime } = this.#deps;
+    const { connection } = conversation;
     const startedMs = runtime.clock.nowMs();
     const parsed = line.kind === "line" ? parseUri(line.uri) : line;
     const uri = parsed.kind === "uri" ? parsed : NO_URI;
@@ -254,6 +282,12 @@ export class GeminiGateway {
       host: request.uri.host,
     });
   }
+}
+
+function tableOf(hosts: readonly GeminiHost[]): SiteTable<GeminiHost> {
+  const table = new SiteTable<GeminiHost>();
+  for (const host of hosts) table.add([host.host], host);
+  return table;
 }
 
 function noteFailure(trace: GeminiTrace, reply: GeminiReply, { failure }: Delivery): void {

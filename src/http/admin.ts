@@ -1,9 +1,10 @@
 /**
  * The admin address: `/livez` (we run), `/readyz` (requests would be answered), `/metrics` (Prometheus),
- * `/status` (upstreams, servers and connections as JSON). Meant for the machine and its operators,
+ * `/status` (upstreams, servers and connections as JSON), `/reload` (POST). Meant for the machine and its operators,
  * never for the world: it has no authentication. So it answers only to hosts that are an address,
  * `localhost`, or named in the configuration: a page of a stranger's, whose name is made to lead to
- * this machine, reads nothing through the operator's browser (DNS rebinding).
+ * this machine, reads nothing through the operator's browser (DNS rebinding). And what changes
+ * something is taken from no page at all: a browser says on its own that a page sends it.
  */
 import type { MetricsRegistry } from "../observe/metrics.ts";
 import { utf8 } from "../protocol/byte_buffer.ts";
@@ -22,6 +23,8 @@ export interface AdminDeps {
   readonly hosts: readonly string[];
   /** False once a stop has been asked for. */
   readonly isReady: () => boolean;
+  /** Reads the configuration again; left out: nobody can. */
+  readonly reload?: (() => Promise<AdminReload>) | undefined;
   /** What requests would wait for, a line each; left out: nothing is waited for. */
   readonly waitingFor?: () => Promise<readonly string[]>;
   /** What to say of clients that speak HTTP/2; left out: nothing. */
@@ -30,7 +33,12 @@ export interface AdminDeps {
   readonly spawned?: (upstream: string) => object | undefined;
 }
 
-type Page = (deps: AdminDeps) => BytesResponse | Promise<BytesResponse>;
+/** What came of a reload; the fields are those of the response. */
+export type AdminReload =
+  | { readonly ok: true; readonly generation: number; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly generation: number; readonly errors: readonly string[] };
+
+type Page = (deps: AdminDeps, request: HttpRequest) => BytesResponse | Promise<BytesResponse>;
 
 const TEXT = "text/plain; charset=utf-8";
 const JSON_TYPE = "application/json";
@@ -45,6 +53,9 @@ const PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
 
 const METHODS = "GET, HEAD";
 
+/** What changes something: by POST alone. */
+const ACTIONS: ReadonlyMap<string, Page> = new Map<string, Page>([["/reload", reloadPage]]);
+
 /** Answers a request to the admin address. */
 export function createAdmin(
   deps: AdminDeps,
@@ -56,9 +67,13 @@ export function createAdmin(
     }
     const target = parseTarget(request.url);
     if (target.kind === "refused") return text(target.status, `${target.reason}\n`);
+    const action = ACTIONS.get(target.path);
+    if (action !== undefined) return act(action, deps, request);
     const found = PAGES.get(target.path);
-    if (found === undefined) return text(404, "There are /livez, /readyz, /metrics and /status\n");
-    if (request.method === "GET" || request.method === "HEAD") return found(deps);
+    if (found === undefined) {
+      return text(404, "There are /livez, /readyz, /metrics, /status and /reload\n");
+    }
+    if (request.method === "GET" || request.method === "HEAD") return found(deps, request);
     return text(405, `Use ${METHODS}\n`, [["allow", METHODS]]);
   };
 }
@@ -69,6 +84,26 @@ function isOwnHost(text: string | null, peer: HttpPeer, hosts: ReadonlySet<strin
   const name = parseHost(text)?.name;
   if (name === undefined) return false;
   return name.startsWith("[") || isIpv4(name) || name === "localhost" || hosts.has(name);
+}
+
+function act(action: Page, deps: AdminDeps, request: HttpRequest) {
+  if (request.method !== "POST") return text(405, "Use POST\n", [["allow", "POST"]]);
+  const site = request.headers.get("sec-fetch-site");
+  const isFromPage = request.headers.get("origin") !== null || (site !== null && site !== "none");
+  if (isFromPage) return text(403, "This is not taken from a page in a browser (use afcgi)\n");
+  return action(deps, request);
+}
+
+async function reloadPage({ reload }: AdminDeps, { headers }: HttpRequest): Promise<BytesResponse> {
+  if (reload === undefined) return text(404, "The configuration cannot be read again here\n");
+  const result = await reload();
+  const status = result.ok ? 200 : 400;
+  const wantsText = /^\s*text\/plain/i.test(headers.get("accept") ?? "");
+  if (!wantsText) return page(status, JSON_TYPE, `${JSON.stringify(result)}\n`);
+  const lines = result.ok
+    ? [`reloaded: generation ${result.generation}`, ...result.warnings]
+    : result.errors;
+  return text(status, lines.map((line) => `${line}\n`).join(""));
 }
 
 async function readyPage({ isReady, waitingFor }: AdminDeps): Promise<BytesResponse> {

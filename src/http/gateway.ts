@@ -29,6 +29,7 @@ import type {
 import { withFieldsApart } from "./fields_apart.ts";
 import { HostCache } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
+import type { OpenCount } from "./open_count.ts";
 import type { RequestIdSource } from "./request_id.ts";
 import { type ClientCheck, isMisdirected, MISDIRECTED } from "./client_certificates.ts";
 import { type PlainHttpAnswer, withHsts } from "./scheme.ts";
@@ -51,6 +52,8 @@ export interface GatewayDeps {
   /** Hears of what went wrong before an application was asked; without it `log` does. */
   readonly onError?: ((error: unknown, context: RequestContext) => void) | undefined;
   readonly listener: ListenerInfo;
+  /** Counts requests until their responses have gone; left out: nobody waits for them. */
+  readonly open?: Pick<OpenCount, "begin" | "end"> | undefined;
   /** What the listener asks of every client; left out: nothing. */
   readonly checkClient?: ClientCheck | undefined;
   /** Where plain HTTP is sent to; undefined: there is no listener with TLS. */
@@ -115,6 +118,7 @@ export function createGateway(
       rules: undefined,
       bodyProgress: undefined,
     };
+    deps.open?.begin();
     if (!isReadable) return refuseUnreadable(deps, context, request, target);
     if (target === SERVER) {
       return finish(deps, "", context, request, new BytesResponse(200, ALLOW, NOTHING));
@@ -297,6 +301,7 @@ function report(
   request: HttpRequest,
   response: HttpResponse,
 ): void {
+  deps.open?.end();
   const durationMs = deps.clock.nowMs() - context.startedMs;
   const broken = context.bodyProgress?.error;
   const trace: ErrorTrace = context.trace;

@@ -123,6 +123,9 @@ export class Connection implements SocketEvents, HandlerCaller {
     });
   }
 
+  /** Said with the next response. */
+  announceStop(): void {}
+
   /** Ends the connection softly when it has nothing to do. */
   stop(): void {
     if (this.#state === "idle" || this.#state === "blank") this.#take("close");
@@ -264,7 +267,7 @@ export class Connection implements SocketEvents, HandlerCaller {
   /** A request and its response are over. */
   #finish(): void {
     this.#body = undefined;
-    if (this.#server.isStopping) this.#take("close");
+    if (this.#server.closesIdle) this.#take("close");
     else this.#take(this.#writer.isFull ? "unflushed" : "finished");
   }
 

@@ -42,6 +42,8 @@ export interface ConnectionServer extends WriterServer {
   readonly timeouts: ConnectionTimeouts;
   /** Takes no more requests. */
   readonly isStopping: boolean;
+  /** Connections without a request end; while it stops, those may begin one more at first. */
+  readonly closesIdle: boolean;
   /** A request that could not be read; returns what the client is told. */
   onRequestError(
     error: RequestError,

@@ -6,6 +6,8 @@ export interface ServedConnection extends SocketEvents {
   readonly isFlushed: boolean;
   /** Resolves when it {@link isFlushed}; asked once. */
   untilFlushed(): Promise<void>;
+  /** The server stops soon: a client that can be told so is. */
+  announceStop(): void;
   /** Ends the connection softly when it has nothing to do. */
   stop(): void;
   /** Ends the connection at once; a client that lacks some of a response sees that it does. */

@@ -64,6 +64,8 @@ export interface Admission {
 
 export interface ServerOptions {
   readonly address: Address;
+  /** A socket that listens already, at the address. */
+  readonly descriptor?: number | undefined;
   /** Left out: nobody says before a connection whose it is. */
   readonly proxyProtocol?: ProxyProtocol | undefined;
   /** Left out: HTTP without TLS. */
@@ -96,15 +98,32 @@ export interface ServerOptions {
   readonly openHttp2?: OpenHttp2 | undefined;
 }
 
+/** What may change while a server runs: for requests, connections and handshakes from then on. */
+export type ServerChanges = Omit<
+  ServerOptions,
+  "address" | "descriptor" | "reusePort" | "admission" | "onRequestError" | "onFailure"
+>;
+
 /** A running HTTP server. */
 export interface HttpListener {
   /** The address in force: with port 0, the port that the system chose. */
   readonly address: Address;
+  /** Whether it speaks TLS does not change, with whose certificates does. */
+  configure(changes: ServerChanges): void;
   /** As those of {@link ByteListener}. */
   pause(reason: PauseReason): void;
   resume(reason: PauseReason): void;
-  /** Stops accepting and resolves when every request in flight has been answered. */
-  stop(): Promise<void>;
+  /** That of its socket, to hand it over; undefined where nobody knows it. */
+  readonly descriptor: number | undefined;
+  /** Another descriptor of the same socket, the caller's; undefined where there can be none. */
+  duplicate(): number | undefined;
+  /** The path of a unix socket stays when it stops: somebody else listens there, too. */
+  keepFile(): void;
+  /**
+   * Stops accepting and resolves when every request in flight has been answered. An idle connection
+   * may begin one more within `lingerMs`: its client may be about to send it.
+   */
+  stop(lingerMs?: number): Promise<void>;
   /** Cuts every connection at once. */
   destroy(): void;
 }
@@ -115,53 +134,62 @@ export async function serveHttp1(
   options: ServerOptions,
 ): Promise<HttpListener> {
   const server = new Http1Server(runtime.clock, options);
-  const { address, tls, reusePort, admission } = options;
+  const { address, descriptor, reusePort } = options;
+  const tls = socketTls(options, options.admission);
   server.listener = await runtime.listenSockets({
     address,
-    ...(tls && {
-      tls: {
-        ...tls,
-        protocols: options.openHttp2 === undefined ? PROTOCOLS : PROTOCOLS_WITH_HTTP2,
-        handshakeTimeoutMs: server.timeouts.handshakeMs,
-        plainResponse: PLAIN_HTTP_RESPONSE,
-        proxyProtocol: options.proxyProtocol,
-        // A handshake is a connection, too.
-        ...(admission && {
-          admit: ({ host }: HttpPeer) => admission.admit(host),
-          onGone: ({ host }: HttpPeer) => admission.leave(host),
-        }),
-      },
-    }),
+    descriptor,
+    ...(tls && { tls }),
     ...(reusePort && { reusePort }),
     onSocket: (socket) => server.accept(socket),
   });
   return server;
 }
 
+function socketTls(
+  { tls, openHttp2, timeouts = CONNECTION_TIMEOUTS, proxyProtocol }: ServerChanges,
+  admission: Admission | undefined,
+): SocketTlsOptions | undefined {
+  return tls && {
+    ...tls,
+    protocols: openHttp2 === undefined ? PROTOCOLS : PROTOCOLS_WITH_HTTP2,
+    handshakeTimeoutMs: timeouts.handshakeMs,
+    plainResponse: PLAIN_HTTP_RESPONSE,
+    proxyProtocol,
+    // A handshake is a connection, too.
+    ...(admission && {
+      admit: ({ host }: HttpPeer) => admission.admit(host),
+      onGone: ({ host }: HttpPeer) => admission.leave(host),
+    }),
+  };
+}
+
 class Http1Server implements HttpListener, ConnectionServer {
-  readonly handler: ConnectionServer["handler"];
+  handler: ConnectionServer["handler"];
   readonly names = new FieldNames();
-  readonly headersLengthMax: number;
+  headersLengthMax: number;
   readonly isTls: boolean;
-  readonly timeouts: ConnectionTimeouts;
+  timeouts: ConnectionTimeouts;
   readonly scratch = new ByteBuffer();
   readonly clock: Clock;
   listener!: ByteListener;
   isStopping = false;
+  closesIdle = false;
   coarseNowMs: number;
   date: string;
   readonly onRequestError: ConnectionServer["onRequestError"];
   readonly onFailure: ConnectionServer["onFailure"];
-  readonly requestsMax: number;
+  requestsMax: number;
   readonly #connections = new Set<ServedConnection>();
-  readonly #openHttp2: OpenHttp2 | undefined;
-  readonly #proxyProtocol: ProxyProtocol | undefined;
+  #openHttp2: OpenHttp2 | undefined;
+  #proxyProtocol: ProxyProtocol | undefined;
   /** Those whose proxy has not said yet whose they are. */
   readonly #proxied = new Set<ProxiedConnection>();
   readonly #refused = new Set<RefusedConnection>();
-  /** Of what comes without TLS; with it the handshake has asked. */
   readonly #admission: Admission | undefined;
   #timer: TimerId | undefined;
+  /** Called when the last connection has gone. */
+  #onEmpty: (() => void) | undefined;
 
   constructor(clock: Clock, options: ServerOptions) {
     this.clock = clock;
@@ -175,13 +203,36 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.requestsMax = options.requestsMax ?? 0;
     this.#openHttp2 = options.openHttp2;
     this.#proxyProtocol = options.proxyProtocol;
-    this.#admission = this.isTls ? undefined : options.admission;
+    this.#admission = options.admission;
     this.coarseNowMs = clock.nowMs();
     this.date = dateOf(clock);
   }
 
   get address(): Address {
     return this.listener.address;
+  }
+
+  get descriptor(): number | undefined {
+    return this.listener.descriptor;
+  }
+
+  duplicate(): number | undefined {
+    return this.listener.duplicate?.();
+  }
+
+  keepFile(): void {
+    this.listener.keepFile?.();
+  }
+
+  configure(changes: ServerChanges): void {
+    this.handler = changes.handler;
+    this.headersLengthMax = changes.requestHeadersLengthMax;
+    this.timeouts = changes.timeouts ?? CONNECTION_TIMEOUTS;
+    this.requestsMax = changes.requestsMax ?? 0;
+    this.#openHttp2 = changes.openHttp2;
+    this.#proxyProtocol = changes.proxyProtocol;
+    const tls = socketTls(changes, this.#admission);
+    if (tls !== undefined) this.listener.configureTls?.(tls);
   }
 
   pause(reason: PauseReason): void {
@@ -213,7 +264,8 @@ class Http1Server implements HttpListener, ConnectionServer {
   }
 
   open(socket: AcceptedSocket): SocketEvents {
-    if (this.#admission?.admit(socket.host) === false) return this.#refuse(socket);
+    // Over TLS the handshake has asked.
+    if (!this.isTls && this.#admission?.admit(socket.host) === false) return this.#refuse(socket);
     // Before it is made, for its first limit counts from the time that a sweep reads.
     if (this.#timer === undefined) this.#readClock();
     this.#timer ??= this.clock.setTimer(() => this.#checkTimeouts(), TIMEOUT_CHECK_INTERVAL_MS);
@@ -248,9 +300,11 @@ class Http1Server implements HttpListener, ConnectionServer {
     return refused;
   }
 
-  async stop(): Promise<void> {
+  async stop(lingerMs = 0): Promise<void> {
     this.isStopping = true;
     this.listener.close();
+    if (lingerMs > 0) await this.#linger(lingerMs);
+    this.closesIdle = true;
     for (const connection of this.#connections) connection.stop();
     // Where a header section was under way, a request may have begun meanwhile.
     for (let busy = this.#busy(); busy.length > 0; busy = this.#busy()) {
@@ -259,19 +313,37 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.destroy();
   }
 
+  /** Resolves when the time is over, or nobody is left. */
+  #linger(lingerMs: number): Promise<void> {
+    for (const connection of this.#connections) connection.announceStop();
+    return new Promise((resolve) => {
+      const finish = () => {
+        this.clock.clearTimer(timer);
+        this.#onEmpty = undefined;
+        resolve();
+      };
+      const timer = this.clock.setTimer(finish, lingerMs);
+      this.#onEmpty = finish;
+      if (this.#connections.size === 0) finish();
+    });
+  }
+
   #busy(): ServedConnection[] {
     return [...this.#connections].filter(({ isFlushed }) => !isFlushed);
   }
 
   destroy(): void {
     this.isStopping = true;
+    this.closesIdle = true;
+    this.#onEmpty?.();
     this.listener.close();
     for (const proxied of this.#proxied) proxied.destroy();
     for (const connection of this.#connections) connection.destroy();
   }
 
   onGone(connection: ServedConnection, host: string): void {
-    if (this.#connections.delete(connection)) this.#admission?.leave(host);
+    if (this.#connections.delete(connection) && !this.isTls) this.#admission?.leave(host);
+    if (this.#connections.size === 0) this.#onEmpty?.();
     if (this.#connections.size > 0 || this.#timer === undefined) return;
     this.clock.clearTimer(this.#timer);
     this.#timer = undefined;

@@ -178,6 +178,10 @@ export class Http2Connection implements ServedConnection {
     });
   }
 
+  announceStop(): void {
+    if (this.#state !== "preface") this.#leave("stopping");
+  }
+
   stop(): void {
     if (this.#state === "preface") this.#close();
     else this.#leave("stopping");

@@ -28,8 +28,8 @@ export interface LoggerOptions {
 export class Logger {
   readonly #sink: TextSink;
   readonly #clock: Clock;
-  readonly #levelIndex: number;
-  readonly #format: LogFormat;
+  #levelIndex: number;
+  #format: LogFormat;
   #batch = "";
   #lastMs = NaN;
   #lastTimestamp = "";
@@ -45,6 +45,12 @@ export class Logger {
         code: "log_lines_lost",
         lines,
       });
+  }
+
+  /** Its lines are these from now on. */
+  configure({ level, format }: Pick<LoggerOptions, "level" | "format">): void {
+    this.#levelIndex = LOG_LEVELS.indexOf(level);
+    this.#format = format;
   }
 
   /** Lines that nobody took. */

@@ -45,6 +45,15 @@ export interface InheritedAddress {
 /** Where a listener can be. */
 export type ListenAddress = Address | InheritedAddress;
 
+/** The sockets that systemd has opened for us under this name (`FileDescriptorName=`). */
+export interface SystemdAddress {
+  readonly transport: "systemd";
+  readonly name: string;
+}
+
+/** Where HTTP can be served. */
+export type ServeAddress = ListenAddress | SystemdAddress;
+
 /** What may be left out. */
 export interface AddressRules {
   /** The port where none is given; without it a port is required. */
@@ -104,6 +113,20 @@ export function parseListenAddress(text: string, rules: AddressRules = {}): List
   const descriptor = /^fd:(\d{1,6})$/.exec(text)?.[1];
   if (descriptor === undefined) fail(text, "the descriptor is not a number", 'use "fd:0"');
   return { transport: "inherited", descriptor: Number(descriptor) };
+}
+
+/**
+ * Reads where to serve HTTP: an address, `fd:3` or `systemd:NAME`.
+ *
+ * @throws {AddressError}
+ */
+export function parseServeAddress(text: string, rules: AddressRules = {}): ServeAddress {
+  if (!text.startsWith("systemd:")) return parseListenAddress(text, rules);
+  const name = text.slice("systemd:".length);
+  if (!/^[\x21-\x39\x3b-\x7e]{1,255}$/.test(name)) {
+    fail(text, "the name cannot be one", 'use that of FileDescriptorName=, such as "systemd:http"');
+  }
+  return { transport: "systemd", name };
 }
 
 function parseUnix(text: string): UnixAddress {
@@ -193,7 +216,8 @@ export function isServerName(address: Address): address is TcpAddress {
 }
 
 /** The address as a user would write it. */
-export function formatAddress(address: ListenAddress): string {
+export function formatAddress(address: ServeAddress): string {
+  if (address.transport === "systemd") return `systemd:${address.name}`;
   if (address.transport === "inherited") return `fd:${address.descriptor}`;
   if (address.transport === "unix") return `unix:${address.path.replace(/^\0/, "@")}`;
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;

@@ -33,6 +33,7 @@ import type { SocketListenOptions } from "./callback_socket.ts";
 import type { ByteConnection } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
 import type { Runtime } from "./runtime.ts";
+import { createServiceManager } from "./service_manager.ts";
 import { systemClock } from "./system_clock.ts";
 import { clearStaleSocket, removeSocketFile } from "./unix_path.ts";
 
@@ -48,6 +49,7 @@ export function createBunRuntime(): Runtime {
       listenEverywhere({ address }, (where) => listen(where, onConnection)),
     listenInherited,
     async listenSockets(options: SocketListenOptions) {
+      if (options.descriptor !== undefined) return await listenBunSockets(options);
       if (options.address.transport === "unix") await clear(options.address);
       return await listenEverywhere(
         options,
@@ -68,6 +70,7 @@ export function createBunRuntime(): Runtime {
     checkBcrypt: (password, hash) => Bun.password.verify(password, hash, "bcrypt"),
     process: createNodeProcess(),
     spawner: createNodeSpawner(openBunLibC),
+    serviceManager: createServiceManager(openBunLibC),
     // Bun.gc() would throw compiled code away as well.
     collectGarbage: () => void import("bun:jsc").then(({ fullGC }) => fullGC()),
   };

@@ -2,8 +2,8 @@
  * `Bun.listen` as a listener of raw sockets. Over TLS it is `node:tls`: `Bun.listen` keeps its first
  * certificate for ever, asks nobody for another, and ends no handshake that stands still.
  */
-import { formatAddress } from "./address.ts";
-import { openBunDescriptors } from "./bun_descriptors.ts";
+import { type Address, formatAddress } from "./address.ts";
+import { type BunDescriptorCalls, openBunDescriptors } from "./bun_descriptors.ts";
 import {
   BUN_CALLBACK_HANDLERS,
   BunCallbackSocket,
@@ -18,7 +18,12 @@ import type { SocketListenOptions } from "./callback_socket.ts";
 import type { ByteListener } from "./listener.ts";
 import { ListenError } from "./network.ts";
 import { bindSocket } from "./socket_file.ts";
-import { removeSocketFile } from "./unix_path.ts";
+import { listenAtPath } from "./libc.ts";
+import { SpawnError } from "./spawner.ts";
+import { isAbstract, removeSocketFile } from "./unix_path.ts";
+
+/** Connections that wait to be accepted, as far as the system allows as many. */
+const BACKLOG = 1024;
 
 /** @throws {ListenError}; the caller has cleared a unix socket's path */
 export async function listenBunSockets(options: SocketListenOptions): Promise<ByteListener> {
@@ -31,14 +36,33 @@ export async function listenBunSockets(options: SocketListenOptions): Promise<By
     throw new ListenError(`Cannot listen with TLS on ${formatAddress(address)}: use TCP`);
   }
   const files = await openFileSender();
+  const { descriptor } = options;
   try {
-    const first = bindSocket(address, () => open(options, files), (bound) => bound.stop());
-    const inForce = address.transport === "unix" ? address : { ...address, port: first.port };
-    if (calls === undefined) return { address: inForce, close: () => closed(options, first) };
+    const first = descriptor === undefined
+      ? bindSocket(
+        address,
+        () => open(options, files, boundDescriptor(address, calls)),
+        (bound) => bound.stop(),
+      )
+      : open(options, files, descriptor);
+    const hasPort = address.transport === "tcp" && descriptor === undefined;
+    const inForce = hasPort ? { ...address, port: first.port } : address;
+    let keepsFile = false;
+    const close = (listener: Pick<Accepting, "stop">) => () => {
+      listener.stop();
+      if (address.transport === "unix" && !keepsFile) removeSocketFile(address);
+    };
+    const keepFile = () => void (keepsFile = true);
+    if (calls === undefined) return { address: inForce, close: close(first), keepFile };
     const pausable = new PausableListener(calls, first, (fd) => open(options, files, fd));
     return {
       address: inForce,
-      close: () => closed(options, { stop: () => pausable.close() }),
+      get descriptor() {
+        return pausable.descriptor;
+      },
+      duplicate: () => pausable.duplicate(),
+      close: close({ stop: () => pausable.close() }),
+      keepFile,
       pause: (reason) => pausable.pause(reason),
       resume: (reason) => pausable.resume(reason),
     };
@@ -47,9 +71,21 @@ export async function listenBunSockets(options: SocketListenOptions): Promise<By
   }
 }
 
-function closed({ address }: SocketListenOptions, listener: Pick<Accepting, "stop">): void {
-  listener.stop();
-  if (address.transport === "unix") removeSocketFile(address);
+/**
+ * A unix socket that we have bound ourselves: Bun 1.4.5 removes the path of its own whenever it stops
+ * accepting. Undefined where it cannot be; then Bun tries, and says why.
+ */
+function boundDescriptor(
+  address: Address,
+  calls: BunDescriptorCalls | undefined,
+): number | undefined {
+  if (address.transport !== "unix" || calls === undefined || isAbstract(address)) return undefined;
+  try {
+    return listenAtPath(calls, address.path, BACKLOG);
+  } catch (error) {
+    if (error instanceof SpawnError) return undefined;
+    throw error;
+  }
 }
 
 function open(

@@ -21,6 +21,8 @@ export async function openBunLibC(): Promise<LibC> {
         setresuid: { args: ["u32", "u32", "u32"], returns: "int" },
         prctl: { args: ["int", "usize", "usize", "usize", "usize"], returns: "int" },
         write: { args: ["int", "ptr", "usize"], returns: "i64" },
+        connect: { args: ["int", "ptr", "u32"], returns: "int" },
+        clock_gettime: { args: ["int", "ptr"], returns: "int" },
       });
       return {
         socket: symbols.socket,
@@ -34,6 +36,8 @@ export async function openBunLibC(): Promise<LibC> {
         setresgid: symbols.setresgid,
         setresuid: symbols.setresuid,
         prctl: symbols.prctl,
+        connect: (descriptor, address, length) => symbols.connect(descriptor, ptr(address), length),
+        clock_gettime: (clock, time) => symbols.clock_gettime(clock, ptr(time)),
         write: (descriptor, bytes, length) => Number(symbols.write(descriptor, ptr(bytes), length)),
       };
     } catch (error) {

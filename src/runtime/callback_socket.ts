@@ -131,6 +131,8 @@ export interface SocketTlsOptions {
 
 export interface SocketListenOptions {
   readonly address: Address;
+  /** A socket that listens already, at the address; it is closed with the listener. */
+  readonly descriptor?: number | undefined;
   readonly tls?: SocketTlsOptions;
   /** Lets several processes listen on the same port. */
   readonly reusePort?: boolean;

@@ -26,6 +26,7 @@ import type { SocketListenOptions } from "./callback_socket.ts";
 import type { ByteConnection } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
 import type { Runtime } from "./runtime.ts";
+import { createServiceManager } from "./service_manager.ts";
 import { systemClock } from "./system_clock.ts";
 import { clearStaleSocket, removeSocketFile } from "./unix_path.ts";
 
@@ -43,6 +44,7 @@ export function createDenoRuntime(): Runtime {
       listenEverywhere({ address, isIpv6Alone }, (where) => listen(where, onConnection)),
     listenInherited: listenInheritedByNode,
     async listenSockets(options: SocketListenOptions) {
+      if (options.descriptor !== undefined) return await listenNodeSockets(options);
       if (options.address.transport === "unix") await clear(options.address);
       return await listenEverywhere(
         { ...options, isIpv6Alone },
@@ -59,6 +61,7 @@ export function createDenoRuntime(): Runtime {
     resolver: createNodeResolver(lookupWithNode),
     process: createNodeProcess(openSocketWrite),
     spawner: createNodeSpawner(openDenoLibC),
+    serviceManager: createServiceManager(openDenoLibC),
     // V8 offers it only to those who start it with a flag.
     collectGarbage: () => {},
   };

@@ -20,6 +20,8 @@ export async function openDenoLibC(): Promise<LibC> {
         setresuid: { parameters: ["u32", "u32", "u32"], result: "i32" },
         prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
         write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+        connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+        clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
       });
       return {
         ...symbols,

@@ -132,6 +132,12 @@ export class DescriptorSink implements TextSink {
     }
   }
 
+  /** Takes nothing more, forgets what waits and closes the descriptor; once. */
+  closeDescriptor(): void {
+    this.abandon();
+    closeSync(this.#descriptor);
+  }
+
   /** Takes nothing more and forgets what waits. */
   abandon(): void {
     this.#readerGone = true;

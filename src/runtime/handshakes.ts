@@ -26,12 +26,17 @@ export interface HandshakeWatch {
 }
 
 export class Handshakes {
-  readonly #watch: HandshakeWatch;
+  #watch: HandshakeWatch;
   readonly #open = new Map<Socket, Handshake>();
   /** Clients that were told something, and have yet to read it. */
   readonly #told = new Set<Socket>();
 
   constructor(watch: HandshakeWatch) {
+    this.#watch = watch;
+  }
+
+  /** Holds for handshakes from now on. */
+  configure(watch: HandshakeWatch): void {
     this.#watch = watch;
   }
 

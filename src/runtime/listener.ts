@@ -1,5 +1,6 @@
 /** A listening socket, whatever its connections are handed over as. */
 import type { Address, ListenAddress } from "./address.ts";
+import type { SocketTlsOptions } from "./callback_socket.ts";
 
 /** Why a listener accepts nothing for now: clients are too many, or descriptors have run out. */
 export type PauseReason = "full" | "descriptors";
@@ -14,6 +15,14 @@ export interface ByteListener<Where extends ListenAddress = Address> {
    */
   pause?(reason: PauseReason): void;
   resume?(reason: PauseReason): void;
+  /** Handshakes from now on are done so; left out where there is no TLS. */
+  configureTls?(tls: Partial<SocketTlsOptions>): void;
+  /** That of the socket, to hand it over to another process; undefined where nobody knows it. */
+  readonly descriptor?: number | undefined;
+  /** Another descriptor of the same socket, the caller's; undefined where there is no room for it. */
+  duplicate?(): number | undefined;
   /** Stops accepting; connections live on. The path of a unix socket of our own is removed. */
   close(): void;
+  /** From now on `close` leaves the path of a unix socket alone: somebody else listens there, too. */
+  keepFile?(): void;
 }

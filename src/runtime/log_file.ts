@@ -14,7 +14,10 @@ const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | cons
 export function openLog(path: string): TextSink {
   const sink = new DescriptorSink(openSync(path, FLAGS, MODE), path);
   if (endsTorn(path)) sink.write("\n");
-  return Object.assign(sink, { reopen: () => sink.replace(openSync(path, FLAGS, MODE)) });
+  return Object.assign(sink, {
+    reopen: () => sink.replace(openSync(path, FLAGS, MODE)),
+    close: () => sink.closeDescriptor(),
+  });
 }
 
 /** Whether the file's last line has no end; one that we may not read has one. */

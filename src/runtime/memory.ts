@@ -13,6 +13,7 @@ import { MemoryPrivateDirectory } from "./memory_private_directory.ts";
 import { MemoryTls } from "./memory_tls.ts";
 import { MemoryProcess, type MemoryProcessOptions } from "./memory_process.ts";
 import { MemorySpawner } from "./memory_spawner.ts";
+import type { ServiceManager } from "./service_manager.ts";
 import type { AcceptedSocket, SocketEvents, SocketListenOptions } from "./callback_socket.ts";
 import type { ByteListener } from "./listener.ts";
 import { ListenError } from "./network.ts";
@@ -48,6 +49,14 @@ export class MemoryRuntime implements Runtime {
   readonly resolver = new MemoryResolver();
   readonly tls = new MemoryTls();
   readonly spawner = new MemorySpawner();
+  /** What the service manager was told. */
+  readonly told: string[] = [];
+  readonly serviceManager: ServiceManager = {
+    notify: (socket, text) => {
+      this.told.push(`${socket} ${text}`);
+      return Promise.resolve(true);
+    },
+  };
   readonly network: MemoryNetwork;
   readonly process: MemoryProcess;
   readonly connect: Runtime["connect"];

@@ -8,6 +8,8 @@ import {
   SpawnError,
   type StartOptions,
   type StopSignal,
+  type Successor,
+  type SuccessorOptions,
   type UserIds,
 } from "./spawner.ts";
 
@@ -122,6 +124,16 @@ export class MemorySpawner implements Spawner {
     this.children.push(child);
     return child;
   }
+
+  /** What successors were started with; none of them ever is. */
+  readonly successors: SuccessorOptions[] = [];
+
+  startSuccessor(options: SuccessorOptions): Promise<Successor> {
+    this.successors.push(options);
+    return Promise.reject(new SpawnError("Cannot start anything in memory"));
+  }
+
+  sayReady(): void {}
 
   async removeLeftDirectories(): Promise<void> {}
 

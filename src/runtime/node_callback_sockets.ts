@@ -182,13 +182,15 @@ export async function listenNodeSockets(options: SocketListenOptions): Promise<B
     throw listenError(address, error);
   }
   const inForce = server.address();
+  let keepsFile = false;
   if (address.transport === "unix") {
     const close = (): void => {
       server.close();
-      removeSocketFile(address);
+      if (!keepsFile) removeSocketFile(address);
     };
-    return { address, close };
+    return { address, close, keepFile: () => void (keepsFile = true) };
   }
+  if (options.descriptor !== undefined) return { address, close: () => void server.close() };
   const port = inForce !== null && typeof inForce === "object" ? inForce.port : address.port;
   return { address: { ...address, port }, close: () => void server.close() };
 }
@@ -199,12 +201,13 @@ export async function listenNodeSockets(options: SocketListenOptions): Promise<B
  * @throws {ListenError}
  */
 export async function listenNodeTlsSockets(
-  { address, reusePort, onSocket, tls }: TlsSocketListenOptions,
+  { address, descriptor, reusePort, onSocket, tls }: TlsSocketListenOptions,
   calls?: DescriptorCalls,
 ): Promise<ByteListener> {
   return await listenTls({
     ...tls,
     address,
+    descriptor,
     reusePort,
     onSecure: (socket, tcp, peer, serverName) => {
       const details = tlsDetails(socket, serverName);
@@ -214,7 +217,7 @@ export async function listenNodeTlsSockets(
 }
 
 type TlsSocketListenOptions =
-  & Pick<SocketListenOptions, "reusePort" | "onSocket">
+  & Pick<SocketListenOptions, "reusePort" | "onSocket" | "descriptor">
   & Required<Pick<SocketListenOptions, "tls">>
   & Pick<TlsServerOptions, "address">;
 
@@ -228,8 +231,13 @@ function peerOf(
   return { host: peerHost(remoteAddress), port: remotePort };
 }
 
-function listening(server: Server, { address, reusePort }: SocketListenOptions): Promise<void> {
-  const where = address.transport === "unix"
+function listening(
+  server: Server,
+  { address, descriptor, reusePort }: SocketListenOptions,
+): Promise<void> {
+  const where = descriptor !== undefined
+    ? { fd: descriptor }
+    : address.transport === "unix"
     ? { path: address.path }
     : { host: address.host, port: address.port, ...(reusePort && { reusePort }) };
   return new Promise((resolve, reject) => {
@@ -242,6 +250,7 @@ function listening(server: Server, { address, reusePort }: SocketListenOptions):
         resolve();
       });
     // A path is bound at once; an error comes by its event.
-    bindSocket(address, begin, (bound) => bound.close());
+    if (descriptor === undefined) bindSocket(address, begin, (bound) => bound.close());
+    else begin();
   });
 }

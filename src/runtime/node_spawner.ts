@@ -10,6 +10,7 @@ import { becomeUser, forbidNewPrivileges } from "./become_user.ts";
 import { errorCode } from "./failures.ts";
 import { GroupGuard } from "./group_guard.ts";
 import { type LibC, listenAtPath, reap } from "./libc.ts";
+import { sayReady, startSuccessor } from "./node_successor.ts";
 import {
   type ListeningSocket,
   type ProcessEnd,
@@ -58,6 +59,8 @@ export function createNodeSpawner(openLibC: () => Promise<LibC>): Spawner {
       await guard.prepare();
       return await start(options, ours, guard);
     },
+    startSuccessor,
+    sayReady,
     async reapOrphans() {
       if (process.pid !== INIT_PID) return;
       const opened = await openOnce();

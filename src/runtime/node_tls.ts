@@ -34,6 +34,7 @@ export function createNodeTls(
     showsChallenges,
     listen: async (options) => {
       const calls = await openDescriptors?.();
+      if (options.descriptor !== undefined) return await listen(options, calls);
       return await listenEverywhere(
         { ...where, address: options.address },
         (address) => listen({ ...options, address }, calls),

@@ -37,6 +37,8 @@ const REQUEST_LINE = /^[A-Z]{2,20} /;
 
 export interface TlsServerOptions extends SocketTlsOptions {
   readonly address: TcpAddress;
+  /** As that of {@link SocketListenOptions}. */
+  readonly descriptor?: number | undefined;
   /** Lets several processes listen on the same port. */
   readonly reusePort?: boolean | undefined;
   /** `serverName` is empty where the client asked for none. */
@@ -63,20 +65,22 @@ export async function listenTls(
   calls?: DescriptorCalls,
 ): Promise<ByteListener<TcpAddress>> {
   const handshakes = new Handshakes(options);
+  let current = options;
   const { createServer } = await import("node:tls");
   const { createServer: createTcpServer } = await import("node:net");
   const servers = new Servers(options, handshakes, createServer);
   const create = (): TcpServer =>
     createTcpServer(
       { allowHalfOpen: true },
-      (socket) => accept(socket, servers, { handshakes, options }),
+      (socket) => accept(socket, servers, { handshakes, options: current }),
     );
   const tcp = create();
   await listening(tcp, options);
   const bound = tcp.address();
-  const port = bound !== null && typeof bound === "object" ? bound.port : options.address.port;
-  const address = { ...options.address, port };
-  const pausable = calls && new PausableListener(calls, acceptingOf(tcp), (fd) => {
+  const isOurs = options.descriptor === undefined && bound !== null && typeof bound === "object";
+  const address = isOurs ? { ...options.address, port: bound.port } : options.address;
+  const first = acceptingOf(tcp, options.descriptor);
+  const pausable = calls && new PausableListener(calls, first, (fd) => {
     const next = create();
     next.on("error", () => {});
     next.listen({ fd });
@@ -87,9 +91,19 @@ export async function listenTls(
     else pausable.close();
     handshakes.cut();
   };
-  return pausable === undefined ? { address, close } : {
+  const configureTls = (changes: Partial<SocketTlsOptions>): void => {
+    current = { ...current, ...changes };
+    servers.configure(current);
+    handshakes.configure(current);
+  };
+  return pausable === undefined ? { address, close, configureTls } : {
     address,
     close,
+    configureTls,
+    get descriptor() {
+      return pausable.descriptor;
+    },
+    duplicate: () => pausable.duplicate(),
     pause: (reason) => pausable.pause(reason),
     resume: (reason) => pausable.resume(reason),
   };
@@ -103,10 +117,10 @@ function acceptingOf(server: TcpServer, known?: number): Accepting {
 
 /** A server of `node:tls` for each certificate: a handshake goes to the one that its hello asks for. */
 class Servers {
-  readonly #options: TlsServerOptions;
+  #options: TlsServerOptions;
   readonly #handshakes: Handshakes;
   readonly #create: (options: TlsOptions) => Server;
-  readonly #servers = new WeakMap<TlsIdentity, { plain?: Server; asking?: Server }>();
+  #servers = new WeakMap<TlsIdentity, { plain?: Server; asking?: Server }>();
 
   constructor(
     options: TlsServerOptions,
@@ -116,6 +130,15 @@ class Servers {
     this.#options = options;
     this.#handshakes = handshakes;
     this.#create = create;
+  }
+
+  /** Those that there are go on where what they were made with is the same: sessions are resumed. */
+  configure(options: TlsServerOptions): void {
+    const { protocols, versionMin, ciphers } = this.#options;
+    const isSame = options.versionMin === versionMin && options.ciphers === ciphers &&
+      options.protocols.join() === protocols.join();
+    if (!isSame) this.#servers = new WeakMap();
+    this.#options = options;
   }
 
   /** @throws where certificate and key are of no use */
@@ -268,9 +291,11 @@ function alert(description: number): Uint8Array {
 
 function listening(
   server: TcpServer,
-  { address: { host, port }, address, reusePort }: TlsServerOptions,
+  { address: { host, port }, address, descriptor, reusePort }: TlsServerOptions,
 ): Promise<void> {
-  const where = { host, port, backlog: BACKLOG, ...(reusePort && { reusePort }) };
+  const where = descriptor === undefined
+    ? { host, port, backlog: BACKLOG, ...(reusePort && { reusePort }) }
+    : { fd: descriptor };
   return new Promise((resolve, reject) => {
     server.once("error", (error) => reject(listenError(address, error)));
     server.listen(where, () => {

@@ -41,6 +41,17 @@ export class PausableListener {
     this.#kept = first.descriptor < 0 ? -1 : calls.dup(first.descriptor);
   }
 
+  /** The socket's, whether it accepts or not; undefined where there is none. */
+  get descriptor(): number | undefined {
+    return this.#kept < 0 || this.#isClosed ? undefined : this.#kept;
+  }
+
+  duplicate(): number | undefined {
+    const { descriptor } = this;
+    const copy = descriptor === undefined ? -1 : this.#calls.dup(descriptor);
+    return copy < 0 ? undefined : copy;
+  }
+
   pause(reason: PauseReason): void {
     if (this.#kept < 0 || this.#isClosed) return;
     this.#reasons.add(reason);

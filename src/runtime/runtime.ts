@@ -11,6 +11,7 @@ import type { Network } from "./network.ts";
 import type { Process } from "./process.ts";
 import type { PrivateDirectory, PrivateOwner } from "./private_directory.ts";
 import type { Resolver } from "./resolver.ts";
+import type { ServiceManager } from "./service_manager.ts";
 import type { Spawner } from "./spawner.ts";
 
 /** What a runtime gives; see the top of this file. */
@@ -38,6 +39,8 @@ export interface Runtime extends Network {
   checkBcrypt?(password: Uint8Array<ArrayBuffer>, hash: string): Promise<boolean>;
   readonly process: Process;
   readonly spawner: Spawner;
+  /** Who started us as a service; left out: nobody can be told. */
+  readonly serviceManager?: ServiceManager;
   /**
    * Frees what nobody uses any more, which stops everything for some milliseconds; where the runtime
    * has no such call, or sees to it well enough by itself, nothing.

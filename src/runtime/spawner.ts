@@ -78,6 +78,29 @@ export interface SpawnedProcess {
   killGroup(): void;
 }
 
+/** The process that is to take our place, started as we were. */
+export interface Successor {
+  readonly pid: number;
+  /** Resolves to whether it said that it serves: false when it ended, or said nothing in time. */
+  readonly ready: Promise<boolean>;
+  /** Ends it at once. */
+  kill(): void;
+  /** It goes on without us. */
+  release(): void;
+}
+
+export interface SuccessorOptions {
+  /** Variables beside our own; undefined takes one away. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Become its descriptors from 3 on. */
+  readonly descriptors: readonly number[];
+  /** The variable that names the descriptor on which it says that it serves. */
+  readonly readyVariable: string;
+}
+
+/** The first descriptor of a program that is not a standard stream. */
+export const FIRST_FREE_DESCRIPTOR = 3;
+
 /** What is to be started cannot be: no such program, user or directory, or no right to it. */
 export class SpawnError extends Error {
   override readonly name = "SpawnError";
@@ -121,6 +144,15 @@ export interface Spawner {
   listen(path: string, backlog: number, owner?: SocketOwner): Promise<ListeningSocket>;
   /** @throws {SpawnError} */
   start(options: StartOptions): Promise<SpawnedProcess>;
+  /**
+   * Starts the executable at the path at which we were started, with our arguments. It shares our
+   * standard streams and may outlive us.
+   *
+   * @throws {SpawnError}
+   */
+  startSuccessor(options: SuccessorOptions): Promise<Successor>;
+  /** Says on a descriptor that we serve, and closes it; nothing happens when nobody listens. */
+  sayReady(descriptor: number): void;
   /**
    * As process 1 we inherit children whose parents have ended. From now on those that end are waited
    * for, so that none stays a zombie; elsewhere nothing happens. No runtime does that by itself.

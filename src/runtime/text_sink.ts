@@ -14,4 +14,6 @@ export interface TextSink {
   onRecovered?: ((lines: number) => void) | undefined;
   /** Opens the file at the same path anew; left out where there is none. */
   reopen?(): void;
+  /** Nothing more will be written; left out where nothing is to be closed. */
+  close?(): void;
 }

@@ -37,6 +37,8 @@ export interface TlsConnection
 
 export interface TlsListenOptions {
   readonly address: TcpAddress;
+  /** A socket that listens already, at the address; it is closed with the listener. */
+  readonly descriptor?: number | undefined;
   /** The oldest version that is spoken. */
   readonly versionMin: TlsVersion;
   /** As that of {@link SocketTlsOptions}. */

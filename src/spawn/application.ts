@@ -144,6 +144,11 @@ export class SpawnedApplication {
     return this.#replaceEach(() => [...this.#workers]);
   }
 
+  /** Tells the target again which workers listen: it has another upstream now. */
+  supply(): void {
+    void this.#supply();
+  }
+
   /** Tells every worker to end; requests should be done by now. */
   async stop(): Promise<void> {
     this.#endWatch();

@@ -18,7 +18,7 @@ const GIB = 1024 * 1024 * 1024;
 export const SPILL_TOTAL_MAX = 8 * GIB;
 
 export class SpillSpace {
-  readonly max: number;
+  #max: number;
   readonly #clock: Clock;
   readonly #onStuck: (cause: unknown) => void;
   readonly #waiting = new Set<() => void>();
@@ -34,8 +34,19 @@ export class SpillSpace {
     onStuck: (cause: unknown) => void = () => {},
   ) {
     this.#clock = clock;
-    this.max = max;
+    this.#max = max;
     this.#onStuck = onStuck;
+  }
+
+  /** Most bytes of all files together. */
+  get max(): number {
+    return this.#max;
+  }
+
+  /** Files that there are stay, also where they are more than the new limit. */
+  configure(max = SPILL_TOTAL_MAX): void {
+    this.#max = max;
+    this.#wake();
   }
 
   /** Bytes that files have or are about to have. */
@@ -46,7 +57,7 @@ export class SpillSpace {
   /** Whether the bytes may be written now. They are to be given back, whatever becomes of them. */
   take(length: number): boolean {
     if (this.#clock.nowMs() < this.#blockedUntilMs) return false;
-    if (this.#used + length > this.max) {
+    if (this.#used + length > this.#max) {
       this.#onStuck(undefined);
       return false;
     }

@@ -119,6 +119,9 @@ test("/metrics has every family, of its type, in Prometheus' text format", async
       process_open_fds: "gauge",
       process_max_fds: "gauge",
       process_start_time_seconds: "gauge",
+      afcgi_config_generation: "gauge",
+      afcgi_config_last_reload_successful: "gauge",
+      afcgi_config_last_reload_success_timestamp_seconds: "gauge",
       afcgi_http_requests_total: "counter",
       afcgi_http_request_duration_seconds: "histogram",
       afcgi_http_protocol_requests_total: "counter",
@@ -298,7 +301,7 @@ test("The admin address says what it has, and keeps to reading", async () => {
     assert.deepEqual(texts, {
       "/livez": "200 ok",
       "/readyz": "200 ready",
-      "/": "404 There are /livez, /readyz, /metrics and /status",
+      "/": "404 There are /livez, /readyz, /metrics, /status and /reload",
     });
     // What is asked there is nobody's request.
     assert.deepEqual(gateway.access.lines, []);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readTarget } from "../../src/cli/ping.ts";
+import { readTarget } from "../../src/cli/admin_client.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
 import { MemoryNetwork } from "../../src/runtime/memory.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
@@ -102,7 +102,7 @@ test("ping gives up when its time is over", async () => {
 });
 
 test("A URL's own path and port are asked", () => {
-  assert.deepEqual(readTarget("http://[::1]:8080/livez?a=b"), {
+  assert.deepEqual(readTarget("http://[::1]:8080/livez?a=b", "ping", "/readyz"), {
     address: { transport: "tcp", host: "::1", port: 8080 },
     host: "[::1]:8080",
     path: "/livez?a=b",

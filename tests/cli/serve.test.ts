@@ -93,18 +93,26 @@ test("serve ends with status 1 at once at a second signal", async () => {
   assert.equal((await outcome).status, 1);
 });
 
-test("serve refuses SIGHUP in the log and goes on", async () => {
-  const command = await startServe();
-  command.runtime.process.raise("SIGHUP");
-  await untilLogged(command, "SIGHUP is ignored: restart to read the configuration again");
-  const response = await requestInMemory(
-    command.runtime,
-    ADDRESS,
-    new Request("http://127.0.0.1:8081/"),
-  );
-  assert.equal(response.status, 200);
-  command.runtime.process.raise("SIGTERM");
-  assert.equal((await command.outcome).status, 0);
+test("serve reads its file again at SIGHUP, and keeps what it has where that is faulty", async () => {
+  const tree = { "/afcgi.yaml": FILE };
+  const command = startCommand("serve", { tree });
+  await untilLogged(command, "listening");
+  const { runtime, outcome } = command;
+  const status = async () => {
+    const request = new Request("http://127.0.0.1:8081/");
+    return (await requestInMemory(runtime, ADDRESS, request)).status;
+  };
+  runtime.files.write("/afcgi.yaml", "sites: [{ routes: 7 }]\n");
+  runtime.process.raise("SIGHUP");
+  const told = "The configuration stays as it was: afcgi.yaml:1:19: sites[0].routes is 7";
+  await untilLogged(command, `${told} (use a list of routes)`);
+  assert.equal(await status(), 200);
+  runtime.files.write("/afcgi.yaml", FILE.replace("respond: {", "respond: { status: 418,"));
+  runtime.process.raise("SIGHUP");
+  await untilLogged(command, "configuration reloaded");
+  assert.equal(await status(), 418);
+  runtime.process.raise("SIGTERM");
+  assert.equal((await outcome).status, 0);
 });
 
 test("serve fails with one line when its port is in use", async () => {

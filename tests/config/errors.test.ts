@@ -174,7 +174,7 @@ const SHAPE: readonly Row[] = [
   {
     name: "a list where a map is wanted",
     text: `${SITES}shutdown: []\n`,
-    expected: ["a.yaml:2:11: shutdown is a list (use a map with grace)"],
+    expected: ["a.yaml:2:11: shutdown is a list (use a map with grace or delay)"],
   },
   {
     name: "a section without content",

@@ -182,5 +182,5 @@ limits:
     send_timeout: 2s
     close_timeout: 3s
 user: www-data
-shutdown: { grace: 5s }
+shutdown: { grace: 5s, delay: 2s }
 `;

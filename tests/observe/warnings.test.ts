@@ -101,7 +101,7 @@ test("Temporary files that cannot be written are told once a minute, with the re
     new Map(),
     stderrBudget(registry, logger, clock),
   );
-  registerUpstreamGauges(registry, []);
+  registerUpstreamGauges(registry, () => []);
   metrics.onSpillStuck(new Error("ENOSPC"), 0);
   metrics.onSpillStuck(new Error("ENOSPC"), 59_999);
   metrics.onSpillStuck(undefined, 60_000);

@@ -3,7 +3,7 @@
  * application behind it is a handler of the test's, or whatever listens at an address.
  */
 import { join } from "node:path";
-import { type RunningApp, startApp } from "../../src/app/app.ts";
+import { type AppDeps, type RunningApp, startApp } from "../../src/app/app.ts";
 import type { AppOptions, ListenOptions } from "../../src/app/options.ts";
 import {
   HTTP_LIMIT_DEFAULTS,
@@ -164,6 +164,7 @@ export function freshPath(): string {
 export async function startGateway(
   options: AppOptions,
   files: Files = runtime.files,
+  deps: Pick<AppDeps, "load"> = {},
 ): Promise<Gateway> {
   const log = new LineSink();
   const access = new LineSink();
@@ -173,6 +174,7 @@ export async function startGateway(
     logger,
     accessSink: access,
     version: "1.2.3",
+    ...deps,
   });
   const stop = app.stop.bind(app);
   app.stop = async () => {

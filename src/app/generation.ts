@@ -1,0 +1,378 @@
+/**
+ * One configuration at work: its upstreams and applications, sites, certificates and logs, and what
+ * it makes of a request at each of its listeners. What has not changed since the generation before is
+ * shared with it (`parts.ts`). It knows no listener but its address; `app.ts` puts the two together.
+ */
+import { type AdminDeps, createAdmin } from "../http/admin.ts";
+import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
+import { createGateway, type GatewaySite } from "../http/gateway.ts";
+import { OpenCount } from "../http/open_count.ts";
+import type { ServerChanges, ServerOptions } from "../http1/server.ts";
+import { Logger } from "../observe/logger.ts";
+import { nextState } from "../protocol/transitions.ts";
+import { SiteTable } from "../routing/site_table.ts";
+import { storeFolder } from "../certificates/store_folder.ts";
+import { type Address, formatAddress } from "../runtime/address.ts";
+import type { TextSink } from "../runtime/text_sink.ts";
+import { rememberSymlinks } from "../static/symlink_memory.ts";
+import { Upstream } from "../upstream/upstream.ts";
+import { openAcme } from "./acme.ts";
+import { ADMIN_LIMITS } from "./admin_limits.ts";
+import { Certificates } from "./certificates.ts";
+import { CLIENT_DEFAULTS } from "./client_bounds.ts";
+import { logScriptError } from "./error_log.ts";
+import { fingerprint } from "./fingerprint.ts";
+import type { GeminiAppDeps } from "./gemini.ts";
+import {
+  GENERATION_TRANSITIONS,
+  type GenerationEvent,
+  type GenerationState,
+} from "./generation_state.ts";
+import type { InheritedSockets, ListenPlace } from "./inherited_sockets.ts";
+import type { AppOptions, ListenOptions } from "./options.ts";
+import { CLOSING_ORDER, Parts } from "./parts.ts";
+import type { ProcessParts } from "./process_parts.ts";
+import { Readiness } from "./readiness.ts";
+import { compileGatewaySite, listenerInfo, serverSoftware, tlsPort } from "./sites.ts";
+import { type SpawnedPart, withSpawnedWorkers } from "./spawned_applications.ts";
+
+const CLOSED_AT_STOP = CLOSING_ORDER.filter((kind) => kind !== "log");
+
+type Handler = ServerOptions["handler"];
+
+/** A place, with its options. */
+export interface GenerationPlace extends ListenPlace {
+  readonly isTls: boolean;
+  readonly listen: ListenOptions;
+}
+
+/** What the admin address asks of the whole program. */
+export interface AdminCalls {
+  readonly isReady: () => boolean;
+  readonly reload: AdminDeps["reload"];
+}
+
+export class Generation {
+  readonly options: AppOptions;
+  /** Requests that have begun with it, and whose responses have not gone. */
+  readonly open = new OpenCount();
+  /** Where it listens, with what is said of it there. */
+  readonly places: readonly GenerationPlace[];
+  /** Those in force, in the order of the places. */
+  readonly addresses: (Address | undefined)[] = [];
+  readonly upstreams: Upstream[] = [];
+  readonly spawned: SpawnedPart[] = [];
+  readonly certificates: Certificates;
+  accessLog: Logger | undefined;
+  readonly #process: ProcessParts;
+  readonly parts: Parts;
+  readonly #sites = new SiteTable<GatewaySite>();
+  /** Applications that the generation before does not have. */
+  readonly #newSpawned = new Set<SpawnedPart>();
+  readonly #begun = Promise.withResolvers<void>();
+  readonly #accessSinks: TextSink[] = [];
+  #state: GenerationState = "preparing";
+
+  constructor(options: AppOptions, process: ProcessParts) {
+    this.options = options;
+    this.#process = process;
+    this.parts = new Parts(process.current?.parts);
+    const { runtime, logger } = process;
+    const { acme, store, user } = options;
+    this.places = placesOf(options.listen, process.inherited);
+    this.certificates = new Certificates({
+      runtime,
+      logger,
+      store: storeFolder(store, runtime.process),
+      parts: this.parts,
+      automaticKey: fingerprint({ acme, store, user }),
+      openAutomatic: (sites) => openAcme(options, sites, process),
+    });
+  }
+
+  get state(): GenerationState {
+    return this.#state;
+  }
+
+  /**
+   * Opens everything but listeners.
+   *
+   * @throws as what could not be opened says; then `discard` closes the rest
+   */
+  async prepare(): Promise<void> {
+    await this.#openAccessLog();
+    for (const { name } of this.options.upstreams) await this.#openUpstream(name);
+    for (const { upstream } of this.options.spawns ?? []) await this.#createSpawned(upstream);
+  }
+
+  /** Starts the applications that are new. @throws {SpawnError} */
+  async startSpawned(): Promise<void> {
+    for (const { application } of this.#newSpawned) await application.start();
+  }
+
+  /** @throws {ListenError} when certificates cannot be used */
+  async openSites(): Promise<void> {
+    await this.certificates.open(this.options);
+    this.#compileSites();
+  }
+
+  /** From now on it serves. */
+  commit(): void {
+    this.#move("commit");
+    const { spawned } = this.#process;
+    spawned.use(this.spawned);
+    for (const { application, target } of this.spawned) {
+      const { upstream } = application.options;
+      if (target.switchTo(this.#upstreamOf(upstream))) application.supply();
+    }
+    this.#begun.resolve();
+    this.certificates.start();
+  }
+
+  /** It will never serve: closes what only it has. */
+  async discard(): Promise<void> {
+    this.#move("discard");
+    this.#begun.resolve();
+    await this.parts.release();
+  }
+
+  /** Another one serves. Resolves when its last request has ended and what only it had is closed. */
+  async drain(listenersGone: Promise<unknown>): Promise<void> {
+    this.#move("replace");
+    await listenersGone;
+    await this.open.idle();
+    // A stop has taken over.
+    if (this.#state !== "draining") return;
+    this.#move("drained");
+    await this.parts.release();
+  }
+
+  /** The process stops: requests that wait for the commit wait no longer. */
+  stop(): void {
+    this.#move("stop");
+    this.#begun.resolve();
+  }
+
+  /** Cuts its requests that are left and closes all but logs, which take what is said of those. */
+  async end(): Promise<void> {
+    this.#move("drained");
+    await this.parts.release(CLOSED_AT_STOP);
+  }
+
+  async flushLogs(): Promise<void> {
+    await this.accessLog?.flush();
+  }
+
+  /** Cuts its applications and upstreams at once. */
+  destroy(): void {
+    for (const { application } of this.spawned) application.kill();
+    for (const upstream of this.upstreams) void upstream.drain(0);
+    this.#begun.resolve();
+    void this.parts.release(CLOSED_AT_STOP);
+  }
+
+  /** Opens log files anew. @throws when one cannot be opened; the one before stays */
+  reopenLogs(): void {
+    for (const sink of this.#accessSinks) sink.reopen?.();
+  }
+
+  /** Whether the application was not there before this generation. */
+  isNew(part: SpawnedPart): boolean {
+    return this.#newSpawned.has(part);
+  }
+
+  /** What a listener does, by its place. @throws {ListenError} */
+  async changesFor(index: number): Promise<ServerChanges> {
+    const process = this.#process;
+    const { tls, http2, proxyProtocol } = this.places[index]!.listen;
+    const { httpTimeouts, limits, clients = CLIENT_DEFAULTS } = this.options;
+    const serverTls = tls &&
+      await this.certificates.serverTls(tls, process.onHandshakeFailed);
+    return {
+      requestHeadersLengthMax: limits.requestHeaderMax,
+      requestsMax: clients.requestsPerConnectionMax,
+      ...(httpTimeouts && { timeouts: httpTimeouts }),
+      ...(http2 !== false && { openHttp2: process.http2.open }),
+      ...(serverTls && { tls: serverTls }),
+      proxyProtocol: proxyProtocol && process.proxyProtocol(proxyProtocol),
+      handler: this.#handler(index),
+    };
+  }
+
+  adminChanges({ isReady, reload }: AdminCalls): ServerChanges {
+    const { runtime, version, registry, http2, spawned } = this.#process;
+    const { admin, adminHosts = [], readyWhen, limits } = this.options;
+    const readiness = new Readiness(runtime, this.upstreams);
+    const hosts = admin?.transport === "tcp"
+      ? [...adminHosts, admin.host.toLowerCase()]
+      : adminHosts;
+    const handler = createAdmin({
+      metrics: registry,
+      upstreams: this.upstreams,
+      version,
+      hosts,
+      isReady,
+      reload,
+      http2: () => http2.status,
+      ...(readyWhen !== "listening" && { waitingFor: () => readiness.waitingFor() }),
+      spawned: (name) => spawned.statusOf(name),
+    });
+    return { ...ADMIN_LIMITS, requestHeadersLengthMax: limits.requestHeaderMax, handler };
+  }
+
+  geminiDeps(): GeminiAppDeps | undefined {
+    const { gemini } = this.options;
+    if (gemini === undefined) return undefined;
+    const { runtime, logger, version, requestIds, geminiMetrics, clients } = this.#process;
+    return {
+      runtime,
+      limits: gemini.limits,
+      metrics: geminiMetrics,
+      log: logger,
+      accessLog: this.accessLog,
+      nextRequestId: () => requestIds.next(),
+      upstreams: this.upstreams,
+      serverSoftware: serverSoftware(version),
+      open: this.open,
+      connections: clients.connections,
+    };
+  }
+
+  get #listen(): readonly ListenOptions[] {
+    return this.places.map(({ listen }) => listen);
+  }
+
+  #move(event: GenerationEvent): void {
+    this.#state = nextState(GENERATION_TRANSITIONS, this.#state, event, "a configuration");
+  }
+
+  async #openAccessLog(): Promise<void> {
+    const { deps: { accessSink, openAccessLog }, runtime } = this.#process;
+    const { access, format } = this.options.log;
+    if (accessSink === undefined && openAccessLog === undefined) return;
+    const key = `access log ${access} ${format}`;
+    const opened = await this.parts.share("log", key, async () => {
+      const sink = accessSink ?? await openAccessLog!(access);
+      if (sink === undefined) return undefined;
+      const { clock } = runtime;
+      return { sink, log: new Logger({ sink, clock, level: "info", format }) };
+    }, async (closed) => {
+      await closed?.log.flush();
+      closed?.sink.close?.();
+    });
+    if (opened === undefined) return;
+    this.accessLog = opened.log;
+    this.#accessSinks.push(opened.sink);
+  }
+
+  async #openUpstream(name: string): Promise<void> {
+    const { runtime, observer, space, spawned } = this.#process;
+    const { spawns = [], upstreams } = this.options;
+    const spawn = spawns.find(({ upstream }) => upstream === name);
+    if (spawn !== undefined) spawned.expect(spawn);
+    const given = upstreams.find((upstream) => upstream.name === name)!;
+    const options = withSpawnedWorkers(given, spawns, runtime.process.cpuCount);
+    const key = `upstream ${name} ${fingerprint(options)}`;
+    const make = () => new Upstream(options, { runtime, observer, space });
+    const end = (upstream: Upstream) => upstream.drain(0);
+    this.upstreams.push(await this.parts.share("upstream", key, make, end));
+  }
+
+  async #createSpawned(name: string): Promise<void> {
+    const options = this.options.spawns!.find(({ upstream }) => upstream === name)!;
+    const upstream = this.#upstreamOf(name);
+    const { shutdownGraceMs } = this.options;
+    const key = `application ${name} ${fingerprint(options)}`;
+    const isKept = this.parts.isKept(key);
+    const part = await this.parts.share(
+      "application",
+      key,
+      () => this.#process.spawned.create(options, upstream, shutdownGraceMs),
+      ({ application }) => application.stop(),
+    );
+    this.spawned.push(part);
+    if (!isKept) this.#newSpawned.add(part);
+  }
+
+  #upstreamOf(name: string): Upstream {
+    return this.upstreams.find(({ options }) => options.name === name)!;
+  }
+
+  /** Requests that come before the commit wait for it. */
+  #handler(index: number): Handler {
+    let gateway: Handler | undefined;
+    const { tls } = this.places[index]!.listen;
+    return (request, peer) => {
+      // With port 0 the port is known only now.
+      gateway ??= this.#createGateway(index, tls);
+      if (this.#state !== "preparing") return gateway(request, peer);
+      const handle = gateway;
+      return this.#begun.promise.then(() => handle(request, peer));
+    };
+  }
+
+  #createGateway(index: number, tls: ListenOptions["tls"]): Handler {
+    const { automatic } = this.certificates;
+    const { runtime, requestIds, httpMetrics, logger, onError } = this.#process;
+    const scheme = tls === undefined ? "http" : "https";
+    return createGateway({
+      clock: runtime.clock,
+      sites: this.#sites,
+      requestIds,
+      metrics: httpMetrics,
+      accessLog: this.accessLog,
+      log: logger,
+      onError,
+      listener: listenerInfo(this.addresses[index]!, scheme),
+      open: this.open,
+      checkClient: this.certificates.clientCheck(tls),
+      tlsPort: () => tlsPort(this.#listen, (place) => this.addresses[place]),
+      answerChallenge: automatic && ((host, token) => automatic.answerChallenge(host, token)),
+    });
+  }
+
+  #compileSites(): void {
+    const { runtime, logger, version, onError, httpMetrics } = this.#process;
+    const files = rememberSymlinks(runtime.files, runtime.clock);
+    const upstreams = new Map(this.upstreams.map((upstream) => [upstream.options.name, upstream]));
+    const forwardedWarnings = new ForwardedWarnings(logger, runtime.clock);
+    const { limits, sites } = this.options;
+    for (const site of sites) {
+      const compiled = compileGatewaySite(site, {
+        runtime: {
+          files,
+          clock: runtime.clock,
+          createCompressor: (options) => runtime.createCompressor(options),
+        },
+        upstreams,
+        limits,
+        authorities: this.certificates.authorities,
+        serverSoftware: serverSoftware(version),
+        followSymlinks: (path) => runtime.files.realPath(path),
+        onError,
+        onForwardedError: (name, context, error) => {
+          httpMetrics.onForwardedError(name);
+          forwardedWarnings.warn(name, context, error);
+        },
+        onScriptError: (params, context) => logScriptError(logger, runtime.files, params, context),
+      });
+      this.#sites.add(site.hosts, compiled);
+    }
+  }
+}
+
+/** An address may be there twice where its port is 0: the second one is another place. */
+function placesOf(
+  listen: readonly ListenOptions[],
+  inherited: InheritedSockets,
+): readonly GenerationPlace[] {
+  const counts = new Map<string, number>();
+  return listen.flatMap((one) => {
+    const name = formatAddress(one.address);
+    const number = counts.get(name) ?? 0;
+    counts.set(name, number + 1);
+    const isTls = one.tls !== undefined;
+    return inherited.placesOf(one.address, number)
+      .map((place) => ({ ...place, isTls, listen: one }));
+  });
+}

@@ -1,0 +1,74 @@
+/** Where is listened: an address alone, or a map with what else is said of a listener. */
+import * as v from "valibot";
+import { proxyNetworks } from "./proxy_schema.ts";
+import { address, described, listenPlace, section } from "./schema_parts.ts";
+import { socketFileCheck, socketFileEntries, withSocketFile } from "./socket_file_schema.ts";
+import { listenerTlsSchema } from "./tls_schema.ts";
+
+export const LISTEN_ADDRESS_RULES = { anyHost: true } as const;
+
+const listenAddress = address(LISTEN_ADDRESS_RULES, 'use text, such as ":8080"');
+const serveAddress = listenPlace(LISTEN_ADDRESS_RULES, 'use text, such as ":8080"');
+
+/** An entry of `listen`. */
+export const listener = v.pipe(
+  v.union([
+    serveAddress,
+    v.pipe(
+      section({
+        address: described(
+          serveAddress,
+          "Where to listen: host:port, :port for every interface (IPv6 and IPv4), unix:/path, fd:3 " +
+            "(an inherited socket) or systemd:NAME (that of a .socket unit)",
+        ),
+        tls: v.optional(
+          described(
+            listenerTlsSchema,
+            "Serves HTTPS, {} with the certificates of the sites; default: HTTP",
+          ),
+        ),
+        http2: v.optional(
+          described(
+            v.boolean("use true or false"),
+            "Speaks HTTP/2 as well: by ALPN over TLS, by prior knowledge without TLS (h2c)",
+          ),
+          true,
+        ),
+        proxy_protocol: v.optional(
+          described(
+            proxyNetworks(),
+            "Peers that must send a PROXY header (version 1 or 2) first; others are cut; default: " +
+              "nobody sends one",
+          ),
+        ),
+        ...socketFileEntries,
+      }),
+      socketFileCheck(),
+    ),
+  ], 'use an address such as ":8080", or a map with address and tls'),
+  v.transform((value) =>
+    "address" in value
+      ? {
+        address: withSocketFile(value),
+        tls: value.tls,
+        http2: value.http2,
+        proxyProtocol: value.proxy_protocol,
+      }
+      : { address: value, tls: undefined, http2: true, proxyProtocol: undefined }
+  ),
+);
+
+/** `admin.listen`. */
+export const adminListener = v.pipe(
+  v.union([
+    listenAddress,
+    v.pipe(
+      section({
+        address: described(listenAddress, "Where to listen: host:port, or unix:/path"),
+        ...socketFileEntries,
+      }),
+      socketFileCheck(),
+    ),
+  ], 'use an address such as "127.0.0.1:9180", or a map with address, mode and group'),
+  v.transform((value) => "address" in value ? withSocketFile(value) : value),
+);
