@@ -1,6 +1,6 @@
 /**
- * afcgi as a library: FastCGI behind any Hono app, any fetch handler as a FastCGI application, a
- * client, and the record codec. Runs on Bun and on Deno.
+ * afcgi as a library: FastCGI behind any Hono app, any fetch handler as a FastCGI application or over
+ * HTTP/1.1 and HTTP/2, a client, and the record codec. Runs on Bun and on Deno.
  *
  * @module
  */
@@ -47,6 +47,20 @@ export type {
   StderrWriter,
 } from "./src/responder/options.ts";
 
+// A fetch handler over HTTP/1.1 and HTTP/2.
+export { serveHttp } from "./src/serve/serve_http.ts";
+export type {
+  HttpFaultContext,
+  HttpHandler,
+  HttpRequestInfo,
+  HttpServer,
+  HttpTlsInfo,
+  ServeHttpLimits,
+  ServeHttpOptions,
+  ServeHttpTls,
+} from "./src/serve/options.ts";
+export type { Http2Limits } from "./src/http2/limits.ts";
+
 // The codec.
 export { ManagementValue, ProtocolStatus, RecordType, Role } from "./src/protocol/constants.ts";
 export type { FastCgiRecord } from "./src/protocol/record_decoder.ts";
@@ -58,3 +72,4 @@ export { ProtocolError, type ProtocolErrorCode } from "./src/protocol/errors.ts"
 export { UpstreamError, type UpstreamErrorCode } from "./src/upstream/errors.ts";
 export { AddressError } from "./src/runtime/address.ts";
 export { ConnectError, ListenError } from "./src/runtime/network.ts";
+export { TlsError } from "./src/runtime/tls.ts";

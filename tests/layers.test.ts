@@ -61,6 +61,7 @@ const LAYERS: Record<string, readonly string[]> = {
     "observe",
   ],
   responder: ["pages", "protocol", "runtime", "observe"],
+  serve: ["http1", "http2", "protocol", "runtime"],
   app: [
     "acme",
     "shared",

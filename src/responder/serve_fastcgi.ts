@@ -7,6 +7,7 @@ import { currentRuntime } from "../runtime/current.ts";
 import type { Clock, TimerId } from "../runtime/clock.ts";
 import type { ByteConnection } from "../runtime/connection.ts";
 import type { ByteListener } from "../runtime/listener.ts";
+import { withSocketAccess } from "../runtime/socket_access.ts";
 import {
   type FastCgiHandler,
   RESPONDER_LIMIT_DEFAULTS,
@@ -15,7 +16,6 @@ import {
 } from "./options.ts";
 import { ResponderConnection } from "./responder_connection.ts";
 import { ServerContext } from "./server_context.ts";
-import { withSocketAccess } from "./socket_access.ts";
 import { WebServers } from "./web_servers.ts";
 
 /** How long requests in flight may take after {@link FastCgiServer.shutdown}. */

@@ -57,6 +57,7 @@ test("The codec, the server, the client and the Hono handler have an example eac
       "src/protocol/streams.ts",
       "src/protocol/name_value.ts",
       "src/responder/serve_fastcgi.ts",
+      "src/serve/serve_http.ts",
       "src/upstream/upstream.ts",
       "src/upstream/fastcgi_client.ts",
       "src/http/fastcgi_handler.ts",

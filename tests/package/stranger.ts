@@ -13,8 +13,10 @@ import {
   fastcgi,
   FastCgiClient,
   type FastCgiHandler,
+  type HttpHandler,
   type RequestInfo,
   serveFastCgi,
+  serveHttp,
   Upstream,
   UpstreamError,
 } from "afcgi";
@@ -48,6 +50,14 @@ const error: unknown = await nobody.request({ params: [["X", "3"]] }).catch((err
 console.log(error instanceof UpstreamError ? error.code : error);
 await nobody.close();
 
+const greet: HttpHandler = (request, info) =>
+  new Response(request.headers.get("x") + " over " + info.protocol);
+const front = await serveHttp(greet, { listen: "127.0.0.1:0", http2: { streamsMax: 10 } });
+if (front.addr.transport !== "tcp") throw new Error("Listens on " + front.addr.transport);
+const greeted = await fetch("http://127.0.0.1:" + front.addr.port, { headers: { x: "hi" } });
+console.log(await greeted.text());
+await front.shutdown();
+
 const hono = new Hono();
 hono.get("/", (context) => context.text("hello"));
 const unused = () => serveFastCgi(hono.fetch, { listen: "unix:/run/app.sock" });
@@ -57,6 +67,7 @@ console.log(decodeNameValues(encodeNameValues([["NAME", "value"]])).join(), type
 export const PROGRAM_OUTPUT = `200 POST é hello
 200 PUT 2 you
 connect_failed
+hi over HTTP/1.1
 NAME,value function
 `;
 

@@ -31,13 +31,18 @@ export class SocketHttp2Client extends Http2Client {
   static open(port: number, host = "127.0.0.1"): Promise<SocketHttp2Client> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host, noDelay: true }, () => {
-        const client = new SocketHttp2Client(socket);
-        client.greet();
-        client.windowUpdate(0, 0x7000_0000);
-        resolve(client);
+        resolve(SocketHttp2Client.over(socket));
       });
       socket.once("error", reject);
     });
+  }
+
+  /** Over a socket that is connected; says what a client says first. */
+  static over(socket: Socket): SocketHttp2Client {
+    const client = new SocketHttp2Client(socket);
+    client.greet();
+    client.windowUpdate(0, 0x7000_0000);
+    return client;
   }
 
   /** Over TLS, whatever the certificate; it has said its preface and no more. */
