@@ -1,6 +1,8 @@
 /** Every case, in the order in which they run. */
 import type { BenchCase } from "./case.ts";
 import { fpm, fpmIdle } from "./fpm.ts";
+import { h2 } from "./h2.ts";
+import { h2Attack } from "./h2_attack.ts";
 import { held } from "./held.ts";
 import { log } from "./log.ts";
 import { go, headers, page, small } from "./requests.ts";
@@ -20,6 +22,8 @@ export const CASES: readonly BenchCase[] = [
   fpm,
   fpmIdle,
   page,
+  h2,
+  h2Attack,
   download,
   upload,
   stream,

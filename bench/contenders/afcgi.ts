@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { AFCGI } from "../../tests/support/afcgi.ts";
 import { placeUrl } from "../../tests/support/places.ts";
 import { benchFile } from "../scope.ts";
-import type { Command, Contender, ProxySetup } from "./contender.ts";
+import { type Command, type Contender, type ProxySetup, tlsFiles } from "./contender.ts";
 
 /** What the widest case asks for; the default is 64 MiB. */
 const BODY_MAX = "2GiB";
@@ -43,7 +43,7 @@ function serve(program: string, args: readonly string[], setup: ProxySetup): Com
 }
 
 function configOf(setup: ProxySetup): Record<string, unknown> {
-  const { application, kept, connectionsMax, root, port, accessLog } = setup;
+  const { application, kept, connectionsMax, root, accessLog } = setup;
   const streams = application?.streams ?? 1;
   const connections = {
     reuse: kept > 0,
@@ -51,7 +51,7 @@ function configOf(setup: ProxySetup): Record<string, unknown> {
     ...(connectionsMax !== undefined && { max: connectionsMax }),
   };
   return {
-    listen: [`127.0.0.1:${port}`],
+    listen: [listenerOf(setup)],
     log: { access: accessLog ?? "off" },
     limits: { request_body: BODY_MAX },
     ...(application &&
@@ -64,6 +64,13 @@ function configOf(setup: ProxySetup): Record<string, unknown> {
       },
     ],
   };
+}
+
+function listenerOf(setup: ProxySetup): unknown {
+  const address = `127.0.0.1:${setup.port}`;
+  if (!setup.isTls) return address;
+  const { cert, key } = tlsFiles(setup);
+  return { address, tls: { cert, key } };
 }
 
 function needsRoot({ application, hasUnused }: ProxySetup): boolean {

@@ -1,7 +1,7 @@
 /** Caddy: Go with one processor. Its FastCGI transport opens a connection for each request. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Contender, ProxySetup } from "./contender.ts";
+import { type Contender, type ProxySetup, tlsFiles } from "./contender.ts";
 
 export const caddy: Contender = {
   name: "caddy",
@@ -33,17 +33,27 @@ function configText(setup: ProxySetup): string {
   admin off
   auto_https off
   grace_period 1s
+  servers {
+    protocols h1 h2 h2c
+  }
   log {
     level ERROR
   }
 }
-http://:${port} {
+${setup.isTls ? "https" : "http"}://127.0.0.1:${port} {
   bind 127.0.0.1
+  ${tls(setup)}
   ${log}
   root * ${setup.root}
   ${handler(setup)}
 }
 `;
+}
+
+function tls(setup: ProxySetup): string {
+  if (!setup.isTls) return "";
+  const { cert, key } = tlsFiles(setup);
+  return `tls ${cert} ${key}`;
 }
 
 function handler({ application, root }: ProxySetup): string {

@@ -3,6 +3,9 @@
  * manual advises. A contender does not know the cases; it gets the {@link ProxySetup} that it is to
  * serve.
  */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CERTIFICATE, PRIVATE_KEY } from "../../tests/runtime/certificate.ts";
 import { missingPeer, type PeerName } from "../../tests/support/peers.ts";
 import { freePort, waitForListener } from "../../tests/support/places.ts";
 import type { Child } from "../../tests/support/child.ts";
@@ -28,6 +31,10 @@ export interface ProxySetup {
   readonly connectionsMax?: number;
   /** For those that leave it to their configuration: many requests on one connection. */
   readonly multiplex?: boolean;
+  /** What clients speak; left out: HTTP/1.1. Some speak one thing on a port in cleartext. */
+  readonly protocol?: "HTTP/1.1" | "HTTP/2";
+  /** Over TLS, with the certificate of {@link tlsFiles}. */
+  readonly isTls?: boolean;
   /** Where files or scripts are. */
   readonly root: string;
   /** A file for the access log; undefined: none. */
@@ -94,6 +101,16 @@ export async function start(
   // From here on its end is the business of who measures.
   ended.catch(() => {});
   return running;
+}
+
+/** A certificate and its key, and both in one file, below the directory of a setup. */
+export function tlsFiles({ directory }: Pick<ProxySetup, "directory">) {
+  const path = (name: string) => join(directory, name);
+  const [cert, key, both] = [path("tls.crt"), path("tls.key"), path("tls.pem")];
+  writeFileSync(cert, CERTIFICATE);
+  writeFileSync(key, PRIVATE_KEY);
+  writeFileSync(both, CERTIFICATE + PRIVATE_KEY);
+  return { cert, key, both };
 }
 
 /** Why it cannot take part; false when it can. */

@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Contender, ProxySetup } from "./contender.ts";
+import { type Contender, type ProxySetup, tlsFiles } from "./contender.ts";
 
 export const haproxy: Contender = {
   name: "haproxy",
@@ -46,7 +46,7 @@ fcgi-app app
   ${kept > 0 ? "option keep-conn" : "no option keep-conn"}
   ${multiplex ? `option mpxs-conns\n  option max-reqs ${application.streams}` : ""}
 frontend web
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${port} backlog 4096 ${overListener(setup)}
   default_backend app
 backend app
   use-fcgi-app app
@@ -54,4 +54,10 @@ backend app
     connectionsMax === undefined ? "" : `maxconn ${connectionsMax}`
   }
 `;
+}
+
+function overListener(setup: ProxySetup): string {
+  const isHttp2 = setup.protocol === "HTTP/2";
+  if (!setup.isTls) return isHttp2 ? "proto h2" : "";
+  return `ssl crt ${tlsFiles(setup).both} alpn ${isHttp2 ? "h2,http/1.1" : "http/1.1"}`;
 }

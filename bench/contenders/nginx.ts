@@ -3,7 +3,13 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CLIENTS_MAX, type Contender, type ProxySetup, REQUESTS_UNLIMITED } from "./contender.ts";
+import {
+  CLIENTS_MAX,
+  type Contender,
+  type ProxySetup,
+  REQUESTS_UNLIMITED,
+  tlsFiles,
+} from "./contender.ts";
 
 export const nginx: Contender = {
   name: "nginx",
@@ -39,13 +45,24 @@ http {
   ${temporary}
   ${upstream(setup)}
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port} ${overListener(setup)} backlog=4096;
+    ${tls(setup)}
     location / {
       ${setup.application === undefined ? `root ${setup.root};` : fastCgi(setup)}
     }
   }
 }
 `;
+}
+
+function overListener({ isTls, protocol }: ProxySetup): string {
+  return [isTls ? "ssl" : "", protocol === "HTTP/2" ? "http2" : ""].join(" ");
+}
+
+function tls(setup: ProxySetup): string {
+  if (!setup.isTls) return "";
+  const { cert, key } = tlsFiles(setup);
+  return `ssl_certificate ${cert}; ssl_certificate_key ${key};`;
 }
 
 function upstream({ application, kept }: ProxySetup): string {

@@ -12,3 +12,8 @@ export function spread(values: readonly number[]): number {
   const center = median(values);
   return center === 0 ? 0 : (Math.max(...values) - Math.min(...values)) / 2 / center;
 }
+
+/** Of numbers in their order: the one that a share of them does not exceed. */
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+}
