@@ -17,6 +17,9 @@ const INTEGER_MAX = 2 ** 28;
 /** Texts up to this length are decoded in memory that stays. */
 const SCRATCH_LENGTH = 8192;
 
+/** Sizes of the table that a block may begin with: the lowest, and the one that holds (section 4.2). */
+const RESIZES_MAX = 2;
+
 const scratch = new Uint8Array(SCRATCH_LENGTH);
 
 export class HpackDecoder {
@@ -30,6 +33,7 @@ export class HpackDecoder {
   #position = 0;
   #end = 0;
   #mayResize = true;
+  #resizes = 0;
 
   /** @param tableSizeMax as the other end was told by SETTINGS_HEADER_TABLE_SIZE */
   constructor(tableSizeMax: number = TABLE_SIZE_DEFAULT) {
@@ -50,6 +54,7 @@ export class HpackDecoder {
     this.#position = start;
     this.#end = end;
     this.#mayResize = true;
+    this.#resizes = 0;
   }
 
   /** Where the next field begins. */
@@ -85,6 +90,7 @@ export class HpackDecoder {
 
   /** Section 6.3. */
   #resize(): void {
+    if (++this.#resizes > RESIZES_MAX) throw compressionError("The table is resized too often");
     const size = this.#integer(5);
     if (size > this.#sizeMax) {
       throw compressionError(`A table of ${size} bytes, ${this.#sizeMax} are the most`);

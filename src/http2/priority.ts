@@ -47,7 +47,7 @@ export class EarlyPriorities {
   }
 
   keep(streamId: number, priority: Priority): void {
-    if (this.#priorities.size >= EARLY_PRIORITIES_MAX) return;
+    if (this.#priorities.size >= EARLY_PRIORITIES_MAX && !this.#priorities.has(streamId)) return;
     this.#priorities.set(streamId, priority);
   }
 
