@@ -82,6 +82,7 @@ const LAYERS: Record<string, readonly string[]> = {
     "protocol",
   ],
   config: [
+    "routing",
     "acme",
     "app",
     "certificates",

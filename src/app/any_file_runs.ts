@@ -39,5 +39,5 @@ function reasonOf({ handler, path, internal }: RouteOptions, { root }: SiteOptio
 
 /** A path without a star, that is no directory's. */
 function isOneFile(path: string | undefined): boolean {
-  return path !== undefined && !path.includes("*") && !path.endsWith("/");
+  return path !== undefined && !/^~|\*|\/$/.test(path);
 }

@@ -52,6 +52,8 @@ export interface RouteVisit {
   readonly attempts: RouteAttempt[];
   /** Whether it left the request to the next one. */
   passed: boolean;
+  /** The path that it gave the request; left out: none. */
+  rewrittenTo?: string;
 }
 
 /** What an application would have been sent. */
@@ -164,6 +166,10 @@ class Run {
 
   readonly #watch: RouteWatch = {
     onRoute: (index) => void this.#visits.push({ index, looks: [], attempts: [], passed: false }),
+    onRewrite: (index, path) => {
+      const visit = this.#visits.findLast((one) => one.index === index);
+      if (visit !== undefined) visit.rewrittenTo = path;
+    },
     onAttempt: (attempt, kind) => {
       const { attempts, looks } = this.#visits.at(-1)!;
       const before = attempts.flatMap(({ looks }) => looks).length;

@@ -5,27 +5,33 @@
 import { type ParameterOrigin, parameterOrigin } from "../cgi/parameter_origin.ts";
 import { parseHost } from "../http/host.ts";
 import type { HandlerOptions, RouteOptions, SiteOptions } from "../http/options.ts";
+import type { ListenerInfo } from "../http/request_context.ts";
+import {
+  compileConditions,
+  type ConditionContext,
+  describeCondition,
+} from "../http/route_conditions.ts";
 import { parseTarget } from "../http/target.ts";
 import { decodeNameValues } from "../protocol/name_value.ts";
-import { compilePattern } from "../routing/route_pattern.ts";
+import { compileMatch } from "../http/site_router.ts";
 import { formatAddress } from "../runtime/address.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { type SpawnOptions, workerCount } from "../spawn/options.ts";
 import { firstSockets } from "../spawn/sockets.ts";
-import {
-  type DryRun,
-  dryRun,
-  type DrySend,
-  type RouteAttempt,
-  type RouteVisit,
-} from "./dry_run.ts";
+import { type DryRun, dryRun, type DrySend, type RouteAttempt } from "./dry_run.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import type { FileLook } from "./recorded_files.ts";
 import { listenerInfo } from "./sites.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 
-export type RouteOutcome = "path differs" | "method differs" | "passes on" | "responds";
+/** "path differs", "header x-beta differs": the first of what a route asks that is otherwise. */
+export type RouteOutcome =
+  | `${string} differs`
+  | "passes on"
+  | "responds"
+  | `rewrites to ${string}`
+  | `rewrites to ${string} and responds`;
 
 export interface ExplainedRoute {
   /** Counted from 1, as people do. */
@@ -125,7 +131,7 @@ export async function explain(
     listener: formatAddress(listen.address),
     protocols: listen.http2 === false ? ["HTTP/1.1"] : ["HTTP/2", "HTTP/1.1"],
     ...(site && { site: explainSite(site, options.sites) }),
-    routes: site === undefined ? [] : explainRoutes(site, run, request),
+    routes: site === undefined ? [] : explainRoutes(site, run, request, listener),
     ...(send
       ? { application: explainApplication(send, run, request, options.spawns ?? [], deps.runtime) }
       : { answer: { status, ...(code !== undefined && { code }), headers } }),
@@ -154,23 +160,33 @@ function explainRoutes(
   site: SiteOptions,
   { visits }: DryRun,
   request: HttpRequest,
+  listener: ListenerInfo,
 ): ExplainedRoute[] {
   const last = visits.at(-1);
-  // Behind a route that responds nobody has looked at the others.
+  // Behind a route that responds nobody has looked at the others; one that rewrites begins anew.
   const asked = last === undefined || last.passed
     ? site.routes
-    : site.routes.slice(0, last.index + 1);
+    : site.routes.slice(0, Math.max(...visits.map(({ index }) => index)) + 1);
   const target = parseTarget(request.url);
-  const path = target.kind === "target" ? target.path : "";
+  const host = parseHost(request.headers.get("host") ?? "") ?? { name: "", port: undefined };
+  const asksOf = (route: RouteOptions) =>
+    target.kind === "target" ? mismatchOf(route, request, { target, host, listener }) : "path";
   return asked.map((route, index) => {
-    const visit = visits.find((candidate) => candidate.index === index);
+    const visit = visits.findLast((candidate) => candidate.index === index);
+    const path = visits.find((one) => one.index === index && one.rewrittenTo)?.rewrittenTo;
     return {
       number: index + 1,
       ...(route.path !== undefined && { path: route.path }),
       ...(route.methods !== undefined && { methods: route.methods }),
       handler: route.handler.kind,
       ...(route.authorize && { authorizer: route.authorize.upstream }),
-      outcome: outcomeOf(route, visit, path),
+      outcome: path !== undefined
+        ? `rewrites to ${path}${visit === last && !last?.passed ? " and responds" as const : ""}`
+        : visit === undefined
+        ? `${asksOf(route)} differs`
+        : visit.passed
+        ? "passes on"
+        : "responds",
       looks: visit?.looks ?? [],
       ...(visit?.attempts.length && { attempts: visit.attempts.map(explainAttempt) }),
     };
@@ -188,9 +204,17 @@ function explainAttempt({ attempt, kind, looks }: RouteAttempt): ExplainedAttemp
   return { attempt, outcome: kind === undefined ? "goes on" : ATTEMPT_OUTCOMES[kind], looks };
 }
 
-function outcomeOf(route: RouteOptions, visit: RouteVisit | undefined, path: string): RouteOutcome {
-  if (visit !== undefined) return visit.passed ? "passes on" : "responds";
-  return compilePattern(route.path)(path) ? "method differs" : "path differs";
+/** What the request is not that the route asks for. */
+function mismatchOf(
+  { path, stripPrefix, methods, conditions }: RouteOptions,
+  { method, headers }: HttpRequest,
+  context: ConditionContext,
+): string {
+  if (!compileMatch(path, stripPrefix)(context.target.path)) return "path";
+  const asked = method === "HEAD" ? ["HEAD", "GET"] : [method];
+  if (methods !== undefined && !asked.some((name) => methods.includes(name))) return "method";
+  const unmet = compileConditions(conditions)?.find(({ holds }) => !holds(context, headers));
+  return unmet === undefined ? "path" : describeCondition(unmet.options);
 }
 
 function explainApplication(

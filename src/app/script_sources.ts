@@ -4,7 +4,7 @@
  * take. Which files are scripts is a guess by their names, so this is said and not refused.
  */
 import { isScriptName } from "../cgi/script_path.ts";
-import type { RouteOptions, SiteOptions } from "../http/options.ts";
+import type { SiteOptions } from "../http/options.ts";
 import { sourceNames } from "../http/passing.ts";
 import { SiteRouter } from "../http/site_router.ts";
 import { FileError } from "../runtime/file_error.ts";
@@ -24,19 +24,21 @@ const EXECUTE_BITS = 0o111;
 
 /** A line for each script that a client can read; at most three. */
 export async function sentSources(site: SiteOptions, files: Files): Promise<string[]> {
-  const { root, routes } = site;
-  if (root === undefined || !routes.some(({ handler }) => handler.kind === "fastcgi")) return [];
-  const sends = senderOf(routes);
+  const { routes } = site;
+  if (!routes.some(({ handler }) => handler.kind === "fastcgi")) return [];
+  const sends = senderOf(site);
   const notes: string[] = [];
   try {
-    for await (const path of scriptsBelow(root, site, files)) {
-      const index = sends(path);
-      if (index === undefined) continue;
-      notes.push(
-        `Route ${index + 1}, static, sends the source of "${root}${path}" ` +
-          "(put the fastcgi route that runs it before, or move it out of the root)",
-      );
-      if (notes.length === TOLD_MAX) break;
+    for (const place of placesOf(site)) {
+      for await (const path of scriptsBelow(place.root, site, files)) {
+        const index = sends(place, path);
+        if (index === undefined) continue;
+        notes.push(
+          `Route ${index + 1}, static, sends the source of "${place.root}${path}" ` +
+            "(put the fastcgi route that runs it before, or move it out of the root)",
+        );
+        if (notes.length === TOLD_MAX) return notes;
+      }
     }
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
@@ -45,20 +47,42 @@ export async function sentSources(site: SiteOptions, files: Files): Promise<stri
   return notes;
 }
 
-/** Which static route a GET of a file would be answered by; undefined: none. */
-function senderOf(routes: readonly RouteOptions[]): (path: string) => number | undefined {
-  const router = new SiteRouter<unknown>(routes);
+/** A directory whose files are below a path. */
+interface Place {
+  readonly root: string;
+  readonly prefix: string;
+}
+
+/** Where static routes of the site look, each once. */
+function placesOf({ root: siteRoot, routes }: SiteOptions): Place[] {
+  const places = new Map<string, Place>();
+  for (const { handler, root = siteRoot, stripPrefix: prefix = "" } of routes) {
+    if (handler.kind !== "static" || root === undefined) continue;
+    places.set(JSON.stringify([root, prefix]), { root, prefix });
+  }
+  return [...places.values()];
+}
+
+/**
+ * Which static route a GET of a file would be answered by; undefined: none. What else a route asks
+ * of a request, a client can say.
+ */
+function senderOf({ root: siteRoot, routes }: SiteOptions) {
+  const router = new SiteRouter<unknown>(
+    routes.map((route) => ({ ...route, conditions: undefined })),
+  );
   const never = sourceNames(routes);
-  return (path) => {
-    for (let index = router.next("GET", path, -1); index >= 0;) {
-      const { handler, internal } = routes[index]!;
+  return ({ root: asked, prefix }: Place, file: string): number | undefined => {
+    const path = prefix + file;
+    for (let index = router.nextOf("GET", path, -1); index >= 0;) {
+      const { handler, internal, root = siteRoot } = routes[index]!;
       if (internal) return undefined;
-      if (handler.kind === "static" && !never(path)) return index;
+      if (handler.kind === "static" && root === asked && !never(path)) return index;
       // Those leave to the next one what they do not run or send.
       if (handler.kind !== "static" && handler.kind !== "php" && handler.kind !== "filter") {
         return undefined;
       }
-      index = router.next("GET", path, index);
+      index = router.nextOf("GET", path, index);
     }
     return undefined;
   };

@@ -6,11 +6,13 @@ import { middlewareOptions, responseOptions } from "./response_config.ts";
 import { geminiLimits, geminiSiteOptions } from "./gemini_options.ts";
 import { http2Limits } from "./http2_schema.ts";
 import { clientOptions, httpTimeouts } from "./http_schema.ts";
+import { conditionOptions } from "./condition_schema.ts";
 import { bodyLimits } from "./body_schema.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import { acmeOptions } from "./acme_schema.ts";
 import type { Config } from "./schema.ts";
+import { valueMaps } from "./map_schema.ts";
 import { spawnOptions } from "./spawn_schema.ts";
 import { symlinkTargetOptions } from "./symlinks.ts";
 import { listenerTlsOptions, schemeOptions, siteTlsOptions } from "./tls_schema.ts";
@@ -44,7 +46,10 @@ export function toAppOptions(config: Config, directory: string): AppOptions {
       upstreamOptions(name, upstream, upstreamLimits, directory)
     ),
     ...spawnsOf(config, directory),
-    sites: (config.sites ?? []).map((site) => siteOptions(site, config.upstreams ?? {}, directory)),
+    sites: (config.sites ?? []).map((site) => {
+      const maps = valueMaps(config.map);
+      return { ...siteOptions(site, config.upstreams ?? {}, directory), ...(maps && { maps }) };
+    }),
     ...(config.gemini && {
       gemini: {
         sites: config.gemini.map((site) => geminiSiteOptions(site, directory)),
@@ -179,13 +184,19 @@ function siteOptions(
         isPhpUpstream(route.fastcgi.upstream, upstreams[route.fastcgi.upstream]);
       const handler = handlerOptions(route, params, isPhp);
       const { path, internal, authorize, compression = site.compression } = route;
-      const responses = responseOptions([site, route]);
-      const middleware = middlewareOptions([site, route], directory);
+      const layers = [site, { ...route, headers: route.headers?.rules }];
+      const responses = responseOptions(layers);
+      const middleware = middlewareOptions(layers, directory);
+      const conditions = conditionOptions(route);
       const bodies = bodyLimits(site.limits, route.limits);
       const requestBody = route.request_body ?? site.request_body;
       return {
         path,
         methods: allowedMethods(route, site),
+        ...(conditions.length > 0 && { conditions }),
+        ...(route.rewrite && { rewrite: route.rewrite }),
+        ...(route.root !== undefined && { root: resolvePath(directory, route.root) }),
+        ...(route.strip_prefix !== undefined && { stripPrefix: route.strip_prefix }),
         handler,
         ...(internal && { internal }),
         ...(authorize && {
@@ -265,7 +276,8 @@ function handlerOptions(route: RouteConfig, params: ParamOptions, isPhp: boolean
     };
   }
   if (filter) return { kind: "filter", upstream: filter.upstream, params };
-  const { index, precompressed, cache_control: cacheControl, listing } = route.static!;
+  if (route.static === undefined) return { kind: "rewrite" };
+  const { index, precompressed, cache_control: cacheControl, listing } = route.static;
   return {
     kind: "static",
     index,

@@ -9,7 +9,13 @@
 export type ReadVariable = (name: string) => string | undefined;
 
 /** Keys below which texts are templates of requests. */
-export const TEMPLATE_KEYS: ReadonlySet<string> = new Set(["params", "headers", "redirect"]);
+export const TEMPLATE_KEYS: ReadonlySet<string> = new Set([
+  "params",
+  "headers",
+  "redirect",
+  "rewrite",
+  "map",
+]);
 
 const REFERENCE = /(\$?)\$\{env\.([^}]*)\}/g;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;

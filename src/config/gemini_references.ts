@@ -13,7 +13,7 @@ import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import { resolvePath } from "./paths.ts";
 import { coversRoute, type RouteShape } from "./route_cover.ts";
-import { PATH_PATTERN } from "./schema_parts.ts";
+import { patternError } from "../routing/route_pattern.ts";
 import { checkSymlinks } from "./symlinks.ts";
 
 export interface GeminiContext {
@@ -142,7 +142,7 @@ function checkRoutes(
     requirePath(route.get("client_cert")?.get("ca"), "file", context, tell);
     const path = route.get("path");
     const isReadable = path === undefined ||
-      (path.text !== undefined && PATH_PATTERN.test(path.text));
+      (path.text !== undefined && patternError(path.text) === undefined);
     if (handlers.length !== 1 || !isReadable) continue;
     const shape = { path: path?.text, methods: undefined, passesOn: handlers[0] === "static" };
     const cover = earlier.find((other) => coversRoute(other.shape, shape));

@@ -13,13 +13,13 @@ import {
   items,
   list,
   oneOf,
-  PATH_PATTERN,
   section,
   TEXT_REMEDY,
   textLike,
   time,
   wholeNumber,
 } from "./schema_parts.ts";
+import { PATH_FORMS, pathPattern } from "./path_schema.ts";
 import { symlinkEntries } from "./symlinks.ts";
 import { formatTime } from "./units.ts";
 
@@ -188,8 +188,8 @@ const clientCert = section({
 export const geminiRouteSchema = section({
   path: v.optional(
     described(
-      textLike(PATH_PATTERN, 'use "/exact", "/prefix/*" or "*.suffix", or leave it out for all'),
-      "/exact, /directory/* (also matches /directory), /begin*, *.end or /begin*.end; default: every path",
+      pathPattern(),
+      `${PATH_FORMS}; default: every path`,
     ),
   ),
   client_cert: v.optional(

@@ -25,16 +25,23 @@ export function configJsonSchema(): JsonSchema & Record<string, unknown> {
 /** Keys of which one is there: a route has one handler, a file serves over one of both or both. */
 function alternativesOf(schema: object): Alternatives | undefined {
   if (!("entries" in schema)) return undefined;
-  if (schema.entries === routeSchema.entries) return ["oneOf", HANDLER_NAMES];
+  if (schema.entries === routeSchema.entries) return ["oneOf", HANDLER_NAMES, "rewrite"];
   if (schema.entries === geminiRouteSchema.entries) return ["oneOf", GEMINI_HANDLER_NAMES];
   if (schema.entries === configSchema.entries) return ["anyOf", ["sites", "gemini"]];
   return undefined;
 }
 
-type Alternatives = readonly [how: "oneOf" | "anyOf", keys: readonly string[]];
+/** `instead` may be there where none of the others is. */
+type Alternatives = readonly [
+  how: "oneOf" | "anyOf",
+  keys: readonly string[],
+  instead?: string,
+];
 
 function withAlternatives(jsonSchema: object, alternatives: Alternatives | undefined) {
   if (alternatives === undefined) return undefined;
-  const [how, keys] = alternatives;
-  return { ...jsonSchema, [how]: keys.map((name) => ({ required: [name] })) };
+  const [how, keys, instead] = alternatives;
+  const required = keys.map((name) => ({ required: [name] }));
+  const others = instead === undefined ? [] : [{ required: [instead], not: { anyOf: required } }];
+  return { ...jsonSchema, [how]: [...required, ...others] };
 }

@@ -12,6 +12,8 @@ export interface SchemaFields {
   readonly entries?: Readonly<Record<string, SchemaFields>>;
   readonly item?: SchemaFields;
   readonly value?: SchemaFields;
+  /** Of a map that takes names beside its keys: what stands under them. */
+  readonly rest?: SchemaFields;
   readonly wrapped?: SchemaFields;
   readonly options?: readonly SchemaFields[];
 }
@@ -116,6 +118,7 @@ export class MisplacedKeys {
     }
     if (schema.type === "array") this.#add(schema.item!, [...steps, "[]"]);
     if (schema.type === "record") this.#add(schema.value!, [...steps, "NAME"]);
+    if (schema.type === "object_with_rest") this.#add(schema.rest!, [...steps, "NAME"]);
     if (schema.type !== "strict_object") return;
     const entries = Object.entries(schema.entries!);
     this.#maps.set(schema, { steps, keys: entries.map(([key]) => key) });

@@ -13,7 +13,7 @@ export function templateCheck() {
   return v.rawCheck<string>(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
     try {
-      compileTemplate(dataset.value, undefined);
+      compileTemplate(dataset.value, {});
     } catch (error) {
       if (!(error instanceof TemplateError)) throw error;
       addIssue({ message: error.message });

@@ -13,10 +13,13 @@ import { checkGemini } from "./gemini_references.ts";
 import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import { resolvePath } from "./paths.ts";
+import { isSimple, patternError, prefixOfPattern } from "../routing/route_pattern.ts";
 import { coversRoute, type RouteShape } from "./route_cover.ts";
+import { conditionTexts } from "./condition_texts.ts";
+import { checkGroups } from "./group_references.ts";
+import { checkMaps } from "./map_schema.ts";
 import { HANDLER_NAMES } from "./route_schema.ts";
 import { LISTEN_ADDRESS_RULES } from "./schema.ts";
-import { PATH_PATTERN } from "./schema_parts.ts";
 import { checkSymlinks } from "./symlinks.ts";
 import { checkTls } from "./tls_references.ts";
 import type { ShapeError } from "./unknown_keys.ts";
@@ -40,10 +43,12 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
   checkAcme(root, context, tell);
   checkHosts(root, tell);
   checkUpstreams(root, tell);
+  checkMaps(root, tell);
   checkGemini(root, context, tell);
   const upstreams = [...root.get("upstreams")?.entries.keys() ?? []];
   for (const site of root.get("sites")?.items ?? []) {
     if (!context.rootGiven) checkRoot(site, context, tell);
+    for (const route of site.get("routes")?.items ?? []) checkRoot(route, context, tell);
     const hasRoot = context.rootGiven || site.get("root") !== undefined;
     checkSymlinks(site, { ...context, hasRoot }, tell);
     checkRoutes(site, upstreams, context, tell);
@@ -158,7 +163,7 @@ function checkRoutes(
   for (const route of site.get("routes")?.items ?? []) {
     if (route.content.kind !== "map") continue;
     const handlers = HANDLER_NAMES.filter((name) => route.get(name) !== undefined);
-    if (handlers.length === 0) {
+    if (handlers.length === 0 && route.get("rewrite") === undefined) {
       tell(route.place, `The route has no handler (add ${anyOf(HANDLER_NAMES)})`);
     } else if (handlers.length > 1) {
       tell(
@@ -171,6 +176,8 @@ function checkRoutes(
     for (const name of handlers) {
       checkHandler(site, route, name, upstreams, context, tell);
     }
+    checkGroups(route, tell);
+    checkRewrite(route, handlers, tell);
     const shape = routeShape(route, handlers);
     if (shape === undefined) continue;
     const cover = earlier.find((other) => coversRoute(other.shape, shape));
@@ -179,6 +186,22 @@ function checkRoutes(
       tell(route.place, `${what} (put this one before it)`);
     }
     earlier.push({ shape, line: route.place.line });
+  }
+}
+
+/** A route without a handler leaves every request to others, so what is said of responses is lost. */
+function checkRewrite(route: ConfigNode, handlers: readonly string[], tell: Tell): void {
+  const rewrite = route.entries.get("rewrite");
+  if (rewrite === undefined) return;
+  if (handlers.length > 0 && rewrite.node.get("repeat")?.toPlain() === true) {
+    const what = "The route has a handler, which takes what it has rewritten";
+    tell(rewrite.node.place, `${what} (leave repeat out, or the handler)`);
+  }
+  if (handlers.length > 0) return;
+  for (const key of ["root", "strip_prefix", "request_body"]) {
+    const entry = route.entries.get(key);
+    if (entry === undefined) continue;
+    tell(entry.keyPlace, `The route has no handler, so ${key} says nothing (take it out)`);
   }
 }
 
@@ -193,10 +216,17 @@ function checkHandler(
   const { keyPlace, node: handler } = route.entries.get(name)!;
   checkUpstreamName(handler, upstreams, tell);
   const wantsRoot = name === "php" || name === "filter" || name === "static";
-  if (wantsRoot && site.get("root") === undefined && !context.rootGiven) {
+  const hasRoot = (route.get("root") ?? site.get("root")) !== undefined || context.rootGiven;
+  if (wantsRoot && !hasRoot) {
     tell(keyPlace, `Handler ${name} has no files to serve (add root to the site)`);
   }
-  checkPathParts(handler, route.get("path")?.text, tell);
+  checkPathParts(route, handler, tell);
+  if (wantsRoot || name === "fastcgi") return;
+  for (const key of ["root", "strip_prefix"]) {
+    const entry = route.entries.get(key);
+    if (entry === undefined) continue;
+    tell(entry.keyPlace, `Handler ${name} looks at no files, so ${key} says nothing (take it out)`);
+  }
 }
 
 function checkUpstreamName(user: ConfigNode, upstreams: readonly string[], tell: Tell): void {
@@ -208,14 +238,25 @@ function checkUpstreamName(user: ConfigNode, upstreams: readonly string[], tell:
   tell(upstream.place, `Unknown upstream "${upstream.text}" (${remedy})`);
 }
 
-/** `strip`, and `script_name` behind it, are the beginning of what the route matches. */
-function checkPathParts(handler: ConfigNode, path: string | undefined, tell: Tell): void {
-  if (path === undefined) return;
-  const stripped = handler.get("strip")?.text ?? "";
-  for (const key of ["strip", "script_name"]) {
-    const node = handler.get(key);
+/** What is stripped, and `script_name` behind it, are the beginning of what the route matches. */
+function checkPathParts(route: ConfigNode, handler: ConfigNode, tell: Tell): void {
+  const path = route.get("path")?.text;
+  const prefix = route.entries.get("strip_prefix");
+  if (prefix !== undefined && handler.get("strip") !== undefined) {
+    tell(prefix.keyPlace, "strip_prefix and strip both take the beginning off (keep one of them)");
+  }
+  if (path === undefined) {
+    if (prefix?.node.text) {
+      const remedy = `add path: ${prefix.node.text}/*`;
+      tell(prefix.node.place, `strip_prefix wants a path that begins with it (${remedy})`);
+    }
+    return;
+  }
+  const stripped = (prefix?.node ?? handler.get("strip"))?.text ?? "";
+  for (const key of ["strip_prefix", "strip", "script_name"]) {
+    const node = key === "strip_prefix" ? prefix?.node : handler.get(key);
     if (!node?.text) continue;
-    const before = key === "strip" ? "" : stripped;
+    const before = key === "script_name" ? stripped : "";
     if (isPartOf(before + node.text, path)) continue;
     const remedy = before === ""
       ? `use the beginning of "${path}"`
@@ -226,7 +267,8 @@ function checkPathParts(handler: ConfigNode, path: string | undefined, tell: Tel
 
 /** Whether every path that the pattern matches begins with the segments of `scriptName`. */
 function isPartOf(scriptName: string, pattern: string): boolean {
-  if (!PATH_PATTERN.test(pattern)) return true;
+  if (patternError(pattern) !== undefined) return true;
+  if (!isSimple(pattern)) return `${prefixOfPattern(pattern)}/`.startsWith(`${scriptName}/`);
   const fixed = pattern.replace(/\/\*$/, "");
   return fixed === scriptName || fixed.startsWith(`${scriptName}/`);
 }
@@ -235,8 +277,9 @@ function isPartOf(scriptName: string, pattern: string): boolean {
 function routeShape(route: ConfigNode, handlers: readonly string[]): RouteShape | undefined {
   const path = route.get("path");
   const methods = route.get("methods");
-  if (handlers.length !== 1) return undefined;
-  if (path !== undefined && (path.text === undefined || !PATH_PATTERN.test(path.text))) {
+  const isRewrite = route.get("rewrite") !== undefined;
+  if (handlers.length > 1 || (handlers.length === 0 && !isRewrite)) return undefined;
+  if (path !== undefined && (path.text === undefined || patternError(path.text) !== undefined)) {
     return undefined;
   }
   if (methods !== undefined && methods.items.some((item) => item.text === undefined)) {
@@ -245,6 +288,8 @@ function routeShape(route: ConfigNode, handlers: readonly string[]): RouteShape 
   return {
     path: path?.text,
     methods: methods?.items.map((item) => item.text!),
-    passesOn: ["php", "filter", "static"].includes(handlers[0]!),
+    conditions: conditionTexts(route),
+    // What it has rewritten once comes back, maybe by the same path.
+    passesOn: isRewrite || ["php", "filter", "static"].includes(handlers[0]!),
   };
 }

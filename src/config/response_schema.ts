@@ -53,7 +53,7 @@ const headerTexts = () =>
     }),
   );
 
-const headers = section({
+export const headersEntries = {
   set: v.optional(
     described(headerTexts(), "Headers to set, replacing headers of the same name"),
     {},
@@ -66,7 +66,9 @@ const headers = section({
     ),
     [],
   ),
-});
+};
+
+const headers = section(headersEntries);
 
 const PAGE_REMEDY = 'use a path below the root such as "/404.html", or a map with body and type';
 

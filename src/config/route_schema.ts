@@ -1,17 +1,22 @@
 /** The schema of one route: what it matches, and the handler that answers. */
 import * as v from "valibot";
 import { PHP_ENDINGS } from "../http/options.ts";
+import { compileLocation } from "../http/redirect_location.ts";
+import { TemplateError } from "../http/request_template.ts";
 import { compressionSchema } from "./compression_schema.ts";
 import { responseEntries } from "./response_schema.ts";
+import { conditionEntries } from "./condition_schema.ts";
+import { PATTERN_REMEDY } from "../routing/route_pattern.ts";
+import { PATH_FORMS, pathPattern } from "./path_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
 import { paramsSchema, templateCheck } from "./params_schema.ts";
 import {
   asYaml,
   described,
+  filePath,
   flag,
   list,
   methods,
-  PATH_PATTERN,
   section,
   TEXT_REMEDY,
   textLike,
@@ -65,6 +70,7 @@ const redirect = section({
         const message = `"${dataset.value}" could lead anywhere (begin it with "/" or "https://")`;
         addIssue({ message });
       }),
+      locationCheck(),
     ),
     "Location; it may contain references such as ${match}",
   ),
@@ -76,6 +82,19 @@ const redirect = section({
     302,
   ),
 }, "to");
+
+/** That no part of a request is the host. */
+function locationCheck() {
+  return v.rawCheck<string>(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    try {
+      compileLocation(dataset.value, {});
+    } catch (error) {
+      if (!(error instanceof TemplateError)) throw error;
+      if (/could be any host/.test(error.message)) addIssue({ message: error.message });
+    }
+  });
+}
 
 const fastcgi = section({
   upstream: described(upstreamName(), "Upstream"),
@@ -170,6 +189,32 @@ const phpSection = section({
 
 const php = v.pipe(phpSection, triesCheck());
 
+const rewriteText = () =>
+  v.pipe(
+    textLike(
+      /^(?:\/|\$\{)[^\0\r\n#]*$/,
+      'use a path such as "/index.php" or "/${match}", and maybe a query',
+    ),
+    templateCheck(),
+  );
+
+const REWRITE_REMEDY =
+  'use a path such as "/index.php" or "/${match}", or a map with to and repeat';
+
+const rewrite = v.pipe(
+  v.union([
+    rewriteText(),
+    section({
+      to: described(rewriteText(), "The new path; it may contain references such as ${path.1}"),
+      repeat: v.optional(
+        described(flag(), "Whether the route rewrites what it has rewritten, ten times at most"),
+        false,
+      ),
+    }, "to"),
+  ], REWRITE_REMEDY),
+  v.transform((value) => typeof value === "string" ? { to: value, repeat: false } : value),
+);
+
 const authorize = section({
   upstream: described(
     upstreamName(),
@@ -189,8 +234,26 @@ const filter = section({
 export const routeSchema = section({
   path: v.optional(
     described(
-      textLike(PATH_PATTERN, 'use "/exact", "/prefix/*" or "*.suffix", or leave it out for all'),
-      "/exact, /directory/* (also matches /directory), /begin*, *.end or /begin*.end; default: every path",
+      pathPattern(`${PATTERN_REMEDY}, or leave it out for all`),
+      `${PATH_FORMS}; default: every path`,
+    ),
+  ),
+  root: v.optional(
+    described(
+      filePath(),
+      "Directory of the route's files and scripts, for php, static, fastcgi and filter; default: the site's",
+    ),
+  ),
+  strip_prefix: v.optional(
+    described(
+      textLike(/^(\/[^/]+)+$/, 'use a path such as "/pma", without "/" at its end'),
+      "Beginning of the path that is no directory below the root, for the same; SCRIPT_NAME keeps it; default: none",
+    ),
+  ),
+  rewrite: v.optional(
+    described(
+      rewrite,
+      "Another path for the request, before the route's handler or, without one, for the other routes; a query of it stands before the client's; default: none",
     ),
   ),
   methods: v.optional(
@@ -222,4 +285,5 @@ export const routeSchema = section({
   static: v.optional(described(staticSchema, "Serves static files below the root")),
   ...responseEntries,
   ...bodyEntries,
+  ...conditionEntries,
 });

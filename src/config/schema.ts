@@ -20,6 +20,7 @@ import { responseEntries } from "./response_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
 import { siteProxyEntries } from "./proxy_schema.ts";
 import { symlinkEntries } from "./symlinks.ts";
+import { mapEntries } from "./map_schema.ts";
 import { http2LimitsSchema } from "./http2_schema.ts";
 import { httpLimitsSchema } from "./http_schema.ts";
 import { adminListener, LISTEN_ADDRESS_RULES, listener } from "./listen_schema.ts";
@@ -296,6 +297,7 @@ const fileSchema = section({
     described(limits, "Limits of requests and responses, and of memory"),
     {},
   ),
+  ...mapEntries,
   user: v.optional(
     described(
       textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a user's name or number"),

@@ -31,9 +31,6 @@ import {
 
 export const TEXT_REMEDY = "use text, in quotes where it looks like something else";
 
-/** A route's path, with at most one star (`routing/route_pattern.ts`). */
-export const PATH_PATTERN = /^(\/[^*]*(\*[^*/]*)?|\*[^*/]+)$/;
-
 /** What is wrong with a value, as far as a remedy looks at it. */
 interface Given {
   readonly input: unknown;

@@ -1,16 +1,8 @@
 /** The schema of the `static` handler: what is said of files, and what stands for a directory. */
 import * as v from "valibot";
 import { ENCODINGS } from "../compression/accept_encoding.ts";
-import {
-  described,
-  flag,
-  items,
-  list,
-  oneOf,
-  PATH_PATTERN,
-  section,
-  textLike,
-} from "./schema_parts.ts";
+import { described, flag, items, list, oneOf, section, textLike } from "./schema_parts.ts";
+import { pathPattern } from "./path_schema.ts";
 
 export const indexNames = (example: string) =>
   items(
@@ -37,7 +29,7 @@ export const staticSchema = section({
   cache_control: v.optional(
     described(
       v.record(
-        textLike(PATH_PATTERN, 'use "/exact", "/prefix/*" or "*.suffix"'),
+        pathPattern(),
         textLike(/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/, 'use a value such as "max-age=3600"'),
         'use a map of patterns and values, such as { "*.css": "max-age=3600" }',
       ),

@@ -8,6 +8,8 @@ import type { Place } from "./located_error.ts";
 import { MisplacedKeys, type SchemaFields } from "./misplaced_keys.ts";
 import { removedKeyMessage } from "./removed_keys.ts";
 
+const MAPS: ReadonlySet<string> = new Set(["strict_object", "object_with_rest", "record"]);
+
 export interface ShapeError {
   readonly place: Place;
   readonly message: string;
@@ -42,7 +44,7 @@ export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeRepo
       node.items.forEach((item, index) => visit(item, schema.item!, [...path, index]));
       return;
     }
-    if (schema.type !== "strict_object" && schema.type !== "record") return;
+    if (!MAPS.has(schema.type)) return;
     if (node.content.kind === "list") {
       const what = path.length === 0 ? "The file" : formatPath(path);
       const remedy = remedyOf(schema, node.toPlain());
@@ -50,7 +52,7 @@ export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeRepo
       return;
     }
     for (const [key, entry] of node.entries) {
-      const known = schema.type === "record" ? schema.value : ownEntry(schema, key);
+      const known = schema.type === "record" ? schema.value : ownEntry(schema, key) ?? schema.rest;
       if (known !== undefined) visit(entry.node, known, [...path, key]);
       else errors.push(unknownKey(key, entry.keyPlace, schema, path));
     }

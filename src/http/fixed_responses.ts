@@ -1,7 +1,8 @@
 /** Responses that the configuration gives: a text, or another place. */
 import { BytesResponse } from "../runtime/http_response.ts";
 import type { HandlerOptions } from "./options.ts";
-import { compileTemplate } from "./request_template.ts";
+import { compileLocation } from "./redirect_location.ts";
+import type { TemplateScope } from "./request_template.ts";
 import type { RouteHandler } from "./route_handler.ts";
 import { isBodilessStatus } from "./upstream_response.ts";
 
@@ -18,38 +19,22 @@ export function respondHandler({ status, body }: OptionsOf<"respond">): RouteHan
       : new BytesResponse(status, fields, bytes);
 }
 
-/** `pattern` is the route's `path`. */
 export function redirectHandler(
   { to, status }: OptionsOf<"redirect">,
-  pattern: string | undefined,
+  scope: TemplateScope,
 ): RouteHandler {
-  const location = compileTemplate(to, pattern, encodePath);
+  const location = compileLocation(to, scope);
   if (typeof location === "string") {
     const headers = { location: encodeText(location) };
     return () => new Response(null, { status, headers });
   }
-  // Filled in it may begin with two slashes, or with what browsers take for them: another host.
-  const isPath = to.startsWith("/");
   return (request, context) => {
-    const filled = location(context, request.headers).replace(NOT_IN_URL, encodeCharacter);
-    const safe = isPath ? filled.replace(/^\/+/, "/") : filled;
-    return new Response(null, { status, headers: { location: safe } });
+    const headers = { location: location(context, request.headers) };
+    return new Response(null, { status, headers });
   };
-}
-
-const NOT_IN_URL = /[^\x21-\x7e]|[\\"<>^`{|}]/g;
-
-/** A character stands for one byte. */
-function encodeCharacter(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
 }
 
 /** A text of the configuration, as it stands in a header. */
 function encodeText(text: string): string {
   return text.replace(/[^\x21-\x7e]+/g, encodeURIComponent);
-}
-
-/** A decoded path as it stands in a URL. */
-function encodePath(path: string): string {
-  return path.split("/").map(encodeURIComponent).join("/");
 }

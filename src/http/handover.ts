@@ -118,6 +118,9 @@ async function redirect(
     method: context.method === "HEAD" ? "HEAD" : "GET",
     target,
     handedOver: { hops, contentType },
+    matchedPath: undefined,
+    rewrites: undefined,
+    goesOnBehind: undefined,
     passed: undefined,
     bodyProgress: undefined,
   };

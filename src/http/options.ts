@@ -7,11 +7,15 @@ import type { Encoding } from "../compression/accept_encoding.ts";
 import type { CompressionOptions } from "../compression/options.ts";
 import type { BodyMode } from "../upstream/request_body.ts";
 import type { MiddlewareOptions, ResponseOptions } from "./response_options.ts";
+import type { ConditionOptions } from "./route_conditions.ts";
 import type { ProxyHeader } from "./forwarded.ts";
+import type { ValueMaps } from "./value_map.ts";
 import type { PlainHttp } from "./scheme.ts";
 
 /** What answers a request that a route matches. */
 export type HandlerOptions =
+  /** Nothing: the request is for other routes, by its new path. */
+  | { readonly kind: "rewrite" }
   | { readonly kind: "respond"; readonly status: number; readonly body: string }
   | { readonly kind: "redirect"; readonly to: string; readonly status: number }
   | FastCgiHandlerOptions
@@ -101,7 +105,18 @@ export interface RouteOptions {
   readonly path: string | undefined;
   /** Upper case; undefined: all. */
   readonly methods: readonly string[] | undefined;
+  /** What else it asks of a request; nothing, left out. */
+  readonly conditions?: readonly ConditionOptions[] | undefined;
   readonly handler: HandlerOptions;
+  /** Absolute path, in the place of the site's root; left out: that. */
+  readonly root?: string | undefined;
+  /** Another path for the request, before the handler; left out: none. */
+  readonly rewrite?: RewriteOptions | undefined;
+  /**
+   * The beginning of the path, such as `/pma`, that is no directory below the root; the application
+   * sees it in SCRIPT_NAME. The route matches no other path. Left out: none.
+   */
+  readonly stripPrefix?: string | undefined;
   /** Whether only responses of applications lead to it; a client gets 404. Left out: no. */
   readonly internal?: boolean;
   /** Left out: responses go out as they are. */
@@ -116,6 +131,13 @@ export interface RouteOptions {
   readonly middleware?: MiddlewareOptions | undefined;
   /** Who is asked whether a request may go on to the handler; nobody, left out. */
   readonly authorize?: AuthorizeOptions;
+}
+
+export interface RewriteOptions {
+  /** A template; a path, and maybe a query. */
+  readonly to: string;
+  /** Whether the route rewrites its own paths again. */
+  readonly repeat: boolean;
 }
 
 export interface ProxyOptions {
@@ -142,6 +164,8 @@ export interface SiteOptions {
   readonly proxies?: ProxyOptions | undefined;
   /** Whether an application always gets a `traceparent`. */
   readonly traceContext?: boolean | undefined;
+  /** Tables of values, by their names; none, left out. */
+  readonly maps?: ValueMaps | undefined;
   /** What becomes of responses that no route makes; left out: nothing. */
   readonly responses?: ResponseOptions | undefined;
   readonly routes: readonly RouteOptions[];

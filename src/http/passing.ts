@@ -58,7 +58,7 @@ export function responseToUnmatched(
 export function sourceNames(routes: readonly RouteOptions[]): (path: string) => boolean {
   const texts = routes.flatMap(({ path, handler }) => {
     if (handler.kind !== "php" && handler.kind !== "fastcgi") return [];
-    return [...handler.splitPath ?? [], ...programEnding(path)];
+    return [...handler.splitPath ?? [], ...programEndings(path)];
   });
   const runsPhp = routes.some(runsScripts);
   if (texts.length === 0) return runsPhp ? isScriptName : () => false;
@@ -74,8 +74,17 @@ function runsScripts({ handler }: RouteOptions): boolean {
   return handler.kind === "php" || handler.kind === "fastcgi";
 }
 
-/** The ending that a route's pattern gives to the programs that it runs, such as `*.cgi`. */
-function programEnding(path: string | undefined): readonly string[] {
-  const ending = /\*[^/*]*(\.(?:f?cgi|pl|py|rb|lua|tcl|sh))$/i.exec(path ?? "")?.[1];
-  return ending === undefined ? [] : [ending.toLowerCase()];
+const PROGRAMS: ReadonlySet<string> = new Set(
+  ["cgi", "fcgi", "pl", "py", "rb", "lua", "tcl", "sh"],
+);
+
+/** The endings that a route's pattern gives to the programs that it runs: `*.cgi`, `~ \.(pl|py)$`. */
+function programEndings(path = ""): readonly string[] {
+  const names = path.startsWith("~")
+    ? [...path.matchAll(/\\\.(?:\((?:\?:)?)?(\w+(?:\|\w+)*)/g)].flatMap(([, text]) =>
+      text!.split("|")
+    )
+    : [/\*[^/*]*\.(\w+)$/.exec(path)?.[1] ?? ""];
+  return names.map((name) => name.toLowerCase()).filter((name) => PROGRAMS.has(name))
+    .map((name) => `.${name}`);
 }

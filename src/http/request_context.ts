@@ -30,6 +30,7 @@ export type ErrorCode =
   | "no_such_route"
   | "no_such_script"
   | "script_not_allowed"
+  | "rewrite_loop"
   | "request_body_too_large"
   | "request_body_unreadable"
   | "answer_broke_off"
@@ -116,6 +117,17 @@ export interface RoutingPart {
   passed: OwnResponse | undefined;
 }
 
+/** Written by routes that give the request another path: `rewriting_route.ts`. */
+export interface RewritePart {
+  target: RequestTarget;
+  /** The path by which the route that rewrote it was found, while that route has the request. */
+  matchedPath?: string | undefined;
+  /** How many rewrites there were, and by which routes of the site. */
+  rewrites?: { readonly count: number; readonly by: ReadonlySet<number> } | undefined;
+  /** The place of a route behind which the request goes on; left out: it meets all. */
+  goesOnBehind?: number | undefined;
+}
+
 /** Written by who learns something for the application, with `learnParameter`; by `authorize.ts`. */
 export interface ParameterPart {
   /** Parameters that were learnt on the way; a character for each byte. */
@@ -133,6 +145,7 @@ export interface ResponsePart {
 export interface RequestContext
   extends
     ArrivedRequest,
+    Readonly<RewritePart>,
     Readonly<CertificatePart>,
     Readonly<RoutingPart>,
     Readonly<ParameterPart>,

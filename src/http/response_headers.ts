@@ -5,7 +5,7 @@
 import { HOP_BY_HOP } from "../cgi/header_names.ts";
 import type { HeaderRuleOptions } from "./response_options.ts";
 import type { RequestContext } from "./request_context.ts";
-import { compileTemplate, type RequestText } from "./request_template.ts";
+import { compileTemplate, type RequestText, type TemplateScope } from "./request_template.ts";
 import type { HttpHeaders } from "../runtime/http_request.ts";
 
 /** Changes the headers of an answer to a request with `asked`. */
@@ -20,16 +20,14 @@ export function isFramingHeader(name: string): boolean {
 }
 
 /**
- * `pattern` is the route's `path`.
- *
  * @throws {TemplateError}
  */
 export function compileHeaderRule(
   { set, add, remove }: HeaderRuleOptions,
-  pattern: string | undefined,
+  scope: TemplateScope,
 ): HeaderRule {
   const compile = (texts: Readonly<Record<string, string>>): Pairs =>
-    Object.entries(texts).map(([name, text]) => [name, compileTemplate(text, pattern)]);
+    Object.entries(texts).map(([name, text]) => [name, compileTemplate(text, scope)]);
   const setPairs = compile(set);
   const addPairs = compile(add);
   return (headers, context, asked) => {

@@ -7,6 +7,7 @@ import type { ResponseOptions } from "./response_options.ts";
 import { ErrorPages, type ErrorPageTree } from "./error_pages.ts";
 import type { RequestContext, ResponseFilter, ResponsePart } from "./request_context.ts";
 import { compileHeaderRule, type HeaderRule } from "./response_headers.ts";
+import type { TemplateScope } from "./request_template.ts";
 import type { HttpHeaders } from "../runtime/http_request.ts";
 
 export class ResponseRules implements ResponseFilter {
@@ -15,16 +16,15 @@ export class ResponseRules implements ResponseFilter {
   readonly #interceptErrors: boolean;
   readonly #headerRules: readonly HeaderRule[];
 
-  /** `pattern` is the route's `path`. */
   constructor(
     options: ResponseOptions,
-    pattern: string | undefined,
+    scope: TemplateScope,
     tree: ErrorPageTree,
   ) {
     this.#onError = tree.onError;
     this.#pages = new ErrorPages(options.errorPages, tree);
     this.#interceptErrors = options.interceptErrors;
-    this.#headerRules = options.headers.map((rule) => compileHeaderRule(rule, pattern));
+    this.#headerRules = options.headers.map((rule) => compileHeaderRule(rule, scope));
   }
 
   /** The response to send. */

@@ -24,7 +24,13 @@ import { decidePhp } from "./php_route.ts";
 import type { RouteHandler } from "./route_handler.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
 import { compileParameters } from "./route_parameters.ts";
-import { asksForScripts, compileScriptTarget, isBelowFile } from "./script_target.ts";
+import {
+  asksForScripts,
+  compileScriptTarget,
+  isBelowFile,
+  type ScriptTarget,
+  stripPath,
+} from "./script_target.ts";
 import type { SiteDeps } from "./site_deps.ts";
 import type { StaticRoute } from "./static_route.ts";
 
@@ -43,20 +49,23 @@ export function compileHandler(
   site: SiteOptions,
   deps: HandlerDeps,
 ): RouteHandler {
-  const { handler: options, path: pattern } = route;
+  const { handler: options, path: pattern, stripPrefix } = route;
   const compressor = deps.compressor(route.compression);
-  const around = { pattern, compressor, bodies: route };
+  const around = { pattern, compressor, bodies: route, stripPrefix };
+  const own = withRootOf(route, site);
   switch (options.kind) {
+    case "rewrite":
+      return () => undefined;
     case "respond":
       return respondHandler(options);
     case "redirect":
-      return redirectHandler(options, pattern);
+      return redirectHandler(options, { pattern, maps: site.maps });
     case "fastcgi":
-      return fastCgiHandler({ options, ...around }, site, deps);
+      return fastCgiHandler({ options, ...around }, own, deps);
     case "php":
-      return phpHandler({ options, ...around }, site, deps);
+      return phpHandler({ options, ...around }, own, deps);
     case "filter":
-      return filterHandler({ options, ...around }, site, deps, route.internal);
+      return filterHandler({ options, ...around }, own, deps, route.internal);
     case "static":
       return staticHandler(deps.statics.get(route)!, route.internal);
   }
@@ -64,18 +73,25 @@ export function compileHandler(
 
 export function compileAuthorizer(
   { upstream, params }: AuthorizeOptions,
-  pattern: string | undefined,
+  route: RouteOptions,
   site: SiteOptions,
   deps: HandlerDeps,
 ): Authorizer {
   const options = { upstream, params: { ...params, ...NEVER_AUTHORIZERS } };
-  return createAuthorizer(fastCgiRoute({ options, pattern, compressor: undefined }, site, deps));
+  const asked = { options, pattern: route.path, compressor: undefined };
+  return createAuthorizer(fastCgiRoute(asked, withRootOf(route, site), deps));
+}
+
+/** A route's root stands in the place of the site's. */
+function withRootOf({ root }: RouteOptions, site: SiteOptions): SiteOptions {
+  return root === undefined ? site : { ...site, root };
 }
 
 /** A handler with what its route says around it. */
 interface RouteOf<Options> {
   readonly options: Options;
   readonly pattern: string | undefined;
+  readonly stripPrefix?: string | undefined;
   readonly compressor: ResponseCompressor | undefined;
   /** What the route says of bodies; nothing, left out. */
   readonly bodies?: Pick<RouteOptions, "requestBody" | "limits">;
@@ -92,7 +108,7 @@ function fastCgiRoute(
   if (upstream === undefined) throw new RangeError(`No upstream is named "${options.upstream}"`);
   return {
     upstream,
-    ...compileParameters(options.params, pattern, {
+    ...compileParameters(options.params, { pattern, maps: site.maps }, {
       serverSoftware: deps.serverSoftware,
       documentRoot: site.root,
     }),
@@ -115,9 +131,12 @@ function fastCgiHandler(
   const namesScripts = asksForScripts(options, of.pattern);
   const named = namesScripts ? { ...of, options: withoutTranslation(options) } : of;
   const route = fastCgiRoute(named, site, deps);
-  const target = compileScriptTarget(options, site.root);
+  const { stripPrefix } = of;
+  const target = compileScriptTarget(stripped(options, stripPrefix), site.root);
+  const told = mountedAt(stripPrefix);
   if (!namesScripts || site.root === undefined) {
-    return (request, context) => exchange(route, request, context, target(context.target.path));
+    return (request, context) =>
+      exchange(route, request, context, told(target(context.target.path)));
   }
   const { root } = site;
   const { files } = deps.runtime;
@@ -130,8 +149,22 @@ function fastCgiHandler(
     if (isBelowFile(files, root, asked)) {
       return ownResponse(context, request.headers.get("accept"), NO_SCRIPT);
     }
-    return exchange(route, request, context, script);
+    return exchange(route, request, context, told(script));
   };
+}
+
+/** The options with what a route strips in the place of what its handler does. */
+function stripped<Options extends { readonly strip?: string | undefined }>(
+  options: Options,
+  stripPrefix: string | undefined,
+): Options {
+  return stripPrefix === undefined ? options : { ...options, strip: stripPrefix };
+}
+
+/** What the route has stripped is the beginning of SCRIPT_NAME. */
+function mountedAt(stripPrefix: string | undefined): (script: ScriptTarget) => ScriptTarget {
+  if (stripPrefix === undefined) return (script) => script;
+  return (script) => ({ ...script, scriptName: stripPrefix + script.scriptName });
 }
 
 /** PHP takes the script from there as well: such a route sends it where its `params` say so. */
@@ -148,7 +181,9 @@ function phpHandler(
 ): RouteHandler {
   const { runtime: { files }, followSymlinks = files.realPath } = deps;
   const php = { ...of, options: withoutTranslation(of.options) };
-  const rootOf = compilePhpRoots(of.options, { ...site, root: site.root! }, {
+  const told = mountedAt(of.stripPrefix);
+  const options = stripped(of.options, of.stripPrefix);
+  const rootOf = compilePhpRoots(options, { ...site, root: site.root! }, {
     files,
     followSymlinks,
     compileRoute: (root) => fastCgiRoute(php, { ...site, root }, deps),
@@ -159,7 +194,7 @@ function phpHandler(
     const decision = decidePhp(look, context.target);
     switch (decision.kind) {
       case "run":
-        return exchange(route, request, context, decision.script);
+        return exchange(route, request, context, told(decision.script));
       case "pass":
         notePassed(context, { status: 404, code: "no_such_file" });
         return undefined;
@@ -181,11 +216,13 @@ function filterHandler(
   const { files } = deps.runtime;
   const { symlinkTargets } = site;
   const filter = { files, root: site.root!, symlinkTargets, never: sourceNames(site.routes) };
+  const { stripPrefix = "" } = filtered;
+  const told = mountedAt(filtered.stripPrefix);
   return (request, context) => {
-    const decision = decideFilter(filter, context.target.path);
+    const decision = decideFilter(filter, stripPath(stripPrefix, context.target.path));
     if (decision.kind !== "send") return passOrRefuse(request, context, decision, isInternal);
     const { found, script } = decision;
-    return exchange(route, request, context, script, (...asked) => {
+    return exchange(route, request, context, told(script), (...asked) => {
       return new FilterRequest(filter, found, ...asked);
     });
   };

@@ -5,7 +5,7 @@
 import { type ParameterConstants, ParameterTemplate } from "../cgi/parameters.ts";
 import type { RequestContext } from "./request_context.ts";
 import type { ParamOptions } from "./options.ts";
-import { compileTemplate, type RequestText } from "./request_template.ts";
+import { compileTemplate, type RequestText, type TemplateScope } from "./request_template.ts";
 import type { HttpHeaders } from "../runtime/http_request.ts";
 
 /** Names, and what makes their values. */
@@ -18,19 +18,17 @@ export interface RouteParameters {
 }
 
 /**
- * `pattern` is the route's `path`.
- *
  * @throws {TemplateError}
  */
 export function compileParameters(
   params: ParamOptions,
-  pattern: string | undefined,
+  scope: TemplateScope,
   constants: Omit<ParameterConstants, "params" | "perRequest">,
 ): RouteParameters {
   const constant: Record<string, string | null> = {};
   const computed: [string, RequestText][] = [];
   for (const [name, text] of Object.entries(params)) {
-    const value = text === null ? null : compileTemplate(text, pattern);
+    const value = text === null ? null : compileTemplate(text, scope);
     if (typeof value === "function") computed.push([name, value]);
     else constant[name] = value;
   }

@@ -34,8 +34,8 @@ export function scriptTarget(
     : { scriptName: "", pathInfo: path, scriptFilename };
 }
 
-/** Of a route's path: `*.php`, `/cgi-bin/*.cgi`. */
-const SCRIPT_PATTERN = /\*[^/]*\.\w+$/;
+/** Of a route's path: `*.php`, `/cgi-bin/*.cgi`, `~ \.(php|phtml)$`. */
+const SCRIPT_PATTERN = /\*[^/]*\.\w+$|^~.*\\\.[\w([]/s;
 
 /**
  * Whether a route's paths are scripts' names for its application, so that what lies below a file is

@@ -10,7 +10,13 @@ import { FileError } from "../runtime/file_error.ts";
 import { asResponse } from "../runtime/http_response.ts";
 import { ownResponse, responseForError } from "./own_responses.ts";
 import type { Authorizer } from "./authorize.ts";
-import type { GatewayEnv, RequestContext, ResponsePart, RoutingPart } from "./request_context.ts";
+import type {
+  GatewayEnv,
+  RequestContext,
+  ResponsePart,
+  RewritePart,
+  RoutingPart,
+} from "./request_context.ts";
 import type { Handover } from "./handover.ts";
 import { keepOddStatus } from "./odd_status.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
@@ -21,9 +27,11 @@ import { middlewareRefusal } from "./route_middleware.ts";
 import { ResponseCompressor } from "./response_compressor.ts";
 import { namedFiles } from "./sendfile.ts";
 import type { RouteWatch, SiteDeps } from "./site_deps.ts";
-import { matchedPath, routeKey, SiteRouter } from "./site_router.ts";
+import { routeKey, SiteRouter } from "./site_router.ts";
+import { rewritingHandler } from "./rewriting_route.ts";
 import { beforeHandler, compileRules, hasRules } from "./site_rules.ts";
 import { compileStatics } from "./static_route.ts";
+import type { HttpRequest } from "../runtime/http_request.ts";
 import { honoFetch } from "./hono_fetch.ts";
 
 type HonoHandler = Handler<GatewayEnv>;
@@ -64,12 +72,22 @@ export function compileSite(site: SiteOptions, deps: SiteDeps): CompiledSite {
   const staticDeps = { runtime: deps.runtime, root, symlinkTargets, keepsFiles };
   const statics = compileStatics(site.routes, staticDeps, compressor);
   const shared: HandlerDeps = { ...deps, handover, compressor, statics };
-  const handlers = site.routes.map((route) => compileHandler(route, site, shared));
+  const plain = site.routes.map((route) => compileHandler(route, site, shared));
+  const handlers = site.routes.map((route, index) =>
+    route.rewrite === undefined ? plain[index]! : rewritingHandler(route, {
+      site,
+      index,
+      handler: route.handler.kind === "rewrite" ? undefined : plain[index],
+      router: () => router,
+      ask: (request, context, after) => askFrom(request, context, after),
+      onRewrite: deps.watch?.onRewrite,
+    })
+  );
   site.routes.forEach((route, index) => {
     const plain = asHono(handlers[index]!);
     const handler = route.authorize === undefined
       ? plain
-      : behind(compileAuthorizer(route.authorize, route.path, site, shared), plain);
+      : behind(compileAuthorizer(route.authorize, route, site, shared), plain);
     compiled.push(
       watched([...beforeHandler(route, site, deps), handler], index, deps.watch),
     );
@@ -83,17 +101,35 @@ export function compileSite(site: SiteOptions, deps: SiteDeps): CompiledSite {
   const directs = deps.watch === undefined
     ? site.routes.map((route, index) => compileDirect(route, handlers[index]!, site, deps))
     : [];
-  return { app, direct: compileDirects(router, directs), hasRules: hasRules(site) };
+  const direct = compileDirects(router, directs);
+  return {
+    app,
+    direct: (request, context) => direct(request, context, -1),
+    hasRules: hasRules(site),
+  };
+
+  function askFrom(request: HttpRequest, context: RequestContext, after: number) {
+    const part: RewritePart = context;
+    part.goesOnBehind = after;
+    return direct(request, context, after) ?? honoFetch(app, request, context);
+  }
 }
+
+/** As a handler of the routes behind the place `after`. */
+type DirectRoutes = (
+  request: HttpRequest,
+  context: RequestContext,
+  after: number,
+) => ReturnType<RouteHandler>;
 
 /** The routes that match, one after the other, up to the first that answers or wants Hono. */
 function compileDirects(
   router: Pick<SiteRouter<unknown>, "next">,
   directs: readonly (RouteHandler | undefined)[],
-): RouteHandler {
-  return (request, context) => {
-    for (let index = -1;;) {
-      index = router.next(context.method, context.target.path, index);
+): DirectRoutes {
+  return (request, context, after) => {
+    for (let index = after;;) {
+      index = router.next(context, request.headers, index);
       const direct = directs[index];
       if (direct === undefined) return undefined;
       const result = direct(request, context);
@@ -163,7 +199,7 @@ function createApp(
 ): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>({
     router,
-    getPath: (_request, options) => matchedPath(options?.env as RequestContext),
+    getPath: ({ headers }, options) => router.ask(options?.env as RequestContext, headers),
   });
   handlers.forEach((list, index) => {
     for (const handler of list) app.all(routeKey(index), handler);
@@ -174,7 +210,7 @@ function createApp(
     const part: ResponsePart = context;
     part.rules = rules;
     const accept = c.req.raw.headers.get("accept");
-    const allowed = router.allowedMethods(context.target.path);
+    const allowed = router.allowedMethods(context, c.req.raw.headers);
     return ownResponse(context, accept, responseToUnmatched(context, allowed));
   });
   app.onError((error, c) => {

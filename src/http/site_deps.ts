@@ -36,6 +36,8 @@ export interface RouteWatch {
   onRoute(index: number): void;
   /** It leaves the request to the next one that matches. */
   onPass(index: number): void;
+  /** It has given the request this path. */
+  onRewrite(index: number, path: string): void;
   /** What the route that is asked has tried. */
   onAttempt: AttemptWatch;
 }

@@ -4,11 +4,15 @@
  * suffixes nor decoded paths.
  *
  * Hono knows a route by its method and path; we register ours under `ALL` and the path that
- * {@link routeKey} makes of its place in the config.
+ * {@link routeKey} makes of its place in the config. It asks for a request's path and matches that
+ * at once, so what is matched is the request that it asked for last.
  */
 import type { Result, Router } from "hono/router";
 import { compilePattern, type RoutePattern } from "../routing/route_pattern.ts";
+import type { HttpHeaders } from "../runtime/http_request.ts";
 import type { RouteOptions } from "./options.ts";
+import type { RequestContext } from "./request_context.ts";
+import { compileConditions, type CompiledCondition } from "./route_conditions.ts";
 
 /** Under which path a route is registered with Hono. */
 export function routeKey(index: number): string {
@@ -17,19 +21,10 @@ export function routeKey(index: number): string {
 
 const HEAD = "HEAD";
 
-/**
- * The path by which a request is matched: its own, with "HEAD" before it where that is the method,
- * because Hono asks its router for GET then.
- */
-export function matchedPath(
-  { method, target }: { readonly method: string; readonly target: { readonly path: string } },
-): string {
-  return method === HEAD ? HEAD + target.path : target.path;
-}
-
 interface CompiledRoute {
   readonly matches: RoutePattern;
   readonly methods: readonly string[] | undefined;
+  readonly conditions: readonly CompiledCondition[] | undefined;
 }
 
 export class SiteRouter<T> implements Router<T> {
@@ -37,9 +32,14 @@ export class SiteRouter<T> implements Router<T> {
   readonly #routes: readonly CompiledRoute[];
   /** For each route what Hono registered: the handler and what stands before it. */
   readonly #handlers: (readonly [T, Record<string, string>])[][];
+  #asked: readonly [RequestContext, HttpHeaders] | undefined;
 
   constructor(routes: readonly RouteOptions[]) {
-    this.#routes = routes.map(({ path, methods }) => ({ matches: compilePattern(path), methods }));
+    this.#routes = routes.map(({ path, stripPrefix, methods, conditions }) => ({
+      matches: compileMatch(path, stripPrefix),
+      methods,
+      conditions: compileConditions(conditions),
+    }));
     this.#handlers = routes.map(() => []);
   }
 
@@ -49,41 +49,73 @@ export class SiteRouter<T> implements Router<T> {
     handlers.push([handler, {}]);
   }
 
-  match(asked: string, matchedPath: string): Result<T> {
-    const isHeadRequest = !matchedPath.startsWith("/");
-    const method = isHeadRequest ? HEAD : asked;
-    const path = isHeadRequest ? matchedPath.slice(HEAD.length) : matchedPath;
+  /** The request that is matched next; gives the path that Hono wants to know. */
+  ask(context: RequestContext, headers: HttpHeaders): string {
+    this.#asked = [context, headers];
+    return context.target.path;
+  }
+
+  match(): Result<T> {
     const matched: [T, Record<string, string>][] = [];
-    for (let index = 0; index < this.#routes.length; index++) {
-      const route = this.#routes[index]!;
-      if (!takes(route, method, path)) continue;
+    const [context, headers] = this.#asked!;
+    for (let index = this.next(context, headers, context.goesOnBehind ?? -1); index >= 0;) {
       for (const [handler, params] of this.#handlers[index]!) matched.push([handler, params]);
+      index = this.next(context, headers, index);
     }
     return [matched];
   }
 
   /** The place of the first route behind `after` that matches; -1 when there is none. */
-  next(method: string, path: string, after: number): number {
-    for (let index = after + 1; index < this.#routes.length; index++) {
-      if (takes(this.#routes[index]!, method, path)) return index;
+  next(context: RequestContext, headers: HttpHeaders, after: number): number {
+    const { method, target: { path } } = context;
+    for (let index = this.nextOf(method, path, after); index >= 0;) {
+      const { conditions } = this.#routes[index]!;
+      if (conditions === undefined || holdAll(conditions, context, headers)) return index;
+      index = this.nextOf(method, path, index);
     }
     return -1;
   }
 
-  /** Methods of the routes that match the path; undefined when there is no such route. */
-  allowedMethods(path: string): readonly string[] | undefined {
+  /** The same for a method and a path alone. */
+  nextOf(method: string, path: string, after: number): number {
+    for (let index = after + 1; index < this.#routes.length; index++) {
+      const { matches, methods } = this.#routes[index]!;
+      if (matches(path) && (methods === undefined || allows(methods, method))) return index;
+    }
+    return -1;
+  }
+
+  /** Methods of the routes that match but for theirs; undefined when there is no such route. */
+  allowedMethods(context: RequestContext, headers: HttpHeaders): readonly string[] | undefined {
     const allowed = new Set<string>();
-    for (const { matches, methods } of this.#routes) {
-      if (!matches(path)) continue;
-      for (const method of methods ?? []) allowed.add(method);
+    for (const { matches, methods, conditions } of this.#routes) {
+      if (methods === undefined || !matches(context.target.path)) continue;
+      if (conditions !== undefined && !holdAll(conditions, context, headers)) continue;
+      for (const method of methods) allowed.add(method);
     }
     if (allowed.has("GET")) allowed.add("HEAD");
     return allowed.size > 0 ? [...allowed] : undefined;
   }
 }
 
-function takes({ matches, methods }: CompiledRoute, method: string, path: string): boolean {
-  return matches(path) && (methods === undefined || allows(methods, method));
+/** Whether the path is the route's. */
+export function compileMatch(
+  pattern: string | undefined,
+  stripPrefix: string | undefined,
+): RoutePattern {
+  const matches = compilePattern(pattern);
+  if (stripPrefix === undefined || pattern === `${stripPrefix}/*`) return matches;
+  const isBelow = compilePattern(`${stripPrefix}/*`);
+  return (path) => isBelow(path) && matches(path);
+}
+
+function holdAll(
+  conditions: readonly CompiledCondition[],
+  context: RequestContext,
+  headers: HttpHeaders,
+): boolean {
+  for (const { holds } of conditions) if (!holds(context, headers)) return false;
+  return true;
 }
 
 function allows(methods: readonly string[], method: string): boolean {

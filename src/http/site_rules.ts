@@ -38,10 +38,11 @@ export function beforeHandler(
 export function compileRules(
   options: ResponseOptions | undefined,
   pattern: string | undefined,
-  { root, symlinkTargets, routes }: SiteOptions,
+  { root, symlinkTargets, routes, maps }: SiteOptions,
   { runtime: { files }, onError }: Pick<SiteDeps, "runtime" | "onError">,
 ): ResponseRules | undefined {
   if (options === undefined) return undefined;
   const never = sourceNames(routes);
-  return new ResponseRules(options, pattern, { files, root, symlinkTargets, never, onError });
+  const scope = { pattern, maps };
+  return new ResponseRules(options, scope, { files, root, symlinkTargets, never, onError });
 }

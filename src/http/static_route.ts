@@ -7,7 +7,12 @@ import { BytesResponse, type HttpResponse, toResponse } from "../runtime/http_re
 import type { Runtime } from "../runtime/runtime.ts";
 import { FileMemory } from "../static/file_memory.ts";
 import { isRefusal, refuse } from "../static/refusal.ts";
-import { serveStatic, type StaticOptions, type StaticResponse } from "../static/static_files.ts";
+import {
+  serveStatic,
+  type StaticOptions,
+  type StaticResponse,
+  type StaticTarget,
+} from "../static/static_files.ts";
 import type { RequestContext } from "./request_context.ts";
 import type { RouteOptions, StaticHandlerOptions } from "./options.ts";
 import { sourceNames } from "./passing.ts";
@@ -18,6 +23,8 @@ export interface StaticRouteDeps {
   readonly runtime: Pick<Runtime, "files" | "clock">;
   /** Absolute path. */
   readonly root: string;
+  /** The beginning of the path that is no directory below the root; left out: none. */
+  readonly stripPrefix?: string | undefined;
   readonly symlinkTargets?: readonly string[] | undefined;
   /** See `StaticOptions`. */
   readonly never: (path: string) => boolean;
@@ -29,14 +36,17 @@ export interface StaticRouteDeps {
 export class StaticRoute {
   readonly #options: StaticOptions;
   readonly #compressor: ResponseCompressor | undefined;
+  readonly #stripPrefix: string;
 
   constructor(handler: StaticHandlerOptions, deps: StaticRouteDeps) {
     const { runtime: { files, clock }, root, symlinkTargets, never, keepsFiles } = deps;
     this.#compressor = deps.compressor;
+    this.#stripPrefix = deps.stripPrefix ?? "";
     this.#options = {
       files,
       root,
       symlinkTargets,
+      prefix: this.#stripPrefix,
       index: handler.index,
       never,
       precompressed: handler.precompressed ?? [],
@@ -47,13 +57,20 @@ export class StaticRoute {
   }
 
   respond(request: HttpRequest, context: RequestContext): StaticResponse | Promise<StaticResponse> {
-    const { target, handedOver } = context;
+    const { handedOver } = context;
+    const target = this.#belowRoot(context.target);
     // Its name alone says that it is not for us: no need to look for the file.
     if (this.#options.never(target.path)) return refuse("script_source");
     const response = serveStatic(this.#options, request, target, handedOver);
     const finish = (settled: StaticResponse): StaticResponse | Promise<StaticResponse> =>
       isRefusal(settled) ? settled : this.#compressed(request, context, settled);
     return response instanceof Promise ? response.then(finish) : finish(response);
+  }
+
+  /** The prefix alone is the root without its slash. */
+  #belowRoot(target: StaticTarget): StaticTarget {
+    const { length } = this.#stripPrefix;
+    return length === 0 ? target : { path: target.path.slice(length), query: target.query };
   }
 
   #compressed(
@@ -77,9 +94,10 @@ export function compileStatics(
   const never = sourceNames(routes);
   const statics = new Map<RouteOptions, StaticRoute>();
   for (const route of routes) {
-    if (route.handler.kind !== "static") continue;
-    const compressor = compressorOf(route.compression);
-    statics.set(route, new StaticRoute(route.handler, { ...deps, never, compressor }));
+    const { handler, compression, stripPrefix, root = deps.root } = route;
+    if (handler.kind !== "static") continue;
+    const compressor = compressorOf(compression);
+    statics.set(route, new StaticRoute(handler, { ...deps, root, stripPrefix, never, compressor }));
   }
   return statics;
 }

@@ -25,12 +25,12 @@ export function decodePath(rawPath: string): DecodedPath {
     return { reason: "The path is not UTF-8" };
   }
   if (decoded.includes("\0")) return { reason: "The path has a NUL" };
-  const path = mergeSegments(decoded);
+  const path = withoutDotSegments(decoded);
   return path === undefined ? { reason: 'The path leaves the root with ".."' } : { path };
 }
 
 /** Without empty, "." and ".." segments; undefined when ".." would go above the root. */
-function mergeSegments(path: string): string | undefined {
+export function withoutDotSegments(path: string): string | undefined {
   const segments = path.split("/");
   const last = segments.at(-1);
   const kept: string[] = [];

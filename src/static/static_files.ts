@@ -28,6 +28,8 @@ import { refuse, type StaticRefusal } from "./refusal.ts";
 
 export interface StaticOptions extends FileTree {
   readonly files: FileLookup & Pick<Files, "openNow" | "list">;
+  /** What stands before a target's path in the client's; left out: nothing. */
+  readonly prefix?: string;
   /** Names to try in a directory, in this order. */
   readonly index: readonly string[];
   /** Whether a file of this name is never sent, such as a script on a site that runs scripts. */
@@ -42,7 +44,10 @@ export interface StaticOptions extends FileTree {
   readonly memory?: FileMemory;
 }
 
-/** Where a request points: a decoded path, and its undecoded query without "?". */
+/**
+ * Where a request points: a decoded path, and its undecoded query without "?". The path of the root
+ * itself is empty where the client left out its slash.
+ */
 export interface StaticTarget {
   readonly path: string;
   readonly query: string;
@@ -76,7 +81,7 @@ export function serveStatic(
     ? serveKept(options, request, target.path)
     : undefined;
   if (kept !== undefined) return kept;
-  const found = resolveBelowRoot(options, target.path);
+  const found = resolveBelowRoot(options, target.path || "/");
   if (found.kind === "directory") return serveDirectory(options, request, target);
   return serveFound(options, request, found, target.path, said);
 }
@@ -87,7 +92,7 @@ function serveDirectory(
   target: StaticTarget,
 ): StaticResponse | Promise<StaticResponse> {
   if (request.method !== "GET" && request.method !== "HEAD") return refuse("method_not_allowed");
-  if (!target.path.endsWith("/")) return redirectToSlash(target);
+  if (!target.path.endsWith("/")) return redirectToSlash(options, target);
   for (const name of options.index) {
     const kept = serveKept(options, request, target.path + name);
     if (kept !== undefined) return kept;
@@ -184,7 +189,8 @@ async function serveListing(
   const order = readListingOrder(target.query);
   let page: string;
   try {
-    page = listingPage(target.path, await listDirectory(options, target.path, order), order);
+    const shown = (options.prefix ?? "") + target.path;
+    page = listingPage(shown, await listDirectory(options, target.path, order), order);
   } catch (error) {
     if (error instanceof FileError && error.isDenied) return refuse("unreadable_file");
     if (error instanceof FileError && error.code === "ENOENT") return refuse("no_such_file");
@@ -204,8 +210,8 @@ async function serveListing(
  * The path is encoded anew from its decoded form, in which slashes are merged: sent back as it
  * came, `//evil.example/%2e%2e/folder` would lead to another host.
  */
-function redirectToSlash(target: StaticTarget): Response {
-  const path = target.path.split("/").map(encodeURIComponent).join("/");
+function redirectToSlash({ prefix = "" }: StaticOptions, target: StaticTarget): Response {
+  const path = (prefix + target.path).split("/").map(encodeURIComponent).join("/");
   const location = `${path}/${target.query === "" ? "" : `?${target.query}`}`;
   return new Response(null, { status: 308, headers: { location } });
 }

@@ -118,7 +118,7 @@ const SHAPE: readonly Row[] = [
     text: "hello\n",
     expected: [
       'a.yaml:1:1: The file is "hello" (use a map with listen, tls, acme, upstreams, sites, gemini, admin, log, ' +
-      "limits, user or shutdown)",
+      "limits, map, user or shutdown)",
     ],
   },
   {
@@ -126,7 +126,7 @@ const SHAPE: readonly Row[] = [
     text: "- sites\n",
     expected: [
       "a.yaml:1:1: The file is a list (use a map with listen, tls, acme, upstreams, sites, gemini, admin, log, " +
-      "limits, user or shutdown)",
+      "limits, map, user or shutdown)",
     ],
   },
   {
@@ -397,19 +397,19 @@ const VALUES: readonly Row[] = [
     ],
   },
   {
-    name: "a path with a star in its middle",
-    text: `sites: [{ routes: [{ path: /a/*/b, respond: {} }] }]\n`,
+    name: "a path that begins with a star and has a slash",
+    text: `sites: [{ routes: [{ path: "*/b", respond: {} }] }]\n`,
     expected: [
-      'a.yaml:1:28: sites[0].routes[0].path is "/a/*/b" ' +
-      '(use "/exact", "/prefix/*" or "*.suffix", or leave it out for all)',
+      'a.yaml:1:28: sites[0].routes[0].path is "*/b" ' +
+      '(use "/exact", "/prefix/*", "*.suffix" or an expression "~ ^/…$", or leave it out for all)',
     ],
   },
   {
-    name: "a path with two stars",
-    text: `sites: [{ routes: [{ path: /a*.b*, respond: {} }] }]\n`,
+    name: "a path with two stars in a row",
+    text: `sites: [{ routes: [{ path: /a**, respond: {} }] }]\n`,
     expected: [
-      'a.yaml:1:28: sites[0].routes[0].path is "/a*.b*" ' +
-      '(use "/exact", "/prefix/*" or "*.suffix", or leave it out for all)',
+      'a.yaml:1:28: sites[0].routes[0].path is "/a**" ' +
+      '(use "/exact", "/prefix/*", "*.suffix" or an expression "~ ^/…$", or leave it out for all)',
     ],
   },
   {

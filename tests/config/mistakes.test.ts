@@ -136,7 +136,7 @@ const PLACES: readonly Mistake[] = [
   [
     "a root in a route",
     route("static: { root: /srv/www }"),
-    '5:19: Unknown key "root" (it belongs to sites[])',
+    '5:19: Unknown key "root" (it belongs to sites[].routes[])',
   ],
   [
     "an upstream's name beside its handler",
@@ -360,9 +360,37 @@ const VALUES: readonly Mistake[] = [
   ],
   [
     "a path as a regular expression",
-    route("{ path: ~ \\.php$, respond: {} }"),
-    '5:17: sites[0].routes[0].path is "~ \\\\.php$" ' +
-    '(use "/exact", "/prefix/*" or "*.suffix", or leave it out for all)',
+    route("{ path: ^/a$, respond: {} }"),
+    '5:17: sites[0].routes[0].path is "^/a$" ' +
+    '(use "/exact", "/prefix/*", "*.suffix" or an expression "~ ^/…$", or leave it out for all)',
+  ],
+  [
+    "an expression without its blank",
+    route("{ path: ~\\.php$, respond: {} }"),
+    '5:17: An expression is written as "~ ^/…$" (mind the space)',
+  ],
+  [
+    "an expression that takes exponential time",
+    route('{ path: "~ ^/(a+)+$", respond: {} }'),
+    '5:17: The expression can go through "(a+)+" in many ways ' +
+    "(repeat once, and let no choice begin as another)",
+  ],
+  [
+    "such an expression in a condition",
+    route('{ headers: { x-a: "~ (.*)*" }, respond: {} }'),
+    '5:27: The expression repeats with "(.*)*" what can be empty ' +
+    "(let it be one character or more)",
+  ],
+  [
+    "a condition that is a number",
+    route("{ query: { id: 1 }, respond: {} }"),
+    '5:24: sites[0].routes[0].query.id is 1 (use a text in quotes, "*" in it for anything, ' +
+    '"~ …" for an expression, true or false, or a list)',
+  ],
+  [
+    "a group that the path does not have",
+    route('{ path: "~ ^/(a)", redirect: { to: "/${path.2}" } }'),
+    '5:44: "${path.2}" is no part of the route\'s path (use ${path.1})',
   ],
   [
     "every host as nginx has it",

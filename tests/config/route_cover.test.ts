@@ -63,6 +63,41 @@ test("A route covers only methods that it takes", () => {
   assert.ok(!coversRoute(route("/a", ["GET"]), route("/a")));
 });
 
+test("Expressions and several stars cover what they surely match", () => {
+  const covered = [
+    ["~ ^/a/", "/a/b"],
+    ["~ ^/a/", "~ ^/a/"],
+    ["/a/*/c", "/a/b/c"],
+    ["/a/*", "~ ^/a/b\\d$"],
+    ["/a/*", "/a/*/c/*"],
+    ["/a*", "~ ^/abc"],
+    [undefined, "~ x"],
+  ] as const;
+  for (const [earlier, later] of covered) {
+    assert.ok(coversRoute(route(earlier), route(later)), `${earlier} covers ${later}`);
+  }
+  const others = [
+    ["~ ^/a/", "/a/*"],
+    ["~ ^/a/", "~ ^/a/b"],
+    ["~ ^/a/x", "/a/b"],
+    ["/a/*", "~ /a/b"],
+    ["/a/*", "~* ^/A/b"],
+    ["/a/*/c", "/a/*"],
+    ["/a/*.php", "~ ^/a/b"],
+  ] as const;
+  for (const [earlier, later] of others) {
+    assert.ok(!coversRoute(route(earlier), route(later)), `${earlier} does not cover ${later}`);
+  }
+});
+
+test("A route covers only routes that ask for as much", () => {
+  const asking = (...conditions: string[]): RouteShape => ({ ...route("/a"), conditions });
+  assert.ok(coversRoute(asking("x"), asking("y", "x")));
+  assert.ok(coversRoute(route("/a"), asking("x")));
+  assert.ok(!coversRoute(asking("x"), route("/a")));
+  assert.ok(!coversRoute(asking("x"), asking("y")));
+});
+
 test("A route that passes on covers nothing", () => {
   assert.ok(!coversRoute(route(undefined, undefined, true), route("/a")));
 });

@@ -84,10 +84,17 @@ sites:
     local_redirects: true
     routes:
       - path: /fixed
+        root: other
+        strip_prefix: /fixed
+        rewrite: { to: "/${"$"}{match}", repeat: true }
         methods: [GET]
+        cookie: { session: { not: old } }
+        query: { page: { not: b } }
+        scheme: https
+        host: ["*.example.com"]
         internal: true
         authorize: { upstream: app, params: { A: b } }
-        headers: { set: { X-A: "2" }, add: { X-B: "3" }, remove: [X-Other] }
+        headers: { set: { X-A: "2" }, add: { X-B: "3" }, remove: [X-Other], x-beta: { not: "1" } }
         error_pages: { 404: { body: Gone, type: text/plain } }
         intercept_errors: false
         basic_auth: { realm: Further, users: { boris: secret, hash: { plain: "$1$x$y" } }, file: more }
@@ -160,6 +167,7 @@ gemini:
     tls: { self_signed: true, store: certificates }
     routes: [{ respond: { code: 51, meta: gone } }]
 
+map: { environment: { of: "${"$"}{request.host}", values: { a.example: a }, default: b } }
 admin: { listen: { address: "unix:/run/admin.sock", mode: "0620", group: www-data }, ready: listening, hosts: [afcgi.internal] }
 log: { level: warn, format: text, access: off }
 limits:

@@ -32,16 +32,16 @@ function textOf(
     front?: Partial<RequestContext>;
   } = {},
 ): string {
-  const compiled = compileTemplate(text, pattern);
+  const compiled = compileTemplate(text, { pattern });
   assert.equal(typeof compiled, "function");
   return typeof compiled === "string" ? "" : compiled({ ...FRONT, ...front }, headers);
 }
 
 test("A text without a reference stays a text", () => {
   for (const text of ["", "plain", "$", "$$", "{}", "$ {x}", "café"]) {
-    assert.equal(compileTemplate(text, undefined), text);
+    assert.equal(compileTemplate(text, {}), text);
   }
-  assert.equal(compileTemplate("a$${request.id}b", undefined), "a${request.id}b");
+  assert.equal(compileTemplate("a$${request.id}b", {}), "a${request.id}b");
 });
 
 test("Each reference stands for its part of the request", () => {
@@ -110,7 +110,8 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
   "${": /has no "}"/,
   "a ${request.id": /has no "}"/,
   "${}": /"\$\{\}" stands for nothing/,
-  "${request.nothing}": /stands for nothing \(use request\.header\.NAME, request\.method/,
+  "${request.nothing}":
+    /stands for nothing \(use request\.header\.NAME, path\.NAME, map\.NAME, request\.method/,
   "${constructor}": /stands for nothing/,
   "${request.header.}": /names no header/,
   "${request.header.a b}": /names no header/,
@@ -119,7 +120,7 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
 
 for (const [text, message] of Object.entries(REFUSED)) {
   test(`The text ${text} is refused`, () => {
-    assert.throws(() => compileTemplate(text, undefined), (error) => {
+    assert.throws(() => compileTemplate(text, {}), (error) => {
       return error instanceof TemplateError && message.test(error.message);
     });
   });

@@ -1,0 +1,18 @@
+/** The schema of a pattern of paths, as `routing/route_pattern.ts` reads it. */
+import * as v from "valibot";
+import { PATTERN_REMEDY, PATTERN_SHAPE, patternError } from "../routing/route_pattern.ts";
+
+export const PATH_FORMS = "/exact, /directory/* (also matches /directory), /begin*, *.end, " +
+  '/a/*/b/*, or an expression "~ ^/…$" ("~* …" in any case)';
+
+/** A path with stars, or an expression. */
+export function pathPattern(remedy = PATTERN_REMEDY) {
+  return v.pipe(
+    v.string(remedy),
+    v.regex(PATTERN_SHAPE, remedy),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const error = dataset.typed ? patternError(dataset.value) : undefined;
+      if (error !== undefined && error !== PATTERN_REMEDY) addIssue({ message: error });
+    }),
+  );
+}
