@@ -14,6 +14,7 @@ const EXECUTABLE_FOLDERS = [
   "fronts",
   "fault",
   "kill",
+  "reload",
   "leak",
   "e2e",
   "examples",
