@@ -9,11 +9,14 @@ import { createRefusals } from "../http/unread_request.ts";
 import type { Address } from "../runtime/address.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { closeInherited } from "../runtime/inherited_socket.ts";
+import { ListenError } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { adminAdmission } from "./admin_limits.ts";
 import { becomeUser, withSocketOwner } from "./app_user.ts";
 import { GeminiListeners, type GeminiPlan } from "./gemini.ts";
 import { type AdminCalls, Generation } from "./generation.ts";
 import { withinGrace } from "./grace.ts";
+import { Http3Listeners, type Http3Plan, missingHttp3 } from "./http3.ts";
 import { HttpListeners, type HttpPlan, type Served } from "./http_listeners.ts";
 import type { AppOptions } from "./options.ts";
 import { type ProcessDeps, ProcessParts } from "./process_parts.ts";
@@ -72,6 +75,7 @@ class App implements RunningApp {
   readonly #process: ProcessParts;
   readonly #reloader: Reloader;
   readonly #http: HttpListeners;
+  readonly #http3: Http3Listeners;
   readonly #gemini: GeminiListeners;
   #admin: HttpListener | undefined;
   #current: Generation | undefined;
@@ -91,6 +95,7 @@ class App implements RunningApp {
     const { load = cannotLoad, onReload } = deps;
     this.#reloader = new Reloader(options, { load, app: this, logger, registry, clock, onReload });
     this.#http = new HttpListeners(this.#process.clients, this.#process.inherited);
+    this.#http3 = new Http3Listeners(this.#process);
     this.#gemini = new GeminiListeners(this.#process.clients, this.#process.inherited);
   }
 
@@ -169,6 +174,7 @@ class App implements RunningApp {
 
   destroy(): void {
     this.#http.destroy();
+    this.#http3.destroy();
     this.#gemini.destroy();
     this.#admin?.destroy();
     for (const generation of this.#generations()) generation.destroy();
@@ -192,6 +198,7 @@ class App implements RunningApp {
     await before;
     const generation = this.#preparing = new Generation(options, this.#process);
     let http: HttpPlan | undefined;
+    let http3: Http3Plan | undefined;
     let gemini: GeminiPlan | undefined;
     const end = () => {
       this.#preparing = undefined;
@@ -199,23 +206,26 @@ class App implements RunningApp {
     };
     const discard = async () => {
       http?.discard();
+      http3?.discard();
       gemini?.discard();
       await generation.discard();
       end();
     };
     try {
+      refuseMissing(this.#process.runtime, options);
       await generation.prepare();
       const startsLater = this.#current === undefined && options.user !== undefined;
       if (!startsLater) await this.#startSpawned(generation);
       await generation.openSites();
       http = await this.#http.prepare(this.#served(generation));
+      http3 = await this.#http3.prepare(generation.http3Places());
       gemini = await this.#gemini.prepare(options.gemini?.sites ?? [], generation.geminiDeps());
       await finish(generation);
     } catch (error) {
       await discard();
       throw error;
     }
-    const plans = { http, gemini };
+    const plans = { http, http3, gemini };
     const commit = async () => {
       // A stop that has begun meanwhile is about what serves.
       if (this.#stopped !== undefined) return await discard();
@@ -227,7 +237,7 @@ class App implements RunningApp {
 
   #commit(
     generation: Generation,
-    { http, gemini }: { readonly http: HttpPlan; readonly gemini: GeminiPlan },
+    { http, http3, gemini }: Plans,
   ): void {
     const before = this.#current;
     this.#process.configure(generation.options);
@@ -235,7 +245,7 @@ class App implements RunningApp {
     this.#current = this.#process.current = generation;
     this.#geminiAddresses = gemini.addresses;
     this.#admin?.configure(generation.adminChanges(this.#adminCalls()));
-    const gone = Promise.all([http.commit(), gemini.commit()]);
+    const gone = Promise.all([http.commit(), http3.commit(), gemini.commit()]);
     if (before === undefined) return;
     this.#draining.add(before);
     void before.drain(gone).then(() => this.#draining.delete(before));
@@ -273,6 +283,7 @@ class App implements RunningApp {
     // One that is being prepared is discarded.
     const listenersStopped = Promise.all([
       this.#http.stop(lingerMs),
+      this.#http3.stop(),
       this.#gemini.stop(),
       this.#turn,
     ]);
@@ -323,6 +334,19 @@ class App implements RunningApp {
   #adminCalls(): AdminCalls {
     return { isReady: () => this.#isReady, reload: () => this.reload("admin") };
   }
+}
+
+/** What has been prepared of listeners. */
+interface Plans {
+  readonly http: HttpPlan;
+  readonly http3: Http3Plan;
+  readonly gemini: GeminiPlan;
+}
+
+/** Before anything is opened. @throws {ListenError} */
+function refuseMissing(runtime: Runtime, options: AppOptions): void {
+  const missing = missingHttp3(runtime, options);
+  if (missing !== undefined) throw new ListenError(missing);
 }
 
 /** How long an idle connection may begin one more request when another process has taken over. */

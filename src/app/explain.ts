@@ -129,7 +129,11 @@ export async function explain(
     method: request.method,
     url: request.url,
     listener: formatAddress(listen.address),
-    protocols: listen.http2 === false ? ["HTTP/1.1"] : ["HTTP/2", "HTTP/1.1"],
+    protocols: [
+      ...(listen.http3 ? ["HTTP/3"] : []),
+      ...(listen.http2 === false ? [] : ["HTTP/2"]),
+      "HTTP/1.1",
+    ],
     ...(site && { site: explainSite(site, options.sites) }),
     routes: site === undefined ? [] : explainRoutes(site, run, request, listener),
     ...(send

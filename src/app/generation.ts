@@ -7,12 +7,13 @@ import { type AdminDeps, createAdmin } from "../http/admin.ts";
 import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
 import { createGateway, type GatewaySite } from "../http/gateway.ts";
 import { OpenCount } from "../http/open_count.ts";
-import type { ServerChanges, ServerOptions } from "../http1/server.ts";
+import { CONNECTION_TIMEOUTS, type ServerChanges, type ServerOptions } from "../http1/server.ts";
 import { Logger } from "../observe/logger.ts";
 import { nextState } from "../protocol/transitions.ts";
 import { SiteTable } from "../routing/site_table.ts";
 import { storeFolder } from "../certificates/store_folder.ts";
-import { type Address, formatAddress } from "../runtime/address.ts";
+import type { Address } from "../runtime/address.ts";
+import type { Identify } from "../runtime/callback_socket.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
 import { rememberSymlinks } from "../static/symlink_memory.ts";
 import { Upstream } from "../upstream/upstream.ts";
@@ -23,12 +24,14 @@ import { CLIENT_DEFAULTS } from "./client_bounds.ts";
 import { logScriptError } from "./error_log.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { GeminiAppDeps } from "./gemini.ts";
+import { type GenerationPlace, placesOf } from "./generation_places.ts";
 import {
   GENERATION_TRANSITIONS,
   type GenerationEvent,
   type GenerationState,
 } from "./generation_state.ts";
-import type { InheritedSockets, ListenPlace } from "./inherited_sockets.ts";
+import type { Http3Place } from "./http3.ts";
+import { advertised, http3Handler, http3Names } from "./http3_handler.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import { CLOSING_ORDER, Parts } from "./parts.ts";
 import type { ProcessParts } from "./process_parts.ts";
@@ -39,12 +42,6 @@ import { type SpawnedPart, withSpawnedWorkers } from "./spawned_applications.ts"
 const CLOSED_AT_STOP = CLOSING_ORDER.filter((kind) => kind !== "log");
 
 type Handler = ServerOptions["handler"];
-
-/** A place, with its options. */
-export interface GenerationPlace extends ListenPlace {
-  readonly isTls: boolean;
-  readonly listen: ListenOptions;
-}
 
 /** What the admin address asks of the whole program. */
 export interface AdminCalls {
@@ -69,6 +66,8 @@ export class Generation {
   readonly #sites = new SiteTable<GatewaySite>();
   /** Applications that the generation before does not have. */
   readonly #newSpawned = new Set<SpawnedPart>();
+  /** Who a listener with HTTP/3 is, by its place's index. */
+  readonly #identify = new Map<number, Identify>();
   readonly #begun = Promise.withResolvers<void>();
   readonly #accessSinks: TextSink[] = [];
   #state: GenerationState = "preparing";
@@ -184,10 +183,11 @@ export class Generation {
   /** What a listener does, by its place. @throws {ListenError} */
   async changesFor(index: number): Promise<ServerChanges> {
     const process = this.#process;
-    const { tls, http2, proxyProtocol } = this.places[index]!.listen;
+    const { tls, http2, http3, proxyProtocol } = this.places[index]!.listen;
     const { httpTimeouts, limits, clients = CLIENT_DEFAULTS } = this.options;
     const serverTls = tls &&
       await this.certificates.serverTls(tls, process.onHandshakeFailed);
+    if (http3 && serverTls) this.#identify.set(index, serverTls.identify);
     return {
       requestHeadersLengthMax: limits.requestHeaderMax,
       requestsMax: clients.requestsPerConnectionMax,
@@ -195,8 +195,39 @@ export class Generation {
       ...(http2 !== false && { openHttp2: process.http2.open }),
       ...(serverTls && { tls: serverTls }),
       proxyProtocol: proxyProtocol && process.proxyProtocol(proxyProtocol),
-      handler: this.#handler(index),
+      handler: this.#isHttp3Wanted
+        ? advertised(this.#handler(index), () => this.#http3Port)
+        : this.#handler(index),
     };
+  }
+
+  /** What it wants of HTTP/3, once its listeners are open. */
+  http3Places(): readonly Http3Place[] {
+    const { httpTimeouts = CONNECTION_TIMEOUTS, sites } = this.options;
+    return [...this.#identify].flatMap(([index, identify]): Http3Place[] => {
+      const address = this.addresses[index];
+      if (address?.transport !== "tcp") return [];
+      const handler = http3Handler(this.#handler(index));
+      return [{
+        address,
+        idleMs: httpTimeouts.idleMs,
+        handler,
+        names: http3Names(sites),
+        identify,
+      }];
+    });
+  }
+
+  get #isHttp3Wanted(): boolean {
+    return this.#listen.some(({ http3 }) => http3);
+  }
+
+  get #http3Port(): number | undefined {
+    for (const index of this.#identify.keys()) {
+      const address = this.addresses[index];
+      if (address?.transport === "tcp") return address.port;
+    }
+    return undefined;
   }
 
   adminChanges({ isReady, reload }: AdminCalls): ServerChanges {
@@ -359,20 +390,4 @@ export class Generation {
       this.#sites.add(site.hosts, compiled);
     }
   }
-}
-
-/** An address may be there twice where its port is 0: the second one is another place. */
-function placesOf(
-  listen: readonly ListenOptions[],
-  inherited: InheritedSockets,
-): readonly GenerationPlace[] {
-  const counts = new Map<string, number>();
-  return listen.flatMap((one) => {
-    const name = formatAddress(one.address);
-    const number = counts.get(name) ?? 0;
-    counts.set(name, number + 1);
-    const isTls = one.tls !== undefined;
-    return inherited.placesOf(one.address, number)
-      .map((place) => ({ ...place, isTls, listen: one }));
-  });
 }

@@ -22,6 +22,8 @@ export interface ListenOptions {
   readonly proxyProtocol?: readonly string[] | undefined;
   /** Whether HTTP/2 is spoken as well; left out: it is. */
   readonly http2?: boolean;
+  /** Whether HTTP/3 is spoken on the UDP port of the same number; left out: it is not. */
+  readonly http3?: boolean;
 }
 
 export interface LogOptions {

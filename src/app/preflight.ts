@@ -18,6 +18,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { SpawnOptions } from "../spawn/options.ts";
 import { isProgramThere } from "../spawn/program.ts";
 import { errorText } from "../upstream/errors.ts";
+import { missingHttp3 } from "./http3.ts";
 import type { AppOptions } from "./options.ts";
 import { anyFileRuns } from "./any_file_runs.ts";
 import { sentSources } from "./script_sources.ts";
@@ -29,7 +30,16 @@ export interface Findings {
 
 type PreflightRuntime = Pick<
   Runtime,
-  "files" | "tls" | "spawner" | "process" | "clock" | "listen" | "connect"
+  | "files"
+  | "tls"
+  | "spawner"
+  | "process"
+  | "clock"
+  | "listen"
+  | "connect"
+  | "listenHttp3"
+  | "name"
+  | "version"
 >;
 
 /** `isWhole`: the configuration is flags alone, so the program that they name is all there is. */
@@ -39,6 +49,8 @@ export async function preflight(
   isWhole: boolean,
 ): Promise<Findings> {
   const findings: Findings = { errors: [], notes: [] };
+  const withoutHttp3 = missingHttp3(runtime, options);
+  if (withoutHttp3 !== undefined) findings.errors.push(withoutHttp3);
   for (const pair of pairsOf(options)) await checkCertificate(pair, runtime, findings);
   await checkGemini(options, runtime, findings);
   for (const site of options.sites) {

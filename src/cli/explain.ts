@@ -110,8 +110,12 @@ function readRequest(
 }
 
 function explanationLines(explanation: Explanation): string[] {
-  const { method, url, listener, site, routes, application, answer: response, log } = explanation;
-  const lines = [`${method} ${url}`, `  comes in at ${listener}`];
+  const { method, url, listener, protocols, site, routes, application, answer: response, log } =
+    explanation;
+  const lines = [
+    `${method} ${url}`,
+    `  comes in at ${listener}, which speaks ${protocols.join(", ")}`,
+  ];
   if (site !== undefined) {
     const hosts = site.hosts.join(" ") || "every host";
     lines.push(

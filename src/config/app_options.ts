@@ -35,11 +35,12 @@ export function toAppOptions(config: Config, directory: string): AppOptions {
   return {
     // A file that serves Gemini alone opens no port for HTTP.
     listen: (config.sites === undefined ? [] : config.listen).map((
-      { address, tls, http2, proxyProtocol },
+      { address, tls, http2, http3, proxyProtocol },
     ) => ({
       address: resolveAddress(directory, address),
       tls: listenerTlsOptions(tls, config.tls, directory),
       ...(!http2 && { http2 }),
+      ...(http3 && { http3 }),
       ...(proxyProtocol && { proxyProtocol }),
     })),
     upstreams: Object.entries(config.upstreams ?? {}).map(([name, upstream]) =>

@@ -1,4 +1,4 @@
-/** The key `limits.http2`: what one connection of HTTP/2 may ask of us. */
+/** HTTP/2 and HTTP/3 of a listener, and `limits.http2`: what one connection of HTTP/2 may ask of us. */
 import * as v from "valibot";
 import { HTTP2_LIMIT_DEFAULTS as DEFAULTS, type Http2Limits } from "../http2/limits.ts";
 import { described, section, size, wholeNumber } from "./schema_parts.ts";
@@ -6,6 +6,25 @@ import { formatSize } from "./units.ts";
 
 const KIB = 1024;
 const COUNT_MAX = 1_000_000;
+
+/** Of a listener: what it speaks beside HTTP/1.1. */
+export const protocolEntries = {
+  http2: v.optional(
+    described(
+      v.boolean("use true or false"),
+      "Speaks HTTP/2 as well: by ALPN over TLS, by prior knowledge without TLS (h2c)",
+    ),
+    true,
+  ),
+  http3: v.optional(
+    described(
+      v.boolean("use true or false"),
+      "Experimental: speaks HTTP/3 as well, on the UDP port of the same number; the others say so " +
+        "(Alt-Svc); wants tls, and a runtime that has it (Bun)",
+    ),
+    false,
+  ),
+};
 
 /** Beyond each but the first two the connection ends with ENHANCE_YOUR_CALM. */
 export const http2LimitsSchema = section({

@@ -1,5 +1,6 @@
 /** Where is listened: an address alone, or a map with what else is said of a listener. */
 import * as v from "valibot";
+import { protocolEntries } from "./http2_schema.ts";
 import { proxyNetworks } from "./proxy_schema.ts";
 import { address, described, listenPlace, section } from "./schema_parts.ts";
 import { socketFileCheck, socketFileEntries, withSocketFile } from "./socket_file_schema.ts";
@@ -27,13 +28,7 @@ export const listener = v.pipe(
             "Serves HTTPS, {} with the certificates of the sites; default: HTTP",
           ),
         ),
-        http2: v.optional(
-          described(
-            v.boolean("use true or false"),
-            "Speaks HTTP/2 as well: by ALPN over TLS, by prior knowledge without TLS (h2c)",
-          ),
-          true,
-        ),
+        ...protocolEntries,
         proxy_protocol: v.optional(
           described(
             proxyNetworks(),
@@ -52,9 +47,10 @@ export const listener = v.pipe(
         address: withSocketFile(value),
         tls: value.tls,
         http2: value.http2,
+        http3: value.http3,
         proxyProtocol: value.proxy_protocol,
       }
-      : { address: value, tls: undefined, http2: true, proxyProtocol: undefined }
+      : { address: value, tls: undefined, http2: true, http3: false, proxyProtocol: undefined }
   ),
 );
 

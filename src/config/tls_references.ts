@@ -4,6 +4,7 @@ import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./located_error.ts";
 import type { PairPaths } from "../certificates/options.ts";
+import { checkHttp3 } from "./http3_references.ts";
 import { resolvePath } from "./paths.ts";
 
 interface TlsContext {
@@ -24,6 +25,7 @@ export function checkTls(root: ConfigNode, context: TlsContext, tell: Tell): voi
     checkFiles(tls, context, tell);
   }
   checkServed(listeners, sites, tell);
+  checkHttp3(root, tell);
 }
 
 /** The files of `cert` and `key`. */

@@ -46,6 +46,7 @@ export class HttpMetrics {
       "HTTP/1.0": protocols.series(["HTTP/1.0"]),
       "HTTP/1.1": protocols.series(["HTTP/1.1"]),
       "HTTP/2.0": protocols.series(["HTTP/2.0"]),
+      "HTTP/3.0": protocols.series(["HTTP/3.0"]),
     };
     this.#forwardedIgnored = registry.counter(
       "afcgi_http_forwarded_ignored_total",

@@ -3,13 +3,9 @@
  * are told over TLS. The scheme is the client's: behind a trusted proxy, what the proxy says it is,
  * so a proxy that speaks TLS for us is led into no loop.
  */
-import {
-  BytesResponse,
-  FileResponse,
-  type HttpResponse,
-  StreamResponse,
-} from "../runtime/http_response.ts";
+import { BytesResponse, type HttpResponse } from "../runtime/http_response.ts";
 import type { OwnResponse, RequestContext } from "./request_context.ts";
+import { withFields } from "./response_field.ts";
 
 /** What a request over plain HTTP gets. */
 export const PLAIN_HTTP = ["redirect", "allow", "only"] as const;
@@ -54,17 +50,8 @@ export function withHsts(response: HttpResponse, value: string): HttpResponse {
     response.headers.set(HSTS, value);
     return response;
   }
-  const fields = [...response.fields.filter(([name]) => name.toLowerCase() !== HSTS), [
-    HSTS,
-    value,
-  ]];
-  const { status } = response;
-  const changed = fields as [string, string][];
-  if (response instanceof FileResponse) return new FileResponse(status, changed, response);
-  if (response instanceof StreamResponse) {
-    return new StreamResponse(status, changed, response.body, response);
-  }
-  return new BytesResponse(status, changed, response.body, response.reason);
+  const others = response.fields.filter(([name]) => name.toLowerCase() !== HSTS);
+  return withFields(response, response.status, [...others, [HSTS, value]]);
 }
 
 /** The field's value. */

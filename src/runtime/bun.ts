@@ -15,6 +15,7 @@ import { BUN_SOCKET_HANDLERS, BunConnection, type BunSocket } from "./bun_connec
 import { listenBunSockets } from "./bun_callback_listener.ts";
 import { createCompressor } from "./compressor.ts";
 import { fileSystemCalls } from "./bun_file_calls.ts";
+import { listenBunHttp3 } from "./bun_http3.ts";
 import { openBunLibC } from "./bun_libc.ts";
 import { listenEverywhere } from "./every_interface.ts";
 import { createFetchClient } from "./fetch_client.ts";
@@ -56,6 +57,7 @@ export function createBunRuntime(): Runtime {
         (address) => listenBunSockets({ ...options, address }),
       );
     },
+    listenHttp3: listenBunHttp3,
     tls: createNodeTls({ openDescriptors: openBunDescriptors }),
     createCompressor,
     sendRequest: createFetchClient((ca) => ({ tls: { ca } }), { decompress: false }),

@@ -27,7 +27,7 @@ export interface ByteConnection {
 }
 
 /** As CGI's SERVER_PROTOCOL names them. */
-export type HttpProtocol = "HTTP/1.0" | "HTTP/1.1" | "HTTP/2.0";
+export type HttpProtocol = "HTTP/1.0" | "HTTP/1.1" | "HTTP/2.0" | "HTTP/3.0";
 
 /** The other end of an HTTP request's connection; for a unix socket `host` is empty, `port` 0. */
 export interface HttpPeer {

@@ -6,6 +6,7 @@
 import type { Clock } from "./clock.ts";
 import type { Compressor, CompressorOptions } from "./content_coding.ts";
 import type { Files } from "./files.ts";
+import type { ListenHttp3 } from "./http3.ts";
 import type { SendRequest } from "./https_client.ts";
 import type { Network } from "./network.ts";
 import type { Process } from "./process.ts";
@@ -22,6 +23,8 @@ export interface Runtime extends Network {
   readonly platform: string;
   createCompressor(options: CompressorOptions): Compressor;
   readonly sendRequest: SendRequest;
+  /** Left out: the runtime has no HTTP/3. */
+  readonly listenHttp3?: ListenHttp3;
   readonly clock: Clock;
   readonly files: Files;
   /**

@@ -182,7 +182,7 @@ test("explain for people says the same in lines", async () => {
   assert.equal(status, 0);
   assert.ok(
     stdout.startsWith(`GET http://example.com/x
-  comes in at tcp://127.0.0.1:8081
+  comes in at tcp://127.0.0.1:8081, which speaks HTTP/2, HTTP/1.1
   site 1: example.com *.example.com, root /srv/www
   route 1: respond for /healthz: path differs
   route 2: fastcgi for /api/*, POST: path differs

@@ -7,7 +7,7 @@ listen:
   - address: 0.0.0.0:8443
     tls: { cert: tls.crt, key: tls.key, min: "1.3", ciphers: ECDHE-ECDSA-AES128-GCM-SHA256, client_auth: { ca: ca.crt, mode: request } }
   - { address: "unix:/run/http.sock", mode: "0640", group: www-data }
-  - { address: ":9443", tls: {}, http2: false, proxy_protocol: [10.0.0.0/8] }
+  - { address: ":9443", tls: {}, http2: false, http3: true, proxy_protocol: [10.0.0.0/8] }
 
 upstreams:
   app:
