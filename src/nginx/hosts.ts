@@ -2,8 +2,12 @@
 import type { Notes } from "./notes.ts";
 import type { Directive } from "./parser.ts";
 import { Scope } from "./scope.ts";
+import { speaksTls } from "./tls_options.ts";
 
 const NAME = /^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
+
+/** Options of `listen` that mark the default server. */
+const DEFAULTS = ["default_server", "default"] as const;
 
 /** Undefined where none of its names can be said; empty where it has none. */
 export function hostsOf(server: Directive, notes: Notes): readonly string[] | undefined {
@@ -27,7 +31,7 @@ export function hostsOf(server: Directive, notes: Notes): readonly string[] | un
 /** Whether nginx asks the server for hosts that no other one names. */
 export function isMarkedDefault(server: Directive): boolean {
   return new Scope(server.block ?? []).own("listen")
-    .some(({ args }) => args.includes("default_server") || args.includes("default"));
+    .some(({ args }) => DEFAULTS.some((one) => args.includes(one)));
 }
 
 /** What listens on every interface of IPv6, by port; of these ours listens on both families. */
@@ -43,35 +47,41 @@ export function ipv6PortsOf(servers: readonly Directive[]): ReadonlySet<string> 
 
 /** Listeners in our words, without those that are there already. */
 export function addListeners(
-  server: Directive,
+  scope: Scope,
   listeners: Map<string, unknown>,
   ipv6Ports: ReadonlySet<string>,
-  isFile: (path: string) => boolean,
-  notes: Notes,
+  speech: (address: string) => Record<string, unknown>,
+  { isFile, notes }: { readonly isFile: (path: string) => boolean; readonly notes: Notes },
 ): void {
-  const scope = new Scope(server.block ?? []);
   const [cert, key] = [scope.one("ssl_certificate"), scope.one("ssl_certificate_key")];
-  notes.take(cert, key);
+  notes.take(cert, key, scope.one("ssl"));
   for (const directive of scope.own("listen")) {
     const [place = "", ...options] = directive.args;
     const address = listenAddress(place, ipv6Ports);
     notes.take(directive);
-    const lost = options.filter((it) => !["ssl", "default_server", "default"].includes(it));
+    const lost = options.filter((it) =>
+      ![...DEFAULTS, "ssl", "http2", "proxy_protocol"].includes(it)
+    );
     if (lost.length > 0) notes.add("lost", directive, `"${lost.join(" ")}" has no counterpart`);
+    if (options.includes("proxy_protocol")) {
+      notes.add("refused", directive, "add its balancers to proxy_protocol of a listener");
+      continue;
+    }
     if (listeners.has(address)) continue;
-    if (!options.includes("ssl")) {
+    if (!speaksTls(scope, directive)) {
       listeners.set(address, address);
       continue;
     }
     const files = [cert?.args[0], key?.args[0]];
     if (files.every((file) => file !== undefined && isFile(file))) {
-      listeners.set(address, { address, tls: { cert: files[0], key: files[1] } });
+      const tls = { cert: files[0], key: files[1], ...speech(address) };
+      listeners.set(address, { address, tls });
     } else notes.add("refused", directive, "its certificate and key are no files here");
   }
 }
 
 /** nginx's `listen 80` is of IPv4 alone. */
-function listenAddress(place: string, ipv6Ports: ReadonlySet<string>): string {
+export function listenAddress(place: string, ipv6Ports: ReadonlySet<string>): string {
   if (place.startsWith("unix:")) return place;
   const address = /^\d+$/.test(place)
     ? `:${place}`

@@ -11,12 +11,17 @@ interface TlsParts {
   readonly isFile: (path: string) => boolean;
 }
 
+/** Whether a server speaks TLS where it listens; `ssl on` is how it was said until nginx 1.25. */
+export function speaksTls(scope: Scope, { args }: Directive): boolean {
+  return args.includes("ssl") || scope.one("ssl")?.args[0] === "on";
+}
+
 /** The pairs of a server, each with its key; undefined where one is no file here. */
 export function pairsOf(
   scope: Scope,
   isFile: (path: string) => boolean,
 ): readonly { readonly cert: string; readonly key: string }[] | undefined {
-  const [certs, keys] = [scope.own("ssl_certificate"), scope.own("ssl_certificate_key")];
+  const [certs, keys] = [scope.all("ssl_certificate"), scope.all("ssl_certificate_key")];
   const pairs = certs.map((directive, index) => ({
     cert: directive.args[0] ?? "",
     key: keys[index]?.args[0] ?? "",
@@ -32,6 +37,8 @@ export function clientAuthOf(
 ): { readonly ca?: string; readonly mode: "request" | "require" } | undefined {
   const mode = scope.one("ssl_verify_client")?.args[0];
   if (mode === "optional_no_ca") return { mode: "request" };
+  // Whom it revokes would be let in.
+  if (scope.one("ssl_crl") !== undefined) return undefined;
   const ca = scope.one("ssl_client_certificate")?.args[0];
   if (ca === undefined || !isFile(ca)) return undefined;
   if (mode === "on") return { ca, mode: "require" };
@@ -40,11 +47,11 @@ export function clientAuthOf(
 
 /** Keys of the site. nginx serves plain HTTP where it listens for it: so does the site. */
 export function tlsOptions(scope: Scope, { notes, isFile }: TlsParts): Record<string, unknown> {
-  const isTls = scope.own("listen").some(({ args }: Directive) => args.includes("ssl"));
+  const isTls = scope.own("listen").some((listen) => speaksTls(scope, listen));
   if (!isTls) return {};
   const pairs = pairsOf(scope, isFile) ?? [];
   const client = clientAuthOf(scope, isFile);
-  notes.take(...scope.own("ssl_certificate", "ssl_certificate_key"));
+  notes.take(...scope.all("ssl_certificate"), ...scope.all("ssl_certificate_key"));
   if (client !== undefined) {
     notes.take(scope.one("ssl_verify_client"), scope.one("ssl_client_certificate"));
   }

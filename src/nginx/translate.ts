@@ -11,6 +11,7 @@ import { Scope } from "./scope.ts";
 import { siteOf } from "./server.ts";
 import { exposedListen, otherCertificate } from "./server_guards.ts";
 import { guardedTwin } from "./server_twins.ts";
+import { tlsSpeech } from "./tls_speech.ts";
 import { Upstreams } from "./upstreams.ts";
 import { type SiteDeps, writeConfig } from "./yaml_writer.ts";
 
@@ -46,6 +47,8 @@ export function translateNginx(
     servers.find((server) => hostsOf(server, notes)?.length === 0) ?? servers[0];
   const bodyMax = bodyMaxOf(outer, notes);
   const ipv6Ports = ipv6PortsOf(servers);
+  const scopes = servers.map((server) => new Scope(server.block ?? [], outer));
+  const speech = (address: string) => tlsSpeech(address, scopes, ipv6Ports, notes);
   const listeners = new Map<string, unknown>();
   const sites: SiteDeps[] = [];
   const taken = new Set<string>();
@@ -59,8 +62,9 @@ export function translateNginx(
       continue;
     }
     for (const host of hosts ?? []) taken.add(host);
-    addListeners(server, listeners, ipv6Ports, isFile, notes);
-    const closedBy = closedFromOutside(server, servers, isFile, notes);
+    const scope = new Scope(server.block ?? [], outer);
+    addListeners(scope, listeners, ipv6Ports, speech, { isFile, notes });
+    const closedBy = closedFromOutside(server, servers, outer, { isFile, notes });
     const parts = { notes, upstreams, isFile, bodyMax, closedBy };
     const refusedBefore = notes.countOf("refused");
     const site = siteOf(server, outer, isFallback ? undefined : hosts, parts);
@@ -85,8 +89,8 @@ export function translateNginx(
 function closedFromOutside(
   server: Directive,
   servers: readonly Directive[],
-  isFile: (path: string) => boolean,
-  notes: Notes,
+  outer: Scope,
+  { isFile, notes }: { readonly isFile: (path: string) => boolean; readonly notes: Notes },
 ): Directive | undefined {
   const listen = exposedListen(server, servers);
   if (listen !== undefined) {
@@ -94,7 +98,7 @@ function closedFromOutside(
     notes.add("refused", listen, reason);
     return listen;
   }
-  const certificate = otherCertificate(server, servers, isFile);
+  const certificate = otherCertificate(server, servers, outer, isFile);
   if (certificate !== undefined) {
     notes.add("refused", certificate, "it is no file here, so the site is closed");
     return certificate;

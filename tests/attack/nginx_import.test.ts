@@ -282,8 +282,8 @@ const CLOSES: Readonly<Record<string, string>> = {
   "listen 8443;": "listen 8443",
   "listen 443 ssl; ssl_certificate a; ssl_certificate_key a; ssl_verify_client on;":
     "ssl_verify_client on",
-  "listen 443 ssl; ssl_certificate a; ssl_certificate_key a; ssl_protocols TLSv1.3;":
-    "ssl_protocols TLSv1.3",
+  "listen 443 ssl; ssl_certificate a; ssl_certificate_key a; ssl_protocols TLSv1.1;":
+    "ssl_protocols TLSv1.1",
   "modsecurity on;": "modsecurity on",
   "access_by_lua_file guard.lua;": "access_by_lua_file guard.lua",
   "auth_jwt x;": "auth_jwt x",

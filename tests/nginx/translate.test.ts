@@ -7,8 +7,10 @@ import { translateNginx } from "../../src/nginx/translate.ts";
 
 function translate(text: string) {
   const isFile = (path: string) => path.startsWith("/there/");
-  const { yaml, notes } = translateNginx(parseNginx(text, "a.conf"), { source: "a.conf", isFile });
+  const options = { source: "a.conf", isFile };
+  const { yaml, notes, closed } = translateNginx(parseNginx(text, "a.conf"), options);
   return {
+    closed,
     yaml: yaml ?? "",
     config: yaml === undefined ? undefined : parse(yaml),
     notes: notes.map(({ kind, place, text }) => `${place} ${kind} ${text}`),
@@ -294,6 +296,85 @@ test("Each server's certificates and the authorities of its clients are its site
   ]);
   assert.deepEqual(c.client_auth, { ca: "/there/ca", mode: "request" });
   for (const site of [e, g]) assert.deepEqual(site.routes, [{ respond: { status: 403 } }]);
+});
+
+const CERT = "ssl_certificate /there/c; ssl_certificate_key /there/k;";
+
+test("Versions and ciphers of TLS are the listener's, wherever they are said", () => {
+  const tls = (text: string) => translate(text).config.listen[0].tls;
+  const pair = { cert: "/there/c", key: "/there/k" };
+  const site = (text: string) => `server { listen 443 ssl; server_name a.b; root /r; ${text} }`;
+  const modern = { ...pair, min: "1.3" };
+  assert.deepEqual(tls(site(`${CERT} ssl_protocols TLSv1.3;`)), modern);
+  assert.deepEqual(tls(`http { ssl_protocols TLSv1.3; ${CERT} ${site("")} }`), modern);
+  assert.deepEqual(tls(site(`${CERT} ssl_protocols TLSv1.2 TLSv1.3;`)), pair);
+  assert.deepEqual(tls(site(`${CERT} ssl_protocols TLSv1 TLSv1.1 TLSv1.2;`)), pair);
+  assert.deepEqual(tls(site(`${CERT} ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:HIGH:!aNULL;`)), {
+    ...pair,
+    ciphers: "ECDHE-RSA-AES128-GCM-SHA256:HIGH:!aNULL",
+  });
+  assert.deepEqual(tls(`server { listen 443; ssl on; root /r; ${CERT} }`), pair);
+});
+
+test("Of the servers of a listener the strictest version counts, and the others are told", () => {
+  const { config, notes, closed } = translate(`
+    server { listen 443 ssl; server_name a.b; root /r; ${CERT} ssl_protocols TLSv1.2; }
+    server { listen 443 ssl; server_name c.d; root /r; ${CERT} ssl_protocols TLSv1.3;
+      ssl_ciphers HIGH; }
+    server { listen 8443 ssl; listen 443 ssl; server_name e.f; root /r; ${CERT} }`);
+  assert.deepEqual(config.listen.map(({ tls }: { tls: { min?: string } }) => tls.min), [
+    "1.3",
+    undefined,
+  ]);
+  assert.ok(
+    notes.some((it) => it.startsWith("a.conf:2 differs ssl_protocols TLSv1.2")),
+    `${notes}`,
+  );
+  assert.ok(notes.some((it) => it.startsWith("a.conf:4 differs ssl_ciphers HIGH")), `${notes}`);
+  assert.deepEqual(closed, []);
+});
+
+test("Certificates of the whole file are each server's", () => {
+  const { config } = translate(`http { ${CERT}
+    ssl_client_certificate /there/ca; ssl_verify_client on;
+    server { listen 443 ssl; server_name a.b; root /r; }
+    server { listen 443 ssl; server_name c.d; root /r; ssl_verify_client off; } }`);
+  assert.deepEqual(config.listen, [
+    { address: "0.0.0.0:443", tls: { cert: "/there/c", key: "/there/k" } },
+  ]);
+  const [a, c] = config.sites;
+  for (const site of [a, c]) assert.deepEqual(site.tls, { cert: "/there/c", key: "/there/k" });
+  assert.deepEqual(a.client_auth, { ca: "/there/ca", mode: "require" });
+  assert.equal(c.client_auth, undefined);
+});
+
+test("What protects by TLS and cannot be said closes the site", () => {
+  for (
+    const guard of [
+      "ssl_protocols TLSv1.1",
+      "ssl_protocols SSLv3 TLSv1",
+      "ssl_client_certificate /there/ca; ssl_verify_client on; ssl_crl /there/crl",
+      "ssl_client_certificate /there/ca; ssl_verify_client optional; ssl_crl /there/crl",
+      "ssl_client_certificate /gone; ssl_verify_client optional",
+      "ssl_verify_client on",
+      "ssl_trusted_certificate /there/ca; ssl_verify_client on",
+    ]
+  ) {
+    const { config, closed } = translate(
+      `server { listen 443 ssl; server_name a.b; root /r; ${CERT} ${guard}; }`,
+    );
+    assert.deepEqual(config.sites[0].routes, [{ respond: { status: 403 } }], guard);
+    assert.deepEqual(closed, ["a.conf:1 server a.b"], guard);
+  }
+});
+
+test("A listener whose proxies speak first is not opened to all others", () => {
+  const { config, notes } = translate(
+    `server { listen 443 ssl proxy_protocol; listen 81 http2; root /r; ${CERT} }`,
+  );
+  assert.deepEqual(config.listen, ["0.0.0.0:81"]);
+  assert.deepEqual(notes.filter((it) => it.includes("lost")), []);
+  assert.match(notes[0]!, /^a\.conf:1 refused listen 443 ssl proxy_protocol/);
 });
 
 test("A listener whose certificate is not there is told, and not opened without", () => {
