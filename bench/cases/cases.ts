@@ -12,6 +12,7 @@ import { slowHandler } from "./slow_handler.ts";
 import { slowReader } from "./slow_reader.ts";
 import { start } from "./start.ts";
 import { files } from "./static.ts";
+import { tls } from "./tls.ts";
 import { download, stream, upload } from "./transfer.ts";
 import { unused } from "./unused.ts";
 
@@ -35,5 +36,6 @@ export const CASES: readonly BenchCase[] = [
   unused,
   responder,
   files,
+  tls,
   start,
 ];

@@ -12,6 +12,8 @@ export interface WrkOptions {
   readonly clients: number;
   readonly seconds: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Over TLS. */
+  readonly isTls?: boolean;
 }
 
 export async function runWrk(scope: Scope, options: WrkOptions): Promise<LoadReport> {
@@ -27,7 +29,7 @@ export async function runWrk(scope: Scope, options: WrkOptions): Promise<LoadRep
     ...headers,
     "-s",
     benchFile("load/report.lua"),
-    `http://127.0.0.1:${options.port}${options.path}`,
+    `${options.isTls ? "https" : "http"}://127.0.0.1:${options.port}${options.path}`,
   ]);
   return readReport("wrk", wrk);
 }
