@@ -134,5 +134,5 @@ async function challengeCertificate(name: string, keyAuthorization: string, nowM
     boolean(true),
     octetString(octetString(digest)),
   );
-  return await makeSelfSigned(name, nowMs, undefined, [extension]);
+  return await makeSelfSigned(name, nowMs, [extension]);
 }

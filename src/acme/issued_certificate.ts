@@ -4,6 +4,7 @@
  */
 import type { TlsFiles, TlsIdentity } from "../runtime/connection.ts";
 import type { TlsNetwork } from "../runtime/tls.ts";
+import { splitPem } from "../certificates/pem.ts";
 import { certificateId } from "./certificate_id.ts";
 import { AcmeError } from "./problem.ts";
 import type { Lifetime } from "./schedule.ts";
@@ -14,7 +15,6 @@ export interface IssuedCertificate extends Lifetime {
   readonly id: string | undefined;
 }
 
-const KEY = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n?/;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** Most certificates of a chain. */
@@ -50,17 +50,13 @@ function read(text: string, tls: Pick<TlsNetwork, "readCertificates">) {
   }
 }
 
-export function formatIssued({ key, cert }: TlsFiles): string {
-  return `${key.trimEnd()}\n${cert}`;
-}
-
 /** @throws {AcmeError} */
 export function parseIssued(
   text: string,
   names: readonly string[],
   tls: Pick<TlsNetwork, "readCertificates">,
 ): IssuedCertificate {
-  const key = KEY.exec(text)?.[0];
-  if (key === undefined) throw new AcmeError("Cannot use the certificate: its key is missing");
-  return readIssued({ cert: text.replace(KEY, ""), key }, names, tls);
+  const files = splitPem(text);
+  if (files === undefined) throw new AcmeError("Cannot use the certificate: its key is missing");
+  return readIssued(files, names, tls);
 }

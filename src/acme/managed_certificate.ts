@@ -7,6 +7,7 @@
  *        ▲                 ▲                     │
  *        └──── back-off ───┴───── back-off ◄─────┘ failed
  */
+import { joinPem } from "../certificates/pem.ts";
 import { type CertificateStore, storeName } from "../certificates/store.ts";
 import { LockLostError } from "../certificates/store_lock.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -15,12 +16,7 @@ import type { TlsIdentity } from "../runtime/connection.ts";
 import type { TlsNetwork } from "../runtime/tls.ts";
 import type { Authority } from "./authority.ts";
 import { FailureMemory, notBefore } from "./failure_memory.ts";
-import {
-  formatIssued,
-  type IssuedCertificate,
-  parseIssued,
-  readIssued,
-} from "./issued_certificate.ts";
+import { type IssuedCertificate, parseIssued, readIssued } from "./issued_certificate.ts";
 import type { RenewalWindow } from "./messages.ts";
 import type { AcmeOptions } from "./options.ts";
 import { AcmeError } from "./problem.ts";
@@ -189,11 +185,7 @@ export class ManagedCertificate {
     }
     // What another process may do by now is its own.
     signal.throwIfAborted();
-    await this.#deps.store.write(
-      "certificates",
-      `${this.#file}.pem`,
-      formatIssued(issued.identity),
-    );
+    await this.#deps.store.write("certificates", `${this.#file}.pem`, joinPem(issued.identity));
     const isFirst = this.#held === undefined;
     this.#hold(issued);
     this.#deps.onOrder("issued");

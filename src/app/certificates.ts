@@ -9,6 +9,7 @@ import type {
   CertificateSite,
   CertificateSource,
 } from "../certificates/source.ts";
+import { openSelfSigned } from "../certificates/self_signed.ts";
 import { LocalAuthority } from "../certificates/local_authority.ts";
 import { CertificateStore } from "../certificates/store.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -18,8 +19,10 @@ import { type ClientCheck, compileClientCheck } from "../http/client_certificate
 import type { ServerTls } from "../http1/server.ts";
 import { SiteTable } from "../routing/site_table.ts";
 import { asksForCertificate } from "./sites.ts";
+import type { GeminiSiteOptions } from "../gemini/options.ts";
 import type { SiteOptions } from "../http/options.ts";
 import type { OnHandshakeFailed } from "../runtime/callback_socket.ts";
+import type { PrivateOwner } from "../runtime/private_directory.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { ListenError } from "../runtime/network.ts";
 import type { SiteCertificate } from "./certificate_metrics.ts";
@@ -33,6 +36,8 @@ export interface CertificateDeps {
   readonly logger: Logger;
   /** Where certificates, keys and accounts are kept. */
   readonly store: string;
+  /** Whose they are where we are root, and will not stay so. */
+  readonly owner: PrivateOwner | undefined;
   /** What sources are shared with the configuration before. */
   readonly parts: Parts;
   /** What `openAutomatic` depends on beside the sites. */
@@ -40,6 +45,9 @@ export interface CertificateDeps {
   /** Starts what serves the sites with `tls: auto`; called once, with at least one. */
   readonly openAutomatic: (sites: readonly CertificateSite[]) => Promise<AutomaticSource>;
 }
+
+/** The site that metrics name for the root and the authority of `tls: internal`. */
+const LOCAL_AUTHORITY = "tls: internal";
 
 export class Certificates {
   readonly #deps: CertificateDeps;
@@ -51,6 +59,7 @@ export class Certificates {
   #asksSomewhere = false;
   readonly #bySite: [site: string, source: CertificateSource][] = [];
   #automatic: AutomaticSource | undefined;
+  #local: LocalAuthority | undefined;
   #isAutomaticNew = false;
 
   constructor(deps: CertificateDeps) {
@@ -93,15 +102,41 @@ export class Certificates {
     { pair, versionMin, ciphers, clientAuth }: ListenerTlsOptions,
     onHandshakeFailed: OnHandshakeFailed,
   ): Promise<ServerTls> {
+    if (ciphers !== undefined) this.#checkCiphers(ciphers);
     const own = pair && await this.#files([pair]);
     if (own !== undefined) this.#bySite.push(["", own]);
     return {
-      identify: (serverName, hello) => this.#table.find(serverName, hello, own),
+      identify: (serverName, hello, localHost) =>
+        this.#table.find(serverName, hello, own, localHost),
       versionMin,
       ciphers,
       asksForCertificate: (serverName) => clientAuth !== undefined || this.#asks(serverName),
       onHandshakeFailed,
     };
+  }
+
+  /**
+   * Those of a site of Gemini, by host.
+   *
+   * @throws {ListenError} when files cannot be used
+   * @throws with the operating system's reason when one cannot be made
+   */
+  async geminiSources(
+    { tls, hosts }: Pick<GeminiSiteOptions, "tls" | "hosts">,
+  ): Promise<ReadonlyMap<string, CertificateSource>> {
+    const { parts, runtime } = this.#deps;
+    const sources = new Map<string, CertificateSource>();
+    for (const host of hosts) {
+      const source = tls.kind === "files" ? await this.#files([tls]) : await parts.share(
+        "certificates",
+        `self-signed certificate ${fingerprint([tls.store, host])}`,
+        () => openSelfSigned(tls.store, host, runtime),
+        closeSource,
+      );
+      sources.set(host, source);
+    }
+    for (const source of new Set(sources.values())) this.#bySite.push([hosts[0] ?? "", source]);
+    return sources;
   }
 
   /** What a listener asks of every client. */
@@ -119,8 +154,10 @@ export class Certificates {
   /** Every certificate that there is now, with its site. */
   held(): readonly SiteCertificate[] {
     const automatic = this.#automatic?.held() ?? [];
+    const local = this.#local?.held() ?? [];
     return [
       ...automatic.map((held) => [held.name, held] as const),
+      ...local.map((held) => [LOCAL_AUTHORITY, held] as const),
       ...this.#bySite.flatMap(([site, source]) =>
         source.held().map((held) => [site, held] as const)
       ),
@@ -152,12 +189,20 @@ export class Certificates {
     );
   }
 
+  #checkCiphers(ciphers: string): void {
+    try {
+      this.#deps.runtime.tls.checkCiphers(ciphers);
+    } catch (cause) {
+      throw new ListenError(`Cannot serve TLS: ${errorText(cause)}`, { cause });
+    }
+  }
+
   async #sourceOf(site: SiteOptions): Promise<CertificateSource | undefined> {
     const { tls } = site;
     if (tls === undefined) return undefined;
     if (tls.kind === "auto") return this.#automatic;
     if (tls.kind === "files") return await this.#files(tls.pairs);
-    const authority = await this.#localAuthority();
+    const authority = this.#local = await this.#localAuthority();
     const key = `local certificate ${this.#deps.store} ${fingerprint(site.hosts)}`;
     return await this.#deps.parts.share(
       "certificates",
@@ -169,11 +214,11 @@ export class Certificates {
 
   /** Made, or read, once for all sites. */
   #localAuthority(): Promise<LocalAuthority> {
-    const { runtime, store, parts } = this.#deps;
+    const { runtime, store, owner, parts, logger } = this.#deps;
     return parts.share("certificates", `local authority ${store}`, async () => {
       try {
-        const opened = CertificateStore.open(store, runtime);
-        return await LocalAuthority.open(opened, runtime.clock);
+        const opened = CertificateStore.open(store, runtime, owner);
+        return await LocalAuthority.open(opened, runtime, logger);
       } catch (cause) {
         const what = `Cannot keep the local authority in "${store}"`;
         throw new ListenError(`${what}: ${errorText(cause)}`, { cause });

@@ -8,9 +8,9 @@ import {
   type GeminiGatewayDeps,
   type GeminiHost,
 } from "../gemini/gateway.ts";
-import { loadIdentity } from "../gemini/identity_store.ts";
 import type { GeminiSiteOptions } from "../gemini/options.ts";
 import { compileGeminiSite } from "../gemini/site.ts";
+import type { CertificateSource } from "../certificates/source.ts";
 import { formatAddress, type TcpAddress } from "../runtime/address.ts";
 import type { TlsVersion } from "../runtime/tls.ts";
 import { errorText } from "../upstream/errors.ts";
@@ -21,6 +21,10 @@ import type { InheritedSockets } from "./inherited_sockets.ts";
 export interface GeminiAppDeps extends GeminiGatewayDeps {
   readonly upstreams: readonly Upstream[];
   readonly serverSoftware: string;
+  /** By host. */
+  readonly certificatesOf: (
+    site: GeminiSiteOptions,
+  ) => Promise<ReadonlyMap<string, CertificateSource>>;
 }
 
 /** A certificate or a directory of them that cannot be used. */
@@ -179,11 +183,8 @@ async function hostsOf(options: GeminiSiteOptions, deps: GeminiAppDeps): Promise
         log.log(level, errorText(error), fieldsOf(request));
       },
     });
-    const hosts: GeminiHost[] = [];
-    for (const host of options.hosts) {
-      hosts.push({ host, site, identity: await loadIdentity(options.tls, host, runtime) });
-    }
-    return hosts;
+    const sources = await deps.certificatesOf(options);
+    return Array.from(sources, ([host, certificates]) => ({ host, site, certificates }));
   } catch (cause) {
     const where = `${formatAddress(options.listen)} (${options.hosts.join(" ")})`;
     throw new GeminiStartError(`Cannot serve Gemini at ${where}: ${errorText(cause)}`, { cause });

@@ -83,6 +83,7 @@ export class Generation {
       runtime,
       logger,
       store: storeFolder(store, runtime.process),
+      owner: user === undefined ? undefined : runtime.spawner.findUser(user),
       parts: this.parts,
       automaticKey: fingerprint({ acme, store, user }),
       openAutomatic: (sites) => openAcme(options, sites, process),
@@ -258,6 +259,7 @@ export class Generation {
     return {
       runtime,
       limits: gemini.limits,
+      certificatesOf: (site) => this.certificates.geminiSources(site),
       metrics: geminiMetrics,
       log: logger,
       accessLog: this.accessLog,

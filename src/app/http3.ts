@@ -184,7 +184,7 @@ async function identitiesOf(
   for (const serverName of names) {
     // Of a wildcard any name will do.
     const asked = serverName.replace(/^\*/, "a");
-    const identity = await Promise.resolve(identify(asked, { ...HELLO, serverName: asked }))
+    const identity = await Promise.resolve(identify(asked, { ...HELLO, serverName: asked }, ""))
       .catch(() => undefined);
     if (identity === undefined) continue;
     const { cert, key } = identity;

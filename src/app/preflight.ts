@@ -5,7 +5,6 @@
  */
 import type { PairPaths } from "../certificates/options.ts";
 import { doubtOf, PairError, readPair } from "../certificates/pair.ts";
-import { loadIdentity } from "../gemini/identity_store.ts";
 import {
   formatAddress,
   isServerName,
@@ -126,11 +125,11 @@ async function checkGemini(
   runtime: PreflightRuntime,
   { errors }: Findings,
 ): Promise<void> {
-  for (const { tls, listen, hosts } of gemini?.sites ?? []) {
+  for (const { tls, listen } of gemini?.sites ?? []) {
     // One that signs itself is made at the first start.
     if (tls.kind !== "files") continue;
     try {
-      await loadIdentity(tls, hosts[0] ?? "", runtime);
+      await readPair(tls, runtime);
     } catch (error) {
       const text = errorText(error);
       errors.push(

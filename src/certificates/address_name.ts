@@ -1,21 +1,20 @@
 /** Names of sites that are addresses, as bytes; and names that no public authority vouches for. */
 
+const ADDRESS_V4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
+
 /** Undefined for what is no address; brackets may stand around one of IPv6. */
 export function addressOf(host: string): Uint8Array | undefined {
   const text = host.replace(/^\[(.*)\]$/, "$1");
-  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return Uint8Array.from(text.split(".").map(Number));
-  if (!text.includes(":") || !/^[0-9a-f:.]+$/i.test(text)) return undefined;
-  const [first = "", second, third] = text.split("::");
-  if (third !== undefined) return undefined;
-  const groups = (part: string) => part === "" ? [] : part.split(":");
-  const [head, tail] = [groups(first), groups(second ?? "")];
-  const zeros = second === undefined ? 0 : 8 - head.length - tail.length;
-  const all = [...head, ...new Array<string>(Math.max(0, zeros)).fill("0"), ...tail];
-  if (all.length !== 8) return undefined;
-  return Uint8Array.from(all.flatMap((group) => {
-    const value = parseInt(group, 16);
-    return [value >> 8, value & 0xff];
-  }));
+  if (ADDRESS_V4.test(text)) return Uint8Array.from(text.split("."), Number);
+  if (!text.includes(":") || !URL.canParse(`http://[${text}]/`)) return undefined;
+  // In its one form an address has no dots (WHATWG URL, host serializing).
+  const [left = "", right] = new URL(`http://[${text}]/`).hostname.slice(1, -1).split("::");
+  const groupsOf = (part: string) =>
+    part === "" ? [] : part.split(":").map((group) => parseInt(group, 16));
+  const [first, last] = [groupsOf(left), groupsOf(right ?? "")];
+  const zeros = new Array<number>(8 - first.length - last.length).fill(0);
+  const groups = [...first, ...zeros, ...last];
+  return Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
 }
 
 /** Names that are this machine's or this network's own (RFC 6761, RFC 8375). */

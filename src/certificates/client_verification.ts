@@ -15,6 +15,9 @@ const SIGNATURES_MAX = 64;
 /** What holds of a client: `NONE`, `SUCCESS`, or `FAILED:` and why. */
 export type ClientVerdict = "NONE" | "SUCCESS" | `FAILED:${string}`;
 
+/** What a client has shown. */
+export type ShownCertificates = Pick<TlsDetails, "certificate" | "intermediates">;
+
 /** A way from a client's certificate to one that we trust, or why there is none. */
 interface Path {
   readonly fault: string | undefined;
@@ -25,7 +28,7 @@ interface Path {
 export class ClientVerification {
   readonly #trusted: readonly PeerCertificate[];
   /** Signatures cost; a connection has many requests. */
-  readonly #known = new WeakMap<TlsDetails, Path>();
+  readonly #known = new WeakMap<ShownCertificates, Path>();
   #signaturesLeft = 0;
 
   /** Without any nobody is verified. */
@@ -33,7 +36,7 @@ export class ClientVerification {
     this.#trusted = trusted;
   }
 
-  verify(tls: TlsDetails | undefined, nowMs: number): ClientVerdict {
+  verify(tls: ShownCertificates | undefined, nowMs: number): ClientVerdict {
     if (tls?.certificate === undefined) return "NONE";
     const path = this.#known.get(tls) ?? this.#search(tls.certificate, tls.intermediates);
     this.#known.set(tls, path);

@@ -1,10 +1,9 @@
 /**
- * Certificates that a local authority signs: a root, an authority below it, and those of sites (RFC
- * 5280). ECDSA on P-256 through Web Crypto, so the same on every runtime.
+ * X.509 version 3 (RFC 5280), written by hand: certificates that a local authority signs (a root, an
+ * authority below it, those of sites) and those that sign themselves. ECDSA on P-256.
  */
 import { addressOf } from "./address_name.ts";
 import {
-  bitString,
   boolean,
   concat,
   type Der,
@@ -20,6 +19,8 @@ import {
   utf8String,
 } from "./der.ts";
 import { DerTag, derValues, inside } from "./der_reader.ts";
+import { newSigningKey, readPrivateKey, signatureAlgorithm, signed } from "./ecdsa.ts";
+import { fromPem, pem } from "./pem.ts";
 
 const Oid = {
   COMMON_NAME: "2.5.4.3",
@@ -30,15 +31,16 @@ const Oid = {
   AUTHORITY_KEY: "2.5.29.35",
   PURPOSES: "2.5.29.37",
   SERVER: "1.3.6.1.5.5.7.3.1",
-  ECDSA_WITH_SHA256: "1.2.840.10045.4.3.2",
 } as const;
 
-const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" } as const;
-const SIGNATURE = { name: "ECDSA", hash: "SHA-256" } as const;
 const SERIAL_LENGTH = 16;
 const KEY_ID_LENGTH = 20;
 /** Clients whose clocks are slow must not find it invalid. */
-const BACKDATED_MS = 3_600_000;
+const BACKDATED_MS = 24 * 3_600_000;
+/** Most characters of a common name (RFC 5280 appendix A.1). */
+const COMMON_NAME_LENGTH_MAX = 64;
+/** Choices of GeneralName (RFC 5280 section 4.2.1.6). */
+const GeneralName = { DNS: 2, IP: 7 } as const;
 
 /** keyCertSign and cRLSign; digitalSignature (RFC 5280 section 4.2.1.3). */
 const AUTHORITY_USAGE = flags(0x06, 1);
@@ -58,42 +60,62 @@ export interface IssueOptions {
   readonly hosts?: readonly string[];
   /** Authorities that may stand below this one. */
   readonly pathLength?: number;
+  /** More than those that it needs. */
+  readonly extensions?: readonly Der[];
   /** Who signs; left out: itself. */
   readonly issuer?: IssuedPair;
 }
 
 export async function issueCertificate(options: IssueOptions): Promise<IssuedPair> {
-  const { subtle } = globalThis.crypto;
-  const { issuer, nowMs, lifetimeMs, commonName } = options;
-  const keys = await subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
-  const publicKey = new Uint8Array(await subtle.exportKey("spki", keys.publicKey));
-  const name = nameOf(commonName);
-  const signer = issuer === undefined
-    ? { name, publicKey, key: keys.privateKey }
-    : await readIssuer(issuer);
-  const algorithm = sequence(objectIdentifier(Oid.ECDSA_WITH_SHA256));
-  const body = sequence(
+  const { key, publicKey, privateKey } = await newSigningKey();
+  const name = nameOf(options.commonName);
+  const signer = options.issuer === undefined
+    ? { name, publicKey, key }
+    : await readSigner(options.issuer);
+  const cert = await certificate({ ...options, name, publicKey }, signer);
+  return { cert, key: pem("PRIVATE KEY", privateKey) };
+}
+
+/**
+ * The same authority for a longer time: its name and its key stay, so that what it has signed is
+ * good for those who trust the old certificate and for those who trust the new one.
+ */
+export async function reissueRoot(
+  root: IssuedPair,
+  options: Pick<IssueOptions, "nowMs" | "lifetimeMs" | "pathLength">,
+): Promise<IssuedPair> {
+  const signer = await readSigner(root);
+  return { cert: await certificate({ ...options, ...signer }, signer), key: root.key };
+}
+
+type CertificateBody =
+  & Omit<IssueOptions, "commonName" | "issuer">
+  & { readonly name: Der; readonly publicKey: Der };
+
+interface Signer {
+  readonly name: Der;
+  readonly publicKey: Der;
+  readonly key: CryptoKey;
+}
+
+async function certificate(body: CertificateBody, signer: Signer): Promise<string> {
+  const { nowMs, lifetimeMs, name, publicKey } = body;
+  const der = sequence(
     explicit(0, integer(Uint8Array.of(2))),
     integer(serialNumber()),
-    algorithm,
+    signatureAlgorithm(),
     signer.name,
     sequence(time(nowMs - BACKDATED_MS), time(nowMs + lifetimeMs)),
     name,
     publicKey,
-    explicit(3, await extensions(options, publicKey, signer.publicKey)),
+    explicit(3, await extensions(body, signer.publicKey)),
   );
-  const pair = new Uint8Array(await subtle.sign(SIGNATURE, signer.key, body));
-  const half = pair.length / 2;
-  const signature = sequence(integer(pair.subarray(0, half)), integer(pair.subarray(half)));
-  const privateKey = new Uint8Array(await subtle.exportKey("pkcs8", keys.privateKey));
-  return {
-    cert: pem("CERTIFICATE", sequence(body, algorithm, bitString(signature))),
-    key: pem("PRIVATE KEY", privateKey),
-  };
+  return pem("CERTIFICATE", await signed(der, signer.key));
 }
 
 function nameOf(commonName: string): Der {
-  return sequence(set(sequence(objectIdentifier(Oid.COMMON_NAME), utf8String(commonName))));
+  const value = utf8String(commonName.slice(0, COMMON_NAME_LENGTH_MAX));
+  return sequence(set(sequence(objectIdentifier(Oid.COMMON_NAME), value)));
 }
 
 /** Positive, and not in need of a byte that says so. */
@@ -104,8 +126,7 @@ function serialNumber(): Uint8Array {
 }
 
 async function extensions(
-  { hosts, pathLength = 0 }: IssueOptions,
-  publicKey: Der,
+  { hosts, pathLength = 0, extensions = [], publicKey }: CertificateBody,
   issuerKey: Der,
 ): Promise<Der> {
   const isAuthority = hosts === undefined;
@@ -122,7 +143,7 @@ async function extensions(
     list.push(extension(Oid.PURPOSES, sequence(objectIdentifier(Oid.SERVER))));
     list.push(extension(Oid.NAMES, sequence(...hosts.map(generalName))));
   }
-  return sequence(...list);
+  return sequence(...list, ...extensions);
 }
 
 function extension(oid: string, value: Der, isCritical = false): Der {
@@ -130,10 +151,11 @@ function extension(oid: string, value: Der, isCritical = false): Der {
   return sequence(objectIdentifier(oid), ...critical, octetString(value));
 }
 
-/** dNSName or iPAddress (RFC 5280 section 4.2.1.6). */
 function generalName(host: string): Der {
   const address = addressOf(host);
-  return address === undefined ? implicit(2, new TextEncoder().encode(host)) : implicit(7, address);
+  return address === undefined
+    ? implicit(GeneralName.DNS, new TextEncoder().encode(host))
+    : implicit(GeneralName.IP, address);
 }
 
 async function keyId(publicKey: Der): Promise<Der> {
@@ -142,26 +164,13 @@ async function keyId(publicKey: Der): Promise<Der> {
 }
 
 /** Its name and key, as they stand in its certificate. */
-async function readIssuer({ cert, key }: IssuedPair) {
+async function readSigner({ cert, key }: IssuedPair): Promise<Signer> {
   const [certificate] = derValues(fromPem(cert));
   const [body] = inside(certificate, DerTag.SEQUENCE);
   const [, , , , , subject, publicKey] = inside(body, DerTag.SEQUENCE);
-  const { subtle } = globalThis.crypto;
   return {
     name: concat([subject!.whole]),
     publicKey: concat([publicKey!.whole]),
-    key: await subtle.importKey("pkcs8", fromPem(key), ALGORITHM, false, ["sign"]),
+    key: await readPrivateKey(fromPem(key)),
   };
-}
-
-function fromPem(text: string): Uint8Array<ArrayBuffer> {
-  const base64 = /-----BEGIN [^-]+-----([^-]+)-----END/.exec(text)?.[1] ?? "";
-  const bytes = atob(base64.replace(/\s/g, ""));
-  return Uint8Array.from(bytes, (character) => character.charCodeAt(0));
-}
-
-function pem(label: string, der: Uint8Array): string {
-  const base64 = btoa(String.fromCharCode(...der));
-  const lines = base64.match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
 }

@@ -3,7 +3,6 @@
  * authorities want it since they look at nothing else.
  */
 import {
-  bitString,
   concat,
   type Der,
   explicit,
@@ -14,18 +13,16 @@ import {
   sequence,
   set,
 } from "./der.ts";
-import { pem, signatureValue } from "./self_signed.ts";
+import { newSigningKey, signed } from "./ecdsa.ts";
+import { pem } from "./pem.ts";
 
 const Oid = {
   EXTENSION_REQUEST: "1.2.840.113549.1.9.14",
   SUBJECT_ALT_NAME: "2.5.29.17",
-  ECDSA_WITH_SHA256: "1.2.840.10045.4.3.2",
 } as const;
 
 /** A choice of GeneralName (RFC 5280 section 4.2.1.6). */
 const DNS_NAME = 2;
-
-const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" } as const;
 
 export interface SigningRequest {
   /** DER. */
@@ -36,23 +33,14 @@ export interface SigningRequest {
 
 /** For names in ASCII. */
 export async function makeSigningRequest(names: readonly string[]): Promise<SigningRequest> {
-  const { subtle } = globalThis.crypto;
-  const keys = await subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
-  const publicKey = new Uint8Array(await subtle.exportKey("spki", keys.publicKey));
+  const { key, publicKey, privateKey } = await newSigningKey();
   const info = sequence(
     integer(Uint8Array.of(0)),
     sequence(),
     publicKey,
     explicit(0, extensionRequest(names)),
   );
-  const pair = await subtle.sign({ name: "ECDSA", hash: "SHA-256" }, keys.privateKey, info);
-  const request = sequence(
-    info,
-    sequence(objectIdentifier(Oid.ECDSA_WITH_SHA256)),
-    bitString(signatureValue(new Uint8Array(pair))),
-  );
-  const key = new Uint8Array(await subtle.exportKey("pkcs8", keys.privateKey));
-  return { request, key: pem("PRIVATE KEY", key) };
+  return { request: await signed(info, key), key: pem("PRIVATE KEY", privateKey) };
 }
 
 /** One attribute of the set, whose tag the caller replaces. */

@@ -7,10 +7,10 @@ import type { Clock } from "../runtime/clock.ts";
 import {
   type PrivateDirectory,
   PrivateDirectoryError,
-  type PrivateOwner,
+  type PrivateDirectoryOptions,
 } from "../runtime/private_directory.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type StoreLock, waitForLock } from "./store_lock.ts";
+import { LOCK_DIRECTORY, type StoreLock, waitForLock } from "./store_lock.ts";
 
 /** Directories of a store, by what lies in them. */
 export const STORE_DIRECTORIES = [
@@ -37,9 +37,11 @@ export class CertificateStore {
   static open(
     path: string,
     runtime: Pick<Runtime, "openPrivateDirectory" | "clock">,
-    owner?: PrivateOwner,
+    owner?: PrivateDirectoryOptions["owner"],
   ): CertificateStore {
-    return new CertificateStore(runtime.openPrivateDirectory(path, owner), runtime.clock);
+    const directories = [...STORE_DIRECTORIES, LOCK_DIRECTORY];
+    const directory = runtime.openPrivateDirectory(path, { owner, directories });
+    return new CertificateStore(directory, runtime.clock);
   }
 
   constructor(directory: PrivateDirectory, clock: Clock) {

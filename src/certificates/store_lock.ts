@@ -24,7 +24,8 @@ export const LOCK_POLL_MS = 500;
 /** Generations below the highest that are kept, so that no listing misses it. */
 const GENERATIONS_KEPT = 2;
 
-const DIRECTORY = "locks";
+/** In a store. */
+export const LOCK_DIRECTORY = "locks";
 const FREE = "free";
 
 export interface StoreLock {
@@ -143,7 +144,7 @@ class HeldLock implements StoreLock {
 }
 
 function fileOf(name: string, generation: number): string {
-  return `${DIRECTORY}/${name}.${generation}`;
+  return `${LOCK_DIRECTORY}/${name}.${generation}`;
 }
 
 /** 0 where nobody has ever held it. */
@@ -153,7 +154,7 @@ function highest(directory: PrivateDirectory, name: string): number {
 
 function generationsOf(directory: PrivateDirectory, name: string): number[] {
   const prefix = `${name}.`;
-  return directory.list(DIRECTORY)
+  return directory.list(LOCK_DIRECTORY)
     .filter((file) => file.startsWith(prefix))
     .map((file) => file.slice(prefix.length))
     .filter((generation) => /^[1-9]\d{0,14}$/.test(generation))

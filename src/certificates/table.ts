@@ -1,7 +1,8 @@
 /**
  * Which certificate a handshake gets: that of the site with the name, exact before wildcard; then
- * the listener's own; then that of the site for every host. A client that asks for no name gets the
- * default: the listener's own, or that of the site for every host, or of the first site.
+ * the listener's own; then that of the site for every host. A client that asks for no name gets that
+ * of the site with the address that it has connected to, else the default: the listener's own, or
+ * that of the site for every host, or of the first site.
  *
  * A site that has none yet has none: a name of its own is never answered with another's.
  */
@@ -25,9 +26,17 @@ export class CertificateTable {
     else this.#named.add(hosts, source);
   }
 
-  /** `own` is the listener's. */
-  find(serverName: string, hello: ClientHello, own: CertificateSource | undefined): Found {
-    if (serverName === "") return this.#default(hello, own);
+  /** `own` is the listener's, `localHost` the address that the client has connected to. */
+  find(
+    serverName: string,
+    hello: ClientHello,
+    own: CertificateSource | undefined,
+    localHost: string,
+  ): Found {
+    if (serverName === "") {
+      const here = this.#named.find(localHost.includes(":") ? `[${localHost}]` : localHost);
+      return here?.find(localHost, hello) ?? this.#default(hello, own);
+    }
     const source = this.#named.find(serverName) ?? own ?? this.#everyHost;
     return source?.find(serverName, hello);
   }

@@ -3,30 +3,44 @@
  * named, and for `check --certificates` what each site has and what its listener shows.
  */
 import type { AppOptions } from "../app/options.ts";
+import { Authorities } from "../certificates/authorities.ts";
 import { doubtOf, PairError, readPair } from "../certificates/pair.ts";
 import type { LocatedError } from "../config/located_error.ts";
-import type { LocatedPair } from "../config/tls_references.ts";
+import type { LocatedText, LocatedTls } from "../config/tls_references.ts";
 import { formatAddress, type TcpAddress } from "../runtime/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { TlsError } from "../runtime/tls.ts";
 import { errorText } from "./command.ts";
 
 /** How long a listener may take to show a certificate. */
 const PROBE_LIMIT_MS = 5_000;
 
-export interface PairFindings {
+export interface TlsFindings {
   /** What cannot be served. */
   readonly errors: readonly LocatedError[];
   /** What can, and clients will refuse. */
   readonly doubts: readonly LocatedError[];
 }
 
-export async function checkPairs(
-  pairs: readonly LocatedPair[],
+export async function checkTls(
+  { pairs, authorities, ciphers }: LocatedTls,
   source: string,
   runtime: Pick<Runtime, "files" | "tls" | "clock">,
-): Promise<PairFindings> {
+): Promise<TlsFindings> {
   const errors: LocatedError[] = [];
   const doubts: LocatedError[] = [];
+  const attempt = async ({ text, place }: LocatedText, action: (text: string) => unknown) => {
+    try {
+      await action(text);
+    } catch (error) {
+      if (!(error instanceof TlsError)) throw error;
+      errors.push({ source, place, message: error.message });
+    }
+  };
+  for (const one of ciphers) await attempt(one, (list) => runtime.tls.checkCiphers(list));
+  for (const one of authorities) {
+    await attempt(one, (path) => new Authorities().read(path, runtime));
+  }
   for (const { paths, places } of pairs) {
     try {
       const message = doubtOf(await readPair(paths, runtime), paths.cert, runtime.clock.wallMs());

@@ -6,7 +6,7 @@
 import type { AppOptions } from "../app/options.ts";
 import { preflight } from "../app/preflight.ts";
 import { formatError } from "../config/located_error.ts";
-import { checkPairs, describeCertificates } from "./certificates.ts";
+import { checkTls, describeCertificates } from "./certificates.ts";
 import { formatAddress } from "../runtime/address.ts";
 import {
   type CommandArguments,
@@ -40,7 +40,7 @@ async function check(io: CommandIo, args: CommandArguments): Promise<number> {
   const loaded = await loadFromArguments(io, { ...args, options });
   const source = loaded.file ?? "flags";
   const { errors, notes } = await preflight(loaded.options, io.runtime, loaded.file === undefined);
-  const found = await checkPairs(loaded.pairs, source, io.runtime);
+  const found = await checkTls(loaded.tls, source, io.runtime);
   const located = [...found.errors, ...found.doubts];
   // What has its line in the file is told with it.
   const withLine = new Set(located.map(({ message }) => message));

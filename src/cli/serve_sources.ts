@@ -6,7 +6,7 @@ import { anyFileRuns } from "../app/any_file_runs.ts";
 import { missingPrograms } from "../app/preflight.ts";
 import { ConfigError } from "../config/located_error.ts";
 import type { LoadedConfig } from "../config/load_config.ts";
-import { checkPairs } from "./certificates.ts";
+import { checkTls } from "./certificates.ts";
 import { type CommandArguments, CommandError, type CommandIo } from "./command.ts";
 import { loadFromArguments } from "./config_flags.ts";
 
@@ -30,12 +30,12 @@ export async function readServeSources(
 ): Promise<ServeSources> {
   const { runtime } = io;
   const loaded = await loadFromArguments(io, args);
-  const { options, file, notes, pairs } = loaded;
+  const { options, file, notes, tls } = loaded;
   const allNotes: readonly SourceNote[] = [
     ...notes.map((text) => ({ text })),
     ...anyFileRuns(options.sites).map((text) => ({ text, code: "php_runs_any_file" })),
   ];
-  const { errors } = await checkPairs(pairs, file ?? "flags", runtime);
+  const { errors } = await checkTls(tls, file ?? "flags", runtime);
   if (errors.length > 0) throw new ConfigError(errors);
   const missing = await missingPrograms(options, runtime, file === undefined);
   if (missing.errors.length > 0) throw new CommandError(missing.errors.join("\nafcgi: "));

@@ -5,6 +5,9 @@
 import { readRoot } from "../certificates/local_authority.ts";
 import { CertificateStore } from "../certificates/store.ts";
 import { storeFolder } from "../certificates/store_folder.ts";
+import { existingDefault } from "../config/load_config.ts";
+import { resolvePath } from "../config/paths.ts";
+import { PRESENT_OWNER } from "../runtime/private_directory.ts";
 import {
   type CommandArguments,
   type CommandDefinition,
@@ -13,13 +16,17 @@ import {
   errorText,
   ExitStatus,
   print,
+  UsageError,
 } from "./command.ts";
+import { loadFromArguments } from "./config_flags.ts";
 
 export const trustCommand: CommandDefinition = {
   name: "trust",
   summary: "print the root certificate of tls: internal, and how to trust it",
   declare: (command) => {
-    command.option("--store <dir>", "directory of the configuration's tls.store");
+    command
+      .option("-c, --config <file>", "configuration file whose tls.store is meant")
+      .option("--store <dir>", "directory of the configuration's tls.store");
   },
   run: trust,
 };
@@ -38,21 +45,38 @@ const HOW_TO = [
   "# curl, for a try:  curl --cacert afcgi-root.crt https://localhost/",
 ] as const;
 
-async function trust(io: CommandIo, { options, quiet }: CommandArguments): Promise<number> {
+async function trust(io: CommandIo, args: CommandArguments): Promise<number> {
   const { runtime } = io;
-  const path = storeFolder(options["store"] as string | undefined, runtime.process);
+  const path = storeFolder(await configuredStore(io, args), runtime.process);
   // Opening it would make it: nothing is to be changed.
   if (runtime.files.stat(path) === undefined) throw noRoot(path);
   let root: string | undefined;
   try {
-    root = readRoot(CertificateStore.open(path, runtime));
+    root = readRoot(CertificateStore.open(path, runtime, PRESENT_OWNER));
   } catch (error) {
     throw new CommandError(`Cannot read the local authority in "${path}": ${errorText(error)}`);
   }
   if (root === undefined) throw noRoot(path);
-  if (!quiet) { for (const line of HOW_TO) print(io, line); }
+  if (!args.quiet) { for (const line of HOW_TO) print(io, line); }
   print(io, root.trimEnd());
   return ExitStatus.fine;
+}
+
+/** That of the flag, else of the file that is named, else of the file that `serve` would read. */
+async function configuredStore(
+  io: CommandIo,
+  args: CommandArguments,
+): Promise<string | undefined> {
+  const { store, config } = args.options;
+  const { files, process } = io.runtime;
+  if (store !== undefined && config !== undefined) {
+    throw new UsageError("--store and --config both name the store (keep one)");
+  }
+  if (typeof store === "string") return resolvePath(process.cwd(), store);
+  if (config === undefined && existingDefault({ files, cwd: process.cwd() }) === undefined) {
+    return undefined;
+  }
+  return (await loadFromArguments(io, args)).options.store;
 }
 
 function noRoot(path: string): CommandError {

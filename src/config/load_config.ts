@@ -10,7 +10,7 @@ import { ConfigError, type LocatedError } from "./located_error.ts";
 import { kindAt } from "../runtime/kind_at.ts";
 import { withDomains } from "./domains.ts";
 import { ACME_DEFAULTS } from "../acme/options.ts";
-import type { LocatedPair } from "./tls_references.ts";
+import { type LocatedTls, NO_TLS } from "./tls_references.ts";
 import { directoryOf, resolvePath } from "./paths.ts";
 import { appPreset, detectPreset, phpPreset } from "./preset.ts";
 import { commandKind } from "../spawn/options.ts";
@@ -53,8 +53,8 @@ export interface LoadedConfig {
   readonly notes: readonly string[];
   /** What nothing that is printed should show. */
   readonly secrets: Secrets;
-  /** Certificates that the file names. */
-  readonly pairs: readonly LocatedPair[];
+  /** What the file says of TLS. */
+  readonly tls: LocatedTls;
 }
 
 export interface ChosenPreset {
@@ -73,7 +73,7 @@ export async function loadConfig(flags: Flags, deps: LoadDeps): Promise<LoadedCo
   const flagsOnly = given.has(source) && !given.has("config");
   const file = flagsOnly ? undefined : findFile(given, deps);
   const listenDefault = readListenDefault(deps.readVariable, deps.cwd, tell);
-  const { options: base, hasListen = false, secrets = new Secrets(), pairs = [] } =
+  const { options: base, hasListen = false, secrets = new Secrets(), tls = NO_TLS } =
     file === undefined
       ? { options: fromFlags(overrides, given, deps.files, tell), hasListen: false }
       : await fromFile(file, overrides, given, deps, tell);
@@ -87,7 +87,7 @@ export async function loadConfig(flags: Flags, deps: LoadDeps): Promise<LoadedCo
   // A file that serves Gemini alone opens no port for HTTP.
   const isOpen = hasListen || base.listen.length === 0;
   const based = { ...base, ...(!isOpen && listenDefault && { listen: listenDefault }) };
-  return { options: overridden(based, overrides, given), file, preset, notes, secrets, pairs };
+  return { options: overridden(based, overrides, given), file, preset, notes, secrets, tls };
 }
 
 /**
@@ -115,7 +115,9 @@ function findFile(given: GivenSettings, deps: LoadDeps): string {
 }
 
 /** One that cannot be looked at may be there; who reads it tells so. */
-function existingDefault({ files, cwd }: LoadDeps): string | undefined {
+export function existingDefault(
+  { files, cwd }: Pick<LoadDeps, "files" | "cwd">,
+): string | undefined {
   return DEFAULT_FILES.find((path) => kindAt(files, resolvePath(cwd, path)) !== undefined);
 }
 
@@ -167,7 +169,7 @@ async function fromFile(
     readonly options: AppOptions | undefined;
     readonly hasListen?: boolean;
     readonly secrets?: Secrets;
-    readonly pairs?: readonly LocatedPair[];
+    readonly tls?: LocatedTls;
   }
 > {
   const path = resolvePath(deps.cwd, source);

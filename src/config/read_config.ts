@@ -9,7 +9,7 @@ import type { LocatedError } from "./located_error.ts";
 import { issueErrors } from "./issues.ts";
 import { checkReferences } from "./references.ts";
 import { configSchema } from "./schema.ts";
-import { type LocatedPair, locatedPairs } from "./tls_references.ts";
+import { type LocatedTls, locatedTls } from "./tls_references.ts";
 import type { Secrets } from "./secrets.ts";
 import { checkShape } from "./unknown_keys.ts";
 
@@ -34,8 +34,8 @@ export interface ReadResult {
   readonly errors: readonly LocatedError[];
   /** What nothing that is printed should show. */
   readonly secrets: Secrets;
-  /** Certificates that the file names. */
-  readonly pairs?: readonly LocatedPair[];
+  /** What the file says of TLS. */
+  readonly tls?: LocatedTls;
 }
 
 export function readConfig(text: string, context: ReadContext): ReadResult {
@@ -59,6 +59,6 @@ export function readConfig(text: string, context: ReadContext): ReadResult {
   ];
   if (errors.length > 0 || !result.success) return { options: undefined, errors, secrets };
   const hasListen = typeof plain === "object" && plain !== null && "listen" in plain;
-  const pairs = locatedPairs(root, directory);
-  return { options: toAppOptions(result.output, directory), hasListen, errors, secrets, pairs };
+  const tls = locatedTls(root, directory);
+  return { options: toAppOptions(result.output, directory), hasListen, errors, secrets, tls };
 }

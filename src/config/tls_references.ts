@@ -75,8 +75,47 @@ export interface LocatedPair {
   readonly places: { readonly cert: Place; readonly key: Place };
 }
 
+/** What of TLS can only be judged by who speaks it, each with its place. */
+export interface LocatedTls {
+  readonly pairs: readonly LocatedPair[];
+  /** Paths of clients' authorities. */
+  readonly authorities: readonly LocatedText[];
+  readonly ciphers: readonly LocatedText[];
+}
+
+export interface LocatedText {
+  readonly text: string;
+  readonly place: Place;
+}
+
+/** What flags say of it. */
+export const NO_TLS: LocatedTls = { pairs: [], authorities: [], ciphers: [] };
+
+/** Where certificates of clients are asked for, over HTTP and over Gemini. */
+const CLIENT_KEYS: ReadonlySet<string> = new Set(["client_auth", "client_cert"]);
+
+export function locatedTls(root: ConfigNode, directory: string): LocatedTls {
+  const authorities: LocatedText[] = [];
+  const ciphers: LocatedText[] = [];
+  const look = (node: ConfigNode): void => {
+    for (const item of node.items) look(item);
+    for (const [key, { node: value }] of node.entries) {
+      const [ca, list] = [value.get("ca"), value.get("ciphers")];
+      if (CLIENT_KEYS.has(key) && ca?.text !== undefined) {
+        authorities.push({ text: resolvePath(directory, ca.text), place: ca.place });
+      }
+      if (key === "tls" && list?.text !== undefined) {
+        ciphers.push({ text: list.text, place: list.place });
+      }
+      look(value);
+    }
+  };
+  look(root);
+  return { pairs: locatedPairs(root, directory), authorities, ciphers };
+}
+
 /** Every pair that the file names: of listeners, of sites, of Gemini. */
-export function locatedPairs(root: ConfigNode, directory: string): LocatedPair[] {
+function locatedPairs(root: ConfigNode, directory: string): LocatedPair[] {
   const owners = ["listen", "sites", "gemini"].flatMap((key) => root.get(key)?.items ?? []);
   const maps = owners.flatMap((owner) => {
     const tls = owner.get("tls");

@@ -3,13 +3,13 @@
  * 62 where it is not valid. A fingerprint on the list, or a signature of an authority, lets in; where
  * a route names neither, any valid certificate does, and the application decides.
  */
-import type { PeerCertificate, SignatureCheck } from "../runtime/tls.ts";
+import type { ClientVerification, ShownCertificates } from "../certificates/client_verification.ts";
 import type { GeminiHeader } from "./response_header.ts";
 
 export interface ClientCertRule {
   readonly required: boolean;
   /** Undefined where no authority is named. */
-  readonly isSigned: SignatureCheck | undefined;
+  readonly authorities: ClientVerification | undefined;
   /** Lower-case hexadecimal digits. */
   readonly fingerprints: ReadonlySet<string>;
 }
@@ -17,15 +17,18 @@ export interface ClientCertRule {
 /** The response that refuses; undefined when the certificate will do. */
 export function checkClientCert(
   rule: ClientCertRule,
-  certificate: PeerCertificate | undefined,
+  shown: ShownCertificates,
   nowMs: number,
 ): GeminiHeader | undefined {
+  const { certificate } = shown;
   if (certificate === undefined) {
     return rule.required ? { code: 60, meta: "Client certificate required" } : undefined;
   }
   if (nowMs < certificate.notBeforeMs) return { code: 62, meta: "Certificate not yet valid" };
   if (nowMs > certificate.notAfterMs) return { code: 62, meta: "Certificate has expired" };
-  if (rule.isSigned === undefined && rule.fingerprints.size === 0) return undefined;
-  if (rule.fingerprints.has(certificate.sha256) || rule.isSigned?.(certificate)) return undefined;
+  const { authorities, fingerprints } = rule;
+  if (authorities === undefined && fingerprints.size === 0) return undefined;
+  if (fingerprints.has(certificate.sha256)) return undefined;
+  if (authorities?.verify(shown, nowMs) === "SUCCESS") return undefined;
   return { code: 61, meta: "Certificate not authorised" };
 }

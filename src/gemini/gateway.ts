@@ -2,12 +2,13 @@
  * The Gemini entrance of one address: takes connections, reads requests, refuses what is malformed or
  * meant for somebody else, finds the site, and says in one line and one count what came of it.
  */
+import type { CertificateSource } from "../certificates/source.ts";
 import { LimitedLog } from "../observe/limited_log.ts";
 import type { Logger } from "../observe/logger.ts";
 import { SiteTable } from "../routing/site_table.ts";
 import type { TcpAddress } from "../runtime/address.ts";
 import { FileError } from "../runtime/file_error.ts";
-import type { HttpPeer, TlsFiles } from "../runtime/connection.ts";
+import type { HttpPeer } from "../runtime/connection.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TlsConnection, TlsListener, TlsVersion } from "../runtime/tls.ts";
 import { isHeader } from "./response_header.ts";
@@ -44,7 +45,7 @@ export interface GeminiGatewayDeps {
 export interface GeminiHost {
   readonly host: string;
   readonly site: GeminiSite;
-  readonly identity: TlsFiles;
+  readonly certificates: CertificateSource;
 }
 
 const NO_URI: GeminiUri = {
@@ -102,7 +103,11 @@ export class GeminiGateway {
       descriptor,
       versionMin,
       handshakeTimeoutMs: limits.requestTimeoutMs,
-      identify: (name) => (name === "" ? this.#first : this.#hosts.find(name))?.identity,
+      identify: (name, hello, localHost) => {
+        const own = localHost.includes(":") ? `[${localHost}]` : localHost;
+        const host = this.#hosts.find(name || own) ?? (name === "" ? this.#first : undefined);
+        return host?.certificates.find(name, hello);
+      },
       admit: (peer) => this.#admit(peer),
       onGone: ({ host }) => {
         this.#clients.disconnect(host);

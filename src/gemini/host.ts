@@ -29,21 +29,6 @@ export function isAddress(host: string): boolean {
   return host.startsWith("[") || ADDRESS_V4.test(host);
 }
 
-/** The bytes of an address as a certificate names it; undefined for a name. */
-export function addressBytes(host: string): Uint8Array | undefined {
-  if (ADDRESS_V4.test(host)) return Uint8Array.from(host.split("."), Number);
-  if (!host.startsWith("[")) return undefined;
-  const [left = "", tail] = host.slice(1, -1).split("::");
-  const groupsOf = (part: string) =>
-    part === "" ? [] : part.split(":").map((it) => parseInt(it, 16));
-  const first = groupsOf(left);
-  const last = groupsOf(tail ?? "");
-  const zeros = new Array<number>(8 - first.length - last.length).fill(0);
-  return Uint8Array.from(
-    [...first, ...zeros, ...last].flatMap((group) => [group >> 8, group & 255]),
-  );
-}
-
 function normalizeAddress(text: string): string | undefined {
   if (!/^\[[0-9a-f:.]+\]$/i.test(text)) return undefined;
   const url = `http://${text}/`;

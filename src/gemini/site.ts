@@ -1,4 +1,5 @@
 /** A Gemini site: its routes compiled once, the first that matches and has a response gives it. */
+import { Authorities } from "../certificates/authorities.ts";
 import { compilePattern, type RoutePattern } from "../routing/route_pattern.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -60,7 +61,7 @@ export async function compileGeminiSite(
       for (const { matches, clientCert, handle } of routes) {
         if (!matches(request.uri.path)) continue;
         const refusal = clientCert &&
-          checkClientCert(clientCert, request.connection.certificate, clock.wallMs());
+          checkClientCert(clientCert, request.connection, clock.wallMs());
         if (refusal !== undefined) return ownReply(request, "client_cert", refusal);
         const reply = await handle(request);
         if (reply !== undefined) return reply;
@@ -73,11 +74,13 @@ export async function compileGeminiSite(
 
 async function compileClientCert(
   { required, ca, fingerprints }: ClientCertOptions,
-  { files, tls }: Runtime,
+  runtime: Runtime,
 ): Promise<ClientCertRule> {
+  const authorities = new Authorities();
+  if (ca !== undefined) await authorities.read(ca, runtime);
   return {
     required,
-    isSigned: ca === undefined ? undefined : tls.readAuthorities(await files.readText(ca)),
+    authorities: ca === undefined ? undefined : authorities.of({ ca }),
     fingerprints: new Set(fingerprints),
   };
 }

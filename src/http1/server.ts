@@ -15,6 +15,7 @@ import type { ByteListener, PauseReason } from "../runtime/listener.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { ProxiedConnection } from "./proxied_socket.ts";
 import type { ProxyProtocol } from "../runtime/callback_socket.ts";
+import { PROXIED_MAX } from "../runtime/proxy_header.ts";
 import type { AcceptedSocket, SocketEvents, SocketTlsOptions } from "../runtime/callback_socket.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionServer, ConnectionTimeouts, OpenHttp2 } from "./connection_server.ts";
@@ -51,9 +52,6 @@ export type ServerTls = Pick<
 /** What is spoken over TLS, for clients that ask (ALPN). */
 const PROTOCOLS = ["http/1.1"] as const;
 const PROTOCOLS_WITH_HTTP2 = ["h2", "http/1.1"] as const;
-
-/** Connections of proxies that have not said whose they are. */
-const PROXIED_MAX = 1024;
 
 /** Counts the connections of clients, and says which is one too many. */
 export interface Admission {
@@ -247,8 +245,9 @@ class Http1Server implements HttpListener, ConnectionServer {
   accept(socket: AcceptedSocket): SocketEvents {
     const proxy = this.#proxyProtocol;
     if (proxy === undefined || this.isTls) return this.open(socket);
-    if (!proxy.isTrusted(socket.host) || this.#proxied.size >= PROXIED_MAX) {
-      proxy.onRefused(socket.host, "It is no proxy that is named");
+    const isFull = this.#proxied.size >= PROXIED_MAX;
+    if (isFull || !proxy.isTrusted(socket.host)) {
+      proxy.onRefused(socket.host, isFull ? "Too many wait" : "It is no proxy that is named");
       socket.reset();
       return NOBODY;
     }

@@ -84,10 +84,14 @@ export type OnHandshakeFailed = (
   failure: HandshakeFailure,
 ) => void;
 
-/** May take its time; the client's handshake has its limit all the same. */
+/**
+ * May take its time; the client's handshake has its limit all the same. `localHost` is the address
+ * that the client has connected to: who opens a site by its address asks for no name.
+ */
 export type Identify = (
   serverName: string,
   hello: ClientHello,
+  localHost: string,
 ) => TlsIdentity | undefined | Promise<TlsIdentity | undefined>;
 
 /** Proxies that say first whose connection it is (PROXY protocol); it is required of them. */

@@ -9,7 +9,6 @@ import { ConnectError, ListenError } from "./network.ts";
 import type {
   CertificateFacts,
   PeerCertificate,
-  SignatureCheck,
   TlsConnection,
   TlsConnectOptions,
   TlsListener,
@@ -53,7 +52,8 @@ export class MemoryTls implements TlsNetwork {
     if (listener === undefined) throw refuse("nobody listens");
     if (!listener.admit(peer)) throw refuse("not admitted");
     const serverName = options.serverName ?? "";
-    if (await listener.identify(serverName, { ...MEMORY_HELLO, serverName }) === undefined) {
+    const hello = { ...MEMORY_HELLO, serverName };
+    if (await listener.identify(serverName, hello, address.host) === undefined) {
       listener.onHandshakeFailed(peer, "no such name", "unknown_name");
       listener.onGone(peer);
       throw refuse("no such name");
@@ -68,17 +68,19 @@ export class MemoryTls implements TlsNetwork {
       isGone = true;
     };
     listener.onConnection(
-      Object.assign(theirs, { ...facts, peer, certificate: options.certificate }),
+      Object.assign(theirs, {
+        ...facts,
+        peer,
+        certificate: options.certificate,
+        intermediates: [],
+      }),
     );
     return Object.assign(ours, {
       ...facts,
       peer: { host: address.host, port: address.port },
       certificate: undefined,
+      intermediates: [],
     });
-  }
-
-  readAuthorities(pem: string): SignatureCheck {
-    return (certificate) => certificate.issuer === pem;
   }
 
   readCertificates(pem: string): readonly CertificateFacts[] {
@@ -98,6 +100,8 @@ export class MemoryTls implements TlsNetwork {
     };
     return [facts];
   }
+
+  checkCiphers(): void {}
 
   checkIdentity(): void {}
 }

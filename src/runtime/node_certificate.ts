@@ -3,14 +3,9 @@
  * (docs/runtimes.md), so a name is written anew here.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createSecureContext } from "node:tls";
 import type { TlsFiles } from "./connection.ts";
-import {
-  type CertificateFacts,
-  type KeyKind,
-  type PeerCertificate,
-  type SignatureCheck,
-  TlsError,
-} from "./tls.ts";
+import { type CertificateFacts, type KeyKind, type PeerCertificate, TlsError } from "./tls.ts";
 
 /** A peer's certificate that can be held against a list of authorities. */
 export class NodeCertificate implements PeerCertificate {
@@ -115,25 +110,15 @@ export function readCertificates(pem: string): readonly CertificateFacts[] {
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** @throws {TlsError} */
-export function readAuthorities(pem: string): SignatureCheck {
-  const authorities = (pem.match(PEM_CERTIFICATE) ?? []).map((text) => {
-    try {
-      return new X509Certificate(text);
-    } catch (cause) {
-      throw new TlsError("Cannot read a certificate of the file", { cause });
-    }
-  });
-  if (authorities.length === 0) throw new TlsError("There is no certificate in PEM form");
-  return (certificate) => {
-    if (!(certificate instanceof NodeCertificate)) return false;
-    return authorities.some((authority) => hasSigned(authority, certificate.x509));
-  };
-}
-
-function hasSigned(authority: X509Certificate, certificate: X509Certificate): boolean {
-  if (authority.fingerprint256 === certificate.fingerprint256) return true;
-  return authority.ca && certificate.checkIssued(authority) &&
-    certificate.verify(authority.publicKey);
+export function checkCiphers(ciphers: string): void {
+  try {
+    createSecureContext({ ciphers });
+  } catch (cause) {
+    const remedy = "use OpenSSL's names with colons between them, or leave ciphers out";
+    throw new TlsError(`No cipher suite of TLS 1.2 is named by "${ciphers}" (${remedy})`, {
+      cause,
+    });
+  }
 }
 
 /** @throws {TlsError} */

@@ -13,6 +13,7 @@ import {
   fchownSync,
   fstatSync,
   fsync,
+  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -23,6 +24,7 @@ import {
   renameSync,
   rmSync,
   type Stats,
+  statSync,
   writeSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -31,9 +33,11 @@ import { promisify } from "node:util";
 import { errorCode } from "./error_code.ts";
 import { isForeign } from "./foreign_owner.ts";
 import {
+  PRESENT_OWNER,
   PRIVATE_FILE_LENGTH_MAX,
   type PrivateDirectory,
   PrivateDirectoryError,
+  type PrivateDirectoryOptions,
   privateNameParts,
   type PrivateOwner,
 } from "./private_directory.ts";
@@ -52,13 +56,38 @@ const DRAFT_AGE_MS = 3_600_000;
 const syncFile = promisify(fsync);
 
 /** Makes it where there is none. @throws {PrivateDirectoryError} */
-export function openPrivateDirectory(path: string, owner?: PrivateOwner): PrivateDirectory {
+export function openPrivateDirectory(
+  path: string,
+  { owner, directories = [] }: PrivateDirectoryOptions = {},
+): PrivateDirectory {
   return guarded("open", path, () => {
-    const owned = process.getuid?.() === 0 ? owner : undefined;
+    const isRoot = process.getuid?.() === 0;
+    const owned = !isRoot ? undefined : owner === PRESENT_OWNER ? presentOwner(path) : owner;
     const real = makeDirectories(resolve(path), owned);
     requireSafeWay(real, owned);
+    if (owned !== undefined) handOver(real, owned, directories);
     return new NodePrivateDirectory(real, owned);
   });
+}
+
+/** What root has made for himself, and another is to use. Nobody else can change it meanwhile. */
+function handOver(path: string, owner: PrivateOwner, directories: readonly string[]): void {
+  const names = readdirSync(path);
+  if (lstatSync(path).uid !== 0 || names.some((name) => !directories.includes(name))) return;
+  for (const name of names) {
+    const directory = join(path, name);
+    if (!lstatSync(directory).isDirectory()) continue;
+    for (const file of readdirSync(directory)) {
+      lchownSync(join(directory, file), owner.user, owner.group);
+    }
+    lchownSync(directory, owner.user, owner.group);
+  }
+  lchownSync(path, owner.user, owner.group);
+}
+
+function presentOwner(path: string): PrivateOwner | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found && { user: found.uid, group: found.gid };
 }
 
 class NodePrivateDirectory implements PrivateDirectory {

@@ -5,20 +5,23 @@
 import type { Socket } from "node:net";
 import type { ProxyProtocol } from "./callback_socket.ts";
 import type { HttpPeer } from "./connection.ts";
-import { readProxyHeader } from "./proxy_header.ts";
+import { PROXIED_MAX, readProxyHeader } from "./proxy_header.ts";
 
 export function readProxied(
   socket: Socket,
   peer: HttpPeer,
-  { proxyProtocol: { isTrusted, onRefused }, timeoutMs }: {
+  { proxyProtocol: { isTrusted, onRefused }, timeoutMs, waiting }: {
     readonly proxyProtocol: ProxyProtocol;
     readonly timeoutMs: number;
+    /** The listener's sockets that are being read here. */
+    readonly waiting: Set<Socket>;
   },
   done: (client: HttpPeer) => void,
 ): void {
   socket.on("error", () => {});
   const refuse = (why: string): void => {
     clearTimeout(timer);
+    waiting.delete(socket);
     socket.off("data", onData);
     onRefused(peer.host, why);
     socket.resetAndDestroy();
@@ -31,7 +34,7 @@ export function readProxied(
     const header = readProxyHeader(gathered);
     if (header === null) return refuse("What came is no PROXY header");
     if (header === undefined) return;
-    clearTimeout(timer);
+    onClose();
     socket.off("data", onData);
     socket.off("end", onEnd);
     socket.off("close", onClose);
@@ -40,8 +43,13 @@ export function readProxied(
     done(header.client ?? peer);
     socket.resume();
   };
-  const onClose = (): void => clearTimeout(timer);
+  const onClose = (): void => {
+    clearTimeout(timer);
+    waiting.delete(socket);
+  };
+  if (waiting.size >= PROXIED_MAX) return refuse("Too many wait");
   if (!isTrusted(peer.host)) return refuse("It is no proxy that is named");
+  waiting.add(socket);
   socket.on("data", onData);
   socket.on("end", onEnd);
   socket.on("close", onClose);

@@ -6,7 +6,7 @@ import { connect as connectSocket, type TLSSocket } from "node:tls";
 import { formatAddress, type TcpAddress } from "./address.ts";
 import { listenEverywhere, type WhereOptions } from "./every_interface.ts";
 import { connectAborted, connectError } from "./failures.ts";
-import { checkIdentity, readAuthorities, readCertificates } from "./node_certificate.ts";
+import { checkCiphers, checkIdentity, readCertificates } from "./node_certificate.ts";
 import { NodeConnection } from "./node_connection.ts";
 import { listenTls, tlsDetails } from "./node_tls_server.ts";
 import type { DescriptorCalls } from "./pausable_listener.ts";
@@ -41,8 +41,8 @@ export function createNodeTls(
       );
     },
     connect,
-    readAuthorities,
     readCertificates,
+    checkCiphers,
     checkIdentity,
   };
 }
@@ -53,15 +53,18 @@ class NodeTlsConnection extends NodeConnection implements TlsConnection {
   readonly version: string;
   readonly cipher: string;
   readonly certificate: PeerCertificate | undefined;
+  readonly intermediates: readonly PeerCertificate[];
 
   constructor(socket: TLSSocket, peer: HttpPeer, name: string) {
     super(socket, formatAddress({ transport: "tcp", ...peer }));
     this.peer = peer;
-    const { serverName, version, cipher, certificate } = tlsDetails(socket, name);
+    const details = tlsDetails(socket, name);
+    const { serverName, version, cipher, certificate, intermediates } = details;
     this.serverName = serverName;
     this.version = version;
     this.cipher = cipher;
     this.certificate = certificate;
+    this.intermediates = intermediates;
   }
 }
 

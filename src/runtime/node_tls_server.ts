@@ -69,10 +69,11 @@ export async function listenTls(
   const { createServer } = await import("node:tls");
   const { createServer: createTcpServer } = await import("node:net");
   const servers = new Servers(options, handshakes, createServer);
+  const proxied = new Set<Socket>();
   const create = (): TcpServer =>
     createTcpServer(
       { allowHalfOpen: true },
-      (socket) => accept(socket, servers, { handshakes, options: current }),
+      (socket) => accept(socket, servers, { handshakes, proxied, options: current }),
     );
   const tcp = create();
   await listening(tcp, options);
@@ -90,6 +91,7 @@ export async function listenTls(
     if (pausable === undefined) tcp.close();
     else pausable.close();
     handshakes.cut();
+    for (const socket of proxied) socket.destroy();
   };
   const configureTls = (changes: Partial<SocketTlsOptions>): void => {
     current = { ...current, ...changes };
@@ -192,9 +194,12 @@ function accept(socket: Socket, servers: Servers, context: AcceptContext): void 
   const peer = { host: peerHost(remoteAddress), port: remotePort };
   const { proxyProtocol, handshakeTimeoutMs } = context.options;
   if (proxyProtocol === undefined) return begin(socket, peer, servers, context);
-  readProxied(socket, peer, { proxyProtocol, timeoutMs: handshakeTimeoutMs }, (client) => {
-    begin(socket, client, servers, context);
-  });
+  const reading = {
+    proxyProtocol,
+    timeoutMs: handshakeTimeoutMs,
+    waiting: context.proxied,
+  };
+  readProxied(socket, peer, reading, (client) => begin(socket, client, servers, context));
 }
 
 /** A client, or the one that a proxy speaks for, may begin its handshake. */
@@ -208,6 +213,8 @@ function begin(socket: Socket, peer: HttpPeer, servers: Servers, context: Accept
 
 interface AcceptContext {
   readonly handshakes: Handshakes;
+  /** Those whose proxy has not said yet whose they are. */
+  readonly proxied: Set<Socket>;
   readonly options: TlsServerOptions;
 }
 
@@ -236,7 +243,7 @@ function readHello(
       return handshakes.fail(socket, "malformed", message, alert(Alert.DECODE_ERROR));
     }
     handshakes.named(socket, hello.serverName);
-    identifyBy(hello, options, (identity) => {
+    identifyBy(hello, socket, options, (identity) => {
       if (!handshakes.isOpen(socket)) return;
       if (identity instanceof Error || identity === undefined) {
         const message = identity?.message ?? `No site is named "${hello.serverName}"`;
@@ -259,6 +266,7 @@ function readHello(
 /** At once, or when who was asked knows. */
 function identifyBy(
   hello: ClientHello,
+  { localAddress = "" }: Socket,
   { identify }: TlsServerOptions,
   done: (identity: TlsIdentity | undefined | Error) => void,
 ): void {
@@ -266,7 +274,7 @@ function identifyBy(
     done(error instanceof Error ? error : new Error(String(error)));
   let identity;
   try {
-    identity = identify(hello.serverName, hello);
+    identity = identify(hello.serverName, hello, peerHost(localAddress));
   } catch (error) {
     return failed(error);
   }

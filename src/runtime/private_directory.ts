@@ -16,6 +16,15 @@ export interface PrivateOwner {
   readonly group: number;
 }
 
+/** In an owner's place, where we are root: whose the directory is, as who only reads wants it. */
+export const PRESENT_OWNER = "present";
+
+export interface PrivateDirectoryOptions {
+  readonly owner?: PrivateOwner | typeof PRESENT_OWNER | undefined;
+  /** Names of the directories in it: one of root's with no other in it becomes the owner's. */
+  readonly directories?: readonly string[];
+}
+
 export interface PrivateDirectory {
   readonly path: string;
   /** Undefined when there is none. @throws {PrivateDirectoryError} */

@@ -11,6 +11,9 @@ const TEXT_LENGTH_MAX = 107;
 /** Longest header of version 2 that is taken; its values beside the addresses are not looked at. */
 export const PROXY_HEADER_LENGTH_MAX = 16 * 1024;
 
+/** Connections of a listener whose proxy has not said yet whose they are. */
+export const PROXIED_MAX = 1024;
+
 const SIGNATURE = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a];
 const FIXED_LENGTH = 16;
 const TEXT_BEGIN = [...new TextEncoder().encode("PROXY ")];

@@ -10,7 +10,7 @@ import type { ListenHttp3 } from "./http3.ts";
 import type { SendRequest } from "./https_client.ts";
 import type { Network } from "./network.ts";
 import type { Process } from "./process.ts";
-import type { PrivateDirectory, PrivateOwner } from "./private_directory.ts";
+import type { PrivateDirectory, PrivateDirectoryOptions } from "./private_directory.ts";
 import type { Resolver } from "./resolver.ts";
 import type { ServiceManager } from "./service_manager.ts";
 import type { Spawner } from "./spawner.ts";
@@ -33,7 +33,7 @@ export interface Runtime extends Network {
    *
    * @throws {PrivateDirectoryError} also where others may change it, or exchange it for another
    */
-  openPrivateDirectory(path: string, owner?: PrivateOwner): PrivateDirectory;
+  openPrivateDirectory(path: string, options?: PrivateDirectoryOptions): PrivateDirectory;
   readonly resolver: Resolver;
   /**
    * Whether bytes, 72 at most, are the password of a bcrypt hash `$2b$…`, found out on other threads.

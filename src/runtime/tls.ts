@@ -23,15 +23,11 @@ export interface CertificateFacts extends PeerCertificate {
   hasKey(key: string): boolean;
 }
 
-/** Whether one of a file's certificates has signed this one, or is this one. */
-export type SignatureCheck = (certificate: PeerCertificate) => boolean;
-
 /**
  * Closing `writable` sends what was written and close_notify, and settles when the system has taken
  * it. `destroy` cuts: no close_notify is sent, so the peer can tell that something is missing.
  */
-export interface TlsConnection
-  extends ByteConnection, Omit<TlsDetails, "protocol" | "intermediates"> {
+export interface TlsConnection extends ByteConnection, Omit<TlsDetails, "protocol"> {
   readonly peer: HttpPeer;
 }
 
@@ -82,17 +78,17 @@ export interface TlsNetwork {
    */
   connect(address: TcpAddress, options?: TlsConnectOptions): Promise<TlsConnection>;
   /**
-   * Reads the certificates of a PEM file.
-   *
-   * @throws {TlsError} when there is none, or one that cannot be read
-   */
-  readAuthorities(pem: string): SignatureCheck;
-  /**
    * What each certificate of a PEM text says, in its order.
    *
    * @throws {TlsError} when one cannot be read
    */
   readCertificates(pem: string): readonly CertificateFacts[];
+  /**
+   * Makes sure that a list of cipher suites has one that is known here.
+   *
+   * @throws {TlsError}
+   */
+  checkCiphers(ciphers: string): void;
   /**
    * Makes sure that a certificate and its key can be used together.
    *

@@ -8,11 +8,16 @@ import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { test } from "node:test";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
-import { PROXY_HEADER_LENGTH_MAX, readProxyHeader } from "../../src/runtime/proxy_header.ts";
+import {
+  PROXIED_MAX,
+  PROXY_HEADER_LENGTH_MAX,
+  readProxyHeader,
+} from "../../src/runtime/proxy_header.ts";
 import { selfSigned } from "../support/certificates.ts";
 import { APP_UPSTREAM, withConfig } from "../support/configured.ts";
 import { echoParameters, type Gateway } from "../support/gateway.ts";
 import { missingPeer } from "../support/peers.ts";
+import { waitUntil } from "../support/places.ts";
 
 const skip = missingPeer("openssl") ?? false;
 
@@ -100,13 +105,14 @@ interface Listeners extends Gateway {
 async function withListeners(
   networks: string,
   use: (world: Listeners) => Promise<void>,
+  timeout = "1s",
 ): Promise<void> {
   const { certPath, keyPath } = selfSigned("/CN=a.test", "subjectAltName=DNS:a.test");
   const text = `
 listen:
   - { address: "127.0.0.1:0", proxy_protocol: ${networks} }
   - { address: "127.0.0.1:0", proxy_protocol: ${networks}, tls: {} }
-limits: { http: { head_timeout: 1s, handshake_timeout: 1s } }
+limits: { http: { head_timeout: ${timeout}, handshake_timeout: ${timeout} } }
 ${APP_UPSTREAM}
 sites:
   - hosts: [a.test]
@@ -209,4 +215,34 @@ test("A header that does not come is waited for no longer than a request's", { s
     const lines = await log.findAll(1, (line) => String(line["detail"]).includes("in time"));
     assert.ok(lines.length >= 1);
   });
+});
+
+test("As many as may wait for their header wait, and no more, with TLS and without", {
+  skip,
+}, async () => {
+  await withListeners("[127.0.0.1]", async ({ plain, secure, log }) => {
+    for (const [port, isTls] of [[plain, false], [secure, true]] as const) {
+      const gone = new Set<Socket>();
+      const sockets: Socket[] = [];
+      for (let count = 0; count < PROXIED_MAX + 20; count++) {
+        const socket = connect(port, "127.0.0.1");
+        sockets.push(socket);
+        socket.on("error", () => {});
+        socket.on("close", () => gone.add(socket));
+        // One that is cut at once may never know that it was connected.
+        await new Promise<void>((resolve) => {
+          socket.once("connect", resolve);
+          socket.once("close", () => resolve());
+        });
+        if (!socket.destroyed) socket.write("PROXY ");
+      }
+      await waitUntil(() => gone.size >= 20, "those over the limit are cut");
+      const line = await log.find(({ detail }) => String(detail).includes("Too many"));
+      assert.equal(line["code"], "proxy_protocol_refused");
+      for (const socket of sockets) socket.destroy();
+      await waitUntil(() => gone.size === sockets.length, "all are gone");
+      const text = await exchange(port, GOOD[0]![1], isTls);
+      assert.match(text, /^HTTP\/1\.1 200 /, "there is room again");
+    }
+  }, "20s");
 });

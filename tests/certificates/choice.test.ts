@@ -65,7 +65,8 @@ test("A listener asks the site with the name, then itself, then the site for eve
   table.add({ hosts: ["*.a.test"] }, source(wild));
   table.add({ hosts: ["www.a.test"] }, source(exact));
   table.add({ hosts: ["new.test"] }, source(undefined));
-  const find = (name: string, ours?: CertificateSource) => table.find(name, MODERN, ours);
+  const find = (name: string, ours?: CertificateSource, localHost = "192.0.2.1") =>
+    table.find(name, MODERN, ours, localHost);
   assert.equal(find("www.a.test", source(own)), exact);
   assert.equal(find("x.a.test", source(own)), wild);
   assert.equal(find("b.test", source(own)), own);
@@ -78,4 +79,10 @@ test("A listener asks the site with the name, then itself, then the site for eve
   assert.equal(find("b.test"), every);
   assert.equal(find(""), every);
   assert.equal(find("new.test"), undefined);
+  const here = identity("here");
+  table.add({ hosts: ["192.0.2.9", "[2001:db8::1]"] }, source(here));
+  for (const address of ["192.0.2.9", "2001:db8::1"]) {
+    assert.equal(find("", source(own), address), here, "who opens an address asks for no name");
+  }
+  assert.equal(find("", source(own)), own);
 });

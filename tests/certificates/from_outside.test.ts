@@ -81,6 +81,49 @@ test("openssl gets TLS 1.2 and 1.3 with modern ciphers, and nothing older", { sk
   });
 });
 
+/** What a client says over its connection, as text; `R` at a line's begin renegotiates. */
+async function said(port: number, text: string, ...args: string[]): Promise<string> {
+  const child = promisify(execFile)("openssl", [
+    ...["s_client", "-connect", `127.0.0.1:${port}`, "-servername", "a.test", ...args],
+  ], { timeout: 10_000 });
+  child.child.stdin?.write(text);
+  const done = await child.catch((error: { stdout: string; stderr: string }) => error);
+  return done.stdout + done.stderr;
+}
+
+test("Nobody renegotiates, and nobody compresses", { skip }, async () => {
+  await withSite(async (port) => {
+    const again = await said(port, "R\n", "-tls1_2");
+    assert.match(again, /RENEGOTIATING/);
+    assert.match(again, /no renegotiation|handshake failure|ssl3_read_bytes|unexpected/i, again);
+    assert.ok(!/RENEGOTIATING[^]*verify return[^]*HTTP/.test(again), again);
+    assert.match(
+      await sClient(port, "-tls1_2", "-servername", "a.test"),
+      /Secure Renegotiation IS/,
+    );
+    for (const version of ["-tls1_2", "-tls1_3"]) {
+      const text = await sClient(port, "-servername", "a.test", version, "-comp");
+      assert.match(text, /Compression: NONE/, version);
+    }
+  });
+});
+
+test("A session is resumed by its ticket, over TLS 1.2 and 1.3", { skip }, async () => {
+  await withSite(async (port) => {
+    for (const version of ["-tls1_2", "-tls1_3"]) {
+      const session = join(temporaryDirectory(), "session");
+      const get = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
+      // The tickets of TLS 1.3 come behind the handshake, so a response is waited for.
+      const first = await said(port, get, version, "-ign_eof", "-sess_out", session);
+      assert.match(first, /^New, /m, version);
+      assert.match(first, /fine/, version);
+      const second = await said(port, get, version, "-ign_eof", "-sess_in", session);
+      assert.match(second, /^Reused, /m, version);
+      assert.match(second, /fine/, version);
+    }
+  });
+});
+
 test("No handshake fails while the certificate changes", { skip }, async () => {
   await withSite(async (port, paths) => {
     const pairs = Array.from(

@@ -6,16 +6,19 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { addressOf, isLocalHost } from "../../src/certificates/address_name.ts";
 import {
+  INTERMEDIATE_LIFETIME_MS,
   LocalAuthority,
   readRoot,
+  ROOT_LIFETIME_MS,
   SITE_LIFETIME_MS,
 } from "../../src/certificates/local_authority.ts";
 import { CertificateStore } from "../../src/certificates/store.ts";
+import { Logger } from "../../src/observe/logger.ts";
 import type { ClientHello } from "../../src/runtime/client_hello.ts";
 import type { TlsIdentity } from "../../src/runtime/connection.ts";
 import { ManualClock } from "../../src/runtime/manual_clock.ts";
 import { withConfig } from "../support/configured.ts";
-import { runtime } from "../support/gateway.ts";
+import { LineSink, runtime } from "../support/gateway.ts";
 import { httpsRequest } from "../support/https.ts";
 import { missingPeer } from "../support/peers.ts";
 import { temporaryDirectory, waitUntil } from "../support/places.ts";
@@ -23,12 +26,19 @@ import { temporaryDirectory, waitUntil } from "../support/places.ts";
 const skip = missingPeer("openssl") ?? false;
 const NO_HELLO = {} as ClientHello;
 
+const log = new Logger({
+  sink: new LineSink(),
+  clock: runtime.clock,
+  level: "error",
+  format: "json",
+});
+
 const openStore = (path: string) => CertificateStore.open(path, runtime);
 
 test("openssl verifies what it signs by the root, for names and addresses", { skip }, async () => {
   const place = temporaryDirectory();
   const store = openStore(join(place, "store"));
-  const authority = await LocalAuthority.open(store, runtime.clock);
+  const authority = await LocalAuthority.open(store, runtime, log);
   const hosts = ["app.test", "*.app.test", "127.0.0.1", "[::1]"];
   const { cert } = await authority.sourceFor({ hosts }).find("", NO_HELLO) as TlsIdentity;
   const [root, leaf, chain] = ["root", "leaf", "chain"].map((name) => join(place, name));
@@ -50,7 +60,7 @@ test("openssl verifies what it signs by the root, for names and addresses", { sk
 test("The store has one root for all, which nobody else may read", { skip }, async () => {
   const path = join(temporaryDirectory(), "store");
   const opened = await Promise.all(
-    Array.from({ length: 4 }, () => LocalAuthority.open(openStore(path), runtime.clock)),
+    Array.from({ length: 4 }, () => LocalAuthority.open(openStore(path), runtime, log)),
   );
   const chains = await Promise.all(opened.map((one) => one.issue(["a.test"])));
   const intermediates = new Set(
@@ -69,7 +79,7 @@ test(
   async () => {
     const place = temporaryDirectory();
     const open = async (name: string) =>
-      await LocalAuthority.open(openStore(join(place, name)), runtime.clock);
+      await LocalAuthority.open(openStore(join(place, name)), runtime, log);
     mkdirSync(join(place, "wide"), { mode: 0o700 });
     chmodSync(join(place, "wide"), 0o777);
     await assert.rejects(open("wide"));
@@ -86,11 +96,30 @@ test(
   },
 );
 
+/** An authority whose time is a test's, with what it logs and what its store has. */
+async function aging(place = join(temporaryDirectory(), "store")) {
+  const clock = new ManualClock();
+  const sink = new LineSink();
+  const logger = new Logger({ sink, clock, level: "info", format: "json" });
+  const store = openStore(place);
+  const authority = await LocalAuthority.open(store, { ...runtime, clock }, logger);
+  const codes = async () => {
+    await logger.flush();
+    return sink.lines.map(({ level, code }) => `${level} ${code}`);
+  };
+  return { authority, clock, store, place, logger, codes };
+}
+
+/** The chain that a client gets, from its own certificate on. */
+const chainOf = async (authority: LocalAuthority) => {
+  const { cert } = await authority.issue(["a.test"]);
+  return runtime.tls.readCertificates(cert);
+};
+
 test("A site's certificate is renewed while it is used, and serves until the next is there", {
   skip,
 }, async () => {
-  const clock = new ManualClock();
-  const authority = await LocalAuthority.open(openStore(join(temporaryDirectory(), "s")), clock);
+  const { authority, clock } = await aging();
   const source = authority.sourceFor({ hosts: ["a.test"] });
   const first = await source.find("", NO_HELLO);
   assert.equal(source.find("", NO_HELLO), first);
@@ -100,6 +129,85 @@ test("A site's certificate is renewed while it is used, and serves until the nex
   clock.advance(SITE_LIFETIME_MS + 1);
   assert.ok(source.find("", NO_HELLO) instanceof Promise, "one that is over is not shown");
 });
+
+test("The authority below the root is renewed in the last third of its life", async () => {
+  const { authority, clock, store, codes } = await aging();
+  const [, first] = await chainOf(authority);
+  clock.advance(INTERMEDIATE_LIFETIME_MS * 0.6);
+  assert.equal((await chainOf(authority))[1]?.sha256, first?.sha256);
+  clock.advance(INTERMEDIATE_LIFETIME_MS * 0.1);
+  const root = readRoot(store);
+  const [leaf, second] = await chainOf(authority);
+  assert.notEqual(second?.sha256, first?.sha256);
+  assert.ok(second!.hasIssued(leaf!));
+  assert.ok(runtime.tls.readCertificates(root!)[0]!.hasIssued(second!));
+  assert.equal(readRoot(store), root, "the root is far from its end");
+  assert.deepEqual(await codes(), ["info certificate_renewed"]);
+  const other = await LocalAuthority.open(store, { ...runtime, clock }, log);
+  assert.equal((await chainOf(other))[1]?.sha256, second?.sha256, "it is kept in the store");
+});
+
+test("The root is renewed with its key: who trusts the old one or the new one is served", {
+  skip,
+}, async () => {
+  const { authority, clock, store, place, codes } = await aging();
+  const old = readRoot(store)!;
+  clock.advance(ROOT_LIFETIME_MS * 0.7);
+  const { cert } = await authority.issue(["a.test"]);
+  const renewed = readRoot(store)!;
+  assert.notEqual(renewed, old);
+  assert.ok((await codes()).includes("warn certificate_renewed"));
+  writeFileSync(join(place, "leaf"), cert);
+  for (const root of [old, renewed]) {
+    writeFileSync(join(place, "root"), root);
+    const at = `${Math.floor(clock.wallMs() / 1000) + 60}`;
+    execFileSync("openssl", [
+      ...["verify", "-attime", at, "-x509_strict", "-purpose", "sslserver"],
+      ...["-CAfile", join(place, "root"), "-untrusted", join(place, "leaf"), join(place, "leaf")],
+    ], { stdio: ["ignore", "pipe", "pipe"] });
+  }
+  const [facts] = runtime.tls.readCertificates(renewed);
+  assert.ok(facts!.notAfterMs - clock.wallMs() > ROOT_LIFETIME_MS * 0.99);
+});
+
+test("A machine that slept through all of it begins anew, and names both expiries", async () => {
+  const { clock, store, logger, codes } = await aging();
+  clock.advance(ROOT_LIFETIME_MS * 2);
+  const authority = await LocalAuthority.open(store, { ...runtime, clock }, logger);
+  assert.deepEqual(await codes(), ["warn certificate_renewed", "info certificate_renewed"]);
+  for (const { name, notAfterMs } of authority.held()) assert.ok(notAfterMs > clock.wallMs(), name);
+  assert.deepEqual(authority.held().map(({ name }) => name), ["root", "intermediate"]);
+});
+
+test("A store that cannot be written to costs no site its certificate", async () => {
+  const { authority, clock, place, codes } = await aging();
+  execFileSync("rm", ["-r", join(place, "internal")]);
+  writeFileSync(join(place, "internal"), "in the way");
+  clock.advance(INTERMEDIATE_LIFETIME_MS * 0.9);
+  const [leaf, intermediate] = await chainOf(authority);
+  assert.ok(intermediate!.hasIssued(leaf!));
+  assert.ok(intermediate!.notAfterMs > clock.wallMs() + INTERMEDIATE_LIFETIME_MS * 0.9);
+  assert.ok((await codes()).includes("error certificate_failed"));
+});
+
+test("A root that was taken away is followed by another, and what it had signed goes", async () => {
+  const { place, clock, store } = await aging();
+  execFileSync("rm", [join(place, "internal", "root.pem")]);
+  const again = await LocalAuthority.open(store, { ...runtime, clock }, log);
+  const [, intermediate] = await chainOf(again);
+  assert.ok(runtime.tls.readCertificates(readRoot(store)!)[0]!.hasIssued(intermediate!));
+});
+
+for (const [what, text] of Object.entries({ nothing: "", words: "no key here\n" })) {
+  test(`A root that is ${what} is told with what to do`, async () => {
+    const { place, clock, store } = await aging();
+    writeFileSync(join(place, "internal", "root.pem"), text, { mode: 0o600 });
+    await assert.rejects(
+      LocalAuthority.open(store, { ...runtime, clock }, log),
+      /internal\/root\.pem.*remove it/,
+    );
+  });
+}
 
 test(
   "A site with tls: internal is served over TLS, and its expiry is a metric",
@@ -124,6 +232,9 @@ sites:
         /afcgi_certificate_expiry_seconds\{site="localhost",name="localhost"\} (\d+)/
           .exec(metrics) ?? [];
       assert.ok(Math.abs(Number(value) - SITE_LIFETIME_MS / 1000) < 60, metrics);
+      for (const name of ["root", "intermediate"]) {
+        assert.match(metrics, new RegExp(`\\{site="tls: internal",name="${name}"\\} \\d+`));
+      }
     });
   },
 );
@@ -136,7 +247,16 @@ test("Which hosts no public authority vouches for", () => {
   }
   assert.equal(addressOf("::1")?.at(-1), 1);
   assert.equal(addressOf("2001:db8::7:1")?.length, 16);
-  for (const host of ["1:2", "a.b", "1.2.3", ":::::::::"]) {
+  assert.deepEqual(addressOf("127.0.0.1"), Uint8Array.of(127, 0, 0, 1));
+  const v6 = Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+  assert.deepEqual(addressOf("[2001:db8::1]"), v6);
+  assert.deepEqual(
+    addressOf("::ffff:127.0.0.1")?.subarray(10),
+    Uint8Array.of(255, 255, 127, 0, 0, 1),
+  );
+  for (
+    const host of ["1:2", "a.b", "1.2.3", ":::::::::", "1.2.3.256", "1:2:3:4:5:6:7:8:9", "::12345"]
+  ) {
     assert.equal(addressOf(host), undefined, host);
   }
 });

@@ -9,7 +9,7 @@ import {
   time,
   utf8String,
 } from "../../src/certificates/der.ts";
-import { addressBytes } from "../../src/gemini/host.ts";
+import { addressOf } from "../../src/certificates/address_name.ts";
 import { makeSelfSigned } from "../../src/certificates/self_signed.ts";
 import { freshPath, runtime } from "../support/gateway.ts";
 import { missingPeer } from "../support/peers.ts";
@@ -36,7 +36,7 @@ test("A certificate that signs itself is read and verified by openssl", {
   skip: missingPeer("openssl"),
 }, async () => {
   for (const name of ["example.com", "*.example.org", "127.0.0.1", "[2001:db8::1]"]) {
-    const identity = await makeSelfSigned(name, Date.now(), addressBytes(name));
+    const identity = await makeSelfSigned(name, Date.now());
     runtime.tls.checkIdentity(identity);
     const path = freshPath();
     writeFileSync(path, identity.cert);
@@ -46,7 +46,7 @@ test("A certificate that signs itself is read and verified by openssl", {
     assert.match(text, /CA:FALSE/);
     const said = name.startsWith("[")
       ? "IP Address:2001:DB8:0:0:0:0:0:1"
-      : addressBytes(name) === undefined
+      : addressOf(name) === undefined
       ? `DNS:${name}`
       : `IP Address:${name}`;
     assert.ok(text.includes(said), text);

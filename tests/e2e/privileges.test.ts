@@ -12,10 +12,12 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { AFCGI, Afcgi, runAfcgi } from "../support/afcgi.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
-import { temporaryDirectory } from "../support/places.ts";
+import { freePort, temporaryDirectory } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
+import { rawTls } from "../support/raw_tls.ts";
 
 const isRoot = process.getuid?.() === 0;
 const skip = !isRoot && "takes root";
@@ -50,6 +52,34 @@ for (const how of ["file", "flag", "variable"] as const) {
     assert.match(main, /^NoNewPrivs:\t1$/m);
     await afcgi.stop();
     assert.equal(afcgi.log.some(({ code }) => code === "runs_as_root"), false);
+  });
+}
+
+for (const kind of ["files", "self_signed"] as const) {
+  test(`Gemini's certificates are read before root is given up (${kind})`, {
+    skip: skip || missingPeer("openssl"),
+  }, async () => {
+    const store = temporaryDirectory();
+    const { certPath, keyPath } = selfSigned("/CN=localhost");
+    chmodSync(keyPath, 0o600);
+    const tls = kind === "files" ? { cert: certPath, key: keyPath } : { self_signed: true, store };
+    const listen = `127.0.0.1:${await freePort()}`;
+    const route = { respond: { code: 20, meta: "text/plain", body: "hello" } };
+    const afcgi = await Afcgi.start({
+      config: {
+        user: "www-data",
+        sites: SITES,
+        gemini: [{ listen, hosts: ["localhost"], tls, routes: [route] }],
+      },
+    });
+    const port = Number(listen.split(":")[1]);
+    const servername = ["-servername", "localhost"];
+    for (const _ of [1, 2]) {
+      const { text } = await rawTls(port, `gemini://localhost:${port}/\r\n`, servername);
+      assert.equal(text, "20 text/plain\r\nhello");
+    }
+    assert.deepEqual(new Set(threadsOf(afcgi.child.pid, "Uid")), new Set(["33\t33\t33\t33"]));
+    await afcgi.stop();
   });
 }
 

@@ -18,6 +18,7 @@ function begin(capacity?: number) {
     version: "TLSv1.3",
     cipher: "none",
     certificate: undefined,
+    intermediates: [],
   });
   return { client, server, clock, conversation: new Conversation(connection, clock, LIMITS) };
 }

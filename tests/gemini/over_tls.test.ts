@@ -19,6 +19,7 @@ import {
   withCapsule,
 } from "../support/gemini.ts";
 import { missingPeer } from "../support/peers.ts";
+import { waitUntil } from "../support/places.ts";
 import { rawTls } from "../support/raw_tls.ts";
 
 const skip = missingPeer("openssl");
@@ -100,6 +101,32 @@ test("A certificate that was made on first start is kept", async () => {
   assert.equal(prints[0], prints[1]);
 });
 
+test("A certificate from files is that of HTTPS: it changes with them, and its end is a metric", {
+  skip,
+}, async () => {
+  const [first, second] = [selfSigned("/CN=first"), selfSigned("/CN=second")];
+  const site = { ...capsuleSite({ routes: [HELLO] }, freshPath()), hosts: ["localhost", "b.test"] };
+  const tls = { kind: "files", cert: freshPath(), key: freshPath() } as const;
+  const put = ({ cert, key }: typeof first) => {
+    writeFileSync(tls.cert, cert);
+    writeFileSync(tls.key, key);
+  };
+  put(first);
+  await withCapsule({ routes: [], sites: [{ ...site, tls }] }, async ({ geminiPort, admin }) => {
+    const shown = async () => {
+      const connection = await dialGemini(geminiPort);
+      connection.destroy();
+      return connection.certificate?.subject;
+    };
+    assert.equal(await shown(), "/CN=first");
+    put(second);
+    await waitUntil(async () => await shown() === "/CN=second", "the next handshake has it");
+    const metrics = (await admin("/metrics")).body.toString();
+    const lines = metrics.match(/^afcgi_certificate_expiry_seconds\{.*/gm) ?? [];
+    assert.match(lines.join("\n"), /^\S+\{site="localhost",name="second"\} 1\d{5}$/);
+  });
+});
+
 test("An application gets the parameters that Gemini's servers agree on", async () => {
   const routes = [
     route(
@@ -148,6 +175,10 @@ test("An application gets the parameters that Gemini's servers agree on", async 
 test("A client's certificate is told, and opens what it may", { skip }, async () => {
   const authority = selfSigned("/CN=Authority");
   const friend = signedBy(authority, "/CN=Friend");
+  const below = signedBy(authority, "/CN=Below", "basicConstraints=critical,CA:TRUE");
+  const cousin = signedBy(below, "/CN=Cousin");
+  const relative = { cert: cousin.cert + below.cert, key: cousin.key };
+  const forged = signedBy(friend, "/CN=Forged");
   const known = selfSigned("/CN=Known");
   const stranger = selfSigned("/CN=Stranger");
   const old = await makeSelfSigned("old", Date.now() - 30 * 365 * 86_400_000);
@@ -181,6 +212,8 @@ test("A client's certificate is told, and opens what it may", { skip }, async ()
     assert.equal(await codeOf("/some", stranger), "61");
     assert.equal(await codeOf("/some", known), "20");
     assert.equal(await codeOf("/some", friend), "20");
+    assert.equal(await codeOf("/some", relative), "20", "by the chain that it shows");
+    assert.equal(await codeOf("/some", { cert: forged.cert + friend.cert, key: forged.key }), "61");
     assert.equal(await codeOf("/maybe"), "20");
     assert.equal(await codeOf("/maybe", old), "62");
   });

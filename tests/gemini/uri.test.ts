@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { addressBytes, normalizeHost } from "../../src/gemini/host.ts";
+import { normalizeHost } from "../../src/gemini/host.ts";
 import { RequestLineReader, URI_LENGTH_MAX } from "../../src/gemini/request_line.ts";
 import { type GeminiUri, parseUri } from "../../src/gemini/uri.ts";
 
@@ -144,15 +144,6 @@ test("normalizeHost never takes a name for a number", () => {
   assert.equal(normalizeHost("0x7f.1"), "0x7f.1");
   assert.equal(normalizeHost("2130706433"), "2130706433");
   assert.equal(normalizeHost("127.1"), "127.1");
-});
-
-test("addressBytes knows addresses from names", () => {
-  assert.deepEqual(addressBytes("127.0.0.1"), Uint8Array.of(127, 0, 0, 1));
-  assert.deepEqual(
-    addressBytes("[2001:db8::1]"),
-    Uint8Array.of(0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1),
-  );
-  assert.equal(addressBytes("example.com"), undefined);
 });
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);

@@ -56,6 +56,32 @@ test(
   },
 );
 
+test("Gap: Deno shows no certificate with a critical extension that it does not know", {
+  skip,
+}, async () => {
+  const digest = new Array(32).fill("01").join(":");
+  const challenge = selfSigned(
+    "/CN=a.test",
+    "subjectAltName=DNS:a.test",
+    `1.3.6.1.5.5.7.1.31=critical,DER:04:20:${digest}`,
+  );
+  const { text } = await withServer(
+    { cert: challenge.cert, key: challenge.key },
+    (socket) => void socket.end("shown"),
+    (port) => rawTls(port, "", ["-servername", "a.test"]),
+  );
+  assert.equal(text, onBun ? "shown" : "");
+});
+
+test("Gap: Deno has cipher suites of its own, whatever list it is given", { skip }, async () => {
+  const { text } = await withServer(
+    { ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" },
+    (socket) => void socket.end(socket.getCipher().name),
+    (port) => rawTls(port, "", ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"]),
+  );
+  assert.equal(text, onBun ? "" : "ECDHE-ECDSA-AES256-GCM-SHA384");
+});
+
 test("Gap: Deno takes a key that is not the certificate's", { skip }, () => {
   const { cert } = selfSigned("/CN=a.test");
   const { key } = selfSigned("/CN=b.test");

@@ -6,7 +6,6 @@
 import { calculateJwkThumbprint, flattenedVerify, importJWK, type JWK } from "jose";
 import { base64Url } from "../../src/acme/order.ts";
 import {
-  bitString,
   concat,
   explicit,
   implicit,
@@ -19,7 +18,8 @@ import {
   utf8String,
 } from "../../src/certificates/der.ts";
 import { type DerValue, derValues } from "../../src/certificates/der_reader.ts";
-import { pem, signatureValue } from "../../src/certificates/self_signed.ts";
+import { signatureAlgorithm, signed } from "../../src/certificates/ecdsa.ts";
+import { pem } from "../../src/certificates/pem.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 import type { OutgoingRequest, OutgoingResponse } from "../../src/runtime/https_client.ts";
 
@@ -365,22 +365,17 @@ interface Body {
 
 async function certificate(key: CryptoKey, body: Body): Promise<string> {
   const { subject, publicKey, extensions, nowMs, lifetimeMs } = body;
-  const algorithm = sequence(objectIdentifier("1.2.840.10045.4.3.2"));
-  const signed = sequence(
+  const der = sequence(
     explicit(0, integer(Uint8Array.of(2))),
     integer(crypto.getRandomValues(new Uint8Array(12))),
-    algorithm,
+    signatureAlgorithm(),
     name("Authority"),
     sequence(time(nowMs), time(nowMs + lifetimeMs)),
     name(subject),
     publicKey,
     explicit(3, sequence(...extensions)),
   );
-  const pair = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, key, signed);
-  return pem(
-    "CERTIFICATE",
-    sequence(signed, algorithm, bitString(signatureValue(new Uint8Array(pair)))),
-  );
+  return pem("CERTIFICATE", await signed(der, key));
 }
 
 function name(text: string) {

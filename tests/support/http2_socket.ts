@@ -10,6 +10,8 @@ const WAIT_LIMIT_MS = 20_000;
 
 export class SocketHttp2Client extends Http2Client {
   readonly socket: Socket;
+  /** What its requests say. */
+  scheme = "http";
   isClosed = false;
   #wake = new Set<() => void>();
 
@@ -38,8 +40,9 @@ export class SocketHttp2Client extends Http2Client {
   }
 
   /** Over a socket that is connected; says what a client says first. */
-  static over(socket: Socket): SocketHttp2Client {
+  static over(socket: Socket, scheme = "http"): SocketHttp2Client {
     const client = new SocketHttp2Client(socket);
+    client.scheme = scheme;
     client.greet();
     client.windowUpdate(0, 0x7000_0000);
     return client;
@@ -99,7 +102,7 @@ export class SocketHttp2Client extends Http2Client {
     ];
     const id = this.request([
       [":method", method],
-      [":scheme", "http"],
+      [":scheme", this.scheme],
       [":path", target],
       [":authority", host],
       ...fields.filter(([name]) => name !== "host"),

@@ -2,6 +2,7 @@
  * Debian's `pebble`, an authority for certificates (RFC 8555) that is unfriendly on purpose, and the
  * name server that sends every name to this machine.
  */
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Child } from "./child.ts";
@@ -29,11 +30,13 @@ export class Pebble {
   readonly tlsPort: number;
   readonly #children: readonly Child[];
   readonly #port: number;
+  readonly #managementPort: number;
 
   private constructor(children: readonly Child[], authority: CertificateFiles, ports: number[]) {
-    const [port = 0, httpPort = 0, tlsPort = 0] = ports;
+    const [port = 0, httpPort = 0, tlsPort = 0, managementPort = 0] = ports;
     this.#children = children;
     this.#port = port;
+    this.#managementPort = managementPort;
     this.directory = `https://localhost:${port}/dir`;
     this.caPath = authority.certPath;
     this.httpPort = httpPort;
@@ -85,7 +88,7 @@ export class Pebble {
     });
     await waitForListener({ network: "tcp", host: "127.0.0.1", port });
     await waitForListener({ network: "tcp", host: "127.0.0.1", port: dnsManagement });
-    return new Pebble([pebble, names], authority, [port, httpPort, tlsPort]);
+    return new Pebble([pebble, names], authority, [port, httpPort, tlsPort, management]);
   }
 
   /** How many lines of its log match. */
@@ -93,6 +96,12 @@ export class Pebble {
     const [pebble] = this.#children;
     return [...pebble!.stdout.lines, ...pebble!.stderr.lines].filter((line) => pattern.test(line))
       .length;
+  }
+
+  /** The root of the certificates that it issues, PEM. */
+  root(): string {
+    const url = `https://localhost:${this.#managementPort}/roots/0`;
+    return execFileSync("curl", ["-sS", "--cacert", this.caPath, url]).toString();
   }
 
   get port(): number {
@@ -105,7 +114,7 @@ export class Pebble {
 }
 
 /** A free port that ends in 443. */
-async function tlsLikePort(): Promise<number> {
+export async function tlsLikePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
     const port = (10 + Math.floor(Math.random() * 50)) * 1000 + 443;
     if (await isFree(port)) return port;

@@ -28,6 +28,7 @@ function begin(own: Name, off: string | undefined, capacity: number) {
     version: "TLSv1.3",
     cipher: "none",
     certificate: undefined,
+    intermediates: [],
   });
   const limits: GeminiLimits = {
     ...GEMINI_LIMIT_DEFAULTS,
