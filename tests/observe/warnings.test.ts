@@ -35,6 +35,8 @@ test("A second signal, a stop that fails and signals of other servers are told",
   const { logger, lines } = loggedTo();
   const process = new MemoryProcess();
   const failing = untilStopped(process, logger, () => Promise.reject(new Error("no way")));
+  process.raise("SIGHUP");
+  await lines();
   process.raise("SIGUSR2");
   process.raise("SIGTERM");
   assert.equal(await failing, 1);
@@ -42,6 +44,7 @@ test("A second signal, a stop that fails and signals of other servers are told",
   const told = (await lines()).filter(({ level }) => level !== "info")
     .map(({ level, msg, error, signal }) => [level, msg, error ?? signal]);
   assert.deepEqual(told, [
+    ["warn", "SIGHUP is ignored: there is nothing to read again", "SIGHUP"],
     ["warn", "SIGUSR2 is ignored: restart to run another executable", "SIGUSR2"],
     ["error", "could not stop", "no way"],
     ["warn", "stopped at once", "SIGTERM"],
