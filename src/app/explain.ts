@@ -171,7 +171,7 @@ function explainRoutes(
   const asked = last === undefined || last.passed
     ? site.routes
     : site.routes.slice(0, Math.max(...visits.map(({ index }) => index)) + 1);
-  const target = parseTarget(request.url);
+  const target = parseTarget(request.url, site.keepsBytes);
   const host = parseHost(request.headers.get("host") ?? "") ?? { name: "", port: undefined };
   const asksOf = (route: RouteOptions) =>
     target.kind === "target" ? mismatchOf(route, request, { target, host, listener }) : "path";

@@ -23,6 +23,7 @@ export function compileGatewaySite(site: SiteOptions, deps: SiteDeps): GatewaySi
     arrive,
     asksForCertificate: asksForCertificate(site),
     plainHttp: answerPlainHttp(https),
+    keepsBytes: site.keepsBytes,
     hsts,
   };
 }

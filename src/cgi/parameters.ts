@@ -90,16 +90,16 @@ export class ParameterTemplate {
     const { extra, scriptName, pathInfo } = request;
     this.#append(extra, "REQUEST_METHOD", request.method);
     this.#append(extra, "REQUEST_URI", request.target);
-    this.#append(extra, "DOCUMENT_URI", scriptName + pathInfo);
-    this.#append(extra, "SCRIPT_NAME", scriptName);
+    this.#appendPath(request, "DOCUMENT_URI", scriptName + pathInfo);
+    this.#appendPath(request, "SCRIPT_NAME", scriptName);
     if (pathInfo !== "") {
-      this.#append(extra, "PATH_INFO", pathInfo);
+      this.#appendPath(request, "PATH_INFO", pathInfo);
       if (this.#isTranslated(request)) {
-        this.#append(extra, "PATH_TRANSLATED", request.scriptFilename!);
+        this.#appendPath(request, "PATH_TRANSLATED", request.scriptFilename!);
       }
     }
     if (request.scriptFilename !== undefined) {
-      this.#append(extra, "SCRIPT_FILENAME", request.scriptFilename);
+      this.#appendPath(request, "SCRIPT_FILENAME", request.scriptFilename);
     }
     this.#append(extra, "QUERY_STRING", request.query);
     if (request.contentType !== undefined && !this.#isTaken(extra, "CONTENT_TYPE")) {
@@ -172,6 +172,12 @@ export class ParameterTemplate {
       appendNameValueLatin1(this.#scratch, name, value);
     });
     if (isRepeated) this.#repeated.set(headers, this.#scratch.view().slice(start));
+  }
+
+  #appendPath({ extra, isInBytes }: CgiRequest, name: string, value: string): void {
+    if (this.#isTaken(extra, name)) return;
+    if (isInBytes) appendNameValueLatin1(this.#scratch, name, value);
+    else appendNameValue(this.#scratch, name, value);
   }
 
   #append(extra: ReadonlyMap<string, string> | undefined, name: string, value: string): void {

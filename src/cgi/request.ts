@@ -30,6 +30,8 @@ export interface CgiRequest {
   readonly pathInfo: string;
   /** Undecoded, without "?". */
   readonly query: string;
+  /** Whether characters of name, path and file stand for a byte each; left out: for themselves. */
+  readonly isInBytes?: boolean | undefined;
   /** The script's file; undefined where the application is not made of files. */
   readonly scriptFilename: string | undefined;
   /** The host that the client named, without port; an IPv6 address in brackets. */

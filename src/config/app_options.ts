@@ -175,6 +175,7 @@ function siteOptions(
     proxies: site.trusted_proxies &&
       { trusted: site.trusted_proxies, headers: site.proxy_headers },
     traceContext: site.trace_context,
+    ...(site.paths === "bytes" && { keepsBytes: true }),
     routes: site.routes.map((route) => {
       const paramsOf = (application: ApplicationConfig | undefined): ParamOptions => {
         const upstream = application && upstreams[application.upstream];

@@ -1,5 +1,6 @@
 /** The schema of a pattern of paths, as `routing/route_pattern.ts` reads it. */
 import * as v from "valibot";
+import { described } from "./schema_parts.ts";
 import { PATTERN_REMEDY, PATTERN_SHAPE, patternError } from "../routing/route_pattern.ts";
 
 export const PATH_FORMS = "/exact, /directory/* (also matches /directory), /begin*, *.end, " +
@@ -16,3 +17,13 @@ export function pathPattern(remedy = PATTERN_REMEDY) {
     }),
   );
 }
+
+export const sitePathEntries = {
+  paths: v.optional(
+    described(
+      v.picklist(["utf8", "bytes"], "use utf8 or bytes"),
+      "What a decoded path may be: UTF-8 alone, else 400, or any bytes, as old sites have them",
+    ),
+    "utf8",
+  ),
+};

@@ -20,6 +20,7 @@ import { responseEntries } from "./response_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
 import { siteProxyEntries } from "./proxy_schema.ts";
 import { symlinkEntries } from "./symlinks.ts";
+import { sitePathEntries } from "./path_schema.ts";
 import { mapEntries } from "./map_schema.ts";
 import { http2LimitsSchema } from "./http2_schema.ts";
 import { httpLimitsSchema } from "./http_schema.ts";
@@ -92,6 +93,7 @@ const site = section({
   ...schemeEntries,
   ...symlinkEntries,
   ...siteProxyEntries,
+  ...sitePathEntries,
   ...responseEntries,
   ...bodyEntries,
   params: v.optional(

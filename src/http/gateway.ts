@@ -27,7 +27,7 @@ import type {
   ResponsePart,
 } from "./request_context.ts";
 import { withFieldsApart } from "./fields_apart.ts";
-import { HostCache } from "./host.ts";
+import { HostCache, type RequestHost } from "./host.ts";
 import type { HttpMetrics } from "./http_metrics.ts";
 import type { OpenCount } from "./open_count.ts";
 import type { RequestIdSource } from "./request_id.ts";
@@ -71,6 +71,8 @@ export interface GatewaySite extends CompiledSite {
   readonly plainHttp?: PlainHttpAnswer | undefined;
   /** Whether some route asks for certificates: then the handshake must have been for the site. */
   readonly asksForCertificate?: boolean | undefined;
+  /** Whether its paths may be no UTF-8; left out: no. */
+  readonly keepsBytes?: boolean | undefined;
   /** The value of Strict-Transport-Security over TLS; left out: none is added. */
   readonly hsts?: string | undefined;
 }
@@ -102,7 +104,8 @@ export function createGateway(
     const named = hostText === null ? authorityOf(request.url) : undefined;
     const host = hosts.read(hostText ?? named ?? ownAuthority(deps.listener));
     // The URL has the Host unread: a target behind a bad one means nothing.
-    const target = host === undefined ? BAD_HOST : readTarget(request.url);
+    const read = host === undefined ? BAD_HOST : readTarget(request.url);
+    const target = "raw" in read ? read : readBytes(deps, host, request.url, read);
     const isReadable = "raw" in target;
     const context: RequestContext = {
       id: deps.requestIds.next(),
@@ -222,6 +225,17 @@ const NO_SITE: OwnResponse = { status: 404, code: "no_such_site" };
 
 function readTarget(url: string): RequestTarget | TargetRefusal {
   return url === "*" ? SERVER : parseTarget(url);
+}
+
+/** A path that is no UTF-8 is a path where its site takes bytes. */
+function readBytes<Read extends TargetRefusal | Unreadable>(
+  { sites }: GatewayDeps,
+  host: RequestHost | undefined,
+  url: string,
+  read: Read,
+): RequestTarget | TargetRefusal | Read {
+  if (host === undefined || !("isUtf8" in read) || !sites.find(host.name)?.keepsBytes) return read;
+  return parseTarget(url, true);
 }
 
 /** That of a URL as target, which HTTP/1.0 may send without a Host field (RFC 9112 section 3.2.2). */

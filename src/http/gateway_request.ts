@@ -17,6 +17,7 @@ import { portOf, type RequestContext } from "./request_context.ts";
 import { type ComputedParameters, computeParameters } from "./route_parameters.ts";
 import { tlsParameters } from "./tls_parameters.ts";
 import type { ScriptTarget } from "./script_target.ts";
+import { bytesOfText } from "../runtime/raw_bytes.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 
 /** What a route says of the parameters of its requests. */
@@ -92,16 +93,18 @@ export class GatewayRequest implements UpstreamRequest {
     const { listener, host, peer, target, method } = context;
     const { headers } = this.#request;
     const { computed } = this.#route;
+    const script = target.hasRawBytes ? inBytes(this.#script) : this.#script;
     return {
       method,
       // Neither runtime's own server tells the version; see docs/runtimes.md.
       protocol: peer.protocol ?? "HTTP/1.1",
       scheme: listener.scheme,
       target: target.raw,
-      scriptName: this.#script.scriptName,
-      pathInfo: this.#script.pathInfo,
+      scriptName: script.scriptName,
+      pathInfo: script.pathInfo,
+      isInBytes: target.hasRawBytes,
       query: target.query,
-      scriptFilename: this.#script.scriptFilename,
+      scriptFilename: script.scriptFilename,
       serverName: host.name,
       serverPort: portOf(context),
       serverAddress: listener.host,
@@ -115,4 +118,13 @@ export class GatewayRequest implements UpstreamRequest {
       extra: computed === undefined ? context.extra : computeParameters(computed, context, headers),
     };
   }
+}
+
+/** The same with a character for each byte. */
+function inBytes({ scriptName, pathInfo, scriptFilename }: ScriptTarget): ScriptTarget {
+  return {
+    scriptName: bytesOfText(scriptName),
+    pathInfo: bytesOfText(pathInfo),
+    scriptFilename: scriptFilename === undefined ? undefined : bytesOfText(scriptFilename),
+  };
 }

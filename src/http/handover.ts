@@ -13,6 +13,7 @@
 import { UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
 import { responseOf } from "../runtime/http_response.ts";
+import { hasRawBytes, textOfBytes } from "../runtime/raw_bytes.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { StaticRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./own_responses.ts";
@@ -32,6 +33,8 @@ export interface Handover {
   readonly clock: Clock;
   /** Sends the file of this path; undefined where the site gives none away. */
   readonly sendNamedFile: SendNamedFile;
+  /** Whether paths may be no UTF-8. */
+  readonly keepsBytes: boolean;
   /** Whether a local `Location` without a status is answered here. */
   readonly localRedirects: boolean;
   /** Answers as the site does, by its internal routes too. */
@@ -105,7 +108,7 @@ async function redirect(
   location: string,
   contentType: string | undefined,
 ): Promise<Response> {
-  const target = parseTarget(encodeOdd(location));
+  const target = parseTarget(encodeOdd(location), handover.keepsBytes);
   if (target.kind === "refused" || !location.startsWith("/")) {
     throw refused(original, `"${location}" is no path`);
   }
@@ -150,13 +153,14 @@ function withoutBody(
 }
 
 async function sendFileOf(
-  { sendNamedFile }: Handover,
+  { sendNamedFile, keepsBytes }: Handover,
   request: HttpRequest,
   context: RequestContext,
   original: UpstreamResponse,
   value: string,
 ): Promise<Response> {
-  const path = decodeUtf8(value);
+  const text = textOfBytes(value);
+  const path = keepsBytes || !hasRawBytes(text) ? text : undefined;
   const contentType = field(original.head.headers, "content-type");
   const method = context.method === "HEAD" ? "HEAD" : "GET";
   const asked = withoutBody(request, method, original);
@@ -220,16 +224,6 @@ function encodeOdd(path: string): string {
     /[^\x21-\x7e]|#/g,
     (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
-}
-
-/** A field's characters stand for a byte each. */
-function decodeUtf8(text: string): string | undefined {
-  try {
-    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 function refused(original: UpstreamResponse, what: string): UpstreamError {

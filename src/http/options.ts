@@ -164,6 +164,8 @@ export interface SiteOptions {
   readonly proxies?: ProxyOptions | undefined;
   /** Whether an application always gets a `traceparent`. */
   readonly traceContext?: boolean | undefined;
+  /** Whether its paths may be no UTF-8; left out: no. */
+  readonly keepsBytes?: boolean | undefined;
   /** Tables of values, by their names; none, left out. */
   readonly maps?: ValueMaps | undefined;
   /** What becomes of responses that no route makes; left out: nothing. */

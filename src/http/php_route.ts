@@ -6,6 +6,7 @@
  * beside the root hold what others write, such as uploads, so a script in them does not run.
  */
 import { findScript, type ScriptEndings } from "../cgi/script_path.ts";
+import { encodePath } from "../runtime/raw_bytes.ts";
 import type { Files } from "../runtime/files.ts";
 import { type FileTree, type Found, isHidden, resolveBelowRoot } from "../static/below_root.ts";
 import type { ErrorCode } from "./request_context.ts";
@@ -120,7 +121,7 @@ function runIndex(
 }
 
 function redirectToDirectory(directory: string, query: string): PhpDecision {
-  const path = directory.split("/").map(encodeURIComponent).join("/");
+  const path = encodePath(directory);
   return { kind: "redirect", location: query === "" ? path : `${path}?${query}` };
 }
 

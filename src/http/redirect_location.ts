@@ -3,6 +3,7 @@
  * client says never ends a line, a path never begins with two slashes (which is another host), and
  * of a host it can be no more than one label, before a "." of the configuration.
  */
+import { encodePath, encodeText } from "../runtime/raw_bytes.ts";
 import {
   compileTemplate,
   type RequestText,
@@ -82,16 +83,10 @@ function encodeByte(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
 }
 
-/** A decoded path as it stands in a URL. */
-function encodePath(path: string): string {
-  return path.split("/").map(encodeURIComponent).join("/");
-}
-
 function encodeLabel(path: string): string {
   return path.replace(
     /[^A-Za-z0-9-]/gu,
-    (character) =>
-      /[!'()*._~]/.test(character) ? encodeByte(character) : encodeURIComponent(character),
+    (character) => /[!'()*._~]/.test(character) ? encodeByte(character) : encodeText(character),
   );
 }
 

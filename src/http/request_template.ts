@@ -14,7 +14,8 @@ import { portOf, type RequestContext } from "./request_context.ts";
 import { TLS_REFERENCE_NAMES, tlsReference } from "./tls_parameters.ts";
 import { groupOf, matchOf } from "../routing/route_pattern.ts";
 import type { RequestText } from "./request_text.ts";
-import { bytesOfText, compileValueMap, type ValueMaps } from "./value_map.ts";
+import { bytesOfText } from "../runtime/raw_bytes.ts";
+import { compileValueMap, type ValueMaps } from "./value_map.ts";
 
 export type { RequestText } from "./request_text.ts";
 

@@ -13,7 +13,7 @@ import type { RewriteOptions, RouteOptions } from "./options.ts";
 import type { OwnResponse, RequestContext } from "./request_context.ts";
 import { compileTemplate, type RequestText, type TemplateScope } from "./request_template.ts";
 import { type RequestTarget, TARGET_LENGTH_MAX } from "./target.ts";
-import { textOfBytes } from "./value_map.ts";
+import { encodeText, hasRawBytes, textOfBytes } from "../runtime/raw_bytes.ts";
 
 /** Most rewrites of one request; as many as nginx takes. */
 export const REWRITES_MAX = 10;
@@ -32,7 +32,11 @@ export type Rewrite = (
  *
  * @throws {TemplateError}
  */
-export function compileRewrite({ to }: RewriteOptions, scope: TemplateScope): Rewrite {
+export function compileRewrite(
+  { to }: RewriteOptions,
+  scope: TemplateScope,
+  keepsBytes = false,
+): Rewrite {
   const mark = queryOffset(to);
   const path = textOf(compileTemplate(mark < 0 ? to : to.slice(0, mark), scope));
   const ownQuery = mark < 0 ? "" : to.slice(mark + 1).replace(/\?$/, "");
@@ -47,7 +51,9 @@ export function compileRewrite({ to }: RewriteOptions, scope: TemplateScope): Re
     const second = isAlone ? "" : asked;
     const whole = first !== "" && second !== "" ? `${first}&${second}` : first + second;
     if (merged.length + whole.length > TARGET_LENGTH_MAX) return TOO_LONG;
-    return { kind: "target", raw, path: merged, query: whole };
+    const target = { kind: "target", raw, path: merged, query: whole } as const;
+    if (!hasRawBytes(merged)) return target;
+    return keepsBytes ? { ...target, hasRawBytes: true } : BAD_TARGET;
   };
 }
 
@@ -80,7 +86,7 @@ function encodeValue(value: string): string {
 
 /** A decoded path, as the value of one parameter. */
 function encodeInQuery(text: string): string {
-  return text.replace(/[^A-Za-z0-9._~/:@-]/gu, (character) => encodeURIComponent(character));
+  return text.replace(/[^A-Za-z0-9._~/:@-]/gu, encodeText);
 }
 
 /**

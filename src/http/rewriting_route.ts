@@ -27,7 +27,11 @@ export interface RewritingDeps {
 export function rewritingHandler(route: RouteOptions, deps: RewritingDeps): RouteHandler {
   const { site, index, handler, ask, onRewrite } = deps;
   const options = route.rewrite!;
-  const rewrite = compileRewrite(options, { pattern: route.path, maps: site.maps });
+  const rewrite = compileRewrite(
+    options,
+    { pattern: route.path, maps: site.maps },
+    site.keepsBytes,
+  );
   return (request, context) => {
     const before = context.rewrites;
     if (!options.repeat && before?.by.has(index)) {

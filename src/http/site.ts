@@ -55,6 +55,7 @@ export function compileSite(site: SiteOptions, deps: SiteDeps): CompiledSite {
     clock: deps.runtime.clock,
     sendNamedFile: namedFiles(deps.runtime.files, site.sendfile ?? []),
     localRedirects: site.localRedirects ?? false,
+    keepsBytes: site.keepsBytes ?? false,
     fetch: (request, context) => {
       internal ??= createApp(site, new SiteRouter(site.routes), compiled, deps);
       return honoFetch(internal, request, context);

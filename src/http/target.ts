@@ -6,7 +6,8 @@
  * This file does not know the host: `url` is made of the Host header unread, so a caller refuses
  * what `parseHost` refuses before it comes here.
  */
-import { decodePath } from "../routing/decoded_path.ts";
+import { hasRawBytes, textOfBytes } from "../runtime/raw_bytes.ts";
+import { decodePath, NOT_UTF8 } from "../routing/decoded_path.ts";
 
 /** Most characters of path and query together; beyond it the response is 414. */
 export const TARGET_LENGTH_MAX = 16 * 1024;
@@ -20,6 +21,8 @@ export interface RequestTarget {
   readonly path: string;
   /** Undecoded, without "?"; empty where there is none. */
   readonly query: string;
+  /** Whether the path has bytes that are no UTF-8 (`runtime/raw_bytes.ts`); left out: no. */
+  readonly hasRawBytes?: boolean;
 }
 
 /** A target that is answered with `status`; `reason` says what is wrong, for the log. */
@@ -28,6 +31,8 @@ export interface TargetRefusal {
   readonly status: 400 | 414;
   readonly code: "bad_target" | "target_too_long";
   readonly reason: string;
+  /** False: it is a target for a site that takes bytes. */
+  readonly isUtf8?: boolean;
 }
 
 /** Where the path of an absolute URL may begin at the earliest: behind `http://h`. */
@@ -41,8 +46,11 @@ const DOT = 0x2e;
 const SLASH = 0x2f;
 const QUESTION_MARK = 0x3f;
 
-/** Reads the target of a request from its absolute `url`, or from a bare path and query. */
-export function parseTarget(url: string): RequestTarget | TargetRefusal {
+/**
+ * Reads the target of a request from its absolute `url`, or from a bare path and query. With
+ * `keepsBytes` a path that is no UTF-8 is one as well (`runtime/raw_bytes.ts`).
+ */
+export function parseTarget(url: string, keepsBytes = false): RequestTarget | TargetRefusal {
   const raw = withoutOrigin(url);
   if (raw === undefined) return malformed('The target does not begin with "/"');
   if (raw.length > TARGET_LENGTH_MAX) {
@@ -60,7 +68,7 @@ export function parseTarget(url: string): RequestTarget | TargetRefusal {
     const code = raw.charCodeAt(index);
     if (code <= 0x20 || code >= 0x7f || code === HASH) {
       // Once encoded there are none left.
-      if (code >= 0x80 && code <= 0xff) return parseTarget(encodeBytes(raw));
+      if (code >= 0x80 && code <= 0xff) return parseTarget(encodeBytes(raw), keepsBytes);
       return malformed(describeCharacter(code));
     }
     if (queryOffset >= 0) continue;
@@ -72,10 +80,14 @@ export function parseTarget(url: string): RequestTarget | TargetRefusal {
   const rawPath = queryOffset < 0 ? raw : raw.slice(0, queryOffset);
   const query = queryOffset < 0 ? "" : raw.slice(queryOffset + 1);
   if (plain) return { kind: "target", raw, path: rawPath, query };
-  const decoded = decodePath(rawPath);
-  return "path" in decoded
-    ? { kind: "target", raw, path: decoded.path, query }
-    : malformed(decoded.reason);
+  const decoded = decodePath(rawPath, keepsBytes ? textOfBytes : undefined);
+  if ("path" in decoded) {
+    const { path } = decoded;
+    const target = { kind: "target", raw, path, query } as const;
+    return keepsBytes && hasRawBytes(path) ? { ...target, hasRawBytes: true } : target;
+  }
+  const isUtf8 = decoded.reason !== NOT_UTF8;
+  return isUtf8 ? malformed(decoded.reason) : { ...malformed(decoded.reason), isUtf8 };
 }
 
 /**

@@ -2,7 +2,7 @@
  * A table of the configuration from a value of the request to another text (`${map.NAME}`): the
  * entry that is equal, else the first pattern that fits, else the default.
  */
-import { fromLatin1, utf8 } from "../protocol/byte_buffer.ts";
+import { textOfBytes } from "../runtime/raw_bytes.ts";
 import { compileValuePattern } from "../routing/value_pattern.ts";
 import type { RequestText } from "./request_text.ts";
 
@@ -35,21 +35,4 @@ export function compileValueMap(
     const found = exact.get(value) ?? patterns.find(([test]) => test(value))?.[1] ?? fallback;
     return found(context, headers);
   };
-}
-
-const DECODER = new TextDecoder("utf-8", { fatal: true });
-
-/** A text whose characters stand for a byte each, as people write it; as it is where it is no UTF-8. */
-export function textOfBytes(bytes: string): string {
-  if (/^[\0-\x7f]*$/.test(bytes)) return bytes;
-  try {
-    return DECODER.decode(Uint8Array.from(bytes, (character) => character.charCodeAt(0)));
-  } catch {
-    return bytes;
-  }
-}
-
-/** The other way. */
-export function bytesOfText(text: string): string {
-  return /^[\0-\x7f]*$/.test(text) ? text : fromLatin1(utf8(text));
 }

@@ -30,6 +30,13 @@ export class RequestFields implements HttpHeaders {
     return false;
   }
 
+  /** The same with another value of a field that is there. */
+  with(name: string, value: string): RequestFields {
+    const others = new RequestFields();
+    this.forEach((own, field) => void others.add(field, field === name ? value : own));
+    return others;
+  }
+
   get size(): number {
     return this.#names.length;
   }

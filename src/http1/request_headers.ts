@@ -84,6 +84,8 @@ const VERSION = /^HTTP\/(\d)\.(\d)$/;
 const ABSOLUTE = /^(https?):\/\/([^/?#]*)/i;
 /** A port that goes without saying, by scheme; an empty one does as well (RFC 3986 section 6.2.3). */
 const DEFAULT_PORT: Readonly<Record<string, RegExp>> = { http: /:(?:80)?$/, https: /:(?:443)?$/ };
+/** What a host and its port are made of; what they are is for the gateway to say. */
+const HOST_CHARACTERS = /^[A-Za-z0-9._~:[\]-]+$/;
 const SPACE = 0x20;
 const TAB = 0x09;
 
@@ -105,8 +107,10 @@ export function readRequestHeaders(
   const fieldsText = text.slice(lineEnd + CRLF.length);
   const known = memory.find(fieldsText);
   if (known === undefined && FORBIDDEN.test(fieldsText)) throw malformed();
-  const fields = known ?? readFields(fieldsText, names);
-  checkHost(target, fields.get("host"), protocol);
+  const read = known ?? readFields(fieldsText, names);
+  const host = read.get("host");
+  const named = namedHost(target, host, protocol);
+  const fields = named === undefined || host === null ? read : read.with("host", named);
   const headers = {
     method,
     target,
@@ -116,7 +120,7 @@ export function readRequestHeaders(
     keepsAlive: readKeepAlive(fields, protocol),
     expectsContinue: readExpect(fields, protocol),
   };
-  if (known === undefined) memory.keep(fieldsText, fields);
+  if (known === undefined) memory.keep(fieldsText, read);
   return headers;
 }
 
@@ -199,25 +203,27 @@ function checkForm(method: string, target: string): void {
 }
 
 /**
- * RFC 9112 sections 3.2 and 3.2.2: whom a request is for must be said, and said once. Where both the
- * target and a Host say it they have to agree, but for a port that goes without saying: the section
- * would have us take the target's, and the server before us may have taken the other one.
+ * The host that stands in the place of the Host field: RFC 9112 section 3.2.2 has it that the target's
+ * counts, whatever the field says. Undefined where they agree, but for a port that goes without
+ * saying, and where the target names none.
  */
-function checkHost(
+function namedHost(
   target: string,
   host: string | null,
   protocol: RequestHeaders["protocol"],
-): void {
+): string | undefined {
   if (host === null && protocol === "HTTP/1.1") {
     throw new RequestError(400, "There is no Host field");
   }
-  if (target.startsWith("/")) return;
+  if (target.startsWith("/")) return undefined;
   const [, scheme, named] = ABSOLUTE.exec(target) ?? [];
-  if (scheme === undefined || named === undefined) return;
+  if (scheme === undefined || named === undefined) return undefined;
   if (named === "") throw new RequestError(400, "The target names no host");
-  if (host !== null && !isSameHost(scheme, named, host)) {
-    throw new RequestError(400, "The target names another host than the Host field");
-  }
+  if (host === null || isSameHost(scheme, named, host)) return undefined;
+  // A field that is malformed is an error even where it does not count (section 3.2).
+  if (!HOST_CHARACTERS.test(host)) throw new RequestError(400, "The Host field is malformed");
+  if (!HOST_CHARACTERS.test(named)) throw new RequestError(400, "The target's host is malformed");
+  return named;
 }
 
 /** Whether two name the same host, but for a port that goes without saying. */

@@ -12,8 +12,14 @@
 /** A path: begins with "/", without empty, "." and ".." segments; may end with "/". */
 export type DecodedPath = { readonly path: string } | { readonly reason: string };
 
-/** Decodes a path that begins with "/"; `reason` says why it is none. */
-export function decodePath(rawPath: string): DecodedPath {
+/** What {@link decodePath} says of a path that another site might take. */
+export const NOT_UTF8 = "The path is not UTF-8";
+
+/**
+ * Decodes a path that begins with "/"; `reason` says why it is none. `ofBytes` makes a text of what
+ * is no UTF-8; left out: that is no path.
+ */
+export function decodePath(rawPath: string, ofBytes?: (bytes: string) => string): DecodedPath {
   if (/%(?![0-9a-f]{2})/i.test(rawPath)) {
     return { reason: "The path has a broken percent-encoding" };
   }
@@ -21,8 +27,10 @@ export function decodePath(rawPath: string): DecodedPath {
   try {
     decoded = decodeURIComponent(rawPath);
   } catch {
-    // A file's name or a parameter made from it would need bytes that no text can carry.
-    return { reason: "The path is not UTF-8" };
+    if (ofBytes === undefined) return { reason: NOT_UTF8 };
+    decoded = ofBytes(rawPath.replace(/%(..)/g, (_, code: string) => {
+      return String.fromCharCode(Number.parseInt(code, 16));
+    }));
   }
   if (decoded.includes("\0")) return { reason: "The path has a NUL" };
   const path = withoutDotSegments(decoded);

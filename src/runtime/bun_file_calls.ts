@@ -11,6 +11,7 @@
  */
 import { closeSync } from "node:fs";
 import { readStatx, STATX_LENGTH } from "./bun_statx.ts";
+import { hasRawBytes } from "./raw_bytes.ts";
 import type { Files } from "./files.ts";
 import { LIBC_NAMES } from "./libc.ts";
 import { SystemOpenFile } from "./node_open_file.ts";
@@ -79,8 +80,10 @@ async function open(slow: FileCalls): Promise<FileCalls | undefined> {
         pathFits(text) {
           // Three bytes are the most that a character of a string can take.
           if (text.length * 3 >= PATH_LENGTH_MAX) return false;
-          path[encoder.encodeInto(text, path).written] = 0;
-          return true;
+          const { written } = encoder.encodeInto(text, path);
+          path[written] = 0;
+          // Bytes that are no UTF-8 are left to `node:fs`.
+          return written === text.length || !hasRawBytes(text);
         },
         statPath: () => symbols.statx(AT_FDCWD, pathAt, 0, BASIC_STATS, replyAt) === 0,
         statDescriptor(descriptor) {

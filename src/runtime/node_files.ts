@@ -21,6 +21,7 @@ import { openLog } from "./log_file.ts";
 import { infoOf, openFollowed, openRegular } from "./node_open_file.ts";
 import { createPrivateFile } from "./node_private_file.ts";
 import { openTemporaryFile } from "./node_temporary_file.ts";
+import { systemPath, textOfSystemPath } from "./system_path.ts";
 import type { FileInfo } from "./file_info.ts";
 import type { DirectoryNames, FileAccess, Files } from "./files.ts";
 
@@ -75,8 +76,10 @@ function whyNotAppend(path: string): string | undefined {
 }
 
 function statsOf(path: string): Stats | undefined {
+  const name = systemPath(path);
+  if (name === undefined) return undefined;
   try {
-    return statSync(path, { throwIfNoEntry: false });
+    return statSync(name, { throwIfNoEntry: false });
   } catch (error) {
     return unlessMissing("look at", path, error);
   }
@@ -93,8 +96,12 @@ function stat(path: string): FileInfo | undefined {
 }
 
 function realPath(path: string): string | undefined {
+  const name = systemPath(path);
+  if (name === undefined) return undefined;
   try {
-    return realpathSync.native(path);
+    return typeof name === "string"
+      ? realpathSync.native(name)
+      : textOfSystemPath(realpathSync.native(name, "buffer"));
   } catch (error) {
     return unlessMissing("look at", path, error);
   }

@@ -3,6 +3,7 @@
  * file was a moment ago, and asks the open file what it is and where it lies, because a path can name
  * another file with each call.
  */
+import type { Buffer } from "node:buffer";
 import {
   closeSync,
   constants,
@@ -12,6 +13,7 @@ import {
   readSync,
   type Stats,
 } from "node:fs";
+import { systemPath, textOfSystemPath } from "./system_path.ts";
 import { unlessMissing } from "./file_error.ts";
 import { errorCode } from "./error_code.ts";
 import { fileStream } from "./node_file_stream.ts";
@@ -44,15 +46,19 @@ export function openFollowed(path: string): OpenFile | undefined {
 }
 
 function open(path: string, flags: number): OpenFile | undefined {
+  const name = systemPath(path);
+  if (name === undefined) return undefined;
   let descriptor: number;
   try {
-    descriptor = openSync(path, flags);
+    descriptor = openSync(name, flags);
   } catch (error) {
     return NO_FILES.has(errorCode(error)) ? undefined : unlessMissing("open", path, error);
   }
   try {
     const stats = fstatSync(descriptor);
-    if (stats.isFile()) return new SystemOpenFile(descriptor, infoOf(stats), whereIs(descriptor));
+    if (stats.isFile()) {
+      return new SystemOpenFile(descriptor, infoOf(stats), whereIs(descriptor, name));
+    }
   } catch (error) {
     closeSync(descriptor);
     return unlessMissing("look at", path, error);
@@ -73,10 +79,13 @@ export function infoOf(stats: Stats): FileInfo {
   };
 }
 
-/** Linux tells it, where /proc is mounted. */
-function whereIs(descriptor: number): string | undefined {
+/** Linux tells it, where /proc is mounted; in bytes where it was named so. */
+function whereIs(descriptor: number, name: string | Buffer): string | undefined {
+  const link = `/proc/self/fd/${descriptor}`;
   try {
-    return readlinkSync(`/proc/self/fd/${descriptor}`);
+    return typeof name === "string"
+      ? readlinkSync(link)
+      : textOfSystemPath(readlinkSync(link, "buffer"));
   } catch {
     return undefined;
   }

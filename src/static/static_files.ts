@@ -7,6 +7,7 @@
 import type { Encoding } from "../compression/accept_encoding.ts";
 import { FileError } from "../runtime/file_error.ts";
 import type { HttpResponse } from "../runtime/http_response.ts";
+import { encodePath } from "../runtime/raw_bytes.ts";
 import type { Files } from "../runtime/files.ts";
 import {
   type FileLookup,
@@ -211,7 +212,7 @@ async function serveListing(
  * came, `//evil.example/%2e%2e/folder` would lead to another host.
  */
 function redirectToSlash({ prefix = "" }: StaticOptions, target: StaticTarget): Response {
-  const path = (prefix + target.path).split("/").map(encodeURIComponent).join("/");
+  const path = encodePath(prefix + target.path);
   const location = `${path}/${target.query === "" ? "" : `?${target.query}`}`;
   return new Response(null, { status: 308, headers: { location } });
 }

@@ -56,6 +56,7 @@ sites:
     trusted_proxies: [10.0.0.0/8]
     proxy_headers: forwarded
     trace_context: true
+    paths: bytes
     headers: { set: { X-A: "1" }, add: { X-B: "2" }, remove: [X-Powered-By] }
     error_pages: { 5xx: { body: "<p>Sorry", type: text/plain } }
     intercept_errors: true

@@ -12,7 +12,7 @@ import { MetricsRegistry } from "../../src/observe/metrics.ts";
 import { SiteTable } from "../../src/routing/site_table.ts";
 import type { RequestContext } from "../../src/http/request_context.ts";
 import { echoParameters, LineSink, runtime, withGateway } from "../support/gateway.ts";
-import { rawRequest } from "../support/raw_http.ts";
+import { HttpConnection, rawRequest } from "../support/raw_http.ts";
 
 const REFUSED: Readonly<Record<string, string>> = {
   "the same length twice":
@@ -51,13 +51,49 @@ test("Dots in the target mean the same to routes and to the application on both 
   });
 });
 
-test("A target that names another host than its Host field is refused", async () => {
+test("A target that names a host counts, whatever its Host field says", async () => {
   await withGateway({ application: echoParameters }, async (gateway) => {
-    const answer = await rawRequest(
-      gateway.port,
-      "GET http://evil.example/x HTTP/1.1\r\nHost: good.example\r\n\r\n",
+    const at = (target: string, host = "field.example") =>
+      rawRequest(gateway.port, `GET ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    const seen = async (target: string) => {
+      const { HTTP_HOST, SERVER_NAME, SERVER_PORT, REQUEST_URI, PATH_INFO, QUERY_STRING } = JSON
+        .parse((await at(target)).body.toString());
+      return [HTTP_HOST, SERVER_NAME, SERVER_PORT, REQUEST_URI, PATH_INFO, QUERY_STRING];
+    };
+    const port = String(gateway.port);
+    const named = ["target.example", "target.example", port];
+    assert.deepEqual(await seen("http://target.example/x?y"), [...named, "/x?y", "/x", "y"]);
+    assert.deepEqual(await seen("HTTP://target.example?a"), [...named, "/?a", "/", "a"]);
+    assert.deepEqual(
+      await seen("http://Target.example:81/x"),
+      ["Target.example:81", "target.example", "81", "/x", "/x", ""],
     );
-    assert.equal(answer.status, 400);
+    assert.deepEqual(
+      await seen("http://field.example:80/"),
+      ["field.example", "field.example", port, "/", "/", ""],
+      "a port that goes without saying",
+    );
+    for (const target of ["http://", "http://?x", "http://a@b/", "http://a b/", "ftp://a/"]) {
+      assert.equal((await at(target)).status, 400, target);
+    }
+    assert.equal((await at("http://a/", "b/c")).status, 400, "a Host field that is none");
+    // The next request of a connection has the host of its own field.
+    const again = await at("/x");
+    assert.equal(JSON.parse(again.body.toString())["HTTP_HOST"], "field.example");
+  });
+});
+
+test("The fields of a request whose target names a host are no other request's", async () => {
+  await withGateway({ application: echoParameters }, async (gateway) => {
+    const connection = await HttpConnection.open(gateway.port);
+    const hosts: string[] = [];
+    for (const target of ["/", "http://other.example/", "/", "http://other.example/", "/"]) {
+      await connection.write(`GET ${target} HTTP/1.1\r\nHost: own.example\r\n\r\n`);
+      hosts.push(JSON.parse((await connection.readResponse()).body.toString())["HTTP_HOST"]);
+    }
+    connection.destroy();
+    const [own, other] = ["own.example", "other.example"];
+    assert.deepEqual(hosts, [own, other, own, other, own]);
   });
 });
 

@@ -61,10 +61,6 @@ const REFUSED: Readonly<Record<number, readonly string[]>> = {
     `GET * HTTP/1.1\r\n${HOST}`,
     `GET ftp://a/ HTTP/1.1\r\n${HOST}`,
     `GET a:80 HTTP/1.1\r\n${HOST}`,
-    `GET http://b/ HTTP/1.1\r\n${HOST}`,
-    `GET http://a:443/ HTTP/1.1\r\n${HOST}`,
-    `GET https://a:80/ HTTP/1.1\r\n${HOST}`,
-    `GET http://a:080/ HTTP/1.1\r\n${HOST}`,
     `GET http:///x HTTP/1.1\r\n${HOST}`,
     `GET http://?x HTTP/1.0\r\n`,
     `GET http://a/ HTTP/1.1\r\n`,
@@ -236,4 +232,19 @@ test("Whatever came before, a header section is read and refused as if it were t
       assert.deepEqual(outcome(text, memory), outcome(text), JSON.stringify(text));
     }
   }));
+});
+
+test("A target that names another host than the Host field counts", () => {
+  const hostOf = (target: string, fields = HOST) =>
+    read(`GET ${target} HTTP/1.1\r\n${fields}`).fields.get("host");
+  assert.equal(hostOf("http://b/"), "b");
+  assert.equal(hostOf("http://a:443/"), "a:443");
+  assert.equal(hostOf("https://a:80/"), "a:80");
+  assert.equal(hostOf("http://a:080/"), "a:080");
+  assert.equal(hostOf("http://a:80/"), "a", "the same, but for a port that goes without saying");
+  assert.equal(hostOf("/"), "a");
+  const memory = new FieldsMemory();
+  for (const [target, host] of [["/", "a"], ["http://b/", "b"], ["/", "a"], ["http://b/", "b"]]) {
+    assert.equal(read(`GET ${target} HTTP/1.1\r\n${HOST}`, memory).fields.get("host"), host);
+  }
 });
