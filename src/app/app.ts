@@ -11,10 +11,10 @@ import type { Clock } from "../runtime/clock.ts";
 import { closeInherited } from "../runtime/inherited_socket.ts";
 import { ListenError } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { adminAdmission } from "./admin_limits.ts";
+import { AdminListeners } from "./admin_listeners.ts";
 import { becomeUser, withSocketOwner } from "./app_user.ts";
 import { GeminiListeners, type GeminiPlan } from "./gemini.ts";
-import { type AdminCalls, Generation } from "./generation.ts";
+import { Generation } from "./generation.ts";
 import { withinGrace } from "./grace.ts";
 import { Http3Listeners, type Http3Plan, missingHttp3 } from "./http3.ts";
 import { HttpListeners, type HttpPlan, type Served } from "./http_listeners.ts";
@@ -30,6 +30,7 @@ export interface RunningApp {
   readonly schemes: readonly ("http" | "https")[];
   readonly geminiAddresses: readonly Address[];
   readonly adminAddress: Address | undefined;
+  readonly healthAddress: Address | undefined;
   /** Those that serve. */
   readonly options: AppOptions;
   /**
@@ -77,7 +78,10 @@ class App implements RunningApp {
   readonly #http: HttpListeners;
   readonly #http3: Http3Listeners;
   readonly #gemini: GeminiListeners;
-  #admin: HttpListener | undefined;
+  readonly #admin = new AdminListeners({
+    isReady: () => this.#isReady,
+    reload: () => this.reload("admin"),
+  });
   #current: Generation | undefined;
   /** One that is not committed yet. */
   #preparing: Generation | undefined;
@@ -116,7 +120,11 @@ class App implements RunningApp {
   }
 
   get adminAddress(): Address | undefined {
-    return this.#admin?.address;
+    return this.#admin.addressOf("admin");
+  }
+
+  get healthAddress(): Address | undefined {
+    return this.#admin.addressOf("health");
   }
 
   async start(options: AppOptions): Promise<void> {
@@ -149,14 +157,9 @@ class App implements RunningApp {
   sockets(): ReadonlyMap<string, number> | undefined {
     const http = this.#http.descriptors();
     const gemini = this.#gemini.descriptors();
-    const admin = this.#admin?.descriptor;
-    if (http === undefined || gemini === undefined) return undefined;
-    if (this.#admin !== undefined && admin === undefined) return undefined;
-    return new Map([
-      ...http,
-      ...gemini,
-      ...(admin === undefined ? [] : [[ADMIN_KEY, admin] as const]),
-    ]);
+    const admin = this.#admin.descriptors();
+    if (http === undefined || gemini === undefined || admin === undefined) return undefined;
+    return new Map([...http, ...gemini, ...admin]);
   }
 
   stop(isTakenOver = false): Promise<void> {
@@ -176,7 +179,7 @@ class App implements RunningApp {
     this.#http.destroy();
     this.#http3.destroy();
     this.#gemini.destroy();
-    this.#admin?.destroy();
+    this.#admin.destroy();
     for (const generation of this.#generations()) generation.destroy();
     this.#process.spawned.tellHeld();
     this.#process.close();
@@ -221,6 +224,7 @@ class App implements RunningApp {
       http3 = await this.#http3.prepare(generation.http3Places());
       gemini = await this.#gemini.prepare(options.gemini?.sites ?? [], generation.geminiDeps());
       await finish(generation);
+      if (this.#current !== undefined) await generation.untilSpawned();
     } catch (error) {
       await discard();
       throw error;
@@ -244,11 +248,26 @@ class App implements RunningApp {
     generation.commit();
     this.#current = this.#process.current = generation;
     this.#geminiAddresses = gemini.addresses;
-    this.#admin?.configure(generation.adminChanges(this.#adminCalls()));
+    this.#admin.configure(generation);
     const gone = Promise.all([http.commit(), http3.commit(), gemini.commit()]);
     if (before === undefined) return;
     this.#draining.add(before);
+    this.#boundDraining();
     void before.drain(gone).then(() => this.#draining.delete(before));
+  }
+
+  /** Requests may be without end, and who reloads without end must not gather what they hold. */
+  #boundDraining(): void {
+    if (this.#draining.size <= DRAINING_MAX) return;
+    const [oldest] = this.#draining;
+    if (oldest === undefined) return;
+    this.#draining.delete(oldest);
+    this.#process.logger.warn("Requests that began many configurations ago are cut", {
+      code: "configuration_cut",
+      requests: oldest.open.count,
+    });
+    oldest.stop();
+    void oldest.end();
   }
 
   #served(generation: Generation): Served {
@@ -300,8 +319,7 @@ class App implements RunningApp {
   /** The other process listens at the same paths. */
   #keepFiles(): void {
     this.#http.keepFiles();
-    this.#admin?.keepFile();
-    this.#admin?.destroy();
+    this.#admin.leave();
   }
 
   /** A unix socket is that user's whom we become, who could not remove it otherwise. */
@@ -320,19 +338,9 @@ class App implements RunningApp {
   }
 
   async #openAdmin(generation: Generation): Promise<void> {
-    const { options } = generation;
-    if (options.admin === undefined) return;
-    const given = this.#process.inherited.open({ key: ADMIN_KEY, address: options.admin });
-    this.#admin = await serveHttp1(this.#process.runtime, {
-      ...generation.adminChanges(this.#adminCalls()),
-      address: given?.address ?? this.#owned(options.admin, options),
-      descriptor: given?.descriptor,
-      admission: adminAdmission(),
-    });
-  }
-
-  #adminCalls(): AdminCalls {
-    return { isReady: () => this.#isReady, reload: () => this.reload("admin") };
+    const { runtime, inherited } = this.#process;
+    const owned = (address: Address) => this.#owned(address, generation.options);
+    await this.#admin.open(generation, { runtime, inherited, owned });
   }
 }
 
@@ -349,10 +357,11 @@ function refuseMissing(runtime: Runtime, options: AppOptions): void {
   if (missing !== undefined) throw new ListenError(missing);
 }
 
+/** Configurations that have been replaced and whose requests have yet to end. */
+export const DRAINING_MAX = 32;
+
 /** How long an idle connection may begin one more request when another process has taken over. */
 const TAKEN_OVER_LINGER_MS = 2_000;
-
-const ADMIN_KEY = "admin";
 
 function pause(clock: Clock, timeMs: number): Promise<void> {
   return new Promise((resolve) => void clock.setTimer(resolve, timeMs));

@@ -4,7 +4,6 @@
  * shared with it (`parts.ts`). It knows no listener but its address; `app.ts` puts the two together.
  */
 import { type AdminDeps, createAdmin } from "../http/admin.ts";
-import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
 import { createGateway, type GatewaySite } from "../http/gateway.ts";
 import { OpenCount } from "../http/open_count.ts";
 import { CONNECTION_TIMEOUTS, type ServerChanges, type ServerOptions } from "../http1/server.ts";
@@ -15,16 +14,15 @@ import { storeFolder } from "../certificates/store_folder.ts";
 import type { Address } from "../runtime/address.ts";
 import type { Identify } from "../runtime/callback_socket.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
-import { rememberSymlinks } from "../static/symlink_memory.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { openAcme } from "./acme.ts";
 import { ADMIN_LIMITS } from "./admin_limits.ts";
 import { Certificates } from "./certificates.ts";
 import { CLIENT_DEFAULTS } from "./client_bounds.ts";
-import { logScriptError } from "./error_log.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { GeminiAppDeps } from "./gemini.ts";
 import { type GenerationPlace, placesOf } from "./generation_places.ts";
+import { compileSites } from "./generation_sites.ts";
 import {
   GENERATION_TRANSITIONS,
   type GenerationEvent,
@@ -36,7 +34,8 @@ import type { AppOptions, ListenOptions } from "./options.ts";
 import { CLOSING_ORDER, Parts } from "./parts.ts";
 import type { ProcessParts } from "./process_parts.ts";
 import { Readiness } from "./readiness.ts";
-import { compileGatewaySite, listenerInfo, serverSoftware, tlsPort } from "./sites.ts";
+import { listenerInfo, serverSoftware, tlsPort } from "./sites.ts";
+import { untilUp } from "./spawned_up.ts";
 import { type SpawnedPart, withSpawnedWorkers } from "./spawned_applications.ts";
 
 const CLOSED_AT_STOP = CLOSING_ORDER.filter((kind) => kind !== "log");
@@ -63,7 +62,7 @@ export class Generation {
   accessLog: Logger | undefined;
   readonly #process: ProcessParts;
   readonly parts: Parts;
-  readonly #sites = new SiteTable<GatewaySite>();
+  #sites = new SiteTable<GatewaySite>();
   /** Applications that the generation before does not have. */
   readonly #newSpawned = new Set<SpawnedPart>();
   /** Who a listener with HTTP/3 is, by its place's index. */
@@ -110,10 +109,20 @@ export class Generation {
     for (const { application } of this.#newSpawned) await application.start();
   }
 
+  /** Waits until the new applications take requests. @throws {SpawnError} when one does not */
+  async untilSpawned(): Promise<void> {
+    const { clock } = this.#process.runtime;
+    await Promise.all([...this.#newSpawned].map(({ application }) => untilUp(application, clock)));
+  }
+
   /** @throws {ListenError} when certificates cannot be used */
   async openSites(): Promise<void> {
     await this.certificates.open(this.options);
-    this.#compileSites();
+    this.#sites = compileSites(this.options, {
+      process: this.#process,
+      upstreams: this.upstreams,
+      authorities: this.certificates.authorities,
+    });
   }
 
   /** From now on it serves. */
@@ -231,12 +240,13 @@ export class Generation {
     return undefined;
   }
 
-  adminChanges({ isReady, reload }: AdminCalls): ServerChanges {
+  /** What one of the admin addresses does. */
+  adminChanges(kind: "admin" | "health", { isReady, reload }: AdminCalls): ServerChanges {
     const { runtime, version, registry, http2, spawned } = this.#process;
-    const { admin, adminHosts = [], readyWhen, limits } = this.options;
+    const { [kind]: address, adminHosts = [], readyWhen, limits } = this.options;
     const readiness = new Readiness(runtime, this.upstreams);
-    const hosts = admin?.transport === "tcp"
-      ? [...adminHosts, admin.host.toLowerCase()]
+    const hosts = address?.transport === "tcp"
+      ? [...adminHosts, address.host.toLowerCase()]
       : adminHosts;
     const handler = createAdmin({
       metrics: registry,
@@ -245,6 +255,7 @@ export class Generation {
       hosts,
       isReady,
       reload,
+      isForProbes: kind === "health",
       http2: () => http2.status,
       ...(readyWhen !== "listening" && { waitingFor: () => readiness.waitingFor() }),
       spawned: (name) => spawned.statusOf(name),
@@ -362,34 +373,5 @@ export class Generation {
       tlsPort: () => tlsPort(this.#listen, (place) => this.addresses[place]),
       answerChallenge: automatic && ((host, token) => automatic.answerChallenge(host, token)),
     });
-  }
-
-  #compileSites(): void {
-    const { runtime, logger, version, onError, httpMetrics } = this.#process;
-    const files = rememberSymlinks(runtime.files, runtime.clock);
-    const upstreams = new Map(this.upstreams.map((upstream) => [upstream.options.name, upstream]));
-    const forwardedWarnings = new ForwardedWarnings(logger, runtime.clock);
-    const { limits, sites } = this.options;
-    for (const site of sites) {
-      const compiled = compileGatewaySite(site, {
-        runtime: {
-          files,
-          clock: runtime.clock,
-          createCompressor: (options) => runtime.createCompressor(options),
-        },
-        upstreams,
-        limits,
-        authorities: this.certificates.authorities,
-        serverSoftware: serverSoftware(version),
-        followSymlinks: (path) => runtime.files.realPath(path),
-        onError,
-        onForwardedError: (name, context, error) => {
-          httpMetrics.onForwardedError(name);
-          forwardedWarnings.warn(name, context, error);
-        },
-        onScriptError: (params, context) => logScriptError(logger, runtime.files, params, context),
-      });
-      this.#sites.add(site.hosts, compiled);
-    }
   }
 }

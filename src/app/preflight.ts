@@ -66,7 +66,7 @@ export async function preflight(
   const addresses = [
     ...options.listen.map(({ address }) => address),
     ...(options.gemini?.sites ?? []).map(({ listen }) => listen),
-    ...(options.admin === undefined ? [] : [options.admin]),
+    ...[options.admin, options.health].filter((address) => address !== undefined),
   ];
   for (const name of new Set(addresses.map(formatAddress))) {
     const address = addresses.find((one) => formatAddress(one) === name)!;

@@ -92,8 +92,8 @@ export class Reloader {
       const { options, notes } = await load();
       const warnings = [...notes, ...restartWarnings(this.#options, options)];
       await (await app.prepare(options)).commit();
-      const { user, workers, admin } = this.#options;
-      this.#options = { ...options, user, workers, admin };
+      const { user, workers, admin, health } = this.#options;
+      this.#options = { ...options, user, workers, admin, health };
       this.#generation++;
       this.#isLastGood = true;
       this.#lastGoodMs = clock.wallMs();
@@ -139,6 +139,7 @@ const RESTART_KEYS: readonly (readonly [key: string, of: (options: AppOptions) =
   ["user", ({ user }) => user],
   ["workers", ({ workers }) => workers],
   ["admin.listen", ({ admin }) => admin],
+  ["admin.health", ({ health }) => health],
 ];
 
 function restartWarnings(before: AppOptions, after: AppOptions): string[] {

@@ -136,10 +136,9 @@ function logListeners(logger: Logger, app: RunningApp): void {
   for (const address of app.geminiAddresses) {
     logger.info("listening", { address: formatAddress(address), scheme: "gemini" });
   }
-  if (app.adminAddress === undefined) return;
-  logger.info("listening", {
-    address: formatAddress(app.adminAddress),
-    scheme: "http",
-    for: "admin",
-  });
+  const others = [["health", app.healthAddress], ["admin", app.adminAddress]] as const;
+  for (const [kind, address] of others) {
+    if (address === undefined) continue;
+    logger.info("listening", { address: formatAddress(address), scheme: "http", for: kind });
+  }
 }

@@ -60,6 +60,7 @@ export function toAppOptions(config: Config, directory: string): AppOptions {
     ...(config.tls.store !== undefined && { store: resolvePath(directory, config.tls.store) }),
     acme: acmeOptions(config.acme, directory),
     admin: config.admin && resolveAddress(directory, config.admin.listen),
+    ...(config.admin?.health && { health: resolveAddress(directory, config.admin.health) }),
     ...(config.admin && { readyWhen: config.admin.ready }),
     ...(config.admin?.hosts && { adminHosts: config.admin.hosts }),
     log: { level: log.level, format: log.format, access: accessTarget(log.access, directory) },

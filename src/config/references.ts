@@ -63,8 +63,10 @@ function checkListeners(root: ConfigNode, tell: Tell): void {
   for (const listener of listeners) {
     checkListenAddress(listener.get("address") ?? listener, seen, tell);
   }
-  const admin = root.get("admin")?.get("listen");
-  if (admin !== undefined) checkListenAddress(admin, seen, tell);
+  for (const key of ["listen", "health"]) {
+    const admin = root.get("admin")?.get(key);
+    if (admin !== undefined) checkListenAddress(admin.get("address") ?? admin, seen, tell);
+  }
 }
 
 function checkListenAddress(node: ConfigNode, seen: Map<string, Place>, tell: Tell): void {

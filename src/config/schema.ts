@@ -270,7 +270,16 @@ const fileSchema = section({
   admin: v.optional(
     described(
       section({
-        listen: described(adminListener, "Address of /livez, /readyz, /metrics and /status"),
+        listen: described(
+          adminListener,
+          "Address of /livez, /readyz, /metrics, /status and /reload",
+        ),
+        health: v.optional(
+          described(
+            adminListener,
+            "Another address, of /livez, /readyz and /metrics alone, for probes; default: none",
+          ),
+        ),
         ready: v.optional(
           described(
             oneOf(READY_WHEN),

@@ -23,6 +23,8 @@ export interface AdminDeps {
   readonly hosts: readonly string[];
   /** False once a stop has been asked for. */
   readonly isReady: () => boolean;
+  /** Whether it is for probes and scrapers alone; left out: it is not. */
+  readonly isForProbes?: boolean;
   /** Reads the configuration again; left out: nobody can. */
   readonly reload?: (() => Promise<AdminReload>) | undefined;
   /** What requests would wait for, a line each; left out: nothing is waited for. */
@@ -51,6 +53,9 @@ const PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
   ["/status", (deps) => page(200, JSON_TYPE, JSON.stringify(statusOf(deps)))],
 ]);
 
+/** Those that others than operators may see. */
+const PROBES: ReadonlySet<string> = new Set(["/livez", "/readyz", "/metrics"]);
+
 const METHODS = "GET, HEAD";
 
 /** What changes something: by POST alone. */
@@ -67,6 +72,9 @@ export function createAdmin(
     }
     const target = parseTarget(request.url);
     if (target.kind === "refused") return text(target.status, `${target.reason}\n`);
+    if (deps.isForProbes && !PROBES.has(target.path)) {
+      return text(404, "There are /livez, /readyz and /metrics\n");
+    }
     const action = ACTIONS.get(target.path);
     if (action !== undefined) return act(action, deps, request);
     const found = PAGES.get(target.path);

@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { ListenError } from "../../src/runtime/network.ts";
 import {
   freshPath,
@@ -211,4 +212,20 @@ test("A program that has stopped ends by itself: no socket and no timer is left"
     });
   });
   assert.equal(output.trim(), "answered");
+});
+
+test("A stop takes connections for its delay while it is not ready, and then no more", async () => {
+  const server = freshSocket();
+  const responder = await serveFastCgi(() => new Response("served"), { listen: server });
+  const shutdownDelayMs = 400;
+  const options = { ...gatewayAppOptions({ admin: true }, server), shutdownDelayMs };
+  const gateway = await startGateway(options);
+  const begunMs = performance.now();
+  const stopped = gateway.app.stop();
+  assert.equal(await readyStatus(gateway), 503);
+  assert.equal((await gateway.send("/")).status, 200);
+  await stopped;
+  assert.ok(performance.now() - begunMs >= shutdownDelayMs);
+  assert.ok(await isRefused(gateway.port));
+  await responder.shutdown({ grace: 0 });
 });

@@ -1,6 +1,7 @@
 /** A configuration in the place of another: all of it or nothing, and nobody notices. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DRAINING_MAX } from "../../src/app/app.ts";
 import type { AppOptions, ListenOptions } from "../../src/app/options.ts";
 import { ListenError } from "../../src/runtime/network.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
@@ -11,7 +12,7 @@ import {
   LISTEN,
   startGateway,
 } from "../support/gateway.ts";
-import { freePort } from "../support/places.ts";
+import { freePort, waitUntil } from "../support/places.ts";
 import { HttpConnection, httpRequest } from "../support/raw_http.ts";
 
 function respond(body: string): Pick<AppOptions, "sites"> {
@@ -234,6 +235,34 @@ test("Reloads that come together become two, and a faulty one is told and change
   } finally {
     await gateway.app.stop();
   }
+});
+
+test("Of configurations whose requests never end, the oldest is cut when there are too many", async () => {
+  const address = freshSocket();
+  const gate = Promise.withResolvers<void>();
+  let arrived = 0;
+  const server = await serveFastCgi(async () => {
+    arrived++;
+    await gate.promise;
+    return new Response("served");
+  }, { listen: address });
+  const options = gatewayAppOptions({}, address);
+  const [upstream] = options.upstreams;
+  await withApp(options, async (gateway) => {
+    const requests = [];
+    for (let round = 0; round < DRAINING_MAX + 1; round++) {
+      requests.push(gateway.send("/endless").then(({ status }) => status));
+      await waitUntil(() => Promise.resolve(arrived > round), "the request at the application");
+      const queue = { lengthMax: round + 1, timeoutMs: 1_000 };
+      await reload(gateway, { ...options, upstreams: [{ ...upstream!, queue }] });
+    }
+    assert.equal(await requests[0], 503);
+    await gateway.log.find(({ code }) => code === "configuration_cut");
+    gate.resolve();
+    const rest = await Promise.all(requests.slice(1));
+    assert.deepEqual(rest, rest.map(() => 200));
+  });
+  await server.shutdown({ grace: 0 });
 });
 
 test("A stop while a configuration is prepared discards it", async () => {

@@ -169,7 +169,7 @@ gemini:
     routes: [{ respond: { code: 51, meta: gone } }]
 
 map: { environment: { of: "${"$"}{request.host}", values: { a.example: a }, default: b } }
-admin: { listen: { address: "unix:/run/admin.sock", mode: "0620", group: www-data }, ready: listening, hosts: [afcgi.internal] }
+admin: { listen: { address: "unix:/run/admin.sock", mode: "0620", group: www-data }, health: { address: "unix:/run/health.sock", mode: "0620", group: www-data }, ready: listening, hosts: [afcgi.internal] }
 log: { level: warn, format: text, access: off }
 limits:
   request_body: 1MiB

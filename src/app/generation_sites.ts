@@ -1,0 +1,51 @@
+/** The sites of a configuration, compiled over its upstreams and certificates. */
+import type { Authorities } from "../certificates/authorities.ts";
+import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
+import type { GatewaySite } from "../http/gateway.ts";
+import { SiteTable } from "../routing/site_table.ts";
+import { rememberSymlinks } from "../static/symlink_memory.ts";
+import type { Upstream } from "../upstream/upstream.ts";
+import { logScriptError } from "./error_log.ts";
+import type { AppOptions } from "./options.ts";
+import type { ProcessParts } from "./process_parts.ts";
+import { compileGatewaySite, serverSoftware } from "./sites.ts";
+
+export interface CompileDeps {
+  readonly process: ProcessParts;
+  readonly upstreams: readonly Upstream[];
+  /** Those that clients' certificates are held against. */
+  readonly authorities: Authorities;
+}
+
+export function compileSites(
+  { limits, sites }: Pick<AppOptions, "limits" | "sites">,
+  { process, upstreams, authorities }: CompileDeps,
+): SiteTable<GatewaySite> {
+  const { runtime, logger, version, onError, httpMetrics } = process;
+  const files = rememberSymlinks(runtime.files, runtime.clock);
+  const byName = new Map(upstreams.map((upstream) => [upstream.options.name, upstream]));
+  const forwardedWarnings = new ForwardedWarnings(logger, runtime.clock);
+  const table = new SiteTable<GatewaySite>();
+  for (const site of sites) {
+    const compiled = compileGatewaySite(site, {
+      runtime: {
+        files,
+        clock: runtime.clock,
+        createCompressor: (options) => runtime.createCompressor(options),
+      },
+      upstreams: byName,
+      limits,
+      authorities,
+      serverSoftware: serverSoftware(version),
+      followSymlinks: (path) => runtime.files.realPath(path),
+      onError,
+      onForwardedError: (name, context, error) => {
+        httpMetrics.onForwardedError(name);
+        forwardedWarnings.warn(name, context, error);
+      },
+      onScriptError: (params, context) => logScriptError(logger, runtime.files, params, context),
+    });
+    table.add(site.hosts, compiled);
+  }
+  return table;
+}
