@@ -310,14 +310,14 @@ export class Generation {
   }
 
   async #openUpstream(name: string): Promise<void> {
-    const { runtime, observer, space, spawned } = this.#process;
+    const { runtime, observer, space, memory, spawned } = this.#process;
     const { spawns = [], upstreams } = this.options;
     const spawn = spawns.find(({ upstream }) => upstream === name);
     if (spawn !== undefined) spawned.expect(spawn);
     const given = upstreams.find((upstream) => upstream.name === name)!;
     const options = withSpawnedWorkers(given, spawns, runtime.process.cpuCount);
     const key = `upstream ${name} ${fingerprint(options)}`;
-    const make = () => new Upstream(options, { runtime, observer, space });
+    const make = () => new Upstream(options, { runtime, observer, space, memory });
     const end = (upstream: Upstream) => upstream.drain(0);
     this.upstreams.push(await this.parts.share("upstream", key, make, end));
   }

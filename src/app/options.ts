@@ -64,6 +64,8 @@ export interface AppOptions {
   readonly httpTimeouts?: ServerOptions["timeouts"];
   /** Most bytes of all temporary files together; left out: the default. */
   readonly spillTotalMax?: number;
+  /** Most bytes that buffers hold in memory together; left out: the default. */
+  readonly bufferMemoryMax?: number;
   /** How many connections clients may have; left out: as many as fit. */
   readonly clients?: ClientOptions;
   readonly shutdownGraceMs: number;

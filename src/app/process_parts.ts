@@ -13,6 +13,7 @@ import { type Counter, MetricsRegistry } from "../observe/metrics.ts";
 import type { OnHandshakeFailed, ProxyProtocol } from "../runtime/callback_socket.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
+import { BufferMemory } from "../upstream/buffer_memory.ts";
 import { SpillSpace } from "../upstream/spill_space.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { onUnexpected } from "../runtime/unexpected.ts";
@@ -67,6 +68,7 @@ export class ProcessParts {
   readonly httpMetrics: HttpMetrics;
   readonly observer: UpstreamMetrics;
   readonly space: SpillSpace;
+  readonly memory: BufferMemory;
   readonly spawned: SpawnedApplications;
   readonly http2: Http2Clients;
   readonly clients: ClientBounds;
@@ -102,6 +104,9 @@ export class ProcessParts {
     this.space = new SpillSpace(clock, options.spillTotalMax, (cause) => {
       this.observer.onSpillStuck(cause, clock.nowMs());
     });
+    this.memory = new BufferMemory(options.bufferMemoryMax, () => {
+      this.observer.onMemoryFull(clock.nowMs());
+    });
     this.#registerGauges();
     this.spawned = new SpawnedApplications({
       runtime,
@@ -130,6 +135,7 @@ export class ProcessParts {
     this.clients.configure(options.clients ?? CLIENT_DEFAULTS, options);
     this.http2.configure(options.http2Limits);
     this.space.configure(options.spillTotalMax);
+    this.memory.configure(options.bufferMemoryMax);
   }
 
   close(): void {
@@ -138,12 +144,24 @@ export class ProcessParts {
   }
 
   #registerGauges(): void {
-    const { registry, logger, space } = this;
+    const { registry, logger, space, memory } = this;
     registry.gauge(
       "afcgi_spill_space_bytes",
       "Bytes of all temporary files; limits.spill_total is their limit.",
       ["of"],
       () => [{ labels: ["used"], value: space.used }, { labels: ["limit"], value: space.max }],
+    );
+    registry.gauge(
+      "afcgi_buffer_memory_bytes",
+      "Bytes that buffers of all requests hold in memory; limits.memory is their limit.",
+      ["of"],
+      () => [{ labels: ["used"], value: memory.used }, { labels: ["limit"], value: memory.max }],
+    );
+    registry.gauge(
+      "afcgi_buffer_memory_waiting",
+      "Requests whose bodies are not read until buffers hold less than limits.memory.",
+      [],
+      () => [{ labels: [], value: memory.waiting }],
     );
     registerUpstreamGauges(registry, () => this.current?.upstreams ?? []);
     registry.gauge(

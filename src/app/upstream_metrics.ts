@@ -61,6 +61,8 @@ export class UpstreamMetrics implements UpstreamObserver {
   readonly #spillsStuck: Counter;
   #spillBytes = 0;
   #nextStuckLineMs = -Infinity;
+  readonly #memoryFull: Counter;
+  #nextFullLineMs = -Infinity;
 
   constructor(
     registry: MetricsRegistry,
@@ -128,6 +130,11 @@ export class UpstreamMetrics implements UpstreamObserver {
       QUEUE_WAIT_BOUNDS_S,
       "upstream",
     );
+    this.#memoryFull = registry.counter(
+      "afcgi_buffer_memory_full_total",
+      "Times that the body of a request had to wait because buffers held limits.memory.",
+      [],
+    );
     this.#spillsStuck = registry.counter(
       "afcgi_spill_stuck_total",
       "Times that temporary files could not be written, so that slow clients had to wait.",
@@ -190,6 +197,15 @@ export class UpstreamMetrics implements UpstreamObserver {
     const why = cause === undefined ? "limits.spill_total is used up" : errorText(cause);
     this.#log.warn(`Cannot write temporary files, slow clients wait: ${why}`, {
       code: "spill_stuck",
+    });
+  }
+
+  onMemoryFull(nowMs: number): void {
+    this.#memoryFull.add([]);
+    if (nowMs < this.#nextFullLineMs) return;
+    this.#nextFullLineMs = nowMs + STUCK_LINE_INTERVAL_MS;
+    this.#log.warn("Buffers hold more than limits.memory, bodies of new requests wait", {
+      code: "memory_full",
     });
   }
 

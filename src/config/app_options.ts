@@ -76,6 +76,7 @@ export function toAppOptions(config: Config, directory: string): AppOptions {
     httpTimeouts: httpTimeouts(limits.http),
     ...(connectionLimits && { http2Limits: connectionLimits }),
     spillTotalMax: limits.spill_total,
+    bufferMemoryMax: limits.memory,
     clients: clientOptions(limits.http),
     shutdownGraceMs: config.shutdown.grace,
     ...(config.shutdown.delay > 0 && { shutdownDelayMs: config.shutdown.delay }),

@@ -13,6 +13,7 @@ import { READY_WHEN } from "../app/options.ts";
 import { HTTP_LIMIT_DEFAULTS as HTTP } from "../http/options.ts";
 import { LOG_LEVELS } from "../observe/logger.ts";
 import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
+import { BUFFER_MEMORY_MAX } from "../upstream/buffer_memory.ts";
 import { SPILL_TOTAL_MAX } from "../upstream/spill_space.ts";
 import { compressionSchema } from "./compression_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
@@ -207,6 +208,13 @@ const limits = section({
       "Maximum of all temporary files together; beyond it clients wait",
     ),
     formatSize(SPILL_TOTAL_MAX),
+  ),
+  memory: v.optional(
+    described(
+      size(),
+      "Maximum that buffers of all requests hold in memory; from half of it on they use temporary files at once, beyond it bodies of new requests wait",
+    ),
+    formatSize(BUFFER_MEMORY_MAX),
   ),
   http: v.optional(
     described(

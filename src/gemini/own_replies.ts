@@ -24,6 +24,7 @@ const UPSTREAM_CODE: Readonly<Record<UpstreamErrorCode, number>> = {
   bad_answer: 42,
   answer_too_large: 42,
   spill_failed: 41,
+  memory_full: 41,
   overloaded: 41,
   cannot_multiplex: 43,
   unknown_role: 43,

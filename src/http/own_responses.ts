@@ -37,6 +37,7 @@ const UPSTREAM_STATUS: Readonly<Record<UpstreamErrorCode, number>> = {
   answer_too_large: 502,
   // No space on the disk, or none left of what it may take: that passes.
   spill_failed: 503,
+  memory_full: 503,
   overloaded: 503,
   cannot_multiplex: 502,
   unknown_role: 502,

@@ -1,7 +1,8 @@
 /**
  * Reads a body before it is sent: its length is unknown, or the application would hold a worker for
- * a slow client. Up to `memoryMax` bytes stay in memory, the rest goes to a temporary file. What was
- * gathered has an exact length and can be sent again.
+ * a slow client. Up to `memoryMax` bytes stay in memory, while all buffers together have few
+ * (`buffer_memory.ts`); the rest goes to a temporary file. What was gathered has an exact length and
+ * can be sent again.
  *
  * While nothing can be written (`spill_space.ts`) the client is not read; after
  * {@link SPACE_TIMEOUT_MS} of that its request fails.
@@ -10,6 +11,7 @@
  * ({@link BodyGathering.stop}); then nothing is left behind.
  */
 import type { Files, TemporaryFile } from "../runtime/files.ts";
+import type { BufferMemory } from "./buffer_memory.ts";
 import { type DeadlineHolder, type Deadlines, NO_SLOT } from "./deadlines.ts";
 import { errorText, UpstreamError } from "./errors.ts";
 import { type PieceReader, pieceReader } from "./paced_reader.ts";
@@ -31,6 +33,8 @@ export interface GatheringDeps {
   readonly files: Files;
   /** What all temporary files share. */
   readonly space: SpillSpace;
+  /** What all buffers share. */
+  readonly memory: BufferMemory;
   readonly deadlines: Deadlines;
   /** Longest wait for the next piece; 0: no limit. */
   readonly timeoutMs: number;
@@ -67,13 +71,15 @@ export class BodyGathering implements DeadlineHolder {
     deadlines.add(this);
     try {
       await this.#readAll();
-      const { space } = this.#deps;
+      const { space, memory } = this.#deps;
       const file = this.#file && new SharedFile(this.#file, this.#fileLength, space);
-      return new GatheredBody(this.#pieces, this.#memoryLength, file, this.#fileLength);
+      const held = { pieces: this.#pieces, length: this.#memoryLength, memory };
+      return new GatheredBody(held, file, this.#fileLength);
     } catch (cause) {
       reportIfOurs(cause, "gathering a body");
       this.#file?.close();
       this.#deps.space.give(this.#fileLength);
+      this.#deps.memory.count(-this.#memoryLength);
       this.#reader.cancel(cause).catch(() => {});
       throw this.#stopped ?? bodyError(cause);
     } finally {
@@ -115,12 +121,14 @@ export class BodyGathering implements DeadlineHolder {
   }
 
   async #keep(piece: Uint8Array): Promise<void> {
-    if (this.#file === undefined && this.#memoryLength + piece.length <= this.#body.memoryMax) {
+    const { space, files, deadlines, memory } = this.#deps;
+    const fits = this.#memoryLength + piece.length <= this.#body.memoryMax;
+    if (this.#file === undefined && fits && !memory.isTight(piece.length)) {
       this.#pieces.push(piece);
       this.#memoryLength += piece.length;
+      memory.count(piece.length);
       return;
     }
-    const { space, files, deadlines } = this.#deps;
     const giveUpMs = deadlines.nowMs() + SPACE_TIMEOUT_MS;
     for (;;) {
       let cause: unknown;
@@ -193,24 +201,31 @@ function bodyError(cause: unknown): UpstreamError {
   });
 }
 
+/** What a body has of the memory that all buffers share. */
+interface HeldPieces {
+  readonly pieces: readonly Uint8Array[];
+  readonly length: number;
+  readonly memory: BufferMemory;
+}
+
 /** The first bytes in memory, the others in a file; can be sent any number of times. */
 class GatheredBody implements SendableBody {
   readonly isThere = true;
   readonly length: number;
-  readonly #pieces: readonly Uint8Array[];
+  readonly #held: HeldPieces;
+  #isClosed = false;
   readonly #file: SharedFile | undefined;
   readonly #fileLength: number;
 
   constructor(
-    pieces: readonly Uint8Array[],
-    memoryLength: number,
+    held: HeldPieces,
     file: SharedFile | undefined,
     fileLength: number,
   ) {
-    this.#pieces = pieces;
+    this.#held = held;
     this.#file = file;
     this.#fileLength = fileLength;
-    this.length = memoryLength + fileLength;
+    this.length = held.length + fileLength;
   }
 
   reader(): BodyReader {
@@ -218,7 +233,8 @@ class GatheredBody implements SendableBody {
     let offset = 0;
     return {
       read: async () => {
-        if (pieceIndex < this.#pieces.length) return this.#pieces[pieceIndex++];
+        const { pieces } = this.#held;
+        if (pieceIndex < pieces.length) return pieces[pieceIndex++];
         if (this.#file === undefined || offset >= this.#fileLength) return undefined;
         const bytes = await this.#file.read(offset, READ_LENGTH);
         if (bytes.length === 0) throw new Error("The temporary file of the body ended early");
@@ -231,5 +247,7 @@ class GatheredBody implements SendableBody {
 
   close(): void {
     this.#file?.close();
+    if (!this.#isClosed) this.#held.memory.count(-this.#held.length);
+    this.#isClosed = true;
   }
 }

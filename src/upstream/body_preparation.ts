@@ -16,12 +16,15 @@ import {
   type SendableBody,
   StreamedBody,
 } from "./request_body.ts";
+import type { BufferMemory } from "./buffer_memory.ts";
+import { memoryFor } from "./memory_wait.ts";
 import type { SpillSpace } from "./spill_space.ts";
 import type { StoppableWaits } from "./stoppable_waits.ts";
 
 export interface BodyPreparationDeps {
   readonly files: Files;
   readonly space: SpillSpace;
+  readonly memory: BufferMemory;
   readonly deadlines: Deadlines;
   /** Longest wait for the next piece of a body that is gathered; 0: no limit. */
   readonly timeoutMs: number;
@@ -51,12 +54,13 @@ export class BodyPreparation {
   }
 
   async #prepareBody(body: RequestBody, request: UpstreamRequest): Promise<SendableBody> {
-    const { files, space, deadlines, timeoutMs, waits, multiplexes } = this.#deps;
+    const { files, space, memory, deadlines, timeoutMs, waits, multiplexes } = this.#deps;
+    if (memory.isOver()) await memoryFor(request.signal, { memory, deadlines, waits });
     if (request.role === Role.RESPONDER && isStreamed(body, multiplexes())) {
       const { stream, rateMin = 0, length } = body;
       return new StreamedBody(() => pieceReader(stream, rateMin, deadlines), length);
     }
-    const gathering = new BodyGathering(body, { files, space, deadlines, timeoutMs });
+    const gathering = new BodyGathering(body, { files, space, memory, deadlines, timeoutMs });
     const release = waits.add(request.signal, (error) => gathering.stop(error));
     try {
       return await gathering.run();

@@ -25,6 +25,7 @@ export type UpstreamErrorCode =
   | "bad_answer"
   | "answer_too_large"
   | "spill_failed"
+  | "memory_full"
   | "overloaded"
   | "cannot_multiplex"
   | "unknown_role"

@@ -4,6 +4,7 @@ import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamObserver } from "./observer.ts";
 import type { UpstreamOptions } from "./options.ts";
 import type { SpillSpace } from "./spill_space.ts";
+import type { BufferMemory } from "./buffer_memory.ts";
 
 /** What all exchanges of an upstream share. */
 export interface ExchangeContext<Item> {
@@ -11,6 +12,7 @@ export interface ExchangeContext<Item> {
   readonly deadlines: Deadlines;
   readonly files: Files;
   readonly space: SpillSpace;
+  readonly memory: BufferMemory;
   readonly headerCache: CgiHeaderCache;
   readonly observer: UpstreamObserver;
   /** Called once for each, when nothing more will happen. */

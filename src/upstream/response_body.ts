@@ -14,6 +14,7 @@ import type { UpstreamLimits } from "./options.ts";
 import type { BodyProgress, UpstreamRequest } from "./request.ts";
 import { ResponseBuffer } from "./response_buffer.ts";
 import type { SpillSpace } from "./spill_space.ts";
+import type { BufferMemory } from "./buffer_memory.ts";
 
 /** Whose response it is: one exchange. */
 export interface ResponseBodyOwner {
@@ -21,6 +22,7 @@ export interface ResponseBodyOwner {
     readonly options: { readonly limits: UpstreamLimits };
     readonly files: Files;
     readonly space: SpillSpace;
+    readonly memory: BufferMemory;
     readonly deadlines: Deadlines;
   };
   /** Bytes that went to (positive) or left (negative) temporary files. */
@@ -183,12 +185,13 @@ export class ResponseBody {
   #buffered(): ResponseBuffer {
     if (this.#buffer !== undefined) return this.#buffer;
     const owner = this.#owner;
-    const { options: { limits }, files, space } = owner.context;
+    const { options: { limits }, files, space, memory } = owner.context;
     this.#buffer = new ResponseBuffer({
       memoryMax: limits.responseBufferMax,
       spillMax: limits.spillMax,
       files,
       space,
+      memory,
       onRoom: () => owner.onBodyRoom(),
       onSpill: (bytes) => owner.onBodySpill(bytes),
       onFailed: (cause) => this.#giveUp(spillError(cause)),

@@ -4,7 +4,8 @@
  *     push ──► memory ──► (over memoryMax) temporary file ──► take
  *
  * The application is read as fast as it sends, so its worker is free early, while memory stays
- * bounded. Bytes beyond `memoryMax` go to a file; when the file is over `spillMax`, or it is so slow
+ * bounded. Bytes beyond `memoryMax`, or beyond what all buffers may have together
+ * (`buffer_memory.ts`), go to a file; when the file is over `spillMax`, or it is so slow
  * that too many are on their way to it, `isFull` says so and the owner stops reading the connection.
  * So it is while nothing can be written (`spill_space.ts`): what should go to the file waits in
  * memory, is taken from there once the file was read, and nothing is lost.
@@ -14,6 +15,7 @@
  * It does not know what the bytes mean, nor when a response is complete.
  */
 import type { Files, TemporaryFile } from "../runtime/files.ts";
+import type { BufferMemory } from "./buffer_memory.ts";
 import type { SpillSpace } from "./spill_space.ts";
 import { reportIfOurs } from "../runtime/unexpected.ts";
 
@@ -44,6 +46,8 @@ export interface ResponseBufferOptions {
   readonly files: Files;
   /** What all temporary files share. */
   readonly space: SpillSpace;
+  /** What all buffers share. */
+  readonly memory: BufferMemory;
   /** Called when a full buffer has room again. */
   readonly onRoom: () => void;
   /** Bytes that went to (positive) or left (negative) temporary files, for the metric. */
@@ -71,6 +75,8 @@ export class ResponseBuffer {
   #leaveWait: (() => void) | undefined;
   /** Of the shared space. */
   #reserved = 0;
+  /** Of the shared memory. */
+  #counted = 0;
   #closed = false;
 
   constructor(options: ResponseBufferOptions) {
@@ -106,16 +112,18 @@ export class ResponseBuffer {
   /** Adds bytes. They are kept even when the buffer is full: who pushes has them already. */
   push(bytes: Uint8Array): void {
     if (this.#closed) return;
-    const { memoryMax, spillMax } = this.#options;
-    const fits = this.#memoryLength + bytes.length <= memoryMax;
+    const { memoryMax, spillMax, memory } = this.#options;
+    const fits = this.#memoryLength + bytes.length <= memoryMax && !memory.isTight(bytes.length);
     if (this.#spilled === 0 && (fits || spillMax === 0)) {
       this.#memory.push(unpinned(bytes, PINNED_RATIO_MAX.memory));
       this.#memoryLength += bytes.length;
       if (!fits) this.#isFull = true;
+      this.#count();
       return;
     }
     this.#writing.push(unpinned(bytes, PINNED_RATIO_MAX.writing));
     this.#writingLength += bytes.length;
+    this.#count();
     this.#options.onSpill(bytes.length);
     const isBehind = this.#onTheirWay > memoryMax * WRITE_BEHIND_RATIO;
     if (this.#spilled > spillMax || isBehind || this.#isStuck) this.#isFull = true;
@@ -128,6 +136,7 @@ export class ResponseBuffer {
     const bytes = this.#memory.length === 1 ? first! : join(this.#memory, this.#memoryLength);
     this.#memory = [];
     this.#memoryLength = 0;
+    this.#count();
     this.#announceRoom();
     return bytes;
   }
@@ -150,6 +159,7 @@ export class ResponseBuffer {
     this.#writing = [];
     this.#writingLength = 0;
     this.#fileRead = this.#fileWritten;
+    this.#count();
     if (!this.#isWriting) this.#closeFile();
     this.#announceRoom();
   }
@@ -165,6 +175,7 @@ export class ResponseBuffer {
     }
     const pieces = this.#memory.splice(0, count);
     this.#memoryLength -= length;
+    this.#count();
     this.#announceRoom();
     return count === 1 ? pieces[0]! : join(pieces, length);
   }
@@ -218,6 +229,7 @@ export class ResponseBuffer {
       }
       this.#appendingLength = 0;
       this.#fileWritten += length;
+      this.#count();
       this.#announceRoom();
     }
     this.#isWriting = false;
@@ -241,11 +253,18 @@ export class ResponseBuffer {
     this.#appendingLength = 0;
     this.#reserved -= length;
     space.give(length);
-    if (this.#closed) return;
+    if (this.#closed) return this.#count();
     space.block(cause);
     this.#writing = [...pieces, ...this.#writing];
     this.#writingLength += length;
     this.#waitForSpace();
+  }
+
+  /** Tells how much memory is held by now, with what is on its way to the file. */
+  #count(): void {
+    const held = this.#memoryLength + this.#onTheirWay;
+    this.#options.memory.count(held - this.#counted);
+    this.#counted = held;
   }
 
   /** Whoever pushes has to stop meanwhile. */

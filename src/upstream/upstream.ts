@@ -28,6 +28,7 @@ import type { Server } from "./server.ts";
 import type { ServerOwner } from "./server_deps.ts";
 import { ServerSet } from "./server_set.ts";
 import { SpillSpace } from "./spill_space.ts";
+import { BufferMemory } from "./buffer_memory.ts";
 import { keyHashOf } from "./sticky_hash.ts";
 import { StoppableWaits } from "./stoppable_waits.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
@@ -39,6 +40,8 @@ export interface UpstreamDeps {
   readonly observer?: UpstreamObserver;
   /** The disk that its temporary files share with those of others; its own, when left out. */
   readonly space?: SpillSpace;
+  /** What all buffers share; left out: this upstream has memory of its own. */
+  readonly memory?: BufferMemory;
   /** For moments that should not be the same everywhere; `Math.random`, when left out. */
   readonly random?: () => number;
 }
@@ -99,9 +102,11 @@ export class Upstream implements ServerOwner<Server> {
       onChange: () => this.#onServersChanged(),
     });
     const space = deps.space ?? new SpillSpace(runtime.clock);
+    const memory = deps.memory ?? new BufferMemory();
     this.#bodies = new BodyPreparation({
       files: runtime.files,
       space,
+      memory,
       deadlines: this.#deadlines,
       timeoutMs: options.timeouts.firstByteMs,
       waits: this.#waits,
@@ -115,6 +120,7 @@ export class Upstream implements ServerOwner<Server> {
       deadlines: this.#deadlines,
       files: runtime.files,
       space,
+      memory,
       headerCache: new CgiHeaderCache(),
       observer: this.#observer,
       onDone: (exchange) => this.#leaveQueue(exchange),

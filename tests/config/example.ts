@@ -99,5 +99,6 @@ limits:
   response_buffer: 4KiB
   spill: 10MB
   spill_total: 1GB
+  memory: 100MB
 shutdown: { grace: 5s }
 `;

@@ -227,6 +227,7 @@ sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
     log: { level: "info", format: "json", access: "-" },
     limits: HTTP_LIMIT_DEFAULTS,
     httpTimeouts: CONNECTION_TIMEOUTS,
+    bufferMemoryMax: 256 * 1024 * 1024,
     spillTotalMax: SPILL_TOTAL_MAX,
     clients: CLIENT_DEFAULTS,
     shutdownGraceMs: 30_000,

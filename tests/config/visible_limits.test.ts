@@ -131,6 +131,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   "limits.response_buffer": "256KiB",
   "limits.spill": "1GiB",
   "limits.spill_total": "8GiB",
+  "limits.memory": "256MiB",
   "limits.http.requests_per_connection": "0",
   "limits.http.handshake_timeout": "10s",
   "limits.http.head_timeout": "60s",

@@ -181,6 +181,7 @@ limits:
   response_buffer: 4KiB
   spill: 10MB
   spill_total: 1GB
+  memory: 100MB
   http: { connections: 100, connections_per_address: 10, when_full: wait, requests_per_connection: 1000, handshake_timeout: 5s, head_timeout: 1s, idle_timeout: 2s, send_timeout: 3s, close_timeout: 4s }
   http2: { streams: 10, header_list: 8KiB, header_table: 1KiB, continuations: 20, resets: 5, settings: 6, pings: 7, empty_frames: 8, window_updates: 9, memory: 1MiB }
   gemini:

@@ -32,6 +32,7 @@ const STATUSES: Readonly<Record<UpstreamErrorCode, number>> = {
   bad_answer: 502,
   answer_too_large: 502,
   spill_failed: 503,
+  memory_full: 503,
   overloaded: 503,
   cannot_multiplex: 502,
   unknown_role: 502,

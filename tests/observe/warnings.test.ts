@@ -38,6 +38,8 @@ test("A second signal, a stop that fails and signals of other servers are told",
   process.raise("SIGHUP");
   await lines();
   process.raise("SIGUSR2");
+  process.raise("SIGHUP");
+  await new Promise((resolve) => setTimeout(resolve, 0));
   process.raise("SIGTERM");
   assert.equal(await failing, 1);
   process.raise("SIGTERM");
@@ -46,6 +48,7 @@ test("A second signal, a stop that fails and signals of other servers are told",
   assert.deepEqual(told, [
     ["warn", "SIGHUP is ignored: there is nothing to read again", "SIGHUP"],
     ["warn", "SIGUSR2 is ignored: restart to run another executable", "SIGUSR2"],
+    ["warn", "SIGHUP is ignored: there is nothing to read again", "SIGHUP"],
     ["error", "could not stop", "no way"],
     ["warn", "stopped at once", "SIGTERM"],
   ]);
@@ -108,12 +111,19 @@ test("Temporary files that cannot be written are told once a minute, with the re
   metrics.onSpillStuck(new Error("ENOSPC"), 0);
   metrics.onSpillStuck(new Error("ENOSPC"), 59_999);
   metrics.onSpillStuck(undefined, 60_000);
+  metrics.onMemoryFull(0);
+  metrics.onMemoryFull(59_999);
   assert.deepEqual((await lines()).map(({ level, code, msg }) => [level, code, msg]), [
     ["warn", "spill_stuck", "Cannot write temporary files, slow clients wait: ENOSPC"],
     [
       "warn",
       "spill_stuck",
       "Cannot write temporary files, slow clients wait: limits.spill_total is used up",
+    ],
+    [
+      "warn",
+      "memory_full",
+      "Buffers hold more than limits.memory, bodies of new requests wait",
     ],
   ]);
 });

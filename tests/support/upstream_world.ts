@@ -17,6 +17,7 @@ import {
 } from "../../src/upstream/options.ts";
 import type { RequestBody } from "../../src/upstream/request_body.ts";
 import type { UpstreamRequest, UpstreamResponse } from "../../src/upstream/request.ts";
+import { BufferMemory } from "../../src/upstream/buffer_memory.ts";
 import { SpillSpace } from "../../src/upstream/spill_space.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import "./unexpected.ts";
@@ -46,6 +47,8 @@ export interface WorldDeps {
   readonly random?: () => number;
   /** Most bytes of all temporary files; the default when left out. */
   readonly spillTotalMax?: number;
+  /** Most bytes of all buffers; the default when left out. */
+  readonly memoryMax?: number;
 }
 
 export interface RequestParts extends Partial<Omit<UpstreamRequest, "params">> {
@@ -56,6 +59,7 @@ export class UpstreamWorld {
   readonly runtime: MemoryRuntime;
   readonly upstream: Upstream;
   readonly space: SpillSpace;
+  readonly memory: BufferMemory;
   /** What the observer was told, in order. */
   readonly seen: string[] = [];
   /** What applications have shown of themselves, in order. */
@@ -71,6 +75,7 @@ export class UpstreamWorld {
     const { network, random = () => 0.5 } = deps;
     this.runtime = new MemoryRuntime(network === undefined ? {} : { network });
     this.space = new SpillSpace(this.runtime.clock, deps.spillTotalMax);
+    this.memory = new BufferMemory(deps.memoryMax, () => void this.seen.push("memory full"));
     const { connections, queue, timeouts, retry, health, resolve, limits } = UPSTREAM_DEFAULTS;
     this.upstream = new Upstream({
       name: "app",
@@ -83,7 +88,13 @@ export class UpstreamWorld {
       health: { ...health, ...settings.health },
       resolve: { ...resolve, ...settings.resolve },
       limits: { ...limits, ...settings.limits },
-    }, { runtime: this.runtime, observer: this.#observer(), random, space: this.space });
+    }, {
+      runtime: this.runtime,
+      observer: this.#observer(),
+      random,
+      space: this.space,
+      memory: this.memory,
+    });
   }
 
   async application(options: ApplicationOptions = {}): Promise<ScriptedApplication> {
@@ -156,8 +167,9 @@ export class UpstreamWorld {
         timers: clock.timerCount,
         files: files.temporaryCount,
         spilled: this.spilled,
+        memory: this.memory.used,
       },
-      { connections: 0, timers: 0, files: 0, spilled: 0 },
+      { connections: 0, timers: 0, files: 0, spilled: 0, memory: 0 },
       "something is left that nobody uses",
     );
   }
@@ -174,8 +186,9 @@ export class UpstreamWorld {
         timers: this.runtime.clock.timerCount,
         files: this.runtime.files.temporaryCount,
         spilled: this.spilled,
+        memory: this.memory.used,
       },
-      { requests: 0, queue: 0, connections: 0, timers: 0, files: 0, spilled: 0 },
+      { requests: 0, queue: 0, connections: 0, timers: 0, files: 0, spilled: 0, memory: 0 },
     );
   }
 

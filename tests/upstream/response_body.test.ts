@@ -7,6 +7,7 @@ import { MemoryFiles } from "../../src/runtime/memory_files.ts";
 import { Deadlines } from "../../src/upstream/deadlines.ts";
 import { fillUpstreamOptions } from "../../src/upstream/options.ts";
 import { FIRST_LENGTH_MAX, ResponseBody } from "../../src/upstream/response_body.ts";
+import { BufferMemory } from "../../src/upstream/buffer_memory.ts";
 import { SpillSpace } from "../../src/upstream/spill_space.ts";
 
 function bodyWith(pieces: readonly Uint8Array[]): ResponseBody {
@@ -14,6 +15,7 @@ function bodyWith(pieces: readonly Uint8Array[]): ResponseBody {
     context: {
       options: fillUpstreamOptions("tcp://127.0.0.1:9000"),
       space: new SpillSpace(new ManualClock()),
+      memory: new BufferMemory(),
       files: new MemoryFiles(),
       deadlines: new Deadlines(new ManualClock()),
     },

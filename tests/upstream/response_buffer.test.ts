@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { ManualClock, MemoryFiles } from "../../src/runtime/memory.ts";
 import type { TemporaryFile } from "../../src/runtime/files.ts";
+import { BufferMemory } from "../../src/upstream/buffer_memory.ts";
 import { ResponseBuffer, WRITE_BEHIND_RATIO } from "../../src/upstream/response_buffer.ts";
 import { RETRY_MS, SpillSpace } from "../../src/upstream/spill_space.ts";
 import { join } from "../support/fragments.ts";
@@ -68,6 +69,7 @@ function bufferOf(
   spillMax: number,
   files = new MemoryFiles(),
   space = new SpillSpace(new ManualClock()),
+  memory = new BufferMemory(),
 ) {
   const seen: Seen = { rooms: 0, spilled: 0, failures: [] };
   const buffer = new ResponseBuffer({
@@ -75,6 +77,7 @@ function bufferOf(
     spillMax,
     files,
     space,
+    memory,
     onRoom: () => void seen.rooms++,
     onSpill: (bytes) => void (seen.spilled += bytes),
     onFailed: (cause) => void seen.failures.push(cause),
@@ -381,4 +384,46 @@ test("ResponseBuffer gives every byte once and in order, whatever is pushed, tak
     }),
     { numRuns: 300 },
   );
+});
+
+test("ResponseBuffer counts what it holds in memory, until it is closed", async () => {
+  const memory = new BufferMemory(100);
+  const { buffer } = bufferOf(10, 100, new MemoryFiles(), undefined, memory);
+  buffer.push(bytes(8));
+  assert.equal(memory.used, 8);
+  buffer.push(bytes(7, 8));
+  assert.equal(memory.used, 15, "what is on its way to the file is in memory");
+  await rest();
+  assert.equal(memory.used, 8);
+  assert.deepEqual(buffer.take(), bytes(8));
+  assert.equal(memory.used, 0);
+  assert.deepEqual(await buffer.take(), bytes(7, 8));
+  buffer.push(bytes(3));
+  buffer.close();
+  assert.equal(memory.used, 0);
+});
+
+test("ResponseBuffer uses its file at once where all buffers hold half of what they may", async () => {
+  const memory = new BufferMemory(100);
+  memory.count(45);
+  const { buffer, seen } = bufferOf(10, 100, new MemoryFiles(), undefined, memory);
+  buffer.push(bytes(5));
+  assert.equal(buffer.isInMemory, true);
+  buffer.push(bytes(5, 5));
+  assert.equal(buffer.isInMemory, false);
+  assert.equal(seen.spilled, 5);
+  assert.deepEqual(buffer.take(), bytes(5));
+  assert.deepEqual(await buffer.take(), bytes(5, 5));
+  buffer.close();
+  assert.equal(memory.used, 45);
+});
+
+test("ResponseBuffer without a file holds up its application where memory is tight", () => {
+  const memory = new BufferMemory(100);
+  memory.count(50);
+  const { buffer, seen } = bufferOf(10, 0, new MemoryFiles(), undefined, memory);
+  buffer.push(bytes(5));
+  assert.deepEqual([buffer.isFull, memory.used], [true, 55]);
+  assert.deepEqual(buffer.take(), bytes(5));
+  assert.deepEqual([buffer.isFull, seen.rooms, memory.used], [false, 1, 50]);
 });
