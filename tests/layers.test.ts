@@ -121,22 +121,22 @@ const OUTSIDE: Record<string, readonly string[]> = {
 };
 
 /** Every breach of a rule, as a line that names file and rule. */
-function faultsOf(tree: Tree): string[] {
-  const faults: string[] = [];
+function errorsOf(tree: Tree): string[] {
+  const errors: string[] = [];
   const graph = new Map<string, string[]>();
   for (const [path, source] of Object.entries(tree)) {
     const { code, strings } = scan(source);
     const specifiers = importsOf(source, code);
     const targets = specifiers.filter((it) => it.startsWith(".")).map((it) => resolve(path, it));
     graph.set(path, targets);
-    faults.push(
-      ...importFaults(path, specifiers, targets),
-      ...runtimeFaults(path, code, [...strings, ...specifiers]),
-      ...lengthFaults(path, source),
+    errors.push(
+      ...importErrors(path, specifiers, targets),
+      ...runtimeErrors(path, code, [...strings, ...specifiers]),
+      ...lengthErrors(path, source),
     );
-    if (layerOf(path) === "protocol") faults.push(...asyncFaults(path, code));
+    if (layerOf(path) === "protocol") errors.push(...asyncErrors(path, code));
   }
-  return [...faults, ...cycleFaults(graph)];
+  return [...errors, ...cycleErrors(graph)];
 }
 
 /** The directory of src/ that a path lies in, or the file itself where it lies in none. */
@@ -144,25 +144,25 @@ function layerOf(path: string): string {
   return path.split("/")[0]!;
 }
 
-function importFaults(path: string, specifiers: string[], targets: string[]): string[] {
+function importErrors(path: string, specifiers: string[], targets: string[]): string[] {
   const layer = layerOf(path);
   const allowed = path === ENTRY ? Object.keys(LAYERS) : LAYERS[layer];
   if (allowed === undefined) return [`${path}: "${layer}" is not one of the layers`];
-  const faults: string[] = [];
+  const errors: string[] = [];
   for (const target of targets) {
     const to = layerOf(target);
     if (to === layer || allowed.includes(to) || OUTSIDE[target]?.includes(layer)) continue;
-    faults.push(`${path}: imports ${target}, which ${layer} may not`);
+    errors.push(`${path}: imports ${target}, which ${layer} may not`);
   }
   for (const specifier of specifiers) {
     if (layer === "protocol" && !specifier.startsWith(".")) {
-      faults.push(`${path}: imports "${specifier}", and protocol may import nothing`);
+      errors.push(`${path}: imports "${specifier}", and protocol may import nothing`);
     }
   }
-  return faults;
+  return errors;
 }
 
-function runtimeFaults(path: string, code: string, strings: string[]): string[] {
+function runtimeErrors(path: string, code: string, strings: string[]): string[] {
   if (layerOf(path) === "runtime" || path === ENTRY) return [];
   const names = [...code.matchAll(/(?<![\w$])(?:Bun|Deno)(?![\w$])/g)].map((match) => match[0]);
   const modules = strings.filter((text) => /^(?:node:\w|bun$|bun:)/.test(text));
@@ -171,25 +171,25 @@ function runtimeFaults(path: string, code: string, strings: string[]): string[] 
   });
 }
 
-function asyncFaults(path: string, code: string): string[] {
+function asyncErrors(path: string, code: string): string[] {
   const words = new Set(code.match(/(?<![\w$])(?:async|await|Promise)(?![\w$])/g));
   return [...words].map((word) => `${path}: uses ${word}, and protocol does not wait`);
 }
 
-function lengthFaults(path: string, source: string): string[] {
+function lengthErrors(path: string, source: string): string[] {
   const count = source.replace(/\n$/, "").split("\n").length;
   return count > LINES_MAX ? [`${path}: has ${count} lines, over ${LINES_MAX}`] : [];
 }
 
-/** One fault for each import that closes a cycle. Type-only imports count. */
-function cycleFaults(graph: Map<string, string[]>): string[] {
-  const faults: string[] = [];
+/** One error for each import that closes a cycle. Type-only imports count. */
+function cycleErrors(graph: Map<string, string[]>): string[] {
+  const errors: string[] = [];
   const done = new Set<string>();
   const way: string[] = [];
   function visit(path: string): void {
     const start = way.indexOf(path);
     if (start >= 0) {
-      faults.push(`${path}: imports itself: ${[...way.slice(start), path].join(" → ")}`);
+      errors.push(`${path}: imports itself: ${[...way.slice(start), path].join(" → ")}`);
       return;
     }
     if (done.has(path)) return;
@@ -199,7 +199,7 @@ function cycleFaults(graph: Map<string, string[]>): string[] {
     done.add(path);
   }
   for (const path of graph.keys()) visit(path);
-  return faults;
+  return errors;
 }
 
 /** A relative specifier as a path below src/; what lies outside begins with "../". */
@@ -318,7 +318,7 @@ function readTree(): Tree {
 test("src/ keeps to its layers", () => {
   const tree = readTree();
   assert.ok("protocol/header.ts" in tree && "runtime/runtime.ts" in tree);
-  assert.deepEqual(faultsOf(tree), []);
+  assert.deepEqual(errorsOf(tree), []);
 });
 
 test("The layers of the checker are those that docs/architecture.md names", () => {
@@ -328,12 +328,12 @@ test("The layers of the checker are those that docs/architecture.md names", () =
 });
 
 test("The layers themselves have no cycle: whoever may be imported may not import back", () => {
-  assert.deepEqual(cycleFaults(new Map(Object.entries(LAYERS).map(([k, v]) => [k, [...v]]))), []);
+  assert.deepEqual(cycleErrors(new Map(Object.entries(LAYERS).map(([k, v]) => [k, [...v]]))), []);
 });
 
 test("The checker passes a tree that keeps every rule", () => {
   assert.deepEqual(
-    faultsOf({
+    errorsOf({
       "main.ts": 'import { serve } from "./cli/serve.ts";\nserve(Deno.args, process.argv);\n',
       "cli/serve.ts": 'import "../config/load.ts";\nimport pkg from "../../package.json";\n',
       "config/load.ts": 'import { parse } from "yaml";\nexport * from "../app/options.ts";\n',
@@ -350,23 +350,23 @@ test("The checker passes a tree that keeps every rule", () => {
 
 test("The checker reports every form of import that runs backwards", () => {
   const forms = [
-    'import { a } from "../http/front.ts";',
-    'import type { A } from "../http/front.ts";',
-    'import a, { type A } from "../http/front.ts";',
-    "import {\n  a,\n  type A,\n} from '../http/front.ts';",
-    'import "../http/front.ts";',
-    'import * as a from "../http/front.ts";',
-    'export * from "../http/front.ts";',
-    'export { a } from "../http/front.ts";',
-    'const a = await import("../http/front.ts");',
-    'type A = import("../http/front.ts").A;',
-    'const text = `${(await import("../http/front.ts")).a}`;',
-    'const regex = /["\'`]/; import "../http/front.ts"; const other = /["\'`]/;',
+    'import { a } from "../http/gateway.ts";',
+    'import type { A } from "../http/gateway.ts";',
+    'import a, { type A } from "../http/gateway.ts";',
+    "import {\n  a,\n  type A,\n} from '../http/gateway.ts';",
+    'import "../http/gateway.ts";',
+    'import * as a from "../http/gateway.ts";',
+    'export * from "../http/gateway.ts";',
+    'export { a } from "../http/gateway.ts";',
+    'const a = await import("../http/gateway.ts");',
+    'type A = import("../http/gateway.ts").A;',
+    'const text = `${(await import("../http/gateway.ts")).a}`;',
+    'const regex = /["\'`]/; import "../http/gateway.ts"; const other = /["\'`]/;',
   ];
   for (const form of forms) {
     assert.deepEqual(
-      faultsOf({ "upstream/pool.ts": `// A comment's quote\n${form}\n` }),
-      ["upstream/pool.ts: imports http/front.ts, which upstream may not"],
+      errorsOf({ "upstream/pool.ts": `// A comment's quote\n${form}\n` }),
+      ["upstream/pool.ts: imports http/gateway.ts, which upstream may not"],
       form,
     );
   }
@@ -374,15 +374,15 @@ test("The checker reports every form of import that runs backwards", () => {
 
 test("The checker reports an import of the entry, of a new directory, and from outside src/", () => {
   assert.deepEqual(
-    faultsOf({
+    errorsOf({
       "cli/serve.ts": 'import "../main.ts";\nimport "../../tests/support/x.ts";\n',
-      "http/front.ts": 'import pkg from "../../package.json";\n',
+      "http/gateway.ts": 'import pkg from "../../package.json";\n',
       "util/text.ts": "",
     }),
     [
       "cli/serve.ts: imports main.ts, which cli may not",
       "cli/serve.ts: imports ../tests/support/x.ts, which cli may not",
-      "http/front.ts: imports ../package.json, which http may not",
+      "http/gateway.ts: imports ../package.json, which http may not",
       'util/text.ts: "util" is not one of the layers',
     ],
   );
@@ -390,7 +390,7 @@ test("The checker reports an import of the entry, of a new directory, and from o
 
 test("The checker reports whatever protocol imports or waits for", () => {
   assert.deepEqual(
-    faultsOf({
+    errorsOf({
       "protocol/a.ts": 'import { Hono } from "hono";\nimport "../runtime/clock.ts";\n',
       "protocol/b.ts": "export async function f(): Promise<void> {\n  await g();\n}\n",
       "protocol/c.ts": "// async, await, Promise\nconst a = 'await'; const asynchronous = 1;\n",
@@ -407,7 +407,7 @@ test("The checker reports whatever protocol imports or waits for", () => {
 
 test("The checker reports a runtime that is named outside src/runtime/", () => {
   assert.deepEqual(
-    faultsOf({
+    errorsOf({
       "http/a.ts": "Bun.serve({});\nconst args = globalThis.Deno?.args;\n",
       "http/b.ts": 'import fs from "node:fs";\nimport { dlopen } from "bun:ffi";\n',
       "http/c.ts": 'process.getBuiltinModule("node:os");\nconst text = `${Deno.pid}`;\n',
@@ -426,7 +426,7 @@ test("The checker reports a runtime that is named outside src/runtime/", () => {
 
 test("The checker reports a cycle of files, type-only imports included", () => {
   assert.deepEqual(
-    faultsOf({
+    errorsOf({
       "http/a.ts": 'import "./b.ts";\n',
       "http/b.ts": 'import type { C } from "./c.ts";\n',
       "http/c.ts": 'export * from "./a.ts";\n',
@@ -441,7 +441,7 @@ test("The checker reports a cycle of files, type-only imports included", () => {
 
 test("The checker reports a file of more than 400 lines", () => {
   assert.deepEqual(
-    faultsOf({ "http/a.ts": "\n".repeat(LINES_MAX), "http/b.ts": "\n".repeat(LINES_MAX + 1) }),
+    errorsOf({ "http/a.ts": "\n".repeat(LINES_MAX), "http/b.ts": "\n".repeat(LINES_MAX + 1) }),
     ["http/b.ts: has 401 lines, over 400"],
   );
 });
@@ -457,6 +457,6 @@ test("The checker takes nothing in comments, strings, templates or regexes for c
     'const url = "https://example.org"; // Bun.serve',
   ];
   for (const source of sources) {
-    assert.deepEqual(faultsOf({ "protocol/a.ts": source }), [], source);
+    assert.deepEqual(errorsOf({ "protocol/a.ts": source }), [], source);
   }
 });

@@ -4,7 +4,7 @@ import { ACME_DEFAULTS } from "../acme/options.ts";
 import { AcmeError } from "../acme/problem.ts";
 import type { CertificateSite } from "../certificates/source.ts";
 import { CertificateStore, PrivateDirectoryError } from "../certificates/store.ts";
-import { storeFolder } from "../certificates/store_folder.ts";
+import { storeDirectory } from "../certificates/store_directory.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Counter, MetricsRegistry } from "../observe/metrics.ts";
 import { FileError } from "../runtime/file_error.ts";
@@ -41,7 +41,7 @@ export async function openAcme(
   try {
     return await AutomaticCertificates.open(acme, sites, {
       runtime,
-      store: CertificateStore.open(storeFolder(store, runtime.process), runtime, owner),
+      store: CertificateStore.open(storeDirectory(store, runtime.process), runtime, owner),
       log: logger,
       userAgent: `afcgi/${version}`,
       onOrder: (result) => orders.add([result]),

@@ -10,7 +10,7 @@ import { CONNECTION_TIMEOUTS, type ServerChanges, type ServerOptions } from "../
 import { Logger } from "../observe/logger.ts";
 import { nextState } from "../protocol/transitions.ts";
 import { SiteTable } from "../routing/site_table.ts";
-import { storeFolder } from "../certificates/store_folder.ts";
+import { storeDirectory } from "../certificates/store_directory.ts";
 import type { Address } from "../runtime/address.ts";
 import type { Identify } from "../runtime/callback_socket.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
@@ -81,7 +81,7 @@ export class Generation {
     this.certificates = new Certificates({
       runtime,
       logger,
-      store: storeFolder(store, runtime.process),
+      store: storeDirectory(store, runtime.process),
       owner: user === undefined ? undefined : runtime.spawner.findUser(user),
       parts: this.parts,
       automaticKey: fingerprint({ acme, store, user }),

@@ -4,7 +4,7 @@
  */
 import { readRoot } from "../certificates/local_authority.ts";
 import { CertificateStore } from "../certificates/store.ts";
-import { storeFolder } from "../certificates/store_folder.ts";
+import { storeDirectory } from "../certificates/store_directory.ts";
 import { existingDefault } from "../config/load_config.ts";
 import { resolvePath } from "../config/paths.ts";
 import { PRESENT_OWNER } from "../runtime/private_directory.ts";
@@ -47,7 +47,7 @@ const HOW_TO = [
 
 async function trust(io: CommandIo, args: CommandArguments): Promise<number> {
   const { runtime } = io;
-  const path = storeFolder(await configuredStore(io, args), runtime.process);
+  const path = storeDirectory(await configuredStore(io, args), runtime.process);
   // Opening it would make it: nothing is to be changed.
   if (runtime.files.stat(path) === undefined) throw noRoot(path);
   let root: string | undefined;

@@ -11,7 +11,7 @@ export class MemoryPrivateDirectory implements PrivateDirectory {
   /** What lies there, by name. */
   readonly texts: Map<string, string>;
   /** Set by a test: why nothing can be written. */
-  writeFault: string | undefined;
+  writeError: string | undefined;
 
   constructor(path: string, texts = new Map<string, string>()) {
     this.path = path;
@@ -49,8 +49,8 @@ export class MemoryPrivateDirectory implements PrivateDirectory {
 
   #requireWritable(name: string, text: string): void {
     privateNameParts(name);
-    if (this.writeFault === undefined && text.length < PRIVATE_FILE_LENGTH_MAX) return;
-    const why = this.writeFault ?? "it is too large";
+    if (this.writeError === undefined && text.length < PRIVATE_FILE_LENGTH_MAX) return;
+    const why = this.writeError ?? "it is too large";
     throw new PrivateDirectoryError(`Cannot write "${this.path}/${name}": ${why}`);
   }
 }

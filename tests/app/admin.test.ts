@@ -40,8 +40,8 @@ test("Every request has an id of its own, the one that its response names", asyn
   await withGateway({}, async (gateway) => {
     const ids = new Set<string | undefined>();
     for (let count = 0; count < 3; count++) {
-      const answer = await gateway.send(`/${count}`);
-      const id = answer.headers.get("x-request-id");
+      const response = await gateway.send(`/${count}`);
+      const id = response.headers.get("x-request-id");
       assert.equal((await gateway.access.ofPath(`/${count}`))["request_id"], id);
       ids.add(id);
     }
@@ -57,11 +57,11 @@ test("A file's access line has its length, a HEAD's has none", async () => {
   }] as const;
   const root = new URL(".", import.meta.url).pathname;
   await withGateway({ root, routes }, async (gateway) => {
-    const answer = await gateway.send("/start_and_stop.ts");
-    assert.equal(answer.status, 200);
+    const response = await gateway.send("/start_and_stop.ts");
+    assert.equal(response.status, 200);
     await gateway.send({ method: "HEAD", target: "/start_and_stop.ts" });
     const lines = await gateway.access.findAll(2, (line) => line["path"] === "/start_and_stop.ts");
-    assert.deepEqual(lines.map((line) => line["bytes_out"]), [answer.body.length, 0]);
+    assert.deepEqual(lines.map((line) => line["bytes_out"]), [response.body.length, 0]);
   });
 });
 
@@ -102,10 +102,10 @@ function parseMetrics(text: string): Metrics {
 }
 
 async function readMetrics(gateway: Gateway): Promise<Metrics> {
-  const answer = await gateway.admin("/metrics");
-  assert.equal(answer.status, 200);
-  assert.equal(answer.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
-  return parseMetrics(answer.body.toString());
+  const response = await gateway.admin("/metrics");
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  return parseMetrics(response.body.toString());
 }
 
 test("/metrics has every family, of its type, in Prometheus' text format", async () => {
@@ -211,7 +211,7 @@ test("Requests are counted by site, method and status; a made-up method is other
   });
 });
 
-test("Faults, retries and aborts are counted by upstream and code", async () => {
+test("Errors, retries and aborts are counted by upstream and code", async () => {
   await withGateway({ admin: true }, async (gateway) => {
     await gateway.send("/");
     const { values } = await readMetrics(gateway);
@@ -240,7 +240,7 @@ test("Gauges and /status show requests, connections and streams as they are now"
     return new Response("ok");
   };
   await withGateway({ application, admin: true }, async (gateway) => {
-    const answers = [gateway.send("/1"), gateway.send("/2")];
+    const responses = [gateway.send("/1"), gateway.send("/2")];
     await arrived.promise;
     const busy = await readMetrics(gateway);
     assert.equal(gauge(busy, "afcgi_upstream_streams"), 2);
@@ -262,7 +262,7 @@ test("Gauges and /status show requests, connections and streams as they are now"
       paused: false,
     });
     gate.resolve();
-    await Promise.all(answers);
+    await Promise.all(responses);
     const idle = await readMetrics(gateway);
     assert.equal(gauge(idle, "afcgi_upstream_streams"), 0);
     assert.equal(gauge(idle, "afcgi_upstream_connections", 'state="idle"'), 1);
@@ -295,8 +295,8 @@ test("The admin address says what it has, and keeps to reading", async () => {
   await withGateway({ admin: true, application: () => new Response() }, async (gateway) => {
     const texts: Record<string, string> = {};
     for (const path of ["/livez", "/readyz", "/"]) {
-      const answer = await gateway.admin(path);
-      texts[path] = `${answer.status} ${answer.body.toString().trim()}`;
+      const response = await gateway.admin(path);
+      texts[path] = `${response.status} ${response.body.toString().trim()}`;
     }
     assert.deepEqual(texts, {
       "/livez": "200 ok",

@@ -59,14 +59,14 @@ for (const multiplex of ["on", "off"] as const) {
     };
     await withGateway(options, async (gateway) => {
       assert.equal(await readyStatus(gateway), 200);
-      const answer = gateway.send("/flight");
+      const response = gateway.send("/flight");
       await arrived;
       const stopped = gateway.app.stop();
       assert.equal(await readyStatus(gateway), 503);
       assert.equal((await gateway.admin("/livez")).status, 200);
       assert.ok(await isRefused(gateway.port));
       open();
-      const { status, body, complete } = await answer;
+      const { status, body, complete } = await response;
       assert.deepEqual([status, body.toString(), complete], [200, "finished", true]);
       await stopped;
       assert.ok(await isRefused(gateway.adminPort));
@@ -80,7 +80,7 @@ for (const multiplex of ["on", "off"] as const) {
     await withGateway(
       { application, shutdownGraceMs: 10, upstream: { multiplex } },
       async (gateway) => {
-        const answer = gateway.send("/cut").then(({ status }) => status, () => "cut");
+        const response = gateway.send("/cut").then(({ status }) => status, () => "cut");
         const aborted = arrived.then(({ signal }) =>
           new Promise<void>((resolve) => {
             if (signal.aborted) resolve();
@@ -89,7 +89,7 @@ for (const multiplex of ["on", "off"] as const) {
         );
         await arrived;
         await gateway.app.stop();
-        assert.ok(["cut", 503].includes(await answer), String(await answer));
+        assert.ok(["cut", 503].includes(await response), String(await response));
         await aborted;
         assert.ok(await isRefused(gateway.port));
         const line = gateway.access.lines.find((each) => each["path"] === "/cut");
@@ -111,8 +111,8 @@ test("A stream that has not finished is cut after the grace, visibly", async () 
   await withGateway({ application, shutdownGraceMs: 10 }, async (gateway) => {
     const connection = await HttpConnection.open(gateway.port);
     await connection.send({ target: "/stream" });
-    const head = await connection.readHead();
-    const body = connection.readBody(head);
+    const headers = await connection.readHeaders();
+    const body = connection.readBody(headers);
     const { value } = await body.pieces.next();
     assert.equal(value?.toString(), "first");
     await gateway.app.stop();

@@ -50,7 +50,7 @@ test("A certificate and its key are held against each other", async () => {
     listen: [{ address: "127.0.0.1:0", tls: { cert, key } }],
   });
   assert.deepEqual((await findings(listen("good.pem", "good.key"), directory)).errors, []);
-  const faulty: readonly (readonly [string, string, RegExp])[] = [
+  const wrong: readonly (readonly [string, string, RegExp])[] = [
     ["good.pem", "other.key", /is not that of the certificate/],
     ["good.key", "good.pem", /is the key and ".+" the certificate \(swap cert and key\)/],
     ["garbage.pem", "good.key", /There is no certificate in PEM form/],
@@ -60,34 +60,34 @@ test("A certificate and its key are held against each other", async () => {
     ["good.pem", "empty.pem", /There is no private key in PEM form/],
     ["good.pem", "good.pem", /There is no private key in PEM form/],
   ];
-  for (const [cert, key, expected] of faulty) {
-    const { errors: faults } = await findings(listen(cert, key), directory);
-    assert.equal(faults.length, 1, `${cert} ${key}`);
-    assert.match(faults[0]!, expected, `${cert} ${key}`);
+  for (const [cert, key, expected] of wrong) {
+    const { errors: errors } = await findings(listen(cert, key), directory);
+    assert.equal(errors.length, 1, `${cert} ${key}`);
+    assert.match(errors[0]!, expected, `${cert} ${key}`);
   }
 });
 
 test("The access log has to be a file that can be written, and none is made", async () => {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, "folder"));
-  const faultOf = async (access: string) =>
+  const errorOf = async (access: string) =>
     (await findings({ log: { access } }, directory)).errors.join("\n");
-  assert.equal(await faultOf("access.log"), "");
-  assert.equal(await faultOf("-"), "");
+  assert.equal(await errorOf("access.log"), "");
+  assert.equal(await errorOf("-"), "");
   assert.deepEqual(readdirSync(directory).toSorted(), ["afcgi.yaml", "folder"]);
   assert.match(
-    await faultOf("missing/access.log"),
+    await errorOf("missing/access.log"),
     /there is no directory ".+missing" \(create it\)/,
   );
-  assert.match(await faultOf("folder"), /it is a directory/);
-  assert.match(await faultOf("afcgi.yaml/access.log"), /there is no directory/);
+  assert.match(await errorOf("folder"), /it is a directory/);
+  assert.match(await errorOf("afcgi.yaml/access.log"), /there is no directory/);
 });
 
 test("A FIFO as access log is no error, and the one who reads it is asked for", async () => {
   const directory = temporaryDirectory();
   execFileSync("mkfifo", [join(directory, "fifo")]);
-  const { errors: faults, notes } = await findings({ log: { access: "fifo" } }, directory);
-  assert.deepEqual(faults, []);
+  const { errors: errors, notes } = await findings({ log: { access: "fifo" } }, directory);
+  assert.deepEqual(errors, []);
   const told = notes.filter((note) => note.startsWith("Access log"));
   assert.equal(told.length, 1);
   assert.match(told[0]!, /fifo" is no regular file \(start what reads it before afcgi\)$/);
@@ -106,10 +106,10 @@ test("A file that afcgi may not read or write is told", async () => {
   });
   const tls = { cert: "good.pem", key: "good.key" };
   const config = { listen: [{ address: "127.0.0.1:0", tls }], log: { access: "access.log" } };
-  const { errors: faults } = await findings(config, directory, files);
-  assert.equal(faults.length, 2);
-  assert.match(faults[0]!, /^Cannot read ".+good.key": EACCES: .+ \(make it readable for afcgi\)$/);
-  assert.match(faults[1]!, /^Cannot open access log ".+access.log": permission denied/);
+  const { errors: errors } = await findings(config, directory, files);
+  assert.equal(errors.length, 2);
+  assert.match(errors[0]!, /^Cannot read ".+good.key": EACCES: .+ \(make it readable for afcgi\)$/);
+  assert.match(errors[1]!, /^Cannot open access log ".+access.log": permission denied/);
 });
 
 test("A program, a directory, a user that is not there is told", async () => {
@@ -130,8 +130,8 @@ test("A program, a directory, a user that is not there is told", async () => {
     (await spawnOf({ command: ["sh"], cwd: "gone" })).errors.join(),
     /no directory ".+gone"/,
   );
-  const { errors: faults } = await spawnOf({ command: ["sh"], user: "nobody-of-that-name" });
-  assert.match(faults.join(), /^There is no user "nobody-of-that-name"/);
+  const { errors: errors } = await spawnOf({ command: ["sh"], user: "nobody-of-that-name" });
+  assert.match(errors.join(), /^There is no user "nobody-of-that-name"/);
 });
 
 test("A program that is the whole configuration has to be there, however it is named", async () => {

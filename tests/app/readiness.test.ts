@@ -91,13 +91,13 @@ test("Who asks often costs the application one connection in the time that a res
 
 test("/readyz says 503 and for what it waits, and 200 with an application", async () => {
   await withGateway({ admin: true }, async (gateway) => {
-    const answer = await gateway.admin("/readyz");
-    assert.equal(answer.status, 503);
-    assert.match(answer.body.toString(), /^waiting for app: Cannot connect to unix:[^\n]+\n$/);
+    const response = await gateway.admin("/readyz");
+    assert.equal(response.status, 503);
+    assert.match(response.body.toString(), /^waiting for app: Cannot connect to unix:[^\n]+\n$/);
   });
   await withGateway({ admin: true, application: () => new Response("ok") }, async (gateway) => {
-    const answer = await gateway.admin("/readyz");
-    assert.deepEqual([answer.status, answer.body.toString()], [200, "ready\n"]);
+    const response = await gateway.admin("/readyz");
+    assert.deepEqual([response.status, response.body.toString()], [200, "ready\n"]);
   });
 });
 

@@ -81,9 +81,9 @@ test("Beside an application no source of PHP is sent, nor of what a route runs b
   const routes = `[static: {}, { path: "*.cgi", ${APP} }, { path: /app/*, ${APP} }]`;
   await withConfig({ text: configOf(root, routes) }, async (gateway) => {
     for (const target of ["/old.php", "/cgi-bin/a.cgi", "/old.ph%70"]) {
-      const answer = await gateway.send({ target });
-      assert.doesNotMatch(answer.body.toString(), /the source/, target);
-      assert.ok(answer.status >= 400, `${target}: ${answer.status}`);
+      const response = await gateway.send({ target });
+      assert.doesNotMatch(response.body.toString(), /the source/, target);
+      assert.ok(response.status >= 400, `${target}: ${response.status}`);
     }
     for (const target of ["/page.html", "/lesson.py"]) {
       assert.equal((await gateway.send({ target })).status, 200, target);

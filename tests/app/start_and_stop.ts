@@ -4,6 +4,6 @@ import { withGateway } from "../support/gateway.ts";
 const application = () => new Response("answered");
 
 await withGateway({ application, admin: true }, async (gateway) => {
-  const answer = await gateway.send("/");
-  console.log(answer.body.toString());
+  const response = await gateway.send("/");
+  console.log(response.body.toString());
 });

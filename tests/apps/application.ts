@@ -91,7 +91,7 @@ async function take(running: Running, name: string, run: Step["run"]): Promise<v
   } finally {
     await visit.visitor.takePicture(name);
   }
-  visit.visitor.sawNoFault();
+  visit.visitor.sawNoError();
   assert.deepEqual(complaintsOf(hosted), []);
   delete running.failedStep;
 }

@@ -1,6 +1,6 @@
 /**
  * A person with a browser: Debian's Chromium without a window, driven by playwright-core. A `Visitor`
- * has one page, and notes what a person would see as broken: answers of 4xx and 5xx, requests that
+ * has one page, and notes what a person would see as broken: responses of 4xx and 5xx, requests that
  * fail, errors on the console and in scripts. Hosts elsewhere are out of reach: what a page wants
  * from there is cut off before it leaves the browser, and is no error of the page's.
  *
@@ -44,17 +44,17 @@ export class Visitor {
   readonly page: Page;
   readonly #context: BrowserContext;
   readonly #origin: string;
-  #faults: string[] = [];
+  #errors: string[] = [];
   #expected: readonly RegExp[] = [];
 
   private constructor(context: BrowserContext, page: Page, origin: string) {
     this.#context = context;
     this.page = page;
     this.#origin = origin;
-    page.on("response", (response) => this.#sawAnswer(response));
+    page.on("response", (response) => this.#sawResponse(response));
     page.on("requestfailed", (request) => this.#sawFailure(request));
     page.on("console", (message) => this.#sawMessage(message));
-    page.on("pageerror", (error) => this.#faults.push(`script: ${error.message}`));
+    page.on("pageerror", (error) => this.#errors.push(`script: ${error.message}`));
   }
 
   /** `origin` is the site's, such as `http://127.0.0.1:8080`. */
@@ -68,17 +68,17 @@ export class Visitor {
     return new Visitor(context, await context.newPage(), origin);
   }
 
-  /** Errors that begin as one of `faults` does are part of what is done next. */
-  expect(...faults: readonly RegExp[]): void {
-    this.#expected = faults;
+  /** Errors that begin as one of `errors` does are part of what is done next. */
+  expect(...errors: readonly RegExp[]): void {
+    this.#expected = errors;
   }
 
   /** Nothing was broken since the last time. */
-  sawNoFault(): void {
-    const faults = this.#faults.filter((fault) => !this.#expected.some((one) => one.test(fault)));
-    this.#faults = [];
+  sawNoError(): void {
+    const errors = this.#errors.filter((error) => !this.#expected.some((one) => one.test(error)));
+    this.#errors = [];
     this.#expected = [];
-    assert.deepEqual(faults, []);
+    assert.deepEqual(errors, []);
   }
 
   /** Keeps a picture of the page, where somebody wants to look at it. */
@@ -111,23 +111,23 @@ export class Visitor {
     return url.startsWith(`${this.#origin}/`);
   }
 
-  #sawAnswer(response: Response): void {
+  #sawResponse(response: Response): void {
     const status = response.status();
     if (status < 400) return;
-    this.#faults.push(`${status} ${response.request().method()} ${this.#pathOf(response.url())}`);
+    this.#errors.push(`${status} ${response.request().method()} ${this.#pathOf(response.url())}`);
   }
 
   #sawFailure(request: Request): void {
     const reason = request.failure()?.errorText ?? "";
     if (reason === GIVEN_UP || !this.#isOurs(request.url())) return;
-    this.#faults.push(`${reason} ${request.method()} ${this.#pathOf(request.url())}`);
+    this.#errors.push(`${reason} ${request.method()} ${this.#pathOf(request.url())}`);
   }
 
   #sawMessage(message: ConsoleMessage): void {
     if (message.type() !== "error") return;
     const { url } = message.location();
     if (message.text().includes(OUT_OF_REACH) && !this.#isOurs(url)) return;
-    this.#faults.push(`console: ${message.text()} (${this.#pathOf(url)})`);
+    this.#errors.push(`console: ${message.text()} (${this.#pathOf(url)})`);
   }
 
   #pathOf(url: string): string {

@@ -36,9 +36,9 @@ test(
   async () => {
     for (const path of ["/lib/tpl/dokuwiki/images/logo.png", "/lib/plugins/acl/style.css"]) {
       assert.ok(realpathSync(ROOT + path).startsWith("/var/lib/dokuwiki/lib/"), path);
-      const answer = await httpRequest(afcgi!.port, { target: path });
-      assert.equal(answer.status, 200, path);
-      assert.ok(answer.body.length > 0, path);
+      const response = await httpRequest(afcgi!.port, { target: path });
+      assert.equal(response.status, 200, path);
+      assert.ok(response.body.length > 0, path);
     }
   },
 );

@@ -85,8 +85,8 @@ test("Addresses, localhost and names of the configuration are answered", async (
 
 test("A probe of HTTP/1.0 without a host is answered", async () => {
   await withAdmin([], async ({ adminPort }) => {
-    const answer = await rawRequest(adminPort, "GET /livez HTTP/1.0\r\n\r\n");
-    assert.deepEqual([answer.status, answer.body.toString()], [200, "ok\n"]);
+    const response = await rawRequest(adminPort, "GET /livez HTTP/1.0\r\n\r\n");
+    assert.deepEqual([response.status, response.body.toString()], [200, "ok\n"]);
   });
 });
 
@@ -103,8 +103,8 @@ test("Over a unix socket every host will do: no browser gets there", async () =>
   const options = gatewayAppOptions({}, freshSocket());
   const gateway = await startGateway({ ...options, admin });
   assert.ok(admin.transport === "unix");
-  const answer = await unixRequest(admin.path, "GET /livez HTTP/1.0\r\nHost: any\r\n\r\n");
-  assert.match(answer, /^HTTP\/1\.[01] 200 /);
+  const response = await unixRequest(admin.path, "GET /livez HTTP/1.0\r\nHost: any\r\n\r\n");
+  assert.match(response, /^HTTP\/1\.[01] 200 /);
   await gateway.app.stop();
 });
 
@@ -113,12 +113,12 @@ test("Other methods get 405 with those that may be used, on paths that are there
   await withGateway({ admin: true }, async ({ adminPort }) => {
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "FOO"]) {
       for (const target of PAGES) {
-        const answer = await httpRequest(adminPort, { method, target, headers });
-        assert.deepEqual([answer.status, answer.headers.get("allow")], [405, "GET, HEAD"]);
+        const response = await httpRequest(adminPort, { method, target, headers });
+        assert.deepEqual([response.status, response.headers.get("allow")], [405, "GET, HEAD"]);
       }
       assert.equal((await httpRequest(adminPort, { method, target: "/x", headers })).status, 404);
     }
-    const head = await httpRequest(adminPort, { method: "HEAD", target: "/livez", headers });
-    assert.deepEqual([head.status, head.headers.get("content-length")], [200, "3"]);
+    const section = await httpRequest(adminPort, { method: "HEAD", target: "/livez", headers });
+    assert.deepEqual([section.status, section.headers.get("content-length")], [200, "3"]);
   });
 });

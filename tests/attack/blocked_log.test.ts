@@ -27,7 +27,7 @@ interface Served {
   readonly status: Promise<number | null>;
 }
 
-/** Serves fixed answers; nobody reads what the child writes, unless a test does. */
+/** Serves fixed responses; nobody reads what the child writes, unless a test does. */
 async function serve(
   directory: string,
   access: string,
@@ -54,8 +54,8 @@ sites: [{ routes: [{ respond: { body: fine } }] }]
 
 async function askAll({ port }: Served): Promise<void> {
   for (let count = 0; count < REQUESTS; count++) {
-    const answer = await httpRequest(port, { target: LONG_PATH });
-    assert.equal(answer.status, 200);
+    const response = await httpRequest(port, { target: LONG_PATH });
+    assert.equal(response.status, 200);
   }
 }
 

@@ -100,8 +100,8 @@ test("Who is refused and waits for a word gets 503 with when to come again", asy
   await bounded({ connectionsMax: 1 }, async (gateway) => {
     const held = await holdOpen(gateway, 1);
     const refused = await HttpConnection.open(gateway.port);
-    const answer = await refused.readResponse();
-    assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "1"]);
+    const response = await refused.readResponse();
+    assert.deepEqual([response.status, response.headers.get("retry-after")], [503, "1"]);
     refused.destroy();
     endAll(held);
   });

@@ -29,7 +29,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   "X-Remote-User": "nobody",
   "CF-Connecting-IP": "192.0.2.1",
   "True-Client-IP": "192.0.2.1",
-  "Via": "1.1 front",
+  "Via": "1.1 proxy",
   "If-None-Match": "x",
 };
 

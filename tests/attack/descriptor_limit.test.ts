@@ -12,7 +12,7 @@ import { test } from "node:test";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { MemoryFiles } from "../../src/runtime/memory_files.ts";
 import { APP_UPSTREAM, withConfig } from "../support/configured.ts";
-import { FaultyFiles } from "../support/faulty_files.ts";
+import { FailingFiles } from "../support/failing_files.ts";
 import type { Gateway } from "../support/gateway.ts";
 import type { HttpRequest, HttpResponse } from "../support/raw_http.ts";
 
@@ -71,7 +71,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     status: 206,
     body: /xxxx/,
   },
-  "the index of a folder": {
+  "the index of a directory": {
     routes: "[static: {}, fastcgi: { upstream: app }]",
     request: { target: "/docs/" },
     status: 200,
@@ -172,7 +172,7 @@ for (const [what, scenario] of Object.entries(SCENARIOS)) {
 /** Whether the n-th operation was reached. */
 async function failOnce(scenario: Scenario, code: string, n: number): Promise<boolean> {
   const memory = layOut();
-  const files = new FaultyFiles(memory);
+  const files = new FailingFiles(memory);
   let asked = 0;
   const text = `
 ${APP_UPSTREAM}
@@ -184,13 +184,13 @@ sites:
   let hasFailed = false;
   await withConfig({ text, files, application: application(() => asked++) }, async (gateway) => {
     files.arm(n, code);
-    const answer = await gateway.send(scenario.request);
+    const response = await gateway.send(scenario.request);
     hasFailed = files.failed !== undefined;
     files.disarm();
     if (hasFailed) {
-      await assertFailure(gateway, answer, files, code, scenario);
+      await assertFailure(gateway, response, files, code, scenario);
       assert.equal(asked, scenario.asksFirst ? 1 : 0, `application after ${files.failed}`);
-    } else assertFine(answer, scenario);
+    } else assertFine(response, scenario);
     assertFine(await gateway.send(scenario.request), scenario);
   });
   assert.equal(memory.openCount, 0);
@@ -208,34 +208,34 @@ function application(onAsked: () => void): FastCgiHandler {
 
 async function assertFailure(
   gateway: Gateway,
-  answer: HttpResponse,
-  { failed }: FaultyFiles,
+  response: HttpResponse,
+  { failed }: FailingFiles,
   code: string,
   { isPage, isListing, unpacked, status, body }: Scenario,
 ): Promise<void> {
   // An entry that may not be looked at is not shown, as one that may not be served.
-  if (isListing && code === "EACCES" && answer.status === 200) {
-    assert.doesNotMatch(answer.body.toString(), body);
+  if (isListing && code === "EACCES" && response.status === 200) {
+    assert.doesNotMatch(response.body.toString(), body);
     return;
   }
   // Its header section has gone: it is cut, which no client and no cache takes for the file.
-  if (failed === "read" && answer.body.length < Number(answer.headers.get("content-length"))) {
+  if (failed === "read" && response.body.length < Number(response.headers.get("content-length"))) {
     return;
   }
   // A file that is there and may not be read.
   const isUnreadable = code === "EACCES" && (failed === "openNow" || failed === "list");
-  if (isUnreadable && answer.body.toString() === unpacked) return;
-  if (isPage && answer.status === status) {
+  if (isUnreadable && response.body.toString() === unpacked) return;
+  if (isPage && response.status === status) {
     // The response is not about the page.
-    assert.doesNotMatch(answer.body.toString(), /our page/);
+    assert.doesNotMatch(response.body.toString(), /our page/);
   } else {
     const expected = isUnreadable ? 403 : EXHAUSTED.has(code) ? 503 : 500;
-    assert.equal(answer.status, expected, `${failed} with ${code}`);
-    assert.doesNotMatch(answer.body.toString(), body);
+    assert.equal(response.status, expected, `${failed} with ${code}`);
+    assert.doesNotMatch(response.body.toString(), body);
   }
-  assert.equal(answer.headers.get("etag"), undefined);
-  if (answer.headers.get("cache-control") !== undefined) {
-    assert.equal(answer.headers.get("cache-control"), "no-store");
+  assert.equal(response.headers.get("etag"), undefined);
+  if (response.headers.get("cache-control") !== undefined) {
+    assert.equal(response.headers.get("cache-control"), "no-store");
   }
   if (isUnreadable) return;
   const line = await gateway.log.find((line) => String(line["msg"]).includes(code));
@@ -243,7 +243,7 @@ async function assertFailure(
   assert.equal(line["code"], EXHAUSTED.has(code) ? "local_limit" : "file_error");
 }
 
-function assertFine(answer: HttpResponse, { status, body }: Scenario): void {
-  assert.equal(answer.status, status);
-  assert.match(answer.body.toString(), body);
+function assertFine(response: HttpResponse, { status, body }: Scenario): void {
+  assert.equal(response.status, status);
+  assert.match(response.body.toString(), body);
 }

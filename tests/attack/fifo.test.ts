@@ -29,7 +29,7 @@ type Put = (path: string) => void;
 const KINDS: Readonly<Record<string, Put>> = {
   "a FIFO": (path) => void execFileSync("mkfifo", [path]),
   "a socket": (path) => void sockets.push(createServer().listen(path)),
-  "a folder": (path) => mkdirSync(path),
+  "a directory": (path) => mkdirSync(path),
   "nothing": () => {},
   ...(process.getuid?.() === 0 && {
     "a device": (path: string) => void execFileSync("mknod", [path, "c", "1", "5"]),
@@ -173,12 +173,14 @@ for (const [where, place] of Object.entries(PLACES)) {
         put(path);
       };
       await withSite(place, { before }, async (send) => {
-        const answer = await send();
+        const response = await send();
         assert.equal(swaps > 0, true);
         // Of a directory the client is told that it is one.
-        const status = what === "a folder" && answer.status === 308 ? 308 : place.statusWithout;
-        assert.equal(answer.status, status);
-        assert.doesNotMatch(answer.body, /content con/);
+        const status = what === "a directory" && response.status === 308
+          ? 308
+          : place.statusWithout;
+        assert.equal(response.status, status);
+        assert.doesNotMatch(response.body, /content con/);
       });
     });
   }

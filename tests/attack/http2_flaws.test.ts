@@ -70,7 +70,7 @@ test("Resets of each kind together are one limit", async () => {
 
 test("Fields without a name (CVE-2019-9516) end their streams, and none is kept", async () => {
   let asked = 0;
-  const { open, faults } = await http2World(() => {
+  const { open, errors } = await http2World(() => {
     asked++;
     return whole("x");
   });
@@ -82,7 +82,7 @@ test("Fields without a name (CVE-2019-9516) end their streams, and none is kept"
     assert.equal(client.read().response(id).reset, "PROTOCOL_ERROR");
   }
   assert.equal(asked, 0);
-  assert.equal(faults.length, 100);
+  assert.equal(errors.length, 100);
 });
 
 test("A table that is resized without end within a block ends the connection", async () => {

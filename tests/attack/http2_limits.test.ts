@@ -26,7 +26,7 @@ import type { HttpRequest } from "../../src/runtime/http_request.ts";
 /** As an application does that is told to give up. */
 const waits: Handler = (request) =>
   new Promise((resolve) => request.signal.addEventListener("abort", () => resolve(whole("late"))));
-const answers: Handler = () => whole("fine");
+const answerAtOnce: Handler = () => whole("fine");
 
 interface Attack {
   readonly limit: string;
@@ -153,7 +153,7 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
 };
 
 for (const [what, attack] of Object.entries(ATTACKS)) {
-  const { limit, options = {}, handler = answers, allowed, begin, act, settings } = attack;
+  const { limit, options = {}, handler = answerAtOnce, allowed, begin, act, settings } = attack;
   test(`A client that ${what} loses its connection, and nobody else does`, async () => {
     const isHonest = ({ headers }: HttpRequest) => headers.get("x-honest") !== null;
     const world = await http2World(
@@ -182,7 +182,7 @@ for (const [what, attack] of Object.entries(ATTACKS)) {
 }
 
 test("What was used up comes back with the time", async () => {
-  const { open, clock } = await http2World(answers);
+  const { open, clock } = await http2World(answerAtOnce);
   const client = open();
   for (let round = 0; round < 4; round++) {
     for (let count = 0; count < pingsMax; count++) client.ping();
@@ -252,7 +252,7 @@ test("Handlers of streams that were reset count as long as they go on", async ()
 });
 
 test("A header section that is too large is a 431, and the next request is understood", async () => {
-  const { open } = await http2World(answers, { limits: { headerListMax: 4096 } });
+  const { open } = await http2World(answerAtOnce, { limits: { headerListMax: 4096 } });
   const client = open();
   const large = client.request(requestFields("GET", "/", [["x", "y".repeat(5000)]]));
   const many = client.request(
@@ -267,7 +267,7 @@ test("A header section that is too large is a 431, and the next request is under
 });
 
 test("A small block that unpacks to much is too large as well (HPACK bomb)", async () => {
-  const { open } = await http2World(answers);
+  const { open } = await http2World(answerAtOnce);
   const client = open();
   client.request(requestFields("GET", "/", [["x-bomb", "y".repeat(500)]]));
   const bomb = requestFields(
@@ -280,7 +280,7 @@ test("A small block that unpacks to much is too large as well (HPACK bomb)", asy
 });
 
 test("A header section whose end does not come in time ends the connection", async () => {
-  const { open, clock, goaways } = await http2World(answers);
+  const { open, clock, goaways } = await http2World(answerAtOnce);
   const client = open();
   client.frame("HEADERS", Flag.END_STREAM, 1, client.block([["a", "b"]]));
   clock.advance(CONNECTION_TIMEOUTS.headersMs + 2000);
@@ -330,7 +330,7 @@ test("Who holds much of responses gets no new ones, and is ended when nothing mo
 });
 
 test("A client that makes us say much and reads nothing is ended", async () => {
-  const { open, goaways } = await http2World(answers, { limits: { pingsMax: 100_000 } });
+  const { open, goaways } = await http2World(answerAtOnce, { limits: { pingsMax: 100_000 } });
   const client = open();
   client.read();
   client.socket.room = 0;

@@ -67,7 +67,7 @@ test("A second upload does not wait for one that is not read either", async () =
 test("A request that begins together with an upload does not go behind it", async () => {
   const world = new UpstreamWorld({ multiplex: "on" });
   const application = await world.application();
-  const answers = [
+  const responses = [
     world.send({ method: "POST", body: bodyOf("x") }),
     ...Array.from({ length: 20 }, () => world.send()),
   ];
@@ -79,7 +79,7 @@ test("A request that begins together with an upload does not go behind it", asyn
   }
   assert.ok(world.connectionCount <= 2, "all others share one");
   for (const request of requests) request.answer();
-  await Promise.all(answers);
+  await Promise.all(responses);
   await world.close();
 });
 
@@ -112,7 +112,7 @@ test("A slow upload is asked about only after something was sent", async () => {
   (await application.next()).answer();
   await first;
   const { body, feed } = fedBody(10);
-  const answer = world.send({ method: "PUT", body });
+  const response = world.send({ method: "PUT", body });
   feed.enqueue(new Uint8Array(5));
   const request = await application.next();
   let asked = 0;
@@ -130,7 +130,7 @@ test("A slow upload is asked about only after something was sent", async () => {
   feed.close();
   assert.equal((await request.stdin).length, 10);
   request.answer();
-  await answer;
+  await response;
   await world.close();
 });
 
@@ -139,8 +139,8 @@ test("With connections.max used up by bodies that are read, others share with th
   const application = await world.application();
   const uploads = [1, 2].map(() => {
     const { body, feed } = fedBody(10);
-    const answer = world.send({ method: "PUT", body });
-    return { feed, answer };
+    const response = world.send({ method: "PUT", body });
+    return { feed, sent: response };
   });
   const requests = [await application.next(), await application.next()];
   assert.notEqual(requests[0]!.connection, requests[1]!.connection);
@@ -155,7 +155,7 @@ test("With connections.max used up by bodies that are read, others share with th
     feed.close();
   }
   for (const request of requests) request.answer();
-  await Promise.all(uploads.map(({ answer }) => answer));
+  await Promise.all(uploads.map(({ sent: response }) => response));
   await world.close();
 });
 
@@ -181,7 +181,7 @@ test("With connections.max 1 a stuck body makes others wait in the queue, bounde
   assert.equal(world.upstream.queueLength, 2);
   assert.equal(await codeOf(surplus), "queue_full");
   await world.advance(3_000 + 100);
-  for (const answer of waiting) assert.equal(await codeOf(answer), "queue_timeout");
+  for (const response of waiting) assert.equal(await codeOf(response), "queue_timeout");
   const patient = world.send();
   await world.settle();
   request.connection.readOn();

@@ -235,14 +235,14 @@ async function compare(
 ): Promise<number> {
   const parsed = parseNginx(server, "nest.conf");
   const { yaml } = translateNginx(parsed, { source: "nest.conf", isFile: () => false });
-  const { options, errors: faults } = readConfig(yaml!, {
+  const { options, errors: errors } = readConfig(yaml!, {
     source: "afcgi.yaml",
     directory: "/",
     files: runtime.files,
     readVariable: () => undefined,
     rootGiven: false,
   });
-  assert.deepEqual(faults.map(formatError), [], `${seed}: ${server}\n${yaml}`);
+  assert.deepEqual(errors.map(formatError), [], `${seed}: ${server}\n${yaml}`);
   const gateway = await startGateway({ ...options!, listen: [LISTEN] });
   let open = 0;
   try {
@@ -262,14 +262,14 @@ async function compare(
 function imported(text: string) {
   const parsed = parseNginx(text, "a.conf");
   const { yaml, notes, closed } = translateNginx(parsed, { source: "a.conf", isFile: () => true });
-  const { errors: faults } = readConfig(yaml!, {
+  const { errors: errors } = readConfig(yaml!, {
     source: "afcgi.yaml",
     directory: "/",
     files: runtime.files,
     readVariable: () => undefined,
     rootGiven: false,
   });
-  return { faults: faults.map(formatError), notes, closed, yaml: yaml! };
+  return { errors: errors.map(formatError), notes, closed, yaml: yaml! };
 }
 
 const PHP = "location ~ \\.php$ { fastcgi_pass unix:/s; }";
@@ -363,9 +363,9 @@ for (const [open, guarded] of TWINS) {
            ssl_certificate a; ssl_certificate_key a; ${text.includes("location") ? "" : PHP} }\n`;
       const third = "server { listen 80; listen 443 ssl; server_name y.example; root /srv;" +
         ` ssl_certificate a; ssl_certificate_key a; ${PHP} }\n`;
-      const { yaml, faults } = imported(server(first) + server(second) + third);
+      const { yaml, errors } = imported(server(first) + server(second) + third);
       // The certificate is not there.
-      assert.deepEqual(faults.filter((it) => !it.includes("PEM file")), []);
+      assert.deepEqual(errors.filter((it) => !it.includes("PEM file")), []);
       const sites: { hosts?: string[]; routes: Record<string, unknown>[] }[] = parse(yaml).sites;
       const isOpen = (it: Record<string, unknown>) => "static" in it || "php" in it;
       for (const { hosts, routes } of sites) {
@@ -410,9 +410,9 @@ test("An alias counts to the slash, and for its own location alone", () => {
 });
 
 test("A field of nginx's own word is never the client's", () => {
-  const { yaml, faults } = imported(`server { root /srv; location ~ \\.php$ { fastcgi_pass unix:/s;
+  const { yaml, errors } = imported(`server { root /srv; location ~ \\.php$ { fastcgi_pass unix:/s;
     fastcgi_param HTTP_X_VERIFIED $ssl_client_verify; fastcgi_param HTTP_X_USER ""; } }`);
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   const [route] = parse(yaml).sites[0].routes.filter((it: object) => "php" in it);
   assert.deepEqual(route.php.params, { HTTP_X_VERIFIED: null, HTTP_X_USER: "" });
 });
@@ -433,7 +433,7 @@ test("Every import is a file that check takes", () => {
       "root $some; location / { }",
       "location / { root /srv; }",
     ]
-  ) assert.deepEqual(imported(`server { ${server} }`).faults, [], server);
+  ) assert.deepEqual(imported(`server { ${server} }`).errors, [], server);
 });
 
 test("Where the whole path is tried as a file, nothing behind a script's name runs", () => {

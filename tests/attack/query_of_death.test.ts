@@ -22,9 +22,9 @@ for (const multiplex of ["on", "off"] as const) {
           (await application.next()).answer();
           await before;
         }
-        const answer = world.send({ method });
+        const response = world.send({ method });
         (await application.next()).connection.close();
-        assert.equal(await codeOf(answer), "connection_lost");
+        assert.equal(await codeOf(response), "connection_lost");
         await world.advance(1_000);
         assert.equal(application.begun, 0, "it was not sent again");
       }
@@ -37,10 +37,10 @@ test("Of those on a lost connection each is tried alone elsewhere, and the kille
   const world = new UpstreamWorld({ multiplex: "on", servers: ["tcp://127.0.0.1:9000", SECOND] });
   const first = await world.application();
   const second = await world.application({ address: SECOND });
-  const answers = new Map<string, Promise<unknown>>();
+  const responses = new Map<string, Promise<unknown>>();
   const requests: ScriptedRequest[] = [];
   for (const name of ["death", "a", "b", "c", "d", "e"]) {
-    answers.set(name, world.send({ params: [["N", name]] }));
+    responses.set(name, world.send({ params: [["N", name]] }));
   }
   await world.settle();
   for (const application of [first, second]) {
@@ -61,9 +61,9 @@ test("Of those on a lost connection each is tried alone elsewhere, and the kille
     if (request.params.get("N") === "death") request.connection.close();
     else request.answer("fine");
   }
-  for (const [name, answer] of answers) {
-    if (name === "death") assert.equal(await codeOf(answer), "connection_lost");
-    else assert.ok(await answer);
+  for (const [name, response] of responses) {
+    if (name === "death") assert.equal(await codeOf(response), "connection_lost");
+    else assert.ok(await response);
   }
   await world.advance(1_000);
   assert.equal(first.begun + second.begun, 0, "one run on each server, and no more");
@@ -111,7 +111,7 @@ test("POSTs of which nothing was sent are sent again when their connection is lo
   request.connection.close();
   await world.advance(100);
   for (let count = 0; count < 2; count++) (await application.next()).answer("once");
-  for (const answer of innocent) assert.equal(await textOf(await answer), "once");
+  for (const response of innocent) assert.equal(await textOf(await response), "once");
   assert.equal(await codeOf(death), "connection_lost");
   await world.close();
 });

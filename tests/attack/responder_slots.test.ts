@@ -1,4 +1,4 @@
-/** One connection of a front, however many requests it opens, leaves places for the others. */
+/** One connection of a web server, however many requests it opens, leaves places for the others. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RequestQuota } from "../../src/protocol/request_quota.ts";

@@ -5,15 +5,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RESPONSE_FIELDS_MAX } from "../../src/protocol/cgi_response.ts";
-import { Answer, FaultPeer } from "../support/fault_peer.ts";
+import { FaultPeer, ResponseRecords } from "../support/fault_peer.ts";
 import { freshPath, type Gateway, withGateway } from "../support/gateway.ts";
 
-async function withHead(head: string, use: (gateway: Gateway) => Promise<void>): Promise<void> {
+async function withHeaders(
+  headers: string,
+  use: (gateway: Gateway) => Promise<void>,
+): Promise<void> {
   const path = freshPath();
   const peer = await FaultPeer.start({ network: "unix", path });
   peer.behaviour = {
     onRequest: ({ id, connection }) =>
-      connection.send(new Answer().stdout(id, `${head}\r\nbody`).stdoutEnd(id).end(id)),
+      connection.send(new ResponseRecords().stdout(id, `${headers}\r\nbody`).stdoutEnd(id).end(id)),
   };
   try {
     const upstream = { retry: { attemptsMax: 0, methods: [], delayMs: 0 } } as never;
@@ -34,14 +37,14 @@ for (const [name, line] of SHAPES) {
   test(`Over ${RESPONSE_FIELDS_MAX} fields ${name} are refused with a code`, async () => {
     const fields = (count: number) => Array.from({ length: count }, (_, at) => line(at)).join("");
     for (const count of [RESPONSE_FIELDS_MAX + 1, 5_000]) {
-      await withHead(fields(count), async (gateway) => {
+      await withHeaders(fields(count), async (gateway) => {
         assert.equal((await gateway.send("/many")).status, 502);
         assert.equal((await gateway.access.ofPath("/many"))["code"], "answer_too_large");
-        const fault = await gateway.log.ofPath("/many");
-        assert.match(String(fault["msg"]), /more than 512 fields/);
+        const error = await gateway.log.ofPath("/many");
+        assert.match(String(error["msg"]), /more than 512 fields/);
       });
     }
-    await withHead(fields(RESPONSE_FIELDS_MAX), async (gateway) => {
+    await withHeaders(fields(RESPONSE_FIELDS_MAX), async (gateway) => {
       const { status, body } = await gateway.send("/most");
       assert.deepEqual([status < 400, body.toString()], [true, "body"]);
     });

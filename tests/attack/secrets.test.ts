@@ -12,7 +12,7 @@ async function run(command: string, file: string) {
   return { text: stdout + stderr, status };
 }
 
-const FAULTY: Record<string, string> = {
+const WRONG: Record<string, string> = {
   "a user's password of a wrong kind": `
 sites: [{ basic_auth: { users: { anna: [${SECRET}] } }, routes: [{ respond: {} }] }]`,
   "a password in the place of the users": `
@@ -81,12 +81,12 @@ sites: [{ routes: [{ redirect: { to: "\${env.SECRET}\${x" } }] }]`,
 };
 
 test("No error repeats a password or what a variable holds, unless it is asked to", async () => {
-  for (const [name, file] of Object.entries(FAULTY)) {
+  for (const [name, file] of Object.entries(WRONG)) {
     const { text, status } = await run("check", file);
     assert.equal(status, 2, name);
     assert.ok(!text.includes("s3cret"), `${name}: ${text}`);
   }
-  const asked = await run("check --show-secrets", FAULTY["a size from the environment"]!);
+  const asked = await run("check --show-secrets", WRONG["a size from the environment"]!);
   assert.ok(asked.text.includes("\${env.SECRET}") || asked.text.includes(SECRET));
 });
 
@@ -119,7 +119,7 @@ test("A short value from the environment is not shown either", async () => {
     assert.ok(stdout.includes("\${env.SECRET}") && !stdout.includes("q7"), stdout);
   }
   for (const name of ["an address", "a size", "a word", "a network", "a template"]) {
-    const tree = { "/etc/afcgi/afcgi.yaml": FAULTY[`${name} from the environment`]! };
+    const tree = { "/etc/afcgi/afcgi.yaml": WRONG[`${name} from the environment`]! };
     const { stderr, status } = await runCommand("check", { tree, env: short });
     assert.ok(status === 2 && !stderr.includes("q7"), stderr);
   }
@@ -148,7 +148,7 @@ test("What is sent along with a request to explain is as secret as what the file
   const file = `
 upstreams: { app: { servers: ["127.0.0.1:9000"] } }
 sites: [{ routes: [{ fastcgi: { upstream: app } }] }]`;
-  // Proxy-Authorization is the front's own and goes no further.
+  // Proxy-Authorization is the gateway's own and goes no further.
   const names = ["Authorization", "Cookie", "X-Api-Key", "X-Auth-Token", "x-csrf-secret"];
   for (const field of names) {
     const header = `--header ${field}:${SECRET}`;

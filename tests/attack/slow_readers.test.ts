@@ -24,10 +24,10 @@ async function slowReader(
   world: UpstreamWorld,
   application: ScriptedApplication,
 ): Promise<SlowReader> {
-  const answer = world.send();
+  const sent = world.send();
   const request = await application.next();
   request.stdout("A: 1\n\n");
-  const response = await answer;
+  const response = await sent;
   request.stdout("x".repeat(5_000));
   await world.settle();
   return { request, response };

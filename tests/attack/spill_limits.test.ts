@@ -26,10 +26,10 @@ async function begun(world: UpstreamWorld, application: ScriptedApplication): Pr
   request: ScriptedRequest;
   response: UpstreamResponse;
 }> {
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   request.stdout("A: 1\n\n");
-  return { request, response: await answer };
+  return { request, response: await response };
 }
 
 test("All responses together take no more than spill_total, and go on when there is space", async () => {
@@ -98,7 +98,7 @@ test("A gathered body waits for space, is not lost, and its client is not read m
   const application = await world.application({ multiplex: false });
   const first = fedBody();
   const second = fedBody();
-  const answers = [first, second].map(({ body }) =>
+  const responses = [first, second].map(({ body }) =>
     world.send({ method: "POST", body: { ...body, memoryMax: 100 } })
   );
   first.feed.enqueue(new Uint8Array(2_000));
@@ -112,12 +112,12 @@ test("A gathered body waits for space, is not lost, and its client is not read m
   const one = await application.next();
   await one.stdin;
   one.answer();
-  await answers[0];
+  await responses[0];
   await world.advance(RETRY_MS);
   const two = await application.next();
   assert.equal((await two.stdin).length, 2_500);
   two.answer();
-  await answers[1];
+  await responses[1];
   assert.equal(world.space.used, 0);
   await world.close();
 });
@@ -126,14 +126,14 @@ test("A gathered body for which there never is space fails in time, and leaves n
   for (const reason of REASONS) {
     const world = new UpstreamWorld({ multiplex: "off", timeouts: { firstByteMs: 600_000 } });
     world.runtime.files.temporary = () => Promise.reject(new Error(reason));
-    const answer = world.send({
+    const response = world.send({
       method: "POST",
       body: { ...bodyOf("x".repeat(500)), memoryMax: 100 },
     });
     await world.advance(SPACE_TIMEOUT_MS - 500);
     assert.deepEqual(world.seen, []);
     await world.advance(1_000);
-    const error = await errorOf(answer);
+    const error = await errorOf(response);
     assert.deepEqual([error.code, error.fault], ["spill_failed", "local"]);
     assert.ok(error.message.includes(reason));
     assert.equal(world.space.used, 0);
@@ -145,7 +145,7 @@ test("A client that leaves while its body waits for space is heard, and its spac
   const world = new UpstreamWorld({ multiplex: "off" }, { spillTotalMax: 300 });
   const leaving = new AbortController();
   const { body, feed } = fedBody();
-  const answer = world.send({
+  const response = world.send({
     method: "POST",
     body: { ...body, memoryMax: 0 },
     signal: leaving.signal,
@@ -155,7 +155,7 @@ test("A client that leaves while its body waits for space is heard, and its spac
   await world.settle();
   assert.equal(world.space.used, 200);
   leaving.abort();
-  assert.equal(await codeOf(answer), "client_gone");
+  assert.equal(await codeOf(response), "client_gone");
   await world.settle();
   assert.equal(world.space.used, 0);
   await world.close();

@@ -118,11 +118,11 @@ const REQUESTS: Readonly<Record<string, HttpRequest>> = {
   "an error page": { target: "/none" },
 };
 
-function assertNothingSecret(answer: HttpResponse): void {
-  assert.doesNotMatch(answer.body.toString(), /secret/);
+function assertNothingSecret(response: HttpResponse): void {
+  assert.doesNotMatch(response.body.toString(), /secret/);
   const length = String(SECRET.length);
   const time = new Date(SECRET_S * 1000).toUTCString();
-  for (const [name, value] of answer.headers) {
+  for (const [name, value] of response.headers) {
     assert.equal(value.includes(length) || value.includes(time), false, `${name}: ${value}`);
     assert.equal(value.includes(`-${SECRET.length.toString(16)}"`), false, `${name}: ${value}`);
   }
@@ -161,10 +161,10 @@ for (const [what, request] of Object.entries(REQUESTS)) {
           },
         });
         await withSite(swap, async ({ gateway }) => {
-          const answer = await gateway.send(request);
-          assertNothingSecret(answer);
-          if (times > 0 && !staysMoved && answer.status < 300 && request.method !== "HEAD") {
-            assert.match(answer.body.toString(), /public/);
+          const response = await gateway.send(request);
+          assertNothingSecret(response);
+          if (times > 0 && !staysMoved && response.status < 300 && request.method !== "HEAD") {
+            assert.match(response.body.toString(), /public/);
           }
         });
       });
@@ -179,9 +179,9 @@ test("A file that became a symlink is not sent, whether a request was there befo
       if (isWarm) assert.equal((await gateway.send(request)).status, 200);
       rmSync(join(base, "www/pub/large.txt"));
       symlinkSync(join(base, "secret/large.txt"), join(base, "www/pub/large.txt"));
-      const answer = await gateway.send(request);
-      assertNothingSecret(answer);
-      assert.equal(answer.status, 403);
+      const response = await gateway.send(request);
+      assertNothingSecret(response);
+      assert.equal(response.status, 403);
     });
   }
 });
@@ -190,8 +190,8 @@ test("A script whose directory became a symlink out of the root does not run wit
   await withSite(() => ({}), async ({ base, gateway, ran, swapIn }) => {
     assert.equal((await gateway.send({ target: "/pub/run.php" })).status, 200);
     swapIn();
-    const answer = await gateway.send({ target: "/pub/run.php" });
-    assert.equal(answer.status, 403);
+    const response = await gateway.send({ target: "/pub/run.php" });
+    assert.equal(response.status, 403);
     assert.deepEqual(ran, [join(base, "www/pub/run.php")]);
   });
 });
@@ -199,7 +199,7 @@ test("A script whose directory became a symlink out of the root does not run wit
 test("A symlink that leads elsewhere within the root is followed as ever", async () => {
   await withSite(() => ({}), async ({ base, gateway }) => {
     symlinkSync("pub", join(base, "www/link"));
-    const answer = await gateway.send({ target: "/link/large.txt" });
-    assert.deepEqual([answer.status, answer.body.toString()], [200, LARGE]);
+    const response = await gateway.send({ target: "/link/large.txt" });
+    assert.deepEqual([response.status, response.body.toString()], [200, LARGE]);
   });
 });

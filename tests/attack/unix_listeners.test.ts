@@ -131,9 +131,9 @@ test("A group that is not there is an error of check, and ends the start", async
     const options = await optionsOf(
       key === "listen" ? { listen: [listen] } : { listen: ["127.0.0.1:0"], admin: { listen } },
     );
-    const { errors: faults } = await preflight(options, runtime, false);
-    assert.equal(faults.length, 1);
-    assert.match(faults[0]!, /^There is no group "no-such-group" \(listener unix:.+create it/);
+    const { errors: errors } = await preflight(options, runtime, false);
+    assert.equal(errors.length, 1);
+    assert.match(errors[0]!, /^There is no group "no-such-group" \(listener unix:.+create it/);
     await assert.rejects(startGateway(options), /there is no group "no-such-group"/);
     assert.equal(existsSync(path), false);
   }
@@ -141,7 +141,7 @@ test("A group that is not there is an error of check, and ends the start", async
 
 test("What cannot be a mode, or has no file, is an error with its remedy", async () => {
   const path = freshPath();
-  const faulty: readonly (readonly [object, RegExp])[] = [
+  const wrong: readonly (readonly [object, RegExp])[] = [
     [{ address: `unix:${path}`, mode: "rw" }, /use octal digits in quotes, such as "0660"/],
     [{ address: `unix:${path}`, mode: "0680" }, /use octal digits/],
     [{ address: `unix:${path}`, mode: "4755" }, /use octal digits/],
@@ -151,7 +151,7 @@ test("What cannot be a mode, or has no file, is an error with its remedy", async
     [{ address: "unix:@afcgi", group: "www-data" }, /unix:@afcgi has no group, and everybody/],
     [{ address: "127.0.0.1:0", mode: "0600" }, /has no mode \(take it out/],
   ];
-  for (const [listen, expected] of faulty) {
+  for (const [listen, expected] of wrong) {
     for (const config of [{ listen: [listen] }, { admin: { listen } }]) {
       await assert.rejects(optionsOf(config), (error) => {
         assert.ok(error instanceof ConfigError);

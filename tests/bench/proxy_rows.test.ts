@@ -7,7 +7,7 @@ import { Scope } from "../../bench/scope.ts";
 const LENGTH = 5;
 
 /** A server in Node's words: what each request is answered with. */
-function contender(name: string, answer: string): Contender {
+function contender(name: string, response: string): Contender {
   return {
     name,
     title: name,
@@ -16,7 +16,7 @@ function contender(name: string, answer: string): Contender {
       program: "node",
       args: [
         "-e",
-        `require("http").createServer((_, answer) => ${answer}).listen(${port}, "127.0.0.1")`,
+        `require("http").createServer((_, response) => ${response}).listen(${port}, "127.0.0.1")`,
       ],
     }),
   };
@@ -27,8 +27,8 @@ const ENDS: Contender = {
   command: () => ({ program: "sh", args: ["-c", "echo 'No such option' >&2; exit 3"] }),
 };
 
-const RIGHT = contender("right", `answer.end("12345")`);
-const SHORT = contender("short", `answer.end("123")`);
+const RIGHT = contender("right", `response.end("12345")`);
+const SHORT = contender("short", `response.end("123")`);
 
 const PLAN: LoadPlan = {
   path: "/",

@@ -113,7 +113,7 @@ test("What is wrong with a pair of files is told as people can mend it", { skip 
   const authority = selfSigned("/CN=Root", "basicConstraints=critical,CA:TRUE");
   const [own, other] = [signedBy(authority, "/CN=a.test"), selfSigned("/CN=b.test")];
   const garbage = "no certificate";
-  const faults: readonly [cert: string, key: string, "cert" | "key", RegExp][] = [
+  const errors: readonly [cert: string, key: string, "cert" | "key", RegExp][] = [
     [own.cert, other.key, "key", /is not that of the certificate/],
     [authority.cert + own.cert, own.key, "cert", /wrong order: the key's certificate is number 2/],
     [own.cert + other.cert, own.key, "cert", /does not hang together: number 2 did not issue/],
@@ -131,7 +131,7 @@ test("What is wrong with a pair of files is told as people can mend it", { skip 
     ],
   ];
   const paths = { cert: join(place, "x.crt"), key: join(place, "x.key") };
-  for (const [cert, key, file, message] of faults) {
+  for (const [cert, key, file, message] of errors) {
     writeFileSync(paths.cert, cert);
     writeFileSync(paths.key, key);
     await assert.rejects(readPair(paths, runtime), (error: Error & { file?: string }) => {

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { CertificateStore, storeName } from "../../src/certificates/store.ts";
-import { storeFolder } from "../../src/certificates/store_folder.ts";
+import { storeDirectory } from "../../src/certificates/store_directory.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import { freshPath } from "../runtime/support.ts";
 
@@ -19,7 +19,7 @@ for (
   ] as [Record<string, string>, string][]
 ) {
   test(`With ${JSON.stringify(env)} the store is ${path}`, () => {
-    assert.equal(storeFolder(undefined, { env: (name) => env[name] }), path);
+    assert.equal(storeDirectory(undefined, { env: (name) => env[name] }), path);
   });
 }
 

@@ -100,9 +100,9 @@ test("A disk that is full for a moment costs nobody the lock", async () => {
   const { stores, directory, advance } = world(2);
   const first = await stores[0]!.lock("a");
   const second = watched(stores[1]!.lock("a"));
-  directory.writeFault = "no space left on device";
+  directory.writeError = "no space left on device";
   await advance(LOCK_HEARTBEAT_MS * 3);
-  directory.writeFault = undefined;
+  directory.writeError = undefined;
   await advance(LOCK_STALE_MS * 3);
   assert.equal(second.value, undefined);
   assert.equal(first.lost.aborted, false);

@@ -191,7 +191,7 @@ test("ParameterTemplate lets configured parameters win over everything", () => {
     {
       headers: new Headers({ "x-env": "client" }),
       contentType: "text/plain",
-      extra: new Map([["APP_ENV", "front end"], ["SERVER_NAME", "front end"]]),
+      extra: new Map([["APP_ENV", "gateway"], ["SERVER_NAME", "gateway"]]),
     },
     {
       params: {
@@ -211,7 +211,7 @@ test("ParameterTemplate lets configured parameters win over everything", () => {
   assert.equal(sent["CONTENT_TYPE"], "a/b");
 });
 
-test("ParameterTemplate lets the front end's parameters win over the client's", () => {
+test("ParameterTemplate lets the gateway's parameters win over the client's", () => {
   const sent = parameters({
     headers: new Headers({ "x-request-id": "client" }),
     contentType: "text/plain",
@@ -238,7 +238,7 @@ test("ParameterTemplate sends no parameter that is configured away, wherever it 
     {
       headers: new Headers({ "x-a": "1", "x-b": "2" }),
       contentType: "text/plain",
-      extra: new Map([["HTTP_X_A", "front end"]]),
+      extra: new Map([["HTTP_X_A", "gateway"]]),
     },
     { params },
   );
@@ -319,7 +319,7 @@ test("Header fields that come again are encoded once, to what they would be each
     assert.deepEqual(template.list({ ...REQUEST, headers }), plain);
   }
   assert.equal(looks, 1);
-  // What the front end adds wins over them, so they are gone through for it.
+  // What the gateway adds wins over them, so they are gone through for it.
   const extra = new Map([["HTTP_X_A", "ours"]]);
   const added = Object.fromEntries(template.list({ ...REQUEST, headers, extra }));
   assert.deepEqual([added["HTTP_X_A"], looks], ["ours", 2]);

@@ -21,7 +21,7 @@ test("check says that a file has no errors, with status 0", async () => {
   });
 });
 
-test("check -q says nothing about a file without faults", async () => {
+test("check -q says nothing about a file without errors", async () => {
   const tree = { "/site.yaml": GOOD };
   const outcome = await runCommand("check -q site.yaml", { tree });
   assert.deepEqual(outcome, { status: 0, stdout: "", stderr: "" });

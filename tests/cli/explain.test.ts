@@ -77,7 +77,7 @@ test("explain says that a method is not the route's, and asks the routes behind 
   assert.deepEqual(post.application?.servers, ["tcp://app.example:9000", "unix:/run/app.sock"]);
 });
 
-const OWN_ANSWERS = [
+const OWN_RESPONSES = [
   { args: "http://example.com/healthz", status: 200, last: "respond: responds" },
   { args: "http://example.com/style.css", status: 200, last: "static: responds" },
   { args: "http://example.com/docs", status: 308, last: "static: responds" },
@@ -95,7 +95,7 @@ const OWN_ANSWERS = [
   },
 ];
 
-for (const { args, status, code, last } of OWN_ANSWERS) {
+for (const { args, status, code, last } of OWN_RESPONSES) {
   test(`explain tells what afcgi answers itself: ${args}`, async () => {
     const explanation = await explained(args);
     assert.equal(explanation.application, undefined);
@@ -122,8 +122,8 @@ test("explain shows the parameters that serve sends, all of them and in their or
   const headers = { host: "example.com", accept: "text/html", cookie: "a=b", "x-test": "1" };
   const request = new Request("http://example.com/index.php/extra?q=%20", { headers });
   const peer = { host: "127.0.0.1", port: 0 };
-  const answer = await requestInMemory(runtime, parseAddress("127.0.0.1:8081"), request, peer);
-  assert.equal(await answer.text(), "fine");
+  const response = await requestInMemory(runtime, parseAddress("127.0.0.1:8081"), request, peer);
+  assert.equal(await response.text(), "fine");
   runtime.process.raise("SIGTERM");
   await serve.outcome;
   await server.shutdown({ grace: 0 });
@@ -136,9 +136,9 @@ test("explain shows the parameters that serve sends, all of them and in their or
 async function untilServing(runtime: MemoryRuntime): Promise<void> {
   const ready = async () => {
     const request = new Request("http://example.com/healthz", { headers: { host: "example.com" } });
-    const answer = await requestInMemory(runtime, parseAddress("127.0.0.1:8081"), request)
+    const response = await requestInMemory(runtime, parseAddress("127.0.0.1:8081"), request)
       .catch(() => undefined);
-    return answer !== undefined;
+    return response !== undefined;
   };
   while (!await ready()) await new Promise((resolve) => setTimeout(resolve, 0));
 }
@@ -225,9 +225,9 @@ sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
 test("explain reads the configuration as serve does, errors included", async () => {
   const flags = await runCommand("explain /x -u app.example");
   assert.match(flags.stdout, /sent to upstream app at tcp:\/\/app.example:9000/);
-  const faulty = await runCommand("explain /x", { tree: { "/afcgi.yaml": "sites: 1" } });
-  assert.equal(faulty.status, 2);
-  assert.match(faulty.stderr, /^afcgi.yaml:1:8: /);
+  const wrong = await runCommand("explain /x", { tree: { "/afcgi.yaml": "sites: 1" } });
+  assert.equal(wrong.status, 2);
+  assert.match(wrong.stderr, /^afcgi.yaml:1:8: /);
 });
 
 test("explain refuses a method that no request can have", async () => {

@@ -6,30 +6,30 @@ import { MemoryNetwork } from "../../src/runtime/memory.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import { runCommand, startCommand, turnUntil } from "./run_program.ts";
 
-/** A network on which the address answers every request with the bytes of `answer`. */
+/** A network on which the address answers every request with the bytes of `response`. */
 async function networkWith(
   address: string,
-  answer: string | undefined,
+  response: string | undefined,
 ): Promise<{ network: MemoryNetwork; requests: string[] }> {
   const network = new MemoryNetwork();
   const requests: string[] = [];
   await network.listen(parseAddress(address), (connection) => {
-    void serve(connection, answer, requests);
+    void serve(connection, response, requests);
   });
   return { network, requests };
 }
 
 async function serve(
   connection: ByteConnection,
-  answer: string | undefined,
+  response: string | undefined,
   requests: string[],
 ): Promise<void> {
   const reader = connection.readable.getReader();
   const { value } = await reader.read();
   requests.push(new TextDecoder().decode(value));
-  if (answer === undefined) return;
+  if (response === undefined) return;
   const writer = connection.writable.getWriter();
-  await writer.write(new TextEncoder().encode(answer)).catch(() => {});
+  await writer.write(new TextEncoder().encode(response)).catch(() => {});
   await writer.close().catch(() => {});
 }
 
@@ -69,8 +69,8 @@ test("ping fails on another status than 2xx", async () => {
 });
 
 test("ping fails when what answers does not speak HTTP, or says nothing", async () => {
-  for (const answer of ["220 mail.example\r\n", "", "x".repeat(5000)]) {
-    const { network } = await networkWith("h:80", answer);
+  for (const response of ["220 mail.example\r\n", "", "x".repeat(5000)]) {
+    const { network } = await networkWith("h:80", response);
     assert.deepEqual(await runCommand("ping http://h/", { network }), {
       status: 1,
       stdout: "",

@@ -195,11 +195,11 @@ test("request -i prints status and fields before the body", async () => {
   const handler: FastCgiHandler = () =>
     new Response("body\n", { status: 404, headers: { "x-test": "é", "content-type": "text/x" } });
   const { stdout } = await ask("-i", { handler });
-  const [head = "", body] = stdout.split("\n\n");
+  const [headers = "", body] = stdout.split("\n\n");
   assert.equal(body, "body\n");
-  const lines = head.split("\n");
+  const lines = headers.split("\n");
   assert.equal(lines[0], "Status: 404");
-  assert.ok(lines.includes("content-type: text/x"), head);
+  assert.ok(lines.includes("content-type: text/x"), headers);
 });
 
 test("request puts STDERR on standard error, and -v the parameters before it", async () => {

@@ -178,12 +178,12 @@ test("responder logs its address, and probe finds out that it multiplexes", asyn
     probe.runtime.clock.advance(10);
     return report !== undefined;
   }, "the report");
-  const { address, values, multiplexes, fault } = JSON.parse(report!.stdout);
+  const { address, values, multiplexes, fault: error } = JSON.parse(report!.stdout);
   assert.equal(report!.status, 0);
   assert.equal(address, "tcp://app:9000");
   assert.equal(values["FCGI_MPXS_CONNS"], "1");
   assert.equal(multiplexes, true);
-  assert.equal(fault, undefined);
+  assert.equal(error, undefined);
   responder.runtime.process.raise("SIGINT");
   assert.equal((await responder.outcome).status, 0);
 });

@@ -39,13 +39,13 @@ test("A listener that is named speaks TLS where its port ends with 443", async (
 });
 
 test("What is no domain is told", async () => {
-  const faults: [string[], RegExp][] = [
+  const errors: [string[], RegExp][] = [
     [["https://example.com"], /--domain: Cannot read "https:\/\/example\.com"/],
     [["example.com:443"], /Cannot read/],
     [["*.example.com"], /dns-01/],
     [["localhost", "example.com"], /can have no public certificate/],
   ];
-  for (const [domain, message] of faults) {
+  for (const [domain, message] of errors) {
     await assert.rejects(load({ domain }), message, domain.join());
   }
 });

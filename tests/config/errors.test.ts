@@ -11,14 +11,14 @@ import { memoryFiles } from "./memory_files.ts";
 const files = memoryFiles({ "/srv": null, "/srv/www": null, "/srv/file": "x" });
 
 function errorsOf(text: string): string[] {
-  const { errors: faults } = readConfig(text, {
+  const { errors: errors } = readConfig(text, {
     source: "a.yaml",
     directory: "/srv",
     files,
     readVariable: (name) => name === "HOST" ? "example.org" : undefined,
     rootGiven: false,
   });
-  return faults.length === 0 ? [] : new ConfigError(faults).message.split("\n");
+  return errors.length === 0 ? [] : new ConfigError(errors).message.split("\n");
 }
 
 interface Row {
@@ -651,7 +651,7 @@ for (const row of [...SYNTAX, ...SHAPE, ...VALUES, ...REFERENCES, ...TRIES]) {
   });
 }
 
-test("Faults of every kind are told at once, in the order of the file", () => {
+test("Errors of every kind are told at once, in the order of the file", () => {
   const text = `log: { level: loud }
 limits: { spil: 1 }
 sites:

@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const VARIABLES = ["APP_ENV", "APP_SECRET", "SECRET", "GIT_PASSWORD", "PWD"];
 
 function errorsOf(text: string, source: string): string[] {
-  const { errors: faults } = readConfig(text, {
+  const { errors: errors } = readConfig(text, {
     source,
     directory: "/etc/afcgi",
     files: memoryFiles({
@@ -38,10 +38,10 @@ function errorsOf(text: string, source: string): string[] {
     readVariable: (name) => VARIABLES.includes(name) ? "prod" : undefined,
     rootGiven: false,
   });
-  return faults.map(formatError);
+  return errors.map(formatError);
 }
 
-test("Every example has no faults", () => {
+test("Every example has no errors", () => {
   const names = readdirSync(`${ROOT}examples`, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".yaml") && !name.endsWith("compose.yaml"));
   assert.ok(names.length >= 2, "the examples are gone");

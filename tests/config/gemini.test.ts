@@ -23,8 +23,8 @@ function entry(more: string): string {
 }
 
 test("A file with Gemini alone opens no port for HTTP, and has every default", () => {
-  const { options, errors: faults } = read(entry(`${SELF}, ${STATIC}`));
-  assert.deepEqual(faults, []);
+  const { options, errors: errors } = read(entry(`${SELF}, ${STATIC}`));
+  assert.deepEqual(errors, []);
   assert.deepEqual(options?.listen, []);
   assert.deepEqual(options?.sites, []);
   const [site] = options?.gemini?.sites ?? [];
@@ -49,19 +49,19 @@ test("A file with Gemini alone opens no port for HTTP, and has every default", (
 
 test("Hosts are read as URIs write them, fingerprints as openssl prints them", () => {
   const print = "AB:".repeat(31) + "CD";
-  const { options, errors: faults } = read(
+  const { options, errors: errors } = read(
     `gemini:\n  - hosts: [Bücher.Example, "*.B.test", "[2001:DB8::0:1]"]\n    ${SELF}\n` +
       `    routes:\n      - client_cert: { fingerprints: ["SHA256:${print}"] }\n` +
       `        respond: { code: 20, meta: text/gemini }\n`,
   );
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
   const [site] = options?.gemini?.sites ?? [];
   assert.deepEqual(site?.hosts, ["xn--bcher-kva.example", "*.b.test", "[2001:db8::1]"]);
   assert.deepEqual(site?.routes[0]?.clientCert?.fingerprints, ["ab".repeat(31) + "cd"]);
 });
 
 test("An error of Gemini is told with its place and what would be right", () => {
-  const table: readonly (readonly [text: string, faults: readonly RegExp[]])[] = [
+  const table: readonly (readonly [text: string, errors: readonly RegExp[]])[] = [
     [entry(`${STATIC}`), [/^a\.yaml:2:5: gemini\[0\] has no key "tls" \(add it\)$/]],
     [entry(`tls: {}, ${STATIC}`), [/tls has no cert and key \(add both, or self_signed/]],
     [entry(`tls: { self_signed: true }, ${STATIC}`), [/tls has no store/]],
@@ -105,8 +105,8 @@ test("An error of Gemini is told with its place and what would be right", () => 
     ],
   ];
   for (const [text, expected] of table) {
-    const faults = read(text).errors.map(formatError);
-    assert.equal(faults.length, expected.length, `${text}\n${faults.join("\n")}`);
-    faults.forEach((fault, index) => assert.match(fault, expected[index]!));
+    const errors = read(text).errors.map(formatError);
+    assert.equal(errors.length, expected.length, `${text}\n${errors.join("\n")}`);
+    errors.forEach((error, index) => assert.match(error, expected[index]!));
   }
 });

@@ -315,7 +315,7 @@ sites:
     ],
   },
   {
-    name: "faults of flags and of the file together",
+    name: "errors of flags and of the file together",
     flags: { config: "bad.yaml", workers: "4" },
     world: { tree: { "/site/bad.yaml": "sites: 1\n" } },
     expected: [

@@ -1,6 +1,6 @@
 /**
  * Mistakes that people make who come from another web server, or whose YAML slips: each is told in
- * one line, at its place, with what would be right. `faults.test.ts` has the errors of each kind of
+ * one line, at its place, with what would be right. `errors.test.ts` has the errors of each kind of
  * value.
  */
 import assert from "node:assert/strict";
@@ -469,15 +469,15 @@ const ADDRESSES: readonly Mistake[] = [
 const files = memoryFiles({ "/srv": null, "/srv/www": null });
 
 function saidOf(text: string): string[] {
-  const { errors: faults } = readConfig(text, {
+  const { errors: errors } = readConfig(text, {
     source: "a.yaml",
     directory: "/srv",
     files,
     readVariable: () => undefined,
     rootGiven: false,
   });
-  if (faults.length === 0) return [];
-  const lines = new ConfigError(faults).message.split("\n");
+  if (errors.length === 0) return [];
+  const lines = new ConfigError(errors).message.split("\n");
   return lines.map((line) => line.slice("a.yaml:".length));
 }
 

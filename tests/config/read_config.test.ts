@@ -23,19 +23,19 @@ const files = memoryFiles({
 });
 
 function optionsOf(text: string, env: Record<string, string> = {}): AppOptions {
-  const { options, errors: faults } = readConfig(text, {
+  const { options, errors: errors } = readConfig(text, {
     source: "afcgi.yaml",
     directory: "/etc/afcgi",
     files,
     readVariable: (name) => env[name],
     rootGiven: false,
   });
-  assert.deepEqual(faults.map(formatError), []);
+  assert.deepEqual(errors.map(formatError), []);
   return options!;
 }
 
-/** What is said of responses and bodies has tests of its own (`answers.test.ts`). */
-function withoutAnswers(
+/** What is said of responses and bodies has tests of its own (`responses.test.ts`). */
+function withoutReplies(
   { responses: _, middleware: __, limits: ___, requestBody: ____, ...route }: RouteOptions,
 ): Omit<RouteOptions, "responses" | "middleware" | "limits" | "requestBody"> {
   return route;
@@ -93,9 +93,9 @@ test("The example becomes the options that it says", () => {
       spillMax: 10_000_000,
     },
   });
-  const sites = options.sites.map(({ responses: answers, routes, ...site }) => {
-    assert.ok(answers !== undefined);
-    return { ...site, routes: routes.map(withoutAnswers) };
+  const sites = options.sites.map(({ responses: responses, routes, ...site }) => {
+    assert.ok(responses !== undefined);
+    return { ...site, routes: routes.map(withoutReplies) };
   });
   assert.deepEqual(sites, [{
     hosts: ["example.com", "*.example.com"],
@@ -249,7 +249,7 @@ sites: [{ routes: [{ respond: { body: ok } }] }]
   });
 });
 
-test("Relative paths start at the file's folder", () => {
+test("Relative paths start at the file's directory", () => {
   const options = optionsOf(`
 listen:
   - { address: ":443", tls: { cert: tls.crt, key: ./tls.key } }
@@ -330,12 +330,12 @@ sites:
 });
 
 test("A root from elsewhere stands in for a root that is missing or wrong", () => {
-  const { errors: faults } = readConfig("sites: [{ root: gone, routes: [{ static: {} }] }]", {
+  const { errors: errors } = readConfig("sites: [{ root: gone, routes: [{ static: {} }] }]", {
     source: "afcgi.yaml",
     directory: "/etc/afcgi",
     files,
     readVariable: () => undefined,
     rootGiven: true,
   });
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
 });

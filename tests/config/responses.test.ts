@@ -24,19 +24,19 @@ function read(text: string) {
 }
 
 function siteOf(text: string): SiteOptions {
-  const { options, errors: faults } = read(text);
-  assert.deepEqual(faults.map(formatError), []);
+  const { options, errors: errors } = read(text);
+  assert.deepEqual(errors.map(formatError), []);
   return options!.sites[0]!;
 }
 
 test("A route without a word of its own has what its site says", () => {
-  const { responses: answers, routes } = siteOf(EXAMPLE);
+  const { responses: responses, routes } = siteOf(EXAMPLE);
   const headers = [{
     set: { "X-A": "1" },
     add: { "X-B": "${request.id}" },
     remove: ["X-Powered-By"],
   }];
-  assert.deepEqual(answers, {
+  assert.deepEqual(responses, {
     headers,
     errorPages: {
       "404": { kind: "file", path: "/404.html" },
@@ -44,7 +44,7 @@ test("A route without a word of its own has what its site says", () => {
     },
     interceptErrors: true,
   });
-  assert.deepEqual(routes[1]?.responses, answers);
+  assert.deepEqual(routes[1]?.responses, responses);
   assert.deepEqual(routes[1]?.middleware, {
     ipRestriction: { allow: ["10.0.0.0/8"], deny: ["10.1.0.0/16"] },
     cors: {
@@ -88,9 +88,9 @@ test("A route's own limits and its way with bodies win over its site's", () => {
 });
 
 test("Where nothing is said, there is nothing", () => {
-  const { responses: answers, routes } = siteOf("sites: [{ routes: [{ respond: {} }] }]");
+  const { responses: responses, routes } = siteOf("sites: [{ routes: [{ respond: {} }] }]");
   assert.deepEqual(
-    [answers, routes[0]?.responses, routes[0]?.middleware],
+    [responses, routes[0]?.responses, routes[0]?.middleware],
     new Array(3).fill(undefined),
   );
 });
@@ -103,7 +103,7 @@ test("A route with CORS takes OPTIONS beside its methods", () => {
   assert.equal(methodsOf(`{ ${cors} }`), undefined);
 });
 
-const FAULTS: Readonly<Record<string, string>> = {
+const ERRORS: Readonly<Record<string, string>> = {
   "headers: { set: { Content-Length: '1' } }":
     'Header "Content-Length" is the HTTP server\'s to write (take it out)',
   "headers: { remove: [Transfer-Encoding] }":
@@ -129,13 +129,13 @@ const FAULTS: Readonly<Record<string, string>> = {
   "corss: {}": 'did you mean "cors"?',
 };
 
-for (const [key, message] of Object.entries(FAULTS)) {
+for (const [key, message] of Object.entries(ERRORS)) {
   test(`An error of responses is told: ${key.replace("\n", "\\n")}`, () => {
     const text = key.replace("'a\nb'", '"a\\nb"');
-    const { errors: faults } = read(`sites: [{ ${text}, routes: [{ respond: {} }] }]`);
+    const { errors: errors } = read(`sites: [{ ${text}, routes: [{ respond: {} }] }]`);
     assert.ok(
-      faults.some((fault) => fault.message.includes(message)),
-      faults.map(formatError).join(),
+      errors.some((error) => error.message.includes(message)),
+      errors.map(formatError).join(),
     );
   });
 }
@@ -144,23 +144,23 @@ test("A page that is a script of a site with PHP is an error: it would not run",
   const pages = "error_pages: { 404: /index.php }";
   const root = "root: /srv/www/public";
   const php = 'upstreams: { php: { servers: ["unix:/s"] } }';
-  const { errors: faults } = read(`
+  const { errors: errors } = read(`
 ${php}
 sites: [{ ${root}, ${pages}, routes: [{ php: { upstream: php } }] }]
 `);
-  assert.deepEqual(faults.map(({ message }) => message), [
+  assert.deepEqual(errors.map(({ message }) => message), [
     'Page "/index.php" is a script, which is not run here (name a file)',
   ]);
 });
 
 test("A page that is not below the root is an error, at a site and at a route", () => {
-  const { errors: faults } = read(`
+  const { errors: errors } = read(`
 sites:
   - root: /srv/www/public
     error_pages: { 404: /404.html, 500: /500.html }
     routes: [{ respond: {}, error_pages: { 4xx: /4xx.html } }]
 `);
-  assert.deepEqual(faults.map(({ message }) => message), [
+  assert.deepEqual(errors.map(({ message }) => message), [
     'There is no file "/srv/www/public/500.html" (create it, or name another)',
     'There is no file "/srv/www/public/4xx.html" (create it, or name another)',
   ]);

@@ -1,4 +1,4 @@
-/** `follow_symlinks_to` in a file: what becomes of it, and its faults. */
+/** `follow_symlinks_to` in a file: what becomes of it, and its errors. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatError } from "../../src/config/located_error.ts";
@@ -8,7 +8,7 @@ import { memoryFiles } from "./memory_files.ts";
 const GEMINI = "hosts: [a.test], tls: { self_signed: true, store: tls }";
 
 function read(text: string, rootGiven = false) {
-  const { options, errors: faults } = readConfig(text, {
+  const { options, errors: errors } = readConfig(text, {
     source: "a.yaml",
     directory: "/srv/app",
     files: memoryFiles({
@@ -20,7 +20,7 @@ function read(text: string, rootGiven = false) {
     readVariable: () => undefined,
     rootGiven,
   });
-  return { options, faults: faults.map(formatError) };
+  return { options, errors: errors.map(formatError) };
 }
 
 const site = (more: string) => `sites: [{ ${more} routes: [{ static: {} }] }]`;
@@ -30,9 +30,9 @@ test("Directories to which symlinks may lead start where the file is, for HTTP a
   const keys = "root: public, follow_symlinks_to: [storage/app/public, /var/lib/app],";
   const wanted = ["/srv/app/storage/app/public", "/var/lib/app"];
   const http = read(site(keys));
-  assert.deepEqual([http.faults, http.options?.sites[0]?.symlinkTargets], [[], wanted]);
+  assert.deepEqual([http.errors, http.options?.sites[0]?.symlinkTargets], [[], wanted]);
   const capsule = read(gemini(keys));
-  assert.deepEqual([capsule.faults, capsule.options?.gemini?.sites[0]?.symlinkTargets], [
+  assert.deepEqual([capsule.errors, capsule.options?.gemini?.sites[0]?.symlinkTargets], [
     [],
     wanted,
   ]);
@@ -42,8 +42,8 @@ test("Directories to which symlinks may lead start where the file is, for HTTP a
 
 test("A directory that is not there, or is none, is told with its place", () => {
   for (const place of [site, gemini]) {
-    const { faults } = read(place("root: public, follow_symlinks_to: [none, file.txt, storage],"));
-    assert.deepEqual(faults.map((fault) => fault.replace(/^a\.yaml:1:\d+: /, "")), [
+    const { errors } = read(place("root: public, follow_symlinks_to: [none, file.txt, storage],"));
+    assert.deepEqual(errors.map((error) => error.replace(/^a\.yaml:1:\d+: /, "")), [
       'There is no directory "/srv/app/none" (create it, or name another)',
       '"/srv/app/file.txt" is not a directory (name its directory)',
     ]);
@@ -53,18 +53,18 @@ test("A directory that is not there, or is none, is told with its place", () => 
 test("Directories for symlinks without a root are told, unless a flag gives the root", () => {
   const text = 'sites: [{ follow_symlinks_to: [storage], routes: [{ redirect: { to: "/" } }] }]';
   const told = /Key follow_symlinks_to has no root for symlinks to lead out of \(add root\)$/;
-  assert.match(read(text).faults.join(), told);
-  assert.deepEqual(read(text, true).faults, []);
+  assert.match(read(text).errors.join(), told);
+  assert.deepEqual(read(text, true).errors, []);
   const capsule =
     `gemini: [{ ${GEMINI}, follow_symlinks_to: [storage], routes: [${"{ respond: { code: 51, meta: gone } }"}] }]`;
-  assert.match(read(capsule).faults.join(), told);
+  assert.match(read(capsule).errors.join(), told);
 });
 
 test("Other ways to say it are led to the key", () => {
   for (const key of ["disable_symlinks", "follow_symlinks", "symlinks"]) {
-    const [fault] = read(site(`root: public, ${key}: on,`)).faults;
-    assert.match(fault ?? "", /did you mean "follow_symlinks_to"\?/, key);
+    const [error] = read(site(`root: public, ${key}: on,`)).errors;
+    assert.match(error ?? "", /did you mean "follow_symlinks_to"\?/, key);
   }
-  const [scalar] = read(site("root: public, follow_symlinks_to: storage,")).faults;
+  const [scalar] = read(site("root: public, follow_symlinks_to: storage,")).errors;
   assert.match(scalar ?? "", /use a list: \[storage\]/);
 });

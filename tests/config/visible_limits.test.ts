@@ -9,7 +9,7 @@ import { test } from "node:test";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** Folder below `src/`, name and value; sizes in bytes, times in milliseconds. */
+/** Directory below `src/`, name and value; sizes in bytes, times in milliseconds. */
 const CONSTANTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   http1: {
     TRAILER_LENGTH_MAX: 16_384,
@@ -147,10 +147,10 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   "shutdown.grace": "30s",
 };
 
-/** Numbers that the folder's files give names to; a name may have one in each of several files. */
-function constantsOf(folder: string): Map<string, number[]> {
+/** Numbers that the directory's files give names to; a name may have one in each of several files. */
+function constantsOf(directory: string): Map<string, number[]> {
   const found = new Map<string, number[]>();
-  const where = new URL(`src/${folder}/`, ROOT);
+  const where = new URL(`src/${directory}/`, ROOT);
   for (const file of readdirSync(where, { recursive: true }).map(String)) {
     if (!file.endsWith(".ts")) continue;
     const text = readFileSync(new URL(file, where), "utf8");
@@ -164,11 +164,11 @@ function constantsOf(folder: string): Map<string, number[]> {
 }
 
 test("Limits that a user can see are what they were", () => {
-  for (const [folder, limits] of Object.entries(CONSTANTS)) {
-    const found = constantsOf(folder);
+  for (const [directory, limits] of Object.entries(CONSTANTS)) {
+    const found = constantsOf(directory);
     for (const [name, value] of Object.entries(limits)) {
       const values = found.get(name) ?? [];
-      assert.ok(values.includes(value), `src/${folder}: ${name} is ${values}, and was ${value}`);
+      assert.ok(values.includes(value), `src/${directory}: ${name} is ${values}, and was ${value}`);
     }
   }
 });

@@ -20,9 +20,9 @@ test("The first program of docs/applications.md answers, and ends when it is tol
   const client = new FastCgiClient(`unix:${socket}`);
   try {
     await waitForListener({ network: "unix", path: socket });
-    const answer = await client.request({ params: Object.entries(PARAMS) });
-    assert.equal(answer.status, 200);
-    assert.equal(await new Response(answer.body as BodyInit).text(), "hello 192.0.2.1\n");
+    const response = await client.request({ params: Object.entries(PARAMS) });
+    assert.equal(response.status, 200);
+    assert.equal(await new Response(response.body as BodyInit).text(), "hello 192.0.2.1\n");
   } finally {
     await client.close();
     assert.deepEqual(await application.stop(), { code: 0, signal: null });

@@ -15,15 +15,15 @@ class NamedFiles extends MemoryFiles {
   }
 }
 
-function faultsOf(text: string, source: string): string[] {
-  const { errors: faults } = readConfig(text, {
+function errorsOf(text: string, source: string): string[] {
+  const { errors: errors } = readConfig(text, {
     source,
     directory: "/etc/afcgi",
     files: new NamedFiles(),
     readVariable: () => "value",
     rootGiven: false,
   });
-  return faults.map(formatError);
+  return errors.map(formatError);
 }
 
 const pages = allPages()
@@ -35,7 +35,7 @@ test("The pages have configurations", () => {
 });
 
 for (const { page, blocks } of pages) {
-  test(`Every configuration in ${page.name} has no faults`, () => {
-    for (const block of blocks) assert.deepEqual(faultsOf(block, page.name), [], block);
+  test(`Every configuration in ${page.name} has no errors`, () => {
+    for (const block of blocks) assert.deepEqual(errorsOf(block, page.name), [], block);
   });
 }

@@ -140,7 +140,7 @@ function optionsOf(root: unknown): unknown {
 const written = writtenKeys(JSON.parse(everyKeyJson), schema);
 const withDefault = written.filter(({ schema }) => schema.default !== undefined);
 
-test("The file with every key has every key, and no fault", () => {
+test("The file with every key has every key, and no error", () => {
   const missing = new Set(keys.map(({ key }) => key));
   for (const { key } of written) missing.delete(key);
   assert.deepEqual([...missing], [], "Add these to tests/docs/every_key.ts, not at their defaults");

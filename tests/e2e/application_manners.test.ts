@@ -55,10 +55,10 @@ for (const [name, { manners, probe, code }] of Object.entries(CASES)) {
     const upstreams = { app: { servers: [`unix:${path}`] } };
     const sites = [{ routes: [{ fastcgi: { upstream: "app" } }] }];
     const afcgi = await Afcgi.start({ config: { upstreams, sites } });
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 12 }, () => httpRequest(afcgi.port, { target: "/" })),
     );
-    assert.deepEqual(answers.map(({ status }) => status), Array.from({ length: 12 }, () => 200));
+    assert.deepEqual(responses.map(({ status }) => status), Array.from({ length: 12 }, () => 200));
     if (code !== undefined) await afcgi.waitForLog((line) => line["code"] === code);
     await afcgi.stop();
     application.stop();

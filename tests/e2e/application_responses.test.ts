@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGunzip } from "node:zlib";
 import { Afcgi } from "../support/afcgi.ts";
-import { Answer, type Behaviour, FaultPeer } from "../support/fault_peer.ts";
+import { type Behaviour, FaultPeer, ResponseRecords } from "../support/fault_peer.ts";
 import { freshPath } from "../support/gateway.ts";
 import { HttpConnection } from "../support/raw_http.ts";
 
@@ -42,11 +42,11 @@ async function withApplication(
 }
 
 /** All bytes that a client is sent when the application answers with these. */
-async function sentFor({ open, behave }: World, answer: string, method = "GET"): Promise<string> {
+async function sentFor({ open, behave }: World, response: string, method = "GET"): Promise<string> {
   behave({
     onRequest: ({ id, connection }) => {
-      const bytes = Buffer.from(answer, "latin1");
-      connection.send(new Answer().stdout(id, bytes).stdoutEnd(id).end(id));
+      const bytes = Buffer.from(response, "latin1");
+      connection.send(new ResponseRecords().stdout(id, bytes).stdoutEnd(id).end(id));
     },
   });
   const client = await open();
@@ -78,8 +78,8 @@ test("The header section of a response becomes status and fields, and frames not
       const empty = await sentFor(world, `Status: ${status}\nX-A: 1\n\nnobody reads this`);
       assert.match(empty, new RegExp(`^HTTP/1\\.1 ${status} [^]*\\r\\n\\r\\n$`));
     }
-    const head = await sentFor(world, "Content-Length: 7\n\ncontent", "HEAD");
-    assert.match(head, /\r\ncontent-length: 7\r\n[^]*\r\n\r\n$/i);
+    const headers = await sentFor(world, "Content-Length: 7\n\ncontent", "HEAD");
+    assert.match(headers, /\r\ncontent-length: 7\r\n[^]*\r\n\r\n$/i);
 
     const early = await sentFor(world, "Status: 103\nLink: </a.css>\n\nX-A: 1\n\nlate");
     assert.match(early, /^HTTP\/1\.1 103 Early Hints\r\nlink: <\/a\.css>\r\n\r\nHTTP\/1\.1 200 /i);
@@ -87,7 +87,7 @@ test("The header section of a response becomes status and fields, and frames not
 });
 
 test("A header section that can be read in two ways is 502, and none of it reaches the client", async () => {
-  const heads = [
+  const sections = [
     "Content-Length: 1\nContent-Length: 1",
     "Content-Length: 1, 1",
     "Content-Length: x",
@@ -101,9 +101,9 @@ test("A header section that can be read in two ways is 502, and none of it reach
     "HTTP/1.1 200 OK",
   ];
   await withApplication({}, async (world) => {
-    for (const head of heads) {
-      const text = await sentFor(world, `${head}\n\n1`);
-      assert.match(text, /^HTTP\/1\.1 502 /, JSON.stringify(head));
+    for (const headers of sections) {
+      const text = await sentFor(world, `${headers}\n\n1`);
+      assert.match(text, /^HTTP\/1\.1 502 /, JSON.stringify(headers));
       assert.match(text, /\(bad_answer\)/);
       assert.doesNotMatch(text, /x-a|\0/i);
     }
@@ -116,16 +116,16 @@ test("Each event of a compressed stream arrives before the next one is sent", as
     let count = 0;
     behave({
       onRequest: ({ id, connection }) => {
-        connection.send(new Answer().stdout(id, "Content-Type: text/event-stream\n\n"));
-        sendNext = () => connection.send(new Answer().stdout(id, `data: ${++count}\n\n`));
+        connection.send(new ResponseRecords().stdout(id, "Content-Type: text/event-stream\n\n"));
+        sendNext = () => connection.send(new ResponseRecords().stdout(id, `data: ${++count}\n\n`));
         sendNext();
       },
     });
     const client = await open();
     await client.send({ headers: { "Accept-Encoding": "gzip" } });
-    const head = await client.readHead();
-    assert.equal(head.headers.get("content-encoding"), "gzip");
-    const { pieces } = client.readBody(head);
+    const headers = await client.readHeaders();
+    assert.equal(headers.headers.get("content-encoding"), "gzip");
+    const { pieces } = client.readBody(headers);
     const gunzip = createGunzip();
     let text = "";
     const allThere = new Promise<void>((resolve) => {
@@ -152,7 +152,9 @@ test("A body is asked for when it is wanted, and its length told when all of it 
     behave({
       onRequest: ({ id, connection, params, bodyLength }) => {
         const text = `${params.get("CONTENT_LENGTH")} ${bodyLength}`;
-        connection.send(new Answer().stdout(id, `X-A: 1\n\n${text}`).stdoutEnd(id).end(id));
+        connection.send(
+          new ResponseRecords().stdout(id, `X-A: 1\n\n${text}`).stdoutEnd(id).end(id),
+        );
       },
     });
     const asking = (method: string, target: string, length: number) =>
@@ -160,7 +162,7 @@ test("A body is asked for when it is wanted, and its length told when all of it 
       `Content-Length: ${length}\r\n\r\n`;
     const wanted = await open();
     await wanted.write(asking("POST", "/", 3));
-    assert.equal((await wanted.readAnyHead()).status, 100);
+    assert.equal((await wanted.readAnyHeaders()).status, 100);
     await wanted.write("abc");
     assert.equal((await wanted.readResponse()).body.toString(), "3 3");
     wanted.destroy();
@@ -168,7 +170,7 @@ test("A body is asked for when it is wanted, and its length told when all of it 
     for (const [method, status] of [["POST", 413], ["DELETE", 405]] as const) {
       const refused = await open();
       await refused.write(asking(method, "/", 5000));
-      assert.equal((await refused.readAnyHead()).status, status);
+      assert.equal((await refused.readAnyHeaders()).status, status);
       refused.destroy();
     }
 

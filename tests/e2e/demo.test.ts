@@ -14,10 +14,10 @@ async function startDemo(): Promise<{ demo: Child; url: string }> {
 
 test("The demo serves a page at the address that it prints", async () => {
   const { demo, url } = await startDemo();
-  const answer = await fetch(url);
-  assert.equal(answer.status, 200);
-  assert.match(answer.headers.get("content-type") ?? "", /^text\/html/);
-  assert.match(await answer.text(), /<title>.*afcgi/i);
+  const response = await fetch(url);
+  assert.equal(response.status, 200);
+  assert.match(response.headers.get("content-type") ?? "", /^text\/html/);
+  assert.match(await response.text(), /<title>.*afcgi/i);
   assert.deepEqual(await demo.stop("SIGTERM"), { code: 0, signal: null });
 });
 

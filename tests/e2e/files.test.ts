@@ -1,11 +1,11 @@
-/** Files, answers that are handed over to files, and compression, through the executable. */
+/** Files, responses that are handed over to files, and compression, through the executable. */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { brotliDecompressSync, gunzipSync, gzipSync, zstdDecompressSync } from "node:zlib";
 import { Afcgi } from "../support/afcgi.ts";
-import { Answer, FaultPeer } from "../support/fault_peer.ts";
+import { FaultPeer, ResponseRecords } from "../support/fault_peer.ts";
 import { temporaryDirectory } from "../support/places.ts";
 import { httpRequest, type HttpResponse } from "../support/raw_http.ts";
 
@@ -14,7 +14,7 @@ const TEXT = "All work and no play makes Jack a dull boy.\n".repeat(5000);
 type Ask = (target: string, headers?: Record<string, string>) => Promise<HttpResponse>;
 
 /**
- * afcgi over a directory of files; its application answers with the header section that `X-Answer`
+ * afcgi over a directory of files; its application answers with the header section that `X-Response`
  * gives.
  */
 async function withAfcgi(use: (ask: Ask, root: string) => Promise<void>): Promise<void> {
@@ -32,8 +32,10 @@ async function withAfcgi(use: (ask: Ask, root: string) => Promise<void>): Promis
   const peer = await FaultPeer.start({ network: "unix", path: join(directory, "app.sock") });
   peer.behaviour = {
     onRequest: ({ id, connection, params }) => {
-      const head = (params.get("HTTP_X_ANSWER") ?? "").replaceAll("|", "\n");
-      connection.send(new Answer().stdout(id, `${head}\n\n${TEXT}`).stdoutEnd(id).end(id));
+      const headers = (params.get("HTTP_X_RESPONSE") ?? "").replaceAll("|", "\n");
+      connection.send(
+        new ResponseRecords().stdout(id, `${headers}\n\n${TEXT}`).stdoutEnd(id).end(id),
+      );
     },
   };
   const afcgi = await Afcgi.start({
@@ -91,7 +93,7 @@ test("The executable serves files, ranges, siblings and listings", async () => {
 
 test("The executable compresses what applications answer, and files", async () => {
   await withAfcgi(async (ask) => {
-    const headers = { "X-Answer": "Content-Type: text/html", "Accept-Encoding": "gzip, zstd" };
+    const headers = { "X-Response": "Content-Type: text/html", "Accept-Encoding": "gzip, zstd" };
     const page = await ask("/app/", headers);
     assert.equal(page.headers.get("content-encoding"), "zstd");
     assert.equal(zstdDecompressSync(page.body).toString(), TEXT);
@@ -101,20 +103,20 @@ test("The executable compresses what applications answer, and files", async () =
   });
 });
 
-test("The executable hands answers over to files and to other paths", async () => {
+test("The executable hands responses over to files and to other paths", async () => {
   await withAfcgi(async (ask, root) => {
     assert.equal((await ask("/private/report.txt")).status, 404);
-    const heads = [
+    const sections = [
       "X-Accel-Redirect: /private/report.txt",
       `X-Sendfile: ${root}/private/report.txt`,
       "Location: /private/report.txt",
     ];
-    for (const head of heads) {
-      const answer = await ask("/app/", { "X-Answer": `${head}|Set-Cookie: a=1` });
-      assert.deepEqual([answer.status, answer.body.toString()], [200, "report"], head);
-      assert.equal(answer.headers.get("set-cookie"), "a=1");
+    for (const headers of sections) {
+      const response = await ask("/app/", { "X-Response": `${headers}|Set-Cookie: a=1` });
+      assert.deepEqual([response.status, response.body.toString()], [200, "report"], headers);
+      assert.equal(response.headers.get("set-cookie"), "a=1");
     }
-    const outside = await ask("/app/", { "X-Answer": `X-Sendfile: ${root}/hello.txt` });
+    const outside = await ask("/app/", { "X-Response": `X-Sendfile: ${root}/hello.txt` });
     assert.equal(outside.status, 502);
   });
 });

@@ -45,7 +45,7 @@ test("Parameters, a trusted proxy and a trace reach the application", async () =
     }],
   };
   await withAfcgi(site, async (port, afcgi) => {
-    const answer = await httpRequest(port, {
+    const response = await httpRequest(port, {
       target: "/cgi-bin/a.cgi/b",
       headers: {
         "X-Forwarded-For": "192.0.2.1",
@@ -53,7 +53,7 @@ test("Parameters, a trusted proxy and a trace reach the application", async () =
         "X-Request-Id": "proxy-7",
       },
     });
-    const sent = JSON.parse(answer.body.toString());
+    const sent = JSON.parse(response.body.toString());
     assert.deepEqual(
       [sent.SECRET, sent.ID, sent.REST, sent.SCRIPT_NAME, sent.PATH_INFO],
       ["s3cret", "proxy-7", "<a.cgi/b>", "/a.cgi", "/b"],
@@ -120,7 +120,7 @@ test("Headers reach the application once, under no name that is not theirs", asy
     }],
   };
   await withAfcgi(site, async (port) => {
-    const answer = await rawRequest(
+    const response = await rawRequest(
       port,
       "GET /a/%C3%A9/?q=%20 HTTP/1.1\r\nHost: A.example:99\r\nConnection: X-Hop\r\n" +
         "X-Hop: 1\r\nX-List: a\r\nx-list: b\r\nCookie: a=1\r\ncookie: b=2\r\n" +
@@ -128,7 +128,7 @@ test("Headers reach the application once, under no name that is not theirs", asy
         "X.Real.IP: 1\r\nProxy: evil\r\nProxy-Authorization: x\r\nTE: trailers\r\n" +
         "Authorization: y\r\n\r\n",
     );
-    const sent: Record<string, string> = JSON.parse(answer.body.toString());
+    const sent: Record<string, string> = JSON.parse(response.body.toString());
     const ofHeaders = Object.entries(sent).filter(([name]) => name.startsWith("HTTP_")).sort();
     assert.deepEqual(ofHeaders, [
       ["HTTP_AUTHORIZATION", "y"],

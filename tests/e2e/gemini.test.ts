@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { AFCGI, Afcgi, runAfcgi } from "../support/afcgi.ts";
 import { Child } from "../support/child.ts";
-import { Answer, FaultPeer } from "../support/fault_peer.ts";
+import { FaultPeer, ResponseRecords } from "../support/fault_peer.ts";
 import { missingPeer } from "../support/peers.ts";
 import { freePlace, placeUrl, temporaryDirectory } from "../support/places.ts";
 import { rawTls } from "../support/raw_tls.ts";
@@ -93,7 +93,7 @@ test(
 );
 
 /** What an application writes for each path, and whether it then ends its request well. */
-const ANSWERS: Readonly<Record<string, readonly [stdout: string, then: "end" | "close"]>> = {
+const RESPONSES: Readonly<Record<string, readonly [stdout: string, then: "end" | "close"]>> = {
   "/whole": ["20 text/gemini\r\n# Hello\n", "end"],
   "/input": ["10 Your name?\r\n", "end"],
   "/body-behind-51": ["51 gone\r\nbody", "end"],
@@ -114,10 +114,10 @@ test("An application's own header goes out as it is, and a response that breaks 
   peer.behaviour = {
     onRequest: ({ id, params, connection }) => {
       const path = params.get("PATH_INFO") ?? "";
-      const [stdout, then] = ANSWERS[path]!;
-      const answer = new Answer().stdout(id, stdout);
-      if (then === "end") return connection.send(answer.stdoutEnd(id).end(id));
-      connection.send(answer);
+      const [stdout, then] = RESPONSES[path]!;
+      const response = new ResponseRecords().stdout(id, stdout);
+      if (then === "end") return connection.send(response.stdoutEnd(id).end(id));
+      connection.send(response);
       // Only once its first half is with the client is it a response that broke off.
       if (path === "/broken") void half.promise.then(() => connection.close());
       else connection.close();
@@ -147,14 +147,14 @@ test("An application's own header goes out as it is, and a response that breaks 
     ["/broken", /^20 text\/gemini\r\nhalf$/, false],
   ];
   for (const [path, text, ended] of table) {
-    const answer = await rawTls(
+    const response = await rawTls(
       afcgi.port,
       `gemini://localhost:${afcgi.port}${path}\r\n`,
       LOCALHOST,
       () => half.resolve(),
     );
-    assert.match(answer.text, text, path);
-    assert.equal(answer.ended, ended, path);
+    assert.match(response.text, text, path);
+    assert.equal(response.ended, ended, path);
   }
   await afcgi.stop();
   await peer.stop();

@@ -72,7 +72,7 @@ async function holdBoth(doors: Doors, gate: string): Promise<void> {
     "all requests in flight",
   );
   writeFileSync(gate, "");
-  for (const answer of await overHttp) assert.equal(answer.body.toString(), "waited\n");
+  for (const response of await overHttp) assert.equal(response.body.toString(), "waited\n");
   for (const reply of await overGemini) {
     assert.match(reply.header, /^20 text\/plain/);
     assert.equal(reply.body, "waited\n");
@@ -118,13 +118,13 @@ test("afcgi's own application answers Gemini and HTTP at once over one connectio
   try {
     const target = "/slow?ms=2000";
     const each = Array.from({ length: EACH_AT_ONCE });
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       ...each.map(async () => (await httpRequest(doors.afcgi.port, { target })).status),
       ...each.map(async () => Number((await askGemini(doors, target)).header.slice(0, 2))),
     ]);
-    assert.deepEqual(new Set(answers), new Set([200, 20]));
-    const answer = await httpRequest(doors.afcgi.port, { target: "/connections" });
-    const seen = JSON.parse(answer.body.toString());
+    assert.deepEqual(new Set(responses), new Set([200, 20]));
+    const response = await httpRequest(doors.afcgi.port, { target: "/connections" });
+    const seen = JSON.parse(response.body.toString());
     assert.equal(seen.connections, 1);
     assert.ok(seen.requestsInFlightMax > EACH_AT_ONCE, `${seen.requestsInFlightMax} in flight`);
   } finally {

@@ -114,10 +114,10 @@ const CASES: readonly Case[] = [
   {
     says: "shows its front page",
     async run({ afcgi }, { title }) {
-      const answer = await httpRequest(afcgi.port, { target: "/" });
-      assert.equal(answer.status, 200, answer.body.toString());
-      assert.match(answer.headers.get("content-type") ?? "", /^text\/html/);
-      assert.match(answer.body.toString(), new RegExp(`<h1>${title}</h1>`));
+      const response = await httpRequest(afcgi.port, { target: "/" });
+      assert.equal(response.status, 200, response.body.toString());
+      assert.match(response.headers.get("content-type") ?? "", /^text\/html/);
+      assert.match(response.body.toString(), new RegExp(`<h1>${title}</h1>`));
     },
   },
   {
@@ -134,24 +134,24 @@ const CASES: readonly Case[] = [
   {
     says: "serves its style sheet without PHP, and not twice to who has it",
     async run({ afcgi }) {
-      const answer = await httpRequest(afcgi.port, { target: "/style.css" });
-      assert.equal(answer.status, 200);
-      assert.match(answer.headers.get("content-type") ?? "", /^text\/css/);
-      assert.match(answer.body.toString(), /font-family/);
-      const headers = { "If-None-Match": answer.headers.get("etag") ?? "" };
+      const response = await httpRequest(afcgi.port, { target: "/style.css" });
+      assert.equal(response.status, 200);
+      assert.match(response.headers.get("content-type") ?? "", /^text\/css/);
+      assert.match(response.body.toString(), /font-family/);
+      const headers = { "If-None-Match": response.headers.get("etag") ?? "" };
       assert.equal((await httpRequest(afcgi.port, { target: "/style.css", headers })).status, 304);
     },
   },
   {
     says: "takes a form and shows what came of it",
     async run({ afcgi }, { form }) {
-      const answer = await httpRequest(afcgi.port, {
+      const response = await httpRequest(afcgi.port, {
         method: "POST",
         target: form,
         headers: { "Content-Type": "application/x-www-form-urlencoded" },
         body: "name=Grace+Hopper",
       });
-      const target = seenElsewhere(answer);
+      const target = seenElsewhere(response);
       assert.equal(target, "/hello/Grace%20Hopper");
       const page = await httpRequest(afcgi.port, { target });
       assert.match(page.body.toString(), /Hello, Grace Hopper/);
@@ -162,8 +162,8 @@ const CASES: readonly Case[] = [
     async run({ afcgi }, example) {
       const picture = Buffer.alloc(PICTURE_LENGTH, Uint8Array.from({ length: 251 }, (_, i) => i));
       picture.set(PNG_BEGINNING);
-      const answer = await upload(afcgi, example, "a picture.png", picture);
-      const target = seenElsewhere(answer);
+      const response = await upload(afcgi, example, "a picture.png", picture);
+      const target = seenElsewhere(response);
       assert.ok(target.startsWith(`${example.uploads}/`), target);
       const shown = await httpRequest(afcgi.port, { target });
       assert.equal(shown.status, 200);
@@ -184,11 +184,11 @@ const CASES: readonly Case[] = [
       }
       const names = ["evil.php", "evil.php/a.png", "evil%2ephp", "evil.PHP", "evil.phtml", ""];
       for (const target of [uploaded, ...names.map((name) => `${uploads}/${name}`)]) {
-        const answer = await httpRequest(afcgi.port, { target });
-        if (answer.status !== 200) {
-          assert.ok([403, 404].includes(answer.status), `${answer.status}`);
-        } else assert.doesNotMatch(answer.headers.get("content-type") ?? "", /html|php/, target);
-        if (target !== uploaded) assert.notEqual(answer.status, 200, target);
+        const response = await httpRequest(afcgi.port, { target });
+        if (response.status !== 200) {
+          assert.ok([403, 404].includes(response.status), `${response.status}`);
+        } else assert.doesNotMatch(response.headers.get("content-type") ?? "", /html|php/, target);
+        if (target !== uploaded) assert.notEqual(response.status, 200, target);
       }
       assert.equal(existsSync(proof), false, "the script has run");
     },
@@ -201,9 +201,9 @@ const CASES: readonly Case[] = [
       const hidden = ["/.env", "/%2eenv", `${uploads}/.gitignore`];
       const beside = ["/../beside.txt", "/%2e%2e/beside.txt", "/a/..%2f..%2fbeside.txt"];
       for (const target of [...hidden, ...beside]) {
-        const answer = await httpRequest(afcgi.port, { target });
-        assert.ok([400, 403, 404].includes(answer.status), `${target}: ${answer.status}`);
-        assert.doesNotMatch(answer.body.toString(), /secret|gitignore/, target);
+        const response = await httpRequest(afcgi.port, { target });
+        assert.ok([400, 403, 404].includes(response.status), `${target}: ${response.status}`);
+        assert.doesNotMatch(response.body.toString(), /secret|gitignore/, target);
       }
     },
   },
@@ -230,8 +230,8 @@ function upload(
 }
 
 /** The path of the page to which a form's response leads. */
-function seenElsewhere(answer: HttpResponse): string {
-  assert.ok([302, 303].includes(answer.status), `${answer.status} ${answer.body}`);
-  const location = answer.headers.get("location") ?? "";
+function seenElsewhere(response: HttpResponse): string {
+  assert.ok([302, 303].includes(response.status), `${response.status} ${response.body}`);
+  const location = response.headers.get("location") ?? "";
   return location.replace(/^http:\/\/test\.example/, "");
 }

@@ -168,12 +168,12 @@ test(
     echo "whole";`;
     const { container, root } = await runSite(script);
     const port = await portOf(container);
-    const answer = httpRequest(port, { target: "/script.php" });
+    const response = httpRequest(port, { target: "/script.php" });
     await waitUntil(() => existsSync(join(root, "tmp/begun")), "the script to run");
     container.signal("SIGTERM");
     await container.child.stderr.waitFor((line) => line.includes('"msg":"stopping"'));
     writeFileSync(join(root, "tmp/go"), "");
-    const { status, complete, body } = await answer;
+    const { status, complete, body } = await response;
     assert.deepEqual([status, complete, body.toString()], [200, true, "whole"]);
     assert.deepEqual(await container.child.exited, { code: 0, signal: null });
     const log = container.child.stderr.lines.join("\n");

@@ -19,11 +19,11 @@ test(
   "plain-php refuses a body that PHP would not take",
   { skip: missingPeer("php-fpm") },
   async () => {
-    const answer = await httpRequest(running().afcgi.port, {
+    const response = await httpRequest(running().afcgi.port, {
       method: "POST",
       target: "/upload.php",
       headers: { "Content-Length": String(16 * 1024 * 1024 + 1) },
     });
-    assert.equal(answer.status, 413);
+    assert.equal(response.status, 413);
   },
 );

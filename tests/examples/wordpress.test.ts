@@ -58,7 +58,7 @@ function testWordPress(says: string, run: (ask: Ask, afcgi: Afcgi) => Promise<vo
 }
 
 for (const file of FILES) {
-  test(`WordPress's ${file} has no fault`, { skip }, async () => {
+  test(`WordPress's ${file} has no error`, { skip }, async () => {
     const { code, stderr } = await runAfcgi(["check", "--config", join(directory, file)]);
     assert.equal(code, 0, stderr);
   });
@@ -66,10 +66,10 @@ for (const file of FILES) {
 
 testWordPress("leads every path to the installer by its front controller", async (ask) => {
   for (const target of ["/", "/2026/11/a-pretty-permalink/", "/?p=1", "/wp-login.php"]) {
-    const answer = await ask(target);
-    assert.equal(answer.status, 302, target);
+    const response = await ask(target);
+    assert.equal(response.status, 302, target);
     assert.equal(
-      answer.headers.get("location"),
+      response.headers.get("location"),
       "http://test.example/wp-admin/setup-config.php",
       target,
     );
@@ -87,15 +87,15 @@ testWordPress("has a dashboard whose directory gets its slash", async (ask) => {
 testWordPress(
   "takes the installer's form, and says that there is no database",
   async (_, afcgi) => {
-    const answer = await httpRequest(afcgi.port, {
+    const response = await httpRequest(afcgi.port, {
       method: "POST",
       target: "/wp-admin/setup-config.php?step=2",
       headers: { "Content-Type": "application/x-www-form-urlencoded" },
       body: "dbname=wordpress&uname=user&pwd=word&dbhost=127.0.0.1:1&prefix=wp_",
     });
-    assert.equal(answer.status, 500);
-    assert.match(answer.body.toString(), /Error establishing a database connection/);
-    assert.match(answer.body.toString(), /127\.0\.0\.1:1/);
+    assert.equal(response.status, 500);
+    assert.match(response.body.toString(), /Error establishing a database connection/);
+    assert.match(response.body.toString(), /127\.0\.0\.1:1/);
   },
 );
 
@@ -122,9 +122,9 @@ testWordPress("runs no script of an upload, a plugin or a library by its name", 
   const names = ["evil.php", "evil.php/a.png", "evil%2ephp", "evil.phtml", ""];
   const scripts = ["/wp-includes/version.php", "/wp-content/plugins/index.php"];
   for (const target of [...names.map((name) => `/wp-content/uploads/2026/${name}`), ...scripts]) {
-    const answer = await ask(target);
-    assert.equal(answer.status, 403, target);
-    assert.doesNotMatch(answer.body.toString(), /<\?php/, target);
+    const response = await ask(target);
+    assert.equal(response.status, 403, target);
+    assert.doesNotMatch(response.body.toString(), /<\?php/, target);
   }
   assert.equal((await ask("/wp-content/uploads/2026/blank.gif")).status, 200);
   assert.equal(existsSync(proof), false, "the script has run");
@@ -136,8 +136,8 @@ testWordPress("shows neither its configuration nor its log nor hidden files", as
   writeFileSync(join(directory, "beside.txt"), "a secret");
   const targets = ["/wp-content/debug.log", "/.htpasswd", "/../beside.txt", "/..%2fbeside.txt"];
   for (const target of [...targets, "/wp-config-sample.php"]) {
-    const answer = await ask(target);
-    assert.doesNotMatch(answer.body.toString(), /secret|DB_PASSWORD/, target);
-    assert.notEqual(answer.status, 200, target);
+    const response = await ask(target);
+    assert.doesNotMatch(response.body.toString(), /secret|DB_PASSWORD/, target);
+    assert.notEqual(response.status, 200, target);
   }
 });

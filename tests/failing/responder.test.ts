@@ -7,13 +7,13 @@ import { test } from "node:test";
 import { TIMEOUT_CHECK_INTERVAL_MS } from "../../src/responder/serve_fastcgi.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { COMPLETE, serve, streamOf, turns } from "../responder/setup.ts";
-import type { FrontClient, FrontRequest } from "../responder/front_client.ts";
+import type { WebServerClient, WebServerRequest } from "../responder/web_server_client.ts";
 import { failEach, FailingNetwork, type Operations } from "../support/failing_operations.ts";
 
 interface Scenario {
   readonly name: string;
   readonly handler: FastCgiHandler;
-  readonly ask: (client: FrontClient) => FrontRequest[];
+  readonly ask: (client: WebServerClient) => WebServerRequest[];
 }
 
 const LARGE = new Uint8Array(300_000);
@@ -46,7 +46,7 @@ const SCENARIOS: readonly Scenario[] = [
 ];
 
 /** None where the connection broke before. */
-function ask(scenario: Scenario, client: FrontClient): FrontRequest[] {
+function ask(scenario: Scenario, client: WebServerClient): WebServerRequest[] {
   return client.closed ? [] : scenario.ask(client);
 }
 

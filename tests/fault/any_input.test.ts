@@ -16,7 +16,7 @@ import { Random } from "../simulation/random.ts";
 import { Afcgi, runAfcgi } from "../support/afcgi.ts";
 import { selfSigned } from "../support/certificates.ts";
 import { descriptorsOf, residentBytesOf, waitForDescriptors } from "../support/descriptors.ts";
-import { Answer as ResponseRecords, FaultPeer } from "../support/fault_peer.ts";
+import { FaultPeer, ResponseRecords as ResponseRecords } from "../support/fault_peer.ts";
 import { runCount, timeLimitMs } from "../support/long_runs.ts";
 import { freePlace, placeUrl, temporaryDirectory, waitUntil } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";

@@ -10,13 +10,13 @@ import { ProtocolStatus } from "../../src/protocol/constants.ts";
 import { Afcgi } from "../support/afcgi.ts";
 import { type Descriptors, descriptorsOf, waitForDescriptors } from "../support/descriptors.ts";
 import {
-  Answer,
   type Behaviour,
   FaultPeer,
   GOOD_BODY,
-  GOOD_HEAD,
-  goodAnswer,
+  GOOD_HEADERS,
+  goodResponse,
   type PeerRequest,
+  ResponseRecords,
 } from "../support/fault_peer.ts";
 import { freePlace, placeUrl, temporaryDirectory } from "../support/places.ts";
 import {
@@ -113,19 +113,19 @@ async function attempt({ port }: Afcgi, request: HttpRequest): Promise<HttpRespo
   }
 }
 
-function check(answer: HttpResponse | undefined, expected: Expected): void {
-  if (answer === undefined) {
+function check(response: HttpResponse | undefined, expected: Expected): void {
+  if (response === undefined) {
     return assert.equal(expected, "cut", "the response has no header section");
   }
-  const seen = `${answer.status} ${answer.complete ? "whole" : "cut"}: ${answer.body}`;
+  const seen = `${response.status} ${response.complete ? "whole" : "cut"}: ${response.body}`;
   if (expected === "cut") {
-    const isCut = answer.status === 200 && !answer.complete;
-    assert.ok(isCut || answer.status === 502 || answer.status === 503, seen);
+    const isCut = response.status === 200 && !response.complete;
+    assert.ok(isCut || response.status === 502 || response.status === 503, seen);
     return;
   }
-  assert.equal(answer.status, expected.status, seen);
-  assert.equal(answer.complete, true, seen);
-  if (expected.body !== undefined) assert.equal(answer.body.toString(), expected.body);
+  assert.equal(response.status, expected.status, seen);
+  assert.equal(response.complete, true, seen);
+  if (expected.body !== undefined) assert.equal(response.body.toString(), expected.body);
 }
 
 async function answersWell({ peer, afcgi, descriptors }: Pair): Promise<void> {
@@ -148,25 +148,26 @@ for (const mode of MODES) {
   test(`A response cut after any number of bytes is never taken for whole, multiplex ${mode}`, async () => {
     const started = pair(mode);
     const { peer, afcgi } = started;
-    const whole = goodAnswer(1).bytes.length;
-    const upToStdoutEnd = new Answer().stdout(1, GOOD_HEAD + GOOD_BODY).stdoutEnd(1).bytes.length;
+    const whole = goodResponse(1).bytes.length;
+    const upToStdoutEnd =
+      new ResponseRecords().stdout(1, GOOD_HEADERS + GOOD_BODY).stdoutEnd(1).bytes.length;
     for (let length = 0; length < whole; length++) {
       peer.behaviour = {
         onRequest({ id, connection }) {
-          connection.write(goodAnswer(id).bytes.subarray(0, length));
+          connection.write(goodResponse(id).bytes.subarray(0, length));
           connection.close();
         },
       };
-      const answer = await attempt(afcgi, POST);
+      const response = await attempt(afcgi, POST);
       // Nothing at all is a cut too, once the header section was there to be sent.
-      if (answer === undefined) continue;
-      const seen = `${length} bytes: ${answer.status} ${answer.complete} ${answer.body}`;
-      const isWhole = answer.status === 200 && answer.complete;
+      if (response === undefined) continue;
+      const seen = `${length} bytes: ${response.status} ${response.complete} ${response.body}`;
+      const isWhole = response.status === 200 && response.complete;
       if (isWhole) {
         assert.ok(length >= upToStdoutEnd, seen);
-        assert.equal(answer.body.toString(), GOOD_BODY, seen);
+        assert.equal(response.body.toString(), GOOD_BODY, seen);
       } else {
-        assert.ok(answer.status === 502 || answer.status === 200, seen);
+        assert.ok(response.status === 502 || response.status === 200, seen);
       }
     }
     await answersWell(started);
@@ -179,8 +180,8 @@ for (const mode of MODES) {
       let refusals = 0;
       peer.behaviour = {
         onRequest({ id, connection }) {
-          if (refusals++ > 0) return connection.send(goodAnswer(id));
-          connection.send(new Answer().end(id, ProtocolStatus.CANT_MPX_CONN));
+          if (refusals++ > 0) return connection.send(goodResponse(id));
+          connection.send(new ResponseRecords().end(id, ProtocolStatus.CANT_MPX_CONN));
         },
       };
       // A body that was streamed cannot be sent again; one without can.
@@ -189,11 +190,11 @@ for (const mode of MODES) {
       peer.behaviour = {
         onRequest({ id, connection, openCount }) {
           openCounts.push(openCount);
-          connection.send(goodAnswer(id));
+          connection.send(goodResponse(id));
         },
       };
       const requests = Array.from({ length: 20 }, () => httpRequest(afcgi.port, POST));
-      for (const answer of await Promise.all(requests)) check(answer, GOOD);
+      for (const response of await Promise.all(requests)) check(response, GOOD);
       assert.deepEqual(openCounts, Array(20).fill(1));
     } finally {
       await afcgi.stop();
@@ -202,8 +203,8 @@ for (const mode of MODES) {
   });
 }
 
-for (const head of [GOOD_HEAD, `Content-Length: 100\r\n${GOOD_HEAD}`]) {
-  const framing = head === GOOD_HEAD ? "without a length" : "with a length";
+for (const headers of [GOOD_HEADERS, `Content-Length: 100\r\n${GOOD_HEADERS}`]) {
+  const framing = headers === GOOD_HEADERS ? "without a length" : "with a length";
   test(`A body ${framing} that breaks off when the client has its header section is cut`, async () => {
     for (const mode of MODES) {
       const started = pair(mode);
@@ -212,14 +213,14 @@ for (const head of [GOOD_HEAD, `Content-Length: 100\r\n${GOOD_HEAD}`]) {
       peer.behaviour = {
         onRequest(arrived) {
           request = arrived;
-          arrived.connection.send(new Answer().stdout(arrived.id, `${head}half`));
+          arrived.connection.send(new ResponseRecords().stdout(arrived.id, `${headers}half`));
         },
       };
       const client = await HttpConnection.open(afcgi.port);
       await client.send(POST);
-      const answer = await client.readHead();
-      assert.equal(answer.status, 200);
-      const body = client.readBody(answer);
+      const response = await client.readHeaders();
+      assert.equal(response.status, 200);
+      const body = client.readBody(response);
       const first = await body.pieces.next();
       assert.equal(Buffer.from(first.value ?? "").toString(), "half");
       request?.connection.close();
@@ -240,7 +241,7 @@ const ON_CONNECTING: readonly (readonly [says: string, expected: Expected, Behav
   }],
   ["greets in SMTP", BAD_GATEWAY, { greeting: "220 ready\r\n" }],
   ["begins with a response for an id that is not in use", BAD_GATEWAY, {
-    greeting: goodAnswer(77).bytes,
+    greeting: goodResponse(77).bytes,
   }],
   ["takes connections and never reads", { status: 504 }, { onConnect: () => {} }],
 ];
@@ -294,7 +295,7 @@ test("An application that answers while the body is still on its way is heard", 
   for (const mode of MODES) {
     const started = pair(mode);
     const { peer, afcgi } = started;
-    peer.behaviour = { onBegin: (id, connection) => connection.send(goodAnswer(id)) };
+    peer.behaviour = { onBegin: (id, connection) => connection.send(goodResponse(id)) };
     check(await httpRequest(afcgi.port, { ...POST, body: "b".repeat(5_000_000) }), GOOD);
     await answersWell(started);
   }
@@ -312,11 +313,11 @@ for (const multiplexes of ON_GET_VALUES) {
       const openCounts: number[] = [];
       const onRequest = ({ id, connection, openCount }: PeerRequest) => {
         openCounts.push(openCount);
-        connection.send(goodAnswer(id));
+        connection.send(goodResponse(id));
       };
       peer.behaviour = { multiplexes, onRequest };
       const requests = Array.from({ length: 20 }, () => httpRequest(afcgi.port, POST));
-      for (const answer of await Promise.all(requests)) check(answer, GOOD);
+      for (const response of await Promise.all(requests)) check(response, GOOD);
       assert.deepEqual(openCounts, Array(20).fill(1));
       // As many connections as had requests at once may be kept, and a socket asks about them.
       const { descriptors } = started;
@@ -335,8 +336,8 @@ test("What an application floods into STDERR becomes log lines of at most 8 KiB"
   const { peer, afcgi } = pair("on");
   peer.behaviour = {
     onRequest({ id, connection }) {
-      connection.send(new Answer().stderr(id, `${"f".repeat(20_000)}\nthe last line\n`));
-      connection.send(goodAnswer(id));
+      connection.send(new ResponseRecords().stderr(id, `${"f".repeat(20_000)}\nthe last line\n`));
+      connection.send(goodResponse(id));
     },
   };
   check(await httpRequest(afcgi.port, POST), GOOD);

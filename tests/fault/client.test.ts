@@ -76,8 +76,8 @@ const REFUSED = [
 for (const [what, bytes, statuses] of REFUSED) {
   test(`${what} gets ${statuses.join(" or ")} and does not reach the application`, async () => {
     const requestsBefore = peer.requestCount;
-    const answer = await rawRequest(afcgi.port, bytes);
-    assert.ok(statuses.some((status) => status === answer.status), `${answer.status}`);
+    const response = await rawRequest(afcgi.port, bytes);
+    assert.ok(statuses.some((status) => status === response.status), `${response.status}`);
     assert.equal(peer.requestCount, requestsBefore);
     await answersWell();
   });
@@ -85,12 +85,12 @@ for (const [what, bytes, statuses] of REFUSED) {
 
 test("A chunked body over the limit gets 413 and does not reach the application", async () => {
   const requestsBefore = peer.requestCount;
-  const answer = await httpRequest(afcgi.port, {
+  const response = await httpRequest(afcgi.port, {
     method: "POST",
     body: "x".repeat(BODY_MAX + 1),
     chunked: true,
   });
-  assert.equal(answer.status, 413);
+  assert.equal(response.status, 413);
   assert.equal(peer.requestCount, requestsBefore);
   await answersWell();
 });
@@ -98,14 +98,14 @@ test("A chunked body over the limit gets 413 and does not reach the application"
 test("A body of exactly the limit passes, with a Content-Length and in chunks", async () => {
   for (const chunked of [false, true]) {
     const body = "x".repeat(BODY_MAX);
-    const answer = await httpRequest(afcgi.port, { method: "POST", body, chunked });
-    assert.equal(answer.status, 200);
-    assert.equal(answer.body.toString(), GOOD_BODY);
+    const response = await httpRequest(afcgi.port, { method: "POST", body, chunked });
+    assert.equal(response.status, 200);
+    assert.equal(response.body.toString(), GOOD_BODY);
   }
 });
 
 async function answersWell(): Promise<void> {
-  const answer = await httpRequest(afcgi.port, { target: "/" });
-  assert.equal(answer.status, 200);
-  assert.equal(answer.body.toString(), GOOD_BODY);
+  const response = await httpRequest(afcgi.port, { target: "/" });
+  assert.equal(response.status, 200);
+  assert.equal(response.body.toString(), GOOD_BODY);
 }

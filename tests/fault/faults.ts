@@ -4,12 +4,12 @@
  */
 import { ProtocolStatus, RecordType } from "../../src/protocol/constants.ts";
 import {
-  Answer,
   type Behaviour,
   GOOD_BODY,
-  GOOD_HEAD,
-  goodAnswer,
+  GOOD_HEADERS,
+  goodResponse,
   type PeerRequest,
+  ResponseRecords,
 } from "../support/fault_peer.ts";
 
 /**
@@ -40,11 +40,11 @@ function answering(
 function sending(
   says: string,
   expected: Expected,
-  bytes: (id: number) => Answer | Uint8Array | string,
+  bytes: (id: number) => ResponseRecords | Uint8Array | string,
 ): Fault {
   return answering(says, expected, ({ id, connection }) => {
-    const answer = bytes(id);
-    connection.write(answer instanceof Answer ? answer.bytes : answer);
+    const response = bytes(id);
+    connection.write(response instanceof ResponseRecords ? response.bytes : response);
   });
 }
 
@@ -52,11 +52,11 @@ function sending(
 function closingAfter(
   says: string,
   expected: Expected,
-  bytes: (id: number) => Answer | Uint8Array | string,
+  bytes: (id: number) => ResponseRecords | Uint8Array | string,
 ): Fault {
   return answering(says, expected, ({ id, connection }) => {
-    const answer = bytes(id);
-    connection.write(answer instanceof Answer ? answer.bytes : answer);
+    const response = bytes(id);
+    connection.write(response instanceof ResponseRecords ? response.bytes : response);
     connection.close();
   });
 }
@@ -65,132 +65,149 @@ export const FAULTS: readonly Fault[] = [
   sending("answers in HTTP", { status: 502 }, () => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
   sending("answers with garbage", { status: 502 }, () => Buffer.alloc(64, 0xff)),
   sending("answers with a record of version 2", { status: 502 }, (id) => {
-    const bytes = goodAnswer(id).bytes;
+    const bytes = goodResponse(id).bytes;
     bytes[0] = 2;
     return bytes;
   }),
-  sending("answers for an id that was never given out", { status: 502 }, () => goodAnswer(9999)),
+  sending("answers for an id that was never given out", { status: 502 }, () => goodResponse(9999)),
   answering("closes instead of answering", { status: 502 }, ({ connection }) => connection.close()),
   answering("breaks the connection", { status: 502 }, ({ connection }) => connection.reset()),
   closingAfter(
     "closes after half a record header",
     { status: 502 },
-    (id) => goodAnswer(id).bytes.subarray(0, 4),
+    (id) => goodResponse(id).bytes.subarray(0, 4),
   ),
   closingAfter(
     "closes within its first record",
     { status: 502 },
-    (id) => goodAnswer(id).bytes.subarray(0, 20),
+    (id) => goodResponse(id).bytes.subarray(0, 20),
   ),
   sending(
     "sends a management record of an unknown type",
     GOOD,
-    (id) => Buffer.concat([new Answer().record(77, 0, "").bytes, goodAnswer(id).bytes]),
+    (id) => Buffer.concat([new ResponseRecords().record(77, 0, "").bytes, goodResponse(id).bytes]),
   ),
-  sending("ends without a response", { status: 502 }, (id) => new Answer().stdoutEnd(id).end(id)),
+  sending(
+    "ends without a response",
+    { status: 502 },
+    (id) => new ResponseRecords().stdoutEnd(id).end(id),
+  ),
   sending(
     "ends within the CGI header block",
     { status: 502 },
-    (id) => new Answer().stdout(id, "Content-Type: text/plain\r\n").stdoutEnd(id).end(id),
+    (id) => new ResponseRecords().stdout(id, "Content-Type: text/plain\r\n").stdoutEnd(id).end(id),
   ),
   sending(
     "sends a CGI header without a colon",
     { status: 502 },
-    (id) => new Answer().stdout(id, "no header\r\n\r\nbody").stdoutEnd(id).end(id),
+    (id) => new ResponseRecords().stdout(id, "no header\r\n\r\nbody").stdoutEnd(id).end(id),
   ),
   sending(
     "sends a status that is no number",
     { status: 502 },
-    (id) => new Answer().stdout(id, `Status: fine\r\n${GOOD_HEAD}`).stdoutEnd(id).end(id),
+    (id) =>
+      new ResponseRecords().stdout(id, `Status: fine\r\n${GOOD_HEADERS}`).stdoutEnd(id).end(id),
   ),
   sending(
     "sends a CGI header block over 64 KiB",
     { status: 502 },
     (id) =>
-      new Answer().stdout(id, `X-Long: ${"x".repeat(70_000)}\r\n${GOOD_HEAD}`).stdoutEnd(id)
+      new ResponseRecords().stdout(id, `X-Long: ${"x".repeat(70_000)}\r\n${GOOD_HEADERS}`)
+        .stdoutEnd(id)
         .end(id),
   ),
   sending(
     "is overloaded",
     { status: 503 },
-    (id) => new Answer().stdoutEnd(id).end(id, ProtocolStatus.OVERLOADED),
+    (id) => new ResponseRecords().stdoutEnd(id).end(id, ProtocolStatus.OVERLOADED),
   ),
   sending(
     "does not know the role",
     { status: 502 },
-    (id) => new Answer().stdoutEnd(id).end(id, ProtocolStatus.UNKNOWN_ROLE),
+    (id) => new ResponseRecords().stdoutEnd(id).end(id, ProtocolStatus.UNKNOWN_ROLE),
   ),
   answering("never answers", { status: 504 }, () => {}),
   closingAfter(
     "closes in the middle of a body without a length",
     "cut",
-    (id) => new Answer().stdout(id, `${GOOD_HEAD}half`),
+    (id) => new ResponseRecords().stdout(id, `${GOOD_HEADERS}half`),
   ),
   closingAfter(
     "closes in the middle of a body with a length",
     "cut",
-    (id) => new Answer().stdout(id, `Content-Length: 100\r\n${GOOD_HEAD}half`),
+    (id) => new ResponseRecords().stdout(id, `Content-Length: 100\r\n${GOOD_HEADERS}half`),
   ),
   sending(
     "stops in the middle of a body",
     "cut",
-    (id) => new Answer().stdout(id, `${GOOD_HEAD}half`),
+    (id) => new ResponseRecords().stdout(id, `${GOOD_HEADERS}half`),
   ),
   sending(
     "ends before its Content-Length",
     "cut",
     (id) =>
-      new Answer().stdout(id, `Content-Length: 100\r\n${GOOD_HEAD}half`).stdoutEnd(id).end(id),
+      new ResponseRecords().stdout(id, `Content-Length: 100\r\n${GOOD_HEADERS}half`).stdoutEnd(id)
+        .end(id),
   ),
   sending(
     "ends a request that it then calls overloaded",
     "cut",
     (id) =>
-      new Answer().stdout(id, `${GOOD_HEAD}half`).stdoutEnd(id).end(id, ProtocolStatus.OVERLOADED),
+      new ResponseRecords().stdout(id, `${GOOD_HEADERS}half`).stdoutEnd(id).end(
+        id,
+        ProtocolStatus.OVERLOADED,
+      ),
   ),
   // What comes in the wrong place, or for nobody.
   sending(
     "sends STDOUT after an empty record of STDOUT",
     GOOD,
     (id) =>
-      new Answer().stdout(id, GOOD_HEAD).stdoutEnd(id).stderr(id, "notice").stdoutEnd(id)
+      new ResponseRecords().stdout(id, GOOD_HEADERS).stdoutEnd(id).stderr(id, "notice").stdoutEnd(
+        id,
+      )
         .stdout(id, GOOD_BODY).stdoutEnd(id).end(id),
   ),
   sending(
     "sends a record of an unknown type for the request",
     GOOD,
-    (id) => Buffer.concat([new Answer().record(77, id, "").bytes, goodAnswer(id).bytes]),
+    (id) => Buffer.concat([new ResponseRecords().record(77, id, "").bytes, goodResponse(id).bytes]),
   ),
   sending(
     "begins a request itself",
     { status: 502 },
     (id) =>
       Buffer.concat([
-        new Answer().record(RecordType.BEGIN_REQUEST, id, "\0\x01\0\0\0\0\0\0").bytes,
-        goodAnswer(id).bytes,
+        new ResponseRecords().record(RecordType.BEGIN_REQUEST, id, "\0\x01\0\0\0\0\0\0").bytes,
+        goodResponse(id).bytes,
       ]),
   ),
   sending(
     "sends STDOUT without a request id",
     { status: 502 },
-    () => new Answer().record(RecordType.STDOUT, 0, GOOD_HEAD),
+    () => new ResponseRecords().record(RecordType.STDOUT, 0, GOOD_HEADERS),
   ),
   sending(
     "sends an END_REQUEST that is too short",
     "cut",
     (id) =>
-      new Answer().stdout(id, GOOD_HEAD + GOOD_BODY).record(RecordType.END_REQUEST, id, "\0\0\0"),
+      new ResponseRecords().stdout(id, GOOD_HEADERS + GOOD_BODY).record(
+        RecordType.END_REQUEST,
+        id,
+        "\0\0\0",
+      ),
   ),
   sending(
     "sends more than its Content-Length",
     { status: 200, body: GOOD_BODY.slice(0, 2) },
     (id) =>
-      new Answer().stdout(id, `Content-Length: 2\r\n${GOOD_HEAD}${GOOD_BODY}`).stdoutEnd(id).end(
-        id,
-      ),
+      new ResponseRecords().stdout(id, `Content-Length: 2\r\n${GOOD_HEADERS}${GOOD_BODY}`)
+        .stdoutEnd(id).end(
+          id,
+        ),
   ),
   answering("breaks the connection in the middle of a body", "cut", ({ id, connection }) => {
-    connection.send(new Answer().stdout(id, `${GOOD_HEAD}half`));
+    connection.send(new ResponseRecords().stdout(id, `${GOOD_HEADERS}half`));
     connection.reset();
   }),
   answering(
@@ -199,75 +216,76 @@ export const FAULTS: readonly Fault[] = [
     ({ connection }) => connection.halfClose(),
   ),
   answering("closes one direction in the middle of a body", "cut", ({ id, connection }) => {
-    connection.send(new Answer().stdout(id, `${GOOD_HEAD}half`));
+    connection.send(new ResponseRecords().stdout(id, `${GOOD_HEADERS}half`));
     connection.halfClose();
   }),
   // What follows is odd, and allowed.
   answering("closes one direction behind its response", GOOD, ({ id, connection }) => {
-    connection.send(goodAnswer(id));
+    connection.send(goodResponse(id));
     connection.halfClose();
   }),
   {
     says: "answers before it has read the request",
     expected: GOOD,
-    behaviour: { onBegin: (id, connection) => connection.send(goodAnswer(id)) },
+    behaviour: { onBegin: (id, connection) => connection.send(goodResponse(id)) },
   },
-  sending("ends the request twice", GOOD, (id) => goodAnswer(id).end(id)),
+  sending("ends the request twice", GOOD, (id) => goodResponse(id).end(id)),
   sending(
     "sends STDOUT and STDERR after the end of the request",
     GOOD,
-    (id) => goodAnswer(id).stdout(id, "stray").stderr(id, "stray").stdoutEnd(id),
+    (id) => goodResponse(id).stdout(id, "stray").stderr(id, "stray").stdoutEnd(id),
   ),
   sending(
     "tells values that nobody asked for",
     GOOD,
     (id) =>
       Buffer.concat([
-        new Answer().record(RecordType.GET_VALUES_RESULT, 0, "\x0f\x01FCGI_MPXS_CONNS0").bytes,
-        new Answer().record(RecordType.UNKNOWN_TYPE, 0, "\x09\0\0\0\0\0\0\0").bytes,
-        goodAnswer(id).bytes,
+        new ResponseRecords().record(RecordType.GET_VALUES_RESULT, 0, "\x0f\x01FCGI_MPXS_CONNS0")
+          .bytes,
+        new ResponseRecords().record(RecordType.UNKNOWN_TYPE, 0, "\x09\0\0\0\0\0\0\0").bytes,
+        goodResponse(id).bytes,
       ]),
   ),
   sending("sends a CGI header block of 64 KiB", GOOD, (id) => {
-    const frame = `X-Long: \r\n${GOOD_HEAD}`;
-    const head = frame.replace(": ", `: ${"x".repeat(64 * 1024 - frame.length)}`);
-    return new Answer().stdout(id, head + GOOD_BODY).stdoutEnd(id).end(id);
+    const frame = `X-Long: \r\n${GOOD_HEADERS}`;
+    const headers = frame.replace(": ", `: ${"x".repeat(64 * 1024 - frame.length)}`);
+    return new ResponseRecords().stdout(id, headers + GOOD_BODY).stdoutEnd(id).end(id);
   }),
   sending(
     "sends no end of STDOUT before END_REQUEST",
     GOOD,
-    (id) => new Answer().stdout(id, GOOD_HEAD + GOOD_BODY).end(id),
+    (id) => new ResponseRecords().stdout(id, GOOD_HEADERS + GOOD_BODY).end(id),
   ),
   closingAfter(
     "ends STDOUT and closes without END_REQUEST",
     GOOD,
-    (id) => new Answer().stdout(id, GOOD_HEAD + GOOD_BODY).stdoutEnd(id),
+    (id) => new ResponseRecords().stdout(id, GOOD_HEADERS + GOOD_BODY).stdoutEnd(id),
   ),
-  closingAfter("closes although the connection was to be kept", GOOD, goodAnswer),
+  closingAfter("closes although the connection was to be kept", GOOD, goodResponse),
   sending(
     "ends with an application status that is not 0",
     GOOD,
     (id) =>
-      new Answer().stdout(id, GOOD_HEAD + GOOD_BODY).stdoutEnd(id).end(
+      new ResponseRecords().stdout(id, GOOD_HEADERS + GOOD_BODY).stdoutEnd(id).end(
         id,
         ProtocolStatus.REQUEST_COMPLETE,
         7,
       ),
   ),
-  sending("pads every record with 255 bytes", GOOD, (id) => paddedAnswer(id)),
+  sending("pads every record with 255 bytes", GOOD, (id) => paddedResponse(id)),
   sending("sends one byte in each record", GOOD, (id) => {
-    const answer = new Answer();
-    for (const byte of GOOD_HEAD + GOOD_BODY) answer.stdout(id, byte);
-    return answer.stdoutEnd(id).end(id);
+    const response = new ResponseRecords();
+    for (const byte of GOOD_HEADERS + GOOD_BODY) response.stdout(id, byte);
+    return response.stdoutEnd(id).end(id);
   }),
   sending("floods STDERR", GOOD, (id) => {
-    const flood = new Answer().stderr(id, `${"e".repeat(20_000)}\n`.repeat(100));
-    return Buffer.concat([flood.bytes, goodAnswer(id).bytes]);
+    const flood = new ResponseRecords().stderr(id, `${"e".repeat(20_000)}\n`.repeat(100));
+    return Buffer.concat([flood.bytes, goodResponse(id).bytes]);
   }),
 ];
 
 /** Every record by hand, with the most padding that a header can say. */
-function paddedAnswer(id: number): Uint8Array {
+function paddedResponse(id: number): Uint8Array {
   const record = (type: number, content: string) =>
     Buffer.concat([
       Buffer.from([1, type, id >> 8, id & 0xff, 0, content.length, 255, 0]),
@@ -275,7 +293,7 @@ function paddedAnswer(id: number): Uint8Array {
       Buffer.alloc(255, 0xee),
     ]);
   return Buffer.concat([
-    record(RecordType.STDOUT, GOOD_HEAD),
+    record(RecordType.STDOUT, GOOD_HEADERS),
     record(RecordType.STDOUT, GOOD_BODY),
     record(RecordType.STDOUT, ""),
     record(RecordType.END_REQUEST, "\0".repeat(8)),

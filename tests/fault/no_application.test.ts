@@ -13,13 +13,13 @@ for (const network of ["tcp", "unix"] as const) {
     const place = await freePlace(network, temporaryDirectory());
     const afcgi = await Afcgi.start({ args: ["--upstream", placeUrl(place), "--preset", "app"] });
     try {
-      const answer = await httpRequest(afcgi.port, { target: "/" });
-      assert.equal(answer.status, 502);
-      assert.ok(answer.headers.get("x-request-id"));
+      const response = await httpRequest(afcgi.port, { target: "/" });
+      assert.equal(response.status, 502);
+      assert.ok(response.headers.get("x-request-id"));
       const line = await afcgi.waitForLog((line) =>
         JSON.stringify(line).includes(placeName(place)) && line.request_id !== undefined
       );
-      assert.equal(line.request_id, answer.headers.get("x-request-id"));
+      assert.equal(line.request_id, response.headers.get("x-request-id"));
       assert.equal(typeof line.code, "string");
     } finally {
       await afcgi.stop();
@@ -32,10 +32,10 @@ for (const network of ["tcp", "unix"] as const) {
     try {
       assert.equal((await httpRequest(afcgi.port, { target: "/" })).status, 502);
       const peer = await FaultPeer.start(place);
-      const answer = await httpRequest(afcgi.port, { target: "/" });
+      const response = await httpRequest(afcgi.port, { target: "/" });
       await peer.stop();
-      assert.equal(answer.status, 200);
-      assert.equal(answer.body.toString(), GOOD_BODY);
+      assert.equal(response.status, 200);
+      assert.equal(response.body.toString(), GOOD_BODY);
     } finally {
       await afcgi.stop();
     }

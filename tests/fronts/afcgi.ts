@@ -2,9 +2,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AFCGI } from "../support/afcgi.ts";
-import { type Front, startServer } from "./front.ts";
+import { startServer, type WebServer } from "./web_server.ts";
 
-export const afcgi: Front = {
+export const afcgi: WebServer = {
   name: "afcgi",
   peer: undefined,
   chunkedUpload: "whole",

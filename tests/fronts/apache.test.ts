@@ -7,7 +7,7 @@ import { freePort, temporaryDirectory } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { startAuthorizer } from "./authorizer.ts";
 import { commonTests } from "./common.ts";
-import { startFront, startServer } from "./front.ts";
+import { startServer, startWebServer } from "./web_server.ts";
 
 const MODULES_DIRECTORY = "/usr/lib/apache2/modules";
 const MODULES = ["mpm_event", "authz_core"];
@@ -54,7 +54,7 @@ test("Apache asks an authorizer before it gives a file away", { skip }, async ()
   const application = await startAuthorizer(directory);
   const port = await freePort();
   const modules = ["authn_core", "authz_user", "authnz_fcgi"];
-  const front = await startFront(
+  const webServer = await startWebServer(
     {
       name: "Apache with an authorizer",
       start: (itsDirectory, config) => startApache(itsDirectory, config, modules),
@@ -72,7 +72,7 @@ test("Apache asks an authorizer before it gives a file away", { skip }, async ()
     assert.equal(allowed.body.toString(), "secret\n");
     assert.equal(application.roles.join(), "authorizer,authorizer");
   } finally {
-    await front.stop();
+    await webServer.stop();
     await application.stop();
   }
 });

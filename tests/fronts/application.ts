@@ -24,9 +24,9 @@ export interface HeldRequest {
 type Gate<Value> = PromiseWithResolvers<Value>;
 
 /** See the top of this file. */
-export class FrontApplication {
+export class TestedApplication {
   readonly socket: string;
-  readonly faults: string[] = [];
+  readonly errors: string[] = [];
   #server!: FastCgiServer;
   #info: RequestInfo["server"] | undefined;
   readonly #held = new Map<string, Gate<HeldRequest>>();
@@ -36,13 +36,13 @@ export class FrontApplication {
     this.socket = socket;
   }
 
-  static async start(directory: string): Promise<FrontApplication> {
-    const application = new FrontApplication(join(directory, "app.sock"));
+  static async start(directory: string): Promise<TestedApplication> {
+    const application = new TestedApplication(join(directory, "app.sock"));
     application.#server = await serveFastCgi(
       (request, info) => application.#handle(request, info),
       {
         listen: `unix:${application.socket}`,
-        onError: (error) => application.faults.push(String(error)),
+        onError: (error) => application.errors.push(String(error)),
       },
     );
     // Web servers that were started by root serve as somebody else.
@@ -104,7 +104,7 @@ export class FrontApplication {
     const encoder = new TextEncoder();
     let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
     const body = new ReadableStream<Uint8Array>({ start: (its) => void (controller = its) });
-    // nginx holds answers back that do not ask it to let them pass.
+    // nginx holds responses back that do not ask it to let them pass.
     const response = new Response(body, { headers: { "x-accel-buffering": "no" } });
     this.#gateOf(id).resolve({
       signal: request.signal,

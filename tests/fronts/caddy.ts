@@ -1,9 +1,9 @@
 /** Caddy as documented: a connection for each request, bodies passed on as they come. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Front, startServer } from "./front.ts";
+import { startServer, type WebServer } from "./web_server.ts";
 
-export const caddy: Front = {
+export const caddy: WebServer = {
   name: "Caddy",
   peer: "caddy",
   chunkedUpload: "streamed",

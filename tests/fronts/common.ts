@@ -1,6 +1,6 @@
 /**
  * What every web server must do for an application of the library behind it: the table that each
- * `*.test.ts` beside this file runs. Where web servers differ, `FrontTraits` says how, and the
+ * `*.test.ts` beside this file runs. Where web servers differ, `WebServerTraits` says how, and the
  * difference is asserted too.
  */
 import assert from "node:assert/strict";
@@ -12,8 +12,8 @@ import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
 import { freePort, temporaryDirectory } from "../support/places.ts";
 import { HttpConnection, httpRequest } from "../support/raw_http.ts";
-import { FrontApplication } from "./application.ts";
-import { type Front, type FrontPlaces, startFront } from "./front.ts";
+import { TestedApplication } from "./application.ts";
+import { startWebServer, type WebServer, type WebServerPlaces } from "./web_server.ts";
 
 const BIG = 64 * 1024 * 1024;
 const REQUESTS_AT_ONCE = 200;
@@ -22,20 +22,20 @@ const LONG_HEADER_FIELDS = 5;
 
 /** An application and the web server before it. */
 export interface Fixture {
-  readonly application: FrontApplication;
+  readonly application: TestedApplication;
   readonly directory: string;
-  readonly places: FrontPlaces;
+  readonly places: WebServerPlaces;
   readonly port: number;
-  front: Child;
+  webServer: Child;
 }
 
 interface Case {
   readonly says: string;
-  run(fixture: Fixture, front: Front): Promise<void>;
+  run(fixture: Fixture, webServer: WebServer): Promise<void>;
 }
 
 /** A test of the table, for one web server. */
-export interface FrontTest {
+export interface WebServerTest {
   readonly name: string;
   run(): Promise<void>;
 }
@@ -45,18 +45,18 @@ export interface FrontTest {
  * tests itself, because Deno's report names the file that did.
  */
 export function commonTests(
-  front: Front,
-): { readonly skip: string | false; readonly tests: readonly FrontTest[] } {
-  const skip = front.peer === undefined ? false : missingPeer(front.peer);
+  webServer: WebServer,
+): { readonly skip: string | false; readonly tests: readonly WebServerTest[] } {
+  const skip = webServer.peer === undefined ? false : missingPeer(webServer.peer);
   let fixture: Fixture | undefined;
   const get = () => {
-    assert.ok(fixture, `${front.name} did not start`);
+    assert.ok(fixture, `${webServer.name} did not start`);
     return fixture;
   };
   before(async () => {
     if (skip) return;
     const directory = temporaryDirectory();
-    const application = await FrontApplication.start(directory);
+    const application = await TestedApplication.start(directory);
     const port = await freePort();
     const places = { socket: application.socket, port };
     fixture = {
@@ -64,16 +64,16 @@ export function commonTests(
       directory,
       places,
       port,
-      front: await startFront(front, directory, places),
+      webServer: await startWebServer(webServer, directory, places),
     };
   });
   after(async () => {
-    await fixture?.front.stop();
+    await fixture?.webServer.stop();
     await fixture?.application.stop();
   });
   const tests = CASES.map(({ says, run }) => ({
-    name: `An application behind ${front.name} ${says}`,
-    run: () => run(get(), front),
+    name: `An application behind ${webServer.name} ${says}`,
+    run: () => run(get(), webServer),
   }));
   return { skip, tests };
 }
@@ -82,13 +82,13 @@ const CASES: readonly Case[] = [
   {
     says: "answers a GET and a HEAD",
     async run({ port }) {
-      const answer = await httpRequest(port, { target: "/hello" });
-      assert.equal(answer.status, 200);
-      assert.equal(answer.body.toString(), "hello\n");
-      assert.ok(answer.complete);
-      const head = await httpRequest(port, { method: "HEAD", target: "/hello" });
-      assert.equal(head.status, 200);
-      assert.equal(head.body.length, 0);
+      const response = await httpRequest(port, { target: "/hello" });
+      assert.equal(response.status, 200);
+      assert.equal(response.body.toString(), "hello\n");
+      assert.ok(response.complete);
+      const headers = await httpRequest(port, { method: "HEAD", target: "/hello" });
+      assert.equal(headers.status, 200);
+      assert.equal(headers.body.length, 0);
     },
   },
   {
@@ -123,9 +123,9 @@ const CASES: readonly Case[] = [
     async run({ port }) {
       const connection = await HttpConnection.open(port);
       await connection.send({ target: `/bytes?n=${BIG}` });
-      const head = await connection.readHead();
-      assert.equal(head.status, 200);
-      const body = connection.readBody(head);
+      const headers = await connection.readHeaders();
+      assert.equal(headers.status, 200);
+      const body = connection.readBody(headers);
       const sum = createHash("sha256");
       let length = 0;
       for await (const piece of body.pieces) {
@@ -160,7 +160,7 @@ const CASES: readonly Case[] = [
     async run({ application, port }) {
       const { connection, held } = await hold(application, port);
       held.send("first\n");
-      const body = connection.readBody(await connection.readHead());
+      const body = connection.readBody(await connection.readHeaders());
       assert.equal(await readUntil(body.pieces, "first\n"), "first\n");
       held.send("second\n");
       assert.equal(await readUntil(body.pieces, "second\n"), "second\n");
@@ -176,9 +176,9 @@ const CASES: readonly Case[] = [
       const usedBefore = application.connectionsUsed;
       application.expectTogether(REQUESTS_AT_ONCE);
       await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, async (_, index) => {
-        const answer = await httpRequest(port, { target: `/together?index=${index}` });
-        assert.equal(answer.status, 200);
-        assert.equal(answer.body.toString(), `${index}\n`);
+        const response = await httpRequest(port, { target: `/together?index=${index}` });
+        assert.equal(response.status, 200);
+        assert.equal(response.body.toString(), `${index}\n`);
       }));
       const used = application.connectionsUsed - usedBefore;
       if (multiplexes) assert.ok(used < REQUESTS_AT_ONCE / 10, `${used} connections were used`);
@@ -209,7 +209,7 @@ const CASES: readonly Case[] = [
       const { connection, held } = await hold(application, port);
       const aborted = abortOf(held.signal);
       held.send("first\n");
-      const body = connection.readBody(await connection.readHead());
+      const body = connection.readBody(await connection.readHeaders());
       await readUntil(body.pieces, "first\n");
       connection.destroy();
       if (abort === "at_once") return await aborted;
@@ -230,27 +230,27 @@ const CASES: readonly Case[] = [
       const value = "x".repeat(LONG_HEADER_LENGTH / LONG_HEADER_FIELDS);
       const fields = Array.from({ length: LONG_HEADER_FIELDS }, (_, i) => [`X-Long-${i}`, value]);
       const headers = Object.fromEntries(fields);
-      const answer = await httpRequest(port, { target: "/header-length", headers });
-      assert.equal(answer.status, longHeaders, answer.body.toString());
-      if (longHeaders === 200) assert.equal(answer.body.toString(), `${LONG_HEADER_LENGTH}\n`);
+      const response = await httpRequest(port, { target: "/header-length", headers });
+      assert.equal(response.status, longHeaders, response.body.toString());
+      if (longHeaders === 200) assert.equal(response.body.toString(), `${LONG_HEADER_LENGTH}\n`);
     },
   },
   {
     says: "goes on when the web server is started again",
-    async run(fixture, front) {
+    async run(fixture, webServer) {
       const { connection, held } = await hold(fixture.application, fixture.port);
       const aborted = abortOf(held.signal);
-      await fixture.front.stop("SIGKILL");
+      await fixture.webServer.stop("SIGKILL");
       await aborted;
       connection.destroy();
-      fixture.front = await startFront(front, join(fixture.directory), fixture.places);
+      fixture.webServer = await startWebServer(webServer, join(fixture.directory), fixture.places);
       await answersHello(fixture.port, 20);
     },
   },
 ];
 
 /** A request that its handler has in hand. */
-async function hold(application: FrontApplication, port: number) {
+async function hold(application: TestedApplication, port: number) {
   const id = crypto.randomUUID();
   const connection = await HttpConnection.open(port);
   await connection.send({ target: `/held?id=${id}` });
@@ -281,7 +281,7 @@ async function echoesChunks(port: number, body: Uint8Array, streamed: boolean): 
 /** 400, unless the connection's end overtakes it because the rest of the body was not read. */
 async function refusesUpload(port: number, body: Uint8Array): Promise<void> {
   const request = { method: "POST", target: "/echo", body, chunked: true };
-  const status = await httpRequest(port, request).then((answer) => answer.status, () => "cut");
+  const status = await httpRequest(port, request).then((response) => response.status, () => "cut");
   assert.ok(status === 400 || status === "cut", `The response is ${status}`);
 }
 
@@ -295,15 +295,20 @@ async function echo(
   },
 ): Promise<Record<string, string>> {
   const headers = { "Content-Type": "application/octet-stream", ...request.headers };
-  const answer = await httpRequest(port, { target: "/echo", ...request, method: "POST", headers });
-  assert.equal(answer.status, 200, answer.body.toString());
-  return fieldsOf(answer.body);
+  const response = await httpRequest(port, {
+    target: "/echo",
+    ...request,
+    method: "POST",
+    headers,
+  });
+  assert.equal(response.status, 200, response.body.toString());
+  return fieldsOf(response.body);
 }
 
 export async function answersHello(port: number, times: number): Promise<void> {
   for (let count = 0; count < times; count++) {
-    const answer = await httpRequest(port, { target: "/hello" });
-    assert.equal(answer.status, 200, answer.body.toString());
-    assert.equal(answer.body.toString(), "hello\n");
+    const response = await httpRequest(port, { target: "/hello" });
+    assert.equal(response.status, 200, response.body.toString());
+    assert.equal(response.body.toString(), "hello\n");
   }
 }

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { commonTests } from "./common.ts";
-import { startServer } from "./front.ts";
+import { startServer } from "./web_server.ts";
 
 const { skip, tests } = commonTests({
   name: "h2o",

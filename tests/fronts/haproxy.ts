@@ -1,9 +1,9 @@
 /** HAProxy as documented: it multiplexes, and takes no long body without a length. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Front, startServer } from "./front.ts";
+import { startServer, type WebServer } from "./web_server.ts";
 
-export const haproxy: Front = {
+export const haproxy: WebServer = {
   name: "HAProxy",
   peer: "haproxy",
   chunkedUpload: "refused",

@@ -13,11 +13,11 @@ import { missingPeer } from "../support/peers.ts";
 import { freePort, temporaryDirectory } from "../support/places.ts";
 import { type HttpRequest, httpRequest, type HttpResponse } from "../support/raw_http.ts";
 import { afcgi } from "./afcgi.ts";
-import { type Front, startFront } from "./front.ts";
+import { startWebServer, type WebServer } from "./web_server.ts";
 import { startHonoExample } from "./hono_example.ts";
 import { nginx } from "./nginx.ts";
 
-const FRONTS: readonly Front[] = [nginx, afcgi];
+const WEB_SERVERS: readonly WebServer[] = [nginx, afcgi];
 const HOST = "127.0.0.1";
 
 /** What belongs to the server and its connection, not to the application's response. */
@@ -73,11 +73,11 @@ const REQUESTS: Readonly<Record<string, HttpRequest>> = {
 
 /** A text and a file of 300 kB. */
 function multipart(boundary: string): Buffer {
-  const head = (rest: string) =>
+  const headers = (rest: string) =>
     `--${boundary}\r\nContent-Disposition: form-data; name=${rest}\r\n\r\n`;
   return Buffer.concat([
-    Buffer.from(`${head('"title"')}Ein Stück\r\n`),
-    Buffer.from(head('"file"; filename="a b.bin"\r\nContent-Type: application/x-pattern')),
+    Buffer.from(`${headers('"title"')}Ein Stück\r\n`),
+    Buffer.from(headers('"file"; filename="a b.bin"\r\nContent-Type: application/x-pattern')),
     pattern(300_000),
     Buffer.from(`\r\n--${boundary}--\r\n`),
   ]);
@@ -113,11 +113,11 @@ before(async () => {
   const directory = temporaryDirectory();
   const socket = join(directory, "app.sock");
   const example = await startHonoExample(socket);
-  for (const front of FRONTS) {
-    if (front.peer !== undefined && missingPeer(front.peer)) continue;
+  for (const webServer of WEB_SERVERS) {
+    if (webServer.peer !== undefined && missingPeer(webServer.peer)) continue;
     const port = await freePort();
-    running.push(await startFront(front, directory, { socket, port }));
-    ports.set(front.name, port);
+    running.push(await startWebServer(webServer, directory, { socket, port }));
+    ports.set(webServer.name, port);
   }
   running.push(example);
   direct = serveDirectly();
@@ -128,17 +128,17 @@ after(async () => {
   await direct.stop();
 });
 
-for (const front of FRONTS) {
-  const skip = front.peer === undefined ? false : missingPeer(front.peer);
+for (const webServer of WEB_SERVERS) {
+  const skip = webServer.peer === undefined ? false : missingPeer(webServer.peer);
   for (const [what, request] of Object.entries(REQUESTS)) {
     test(
-      `The Hono example behind ${front.name} answers ${what} as over HTTP`,
+      `The Hono example behind ${webServer.name} answers ${what} as over HTTP`,
       { skip },
       async () => {
         const expected = await httpRequest(direct.port, request);
-        const answer = await httpRequest(ports.get(front.name)!, request);
-        assert.deepEqual(essence(answer), essence(expected));
-        assert.ok(answer.complete);
+        const response = await httpRequest(ports.get(webServer.name)!, request);
+        assert.deepEqual(essence(response), essence(expected));
+        assert.ok(response.complete);
       },
     );
   }

@@ -88,9 +88,9 @@ async function ask(
   const client = new FastCgiClient(placeUrl(place));
   try {
     const params = [["REQUEST_METHOD", "POST"], ["REQUEST_URI", uri]] as const;
-    const answer = await client.request({ params, body });
-    assert.equal(answer.status, 200);
-    return new Uint8Array(await new Response(answer.body as BodyInit).arrayBuffer());
+    const response = await client.request({ params, body });
+    assert.equal(response.status, 200);
+    return new Uint8Array(await new Response(response.body as BodyInit).arrayBuffer());
   } finally {
     await client.close();
   }

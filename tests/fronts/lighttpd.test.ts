@@ -9,7 +9,7 @@ import { freePort, temporaryDirectory, waitUntil } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { startAuthorizer } from "./authorizer.ts";
 import { commonTests } from "./common.ts";
-import { startFront } from "./front.ts";
+import { startWebServer } from "./web_server.ts";
 import { lighttpd } from "./lighttpd.ts";
 
 const { skip, tests } = commonTests(lighttpd);
@@ -21,15 +21,15 @@ test("lighttpd starts the responder itself, and ends it", { skip }, async () => 
   const socket = join(directory, "spawned");
   const name = "lighttpd that starts the application";
   const places = { socket, port, program: AFCGI };
-  const front = await startFront({ ...lighttpd, name }, directory, places);
+  const webServer = await startWebServer({ ...lighttpd, name }, directory, places);
   try {
     await Promise.all(Array.from({ length: 50 }, async (_, index) => {
-      const answer = await httpRequest(port, { target: `/echo?index=${index}` });
-      assert.equal(answer.status, 200, answer.body.toString());
-      assert.ok(answer.body.toString().startsWith(`GET /echo?index=${index}\n`));
+      const response = await httpRequest(port, { target: `/echo?index=${index}` });
+      assert.equal(response.status, 200, response.body.toString());
+      assert.ok(response.body.toString().startsWith(`GET /echo?index=${index}\n`));
     }));
   } finally {
-    await front.stop();
+    await webServer.stop();
   }
   for (const path of [`${socket}-0`, `${socket}-1`]) {
     await waitUntil(() => !isListening({ transport: "unix", path }), "the application's end");
@@ -43,7 +43,7 @@ test("lighttpd asks an authorizer before it gives a file away", { skip }, async 
   const port = await freePort();
   const name = "lighttpd with an authorizer";
   const places = { socket: application.socket, port, root: directory };
-  const front = await startFront({ ...lighttpd, name }, directory, places);
+  const webServer = await startWebServer({ ...lighttpd, name }, directory, places);
   try {
     const denied = await httpRequest(port, { target: "/secret.txt" });
     assert.equal(denied.status, 401);
@@ -54,7 +54,7 @@ test("lighttpd asks an authorizer before it gives a file away", { skip }, async 
     assert.equal(allowed.body.toString(), "secret\n");
     assert.equal(application.roles.join(), "authorizer,authorizer");
   } finally {
-    await front.stop();
+    await webServer.stop();
     await application.stop();
   }
 });

@@ -1,9 +1,9 @@
 /** lighttpd as documented: a connection for each request, bodies gathered first. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Front, startServer } from "./front.ts";
+import { startServer, type WebServer } from "./web_server.ts";
 
-export const lighttpd: Front = {
+export const lighttpd: WebServer = {
   name: "lighttpd",
   peer: "lighttpd",
   chunkedUpload: "whole",

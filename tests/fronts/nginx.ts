@@ -1,9 +1,9 @@
 /** nginx as documented: no multiplexing, connections kept, bodies gathered first. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Front, startServer } from "./front.ts";
+import { startServer, type WebServer } from "./web_server.ts";
 
-export const nginx: Front = {
+export const nginx: WebServer = {
   name: "nginx",
   peer: "nginx",
   chunkedUpload: "whole",

@@ -8,7 +8,7 @@ import { echoParameters } from "../support/gateway.ts";
 import { missingPeer } from "../support/peers.ts";
 import { freePort, temporaryDirectory, waitForListener } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
-import { startServer } from "./front.ts";
+import { startServer } from "./web_server.ts";
 import { nginx } from "./nginx.ts";
 
 /** The client that the proxies see, and where they come from: a rule below lets that in. */
@@ -98,7 +98,7 @@ sites:
     await withConfig({ text, application: echoParameters }, async (gateway) => {
       const directory = temporaryDirectory();
       const port = await freePort();
-      const front = start(directory, port, gateway.port);
+      const webServer = start(directory, port, gateway.port);
       try {
         await waitForListener({ network: "tcp", host: "127.0.0.1", port });
         for (const own of OWN) {
@@ -110,7 +110,7 @@ sites:
           assert.equal(sent.HTTPS, undefined, says);
         }
       } finally {
-        await front.stop();
+        await webServer.stop();
       }
     });
   });

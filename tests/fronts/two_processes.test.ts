@@ -7,25 +7,25 @@ import { freePort, temporaryDirectory } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { afcgi } from "./afcgi.ts";
 import { caddy } from "./caddy.ts";
-import { type Front, startFront } from "./front.ts";
+import { startWebServer, type WebServer } from "./web_server.ts";
 import { haproxy } from "./haproxy.ts";
 import { startHonoExample } from "./hono_example.ts";
 import { lighttpd } from "./lighttpd.ts";
 import { nginx } from "./nginx.ts";
 
-const FRONTS: readonly Front[] = [afcgi, nginx, haproxy, lighttpd, caddy];
+const WEB_SERVERS: readonly WebServer[] = [afcgi, nginx, haproxy, lighttpd, caddy];
 const REQUESTS = 50;
 
-for (const front of FRONTS) {
-  const skip = front.peer === undefined ? false : missingPeer(front.peer);
-  test(`Two processes behind one ${front.name} share its requests`, { skip }, async () => {
+for (const webServer of WEB_SERVERS) {
+  const skip = webServer.peer === undefined ? false : missingPeer(webServer.peer);
+  test(`Two processes behind one ${webServer.name} share its requests`, { skip }, async () => {
     const directory = temporaryDirectory();
     const port = await freePort();
     const examples = await Promise.all(
       ["1", "2"].map((name) => startHonoExample(join(directory, `${name}.sock`))),
     );
-    const name = `${front.name} before two processes`;
-    const server = await startFront({ ...front, name }, directory, { port, directory });
+    const name = `${webServer.name} before two processes`;
+    const server = await startWebServer({ ...webServer, name }, directory, { port, directory });
     try {
       // The first requests may go to the server that was the first to say whether it multiplexes.
       await Promise.all([processOf(port), processOf(port)]);
@@ -40,7 +40,7 @@ for (const front of FRONTS) {
 
 /** Which process answers. */
 async function processOf(port: number): Promise<number> {
-  const answer = await httpRequest(port, { target: "/process" });
-  assert.equal(answer.status, 200, answer.body.toString());
-  return Number(answer.body.toString());
+  const response = await httpRequest(port, { target: "/process" });
+  assert.equal(response.status, 200, response.body.toString());
+  return Number(response.body.toString());
 }

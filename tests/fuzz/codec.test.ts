@@ -21,7 +21,7 @@ import { runCount } from "../support/long_runs.ts";
 import { capturesOf, mutated, mutatedBytes, streamOf } from "./mutations.ts";
 
 const RUNS = { numRuns: runCount(1_000, 200_000) };
-const FRONTS = capturesOf("front");
+const CAPTURES = capturesOf("web_server");
 const APPLICATIONS = capturesOf("application");
 
 /** Smaller than the captures' own, so that mutations get over it. */
@@ -82,11 +82,11 @@ function parseHeaders(pieces: Uint8Array[]) {
   const parser = new CgiResponseParser(HEAD_LENGTH_MAX);
   const rest: Uint8Array[] = [];
   let pushed = "";
-  const outcome = outcomeOf<unknown>(pieces, (piece, heads) => {
-    if (heads.length > 0) return void rest.push(piece.slice());
+  const outcome = outcomeOf<unknown>(pieces, (piece, headers) => {
+    if (headers.length > 0) return void rest.push(piece.slice());
     const start = parser.push(piece);
     if (start !== undefined) {
-      heads.push(start.section);
+      headers.push(start.section);
       rest.push(start.rest.slice());
       return;
     }
@@ -100,7 +100,7 @@ function parseHeaders(pieces: Uint8Array[]) {
 
 test("RecordDecoder: mutated captures give records or a ProtocolError, however they are cut", () => {
   fc.assert(
-    fc.property(inFragments(mutated([...FRONTS, ...APPLICATIONS])), ({ bytes, offsets }) => {
+    fc.property(inFragments(mutated([...CAPTURES, ...APPLICATIONS])), ({ bytes, offsets }) => {
       const whole = decodeRecords([bytes.slice()]);
       assert.deepEqual(decodeRecords(cut(bytes, offsets)), whole);
       if (whole.code !== undefined) assert.equal(whole.code, "bad_version");
@@ -110,7 +110,7 @@ test("RecordDecoder: mutated captures give records or a ProtocolError, however t
 });
 
 test("NameValueDecoder: mutated parameters give pairs or a ProtocolError, however they are cut", () => {
-  const runs = FRONTS.map(({ bytes }) => streamOf(bytes, RecordType.PARAMS))
+  const runs = CAPTURES.map(({ bytes }) => streamOf(bytes, RecordType.PARAMS))
     .filter(({ length }) => length > 0);
   fc.assert(
     fc.property(inFragments(mutatedBytes(runs)), ({ bytes, offsets }) => {
@@ -122,7 +122,7 @@ test("NameValueDecoder: mutated parameters give pairs or a ProtocolError, howeve
   );
 });
 
-test("CgiResponseParser: mutated answers give a header section or a ProtocolError, however they are cut", () => {
+test("CgiResponseParser: mutated responses give a header section or a ProtocolError, however they are cut", () => {
   const runs = APPLICATIONS.map(({ bytes }) => streamOf(bytes, RecordType.STDOUT))
     .filter(({ length }) => length > 0);
   fc.assert(

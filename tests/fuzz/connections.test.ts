@@ -31,7 +31,7 @@ const PARAMS_LENGTH_MAX = 1_000;
 const QUOTA = 3;
 
 /**
- * A record that asks for a response has a header at least; the longest answer is GET_VALUES_RESULT.
+ * A record that asks for a response has a header at least; the longest one is GET_VALUES_RESULT.
  */
 const REPLY_LENGTH_MAX = HEADER_LENGTH + 64;
 
@@ -213,7 +213,7 @@ function feed(run: ClientRun | ServerRun, pieces: Uint8Array[], givingUp: readon
   return run.summary;
 }
 
-test("ClientConnection: mutated answers give events or a protocol error, however they are cut", () => {
+test("ClientConnection: mutated responses give events or a protocol error, however they are cut", () => {
   fc.assert(
     fc.property(input(capturesOf("application")), ({ bytes, offsets }) => {
       const whole = feed(new ClientRun(), [bytes.slice()]);
@@ -223,7 +223,7 @@ test("ClientConnection: mutated answers give events or a protocol error, however
   );
 });
 
-test("ClientConnection: mutated answers for requests that are aborted meanwhile do no harm", () => {
+test("ClientConnection: mutated responses for requests that are aborted meanwhile do no harm", () => {
   fc.assert(
     fc.property(input(capturesOf("application")), ({ bytes, offsets, givingUp }) => {
       feed(new ClientRun(), cut(bytes, offsets), givingUp);
@@ -237,7 +237,7 @@ for (const multiplex of [true, false]) {
 
   test(`ServerConnection ${side}: mutated requests give events or a protocol error, however they are cut`, () => {
     fc.assert(
-      fc.property(input(capturesOf("front")), ({ bytes, offsets }) => {
+      fc.property(input(capturesOf("web_server")), ({ bytes, offsets }) => {
         const whole = new ServerRun(multiplex);
         const fragmented = new ServerRun(multiplex);
         assert.deepEqual(
@@ -252,7 +252,7 @@ for (const multiplex of [true, false]) {
 
   test(`ServerConnection ${side}: mutated requests that are ended meanwhile do no harm`, () => {
     fc.assert(
-      fc.property(input(capturesOf("front")), ({ bytes, offsets, givingUp }) => {
+      fc.property(input(capturesOf("web_server")), ({ bytes, offsets, givingUp }) => {
         feed(new ServerRun(multiplex), cut(bytes, offsets), givingUp);
       }),
       RUNS,

@@ -1,5 +1,5 @@
 /**
- * Invariant of the HTTP server, whatever a client sends and however it is cut: it gives answers and
+ * Invariant of the HTTP server, whatever a client sends and however it is cut: it gives responses and
  * at most one refusal at the end, never an exception, and keeps no more than its bounds. What the
  * handler sees, and what goes out, does not depend on the cut.
  *
@@ -80,7 +80,7 @@ function asLatin1(text: string): string {
 /** Sends the pieces to a server in memory; what its handler saw and its client got. */
 async function exchange(pieces: readonly Uint8Array[]): Promise<{ seen: string[]; got: string }> {
   const seen: string[] = [];
-  const { open, failures, faults } = await http1World(async (request) => {
+  const { open, failures, errors } = await http1World(async (request) => {
     const { method, headers } = request;
     const line = `${method} ${request.url} ${JSON.stringify([...headers])}`;
     const index = seen.push(line) - 1;
@@ -96,7 +96,7 @@ async function exchange(pieces: readonly Uint8Array[]): Promise<{ seen: string[]
   }
   await settle();
   assert.deepEqual(failures, []);
-  assert.ok(faults.length <= 1);
+  assert.ok(errors.length <= 1);
   return { seen, got: socket.text.replaceAll("HTTP/1.1 100 Continue\r\n\r\n", "") };
 }
 

@@ -16,7 +16,7 @@ const MUTATIONS_MAX = 5;
 /** Offsets in the header of a record. */
 const AT = { type: 1, requestId: 2, contentLength: 4, paddingLength: 6 } as const;
 
-export type Side = "front" | "application";
+export type Side = "web_server" | "application";
 
 export interface Capture {
   readonly name: string;

@@ -1,5 +1,5 @@
 /**
- * Records what real fronts and real applications say to each other, for the fuzz tests beside this
+ * Records what real web servers and real applications say to each other, for the fuzz tests beside this
  * file: `bun tests/fuzz/record_captures.ts`, after `npm run build`, as root on Debian with the peers
  * of `npm test`. A relay stands between the two and keeps the bytes of both directions; what is
  * written to `captures/` is for the repository, so it is kept short and free of paths of ours.
@@ -101,7 +101,7 @@ const APPLICATIONS: Readonly<Record<string, Recorded>> = {
 
 /** Copies bytes between two sockets and keeps them. */
 class Relay {
-  readonly connections: { front: Buffer[]; application: Buffer[] }[] = [];
+  readonly connections: { webServer: Buffer[]; application: Buffer[] }[] = [];
   readonly #server = createServer({ allowHalfOpen: true }, (socket) => this.#take(socket));
   readonly #to: Place;
 
@@ -121,27 +121,27 @@ class Relay {
 
   /** Writes the connections that said enough and not too much. */
   save(name: string): void {
-    const usable = this.connections.map(({ front, application }) => ({
-      front: Buffer.concat(front),
+    const usable = this.connections.map(({ webServer, application }) => ({
+      webServer: Buffer.concat(webServer),
       application: Buffer.concat(application),
-    })).filter(({ front, application }) =>
-      front.length > 0 && front.length <= LENGTH_MAX && application.length <= LENGTH_MAX
+    })).filter(({ webServer, application }) =>
+      webServer.length > 0 && webServer.length <= LENGTH_MAX && application.length <= LENGTH_MAX
     );
     assert.ok(usable.length > 0, `${name}: nothing that could be kept`);
-    usable.slice(0, CONNECTIONS_MAX).forEach(({ front, application }, index) => {
-      writeFileSync(join(DIRECTORY, `${name}-${index + 1}.front.bin`), front);
+    usable.slice(0, CONNECTIONS_MAX).forEach(({ webServer, application }, index) => {
+      writeFileSync(join(DIRECTORY, `${name}-${index + 1}.web_server.bin`), webServer);
       writeFileSync(join(DIRECTORY, `${name}-${index + 1}.application.bin`), application);
     });
   }
 
-  #take(front: Socket): void {
+  #take(webServer: Socket): void {
     const application = connect({ path: placeName(this.#to), allowHalfOpen: true });
-    const kept = { front: [] as Buffer[], application: [] as Buffer[] };
+    const kept = { webServer: [] as Buffer[], application: [] as Buffer[] };
     this.connections.push(kept);
-    front.on("data", (bytes: Buffer) => kept.front.push(bytes));
+    webServer.on("data", (bytes: Buffer) => kept.webServer.push(bytes));
     application.on("data", (bytes: Buffer) => kept.application.push(bytes));
-    front.pipe(application).pipe(front);
-    for (const socket of [front, application]) socket.on("error", () => {});
+    webServer.pipe(application).pipe(webServer);
+    for (const socket of [webServer, application]) socket.on("error", () => {});
   }
 }
 
@@ -153,8 +153,8 @@ async function askAll(port: number): Promise<void> {
     { target: "/bytes?n=600" },
     { target: "/missing" },
   ];
-  for (const answer of await Promise.all(requests.map((one) => httpRequest(port, one)))) {
-    assert.ok(answer.complete);
+  for (const response of await Promise.all(requests.map((one) => httpRequest(port, one)))) {
+    assert.ok(response.complete);
   }
 }
 
@@ -174,7 +174,7 @@ async function recordApplication(name: string, application: Recorded): Promise<v
   relay.save(name);
 }
 
-/** nginx is the front here, and afcgi's responder the application. */
+/** nginx is the web server here, and afcgi's responder the application. */
 async function recordNginx(): Promise<void> {
   const directory = temporaryDirectory();
   const place = await freePlace("unix", directory);

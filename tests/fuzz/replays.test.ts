@@ -67,7 +67,7 @@ for (const { name, bytes } of capturesOf("application").filter((one) => endsOf(o
   });
 }
 
-/** The parameters that a front has sent, by request; long ones have other lengths. */
+/** The parameters that a web server has sent, by request; long ones have other lengths. */
 function parametersOf(text: string): Map<string, string> {
   const parameters = new Map<string, string>();
   const length = (at: number): [value: number, next: number] => {
@@ -98,13 +98,13 @@ function requestsOf({ bytes }: Capture): { method: string; uri: string; body: st
   });
 }
 
-for (const capture of capturesOf("front").filter((one) => requestsOf(one).length > 0)) {
+for (const capture of capturesOf("web_server").filter((one) => requestsOf(one).length > 0)) {
   test(`The responder sees what ${capture.name} asks, however it is cut`, async () => {
     const wanted = requestsOf(capture);
     for (const pieceLengthMax of PIECES) {
       const seen: { method: string; uri: string; body: string }[] = [];
       const network = new MemoryNetwork(pieceLengthMax === Infinity ? {} : { pieceLengthMax });
-      const { runtime, server, faults } = await serve(
+      const { runtime, server, errors } = await serve(
         async (request, info) => {
           const body = latin1(new Uint8Array(await request.arrayBuffer()));
           seen.push({ method: request.method, uri: info.params.get("REQUEST_URI") ?? "", body });
@@ -121,7 +121,7 @@ for (const capture of capturesOf("front").filter((one) => requestsOf(one).length
       for (let turn = 0; seen.length < wanted.length && turn < 500; turn++) await turns(1);
       const order = (one: { uri: string }, other: { uri: string }) => one.uri < other.uri ? -1 : 1;
       assert.deepEqual(seen.toSorted(order), wanted.toSorted(order));
-      assert.deepEqual(faults, []);
+      assert.deepEqual(errors, []);
       void reader.cancel().catch(() => {});
       connection.destroy();
       await server.shutdown({ grace: 0 });

@@ -1,4 +1,4 @@
-/** The Gemini front with real TLS sockets, on the runtime that the tests run on. */
+/** The Gemini gateway with real TLS sockets, on the runtime that the tests run on. */
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";

@@ -120,11 +120,11 @@ test("An application's Gemini header is the header section of its response, and 
 test("An application whose Gemini header is unfinished has given no response", async () => {
   const world = new UpstreamWorld({ multiplex: "on", retry: { attemptsMax: 0 } });
   const application = await world.application();
-  const answer = world.send({ headerParser: () => new GeminiHeaderParser() });
+  const response = world.send({ headerParser: () => new GeminiHeaderParser() });
   const request = await application.next();
   request.stdout("20 text/gem");
   request.end();
-  const error = await errorOf(answer);
+  const error = await errorOf(response);
   assert.equal(error.code, "bad_answer");
   assert.match(error.message, /unfinished/);
   await world.close();

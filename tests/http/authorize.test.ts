@@ -1,5 +1,5 @@
 /**
- * A route's authorizer: what it is sent, what its response does, and what becomes of its faults.
+ * A route's authorizer: what it is sent, what its response does, and what becomes of its errors.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { ProtocolStatus } from "../../src/protocol/constants.ts";
 import { authorized } from "../../src/responder/authorized.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { APP_UPSTREAM, withConfig } from "../support/configured.ts";
-import { Answer, FaultPeer, type PeerConnection } from "../support/fault_peer.ts";
+import { FaultPeer, type PeerConnection, ResponseRecords } from "../support/fault_peer.ts";
 import { echoParameters, freshPath, type Gateway } from "../support/gateway.ts";
 
 const GUARDED = `${APP_UPSTREAM}
@@ -33,9 +33,9 @@ test("An authorizer's variables become parameters, before what the client sends"
   );
   await withConfig({ text: GUARDED, application }, async (gateway) => {
     const headers = { "X-Role": "admin", "Remote-User": "root" };
-    const answer = await gateway.send({ target: "/private/a", headers });
-    const params = JSON.parse(answer.body.toString());
-    assert.equal(answer.status, 200);
+    const response = await gateway.send({ target: "/private/a", headers });
+    const params = JSON.parse(response.body.toString());
+    assert.equal(response.status, 200);
     assert.equal(params.REMOTE_USER, "J\u00f6rg");
     assert.equal(params.HTTP_X_ROLE, "guest");
     assert.equal(params.CONFIGURED, "ours");
@@ -53,13 +53,13 @@ test("An authorizer gets the request's parameters but those of its body and path
   });
   await withConfig({ text: GUARDED, application }, async (gateway) => {
     const headers = { Authorization: "Bearer sesame", "Content-Type": "text/plain" };
-    const answer = await gateway.send({
+    const response = await gateway.send({
       method: "POST",
       target: "/private/a?b=c",
       headers,
       body: "body",
     });
-    assert.equal(JSON.parse(answer.body.toString()).CONTENT_LENGTH, "4");
+    assert.equal(JSON.parse(response.body.toString()).CONTENT_LENGTH, "4");
   });
   const [params] = seen;
   for (const name of ["CONTENT_LENGTH", "PATH_INFO", "PATH_TRANSLATED", "SCRIPT_NAME"]) {
@@ -163,15 +163,15 @@ sites: [{ routes: [{ authorize: { upstream: auth }, respond: { body: secret } }]
 }
 
 /** What a client gets when the authorizer's STDOUT is this. */
-async function answerTo(
+async function responseTo(
   stdout: string,
   { status = 0, ends = true }: { status?: number; ends?: boolean } = {},
 ): Promise<string> {
   let got = "";
   await withPeer((id, connection) => {
-    const answer = new Answer();
-    if (stdout !== "") answer.stdout(id, Buffer.from(stdout, "latin1"));
-    connection.send(ends ? answer.stdoutEnd(id).end(id, status) : answer);
+    const response = new ResponseRecords();
+    if (stdout !== "") response.stdout(id, Buffer.from(stdout, "latin1"));
+    connection.send(ends ? response.stdoutEnd(id).end(id, status) : response);
     if (!ends) connection.close();
   }, async (gateway) => {
     const { status, body } = await gateway.send("/");
@@ -182,16 +182,22 @@ async function answerTo(
 }
 
 test("A 200 lets in, with or without a body, said or not said", async () => {
-  assert.equal(await answerTo("Status: 200 OK\r\n\r\n"), "200 secret");
-  assert.equal(await answerTo("Status: 200 OK\r\n\r\nwelcome"), "200 secret");
-  assert.equal(await answerTo("Variable-A: b\n\n"), "200 secret");
+  assert.equal(await responseTo("Status: 200 OK\r\n\r\n"), "200 secret");
+  assert.equal(await responseTo("Status: 200 OK\r\n\r\nwelcome"), "200 secret");
+  assert.equal(await responseTo("Variable-A: b\n\n"), "200 secret");
 });
 
 test("An authorizer's half response lets nobody in", async () => {
-  assert.equal(await answerTo("Status: 200 OK\r\n\r\nwel", { ends: false }), "502 connection_lost");
-  assert.equal(await answerTo("Status: 200 OK\r\n", { ends: false }), "502 connection_lost");
-  assert.equal(await answerTo("Status: 200 OK\r\nContent-Length: 9\r\n\r\nwel"), "502 bad_answer");
-  assert.equal(await answerTo(""), "502 bad_answer");
+  assert.equal(
+    await responseTo("Status: 200 OK\r\n\r\nwel", { ends: false }),
+    "502 connection_lost",
+  );
+  assert.equal(await responseTo("Status: 200 OK\r\n", { ends: false }), "502 connection_lost");
+  assert.equal(
+    await responseTo("Status: 200 OK\r\nContent-Length: 9\r\n\r\nwel"),
+    "502 bad_answer",
+  );
+  assert.equal(await responseTo(""), "502 bad_answer");
 });
 
 test("A 200 that says nothing, or leads elsewhere, lets nobody in", async () => {
@@ -206,7 +212,7 @@ test("A 200 that says nothing, or leads elsewhere, lets nobody in", async () => 
     "X-Sendfile: /srv/login.html\n\n",
   ];
   for (const output of outputs) {
-    assert.equal(await answerTo(output), "502 bad_answer", JSON.stringify(output));
+    assert.equal(await responseTo(output), "502 bad_answer", JSON.stringify(output));
   }
 });
 
@@ -222,15 +228,15 @@ test("Variables that could be read in two ways let nobody in", async () => {
       "Variable-Content_Length: 5",
     ]
   ) {
-    assert.equal(await answerTo(`Status: 200\r\n${fields}\r\n\r\n`), "502 bad_answer", fields);
+    assert.equal(await responseTo(`Status: 200\r\n${fields}\r\n\r\n`), "502 bad_answer", fields);
   }
 });
 
 test("The body beside a 200 has a bound", async () => {
-  const head = "Status: 200\r\n\r\n";
-  assert.equal(await answerTo(head + "x".repeat(GRANT_BODY_MAX)), "200 secret");
+  const headers = "Status: 200\r\n\r\n";
+  assert.equal(await responseTo(headers + "x".repeat(GRANT_BODY_MAX)), "200 secret");
   await withPeer((id, connection) => {
-    connection.send(new Answer().stdout(id, head + "x".repeat(GRANT_BODY_MAX + 1)));
+    connection.send(new ResponseRecords().stdout(id, headers + "x".repeat(GRANT_BODY_MAX + 1)));
   }, async (gateway) => {
     assert.equal((await gateway.send("/")).status, 502);
     const { msg } = await gateway.log.find((line) => line["code"] === "bad_answer");
@@ -239,8 +245,8 @@ test("The body beside a 200 has a bound", async () => {
 });
 
 test("An authorizer that cannot be asked is 502, 503 or 504", async () => {
-  assert.equal(await answerTo("", { status: ProtocolStatus.OVERLOADED }), "503 overloaded");
-  assert.equal(await answerTo("", { status: ProtocolStatus.UNKNOWN_ROLE }), "502 unknown_role");
+  assert.equal(await responseTo("", { status: ProtocolStatus.OVERLOADED }), "503 overloaded");
+  assert.equal(await responseTo("", { status: ProtocolStatus.UNKNOWN_ROLE }), "502 unknown_role");
   await withPeer(() => {}, async (gateway) => {
     assert.equal((await gateway.send("/")).status, 504);
     assert.equal((await gateway.access.ofPath("/"))["upstream"], "auth");

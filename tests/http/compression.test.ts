@@ -1,4 +1,4 @@
-/** Answers compressed on their way, over HTTP: of applications, of files, as they are streamed. */
+/** Responses compressed on their way, over HTTP: of applications, of files, as they are streamed. */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -49,13 +49,13 @@ test("A response is compressed as the client prefers, with its length, Vary and 
         ["gzip, br;q=0.1", "gzip", gunzipSync],
       ] as const;
       for (const [accept, coding, decode] of cases) {
-        const answer = await gateway.send({ headers: { "Accept-Encoding": accept } });
-        assert.equal(answer.headers.get("content-encoding"), coding);
-        assert.equal(answer.headers.get("vary"), "Accept-Encoding");
-        assert.equal(answer.headers.get("etag"), 'W/"v1"');
-        assert.equal(answer.headers.get("content-length"), String(answer.body.length));
-        assert.ok(answer.body.length < 500);
-        assert.equal(Buffer.from(decode(answer.body)).toString(), TEXT);
+        const response = await gateway.send({ headers: { "Accept-Encoding": accept } });
+        assert.equal(response.headers.get("content-encoding"), coding);
+        assert.equal(response.headers.get("vary"), "Accept-Encoding");
+        assert.equal(response.headers.get("etag"), 'W/"v1"');
+        assert.equal(response.headers.get("content-length"), String(response.body.length));
+        assert.ok(response.body.length < 500);
+        assert.equal(Buffer.from(decode(response.body)).toString(), TEXT);
       }
       const lines = await gateway.access.findAll(3, ({ status }) => status === 200);
       for (const line of lines) assert.ok(Number(line.bytes_out) < 500, "what went out is counted");
@@ -66,11 +66,11 @@ test("A response is compressed as the client prefers, with its length, Vary and 
 test("A response that could have been compressed has Vary, and is otherwise as it was", async () => {
   await withCompression(text({ etag: '"v1"', vary: "Cookie" }), async (gateway) => {
     for (const accept of ["identity", "gzip;q=0", "deflate", "*;q=0", ""]) {
-      const answer = await gateway.send({ headers: { "Accept-Encoding": accept } });
-      assert.equal(answer.headers.get("content-encoding"), undefined, accept);
-      assert.equal(answer.headers.get("vary"), "Cookie, Accept-Encoding");
-      assert.equal(answer.headers.get("etag"), '"v1"');
-      assert.equal(answer.body.toString(), TEXT);
+      const response = await gateway.send({ headers: { "Accept-Encoding": accept } });
+      assert.equal(response.headers.get("content-encoding"), undefined, accept);
+      assert.equal(response.headers.get("vary"), "Cookie, Accept-Encoding");
+      assert.equal(response.headers.get("etag"), '"v1"');
+      assert.equal(response.body.toString(), TEXT);
     }
   });
 });
@@ -87,13 +87,13 @@ test("What should not be compressed is left alone", async () => {
   const application: FastCgiHandler = (request) => cases[new URL(request.url).pathname]!();
   await withCompression(application, async (gateway) => {
     for (const path of Object.keys(cases)) {
-      const answer = await gateway.send({ target: path, headers: ALL });
+      const response = await gateway.send({ target: path, headers: ALL });
       // The whole that it is a part of would have been compressed (RFC 9110 section 15.3.7).
       const vary = path === "/part" ? "Accept-Encoding" : undefined;
-      assert.equal(answer.headers.get("vary"), vary, path);
+      assert.equal(response.headers.get("vary"), vary, path);
       const expected = path === "/coded" ? "gzip" : undefined;
-      assert.equal(answer.headers.get("content-encoding"), expected, path);
-      assert.equal(answer.body.length, path === "/small" ? 1023 : TEXT.length, path);
+      assert.equal(response.headers.get("content-encoding"), expected, path);
+      assert.equal(response.body.length, path === "/small" ? 1023 : TEXT.length, path);
     }
   });
 });
@@ -109,9 +109,9 @@ test("A kilobyte is compressed, 204 and 304 have nothing to compress", async () 
   await withCompression(application, async (gateway) => {
     assert.equal((await gateway.send({ headers: ALL })).headers.get("content-encoding"), "zstd");
     for (const [target, status] of Object.entries(statuses)) {
-      const answer = await gateway.send({ target, headers: ALL });
-      assert.deepEqual([answer.status, answer.headers.get("etag")], [status, '"v"']);
-      assert.equal(answer.headers.has("content-encoding"), false);
+      const response = await gateway.send({ target, headers: ALL });
+      assert.deepEqual([response.status, response.headers.get("etag")], [status, '"v"']);
+      assert.equal(response.headers.has("content-encoding"), false);
     }
   });
 });
@@ -127,11 +127,11 @@ test("HEAD has the fields of GET where the length is known, and Vary in any case
     return new Response(body, { headers: { ...headers, ...length } });
   };
   await withCompression(application, async (gateway) => {
-    const head = await gateway.send({ method: "HEAD", target: "/length", headers: ALL });
-    assert.equal(head.headers.get("content-encoding"), "zstd");
-    assert.equal(head.headers.get("etag"), 'W/"v"');
-    assert.equal(head.headers.get("vary"), "Accept-Encoding");
-    assert.notEqual(head.headers.get("content-length"), String(TEXT.length));
+    const headers = await gateway.send({ method: "HEAD", target: "/length", headers: ALL });
+    assert.equal(headers.headers.get("content-encoding"), "zstd");
+    assert.equal(headers.headers.get("etag"), 'W/"v"');
+    assert.equal(headers.headers.get("vary"), "Accept-Encoding");
+    assert.notEqual(headers.headers.get("content-length"), String(TEXT.length));
     const unknown = await gateway.send({ method: "HEAD", target: "/", headers: ALL });
     assert.equal(unknown.headers.get("vary"), "Accept-Encoding");
     assert.equal(unknown.headers.get("content-encoding"), undefined);
@@ -147,9 +147,9 @@ test("Several Set-Cookie stay several in a compressed response", async () => {
   };
   await withCompression(application, async (gateway) => {
     for (let count = 0; count < 2; count++) {
-      const answer = await gateway.send({ headers: ALL });
-      assert.equal(answer.headers.get("set-cookie"), "a=1, b=2");
-      assert.equal(answer.headers.get("content-encoding"), "zstd");
+      const response = await gateway.send({ headers: ALL });
+      assert.equal(response.headers.get("set-cookie"), "a=1, b=2");
+      assert.equal(response.headers.get("content-encoding"), "zstd");
     }
   });
 });
@@ -171,8 +171,8 @@ test("An event stream is compressed and each event arrives when it was sent", as
   await withCompression(application, async (gateway) => {
     const connection = await HttpConnection.open(gateway.port);
     await connection.send({ headers: { "Accept-Encoding": "gzip" } });
-    const head = await connection.readHead();
-    assert.equal(head.headers.get("content-encoding"), "gzip");
+    const headers = await connection.readHeaders();
+    assert.equal(headers.headers.get("content-encoding"), "gzip");
     const gunzip = createGunzip();
     const arrived: string[] = [];
     let wake = () => {};
@@ -180,7 +180,7 @@ test("An event stream is compressed and each event arrives when it was sent", as
       arrived.push(bytes.toString());
       wake();
     });
-    const body = connection.readBody(head);
+    const body = connection.readBody(headers);
     const reading = (async () => {
       for await (const piece of body.pieces) gunzip.write(piece);
     })();
@@ -211,8 +211,8 @@ test("A response that breaks off breaks off compressed too", async () => {
     return new Response(body, { headers: { "content-type": "text/plain" } });
   };
   await withCompression(application, async (gateway) => {
-    const answer = await gateway.send({ headers: ALL });
-    assert.equal(answer.complete, false);
+    const response = await gateway.send({ headers: ALL });
+    assert.equal(response.complete, false);
     const line = await gateway.access.ofPath("/");
     assert.notEqual(line.code, undefined);
   });
@@ -248,9 +248,9 @@ test("A client that holds a compressed response is told that it is unchanged by 
     const weak = whole.headers.get("etag")!;
     for (const [target, tag] of [["/files/a.txt", weak], ["/app", 'W/"v1"']] as const) {
       const asked = { ...ALL, "If-None-Match": `"x", ${tag}` };
-      const answer = await gateway.send({ target, headers: asked });
-      assert.equal(answer.status, 304);
-      assert.deepEqual([answer.headers.get("etag"), answer.headers.get("vary")], [
+      const response = await gateway.send({ target, headers: asked });
+      assert.equal(response.status, 304);
+      assert.deepEqual([response.headers.get("etag"), response.headers.get("vary")], [
         tag,
         "Accept-Encoding",
       ]);
@@ -276,17 +276,17 @@ test("No more responses are compressed at a time than the limit; the others go o
     const open = async () => {
       const connection = await HttpConnection.open(gateway.port);
       await connection.send({ headers: ALL });
-      return { connection, head: await connection.readHead() };
+      return { connection, headers: await connection.readHeaders() };
     };
     const first = await open();
     const second = await open();
-    assert.equal(first.head.headers.get("content-encoding"), "zstd");
-    assert.equal(second.head.headers.get("content-encoding"), undefined);
-    assert.equal(second.head.headers.get("vary"), "Accept-Encoding");
+    assert.equal(first.headers.headers.get("content-encoding"), "zstd");
+    assert.equal(second.headers.headers.get("content-encoding"), undefined);
+    assert.equal(second.headers.headers.get("vary"), "Accept-Encoding");
     first.connection.destroy();
     await gateway.access.find(({ code }) => code === "client_gone");
     const third = await open();
-    assert.equal(third.head.headers.get("content-encoding"), "zstd");
+    assert.equal(third.headers.headers.get("content-encoding"), "zstd");
     second.connection.destroy();
     third.connection.destroy();
   }, { concurrentMax: 1 });
@@ -294,8 +294,8 @@ test("No more responses are compressed at a time than the limit; the others go o
 
 test("A route without compression says nothing of codings", async () => {
   await withGateway({ application: text() }, async (gateway) => {
-    const answer = await gateway.send({ headers: ALL });
-    assert.equal(answer.headers.has("vary"), false);
-    assert.equal(answer.body.toString(), TEXT);
+    const response = await gateway.send({ headers: ALL });
+    assert.equal(response.headers.has("vary"), false);
+    assert.equal(response.body.toString(), TEXT);
   });
 });

@@ -1,11 +1,11 @@
 /** What an application says before its response, for clients that can be told. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Answer, FaultPeer } from "../support/fault_peer.ts";
+import { FaultPeer, ResponseRecords } from "../support/fault_peer.ts";
 import { freshPath, withGateway } from "../support/gateway.ts";
 import { HttpConnection } from "../support/raw_http.ts";
 
-const FINAL = "Status: 200\r\nLink: </final.css>; rel=preload\r\n\r\nanswer";
+const FINAL = "Status: 200\r\nLink: </final.css>; rel=preload\r\n\r\nresponse";
 
 /**
  * All that a client is sent of the response to a request, when the application writes `interim`
@@ -16,7 +16,9 @@ async function sentFor(interim: string, version = "1.1"): Promise<string> {
   const peer = await FaultPeer.start({ network: "unix", path });
   peer.behaviour = {
     onRequest: ({ id, connection }) => {
-      connection.send(new Answer().stdout(id, interim).stdout(id, FINAL).stdoutEnd(id).end(id));
+      connection.send(
+        new ResponseRecords().stdout(id, interim).stdout(id, FINAL).stdoutEnd(id).end(id),
+      );
     },
   };
   let text = "";
@@ -39,14 +41,14 @@ const HINTS = "Status: 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-Inner
 
 test("The links of an application's 103 reach the client, and nothing else of it", async () => {
   const text = await sentFor(HINTS);
-  const [interim, head, body] = text.split("\r\n\r\n");
+  const [interim, headers, body] = text.split("\r\n\r\n");
   assert.match(interim!, /^HTTP\/1\.1 103 Early Hints\r\n/);
   const links = [...interim!.matchAll(/<([^>]*)>; rel=preload/g)].map(([, link]) => link);
   assert.deepEqual(links, ["/a.css", "/b.js"]);
   assert.doesNotMatch(text, /X-Inner/i);
-  assert.match(head!, /^HTTP\/1\.1 200 OK\r\n/);
-  assert.match(head!, /link: <\/final\.css>; rel=preload/i);
-  assert.equal(body, "answer");
+  assert.match(headers!, /^HTTP\/1\.1 200 OK\r\n/);
+  assert.match(headers!, /link: <\/final\.css>; rel=preload/i);
+  assert.equal(body, "response");
 });
 
 test("A 103 without a link, with one that is none, and other interim responses are taken out", async () => {

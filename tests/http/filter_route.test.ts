@@ -1,4 +1,4 @@
-/** Files that go through a FastCGI Filter: which, with what beside them, and what becomes of faults. */
+/** Files that go through a FastCGI Filter: which, with what beside them, and what becomes of errors. */
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -103,8 +103,8 @@ test("A filter is sent no file that would not be served", async () => {
 test("A client cannot say for a filter how long the file is", async () => {
   await withFilter(reflect, async (gateway) => {
     const headers = { "FCGI_DATA_LENGTH": "5", "FCGI-Data-Length": "5" };
-    const answer = await gateway.send({ target: "/page.html", headers });
-    const { params, data } = JSON.parse(answer.body.toString());
+    const response = await gateway.send({ target: "/page.html", headers });
+    const { params, data } = JSON.parse(response.body.toString());
     assert.deepEqual([params.FCGI_DATA_LENGTH, data], ["11", "<p>page</p>"]);
   });
 });
@@ -122,11 +122,11 @@ test("A file that becomes shorter while it is sent fails the request", async () 
   };
   await withFilter(application, async (gateway, root) => {
     writeFileSync(join(root, "huge.html"), Buffer.alloc(32 * 1024 * 1024));
-    const answer = gateway.send("/huge.html");
+    const response = gateway.send("/huge.html");
     await began.promise;
     truncateSync(join(root, "huge.html"), 100);
     cut.resolve();
-    const { status, body } = await answer;
+    const { status, body } = await response;
     assert.equal(status, 500);
     assert.doesNotMatch(body.toString(), /huge/);
     const { msg } = await gateway.log.find((line) => line["code"] === "request_body_failed");

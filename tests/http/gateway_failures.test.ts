@@ -39,7 +39,7 @@ for (const [what, site] of Object.entries(FAILURES)) {
     const sites = new SiteTable<GatewaySite>();
     const app = { fetch: () => new Response("of Hono") } as never;
     sites.add([], { name: "all", app, direct: () => undefined, hasRules: false, ...site });
-    const front = createGateway({
+    const gateway = createGateway({
       clock: runtime.clock,
       sites,
       requestIds: new RequestIdSource(),
@@ -49,10 +49,10 @@ for (const [what, site] of Object.entries(FAILURES)) {
       listener: { scheme: "http", host: "127.0.0.1", port: 80 },
     });
     const request = new Request("http://a.example/x", { headers: { host: "a.example" } });
-    const answer = await asResponse(front(request, { host: "192.0.2.1", port: 1 }));
-    const text = await answer.text();
+    const response = await asResponse(gateway(request, { host: "192.0.2.1", port: 1 }));
+    const text = await response.text();
     await Promise.all([log.flush(), accessLog.flush()]);
-    assert.deepEqual([answer.status, text.includes("no such")], [500, false]);
+    assert.deepEqual([response.status, text.includes("no such")], [500, false]);
     const said = sink.lines.map(({ level, code, path }) => [level, code, path]);
     assert.deepEqual(said, [["error", "internal_error", "/x"]]);
     assert.match(String(sink.lines[0]!["msg"]), /no such/);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { INTERNAL_REDIRECTS_MAX } from "../../src/http/handover.ts";
 import type { RouteOptions, SiteOptions } from "../../src/http/options.ts";
-import { Answer, FaultPeer } from "../support/fault_peer.ts";
+import { FaultPeer, ResponseRecords } from "../support/fault_peer.ts";
 import { FASTCGI_ROUTE, freshPath, type Gateway, withGateway } from "../support/gateway.ts";
 import type { HttpRequest } from "../support/raw_http.ts";
 
@@ -26,7 +26,7 @@ const ROUTES: readonly RouteOptions[] = [
 ];
 
 /**
- * A site whose application answers with the header section that the request's `X-Answer` gives. Its
+ * A site whose application answers with the header section that the request's `X-Response` gives. Its
  * root has `/protected/report.txt`, ten bytes; beside it lies `secret.txt`.
  */
 async function withSite(
@@ -45,12 +45,12 @@ async function withSite(
   peer.behaviour = {
     onRequest: ({ id, connection, params }) => {
       const isInner = params.get("REQUEST_URI")?.startsWith("/inner/");
-      const head = isInner ? undefined : params.get("HTTP_X_ANSWER");
+      const headers = isInner ? undefined : params.get("HTTP_X_RESPONSE");
       const shown = ["REQUEST_METHOD", "CONTENT_LENGTH", "HTTP_COOKIE", "HTTP_HOST", "REQUEST_URI"]
         .map((name) => `${name}=${params.get(name) ?? ""}`).join(" ");
-      const text = head === undefined ? `X-Inner: 1\n\n${shown}` : head.replaceAll("|", "\n");
-      const stdout = Buffer.from(head === undefined ? text : `${text}\n\nown body`, "latin1");
-      connection.send(new Answer().stdout(id, stdout).stdoutEnd(id).end(id));
+      const text = headers === undefined ? `X-Inner: 1\n\n${shown}` : headers.replaceAll("|", "\n");
+      const stdout = Buffer.from(headers === undefined ? text : `${text}\n\nown body`, "latin1");
+      connection.send(new ResponseRecords().stdout(id, stdout).stdoutEnd(id).end(id));
     },
   };
   try {
@@ -63,20 +63,20 @@ async function withSite(
 }
 
 /** A request that is answered with these lines, "|" between them. */
-function answeredBy(head: string, request: HttpRequest = {}): HttpRequest {
-  return { ...request, headers: { ...request.headers, "X-Answer": head } };
+function answeredBy(headers: string, request: HttpRequest = {}): HttpRequest {
+  return { ...request, headers: { ...request.headers, "X-Response": headers } };
 }
 
 test("X-Accel-Redirect sends a file of an internal route that no client reaches", async () => {
   await withSite(async (gateway) => {
-    const head = "X-Accel-Redirect: /protected/report.txt|Content-Type: application/x-report";
-    const answer = await gateway.send(answeredBy(head));
-    assert.deepEqual([answer.status, answer.body.toString()], [200, "0123456789"]);
-    assert.equal(answer.headers.get("content-type"), "application/x-report");
-    assert.equal(answer.headers.get("content-length"), "10");
-    assert.equal(answer.headers.get("cache-control"), "max-age=1");
-    assert.ok(answer.headers.has("etag"));
-    assert.equal(answer.headers.has("x-accel-redirect"), false);
+    const headers = "X-Accel-Redirect: /protected/report.txt|Content-Type: application/x-report";
+    const response = await gateway.send(answeredBy(headers));
+    assert.deepEqual([response.status, response.body.toString()], [200, "0123456789"]);
+    assert.equal(response.headers.get("content-type"), "application/x-report");
+    assert.equal(response.headers.get("content-length"), "10");
+    assert.equal(response.headers.get("cache-control"), "max-age=1");
+    assert.ok(response.headers.has("etag"));
+    assert.equal(response.headers.has("x-accel-redirect"), false);
     for (const method of ["GET", "HEAD", "POST"]) {
       const direct = await gateway.send({ target: "/protected/report.txt", method });
       assert.equal(direct.status, 404, method);
@@ -86,10 +86,10 @@ test("X-Accel-Redirect sends a file of an internal route that no client reaches"
 
 test("A response that is handed over keeps what nginx keeps of it, and nothing else", async () => {
   await withSite(async (gateway) => {
-    const head = "X-Accel-Redirect: /protected/report.txt|Set-Cookie: a=1|Set-Cookie: b=2|" +
+    const section = "X-Accel-Redirect: /protected/report.txt|Set-Cookie: a=1|Set-Cookie: b=2|" +
       "Content-Disposition: attachment|Cache-Control: private|Expires: 0|X-Own: 1|ETag: own|" +
       "Content-Length: 8|Last-Modified: own";
-    const { headers } = await gateway.send(answeredBy(head));
+    const { headers } = await gateway.send(answeredBy(section));
     assert.equal(headers.get("set-cookie"), "a=1, b=2");
     assert.equal(headers.get("content-disposition"), "attachment");
     assert.equal(headers.get("cache-control"), "private");
@@ -103,9 +103,9 @@ test("A response that is handed over keeps what nginx keeps of it, and nothing e
 
 test("Ranges and conditions are of the file that is handed over to", async () => {
   await withSite(async (gateway) => {
-    const head = "X-Accel-Redirect: /protected/report.txt|Set-Cookie: a=1";
+    const section = "X-Accel-Redirect: /protected/report.txt|Set-Cookie: a=1";
     const send = (headers: Record<string, string>, method = "GET") =>
-      gateway.send(answeredBy(head, { headers, method }));
+      gateway.send(answeredBy(section, { headers, method }));
     const part = await send({ Range: "bytes=2-4" });
     assert.deepEqual([part.status, part.body.toString()], [206, "234"]);
     const etag = part.headers.get("etag")!;
@@ -114,7 +114,7 @@ test("Ranges and conditions are of the file that is handed over to", async () =>
     assert.equal((await send({ Range: "bytes=20-" })).status, 416);
     assert.equal((await send({}, "HEAD")).headers.get("content-length"), "10");
     const whole = await gateway.send(
-      answeredBy(`${head}|Accept-Ranges: none`, { headers: { Range: "bytes=2-4" } }),
+      answeredBy(`${section}|Accept-Ranges: none`, { headers: { Range: "bytes=2-4" } }),
     );
     assert.deepEqual([whole.status, whole.headers.get("accept-ranges")], [200, "none"]);
   });
@@ -124,8 +124,8 @@ test("A path to hand over to is read as nginx reads it: odd bytes stand for them
   await withSite(async (gateway) => {
     for (const path of ["/protected/é a#b.txt", "/protected/%C3%A9%20a%23b.txt"]) {
       const latin1 = Buffer.from(path, "utf8").toString("latin1");
-      const answer = await gateway.send(answeredBy(`X-Accel-Redirect: ${latin1}`));
-      assert.equal(answer.body.toString(), "odd", path);
+      const response = await gateway.send(answeredBy(`X-Accel-Redirect: ${latin1}`));
+      assert.equal(response.body.toString(), "odd", path);
     }
   });
 });
@@ -144,9 +144,9 @@ test("A path that leads nowhere gets 404, one that leaves the root or is none 50
       ["@named", 502],
     ];
     for (const [path, status] of cases) {
-      const answer = await gateway.send(answeredBy(`X-Accel-Redirect: ${path}`));
-      assert.equal(answer.status, status, path);
-      assert.notEqual(answer.body.toString(), "secret", path);
+      const response = await gateway.send(answeredBy(`X-Accel-Redirect: ${path}`));
+      assert.equal(response.status, status, path);
+      assert.notEqual(response.body.toString(), "secret", path);
     }
     const line = await gateway.log.find(({ msg }) => String(msg).includes('"@named" is no path'));
     assert.equal(line.code, "bad_answer");
@@ -156,25 +156,25 @@ test("A path that leads nowhere gets 404, one that leaves the root or is none 50
 test("X-Accel-Redirect to an application asks it with GET and without the body", async () => {
   await withSite(async (gateway) => {
     const request = { method: "POST", body: "upload", headers: { Cookie: "c=1" } };
-    const head = "X-Accel-Redirect: /inner/a?b=c|Set-Cookie: a=1";
-    const answer = await gateway.send(answeredBy(head, request));
+    const headers = "X-Accel-Redirect: /inner/a?b=c|Set-Cookie: a=1";
+    const response = await gateway.send(answeredBy(headers, request));
     assert.equal(
-      answer.body.toString(),
+      response.body.toString(),
       "REQUEST_METHOD=GET CONTENT_LENGTH= HTTP_COOKIE=c=1 HTTP_HOST=test.example " +
         "REQUEST_URI=/inner/a?b=c",
     );
-    assert.equal(answer.headers.get("x-inner"), "1");
-    assert.equal(answer.headers.get("set-cookie"), "a=1");
+    assert.equal(response.headers.get("x-inner"), "1");
+    assert.equal(response.headers.get("set-cookie"), "a=1");
     const line = await gateway.access.find(({ status }) => status === 200);
     assert.deepEqual([line.path, line.method], ["/", "POST"]);
-    assert.equal(line.bytes_out, answer.body.length);
+    assert.equal(line.bytes_out, response.body.length);
   });
 });
 
 test("Responses that lead round in a circle end with 502", async () => {
   await withSite(async (gateway) => {
-    const answer = await gateway.send(answeredBy("X-Accel-Redirect: /again"));
-    assert.equal(answer.status, 502);
+    const response = await gateway.send(answeredBy("X-Accel-Redirect: /again"));
+    assert.equal(response.status, 502);
     const wanted = `more than ${INTERNAL_REDIRECTS_MAX} responses led to another path`;
     await gateway.log.find(({ msg }) => String(msg).includes(wanted));
     assert.equal((await gateway.access.findAll(1, () => true)).length, 1);
@@ -185,11 +185,11 @@ test("X-Sendfile sends files below the directories that are allowed, and no othe
   await withSite(async (gateway, root) => {
     const allowed = join(root, "protected");
     const file = (path: string) => gateway.send(answeredBy(`X-Sendfile: ${path}|Set-Cookie: a=1`));
-    const answer = await file(`${allowed}/report.txt`);
-    assert.deepEqual([answer.status, answer.body.toString()], [200, "0123456789"]);
-    assert.equal(answer.headers.get("content-type"), "text/plain; charset=utf-8");
-    assert.equal(answer.headers.get("set-cookie"), "a=1");
-    assert.equal(answer.headers.has("x-sendfile"), false);
+    const response = await file(`${allowed}/report.txt`);
+    assert.deepEqual([response.status, response.body.toString()], [200, "0123456789"]);
+    assert.equal(response.headers.get("content-type"), "text/plain; charset=utf-8");
+    assert.equal(response.headers.get("set-cookie"), "a=1");
+    assert.equal(response.headers.has("x-sendfile"), false);
     const odd = Buffer.from(`${allowed}/é a#b.txt`, "utf8").toString("latin1");
     assert.equal((await file(odd)).body.toString(), "odd");
     const cases: [path: string, status: number][] = [
@@ -209,8 +209,8 @@ test("X-Sendfile sends files below the directories that are allowed, and no othe
 
 test("Ranges and conditions are of a file that X-Sendfile names", async () => {
   await withSite(async (gateway, root) => {
-    const head = `X-Sendfile: ${root}/protected/report.txt|Content-Type: a/b`;
-    const part = await gateway.send(answeredBy(head, { headers: { Range: "bytes=-2,0-0" } }));
+    const section = `X-Sendfile: ${root}/protected/report.txt|Content-Type: a/b`;
+    const part = await gateway.send(answeredBy(section, { headers: { Range: "bytes=-2,0-0" } }));
     assert.equal(part.status, 206);
     assert.match(part.headers.get("content-type") ?? "", /^multipart\/byteranges/);
     assert.match(
@@ -218,16 +218,16 @@ test("Ranges and conditions are of a file that X-Sendfile names", async () => {
       /Content-Type: a\/b\r\nContent-Range: bytes 8-9\/10\r\n\r\n89/,
     );
     const headers = { "If-None-Match": part.headers.get("etag")! };
-    assert.equal((await gateway.send(answeredBy(head, { headers }))).status, 304);
+    assert.equal((await gateway.send(answeredBy(section, { headers }))).status, 304);
   }, (root) => ({ sendfile: [`${root}/`] }));
 });
 
 test("X-Sendfile without directories that are allowed is 502, and the path stays here", async () => {
   await withSite(async (gateway, root) => {
-    const answer = await gateway.send(answeredBy(`X-Sendfile: ${root}/protected/report.txt`));
-    assert.equal(answer.status, 502);
-    assert.equal(answer.headers.has("x-sendfile"), false);
-    assert.ok(!answer.body.toString().includes(root));
+    const response = await gateway.send(answeredBy(`X-Sendfile: ${root}/protected/report.txt`));
+    assert.equal(response.status, 502);
+    assert.equal(response.headers.has("x-sendfile"), false);
+    assert.ok(!response.body.toString().includes(root));
     await gateway.log.find(({ msg }) =>
       String(msg).includes("below no directory of the site's sendfile")
     );
@@ -236,47 +236,47 @@ test("X-Sendfile without directories that are allowed is 502, and the path stays
 
 test("Fields for the gateway never reach the client", async () => {
   await withSite(async (gateway) => {
-    const head =
+    const headers =
       "X-Accel-Buffering: no|x-accel-expires: 10|X-Accel-Charset: utf-8|X-Accel-Other: 1|" +
       "X-Accel-Limit-Rate: off|Content-Type: text/plain";
-    const answer = await gateway.send(answeredBy(head));
-    assert.deepEqual([answer.status, answer.body.toString()], [200, "own body"]);
-    const names = [...answer.headers.keys()].filter((name) => name.startsWith("x-accel"));
+    const response = await gateway.send(answeredBy(headers));
+    assert.deepEqual([response.status, response.body.toString()], [200, "own body"]);
+    const names = [...response.headers.keys()].filter((name) => name.startsWith("x-accel"));
     assert.deepEqual(names, ["x-accel-other"]);
   });
 });
 
 test("A field for the gateway that is there twice is a bad response", async () => {
   await withSite(async (gateway) => {
-    const head = "X-Accel-Redirect: /protected/report.txt|x-accel-redirect: /inner/a";
-    assert.equal((await gateway.send(answeredBy(head))).status, 502);
+    const headers = "X-Accel-Redirect: /protected/report.txt|x-accel-redirect: /inner/a";
+    assert.equal((await gateway.send(answeredBy(headers))).status, 502);
   });
 });
 
 test("X-Accel-Limit-Rate sends every byte, and they are counted", async () => {
   await withSite(async (gateway) => {
-    const head = "X-Accel-Redirect: /protected/report.txt|X-Accel-Limit-Rate: 50";
-    const answer = await gateway.send(answeredBy(head));
-    assert.equal(answer.body.toString(), "0123456789");
-    assert.ok(answer.complete);
+    const headers = "X-Accel-Redirect: /protected/report.txt|X-Accel-Limit-Rate: 50";
+    const response = await gateway.send(answeredBy(headers));
+    assert.equal(response.body.toString(), "0123456789");
+    assert.ok(response.complete);
     assert.equal((await gateway.access.find(({ status }) => status === 200)).bytes_out, 10);
   });
 });
 
 test("A local Location without Status is answered here where the site wants it", async () => {
-  const head = "Location: /inner/a?b|Set-Cookie: a=1|X-Own: 1";
+  const headers = "Location: /inner/a?b|Set-Cookie: a=1|X-Own: 1";
   await withSite(async (gateway) => {
-    const answer = await gateway.send(answeredBy(head));
-    assert.equal(answer.status, 200);
-    assert.match(answer.body.toString(), /REQUEST_URI=\/inner\/a\?b$/);
-    assert.equal(answer.headers.get("set-cookie"), "a=1");
-    assert.equal(answer.headers.has("x-own"), false);
-    for (const other of ["Location: //host/a", "Location: http://h/a", `Status: 302|${head}`]) {
+    const response = await gateway.send(answeredBy(headers));
+    assert.equal(response.status, 200);
+    assert.match(response.body.toString(), /REQUEST_URI=\/inner\/a\?b$/);
+    assert.equal(response.headers.get("set-cookie"), "a=1");
+    assert.equal(response.headers.has("x-own"), false);
+    for (const other of ["Location: //host/a", "Location: http://h/a", `Status: 302|${headers}`]) {
       assert.equal((await gateway.send(answeredBy(other))).status, 302, other);
     }
   }, () => ({ localRedirects: true }));
   await withSite(async (gateway) => {
-    const answer = await gateway.send(answeredBy(head));
-    assert.deepEqual([answer.status, answer.headers.get("location")], [302, "/inner/a?b"]);
+    const response = await gateway.send(answeredBy(headers));
+    assert.deepEqual([response.status, response.headers.get("location")], [302, "/inner/a?b"]);
   });
 });

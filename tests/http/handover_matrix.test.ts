@@ -1,5 +1,5 @@
 /**
- * What answers that hand over get, by every way to say it: the kind of handover with each declared
+ * What responses that hand over get, by every way to say it: the kind of handover with each declared
  * length and body, and with each order of routes, method and kind of target.
  */
 import assert from "node:assert/strict";
@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { withConfig } from "../support/configured.ts";
-import { Answer, FaultPeer } from "../support/fault_peer.ts";
+import { FaultPeer, ResponseRecords } from "../support/fault_peer.ts";
 import { freshPath, type Gateway } from "../support/gateway.ts";
 
 const CONTENT = "0123456789";
@@ -27,11 +27,11 @@ const ROUTES: Readonly<Record<string, string>> = {
 const TARGETS = {
   "a file": ["/file.txt", CONTENT],
   "a script": ["/run.php", "ran /run.php"],
-  "a script in a folder": ["/sub/run.php", "ran /sub/run.php"],
+  "a script in a directory": ["/sub/run.php", "ran /sub/run.php"],
   "a page of the front controller": ["/front/page?a=b", "ran /front/page"],
 } as const;
 
-/** `X-Answer` gives the header section of the first response, `X-Body` its body. */
+/** `X-Response` gives the header section of the first response, `X-Body` its body. */
 async function withSite(
   routes: string,
   use: (gateway: Gateway, root: string, methods: string[]) => Promise<void>,
@@ -50,13 +50,13 @@ async function withSite(
       const uri = params.get("REQUEST_URI") ?? "";
       let text: string;
       if (uri.startsWith("/ask")) {
-        const head = params.get("HTTP_X_ANSWER")!.replaceAll("|", "\n");
-        text = `${head}\n\n${params.get("HTTP_X_BODY") ?? ""}`;
+        const headers = params.get("HTTP_X_RESPONSE")!.replaceAll("|", "\n");
+        text = `${headers}\n\n${params.get("HTTP_X_BODY") ?? ""}`;
       } else {
         methods.push(params.get("REQUEST_METHOD") ?? "");
         text = `X-Ran: 1\n\nran ${uri.split("?")[0]}`;
       }
-      connection.send(new Answer().stdout(id, Buffer.from(text)).stdoutEnd(id).end(id));
+      connection.send(new ResponseRecords().stdout(id, Buffer.from(text)).stdoutEnd(id).end(id));
     },
   };
   const text = `
@@ -96,14 +96,14 @@ for (const [kind, line] of Object.entries(KINDS)) {
           const length = lengthOf(body);
           const declared = length === undefined ? "" : `|Content-Length: ${length}`;
           for (const method of ["GET", "HEAD"]) {
-            const answer = await gateway.send({
+            const response = await gateway.send({
               target: "/ask",
               method,
-              headers: { "X-Answer": line("/file.txt", root) + declared, "X-Body": body },
+              headers: { "X-Response": line("/file.txt", root) + declared, "X-Body": body },
             });
-            assert.equal(answer.status, 200);
-            assert.equal(answer.headers.get("content-length"), String(CONTENT.length));
-            assert.equal(answer.body.toString(), method === "HEAD" ? "" : CONTENT);
+            assert.equal(response.status, 200);
+            assert.equal(response.headers.get("content-length"), String(CONTENT.length));
+            assert.equal(response.body.toString(), method === "HEAD" ? "" : CONTENT);
           }
         });
       });
@@ -114,13 +114,17 @@ for (const [kind, line] of Object.entries(KINDS)) {
 test("Of a response that hands nothing over the length is judged as ever", async () => {
   await withSite(ROUTES["static before everything"]!, async (gateway) => {
     for (
-      const head of ["X-Accel-Limit-Rate: 1000000", "X-Own: 1", "Status: 302|Location: /file.txt"]
+      const headers of [
+        "X-Accel-Limit-Rate: 1000000",
+        "X-Own: 1",
+        "Status: 302|Location: /file.txt",
+      ]
     ) {
-      const answer = await gateway.send({
+      const response = await gateway.send({
         target: "/ask",
-        headers: { "X-Answer": `${head}|Content-Length: 4711`, "X-Body": BODY },
+        headers: { "X-Response": `${headers}|Content-Length: 4711`, "X-Body": BODY },
       });
-      assert.equal(answer.status, 502, head);
+      assert.equal(response.status, 502, headers);
     }
   });
 });
@@ -132,15 +136,15 @@ for (const [order, routes] of Object.entries(ROUTES)) {
         for (const [what, [path, body]] of Object.entries(TARGETS)) {
           for (const method of ["GET", "POST", "HEAD", "PUT", "DELETE"]) {
             methods.length = 0;
-            const answer = await gateway.send({
+            const response = await gateway.send({
               target: "/ask",
               method,
-              headers: { "X-Answer": KINDS[kind]!(path, root) },
+              headers: { "X-Response": KINDS[kind]!(path, root) },
               ...((method === "POST" || method === "PUT") && { body: "upload" }),
             });
             const text = `${what} for ${method}`;
-            assert.equal(answer.status, 200, text);
-            assert.equal(answer.body.toString(), method === "HEAD" ? "" : body, text);
+            assert.equal(response.status, 200, text);
+            assert.equal(response.body.toString(), method === "HEAD" ? "" : body, text);
             const asked = method === "HEAD" ? "HEAD" : "GET";
             assert.deepEqual(methods, what === "a file" ? [] : [asked], text);
           }
@@ -153,7 +157,7 @@ for (const [order, routes] of Object.entries(ROUTES)) {
 test("An internal route leaves what it has not to no other route", async () => {
   const routes = "[{ path: /sub/*, internal: true, static: {} }, fastcgi: { upstream: app }]";
   await withSite(routes, async (gateway, _root, methods) => {
-    const headers = { "X-Answer": "X-Accel-Redirect: /sub/none.txt" };
+    const headers = { "X-Response": "X-Accel-Redirect: /sub/none.txt" };
     assert.equal((await gateway.send({ target: "/ask", headers })).status, 404);
     assert.deepEqual(methods, []);
   });
@@ -167,10 +171,10 @@ test("An SVG picture that is packed is sent as one, and not packed again", async
     for (const target of ["/a.svgz", "/B.SVGZ"]) {
       for (const method of ["GET", "HEAD"]) {
         const headers = { "Accept-Encoding": "gzip" };
-        const answer = await gateway.send({ target, method, headers });
-        assert.equal(answer.headers.get("content-type"), "image/svg+xml");
-        assert.equal(answer.headers.get("content-encoding"), "gzip");
-        assert.equal(answer.body.toString(), method === "HEAD" ? "" : "packed");
+        const response = await gateway.send({ target, method, headers });
+        assert.equal(response.headers.get("content-type"), "image/svg+xml");
+        assert.equal(response.headers.get("content-encoding"), "gzip");
+        assert.equal(response.body.toString(), method === "HEAD" ? "" : "packed");
       }
     }
   });

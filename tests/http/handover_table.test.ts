@@ -1,5 +1,5 @@
 /**
- * Handing over, as a table: method × framing of the body × kind of target × status of the answer that
+ * Handing over, as a table: method × framing of the body × kind of target × status of the response that
  * is handed over. The client gets what the target gives, and the connection goes on with the next
  * request. How many may follow on each other is counted.
  */
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { INTERNAL_REDIRECTS_MAX } from "../../src/http/handover.ts";
 import type { RouteOptions } from "../../src/http/options.ts";
-import { Answer, FaultPeer } from "../support/fault_peer.ts";
+import { FaultPeer, ResponseRecords } from "../support/fault_peer.ts";
 import { FASTCGI_ROUTE, freshPath, type Gateway, withGateway } from "../support/gateway.ts";
 import { HttpConnection, type HttpRequest } from "../support/raw_http.ts";
 
@@ -66,8 +66,8 @@ async function withSite(use: (gateway: Gateway, root: string) => Promise<void>):
         ? "\nthere"
         : hop > 0
         ? `X-Accel-Redirect: /hop/${hop - 1}\n\n`
-        : `${(params.get("HTTP_X_ANSWER") ?? "").replaceAll("|", "\n")}\n\nown body`;
-      connection.send(new Answer().stdout(id, Buffer.from(stdout)).stdoutEnd(id).end(id));
+        : `${(params.get("HTTP_X_RESPONSE") ?? "").replaceAll("|", "\n")}\n\nown body`;
+      connection.send(new ResponseRecords().stdout(id, Buffer.from(stdout)).stdoutEnd(id).end(id));
     },
   };
   try {
@@ -89,9 +89,9 @@ for (const [target, line] of Object.entries(TARGETS)) {
           if (parts.body !== undefined && (method === "GET" || method === "HEAD")) continue;
           for (const status of STATUSES) {
             const what = `${method}, ${framing}, ${status.trim()}`;
-            const answer = `${status}${line.replace("ROOT", root)}`.replaceAll("\n", "|");
+            const received = `${status}${line.replace("ROOT", root)}`.replaceAll("\n", "|");
             const client = await HttpConnection.open(gateway.port);
-            await client.send({ ...parts, method, headers: { "X-Answer": answer } });
+            await client.send({ ...parts, method, headers: { "X-Response": received } });
             const response = await client.readResponse(method);
             const inner = `${method === "HEAD" ? "HEAD" : "GET"} `;
             const body = target === "an application" ? inner : TEXT;
@@ -109,7 +109,7 @@ for (const [target, line] of Object.entries(TARGETS)) {
   });
 }
 
-test("As many answers may follow on each other as the limit says, and not one more", async () => {
+test("As many responses may follow on each other as the limit says, and not one more", async () => {
   assert.equal(INTERNAL_REDIRECTS_MAX, 10);
   await withSite(async (gateway) => {
     for (const [hops, status] of [[1, 200], [9, 200], [10, 200], [11, 502]] as const) {

@@ -12,7 +12,7 @@ import { test } from "node:test";
 import { Setting } from "../../src/http2/constants.ts";
 import { selfSigned } from "../support/certificates.ts";
 import { APP_UPSTREAM, withConfig } from "../support/configured.ts";
-import { Answer, FaultPeer } from "../support/fault_peer.ts";
+import { FaultPeer, ResponseRecords } from "../support/fault_peer.ts";
 import { echoParameters, freshPath, withGateway } from "../support/gateway.ts";
 import { requestFields, setting } from "../support/http2_client.ts";
 import { SocketHttp2Client } from "../support/http2_socket.ts";
@@ -163,7 +163,9 @@ test("Early hints of an application go out on its stream alone", async () => {
     onRequest: ({ id, connection }) => {
       const interim = "Status: 103\r\nLink: </a.css>; rel=preload\r\n\r\n";
       const final = "Status: 200\r\n\r\nanswer";
-      connection.send(new Answer().stdout(id, interim).stdout(id, final).stdoutEnd(id).end(id));
+      connection.send(
+        new ResponseRecords().stdout(id, interim).stdout(id, final).stdoutEnd(id).end(id),
+      );
     },
   };
   try {

@@ -1,7 +1,7 @@
 /** A status beyond 599, which no Response can be made with, goes on through whatever a site adds. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Answer, FaultPeer } from "../support/fault_peer.ts";
+import { FaultPeer, ResponseRecords } from "../support/fault_peer.ts";
 import { withConfig } from "../support/configured.ts";
 import { freshPath } from "../support/gateway.ts";
 
@@ -23,10 +23,10 @@ for (const [name, extra] of Object.entries(EXTRAS)) {
     peer.behaviour = {
       onRequest({ id, params, connection }) {
         const target = params.get("REQUEST_URI");
-        const head = target === "/moved"
+        const headers = target === "/moved"
           ? "X-Accel-Redirect: /inner/a\n\n"
           : "Status: 600 Odd\nContent-Type: text/plain\n\nbody";
-        connection.send(new Answer().stdout(id, head).stdoutEnd(id).end(id));
+        connection.send(new ResponseRecords().stdout(id, headers).stdoutEnd(id).end(id));
       },
     };
     const text = `upstreams: { app: { servers: ["unix:${path}"], multiplex: "on" } }

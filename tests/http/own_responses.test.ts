@@ -41,7 +41,7 @@ const STATUSES: Readonly<Record<UpstreamErrorCode, number>> = {
   draining: 503,
 };
 
-function fault(code: UpstreamErrorCode, cause?: unknown): UpstreamError {
+function errorOf(code: UpstreamErrorCode, cause?: unknown): UpstreamError {
   return new UpstreamError(code, "It failed", { phase: "queue", cause });
 }
 
@@ -51,7 +51,7 @@ function respond(own: OwnResponse, accept: string | null = null, method = "GET")
 
 for (const [code, status] of Object.entries(STATUSES) as [UpstreamErrorCode, number][]) {
   test(`A request that fails with ${code} gets ${status}`, async () => {
-    const own = responseForError(fault(code));
+    const own = responseForError(errorOf(code));
     assert.deepEqual(own, { status, code });
     const response = respond(own);
     assert.equal(response.status, status);
@@ -63,7 +63,7 @@ for (const [code, status] of Object.entries(STATUSES) as [UpstreamErrorCode, num
 }
 
 test("A body that turns out too large gets 413, anything unexpected 500", () => {
-  const tooLarge = fault("request_body_failed", new RequestBodyTooLargeError("Too large"));
+  const tooLarge = errorOf("request_body_failed", new RequestBodyTooLargeError("Too large"));
   assert.deepEqual(responseForError(tooLarge), { status: 413, code: "request_body_too_large" });
   for (const error of [new Error("secret"), "secret", undefined]) {
     assert.deepEqual(responseForError(error), { status: 500, code: "internal_error" });
@@ -112,7 +112,7 @@ test("A response of our own to HEAD has the length and no body", async () => {
 });
 
 test("An error of our own gets 500, is logged, and tells the client nothing", async () => {
-  const faults: unknown[] = [];
+  const errors: unknown[] = [];
   const runtime = {
     files: {
       realPath: () => {
@@ -129,21 +129,21 @@ test("An error of our own gets 500, is logged, and tells the client nothing", as
     upstreams: new Map(),
     limits: HTTP_LIMIT_DEFAULTS,
     serverSoftware: "afcgi/1.2.3",
-    onError: (error) => faults.push(error),
+    onError: (error) => errors.push(error),
   });
-  const front = { id: "id-1", trace: {}, method: "GET", target: { path: "/x" } };
+  const context = { id: "id-1", trace: {}, method: "GET", target: { path: "/x" } };
   const response = await site.app.fetch(
     new Request("http://a/x"),
-    front as unknown as RequestContext,
+    context as unknown as RequestContext,
   );
   assert.equal(response.status, 500);
   assert.equal(await response.text(), "500 Internal Server Error (internal_error), request id-1\n");
-  assert.equal(faults.length, 1);
+  assert.equal(errors.length, 1);
 });
 
 async function statusAndCode(gateway: Gateway, path: string): Promise<[number, unknown]> {
-  const answer = await gateway.send({ method: "POST", target: path, body: "x" });
-  return [answer.status, (await gateway.access.ofPath(path))["code"]];
+  const response = await gateway.send({ method: "POST", target: path, body: "x" });
+  return [response.status, (await gateway.access.ofPath(path))["code"]];
 }
 
 test("No application gives 502, and the log names the address", async () => {
@@ -175,9 +175,9 @@ test("A full queue gives 503 with Retry-After", async () => {
   await withGateway({ application, upstream }, async (gateway) => {
     const first = gateway.send("/first");
     await arrived.promise;
-    const answer = await gateway.send("/second");
-    assert.equal(answer.status, 503);
-    assert.equal(answer.headers.get("retry-after"), "1");
+    const response = await gateway.send("/second");
+    assert.equal(response.status, 503);
+    assert.equal(response.headers.get("retry-after"), "1");
     assert.equal((await gateway.access.ofPath("/second"))["code"], "queue_full");
     gate.resolve();
     assert.equal((await first).body.toString(), "done");
@@ -199,9 +199,9 @@ test("An application that stops in the middle of its response cuts it after its 
     new Response(new ReadableStream({ start: (c) => c.enqueue(new TextEncoder().encode("half")) }));
   const timeouts = { connectMs: 3000, firstByteMs: 5000, idleMs: 50, totalMs: 0, abortMs: 50 };
   await withGateway({ application, upstream: { timeouts } }, async (gateway) => {
-    const answer = await gateway.send("/stuck");
-    assert.equal(answer.status, 200);
-    assert.equal(answer.complete, false);
+    const response = await gateway.send("/stuck");
+    assert.equal(response.status, 200);
+    assert.equal(response.complete, false);
     assert.equal((await gateway.access.ofPath("/stuck"))["code"], "idle_timeout");
   });
 });

@@ -14,9 +14,9 @@ import { HttpConnection, type HttpRequest, rawRequest } from "../support/raw_htt
 type Parameters = Record<string, string>;
 
 async function parametersOf(gateway: Gateway, request: HttpRequest | string): Promise<Parameters> {
-  const answer = await gateway.send(request);
-  assert.equal(answer.status, 200, answer.body.toString());
-  return JSON.parse(answer.body.toString()) as Parameters;
+  const response = await gateway.send(request);
+  assert.equal(response.status, 200, response.body.toString());
+  return JSON.parse(response.body.toString()) as Parameters;
 }
 
 test("A GET arrives with every parameter of CGI/1.1, and no other", async () => {
@@ -26,9 +26,9 @@ test("A GET arrives with every parameter of CGI/1.1, and no other", async () => 
       "GET /a%20b/c?x=1&y=%20 HTTP/1.1\r\nHost: Example.com:8080\r\nUser-Agent: test\r\n" +
         "Accept: text/plain\r\nCookie: a=1\r\n\r\n",
     );
-    const answer = await connection.readResponse();
+    const response = await connection.readResponse();
     connection.destroy();
-    const { REMOTE_PORT, ...parameters } = JSON.parse(answer.body.toString()) as Parameters;
+    const { REMOTE_PORT, ...parameters } = JSON.parse(response.body.toString()) as Parameters;
     assert.match(REMOTE_PORT!, /^[1-9]\d{3,4}$/);
     assert.deepEqual(parameters, {
       GATEWAY_INTERFACE: "CGI/1.1",
@@ -117,9 +117,9 @@ test("A header's bytes beyond ASCII arrive as they were sent", async () => {
       Buffer.from("é€"),
       Buffer.from("\r\n\r\n"),
     ]));
-    const answer = await connection.readResponse();
+    const response = await connection.readResponse();
     connection.destroy();
-    const parameters = JSON.parse(answer.body.toString()) as Parameters;
+    const parameters = JSON.parse(response.body.toString()) as Parameters;
     // The handler sees UTF-8 where it is, else a character for each byte.
     assert.equal(parameters["HTTP_X_LATIN"], "\u00e9\u00ff");
     assert.equal(parameters["HTTP_X_UTF"], "é€");
@@ -128,11 +128,11 @@ test("A header's bytes beyond ASCII arrive as they were sent", async () => {
 
 test("A header that comes twice arrives once, its values joined", async () => {
   await withGateway({ application: echoParameters }, async (gateway) => {
-    const answer = await rawRequest(
+    const response = await rawRequest(
       gateway.port,
       "GET / HTTP/1.1\r\nHost: a\r\nX-Twice: 1\r\nX-Twice: 2\r\n\r\n",
     );
-    const parameters = JSON.parse(answer.body.toString()) as Parameters;
+    const parameters = JSON.parse(response.body.toString()) as Parameters;
     assert.equal(parameters["HTTP_X_TWICE"], "1, 2");
   });
 });

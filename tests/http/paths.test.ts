@@ -125,9 +125,9 @@ async function withSite(
 
 /** Bytes beyond ASCII are sent as they are, one for each character. */
 function ask(gateway: Gateway, target: string): Promise<HttpResponse | undefined> {
-  const head = `GET ${target} HTTP/1.1\r\nHost: test.example\r\nConnection: close\r\n\r\n`;
+  const headers = `GET ${target} HTTP/1.1\r\nHost: test.example\r\nConnection: close\r\n\r\n`;
   // A runtime may close the connection at a target that is none.
-  return rawRequest(gateway.port, Buffer.from(head, "latin1")).catch(() => undefined);
+  return rawRequest(gateway.port, Buffer.from(headers, "latin1")).catch(() => undefined);
 }
 
 /** Fails where a target got what nobody may get. */
@@ -137,15 +137,15 @@ async function attack(
 ): Promise<HttpResponse | undefined> {
   const shown = JSON.stringify(target);
   ran.length = 0;
-  const answer = await ask(gateway, target);
+  const response = await ask(gateway, target);
   for (const file of ran) {
     const real = realpathSync(file);
     assert.ok(SCRIPTS.some((script) => root + script === real), `${shown} ran ${file}`);
   }
-  const body = answer?.body.toString() ?? "";
+  const body = response?.body.toString() ?? "";
   assert.ok(!body.includes(SECRET), `${shown} opened a secret`);
   assert.ok(!body.includes(SOURCE), `${shown} showed a script's source`);
-  return answer;
+  return response;
 }
 
 /** An attack on each part: names, separators, dots, endings, each written in many ways. */
@@ -199,7 +199,7 @@ const targets = fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 
 
 for (const [order, routes] of [["static", [STATIC, PHP]], ["php", [PHP, STATIC]]] as const) {
   for (const followsSymlinks of [false, true]) {
-    const where = followsSymlinks ? ", with symlinks to an allowed folder" : "";
+    const where = followsSymlinks ? ", with symlinks to an allowed directory" : "";
     test(`No target opens a secret or runs what is no script, ${order} first${where}`, async () => {
       await withSite(routes, async (site) => {
         await fc.assert(
@@ -251,8 +251,8 @@ test("Targets of attacks that worked elsewhere get nothing", async () => {
   ];
   await withSite([PHP, STATIC], async (site) => {
     for (const target of known) {
-      const answer = await attack(site, target);
-      assert.ok(!answer?.body.toString().includes("root:"), target);
+      const response = await attack(site, target);
+      assert.ok(!response?.body.toString().includes("root:"), target);
     }
   });
 });

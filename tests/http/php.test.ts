@@ -1,5 +1,5 @@
 /**
- * The presets `php` and `app` over a real folder: which script runs, and what is never served, run
+ * The presets `php` and `app` over a real directory: which script runs, and what is never served, run
  * or shown. The application records which file it was asked to run.
  */
 import assert from "node:assert/strict";
@@ -113,18 +113,18 @@ async function withSite(
 /** What a target gets: `run FILE PATH_INFO`, the text of a file, or a status. */
 async function outcome({ gateway, ran }: Site, target: string, method = "GET"): Promise<string> {
   ran.length = 0;
-  const answer = await gateway.send(
+  const response = await gateway.send(
     method === "POST" ? { method, target, body: "x=1" } : { method, target },
   );
-  const text = answer.body.toString();
+  const text = response.body.toString();
   assert.ok(!text.includes(SOURCE) && !text.includes(SECRET), `${target} shows ${text}`);
   if (ran.length > 0) {
     const { PATH_INFO } = JSON.parse(text);
     return `run ${ran.join()}${PATH_INFO ? ` ${PATH_INFO}` : ""}`;
   }
-  if (answer.status === 200) return text;
-  const location = answer.headers.get("location");
-  return location === undefined ? String(answer.status) : `${answer.status} ${location}`;
+  if (response.status === 200) return text;
+  const location = response.headers.get("location");
+  return location === undefined ? String(response.status) : `${response.status} ${location}`;
 }
 
 async function outcomes(site: Site, targets: readonly string[]): Promise<Record<string, string>> {
@@ -183,8 +183,8 @@ for (
       assert.equal(await outcome(site, "/missing", "POST"), "404");
       for (const target of ["/style.css", "/pages/"]) {
         assert.equal(await outcome(site, target, "POST"), "405", target);
-        const answer = await site.gateway.send({ method: "POST", target, body: "" });
-        assert.equal(answer.headers.get("allow"), "GET, HEAD");
+        const response = await site.gateway.send({ method: "POST", target, body: "" });
+        assert.equal(response.headers.get("allow"), "GET, HEAD");
       }
     });
   });
@@ -212,8 +212,8 @@ test("A front controller gets every path that is no file", async () => {
       },
     );
     assert.equal(await outcome(site, "/users", "POST"), "run /index.php");
-    const answer = await site.gateway.send("/users/1?x=y");
-    assert.deepEqual(JSON.parse(answer.body.toString()), {
+    const response = await site.gateway.send("/users/1?x=y");
+    assert.deepEqual(JSON.parse(response.body.toString()), {
       SCRIPT_NAME: "/index.php",
       QUERY_STRING: "x=y",
       DOCUMENT_ROOT: site.root,

@@ -47,8 +47,8 @@ test("Without a limit every body passes", async () => {
   await withGateway({ application, limits: { requestBodyMax: 0 } }, async (gateway) => {
     const body = "x".repeat(300_000);
     for (const chunked of [false, true]) {
-      const answer = await gateway.send({ method: "PUT", body, chunked });
-      assert.equal(answer.body.toString(), "300000 bytes");
+      const response = await gateway.send({ method: "PUT", body, chunked });
+      assert.equal(response.body.toString(), "300000 bytes");
     }
   });
 });
@@ -73,16 +73,16 @@ test("bytes_in is the length of the body, in chunks or not; of a refused one wha
 test("A GET may have a body, and it reaches the application", async () => {
   const { seen, application } = countingApplication();
   await withGateway({ application }, async (gateway) => {
-    const answer = await gateway.send({ body: "hidden", target: "/get" });
-    assert.deepEqual([answer.status, seen.requests], [200, 1]);
+    const response = await gateway.send({ body: "hidden", target: "/get" });
+    assert.deepEqual([response.status, seen.requests], [200, 1]);
   });
 });
 
 test("A GET with Content-Length 0 has no body and passes", async () => {
   const { application } = countingApplication();
   await withGateway({ application }, async (gateway) => {
-    const answer = await gateway.send({ body: "" });
-    assert.equal(answer.status, 200);
+    const response = await gateway.send({ body: "" });
+    assert.equal(response.status, 200);
   });
 });
 
@@ -90,8 +90,8 @@ test("A POST whose chunks hold nothing has an empty body and passes", async () =
   const { application } = countingApplication();
   await withGateway({ application }, async (gateway) => {
     for (const method of ["POST", "PUT"]) {
-      const answer = await gateway.send({ method, body: "", chunked: true });
-      assert.equal(answer.body.toString(), "0 bytes");
+      const response = await gateway.send({ method, body: "", chunked: true });
+      assert.equal(response.body.toString(), "0 bytes");
     }
   });
 });
@@ -100,8 +100,8 @@ test("DELETE, PATCH and OPTIONS may have a body", async () => {
   const { application } = countingApplication();
   await withGateway({ application }, async (gateway) => {
     for (const method of ["DELETE", "PATCH", "OPTIONS"]) {
-      const answer = await gateway.send({ method, body: "12345" });
-      assert.equal(answer.body.toString(), "5 bytes", method);
+      const response = await gateway.send({ method, body: "12345" });
+      assert.equal(response.body.toString(), "5 bytes", method);
     }
   });
 });
@@ -111,12 +111,12 @@ test("A body with both Content-Length and chunks is refused and smuggles nothing
   await withGateway({ application }, async (gateway) => {
     for (const length of [6, 44]) {
       const smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
-      const answer = await rawRequest(
+      const response = await rawRequest(
         gateway.port,
         `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n` +
           `Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n${smuggled}`,
       );
-      assert.equal(answer.status, 400);
+      assert.equal(response.status, 400);
     }
     assert.equal(seen.requests, 0);
   });

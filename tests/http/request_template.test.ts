@@ -9,7 +9,7 @@ import {
 } from "../../src/http/request_template.ts";
 import { matchOf } from "../../src/routing/route_pattern.ts";
 
-const FRONT: RequestContext = {
+const CONTEXT: RequestContext = {
   id: "abc-1",
   method: "GET",
   target: { kind: "target", raw: "/caf%C3%A9/x?q=1", path: "/café/x", query: "q=1" },
@@ -26,15 +26,15 @@ const FRONT: RequestContext = {
 
 function textOf(
   text: string,
-  { pattern, headers = new Headers(), front = {} }: {
+  { pattern, headers = new Headers(), context = {} }: {
     pattern?: string;
     headers?: Headers;
-    front?: Partial<RequestContext>;
+    context?: Partial<RequestContext>;
   } = {},
 ): string {
   const compiled = compileTemplate(text, { pattern });
   assert.equal(typeof compiled, "function");
-  return typeof compiled === "string" ? "" : compiled({ ...FRONT, ...front }, headers);
+  return typeof compiled === "string" ? "" : compiled({ ...CONTEXT, ...context }, headers);
 }
 
 test("A text without a reference stays a text", () => {
@@ -66,9 +66,9 @@ test("Each reference stands for its part of the request", () => {
 
 test("The port is the one that the client named, else the listener's", () => {
   const host = { name: "a", port: 8443 };
-  assert.equal(textOf("${request.port}", { front: { host } }), "8443");
+  assert.equal(textOf("${request.port}", { context: { host } }), "8443");
   const listener = { scheme: "http" as const, host: "", port: 8080 };
-  assert.equal(textOf("${request.port}", { front: { listener } }), "8080");
+  assert.equal(textOf("${request.port}", { context: { listener } }), "8080");
 });
 
 test("A header's value keeps its bytes, whatever stands around it", () => {
@@ -79,7 +79,7 @@ test("A header's value keeps its bytes, whatever stands around it", () => {
 
 test("A client on a unix socket has neither address nor port", () => {
   const peer = { host: "", port: 0 };
-  assert.equal(textOf("[${client.address}${client.port}]", { front: { peer } }), "[]");
+  assert.equal(textOf("[${client.address}${client.port}]", { context: { peer } }), "[]");
 });
 
 test("What stands between references stays, and an escape among them", () => {

@@ -9,10 +9,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { RouteOptions } from "../../src/http/options.ts";
 import { cut, pieces } from "../support/fragments.ts";
-import { Answer, FaultPeer } from "../support/fault_peer.ts";
+import { FaultPeer, ResponseRecords } from "../support/fault_peer.ts";
 import { FASTCGI_ROUTE, freshPath, withGateway } from "../support/gateway.ts";
 import { runCount } from "../support/long_runs.ts";
-import { HttpConnection, requestHead } from "../support/raw_http.ts";
+import { HttpConnection, requestHeaders } from "../support/raw_http.ts";
 
 const LONG = "0123456789abcdef".repeat(8192);
 
@@ -134,13 +134,13 @@ async function exchange(
   peer.behaviour = {
     async onRequest({ id, connection }) {
       for (const part of parts.filter(({ length }) => length > 0)) {
-        connection.send(new Answer().stdout(id, part));
+        connection.send(new ResponseRecords().stdout(id, part));
         if (isSlow) await new Promise((resolve) => setImmediate(resolve));
       }
-      connection.send(new Answer().stdoutEnd(id).end(id));
+      connection.send(new ResponseRecords().stdoutEnd(id).end(id));
     },
   };
-  await client.write(requestHead({ method: one.method ?? "GET" }));
+  await client.write(requestHeaders({ method: one.method ?? "GET" }));
   const { text, body, complete } = await client.readResponse(one.method);
   assert.ok(complete);
   const [line = "", ...fields] = text.trimEnd().split("\r\n");

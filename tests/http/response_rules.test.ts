@@ -1,4 +1,4 @@
-/** Error pages and headers: which answers get them, and what stays of the response. */
+/** Error pages and headers: which responses get them, and what stays of the response. */
 import assert from "node:assert/strict";
 import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ function application(request: Request): Response {
 }
 
 function statusOf(gateway: Gateway, target: string) {
-  return gateway.send(target).then((answer) => `${answer.status} ${answer.body}`);
+  return gateway.send(target).then((response) => `${response.status} ${response.body}`);
 }
 
 test("Responses of our own get the site's page, with their status and id", async () => {
@@ -55,8 +55,8 @@ sites:
     assert.equal(refused.body.toString(), "not so\n");
     assert.equal(refused.headers.get("allow"), "GET, HEAD");
     assert.equal(await statusOf(gateway, "/configured"), "404 as configured");
-    const head = await gateway.send({ method: "HEAD", target: "/none" });
-    assert.deepEqual([head.status, head.headers.get("content-length")], [404, "15"]);
+    const headers = await gateway.send({ method: "HEAD", target: "/none" });
+    assert.deepEqual([headers.status, headers.headers.get("content-length")], [404, "15"]);
     rmSync(join(directory, "404.html"));
     assert.match(await statusOf(gateway, "/none"), /^404 404 Not Found \(no_such_route\)/);
   });
@@ -93,10 +93,10 @@ sites:
       - fastcgi: { upstream: app }
 `;
   await withConfig({ text, application }, async (gateway) => {
-    const answer = await gateway.send("/404");
-    assert.equal(answer.body.toString(), "<p>Nothing here");
-    assert.equal(answer.headers.get("x-app") ?? null, null);
-    assert.equal(answer.headers.get("content-type"), "text/html; charset=utf-8");
+    const response = await gateway.send("/404");
+    assert.equal(response.body.toString(), "<p>Nothing here");
+    assert.equal(response.headers.get("x-app") ?? null, null);
+    assert.equal(response.headers.get("content-type"), "text/html; charset=utf-8");
     const line = await gateway.access.ofPath("/404");
     assert.deepEqual([line["status"], line["bytes_out"]], [404, 15]);
     assert.equal(await statusOf(gateway, "/503"), "503 <p>Sorry");
@@ -179,15 +179,15 @@ sites:
   - routes: [{ path: /a/*, headers: { set: { X-Match: "\${match}" } }, respond: { body: fine } }]
 `;
   await withConfig({ text }, async (gateway) => {
-    const answer = await gateway.send("/a/b%0d%0aX-Evil:%20c");
-    assert.equal(answer.headers.get("x-match"), "b%0D%0AX-Evil: c");
-    assert.equal(answer.headers.has("x-evil"), false);
+    const response = await gateway.send("/a/b%0d%0aX-Evil:%20c");
+    assert.equal(response.headers.get("x-match"), "b%0D%0AX-Evil: c");
+    assert.equal(response.headers.has("x-evil"), false);
     const bytes = (await gateway.send("/a/%C3%80")).headers.get("x-match")!;
     assert.equal(Buffer.from(bytes, "latin1").toString(), "\u00c0");
   });
 });
 
-test("A site's headers are on answers that no route makes", async () => {
+test("A site's headers are on responses that no route makes", async () => {
   const text = `
 sites:
   - headers: { set: { X-Site: site } }

@@ -53,8 +53,8 @@ sites: [{ routes: [{ request_body: stream, fastcgi: { upstream: app } }] }]
     const connection = await HttpConnection.open(gateway.port);
     await connection.write("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     await connection.writeChunk(Buffer.from("first"));
-    const answer = await connection.readResponse();
+    const response = await connection.readResponse();
     connection.destroy();
-    assert.equal(answer.body.toString(), "first false");
+    assert.equal(response.body.toString(), "first false");
   });
 });

@@ -95,11 +95,11 @@ sites:
     assert.equal(preflight.headers.get("access-control-max-age"), "600");
     assert.equal(preflight.headers.get("access-control-allow-headers"), "X-A");
     const headers = { Origin: "https://app.example", ...basic("anna", "s3cret") };
-    const answer = await gateway.send({ headers });
-    assert.equal(answer.body.toString(), "fine");
-    assert.equal(answer.headers.get("access-control-expose-headers"), "X-B");
-    assert.equal(answer.headers.get("access-control-allow-credentials"), "true");
-    assert.match(answer.headers.get("vary") ?? "", /Origin/);
+    const response = await gateway.send({ headers });
+    assert.equal(response.body.toString(), "fine");
+    assert.equal(response.headers.get("access-control-expose-headers"), "X-B");
+    assert.equal(response.headers.get("access-control-allow-credentials"), "true");
+    assert.match(response.headers.get("vary") ?? "", /Origin/);
     const other = await gateway.send({ headers: { ...headers, Origin: "https://evil.example" } });
     assert.equal(other.headers.has("access-control-allow-origin"), false);
   });

@@ -8,9 +8,9 @@ import { type HttpRequest, rawRequest } from "../support/raw_http.ts";
 type Parameters = Record<string, string>;
 
 async function parametersOf(gateway: Gateway, request: HttpRequest | string): Promise<Parameters> {
-  const answer = await gateway.send(request);
-  assert.equal(answer.status, 200, answer.body.toString());
-  return JSON.parse(answer.body.toString()) as Parameters;
+  const response = await gateway.send(request);
+  assert.equal(response.status, 200, response.body.toString());
+  return JSON.parse(response.body.toString()) as Parameters;
 }
 
 test("A route's parameter wins over its site's, and that over its upstream's", async () => {
@@ -116,9 +116,9 @@ upstreams: { app: { servers: ["\${env.APP}"] } }
 sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
 `;
   await withConfig({ text, application: echoParameters }, async (gateway) => {
-    const head = "GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n";
-    const answer = await rawRequest(gateway.port, head);
-    assert.equal(JSON.parse(answer.body.toString())["HTTP_COOKIE"], "a=1; b=2");
+    const headers = "GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n";
+    const response = await rawRequest(gateway.port, headers);
+    assert.equal(JSON.parse(response.body.toString())["HTTP_COOKIE"], "a=1; b=2");
   });
 });
 

@@ -23,8 +23,8 @@ function route(
 }
 
 async function bodyAt(gateway: Gateway, target: string): Promise<string> {
-  const answer = await gateway.send(target);
-  return answer.status === 200 ? answer.body.toString() : String(answer.status);
+  const response = await gateway.send(target);
+  return response.status === 200 ? response.body.toString() : String(response.status);
 }
 
 test("A pattern is exact, a directory, a beginning, a suffix, both, or everything", () => {
@@ -103,25 +103,25 @@ test("The first route that matches answers, by the decoded path", async () => {
   });
 });
 
-test("A configured answer has its status, text and length; one without body has none", async () => {
+test("A configured response has its status, text and length; one without body has none", async () => {
   const routes = [
     route("/ok", respond("né\n", 201)),
     route("/empty", respond("")),
     ...[204, 205, 304].map((status) => route(`/${status}`, respond("", status))),
   ];
   await withGateway({ routes }, async (gateway) => {
-    const answer = await gateway.send("/ok");
-    assert.equal(answer.status, 201);
-    assert.equal(answer.body.toString(), "né\n");
-    assert.equal(answer.headers.get("content-length"), "4");
-    assert.match(answer.headers.get("content-type")!, /^text\/plain/);
-    const head = await gateway.send({ method: "HEAD", target: "/ok" });
-    assert.equal(head.headers.get("content-length"), "4");
+    const response = await gateway.send("/ok");
+    assert.equal(response.status, 201);
+    assert.equal(response.body.toString(), "né\n");
+    assert.equal(response.headers.get("content-length"), "4");
+    assert.match(response.headers.get("content-type")!, /^text\/plain/);
+    const headers = await gateway.send({ method: "HEAD", target: "/ok" });
+    assert.equal(headers.headers.get("content-length"), "4");
     assert.equal((await gateway.send("/empty")).headers.get("content-length"), "0");
     for (const status of [204, 205, 304]) {
       const connection = await HttpConnection.open(gateway.port);
       await connection.send({ target: `/${status}` });
-      assert.equal((await connection.readHead()).status, status);
+      assert.equal((await connection.readHeaders()).status, status);
       connection.destroy();
     }
     const lines = await gateway.access.findAll(2, (line) => line["path"] === "/ok");
@@ -153,8 +153,8 @@ test("A method that no route allows gets 405 with those that some do", async () 
   await withGateway({ routes }, async (gateway) => {
     const statuses: Record<string, string> = {};
     for (const method of ["GET", "HEAD", "PUT", "DELETE", "POST", "OPTIONS"]) {
-      const answer = await gateway.send({ method, target: "/x" });
-      statuses[method] = `${answer.status} ${answer.headers.get("allow") ?? ""}`.trim();
+      const response = await gateway.send({ method, target: "/x" });
+      statuses[method] = `${response.status} ${response.headers.get("allow") ?? ""}`.trim();
     }
     const refused = "405 GET, PUT, DELETE, HEAD";
     assert.deepEqual(statuses, {
@@ -237,8 +237,8 @@ test("A request meets the site of its host, whatever its case and port", async (
   await withGateway({ sites }, async (gateway) => {
     const seen: Record<string, string> = {};
     for (const host of ["example.com", "EXAMPLE.com:8080", "example.com.", "a.example.com"]) {
-      const answer = await gateway.send({ headers: { Host: host } });
-      seen[host] = answer.body.toString();
+      const response = await gateway.send({ headers: { Host: host } });
+      seen[host] = response.body.toString();
     }
     assert.deepEqual(seen, {
       "example.com": "exact",
@@ -251,14 +251,14 @@ test("A request meets the site of its host, whatever its case and port", async (
 
 test("A host of no site gets 404", async () => {
   await withGateway({ sites: [site(["example.com"], "exact")] }, async (gateway) => {
-    const answer = await gateway.send({ headers: { Host: "other.org" }, target: "/lost" });
-    assert.equal(answer.status, 404);
+    const response = await gateway.send({ headers: { Host: "other.org" }, target: "/lost" });
+    assert.equal(response.status, 404);
     assert.equal((await gateway.access.ofPath("/lost"))["code"], "no_such_site");
   });
 });
 
 /** What is sent, and what its line in the log says; none where a runtime refuses by itself. */
-const MALFORMED: readonly (readonly [what: string, head: string, code: string | undefined])[] = [
+const MALFORMED: readonly (readonly [what: string, headers: string, code: string | undefined])[] = [
   ["A broken percent-encoding", "GET /%zz HTTP/1.1\r\nHost: a", "bad_target"],
   ["A NUL in the path", "GET /a%00b HTTP/1.1\r\nHost: a", "bad_target"],
   ["A path that is not UTF-8", "GET /%ff HTTP/1.1\r\nHost: a", "bad_target"],
@@ -269,7 +269,7 @@ const MALFORMED: readonly (readonly [what: string, head: string, code: string | 
   ["Two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b", undefined],
 ];
 
-for (const [what, head, code] of MALFORMED) {
+for (const [what, headers, code] of MALFORMED) {
   test(`${what} gets 400 and reaches no application`, async () => {
     let requests = 0;
     const application = () => {
@@ -277,11 +277,11 @@ for (const [what, head, code] of MALFORMED) {
       return new Response("reached");
     };
     await withGateway({ application }, async (gateway) => {
-      const answer = await rawRequest(gateway.port, `${head}\r\n\r\n`);
-      assert.equal(answer.status, 400);
+      const response = await rawRequest(gateway.port, `${headers}\r\n\r\n`);
+      assert.equal(response.status, 400);
       assert.equal(requests, 0);
       if (code === undefined) return;
-      assert.ok(answer.headers.get("x-request-id"));
+      assert.ok(response.headers.get("x-request-id"));
       const line = await gateway.access.find((each) => each["status"] === 400);
       assert.equal(line["code"], code);
       const why = await gateway.log.find((each) => each["request_id"] === line["request_id"]);
@@ -292,8 +292,8 @@ for (const [what, head, code] of MALFORMED) {
 
 test("A target beyond its limit gets 414", async () => {
   await withGateway({ application: echoParameters }, async (gateway) => {
-    const answer = await gateway.send(`/${"a".repeat(17_000)}`);
-    assert.equal(answer.status, 414);
+    const response = await gateway.send(`/${"a".repeat(17_000)}`);
+    assert.equal(response.status, 414);
     const line = await gateway.access.find((each) => each["status"] === 414);
     assert.equal(line["code"], "target_too_long");
     assert.ok(String(line["path"]).length <= REFUSED_TARGET_SHOWN_MAX + 6);

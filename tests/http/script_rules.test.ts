@@ -7,7 +7,7 @@ test("Without rules there is nothing to ask", () => {
   assert.equal(compileScriptRule({}), undefined);
 });
 
-test("A star is part of one name, two with a slash are any folders", () => {
+test("A star is part of one name, two with a slash are any directories", () => {
   const mayRun = compileScriptRule({ scripts: ["/a.b/*.php", "/x/**/run.php", "/*.php"] })!;
   for (const script of ["/a.b/c.php", "/x/run.php", "/x/y/z/run.php", "/any.php"]) {
     assert.equal(mayRun(script), true, script);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { type MultiplexMode, UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
 import { runtime, withGateway } from "../support/gateway.ts";
 import { waitUntil } from "../support/places.ts";
-import { HttpConnection, type HttpResponse, requestHead } from "../support/raw_http.ts";
+import { HttpConnection, type HttpResponse, requestHeaders } from "../support/raw_http.ts";
 
 const MODES: readonly MultiplexMode[] = ["on", "off"];
 const MIB = 1024 * 1024;
@@ -40,9 +40,9 @@ for (const multiplex of MODES) {
       const connection = await HttpConnection.open(gateway.port);
       await connection.send({ headers: { Accept: "text/event-stream" }, target: "/events" });
       body.write("data: 0\n\n");
-      const head = await connection.readHead();
-      assert.equal(head.headers.get("content-type"), "text/event-stream");
-      const pieces = connection.readBody(head);
+      const headers = await connection.readHeaders();
+      assert.equal(headers.headers.get("content-type"), "text/event-stream");
+      const pieces = connection.readBody(headers);
       let count = 0;
       for await (const piece of pieces.pieces) {
         assert.equal(Buffer.from(piece).toString(), `data: ${count}\n\n`);
@@ -64,12 +64,12 @@ for (const multiplex of MODES) {
       await connection.send({});
       // Bun holds all but the status line back until the first byte of the body.
       if (runtime.name === "bun") body.write("late");
-      const head = await connection.readHead();
-      assert.equal(head.status, 200);
+      const headers = await connection.readHeaders();
+      assert.equal(headers.status, 200);
       if (runtime.name !== "bun") body.write("late");
       body.end();
       const text: string[] = [];
-      for await (const piece of connection.readBody(head).pieces) text.push(piece.toString());
+      for await (const piece of connection.readBody(headers).pieces) text.push(piece.toString());
       connection.destroy();
       assert.equal(text.join(""), "late");
     });
@@ -83,10 +83,10 @@ for (const multiplex of MODES) {
       return new Response(await news.promise);
     };
     await withGateway({ application, upstream: { multiplex } }, async (gateway) => {
-      const answer = gateway.send({});
+      const response = gateway.send({});
       await arrived.promise;
       news.resolve("news");
-      assert.equal((await answer).body.toString(), "news");
+      assert.equal((await response).body.toString(), "news");
     });
   });
 
@@ -117,8 +117,8 @@ for (const multiplex of MODES) {
       const connection = await HttpConnection.open(gateway.port);
       await connection.send({ target: "/left" });
       body.write("first");
-      const head = await connection.readHead();
-      const { value } = await connection.readBody(head).pieces.next();
+      const headers = await connection.readHeaders();
+      const { value } = await connection.readBody(headers).pieces.next();
       assert.equal(value?.toString(), "first");
       connection.destroy();
       await body.cancelled;
@@ -138,9 +138,9 @@ for (const multiplex of MODES) {
       const connection = await HttpConnection.open(gateway.port);
       await connection.send({ target: "/broken" });
       body.write("first");
-      const head = await connection.readHead();
+      const headers = await connection.readHeaders();
       body.fail();
-      const pieces = connection.readBody(head);
+      const pieces = connection.readBody(headers);
       for await (const piece of pieces.pieces) assert.equal(piece.toString(), "first");
       assert.equal(pieces.complete, false);
       connection.destroy();
@@ -156,10 +156,10 @@ for (const multiplex of MODES) {
     await withGateway({ application, limits, upstream: { multiplex } }, async (gateway) => {
       const body = Buffer.alloc(64 * MIB);
       for (let offset = 0; offset < body.length; offset += 4) body.writeUInt32LE(offset, offset);
-      const answer = await gateway.send({ method: "POST", body });
-      assert.equal(answer.status, 200);
-      assert.equal(answer.complete, true);
-      assert.ok(answer.body.equals(body));
+      const response = await gateway.send({ method: "POST", body });
+      assert.equal(response.status, 200);
+      assert.equal(response.complete, true);
+      assert.ok(response.body.equals(body));
     });
   });
 }
@@ -182,7 +182,7 @@ test("An application writes no faster than its client reads", async () => {
   await withGateway({ application, upstream, admin: true }, async (gateway) => {
     const connection = await HttpConnection.open(gateway.port);
     await connection.send({});
-    const head = await connection.readHead();
+    const headers = await connection.readHeaders();
     connection.pause();
     await waitUntil(async () => {
       const metrics = (await gateway.admin("/metrics")).body.toString();
@@ -191,7 +191,7 @@ test("An application writes no faster than its client reads", async () => {
     assert.ok(written < total, `${written} bytes were written to a client that does not read`);
     connection.resume();
     let length = 0;
-    const body = connection.readBody(head);
+    const body = connection.readBody(headers);
     for await (const piece of body.pieces) length += piece.length;
     assert.equal(length, total);
     assert.ok(body.complete);
@@ -214,7 +214,7 @@ test("A client sends no faster than the application reads", async () => {
     await begun.promise;
     const connection = await HttpConnection.open(gateway.port);
     await connection.write(
-      requestHead({ method: "POST", headers: { "Content-Length": String(total) } }),
+      requestHeaders({ method: "POST", headers: { "Content-Length": String(total) } }),
     );
     let sent = 0;
     const sending = (async () => {
@@ -233,8 +233,8 @@ test("A client sends no faster than the application reads", async () => {
     assert.ok(sent < total, `${sent} bytes went to an application that does not read`);
     gate.resolve();
     await sending;
-    const answer = await connection.readResponse();
-    assert.equal(answer.body.toString(), String(total));
+    const response = await connection.readResponse();
+    assert.equal(response.body.toString(), String(total));
     connection.destroy();
     assert.equal((await first).status, 200);
   });
@@ -252,7 +252,7 @@ for (const method of ["GET", "POST"] as const) {
       if (++waiting === 100) all.resolve();
       await all.promise;
       used = info.server.connectionsUsed;
-      return new Response(`answer to ${new URL(request.url).pathname} ${await request.text()}`);
+      return new Response(`response to ${new URL(request.url).pathname} ${await request.text()}`);
     };
     // A body that may not have been read wants the next connection, where there may be one.
     const { connections: byDefault } = UPSTREAM_DEFAULTS;
@@ -262,14 +262,14 @@ for (const method of ["GET", "POST"] as const) {
     } as const;
     await withGateway({ application, upstream }, async (gateway) => {
       const bodyOf = (index: number) => method === "POST" ? "x".repeat(index * 10) : "";
-      const answers = await Promise.all(
+      const responses = await Promise.all(
         Array.from({ length: 100 }, (_, index): Promise<HttpResponse> => {
           const body = method === "POST" ? { body: bodyOf(index) } : {};
           return gateway.send({ method, target: `/${index}`, ...body });
         }),
       );
-      answers.forEach((answer, index) => {
-        assert.equal(answer.body.toString(), `answer to /${index} ${bodyOf(index)}`);
+      responses.forEach((response, index) => {
+        assert.equal(response.body.toString(), `response to /${index} ${bodyOf(index)}`);
       });
       assert.equal(used, 1);
     });

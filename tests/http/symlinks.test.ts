@@ -103,11 +103,11 @@ test("A static route serves what symlinks lead to in an allowed directory, and n
       ["/private/secret.txt", "403"],
       ["/storage/none", "404"],
     ]);
-    const answer = await site.gateway.send({
+    const response = await site.gateway.send({
       target: "/storage/a.txt",
       headers: { Range: "bytes=7-" },
     });
-    assert.deepEqual([answer.status, answer.body.toString()], [206, "text"]);
+    assert.deepEqual([response.status, response.body.toString()], [206, "text"]);
     const line = await site.gateway.access.ofPath("/storage/out.txt");
     assert.equal(line["code"], "outside_root");
   });
@@ -196,7 +196,7 @@ test("The list of a php route leaves files in an allowed directory to the next r
   });
 });
 
-test("A php route whose root is followed for each request knows the allowed folders", async () => {
+test("A php route whose root is followed for each request knows the allowed directories", async () => {
   const route =
     "      - php: { upstream: app, resolve_root: true, front_controller: /index.php }\n";
   await withSite(STATIC + route, async (site) => {
@@ -250,7 +250,7 @@ test("X-Accel-Redirect goes by the allowed directories, X-Sendfile by its own al
   }, { keys: "sendfile: [www]", application });
 });
 
-test("An error page may lie in an allowed folder", async () => {
+test("An error page may lie in an allowed directory", async () => {
   const keys = "error_pages: { 404: /storage/error.html, 403: /private/secret.txt }";
   await withSite(STATIC, async ({ gateway }) => {
     const page = await gateway.send("/none");

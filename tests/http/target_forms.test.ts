@@ -5,7 +5,7 @@ import { echoParameters, withGateway } from "../support/gateway.ts";
 import { rawRequest } from "../support/raw_http.ts";
 
 /** The header section, and what the application sees of it. */
-const TAKEN: readonly (readonly [head: string, seen: Readonly<Record<string, string>>])[] = [
+const TAKEN: readonly (readonly [headers: string, seen: Readonly<Record<string, string>>])[] = [
   ["GET http://x:80/a?b HTTP/1.1\r\nHost: x", { REQUEST_URI: "/a?b", SERVER_NAME: "x" }],
   ["GET http://x/ HTTP/1.1\r\nHost: x:80", { REQUEST_URI: "/", HTTP_HOST: "x:80" }],
   ["GET http://x?a=1 HTTP/1.1\r\nHost: x", { REQUEST_URI: "/?a=1", QUERY_STRING: "a=1" }],
@@ -41,15 +41,15 @@ const REFUSED: readonly string[] = [
 
 test("Each form of a target reaches the application as the path and query that it means", async () => {
   await withGateway({ application: echoParameters }, async ({ port }) => {
-    for (const [head, seen] of TAKEN) {
-      const { status, body } = await rawRequest(port, Buffer.from(`${head}\r\n\r\n`, "latin1"));
-      assert.equal(status, 200, head);
+    for (const [headers, seen] of TAKEN) {
+      const { status, body } = await rawRequest(port, Buffer.from(`${headers}\r\n\r\n`, "latin1"));
+      assert.equal(status, 200, headers);
       const params = JSON.parse(body.toString()) as Record<string, string>;
-      for (const [name, value] of Object.entries(seen)) assert.equal(params[name], value, head);
+      for (const [name, value] of Object.entries(seen)) assert.equal(params[name], value, headers);
     }
-    for (const head of REFUSED) {
-      const { status } = await rawRequest(port, Buffer.from(`${head}\r\n\r\n`, "latin1"));
-      assert.equal(status, 400, head);
+    for (const headers of REFUSED) {
+      const { status } = await rawRequest(port, Buffer.from(`${headers}\r\n\r\n`, "latin1"));
+      assert.equal(status, 400, headers);
     }
   });
 });
@@ -57,9 +57,9 @@ test("Each form of a target reaches the application as the path and query that i
 test("OPTIONS * is answered by the server itself, with or without a Host that it knows", async () => {
   const sites = [{ hosts: ["known.example"], root: undefined, routes: [] }];
   await withGateway({ sites }, async ({ port, access }) => {
-    for (const head of ["OPTIONS * HTTP/1.0", "OPTIONS * HTTP/1.1\r\nHost: other.example"]) {
-      const { status, headers, body } = await rawRequest(port, `${head}\r\n\r\n`);
-      assert.equal(status, 200, head);
+    for (const section of ["OPTIONS * HTTP/1.0", "OPTIONS * HTTP/1.1\r\nHost: other.example"]) {
+      const { status, headers, body } = await rawRequest(port, `${section}\r\n\r\n`);
+      assert.equal(status, 200, section);
       assert.equal(headers.get("allow"), "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
       assert.equal(headers.get("content-length"), "0");
       assert.equal(body.length, 0);

@@ -35,11 +35,11 @@ function seen(
     rules: undefined,
     bodyProgress: undefined,
   };
-  let fault = "";
+  let error = "";
   const trust = { networks: new IpNetworks(TRUSTED), headers: new Set(fields) };
-  const result = throughProxies(trust, context, new Headers(headers), () => fault = " !");
+  const result = throughProxies(trust, context, new Headers(headers), () => error = " !");
   const client = result.peer.port === 0 ? result.peer.host : `${result.peer.host}#`;
-  return `${client} ${result.listener.scheme} ${result.host.name} ${portOf(result)}${fault}`;
+  return `${client} ${result.listener.scheme} ${result.host.name} ${portOf(result)}${error}`;
 }
 
 test("The client is the right-most hop that is not trusted", () => {
@@ -215,8 +215,8 @@ test("An application sees the client of a trusted proxy, and the log too", async
       "X-Forwarded-Host": "public.example",
       "X-Request-Id": "from-the-proxy:1",
     };
-    const answer = await gateway.send({ target: "/trusted", headers });
-    const sent = JSON.parse(answer.body.toString());
+    const response = await gateway.send({ target: "/trusted", headers });
+    const sent = JSON.parse(response.body.toString());
     assert.equal(sent.REMOTE_ADDR, "192.0.2.1");
     assert.equal("REMOTE_PORT" in sent, false);
     assert.deepEqual([sent.HTTPS, sent.REQUEST_SCHEME], ["on", "https"]);
@@ -267,11 +267,11 @@ const TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
 test("A trace is passed on, or started where there is none that can be read", async () => {
   await withConfig({ text: TEXT, application: echoParameters }, async (gateway) => {
     const traceOf = async (target: string, headers: Record<string, string>) => {
-      const answer = await gateway.send({
+      const response = await gateway.send({
         target,
         headers: { Host: "inside.example", ...headers },
       });
-      const sent = JSON.parse(answer.body.toString());
+      const sent = JSON.parse(response.body.toString());
       const line = await gateway.access.ofPath(target);
       assert.equal(line["trace_id"], sent.HTTP_TRACEPARENT.slice(3, 35));
       return [sent.HTTP_TRACEPARENT, sent.HTTP_TRACESTATE];

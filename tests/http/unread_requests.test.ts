@@ -1,4 +1,4 @@
-/** What our own HTTP server could not read, from outside: answer, log line, metrics. */
+/** What our own HTTP server could not read, from outside: response, log line, metrics. */
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { withGateway } from "../support/gateway.ts";
@@ -17,12 +17,12 @@ const UNREAD: Readonly<Record<string, readonly [status: number, bytes: string]>>
 for (const [code, [status, bytes]] of Object.entries(UNREAD)) {
   test(`A request that cannot be read is told, logged and counted: ${code}`, async () => {
     await withGateway({ application, admin: true }, async (gateway) => {
-      const answer = await rawRequest(gateway.port, bytes);
-      assert.equal(answer.status, status);
-      assert.equal(answer.headers.get("connection"), "close");
-      const id = answer.headers.get("x-request-id");
+      const response = await rawRequest(gateway.port, bytes);
+      assert.equal(response.status, status);
+      assert.equal(response.headers.get("connection"), "close");
+      const id = response.headers.get("x-request-id");
       assert.match(
-        answer.body.toString(),
+        response.body.toString(),
         new RegExp(`^${status} [\\w ]+ \\(${code}\\), request ${id}`),
       );
       const line = await gateway.log.find((it) => it.code === code);
@@ -44,11 +44,11 @@ test("A body that cannot be read is told in the way that its request asked for",
     await connection.write(
       "POST / HTTP/1.1\r\nHost: h\r\nAccept: application/json\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
     );
-    const answer = await connection.readResponse();
+    const response = await connection.readResponse();
     connection.destroy();
-    assert.equal(answer.status, 400);
-    const { code, request_id: id } = JSON.parse(answer.body.toString());
-    assert.deepEqual([code, id], ["bad_request", answer.headers.get("x-request-id")]);
+    assert.equal(response.status, 400);
+    const { code, request_id: id } = JSON.parse(response.body.toString());
+    assert.deepEqual([code, id], ["bad_request", response.headers.get("x-request-id")]);
     const line = await log.find((it) => it.request_id === id);
     assert.equal(line.method, "POST");
   });

@@ -9,7 +9,7 @@ type Headers = readonly (readonly [name: string, value: string])[];
 
 const BODY = new TextEncoder().encode("body");
 
-function answer(
+function responseOf(
   status: number,
   headers: Headers,
   body: UpstreamResponse["body"] = BODY,
@@ -34,7 +34,7 @@ function watchedStream() {
 test("A length passes with a stream, to HEAD and with 304, and not where it would be wrong", () => {
   const headers: Headers = [["Content-Length", "4"]];
   const lengthOf = (status: number, method = "GET", body: UpstreamResponse["body"] = null) =>
-    toResponse(answer(status, headers, body), method).headers.get("content-length");
+    toResponse(responseOf(status, headers, body), method).headers.get("content-length");
   assert.equal(lengthOf(200, "GET", watchedStream().stream), "4");
   assert.equal(lengthOf(200, "HEAD"), "4");
   assert.equal(lengthOf(304), "4");
@@ -49,7 +49,7 @@ test("A body that is not sent on is given up", async () => {
     const [status, method] of [[204, "GET"], [205, "GET"], [304, "GET"], [200, "HEAD"]] as const
   ) {
     const { stream, cancelled } = watchedStream();
-    assert.equal(toResponse(answer(status, [], stream), method).body, null);
+    assert.equal(toResponse(responseOf(status, [], stream), method).body, null);
     await cancelled;
   }
 });
@@ -62,19 +62,22 @@ test("A response that HTTP cannot carry is the application's error, and its body
   ];
   for (const [status, headers] of unusable) {
     const { stream, cancelled } = watchedStream();
-    assert.throws(() => toResponse(answer(status, headers, stream), "GET"), (error: unknown) => {
-      assert.ok(error instanceof UpstreamError);
-      assert.equal(error.code, "bad_answer");
-      assert.equal(error.server, "unix:/app.sock");
-      return true;
-    });
+    assert.throws(
+      () => toResponse(responseOf(status, headers, stream), "GET"),
+      (error: unknown) => {
+        assert.ok(error instanceof UpstreamError);
+        assert.equal(error.code, "bad_answer");
+        assert.equal(error.server, "unix:/app.sock");
+        return true;
+      },
+    );
     await cancelled;
   }
 });
 
 test("An application cannot frame what the client gets", () => {
   const { headers } = toResponse(
-    answer(200, [
+    responseOf(200, [
       ["Connection", "X-Hop , close"],
       ["X-HOP", "1"],
       ["Transfer-Encoding", "chunked"],

@@ -1,7 +1,7 @@
 /** What becomes of an application's response on its way to the client, byte for byte. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Answer, type Behaviour, FaultPeer } from "../support/fault_peer.ts";
+import { type Behaviour, FaultPeer, ResponseRecords } from "../support/fault_peer.ts";
 import { freshPath, type Gateway, type GatewayOptions, withGateway } from "../support/gateway.ts";
 import { HttpConnection, type HttpRequest } from "../support/raw_http.ts";
 
@@ -27,31 +27,31 @@ async function withPeer(
 function answering(stdout: string | Uint8Array): Behaviour {
   return {
     onRequest: ({ id, connection }) =>
-      connection.send(new Answer().stdout(id, stdout).stdoutEnd(id).end(id)),
+      connection.send(new ResponseRecords().stdout(id, stdout).stdoutEnd(id).end(id)),
   };
 }
 
 /** The response to one request, when the application says `stdout`. */
-async function answerTo(stdout: string | Uint8Array, request: HttpRequest = {}) {
-  let answer;
+async function responseTo(stdout: string | Uint8Array, request: HttpRequest = {}) {
+  let response;
   await withPeer(answering(stdout), async (gateway) => {
-    answer = await gateway.send(request);
+    response = await gateway.send(request);
   });
-  return answer!;
+  return response!;
 }
 
 test("Status and headers arrive as the application wrote them", async () => {
-  const answer = await answerTo(
+  const response = await responseTo(
     'Status: 418 Teapot\r\nContent-Type: text/x-tea\r\nX-A: 1\r\nETag: "e"\r\n\r\ntea',
   );
-  assert.equal(answer.status, 418);
-  assert.equal(answer.headers.get("content-type"), "text/x-tea");
-  assert.equal(answer.headers.get("x-a"), "1");
-  assert.equal(answer.headers.get("etag"), '"e"');
-  assert.equal(answer.headers.has("status"), false);
-  assert.equal(answer.headers.get("content-length"), "3");
-  assert.equal(answer.body.toString(), "tea");
-  assert.ok(answer.complete);
+  assert.equal(response.status, 418);
+  assert.equal(response.headers.get("content-type"), "text/x-tea");
+  assert.equal(response.headers.get("x-a"), "1");
+  assert.equal(response.headers.get("etag"), '"e"');
+  assert.equal(response.headers.has("status"), false);
+  assert.equal(response.headers.get("content-length"), "3");
+  assert.equal(response.body.toString(), "tea");
+  assert.ok(response.complete);
 });
 
 test("Several Set-Cookie stay several", async () => {
@@ -60,7 +60,7 @@ test("Several Set-Cookie stay several", async () => {
     async (gateway) => {
       const connection = await HttpConnection.open(gateway.port);
       await connection.send({});
-      const { headers } = await connection.readHead();
+      const { headers } = await connection.readHeaders();
       connection.destroy();
       // The reader joins fields of one name; a fold into one field would be no cookie any more.
       assert.equal(headers.get("set-cookie"), "a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT, b=2");
@@ -69,31 +69,31 @@ test("Several Set-Cookie stay several", async () => {
 });
 
 test("A header's bytes beyond ASCII arrive as the application wrote them", async () => {
-  const answer = await answerTo(Buffer.concat([
+  const response = await responseTo(Buffer.concat([
     Buffer.from("X-Latin: "),
     Buffer.from([0xe9, 0x80, 0xff]),
     Buffer.from("\r\nX-Utf: €\r\n\r\n"),
   ]));
-  assert.equal(answer.status, 200);
-  assert.equal(answer.headers.get("x-latin"), "\u00e9\u0080\u00ff");
-  assert.equal(Buffer.from(answer.headers.get("x-utf")!, "latin1").toString(), "€");
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("x-latin"), "\u00e9\u0080\u00ff");
+  assert.equal(Buffer.from(response.headers.get("x-utf")!, "latin1").toString(), "€");
 });
 
 test("Every character that a header's name may have passes", async () => {
-  const answer = await answerTo("X-!#$%&'*+.^_`|~: odd\r\n\r\n");
-  assert.equal(answer.status, 200);
-  assert.equal(answer.headers.get("x-!#$%&'*+.^_`|~"), "odd");
+  const response = await responseTo("X-!#$%&'*+.^_`|~: odd\r\n\r\n");
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("x-!#$%&'*+.^_`|~"), "odd");
 });
 
 test("Headers of one hop stay here, those that Connection names with them", async () => {
-  const answer = await answerTo(
+  const response = await responseTo(
     "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=1\r\nTransfer-Encoding: chunked\r\n" +
       "Upgrade: h2c\r\nTrailer: X-T\r\nTE: x\r\nProxy-Connection: close\r\nX-Kept: 1\r\n\r\nbody",
   );
-  assert.equal(answer.status, 200);
-  assert.equal(answer.body.toString(), "body");
+  assert.equal(response.status, 200);
+  assert.equal(response.body.toString(), "body");
   const added = ["date"];
-  const names = [...answer.headers.keys()].filter((name) => !added.includes(name)).sort();
+  const names = [...response.headers.keys()].filter((name) => !added.includes(name)).sort();
   assert.deepEqual(names, ["content-length", "x-kept"]);
 });
 
@@ -104,10 +104,10 @@ test("A response to HEAD has the header section of a GET's, its length too, and 
       const connection = await HttpConnection.open(gateway.port);
       for (let count = 0; count < 2; count++) {
         await connection.send({ method: "HEAD", target: "/head" });
-        const answer = await connection.readResponse("HEAD");
-        assert.equal(answer.status, 200);
-        assert.equal(answer.headers.get("content-length"), "5");
-        assert.equal(answer.headers.get("x-a"), "1");
+        const response = await connection.readResponse("HEAD");
+        assert.equal(response.status, 200);
+        assert.equal(response.headers.get("content-length"), "5");
+        assert.equal(response.headers.get("x-a"), "1");
       }
       connection.destroy();
       const line = await gateway.access.ofPath("/head");
@@ -124,10 +124,10 @@ for (const status of [204, 205, 304]) {
       const connection = await HttpConnection.open(gateway.port);
       for (let count = 0; count < 2; count++) {
         await connection.send({ target: "/none" });
-        const head = await connection.readHead();
-        assert.equal(head.status, status);
-        assert.equal(head.headers.get("x-a"), "1");
-        const length = head.headers.get("content-length");
+        const headers = await connection.readHeaders();
+        assert.equal(headers.status, status);
+        assert.equal(headers.headers.get("x-a"), "1");
+        const length = headers.headers.get("content-length");
         if (status === 204) assert.equal(length, undefined);
         if (status === 205) assert.equal(length, "0");
         if (status === 304) assert.ok([undefined, "4"].includes(length), length ?? "none");
@@ -140,12 +140,12 @@ for (const status of [204, 205, 304]) {
   test(`A body that goes on behind status ${status} holds nothing up`, async () => {
     const behaviour: Behaviour = {
       onRequest: ({ id, connection }) =>
-        connection.send(new Answer().stdout(id, `Status: ${status}\r\n\r\nbody`)),
+        connection.send(new ResponseRecords().stdout(id, `Status: ${status}\r\n\r\nbody`)),
     };
     await withPeer(behaviour, async (gateway) => {
       const connection = await HttpConnection.open(gateway.port);
       await connection.send({ target: "/endless" });
-      assert.equal((await connection.readHead()).status, status);
+      assert.equal((await connection.readHeaders()).status, status);
       connection.destroy();
       const line = await gateway.access.ofPath("/endless");
       assert.equal(line["bytes_out"], 0);
@@ -159,16 +159,17 @@ for (const status of [600, 999]) {
     for (const isWhole of [true, false]) {
       const behaviour: Behaviour = {
         onRequest({ id, connection }) {
-          connection.send(new Answer().stdout(id, `Status: ${status} Odd\r\n\r\nbody`));
-          const end = () => connection.send(new Answer().stdout(id, "!").stdoutEnd(id).end(id));
+          connection.send(new ResponseRecords().stdout(id, `Status: ${status} Odd\r\n\r\nbody`));
+          const end = () =>
+            connection.send(new ResponseRecords().stdout(id, "!").stdoutEnd(id).end(id));
           if (isWhole) end();
           else setTimeout(end, 20);
         },
       };
       await withPeer(behaviour, async (gateway) => {
-        const answer = await gateway.send({ target: "/odd" });
-        assert.equal(answer.status, status);
-        assert.equal(answer.body.toString(), "body!");
+        const response = await gateway.send({ target: "/odd" });
+        assert.equal(response.status, status);
+        assert.equal(response.body.toString(), "body!");
         assert.equal((await gateway.access.ofPath("/odd"))["status"], status);
       });
     }
@@ -176,18 +177,18 @@ for (const status of [600, 999]) {
 }
 
 test("Interim responses of the application are passed over", async () => {
-  const answer = await answerTo(
+  const response = await responseTo(
     "Status: 103 Early Hints\r\nLink: </a>\r\n\r\nStatus: 200\r\n\r\nlate",
   );
-  assert.equal(answer.status, 200);
-  assert.equal(answer.headers.has("link"), false);
-  assert.equal(answer.body.toString(), "late");
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.has("link"), false);
+  assert.equal(response.body.toString(), "late");
 });
 
 test("A redirect without a status is 302", async () => {
-  const answer = await answerTo("Location: /elsewhere\r\n\r\n");
-  assert.equal(answer.status, 302);
-  assert.equal(answer.headers.get("location"), "/elsewhere");
+  const response = await responseTo("Location: /elsewhere\r\n\r\n");
+  assert.equal(response.status, 302);
+  assert.equal(response.headers.get("location"), "/elsewhere");
 });
 
 test("An empty response has length 0, and the connection goes on", async () => {
@@ -195,10 +196,10 @@ test("An empty response has length 0, and the connection goes on", async () => {
     const connection = await HttpConnection.open(gateway.port);
     for (let count = 0; count < 2; count++) {
       await connection.send({});
-      const answer = await connection.readResponse();
-      assert.equal(answer.status, 200);
-      assert.equal(answer.headers.get("content-length"), "0");
-      assert.equal(answer.complete, true);
+      const response = await connection.readResponse();
+      assert.equal(response.status, 200);
+      assert.equal(response.headers.get("content-length"), "0");
+      assert.equal(response.complete, true);
     }
     connection.destroy();
   });
@@ -208,13 +209,13 @@ test("What the application writes to STDERR is logged line by line, with the req
   const behaviour: Behaviour = {
     onRequest: ({ id, connection }) =>
       connection.send(
-        new Answer().stderr(id, "first line\nsecond \u001b[31mline\nwithout end")
+        new ResponseRecords().stderr(id, "first line\nsecond \u001b[31mline\nwithout end")
           .stdout(id, "Content-Type: text/plain\r\n\r\nbody").stdoutEnd(id).end(id),
       ),
   };
   await withPeer(behaviour, async (gateway) => {
-    const answer = await gateway.send({ target: "/stderr" });
-    assert.equal(answer.body.toString(), "body");
+    const response = await gateway.send({ target: "/stderr" });
+    assert.equal(response.body.toString(), "body");
     const access = await gateway.access.ofPath("/stderr");
     await gateway.log.find((line) => line["msg"] === "without end");
     const lines = gateway.log.lines.filter((line) => line["source"] === "stderr");
@@ -234,22 +235,22 @@ test("What the application writes to STDERR is logged line by line, with the req
 test("A response that breaks off is cut, logged with its code and never ends cleanly", async () => {
   const behaviour: Behaviour = {
     onRequest({ id, connection }) {
-      connection.send(new Answer().stdout(id, "Content-Type: text/plain\r\n\r\nhalf"));
+      connection.send(new ResponseRecords().stdout(id, "Content-Type: text/plain\r\n\r\nhalf"));
       connection.close();
     },
   };
   await withPeer(behaviour, async (gateway) => {
-    const answer = await gateway.send({ target: "/half", method: "POST", body: "x" });
-    assert.equal(answer.status, 200);
-    assert.equal(answer.complete, false);
+    const response = await gateway.send({ target: "/half", method: "POST", body: "x" });
+    assert.equal(response.status, 200);
+    assert.equal(response.complete, false);
     const line = await gateway.access.ofPath("/half");
     assert.equal(line["code"], "connection_lost");
     assert.equal(line["status"], 200);
-    const fault = await gateway.log.find((each) =>
+    const error = await gateway.log.find((each) =>
       String(each["msg"]).startsWith("Response broke")
     );
-    assert.equal(fault["level"], "error");
-    assert.equal(fault["request_id"], line["request_id"]);
+    assert.equal(error["level"], "error");
+    assert.equal(error["request_id"], line["request_id"]);
   });
 });
 
@@ -261,15 +262,15 @@ for (const declares of [true, false]) {
     const behaviour: Behaviour = {
       onRequest({ id, connection }) {
         const stdout = `Content-Type: text/plain\r\n${length}\r\n${body}`;
-        connection.send(new Answer().stdout(id, stdout).end(id));
+        connection.send(new ResponseRecords().stdout(id, stdout).end(id));
       },
     };
     await withPeer(behaviour, async (gateway) => {
-      const answer = await gateway.send({ target: "/long" });
-      assert.equal(answer.status, 200);
-      assert.equal(answer.complete, true);
-      assert.equal(answer.body.toString(), body);
-      if (declares) assert.equal(answer.headers.get("content-length"), String(body.length));
+      const response = await gateway.send({ target: "/long" });
+      assert.equal(response.status, 200);
+      assert.equal(response.complete, true);
+      assert.equal(response.body.toString(), body);
+      if (declares) assert.equal(response.headers.get("content-length"), String(body.length));
       assert.equal((await gateway.access.ofPath("/long"))["bytes_out"], body.length);
     });
   });

@@ -15,10 +15,12 @@ const get = (target: string, fields = ""): string =>
 const post = (body: string, fields = ""): string =>
   `POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n${fields}\r\n${body}`;
 
-/** A handler whose answers a test gives when it wants to. */
+/** A handler whose responses a test gives when it wants to. */
 function held() {
-  const asked: { readonly request: HttpRequest; answer(answer: BytesResponse | Response): void }[] =
-    [];
+  const asked: {
+    readonly request: HttpRequest;
+    answer(response: BytesResponse | Response): void;
+  }[] = [];
   const handler = (request: HttpRequest) =>
     new Promise<BytesResponse | Response>((answer) => asked.push({ request, answer }));
   return { asked, handler };
@@ -55,8 +57,8 @@ test("A thousand pipelined requests are answered in order, at once or later", as
   const targets = Array.from({ length: 1000 }, (_, index) => `/${index}`);
   for (const later of [false, true]) {
     const { open } = await http1World((request) => {
-      const answer = whole(path(request));
-      return later ? Promise.resolve(answer) : answer;
+      const response = whole(path(request));
+      return later ? Promise.resolve(response) : response;
     });
     const socket = open();
     socket.send(targets.map((target) => get(target)).join(""));
@@ -154,19 +156,19 @@ test("No response is made before the client has taken the one before it", async 
 });
 
 test("A connection goes on as its client and its version say", async () => {
-  const cases: [head: string, field: string, ended: string][] = [
+  const cases: [headers: string, field: string, ended: string][] = [
     ["GET / HTTP/1.1\r\nhost: a\r\n", "", "no"],
     ["GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n", "connection: close\r\n", "end"],
     ["GET / HTTP/1.1\r\nhost: a\r\nconnection: x, Close\r\n", "connection: close\r\n", "end"],
     ["GET / HTTP/1.0\r\n", "connection: close\r\n", "end"],
     ["GET / HTTP/1.0\r\nconnection: Keep-Alive\r\n", "connection: keep-alive\r\n", "no"],
   ];
-  for (const [head, field, ended] of cases) {
+  for (const [headers, field, ended] of cases) {
     const { open } = await http1World(() => whole("x"));
     const socket = open();
-    socket.send(`${head}\r\n`);
-    assert.equal(socket.text, wholeText("x", field), head);
-    assert.equal(socket.ended, ended, head);
+    socket.send(`${headers}\r\n`);
+    assert.equal(socket.text, wholeText("x", field), headers);
+    assert.equal(socket.ended, ended, headers);
   }
 });
 
@@ -220,7 +222,7 @@ test("Who still reads a body when its request is answered finds it broken", asyn
 
 test("Malformed chunks before the response are refused, and the handler told", async () => {
   const { asked, handler } = held();
-  const { open, faults } = await http1World(handler);
+  const { open, errors } = await http1World(handler);
   const socket = open();
   socket.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n");
   const { request } = asked[0]!;
@@ -231,7 +233,7 @@ test("Malformed chunks before the response are refused, and the handler told", a
   assert.equal(request.signal.aborted, true);
   assert.match(socket.text, /^HTTP\/1\.1 400 Bad Request\r\n.*connection: close\r\n\r\nrefused$/s);
   assert.equal(socket.ended, "end");
-  assert.deepEqual(faults.map(({ status }) => status), [400]);
+  assert.deepEqual(errors.map(({ status }) => status), [400]);
 });
 
 test("Malformed chunks within the response cut it", async () => {
@@ -284,7 +286,7 @@ test("A client that sends its body without waiting gets no 100", async () => {
 
 test("A refused request ends the connection, and what comes behind it is dropped", async () => {
   let count = 0;
-  const { open, faults } = await http1World(() => whole(`${++count}`));
+  const { open, errors } = await http1World(() => whole(`${++count}`));
   const socket = open();
   socket.send(`GET / HTTP/1.1\r\n\r\n${GET}`);
   socket.send(GET);
@@ -294,7 +296,7 @@ test("A refused request ends the connection, and what comes behind it is dropped
   );
   assert.equal(socket.ended, "end");
   assert.equal(count, 0);
-  assert.deepEqual(faults.map(({ message }) => message), ["There is no Host field"]);
+  assert.deepEqual(errors.map(({ message }) => message), ["There is no Host field"]);
 });
 
 test("A refused HEAD gets no body", async () => {

@@ -52,7 +52,7 @@ function respondWith(file: OpenFile, start: number, end: number): FileResponse {
   return new FileResponse(206, [["x-a", "b"]], { file, start, end });
 }
 
-function head(length: number): string {
+function headers(length: number): string {
   return `HTTP/1.1 206 Partial Content\r\nx-a: b\r\ndate: ${DATE}\r\ncontent-length: ${length}\r\n\r\n`;
 }
 
@@ -66,7 +66,7 @@ for (const canTransfer of [true, false]) {
     socket.canTransfer = canTransfer;
     socket.send(GET);
     while (file.isOpen) await settle();
-    assert.equal(socket.text, head(5 * MIB - 6) + text(3, 5 * MIB - 3));
+    assert.equal(socket.text, headers(5 * MIB - 6) + text(3, 5 * MIB - 3));
     assert.equal(socket.transferred, canTransfer ? 5 * MIB - 6 : 0);
     assert.equal(socket.aheads, 1);
     assert.equal(socket.ended, "no");
@@ -79,7 +79,7 @@ for (const canTransfer of [true, false]) {
     socket.canTransfer = canTransfer;
     socket.send(GET);
     while (file.isOpen) await settle();
-    assert.equal(socket.text, head(0));
+    assert.equal(socket.text, headers(0));
     assert.equal(socket.aheads, 0);
   });
 
@@ -97,7 +97,7 @@ for (const canTransfer of [true, false]) {
       await settle();
     }
     socket.take(Infinity);
-    assert.equal(socket.text, head(MIB) + text(0, MIB));
+    assert.equal(socket.text, headers(MIB) + text(0, MIB));
   });
 
   test(`A file that has become shorter cuts the response that goes out ${way}`, async () => {
@@ -107,7 +107,7 @@ for (const canTransfer of [true, false]) {
     socket.canTransfer = canTransfer;
     socket.send(GET + GET);
     await settle();
-    assert.equal(socket.text, head(1001) + text(0, 1000));
+    assert.equal(socket.text, headers(1001) + text(0, 1000));
     assert.notEqual(socket.ended, "no");
     assert.equal(file.isOpen, false);
   });
@@ -152,16 +152,16 @@ test("A file for HEAD, and one whose client has left, is closed and not read", a
   const { open } = await http1World(() => respondWith(file, 0, 10));
   const socket = open();
   socket.send(GET.replace("GET", "HEAD"));
-  assert.equal(socket.text, head(10));
+  assert.equal(socket.text, headers(10));
   assert.equal(file.isOpen, false);
 
   const late = new CountingFile(10);
-  const answer = Promise.withResolvers<FileResponse>();
-  const world = await http1World(() => answer.promise);
+  const response = Promise.withResolvers<FileResponse>();
+  const world = await http1World(() => response.promise);
   const left = world.open();
   left.send(GET);
   left.close();
-  answer.resolve(respondWith(late, 0, 10));
+  response.resolve(respondWith(late, 0, 10));
   await settle();
   assert.equal(late.isOpen, false);
 });
@@ -177,5 +177,5 @@ test("A request that was sent ahead is answered behind the file", async () => {
   socket.canTransfer = true;
   socket.send(GET + GET);
   while (files[1]!.isOpen) await settle();
-  assert.equal(socket.text, head(100_000) + text(0, 100_000) + head(5) + text(0, 5));
+  assert.equal(socket.text, headers(100_000) + text(0, 100_000) + headers(5) + text(0, 5));
 });

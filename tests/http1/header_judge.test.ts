@@ -35,14 +35,14 @@ for (const [text, enough, status] of HOPELESS) {
   // Reports of the runners write other characters each in their own way.
   const shown = encodeURIComponent(text.slice(0, 40));
   test(`${shown} is refused as soon as it is known`, async () => {
-    const { open, faults } = await http1World(() => whole("never"));
+    const { open, errors } = await http1World(() => whole("never"));
     const socket = open();
     for (const byte of latin1(text.slice(0, enough - 1))) socket.send(Uint8Array.of(byte));
     assert.deepEqual([socket.text, socket.ended], ["", "no"]);
     socket.send(text.slice(enough - 1, enough));
     assert.match(socket.text, new RegExp(`^HTTP/1\\.1 ${status} .*connection: close\\r\\n`, "s"));
     assert.equal(socket.ended, "end");
-    assert.equal(faults.length, 1);
+    assert.equal(errors.length, 1);
     if (text.length > 100) return;
     const bytes = latin1(text);
     for (const { how, pieces } of fragmentations(bytes)) {
@@ -54,19 +54,19 @@ for (const [text, enough, status] of HOPELESS) {
 }
 
 test("A client that speaks TLS is told of in the log", async () => {
-  const { open, faults } = await http1World(() => whole("never"));
+  const { open, errors } = await http1World(() => whole("never"));
   open().send("\x16\x03\x01");
-  assert.match(faults[0]!.message, /TLS/);
+  assert.match(errors[0]!.message, /TLS/);
 });
 
 test("What may still become a request is waited for, at every length", async () => {
-  const head = "POST /\u00e9?b HTTP/1.1\r\nHost: a\r\nX-A: \t \u00e9\r\nX-B:\r\n\r\n";
-  for (let length = 0; length < head.length; length++) {
-    const { open, faults } = await http1World(() => whole("x"));
+  const headers = "POST /\u00e9?b HTTP/1.1\r\nHost: a\r\nX-A: \t \u00e9\r\nX-B:\r\n\r\n";
+  for (let length = 0; length < headers.length; length++) {
+    const { open, errors } = await http1World(() => whole("x"));
     const socket = open();
-    socket.send(`\r\n${head.slice(0, length)}`);
-    assert.deepEqual([socket.text, faults.length], ["", 0], `${length}`);
-    socket.send(head.slice(length));
+    socket.send(`\r\n${headers.slice(0, length)}`);
+    assert.deepEqual([socket.text, errors.length], ["", 0], `${length}`);
+    socket.send(headers.slice(length));
     assert.match(socket.text, /^HTTP\/1\.1 200 /);
   }
 });
@@ -75,13 +75,13 @@ test("A header section that is too long and malformed is refused alike however i
   const line = "GET / HTTP/1.1\r\nA: ";
   for (const at of [30, 62, 63, 64, 65, 66, 67, 70]) {
     const text = `${line}${"x".repeat(at - line.length)}\0${"x".repeat(40)}\r\n\r\n`;
-    const answers = new Set<string>();
+    const endings = new Set<string>();
     for (const { pieces } of fragmentations(latin1(text))) {
       const { open } = await http1World(() => whole("x"), { requestHeadersLengthMax: 64 });
       const socket = open();
       for (const piece of pieces) if (piece.length > 0) socket.send(piece);
-      answers.add(socket.text.slice(0, 12));
+      endings.add(socket.text.slice(0, 12));
     }
-    assert.deepEqual([...answers], [`HTTP/1.1 ${at < 64 ? 400 : 431}`], `${at}`);
+    assert.deepEqual([...endings], [`HTTP/1.1 ${at < 64 ? 400 : 431}`], `${at}`);
   }
 });

@@ -17,8 +17,8 @@ function read(text: string, memory = new FieldsMemory()): RequestHeaders {
 /** What a header section is read as, or with what it is refused. */
 function outcome(text: string, memory?: FieldsMemory): unknown {
   try {
-    const head = read(text, memory);
-    return { ...head, fields: [...head.fields] };
+    const headers = read(text, memory);
+    return { ...headers, fields: [...headers.fields] };
   } catch (error) {
     assert.ok(error instanceof RequestError);
     return [error.status, error.message];
@@ -223,9 +223,9 @@ test("Whatever came before, a header section is read and refused as if it were t
   const fields = ["", HOST, `${HOST}Connection: close\r\n`, `${HOST}Content-Length: 5\r\n`];
   fields.push(`${HOST}Transfer-Encoding: chunked\r\n`, `${HOST}Expect: 100-continue\r\n`);
   fields.push("Host: b\r\n", `${HOST}Expect: more\r\n`);
-  const heads = lines.flatMap((line) => fields.map((some) => `${line}\r\n${some}`));
-  heads.push(...Object.values(REFUSED).flat());
-  const sequences = fc.array(fc.constantFrom(...heads), { minLength: 2, maxLength: 40 });
+  const headers = lines.flatMap((line) => fields.map((some) => `${line}\r\n${some}`));
+  headers.push(...Object.values(REFUSED).flat());
+  const sequences = fc.array(fc.constantFrom(...headers), { minLength: 2, maxLength: 40 });
   fc.assert(fc.property(sequences, (texts) => {
     const memory = new FieldsMemory();
     for (const text of texts.flatMap((one) => [one, one])) {

@@ -10,11 +10,11 @@ const LONG = 100_000;
 
 /** What goes out for the request, and the socket. */
 async function sent(
-  answer: Response | BytesResponse,
+  response: Response | BytesResponse,
   request = GET,
   expectsFailures = false,
 ): Promise<{ text: string; socket: MemoryCallbackSocket }> {
-  const { open } = await http1World(() => answer, { expectsFailures });
+  const { open } = await http1World(() => response, { expectsFailures });
   const socket = open();
   socket.send(request);
   await settle();
@@ -79,19 +79,19 @@ test("An application does not frame its response, and cookies stay apart", async
 });
 
 test("HEAD, 204 and 304 have no body, whatever is answered", async () => {
-  const head = GET.replace("GET", "HEAD");
+  const headers = GET.replace("GET", "HEAD");
   const whole = (status: number) => new BytesResponse(status, [], utf8("body"));
-  assert.equal((await sent(whole(200), head)).text, `${HEAD}content-length: 4\r\n\r\n`);
+  assert.equal((await sent(whole(200), headers)).text, `${HEAD}content-length: 4\r\n\r\n`);
   assert.equal((await sent(whole(204))).text, `HTTP/1.1 204 No Content\r\ndate: ${DATE}\r\n\r\n`);
   assert.equal((await sent(whole(304))).text, `HTTP/1.1 304 Not Modified\r\ndate: ${DATE}\r\n\r\n`);
   const declared = { headers: { "content-length": "9" } };
   assert.equal(
-    (await sent(new Response(null, declared), head)).text,
+    (await sent(new Response(null, declared), headers)).text,
     `${HEAD}content-length: 9\r\n\r\n`,
   );
   let isCancelled = false;
   const body = new ReadableStream({ cancel: () => void (isCancelled = true) });
-  assert.equal((await sent(new Response(body), head)).text, `${HEAD}\r\n`);
+  assert.equal((await sent(new Response(body), headers)).text, `${HEAD}\r\n`);
   assert.equal(isCancelled, true);
 });
 

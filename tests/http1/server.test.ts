@@ -8,7 +8,7 @@ const { headersMs, idleMs, sendMs, closeMs } = CONNECTION_TIMEOUTS;
 const TIMEOUT_CHECK_INTERVAL_MS = 1000;
 
 test("A header section that does not come in time is answered with 408", async () => {
-  const { open, clock, faults } = await http1World(() => whole(""));
+  const { open, clock, errors } = await http1World(() => whole(""));
   const socket = open();
   socket.send("GET / HTTP/1.1\r\n");
   clock.advance(headersMs - TIMEOUT_CHECK_INTERVAL_MS);
@@ -17,7 +17,7 @@ test("A header section that does not come in time is answered with 408", async (
   clock.advance(2 * TIMEOUT_CHECK_INTERVAL_MS);
   assert.match(socket.text, /^HTTP\/1\.1 408 Request Timeout\r\n/);
   assert.equal(socket.ended, "end");
-  assert.deepEqual(faults.map(({ status }) => status), [408]);
+  assert.deepEqual(errors.map(({ status }) => status), [408]);
 });
 
 test("The time of headers begins once for each request, whatever comes a byte at a time", async () => {
@@ -182,17 +182,19 @@ test("Stopping waits until the system has the last response", async () => {
 });
 
 test("Stopping waits for a request that began while it waited", async () => {
-  const answers: ((value: ReturnType<typeof whole>) => void)[] = [];
-  const { open, server } = await http1World(() => new Promise((resolve) => answers.push(resolve)));
+  const responses: ((value: ReturnType<typeof whole>) => void)[] = [];
+  const { open, server } = await http1World(() =>
+    new Promise((resolve) => responses.push(resolve))
+  );
   const [first, second] = [open(), open()];
   first.send(GET);
   second.send(GET.slice(0, 5));
   const stopping = server.stop();
   second.send(GET.slice(5));
-  answers[0]!(whole("first"));
+  responses[0]!(whole("first"));
   await settle();
   assert.equal(second.ended, "no");
-  answers[1]!(whole("second"));
+  responses[1]!(whole("second"));
   await stopping;
   assert.equal(second.text, wholeText("second", "connection: close\r\n"));
 });

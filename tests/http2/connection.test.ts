@@ -257,12 +257,12 @@ test("HEAD, 204 and 304 have no body, and the length that GET would have", async
     new BytesResponse(Number(new URL(request.url).pathname.slice(1)), [], utf8("body"))
   );
   const client = open();
-  const head = client.request(requestFields("HEAD", "/200"));
+  const headers = client.request(requestFields("HEAD", "/200"));
   const none = client.request(requestFields("GET", "/204"));
   const same = client.request(requestFields("GET", "/304"));
   client.read();
-  assert.equal(client.response(head).headers.get("content-length"), "4");
-  for (const id of [head, none, same]) {
+  assert.equal(client.response(headers).headers.get("content-length"), "4");
+  for (const id of [headers, none, same]) {
     assert.deepEqual(client.of("DATA", id), []);
     assert.ok(client.response(id).isWhole);
   }
@@ -345,7 +345,7 @@ test("What is left of a body that nobody reads is read over for a while, and no 
 
 test("A body that is longer or shorter than it was said to be is an error, answered or not", async () => {
   for (const handler of [() => whole("no"), () => new Promise<never>(() => {})]) {
-    const { open, faults } = await http2World(handler);
+    const { open, errors } = await http2World(handler);
     const client = open();
     const fields = requestFields("POST", "/", [["content-length", "3"]]);
     const longer = client.request(fields, false);
@@ -357,6 +357,6 @@ test("A body that is longer or shorter than it was said to be is an error, answe
     for (const id of [longer, shorter, none]) {
       assert.equal(client.response(id).reset, "PROTOCOL_ERROR");
     }
-    assert.equal(faults.length, 3);
+    assert.equal(errors.length, 3);
   }
 });

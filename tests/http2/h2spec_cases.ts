@@ -131,7 +131,7 @@ export function goaway(code: number, text = ""): Step {
   return (client) => client.frame("GOAWAY", 0, 0, payload);
 }
 
-/** A PING that asks for nothing but its answer. */
+/** A PING that asks for nothing but its reply. */
 export function ping(text = ""): Step {
   return (client) => client.ping(0, pingPayload(text));
 }
@@ -205,7 +205,7 @@ export function settingsAck(count: number): Expectation {
   };
 }
 
-/** The one PING that came is the answer to ours. */
+/** The one PING that came is the reply to ours. */
 export function pingAck(text = ""): Expectation {
   return {
     what: `PING with ACK of "${text}"`,

@@ -69,7 +69,7 @@ const MALFORMED: Readonly<Record<string, Fields>> = {
 for (const [what, fields] of Object.entries(MALFORMED)) {
   test(`A request with ${what} is malformed`, async () => {
     let asked = 0;
-    const { open, faults } = await http2World(() => {
+    const { open, errors } = await http2World(() => {
       asked++;
       return whole("fine");
     });
@@ -77,7 +77,7 @@ for (const [what, fields] of Object.entries(MALFORMED)) {
     const wrong = client.request(fields);
     assert.equal(client.read().response(wrong).reset, "PROTOCOL_ERROR");
     assert.equal(asked, 0);
-    assert.deepEqual(faults.map(({ status }) => status), [400]);
+    assert.deepEqual(errors.map(({ status }) => status), [400]);
     const right = client.request();
     assert.equal(client.read().text(right), "fine");
   });

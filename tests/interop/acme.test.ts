@@ -51,14 +51,14 @@ function config(pebble: Pebble, store: string, hosts: readonly string[][], more:
 }
 
 function start(run: readonly string[], args: readonly string[] | object): Gateway {
-  const folder = temporaryDirectory();
-  const file = join(folder, "afcgi.yaml");
+  const directory = temporaryDirectory();
+  const file = join(directory, "afcgi.yaml");
   if (!Array.isArray(args)) writeFileSync(file, JSON.stringify(args));
   const flags = Array.isArray(args) ? args : ["--config", file];
   const [program = "", ...before] = run;
   const child = new Child(program, [...before, "serve", "--log-format", "json", ...flags], {
-    cwd: folder,
-    env: { AFCGI_STORE: join(folder, "store") },
+    cwd: directory,
+    env: { AFCGI_STORE: join(directory, "store") },
   });
   const lines = () =>
     child.stderr.lines.flatMap((line): LogLine[] => line.startsWith("{") ? [JSON.parse(line)] : []);
@@ -134,11 +134,11 @@ for (const [how, run] of Object.entries(RUNS)) {
           assert.equal(await handshake(pebble.tlsPort, "a.example.com", "acme-tls/1"), undefined);
           const token = "a".repeat(43);
           const path = `/.well-known/acme-challenge/${token}`;
-          const answer = await httpRequest(pebble.httpPort, {
+          const response = await httpRequest(pebble.httpPort, {
             target: path,
             headers: { Host: "a.example.com" },
           });
-          assert.equal(answer.status, 308, "a token of nobody's is a request as any other");
+          assert.equal(response.status, 308, "a token of nobody's is a request as any other");
           assert.deepEqual(gateway.lines().filter(({ code }) => code === "certificate_failed"), []);
           await gateway.child.stop();
         });
@@ -225,8 +225,8 @@ test(
     const { msg, retry_in_s } = await alive.coded("certificate_failed");
     assert.match(`${msg}`, /Cannot .*: Cannot ask https:\/\/127\.0\.0\.1:\d+: connection refused/);
     assert.ok(Number(retry_in_s) >= 54);
-    const answer = await httpRequest(port, { target: "/", headers: { Host: "a.example.com" } });
-    assert.equal(answer.status, 200);
+    const response = await httpRequest(port, { target: "/", headers: { Host: "a.example.com" } });
+    assert.equal(response.status, 200);
     assert.deepEqual(await alive.child.stop(), { code: 0, signal: null });
   },
 );

@@ -11,7 +11,7 @@ export const NETWORKS = ["tcp", "unix"] as const;
 
 /** What `afcgi probe` must find out. */
 export interface Support {
-  /** Answers to FCGI_GET_VALUES; undefined where there is none. */
+  /** Replies to FCGI_GET_VALUES; undefined where there is none. */
   readonly values: Readonly<Record<string, string>> | undefined;
   readonly multiplexes: boolean;
   readonly keepsConnection: boolean;
@@ -21,7 +21,7 @@ export interface Application {
   /** As test names say it. */
   readonly name: string;
   readonly peer: PeerName;
-  /** What has to be done once, such as compiling it; into `folder`. */
+  /** What has to be done once, such as compiling it; into `directory`. */
   prepare(directory: string): Promise<void>;
   /** Starts it, to listen at `place`. */
   start(directory: string, place: Place): Child;

@@ -10,7 +10,7 @@ import { after, before, test } from "node:test";
 import { Afcgi } from "../support/afcgi.ts";
 import { missingPeer } from "../support/peers.ts";
 import { freePlace, type Place, temporaryDirectory } from "../support/places.ts";
-import { HttpConnection, httpRequest, requestHead } from "../support/raw_http.ts";
+import { HttpConnection, httpRequest, requestHeaders } from "../support/raw_http.ts";
 import {
   type Application,
   NETWORKS,
@@ -93,31 +93,31 @@ const CASES: readonly Case[] = [
   {
     says: "answers a GET",
     async run({ afcgi }) {
-      const answer = await httpRequest(afcgi.port, { target: "/hello" });
-      assert.equal(answer.status, 200);
-      assert.equal(answer.body.toString(), "hello\n");
-      assert.ok(answer.complete);
+      const response = await httpRequest(afcgi.port, { target: "/hello" });
+      assert.equal(response.status, 200);
+      assert.equal(response.body.toString(), "hello\n");
+      assert.ok(response.complete);
     },
   },
   {
     says: "answers a HEAD without a body",
     async run({ afcgi }) {
-      const answer = await httpRequest(afcgi.port, { method: "HEAD", target: "/hello" });
-      assert.equal(answer.status, 200);
-      assert.equal(answer.body.length, 0);
+      const response = await httpRequest(afcgi.port, { method: "HEAD", target: "/hello" });
+      assert.equal(response.status, 200);
+      assert.equal(response.body.length, 0);
     },
   },
   {
     says: "gets a POST with a Content-Length, its query and its headers",
     async run({ afcgi }) {
-      const answer = await httpRequest(afcgi.port, {
+      const response = await httpRequest(afcgi.port, {
         method: "POST",
         target: "/echo?a=1&b=%20",
         headers: { "X-Test": "some value", "Content-Type": "application/octet-stream" },
         body: "a body",
       });
-      assert.equal(answer.status, 200);
-      assert.deepEqual(fieldsOf(answer.body), {
+      assert.equal(response.status, 200);
+      assert.deepEqual(fieldsOf(response.body), {
         method: "POST",
         length: "6",
         sha256: sha256("a body"),
@@ -131,15 +131,15 @@ const CASES: readonly Case[] = [
     says: "gets a chunked POST with its exact CONTENT_LENGTH",
     async run({ afcgi }) {
       const body = pattern(200_000);
-      const answer = await httpRequest(afcgi.port, {
+      const response = await httpRequest(afcgi.port, {
         method: "POST",
         target: "/echo",
         headers: { "Content-Type": "application/octet-stream" },
         body,
         chunked: true,
       });
-      assert.equal(answer.status, 200);
-      const fields = fieldsOf(answer.body);
+      assert.equal(response.status, 200);
+      const fields = fieldsOf(response.body);
       assert.equal(fields.length, "200000");
       assert.equal(fields.content_length, "200000");
       assert.equal(fields.sha256, sha256(body));
@@ -150,9 +150,9 @@ const CASES: readonly Case[] = [
     async run({ afcgi }) {
       const connection = await HttpConnection.open(afcgi.port);
       await connection.send({ target: `/bytes?n=${BIG}` });
-      const head = await connection.readHead();
-      assert.equal(head.status, 200);
-      const body = connection.readBody(head);
+      const headers = await connection.readHeaders();
+      assert.equal(headers.status, 200);
+      const body = connection.readBody(headers);
       const sum = createHash("sha256");
       let length = 0;
       for await (const piece of body.pieces) {
@@ -169,14 +169,14 @@ const CASES: readonly Case[] = [
     says: "gets 64 MiB up, every byte in its place",
     async run({ afcgi }) {
       const body = pattern(BIG);
-      const answer = await httpRequest(afcgi.port, {
+      const response = await httpRequest(afcgi.port, {
         method: "POST",
         target: "/echo",
         headers: { "Content-Type": "application/octet-stream" },
         body,
       });
-      assert.equal(answer.status, 200, answer.body.toString());
-      const fields = fieldsOf(answer.body);
+      assert.equal(response.status, 200, response.body.toString());
+      const fields = fieldsOf(response.body);
       assert.equal(fields.length, String(BIG));
       assert.equal(fields.sha256, sha256(body));
     },
@@ -185,15 +185,15 @@ const CASES: readonly Case[] = [
     says: "gets 64 MiB up in chunks, every byte in its place",
     async run({ afcgi }) {
       const body = pattern(BIG);
-      const answer = await httpRequest(afcgi.port, {
+      const response = await httpRequest(afcgi.port, {
         method: "POST",
         target: "/echo",
         headers: { "Content-Type": "application/octet-stream" },
         body,
         chunked: true,
       });
-      assert.equal(answer.status, 200, answer.body.toString());
-      const fields = fieldsOf(answer.body);
+      assert.equal(response.status, 200, response.body.toString());
+      const fields = fieldsOf(response.body);
       assert.equal(fields.content_length, String(BIG));
       assert.equal(fields.sha256, sha256(body));
     },
@@ -203,10 +203,10 @@ const CASES: readonly Case[] = [
     async run({ afcgi }) {
       const connection = await HttpConnection.open(afcgi.port);
       const headers = { "Content-Length": String(BIG + 1) };
-      await connection.write(requestHead({ method: "POST", target: "/echo", headers }));
-      const answer = await connection.readResponse();
+      await connection.write(requestHeaders({ method: "POST", target: "/echo", headers }));
+      const response = await connection.readResponse();
       connection.destroy();
-      assert.equal(answer.status, 413);
+      assert.equal(response.status, 413);
     },
   },
   {
@@ -214,14 +214,14 @@ const CASES: readonly Case[] = [
     async run({ afcgi }) {
       const requests = Array.from({ length: REQUESTS_AT_ONCE }, async (_, index) => {
         const body = pattern(index + 1);
-        const answer = await httpRequest(afcgi.port, {
+        const response = await httpRequest(afcgi.port, {
           method: "POST",
           target: `/echo?index=${index}`,
           headers: { "Content-Type": "application/octet-stream" },
           body,
         });
-        assert.equal(answer.status, 200);
-        const fields = fieldsOf(answer.body);
+        assert.equal(response.status, 200);
+        const fields = fieldsOf(response.body);
         assert.equal(fields.query, `index=${index}`);
         assert.equal(fields.sha256, sha256(body));
       });
@@ -234,8 +234,8 @@ const CASES: readonly Case[] = [
       const gate = gatePath(directory);
       const connection = await HttpConnection.open(afcgi.port);
       await connection.send({ target: `/stream?gate=${gate}` });
-      const head = await connection.readHead();
-      const body = connection.readBody(head);
+      const headers = await connection.readHeaders();
+      const body = connection.readBody(headers);
       const first = await readUntil(body.pieces, "first\n");
       assert.equal(first, "first\n");
       writeFileSync(gate, "");
@@ -251,7 +251,7 @@ const CASES: readonly Case[] = [
       const gate = gatePath(directory);
       const connection = await HttpConnection.open(afcgi.port);
       await connection.send({ target: `/stream?gate=${gate}` });
-      const body = connection.readBody(await connection.readHead());
+      const body = connection.readBody(await connection.readHeaders());
       await readUntil(body.pieces, "first\n");
       connection.destroy();
       await answersHello(afcgi, 20);
@@ -264,7 +264,7 @@ const CASES: readonly Case[] = [
     async run({ afcgi }) {
       const connection = await HttpConnection.open(afcgi.port);
       await connection.send({ target: `/bytes?n=${BIG}` });
-      const body = connection.readBody(await connection.readHead());
+      const body = connection.readBody(await connection.readHeaders());
       await body.pieces.next();
       connection.destroy();
       await answersHello(afcgi, 20);
@@ -275,7 +275,7 @@ const CASES: readonly Case[] = [
     async run({ afcgi }) {
       const connection = await HttpConnection.open(afcgi.port);
       const headers = { "Content-Length": String(MIB) };
-      await connection.write(requestHead({ method: "POST", target: "/echo", headers }));
+      await connection.write(requestHeaders({ method: "POST", target: "/echo", headers }));
       await connection.write(pattern(MIB / 2));
       connection.destroy();
       await answersHello(afcgi, 20);
@@ -294,8 +294,8 @@ function longHeaderTest(
   const request = { target: "/header-length", headers: Object.fromEntries(fields) };
   const name = `${application.name} over ${network}`;
   test(`${name} does not get a 70 kB header by default: 431`, { skip: started.skip }, async () => {
-    const answer = await httpRequest(started.get(network).afcgi.port, request);
-    assert.equal(answer.status, 431);
+    const response = await httpRequest(started.get(network).afcgi.port, request);
+    assert.equal(response.status, 431);
   });
   test(`${name} gets a 70 kB header where the limit is 128 KiB`, {
     skip: started.skip,
@@ -307,9 +307,9 @@ function longHeaderTest(
     };
     const afcgi = await Afcgi.start({ config });
     try {
-      const answer = await httpRequest(afcgi.port, request);
-      assert.equal(answer.status, 200, answer.body.toString());
-      assert.equal(answer.body.toString(), `${LONG_HEADER_LENGTH}\n`);
+      const response = await httpRequest(afcgi.port, request);
+      assert.equal(response.status, 200, response.body.toString());
+      assert.equal(response.body.toString(), `${LONG_HEADER_LENGTH}\n`);
     } finally {
       await afcgi.stop();
     }
@@ -323,17 +323,17 @@ export function gatePath(directory: string): string {
 
 /** The application's `/report`: what it saw of connections. */
 export async function report(afcgi: Afcgi): Promise<Record<string, number>> {
-  const answer = await httpRequest(afcgi.port, { target: "/report" });
-  assert.equal(answer.status, 200);
-  const fields = Object.entries(fieldsOf(answer.body));
+  const response = await httpRequest(afcgi.port, { target: "/report" });
+  assert.equal(response.status, 200);
+  const fields = Object.entries(fieldsOf(response.body));
   return Object.fromEntries(fields.map(([name, value]) => [name, Number(value)]));
 }
 
 export async function answersHello(afcgi: Afcgi, times: number): Promise<void> {
   for (let i = 0; i < times; i++) {
-    const answer = await httpRequest(afcgi.port, { target: "/hello" });
-    assert.equal(answer.status, 200);
-    assert.equal(answer.body.toString(), "hello\n");
+    const response = await httpRequest(afcgi.port, { target: "/hello" });
+    assert.equal(response.status, 200);
+    assert.equal(response.body.toString(), "hello\n");
   }
 }
 

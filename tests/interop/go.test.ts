@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { Afcgi } from "../support/afcgi.ts";
 import { waitUntil } from "../support/places.ts";
-import { HttpConnection, httpRequest, requestHead } from "../support/raw_http.ts";
+import { HttpConnection, httpRequest, requestHeaders } from "../support/raw_http.ts";
 import { NETWORKS } from "./application.ts";
 import { commonTests, gatePath, pattern, report } from "./common.ts";
 import { go } from "./go.ts";
@@ -48,12 +48,12 @@ for (const network of NETWORKS) {
       async () => (await report(afcgi)).aborted === before.aborted! + 1,
       "the abort at the application",
     );
-    const answers = Promise.all(Array.from(
+    const responses = Promise.all(Array.from(
       { length: NEXT_REQUESTS },
       () => httpRequest(afcgi.port, { target: `/wait?gate=${gate}` }),
     ));
     // When a wait below fails, nobody is left to hear how these ended.
-    answers.catch(() => {});
+    responses.catch(() => {});
     await waitUntil(
       async () => (await report(afcgi)).in_flight === before.in_flight! + NEXT_REQUESTS,
       "the next requests at the application",
@@ -64,10 +64,10 @@ for (const network of NETWORKS) {
       "the dead request's response",
     );
     writeFileSync(gate, "");
-    for (const answer of await answers) {
-      assert.equal(answer.status, 200);
-      assert.equal(answer.body.toString(), "waited\n");
-      assert.ok(answer.complete);
+    for (const response of await responses) {
+      assert.equal(response.status, 200);
+      assert.equal(response.body.toString(), "waited\n");
+      assert.ok(response.complete);
     }
   });
 }
@@ -77,7 +77,7 @@ async function leaveDuringUpload(afcgi: Afcgi, gate: string): Promise<void> {
   const connection = await HttpConnection.open(afcgi.port);
   const headers = { "Content-Length": "200000" };
   const target = `/abandoned?gate=${gate}`;
-  await connection.write(requestHead({ method: "POST", target, headers }));
+  await connection.write(requestHeaders({ method: "POST", target, headers }));
   await connection.write(pattern(100_000));
   await waitUntil(
     async () => (await report(afcgi)).begun === begun! + 1,

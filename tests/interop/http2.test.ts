@@ -160,13 +160,16 @@ test("Chromium", { skip: missingPeer("chromium") }, async () => {
   await assertLogged("/chromium");
 });
 
-test("HAProxy as a front that speaks h2c to us", { skip: missingPeer("haproxy") }, async () => {
-  const config = join(directory, "haproxy.cfg");
-  const socket = join(directory, "haproxy.sock");
-  const port = await freePort();
-  writeFileSync(
-    config,
-    `global
+test(
+  "HAProxy as a load balancer that speaks h2c to us",
+  { skip: missingPeer("haproxy") },
+  async () => {
+    const config = join(directory, "haproxy.cfg");
+    const socket = join(directory, "haproxy.sock");
+    const port = await freePort();
+    writeFileSync(
+      config,
+      `global
   maxconn 100
   stats socket ${socket}
 defaults
@@ -180,23 +183,24 @@ frontend front
 backend back
   server afcgi 127.0.0.1:${afcgi.port} proto h2
 `,
-  );
-  const child = new Child("haproxy", ["-db", "-f", config], {
-    cwd: directory,
-    env: { PATH: PEER_PATH },
-  });
-  try {
-    const ask = () => httpRequest(port, { target: "/haproxy" });
-    await waitUntil(
-      async () => (await ask().catch(() => undefined))?.status === 200,
-      "HAProxy answers",
     );
-    const responses = await Promise.all(Array.from({ length: 50 }, ask));
-    for (const { status, body } of responses) {
-      assert.deepEqual([status, body.toString()], [200, "hello"]);
+    const child = new Child("haproxy", ["-db", "-f", config], {
+      cwd: directory,
+      env: { PATH: PEER_PATH },
+    });
+    try {
+      const ask = () => httpRequest(port, { target: "/haproxy" });
+      await waitUntil(
+        async () => (await ask().catch(() => undefined))?.status === 200,
+        "HAProxy answers",
+      );
+      const responses = await Promise.all(Array.from({ length: 50 }, ask));
+      for (const { status, body } of responses) {
+        assert.deepEqual([status, body.toString()], [200, "hello"]);
+      }
+      await assertLogged("/haproxy");
+    } finally {
+      await child.stop("SIGTERM");
     }
-    await assertLogged("/haproxy");
-  } finally {
-    await child.stop("SIGTERM");
-  }
-});
+  },
+);

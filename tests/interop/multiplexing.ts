@@ -73,19 +73,19 @@ export function multiplexingTests(
  * Sends all requests, lets them end only when the application has every one, reads the responses.
  */
 async function holdRequests(afcgi: Afcgi, gate: string): Promise<void> {
-  const answers = Promise.all(Array.from(
+  const responses = Promise.all(Array.from(
     { length: REQUESTS_AT_ONCE },
     () => httpRequest(afcgi.port, { target: `/wait?gate=${gate}` }),
   ));
   // When the wait below fails, nobody is left to hear how these ended.
-  answers.catch(() => {});
+  responses.catch(() => {});
   await waitUntil(
     async () => (await report(afcgi)).in_flight === REQUESTS_AT_ONCE,
     `${REQUESTS_AT_ONCE} requests in flight`,
   );
   writeFileSync(gate, "");
-  for (const answer of await answers) {
-    assert.equal(answer.status, 200);
-    assert.equal(answer.body.toString(), "waited\n");
+  for (const response of await responses) {
+    assert.equal(response.status, 200);
+    assert.equal(response.body.toString(), "waited\n");
   }
 }

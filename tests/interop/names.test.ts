@@ -36,9 +36,9 @@ async function startResponder(host: string, port: number): Promise<Child> {
 }
 
 async function serverOf(afcgi: Afcgi, path: string): Promise<unknown> {
-  const answer = await httpRequest(afcgi.port, { target: path });
+  const response = await httpRequest(afcgi.port, { target: path });
   // Any response of the application will do, also that it has no such page.
-  assert.match(answer.body.toString(), /^There is no /);
+  assert.match(response.body.toString(), /^There is no /);
   return (await afcgi.waitForAccess((line) => line.path === path)).server;
 }
 
@@ -82,9 +82,9 @@ test("The executable says which name it cannot look up, and why", async () => {
         sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
       },
     });
-    const answer = await httpRequest(afcgi.port, { target: "/" });
-    assert.equal(answer.status, 502);
-    assert.match(answer.body.toString(), /lookup_failed/);
+    const response = await httpRequest(afcgi.port, { target: "/" });
+    assert.equal(response.status, 502);
+    assert.match(response.body.toString(), /lookup_failed/);
     const line = await afcgi.waitForLog(({ status }) => status === 502);
     assert.equal(
       line.msg,

@@ -1,6 +1,6 @@
 /**
  * The applications of `nginx_configs.test.ts`: the files that each has, what else is asked, what the
- * import says, and which answers differ from nginx's, with the reason.
+ * import says, and which responses differ from nginx's, with the reason.
  */
 
 export interface ConfiguredApplication {

@@ -9,7 +9,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { startServer } from "../fronts/front.ts";
+import { startServer } from "../fronts/web_server.ts";
 import { Afcgi, runAfcgi } from "../support/afcgi.ts";
 import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
@@ -194,8 +194,8 @@ function targetsOf({ files, requests }: ConfiguredApplication): readonly string[
 }
 
 /** A directory's path gets its slash with 301 there and with 308 here: the method stays. */
-function comparable(answer: HttpResponse, target: string): string {
-  const { status, headers } = answer;
+function comparable(response: HttpResponse, target: string): string {
+  const { status, headers } = response;
   const location = headers.get("location");
   const [path, query] = target.split("?");
   const url = location && new URL(location, "http://test.example");
@@ -204,7 +204,7 @@ function comparable(answer: HttpResponse, target: string): string {
   const place = url ? ` ${url.pathname}${url.search}` : "";
   // Each server has its own pages for errors.
   // What a rewrite puts before an empty query ends with "&" here.
-  const body = answer.body.toString().replace(/^(QUERY_STRING=.*)&$/m, "$1");
+  const body = response.body.toString().replace(/^(QUERY_STRING=.*)&$/m, "$1");
   return `${status}${place}\n${status < 300 ? body : ""}`;
 }
 

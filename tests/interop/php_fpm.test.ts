@@ -71,9 +71,9 @@ const CASES: readonly Case[] = [
         { length: 4 * CHILDREN },
         () => httpRequest(afcgi.port, { target: "/sleep.php?ms=20" }),
       );
-      for (const answer of await Promise.all(requests)) {
-        assert.equal(answer.status, 200);
-        assert.equal(answer.body.toString(), "slept\n");
+      for (const response of await Promise.all(requests)) {
+        assert.equal(response.status, 200);
+        assert.equal(response.body.toString(), "slept\n");
       }
     },
   },
@@ -81,7 +81,7 @@ const CASES: readonly Case[] = [
     says: "gets a form with a file",
     async run({ afcgi }) {
       const file = pattern(300_000);
-      const answer = await httpRequest(afcgi.port, {
+      const response = await httpRequest(afcgi.port, {
         method: "POST",
         target: "/upload.php",
         headers: { "Content-Type": 'multipart/form-data; boundary="limit"' },
@@ -93,8 +93,8 @@ const CASES: readonly Case[] = [
           Buffer.from("\r\n--limit--\r\n"),
         ]),
       });
-      assert.equal(answer.status, 200, answer.body.toString());
-      assert.deepEqual(fieldsOf(answer.body), {
+      assert.equal(response.status, 200, response.body.toString());
+      assert.deepEqual(fieldsOf(response.body), {
         error: "0",
         length: String(file.length),
         sha256: sha256(file),
@@ -104,9 +104,9 @@ const CASES: readonly Case[] = [
   {
     says: "gets the parameters that its scripts expect",
     async run({ afcgi, directory }) {
-      const answer = await httpRequest(afcgi.port, { target: "/server.php/extra/path?q=1" });
-      assert.equal(answer.status, 200, answer.body.toString());
-      const server = JSON.parse(answer.body.toString());
+      const response = await httpRequest(afcgi.port, { target: "/server.php/extra/path?q=1" });
+      assert.equal(response.status, 200, response.body.toString());
+      const server = JSON.parse(response.body.toString());
       const root = join(directory, "root");
       assert.equal(server.SCRIPT_FILENAME, join(root, "server.php"));
       assert.equal(server.SCRIPT_NAME, "/server.php");
@@ -122,9 +122,9 @@ const CASES: readonly Case[] = [
   {
     says: "has a fatal error: 500, and the message is a log line of that request",
     async run({ afcgi }) {
-      const answer = await httpRequest(afcgi.port, { target: "/fatal.php" });
-      assert.equal(answer.status, 500);
-      const id = answer.headers.get("x-request-id");
+      const response = await httpRequest(afcgi.port, { target: "/fatal.php" });
+      assert.equal(response.status, 500);
+      const id = response.headers.get("x-request-id");
       const line = await afcgi.waitForLog((line) =>
         line.request_id !== undefined && JSON.stringify(line).includes("no_such_function")
       );
@@ -136,8 +136,8 @@ const CASES: readonly Case[] = [
   {
     says: "writes to its log: a line each, of that request, not in the response",
     async run({ afcgi }) {
-      const answer = await httpRequest(afcgi.port, { target: "/log.php" });
-      assert.equal(answer.body.toString(), "logged\n");
+      const response = await httpRequest(afcgi.port, { target: "/log.php" });
+      assert.equal(response.body.toString(), "logged\n");
       const holds = (text: string) => (line: Readonly<Record<string, unknown>>) =>
         line.request_id !== undefined && JSON.stringify(line).includes(text);
       const first = await afcgi.waitForLog(holds("first line of the script"));
@@ -149,27 +149,27 @@ const CASES: readonly Case[] = [
   {
     says: "does not see the files below the root: they are served as they are",
     async run({ afcgi }) {
-      const answer = await httpRequest(afcgi.port, { target: "/plain.txt" });
-      assert.equal(answer.status, 200);
-      assert.equal(answer.body.toString(), "plain text\n");
-      assert.match(answer.headers.get("content-type") ?? "", /^text\/plain/);
+      const response = await httpRequest(afcgi.port, { target: "/plain.txt" });
+      assert.equal(response.status, 200);
+      assert.equal(response.body.toString(), "plain text\n");
+      assert.match(response.headers.get("content-type") ?? "", /^text\/plain/);
     },
   },
   {
     says: "does not see what must not be reached",
     async run({ afcgi }) {
       for (const { target, statuses } of REFUSED) {
-        const answer = await httpRequest(afcgi.port, { target });
-        const seen = `${target}: ${answer.status} ${answer.body}`;
-        assert.ok(statuses.some((status) => status === answer.status), seen);
-        assert.doesNotMatch(answer.body.toString(), /never to be served/, seen);
+        const response = await httpRequest(afcgi.port, { target });
+        const seen = `${target}: ${response.status} ${response.body}`;
+        assert.ok(statuses.some((status) => status === response.status), seen);
+        assert.doesNotMatch(response.body.toString(), /never to be served/, seen);
         // php-fpm's own words for a script that is not there.
-        assert.doesNotMatch(answer.body.toString(), /File not found/, seen);
+        assert.doesNotMatch(response.body.toString(), /File not found/, seen);
       }
       for (const target of CLIMBING) {
-        const answer = await httpRequest(afcgi.port, { target });
-        assert.notEqual(answer.status, 200, target);
-        assert.doesNotMatch(answer.body.toString(), /never to be served/, target);
+        const response = await httpRequest(afcgi.port, { target });
+        assert.notEqual(response.status, 200, target);
+        assert.doesNotMatch(response.body.toString(), /never to be served/, target);
       }
     },
   },
@@ -183,8 +183,8 @@ const CASES: readonly Case[] = [
       });
       try {
         const headers = { "X-Long": "x".repeat(70_000) };
-        const answer = await httpRequest(afcgi.port, { target: "/header-length", headers });
-        assert.equal(answer.status, 502);
+        const response = await httpRequest(afcgi.port, { target: "/header-length", headers });
+        assert.equal(response.status, 502);
         await answersHello(afcgi, 5);
       } finally {
         await afcgi.stop();

@@ -73,10 +73,10 @@ async function load(port: number, clients: number, requests: number): Promise<nu
         target: "/echo.php",
         ...(body !== undefined && { body }),
       });
-      const answer = await connection.readResponse();
+      const response = await connection.readResponse();
       longestMs = Math.max(longestMs, performance.now() - startMs);
-      assert.equal(answer.status, 200, answer.body.toString());
-      assert.equal(answer.body.toString(), `${body?.length ?? 0}`);
+      assert.equal(response.status, 200, response.body.toString());
+      assert.equal(response.body.toString(), `${body?.length ?? 0}`);
     }
     connection.destroy();
   }));

@@ -33,7 +33,7 @@ interface Site {
   readonly root: string;
   get(target: string): Promise<HttpResponse>;
   /** The line of the log, at `warn` or above, about a request. */
-  lineOf(answer: HttpResponse, target: string): Promise<LogLine>;
+  lineOf(response: HttpResponse, target: string): Promise<LogLine>;
 }
 
 const SCRIPTS: Readonly<Record<string, string>> = {
@@ -60,7 +60,7 @@ async function withSite(pool: Pool, use: (site: Site) => Promise<void>): Promise
   chmodSync(join(directory, "state"), 0o777);
   const place = await freePlace("unix", directory);
   const { children = 2, settings = [] } = pool;
-  const resolved = settings.map((line) => line.replaceAll("$folder", directory));
+  const resolved = settings.map((line) => line.replaceAll("$directory", directory));
   const fpm = await startPhpFpm({ directory, place, children, settings: resolved });
   try {
     const routes = pool.routes ?? [{ php: { upstream: "php", front_controller: "/index.php" } }];
@@ -74,7 +74,12 @@ async function withSite(pool: Pool, use: (site: Site) => Promise<void>): Promise
     });
     try {
       const get = (target: string) => httpRequest(afcgi.port, { target });
-      await use({ afcgi, root, get, lineOf: (answer, target) => findLine(afcgi, answer, target) });
+      await use({
+        afcgi,
+        root,
+        get,
+        lineOf: (response, target) => findLine(afcgi, response, target),
+      });
     } finally {
       await afcgi.stop();
     }
@@ -83,8 +88,8 @@ async function withSite(pool: Pool, use: (site: Site) => Promise<void>): Promise
   }
 }
 
-async function findLine(afcgi: Afcgi, answer: HttpResponse, target: string): Promise<LogLine> {
-  const id = answer.headers.get("x-request-id");
+async function findLine(afcgi: Afcgi, response: HttpResponse, target: string): Promise<LogLine> {
+  const id = response.headers.get("x-request-id");
   return await afcgi.waitForLog((line) =>
     line.path === target && line.code !== undefined &&
     (id === undefined || line.request_id === id)
@@ -96,10 +101,10 @@ const BLIND = [{ fastcgi: { upstream: "php" } }];
 
 test("A script that does not exist: the line says so, and what was sent", { skip }, async () => {
   await withSite({ routes: BLIND }, async ({ get, lineOf, afcgi, root }) => {
-    const answer = await get("/missing.php");
-    assert.equal(answer.status, 404);
-    assert.equal(answer.body.toString(), "File not found.\n");
-    const line = await lineOf(answer, "/missing.php");
+    const response = await get("/missing.php");
+    assert.equal(response.status, 404);
+    assert.equal(response.body.toString(), "File not found.\n");
+    const line = await lineOf(response, "/missing.php");
     assert.equal(line.level, "error");
     assert.equal(line.code, "script_not_run");
     assert.equal(line.script_filename, join(root, "missing.php"));
@@ -119,10 +124,10 @@ test("A script that does not exist: the line says so, and what was sent", { skip
 test("A script that php-fpm sees elsewhere: the line says that it exists here", {
   skip: skipUnlessRoot,
 }, async () => {
-  await withSite({ settings: ["chroot = $folder/state"] }, async ({ get, lineOf, root }) => {
-    const answer = await get("/index.php");
-    assert.equal(answer.status, 404);
-    const line = await lineOf(answer, "/index.php");
+  await withSite({ settings: ["chroot = $directory/state"] }, async ({ get, lineOf, root }) => {
+    const response = await get("/index.php");
+    assert.equal(response.status, 404);
+    const line = await lineOf(response, "/index.php");
     assert.equal(
       line.msg,
       `php-fpm did not run SCRIPT_FILENAME "${join(root, "index.php")}": it exists here and ` +
@@ -137,9 +142,9 @@ test("A script that php-fpm's user may not read: the line names its mode", {
 }, async () => {
   await withSite({}, async ({ get, lineOf, afcgi, root }) => {
     chmodSync(join(root, "index.php"), 0o600);
-    const answer = await get("/index.php");
-    assert.equal(answer.status, 403);
-    const { msg } = await lineOf(answer, "/index.php");
+    const response = await get("/index.php");
+    assert.equal(response.status, 403);
+    const { msg } = await lineOf(response, "/index.php");
     assert.match(String(msg), /only some users may read it \(mode 0600, user 0, group 0\)/);
     await afcgi.waitForLog(({ msg }) => /Unable to open primary script.*denied/.test(String(msg)));
   });
@@ -150,9 +155,9 @@ test("A directory that php-fpm's user may not enter: the line names it", {
 }, async () => {
   await withSite({}, async ({ get, lineOf, root }) => {
     chmodSync(root, 0o700);
-    const answer = await get("/index.php");
-    assert.equal(answer.status, 404);
-    const { msg } = await lineOf(answer, "/index.php");
+    const response = await get("/index.php");
+    assert.equal(response.status, 404);
+    const { msg } = await lineOf(response, "/index.php");
     assert.ok(String(msg).includes(`only some users may enter "${root}" (mode 0700`), String(msg));
   });
 });
@@ -161,9 +166,9 @@ test("A file that the pool does not run: the line names security.limit_extension
   skip,
 }, async () => {
   await withSite({ routes: BLIND }, async ({ get, lineOf }) => {
-    const answer = await get("/page.html");
-    assert.equal(answer.status, 403);
-    const { msg } = await lineOf(answer, "/page.html");
+    const response = await get("/page.html");
+    assert.equal(response.status, 403);
+    const { msg } = await lineOf(response, "/page.html");
     assert.match(String(msg), /runs only what security.limit_extensions names/);
   });
 });
@@ -186,9 +191,9 @@ test("A socket that afcgi may not use: 502, and the line says whose permission t
 }, async () => {
   const settings = ["listen.owner = root", "listen.group = root", "listen.mode = 0600"];
   await withSite({ settings, unprivileged: true }, async ({ get, lineOf }) => {
-    const answer = await get("/index.php");
-    assert.equal(answer.status, 502);
-    const { msg, code } = await lineOf(answer, "/index.php");
+    const response = await get("/index.php");
+    assert.equal(response.status, 502);
+    const { msg, code } = await lineOf(response, "/index.php");
     assert.equal(code, "connect_failed");
     assert.match(
       String(msg),
@@ -211,8 +216,8 @@ test("An exhausted pool: 503 with Retry-After, and the line says how long there 
     assert.deepEqual(others.map(({ status }) => status), [503, 503]);
     assert.ok(others.every(({ headers }) => headers.get("retry-after") === "1"));
     const lines = await Promise.all(
-      others.map((answer, index) =>
-        lineOf(answer, ["/index.php?waits", "/index.php?also"][index]!)
+      others.map((response, index) =>
+        lineOf(response, ["/index.php?waits", "/index.php?also"][index]!)
       ),
     );
     const messages = lines.map(({ code, msg }) => `${code}: ${msg}`).sort();
@@ -227,12 +232,12 @@ test("An exhausted pool: 503 with Retry-After, and the line says how long there 
 
 test("An upload over afcgi's limit: 413, and the access line has its code", { skip }, async () => {
   await withSite({ limits: { request_body: "1KiB" } }, async ({ afcgi }) => {
-    const answer = await httpRequest(afcgi.port, {
+    const response = await httpRequest(afcgi.port, {
       method: "POST",
       target: "/upload.php",
       body: Buffer.alloc(1025),
     });
-    assert.equal(answer.status, 413);
+    assert.equal(response.status, 413);
     const line = await afcgi.waitForAccess(({ path }) => path === "/upload.php");
     assert.deepEqual([line.status, line.code], [413, "request_body_too_large"]);
   });
@@ -243,13 +248,13 @@ test("An upload over PHP's limit: PHP says so on STDERR, which is a line of the 
 }, async () => {
   const settings = ["php_admin_value[post_max_size] = 1K"];
   await withSite({ settings }, async ({ afcgi }) => {
-    const answer = await httpRequest(afcgi.port, {
+    const response = await httpRequest(afcgi.port, {
       method: "POST",
       target: "/upload.php",
       headers: { "Content-Type": "application/x-www-form-urlencoded" },
       body: Buffer.alloc(1025, "x"),
     });
-    assert.equal(answer.status, 200);
+    assert.equal(response.status, 200);
     const line = await afcgi.waitForLog(({ source }) => source === "stderr");
     assert.match(String(line.msg), /POST Content-Length of 1025 bytes exceeds the limit of 1024/);
     const access = await afcgi.waitForAccess(({ path }) => path === "/upload.php");
@@ -263,9 +268,9 @@ test("A script over first_byte: 504, and the line says how long nothing came", {
   const upstream = { timeouts: { first_byte: "300ms" } };
   await withSite({ upstream }, async ({ get, lineOf, root }) => {
     const { target, gate } = waitTarget(root);
-    const answer = await get(target);
-    assert.equal(answer.status, 504);
-    const { code, msg, phase } = await lineOf(answer, target);
+    const response = await get(target);
+    assert.equal(response.status, 504);
+    const { code, msg, phase } = await lineOf(response, target);
     assert.deepEqual([code, phase], ["first_byte_timeout", "first_byte"]);
     assert.match(String(msg), /^No response from unix:.* for 300 ms$/);
     writeFileSync(gate, "");
@@ -281,9 +286,9 @@ test("A script over request_terminate_timeout: 502, and the line says that php-f
   const settings = ["request_terminate_timeout = 1s"];
   await withSite({ settings, upstream: ONCE }, async ({ get, lineOf, root }) => {
     const { target } = waitTarget(root);
-    const answer = await get(target);
-    assert.equal(answer.status, 502);
-    const { code, msg } = await lineOf(answer, target);
+    const response = await get(target);
+    assert.equal(response.status, 502);
+    const { code, msg } = await lineOf(response, target);
     assert.equal(code, "connection_lost");
     assert.match(String(msg), /^Lost the connection to unix:/);
     assert.equal((await get("/index.php")).body.toString(), "fine");
@@ -298,9 +303,9 @@ test("A child that is killed before its response: 502, and the next request has 
     const asked = get(target);
     await waitUntil(() => existsSync(pid), "the child");
     process.kill(Number(readFileSync(pid, "utf8")), "SIGKILL");
-    const answer = await asked;
-    assert.equal(answer.status, 502);
-    assert.equal((await lineOf(answer, target)).code, "connection_lost");
+    const response = await asked;
+    assert.equal(response.status, 502);
+    assert.equal((await lineOf(response, target)).code, "connection_lost");
     assert.equal((await get("/index.php")).body.toString(), "fine");
   });
 });
@@ -312,7 +317,7 @@ test("A child that is killed in the middle: the client's connection is cut, and 
     const { target, pid } = waitTarget(root);
     const connection = await HttpConnection.open(afcgi.port);
     await connection.send({ target: `${target}&begin=1` });
-    const body = connection.readBody(await connection.readHead());
+    const body = connection.readBody(await connection.readHeaders());
     await body.pieces.next();
     process.kill(Number(readFileSync(pid, "utf8")), "SIGKILL");
     while (!(await body.pieces.next()).done);

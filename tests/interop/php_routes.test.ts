@@ -224,30 +224,30 @@ test(
     deploy(base, 1);
     const cached = await startFpm({ opcache: true });
     const root = join(base, "current");
-    const answer = async ({ port }: Afcgi) =>
+    const fetchPage = async ({ port }: Afcgi) =>
       (await httpRequest(port, { target: "/a/page" })).body.toString();
     const whole = (version: number) => `${version} ${version} ${base}/releases/${version} cached`;
     try {
       await withAfcgi(root, { front_controller: "/index.php" }, async (plain) => {
-        assert.equal(await answer(plain), whole(1));
+        assert.equal(await fetchPage(plain), whole(1));
         deploy(base, 2);
         // The path is the old one, and so is what php-fpm has compiled under it.
-        assert.equal(await answer(plain), whole(1));
+        assert.equal(await fetchPage(plain), whole(1));
       }, cached.place);
       const php = { front_controller: "/index.php", resolve_root: true };
       await withAfcgi(root, php, async (afcgi) => {
-        assert.equal(await answer(afcgi), whole(2));
+        assert.equal(await fetchPage(afcgi), whole(2));
         const seen: string[] = [];
         let isOver = false;
         const clients = [1, 2, 3, 4].map(async () => {
-          while (!isOver) seen.push(await answer(afcgi));
+          while (!isOver) seen.push(await fetchPage(afcgi));
         });
         try {
-          await waitUntil(() => seen.length > 50, "answers of the old release");
+          await waitUntil(() => seen.length > 50, "responses of the old release");
           deploy(base, 3);
-          assert.equal(await answer(afcgi), whole(3));
+          assert.equal(await fetchPage(afcgi), whole(3));
           const enough = seen.length + 50;
-          await waitUntil(() => seen.length > enough, "answers of the new release");
+          await waitUntil(() => seen.length > enough, "responses of the new release");
         } finally {
           isOver = true;
           await Promise.all(clients);

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { startServer } from "../fronts/front.ts";
+import { startServer } from "../fronts/web_server.ts";
 import { Afcgi, runAfcgi } from "../support/afcgi.ts";
 import type { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";

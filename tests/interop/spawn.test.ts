@@ -74,9 +74,9 @@ function isRunning(pid: number): boolean {
 }
 
 async function bodyOf(afcgi: Afcgi, target: string, method = "GET"): Promise<string> {
-  const answer = await httpRequest(afcgi.port, { target, method });
-  assert.equal(answer.status, 200, `${answer.status} ${answer.body}`);
-  return answer.body.toString();
+  const response = await httpRequest(afcgi.port, { target, method });
+  assert.equal(response.status, 200, `${response.status} ${response.body}`);
+  return response.body.toString();
 }
 
 /** Starts afcgi, hands it to `use`, stops it, and sees that no worker is left. */
@@ -304,8 +304,8 @@ test("A program that is not there is said, ever more rarely; requests wait in th
   const options = configOf(spawn, { queue: { max: 1, timeout: "1s" } });
   await withAfcgi(options, async (afcgi) => {
     const admin = await Admin.of(afcgi);
-    const answers = await Promise.all([1, 2].map(() => httpRequest(afcgi.port, { target: "/" })));
-    assert.deepEqual(answers.map(({ status }) => status), [503, 503]);
+    const responses = await Promise.all([1, 2].map(() => httpRequest(afcgi.port, { target: "/" })));
+    assert.deepEqual(responses.map(({ status }) => status), [503, 503]);
     await afcgi.waitForLog(({ code }) => code === "queue_full");
     await afcgi.waitForLog(({ code }) => code === "queue_timeout");
     const lines = afcgi.log.filter(({ code }) => code === "worker_down");

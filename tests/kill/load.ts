@@ -22,7 +22,7 @@ const REQUESTS_PER_WAIT = 10_000;
 interface Outcome {
   readonly method: "GET" | "POST";
   readonly id: string;
-  readonly answer: HttpResponse | undefined;
+  readonly response: HttpResponse | undefined;
   /** It was in flight while the application was being ended. */
   readonly wasDisturbed: boolean;
 }
@@ -44,7 +44,7 @@ export class Load {
     this.#journal = journal;
   }
 
-  /** Begins at once; the journal is a file in `folder`. */
+  /** Begins at once; the journal is a file in `directory`. */
   static start(port: number, directory: string): Load {
     const journal = join(directory, `journal-${crypto.randomUUID()}`);
     writeFileSync(journal, "");
@@ -78,7 +78,7 @@ export class Load {
     await Promise.all(this.#clients);
   }
 
-  /** Nothing lost, nothing doubled; what failed was in flight, and a POST or begun answer. */
+  /** Nothing lost, nothing doubled; what failed was in flight, and a POST or begun response. */
   check(afcgi: Afcgi): void {
     const runs = new Map<string, number>();
     for (const id of readFileSync(this.#journal, "utf8").split("\n").slice(0, -1)) {
@@ -104,7 +104,7 @@ export class Load {
       log.filter(({ method, msg }) =>
         method === "GET" && String(msg).startsWith("Response broke off")
       ).length;
-    assert.ok(cut <= begun, `${cut} GETs were cut, ${begun} answers had begun: ${this.failures}`);
+    assert.ok(cut <= begun, `${cut} GETs were cut, ${begun} responses had begun: ${this.failures}`);
   }
 
   /** For messages. */
@@ -118,7 +118,7 @@ export class Load {
       const method = (client + count) % 2 === 0 ? "GET" : "POST";
       const id = `${client}.${count}`;
       const before = this.#isDisturbed ? -1 : this.#disturbances;
-      let answer: HttpResponse | undefined;
+      let response: HttpResponse | undefined;
       try {
         connection ??= await HttpConnection.open(this.#port);
         await connection.send(
@@ -126,12 +126,12 @@ export class Load {
             ? { target: "/hello" }
             : { method, target: `/journal?file=${this.#journal}`, body: id },
         );
-        answer = await connection.readResponse();
+        response = await connection.readResponse();
       } catch {
         // Without a response: so it is noted.
       }
-      this.#note({ method, id, answer, wasDisturbed: before !== this.#disturbances });
-      if (answer?.complete && answer.headers.get("connection") !== "close") continue;
+      this.#note({ method, id, response, wasDisturbed: before !== this.#disturbances });
+      if (response?.complete && response.headers.get("connection") !== "close") continue;
       connection?.destroy();
       connection = undefined;
     }
@@ -139,28 +139,28 @@ export class Load {
   }
 
   #note(outcome: Outcome): void {
-    const { method, id, answer } = outcome;
-    if (answer?.status !== 200 || !answer.complete) {
+    const { method, id, response } = outcome;
+    if (response?.status !== 200 || !response.complete) {
       this.#failed.push(outcome);
       return;
     }
     // Another's response would be the worst of all.
     const right = method === "GET" ? "hello\n" : `kept ${id}\n`;
-    assert.equal(answer.body.toString(), right, `the response of ${describe(outcome)}`);
+    assert.equal(response.body.toString(), right, `the response of ${describe(outcome)}`);
     this.#succeeded++;
     if (method === "POST") this.#kept.push(id);
   }
 }
 
-function mayFail({ method, answer, wasDisturbed }: Outcome): boolean {
+function mayFail({ method, response, wasDisturbed }: Outcome): boolean {
   if (!wasDisturbed) return false;
-  const isCut = answer === undefined || (answer.status === 200 && !answer.complete);
+  const isCut = response === undefined || (response.status === 200 && !response.complete);
   if (isCut) return true;
-  return method === "POST" && (answer.status === 502 || answer.status === 503);
+  return method === "POST" && (response.status === 502 || response.status === 503);
 }
 
-function describe({ method, id, answer, wasDisturbed }: Outcome): string {
+function describe({ method, id, response, wasDisturbed }: Outcome): string {
   const when = wasDisturbed ? "in flight at the time" : "at rest";
-  if (answer === undefined) return `${method} ${id} (no response, ${when})`;
-  return `${method} ${id} (${answer.status}, ${answer.complete ? "whole" : "cut"}, ${when})`;
+  if (response === undefined) return `${method} ${id} (no response, ${when})`;
+  return `${method} ${id} (${response.status}, ${response.complete ? "whole" : "cut"}, ${when})`;
 }

@@ -26,8 +26,8 @@ for (const multiplex of ["on", "off"] as const) {
         await repeat(REQUESTS, AT_ONCE, async (index) => {
           // Every fiftieth does not fit into memory, on the way there and back.
           const body = Buffer.alloc(index % 50 === 0 ? 200_000 : 10, index);
-          const answer = await httpRequest(port, { method: "POST", target: "/echo", body });
-          assert.equal(answer.status, 200, answer.body.toString());
+          const response = await httpRequest(port, { method: "POST", target: "/echo", body });
+          assert.equal(response.status, 200, response.body.toString());
         });
         await checkNothingLeft(pair, atStart);
       });

@@ -2,7 +2,7 @@
  * Clients that vanish at each phase of a request, as the gateway sees it. Each function resolves at
  * the moment at which the client is to go.
  */
-import { HttpConnection, requestHead } from "../support/raw_http.ts";
+import { HttpConnection, requestHeaders } from "../support/raw_http.ts";
 
 const MIB = 1024 * 1024;
 
@@ -10,7 +10,7 @@ export type Phase = (client: HttpConnection) => Promise<void>;
 
 export const PHASES: readonly Phase[] = [
   async function connected() {},
-  async function withinTheHead(client) {
+  async function withinTheHeaders(client) {
     await client.write("GET /echo HTTP/1.1\r\nHost: te");
   },
   async function beforeTheBody(client) {
@@ -22,7 +22,7 @@ export const PHASES: readonly Phase[] = [
   },
   async function withinAChunkedBody(client) {
     const headers = { "Transfer-Encoding": "chunked" };
-    await client.write(requestHead({ method: "POST", target: "/echo", headers }));
+    await client.write(requestHeaders({ method: "POST", target: "/echo", headers }));
     await client.writeChunk(Buffer.alloc(100_000));
   },
   async function whileWaiting(client) {
@@ -31,26 +31,26 @@ export const PHASES: readonly Phase[] = [
   async function withTheWholeUploadSent(client) {
     await client.send({ method: "POST", target: "/slow?ms=20000", body: Buffer.alloc(100_000) });
   },
-  async function withTheHeadOfTheAnswer(client) {
+  async function withTheHeadersOfTheResponse(client) {
     await client.send({ target: "/stream?chunks=1000&ms=1000" });
-    await client.readHead();
+    await client.readHeaders();
   },
-  async function withinALargeAnswer(client) {
+  async function withinALargeResponse(client) {
     await client.send({ target: `/bytes?n=${8 * MIB}` });
-    await client.readHead();
+    await client.readHeaders();
   },
-  async function withoutReadingALargeAnswer(client) {
+  async function withoutReadingALargeResponse(client) {
     client.pause();
     await client.send({ target: `/bytes?n=${8 * MIB}` });
   },
-  async function afterAnAnswer(client) {
+  async function afterAResponse(client) {
     await client.send({ target: "/echo" });
     await client.readResponse();
   },
 ];
 
 function upload(): string {
-  return requestHead({
+  return requestHeaders({
     method: "POST",
     target: "/echo",
     headers: { "Content-Length": String(MIB) },

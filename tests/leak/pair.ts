@@ -85,8 +85,8 @@ export function look({ gateway, responder }: Pair): AtStart {
 /** Nothing is left of what was asked but the connections that are kept, and requests go on. */
 export async function checkNothingLeft(pair: Pair, atStart: AtStart): Promise<void> {
   const { gateway, responder, admin, temporary } = pair;
-  const answer = await httpRequest(gateway.port, { target: "/echo", method: "POST", body: "b" });
-  assert.equal(answer.status, 200);
+  const response = await httpRequest(gateway.port, { target: "/echo", method: "POST", body: "b" });
+  assert.equal(response.status, 200);
   await waitUntil(async () => {
     const [app] = await admin.upstreams();
     return app!.requests_open === 0 && app!.queue_length === 0 &&

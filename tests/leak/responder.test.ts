@@ -1,5 +1,5 @@
 /**
- * What `afcgi responder` holds, counted before and after fronts that vanish at every phase of a
+ * What `afcgi responder` holds, counted before and after web servers that vanish at every phase of a
  * request, and its memory over many requests: what the second half of them adds has a bound.
  */
 import assert from "node:assert/strict";
@@ -10,7 +10,7 @@ import { encodeNameValues } from "../../src/protocol/name_value.ts";
 import { RecordEncoder } from "../../src/protocol/record_encoder.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import { FrontClient } from "../responder/front_client.ts";
+import { WebServerClient } from "../responder/web_server_client.ts";
 import { descriptorsOf, residentBytesOf, waitForDescriptors } from "../support/descriptors.ts";
 import { runCount, timeLimitMs } from "../support/long_runs.ts";
 import {
@@ -33,7 +33,7 @@ const GROWTH_MAX = 16 * 1024 * 1024;
 const OPTIONS = { timeout: timeLimitMs(20 * 60_000) };
 
 test(
-  `The responder holds nothing more after ${LEAVING} fronts that vanish halfway`,
+  `The responder holds nothing more after ${LEAVING} web servers that vanish halfway`,
   OPTIONS,
   async () => {
     const place = await freePlace("unix", temporaryDirectory());
@@ -42,7 +42,7 @@ test(
       const atStart = descriptorsOf(responder.pid);
       await repeat(LEAVING, AT_ONCE, (index) => leaveAt(place, index));
       await waitForDescriptors(responder.pid, atStart);
-      const client = await FrontClient.connect(currentRuntime(), parseAddress(placeUrl(place)));
+      const client = await WebServerClient.connect(currentRuntime(), parseAddress(placeUrl(place)));
       await waitUntil(async () => {
         const { body } = await client.begin({ uri: "/connections" }).answer();
         // The one that asks is in flight.
@@ -62,7 +62,7 @@ test(`The responder's memory does not grow with ${REQUESTS} requests`, OPTIONS, 
     const atStart = descriptorsOf(responder.pid);
     const address = parseAddress(placeUrl(place));
     const clients = await Promise.all(
-      Array.from({ length: 4 }, () => FrontClient.connect(currentRuntime(), address)),
+      Array.from({ length: 4 }, () => WebServerClient.connect(currentRuntime(), address)),
     );
     const ask = async (index: number): Promise<void> => {
       const client = clients[index % clients.length]!;
@@ -86,9 +86,9 @@ test(`The responder's memory does not grow with ${REQUESTS} requests`, OPTIONS, 
 /** Sends a part of a request, waits for what comes of it where something does, and goes. */
 async function leaveAt(place: Place, index: number): Promise<void> {
   const socket = await open(place);
-  const [bytes, answers] = PHASES[index % PHASES.length]!;
+  const [bytes, responses] = PHASES[index % PHASES.length]!;
   socket.write(bytes);
-  if (answers) await new Promise((resolve) => socket.once("data", resolve));
+  if (responses) await new Promise((resolve) => socket.once("data", resolve));
   else await new Promise((resolve) => setImmediate(resolve));
   if (index % 2 === 0) socket.destroy();
   else socket.resetAndDestroy();
@@ -103,7 +103,7 @@ function open(place: Place): Promise<Socket> {
   });
 }
 
-/** What is sent, and whether something is answered before the front goes. */
+/** What is sent, and whether something is answered before the web server goes. */
 const PHASES: readonly (readonly [bytes: Uint8Array, answers: boolean])[] = [
   [new Uint8Array(0), false],
   [request("GET", "/").subarray(0, 5), false],

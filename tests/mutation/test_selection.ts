@@ -31,13 +31,15 @@ export class TestSelection {
   }
 
   #distance(from: string, to: string): number {
-    let front = [from];
-    const seen = new Set(front);
-    for (let distance = 0; front.length > 0; distance++) {
-      if (front.includes(to)) return distance;
-      const next = front.flatMap((path) => this.#importsOf(path)).filter((path) => !seen.has(path));
-      front = [...new Set(next)];
-      for (const path of front) seen.add(path);
+    let frontier = [from];
+    const seen = new Set(frontier);
+    for (let distance = 0; frontier.length > 0; distance++) {
+      if (frontier.includes(to)) return distance;
+      const next = frontier.flatMap((path) => this.#importsOf(path)).filter((path) =>
+        !seen.has(path)
+      );
+      frontier = [...new Set(next)];
+      for (const path of frontier) seen.add(path);
     }
     return Infinity;
   }

@@ -4,7 +4,7 @@ import { readNginx } from "../../src/nginx/includes.ts";
 import { NginxSyntaxError } from "../../src/nginx/lexer.ts";
 import { parseNginx } from "../../src/nginx/parser.ts";
 
-const faultOf = (text: string): string => {
+const errorOf = (text: string): string => {
   try {
     parseNginx(text, "a.conf");
   } catch (error) {
@@ -38,12 +38,12 @@ location ~ \\.php$ { # comment
 });
 
 test("parseNginx names the line of what does not end", () => {
-  assert.equal(faultOf("a;\nb"), 'a.conf:2: Directive "b" does not end (add ";")');
-  assert.equal(faultOf('a "b'), 'a.conf:1: The quote " does not end (close it)');
-  assert.equal(faultOf("a {\nb;\n"), 'a.conf:1: The block of "a" does not end (add "}")');
-  assert.equal(faultOf("a;\n}"), 'a.conf:2: There is no block to close (take "}" out)');
-  assert.equal(faultOf("{ }"), 'a.conf:1: "{" has no directive before it');
-  assert.match(faultOf("a {".repeat(18) + "}".repeat(18)), /Blocks are more than 16 deep/);
+  assert.equal(errorOf("a;\nb"), 'a.conf:2: Directive "b" does not end (add ";")');
+  assert.equal(errorOf('a "b'), 'a.conf:1: The quote " does not end (close it)');
+  assert.equal(errorOf("a {\nb;\n"), 'a.conf:1: The block of "a" does not end (add "}")');
+  assert.equal(errorOf("a;\n}"), 'a.conf:2: There is no block to close (take "}" out)');
+  assert.equal(errorOf("{ }"), 'a.conf:1: "{" has no directive before it');
+  assert.match(errorOf("a {".repeat(18) + "}".repeat(18)), /Blocks are more than 16 deep/);
 });
 
 function filesOf(tree: Readonly<Record<string, string>>) {

@@ -17,8 +17,8 @@ const NOT_ASSERTED: Readonly<Record<string, string>> = {
   worker_not_replaced: "tests/spawn shows when it is told; the line only names it",
 };
 
-function filesOf(folder: string): { readonly name: string; readonly text: string }[] {
-  const where = new URL(folder, ROOT);
+function filesOf(directory: string): { readonly name: string; readonly text: string }[] {
+  const where = new URL(directory, ROOT);
   return readdirSync(where, { recursive: true }).map(String).filter((name) => name.endsWith(".ts"))
     .map((name) => ({ name, text: readFileSync(new URL(name, where), "utf8") }));
 }

@@ -6,11 +6,11 @@ import { MetricsRegistry, type Sample, SERIES_MAX } from "../../src/observe/metr
 test("A counter without labels is there from the start", () => {
   const registry = new MetricsRegistry();
   const counter = registry.counter("test_total", "What it counts.");
-  const head = "# HELP test_total What it counts.\n# TYPE test_total counter\n";
-  assert.equal(registry.render(), `${head}test_total 0\n`);
+  const headers = "# HELP test_total What it counts.\n# TYPE test_total counter\n";
+  assert.equal(registry.render(), `${headers}test_total 0\n`);
   counter.add([]);
   counter.add([], 4);
-  assert.equal(registry.render(), `${head}test_total 5\n`);
+  assert.equal(registry.render(), `${headers}test_total 5\n`);
 });
 
 test("A counter has a series for each combination of labels", () => {
@@ -53,10 +53,10 @@ test("A gauge is asked each time it is read", () => {
   const registry = new MetricsRegistry();
   let samples: Sample[] = [];
   registry.gauge("test_bytes", "Help.", ["a"], () => samples);
-  const head = "# HELP test_bytes Help.\n# TYPE test_bytes gauge\n";
-  assert.equal(registry.render(), head);
+  const headers = "# HELP test_bytes Help.\n# TYPE test_bytes gauge\n";
+  assert.equal(registry.render(), headers);
   samples = [{ labels: ["x"], value: 1.5 }, { labels: ["y"], value: -2 }];
-  assert.equal(registry.render(), `${head}test_bytes{a="x"} 1.5\ntest_bytes{a="y"} -2\n`);
+  assert.equal(registry.render(), `${headers}test_bytes{a="x"} 1.5\ntest_bytes{a="y"} -2\n`);
 });
 
 test("A histogram counts each value in every bucket whose bound it does not pass", () => {

@@ -59,14 +59,14 @@ test("A log file that cannot be opened anew is told, and nothing ends", async ()
   const process = new MemoryProcess();
   const stopped = untilStopped(process, logger, () => Promise.resolve(), {
     reopenLogs() {
-      throw new Error("no such folder");
+      throw new Error("no such directory");
     },
   });
   process.raise("SIGUSR1");
   const [line] = await lines();
   assert.equal(line!["msg"], "cannot open a log file anew; the one before stays");
   assert.equal(line!["level"], "error");
-  assert.deepEqual([line!["signal"], line!["error"]], ["SIGUSR1", "no such folder"]);
+  assert.deepEqual([line!["signal"], line!["error"]], ["SIGUSR1", "no such directory"]);
   process.raise("SIGTERM");
   assert.equal(await stopped, 0);
 });

@@ -33,8 +33,8 @@ const address = "tcp://127.0.0.1:" + addr.port;
 
 const client = new FastCgiClient(address);
 const params: ClientParams = { REQUEST_METHOD: "POST", X: "é" };
-const answer = await client.request({ params, body: "hello" });
-console.log(answer.status, await new Response(answer.body).text());
+const response = await client.request({ params, body: "hello" });
+console.log(response.status, await new Response(response.body).text());
 await client.close();
 
 const app = new Hono<{ Bindings: { token: string } }>();

@@ -15,7 +15,7 @@ function filesWith(changes: (files: MemoryFiles) => void = () => {}): MemoryFile
   return files;
 }
 
-const FAULTS = [
+const ERRORS = [
   {
     says: "No SCRIPT_FILENAME at all",
     script: undefined,
@@ -80,7 +80,7 @@ test("A PATH_TRANSLATED of the site's own is told, and no other container is loo
   assert.ok(scriptError(filesWith(), SCRIPT, SCRIPT).includes("container"));
 });
 
-for (const { says, why, changes, ...others } of FAULTS) {
+for (const { says, why, changes, ...others } of ERRORS) {
   test(`${says} is told as the reason`, () => {
     const script = "script" in others ? others.script : SCRIPT;
     assert.equal(scriptError(filesWith(changes), script), why);

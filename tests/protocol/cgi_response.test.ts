@@ -65,7 +65,7 @@ function codeOf(text: string, lengthMax = LENGTH_MAX): string {
   return [...codes].join();
 }
 
-function headOfHeader(line: string): string {
+function headerOf(line: string): string {
   return `A: 1\n${line}\nB: 2\n\n`;
 }
 
@@ -136,8 +136,8 @@ test("CgiResponseParser makes a Location without Status a 302, and keeps a given
 
 test("CgiResponseParser tells a Location that is a path of our own, without Status", () => {
   assert.equal(headOf("Location: /a?b\n\n").localRedirect, "/a?b");
-  for (const head of ["Location: //h/a", "Location: http://h/a", "Location: a", "Location:"]) {
-    assert.equal(headOf(`${head}\n\n`).localRedirect, undefined, head);
+  for (const headers of ["Location: //h/a", "Location: http://h/a", "Location: a", "Location:"]) {
+    assert.equal(headOf(`${headers}\n\n`).localRedirect, undefined, headers);
   }
   assert.equal(headOf("Status: 302\nLocation: /a\n\n").localRedirect, undefined);
 });
@@ -197,10 +197,10 @@ test("CgiResponseParser refuses NUL, control bytes, a bare CR and a continued li
     const isControl = (byte < 0x20 && byte !== 0x09 && byte !== 0x0a) || byte === 0x7f;
     if (!isControl) continue;
     const line = `X: a${String.fromCharCode(byte)}b`;
-    assert.equal(codeOf(headOfHeader(line)), "bad_cgi_header", `byte ${byte}`);
+    assert.equal(codeOf(headerOf(line)), "bad_cgi_header", `byte ${byte}`);
   }
-  assert.equal(codeOf(headOfHeader(" folded")), "bad_cgi_header");
-  assert.equal(codeOf(headOfHeader("\tfolded: x")), "bad_cgi_header");
+  assert.equal(codeOf(headerOf(" folded")), "bad_cgi_header");
+  assert.equal(codeOf(headerOf("\tfolded: x")), "bad_cgi_header");
 });
 
 test("CgiResponseParser refuses a line without a name, without a colon, or with a bad name", () => {
@@ -214,15 +214,15 @@ test("CgiResponseParser refuses a line without a name, without a colon, or with 
     "é: x",
   ];
   for (const line of lines) {
-    assert.equal(codeOf(headOfHeader(line)), "bad_cgi_header", line);
+    assert.equal(codeOf(headerOf(line)), "bad_cgi_header", line);
   }
 });
 
 test("CgiResponseParser takes an empty header section as 200 without a field", () => {
   for (const empty of ["\n", "\r\n"]) {
-    const head = { status: 200, headers: [], contentLength: undefined };
-    assert.deepEqual(headOf(empty), { ...head, isEmpty: true });
-    assert.deepEqual(headOf(`Status: 200${empty}${empty}`), head);
+    const headers = { status: 200, headers: [], contentLength: undefined };
+    assert.deepEqual(headOf(empty), { ...headers, isEmpty: true });
+    assert.deepEqual(headOf(`Status: 200${empty}${empty}`), headers);
     assert.equal(headOf(empty, "\nbody").status, 200);
   }
 });
@@ -241,10 +241,10 @@ test("CgiResponseParser keeps repeated headers in their order", () => {
 });
 
 test("CgiResponseParser takes a header section of exactly the limit and refuses one byte more", () => {
-  const head = `X: ${"v".repeat(95)}\n\n`;
-  assert.equal(head.length, 100);
-  assert.ok(parse([latin1(`${head}body`)], 100));
-  assert.equal(codeOf(head, 99), "cgi_header_too_large");
+  const headers = `X: ${"v".repeat(95)}\n\n`;
+  assert.equal(headers.length, 100);
+  assert.ok(parse([latin1(`${headers}body`)], 100));
+  assert.equal(codeOf(headers, 99), "cgi_header_too_large");
   assert.equal(codeOf("X: " + "v".repeat(200), 100), "cgi_header_too_large");
 });
 

@@ -2,7 +2,7 @@
  * Invariants of the record codec.
  * 1. What RecordEncoder wrote, RecordDecoder reads, whatever the fragmentation.
  * 2. Any bytes give records or a ProtocolError, never another exception; the records account for
- *    every byte up to the fault; and all fragmentations agree on both.
+ *    every byte up to the error; and all fragmentations agree on both.
  * 3. The decoder never holds more than one record: each comes out with its last byte, as a view of
  *    the piece or in memory of at most RECORD_LENGTH_MAX bytes.
  */

@@ -37,25 +37,25 @@ test("Parameters of an aborted request are not the next one's with its id, howev
     (sentLength, cuts, isSplit, neighbour) => {
       const quota = new RequestQuota(10);
       const server = serverWith(quota);
-      const front = new RecordEncoder();
-      const receive = () => server.receive(front.take().slice());
+      const webServer = new RecordEncoder();
+      const receive = () => server.receive(webServer.take().slice());
       if (neighbour) {
-        front.beginRequest(2, Role.RESPONDER, true);
-        front.record(RecordType.PARAMS, 2, ADMIN.subarray(0, 20));
+        webServer.beginRequest(2, Role.RESPONDER, true);
+        webServer.record(RecordType.PARAMS, 2, ADMIN.subarray(0, 20));
       }
-      front.beginRequest(1, Role.RESPONDER, true);
+      webServer.beginRequest(1, Role.RESPONDER, true);
       for (let at = 0, index = 0; at < sentLength; index++) {
         const length = Math.min(sentLength - at, cuts[index] ?? sentLength);
-        front.record(RecordType.PARAMS, 1, ADMIN.subarray(at, at + length));
+        webServer.record(RecordType.PARAMS, 1, ADMIN.subarray(at, at + length));
         at += length;
         if (isSplit) receive();
       }
-      front.abortRequest(1);
+      webServer.abortRequest(1);
       assert.deepEqual(receive(), [], "nobody hears of it");
       assert.equal(quota.taken, neighbour ? 1 : 0, "its place is free again");
-      front.beginRequest(1, Role.RESPONDER, true);
-      front.stream(RecordType.PARAMS, 1, GUEST);
-      front.streamEnd(RecordType.PARAMS, 1);
+      webServer.beginRequest(1, Role.RESPONDER, true);
+      webServer.stream(RecordType.PARAMS, 1, GUEST);
+      webServer.streamEnd(RecordType.PARAMS, 1);
       const [begun] = receive();
       assert.ok(begun?.kind === "begin");
       assert.deepEqual([...begun.parameters.toMap()], [["REMOTE_USER", "guest"]]);
@@ -66,39 +66,39 @@ test("Parameters of an aborted request are not the next one's with its id, howev
 
 test("Parameters that are refused leave nothing for the next request with its id", () => {
   const server = serverWith(new RequestQuota(10));
-  const front = new RecordEncoder();
-  front.beginRequest(1, Role.RESPONDER, true);
-  for (let count = 0; count < 30; count++) front.record(RecordType.PARAMS, 1, ADMIN);
-  const [fault] = server.receive(front.take().slice());
+  const webServer = new RecordEncoder();
+  webServer.beginRequest(1, Role.RESPONDER, true);
+  for (let count = 0; count < 30; count++) webServer.record(RecordType.PARAMS, 1, ADMIN);
+  const [fault] = server.receive(webServer.take().slice());
   assert.equal(fault?.kind, "fault");
   server.endRequest(1, 1, ProtocolStatus.REQUEST_COMPLETE);
-  front.beginRequest(1, Role.RESPONDER, true);
-  front.stream(RecordType.PARAMS, 1, GUEST);
-  front.streamEnd(RecordType.PARAMS, 1);
-  const [begun] = server.receive(front.take().slice());
+  webServer.beginRequest(1, Role.RESPONDER, true);
+  webServer.stream(RecordType.PARAMS, 1, GUEST);
+  webServer.streamEnd(RecordType.PARAMS, 1);
+  const [begun] = server.receive(webServer.take().slice());
   assert.ok(begun?.kind === "begin");
   assert.deepEqual([...begun.parameters.toMap()], [["REMOTE_USER", "guest"]]);
 });
 
 test("A body that an aborted request still gets is not the next one's with its id", () => {
   const server = serverWith(new RequestQuota(10));
-  const front = new RecordEncoder();
+  const webServer = new RecordEncoder();
   const begin = () => {
-    front.beginRequest(1, Role.RESPONDER, true);
-    front.stream(RecordType.PARAMS, 1, GUEST);
-    front.streamEnd(RecordType.PARAMS, 1);
+    webServer.beginRequest(1, Role.RESPONDER, true);
+    webServer.stream(RecordType.PARAMS, 1, GUEST);
+    webServer.streamEnd(RecordType.PARAMS, 1);
   };
   begin();
-  front.record(RecordType.STDIN, 1, new TextEncoder().encode("old"));
-  front.abortRequest(1);
-  front.record(RecordType.STDIN, 1, new TextEncoder().encode("late"));
-  const kinds = server.receive(front.take().slice()).map(({ kind }) => kind);
+  webServer.record(RecordType.STDIN, 1, new TextEncoder().encode("old"));
+  webServer.abortRequest(1);
+  webServer.record(RecordType.STDIN, 1, new TextEncoder().encode("late"));
+  const kinds = server.receive(webServer.take().slice()).map(({ kind }) => kind);
   assert.deepEqual(kinds, ["begin", "stdin", "abort"]);
   server.endRequest(1, 1, ProtocolStatus.REQUEST_COMPLETE);
-  front.record(RecordType.STDIN, 1, new TextEncoder().encode("stray"));
+  webServer.record(RecordType.STDIN, 1, new TextEncoder().encode("stray"));
   begin();
-  front.record(RecordType.STDIN, 1, new TextEncoder().encode("new"));
-  const pieces = server.receive(front.take().slice())
+  webServer.record(RecordType.STDIN, 1, new TextEncoder().encode("new"));
+  const pieces = server.receive(webServer.take().slice())
     .flatMap((event) => event.kind === "stdin" ? [text(event.bytes)] : []);
   assert.deepEqual(pieces, ["new"]);
 });

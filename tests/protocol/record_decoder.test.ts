@@ -227,7 +227,7 @@ test("RecordDecoder refuses another version behind a good record, in whatever pi
   }
 });
 
-test("RecordDecoder stays refused: it never finds its way into the bytes behind a fault", () => {
+test("RecordDecoder stays refused: it never finds its way into the bytes behind an error", () => {
   const whole = new RecordDecoder();
   whole.push(join([Uint8Array.of(2), HI, HI]));
   for (let attempt = 0; attempt < 3; attempt++) assert.throws(() => whole.next(), isBadVersion);

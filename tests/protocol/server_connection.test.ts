@@ -538,19 +538,19 @@ test("ServerConnection and ClientConnection understand each other over 500 reque
     if (event.kind === "stdin") bodies.set(event.requestId, new TextDecoder().decode(event.bytes));
   }
   for (const id of [...bodies.keys()].reverse()) {
-    server.sendStdout(id, new TextEncoder().encode(`answer to ${bodies.get(id)}`));
+    server.sendStdout(id, new TextEncoder().encode(`response to ${bodies.get(id)}`));
     server.endStdout(id);
     server.endRequest(id, 0, ProtocolStatus.REQUEST_COMPLETE);
   }
-  const answers = new Map<number, string>();
+  const responses = new Map<number, string>();
   let ended = 0;
   for (const event of client.receive(server.takeOutput())) {
     if (event.kind === "stdout") {
-      answers.set(event.requestId, new TextDecoder().decode(event.bytes));
+      responses.set(event.requestId, new TextDecoder().decode(event.bytes));
     }
     if (event.kind === "end") ended++;
   }
   assert.equal(ended, 500);
-  for (const [id, text] of answers) assert.equal(text, `answer to body of ${id}`);
-  assert.equal(answers.size, 500);
+  for (const [id, text] of responses) assert.equal(text, `response to body of ${id}`);
+  assert.equal(responses.size, 500);
 });

@@ -1,4 +1,4 @@
-/** The codec as TransformStreams: same records, faults as errors of the stream, back-pressure. */
+/** The codec as TransformStreams: same records, the same errors, back-pressure. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RecordType } from "../../src/protocol/constants.ts";
@@ -43,7 +43,7 @@ test("RecordDecoderStream gives the same records however the bytes are cut", asy
   }
 });
 
-test("RecordDecoderStream gives the records before a fault, then errors with it", async () => {
+test("RecordDecoderStream gives the records before an error, then errors with it", async () => {
   const bytes = join([HI, Uint8Array.of(72)]);
   const reader = streamOf([bytes]).pipeThrough(new RecordDecoderStream()).getReader();
   assert.equal((await reader.read()).value?.type, STDOUT);

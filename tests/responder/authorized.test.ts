@@ -8,8 +8,8 @@ test("authorized lets a request in and sets its variables, with bytes as UTF-8",
   const { connect } = await serve(() => authorized({ REMOTE_USER: "J\u00f6rg", AUTH_LEVEL_2: "" }));
   const client = await connect();
   const request = client.begin({ role: Role.AUTHORIZER });
-  const { head, body } = await request.answer();
-  assert.deepEqual(head, [
+  const { headers, body } = await request.answer();
+  assert.deepEqual(headers, [
     "Status: 200 OK",
     "Variable-AUTH_LEVEL_2: ",
     "Variable-REMOTE_USER: J\u00c3\u00b6rg",

@@ -5,7 +5,7 @@ import { demoApp, type DemoOptions } from "../../src/responder/demo_app.ts";
 import { DEMO_PAGE } from "../../src/responder/demo_page.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { MemoryRuntime } from "../../src/runtime/memory.ts";
-import { FrontClient, type FrontRequestOptions } from "./front_client.ts";
+import { WebServerClient, type WebServerRequestOptions } from "./web_server_client.ts";
 import { connectable } from "./setup.ts";
 
 const MIB = 1024 * 1024;
@@ -15,16 +15,16 @@ async function demo(options: DemoOptions = {}) {
   const app = demoApp({ clock: runtime.clock, ...options });
   const onError = () => {};
   const server = await serveFastCgi(app, { listen: "127.0.0.1:0", runtime, onError });
-  const client = await FrontClient.connect(runtime, connectable(server));
+  const client = await WebServerClient.connect(runtime, connectable(server));
   return { clock: runtime.clock, client };
 }
 
 /** Status line, body and the rest of the response to one request. */
-async function get(uri: string, options: FrontRequestOptions = {}) {
+async function get(uri: string, options: WebServerRequestOptions = {}) {
   const { client } = await demo();
   const request = client.begin({ uri, ...options });
-  const { head, body } = await request.answer();
-  return { status: head[0]?.slice("Status: ".length), head, body, request };
+  const { headers, body } = await request.answer();
+  return { status: headers[0]?.slice("Status: ".length), headers, body, request };
 }
 
 /** Timers that are there as long as the connection is. */
@@ -62,21 +62,21 @@ test("The demo's /env shows parameters as text, and as JSON to who asks for it",
 });
 
 test("The demo's /echo sends a body back with its type, and tells a request without one", async () => {
-  const { head, body } = await get("/echo", {
+  const { headers, body } = await get("/echo", {
     method: "POST",
     body: "<p>",
     params: { CONTENT_TYPE: "text/html" },
   });
   assert.equal(body, "<p>");
-  assert.ok(head.includes("content-type: text/html"));
-  assert.ok(head.includes("x-echo-method: POST"));
+  assert.ok(headers.includes("content-type: text/html"));
+  assert.ok(headers.includes("x-echo-method: POST"));
   const told = await get("/echo?a=b", { params: { HTTP_X_A: "1" } });
   assert.match(told.body, /^GET \/echo\?a=b\n(.*\n)*x-a: 1\n/);
 });
 
 test("The demo's /bytes streams as many as are asked for", async () => {
-  const { body, head } = await get(`/bytes?n=${MIB + 3}`);
-  assert.ok(head.includes(`content-length: ${MIB + 3}`));
+  const { body, headers } = await get(`/bytes?n=${MIB + 3}`);
+  assert.ok(headers.includes(`content-length: ${MIB + 3}`));
   assert.equal(body, "0123456789abcdef".repeat(MIB / 16) + "012");
 });
 
@@ -122,8 +122,8 @@ test("The demo's /stream and /sse send their pieces one after the other", async 
   }
   assert.equal((await stream.answer()).body, "chunk 1 of 3\nchunk 2 of 3\nchunk 3 of 3\n");
   const sse = client.begin({ uri: "/sse?chunks=2&ms=0" });
-  const { head, body } = await sse.answer();
-  assert.ok(head.includes("content-type: text/event-stream"));
+  const { headers, body } = await sse.answer();
+  assert.ok(headers.includes("content-type: text/event-stream"));
   assert.equal(body, "id: 1\ndata: event 1\n\nid: 2\ndata: event 2\n\n");
 });
 
@@ -169,12 +169,12 @@ test("The demo holds every response for its delay", async () => {
   await turn();
   for (const { stdout } of requests) assert.equal(stdout, "");
   clock.advance(1);
-  for (const request of requests) assert.match((await request.answer()).head[0]!, /200 OK/);
+  for (const request of requests) assert.match((await request.answer()).headers[0]!, /200 OK/);
 });
 
 test("The demo as an authorizer lets everybody in but who asks to be denied", async () => {
   const allowed = await get("/", { role: Role.AUTHORIZER });
-  assert.deepEqual(allowed.head, ["Status: 200 OK", "Variable-AFCGI_AUTHORIZED: 1"]);
+  assert.deepEqual(allowed.headers, ["Status: 200 OK", "Variable-AFCGI_AUTHORIZED: 1"]);
   assert.equal((await get("/?deny", { role: Role.AUTHORIZER })).status, "403 Forbidden");
 });
 

@@ -37,7 +37,7 @@ test("A response is read no faster than the web server takes it, and its neighbo
 
 test("A response whose body ends while its header section waits for its turn is sent whole", async () => {
   const bodies: ReadableStreamDefaultController<Uint8Array>[] = [];
-  const { connect, faults } = await serve((request) => {
+  const { connect, errors } = await serve((request) => {
     if (request.url.endsWith("/long")) return new Response(new Uint8Array(MIB));
     return new Response(new ReadableStream({ start: (body) => void bodies.push(body) }));
   });
@@ -52,10 +52,10 @@ test("A response whose body ends while its header section waits for its turn is 
   bodies[1]!.close();
   await turns(50);
   client.resume();
-  const answers = await Promise.all(requests.map((request) => request.answer()));
-  assert.deepEqual(answers.map(({ body }) => body), ["", "late"]);
+  const responses = await Promise.all(requests.map((request) => request.answer()));
+  assert.deepEqual(responses.map(({ body }) => body), ["", "late"]);
   for (const request of [long, ...requests]) assert.deepEqual(await request.ended(), COMPLETE);
-  assert.deepEqual(faults, []);
+  assert.deepEqual(errors, []);
 });
 
 test("Long responses take turns of 32 KiB, and a short one does not wait for their ends", async () => {

@@ -23,7 +23,7 @@ class LateNetwork extends MemoryNetwork {
 test("A connection that comes while the server shuts down is ended, told, and not waited for", async () => {
   const goOn = gate();
   const network = new LateNetwork();
-  const { server, faults, connect } = await serve(
+  const { server, errors, connect } = await serve(
     async () => {
       await goOn.promise;
       return new Response("x");
@@ -38,7 +38,7 @@ test("A connection that comes while the server shuts down is ended, told, and no
   const [late, ours] = memoryPair();
   network.accept(ours);
   assert.equal(ours.destroyed, true);
-  assert.match(String(faults[0]), /shutting down/);
+  assert.match(String(errors[0]), /shutting down/);
   assert.equal((await late.readable.getReader().read()).done, true);
   goOn.resolve();
   await request.ended();

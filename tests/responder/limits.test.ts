@@ -50,11 +50,11 @@ test("With multiplexing off a second request at once is refused", async () => {
 });
 
 test("Connections over maxConnections are closed on arrival and reported", async () => {
-  const { connect, faults } = await serve(hello, { maxConnections: 1 });
+  const { connect, errors } = await serve(hello, { maxConnections: 1 });
   const first = await connect();
   const second = await connect();
   await second.until(() => second.closed);
-  assert.match(String(faults[0]), /1 are open/);
+  assert.match(String(errors[0]), /1 are open/);
   await first.destroy();
   await turns();
   const third = await connect();
@@ -65,14 +65,14 @@ test("Parameters over their limits give 431, malformed ones 400, and neighbours 
   const { connect } = await serve(hello, { paramsLengthMax: 1000, paramsMax: 6 });
   const client = await connect();
   const long = client.begin({ params: { HTTP_X: "x".repeat(1000) } });
-  assert.equal((await long.answer()).head[0], "Status: 431 Request Header Fields Too Large");
+  assert.equal((await long.answer()).headers[0], "Status: 431 Request Header Fields Too Large");
   assert.match(long.stderr, /longer than 1000 bytes/);
   const many = client.begin({ params: { A: "1", B: "2" } });
-  assert.equal((await many.answer()).head[0], "Status: 431 Request Header Fields Too Large");
+  assert.equal((await many.answer()).headers[0], "Status: 431 Request Header Fields Too Large");
   const malformed = client.begin({ params: { HTTP_HOST: "a/b" } });
-  assert.equal((await malformed.answer()).head[0], "Status: 400 Bad Request");
+  assert.equal((await malformed.answer()).headers[0], "Status: 400 Bad Request");
   const header = client.begin({ params: { HTTP_X: "a\nb" } });
-  assert.equal((await header.answer()).head[0], "Status: 400 Bad Request");
+  assert.equal((await header.answer()).headers[0], "Status: 400 Bad Request");
   assert.deepEqual(await client.begin().ended(), COMPLETE);
 });
 
@@ -82,23 +82,23 @@ test("A header section over headLengthMax gives 500", async () => {
     { headLengthMax: 1000 },
   );
   const client = await connect();
-  const { head } = await client.begin().answer();
-  assert.equal(head[0], "Status: 500 Internal Server Error");
+  const { headers } = await client.begin().answer();
+  assert.equal(headers[0], "Status: 500 Internal Server Error");
 });
 
 test("Bytes that are not FastCGI close their connection and no other", async () => {
-  const { runtime, server, connect, faults } = await serve(hello);
+  const { runtime, server, connect, errors } = await serve(hello);
   const client = await connect();
   const stranger = await runtime.connect(connectable(server));
   await stranger.writable.getWriter().write(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
   assert.equal((await stranger.readable.getReader().read()).done, true);
-  assert.match(String(faults[0]), /version "71"/);
+  assert.match(String(errors[0]), /version "71"/);
   assert.deepEqual(await client.begin().ended(), COMPLETE);
   stranger.destroy();
 });
 
 test("A web server that is silent in the middle of a request is let go of", async () => {
-  const { runtime, connect, faults } = await serve(
+  const { runtime, connect, errors } = await serve(
     async (request) => new Response(await request.text()),
     { inputTimeoutMs: 5_000 },
   );
@@ -110,7 +110,7 @@ test("A web server that is silent in the middle of a request is let go of", asyn
   assert.equal(silent.closed, false);
   runtime.clock.advance(2_000);
   assert.equal(await request.ended(), "lost");
-  assert.match(String(faults[0]), /nothing has come/);
+  assert.match(String(errors[0]), /nothing has come/);
   assert.deepEqual(await idle.begin().ended(), COMPLETE, "an idle connection owes nothing");
 });
 

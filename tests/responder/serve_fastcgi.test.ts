@@ -20,12 +20,12 @@ test("A short response leaves as one STDOUT record with its length", async () =>
     ...[1, 5, 0, 1, 0, 0, 0, 0],
   ));
   const { value } = await reader.read();
-  const answer = "Status: 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nhello\n";
-  assert.equal(answer.length, 69);
+  const response = "Status: 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 6\r\n\r\nhello\n";
+  assert.equal(response.length, 69);
   assert.deepEqual(
     [...value!],
     [
-      ...[1, 6, 0, 1, 0, 69, 3, 0, ...new TextEncoder().encode(answer), 0, 0, 0],
+      ...[1, 6, 0, 1, 0, 69, 3, 0, ...new TextEncoder().encode(response), 0, 0, 0],
       ...[1, 6, 0, 1, 0, 0, 0, 0],
       ...[1, 3, 0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     ],
@@ -54,7 +54,7 @@ test("A handler gets method, URL, headers, parameters, role and the client's add
   });
 });
 
-test("Requests and answers are the same when every read yields one byte", async () => {
+test("Requests and responses are the same when every read yields one byte", async () => {
   const { connect } = await serve(
     async (request) => new Response(`${request.url} ${await request.text()}`),
     {},
@@ -65,8 +65,8 @@ test("Requests and answers are the same when every read yields one byte", async 
     client.begin({ method: "POST", uri, body: `body of ${uri}` })
   );
   for (const [index, uri] of ["/one", "/two", "/three"].entries()) {
-    const { head, body } = await requests[index]!.answer();
-    assert.equal(head[0], "Status: 200 OK");
+    const { headers, body } = await requests[index]!.answer();
+    assert.equal(headers[0], "Status: 200 OK");
     assert.equal(body, `http://app.test${uri} body of ${uri}`);
   }
 });
@@ -80,7 +80,7 @@ test("200 requests on one connection are in flight at once and end in any order"
     gates.set(pathname, here);
     await here.promise;
     requestsActiveMax = server.requestsActiveMax;
-    return new Response(`answer to ${pathname}`);
+    return new Response(`response to ${pathname}`);
   });
   const client = await connect();
   const requests = Array.from({ length: 200 }, (_, index) => client.begin({ uri: `/${index}` }));
@@ -88,7 +88,7 @@ test("200 requests on one connection are in flight at once and end in any order"
   for (let index = 199; index >= 0; index--) {
     gates.get(`/${index}`)!.resolve();
     const { body } = await requests[index]!.answer();
-    assert.equal(body, `answer to /${index}`);
+    assert.equal(body, `response to /${index}`);
   }
   assert.equal(requestsActiveMax, 200);
 });
@@ -153,9 +153,9 @@ test("Several Set-Cookie stay several, and headers of the connection are left ou
     return new Response("x", { status: 201, headers });
   });
   const client = await connect();
-  const { head } = await client.begin().answer();
-  assert.equal(head[0], "Status: 201 Created");
-  assert.deepEqual(head.filter((field) => !field.startsWith("content-")).slice(1).sort(), [
+  const { headers: section } = await client.begin().answer();
+  assert.equal(section[0], "Status: 201 Created");
+  assert.deepEqual(section.filter((field) => !field.startsWith("content-")).slice(1).sort(), [
     "set-cookie: a=1, b",
     "set-cookie: c=2",
     "x-a: 1",
@@ -173,8 +173,8 @@ test("A body has a type: its own, or else that of texts", async () => {
   const client = await connect();
   const types: Record<string, string | undefined> = {};
   for (const uri of Object.keys(bodies)) {
-    const { head } = await client.begin({ uri }).answer();
-    types[uri] = head.find((field) => field.startsWith("content-type"))?.toLowerCase();
+    const { headers } = await client.begin({ uri }).answer();
+    types[uri] = headers.find((field) => field.startsWith("content-type"))?.toLowerCase();
   }
   assert.deepEqual(types, {
     "/text": "content-type: text/plain;charset=utf-8",
@@ -193,9 +193,9 @@ test("HEAD, 204, 205 and 304 have no body, and a body that was made is let go of
     return new Response(body, { headers: { "content-length": "1000" } });
   });
   const client = await connect();
-  const head = client.begin({ method: "HEAD", uri: "/?status=200" });
-  assert.deepEqual(await head.ended(), COMPLETE);
-  assert.match(head.stdout, /content-length: 1000\r\n.*\r\n$/s);
+  const headers = client.begin({ method: "HEAD", uri: "/?status=200" });
+  assert.deepEqual(await headers.ended(), COMPLETE);
+  assert.match(headers.stdout, /content-length: 1000\r\n.*\r\n$/s);
   assert.equal(cancelled, 1);
   for (const status of [204, 205, 304]) {
     const request = client.begin({ uri: `/?status=${status}` });
@@ -225,11 +225,11 @@ test("HEAD has the length that GET has, where GET has one", async () => {
   const client = await connect();
   const lengths: Record<string, string | undefined> = {};
   for (const uri of Object.keys(bodies)) {
-    const [get, head] = ["GET", "HEAD"].map((method) => client.begin({ method, uri }));
-    for (const request of [get!, head!]) assert.deepEqual(await request.ended(), COMPLETE);
+    const [get, headers] = ["GET", "HEAD"].map((method) => client.begin({ method, uri }));
+    for (const request of [get!, headers!]) assert.deepEqual(await request.ended(), COMPLETE);
     const end = get!.stdout.indexOf("\r\n\r\n") + 4;
-    assert.equal(head!.stdout, get!.stdout.slice(0, end), uri);
-    lengths[uri] = /content-length: (\d+)/.exec(head!.stdout)?.[1];
+    assert.equal(headers!.stdout, get!.stdout.slice(0, end), uri);
+    lengths[uri] = /content-length: (\d+)/.exec(headers!.stdout)?.[1];
   }
   assert.deepEqual(lengths, {
     "/text": "6",
@@ -243,7 +243,7 @@ test("HEAD has the length that GET has, where GET has one", async () => {
 });
 
 test("HEAD of a body that fails is the 500 that GET gets", async () => {
-  const { connect, faults } = await serve(() =>
+  const { connect, errors } = await serve(() =>
     new Response(new ReadableStream({ start: (controller) => controller.error(new Error("no")) }))
   );
   const client = await connect();
@@ -252,7 +252,7 @@ test("HEAD of a body that fails is the 500 that GET gets", async () => {
     assert.deepEqual(await request.ended(), COMPLETE);
     assert.match(request.stdout, /^Status: 500 /);
   }
-  assert.equal(faults.length, 2);
+  assert.equal(errors.length, 2);
 });
 
 test("What is no handler is refused at once, and says what to pass", async () => {
@@ -325,16 +325,16 @@ test("A response's header section and its pieces leave as they are made", async 
 });
 
 test("A handler that throws gives 500, a line on STDERR and a report", async () => {
-  const { connect, faults } = await serve(() => {
+  const { connect, errors } = await serve(() => {
     throw new Error("out of luck");
   });
   const client = await connect();
   const request = client.begin({ uri: "/path" });
-  const { head, body } = await request.answer();
-  assert.equal(head[0], "Status: 500 Internal Server Error");
+  const { headers, body } = await request.answer();
+  assert.equal(headers[0], "Status: 500 Internal Server Error");
   assert.equal(body, "Internal Server Error\n");
   assert.match(request.stderr, /^Cannot answer GET http:\/\/app\.test\/path: .*out of luck/);
-  assert.equal(faults.length, 1);
+  assert.equal(errors.length, 1);
   assert.deepEqual(await request.ended(), COMPLETE);
 });
 
@@ -342,19 +342,19 @@ test("A handler that returns something else than a Response gives 500", async ()
   const { connect } = await serve((() => "text") as unknown as FastCgiHandler);
   const client = await connect();
   const request = client.begin();
-  assert.equal((await request.answer()).head[0], "Status: 500 Internal Server Error");
+  assert.equal((await request.answer()).headers[0], "Status: 500 Internal Server Error");
   assert.match(request.stderr, /not a Response/);
 });
 
 test("A body that is not as long as Content-Length says is a failed one", async () => {
   for (const length of ["3", "5"]) {
-    const { connect, faults } = await serve(() =>
+    const { connect, errors } = await serve(() =>
       new Response("four", { headers: { "content-length": length } })
     );
     const client = await connect();
-    const { head } = await client.begin().answer();
-    assert.equal(head[0], "Status: 500 Internal Server Error");
-    assert.match(String(faults[0]), /Content-Length/);
+    const { headers } = await client.begin().answer();
+    assert.equal(headers[0], "Status: 500 Internal Server Error");
+    assert.match(String(errors[0]), /Content-Length/);
   }
 });
 
@@ -395,7 +395,7 @@ test("An authorizer answers without a body to read and sets variables in upper c
     method: "POST",
     params: { CONTENT_LENGTH: "5" },
   });
-  assert.deepEqual((await request.answer()).head, [
+  assert.deepEqual((await request.answer()).headers, [
     "Status: 200 OK",
     "Variable-AUTH_USER: authorizer null",
   ]);

@@ -1,11 +1,11 @@
-/** What tests of `serveFastCgi` share: a server on the runtime in memory, and answers to compare. */
+/** What tests of `serveFastCgi` share: a server on the runtime in memory, and responses to compare. */
 import { ProtocolStatus } from "../../src/protocol/constants.ts";
 import type { FastCgiHandler, ServeFastCgiOptions } from "../../src/responder/options.ts";
 import { type FastCgiServer, serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { Address } from "../../src/runtime/address.ts";
 import { MemoryNetwork, MemoryRuntime } from "../../src/runtime/memory.ts";
 import "../support/unexpected.ts";
-import { FrontClient } from "./front_client.ts";
+import { WebServerClient } from "./web_server_client.ts";
 
 export const COMPLETE = { appStatus: 0, protocolStatus: ProtocolStatus.REQUEST_COMPLETE };
 export const OVERLOADED = { appStatus: 0, protocolStatus: ProtocolStatus.OVERLOADED };
@@ -16,8 +16,8 @@ export const MIB = 1024 * 1024;
 export interface Setup {
   readonly runtime: MemoryRuntime;
   readonly server: FastCgiServer;
-  readonly faults: unknown[];
-  connect(): Promise<FrontClient>;
+  readonly errors: unknown[];
+  connect(): Promise<WebServerClient>;
 }
 
 export async function serve(
@@ -26,18 +26,18 @@ export async function serve(
   network = new MemoryNetwork(),
 ): Promise<Setup> {
   const runtime = new MemoryRuntime({ network });
-  const faults: unknown[] = [];
+  const errors: unknown[] = [];
   const server = await serveFastCgi(handler, {
     listen: "127.0.0.1:0",
     runtime,
-    onError: (error) => faults.push(error),
+    onError: (error) => errors.push(error),
     ...options,
   });
   return {
     runtime,
     server,
-    faults,
-    connect: () => FrontClient.connect(runtime, connectable(server)),
+    errors,
+    connect: () => WebServerClient.connect(runtime, connectable(server)),
   };
 }
 

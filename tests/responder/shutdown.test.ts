@@ -54,7 +54,7 @@ test("Shutdown closes what is left after its grace", async () => {
 
 test("Shutdown waits for work that handlers left behind, and reports when it fails", async () => {
   const goOn = gate();
-  const { server, connect, faults } = await serve((_, { waitUntil }) => {
+  const { server, connect, errors } = await serve((_, { waitUntil }) => {
     waitUntil(goOn.promise.then(() => Promise.reject(new Error("work failed"))));
     return new Response("x");
   });
@@ -68,5 +68,5 @@ test("Shutdown waits for work that handlers left behind, and reports when it fai
   assert.equal(finished, false);
   goOn.resolve();
   await shutdown;
-  assert.match(String(faults[0]), /work failed/);
+  assert.match(String(errors[0]), /work failed/);
 });

@@ -9,7 +9,7 @@ import { ProtocolStatus } from "../../src/protocol/constants.ts";
 import type { FastCgiHandler, ServeFastCgiOptions } from "../../src/responder/options.ts";
 import { type FastCgiServer, serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import { FrontClient } from "./front_client.ts";
+import { WebServerClient } from "./web_server_client.ts";
 import { connectable, gate } from "./setup.ts";
 
 const COMPLETE = { appStatus: 0, protocolStatus: ProtocolStatus.REQUEST_COMPLETE };
@@ -18,13 +18,13 @@ const MIB = 1024 * 1024;
 /** Serves over TCP and over a unix socket, one after the other. */
 async function onEachSocket(
   handler: FastCgiHandler,
-  use: (connect: () => Promise<FrontClient>, server: FastCgiServer) => Promise<void>,
+  use: (connect: () => Promise<WebServerClient>, server: FastCgiServer) => Promise<void>,
 ): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "afcgi-responder-"));
   try {
     for (const listen of ["127.0.0.1:0", `unix:${directory}/app.sock`]) {
       const server = await serveFastCgi(handler, { listen });
-      await use(() => FrontClient.connect(currentRuntime(), connectable(server)), server);
+      await use(() => WebServerClient.connect(currentRuntime(), connectable(server)), server);
       await server.shutdown({ grace: 1_000 });
     }
   } finally {
@@ -139,16 +139,16 @@ test("Only the web servers that were named may connect, and over unix sockets no
       [`unix:@afcgi-${crypto.randomUUID()}`, "127.0.0.1", false],
     ] as const
   ) {
-    const faults: string[] = [];
+    const errors: string[] = [];
     const server = await serveFastCgi(() => new Response("x"), {
       listen,
       webServerAddrs: [webServer],
-      onError: (error) => faults.push(String(error)),
+      onError: (error) => errors.push(String(error)),
     });
-    const client = await FrontClient.connect(currentRuntime(), connectable(server));
+    const client = await WebServerClient.connect(currentRuntime(), connectable(server));
     const end = await client.begin().ended();
     assert.deepEqual(end, isTaken ? COMPLETE : "lost", `${listen} for ${webServer}`);
-    if (!isTaken) assert.match(faults[0]!, /is not one of the web servers/);
+    if (!isTaken) assert.match(errors[0]!, /is not one of the web servers/);
     await client.destroy();
     await server.shutdown({ grace: 0 });
   }
@@ -211,7 +211,7 @@ for (const network of ["tcp", "unix"] as const) {
     await onEachSocket(handler, async (connect, server) => {
       if (server.addr.transport !== network) return;
       const client = await connect();
-      // As much as a front may send before anybody reads: what waits for a handler is bounded.
+      // As much as a web server may send before anybody reads: what waits for a handler is bounded.
       const late = client.begin({ method: "POST", uri: "/late", body: "x".repeat(MIB - 1024) });
       for (let count = 0; count < 20; count++) {
         assert.equal((await client.begin({ uri: `/${count}` }).answer()).body, "at once");

@@ -17,7 +17,7 @@ const FLAGS = [
   "--bytecode",
   // Bytecode would otherwise mean CommonJS, which has no top-level await.
   "--format=esm",
-  // An executable must not change with the folder in which it is started.
+  // An executable must not change with the directory in which it is started.
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",
 ];
@@ -74,7 +74,7 @@ async function buildTarget(target) {
   ]);
   const { code } = await run(tool("bun"), args);
   if (code !== 0) return `the build ended with status ${code}`;
-  return target.is(readHead(output)) ? undefined : `${output} is not of that platform`;
+  return target.is(readHeaders(output)) ? undefined : `${output} is not of that platform`;
 }
 
 function compileArgs(output, more) {
@@ -84,20 +84,20 @@ function compileArgs(output, more) {
 /** Path of Bun's own executable for the target; undefined when it is not to be had. */
 async function fetchBase(target) {
   const version = pinnedVersions().bun;
-  const folder = join(BASES, `${target.package}-${version}`);
-  const path = join(folder, "package/bin", target.bun.startsWith("windows") ? "bun.exe" : "bun");
+  const directory = join(BASES, `${target.package}-${version}`);
+  const path = join(directory, "package/bin", target.bun.startsWith("windows") ? "bun.exe" : "bun");
   if (existsSync(path)) return path;
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(directory, { recursive: true });
   const specifier = `@oven/${target.package}@${version}`;
   console.log(`fetching ${specifier}`);
-  const args = ["pack", specifier, "--pack-destination", folder, "--silent"];
+  const args = ["pack", specifier, "--pack-destination", directory, "--silent"];
   if ((await run("npm", args, { capture: true })).code !== 0) return undefined;
-  const archive = join(folder, `oven-${target.package}-${version}.tgz`);
-  const unpack = await run("tar", ["-xzf", archive, "-C", folder, "package/bin"]);
+  const archive = join(directory, `oven-${target.package}-${version}.tgz`);
+  const unpack = await run("tar", ["-xzf", archive, "-C", directory, "package/bin"]);
   return unpack.code === 0 && existsSync(path) ? path : undefined;
 }
 
-function readHead(path) {
+function readHeaders(path) {
   const bytes = Buffer.alloc(4096);
   const file = openSync(path, "r");
   try {

@@ -8,8 +8,8 @@ import { ROOT, run, StepFailed, tool } from "./command.mjs";
 import { installPackages, installPeers } from "./install.mjs";
 import { runTestFiles } from "./test_files.mjs";
 
-/** Folders whose tests drive the executable or the package, and so run once, under Bun. */
-const EXECUTABLE_FOLDERS = [
+/** Directories whose tests drive the executable or the package, and so run once, under Bun. */
+const EXECUTABLE_DIRECTORIES = [
   "interop",
   "fronts",
   "fault",
@@ -22,13 +22,13 @@ const EXECUTABLE_FOLDERS = [
 ];
 
 /** The one of them that runs on Deno too: behind its web servers is the test's own process. */
-const FRONTS_FOLDER = "fronts";
+const WEB_SERVERS_DIRECTORY = "fronts";
 
 /** Those that drive a browser in front of it. */
-const BROWSER_FOLDER = "apps";
+const BROWSER_DIRECTORY = "apps";
 
 /**
- * Resolves to the exit status. `only` names steps to run, or files and folders below `tests/` whose
+ * Resolves to the exit status. `only` names steps to run, or files and directories below `tests/` whose
  * tests to run; none named: all steps.
  */
 export async function runTests(only) {
@@ -56,7 +56,7 @@ export async function runTests(only) {
   if (unknown !== undefined) {
     throw new StepFailed(
       `Cannot run step "${unknown}": it is one of ${steps.map(([step]) => step).join(", ")}, ` +
-        "or a file or folder below tests/",
+        "or a file or directory below tests/",
     );
   }
   const chosen = steps.filter(([step]) => only.length === 0 || only.includes(step));
@@ -65,7 +65,7 @@ export async function runTests(only) {
   return report(results);
 }
 
-/** A few faults, always the same: that the tests notice them at all. CONTRIBUTING.md has the score. */
+/** A few errors, always the same: that the tests notice them at all. CONTRIBUTING.md has the score. */
 async function mutationSample() {
   const files = "src/upstream/paced_reader.ts,src/protocol/params_gathering.ts," +
     "src/protocol/request_quota.ts,src/upstream/deadlines.ts,src/http1/inflow.ts";
@@ -103,18 +103,18 @@ function isBelow(file, path) {
 
 /** Test files below `tests/`, as paths from the root with `/`. */
 function testFiles() {
-  const folder = join(ROOT, "tests");
-  const files = readdirSync(folder, { recursive: true })
-    .map((name) => relative(ROOT, join(folder, name)).split(sep).join("/"))
+  const directory = join(ROOT, "tests");
+  const files = readdirSync(directory, { recursive: true })
+    .map((name) => relative(ROOT, join(directory, name)).split(sep).join("/"))
     .filter((path) => path.endsWith(".test.ts"))
     .sort();
-  const folderOf = (path) => path.split("/")[1];
-  const isExecutable = (path) => EXECUTABLE_FOLDERS.includes(folderOf(path));
-  const isBrowser = (path) => folderOf(path) === BROWSER_FOLDER;
+  const directoryOf = (path) => path.split("/")[1];
+  const isExecutable = (path) => EXECUTABLE_DIRECTORIES.includes(directoryOf(path));
+  const isBrowser = (path) => directoryOf(path) === BROWSER_DIRECTORY;
   return {
     unit: files.filter((path) => !isExecutable(path) && !isBrowser(path)),
     executable: files.filter(isExecutable),
-    fronts: files.filter((path) => folderOf(path) === FRONTS_FOLDER),
+    fronts: files.filter((path) => directoryOf(path) === WEB_SERVERS_DIRECTORY),
     browser: files.filter(isBrowser),
   };
 }

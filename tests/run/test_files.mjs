@@ -30,23 +30,23 @@ const ARGS = {
 };
 
 /**
- * One folder of `tests/` after the other, each with a time limit of its own.
+ * One directory of `tests/` after the other, each with a time limit of its own.
  *
  * @returns {Promise<{ file: string, name: string, outcome: string }[]>}
  */
 export async function runTestFiles(runtime, files, env = {}) {
   const all = [];
-  for (const folder of new Set(files.map(folderOf))) {
-    const group = files.filter((file) => folderOf(file) === folder);
+  for (const directory of new Set(files.map(directoryOf))) {
+    const group = files.filter((file) => directoryOf(file) === directory);
     const started = performance.now();
     all.push(...await runGroup(runtime, group, env));
-    console.log(`${folder}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    console.log(`${directory}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
   }
   return all;
 }
 
-/** `tests/http` of `tests/http/host.test.ts`; `tests` of what lies in no folder. */
-function folderOf(file) {
+/** `tests/http` of `tests/http/host.test.ts`; `tests` of what lies in no directory. */
+function directoryOf(file) {
   return file.split("/").slice(0, -1).slice(0, 2).join("/");
 }
 
@@ -62,14 +62,14 @@ async function runGroup(runtime, files, env) {
 
 /** `tests` is undefined when the runner wrote no report. */
 async function runOnce(runtime, files, env) {
-  const folder = mkdtempSync(join(tmpdir(), "afcgi-report-"));
+  const directory = mkdtempSync(join(tmpdir(), "afcgi-report-"));
   try {
-    const reportPath = join(folder, "report.xml");
+    const reportPath = join(directory, "report.xml");
     const { code } = await run(tool(runtime), ARGS[runtime](reportPath, files), { env });
     if (!existsSync(reportPath)) return { code, tests: undefined };
     return { code, tests: parseJunit(readFileSync(reportPath, "utf8")) };
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   }
 }
 

@@ -50,12 +50,12 @@ for (const kind of ["tcp", "unix", "abstract"] as const) {
       },
       { address: freshAddress(kind) },
     );
-    const answer = await rawHttp(
+    const response = await rawHttp(
       server.address,
       "POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody",
     );
-    assert.equal(statusOf(answer), 200);
-    assert.equal(bodyOf(answer), "POST body");
+    assert.equal(statusOf(response), 200);
+    assert.equal(bodyOf(response), "POST body");
     await server.stop();
   });
 }
@@ -66,7 +66,7 @@ test("An HTTP server over TLS answers", async () => {
   });
   assert.ok(server.address.transport === "tcp");
   const { port } = server.address;
-  const answer = await new Promise<string>((resolve, reject) => {
+  const response = await new Promise<string>((resolve, reject) => {
     const socket = connectTls({
       port,
       host: "127.0.0.1",
@@ -79,7 +79,7 @@ test("An HTTP server over TLS answers", async () => {
     socket.on("close", () => resolve(text));
     socket.on("error", reject);
   });
-  assert.equal(bodyOf(answer), "sealed");
+  assert.equal(bodyOf(response), "sealed");
   await server.stop();
 });
 
@@ -92,7 +92,7 @@ test("TLS on a unix socket is refused, never plain text", async () => {
 });
 
 test("HEAD is told a length where there is one, and none is made up", async () => {
-  const answers: Record<string, () => Response> = {
+  const responses: Record<string, () => Response> = {
     "/known": () => new Response(null, { headers: { "content-length": "7" } }),
     "/unknown": () => new Response(null, { headers: { "x-a": "1" } }),
     "/missing": () => new Response(null, { status: 404 }),
@@ -100,14 +100,14 @@ test("HEAD is told a length where there is one, and none is made up", async () =
   };
   const server = await serve((request) => {
     const path = request.url.slice(request.url.lastIndexOf("/"));
-    return answers[path]!();
+    return responses[path]!();
   });
   const lengths: Record<string, string | undefined> = {};
-  for (const path of Object.keys(answers)) {
-    const head = `HEAD ${path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n`;
-    const answer = await rawHttp(server.address, head);
-    assert.match(answer, /^HTTP\/1\.1 [^]*\r\n\r\n$/, "there is a header section and no body");
-    lengths[path] = /\r\ncontent-length: (\d+)\r\n/i.exec(answer)?.[1];
+  for (const path of Object.keys(responses)) {
+    const headers = `HEAD ${path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n`;
+    const response = await rawHttp(server.address, headers);
+    assert.match(response, /^HTTP\/1\.1 [^]*\r\n\r\n$/, "there is a header section and no body");
+    lengths[path] = /\r\ncontent-length: (\d+)\r\n/i.exec(response)?.[1];
   }
   server.destroy();
   assert.deepEqual(lengths, {
@@ -150,11 +150,11 @@ test("A body that errors cuts the connection, so that the client can see it", as
       }),
     );
   });
-  const answer = await rawHttp(server.address, GET);
-  assert.equal(statusOf(answer), 200);
-  assert.match(answer, /transfer-encoding: chunked/i);
-  assert.match(answer, /beginning/);
-  assert.ok(!answer.endsWith("0\r\n\r\n"), "the response looks complete");
+  const response = await rawHttp(server.address, GET);
+  assert.equal(statusOf(response), 200);
+  assert.match(response, /transfer-encoding: chunked/i);
+  assert.match(response, /beginning/);
+  assert.ok(!response.endsWith("0\r\n\r\n"), "the response looks complete");
   await server.stop();
 });
 
@@ -230,9 +230,9 @@ test("A reader that does not read stops the producer of its response", async () 
     last = produced;
   }
   assert.ok(produced < length, "everything was produced though nobody read");
-  const answer = await readAll(connection.readable.pipeThrough(untilEnd()));
+  const response = await readAll(connection.readable.pipeThrough(untilEnd()));
   assert.equal(produced, length);
-  assert.ok(answer.length > length);
+  assert.ok(response.length > length);
   connection.destroy();
   await server.stop();
 });
@@ -260,9 +260,9 @@ test("A server that does not read an upload stops its sender", async () => {
   const length = 64 * 1024 * 1024;
   const connection = await runtime.connect(server.address);
   const writer = connection.writable.getWriter();
-  const head =
+  const headers =
     `POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`;
-  await writer.write(encode(head));
+  await writer.write(encode(headers));
   let written = 0;
   const writing = (async () => {
     for (; written < length; written += 256 * 1024) await writer.write(new Uint8Array(256 * 1024));
@@ -288,13 +288,13 @@ test("The handler is told the client's address", async () => {
   const socket = createConnection(port, "127.0.0.1");
   await new Promise<void>((resolve) => socket.on("connect", resolve));
   const localPort = socket.localPort;
-  const answer = await new Promise<string>((resolve) => {
+  const response = await new Promise<string>((resolve) => {
     let text = "";
     socket.on("data", (bytes: Uint8Array) => text += decode(bytes));
     socket.on("close", () => resolve(text));
     socket.write(GET);
   });
-  assert.deepEqual(JSON.parse(bodyOf(answer)), { host: "127.0.0.1", port: localPort });
+  assert.deepEqual(JSON.parse(bodyOf(response)), { host: "127.0.0.1", port: localPort });
   await server.stop();
 });
 
@@ -303,8 +303,8 @@ test("A client over a listener for both families has its own IPv4 address", asyn
     address: { transport: "tcp", host: "::", port: 0 },
   });
   assert.ok(server.address.transport === "tcp");
-  const answer = await rawHttp({ ...server.address, host: "127.0.0.1" }, GET);
-  assert.equal(bodyOf(answer), "127.0.0.1");
+  const response = await rawHttp({ ...server.address, host: "127.0.0.1" }, GET);
+  assert.equal(bodyOf(response), "127.0.0.1");
   await server.stop();
 });
 
@@ -312,8 +312,8 @@ test("A client over a unix socket has no address", async () => {
   const server = await serve((_, { host, port }) => Response.json({ host, port }), {
     address: freshAddress("unix"),
   });
-  const answer = await rawHttp(server.address, GET);
-  assert.deepEqual(JSON.parse(bodyOf(answer)), { host: "", port: 0 });
+  const response = await rawHttp(server.address, GET);
+  assert.deepEqual(JSON.parse(bodyOf(response)), { host: "", port: 0 });
   await server.stop();
 });
 
@@ -328,7 +328,7 @@ test("Stopping waits for the request in flight, and not for silent clients", asy
   const silent = await runtime.connect(server.address);
   const halfway = await runtime.connect(server.address);
   await ask(halfway, "GET / HT");
-  const answer = rawHttp(server.address, GET);
+  const response = rawHttp(server.address, GET);
   await began.promise;
 
   let stopped = false;
@@ -336,7 +336,7 @@ test("Stopping waits for the request in flight, and not for silent clients", asy
   for (let turns = 0; turns < 20; turns++) await turn();
   assert.ok(!stopped, "stopped while a request was in flight");
   mayAnswer.resolve();
-  assert.equal(bodyOf(await answer), "finished");
+  assert.equal(bodyOf(await response), "finished");
   await stopping;
   await assert.rejects(runtime.connect(server.address), ConnectError);
   silent.destroy();
@@ -351,10 +351,10 @@ test("Stopping waits for a response that is still being streamed", async () => {
   const connection = await runtime.connect(server.address);
   await ask(connection, GET);
   const reader = connection.readable.getReader();
-  const head = readUntil(reader, "one");
+  const headers = readUntil(reader, "one");
   while (body === undefined) await turn();
   body.enqueue(encode("one"));
-  await head;
+  await headers;
   const stopping = server.stop();
   await turn();
   body.enqueue(encode("two"));
@@ -370,10 +370,10 @@ test("Destroying cuts the request in flight", async () => {
     began.resolve();
     return new Promise<Response>(() => {});
   });
-  const answer = rawHttp(server.address, GET);
+  const response = rawHttp(server.address, GET);
   await began.promise;
   server.destroy();
-  assert.equal(await answer, "");
+  assert.equal(await response, "");
 });
 
 test("A unix socket's path is removed with its HTTP server", async () => {
@@ -422,9 +422,9 @@ test("An upload of more than 128 MiB is taken", async () => {
   const length = 130 * 1024 * 1024;
   const connection = await runtime.connect(server.address);
   const writer = connection.writable.getWriter();
-  const head =
+  const headers =
     `POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`;
-  await writer.write(encode(head));
+  await writer.write(encode(headers));
   const mebibyte = new Uint8Array(1024 * 1024);
   for (let sent = 0; sent < length; sent += mebibyte.length) await writer.write(mebibyte);
   assert.equal(bodyOf(decode(await readAll(connection.readable))), String(length));

@@ -16,9 +16,9 @@ test("A memory pair carries bytes both ways and knows half-close", async () => {
   await writer.write(encode("ping"));
   await writer.close();
   assert.equal(decode(await readAll(second.readable)), "ping");
-  const answer = second.writable.getWriter();
-  await answer.write(encode("pong"));
-  await answer.close();
+  const write = second.writable.getWriter();
+  await write.write(encode("pong"));
+  await write.close();
   assert.equal(decode(await readAll(first.readable)), "pong");
 });
 

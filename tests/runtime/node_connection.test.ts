@@ -50,9 +50,9 @@ test("NodeConnection carries bytes both ways, and each direction ends by itself"
     assert.equal(decode(await readAll(connection.readable)), "question");
     const received = receivedBy(peer);
     const writer = connection.writable.getWriter();
-    await writer.write(encode("answer"));
+    await writer.write(encode("response"));
     await writer.close();
-    assert.equal(decode(await received), "answer");
+    assert.equal(decode(await received), "response");
   });
 });
 

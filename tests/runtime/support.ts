@@ -83,27 +83,27 @@ export async function rawHttp(address: Address, text: string): Promise<string> {
   const writer = connection.writable.getWriter();
   // The server may answer and close before it has read everything.
   writer.write(encode(text)).catch(() => {});
-  let answer = "";
+  let response = "";
   const decoder = new TextDecoder();
   try {
     for await (const bytes of connection.readable) {
-      answer += decoder.decode(bytes, { stream: true });
+      response += decoder.decode(bytes, { stream: true });
     }
   } catch {
     // Cut; what came before counts.
   }
   connection.destroy();
-  return answer;
+  return response;
 }
 
 /** The status line's code; 0 where no response came. */
-export function statusOf(answer: string): number {
-  return Number(answer.split(" ")[1] ?? 0);
+export function statusOf(response: string): number {
+  return Number(response.split(" ")[1] ?? 0);
 }
 
 /** The response's body as it was sent. */
-export function bodyOf(answer: string): string {
-  return answer.slice(answer.indexOf("\r\n\r\n") + 4);
+export function bodyOf(response: string): string {
+  return response.slice(response.indexOf("\r\n\r\n") + 4);
 }
 
 /** Lets every event that is ready now be handled. */

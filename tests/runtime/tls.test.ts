@@ -171,15 +171,15 @@ test("Closing ends with close_notify, destroying without, on both versions", { s
   const server = await listen();
   for (const version of ["-tls1_2", "-tls1_3"]) {
     for (const ending of ["close", "destroy"] as const) {
-      const answer = rawTls(server.port, "hello\r\n", [version, "-servername", "a.test"]);
+      const response = rawTls(server.port, "hello\r\n", [version, "-servername", "a.test"]);
       const connection = await server.next();
       assert.equal(await readText(connection), "hello\r\n");
       const writer = connection.writable.getWriter();
-      await writer.write(encode("answer"));
+      await writer.write(encode("response"));
       if (ending === "close") await writer.close();
       else connection.destroy();
-      const { text, ended } = await answer;
-      assert.equal(text, "answer");
+      const { text, ended } = await response;
+      assert.equal(text, "response");
       assert.equal(ended, ending === "close", `${version} ${ending}`);
       connection.destroy();
     }
@@ -198,10 +198,10 @@ test("A client's own close_notify ends reading and leaves writing", { skip }, as
   assert.equal(decode((await reader.read()).value!), "hello");
   assert.equal((await reader.read()).done, true);
   const writer = connection.writable.getWriter();
-  await writer.write(encode("answer"));
+  await writer.write(encode("response"));
   await writer.close();
   await closed(client);
-  assert.equal(received.join(""), "answer");
+  assert.equal(received.join(""), "response");
   server.listener.close();
 });
 

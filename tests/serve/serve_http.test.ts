@@ -324,7 +324,7 @@ test("Early hints go before the response, and are none where they cannot be", as
     async ({ port }) => {
       const connection = await HttpConnection.open(port);
       await connection.send({});
-      assert.equal((await connection.readAnyHead()).status, 103);
+      assert.equal((await connection.readAnyHeaders()).status, 103);
       connection.destroy();
       assert.equal((await rawRequest(port, "GET / HTTP/1.0\r\n\r\n")).status, 200);
     },

@@ -324,10 +324,10 @@ class Http1Simulation {
   #check(): void {
     const [fault] = this.#faults;
     if (fault !== undefined) this.#fail(fault);
-    const { failures, faults } = this.#world;
+    const { failures, errors } = this.#world;
     const [unexpected] = failures.filter((error) => !isHandlers(error));
     if (unexpected !== undefined) this.#fail(`thrown: ${String(unexpected)}`);
-    if (faults.length > 0) this.#fail(`refused: ${faults[0]!.message}`);
+    if (errors.length > 0) this.#fail(`refused: ${errors[0]!.message}`);
     // What was sent stays, so a look now and then sees all of it.
     if (this.#step % READ_STEPS === 0) { for (const client of this.#clients) this.#read(client); }
   }

@@ -26,7 +26,7 @@ class LateWorld {
   readonly #random: Random;
   readonly #max: number;
   readonly #world: UpstreamWorld;
-  readonly #answers = new Map<string, Promise<string>>();
+  readonly #responses = new Map<string, Promise<string>>();
   readonly #open: Late[] = [];
   readonly #seen = new Map<string, number>();
   /** Whose bodies are not read; their connections are not either. */
@@ -79,7 +79,7 @@ class LateWorld {
   }
 
   #send(hasBody: boolean): string {
-    const key = `${this.#answers.size}`;
+    const key = `${this.#responses.size}`;
     const length = this.#random.pick([1, 100, 100_000, 1_000_000]);
     const answered = this.#world.send({
       method: hasBody ? "POST" : "GET",
@@ -88,7 +88,7 @@ class LateWorld {
     });
     const text = answered.then(textOf);
     text.catch(() => {});
-    this.#answers.set(key, text);
+    this.#responses.set(key, text);
     return key;
   }
 
@@ -126,7 +126,7 @@ class LateWorld {
       await this.#answer();
       await this.#take();
     }
-    for (const [key, text] of this.#answers) assert.equal(await text, key);
+    for (const [key, text] of this.#responses) assert.equal(await text, key);
     for (const [key, count] of this.#seen) assert.equal(count, 1, `${key} began ${count} times`);
     await this.#world.close();
   }

@@ -17,11 +17,11 @@ import type { ByteConnection } from "../../src/runtime/connection.ts";
 import { MemoryRuntime } from "../../src/runtime/memory.ts";
 import { pattern, patternFault, Random } from "./random.ts";
 import {
-  type FrontExchange,
   type RespondedPlan,
   responseFault,
-  SimulatedFront,
-} from "./responder_front.ts";
+  SimulatedWebServer,
+  type WebServerExchange,
+} from "./simulated_web_server.ts";
 import { QuickClock, settle } from "./quick_clock.ts";
 
 export interface ResponderResult {
@@ -68,18 +68,18 @@ export async function simulateResponder(seed: number, steps: number): Promise<Re
 
 /** The server's end of a connection whose system is the simulation. */
 class Wire {
-  readonly front: SimulatedFront;
+  readonly webServer: SimulatedWebServer;
   readonly connection: ByteConnection;
   isOver = false;
   /** The server sends nothing more. */
   isFinished = false;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
-  /** What the server has written and the front has not taken. */
+  /** What the server has written and the web server has not taken. */
   #written: Uint8Array[] = [];
   #taken: (() => void) | undefined;
 
-  constructor(front: SimulatedFront, name: string) {
-    this.front = front;
+  constructor(webServer: SimulatedWebServer, name: string) {
+    this.webServer = webServer;
     this.connection = {
       remote: name,
       readable: new ReadableStream<Uint8Array>({
@@ -108,7 +108,7 @@ class Wire {
 
   deliver(length: number): void {
     if (!this.isRead) return;
-    const bytes = this.front.takeOutput(length);
+    const bytes = this.webServer.takeOutput(length);
     if (bytes.length > 0) this.#controller.enqueue(bytes);
   }
 
@@ -119,7 +119,7 @@ class Wire {
       if (this.isFinished) this.end();
       return;
     }
-    this.front.receive(first.subarray(0, length));
+    this.webServer.receive(first.subarray(0, length));
     if (first.length > length) {
       this.#written[0] = first.subarray(length);
       return;
@@ -148,7 +148,7 @@ class ResponderSimulation {
   readonly #acts: (() => void)[] = [];
   readonly #faults: string[] = [];
   /** Exchanges that have ended and were looked at. */
-  readonly #ended: FrontExchange[] = [];
+  readonly #ended: WebServerExchange[] = [];
   /** Requests at once; few in some worlds, and beyond them OVERLOADED is right. */
   readonly #requestsMax: number;
   #accept!: (connection: ByteConnection) => void;
@@ -197,9 +197,9 @@ class ResponderSimulation {
     const wire = this.#random.pick(this.#wires);
     if (wire.isOver) return;
     const length = this.#random.pick([1, 8, 30, 500, 100_000]);
-    if (step === "begin") wire.front.begin(this.#plan(), ID_MAX);
-    else if (step === "write") wire.front.write();
-    else if (step === "abort") wire.front.abort();
+    if (step === "begin") wire.webServer.begin(this.#plan(), ID_MAX);
+    else if (step === "write") wire.webServer.write();
+    else if (step === "abort") wire.webServer.abort();
     else if (step === "deliver") wire.deliver(length);
     else if (step === "take") this.#take(wire, length);
     else wire.end();
@@ -207,7 +207,7 @@ class ResponderSimulation {
 
   #connect(): void {
     if (this.#wires.length >= 3) return;
-    const wire = new Wire(new SimulatedFront(this.#random), `front ${this.#wires.length}`);
+    const wire = new Wire(new SimulatedWebServer(this.#random), `web server ${this.#wires.length}`);
     this.#wires.push(wire);
     this.#accept(wire.connection);
   }
@@ -316,8 +316,10 @@ class ResponderSimulation {
     return this.#acts.length > 0 ||
       this.#wires.some((wire) =>
         wire.hasWritten || (!wire.isOver && wire.isFinished) ||
-        (!wire.isOver && (wire.front.outputLength > 0 ||
-          [...wire.front.open.values()].some((one) => one.records.length > 0 && !one.isAborted)))
+        (!wire.isOver && (wire.webServer.outputLength > 0 ||
+          [...wire.webServer.open.values()].some((one) =>
+            one.records.length > 0 && !one.isAborted
+          )))
       );
   }
 
@@ -326,7 +328,7 @@ class ResponderSimulation {
     for (let round = 0; round < LAST_ROUNDS_MAX && idleRounds < IDLE_ROUNDS; round++) {
       idleRounds = this.#isBusy() ? 0 : idleRounds + 1;
       for (const wire of this.#wires) {
-        for (let count = 0; count < 20; count++) wire.front.write();
+        for (let count = 0; count < 20; count++) wire.webServer.write();
         wire.deliver(1_000_000);
         this.#take(wire, 1_000_000);
       }
@@ -356,7 +358,7 @@ class ResponderSimulation {
     for (const wire of this.#wires) {
       if (wire.isOver && this.#isCalm) this.#fail("a connection has ended, and nothing was wrong");
       if (wire.isOver) continue;
-      const [open] = wire.front.open.values();
+      const [open] = wire.webServer.open.values();
       if (open !== undefined) {
         this.#fail(`/${open.plan.key} has no end${open.isAborted ? ", though given up" : ""}`);
       }
@@ -374,12 +376,12 @@ class ResponderSimulation {
   #check(): void {
     const [fault] = this.#faults;
     if (fault !== undefined) this.#fail(fault);
-    for (const { front } of this.#wires) {
-      for (const exchange of front.done.splice(0)) this.#checkEnd(exchange);
+    for (const { webServer } of this.#wires) {
+      for (const exchange of webServer.done.splice(0)) this.#checkEnd(exchange);
     }
   }
 
-  #checkEnd(exchange: FrontExchange): void {
+  #checkEnd(exchange: WebServerExchange): void {
     this.#ended.push(exchange);
     const { plan, ended, isAborted } = exchange;
     if (ended === COMPLETE && !isAborted) {

@@ -117,7 +117,7 @@ interface ApplicationRequest {
   declared: boolean;
   status: number;
   started: boolean;
-  headSent: boolean;
+  headersSent: boolean;
   sent: number;
   stdinLength: number;
   stdinEnded: boolean;
@@ -215,7 +215,7 @@ export class ApplicationConnection {
       declared: false,
       status: 200,
       started: false,
-      headSent: false,
+      headersSent: false,
       sent: 0,
       stdinLength: 0,
       stdinEnded: role === Role.AUTHORIZER,
@@ -320,7 +320,7 @@ export class ApplicationConnection {
     if (random.chance(0.1)) {
       this.#send((encoder) => encoder.stream(RecordType.STDERR, request.id, new Uint8Array(30)));
     }
-    if (!request.headSent) return this.#sendHead(request);
+    if (!request.headersSent) return this.#sendHead(request);
     if (request.sent < request.length) {
       if (request.plan === "hang_halfway" && request.sent > 0) return;
       if (request.plan === "overloaded_halfway" && request.sent > 0) {
@@ -338,14 +338,14 @@ export class ApplicationConnection {
   }
 
   #sendHead(request: ApplicationRequest): void {
-    request.headSent = true;
-    let head = `Status: ${request.status}\nKey: ${request.key}\n`;
+    request.headersSent = true;
+    let headers = `Status: ${request.status}\nKey: ${request.key}\n`;
     if (request.declared) {
       const difference = { too_short: 5, too_long: -5 }[request.plan as string] ?? 0;
       const declared = Math.max(0, request.length + difference);
-      head += `Content-Length: ${declared}\r\n`;
+      headers += `Content-Length: ${declared}\r\n`;
     }
-    this.#stdout(request, new TextEncoder().encode(`${head}\n`));
+    this.#stdout(request, new TextEncoder().encode(`${headers}\n`));
   }
 
   #sendBody(request: ApplicationRequest, length: number): void {

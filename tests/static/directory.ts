@@ -107,8 +107,8 @@ function fill(base: string): Directory {
 
 /** What a static route answers, as a Response where it is no refusal. */
 export async function fetched(
-  answer: StaticResponse | Promise<StaticResponse>,
+  response: StaticResponse | Promise<StaticResponse>,
 ): Promise<Response | StaticRefusal> {
-  const settled = await answer;
+  const settled = await response;
   return isRefusal(settled) ? settled : await toResponse(settled);
 }

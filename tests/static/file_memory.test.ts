@@ -34,10 +34,10 @@ function fileOf(length: number): OpenFile {
 async function ask(directory: Directory, kept: FileMemory, path: string): Promise<Response> {
   const options = { files, root: directory.root, index: ["index.html"], never: () => false };
   const request = new Request("http://h/");
-  const answer = await fetched(
+  const response = await fetched(
     serveStatic({ ...options, memory: kept }, request, { path, query: "" }),
   );
-  return answer instanceof Response ? answer : new Response(null, { status: answer.status });
+  return response instanceof Response ? response : new Response(null, { status: response.status });
 }
 
 test("A kept file is sent again as it was sent at first", async () => {
@@ -75,9 +75,9 @@ test("A kept path that becomes a symlink out of the root is refused", async () =
     assert.equal((await ask(directory, kept, "/docs/index.html")).status, 200);
     renameSync(join(directory.root, "docs"), join(directory.root, "docs-old"));
     renameSync(join(directory.root, "link-folder"), join(directory.root, "docs"));
-    const answer = await ask(directory, kept, "/docs/index.html");
-    assert.equal(answer.status, 403);
-    assert.notEqual(await answer.text(), SECRET);
+    const response = await ask(directory, kept, "/docs/index.html");
+    assert.equal(response.status, 403);
+    assert.notEqual(await response.text(), SECRET);
   });
 });
 

@@ -8,15 +8,15 @@ import { serveStatic } from "../../src/static/static_files.ts";
 import { type Directory, fetched, files, withDirectory } from "./directory.ts";
 
 async function list(directory: Directory, path: string, query = "", method = "GET") {
-  const answer = await fetched(serveStatic(
+  const response = await fetched(serveStatic(
     { files, root: directory.root, index: ["index.html"], never: isScriptName, listing: true },
     new Request("http://h/", { method }),
     { path, query },
   ));
-  assert.ok(answer instanceof Response);
-  const page = await answer.text();
+  assert.ok(response instanceof Response);
+  const page = await response.text();
   const names = [...page.matchAll(/<tr><td><a href="([^"]*)">/g)].map(([, link]) => link!);
-  return { answer, page, names };
+  return { response, page, names };
 }
 
 /** A directory `/list/` of three files and a directory. */
@@ -33,12 +33,12 @@ function fill(directory: Directory): void {
 test("A directory without index is listed, directories first, with size and time", async () => {
   await withDirectory(async (directory) => {
     fill(directory);
-    const { answer, page, names } = await list(directory, "/list/");
-    assert.equal(answer.status, 200);
-    assert.equal(answer.headers.get("content-type"), "text/html; charset=utf-8");
-    assert.match(answer.headers.get("content-security-policy") ?? "", /^default-src 'none'/);
+    const { response, page, names } = await list(directory, "/list/");
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get("content-type"), "text/html; charset=utf-8");
+    assert.match(response.headers.get("content-security-policy") ?? "", /^default-src 'none'/);
     assert.equal(
-      answer.headers.get("content-length"),
+      response.headers.get("content-length"),
       String(new TextEncoder().encode(page).length),
     );
     assert.deepEqual(names, ["../", "./zoo/", "./a.txt", "./b.txt", "./c.txt"]);
@@ -123,12 +123,12 @@ test("A listing says that there are more entries than it shows", async () => {
 test("A listing answers HEAD without a body, and a directory without its slash with a redirect", async () => {
   await withDirectory(async (directory) => {
     fill(directory);
-    const head = await list(directory, "/list/", "", "HEAD");
+    const headers = await list(directory, "/list/", "", "HEAD");
     const get = await list(directory, "/list/");
-    assert.equal(head.page, "");
-    assert.deepEqual([...head.answer.headers], [...get.answer.headers]);
-    const { answer } = await list(directory, "/list");
-    assert.deepEqual([answer.status, answer.headers.get("location")], [308, "/list/"]);
+    assert.equal(headers.page, "");
+    assert.deepEqual([...headers.response.headers], [...get.response.headers]);
+    const { response } = await list(directory, "/list");
+    assert.deepEqual([response.status, response.headers.get("location")], [308, "/list/"]);
     assert.match((await list(directory, "/docs/")).page, /<h1>docs<\/h1>/);
   });
 });

@@ -7,40 +7,49 @@ import { currentRuntime } from "../../src/runtime/current.ts";
 import { serveStatic } from "../../src/static/static_files.ts";
 import { fetched, files, withDirectory } from "./directory.ts";
 
-interface Answer {
+interface FileResponse {
   readonly status: number | undefined;
   readonly headers: Record<string, unknown>;
   readonly body: string;
 }
 
 /** Serves `/hello.txt`, ten bytes, and asks for it once with each set of header fields. */
-async function ask(method: string, fields: readonly Record<string, string>[]): Promise<Answer[]> {
-  const answers: Answer[] = [];
+async function ask(
+  method: string,
+  fields: readonly Record<string, string>[],
+): Promise<FileResponse[]> {
+  const responses: FileResponse[] = [];
   await withDirectory(async ({ root }) => {
     const options = { files, root, index: [], never: () => false };
     const listener = await serveHttp1(currentRuntime(), {
       address: { transport: "tcp", host: "127.0.0.1", port: 0 },
       requestHeadersLengthMax: 64 * 1024,
       handler: async (request) => {
-        const answer = await fetched(
+        const response = await fetched(
           serveStatic(options, request, { path: "/hello.txt", query: "" }),
         );
-        return answer instanceof Response ? answer : new Response(null, { status: answer.status });
+        return response instanceof Response
+          ? response
+          : new Response(null, { status: response.status });
       },
     });
     try {
       assert.ok(listener.address.transport === "tcp");
       for (const headers of fields) {
-        answers.push(await askOnce(listener.address.port, method, headers));
+        responses.push(await askOnce(listener.address.port, method, headers));
       }
     } finally {
       listener.destroy();
     }
   });
-  return answers;
+  return responses;
 }
 
-function askOnce(port: number, method: string, headers: Record<string, string>): Promise<Answer> {
+function askOnce(
+  port: number,
+  method: string,
+  headers: Record<string, string>,
+): Promise<FileResponse> {
   return new Promise((resolve, reject) => {
     const options = { host: "127.0.0.1", port, method, headers, agent: false };
     const sent = httpRequest(options, (response) => {
@@ -58,18 +67,18 @@ function askOnce(port: number, method: string, headers: Record<string, string>):
 }
 
 test("A file arrives whole, with its length", async () => {
-  const [answer] = await ask("GET", [{}]);
-  assert.equal(answer?.status, 200);
-  assert.equal(answer.headers["content-length"], "10");
-  assert.equal(answer.headers["content-type"], "text/plain; charset=utf-8");
-  assert.equal(answer.body, "0123456789");
+  const [response] = await ask("GET", [{}]);
+  assert.equal(response?.status, 200);
+  assert.equal(response.headers["content-length"], "10");
+  assert.equal(response.headers["content-type"], "text/plain; charset=utf-8");
+  assert.equal(response.body, "0123456789");
 });
 
 test("HEAD arrives with the length of the file", async () => {
-  const [answer] = await ask("HEAD", [{}]);
-  assert.equal(answer?.status, 200);
-  assert.equal(answer.headers["content-length"], "10");
-  assert.equal(answer.body, "");
+  const [response] = await ask("HEAD", [{}]);
+  assert.equal(response?.status, 200);
+  assert.equal(response.headers["content-length"], "10");
+  assert.equal(response.body, "");
 });
 
 test("A range arrives as asked for", async () => {
@@ -83,18 +92,18 @@ test("A range arrives as asked for", async () => {
 });
 
 test("The file arrives whole where a range does not apply", async () => {
-  const answers = await ask("GET", [
+  const responses = await ask("GET", [
     { range: "bytes=2-4", "if-range": '"other"' },
     { range: "bytes=2-4", "if-range": "Thu, 01 Jan 1970 00:00:00 GMT" },
     { range: `bytes=${"0-1,".repeat(16)}3-4` },
     { range: "bytes=4-2" },
     { range: "lines=1-2" },
   ]);
-  assert.equal(answers.length, 5);
-  for (const answer of answers) {
-    assert.equal(answer.status, 200);
-    assert.equal(answer.headers["content-range"], undefined);
-    assert.equal(answer.body, "0123456789");
+  assert.equal(responses.length, 5);
+  for (const response of responses) {
+    assert.equal(response.status, 200);
+    assert.equal(response.headers["content-range"], undefined);
+    assert.equal(response.body, "0123456789");
   }
 });
 
@@ -107,26 +116,26 @@ test("304 and 416 arrive without a body", async () => {
 });
 
 test("Several ranges arrive as parts, each with its place, in the order asked for", async () => {
-  const [answer] = await ask("GET", [{ range: "bytes=8-9,0-1" }]);
-  assert.equal(answer?.status, 206);
-  assert.equal(answer.headers["content-range"], undefined);
-  const type = String(answer.headers["content-type"]);
+  const [response] = await ask("GET", [{ range: "bytes=8-9,0-1" }]);
+  assert.equal(response?.status, 206);
+  assert.equal(response.headers["content-range"], undefined);
+  const type = String(response.headers["content-type"]);
   const boundary = /^multipart\/byteranges; boundary=([\w-]+)$/.exec(type)?.[1];
   assert.ok(boundary);
   const part = (range: string, bytes: string) =>
     `\r\n--${boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
     `Content-Range: bytes ${range}/10\r\n\r\n${bytes}`;
   const body = `${part("8-9", "89")}${part("0-1", "01")}\r\n--${boundary}--\r\n`;
-  assert.equal(answer.body, body);
-  assert.equal(answer.headers["content-length"], String(body.length));
+  assert.equal(response.body, body);
+  assert.equal(response.headers["content-length"], String(body.length));
 });
 
 test("Ranges that make one are sent as one, those behind the end are left out", async () => {
-  const answers = await ask("GET", [{ range: "bytes=0-3,2-4" }, { range: "bytes=0-4,10-" }]);
-  assert.equal(answers.length, 2);
-  for (const answer of answers) {
-    assert.equal(answer.status, 206);
-    assert.equal(answer.headers["content-range"], "bytes 0-4/10");
-    assert.equal(answer.body, "01234");
+  const responses = await ask("GET", [{ range: "bytes=0-3,2-4" }, { range: "bytes=0-4,10-" }]);
+  assert.equal(responses.length, 2);
+  for (const response of responses) {
+    assert.equal(response.status, 206);
+    assert.equal(response.headers["content-range"], "bytes 0-4/10");
+    assert.equal(response.body, "01234");
   }
 });

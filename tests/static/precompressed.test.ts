@@ -21,13 +21,13 @@ async function ask(
   options: Partial<StaticOptions> = {},
 ): Promise<Response> {
   const all = { files, root: directory.root, index: [], never: () => false, ...options };
-  const answer = await fetched(serveStatic(
+  const response = await fetched(serveStatic(
     { precompressed: ENCODINGS, ...all },
     new Request("http://h/", { headers: fields }),
     { path: "/hello.txt", query: "" },
   ));
-  assert.ok(answer instanceof Response);
-  return answer;
+  assert.ok(response instanceof Response);
+  return response;
 }
 
 test("A compressed sibling is sent to a client that takes its coding", async () => {
@@ -39,13 +39,13 @@ test("A compressed sibling is sent to a client that takes its coding", async () 
       ["gzip;q=1, br;q=0.5", "gzip", ".gz"],
     ];
     for (const [accept, encoding, body] of cases) {
-      const answer = await ask(directory, { "accept-encoding": accept });
-      assert.equal(answer.headers.get("content-encoding"), encoding);
-      assert.equal(answer.headers.get("content-type"), "text/plain; charset=utf-8");
-      assert.equal(answer.headers.get("content-length"), String(body.length));
-      assert.equal(answer.headers.get("vary"), "accept-encoding");
-      assert.match(answer.headers.get("etag") ?? "", new RegExp(`^"[^"]+-${encoding}"$`));
-      assert.equal(await answer.text(), body);
+      const response = await ask(directory, { "accept-encoding": accept });
+      assert.equal(response.headers.get("content-encoding"), encoding);
+      assert.equal(response.headers.get("content-type"), "text/plain; charset=utf-8");
+      assert.equal(response.headers.get("content-length"), String(body.length));
+      assert.equal(response.headers.get("vary"), "accept-encoding");
+      assert.match(response.headers.get("etag") ?? "", new RegExp(`^"[^"]+-${encoding}"$`));
+      assert.equal(await response.text(), body);
     }
   });
 });
@@ -54,10 +54,10 @@ test("The file itself goes out, with Vary, to a client that takes no coding of a
   await withDirectory(async (directory) => {
     writeSibling(directory, ".gz");
     for (const accept of ["br", "identity", "gzip;q=0, *;q=0"]) {
-      const answer = await ask(directory, { "accept-encoding": accept });
-      assert.equal(answer.headers.get("content-encoding"), null);
-      assert.equal(answer.headers.get("vary"), "accept-encoding");
-      assert.equal(await answer.text(), "0123456789");
+      const response = await ask(directory, { "accept-encoding": accept });
+      assert.equal(response.headers.get("content-encoding"), null);
+      assert.equal(response.headers.get("vary"), "accept-encoding");
+      assert.equal(await response.text(), "0123456789");
     }
   });
 });
@@ -90,8 +90,8 @@ test("A sibling that is a symlink out of the root, a directory or dangling is no
     symlinkSync(join(directory.base, "secret.txt"), join(directory.root, "hello.txt.gz"));
     symlinkSync("docs", join(directory.root, "hello.txt.br"));
     symlinkSync("nowhere", join(directory.root, "hello.txt.zst"));
-    const answer = await ask(directory, { "accept-encoding": ALL });
-    assert.deepEqual([answer.headers.get("vary"), await answer.text()], [null, "0123456789"]);
+    const response = await ask(directory, { "accept-encoding": ALL });
+    assert.deepEqual([response.headers.get("vary"), await response.text()], [null, "0123456789"]);
     rmSync(join(directory.root, "hello.txt.gz"));
   });
 });

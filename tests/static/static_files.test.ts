@@ -30,9 +30,9 @@ async function served(
   raw: string,
   init: RequestInit = {},
 ): Promise<Response> {
-  const answer = await serve(options, raw, init);
-  assert.ok(answer instanceof Response, JSON.stringify(answer));
-  return answer;
+  const response = await serve(options, raw, init);
+  assert.ok(response instanceof Response, JSON.stringify(response));
+  return response;
 }
 
 async function refused(
@@ -40,9 +40,9 @@ async function refused(
   raw: string,
   init: RequestInit = {},
 ): Promise<StaticRefusal> {
-  const answer = await serve(options, raw, init);
-  assert.ok(!(answer instanceof Response), `${raw} was served`);
-  return answer;
+  const response = await serve(options, raw, init);
+  assert.ok(!(response instanceof Response), `${raw} was served`);
+  return response;
 }
 
 test("serveStatic sends a file with its type, length and validators", async () => {
@@ -272,8 +272,8 @@ test("serveStatic sends no secret for any target, however encoded", async () => 
       fc.asyncProperty(targets, async (raw) => {
         const target = parseTarget(`http://h${raw}`);
         if (target.kind === "refused") return;
-        const answer = await fetched(serveStatic(options, new Request("http://h/"), target));
-        if (answer instanceof Response) assert.notEqual(await answer.text(), SECRET, raw);
+        const response = await fetched(serveStatic(options, new Request("http://h/"), target));
+        if (response instanceof Response) assert.notEqual(await response.text(), SECRET, raw);
       }),
       { numRuns: 1000 },
     );

@@ -70,9 +70,9 @@ interface Authorization {
 export type Interference = (
   request: OutgoingRequest,
   path: string,
-) => Partial<Answer> | Promise<Partial<Answer>> | undefined;
+) => Partial<AuthorityResponse> | Promise<Partial<AuthorityResponse>> | undefined;
 
-interface Answer {
+interface AuthorityResponse {
   readonly status: number;
   readonly headers: Record<string, string>;
   readonly body: unknown;
@@ -108,8 +108,8 @@ export class AcmeAuthority {
     if (origin !== this.#origin) throw new Error(`The authority is not at ${origin}`);
     this.requests.push(`${request.method} ${pathname}`);
     const said = await this.interfere(request, pathname);
-    const answer: Partial<Answer> = said ?? await this.#answer(request, pathname);
-    const { status = 200, headers = {}, body = {} } = answer;
+    const response: Partial<AuthorityResponse> = said ?? await this.#answer(request, pathname);
+    const { status = 200, headers = {}, body = {} } = response;
     const nonce = `nonce-${++this.#count}`;
     this.#nonces.add(nonce);
     return {
@@ -128,7 +128,7 @@ export class AcmeAuthority {
     return this.orders.filter(({ status }) => status === "valid").length;
   }
 
-  async #answer(request: OutgoingRequest, path: string): Promise<Partial<Answer>> {
+  async #answer(request: OutgoingRequest, path: string): Promise<Partial<AuthorityResponse>> {
     const { external, profiles, directory = DIRECTORY } = this.#options;
     if (request.url === directory) {
       return {
@@ -166,7 +166,7 @@ export class AcmeAuthority {
     return problem(404, "malformed", `No such thing: ${path}`);
   }
 
-  #renewal(): Partial<Answer> {
+  #renewal(): Partial<AuthorityResponse> {
     const info = this.renewalInfo;
     if (info === undefined) return problem(404, "malformed", "No such certificate");
     const iso = (timeMs: number) => new Date(timeMs).toISOString();
@@ -223,7 +223,7 @@ export class AcmeAuthority {
     };
   }
 
-  #newOrder(account: string, payload: Record<string, unknown>): Partial<Answer> {
+  #newOrder(account: string, payload: Record<string, unknown>): Partial<AuthorityResponse> {
     const identifiers = payload["identifiers"] as { value: string }[];
     const order: Order = {
       id: this.orders.length + 1,
@@ -285,7 +285,7 @@ export class AcmeAuthority {
     };
   }
 
-  async #begin(authorization: Authorization, kind: string): Promise<Partial<Answer>> {
+  async #begin(authorization: Authorization, kind: string): Promise<Partial<AuthorityResponse>> {
     const { name, token, order } = authorization;
     const jwk = this.accounts.get(pathOf(order.account))!;
     const { kty, crv, x, y } = jwk;
@@ -388,8 +388,8 @@ function extension(id: string, value: Uint8Array<ArrayBuffer>) {
 
 function encoded({ tag, content }: DerValue): Uint8Array<ArrayBuffer> {
   const { length } = content;
-  const head = length < 0x80 ? [length] : [0x81, length];
-  return concat([Uint8Array.of(tag, ...head), content]);
+  const headers = length < 0x80 ? [length] : [0x81, length];
+  return concat([Uint8Array.of(tag, ...headers), content]);
 }
 
 function pathOf(url: string): string {
@@ -401,7 +401,7 @@ export function problem(
   type: string,
   detail: string,
   headers: Record<string, string> = {},
-): Answer {
+): AuthorityResponse {
   return {
     status,
     headers: { "content-type": "application/problem+json", ...headers },

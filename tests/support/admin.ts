@@ -60,8 +60,8 @@ export class Admin {
   }
 
   async #get(target: string): Promise<string> {
-    const answer = await httpRequest(this.#port, { target, headers: { Host: "localhost" } });
-    assert.equal(answer.status, 200);
-    return answer.body.toString();
+    const response = await httpRequest(this.#port, { target, headers: { Host: "localhost" } });
+    assert.equal(response.status, 200);
+    return response.body.toString();
   }
 }

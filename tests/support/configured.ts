@@ -34,14 +34,14 @@ export async function withConfig(
 ): Promise<void> {
   const path = freshPath();
   const variables: Record<string, string> = { APP: `unix:${path}`, ...env };
-  const { options, errors: faults } = readConfig(text, {
+  const { options, errors: errors } = readConfig(text, {
     source: "afcgi.yaml",
     directory,
     files,
     readVariable: (name) => variables[name],
     rootGiven: false,
   });
-  assert.deepEqual(faults.map(formatError), []);
+  assert.deepEqual(errors.map(formatError), []);
   const running = application &&
     await serveFastCgi(application, { listen: { transport: "unix", path } });
   try {

@@ -8,7 +8,7 @@ import { waitUntil } from "./places.ts";
 export interface Descriptors {
   readonly sockets: number;
   readonly pipes: number;
-  /** Files that have lost their name: bodies and answers that did not fit into memory. */
+  /** Files that have lost their name: bodies and responses that did not fit into memory. */
   readonly temporaryFiles: number;
   readonly others: number;
 }

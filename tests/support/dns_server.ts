@@ -40,8 +40,8 @@ export class DnsServer {
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.on("message", (question, peer) => {
-      const answer = this.#answer(question);
-      if (answer !== undefined) socket.send(answer, peer.port, peer.address);
+      const response = this.#answer(question);
+      if (response !== undefined) socket.send(response, peer.port, peer.address);
     });
   }
 
@@ -138,12 +138,12 @@ function encodeName(name: string): number[] {
 }
 
 function encodeIpv6(text: string): Uint8Array {
-  const [head = "", tail] = text.split("::");
+  const [headers = "", tail] = text.split("::");
   const groups = (part: string) => part === "" ? [] : part.split(":").map((it) => parseInt(it, 16));
-  const front = groups(head);
+  const left = groups(headers);
   const back = groups(tail ?? "");
-  const zeros = new Array<number>(8 - front.length - back.length).fill(0);
-  return Uint8Array.from([...front, ...zeros, ...back].flatMap(u16));
+  const zeros = new Array<number>(8 - left.length - back.length).fill(0);
+  return Uint8Array.from([...left, ...zeros, ...back].flatMap(u16));
 }
 
 function u16(value: number): number[] {

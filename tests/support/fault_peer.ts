@@ -11,7 +11,7 @@ import { RecordEncoder } from "../../src/protocol/record_encoder.ts";
 import type { Place } from "./places.ts";
 
 export const GOOD_BODY = "good\n";
-export const GOOD_HEAD = "Content-Type: text/plain\r\n\r\n";
+export const GOOD_HEADERS = "Content-Type: text/plain\r\n\r\n";
 
 /** A request whose parameters and body have arrived. */
 export interface PeerRequest {
@@ -47,7 +47,7 @@ export interface Behaviour {
 }
 
 /** The records of a response, to be sent whole or in part. */
-export class Answer {
+export class ResponseRecords {
   readonly #encoder = new RecordEncoder();
 
   record(type: number, id: number, content: Uint8Array | string): this {
@@ -81,8 +81,8 @@ export class Answer {
 }
 
 /** A whole response without fault. */
-export function goodAnswer(id: number): Answer {
-  return new Answer().stdout(id, GOOD_HEAD + GOOD_BODY).stdoutEnd(id).end(id);
+export function goodResponse(id: number): ResponseRecords {
+  return new ResponseRecords().stdout(id, GOOD_HEADERS + GOOD_BODY).stdoutEnd(id).end(id);
 }
 
 /** A connection from afcgi. */
@@ -109,8 +109,8 @@ export class PeerConnection {
     this.#socket.write(bytes);
   }
 
-  send(answer: Answer): void {
-    this.write(answer.bytes);
+  send(response: ResponseRecords): void {
+    this.write(response.bytes);
   }
 
   /** Closes both directions, after all that was written. */
@@ -156,7 +156,7 @@ export class PeerConnection {
     if (request === undefined) return;
     if (type === RecordType.ABORT_REQUEST) {
       this.#requests.delete(id);
-      this.send(new Answer().end(id));
+      this.send(new ResponseRecords().end(id));
     }
     if (type === RecordType.PARAMS) request.params.push(content);
     if (type !== RecordType.STDIN) return;
@@ -182,13 +182,13 @@ export class PeerConnection {
         return this.write("HTTP/1.1 400 Bad Request\r\n\r\n");
       case "unknown_type":
         return this.send(
-          new Answer().record(RecordType.UNKNOWN_TYPE, 0, "\x09\0\0\0\0\0\0\0"),
+          new ResponseRecords().record(RecordType.UNKNOWN_TYPE, 0, "\x09\0\0\0\0\0\0\0"),
         );
       case "empty":
-        return this.send(new Answer().record(RecordType.GET_VALUES_RESULT, 0, ""));
+        return this.send(new ResponseRecords().record(RecordType.GET_VALUES_RESULT, 0, ""));
     }
     const values = encodeNameValues([["FCGI_MPXS_CONNS", multiplexes]]);
-    this.send(new Answer().record(RecordType.GET_VALUES_RESULT, 0, values));
+    this.send(new ResponseRecords().record(RecordType.GET_VALUES_RESULT, 0, values));
   }
 }
 
@@ -221,7 +221,7 @@ export class FaultPeer {
     this.requestCount++;
     const { onRequest } = this.behaviour;
     if (onRequest) onRequest(request);
-    else request.connection.send(goodAnswer(request.id));
+    else request.connection.send(goodResponse(request.id));
   }
 
   stop(): Promise<void> {

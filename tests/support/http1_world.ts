@@ -40,7 +40,7 @@ export async function http1World(
   { expectsFailures = false, ...options }: WorldOptions = {},
   clock = new ManualClock(),
 ) {
-  const faults: RequestError[] = [];
+  const errors: RequestError[] = [];
   const failures: unknown[] = [];
   let listen!: SocketListenOptions;
   let isListening = true;
@@ -55,7 +55,7 @@ export async function http1World(
     requestHeadersLengthMax: 64 * 1024,
     handler,
     onRequestError(error) {
-      faults.push(error);
+      errors.push(error);
       return new BytesResponse(error.status, [], utf8("refused"));
     },
     onFailure(error) {
@@ -71,7 +71,7 @@ export async function http1World(
     socket.events = listen.onSocket(socket);
     return socket;
   };
-  return { server, clock, faults, failures, open, isListening: () => isListening };
+  return { server, clock, errors, failures, open, isListening: () => isListening };
 }
 
 /** Lets promises and the ends of turns settle. */

@@ -40,8 +40,8 @@ export async function httpsRequest(request: HttpsRequest): Promise<HttpsResponse
     const subject = socket.getPeerCertificate().subject?.CN ?? "";
     const protocol = socket.getProtocol() ?? "";
     const fields = Object.entries({ Host: host, Connection: "close", ...request.headers });
-    const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-    socket.write(`${method} ${target} HTTP/1.1\r\n${head}\r\n`);
+    const headers = fields.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    socket.write(`${method} ${target} HTTP/1.1\r\n${headers}\r\n`);
     return { ...read(await untilEnd(socket)), subject: String(subject), protocol };
   } finally {
     clearTimeout(timer);

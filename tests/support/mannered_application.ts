@@ -1,7 +1,7 @@
 /**
  * An application with the manners of some that exist: it says more than it does, closes what it was
  * asked to keep, dies of a question, or refuses what is over the limits that it tells. It counts what
- * a front does to it. It runs on any runtime, in memory too.
+ * a web server does to it. It runs on any runtime, in memory too.
  */
 import { RequestQuota } from "../../src/protocol/request_quota.ts";
 import { ServerConnection } from "../../src/protocol/server_connection.ts";

@@ -54,13 +54,13 @@ export async function requestInMemory(
 }
 
 function readResponse(text: string): Response {
-  const headLength = text.indexOf("\r\n\r\n");
-  const [statusLine = "", ...lines] = text.slice(0, headLength).split("\r\n");
+  const headersLength = text.indexOf("\r\n\r\n");
+  const [statusLine = "", ...lines] = text.slice(0, headersLength).split("\r\n");
   const headers = new Headers(
     lines.map((line) => line.split(/: (.*)/, 2) as [string, string]),
   );
   const status = Number(statusLine.split(" ")[1]);
-  const rest = text.slice(headLength + 4);
+  const rest = text.slice(headersLength + 4);
   const isChunked = headers.get("transfer-encoding") === "chunked";
   const content = isChunked ? withoutChunks(rest) : rest;
   const bytes = Uint8Array.from(content, (character) => character.charCodeAt(0));

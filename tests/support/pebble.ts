@@ -45,7 +45,7 @@ export class Pebble {
 
   static async start(options: PebbleOptions = {}): Promise<Pebble> {
     const { nonceReject = 5, authzReuse = 0, external, validityS, env } = options;
-    const folder = temporaryDirectory();
+    const directory = temporaryDirectory();
     const authority = selfSigned("/CN=Pebble's own");
     const certificate = signedBy(authority, "/CN=localhost", "subjectAltName=DNS:localhost");
     const ports: number[] = [];
@@ -53,7 +53,7 @@ export class Pebble {
     for (let count = 0; count < 5; count++) ports.push(await freePort());
     const tlsPort = await tlsLikePort();
     const [port = 0, httpPort = 0, management = 0, dns = 0, dnsManagement = 0] = ports;
-    const config = join(folder, "pebble.json");
+    const config = join(directory, "pebble.json");
     writeFileSync(
       config,
       JSON.stringify({
@@ -75,10 +75,10 @@ export class Pebble {
       ...["-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dns01", `127.0.0.1:${dns}`],
       ...["-http01", "", "-https01", "", "-tlsalpn01", ""],
       ...["-management", `127.0.0.1:${dnsManagement}`],
-    ], { cwd: folder });
+    ], { cwd: directory });
     const args = ["-config", config, "-strict", "-dnsserver", `127.0.0.1:${dns}`];
     const pebble = new Child("pebble", args, {
-      cwd: folder,
+      cwd: directory,
       env: {
         PEBBLE_VA_NOSLEEP: "1",
         PEBBLE_WFE_NONCEREJECT: `${nonceReject}`,

@@ -8,7 +8,7 @@ import { connect, type Socket } from "node:net";
 /** How long any single read may take; far above what a test waits for on purpose. */
 const READ_LIMIT_MS = 30_000;
 
-export interface HttpHead {
+export interface HttpHeaders {
   /** As it came, with the empty line. */
   readonly text: string;
   readonly status: number;
@@ -16,7 +16,7 @@ export interface HttpHead {
   readonly headers: ReadonlyMap<string, string>;
 }
 
-export interface HttpResponse extends HttpHead {
+export interface HttpResponse extends HttpHeaders {
   readonly body: Buffer;
   /** False: the connection ended before the length or the last chunk said so. */
   readonly complete: boolean;
@@ -32,7 +32,7 @@ export interface HttpRequest {
 }
 
 /** The bytes of a request's header section; the body's framing is added where there is a body. */
-export function requestHead(request: HttpRequest): string {
+export function requestHeaders(request: HttpRequest): string {
   const headers: Record<string, string> = { Host: "test.example", ...request.headers };
   if (request.body !== undefined) {
     if (request.chunked) headers["Transfer-Encoding"] = "chunked";
@@ -114,7 +114,7 @@ export class HttpConnection {
   }
 
   async send(request: HttpRequest): Promise<void> {
-    await this.write(requestHead(request));
+    await this.write(requestHeaders(request));
     if (request.body === undefined) return;
     if (!request.chunked) return await this.write(request.body);
     const body = Buffer.from(request.body);
@@ -152,33 +152,33 @@ export class HttpConnection {
   }
 
   async readResponse(method = "GET"): Promise<HttpResponse> {
-    const head = await this.readHead();
-    const body = this.readBody(head, method);
+    const headers = await this.readHeaders();
+    const body = this.readBody(headers, method);
     const pieces: Uint8Array[] = [];
     for await (const piece of body.pieces) pieces.push(piece);
-    return { ...head, body: Buffer.concat(pieces), complete: body.complete };
+    return { ...headers, body: Buffer.concat(pieces), complete: body.complete };
   }
 
   /** @throws when the connection ends before a whole header section */
-  async readHead(): Promise<HttpHead> {
+  async readHeaders(): Promise<HttpHeaders> {
     for (;;) {
-      const head = await this.readAnyHead();
-      if (head.status >= 200) return head;
+      const headers = await this.readAnyHeaders();
+      if (headers.status >= 200) return headers;
     }
   }
 
-  /** The next header section, be it an interim one; throws as `readHead` does. */
-  async readAnyHead(): Promise<HttpHead> {
+  /** The next header section, be it an interim one; throws as `readHeaders` does. */
+  async readAnyHeaders(): Promise<HttpHeaders> {
     const text = (await this.#readThrough("\r\n\r\n"))?.toString("latin1");
     if (text === undefined) throw new Error("Cannot read a response: the connection has ended");
     return parseHeaders(text);
   }
 
   /** The body in pieces; `complete` is right once they have ended. */
-  readBody(head: HttpHead, method = "GET"): HttpBody {
-    const length = head.headers.get("content-length");
-    const chunked = head.headers.get("transfer-encoding")?.toLowerCase() === "chunked";
-    const bodiless = method === "HEAD" || head.status === 204 || head.status === 304;
+  readBody(headers: HttpHeaders, method = "GET"): HttpBody {
+    const length = headers.headers.get("content-length");
+    const chunked = headers.headers.get("transfer-encoding")?.toLowerCase() === "chunked";
+    const bodiless = method === "HEAD" || headers.status === 204 || headers.status === 304;
     const body = { complete: bodiless } as { complete: boolean };
     const pieces = bodiless
       ? none()
@@ -290,7 +290,7 @@ const CHUNK_LENGTH = 64 * 1024;
 
 async function* none(): AsyncGenerator<Uint8Array> {}
 
-function parseHeaders(text: string): HttpHead {
+function parseHeaders(text: string): HttpHeaders {
   const [statusLine = "", ...lines] = text.trimEnd().split("\r\n");
   const status = /^HTTP\/1\.[01] (\d{3})/.exec(statusLine)?.[1];
   if (status === undefined) throw new Error(`Cannot read status line "${statusLine}"`);

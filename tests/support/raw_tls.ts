@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 
 const LIMIT_MS = 20_000;
 
-export interface TlsAnswer {
+export interface TlsResponse {
   readonly text: string;
   /** Whether close_notify came before the connection's end. */
   readonly ended: boolean;
@@ -15,7 +15,7 @@ export function rawTls(
   text: string,
   args: readonly string[] = [],
   onData: () => void = () => {},
-): Promise<TlsAnswer> {
+): Promise<TlsResponse> {
   return new Promise((resolve, reject) => {
     const where = ["-connect", `127.0.0.1:${port}`];
     const child = spawn("openssl", ["s_client", ...where, "-quiet", "-verify_quiet", ...args], {

@@ -260,9 +260,9 @@ export class ScriptedRequest {
   }
 
   /** A whole response: a header section unless the text brings one, the body, and the end. */
-  answer(body = "", head = "Content-Type: text/plain\n"): void {
+  answer(body = "", headers = "Content-Type: text/plain\n"): void {
     this.connection.send((server) => {
-      server.sendStdout(this.id, encoder.encode(`${head}\n${body}`));
+      server.sendStdout(this.id, encoder.encode(`${headers}\n${body}`));
       server.endStdout(this.id);
       server.endRequest(this.id, 0, ProtocolStatus.REQUEST_COMPLETE);
     });

@@ -2,7 +2,7 @@
 import { LINGER_MS } from "../../src/responder/responder_connection.ts";
 import type { ResponderLimits } from "../../src/responder/options.ts";
 import { gate, serve, turns } from "../responder/setup.ts";
-import type { FrontClient } from "../responder/front_client.ts";
+import type { WebServerClient } from "../responder/web_server_client.ts";
 import { outcomeOf, type Running, type TimeLimit } from "./limit.ts";
 
 /** Connections are looked at once a second, and their activity is as old as the look before. */
@@ -45,7 +45,7 @@ async function worldWith(limits: Partial<ResponderLimits>, off: string | undefin
   return { ...world, client, running };
 }
 
-const closed = (client: FrontClient) => () => client.closed ? "closed" : undefined;
+const closed = (client: WebServerClient) => () => client.closed ? "closed" : undefined;
 
 export const RESPONDER_LIMITS: readonly TimeLimit[] = [
   {

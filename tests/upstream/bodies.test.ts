@@ -11,9 +11,9 @@ const OFF = { multiplex: "off", retry: { attemptsMax: 0 } } as const;
 
 async function connected(world: UpstreamWorld): Promise<ScriptedApplication> {
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   (await application.next()).answer();
-  await answer;
+  await response;
   return application;
 }
 
@@ -21,7 +21,7 @@ test("A body of known length streams to an application that multiplexes, as it c
   const world = new UpstreamWorld(ON);
   const application = await connected(world);
   const { body, feed } = fedBody(6);
-  const answer = world.send({ method: "POST", body });
+  const response = world.send({ method: "POST", body });
   const request = await application.next();
   assert.equal(request.params.get("CONTENT_LENGTH"), "6");
   feed.enqueue(new TextEncoder().encode("one"));
@@ -31,7 +31,7 @@ test("A body of known length streams to an application that multiplexes, as it c
   feed.close();
   assert.equal(await request.stdin, "onetwo");
   request.answer();
-  await answer;
+  await response;
   await world.close();
 });
 
@@ -39,7 +39,7 @@ test("A body of unknown length is gathered and goes out with its exact length", 
   const world = new UpstreamWorld(ON);
   const application = await connected(world);
   const { body, feed } = fedBody();
-  const answer = world.send({ method: "POST", body });
+  const response = world.send({ method: "POST", body });
   feed.enqueue(new TextEncoder().encode("one"));
   await world.settle();
   assert.equal(application.begun, 0);
@@ -49,7 +49,7 @@ test("A body of unknown length is gathered and goes out with its exact length", 
   assert.equal(request.params.get("CONTENT_LENGTH"), "7");
   assert.equal(await request.stdin, "onetwo!");
   request.answer();
-  await answer;
+  await response;
   await world.close();
 });
 
@@ -57,7 +57,7 @@ test("A body is gathered before an application that cannot multiplex is bothered
   const world = new UpstreamWorld(OFF);
   const application = await world.application({ multiplex: false });
   const { body, feed } = fedBody(6);
-  const answer = world.send({ method: "POST", body });
+  const response = world.send({ method: "POST", body });
   feed.enqueue(new TextEncoder().encode("one"));
   await world.settle();
   assert.equal(application.connections.length, 0);
@@ -66,7 +66,7 @@ test("A body is gathered before an application that cannot multiplex is bothered
   const request = await application.next();
   assert.equal(await request.stdin, "onetwo");
   request.answer();
-  await answer;
+  await response;
   await world.close();
 });
 
@@ -74,12 +74,12 @@ test("A body over its memory goes on to a temporary file, byte for byte, and the
   const world = new UpstreamWorld(OFF);
   const application = await world.application({ multiplex: false });
   const text = Array.from({ length: 50_000 }, (_, index) => `${index},`).join("");
-  const answer = world.send({ method: "POST", body: { ...bodyOf(text), memoryMax: 1_000 } });
+  const response = world.send({ method: "POST", body: { ...bodyOf(text), memoryMax: 1_000 } });
   const request = await application.next();
   assert.equal(world.runtime.files.temporaryCount, 1);
   assert.equal(await request.stdin, text);
   request.answer();
-  await answer;
+  await response;
   assert.equal(world.runtime.files.temporaryCount, 0);
   await world.close();
 });
@@ -88,11 +88,11 @@ test("A body that breaks off while it is gathered never reaches the application"
   const world = new UpstreamWorld(OFF);
   const application = await world.application({ multiplex: false });
   const { body, feed } = fedBody();
-  const answer = world.send({ method: "POST", body: { ...body, memoryMax: 1 } });
+  const response = world.send({ method: "POST", body: { ...body, memoryMax: 1 } });
   feed.enqueue(new Uint8Array(10));
   await world.settle();
   feed.error(new Error("gone"));
-  assert.equal(await codeOf(answer), "request_body_failed");
+  assert.equal(await codeOf(response), "request_body_failed");
   assert.equal(application.connections.length, 0);
   assert.deepEqual(world.seen, ["error request_body_failed"]);
   await world.close();
@@ -102,13 +102,13 @@ test("A body that breaks off while it streams aborts the request, and not its ne
   const world = new UpstreamWorld(ON);
   const application = await connected(world);
   const { body, feed } = fedBody(100);
-  const answer = world.send({ method: "POST", body });
+  const response = world.send({ method: "POST", body });
   const request = await application.next();
   const other = world.send();
   const neighbour = await application.next();
   feed.enqueue(new Uint8Array(10));
   feed.error(new Error("gone"));
-  assert.equal(await codeOf(answer), "request_body_failed");
+  assert.equal(await codeOf(response), "request_body_failed");
   await request.aborted;
   neighbour.answer("fine");
   assert.equal(await textOf(await other), "fine");
@@ -120,9 +120,9 @@ test("A body shorter or longer than its declared length fails, streamed and gath
     for (const declared of [4, 6]) {
       const world = new UpstreamWorld(settings);
       const application = await connected(world);
-      const answer = world.send({ method: "POST", body: bodyOf("12345", declared) });
+      const response = world.send({ method: "POST", body: bodyOf("12345", declared) });
       assert.equal(
-        await codeOf(answer),
+        await codeOf(response),
         "request_body_failed",
         `${settings.multiplex} ${declared}`,
       );
@@ -138,7 +138,7 @@ test("A client that leaves while its body is gathered is heard at once, and noth
   await world.application();
   const leaving = new AbortController();
   const { body, feed, cancelled } = fedBody();
-  const answer = world.send({
+  const response = world.send({
     method: "POST",
     body: { ...body, memoryMax: 1 },
     signal: leaving.signal,
@@ -146,7 +146,7 @@ test("A client that leaves while its body is gathered is heard at once, and noth
   feed.enqueue(new Uint8Array(10));
   await world.settle();
   leaving.abort();
-  assert.equal(await codeOf(answer), "client_gone");
+  assert.equal(await codeOf(response), "client_gone");
   await cancelled;
   await world.close();
 });
@@ -185,14 +185,14 @@ test("A slow application slows the upload down: little of it is pulled from the 
       if (pulled === 5_000_000) controller.close();
     },
   }, { highWaterMark: 0 });
-  const answer = world.send({ method: "PUT", body: { stream, length: 5_000_000, memoryMax: 1 } });
+  const response = world.send({ method: "PUT", body: { stream, length: 5_000_000, memoryMax: 1 } });
   await world.settle();
   assert.ok(pulled < 1_000_000, `${pulled} bytes were pulled`);
   application.connections[0]!.readOn();
   const request = await application.next();
   assert.equal((await request.stdin).length, 5_000_000);
   request.answer();
-  await answer;
+  await response;
   await world.close();
 });
 
@@ -200,10 +200,10 @@ test("A response before the body has ended is given, and the rest of the body is
   const world = new UpstreamWorld(ON);
   const application = await connected(world);
   const { body, feed, cancelled } = fedBody(1_000);
-  const answer = world.send({ method: "POST", body });
+  const response = world.send({ method: "POST", body });
   feed.enqueue(new Uint8Array(10));
   (await application.next()).answer("enough");
-  assert.equal(await textOf(await answer), "enough");
+  assert.equal(await textOf(await response), "enough");
   await cancelled;
   const next = world.send();
   const request = await application.next();
@@ -215,25 +215,25 @@ test("A response before the body has ended is given, and the rest of the body is
 test("A responder without a body gets the end of STDIN at once", async () => {
   const world = new UpstreamWorld(ON);
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   assert.equal(await request.stdin, "");
   assert.equal(request.params.get("CONTENT_LENGTH"), "");
   request.answer();
-  await answer;
+  await response;
   await world.close();
 });
 
 test("An authorizer gets parameters and no STDIN", async () => {
   const world = new UpstreamWorld(ON);
   const application = await world.application();
-  const answer = world.send({ role: Role.AUTHORIZER, params: [["A", "1"]] });
+  const response = world.send({ role: Role.AUTHORIZER, params: [["A", "1"]] });
   const request = await application.next();
   assert.deepEqual([request.role, request.params.get("A")], [Role.AUTHORIZER, "1"]);
   await world.settle();
   assert.equal(request.stdinLength, 0);
   request.answer("", "Status: 200\nVariable-USER: me\n");
-  assert.deepEqual((await answer).head.headers, [["Variable-USER", "me"]]);
+  assert.deepEqual((await response).head.headers, [["Variable-USER", "me"]]);
   await world.close();
 });
 
@@ -241,13 +241,13 @@ test("A filter gets STDIN and then DATA, each to its end", async () => {
   const world = new UpstreamWorld(ON);
   const application = await world.application();
   for (const body of [bodyOf("the form"), undefined]) {
-    const answer = world.send({ role: Role.FILTER, body, data: bodyOf("the file") });
+    const response = world.send({ role: Role.FILTER, body, data: bodyOf("the file") });
     const request = await application.next();
     assert.equal(request.role, Role.FILTER);
     assert.equal(await request.stdin, body === undefined ? "" : "the form");
     assert.equal(await request.data, "the file");
     request.answer("filtered");
-    assert.equal(await textOf(await answer), "filtered");
+    assert.equal(await textOf(await response), "filtered");
   }
   await world.close();
 });
@@ -257,10 +257,10 @@ test("The gathered STDIN of a filter is freed when its DATA breaks off", async (
   await world.application();
   const { body: data, feed } = fedBody();
   const body = { ...bodyOf("the form"), memoryMax: 1 };
-  const answer = world.send({ role: Role.FILTER, body, data });
+  const response = world.send({ role: Role.FILTER, body, data });
   await world.settle();
   assert.equal(world.runtime.files.temporaryCount, 1);
   feed.error(new Error("gone"));
-  assert.equal(await codeOf(answer), "request_body_failed");
+  assert.equal(await codeOf(response), "request_body_failed");
   await world.close();
 });

@@ -22,10 +22,10 @@ test("Draining an upstream that never did anything ends at once", async () => {
 test("Draining closes idle connections and refuses what comes after", async () => {
   const world = new UpstreamWorld();
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   request.answer();
-  await answer;
+  await response;
   await world.upstream.drain(10_000);
   await request.connection.closed;
   assert.equal(await codeOf(world.send()), "draining");
@@ -51,11 +51,11 @@ test("What is in flight and in the queue finishes within the grace", async () =>
 test("What is not done within the grace is cut: waiting, in flight and half answered", async () => {
   const world = new UpstreamWorld({ multiplex: "on", connections: { max: 1, streamsMax: 2 } });
   const application = await world.application();
-  const answers = [world.send(), world.send(), world.send()];
+  const responses = [world.send(), world.send(), world.send()];
   const request = await application.next();
   await application.next();
   request.stdout("A: 1\n\nhalf");
-  const text = textOf(await answers[0]!);
+  const text = textOf(await responses[0]!);
   text.catch(() => {});
   const drained = world.upstream.drain(2_000);
   await world.advance(1_900);
@@ -63,7 +63,7 @@ test("What is not done within the grace is cut: waiting, in flight and half answ
   await world.advance(100);
   await drained;
   assert.equal(await codeOf(text), "draining");
-  for (const answer of answers.slice(1)) assert.equal(await codeOf(answer), "draining");
+  for (const response of responses.slice(1)) assert.equal(await codeOf(response), "draining");
   await request.connection.closed;
   await world.close();
 });
@@ -74,8 +74,8 @@ test("What a drain cuts says how far it had got, and nothing of a grace that oth
   const [sent, waiting] = [world.send(), world.send()];
   await application.next();
   await world.upstream.drain(0);
-  for (const [answer, phase] of [[sent, "first_byte"], [waiting, "queue"]] as const) {
-    const error = await errorOf(answer);
+  for (const [response, phase] of [[sent, "first_byte"], [waiting, "queue"]] as const) {
+    const error = await errorOf(response);
     assert.equal(error.phase, phase);
     assert.match(error.message, /^Upstream ".*" was stopped before its response was whole$/);
   }
@@ -85,25 +85,25 @@ test("What a drain cuts says how far it had got, and nothing of a grace that oth
 test("Draining again with less grace cuts what the first would have waited for", async () => {
   const world = new UpstreamWorld({ multiplex: "on" });
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   await application.next();
   const first = world.upstream.drain(60_000);
   await world.settle();
   await world.upstream.drain(0);
   await first;
-  assert.equal(await codeOf(answer), "draining");
+  assert.equal(await codeOf(response), "draining");
   await world.close();
 });
 
 test("Draining cuts a body that is being gathered, and its temporary file", async () => {
   const world = new UpstreamWorld({ multiplex: "off" });
   const { body, feed } = fedBody();
-  const answer = world.send({ method: "POST", body: { ...body, memoryMax: 1 } });
+  const response = world.send({ method: "POST", body: { ...body, memoryMax: 1 } });
   feed.enqueue(new Uint8Array(10));
   await world.settle();
   assert.equal(world.runtime.files.temporaryCount, 1);
   await world.upstream.drain(0);
-  assert.equal(await codeOf(answer), "draining");
+  assert.equal(await codeOf(response), "draining");
   await world.close();
 });
 
@@ -111,7 +111,7 @@ test("A body that is being gathered when the drain begins may finish, and so may
   const world = new UpstreamWorld({ multiplex: "off" });
   const application = await world.application({ multiplex: false });
   const { body, feed } = fedBody();
-  const answer = world.send({ method: "POST", body });
+  const response = world.send({ method: "POST", body });
   feed.enqueue(new TextEncoder().encode("upload"));
   await world.settle();
   const drained = world.upstream.drain(10_000);
@@ -119,18 +119,18 @@ test("A body that is being gathered when the drain begins may finish, and so may
   const request = await application.next();
   assert.equal(await request.stdin, "upload");
   request.answer("stored");
-  assert.equal(await textOf(await answer), "stored");
+  assert.equal(await textOf(await response), "stored");
   await drained;
   await world.close();
 });
 
 test("Draining cuts a request that waits for its next attempt", async () => {
   const world = new UpstreamWorld({ multiplex: "on", retry: { delayMs: 60_000 } });
-  const answer = world.send();
+  const response = world.send();
   await world.settle();
   assert.deepEqual(world.seen, ["retry connect_failed"]);
   await world.upstream.drain(0);
-  assert.equal(await codeOf(answer), "draining");
+  assert.equal(await codeOf(response), "draining");
   await world.close();
 });
 
@@ -139,11 +139,11 @@ test("Draining ends the question whether an application multiplexes, at every po
     const world = new UpstreamWorld();
     await world.application({ values: "silence" });
     if (isSilent) world.runtime.network.silence(parseAddress(ADDRESS));
-    const answer = world.send();
+    const response = world.send();
     await world.settle();
     assert.equal(world.upstream.servers[0]!.mode, "asking");
     await world.upstream.drain(0);
-    assert.equal(await codeOf(answer), "draining");
+    assert.equal(await codeOf(response), "draining");
     await world.close();
   }
 });
@@ -151,11 +151,11 @@ test("Draining ends the question whether an application multiplexes, at every po
 test("Draining ends connections that are being made", async () => {
   const world = new UpstreamWorld({ multiplex: "on" });
   world.runtime.network.silence(parseAddress(ADDRESS));
-  const answer = world.send();
+  const response = world.send();
   await world.settle();
   assert.equal(world.connectionCount, 1);
   await world.upstream.drain(0);
-  assert.equal(await codeOf(answer), "draining");
+  assert.equal(await codeOf(response), "draining");
   await world.close();
 });
 
@@ -163,11 +163,11 @@ test("Draining does not wait for an aborted request that the application never e
   const world = new UpstreamWorld({ multiplex: "on" });
   const application = await world.application();
   const leaving = new AbortController();
-  const answer = world.send({ signal: leaving.signal });
+  const response = world.send({ signal: leaving.signal });
   const request = await application.next();
   leaving.abort();
   await world.advance(100);
-  assert.equal(await codeOf(answer), "client_gone");
+  assert.equal(await codeOf(response), "client_gone");
   await world.upstream.drain(60_000);
   await request.connection.closed;
   await world.close();

@@ -33,10 +33,10 @@ test("Parameters come as an object, as pairs or as a map, and mean the same", as
     new Map<string, string | Uint8Array>(Object.entries(object)),
     Object.assign(Object.create(null), object),
   ];
-  const answers = [];
-  for (const params of shapes) answers.push(await ask(client, { params, body: "text" }));
-  for (const answer of answers) assert.deepEqual(answer, answers[0]);
-  const { SCRIPT_NAME, QUERY_STRING, REQUEST_METHOD, CONTENT_LENGTH } = answers[0].params;
+  const responses = [];
+  for (const params of shapes) responses.push(await ask(client, { params, body: "text" }));
+  for (const response of responses) assert.deepEqual(response, responses[0]);
+  const { SCRIPT_NAME, QUERY_STRING, REQUEST_METHOD, CONTENT_LENGTH } = responses[0].params;
   assert.deepEqual([SCRIPT_NAME, QUERY_STRING, REQUEST_METHOD, CONTENT_LENGTH], [
     "/é",
     "a=b",
@@ -58,9 +58,9 @@ test("A body comes as text, as bytes or as a stream, and an empty one is one", a
     [new Uint8Array(0), "", "0"],
   ];
   for (const [body, expected, length] of bodies) {
-    const answer = await ask(client, { params, ...(body !== undefined && { body }) });
-    assert.equal(answer.body, expected);
-    assert.equal(answer.params.CONTENT_LENGTH, length);
+    const response = await ask(client, { params, ...(body !== undefined && { body }) });
+    assert.equal(response.body, expected);
+    assert.equal(response.params.CONTENT_LENGTH, length);
   }
   await client.close();
 });

@@ -66,7 +66,7 @@ async function healthWorld(names: readonly string[], settings: WorldSettings = {
   return { world, pings, applications };
 }
 
-async function answers(world: UpstreamWorld, count: number): Promise<string> {
+async function responders(world: UpstreamWorld, count: number): Promise<string> {
   let names = "";
   for (let index = 0; index < count; index++) names += await textOf(await world.send());
   return names;
@@ -89,20 +89,20 @@ test("A script is asked as php-fpm's ping.path wants it, on a connection that is
   await world.close();
 });
 
-test("A server is down after `fall` failures in a row, and up after `rise` good answers", async () => {
+test("A server is down after `fall` failures in a row, and up after `rise` good responses", async () => {
   const { world, pings } = await healthWorld(["a", "b"]);
   const a = pings.get("a")!;
   a.answer = (request) => request.answer("no", "Status: 500\n");
   await world.advance(2.6 * INTERVAL_MS);
   assert.equal(a.count, 3);
   assert.deepEqual(world.seen, ["unix:/a is down"]);
-  assert.equal(await answers(world, 4), "bbbb");
+  assert.equal(await responders(world, 4), "bbbb");
   a.answer = (request) => request.answer("pong", "Status: 302\nLocation: /\n");
   await world.advance(INTERVAL_MS);
-  assert.equal(await answers(world, 2), "bb", "one good response is not enough");
+  assert.equal(await responders(world, 2), "bb", "one good response is not enough");
   await world.advance(INTERVAL_MS);
   assert.deepEqual(world.seen, ["unix:/a is down", "unix:/a is up"]);
-  assert.equal([...await answers(world, 4)].toSorted().join(""), "aabb");
+  assert.equal([...await responders(world, 4)].toSorted().join(""), "aabb");
   await world.close();
 });
 
@@ -184,7 +184,7 @@ test("With every server down a request is refused at once, also one that waits",
   assert.ok(held.connections.length > 0);
   pings.get("a")!.answer = (request) => request.answer();
   await world.advance(2 * INTERVAL_MS);
-  assert.equal(await answers(world, 1), "a");
+  assert.equal(await responders(world, 1), "a");
   await world.close();
 });
 
@@ -215,10 +215,10 @@ test("A backup stands in for a server that is down", async () => {
       { address: parseAddress("unix:/b"), weight: 1, backup: true },
     ],
   });
-  assert.equal(await answers(world, 2), "aa");
+  assert.equal(await responders(world, 2), "aa");
   pings.get("a")!.answer = (request) => request.connection.close();
   await world.advance(3 * INTERVAL_MS);
-  assert.equal(await answers(world, 2), "bb");
+  assert.equal(await responders(world, 2), "bb");
   await world.close();
 });
 
@@ -267,10 +267,10 @@ test("With slow_start a server that was refused gets few requests at first, then
     slowStartMs: 20_000,
   });
   world.runtime.network.fail(parseAddress("unix:/a"), "refused");
-  await answers(world, 2);
+  await responders(world, 2);
   world.runtime.network.fail(parseAddress("unix:/a"));
   await world.advance(FAILED_SERVER_REST_MS + 100);
-  const share = async () => (await answers(world, 44)).split("a").length - 1;
+  const share = async () => (await responders(world, 44)).split("a").length - 1;
   const early = await share();
   assert.ok(early >= 1 && early <= 3, `${early} of 44`);
   await world.advance(10_000);
@@ -289,7 +289,7 @@ test("With slow_start a server that health checks brought back gets few requests
   pings.get("a")!.answer = (request) => request.answer();
   await world.advance(2 * INTERVAL_MS);
   assert.deepEqual(world.seen, ["unix:/a is down", "unix:/a is up"]);
-  const early = (await answers(world, 40)).split("a").length - 1;
+  const early = (await responders(world, 40)).split("a").length - 1;
   assert.ok(early <= 4, `${early} of 40`);
   await world.close();
 });
@@ -297,7 +297,7 @@ test("With slow_start a server that health checks brought back gets few requests
 test("After its rest one trial shows whether a server is back; others do not wait for it", async () => {
   const { world } = await healthWorld(["a", "b"], { health: { intervalMs: 0 } });
   world.runtime.network.fail(parseAddress("unix:/a"), "refused");
-  await answers(world, 2);
+  await responders(world, 2);
   world.runtime.network.fail(parseAddress("unix:/a"));
   world.runtime.network.silence(parseAddress("unix:/a"));
   await world.advance(FAILED_SERVER_REST_MS + 100);
@@ -307,7 +307,7 @@ test("After its rest one trial shows whether a server is back; others do not wai
   assert.equal(world.runtime.network.connectCount(parseAddress("unix:/a")) - before, 1);
   assert.equal(world.upstream.servers[0]!.streams, 1, "only one request is the trial");
   await world.advance(4_000);
-  const texts = await Promise.all(names.map(async (answer) => await textOf(await answer)));
+  const texts = await Promise.all(names.map(async (response) => await textOf(await response)));
   assert.equal(texts.join(""), "bbbbbb");
   await world.close();
 });

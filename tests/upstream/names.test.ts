@@ -42,7 +42,7 @@ async function answerAll(application: ScriptedApplication, text: string): Promis
   for (;;) (await application.next()).answer(text);
 }
 
-async function answers(world: UpstreamWorld, count: number): Promise<string[]> {
+async function responders(world: UpstreamWorld, count: number): Promise<string[]> {
   const texts: string[] = [];
   for (let index = 0; index < count; index++) texts.push(await textOf(await world.send()));
   return texts.toSorted();
@@ -59,7 +59,7 @@ test("A name is looked up by the first request, and each of its addresses is a s
   for (const host of ["10.0.0.1", "10.0.0.2", "[fd00::1]"]) await applicationAt(world, host);
   await world.advance(1_000);
   assert.equal(resolver.lookUpCount(NAME), 0);
-  assert.deepEqual(await answers(world, 6), [
+  assert.deepEqual(await responders(world, 6), [
     ...["10.0.0.1:9000", "10.0.0.1:9000"],
     ...["10.0.0.2:9000", "10.0.0.2:9000"],
     ...["[fd00::1]:9000", "[fd00::1]:9000"],
@@ -74,7 +74,7 @@ test("An address, localhost and a unix socket are never looked up", async () => 
   });
   assert.equal(world.upstream.servers.length, 4);
   await applicationAt(world, "127.0.0.1");
-  assert.deepEqual(await answers(world, 1), ["127.0.0.1:9000"]);
+  assert.deepEqual(await responders(world, 1), ["127.0.0.1:9000"]);
   assert.equal(world.runtime.resolver.lookUpCount("localhost"), 0);
   await world.close();
 });
@@ -85,18 +85,18 @@ test("When its time is over a name is looked up again by a request that does not
   resolver.setHost(NAME, ["10.0.0.1"], TTL_MS);
   await applicationAt(world, "10.0.0.1");
   await applicationAt(world, "10.0.0.2");
-  await answers(world, 2);
+  await responders(world, 2);
   resolver.setHost(NAME, ["10.0.0.2"], TTL_MS);
   await world.advance(TTL_MS - 100);
-  assert.deepEqual(await answers(world, 1), ["10.0.0.1:9000"]);
+  assert.deepEqual(await responders(world, 1), ["10.0.0.1:9000"]);
   assert.equal(resolver.lookUpCount(NAME), 1);
   await world.advance(200);
   resolver.hold(NAME);
-  assert.deepEqual(await answers(world, 2), ["10.0.0.1:9000", "10.0.0.1:9000"]);
+  assert.deepEqual(await responders(world, 2), ["10.0.0.1:9000", "10.0.0.1:9000"]);
   resolver.release(NAME);
   await world.settle();
   assert.equal(resolver.lookUpCount(NAME), 2, "one look-up at a time");
-  assert.deepEqual(await answers(world, 2), ["10.0.0.2:9000", "10.0.0.2:9000"]);
+  assert.deepEqual(await responders(world, 2), ["10.0.0.2:9000", "10.0.0.2:9000"]);
   assert.deepEqual(world.seen, [
     `${NAME}: +tcp://10.0.0.1:9000 -`,
     `${NAME}: +tcp://10.0.0.2:9000 -tcp://10.0.0.1:9000`,
@@ -110,10 +110,10 @@ test("Addresses that are old beyond twice their time are not used before the res
   resolver.setHost(NAME, ["10.0.0.1"], TTL_MS);
   const old = await applicationAt(world, "10.0.0.1");
   await applicationAt(world, "10.0.0.2");
-  await answers(world, 1);
+  await responders(world, 1);
   await world.advance(2 * TTL_MS);
   resolver.setHost(NAME, ["10.0.0.2"], TTL_MS);
-  assert.deepEqual(await answers(world, 1), ["10.0.0.2:9000"]);
+  assert.deepEqual(await responders(world, 1), ["10.0.0.2:9000"]);
   assert.equal(old.carriers.length, 1);
   await world.close();
 });
@@ -123,19 +123,19 @@ test("Where the name service tells no time, resolve.ttl holds; and never less th
   const { resolver } = world.runtime;
   resolver.setHost(NAME, ["10.0.0.1"]);
   await applicationAt(world, "10.0.0.1");
-  await answers(world, 1);
+  await responders(world, 1);
   await world.advance(2_900);
-  await answers(world, 1);
+  await responders(world, 1);
   assert.equal(resolver.lookUpCount(NAME), 1);
   resolver.setHost(NAME, ["10.0.0.1"], 0);
   await world.advance(200);
-  await answers(world, 1);
+  await responders(world, 1);
   await world.settle();
   assert.equal(resolver.lookUpCount(NAME), 2);
-  await answers(world, 5);
+  await responders(world, 5);
   assert.equal(resolver.lookUpCount(NAME), 2);
   await world.advance(LOOKUP_TTL_MIN_MS);
-  await answers(world, 1);
+  await responders(world, 1);
   assert.equal(resolver.lookUpCount(NAME), 3);
   await world.close();
 });
@@ -157,7 +157,7 @@ test("An address that vanished finishes what is in flight, and is gone then", as
   await world.settle();
   assert.deepEqual(addresses(world), ["tcp://10.0.0.2:9000", "tcp://10.0.0.1:9000"]);
   assert.equal(world.upstream.servers[1]!.isLeaving, true);
-  assert.deepEqual(await answers(world, 2), ["10.0.0.2:9000", "10.0.0.2:9000"]);
+  assert.deepEqual(await responders(world, 2), ["10.0.0.2:9000", "10.0.0.2:9000"]);
   request.answer("slow");
   assert.equal(await textOf(await slow), "slow");
   await world.settle();
@@ -176,12 +176,12 @@ test("An address that comes back while it is leaving is the same server again", 
   const server = world.upstream.servers[0];
   resolver.setHost(NAME, ["10.0.0.2"], TTL_MS);
   await world.advance(2 * TTL_MS);
-  await answers(world, 1);
+  await responders(world, 1);
   assert.equal(server?.isLeaving, true);
   resolver.setHost(NAME, ["10.0.0.1", "10.0.0.2"], TTL_MS);
   await world.advance(2 * TTL_MS);
   void answerAll(one, "again");
-  assert.deepEqual(await answers(world, 2), ["10.0.0.2:9000", "again"]);
+  assert.deepEqual(await responders(world, 2), ["10.0.0.2:9000", "again"]);
   assert.equal(world.upstream.servers[0], server);
   assert.equal(server?.isLeaving, false);
   request.answer("slow");
@@ -197,15 +197,15 @@ test("A failed connect has the name looked up again before its time", async () =
   resolver.setHost(NAME, ["10.0.0.1"], 3_600_000);
   await applicationAt(world, "10.0.0.1");
   const moved = await applicationAt(world, "10.0.0.2");
-  await answers(world, 1);
+  await responders(world, 1);
   await world.advance(2_000);
   network.fail(parseAddress("10.0.0.1:9000"), "refused");
   for (const { connections } of world.upstream.servers) for (const it of connections) it.close();
   await world.settle();
   resolver.setHost(NAME, ["10.0.0.2"], 3_600_000);
-  const answer = world.send({ method: "POST" });
+  const response = world.send({ method: "POST" });
   await world.advance(300);
-  assert.equal(await textOf(await answer), "10.0.0.2:9000");
+  assert.equal(await textOf(await response), "10.0.0.2:9000");
   assert.equal(moved.connections.length, 1);
   assert.equal(resolver.lookUpCount(NAME), 2);
   await world.close();
@@ -216,16 +216,16 @@ test("A failed look-up leaves the old addresses in use, and is told once", async
   const { resolver } = world.runtime;
   resolver.setHost(NAME, ["10.0.0.1"], TTL_MS);
   await applicationAt(world, "10.0.0.1");
-  await answers(world, 1);
+  await responders(world, 1);
   resolver.fail(NAME, "unavailable");
   for (let count = 0; count < 4; count++) {
     await world.advance(2 * TTL_MS);
-    assert.deepEqual(await answers(world, 1), ["10.0.0.1:9000"]);
+    assert.deepEqual(await responders(world, 1), ["10.0.0.1:9000"]);
   }
   assert.equal(resolver.lookUpCount(NAME), 5);
   resolver.fail(NAME);
   await world.advance(2 * TTL_MS);
-  await answers(world, 1);
+  await responders(world, 1);
   assert.deepEqual(world.seen, [
     `${NAME}: +tcp://10.0.0.1:9000 -`,
     `lookup ${NAME}: Cannot look up "${NAME}": unavailable`,
@@ -250,7 +250,7 @@ test("Without any address requests fail with the name and the reason, and the se
   resolver.setHost(NAME, ["10.0.0.1"]);
   await applicationAt(world, "10.0.0.1");
   await world.advance(FAILED_LOOKUP_PAUSE_MS);
-  assert.deepEqual(await answers(world, 1), ["10.0.0.1:9000"]);
+  assert.deepEqual(await responders(world, 1), ["10.0.0.1:9000"]);
   await world.close();
 });
 
@@ -271,7 +271,7 @@ test("Requests wait for a name as long as resolve.timeout says; a response that 
   assert.equal(resolver.lookUpCount(NAME), 1, "never a second beside it");
   resolver.release(NAME);
   await world.settle();
-  assert.deepEqual(await answers(world, 1), ["10.0.0.1:9000"]);
+  assert.deepEqual(await responders(world, 1), ["10.0.0.1:9000"]);
   await world.close();
 });
 
@@ -279,10 +279,10 @@ test("A name that cannot be found holds nobody up while there are other servers"
   const world = nameWorld({ servers: [`${NAME}:9000`, "10.0.0.9:9000"] });
   await applicationAt(world, "10.0.0.9");
   world.runtime.resolver.hold(NAME);
-  assert.deepEqual(await answers(world, 2), ["10.0.0.9:9000", "10.0.0.9:9000"]);
+  assert.deepEqual(await responders(world, 2), ["10.0.0.9:9000", "10.0.0.9:9000"]);
   world.runtime.resolver.release(NAME);
   await world.settle();
-  assert.deepEqual(await answers(world, 1), ["10.0.0.9:9000"]);
+  assert.deepEqual(await responders(world, 1), ["10.0.0.9:9000"]);
   await world.close();
 });
 
@@ -291,7 +291,7 @@ test("An address that two entries give is one server", async () => {
   world.runtime.resolver.setHost(NAME, ["10.0.0.1", "10.0.0.2"]);
   world.runtime.resolver.setHost("other.test", ["10.0.0.2"]);
   for (const host of ["10.0.0.1", "10.0.0.2"]) await applicationAt(world, host);
-  await answers(world, 1);
+  await responders(world, 1);
   await world.settle();
   assert.deepEqual(addresses(world).toSorted(), ["tcp://10.0.0.1:9000", "tcp://10.0.0.2:9000"]);
   await world.close();
@@ -301,7 +301,7 @@ test("resolve.family leaves the addresses of the other family out", async () => 
   const world = nameWorld({ resolve: { family: "ipv6" } });
   world.runtime.resolver.setHost(NAME, ["10.0.0.1", "fd00::1"]);
   await applicationAt(world, "[fd00::1]");
-  await answers(world, 1);
+  await responders(world, 1);
   assert.deepEqual(addresses(world), ["tcp://[fd00::1]:9000"]);
   await world.close();
   const other = nameWorld({ resolve: { family: "ipv6" } });
@@ -310,7 +310,7 @@ test("resolve.family leaves the addresses of the other family out", async () => 
   await other.close();
 });
 
-test("A name with more addresses than there may be is a fault, not a part of them", async () => {
+test("A name with more addresses than there may be is an error, not a part of them", async () => {
   const world = nameWorld();
   const all = Array.from(
     { length: ADDRESSES_MAX + 1 },
@@ -326,11 +326,11 @@ test("A body is not streamed to servers that are not known yet", async () => {
   world.runtime.resolver.setHost(NAME, ["10.0.0.1"]);
   const application = await world.application({ address: "10.0.0.1:9000" });
   const body = { stream: new Blob(["hello"]).stream(), length: 5, memoryMax: 1_000 };
-  const answer = world.send({ method: "POST", body });
+  const response = world.send({ method: "POST", body });
   const request = await application.next();
   assert.equal(await request.stdin, "hello");
   request.answer("done");
-  assert.equal(await textOf(await answer), "done");
+  assert.equal(await textOf(await response), "done");
   await world.close();
 });
 
@@ -338,10 +338,10 @@ test("Draining while a name is looked up leaves no timer, and its response chang
   const world = nameWorld();
   world.runtime.resolver.setHost(NAME, ["10.0.0.1"]);
   world.runtime.resolver.hold(NAME);
-  const answer = world.send();
+  const response = world.send();
   await world.settle();
   await world.close();
-  assert.equal(await codeOf(answer), "draining");
+  assert.equal(await codeOf(response), "draining");
   world.runtime.resolver.release(NAME);
   await world.settle();
   assert.equal(world.upstream.servers.length, 0);
@@ -353,15 +353,15 @@ test("A server that joins starts slowly, the first ones do not", async () => {
   resolver.setHost(NAME, ["10.0.0.1"], TTL_MS);
   await applicationAt(world, "10.0.0.1");
   await applicationAt(world, "10.0.0.2");
-  await answers(world, 1);
+  await responders(world, 1);
   assert.equal(world.upstream.servers[0]!.weight, 1);
   resolver.setHost(NAME, ["10.0.0.1", "10.0.0.2"], 3_600_000);
   await world.advance(2 * TTL_MS);
-  await answers(world, 1);
-  const early = (await answers(world, 20)).filter((text) => text === "10.0.0.2:9000").length;
+  await responders(world, 1);
+  const early = (await responders(world, 20)).filter((text) => text === "10.0.0.2:9000").length;
   assert.ok(early <= 2, `${early} of 20`);
   await world.advance(60_000);
-  await answers(world, 1);
+  await responders(world, 1);
   assert.equal(world.upstream.servers[1]!.weight, 1);
   await world.close();
 });
@@ -372,14 +372,14 @@ test("Each address has its own health, which stops when it leaves", async () => 
   resolver.setHost(NAME, ["10.0.0.1", "10.0.0.2"], TTL_MS);
   const one = await applicationAt(world, "10.0.0.1");
   const two = await applicationAt(world, "10.0.0.2");
-  await answers(world, 2);
+  await responders(world, 2);
   two.options = { values: "silence" };
   await world.advance(1_700);
   assert.deepEqual(world.upstream.servers.map(({ isUp }) => isUp), [true, false]);
-  assert.deepEqual(await answers(world, 2), ["10.0.0.1:9000", "10.0.0.1:9000"]);
+  assert.deepEqual(await responders(world, 2), ["10.0.0.1:9000", "10.0.0.1:9000"]);
   resolver.setHost(NAME, ["10.0.0.1"], 3_600_000);
   await world.advance(2 * TTL_MS);
-  await answers(world, 1);
+  await responders(world, 1);
   const [asked, askedTwo] = [one.questions, two.questions];
   await world.advance(5_000);
   assert.ok(one.questions > asked);
@@ -393,7 +393,7 @@ test("A failed health check has the name looked up again, also while nobody send
   resolver.setHost(NAME, ["10.0.0.1"], 3_600_000);
   await applicationAt(world, "10.0.0.1");
   const moved = await applicationAt(world, "10.0.0.2");
-  await answers(world, 1);
+  await responders(world, 1);
   network.fail(parseAddress("10.0.0.1:9000"), "refused");
   resolver.setHost(NAME, ["10.0.0.2"], 3_600_000);
   await world.advance(10_000);
@@ -422,7 +422,7 @@ test("A service is looked up with its hosts: ports, weights, and the lowest prio
   await applicationAt(world, "10.0.0.1", 9001);
   await applicationAt(world, "10.0.0.2", 9002);
   await applicationAt(world, "10.0.0.3", 9003);
-  const texts = await answers(world, 8);
+  const texts = await responders(world, 8);
   assert.equal(texts.filter((text) => text === "10.0.0.1:9001").length, 6);
   assert.equal(texts.filter((text) => text === "10.0.0.2:9002").length, 2);
   assert.deepEqual(world.upstream.servers.map(({ isBackup }) => isBackup), [false, false, true]);
@@ -441,7 +441,7 @@ test("A service's records change weights and backups of servers that stay", asyn
   );
   await applicationAt(world, "10.0.0.1");
   await applicationAt(world, "10.0.0.2");
-  await answers(world, 2);
+  await responders(world, 2);
   const servers = world.upstream.servers;
   resolver.setService(
     SERVICE,
@@ -449,7 +449,7 @@ test("A service's records change weights and backups of servers that stay", asyn
     TTL_MS,
   );
   await world.advance(2 * TTL_MS);
-  assert.deepEqual(await answers(world, 2), ["10.0.0.2:9000", "10.0.0.2:9000"]);
+  assert.deepEqual(await responders(world, 2), ["10.0.0.2:9000", "10.0.0.2:9000"]);
   assert.deepEqual(new Set(world.upstream.servers), new Set(servers));
   assert.deepEqual(servers.map(({ weight, isBackup }) => [weight, isBackup]), [[1, true], [
     7,
@@ -470,18 +470,18 @@ test("A host of a service that cannot be looked up keeps the addresses that it h
   );
   await applicationAt(world, "10.0.0.1");
   await applicationAt(world, "10.0.0.2");
-  await answers(world, 2);
+  await responders(world, 2);
   resolver.fail("two.test", "unavailable");
   await world.advance(2 * TTL_MS);
-  assert.deepEqual(await answers(world, 2), ["10.0.0.1:9000", "10.0.0.2:9000"]);
+  assert.deepEqual(await responders(world, 2), ["10.0.0.1:9000", "10.0.0.2:9000"]);
   assert.equal(addresses(world).length, 2);
   resolver.fail("one.test", "unavailable");
   await world.advance(2 * TTL_MS);
-  assert.deepEqual(await answers(world, 2), ["10.0.0.1:9000", "10.0.0.2:9000"]);
+  assert.deepEqual(await responders(world, 2), ["10.0.0.1:9000", "10.0.0.2:9000"]);
   await world.close();
 });
 
-test("A service with more hosts than there may be is a fault", async () => {
+test("A service with more hosts than there may be is an error", async () => {
   const world = nameWorld({ servers: [SERVICE] });
   const all = Array.from(
     { length: SERVICE_HOSTS_MAX + 1 },

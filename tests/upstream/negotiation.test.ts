@@ -17,9 +17,9 @@ test("Upstream asks an application once, on a connection of its own, and remembe
   const world = new UpstreamWorld();
   const application = await world.application();
   for (let count = 0; count < 3; count++) {
-    const answer = world.send();
+    const response = world.send();
     (await application.next()).answer("hello");
-    assert.equal(await textOf(await answer), "hello");
+    assert.equal(await textOf(await response), "hello");
   }
   assert.equal(application.questions, 1);
   assert.equal(world.upstream.servers[0]!.mode, "multiplexed");
@@ -30,9 +30,9 @@ test("Upstream asks an application once, on a connection of its own, and remembe
 test("Upstream asks once while many requests wait for the response, and places them all", async () => {
   const world = new UpstreamWorld();
   const application = await world.application();
-  const answers = Array.from({ length: 50 }, () => world.send());
+  const responses = Array.from({ length: 50 }, () => world.send());
   for (let count = 0; count < 50; count++) (await application.next()).answer();
-  await Promise.all(answers);
+  await Promise.all(responses);
   assert.equal(application.questions, 1);
   assert.equal(application.carriers.length, 1);
   await world.close();
@@ -52,9 +52,9 @@ for (
   test(`Upstream takes "${values}" of an application with multiplexing ${multiplex} as ${expected}`, async () => {
     const world = new UpstreamWorld();
     const application = await world.application({ values, multiplex });
-    const answer = world.send();
+    const response = world.send();
     (await application.next()).answer();
-    await answer;
+    await response;
     assert.equal(world.upstream.servers[0]!.mode, expected);
     await world.close();
   });
@@ -63,11 +63,11 @@ for (
 test("Upstream takes no response within a second as no, and not before", async () => {
   const world = new UpstreamWorld();
   const application = await world.application({ values: "silence" });
-  const answer = world.send();
+  const response = world.send();
   await world.settle();
   await world.advance(QUESTION_PATIENCE_MS);
   (await application.next()).answer("before it is known");
-  assert.equal(await textOf(await answer), "before it is known");
+  assert.equal(await textOf(await response), "before it is known");
   await world.advance(NEGOTIATION_TIMEOUT_MS - QUESTION_PATIENCE_MS - 1);
   assert.equal(world.upstream.servers[0]!.mode, "asking");
   await world.advance(1);
@@ -109,10 +109,10 @@ test("Upstream that cannot ask fails the requests that wait, naming the address"
 test("Upstream whose question is not taken in time fails with connect_timeout", async () => {
   const world = new UpstreamWorld({ timeouts: { connectMs: 700 }, retry: { attemptsMax: 0 } });
   world.runtime.network.silence(parseAddress(ADDRESS));
-  const answer = world.send();
+  const response = world.send();
   await world.settle();
   await world.advance(900);
-  assert.equal(await codeOf(answer), "connect_timeout");
+  assert.equal(await codeOf(response), "connect_timeout");
   await world.close();
 });
 
@@ -120,7 +120,7 @@ test("Upstream does not try a refusing server in circles while another one works
   const other = "tcp://127.0.0.1:9001";
   const world = new UpstreamWorld({ servers: [ADDRESS, other], retry: { attemptsMax: 2 } });
   const application = await world.application({ address: other });
-  const answer = world.send();
+  const response = world.send();
   // Lost on the server that works, the request is left with the one that refuses.
   const request = await application.next();
   request.connection.close();
@@ -131,22 +131,22 @@ test("Upstream does not try a refusing server in circles while another one works
   await world.advance(250);
   await Promise.race([
     application.next().then((again) => again.answer("second")),
-    answer.catch(() => {}),
+    response.catch(() => {}),
   ]);
-  await answer.catch(() => {});
+  await response.catch(() => {});
   await world.close();
 });
 
 test("negotiate() gives the values as the application wrote them", async () => {
   const runtime = new MemoryRuntime();
   await new ScriptedApplication({}).listen(runtime);
-  const answer = await negotiate(runtime, parseAddress(ADDRESS), 1_000);
-  assert.deepEqual(Object.fromEntries(answer.values!), {
+  const response = await negotiate(runtime, parseAddress(ADDRESS), 1_000);
+  assert.deepEqual(Object.fromEntries(response.values!), {
     FCGI_MAX_CONNS: "100",
     FCGI_MAX_REQS: "10000",
     FCGI_MPXS_CONNS: "1",
   });
-  assert.equal(multiplexes(answer), true);
+  assert.equal(multiplexes(response), true);
   assert.equal(runtime.clock.timerCount, 0);
 });
 
@@ -158,9 +158,9 @@ test("negotiate() is ended by its signal while it connects and while it waits", 
   const asked = negotiate(runtime, parseAddress(ADDRESS), 1_000, 1_000, stop.signal);
   await Promise.resolve();
   stop.abort();
-  const answer = await asked.catch((error: unknown) => error);
-  if (answer instanceof Error) assert.ok(answer instanceof ConnectError);
-  else assert.equal((answer as { values: unknown }).values, undefined);
+  const response = await asked.catch((error: unknown) => error);
+  if (response instanceof Error) assert.ok(response instanceof ConnectError);
+  else assert.equal((response as { values: unknown }).values, undefined);
   assert.equal(runtime.clock.timerCount, 0);
 });
 

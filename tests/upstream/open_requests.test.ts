@@ -82,11 +82,11 @@ test("Who waits for nothing to be open hears of it, or of the end of the time", 
 test("An upstream has garbage collected when a burst of requests is over", async () => {
   const world = new UpstreamWorld({ multiplex: "on", connections: { streamsMax: BURST_MIN } });
   const application = await world.application();
-  const answers = Array.from({ length: BURST_MIN }, () => world.send());
-  const requests = await Promise.all(answers.map(() => application.next()));
+  const responses = Array.from({ length: BURST_MIN }, () => world.send());
+  const requests = await Promise.all(responses.map(() => application.next()));
   assert.equal(world.runtime.collections, 0);
   for (const request of requests) request.answer();
-  await Promise.all(answers);
+  await Promise.all(responses);
   await world.settle();
   assert.equal(world.runtime.collections, 1);
   await world.close();

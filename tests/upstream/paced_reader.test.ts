@@ -25,10 +25,10 @@ for (const mode of ["stream", "gather"] as const) {
     const world = new UpstreamWorld(options);
     await world.application();
     const { body, feed, cancelled } = fedBody();
-    const answer = world.send({ method: "POST", body: { ...body, mode, rateMin: RATE } });
+    const response = world.send({ method: "POST", body: { ...body, mode, rateMin: RATE } });
     feed.enqueue(new Uint8Array(ENOUGH - 1));
     await world.advance(RATE_WINDOW_MS + LATE_MS);
-    const error = await errorOf(answer);
+    const error = await errorOf(response);
     assert.deepEqual([error.code, error.fault], ["request_body_timeout", "client"]);
     await cancelled;
     await world.close();
@@ -38,7 +38,7 @@ for (const mode of ["stream", "gather"] as const) {
     const world = new UpstreamWorld(options);
     const application = await world.application();
     const { body, feed } = fedBody();
-    const answer = world.send({ method: "POST", body: { ...body, mode, rateMin: RATE } });
+    const response = world.send({ method: "POST", body: { ...body, mode, rateMin: RATE } });
     for (let count = 0; count < 3; count++) {
       feed.enqueue(new Uint8Array(ENOUGH + RATE));
       await world.advance(RATE_WINDOW_MS);
@@ -47,7 +47,7 @@ for (const mode of ["stream", "gather"] as const) {
     const request = await application.next();
     assert.equal((await request.stdin).length, 3 * (ENOUGH + RATE));
     request.answer();
-    await answer;
+    await response;
     await world.close();
   });
 
@@ -55,14 +55,14 @@ for (const mode of ["stream", "gather"] as const) {
     const world = new UpstreamWorld(options);
     const application = await world.application();
     const { body, feed } = fedBody();
-    const answer = world.send({ method: "POST", body: { ...body, mode } });
+    const response = world.send({ method: "POST", body: { ...body, mode } });
     await world.advance(2 * RATE_WINDOW_MS);
     feed.enqueue(new Uint8Array(1));
     feed.close();
     const request = await application.next();
     await request.stdin;
     request.answer();
-    await answer;
+    await response;
     await world.close();
   });
 }
@@ -71,7 +71,7 @@ test("A body of unknown length is sent as it comes, where that is wanted", async
   const world = new UpstreamWorld({ multiplex: "on", retry: RETRY });
   const application = await world.application();
   const { body, feed } = fedBody();
-  const answer = world.send({ method: "POST", body: { ...body, mode: "stream" } });
+  const response = world.send({ method: "POST", body: { ...body, mode: "stream" } });
   const request = await application.next();
   feed.enqueue(new TextEncoder().encode("some"));
   await world.settle();
@@ -79,7 +79,7 @@ test("A body of unknown length is sent as it comes, where that is wanted", async
   feed.close();
   assert.equal(await request.stdin, "some");
   request.answer();
-  await answer;
+  await response;
   await world.close();
 });
 
@@ -87,14 +87,14 @@ test("A body is sent as it comes to an application that cannot multiplex, where 
   const world = new UpstreamWorld({ multiplex: "off", retry: RETRY });
   const application = await world.application({ multiplex: false });
   const { body, feed } = fedBody(8);
-  const answer = world.send({ method: "POST", body: { ...body, mode: "stream" } });
+  const response = world.send({ method: "POST", body: { ...body, mode: "stream" } });
   const request = await application.next();
   assert.equal(request.params.get("CONTENT_LENGTH"), "8");
   feed.enqueue(new TextEncoder().encode("together"));
   feed.close();
   assert.equal(await request.stdin, "together");
   request.answer();
-  assert.equal(await textOf(await answer), "");
+  assert.equal(await textOf(await response), "");
   await world.close();
 });
 
@@ -105,7 +105,7 @@ test("A body is gathered for an application that multiplexes, where that is want
   (await application.next()).answer();
   await first;
   const { body, feed } = fedBody(4);
-  const answer = world.send({ method: "POST", body: { ...body, mode: "gather" } });
+  const response = world.send({ method: "POST", body: { ...body, mode: "gather" } });
   feed.enqueue(new TextEncoder().encode("al"));
   await world.settle();
   assert.equal(application.begun, 0);
@@ -113,17 +113,17 @@ test("A body is gathered for an application that multiplexes, where that is want
   feed.close();
   assert.equal(await (await application.next()).stdin, "all!");
   await world.close();
-  assert.equal(await codeOf(answer), "draining");
+  assert.equal(await codeOf(response), "draining");
 });
 
 test("A body that was there at once has no clock left behind", async () => {
   const world = new UpstreamWorld({ multiplex: "on", retry: RETRY });
   const application = await world.application();
   const body = { ...bodyOf("whole"), rateMin: RATE };
-  const answer = world.send({ method: "POST", body });
+  const response = world.send({ method: "POST", body });
   const request = await application.next();
   assert.equal(await request.stdin, "whole");
   request.answer();
-  await answer;
+  await response;
   await world.close();
 });

@@ -5,15 +5,15 @@ import { RecordType } from "../../src/protocol/constants.ts";
 import { EXCESS_LENGTH_MAX } from "../../src/upstream/response_body.ts";
 import { codeOf, errorOf, textOf, UpstreamWorld } from "../support/upstream_world.ts";
 
-/** Nothing is retried, so that each fault is seen. */
+/** Nothing is retried, so that each error is seen. */
 const PLAIN = { multiplex: "on", retry: { attemptsMax: 0 } } as const;
 
 test("A response that came whole is one array of bytes, and says where it came from", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
-  const answer = world.send();
+  const sent = world.send();
   (await application.next()).answer("hello", "Status: 404 Not Found\nX-A: 1\nContent-Length: 5\n");
-  const response = await answer;
+  const response = await sent;
   assert.ok(response.body instanceof Uint8Array);
   assert.equal(response.head.status, 404);
   assert.deepEqual(response.head.headers, [["X-A", "1"], ["Content-Length", "5"]]);
@@ -30,10 +30,10 @@ test("A response that came whole is one array of bytes, and says where it came f
 test("A response that goes on is a stream whose pieces come as they are written", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   request.stdout("Content-Type: text/event-stream\n\n");
-  const { body, progress } = await answer;
+  const { body, progress } = await response;
   let endings = 0;
   progress.onEnded = () => void endings++;
   const reader = (body as ReadableStream<Uint8Array>).getReader();
@@ -52,11 +52,11 @@ test("A response that goes on is a stream whose pieces come as they are written"
 test("A response without STDOUT's end is complete at END_REQUEST", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   request.stdout("A: 1\n\nbody");
   request.end();
-  assert.equal(await textOf(await answer), "body");
+  assert.equal(await textOf(await response), "body");
   await world.close();
 });
 
@@ -64,10 +64,10 @@ test("A response is complete at STDOUT's end and a close, but not at a close alo
   for (const finished of [true, false]) {
     const world = new UpstreamWorld(PLAIN);
     const application = await world.application();
-    const answer = world.send();
+    const response = world.send();
     const request = await application.next();
     request.stdout("A: 1\n\nbody");
-    const text = textOf(await answer);
+    const text = textOf(await response);
     if (finished) request.endStdout();
     request.connection.close();
     if (finished) assert.equal(await text, "body");
@@ -79,10 +79,10 @@ test("A response is complete at STDOUT's end and a close, but not at a close alo
 test("A response whose connection breaks errors behind what had come", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   request.stdout("A: 1\n\nhalf");
-  const { body, progress } = await answer;
+  const { body, progress } = await response;
   await world.settle();
   request.connection.close();
   await world.settle();
@@ -96,19 +96,19 @@ test("A response whose connection breaks errors behind what had come", async () 
 test("A response shorter than its Content-Length is refused while that is possible", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   (await application.next()).answer("1234", "Content-Length: 5\n");
-  assert.equal(await codeOf(answer), "bad_answer");
+  assert.equal(await codeOf(response), "bad_answer");
   await world.close();
 });
 
 test("A stream shorter than its Content-Length is cut", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   request.stdout("Content-Length: 5\n\n123");
-  const { body, progress } = await answer;
+  const { body, progress } = await response;
   request.stdout("4");
   request.end();
   await world.settle();
@@ -122,13 +122,13 @@ test("What is beyond the Content-Length is dropped and told once, and the connec
   for (let cut = 1; cut <= stdout.length; cut++) {
     const world = new UpstreamWorld(PLAIN);
     const application = await world.application();
-    const answer = world.send();
+    const response = world.send();
     const request = await application.next();
     request.stdout(stdout.slice(0, cut));
     await world.settle();
     request.stdout(stdout.slice(cut) || "!");
     request.end();
-    const { body, progress } = await answer;
+    const { body, progress } = await response;
     assert.equal(await new Response(body as ReadableStream).text(), "12345", `cut at ${cut}`);
     assert.equal(progress.bytes, 5);
     assert.deepEqual(world.seen, ["flaw excess_body"]);
@@ -144,10 +144,10 @@ test("What is beyond the Content-Length is dropped and told once, and the connec
 test("A response that goes on without end behind its Content-Length is complete and given up", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   request.stdout("Content-Length: 5\n\n12345");
-  const { body, progress } = await answer;
+  const { body, progress } = await response;
   const reading = new Response(body as ReadableStream).text();
   for (let sent = 0; sent <= EXCESS_LENGTH_MAX; sent += 60_000) {
     assert.equal(request.isAborted, false);
@@ -162,7 +162,7 @@ test("A response that goes on without end behind its Content-Length is complete 
 
 test("HEAD, 204 and 304 have no body, and a Content-Length of theirs is not held against them", async () => {
   for (
-    const [method, head] of [
+    const [method, headers] of [
       ["HEAD", "Content-Length: 500\n"],
       ["GET", "Status: 204\n"],
       ["GET", "Status: 304\nContent-Length: 500\n"],
@@ -170,9 +170,9 @@ test("HEAD, 204 and 304 have no body, and a Content-Length of theirs is not held
   ) {
     const world = new UpstreamWorld(PLAIN);
     const application = await world.application();
-    const answer = world.send({ method });
-    (await application.next()).answer("should not be here", head);
-    const response = await answer;
+    const sent = world.send({ method });
+    (await application.next()).answer("should not be here", headers);
+    const response = await sent;
     assert.equal(response.body, null);
     assert.equal(response.progress.ended, true);
     await world.settle();
@@ -187,11 +187,11 @@ test("An end without a header section is no response, and the application's stat
   for (
     const [stdout, expected] of [["", /it said nothing/], ["Content-Ty", /unfinished/]] as const
   ) {
-    const answer = world.send();
+    const response = world.send();
     const request = await application.next();
     request.stdout(stdout);
     request.end(0, 255);
-    const error = await errorOf(answer);
+    const error = await errorOf(response);
     assert.equal(error.code, "bad_answer");
     assert.match(error.message, expected);
     assert.match(error.message, /application status 255/);
@@ -201,7 +201,7 @@ test("An end without a header section is no response, and the application's stat
 
 test("A header section that is not CGI fails the request and aborts it; one over the limit has its own code", async () => {
   for (
-    const [head, code] of [
+    const [headers, code] of [
       ["HTTP/1.1 200 OK\n\n", "bad_answer"],
       ["A: 1\nContent-Length: x\n\n", "bad_answer"],
       [`A: ${"x".repeat(2_000)}`, "answer_too_large"],
@@ -209,10 +209,10 @@ test("A header section that is not CGI fails the request and aborts it; one over
   ) {
     const world = new UpstreamWorld({ ...PLAIN, limits: { responseHeaderMax: 1_000 } });
     const application = await world.application();
-    const answer = world.send();
+    const response = world.send();
     const request = await application.next();
-    request.stdout(head);
-    assert.equal(await codeOf(answer), code);
+    request.stdout(headers);
+    assert.equal(await codeOf(response), code);
     await request.aborted;
     await world.close();
   }
@@ -221,21 +221,21 @@ test("A header section that is not CGI fails the request and aborts it; one over
 test("An interim response is left out", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
-  const answer = world.send();
+  const sent = world.send();
   (await application.next()).answer("body", "Status: 103\nLink: </a>\n\nStatus: 200\nA: 1\n");
-  const response = await answer;
+  const response = await sent;
   assert.equal(response.head.status, 200);
   assert.equal(await textOf(response), "body");
   await world.close();
 });
 
-test("A front that cancels the body has the request aborted", async () => {
+test("A gateway that cancels the body has the request aborted", async () => {
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   request.stdout("A: 1\n\nsome");
-  const { body, progress } = await answer;
+  const { body, progress } = await response;
   await (body as ReadableStream).cancel();
   await request.aborted;
   assert.equal(progress.error?.code, "client_gone");
@@ -246,10 +246,10 @@ test("A client that leaves while its response streams has the stream error at on
   const world = new UpstreamWorld(PLAIN);
   const application = await world.application();
   const leaving = new AbortController();
-  const answer = world.send({ signal: leaving.signal });
+  const sent = world.send({ signal: leaving.signal });
   const request = await application.next();
   request.stdout("A: 1\n\nsome");
-  const response = await answer;
+  const response = await sent;
   await world.advance(100);
   leaving.abort();
   assert.equal(await codeOf(textOf(response)), "client_gone");
@@ -263,11 +263,11 @@ test("A slow reader moves from memory to a file to a pause, and gets every byte 
     limits: { responseBufferMax: 10_000, spillMax: 40_000 },
   });
   const application = await world.application();
-  const [answer, other] = [world.send(), world.send()];
+  const [first, other] = [world.send(), world.send()];
   const request = await application.next();
   const neighbour = await application.next();
   request.stdout("A: 1\n\n");
-  const response = await answer;
+  const response = await first;
   const sent: string[] = [];
   const write = async (): Promise<void> => {
     sent.push(String.fromCharCode(97 + sent.length % 26).repeat(5_000));
@@ -303,11 +303,11 @@ test("A client that leaves while its connection is paused for it sets the others
   const world = new UpstreamWorld({ ...PLAIN, limits: { responseBufferMax: 1_000, spillMax: 0 } });
   const application = await world.application();
   const leaving = new AbortController();
-  const [answer, other] = [world.send({ signal: leaving.signal }), world.send()];
+  const [response, other] = [world.send({ signal: leaving.signal }), world.send()];
   const request = await application.next();
   const neighbour = await application.next();
   request.stdout("A: 1\n\n");
-  await answer;
+  await response;
   await world.advance(100);
   request.stdout("x".repeat(3_000));
   await world.settle();
@@ -318,7 +318,7 @@ test("A client that leaves while its connection is paused for it sets the others
   await world.close();
 });
 
-test("The room that an ended answer makes does not let a paused connection read on", async () => {
+test("The room that an ended response makes does not let a paused connection read on", async () => {
   const world = new UpstreamWorld({ ...PLAIN, limits: { responseBufferMax: 1_000, spillMax: 0 } });
   const application = await world.application();
   const first = world.send();
@@ -352,11 +352,11 @@ test("A temporary file that cannot be written cuts nothing: the response comes f
   const world = new UpstreamWorld({ ...PLAIN, limits: { responseBufferMax: 1_000 } });
   world.runtime.files.temporary = () => Promise.reject(new Error("No space left on device"));
   const application = await world.application();
-  const [answer, other] = [world.send(), world.send()];
+  const [sent, other] = [world.send(), world.send()];
   const request = await application.next();
   const neighbour = await application.next();
   request.stdout("A: 1\n\n");
-  const response = await answer;
+  const response = await sent;
   request.stdout("x".repeat(3_000));
   await world.settle();
   request.stdout("x".repeat(3_000));

@@ -69,7 +69,7 @@ test("Bytes that are not FastCGI are worth another server, never the same one", 
   assert.equal(retried("bad_record", { hasOthers: true }), true);
 });
 
-test("Timeouts, bad answers, bad bodies and clients that left are never repeated", () => {
+test("Timeouts, bad responses, bad bodies and clients that left are never repeated", () => {
   const codes = [
     "lookup_failed",
     "servers_down",
@@ -106,7 +106,7 @@ test("The next attempt waits where the last one failed, not for a stale connecti
 
 test("Upstream makes retry.attempts more attempts with retry.delay between, then gives up", async () => {
   const world = new UpstreamWorld({ ...ON, retry: { attemptsMax: 2, delayMs: 400 } });
-  const answer = world.send({ method: "POST" });
+  const response = world.send({ method: "POST" });
   for (let count = 1; count <= 3; count++) {
     await world.settle();
     assert.equal(world.runtime.network.connectCount(parseAddress(ADDRESS)), count);
@@ -114,7 +114,7 @@ test("Upstream makes retry.attempts more attempts with retry.delay between, then
     assert.equal(world.runtime.network.connectCount(parseAddress(ADDRESS)), count, "too early");
     if (count < 3) await world.advance(50);
   }
-  assert.equal(await codeOf(answer), "connect_failed");
+  assert.equal(await codeOf(response), "connect_failed");
   assert.deepEqual(world.seen, [
     "retry connect_failed",
     "retry connect_failed",
@@ -127,7 +127,7 @@ test("A gathered body is sent again in full", async () => {
   const world = new UpstreamWorld({ multiplex: "off", retry: { delayMs: 10, sameServer: true } });
   const application = await world.application({ multiplex: false });
   const text = "0123456789".repeat(1_000);
-  const answer = world.send({ method: "PUT", body: { ...bodyOf(text), memoryMax: 100 } });
+  const response = world.send({ method: "PUT", body: { ...bodyOf(text), memoryMax: 100 } });
   const first = await application.next();
   assert.equal(await first.stdin, text);
   first.connection.close();
@@ -135,7 +135,7 @@ test("A gathered body is sent again in full", async () => {
   const second = await application.next();
   assert.equal(await second.stdin, text);
   second.answer("done");
-  assert.equal(await textOf(await answer), "done");
+  assert.equal(await textOf(await response), "done");
   await world.close();
 });
 
@@ -146,12 +146,12 @@ test("A long streamed body of which a piece was read is gone, and its request is
   (await application.next()).answer();
   await first;
   const { body, feed } = fedBody(REPEATABLE_LENGTH_MAX + 1);
-  const answer = world.send({ method: "PUT", body });
+  const response = world.send({ method: "PUT", body });
   feed.enqueue(new Uint8Array(10));
   const request = await application.next();
   await world.settle();
   request.connection.close();
-  assert.equal(await codeOf(answer), "connection_lost");
+  assert.equal(await codeOf(response), "connection_lost");
   assert.deepEqual(world.seen, ["error connection_lost"]);
   await world.close();
 });
@@ -161,7 +161,7 @@ for (const status of ["OVERLOADED", "CANT_MPX_CONN"] as const) {
     const world = new UpstreamWorld({ ...ON, retry: { delayMs: 10 } });
     const application = await world.application();
     const { body, feed } = fedBody(10);
-    const answer = world.send({ method: "POST", body });
+    const response = world.send({ method: "POST", body });
     feed.enqueue(new TextEncoder().encode("01234"));
     const first = await application.next();
     await world.settle();
@@ -173,7 +173,7 @@ for (const status of ["OVERLOADED", "CANT_MPX_CONN"] as const) {
     feed.close();
     assert.equal(await second.stdin, "0123456789");
     second.answer("done");
-    assert.equal(await textOf(await answer), "done");
+    assert.equal(await textOf(await response), "done");
     await world.close();
   });
 }
@@ -181,11 +181,11 @@ for (const status of ["OVERLOADED", "CANT_MPX_CONN"] as const) {
 test("A short streamed POST is not sent again after a lost connection", async () => {
   const world = new UpstreamWorld(ON);
   const application = await world.application();
-  const answer = world.send({ method: "POST", body: bodyOf("0123456789") });
+  const response = world.send({ method: "POST", body: bodyOf("0123456789") });
   const request = await application.next();
   assert.equal(await request.stdin, "0123456789");
   request.connection.close();
-  assert.equal(await codeOf(answer), "connection_lost");
+  assert.equal(await codeOf(response), "connection_lost");
   assert.deepEqual(world.seen, ["error connection_lost"]);
   await world.close();
 });
@@ -194,19 +194,19 @@ test("A short streamed body that is answered early is not read on", async () => 
   const world = new UpstreamWorld(ON);
   const application = await world.application();
   const { body, feed, cancelled } = fedBody(10);
-  const answer = world.send({ method: "POST", body });
+  const response = world.send({ method: "POST", body });
   feed.enqueue(new Uint8Array(5));
   const request = await application.next();
   await world.settle();
   request.answer("no more");
-  assert.equal(await textOf(await answer), "no more");
+  assert.equal(await textOf(await response), "no more");
   await cancelled;
   await world.close();
 });
 
 test("A streamed body that nobody has read yet is there for another attempt", async () => {
   const world = new UpstreamWorld({ ...ON, retry: { delayMs: 100 } });
-  const answer = world.send({ method: "POST", body: bodyOf("still here") });
+  const response = world.send({ method: "POST", body: bodyOf("still here") });
   await world.settle();
   assert.deepEqual(world.seen, ["retry connect_failed"]);
   const application = await world.application();
@@ -214,17 +214,17 @@ test("A streamed body that nobody has read yet is there for another attempt", as
   const request = await application.next();
   assert.equal(await request.stdin, "still here");
   request.answer();
-  await answer;
+  await response;
   await world.close();
 });
 
 test("Nothing is repeated once the header section of a response was given", async () => {
   const world = new UpstreamWorld(ON);
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   request.stdout("A: 1\n\nhalf");
-  const text = textOf(await answer);
+  const text = textOf(await response);
   request.connection.close();
   assert.equal(await codeOf(text), "connection_lost");
   await world.advance(1_000);
@@ -235,10 +235,10 @@ test("Nothing is repeated once the header section of a response was given", asyn
 test("A client that leaves between two attempts is heard at once", async () => {
   const world = new UpstreamWorld({ ...ON, retry: { delayMs: 60_000 } });
   const leaving = new AbortController();
-  const answer = world.send({ signal: leaving.signal });
+  const response = world.send({ signal: leaving.signal });
   await world.settle();
   assert.deepEqual(world.seen, ["retry connect_failed"]);
   leaving.abort();
-  assert.equal(await codeOf(answer), "client_gone");
+  assert.equal(await codeOf(response), "client_gone");
   await world.close();
 });

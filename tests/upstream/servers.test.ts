@@ -50,7 +50,7 @@ function answerAll(all: ReadonlyMap<string, ScriptedApplication>): void {
   }
 }
 
-async function answers(world: UpstreamWorld, count: number): Promise<string> {
+async function responders(world: UpstreamWorld, count: number): Promise<string> {
   let names = "";
   for (let index = 0; index < count; index++) names += await textOf(await world.send());
   return names;
@@ -104,7 +104,7 @@ test("Upstream takes turns over its servers", async () => {
     servers: [serverOptions("a", { weight: 2 }), serverOptions("b"), serverOptions("c")],
   });
   answerAll(await applications(world));
-  const names = await answers(world, 8);
+  const names = await responders(world, 8);
   assert.deepEqual([...names].toSorted().join(""), "aaaabbcc");
   await world.close();
 });
@@ -138,12 +138,12 @@ test("Upstream passes a server that failed over while there are others, and trie
   const all = await applications(world);
   answerAll(all);
   world.runtime.network.fail(parseAddress("unix:/a"), "refused");
-  assert.equal(await answers(world, 4), "bbbb");
+  assert.equal(await responders(world, 4), "bbbb");
   assert.deepEqual(world.seen, ["retry connect_failed"], "one request met the server that is down");
   world.runtime.network.fail(parseAddress("unix:/a"));
-  assert.equal(await answers(world, 2), "bb", "it rests");
+  assert.equal(await responders(world, 2), "bb", "it rests");
   await world.advance(FAILED_SERVER_REST_MS + 100);
-  assert.deepEqual([...await answers(world, 4)].toSorted().join(""), "aabb");
+  assert.deepEqual([...await responders(world, 4)].toSorted().join(""), "aabb");
   await world.close();
 });
 
@@ -154,16 +154,16 @@ test("Upstream uses a backup only while no other server is up", async () => {
     retry: { delayMs: 1 },
   });
   answerAll(await applications(world));
-  assert.equal(await answers(world, 3), "aaa");
+  assert.equal(await responders(world, 3), "aaa");
   world.runtime.network.fail(parseAddress("unix:/a"), "refused");
   for (const server of world.upstream.servers) {
     for (const connection of server.connections) connection.close();
   }
   await world.settle();
-  assert.equal(await answers(world, 3), "bbb");
+  assert.equal(await responders(world, 3), "bbb");
   world.runtime.network.fail(parseAddress("unix:/a"));
   await world.advance(FAILED_SERVER_REST_MS + 100);
-  assert.equal(await answers(world, 2), "aa");
+  assert.equal(await responders(world, 2), "aa");
   await world.close();
 });
 

@@ -1,4 +1,4 @@
-/** Many requests on one connection: placing, ids, aborts, faults, and what one may do to another. */
+/** Many requests on one connection: placing, ids, aborts, errors, and what one may do to another. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ProtocolStatus, RecordType } from "../../src/protocol/constants.ts";
@@ -13,7 +13,7 @@ const text = new TextEncoder();
 test("Upstream carries 200 requests over one connection and gives each its own response", async () => {
   const world = new UpstreamWorld(ON);
   const application = await world.application();
-  const answers = Array.from(
+  const responses = Array.from(
     { length: 200 },
     (_, index) => world.send({ params: [["N", `${index}`]] }),
   );
@@ -24,16 +24,16 @@ test("Upstream carries 200 requests over one connection and gives each its own r
     requests.map(({ id }) => id),
     Array.from({ length: 200 }, (_, index) => index + 1),
   );
-  for (const request of requests.reverse()) request.answer(`answer ${request.params.get("N")}`);
-  const texts = await Promise.all(answers.map(async (answer) => await textOf(await answer)));
-  assert.deepEqual(texts, Array.from({ length: 200 }, (_, index) => `answer ${index}`));
+  for (const request of requests.reverse()) request.answer(`response ${request.params.get("N")}`);
+  const texts = await Promise.all(responses.map(async (response) => await textOf(await response)));
+  assert.deepEqual(texts, Array.from({ length: 200 }, (_, index) => `response ${index}`));
   await world.close();
 });
 
 test("Upstream fills a connection's streams before it makes the next, up to connections.max", async () => {
   const world = new UpstreamWorld({ ...ON, connections: { streamsMax: 2, max: 2 } });
   const application = await world.application();
-  const answers = Array.from({ length: 5 }, () => world.send());
+  const responses = Array.from({ length: 5 }, () => world.send());
   const requests = [];
   for (let count = 0; count < 4; count++) requests.push(await application.next());
   await world.settle();
@@ -43,7 +43,7 @@ test("Upstream fills a connection's streams before it makes the next, up to conn
   requests.push(await application.next());
   assert.equal(requests[4]!.id, requests[0]!.id, "the lowest id, free again");
   for (const request of requests.slice(1)) request.answer();
-  await Promise.all(answers);
+  await Promise.all(responses);
   await world.close();
 });
 
@@ -82,11 +82,11 @@ test("A client that leaves has its request aborted; the id is not used again, wh
   const world = new UpstreamWorld(ON);
   const application = await world.application();
   const leaving = new AbortController();
-  const answer = world.send({ signal: leaving.signal });
+  const response = world.send({ signal: leaving.signal });
   const request = await application.next();
   leaving.abort();
   await world.advance(100);
-  assert.equal(await codeOf(answer), "client_gone");
+  assert.equal(await codeOf(response), "client_gone");
   await request.aborted;
   const other = world.send();
   const next = await application.next();
@@ -112,19 +112,19 @@ test("A connection drains once half of its ids were used up by aborts", async ()
   const application = await world.application();
   for (let count = 0; count < 2; count++) {
     const leaving = new AbortController();
-    const answer = world.send({ signal: leaving.signal });
+    const response = world.send({ signal: leaving.signal });
     const request = await application.next();
     leaving.abort();
     await world.advance(100);
-    assert.equal(await codeOf(answer), "client_gone");
+    assert.equal(await codeOf(response), "client_gone");
     assert.equal(request.connection.isClosed, false);
     request.end();
     await world.settle();
   }
   await application.connections[0]!.closed;
-  const answer = world.send();
+  const response = world.send();
   (await application.next()).answer();
-  await answer;
+  await response;
   assert.equal(application.connections.length, 2);
   await world.close();
 });
@@ -135,19 +135,19 @@ test("A connection drains after 256 aborted requests, however many ids it has", 
   for (let count = 0; count < RETIRED_IDS_MAX; count++) {
     assert.equal(application.connections[0]?.isClosed ?? false, false);
     const leaving = new AbortController();
-    const answer = world.send({ signal: leaving.signal });
+    const response = world.send({ signal: leaving.signal });
     const request = await application.next();
     assert.equal(request.id, count + 1);
     leaving.abort();
     // The end of a client is looked at with the next tick.
     await world.advance(50);
-    assert.equal(await codeOf(answer), "client_gone");
+    assert.equal(await codeOf(response), "client_gone");
     request.end();
   }
   await application.connections[0]!.closed;
-  const answer = world.send();
+  const response = world.send();
   (await application.next()).answer();
-  await answer;
+  await response;
   assert.equal(application.connections.length, 2);
   await world.close();
 });
@@ -187,11 +187,11 @@ test("A connection whose only request was aborted in vain closes after timeouts.
   const world = new UpstreamWorld({ ...ON, timeouts: { abortMs: 1_000 } });
   const application = await world.application();
   const leaving = new AbortController();
-  const answer = world.send({ signal: leaving.signal });
+  const response = world.send({ signal: leaving.signal });
   const request = await application.next();
   leaving.abort();
   await world.advance(100);
-  await codeOf(answer);
+  await codeOf(response);
   await world.advance(1_100);
   await request.connection.closed;
   await world.settle();
@@ -244,12 +244,12 @@ test("Empty records of STDOUT and records of unknown types harm neither request"
 test("Bytes that are not FastCGI fail every request of the connection, and say so", async () => {
   const world = new UpstreamWorld({ ...ON, retry: { attemptsMax: 0 } });
   const application = await world.application();
-  const answers = [world.send(), world.send()];
+  const responses = [world.send(), world.send()];
   const { connection } = await application.next();
   await application.next();
   connection.raw("HTTP/1.1 400 Bad Request\r\n\r\n");
-  for (const answer of answers) {
-    const error = await errorOf(answer);
+  for (const response of responses) {
+    const error = await errorOf(response);
     assert.equal(error.code, "bad_record");
     assert.match(error.message, /does it speak FastCGI\?/);
   }
@@ -306,7 +306,7 @@ test("A request is never placed on a shared connection of a server that became a
 test("A connection is closed after connections.max_requests, once all of them have ended", async () => {
   const world = new UpstreamWorld({ ...ON, connections: { requestsMax: 2 } });
   const application = await world.application();
-  const answers = [world.send(), world.send(), world.send()];
+  const responses = [world.send(), world.send(), world.send()];
   const [one, two, three] = [
     await application.next(),
     await application.next(),
@@ -318,7 +318,7 @@ test("A connection is closed after connections.max_requests, once all of them ha
   two.answer();
   await one.connection.closed;
   three.answer();
-  await Promise.all(answers);
+  await Promise.all(responses);
   assert.equal(three.connection.isClosed, false);
   await world.close();
 });
@@ -326,12 +326,12 @@ test("A connection is closed after connections.max_requests, once all of them ha
 test("A shared connection without requests is closed after its idle time, and not while one is open", async () => {
   const world = new UpstreamWorld({ ...ON, timeouts: { firstByteMs: 500_000 } });
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   await world.advance(100_000);
   assert.equal(request.connection.isClosed, false);
   request.answer();
-  await answer;
+  await response;
   await world.advance(59_000);
   assert.equal(request.connection.isClosed, false);
   await world.advance(1_100);
@@ -357,13 +357,13 @@ test("A request that comes in the moment an idle connection is closed gets a new
 test("OVERLOADED is retried after a while, whatever the method, and then given up", async () => {
   const world = new UpstreamWorld({ ...ON, retry: { attemptsMax: 1, delayMs: 300 } });
   const application = await world.application();
-  const answer = world.send({ method: "POST" });
+  const response = world.send({ method: "POST" });
   (await application.next()).end(ProtocolStatus.OVERLOADED);
   await world.settle();
   assert.equal(application.begun, 0, "not at once");
   await world.advance(300);
   (await application.next()).end(ProtocolStatus.OVERLOADED);
-  assert.equal(await codeOf(answer), "overloaded");
+  assert.equal(await codeOf(response), "overloaded");
   assert.deepEqual(world.seen, ["retry overloaded", "error overloaded"]);
   await world.close();
 });

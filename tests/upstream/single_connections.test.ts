@@ -11,11 +11,11 @@ test("A connection that cannot be shared carries one request after the other", a
   const world = new UpstreamWorld(OFF);
   const application = await world.application({ multiplex: false });
   for (let count = 0; count < 3; count++) {
-    const answer = world.send();
+    const response = world.send();
     const request = await application.next();
     assert.equal(request.id, 1);
     request.answer(`${count}`);
-    assert.equal(await textOf(await answer), `${count}`);
+    assert.equal(await textOf(await response), `${count}`);
   }
   assert.equal(application.connections.length, 1);
   assert.equal(application.questions, 0, "multiplex: off asks nothing");
@@ -25,7 +25,7 @@ test("A connection that cannot be shared carries one request after the other", a
 test("Requests wait first come first served while connections.max are busy", async () => {
   const world = new UpstreamWorld({ ...OFF, connections: { max: 2 } });
   const application = await world.application({ multiplex: false });
-  const answers = Array.from(
+  const responses = Array.from(
     { length: 6 },
     (_, index) => world.send({ params: [["N", `${index}`]] }),
   );
@@ -41,7 +41,7 @@ test("Requests wait first come first served while connections.max are busy", asy
   }
   assert.deepEqual(order, ["0", "1", "2", "3", "4", "5"]);
   assert.equal(application.connections.length, 2);
-  await Promise.all(answers);
+  await Promise.all(responses);
   await world.close();
 });
 
@@ -116,9 +116,9 @@ test("A client that leaves is taken out of the queue, and the application never 
 test("A client that had left before it sent is noticed within two ticks, and its request aborted", async () => {
   const world = new UpstreamWorld(OFF);
   await world.application();
-  const answer = world.send({ signal: AbortSignal.abort() });
+  const response = world.send({ signal: AbortSignal.abort() });
   await world.advance(100);
-  assert.equal(await codeOf(answer), "client_gone");
+  assert.equal(await codeOf(response), "client_gone");
   assert.equal(world.connectionCount, 0);
   await world.close();
 });
@@ -127,11 +127,11 @@ test("An abort closes a connection that is not shared", async () => {
   const world = new UpstreamWorld(OFF);
   const application = await world.application({ multiplex: false });
   const leaving = new AbortController();
-  const answer = world.send({ signal: leaving.signal });
+  const response = world.send({ signal: leaving.signal });
   const request = await application.next();
   leaving.abort();
   await world.advance(100);
-  assert.equal(await codeOf(answer), "client_gone");
+  assert.equal(await codeOf(response), "client_gone");
   await request.connection.closed;
   assert.equal(request.isAborted, false, "php-fpm ignores ABORT_REQUEST: closing is all there is");
   assert.equal(world.connectionCount, 0);
@@ -222,9 +222,9 @@ test("An idle connection that is not shared is closed after 5 s, or what is conf
   for (const [idleTimeoutMs, expectedMs] of [[undefined, 5_000], [2_000, 2_000]] as const) {
     const world = new UpstreamWorld({ ...OFF, connections: { idleTimeoutMs } });
     const application = await world.application({ multiplex: false });
-    const answer = world.send();
+    const response = world.send();
     const { connection } = await application.next().then((request) => (request.answer(), request));
-    await answer;
+    await response;
     await world.advance(expectedMs - 50);
     assert.equal(connection.isClosed, false);
     await world.advance(200);
@@ -237,11 +237,11 @@ test("Without reuse each request has a connection of its own, without KEEP_CONN"
   const world = new UpstreamWorld({ connections: { reuse: false } });
   const application = await world.application({ multiplex: false });
   for (let count = 0; count < 2; count++) {
-    const answer = world.send();
+    const response = world.send();
     const request = await application.next();
     // The application closes by itself where it was not asked to keep the connection.
     request.answer();
-    await answer;
+    await response;
     await request.connection.closed;
   }
   assert.equal(application.connections.length, 2);
@@ -254,11 +254,11 @@ test("A body that was not taken whole closes the connection: its rest would stan
   const application = await world.application({ multiplex: false });
   const stream = new Blob([new Uint8Array(600_000)]).stream();
   const body = { stream, length: 600_000, memoryMax: 1_000_000 };
-  const answer = world.send({ method: "PUT", body });
+  const response = world.send({ method: "PUT", body });
   const request = await application.next();
   request.connection.stopReading();
   request.answer("early");
-  assert.equal(await textOf(await answer), "early");
+  assert.equal(await textOf(await response), "early");
   await world.settle();
   assert.equal(world.connectionCount, 0);
   await world.close();

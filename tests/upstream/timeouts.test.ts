@@ -25,13 +25,13 @@ test("timeouts.connect ends a connect that nobody answers, and the retry after i
     retry: { attemptsMax: 1, delayMs: 100 },
   });
   world.runtime.network.silence(parseAddress(ADDRESS));
-  const answer = world.send();
+  const response = world.send();
   await world.advance(900);
   assert.deepEqual(world.seen, []);
   await world.advance(LATE_MS + 100);
   assert.deepEqual(world.seen, ["retry connect_timeout"]);
   await world.advance(100 + 1_000 + LATE_MS);
-  const error = await errorOf(answer);
+  const error = await errorOf(response);
   assert.deepEqual([error.code, error.phase, error.sent], ["connect_timeout", "connect", false]);
   await world.close();
 });
@@ -58,12 +58,12 @@ test("timeouts.connect is not put off by an abort on the connection that is bein
 test("timeouts.first_byte ends a request without a response, aborts it, and is not retried", async () => {
   const world = new UpstreamWorld({ ...ON, timeouts: { firstByteMs: 2_000 } });
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   await world.advance(1_900);
   assert.deepEqual(world.seen, []);
   await world.advance(LATE_MS + 100);
-  const error = await errorOf(answer);
+  const error = await errorOf(response);
   assert.deepEqual([error.code, error.phase], ["first_byte_timeout", "first_byte"]);
   assert.equal(error.server, ADDRESS);
   await request.aborted;
@@ -74,10 +74,10 @@ test("timeouts.first_byte ends a request without a response, aborts it, and is n
 test("timeouts.idle counts from the last piece of the response, and cuts the body", async () => {
   const world = new UpstreamWorld({ ...ON, timeouts: { idleMs: 2_000 } });
   const application = await world.application();
-  const answer = world.send();
+  const sent = world.send();
   const request = await application.next();
   request.stdout("A: 1\n\none ");
-  const response = await answer;
+  const response = await sent;
   for (let count = 0; count < 3; count++) {
     await world.advance(1_500);
     request.stdout("more ");
@@ -111,7 +111,7 @@ test("timeouts.first_byte holds until the header section is whole: nothing befor
   for (const [name, say] of pieces) {
     const world = new UpstreamWorld({ ...ON, timeouts: { idleMs: 30_000, firstByteMs: 2_000 } });
     const application = await world.application();
-    const answer = world.send();
+    const response = world.send();
     const request = await application.next();
     for (let count = 0; count < 7; count++) {
       say(request);
@@ -120,7 +120,7 @@ test("timeouts.first_byte holds until the header section is whole: nothing befor
     }
     say(request);
     await world.advance(250 + LATE_MS);
-    assert.equal(await codeOf(answer), "first_byte_timeout", name);
+    assert.equal(await codeOf(response), "first_byte_timeout", name);
     await world.close();
   }
 });
@@ -140,10 +140,10 @@ test("What is thrown away, and what is no STDOUT, moves timeouts.idle no more th
   for (const [name, method, say] of pieces) {
     const world = new UpstreamWorld({ ...ON, timeouts: { idleMs: 1_000 } });
     const application = await world.application();
-    const answer = world.send({ method });
+    const response = world.send({ method });
     const request = await application.next();
     request.stdout("A: 1\n\n");
-    const { body } = await answer;
+    const { body } = await response;
     const text = new Response(body as ReadableStream).text();
     text.catch(() => {});
     for (let count = 0; count < 3; count++) {
@@ -162,10 +162,10 @@ test("What is thrown away, and what is no STDOUT, moves timeouts.idle no more th
 test("timeouts.total ends an exchange that goes on, however lively", async () => {
   const world = new UpstreamWorld({ ...ON, timeouts: { totalMs: 3_000 } });
   const application = await world.application();
-  const answer = world.send();
+  const response = world.send();
   const request = await application.next();
   request.stdout("A: 1\n\n");
-  const text = textOf(await answer);
+  const text = textOf(await response);
   text.catch(() => {});
   for (let count = 0; count < 7; count++) {
     request.stdout("piece ");
@@ -184,9 +184,9 @@ test("timeouts.total is the limit of all attempts together", async () => {
     retry: { attemptsMax: 5, delayMs: 0 },
   });
   world.runtime.network.silence(parseAddress(ADDRESS));
-  const answer = world.send();
+  const response = world.send();
   await world.advance(2_500);
-  assert.equal(await codeOf(answer), "total_timeout");
+  assert.equal(await codeOf(response), "total_timeout");
   await world.close();
 });
 
@@ -197,11 +197,11 @@ test("A client that stops sending its body is told so, and not that the applicat
   (await application.next()).answer();
   await first;
   const { body, feed } = fedBody(100);
-  const answer = world.send({ method: "POST", body });
+  const response = world.send({ method: "POST", body });
   feed.enqueue(new Uint8Array(10));
   const request = await application.next();
   await world.advance(2_000 + LATE_MS);
-  const error = await errorOf(answer);
+  const error = await errorOf(response);
   assert.deepEqual([error.code, error.fault], ["request_body_timeout", "client"]);
   await request.aborted;
   await world.close();
@@ -211,13 +211,13 @@ test("An application that does not take the body is told by its own code", async
   const world = new UpstreamWorld({ ...ON, timeouts: { firstByteMs: 2_000 } });
   const application = await world.application();
   const length = 4 * 1024 * 1024;
-  const answer = world.send({
+  const response = world.send({
     body: { stream: new Blob([new Uint8Array(length)]).stream(), length, memoryMax: 64 * 1024 },
   });
   await application.next();
   application.connections[0]!.stopReading();
   await world.advance(2_000 + 4 * LATE_MS);
-  const error = await errorOf(answer);
+  const error = await errorOf(response);
   assert.deepEqual([error.code, error.fault], ["send_timeout", "application"]);
   application.connections[0]!.readOn();
   await world.close();
@@ -229,10 +229,10 @@ test("An application that does not answer a complete body is slow itself", async
   const first = world.send();
   (await application.next()).answer();
   await first;
-  const answer = world.send({ method: "POST", body: bodyOf("all of it") });
+  const response = world.send({ method: "POST", body: bodyOf("all of it") });
   assert.equal(await (await application.next()).stdin, "all of it");
   await world.advance(2_000 + LATE_MS);
-  assert.equal(await codeOf(answer), "first_byte_timeout");
+  assert.equal(await codeOf(response), "first_byte_timeout");
   await world.close();
 });
 
@@ -240,13 +240,13 @@ test("A body that is gathered may not stand still either, and leaves nothing beh
   const world = new UpstreamWorld({ multiplex: "off", timeouts: { firstByteMs: 2_000 } });
   const application = await world.application();
   const { body, feed, cancelled } = fedBody();
-  const answer = world.send({ method: "POST", body: { ...body, memoryMax: 4 } });
+  const response = world.send({ method: "POST", body: { ...body, memoryMax: 4 } });
   for (let count = 0; count < 3; count++) {
     feed.enqueue(new Uint8Array(10));
     await world.advance(1_500);
   }
   await world.advance(1_000);
-  assert.equal(await codeOf(answer), "request_body_timeout");
+  assert.equal(await codeOf(response), "request_body_timeout");
   await cancelled;
   assert.equal(application.connections.length, 0);
   assert.deepEqual(world.seen, ["error request_body_timeout"]);
@@ -260,12 +260,12 @@ test("While reading stands still for a slow client, the application is not calle
     limits: { responseBufferMax: 1_000, spillMax: 0 },
   });
   const application = await world.application();
-  const answer = world.send();
+  const sent = world.send();
   const request = await application.next();
   const waiting = world.send();
   const neighbour = await application.next();
   request.stdout("A: 1\n\n");
-  const response = await answer;
+  const response = await sent;
   request.stdout("x".repeat(5_000));
   await world.settle();
   assert.deepEqual(world.seen, ["paused"]);

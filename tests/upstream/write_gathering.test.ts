@@ -61,10 +61,10 @@ async function countedWorld(settings: WorldSettings) {
   Object.assign(runtime, { connectSocket } satisfies Pick<Runtime, "connectSocket">);
   /** Sends requests in one turn and answers them; says what had left before the turn was over. */
   const exchange = async (count: number): Promise<number[]> => {
-    const answers = Array.from({ length: count }, () => world.send());
+    const responses = Array.from({ length: count }, () => world.send());
     const atOnce = [...begun];
     for (let index = 0; index < count; index++) (await application.next()).answer();
-    await Promise.all(answers);
+    await Promise.all(responses);
     return atOnce;
   };
   return { world, begun, exchange };

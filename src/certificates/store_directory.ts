@@ -4,7 +4,7 @@ import type { Process } from "../runtime/process.ts";
 const SYSTEM_FOLDER = "/var/lib/afcgi";
 
 /** `configured` is the file's `tls.store`. */
-export function storeFolder(
+export function storeDirectory(
   configured: string | undefined,
   process: Pick<Process, "env">,
 ): string {

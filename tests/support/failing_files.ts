@@ -8,7 +8,7 @@ import type { OpenFile } from "../../src/runtime/open_file.ts";
 
 export type FileOperation = "stat" | "realPath" | "openNow" | "read" | "list";
 
-export class FaultyFiles implements Files {
+export class FailingFiles implements Files {
   readonly access: Files["access"];
   readonly readText: Files["readText"];
   readonly createText: Files["createText"];

@@ -21,7 +21,7 @@ export interface RespondedPlan {
 }
 
 /** One request on its way: what of it has yet to be written, and what has come back. */
-export interface FrontExchange {
+export interface WebServerExchange {
   readonly plan: RespondedPlan;
   readonly records: Uint8Array[];
   isAborted: boolean;
@@ -30,10 +30,10 @@ export interface FrontExchange {
   ended: number | undefined;
 }
 
-export class SimulatedFront {
-  /** Ids in use, as the front sees it. */
-  readonly open = new Map<number, FrontExchange>();
-  readonly done: FrontExchange[] = [];
+export class SimulatedWebServer {
+  /** Ids in use, as the web server sees it. */
+  readonly open = new Map<number, WebServerExchange>();
+  readonly done: WebServerExchange[] = [];
   readonly #random: Random;
   #output: Uint8Array[] = [];
   #input: number[] = [];
@@ -134,7 +134,7 @@ export class SimulatedFront {
 /**
  * What a complete response of this request is not; undefined when it is what was planned.
  */
-export function responseFault({ plan, stdout }: FrontExchange): string | undefined {
+export function responseFault({ plan, stdout }: WebServerExchange): string | undefined {
   const bytes = Uint8Array.from(stdout);
   const text = String.fromCharCode(...bytes.subarray(0, 1_000));
   const headersEnd = text.indexOf("\r\n\r\n");

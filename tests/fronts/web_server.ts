@@ -12,7 +12,7 @@ import { waitForListener } from "../support/places.ts";
 const PAGE = new URL("../../docs/applications.md", import.meta.url);
 
 /** Where the documentation has what a test puts somewhere else. */
-const DOCUMENTED: Readonly<Record<keyof FrontPlaces, string>> = {
+const DOCUMENTED: Readonly<Record<keyof WebServerPlaces, string>> = {
   socket: "/run/app.sock",
   port: "8080",
   address: "127.0.0.1:9000",
@@ -22,7 +22,7 @@ const DOCUMENTED: Readonly<Record<keyof FrontPlaces, string>> = {
 };
 
 /** What differs between web servers, each asserted as it is. */
-export interface FrontTraits {
+export interface WebServerTraits {
   /**
    * A body without a length: `whole` is gathered first and gets one, `streamed` passes without, a
    * long one is `refused`.
@@ -36,16 +36,16 @@ export interface FrontTraits {
   readonly multiplexes: boolean;
 }
 
-export interface Front extends FrontTraits {
+export interface WebServer extends WebServerTraits {
   /** As test names say it, and as the documentation's headings. */
   readonly name: string;
   readonly peer: PeerName | undefined;
-  /** Writes what it needs into `folder` and starts; `config` is the documented one. */
+  /** Writes what it needs into `directory` and starts; `config` is the documented one. */
   start(directory: string, config: string): Child;
 }
 
 /** Where the application and the web server are in a test. */
-export interface FrontPlaces {
+export interface WebServerPlaces {
   readonly socket?: string;
   /** The web server's. */
   readonly port: number;
@@ -60,30 +60,30 @@ export interface FrontPlaces {
 }
 
 /** The first block of code below a heading of docs/applications.md, for these places. */
-export function documentedConfig(heading: string, places: FrontPlaces): string {
+export function documentedConfig(heading: string, places: WebServerPlaces): string {
   const page = readFileSync(PAGE, "utf8");
   const section = page.split(/^### /m).find((part) => part.startsWith(`${heading}\n`));
   const block = section && /^```\w+\n(.*?)^```$/ms.exec(section)?.[1];
   assert.ok(block, `docs/applications.md has no configuration below "### ${heading}"`);
   return Object.entries(places).reduce((config, [name, here]) => {
-    const documented = DOCUMENTED[name as keyof FrontPlaces];
+    const documented = DOCUMENTED[name as keyof WebServerPlaces];
     assert.ok(config.includes(documented), `No "${documented}" below "### ${heading}"`);
     return config.replaceAll(documented, String(here));
   }, block);
 }
 
 /** Starts a web server as documented; resolves when it takes connections. */
-export async function startFront(
-  front: Pick<Front, "name" | "start">,
+export async function startWebServer(
+  webServer: Pick<WebServer, "name" | "start">,
   directory: string,
-  places: FrontPlaces,
+  places: WebServerPlaces,
 ): Promise<Child> {
-  const child = front.start(directory, documentedConfig(front.name, places));
+  const child = webServer.start(directory, documentedConfig(webServer.name, places));
   await Promise.race([
     waitForListener({ network: "tcp", host: "127.0.0.1", port: places.port }),
     child.exited.then((exit) => {
       const output = [...child.stdout.lines, ...child.stderr.lines].join("\n");
-      throw new Error(`${front.name} ended with status ${exit.code}:\n${output}`);
+      throw new Error(`${webServer.name} ended with status ${exit.code}:\n${output}`);
     }),
   ]);
   return child;

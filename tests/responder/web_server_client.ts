@@ -10,7 +10,7 @@ import type { ByteConnection } from "../../src/runtime/connection.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 
 /** What a test sends; `body` null leaves STDIN open. */
-export interface FrontRequestOptions {
+export interface WebServerRequestOptions {
   readonly method?: string;
   readonly uri?: string;
   /** Over those that every request has; undefined takes one away. */
@@ -20,47 +20,47 @@ export interface FrontRequestOptions {
   readonly keepConnection?: boolean;
 }
 
-export type FrontEnd =
+export type WebServerEnd =
   | { readonly appStatus: number; readonly protocolStatus: number }
   | "lost";
 
 /** One request as its web server sees it. */
-export class FrontRequest {
+export class WebServerRequest {
   readonly id: number;
   stdout = "";
   stdoutLength = 0;
   stdoutEnded = false;
   stderr = "";
-  end: FrontEnd | undefined;
-  readonly #client: FrontClient;
+  end: WebServerEnd | undefined;
+  readonly #client: WebServerClient;
 
-  constructor(id: number, client: FrontClient) {
+  constructor(id: number, client: WebServerClient) {
     this.id = id;
     this.#client = client;
   }
 
   /** Resolves with END_REQUEST, or "lost" when the connection is over before. */
-  async ended(): Promise<FrontEnd> {
+  async ended(): Promise<WebServerEnd> {
     await this.#client.until(() => this.end !== undefined);
     return this.end!;
   }
 
   /** The response once it is complete, split into its header section and its body. */
-  async answer(): Promise<{ head: string[]; body: string }> {
+  async answer(): Promise<{ headers: string[]; body: string }> {
     await this.ended();
     const split = this.stdout.indexOf("\r\n\r\n");
     return {
-      head: this.stdout.slice(0, split).split("\r\n"),
+      headers: this.stdout.slice(0, split).split("\r\n"),
       body: this.stdout.slice(split + 4),
     };
   }
 }
 
 /** See the top of this file. */
-export class FrontClient {
+export class WebServerClient {
   readonly connection: ByteConnection;
   readonly protocol = new ClientConnection(2000);
-  readonly requests = new Map<number, FrontRequest>();
+  readonly requests = new Map<number, WebServerRequest>();
   /** The server has finished, or the connection broke. */
   closed = false;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
@@ -75,14 +75,14 @@ export class FrontClient {
     this.#writer.closed.catch(() => {});
   }
 
-  static async connect(runtime: Runtime, address: Address): Promise<FrontClient> {
-    const client = new FrontClient(await runtime.connect(address));
+  static async connect(runtime: Runtime, address: Address): Promise<WebServerClient> {
+    const client = new WebServerClient(await runtime.connect(address));
     client.#reading = client.#read();
     return client;
   }
 
   /** Begins a request and hands it to the connection. */
-  begin(options: FrontRequestOptions = {}): FrontRequest {
+  begin(options: WebServerRequestOptions = {}): WebServerRequest {
     const { method = "GET", uri = "/", body = "", role = Role.RESPONDER } = options;
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
     const params: [string, string][] = [];
@@ -102,7 +102,7 @@ export class FrontClient {
       keepConnection: options.keepConnection ?? true,
       params: encodeNameValues(params),
     });
-    const request = new FrontRequest(id, this);
+    const request = new WebServerRequest(id, this);
     this.requests.set(id, request);
     if (bytes !== null && role !== Role.AUTHORIZER) {
       this.protocol.sendStdin(id, bytes);
@@ -149,7 +149,7 @@ export class FrontClient {
         this.#take(this.protocol.receive(value));
       }
     } catch {
-      // Broken: the same as the end to a front.
+      // Broken: the same as the end to a web server.
     }
     this.closed = true;
     this.#take(this.protocol.receiveEnd());
