@@ -4,7 +4,7 @@
  * have their connections, and the program itself has logs, listeners, the admin address and what is
  * open only for a moment.
  */
-import { AUTO_SINGLE_MAX } from "../upstream/connection_limit.ts";
+import { AUTO_HTTP_MAX, AUTO_SINGLE_MAX } from "../upstream/connection_limit.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 
 /** Descriptors for the program itself. */
@@ -52,8 +52,11 @@ export function connectionBounds(
 function fitting(limit: number | undefined, upstreams: readonly UpstreamOptions[]): number {
   if (limit === undefined) return CONNECTIONS_UNKNOWN;
   const forApplications = upstreams.reduce(
-    (sum, { servers, connections: { max } }) =>
-      sum + Math.max(1, servers.length) * (max === "auto" ? AUTO_SINGLE_MAX : max),
+    (sum, { servers, protocol, tunnels, connections: { max } }) => {
+      const auto = protocol === "http" ? AUTO_HTTP_MAX : AUTO_SINGLE_MAX;
+      const ofRequests = Math.max(1, servers.length) * (max === "auto" ? auto : max);
+      return sum + ofRequests + (protocol === "http" ? tunnels.max : 0);
+    },
     0,
   );
   const ofApplications = Math.min(forApplications, Math.floor(limit * APPLICATIONS_SHARE));

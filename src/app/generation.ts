@@ -37,6 +37,7 @@ import { Readiness } from "./readiness.ts";
 import { listenerInfo, serverSoftware, tlsPort } from "./sites.ts";
 import { untilUp } from "./spawned_up.ts";
 import { type SpawnedPart, withSpawnedWorkers } from "./spawned_applications.ts";
+import { withAuthorities } from "./upstream_tls.ts";
 
 const CLOSED_AT_STOP = CLOSING_ORDER.filter((kind) => kind !== "log");
 
@@ -315,7 +316,8 @@ export class Generation {
     const spawn = spawns.find(({ upstream }) => upstream === name);
     if (spawn !== undefined) spawned.expect(spawn);
     const given = upstreams.find((upstream) => upstream.name === name)!;
-    const options = withSpawnedWorkers(given, spawns, runtime.process.cpuCount);
+    const checked = await withAuthorities(given, runtime.files);
+    const options = withSpawnedWorkers(checked, spawns, runtime.process.cpuCount);
     const key = `upstream ${name} ${fingerprint(options)}`;
     const make = () => new Upstream(options, { runtime, observer, space, memory });
     const end = (upstream: Upstream) => upstream.drain(0);

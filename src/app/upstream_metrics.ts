@@ -18,7 +18,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { FpmMessagesByUpstream } from "./spawned_applications.ts";
 
 /** States of connections as the metric names them. */
-const STATES = ["connecting", "idle", "busy", "paused", "draining"] as const;
+const STATES = ["connecting", "idle", "busy", "paused", "tunnel", "draining"] as const;
 
 /** What is said of an application once it has shown it; `%` is a number. */
 const TRAITS: Readonly<Record<Trait, string>> = {
@@ -328,6 +328,14 @@ export function registerUpstreamGauges(
       ),
   );
   registry.gauge(
+    "afcgi_upstream_tunnels",
+    "WebSockets through an HTTP upstream, those that are about to begin among them.",
+    ["upstream"],
+    () =>
+      upstreams().filter(({ options }) => options.protocol === "http")
+        .map(({ options, tunnelsOpen }) => ({ labels: [options.name], value: tunnelsOpen })),
+  );
+  registry.gauge(
     "afcgi_upstream_queue_length",
     "Requests that wait for room at an application.",
     ["upstream"],
@@ -351,6 +359,8 @@ function connectionSamples({ options, servers }: Upstream): Sample[] {
     for (const connection of server.connections) {
       const state = connection.state !== "open"
         ? connection.state
+        : connection.isTunnel
+        ? "tunnel"
         : connection.isPaused
         ? "paused"
         : connection.streams > 0

@@ -114,10 +114,14 @@ function upstreamOptions(
   const { connections, queue, timeouts, retry, health, resolve } = upstream;
   return {
     name,
-    servers: (upstream.servers ?? []).map((server) => ({
-      ...server,
-      address: resolveAddress(directory, server.address),
+    servers: (upstream.servers ?? upstream.http ?? []).map(({ address, weight, backup }) => ({
+      weight,
+      backup,
+      address: resolveAddress(directory, address),
     })),
+    protocol: upstream.http === undefined ? "fastcgi" : "http",
+    ...upstreamTls(upstream, directory),
+    tunnels: { max: upstream.tunnels.max, idleMs: upstream.tunnels.idle_timeout },
     ...(upstream.spawn && { supplied: true }),
     multiplex: upstream.multiplex,
     balance: upstream.balance,
@@ -148,7 +152,7 @@ function upstreamOptions(
       timeoutMs: health.timeout,
       rise: health.rise,
       fall: health.fall,
-      script: health.script,
+      script: upstream.http === undefined ? health.script : health.path ?? "/",
     },
     slowStartMs: upstream.slow_start,
     resolve: {
@@ -159,6 +163,18 @@ function upstreamOptions(
     },
     limits,
   };
+}
+
+/** The host of a name that is looked up is the certificate's. */
+function upstreamTls(
+  { http = [], tls }: UpstreamConfig,
+  directory: string,
+): Pick<UpstreamOptions, "tls"> {
+  const first = http.find(({ isTls }) => isTls);
+  if (first === undefined) return {};
+  const host = first.address.transport === "tcp" ? first.address.host : undefined;
+  const caFile = tls.ca === undefined ? undefined : resolvePath(directory, tls.ca);
+  return { tls: { serverName: tls.server_name ?? host, authorities: undefined, caFile } };
 }
 
 function siteOptions(
@@ -188,6 +204,7 @@ function siteOptions(
         isPhpUpstream(route.fastcgi.upstream, upstreams[route.fastcgi.upstream]);
       const handler = handlerOptions(route, params, isPhp);
       const { path, internal, authorize, compression = site.compression } = route;
+      const forwardAuth = route.forward_auth;
       const layers = [site, { ...route, headers: route.headers?.rules }];
       const responses = responseOptions(layers);
       const middleware = middlewareOptions(layers, directory);
@@ -205,6 +222,13 @@ function siteOptions(
         ...(internal && { internal }),
         ...(authorize && {
           authorize: { upstream: authorize.upstream, params: paramsOf(authorize) },
+        }),
+        ...(forwardAuth && {
+          forwardAuth: {
+            upstream: forwardAuth.upstream,
+            uri: forwardAuth.uri,
+            copyHeaders: (forwardAuth.copy_headers ?? []).map((name) => name.toLowerCase()),
+          },
         }),
         ...(compression && { compression }),
         ...(responses && { responses }),
@@ -242,7 +266,7 @@ function allowedMethods(route: RouteConfig, site: SiteConfig): readonly string[]
 
 /** That there is exactly one handler has been checked (`references.ts`). */
 function handlerOptions(route: RouteConfig, params: ParamOptions, isPhp: boolean): HandlerOptions {
-  const { respond, redirect, fastcgi, php, filter } = route;
+  const { respond, redirect, fastcgi, php, proxy, filter } = route;
   if (respond) return { kind: "respond", ...respond };
   if (redirect) return { kind: "redirect", ...redirect };
   if (fastcgi) {
@@ -278,6 +302,10 @@ function handlerOptions(route: RouteConfig, params: ParamOptions, isPhp: boolean
       ...(php.application_root && { applicationRoot: php.application_root }),
       ...(php.resolve_root && { resolveRoot: true }),
     };
+  }
+  if (proxy) {
+    const { upstream, host, headers = {} } = proxy;
+    return { kind: "proxy", upstream, host, headers };
   }
   if (filter) return { kind: "filter", upstream: filter.upstream, params };
   if (route.static === undefined) return { kind: "rewrite" };

@@ -53,7 +53,7 @@ const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** More places than these would be no help. */
-const PLACES_MAX = 4;
+const PLACES_MAX = 6;
 
 /** A map of the schema with known keys, and the steps that lead there: `sites`, `[]`, `routes`. */
 interface KnownMap {

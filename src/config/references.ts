@@ -23,6 +23,7 @@ import { LISTEN_ADDRESS_RULES } from "./schema.ts";
 import { checkSymlinks } from "./symlinks.ts";
 import { checkTls } from "./tls_references.ts";
 import type { ShapeError } from "./unknown_keys.ts";
+import { isHttpUpstream } from "./http_upstream_references.ts";
 import { checkUpstreams } from "./upstream_references.ts";
 
 export interface ReferenceContext {
@@ -34,6 +35,7 @@ export interface ReferenceContext {
 }
 
 type Tell = (place: Place, message: string) => void;
+type Upstreams = ReadonlyMap<string, ConfigNode>;
 
 export function checkReferences(root: ConfigNode, context: ReferenceContext): ShapeError[] {
   const errors: ShapeError[] = [];
@@ -42,10 +44,12 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
   checkTls(root, context, tell);
   checkAcme(root, context, tell);
   checkHosts(root, tell);
-  checkUpstreams(root, tell);
+  checkUpstreams(root, context, tell);
   checkMaps(root, tell);
   checkGemini(root, context, tell);
-  const upstreams = [...root.get("upstreams")?.entries.keys() ?? []];
+  const upstreams = new Map(
+    [...root.get("upstreams")?.entries ?? []].map(([name, { node }]) => [name, node]),
+  );
   for (const site of root.get("sites")?.items ?? []) {
     if (!context.rootGiven) checkRoot(site, context, tell);
     for (const route of site.get("routes")?.items ?? []) checkRoot(route, context, tell);
@@ -157,7 +161,7 @@ function checkErrorPages(site: ConfigNode, context: ReferenceContext, tell: Tell
 
 function checkRoutes(
   site: ConfigNode,
-  upstreams: readonly string[],
+  upstreams: Upstreams,
   context: ReferenceContext,
   tell: Tell,
 ): void {
@@ -174,7 +178,11 @@ function checkRoutes(
       );
     }
     const authorize = route.get("authorize");
-    if (authorize !== undefined) checkUpstreamName(authorize, upstreams, tell);
+    if (authorize !== undefined) checkUpstreamName("authorize", authorize, upstreams, tell);
+    const forwardAuth = route.get("forward_auth");
+    if (forwardAuth !== undefined) {
+      checkUpstreamName("forward_auth", forwardAuth, upstreams, tell);
+    }
     for (const name of handlers) {
       checkHandler(site, route, name, upstreams, context, tell);
     }
@@ -211,12 +219,12 @@ function checkHandler(
   site: ConfigNode,
   route: ConfigNode,
   name: (typeof HANDLER_NAMES)[number],
-  upstreams: readonly string[],
+  upstreams: Upstreams,
   context: ReferenceContext,
   tell: Tell,
 ): void {
   const { keyPlace, node: handler } = route.entries.get(name)!;
-  checkUpstreamName(handler, upstreams, tell);
+  checkUpstreamName(name, handler, upstreams, tell);
   const wantsRoot = name === "php" || name === "filter" || name === "static";
   const hasRoot = (route.get("root") ?? site.get("root")) !== undefined || context.rootGiven;
   if (wantsRoot && !hasRoot) {
@@ -224,20 +232,37 @@ function checkHandler(
   }
   checkPathParts(route, handler, tell);
   if (wantsRoot || name === "fastcgi") return;
-  for (const key of ["root", "strip_prefix"]) {
+  for (const key of name === "proxy" ? ["root"] : ["root", "strip_prefix"]) {
     const entry = route.entries.get(key);
     if (entry === undefined) continue;
     tell(entry.keyPlace, `Handler ${name} looks at no files, so ${key} says nothing (take it out)`);
   }
 }
 
-function checkUpstreamName(user: ConfigNode, upstreams: readonly string[], tell: Tell): void {
+/** What speaks HTTP to its upstream. */
+const OVER_HTTP: ReadonlySet<string> = new Set(["proxy", "forward_auth"]);
+
+function checkUpstreamName(key: string, user: ConfigNode, upstreams: Upstreams, tell: Tell): void {
   const upstream = user.get("upstream");
-  if (upstream?.text === undefined || upstreams.includes(upstream.text)) return;
-  const remedy = upstreams.length === 0
-    ? "add it under upstreams"
-    : didYouMean(upstream.text, upstreams);
-  tell(upstream.place, `Unknown upstream "${upstream.text}" (${remedy})`);
+  if (upstream?.text === undefined) return;
+  const node = upstreams.get(upstream.text);
+  if (node === undefined) {
+    const remedy = upstreams.size === 0
+      ? "add it under upstreams"
+      : didYouMean(upstream.text, [...upstreams.keys()]);
+    tell(upstream.place, `Unknown upstream "${upstream.text}" (${remedy})`);
+    return;
+  }
+  const isHttp = isHttpUpstream(node);
+  if (isHttp === OVER_HTTP.has(key)) return;
+  const remedy = isHttp
+    ? `use proxy, or servers in the place of its http`
+    : key === "proxy"
+    ? "use fastcgi or php, or http in the place of its servers"
+    : "use authorize, or http in the place of its servers";
+  const [spoken, wanted] = isHttp ? ["HTTP", "FastCGI"] : ["FastCGI", "HTTP"];
+  const what = `Upstream "${upstream.text}" speaks ${spoken}, and ${key} wants ${wanted}`;
+  tell(upstream.place, `${what} (${remedy})`);
 }
 
 /** What is stripped, and `script_name` behind it, are the beginning of what the route matches. */

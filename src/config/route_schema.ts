@@ -10,6 +10,7 @@ import { PATTERN_REMEDY } from "../routing/route_pattern.ts";
 import { PATH_FORMS, pathPattern } from "./path_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
 import { paramsSchema, templateCheck } from "./params_schema.ts";
+import { forwardAuthSchema, proxySchema } from "./proxy_route_schema.ts";
 import {
   asYaml,
   described,
@@ -26,7 +27,15 @@ import { indexNames, staticSchema } from "./static_schema.ts";
 import { triesCheck, triesSchema } from "./try_schema.ts";
 
 /** A route has exactly one of them (`references.ts`). */
-export const HANDLER_NAMES = ["respond", "redirect", "fastcgi", "php", "filter", "static"] as const;
+export const HANDLER_NAMES = [
+  "respond",
+  "redirect",
+  "fastcgi",
+  "php",
+  "proxy",
+  "filter",
+  "static",
+] as const;
 
 const upstreamName = () => v.string("use the name of an upstream");
 
@@ -275,10 +284,17 @@ export const routeSchema = section({
       "Authorization by a FastCGI authorizer before anything else; default: none",
     ),
   ),
+  forward_auth: v.optional(
+    described(
+      forwardAuthSchema(),
+      "Authorization by an HTTP server before anything else; default: none",
+    ),
+  ),
   respond: v.optional(described(respond, "Sends a fixed response")),
   redirect: v.optional(described(redirect, "Redirects the client")),
   fastcgi: v.optional(described(fastcgi, "Forwards the request to an application")),
   php: v.optional(described(php, "Runs PHP scripts below the root")),
+  proxy: v.optional(described(proxySchema(), "Forwards the request to an HTTP server")),
   filter: v.optional(
     described(filter, "Sends the files below the root through a FastCGI filter"),
   ),

@@ -4,22 +4,25 @@
  */
 import { commandKind } from "../spawn/options.ts";
 import type { ConfigNode } from "./config_node.ts";
+import { type CaContext, checkHttpUpstream } from "./http_upstream_references.ts";
 import type { Place } from "./located_error.ts";
 import { nearest } from "./nearest.ts";
 
 export function checkUpstreams(
   root: ConfigNode,
+  context: CaContext,
   tell: (place: Place, message: string) => void,
 ): void {
   for (const [name, { node }] of root.get("upstreams")?.entries ?? []) {
     const servers = node.entries.get("servers");
     const spawn = node.entries.get("spawn");
     const isMeant = [...node.entries.keys()].some((key) =>
-      key === "<<" || nearest(key, ["servers", "spawn"])
+      key === "<<" || nearest(key, ["servers", "spawn", "http"])
     );
     if (!isMeant && node.content.kind === "map") {
-      tell(node.place, `upstreams.${name} has no key "servers" (add it, or spawn)`);
+      tell(node.place, `upstreams.${name} has no key "servers" (add it, spawn or http)`);
     }
+    checkHttpUpstream(node, context, tell);
     if (servers !== undefined && spawn !== undefined) {
       tell(spawn.keyPlace, "The upstream has servers as well as spawn (leave one of the two out)");
     }

@@ -9,6 +9,7 @@ import {
   SERVER_ADDRESS_RULES,
   UPSTREAM_DEFAULTS as UPSTREAM,
 } from "../upstream/options.ts";
+import { httpUpstreamEntries } from "./http_upstream_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
 import {
   address,
@@ -211,6 +212,12 @@ const health = section({
       "Script to request, such as ping.path of php-fpm; default: FCGI_GET_VALUES instead of a request",
     ),
   ),
+  path: v.optional(
+    described(
+      textLike(/^\/[\x21-\x7e]*$/, "use a path, such as /up"),
+      `Path that an HTTP server is asked for with GET; default: "/"`,
+    ),
+  ),
 }, "interval");
 
 /** Each that does not answer takes time. */
@@ -251,9 +258,10 @@ export const upstreamSchema = section({
   servers: v.optional(
     described(
       list(server, 'use a list of addresses, such as ["tcp://127.0.0.1:9000"]'),
-      "Addresses at which the application listens; optional only with spawn",
+      "Addresses at which the application listens; optional only with spawn or http",
     ),
   ),
+  ...httpUpstreamEntries,
   spawn: v.optional(
     described(
       spawnSchema,

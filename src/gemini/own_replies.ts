@@ -12,6 +12,8 @@ const UPSTREAM_CODE: Readonly<Record<UpstreamErrorCode, number>> = {
   servers_down: 41,
   queue_full: 41,
   queue_timeout: 41,
+  // Gemini has no tunnels.
+  tunnels_full: 41,
   send_timeout: 42,
   // A Gemini request has no body.
   request_body_timeout: 40,

@@ -150,6 +150,8 @@ function statusOf({ version, upstreams, spawned, http2 }: AdminDeps) {
     http2: http2?.(),
     upstreams: upstreams.map((upstream) => ({
       name: upstream.options.name,
+      protocol: upstream.options.protocol,
+      ...(upstream.options.protocol === "http" && { tunnels: upstream.tunnelsOpen }),
       requests_open: upstream.requestsOpen,
       queue_length: upstream.queueLength,
       spawn: spawned?.(upstream.options.name),

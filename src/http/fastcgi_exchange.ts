@@ -5,7 +5,7 @@
 import { isScriptError } from "../php/script_error.ts";
 import { asResponse, type HttpResponse } from "../runtime/http_response.ts";
 import { UpstreamError } from "../upstream/errors.ts";
-import type { ResponseSource, UpstreamResponse } from "../upstream/request.ts";
+import type { ResponseSource, UpstreamRequest, UpstreamResponse } from "../upstream/request.ts";
 import type { BodyMode } from "../upstream/request_body.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { ownResponse, responseForError } from "./own_responses.ts";
@@ -24,10 +24,13 @@ import type { ScriptTarget } from "./script_target.ts";
 import { hasNoBody, toHttpResponse, toResponse } from "./upstream_response.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 
+const SWITCHING_PROTOCOLS = 101;
+
 /** Where requests go: an upstream, or whoever wants to see what it would be sent. */
 export type Destination = Pick<Upstream, "options" | "send">;
 
-export interface FastCgiRoute extends RequestParameters {
+/** What a route says of its requests and responses, whatever its upstream speaks. */
+export interface ExchangeRoute {
   readonly upstream: Destination;
   readonly limits: HttpLimits;
   /** How a body goes to the application; `auto` when left out. */
@@ -38,6 +41,9 @@ export interface FastCgiRoute extends RequestParameters {
   readonly compressor?: ResponseCompressor | undefined;
   /** What went wrong, for the log; the client gets less. */
   readonly onError: (error: unknown, context: RequestContext) => void;
+}
+
+export interface FastCgiRoute extends Omit<RequestParameters, "handover">, ExchangeRoute {
   /** php-fpm did not run the script; left out: nobody wants to know why. */
   readonly onScriptError?: ((params: Uint8Array, context: RequestContext) => void) | undefined;
 }
@@ -55,6 +61,30 @@ const plainRequest: MakeRequest = (route, request, context, script, taken) =>
   new GatewayRequest(route, request, context, script, taken);
 
 /** Never rejects: whatever goes wrong is a response, and told to `route.onError`. */
+export async function forward(
+  route: ExchangeRoute,
+  request: HttpRequest,
+  context: RequestContext,
+  makeRequest: (taken: SendableBody) => UpstreamRequest,
+  onSwitched?: (response: UpstreamResponse) => HttpResponse,
+): Promise<HttpResponse> {
+  const trace: UpstreamTrace = context.trace;
+  try {
+    const onLength = (length: number) => trace.bytesIn = length;
+    const taken = takeBody(request, route.limits, onLength, route.bodyMode);
+    if (taken.kind === "refused") return refuse(request, context, taken);
+    trace.upstream = route.upstream.options.name;
+    const upstreamResponse = await route.upstream.send(makeRequest(taken));
+    noteSource(trace, upstreamResponse.source);
+    if (upstreamResponse.head.status === SWITCHING_PROTOCOLS) return onSwitched!(upstreamResponse);
+    const response = deliver(route, request, context, upstreamResponse);
+    return response instanceof Promise ? await response : response;
+  } catch (cause) {
+    return refuseWithError(route, request, context, cause);
+  }
+}
+
+/** As {@link forward}, to an application behind FastCGI. */
 export async function exchange(
   route: FastCgiRoute,
   request: HttpRequest,
@@ -104,7 +134,7 @@ export function noteSource(trace: UpstreamTrace, source: ResponseSource): void {
  * @throws {UpstreamError} `bad_answer`
  */
 export function deliver(
-  route: FastCgiRoute,
+  route: ExchangeRoute,
   request: HttpRequest,
   context: RequestContext,
   upstreamResponse: UpstreamResponse,
@@ -119,7 +149,7 @@ export function deliver(
 
 /** What went wrong, as an answer. */
 export function refuseWithError(
-  route: FastCgiRoute,
+  route: ExchangeRoute,
   request: HttpRequest,
   context: RequestContext,
   cause: unknown,
@@ -133,8 +163,9 @@ export function refuseWithError(
   return refuse(request, context, responseForError(error));
 }
 
-function respond(
-  { compressor }: FastCgiRoute,
+/** An application's response as that of our client. */
+export function respond(
+  { compressor }: ExchangeRoute,
   request: HttpRequest,
   context: RequestContext,
   upstreamResponse: UpstreamResponse,

@@ -14,6 +14,7 @@ import {
   responseLength,
   responseOf,
   toResponse,
+  UpgradeResponse,
 } from "../runtime/http_response.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
@@ -33,7 +34,7 @@ import type { OpenCount } from "./open_count.ts";
 import type { RequestIdSource } from "./request_id.ts";
 import { type ClientCheck, isMisdirected, MISDIRECTED } from "./client_certificates.ts";
 import { type PlainHttpAnswer, withHsts } from "./scheme.ts";
-import { restoreOddStatus } from "./odd_status.ts";
+import { restoreOddStatus, restoreUpgrade } from "./odd_status.ts";
 import { parseTarget, type RequestTarget, type TargetRefusal } from "./target.ts";
 import { hasNoBody } from "./upstream_response.ts";
 import { WatchedBody } from "./watched_body.ts";
@@ -207,8 +208,8 @@ async function byRules(
   context: RequestContext,
   request: HttpRequest,
 ): Promise<HttpResponse> {
-  const response = restoreOddStatus(context, await fetched);
-  if (context.rules === undefined) return response;
+  const response = restoreUpgrade(context, restoreOddStatus(context, await fetched));
+  if (context.rules === undefined || response instanceof UpgradeResponse) return response;
   return context.rules.apply(context, request.headers, toResponse(response));
 }
 
@@ -286,7 +287,8 @@ function finish(
   request: HttpRequest,
   response: HttpResponse,
 ): HttpResponse {
-  const counted = withKnownLength(context, restoreOddStatus(context, response));
+  const own = restoreUpgrade(context, restoreOddStatus(context, response));
+  const counted = withKnownLength(context, own);
   const sent = counted instanceof Response && context.trace.sentFields !== undefined
     ? withFieldsApart(counted, context.trace.sentFields)
     : counted;

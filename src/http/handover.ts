@@ -125,6 +125,7 @@ async function redirect(
     rewrites: undefined,
     goesOnBehind: undefined,
     passed: undefined,
+    forwarded: undefined,
     bodyProgress: undefined,
   };
   const response = restoreOddStatus(

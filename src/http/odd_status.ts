@@ -1,9 +1,15 @@
 /**
  * Hono makes responses anew, every one to HEAD and others where middleware adds to them, and no
- * Response can be made with a status beyond 599, which an application may say. So such a status is
- * kept aside while Hono has the response.
+ * Response can be made with a status beyond 599, which an application may say, nor with 101, with
+ * which a client leaves HTTP. So such a status is kept aside while Hono has the response.
  */
-import { type HttpResponse, responseOf } from "../runtime/http_response.ts";
+import {
+  discardResponse,
+  type HttpResponse,
+  responseOf,
+  toResponse,
+  UpgradeResponse,
+} from "../runtime/http_response.ts";
 import type { RequestContext, StatusTrace } from "./request_context.ts";
 
 /** The highest status that a Response can be made with. */
@@ -15,6 +21,28 @@ export function keepOddStatus(context: RequestContext, response: Response): Resp
   const trace: StatusTrace = context.trace;
   trace.oddStatus = response.status;
   return withStatus(response, STATUS_MAX);
+}
+
+/** What stands for a 101 meanwhile: it has no body either. */
+const STANDS_FOR_UPGRADE = 204;
+
+/** Any response for Hono. */
+export function forHono(context: RequestContext, response: HttpResponse): Response {
+  if (!(response instanceof UpgradeResponse)) return keepOddStatus(context, toResponse(response));
+  const trace: StatusTrace = context.trace;
+  trace.upgrade = response;
+  return new Response(null, { status: STANDS_FOR_UPGRADE });
+}
+
+/** The 101 that was kept, unless what stands before the handler has refused it. */
+export function restoreUpgrade(context: RequestContext, response: HttpResponse): HttpResponse {
+  const trace: StatusTrace = context.trace;
+  const { upgrade } = trace;
+  if (upgrade === undefined) return response;
+  trace.upgrade = undefined;
+  if (response.status === STANDS_FOR_UPGRADE) return upgrade;
+  discardResponse(upgrade);
+  return response;
 }
 
 /** The response that Hono has made, with the status that was kept. */

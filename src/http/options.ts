@@ -21,6 +21,7 @@ export type HandlerOptions =
   | FastCgiHandlerOptions
   | PhpHandlerOptions
   | FilterHandlerOptions
+  | ProxyHandlerOptions
   | StaticHandlerOptions;
 
 export { PHP_ENDINGS } from "../cgi/script_path.ts";
@@ -88,6 +89,25 @@ export interface AuthorizeOptions {
   readonly params: ParamOptions;
 }
 
+/** Everything that the route matches goes to an HTTP server. */
+export interface ProxyHandlerOptions {
+  readonly kind: "proxy";
+  readonly upstream: string;
+  /** In the place of the client's Host, in which `${…}` stands for parts of it; left out: that one. */
+  readonly host?: string | undefined;
+  /** Fields of our own, or null for one that is never sent. */
+  readonly headers: ParamOptions;
+}
+
+/** An HTTP server that is asked whether a request may go on. */
+export interface ForwardAuthOptions {
+  readonly upstream: string;
+  /** Path and query of the question. */
+  readonly uri: string;
+  /** Fields of its response that the request gets, in lower case. */
+  readonly copyHeaders: readonly string[];
+}
+
 /** Files below the root. */
 export interface StaticHandlerOptions {
   readonly kind: "static";
@@ -131,6 +151,8 @@ export interface RouteOptions {
   readonly middleware?: MiddlewareOptions | undefined;
   /** Who is asked whether a request may go on to the handler; nobody, left out. */
   readonly authorize?: AuthorizeOptions;
+  /** The same, of an HTTP server, and before that; nobody, left out. */
+  readonly forwardAuth?: ForwardAuthOptions;
 }
 
 export interface RewriteOptions {

@@ -24,6 +24,7 @@ const UPSTREAM_STATUS: Readonly<Record<UpstreamErrorCode, number>> = {
   servers_down: 503,
   queue_full: 503,
   queue_timeout: 503,
+  tunnels_full: 503,
   send_timeout: 504,
   request_body_timeout: 408,
   // We could not keep it; a body that its client broke off is "client_gone".

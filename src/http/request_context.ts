@@ -6,12 +6,12 @@
  */
 import type { ClientVerdict } from "../certificates/client_verification.ts";
 import type { UpstreamErrorCode } from "../upstream/errors.ts";
-import type { ResponseFields } from "../runtime/http_response.ts";
+import type { ResponseFields, UpgradeResponse } from "../runtime/http_response.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import type { StaticRefusalCode } from "../static/refusal.ts";
 import type { RequestHost } from "./host.ts";
 import type { RequestTarget } from "./target.ts";
-import type { HttpHeaders } from "../runtime/http_request.ts";
+import type { HttpHeaders, HttpRequest } from "../runtime/http_request.ts";
 
 /** Stable codes of responses that afcgi makes itself. */
 export type ErrorCode =
@@ -31,6 +31,7 @@ export type ErrorCode =
   | "no_such_script"
   | "script_not_allowed"
   | "rewrite_loop"
+  | "proxy_loop"
   | "request_body_too_large"
   | "request_body_unreadable"
   | "answer_broke_off"
@@ -67,6 +68,8 @@ export interface ErrorTrace {
 export interface StatusTrace {
   /** A status beyond 599, while Hono has the response. */
   oddStatus?: number | undefined;
+  /** A response with which the client leaves HTTP, while Hono has another in its place. */
+  upgrade?: UpgradeResponse | undefined;
 }
 
 /** Written by `trace_context.ts`, where the site knows of traces. */
@@ -134,6 +137,12 @@ export interface ParameterPart {
   extra: Map<string, string> | undefined;
 }
 
+/** Written where an HTTP server was asked whether the request may go on: `site.ts`. */
+export interface ForwardedPart {
+  /** The request with that server's fields; undefined where nobody was asked. */
+  forwarded?: HttpRequest | undefined;
+}
+
 /** Written by who makes the response, and by who makes another one of it. */
 export interface ResponsePart {
   /** What becomes of the response, left by the route that makes it. */
@@ -149,6 +158,7 @@ export interface RequestContext
     Readonly<CertificatePart>,
     Readonly<RoutingPart>,
     Readonly<ParameterPart>,
+    Readonly<ForwardedPart>,
     Readonly<ResponsePart> {
   readonly trace: RequestTrace;
 }

@@ -4,6 +4,7 @@ import {
   FileResponse,
   type HttpResponse,
   StreamResponse,
+  UpgradeResponse,
 } from "../runtime/http_response.ts";
 
 /** `name` is in lower case. A field of that name that is there stays, and nothing is added. */
@@ -24,6 +25,9 @@ export function withFields(
   fields: readonly (readonly [string, string])[],
 ): HttpResponse {
   if (response instanceof FileResponse) return new FileResponse(status, fields, response);
+  if (response instanceof UpgradeResponse) {
+    return new UpgradeResponse(fields, response.body!, response.onSwitched);
+  }
   if (response instanceof StreamResponse) {
     return new StreamResponse(status, fields, response.body, response);
   }

@@ -101,10 +101,9 @@ export function guardsAgainst(route: RouteOptions, other: RouteOptions): boolean
 }
 
 /** What stands before a route's handler, as texts, of which two are equal if they ask for the same. */
-function protectionOf({ middleware, authorize, ...route }: RouteOptions): string[] {
+function protectionOf({ middleware, authorize, forwardAuth }: RouteOptions): string[] {
   const { ipRestriction, basicAuth, clientAuth } = middleware ?? {};
-  const forward = "forwardAuth" in route ? route.forwardAuth : undefined;
-  return Object.entries({ ipRestriction, basicAuth, clientAuth, authorize, forward })
+  return Object.entries({ ipRestriction, basicAuth, clientAuth, authorize, forwardAuth })
     .filter(([, value]) => value !== undefined)
     .map((entry) => JSON.stringify(entry));
 }

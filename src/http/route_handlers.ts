@@ -6,14 +6,16 @@ import type { CompressionOptions } from "../compression/options.ts";
 import { isRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./own_responses.ts";
 import { type Authorizer, createAuthorizer, NEVER_AUTHORIZERS } from "./authorize.ts";
-import { exchange, type FastCgiRoute } from "./fastcgi_exchange.ts";
+import { exchange, type ExchangeRoute, type FastCgiRoute } from "./fastcgi_exchange.ts";
 import { redirectHandler, respondHandler } from "./fixed_responses.ts";
 import { decideFilter, FilterRequest } from "./filter_route.ts";
+import { createForwardAuth, type ForwardAuth } from "./forward_auth.ts";
 import type { Handover } from "./handover.ts";
 import type {
   AuthorizeOptions,
   FastCgiHandlerOptions,
   FilterHandlerOptions,
+  ForwardAuthOptions,
   PhpHandlerOptions,
   RouteOptions,
   SiteOptions,
@@ -21,6 +23,7 @@ import type {
 import { notePassed, passOrRefuse, sourceNames } from "./passing.ts";
 import { compilePhpRoots } from "./php_roots.ts";
 import { decidePhp } from "./php_route.ts";
+import { proxyHandler } from "./proxy_route.ts";
 import type { RouteHandler } from "./route_handler.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
 import { compileParameters } from "./route_parameters.ts";
@@ -66,6 +69,12 @@ export function compileHandler(
       return phpHandler({ options, ...around }, own, deps);
     case "filter":
       return filterHandler({ options, ...around }, own, deps, route.internal);
+    case "proxy":
+      return proxyHandler(
+        { options, ...around },
+        site.maps,
+        exchangeRoute({ options, ...around }, deps),
+      );
     case "static":
       return staticHandler(deps.statics.get(route)!, route.internal);
   }
@@ -87,6 +96,11 @@ function withRootOf({ root }: RouteOptions, site: SiteOptions): SiteOptions {
   return root === undefined ? site : { ...site, root };
 }
 
+export function compileForwardAuth(options: ForwardAuthOptions, deps: HandlerDeps): ForwardAuth {
+  const of = { options, pattern: undefined, compressor: undefined };
+  return createForwardAuth(options, exchangeRoute(of, deps));
+}
+
 /** A handler with what its route says around it. */
 interface RouteOf<Options> {
   readonly options: Options;
@@ -94,7 +108,7 @@ interface RouteOf<Options> {
   readonly stripPrefix?: string | undefined;
   readonly compressor: ResponseCompressor | undefined;
   /** What the route says of bodies; nothing, left out. */
-  readonly bodies?: Pick<RouteOptions, "requestBody" | "limits">;
+  readonly bodies?: Pick<RouteOptions, "requestBody" | "limits"> | undefined;
 }
 
 function fastCgiRoute(
@@ -104,20 +118,29 @@ function fastCgiRoute(
   site: SiteOptions,
   deps: HandlerDeps,
 ): FastCgiRoute {
-  const upstream = deps.upstreams.get(options.upstream);
-  if (upstream === undefined) throw new RangeError(`No upstream is named "${options.upstream}"`);
   return {
-    upstream,
+    ...exchangeRoute({ options, pattern, compressor, bodies }, deps),
     ...compileParameters(options.params, { pattern, maps: site.maps }, {
       serverSoftware: deps.serverSoftware,
       documentRoot: site.root,
     }),
+    onScriptError: deps.onScriptError,
+  };
+}
+
+function exchangeRoute(
+  { options, compressor, bodies }: RouteOf<{ readonly upstream: string }>,
+  deps: HandlerDeps,
+): ExchangeRoute {
+  const upstream = deps.upstreams.get(options.upstream);
+  if (upstream === undefined) throw new RangeError(`No upstream is named "${options.upstream}"`);
+  return {
+    upstream,
     limits: bodies?.limits === undefined ? deps.limits : { ...deps.limits, ...bodies.limits },
     bodyMode: bodies?.requestBody,
     handover: deps.handover,
     compressor,
     onError: deps.onError,
-    onScriptError: deps.onScriptError,
   };
 }
 

@@ -7,10 +7,10 @@ import { HTTPException } from "hono/http-exception";
 import type { H, RouterRoute } from "hono/types";
 import type { CompressionOptions } from "../compression/options.ts";
 import { FileError } from "../runtime/file_error.ts";
-import { asResponse } from "../runtime/http_response.ts";
 import { ownResponse, responseForError } from "./own_responses.ts";
 import type { Authorizer } from "./authorize.ts";
 import type {
+  ForwardedPart,
   GatewayEnv,
   RequestContext,
   ResponsePart,
@@ -18,11 +18,16 @@ import type {
   RoutingPart,
 } from "./request_context.ts";
 import type { Handover } from "./handover.ts";
-import { keepOddStatus } from "./odd_status.ts";
+import { forHono, keepOddStatus } from "./odd_status.ts";
 import type { RouteOptions, SiteOptions } from "./options.ts";
 import { responseToUnmatched } from "./passing.ts";
 import type { RouteHandler } from "./route_handler.ts";
-import { compileAuthorizer, compileHandler, type HandlerDeps } from "./route_handlers.ts";
+import {
+  compileAuthorizer,
+  compileForwardAuth,
+  compileHandler,
+  type HandlerDeps,
+} from "./route_handlers.ts";
 import { middlewareRefusal } from "./route_middleware.ts";
 import { ResponseCompressor } from "./response_compressor.ts";
 import { namedFiles } from "./sendfile.ts";
@@ -85,10 +90,7 @@ export function compileSite(site: SiteOptions, deps: SiteDeps): CompiledSite {
     })
   );
   site.routes.forEach((route, index) => {
-    const plain = asHono(handlers[index]!);
-    const handler = route.authorize === undefined
-      ? plain
-      : behind(compileAuthorizer(route.authorize, route, site, shared), plain);
+    const handler = behindAuthorizers(route, handlers[index]!, site, shared);
     compiled.push(
       watched([...beforeHandler(route, site, deps), handler], index, deps.watch),
     );
@@ -144,12 +146,13 @@ function compileDirects(
  * Hono's: were it to pass a request on, Hono would ask again.
  */
 function compileDirect(
-  { path: pattern, middleware, authorize, internal, responses }: RouteOptions,
+  { path: pattern, middleware, authorize, forwardAuth, internal, responses }: RouteOptions,
   handler: RouteHandler,
   site: SiteOptions,
   deps: SiteDeps,
 ): RouteHandler | undefined {
   if (middleware !== undefined || authorize !== undefined || internal) return undefined;
+  if (forwardAuth !== undefined) return undefined;
   if (!hasRules(site)) return handler;
   const rules = compileRules(responses, pattern, site, deps);
   return (request, context) => {
@@ -159,22 +162,44 @@ function compileDirect(
   };
 }
 
+/** What a route does, behind whoever is asked before; an HTTP server first, which may add fields. */
+function behindAuthorizers(
+  route: RouteOptions,
+  handler: RouteHandler,
+  site: SiteOptions,
+  deps: HandlerDeps,
+): HonoHandler {
+  const { authorize, forwardAuth } = route;
+  const ask = forwardAuth && compileForwardAuth(forwardAuth, deps);
+  const plain = asHono(handler);
+  const authorized = authorize === undefined
+    ? plain
+    : behind(compileAuthorizer(authorize, route, site, deps), plain);
+  if (ask === undefined) return authorized;
+  return async (c, next) => {
+    const verdict = await ask(c.req.raw, c.env);
+    if ("response" in verdict) return keepOddStatus(c.env, verdict.response);
+    const part: ForwardedPart = c.env;
+    part.forwarded = verdict.request;
+    return await authorized(c, next);
+  };
+}
+
 /** A route's handler as one of Hono's. */
 function asHono(handler: RouteHandler): HonoHandler {
   return (c, next) => {
-    const result = handler(c.req.raw, c.env);
+    const result = handler(c.env.forwarded ?? c.req.raw, c.env);
     if (result === undefined) return next() as Promise<never>;
-    const response = asResponse(result);
-    return response instanceof Promise
-      ? response.then((settled) => keepOddStatus(c.env, settled))
-      : keepOddStatus(c.env, response);
+    return result instanceof Promise
+      ? result.then((settled) => forHono(c.env, settled))
+      : forHono(c.env, result);
   };
 }
 
 /** Only what the authorizer lets in reaches the handler. */
 function behind(authorizer: Authorizer, handler: HonoHandler): HonoHandler {
   return async (c, next) => {
-    const refusal = await authorizer(c.req.raw, c.env);
+    const refusal = await authorizer(c.env.forwarded ?? c.req.raw, c.env);
     return refusal === undefined ? await handler(c, next) : keepOddStatus(c.env, refusal);
   };
 }

@@ -91,7 +91,7 @@ function toldLength({ status, contentLength }: CgiHeaderSection): number | undef
  */
 const PASSED_FIELDS = new WeakMap<CgiHeaderSection, ResponseFields>();
 
-function passedFields(section: CgiHeaderSection): ResponseFields {
+export function passedFields(section: CgiHeaderSection): ResponseFields {
   let fields = PASSED_FIELDS.get(section);
   if (fields === undefined) {
     fields = passedHeaders(section);

@@ -9,6 +9,7 @@
 import { nextState } from "../protocol/transitions.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import type { AcceptedSocket, SocketEvents } from "../runtime/callback_socket.ts";
+import type { UpgradeResponse } from "../runtime/http_response.ts";
 import { type Outcome, ResponseWriter } from "./response_writer.ts";
 import { type ConnectionServer, DRAINED_LENGTH_MAX } from "./connection_server.ts";
 import {
@@ -22,7 +23,7 @@ import { Inflow } from "./inflow.ts";
 import { continueResponse, EarlyHints, withoutHints } from "./interim_responses.ts";
 import { ServerRequest } from "./request.ts";
 import { RequestBody } from "./request_body.ts";
-import { RequestError, type RequestHeaders } from "./request_headers.ts";
+import { type BodyFraming, RequestError, type RequestHeaders } from "./request_headers.ts";
 
 export class Connection implements SocketEvents, HandlerCaller {
   readonly #server: ConnectionServer;
@@ -36,6 +37,8 @@ export class Connection implements SocketEvents, HandlerCaller {
   #state: ConnectionState = "idle";
   #body: RequestBody | undefined;
   #drainedLength = 0;
+  /** The client has left HTTP: what comes goes through as it is. */
+  #isTunnel = false;
   #onFlushed: (() => void) | undefined;
   #deadlineMs: number;
 
@@ -91,8 +94,9 @@ export class Connection implements SocketEvents, HandlerCaller {
   peerEnded(): void {
     try {
       if (this.#state === "gone") return;
-      if (this.#state === "responding" && !this.#writer.hasGivenAll) this.destroy();
-      else this.#take("peer_ended");
+      if (this.#isTunnel) this.#body?.end();
+      else if (this.#state === "responding" && !this.#writer.hasGivenAll) return this.destroy();
+      this.#take("peer_ended");
     } catch (error) {
       this.fail(error);
     }
@@ -221,15 +225,8 @@ export class Connection implements SocketEvents, HandlerCaller {
   #begin(headers: RequestHeaders, rest: Uint8Array): void {
     this.#take("request");
     this.#hints.begin();
-    this.#body = headers.framing.kind === "none" ? undefined : new RequestBody(
-      headers.framing,
-      headers.expectsContinue,
-      {
-        sendContinue: () => this.#sendContinue(),
-        pause: () => this.#inflow.holdBody(true),
-        resume: () => this.#inflow.holdBody(false),
-      },
-    );
+    const { framing, expectsContinue } = headers;
+    this.#body = framing.kind === "none" ? undefined : this.#createBody(framing, expectsContinue);
     const request = new ServerRequest(headers, this.#body, this.#server.isTls);
     this.#call.begin(headers, request);
     if (rest.length > 0) this.#readBody(rest);
@@ -247,6 +244,24 @@ export class Connection implements SocketEvents, HandlerCaller {
     // What nobody reads would have to be read over, or never comes.
     const isLeft = body?.isOver === false && !(body.leftMin <= DRAINED_LENGTH_MAX && body.isWanted);
     return headers.keepsAlive && !isLeft && !this.#server.isStopping && !this.#headers.hasReadAll;
+  }
+
+  switched(response: UpgradeResponse): void {
+    this.#isTunnel = true;
+    const incoming = this.#createBody({ kind: "length", length: Infinity }, false);
+    this.#body = incoming;
+    response.onSwitched(incoming.stream);
+    const waiting = this.#inflow.next();
+    if (waiting !== undefined) this.#readBody(waiting);
+    if (this.#state === "responding_last") incoming.end();
+  }
+
+  #createBody(framing: BodyFraming, expectsContinue: boolean): RequestBody {
+    return new RequestBody(framing, expectsContinue, {
+      sendContinue: () => this.#sendContinue(),
+      pause: () => this.#inflow.holdBody(true),
+      resume: () => this.#inflow.holdBody(false),
+    });
   }
 
   readOn(): void {

@@ -4,7 +4,12 @@
  * thrown away. A handler that throws is logged, and its client gets a 500.
  */
 import type { HttpPeer } from "../runtime/connection.ts";
-import { BytesResponse, discardResponse, type HttpResponse } from "../runtime/http_response.ts";
+import {
+  BytesResponse,
+  discardResponse,
+  type HttpResponse,
+  UpgradeResponse,
+} from "../runtime/http_response.ts";
 import type { Outcome, ResponseWriter } from "./response_writer.ts";
 import type { ConnectionServer } from "./connection_server.ts";
 import type { ServerRequest } from "./request.ts";
@@ -16,6 +21,8 @@ const NOTHING = new Uint8Array(0);
 export interface HandlerCaller {
   /** Whether another request may follow, as far as is known when the response begins. */
   keepsAlive(head: RequestHeaders): boolean;
+  /** The client leaves HTTP with this response. */
+  switched(response: UpgradeResponse): void;
   /** The response is over. */
   responded(outcome: Outcome): void;
   /** What the handler or the client has kept waiting is done: see what waits behind it. */
@@ -95,6 +102,7 @@ export class HandlerCall {
       this.#server.onFailure(error);
       sent = this.#writer.send(failedResponse(), asked);
     }
+    if (response instanceof UpgradeResponse) this.#caller.switched(response);
     if (sent instanceof Promise) void sent.then((outcome) => this.#endLater(request, outcome));
     else this.#end(sent);
   }

@@ -81,6 +81,13 @@ export class RequestBody {
     return count;
   }
 
+  /** It ends here: of one whose length nobody knew, because its client has left HTTP. */
+  end(): void {
+    if (this.#isOver || this.#isBroken) return;
+    this.#isOver = true;
+    this.#close();
+  }
+
   /** The rest of it is read by nobody; who still tries finds it broken. */
   drop(): void {
     if (this.#isDropped) return;

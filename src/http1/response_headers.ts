@@ -13,7 +13,7 @@ export interface ResponseFraming {
   readonly length: number | undefined;
   readonly isChunked: boolean;
   /** What the client is told of the connection; nothing where it goes without saying. */
-  readonly connection: "close" | "keep-alive" | undefined;
+  readonly connection: "close" | "keep-alive" | "upgrade" | undefined;
 }
 
 /** The status line; a status that nobody registered has no phrase but one of its own. */

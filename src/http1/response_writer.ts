@@ -12,6 +12,7 @@ import {
   type ResponseFields,
   responseLength,
   StreamResponse,
+  UpgradeResponse,
 } from "../runtime/http_response.ts";
 import type { AcceptedSocket } from "../runtime/callback_socket.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -19,6 +20,7 @@ import type { OpenFile } from "../runtime/open_file.ts";
 import { appendResponseHeaders } from "./response_headers.ts";
 import { sendFileBytes } from "./sent_file.ts";
 import { COPIED_LENGTH_MAX, sendStream } from "./streamed_response.ts";
+import { sendTunnel } from "./tunnel.ts";
 
 /** What the sender needs to know of the request. */
 export interface AskedBy {
@@ -122,6 +124,7 @@ export class ResponseWriter {
    */
   send(response: HttpResponse, asked: AskedBy): Outcome | Promise<Outcome> {
     if (response instanceof Response) return this.#sendStreamed(plainResponse(response), asked);
+    if (response instanceof UpgradeResponse) return this.#sendUpgrade(response);
     if (response instanceof StreamResponse) return this.#sendStreamed(response, asked);
     const { status, fields } = response;
     const isBodiless = hasNoBody(asked.method, status);
@@ -215,6 +218,21 @@ export class ResponseWriter {
       return asked.keepsAlive ? "kept" : "last";
     }
     return this.#sendBody(body.getReader(), response, asked);
+  }
+
+  async #sendUpgrade({ status, fields, body }: UpgradeResponse): Promise<Outcome> {
+    this.#reader = body!.getReader();
+    this.#hasBegun = true;
+    this.#hasAll = false;
+    const { scratch, date } = this.#server;
+    const framing = { length: undefined, isChunked: false, connection: "upgrade" } as const;
+    scratch.clear();
+    appendResponseHeaders(scratch, status, fields, framing, date);
+    void this.writeScratch();
+    const isWhole = await sendTunnel(this, this.#reader);
+    this.#reader = undefined;
+    this.#hasBegun = false;
+    return isWhole ? "last" : "broken";
   }
 
   async #sendBody(

@@ -40,7 +40,7 @@ export interface CgiHeaderSection {
 }
 
 /** Fields for the gateway and never for its client, as nginx and others know them. */
-const DIRECTIVES: ReadonlySet<string> = new Set([
+export const DIRECTIVES: ReadonlySet<string> = new Set([
   "x-accel-redirect",
   "x-accel-buffering",
   "x-accel-charset",

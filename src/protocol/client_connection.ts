@@ -13,6 +13,7 @@
  * It does not know sockets, time, or what STDOUT means.
  */
 import { decodeEndRequest, decodeUnknownType } from "./body.ts";
+import type { ClientEvent, ClientProtocol, ClientRequestStart } from "./client_protocol.ts";
 import { ClientRequestState } from "./client_request_state.ts";
 import {
   CONTENT_LENGTH_SAFE,
@@ -20,7 +21,6 @@ import {
   NULL_REQUEST_ID,
   RecordType,
   recordTypeName,
-  type Role,
 } from "./constants.ts";
 import { ProtocolError } from "./errors.ts";
 import { IdTable } from "./id_table.ts";
@@ -29,41 +29,12 @@ import { type FastCgiRecord, RecordDecoder } from "./record_decoder.ts";
 import { RecordEncoder } from "./record_encoder.ts";
 import { RequestIds } from "./request_ids.ts";
 
-/** What the application did. Bytes may be views of those that were received. */
-export type ClientEvent =
-  | { readonly kind: "stdout"; readonly requestId: number; readonly bytes: Uint8Array }
-  | { readonly kind: "stdout_end"; readonly requestId: number }
-  | { readonly kind: "stderr"; readonly requestId: number; readonly bytes: Uint8Array }
-  | {
-    readonly kind: "end";
-    readonly requestId: number;
-    readonly appStatus: number;
-    readonly protocolStatus: number;
-  }
-  /** The request broke a rule; it should be aborted. Its id stays in use until its end. */
-  | { readonly kind: "fault"; readonly requestId: number; readonly error: ProtocolError }
-  /**
-   * The connection is over before the request's END_REQUEST; `finished` says that STDOUT had ended
-   * properly before, which some applications think is enough.
-   */
-  | { readonly kind: "lost"; readonly requestId: number; readonly finished: boolean }
-  | { readonly kind: "values"; readonly values: ReadonlyMap<string, string> }
-  | { readonly kind: "unknown_type"; readonly type: number }
-  /** A record of a type that is none of FastCGI 1.0 was skipped. */
-  | { readonly kind: "unknown_record"; readonly type: number }
-  /** The connection cannot go on: these bytes are not FastCGI. `lost` events follow. */
-  | { readonly kind: "broken"; readonly error: ProtocolError };
-
-/** What a request begins with. */
-export interface ClientRequestStart {
-  readonly role: Role;
-  readonly keepConnection: boolean;
-  /** Encoded name-value pairs, the whole PARAMS stream. */
-  readonly params: Uint8Array;
-}
+export type { ClientEvent, ClientRequestStart } from "./client_protocol.ts";
 
 /** The multiplexer; see the top of this file. */
-export class ClientConnection {
+export class ClientConnection implements ClientProtocol {
+  readonly isLast = false;
+  readonly endsOutput = false;
   readonly #ids: RequestIds;
   readonly #requests = new IdTable<ClientRequestState>();
   readonly #encoder = new RecordEncoder();

@@ -21,10 +21,12 @@ export type ProtocolErrorCode =
   | "bad_cgi_header"
   | "cgi_header_too_large"
   | "bad_answer_head"
+  | "bad_http_response"
+  | "http_header_too_large"
   | "params_too_large"
   | "no_free_id";
 
-/** A breach of FastCGI 1.0, or of a limit that bounds it. */
+/** A breach of FastCGI 1.0 or of HTTP/1.1, or of a limit that bounds it. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
   readonly code: ProtocolErrorCode;

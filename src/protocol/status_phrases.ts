@@ -5,6 +5,7 @@
  */
 export const STATUS_PHRASES: Readonly<Record<number, string>> = {
   100: "Continue",
+  101: "Switching Protocols",
   103: "Early Hints",
   200: "OK",
   201: "Created",

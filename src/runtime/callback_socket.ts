@@ -29,6 +29,11 @@ export interface CallbackSocket {
   /** Ends both directions at once: the peer sees that the connection broke, and nothing more arrives. */
   reset(): void;
   /**
+   * Says, after what was written, that no more goes out; the peer may still send. Left out where that
+   * cannot be said.
+   */
+  end?(): void;
+  /**
    * Whether the peer has read all that was written; left out where nobody can tell. With
    * `mustBeOpen` the system is asked too whether the peer has closed meanwhile.
    */
@@ -143,8 +148,18 @@ export interface SocketListenOptions {
   readonly onSocket: (socket: AcceptedSocket) => SocketEvents;
 }
 
+/** TLS to a server whose name is checked. */
+export interface ServerTlsOptions {
+  /** Whom its certificate is for, and who is asked for (SNI); undefined: the address's host. */
+  readonly serverName: string | undefined;
+  /** PEM of the authorities that vouch for it; undefined: those of the system. */
+  readonly authorities: string | undefined;
+}
+
 export interface SocketConnectOptions {
   readonly address: Address;
+  /** Left out: no TLS. */
+  readonly tls?: ServerTlsOptions;
   /** Calls the connect off; once the socket is there it does nothing. */
   readonly signal?: AbortSignal;
   /** Called once, when the connection stands. */

@@ -58,6 +58,24 @@ export class StreamResponse {
   }
 }
 
+/**
+ * With this response (101) the client leaves HTTP: what follows goes both ways as it is, until one of
+ * the two ends it. Only our own server of HTTP/1.1 sends it, to a client that has asked for it.
+ */
+export class UpgradeResponse extends StreamResponse {
+  /** Called once the client has left HTTP, with what it sends from then on. */
+  readonly onSwitched: (incoming: ReadableStream<Uint8Array>) => void;
+
+  constructor(
+    fields: ResponseFields,
+    body: ReadableStream<Uint8Array>,
+    onSwitched: UpgradeResponse["onSwitched"],
+  ) {
+    super(101, fields, body);
+    this.onSwitched = onSwitched;
+  }
+}
+
 /** A response with bytes of a file. Whoever is given one closes the file. */
 export class FileResponse {
   readonly status: number;

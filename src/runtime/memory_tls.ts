@@ -2,7 +2,8 @@
  * TLS in memory for tests: nothing is encrypted, names and certificates are what the test says. A
  * name that the listener does not know fails the connect, as a handshake would.
  */
-import { formatAddress, type TcpAddress } from "./address.ts";
+import { type Address, formatAddress, type TcpAddress } from "./address.ts";
+import type { ServerTlsOptions } from "./callback_socket.ts";
 import { memoryPair } from "./memory_connection.ts";
 import type { HttpPeer } from "./connection.ts";
 import { ConnectError, ListenError } from "./network.ts";
@@ -81,6 +82,12 @@ export class MemoryTls implements TlsNetwork {
       certificate: undefined,
       intermediates: [],
     });
+  }
+
+  /** Nobody vouches for anybody here: the name is all that is checked. */
+  async connectChecked(address: Address, { serverName }: ServerTlsOptions): Promise<TlsConnection> {
+    if (address.transport === "unix") throw new ConnectError("refused", "Cannot connect: no TLS");
+    return await this.connect(address, { serverName: serverName ?? address.host });
   }
 
   readCertificates(pem: string): readonly CertificateFacts[] {

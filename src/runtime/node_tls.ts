@@ -3,14 +3,18 @@
  * in `node_tls_server.ts`.
  */
 import { connect as connectSocket, type TLSSocket } from "node:tls";
-import { formatAddress, type TcpAddress } from "./address.ts";
+import { isIP } from "node:net";
+import { type Address, formatAddress, type TcpAddress } from "./address.ts";
+import type { ServerTlsOptions } from "./callback_socket.ts";
+import { ConnectError } from "./network.ts";
+import { errorCode } from "./error_code.ts";
 import { listenEverywhere, type WhereOptions } from "./every_interface.ts";
 import { connectAborted, connectError } from "./failures.ts";
 import { checkCiphers, checkIdentity, readCertificates } from "./node_certificate.ts";
 import { NodeConnection } from "./node_connection.ts";
 import { listenTls, tlsDetails } from "./node_tls_server.ts";
 import type { DescriptorCalls } from "./pausable_listener.ts";
-import type { HttpPeer } from "./connection.ts";
+import type { ByteConnection, HttpPeer } from "./connection.ts";
 import type {
   PeerCertificate,
   TlsConnection,
@@ -41,6 +45,7 @@ export function createNodeTls(
       );
     },
     connect,
+    connectChecked,
     readCertificates,
     checkCiphers,
     checkIdentity,
@@ -107,6 +112,70 @@ async function connect(
     signal?.removeEventListener("abort", onAbort);
     const peer = { host: address.host, port: address.port };
     resolve(new NodeTlsConnection(socket, peer, serverName ?? ""));
+    socket.off("error", onError);
+  });
+  return await promise;
+}
+
+const UNTRUSTED = "its certificate is not trusted (name its authority in tls.ca)";
+
+/** What the runtimes say of a certificate, in words that help. */
+const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name (see tls.server_name)",
+};
+
+/** A certificate that will not do is a failure of the server's, not of the network. */
+function checkedError(address: Address, error: Error): ConnectError {
+  const fault = CERTIFICATE_FAULTS[errorCode(error)] ??
+    (/UnknownIssuer/.test(error.message)
+      ? UNTRUSTED
+      : /NotValidForName/.test(error.message)
+      ? CERTIFICATE_FAULTS["ERR_TLS_CERT_ALTNAME_INVALID"]
+      : undefined);
+  if (fault === undefined) return connectError(address, error);
+  const message = `Cannot connect to ${formatAddress(address)}: ${fault}`;
+  return new ConnectError("refused", message, { cause: error });
+}
+
+async function connectChecked(
+  address: Address,
+  { serverName, authorities }: ServerTlsOptions,
+  signal?: AbortSignal,
+): Promise<ByteConnection> {
+  if (signal?.aborted) throw connectAborted(address, signal);
+  const { promise, resolve, reject } = Promise.withResolvers<ByteConnection>();
+  const where = address.transport === "unix"
+    ? { path: address.path }
+    : { host: address.host, port: address.port };
+  const name = serverName ?? (address.transport === "tcp" ? address.host : "localhost");
+  const socket = connectSocket({
+    ...where,
+    // An address is no name to ask for (RFC 6066 section 3), but a certificate may be for it.
+    ...(isIP(name) === 0 && { servername: name }),
+    ...(authorities !== undefined && { ca: authorities }),
+    ALPNProtocols: ["http/1.1"],
+    rejectUnauthorized: true,
+  });
+  const onAbort = () => {
+    socket.destroy();
+    reject(connectAborted(address, signal!));
+  };
+  signal?.addEventListener("abort", onAbort, { once: true });
+  const onError = (error: Error) => reject(checkedError(address, error));
+  socket.once("error", onError);
+  socket.once(
+    "close",
+    () => reject(checkedError(address, new Error("it closed in the handshake"))),
+  );
+  socket.once("secureConnect", () => {
+    signal?.removeEventListener("abort", onAbort);
+    resolve(new NodeConnection(socket, formatAddress(address)));
     socket.off("error", onError);
   });
   return await promise;

@@ -14,12 +14,16 @@ import { reportUnexpected } from "./unexpected.ts";
  * @throws {ConnectError} also when the signal fires before the connection stands
  */
 export async function connectSocket(
-  runtime: Pick<Runtime, "connect" | "connectSocket">,
+  runtime: Pick<Runtime, "connect" | "connectSocket"> & Partial<Pick<Runtime, "tls">>,
   options: SocketConnectOptions,
 ): Promise<void> {
-  if (runtime.connectSocket !== undefined) return runtime.connectSocket(options);
-  const { address, signal, onSocket } = options;
-  const connection = await runtime.connect(address, signal && { signal });
+  const { address, tls, signal, onSocket } = options;
+  if (tls === undefined && runtime.connectSocket !== undefined) {
+    return runtime.connectSocket(options);
+  }
+  const connection = tls === undefined
+    ? await runtime.connect(address, signal && { signal })
+    : await runtime.tls!.connectChecked(address, tls, signal);
   void new StreamedSocket(connection, onSocket).read();
 }
 
@@ -70,6 +74,11 @@ class StreamedSocket implements CallbackSocket {
     this.#isReset = true;
     this.#connection.destroy();
     this.resume();
+  }
+
+  end(): void {
+    // A write that fails has told so itself.
+    this.#writer.close().catch(() => {});
   }
 
   peerProgress(mustBeOpen: boolean): PeerProgress {

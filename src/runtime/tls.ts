@@ -3,10 +3,10 @@
  * asked for (SNI), the certificate that it showed, and a visible difference between an end
  * (close_notify) and a cut. HTTP over TLS is `Runtime.listenSockets`'s affair.
  */
-import type { TcpAddress } from "./address.ts";
+import type { Address, TcpAddress } from "./address.ts";
 import type { ByteConnection, HttpPeer, TlsFiles } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
-import type { Identify, OnHandshakeFailed } from "./callback_socket.ts";
+import type { Identify, OnHandshakeFailed, ServerTlsOptions } from "./callback_socket.ts";
 import type { PeerCertificate, TlsDetails, TlsVersion } from "./tls_details.ts";
 
 export type { PeerCertificate, TlsVersion } from "./tls_details.ts";
@@ -77,6 +77,17 @@ export interface TlsNetwork {
    * @throws {ConnectError}
    */
   connect(address: TcpAddress, options?: TlsConnectOptions): Promise<TlsConnection>;
+  /**
+   * Connects to a server whose certificate is checked: who vouches for it, and that it is for the
+   * name. HTTP/1.1 is spoken (ALPN).
+   *
+   * @throws {ConnectError}
+   */
+  connectChecked(
+    address: Address,
+    tls: ServerTlsOptions,
+    signal?: AbortSignal,
+  ): Promise<ByteConnection>;
   /**
    * What each certificate of a PEM text says, in its order.
    *

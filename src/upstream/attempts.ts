@@ -9,6 +9,7 @@
  *
  * One more exception: an application that says it multiplexes, and closes the connection with its
  * first response (node-fastcgi), loses the requests beside it. A GET of those goes once more, alone.
+ * An HTTP server may close a kept connection just when a request comes: that goes once more, too.
  *
  * Of the requests that were on a lost connection each may be the one that broke it, so each gets a
  * connection of its own for its next attempt.
@@ -85,7 +86,10 @@ export function mayRetry(
   if (!error.sent || NOT_PROCESSED.has(error.code)) return true;
   const { methods, sameServer } = options.retry;
   if (!methods.includes(method)) return false;
-  return hasOthers || sameServer || (error.byHabit && attempts.count === 1 && SAFE.has(method));
+  if (hasOthers || sameServer) return true;
+  // HTTP says that a client repeats what may be repeated (RFC 9112 section 9.3.1).
+  const isSafe = options.protocol === "http" || SAFE.has(method);
+  return error.byHabit && attempts.count === 1 && isSafe;
 }
 
 /** Whether to wait before the next attempt: when it goes where the last one failed just now. */

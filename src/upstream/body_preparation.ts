@@ -1,7 +1,7 @@
 /**
  * Makes the bodies of a request ready to be sent. One of known length is streamed to an application
  * that multiplexes: a slow upload holds no worker there. Every other is gathered first, which also
- * gives a chunked one its exact length.
+ * gives a chunked one its exact length. HTTP servers get each as it comes.
  */
 import { Role } from "../protocol/constants.ts";
 import type { Files } from "../runtime/files.ts";
@@ -31,6 +31,8 @@ export interface BodyPreparationDeps {
   readonly waits: StoppableWaits;
   /** Whether every server is known to take requests side by side. */
   readonly multiplexes: () => boolean;
+  /** Whether every body is streamed that nobody wants gathered, as to HTTP servers. */
+  readonly streams: boolean;
 }
 
 export class BodyPreparation {
@@ -54,9 +56,10 @@ export class BodyPreparation {
   }
 
   async #prepareBody(body: RequestBody, request: UpstreamRequest): Promise<SendableBody> {
-    const { files, space, memory, deadlines, timeoutMs, waits, multiplexes } = this.#deps;
+    const { files, space, memory, deadlines, timeoutMs, waits, multiplexes, streams } = this.#deps;
     if (memory.isOver()) await memoryFor(request.signal, { memory, deadlines, waits });
-    if (request.role === Role.RESPONDER && isStreamed(body, multiplexes())) {
+    const goesAsItComes = streams ? body.mode !== "gather" : isStreamed(body, multiplexes());
+    if (request.role === Role.RESPONDER && goesAsItComes) {
       const { stream, rateMin = 0, length } = body;
       return new StreamedBody(() => pieceReader(stream, rateMin, deadlines), length);
     }

@@ -4,7 +4,7 @@
  * the out buffer, and that is only filled as fast as the socket takes it. So a slow socket slows the
  * client's upload down, and memory holds one piece for each request.
  */
-import type { ClientConnection } from "../protocol/client_connection.ts";
+import type { ClientProtocol } from "../protocol/client_protocol.ts";
 import { Role } from "../protocol/constants.ts";
 import { StdinTurns } from "../protocol/stdin_turns.ts";
 import type { BodyReader } from "./request_body.ts";
@@ -13,6 +13,9 @@ import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** Bytes of bodies that gather for one write; parameters of new requests come on top. */
 export const WRITE_LENGTH_MAX = 256 * 1024;
+
+/** What of a request's start is sent behind it. */
+type SentBodies = Pick<StreamStart, "role" | "stdin" | "data">;
 
 interface Sending {
   readonly id: number;
@@ -24,7 +27,7 @@ interface Sending {
 }
 
 export class BodySender {
-  readonly #protocol: ClientConnection;
+  readonly #protocol: ClientProtocol;
   readonly #schedule: () => void;
   readonly #turns = new StdinTurns();
   readonly #sendings = new Map<number, Sending>();
@@ -34,7 +37,7 @@ export class BodySender {
   #onOpen: (() => void)[] | undefined = [];
 
   /** @param schedule called when there is something to write */
-  constructor(protocol: ClientConnection, schedule: () => void) {
+  constructor(protocol: ClientProtocol, schedule: () => void) {
     this.#protocol = protocol;
     this.#schedule = schedule;
   }
@@ -49,7 +52,7 @@ export class BodySender {
   }
 
   /** Sends the bodies of a request that has begun, if it has any. */
-  send(id: number, start: StreamStart, handler: StreamHandler): void {
+  send(id: number, start: SentBodies, handler: StreamHandler): void {
     if (start.role === Role.AUTHORIZER) return;
     if (start.stdin === undefined && start.role === Role.RESPONDER) {
       this.#protocol.endStdin(id);
@@ -104,7 +107,7 @@ export class BodySender {
     }
   }
 
-  async #pump(sending: Sending, start: StreamStart): Promise<void> {
+  async #pump(sending: Sending, start: SentBodies): Promise<void> {
     if (sending.stopped) return;
     try {
       await this.#pumpStream(sending, start.stdin);

@@ -1,7 +1,7 @@
 /**
- * One connection to an application: drives the multiplexer of `protocol/` over a socket, by the
- * states of `connection_state.ts`. A request may begin while the connection is still being made: its
- * records leave with the first write.
+ * One connection to an application: drives a protocol (`protocols.ts`) over a socket, by the states
+ * of `connection_state.ts`. A request may begin while the connection is still being made: its
+ * bytes leave with the first write.
  *
  * Abort: where requests share the connection, ABORT_REQUEST is sent and the id stays in use until
  * the application ends the request; after `timeouts.abort` the connection drains. Where they do not,
@@ -11,10 +11,11 @@
  * application does not read (`sending_flow.ts`), and by a client that does not (`reading_pauses.ts`).
  *
  * What goes wrong in here, or in a request that is told something, closes the connection and is
- * reported. It does not know HTTP, CGI, retries or other connections.
+ * reported. It does not know what requests are made of, retries or other connections.
  */
-import { ClientConnection, type ClientEvent } from "../protocol/client_connection.ts";
-import { ProtocolStatus } from "../protocol/constants.ts";
+import type { ClientEvent } from "../protocol/client_connection.ts";
+import type { ClientProtocol } from "../protocol/client_protocol.ts";
+import { ProtocolStatus, Role } from "../protocol/constants.ts";
 import { IdTable } from "../protocol/id_table.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { AbortedRequests } from "./aborted_requests.ts";
@@ -27,10 +28,11 @@ import type { ShownState } from "./connection_state.ts";
 import { type DeadlineHolder, NO_SLOT } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
 import { idleTimeoutMs } from "./options.ts";
+import { createProtocol } from "./protocols.ts";
 import { ReadingPauses } from "./reading_pauses.ts";
 import { RoomNotice } from "./room_notice.ts";
 import { SendingFlow } from "./sending_flow.ts";
-import type { StreamHandler, StreamStart } from "./stream_handler.ts";
+import { type StreamHandler, type StreamStart, tellStream } from "./stream_handler.ts";
 import { Transport, type TransportOwner } from "./transport.ts";
 
 /** Most ids of aborted requests on a connection, which are not used again, before it drains. */
@@ -43,16 +45,19 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   readonly address: string;
   deadlineMs: number;
   deadlineSlot = NO_SLOT;
+  /** Whether it has left HTTP: it belongs to one client until it ends. */
+  isTunnel = false;
+  /** Whether what is sent is read. */
+  readonly flow: SendingFlow;
 
   readonly #deps: ConnectionDeps<UpstreamConnection>;
-  readonly #protocol: ClientConnection;
+  readonly #protocol: ClientProtocol;
   readonly #bodies: BodySender;
   readonly #transport: Transport;
   readonly #retiredIdsMax: number;
   readonly #handlers = new IdTable<StreamHandler>();
   readonly #aborting = new AbortedRequests();
   readonly #pauses = new ReadingPauses();
-  readonly #flow: SendingFlow;
   readonly #begun = new BegunRequests();
   /** The request that wants the connection for itself, as long as it is in use; 0: none. */
   #aloneId = 0;
@@ -64,14 +69,14 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.number = deps.number;
     this.multiplexed = deps.multiplexed;
     this.address = formatAddress(deps.server.address);
-    const { connections, timeouts } = deps.options;
-    this.#protocol = new ClientConnection(deps.multiplexed ? connections.streamsMax : 1);
+    const { connections, timeouts, tls } = deps.options;
+    this.#protocol = createProtocol(deps.options, deps.multiplexed);
     this.#retiredIdsMax = Math.min(RETIRED_IDS_MAX, Math.ceil(connections.streamsMax / 2));
     this.#bodies = new BodySender(this.#protocol, () => this.#transport.schedule());
     this.deadlineMs = deps.deadlines.after(timeouts.connectMs);
     deps.deadlines.add(this);
-    this.#transport = new Transport(deps.runtime, deps.server.address, this);
-    this.#flow = new SendingFlow({
+    this.#transport = new Transport(deps.runtime, deps.server.address, this, tls);
+    this.flow = new SendingFlow({
       protocol: this.#protocol,
       bodies: this.#bodies,
       transport: this.#transport,
@@ -86,7 +91,6 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     return this.life.shownState;
   }
 
-  /** Requests, the aborted ones among them. */
   get streams(): number {
     return this.#protocol.inUse;
   }
@@ -109,29 +113,20 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
       this.#aloneId === 0 && this.#protocol.hasFreeId;
   }
 
-  /** Whether what is sent now is read at once, as far as can be known. */
-  get isFlowing(): boolean {
-    return this.#flow.isFree;
-  }
-
-  /** Whether the application has not read on for a while: what is sent now would wait. */
-  get isStalled(): boolean {
-    return this.#flow.isStalled;
-  }
-
   /** Returns the request's id; only while {@link canBegin}. */
   begin(start: StreamStart, handler: StreamHandler): number {
     const id = this.#protocol.begin({
       role: start.role,
       keepConnection: this.life.keeps,
       params: start.params(),
+      http: start.http,
     });
     this.#handlers.add(id, handler);
     this.life.requestBegan(id);
     this.#begun.add(id);
     if (start.wantsAlone) this.#aloneId = id;
     const hasBody = start.stdin !== undefined || start.data !== undefined;
-    if (hasBody && this.multiplexed) this.#flow.add(id);
+    if (hasBody && this.multiplexed) this.flow.add(id);
     this.#updateDeadline();
     const isLast = this.requestsBegun === this.#deps.options.connections.requestsMax;
     if (isLast || !this.life.keeps) this.drain();
@@ -148,17 +143,14 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.resumeReading(id);
     if (!this.#protocol.isInUse(id)) return;
     this.#deps.owner.onAborted(this);
-    if (!this.multiplexed || id === this.#aloneId) {
-      this.close();
-      return;
-    }
+    if (!this.multiplexed || id === this.#aloneId) return this.close();
     this.#protocol.abort(id);
     this.#aborting.add(id, this.#deps.deadlines.after(this.#deps.options.timeouts.abortMs));
     this.#updateDeadline();
     this.#transport.schedule();
   }
 
-  /** Stops reading for the sake of one request whose client is slow. */
+  /** For one whose client is slow. */
   pauseReading(id: number): void {
     if (!this.#pauses.add(id, this.#deps.deadlines.nowMs())) return;
     this.#transport.pause();
@@ -181,7 +173,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#closeIfDone();
   }
 
-  /** Closes at once; requests on it are lost. */
+  /** Requests on it are lost. */
   close(): void {
     if (this.life.isOver) return;
     this.life.take("close");
@@ -201,6 +193,10 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#begun.taken();
     this.#bodies.fill();
     return this.#protocol.outputLength > 0 ? this.#protocol.takeOutput() : undefined;
+  }
+
+  get endsOutput(): boolean {
+    return this.#protocol.endsOutput;
   }
 
   onSending(): void {
@@ -251,7 +247,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#pauses.clear();
     // Whatever goes wrong here, the requests hear of the end, and so does the pool.
     this.#guard(() => this.life.take("ended"));
-    for (const event of this.#protocol.receiveEnd()) this.#guard(() => this.#handle(event));
+    const events = this.#protocol.receiveEnd(cause === undefined);
+    for (const event of events) this.#guard(() => this.#handle(event));
     for (const left of this.#handlers.items()) this.#guard(() => left.onLost(error, false));
     this.#deps.owner.onClosed(this, error);
   }
@@ -268,7 +265,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     }
   }
 
-  /** The transport says when it is closed; until then there is no limit. */
+  /** Until the transport says that it is closed there is no limit. */
   #hangUp(): void {
     this.deadlineMs = Infinity;
     this.#transport.close();
@@ -282,7 +279,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     // The id never becomes free: nothing new may come here.
     if (this.#aborting.giveUp(nowMs)) this.life.take("drain");
     if (this.#pauses.deadlineMs <= nowMs) this.#endPause(nowMs);
-    if (this.#flow.deadlineMs <= nowMs) this.#flow.look(nowMs);
+    if (this.flow.deadlineMs <= nowMs) this.flow.look(nowMs);
     this.#updateDeadline();
     if (this.life.state === "draining") this.#closeIfDone();
     else if (this.#protocol.inUse === 0) this.close();
@@ -304,14 +301,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
 
   #handle(event: ClientEvent): void {
     switch (event.kind) {
-      case "stdout":
-        this.#handlers.get(event.requestId)?.onStdout(event.bytes);
-        break;
-      case "stdout_end":
-        this.#handlers.get(event.requestId)?.onStdoutEnd();
-        break;
-      case "stderr":
-        this.#handlers.get(event.requestId)?.onStderr(event.bytes);
+      case "switched":
+        this.#switch(event);
         break;
       case "end":
         this.#end(event.requestId, event.protocolStatus, event.appStatus);
@@ -329,32 +320,43 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
         break;
       case "values":
       case "unknown_type":
-        if (this.#flow.answered(event)) this.#room.found();
+        if (this.flow.answered(event)) this.#room.found();
         break;
+      default:
+        tellStream(this.#handlers.get(event.requestId), event);
     }
   }
 
   /** Whoever holds the others up for too long goes, where anybody waits. */
   #endPause(nowMs: number): void {
-    const id = this.#pauses.first!;
-    if (this.#protocol.inUse > this.#pauses.count || this.#deps.owner.hasWaiting) {
-      this.#handlers.get(id)?.onSlowClient(slowClientError(this.address));
+    const isWaitedFor = this.#deps.owner.hasWaiting && !this.isTunnel;
+    if (this.#protocol.inUse > this.#pauses.count || isWaitedFor) {
+      this.#handlers.get(this.#pauses.first!)?.onSlowClient(slowClientError(this.address));
     }
     this.#pauses.postpone(nowMs);
+  }
+
+  #switch({ requestId: id, section }: ClientEvent & { kind: "switched" }): void {
+    this.isTunnel = true;
+    const handler = this.#handlers.get(id)!;
+    const bodies = { role: Role.RESPONDER, stdin: handler.onSwitched(section), data: undefined };
+    this.#bodies.send(id, bodies, handler);
+    this.#deps.owner.onSwitched(this);
   }
 
   #end(id: number, protocolStatus: number, appStatus: number): void {
     this.life.requestEnded(this.#deps.deadlines);
     const handler = this.#handlers.take(id);
     this.#aborting.remove(id);
-    this.#flow.remove(id);
+    this.flow.remove(id);
     if (id === this.#aloneId) this.#aloneId = 0;
     const bodyWasSent = this.#bodies.stop(id);
     this.resumeReading(id);
     // What is still on its way of the body would stand before the next request's records.
-    const isSpoilt = !this.multiplexed &&
-      (!bodyWasSent || protocolStatus !== ProtocolStatus.REQUEST_COMPLETE);
-    if (isSpoilt || this.#protocol.retiredIds >= this.#retiredIdsMax) this.life.take("drain");
+    const isSpoilt = !this.multiplexed && (!bodyWasSent || this.#protocol.isLast ||
+      protocolStatus !== ProtocolStatus.REQUEST_COMPLETE);
+    const isLast = isSpoilt || this.#protocol.retiredIds >= this.#retiredIdsMax;
+    if (isLast && !this.life.isOver) this.life.take("drain");
     handler?.onEnd(protocolStatus, appStatus);
     if (this.life.state === "draining") this.#closeIfDone();
     else if (this.#protocol.inUse === 0) this.#updateDeadline();
@@ -366,13 +368,13 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     const handler = this.#handlers.get(id);
     if (event.kind === "fault") {
       this.abort(id);
-      handler?.onLost(this.#fault(event.error), false);
-      return;
+      return handler?.onLost(this.#fault(event.error), false);
     }
     this.#handlers.take(id);
     this.#bodies.stop(id);
-    const how = { sent: !this.#begun.isUnsent(id), byHabit: this.life.isLostByHabit(id) };
-    handler?.onLost(lossError(this.#broken!, how), event.finished);
+    const sent = !this.#begun.isUnsent(id);
+    const byHabit = this.life.isLostByHabit(id, event.unanswered);
+    handler?.onLost(lossError(this.#broken!, { sent, byHabit }), event.finished);
   }
 
   #fault(cause: unknown): UpstreamError {
@@ -389,7 +391,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     if (!this.life.hasStood) return;
     if (this.#protocol.inUse > 0) {
       const { deadlineMs } = this.#aborting;
-      this.deadlineMs = Math.min(deadlineMs, this.#pauses.deadlineMs, this.#flow.deadlineMs);
+      this.deadlineMs = Math.min(deadlineMs, this.#pauses.deadlineMs, this.flow.deadlineMs);
       return;
     }
     const limitMs = idleTimeoutMs(this.#deps.options.connections, this.multiplexed);

@@ -13,6 +13,8 @@ export interface ConnectionOwner<Connection> {
   onRoom(connection: Connection): void;
   onPaused(connection: Connection): void;
   onAborted(connection: Connection): void;
+  /** It is a tunnel now (status 101), and takes no more requests. */
+  onSwitched(connection: Connection): void;
   onUnknownRecord(connection: Connection, type: number): void;
   onClosed(connection: Connection, error: UpstreamError): void;
   /** Something went wrong on our side. */

@@ -1,9 +1,15 @@
 /**
  * What to say of a connection that could not be made, or that ended with requests on it.
  */
-import { ProtocolError } from "../protocol/errors.ts";
+import { ProtocolError, type ProtocolErrorCode } from "../protocol/errors.ts";
 import { ConnectError } from "../runtime/network.ts";
-import { errorText, UpstreamError } from "./errors.ts";
+import { errorText, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
+
+/** What HTTP's errors are for an upstream. */
+const HTTP_CODES: { readonly [code in ProtocolErrorCode]?: UpstreamErrorCode } = {
+  bad_http_response: "bad_answer",
+  http_header_too_large: "answer_too_large",
+};
 
 export interface ConnectionEnd {
   readonly address: string;
@@ -24,6 +30,12 @@ export function connectionError(end: ConnectionEnd): UpstreamError {
         cause,
       })
       : connectError(address, cause);
+  } else if (cause instanceof ProtocolError && HTTP_CODES[cause.code] !== undefined) {
+    error = new UpstreamError(HTTP_CODES[cause.code]!, `${address}: ${cause.message}`, {
+      phase: "first_byte",
+      sent: true,
+      cause,
+    });
   } else if (cause instanceof ProtocolError) {
     error = new UpstreamError(
       "bad_record",

@@ -88,9 +88,11 @@ export class ConnectionLife {
 
   /**
    * Whether the request is lost because another one was answered, as far as can be told: the only one
-   * that has begun since may have broken the connection itself.
+   * that has begun since may have broken the connection itself. Of HTTP (`unanswered`): whether the
+   * server may have closed the kept connection before it saw the request.
    */
-  isLostByHabit(id: number): boolean {
+  isLostByHabit(id: number, unanswered = false): boolean {
+    if (unanswered && this.#requestsEnded > 0) return true;
     return this.#closedWithResponse &&
       (this.#requestsLost > 1 || !this.#begunAfterFirst.includes(id));
   }

@@ -12,6 +12,8 @@
 export const AUTO_SINGLE_MAX = 128;
 /** The same, where nobody can tell whether a connection was accepted. */
 export const AUTO_BLIND_MAX = 8;
+/** The same, of an HTTP server, which needs no worker for each. */
+export const AUTO_HTTP_MAX = 512;
 /** The same, where requests share a connection. */
 export const AUTO_SHARED_MAX = 8;
 /** The first wait before one more is tried, and the longest. */
@@ -20,6 +22,7 @@ export const TRIAL_WAIT_MAX_MS = 60_000;
 
 export class ConnectionLimit {
   readonly #configured: number | "auto";
+  readonly #isHttp: boolean;
   /** Whether it can be told here when nobody accepts a connection; undefined until one was looked at. */
   canTell: boolean | undefined;
   #said = Infinity;
@@ -29,8 +32,9 @@ export class ConnectionLimit {
   /** Whether it is not known yet what became of the one more. */
   #isTrying = false;
 
-  constructor(configured: number | "auto") {
+  constructor(configured: number | "auto", isHttp = false) {
     this.#configured = configured;
+    this.#isHttp = isHttp;
   }
 
   /** For connections that serve one request each. */
@@ -85,7 +89,8 @@ export class ConnectionLimit {
   }
 
   get #single(): number {
-    const auto = this.canTell ? AUTO_SINGLE_MAX : AUTO_BLIND_MAX;
+    const worker = this.canTell ? AUTO_SINGLE_MAX : AUTO_BLIND_MAX;
+    const auto = this.#isHttp ? AUTO_HTTP_MAX : worker;
     return Math.min(this.#configured === "auto" ? auto : this.#configured, this.#said);
   }
 }

@@ -14,6 +14,7 @@ export type UpstreamErrorCode =
   | "servers_down"
   | "queue_full"
   | "queue_timeout"
+  | "tunnels_full"
   | "send_timeout"
   | "request_body_timeout"
   | "request_body_failed"

@@ -7,7 +7,12 @@
  * off. A response is complete at END_REQUEST with REQUEST_COMPLETE, or at STDOUT's end and a close,
  * and only when a declared Content-Length is reached; what comes beyond it is dropped.
  */
-import { CgiResponseParser, type ResponseHeaderParser } from "../protocol/cgi_response.ts";
+import {
+  type CgiHeaderSection,
+  CgiResponseParser,
+  type ResponseHeaderParser,
+} from "../protocol/cgi_response.ts";
+import type { HttpRequestStart } from "../protocol/client_protocol.ts";
 import { ProtocolStatus, type Role } from "../protocol/constants.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { nextState } from "../protocol/transitions.ts";
@@ -16,7 +21,7 @@ import type { Attempts } from "./attempts.ts";
 import type { UpstreamConnection } from "./connection.ts";
 import type { ExchangeContext } from "./exchange_context.ts";
 import type { BodyState, StreamHandler, StreamStart } from "./stream_handler.ts";
-import { UpstreamError } from "./errors.ts";
+import type { UpstreamError } from "./errors.ts";
 import {
   bodyFailed,
   clientGone,
@@ -24,6 +29,7 @@ import {
   type ExchangeReport,
   headError,
   lengthError,
+  lossIn,
   noHeadError,
   repeatedFlaw,
   slipError,
@@ -31,6 +37,7 @@ import {
   timeoutError,
 } from "./exchange_errors.ts";
 import { EXCHANGE_TRANSITIONS, type ExchangeEvent, type ExchangeState } from "./exchange_state.ts";
+import { httpStartOf } from "./http_start.ts";
 import type { ObservedRequest, UpstreamFlaw } from "./observer.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import type { BodyReader, Payload } from "./request_body.ts";
@@ -38,6 +45,8 @@ import { bodyFor, EXCESS_LENGTH_MAX } from "./response_body.ts";
 import type { ResponseBody, ResponseBodyOwner } from "./response_body.ts";
 import { StderrLines } from "./stderr_lines.ts";
 import { TimedAttempt } from "./timed_attempt.ts";
+
+const NOTHING = new Uint8Array(0);
 
 export class Exchange extends TimedAttempt
   implements StreamHandler, StreamStart, ResponseBodyOwner {
@@ -55,6 +64,7 @@ export class Exchange extends TimedAttempt
   #streamId = 0;
   #headMs = 0;
   #wasKept = false;
+  #isTunnel = false;
   #body: ResponseBody | undefined;
   #stderr: StderrLines | undefined;
   #afterDone: ((payload: Payload) => void) | undefined;
@@ -86,6 +96,10 @@ export class Exchange extends TimedAttempt
 
   params(): Uint8Array {
     return this.request.params(this.payload.body?.length);
+  }
+
+  get http(): HttpRequestStart | undefined {
+    return httpStartOf(this.request, this.payload);
   }
 
   get phase(): ExchangeState {
@@ -172,6 +186,21 @@ export class Exchange extends TimedAttempt
     this.#take("connected");
   }
 
+  onHeaders(section: CgiHeaderSection): void {
+    this.#beginBody(section, NOTHING);
+    if (this.#state !== "done") this.#expectMore();
+  }
+
+  onInterim(section: CgiHeaderSection): void {
+    this.request.onInterim?.(section);
+  }
+
+  onSwitched(section: CgiHeaderSection): BodyReader {
+    this.#isTunnel = true;
+    this.onHeaders(section);
+    return this.request.http!.tunnel!.reader();
+  }
+
   onStdout(bytes: Uint8Array): void {
     if (this.#body === undefined) {
       this.#takeHead(bytes);
@@ -179,7 +208,7 @@ export class Exchange extends TimedAttempt
       if (this.#body === undefined) return;
     } else if (!this.#takeBody(this.#body, bytes)) return;
     // It may be over now, its header section refused for example.
-    if (this.#state !== "done") this.setLimit(this.context.options.timeouts.idleMs);
+    if (this.#state !== "done") this.#expectMore();
   }
 
   /** The end of the request follows, or a close; both are told. */
@@ -200,25 +229,13 @@ export class Exchange extends TimedAttempt
   }
 
   onLost(error: UpstreamError, finished: boolean): void {
-    if (finished && this.#body !== undefined) {
-      this.#complete(0);
-      return;
-    }
-    const { code, phase, fault, sent, byHabit } = error;
-    const connected = phase !== "connect";
-    this.fail(
-      new UpstreamError(code, error.message, {
-        phase: connected ? this.phase : "connect",
-        fault,
-        sent: connected && sent,
-        byHabit,
-        cause: error.cause,
-      }),
-    );
+    if (finished && this.#body !== undefined) return this.#complete(0);
+    this.fail(lossIn(this.phase, error));
   }
 
   onBodyProgress(state: BodyState): void {
     this.#bodyState = state;
+    if (this.#isTunnel && this.#state === "body") this.#expectMore();
     if (this.#state === "body" || this.#state === "done") return;
     this.setLimit(this.context.options.timeouts.firstByteMs);
   }
@@ -235,8 +252,7 @@ export class Exchange extends TimedAttempt
   protected onLimit(): void {
     // While reading stands still for a slow client's sake, the application is not to blame.
     if (this.#connection?.isPaused && this.attempts.totalDeadlineMs > this.deadlineMs) {
-      this.setLimit(this.context.options.timeouts.idleMs);
-      return;
+      return this.#expectMore();
     }
     this.fail(timeoutError(this.#report()));
   }
@@ -270,17 +286,26 @@ export class Exchange extends TimedAttempt
       start = this.#parser().push(bytes);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.fail(headError(this.#report(), error));
-      return;
+      return this.fail(headError(this.#report(), error));
     }
-    if (start === undefined) return;
+    if (start !== undefined) this.#beginBody(start.section, start.rest);
+  }
+
+  #beginBody(section: CgiHeaderSection, rest: Uint8Array): void {
     this.#take("headers");
     this.#headMs = this.ageMs;
-    this.#body = bodyFor(start.section, this.request, this);
-    const { repeated } = start.section;
+    this.#body = bodyFor(section, this.request, this);
+    const { repeated } = section;
     if (repeated !== undefined) this.#tellFlaw("repeated_field", repeatedFlaw(repeated));
-    this.#takeBody(this.#body, start.rest);
+    this.#takeBody(this.#body, rest);
     this.#resolve();
+  }
+
+  /** The response has come a step further, and has the time of one for the next. */
+  #expectMore(): void {
+    const { timeouts, tunnels } = this.context.options;
+    if (this.#isTunnel) this.setLimit(tunnels.idleMs, false);
+    else this.setLimit(timeouts.idleMs);
   }
 
   #parser(): ResponseHeaderParser {
@@ -331,15 +356,9 @@ export class Exchange extends TimedAttempt
   }
 
   #complete(appStatus: number): void {
-    if (this.#body === undefined) {
-      this.fail(noHeadError(this.#report(), appStatus));
-      return;
-    }
+    if (this.#body === undefined) return this.fail(noHeadError(this.#report(), appStatus));
     const fault = this.#body.lengthError();
-    if (fault !== undefined) {
-      this.fail(lengthError(this.#report(), fault));
-      return;
-    }
+    if (fault !== undefined) return this.fail(lengthError(this.#report(), fault));
     this.#finish();
     this.#body.end();
   }
@@ -371,6 +390,7 @@ export class Exchange extends TimedAttempt
       options: this.context.options,
       responseHasBegun: this.#body !== undefined || (this.#head?.hasBegun ?? false),
       headersAreComplete: this.#body !== undefined,
+      isTunnel: this.#isTunnel,
       bodyState: this.#bodyState,
       isTotal: this.isTotalLimit,
     };

@@ -19,6 +19,7 @@ export interface ExchangeReport {
   readonly responseHasBegun: boolean;
   /** All of the header section that is no interim response. */
   readonly headersAreComplete: boolean;
+  readonly isTunnel: boolean;
   readonly bodyState: BodyState;
   /** The time for the whole request is over, not that of a phase. */
   readonly isTotal: boolean;
@@ -45,6 +46,10 @@ export function timeoutError(state: ExchangeReport): UpstreamError {
   }
   if (state.phase === "queue") {
     return fail("queue_timeout", `No room at ${server} within ${queue.timeoutMs} ms`);
+  }
+  if (state.isTunnel) {
+    const forMs = `for ${state.options.tunnels.idleMs} ms`;
+    return fail("idle_timeout", `Nothing went through the tunnel with ${server} ${forMs}`);
   }
   if (state.headersAreComplete) {
     return fail("idle_timeout", `Nothing more from ${server} for ${timeouts.idleMs} ms`);
@@ -143,6 +148,19 @@ export function slipError(phase: ExchangePhase, cause: unknown): UpstreamError {
     phase,
     fault: "local",
     sent: true,
+    cause,
+  });
+}
+
+/** The connection was lost, and a request with it that had come so far. */
+export function lossIn(phase: ExchangePhase, loss: UpstreamError): UpstreamError {
+  const { code, message, fault, byHabit, cause } = loss;
+  const connected = loss.phase !== "connect";
+  return new UpstreamError(code, message, {
+    phase: connected ? phase : "connect",
+    fault,
+    sent: connected && loss.sent,
+    byHabit,
     cause,
   });
 }

@@ -17,7 +17,10 @@ import type { ByteConnection } from "../runtime/connection.ts";
 import { ConnectError } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { errorText } from "./errors.ts";
+import type { ServerTlsOptions } from "../runtime/callback_socket.ts";
+import { askHttp } from "./http_question.ts";
 import { negotiate } from "./negotiation.ts";
+import type { UpstreamProtocol } from "./options.ts";
 import { reportIfOurs } from "../runtime/unexpected.ts";
 
 export type HealthResult =
@@ -28,8 +31,10 @@ export type HealthResult =
 
 export interface HealthQuestion {
   readonly runtime: Runtime;
+  readonly protocol: UpstreamProtocol;
+  readonly tls?: ServerTlsOptions | undefined;
   readonly address: Address;
-  /** Undefined: FCGI_GET_VALUES. */
+  /** Undefined: FCGI_GET_VALUES. Of HTTP: the target of a GET. */
   readonly script: string | undefined;
   /** For all of it. */
   readonly timeoutMs: number;
@@ -55,7 +60,9 @@ export async function checkHealth(question: HealthQuestion): Promise<HealthResul
   let result: HealthResult;
   try {
     if (signal.aborted) end();
-    result = await (question.script === undefined
+    result = await (question.protocol === "http"
+      ? askServer(question, ending.signal)
+      : question.script === undefined
       ? askValues(question, ending.signal)
       : askScript(question, question.script, ending.signal));
   } catch (error) {
@@ -68,6 +75,15 @@ export async function checkHealth(question: HealthQuestion): Promise<HealthResul
     signal.removeEventListener("abort", end);
   }
   return timedOut && result.kind !== "passed" ? failed(`no response in ${timeoutMs} ms`) : result;
+}
+
+async function askServer(question: HealthQuestion, signal: AbortSignal): Promise<HealthResult> {
+  const { section: { status } } = await askHttp({
+    ...question,
+    target: question.script ?? "/",
+    signal,
+  });
+  return judgeStatus(status);
 }
 
 async function askValues(question: HealthQuestion, signal: AbortSignal): Promise<HealthResult> {
@@ -161,6 +177,10 @@ function judge(
     return failed(`it ended the request with protocol status ${end.protocolStatus}`);
   }
   if (status === undefined) return failed("its response has no complete header section");
+  return judgeStatus(status);
+}
+
+function judgeStatus(status: number): HealthResult {
   return status >= 200 && status < 400 ? PASSED : failed(`it answered with status ${status}`);
 }
 

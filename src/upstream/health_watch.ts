@@ -69,12 +69,15 @@ export class HealthWatch {
   }
 
   async #check(signal: AbortSignal): Promise<void> {
-    const { runtime, address, options: { health, limits }, random, onResult } = this.#deps;
+    const { runtime, address, options, random, onResult } = this.#deps;
+    const { health, limits, protocol, tls } = options;
     const { script, timeoutMs } = health;
     const { responseHeaderMax } = limits;
     const result = await checkHealth({
       runtime,
       address,
+      protocol,
+      tls,
       script,
       timeoutMs,
       responseHeaderMax,

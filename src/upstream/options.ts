@@ -9,9 +9,27 @@ import {
   formatAddress,
   parseAddress,
 } from "../runtime/address.ts";
+import type { ServerTlsOptions } from "../runtime/callback_socket.ts";
 
 /** What the address of a server may leave out, and what it may be. */
 export const SERVER_ADDRESS_RULES: AddressRules = { defaultPort: FASTCGI_PORT, services: true };
+
+/** What servers speak. */
+export type UpstreamProtocol = "fastcgi" | "http";
+
+/** How HTTP servers are spoken to over TLS. */
+export interface UpstreamTlsOptions extends ServerTlsOptions {
+  /** Where `authorities` are read from when the program starts; left out: nowhere. */
+  readonly caFile?: string | undefined;
+}
+
+/** Connections that have left HTTP, such as a WebSocket's. */
+export interface TunnelOptions {
+  /** Most at once. */
+  readonly max: number;
+  /** How long one may be silent in both directions. */
+  readonly idleMs: number;
+}
 
 /** Whether requests share a connection; `auto` asks the application once. */
 export type MultiplexMode = "auto" | "on" | "off";
@@ -71,7 +89,7 @@ export interface HealthOptions {
   readonly rise: number;
   /** Failures in a row after which a server is down. */
   readonly fall: number;
-  /** Asked as SCRIPT_NAME; undefined: FCGI_GET_VALUES is asked. */
+  /** Asked as SCRIPT_NAME; undefined: FCGI_GET_VALUES is asked. Of HTTP: the target of a GET. */
   readonly script: string | undefined;
 }
 
@@ -92,6 +110,10 @@ export interface UpstreamOptions {
   readonly servers: readonly ServerOptions[];
   /** Servers come and go by `Upstream.useServers()`; requests wait while there is none. */
   readonly supplied?: boolean;
+  readonly protocol: UpstreamProtocol;
+  /** Of HTTP servers; left out: no TLS. */
+  readonly tls?: UpstreamTlsOptions | undefined;
+  readonly tunnels: TunnelOptions;
   readonly multiplex: MultiplexMode;
   readonly balance: BalanceMode;
   /** The parameter whose value keeps requests together with `balance: "hash"`. */
@@ -127,6 +149,8 @@ const MIB = 1024 * 1024;
 
 /** Every default but the name and the servers. */
 export const UPSTREAM_DEFAULTS: Omit<UpstreamOptions, "name" | "servers"> = {
+  protocol: "fastcgi",
+  tunnels: { max: 1024, idleMs: 3_600_000 },
   multiplex: "auto",
   balance: "least_requests",
   hash: "REMOTE_ADDR",

@@ -5,15 +5,36 @@ import type { CgiHeaderSection, ResponseHeaderParser } from "../protocol/cgi_res
 import type { Role } from "../protocol/constants.ts";
 import type { AbortSignalLike } from "../runtime/abort_signal.ts";
 import type { UpstreamError } from "./errors.ts";
-import type { RequestBody, SendableBody } from "./request_body.ts";
+import type { BodyReader, RequestBody, SendableBody } from "./request_body.ts";
+
+/** A client that wants to leave HTTP, as for a WebSocket (RFC 9110 section 7.8). */
+export interface TunnelRequest {
+  /** What it wants to speak, in lower case. */
+  readonly protocol: string;
+  /** What it sends once the server has agreed. */
+  reader(): BodyReader;
+}
+
+/** What only HTTP wants to know of a request. */
+export interface HttpPart {
+  /** Whether an empty body is said to be one. */
+  readonly saysLength: boolean;
+  /** Left out: it stays with HTTP. */
+  readonly tunnel?: TunnelRequest | undefined;
+  /** By what `balance: hash` keeps requests together. */
+  readonly valueOf: (name: string) => string | undefined;
+}
 
 export interface UpstreamRequest {
   /** For logs: the client's request. */
   readonly id: string;
   readonly role: Role;
   readonly method: string;
+  /** Left out: it is for a FastCGI application. */
+  readonly http?: HttpPart | undefined;
   /**
-   * Encoded name-value pairs; the bytes must stay as they are until the next call. Asked for at each
+   * Encoded name-value pairs; of HTTP the request's line and its fields, but those that frame it. The
+   * bytes must stay as they are until the next call. Asked for at each
    * attempt, once the body's length is known; `undefined` where there is no body.
    */
   readonly params: (contentLength: number | undefined) => Uint8Array;

@@ -40,6 +40,7 @@ export interface ResponseBodyOwner {
  */
 export const EXCESS_LENGTH_MAX = 1024 * 1024;
 
+const SWITCHING_PROTOCOLS = 101;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -188,7 +189,8 @@ export class ResponseBody {
     const { options: { limits }, files, space, memory } = owner.context;
     this.#buffer = new ResponseBuffer({
       memoryMax: limits.responseBufferMax,
-      spillMax: limits.spillMax,
+      // What goes through a tunnel is not kept for a slow client: who sends it waits.
+      spillMax: this.section.status === SWITCHING_PROTOCOLS ? 0 : limits.spillMax,
       files,
       space,
       memory,

@@ -5,7 +5,8 @@
  *
  * It does not know what to do about an application that does not read.
  */
-import type { ClientConnection, ClientEvent } from "../protocol/client_connection.ts";
+import type { ClientEvent } from "../protocol/client_connection.ts";
+import type { ClientProtocol } from "../protocol/client_protocol.ts";
 import { ManagementValue } from "../protocol/constants.ts";
 import type { BodySender } from "./body_sender.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -13,7 +14,7 @@ import type { Transport } from "./transport.ts";
 import { STALL_MS, UntakenBodies } from "./untaken_bodies.ts";
 
 export interface SendingFlowDeps {
-  readonly protocol: ClientConnection;
+  readonly protocol: ClientProtocol;
   readonly bodies: BodySender;
   readonly transport: Transport;
   readonly deadlines: Deadlines;

@@ -69,7 +69,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#weight = new ServerWeight(server.weight, options.slowStartMs);
     this.#isBackup = server.backup;
     this.#traits = new ApplicationTraits((trait) => this.#onTrait(trait));
-    this.#limit = new ConnectionLimit(options.connections.max);
+    this.#limit = new ConnectionLimit(options.connections.max, options.protocol === "http");
     this.#connections = this.#createConnections();
     this.#question = this.#createQuestion();
     this.#mode = this.#configuredMode();
@@ -91,7 +91,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     return this.#health?.isUp ?? true;
   }
 
-  /** Whether it is no server of the upstream any more, and only finishes what it has. */
+  /** Whether it only finishes what it has. */
   get isLeaving(): boolean {
     return this.#isLeaving;
   }
@@ -100,7 +100,6 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     return this.#mode;
   }
 
-  /** Most connections to it now. */
   get connectionsMax(): number {
     return this.#mode === "multiplexed" ? this.#limit.shared : this.#limit.single;
   }
@@ -114,14 +113,11 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     return this.#connections.streams;
   }
 
-  /** Requests that have begun, on connections of now and before. */
   get requestsBegun(): number {
     return this.#connections.requestsBegun;
   }
 
-  /**
-   * Whether it is ejected: it failed a moment ago. It is used all the same where there is no other.
-   */
+  /** Whether it failed a moment ago. It is used all the same where there is no other. */
   get isEjected(): boolean {
     return this.#deps.deadlines.nowMs() < this.#failedUntilMs;
   }
@@ -216,6 +212,11 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#deps.owner.onAborted();
   }
 
+  onSwitched(connection: UpstreamConnection): void {
+    this.#connections.switched(connection);
+    this.#deps.owner.onRoom();
+  }
+
   onUnknownRecord({ address }: UpstreamConnection, type: number): void {
     this.#deps.owner.onUnknownRecord(address, type);
   }
@@ -259,8 +260,8 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   #configuredMode(): ServerMode {
-    const { multiplex, connections } = this.#deps.options;
-    if (connections.reuse === false || multiplex === "off") return "single";
+    const { multiplex, connections, protocol } = this.#deps.options;
+    if (protocol === "http" || connections.reuse === false || multiplex === "off") return "single";
     if (multiplex === "on") return "multiplexed";
     return this.#traits.diesWhenAsked ? "single" : "unknown";
   }
@@ -381,7 +382,6 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
       // What comes back may be another application.
       if (this.#mode !== "asking") this.#mode = this.#configuredMode();
     }
-    // It takes connections: no need to wait until the ejection is over.
     if (result.kind === "passed") this.#recover();
     this.#deps.keeper.onHealth(this, result, changed);
   }

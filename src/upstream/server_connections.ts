@@ -31,6 +31,8 @@ export class ServerConnections {
   /** In the order in which they were made. */
   readonly #connections = new Set<UpstreamConnection>();
   readonly #single: SingleConnections<UpstreamConnection>;
+  /** How many of them are tunnels, which are bounded elsewhere. */
+  #tunnels = 0;
   #requestsBefore = 0;
   /** Most requests at once on all of them. */
   #streamsMax = Infinity;
@@ -44,7 +46,7 @@ export class ServerConnections {
       limit,
       canWait,
       canTellAccepted: (connection) => connection.life.canTellAccepted,
-      count: () => this.#connections.size,
+      count: () => this.#connections.size - this.#tunnels,
       open: () => this.#open(false),
       retire: (connection) => this.#retire(connection),
       nowMs: () => clock.nowMs(),
@@ -82,8 +84,8 @@ export class ServerConnections {
     let passable: UpstreamConnection | undefined;
     for (const connection of this.#connections) {
       if (!connection.canBegin) continue;
-      if (connection.isFlowing) return connection;
-      if (connection.isStalled) continue;
+      if (connection.flow.isFree) return connection;
+      if (connection.flow.isStalled) continue;
       if (passable === undefined || connection.streams < passable.streams) passable = connection;
     }
     return this.#openShared() ?? passable;
@@ -106,9 +108,15 @@ export class ServerConnections {
     return sinceMs === undefined ? undefined : this.#deps.clock.nowMs() - sinceMs;
   }
 
+  /** It is a tunnel now: the workers of requests are others. */
+  switched(connection: UpstreamConnection): void {
+    this.#tunnels++;
+    this.#single.forget(connection);
+  }
+
   /** It is closed. */
   remove(connection: UpstreamConnection): void {
-    this.#connections.delete(connection);
+    if (this.#connections.delete(connection) && connection.isTunnel) this.#tunnels--;
     this.#single.forget(connection);
     this.#requestsBefore += connection.requestsBegun;
     if (this.#connections.size === 0) this.#stopLooking();

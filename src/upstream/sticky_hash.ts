@@ -7,6 +7,7 @@
  * The hash is quick, not secret: who picks the keys can pick the server.
  */
 import { findValue } from "../protocol/name_value.ts";
+import type { UpstreamRequest } from "./request.ts";
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
@@ -34,6 +35,18 @@ export function hashText(text: string): number {
 export function keyHashOf(params: Uint8Array, name: Uint8Array): number | undefined {
   const value = findValue(params, name);
   return value === undefined || value.length === 0 ? undefined : hashBytes(value);
+}
+
+/** The hash of what keeps a request with one server; undefined where nothing does. */
+export function requestKeyHash(
+  { http, params }: Pick<UpstreamRequest, "http" | "params">,
+  contentLength: number | undefined,
+  name: string | undefined,
+): number | undefined {
+  if (name === undefined) return undefined;
+  if (http === undefined) return keyHashOf(params(contentLength), encoder.encode(name));
+  const value = http.valueOf(name);
+  return value === undefined || value === "" ? undefined : hashText(value);
 }
 
 /** The server's draw for the key, both as hashes; the highest wins. */

@@ -50,10 +50,10 @@ export abstract class TimedAttempt implements DeadlineHolder {
     return this.#deadlines.nowMs() - this.startedMs;
   }
 
-  /** So long from now; never beyond the limit of the whole request. */
-  protected setLimit(delayMs: number): void {
+  /** So long from now; never beyond the limit of the whole request, where that counts. */
+  protected setLimit(delayMs: number, hasTotal = true): void {
     const limitMs = this.#deadlines.after(delayMs);
-    const { totalDeadlineMs } = this.attempts;
+    const totalDeadlineMs = hasTotal ? this.attempts.totalDeadlineMs : Infinity;
     this.#limitMs = limitMs < totalDeadlineMs ? limitMs : totalDeadlineMs;
     if (this.#isWatched) this.deadlineMs = this.#limitMs;
   }

@@ -11,11 +11,14 @@ import { type Address, formatAddress } from "../runtime/address.ts";
 import type { PeerProgress } from "../runtime/peer_progress.ts";
 import type { CallbackSocket, SocketEvents } from "../runtime/callback_socket.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { UpstreamTlsOptions } from "./options.ts";
 import { connectSocket } from "../runtime/streamed_socket.ts";
 
 export interface TransportOwner {
   /** The bytes to write now; undefined when there are none. */
   takeOutput(): Uint8Array<ArrayBuffer> | undefined;
+  /** Whether nothing follows behind what was taken: the application is told so. */
+  readonly endsOutput: boolean;
   /** What was taken last is given to the system: some of it may reach the application. */
   onSending(): void;
   /** The system has taken everything that it did not take at first. */
@@ -34,6 +37,7 @@ export class Transport implements SocketEvents {
   readonly #runtime: Runtime;
   readonly #owner: TransportOwner;
   readonly #address: Address;
+  readonly #tls: UpstreamTlsOptions | undefined;
   readonly #connecting = new AbortController();
   #socket: CallbackSocket | undefined;
   #flushScheduled = false;
@@ -43,13 +47,20 @@ export class Transport implements SocketEvents {
   #writing: Uint8Array<ArrayBuffer> | undefined;
   /** Nothing more can be sent. */
   #isUnwritable = false;
+  #hasEnded = false;
   #closed = false;
 
   /** Starts to connect at once. */
-  constructor(runtime: Runtime, address: Address, owner: TransportOwner) {
+  constructor(
+    runtime: Runtime,
+    address: Address,
+    owner: TransportOwner,
+    tls?: UpstreamTlsOptions,
+  ) {
     this.#runtime = runtime;
     this.#address = address;
     this.#owner = owner;
+    this.#tls = tls;
     void this.#connect();
   }
 
@@ -64,7 +75,7 @@ export class Transport implements SocketEvents {
   flush(): void {
     while (this.#canWrite) {
       const bytes = this.#owner.takeOutput();
-      if (bytes === undefined) return;
+      if (bytes === undefined) return this.#endIfDone();
       const isTaken = this.#socket!.write(bytes);
       if (!isTaken && this.#socket!.isBroken) {
         this.#unwritable();
@@ -139,6 +150,13 @@ export class Transport implements SocketEvents {
     this.#end(error);
   }
 
+  /** Where the runtime cannot say so to the other end, it finds out when the connection closes. */
+  #endIfDone(): void {
+    if (!this.#owner.endsOutput || this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#socket!.end?.();
+  }
+
   get #canWrite(): boolean {
     return this.#socket !== undefined && this.#writing === undefined &&
       !this.#isUnwritable && !this.#closed;
@@ -153,6 +171,7 @@ export class Transport implements SocketEvents {
     try {
       await connectSocket(this.#runtime, {
         address: this.#address,
+        ...(this.#tls && { tls: this.#tls }),
         signal: this.#connecting.signal,
         onSocket: (socket) => this.#opened(socket),
       });

@@ -29,8 +29,9 @@ import type { ServerOwner } from "./server_deps.ts";
 import { ServerSet } from "./server_set.ts";
 import { SpillSpace } from "./spill_space.ts";
 import { BufferMemory } from "./buffer_memory.ts";
-import { keyHashOf } from "./sticky_hash.ts";
+import { requestKeyHash } from "./sticky_hash.ts";
 import { StoppableWaits } from "./stoppable_waits.ts";
+import { Tunnels } from "./tunnels.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
 export interface UpstreamDeps {
@@ -62,7 +63,7 @@ export class Upstream implements ServerOwner<Server> {
   readonly #deadlines: Deadlines;
   readonly #servers: ServerSet;
   /** Undefined unless requests are kept together by its value. */
-  readonly #keyName: Uint8Array | undefined;
+  readonly #keyName: string | undefined;
   readonly #queue: WaitingQueue<Exchange>;
   readonly #context: ExchangeContext<Exchange>;
   #connectionNumber = 0;
@@ -75,6 +76,7 @@ export class Upstream implements ServerOwner<Server> {
   readonly #bodies: BodyPreparation;
   /** What else is to be stopped when the rest is cut: gathering, waiting for a retry. */
   readonly #waits = new StoppableWaits();
+  readonly #tunnels: Tunnels;
 
   /**
    * @throws {AddressError} when an address cannot be read
@@ -87,11 +89,12 @@ export class Upstream implements ServerOwner<Server> {
     this.#runtime = runtime;
     this.#observer = deps.observer ?? SILENT_OBSERVER;
     this.#deadlines = new Deadlines(runtime.clock);
+    this.#tunnels = new Tunnels(options);
     // Not while the last of them is still being answered.
     const collect = () => runtime.clock.atTurnEnd(() => runtime.collectGarbage());
     this.#open = new OpenRequests(runtime.clock, collect);
     this.#queue = new WaitingQueue(options.queue.lengthMax);
-    this.#keyName = options.balance === "hash" ? new TextEncoder().encode(options.hash) : undefined;
+    this.#keyName = options.balance === "hash" ? options.hash : undefined;
     this.#servers = new ServerSet({
       runtime,
       deadlines: this.#deadlines,
@@ -114,6 +117,7 @@ export class Upstream implements ServerOwner<Server> {
         const { servers } = this.#servers.balancer;
         return servers.length > 0 && servers.every(({ mode }) => mode === "multiplexed");
       },
+      streams: options.protocol === "http",
     });
     this.#context = {
       options,
@@ -137,6 +141,11 @@ export class Upstream implements ServerOwner<Server> {
     return this.#servers.use(servers);
   }
 
+  /** Requests that have left HTTP, or want to. */
+  get tunnelsOpen(): number {
+    return this.#tunnels.open;
+  }
+
   get queueLength(): number {
     return this.#queue.length;
   }
@@ -158,9 +167,10 @@ export class Upstream implements ServerOwner<Server> {
       if (this.#draining) throw this.#error("draining", "is being drained");
       const isEmpty = request.body === undefined && request.data === undefined;
       if (!isEmpty) payload = await this.#bodies.prepare(request);
+      else if (request.http?.tunnel !== undefined) payload = this.#tunnels.begin();
       const attempts = noAttempts(
         this.#deadlines.after(this.options.timeouts.totalMs),
-        this.#keyName && keyHashOf(request.params(payload.body?.length), this.#keyName),
+        requestKeyHash(request, payload.body?.length, this.#keyName),
       );
       for (;;) {
         if (this.#cut) throw this.#error("draining", "is being drained");

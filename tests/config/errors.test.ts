@@ -341,13 +341,79 @@ const VALUES: readonly Row[] = [
   {
     name: "an upstream without the key",
     text: `${SITES}upstreams: { app: {} }\n`,
-    expected: ['a.yaml:2:19: upstreams.app has no key "servers" (add it, or spawn)'],
+    expected: ['a.yaml:2:19: upstreams.app has no key "servers" (add it, spawn or http)'],
   },
   {
     name: "servers beside spawn",
     text: `${SITES}upstreams: { app: { servers: ["h:1"], spawn: { command: [app] } } }\n`,
     expected: [
       "a.yaml:2:39: The upstream has servers as well as spawn (leave one of the two out)",
+    ],
+  },
+  {
+    name: "http beside servers",
+    text: `${SITES}upstreams: { app: { servers: ["h:1"], http: ["h:2"] } }\n`,
+    expected: [
+      "a.yaml:2:21: The upstream has http as well as servers (leave one of the two out)",
+    ],
+  },
+  {
+    name: "an HTTP server without a port",
+    text: `${SITES}upstreams: { app: { http: [app.internal] } }\n`,
+    expected: [
+      'a.yaml:2:28: Cannot read address "app.internal": the port is missing (use "app.internal:PORT")',
+    ],
+  },
+  {
+    name: "an HTTP server with a path",
+    text: `${SITES}upstreams: { app: { http: ["http://app.internal/api"] } }\n`,
+    expected: [
+      'a.yaml:2:28: Cannot read address "http://app.internal/api": a server has no path (use "http://app.internal")',
+    ],
+  },
+  {
+    name: "an HTTP server with keys of FastCGI",
+    text:
+      `${SITES}upstreams: { app: { http: ["h:2"], multiplex: off, health: { interval: 1s, script: /a } } }\n`,
+    expected: [
+      "a.yaml:2:36: Key multiplex does nothing for HTTP servers (take it out)",
+      "a.yaml:2:76: Key health.script does nothing for HTTP servers (take it out)",
+    ],
+  },
+  {
+    name: "an application behind FastCGI with keys of HTTP",
+    text: `${SITES}upstreams: { app: { servers: ["h:2"], tls: {}, tunnels: { max: 1 } } }\n`,
+    expected: [
+      "a.yaml:2:39: Key tls does nothing for FastCGI (add http, or take it out)",
+      "a.yaml:2:48: Key tunnels does nothing for FastCGI (add http, or take it out)",
+    ],
+  },
+  {
+    name: "TLS to some servers and not to others",
+    text: `${SITES}upstreams: { app: { http: ["https://h", "http://h"] } }\n`,
+    expected: [
+      'a.yaml:2:41: Server "http://h" is not spoken to over TLS, as others of the upstream are (begin all or none with "https://")',
+    ],
+  },
+  {
+    name: "TLS without a server that speaks it",
+    text: `${SITES}upstreams: { app: { http: ["h:1"], tls: { server_name: h } } }\n`,
+    expected: [
+      'a.yaml:2:36: Key tls does nothing (begin the addresses with "https://")',
+    ],
+  },
+  {
+    name: "TLS to servers of several names",
+    text: `${SITES}upstreams: { app: { http: ["https://a", "https://b"] } }\n`,
+    expected: [
+      "a.yaml:2:27: The servers have several names, and a certificate is for one (add tls.server_name)",
+    ],
+  },
+  {
+    name: "authorities that are not there",
+    text: `${SITES}upstreams: { app: { http: ["https://a"], tls: { ca: none.pem } } }\n`,
+    expected: [
+      'a.yaml:2:53: There is no file "/srv/none.pem" (name the PEM file of the authorities)',
     ],
   },
   {
@@ -582,7 +648,42 @@ const REFERENCES: readonly Row[] = [
     name: "a route without handler",
     text: routes("- path: /a"),
     expected: [
-      "a.yaml:4:9: The route has no handler (add respond, redirect, fastcgi, php, filter or static)",
+      "a.yaml:4:9: The route has no handler (add respond, redirect, fastcgi, php, proxy, filter or static)",
+    ],
+  },
+  {
+    name: "a proxy to what speaks FastCGI",
+    text: routes("- proxy: { upstream: app }"),
+    expected: [
+      'a.yaml:4:28: Upstream "app" speaks FastCGI, and proxy wants HTTP (use fastcgi or php, or http in the place of its servers)',
+    ],
+  },
+  {
+    name: "forward_auth of what speaks FastCGI",
+    text: routes("- { forward_auth: { upstream: app, uri: /a }, respond: {} }"),
+    expected: [
+      'a.yaml:4:37: Upstream "app" speaks FastCGI, and forward_auth wants HTTP (use authorize, or http in the place of its servers)',
+    ],
+  },
+  {
+    name: "FastCGI to an HTTP server",
+    text:
+      `upstreams: { web: { http: ["h:1"] } }\nsites: [{ routes: [{ fastcgi: { upstream: web } }] }]\n`,
+    expected: [
+      'a.yaml:2:43: Upstream "web" speaks HTTP, and fastcgi wants FastCGI (use proxy, or servers in the place of its http)',
+    ],
+  },
+  {
+    name: "an upstream alone as proxy",
+    text: `upstreams: { web: { http: ["h:1"] } }\nsites: [{ routes: [{ proxy: web }] }]\n`,
+    expected: ['a.yaml:2:29: sites[0].routes[0].proxy is "web" (use { upstream: web })'],
+  },
+  {
+    name: "headers of a proxy that frame the request",
+    text:
+      `upstreams: { web: { http: ["h:1"] } }\nsites: [{ routes: [{ proxy: { upstream: web, headers: { Content-Length: "1" } } }] }]\n`,
+    expected: [
+      `a.yaml:2:57: Header "Content-Length" is the HTTP client's to write (take it out)`,
     ],
   },
   {

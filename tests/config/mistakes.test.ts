@@ -142,7 +142,7 @@ const PLACES: readonly Mistake[] = [
     "an upstream's name beside its handler",
     route("{ fastcgi: {}, upstream: app }"),
     '5:20: sites[0].routes[0].fastcgi has no key "upstream" (add it)',
-    '5:24: Unknown key "upstream" (put it into authorize, fastcgi, php or filter)',
+    '5:24: Unknown key "upstream" (put it into authorize, forward_auth, fastcgi, php, proxy or filter)',
   ],
   [
     "a limit of responses in a site",

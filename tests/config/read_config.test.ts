@@ -52,6 +52,8 @@ test("The example becomes the options that it says", () => {
   ]);
   assert.deepEqual(options.upstreams[0], {
     name: "app",
+    protocol: "fastcgi",
+    tunnels: { max: 1024, idleMs: 3_600_000 },
     servers: [
       {
         address: { transport: "tcp", host: "10.0.0.1", port: 9000 },

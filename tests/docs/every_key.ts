@@ -34,6 +34,11 @@ upstreams:
     health: { interval: 5s, timeout: 1s, rise: 4, fall: 5, script: /ping }
     slow_start: 30s
     resolve: { ttl: 10s, timeout: 2s, family: ipv4, servers: [10.0.0.53] }
+  web:
+    http: [{ address: "https://app.internal", weight: 2, backup: true }]
+    tls: { server_name: other.internal, ca: ca.pem }
+    tunnels: { max: 9, idle_timeout: 5m }
+    health: { path: /up }
 
 tls: { store: store, min: "1.2", ciphers: ECDHE-RSA-AES128-GCM-SHA256, client_auth: { ca: all.crt, mode: request } }
 
@@ -95,6 +100,7 @@ sites:
         host: ["*.example.com"]
         internal: true
         authorize: { upstream: app, params: { A: b } }
+        forward_auth: { upstream: web, uri: /verify, copy_headers: [Remote-User] }
         headers: { set: { X-A: "2" }, add: { X-B: "3" }, remove: [X-Other], x-beta: { not: "1" } }
         error_pages: { 404: { body: Gone, type: text/plain } }
         intercept_errors: false
@@ -140,6 +146,7 @@ sites:
           params: { A: b }
       - path: /tried/*
         php: { upstream: app, try: [script, "=404"] }
+      - proxy: { upstream: web, host: app.internal, headers: { X-A: b } }
       - filter: { upstream: app, params: { A: b } }
       - static:
           index: [home.html]

@@ -21,6 +21,7 @@ const STATUSES: Readonly<Record<UpstreamErrorCode, number>> = {
   servers_down: 503,
   queue_full: 503,
   queue_timeout: 503,
+  tunnels_full: 503,
   send_timeout: 504,
   request_body_timeout: 408,
   request_body_failed: 500,

@@ -63,7 +63,10 @@ function line(event: ClientEvent): string {
     case "broken":
       return `broken ${event.error.code}`;
     case "stdout_end":
-      return `stdout_end ${event.requestId}`;
+    case "headers":
+    case "interim":
+    case "switched":
+      return `${event.kind} ${event.requestId}`;
   }
 }
 

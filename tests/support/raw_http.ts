@@ -151,6 +151,18 @@ export class HttpConnection {
     return Buffer.concat(pieces).toString("latin1");
   }
 
+  /** What comes up to and with `mark`. @throws when the connection ends before */
+  async readUntil(mark: string): Promise<string> {
+    const text = await this.#readThrough(mark);
+    if (text === undefined) throw new Error(`Cannot read up to ${JSON.stringify(mark)}`);
+    return text.toString("latin1");
+  }
+
+  /** Sends nothing more; the server may. */
+  end(): void {
+    this.#socket.end();
+  }
+
   async readResponse(method = "GET"): Promise<HttpResponse> {
     const headers = await this.readHeaders();
     const body = this.readBody(headers, method);

@@ -17,6 +17,11 @@ const REQUESTS = 20;
 
 const HANDLER: StreamHandler = {
   onConnected() {},
+  onHeaders() {},
+  onInterim() {},
+  onSwitched() {
+    throw new Error("There is no tunnel");
+  },
   onStdout() {},
   onStdoutEnd() {},
   onStderr() {},
@@ -40,7 +45,7 @@ test("One write takes 256 KiB of bodies and no more; what waits goes with the ne
     const stdin = { read: () => Promise.resolve(pieces.pop()), cancel() {} };
     sender.send(
       id,
-      { role: Role.RESPONDER, wantsAlone: false, params: () => params, stdin, data: undefined },
+      { role: Role.RESPONDER, stdin, data: undefined },
       HANDLER,
     );
   }

@@ -43,6 +43,7 @@ async function connectionTo(kind: "accepts" | "is silent") {
       onOpen: () => {},
       onRoom: () => {},
       onPaused: () => {},
+      onSwitched: () => {},
       onAborted: () => {},
       onUnknownRecord: () => {},
       onFailure: (error) => void failures.push(error),
