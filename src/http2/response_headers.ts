@@ -26,6 +26,10 @@ interface Remembered {
   readonly status: number;
   readonly generation: number;
   readonly bytes: Uint8Array;
+  /** The date and the length of the last response with them, and what they were. */
+  date: string;
+  length: number | undefined;
+  rest: Uint8Array | undefined;
 }
 
 /**
@@ -87,14 +91,22 @@ export class ResponseHeadersWriter {
     const { encoder } = this;
     encoder.begin(out);
     const prepared = prepareFields(fields);
-    const known = this.#remembered.get(fields);
+    let known = this.#remembered.get(fields);
     if (known?.generation === encoder.generation && known.status === status) {
       out.append(known.bytes);
     } else {
-      this.#appendFields(out, status, fields, prepared);
+      known = this.#appendFields(out, status, fields, prepared);
     }
+    if (known?.rest !== undefined && known.date === date && known.length === length) {
+      return out.append(known.rest);
+    }
+    const start = out.length;
     if (!prepared.hasDate) encoder.append(out, "date", date);
     if (length !== undefined) encoder.append(out, "content-length", String(length));
+    if (known === undefined || known.generation !== encoder.generation) return;
+    known.rest = out.bytes.slice(start, out.length);
+    known.date = date;
+    known.length = length;
   }
 
   /** Appends a section that comes before the response's. */
@@ -109,14 +121,19 @@ export class ResponseHeadersWriter {
     status: number,
     key: ResponseFields,
     { fields }: PreparedFields,
-  ): void {
+  ): Remembered | undefined {
     const { encoder } = this;
     const { generation } = encoder;
     const start = out.length;
     encoder.append(out, ":status", String(status));
     for (const [name, value] of fields) encoder.append(out, name, value);
-    if (encoder.generation !== generation || out.length - start > REMEMBERED_LENGTH_MAX) return;
+    if (encoder.generation !== generation || out.length - start > REMEMBERED_LENGTH_MAX) {
+      return undefined;
+    }
     if (this.#remembered.size >= REMEMBERED_MAX) this.#remembered.clear();
-    this.#remembered.set(key, { status, generation, bytes: out.bytes.slice(start, out.length) });
+    const bytes = out.bytes.slice(start, out.length);
+    const known = { status, generation, bytes, date: "", length: undefined, rest: undefined };
+    this.#remembered.set(key, known);
+    return known;
   }
 }

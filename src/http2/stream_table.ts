@@ -11,8 +11,10 @@ export type StreamEnd = "over" | "reset by us" | "reset by the client";
 
 export class StreamTable {
   readonly #streams = new Map<number, Stream>();
-  /** In the order in which they ended. */
-  readonly #ended = new Map<number, StreamEnd>();
+  /** The last that ended, in a ring: one more takes the place of the oldest. */
+  readonly #ended: number[] = [];
+  readonly #ends: StreamEnd[] = [];
+  #endedCount = 0;
   #lastId = 0;
 
   get size(): number {
@@ -39,7 +41,8 @@ export class StreamTable {
 
   /** Undefined for one that was never used, or ended long ago. */
   endOf(id: number): StreamEnd | undefined {
-    return this.#ended.get(id);
+    const index = this.#ended.indexOf(id);
+    return index < 0 ? undefined : this.#ends[index];
   }
 
   /** The client begins a stream. */
@@ -53,11 +56,8 @@ export class StreamTable {
 
   remove(id: number, end: StreamEnd): void {
     this.#streams.delete(id);
-    this.#ended.set(id, end);
-    if (this.#ended.size <= RESET_STREAMS_MAX) return;
-    for (const first of this.#ended.keys()) {
-      this.#ended.delete(first);
-      return;
-    }
+    const place = this.#endedCount++ % RESET_STREAMS_MAX;
+    this.#ended[place] = id;
+    this.#ends[place] = end;
   }
 }
