@@ -37,10 +37,17 @@ export type LogLine = Readonly<Record<string, unknown>>;
 export class Afcgi {
   readonly child: Child;
   readonly port: number;
+  readonly #config: string | undefined;
 
-  private constructor(child: Child, port: number) {
+  private constructor(child: Child, port: number, config: string | undefined) {
     this.child = child;
     this.port = port;
+    this.#config = config;
+  }
+
+  /** Writes its config file anew, with the same `listen`, for a reload. */
+  rewrite(config: Readonly<Record<string, unknown>>): void {
+    writeFileSync(this.#config!, configText(config));
   }
 
   /** Resolves when it listens. */
@@ -65,7 +72,7 @@ export class Afcgi {
     const line = parseLogLine(
       await child.stderr.waitFor((line) => isListening(parseLogLine(line))),
     );
-    return new Afcgi(child, portOf(String(line?.address)));
+    return new Afcgi(child, portOf(String(line?.address)), config);
   }
 
   /** The first line of its log for which `matches` holds. */
