@@ -22,7 +22,7 @@ import { firstSockets } from "../spawn/sockets.ts";
 import { type DryRun, dryRun, type DrySend, type RouteAttempt } from "./dry_run.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import type { FileLook } from "./recorded_files.ts";
-import { listenerInfo } from "./sites.ts";
+import { isServedAt, listenerInfo } from "./sites.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 
 /** "path differs", "header x-beta differs": the first of what a route asks that is otherwise. */
@@ -123,7 +123,8 @@ export async function explain(
   const listen = listenerFor(options.listen, new URL(request.url));
   const scheme = listen.tls === undefined ? "http" : "https";
   const listener = listenerInfo(listen.address, scheme);
-  const run = await dryRun(options, request, { ...deps, listener, peer: PEER });
+  const sites = options.sites.filter((site) => isServedAt(site, listen.address));
+  const run = await dryRun({ ...options, sites }, request, { ...deps, listener, peer: PEER });
   const { site, send, code, status, headers } = run;
   return {
     method: request.method,

@@ -4,12 +4,11 @@
  * shared with it (`parts.ts`). It knows no listener but its address; `app.ts` puts the two together.
  */
 import { type AdminDeps, createAdmin } from "../http/admin.ts";
-import { createGateway, type GatewaySite } from "../http/gateway.ts";
+import { createGateway } from "../http/gateway.ts";
 import { OpenCount } from "../http/open_count.ts";
 import { CONNECTION_TIMEOUTS, type ServerChanges, type ServerOptions } from "../http1/server.ts";
 import { Logger } from "../observe/logger.ts";
 import { nextState } from "../protocol/transitions.ts";
-import { SiteTable } from "../routing/site_table.ts";
 import { storeDirectory } from "../certificates/store_directory.ts";
 import type { Address } from "../runtime/address.ts";
 import type { Identify } from "../runtime/callback_socket.ts";
@@ -22,7 +21,7 @@ import { CLIENT_DEFAULTS } from "./client_bounds.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { GeminiAppDeps } from "./gemini.ts";
 import { type GenerationPlace, placesOf } from "./generation_places.ts";
-import { compileSites } from "./generation_sites.ts";
+import { type CompiledSite, compileSites, siteTable } from "./generation_sites.ts";
 import {
   GENERATION_TRANSITIONS,
   type GenerationEvent,
@@ -63,7 +62,7 @@ export class Generation {
   accessLog: Logger | undefined;
   readonly #process: ProcessParts;
   readonly parts: Parts;
-  #sites = new SiteTable<GatewaySite>();
+  #sites: readonly CompiledSite[] = [];
   /** Applications that the generation before does not have. */
   readonly #newSpawned = new Set<SpawnedPart>();
   /** Who a listener with HTTP/3 is, by its place's index. */
@@ -363,7 +362,7 @@ export class Generation {
     const scheme = tls === undefined ? "http" : "https";
     return createGateway({
       clock: runtime.clock,
-      sites: this.#sites,
+      sites: siteTable(this.#sites, this.places[index]!.listen.address),
       requestIds,
       metrics: httpMetrics,
       accessLog: this.accessLog,

@@ -2,13 +2,15 @@
 import type { Authorities } from "../certificates/authorities.ts";
 import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
 import type { GatewaySite } from "../http/gateway.ts";
+import type { SiteOptions } from "../http/options.ts";
+import type { ServeAddress } from "../runtime/address.ts";
 import { SiteTable } from "../routing/site_table.ts";
 import { rememberSymlinks } from "../static/symlink_memory.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { logScriptError } from "./error_log.ts";
 import type { AppOptions } from "./options.ts";
 import type { ProcessParts } from "./process_parts.ts";
-import { compileGatewaySite, serverSoftware } from "./sites.ts";
+import { compileGatewaySite, isServedAt, serverSoftware } from "./sites.ts";
 
 export interface CompileDeps {
   readonly process: ProcessParts;
@@ -17,21 +19,37 @@ export interface CompileDeps {
   readonly authorities: Authorities;
 }
 
+export interface CompiledSite {
+  readonly options: SiteOptions;
+  readonly site: GatewaySite;
+}
+
+/** Those that are served at a listener, by their hosts. */
+export function siteTable(
+  sites: readonly CompiledSite[],
+  address: ServeAddress,
+): SiteTable<GatewaySite> {
+  const table = new SiteTable<GatewaySite>();
+  for (const { options, site } of sites) {
+    if (isServedAt(options, address)) table.add(options.hosts, site);
+  }
+  return table;
+}
+
 export function compileSites(
   { limits, sites }: Pick<AppOptions, "limits" | "sites">,
   { process, upstreams, authorities }: CompileDeps,
-): SiteTable<GatewaySite> {
+): readonly CompiledSite[] {
   const { runtime, logger, version, onError, httpMetrics } = process;
   const files = rememberSymlinks(runtime.files, runtime.clock);
   const byName = new Map(upstreams.map((upstream) => [upstream.options.name, upstream]));
   const forwardedWarnings = new ForwardedWarnings(logger, runtime.clock);
-  const table = new SiteTable<GatewaySite>();
-  for (const site of sites) {
-    const compiled = compileGatewaySite(site, {
+  return sites.map((options) => {
+    const site = compileGatewaySite(options, {
       runtime: {
         files,
         clock: runtime.clock,
-        createCompressor: (options) => runtime.createCompressor(options),
+        createCompressor: (coding) => runtime.createCompressor(coding),
       },
       upstreams: byName,
       limits,
@@ -45,7 +63,6 @@ export function compileSites(
       },
       onScriptError: (params, context) => logScriptError(logger, runtime.files, params, context),
     });
-    table.add(site.hosts, compiled);
-  }
-  return table;
+    return { options, site };
+  });
 }

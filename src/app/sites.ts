@@ -6,7 +6,7 @@ import type { SiteOptions } from "../http/options.ts";
 import { answerPlainHttp } from "../http/scheme.ts";
 import { compileSite } from "../http/site.ts";
 import type { SiteDeps } from "../http/site_deps.ts";
-import type { ServeAddress } from "../runtime/address.ts";
+import { formatAddress, type ServeAddress } from "../runtime/address.ts";
 import type { ListenOptions } from "./options.ts";
 
 /** A site under the name that metrics know it by. */
@@ -55,4 +55,13 @@ export function tlsPort(
 /** What the applications are told of us. */
 export function serverSoftware(version: string): string {
   return `afcgi/${version}`;
+}
+
+/** Whether the site is served at the listener of this address. */
+export function isServedAt(
+  { listen }: Pick<SiteOptions, "listen">,
+  address: ServeAddress,
+): boolean {
+  return listen === undefined ||
+    listen.some((one) => formatAddress(one) === formatAddress(address));
 }

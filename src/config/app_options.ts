@@ -186,6 +186,9 @@ function siteOptions(
   const tls = siteTlsOptions(site.tls, directory);
   return {
     hosts: site.hosts ?? [],
+    ...(site.listen && {
+      listen: site.listen.map((address) => resolveAddress(directory, address)),
+    }),
     ...(tls && { tls }),
     ...schemeOptions(site, tls !== undefined),
     root: site.root === undefined ? undefined : resolvePath(directory, site.root),

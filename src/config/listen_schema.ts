@@ -9,7 +9,8 @@ import { listenerTlsSchema } from "./tls_schema.ts";
 export const LISTEN_ADDRESS_RULES = { anyHost: true } as const;
 
 const listenAddress = address(LISTEN_ADDRESS_RULES, 'use text, such as ":8080"');
-const serveAddress = listenPlace(LISTEN_ADDRESS_RULES, 'use text, such as ":8080"');
+/** Where HTTP is served. */
+export const serveAddress = listenPlace(LISTEN_ADDRESS_RULES, 'use text, such as ":8080"');
 
 /** An entry of `listen`. */
 export const listener = v.pipe(

@@ -219,12 +219,18 @@ function checkOverrides(
   given: GivenSettings,
   tell: (error: LocatedError) => void,
 ): void {
-  const refuse = (key: "preset" | "upstream" | "spawn" | "root" | "domain", message: string) => {
+  const refuse = (
+    key: "preset" | "upstream" | "spawn" | "root" | "domain" | "listen",
+    message: string,
+  ) => {
     const setting = given.get(key);
     if (setting !== undefined) tell({ source: setting.origin, place: undefined, message });
   };
   refuse("preset", `The routes are in "${source}" (leave one of the two out)`);
   refuse("spawn", `The upstreams are in "${source}" (leave one of the two out)`);
+  if (options.sites.some(({ listen }) => listen !== undefined)) {
+    refuse("listen", `Sites of "${source}" name listeners (change listen there)`);
+  }
   if (options.sites.length !== 1) {
     refuse(
       "domain",

@@ -5,7 +5,6 @@
  * that.
  */
 import { checkAcme } from "./acme_references.ts";
-import { AddressError, formatAddress, parseServeAddress } from "../runtime/address.ts";
 import type { Files } from "../runtime/files.ts";
 import type { ConfigNode } from "./config_node.ts";
 import type { Place } from "./located_error.ts";
@@ -18,8 +17,8 @@ import { coversRoute, type RouteShape } from "./route_cover.ts";
 import { conditionTexts } from "./condition_texts.ts";
 import { checkGroups } from "./group_references.ts";
 import { checkMaps } from "./map_schema.ts";
+import { checkHosts, checkListeners, checkSiteListeners } from "./listener_references.ts";
 import { HANDLER_NAMES } from "./route_schema.ts";
-import { LISTEN_ADDRESS_RULES } from "./schema.ts";
 import { checkSymlinks } from "./symlinks.ts";
 import { checkTls } from "./tls_references.ts";
 import type { ShapeError } from "./unknown_keys.ts";
@@ -44,6 +43,7 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
   checkTls(root, context, tell);
   checkAcme(root, context, tell);
   checkHosts(root, tell);
+  checkSiteListeners(root, tell);
   checkUpstreams(root, context, tell);
   checkMaps(root, tell);
   checkGemini(root, context, tell);
@@ -59,60 +59,6 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
     checkErrorPages(site, context, tell);
   }
   return errors;
-}
-
-function checkListeners(root: ConfigNode, tell: Tell): void {
-  const seen = new Map<string, Place>();
-  const listeners = root.get("listen")?.items ?? [];
-  for (const listener of listeners) {
-    checkListenAddress(listener.get("address") ?? listener, seen, tell);
-  }
-  for (const key of ["listen", "health"]) {
-    const admin = root.get("admin")?.get(key);
-    if (admin !== undefined) checkListenAddress(admin.get("address") ?? admin, seen, tell);
-  }
-}
-
-function checkListenAddress(node: ConfigNode, seen: Map<string, Place>, tell: Tell): void {
-  if (node.text === undefined) return;
-  let address;
-  try {
-    address = parseServeAddress(node.text, LISTEN_ADDRESS_RULES);
-  } catch (error) {
-    if (error instanceof AddressError) return;
-    throw error;
-  }
-  // Port 0 is another port each time.
-  if (address.transport === "tcp" && address.port === 0) return;
-  const text = formatAddress(address).replace("//0.0.0.0:", "//[::]:");
-  const first = seen.get(text);
-  if (first === undefined) seen.set(text, node.place);
-  else tell(node.place, `Address "${node.text}" is taken by line ${first.line} (use another port)`);
-}
-
-function checkHosts(root: ConfigNode, tell: Tell): void {
-  const seen = new Map<string, Place>();
-  let everyHost: Place | undefined;
-  for (const site of root.get("sites")?.items ?? []) {
-    const hosts = site.get("hosts");
-    if (hosts === undefined && site.content.kind === "map") {
-      if (everyHost !== undefined) {
-        const what = `The site has no hosts, as the one of line ${everyHost.line}`;
-        tell(site.place, `${what} (add hosts to one of them)`);
-      }
-      everyHost ??= site.place;
-    }
-    for (const host of hosts?.items ?? []) {
-      if (host.text === undefined) continue;
-      const name = host.text.toLowerCase();
-      const first = seen.get(name);
-      if (first === undefined) seen.set(name, host.place);
-      else {tell(
-          host.place,
-          `Host "${host.text}" is taken by line ${first.line} (keep one of them)`,
-        );}
-    }
-  }
 }
 
 function checkRoot(site: ConfigNode, context: ReferenceContext, tell: Tell): void {

@@ -25,7 +25,7 @@ import { sitePathEntries } from "./path_schema.ts";
 import { mapEntries } from "./map_schema.ts";
 import { http2LimitsSchema } from "./http2_schema.ts";
 import { httpLimitsSchema } from "./http_schema.ts";
-import { adminListener, LISTEN_ADDRESS_RULES, listener } from "./listen_schema.ts";
+import { adminListener, LISTEN_ADDRESS_RULES, listener, serveAddress } from "./listen_schema.ts";
 import { routeSchema } from "./route_schema.ts";
 import {
   described,
@@ -79,6 +79,15 @@ const site = section({
         'use a list of names, such as [example.com, "*.example.com"], or leave it out for all',
       ),
       "Host names, also *.example.com; default: every host that no other site names",
+    ),
+  ),
+  listen: v.optional(
+    described(
+      list(
+        serveAddress,
+        'use a list of addresses of the file\'s listen, such as ["127.0.0.1:8080"]',
+      ),
+      "Addresses of the file's listen at which the site is served; default: all of them",
     ),
   ),
   root: v.optional(

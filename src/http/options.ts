@@ -5,6 +5,7 @@
 import type { SiteTlsOptions } from "../certificates/options.ts";
 import type { Encoding } from "../compression/accept_encoding.ts";
 import type { CompressionOptions } from "../compression/options.ts";
+import type { ServeAddress } from "../runtime/address.ts";
 import type { BodyMode } from "../upstream/request_body.ts";
 import type { MiddlewareOptions, ResponseOptions } from "./response_options.ts";
 import type { ConditionOptions } from "./route_conditions.ts";
@@ -172,6 +173,8 @@ export interface ProxyOptions {
 export interface SiteOptions {
   /** Names, `*.example.com` wildcards; empty: every host. Lower case. */
   readonly hosts: readonly string[];
+  /** Listeners at which it is served; left out: all. */
+  readonly listen?: readonly ServeAddress[];
   /** Where its certificates come from; left out: it has none of its own. */
   readonly tls?: SiteTlsOptions;
   /** What a request over plain HTTP gets; left out: a response like any other. */

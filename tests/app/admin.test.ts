@@ -143,6 +143,7 @@ test("/metrics has every family, of its type, in Prometheus' text format", async
       afcgi_upstream_health_checks_total: "counter",
       afcgi_upstream_lookups_total: "counter",
       afcgi_upstream_streams: "gauge",
+      afcgi_upstream_tunnels: "gauge",
       afcgi_upstream_capacity: "gauge",
       afcgi_upstream_queue_length: "gauge",
       afcgi_upstream_queue_wait_seconds: "histogram",
@@ -158,6 +159,9 @@ test("/metrics has every family, of its type, in Prometheus' text format", async
       afcgi_spill_stuck_total: "counter",
       afcgi_spill_bytes: "gauge",
       afcgi_spill_space_bytes: "gauge",
+      afcgi_buffer_memory_bytes: "gauge",
+      afcgi_buffer_memory_waiting: "gauge",
+      afcgi_buffer_memory_full_total: "counter",
     });
   });
 });

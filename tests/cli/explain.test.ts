@@ -237,3 +237,24 @@ test("explain refuses a method that no request can have", async () => {
     'afcgi: --method: afcgi takes no "TRACE" (use another method)\n',
   ]);
 });
+
+test("explain finds the site that is served where the request comes in", async () => {
+  const tree = {
+    "/etc/afcgi/afcgi.yaml": `
+listen: [":80", "127.0.0.1:8080"]
+sites:
+  - { hosts: [a.example], listen: [":80"], routes: [{ respond: { body: open } }] }
+  - { hosts: [a.example], listen: ["127.0.0.1:8080"], routes: [{ respond: { body: inner } }] }
+  - { hosts: [b.example], listen: ["127.0.0.1:8080"], routes: [{ respond: { body: inner } }] }
+`,
+  };
+  const numberOf = async (url: string): Promise<unknown> => {
+    const { stdout } = await runCommand(`explain --json ${url}`, { tree });
+    const { site, answer } = JSON.parse(stdout) as Explanation;
+    return site?.number ?? answer?.status;
+  };
+  assert.equal(await numberOf("http://a.example/"), 1);
+  assert.equal(await numberOf("http://a.example:8080/"), 2);
+  assert.equal(await numberOf("http://b.example:8080/"), 3);
+  assert.equal(await numberOf("http://b.example/"), 404);
+});

@@ -638,6 +638,34 @@ const REFERENCES: readonly Row[] = [
     expected: ['a.yaml:3:26: Host "A.Example" is taken by line 2 (keep one of them)'],
   },
   {
+    name: "a listener of a site that is not there",
+    text: `listen: [":80", { address: "127.0.0.1:8080" }]\nsites:\n` +
+      `  - { listen: ["127.0.0.1:80", "127.0.0.1:8080"], routes: [{ respond: {} }] }\n`,
+    expected: [
+      'a.yaml:3:16: There is no listener "127.0.0.1:80" ' +
+      "(add it to the file's listen, or use one of :80, 127.0.0.1:8080)",
+    ],
+  },
+  {
+    name: "a listener of a site where the file has none",
+    text: `sites: [{ listen: [":80"], routes: [{ respond: {} }] }]\n`,
+    expected: ['a.yaml:1:20: There is no listener ":80" (add it to the file\'s listen)'],
+  },
+  {
+    name: "a host of two sites that share one of their listeners",
+    text: `listen: [":80", ":81"]\nsites:\n` +
+      `  - { hosts: [a.example], listen: [":80"], routes: [{ respond: {} }] }\n` +
+      `  - { hosts: [a.example], listen: [":81", ":80"], routes: [{ respond: {} }] }\n`,
+    expected: ['a.yaml:4:15: Host "a.example" is taken by line 3 (keep one of them)'],
+  },
+  {
+    name: "a host of a site that is served everywhere and of one that is not",
+    text: `listen: [":80", ":81"]\nsites:\n` +
+      `  - { hosts: [a.example], listen: [":80"], routes: [{ respond: {} }] }\n` +
+      `  - { hosts: [a.example], routes: [{ respond: {} }] }\n`,
+    expected: ['a.yaml:4:15: Host "a.example" is taken by line 3 (keep one of them)'],
+  },
+  {
     name: "two sites for every host",
     text: "sites:\n  - { routes: [{ respond: {} }] }\n  - { routes: [{ respond: {} }] }\n",
     expected: [

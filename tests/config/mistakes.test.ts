@@ -152,7 +152,7 @@ const PLACES: readonly Mistake[] = [
   [
     "a listener in a site",
     `sites: [{ listen: [":80"], routes: [{ respond: {} }] }]\n`,
-    '1:11: Unknown key "listen" (it belongs to the top of the file)',
+    '1:20: There is no listener ":80" (add it to the file\'s listen)',
   ],
   [
     "upstreams in a list",

@@ -53,6 +53,7 @@ acme:
 
 sites:
   - hosts: [example.com]
+    listen: ["0.0.0.0:8080"]
     tls: auto
     https: only
     hsts: { max_age: 1d, include_subdomains: true }
