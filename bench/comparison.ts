@@ -1,4 +1,4 @@
-/** What a case gives to the harness: rows that can be measured again and again, and what is wanted. */
+/** What a case gives to the harness: rows that can be measured repeatedly, and what is wanted. */
 import type { ColumnName, Figures } from "./measure/figures.ts";
 import { COLUMNS } from "./measure/figures.ts";
 import { median } from "./measure/statistics.ts";

@@ -1,5 +1,5 @@
 /**
- * Both sides in one process: a Hono application served over FastCGI, and a Hono front that reaches
+ * Both sides in one process: a Hono application served over FastCGI, and a Hono gateway that reaches
  * it through afcgi's library. Run it with `npx bun examples/library.ts` or
  * `npx deno run -A examples/library.ts`; it asks itself once and ends.
  */
@@ -14,11 +14,11 @@ const { addr } = server;
 if (addr.transport !== "tcp") throw new Error("The address above is a TCP one");
 
 const upstream = new Upstream(`tcp://${addr.host}:${addr.port}`);
-const front = new Hono();
-front.all("/hello/*", fastcgi({ upstream }));
+const gateway = new Hono();
+gateway.all("/hello/*", fastcgi({ upstream }));
 
-const answer = await front.request("/hello/world");
-console.log(answer.status, await answer.text());
+const response = await gateway.request("/hello/world");
+console.log(response.status, await response.text());
 
 await upstream.drain(1_000);
 await server.shutdown({ grace: 1_000 });

@@ -1,6 +1,6 @@
 /**
  * Looks once a second whether there is room for more descriptors. Where there is none, an accept
- * fails, and on Bun it is tried again and again, at the price of a whole processor; so listeners are
+ * fails, and on Bun it is tried repeatedly, at the price of a whole processor; so listeners are
  * paused until there is room again. The admin address is not: it keeps what little is left.
  */
 import type { Logger } from "../observe/logger.ts";

@@ -20,7 +20,7 @@ export type ShownCertificates = Pick<TlsDetails, "certificate" | "intermediates"
 
 /** A way from a client's certificate to one that we trust, or why there is none. */
 interface Path {
-  readonly fault: string | undefined;
+  readonly error: string | undefined;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
 }
@@ -40,14 +40,14 @@ export class ClientVerification {
     if (tls?.certificate === undefined) return "NONE";
     const path = this.#known.get(tls) ?? this.#search(tls.certificate, tls.intermediates);
     this.#known.set(tls, path);
-    if (path.fault !== undefined) return `FAILED:${path.fault}`;
+    if (path.error !== undefined) return `FAILED:${path.error}`;
     if (nowMs < path.notBeforeMs) return "FAILED:certificate is not yet valid";
     if (nowMs > path.notAfterMs) return "FAILED:certificate has expired";
     return "SUCCESS";
   }
 
   #search(own: PeerCertificate, intermediates: readonly PeerCertificate[]): Path {
-    const failed = (fault: string): Path => ({ fault, notBeforeMs: 0, notAfterMs: 0 });
+    const failed = (error: string): Path => ({ error, notBeforeMs: 0, notAfterMs: 0 });
     const text = textOf(own);
     if (text === undefined) return failed("certificate cannot be read");
     this.#signaturesLeft = SIGNATURES_MAX;
@@ -64,7 +64,7 @@ export class ClientVerification {
     if (text.hasUnknownCritical) return failed("unhandled critical extension");
     if (!isFor(text, Purpose.CLIENT)) return failed("unsuitable certificate purpose");
     return {
-      fault: undefined,
+      error: undefined,
       notBeforeMs: Math.max(...way.map(({ notBeforeMs }) => notBeforeMs)),
       notAfterMs: Math.min(...way.map(({ notAfterMs }) => notAfterMs)),
     };

@@ -1,5 +1,5 @@
 /**
- * Who may come in with which certificate. The handshake has asked; what came of it is judged here,
+ * Access by client certificates. The handshake has asked; what came of it is judged here,
  * for each request, by the authorities that its route (or else its listener) names: so another name
  * in the handshake, or another site on the same connection, opens nothing.
  *

@@ -1,5 +1,5 @@
 /**
- * Sends a request that a route has matched to its upstream, and makes the answer: what the
+ * Sends a request that a route has matched to its upstream, and makes the response: what the
  * `fastcgi` and the `php` handler have in common.
  */
 import { isScriptError } from "../php/script_error.ts";
@@ -37,7 +37,7 @@ export interface ExchangeRoute {
   readonly bodyMode?: BodyMode | undefined;
   /** Obeys what an application asks of the gateway; left out: nothing is obeyed. */
   readonly handover?: Handover;
-  /** Left out: answers go on as they are. */
+  /** Left out: responses go on as they are. */
   readonly compressor?: ResponseCompressor | undefined;
   /** What went wrong, for the log; the client gets less. */
   readonly onError: (error: unknown, context: RequestContext) => void;
@@ -105,7 +105,7 @@ export async function exchange(
     const sent = makeRequest(route, request, context, script, taken);
     const upstreamResponse = await route.upstream.send(sent);
     noteSource(trace, upstreamResponse.source);
-    // php-fpm writes such an answer at once, so it is whole here.
+    // php-fpm writes such a response at once, so it is whole here.
     if (
       route.onScriptError !== undefined &&
       isScriptError(upstreamResponse.head.status, upstreamResponse.body)
@@ -113,14 +113,14 @@ export async function exchange(
       route.onScriptError(sent.params(undefined), context);
     }
     const response = deliver(route, request, context, upstreamResponse);
-    // A turn more, and what was about to break off has broken off before its head is sent.
+    // A turn more, and what was about to break off has broken off before its headers are sent.
     return response instanceof Promise ? await response : response;
   } catch (cause) {
     return refuseWithError(route, request, context, cause);
   }
 }
 
-/** Where an answer came from, for the log. */
+/** Where a response came from, for the log. */
 export function noteSource(trace: UpstreamTrace, source: ResponseSource): void {
   trace.server = source.server;
   trace.connection = source.connection;
@@ -129,7 +129,7 @@ export function noteSource(trace: UpstreamTrace, source: ResponseSource): void {
 }
 
 /**
- * An application's answer as it is, or as it asks for.
+ * An application's response as it is, or as it asks for.
  *
  * @throws {UpstreamError} `bad_answer`
  */
@@ -147,7 +147,7 @@ export function deliver(
   return handOver(route.handover, request, context, upstreamResponse, goOn);
 }
 
-/** What went wrong, as an answer. */
+/** What went wrong, as a response. */
 export function refuseWithError(
   route: ExchangeRoute,
   request: HttpRequest,
@@ -188,7 +188,7 @@ function refuse(request: HttpRequest, context: RequestContext, own: OwnResponse)
 
 /**
  * The stream of a request's body fails when its connection does, or when its chunks are malformed,
- * which the HTTP server answers by itself: in any case nobody waits for an answer of ours.
+ * which the HTTP server answers by itself: in any case nobody waits for a response of ours.
  */
 function asClientGone(error: unknown): unknown {
   if (!(error instanceof UpstreamError) || error.code !== "request_body_failed") return error;

@@ -33,7 +33,7 @@ import type { HttpMetrics } from "./http_metrics.ts";
 import type { OpenCount } from "./open_count.ts";
 import type { RequestIdSource } from "./request_id.ts";
 import { type ClientCheck, isMisdirected, MISDIRECTED } from "./client_certificates.ts";
-import { type PlainHttpAnswer, withHsts } from "./scheme.ts";
+import { type PlainHttpResponder, withHsts } from "./scheme.ts";
 import { restoreOddStatus, restoreUpgrade } from "./odd_status.ts";
 import { parseTarget, type RequestTarget, type TargetRefusal } from "./target.ts";
 import { hasNoBody } from "./upstream_response.ts";
@@ -69,7 +69,7 @@ export interface GatewaySite extends CompiledSite {
   /** What the site makes of a request before its routes see it; nothing, left out. */
   readonly arrive?: Arrival | undefined;
   /** What a request over plain HTTP gets in the place of a response; left out: nothing. */
-  readonly plainHttp?: PlainHttpAnswer | undefined;
+  readonly plainHttp?: PlainHttpResponder | undefined;
   /** Whether some route asks for certificates: then the handshake must have been for the site. */
   readonly asksForCertificate?: boolean | undefined;
   /** Whether its paths may be no UTF-8; left out: no. */
@@ -128,7 +128,7 @@ export function createGateway(
       return finish(deps, "", context, request, new BytesResponse(200, ALLOW, NOTHING));
     }
     if (REFUSED_METHODS.has(context.method)) return refuse(deps, context, request, BAD_METHOD);
-    const challenge = deps.answerChallenge && challengeAnswer(deps.answerChallenge, context);
+    const challenge = deps.answerChallenge && challengeResponse(deps.answerChallenge, context);
     if (challenge !== undefined) return finish(deps, "", context, request, challenge);
     const refusal = deps.checkClient?.(context);
     if (refusal !== undefined) return refuse(deps, context, request, refusal);
@@ -169,7 +169,7 @@ const CHALLENGE_PATH = "/.well-known/acme-challenge/";
 const CHALLENGE_FIELDS: ResponseFields = [["content-type", "application/octet-stream"]];
 
 /** An authority asks over plain HTTP (RFC 8555 section 8.3), before sites and redirects. */
-function challengeAnswer(
+function challengeResponse(
   response: NonNullable<GatewayDeps["answerChallenge"]>,
   { target: { path }, host, method, listener }: RequestContext,
 ): HttpResponse | undefined {

@@ -59,7 +59,7 @@ export function isIpv6(text: string): boolean {
   return halves.length === 2 ? groups.length < IPV6_GROUPS : groups.length === IPV6_GROUPS;
 }
 
-/** Remembers hosts that were valid: clients of a server name the same few again and again. */
+/** Remembers hosts that were valid: clients of a server name the same few repeatedly. */
 export class HostCache {
   readonly #hosts = new Map<string, RequestHost>();
   /** The one asked for last: to compare two texts costs less than to find one in a Map. */

@@ -1,5 +1,5 @@
 /**
- * Headers that a site or a route sets, adds and removes on its answers. What frames an answer or
+ * Headers that a site or a route sets, adds and removes on its responses. What frames a response or
  * belongs to one hop (RFC 9110 section 7.6.1) is none of them: the HTTP server writes it.
  */
 import { HOP_BY_HOP } from "../cgi/header_names.ts";
@@ -8,7 +8,7 @@ import type { RequestContext } from "./request_context.ts";
 import { compileTemplate, type RequestText, type TemplateScope } from "./request_template.ts";
 import type { HttpHeaders } from "../runtime/http_request.ts";
 
-/** Changes the headers of an answer to a request with `asked`. */
+/** Changes the headers of a response to a request with `asked`. */
 export type HeaderRule = (headers: Headers, context: RequestContext, asked: HttpHeaders) => void;
 
 type Pairs = readonly (readonly [name: string, value: string | RequestText])[];

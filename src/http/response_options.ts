@@ -1,5 +1,5 @@
 /**
- * What a site or a route says of its responses, and of who may ask: read by `response_rules.ts` and
+ * What a site or a route says of its responses, and of access to it: read by `response_rules.ts` and
  * `route_middleware.ts`, which use nothing of it for a request whose route has nothing.
  */
 
@@ -36,7 +36,7 @@ export interface CorsOptions {
   readonly credentials: boolean;
 }
 
-/** Who may come in with which password: of the two at least one lets somebody in. */
+/** Authentication by passwords: of the two at least one lets somebody in. */
 export interface BasicAuthOptions {
   readonly realm: string;
   /** Passwords by names. */

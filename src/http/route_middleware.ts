@@ -1,5 +1,5 @@
 /**
- * Hono's own middleware before a route's handler, for routes that ask for it: who may come in, then
+ * Hono's own middleware before a route's handler, for routes that ask for it: authentication, then
  * what is added on the way out. What it refuses is answered by us, so that every refusal looks and is
  * logged the same.
  */

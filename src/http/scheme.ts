@@ -16,13 +16,13 @@ const NOTHING = new Uint8Array(0);
 const HTTPS_ONLY: OwnResponse = { status: 403, code: "https_only" };
 
 /** The response to a request over plain HTTP; undefined: it may go on. */
-export type PlainHttpAnswer = (
+export type PlainHttpResponder = (
   context: RequestContext,
   tlsPort: number | undefined,
 ) => HttpResponse | OwnResponse | undefined;
 
 /** Undefined where plain HTTP is as good. */
-export function answerPlainHttp(plain: PlainHttp): PlainHttpAnswer | undefined {
+export function answerPlainHttp(plain: PlainHttp): PlainHttpResponder | undefined {
   if (plain === "allow") return undefined;
   const response = plain === "only" ? () => HTTPS_ONLY : redirectToHttps;
   return (context, tlsPort) =>

@@ -20,7 +20,7 @@ const NOTHING = new Uint8Array(0);
 /** Whose requests they are. */
 export interface HandlerCaller {
   /** Whether another request may follow, as far as is known when the response begins. */
-  keepsAlive(head: RequestHeaders): boolean;
+  keepsAlive(headers: RequestHeaders): boolean;
   /** The client leaves HTTP with this response. */
   switched(response: UpgradeResponse): void;
   /** The response is over. */
@@ -37,7 +37,7 @@ export class HandlerCall {
   readonly #server: CallServer;
   readonly #writer: ResponseWriter;
   readonly #caller: HandlerCaller;
-  #head: RequestHeaders | undefined;
+  #headers: RequestHeaders | undefined;
   #request: ServerRequest | undefined;
 
   constructor(server: CallServer, writer: ResponseWriter, caller: HandlerCaller) {
@@ -51,8 +51,8 @@ export class HandlerCall {
     return this.#request;
   }
 
-  begin(head: RequestHeaders, request: ServerRequest): void {
-    this.#head = head;
+  begin(headers: RequestHeaders, request: ServerRequest): void {
+    this.#headers = headers;
     this.#request = request;
   }
 
@@ -89,11 +89,11 @@ export class HandlerCall {
   #send(request: ServerRequest, response: HttpResponse): void {
     if (this.#request !== request) return discardResponse(response);
     request.answered();
-    const head = this.#head!;
+    const headers = this.#headers!;
     const asked = {
-      method: head.method,
-      protocol: head.protocol,
-      keepsAlive: this.#caller.keepsAlive(head),
+      method: headers.method,
+      protocol: headers.protocol,
+      keepsAlive: this.#caller.keepsAlive(headers),
     };
     let sent: Outcome | Promise<Outcome>;
     try {
@@ -122,7 +122,7 @@ export class HandlerCall {
   }
 
   #forget(): void {
-    this.#head = undefined;
+    this.#headers = undefined;
     this.#request = undefined;
   }
 

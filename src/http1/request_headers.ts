@@ -32,7 +32,7 @@ export interface RequestHeaders {
 
 /** Why a request was not understood. The connection ends with this response. */
 export class RequestError extends Error {
-  override readonly name = "RequestFault";
+  override readonly name = "RequestError";
   readonly status: 400 | 408 | 417 | 431 | 501 | 505;
   /** Whether it was a HEAD, whose response has no body. */
   isHeadRequest = false;
@@ -264,7 +264,7 @@ function readKeepAlive(fields: RequestFields, protocol: RequestHeaders["protocol
   return protocol === "HTTP/1.1" || options.includes("keep-alive");
 }
 
-/** RFC 9110 section 10.1.1. @throws {RequestFault} for an expectation that nobody knows */
+/** RFC 9110 section 10.1.1. @throws {RequestError} for an expectation that nobody knows */
 export function readExpect(fields: RequestFields, protocol: RequestHeaders["protocol"]): boolean {
   const expect = fields.get("expect");
   if (expect === null || protocol === "HTTP/1.0") return false;

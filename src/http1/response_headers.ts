@@ -1,7 +1,7 @@
 /**
  * The header section of a response as bytes (RFC 9112 sections 4 and 6). What an application says
  * of framing and of the connection is not its to say: this file writes both. Responses of an
- * application have the same few sets of fields again and again, so their bytes are kept with the
+ * application have the same few sets of fields repeatedly, so their bytes are kept with the
  * set.
  */
 import { type ByteBuffer, latin1 } from "../protocol/byte_buffer.ts";

@@ -272,11 +272,11 @@ export class RequestHeadersReader {
   }
 
   #tooLarge(): RequestError {
-    const fault = this.#count > REQUEST_FIELDS_MAX
+    const error = this.#count > REQUEST_FIELDS_MAX
       ? new RequestError(431, `There are more than ${REQUEST_FIELDS_MAX} fields`)
-      : new RequestError(431, `The head is over ${this.#sizeMax} bytes`);
-    fault.isHeadRequest = this.#method === "HEAD";
-    return fault;
+      : new RequestError(431, `The header section is over ${this.#sizeMax} bytes`);
+    error.isHeadRequest = this.#method === "HEAD";
+    return error;
   }
 
   /** What the pseudo-headers come to (RFC 9113 section 8.3.1). */

@@ -1,6 +1,6 @@
 /**
  * The header section of a response. Responses of an application have the same few sets of fields
- * again and again: what can be known of a set is kept with it, and on each connection the bytes that
+ * repeatedly: what can be known of a set is kept with it, and on each connection the bytes that
  * it was last time, as long as the table has not changed.
  */
 import type { ByteBuffer } from "../protocol/byte_buffer.ts";

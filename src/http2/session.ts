@@ -358,12 +358,12 @@ export class Session implements StreamOwner {
   }
 
   /** A request that is told what is wrong with it, as over HTTP/1. */
-  #refuse(streamId: number, fault: RequestError, isEnd: boolean): void {
+  #refuse(streamId: number, error: RequestError, isEnd: boolean): void {
     const { server } = this.#deps;
     const stream = new Stream(this, streamId, this.#sendWindow, server.coarseNowMs);
     this.#open(stream, undefined);
     stream.beginRefused(this.#headers.method ?? "GET", isEnd);
-    stream.respond(server.onRequestError(fault, this.peer, undefined));
+    stream.respond(server.onRequestError(error, this.peer, undefined));
   }
 
   #malformed(streamId: number, message: string): never {

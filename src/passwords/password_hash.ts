@@ -1,7 +1,7 @@
 /**
  * Hashes of passwords as files of users have them: bcrypt (`$2y$`), SHA-crypt (`$5$`, `$6$`) and
  * Apache's MD5 (`$apr1$`). What is none of them, or would take too long to check, is told when it is
- * read. It does not know where a hash comes from, nor who may ask how often.
+ * read. It does not know where a hash comes from, nor how often it may be asked.
  */
 import apacheMd5 from "apache-md5";
 import { compare } from "bcryptjs";

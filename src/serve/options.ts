@@ -62,7 +62,7 @@ export interface ServeHttpTls extends TlsFiles {
   readonly ciphers?: string;
   /**
    * Another certificate for a name that a client asks for, in lower case; undefined: the one above. The
-   * same object is the same certificate, so give one object again and again. Called for each handshake.
+   * same object is the same certificate, so give one object each time. Called for each handshake.
    */
   readonly forName?: (
     serverName: string,

@@ -27,10 +27,10 @@ import {
   clientGone,
   excessFlaw,
   type ExchangeReport,
-  headError,
+  headersError,
   lengthError,
   lossIn,
-  noHeadError,
+  noHeadersError,
   repeatedFlaw,
   slipError,
   statusError,
@@ -58,11 +58,11 @@ export class Exchange extends TimedAttempt
   readonly answered: Promise<void>;
   readonly context: ExchangeContext<Exchange>;
   /** Made when something comes: a request that is held for long does not need it till then. */
-  #head: ResponseHeaderParser | undefined;
+  #headerParser: ResponseHeaderParser | undefined;
   #state: ExchangeState = "queue";
   #connection: UpstreamConnection | undefined;
   #streamId = 0;
-  #headMs = 0;
+  #headersMs = 0;
   #wasKept = false;
   #isTunnel = false;
   #body: ResponseBody | undefined;
@@ -175,7 +175,7 @@ export class Exchange extends TimedAttempt
         server: this.#connection!.address,
         connection: this.#connection!.number,
         stream: this.#streamId,
-        headMs: this.#headMs,
+        headMs: this.#headersMs,
       },
     };
   }
@@ -203,7 +203,7 @@ export class Exchange extends TimedAttempt
 
   onStdout(bytes: Uint8Array): void {
     if (this.#body === undefined) {
-      this.#takeHead(bytes);
+      this.#takeHeaders(bytes);
       // An unfinished header section, or one of status 1xx, is no response: the limit stays.
       if (this.#body === undefined) return;
     } else if (!this.#takeBody(this.#body, bytes)) return;
@@ -280,20 +280,20 @@ export class Exchange extends TimedAttempt
     this.#state = nextState(EXCHANGE_TRANSITIONS, this.#state, event, "an exchange");
   }
 
-  #takeHead(bytes: Uint8Array): void {
+  #takeHeaders(bytes: Uint8Array): void {
     let start;
     try {
       start = this.#parser().push(bytes);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      return this.fail(headError(this.#report(), error));
+      return this.fail(headersError(this.#report(), error));
     }
     if (start !== undefined) this.#beginBody(start.section, start.rest);
   }
 
   #beginBody(section: CgiHeaderSection, rest: Uint8Array): void {
     this.#take("headers");
-    this.#headMs = this.ageMs;
+    this.#headersMs = this.ageMs;
     this.#body = bodyFor(section, this.request, this);
     const { repeated } = section;
     if (repeated !== undefined) this.#tellFlaw("repeated_field", repeatedFlaw(repeated));
@@ -309,12 +309,12 @@ export class Exchange extends TimedAttempt
   }
 
   #parser(): ResponseHeaderParser {
-    if (this.#head !== undefined) return this.#head;
-    const { request, context: { options, headerCache: heads } } = this;
+    if (this.#headerParser !== undefined) return this.#headerParser;
+    const { request, context: { options, headerCache } } = this;
     const { responseHeaderMax } = options.limits;
-    this.#head = request.headerParser?.(responseHeaderMax) ??
-      new CgiResponseParser(responseHeaderMax, heads, request.onInterim);
-    return this.#head;
+    this.#headerParser = request.headerParser?.(responseHeaderMax) ??
+      new CgiResponseParser(responseHeaderMax, headerCache, request.onInterim);
+    return this.#headerParser;
   }
 
   // What the body asks and tells.
@@ -356,7 +356,7 @@ export class Exchange extends TimedAttempt
   }
 
   #complete(appStatus: number): void {
-    if (this.#body === undefined) return this.fail(noHeadError(this.#report(), appStatus));
+    if (this.#body === undefined) return this.fail(noHeadersError(this.#report(), appStatus));
     const fault = this.#body.lengthError();
     if (fault !== undefined) return this.fail(lengthError(this.#report(), fault));
     this.#finish();
@@ -388,7 +388,7 @@ export class Exchange extends TimedAttempt
       role: this.role,
       server: this.server,
       options: this.context.options,
-      responseHasBegun: this.#body !== undefined || (this.#head?.hasBegun ?? false),
+      responseHasBegun: this.#body !== undefined || (this.#headerParser?.hasBegun ?? false),
       headersAreComplete: this.#body !== undefined,
       isTunnel: this.#isTunnel,
       bodyState: this.#bodyState,

@@ -89,13 +89,13 @@ export function statusError(state: ExchangeReport, protocolStatus: number): Upst
 }
 
 /** The header section of the response cannot be read. */
-export function headError(state: ExchangeReport, cause: ProtocolError): UpstreamError {
+export function headersError(state: ExchangeReport, cause: ProtocolError): UpstreamError {
   const code = cause.code === "cgi_header_too_large" ? "answer_too_large" : "bad_answer";
   return exchangeError(state, code, cause.message, { cause });
 }
 
 /** The application has finished without a whole header section. */
-export function noHeadError(state: ExchangeReport, appStatus: number): UpstreamError {
+export function noHeadersError(state: ExchangeReport, appStatus: number): UpstreamError {
   const what = state.responseHasBegun
     ? "the header section of its response is unfinished"
     : "it said nothing";

@@ -61,8 +61,8 @@ export interface ClientOptions {
  *
  * const client = new FastCgiClient("unix:/run/php/php-fpm.sock");
  * const params = { SCRIPT_NAME: "/ping", SCRIPT_FILENAME: "/ping" };
- * const answer = await client.request({ params }).catch(() => undefined);
- * console.log(answer?.status ?? "nobody there");
+ * const response = await client.request({ params }).catch(() => undefined);
+ * console.log(response?.status ?? "nobody there");
  * await client.close();
  * ```
  */

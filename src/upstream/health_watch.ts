@@ -1,5 +1,5 @@
 /**
- * Active health of one server: asks again and again and counts. `fall` failures in a row take it
+ * Active health of one server: asks repeatedly and counts. `fall` failures in a row take it
  * down, `rise` successes bring it back; it is up until it is known to be down. The first question
  * comes at a random moment of the first interval and the others vary a little, so that neither the
  * servers of an upstream nor several afcgi in front of one ask at the same time. The next question

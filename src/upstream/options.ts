@@ -79,7 +79,7 @@ export interface UpstreamLimits {
   readonly spillMax: number;
 }
 
-/** Active health: servers are asked again and again whether they are well. */
+/** Active health: servers are asked repeatedly whether they are well. */
 export interface HealthOptions {
   /** From one question to the next; 0: nobody asks. */
   readonly intervalMs: number;

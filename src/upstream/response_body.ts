@@ -84,7 +84,7 @@ export class ResponseBody {
   #wake: (() => void) | undefined;
 
   /**
-   * @param toHead the request was HEAD, so there is no body whatever is sent
+   * @param toHeadRequest the request was HEAD, so there is no body whatever is sent
    * @param isHandedOver a declared length is not that of this body
    */
   constructor(

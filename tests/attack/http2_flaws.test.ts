@@ -14,7 +14,7 @@ import { http2World, type MemoryHttp2Client } from "../support/http2_world.ts";
 
 const waits: Handler = (request) =>
   new Promise((resolve) => request.signal.addEventListener("abort", () => resolve(whole("late"))));
-const answers: Handler = () => whole("fine");
+const answerFine: Handler = () => whole("fine");
 
 /** A block of bytes as the next request. */
 function block(client: MemoryHttp2Client, ...bytes: number[]): number {
@@ -86,7 +86,7 @@ test("Fields without a name (CVE-2019-9516) end their streams, and none is kept"
 });
 
 test("A table that is resized without end within a block ends the connection", async () => {
-  const { open } = await http2World(answers);
+  const { open } = await http2World(answerFine);
   for (const [count, error] of [[2, undefined], [3, "COMPRESSION_ERROR"]] as const) {
     const client = open();
     const start = client.block(requestFields("GET", "/"));
@@ -96,7 +96,7 @@ test("A table that is resized without end within a block ends the connection", a
 });
 
 test("A client that changes our table's size with each SETTINGS gets right blocks all the same", async () => {
-  const { open } = await http2World(answers);
+  const { open } = await http2World(answerFine);
   const client = open();
   for (let count = 0; count < 50; count++) {
     client.frame("SETTINGS", 0, 0, setting(Setting.HEADER_TABLE_SIZE, count % 2 === 0 ? 0 : 4096));
@@ -106,7 +106,7 @@ test("A client that changes our table's size with each SETTINGS gets right block
 });
 
 test("One SETTINGS frame with thousands of values is one frame's work", async () => {
-  const { open } = await http2World(answers);
+  const { open } = await http2World(answerFine);
   const client = open();
   const many = Math.floor(FRAME_LENGTH_MIN / 6);
   const values = Array.from(
@@ -121,7 +121,7 @@ test("One SETTINGS frame with thousands of values is one frame's work", async ()
 });
 
 test("An HPACK bomb of indices is read over, in a bound of bytes (CVE-2016-1544)", async () => {
-  const { open } = await http2World(answers);
+  const { open } = await http2World(answerFine);
   const client = open();
   client.request(requestFields("GET", "/", [["x-bomb", "y".repeat(400)]]));
   const start = client.block(requestFields("GET", "/"));
@@ -134,7 +134,7 @@ test("An HPACK bomb of indices is read over, in a bound of bytes (CVE-2016-1544)
 });
 
 test("Numbers without end and beyond all bounds end the connection (CVE-2019-9513's kin)", async () => {
-  const { open } = await http2World(answers);
+  const { open } = await http2World(answerFine);
   for (
     const bytes of [
       [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
@@ -172,7 +172,7 @@ test("A priority that changes with each frame while DATA waits is a frame that b
 });
 
 test("A game of ping and pong with PINGs, SETTINGS and their acknowledgements has an end", async () => {
-  const { open } = await http2World(answers);
+  const { open } = await http2World(answerFine);
   const client = open();
   let count = 0;
   for (; client.socket.ended === "no" && count < 100_000; count++) {
@@ -185,7 +185,7 @@ test("A game of ping and pong with PINGs, SETTINGS and their acknowledgements ha
   assert.ok(count <= 2 * HTTP2_LIMIT_DEFAULTS.pingsMax, `${count} frames`);
 });
 
-test("GOAWAY again and again ends a client's connection once", async () => {
+test("Repeated GOAWAY ends a client's connection once", async () => {
   const { open, counts } = await http2World(waits);
   const client = open();
   client.request();
@@ -211,7 +211,7 @@ test("Streams that begin behind the client's own GOAWAY, or ours, reach no handl
 });
 
 test("A frame that claims 16 MiB is refused before any of it is there", async () => {
-  const { open } = await http2World(answers);
+  const { open } = await http2World(answerFine);
   const client = open();
   client.raw(Uint8Array.of(0xff, 0xff, 0xff, 0x00, 0, 0, 0, 0, 1));
   assert.equal(client.read().goaway, "FRAME_SIZE_ERROR");

@@ -24,7 +24,7 @@ export interface RunningCommand {
   readonly outcome: Promise<Outcome>;
 }
 
-/** Starts a command; `args` are words apart by blanks. */
+/** Starts a command; `args` are words apart by spaces. */
 export function startCommand(args: string, world: World = {}): RunningCommand {
   const { network, tree = {}, ...process } = world;
   const runtime = world.runtime ?? new MemoryRuntime({ process, ...(network && { network }) });

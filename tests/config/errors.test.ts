@@ -432,7 +432,7 @@ const VALUES: readonly Row[] = [
     ],
   },
   {
-    name: "an upstream's name with a blank",
+    name: "an upstream's name with a space",
     text: `${SITES}upstreams: { "my app": { servers: ["h:1"] } }\n`,
     expected: [
       'a.yaml:2:14: Name "my app" cannot be used (use letters, digits, "_", "-" and ".")',

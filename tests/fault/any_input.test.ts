@@ -182,8 +182,8 @@ test(
     await waitForDescriptors(pid, { others: others + 2, pipes, temporaryFiles, sockets: 40 });
     const growth = residentBytesOf(pid) - residentBytes;
     assert.ok(growth < GROWTH_MAX, `it holds ${growth} bytes more`);
-    const faults = afcgi.log.filter(({ code }) => code === "internal_error");
-    assert.deepEqual(faults.slice(0, 3), []);
+    const errors = afcgi.log.filter(({ code }) => code === "internal_error");
+    assert.deepEqual(errors.slice(0, 3), []);
     await afcgi.stop();
     await peer.stop();
   },

@@ -32,7 +32,7 @@ const REFUSED = [
   ["A broken percent-encoding", "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", [400]],
   ["A percent-encoded NUL", "GET /a%00b HTTP/1.1\r\nHost: a\r\n\r\n", [400]],
   ["A target without a slash", "GET a HTTP/1.1\r\nHost: a\r\n\r\n", [400]],
-  ["A Host with a blank", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", [400]],
+  ["A Host with a space", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", [400]],
   ["A Host with a slash", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", [400]],
   ["A Host with a bad port", "GET / HTTP/1.1\r\nHost: a:port\r\n\r\n", [400]],
   ["Two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", [400]],

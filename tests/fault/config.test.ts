@@ -98,11 +98,11 @@ test("A port in use ends with status 1 or 2 and one line that names it", async (
     const { code, stderr } = await runAfcgi(["serve", ...upstream, "--listen", listen]);
     assert.ok(code === 1 || code === 2, `status ${code}\n${stderr}`);
     // The log may tell of other things (who runs it, which preset was taken).
-    const faults = stderr.trim().split("\n").filter((line) =>
+    const errors = stderr.trim().split("\n").filter((line) =>
       !/"level":"(?:info|warn)"/.test(line)
     );
-    assert.equal(faults.length, 1, stderr);
-    assert.ok(faults[0]!.includes(listen), stderr);
+    assert.equal(errors.length, 1, stderr);
+    assert.ok(errors[0]!.includes(listen), stderr);
   } finally {
     server.close();
   }

@@ -1,6 +1,6 @@
 /**
  * The executable under attack over HTTP/2, beside 64 honest connections of h2load with ten streams
- * each: every attacker loses its connection again and again, every honest request is answered, the
+ * each: every attacker loses its connection each time, every honest request is answered, the
  * log has a line and the metrics a count. Each limit by itself is in tests/attack/http2_limits.test.ts.
  */
 import assert from "node:assert/strict";

@@ -34,7 +34,7 @@ defaults
   timeout connect 5s
   timeout client 20s
   timeout server 20s
-frontend front
+frontend web
   bind 127.0.0.1:${port}
   default_backend afcgi
 backend afcgi

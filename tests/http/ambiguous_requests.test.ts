@@ -43,8 +43,8 @@ for (const [what, bytes] of Object.entries(REFUSED)) {
 test("Dots in the target mean the same to routes and to the application on both runtimes", async () => {
   await withGateway({ application: echoParameters }, async (gateway) => {
     for (const target of ["/a/../b", "/a/%2e%2e/b", "/a/./../b", "//b", "/x/..//b"]) {
-      const answer = await rawRequest(gateway.port, `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
-      assert.equal(JSON.parse(answer.body.toString()).PATH_INFO, "/b", target);
+      const response = await rawRequest(gateway.port, `GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      assert.equal(JSON.parse(response.body.toString()).PATH_INFO, "/b", target);
     }
     const above = await rawRequest(gateway.port, "GET /../../etc HTTP/1.1\r\nHost: a\r\n\r\n");
     assert.equal(above.status, 400);
@@ -97,7 +97,7 @@ test("The fields of a request whose target names a host are no other request's",
   });
 });
 
-/** What a front makes of a request whose Host field the runtime does not show. */
+/** What a gateway makes of a request whose Host field the runtime does not show. */
 async function seenWithoutHost(url: string, scheme: "http" | "https" = "https") {
   const seen: RequestContext[] = [];
   const sites = new SiteTable<GatewaySite>();
@@ -111,7 +111,7 @@ async function seenWithoutHost(url: string, scheme: "http" | "https" = "https") 
     },
     hasRules: false,
   });
-  const front = createGateway({
+  const gateway = createGateway({
     clock: runtime.clock,
     sites,
     requestIds: new RequestIdSource(),
@@ -121,7 +121,7 @@ async function seenWithoutHost(url: string, scheme: "http" | "https" = "https") 
     listener: { scheme, host: "127.0.0.1", port: 8443 },
   });
   const request = { method: "GET", url, headers: new Headers() } as Request;
-  const { status } = await front(request, { host: "192.0.2.1", port: 1 });
+  const { status } = await gateway(request, { host: "192.0.2.1", port: 1 });
   const [first] = seen;
   return [status, first?.host.name, first?.host.port];
 }

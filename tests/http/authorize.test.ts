@@ -145,12 +145,12 @@ sites:
 
 /** A gateway whose authorizer writes `answer` to each request, in front of a fixed text. */
 async function withPeer(
-  answer: (id: number, connection: PeerConnection) => void,
+  response: (id: number, connection: PeerConnection) => void,
   use: (gateway: Gateway) => Promise<void>,
 ): Promise<void> {
   const path = freshPath();
   const peer = await FaultPeer.start({ network: "unix", path });
-  peer.behaviour = { onBegin: answer };
+  peer.behaviour = { onBegin: response };
   const text = `upstreams: { auth: { servers: ["unix:${path}"], multiplex: "on",
     timeouts: { first_byte: 200ms, idle: 200ms }, retry: { attempts: 1 } } }
 sites: [{ routes: [{ authorize: { upstream: auth }, respond: { body: secret } }] }]

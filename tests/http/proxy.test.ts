@@ -203,8 +203,8 @@ test("A client gets the response without what belongs to one hop, and without tr
 
 test("HEAD, 204 and 304 have no body, and the connection behind them is used again", async () => {
   await withProxy({}, async ({ gateway, server }) => {
-    const head = await gateway.send({ method: "HEAD", target: "/200" });
-    assert.equal(head.headers.get("content-length"), "2");
+    const asked = await gateway.send({ method: "HEAD", target: "/200" });
+    assert.equal(asked.headers.get("content-length"), "2");
     for (const status of ["204 No Content", "304 Not Modified"]) {
       const got = await gateway.send(`/${status.slice(0, 3)}`);
       assert.equal(got.status, Number(status.slice(0, 3)));
@@ -304,7 +304,7 @@ test("X-Accel-Redirect of an HTTP server leads to an internal route", async () =
   }, () => response("mine", { "X-Accel-Redirect": "/inside" }));
 });
 
-test("A request that comes round again and again is ended", async () => {
+test("A request that comes round repeatedly is ended", async () => {
   let gatewayPort = 0;
   const server = await RawServer.answering(() => undefined);
   await withGateway({

@@ -188,8 +188,8 @@ test("HEAD and bodies go the same way", async () => {
       application: async (request, info) =>
         Response.json({ path: info.params.get("PATH_INFO"), body: await request.text() }),
     }, async (gateway) => {
-      const head = await gateway.send({ method: "HEAD", target: "/x/y" });
-      assert.deepEqual([head.status, head.body.length], [200, 0]);
+      const asked = await gateway.send({ method: "HEAD", target: "/x/y" });
+      assert.deepEqual([asked.status, asked.body.length], [200, 0]);
       const post = await gateway.send({ method: "POST", target: "/x/y", body: "hello" });
       assert.deepEqual(JSON.parse(post.body.toString()), { path: "/y", body: "hello" });
     });

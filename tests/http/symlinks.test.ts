@@ -175,8 +175,8 @@ test("A directory's script and a front controller in an allowed directory do not
     ]);
     assert.equal((await site.gateway.access.ofPath("/storage/sub/"))["code"], "outside_root");
   });
-  const front = "      - php: { upstream: app, front_controller: /front.php }\n";
-  await withSite(front, async (site) => {
+  const route = "      - php: { upstream: app, front_controller: /front.php }\n";
+  await withSite(route, async (site) => {
     await checkAll(site, [["/any", "403"], ["/front.php", "403"], [
       "/page.php",
       "200 ran /page.php ",

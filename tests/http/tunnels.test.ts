@@ -51,8 +51,8 @@ async function withTunnel(
       const client = await HttpConnection.open(gateway.port);
       try {
         await client.write(ASK);
-        const head = await client.readAnyHeaders();
-        assert.equal(head.status, 101);
+        const opened = await client.readAnyHeaders();
+        assert.equal(opened.status, 101);
         const served = server.connections[0]!;
         await use({ gateway, server, client, served, request });
       } finally {
@@ -76,13 +76,13 @@ test("A WebSocket is asked for as its client asks, and its server agrees as it d
     async (gateway) => {
       const client = await HttpConnection.open(gateway.port);
       await client.write(ASK);
-      const head = await client.readAnyHeaders();
-      assert.match(head.text, /^HTTP\/1\.1 101 Switching Protocols\r\n/);
-      assert.equal(head.headers.get("upgrade"), "websocket");
-      assert.equal(head.headers.get("connection"), "upgrade");
-      assert.equal(head.headers.get("sec-websocket-accept"), "abc");
-      assert.equal(head.headers.get("set-cookie"), "a=b");
-      assert.equal(head.headers.has("transfer-encoding"), false);
+      const opened = await client.readAnyHeaders();
+      assert.match(opened.text, /^HTTP\/1\.1 101 Switching Protocols\r\n/);
+      assert.equal(opened.headers.get("upgrade"), "websocket");
+      assert.equal(opened.headers.get("connection"), "upgrade");
+      assert.equal(opened.headers.get("sec-websocket-accept"), "abc");
+      assert.equal(opened.headers.get("set-cookie"), "a=b");
+      assert.equal(opened.headers.has("transfer-encoding"), false);
       const fields = fieldsOf(request);
       assert.equal(fields["connection"], "upgrade");
       assert.equal(fields["upgrade"], "websocket");

@@ -19,10 +19,10 @@ const post = (body: string, fields = ""): string =>
 function held() {
   const asked: {
     readonly request: HttpRequest;
-    answer(response: BytesResponse | Response): void;
+    response(response: BytesResponse | Response): void;
   }[] = [];
   const handler = (request: HttpRequest) =>
-    new Promise<BytesResponse | Response>((answer) => asked.push({ request, answer }));
+    new Promise<BytesResponse | Response>((response) => asked.push({ request, response }));
   return { asked, handler };
 }
 
@@ -82,12 +82,12 @@ test("What comes ahead waits and stops the client, across the bodies of requests
   socket.send(post("one") + post("two") + post("three"));
   for (const body of ["one", "two", "three"]) {
     await settle();
-    const { request, answer } = asked.shift()!;
+    const { request, response } = asked.shift()!;
     assert.equal(asked.length, 0);
     assert.equal(socket.isPaused, body !== "three");
     assert.equal(await new Response(request.body).text(), body);
     assert.equal(socket.isPaused, body !== "three");
-    answer(whole(body));
+    response(whole(body));
   }
   await settle();
   assert.equal(socket.text, ["one", "two", "three"].map((body) => wholeText(body)).join(""));
@@ -100,7 +100,7 @@ test("A body that is given up does not let in more of what comes ahead", async (
   socket.send(post("body") + GET + GET);
   await asked[0]!.request.body!.cancel();
   assert.equal(socket.isPaused, true);
-  asked[0]!.answer(whole(""));
+  asked[0]!.response(whole(""));
   await settle();
   assert.equal(asked.length, 2);
   assert.equal(socket.isPaused, true);
@@ -127,7 +127,7 @@ test("A client that left while it was not read from is let go", async () => {
   assert.equal(socket.isPaused, true);
   socket.break();
   clock.advance(2_000);
-  asked[0]!.answer(whole("nobody takes it"));
+  asked[0]!.response(whole("nobody takes it"));
   await settle();
   clock.advance(2_000);
   assert.equal(socket.ended, "reset");
@@ -368,7 +368,7 @@ test("A client that leaves before its response fires the signal, however it leav
     const { open, clock } = await http1World(handler);
     const socket = open();
     socket.send(post("x"));
-    const { request, answer } = asked[0]!;
+    const { request, response } = asked[0]!;
     const { signal } = request;
     const abortSignal = abortSignalOf(request);
     assert.equal(signal.aborted, false);
@@ -376,7 +376,7 @@ test("A client that leaves before its response fires the signal, however it leav
     else socket.events.peerEnded();
     assert.equal(signal.aborted, true);
     assert.equal(abortSignal.aborted, true);
-    answer(whole("late"));
+    response(whole("late"));
     await settle();
     assert.equal(socket.text, "");
     assert.notEqual(socket.ended, "no");

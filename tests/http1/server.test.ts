@@ -148,9 +148,9 @@ test("The Date of a response goes with the clock, also after a rest", async () =
 });
 
 test("Stopping lets idle clients go, waits for responses, and says that no more follow", async () => {
-  let answer!: (value: ReturnType<typeof whole>) => void;
+  let respond!: (value: ReturnType<typeof whole>) => void;
   const { open, server, isListening } = await http1World(() =>
-    new Promise((resolve) => answer = resolve)
+    new Promise((resolve) => respond = resolve)
   );
   const [idle, halfway, busy] = [open(), open(), open()];
   halfway.send("GET / HT");
@@ -160,7 +160,7 @@ test("Stopping lets idle clients go, waits for responses, and says that no more 
   await settle();
   assert.equal(isListening(), false);
   assert.deepEqual([idle.ended, busy.ended, isStopped], ["end", "no", false]);
-  answer(whole("last"));
+  respond(whole("last"));
   await stopping;
   assert.equal(busy.text, wholeText("last", "connection: close\r\n"));
   assert.deepEqual([idle, halfway, busy].map(({ ended }) => ended), Array(3).fill("destroy"));

@@ -123,13 +123,13 @@ test("A client that never says its preface is let go", async () => {
 });
 
 test("A client's GOAWAY lets its streams end", async () => {
-  let answer!: (response: HttpResponse) => void;
-  const { open } = await http2World(() => new Promise((resolve) => answer = resolve));
+  let respond!: (response: HttpResponse) => void;
+  const { open } = await http2World(() => new Promise((resolve) => respond = resolve));
   const client = open();
   const id = client.request();
   client.frame("GOAWAY", 0, 0, new Uint8Array(8));
   assert.equal(client.socket.ended, "no");
-  answer(whole("done"));
+  respond(whole("done"));
   await client.settled();
   assert.equal(client.text(id), "done");
   assert.equal(client.socket.ended, "end");

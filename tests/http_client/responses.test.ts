@@ -115,14 +115,14 @@ test("A response that is framed is not whole before its end, however the connect
 });
 
 test("Responses without a body have none, whatever their fields say", () => {
-  const head = "Content-Length: 5\r\n\r\n";
+  const headers = "Content-Length: 5\r\n\r\n";
   const cases: [string, Partial<HttpRequestStart>, boolean][] = [
-    [`${OK}${head}`, { method: "HEAD" }, true],
+    [`${OK}${headers}`, { method: "HEAD" }, true],
     [`${OK}Transfer-Encoding: chunked\r\n\r\n`, { method: "HEAD" }, true],
-    [`HTTP/1.1 304 Not Modified\r\n${head}`, {}, true],
+    [`HTTP/1.1 304 Not Modified\r\n${headers}`, {}, true],
     ["HTTP/1.1 204 No Content\r\n\r\n", {}, true],
     // It says a body, and who believes that takes the next response for it.
-    [`HTTP/1.1 204 No Content\r\n${head}`, {}, false],
+    [`HTTP/1.1 204 No Content\r\n${headers}`, {}, false],
     ["HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", {}, false],
   ];
   for (const [text, http, keeps] of cases) {
@@ -272,12 +272,12 @@ test("A server that takes no more requests is believed", () => {
 });
 
 test("A header section has its limits, of bytes and of fields", () => {
-  const head = (length: number) => {
+  const headers = (length: number) => {
     const fixed = `${OK}A: \r\nContent-Length: 0\r\n\r\n`;
     return `${OK}A: ${"a".repeat(length - fixed.length)}\r\nContent-Length: 0\r\n\r\n`;
   };
-  assert.equal(seen(begun(), [latin1(head(HEADERS_LENGTH_MAX))]).end, "end");
-  assert.equal(seen(begun(), [latin1(head(HEADERS_LENGTH_MAX + 1))]).end, "fault");
+  assert.equal(seen(begun(), [latin1(headers(HEADERS_LENGTH_MAX))]).end, "end");
+  assert.equal(seen(begun(), [latin1(headers(HEADERS_LENGTH_MAX + 1))]).end, "fault");
   const endless = seen(begun(), [latin1(`${OK}${"a".repeat(HEADERS_LENGTH_MAX)}`)]);
   assert.equal(endless.end, "fault", "before its end has come");
   const fields = (count: number) => `${OK}${"A:1\r\n".repeat(count - 1)}Content-Length:0\r\n\r\n`;

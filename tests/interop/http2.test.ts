@@ -177,7 +177,7 @@ defaults
   timeout client 20s
   timeout server 20s
   timeout connect 5s
-frontend front
+frontend web
   bind 127.0.0.1:${port}
   default_backend back
 backend back

@@ -1,13 +1,13 @@
 /**
  * Mutants that change nothing that anybody could see, each with its reason. One is named by its file,
- * the line it stands in (without the blanks around it), and what is written in place of what, so it
+ * the line it stands in (without the spaces around it), and what is written in place of what, so it
  * stays found when other lines move. An entry that no mutant meets any more is told by the command.
  */
 import type { Mutant } from "./mutants.ts";
 
 export interface Equivalent {
   readonly file: string;
-  /** The whole line, without blanks at its ends. */
+  /** The whole line, without spaces at its ends. */
   readonly line: string;
   readonly original: string;
   readonly replacement: string;

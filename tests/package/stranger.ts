@@ -52,11 +52,11 @@ await nobody.close();
 
 const greet: HttpHandler = (request, info) =>
   new Response(request.headers.get("x") + " over " + info.protocol);
-const front = await serveHttp(greet, { listen: "127.0.0.1:0", http2: { streamsMax: 10 } });
-if (front.addr.transport !== "tcp") throw new Error("Listens on " + front.addr.transport);
-const greeted = await fetch("http://127.0.0.1:" + front.addr.port, { headers: { x: "hi" } });
+const web = await serveHttp(greet, { listen: "127.0.0.1:0", http2: { streamsMax: 10 } });
+if (web.addr.transport !== "tcp") throw new Error("Listens on " + web.addr.transport);
+const greeted = await fetch("http://127.0.0.1:" + web.addr.port, { headers: { x: "hi" } });
 console.log(await greeted.text());
-await front.shutdown();
+await web.shutdown();
 
 const hono = new Hono();
 hono.get("/", (context) => context.text("hello"));

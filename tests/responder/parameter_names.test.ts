@@ -22,7 +22,7 @@ const ORDERS = [
   [],
 ];
 
-test("Names are read right in whatever order they come, again and again", () => {
+test("Names are read right in whatever order they come, however often", () => {
   const namesOf = reader();
   for (const names of [...ORDERS, ...ORDERS.toReversed(), ...ORDERS]) {
     assert.deepEqual(namesOf(names).map(({ name }) => name), names);

@@ -7,7 +7,7 @@ function inherited(FCGI_WEB_SERVER_ADDRS: string): WebServers | undefined {
   return WebServers.fromEnvironment(new MemoryProcess({ env: { FCGI_WEB_SERVER_ADDRS } }));
 }
 
-test("FCGI_WEB_SERVER_ADDRS names who may connect, with blanks or without", () => {
+test("FCGI_WEB_SERVER_ADDRS names who may connect, with spaces or without", () => {
   const servers = inherited("199.170.183.28, 199.170.183.71,::1")!;
   assert.ok(servers.include("tcp://199.170.183.28:40000"));
   assert.ok(servers.include("tcp://199.170.183.71:1"));

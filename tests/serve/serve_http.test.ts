@@ -26,7 +26,7 @@ const TLS = { cert: CERTIFICATE, key: PRIVATE_KEY };
 interface Served {
   readonly server: HttpServer;
   readonly port: number;
-  readonly faults: readonly (readonly [phase: HttpFaultContext["phase"], message: string])[];
+  readonly errors: readonly (readonly [phase: HttpFaultContext["phase"], message: string])[];
 }
 
 /** Serves while `use` runs. */
@@ -35,15 +35,15 @@ async function serving(
   options: Partial<ServeHttpOptions>,
   use: (served: Served) => Promise<void>,
 ): Promise<void> {
-  const faults: [HttpFaultContext["phase"], string][] = [];
+  const errors: [HttpFaultContext["phase"], string][] = [];
   const server = await serveHttp(handler, {
     listen: "127.0.0.1:0",
-    onError: (error, { phase }) => faults.push([phase, String((error as Error).message)]),
+    onError: (error, { phase }) => errors.push([phase, String((error as Error).message)]),
     ...options,
   });
   const { addr } = server;
   try {
-    await use({ server, port: addr.transport === "tcp" ? addr.port : 0, faults });
+    await use({ server, port: addr.transport === "tcp" ? addr.port : 0, errors });
   } finally {
     await server.shutdown({ grace: 0 });
   }
@@ -150,7 +150,7 @@ test("What no Request can be is told to the client, and the handler is not asked
     asked++;
     return new Response("x");
   };
-  await serving(handler, {}, async ({ port, faults }) => {
+  await serving(handler, {}, async ({ port, errors }) => {
     for (
       const [request, status] of [
         ["CONNECT a:80 HTTP/1.1\r\nhost: a:80\r\n\r\n", 405],
@@ -162,7 +162,7 @@ test("What no Request can be is told to the client, and the handler is not asked
       ] as const
     ) assert.equal((await rawRequest(port, request)).status, status, request);
     assert.equal(asked, 0);
-    for (const [phase] of faults) assert.equal(phase, "request");
+    for (const [phase] of errors) assert.equal(phase, "request");
   });
 });
 
@@ -203,12 +203,12 @@ for (const [what, handler] of Object.entries(FAILING)) {
   test(`A handler that ${what} is told of, and its client gets a 500 without details`, async () => {
     const each: HttpHandler = (request, info) =>
       request.url.endsWith("/fine") ? new Response("fine") : handler(request, info);
-    await serving(each, {}, async ({ port, faults }) => {
+    await serving(each, {}, async ({ port, errors }) => {
       const connection = await HttpConnection.open(port);
       await connection.send({ target: "/" });
       const { status, body } = await connection.readResponse();
       assert.deepEqual([status, body.toString()], [500, "500 Internal Server Error\n"]);
-      assert.deepEqual(faults.map(([phase]) => phase), ["handler"]);
+      assert.deepEqual(errors.map(([phase]) => phase), ["handler"]);
       await connection.send({ target: "/fine" });
       assert.equal((await connection.readResponse()).body.toString(), "fine");
       connection.destroy();
@@ -227,7 +227,7 @@ test("A client that leaves aborts its request, over both versions", async () => 
         if (aborted.length === 2) resolve();
       });
     });
-  await serving(handler, {}, async ({ port, faults }) => {
+  await serving(handler, {}, async ({ port, errors }) => {
     const connection = await HttpConnection.open(port);
     await connection.send({});
     const client = await SocketHttp2Client.open(port);
@@ -239,7 +239,7 @@ test("A client that leaves aborts its request, over both versions", async () => 
     connection.destroy();
     await promise;
     assert.deepEqual(aborted.sort(), ["HTTP/1.1", "HTTP/2.0"]);
-    assert.deepEqual(faults, []);
+    assert.deepEqual(errors, []);
     client.destroy();
   });
 });
@@ -290,9 +290,9 @@ test("Work behind a response that fails is told of", async () => {
       return new Response("x");
     },
     {},
-    async ({ port, faults }) => {
+    async ({ port, errors }) => {
       await httpRequest(port, {});
-      assert.deepEqual(faults, [["wait_until", "no"]]);
+      assert.deepEqual(errors, [["wait_until", "no"]]);
     },
   );
 });

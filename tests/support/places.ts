@@ -68,7 +68,7 @@ function canConnect(place: Place): Promise<boolean> {
   });
 }
 
-/** Asks again and again until the response is yes; for what gives no event of its own. */
+/** Asks repeatedly until the response is yes; for what gives no event of its own. */
 export async function waitUntil(
   isTrue: () => boolean | Promise<boolean>,
   what: string,

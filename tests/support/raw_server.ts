@@ -124,24 +124,24 @@ export class RawServer {
 
 /** Where the first request ends; 0 while it has not come. */
 function requestEnd(text: string): number {
-  const headEnd = text.indexOf("\r\n\r\n") + 4;
-  if (headEnd < 4) return 0;
-  const head = text.slice(0, headEnd);
-  const length = /\r\ncontent-length: (\d+)\r\n/i.exec(head)?.[1];
+  const headersEnd = text.indexOf("\r\n\r\n") + 4;
+  if (headersEnd < 4) return 0;
+  const headers = text.slice(0, headersEnd);
+  const length = /\r\ncontent-length: (\d+)\r\n/i.exec(headers)?.[1];
   if (length !== undefined) {
-    const end = headEnd + Number(length);
+    const end = headersEnd + Number(length);
     return text.length >= end ? end : 0;
   }
-  if (!/\r\ntransfer-encoding: chunked\r\n/i.test(head)) return headEnd;
-  const last = text.indexOf("0\r\n\r\n", headEnd);
+  if (!/\r\ntransfer-encoding: chunked\r\n/i.test(headers)) return headersEnd;
+  const last = text.indexOf("0\r\n\r\n", headersEnd);
   return last < 0 ? 0 : last + 5;
 }
 
 /** The fields of a request, by lower-case name; what comes twice is joined with "|". */
 export function fieldsOf(request: string): Record<string, string> {
   const fields: Record<string, string> = {};
-  const [head = ""] = request.split("\r\n\r\n");
-  for (const line of head.split("\r\n").slice(1)) {
+  const [headers = ""] = request.split("\r\n\r\n");
+  for (const line of headers.split("\r\n").slice(1)) {
     const colon = line.indexOf(":");
     const name = line.slice(0, colon).toLowerCase();
     const value = line.slice(colon + 1).trim();

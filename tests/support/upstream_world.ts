@@ -145,7 +145,7 @@ export class UpstreamWorld {
   /**
    * What nobody uses any more goes by itself, without a drain that would wipe it away: the
    * connections when they were idle for long enough, then every timer, file and listener. Only where
-   * a test leaves requests open, or a server that is asked again and again, is there nothing to see.
+   * a test leaves requests open, or a server that is asked repeatedly, is there nothing to see.
    */
   async #leavesNothing(): Promise<void> {
     const { upstream, runtime: { clock, files } } = this;
@@ -225,7 +225,7 @@ export class UpstreamWorld {
   }
 }
 
-/** Whether it is looked up, again and again. */
+/** Whether it is looked up, repeatedly. */
 function isNamed(address: Address): boolean {
   return address.transport === "tcp" && !/^[\d.]+$|:|^localhost$/.test(address.host);
 }

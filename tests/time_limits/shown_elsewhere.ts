@@ -22,7 +22,7 @@ export const SHOWN_ELSEWHERE: Readonly<Record<string, ShownElsewhere>> = {
   },
   "limits.http.handshake_timeout": {
     file: "attack/tls_handshakes.test.ts",
-    test: "150 handshakes that never end are ended in time, and others are served beside them",
+    test: "1,000 handshakes that never end are ended in time, and others are served beside them",
   },
   "shutdown.grace": {
     file: "app/lifetime.test.ts",

@@ -98,10 +98,10 @@ test("Requests to an HTTP server go one behind the other on a kept connection", 
   const world = new HttpWorld();
   const server = await new ScriptedServer().listen(world);
   for (const target of ["/a", "/b", "/c"]) {
-    const answer = world.ask(target);
+    const response = world.ask(target);
     await world.settle();
     server.connections[0]!.say(OK);
-    assert.equal(await textOf(await answer), "ok");
+    assert.equal(await textOf(await response), "ok");
     await world.settle();
   }
   assert.equal(server.connections.length, 1);
@@ -115,16 +115,16 @@ test("Requests to an HTTP server go one behind the other on a kept connection", 
 test("What is asked at the same time has a connection each, up to connections.max", async () => {
   const world = new HttpWorld({ connections: { max: 2 } });
   const server = await new ScriptedServer().listen(world);
-  const answers = ["/a", "/b", "/c"].map((target) => world.ask(target));
+  const responses = ["/a", "/b", "/c"].map((target) => world.ask(target));
   await world.settle();
   assert.equal(server.connections.length, 2);
   assert.equal(world.upstream.queueLength, 1);
   for (const connection of server.connections) connection.say(OK);
-  await Promise.all(answers.slice(0, 2));
+  await Promise.all(responses.slice(0, 2));
   await world.settle();
   const third = server.connections.find(({ received }) => received.includes("/c"))!;
   third.say(OK);
-  assert.equal(await textOf(await answers[2]!), "ok");
+  assert.equal(await textOf(await responses[2]!), "ok");
   await world.close();
 });
 
@@ -192,12 +192,12 @@ test("A request that a fresh connection loses, or that got some of a response, i
   for (const said of ["", "HTTP/1.1 200"]) {
     const world = new HttpWorld();
     const server = await new ScriptedServer().listen(world);
-    const answer = world.ask("/only");
+    const response = world.ask("/only");
     await world.settle();
     server.connections[0]!.say(said);
     await world.settle();
     server.connections[0]!.destroy();
-    assert.equal(await codeOf(answer), "connection_lost", said);
+    assert.equal(await codeOf(response), "connection_lost", said);
     assert.equal(server.connections.length, 1, said);
     await world.close();
   }
@@ -240,17 +240,17 @@ test("A body goes as it comes, in chunks where nobody knows its length", async (
   const world = new HttpWorld();
   const server = await new ScriptedServer().listen(world);
   const { body, feed } = fedBody();
-  const answer = world.ask("/up", { method: "POST", body });
+  const response = world.ask("/up", { method: "POST", body });
   feed.enqueue(latin1("Hello"));
   await world.settle();
-  const head = "POST /up HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
-  assert.equal(server.received[0], `${head}5\r\nHello\r\n`);
+  const headers = "POST /up HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+  assert.equal(server.received[0], `${headers}5\r\nHello\r\n`);
   feed.enqueue(latin1(", world"));
   feed.close();
   await world.settle();
-  assert.equal(server.received[0], `${head}5\r\nHello\r\n7\r\n, world\r\n0\r\n\r\n`);
+  assert.equal(server.received[0], `${headers}5\r\nHello\r\n7\r\n, world\r\n0\r\n\r\n`);
   server.connections[0]!.say(OK);
-  assert.equal(await textOf(await answer), "ok");
+  assert.equal(await textOf(await response), "ok");
   await world.close();
 });
 
@@ -258,11 +258,11 @@ test("A body that breaks off is not made whole: its connection ends", async () =
   const world = new HttpWorld();
   const server = await new ScriptedServer().listen(world);
   const { body, feed } = fedBody();
-  const answer = world.ask("/up", { method: "POST", body });
+  const response = world.ask("/up", { method: "POST", body });
   feed.enqueue(latin1("Hello"));
   await world.settle();
   feed.error(new Error("gone"));
-  assert.equal(await codeOf(answer), "request_body_failed");
+  assert.equal(await codeOf(response), "request_body_failed");
   await world.settle();
   assert.equal(server.connections[0]!.isEnded, true);
   assert.ok(!server.received[0]!.endsWith("0\r\n\r\n"));
@@ -273,11 +273,11 @@ test("A response that comes before the request's end is the client's, and the co
   const world = new HttpWorld();
   const server = await new ScriptedServer().listen(world);
   const { body, feed } = fedBody(1000);
-  const answer = world.ask("/up", { method: "POST", body });
+  const response = world.ask("/up", { method: "POST", body });
   feed.enqueue(latin1("Hello"));
   await world.settle();
   server.connections[0]!.say("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno");
-  assert.equal((await answer).head.status, 413);
+  assert.equal((await response).head.status, 413);
   await world.settle();
   assert.equal(world.connectionCount, 0);
   await world.close();
@@ -292,10 +292,10 @@ test("What is no response is an error of its own, and nobody else's", async () =
   for (const [text, code] of faults) {
     const world = new HttpWorld();
     const server = await new ScriptedServer().listen(world);
-    const answer = world.ask("/bad");
+    const response = world.ask("/bad");
     await world.settle();
     server.connections[0]!.say(text);
-    assert.equal(await codeOf(answer), code);
+    assert.equal(await codeOf(response), code);
     await world.settle();
     assert.equal(world.connectionCount, 0);
     assert.equal(server.connections.length, 1, "it is not asked again");
@@ -314,11 +314,11 @@ test("A body that breaks off is an error of the stream, and a whole one none", a
   for (const [text, isClean, isWhole] of bodies) {
     const world = new HttpWorld();
     const server = await new ScriptedServer().listen(world);
-    const answer = world.ask("/body");
+    const response = world.ask("/body");
     await world.settle();
     server.connections[0]!.say(`HTTP/1.1 200 OK\r\n${text}`);
     // One that is known to be broken by then has no response at all.
-    const body = answer.then(textOf);
+    const body = response.then(textOf);
     body.catch(() => {});
     await world.settle();
     if (isClean) server.connections[0]!.end();
@@ -334,10 +334,10 @@ test("A client that leaves ends its connection, as nothing else ends a request o
   const world = new HttpWorld();
   const server = await new ScriptedServer().listen(world);
   const leaving = new AbortController();
-  const answer = world.ask("/slow", { signal: leaving.signal });
+  const response = world.ask("/slow", { signal: leaving.signal });
   await world.advance(100);
   leaving.abort();
-  assert.equal(await codeOf(answer), "client_gone");
+  assert.equal(await codeOf(response), "client_gone");
   await world.settle();
   assert.equal(server.connections[0]!.isEnded, true);
   await world.close();

@@ -1,6 +1,6 @@
 /**
  * An expression's tree → steps, which `matcher.ts` goes through. Counted repetitions are written
- * out, so a step knows nothing but its place. Where two ways lead to a step (the head of a loop,
+ * out, so a step knows nothing but its place. Where two ways lead to a step (the loop of a loop,
  * the end of a choice) it is a meeting: that it failed at a place is remembered there, which is
  * what keeps matching linear.
  */
@@ -136,10 +136,10 @@ class Writer {
       return;
     }
     if (max === Infinity) {
-      const head = this.emit(Op.split);
+      const loop = this.emit(Op.split);
       this.write(body);
-      this.emit(Op.jump, head);
-      this.#choose(head, head + 1, this.#ops.length, isLazy);
+      this.emit(Op.jump, loop);
+      this.#choose(loop, loop + 1, this.#ops.length, isLazy);
       return;
     }
     const splits: number[] = [];
