@@ -58,6 +58,20 @@ for (const kind of ["http-01", "tls-alpn-01"] as const) {
   });
 }
 
+test("A runtime that cannot show certificates of challenges takes the other way, or says so", async () => {
+  const world = new AcmeWorld();
+  world.showsChallenges = false;
+  await world.start([["a.test"]]);
+  await world.until(() => world.authority.issued === 1);
+  const begun = world.authority.requests.filter((path) => path.includes("/challenge/"));
+  assert.ok(begun.length === 1 && begun[0]!.endsWith("http-01"), `${begun}`);
+  await assert.rejects(
+    world.start([["b.test"]], { challenges: ["tls-alpn-01"] }),
+    /Cannot show the challenge tls-alpn-01 on this runtime \(add http-01/,
+  );
+  world.stop();
+});
+
 test("An authority that offers nothing that we can show is named as such", async () => {
   const world = new AcmeWorld({ kinds: ["dns-01"] });
   const process = await world.start([["a.test"]]);

@@ -4,7 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { chromium } from "playwright-core";
@@ -18,6 +26,7 @@ const skip = missingPeer("openssl");
 const skipBrowser = missingPeer("chromium") || missingPeer("certutil");
 const skipUsers = process.getuid?.() === 0 ? skip : "takes root";
 const WWW_DATA = 33;
+const NOBODY = 65_534;
 
 interface World {
   readonly afcgi: Afcgi;
@@ -246,6 +255,51 @@ test("A store that cannot be made is one line, and no start", async () => {
     assert.match(stderr, /file\/store|file"/, tls);
     assert.ok(!stderr.includes("    at "), stderr);
   }
+});
+
+test("A store that cannot be written to is told, and what it holds serves", {
+  skip: skipUsers,
+}, async () => {
+  const store = join(temporaryDirectory(), "store");
+  mkdirSync(store, { mode: 0o500 });
+  chownSync(store, NOBODY, NOBODY);
+  chmodSync(join(store, ".."), 0o755);
+  const files = selfSigned("/CN=files.test", "subjectAltName=DNS:files.test");
+  const place = join(store, "..");
+  const [cert, key] = [join(place, "tls.crt"), join(place, "tls.key")];
+  writeFileSync(cert, files.cert);
+  writeFileSync(key, files.key);
+  const tlsPort = await freePort();
+  const site = (host: string, tls: unknown) => ({ hosts: [host], tls, routes: [{ respond: {} }] });
+  const base = {
+    listen: ["127.0.0.1:0", { address: `127.0.0.1:${tlsPort}`, tls: {} }],
+    tls: { store },
+  };
+  const sites = [site("files.test", { cert, key }), site("a.example.com", "auto")];
+  const acme = { directory: `https://127.0.0.1:${await freePort()}/dir` };
+  const afcgi = await Afcgi.start({ config: { ...base, acme, sites }, unprivileged: true });
+  const line = await afcgi.waitForLog(({ code }) => code === "certificate_failed");
+  assert.match(`${line["msg"]}`, /Cannot .*: permission denied$/);
+  assert.ok(Number(line["retry_in_s"]) >= 54);
+  const { status } = await httpsRequest({ port: tlsPort, servername: "files.test" });
+  assert.equal(status, 200);
+  await afcgi.stop();
+});
+
+test("Nobody writes the keys of sessions down, whoever asks for it", { skip }, async () => {
+  const keys = join(temporaryDirectory(), "keys");
+  const tlsPort = await freePort();
+  const afcgi = await Afcgi.start({
+    config: {
+      listen: [{ address: `127.0.0.1:${tlsPort}`, tls: {} }],
+      tls: { store: join(temporaryDirectory(), "store") },
+      sites: [{ hosts: ["localhost"], tls: "internal", routes: [{ respond: {} }] }],
+    },
+    env: { SSLKEYLOGFILE: keys, NODE_OPTIONS: `--tls-keylog=${keys}` },
+  });
+  assert.equal((await httpsRequest({ port: tlsPort, servername: "localhost" })).status, 200);
+  await afcgi.stop();
+  assert.ok(!existsSync(keys));
 });
 
 test("Chromium opens a site of the local authority once it trusts the root", {

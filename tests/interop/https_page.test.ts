@@ -100,8 +100,16 @@ test("HTTPS on the internet, as the page has it", {
     const { httpPort, tlsPort } = pebble;
     const roots = join(temporaryDirectory(), "roots.pem");
     writeFileSync(roots, pebble.root());
+    const admin = await freePort();
     const reader = new Reader([
-      ...["--listen", `127.0.0.1:${httpPort}`, "--listen", `127.0.0.1:${tlsPort}`],
+      ...[
+        "--admin",
+        `127.0.0.1:${admin}`,
+        "--listen",
+        `127.0.0.1:${httpPort}`,
+        "--listen",
+        `127.0.0.1:${tlsPort}`,
+      ],
       ...["--acme-directory", pebble.directory, "--acme-ca", pebble.caPath],
     ], [
       `connect-to = "example.com:80:127.0.0.1:${httpPort}"`,
@@ -126,6 +134,12 @@ test("HTTPS on the internet, as the page has it", {
         await reader.run(check),
         /^example\.com: auto\n {2}tcp:\S+ shows .* of \/CN=Pebble Intermediate/m,
       );
+      const metrics = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
+      const labels = '{site="example.com",name="example.com"}';
+      const [, left = ""] =
+        new RegExp(`^afcgi_certificate_expiry_seconds${labels} (\\d+)$`, "m").exec(metrics) ?? [];
+      assert.ok(Number(left) > 86_400, metrics);
+      assert.match(metrics, /^afcgi_acme_orders_total\{result="issued"\} 1$/m);
     } finally {
       assert.deepEqual(await child.stop("SIGTERM"), { code: 0, signal: null });
     }

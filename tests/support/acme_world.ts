@@ -39,6 +39,8 @@ export class AcmeWorld {
   readonly clock = this.runtime.clock;
   readonly authority: AcmeAuthority;
   readonly processes: AcmeProcess[] = [];
+  /** Whether a listener can show the certificate of a challenge, as on Bun and not on Deno. */
+  showsChallenges = true;
   #underWay = 0;
   #activity = 0;
   /** Requests to anybody but the authority. */
@@ -67,7 +69,10 @@ export class AcmeWorld {
       {
         runtime: {
           clock: this.clock,
-          tls: { readCertificates: currentRuntime().tls.readCertificates, showsChallenges: true },
+          tls: {
+            readCertificates: currentRuntime().tls.readCertificates,
+            showsChallenges: this.showsChallenges,
+          },
           files: this.runtime.files,
           sendRequest: (request) => this.#send(request),
         },
