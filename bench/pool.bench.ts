@@ -12,7 +12,7 @@ import { RecordDecoder } from "../src/protocol/record_decoder.ts";
 import { RecordEncoder } from "../src/protocol/record_encoder.ts";
 import { parseAddress } from "../src/runtime/address.ts";
 import { currentRuntime } from "../src/runtime/current.ts";
-import { MemoryRuntime } from "../src/runtime/memory.ts";
+import { MemoryRuntime } from "../tests/support/memory/memory.ts";
 import type { ByteConnection } from "../src/runtime/connection.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 import { Upstream } from "../src/upstream/upstream.ts";

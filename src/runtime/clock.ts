@@ -1,5 +1,5 @@
 /**
- * Time and timers. `system_clock.ts` is the machine's; `manual_clock.ts` is moved by tests.
+ * Time and timers. `system_clock.ts` is the machine's; that of `tests/support/memory/` is moved by tests.
  */
 
 /** A running timer. */

@@ -1,6 +1,6 @@
 /**
  * Names of hosts and services, looked up. `node_resolver.ts` asks the system or name servers,
- * `memory_resolver.ts` is for tests; what is remembered, and for how long, is not known here.
+ * `tests/support/memory/` has one for tests; what is remembered, and for how long, is not known here.
  */
 
 /** What the name service says of a host. */

@@ -1,6 +1,6 @@
 /**
  * All that afcgi wants of the world outside, put together from a file for each concern.
- * `bun.ts` and `deno.ts` are its adapters, `memory.ts` is the one for tests. An adapter is handed in,
+ * `bun.ts` and `deno.ts` are its adapters, `tests/support/memory/` has the one for tests. An adapter is handed in,
  * nobody reaches for a global. Only this directory names Bun, Deno or node:*.
  */
 import type { Clock } from "./clock.ts";

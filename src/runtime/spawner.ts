@@ -2,7 +2,7 @@
  * Other programs that afcgi starts: how they get their listening socket, what they say, how they end.
  * Each is the leader of a process group of its own, so a Ctrl-C at the terminal is ours alone, and
  * what it leaves behind can be found. One interface; `node_spawner.ts` is both runtimes' adapter,
- * `memory_spawner.ts` the one for tests.
+ * `tests/support/memory/` has the one for tests.
  */
 
 /** Whom a program runs as. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { CONFIG_WATCH_INTERVAL_MS, ConfigWatch } from "../../src/app/config_watch.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
 import { temporaryDirectory } from "../support/places.ts";
 
 const { files } = currentRuntime();

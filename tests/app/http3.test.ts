@@ -20,7 +20,7 @@ import {
   type HttpResponse,
   StreamResponse,
 } from "../../src/runtime/http_response.ts";
-import { MemoryRuntime, MemorySink } from "../../src/runtime/memory.ts";
+import { MemoryRuntime, MemorySink } from "../support/memory/memory.ts";
 import { ListenError } from "../../src/runtime/network.ts";
 import { settle } from "../support/http1_world.ts";
 

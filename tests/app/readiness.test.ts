@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Readiness, READINESS_CONNECT_MS, READINESS_KEPT_MS } from "../../src/app/readiness.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
-import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { freshSocket, gatewayAppOptions, startGateway, withGateway } from "../support/gateway.ts";
 

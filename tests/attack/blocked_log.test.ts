@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Logger } from "../../src/observe/logger.ts";
 import { DescriptorSink, QUEUE_LENGTH_MAX } from "../../src/runtime/descriptor_sink.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
 import { LineSink, runtime } from "../support/gateway.ts";
 import { freePort, temporaryDirectory, waitForListener } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";

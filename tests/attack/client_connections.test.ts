@@ -14,7 +14,7 @@ import {
 } from "../../src/app/connection_bounds.ts";
 import { DescriptorWatch } from "../../src/app/descriptor_watch.ts";
 import { Logger } from "../../src/observe/logger.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
 import { UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
 import { type Gateway, type GatewayOptions, LineSink, withGateway } from "../support/gateway.ts";
 import { waitUntil } from "../support/places.ts";

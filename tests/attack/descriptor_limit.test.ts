@@ -10,7 +10,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
-import { MemoryFiles } from "../../src/runtime/memory_files.ts";
+import { MemoryFiles } from "../support/memory/memory_files.ts";
 import { APP_UPSTREAM, withConfig } from "../support/configured.ts";
 import { FailingFiles } from "../support/failing_files.ts";
 import type { Gateway } from "../support/gateway.ts";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { becomeUser } from "../../src/app/app_user.ts";
-import { MemorySpawner } from "../../src/runtime/memory_spawner.ts";
+import { MemorySpawner } from "../support/memory/memory_spawner.ts";
 import { raisedRights } from "../../src/runtime/raised_rights.ts";
 import { findWorkerUser } from "../../src/spawn/worker_user.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RequestInfo } from "../../src/responder/options.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
 import { STDERR_BURST, STDERR_RATE, StderrBudget } from "../../src/upstream/stderr_budget.ts";
 import { StderrLines } from "../../src/upstream/stderr_lines.ts";
 import { withGateway } from "../support/gateway.ts";

@@ -12,7 +12,7 @@ import { readPair } from "../../src/certificates/pair.ts";
 import { Logger } from "../../src/observe/logger.ts";
 import type { ClientHello } from "../../src/runtime/client_hello.ts";
 import type { TlsIdentity } from "../../src/runtime/connection.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
 import {
   type CertificateFiles as MadeFiles,
   selfSigned,

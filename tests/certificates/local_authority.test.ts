@@ -16,7 +16,7 @@ import { CertificateStore } from "../../src/certificates/store.ts";
 import { Logger } from "../../src/observe/logger.ts";
 import type { ClientHello } from "../../src/runtime/client_hello.ts";
 import type { TlsIdentity } from "../../src/runtime/connection.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
 import { withConfig } from "../support/configured.ts";
 import { LineSink, runtime } from "../support/gateway.ts";
 import { httpsRequest } from "../support/https.ts";

@@ -8,8 +8,8 @@ import {
   LockLostError,
 } from "../../src/certificates/store_lock.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
-import { MemoryPrivateDirectory } from "../../src/runtime/memory_private_directory.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
+import { MemoryPrivateDirectory } from "../support/memory/memory_private_directory.ts";
 import { freshPath } from "../runtime/support.ts";
 
 /** Processes that share a directory; each has a clock of its own, as processes do. */

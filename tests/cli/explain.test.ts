@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Explanation } from "../../src/app/explain.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
-import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
 import { runCommand, startCommand } from "./run_program.ts";
 import { requestInMemory } from "../support/memory_http.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readPasswordEntries } from "../../src/passwords/password_file.ts";
-import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
 import { runCommand } from "./run_program.ts";
 
 function run(args: string, stdin: string) {

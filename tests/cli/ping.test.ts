@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readTarget } from "../../src/cli/admin_client.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
-import { MemoryNetwork } from "../../src/runtime/memory.ts";
+import { MemoryNetwork } from "../support/memory/memory.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import { runCommand, startCommand, turnUntil } from "./run_program.ts";
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { FastCgiHandler, RequestInfo } from "../../src/responder/options.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
-import { MemoryNetwork, MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryNetwork, MemoryRuntime } from "../support/memory/memory.ts";
 import { type Outcome, startCommand, turnUntil } from "./run_program.ts";
 
 const ADDRESS = "app:9000";

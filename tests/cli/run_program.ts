@@ -1,6 +1,6 @@
 /** Commands run in memory: what they print is text, what they ask of the world is a test's. */
 import { runProgram } from "../../src/cli/program.ts";
-import { type MemoryNetwork, MemoryRuntime } from "../../src/runtime/memory.ts";
+import { type MemoryNetwork, MemoryRuntime } from "../support/memory/memory.ts";
 import { layOut, type Tree } from "../config/memory_files.ts";
 
 export interface World {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { loadConfig } from "../../src/config/load_config.ts";
-import { MemoryFiles } from "../../src/runtime/memory_files.ts";
+import { MemoryFiles } from "../support/memory/memory_files.ts";
 
 const load = (flags: Record<string, unknown>, env: Record<string, string> = {}) =>
   loadConfig({ upstream: ["tcp://127.0.0.1:9000"], ...flags }, {

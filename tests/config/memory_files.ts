@@ -1,5 +1,5 @@
 /** Files of a few paths, for tests: a text is a file, `null` is a directory. */
-import { MemoryFiles } from "../../src/runtime/memory.ts";
+import { MemoryFiles } from "../support/memory/memory.ts";
 
 /** Text by absolute path. */
 export type Tree = Readonly<Record<string, string | null>>;

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { ConfigError, formatError } from "../../src/config/located_error.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
 import type { Flags } from "../../src/config/settings.ts";
-import { MemoryFiles } from "../../src/runtime/memory.ts";
+import { MemoryFiles } from "../support/memory/memory.ts";
 import { SPAWN_DEFAULTS } from "../../src/spawn/options.ts";
 import { layOut } from "./memory_files.ts";
 

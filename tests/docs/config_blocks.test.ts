@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatError } from "../../src/config/located_error.ts";
 import { readConfig } from "../../src/config/read_config.ts";
-import { MemoryFiles } from "../../src/runtime/memory.ts";
+import { MemoryFiles } from "../support/memory/memory.ts";
 import type { FileInfo } from "../../src/runtime/file_info.ts";
 import { allPages, blocksOf } from "./pages.ts";
 

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RecordType } from "../../src/protocol/constants.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
-import { MemoryNetwork } from "../../src/runtime/memory.ts";
+import { MemoryNetwork } from "../support/memory/memory.ts";
 import type { UpstreamResponse } from "../../src/upstream/request.ts";
 import { connectable, serve, turns } from "../responder/setup.ts";
 import { ADDRESS } from "../support/scripted_application.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ADDRESSES_MAX, ClientLimits } from "../../src/gemini/client_limits.ts";
 import { addressGroup } from "../../src/routing/address_group.ts";
-import { ManualClock } from "../../src/runtime/memory.ts";
+import { ManualClock } from "../support/memory/memory.ts";
 
 const LIMITS = { connectionsMax: 10, connectionsPerAddressMax: 2, requestsPerSecondMax: 4 };
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Conversation } from "../../src/gemini/conversation.ts";
 import { GEMINI_LIMIT_DEFAULTS as LIMITS } from "../../src/gemini/options.ts";
-import { ManualClock, memoryPair } from "../../src/runtime/memory.ts";
+import { ManualClock, memoryPair } from "../support/memory/memory.ts";
 import type { TlsConnection } from "../../src/runtime/tls.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Hono } from "hono";
 import { fastcgi, type FastCgiOptions } from "../../src/http/fastcgi_handler.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
-import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 
 async function appBefore(options: Partial<FastCgiOptions> = {}) {

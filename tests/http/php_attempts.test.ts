@@ -5,7 +5,7 @@ import type { PhpHandlerOptions } from "../../src/http/options.ts";
 import { compilePhpRoots } from "../../src/http/php_roots.ts";
 import { decidePhp } from "../../src/http/php_route.ts";
 import { parseTarget } from "../../src/http/target.ts";
-import { MemoryFiles } from "../../src/runtime/memory_files.ts";
+import { MemoryFiles } from "../support/memory/memory_files.ts";
 
 const FILES = [
   "/www/index.php",

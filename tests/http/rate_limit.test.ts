@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { limitRate } from "../../src/http/rate_limit.ts";
-import { ManualClock } from "../../src/runtime/memory.ts";
+import { ManualClock } from "../support/memory/memory.ts";
 import type { Clock } from "../../src/runtime/clock.ts";
 
 /** A clock whose timers a test can wait for, and count. */

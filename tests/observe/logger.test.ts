@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type LogFormat, Logger, type LogLevel } from "../../src/observe/logger.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
 import type { TextSink } from "../../src/runtime/text_sink.ts";
 
 /** Where every manual clock begins. */

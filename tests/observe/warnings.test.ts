@@ -14,7 +14,7 @@ import { logUnexpected } from "../../src/app/unexpected_log.ts";
 import { LimitedLog } from "../../src/observe/limited_log.ts";
 import { Logger } from "../../src/observe/logger.ts";
 import { MetricsRegistry } from "../../src/observe/metrics.ts";
-import { ManualClock, MemoryProcess, MemorySink } from "../../src/runtime/memory.ts";
+import { ManualClock, MemoryProcess, MemorySink } from "../support/memory/memory.ts";
 import { logLines, startCommand, untilLogged } from "../cli/run_program.ts";
 
 type Line = Readonly<Record<string, unknown>>;

@@ -11,7 +11,7 @@ import {
   VerificationGate,
   WAITING_MAX,
 } from "../../src/passwords/verification_gate.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
 
 const TURNS_MAX = 10_000;
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isScriptError, scriptError } from "../../src/php/script_error.ts";
-import { MemoryFiles } from "../../src/runtime/memory.ts";
+import { MemoryFiles } from "../support/memory/memory.ts";
 
 const SCRIPT = "/srv/www/index.php";
 const SENT = `php-fpm did not run SCRIPT_FILENAME "${SCRIPT}"`;

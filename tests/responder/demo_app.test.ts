@@ -4,7 +4,7 @@ import { Role } from "../../src/protocol/constants.ts";
 import { demoApp, type DemoOptions } from "../../src/responder/demo_app.ts";
 import { DEMO_PAGE } from "../../src/responder/demo_page.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
-import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
 import { WebServerClient, type WebServerRequestOptions } from "./web_server_client.ts";
 import { connectable } from "./setup.ts";
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Address } from "../../src/runtime/address.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import type { ByteListener } from "../../src/runtime/listener.ts";
-import { MemoryNetwork, memoryPair } from "../../src/runtime/memory.ts";
+import { MemoryNetwork, memoryPair } from "../support/memory/memory.ts";
 import { gate, serve, turns } from "./setup.ts";
 
 class LateNetwork extends MemoryNetwork {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Role } from "../../src/protocol/constants.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
-import { MemoryNetwork } from "../../src/runtime/memory.ts";
+import { MemoryNetwork } from "../support/memory/memory.ts";
 import { COMPLETE, connectable, gate, hello, MIB, serve, streamOf, turns } from "./setup.ts";
 
 test("A short response leaves as one STDOUT record with its length", async () => {

@@ -3,7 +3,7 @@ import { ProtocolStatus } from "../../src/protocol/constants.ts";
 import type { FastCgiHandler, ServeFastCgiOptions } from "../../src/responder/options.ts";
 import { type FastCgiServer, serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { Address } from "../../src/runtime/address.ts";
-import { MemoryNetwork, MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryNetwork, MemoryRuntime } from "../support/memory/memory.ts";
 import "../support/unexpected.ts";
 import { WebServerClient } from "./web_server_client.ts";
 

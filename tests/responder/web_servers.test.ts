@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { WebServers } from "../../src/responder/web_servers.ts";
-import { MemoryProcess } from "../../src/runtime/memory.ts";
+import { MemoryProcess } from "../support/memory/memory.ts";
 
 function inherited(FCGI_WEB_SERVER_ADDRS: string): WebServers | undefined {
   return WebServers.fromEnvironment(new MemoryProcess({ env: { FCGI_WEB_SERVER_ADDRS } }));

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { serveHttp1 } from "../../src/http1/server.ts";
 import type { Address } from "../../src/runtime/address.ts";
-import { MemoryExit, MemoryNetwork, memoryPair, MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryExit, MemoryNetwork, memoryPair, MemoryRuntime } from "../support/memory/memory.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import { ConnectError, ListenError } from "../../src/runtime/network.ts";
 import { requestInMemory } from "../support/memory_http.ts";

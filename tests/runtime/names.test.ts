@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { currentRuntime } from "../../src/runtime/current.ts";
-import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
 import { NameError, type Resolver } from "../../src/runtime/resolver.ts";
 import { DnsServer } from "../support/dns_server.ts";
 

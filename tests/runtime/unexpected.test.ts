@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { LimitedLog } from "../../src/observe/limited_log.ts";
 import { Logger } from "../../src/observe/logger.ts";
 import { logUnexpected } from "../../src/app/unexpected_log.ts";
-import { MemorySink } from "../../src/runtime/memory.ts";
+import { MemorySink } from "../support/memory/memory.ts";
 import type { SocketEvents } from "../../src/runtime/callback_socket.ts";
 import { connectSocket } from "../../src/runtime/streamed_socket.ts";
 import { reportIfOurs } from "../../src/runtime/unexpected.ts";

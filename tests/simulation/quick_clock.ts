@@ -1,6 +1,6 @@
 /** Time for simulators: it stands still until it is moved, and the end of a turn is the next one. */
 import { setImmediate } from "node:timers";
-import { ManualClock } from "../../src/runtime/memory.ts";
+import { ManualClock } from "../support/memory/memory.ts";
 import "../support/unexpected.ts";
 
 export class QuickClock extends ManualClock {

@@ -14,7 +14,7 @@
 import type { RequestInfo } from "../../src/responder/options.ts";
 import { type FastCgiServer, serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
-import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
 import { pattern, patternFault, Random } from "./random.ts";
 import {
   type RespondedPlan,

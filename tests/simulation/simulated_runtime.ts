@@ -2,7 +2,7 @@
  * The runtime of a simulation: time, connects and temporary files move only when a step moves them,
  * so one seed is one order of events. Made for `Upstream` alone: there is no HTTP server.
  */
-import { MemoryPrivateDirectory } from "../../src/runtime/memory_private_directory.ts";
+import { MemoryPrivateDirectory } from "../support/memory/memory_private_directory.ts";
 import { createCompressor } from "../../src/runtime/compressor.ts";
 import { setImmediate } from "node:timers";
 import { type Address, formatAddress } from "../../src/runtime/address.ts";
@@ -13,7 +13,7 @@ import {
   MemoryResolver,
   MemorySpawner,
   MemoryTls,
-} from "../../src/runtime/memory.ts";
+} from "../support/memory/memory.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import type { TemporaryFile } from "../../src/runtime/files.ts";
 import { ConnectError } from "../../src/runtime/network.ts";

@@ -1,7 +1,7 @@
 /** Lines that php-fpm sends twice are told once, whichever comes first; no other line is lost. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
 import {
   FpmMessages,
   HOLD_MS,

@@ -1,7 +1,7 @@
 /** Where PHP is found, what kind a command is, and how many workers it has. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MemoryFiles } from "../../src/runtime/memory.ts";
+import { MemoryFiles } from "../support/memory/memory.ts";
 import {
   commandKind,
   connectionsMax,

@@ -1,5 +1,5 @@
 /** A spawned application in memory: programs that a test plays, and what is said of them. */
-import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
 import type { OutputSource } from "../../src/runtime/spawner.ts";
 import { SpawnedApplication, type SpawnTarget } from "../../src/spawn/application.ts";
 import { SPAWN_DEFAULTS, type SpawnOptions } from "../../src/spawn/options.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { MemoryFiles } from "../../src/runtime/memory_files.ts";
+import { MemoryFiles } from "../support/memory/memory_files.ts";
 import type { FileInfo } from "../../src/runtime/file_info.ts";
 import type { OpenFile } from "../../src/runtime/open_file.ts";
 import type { FoundFile } from "../../src/static/below_root.ts";

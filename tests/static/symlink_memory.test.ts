@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
-import { MemoryFiles } from "../../src/runtime/memory_files.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
+import { MemoryFiles } from "../support/memory/memory_files.ts";
 import { resolveBelowRoot } from "../../src/static/below_root.ts";
 import {
   rememberSymlinks,

@@ -12,7 +12,7 @@ import { type RunningApp, startApp } from "../../src/app/app.ts";
 import { loadConfig } from "../../src/config/load_config.ts";
 import { Logger } from "../../src/observe/logger.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
-import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import { MemoryCallbackSocket } from "../support/memory_callback_socket.ts";
 

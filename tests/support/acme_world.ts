@@ -9,7 +9,7 @@ import { Logger } from "../../src/observe/logger.ts";
 import type { ClientHello } from "../../src/runtime/client_hello.ts";
 import { currentRuntime } from "../../src/runtime/current.ts";
 import type { OutgoingRequest, OutgoingResponse } from "../../src/runtime/https_client.ts";
-import { MemoryRuntime, MemorySink } from "../../src/runtime/memory.ts";
+import { MemoryRuntime, MemorySink } from "./memory/memory.ts";
 import {
   AcmeAuthority,
   type AcmeAuthorityOptions,

@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import type { Address } from "../../src/runtime/address.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import type { ByteListener } from "../../src/runtime/listener.ts";
-import { type MemoryConnection, MemoryNetwork } from "../../src/runtime/memory.ts";
+import { type MemoryConnection, MemoryNetwork } from "./memory/memory.ts";
 import { ConnectError } from "../../src/runtime/network.ts";
-import type { MemoryFiles } from "../../src/runtime/memory.ts";
+import type { MemoryFiles } from "./memory/memory.ts";
 import type { TemporaryFile } from "../../src/runtime/files.ts";
 
 /** More than any scenario has. */

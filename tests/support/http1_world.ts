@@ -2,7 +2,7 @@
 import { serveHttp1, type ServerOptions } from "../../src/http1/server.ts";
 import type { RequestError } from "../../src/http1/request_headers.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { ManualClock } from "./memory/manual_clock.ts";
 import type { SocketListenOptions } from "../../src/runtime/callback_socket.ts";
 import { BytesResponse } from "../../src/runtime/http_response.ts";
 import type { HttpResponse } from "../../src/runtime/http_response.ts";

@@ -4,7 +4,7 @@ import { Http2Connection } from "../../src/http2/connection.ts";
 import type { ConnectionError } from "../../src/http2/errors.ts";
 import { HTTP2_LIMIT_DEFAULTS, type Http2Limits } from "../../src/http2/limits.ts";
 import { NO_OBSERVER } from "../../src/http2/observer.ts";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { ManualClock } from "./memory/manual_clock.ts";
 import { Http2Client } from "./http2_client.ts";
 import { type Handler, http1World, settle, type WorldOptions } from "./http1_world.ts";
 import type { MemoryCallbackSocket } from "./memory_callback_socket.ts";

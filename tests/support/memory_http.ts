@@ -2,7 +2,7 @@
 import { utf8 } from "../../src/protocol/byte_buffer.ts";
 import type { Address } from "../../src/runtime/address.ts";
 import type { HttpPeer } from "../../src/runtime/connection.ts";
-import type { MemoryRuntime } from "../../src/runtime/memory.ts";
+import type { MemoryRuntime } from "./memory/memory.ts";
 import { MemoryCallbackSocket } from "./memory_callback_socket.ts";
 
 const LOCAL_PEER: HttpPeer = { host: "127.0.0.1", port: 40_000 };

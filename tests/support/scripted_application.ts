@@ -7,7 +7,7 @@ import { RecordEncoder } from "../../src/protocol/record_encoder.ts";
 import { RequestQuota } from "../../src/protocol/request_quota.ts";
 import { ServerConnection, type ServerEvent } from "../../src/protocol/server_connection.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
-import type { MemoryRuntime } from "../../src/runtime/memory.ts";
+import type { MemoryRuntime } from "./memory/memory.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import type { ByteListener } from "../../src/runtime/listener.ts";
 

@@ -7,7 +7,7 @@ import { setImmediate } from "node:timers";
 import { Role } from "../../src/protocol/constants.ts";
 import { encodeNameValues } from "../../src/protocol/name_value.ts";
 import type { Address } from "../../src/runtime/address.ts";
-import { type MemoryNetwork, MemoryRuntime } from "../../src/runtime/memory.ts";
+import { type MemoryNetwork, MemoryRuntime } from "./memory/memory.ts";
 import { UpstreamError } from "../../src/upstream/errors.ts";
 import type { UpstreamObserver } from "../../src/upstream/observer.ts";
 import {

@@ -1,7 +1,7 @@
 /** The time limits of Gemini's clients. */
 import { Conversation } from "../../src/gemini/conversation.ts";
 import { GEMINI_LIMIT_DEFAULTS, type GeminiLimits } from "../../src/gemini/options.ts";
-import { ManualClock, memoryPair } from "../../src/runtime/memory.ts";
+import { ManualClock, memoryPair } from "../support/memory/memory.ts";
 import type { TlsConnection } from "../../src/runtime/tls.ts";
 import { outcomeOf, type Running, type TimeLimit } from "./limit.ts";
 

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextState, TransitionError } from "../../src/protocol/transitions.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
-import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
 import { UpstreamConnection } from "../../src/upstream/connection.ts";
 import { CONNECTION_TRANSITIONS as TRANSITIONS } from "../../src/upstream/connection_state.ts";
 import { Deadlines } from "../../src/upstream/deadlines.ts";

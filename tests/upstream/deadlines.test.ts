@@ -1,7 +1,7 @@
 /** Many limits with one timer: kept in time, moved, forgotten, closed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ManualClock } from "../../src/runtime/memory.ts";
+import { ManualClock } from "../support/memory/memory.ts";
 import { type DeadlineHolder, Deadlines, NO_SLOT, TICK_MS } from "../../src/upstream/deadlines.ts";
 
 class Holder implements DeadlineHolder {

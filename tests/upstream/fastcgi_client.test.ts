@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
-import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
 import { type ClientRequest, FastCgiClient } from "../../src/upstream/fastcgi_client.ts";
 
 /** The application tells its parameters and its body. */

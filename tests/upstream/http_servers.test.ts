@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
-import type { MemoryConnection } from "../../src/runtime/memory_connection.ts";
+import type { MemoryConnection } from "../support/memory/memory_connection.ts";
 import { ADDRESS } from "../support/scripted_application.ts";
 import {
   bodyOf,

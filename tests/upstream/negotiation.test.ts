@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseAddress } from "../../src/runtime/address.ts";
-import { MemoryRuntime } from "../../src/runtime/memory.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
 import { ConnectError } from "../../src/runtime/network.ts";
 import { multiplexes, negotiate, NEGOTIATION_TIMEOUT_MS } from "../../src/upstream/negotiation.ts";
 import { QUESTION_PATIENCE_MS } from "../../src/upstream/server_question.ts";

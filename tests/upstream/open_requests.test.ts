@@ -1,7 +1,7 @@
 /** OpenRequests: who waits until nothing is open, and when a burst is over. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ManualClock } from "../../src/runtime/memory.ts";
+import { ManualClock } from "../support/memory/memory.ts";
 import {
   BURST_INTERVAL_MS,
   BURST_MIN,

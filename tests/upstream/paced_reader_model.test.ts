@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
 import { Deadlines, TICK_MS } from "../../src/upstream/deadlines.ts";
 import { pieceReader, RATE_WINDOW_MS } from "../../src/upstream/paced_reader.ts";
 

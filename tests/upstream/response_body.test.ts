@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import { ManualClock } from "../../src/runtime/manual_clock.ts";
-import { MemoryFiles } from "../../src/runtime/memory_files.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
+import { MemoryFiles } from "../support/memory/memory_files.ts";
 import { Deadlines } from "../../src/upstream/deadlines.ts";
 import { fillUpstreamOptions } from "../../src/upstream/options.ts";
 import { FIRST_LENGTH_MAX, ResponseBody } from "../../src/upstream/response_body.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ManualClock, MemoryFiles } from "../../src/runtime/memory.ts";
+import { ManualClock, MemoryFiles } from "../support/memory/memory.ts";
 import type { TemporaryFile } from "../../src/runtime/files.ts";
 import { BufferMemory } from "../../src/upstream/buffer_memory.ts";
 import { ResponseBuffer, WRITE_BEHIND_RATIO } from "../../src/upstream/response_buffer.ts";

@@ -3,12 +3,12 @@
  * nobody listens on refuses. Listeners get their connection before `connect` resolves, as an
  * application that is already waiting would.
  */
-import { type Address, formatAddress } from "./address.ts";
-import { connectAborted } from "./failures.ts";
+import { type Address, formatAddress } from "../../../src/runtime/address.ts";
+import { connectAborted } from "../../../src/runtime/failures.ts";
 import { type MemoryConnection, memoryPair, type MemoryPairOptions } from "./memory_connection.ts";
-import type { ByteConnection } from "./connection.ts";
-import type { ByteListener } from "./listener.ts";
-import { ConnectError, type ConnectFailure, ListenError } from "./network.ts";
+import type { ByteConnection } from "../../../src/runtime/connection.ts";
+import type { ByteListener } from "../../../src/runtime/listener.ts";
+import { ConnectError, type ConnectFailure, ListenError } from "../../../src/runtime/network.ts";
 
 type Accept = (connection: MemoryConnection) => void;
 

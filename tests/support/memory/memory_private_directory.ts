@@ -4,7 +4,7 @@ import {
   type PrivateDirectory,
   PrivateDirectoryError,
   privateNameParts,
-} from "./private_directory.ts";
+} from "../../../src/runtime/private_directory.ts";
 
 export class MemoryPrivateDirectory implements PrivateDirectory {
   readonly path: string;

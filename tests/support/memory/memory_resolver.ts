@@ -10,7 +10,7 @@ import {
   type Resolver,
   type ServiceRecord,
   type ServiceResult,
-} from "./resolver.ts";
+} from "../../../src/runtime/resolver.ts";
 
 export class MemoryResolver implements Resolver {
   readonly #hosts = new Map<string, HostResult>();

@@ -4,7 +4,7 @@
  * settles when all its bytes are in the pipe. Nothing depends on time. A test may set how many bytes
  * a read yields at most, down to one.
  */
-import type { ByteConnection } from "./connection.ts";
+import type { ByteConnection } from "../../../src/runtime/connection.ts";
 
 /** Bytes that a direction holds before its writer waits: what a small socket buffer holds. */
 const CAPACITY_DEFAULT = 64 * 1024;

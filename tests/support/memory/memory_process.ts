@@ -1,7 +1,7 @@
 /** A process in memory for tests: what it is told is set, what it says is collected. */
-import type { Process, Signal } from "./process.ts";
-import type { ProcessUsage } from "./process_usage.ts";
-import type { TextSink } from "./text_sink.ts";
+import type { Process, Signal } from "../../../src/runtime/process.ts";
+import type { ProcessUsage } from "../../../src/runtime/process_usage.ts";
+import type { TextSink } from "../../../src/runtime/text_sink.ts";
 
 export interface MemoryProcessOptions {
   readonly args?: readonly string[];

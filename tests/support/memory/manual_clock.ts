@@ -4,7 +4,7 @@
  * `advance` when its time has come. What waits for the end of the turn waits for the real one: it is
  * not a matter of time.
  */
-import type { Clock, TimerId } from "./clock.ts";
+import type { Clock, TimerId } from "../../../src/runtime/clock.ts";
 
 interface Timer {
   readonly dueMs: number;

@@ -2,11 +2,11 @@
  * TLS in memory for tests: nothing is encrypted, names and certificates are what the test says. A
  * name that the listener does not know fails the connect, as a handshake would.
  */
-import { type Address, formatAddress, type TcpAddress } from "./address.ts";
-import type { ServerTlsOptions } from "./callback_socket.ts";
+import { type Address, formatAddress, type TcpAddress } from "../../../src/runtime/address.ts";
+import type { ServerTlsOptions } from "../../../src/runtime/callback_socket.ts";
 import { memoryPair } from "./memory_connection.ts";
-import type { HttpPeer } from "./connection.ts";
-import { ConnectError, ListenError } from "./network.ts";
+import type { HttpPeer } from "../../../src/runtime/connection.ts";
+import { ConnectError, ListenError } from "../../../src/runtime/network.ts";
 import type {
   CertificateFacts,
   PeerCertificate,
@@ -15,7 +15,7 @@ import type {
   TlsListener,
   TlsListenOptions,
   TlsNetwork,
-} from "./tls.ts";
+} from "../../../src/runtime/tls.ts";
 
 const FIRST_PORT = 50_000;
 

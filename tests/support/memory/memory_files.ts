@@ -2,11 +2,16 @@
  * A file system in memory for tests: absolute paths to contents, and symlinks. Directories exist
  * where a file lies below them. Every file has the same time, unless a test says otherwise.
  */
-import { FileError } from "./file_error.ts";
-import type { FileInfo, FilePiece } from "./file_info.ts";
-import type { DirectoryNames, FileAccess, Files, TemporaryFile } from "./files.ts";
-import type { OpenFile } from "./open_file.ts";
-import type { TextSink } from "./text_sink.ts";
+import { FileError } from "../../../src/runtime/file_error.ts";
+import type { FileInfo, FilePiece } from "../../../src/runtime/file_info.ts";
+import type {
+  DirectoryNames,
+  FileAccess,
+  Files,
+  TemporaryFile,
+} from "../../../src/runtime/files.ts";
+import type { OpenFile } from "../../../src/runtime/open_file.ts";
+import type { TextSink } from "../../../src/runtime/text_sink.ts";
 
 const SYMLINKS_MAX = 16;
 /** Bits of `chmod` without which nobody may read a file. */

@@ -11,7 +11,7 @@ import {
   type Successor,
   type SuccessorOptions,
   type UserIds,
-} from "./spawner.ts";
+} from "../../../src/runtime/spawner.ts";
 
 /** A program that a test plays. */
 export class MemoryChild implements SpawnedProcess {

@@ -2,9 +2,13 @@
  * The adapter for tests: no socket, no file, no time of its own. Everything is deterministic and can
  * be looked into; a client of a raw listener is a socket that a test hands in.
  */
-import { type Address, formatAddress, type InheritedAddress } from "./address.ts";
-import { createCompressor } from "./compressor.ts";
-import { OutgoingError, type SendRequest } from "./https_client.ts";
+import {
+  type Address,
+  formatAddress,
+  type InheritedAddress,
+} from "../../../src/runtime/address.ts";
+import { createCompressor } from "../../../src/runtime/compressor.ts";
+import { OutgoingError, type SendRequest } from "../../../src/runtime/https_client.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { MemoryFiles } from "./memory_files.ts";
 import { MemoryResolver } from "./memory_resolver.ts";
@@ -13,11 +17,15 @@ import { MemoryPrivateDirectory } from "./memory_private_directory.ts";
 import { MemoryTls } from "./memory_tls.ts";
 import { MemoryProcess, type MemoryProcessOptions } from "./memory_process.ts";
 import { MemorySpawner } from "./memory_spawner.ts";
-import type { ServiceManager } from "./service_manager.ts";
-import type { AcceptedSocket, SocketEvents, SocketListenOptions } from "./callback_socket.ts";
-import type { ByteListener } from "./listener.ts";
-import { ListenError } from "./network.ts";
-import type { Runtime } from "./runtime.ts";
+import type { ServiceManager } from "../../../src/runtime/service_manager.ts";
+import type {
+  AcceptedSocket,
+  SocketEvents,
+  SocketListenOptions,
+} from "../../../src/runtime/callback_socket.ts";
+import type { ByteListener } from "../../../src/runtime/listener.ts";
+import { ListenError } from "../../../src/runtime/network.ts";
+import type { Runtime } from "../../../src/runtime/runtime.ts";
 
 export { ManualClock } from "./manual_clock.ts";
 export { MemoryConnection, memoryPair, type MemoryPairOptions } from "./memory_connection.ts";
