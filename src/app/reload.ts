@@ -143,6 +143,20 @@ const RESTART_KEYS: readonly (readonly [key: string, of: (options: AppOptions) =
 ];
 
 function restartWarnings(before: AppOptions, after: AppOptions): string[] {
-  return RESTART_KEYS.filter(([, of]) => fingerprint(of(before)) !== fingerprint(of(after)))
-    .map(([key]) => `A change of "${key}" needs a restart; it stays as it was`);
+  const keys = RESTART_KEYS.filter(([, of]) => fingerprint(of(before)) !== fingerprint(of(after)))
+    .map(([key]) => key);
+  if (changesSocketFile(before, after)) keys.push("listen[].mode");
+  return keys.map((key) => `A change of "${key}" needs a restart; it stays as it was`);
+}
+
+/** Whether mode or group of a unix socket change that stays. */
+function changesSocketFile(before: AppOptions, after: AppOptions): boolean {
+  const files = (options: AppOptions) =>
+    new Map(
+      options.listen.flatMap(({ address }) =>
+        address.transport === "unix" ? [[address.path, fingerprint(address.file)] as const] : []
+      ),
+    );
+  const old = files(before);
+  return [...files(after)].some(([path, file]) => old.has(path) && old.get(path) !== file);
 }

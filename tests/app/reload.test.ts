@@ -1,6 +1,7 @@
 /** A configuration in the place of another: all of it or nothing, and nobody notices. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import { DRAINING_MAX } from "../../src/app/app.ts";
 import type { AppOptions, ListenOptions } from "../../src/app/options.ts";
 import { ListenError } from "../../src/runtime/network.ts";
@@ -12,6 +13,8 @@ import {
   LISTEN,
   startGateway,
 } from "../support/gateway.ts";
+import { type CertificateFiles, selfSigned } from "../support/certificates.ts";
+import { route, withCapsule } from "../support/gemini.ts";
 import { freePort, waitUntil } from "../support/places.ts";
 import { HttpConnection, httpRequest } from "../support/raw_http.ts";
 
@@ -274,4 +277,58 @@ test("A stop while a configuration is prepared discards it", async () => {
   await prepared.commit();
   await stopped;
   await assert.rejects(bodyOf(port));
+});
+
+test("A listener that stays shows the new configuration's certificate, to who comes new", async () => {
+  const [first, second] = ["one", "two"].map((name) =>
+    selfSigned(`/CN=${name}`, "subjectAltName=DNS:localhost")
+  );
+  const listenWith = ({ certPath: cert, keyPath: key }: CertificateFiles): ListenOptions => ({
+    ...LISTEN,
+    tls: { pair: { cert, key } },
+  });
+  const options = optionsOf({ ...respond("one"), listen: [listenWith(first!)] });
+  await withApp(options, async (gateway) => {
+    const subjectOf = () =>
+      new Promise<string>((resolve, reject) => {
+        const socket = connectTls({
+          port: gateway.port,
+          host: "127.0.0.1",
+          servername: "localhost",
+          rejectUnauthorized: false,
+        });
+        socket.once("secureConnect", () => {
+          resolve(String(socket.getPeerCertificate().subject.CN));
+          socket.destroy();
+        });
+        socket.once("error", reject);
+      });
+    assert.equal(await subjectOf(), "one");
+    await reload(gateway, { ...options, ...respond("two"), listen: [listenWith(second!)] });
+    assert.equal(await subjectOf(), "two");
+    const missing = { certPath: "/nonexistent", keyPath: "/nonexistent", cert: "", key: "" };
+    await assert.rejects(
+      gateway.app.prepare({ ...options, listen: [listenWith(missing)] }),
+      /Cannot serve TLS/,
+    );
+    assert.equal(await subjectOf(), "two");
+  });
+});
+
+test("Gemini gets the new configuration's responses on a listener that stays, and none once it is gone", async () => {
+  const respondWith = (
+    body: string,
+  ) => [route({ kind: "respond", code: 20, meta: "text/plain", body })];
+  await withCapsule({ routes: respondWith("one") }, async (capsule) => {
+    const { options } = capsule.app;
+    const [site] = options.gemini!.sites;
+    const gemini = { ...options.gemini!, sites: [{ ...site!, routes: respondWith("two") }] };
+    assert.equal((await capsule.ask("/")).body, "one");
+    await reload(capsule, { ...options, gemini });
+    assert.equal((await capsule.ask("/")).body, "two");
+    const { gemini: _, ...without } = options;
+    await reload(capsule, without);
+    await assert.rejects(capsule.ask("/"));
+    assert.deepEqual(capsule.app.geminiAddresses, []);
+  });
 });
