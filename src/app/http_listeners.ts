@@ -116,7 +116,11 @@ export class HttpListeners {
       throw new ListenError(`Cannot change the TLS of ${name} while it listens (restart)`);
     }
     const given = this.#inherited.open(place);
-    return await served.open(changes, given?.address ?? place.address!, given?.descriptor);
+    const address = given?.address ?? place.address!;
+    const listener = await served.open(changes, address, given?.descriptor);
+    // Who has opened it keeps it for the next one.
+    if (place.address === undefined) listener.keepFile();
+    return listener;
   }
 
   async #use(slots: ReadonlyMap<string, Slot>): Promise<void> {

@@ -1,6 +1,6 @@
 /** What systemd says to a service and hears of it, played by a socket and a launcher of the test's. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { AFCGI } from "../support/afcgi.ts";
@@ -25,9 +25,10 @@ use Socket; use POSIX (); $^F = 1000;
 my ($names, $ports, @command) = @ARGV;
 my $next = 3;
 for my $port (split /,/, $ports) {
-  socket(my $s, AF_INET, SOCK_STREAM, 0) or die $!;
-  setsockopt($s, SOL_SOCKET, SO_REUSEADDR, pack("i", 1));
-  bind($s, sockaddr_in($port, INADDR_LOOPBACK)) or die $!;
+  my $isUnix = $port =~ m{/};
+  socket(my $s, $isUnix ? AF_UNIX : AF_INET, SOCK_STREAM, 0) or die $!;
+  setsockopt($s, SOL_SOCKET, SO_REUSEADDR, pack("i", 1)) unless $isUnix;
+  bind($s, $isUnix ? pack_sockaddr_un($port) : sockaddr_in($port, INADDR_LOOPBACK)) or die $!;
   listen($s, 128) or die $!;
   POSIX::dup2(fileno($s), 20 + $next) or die $!;
   push @kept, $s; $next++;
@@ -165,6 +166,17 @@ test("Sockets of .socket units are served by name and by number, and outlive a r
   );
   assert.equal((await httpRequest(first, {})).status, 200);
   kill(pid);
+});
+
+test("A unix socket of a .socket unit keeps its path when afcgi stops", async () => {
+  const directory = temporaryDirectory();
+  config(directory, { listen: ["systemd:http"] });
+  const path = join(directory, "http.sock");
+  const afcgi = new Child("perl", ["-e", LAUNCH, "http", path, AFCGI, "serve"], { cwd: directory });
+  const line = await afcgi.stderr.waitFor((text) => text.includes('"msg":"listening"'));
+  assert.ok(line.includes(`"unix:${path}"`), line);
+  assert.deepEqual(await afcgi.stop("SIGTERM"), { code: 0, signal: null });
+  assert.ok(existsSync(path));
 });
 
 test("A name that systemd has not given, and sockets of another process, are told", async () => {
