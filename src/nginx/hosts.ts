@@ -45,13 +45,35 @@ export function ipv6PortsOf(servers: readonly Directive[]): ReadonlySet<string> 
   );
 }
 
+/** Ports of all servers that are listened at on every interface, of IPv4 at least. */
+export function everywhereOf(servers: readonly Directive[]): ReadonlySet<string> {
+  const places = servers.flatMap((server) =>
+    new Scope(server.block ?? []).own("listen").map(({ args }) => args[0] ?? "")
+  );
+  const addresses = places.map((place) => listenAddress(place, new Set()));
+  return new Set(addresses.flatMap((it) => /^(?:0\.0\.0\.0)?:(\d+)$/.exec(it)?.[1] ?? []));
+}
+
+/** Whether the system would refuse to listen there besides. */
+function isWithin(address: string, everywhere: ReadonlySet<string>): boolean {
+  const [, host = "", port = ""] = /^(.*):(\d+)$/.exec(address) ?? [];
+  return host !== "" && host !== "0.0.0.0" && !host.startsWith("unix:") && everywhere.has(port);
+}
+
+export interface ListenParts {
+  readonly ipv6Ports: ReadonlySet<string>;
+  readonly everywhere: ReadonlySet<string>;
+  readonly isFile: (path: string) => boolean;
+  readonly notes: Notes;
+  /** What is said of TLS at an address. */
+  readonly speech: (address: string) => Record<string, unknown>;
+}
+
 /** Listeners in our words, without those that are there already. */
 export function addListeners(
   scope: Scope,
   listeners: Map<string, unknown>,
-  ipv6Ports: ReadonlySet<string>,
-  speech: (address: string) => Record<string, unknown>,
-  { isFile, notes }: { readonly isFile: (path: string) => boolean; readonly notes: Notes },
+  { ipv6Ports, everywhere, isFile, notes, speech }: ListenParts,
 ): void {
   const [cert, key] = [scope.one("ssl_certificate"), scope.one("ssl_certificate_key")];
   notes.take(cert, key, scope.one("ssl"));
@@ -59,6 +81,10 @@ export function addListeners(
     const [place = "", ...options] = directive.args;
     const address = listenAddress(place, ipv6Ports);
     notes.take(directive);
+    if (isWithin(address, everywhere)) {
+      notes.add("unneeded", directive, "its port is listened at on every interface");
+      continue;
+    }
     const lost = options.filter((it) =>
       ![...DEFAULTS, "ssl", "http2", "proxy_protocol"].includes(it)
     );
@@ -78,6 +104,12 @@ export function addListeners(
       listeners.set(address, { address, tls });
     } else notes.add("refused", directive, "its certificate and key are no files here");
   }
+}
+
+/** Where a server listens, in our words. */
+export function addressesOf(scope: Scope, ipv6Ports: ReadonlySet<string>): readonly string[] {
+  const places = scope.own("listen").map(({ args }) => args[0] ?? "");
+  return [...new Set(places.map((place) => listenAddress(place, ipv6Ports)))];
 }
 
 /** nginx's `listen 80` is of IPv4 alone. */

@@ -31,6 +31,8 @@ export interface ServerParts {
   readonly bodyMax: number;
   /** What closes the site for a reason that lies outside of it; told already. */
   readonly closedBy?: Directive | undefined;
+  /** Listeners that it is for; undefined: every one of the file. */
+  readonly listen?: readonly string[] | undefined;
 }
 
 /** `hosts` is undefined for the site of every host. */
@@ -38,7 +40,7 @@ export function siteOf(
   server: Directive,
   outer: Scope,
   hosts: readonly string[] | undefined,
-  { notes, upstreams, isFile, bodyMax: outerMax, closedBy }: ServerParts,
+  { notes, upstreams, isFile, bodyMax: outerMax, closedBy, listen }: ServerParts,
 ): SiteDeps {
   const scope = new Scope(server.block ?? [], outer);
   const explicit = locationsOf(scope);
@@ -62,6 +64,7 @@ export function siteOf(
   const isShared = locations.every((it) => it.scope.own("add_header").length === 0);
   const site = {
     ...(hosts && { hosts }),
+    ...(listen && { listen }),
     ...(path !== undefined && { root: path }),
     ...tlsOptions(scope, { notes, isFile }),
     ...siteOptions(scope, { notes, root: path, isFile }),

@@ -4,7 +4,14 @@
  */
 import { bodyLimits, bodyMaxOf } from "./body_limits.ts";
 import { isOff } from "./location_errors.ts";
-import { addListeners, hostsOf, ipv6PortsOf, isMarkedDefault } from "./hosts.ts";
+import {
+  addListeners,
+  addressesOf,
+  everywhereOf,
+  hostsOf,
+  ipv6PortsOf,
+  isMarkedDefault,
+} from "./hosts.ts";
 import { type Note, Notes, placeOf } from "./notes.ts";
 import { type Directive, flatten } from "./parser.ts";
 import { Scope } from "./scope.ts";
@@ -43,10 +50,10 @@ export function translateNginx(
   const outer = new Scope(http?.block ?? directives);
   const upstreams = new Upstreams(outer.own("upstream"), notes);
   const servers = outer.own("server").filter((server) => isServer(server, notes));
-  const fallback = servers.find(isMarkedDefault) ??
-    servers.find((server) => hostsOf(server, notes)?.length === 0) ?? servers[0];
+  const fallback = fallbackOf(servers, notes);
   const bodyMax = bodyMaxOf(outer, notes);
   const ipv6Ports = ipv6PortsOf(servers);
+  const everywhere = everywhereOf(servers);
   const scopes = servers.map((server) => new Scope(server.block ?? [], outer));
   const speech = (address: string) => tlsSpeech(address, scopes, ipv6Ports, notes);
   const listeners = new Map<string, unknown>();
@@ -63,9 +70,20 @@ export function translateNginx(
     }
     for (const host of hosts ?? []) taken.add(host);
     const scope = new Scope(server.block ?? [], outer);
-    addListeners(scope, listeners, ipv6Ports, speech, { isFile, notes });
-    const closedBy = closedFromOutside(server, servers, outer, { isFile, notes });
-    const parts = { notes, upstreams, isFile, bodyMax, closedBy };
+    addListeners(scope, listeners, { ipv6Ports, everywhere, isFile, notes, speech });
+    const exposed = exposedListen(server, servers);
+    const listen = exposed && addressesOf(scope, ipv6Ports).filter((it) => listeners.has(it));
+    const closedBy = listen?.length === 0
+      ? refusedListen(exposed, notes)
+      : closedFromOutside(server, servers, outer, { isFile, notes });
+    const parts = {
+      notes,
+      upstreams,
+      isFile,
+      bodyMax,
+      closedBy,
+      ...(listen?.length && { listen }),
+    };
     const refusedBefore = notes.countOf("refused");
     const site = siteOf(server, outer, isFallback ? undefined : hosts, parts);
     sites.push(site);
@@ -85,6 +103,24 @@ export function translateNginx(
   return { yaml, notes: notes.list, closed };
 }
 
+/**
+ * Who gets what is for no host of the file: one that everybody reaches, where there is such a one; what
+ * only some reach must not be what others find.
+ */
+function fallbackOf(servers: readonly Directive[], notes: Notes): Directive | undefined {
+  const open = servers.filter((server) => exposedListen(server, servers) === undefined);
+  const from = open.length > 0 ? open : servers;
+  return from.find(isMarkedDefault) ??
+    from.find((server) => hostsOf(server, notes)?.length === 0) ?? from[0];
+}
+
+/** What closes a server whose own listeners cannot be opened, while others would lead to it; noted. */
+function refusedListen(listen: Directive | undefined, notes: Notes): Directive | undefined {
+  if (listen === undefined) return undefined;
+  notes.add("refused", listen, "it cannot be listened at, so the site is closed");
+  return listen;
+}
+
 /** What closes a server for the sake of the others, noted. */
 function closedFromOutside(
   server: Directive,
@@ -92,12 +128,6 @@ function closedFromOutside(
   outer: Scope,
   { isFile, notes }: { readonly isFile: (path: string) => boolean; readonly notes: Notes },
 ): Directive | undefined {
-  const listen = exposedListen(server, servers);
-  if (listen !== undefined) {
-    const reason = "the file's other listeners lead to it as well, so the site is closed";
-    notes.add("refused", listen, reason);
-    return listen;
-  }
   const certificate = otherCertificate(server, servers, outer, isFile);
   if (certificate !== undefined) {
     notes.add("refused", certificate, "it is no file here, so the site is closed");

@@ -277,9 +277,7 @@ const PHP = "location ~ \\.php$ { fastcgi_pass unix:/s; }";
 /** Each guards a server in a way that no route says. */
 const CLOSES: Readonly<Record<string, string>> = {
   "listen 127.0.0.1:80;": "listen 127.0.0.1:80",
-  "listen unix:/run/x.sock;": "listen unix:/run/x.sock",
   "listen 10.0.0.1:80;": "listen 10.0.0.1:80",
-  "listen 8443;": "listen 8443",
   "listen 443 ssl; ssl_certificate a; ssl_certificate_key a; ssl_verify_client on;":
     "ssl_verify_client on",
   "listen 443 ssl; ssl_certificate a; ssl_certificate_key a; ssl_protocols TLSv1.1;":
@@ -318,6 +316,41 @@ for (const [guard, told] of Object.entries(CLOSES)) {
     const others = notes.filter((it) => it.kind === "lost" && it.place !== "a.conf:1");
     assert.deepEqual(others, []);
   });
+}
+
+/** What only some can reach, by where it listens: it stays there. */
+const INNER: Readonly<Record<string, readonly string[]>> = {
+  "listen unix:/run/x.sock;": ["unix:/run/x.sock"],
+  "listen 8443;": ["0.0.0.0:8443"],
+  "listen 127.0.0.1:8080; listen [::1]:8080;": ["127.0.0.1:8080", "[::1]:8080"],
+  "listen 127.0.0.1:80; listen 127.0.0.1:8080;": ["127.0.0.1:8080"],
+};
+
+for (const [listens, addresses] of Object.entries(INNER)) {
+  for (const isFirst of [true, false]) {
+    test(`A server with ${listens} is served there alone, ${isFirst ? "first" : "second"} of two`, () => {
+      const open = `server { listen 80; listen 443 ssl; server_name open.example; root /srv;
+        ssl_certificate a; ssl_certificate_key a; ${PHP} }`;
+      const inner = `server { ${listens} server_name inner.example; root /srv; ${PHP} }`;
+      const { yaml, closed, errors } = imported(isFirst ? inner + open : open + inner);
+      // The certificate is not there.
+      assert.deepEqual(errors.filter((it) => !it.includes("PEM file")), []);
+      assert.deepEqual(closed, []);
+      const { sites, listen } = parse(yaml) as {
+        sites: { hosts?: string[]; listen?: string[] }[];
+        listen: unknown[];
+      };
+      const site = sites.find(({ hosts }) => hosts?.includes("inner.example"));
+      assert.deepEqual(site?.listen, addresses);
+      for (const address of addresses) assert.ok(listen.includes(address), address);
+      assert.ok(!listen.includes("127.0.0.1:80"), "the system would refuse it beside 0.0.0.0:80");
+      const others = sites.filter((it) => it !== site);
+      assert.deepEqual(others.map(({ hosts, listen }) => [hosts, listen]), [[
+        undefined,
+        undefined,
+      ]]);
+    });
+  }
 }
 
 test("Who is asked for and cannot be asked here closes each location, and is told by name", () => {
