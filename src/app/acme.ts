@@ -1,8 +1,9 @@
 /** Certificates of an authority, as the program wants them: the store, its metrics, its log. */
 import { AutomaticCertificates } from "../acme/automatic.ts";
+import { Challenges } from "../acme/challenges.ts";
 import { ACME_DEFAULTS } from "../acme/options.ts";
 import { AcmeError } from "../acme/problem.ts";
-import type { CertificateSite } from "../certificates/source.ts";
+import type { AutomaticSource, CertificateSite } from "../certificates/source.ts";
 import { CertificateStore, PrivateDirectoryError } from "../certificates/store.ts";
 import { storeDirectory } from "../certificates/store_directory.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -54,4 +55,24 @@ export async function openAcme(
     if (!(cause instanceof FileError) && !(cause instanceof AcmeError)) throw cause;
     throw new ListenError(cause.message, { cause });
   }
+}
+
+/**
+ * What a thread without certificates answers an authority over HTTP: challenges lie in the store.
+ *
+ * @throws {ListenError} when the store cannot be used
+ */
+export function openChallenges(
+  { store }: Pick<AppOptions, "store">,
+  { runtime }: Pick<AcmeDeps, "runtime">,
+): AutomaticSource {
+  const opened = CertificateStore.open(storeDirectory(store, runtime.process), runtime);
+  const challenges = new Challenges(opened, runtime.clock);
+  return {
+    find: () => undefined,
+    held: () => [],
+    start() {},
+    close() {},
+    answerChallenge: (host, token) => challenges.httpBody(host, token),
+  };
 }

@@ -7,15 +7,16 @@
 import { type HttpListener, serveHttp1, type ServerOptions } from "../http1/server.ts";
 import { createRefusals } from "../http/unread_request.ts";
 import type { Address } from "../runtime/address.ts";
-import type { Clock } from "../runtime/clock.ts";
 import { closeInherited } from "../runtime/inherited_socket.ts";
 import { ListenError } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { AdminListeners } from "./admin_listeners.ts";
+import type { ServerOptions as UpstreamServer } from "../upstream/options.ts";
 import { becomeUser, withSocketOwner } from "./app_user.ts";
+import { followerOptions, reportOf, supplyServers, type ThreadReport } from "./followers.ts";
 import { GeminiListeners, type GeminiPlan } from "./gemini.ts";
 import { Generation } from "./generation.ts";
-import { withinGrace } from "./grace.ts";
+import { pause, withinGrace } from "./grace.ts";
 import { Http3Listeners, type Http3Plan, missingHttp3 } from "./http3.ts";
 import { HttpListeners, type HttpPlan, type Served } from "./http_listeners.ts";
 import type { AppOptions } from "./options.ts";
@@ -54,6 +55,12 @@ export interface RunningApp {
   stop(isTakenOver?: boolean): Promise<void>;
   /** Spawned applications get new workers, one by one; resolves to whether there are any. */
   replaceWorkers(): Promise<boolean>;
+  /** With servers that somebody else supplies: these, from now on. */
+  useServers(upstream: string, servers: readonly UpstreamServer[]): Promise<void>;
+  /** What is counted and what there is, as the admin address says it. */
+  report(): ThreadReport;
+  /** Other threads may have made room for clients. */
+  look(): void;
   /** Opens every log file at its path anew. @throws when one cannot be; the one before stays */
   reopenLogs(): void;
   /** Cuts everything at once. */
@@ -171,6 +178,18 @@ class App implements RunningApp {
     return this.#process.spawned.replaceWorkers((part) => current?.isNew(part) ?? false);
   }
 
+  useServers(name: string, servers: readonly UpstreamServer[]): Promise<void> {
+    return supplyServers(this.#generations(), name, servers);
+  }
+
+  report(): ThreadReport {
+    return reportOf(this.#process, this.#current?.upstreams ?? []);
+  }
+
+  look(): void {
+    this.#process.clients.connections.look();
+  }
+
   reopenLogs(): void {
     for (const generation of this.#generations()) generation.reopenLogs();
   }
@@ -180,6 +199,7 @@ class App implements RunningApp {
     this.#http3.destroy();
     this.#gemini.destroy();
     this.#admin.destroy();
+    this.#process.deps.followers?.destroy();
     for (const generation of this.#generations()) generation.destroy();
     this.#process.spawned.tellHeld();
     this.#process.close();
@@ -203,6 +223,7 @@ class App implements RunningApp {
     let http: HttpPlan | undefined;
     let http3: Http3Plan | undefined;
     let gemini: GeminiPlan | undefined;
+    let followers: PreparedReload | undefined;
     const end = () => {
       this.#preparing = undefined;
       turn.resolve();
@@ -211,6 +232,7 @@ class App implements RunningApp {
       http?.discard();
       http3?.discard();
       gemini?.discard();
+      await followers?.discard();
       await generation.discard();
       end();
     };
@@ -223,6 +245,7 @@ class App implements RunningApp {
       http = await this.#http.prepare(this.#served(generation));
       http3 = await this.#http3.prepare(generation.http3Places());
       gemini = await this.#gemini.prepare(options.gemini?.sites ?? [], generation.geminiDeps());
+      followers = await this.#process.deps.followers?.prepare(followerOptions(generation));
       await finish(generation);
       if (this.#current !== undefined) await generation.untilSpawned();
     } catch (error) {
@@ -234,6 +257,7 @@ class App implements RunningApp {
       // A stop that has begun meanwhile is about what serves.
       if (this.#stopped !== undefined) return await discard();
       this.#commit(generation, plans);
+      await followers?.commit();
       end();
     };
     return { commit, discard };
@@ -292,7 +316,12 @@ class App implements RunningApp {
     this.#isReady = false;
     const { logger, runtime, spawned } = this.#process;
     const { shutdownGraceMs, shutdownDelayMs = 0 } = this.#current!.options;
-    logger.info("stopping", { grace_ms: shutdownGraceMs, delay_ms: shutdownDelayMs || undefined });
+    // Of several threads the main one says it.
+    const tell = this.#process.deps.certificatesAreElsewhere ? "debug" : "info";
+    logger.log(tell, "stopping", {
+      grace_ms: shutdownGraceMs,
+      delay_ms: shutdownDelayMs || undefined,
+    });
     if (isTakenOver) this.#keepFiles();
     else if (shutdownDelayMs > 0) await pause(runtime.clock, shutdownDelayMs);
     const lingerMs = isTakenOver ? Math.min(TAKEN_OVER_LINGER_MS, shutdownGraceMs / 2) : 0;
@@ -304,6 +333,7 @@ class App implements RunningApp {
       this.#http.stop(lingerMs),
       this.#http3.stop(),
       this.#gemini.stop(),
+      this.#process.deps.followers?.stop(isTakenOver),
       this.#turn,
     ]);
     await withinGrace(listenersStopped, shutdownGraceMs, runtime.clock);
@@ -312,7 +342,7 @@ class App implements RunningApp {
     spawned.tellHeld();
     this.destroy();
     await Promise.all(generations.map((generation) => generation.flushLogs()));
-    logger.info("stopped");
+    logger.log(tell, "stopped");
     await logger.flush();
   }
 
@@ -331,6 +361,7 @@ class App implements RunningApp {
     const { runtime, logger, requestIds, httpMetrics, clients } = this.#process;
     return serveHttp1(runtime, {
       ...server,
+      isSpread: true,
       address: this.#owned(server.address, options),
       admission: clients.connections,
       onRequestError: createRefusals({ requestIds, metrics: httpMetrics, log: logger }),
@@ -362,10 +393,6 @@ export const DRAINING_MAX = 32;
 
 /** How long an idle connection may begin one more request when another process has taken over. */
 const TAKEN_OVER_LINGER_MS = 2_000;
-
-function pause(clock: Clock, timeMs: number): Promise<void> {
-  return new Promise((resolve) => void clock.setTimer(resolve, timeMs));
-}
 
 function cannotLoad(): Promise<never> {
   return Promise.reject(new Error("Nobody has said where the configuration is read from"));

@@ -44,6 +44,8 @@ export interface CertificateDeps {
   readonly automaticKey: string;
   /** Starts what serves the sites with `tls: auto`; called once, with at least one. */
   readonly openAutomatic: (sites: readonly CertificateSite[]) => Promise<AutomaticSource>;
+  /** Whether another thread holds all certificates; challenges over HTTP are answered here, too. */
+  readonly areElsewhere?: boolean | undefined;
 }
 
 /** The site that metrics name for the root and the authority of `tls: internal`. */
@@ -103,7 +105,7 @@ export class Certificates {
     onHandshakeFailed: OnHandshakeFailed,
   ): Promise<ServerTls> {
     if (ciphers !== undefined) this.#checkCiphers(ciphers);
-    const own = pair && await this.#files([pair]);
+    const own = pair && !this.#deps.areElsewhere ? await this.#files([pair]) : undefined;
     if (own !== undefined) this.#bySite.push(["", own]);
     return {
       identify: (serverName, hello, localHost) =>
@@ -201,6 +203,7 @@ export class Certificates {
     const { tls } = site;
     if (tls === undefined) return undefined;
     if (tls.kind === "auto") return this.#automatic;
+    if (this.#deps.areElsewhere) return undefined;
     if (tls.kind === "files") return await this.#files(tls.pairs);
     const authority = this.#local = await this.#localAuthority();
     const key = `local certificate ${this.#deps.store} ${fingerprint(site.hosts)}`;

@@ -6,7 +6,12 @@ import type { Logger } from "../observe/logger.ts";
 import type { MetricsRegistry } from "../observe/metrics.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
-import { ClientConnections, type Pausable, type WhenFull } from "./client_connections.ts";
+import {
+  ClientConnections,
+  type ClientShare,
+  type Pausable,
+  type WhenFull,
+} from "./client_connections.ts";
 import { connectionBounds } from "./connection_bounds.ts";
 import { DescriptorWatch } from "./descriptor_watch.ts";
 
@@ -27,6 +32,8 @@ export interface ClientBoundsDeps {
   readonly registry: MetricsRegistry;
   readonly logger: Logger;
   readonly limited: LimitedLog;
+  /** Left out: there are no other threads. */
+  readonly share?: ClientShare | undefined;
 }
 
 const MESSAGES = {
@@ -62,6 +69,7 @@ export class ClientBounds {
     );
     this.connections = new ClientConnections({
       ...this.#boundsOf(options, bounded),
+      share: deps.share,
       onRefused: (reason, client) => {
         refused.add([reason]);
         const code = `connections_${reason}`;

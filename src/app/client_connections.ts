@@ -17,7 +17,21 @@ export type WhenFull = (typeof WHEN_FULL)[number];
 /** Why a client was refused: there are too many, or too many of its address. */
 export type ConnectionRefusal = "full" | "address";
 
+/** Connections that other threads have, too; in one sum, and of each address. */
+export interface ClientShare {
+  /** Of all threads. */
+  readonly total: number;
+  /** Counts one more, unless there would be too many. */
+  enter(max: number): boolean;
+  leave(): void;
+  /** The same of an address, or a /64. */
+  enterAddress(group: string, max: number): boolean;
+  leaveAddress(group: string): void;
+}
+
 export interface ClientConnectionOptions {
+  /** Left out: there are no other threads. */
+  readonly share?: ClientShare | undefined;
   readonly max: number;
   readonly perAddressMax: number;
   readonly whenFull: WhenFull;
@@ -46,7 +60,7 @@ export class ClientConnections {
   /** These bounds from now on; connections that are open stay. */
   configure(options: Omit<ClientConnectionOptions, "onRefused" | "onWaiting">): void {
     this.#options = { ...this.#options, ...options };
-    const waits = options.whenFull === "wait" && this.#open >= options.max;
+    const waits = options.whenFull === "wait" && this.#total >= options.max;
     if (waits !== this.#isWaiting) this.#wait(waits);
   }
 
@@ -79,26 +93,43 @@ export class ClientConnections {
   /** Counts a connection, unless it is one too many. */
   admit(host: string): boolean {
     const { max, perAddressMax, isExempt, whenFull } = this.#options;
-    if (this.#open >= max) return this.#refuse("full", host);
+    const { share } = this.#options;
+    if (this.#open >= max || share?.enter(max) === false) return this.#refuse("full", host);
     if (host !== "" && !isExempt(host)) {
       const group = addressGroup(host);
       const count = this.#byAddress.get(group) ?? 0;
-      if (count >= perAddressMax) return this.#refuse("address", host);
+      const isFull = count >= perAddressMax || share?.enterAddress(group, perAddressMax) === false;
+      if (isFull) {
+        share?.leave();
+        return this.#refuse("address", host);
+      }
       this.#byAddress.set(group, count + 1);
     }
     this.#open++;
-    if (whenFull === "wait" && this.#open >= max) this.#wait(true);
+    if (whenFull === "wait" && this.#total >= max) this.#wait(true);
     return true;
   }
 
   /** A connection that was admitted has gone. */
   leave(host: string): void {
+    const { share } = this.#options;
     this.#open--;
+    share?.leave();
     const group = addressGroup(host);
     const count = this.#byAddress.get(group) ?? 0;
     if (count > 1) this.#byAddress.set(group, count - 1);
     else this.#byAddress.delete(group);
-    if (this.#isWaiting && this.#open < this.#options.max) this.#wait(false);
+    if (count > 0) share?.leaveAddress(group);
+    this.look();
+  }
+
+  /** Clients of another thread may have gone. */
+  look(): void {
+    if (this.#isWaiting && this.#total < this.#options.max) this.#wait(false);
+  }
+
+  get #total(): number {
+    return this.#options.share?.total ?? this.#open;
   }
 
   #refuse(refusal: ConnectionRefusal, host: string): false {

@@ -14,7 +14,7 @@ import type { Address } from "../runtime/address.ts";
 import type { Identify } from "../runtime/callback_socket.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
 import { Upstream } from "../upstream/upstream.ts";
-import { openAcme } from "./acme.ts";
+import { openAcme, openChallenges } from "./acme.ts";
 import { ADMIN_LIMITS } from "./admin_limits.ts";
 import { Certificates } from "./certificates.ts";
 import { CLIENT_DEFAULTS } from "./client_bounds.ts";
@@ -85,7 +85,11 @@ export class Generation {
       owner: user === undefined ? undefined : runtime.spawner.findUser(user),
       parts: this.parts,
       automaticKey: fingerprint({ acme, store, user }),
-      openAutomatic: (sites) => openAcme(options, sites, process),
+      areElsewhere: process.deps.certificatesAreElsewhere,
+      openAutomatic: (sites) =>
+        process.deps.certificatesAreElsewhere
+          ? Promise.resolve(openChallenges(options, process))
+          : openAcme(options, sites, process),
     });
   }
 
@@ -242,14 +246,17 @@ export class Generation {
 
   /** What one of the admin addresses does. */
   adminChanges(kind: "admin" | "health", { isReady, reload }: AdminCalls): ServerChanges {
-    const { runtime, version, registry, http2, spawned } = this.#process;
+    const { runtime, version, registry, http2, spawned, deps: { followers } } = this.#process;
     const { [kind]: address, adminHosts = [], readyWhen, limits } = this.options;
     const readiness = new Readiness(runtime, this.upstreams);
     const hosts = address?.transport === "tcp"
       ? [...adminHosts, address.host.toLowerCase()]
       : adminHosts;
     const handler = createAdmin({
-      metrics: registry,
+      metrics: followers === undefined
+        ? registry
+        : { render: () => followers.metrics(registry.render()) },
+      workers: followers && (() => followers.status()),
       upstreams: this.upstreams,
       version,
       hosts,
@@ -318,7 +325,10 @@ export class Generation {
     const checked = await withAuthorities(given, runtime.files);
     const options = withSpawnedWorkers(checked, spawns, runtime.process.cpuCount);
     const key = `upstream ${name} ${fingerprint(options)}`;
-    const make = () => new Upstream(options, { runtime, observer, space, memory });
+    const make = () => {
+      const share = this.#process.deps.share?.upstreamOf(options);
+      return new Upstream(options, { runtime, observer, space, memory, share });
+    };
     const end = (upstream: Upstream) => upstream.drain(0);
     this.upstreams.push(await this.parts.share("upstream", key, make, end));
   }

@@ -12,3 +12,8 @@ export function withinGrace(done: Promise<unknown>, graceMs: number, clock: Cloc
     done.then(finish, finish);
   });
 }
+
+/** Resolves after the time. */
+export function pause(clock: Clock, timeMs: number): Promise<void> {
+  return new Promise((resolve) => void clock.setTimer(resolve, timeMs));
+}

@@ -73,6 +73,6 @@ export interface AppOptions {
   readonly shutdownDelayMs?: number;
   /** Whom afcgi becomes once it listens; left out: it stays who it is. */
   readonly user?: string | undefined;
-  /** Processes that share the port; each is a whole afcgi. */
-  readonly workers: number;
+  /** Threads that serve; auto: one for each processor. */
+  readonly workers: number | "auto";
 }

@@ -27,6 +27,7 @@ import { InheritedSockets } from "./inherited_sockets.ts";
 import type { AppOptions } from "./options.ts";
 import type { Parts } from "./parts.ts";
 import { registerProcessMetrics } from "./process_metrics.ts";
+import type { Followers, ProcessShare } from "./process_share.ts";
 import type { LoadedOptions, ReloadResult } from "./reload.ts";
 import { watchProxies } from "./proxy_protocol.ts";
 import { type FpmMessagesByUpstream, SpawnedApplications } from "./spawned_applications.ts";
@@ -43,6 +44,12 @@ export interface ProcessDeps {
   /** Opens where `log.access` says; undefined: no lines are written. @throws as it fails */
   readonly openAccessLog?: (target: string) => Promise<TextSink | undefined>;
   readonly version: string;
+  /** Left out: there is no other thread. */
+  readonly share?: ProcessShare;
+  /** Threads that serve, of which this one is the main one. */
+  readonly followers?: Followers;
+  /** Whether another thread holds all certificates and says which a handshake gets. */
+  readonly certificatesAreElsewhere?: boolean;
   /** Reads the configuration again; left out: it cannot be. @throws with a line for each error */
   readonly load?: () => Promise<LoadedOptions>;
   /** A reload begins, or is over; it waits for the call. */
@@ -103,7 +110,7 @@ export class ProcessParts {
     this.observer = new UpstreamMetrics(registry, { logger, limited }, this.fpmMessages, stderr);
     this.space = new SpillSpace(clock, options.spillTotalMax, (cause) => {
       this.observer.onSpillStuck(cause, clock.nowMs());
-    });
+    }, deps.share?.space);
     this.memory = new BufferMemory(options.bufferMemoryMax, () => {
       this.observer.onMemoryFull(clock.nowMs());
     });
@@ -118,7 +125,14 @@ export class ProcessParts {
     registerExpiry(registry, clock, () => this.current?.certificates.held() ?? []);
     this.http2 = new Http2Clients(registry, limited, options.http2Limits);
     const { clients = CLIENT_DEFAULTS } = options;
-    this.clients = new ClientBounds(clients, options, { runtime, registry, logger, limited });
+    const share = deps.share?.clients;
+    this.clients = new ClientBounds(clients, options, {
+      runtime,
+      registry,
+      logger,
+      limited,
+      share,
+    });
   }
 
   get orders(): Counter {

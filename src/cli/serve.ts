@@ -14,6 +14,7 @@ import {
   ExitStatus,
 } from "./command.ts";
 import { declareConfigFlags } from "./config_flags.ts";
+import { createThreads } from "../threads/create_threads.ts";
 import { untilStopped } from "./lifetime.ts";
 import { PROGRAM_VERSION } from "./program_version.ts";
 import { readServeSources, readServeSourcesAgain } from "./serve_sources.ts";
@@ -55,11 +56,17 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
     const again = await readServeSourcesAgain(io, args, file);
     return { options: again.options, notes: again.allNotes.map(({ text }) => text) };
   };
+  const threads = await createThreads(options, { runtime, logger, version: PROGRAM_VERSION });
   const app = await startApp(options, {
-    runtime,
+    runtime: threads?.runtime ?? runtime,
     logger,
     version: PROGRAM_VERSION,
-    openAccessLog: (target) => openAccessLog(io, target),
+    ...(threads && { share: threads.share, followers: threads }),
+    openAccessLog: async (target) => {
+      const sink = await openAccessLog(io, target);
+      threads?.useAccessLog(sink);
+      return sink;
+    },
     load,
     onReload: (result) => result === undefined ? service.reloading() : service.reloaded(result.ok),
   });

@@ -81,7 +81,7 @@ export function toAppOptions(config: Config, directory: string): AppOptions {
     shutdownGraceMs: config.shutdown.grace,
     ...(config.shutdown.delay > 0 && { shutdownDelayMs: config.shutdown.delay }),
     ...(config.user !== undefined && { user: config.user }),
-    workers: 1,
+    workers: config.workers,
   };
 }
 

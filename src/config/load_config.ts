@@ -264,10 +264,11 @@ function overridden(options: AppOptions, overrides: Overrides, given: GivenSetti
 
 function applyOverrides(before: AppOptions, overrides: Overrides): AppOptions {
   const options = withDomains(before, overrides);
-  const { listen, servers, root, admin, log, requestBodyMax, user, acme } = overrides;
+  const { listen, servers, root, admin, log, requestBodyMax, user, acme, workers } = overrides;
   return {
     ...options,
     ...(user !== undefined && { user }),
+    ...(workers !== undefined && { workers }),
     ...(Object.keys(acme).length > 0 && {
       acme: { ...(options.acme ?? ACME_DEFAULTS), ...acme },
     }),

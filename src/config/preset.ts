@@ -15,6 +15,7 @@ import {
   DEFAULT_LISTEN,
   DEFAULT_LOG_FORMAT,
   DEFAULT_LOG_LEVEL,
+  DEFAULT_THREADS,
   LISTEN_ADDRESS_RULES,
 } from "./schema.ts";
 import type { Preset } from "./settings.ts";
@@ -70,7 +71,7 @@ function presetOptions(
     log: { level: DEFAULT_LOG_LEVEL, format: DEFAULT_LOG_FORMAT, access: DEFAULT_ACCESS_LOG },
     limits: HTTP_LIMIT_DEFAULTS,
     shutdownGraceMs: DEFAULT_GRACE_MS,
-    workers: 1,
+    workers: DEFAULT_THREADS,
   };
 }
 

@@ -37,6 +37,7 @@ import {
   size,
   textLike,
   time,
+  wholeNumber,
 } from "./schema_parts.ts";
 import { fileTlsSchema, schemeEntries, siteTlsSchema } from "./tls_schema.ts";
 import { formatSize, formatTime } from "./units.ts";
@@ -50,6 +51,10 @@ export const DEFAULT_LOG_LEVEL = "info";
 export const DEFAULT_LOG_FORMAT = "json";
 export const DEFAULT_ACCESS_LOG = "-";
 export const DEFAULT_GRACE_MS = 30_000;
+export const DEFAULT_THREADS = 1;
+/** Threads that serve, at most. */
+export const THREADS_MAX = 63;
+const THREADS_REMEDY = `use auto, or a number from 1 to ${THREADS_MAX}`;
 
 const KIB = 1024;
 
@@ -331,6 +336,13 @@ const fileSchema = section({
       textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a user's name or number"),
       "User that afcgi, started as root, becomes once it listens; default: it stays root",
     ),
+  ),
+  workers: v.optional(
+    described(
+      v.union([oneOf(["auto"]), wholeNumber(1, THREADS_MAX)], THREADS_REMEDY),
+      "Threads that serve; auto: one for each processor that afcgi may use",
+    ),
+    DEFAULT_THREADS,
   ),
   shutdown: v.optional(
     described(

@@ -27,7 +27,7 @@ import type { LocatedError } from "./located_error.ts";
 import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import { didYouMean } from "./nearest.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
-import { LISTEN_ADDRESS_RULES, LOG_FORMATS } from "./schema.ts";
+import { LISTEN_ADDRESS_RULES, LOG_FORMATS, THREADS_MAX } from "./schema.ts";
 import { readAddress } from "./schema_parts.ts";
 import { parseSize, sizeRemedy } from "./units.ts";
 
@@ -116,7 +116,7 @@ export const SETTINGS = [
   {
     key: "workers",
     flags: "--workers <count>",
-    description: "processes that share the port; 1 in this version",
+    description: "threads that serve: auto (one for each processor) or a number",
     repeatable: false,
   },
   {
@@ -173,6 +173,7 @@ export interface Overrides {
   readonly admin: Address | "off" | undefined;
   readonly log: Partial<LogOptions>;
   readonly requestBodyMax: number | undefined;
+  readonly workers: number | "auto" | undefined;
   readonly user: string | undefined;
   /** In lower case. */
   readonly domains: readonly string[] | undefined;
@@ -242,7 +243,7 @@ export function readOverrides(
   };
   const one = <Value>(key: SettingKey, read: (text: string) => Value) => each(key, read)?.[0];
 
-  one("workers", readWorkers);
+  const workers = one("workers", readWorkers);
   const log: { -readonly [Key in keyof LogOptions]?: LogOptions[Key] } = {};
   const level = one("logLevel", (text) => readWord("level", text, LOG_LEVELS));
   const format = one("logFormat", (text) => readWord("format", text, LOG_FORMATS));
@@ -266,6 +267,7 @@ export function readOverrides(
     admin: one("admin", (text) => text === "off" ? text : addressAt(LISTEN_ADDRESS_RULES)(text)),
     log,
     requestBodyMax: one("maxBody", readSize),
+    workers,
     user: one("user", (text) => readNonEmpty(text, "a user")),
     domains: each("domain", readDomain),
     acme: readAcme(one, cwd),
@@ -357,7 +359,11 @@ function readSize(text: string): number {
   return bytes;
 }
 
-function readWorkers(text: string): void {
-  if (text === "1") return;
-  throw new RangeError(`"${text}" workers are not available in this version (use 1)`);
+function readWorkers(text: string): number | "auto" {
+  if (text === "auto") return text;
+  const count = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= THREADS_MAX) return count;
+  throw new RangeError(
+    `Cannot read "${text}" as workers (use auto, or a number from 1 to ${THREADS_MAX})`,
+  );
 }

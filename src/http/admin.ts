@@ -6,7 +6,6 @@
  * this machine, reads nothing through the operator's browser (DNS rebinding). And what changes
  * something is taken from no page at all: a browser says on its own that a page sends it.
  */
-import type { MetricsRegistry } from "../observe/metrics.ts";
 import { utf8 } from "../protocol/byte_buffer.ts";
 import { BytesResponse } from "../runtime/http_response.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
@@ -16,7 +15,9 @@ import { parseTarget } from "./target.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 
 export interface AdminDeps {
-  readonly metrics: MetricsRegistry;
+  readonly metrics: { render(): string | Promise<string> };
+  /** What threads that serve say of themselves; left out: there are none. */
+  readonly workers?: (() => Promise<readonly object[]>) | undefined;
   readonly upstreams: readonly Upstream[];
   readonly version: string;
   /** Names under which it answers, beside addresses and `localhost`; lower case. */
@@ -49,8 +50,8 @@ const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 const PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
   ["/livez", () => text(200, "ok\n")],
   ["/readyz", readyPage],
-  ["/metrics", ({ metrics }) => page(200, METRICS_TYPE, metrics.render())],
-  ["/status", (deps) => page(200, JSON_TYPE, JSON.stringify(statusOf(deps)))],
+  ["/metrics", metricsPage],
+  ["/status", statusPage],
 ]);
 
 /** Those that others than operators may see. */
@@ -114,6 +115,15 @@ async function reloadPage({ reload }: AdminDeps, { headers }: HttpRequest): Prom
   return text(status, lines.map((line) => `${line}\n`).join(""));
 }
 
+async function metricsPage({ metrics }: AdminDeps): Promise<BytesResponse> {
+  return page(200, METRICS_TYPE, await metrics.render());
+}
+
+async function statusPage(deps: AdminDeps): Promise<BytesResponse> {
+  const workers = await deps.workers?.();
+  return page(200, JSON_TYPE, JSON.stringify({ ...statusOf(deps), workers }));
+}
+
 async function readyPage({ isReady, waitingFor }: AdminDeps): Promise<BytesResponse> {
   if (!isReady()) return text(503, "stopping\n");
   const waiting = await waitingFor?.() ?? [];
@@ -144,7 +154,13 @@ function page(
   return new BytesResponse(status, all, utf8(content));
 }
 
-function statusOf({ version, upstreams, spawned, http2 }: AdminDeps) {
+/** What `/status` says of one thread. */
+export function statusOf(
+  { version, upstreams, spawned, http2 }: Pick<
+    AdminDeps,
+    "version" | "upstreams" | "spawned" | "http2"
+  >,
+) {
   return {
     version,
     http2: http2?.(),

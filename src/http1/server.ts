@@ -64,6 +64,8 @@ export interface ServerOptions {
   readonly address: Address;
   /** A socket that listens already, at the address. */
   readonly descriptor?: number | undefined;
+  /** Whether threads of the process serve its clients together, where there are several. */
+  readonly isSpread?: boolean;
   /** Left out: nobody says before a connection whose it is. */
   readonly proxyProtocol?: ProxyProtocol | undefined;
   /** Left out: HTTP without TLS. */
@@ -99,7 +101,7 @@ export interface ServerOptions {
 /** What may change while a server runs: for requests, connections and handshakes from then on. */
 export type ServerChanges = Omit<
   ServerOptions,
-  "address" | "descriptor" | "reusePort" | "admission" | "onRequestError" | "onFailure"
+  "address" | "descriptor" | "isSpread" | "reusePort" | "admission" | "onRequestError" | "onFailure"
 >;
 
 /** A running HTTP server. */
@@ -139,6 +141,7 @@ export async function serveHttp1(
     descriptor,
     ...(tls && { tls }),
     ...(reusePort && { reusePort }),
+    ...(options.isSpread && { isSpread: true }),
     onSocket: (socket) => server.accept(socket),
   });
   return server;

@@ -12,7 +12,11 @@ import {
 } from "./address.ts";
 import { connectBun, connectBunSocket } from "./bun_connect.ts";
 import { BUN_SOCKET_HANDLERS, BunConnection, type BunSocket } from "./bun_connection.ts";
-import { listenBunSockets } from "./bun_callback_listener.ts";
+import {
+  acceptBunDescriptors,
+  adoptBunSockets,
+  listenBunSockets,
+} from "./bun_callback_listener.ts";
 import { createCompressor } from "./compressor.ts";
 import { fileSystemCalls } from "./bun_file_calls.ts";
 import { listenBunHttp3 } from "./bun_http3.ts";
@@ -37,6 +41,7 @@ import type { Runtime } from "./runtime.ts";
 import { createServiceManager } from "./service_manager.ts";
 import { systemClock } from "./system_clock.ts";
 import { clearStaleSocket, removeSocketFile } from "./unix_path.ts";
+import { createWebThreads } from "./web_threads.ts";
 
 /** What afcgi needs of the world, from Bun. */
 export function createBunRuntime(): Runtime {
@@ -58,6 +63,18 @@ export function createBunRuntime(): Runtime {
       );
     },
     listenHttp3: listenBunHttp3,
+    async acceptDescriptors(options, onDescriptor) {
+      if (options.descriptor !== undefined) return acceptBunDescriptors(options, onDescriptor);
+      if (options.address.transport === "unix") await clear(options.address);
+      return await listenEverywhere(
+        options,
+        (address) => acceptBunDescriptors({ ...options, address }, onDescriptor),
+      );
+    },
+    adoptSockets: adoptBunSockets,
+    closeDescriptor: (descriptor) =>
+      void openBunDescriptors().then((calls) => calls?.close(descriptor)),
+    threads: createWebThreads(),
     tls: createNodeTls({ openDescriptors: openBunDescriptors }),
     createCompressor,
     sendRequest: createFetchClient((ca) => ({ tls: { ca } }), { decompress: false }),

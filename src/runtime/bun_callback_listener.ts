@@ -12,11 +12,11 @@ import {
 } from "./bun_callback_socket.ts";
 import { type FileSender, openFileSender } from "./bun_sendfile.ts";
 import { listenError } from "./failures.ts";
-import { listenNodeTlsSockets } from "./node_callback_sockets.ts";
+import { adoptNodeSockets, listenNodeTlsSockets } from "./node_callback_sockets.ts";
 import { type Accepting, PausableListener } from "./pausable_listener.ts";
 import type { SocketListenOptions } from "./callback_socket.ts";
 import type { ByteListener } from "./listener.ts";
-import { ListenError } from "./network.ts";
+import { ListenError, type SocketAdopter } from "./network.ts";
 import { bindSocket } from "./socket_file.ts";
 import { listenAtPath } from "./libc.ts";
 import { SpawnError } from "./spawner.ts";
@@ -24,6 +24,11 @@ import { isAbstract, removeSocketFile } from "./unix_path.ts";
 
 /** Connections that wait to be accepted, as far as the system allows as many. */
 const BACKLOG = 1024;
+
+type PlainOptions = Omit<SocketListenOptions, "onSocket" | "tls">;
+
+/** Who gets clients as descriptors. */
+type GiveAway = (descriptor: number) => void;
 
 /** @throws {ListenError}; the caller has cleared a unix socket's path */
 export async function listenBunSockets(options: SocketListenOptions): Promise<ByteListener> {
@@ -35,16 +40,55 @@ export async function listenBunSockets(options: SocketListenOptions): Promise<By
     }
     throw new ListenError(`Cannot listen with TLS on ${formatAddress(address)}: use TCP`);
   }
-  const files = await openFileSender();
-  const { descriptor } = options;
+  return listenPlain(options, calls, openerOf(options, await openFileSender()));
+}
+
+/** @throws {ListenError}; the caller has cleared a unix socket's path */
+export async function acceptBunDescriptors(
+  options: PlainOptions,
+  onDescriptor: GiveAway,
+): Promise<ByteListener> {
+  const calls = await openBunDescriptors();
+  if (calls === undefined) throw new ListenError("Cannot hand over connections: this is no Linux");
+  return listenPlain(options, calls, (socket) => {
+    const descriptor = calls.dup((socket as NativeSocket).fd);
+    // The connection goes on under the other descriptor; nothing of it was read.
+    socket.close();
+    if (descriptor >= 0) onDescriptor(descriptor);
+  });
+}
+
+/** What becomes of a client that has connected. */
+type OpenClient = (socket: Bun.Socket<BunCallbackSocket>) => void;
+
+function openerOf(
+  { address, onSocket }: SocketListenOptions,
+  files: FileSender | undefined,
+): OpenClient {
+  return (socket) => {
+    // It has left before it was accepted, and must not pass for one that has no address.
+    const { remoteAddress } = socket;
+    if (address.transport === "tcp" && !remoteAddress) return void socket.terminate();
+    socket.data = new BunCallbackSocket(onSocket, files);
+    // Asked once: by the next look it may have left.
+    openRaw(socket as NativeSocket, remoteAddress);
+  };
+}
+
+function listenPlain(
+  options: PlainOptions,
+  calls: BunDescriptorCalls | undefined,
+  openClient: OpenClient,
+): ByteListener {
+  const { address, descriptor } = options;
   try {
     const first = descriptor === undefined
       ? bindSocket(
         address,
-        () => open(options, files, boundDescriptor(address, calls)),
+        () => open(options, openClient, boundDescriptor(address, calls)),
         (bound) => bound.stop(),
       )
-      : open(options, files, descriptor);
+      : open(options, openClient, descriptor);
     const hasPort = address.transport === "tcp" && descriptor === undefined;
     const inForce = hasPort ? { ...address, port: first.port } : address;
     let keepsFile = false;
@@ -54,7 +98,7 @@ export async function listenBunSockets(options: SocketListenOptions): Promise<By
     };
     const keepFile = () => void (keepsFile = true);
     if (calls === undefined) return { address: inForce, close: close(first), keepFile };
-    const pausable = new PausableListener(calls, first, (fd) => open(options, files, fd));
+    const pausable = new PausableListener(calls, first, (fd) => open(options, openClient, fd));
     return {
       address: inForce,
       get descriptor() {
@@ -69,6 +113,47 @@ export async function listenBunSockets(options: SocketListenOptions): Promise<By
   } catch (error) {
     throw listenError(address, error);
   }
+}
+
+/** Serves what `onDescriptor` gives. */
+export async function adoptBunSockets(options: SocketListenOptions): Promise<SocketAdopter> {
+  const calls = await openBunDescriptors();
+  const close = (descriptor: number) => void calls?.close(descriptor);
+  if (options.tls !== undefined) {
+    return await adoptNodeSockets(options, (create, descriptor) => {
+      const socket = new create({ allowHalfOpen: true });
+      // Bun 1.4.5 takes a connection's descriptor here alone; its types do not say so.
+      return socket.connect({ fd: descriptor } as never);
+    });
+  }
+  const files = await openFileSender();
+  const isTcp = options.address.transport === "tcp";
+  const open = (socket: Bun.Socket<BunCallbackSocket>): void => {
+    const { remoteAddress } = socket;
+    // It has left meanwhile.
+    if (isTcp && !remoteAddress) socket.terminate();
+    else openRaw(socket as NativeSocket, remoteAddress);
+  };
+  const adopt = (descriptor: number, onGone: () => void): void => {
+    const adopted = {
+      fd: descriptor,
+      allowHalfOpen: true,
+      data: new BunCallbackSocket(options.onSocket, files),
+      socket: {
+        ...BUN_CALLBACK_HANDLERS,
+        open,
+        close(socket: Bun.Socket<BunCallbackSocket>, error?: Error) {
+          BUN_CALLBACK_HANDLERS.close(socket, error);
+          onGone();
+        },
+      },
+    };
+    Bun.connect(adopted as unknown as Bun.UnixSocketOptions<BunCallbackSocket>).catch(() => {
+      close(descriptor);
+      onGone();
+    });
+  };
+  return { adopt, configureTls() {}, close() {} };
 }
 
 /**
@@ -89,8 +174,8 @@ function boundDescriptor(
 }
 
 function open(
-  { onSocket, address, reusePort }: SocketListenOptions,
-  files: FileSender | undefined,
+  { address, reusePort }: PlainOptions,
+  openClient: OpenClient,
   descriptor?: number,
 ): Accepting & { readonly port: number } {
   const options = {
@@ -99,14 +184,7 @@ function open(
     data: undefined as unknown as BunCallbackSocket,
     socket: {
       ...BUN_CALLBACK_HANDLERS,
-      open(socket: Bun.Socket<BunCallbackSocket>) {
-        // It has left before it was accepted, and must not pass for one that has no address.
-        const { remoteAddress } = socket;
-        if (address.transport === "tcp" && !remoteAddress) return void socket.terminate();
-        socket.data = new BunCallbackSocket(onSocket, files);
-        // Asked once: by the next look it may have left.
-        openRaw(socket as NativeSocket, remoteAddress);
-      },
+      open: openClient,
     },
   };
   const listener = descriptor !== undefined

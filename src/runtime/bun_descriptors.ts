@@ -5,6 +5,9 @@ import type { DescriptorCalls } from "./pausable_listener.ts";
 /** Beside the calls for descriptors, those for a socket of our own. */
 export type BunDescriptorCalls = DescriptorCalls & Pick<LibC, "socket" | "bind" | "listen">;
 
+/** Linux: another descriptor of the same, which no process that we start inherits. */
+const F_DUPFD_CLOEXEC = 1030;
+
 /** Undefined where there is no C library of Linux. */
 export async function openBunDescriptors(): Promise<BunDescriptorCalls | undefined> {
   if (process.platform !== "linux") return undefined;
@@ -12,14 +15,14 @@ export async function openBunDescriptors(): Promise<BunDescriptorCalls | undefin
   for (const name of LIBC_NAMES) {
     try {
       const { symbols } = dlopen(name, {
-        dup: { args: ["int"], returns: "int" },
+        fcntl: { args: ["int", "int", "int"], returns: "int" },
         close: { args: ["int"], returns: "int" },
         socket: { args: ["int", "int", "int"], returns: "int" },
         bind: { args: ["int", "ptr", "u32"], returns: "int" },
         listen: { args: ["int", "int"], returns: "int" },
       });
       return {
-        dup: symbols.dup,
+        dup: (descriptor) => symbols.fcntl(descriptor, F_DUPFD_CLOEXEC, 0),
         close: symbols.close,
         socket: symbols.socket,
         bind: (descriptor, address, length) => symbols.bind(descriptor, ptr(address), length),

@@ -145,6 +145,8 @@ export interface SocketListenOptions {
   readonly tls?: SocketTlsOptions;
   /** Lets several processes listen on the same port. */
   readonly reusePort?: boolean;
+  /** Whether threads of the process serve its clients together, where there are several. */
+  readonly isSpread?: boolean;
   readonly onSocket: (socket: AcceptedSocket) => SocketEvents;
 }
 

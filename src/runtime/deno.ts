@@ -17,7 +17,8 @@ import { createNodeResolver, lookupWithNode } from "./node_resolver.ts";
 import { openPrivateDirectory } from "./node_private_directory.ts";
 import { openSocketWrite } from "./deno_socket_write.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
-import { listenNodeSockets } from "./node_callback_sockets.ts";
+import { acceptDenoDescriptors, closeDenoDescriptor } from "./deno_accept.ts";
+import { adoptNodeSockets, listenNodeSockets } from "./node_callback_sockets.ts";
 import { bindSocket } from "./socket_file.ts";
 import { createNodeTls } from "./node_tls.ts";
 import { createNodeSpawner } from "./node_spawner.ts";
@@ -29,6 +30,7 @@ import type { Runtime } from "./runtime.ts";
 import { createServiceManager } from "./service_manager.ts";
 import { systemClock } from "./system_clock.ts";
 import { clearStaleSocket, removeSocketFile } from "./unix_path.ts";
+import { createWebThreads } from "./web_threads.ts";
 
 /** The wait after an accept that failed, mostly for want of descriptors, before the next. */
 const ACCEPT_RETRY_MS = 50;
@@ -51,6 +53,22 @@ export function createDenoRuntime(): Runtime {
         (address) => listenNodeSockets({ ...options, address }),
       );
     },
+    async acceptDescriptors(options, onDescriptor) {
+      if (options.descriptor !== undefined) return acceptDenoDescriptors(options, onDescriptor);
+      if (options.address.transport === "unix") await clear(options.address);
+      return await listenEverywhere(
+        { ...options, isIpv6Alone },
+        (address) => acceptDenoDescriptors({ ...options, address }, onDescriptor),
+      );
+    },
+    closeDescriptor: closeDenoDescriptor,
+    adoptSockets: (options) =>
+      adoptNodeSockets(
+        options,
+        (create, descriptor) =>
+          new create({ fd: descriptor, allowHalfOpen: true, readable: true, writable: true }),
+      ),
+    threads: createWebThreads(),
     // Deno 2.9.6: rustls refuses a certificate of its own with an extension that it does not know.
     tls: createNodeTls({ isIpv6Alone, showsChallenges: false }),
     createCompressor,

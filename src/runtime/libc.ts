@@ -115,7 +115,7 @@ export function writeTo(libc: LibC, descriptor: number, text: string): boolean {
 }
 
 /** `struct sockaddr_un`: the family in the machine's byte order, the path, a zero. */
-function unixSocketAddress(path: string): Uint8Array<ArrayBuffer> {
+export function unixSocketAddress(path: string): Uint8Array<ArrayBuffer> {
   const bytes = new TextEncoder().encode(path);
   if (bytes.length >= PATH_LENGTH) {
     const limit = PATH_LENGTH - 1;

@@ -5,7 +5,11 @@
 import type { Address, InheritedAddress } from "./address.ts";
 import type { ByteConnection } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
-import type { SocketConnectOptions, SocketListenOptions } from "./callback_socket.ts";
+import type {
+  SocketConnectOptions,
+  SocketListenOptions,
+  SocketTlsOptions,
+} from "./callback_socket.ts";
 import type { TlsNetwork } from "./tls.ts";
 
 /**
@@ -28,6 +32,19 @@ export class ConnectError extends Error {
 /** A listener that could not be opened: port in use, no such directory, no permission. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
+}
+
+/** Takes connections that somebody else has accepted. */
+export interface SocketAdopter {
+  /**
+   * The descriptor of a client's connection; it is the adopter's from now on. `onGone` is called once,
+   * when the connection is no more.
+   */
+  adopt(descriptor: number, onGone: () => void): void;
+  /** As that of {@link ByteListener}. */
+  configureTls(changes: Partial<SocketTlsOptions>): void;
+  /** Cuts handshakes that are under way; connections live on. */
+  close(): void;
 }
 
 /** What a runtime can connect to, and what it can listen on. */
@@ -61,6 +78,20 @@ export interface Network {
    * @throws {ListenError}
    */
   listenSockets(options: SocketListenOptions): Promise<ByteListener>;
+  /**
+   * Accepts clients for others of the process: each is a descriptor, which is the receiver's to close.
+   * Left out where that cannot be.
+   *
+   * @throws {ListenError}
+   */
+  readonly acceptDescriptors?: (
+    options: Omit<SocketListenOptions, "onSocket" | "tls">,
+    onDescriptor: (descriptor: number) => void,
+  ) => Promise<ByteListener>;
+  /** Serves clients that were accepted elsewhere in the process. Left out where that cannot be. */
+  readonly adoptSockets?: (options: SocketListenOptions) => Promise<SocketAdopter>;
+  /** Closes a descriptor that nobody has adopted. */
+  readonly closeDescriptor?: (descriptor: number) => void;
   /** Byte streams over TLS. */
   readonly tls: TlsNetwork;
 }

@@ -6,14 +6,19 @@
 import type { Server, Socket } from "node:net";
 import { type Address, formatAddress } from "./address.ts";
 import { listenError } from "./failures.ts";
-import { listenTls, tlsDetails, type TlsServerOptions } from "./node_tls_server.ts";
+import {
+  createTlsAcceptor,
+  listenTls,
+  tlsDetails,
+  type TlsServerOptions,
+} from "./node_tls_server.ts";
 import type { DescriptorCalls } from "./pausable_listener.ts";
 import { peerHost, UNIX_PEER } from "./peer.ts";
 import type { AcceptedSocket, SocketEvents, SocketListenOptions } from "./callback_socket.ts";
 import type { TlsDetails } from "./tls_details.ts";
 import type { HttpPeer } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
-import { ListenError } from "./network.ts";
+import { ListenError, type SocketAdopter } from "./network.ts";
 import { bindSocket } from "./socket_file.ts";
 import { reportUnexpected } from "./unexpected.ts";
 import { removeSocketFile } from "./unix_path.ts";
@@ -171,11 +176,10 @@ export async function listenNodeSockets(options: SocketListenOptions): Promise<B
     throw new ListenError(`Cannot listen with TLS on ${formatAddress(address)}: use TCP`);
   }
   const { createServer } = await import("node:net");
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    const peer = peerOf(socket, address);
-    if (peer === undefined) socket.destroy();
-    else void new NodeCallbackSocket(socket, onSocket, peer);
-  });
+  const server = createServer(
+    { allowHalfOpen: true },
+    (socket) => acceptPlain(socket, address, onSocket),
+  );
   try {
     await listening(server, options);
   } catch (error) {
@@ -195,6 +199,16 @@ export async function listenNodeSockets(options: SocketListenOptions): Promise<B
   return { address: { ...address, port }, close: () => void server.close() };
 }
 
+function acceptPlain(
+  socket: Socket,
+  address: Address,
+  onSocket: SocketListenOptions["onSocket"],
+): void {
+  const peer = peerOf(socket, address);
+  if (peer === undefined) socket.destroy();
+  else void new NodeCallbackSocket(socket, onSocket, peer);
+}
+
 /**
  * With `calls` the listener can pause.
  *
@@ -204,16 +218,46 @@ export async function listenNodeTlsSockets(
   { address, descriptor, reusePort, onSocket, tls }: TlsSocketListenOptions,
   calls?: DescriptorCalls,
 ): Promise<ByteListener> {
-  return await listenTls({
-    ...tls,
-    address,
-    descriptor,
-    reusePort,
-    onSecure: (socket, tcp, peer, serverName) => {
-      const details = tlsDetails(socket, serverName);
-      void new NodeCallbackSocket(socket, onSocket, peer, { tcp, tls: details });
-    },
-  }, calls);
+  return await listenTls(
+    { ...tls, address, descriptor, reusePort, onSecure: secured(onSocket) },
+    calls,
+  );
+}
+
+function secured(onSocket: SocketListenOptions["onSocket"]): TlsServerOptions["onSecure"] {
+  return (socket, tcp, peer, serverName) => {
+    const details = tlsDetails(socket, serverName);
+    void new NodeCallbackSocket(socket, onSocket, peer, { tcp, tls: details });
+  };
+}
+
+/** Makes a socket of a descriptor: the runtimes differ in how. */
+export type SocketOf = (create: typeof Socket, descriptor: number) => Socket;
+
+/** Serves connections that somebody else has accepted. */
+export async function adoptNodeSockets(
+  { address, onSocket, tls }: SocketListenOptions,
+  socketOf: SocketOf,
+): Promise<SocketAdopter> {
+  const { Socket: create } = await import("node:net");
+  const open = (descriptor: number, onGone: () => void): Socket => {
+    const socket = socketOf(create, descriptor);
+    socket.once("close", onGone);
+    return socket;
+  };
+  if (tls === undefined) {
+    return {
+      adopt: (descriptor, onGone) => acceptPlain(open(descriptor, onGone), address, onSocket),
+      configureTls() {},
+      close() {},
+    };
+  }
+  const acceptor = await createTlsAcceptor({ ...tls, onSecure: secured(onSocket) });
+  return {
+    adopt: (descriptor, onGone) => acceptor.accept(open(descriptor, onGone)),
+    configureTls: acceptor.configureTls,
+    close: () => acceptor.close(),
+  };
 }
 
 type TlsSocketListenOptions =

@@ -50,9 +50,41 @@ export interface TlsServerOptions extends SocketTlsOptions {
   ) => void;
 }
 
+/** What is of no concern to who listens. */
+type AcceptOptions = Omit<TlsServerOptions, "address">;
+
 /** The TCP socket below, which is there because we have handed it over. */
 interface OverTcp {
   readonly _parent?: Socket;
+}
+
+/** Leads connections that somebody else accepts through their handshakes. */
+export interface TlsAcceptor {
+  accept(socket: Socket): void;
+  /** As that of `ByteListener`. */
+  configureTls(changes: Partial<SocketTlsOptions>): void;
+  /** Cuts handshakes that are under way. */
+  close(): void;
+}
+
+export async function createTlsAcceptor(options: AcceptOptions): Promise<TlsAcceptor> {
+  const handshakes = new Handshakes(options);
+  let current = options;
+  const { createServer } = await import("node:tls");
+  const servers = new Servers(options, handshakes, createServer);
+  const proxied = new Set<Socket>();
+  return {
+    accept: (socket) => accept(socket, servers, { handshakes, proxied, options: current }),
+    configureTls(changes) {
+      current = { ...current, ...changes };
+      servers.configure(current);
+      handshakes.configure(current);
+    },
+    close() {
+      handshakes.cut();
+      for (const socket of proxied) socket.destroy();
+    },
+  };
 }
 
 /**
@@ -64,17 +96,11 @@ export async function listenTls(
   options: TlsServerOptions,
   calls?: DescriptorCalls,
 ): Promise<ByteListener<TcpAddress>> {
-  const handshakes = new Handshakes(options);
-  let current = options;
-  const { createServer } = await import("node:tls");
+  const acceptor = await createTlsAcceptor(options);
+  const { configureTls } = acceptor;
   const { createServer: createTcpServer } = await import("node:net");
-  const servers = new Servers(options, handshakes, createServer);
-  const proxied = new Set<Socket>();
   const create = (): TcpServer =>
-    createTcpServer(
-      { allowHalfOpen: true },
-      (socket) => accept(socket, servers, { handshakes, proxied, options: current }),
-    );
+    createTcpServer({ allowHalfOpen: true }, (socket) => acceptor.accept(socket));
   const tcp = create();
   await listening(tcp, options);
   const bound = tcp.address();
@@ -90,13 +116,7 @@ export async function listenTls(
   const close = (): void => {
     if (pausable === undefined) tcp.close();
     else pausable.close();
-    handshakes.cut();
-    for (const socket of proxied) socket.destroy();
-  };
-  const configureTls = (changes: Partial<SocketTlsOptions>): void => {
-    current = { ...current, ...changes };
-    servers.configure(current);
-    handshakes.configure(current);
+    acceptor.close();
   };
   return pausable === undefined ? { address, close, configureTls } : {
     address,
@@ -119,13 +139,13 @@ function acceptingOf(server: TcpServer, known?: number): Accepting {
 
 /** A server of `node:tls` for each certificate: a handshake goes to the one that its hello asks for. */
 class Servers {
-  #options: TlsServerOptions;
+  #options: AcceptOptions;
   readonly #handshakes: Handshakes;
   readonly #create: (options: TlsOptions) => Server;
   #servers = new WeakMap<TlsIdentity, { plain?: Server; asking?: Server }>();
 
   constructor(
-    options: TlsServerOptions,
+    options: AcceptOptions,
     handshakes: Handshakes,
     create: (options: TlsOptions) => Server,
   ) {
@@ -135,7 +155,7 @@ class Servers {
   }
 
   /** Those that there are go on where what they were made with is the same: sessions are resumed. */
-  configure(options: TlsServerOptions): void {
+  configure(options: AcceptOptions): void {
     const { protocols, versionMin, ciphers } = this.#options;
     const isSame = options.versionMin === versionMin && options.ciphers === ciphers &&
       options.protocols.join() === protocols.join();
@@ -215,7 +235,7 @@ interface AcceptContext {
   readonly handshakes: Handshakes;
   /** Those whose proxy has not said yet whose they are. */
   readonly proxied: Set<Socket>;
-  readonly options: TlsServerOptions;
+  readonly options: AcceptOptions;
 }
 
 /** Takes what a client says first, up to the end of its hello. */
@@ -267,7 +287,7 @@ function readHello(
 function identifyBy(
   hello: ClientHello,
   { localAddress = "" }: Socket,
-  { identify }: TlsServerOptions,
+  { identify }: AcceptOptions,
   done: (identity: TlsIdentity | undefined | Error) => void,
 ): void {
   const failed = (error: unknown) =>

@@ -14,6 +14,7 @@ import type { PrivateDirectory, PrivateDirectoryOptions } from "./private_direct
 import type { Resolver } from "./resolver.ts";
 import type { ServiceManager } from "./service_manager.ts";
 import type { Spawner } from "./spawner.ts";
+import type { Threads } from "./threads.ts";
 
 /** What a runtime gives; see the top of this file. */
 export interface Runtime extends Network {
@@ -41,6 +42,8 @@ export interface Runtime extends Network {
    */
   checkBcrypt?(password: Uint8Array<ArrayBuffer>, hash: string): Promise<boolean>;
   readonly process: Process;
+  /** Left out where there are none. */
+  readonly threads?: Threads;
   readonly spawner: Spawner;
   /** Who started us as a service; left out: nobody can be told. */
   readonly serviceManager?: ServiceManager;

@@ -23,6 +23,8 @@ export interface ProcessMemory {
 export interface ProcessPlaces {
   /** Grows while the thread's event loop turns. */
   readonly beat: number;
+  /** How late its event loop was at most, in the last seconds; microseconds. */
+  readonly delay: number;
   /** Grows when the thread is to look at what it shares; it sleeps on it. */
   readonly bell: number;
   /** Connections of clients that it was given and that are still there. */
@@ -51,9 +53,10 @@ export function processPlaces({ threads, buckets }: ProcessMemory): ProcessPlace
 
 /** The thread is dead: nothing of it counts. Its bell stays what it is. */
 export function* leaveProcess(memory: ProcessMemory, thread: number): Steps<void> {
-  const { placed, taken, clients, spill, addresses } = processPlaces(memory);
+  const { placed, taken, delay, clients, spill, addresses } = processPlaces(memory);
   yield store(placed + thread, 0);
   yield store(taken + thread, 0);
+  yield store(delay + thread, 0);
   yield* clearTally(clients, thread);
   yield* clearTally(spill, thread);
   yield* clearAddresses(addresses, thread);
@@ -64,6 +67,7 @@ function layOut(threads: number, buckets: number) {
   const each = () => layout.take(threads);
   const places: ProcessPlaces = {
     beat: each(),
+    delay: each(),
     bell: each(),
     placed: each(),
     taken: each(),

@@ -4,7 +4,7 @@
  * each takes a cell when it is first met, by the hash of its address, and keeps it.
  *
  *     owners[threads] waiting[threads] urgent[threads]
- *     cell: key mode workers idle[threads] permits[connections]   … one behind the other
+ *     cell: key manner connections requests workers begun[threads] idle[threads] permits[…]   …
  */
 import { createWords, Layout } from "./layout.ts";
 import { type PermitPlaces, sweepPermits } from "./permits.ts";
@@ -25,9 +25,14 @@ export interface UpstreamMemory {
 /** Where a server's words are. */
 export interface ServerPlaces extends PermitPlaces {
   /** How the application takes requests, as far as it is known; 0: it is not. */
-  readonly mode: number;
+  readonly manner: number;
+  /** What it says of itself that it takes; 0: nothing. */
+  readonly connections: number;
+  readonly requests: number;
   /** How many connections it was found to take; 0: nobody has found out. */
   readonly workers: number;
+  /** Of each thread: requests that it has begun at the server, in all its lives. */
+  readonly begun: number;
 }
 
 export function createUpstreamMemory(
@@ -108,7 +113,7 @@ function headLength(threads: number): number {
 }
 
 function cellLength(threads: number, slotCount: number): number {
-  return 3 + threads + slotCount;
+  return 5 + 2 * threads + slotCount;
 }
 
 function cellPlaces(
@@ -120,8 +125,11 @@ function cellPlaces(
   return {
     ...upstreamPlaces({ threads }),
     key: layout.take(1),
-    mode: layout.take(1),
+    manner: layout.take(1),
+    connections: layout.take(1),
+    requests: layout.take(1),
     workers: layout.take(1),
+    begun: layout.take(threads),
     idle: layout.take(threads),
     slots: layout.take(slotCount),
     slotCount,

@@ -98,3 +98,8 @@ export function shouldWait(error: UpstreamError, attempts: Attempts, hasOthers: 
   const isStale = error.code === "connection_lost" && attempts.wantsFreshConnection;
   return !isStale && !hasOthers;
 }
+
+/** Whether there is no room at all when there is none for it: it is choosy in nothing. */
+export function takesAnyRoom({ tried, keyHash, wantsAlone }: Attempts): boolean {
+  return tried.size === 0 && keyHash === undefined && !wantsAlone;
+}

@@ -8,6 +8,8 @@
  * It knows numbers and times alone.
  */
 
+import type { ServerPermits } from "./upstream_share.ts";
+
 /** Most connections to a server with `connections.max: auto` that serve one request each. */
 export const AUTO_SINGLE_MAX = 128;
 /** The same, where nobody can tell whether a connection was accepted. */
@@ -26,15 +28,22 @@ export class ConnectionLimit {
   /** Whether it can be told here when nobody accepts a connection; undefined until one was looked at. */
   canTell: boolean | undefined;
   #said = Infinity;
-  #found = Infinity;
+  #ownFound = Infinity;
+  readonly #permits: Pick<ServerPermits, "workers"> | undefined;
   #trialWaitMs = TRIAL_WAIT_MS;
   #nextTrialMs = Infinity;
   /** Whether it is not known yet what became of the one more. */
   #isTrying = false;
 
-  constructor(configured: number | "auto", isHttp = false) {
+  /** With `permits`, what threads have found out is known to all. */
+  constructor(
+    configured: number | "auto",
+    isHttp = false,
+    permits?: Pick<ServerPermits, "workers">,
+  ) {
     this.#configured = configured;
     this.#isHttp = isHttp;
+    this.#permits = permits;
   }
 
   /** For connections that serve one request each. */
@@ -86,6 +95,15 @@ export class ConnectionLimit {
     this.#found = Infinity;
     this.#trialWaitMs = TRIAL_WAIT_MS;
     this.#nextTrialMs = Infinity;
+  }
+
+  get #found(): number {
+    return this.#permits?.workers ?? this.#ownFound;
+  }
+
+  set #found(count: number) {
+    if (this.#permits === undefined) this.#ownFound = count;
+    else this.#permits.workers = count;
   }
 
   get #single(): number {

@@ -6,10 +6,8 @@
  * question, and CANT_MPX_CONN at any time means "no" from then on. Requests that come while the
  * question is open wait a moment, then each goes on a connection of its own.
  *
- * After a failed connect it is ejected while there are others; then one new connection is the
- * trial, and the others stay away until it stands. With `health` it is asked whether it is well;
- * with `slow_start` its weight grows from a small one once it is back.
- *
+ * Whether it is down, ejected or growing is `server_standing.ts`. With threads, connections to it are
+ * permits that all of them share, and what one has learnt of the application is good for the others.
  * Connections of the one kind and of the other never serve side by side: when what is known changes,
  * those of the old kind drain.
  *
@@ -24,29 +22,27 @@ import { ConnectionLimit } from "./connection_limit.ts";
 import type { ConnectionOwner } from "./connection_deps.ts";
 import type { UpstreamError } from "./errors.ts";
 import type { HealthResult } from "./health_check.ts";
-import { HealthWatch } from "./health_watch.ts";
 import { limitsOf, multiplexes, type Negotiation } from "./negotiation.ts";
 import type { ServerOptions } from "./options.ts";
 import { ServerConnections } from "./server_connections.ts";
-import { ServerWeight } from "./server_weight.ts";
 import type { ServerDeps } from "./server_deps.ts";
+import { configuredMode, keepsConnections, type ServerMode } from "./server_mode.ts";
 import { ServerQuestion } from "./server_question.ts";
+import { ServerStanding } from "./server_standing.ts";
 import type { PlaceRequest } from "./single_connections.ts";
 import { hashText } from "./sticky_hash.ts";
+import type { Manner, ServerNews, ServerPermits, SharingCall } from "./upstream_share.ts";
 
-/** How long a server that failed is passed over while there are others, in milliseconds. */
-export const FAILED_SERVER_REST_MS = 10_000;
-
-/** What is known of how requests may be sent. */
-export type ServerMode = "unknown" | "asking" | "multiplexed" | "single";
+export type { ServerMode } from "./server_mode.ts";
+export { FAILED_SERVER_REST_MS } from "./server_standing.ts";
 
 export class Server implements ConnectionOwner<UpstreamConnection> {
   readonly address: string;
   /** Its part of what {@link draw} needs. */
   readonly hash: number;
-  readonly #weight: ServerWeight;
-  #isBackup: boolean;
-  readonly #health: HealthWatch | undefined;
+  readonly #standing: ServerStanding<Server>;
+  readonly #permits: ServerPermits | undefined;
+  isBackup: boolean;
   #isLeaving = false;
   readonly #deps: ServerDeps<Server>;
   readonly #connections: ServerConnections;
@@ -57,38 +53,40 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   #isAskedForRequest = false;
   #isWaitedFor = false;
   #mode: ServerMode;
-  #failedUntilMs = 0;
   #closed = false;
   #onEmpty: (() => void)[] = [];
 
   constructor(deps: ServerDeps<Server>) {
     this.#deps = deps;
-    const { server, options } = deps;
-    this.address = formatAddress(server.address);
-    this.hash = hashText(this.address);
-    this.#weight = new ServerWeight(server.weight, options.slowStartMs);
-    this.#isBackup = server.backup;
+    const { server, options, keeper, share } = deps;
+    const address = this.address = formatAddress(server.address);
+    this.hash = hashText(address);
+    this.#permits = share?.permitsOf(address);
+    this.isBackup = server.backup;
     this.#traits = new ApplicationTraits((trait) => this.#onTrait(trait));
-    this.#limit = new ConnectionLimit(options.connections.max, options.protocol === "http");
+    const isHttp = options.protocol === "http";
+    this.#limit = new ConnectionLimit(options.connections.max, isHttp, this.#permits);
     this.#connections = this.#createConnections();
     this.#question = this.#createQuestion();
     this.#mode = this.#configuredMode();
-    if (options.health.intervalMs > 0) this.#health = this.#watchHealth();
-    if (this.#mode === "unknown") this.#ask();
+    this.#standing = new ServerStanding({
+      ...deps,
+      address,
+      share,
+      onWarming: () => keeper.onWarming(this),
+      onHealth: (result, changed) => this.#onHealth(result, changed),
+    });
+    if (this.#mode === "unknown" && share?.leads !== false) this.#ask();
   }
 
   /** Its share beside the others'; where it grows, that of the last {@link Server.grow}. */
   get weight(): number {
-    return this.#weight.value;
-  }
-
-  get isBackup(): boolean {
-    return this.#isBackup;
+    return this.#standing.weight;
   }
 
   /** False once active checks have found it down. */
   get isUp(): boolean {
-    return this.#health?.isUp ?? true;
+    return this.#standing.isUp;
   }
 
   /** Whether it only finishes what it has. */
@@ -114,12 +112,12 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   get requestsBegun(): number {
-    return this.#connections.requestsBegun;
+    return this.#connections.requestsBegun + (this.#permits?.begunElsewhere ?? 0);
   }
 
   /** Whether it failed a moment ago. It is used all the same where there is no other. */
   get isEjected(): boolean {
-    return this.#deps.deadlines.nowMs() < this.#failedUntilMs;
+    return this.#standing.isEjected;
   }
 
   /** A connection on which a request may begin now; undefined when it has to wait. */
@@ -131,6 +129,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
       case "single":
         return this.#connections.placeAlone(request);
       case "unknown":
+        if (this.#learn()) return this.place(request);
         this.#ask();
         this.#isAskedForRequest = true;
         return undefined;
@@ -142,30 +141,44 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
 
   /** The application has said CANT_MPX_CONN. */
   stopMultiplexing(): void {
-    if (this.#mode !== "single") this.#know("single");
+    if (this.#mode === "single") return;
+    this.#remember({ multiplexes: false });
+    this.#know("single");
+  }
+
+  /** What another thread has found out of it; whether it went down or came back. */
+  hear(news: ServerNews): boolean {
+    if (news === "failed" && this.#mode !== "asking") this.#mode = this.#configuredMode();
+    return this.#standing.hear(news);
+  }
+
+  /** What other threads gave; with `settle`, they are given what is theirs. */
+  share(what: SharingCall): void {
+    if (what === "settle") this.#connections.share(this.hasWaiting);
+    else if (what === "note") this.#permits?.noteBegun(this.#connections.requestsBegun);
+    else this.#permits?.[what]();
   }
 
   /** A name's records can change what a server counts. */
   configure({ weight, backup }: ServerOptions): void {
-    this.#isBackup = backup;
-    this.#weight.configure(weight);
+    this.isBackup = backup;
+    this.#standing.configure(weight);
   }
 
   /** Takes up its share little by little, where a slow start is configured. */
   startSlowly(): void {
-    this.#shrink();
-    this.#weight.startGrowing(this.#deps.deadlines.nowMs());
+    this.#standing.startSlowly();
   }
 
   /** Sets the weight of this moment; false when it is the full one. */
   grow(): boolean {
-    return this.#weight.grow(this.#deps.deadlines.nowMs());
+    return this.#standing.grow();
   }
 
   /** Takes nothing new; what is in flight may end. The keeper is told when nothing is left. */
   leave(): void {
     this.#isLeaving = true;
-    void this.#health?.stop();
+    void this.#standing.stop();
     this.#question.forget();
     this.#connections.drain();
     this.#onEmpty.push(() => this.#isLeaving && this.#deps.keeper.onGone(this));
@@ -175,7 +188,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   /** Is a server of the upstream again. */
   rejoin(): void {
     this.#isLeaving = false;
-    this.#health?.start();
+    this.#standing.start();
   }
 
   /** Closes all connections at once; requests on them are lost. Resolves when none is left. */
@@ -183,7 +196,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#closed = true;
     this.#question.stop();
     this.#connections.close();
-    await this.#health?.stop();
+    await this.#standing.stop();
     if (!this.#isEmpty) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
 
@@ -196,12 +209,13 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   onOpen(): void {
     this.#traits.connected();
     this.#deps.owner.onConnected(this);
-    this.#recover();
+    this.#standing.recover();
   }
 
   onRoom(connection: UpstreamConnection): void {
-    if (!connection.multiplexed) this.#connections.rest(connection);
+    if (!connection.multiplexed) this.#connections.rest(connection, this.hasWaiting);
     this.#deps.owner.onRoom();
+    if (this.#permits !== undefined && connection.streams === 0) this.share("settle");
   }
 
   onPaused(): void {
@@ -251,6 +265,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     return new ServerConnections({
       clock,
       limit: this.#limit,
+      permits: this.#permits,
       connect: (multiplexed) => this.#connect(multiplexed),
       canWait: options.queue.lengthMax > 0,
       onRoom: () => owner.onRoom(),
@@ -260,22 +275,12 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   #configuredMode(): ServerMode {
-    const { multiplex, connections, protocol } = this.#deps.options;
-    if (protocol === "http" || connections.reuse === false || multiplex === "off") return "single";
-    if (multiplex === "on") return "multiplexed";
-    return this.#traits.diesWhenAsked ? "single" : "unknown";
-  }
-
-  /** Whether new connections are kept. */
-  get #keeps(): boolean {
-    const { reuse } = this.#deps.options.connections;
-    if (reuse !== "auto") return reuse;
-    return this.#mode !== "asking" && this.#traits.keeps;
+    return configuredMode(this.#deps.options, this.#traits);
   }
 
   #connect(multiplexed: boolean): UpstreamConnection {
     const { runtime, deadlines, owner, server, options } = this.#deps;
-    this.#beginTrial();
+    this.#standing.beginTrial();
     return new UpstreamConnection({
       runtime,
       deadlines,
@@ -283,7 +288,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
       server,
       options,
       multiplexed,
-      keeps: this.#keeps,
+      keeps: keepsConnections(options, this.#mode, this.#traits),
       number: owner.nextConnectionNumber(),
     });
   }
@@ -302,28 +307,46 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   #ask(): void {
+    if (this.#permits?.take(this.#limit.single) === false) return this.#question.askLater();
     this.#mode = "asking";
     this.#isAskedForRequest = false;
     this.#isWaitedFor = false;
-    this.#beginTrial();
+    this.#standing.beginTrial();
     void this.#question.ask();
   }
 
   #onReply(negotiation: Negotiation): void {
-    this.#recover();
-    this.#traits.asked(negotiation.outcome);
-    const { connections, requests } = limitsOf(negotiation);
+    this.#permits?.give();
+    this.#standing.recover();
+    const { outcome } = negotiation;
     const isShared = multiplexes(negotiation);
-    this.#limit.say(isShared ? connections : Math.min(connections, requests));
-    this.#connections.limitStreams(requests);
+    const manner = { outcome, multiplexes: isShared, ...limitsOf(negotiation) };
+    if (outcome !== "unread" && this.#permits !== undefined) this.#permits.manner = manner;
+    this.#note(manner);
     // CANT_MPX_CONN may have come meanwhile, on a connection from before.
     if (this.#mode === "asking") this.#know(isShared ? "multiplexed" : "single");
     this.#announceEmpty();
     if (!this.#closed) this.#deps.owner.onRoom();
   }
 
+  #note({ outcome, multiplexes: isShared, connections, requests }: Manner): void {
+    this.#traits.asked(outcome);
+    this.#limit.say(isShared ? connections : Math.min(connections, requests));
+    const { share } = this.#deps;
+    this.#connections.limitStreams(Math.max(1, Math.floor(requests / (share?.threads ?? 1))));
+  }
+
+  /** Takes over what another thread has found out; whether there is something. */
+  #learn(): boolean {
+    const manner = this.#permits?.manner;
+    if (manner !== undefined) this.#note(manner);
+    if (manner !== undefined) this.#know(manner.multiplexes ? "multiplexed" : "single");
+    return manner !== undefined;
+  }
+
   /** Where it was asked before any request came, one that has come since asks again. */
   #onNotAsked(cause: unknown): void {
+    this.#permits?.give();
     const timedOut = cause instanceof ConnectError && cause.failure === "aborted";
     const error = connectionError({ address: this.address, connected: false, timedOut, cause });
     this.#mode = this.#configuredMode();
@@ -348,47 +371,24 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#connections.drain(({ multiplexed }) => multiplexed !== (mode === "multiplexed"));
   }
 
-  /** After a failure one connect shows whether the server is back; others need not wait for it. */
-  #beginTrial(): void {
-    if (this.#failedUntilMs === 0) return;
-    const { deadlines, options } = this.#deps;
-    this.#failedUntilMs = deadlines.after(options.timeouts.connectMs);
-  }
-
-  #recover(): void {
-    if (this.#failedUntilMs === 0) return;
-    this.#failedUntilMs = 0;
-    this.#weight.startGrowing(this.#deps.deadlines.nowMs());
-  }
-
-  #shrink(): void {
-    if (this.#weight.slowStartMs === 0) return;
-    this.#weight.shrink();
-    this.#deps.keeper.onWarming(this);
-  }
-
-  #watchHealth(): HealthWatch {
-    const { runtime, server: { address }, options, random } = this.#deps;
-    const onResult = this.#onHealth.bind(this);
-    const watch = new HealthWatch({ runtime, address, options, random, onResult });
-    watch.start();
-    return watch;
-  }
-
   #onHealth(result: HealthResult, changed: boolean): void {
-    if (changed && this.isUp) this.#weight.startGrowing(this.#deps.deadlines.nowMs());
-    else if (changed) {
-      this.#shrink();
+    if (changed && !this.isUp) {
       // What comes back may be another application.
+      this.#remember(undefined);
       if (this.#mode !== "asking") this.#mode = this.#configuredMode();
     }
-    if (result.kind === "passed") this.#recover();
     this.#deps.keeper.onHealth(this, result, changed);
   }
 
+  /** For the other threads: what is different now, or that nothing is known. */
+  #remember(change: Partial<Manner> | undefined): void {
+    const known = this.#permits?.manner;
+    if (known !== undefined) this.#permits!.manner = change && { ...known, ...change };
+  }
+
   #fail(error: UpstreamError): void {
-    this.#failedUntilMs = this.#deps.deadlines.after(FAILED_SERVER_REST_MS);
-    this.#shrink();
+    this.#remember(undefined);
+    this.#standing.fail();
     this.#traits.connectFailed();
     this.#limit.forget();
     this.#connections.limitStreams(Infinity);

@@ -12,10 +12,13 @@ import type { Clock, TimerId } from "../runtime/clock.ts";
 import type { UpstreamConnection } from "./connection.ts";
 import type { ConnectionLimit } from "./connection_limit.ts";
 import { type PlaceRequest, SingleConnections } from "./single_connections.ts";
+import type { ServerPermits } from "./upstream_share.ts";
 
 export interface ServerConnectionsDeps {
   readonly clock: Clock;
   readonly limit: ConnectionLimit;
+  /** Left out: no other thread has connections to the server. */
+  readonly permits?: ServerPermits | undefined;
   /** Makes a connection, on which requests may share it or not. */
   readonly connect: (multiplexed: boolean) => UpstreamConnection;
   /** Whether a request may wait at all. */
@@ -46,8 +49,10 @@ export class ServerConnections {
       limit,
       canWait,
       canTellAccepted: (connection) => connection.life.canTellAccepted,
-      count: () => this.#connections.size - this.#tunnels,
+      count: () => deps.permits?.total ?? this.#connections.size - this.#tunnels,
+      take: (most) => this.#take(most),
       open: () => this.#open(false),
+      replace: (connection) => this.#replace(connection),
       retire: (connection) => this.#retire(connection),
       nowMs: () => clock.nowMs(),
       lookAfter: (delayMs) => this.#lookAfter(delayMs),
@@ -93,13 +98,30 @@ export class ServerConnections {
 
   /** A connection for a request that has it for itself; undefined when it has to wait. */
   placeAlone(request: PlaceRequest): UpstreamConnection | undefined {
-    return this.#single.place(request);
+    const connection = this.#single.place(request);
+    this.#deps.permits?.rest(this.#single.idleCount);
+    return connection;
   }
 
-  /** A request has ended on a connection that is not shared. */
-  rest(connection: UpstreamConnection): void {
+  /** A request has ended on a connection that is not shared; whether another one waits here. */
+  rest(connection: UpstreamConnection, isWanted: boolean): void {
     this.#single.rest(connection);
     this.#single.giveWay();
+    if (isWanted && this.#deps.permits?.mustYield()) this.#retire(connection);
+  }
+
+  /**
+   * What nobody here needs goes to the threads that wait for it, and of what is needed (`isWanted`) the
+   * part that is theirs.
+   */
+  share(isWanted: boolean): void {
+    const { permits } = this.#deps;
+    if (permits === undefined) return;
+    if (!isWanted) permits.giveSpare();
+    while (permits.rest(isWanted ? 0 : this.#idleCount)) this.#retireIdle();
+    if (this.#single.idleCount > 0 || !permits.mustYield()) return;
+    // Requests share those that there are, so none rests: the least busy one makes room.
+    this.#leastBusyShared()?.drain();
   }
 
   /** How long it has had nothing to do; undefined while it has, or was shared. */
@@ -112,12 +134,12 @@ export class ServerConnections {
   switched(connection: UpstreamConnection): void {
     this.#tunnels++;
     this.#single.forget(connection);
+    this.#give();
   }
 
   /** It is closed. */
   remove(connection: UpstreamConnection): void {
-    if (this.#connections.delete(connection) && connection.isTunnel) this.#tunnels--;
-    this.#single.forget(connection);
+    this.#forget(connection);
     this.#requestsBefore += connection.requestsBegun;
     if (this.#connections.size === 0) this.#stopLooking();
   }
@@ -148,7 +170,44 @@ export class ServerConnections {
   }
 
   #openShared(): UpstreamConnection | undefined {
-    return this.#connections.size < this.#deps.limit.shared ? this.#open(true) : undefined;
+    return this.#take(this.#deps.limit.shared) ? this.#open(true) : undefined;
+  }
+
+  #take(limit: number): boolean {
+    const { permits } = this.#deps;
+    return permits === undefined
+      ? this.#connections.size - this.#tunnels < limit
+      : permits.take(limit);
+  }
+
+  /** A connection is gone. */
+  #give(): void {
+    const { permits } = this.#deps;
+    if (permits === undefined) return;
+    permits.give();
+    permits.rest(this.#single.idleCount);
+  }
+
+  /** Connections without requests, shared ones too. */
+  get #idleCount(): number {
+    let count = this.#single.idleCount;
+    for (const one of this.#connections) if (one.multiplexed && isIdle(one)) count++;
+    return count;
+  }
+
+  #retireIdle(): void {
+    if (this.#single.idleCount > 0) return this.#single.retireIdle();
+    for (const one of this.#connections) if (one.multiplexed && isIdle(one)) return one.drain();
+  }
+
+  #leastBusyShared(): UpstreamConnection | undefined {
+    let least: UpstreamConnection | undefined;
+    for (const one of this.#connections) {
+      // One that is on its way out is what the other thread gets.
+      if (!one.multiplexed || one.state === "draining") return undefined;
+      if (least === undefined || one.streams < least.streams) least = one;
+    }
+    return least;
   }
 
   #open(multiplexed: boolean): UpstreamConnection {
@@ -158,9 +217,24 @@ export class ServerConnections {
   }
 
   #retire(connection: UpstreamConnection): void {
+    // Nobody is to connect in its place before it is closed.
+    connection.close();
+    this.#forget(connection);
+  }
+
+  #forget(connection: UpstreamConnection): void {
+    const wasThere = this.#connections.delete(connection);
+    this.#single.forget(connection);
+    if (!wasThere) return;
+    if (connection.isTunnel) this.#tunnels--;
+    else this.#give();
+  }
+
+  #replace(connection: UpstreamConnection): UpstreamConnection {
     this.#connections.delete(connection);
     this.#single.forget(connection);
     connection.close();
+    return this.#open(false);
   }
 
   /** The earliest of what is asked for counts. */
@@ -185,4 +259,9 @@ export class ServerConnections {
     this.#single.giveWay();
     this.#deps.onRoom();
   };
+}
+
+/** Whether nothing is on it, and it would take something. */
+function isIdle({ streams, canBegin }: UpstreamConnection): boolean {
+  return streams === 0 && canBegin;
 }

@@ -5,6 +5,7 @@ import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
 import type { HealthResult } from "./health_check.ts";
 import type { ServerOptions, UpstreamOptions } from "./options.ts";
+import type { UpstreamShare } from "./upstream_share.ts";
 
 /** What the upstream that holds the server is told, and asked. */
 export interface ServerOwner<Server> {
@@ -42,6 +43,8 @@ export interface ServerDeps<Server> {
   readonly keeper: ServerKeeper<Server>;
   readonly server: ServerOptions;
   readonly options: UpstreamOptions;
+  /** Left out: no other thread has this upstream. */
+  readonly share?: UpstreamShare | undefined;
   /** From 0 to below 1: when it is asked how it is. */
   readonly random: () => number;
 }

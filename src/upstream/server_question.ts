@@ -69,6 +69,11 @@ export class ServerQuestion {
     onReply(negotiation);
   }
 
+  /** It cannot be asked now. */
+  askLater(): void {
+    if (!this.isOpen) this.#setTimer(this.#deps.onAgain, this.#againMs);
+  }
+
   /** It is not asked again by itself. */
   forget(): void {
     if (!this.isOpen) this.#stopTimer();

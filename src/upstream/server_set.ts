@@ -17,12 +17,14 @@ import type { ServerOptions, UpstreamOptions } from "./options.ts";
 import { Server } from "./server.ts";
 import type { ServerKeeper, ServerOwner } from "./server_deps.ts";
 import { type Lookup, ServerName } from "./server_name.ts";
+import type { ServerNews, SharingCall, UpstreamShare } from "./upstream_share.ts";
 
 export interface ServerSetDeps {
   readonly runtime: Runtime;
   readonly deadlines: Deadlines;
   readonly observer: UpstreamObserver;
   readonly owner: ServerOwner<Server>;
+  readonly share?: UpstreamShare | undefined;
   readonly options: UpstreamOptions;
   /** From 0 to below 1. */
   readonly random: () => number;
@@ -101,6 +103,27 @@ export class ServerSet implements ServerKeeper<Server> {
   /** No connection could be made to the server. */
   onConnectFailed(server: Server): void {
     this.#lookAgain(server);
+  }
+
+  /** As that of {@link Server}, of all. */
+  share(what: SharingCall): void {
+    if (this.#deps.share === undefined) return;
+    for (const server of this.all) server.share(what);
+  }
+
+  /** Another thread has given us something, or wants something; `place` places what waits. */
+  rung(place: () => void): void {
+    this.share("wake");
+    place();
+    this.share("settle");
+  }
+
+  /** Another thread knows more of a server than we do. */
+  hear(address: string, news: ServerNews): void {
+    const server = this.#servers.get(address);
+    if (server === undefined || !server.hear(news)) return;
+    this.#useThoseThatAreUp();
+    this.#deps.onChange();
   }
 
   async close(): Promise<void> {
@@ -189,12 +212,13 @@ export class ServerSet implements ServerKeeper<Server> {
       this.#forgetLeaving(address);
       return known;
     }
-    const { runtime, deadlines, owner, random } = this.#deps;
+    const { runtime, deadlines, owner, random, share } = this.#deps;
     const server = new Server({
       runtime,
       deadlines,
       owner,
       keeper: this,
+      share,
       server: options,
       options: this.#deps.options,
       random,

@@ -65,7 +65,11 @@ export interface SingleConnectionsDeps<Connection> {
   readonly canWait: boolean;
   /** Whether it can be told of such a connection that it was accepted. */
   readonly canTellAccepted: (connection: Connection) => boolean;
+  /** Whether there may be one more, of so many at most; then it is opened. Left out: `count` tells. */
+  readonly take?: (limit: number) => boolean;
   readonly open: () => Connection;
+  /** Closes one and opens another in its place; left out: by `retire` and `open`. */
+  readonly replace?: (connection: Connection) => Connection;
   /** It is closed, and counts no more. */
   readonly retire: (connection: Connection) => void;
   readonly nowMs: () => number;
@@ -105,6 +109,17 @@ export class SingleConnections<Connection extends SingleConnection> {
     this.#deps = deps;
   }
 
+  /** Connections that have nothing to do. */
+  get idleCount(): number {
+    return this.#idle.length;
+  }
+
+  /** Closes the one that has been idle longest, where there is one. */
+  retireIdle(): void {
+    const oldest = this.#idle[0];
+    if (oldest !== undefined) this.#deps.retire(oldest.connection);
+  }
+
   /** Whether workers were seen to go on after their responses. */
   get hasLateWorkers(): boolean {
     return this.#hasLateWorkers;
@@ -131,8 +146,7 @@ export class SingleConnections<Connection extends SingleConnection> {
     if (unknown !== undefined) {
       if (!mustBeOpen) return this.#take(unknown);
       // Leave the application a worker to take the new connection.
-      this.#deps.retire(unknown.connection);
-      return this.#open();
+      return this.#replace(unknown.connection);
     }
     return behind === undefined ? this.#openIfRoom() : this.#placeBeside(behind, behindCount);
   }
@@ -197,7 +211,7 @@ export class SingleConnections<Connection extends SingleConnection> {
 
   /** Some workers are not back. */
   #placeBeside(oldest: IdleConnection<Connection>, count: number): Connection | undefined {
-    const { nowMs, count: connections, limit, canWait, retire, lookAfter } = this.#deps;
+    const { nowMs, limit, canWait, lookAfter } = this.#deps;
     const { connection, sinceMs } = oldest;
     const behindMs = nowMs() - sinceMs;
     const isLate = behindMs >= LATE_WORKER_MS;
@@ -205,23 +219,27 @@ export class SingleConnections<Connection extends SingleConnection> {
       this.#hasLateWorkers = true;
       this.#deps.onLateWorkers();
     }
-    if (connections() < limit.single) {
-      const waits = canWait && !this.#hasLateWorkers && count >= BEHIND_SPARE &&
-        behindMs < BEHIND_MOMENT_MS;
-      if (!waits) return this.#open();
-    } else if (isLate || !canWait) {
+    const waits = canWait && !this.#hasLateWorkers && count >= BEHIND_SPARE &&
+      behindMs < BEHIND_MOMENT_MS;
+    if (!waits) {
+      if (this.#mayOpen(limit.single)) return this.#open();
       // Its worker takes a new connection when it is back, as any other does that is free before.
-      retire(connection);
-      return this.#open();
+      if (isLate || !canWait) return this.#replace(connection);
     }
     lookAfter(LOOK_AGAIN_MS);
     return undefined;
   }
 
+  #mayOpen(limit: number): boolean {
+    const { take, count } = this.#deps;
+    return take?.(limit) ?? count() < limit;
+  }
+
   #openIfRoom(): Connection | undefined {
-    const { count, limit, nowMs } = this.#deps;
-    if (count() < limit.single || limit.tryMore(nowMs())) return this.#open();
-    return undefined;
+    const { limit, nowMs } = this.#deps;
+    const mayOpen = this.#mayOpen(limit.single) ||
+      (limit.tryMore(nowMs()) && this.#mayOpen(limit.single));
+    return mayOpen ? this.#open() : undefined;
   }
 
   #take(idle: IdleConnection<Connection>): Connection {
@@ -233,7 +251,17 @@ export class SingleConnections<Connection extends SingleConnection> {
   }
 
   #open(): Connection {
-    const connection = this.#deps.open();
+    return this.#opened(this.#deps.open());
+  }
+
+  #replace(connection: Connection): Connection {
+    const { replace, retire, open } = this.#deps;
+    if (replace !== undefined) return this.#opened(replace(connection));
+    retire(connection);
+    return this.#opened(open());
+  }
+
+  #opened(connection: Connection): Connection {
     const nowMs = this.#deps.nowMs();
     this.#begunMs.set(connection, nowMs);
     this.#waiting.set(connection, { sinceMs: nowMs, patience: 1 });

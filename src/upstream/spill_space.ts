@@ -17,11 +17,20 @@ const GIB = 1024 * 1024 * 1024;
 /** Bytes of all temporary files together, where nothing else is said. */
 export const SPILL_TOTAL_MAX = 8 * GIB;
 
+/** What the same space of other threads has, in one sum. */
+export interface SpaceShare {
+  /** Bytes of all threads. */
+  readonly used: number;
+  /** This thread has so many bytes now, and had so many; false where all would have too many. */
+  change(before: number, after: number, max: number): boolean;
+}
+
 export class SpillSpace {
   #max: number;
   readonly #clock: Clock;
   readonly #onStuck: (cause: unknown) => void;
   readonly #waiting = new Set<() => void>();
+  readonly #share: SpaceShare | undefined;
   #used = 0;
   #blockedUntilMs = -Infinity;
   #timer: TimerId | undefined;
@@ -32,7 +41,9 @@ export class SpillSpace {
     clock: Clock,
     max = SPILL_TOTAL_MAX,
     onStuck: (cause: unknown) => void = () => {},
+    share?: SpaceShare,
   ) {
+    this.#share = share;
     this.#clock = clock;
     this.#max = max;
     this.#onStuck = onStuck;
@@ -51,13 +62,15 @@ export class SpillSpace {
 
   /** Bytes that files have or are about to have. */
   get used(): number {
-    return this.#used;
+    return this.#share?.used ?? this.#used;
   }
 
   /** Whether the bytes may be written now. They are to be given back, whatever becomes of them. */
   take(length: number): boolean {
     if (this.#clock.nowMs() < this.#blockedUntilMs) return false;
-    if (this.#used + length > this.#max) {
+    const after = this.#used + length;
+    const isFull = after > this.#max || this.#share?.change(this.#used, after, this.#max) === false;
+    if (isFull) {
       this.#onStuck(undefined);
       return false;
     }
@@ -67,6 +80,7 @@ export class SpillSpace {
 
   give(length: number): void {
     if (length === 0) return;
+    this.#share?.change(this.#used, this.#used - length, this.#max);
     this.#used -= length;
     this.#wake();
   }

@@ -3,6 +3,7 @@
  * attempt: each wait ends early when the client leaves, or when all of them are stopped.
  */
 import type { AbortSignalLike } from "../runtime/abort_signal.ts";
+import type { Clock } from "../runtime/clock.ts";
 import type { UpstreamError } from "./errors.ts";
 import { clientGone } from "./exchange_errors.ts";
 
@@ -19,6 +20,23 @@ export class StoppableWaits {
       signal?.removeEventListener("abort", onAbort);
       this.#stops.delete(stop);
     };
+  }
+
+  /** Waits for a time. @throws {UpstreamError} where the wait ends early */
+  async pause(
+    clock: Clock,
+    delayMs: number,
+    signal: AbortSignalLike | undefined,
+  ): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = clock.setTimer(resolve, delayMs);
+    const release = this.add(signal, reject);
+    try {
+      await promise;
+    } finally {
+      clock.clearTimer(timer);
+      release();
+    }
   }
 
   /** Ends all of them, each with an error of its own. */

@@ -8,7 +8,7 @@ import { CgiHeaderCache } from "../protocol/cgi_response.ts";
 import { currentRuntime } from "../runtime/current.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Trait } from "./application_traits.ts";
-import { type Attempts, mayRetry, noAttempts, shouldWait } from "./attempts.ts";
+import { type Attempts, mayRetry, noAttempts, shouldWait, takesAnyRoom } from "./attempts.ts";
 import { BodyPreparation } from "./body_preparation.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type ExchangePhase, UpstreamError } from "./errors.ts";
@@ -32,6 +32,7 @@ import { BufferMemory } from "./buffer_memory.ts";
 import { requestKeyHash } from "./sticky_hash.ts";
 import { StoppableWaits } from "./stoppable_waits.ts";
 import { Tunnels } from "./tunnels.ts";
+import type { UpstreamShare } from "./upstream_share.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
 export interface UpstreamDeps {
@@ -43,6 +44,8 @@ export interface UpstreamDeps {
   readonly space?: SpillSpace;
   /** What all buffers share; left out: this upstream has memory of its own. */
   readonly memory?: BufferMemory;
+  /** The same upstream in other threads; none, when left out. */
+  readonly share?: UpstreamShare | undefined;
   /** For moments that should not be the same everywhere; `Math.random`, when left out. */
   readonly random?: () => number;
 }
@@ -74,6 +77,7 @@ export class Upstream implements ServerOwner<Server> {
   #draining = false;
   #cut = false;
   readonly #bodies: BodyPreparation;
+  readonly #share: UpstreamShare | undefined;
   /** What else is to be stopped when the rest is cut: gathering, waiting for a retry. */
   readonly #waits = new StoppableWaits();
   readonly #tunnels: Tunnels;
@@ -93,13 +97,15 @@ export class Upstream implements ServerOwner<Server> {
     // Not while the last of them is still being answered.
     const collect = () => runtime.clock.atTurnEnd(() => runtime.collectGarbage());
     this.#open = new OpenRequests(runtime.clock, collect);
-    this.#queue = new WaitingQueue(options.queue.lengthMax);
+    const share = this.#share = deps.share;
+    this.#queue = new WaitingQueue(options.queue.lengthMax, share);
     this.#keyName = options.balance === "hash" ? options.hash : undefined;
     this.#servers = new ServerSet({
       runtime,
       deadlines: this.#deadlines,
       observer: this.#observer,
       owner: this,
+      share,
       options,
       random: deps.random ?? Math.random,
       onChange: () => this.#onServersChanged(),
@@ -129,6 +135,12 @@ export class Upstream implements ServerOwner<Server> {
       observer: this.#observer,
       onDone: (exchange) => this.#leaveQueue(exchange),
     };
+    share?.attach({
+      onRung: () => this.#servers.rung(() => this.onRoom()),
+      onTurn: () => this.#servers.share("ask"),
+      onBeat: () => this.#servers.share("note"),
+      onNews: (server, news) => this.#servers.hear(server, news),
+    });
   }
 
   /** Those behind names come and go; one that is leaving has requests left. */
@@ -137,8 +149,8 @@ export class Upstream implements ServerOwner<Server> {
   }
 
   /** With `supplied`: requests go to these now. Resolves when those that left have none left. */
-  useServers(servers: readonly ServerOptions[]): Promise<void> {
-    return this.#servers.use(servers);
+  async useServers(servers: readonly ServerOptions[]): Promise<void> {
+    await Promise.all([this.#servers.use(servers), this.#share?.supply(servers)]);
   }
 
   /** Requests that have left HTTP, or want to. */
@@ -208,6 +220,7 @@ export class Upstream implements ServerOwner<Server> {
     this.#waits.stopAll(() => error("queue"));
     await this.#open.idle(0);
     await this.#servers.close();
+    this.#share?.detach();
     this.#deadlines.close();
   }
 
@@ -282,7 +295,9 @@ export class Upstream implements ServerOwner<Server> {
     if (!(error instanceof UpstreamError)) throw error;
     if (!this.#retries(error, exchange, payload)) throw error;
     const { request, attempts } = exchange;
-    if (shouldWait(error, attempts, this.#hasOthers(attempts))) await this.#retryDelay(request);
+    if (shouldWait(error, attempts, this.#hasOthers(attempts))) {
+      await this.#waits.pause(this.#runtime.clock, this.options.retry.delayMs, request.signal);
+    }
   }
 
   #attempt(request: UpstreamRequest, payload: Payload, attempts: Attempts): Exchange {
@@ -319,7 +334,8 @@ export class Upstream implements ServerOwner<Server> {
     if (this.#queue.push(exchange)) {
       exchange.watchClient();
       // Those before it may be waiting for one server only.
-      if (!isFirst) this.onRoom();
+      if (!isFirst || this.#share !== undefined) this.onRoom();
+      if (this.#queue.length > 0) this.#servers.share("ask");
       return;
     }
     this.#observer.onQueueRejected(this.options.name);
@@ -358,19 +374,6 @@ export class Upstream implements ServerOwner<Server> {
     this.onRoom();
   }
 
-  async #retryDelay(request: UpstreamRequest): Promise<void> {
-    const { clock } = this.#runtime;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = clock.setTimer(resolve, this.options.retry.delayMs);
-    const release = this.#waits.add(request.signal, reject);
-    try {
-      await promise;
-    } finally {
-      clock.clearTimer(timer);
-      release();
-    }
-  }
-
   /** May be called for one that is not in the queue. */
   #leaveQueue(exchange: Exchange): void {
     if (!this.#queue.remove(exchange)) return;
@@ -391,9 +394,4 @@ export class Upstream implements ServerOwner<Server> {
   ): UpstreamError {
     return new UpstreamError(code, `Upstream "${this.options.name}" ${what}`, { phase });
   }
-}
-
-/** Whether there is no room at all when there is none for it: it is choosy in nothing. */
-function takesAnyRoom({ tried, keyHash, wantsAlone }: Attempts): boolean {
-  return tried.size === 0 && keyHash === undefined && !wantsAlone;
 }

@@ -1,15 +1,18 @@
 /**
- * Requests that wait for room at an upstream, first come first served. Bounded in length; how long
- * one may wait is its own deadline.
+ * Requests that wait for room at an upstream, first come first served. Bounded in length, with those
+ * that wait in other threads; how long one may wait is its own deadline.
  */
+import type { UpstreamShare } from "./upstream_share.ts";
 
 export class WaitingQueue<Item> {
   readonly lengthMax: number;
   /** A Set keeps the order and removes from the middle at once. */
   readonly #items = new Set<Item>();
+  readonly #share: Pick<UpstreamShare, "enterQueue" | "leaveQueue"> | undefined;
 
-  constructor(lengthMax: number) {
+  constructor(lengthMax: number, share?: Pick<UpstreamShare, "enterQueue" | "leaveQueue">) {
     this.lengthMax = lengthMax;
+    this.#share = share;
   }
 
   get length(): number {
@@ -19,6 +22,7 @@ export class WaitingQueue<Item> {
   /** False when it is full. */
   push(item: Item): boolean {
     if (this.#items.size >= this.lengthMax) return false;
+    if (this.#share?.enterQueue(this.lengthMax) === false) return false;
     this.#items.add(item);
     return true;
   }
@@ -30,6 +34,8 @@ export class WaitingQueue<Item> {
 
   /** False for one that is not in the queue. */
   remove(item: Item): boolean {
-    return this.#items.delete(item);
+    if (!this.#items.delete(item)) return false;
+    this.#share?.leaveQueue();
+    return true;
   }
 }

@@ -126,8 +126,8 @@ const WRONG: readonly { args: string; stderr: string }[] = [
       "(name a file with --config, or an application with --upstream or --spawn)",
   },
   {
-    args: "serve --upstream h --workers auto",
-    stderr: '--workers: "auto" workers are not available in this version (use 1)',
+    args: "serve --upstream h --workers many",
+    stderr: '--workers: Cannot read "many" as workers (use auto, or a number from 1 to 63)',
   },
 ];
 

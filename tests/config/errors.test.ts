@@ -118,7 +118,7 @@ const SHAPE: readonly Row[] = [
     text: "hello\n",
     expected: [
       'a.yaml:1:1: The file is "hello" (use a map with listen, tls, acme, upstreams, sites, gemini, admin, log, ' +
-      "limits, map, user or shutdown)",
+      "limits, map, user, workers or shutdown)",
     ],
   },
   {
@@ -126,7 +126,7 @@ const SHAPE: readonly Row[] = [
     text: "- sites\n",
     expected: [
       "a.yaml:1:1: The file is a list (use a map with listen, tls, acme, upstreams, sites, gemini, admin, log, " +
-      "limits, map, user or shutdown)",
+      "limits, map, user, workers or shutdown)",
     ],
   },
   {

@@ -301,9 +301,9 @@ sites:
   {
     name: "several wrong values at once, flags and variables",
     flags: { upstream: ["http://h"], listen: ["h"], logLevel: "loud", maxBody: "1 MB" },
-    world: { env: { AFCGI_LOG_FORMAT: "jsn", AFCGI_ADMIN: "nowhere", AFCGI_WORKERS: "auto" } },
+    world: { env: { AFCGI_LOG_FORMAT: "jsn", AFCGI_ADMIN: "nowhere", AFCGI_WORKERS: "0" } },
     expected: [
-      'AFCGI_WORKERS: "auto" workers are not available in this version (use 1)',
+      'AFCGI_WORKERS: Cannot read "0" as workers (use auto, or a number from 1 to 63)',
       '--log-level: Unknown level "loud" (use debug, info, warn or error)',
       'AFCGI_LOG_FORMAT: Unknown format "jsn" (did you mean "json"?)',
       '--listen: Cannot read address "h": the port is missing (use "h:PORT")',
@@ -316,10 +316,10 @@ sites:
   },
   {
     name: "errors of flags and of the file together",
-    flags: { config: "bad.yaml", workers: "4" },
+    flags: { config: "bad.yaml", workers: "64" },
     world: { tree: { "/site/bad.yaml": "sites: 1\n" } },
     expected: [
-      '--workers: "4" workers are not available in this version (use 1)',
+      '--workers: Cannot read "64" as workers (use auto, or a number from 1 to 63)',
       "bad.yaml:1:8: sites is 1 (use a list of sites)",
     ],
   },

@@ -200,5 +200,6 @@ limits:
     send_timeout: 2s
     close_timeout: 3s
 user: www-data
+workers: 3
 shutdown: { grace: 5s, delay: 2s }
 `;

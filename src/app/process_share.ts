@@ -1,0 +1,34 @@
+/** What a program has in common with its other threads, and what it wants of them. */
+import type { SpaceShare } from "../upstream/spill_space.ts";
+import type { UpstreamOptions } from "../upstream/options.ts";
+import type { UpstreamShare } from "../upstream/upstream_share.ts";
+import type { ClientShare } from "./client_connections.ts";
+import type { AppOptions } from "./options.ts";
+import type { PreparedReload } from "./reload.ts";
+
+/** Bounds that hold for all threads, seen from one. */
+export interface ProcessShare {
+  readonly clients: ClientShare;
+  readonly space: SpaceShare;
+  /** The same options, the same upstream. */
+  upstreamOf(options: UpstreamOptions): UpstreamShare;
+}
+
+/** Threads that serve what this one accepts. */
+export interface Followers {
+  /**
+   * Every thread gets ready for another configuration; the first call starts them. Its listeners have
+   * the addresses in force.
+   *
+   * @throws when a thread cannot
+   */
+  prepare(options: AppOptions): Promise<PreparedReload>;
+  /** As that of the App. */
+  stop(isTakenOver: boolean): Promise<void>;
+  /** Ends them at once. */
+  destroy(): void;
+  /** The text for Prometheus, with all that threads have counted; `own` is this thread's. */
+  metrics(own: string): Promise<string>;
+  /** What each thread says of itself. */
+  status(): Promise<readonly object[]>;
+}

@@ -1,0 +1,195 @@
+/**
+ * A thread that serves: runs the whole program on the configuration that the main thread sends, with
+ * sockets that the main thread accepts, and without what is the main thread's alone (admin address,
+ * applications, certificates, health checks, log files).
+ */
+import { type RunningApp, startApp } from "../app/app.ts";
+import type { PreparedReload } from "../app/reload.ts";
+import { Logger } from "../observe/logger.ts";
+import { formatAddress } from "../runtime/address.ts";
+import type { SocketListenOptions } from "../runtime/callback_socket.ts";
+import type { ByteListener } from "../runtime/listener.ts";
+import type { SocketAdopter } from "../runtime/network.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { ThreadParent } from "../runtime/threads.ts";
+import { processPlaces } from "../shared/process_memory.ts";
+import type { UpstreamMemory } from "../shared/upstream_memory.ts";
+import type { FromThread, News, StartMessage, ThreadConfig, ToThread } from "./messages.ts";
+import { RemoteCertificates } from "./remote_certificates.ts";
+import { SharedProcess } from "./shared_process.ts";
+import { threadLog } from "./thread_logs.ts";
+
+/** Does what the main thread says, from now on. */
+export function serveInThread(runtime: Runtime, parent: ThreadParent): void {
+  let thread: ServingThread | undefined;
+  parent.listen((message) => {
+    const told = message as ToThread;
+    if (told.kind === "start") thread = new ServingThread(runtime, parent, told);
+    else thread?.hear(told);
+  });
+}
+
+class ServingThread {
+  readonly #runtime: Runtime;
+  readonly #start: StartMessage;
+  readonly #send: (message: FromThread) => void;
+  readonly #shared: SharedProcess;
+  readonly #certificates: RemoteCertificates;
+  readonly #adopters = new Map<string, SocketAdopter>();
+  readonly #prepared = new Map<number, PreparedReload>();
+  #memories: ReadonlyMap<string, UpstreamMemory>;
+  #app: RunningApp | undefined;
+
+  constructor(runtime: Runtime, parent: ThreadParent, start: StartMessage) {
+    this.#runtime = runtime;
+    this.#start = start;
+    this.#send = (message) => parent.send(message);
+    this.#memories = start.config.upstreams;
+    this.#certificates = new RemoteCertificates(this.#send, runtime.clock);
+    this.#shared = new SharedProcess({
+      memory: start.process,
+      thread: start.thread,
+      owner: start.owner,
+      clock: runtime.clock,
+      memoryOf: ({ name }) => this.#memories.get(name)!,
+      tell: (news) => this.#send({ kind: "news", ...news }),
+    }, () => this.#app?.look());
+    void this.#run(start.config);
+  }
+
+  hear(message: ToThread): void {
+    switch (message.kind) {
+      case "start":
+        return;
+      case "connection":
+        return this.#adopt(message.listener, message.descriptor);
+      case "identity":
+        return this.#certificates.hear(message);
+      case "news":
+        return this.#shared.hear(message);
+      case "servers":
+        return void this.#useServers(message);
+      case "question":
+        return this.#answer(message.id);
+      case "prepare":
+        return void this.#prepare(message.id, message.config);
+      case "commit":
+        return void this.#prepared.get(message.id)?.commit();
+      case "discard":
+        return void this.#prepared.get(message.id)?.discard();
+      case "stop":
+        return void this.#stop(message.isTakenOver);
+    }
+  }
+
+  async #run(config: ThreadConfig): Promise<void> {
+    const { clock, process } = this.#runtime;
+    const { level, format } = config.options.log;
+    process.surviveExceptions();
+    const sink = threadLog("error", this.#send);
+    try {
+      this.#app = await startApp(config.options, {
+        runtime: { ...this.#runtime, listenSockets: (options) => this.#listen(options) },
+        logger: new Logger({ sink, clock, level, format }),
+        openAccessLog: (target) =>
+          Promise.resolve(target === "off" ? undefined : threadLog("access", this.#send)),
+        version: this.#start.version,
+        share: this.#shared,
+        certificatesAreElsewhere: true,
+      });
+      this.#catchUp(config);
+      this.#send({ kind: "ready" });
+    } catch (error) {
+      this.#send({ kind: "failed", reason: textOf(error) });
+    }
+  }
+
+  /** What has happened before it came. */
+  #catchUp({ servers, news }: ThreadConfig): void {
+    for (const [upstream, addresses] of servers) void this.#app!.useServers(upstream, addresses);
+    for (const one of news as readonly News[]) this.#shared.hear(one);
+  }
+
+  async #listen(options: SocketListenOptions): Promise<ByteListener> {
+    const { address, tls } = options;
+    const listener = formatAddress(address);
+    const identified = tls && {
+      ...tls,
+      identify: this.#certificates.identify.bind(this.#certificates, listener),
+    };
+    const adopter = await this.#runtime.adoptSockets!({
+      ...options,
+      ...(identified && { tls: identified }),
+    });
+    this.#adopters.set(listener, adopter);
+    return {
+      address,
+      pause: (reason) => this.#send({ kind: "pause", listener, reason }),
+      resume: (reason) => this.#send({ kind: "resume", listener, reason }),
+      configureTls: ({ identify: _, ...changes }) => adopter.configureTls(changes),
+      close: () => {
+        if (this.#adopters.get(listener) === adopter) this.#adopters.delete(listener);
+        adopter.close();
+      },
+    };
+  }
+
+  #adopt(listener: string, descriptor: number): void {
+    const { words } = this.#start.process;
+    const { placed, taken } = processPlaces(this.#start.process);
+    const { thread } = this.#start;
+    Atomics.add(words, taken + thread, 1);
+    const adopter = this.#adopters.get(listener);
+    const onGone = () => void Atomics.sub(words, placed + thread, 1);
+    if (adopter !== undefined) return adopter.adopt(descriptor, onGone);
+    // A listener that was closed meanwhile.
+    onGone();
+    this.#runtime.closeDescriptor?.(descriptor);
+  }
+
+  async #useServers(
+    { id, upstream, servers }: Extract<ToThread, { readonly kind: "servers" }>,
+  ): Promise<void> {
+    await this.#app?.useServers(upstream, servers);
+    this.#send({ kind: "supplied", id });
+  }
+
+  #answer(id: number): void {
+    const report = this.#app?.report();
+    if (report !== undefined) this.#send({ kind: "response", id, ...report });
+  }
+
+  async #prepare(id: number, config: ThreadConfig): Promise<void> {
+    const before = this.#memories;
+    this.#memories = config.upstreams;
+    try {
+      const prepared = await this.#app!.prepare(config.options);
+      this.#prepared.set(id, {
+        commit: async () => {
+          this.#prepared.delete(id);
+          await prepared.commit();
+          this.#catchUp(config);
+        },
+        discard: async () => {
+          this.#prepared.delete(id);
+          this.#memories = before;
+          await prepared.discard();
+        },
+      });
+      this.#send({ kind: "prepared", id, error: undefined });
+    } catch (error) {
+      this.#memories = before;
+      this.#send({ kind: "prepared", id, error: textOf(error) });
+    }
+  }
+
+  async #stop(isTakenOver: boolean): Promise<void> {
+    await this.#app?.stop(isTakenOver);
+    this.#shared.close();
+    this.#send({ kind: "stopped" });
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,85 @@
+/**
+ * What an upstream has in common with the same upstream in other threads of the process, seen from one
+ * of them. Left out of an upstream, it is alone.
+ */
+import type { Negotiation } from "./negotiation.ts";
+import type { ServerOptions } from "./options.ts";
+
+/** What has become of a server, for the threads that have not seen it. */
+export const SERVER_NEWS = ["failed", "recovered", "down", "up"] as const;
+export type ServerNews = (typeof SERVER_NEWS)[number];
+
+/**
+ * What a server does for other threads: looks for what they gave, gives what is theirs, asks for what
+ * they have, writes down what was counted.
+ */
+export type SharingCall = "wake" | "settle" | "ask" | "note";
+
+export interface UpstreamShare {
+  /** Whether this thread is the one that asks servers how they are, for all. */
+  readonly leads: boolean;
+  /** Threads that share it. */
+  readonly threads: number;
+  permitsOf(server: string): ServerPermits;
+  /** One more request waits here; false where too many wait in all. */
+  enterQueue(max: number): boolean;
+  leaveQueue(): void;
+  /** Requests that wait, in all threads. */
+  readonly queueLength: number;
+  /**
+   * The servers that the upstream has now, where they are supplied; resolves when no thread has requests
+   * left at those that were there before.
+   */
+  supply(servers: readonly ServerOptions[]): Promise<void>;
+  /** Tells the other threads. */
+  tell(server: string, news: ServerNews): void;
+  /** Whom this thread's upstream is told through. */
+  attach(listener: ShareListener): void;
+  detach(): void;
+}
+
+/** The upstream, as its share calls it. */
+export interface ShareListener {
+  /** Another thread has given us something, or wants something. */
+  onRung(): void;
+  /** What waits here has waited for a while. */
+  onTurn(): void;
+  onNews(server: string, news: ServerNews): void;
+  /** A few times a second: what is counted here is written down for the others. */
+  onBeat(): void;
+}
+
+/** How an application takes requests, as one thread has found out. */
+export type Manner = Pick<Negotiation, "outcome"> & {
+  readonly multiplexes: boolean;
+  readonly connections: number;
+  readonly requests: number;
+};
+
+/** The connections to one server that threads may have together. */
+export interface ServerPermits {
+  /** One more connection may be opened. */
+  take(limit: number): boolean;
+  /** A connection has gone. */
+  give(): void;
+  /** So many connections are idle; whether one should be closed, for another thread waits. */
+  rest(idle: number): boolean;
+  /** Whether one should be closed though requests wait here: another thread has had fewer. */
+  mustYield(): boolean;
+  /** Looks for what others have given us. */
+  wake(): void;
+  /** Gives on what was given to us and is not needed. */
+  giveSpare(): void;
+  /** Asks the threads that have something to give. */
+  ask(): void;
+  /** Connections of all threads. */
+  readonly total: number;
+  /** Requests that other threads have begun. */
+  readonly begunElsewhere: number;
+  /** This thread has begun so many. */
+  noteBegun(count: number): void;
+  /** As far as a thread has found out. */
+  manner: Manner | undefined;
+  /** So many connections are taken and no more, as a thread has found out; Infinity: nobody has. */
+  workers: number;
+}

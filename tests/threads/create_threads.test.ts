@@ -1,0 +1,30 @@
+/** How many threads a configuration gets. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AppOptions } from "../../src/app/options.ts";
+import { Logger } from "../../src/observe/logger.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
+import { createThreads, threadCount } from "../../src/threads/create_threads.ts";
+
+const OPTIONS = { upstreams: [], sites: [] } as unknown as AppOptions;
+
+test("Threads are as many as were asked for; auto follows the processors", async () => {
+  const runtime = new MemoryRuntime();
+  assert.equal(await threadCount(3, runtime), 3);
+  assert.equal(await threadCount("auto", runtime), runtime.process.cpuCount);
+});
+
+test("With one thread, or where there are none, everything is done by the main thread", async () => {
+  const runtime = new MemoryRuntime();
+  const lines: string[] = [];
+  const sink = { write: (text: string) => lines.push(text), flush: () => Promise.resolve() };
+  const { clock } = runtime;
+  const logger = new Logger({ sink, clock, level: "info", format: "json" });
+  const create = (workers: number) =>
+    createThreads({ ...OPTIONS, workers }, { runtime, logger, version: "1" });
+  assert.equal(await create(1), undefined);
+  assert.equal(lines.join(""), "");
+  assert.equal(await create(2), undefined);
+  await runtime.clock.advance(1);
+  assert.equal(JSON.parse(lines.join("")).code, "no_threads");
+});
