@@ -59,7 +59,7 @@ export interface RouteVisit {
 /** What an application would have been sent. */
 export interface DrySend {
   readonly upstream: UpstreamOptions;
-  /** Encoded name-value pairs. */
+  /** Encoded name-value pairs; for an HTTP server the request's line and its fields. */
   readonly params: Uint8Array;
 }
 
@@ -185,7 +185,8 @@ class Run {
       options,
       send: (request) => {
         // What a request meets once it is let in is what people ask for.
-        if (request.role === Role.AUTHORIZER) return Promise.resolve(responded(200));
+        const asks = request.role === Role.AUTHORIZER || request.http?.asks;
+        if (asks) return Promise.resolve(responded(200));
         this.#send = { upstream: options, params: request.params(request.body?.length).slice() };
         return Promise.resolve(responded(204));
       },

@@ -12,6 +12,7 @@ import {
   describeCondition,
 } from "../http/route_conditions.ts";
 import { parseTarget } from "../http/target.ts";
+import { fromLatin1 } from "../protocol/byte_buffer.ts";
 import { decodeNameValues } from "../protocol/name_value.ts";
 import { compileMatch } from "../http/site_router.ts";
 import { formatAddress } from "../runtime/address.ts";
@@ -184,7 +185,7 @@ function explainRoutes(
       ...(route.path !== undefined && { path: route.path }),
       ...(route.methods !== undefined && { methods: route.methods }),
       handler: route.handler.kind,
-      ...(route.authorize && { authorizer: route.authorize.upstream }),
+      ...authorizersOf(route),
       outcome: path !== undefined
         ? `rewrites to ${path}${visit === last && !last?.passed ? " and responds" as const : ""}`
         : visit === undefined
@@ -222,6 +223,41 @@ function mismatchOf(
   return unmet === undefined ? "path" : describeCondition(unmet.options);
 }
 
+/** Whoever is asked before, the first one first. */
+function authorizersOf(
+  { authorize, forwardAuth }: RouteOptions,
+): Pick<ExplainedRoute, "authorizer"> {
+  const names = [forwardAuth, authorize].flatMap((asked) => asked ? [asked.upstream] : []);
+  return names.length === 0 ? {} : { authorizer: names.join(", ") };
+}
+
+/** What an HTTP server is sent: the line, then the fields. */
+function requestLines(
+  start: Uint8Array,
+  handler: HandlerOptions | undefined,
+  request: HttpRequest,
+): ExplainedParameter[] {
+  const [line = "", ...fields] = fromLatin1(start).trimEnd().split("\r\n");
+  const own = handler?.kind === "proxy" ? Object.keys(handler.headers) : [];
+  const configured = new Set(own.map((name) => name.toLowerCase()));
+  if (handler?.kind === "proxy" && handler.host !== undefined) configured.add("host");
+  return [
+    { name: "request", value: line, origin: "request line" },
+    ...fields.map((field): ExplainedParameter => {
+      const colon = field.indexOf(": ");
+      const name = field.slice(0, colon);
+      const value = field.slice(colon + 2);
+      const isClients = request.headers.get(name) === value;
+      const origin = configured.has(name)
+        ? "route"
+        : isClients
+        ? `header ${name}` as const
+        : "afcgi";
+      return { name, value, origin };
+    }),
+  ];
+}
+
 function explainApplication(
   { upstream, params }: DrySend,
   { site, visits }: DryRun,
@@ -246,8 +282,10 @@ function explainApplication(
     ...(spawn && {
       spawn: { command: spawn.command, workers: workerCount(spawn, cpuCount) },
     }),
-    parameters: decodeNameValues(params).map(([name, value]) => {
-      return { name, value, origin: parameterOrigin(name, sources) };
-    }),
+    parameters: upstream.protocol === "http"
+      ? requestLines(params, handler, request)
+      : decodeNameValues(params).map(([name, value]) => {
+        return { name, value, origin: parameterOrigin(name, sources) };
+      }),
   };
 }

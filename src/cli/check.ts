@@ -64,9 +64,11 @@ function summary({ listen, admin, upstreams, sites }: AppOptions): string[] {
       `listen    ${formatAddress(address)}${tls ? " (tls)" : ""}`
     ),
     ...(admin === undefined ? [] : [`admin     ${formatAddress(admin)}`]),
-    ...upstreams.map(({ name, servers }) =>
-      `upstream  ${name}: ${servers.map(({ address }) => formatAddress(address)).join(" ")}`
-    ),
+    ...upstreams.map(({ name, servers, protocol, tls }) => {
+      const spoken = protocol === "fastcgi" ? "" : tls ? " (https)" : " (http)";
+      const where = servers.map(({ address }) => formatAddress(address)).join(" ");
+      return `upstream  ${name}: ${where}${spoken}`;
+    }),
     ...sites.map(({ hosts, root, routes }) => {
       const where = root === undefined ? "" : ` below ${root}`;
       return `site      ${hosts.join(" ") || "every host"}: ${routes.length} ${

@@ -13,14 +13,18 @@ import {
   UsageError,
 } from "./command.ts";
 import { readAddressFlag, readTimeFlag } from "./flag_values.ts";
+import { type HttpProbeTarget, probeHttp, readHttpTarget } from "./probe_http.ts";
 import { spellControls } from "./spelling.ts";
 
 export const probeCommand: CommandDefinition = {
   name: "probe",
-  summary: "ask a FastCGI application what it supports",
+  summary: "ask a FastCGI application, or an HTTP server, what it supports",
   declare: (command) => {
     command
-      .argument("<address>", "its address, such as tcp://127.0.0.1:9000")
+      .argument(
+        "<address>",
+        "its address, such as tcp://127.0.0.1:9000 or http://127.0.0.1:8080/up",
+      )
       .option("--timeout <time>", "timeout of each response", "3s")
       .option("--status <path>", "php-fpm's status page (default: /fpm-status, then /status)")
       .option("--json", "as JSON");
@@ -31,6 +35,8 @@ export const probeCommand: CommandDefinition = {
 /** Status 0 when the application could be asked, and a page that was named; 1 when not. */
 async function probe(io: CommandIo, args: CommandArguments): Promise<number> {
   const { runtime } = io;
+  const target = readHttpTarget(args.positional[0]!);
+  if (target !== undefined) return await probeServer(io, args, target);
   const address = readAddressFlag("probe", args.positional[0]!, { defaultPort: FASTCGI_PORT });
   const timeoutMs = readTimeFlag("--timeout", String(args.options["timeout"]));
   const statusPath = readStatusFlag(args.options["status"] as string | undefined);
@@ -48,6 +54,31 @@ async function probe(io: CommandIo, args: CommandArguments): Promise<number> {
     const lines = [...reportLines(name, report), ...(fpm ? fpmLines(fpm) : [])];
     // What an application sends is printed with its control characters spelt out.
     for (const line of lines) print(io, spellControls(line));
+  }
+  return fault === undefined ? ExitStatus.fine : ExitStatus.failed;
+}
+
+/** The same for an HTTP server. */
+async function probeServer(
+  io: CommandIo,
+  args: CommandArguments,
+  target: HttpProbeTarget,
+): Promise<number> {
+  const timeoutMs = readTimeFlag("--timeout", String(args.options["timeout"]));
+  const report = await probeHttp(target, { runtime: io.runtime, timeoutMs });
+  const name = formatAddress(target.address);
+  const { fault, connectMs, answerMs, status, keepsConnection, server } = report;
+  if (args.options["json"]) {
+    print(io, JSON.stringify({ address: name, path: target.path, ...report }, null, 2));
+  } else if (!args.quiet || fault !== undefined) {
+    const lines = fault !== undefined ? [row("error", fault)] : [
+      row("connected in", milliseconds(connectMs)),
+      row("responded in", milliseconds(answerMs)),
+      row("status", String(status)),
+      row("keeps connection", yesOrNo(keepsConnection)),
+      ...(server === undefined ? [] : [row("server", server)]),
+    ];
+    for (const line of [`${name} ${target.path}`, ...lines]) print(io, spellControls(line));
   }
   return fault === undefined ? ExitStatus.fine : ExitStatus.failed;
 }

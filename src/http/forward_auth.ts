@@ -110,7 +110,7 @@ class AuthRequest implements UpstreamRequest {
     this.#headers = headers;
     this.#request = request;
     this.#context = context;
-    this.http = { saysLength: false, valueOf: (name) => this.#valueOf(name) };
+    this.http = { saysLength: false, asks: true, valueOf: (name) => this.#valueOf(name) };
   }
 
   get id(): string {

@@ -8,6 +8,7 @@ import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
 import { Role } from "../protocol/constants.ts";
 import { type AbortSignalLike, abortSignalOf } from "../runtime/abort_signal.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
+import { bytesOfText } from "../runtime/raw_bytes.ts";
 import type { HttpPart, UpstreamRequest } from "../upstream/request.ts";
 import type { RequestBody } from "../upstream/request_body.ts";
 import type { ClientTunnel } from "./client_tunnel.ts";
@@ -148,7 +149,7 @@ export function encodeStart({ method, target, fields }: RequestStartLine): Uint8
  * a path that a route has changed is encoded anew.
  */
 export function targetText(target: RequestTarget, strip: string | undefined): string {
-  const sent = parseTarget(target.raw);
+  const sent = parseTarget(target.raw, target.hasRawBytes);
   const isAsSent = sent.kind === "target" && sent.path === target.path &&
     sent.query === target.query;
   if (isAsSent && !strip) return target.raw.replace(/[\x80-\xff]/g, encodeByte);
@@ -162,10 +163,11 @@ function isBelow(path: string, prefix: string): boolean {
   return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === "/");
 }
 
+/** Bytes that are no UTF-8 too, which a path may have. */
 function encodePath(path: string): string {
-  return path.split("/").map(encodeURIComponent).join("/");
+  return bytesOfText(path).replace(/[^A-Za-z0-9\-._~!$&'()*+,;=:@/]/g, encodeByte);
 }
 
 function encodeByte(byte: string): string {
-  return `%${byte.charCodeAt(0).toString(16).toUpperCase()}`;
+  return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
 }

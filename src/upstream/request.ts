@@ -21,6 +21,8 @@ export interface HttpPart {
   readonly saysLength: boolean;
   /** Left out: it stays with HTTP. */
   readonly tunnel?: TunnelRequest | undefined;
+  /** Whether it only asks if another request may go on; left out: no. */
+  readonly asks?: boolean;
   /** By what `balance: hash` keeps requests together. */
   readonly valueOf: (name: string) => string | undefined;
 }

@@ -258,3 +258,37 @@ sites:
   assert.equal(await numberOf("http://b.example:8080/"), 3);
   assert.equal(await numberOf("http://b.example/"), 404);
 });
+
+test("explain shows the line and the fields that an HTTP server would be sent", async () => {
+  const tree = {
+    "/etc/afcgi/afcgi.yaml": `
+upstreams: { api: { http: ["api.example:8080"] } }
+sites:
+  - routes:
+      - path: /app/*
+        strip_prefix: /app
+        forward_auth: { upstream: api, uri: /verify }
+        proxy: { upstream: api, headers: { X-Key: value } }
+`,
+  };
+  const { status, stdout, stderr } = await runCommand(
+    "explain --json http://example.com/app/x?y=1 -H Accept:a/b",
+    { tree },
+  );
+  assert.deepEqual([status, stderr], [0, ""]);
+  const { application, routes }: Explanation = JSON.parse(stdout);
+  assert.deepEqual(routes.map(({ handler, authorizer }) => [handler, authorizer]), [
+    ["proxy", "api"],
+  ]);
+  assert.deepEqual(application?.servers, ["tcp://api.example:8080"]);
+  const parameters = application?.parameters ?? [];
+  assert.deepEqual(parameters[0], {
+    name: "request",
+    value: "GET /x?y=1 HTTP/1.1",
+    origin: "request line",
+  });
+  const origins = Object.fromEntries(parameters.map(({ name, origin }) => [name, origin]));
+  assert.equal(origins["accept"], "header accept");
+  assert.equal(origins["x-key"], "route");
+  assert.equal(origins["x-forwarded-for"], "afcgi");
+});
