@@ -50,7 +50,7 @@ export type {
 // A fetch handler over HTTP/1.1 and HTTP/2.
 export { serveHttp } from "./src/serve/serve_http.ts";
 export type {
-  HttpFaultContext,
+  HttpErrorContext,
   HttpHandler,
   HttpRequestInfo,
   HttpServer,

@@ -51,8 +51,7 @@ async function demo(io: CommandIo, args: CommandArguments): Promise<number> {
   const application = await serveFastCgi(demoApp({ delayMs: 0, clock }), {
     listen: socket,
     runtime,
-    onError: (error, { phase, peer }) =>
-      logger.warn("error", { error: errorText(error), phase, peer }),
+    onError: (error, { phase, peer }) => logger.warn(errorText(error), { phase, peer }),
   });
   const app = await startProxy(runtime, logger, {
     ...demoOptions(socket, listen),

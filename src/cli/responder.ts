@@ -71,7 +71,7 @@ async function responder(io: CommandIo, args: CommandArguments): Promise<number>
     maxRequests,
     multiplex: args.options["multiplex"] !== false,
     onError: (error: unknown, { phase, peer }: ErrorContext) =>
-      logger.warn("error", { error: errorText(error), phase, peer }),
+      logger.warn(errorText(error), { phase, peer }),
   };
   const server = listen === undefined
     ? await serveByDefault((where) => serveFastCgi(application, { ...options, listen: where }))

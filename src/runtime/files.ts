@@ -1,6 +1,7 @@
 /**
  * The files of the machine as afcgi uses them: looked up, read, listed, appended to, and temporary
- * ones. `node_files.ts` (with `bun_file_calls.ts`) is for both runtimes, `tests/support/memory/` has one for tests.
+ * ones. `node_files.ts` (with `bun_file_calls.ts`) is for both runtimes, `tests/support/memory/` has
+ * one for tests.
  */
 import type { FileInfo } from "./file_info.ts";
 import type { OpenFile } from "./open_file.ts";

@@ -7,11 +7,11 @@ import type { HttpPeer } from "../runtime/connection.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 import { BytesResponse, type HttpResponse } from "../runtime/http_response.ts";
 import { fetchRequest, UnfetchableError } from "./fetch_request.ts";
-import type { HttpFaultContext, HttpHandler, HttpRequestInfo, HttpTlsInfo } from "./options.ts";
+import type { HttpErrorContext, HttpHandler, HttpRequestInfo, HttpTlsInfo } from "./options.ts";
 
 export interface FetchHandlerDeps {
   readonly handler: HttpHandler;
-  report(error: unknown, phase: HttpFaultContext["phase"], peer: string): void;
+  report(error: unknown, phase: HttpErrorContext["phase"], peer: string): void;
   addWork(work: Promise<unknown>, peer: string): void;
 }
 

@@ -44,7 +44,7 @@ export type HttpHandler = (
 ) => Response | Promise<Response>;
 
 /** Where something went wrong that no response can tell. */
-export interface HttpFaultContext {
+export interface HttpErrorContext {
   /**
    * `handler`: it threw, or gave no `Response`; `request`: it cannot be read; `response`: it cannot be
    * sent; `connection`: TLS, or a limit; `wait_until`: work of a handler's.
@@ -87,7 +87,7 @@ export interface ServeHttpOptions extends Partial<ServeHttpLimits> {
    * Told of every error. Left out: what a handler threw, and what cannot be sent, goes to
    * `console.error`; what a client brings about is told to it alone.
    */
-  readonly onError?: (error: unknown, context: HttpFaultContext) => void;
+  readonly onError?: (error: unknown, context: HttpErrorContext) => void;
   /** Left out: that of the process. */
   readonly runtime?: Runtime;
 }

@@ -21,7 +21,7 @@ import type { TlsNetwork } from "../runtime/tls.ts";
 import { createFetchHandler } from "./fetch_handler.ts";
 import { readHttp2Limits, readLimits } from "./limits.ts";
 import type {
-  HttpFaultContext,
+  HttpErrorContext,
   HttpHandler,
   HttpServer,
   ServeHttpLimits,
@@ -83,7 +83,7 @@ export async function serveHttp(
   return server;
 }
 
-type Report = (error: unknown, phase: HttpFaultContext["phase"], peer: string) => void;
+type Report = (error: unknown, phase: HttpErrorContext["phase"], peer: string) => void;
 
 /** Who passes an app instead of its `fetch` would otherwise learn it from the first request. */
 function refuseMistaken(handler: unknown, options: Partial<ServeHttpOptions> | undefined): void {
@@ -212,7 +212,7 @@ class Server implements HttpServer {
     this.#work.add(settled);
   }
 
-  #report(error: unknown, context: HttpFaultContext): void {
+  #report(error: unknown, context: HttpErrorContext): void {
     if (this.#onError !== undefined) return this.#onError(error, context);
     const { phase } = context;
     if (phase === "handler" || phase === "response" || phase === "wait_until") {

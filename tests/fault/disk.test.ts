@@ -68,13 +68,13 @@ test("A slow client's response waits for it, and comes whole", async () => {
     lose();
     const slow = await HttpConnection.open(afcgi.port);
     await slow.send({ target: "/large" });
-    const head = await slow.readHeaders();
+    const begun = await slow.readHeaders();
     slow.pause();
     await afcgi.waitForLog(({ code }) => code === "spill_stuck");
     assert.equal((await httpRequest(afcgi.port, { target: "/small" })).status, 200);
     find();
     slow.resume();
-    const body = slow.readBody(head);
+    const body = slow.readBody(begun);
     let length = 0;
     for await (const piece of body.pieces) length += piece.length;
     assert.deepEqual([length, body.complete], [RESPONSE_LENGTH, true]);

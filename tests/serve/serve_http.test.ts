@@ -6,7 +6,7 @@ import { connect as connectTls } from "node:tls";
 import { test } from "node:test";
 import { Hono } from "hono";
 import {
-  type HttpFaultContext,
+  type HttpErrorContext,
   type HttpHandler,
   type HttpRequestInfo,
   type HttpServer,
@@ -26,7 +26,7 @@ const TLS = { cert: CERTIFICATE, key: PRIVATE_KEY };
 interface Served {
   readonly server: HttpServer;
   readonly port: number;
-  readonly errors: readonly (readonly [phase: HttpFaultContext["phase"], message: string])[];
+  readonly errors: readonly (readonly [phase: HttpErrorContext["phase"], message: string])[];
 }
 
 /** Serves while `use` runs. */
@@ -35,7 +35,7 @@ async function serving(
   options: Partial<ServeHttpOptions>,
   use: (served: Served) => Promise<void>,
 ): Promise<void> {
-  const errors: [HttpFaultContext["phase"], string][] = [];
+  const errors: [HttpErrorContext["phase"], string][] = [];
   const server = await serveHttp(handler, {
     listen: "127.0.0.1:0",
     onError: (error, { phase }) => errors.push([phase, String((error as Error).message)]),
