@@ -77,11 +77,13 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
     graceMs: () => app.options.shutdownGraceMs,
     onTakenOver: (pid) => service.handOver(pid),
   });
+  const watch = startWatch(io, args, file, (cause) => app.reload(cause));
   // Before the lines that scripts wait for: they may send a signal right after.
   const stopped = untilStopped(
     runtime.process,
     logger,
     async (isTakenOver) => {
+      watch?.stop();
       if (!isTakenOver) await service.stopping();
       await app.stop(isTakenOver);
     },
@@ -91,12 +93,10 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
       onUpgrade: () => upgrade.begin(),
     },
   );
-  const watch = startWatch(io, args, file, (cause) => app.reload(cause));
   logListeners(logger, app);
   await service.ready();
   sayThatWeServe(runtime);
   const status = await stopped;
-  watch?.stop();
   service.close();
   // A second signal has cut the stop short: nothing that was spawned may stay.
   if (status !== ExitStatus.fine) app.destroy();

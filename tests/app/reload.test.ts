@@ -277,6 +277,7 @@ test("A stop while a configuration is prepared discards it", async () => {
   await prepared.commit();
   await stopped;
   await assert.rejects(bodyOf(port));
+  await assert.rejects(gateway.app.prepare(options), /afcgi is stopping/);
 });
 
 test("A listener that stays shows the new configuration's certificate, to who comes new", async () => {
