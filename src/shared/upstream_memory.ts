@@ -3,7 +3,7 @@
  * of connections and what has been found out about the application. Servers come and go by name, so
  * each takes a cell when it is first met, by the hash of its address, and keeps it.
  *
- *     owners[threads] waiting[threads] urgent[threads]
+ *     owners[threads] waiting[threads] urgent[threads] tunnels[threads]
  *     cell: key manner connections requests workers begun[threads] idle[threads] permits[…]   …
  */
 import { createWords, Layout } from "./layout.ts";
@@ -49,13 +49,14 @@ export function createUpstreamMemory(
 /** The words of the threads themselves. */
 export function upstreamPlaces(
   { threads }: Pick<UpstreamMemory, "threads">,
-): Pick<PermitPlaces, "threads" | "owners" | "waiting" | "urgent"> {
+): Pick<PermitPlaces, "threads" | "owners" | "waiting" | "urgent"> & { readonly tunnels: number } {
   const layout = new Layout();
   return {
     threads,
     owners: layout.take(threads),
     waiting: layout.take(threads),
     urgent: layout.take(threads),
+    tunnels: layout.take(threads),
   };
 }
 
@@ -85,10 +86,11 @@ export function* joinUpstream(
 
 /** The thread is dead: it waits for nothing, and what it held is free. */
 export function* leaveUpstream(memory: UpstreamMemory, thread: number): Steps<void> {
-  const { owners, waiting, urgent } = upstreamPlaces(memory);
+  const { owners, waiting, urgent, tunnels } = upstreamPlaces(memory);
   yield store(owners + thread, 0);
   yield store(waiting + thread, 0);
   yield store(urgent + thread, 0);
+  yield store(tunnels + thread, 0);
   for (let cell = 0; cell < memory.cells; cell++) {
     const { key, idle } = cellPlaces(memory, cell);
     if ((yield load(key)) === 0) break;
@@ -109,7 +111,7 @@ export function* sweepUpstream(memory: UpstreamMemory): Steps<boolean> {
 }
 
 function headLength(threads: number): number {
-  return 3 * threads;
+  return 4 * threads;
 }
 
 function cellLength(threads: number, slotCount: number): number {

@@ -7,7 +7,7 @@ import { PermitSeat } from "../shared/permit_seat.ts";
 import { countTaken, NOBODY } from "../shared/permits.ts";
 import { QueueSeat } from "../shared/queue_seat.ts";
 import { run, type Steps } from "../shared/steps.ts";
-import { totalOf } from "../shared/tally.ts";
+import { enterTally, leaveTally, totalOf } from "../shared/tally.ts";
 import {
   claimServer,
   joinUpstream,
@@ -88,6 +88,17 @@ export class SharedUpstream implements UpstreamShare {
 
   leaveQueue(): void {
     this.#run(this.#queue.leave());
+  }
+
+  enterTunnel(max: number): boolean {
+    const { memory: { threads }, memory, thread } = this.#deps;
+    const places = { at: upstreamPlaces(memory).tunnels, threads };
+    return this.#run(enterTally(places, thread, 1, max));
+  }
+
+  leaveTunnel(): void {
+    const { memory: { threads }, memory, thread } = this.#deps;
+    this.#run(leaveTally({ at: upstreamPlaces(memory).tunnels, threads }, thread, 1));
   }
 
   async supply(servers: readonly ServerOptions[]): Promise<void> {

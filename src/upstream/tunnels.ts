@@ -6,13 +6,17 @@
 import { UpstreamError } from "./errors.ts";
 import type { UpstreamOptions } from "./options.ts";
 import { Payload } from "./request_body.ts";
+import type { UpstreamShare } from "./upstream_share.ts";
 
 export class Tunnels {
   readonly #options: UpstreamOptions;
+  readonly #share: Pick<UpstreamShare, "enterTunnel" | "leaveTunnel"> | undefined;
   #open = 0;
 
-  constructor(options: UpstreamOptions) {
+  /** With `share`, those of other threads count. */
+  constructor(options: UpstreamOptions, share?: UpstreamShare) {
     this.#options = options;
+    this.#share = share;
   }
 
   get open(): number {
@@ -26,12 +30,16 @@ export class Tunnels {
    */
   begin(): Payload {
     const { name, tunnels: { max } } = this.#options;
-    if (this.#open >= max) {
+    const isFull = this.#share === undefined ? this.#open >= max : !this.#share.enterTunnel(max);
+    if (isFull) {
       const message = `Upstream "${name}" has ${max} tunnels already`;
       throw new UpstreamError("tunnels_full", message, { phase: "queue" });
     }
     this.#open++;
-    return new TunnelPayload(() => this.#open--);
+    return new TunnelPayload(() => {
+      this.#open--;
+      this.#share?.leaveTunnel();
+    });
   }
 }
 

@@ -93,11 +93,11 @@ export class Upstream implements ServerOwner<Server> {
     this.#runtime = runtime;
     this.#observer = deps.observer ?? SILENT_OBSERVER;
     this.#deadlines = new Deadlines(runtime.clock);
-    this.#tunnels = new Tunnels(options);
     // Not while the last of them is still being answered.
     const collect = () => runtime.clock.atTurnEnd(() => runtime.collectGarbage());
     this.#open = new OpenRequests(runtime.clock, collect);
     const share = this.#share = deps.share;
+    this.#tunnels = new Tunnels(options, share);
     this.#queue = new WaitingQueue(options.queue.lengthMax, share);
     this.#keyName = options.balance === "hash" ? options.hash : undefined;
     this.#servers = new ServerSet({

@@ -24,6 +24,9 @@ export interface UpstreamShare {
   /** One more request waits here; false where too many wait in all. */
   enterQueue(max: number): boolean;
   leaveQueue(): void;
+  /** One more tunnel begins here; false where there are too many in all. */
+  enterTunnel(max: number): boolean;
+  leaveTunnel(): void;
   /** Requests that wait, in all threads. */
   readonly queueLength: number;
   /**

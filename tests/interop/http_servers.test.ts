@@ -236,3 +236,38 @@ test("A server that is asked lets a request in, or says where to log in", { skip
   });
   assert.equal(inside.body.toString(), "inside");
 });
+
+test("The bound of tunnels holds for the process, whatever threads serve", { skip }, async () => {
+  const threaded = await Afcgi.start({
+    config: {
+      workers: 2,
+      upstreams: { ws: { http: [`127.0.0.1:${sockets.port}`], tunnels: { max: 3 } } },
+      sites: [{ routes: [{ proxy: { upstream: "ws" } }] }],
+    },
+  });
+  const results: string[] = [];
+  const open: WebSocket[] = [];
+  for (let count = 0; count < 8; count++) {
+    const socket = new WebSocket(`ws://127.0.0.1:${threaded.port}/${count}`);
+    open.push(socket);
+    results.push(
+      await new Promise<string>((resolve) => {
+        socket.onmessage = () => resolve("open");
+        socket.onerror = () => resolve("refused");
+      }),
+    );
+  }
+  assert.deepEqual(results.filter((result) => result === "open").length, 3);
+  open[0]!.close();
+  for (let count = 0, isOpen = false; !isOpen; count++) {
+    assert.ok(count < 100, "a place is free again");
+    const socket = new WebSocket(`ws://127.0.0.1:${threaded.port}/again${count}`);
+    isOpen = await new Promise<boolean>((resolve) => {
+      socket.onmessage = () => resolve(true);
+      socket.onerror = () => resolve(false);
+    });
+    open.push(socket);
+  }
+  for (const socket of open) socket.close();
+  await threaded.stop();
+});
