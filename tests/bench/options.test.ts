@@ -29,6 +29,7 @@ test("Without options every case runs, against every contender, in 5 rounds of 3
     "caddy",
     "apache",
     "lighttpd",
+    "floor",
     "afcgi",
     "deno",
   ]);

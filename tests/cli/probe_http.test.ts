@@ -20,14 +20,14 @@ async function probed(response: string | undefined, url = "http://app.example:80
 }
 
 test("probe says what an HTTP server responds, and whether it keeps the connection", async () => {
-  const head = "HTTP/1.1 204 No Content\r\nServer: x\r\n";
-  const { status, report, request } = await probed(`${head}\r\n`);
+  const headers = "HTTP/1.1 204 No Content\r\nServer: x\r\n";
+  const { status, report, request } = await probed(`${headers}\r\n`);
   assert.equal(status, 0);
   assert.match(request, /^GET \/up\?a=b HTTP\/1\.1\r\nhost: app\.example:8080\r\n/);
   assert.equal(report.status, 204);
   assert.equal(report.server, "x");
   assert.equal(report.keepsConnection, true);
-  const closing = await probed(`${head}Connection: close\r\n\r\n`);
+  const closing = await probed(`${headers}Connection: close\r\n\r\n`);
   assert.equal(closing.report.keepsConnection, false);
 });
 

@@ -14,21 +14,21 @@ const PROXY: RouteOptions = {
   handler: { kind: "proxy", upstream: "app", headers: {} },
 };
 
-interface Answer {
+interface TlsReply {
   readonly status: number;
   readonly body: string;
   readonly log: string;
 }
 
 /** What a client gets through a server that shows this certificate. */
-async function ask(shown: CertificateFiles, tls: UpstreamTlsOptions): Promise<Answer> {
+async function ask(shown: CertificateFiles, tls: UpstreamTlsOptions): Promise<TlsReply> {
   const server = createServer({ cert: shown.cert, key: shown.key }, (socket) => {
     socket.on("error", () => {});
     socket.on("data", () => socket.write(response("over TLS")));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
-  let answer: Answer | undefined;
+  let reply: TlsReply | undefined;
   await withGateway({
     server: { transport: "tcp", host: "127.0.0.1", port },
     upstream: { protocol: "http", tls },
@@ -36,10 +36,10 @@ async function ask(shown: CertificateFiles, tls: UpstreamTlsOptions): Promise<An
   }, async (gateway) => {
     const got = await gateway.send("/");
     if (got.status === 502) await gateway.log.find(({ code }) => code === "connect_failed");
-    answer = { status: got.status, body: got.body.toString(), log: gateway.log.text };
+    reply = { status: got.status, body: got.body.toString(), log: gateway.log.text };
   });
   await new Promise<void>((resolve) => server.close(() => resolve()));
-  return answer!;
+  return reply!;
 }
 
 test("A server is spoken to over TLS when its authority and its name are right", async () => {

@@ -91,7 +91,7 @@ test("A thread that stands still for ten looks is ended, one whose heart beats i
   assert.equal(started[0]!.isOver, true);
 });
 
-test("One that dies again and again is started more and more rarely", async () => {
+test("One that dies repeatedly is started more and more rarely", async () => {
   const { clock, started, serve } = world();
   await serve();
   let waitMs = RESTART_MIN_MS;
