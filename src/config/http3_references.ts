@@ -5,7 +5,7 @@ import type { Place } from "./located_error.ts";
 export function checkHttp3(root: ConfigNode, tell: (place: Place, message: string) => void): void {
   for (const listener of root.get("listen")?.items ?? []) {
     const http3 = listener.get("http3");
-    if (http3?.text !== "true") continue;
+    if (http3?.toPlain() !== true) continue;
     const refuse = (why: string) => tell(http3.place, `Cannot serve HTTP/3 here: ${why}`);
     const tls = listener.get("tls");
     if (tls === undefined) refuse("there is no TLS (add tls: {} to the listener)");
