@@ -50,7 +50,7 @@ function startThread(entry: string, events: ThreadEvents): Thread {
   worker.addEventListener("error", (event) => {
     // Else Deno would end the whole process.
     event.preventDefault();
-    died(event.message || "it could not start");
+    died(reasonOf(event.message) || "it could not start");
   });
   // Bun alone tells that a worker has ended.
   worker.addEventListener("close", () => died("it has ended"));
@@ -63,4 +63,10 @@ function startThread(entry: string, events: ThreadEvents): Thread {
       worker.terminate();
     },
   };
+}
+
+/** Bun 1.4.5 shows the source around an error, too. */
+function reasonOf(message: string): string {
+  const lines = message.split("\n");
+  return lines.find((line) => /^(Uncaught )?\w*error: /i.test(line)) ?? lines[0]!;
 }

@@ -27,8 +27,8 @@ import {
 import { run } from "../shared/steps.ts";
 import { sweepUpstream } from "../shared/upstream_memory.ts";
 import type { ServerOptions } from "../upstream/options.ts";
-import { mergeMetrics } from "./merged_metrics.ts";
-import type { FromThread, LogName, News, ThreadConfig } from "./messages.ts";
+import { countsOf, mergeMetrics } from "./merged_metrics.ts";
+import type { FromThread, LogName, News, ThreadConfig, ThreadReport } from "./messages.ts";
 import { Placement } from "./placement.ts";
 import { MAIN_THREAD, SharedProcess } from "./shared_process.ts";
 import { SupervisedThread, type ThreadName } from "./supervised_thread.ts";
@@ -72,6 +72,8 @@ export class MainThread implements Followers {
   readonly #servers = new Map<string, readonly ServerOptions[]>();
   readonly #news = new Map<string, News>();
   #accessLog: TextSink | undefined;
+  /** What threads had counted that are dead. */
+  #ofDead = "";
   #lastIdentity = 0;
   #lastId = 0;
   #config: ThreadConfig | undefined;
@@ -81,7 +83,8 @@ export class MainThread implements Followers {
   constructor(deps: MainThreadDeps) {
     this.#deps = deps;
     const { runtime, runtime: { clock }, count, connectionsMax } = deps;
-    const key = { low: randomWord(), high: randomWord() };
+    const random = crypto.getRandomValues(new Uint32Array(2));
+    const key = { low: random[0]!, high: random[1]! };
     const memory = this.#memory = createProcessMemory(count + 1, connectionsMax, key);
     this.#upstreams = new UpstreamMemories(count + 1);
     const owner = ownerOf(MAIN_THREAD, 0);
@@ -167,7 +170,7 @@ export class MainThread implements Followers {
       restarts: thread.restarts,
       metrics: texts[index]!,
     }));
-    return mergeMetrics([own, ...texts]) +
+    return mergeMetrics([own, this.#ofDead, ...texts]) +
       workerMetrics(words, processPlaces(this.#memory), workers);
   }
 
@@ -234,14 +237,16 @@ export class MainThread implements Followers {
       name,
       memory: this.#memory,
       received: (message) => this.#received(index, message),
-      onGone: () => this.#bury(index),
+      onGone: (last) => this.#bury(index, last),
       onBack: () => this.#placement.add(index),
       config: () => this.#startConfig(),
     });
   }
 
   /** A thread is dead: what it held is free, and whoever waits for that looks. */
-  #bury(index: number): void {
+  #bury(index: number, last: ThreadReport | undefined): void {
+    // What it has counted stays counted: a sum must not go down.
+    if (last !== undefined) this.#ofDead = mergeMetrics([this.#ofDead, countsOf(last.metrics)]);
     this.#placement.remove(index);
     this.#upstreams.bury(index);
     for (const spread of this.#spread.values()) this.#resumeAll(spread, index);
@@ -390,8 +395,4 @@ export class MainThread implements Followers {
     this.#identityNumbers.set(identity, ++this.#lastIdentity);
     return this.#lastIdentity;
   }
-}
-
-function randomWord(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }

@@ -41,6 +41,13 @@ export function mergeMetrics(texts: readonly string[]): string {
   return [...merged.values()].map(writeFamily).join("");
 }
 
+/** The families of a text that only go up: counters and histograms. */
+export function countsOf(text: string): string {
+  return [...readFamilies(text).values()].filter(({ head }) =>
+    head.some((line) => /^# TYPE \S+ (counter|histogram)$/.test(line))
+  ).map(writeFamily).join("");
+}
+
 /** The sum of a family's samples in a text. */
 export function totalOfFamily(text: string, name: string): number {
   let total = 0;

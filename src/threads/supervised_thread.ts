@@ -47,8 +47,8 @@ export interface SupervisedThreadDeps {
   readonly memory: ProcessMemory;
   /** What is no answer of its own. */
   readonly received: (message: FromThread) => void;
-  /** It is dead, and nothing of it runs any more. */
-  readonly onGone: () => void;
+  /** It is dead, and nothing of it runs any more; this is what it said last. */
+  readonly onGone: (last: ThreadReport | undefined) => void;
   /** It serves again. */
   readonly onBack: () => void;
   readonly config: () => ThreadConfig;
@@ -66,6 +66,8 @@ export class SupervisedThread {
   #stopped: PromiseWithResolvers<void> | undefined;
   /** Who waits for which of its messages, by their numbers. */
   readonly #waiting = new Map<number, (message: FromThread | undefined) => void>();
+  /** The last one of this life. */
+  #lastReport: ThreadReport | undefined;
   #beat = -1;
   #sameBeats = 0;
   #backOffMs = RESTART_MIN_MS;
@@ -110,14 +112,15 @@ export class SupervisedThread {
     if (this.isReady) await this.#ask(id, { kind: "servers", id, upstream, servers });
   }
 
-  /** What it says of itself; undefined where it does not in time. */
+  /** What it says of itself; what it said last, where it does not in time. */
   async report(id: number, timeoutMs: number): Promise<ThreadReport | undefined> {
     if (!this.isReady) return undefined;
     const { clock } = this.#deps.runtime;
     const timer = clock.setTimer(() => this.#answer(id, undefined), timeoutMs);
     const message = await this.#ask(id, { kind: "question", id });
     clock.clearTimer(timer);
-    return message?.kind === "response" ? message : undefined;
+    if (message?.kind === "response") this.#lastReport = message;
+    return this.#lastReport;
   }
 
   /** Looks whether its event loop has turned since the last look. */
@@ -200,7 +203,8 @@ export class SupervisedThread {
     this.#thread?.end();
     this.#thread = undefined;
     run(memory.words, leaveProcess(memory, this.index));
-    onGone();
+    onGone(this.#lastReport);
+    this.#lastReport = undefined;
     for (const id of [...this.#waiting.keys()]) this.#answer(id, undefined);
     this.#move("died");
     this.#stopped?.resolve();

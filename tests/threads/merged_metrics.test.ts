@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MetricsRegistry } from "../../src/observe/metrics.ts";
-import { mergeMetrics, totalOfFamily } from "../../src/threads/merged_metrics.ts";
+import { countsOf, mergeMetrics, totalOfFamily } from "../../src/threads/merged_metrics.ts";
 
 function textOf(count: number, isUp: number): string {
   const registry = new MetricsRegistry();
@@ -43,6 +43,13 @@ test("Counters and histograms are added up, what is the process's is not, who is
   );
   assert.equal(totalOfFamily(merged, "afcgi_http_requests_total"), 7);
   assert.equal(totalOfFamily(merged, "afcgi_none"), 0);
+});
+
+test("Of a thread that is dead what it had counted stays, and nothing else", () => {
+  const counts = countsOf(textOf(3, 0));
+  assert.equal(totalOfFamily(counts, "afcgi_http_requests_total"), 3);
+  assert.doesNotMatch(counts, /server_up|open_fds|connections_max/);
+  assert.match(counts, /afcgi_seconds_count 1/);
 });
 
 test("A family that only a thread has is there, and one text stays what it is", () => {

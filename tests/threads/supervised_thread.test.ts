@@ -123,6 +123,9 @@ test("What is asked of a thread ends with it, and a report has its time", async 
   const report = thread.report(2, 1_000);
   started[0]!.events.received({ kind: "response", id: 2, metrics: "m", status: {} });
   assert.equal((await report)?.metrics, "m");
+  const lateAgain = thread.report(4, 1_000);
+  await clock.advance(1_000);
+  assert.equal((await lateAgain)?.metrics, "m", "what it said last");
   const prepared = thread.prepare(3, CONFIG);
   started[0]!.events.died("gone");
   await prepared;

@@ -1,0 +1,130 @@
+/**
+ * Two upstreams over one application, as two threads have them: bounds hold for both together, and
+ * what one has learnt the other knows.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Role } from "../../src/protocol/constants.ts";
+import { encodeNameValues } from "../../src/protocol/name_value.ts";
+import { ownerOf } from "../../src/shared/owners.ts";
+import { run } from "../../src/shared/steps.ts";
+import { createUpstreamMemory, leaveUpstream } from "../../src/shared/upstream_memory.ts";
+import { SharedUpstream } from "../../src/upstream/shared_upstream.ts";
+import { Upstream } from "../../src/upstream/upstream.ts";
+import type { UpstreamSettings } from "../../src/upstream/options.ts";
+import { MemoryRuntime } from "../support/memory/memory.ts";
+import { ADDRESS, ScriptedApplication } from "../support/scripted_application.ts";
+
+const THREADS = 2;
+
+const ONE = {
+  connections: {
+    max: 1,
+    streamsMax: 1,
+    idleTimeoutMs: undefined,
+    requestsMax: 0,
+    reuse: "auto" as const,
+  },
+};
+
+async function world(settings: Partial<UpstreamSettings>, isShared: boolean) {
+  const runtime = new MemoryRuntime();
+  const application = new ScriptedApplication({ multiplex: isShared, values: "truth" });
+  await application.listen(runtime);
+  const memory = createUpstreamMemory(THREADS, 1, 8);
+  const { clock } = runtime;
+  const shares: SharedUpstream[] = [];
+  for (let thread = 0; thread < THREADS; thread++) {
+    shares.push(
+      new SharedUpstream({
+        memory,
+        thread,
+        owner: ownerOf(thread, 0),
+        leads: thread === 0,
+        clock,
+        ring: (other) => clock.setTimer(() => shares[other]!.look(), 0),
+        tell: (server, news) =>
+          shares.forEach((share, other) => other !== thread && share.hear(server, news)),
+      }),
+    );
+  }
+  const upstreams = shares.map((share) =>
+    new Upstream({ servers: [ADDRESS], ...settings }, { runtime, share, random: () => 0 })
+  );
+  const settle = async () => {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+  };
+  const advance = async (timeMs: number) => {
+    for (let step = 0; step < 10; step++) {
+      await settle();
+      await clock.advance(timeMs / 10);
+    }
+    await settle();
+  };
+  await advance(100);
+  const send = (thread: number) => {
+    const response = upstreams[thread]!.send({
+      id: "r1",
+      role: Role.RESPONDER,
+      method: "GET",
+      body: undefined,
+      params: () => encodeNameValues([["REQUEST_METHOD", "GET"]]),
+    });
+    response.catch(() => {});
+    return response;
+  };
+  const ring = (thread: number) => shares[thread]!.look();
+  return { application, advance, memory, ring, upstreams, send };
+}
+
+test("An application is asked once, by the thread that leads, and the others know", async () => {
+  const { application, advance, upstreams, send } = await world({}, true);
+  assert.equal(application.questions, 1);
+  void send(1);
+  await advance(10);
+  assert.equal(application.questions, 1);
+  assert.deepEqual(upstreams.map(({ servers }) => servers[0]!.mode), [
+    "multiplexed",
+    "multiplexed",
+  ]);
+});
+
+test("A thread whose connections are idle gives one up for a request of another", async () => {
+  const { application, advance, upstreams, send } = await world(ONE, false);
+  const first = send(0);
+  await advance(10);
+  const request = await application.next();
+  const second = send(1);
+  await advance(10);
+  assert.equal(application.begun, 0, "one connection is all there may be");
+  assert.deepEqual(upstreams.map(({ queueLength }) => queueLength), [0, 1]);
+  request.answer("one");
+  await advance(500);
+  (await application.next()).answer("two");
+  await advance(10);
+  await Promise.all([first, second]);
+});
+
+test("The queue has one bound for all threads", async () => {
+  const settings = { ...ONE, queue: { lengthMax: 1, timeoutMs: 30_000 } };
+  const { advance, send } = await world(settings, false);
+  void send(0);
+  await advance(10);
+  void send(1);
+  await advance(1);
+  await assert.rejects(send(0), /waiting already/);
+});
+
+test("What a dead thread held is free for the others", async () => {
+  const { application, advance, memory, ring, send } = await world(ONE, false);
+  void send(1);
+  await advance(10);
+  await application.next();
+  void send(0);
+  await advance(10);
+  assert.equal(application.begun, 0);
+  run(memory.words, leaveUpstream(memory, 1));
+  ring(0);
+  await advance(100);
+  assert.equal(application.begun, 1);
+});
