@@ -12,6 +12,7 @@ import { formatAddress } from "../runtime/address.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import { acmeOptions } from "./acme_schema.ts";
 import type { Config } from "./schema.ts";
+import { exchangeOptions } from "./exchange_schema.ts";
 import { valueMaps } from "./map_schema.ts";
 import { spawnOptions } from "./spawn_schema.ts";
 import { symlinkTargetOptions } from "./symlinks.ts";
@@ -282,6 +283,7 @@ function handlerOptions(route: RouteConfig, params: ParamOptions, isPhp: boolean
       splitPath,
       index,
       params,
+      ...exchangeOptions(fastcgi),
       ...(isPhp && { isPhp }),
     };
   }
@@ -296,6 +298,7 @@ function handlerOptions(route: RouteConfig, params: ParamOptions, isPhp: boolean
       strip,
       splitPath,
       params,
+      ...exchangeOptions(php),
     } as const;
     return {
       ...base,

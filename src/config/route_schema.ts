@@ -7,6 +7,7 @@ import { compressionSchema } from "./compression_schema.ts";
 import { responseEntries } from "./response_schema.ts";
 import { conditionEntries } from "./condition_schema.ts";
 import { PATTERN_REMEDY } from "../routing/route_pattern.ts";
+import { exchangeEntries } from "./exchange_schema.ts";
 import { PATH_FORMS, pathPattern } from "./path_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
 import { paramsSchema, templateCheck } from "./params_schema.ts";
@@ -128,6 +129,7 @@ const fastcgi = section({
     ),
   ),
   params: v.optional(described(paramsSchema(), PARAMS)),
+  ...exchangeEntries,
 }, "upstream");
 
 const phpSection = section({
@@ -194,6 +196,7 @@ const phpSection = section({
     false,
   ),
   params: v.optional(described(paramsSchema(), PARAMS)),
+  ...exchangeEntries,
 }, "upstream");
 
 const php = v.pipe(phpSection, triesCheck());

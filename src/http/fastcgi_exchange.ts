@@ -17,6 +17,7 @@ import type {
   UpstreamTrace,
 } from "./request_context.ts";
 import { GatewayRequest, type RequestParameters, type SendableBody } from "./gateway_request.ts";
+import { readToItsEnd } from "./exchange_options.ts";
 import { type Handover, handOver } from "./handover.ts";
 import type { HttpLimits } from "./options.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
@@ -94,7 +95,7 @@ export async function exchange(
 ): Promise<HttpResponse> {
   const trace: UpstreamTrace = context.trace;
   try {
-    const taken = takeBody(
+    const taken = route.exchange?.passRequestBody === false ? NO_BODY : takeBody(
       request,
       route.limits,
       (length) => trace.bytesIn = length,
@@ -103,7 +104,8 @@ export async function exchange(
     if (taken.kind === "refused") return refuse(request, context, taken);
     trace.upstream = route.upstream.options.name;
     const sent = makeRequest(route, request, context, script, taken);
-    const upstreamResponse = await route.upstream.send(sent);
+    const received = await route.upstream.send(sent);
+    const upstreamResponse = route.exchange === undefined ? received : byRules(route, received);
     noteSource(trace, upstreamResponse.source);
     // php-fpm writes such a response at once, so it is whole here.
     if (
@@ -118,6 +120,21 @@ export async function exchange(
   } catch (cause) {
     return refuseWithError(route, request, context, cause);
   }
+}
+
+const NO_BODY = { kind: "none", contentLength: undefined } as const;
+
+/** The response as the route's options have it. */
+function byRules(
+  { sectionRule, exchange }: FastCgiRoute,
+  response: UpstreamResponse,
+): UpstreamResponse {
+  const { head, body } = response;
+  return {
+    ...response,
+    head: sectionRule?.(head) ?? head,
+    body: exchange?.ignoreClientAbort && body instanceof ReadableStream ? readToItsEnd(body) : body,
+  };
 }
 
 /** Where a response came from, for the log. */

@@ -5,13 +5,15 @@
  * make.
  */
 import type { ParameterTemplate } from "../cgi/parameters.ts";
-import type { CgiRequest } from "../cgi/request.ts";
+import type { CgiHeaders, CgiRequest } from "../cgi/request.ts";
 import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
 import { Role } from "../protocol/constants.ts";
-import { type AbortSignalLike, abortSignalOf } from "../runtime/abort_signal.ts";
+import { type AbortSignalLike, abortSignalOf, LightAbortSignal } from "../runtime/abort_signal.ts";
 import type { UpstreamRequest } from "../upstream/request.ts";
 import type { RequestBody } from "../upstream/request_body.ts";
 import type { TakenBody } from "./body_limit.ts";
+import type { NextServerRule } from "../upstream/next_server.ts";
+import type { ExchangeOptions, SectionRule } from "./exchange_options.ts";
 import { passEarlyHints } from "./early_hints.ts";
 import { portOf, type RequestContext } from "./request_context.ts";
 import { type ComputedParameters, computeParameters } from "./route_parameters.ts";
@@ -27,10 +29,21 @@ export interface RequestParameters {
   readonly computed?: ComputedParameters | undefined;
   /** What obeys a response that hands over; left out: nothing does. */
   readonly handover?: { readonly localRedirects: boolean };
+  /** What else the route says of its exchanges; left out: nothing. */
+  readonly exchange?: ExchangeOptions | undefined;
+  /** Which fields of a response are for whom; left out: as they come. */
+  readonly sectionRule?: SectionRule | undefined;
+  /** After what another server gets a request; left out: as the upstream has it. */
+  readonly nextServer?: NextServerRule | undefined;
 }
 
 /** A body that may be sent, or none. */
 export type SendableBody = Exclude<TakenBody, { readonly kind: "refused" }>;
+
+const NO_HEADERS: CgiHeaders = new Map();
+
+/** Fires for nobody. */
+const NEVER = new LightAbortSignal();
 
 export class GatewayRequest implements UpstreamRequest {
   readonly role: Role = Role.RESPONDER;
@@ -73,10 +86,19 @@ export class GatewayRequest implements UpstreamRequest {
   }
 
   get signal(): AbortSignalLike {
-    return abortSignalOf(this.#request);
+    return this.#route.exchange?.ignoreClientAbort ? NEVER : abortSignalOf(this.#request);
   }
 
-  isHandedOver({ directives, localRedirect }: CgiHeaderSection): boolean {
+  get nextServer(): NextServerRule | undefined {
+    return this.#route.nextServer;
+  }
+
+  get refusedStderr(): readonly string[] | undefined {
+    return this.#route.exchange?.catchStderr;
+  }
+
+  isHandedOver(section: CgiHeaderSection): boolean {
+    const { directives, localRedirect } = this.#route.sectionRule?.(section) ?? section;
     return directives?.has("x-accel-redirect") || directives?.has("x-sendfile") ||
       (localRedirect !== undefined && this.#route.handover?.localRedirects === true);
   }
@@ -92,7 +114,7 @@ export class GatewayRequest implements UpstreamRequest {
     const context = this.#context;
     const { listener, host, peer, target, method } = context;
     const { headers } = this.#request;
-    const { computed } = this.#route;
+    const { computed, exchange } = this.#route;
     const script = target.hasRawBytes ? inBytes(this.#script) : this.#script;
     return {
       method,
@@ -111,7 +133,7 @@ export class GatewayRequest implements UpstreamRequest {
       remoteAddress: peer.host,
       remotePort: peer.port,
       tls: tlsParameters(context),
-      headers,
+      headers: exchange?.passRequestHeaders === false ? NO_HEADERS : headers,
       isFromProxy: context.proxy !== undefined,
       contentType: headers.get("content-type") ?? undefined,
       contentLength,

@@ -93,11 +93,21 @@ export async function handOver(
     giveUpBody(original);
     response = await redirect(handover, request, context, original, localRedirect, undefined);
     keepCookies(response, headers);
-  } else response = await passOn();
+  } else response = withCharset(await passOn(), directives?.get("x-accel-charset"));
   const rate = Number(directives?.get("x-accel-limit-rate") ?? 0);
   return Number.isSafeInteger(rate) && rate > 0
     ? slowed(handover, context, response, rate)
     : response;
+}
+
+/** `off`, and what is no name of a charset, leaves the type as it is. */
+function withCharset(response: Response, charset: string | undefined): Response {
+  if (charset === undefined || charset === "off" || !/^[\w.:+-]+$/.test(charset)) return response;
+  const type = response.headers.get("content-type");
+  if (type === null) return response;
+  const bare = type.replace(/\s*;\s*charset\s*=\s*("[^"]*"|[^;]*)/gi, "").trim();
+  response.headers.set("content-type", `${bare}; charset=${charset}`);
+  return response;
 }
 
 async function redirect(

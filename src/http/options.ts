@@ -11,6 +11,7 @@ import type { MiddlewareOptions, ResponseOptions } from "./response_options.ts";
 import type { ConditionOptions } from "./route_conditions.ts";
 import type { ProxyHeader } from "./forwarded.ts";
 import type { ValueMaps } from "./value_map.ts";
+import type { ExchangeOptions } from "./exchange_options.ts";
 import type { PlainHttp } from "./scheme.ts";
 
 /** What answers a request that a route matches. */
@@ -40,6 +41,7 @@ export interface FastCgiHandlerOptions {
   readonly splitPath?: readonly string[] | undefined;
   /** The name that stands for a directory, behind a path that ends with "/". */
   readonly index?: string | undefined;
+  readonly exchange?: ExchangeOptions | undefined;
   /** Whether the application is PHP, as far as its configuration tells; left out: no. */
   readonly isPhp?: boolean;
 }
@@ -63,6 +65,8 @@ export interface PhpHandlerOptions {
    * what comes before it; left out: the usual.
    */
   readonly attempts?: readonly string[] | undefined;
+  /** As of a `fastcgi` handler. */
+  readonly exchange?: ExchangeOptions | undefined;
   /** As of a `fastcgi` handler. */
   readonly strip?: string | undefined;
   /** Endings of scripts' names; `.php` when left out. */

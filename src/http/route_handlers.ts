@@ -7,6 +7,8 @@ import { isRefusal } from "../static/refusal.ts";
 import { ownResponse } from "./own_responses.ts";
 import { type Authorizer, createAuthorizer, NEVER_AUTHORIZERS } from "./authorize.ts";
 import { exchange, type ExchangeRoute, type FastCgiRoute } from "./fastcgi_exchange.ts";
+import { compileSectionRule, type ExchangeOptions } from "./exchange_options.ts";
+import { compileNextRule } from "../upstream/next_server.ts";
 import { redirectHandler, respondHandler } from "./fixed_responses.ts";
 import { decideFilter, FilterRequest } from "./filter_route.ts";
 import { createForwardAuth, type ForwardAuth } from "./forward_auth.ts";
@@ -113,7 +115,7 @@ interface RouteOf<Options> {
 
 function fastCgiRoute(
   { options, pattern, compressor, bodies }: RouteOf<
-    Pick<FastCgiHandlerOptions, "upstream" | "params">
+    Pick<FastCgiHandlerOptions, "upstream" | "params" | "exchange">
   >,
   site: SiteOptions,
   deps: HandlerDeps,
@@ -124,6 +126,7 @@ function fastCgiRoute(
       serverSoftware: deps.serverSoftware,
       documentRoot: site.root,
     }),
+    ...exchangeRules(options.exchange),
     onScriptError: deps.onScriptError,
   };
 }
@@ -141,6 +144,17 @@ function exchangeRoute(
     handover: deps.handover,
     compressor,
     onError: deps.onError,
+  };
+}
+
+/** What a route's options make of its exchanges, compiled. */
+function exchangeRules(options: ExchangeOptions | undefined) {
+  if (options === undefined) return undefined;
+  const { nextUpstream } = options;
+  return {
+    exchange: options,
+    sectionRule: compileSectionRule(options),
+    nextServer: nextUpstream && compileNextRule(nextUpstream),
   };
 }
 

@@ -117,7 +117,9 @@ export function giveUpBody({ body }: UpstreamResponse): void {
 }
 
 /** Without what frames the body: whoever sends it says that. */
-function passedHeaders({ headers, directives }: CgiHeaderSection): [string, string][] {
+function passedHeaders(
+  { headers, directives, passed: alsoPassed }: CgiHeaderSection,
+): [string, string][] {
   let endHere: ReadonlySet<string> | undefined;
   const passed: [string, string][] = [];
   for (const [name, value] of headers) {
@@ -131,5 +133,5 @@ function passedHeaders({ headers, directives }: CgiHeaderSection): [string, stri
   }
   if (endHere === undefined && directives === undefined) return passed;
   return passed.map(([name, value]) => [name.toLowerCase(), value] as [string, string])
-    .filter(([name]) => !endHere?.has(name) && !directives?.has(name));
+    .filter(([name]) => !endHere?.has(name) && (!directives?.has(name) || alsoPassed?.has(name)));
 }

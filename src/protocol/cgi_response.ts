@@ -31,6 +31,8 @@ export interface CgiHeaderSection {
   readonly contentLength: number | undefined;
   /** Fields among the headers that speak to the gateway, by lower-case name; mostly there are none. */
   readonly directives?: ReadonlyMap<string, string>;
+  /** Of these the ones that clients get as well, in lower case; none, left out. */
+  readonly passed?: ReadonlySet<string>;
   /** Names of fields that came again though there can be one of them; the first is kept. */
   readonly repeated?: readonly string[];
   /** A Location that is a path of our own, where no Status says what it is (section 6.2.2). */

@@ -16,6 +16,7 @@
  */
 import type { UpstreamError, UpstreamErrorCode } from "./errors.ts";
 import type { UpstreamOptions } from "./options.ts";
+import type { NextServerRule } from "./next_server.ts";
 import type { Server } from "./server.ts";
 
 export interface Attempts {
@@ -76,12 +77,17 @@ export interface RetryQuestion {
   /** There is a server that was not tried. */
   readonly hasOthers: boolean;
   readonly options: UpstreamOptions;
+  /** What the request says itself; left out: nothing. */
+  readonly nextServer?: NextServerRule | undefined;
 }
 
-export function mayRetry(
-  { error, attempts, method, bodyIsThere, hasOthers, options }: RetryQuestion,
-): boolean {
+export function mayRetry(question: RetryQuestion): boolean {
+  const { error, attempts, method, bodyIsThere, hasOthers, options, nextServer } = question;
   if (attempts.count > options.retry.attemptsMax || !bodyIsThere) return false;
+  if (nextServer !== undefined && !NOT_PROCESSED.has(error.code)) {
+    if (!nextServer.hasError(error.code) || !hasOthers) return false;
+    return !error.sent || nextServer.anyMethod || options.retry.methods.includes(method);
+  }
   if (!RETRIED.has(error.code) && !(hasOthers && RETRIED_ELSEWHERE.has(error.code))) return false;
   if (!error.sent || NOT_PROCESSED.has(error.code)) return true;
   const { methods, sameServer } = options.retry;

@@ -43,7 +43,7 @@ import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
 import type { BodyReader, Payload } from "./request_body.ts";
 import { bodyFor, EXCESS_LENGTH_MAX } from "./response_body.ts";
 import type { ResponseBody, ResponseBodyOwner } from "./response_body.ts";
-import { StderrLines } from "./stderr_lines.ts";
+import { stderrError, StderrLines } from "./stderr_lines.ts";
 import { TimedAttempt } from "./timed_attempt.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -215,6 +215,8 @@ export class Exchange extends TimedAttempt
   onStdoutEnd(): void {}
 
   onStderr(bytes: Uint8Array): void {
+    const refused = this.#body === undefined && stderrError(this.request, this.phase, bytes);
+    if (refused) this.fail(refused);
     const { observer, options } = this.context;
     this.#stderr ??= new StderrLines(
       (line) => observer.onStderrLine(line, this.#observed()),

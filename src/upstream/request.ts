@@ -5,6 +5,7 @@ import type { CgiHeaderSection, ResponseHeaderParser } from "../protocol/cgi_res
 import type { Role } from "../protocol/constants.ts";
 import type { AbortSignalLike } from "../runtime/abort_signal.ts";
 import type { UpstreamError } from "./errors.ts";
+import type { NextServerRule } from "./next_server.ts";
 import type { BodyReader, RequestBody, SendableBody } from "./request_body.ts";
 
 /** A client that wants to leave HTTP, as for a WebSocket (RFC 9110 section 7.8). */
@@ -52,6 +53,10 @@ export interface UpstreamRequest {
   readonly isHandedOver?: (section: CgiHeaderSection) => boolean;
   /** Called with each interim response (status 1xx), which stands before the real one. */
   readonly onInterim?: ((section: CgiHeaderSection) => void) | undefined;
+  /** After what another server gets it; left out: as `retry` of the upstream says. */
+  readonly nextServer?: NextServerRule | undefined;
+  /** Texts on STDERR, before the response's header section, by which there is no response. */
+  readonly refusedStderr?: readonly string[] | undefined;
   /** Fires when the client has left. */
   readonly signal?: AbortSignalLike;
 }

@@ -2,6 +2,8 @@
  * What an application writes to STDERR, or a spawned one to its output, becomes log lines: split at
  * line ends, cut at {@link STDERR_LINE_MAX} bytes with a mark, never mixed into the response.
  */
+import { type ExchangePhase, UpstreamError } from "./errors.ts";
+import type { UpstreamRequest } from "./request.ts";
 
 /** Most bytes of one line in the log. */
 export const STDERR_LINE_MAX = 8 * 1024;
@@ -63,4 +65,26 @@ export class StderrLines {
     if (text === "") return;
     this.#onLine(text.length > STDERR_LINE_MAX ? text.slice(0, STDERR_LINE_MAX) + CUT_MARK : text);
   }
+}
+
+/** Most characters that are kept to find a text that comes in pieces. */
+const KEPT_MAX = 1024;
+
+/** What attempts of a request have written so far, as far as it is looked through. */
+const written = new WeakMap<object, string>();
+const decoder = new TextDecoder();
+
+/** The error that a text on STDERR is where the request says so; undefined: none. */
+export function stderrError(
+  request: Pick<UpstreamRequest, "refusedStderr">,
+  phase: ExchangePhase,
+  bytes: Uint8Array,
+): UpstreamError | undefined {
+  if (request.refusedStderr === undefined) return undefined;
+  const said = (written.get(request) ?? "") + decoder.decode(bytes);
+  const found = request.refusedStderr.find((text) => said.includes(text));
+  written.set(request, found === undefined ? said.slice(-KEPT_MAX) : "");
+  if (found === undefined) return undefined;
+  const message = `The application wrote ${JSON.stringify(found)} to STDERR`;
+  return new UpstreamError("bad_answer", message, { phase, sent: true });
 }

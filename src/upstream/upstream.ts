@@ -33,6 +33,7 @@ import { requestKeyHash } from "./sticky_hash.ts";
 import { StoppableWaits } from "./stoppable_waits.ts";
 import { Tunnels } from "./tunnels.ts";
 import type { UpstreamShare } from "./upstream_share.ts";
+import { noteTried, throwsAway } from "./thrown_away.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
 export interface UpstreamDeps {
@@ -190,6 +191,7 @@ export class Upstream implements ServerOwner<Server> {
         try {
           await exchange.answered;
           const response = exchange.takeResponse();
+          if (throwsAway(exchange, response, this.#servers.balancer, this.#context)) continue;
           exchange.afterDone(this.#close);
           return response;
         } catch (error) {
@@ -344,16 +346,13 @@ export class Upstream implements ServerOwner<Server> {
 
   /** Notes what the failed attempt has shown, and says whether there may be another. */
   #retries(error: UpstreamError, exchange: Exchange, payload: Payload): boolean {
-    const { attempts } = exchange;
-    const { method } = exchange.request;
-    if (attempts.server !== undefined) {
-      attempts.tried = new Set([...attempts.tried, attempts.server]);
-    }
+    const { attempts, request: { method, nextServer } } = exchange;
+    noteTried(attempts);
     if (error.code === "cannot_multiplex") attempts.server?.stopMultiplexing();
-    const bodyIsThere = payload.isThere;
-    const { options } = this;
     const hasOthers = this.#hasOthers(attempts);
-    if (!mayRetry({ error, attempts, method, bodyIsThere, hasOthers, options })) return false;
+    const { options } = this;
+    const asked = { error, attempts, method, hasOthers, options, nextServer };
+    if (!mayRetry({ ...asked, bodyIsThere: payload.isThere })) return false;
     attempts.wantsFreshConnection = error.code === "connection_lost" && exchange.wasKept;
     attempts.wantsAlone ||= error.code === "connection_lost" && error.sent;
     this.#observer.onRetry(options.name, error.code);

@@ -134,6 +134,14 @@ sites:
           split_path: [.cgi]
           index: index.cgi
           params: { A: b }
+          hide_headers: [x-a]
+          pass_headers: [x-accel-expires]
+          ignore_headers: [x-sendfile]
+          pass_request_body: false
+          pass_request_headers: false
+          ignore_client_abort: true
+          next_upstream: [error, http_503]
+          catch_stderr: [Fatal]
       - php:
           upstream: app
           index: [app.php]
@@ -145,6 +153,14 @@ sites:
           application_root: /var/www
           resolve_root: true
           params: { A: b }
+          hide_headers: [x-a]
+          pass_headers: [x-accel-expires]
+          ignore_headers: [x-sendfile]
+          pass_request_body: false
+          pass_request_headers: false
+          ignore_client_abort: true
+          next_upstream: [error, http_503]
+          catch_stderr: [Fatal]
       - path: /tried/*
         php: { upstream: app, try: [script, "=404"] }
       - proxy: { upstream: web, host: app.internal, headers: { X-A: b } }
