@@ -12,6 +12,7 @@ import { compilePattern, type RoutePattern } from "../routing/route_pattern.ts";
 import type { HttpHeaders } from "../runtime/http_request.ts";
 import type { RouteOptions } from "./options.ts";
 import type { RequestContext } from "./request_context.ts";
+import { indexRoutes, type RouteIndex } from "./route_index.ts";
 import { compileConditions, type CompiledCondition } from "./route_conditions.ts";
 
 /** Under which path a route is registered with Hono. */
@@ -32,6 +33,7 @@ export class SiteRouter<T> implements Router<T> {
   readonly #routes: readonly CompiledRoute[];
   /** For each route what Hono registered: the handler and what stands before it. */
   readonly #handlers: (readonly [T, Record<string, string>])[][];
+  readonly #index: RouteIndex | undefined;
   #asked: readonly [RequestContext, HttpHeaders] | undefined;
 
   constructor(routes: readonly RouteOptions[]) {
@@ -41,6 +43,7 @@ export class SiteRouter<T> implements Router<T> {
       conditions: compileConditions(conditions),
     }));
     this.#handlers = routes.map(() => []);
+    this.#index = indexRoutes(routes);
   }
 
   add(_method: string, path: string, handler: T): void {
@@ -68,10 +71,20 @@ export class SiteRouter<T> implements Router<T> {
   /** The place of the first route behind `after` that matches; -1 when there is none. */
   next(context: RequestContext, headers: HttpHeaders, after: number): number {
     const { method, target: { path } } = context;
-    for (let index = this.nextOf(method, path, after); index >= 0;) {
-      const { conditions } = this.#routes[index]!;
-      if (conditions === undefined || holdAll(conditions, context, headers)) return index;
-      index = this.nextOf(method, path, index);
+    const routes = this.#routes;
+    const places = this.#index?.(path);
+    const length = places === undefined ? routes.length : places.length;
+    for (
+      let at = places === undefined ? after + 1 : firstBehind(places, after);
+      at < length;
+      at++
+    ) {
+      const index = places === undefined ? at : places[at]!;
+      const route = routes[index]!;
+      if (!takes(route, method, path)) continue;
+      if (route.conditions === undefined || holdAll(route.conditions, context, headers)) {
+        return index;
+      }
     }
     return -1;
   }
@@ -79,8 +92,7 @@ export class SiteRouter<T> implements Router<T> {
   /** The same for a method and a path alone. */
   nextOf(method: string, path: string, after: number): number {
     for (let index = after + 1; index < this.#routes.length; index++) {
-      const { matches, methods } = this.#routes[index]!;
-      if (matches(path) && (methods === undefined || allows(methods, method))) return index;
+      if (takes(this.#routes[index]!, method, path)) return index;
     }
     return -1;
   }
@@ -107,6 +119,16 @@ export function compileMatch(
   if (stripPrefix === undefined || pattern === `${stripPrefix}/*`) return matches;
   const isBelow = compilePattern(`${stripPrefix}/*`);
   return (path) => isBelow(path) && matches(path);
+}
+
+function firstBehind(places: readonly number[], after: number): number {
+  if (after < 0) return 0;
+  const at = places.findIndex((place) => place > after);
+  return at < 0 ? places.length : at;
+}
+
+function takes({ matches, methods }: CompiledRoute, method: string, path: string): boolean {
+  return matches(path) && (methods === undefined || allows(methods, method));
 }
 
 function holdAll(

@@ -292,3 +292,56 @@ sites:
   assert.equal(origins["x-key"], "route");
   assert.equal(origins["x-forwarded-for"], "afcgi");
 });
+
+const ROUTED = {
+  "/etc/afcgi/afcgi.yaml": `
+upstreams: { php: { servers: [php.example], multiplex: on } }
+sites:
+  - root: /srv/www
+    routes:
+      - { path: /app/*, headers: { x-beta: "1" }, cookie: { "wp_*": false }, respond: { body: b } }
+      - { host: "*.old.example", scheme: http, query: { a: "~ ^x" }, respond: { body: q } }
+      - { path: '~ ^/u/(?<name>[a-z]+)/(.*)$', rewrite: "/\${path.2}?user=\${path.name}" }
+      - { path: /pma/*, root: /srv/pma, strip_prefix: /pma, php: { upstream: php } }
+      - { path: /admin/*, respond: { status: 403 } }
+      - { path: /x/*, rewrite: "/\${match}", php: { upstream: php } }
+      - php: { upstream: php, front_controller: /index.php }
+`,
+  "/srv/www/index.php": "<?php",
+  "/srv/pma/index.php": "<?php",
+};
+
+test("explain tells which condition of a route differs, and what a rewrite leads to", async () => {
+  const seen = async (args: string) => {
+    const { status, stdout, stderr } = await runCommand(`explain --json ${args}`, { tree: ROUTED });
+    assert.deepEqual([status, stderr], [0, ""]);
+    const explanation: Explanation = JSON.parse(stdout);
+    return explanation;
+  };
+  const of = async (args: string) => (await seen(args)).routes.map(({ outcome }) => outcome);
+  const [first] = await of("http://a.example/app/x");
+  assert.equal(first, "header x-beta differs");
+  assert.deepEqual(
+    (await of("-H x-beta:1 -H cookie:wp_a=b http://m.old.example/app/x")).slice(0, 2),
+    ["cookie wp_* differs", "query a differs"],
+  );
+  assert.deepEqual(await of("-H x-beta:1 http://a.example/app/x"), ["responds"]);
+  const pma = await seen("http://a.example/u/ann/pma/");
+  assert.deepEqual(pma.routes.map(({ outcome }) => outcome), [
+    "path differs",
+    "host differs",
+    "rewrites to /pma/",
+    "responds",
+  ]);
+  const told = new Map(pma.application!.parameters.map(({ name, value }) => [name, value]));
+  assert.equal(told.get("SCRIPT_FILENAME"), "/srv/pma/index.php");
+  assert.equal(told.get("SCRIPT_NAME"), "/pma/index.php");
+  assert.equal(told.get("QUERY_STRING"), "user=ann");
+  assert.equal(told.get("REQUEST_URI"), "/u/ann/pma/");
+  const guarded = await seen("http://a.example/x/admin/y");
+  assert.equal(guarded.answer?.status, 403);
+  assert.deepEqual(guarded.routes.slice(4).map(({ outcome }) => outcome), [
+    "responds",
+    "rewrites to /admin/y",
+  ]);
+});
