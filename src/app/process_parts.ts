@@ -56,6 +56,8 @@ export interface ProcessDeps {
   readonly onReload?: (result: ReloadResult | undefined) => Promise<void>;
 }
 
+const NOTHING_GIVEN = { pid: 0, env: () => undefined };
+
 /** The configuration that serves, as far as metrics look at it and the next one shares with it. */
 export interface CurrentGeneration {
   readonly upstreams: readonly Upstream[];
@@ -97,7 +99,9 @@ export class ProcessParts {
     this.runtime = runtime;
     this.logger = logger;
     this.version = version;
-    this.inherited = new InheritedSockets(runtime.process);
+    // Sockets are the main thread's: another one would close those that it has not taken yet.
+    const isMain = !deps.certificatesAreElsewhere;
+    this.inherited = new InheritedSockets(isMain ? runtime.process : NOTHING_GIVEN);
     const limited = this.limited = new LimitedLog(logger, clock);
     this.#endUnexpected = onUnexpected(logUnexpected(limited));
     this.onError = (error, context) => logError({ logger, limited }, error, context);

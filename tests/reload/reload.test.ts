@@ -208,13 +208,13 @@ test("USR1 and HUP reopen the access log, and a reload may give it another path"
     process.kill(world.child.pid, signal);
     await world.child.stderr.waitFor((line) => line.includes("log files are open anew"), from);
     await world.body();
-    await waitUntil(() => Promise.resolve(lines("access.log") === 1), "a line in the new file");
+    await waitUntil(() => Promise.resolve(lines("access.log") >= 1), "a line in the new file");
   }
   await world.child.stderr.waitFor((line) => line.includes("configuration reloaded"));
   world.write({ log: { access: "other.log" } });
   assert.equal((await world.reload()).status, 200);
   await world.body();
-  await waitUntil(() => Promise.resolve(lines("other.log") === 1), "a line in the other file");
+  await waitUntil(() => Promise.resolve(lines("other.log") >= 1), "a line in the other file");
   await world.stop();
 });
 
