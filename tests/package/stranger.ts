@@ -40,8 +40,8 @@ await client.close();
 const app = new Hono<{ Bindings: { token: string } }>();
 const upstream = new Upstream({ servers: [address] });
 app.all("/behind/*", fastcgi({ upstream, params: { X: "2" }, onError: console.error }));
-const response = await app.request("http://localhost/behind/x", { method: "PUT", body: "you" });
-console.log(response.status, await response.text());
+const proxied = await app.request("http://localhost/behind/x", { method: "PUT", body: "you" });
+console.log(proxied.status, await proxied.text());
 await upstream.drain(0);
 
 await application.shutdown({ grace: 1000 });
