@@ -28,7 +28,10 @@ function coversMethods(
   later: readonly string[] | undefined,
 ): boolean {
   if (earlier === undefined) return true;
-  return later !== undefined && later.every((method) => earlier.includes(method));
+  // Who takes GET takes HEAD.
+  const takes = (method: string) =>
+    earlier.includes(method) || (method === "HEAD" && earlier.includes("GET"));
+  return later !== undefined && later.every(takes);
 }
 
 function isExact(pattern: string): boolean {

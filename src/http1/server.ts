@@ -191,6 +191,8 @@ class Http1Server implements HttpListener, ConnectionServer {
   #timer: TimerId | undefined;
   /** Called when the last connection has gone. */
   #onEmpty: (() => void) | undefined;
+  /** Nobody is served any more. */
+  #isOver = false;
 
   constructor(clock: Clock, options: ServerOptions) {
     this.clock = clock;
@@ -246,6 +248,11 @@ class Http1Server implements HttpListener, ConnectionServer {
 
   /** Over TLS the handshake has read what a proxy says. */
   accept(socket: AcceptedSocket): SocketEvents {
+    if (this.#isOver) {
+      // The system had accepted it before, or its handshake took until now.
+      socket.destroy();
+      return NOBODY;
+    }
     const proxy = this.#proxyProtocol;
     if (proxy === undefined || this.isTls) return this.open(socket);
     const isFull = this.#proxied.size >= PROXIED_MAX;
@@ -338,6 +345,7 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.isStopping = true;
     this.closesIdle = true;
     this.#onEmpty?.();
+    this.#isOver = true;
     this.listener.close();
     for (const proxied of this.#proxied) proxied.destroy();
     for (const connection of this.#connections) connection.destroy();

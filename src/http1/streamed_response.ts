@@ -77,6 +77,8 @@ export async function sendStream(
       reading = reader.read();
       if (pieces.length > COPIED_LENGTH_MAX) break;
     }
+    // It may fail while the client takes what is there, and is looked at only then.
+    reading.catch(() => {});
     hasHeaders = true;
     sent = pieces.length;
     scratch.clear();

@@ -55,6 +55,13 @@ const RECEIVING: Transitions<ReceivingState, ReceivingMove> = {
   finished: { stdout_end: "finished", stdout: "open" },
 };
 
+/** All of them, for who wants to know which moves are taken. */
+export const CLIENT_REQUEST_TABLES = {
+  responder: RESPONDER_SENDING,
+  filter: FILTER_SENDING,
+  receiving: RECEIVING,
+} as const;
+
 /** One request in flight. */
 export class ClientRequestState {
   readonly id: number;

@@ -84,6 +84,14 @@ const OUTPUT: Transitions<OutputState, OutputMove> = {
   finished: {},
 };
 
+/** All of them, for who wants to know which moves are taken. */
+export const SERVER_REQUEST_TABLES = {
+  responder: RESPONDER_INPUT,
+  filter: FILTER_INPUT,
+  authorizer: AUTHORIZER_INPUT,
+  output: OUTPUT,
+} as const;
+
 /** One request in flight. */
 export class ServerRequestState {
   readonly id: number;

@@ -189,6 +189,7 @@ class Server implements FastCgiServer {
     void served.run().then(() => {
       this.#connections.delete(served);
       context.connectionsOpen = this.#connections.size;
+      if (this.#connections.size === 0) this.#lookNoMore();
       if (this.#closing) void context.workDone().then(() => this.#finishIfDone());
     });
   }
@@ -222,5 +223,11 @@ class Server implements FastCgiServer {
       for (const connection of this.#connections) connection.checkTimeouts(nowMs);
       if (this.#connections.size > 0) this.#checkTimeoutsLater();
     }, TIMEOUT_CHECK_INTERVAL_MS);
+  }
+
+  /** A timer that nobody needs would hold up the end of the process. */
+  #lookNoMore(): void {
+    if (this.#timeoutTimer !== undefined) this.#clock.clearTimer(this.#timeoutTimer);
+    this.#timeoutTimer = undefined;
   }
 }

@@ -6,7 +6,6 @@
  *
  * It does not know the upstream: whoever assembles hands in where servers go.
  */
-import type { UnixAddress } from "../runtime/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type {
   ListeningSocket,
@@ -20,6 +19,8 @@ import { StderrLines } from "../upstream/stderr_lines.ts";
 import { environmentFor } from "./environment.ts";
 import { fpmArguments, fpmConfig } from "./fpm_config.ts";
 import { type CommandKind, commandKind, type SpawnOptions, workerCount } from "./options.ts";
+import type { SpawnDeps } from "./deps.ts";
+import { Pauses } from "./pauses.ts";
 import { findProgram } from "./program.ts";
 import { socketCount, workerSocket } from "./sockets.ts";
 import { Worker } from "./worker.ts";
@@ -40,46 +41,6 @@ export const REQUESTS_POLL_MS = 1_000;
 
 /** From one look whether the directory and its sockets are still there to the next. */
 export const DIRECTORY_POLL_MS = 5_000;
-
-/** Where servers go: the upstream, seen from here. */
-export interface SpawnTarget {
-  /** These and no others; resolves when those that left have no requests left. */
-  useServers(addresses: readonly UnixAddress[]): Promise<void>;
-  /** Requests that the server has begun. */
-  requestsBegun(address: UnixAddress): number;
-}
-
-/** Calls must not throw. */
-export interface SpawnObserver {
-  onState(upstream: string, worker: Worker): void;
-  /** `isGood`: as a program does that has had its number of requests. */
-  onEnded(
-    upstream: string,
-    worker: Worker,
-    reason: string,
-    restartMs: number,
-    isGood: boolean,
-  ): void;
-  /** A new worker did not come up; the old one stays. */
-  onNotReplaced(upstream: string, worker: Worker, reason: string): void;
-  /** Sockets in the directory are gone; their workers are replaced. */
-  onSocketsLost(upstream: string, path: string): void;
-  /** Whether output is left out, unread; so many bytes before it wait for their line's end. */
-  leavesOut?(upstream: string, bytes: Uint8Array, waitingLength: number): boolean;
-  onLine(upstream: string, pid: number | undefined, source: OutputSource, line: string): void;
-  /** PHP and the like should not run as root. */
-  onRunsAsRoot(upstream: string): void;
-}
-
-export interface SpawnDeps {
-  readonly runtime: Runtime;
-  readonly observer: SpawnObserver;
-  readonly target: SpawnTarget;
-  /** For the requests of a worker that is replaced. */
-  readonly drainMs: number;
-  /** Who connects to the workers, where that is somebody else than we are. */
-  readonly client?: UserIds | undefined;
-}
 
 /** What is known once it was started. */
 interface Prepared {
@@ -103,7 +64,10 @@ export class SpawnedApplication {
   readonly #formerDirectories = new Set<SpawnDirectory>();
   #prepared: Prepared | undefined;
   #numberOfSockets = 0;
+  #starting: Promise<void> = Promise.resolve();
   #replacing: Promise<void> = Promise.resolve();
+  /** Of a replacement. */
+  readonly #pauses: Pauses;
   #requestsTimer: ReturnType<Runtime["clock"]["setTimer"]> | undefined;
   #directoryTimer: ReturnType<Runtime["clock"]["setTimer"]> | undefined;
   #isRepairing = false;
@@ -112,6 +76,7 @@ export class SpawnedApplication {
   constructor(options: SpawnOptions, deps: SpawnDeps) {
     this.options = options;
     this.#deps = deps;
+    this.#pauses = new Pauses(deps.runtime.clock);
     this.#kind = commandKind(options.command);
     const isTold = options.command.some((text) => text.includes(SOCKET_MARK));
     this.#inherits = !isTold && this.#kind !== "php-fpm";
@@ -127,16 +92,24 @@ export class SpawnedApplication {
    *
    * @throws {SpawnError} when nothing could ever start: unknown user, no right to be it, no sockets
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.#starting = this.#start();
+  }
+
+  async #start(): Promise<void> {
     const { runtime, observer } = this.#deps;
     this.#prepared = await this.#prepare();
     const runsAsRoot = runtime.spawner.isRoot && (this.#prepared.user?.user ?? 0) === 0;
     if (runsAsRoot) observer.onRunsAsRoot(this.options.upstream);
     const count = socketCount(this.options, this.#cpuCount);
-    while (this.#workers.length < count) this.#workers.push(await this.#createWorker());
-    for (const worker of this.#workers) worker.begin();
+    while (this.#workers.length < count && !this.#isStopping) {
+      this.#workers.push(await this.#createWorker());
+    }
+    // Stopped meanwhile: what was made since is nobody's.
+    if (this.#isStopping) return this.#cleanUp();
     if (this.options.maxRequests > 0 && this.#kind !== "php-fpm") this.#watchRequests();
     this.#watchDirectory();
+    for (const worker of this.#workers) worker.begin();
   }
 
   /** One after the other; resolves when all are new, or could not be. */
@@ -149,11 +122,19 @@ export class SpawnedApplication {
     void this.#supply();
   }
 
-  /** Tells every worker to end; requests should be done by now. */
+  /** Tells every worker to end, those too that are just being made; requests should be done by now. */
   async stop(): Promise<void> {
     this.#endWatch();
-    await Promise.all([...this.#workers, ...this.#leaving].map((worker) => worker.stop()));
+    const stopped = this.#stopWorkers();
+    // Who started it hears why it failed.
+    await this.#starting.catch(() => {});
+    await this.#replacing;
+    await Promise.all([stopped, this.#stopWorkers()]);
     this.#cleanUp();
+  }
+
+  async #stopWorkers(): Promise<void> {
+    await Promise.all([...this.#workers, ...this.#leaving].map((worker) => worker.stop()));
   }
 
   /** Ends everything at once. */
@@ -295,6 +276,8 @@ export class SpawnedApplication {
           await this.#replace(worker);
         } catch (error) {
           reportIfOurs(error, "replacing a worker");
+          // Its directory has gone, for example.
+          if (this.#isStopping) return;
           this.#deps.observer.onNotReplaced(this.options.upstream, worker, errorText(error));
         }
       }
@@ -302,12 +285,17 @@ export class SpawnedApplication {
   }
 
   async #replace(old: Worker): Promise<void> {
-    const { runtime: { clock }, observer, drainMs } = this.#deps;
+    const { observer, drainMs } = this.#deps;
     const fresh = await this.#createWorker();
+    if (this.#isStopping) return this.#closeSocket(fresh);
     this.#leaving.add(fresh);
-    if (!this.#isStopping) fresh.begin();
-    while (fresh.state === "starting") await pause(clock, REPLACE_POLL_MS);
-    await pause(clock, SETTLE_MS);
+    fresh.begin();
+    while (fresh.state === "starting" && !this.#isStopping) {
+      await this.#pauses.pause(REPLACE_POLL_MS);
+    }
+    await this.#pauses.pause(SETTLE_MS);
+    // Both are stopped with all the others.
+    if (this.#isStopping) return;
     this.#leaving.delete(fresh);
     const index = this.#workers.indexOf(old);
     const isGood = fresh.state === "listening" && fresh.restarts === 0 && index >= 0;
@@ -315,23 +303,18 @@ export class SpawnedApplication {
     this.#leaving.add(leaving);
     if (isGood) {
       this.#workers[index] = fresh;
-      await this.#within(this.#supply(), drainMs);
+      await this.#pauses.within(this.#supply(), drainMs);
     } else {
       observer.onNotReplaced(this.options.upstream, old, "the new worker did not stay up");
     }
     await leaving.stop();
     this.#leaving.delete(leaving);
-    this.#sockets.get(leaving)?.close();
-    this.#sockets.delete(leaving);
+    this.#closeSocket(leaving);
   }
 
-  /** Resolves with the promise, or when the time is over. */
-  async #within(done: Promise<unknown>, limitMs: number): Promise<void> {
-    const { clock } = this.#deps.runtime;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = clock.setTimer(resolve, limitMs);
-    await Promise.race([done, promise]);
-    clock.clearTimer(timer);
+  #closeSocket(worker: Worker): void {
+    this.#sockets.get(worker)?.close();
+    this.#sockets.delete(worker);
   }
 
   #watchRequests(): void {
@@ -380,6 +363,7 @@ export class SpawnedApplication {
     for (const timer of [this.#requestsTimer, this.#directoryTimer]) {
       if (timer !== undefined) clock.clearTimer(timer);
     }
+    this.#pauses.endAll();
   }
 
   #cleanUp(): void {
@@ -394,7 +378,3 @@ const PHP_CGI_ENV = { PHP_FCGI_MAX_REQUESTS: "0" } as const;
 
 /** From one look whether a new worker listens to the next. */
 export const REPLACE_POLL_MS = 25;
-
-function pause(clock: Runtime["clock"], timeMs: number): Promise<void> {
-  return new Promise((resolve) => void clock.setTimer(resolve, timeMs));
-}

@@ -57,6 +57,8 @@ export class Worker {
   #process: SpawnedProcess | undefined;
   #restarts = 0;
   #isEnding = false;
+  /** A process that is there only later goes at once, too. */
+  #isKilled = false;
   #run: Promise<void> | undefined;
   /** Cuts the wait that is under way. */
   #wake = (): void => {};
@@ -102,6 +104,7 @@ export class Worker {
   /** Ends the process and all of its group at once. */
   kill(): void {
     this.#isEnding = true;
+    this.#isKilled = true;
     this.#wake();
     this.#process?.killGroup();
   }
@@ -137,7 +140,8 @@ export class Worker {
       return { reason: errorText(error), isGood: false };
     }
     this.#process = process;
-    if (this.#isEnding) this.#tellToEnd(process);
+    if (this.#isKilled) process.killGroup();
+    else if (this.#isEnding) this.#tellToEnd(process);
     const ended = process.ended.then((end) => {
       this.#process = undefined;
       // Children that it leaves behind would keep its socket.

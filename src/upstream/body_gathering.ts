@@ -236,8 +236,7 @@ class GatheredBody implements SendableBody {
         const { pieces } = this.#held;
         if (pieceIndex < pieces.length) return pieces[pieceIndex++];
         if (this.#file === undefined || offset >= this.#fileLength) return undefined;
-        const bytes = await this.#file.read(offset, READ_LENGTH);
-        if (bytes.length === 0) throw new Error("The temporary file of the body ended early");
+        const bytes = await this.#readFile(this.#file, offset);
         offset += bytes.length;
         return bytes;
       },
@@ -249,5 +248,23 @@ class GatheredBody implements SendableBody {
     this.#file?.close();
     if (!this.#isClosed) this.#held.memory.count(-this.#held.length);
     this.#isClosed = true;
+  }
+
+  async #readFile(file: SharedFile, offset: number): Promise<Uint8Array> {
+    try {
+      const bytes = await file.read(offset, READ_LENGTH);
+      if (bytes.length === 0) throw new Error("it ended early");
+      return bytes;
+    } catch (cause) {
+      const message = `Cannot read the request's body back from its temporary file: ${
+        errorText(cause)
+      }`;
+      throw new UpstreamError("spill_failed", message, {
+        phase: "send",
+        fault: "local",
+        sent: true,
+        cause,
+      });
+    }
   }
 }

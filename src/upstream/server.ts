@@ -8,8 +8,7 @@
  *
  * Whether it is down, ejected or growing is `server_standing.ts`. With threads, connections to it are
  * permits that all of them share, and what one has learnt of the application is good for the others.
- * Connections of the one kind and of the other never serve side by side: when what is known changes,
- * those of the old kind drain.
+ * Connections of both kinds never serve side by side: when what is known changes, the old ones drain.
  *
  * It does not know the queue, nor other servers, nor which of its connections is taken.
  */
@@ -188,6 +187,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   /** Is a server of the upstream again. */
   rejoin(): void {
     this.#isLeaving = false;
+    this.#question.remember();
     this.#standing.start();
   }
 

@@ -34,6 +34,9 @@ export class ServerQuestion {
   readonly #stopping = new AbortController();
   #timer: TimerId | undefined;
   #againMs = ASK_AGAIN_MS;
+  /** Whether it should be asked once more. */
+  #isDue = false;
+  #isForgotten = false;
 
   constructor(deps: ServerQuestionDeps) {
     this.#deps = deps;
@@ -42,6 +45,7 @@ export class ServerQuestion {
   async ask(): Promise<void> {
     const { runtime, address, connectTimeoutMs, onLong, onReply, onFailed } = this.#deps;
     this.isOpen = true;
+    this.#isDue = false;
     this.#setTimer(() => {
       this.isLong = true;
       onLong();
@@ -62,27 +66,39 @@ export class ServerQuestion {
       return;
     }
     this.#close();
-    if (negotiation.outcome === "unread" && !signal.aborted) {
-      this.#setTimer(this.#deps.onAgain, this.#againMs);
-      this.#againMs = Math.min(2 * this.#againMs, ASK_AGAIN_MAX_MS);
-    }
+    this.#isDue = negotiation.outcome === "unread" && !signal.aborted;
+    this.#scheduleAgain();
     onReply(negotiation);
   }
 
   /** It cannot be asked now. */
   askLater(): void {
-    if (!this.isOpen) this.#setTimer(this.#deps.onAgain, this.#againMs);
+    this.#isDue = true;
+    if (!this.isOpen && !this.#isForgotten) this.#setTimer(this.#deps.onAgain, this.#againMs);
   }
 
-  /** It is not asked again by itself. */
+  /** The server leaves: it is not asked again by itself, also where it is being asked now. */
   forget(): void {
+    this.#isForgotten = true;
     if (!this.isOpen) this.#stopTimer();
+  }
+
+  /** The server is back, and what was to be asked again is. */
+  remember(): void {
+    this.#isForgotten = false;
+    if (!this.isOpen) this.#scheduleAgain();
   }
 
   /** Ends it for good. */
   stop(): void {
     this.#stopTimer();
     this.#stopping.abort();
+  }
+
+  #scheduleAgain(): void {
+    if (!this.#isDue || this.#isForgotten) return;
+    this.#setTimer(this.#deps.onAgain, this.#againMs);
+    this.#againMs = Math.min(2 * this.#againMs, ASK_AGAIN_MAX_MS);
   }
 
   #close(): void {

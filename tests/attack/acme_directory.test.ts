@@ -14,6 +14,7 @@ import { currentRuntime } from "../../src/runtime/current.ts";
 import { OutgoingError } from "../../src/runtime/https_client.ts";
 import { DIRECTORY } from "../support/acme_authority.ts";
 import { AcmeWorld, hello, HOUR_MS, MINUTE_MS, SECOND_MS } from "../support/acme_world.ts";
+import { turn } from "../support/idle.ts";
 
 const { sendRequest } = currentRuntime();
 
@@ -345,7 +346,7 @@ test("A flood of made-up names is bounded: questions, orders, memory", async () 
   let most = 0;
   world.elsewhere = async () => {
     most = Math.max(most, ++open);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await turn();
     open--;
     return response(200);
   };

@@ -14,6 +14,7 @@ import { ManualClock } from "../support/memory/manual_clock.ts";
 import { LineSink, runtime } from "../support/gateway.ts";
 import { freePort, temporaryDirectory, waitForListener } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
+import { until } from "../support/idle.ts";
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const DENO_CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
@@ -119,7 +120,7 @@ test("Signals that mean something to other servers are harmless, and USR1 opens 
   renameSync(log, `${log}.1`);
   for (const signal of ["SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGHUP"]) {
     end(served, signal);
-    while (!told.includes(`"signal":"${signal}"`)) await new Promise((done) => setTimeout(done, 5));
+    await until(() => told.includes(`"signal":"${signal}"`), `a line about ${signal}`);
     assert.equal((await httpRequest(served.port, { target: "/after" })).status, 200, signal);
   }
   end(served, "SIGQUIT");

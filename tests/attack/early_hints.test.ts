@@ -1,10 +1,10 @@
 /** An application that sends hints without end, to a client that does not read: nothing gathers. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { EARLY_HINTS_MAX } from "../../src/http1/interim_responses.ts";
 import type { HttpPeer } from "../../src/runtime/connection.ts";
 import { http1World, whole } from "../support/http1_world.ts";
 import { GET } from "../support/http1_world.ts";
+import { test } from "../support/world_test.ts";
 
 const HINT = /HTTP\/1\.1 103 /g;
 

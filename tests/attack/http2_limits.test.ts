@@ -5,7 +5,6 @@
  * tests/fault/http2_attack.test.ts.
  */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { Flag, Setting, WINDOW_DEFAULT } from "../../src/http2/constants.ts";
 import {
   CONTROL_LENGTH_MAX,
@@ -22,6 +21,7 @@ import {
 } from "../support/http2_world.ts";
 import { requestFields, setting, uint32 } from "../support/http2_client.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
+import { test } from "../support/world_test.ts";
 
 /** As an application does that is told to give up. */
 const waits: Handler = (request) =>

@@ -1,8 +1,8 @@
 /** One connection of a web server, however many requests it opens, leaves places for the others. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { RequestQuota } from "../../src/protocol/request_quota.ts";
 import { COMPLETE, gate, OVERLOADED, serve, turns } from "../responder/setup.ts";
+import { test } from "../support/world_test.ts";
 
 for (const maxRequests of [2, 3, 8, 40]) {
   test(`Of ${maxRequests} places one connection gets not all`, async () => {

@@ -30,6 +30,7 @@ import { runtime } from "../runtime/support.ts";
 import { temporaryDirectory } from "../support/places.ts";
 import { turns, World } from "../spawn/world.ts";
 import { DIRECTORY_POLL_MS, REPLACE_POLL_MS, SETTLE_MS } from "../../src/spawn/application.ts";
+import { until } from "../support/idle.ts";
 
 const { spawner } = runtime;
 const isRoot = process.getuid?.() === 0;
@@ -169,7 +170,7 @@ test("What dead processes left is swept, and nothing else", async () => {
 /** Puts the socket of a dead process in the place of the live one. */
 async function leaveBehind(directory: string): Promise<void> {
   const path = join(directory, "alive");
-  while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 1));
+  await until(() => existsSync(path), "the socket of the live process");
   rmSync(path);
   const socket = await spawner.listen(path, 1);
   // Its file stays, as after SIGKILL.

@@ -11,6 +11,7 @@ import { currentRuntime } from "../../src/runtime/current.ts";
 import { ManualClock } from "../support/memory/manual_clock.ts";
 import { MemoryPrivateDirectory } from "../support/memory/memory_private_directory.ts";
 import { freshPath } from "../runtime/support.ts";
+import { untilIdle } from "../support/idle.ts";
 
 /** Processes that share a directory; each has a clock of its own, as processes do. */
 function world(count: number) {
@@ -21,14 +22,10 @@ function world(count: number) {
   const advance = async (durationMs: number, who = clocks) => {
     for (let passedMs = 0; passedMs < durationMs; passedMs += LOCK_POLL_MS) {
       for (const clock of who) clock.advance(LOCK_POLL_MS);
-      await settled();
+      await untilIdle();
     }
   };
   return { directory, clocks, stores, advance };
-}
-
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** The lock, once there is one. */
@@ -136,7 +133,7 @@ test("Thirty that want a lock of a real directory have it one after the other", 
     });
     await store.withLock("shared", async (lost) => {
       most = Math.max(most, ++holders);
-      await settled();
+      await untilIdle();
       assert.equal(lost.aborted, false);
       turns++;
       holders--;

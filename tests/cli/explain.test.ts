@@ -7,6 +7,7 @@ import { parseAddress } from "../../src/runtime/address.ts";
 import { MemoryRuntime } from "../support/memory/memory.ts";
 import { runCommand, startCommand } from "./run_program.ts";
 import { requestInMemory } from "../support/memory_http.ts";
+import { until } from "../support/idle.ts";
 
 const TREE = {
   "/etc/afcgi/afcgi.yaml": `
@@ -140,7 +141,7 @@ async function untilServing(runtime: MemoryRuntime): Promise<void> {
       .catch(() => undefined);
     return response !== undefined;
   };
-  while (!await ready()) await new Promise((resolve) => setTimeout(resolve, 0));
+  await until(ready, "a response to /healthz");
 }
 
 test("explain tells where each parameter comes from", async () => {

@@ -2,6 +2,7 @@
 import { runProgram } from "../../src/cli/program.ts";
 import { type MemoryNetwork, MemoryRuntime } from "../support/memory/memory.ts";
 import { layOut, type Tree } from "../config/memory_files.ts";
+import { until } from "../support/idle.ts";
 
 export interface World {
   readonly env?: Readonly<Record<string, string>>;
@@ -43,16 +44,7 @@ export function runCommand(args: string, world: World = {}): Promise<Outcome> {
   return startCommand(args, world).outcome;
 }
 
-const TURNS_MAX = 10_000;
-
-/** Lets the event loop turn until the condition holds. */
-export async function turnUntil(isTrue: () => boolean, what: string): Promise<void> {
-  for (let turn = 0; turn < TURNS_MAX; turn++) {
-    if (isTrue()) return;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-  }
-  throw new Error(`Cannot see ${what} in ${TURNS_MAX} turns of the event loop`);
-}
+export const turnUntil = until;
 
 /** The lines of a log in JSON, in order. */
 export function logLines({ runtime }: RunningCommand): Record<string, unknown>[] {

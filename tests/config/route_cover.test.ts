@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { coversRoute, type RouteShape } from "../../src/config/route_cover.ts";
+import { SiteRouter } from "../../src/http/site_router.ts";
 
 function route(path?: string, methods?: string[], passesOn = false): RouteShape {
   return { path, methods, passesOn };
@@ -100,4 +101,88 @@ test("A route covers only routes that ask for as much", () => {
 
 test("A route that passes on covers nothing", () => {
   assert.ok(!coversRoute(route(undefined, undefined, true), route("/a")));
+});
+
+const PATTERNS: readonly (string | undefined)[] = [
+  undefined,
+  "/*",
+  "/a",
+  "/a*",
+  "/a/*",
+  "/ab",
+  "/ab/*",
+  "/a/b",
+  "/a/b*",
+  "/a/b/*",
+  "*.php",
+  "*.x.php",
+  "/a*.php",
+  "/a/*.php",
+  "/a/b*b",
+];
+const METHODS: readonly (string[] | undefined)[] = [
+  undefined,
+  ["GET"],
+  ["HEAD"],
+  ["POST"],
+  ["GET", "HEAD"],
+  ["GET", "POST"],
+  ["HEAD", "POST"],
+];
+const ASKED_METHODS = ["GET", "HEAD", "POST", "DELETE"];
+
+/** Paths of up to three parts, some with "/" at their end. */
+function askedPaths(): string[] {
+  const names = ["a", "ab", "b", "bb", "abc", "a.php", "b.x.php", ".php", ".x.php", "c"];
+  let paths = ["/"];
+  const all = new Set(paths);
+  for (let depth = 0; depth < 3; depth++) {
+    paths = paths.flatMap((path) => names.map((name) => `${path.replace(/\/$/, "")}/${name}`));
+    for (const path of paths) {
+      all.add(path);
+      if (depth === 0) all.add(`${path}/`);
+    }
+  }
+  return [...all];
+}
+
+/** What a router with this route alone takes. */
+function taken({ path, methods }: RouteShape, asked: readonly string[][]): Set<string> {
+  const handler = { kind: "respond", status: 200, body: "" } as const;
+  const router = new SiteRouter([{ path, methods, handler }]);
+  return new Set(
+    asked.filter(([method, target]) => router.nextOf(method!, target!, -1) === 0)
+      .map((request) => request.join(" ")),
+  );
+}
+
+function isWithin(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  return [...one].every((request) => other.has(request));
+}
+
+test("A route covers another exactly when no request is left to that, whatever paths and methods", () => {
+  const paths = askedPaths().map((path) => ["GET", path]);
+  const methods = ASKED_METHODS.map((method) => [method, "/a"]);
+  const byPath = PATTERNS.map((path) => ({ path, taken: taken(route(path), paths) }));
+  const byMethods = METHODS.map((names) => ({
+    names,
+    taken: taken(route(undefined, names), methods),
+  }));
+  const shapes = byPath.flatMap((one) => byMethods.map((other) => ({ one, other })));
+  let covered = 0;
+  for (const earlier of shapes) {
+    for (const later of shapes) {
+      const nothingIsLeft = isWithin(later.one.taken, earlier.one.taken) &&
+        isWithin(later.other.taken, earlier.other.taken);
+      const covers = coversRoute(
+        route(earlier.one.path, earlier.other.names),
+        route(later.one.path, later.other.names),
+      );
+      const what = `${earlier.other.names} ${earlier.one.path} before ` +
+        `${later.other.names} ${later.one.path}`;
+      assert.equal(covers, nothingIsLeft, what);
+      if (covers) covered++;
+    }
+  }
+  assert.ok(covered > shapes.length, `${covered} are covered`);
 });

@@ -4,7 +4,6 @@
  * is cut. What is expected is read from the capture by means that are not the tested ones.
  */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { RecordType } from "../../src/protocol/constants.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
 import { MemoryNetwork } from "../support/memory/memory.ts";
@@ -13,6 +12,8 @@ import { connectable, serve, turns } from "../responder/setup.ts";
 import { ADDRESS } from "../support/scripted_application.ts";
 import { UpstreamWorld } from "../support/upstream_world.ts";
 import { type Capture, capturesOf, recordsOf } from "./mutations.ts";
+import { until } from "../support/idle.ts";
+import { test } from "../support/world_test.ts";
 
 /** Of a piece of a connection, as the network may cut it. */
 const PIECES = [Infinity, 1, 7, 64] as const;
@@ -118,7 +119,7 @@ for (const capture of capturesOf("web_server").filter((one) => requestsOf(one).l
       writer.closed.catch(() => {});
       await writer.write(capture.bytes);
       const reader = connection.readable.getReader();
-      for (let turn = 0; seen.length < wanted.length && turn < 500; turn++) await turns(1);
+      await until(() => seen.length >= wanted.length, "every request of the capture");
       const order = (one: { uri: string }, other: { uri: string }) => one.uri < other.uri ? -1 : 1;
       assert.deepEqual(seen.toSorted(order), wanted.toSorted(order));
       assert.deepEqual(errors, []);

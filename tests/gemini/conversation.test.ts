@@ -5,6 +5,7 @@ import { Conversation } from "../../src/gemini/conversation.ts";
 import { GEMINI_LIMIT_DEFAULTS as LIMITS } from "../../src/gemini/options.ts";
 import { ManualClock, memoryPair } from "../support/memory/memory.ts";
 import type { TlsConnection } from "../../src/runtime/tls.ts";
+import { untilIdle } from "../support/idle.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
@@ -23,17 +24,13 @@ function begin(capacity?: number) {
   return { client, server, clock, conversation: new Conversation(connection, clock, LIMITS) };
 }
 
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
-}
-
 test("A request line that does not come in time ends the conversation", async () => {
   const { client, server, clock, conversation } = begin();
   await client.writable.getWriter().write(bytesOf("gemini://a/"));
   const line = conversation.readLine();
-  await turns();
+  await untilIdle();
   clock.advance(LIMITS.requestTimeoutMs - 1);
-  await turns();
+  await untilIdle();
   assert.ok(!server.destroyed);
   clock.advance(1);
   assert.equal(await line, "timeout");
@@ -52,7 +49,7 @@ test("A client that does not read its response is cut", async () => {
   const { server, clock, conversation } = begin(16);
   const header = { code: 20, meta: "text/plain" };
   const delivered = conversation.reply({ header, body: new Uint8Array(100) });
-  await turns();
+  await untilIdle();
   clock.advance(LIMITS.sendTimeoutMs);
   assert.equal((await delivered).failure, "send_timeout");
   assert.ok(server.destroyed);
@@ -62,7 +59,7 @@ test("A client that does not close after its response is cut, and has all of it"
   const { client, server, clock, conversation } = begin();
   const header = { code: 20, meta: "text/plain" };
   const delivered = conversation.reply({ header, body: bytesOf("body") });
-  await turns();
+  await untilIdle();
   assert.ok(!server.destroyed);
   clock.advance(LIMITS.closeTimeoutMs);
   assert.deepEqual(await delivered, { bytes: 19, failure: undefined });

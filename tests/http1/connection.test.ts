@@ -1,4 +1,3 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
 import { PIPELINED_LENGTH_MAX } from "../../src/http1/pipelined.ts";
 import { DRAINED_LENGTH_MAX, LINGERED_LENGTH_MAX } from "../../src/http1/connection_server.ts";
@@ -6,6 +5,7 @@ import { BytesResponse } from "../../src/runtime/http_response.ts";
 import { abortSignalOf } from "../../src/runtime/abort_signal.ts";
 import { DATE, GET, http1World, settle, whole, wholeText } from "../support/http1_world.ts";
 import type { HttpHeaders, HttpRequest } from "../../src/runtime/http_request.ts";
+import { test } from "../support/world_test.ts";
 
 const path = (request: HttpRequest): string => new URL(request.url).pathname;
 

@@ -3,7 +3,6 @@
  * scripts here; an event that it lacks is an error, which ends the connection and is told.
  */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { CONNECTION_TRANSITIONS as TRANSITIONS } from "../../src/http1/connection_state.ts";
 import { DRAINED_LENGTH_MAX } from "../../src/http1/connection_server.ts";
 import { nextState, TransitionError } from "../../src/protocol/transitions.ts";
@@ -12,6 +11,7 @@ import { simulateHttp1 } from "../simulation/http1_simulation.ts";
 import { GET, http1World, settle, whole } from "../support/http1_world.ts";
 import { watchTransitions, withoutTransition } from "../support/watched_transitions.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
+import { test } from "../support/world_test.ts";
 
 const SEEDS = 300;
 const STEPS = 60;

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
 import { FileResponse } from "../../src/runtime/http_response.ts";
 import type { OpenFile } from "../../src/runtime/open_file.ts";
 import type { FileInfo } from "../../src/runtime/file_info.ts";
 import { DATE, GET, http1World, settle } from "../support/http1_world.ts";
+import { until } from "../support/idle.ts";
+import { test } from "../support/world_test.ts";
 
 const MIB = 1024 * 1024;
 
@@ -65,7 +66,7 @@ for (const canTransfer of [true, false]) {
     const socket = open();
     socket.canTransfer = canTransfer;
     socket.send(GET);
-    while (file.isOpen) await settle();
+    await until(() => !file.isOpen, "the file's end");
     assert.equal(socket.text, headers(5 * MIB - 6) + text(3, 5 * MIB - 3));
     assert.equal(socket.transferred, canTransfer ? 5 * MIB - 6 : 0);
     assert.equal(socket.aheads, 1);
@@ -78,7 +79,7 @@ for (const canTransfer of [true, false]) {
     const socket = open();
     socket.canTransfer = canTransfer;
     socket.send(GET);
-    while (file.isOpen) await settle();
+    await until(() => !file.isOpen, "the file's end");
     assert.equal(socket.text, headers(0));
     assert.equal(socket.aheads, 0);
   });
@@ -176,6 +177,6 @@ test("A request that was sent ahead is answered behind the file", async () => {
   const socket = open();
   socket.canTransfer = true;
   socket.send(GET + GET);
-  while (files[1]!.isOpen) await settle();
+  await until(() => !files[1]!.isOpen, "the file's end");
   assert.equal(socket.text, headers(100_000) + text(0, 100_000) + headers(5) + text(0, 5));
 });

@@ -1,9 +1,9 @@
 /** What can never become a request is refused at once, wherever it is cut, and nothing else is. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { latin1 } from "../../src/protocol/byte_buffer.ts";
 import { fragmentations } from "../support/fragments.ts";
 import { http1World, whole } from "../support/http1_world.ts";
+import { test } from "../support/world_test.ts";
 
 /** What comes, and how many bytes of it are enough to know. */
 const HOPELESS: readonly (readonly [text: string, enough: number, status: number])[] = [

@@ -1,7 +1,7 @@
 /** "100 Continue" is said before a response or not at all, whenever a body is read. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { type Handler, http1World, settle, whole } from "../support/http1_world.ts";
+import { test } from "../support/world_test.ts";
 
 const EXPECTING = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n";
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";

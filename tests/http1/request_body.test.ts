@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { RequestBody } from "../../src/http1/request_body.ts";
 import type { BodyFraming } from "../../src/http1/request_headers.ts";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
+import { turn } from "../support/idle.ts";
 
 const CHUNKED: BodyFraming = { kind: "chunked" };
 const lengthOf = (length: number): BodyFraming => ({ kind: "length", length });
@@ -47,7 +48,7 @@ test("What comes before anybody reads stops the client, and is kept", async () =
   assert.equal(last(), "pause");
   const reader = stream.getReader();
   assert.equal(fromLatin1((await reader.read()).value!), "one");
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await turn();
   assert.equal(last(), "resume");
   body.take(latin1("two"));
   assert.equal(fromLatin1((await reader.read()).value!), "two");
@@ -57,12 +58,12 @@ test("What comes before anybody reads stops the client, and is kept", async () =
 test("Who reads slowly stops the client with one piece in hand", async () => {
   const { body, wanted, last } = bodyOf(lengthOf(1000));
   const reader = body.stream.getReader();
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await turn();
   assert.deepEqual(wanted, ["resume"]);
   body.take(latin1("a"));
   assert.equal(last(), "pause");
   await reader.read();
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await turn();
   assert.equal(last(), "resume");
 });
 
@@ -79,10 +80,10 @@ test("Many small chunks become one piece for each piece that came", async () => 
 test("A 100 is sent when somebody reads, once, and not behind the body's first byte", async () => {
   const { body, wanted } = bodyOf(lengthOf(4), true);
   const { stream } = body;
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await turn();
   assert.deepEqual(wanted, []);
   const text = textOf(stream);
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await turn();
   assert.deepEqual(wanted, ["continue", "resume"]);
   body.take(latin1("body"));
   assert.equal(await text, "body");

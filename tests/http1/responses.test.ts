@@ -1,10 +1,11 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
 import { ByteBuffer, fromLatin1, utf8 } from "../../src/protocol/byte_buffer.ts";
 import { appendResponseHeaders } from "../../src/http1/response_headers.ts";
 import { BytesResponse } from "../../src/runtime/http_response.ts";
 import { DATE, GET, http1World, settle, wholeText } from "../support/http1_world.ts";
 import type { MemoryCallbackSocket } from "../support/memory_callback_socket.ts";
+import { turn, until } from "../support/idle.ts";
+import { test } from "../support/world_test.ts";
 
 const LONG = 100_000;
 
@@ -29,7 +30,7 @@ function streamOf(
   const waiting = [...pieces];
   return new ReadableStream({
     async pull(controller) {
-      if (!atOnce) await new Promise((resolve) => setTimeout(resolve, 2));
+      if (!atOnce) { for (let turns = 0; turns < 2; turns++) await turn(); }
       const piece = waiting.shift();
       if (piece !== undefined) controller.enqueue(utf8(piece));
       else if (fails) controller.error();
@@ -39,7 +40,7 @@ function streamOf(
 }
 
 async function ended(socket: MemoryCallbackSocket): Promise<void> {
-  while (socket.ended === "no") await settle();
+  await until(() => socket.ended !== "no", "the end of the connection");
 }
 
 const HEAD = `HTTP/1.1 200 OK\r\ndate: ${DATE}\r\n`;
@@ -117,7 +118,7 @@ test("A stream goes out as it comes: in chunks, by its length, or up to the end"
     const { open } = await http1World(() => new Response(streamOf(pieces), init));
     const socket = open();
     socket.send(request);
-    while (socket.text.length < text.length) await settle();
+    await until(() => socket.text.length >= text.length, "all of the response");
     await settle();
     assert.equal(socket.text, text);
     assert.equal(socket.ended, end);
@@ -128,7 +129,7 @@ test("Empty pieces of a stream end nothing", async () => {
   const { open } = await http1World(() => new Response(streamOf(["a", "", "b"])));
   const socket = open();
   socket.send(GET);
-  while (!socket.text.endsWith("0\r\n\r\n")) await settle();
+  await until(() => socket.text.endsWith("0\r\n\r\n"), "the last chunk");
   assert.match(socket.text, /\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n$/);
 });
 
@@ -181,7 +182,7 @@ test("A client that takes nothing stops the stream, and gets all in the end", as
   let given = 0;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await turn();
       if (given === 50) return controller.close();
       given++;
       controller.enqueue(new Uint8Array(LONG));
@@ -195,7 +196,7 @@ test("A client that takes nothing stops the stream, and gets all in the end", as
   await settle();
   assert.ok(given <= 4, `${given} pieces`);
   socket.take(Infinity);
-  while (!socket.text.endsWith("\r\n0\r\n\r\n")) await settle();
+  await until(() => socket.text.endsWith("\r\n0\r\n\r\n"), "the last chunk");
   assert.equal(given, 50);
 });
 

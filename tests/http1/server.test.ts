@@ -1,7 +1,8 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
 import { GET, http1World, settle, whole, wholeText } from "../support/http1_world.ts";
+import { turn, until } from "../support/idle.ts";
+import { test } from "../support/world_test.ts";
 
 const { headersMs, idleMs, sendMs, closeMs } = CONNECTION_TIMEOUTS;
 /** How late a time may end. */
@@ -104,7 +105,7 @@ test("A client that takes nothing for too long is cut, a slow one never", async 
 test("A client that takes a stream piece by piece is never cut, also of pieces of one length", async () => {
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await turn();
       controller.enqueue(new Uint8Array(1000));
     },
   }, { highWaterMark: 0 });
@@ -114,11 +115,11 @@ test("A client that takes a stream piece by piece is never cut, also of pieces o
   const socket = open();
   socket.room = 0;
   socket.send(GET);
-  while (socket.unsentLength === 0) await settle();
+  await until(() => socket.unsentLength > 0, "bytes that the client has not taken");
   for (let time = 0; time < 20; time++) {
     clock.advance(sendMs / 2);
     socket.take(socket.unsentLength);
-    while (socket.unsentLength === 0) await settle();
+    await until(() => socket.unsentLength > 0, "bytes that the client has not taken");
   }
   assert.equal(socket.ended, "no");
   clock.advance(sendMs + 2 * TIMEOUT_CHECK_INTERVAL_MS);

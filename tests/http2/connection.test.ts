@@ -1,6 +1,5 @@
 /** Requests and responses over HTTP/2, from a client's bytes to a client's bytes. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { PREFACE, Setting } from "../../src/http2/constants.ts";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
 import { BytesResponse, StreamResponse } from "../../src/runtime/http_response.ts";
@@ -9,6 +8,7 @@ import { DATE, GET, settle, whole } from "../support/http1_world.ts";
 import { http2World } from "../support/http2_world.ts";
 import { GET_FIELDS, Http2Client, requestFields, setting } from "../support/http2_client.ts";
 import type { HttpHeaders } from "../../src/runtime/http_request.ts";
+import { test } from "../support/world_test.ts";
 
 test("A request is answered, headers and body in one write", async () => {
   const { open, counts } = await http2World(() => whole("hello"));

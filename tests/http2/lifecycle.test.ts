@@ -1,6 +1,5 @@
 /** How a connection of HTTP/2 ends: well, where nobody did anything wrong. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { Flag, STREAM_ID_MAX } from "../../src/http2/constants.ts";
 import { LEAVING_MS, PING_ANSWER_MS } from "../../src/http2/connection.ts";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
@@ -8,6 +7,7 @@ import type { HttpResponse } from "../../src/runtime/http_response.ts";
 import { settle, whole } from "../support/http1_world.ts";
 import { type Http2Client, requestFields } from "../support/http2_client.ts";
 import { http2World, type MemoryHttp2Client } from "../support/http2_world.ts";
+import { test } from "../support/world_test.ts";
 
 const { headersMs, idleMs, closeMs } = CONNECTION_TIMEOUTS;
 /** How late a time may end. */

@@ -1,10 +1,10 @@
 /** Requests that are none (RFC 9113 section 8): each ends its stream, and reaches no handler. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import fc from "fast-check";
 import { whole } from "../support/http1_world.ts";
 import { type Fields, requestFields } from "../support/http2_client.ts";
 import { http2World } from "../support/http2_world.ts";
+import { test } from "../support/world_test.ts";
 
 const get = (...fields: [string, string][]): Fields => requestFields("GET", "/", fields);
 const without = (name: string): Fields => get().filter(([field]) => field !== name);

@@ -1,11 +1,14 @@
 // The faults that a small file can be given, each applied and read again, and which tests are asked.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { SourceFile } from "typescript/unstable/ast";
 import { API } from "typescript/unstable/async";
 import { applyMutant, describeMutant, type Mutant, mutantsOf } from "./mutants.ts";
+import { findNamed, NAMED_MUTANTS } from "./named_mutants.ts";
 import { TestSelection } from "./test_selection.ts";
 
 const TEXT = `import { limit } from "./limit.ts";
@@ -19,17 +22,21 @@ export function check(size: number, isOpen: boolean): boolean {
 
 let directory: string;
 let mutants: Mutant[];
+let source: SourceFile;
+let twice: SourceFile;
 
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), "afcgi-mutants-"));
   writeFileSync(join(directory, "tsconfig.json"), `{ "include": ["*.ts"] }`);
   writeFileSync(join(directory, "check.ts"), TEXT);
+  writeFileSync(join(directory, "twice.ts"), TEXT.replace("size === 0", "size === 0 || size > 0"));
   const api = new API({ cwd: directory });
   try {
     const snapshot = await api.updateSnapshot({ openProjects: [join(directory, "tsconfig.json")] });
     const [project] = await snapshot.getProjects();
-    const source = await project!.program.getSourceFile(join(directory, "check.ts"));
-    mutants = mutantsOf(source!, "check.ts");
+    source = (await project!.program.getSourceFile(join(directory, "check.ts")))!;
+    twice = (await project!.program.getSourceFile(join(directory, "twice.ts")))!;
+    mutants = mutantsOf(source, "check.ts");
   } finally {
     await api.close();
   }
@@ -60,6 +67,43 @@ test("An applied mutant changes its place and nothing else", () => {
   const mutant = mutants.find(({ kind }) => kind === "bound")!;
   assert.equal(applyMutant(TEXT, mutant), TEXT.replace("size > 300", "size >= 300"));
   assert.equal(describeMutant(mutant), "check.ts:4 bound: > -> >=");
+});
+
+test("A mutant knows the function it is in", () => {
+  assert.deepEqual([...new Set(mutants.map(({ within }) => within))], ["check"]);
+});
+
+test("A named mutant is found by its place, and one that is not there, or twice, is told", async () => {
+  const named = { file: "check.ts", within: "check", says: "", test: "" };
+  const find = (original: string, replacement: string) =>
+    findNamed({ ...named, original, replacement }, () => Promise.resolve(source));
+  assert.equal((await find(">", ">=")).line, 4);
+  await assert.rejects(find("<", "<="), /is not there any more/);
+  await assert.rejects(
+    findNamed(
+      { ...named, original: "0", replacement: "1" },
+      () => Promise.resolve(twice),
+    ),
+    /is there 2 times/,
+  );
+});
+
+test("Every named mutant is there, and the test that should notice it", async () => {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const api = new API({ cwd: root });
+  try {
+    const snapshot = await api.updateSnapshot({ openProjects: [join(root, "tsconfig.json")] });
+    const [project] = await snapshot.getProjects();
+    for (const named of NAMED_MUTANTS) {
+      await findNamed(
+        named,
+        async (file) => (await project!.program.getSourceFile(join(root, file)))!,
+      );
+      assert.ok(existsSync(join(root, named.test)), named.test);
+    }
+  } finally {
+    await api.close();
+  }
 });
 
 test("The tests of a file are those that import it: its own directory's first, then the nearest", () => {

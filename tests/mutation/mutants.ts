@@ -13,11 +13,16 @@ import {
   isBinaryExpression,
   isCallExpression,
   isConditionalExpression,
+  isConstructorDeclaration,
   isExpressionStatement,
+  isFunctionDeclaration,
+  isGetAccessorDeclaration,
   isIfStatement,
+  isMethodDeclaration,
   isNumericLiteral,
   isPrefixUnaryExpression,
   isReturnStatement,
+  isSetAccessorDeclaration,
   isTypeNode,
   isVoidExpression,
   isWhileStatement,
@@ -36,6 +41,8 @@ export interface Mutant {
   readonly line: number;
   /** What stood there. */
   readonly original: string;
+  /** The nearest function, method or accessor around it that has a name; "" for none. */
+  readonly within: string;
 }
 
 export const MUTANT_KINDS = [
@@ -83,8 +90,9 @@ export function mutantsOf(source: SourceFile, file: string): Mutant[] {
   const { text } = source;
   const lineStarts = startsOfLines(text);
   const mutants: Mutant[] = [];
-  const visit = (node: Node): void => {
+  const visit = (node: Node, outer: string): void => {
     if (isTypeNode(node) || node.kind === SyntaxKind.ImportDeclaration) return;
+    const within = nameOfFunction(node) ?? outer;
     for (const change of changesOf(node, text)) {
       const start = change.node.getStart(source);
       const { end } = change.node;
@@ -96,15 +104,24 @@ export function mutantsOf(source: SourceFile, file: string): Mutant[] {
         kind: change.kind,
         line: lineAt(lineStarts, start),
         original: text.slice(start, end),
+        within,
       });
     }
     node.forEachChild((child) => {
-      visit(child);
+      visit(child, within);
       return undefined;
     });
   };
-  visit(source);
+  visit(source, "");
   return mutants.sort((one, other) => one.start - other.start);
+}
+
+/** As it is written, `#` and all; undefined for what is no function, or has no name. */
+function nameOfFunction(node: Node): string | undefined {
+  if (isConstructorDeclaration(node)) return "constructor";
+  const isNamed = isFunctionDeclaration(node) || isMethodDeclaration(node) ||
+    isGetAccessorDeclaration(node) || isSetAccessorDeclaration(node);
+  return isNamed ? node.name?.getText() : undefined;
 }
 
 /** The file's text with the fault in it. */

@@ -3,12 +3,14 @@
  *
  *     npm run mutate -- --files src/upstream --sample 100
  *     npm run mutate -- --files src/http1/connection.ts --kinds bound,condition --seed 7
+ *     npm run mutate -- --named
  *
  * Each fault is put into a copy of the project by itself, and the tests that reach its file are run.
  * `--sample` draws so many of them by `--seed`; without it all are tried, which takes hours. The
  * nearest tests are asked, with `--thorough` every one that reaches the file. Prints
  * each fault that nobody noticed, and the score: of those that types allow and that are not
- * equivalent, how many were noticed. With `--min 95` a lower score is exit status 1.
+ * equivalent, how many were noticed. With `--min 95` a lower score is exit status 1. `--named` tries
+ * those of `named_mutants.ts`, which are all to be noticed.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
@@ -24,6 +26,7 @@ import {
   type MutantKind,
   mutantsOf,
 } from "./mutants.ts";
+import { findNamed, NAMED_MUTANTS } from "./named_mutants.ts";
 import { type Verdict, Workshop } from "./workshop.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -55,10 +58,15 @@ async function main(): Promise<void> {
       kinds: { type: "string", default: MUTANT_KINDS.join(",") },
       thorough: { type: "boolean", default: false },
       min: { type: "string", default: "0" },
+      named: { type: "boolean", default: false },
     },
   });
   const workshop = new Workshop(ROOT, unitTests(), values.thorough);
   try {
+    if (values.named) {
+      process.exitCode = await judgeNamed(workshop) ? 0 : 1;
+      return;
+    }
     const kinds = values.kinds.split(",").map(knownKind);
     const all = (await collect(workshop, values.files.split(",")))
       .filter(({ kind }) => kinds.includes(kind));
@@ -111,6 +119,23 @@ async function judgeAll(workshop: Workshop, mutants: readonly Mutant[]): Promise
       `time; ${counts.types} more do not pass the types`,
   );
   return score;
+}
+
+/** Resolves to whether all of them are there and noticed. */
+async function judgeNamed(workshop: Workshop): Promise<boolean> {
+  let noticed = 0;
+  for (const named of NAMED_MUTANTS) {
+    try {
+      const mutant = await findNamed(named, (file) => workshop.sourceOf(file));
+      const verdict = await workshop.judge(mutant, named.test);
+      if (verdict === "tests" || verdict === "time") noticed++;
+      else console.log(`${verdict}: ${describeMutant(mutant)}: ${named.says}`);
+    } catch (error) {
+      console.log(String(error));
+    }
+  }
+  console.log(`${noticed} of ${NAMED_MUTANTS.length} named mutants noticed`);
+  return noticed === NAMED_MUTANTS.length;
 }
 
 /** So many of them, each as likely as the others. */

@@ -71,14 +71,16 @@ export class Workshop {
     return source;
   }
 
-  /** Puts the fault in, asks who notices, and takes it out again. */
-  async judge(mutant: Mutant): Promise<Verdict> {
+  /**
+   * Puts the fault in, asks who notices, and takes it out again. `test` is asked before the others.
+   */
+  async judge(mutant: Mutant, test?: string): Promise<Verdict> {
     const path = join(this.#directory, mutant.file);
     const text = readFileSync(path, "utf8");
     writeFileSync(path, applyMutant(text, mutant));
     try {
       if (await this.#failsTypes(path)) return "types";
-      return await this.#judgeByTests(mutant.file);
+      return await this.#judgeByTests(mutant.file, test);
     } finally {
       writeFileSync(path, text);
       await this.#update([path]);
@@ -90,10 +92,12 @@ export class Workshop {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  async #judgeByTests(file: string): Promise<Verdict> {
-    const tests = this.#selection.testsOf(file).slice(0, this.#testsMax);
-    if (tests.length === 0) return "untested";
-    for (const batch of [tests.slice(0, FIRST_BATCH), tests.slice(FIRST_BATCH)]) {
+  async #judgeByTests(file: string, first: string | undefined): Promise<Verdict> {
+    const tests = this.#selection.testsOf(file).slice(0, this.#testsMax)
+      .filter((test) => test !== first);
+    if (first === undefined && tests.length === 0) return "untested";
+    const batches = [tests.slice(0, FIRST_BATCH), tests.slice(FIRST_BATCH)];
+    for (const batch of first === undefined ? batches : [[first], ...batches]) {
       if (batch.length === 0) continue;
       const code = await this.#runTests(batch);
       if (code === undefined) return "time";

@@ -16,6 +16,7 @@ import { Logger } from "../../src/observe/logger.ts";
 import { MetricsRegistry } from "../../src/observe/metrics.ts";
 import { ManualClock, MemoryProcess, MemorySink } from "../support/memory/memory.ts";
 import { logLines, startCommand, untilLogged } from "../cli/run_program.ts";
+import { turn } from "../support/idle.ts";
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -150,7 +151,7 @@ test("A body that breaks off is answer_broke_off, one whose client leaves client
   assert.equal(waiting.error?.code, "client_gone");
   // Its source was cancelled, so that is over too, and says nothing else of it.
   assert.throws(end);
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await turn();
   assert.equal(waiting.error?.code, "client_gone");
 });
 

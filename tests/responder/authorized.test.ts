@@ -1,8 +1,8 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
 import { Role } from "../../src/protocol/constants.ts";
 import { authorized } from "../../src/responder/authorized.ts";
 import { COMPLETE, serve } from "./setup.ts";
+import { test } from "../support/world_test.ts";
 
 test("authorized lets a request in and sets its variables, with bytes as UTF-8", async () => {
   const { connect } = await serve(() => authorized({ REMOTE_USER: "J\u00f6rg", AUTH_LEVEL_2: "" }));

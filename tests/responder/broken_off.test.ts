@@ -1,7 +1,8 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { ABORTED, CUT, gate, serve, turns } from "./setup.ts";
+import { until } from "../support/idle.ts";
+import { test } from "../support/world_test.ts";
 
 /** Sends "part" at once, and fails when the test says so. */
 function failingHandler(failure: Promise<void>): FastCgiHandler {
@@ -102,7 +103,7 @@ test("A lost connection fires the signals of all its requests and fails their bo
   client.begin({ method: "POST", body: null });
   await turns();
   await client.destroy();
-  while (reasons.length < 4) await turns(1);
+  await until(() => reasons.length === 4, "the end of both requests");
   for (const reason of reasons) {
     assert.match(String(reason), /connection to the web server is lost/);
   }

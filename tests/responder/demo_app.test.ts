@@ -7,6 +7,7 @@ import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { MemoryRuntime } from "../support/memory/memory.ts";
 import { WebServerClient, type WebServerRequestOptions } from "./web_server_client.ts";
 import { connectable } from "./setup.ts";
+import { turn, until } from "../support/idle.ts";
 
 const MIB = 1024 * 1024;
 
@@ -30,13 +31,9 @@ async function get(uri: string, options: WebServerRequestOptions = {}) {
 /** Timers that are there as long as the connection is. */
 const SERVER_TIMERS = 1;
 
-async function turn(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 0));
-}
-
 /** Waits until so many of the demo's own timers run. */
 async function timersSet(clock: MemoryRuntime["clock"], count = 1): Promise<void> {
-  while (clock.timerCount < SERVER_TIMERS + count) await turn();
+  await until(() => clock.timerCount >= SERVER_TIMERS + count, "the demo's timers");
 }
 
 test("The demo's page links to every route, and each of them is there", async () => {

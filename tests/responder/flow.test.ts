@@ -1,6 +1,6 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
 import { ABORTED, COMPLETE, gate, hello, MIB, serve, streamOf, turns } from "./setup.ts";
+import { test } from "../support/world_test.ts";
 
 test("A response is read no faster than the web server takes it, and its neighbours' neither", async () => {
   let made = 0;
@@ -18,13 +18,13 @@ test("A response is read no faster than the web server takes it, and its neighbo
   const client = await connect();
   client.pause();
   const endless = client.begin();
-  await turns(50);
+  await turns();
   const madeWhilePaused = made;
   assert.ok(
     madeWhilePaused < MIB,
     `${madeWhilePaused} bytes were made for a web server that reads none`,
   );
-  await turns(50);
+  await turns();
   assert.equal(made, madeWhilePaused);
   client.resume();
   await client.until(() => endless.stdoutLength > 4 * MIB);
@@ -44,13 +44,13 @@ test("A response whose body ends while its header section waits for its turn is 
   const client = await connect();
   client.pause();
   const long = client.begin({ uri: "/long" });
-  await turns(50);
+  await turns();
   const requests = [client.begin(), client.begin()];
-  await turns(50);
+  await turns();
   bodies[0]!.close();
   bodies[1]!.enqueue(new TextEncoder().encode("late"));
   bodies[1]!.close();
-  await turns(50);
+  await turns();
   client.resume();
   const responses = await Promise.all(requests.map((request) => request.answer()));
   assert.deepEqual(responses.map(({ body }) => body), ["", "late"]);
@@ -115,7 +115,7 @@ test("A web server is not read from while a handler leaves its body unread", asy
     client.protocol.endStdin(request.id);
     await client.flush();
   })();
-  await turns(50);
+  await turns();
   const writtenWhileUnread = written;
   assert.ok(writtenWhileUnread < 400_000, `${writtenWhileUnread} bytes were taken`);
   goOn.resolve();
@@ -149,7 +149,7 @@ test("A web server that asks and asks and never reads is not read from for ever"
   })();
   for (let before = -1; before !== asked;) {
     before = asked;
-    await turns(20);
+    await turns();
   }
   assert.ok(asked < 400, `${asked} times 100 questions were read`);
   client.resume();

@@ -1,11 +1,11 @@
 /** What is left of a request that was given up never reaches a later one: its response, its place. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { RecordType, Role } from "../../src/protocol/constants.ts";
 import { encodeNameValues } from "../../src/protocol/name_value.ts";
 import { RecordDecoder } from "../../src/protocol/record_decoder.ts";
 import { RecordEncoder } from "../../src/protocol/record_encoder.ts";
 import { connectable, gate, serve, streamOf, turns } from "./setup.ts";
+import { test } from "../support/world_test.ts";
 
 /** More than the connection and the outlet hold. */
 const OLD = new Uint8Array(600_000).fill("o".charCodeAt(0));
@@ -39,7 +39,7 @@ for (const way of ["whole", "in pieces"] as const) {
     begin(encoder, 1, "/old");
     await writer.write(encoder.take().slice());
     // Nothing is read, so most of it waits.
-    await turns(10);
+    await turns();
     encoder.abortRequest(1);
     await writer.write(encoder.take().slice());
     await turns();

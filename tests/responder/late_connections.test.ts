@@ -1,11 +1,11 @@
 /** A connection that was under way when the server began to shut down is taken by nobody. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import type { Address } from "../../src/runtime/address.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import type { ByteListener } from "../../src/runtime/listener.ts";
 import { MemoryNetwork, memoryPair } from "../support/memory/memory.ts";
 import { gate, serve, turns } from "./setup.ts";
+import { test } from "../support/world_test.ts";
 
 class LateNetwork extends MemoryNetwork {
   /** Hands over what the system had accepted. */

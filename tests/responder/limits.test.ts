@@ -1,7 +1,7 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
 import { ProtocolStatus } from "../../src/protocol/constants.ts";
 import { COMPLETE, connectable, gate, hello, OVERLOADED, serve, turns } from "./setup.ts";
+import { test } from "../support/world_test.ts";
 
 test("Requests over maxRequests are refused on every connection", async () => {
   const goOn = gate();

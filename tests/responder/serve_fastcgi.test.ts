@@ -1,10 +1,11 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
 import { Role } from "../../src/protocol/constants.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { MemoryNetwork } from "../support/memory/memory.ts";
 import { COMPLETE, connectable, gate, hello, MIB, serve, streamOf, turns } from "./setup.ts";
+import { turn, until } from "../support/idle.ts";
+import { test } from "../support/world_test.ts";
 
 test("A short response leaves as one STDOUT record with its length", async () => {
   const { runtime, server } = await serve(hello);
@@ -84,7 +85,7 @@ test("200 requests on one connection are in flight at once and end in any order"
   });
   const client = await connect();
   const requests = Array.from({ length: 200 }, (_, index) => client.begin({ uri: `/${index}` }));
-  while (gates.size < 200) await turns(1);
+  await until(() => gates.size === 200, "all requests");
   for (let index = 199; index >= 0; index--) {
     gates.get(`/${index}`)!.resolve();
     const { body } = await requests[index]!.answer();
@@ -113,7 +114,7 @@ test("A body without a length is streamed as it comes", async () => {
   for (const text of ["one", "two", "three"]) {
     client.protocol.sendStdin(request.id, new TextEncoder().encode(text));
     await client.flush();
-    while (seen.at(-1) !== text) await turns(1);
+    await until(() => seen.at(-1) === text, `the body's piece "${text}"`);
   }
   client.protocol.endStdin(request.id);
   await client.flush();
@@ -215,7 +216,8 @@ test("HEAD has the length that GET has, where GET has one", async () => {
     "/pieces": () => streamOf([new Uint8Array(3), new Uint8Array(4)]),
     "/slow": () =>
       streamOf(async function* () {
-        await turns(2);
+        await turn();
+        await turn();
         yield new Uint8Array(3);
       }()),
   };

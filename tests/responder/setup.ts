@@ -1,11 +1,18 @@
 /** What tests of `serveFastCgi` share: a server on the runtime in memory, and responses to compare. */
+import assert from "node:assert/strict";
 import { ProtocolStatus } from "../../src/protocol/constants.ts";
-import type { FastCgiHandler, ServeFastCgiOptions } from "../../src/responder/options.ts";
+import type {
+  FastCgiHandler,
+  ServeFastCgiOptions,
+  ServerStatus,
+} from "../../src/responder/options.ts";
 import { type FastCgiServer, serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { Address } from "../../src/runtime/address.ts";
 import { MemoryNetwork, MemoryRuntime } from "../support/memory/memory.ts";
 import "../support/unexpected.ts";
 import { WebServerClient } from "./web_server_client.ts";
+import { untilIdle } from "../support/idle.ts";
+import { atTestEnd } from "../support/world_test.ts";
 
 export const COMPLETE = { appStatus: 0, protocolStatus: ProtocolStatus.REQUEST_COMPLETE };
 export const OVERLOADED = { appStatus: 0, protocolStatus: ProtocolStatus.OVERLOADED };
@@ -27,18 +34,60 @@ export async function serve(
 ): Promise<Setup> {
   const runtime = new MemoryRuntime({ network });
   const errors: unknown[] = [];
-  const server = await serveFastCgi(handler, {
+  const clients: WebServerClient[] = [];
+  const handlers = new Handlers(handler);
+  // What is no function is refused as it is.
+  const server = await serveFastCgi(typeof handler === "function" ? handlers.handle : handler, {
     listen: "127.0.0.1:0",
     runtime,
     onError: (error) => errors.push(error),
     ...options,
   });
+  atTestEnd(async () => {
+    await untilIdle();
+    for (const client of clients) await client.destroy();
+    await untilIdle();
+    const { status } = handlers;
+    assert.deepEqual(
+      {
+        connections: status?.connectionsOpen ?? 0,
+        // A handler that nobody can stop keeps its place until it is done.
+        isTooMuch: (status?.requestsActive ?? 0) > handlers.running,
+        timers: runtime.clock.timerCount,
+      },
+      { connections: 0, isTooMuch: false, timers: 0 },
+      "something is left of web servers that have gone",
+    );
+  });
   return {
     runtime,
     server,
     errors,
-    connect: () => WebServerClient.connect(runtime, connectable(server)),
+    async connect() {
+      const client = await WebServerClient.connect(runtime, connectable(server));
+      clients.push(client);
+      return client;
+    },
   };
+}
+
+/** A handler, and how many of its calls are not done. */
+class Handlers {
+  running = 0;
+  status: ServerStatus | undefined;
+  readonly handle: FastCgiHandler;
+
+  constructor(handler: FastCgiHandler) {
+    const count = (by: number): void => void (this.running += by);
+    this.handle = (request, info) => {
+      this.status ??= info.server;
+      const response = handler(request, info);
+      if (!(response instanceof Promise)) return response;
+      count(1);
+      response.then(() => count(-1), () => count(-1));
+      return response;
+    };
+  }
 }
 
 /** The address of a server that opened its socket itself. */
@@ -69,9 +118,7 @@ export function streamOf(
 }
 
 /** Lets everything happen that waits for nothing but its turn. */
-export async function turns(count = 5): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
-}
+export const turns = untilIdle;
 
 export const hello: FastCgiHandler = () =>
   new Response("hello\n", { headers: { "content-type": "text/plain" } });

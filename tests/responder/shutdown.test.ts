@@ -1,7 +1,7 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
 import { LINGER_MS } from "../../src/responder/responder_connection.ts";
 import { connectable, gate, hello, OVERLOADED, serve, turns } from "./setup.ts";
+import { test } from "../support/world_test.ts";
 
 test("A web server that does not close a connection that we have ended is not waited for", async () => {
   const { runtime, server } = await serve(hello);

@@ -1,10 +1,12 @@
 // Reads the JUnit reports of `bun test` and `deno test`, as far as they are needed: each test's
-// file, name and outcome. Tests are flat, so a test case is a test.
+// file, name, outcome and time. Tests are flat, so a test case is a test.
 
 const TEST_CASE = /<testcase\b((?:[^>"]|"[^"]*")*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g;
 const ENTITIES = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
 
-/** @returns {{ file: string, name: string, outcome: "passed" | "failed" | "skipped" }[]} */
+/**
+ * @returns {{ file: string, name: string, outcome: "passed" | "failed" | "skipped", seconds: number }[]}
+ */
 export function parseJunit(xml) {
   return [...xml.matchAll(TEST_CASE)].map(([, attributes, content = ""]) => ({
     // Bun names the file in `file`, Deno in `classname`.
@@ -12,6 +14,7 @@ export function parseJunit(xml) {
       .replace(/^\.\//, ""),
     name: attribute(attributes, "name") ?? "",
     outcome: outcomeOf(content),
+    seconds: Number(attribute(attributes, "time") ?? 0),
   }));
 }
 

@@ -2,6 +2,7 @@
 // runner that breaks, a file that does not load or holds no test, and a test that only one of the
 // two runtimes saw are failures. Where CI is set, a skipped test is one too.
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, relative, sep } from "node:path";
 import { build } from "./build.mjs";
 import { ROOT, run, StepFailed, tool } from "./command.mjs";
@@ -46,7 +47,7 @@ export async function runTests(only) {
     ["unit-same", () => sameTests(unitNames)],
     ["bench-bun", () => smokeTests("bun", [], benchmarks)],
     ["bench-deno", () => smokeTests("deno", ["run", "-A", "--no-check"], benchmarks)],
-    ["mutation", mutationSample],
+    ["mutation", namedMutants],
     ["build", buildStep],
     ["executable", () => testsWithPeers("bun", executable)],
     ["fronts-deno", () => testsWithPeers("deno", fronts)],
@@ -61,16 +62,24 @@ export async function runTests(only) {
   }
   const chosen = steps.filter(([step]) => only.length === 0 || only.includes(step));
   const results = [];
-  for (const [step, action] of chosen) results.push(await runStep(step, action));
+  for (const together of groups(chosen)) {
+    results.push(...await Promise.all(together.map(([step, action]) => runStep(step, action))));
+  }
   return report(results);
 }
 
-/** A few errors, always the same: that the tests notice them at all. CONTRIBUTING.md has the score. */
-async function mutationSample() {
-  const files = "src/upstream/paced_reader.ts,src/protocol/params_gathering.ts," +
-    "src/protocol/request_quota.ts,src/upstream/deadlines.ts,src/http1/inflow.ts";
-  const sample = ["--files", files, "--sample", "8", "--seed", "16", "--min", "95"];
-  return await command("bun", ["tests/mutation/mutate.ts", ...sample]);
+/** The unit tests of both runtimes run beside each other: each of them keeps one processor busy. */
+function groups(steps) {
+  const isBeside = ([step]) => availableParallelism() > 1 && BESIDE.includes(step);
+  const beside = steps.filter(isBeside);
+  return steps.flatMap((step) => !isBeside(step) ? [[step]] : step === beside[0] ? [beside] : []);
+}
+
+const BESIDE = ["unit-bun", "unit-deno"];
+
+/** Some errors, always the same, that the tests must notice: tests/mutation/named_mutants.ts. */
+async function namedMutants() {
+  return await command("bun", ["tests/mutation/mutate.ts", "--named"]);
 }
 
 /** Unit tests under both runtimes; those of the executable as the steps run them. */
@@ -164,7 +173,7 @@ async function buildStep() {
 }
 
 async function unitTests(runtime, files, unitNames) {
-  const tests = await runTestFiles(runtime, files);
+  const tests = await runTestFiles(runtime, files, { isQuiet: true });
   unitNames.set(runtime, new Set(tests.map((test) => `${test.file}: ${test.name}`)));
   return tests;
 }

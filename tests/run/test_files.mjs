@@ -30,17 +30,18 @@ const ARGS = {
 };
 
 /**
- * One directory of `tests/` after the other, each with a time limit of its own.
+ * One directory of `tests/` after the other, each with a time limit of its own. `isQuiet` shows what a
+ * runner says only where a test failed, in one piece: another one may run beside it.
  *
- * @returns {Promise<{ file: string, name: string, outcome: string }[]>}
+ * @returns {Promise<{ file: string, name: string, outcome: string, seconds?: number }[]>}
  */
-export async function runTestFiles(runtime, files, env = {}) {
+export async function runTestFiles(runtime, files, { isQuiet = false } = {}) {
   const all = [];
   for (const directory of new Set(files.map(directoryOf))) {
     const group = files.filter((file) => directoryOf(file) === directory);
     const started = performance.now();
-    all.push(...await runGroup(runtime, group, env));
-    console.log(`${directory}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    all.push(...await runGroup(runtime, group, isQuiet));
+    console.log(`${runtime} ${directory}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
   }
   return all;
 }
@@ -50,22 +51,24 @@ function directoryOf(file) {
   return file.split("/").slice(0, -1).slice(0, 2).join("/");
 }
 
-async function runGroup(runtime, files, env) {
-  const { code, tests } = await runOnce(runtime, files, env);
+async function runGroup(runtime, files, isQuiet) {
+  const { code, tests } = await runOnce(runtime, files, isQuiet);
   if (tests !== undefined) return [...tests, ...missing(code, tests, files)];
   if (files.length === 1) return [failed(files[0], `${runtime} ended with status ${code}`)];
   // One file that does not load takes the report of all with it: run them one by one.
   const all = [];
-  for (const file of files) all.push(...await runGroup(runtime, [file], env));
+  for (const file of files) all.push(...await runGroup(runtime, [file], isQuiet));
   return all;
 }
 
 /** `tests` is undefined when the runner wrote no report. */
-async function runOnce(runtime, files, env) {
+async function runOnce(runtime, files, isQuiet) {
   const directory = mkdtempSync(join(tmpdir(), "afcgi-report-"));
   try {
     const reportPath = join(directory, "report.xml");
-    const { code } = await run(tool(runtime), ARGS[runtime](reportPath, files), { env });
+    const args = ARGS[runtime](reportPath, files);
+    const { code, output } = await run(tool(runtime), args, { capture: isQuiet });
+    if (isQuiet && code !== 0) console.log(output);
     if (!existsSync(reportPath)) return { code, tests: undefined };
     return { code, tests: parseJunit(readFileSync(reportPath, "utf8")) };
   } finally {

@@ -5,7 +5,8 @@ import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "no
 import { createServer } from "node:net";
 import { fileSystemCalls, PATH_LENGTH_MAX } from "../../src/runtime/bun_file_calls.ts";
 import { createNodeFiles } from "../../src/runtime/node_files.ts";
-import { freshPath, onBun, turn } from "./support.ts";
+import { freshPath, onBun } from "./support.ts";
+import { until } from "../support/idle.ts";
 
 const slow = createNodeFiles();
 
@@ -25,7 +26,7 @@ async function fastCalls() {
     stat("/");
     return asked === before;
   };
-  while (canBeFast && !isFast()) await turn();
+  await until(() => !canBeFast || isFast(), "the fast way");
   return { stat, openNow, asked: () => asked };
 }
 

@@ -14,6 +14,7 @@ import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { openFileBody, READ_AT_ONCE_MAX } from "../../src/runtime/file_body.ts";
 import { freshPath, patternBytes, readAll, runtime } from "./support.ts";
+import { until } from "../support/idle.ts";
 
 const { files } = runtime;
 
@@ -106,9 +107,7 @@ test("A stream of a file closes it when its reader leaves", async () => {
   const reader = stream.getReader();
   void reader.read();
   await reader.cancel();
-  for (let turns = 0; open() >= before && turns < 1000; turns++) {
-    await new Promise((resolve) => setTimeout(resolve, 0));
-  }
+  await until(() => open() < before, "the file to be closed");
   assert.equal(open(), before - 1);
 });
 

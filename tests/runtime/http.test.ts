@@ -18,6 +18,7 @@ import {
   statusOf,
   turn,
 } from "./support.ts";
+import { until } from "../support/idle.ts";
 
 const TLS = { identify: () => ({ cert: CERTIFICATE, key: PRIVATE_KEY }) };
 const GET = "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
@@ -126,7 +127,7 @@ test("A streamed response arrives piece by piece", async () => {
   const connection = await runtime.connect(server.address);
   await ask(connection, GET);
   const reader = connection.readable.getReader();
-  while (body === undefined) await turn();
+  await until(() => body !== undefined, "the request's body");
   for (const piece of ["first", "second", "third"]) {
     body.enqueue(encode(piece));
     await readUntil(reader, piece);
@@ -352,7 +353,7 @@ test("Stopping waits for a response that is still being streamed", async () => {
   await ask(connection, GET);
   const reader = connection.readable.getReader();
   const headers = readUntil(reader, "one");
-  while (body === undefined) await turn();
+  await until(() => body !== undefined, "the request's body");
   body.enqueue(encode("one"));
   await headers;
   const stopping = server.stop();

@@ -10,6 +10,7 @@ import {
   type StartOptions,
 } from "../../src/runtime/spawner.ts";
 import { decode, freshPath, onBun, runtime } from "./support.ts";
+import { until } from "../support/idle.ts";
 
 const { spawner } = runtime;
 
@@ -31,7 +32,7 @@ async function run(options: Partial<StartOptions> & Pick<StartOptions, "command"
   });
   const end = await child.ended;
   // What it wrote may come after its end was noticed.
-  while (!output.stdout.endsWith("end\n")) await new Promise((resolve) => setTimeout(resolve, 1));
+  await until(() => output.stdout.endsWith("end\n"), "the last line of the program");
   return { output, end };
 }
 
@@ -112,7 +113,7 @@ test("A signal ends a program, and its group ends with killGroup", async () => {
   assert.deepEqual(await child.ended, { code: null, signal: "SIGTERM" });
   assert.equal(isRunning(Number(seen)), true);
   child.killGroup();
-  while (isRunning(Number(seen))) await new Promise((resolve) => setTimeout(resolve, 1));
+  await until(() => !isRunning(Number(seen)), "the end of the group");
   // Nothing is left: no error.
   child.killGroup();
 });
@@ -176,8 +177,9 @@ test("Starting many programs on a socket holds no descriptors", async () => {
   const before = readdirSync("/proc/self/fd").length;
   for (let count = 0; count < 20; count++) await start();
   // The pipes of the last ones may not be closed yet.
-  while (readdirSync("/proc/self/fd").length > before + 3) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
+  await until(
+    () => readdirSync("/proc/self/fd").length <= before + 3,
+    "as many descriptors as before",
+  );
   socket.close();
 });

@@ -106,7 +106,7 @@ export function bodyOf(response: string): string {
   return response.slice(response.indexOf("\r\n\r\n") + 4);
 }
 
-/** Lets every event that is ready now be handled. */
+/** Lets every event that is ready now be handled, and time pass. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -15,6 +15,7 @@ import { missingPeer } from "../support/peers.ts";
 import { selfSigned, signedBy } from "../support/certificates.ts";
 import { rawTls } from "../support/raw_tls.ts";
 import { decode, encode, runtime } from "./support.ts";
+import { until } from "../support/idle.ts";
 
 const skip = missingPeer("openssl");
 const LOOPBACK: TcpAddress = { transport: "tcp", host: "127.0.0.1", port: 0 };
@@ -265,7 +266,7 @@ test("A listener that is closed cuts handshakes and leaves connections", { skip 
   silent.resume();
   const client = dial(server.port);
   const connection = await server.next();
-  while (server.admitted.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+  await until(() => server.admitted.length === 2, "both connections");
   server.listener.close();
   await closed(silent);
   const writer = connection.writable.getWriter();

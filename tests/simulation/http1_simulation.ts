@@ -13,14 +13,14 @@
  * One world in four is calm: there each client gets all its responses.
  */
 import { BytesResponse } from "../../src/runtime/http_response.ts";
-import { http1World } from "../support/http1_world.ts";
+import { ManualClock } from "../support/memory/manual_clock.ts";
+import { http1World, settle } from "../support/http1_world.ts";
 import type { MemoryCallbackSocket } from "../support/memory_callback_socket.ts";
 import { concat, isWholeReply, randomPlan, replyBytes, requestBytes } from "./http1_plan.ts";
 import type { RequestPlan } from "./http1_plan.ts";
 import { readResponses } from "./http1_responses.ts";
 import { patternFault, Random } from "./random.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
-import { QuickClock, settle } from "./quick_clock.ts";
 
 export interface Http1Result {
   readonly requests: number;
@@ -116,7 +116,7 @@ class Http1Simulation {
     this.#world = await http1World(
       (request) => this.#handle(request),
       { expectsFailures: true },
-      new QuickClock(),
+      new ManualClock(),
     );
     this.#open();
     for (this.#step = 1; this.#step <= steps; this.#step++) {

@@ -10,7 +10,6 @@
  * - when all connections are closed nothing is left: no stream, no connection;
  * - nothing unexpected was thrown.
  */
-import { setImmediate } from "node:timers";
 import { FrameType, Setting, WINDOW_DEFAULT } from "../../src/http2/constants.ts";
 import {
   BytesResponse,
@@ -18,6 +17,7 @@ import {
   StreamResponse,
 } from "../../src/runtime/http_response.ts";
 import { type Fields, requestFields, setting, uint32 } from "../support/http2_client.ts";
+import { untilIdle } from "../support/idle.ts";
 import { http2World, type MemoryHttp2Client } from "../support/http2_world.ts";
 import { pattern, patternFault, Random } from "./random.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
@@ -279,10 +279,7 @@ class World {
   }
 
   async #settle(): Promise<void> {
-    for (let turn = 0; turn < 3; turn++) {
-      await new Promise<void>((resolve) => void setImmediate(resolve));
-      await new Promise((resolve) => setTimeout(resolve, 0));
-    }
+    await untilIdle();
     for (const client of this.#clients) this.#look(client);
   }
 

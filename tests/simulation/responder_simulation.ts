@@ -14,7 +14,8 @@
 import type { RequestInfo } from "../../src/responder/options.ts";
 import { type FastCgiServer, serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
-import { MemoryRuntime } from "../support/memory/memory.ts";
+import { ManualClock, MemoryRuntime } from "../support/memory/memory.ts";
+import { untilIdle } from "../support/idle.ts";
 import { pattern, patternFault, Random } from "./random.ts";
 import {
   type RespondedPlan,
@@ -22,7 +23,6 @@ import {
   SimulatedWebServer,
   type WebServerExchange,
 } from "./simulated_web_server.ts";
-import { QuickClock, settle } from "./quick_clock.ts";
 
 export interface ResponderResult {
   readonly requests: number;
@@ -142,7 +142,7 @@ class ResponderSimulation {
   readonly #seed: number;
   readonly #random: Random;
   readonly #isCalm: boolean;
-  readonly #clock = new QuickClock();
+  readonly #clock = new ManualClock();
   readonly #wires: Wire[] = [];
   readonly #plans = new Map<number, RespondedPlan>();
   readonly #acts: (() => void)[] = [];
@@ -183,7 +183,7 @@ class ResponderSimulation {
     });
     for (this.#step = 1; this.#step <= steps; this.#step++) {
       this.#do(this.#random.weighted(this.#isCalm ? CALM_WEIGHTS : WEIGHTS));
-      if (this.#random.chance(0.4)) await settle();
+      if (this.#random.chance(0.4)) await untilIdle();
       this.#check();
     }
     await this.#end();
@@ -333,7 +333,7 @@ class ResponderSimulation {
         this.#take(wire, 1_000_000);
       }
       while (this.#acts.length > 0) this.#act();
-      await settle();
+      await untilIdle();
       this.#check();
     }
     this.#checkEnds();
@@ -341,13 +341,13 @@ class ResponderSimulation {
     void this.#server.shutdown().then(resolve);
     for (let round = 0; round < 20; round++) {
       for (const wire of this.#wires) this.#take(wire, 1_000_000);
-      await settle();
+      await untilIdle();
     }
     this.#clock.advance(40_000);
-    await settle();
+    await untilIdle();
     while (this.#acts.length > 0) {
       this.#act();
-      await settle();
+      await untilIdle();
     }
     await finished;
     this.#check();

@@ -1,8 +1,10 @@
 /** A spawned application in memory: programs that a test plays, and what is said of them. */
 import { MemoryRuntime } from "../support/memory/memory.ts";
 import type { OutputSource } from "../../src/runtime/spawner.ts";
-import { SpawnedApplication, type SpawnTarget } from "../../src/spawn/application.ts";
+import { SpawnedApplication } from "../../src/spawn/application.ts";
+import type { SpawnTarget } from "../../src/spawn/deps.ts";
 import { SPAWN_DEFAULTS, type SpawnOptions } from "../../src/spawn/options.ts";
+import { untilIdle } from "../support/idle.ts";
 
 export const DRAIN_MS = 5_000;
 
@@ -73,6 +75,4 @@ function nameOf(path: string): string {
 }
 
 /** Lets everything happen that needs no time. */
-export async function turns(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
-}
+export const turns = untilIdle;

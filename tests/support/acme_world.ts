@@ -16,6 +16,7 @@ import {
   type ChallengeCheck,
   DIRECTORY,
 } from "./acme_authority.ts";
+import { digestsUnderWay, turn } from "./idle.ts";
 
 export const SECOND_MS = 1_000;
 export const MINUTE_MS = 60 * SECOND_MS;
@@ -33,24 +34,6 @@ export interface AcmeProcess {
 
 /** Without `check` the processes are asked for their challenges, as a real authority does. */
 export type AcmeWorldOptions = Omit<AcmeAuthorityOptions, "clock">;
-
-/**
- * How many of Web Crypto's promises are open: they are settled by other threads, whenever those
- * come to it, and time must not pass meanwhile.
- */
-let cryptoUnderWay = 0;
-
-for (
-  const name of ["sign", "verify", "digest", "generateKey", "importKey", "exportKey"] as const
-) {
-  const { prototype } = SubtleCrypto;
-  const original = prototype[name] as (...args: unknown[]) => Promise<unknown>;
-  const counted = function (this: SubtleCrypto, ...args: unknown[]): Promise<unknown> {
-    cryptoUnderWay++;
-    return original.apply(this, args).finally(() => cryptoUnderWay--);
-  };
-  Object.defineProperty(prototype, name, { value: counted, configurable: true, writable: true });
-}
 
 export class AcmeWorld {
   readonly runtime = new MemoryRuntime();
@@ -135,9 +118,9 @@ export class AcmeWorld {
   /** Until nobody does anything any more: signatures and files take turns of the event loop. */
   async settled(): Promise<void> {
     for (let quiet = 0, seen = ""; quiet < QUIET_TURNS; quiet++) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await turn();
       const now = `${this.authority.requests.length} ${this.#activity} ${this.clock.timerCount}`;
-      if (now !== seen || this.#underWay > 0 || cryptoUnderWay > 0) quiet = 0;
+      if (now !== seen || this.#underWay > 0 || digestsUnderWay() > 0) quiet = 0;
       seen = now;
     }
   }

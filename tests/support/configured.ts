@@ -9,6 +9,7 @@ import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { Files } from "../../src/runtime/files.ts";
 import type { ListenOptions } from "../../src/app/options.ts";
+import { HeldFiles } from "./descriptors.ts";
 import { freshPath, type Gateway, LISTEN, runtime, startGateway } from "./gateway.ts";
 
 export interface Configured {
@@ -33,6 +34,7 @@ export async function withConfig(
   use: (gateway: Gateway) => Promise<void>,
 ): Promise<void> {
   const path = freshPath();
+  const held = new HeldFiles();
   const variables: Record<string, string> = { APP: `unix:${path}`, ...env };
   const { options, errors: errors } = readConfig(text, {
     source: "afcgi.yaml",
@@ -57,4 +59,5 @@ export async function withConfig(
   } finally {
     await running?.shutdown({ grace: 0 });
   }
+  await held.untilClosed();
 }

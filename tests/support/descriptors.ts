@@ -3,6 +3,7 @@
  * no name any more, so there they are still seen.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { until } from "./idle.ts";
 import { waitUntil } from "./places.ts";
 
 export interface Descriptors {
@@ -33,6 +34,43 @@ export async function waitForDescriptors(pid: number, most: Descriptors): Promis
     const now = JSON.stringify(descriptorsOf(pid));
     throw new Error(`Process ${pid} holds ${now}, where ${JSON.stringify(most)} is the most`);
   }
+}
+
+/** The files that this process holds open beyond those that it held when this was made. */
+export class HeldFiles {
+  readonly #before = new Set(openFiles());
+
+  /** Resolves when none is open that was not before. */
+  async untilClosed(): Promise<void> {
+    let left: string[] = [];
+    const isClosed = (): boolean => {
+      left = openFiles().filter((path) => !this.#before.has(path));
+      return left.length === 0;
+    };
+    try {
+      await until(isClosed, "the end of what was opened", HELD_MAX_MS);
+    } catch (error) {
+      throw new Error(`Files are held that nobody uses: ${left.join(", ")}`, { cause: error });
+    }
+  }
+}
+
+/** How long what is closed may be seen; far above what it takes. */
+const HELD_MAX_MS = 5_000;
+
+/** Paths of open files, those that have lost their name too. */
+function openFiles(): string[] {
+  const directory = "/proc/self/fd";
+  const paths: string[] = [];
+  for (const name of readdirSync(directory)) {
+    try {
+      const path = readlinkSync(`${directory}/${name}`);
+      if (path.startsWith("/") && !/^\/(dev|proc|sys)\//.test(path)) paths.push(path);
+    } catch {
+      // Closed between the two looks.
+    }
+  }
+  return paths;
 }
 
 /** Bytes of memory that are resident. */

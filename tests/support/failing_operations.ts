@@ -9,7 +9,10 @@ import type { ByteListener } from "../../src/runtime/listener.ts";
 import { type MemoryConnection, MemoryNetwork } from "./memory/memory.ts";
 import { ConnectError } from "../../src/runtime/network.ts";
 import type { MemoryFiles } from "./memory/memory.ts";
+import { FileError } from "../../src/runtime/file_error.ts";
 import type { TemporaryFile } from "../../src/runtime/files.ts";
+import type { OpenFile } from "../../src/runtime/open_file.ts";
+import { MemoryCallbackSocket } from "./memory_callback_socket.ts";
 
 /** More than any scenario has. */
 const OPERATIONS_MAX = 300;
@@ -18,6 +21,8 @@ const OPERATIONS_MAX = 300;
 export class Operations {
   /** What has failed; undefined while nothing has. */
   failed: string | undefined;
+  /** Whether they count: not those of a start, for example. */
+  isArmed = true;
   #left: number;
 
   constructor(failing: number) {
@@ -26,7 +31,7 @@ export class Operations {
 
   /** @throws where it is this one's turn */
   count(what: string): void {
-    if (--this.#left !== 0) return;
+    if (!this.isArmed || --this.#left !== 0) return;
     this.failed = what;
     throw Object.assign(new Error(`${what} fails`), { code: "EIO" });
   }
@@ -145,4 +150,104 @@ export function failTemporaryFiles(files: MemoryFiles, operations: Operations): 
       close: () => file.close(),
     };
   };
+}
+
+/** Files of which each look, opening, listing and read is counted. */
+export function failFiles(files: MemoryFiles, operations: Operations): void {
+  const count = (what: string, path: string): void => {
+    try {
+      operations.count(what);
+    } catch {
+      throw new FileError("look at", path, "EIO");
+    }
+  };
+  const stat = files.stat.bind(files);
+  const realPath = files.realPath.bind(files);
+  const openNow = files.openNow.bind(files);
+  const list = files.list.bind(files);
+  // The files ask themselves, too: only what others ask counts.
+  let isInside = false;
+  const asked = <Result>(what: string, path: string, run: () => Result): Result => {
+    if (isInside) return run();
+    count(what, path);
+    isInside = true;
+    try {
+      return run();
+    } finally {
+      isInside = false;
+    }
+  };
+  files.stat = (path) => asked("stat", path, () => stat(path));
+  files.realPath = (path) => asked("realPath", path, () => realPath(path));
+  files.openNow = (path) => {
+    const file = asked("openNow", path, () => openNow(path));
+    return file && countReads(file, () => count("read a file", path));
+  };
+  files.list = async (path, namesMax) => {
+    count("list", path);
+    return await list(path, namesMax);
+  };
+}
+
+function countReads(file: OpenFile, count: () => void): OpenFile {
+  return {
+    descriptor: file.descriptor,
+    info: file.info,
+    path: file.path,
+    read(bytes, offset) {
+      count();
+      return file.read(bytes, offset);
+    },
+    stream(pieces) {
+      const reader = file.stream(pieces).getReader();
+      return new ReadableStream({
+        async pull(controller) {
+          try {
+            count();
+          } catch (error) {
+            await reader.cancel();
+            throw error;
+          }
+          const { done, value } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        },
+        cancel: (reason) => reader.cancel(reason),
+      }, { highWaterMark: 0 });
+    },
+    close: () => file.close(),
+  };
+}
+
+/** A client to whom a write, or the sending of a file, fails in its turn: it is gone then. */
+export class FailingClient extends MemoryCallbackSocket {
+  readonly #operations: Operations;
+
+  constructor(operations: Operations) {
+    super();
+    this.canTransfer = true;
+    this.#operations = operations;
+  }
+
+  override write(bytes: Uint8Array): boolean {
+    if (this.#fails("write to a client")) return false;
+    return super.write(bytes);
+  }
+
+  override transfer(file: OpenFile, offset: number, length: number): number {
+    if (this.#fails("send a file")) return 0;
+    return super.transfer(file, offset, length);
+  }
+
+  #fails(what: string): boolean {
+    try {
+      this.#operations.count(what);
+      return false;
+    } catch {
+      queueMicrotask(() => {
+        if (!this.isClosed) this.close();
+      });
+      return true;
+    }
+  }
 }

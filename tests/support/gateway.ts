@@ -21,6 +21,7 @@ import type { TextSink } from "../../src/runtime/text_sink.ts";
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
 import { temporaryDirectory } from "./places.ts";
 import { assertNoUnexpected } from "./unexpected.ts";
+import { HeldFiles } from "./descriptors.ts";
 import { type HttpRequest, httpRequest, type HttpResponse } from "./raw_http.ts";
 
 /** How long a line may be waited for; far above what any takes. */
@@ -127,11 +128,15 @@ export function echoParameters(_request: Request, info: RequestInfo): Response {
   return Response.json(Object.fromEntries(info.params));
 }
 
-/** Starts application and afcgi, hands them to `use` and stops both. */
+/**
+ * Starts application and afcgi, hands them to `use` and stops both. When the requests are over no file
+ * is left open, temporary ones among them, before a stop could close it.
+ */
 export async function withGateway(
   options: GatewayOptions,
   use: (gateway: Gateway) => Promise<void>,
 ): Promise<void> {
+  const held = new HeldFiles();
   const address: Address = options.server ?? freshSocket();
   const application = options.application &&
     await serveFastCgi(options.application, { listen: address });
@@ -139,6 +144,7 @@ export async function withGateway(
     const gateway = await startGateway(gatewayAppOptions(options, address));
     try {
       await use(gateway);
+      await held.untilClosed();
     } finally {
       await gateway.app.stop();
     }

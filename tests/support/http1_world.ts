@@ -1,5 +1,6 @@
 /** afcgi's HTTP server on a clock that stands still, with clients in memory. */
-import { serveHttp1, type ServerOptions } from "../../src/http1/server.ts";
+import assert from "node:assert/strict";
+import { type Admission, serveHttp1, type ServerOptions } from "../../src/http1/server.ts";
 import type { RequestError } from "../../src/http1/request_headers.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
 import { ManualClock } from "./memory/manual_clock.ts";
@@ -8,9 +9,11 @@ import { BytesResponse } from "../../src/runtime/http_response.ts";
 import type { HttpResponse } from "../../src/runtime/http_response.ts";
 import { utf8 } from "../../src/protocol/byte_buffer.ts";
 import { TransitionError } from "../../src/protocol/transitions.ts";
+import { untilIdle } from "./idle.ts";
 import "./unexpected.ts";
 import { reportUnexpected } from "../../src/runtime/unexpected.ts";
 import { MemoryCallbackSocket } from "./memory_callback_socket.ts";
+import { atTestEnd } from "./world_test.ts";
 
 /** What the clock says, as responses say it. */
 export const DATE = "Sun, 09 Sep 2001 01:46:40 GMT";
@@ -34,6 +37,27 @@ export function wholeText(text: string, more = ""): string {
   return `HTTP/1.1 200 OK\r\ndate: ${DATE}\r\ncontent-length: ${text.length}\r\n${more}\r\n${text}`;
 }
 
+/** Connections that a server holds, told by whom it admits. */
+class Held implements Admission {
+  count = 0;
+  readonly #inner: Admission | undefined;
+
+  constructor(inner: Admission | undefined) {
+    this.#inner = inner;
+  }
+
+  admit(host: string): boolean {
+    if (this.#inner?.admit(host) === false) return false;
+    this.count++;
+    return true;
+  }
+
+  leave(host: string): void {
+    this.count--;
+    this.#inner?.leave(host);
+  }
+}
+
 /** A server, what it told, and `open` for one more client. */
 export async function http1World(
   handler: Handler,
@@ -42,6 +66,8 @@ export async function http1World(
 ) {
   const errors: RequestError[] = [];
   const failures: unknown[] = [];
+  const held = new Held(options.admission);
+  const sockets: MemoryCallbackSocket[] = [];
   let listen!: SocketListenOptions;
   let isListening = true;
   const server = await serveHttp1({
@@ -65,16 +91,35 @@ export async function http1World(
       else reportUnexpected(error, "a client's connection");
     },
     ...options,
+    admission: held,
   });
-  const open = (): MemoryCallbackSocket => {
+  const open = (protocol?: string): MemoryCallbackSocket => {
     const socket = new MemoryCallbackSocket();
+    if (protocol !== undefined) {
+      const names = { serverName: "a", version: "TLSv1.3", cipher: "none" };
+      socket.tls = { ...names, protocol, certificate: undefined, intermediates: [] };
+    }
+    sockets.push(socket);
     socket.events = listen.onSocket(socket);
     return socket;
   };
+  atTestEnd(async () => {
+    await settle();
+    // One that the server has cut is gone for it, whatever the system still does with it.
+    const isOpen = ({ isClosed, ended }: MemoryCallbackSocket): boolean =>
+      !isClosed && (ended === "no" || ended === "end");
+    const openCount = sockets.filter(isOpen).length;
+    assert.ok(held.count <= openCount, `${held.count} are held, ${openCount} are open`);
+    for (const socket of sockets) if (!socket.isClosed) socket.close();
+    await settle();
+    assert.deepEqual(
+      { connections: held.count, timers: clock.timerCount },
+      { connections: 0, timers: 0 },
+      "something is left of clients that have gone",
+    );
+  });
   return { server, clock, errors, failures, open, isListening: () => isListening };
 }
 
 /** Lets promises and the ends of turns settle. */
-export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
-}
+export const settle = untilIdle;

@@ -1,4 +1,5 @@
 /** afcgi's HTTP server on a clock that stands still, with clients of HTTP/2 in memory. */
+import assert from "node:assert/strict";
 import { latin1 } from "../../src/protocol/byte_buffer.ts";
 import { Http2Connection } from "../../src/http2/connection.ts";
 import type { ConnectionError } from "../../src/http2/errors.ts";
@@ -8,6 +9,7 @@ import { ManualClock } from "./memory/manual_clock.ts";
 import { Http2Client } from "./http2_client.ts";
 import { type Handler, http1World, settle, type WorldOptions } from "./http1_world.ts";
 import type { MemoryCallbackSocket } from "./memory_callback_socket.ts";
+import { atTestEnd } from "./world_test.ts";
 
 export interface Http2WorldOptions extends WorldOptions {
   readonly limits?: Partial<Http2Limits>;
@@ -66,8 +68,13 @@ export async function http2World(
       }),
     ...options,
   }, clock);
+  // Behind the look at its sockets, which closes them.
+  atTestEnd(() =>
+    assert.deepEqual(counts, { connections: 0, streams: 0 }, "something is left of clients")
+  );
   /** A client that has said nothing. */
-  const openSilent = (): MemoryHttp2Client => new MemoryHttp2Client(world.open());
+  const openSilent = (protocol?: string): MemoryHttp2Client =>
+    new MemoryHttp2Client(world.open(protocol));
   const open = (settings?: Uint8Array): MemoryHttp2Client => {
     const client = openSilent();
     client.greet(settings);

@@ -10,7 +10,11 @@ import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 export class MemoryCallbackSocket implements AcceptedSocket {
   readonly host: string;
   readonly port: number;
+  /** What a handshake would have agreed on. */
+  tls: AcceptedSocket["tls"];
   isBroken = false;
+  /** Whether whoever serves it was told that it is closed. */
+  isClosed = false;
   events!: SocketEvents;
   isPaused = false;
   /** How often it was paused or read again. */
@@ -80,6 +84,7 @@ export class MemoryCallbackSocket implements AcceptedSocket {
   close(): void {
     this.ended = this.ended === "no" ? "destroy" : this.ended;
     this.#waiting = [];
+    this.isClosed = true;
     this.events.closed();
   }
 

@@ -3,7 +3,6 @@
  * moves. {@link UpstreamWorld.close} ends each test: it drains and counts what is left.
  */
 import assert from "node:assert/strict";
-import { setImmediate } from "node:timers";
 import { Role } from "../../src/protocol/constants.ts";
 import { encodeNameValues } from "../../src/protocol/name_value.ts";
 import type { Address } from "../../src/runtime/address.ts";
@@ -20,11 +19,9 @@ import type { UpstreamRequest, UpstreamResponse } from "../../src/upstream/reque
 import { BufferMemory } from "../../src/upstream/buffer_memory.ts";
 import { SpillSpace } from "../../src/upstream/spill_space.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
+import { turn, untilIdle } from "./idle.ts";
 import "./unexpected.ts";
 import { ADDRESS, type ApplicationOptions, ScriptedApplication } from "./scripted_application.ts";
-
-/** Turns of the event loop in which everything in memory has come to rest. */
-const TURNS = 12;
 
 /** Longest step of the clock: deadlines are looked at again after each. */
 const STEP_MS = 50;
@@ -121,10 +118,7 @@ export class UpstreamWorld {
 
   /** Lets everything happen that waits for nothing but a turn of the event loop. */
   async settle(): Promise<void> {
-    for (let turn = 0; turn < TURNS; turn++) {
-      // The manual clock's turn end is a timer, which an immediate alone could overtake.
-      await new Promise<void>((resolve) => setTimeout(resolve, 0));
-    }
+    await untilIdle();
   }
 
   /** Moves the clock in steps, so that what one deadline sets off can meet the next. */
@@ -132,7 +126,7 @@ export class UpstreamWorld {
     await this.settle();
     for (let rest = durationMs; rest > 0; rest -= STEP_MS) {
       this.runtime.clock.advance(Math.min(rest, STEP_MS));
-      await new Promise<void>((resolve) => void setImmediate(resolve));
+      await turn();
     }
     await this.settle();
   }

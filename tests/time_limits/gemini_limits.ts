@@ -4,6 +4,7 @@ import { GEMINI_LIMIT_DEFAULTS, type GeminiLimits } from "../../src/gemini/optio
 import { ManualClock, memoryPair } from "../support/memory/memory.ts";
 import type { TlsConnection } from "../../src/runtime/tls.ts";
 import { outcomeOf, type Running, type TimeLimit } from "./limit.ts";
+import { untilIdle } from "../support/idle.ts";
 
 const LIMIT_MS = 2_000;
 
@@ -14,10 +15,6 @@ type Name = typeof NEIGHBOURS[number];
 const others = (own: Name): string[] => NEIGHBOURS.filter((name) => name !== own);
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
-
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
-}
 
 function begin(own: Name, off: string | undefined, capacity: number) {
   const [client, server] = memoryPair({ capacity });
@@ -45,14 +42,14 @@ function begin(own: Name, off: string | undefined, capacity: number) {
   ): Running => ({
     async advance(durationMs) {
       clock.advance(durationMs);
-      await turns();
+      await untilIdle();
     },
     fired,
     firesAs,
     acts,
     async end() {
       client.destroy();
-      await turns();
+      await untilIdle();
       if (clock.timerCount > 0) throw new Error("a timer is left");
     },
   });
@@ -74,7 +71,7 @@ export const GEMINI_LIMITS: readonly TimeLimit[] = [
       let outcome: string | undefined;
       void conversation.readLine().then((line) => outcome = String(line));
       await writer.write(bytesOf("gemini://a/"));
-      await turns();
+      await untilIdle();
       return running(() => outcome, "timeout", {
         "a byte of it": () => writer.write(bytesOf("x")),
       });
@@ -93,7 +90,7 @@ export const GEMINI_LIMITS: readonly TimeLimit[] = [
       const header = { code: 20, meta: "text/plain" };
       void conversation.reply({ header, body: new Uint8Array(100) })
         .then(({ failure }) => outcome = failure);
-      await turns();
+      await untilIdle();
       return running(() => outcome, "send_timeout", {
         "what it sends": () => writer.write(bytesOf("x")),
       });
@@ -110,7 +107,7 @@ export const GEMINI_LIMITS: readonly TimeLimit[] = [
       const { conversation, writer, running } = begin("closeTimeoutMs", off, 1_000);
       const header = { code: 20, meta: "text/plain" };
       const delivered = conversation.reply({ header, body: bytesOf("body") });
-      await turns();
+      await untilIdle();
       return running(outcomeOf(delivered, String), "done", {
         "what it sends": () => writer.write(bytesOf("x")),
       });

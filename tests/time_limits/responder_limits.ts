@@ -30,7 +30,7 @@ async function worldWith(limits: Partial<ResponderLimits>, off: string | undefin
     async advance(durationMs) {
       for (let left = durationMs; left > 0; left -= 500) {
         world.runtime.clock.advance(Math.min(500, left));
-        await turns(2);
+        await turns();
       }
     },
     fired,

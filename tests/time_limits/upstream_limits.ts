@@ -37,12 +37,23 @@ function worldWith(
 const codeOf = (error: unknown): string =>
   error instanceof UpstreamError ? error.code : String(error);
 
-/** Reads as long as it is on; rejects with what cut the body. */
-async function readAll({ body }: UpstreamResponse, reading: { isOn: boolean }): Promise<void> {
-  const reader = (body as ReadableStream<Uint8Array>).getReader();
-  for (;;) {
-    while (!reading.isOn) await new Promise((resolve) => setTimeout(resolve, 0));
-    if ((await reader.read()).done) return;
+/** A client that reads as long as it is on. */
+class Reading {
+  #isOn = true;
+  #readOn: (() => void) | undefined;
+
+  set isOn(isOn: boolean) {
+    this.#isOn = isOn;
+    if (isOn) this.#readOn?.();
+  }
+
+  /** Rejects with what cut the body. */
+  async readAll({ body }: UpstreamResponse): Promise<void> {
+    const reader = (body as ReadableStream<Uint8Array>).getReader();
+    for (;;) {
+      if (!this.#isOn) await new Promise<void>((resolve) => this.#readOn = resolve);
+      if ((await reader.read()).done) return;
+    }
   }
 }
 
@@ -172,10 +183,10 @@ export const UPSTREAM_LIMITS: readonly TimeLimit[] = [
       const request = await application.next();
       request.stdout("X-A: 1\n\nbegun");
       const response = await answered;
-      const reading = { isOn: true };
+      const reading = new Reading();
       return {
         advance: (ms) => world.advance(ms),
-        fired: outcomeOf(readAll(response, reading), codeOf),
+        fired: outcomeOf(reading.readAll(response), codeOf),
         firesAs: "idle_timeout",
         acts: {
           "STDOUT": () => request.stdout("x"),
@@ -465,10 +476,10 @@ function totalLimit(when: "the application says nothing" | "a response has begun
       const answered = world.send(hasBegun ? { method: "POST", body } : {});
       const request = await application.next();
       let fired = outcomeOf(answered, codeOf);
-      const reading = { isOn: true };
+      const reading = new Reading();
       if (hasBegun) {
         request.stdout("X-A: 1\n\nbegun");
-        fired = outcomeOf(readAll(await answered, reading), codeOf);
+        fired = outcomeOf(reading.readAll(await answered), codeOf);
       }
       return {
         advance: (ms) => world.advance(ms),

@@ -12,6 +12,7 @@ import { RecordEncoder } from "../../src/protocol/record_encoder.ts";
 import { TURN_LENGTH_MAX } from "../../src/protocol/stdin_turns.ts";
 import { BodySender, WRITE_LENGTH_MAX } from "../../src/upstream/body_sender.ts";
 import type { StreamHandler } from "../../src/upstream/stream_handler.ts";
+import { turn } from "../support/idle.ts";
 
 const REQUESTS = 20;
 
@@ -51,7 +52,7 @@ test("One write takes 256 KiB of bodies and no more; what waits goes with the ne
   }
   protocol.takeOutput();
   sender.open();
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await turn();
   const recordMax = HEADER_LENGTH + TURN_LENGTH_MAX + 7;
   let left = REQUESTS * body.length;
   for (let write = 1; left > 0; write++) {
@@ -62,7 +63,7 @@ test("One write takes 256 KiB of bodies and no more; what waits goes with the ne
     // As long as there is more, a write is full.
     if (left > WRITE_LENGTH_MAX) assert.ok(length >= WRITE_LENGTH_MAX, `${length} bytes`);
     left -= length;
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await turn();
   }
 });
 

@@ -17,14 +17,10 @@ import { simulate } from "../simulation/simulation.ts";
 import { ADDRESS } from "../support/scripted_application.ts";
 import { codeOf, UpstreamWorld } from "../support/upstream_world.ts";
 import { watchTransitions, withoutTransition } from "../support/watched_transitions.ts";
+import { untilIdle } from "../support/idle.ts";
 
 const SEEDS = 100;
 const STEPS = 80;
-
-/** Lets everything happen that waits for nothing but a turn of the event loop. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
-}
 
 /** A connection of its own to an application that accepts, or does not even say no. */
 async function connectionTo(kind: "accepts" | "is silent") {
@@ -94,7 +90,7 @@ async function play(kind: "accepts" | "is silent", steps: readonly Step[]): Prom
   // One that has nothing to do closes when it drains.
   const { life } = connection;
   for (const [index, [step, state]] of steps.entries()) {
-    if (step === "settle") await settle();
+    if (step === "settle") await untilIdle();
     else if (step === "timeout") runtime.clock.advance(UPSTREAM_DEFAULTS.timeouts.connectMs + 100);
     else if (step === "drain" && !life.isOver) life.take("drain");
     else if (step === "drain") connection.drain();
@@ -138,9 +134,9 @@ test("A connection ends and says so when the table lacks what happens", async ()
       if (event === "timeout") {
         runtime.clock.advance(UPSTREAM_DEFAULTS.timeouts.connectMs + 100);
       }
-      await settle();
+      await untilIdle();
       if (event === "ended") connection.close();
-      await settle();
+      await untilIdle();
     });
     const error = new TransitionError("a connection to an application", state, event);
     assert.deepEqual(failures.map(String), [String(error)], event);

@@ -3,7 +3,10 @@
  * one time in the order in which they were set, and a timer set by another one fires in the same
  * `advance` when its time has come. What waits for the end of the turn waits for the real one: it is
  * not a matter of time.
+ *
+ * It counts what is asked of it, so that a test can wait until nobody asks any more.
  */
+import { setImmediate } from "node:timers";
 import type { Clock, TimerId } from "../../../src/runtime/clock.ts";
 
 interface Timer {
@@ -16,6 +19,10 @@ const WALL_START_MS = 1_000_000_000_000;
 
 /** Time that a test moves by hand. */
 export class ManualClock implements Clock {
+  /** How often something was asked of any of these clocks. */
+  static asked = 0;
+  /** Callbacks that any of them still owes to the end of a turn. */
+  static turnEndsOwed = 0;
   #nowMs = 0;
   #lastId = 0;
   readonly #timers = new Map<number, Timer>();
@@ -34,17 +41,24 @@ export class ManualClock implements Clock {
   }
 
   setTimer(callback: () => void, delayMs: number): TimerId {
+    ManualClock.asked++;
     const id = ++this.#lastId;
     this.#timers.set(id, { dueMs: this.#nowMs + Math.max(0, delayMs), callback });
     return id;
   }
 
   clearTimer(id: TimerId): void {
+    ManualClock.asked++;
     if (typeof id === "number") this.#timers.delete(id);
   }
 
   atTurnEnd(callback: () => void): void {
-    setTimeout(callback, 0);
+    ManualClock.asked++;
+    ManualClock.turnEndsOwed++;
+    setImmediate(() => {
+      ManualClock.turnEndsOwed--;
+      callback();
+    });
   }
 
   /** Moves the time and fires what comes due, synchronously. */
