@@ -97,6 +97,22 @@ test("Twenty upgrades under load lose nothing, over TCP and over a unix socket",
   await stop(world);
 });
 
+test("Upgrades of an afcgi of two threads lose nothing either", async () => {
+  const world = await start({ workers: 2 });
+  const load = new Load({ port: world.port }, 4);
+  for (let round = 0; round < 4; round++) {
+    const before = load.responses;
+    await upgrade(world);
+    await waitUntil(
+      () => Promise.resolve(load.responses > before + 50),
+      "responses of the new process",
+    );
+  }
+  const { closed } = await load.stop();
+  assert.ok(closed >= 4, String(closed));
+  await stop(world);
+});
+
 test("The executable that lies at the path is the one that serves", async () => {
   const world = await start();
   const other = join(world.directory, "afcgi.new");
