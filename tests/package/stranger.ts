@@ -33,8 +33,8 @@ const address = "tcp://127.0.0.1:" + addr.port;
 
 const client = new FastCgiClient(address);
 const params: ClientParams = { REQUEST_METHOD: "POST", X: "é" };
-const response = await client.request({ params, body: "hello" });
-console.log(response.status, await new Response(response.body).text());
+const direct = await client.request({ params, body: "hello" });
+console.log(direct.status, await new Response(direct.body).text());
 await client.close();
 
 const app = new Hono<{ Bindings: { token: string } }>();
