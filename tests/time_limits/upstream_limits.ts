@@ -476,6 +476,7 @@ function totalLimit(when: "the application says nothing" | "a response has begun
       const answered = world.send(hasBegun ? { method: "POST", body } : {});
       const request = await application.next();
       let fired = outcomeOf(answered, codeOf);
+      let leave = async (): Promise<void> => {};
       const reading = new Reading();
       if (hasBegun) {
         request.stdout("X-A: 1\n\nbegun");
@@ -504,14 +505,19 @@ function totalLimit(when: "the application says nothing" | "a response has begun
             const response = world.send({ id: "slow" });
             const slow = await application.next();
             slow.stdout("X-A: 1\n\n");
-            await response;
+            // What nobody reads is held until its client leaves.
+            const { body: held } = await response;
+            leave = async () => void await (held as ReadableStream).cancel();
             slow.stdout("x".repeat(5_000));
             await world.settle();
             assert.ok(world.seen.includes("paused"));
             assert.equal(slow.connection, request.connection);
           },
         },
-        end: () => world.close(),
+        async end() {
+          await leave();
+          await world.close();
+        },
       };
     },
   };
