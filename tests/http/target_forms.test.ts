@@ -8,6 +8,10 @@ import { rawRequest } from "../support/raw_http.ts";
 const TAKEN: readonly (readonly [headers: string, seen: Readonly<Record<string, string>>])[] = [
   ["GET http://x:80/a?b HTTP/1.1\r\nHost: x", { REQUEST_URI: "/a?b", SERVER_NAME: "x" }],
   ["GET http://x/ HTTP/1.1\r\nHost: x:80", { REQUEST_URI: "/", HTTP_HOST: "x:80" }],
+  // The target's host counts (RFC 9112 section 3.2.2).
+  ["GET http://x/ HTTP/1.1\r\nHost: y", { REQUEST_URI: "/", HTTP_HOST: "x", SERVER_NAME: "x" }],
+  ["GET http://x:8080/ HTTP/1.1\r\nHost: x", { HTTP_HOST: "x:8080", SERVER_NAME: "x" }],
+  ["GET https://x:80/ HTTP/1.1\r\nHost: y", { HTTP_HOST: "x:80", SERVER_NAME: "x" }],
   ["GET http://x?a=1 HTTP/1.1\r\nHost: x", { REQUEST_URI: "/?a=1", QUERY_STRING: "a=1" }],
   ["GET http://h?x=/foo/bar HTTP/1.1\r\nHost: h", {
     REQUEST_URI: "/?x=/foo/bar",
@@ -27,9 +31,6 @@ const TAKEN: readonly (readonly [headers: string, seen: Readonly<Record<string, 
 ];
 
 const REFUSED: readonly string[] = [
-  "GET http://x/ HTTP/1.1\r\nHost: y",
-  "GET http://x:8080/ HTTP/1.1\r\nHost: x",
-  "GET https://x:80/ HTTP/1.1\r\nHost: x",
   "GET http://x/ HTTP/1.1",
   "GET http://u@x/ HTTP/1.0",
   "GET http://x#/foo HTTP/1.1\r\nHost: x",
