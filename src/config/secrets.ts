@@ -10,6 +10,12 @@ export const MASK = "***";
 /** Keys at and below which every text is a secret; a realm is none. */
 const SECRET_KEYS: ReadonlySet<string> = new Set(["basic_auth", "users", "plain"]);
 const NO_SECRETS: ReadonlySet<string> = new Set(["realm", "file"]);
+/** Keys that only pass something on. */
+const PASSING_KEYS: ReadonlySet<string> = new Set([
+  "pass_headers",
+  "pass_request_body",
+  "pass_request_headers",
+]);
 
 /** Names of parameters, fields and variables that hold secrets. */
 const SECRET_NAME =
@@ -24,7 +30,7 @@ export function isSecretName(name: string): boolean {
 
 /** Whether a text below these keys is a secret. */
 export function isSecretKey(key: string): boolean {
-  return SECRET_KEYS.has(key) || isSecretName(key);
+  return SECRET_KEYS.has(key) || (isSecretName(key) && !PASSING_KEYS.has(key));
 }
 
 export function isNoSecretKey(key: string): boolean {

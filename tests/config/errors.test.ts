@@ -620,6 +620,16 @@ const REFERENCES: readonly Row[] = [
     expected: ["a.yaml:2:34: tls has cert without key (add key)"],
   },
   {
+    name: "a field that is passed on anyway, which is no secret",
+    text: 'upstreams: { app: { servers: ["h:1"] } }\nsites:\n' +
+      "  - routes: [{ fastcgi: { upstream: app, pass_headers: [X-B] } }]\n",
+    expected: [
+      'a.yaml:3:57: sites[0].routes[0].fastcgi.pass_headers[0] is "X-B" ' +
+      "(use x-accel-redirect, x-accel-buffering, x-accel-charset, x-accel-expires, " +
+      "x-accel-limit-rate or x-sendfile)",
+    ],
+  },
+  {
     name: "an address that two listeners want",
     text: `listen: [":8080", "tcp://0.0.0.0:8080"]\n${SITES}`,
     expected: [
