@@ -5,6 +5,7 @@
  * tests/fault/http2_attack.test.ts.
  */
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { Flag, Setting, WINDOW_DEFAULT } from "../../src/http2/constants.ts";
 import {
   CONTROL_LENGTH_MAX,
@@ -21,7 +22,7 @@ import {
 } from "../support/http2_world.ts";
 import { requestFields, setting, uint32 } from "../support/http2_client.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
-import { test } from "../support/world_test.ts";
+import { inWorld } from "../support/world_test.ts";
 
 /** As an application does that is told to give up. */
 const waits: Handler = (request) =>
@@ -154,204 +155,246 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
 
 for (const [what, attack] of Object.entries(ATTACKS)) {
   const { limit, options = {}, handler = answerAtOnce, allowed, begin, act, settings } = attack;
-  test(`A client that ${what} loses its connection, and nobody else does`, async () => {
-    const isHonest = ({ headers }: HttpRequest) => headers.get("x-honest") !== null;
-    const world = await http2World(
-      (request) => isHonest(request) ? whole("fine") : handler(request),
-      options,
-    );
-    const honest = world.open();
-    const attacker = world.open(settings);
-    begin?.(attacker);
-    for (let count = 0; count < allowed; count++) {
-      act(attacker, count);
-      if (count % 50 === 0) await settle();
-    }
-    assert.equal(attacker.read().goaway, undefined, "one frame too early");
-    act(attacker, allowed);
-    assert.equal(attacker.read().goaway, "ENHANCE_YOUR_CALM");
-    assert.deepEqual(world.goaways.map(({ reason }) => reason), [limit]);
-    assert.equal(world.goaways[0]!.error!.limit, limit);
-    assert.equal(attacker.socket.ended, "end");
-    const id = honest.request(requestFields("GET", "/", [["x-honest", "1"]]));
-    assert.equal(honest.read().text(id), "fine");
-    assert.equal(honest.goaway, undefined);
-    await settle();
-    assert.equal(world.counts.streams, 0);
-  });
+  test(
+    `A client that ${what} loses its connection, and nobody else does`,
+    inWorld(async () => {
+      const isHonest = ({ headers }: HttpRequest) => headers.get("x-honest") !== null;
+      const world = await http2World(
+        (request) => isHonest(request) ? whole("fine") : handler(request),
+        options,
+      );
+      const honest = world.open();
+      const attacker = world.open(settings);
+      begin?.(attacker);
+      for (let count = 0; count < allowed; count++) {
+        act(attacker, count);
+        if (count % 50 === 0) await settle();
+      }
+      assert.equal(attacker.read().goaway, undefined, "one frame too early");
+      act(attacker, allowed);
+      assert.equal(attacker.read().goaway, "ENHANCE_YOUR_CALM");
+      assert.deepEqual(world.goaways.map(({ reason }) => reason), [limit]);
+      assert.equal(world.goaways[0]!.error!.limit, limit);
+      assert.equal(attacker.socket.ended, "end");
+      const id = honest.request(requestFields("GET", "/", [["x-honest", "1"]]));
+      assert.equal(honest.read().text(id), "fine");
+      assert.equal(honest.goaway, undefined);
+      await settle();
+      assert.equal(world.counts.streams, 0);
+    }),
+  );
 }
 
-test("What was used up comes back with the time", async () => {
-  const { open, clock } = await http2World(answerAtOnce);
-  const client = open();
-  for (let round = 0; round < 4; round++) {
-    for (let count = 0; count < pingsMax; count++) client.ping();
-    clock.advance(REFILL_MS + 1000);
-  }
-  assert.equal(client.read().goaway, undefined);
-});
-
-test("Who cancels some of many streams is not held for an attacker", async () => {
-  const { open } = await http2World((request) =>
-    request.url.endsWith("/slow") ? new Promise(() => {}) : whole("x")
-  );
-  const client = open();
-  for (let count = 0; count < 2 * resetsMax; count++) {
-    client.request();
-    client.reset(client.request(requestFields("GET", "/slow")));
-    client.read().frames.length = 0;
-  }
-  assert.equal(client.goaway, undefined);
-});
-
-test("A client that reads much may open its windows often", async () => {
-  const length = 10_000_000;
-  const { open } = await http2World(() => whole("x".repeat(length)));
-  const client = open();
-  const id = client.request();
-  let received = 0;
-  for (let count = 0; received < length; count++) {
-    await settle();
-    client.read();
-    received += client.response(id).body.length;
-    client.frames.length = 0;
-    for (let update = 0; update < 4; update++) {
-      client.windowUpdate(0, 8 * 1024);
-      client.windowUpdate(id, 8 * 1024);
+test(
+  "What was used up comes back with the time",
+  inWorld(async () => {
+    const { open, clock } = await http2World(answerAtOnce);
+    const client = open();
+    for (let round = 0; round < 4; round++) {
+      for (let count = 0; count < pingsMax; count++) client.ping();
+      clock.advance(REFILL_MS + 1000);
     }
-  }
-  assert.equal(client.goaway, undefined);
-});
+    assert.equal(client.read().goaway, undefined);
+  }),
+);
 
-test("One stream too many is refused, and may be sent again", async () => {
-  let asked = 0;
-  const { open } = await http2World(() => {
-    asked++;
-    return new Promise(() => {});
-  }, { limits: { streamsMax: 3 } });
-  const client = open();
-  const ids = [1, 2, 3, 4].map(() => client.request());
-  assert.equal(client.read().response(ids[3]!).reset, "REFUSED_STREAM");
-  client.reset(ids[0]!);
-  client.request();
-  client.read();
-  assert.equal(client.of("RST_STREAM").length, 1);
-  assert.equal(asked, 4);
-});
-
-test("Handlers of streams that were reset count as long as they go on", async () => {
-  let running = 0;
-  let most = 0;
-  const { open } = await http2World(() => {
-    most = Math.max(most, ++running);
-    return new Promise(() => {});
-  }, { limits: { streamsMax: 4 } });
-  const client = open();
-  for (let count = 0; count < 100; count++) client.reset(client.request());
-  assert.equal(most, 8);
-});
-
-test("A header section that is too large is a 431, and the next request is understood", async () => {
-  const { open } = await http2World(answerAtOnce, { limits: { headerListMax: 4096 } });
-  const client = open();
-  const large = client.request(requestFields("GET", "/", [["x", "y".repeat(5000)]]));
-  const many = client.request(
-    requestFields("GET", "/", Array.from({ length: 300 }, (_, index) => [`x-${index}`, ""])),
-  );
-  const fine = client.request();
-  client.read();
-  assert.deepEqual(
-    [client.response(large).status, client.response(many).status, client.text(fine)],
-    [431, 431, "fine"],
-  );
-});
-
-test("A small block that unpacks to much is too large as well (HPACK bomb)", async () => {
-  const { open } = await http2World(answerAtOnce);
-  const client = open();
-  client.request(requestFields("GET", "/", [["x-bomb", "y".repeat(500)]]));
-  const bomb = requestFields(
-    "GET",
-    "/",
-    Array.from({ length: 4000 }, () => ["x-bomb", "y".repeat(500)] as const),
-  );
-  const id = client.request(bomb);
-  assert.equal(client.read().response(id).status, 431);
-});
-
-test("A header section whose end does not come in time ends the connection", async () => {
-  const { open, clock, goaways } = await http2World(answerAtOnce);
-  const client = open();
-  client.frame("HEADERS", Flag.END_STREAM, 1, client.block([["a", "b"]]));
-  clock.advance(CONNECTION_TIMEOUTS.headersMs + 2000);
-  assert.equal(client.read().goaway, "ENHANCE_YOUR_CALM");
-  assert.deepEqual(goaways.map(({ reason }) => reason), ["header_timeout"]);
-});
-
-test("Bodies that nobody reads have a bound for the whole connection", async () => {
-  const { open, goaways } = await http2World(waits, { limits: { memoryMax: 200_000 } });
-  const client = open();
-  for (let stream = 0; stream < 10 && client.goaway === undefined; stream++) {
-    const id = client.request(requestFields("POST", "/"), false);
-    for (let left = WINDOW_DEFAULT; left > 0; left -= 16_384) {
-      client.data(id, new Uint8Array(Math.min(left, 16_384)));
+test(
+  "Who cancels some of many streams is not held for an attacker",
+  inWorld(async () => {
+    const { open } = await http2World((request) =>
+      request.url.endsWith("/slow") ? new Promise(() => {}) : whole("x")
+    );
+    const client = open();
+    for (let count = 0; count < 2 * resetsMax; count++) {
+      client.request();
+      client.reset(client.request(requestFields("GET", "/slow")));
+      client.read().frames.length = 0;
     }
-    client.read();
-  }
-  assert.equal(client.goaway, "ENHANCE_YOUR_CALM");
-  assert.deepEqual(goaways.map(({ reason }) => reason), ["memory"]);
-});
+    assert.equal(client.goaway, undefined);
+  }),
+);
 
-test("Bodies of single bytes take no more memory than they have bytes", async () => {
-  const { open } = await http2World(waits, { limits: { memoryMax: 100_000 } });
-  const client = open();
-  const id = client.request(requestFields("POST", "/"), false);
-  for (let count = 0; count < 20_000; count++) client.data(id, "x");
-  assert.equal(client.read().goaway, undefined);
-});
-
-test("Who holds much of responses gets no new ones, and is ended when nothing moves", async () => {
-  let asked = 0;
-  const { open, clock, goaways } = await http2World(() => {
-    asked++;
-    return whole("x".repeat(100_000));
-  }, { limits: { memoryMax: 250_000 } });
-  const client = open(setting(Setting.INITIAL_WINDOW_SIZE, 0));
-  const ids = Array.from({ length: 10 }, () => client.request());
-  assert.equal(asked, 3);
-  client.windowUpdate(0, 200_000);
-  client.windowUpdate(ids[0]!, 100_000);
-  await client.settled();
-  assert.equal(client.response(ids[0]!).body.length, 100_000);
-  assert.equal(asked, 4);
-  clock.advance(HELD_MS + 3000);
-  assert.equal(client.read().goaway, "ENHANCE_YOUR_CALM");
-  assert.deepEqual(goaways.map(({ reason }) => reason), ["memory"]);
-});
-
-test("A client that makes us say much and reads nothing is ended", async () => {
-  const { open, goaways } = await http2World(answerAtOnce, { limits: { pingsMax: 100_000 } });
-  const client = open();
-  client.read();
-  client.socket.room = 0;
-  let count = 0;
-  for (; client.socket.ended === "no" && count < 50_000; count++) client.ping();
-  assert.ok(count * 17 < 2 * CONTROL_LENGTH_MAX);
-  assert.deepEqual(goaways.map(({ reason }) => reason), ["unread"]);
-});
-
-test("A stream that takes nothing for too long ends, and the others go on", async () => {
-  const { open, clock } = await http2World((request) =>
-    request.url.endsWith("/long") ? whole("x".repeat(100)) : whole("fine")
-  );
-  const client = open(setting(Setting.INITIAL_WINDOW_SIZE, 10));
-  const stuck = client.request(requestFields("GET", "/long"));
-  for (let time = 0; time < CONNECTION_TIMEOUTS.sendMs + 5000; time += 10_000) {
-    clock.advance(10_000);
-    client.ping();
+test(
+  "A client that reads much may open its windows often",
+  inWorld(async () => {
+    const length = 10_000_000;
+    const { open } = await http2World(() => whole("x".repeat(length)));
+    const client = open();
     const id = client.request();
-    assert.equal((await client.settled()).text(id), "fine");
-  }
-  assert.equal(client.response(stuck).reset, "CANCEL");
-  assert.equal(client.goaway, undefined);
-});
+    let received = 0;
+    for (let count = 0; received < length; count++) {
+      await settle();
+      client.read();
+      received += client.response(id).body.length;
+      client.frames.length = 0;
+      for (let update = 0; update < 4; update++) {
+        client.windowUpdate(0, 8 * 1024);
+        client.windowUpdate(id, 8 * 1024);
+      }
+    }
+    assert.equal(client.goaway, undefined);
+  }),
+);
+
+test(
+  "One stream too many is refused, and may be sent again",
+  inWorld(async () => {
+    let asked = 0;
+    const { open } = await http2World(() => {
+      asked++;
+      return new Promise(() => {});
+    }, { limits: { streamsMax: 3 } });
+    const client = open();
+    const ids = [1, 2, 3, 4].map(() => client.request());
+    assert.equal(client.read().response(ids[3]!).reset, "REFUSED_STREAM");
+    client.reset(ids[0]!);
+    client.request();
+    client.read();
+    assert.equal(client.of("RST_STREAM").length, 1);
+    assert.equal(asked, 4);
+  }),
+);
+
+test(
+  "Handlers of streams that were reset count as long as they go on",
+  inWorld(async () => {
+    let running = 0;
+    let most = 0;
+    const { open } = await http2World(() => {
+      most = Math.max(most, ++running);
+      return new Promise(() => {});
+    }, { limits: { streamsMax: 4 } });
+    const client = open();
+    for (let count = 0; count < 100; count++) client.reset(client.request());
+    assert.equal(most, 8);
+  }),
+);
+
+test(
+  "A header section that is too large is a 431, and the next request is understood",
+  inWorld(async () => {
+    const { open } = await http2World(answerAtOnce, { limits: { headerListMax: 4096 } });
+    const client = open();
+    const large = client.request(requestFields("GET", "/", [["x", "y".repeat(5000)]]));
+    const many = client.request(
+      requestFields("GET", "/", Array.from({ length: 300 }, (_, index) => [`x-${index}`, ""])),
+    );
+    const fine = client.request();
+    client.read();
+    assert.deepEqual(
+      [client.response(large).status, client.response(many).status, client.text(fine)],
+      [431, 431, "fine"],
+    );
+  }),
+);
+
+test(
+  "A small block that unpacks to much is too large as well (HPACK bomb)",
+  inWorld(async () => {
+    const { open } = await http2World(answerAtOnce);
+    const client = open();
+    client.request(requestFields("GET", "/", [["x-bomb", "y".repeat(500)]]));
+    const bomb = requestFields(
+      "GET",
+      "/",
+      Array.from({ length: 4000 }, () => ["x-bomb", "y".repeat(500)] as const),
+    );
+    const id = client.request(bomb);
+    assert.equal(client.read().response(id).status, 431);
+  }),
+);
+
+test(
+  "A header section whose end does not come in time ends the connection",
+  inWorld(async () => {
+    const { open, clock, goaways } = await http2World(answerAtOnce);
+    const client = open();
+    client.frame("HEADERS", Flag.END_STREAM, 1, client.block([["a", "b"]]));
+    clock.advance(CONNECTION_TIMEOUTS.headersMs + 2000);
+    assert.equal(client.read().goaway, "ENHANCE_YOUR_CALM");
+    assert.deepEqual(goaways.map(({ reason }) => reason), ["header_timeout"]);
+  }),
+);
+
+test(
+  "Bodies that nobody reads have a bound for the whole connection",
+  inWorld(async () => {
+    const { open, goaways } = await http2World(waits, { limits: { memoryMax: 200_000 } });
+    const client = open();
+    for (let stream = 0; stream < 10 && client.goaway === undefined; stream++) {
+      const id = client.request(requestFields("POST", "/"), false);
+      for (let left = WINDOW_DEFAULT; left > 0; left -= 16_384) {
+        client.data(id, new Uint8Array(Math.min(left, 16_384)));
+      }
+      client.read();
+    }
+    assert.equal(client.goaway, "ENHANCE_YOUR_CALM");
+    assert.deepEqual(goaways.map(({ reason }) => reason), ["memory"]);
+  }),
+);
+
+test(
+  "Bodies of single bytes take no more memory than they have bytes",
+  inWorld(async () => {
+    const { open } = await http2World(waits, { limits: { memoryMax: 100_000 } });
+    const client = open();
+    const id = client.request(requestFields("POST", "/"), false);
+    for (let count = 0; count < 20_000; count++) client.data(id, "x");
+    assert.equal(client.read().goaway, undefined);
+  }),
+);
+
+test(
+  "Who holds much of responses gets no new ones, and is ended when nothing moves",
+  inWorld(async () => {
+    let asked = 0;
+    const { open, clock, goaways } = await http2World(() => {
+      asked++;
+      return whole("x".repeat(100_000));
+    }, { limits: { memoryMax: 250_000 } });
+    const client = open(setting(Setting.INITIAL_WINDOW_SIZE, 0));
+    const ids = Array.from({ length: 10 }, () => client.request());
+    assert.equal(asked, 3);
+    client.windowUpdate(0, 200_000);
+    client.windowUpdate(ids[0]!, 100_000);
+    await client.settled();
+    assert.equal(client.response(ids[0]!).body.length, 100_000);
+    assert.equal(asked, 4);
+    clock.advance(HELD_MS + 3000);
+    assert.equal(client.read().goaway, "ENHANCE_YOUR_CALM");
+    assert.deepEqual(goaways.map(({ reason }) => reason), ["memory"]);
+  }),
+);
+
+test(
+  "A client that makes us say much and reads nothing is ended",
+  inWorld(async () => {
+    const { open, goaways } = await http2World(answerAtOnce, { limits: { pingsMax: 100_000 } });
+    const client = open();
+    client.read();
+    client.socket.room = 0;
+    let count = 0;
+    for (; client.socket.ended === "no" && count < 50_000; count++) client.ping();
+    assert.ok(count * 17 < 2 * CONTROL_LENGTH_MAX);
+    assert.deepEqual(goaways.map(({ reason }) => reason), ["unread"]);
+  }),
+);
+
+test(
+  "A stream that takes nothing for too long ends, and the others go on",
+  inWorld(async () => {
+    const { open, clock } = await http2World((request) =>
+      request.url.endsWith("/long") ? whole("x".repeat(100)) : whole("fine")
+    );
+    const client = open(setting(Setting.INITIAL_WINDOW_SIZE, 10));
+    const stuck = client.request(requestFields("GET", "/long"));
+    for (let time = 0; time < CONNECTION_TIMEOUTS.sendMs + 5000; time += 10_000) {
+      clock.advance(10_000);
+      client.ping();
+      const id = client.request();
+      assert.equal((await client.settled()).text(id), "fine");
+    }
+    assert.equal(client.response(stuck).reset, "CANCEL");
+    assert.equal(client.goaway, undefined);
+  }),
+);

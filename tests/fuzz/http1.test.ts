@@ -10,6 +10,7 @@ import { createServer } from "node:http";
 import { connect } from "node:net";
 import { test } from "node:test";
 import fc from "fast-check";
+import { isSameHost } from "../../src/http1/request_headers.ts";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 import { BytesResponse } from "../../src/runtime/http_response.ts";
 import { cut, offsetsIn } from "../support/fragments.ts";
@@ -127,7 +128,14 @@ test("What we take, node:http reads alike, or refuses", async () => {
     request.on("end", () => {
       const { method, url, rawHeaders } = request;
       const body = fromLatin1(new Uint8Array(Buffer.concat(parts)));
-      onRequest(JSON.stringify([method, withoutOrigin(url!), fieldsOf(rawHeaders), body]));
+      onRequest(
+        JSON.stringify([
+          method,
+          withoutOrigin(url!),
+          fieldsOf(withTargetHost(rawHeaders, url!)),
+          body,
+        ]),
+      );
       response.end();
     });
   });
@@ -159,6 +167,16 @@ test("What we take, node:http reads alike, or refuses", async () => {
 /** A target may be a URL. */
 function withoutOrigin(target: string): string {
   return target.replace(/^https?:\/\/[^/?#]*/i, "");
+}
+
+/** node:http tells the Host field, where a target in absolute form has the host that counts. */
+function withTargetHost(raw: readonly string[], target: string): string[] {
+  const [, scheme, named] = /^(https?):\/\/([^/?#]*)/i.exec(target) ?? [];
+  return raw.map((value, index) => {
+    const isHost = index % 2 === 1 && raw[index - 1]!.toLowerCase() === "host";
+    if (!isHost || scheme === undefined || named === undefined) return value;
+    return isSameHost(scheme.toLowerCase(), named, value) ? value : named;
+  });
 }
 
 /** Repeated fields joined, as Fetch has them. */

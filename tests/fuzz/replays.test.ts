@@ -4,6 +4,7 @@
  * is cut. What is expected is read from the capture by means that are not the tested ones.
  */
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { RecordType } from "../../src/protocol/constants.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
 import { MemoryNetwork } from "../support/memory/memory.ts";
@@ -13,7 +14,7 @@ import { ADDRESS } from "../support/scripted_application.ts";
 import { UpstreamWorld } from "../support/upstream_world.ts";
 import { type Capture, capturesOf, recordsOf } from "./mutations.ts";
 import { until } from "../support/idle.ts";
-import { test } from "../support/world_test.ts";
+import { inWorld } from "../support/world_test.ts";
 
 /** Of a piece of a connection, as the network may cut it. */
 const PIECES = [Infinity, 1, 7, 64] as const;
@@ -44,28 +45,31 @@ function endsOf(bytes: Uint8Array): number {
 }
 
 for (const { name, bytes } of capturesOf("application").filter((one) => endsOf(one.bytes) > 0)) {
-  test(`An upstream gives what ${name} says, however it is cut`, async () => {
-    const said = [...streams(bytes, RecordType.STDOUT).values()];
-    const bodies = said.map((text) => text.slice(/^[^]*?\r?\n\r?\n/.exec(text)![0].length));
-    for (const pieceLengthMax of PIECES) {
-      const network = new MemoryNetwork(pieceLengthMax === Infinity ? {} : { pieceLengthMax });
-      const world = new UpstreamWorld({ multiplex: "on", connections: { max: 1 } }, { network });
-      await network.listen(parseAddress(ADDRESS), async (connection) => {
-        const reader = connection.readable.getReader();
-        await reader.read();
-        // By then all requests have been sent.
-        await turns();
-        await connection.writable.getWriter().write(bytes).catch(() => {});
-        while (!(await reader.read().catch(() => ({ done: true }))).done);
-        connection.destroy();
-      });
-      const answered = bodies.map((_, index) => world.send({ id: `r${index}` }));
-      const texts: string[] = [];
-      for (const one of answered) texts.push(await bytesTextOf(await one));
-      assert.deepEqual(texts.toSorted(), bodies.toSorted(), `pieces of ${pieceLengthMax}`);
-      await world.close();
-    }
-  });
+  test(
+    `An upstream gives what ${name} says, however it is cut`,
+    inWorld(async () => {
+      const said = [...streams(bytes, RecordType.STDOUT).values()];
+      const bodies = said.map((text) => text.slice(/^[^]*?\r?\n\r?\n/.exec(text)![0].length));
+      for (const pieceLengthMax of PIECES) {
+        const network = new MemoryNetwork(pieceLengthMax === Infinity ? {} : { pieceLengthMax });
+        const world = new UpstreamWorld({ multiplex: "on", connections: { max: 1 } }, { network });
+        await network.listen(parseAddress(ADDRESS), async (connection) => {
+          const reader = connection.readable.getReader();
+          await reader.read();
+          // By then all requests have been sent.
+          await turns();
+          await connection.writable.getWriter().write(bytes).catch(() => {});
+          while (!(await reader.read().catch(() => ({ done: true }))).done);
+          connection.destroy();
+        });
+        const answered = bodies.map((_, index) => world.send({ id: `r${index}` }));
+        const texts: string[] = [];
+        for (const one of answered) texts.push(await bytesTextOf(await one));
+        assert.deepEqual(texts.toSorted(), bodies.toSorted(), `pieces of ${pieceLengthMax}`);
+        await world.close();
+      }
+    }),
+  );
 }
 
 /** The parameters that a web server has sent, by request; long ones have other lengths. */
@@ -100,32 +104,36 @@ function requestsOf({ bytes }: Capture): { method: string; uri: string; body: st
 }
 
 for (const capture of capturesOf("web_server").filter((one) => requestsOf(one).length > 0)) {
-  test(`The responder sees what ${capture.name} asks, however it is cut`, async () => {
-    const wanted = requestsOf(capture);
-    for (const pieceLengthMax of PIECES) {
-      const seen: { method: string; uri: string; body: string }[] = [];
-      const network = new MemoryNetwork(pieceLengthMax === Infinity ? {} : { pieceLengthMax });
-      const { runtime, server, errors } = await serve(
-        async (request, info) => {
-          const body = latin1(new Uint8Array(await request.arrayBuffer()));
-          seen.push({ method: request.method, uri: info.params.get("REQUEST_URI") ?? "", body });
-          return new Response("x");
-        },
-        {},
-        network,
-      );
-      const connection = await runtime.connect(connectable(server));
-      const writer = connection.writable.getWriter();
-      writer.closed.catch(() => {});
-      await writer.write(capture.bytes);
-      const reader = connection.readable.getReader();
-      await until(() => seen.length >= wanted.length, "every request of the capture");
-      const order = (one: { uri: string }, other: { uri: string }) => one.uri < other.uri ? -1 : 1;
-      assert.deepEqual(seen.toSorted(order), wanted.toSorted(order));
-      assert.deepEqual(errors, []);
-      void reader.cancel().catch(() => {});
-      connection.destroy();
-      await server.shutdown({ grace: 0 });
-    }
-  });
+  test(
+    `The responder sees what ${capture.name} asks, however it is cut`,
+    inWorld(async () => {
+      const wanted = requestsOf(capture);
+      for (const pieceLengthMax of PIECES) {
+        const seen: { method: string; uri: string; body: string }[] = [];
+        const network = new MemoryNetwork(pieceLengthMax === Infinity ? {} : { pieceLengthMax });
+        const { runtime, server, errors } = await serve(
+          async (request, info) => {
+            const body = latin1(new Uint8Array(await request.arrayBuffer()));
+            seen.push({ method: request.method, uri: info.params.get("REQUEST_URI") ?? "", body });
+            return new Response("x");
+          },
+          {},
+          network,
+        );
+        const connection = await runtime.connect(connectable(server));
+        const writer = connection.writable.getWriter();
+        writer.closed.catch(() => {});
+        await writer.write(capture.bytes);
+        const reader = connection.readable.getReader();
+        await until(() => seen.length >= wanted.length, "every request of the capture");
+        const order = (one: { uri: string }, other: { uri: string }) =>
+          one.uri < other.uri ? -1 : 1;
+        assert.deepEqual(seen.toSorted(order), wanted.toSorted(order));
+        assert.deepEqual(errors, []);
+        void reader.cancel().catch(() => {});
+        connection.destroy();
+        await server.shutdown({ grace: 0 });
+      }
+    }),
+  );
 }

@@ -3,6 +3,7 @@
  * scripts here; an event that it lacks is an error, which ends the connection and is told.
  */
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { CONNECTION_TRANSITIONS as TRANSITIONS } from "../../src/http1/connection_state.ts";
 import { DRAINED_LENGTH_MAX } from "../../src/http1/connection_server.ts";
 import { nextState, TransitionError } from "../../src/protocol/transitions.ts";
@@ -11,7 +12,7 @@ import { simulateHttp1 } from "../simulation/http1_simulation.ts";
 import { GET, http1World, settle, whole } from "../support/http1_world.ts";
 import { watchTransitions, withoutTransition } from "../support/watched_transitions.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
-import { test } from "../support/world_test.ts";
+import { inWorld } from "../support/world_test.ts";
 
 const SEEDS = 300;
 const STEPS = 60;
@@ -114,64 +115,76 @@ const SCRIPTS: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
-test("Every transition of a client's connection is taken", async () => {
-  const watched = watchTransitions(TRANSITIONS);
-  try {
-    for (let seed = 0; seed < SEEDS; seed++) await simulateHttp1(seed, STEPS);
-    for (const script of Object.values(SCRIPTS)) await script();
-    assert.deepEqual(watched.missing(), []);
-  } finally {
-    watched.restore();
-  }
-});
-
-test("An event that the table of a client's connection lacks is an error", () => {
-  const events = new Set(Object.values(TRANSITIONS).flatMap((row) => Object.keys(row)));
-  const states = Object.keys(TRANSITIONS) as (keyof typeof TRANSITIONS)[];
-  let refused = 0;
-  for (const state of states) {
-    for (const event of events as Set<"gone">) {
-      if (event in TRANSITIONS[state]) continue;
-      assert.throws(() => nextState(TRANSITIONS, state, event, "a test"), TransitionError);
-      refused++;
+test(
+  "Every transition of a client's connection is taken",
+  inWorld(async () => {
+    const watched = watchTransitions(TRANSITIONS);
+    try {
+      for (let seed = 0; seed < SEEDS; seed++) await simulateHttp1(seed, STEPS);
+      for (const script of Object.values(SCRIPTS)) await script();
+      assert.deepEqual(watched.missing(), []);
+    } finally {
+      watched.restore();
     }
-  }
-  assert.ok(refused > states.length);
-});
+  }),
+);
 
-test("A connection ends and says so when the table lacks what happens, whoever tells", async () => {
-  for (const event of ["request", "finished", "close", "peer_ended", "headers"] as const) {
-    const told: unknown[] = [];
-    const later = Promise.withResolvers<BytesResponse>();
-    const { open, clock } = await http1World(() => later.promise, {
-      onFailure: (error) => void told.push(error),
-    });
+test(
+  "An event that the table of a client's connection lacks is an error",
+  inWorld(() => {
+    const events = new Set(Object.values(TRANSITIONS).flatMap((row) => Object.keys(row)));
+    const states = Object.keys(TRANSITIONS) as (keyof typeof TRANSITIONS)[];
+    let refused = 0;
+    for (const state of states) {
+      for (const event of events as Set<"gone">) {
+        if (event in TRANSITIONS[state]) continue;
+        assert.throws(() => nextState(TRANSITIONS, state, event, "a test"), TransitionError);
+        refused++;
+      }
+    }
+    assert.ok(refused > states.length);
+  }),
+);
+
+test(
+  "A connection ends and says so when the table lacks what happens, whoever tells",
+  inWorld(async () => {
+    for (const event of ["request", "finished", "close", "peer_ended", "headers"] as const) {
+      const told: unknown[] = [];
+      const later = Promise.withResolvers<BytesResponse>();
+      const { open, clock } = await http1World(() => later.promise, {
+        onFailure: (error) => void told.push(error),
+      });
+      const socket = open();
+      const state = event === "finished" ? "responding" : "idle";
+      await withoutTransition(TRANSITIONS, state, event as "request", async () => {
+        if (event === "headers") socket.send("GET ");
+        else if (event === "peer_ended") socket.events.peerEnded();
+        else if (event === "close") await clock.advance(100_000);
+        else socket.send(GET);
+        later.resolve(whole(""));
+        await settle();
+      });
+      assert.equal(socket.ended, "reset", event);
+      assert.equal(told.length, 1, event);
+      assert.ok(told[0] instanceof TransitionError);
+      assert.equal(
+        told[0].message,
+        `Cannot take "${event}" for an HTTP connection: it is in state "${state}"`,
+      );
+      assert.equal(clock.timerCount, 0, event);
+    }
+  }),
+);
+
+test(
+  "In a test an event that the table lacks is thrown",
+  inWorld(async () => {
+    const { open } = await http1World(() => whole(""));
     const socket = open();
-    const state = event === "finished" ? "responding" : "idle";
-    await withoutTransition(TRANSITIONS, state, event as "request", async () => {
-      if (event === "headers") socket.send("GET ");
-      else if (event === "peer_ended") socket.events.peerEnded();
-      else if (event === "close") await clock.advance(100_000);
-      else socket.send(GET);
-      later.resolve(whole(""));
-      await settle();
+    await withoutTransition(TRANSITIONS, "idle", "request", () => {
+      assert.throws(() => socket.send(GET), TransitionError);
+      return Promise.resolve();
     });
-    assert.equal(socket.ended, "reset", event);
-    assert.equal(told.length, 1, event);
-    assert.ok(told[0] instanceof TransitionError);
-    assert.equal(
-      told[0].message,
-      `Cannot take "${event}" for an HTTP connection: it is in state "${state}"`,
-    );
-    assert.equal(clock.timerCount, 0, event);
-  }
-});
-
-test("In a test an event that the table lacks is thrown", async () => {
-  const { open } = await http1World(() => whole(""));
-  const socket = open();
-  await withoutTransition(TRANSITIONS, "idle", "request", () => {
-    assert.throws(() => socket.send(GET), TransitionError);
-    return Promise.resolve();
-  });
-});
+  }),
+);

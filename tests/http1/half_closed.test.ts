@@ -4,6 +4,7 @@
  * the rest of a body. And sockets that come when the server has stopped.
  */
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
 import { LEAVING_MS } from "../../src/http2/connection.ts";
 import { HELD_MS } from "../../src/http2/limits.ts";
@@ -13,7 +14,7 @@ import { http1World, settle, whole } from "../support/http1_world.ts";
 import { requestFields } from "../support/http2_client.ts";
 import { http2World, type MemoryHttp2Client } from "../support/http2_world.ts";
 import type { MemoryCallbackSocket } from "../support/memory_callback_socket.ts";
-import { test } from "../support/world_test.ts";
+import { inWorld } from "../support/world_test.ts";
 
 const { sendMs, closeMs } = CONNECTION_TIMEOUTS;
 
@@ -115,66 +116,78 @@ function assertGone(socket: MemoryCallbackSocket, handlers: Handlers, what: stri
 }
 
 for (const [state, begin] of Object.entries(HTTP1)) {
-  test(`A client of HTTP/1.1 that ends its side ${state} is gone in time`, async () => {
-    const handlers = { open: 0 };
-    const { open, clock } = await http1World(handlerOf(handlers), { expectsFailures: true });
-    const socket = open();
-    await begin(socket);
-    await settle();
-    socket.events.peerEnded();
-    await settle();
-    clock.advance(LIMIT_MS);
-    await settle();
-    assertGone(socket, handlers, state);
-    assert.equal(clock.timerCount, 0, "nobody is there, and nothing to be looked at");
-  });
+  test(
+    `A client of HTTP/1.1 that ends its side ${state} is gone in time`,
+    inWorld(async () => {
+      const handlers = { open: 0 };
+      const { open, clock } = await http1World(handlerOf(handlers), { expectsFailures: true });
+      const socket = open();
+      await begin(socket);
+      await settle();
+      socket.events.peerEnded();
+      await settle();
+      clock.advance(LIMIT_MS);
+      await settle();
+      assertGone(socket, handlers, state);
+      assert.equal(clock.timerCount, 0, "nobody is there, and nothing to be looked at");
+    }),
+  );
 }
 
 for (const [state, begin] of Object.entries(HTTP2)) {
-  test(`A client of HTTP/2 that ends its side ${state} is gone in time`, async () => {
-    const handlers = { open: 0 };
-    const { open, clock } = await http2World(handlerOf(handlers), { expectsFailures: true });
-    const client = open();
-    await begin(client);
-    await client.settled();
-    client.socket.events.peerEnded();
-    await settle();
-    clock.advance(LIMIT_MS);
-    await settle();
-    assertGone(client.socket, handlers, state);
-    assert.equal(clock.timerCount, 0, "nobody is there, and nothing to be looked at");
-  });
+  test(
+    `A client of HTTP/2 that ends its side ${state} is gone in time`,
+    inWorld(async () => {
+      const handlers = { open: 0 };
+      const { open, clock } = await http2World(handlerOf(handlers), { expectsFailures: true });
+      const client = open();
+      await begin(client);
+      await client.settled();
+      client.socket.events.peerEnded();
+      await settle();
+      clock.advance(LIMIT_MS);
+      await settle();
+      assertGone(client.socket, handlers, state);
+      assert.equal(clock.timerCount, 0, "nobody is there, and nothing to be looked at");
+    }),
+  );
 }
 
 for (const [name, makeWorld] of [["HTTP/1.1", http1World], ["HTTP/2", http2World]] as const) {
-  test(`A socket that comes when a server of ${name} has stopped is let go at once`, async () => {
-    const world = await makeWorld(() => whole("x"));
-    await world.server.stop();
-    const late = world.open();
-    const socket = "socket" in late ? late.socket : late;
-    assert.equal(socket.ended, "destroy");
-    socket.send(get("/"));
-    await settle();
-    assert.equal(socket.text, "");
-    assert.equal(world.clock.timerCount, 0);
-  });
+  test(
+    `A socket that comes when a server of ${name} has stopped is let go at once`,
+    inWorld(async () => {
+      const world = await makeWorld(() => whole("x"));
+      await world.server.stop();
+      const late = world.open();
+      const socket = "socket" in late ? late.socket : late;
+      assert.equal(socket.ended, "destroy");
+      socket.send(get("/"));
+      await settle();
+      assert.equal(socket.text, "");
+      assert.equal(world.clock.timerCount, 0);
+    }),
+  );
 
-  test(`A socket that comes while a server of ${name} stops holds nothing up`, async () => {
-    const responses: ((response: HttpResponse) => void)[] = [];
-    const { server, open, clock } = await http1World(() =>
-      new Promise((resolve) => responses.push(resolve))
-    );
-    const first = open();
-    first.send(get("/"));
-    let isStopped = false;
-    const stopping = server.stop().then(() => isStopped = true);
-    const late = open();
-    late.send("GET / HT");
-    await settle();
-    assert.equal(isStopped, false);
-    responses[0]!(whole("x"));
-    await stopping;
-    assert.equal(late.ended, "destroy");
-    assert.equal(clock.timerCount, 0);
-  });
+  test(
+    `A socket that comes while a server of ${name} stops holds nothing up`,
+    inWorld(async () => {
+      const responses: ((response: HttpResponse) => void)[] = [];
+      const { server, open, clock } = await http1World(() =>
+        new Promise((resolve) => responses.push(resolve))
+      );
+      const first = open();
+      first.send(get("/"));
+      let isStopped = false;
+      const stopping = server.stop().then(() => isStopped = true);
+      const late = open();
+      late.send("GET / HT");
+      await settle();
+      assert.equal(isStopped, false);
+      responses[0]!(whole("x"));
+      await stopping;
+      assert.equal(late.ended, "destroy");
+      assert.equal(clock.timerCount, 0);
+    }),
+  );
 }

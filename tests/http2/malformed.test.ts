@@ -1,10 +1,11 @@
 /** Requests that are none (RFC 9113 section 8): each ends its stream, and reaches no handler. */
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import fc from "fast-check";
 import { whole } from "../support/http1_world.ts";
 import { type Fields, requestFields } from "../support/http2_client.ts";
 import { http2World } from "../support/http2_world.ts";
-import { test } from "../support/world_test.ts";
+import { inWorld } from "../support/world_test.ts";
 
 const get = (...fields: [string, string][]): Fields => requestFields("GET", "/", fields);
 const without = (name: string): Fields => get().filter(([field]) => field !== name);
@@ -67,20 +68,23 @@ const MALFORMED: Readonly<Record<string, Fields>> = {
 };
 
 for (const [what, fields] of Object.entries(MALFORMED)) {
-  test(`A request with ${what} is malformed`, async () => {
-    let asked = 0;
-    const { open, errors } = await http2World(() => {
-      asked++;
-      return whole("fine");
-    });
-    const client = open();
-    const wrong = client.request(fields);
-    assert.equal(client.read().response(wrong).reset, "PROTOCOL_ERROR");
-    assert.equal(asked, 0);
-    assert.deepEqual(errors.map(({ status }) => status), [400]);
-    const right = client.request();
-    assert.equal(client.read().text(right), "fine");
-  });
+  test(
+    `A request with ${what} is malformed`,
+    inWorld(async () => {
+      let asked = 0;
+      const { open, errors } = await http2World(() => {
+        asked++;
+        return whole("fine");
+      });
+      const client = open();
+      const wrong = client.request(fields);
+      assert.equal(client.read().response(wrong).reset, "PROTOCOL_ERROR");
+      assert.equal(asked, 0);
+      assert.deepEqual(errors.map(({ status }) => status), [400]);
+      const right = client.request();
+      assert.equal(client.read().text(right), "fine");
+    }),
+  );
 }
 
 const FINE: Readonly<Record<string, Fields>> = {
@@ -99,57 +103,69 @@ const FINE: Readonly<Record<string, Fields>> = {
 };
 
 for (const [what, fields] of Object.entries(FINE)) {
-  test(`A request with ${what} is a request`, async () => {
-    const { open } = await http2World((request) => {
-      assert.notEqual(request.headers.get("host"), null);
-      return whole("fine");
-    });
-    const client = open();
-    const id = client.request(fields);
-    assert.equal(client.read().text(id), "fine");
-  });
-}
-
-test("An expectation that nobody knows is a 417", async () => {
-  const { open } = await http2World(() => whole("fine"));
-  const client = open();
-  const id = client.request(get(["expect", "the best"]));
-  assert.equal(client.read().response(id).status, 417);
-});
-
-test("Trailers may not be pseudo-headers, nor malformed, nor stand within a body", async () => {
-  const { open } = await http2World(() => new Promise(() => {}));
-  const client = open();
-  for (
-    const [fields, isEnd] of [
-      [[[":path", "/"]], true],
-      [[["X", "y"]], true],
-      [[["x", "y"]], false],
-    ] as [Fields, boolean][]
-  ) {
-    const id = client.request(requestFields("POST", "/"), false);
-    client.headers(id, fields, isEnd);
-    assert.equal(client.read().response(id).reset, "PROTOCOL_ERROR");
-  }
-});
-
-test("Whatever a value holds, none with a line's end or NUL reaches a handler", async () => {
-  const value = fc.string({ unit: "binary", maxLength: 20 })
-    .map((text) => text.replace(/[^\0-\xff]/g, "?"));
-  const { open } = await http2World((request) => {
-    for (const [, seen] of request.headers) assert.doesNotMatch(seen, /[\r\n\0]/);
-    return whole("fine");
-  });
-  await fc.assert(
-    fc.asyncProperty(fc.array(fc.tuple(value, value), { maxLength: 3 }), async (fields) => {
+  test(
+    `A request with ${what} is a request`,
+    inWorld(async () => {
+      const { open } = await http2World((request) => {
+        assert.notEqual(request.headers.get("host"), null);
+        return whole("fine");
+      });
       const client = open();
-      const id = client.request(get(...fields));
-      client.read();
-      const { status, reset } = client.response(id);
-      assert.ok(
-        status === 200 || status === 417 || reset === "PROTOCOL_ERROR",
-        `${status} ${reset}`,
-      );
+      const id = client.request(fields);
+      assert.equal(client.read().text(id), "fine");
     }),
   );
-});
+}
+
+test(
+  "An expectation that nobody knows is a 417",
+  inWorld(async () => {
+    const { open } = await http2World(() => whole("fine"));
+    const client = open();
+    const id = client.request(get(["expect", "the best"]));
+    assert.equal(client.read().response(id).status, 417);
+  }),
+);
+
+test(
+  "Trailers may not be pseudo-headers, nor malformed, nor stand within a body",
+  inWorld(async () => {
+    const { open } = await http2World(() => new Promise(() => {}));
+    const client = open();
+    for (
+      const [fields, isEnd] of [
+        [[[":path", "/"]], true],
+        [[["X", "y"]], true],
+        [[["x", "y"]], false],
+      ] as [Fields, boolean][]
+    ) {
+      const id = client.request(requestFields("POST", "/"), false);
+      client.headers(id, fields, isEnd);
+      assert.equal(client.read().response(id).reset, "PROTOCOL_ERROR");
+    }
+  }),
+);
+
+test(
+  "Whatever a value holds, none with a line's end or NUL reaches a handler",
+  inWorld(async () => {
+    const value = fc.string({ unit: "binary", maxLength: 20 })
+      .map((text) => text.replace(/[^\0-\xff]/g, "?"));
+    const { open } = await http2World((request) => {
+      for (const [, seen] of request.headers) assert.doesNotMatch(seen, /[\r\n\0]/);
+      return whole("fine");
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(value, value), { maxLength: 3 }), async (fields) => {
+        const client = open();
+        const id = client.request(get(...fields));
+        client.read();
+        const { status, reset } = client.response(id);
+        assert.ok(
+          status === 200 || status === 417 || reset === "PROTOCOL_ERROR",
+          `${status} ${reset}`,
+        );
+      }),
+    );
+  }),
+);

@@ -3,6 +3,7 @@
  * by the scripts here, and an event that a table lacks is an error.
  */
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { PREFACE } from "../../src/http2/constants.ts";
 import { CONNECTION_TRANSITIONS } from "../../src/http2/connection_state.ts";
 import { STREAM_TRANSITIONS } from "../../src/http2/stream_state.ts";
@@ -12,7 +13,7 @@ import { settle, whole } from "../support/http1_world.ts";
 import { requestFields } from "../support/http2_client.ts";
 import { http2World, type MemoryHttp2Client } from "../support/http2_world.ts";
 import { watchTransitions } from "../support/watched_transitions.ts";
-import { test } from "../support/world_test.ts";
+import { inWorld } from "../support/world_test.ts";
 
 const SEEDS = 20;
 const STEPS = 100;
@@ -88,37 +89,43 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
   },
 };
 
-test("Every transition of connections and streams of HTTP/2 is taken", async () => {
-  const watched = Object.values(TABLES).map((table) => watchTransitions(table as never));
-  try {
-    for (let seed = 0; seed < SEEDS; seed++) await simulateHttp2(seed, STEPS);
-    for (const script of Object.values(SCRIPTS)) {
-      const world = await http2World((request) =>
-        request.url.endsWith("/never") ? new Promise(() => {}) : whole("x")
-      );
-      // A handshake has agreed on it, so that its greeting is HTTP/2's from the first byte.
-      const client = world.openSilent("h2");
-      await script(client, world);
-      await settle();
+test(
+  "Every transition of connections and streams of HTTP/2 is taken",
+  inWorld(async () => {
+    const watched = Object.values(TABLES).map((table) => watchTransitions(table as never));
+    try {
+      for (let seed = 0; seed < SEEDS; seed++) await simulateHttp2(seed, STEPS);
+      for (const script of Object.values(SCRIPTS)) {
+        const world = await http2World((request) =>
+          request.url.endsWith("/never") ? new Promise(() => {}) : whole("x")
+        );
+        // A handshake has agreed on it, so that its greeting is HTTP/2's from the first byte.
+        const client = world.openSilent("h2");
+        await script(client, world);
+        await settle();
+      }
+      assert.deepEqual(watched.map((one) => one.missing()), [[], []]);
+    } finally {
+      for (const one of watched) one.restore();
     }
-    assert.deepEqual(watched.map((one) => one.missing()), [[], []]);
-  } finally {
-    for (const one of watched) one.restore();
-  }
-});
+  }),
+);
 
 for (const [name, table] of Object.entries(TABLES)) {
-  test(`An event that the table of a ${name} of HTTP/2 lacks is an error`, () => {
-    const rows = table as Readonly<Record<string, Readonly<Record<string, string>>>>;
-    const events = new Set(Object.values(rows).flatMap((row) => Object.keys(row)));
-    let refused = 0;
-    for (const [state, row] of Object.entries(rows)) {
-      for (const event of events) {
-        if (event in row) continue;
-        assert.throws(() => nextState(rows, state, event, "a test"), TransitionError);
-        refused++;
+  test(
+    `An event that the table of a ${name} of HTTP/2 lacks is an error`,
+    inWorld(() => {
+      const rows = table as Readonly<Record<string, Readonly<Record<string, string>>>>;
+      const events = new Set(Object.values(rows).flatMap((row) => Object.keys(row)));
+      let refused = 0;
+      for (const [state, row] of Object.entries(rows)) {
+        for (const event of events) {
+          if (event in row) continue;
+          assert.throws(() => nextState(rows, state, event, "a test"), TransitionError);
+          refused++;
+        }
       }
-    }
-    assert.ok(refused > 0);
-  });
+      assert.ok(refused > 0);
+    }),
+  );
 }

@@ -1,9 +1,9 @@
 /**
- * `test` for tests in worlds: when the test itself has passed, each world that it made is looked at.
- * A world says by {@link atTestEnd} what must hold then: nothing is held but what is open, and when
- * all is closed nothing at all, no timer either. Under another `test` nobody looks.
+ * What must hold when a test in worlds has passed: each world that it made says so by
+ * {@link atTestEnd}. Nothing is held but what is open, and when all is closed nothing at all, no timer
+ * either. Where a test's function is not wrapped in {@link inWorld} nobody looks. The test itself is
+ * registered in its own file, for Deno says by that where a test belongs.
  */
-import { test as plainTest } from "node:test";
 
 type Check = () => void | Promise<void>;
 
@@ -14,8 +14,9 @@ export function atTestEnd(check: Check): void {
   checks?.push(check);
 }
 
-export function test(name: string, run: () => void | Promise<void>): void {
-  plainTest(name, async () => {
+/** Runs the test, then what its worlds have to say. */
+export function inWorld(run: () => void | Promise<void>): () => Promise<void> {
+  return async () => {
     const ours: Check[] = checks = [];
     try {
       await run();
@@ -23,5 +24,5 @@ export function test(name: string, run: () => void | Promise<void>): void {
       checks = undefined;
     }
     for (const check of ours) await check();
-  });
+  };
 }
