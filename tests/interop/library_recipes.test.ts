@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { asProgram, runArguments } from "../docs/example_program.ts";
 import { blocksOf, readText } from "../docs/pages.ts";
+import { selfSigned } from "../support/certificates.ts";
 import { Child } from "../support/child.ts";
 import { missingPeer } from "../support/peers.ts";
 import { startPhpFpm } from "../support/php_fpm.ts";
@@ -47,7 +48,7 @@ const ask = (path: string, upstream: string) =>
 console.log(response.status, await response.text());
 await ${upstream}.drain(1_000);\n`;
 
-test("The page has its recipes", () => assert.equal(blocks.length, 5));
+test("The page has its recipes", () => assert.equal(blocks.length, 7));
 
 test("PHP behind a Hono app", { skip: missingPeer("php-fpm") }, async () => {
   const directory = temporaryDirectory();
@@ -87,6 +88,49 @@ test("Go behind a Hono app", { skip: missingPeer("go") }, async () => {
   } finally {
     await child.stop();
   }
+});
+
+test("A fetch handler over HTTP/1.1 and HTTP/2, without and with certificates", async () => {
+  const [plain, secure] = blocks.filter((block) => block.includes("serveHttp"));
+  const asked = `
+if (server.addr.transport !== "tcp") throw new Error(server.addr.transport);
+const response = await fetch("http://127.0.0.1:" + server.addr.port, { method: "PUT" });
+console.log(await response.text());
+await server.shutdown();
+`;
+  const printed = await run(plain!, { "127.0.0.1:8080": "127.0.0.1:0" }, asked);
+  assert.match(printed, /^listening[^]*\nPUT over HTTP\/1\.1\n$/);
+
+  const directory = temporaryDirectory();
+  for (const name of ["tls", "other"]) {
+    const { cert, key } = selfSigned(`/CN=${name}.example`, `subjectAltName=DNS:${name}.example`);
+    writeFileSync(join(directory, `${name}.crt`), cert);
+    writeFileSync(join(directory, `${name}.key`), key);
+  }
+  const texts = {
+    "/etc/afcgi/": `${directory}/`,
+    ":8443": "127.0.0.1:0",
+    "await serveHttp": "const server = await serveHttp",
+  };
+  const askedOverTls = `
+if (server.addr.transport !== "tcp") throw new Error(server.addr.transport);
+const { connect } = await import("node:tls");
+for (const servername of ["tls.example", "other.example"]) {
+  const options = { port: server.addr.port, host: "127.0.0.1", servername, rejectUnauthorized: false };
+  await new Promise<void>((resolve) => {
+    const socket = connect(options, () => {
+      console.log(socket.getPeerCertificate().subjectaltname);
+      socket.destroy();
+      resolve();
+    });
+  });
+}
+await server.shutdown();
+`;
+  assert.deepEqual((await run(secure!, texts, askedOverTls)).split("\n"), [
+    "DNS:tls.example",
+    "DNS:other.example",
+  ]);
 });
 
 test("A fetch handler as an application, and records", async () => {
