@@ -68,14 +68,17 @@ async function open(slow: FileCalls): Promise<FileCalls | undefined> {
       });
       // Of our thread, for as long as that lives.
       const errorAt = symbols.__errno_location()!;
-      const path = new Uint8Array(PATH_LENGTH_MAX);
-      const pathAt = ptr(path);
-      const reply = new DataView(new ArrayBuffer(STATX_LENGTH));
-      const replyAt = ptr(reply);
-      const how = new DataView(new ArrayBuffer(HOW_LENGTH));
-      const howAt = ptr(how);
+      // In one piece, which is there as long as `path` is used: nothing else holds what only the
+      // system reads, and it would be collected.
+      const memory = new ArrayBuffer(PATH_LENGTH_MAX + STATX_LENGTH + HOW_LENGTH);
+      const path = new Uint8Array(memory, 0, PATH_LENGTH_MAX);
+      const reply = new DataView(memory, PATH_LENGTH_MAX, STATX_LENGTH);
+      const how = new DataView(memory, PATH_LENGTH_MAX + STATX_LENGTH, HOW_LENGTH);
       how.setBigUint64(0, BigInt(O_NONBLOCK_CLOEXEC), true);
       how.setBigUint64(RESOLVE, RESOLVE_NO_SYMLINKS, true);
+      const pathAt = ptr(path);
+      const replyAt = ptr(memory, PATH_LENGTH_MAX);
+      const howAt = ptr(memory, PATH_LENGTH_MAX + STATX_LENGTH);
       const calls: SystemCalls = {
         pathFits(text) {
           // Three bytes are the most that a character of a string can take.

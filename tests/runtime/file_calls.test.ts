@@ -94,3 +94,19 @@ test("What a system call opens is what node:fs opens, says so, and lies where th
   through.close();
   if (canBeFast) assert.equal(asked(), before + 2);
 });
+
+test("What a system call reads is there after the garbage was collected", async () => {
+  const { stat, openNow, asked } = await fastCalls();
+  const path = freshPath();
+  writeFileSync(path, "12345");
+  const before = asked();
+  for (let round = 0; round < 20; round++) {
+    if (canBeFast) Bun.gc(true);
+    const others = Array.from({ length: 2_000 }, () => new Uint8Array(24).fill(255));
+    const file = openNow(path)!;
+    assert.deepEqual([file.path, file.info.size, stat(path)?.size], [path, 5, 5]);
+    file.close();
+    assert.equal(others.length, 2_000);
+  }
+  if (canBeFast) assert.equal(asked(), before);
+});
