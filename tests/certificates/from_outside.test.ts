@@ -39,6 +39,8 @@ async function sClient(port: number, ...args: string[]): Promise<string> {
   const child = promisify(execFile)("openssl", [
     ...["s_client", "-connect", `127.0.0.1:${port}`, ...args],
   ], { timeout: 10_000 });
+  // It may have ended before, where the handshake failed.
+  child.child.stdin?.on("error", () => {});
   child.child.stdin?.end("Q\n");
   const done = await child.catch((error: { stdout: string; stderr: string }) => error);
   return done.stdout + done.stderr;
@@ -86,6 +88,7 @@ async function said(port: number, text: string, ...args: string[]): Promise<stri
   const child = promisify(execFile)("openssl", [
     ...["s_client", "-connect", `127.0.0.1:${port}`, "-servername", "a.test", ...args],
   ], { timeout: 10_000 });
+  child.child.stdin?.on("error", () => {});
   child.child.stdin?.write(text);
   const done = await child.catch((error: { stdout: string; stderr: string }) => error);
   return done.stdout + done.stderr;
