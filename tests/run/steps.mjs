@@ -2,7 +2,6 @@
 // runner that breaks, a file that does not load or holds no test, and a test that only one of the
 // two runtimes saw are failures. Where CI is set, a skipped test is one too.
 import { readdirSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join, relative, sep } from "node:path";
 import { build } from "./build.mjs";
 import { ROOT, run, StepFailed, tool } from "./command.mjs";
@@ -62,20 +61,9 @@ export async function runTests(only) {
   }
   const chosen = steps.filter(([step]) => only.length === 0 || only.includes(step));
   const results = [];
-  for (const together of groups(chosen)) {
-    results.push(...await Promise.all(together.map(([step, action]) => runStep(step, action))));
-  }
+  for (const [step, action] of chosen) results.push(await runStep(step, action));
   return report(results);
 }
-
-/** The unit tests of both runtimes run beside each other: each of them keeps one processor busy. */
-function groups(steps) {
-  const isBeside = ([step]) => availableParallelism() > 1 && BESIDE.includes(step);
-  const beside = steps.filter(isBeside);
-  return steps.flatMap((step) => !isBeside(step) ? [[step]] : step === beside[0] ? [beside] : []);
-}
-
-const BESIDE = ["unit-bun", "unit-deno"];
 
 /** Some errors, always the same, that the tests must notice: tests/mutation/named_mutants.ts. */
 async function namedMutants() {
