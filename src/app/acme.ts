@@ -58,7 +58,7 @@ export async function openAcme(
 }
 
 /**
- * What a thread without certificates answers an authority over HTTP: challenges lie in the store.
+ * What a thread without certificates tells an authority over HTTP: challenges lie in the store.
  *
  * @throws {ListenError} when the store cannot be used
  */

@@ -65,7 +65,7 @@ export class AdminListeners {
     return found;
   }
 
-  /** Another process answers at the same places. */
+  /** Another process serves at the same places. */
   leave(): void {
     for (const listener of this.#listeners.values()) listener.keepFile();
     this.destroy();

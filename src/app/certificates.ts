@@ -44,7 +44,7 @@ export interface CertificateDeps {
   readonly automaticKey: string;
   /** Starts what serves the sites with `tls: auto`; called once, with at least one. */
   readonly openAutomatic: (sites: readonly CertificateSite[]) => Promise<AutomaticSource>;
-  /** Whether another thread holds all certificates; challenges over HTTP are answered here, too. */
+  /** Whether another thread holds all certificates; challenges over HTTP are met here, too. */
   readonly areElsewhere?: boolean | undefined;
 }
 

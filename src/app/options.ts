@@ -50,7 +50,7 @@ export interface AppOptions {
   /** Who issues certificates for sites with `tls: auto`; left out: the default. */
   readonly acme?: AcmeOptions;
   readonly admin: Address | undefined;
-  /** Where probes are answered, and nothing is shown or taken beside; left out: nowhere. */
+  /** Where probes get responses, and nothing is shown or taken beside; left out: nowhere. */
   readonly health?: Address | undefined;
   /** Names under which the admin address answers, beside its own, addresses and `localhost`. */
   readonly adminHosts?: readonly string[];

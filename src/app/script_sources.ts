@@ -64,7 +64,7 @@ function placesOf({ root: siteRoot, routes }: SiteOptions): Place[] {
 }
 
 /**
- * Which static route a GET of a file would be answered by; undefined: none. What else a route asks
+ * Which static route a GET of a file would be served by; undefined: none. What else a route asks
  * of a request, a client can say.
  */
 function senderOf({ root: siteRoot, routes }: SiteOptions) {

@@ -120,7 +120,7 @@ export interface HttpListener {
   /** The path of a unix socket stays when it stops: somebody else listens there, too. */
   keepFile(): void;
   /**
-   * Stops accepting and resolves when every request in flight has been answered. An idle connection
+   * Stops accepting and resolves when every request in flight has its response. An idle connection
    * may begin one more within `lingerMs`: its client may be about to send it.
    */
   stop(lingerMs?: number): Promise<void>;

@@ -23,7 +23,7 @@ export interface Http3ListenOptions {
 
 /** A second one may listen on the same port while the first one ends. */
 export interface Http3Listener {
-  /** Takes no new connections; resolves when every request in flight has been answered. */
+  /** Takes no new connections; resolves when every request in flight has its response. */
   stop(): Promise<void>;
   /** Cuts every connection at once. */
   destroy(): void;

@@ -33,7 +33,7 @@ import type {
 export const SHUTDOWN_GRACE_MS = 30_000;
 
 /**
- * Serves HTTP/1.1 and HTTP/2 with a fetch handler, on Bun and on Deno.
+ * Serves HTTP/1.1 and HTTP/2 with a fetch handler, on either runtime.
  *
  * @throws {AddressError} when `listen` cannot be read
  * @throws {ListenError} when the address is in use or not ours

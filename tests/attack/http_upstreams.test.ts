@@ -131,8 +131,8 @@ test("Whatever a client sends, the server gets requests that can be read in one 
   );
   assert.equal(parsed.filter(({ target }) => target === "/after").length, 3);
   for (const { received, isGone } of recording.connections) {
-    // A client that ends its direction at once may be taken for one that has left: then its request
-    // is cut short, and nothing follows it, for its connection is cut as well.
+    // A client that ends its direction before it has its response has left: where that is seen first,
+    // its request is cut short, and nothing follows it, for its connection is cut as well.
     assert.ok(received === "" || isGone, `left over on a connection that goes on: ${received}`);
   }
   await recording.close();
