@@ -279,6 +279,19 @@ sites:
     ],
   },
   {
+    name: "a listener beside sites that name theirs",
+    flags: { config: "inner.yaml", listen: [":81"] },
+    world: {
+      tree: {
+        "/site/inner.yaml": `
+listen: [":80"]
+sites: [{ listen: [":80"], routes: [{ respond: {} }] }]
+`,
+      },
+    },
+    expected: ['--listen: Sites of "inner.yaml" name listeners (change listen there)'],
+  },
+  {
     name: "the php preset without root",
     flags: { upstream: ["h"], preset: "php" },
     expected: ['--preset: Preset "php" has no files (add --root DIR)'],
