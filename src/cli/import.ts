@@ -1,10 +1,12 @@
 /**
- * `afcgi import nginx FILE`: an afcgi.yaml that does what a configuration of nginx does, on standard
- * output. What could not be carried over stands at its end, and on standard error.
+ * `afcgi import SERVER FILE`: an afcgi.yaml that does what another server's configuration does, on
+ * standard output. What could not be carried over stands at its end, and on standard error.
  */
 import { resolvePath } from "../config/paths.ts";
 import type { Files } from "../runtime/files.ts";
-import { NginxSyntaxError } from "../nginx/lexer.ts";
+import type { ConfigFiles } from "../import/config_files.ts";
+import type { Import } from "../import/imported.ts";
+import { ImportSyntaxError } from "../import/syntax_error.ts";
 import { readNginx } from "../nginx/includes.ts";
 import { translateNginx } from "../nginx/translate.ts";
 import {
@@ -17,6 +19,25 @@ import {
   UsageError,
 } from "./command.ts";
 
+/** What an importer is given. */
+interface Source {
+  /** The file's absolute path, and its text. */
+  readonly path: string;
+  readonly text: string;
+  /** As it was named. */
+  readonly name: string;
+  readonly files: ConfigFiles;
+  readonly isFile: (path: string) => boolean;
+}
+
+/** What makes our file of another server's, by the server's name. */
+const IMPORTERS: Readonly<Record<string, (source: Source) => Promise<Import>>> = {
+  nginx: async ({ path, text, name, files, isFile }) =>
+    translateNginx(await readNginx(path, text, files), { source: name, isFile }),
+};
+
+const SERVERS = Object.keys(IMPORTERS).join(", ");
+
 /** Exit status: a site, or all scripts of one, ended closed. */
 const CLOSED = 3;
 
@@ -27,7 +48,7 @@ export const importCommand: CommandDefinition = {
   name: "import",
   summary: "convert another server's configuration to an afcgi.yaml",
   declare: (command) => {
-    command.argument("<server>", "the other server: nginx");
+    command.argument("<server>", `the other server: ${SERVERS}`);
     command.argument("<file>", "its configuration file");
   },
   run: importConfig,
@@ -35,27 +56,35 @@ export const importCommand: CommandDefinition = {
 
 async function importConfig(io: CommandIo, args: CommandArguments): Promise<number> {
   const [server, file = ""] = args.positional;
-  if (server !== "nginx") {
-    throw new UsageError(`Cannot import the configuration of "${server}" (use nginx)`);
+  const importer = server !== undefined && Object.hasOwn(IMPORTERS, server)
+    ? IMPORTERS[server]
+    : undefined;
+  if (importer === undefined) {
+    throw new UsageError(`Cannot import the configuration of "${server}" (use ${SERVERS})`);
   }
   const { files, process } = io.runtime;
   const path = resolvePath(process.cwd(), file);
   if (files.stat(path)?.kind !== "file") {
-    throw new UsageError(`There is no file "${file}" (name nginx's configuration)`);
-  }
-  let directives;
-  try {
-    directives = await readNginx(path, await files.readText(path), {
-      read: async (name) =>
-        files.stat(name)?.kind === "file" ? await files.readText(name) : undefined,
-      list: async (directory) => await namesIn(files, directory),
-    });
-  } catch (error) {
-    if (error instanceof NginxSyntaxError) throw new CommandError(error.message);
-    throw error;
+    throw new UsageError(`There is no file "${file}" (name ${server}'s configuration)`);
   }
   const isFile = (name: string) => files.stat(name)?.kind === "file";
-  const { yaml, notes, closed } = translateNginx(directives, { source: file, isFile });
+  let imported;
+  try {
+    imported = await importer({
+      path,
+      text: await files.readText(path),
+      name: file,
+      isFile,
+      files: {
+        read: async (name) => isFile(name) ? await files.readText(name) : undefined,
+        list: async (directory) => await namesIn(files, directory),
+      },
+    });
+  } catch (error) {
+    if (error instanceof ImportSyntaxError) throw new CommandError(error.message);
+    throw error;
+  }
+  const { yaml, notes, closed } = imported;
   if (!args.quiet) {
     for (const { kind, place, text } of notes) {
       if (kind === "lost" || kind === "refused") printError(io, `${place}: ${kind}: ${text}`);

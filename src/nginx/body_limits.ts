@@ -1,5 +1,5 @@
 /** `client_max_body_size` → limits of the file, of a site, of a route, each where it differs. */
-import type { Notes } from "./notes.ts";
+import type { Notes } from "../import/notes.ts";
 import type { Scope } from "./scope.ts";
 import { nginxSize, sizeText } from "./units.ts";
 

@@ -1,5 +1,5 @@
 /** `expires`, `gzip_static` and `autoindex` → options of our static handler. */
-import type { Notes } from "./notes.ts";
+import type { Notes } from "../import/notes.ts";
 import type { Scope } from "./scope.ts";
 import { nginxTime } from "./units.ts";
 

@@ -1,5 +1,5 @@
 /** `server_name` and `listen` → hosts and listeners; who answers for hosts that nobody names. */
-import type { Notes } from "./notes.ts";
+import type { Notes } from "../import/notes.ts";
 import type { Directive } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import { speaksTls } from "./tls_options.ts";

@@ -4,6 +4,7 @@
  * `?` in the last part of the path. A file that is not there
  * is not fatal: the caller tells of it, and nginx's own lists of parameters are known anyway.
  */
+import { type ConfigFiles, directoryOf, matchingFiles } from "../import/config_files.ts";
 import { NginxSyntaxError } from "./lexer.ts";
 import { type Directive, parseNginx } from "./parser.ts";
 
@@ -12,14 +13,6 @@ const NGINX_HOME = "/etc/nginx/";
 
 const FILES_MAX = 200;
 const DEPTH_MAX = 8;
-
-/** How files are read; the importer itself touches none. */
-export interface ConfigFiles {
-  /** Undefined when there is no such file. */
-  read(path: string): Promise<string | undefined>;
-  /** Names in a directory, none when there is no such directory. */
-  list(directory: string): Promise<readonly string[]>;
-}
 
 /**
  * The directives of a file with everything that it includes. Those of a missing file stay as
@@ -69,22 +62,9 @@ export async function readNginx(
   return await expand(parseNginx(source, path.slice(home.length)), 0);
 }
 
-/** Up to the last "/". */
-function directoryOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/") + 1);
-}
-
 async function named(wanted: string, home: string, files: ConfigFiles): Promise<string[]> {
   const joined = wanted.startsWith("/") ? wanted : home + wanted;
-  if (/[*?]/.test(wanted)) return await matching(joined, files);
+  if (/[*?]/.test(wanted)) return await matchingFiles(joined, files);
   if (wanted.startsWith("/") || await files.read(joined) !== undefined) return [joined];
   return [NGINX_HOME + wanted];
-}
-
-async function matching(pattern: string, files: ConfigFiles): Promise<string[]> {
-  const directory = directoryOf(pattern);
-  const literal = pattern.slice(directory.length).replace(/[.+^${}()|[\]\\]/g, "\\$&");
-  const name = new RegExp(`^${literal.replaceAll("*", ".*").replaceAll("?", ".")}$`);
-  const names = await files.list(directory);
-  return names.filter((it) => name.test(it)).sort().map((it) => directory + it);
 }

@@ -5,6 +5,7 @@
  *
  * This file does not know what a directive is.
  */
+import { ImportSyntaxError } from "../import/syntax_error.ts";
 
 export interface Word {
   readonly kind: "word";
@@ -20,7 +21,7 @@ export interface Sign {
 export type Token = Word | Sign;
 
 /** What cannot be read as a configuration of nginx; its message names file and line. */
-export class NginxSyntaxError extends Error {
+export class NginxSyntaxError extends ImportSyntaxError {
   override readonly name = "NginxSyntaxError";
 }
 

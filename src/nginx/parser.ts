@@ -2,16 +2,10 @@
  * Words → directives: a name, its arguments, its block if it has one, and where it stands. Files
  * that `include` names are put in its place by `includes.ts`; this file knows one text.
  */
+import type { Directive } from "../import/directive.ts";
 import { NginxSyntaxError, type Token, tokenize } from "./lexer.ts";
 
-export interface Directive {
-  readonly name: string;
-  readonly args: readonly string[];
-  /** Undefined for one that ends with ";". */
-  readonly block: readonly Directive[] | undefined;
-  readonly file: string;
-  readonly line: number;
-}
+export { type Directive, flatten } from "../import/directive.ts";
 
 /** Blocks within blocks; nginx's own files need five. */
 const DEPTH_MAX = 16;
@@ -62,9 +56,4 @@ function readBlock(
     position.index++;
     directives.push({ ...directive, block });
   }
-}
-
-/** The directives with all that stands in their blocks. */
-export function flatten(directives: readonly Directive[]): Directive[] {
-  return directives.flatMap((directive) => [directive, ...flatten(directive.block ?? [])]);
 }

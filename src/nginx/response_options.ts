@@ -1,5 +1,5 @@
 /** `add_header`, `error_page` and `gzip` → what our sites and routes say of their responses. */
-import type { Notes } from "./notes.ts";
+import type { Notes } from "../import/notes.ts";
 import type { Scope } from "./scope.ts";
 import { nginxSize } from "./units.ts";
 import { toTemplate } from "./variables.ts";

@@ -13,7 +13,7 @@ import {
   locationsOf,
   type OrderedLocation,
 } from "./locations.ts";
-import { type Notes, placeOf, textOf } from "./notes.ts";
+import { type Notes, placeOf, textOf } from "../import/notes.ts";
 import { type Directive, flatten } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import { guardOfAll } from "./server_guards.ts";
@@ -21,7 +21,7 @@ import { tlsOptions } from "./tls_options.ts";
 import type { RouteValue } from "./script_routes.ts";
 import type { ServerContext } from "./server_context.ts";
 import type { Upstreams } from "./upstreams.ts";
-import type { Part, SiteDeps } from "./yaml_writer.ts";
+import type { Part, SiteDeps } from "../import/yaml_writer.ts";
 
 export interface ServerParts {
   readonly notes: Notes;

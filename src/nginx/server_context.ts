@@ -1,6 +1,6 @@
 /** What the locations of one server are translated with. */
 import type { Location } from "./locations.ts";
-import type { Notes } from "./notes.ts";
+import type { Notes } from "../import/notes.ts";
 import type { Upstreams } from "./upstreams.ts";
 import type { VariableValues } from "./variables.ts";
 

@@ -4,7 +4,7 @@
  * because it may keep people out.
  */
 import { mayGuard } from "./known_directives.ts";
-import type { Notes } from "./notes.ts";
+import type { Notes } from "../import/notes.ts";
 import type { Directive } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import { clientAuthOf, pairsOf, speaksTls } from "./tls_options.ts";

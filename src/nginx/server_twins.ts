@@ -3,7 +3,7 @@
  * has one site, that of the first of them, so what guards another one would be lost.
  */
 import { mayGuard } from "./known_directives.ts";
-import { textOf } from "./notes.ts";
+import { textOf } from "../import/notes.ts";
 import type { Directive } from "./parser.ts";
 import { Scope } from "./scope.ts";
 

@@ -2,7 +2,7 @@
  * Certificates of a server, and those that it asks its clients for → what its site says of them. What
  * cannot be said closes the site (`server_guards.ts`).
  */
-import type { Notes } from "./notes.ts";
+import type { Notes } from "../import/notes.ts";
 import type { Directive } from "./parser.ts";
 import type { Scope } from "./scope.ts";
 

@@ -3,7 +3,7 @@
  * for all of them: the newest oldest version, and the ciphers of the first.
  */
 import { listenAddress } from "./hosts.ts";
-import type { Notes } from "./notes.ts";
+import type { Notes } from "../import/notes.ts";
 import type { Directive } from "./parser.ts";
 import type { Scope } from "./scope.ts";
 import { speaksTls } from "./tls_options.ts";

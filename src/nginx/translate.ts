@@ -12,7 +12,8 @@ import {
   ipv6PortsOf,
   isMarkedDefault,
 } from "./hosts.ts";
-import { type Note, Notes, placeOf } from "./notes.ts";
+import type { Import } from "../import/imported.ts";
+import { Notes, placeOf } from "../import/notes.ts";
 import { type Directive, flatten } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import { siteOf } from "./server.ts";
@@ -20,15 +21,7 @@ import { exposedListen, otherCertificate } from "./server_guards.ts";
 import { guardedTwin } from "./server_twins.ts";
 import { tlsSpeech } from "./tls_speech.ts";
 import { Upstreams } from "./upstreams.ts";
-import { type SiteDeps, writeConfig } from "./yaml_writer.ts";
-
-export interface Import {
-  /** Undefined when no server can be carried over. */
-  readonly yaml: string | undefined;
-  readonly notes: readonly Note[];
-  /** What answers nobody, or runs no script, because something in it was refused. */
-  readonly closed: readonly string[];
-}
+import { type SiteDeps, writeConfig } from "../import/yaml_writer.ts";
 
 export interface TranslateOptions {
   /** The file's name, for the first line. */
@@ -99,7 +92,7 @@ export function translateNginx(
     sites,
     ...bodyLimits(bodyMax, undefined),
   };
-  const yaml = sites.length === 0 ? undefined : writeConfig(deps, source, notes.list);
+  const yaml = sites.length === 0 ? undefined : writeConfig(deps, `nginx of ${source}`, notes.list);
   return { yaml, notes: notes.list, closed };
 }
 

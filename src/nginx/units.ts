@@ -1,4 +1,4 @@
-/** nginx's sizes (`8k`, `1m`) and times (`60`, `30s`, `1d 12h`, `500ms`), and ours for them. */
+/** nginx's sizes (`8k`, `1m`) and times (`60`, `30s`, `1d 12h`, `500ms`). */
 
 const BYTES: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
@@ -33,14 +33,4 @@ export function nginxTime(text: string): number | undefined {
   return text.trim() === "" ? undefined : timeMs;
 }
 
-/** As our configuration has it. */
-export function sizeText(bytes: number): string {
-  if (bytes === 0) return "0B";
-  if (bytes % 1024 ** 2 === 0) return `${bytes / 1024 ** 2}MiB`;
-  return bytes % 1024 === 0 ? `${bytes / 1024}KiB` : `${bytes}B`;
-}
-
-/** As our configuration has it. */
-export function timeText(timeMs: number): string {
-  return timeMs % 1000 === 0 ? `${timeMs / 1000}s` : `${timeMs}ms`;
-}
+export { sizeText, timeText } from "../import/units.ts";

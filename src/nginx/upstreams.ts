@@ -1,9 +1,9 @@
 /** `upstream` blocks and addresses of `fastcgi_pass` → our upstreams, with what locations say of them. */
-import { type Notes, placeOf, textOf } from "./notes.ts";
+import { type Notes, placeOf, textOf } from "../import/notes.ts";
 import type { Directive } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import { nginxTime, timeText } from "./units.ts";
-import type { Part } from "./yaml_writer.ts";
+import type { Part } from "../import/yaml_writer.ts";
 
 interface Upstream {
   readonly place: Directive;

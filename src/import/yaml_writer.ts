@@ -18,19 +18,25 @@ export interface ConfigParts {
   readonly upstreams: readonly (Part & { readonly name: string })[];
   readonly sites: readonly SiteDeps[];
   readonly limits?: Readonly<Record<string, unknown>>;
+  /** Other keys of the file, such as `acme` and `map`. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 const HEADINGS: Readonly<Record<Note["kind"], string>> = {
-  refused: "Refused, because it could not be said without opening more than nginx did:",
+  refused: "Refused, because it could not be said without opening more than before:",
   lost: "Not carried over:",
   differs: "Carried over, with a difference:",
   unneeded: "Nothing is needed for:",
 };
 
+/** `source` says whose configuration it was: `nginx of shop.conf`. */
 export function writeConfig(config: ConfigParts, source: string, notes: readonly Note[]): string {
   const document = new Document({});
   const root = document.contents as unknown as YAMLMap;
   root.set("listen", document.createNode(config.listen));
+  for (const [key, value] of Object.entries(config.settings ?? {})) {
+    root.set(key, document.createNode(value));
+  }
   if (config.upstreams.length > 0) {
     const upstreams = new YAMLMap();
     for (const { name, comment, value } of config.upstreams) {
@@ -51,7 +57,7 @@ export function writeConfig(config: ConfigParts, source: string, notes: readonly
   root.set("sites", sites);
   if (config.limits !== undefined) root.set("limits", document.createNode(config.limits));
   const text = document.toString({ lineWidth: 100 });
-  return [`# Made by afcgi import nginx of ${source}`, "", text, ...noteLines(notes)].join("\n");
+  return [`# Made by afcgi import ${source}`, "", text, ...noteLines(notes)].join("\n");
 }
 
 /** The notes as comments, those that need somebody's eye first. */

@@ -2,7 +2,7 @@
  * What there is to say about an import, each with its place: what was not carried over, what is
  * refused because it could not be said, what differs, and what needs nothing here.
  */
-import type { Directive } from "./parser.ts";
+import type { Directive } from "./directive.ts";
 
 export const NOTE_KINDS = ["refused", "lost", "differs", "unneeded"] as const;
 
