@@ -323,12 +323,13 @@ class App implements RunningApp {
   }
 
   #serveHttp({ options }: Generation, server: ServerOptions): Promise<HttpListener> {
-    const { runtime, logger, requestIds, httpMetrics, clients } = this.#process;
+    const { runtime, logger, requestIds, httpMetrics, clients, memory } = this.#process;
     return serveHttp1(runtime, {
       ...server,
       isSpread: true,
       address: this.#owned(server.address, options),
       admission: clients.connections,
+      memory,
       onRequestError: createRefusals({ requestIds, metrics: httpMetrics, log: logger }),
     });
   }

@@ -13,12 +13,14 @@ export interface ThreadReport {
 }
 
 /** The options with the addresses in force, and with upstreams as they are. */
-export function followerOptions({ options, places, upstreams, addresses }: Generation): AppOptions {
+export function followerOptions(
+  { options, places, upstreamOptions: upstreams, addresses }: Generation,
+): AppOptions {
   const listen = places.flatMap(({ listen }, index) => {
     const address = addresses[index];
     return address === undefined ? [] : [{ ...listen, address }];
   });
-  return { ...options, listen, upstreams: upstreams.map((upstream) => upstream.options) };
+  return { ...options, listen, upstreams };
 }
 
 export function reportOf(

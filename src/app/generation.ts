@@ -13,6 +13,7 @@ import { storeDirectory } from "../certificates/store_directory.ts";
 import type { Address } from "../runtime/address.ts";
 import type { Identify } from "../runtime/callback_socket.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
+import type { UpstreamOptions } from "../upstream/options.ts";
 import { Upstream } from "../upstream/upstream.ts";
 import { openAcme, openChallenges } from "./acme.ts";
 import { ADMIN_LIMITS } from "./admin_limits.ts";
@@ -57,6 +58,8 @@ export class Generation {
   /** Those in force, in the order of the places. */
   readonly addresses: (Address | undefined)[] = [];
   readonly upstreams: Upstream[] = [];
+  /** As they are to be, in the order of the upstreams. */
+  readonly upstreamOptions: UpstreamOptions[] = [];
   readonly spawned: SpawnedPart[] = [];
   readonly certificates: Certificates;
   accessLog: Logger | undefined;
@@ -133,6 +136,11 @@ export class Generation {
   commit(): void {
     this.#move("commit");
     const { spawned } = this.#process;
+    for (const [index, upstream] of this.upstreams.entries()) {
+      const { servers, supplied } = this.upstreamOptions[index]!;
+      const isSame = fingerprint(servers) === fingerprint(upstream.options.servers);
+      if (!supplied && !isSame) upstream.configureServers(servers);
+    }
     spawned.use(this.spawned);
     for (const { application, target } of this.spawned) {
       const { upstream } = application.options;
@@ -324,12 +332,14 @@ export class Generation {
     const given = upstreams.find((upstream) => upstream.name === name)!;
     const checked = await withAuthorities(given, runtime.files);
     const options = withSpawnedWorkers(checked, spawns, runtime.process.cpuCount);
-    const key = `upstream ${name} ${fingerprint(options)}`;
+    // Its servers change without it.
+    const key = `upstream ${name} ${fingerprint({ ...options, servers: undefined })}`;
     const make = () => {
       const share = this.#process.deps.share?.upstreamOf(options);
       return new Upstream(options, { runtime, observer, space, memory, share });
     };
     const end = (upstream: Upstream) => upstream.drain(0);
+    this.upstreamOptions.push(options);
     this.upstreams.push(await this.parts.share("upstream", key, make, end));
   }
 

@@ -117,7 +117,7 @@ export class ProcessParts {
     }, deps.share?.space);
     this.memory = new BufferMemory(options.bufferMemoryMax, () => {
       this.observer.onMemoryFull(clock.nowMs());
-    });
+    }, deps.share?.memory);
     this.#registerGauges();
     this.spawned = new SpawnedApplications({
       runtime,

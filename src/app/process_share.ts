@@ -1,4 +1,5 @@
 /** What a program has in common with its other threads, and what it wants of them. */
+import type { MemoryShare } from "../upstream/buffer_memory.ts";
 import type { SpaceShare } from "../upstream/spill_space.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 import type { UpstreamShare } from "../upstream/upstream_share.ts";
@@ -10,6 +11,7 @@ import type { PreparedReload } from "./reload.ts";
 export interface ProcessShare {
   readonly clients: ClientShare;
   readonly space: SpaceShare;
+  readonly memory: MemoryShare;
   /** The same options, the same upstream. */
   upstreamOf(options: UpstreamOptions): UpstreamShare;
 }

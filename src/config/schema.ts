@@ -226,7 +226,7 @@ const limits = section({
   memory: v.optional(
     described(
       size(),
-      "Maximum that buffers of all requests hold in memory; from half of it on they use temporary files at once, beyond it bodies of new requests wait",
+      "Maximum that buffers of all requests and connections hold in memory; from half of it on they use temporary files at once, beyond it bodies of new requests wait",
     ),
     formatSize(BUFFER_MEMORY_MAX),
   ),

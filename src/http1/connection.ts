@@ -18,6 +18,7 @@ import {
   type ConnectionState,
 } from "./connection_state.ts";
 import { HandlerCall, type HandlerCaller } from "./handler_call.ts";
+import { HeldMemory, sendLimitMs } from "./held_memory.ts";
 import { HeaderReader, type ReadHeaders } from "./header_reader.ts";
 import { Inflow } from "./inflow.ts";
 import { continueResponse, EarlyHints, withoutHints } from "./interim_responses.ts";
@@ -54,7 +55,7 @@ export class Connection implements SocketEvents, HandlerCaller {
       earlyHints: (links) => this.#sendEarlyHints(links),
     };
     this.#hints = new EarlyHints(socket);
-    this.#inflow = new Inflow(socket);
+    this.#inflow = new Inflow(socket, new HeldMemory(server.memory));
     this.#writer = new ResponseWriter(server, socket);
     this.#call = new HandlerCall(server, this.#writer, this);
     this.#deadlineMs = server.coarseNowMs + server.timeouts.idleMs;
@@ -218,7 +219,9 @@ export class Connection implements SocketEvents, HandlerCaller {
       if (!(error instanceof RequestError)) throw error;
       return this.#refuse(error, error.isHeadRequest ? "HEAD" : "GET");
     }
-    if (read === undefined) this.#take(this.#headers.hasBegun ? "headers" : "blank");
+    const { waitingLength } = this.#headers;
+    this.#inflow.gatheredLength = waitingLength;
+    if (read === undefined) this.#take(waitingLength > 0 ? "headers" : "blank");
     else this.#begin(read.headers, read.rest);
   }
 
@@ -261,7 +264,7 @@ export class Connection implements SocketEvents, HandlerCaller {
       sendContinue: () => this.#sendContinue(),
       pause: () => this.#inflow.holdBody(true),
       resume: () => this.#inflow.holdBody(false),
-    });
+    }, new HeldMemory(this.#server.memory));
   }
 
   readOn(): void {
@@ -317,14 +320,17 @@ export class Connection implements SocketEvents, HandlerCaller {
   #refuse(error: RequestError, method = "GET", request?: ServerRequest): void {
     const response = this.#server.onRequestError(error, this.#peer, request);
     this.#headers.clear();
+    this.#inflow.gatheredLength = 0;
     void this.#writer.send(response, { method, protocol: "HTTP/1.1", keepsAlive: false });
     this.#take("close");
   }
 
   #checkTimeouts(nowMs: number): void {
-    const { sendMs, closeMs } = this.#server.timeouts;
+    const { closeMs } = this.#server.timeouts;
     // Of a client that left while nothing is read from it only a write that fails tells.
-    if (this.#socket.isBroken || this.#writer.stuckMs(nowMs) > sendMs) return this.#cut();
+    if (this.#socket.isBroken || this.#writer.stuckMs(nowMs) > sendLimitMs(this.#server)) {
+      return this.#cut();
+    }
     if (this.#isResponding || this.#state === "sending") return;
     if (this.#state === "closing" && this.#socket.unsentLength > 0) {
       this.#deadlineMs = nowMs + closeMs;

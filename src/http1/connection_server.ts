@@ -2,6 +2,7 @@
 import type { HttpPeer } from "../runtime/connection.ts";
 import type { BytesResponse, HttpResponse } from "../runtime/http_response.ts";
 import type { AcceptedSocket } from "../runtime/callback_socket.ts";
+import type { MemoryCount } from "./held_memory.ts";
 import type { WriterServer } from "./response_writer.ts";
 import type { FieldNames } from "./field_names.ts";
 import type { RequestError } from "./request_headers.ts";
@@ -39,6 +40,8 @@ export interface ConnectionServer extends WriterServer {
   /** Requests that a connection may make; 0: as many as it likes. */
   readonly requestsMax: number;
   readonly isTls: boolean;
+  /** What buffers of all connections hold. */
+  readonly memory: MemoryCount;
   readonly timeouts: ConnectionTimeouts;
   /** Takes no more requests. */
   readonly isStopping: boolean;

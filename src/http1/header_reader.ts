@@ -41,9 +41,9 @@ export class HeaderReader {
     return this.#count > 0 && this.#count >= this.#rules.requestsMax;
   }
 
-  /** Whether some of a header section has come, and not all. */
-  get hasBegun(): boolean {
-    return this.#gathering.length > 0;
+  /** Bytes of a header section that has come, and not all of it. */
+  get waitingLength(): number {
+    return this.#gathering.length;
   }
 
   /**

@@ -7,11 +7,15 @@
  * read by then costs no pause.
  */
 import type { AcceptedSocket } from "../runtime/callback_socket.ts";
+import type { HeldMemory } from "./held_memory.ts";
 import { joinPipelined } from "./pipelined.ts";
 import { LINGERED_LENGTH_MAX } from "./connection_server.ts";
 
 export class Inflow {
   readonly #socket: Pick<AcceptedSocket, "pause" | "resume">;
+  readonly #held: HeldMemory;
+  /** Bytes of a header section whose end has not come. */
+  gatheredLength = 0;
   /** What came before its turn. */
   #pipelined: Uint8Array | undefined;
   #isBodyHeld = false;
@@ -23,8 +27,9 @@ export class Inflow {
   /** What the socket was told last. */
   #isPaused = false;
 
-  constructor(socket: Pick<AcceptedSocket, "pause" | "resume">) {
+  constructor(socket: Pick<AcceptedSocket, "pause" | "resume">, held: HeldMemory) {
     this.#socket = socket;
+    this.#held = held;
   }
 
   /** A piece has come; {@link settle} follows. */
@@ -75,11 +80,13 @@ export class Inflow {
   end(): void {
     this.#pipelined = undefined;
     this.#isEnded = true;
+    this.#held.note(0);
   }
 
   /** Tells the socket whether it is read, where that has changed. */
   update(): void {
     if (this.#isTaking || this.#isEnded) return;
+    this.#held.note(this.gatheredLength + (this.#pipelined?.length ?? 0));
     const isPaused = this.#isLingering
       ? this.#lingeredLength > LINGERED_LENGTH_MAX
       : this.#isBodyHeld || this.#pipelined !== undefined;

@@ -1,9 +1,10 @@
 /**
  * A request's body, from the connection's bytes to a stream. Who reads slowly stops the client: at
- * most one piece waits, and what the runtime had read already. A client that waits for a 100 gets it
- * when somebody reads.
+ * most one piece waits, and what the runtime had read already; what waits is told. A client that waits
+ * for a 100 gets it when somebody reads.
  */
 import { ChunkedDecoder } from "./chunked_decoder.ts";
+import type { HeldMemory } from "./held_memory.ts";
 import type { BodyFraming } from "./request_headers.ts";
 
 /** What a body wants of its connection. */
@@ -22,6 +23,9 @@ const READ_AHEAD_PIECES = 1;
 
 export class RequestBody {
   readonly #source: BodySource;
+  /** What waits for a reader. */
+  readonly #held: HeldMemory;
+  readonly #readAhead: number;
   readonly #chunks: ChunkedDecoder | undefined;
   /** Bytes that have not come; of a body in chunks nobody knows. */
   #left: number;
@@ -34,9 +38,18 @@ export class RequestBody {
   #isDropped = false;
   #isOver = false;
   #isBroken = false;
+  /** The reader knows that all of it has come. */
+  #isClosed = false;
 
-  constructor(framing: BodyFraming, expectsContinue: boolean, source: BodySource) {
+  constructor(
+    framing: BodyFraming,
+    expectsContinue: boolean,
+    source: BodySource,
+    held: HeldMemory,
+  ) {
     this.#source = source;
+    this.#held = held;
+    this.#readAhead = expectsContinue ? 0 : READ_AHEAD_PIECES;
     this.#expectsContinue = expectsContinue;
     this.#chunks = framing.kind === "chunked" ? new ChunkedDecoder() : undefined;
     this.#left = framing.kind === "length" ? framing.length : 0;
@@ -63,7 +76,7 @@ export class RequestBody {
       start: (controller) => this.#begin(controller),
       pull: () => this.#want(),
       cancel: () => this.drop(),
-    }, { highWaterMark: this.#expectsContinue ? 0 : READ_AHEAD_PIECES });
+    }, { highWaterMark: this.#readAhead });
     return this.#stream;
   }
 
@@ -93,6 +106,7 @@ export class RequestBody {
     if (this.#isDropped) return;
     this.#isDropped = true;
     this.#early = [];
+    this.#held.note(0);
     if (this.#isOver) return;
     this.#controller?.error();
     this.#source.resume();
@@ -100,6 +114,7 @@ export class RequestBody {
 
   /** The rest of it will never come. */
   fail(): void {
+    this.#held.note(0);
     if (this.#isOver || this.#isBroken) return;
     this.#isBroken = true;
     // Without a reason: Bun prints one to standard error.
@@ -133,15 +148,19 @@ export class RequestBody {
     if (this.#isDropped) return;
     if (this.#controller === undefined) {
       this.#early.push(piece);
+      this.#held.note(this.#held.length + piece.length);
       this.#source.pause();
       return;
     }
     this.#controller.enqueue(piece);
-    if ((this.#controller.desiredSize ?? 0) <= 0) this.#source.pause();
+    const room = this.#controller.desiredSize ?? 0;
+    // A reader that waits has it already.
+    if (room < this.#readAhead) this.#held.note(this.#held.length + piece.length);
+    if (room <= 0) this.#source.pause();
   }
 
   #close(): void {
-    if (!this.#isDropped) this.#controller?.close();
+    if (!this.#isDropped && this.#held.length === 0) this.#endStream();
     this.#source.resume();
   }
 
@@ -150,11 +169,20 @@ export class RequestBody {
     for (const piece of this.#early) controller.enqueue(piece);
     this.#early = [];
     if (this.#isBroken || this.#isDropped) controller.error();
-    else if (this.#isOver) controller.close();
+    else if (this.#isOver && this.#held.length === 0) this.#endStream();
+  }
+
+  /** What waits must be read before: nobody tells of that once the stream has ended. */
+  #endStream(): void {
+    if (this.#controller === undefined || this.#isClosed) return;
+    this.#isClosed = true;
+    this.#controller.close();
   }
 
   #want(): void {
     this.#isWanted = true;
+    this.#held.note(0);
+    if (this.#isOver) return this.#endStream();
     if (this.#expectsContinue) {
       this.#expectsContinue = false;
       this.#source.sendContinue();

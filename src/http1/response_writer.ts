@@ -17,6 +17,7 @@ import {
 import type { AcceptedSocket } from "../runtime/callback_socket.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { OpenFile } from "../runtime/open_file.ts";
+import { HeldMemory, type MemoryCount } from "./held_memory.ts";
 import { appendResponseHeaders } from "./response_headers.ts";
 import { sendFileBytes } from "./sent_file.ts";
 import { COPIED_LENGTH_MAX, sendStream } from "./streamed_response.ts";
@@ -48,6 +49,8 @@ export interface WriterServer {
   readonly clock: Pick<Clock, "atTurnEnd">;
   /** For the `Date` of responses. */
   readonly date: string;
+  /** What buffers of all connections hold. */
+  readonly memory: MemoryCount;
 }
 
 export class ResponseWriter {
@@ -63,10 +66,13 @@ export class ResponseWriter {
   #unsentLength = 0;
   #progressMs = 0;
   #wake: (() => void) | undefined;
+  /** What was written and the system has not taken. */
+  readonly #unsent: HeldMemory;
 
   constructor(server: WriterServer, socket: AcceptedSocket) {
     this.#server = server;
     this.#socket = socket;
+    this.#unsent = new HeldMemory(server.memory);
   }
 
   /** Whether the response under way has begun, so that nothing else may be said before it. */
@@ -91,6 +97,7 @@ export class ResponseWriter {
   /** For how long, as far as was looked, the client has taken nothing of what waits for it. */
   stuckMs(nowMs: number): number {
     const { unsentLength } = this.#socket;
+    this.#unsent.note(unsentLength);
     if (unsentLength === 0 || unsentLength !== this.#unsentLength) {
       this.#unsentLength = unsentLength;
       this.#progressMs = nowMs;
@@ -102,6 +109,7 @@ export class ResponseWriter {
     this.#isFull = false;
     // The next piece may be as long as the one that was taken.
     this.#unsentLength = 0;
+    this.#unsent.note(0);
     this.#wake?.();
     this.#wake = undefined;
   }
@@ -182,8 +190,10 @@ export class ResponseWriter {
   }
 
   #noted(isTaken: boolean): boolean {
-    this.#isFull ||= !isTaken;
-    return isTaken;
+    if (isTaken) return true;
+    this.#isFull = true;
+    if (!this.#isGone) this.#unsent.note(this.#socket.unsentLength);
+    return false;
   }
 
   #untilDrained(): Promise<void> | undefined {

@@ -22,6 +22,7 @@ import type { ConnectionServer, ConnectionTimeouts, OpenHttp2 } from "./connecti
 import { PLAIN_HTTP_RESPONSE } from "./plain_response.ts";
 import { FieldNames } from "./field_names.ts";
 import { FirstBytes } from "./first_bytes.ts";
+import { type MemoryCount, UNCOUNTED } from "./held_memory.ts";
 import { NOBODY, REFUSED_MAX, RefusedConnection } from "./refused_connection.ts";
 import type { RequestError } from "./request_headers.ts";
 import type { ServedConnection } from "./served_connection.ts";
@@ -82,6 +83,8 @@ export interface ServerOptions {
   readonly timeouts?: ConnectionTimeouts;
   /** Left out: as many connections as come. */
   readonly admission?: Admission;
+  /** Who counts what buffers hold; left out: nobody. */
+  readonly memory?: MemoryCount;
   /** Requests of one connection; left out or 0: as many as it makes. */
   readonly requestsMax?: number;
   /**
@@ -101,7 +104,14 @@ export interface ServerOptions {
 /** What may change while a server runs: for requests, connections and handshakes from then on. */
 export type ServerChanges = Omit<
   ServerOptions,
-  "address" | "descriptor" | "isSpread" | "reusePort" | "admission" | "onRequestError" | "onFailure"
+  | "address"
+  | "descriptor"
+  | "isSpread"
+  | "reusePort"
+  | "admission"
+  | "memory"
+  | "onRequestError"
+  | "onFailure"
 >;
 
 /** A running HTTP server. */
@@ -170,6 +180,7 @@ class Http1Server implements HttpListener, ConnectionServer {
   readonly names = new FieldNames();
   headersLengthMax: number;
   readonly isTls: boolean;
+  readonly memory: MemoryCount;
   timeouts: ConnectionTimeouts;
   readonly scratch = new ByteBuffer();
   readonly clock: Clock;
@@ -199,6 +210,7 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.handler = options.handler;
     this.headersLengthMax = options.requestHeadersLengthMax;
     this.isTls = options.tls !== undefined;
+    this.memory = options.memory ?? UNCOUNTED;
     this.timeouts = options.timeouts ?? CONNECTION_TIMEOUTS;
     this.onRequestError = options.onRequestError ?? emptyResponse;
     this.onFailure = options.onFailure ??

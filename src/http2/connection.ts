@@ -3,7 +3,7 @@
  * session's.
  */
 import type { ConnectionServer } from "../http1/connection_server.ts";
-import { LINGERED_LENGTH_MAX } from "../http1/connection_server.ts";
+import { HeldMemory, sendLimitMs } from "../http1/held_memory.ts";
 import type { ServedConnection } from "../http1/served_connection.ts";
 import { nextState } from "../protocol/transitions.ts";
 import type { AcceptedSocket } from "../runtime/callback_socket.ts";
@@ -22,16 +22,15 @@ import { appendGreeting } from "./greeting.ts";
 import { Inbound } from "./inbound.ts";
 import { continuationsFor, HELD_MS, type Http2Limits } from "./limits.ts";
 import type { GoawayReason, Http2Observer } from "./observer.ts";
+import { Liveness } from "./liveness.ts";
 import { Outbound } from "./outbound.ts";
+import { Reading } from "./reading.ts";
 import { Session } from "./session.ts";
 import { SocketProgress } from "./socket_progress.ts";
 import type { ClientSettings } from "./settings.ts";
 
 /** How long what a client had sent before it knew that we leave may take to come. */
 export const LEAVING_MS = 1_000;
-
-/** How long a client that is asked whether it is there may take to say so. */
-export const PING_ANSWER_MS = 20_000;
 
 /** Of our PINGs: whether the client is there, and whether it knows that we leave. */
 const ALIVE_PING = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1);
@@ -52,15 +51,14 @@ export class Http2Connection implements ServedConnection {
   readonly #session: Session;
   readonly #inbound: Inbound;
   readonly #frames = new FrameReader();
+  /** Beginnings of frames and header sections. */
+  readonly #gathered: HeldMemory;
   #state: ConnectionState = "preface";
   #prefaceLength = 0;
   #isReceiving = false;
-  #lingeredLength = 0;
-  #isPaused = false;
+  readonly #reading: Reading;
   #deadlineMs: number;
-  #frameMs: number;
-  /** When the client was asked whether it is there. */
-  #pingedMs: number | undefined;
+  readonly #liveness: Liveness;
   readonly #progress: SocketProgress;
   /** When the client last held no more of responses than it may. */
   #progressMs: number;
@@ -71,11 +69,13 @@ export class Http2Connection implements ServedConnection {
     this.#server = server;
     this.#socket = socket;
     this.#progress = new SocketProgress(socket);
+    this.#reading = new Reading(socket);
+    this.#gathered = new HeldMemory(server.memory);
     this.#observer = observer;
     const { host, port, tls } = socket;
     this.#peer = { host, port, protocol: "HTTP/2.0", tls };
     this.#budgets = new Budgets(limits, nowMs);
-    this.#outbound = new Outbound(socket, server.clock, this.#budgets);
+    this.#outbound = new Outbound(socket, server.clock, this.#budgets, server.memory);
     this.#outbound.onError = (error) => this.#failWith(error);
     this.#outbound.onFlushed = () => this.#finish();
     this.#session = new Session({
@@ -86,6 +86,7 @@ export class Http2Connection implements ServedConnection {
       limits,
       observer,
       fail: (error) => this.#failWith(error),
+      onReleased: () => this.#flow(),
       onStreamClosed: () => this.#onStreamClosed(),
     }, WINDOW_DEFAULT);
     const headerListMax = limits.headerListMax ?? server.headersLengthMax;
@@ -111,17 +112,15 @@ export class Http2Connection implements ServedConnection {
       continuationsMax,
     );
     this.#deadlineMs = nowMs + server.timeouts.headersMs;
-    this.#frameMs = this.#progressMs = nowMs;
+    this.#progressMs = nowMs;
+    this.#liveness = new Liveness(nowMs);
     observer.onOpened();
     this.#outbound.control((out) => appendGreeting(out, limits, headerListMax));
     this.#outbound.schedule();
   }
 
   received(bytes: Uint8Array): void {
-    if (this.#state === "closing") {
-      this.#lingeredLength += bytes.length;
-      return this.#flow();
-    }
+    if (this.#state === "closing") return this.#reading.drop(bytes.length);
     if (this.#state === "gone") return;
     this.#isReceiving = true;
     try {
@@ -132,8 +131,10 @@ export class Http2Connection implements ServedConnection {
       this.#failWith(error);
     }
     this.#isReceiving = false;
+    this.#gathered.note(this.#frames.waitingLength + this.#inbound.gatheredLength);
     this.#outbound.flush();
     this.#finish();
+    this.#flow();
   }
 
   drained(): void {
@@ -153,6 +154,8 @@ export class Http2Connection implements ServedConnection {
     if (this.#state === "gone") return;
     this.#move("gone");
     this.#session.end();
+    this.#outbound.closed();
+    this.#gathered.note(0);
     this.#tellFlushed();
     this.#observer.onClosed();
     this.#server.onGone(this, this.#peer.host);
@@ -188,10 +191,10 @@ export class Http2Connection implements ServedConnection {
   }
 
   checkTimeouts(nowMs: number): void {
-    if (this.#socket.isBroken || this.#progress.stuckMs(nowMs) > this.#server.timeouts.sendMs) {
-      return this.#cut();
-    }
+    const sendMs = sendLimitMs(this.#server);
+    if (this.#socket.isBroken || this.#progress.stuckMs(nowMs) > sendMs) return this.#cut();
     this.#budgets.refill(nowMs);
+    this.#outbound.noteHeld();
     switch (this.#state) {
       case "preface":
         if (nowMs > this.#deadlineMs) this.#close();
@@ -205,13 +208,14 @@ export class Http2Connection implements ServedConnection {
       case "leaving":
         if (nowMs > this.#deadlineMs) this.#drain();
     }
-    this.#checkOpen(nowMs);
+    this.#checkOpen(nowMs, sendMs);
     this.#outbound.flush();
     this.#finish();
   }
 
-  #checkOpen(nowMs: number): void {
-    const { headersMs, idleMs, sendMs, closeMs } = this.#server.timeouts;
+  #checkOpen(nowMs: number, sendMs: number): void {
+    this.#flow();
+    const { headersMs, idleMs, closeMs } = this.#server.timeouts;
     const { gatheringSinceMs } = this.#inbound;
     if (gatheringSinceMs !== undefined && nowMs - gatheringSinceMs > headersMs) {
       const message = "The header section did not come in time";
@@ -223,7 +227,7 @@ export class Http2Connection implements ServedConnection {
       } else if (!stream.isStuck || stream.progressMs < 0) stream.progressMs = nowMs;
       else if (nowMs - stream.progressMs > sendMs) this.#session.reset(stream, "CANCEL");
     }
-    if (!this.#session.holdsTooMuch) this.#progressMs = nowMs;
+    if (!this.#session.memory.holdsTooMuch) this.#progressMs = nowMs;
     else if (nowMs - this.#progressMs > HELD_MS) {
       const message = "The client takes nothing of what it has asked for";
       return this.#failWith(new ConnectionError("ENHANCE_YOUR_CALM", message, "memory"));
@@ -233,15 +237,14 @@ export class Http2Connection implements ServedConnection {
 
   /** Nothing has come for a while: without streams the connection ends, with some it is asked. */
   #checkAlive(nowMs: number, idleMs: number): void {
-    const quietMs = nowMs - this.#frameMs;
     if (this.#session.isIdle) this.#session.forget();
-    if (this.#pingedMs !== undefined) {
-      if (nowMs - this.#pingedMs > PING_ANSWER_MS && !this.#outbound.isFull) this.#cut();
-      return;
-    }
-    if (quietMs <= idleMs || this.#state === "leaving") return;
+    // Of one that is not read nobody knows.
+    if (this.#reading.isPaused) return this.#liveness.heard(nowMs);
+    const found = this.#liveness.look(nowMs, idleMs);
+    if (found === "gone" && !this.#outbound.isFull) return this.#cut();
+    if (found !== "quiet" || this.#state === "leaving") return;
     if (this.#session.isIdle) return this.#goaway("NO_ERROR", "idle");
-    this.#pingedMs = nowMs;
+    this.#liveness.asked(nowMs);
     this.#outbound.control((out) => appendPing(out, ALIVE_PING, false));
   }
 
@@ -261,8 +264,7 @@ export class Http2Connection implements ServedConnection {
     const frames = this.#frames;
     frames.push(bytes);
     for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
-      this.#frameMs = this.#server.coarseNowMs;
-      this.#pingedMs = undefined;
+      this.#liveness.heard(this.#server.coarseNowMs);
       try {
         this.#inbound.take(frame);
       } catch (error) {
@@ -381,9 +383,8 @@ export class Http2Connection implements ServedConnection {
   }
 
   #flow(): void {
-    if (this.#lingeredLength <= LINGERED_LENGTH_MAX || this.#isPaused) return;
-    this.#isPaused = true;
-    this.#socket.pause();
+    if (this.#isReceiving || this.#state === "gone") return;
+    this.#reading.update(this.#state !== "closing" && this.#session.memory.holdsUp);
   }
 
   #tellFlushed(): void {

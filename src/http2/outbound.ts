@@ -4,6 +4,7 @@
  * what was written before, the connection's window and the streams' allow, and in the order of the
  * queue; nothing waits here for a client but control frames, and those have a bound.
  */
+import { HeldMemory, type MemoryCount } from "../http1/held_memory.ts";
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
 import type { AcceptedSocket } from "../runtime/callback_socket.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -54,6 +55,8 @@ export class Outbound {
   readonly #socket: AcceptedSocket;
   readonly #clock: Pick<Clock, "atTurnEnd">;
   readonly #budgets: Budgets;
+  /** What waits for the client here. */
+  readonly #held: HeldMemory;
   readonly #headers = new ResponseHeadersWriter();
   readonly queue = new StreamQueue<Sending>();
   /** The client's SETTINGS_MAX_FRAME_SIZE. */
@@ -76,10 +79,16 @@ export class Outbound {
   /** Called when the client breaks a limit by how it lets us send. */
   onError: (error: unknown) => void = () => {};
 
-  constructor(socket: AcceptedSocket, clock: Pick<Clock, "atTurnEnd">, budgets: Budgets) {
+  constructor(
+    socket: AcceptedSocket,
+    clock: Pick<Clock, "atTurnEnd">,
+    budgets: Budgets,
+    memory: MemoryCount,
+  ) {
     this.#socket = socket;
     this.#clock = clock;
     this.#budgets = budgets;
+    this.#held = new HeldMemory(memory);
   }
 
   /** Whether the client has yet to take what was sent before. */
@@ -182,8 +191,19 @@ export class Outbound {
     this.#isEnded = true;
   }
 
+  /** The client takes some of what waits, now and then. */
+  noteHeld(): void {
+    this.#held.note(this.#socket.unsentLength);
+  }
+
+  /** Nobody takes anything any more. */
+  closed(): void {
+    this.#held.note(0);
+  }
+
   drained(): void {
     this.#isFull = false;
+    this.#held.note(0);
     this.onRoom();
     this.flush();
   }
@@ -240,7 +260,10 @@ export class Outbound {
     const out = this.#out;
     if (out === undefined) return;
     const isSent = out.length === 0 || this.#isEnded;
-    if (!isSent && !this.#socket.writeLent(out.bytes, out.length)) this.#isFull = true;
+    if (!isSent && !this.#socket.writeLent(out.bytes, out.length)) {
+      this.#isFull = true;
+      this.noteHeld();
+    }
     this.#out = undefined;
     out.clear();
     if (spareBuffers.length < SPARE_BUFFERS_MAX && out.bytes.length <= SPARE_CAPACITY_MAX) {

@@ -18,6 +18,7 @@ import type { Outbound } from "./outbound.ts";
 import { EarlyPriorities, parsePriority, type Priority } from "./priority.ts";
 import { MalformedError, type RequestHeaders, RequestHeadersReader } from "./request_headers.ts";
 import { ReceiveWindows } from "./receive_windows.ts";
+import { SessionMemory } from "./session_memory.ts";
 import type { ClientSettings } from "./settings.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
 import { mayReceive } from "./stream_state.ts";
@@ -44,6 +45,8 @@ export interface SessionDeps {
   readonly observer: Http2Observer;
   /** Something went wrong outside of what came. */
   readonly fail: (error: unknown) => void;
+  /** Less than before waits of what the client sent. */
+  readonly onReleased: () => void;
   /** A stream is over. */
   readonly onStreamClosed: () => void;
 }
@@ -54,6 +57,7 @@ export class Session implements StreamOwner {
   readonly peer: HttpPeer;
   readonly isTls: boolean;
   readonly decoder: HpackDecoder;
+  readonly memory: SessionMemory;
   readonly #deps: SessionDeps;
   readonly #headers: RequestHeadersReader;
   /** Streams whose requests have not been handed over. */
@@ -63,8 +67,6 @@ export class Session implements StreamOwner {
   #sendWindow: number;
   /** Handlers of streams that are over. */
   #settling = 0;
-  #held = 0;
-  #heldResponses = 0;
   #requests = 0;
   /** How the stream ends that is being closed. */
   #end: StreamEnd = "over";
@@ -83,6 +85,7 @@ export class Session implements StreamOwner {
       (streamId, increment) => this.#announce(streamId, increment),
     );
     this.decoder = new HpackDecoder(limits.headerTableMax);
+    this.memory = new SessionMemory(server.memory, limits.memoryMax, deps.onReleased);
     this.#headers = new RequestHeadersReader(
       this.decoder,
       limits.headerListMax ?? server.headersLengthMax,
@@ -108,11 +111,6 @@ export class Session implements StreamOwner {
     return this.streams.size === 0 && this.#settling === 0;
   }
 
-  /** Whether the client holds more of responses than it may for long. */
-  get holdsTooMuch(): boolean {
-    return this.#heldResponses > this.#deps.limits.memoryMax;
-  }
-
   readonly handler: StreamOwner["handler"] = (request, peer) =>
     this.#deps.server.handler(request, peer);
 
@@ -132,14 +130,14 @@ export class Session implements StreamOwner {
 
   /** Hands over what has come, as long as the client takes what is there for it. */
   askHandlers(): void {
-    while (this.#arrived.length > 0 && !this.holdsTooMuch) {
+    while (this.#arrived.length > 0 && !this.memory.holdsTooMuch) {
       const arrived = this.#arrived;
       this.#arrived = [];
       for (const stream of arrived) {
-        if (this.holdsTooMuch) this.#arrived.push(stream);
+        if (this.memory.holdsTooMuch) this.#arrived.push(stream);
         else if (stream.state !== "closed") stream.ask();
       }
-      if (this.holdsTooMuch) return;
+      if (this.memory.holdsTooMuch) return;
     }
   }
 
@@ -235,15 +233,11 @@ export class Session implements StreamOwner {
   }
 
   hold(length: number): void {
-    this.#held += length;
-    const { memoryMax } = this.#deps.limits;
-    if (length > 0 && this.#held > memoryMax) {
-      throw new ConnectionError("ENHANCE_YOUR_CALM", `More than ${memoryMax} bytes wait`, "memory");
-    }
+    this.memory.hold(length);
   }
 
   holdResponse(length: number): void {
-    this.#heldResponses += length;
+    this.memory.holdResponse(length);
   }
 
   consumed(stream: Stream, length: number, isWaiting: boolean): void {

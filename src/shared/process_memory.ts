@@ -1,6 +1,6 @@
 /**
  * What the threads share beside upstreams: each thread's signs of life, clients in all and of each
- * address, and the disk that temporary files take.
+ * address, the disk that temporary files take, and the memory of buffers.
  */
 import { type AddressPlaces, addressWords, bucketsFor, clearAddresses } from "./address_counts.ts";
 import type { HashKey } from "./half_sip_hash.ts";
@@ -8,7 +8,7 @@ import { createWords, Layout } from "./layout.ts";
 import { type SharedWords, type Steps, store } from "./steps.ts";
 import { clearTally, type TallyPlaces } from "./tally.ts";
 
-/** Temporary files are counted in pieces of so many bytes, so that 32 bits are enough. */
+/** Files and buffers are counted in pieces of so many bytes, so that 32 bits are enough. */
 export const SPILL_UNIT = 4096;
 
 /** What a thread has to know to use it; it goes to each thread as it is. */
@@ -34,6 +34,8 @@ export interface ProcessPlaces {
   readonly clients: TallyPlaces;
   /** In {@link SPILL_UNIT}s. */
   readonly spill: TallyPlaces;
+  /** The same of what buffers hold. */
+  readonly buffers: TallyPlaces;
   readonly addresses: AddressPlaces;
 }
 
@@ -53,12 +55,13 @@ export function processPlaces({ threads, buckets }: ProcessMemory): ProcessPlace
 
 /** The thread is dead: nothing of it counts. Its bell stays what it is. */
 export function* leaveProcess(memory: ProcessMemory, thread: number): Steps<void> {
-  const { placed, taken, delay, clients, spill, addresses } = processPlaces(memory);
+  const { placed, taken, delay, clients, spill, buffers, addresses } = processPlaces(memory);
   yield store(placed + thread, 0);
   yield store(taken + thread, 0);
   yield store(delay + thread, 0);
   yield* clearTally(clients, thread);
   yield* clearTally(spill, thread);
+  yield* clearTally(buffers, thread);
   yield* clearAddresses(addresses, thread);
 }
 
@@ -73,6 +76,7 @@ function layOut(threads: number, buckets: number) {
     taken: each(),
     clients: { at: each(), threads },
     spill: { at: each(), threads },
+    buffers: { at: each(), threads },
     addresses: { at: layout.take(addressWords(threads, buckets)), threads, buckets },
   };
   return { places, length: layout.length };

@@ -39,6 +39,15 @@ export function* leaveTally(
   yield add(at + thread, -amount);
 }
 
+/** The thread counts so much now, whatever the bound. */
+export function* setTally(
+  { at }: TallyPlaces,
+  thread: number,
+  amount: number,
+): Steps<void> {
+  yield store(at + thread, amount);
+}
+
 export function* totalOf({ at, threads }: TallyPlaces): Steps<number> {
   let total = 0;
   for (let thread = 0; thread < threads; thread++) total += yield load(at + thread);

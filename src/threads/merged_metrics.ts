@@ -5,6 +5,7 @@
 
 /** Families whose numbers are not added up: those of the first text count. */
 const OF_PROCESS: ReadonlySet<string> = new Set([
+  "afcgi_buffer_memory_bytes",
   "afcgi_build_info",
   "afcgi_certificate_expiry_seconds",
   "afcgi_client_connections_max",

@@ -5,8 +5,9 @@ import type { Clock } from "../runtime/clock.ts";
 import { bucketsOf, enterAddress, leaveAddress } from "../shared/address_counts.ts";
 import { type ProcessMemory, processPlaces, SPILL_UNIT } from "../shared/process_memory.ts";
 import { run, type Steps } from "../shared/steps.ts";
-import { enterTally, leaveTally, totalOf } from "../shared/tally.ts";
+import { enterTally, leaveTally, setTally, totalOf } from "../shared/tally.ts";
 import type { UpstreamMemory } from "../shared/upstream_memory.ts";
+import type { MemoryShare } from "../upstream/buffer_memory.ts";
 import type { ServerOptions, UpstreamOptions } from "../upstream/options.ts";
 import { SharedUpstream } from "../upstream/shared_upstream.ts";
 import type { SpaceShare } from "../upstream/spill_space.ts";
@@ -33,10 +34,12 @@ export const MAIN_THREAD = 0;
 export class SharedProcess implements ProcessShare {
   readonly clients: ClientShare;
   readonly space: SpaceShare;
+  readonly memory: MemoryShare;
   readonly #deps: SharedProcessDeps;
   readonly #upstreams = new Map<UpstreamMemory, SharedUpstream>();
   readonly #names = new Map<SharedUpstream, string>();
   readonly #heartbeat: Heartbeat;
+  #lookAtMemory: () => void = () => {};
   readonly #endBell: () => void;
 
   /** `onBeat` is called a few times a second. */
@@ -46,10 +49,12 @@ export class SharedProcess implements ProcessShare {
     const places = processPlaces(memory);
     this.clients = this.#shareClients();
     this.space = this.#shareSpace();
+    this.memory = this.#shareMemory();
     this.#endBell = listenToBell(words, places.bell + thread, () => this.#look());
     const own = { beat: places.beat + thread, delay: places.delay + thread };
     this.#heartbeat = new Heartbeat(words, own, clock, () => {
       for (const shared of this.#upstreams.values()) shared.beat();
+      this.#lookAtMemory();
       onBeat();
     });
     this.#heartbeat.start();
@@ -117,6 +122,22 @@ export class SharedProcess implements ProcessShare {
       leave: () => runAll(leaveTally(clients, thread, 1)),
       enterAddress: (group, max) => runAll(enterAddress(addresses, thread, bucketsFor(group), max)),
       leaveAddress: (group) => runAll(leaveAddress(addresses, thread, bucketsFor(group))),
+    };
+  }
+
+  #shareMemory(): MemoryShare {
+    const { memory, thread } = this.#deps;
+    const { buffers } = processPlaces(memory);
+    let own = 0;
+    return {
+      get elsewhere() {
+        return (run(memory.words, totalOf(buffers)) - own) * SPILL_UNIT;
+      },
+      tell(used) {
+        own = Math.ceil(used / SPILL_UNIT);
+        run(memory.words, setTally(buffers, thread, own));
+      },
+      listen: (look) => void (this.#lookAtMemory = look),
     };
   }
 

@@ -25,7 +25,8 @@ export class UpstreamMemories {
   }
 
   of(options: UpstreamOptions): UpstreamMemory {
-    const text = JSON.stringify(options);
+    // Servers come and go, each with a cell of its own.
+    const text = JSON.stringify({ ...options, servers: undefined });
     const known = this.#memories.get(options.name);
     if (known?.text === text) return known.memory;
     const { servers, connections: { max } } = options;

@@ -61,7 +61,7 @@ export class BodyPreparation {
     const goesAsItComes = streams ? body.mode !== "gather" : isStreamed(body, multiplexes());
     if (request.role === Role.RESPONDER && goesAsItComes) {
       const { stream, rateMin = 0, length } = body;
-      return new StreamedBody(() => pieceReader(stream, rateMin, deadlines), length);
+      return new StreamedBody(() => pieceReader(stream, rateMin, deadlines), length, memory);
     }
     const gathering = new BodyGathering(body, { files, space, memory, deadlines, timeoutMs });
     const release = waits.add(request.signal, (error) => gathering.stop(error));

@@ -1,11 +1,14 @@
 /**
  * The memory that buffers of all requests hold together: of responses that their clients have not
- * taken yet, and of request bodies that are gathered. It is counted, not handed out, for what has come
- * is there already. From half of its limit on ({@link BufferMemory.isTight}) buffers use their
+ * taken yet, of request bodies that are gathered or that nobody has read, and what sockets have not
+ * sent. It is counted, not handed out, for what has come is there already. From half of its limit on ({@link BufferMemory.isTight}) buffers use their
  * temporary files for all that comes. So slow clients alone cannot bring it over the limit: where it
  * is ({@link BufferMemory.isOver}), files are not allowed or the disk is full. Then bodies of new
  * requests are not read; those wait ({@link BufferMemory.wait}) and are called in the order in which
  * they came.
+ *
+ * Of several threads each tells the others what it holds, in steps of {@link TOLD_LENGTH}: reading
+ * the others' counts is all that it costs to know the sum.
  *
  * It knows neither requests nor files.
  */
@@ -18,25 +21,43 @@ export const BUFFER_MEMORY_MAX = 256 * MIB;
 /** The part of the limit from which on buffers use their files. */
 const TIGHT_FROM = 0.5;
 
+/** A change that is smaller is not told to other threads. */
+export const TOLD_LENGTH = 64 * 1024;
+
+/** What buffers of the other threads hold. */
+export interface MemoryShare {
+  readonly elsewhere: number;
+  /** This thread's hold so many bytes now. */
+  tell(used: number): void;
+  /** Calls now and then: others may hold less. */
+  listen(look: () => void): void;
+}
+
 export class BufferMemory {
   #max: number;
   readonly #onOver: () => void;
   readonly #waiting = new Set<() => void>();
-  #used = 0;
+  readonly #share: MemoryShare | undefined;
+  #own = 0;
+  /** What the other threads were told last. */
+  #told = 0;
   #isWaking = false;
 
   /** @param onOver called each time that a body has to wait */
-  constructor(max = BUFFER_MEMORY_MAX, onOver: () => void = () => {}) {
+  constructor(max = BUFFER_MEMORY_MAX, onOver: () => void = () => {}, share?: MemoryShare) {
     this.#max = max;
     this.#onOver = onOver;
+    this.#share = share;
+    share?.listen(() => this.#wake());
   }
 
   get max(): number {
     return this.#max;
   }
 
+  /** Of all threads. */
   get used(): number {
-    return this.#used;
+    return this.#share === undefined ? this.#own : this.#own + this.#share.elsewhere;
   }
 
   /** Bodies that wait, for the metric. */
@@ -51,19 +72,25 @@ export class BufferMemory {
 
   /** Whether so many bytes more should go to a file. */
   isTight(length: number): boolean {
-    return this.#used + length > this.#max * TIGHT_FROM;
+    return this.used + length > this.#max * TIGHT_FROM;
+  }
+
+  /** Whether they hold more than they may. */
+  get isFull(): boolean {
+    return this.used > this.#max;
   }
 
   /** Whether bodies of new requests have to wait; then somebody is told. */
   isOver(): boolean {
-    if (this.#used <= this.#max) return false;
+    if (!this.isFull) return false;
     this.#onOver();
     return true;
   }
 
   /** Bytes that a buffer has more (positive) or fewer (negative) than before. */
   count(difference: number): void {
-    this.#used += difference;
+    this.#own += difference;
+    if (this.#share !== undefined) this.#tell(this.#share);
     if (difference < 0) this.#wake();
   }
 
@@ -73,12 +100,18 @@ export class BufferMemory {
     return () => this.#waiting.delete(callback);
   }
 
+  #tell(share: MemoryShare): void {
+    if (Math.abs(this.#own - this.#told) < TOLD_LENGTH && this.#own !== 0) return;
+    this.#told = this.#own;
+    share.tell(this.#own);
+  }
+
   #wake(): void {
     // Whoever is called may take what there is, or give some back.
     if (this.#isWaking || this.#waiting.size === 0) return;
     this.#isWaking = true;
     for (const callback of this.#waiting) {
-      if (this.#used > this.#max) break;
+      if (this.isFull) break;
       this.#waiting.delete(callback);
       callback();
     }

@@ -69,13 +69,13 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.number = deps.number;
     this.multiplexed = deps.multiplexed;
     this.address = formatAddress(deps.server.address);
-    const { connections, timeouts, tls } = deps.options;
+    const { connections, timeouts } = deps.options;
     this.#protocol = createProtocol(deps.options, deps.multiplexed);
     this.#retiredIdsMax = Math.min(RETIRED_IDS_MAX, Math.ceil(connections.streamsMax / 2));
     this.#bodies = new BodySender(this.#protocol, () => this.#transport.schedule());
     this.deadlineMs = deps.deadlines.after(timeouts.connectMs);
     deps.deadlines.add(this);
-    this.#transport = new Transport(deps.runtime, deps.server.address, this, tls);
+    this.#transport = new Transport(deps, this);
     this.flow = new SendingFlow({
       protocol: this.#protocol,
       bodies: this.#bodies,

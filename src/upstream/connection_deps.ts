@@ -1,5 +1,6 @@
 /** What a connection is made of, and whom it tells; see `connection.ts`. */
 import type { Runtime } from "../runtime/runtime.ts";
+import type { BufferMemory } from "./buffer_memory.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
 import type { ServerOptions, UpstreamOptions } from "./options.ts";
@@ -23,6 +24,8 @@ export interface ConnectionOwner<Connection> {
 
 export interface ConnectionDeps<Connection> {
   readonly runtime: Runtime;
+  /** What buffers of all requests hold; left out: nobody counts it. */
+  readonly memory?: BufferMemory | undefined;
   readonly deadlines: Deadlines;
   readonly owner: ConnectionOwner<Connection>;
   readonly server: ServerOptions;

@@ -2,6 +2,7 @@
  * The body of a request on its way to the application: as the gateway has it, as it is sent, and
  * how it is pulled. One that cannot be streamed is gathered first; see `body_gathering.ts`.
  */
+import type { BufferMemory } from "./buffer_memory.ts";
 import type { PieceReader } from "./paced_reader.ts";
 
 /** A body as the gateway has it. */
@@ -66,11 +67,20 @@ export class StreamedBody implements SendableBody {
   #ended = false;
   /** The read that is under way for the pieces to keep. */
   #reading: Promise<void> | undefined;
+  readonly #memory: BufferMemory | undefined;
+  /** What of it waits for the application, or is kept. */
+  #heldLength = 0;
+  #isClosed = false;
 
   /** `open` is called when the first piece is wanted. */
-  constructor(open: () => PieceReader, length: number | undefined) {
+  constructor(
+    open: () => PieceReader,
+    length: number | undefined,
+    memory: BufferMemory | undefined = undefined,
+  ) {
     this.#open = open;
     this.length = length;
+    this.#memory = memory;
     this.#kept = length !== undefined && length <= REPEATABLE_LENGTH_MAX ? [] : undefined;
   }
 
@@ -99,6 +109,8 @@ export class StreamedBody implements SendableBody {
 
   close(): void {
     if (this.#kept !== undefined && !this.#ended) this.#cancel();
+    this.#hold(0);
+    this.#isClosed = true;
   }
 
   async #keep(kept: Uint8Array[]): Promise<void> {
@@ -110,10 +122,19 @@ export class StreamedBody implements SendableBody {
 
   async #read(): Promise<Uint8Array | undefined> {
     this.#reader ??= this.#open();
+    // Whoever wants the next piece has sent the one before.
+    if (this.#kept === undefined) this.#hold(0);
     const { done, value } = await this.#reader.read();
+    if (value !== undefined) this.#hold(this.#heldLength + value.length);
     this.#lengthRead += value?.length ?? 0;
     if (this.length !== undefined) requireLength(this.#lengthRead, this.length, done);
     return value;
+  }
+
+  #hold(length: number): void {
+    if (length === this.#heldLength || this.#isClosed) return;
+    this.#memory?.count(length - this.#heldLength);
+    this.#heldLength = length;
   }
 
   #cancel(): void {

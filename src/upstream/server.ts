@@ -219,11 +219,11 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   onPaused(): void {
-    this.#deps.owner.onPaused();
+    this.#deps.observer.onPaused(this.#deps.options.name);
   }
 
   onAborted(): void {
-    this.#deps.owner.onAborted();
+    this.#deps.observer.onAborted(this.#deps.options.name);
   }
 
   onSwitched(connection: UpstreamConnection): void {
@@ -236,7 +236,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   onFailure(error: unknown): void {
-    this.#deps.owner.onFailure(error);
+    this.#deps.observer.onFailure?.(this.#deps.options.name, error);
   }
 
   onClosed(connection: UpstreamConnection, error: UpstreamError): void {
@@ -279,14 +279,11 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   #connect(multiplexed: boolean): UpstreamConnection {
-    const { runtime, deadlines, owner, server, options } = this.#deps;
+    const { owner, options } = this.#deps;
     this.#standing.beginTrial();
     return new UpstreamConnection({
-      runtime,
-      deadlines,
+      ...this.#deps,
       owner: this,
-      server,
-      options,
       multiplexed,
       keeps: keepsConnections(options, this.#mode, this.#traits),
       number: owner.nextConnectionNumber(),

@@ -1,9 +1,11 @@
 /** What a server is made of, and whom it tells; see `server.ts`. */
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Trait } from "./application_traits.ts";
+import type { BufferMemory } from "./buffer_memory.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
 import type { HealthResult } from "./health_check.ts";
+import type { UpstreamObserver } from "./observer.ts";
 import type { ServerOptions, UpstreamOptions } from "./options.ts";
 import type { UpstreamShare } from "./upstream_share.ts";
 
@@ -15,11 +17,7 @@ export interface ServerOwner<Server> {
   onRoom(): void;
   /** Nobody takes connections: requests that wait for nothing else should know. */
   onFailed(server: Server, error: UpstreamError): void;
-  onPaused(): void;
-  onAborted(): void;
   onUnknownRecord(server: string, type: number): void;
-  /** Something went wrong on our side. */
-  onFailure(error: unknown): void;
   nextConnectionNumber(): number;
   onConnected(server: Server): void;
   /** The application has shown something of itself; `count` of workers, where that is it. */
@@ -38,8 +36,11 @@ export interface ServerKeeper<Server> {
 
 export interface ServerDeps<Server> {
   readonly runtime: Runtime;
+  /** What buffers of all requests hold; left out: nobody counts it. */
+  readonly memory?: BufferMemory | undefined;
   readonly deadlines: Deadlines;
   readonly owner: ServerOwner<Server>;
+  readonly observer: UpstreamObserver;
   readonly keeper: ServerKeeper<Server>;
   readonly server: ServerOptions;
   readonly options: UpstreamOptions;

@@ -51,7 +51,10 @@ export interface ServerNameDeps {
 
 export class ServerName {
   readonly #deps: ServerNameDeps;
+  #server: ServerOptions;
   #servers: readonly ServerOptions[] = [];
+  /** What was found, with the weight and backup of an entry. */
+  #serversFor: (server: ServerOptions) => readonly ServerOptions[] = () => [];
   /** The addresses of each host of a service, for when one of them cannot be looked up. */
   #hosts: ReadonlyMap<string, readonly string[]> = new Map();
   #dueMs = -Infinity;
@@ -67,6 +70,17 @@ export class ServerName {
 
   constructor(deps: ServerNameDeps) {
     this.#deps = deps;
+    this.#server = deps.server;
+  }
+
+  /** Another configuration names it, too. */
+  configure(server: ServerOptions): void {
+    this.#server = server;
+    this.#servers = this.#serversFor(server);
+  }
+
+  get address(): TcpAddress {
+    return this.#deps.address;
   }
 
   /** As it stands in the configuration. */
@@ -156,11 +170,18 @@ export class ServerName {
 
   /** How long what was found is good; undefined where nobody says. */
   async #ask(): Promise<number | undefined> {
-    const { address, server } = this.#deps;
+    const { address } = this.#deps;
     if (address.port === 0) return await this.#askService();
     const { addresses, ttlMs } = await this.#askHost(address.host);
-    this.#servers = addresses.map((host) => ({ ...server, address: { ...address, host } }));
+    this.#found((server) =>
+      addresses.map((host) => ({ ...server, address: { ...address, host } }))
+    );
     return ttlMs;
+  }
+
+  #found(serversFor: (server: ServerOptions) => readonly ServerOptions[]): void {
+    this.#serversFor = serversFor;
+    this.#servers = serversFor(this.#server);
   }
 
   async #askHost(
@@ -204,7 +225,7 @@ export class ServerName {
     }));
     if (found.size === 0) throw failure;
     this.#hosts = found;
-    this.#servers = serversOf(records, found, this.#deps.server);
+    this.#found((server) => serversOf(records, found, server));
     // What is missing is looked for again soon.
     return failure === undefined ? goodMs : LOOKUP_TTL_MIN_MS;
   }

@@ -2,13 +2,15 @@
  * The servers of an upstream: those of its configuration, and those behind names, which come and go.
  * One is known by its address, so it stays what it is while names are looked up again; one whose
  * address is gone finishes what it has. No address is there twice. The balancer gets those that
- * active checks have not found down. Where servers are supplied, whoever does that names them all.
+ * active checks have not found down. Where servers are supplied, whoever does that names them all;
+ * another configuration may name others as well.
  *
  * Without names and checks it is a list that never changes, and costs a request nothing.
  */
 import { formatAddress, isServerName, type TcpAddress } from "../runtime/address.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Balancer } from "./balancer.ts";
+import type { BufferMemory } from "./buffer_memory.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { UpstreamError } from "./errors.ts";
 import type { HealthResult } from "./health_check.ts";
@@ -21,6 +23,7 @@ import type { ServerNews, SharingCall, UpstreamShare } from "./upstream_share.ts
 
 export interface ServerSetDeps {
   readonly runtime: Runtime;
+  readonly memory?: BufferMemory;
   readonly deadlines: Deadlines;
   readonly observer: UpstreamObserver;
   readonly owner: ServerOwner<Server>;
@@ -37,7 +40,7 @@ export class ServerSet implements ServerKeeper<Server> {
   readonly #deps: ServerSetDeps;
   /** In the order of the configuration: servers, and names in their places. */
   #entries: readonly (ServerOptions | ServerName)[];
-  readonly #names: readonly ServerName[];
+  #names: readonly ServerName[] = [];
   /** By address. */
   #servers: ReadonlyMap<string, Server> = new Map();
   readonly #leaving = new Map<string, Server>();
@@ -46,11 +49,7 @@ export class ServerSet implements ServerKeeper<Server> {
 
   constructor(deps: ServerSetDeps) {
     this.#deps = deps;
-    this.#entries = deps.options.servers.map((server) => {
-      const { address } = server;
-      return isServerName(address) ? this.#createName(address, server) : server;
-    });
-    this.#names = this.#entries.filter((entry) => entry instanceof ServerName);
+    this.#entries = this.#entriesOf(deps.options.servers);
     this.balancer = new Balancer([], deps.options.balance);
     this.#rebuild();
   }
@@ -98,6 +97,15 @@ export class ServerSet implements ServerKeeper<Server> {
     );
     this.#deps.onChange();
     await Promise.all(gone);
+  }
+
+  /** Another configuration has these, and is the same but for them. */
+  configure(servers: readonly ServerOptions[]): void {
+    const before = this.#names;
+    this.#entries = this.#entriesOf(servers);
+    for (const name of before) if (!this.#names.includes(name)) name.close();
+    this.#rebuild();
+    this.#deps.onChange();
   }
 
   /** No connection could be made to the server. */
@@ -159,6 +167,22 @@ export class ServerSet implements ServerKeeper<Server> {
     }
   }
 
+  /** A name that is there already stays, with the addresses that were found behind it. */
+  #entriesOf(servers: readonly ServerOptions[]): readonly (ServerOptions | ServerName)[] {
+    const known = new Map(this.#names.map((name) => [formatAddress(name.address), name]));
+    const entries = servers.map((server) => {
+      const { address } = server;
+      if (!isServerName(address)) return server;
+      const text = formatAddress(address);
+      const name = known.get(text) ?? this.#createName(address, server);
+      known.delete(text);
+      name.configure(server);
+      return name;
+    });
+    this.#names = entries.filter((entry) => entry instanceof ServerName);
+    return entries;
+  }
+
   #createName(address: TcpAddress, server: ServerOptions): ServerName {
     const { runtime, options } = this.#deps;
     return new ServerName({
@@ -212,17 +236,7 @@ export class ServerSet implements ServerKeeper<Server> {
       this.#forgetLeaving(address);
       return known;
     }
-    const { runtime, deadlines, owner, random, share } = this.#deps;
-    const server = new Server({
-      runtime,
-      deadlines,
-      owner,
-      keeper: this,
-      share,
-      server: options,
-      options: this.#deps.options,
-      random,
-    });
+    const server = new Server({ ...this.#deps, keeper: this, server: options });
     // The first ones have nobody to spare them.
     if (this.#servers.size > 0) server.startSlowly();
     return server;

@@ -11,7 +11,9 @@ import { type Address, formatAddress } from "../runtime/address.ts";
 import type { PeerProgress } from "../runtime/peer_progress.ts";
 import type { CallbackSocket, SocketEvents } from "../runtime/callback_socket.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { UpstreamTlsOptions } from "./options.ts";
+import type { BufferMemory } from "./buffer_memory.ts";
+import type { ConnectionDeps } from "./connection_deps.ts";
+import type { ServerOptions, UpstreamOptions, UpstreamTlsOptions } from "./options.ts";
 import { connectSocket } from "../runtime/streamed_socket.ts";
 
 export interface TransportOwner {
@@ -33,8 +35,16 @@ export interface TransportOwner {
   onClosed(error: unknown): void;
 }
 
+export type TransportDeps =
+  & Pick<ConnectionDeps<unknown>, "runtime" | "memory">
+  & {
+    readonly server: Pick<ServerOptions, "address">;
+    readonly options: Pick<UpstreamOptions, "tls">;
+  };
+
 export class Transport implements SocketEvents {
   readonly #runtime: Runtime;
+  readonly #memory: BufferMemory | undefined;
   readonly #owner: TransportOwner;
   readonly #address: Address;
   readonly #tls: UpstreamTlsOptions | undefined;
@@ -51,16 +61,12 @@ export class Transport implements SocketEvents {
   #closed = false;
 
   /** Starts to connect at once. */
-  constructor(
-    runtime: Runtime,
-    address: Address,
-    owner: TransportOwner,
-    tls?: UpstreamTlsOptions,
-  ) {
+  constructor({ runtime, memory, server, options }: TransportDeps, owner: TransportOwner) {
     this.#runtime = runtime;
-    this.#address = address;
+    this.#memory = memory;
+    this.#address = server.address;
     this.#owner = owner;
-    this.#tls = tls;
+    this.#tls = options.tls;
     void this.#connect();
   }
 
@@ -114,6 +120,7 @@ export class Transport implements SocketEvents {
     // The connect that is called off says so itself.
     if (this.#socket === undefined) return;
     this.#closed = true;
+    this.#forgetWriting();
     const error = new Error(`Connection with ${formatAddress(this.#address)} was destroyed`);
     // Not in the middle of what its owner does.
     queueMicrotask(() => this.#owner.onClosed(error));
@@ -129,7 +136,7 @@ export class Transport implements SocketEvents {
   drained(): void {
     const bytes = this.#writing;
     if (bytes === undefined || this.#closed) return;
-    this.#writing = undefined;
+    this.#forgetWriting();
     if (this.#socket!.isBroken) {
       this.#unwritable();
       return;
@@ -195,6 +202,7 @@ export class Transport implements SocketEvents {
 
   #wait(bytes: Uint8Array<ArrayBuffer>): void {
     this.#writing = bytes;
+    this.#memory?.count(bytes.length);
     this.writingSinceMs = this.#runtime.clock.nowMs();
   }
 
@@ -204,9 +212,15 @@ export class Transport implements SocketEvents {
     this.#owner.onUnwritable();
   }
 
+  #forgetWriting(): void {
+    if (this.#writing !== undefined) this.#memory?.count(-this.#writing.length);
+    this.#writing = undefined;
+  }
+
   #end(error: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#forgetWriting();
     this.#owner.onClosed(error);
   }
 }

@@ -61,7 +61,7 @@ export interface UpstreamDeps {
  * ```
  */
 export class Upstream implements ServerOwner<Server> {
-  readonly options: UpstreamOptions;
+  #options: UpstreamOptions;
   readonly #runtime: Runtime;
   readonly #observer: UpstreamObserver;
   readonly #deadlines: Deadlines;
@@ -90,7 +90,7 @@ export class Upstream implements ServerOwner<Server> {
   constructor(settings: string | UpstreamSettings, deps: UpstreamDeps = {}) {
     const options = fillUpstreamOptions(settings);
     const runtime = deps.runtime ?? currentRuntime();
-    this.options = options;
+    this.#options = options;
     this.#runtime = runtime;
     this.#observer = deps.observer ?? SILENT_OBSERVER;
     this.#deadlines = new Deadlines(runtime.clock);
@@ -101,8 +101,10 @@ export class Upstream implements ServerOwner<Server> {
     this.#tunnels = new Tunnels(options, share);
     this.#queue = new WaitingQueue(options.queue.lengthMax, share);
     this.#keyName = options.balance === "hash" ? options.hash : undefined;
+    const memory = deps.memory ?? new BufferMemory();
     this.#servers = new ServerSet({
       runtime,
+      memory,
       deadlines: this.#deadlines,
       observer: this.#observer,
       owner: this,
@@ -112,7 +114,6 @@ export class Upstream implements ServerOwner<Server> {
       onChange: () => this.#onServersChanged(),
     });
     const space = deps.space ?? new SpillSpace(runtime.clock);
-    const memory = deps.memory ?? new BufferMemory();
     this.#bodies = new BodyPreparation({
       files: runtime.files,
       space,
@@ -144,6 +145,10 @@ export class Upstream implements ServerOwner<Server> {
     });
   }
 
+  get options(): UpstreamOptions {
+    return this.#options;
+  }
+
   /** Those behind names come and go; one that is leaving has requests left. */
   get servers(): readonly Server[] {
     return this.#servers.all;
@@ -152,6 +157,15 @@ export class Upstream implements ServerOwner<Server> {
   /** With `supplied`: requests go to these now. Resolves when those that left have none left. */
   async useServers(servers: readonly ServerOptions[]): Promise<void> {
     await Promise.all([this.#servers.use(servers), this.#share?.supply(servers)]);
+  }
+
+  /**
+   * Another configuration has these servers, and is the same but for them: those that stay keep what
+   * they have, the others finish it.
+   */
+  configureServers(servers: readonly ServerOptions[]): void {
+    this.#options = { ...this.#options, servers };
+    this.#servers.configure(servers);
   }
 
   /** Requests that have left HTTP, or want to. */
@@ -275,21 +289,9 @@ export class Upstream implements ServerOwner<Server> {
     this.#observer.onTrait(this.options.name, server.address, trait, count);
   }
 
-  onPaused(): void {
-    this.#observer.onPaused(this.options.name);
-  }
-
-  onAborted(): void {
-    this.#observer.onAborted(this.options.name);
-  }
-
   onUnknownRecord(server: string, type: number): void {
     const message = `Skipped a record of unknown type ${type}`;
     this.#observer.onFlaw({ upstream: this.options.name, server, code: "unknown_record", message });
-  }
-
-  onFailure(error: unknown): void {
-    this.#observer.onFailure?.(this.options.name, error);
   }
 
   /** Throws the error again when the request may not be tried once more. */

@@ -171,6 +171,77 @@ test("An upstream that has not changed keeps its connection, one that has ends w
   await server.shutdown({ grace: 0 });
 });
 
+test("A site moves from one listener to another, and is nowhere else", async () => {
+  const [first, second] = [await freePort(), await freePort()];
+  const siteAt = (port: number, body: string) => ({
+    ...respond(body).sites[0]!,
+    listen: [at(port).address],
+  });
+  const withSites = (...sites: AppOptions["sites"]) =>
+    optionsOf({ listen: [at(first), at(second)], sites });
+  await withApp(withSites(siteAt(first, "a"), siteAt(second, "b")), async (gateway) => {
+    assert.deepEqual([await bodyOf(first), await bodyOf(second)], ["a", "b"]);
+    const kept = await HttpConnection.open(first);
+    await reload(gateway, withSites(siteAt(second, "a"), siteAt(first, "b")));
+    assert.deepEqual([await bodyOf(first), await bodyOf(second)], ["b", "a"]);
+    await reload(gateway, withSites(siteAt(second, "alone")));
+    assert.equal(await bodyOf(second), "alone");
+    await kept.send({ target: "/" });
+    assert.equal((await kept.readResponse()).status, 404, "no site is served there any more");
+    kept.destroy();
+  });
+});
+
+test("A server that joins an upstream, leaves it or changes its weight costs the others nothing", async () => {
+  const [first, second] = [freshSocket(), freshSocket()];
+  const servers = [];
+  for (const [address, body] of [[first, "one"], [second, "two"]] as const) {
+    servers.push(await serveFastCgi(() => new Response(body), { listen: address }));
+  }
+  const options = gatewayAppOptions({ admin: true }, first);
+  const [upstream] = options.upstreams;
+  const withServers = (...addresses: readonly (typeof first)[]) => ({
+    ...options,
+    upstreams: [{
+      ...upstream!,
+      balance: "round_robin" as const,
+      servers: addresses.map((address) => ({ address, weight: 1, backup: false })),
+    }],
+  });
+  await withApp(withServers(first), async (gateway) => {
+    const connects = async () => {
+      const text = (await gateway.admin("/metrics")).body.toString();
+      const lines = [
+        ...text.matchAll(/^afcgi_upstream_connects_total\{.*server="(.*?)".*\} (\d+)$/gm),
+      ];
+      return lines.map(([, , count]) => Number(count));
+    };
+    const bodies = async () => {
+      const both = [await gateway.send("/"), await gateway.send("/")];
+      return both.map(({ body }) => body.toString()).toSorted();
+    };
+    assert.deepEqual(await bodies(), ["one", "one"]);
+    const prepared = await gateway.app.prepare(withServers(second));
+    await prepared.discard();
+    assert.deepEqual(await bodies(), ["one", "one"], "what is discarded changes no server");
+    await reload(gateway, withServers(first, second));
+    assert.deepEqual(await bodies(), ["one", "two"]);
+    assert.deepEqual(await connects(), [1, 1]);
+    await reload(gateway, withServers(second));
+    assert.deepEqual(await bodies(), ["two", "two"]);
+    await reload(gateway, withServers(second, first));
+    assert.deepEqual(await bodies(), ["one", "two"]);
+    assert.deepEqual(
+      (await connects()).toSorted(),
+      [1, 2],
+      "the one that left had to connect again",
+    );
+    const status = JSON.parse((await gateway.admin("/status")).body.toString());
+    assert.equal(status.upstreams[0].servers.length, 2);
+  });
+  for (const server of servers) await server.shutdown({ grace: 0 });
+});
+
 test("A hundred reloads under load lose no request and close no connection", async () => {
   const address = freshSocket();
   const server = await serveFastCgi(() => new Response("served"), { listen: address });

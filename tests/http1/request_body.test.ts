@@ -1,5 +1,6 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { HeldMemory } from "../../src/http1/held_memory.ts";
 import { RequestBody } from "../../src/http1/request_body.ts";
 import type { BodyFraming } from "../../src/http1/request_headers.ts";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
@@ -11,12 +12,13 @@ const lengthOf = (length: number): BodyFraming => ({ kind: "length", length });
 /** A body, and what it wanted of its connection. */
 function bodyOf(framing: BodyFraming, expectsContinue = false) {
   const wanted: string[] = [];
+  const held = new HeldMemory();
   const body = new RequestBody(framing, expectsContinue, {
     sendContinue: () => void wanted.push("continue"),
     pause: () => void wanted.push("pause"),
     resume: () => void wanted.push("resume"),
-  });
-  return { body, wanted, last: () => wanted.at(-1) };
+  }, held);
+  return { body, held, wanted, last: () => wanted.at(-1) };
 }
 
 async function textOf(stream: ReadableStream<Uint8Array>): Promise<string> {
@@ -53,6 +55,41 @@ test("What comes before anybody reads stops the client, and is kept", async () =
   body.take(latin1("two"));
   assert.equal(fromLatin1((await reader.read()).value!), "two");
   assert.equal((await reader.read()).done, true);
+});
+
+test("What waits for a reader is held, from its coming to its being read", async () => {
+  for (const expectsContinue of [false, true]) {
+    const { body, held } = bodyOf(lengthOf(9), expectsContinue);
+    body.take(latin1("one"));
+    assert.equal(held.length, 3);
+    const reader = body.stream.getReader();
+    assert.equal(held.length, 3);
+    assert.equal(fromLatin1((await reader.read()).value!), "one");
+    const second = reader.read();
+    await turn();
+    assert.equal(held.length, 0);
+    body.take(latin1("two"));
+    assert.equal(held.length, 0, "its reader waited for it");
+    assert.equal(fromLatin1((await second).value!), "two");
+    await turn();
+    body.take(latin1("end"));
+    assert.equal([0, 3].includes(held.length), true);
+    assert.equal(fromLatin1((await reader.read()).value!), "end");
+    assert.equal((await reader.read()).done, true);
+    assert.equal(held.length, 0);
+  }
+});
+
+test("A body that nobody reads is held until it is dropped, or fails", () => {
+  for (const end of ["drop", "fail"] as const) {
+    for (const length of [5, 9]) {
+      const { body, held } = bodyOf(lengthOf(length));
+      body.take(latin1("12345"));
+      assert.equal(held.length, 5);
+      body[end]();
+      assert.equal(held.length, 0, `${end} at 5 of ${length} bytes`);
+    }
+  }
 });
 
 test("Who reads slowly stops the client with one piece in hand", async () => {

@@ -9,6 +9,7 @@ import { BytesResponse } from "../../src/runtime/http_response.ts";
 import type { HttpResponse } from "../../src/runtime/http_response.ts";
 import { utf8 } from "../../src/protocol/byte_buffer.ts";
 import { TransitionError } from "../../src/protocol/transitions.ts";
+import { BufferMemory } from "../../src/upstream/buffer_memory.ts";
 import { untilIdle } from "./idle.ts";
 import "./unexpected.ts";
 import { reportUnexpected } from "../../src/runtime/unexpected.ts";
@@ -23,6 +24,8 @@ export const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 export interface WorldOptions extends Partial<ServerOptions> {
   /** Whether handlers may throw; what they throw is in `failures`. Else it fails the test. */
   readonly expectsFailures?: boolean;
+  /** Bytes that buffers may hold; the default when left out. */
+  readonly memoryMax?: number;
 }
 
 export type Handler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
@@ -61,12 +64,13 @@ class Held implements Admission {
 /** A server, what it told, and `open` for one more client. */
 export async function http1World(
   handler: Handler,
-  { expectsFailures = false, ...options }: WorldOptions = {},
+  { expectsFailures = false, memoryMax, ...options }: WorldOptions = {},
   clock = new ManualClock(),
 ) {
   const errors: RequestError[] = [];
   const failures: unknown[] = [];
   const held = new Held(options.admission);
+  const memory = new BufferMemory(memoryMax);
   const sockets: MemoryCallbackSocket[] = [];
   let listen!: SocketListenOptions;
   let isListening = true;
@@ -91,6 +95,7 @@ export async function http1World(
       else reportUnexpected(error, "a client's connection");
     },
     ...options,
+    memory,
     admission: held,
   });
   const open = (protocol?: string): MemoryCallbackSocket => {
@@ -113,12 +118,12 @@ export async function http1World(
     for (const socket of sockets) if (!socket.isClosed) socket.close();
     await settle();
     assert.deepEqual(
-      { connections: held.count, timers: clock.timerCount },
-      { connections: 0, timers: 0 },
+      { connections: held.count, timers: clock.timerCount, memory: memory.used },
+      { connections: 0, timers: 0, memory: 0 },
       "something is left of clients that have gone",
     );
   });
-  return { server, clock, errors, failures, open, isListening: () => isListening };
+  return { server, clock, memory, errors, failures, open, isListening: () => isListening };
 }
 
 /** Lets promises and the ends of turns settle. */

@@ -1,0 +1,31 @@
+/** Whether a client is still there: when it was last heard, and what it was asked since. */
+
+/** How long a client that is asked whether it is there may take to say so. */
+export const PING_ANSWER_MS = 20_000;
+
+export class Liveness {
+  #heardMs: number;
+  /** When the client was asked whether it is there. */
+  #askedMs: number | undefined;
+
+  constructor(nowMs: number) {
+    this.#heardMs = nowMs;
+  }
+
+  heard(nowMs: number): void {
+    this.#heardMs = nowMs;
+    this.#askedMs = undefined;
+  }
+
+  asked(nowMs: number): void {
+    this.#askedMs = nowMs;
+  }
+
+  /** `quiet`: nothing has come for `idleMs`; `gone`: nor has what it was asked for. */
+  look(nowMs: number, idleMs: number): "well" | "quiet" | "gone" {
+    if (this.#askedMs !== undefined) {
+      return nowMs - this.#askedMs > PING_ANSWER_MS ? "gone" : "well";
+    }
+    return nowMs - this.#heardMs > idleMs ? "quiet" : "well";
+  }
+}
