@@ -11,25 +11,32 @@ import type { RequestFields } from "./request_fields.ts";
 /** Longer ones are read each time, so that nobody fills the memory with them. */
 export const REMEMBERED_FIELDS_LENGTH_MAX = 4096;
 
-export class FieldsMemory {
+/** The fields of a header section, and whatever else its reader knows of them. */
+interface Remembered {
+  readonly protocol: string;
+  readonly fields: RequestFields;
+}
+
+export class FieldsMemory<Read extends Remembered> {
   #text = "";
-  #fields: RequestFields | undefined;
+  #read: Read | undefined;
 
   /** Those of the text, if they are the last ones; then they are marked as repeated. */
-  find(text: string): RequestFields | undefined {
-    if (this.#fields === undefined || text !== this.#text) return undefined;
-    this.#fields.isRepeated = true;
-    return this.#fields;
+  find(text: string, protocol: Read["protocol"]): Read | undefined {
+    const read = this.#read;
+    if (read === undefined || read.protocol !== protocol || text !== this.#text) return undefined;
+    read.fields.isRepeated = true;
+    return read;
   }
 
-  keep(text: string, fields: RequestFields): void {
+  keep(text: string, read: Read): void {
     if (text.length > REMEMBERED_FIELDS_LENGTH_MAX) return this.forget();
     this.#text = text;
-    this.#fields = fields;
+    this.#read = read;
   }
 
   forget(): void {
     this.#text = "";
-    this.#fields = undefined;
+    this.#read = undefined;
   }
 }

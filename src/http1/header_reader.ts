@@ -7,7 +7,12 @@ import type { FieldNames } from "./field_names.ts";
 import { FieldsMemory } from "./fields_memory.ts";
 import { HeaderGathering } from "./header_gathering.ts";
 import { HeaderJudge } from "./header_judge.ts";
-import { readRequestHeaders, RequestError, type RequestHeaders } from "./request_headers.ts";
+import {
+  type ReadFields,
+  readRequestHeaders,
+  RequestError,
+  type RequestHeaders,
+} from "./request_headers.ts";
 
 const HEAD = latin1("HEAD ");
 
@@ -27,7 +32,7 @@ export interface HeaderRules {
 export class HeaderReader {
   readonly #rules: HeaderRules;
   readonly #gathering = new HeaderGathering();
-  readonly #memory = new FieldsMemory();
+  readonly #memory = new FieldsMemory<ReadFields>();
   #count = 0;
   /** Made for a header section that does not come in one piece. */
   #judge: HeaderJudge | undefined;

@@ -30,6 +30,11 @@ export interface RequestHeaders {
   readonly expectsContinue: boolean;
 }
 
+/** The fields of a header section, and what they say of the request. */
+export interface ReadFields extends Omit<RequestHeaders, "method" | "target"> {
+  readonly host: string | null;
+}
+
 /** Why a request was not understood. The connection ends with this response. */
 export class RequestError extends Error {
   override readonly name = "RequestError";
@@ -98,30 +103,39 @@ const TAB = 0x09;
 export function readRequestHeaders(
   text: string,
   names: FieldNames,
-  memory: FieldsMemory,
+  memory: FieldsMemory<ReadFields>,
 ): RequestHeaders {
   const lineEnd = text.indexOf(CRLF);
   const line = text.slice(0, lineEnd);
   if (FORBIDDEN.test(line)) throw malformed();
   const { method, target, protocol } = readRequestLine(line);
   const fieldsText = text.slice(lineEnd + CRLF.length);
-  const known = memory.find(fieldsText);
-  if (known === undefined && FORBIDDEN.test(fieldsText)) throw malformed();
-  const read = known ?? readFields(fieldsText, names);
-  const host = read.get("host");
+  const known = memory.find(fieldsText, protocol);
+  const read = known ?? readFields(fieldsText, protocol, names);
+  const { host, framing, keepsAlive, expectsContinue } = read;
   const named = namedHost(target, host, protocol);
-  const fields = named === undefined || host === null ? read : read.with("host", named);
-  const headers = {
-    method,
-    target,
+  const fields = named === undefined || host === null
+    ? read.fields
+    : read.fields.with("host", named);
+  if (known === undefined) memory.keep(fieldsText, read);
+  return { method, target, protocol, fields, framing, keepsAlive, expectsContinue };
+}
+
+function readFields(
+  text: string,
+  protocol: RequestHeaders["protocol"],
+  names: FieldNames,
+): ReadFields {
+  if (FORBIDDEN.test(text)) throw malformed();
+  const fields = splitFields(text, names);
+  return {
     protocol,
     fields,
+    host: fields.get("host"),
     framing: readFraming(fields, protocol),
     keepsAlive: readKeepAlive(fields, protocol),
     expectsContinue: readExpect(fields, protocol),
   };
-  if (known === undefined) memory.keep(fieldsText, read);
-  return headers;
 }
 
 /**
@@ -160,7 +174,7 @@ function readVersion(text: string): RequestHeaders["protocol"] {
   throw new RequestError(505, `HTTP/${match[1]}.${match[2]} is not spoken here`);
 }
 
-function readFields(text: string, names: FieldNames): RequestFields {
+function splitFields(text: string, names: FieldNames): RequestFields {
   const fields = new RequestFields();
   let count = 0;
   for (let position = 0; position < text.length;) {

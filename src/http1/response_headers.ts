@@ -21,6 +21,14 @@ export function statusLine(status: number, reason?: string): string {
   return `HTTP/1.1 ${status} ${reason ?? STATUS_PHRASES[status] ?? ""}\r\n`;
 }
 
+const CRLF = "\r\n";
+
+const CONNECTION_LINES = {
+  close: "connection: close\r\n",
+  "keep-alive": "connection: keep-alive\r\n",
+  upgrade: "connection: upgrade\r\n",
+} as const;
+
 interface ReadyFields {
   readonly status: number;
   readonly reason: string | undefined;
@@ -49,11 +57,29 @@ export function appendResponseHeaders(
     READY.set(fields, ready);
   }
   buffer.append(ready.bytes);
-  let rest = ready.hasDate ? "" : `date: ${date}\r\n`;
-  if (length !== undefined) rest += `content-length: ${length}\r\n`;
-  else if (isChunked) rest += "transfer-encoding: chunked\r\n";
-  if (connection !== undefined) rest += `connection: ${connection}\r\n`;
-  buffer.appendAscii(`${rest}\r\n`);
+  // Piece by piece: to put a text together and to take it apart again costs more than all of this.
+  if (!ready.hasDate) buffer.appendAscii(dateLine(date));
+  if (length !== undefined) {
+    buffer.appendAscii("content-length: ");
+    buffer.appendDecimal(length);
+    buffer.appendAscii(CRLF);
+  } else if (isChunked) {
+    buffer.appendAscii("transfer-encoding: chunked\r\n");
+  }
+  if (connection !== undefined) buffer.appendAscii(CONNECTION_LINES[connection]);
+  buffer.appendAscii(CRLF);
+}
+
+/** The line of the last date, which is that of many responses. */
+let lastDate = "";
+let lastDateLine = "";
+
+function dateLine(date: string): string {
+  if (date !== lastDate) {
+    lastDate = date;
+    lastDateLine = `date: ${date}\r\n`;
+  }
+  return lastDateLine;
 }
 
 function encodeFields(

@@ -9,7 +9,15 @@ const INITIAL_CAPACITY = 16 * 1024;
 /** Most bytes of memory that {@link ByteBuffer.recycle} keeps for later. */
 export const RECYCLED_CAPACITY_MAX = 512 * 1024;
 const TEXT_PIECE_LENGTH = 4096;
+const ZERO = 0x30;
 const EMPTY = new Uint8Array(0);
+
+/**
+ * Up to here {@link partOf} copies: a view of bytes that have no ArrayBuffer yet, as those that
+ * JavaScriptCore makes, takes three times as long, and keeps all of them in memory.
+ */
+const COPIED_PART_MAX = 512;
+
 const encoder = new TextEncoder();
 
 /** Bytes that gather until somebody takes them. */
@@ -18,6 +26,9 @@ export class ByteBuffer {
   #bytes: Uint8Array<ArrayBuffer> = EMPTY;
   #length = 0;
   #spare: Uint8Array<ArrayBuffer> = EMPTY;
+  /** What was given away last, and the whole memory of it, until it comes back. */
+  #taken: Uint8Array<ArrayBuffer> | undefined;
+  #takenMemory = EMPTY;
 
   /** `capacity`: how many bytes the first append makes room for. */
   constructor(capacity = INITIAL_CAPACITY) {
@@ -53,6 +64,8 @@ export class ByteBuffer {
   /** Gives the gathered bytes away and begins anew. Hand them back with {@link recycle}. */
   take(): Uint8Array<ArrayBuffer> {
     const taken = this.#bytes.subarray(0, this.#length);
+    this.#taken = taken;
+    this.#takenMemory = this.#bytes;
     this.#bytes = this.#spare;
     this.#spare = EMPTY;
     this.#length = 0;
@@ -65,12 +78,14 @@ export class ByteBuffer {
    * @throws {RangeError} when it was handed back before and is being written to again
    */
   recycle(taken: Uint8Array<ArrayBuffer>): void {
-    const capacity = taken.buffer.byteLength;
-    if (capacity > RECYCLED_CAPACITY_MAX || capacity <= this.#spare.length) return;
-    if (taken.buffer === this.#bytes.buffer) {
+    const memory = taken === this.#taken ? this.#takenMemory : new Uint8Array(taken.buffer);
+    this.#taken = undefined;
+    this.#takenMemory = EMPTY;
+    if (memory.length > RECYCLED_CAPACITY_MAX || memory.length <= this.#spare.length) return;
+    if (memory.buffer === this.#bytes.buffer) {
       throw new RangeError("Cannot recycle: the memory is in use");
     }
-    this.#spare = new Uint8Array(taken.buffer);
+    this.#spare = memory;
   }
 
   /** Makes room for `count` bytes and returns the offset at which they begin. */
@@ -89,6 +104,17 @@ export class ByteBuffer {
   /** The array in place, for writing at offsets that {@link grow} returned. */
   get bytes(): Uint8Array {
     return this.#bytes;
+  }
+
+  /** Appends a whole number of at least 0 in decimal digits. */
+  appendDecimal(value: number): void {
+    let digits = 1;
+    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++;
+    let offset = this.grow(digits) + digits;
+    for (let rest = value; digits > 0; digits--) {
+      this.#bytes[--offset] = ZERO + rest % 10;
+      rest = Math.floor(rest / 10);
+    }
   }
 
   append(bytes: Uint8Array): void {
@@ -119,6 +145,11 @@ export class ByteBuffer {
     }
     return true;
   }
+}
+
+/** The bytes from `start` to `end`: to be read, for they may be a view. */
+export function partOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return end - start <= COPIED_PART_MAX ? bytes.slice(start, end) : bytes.subarray(start, end);
 }
 
 /** The bytes of a text in UTF-8. */

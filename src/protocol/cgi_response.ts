@@ -8,7 +8,7 @@
  * could only take one, the first counts, as nginx has it, and the others are left out and named.
  * Blocks of interim responses (Status 1xx) are taken out. It does not know HTTP's hop-by-hop rules.
  */
-import { ByteBuffer, fromLatin1 } from "./byte_buffer.ts";
+import { ByteBuffer, fromLatin1, partOf } from "./byte_buffer.ts";
 import { ProtocolError } from "./errors.ts";
 import { STATUS_PHRASES } from "./status_phrases.ts";
 
@@ -88,15 +88,19 @@ export const CGI_HEADERS_MAX = 256;
 /** A longer header section is read each time: it has cookies or dates that do not come again. */
 const REMEMBERED_LENGTH_MAX = 512;
 
+interface RememberedSection {
+  readonly bytes: Uint8Array;
+  readonly section: CgiHeaderSection;
+}
+
 /**
- * Header sections that were read before, by their text: most applications give the same few again
- * and again, and finding one takes 0.3 µs where reading it takes 5. A header section is found as
- * the same object, so that others can remember what they made of it. Only ASCII header sections are
- * remembered.
+ * Header sections that were read before, by their bytes: most applications give the same few again
+ * and again, and finding one takes a twentieth of the time of reading it. A header section is found
+ * as the same object, so that others can remember what they made of it.
  */
 export class CgiHeaderCache {
-  readonly #sections = new Map<string, CgiHeaderSection>();
-  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** By a hash of the bytes; where two have the same, the last one stays. */
+  readonly #sections = new Map<number, RememberedSection>();
 
   /** Header sections remembered, for tests of the bound. */
   get size(): number {
@@ -106,18 +110,27 @@ export class CgiHeaderCache {
   /** @throws {ProtocolError} `bad_cgi_header` */
   read(bytes: Uint8Array, start: number, end: number): CgiHeaderSection {
     if (end - start > REMEMBERED_LENGTH_MAX) return parseHeaders(bytes, start, end);
-    const text = this.#decoder.decode(bytes.subarray(start, end));
-    // A byte above 127 is either part of a longer character or no UTF-8: then the text is no key.
-    if (text.length !== end - start || text.includes("\ufffd")) {
-      return parseHeaders(bytes, start, end);
-    }
-    const known = this.#sections.get(text);
-    if (known !== undefined) return known;
+    const hash = hashOf(bytes, start, end);
+    const known = this.#sections.get(hash);
+    if (known !== undefined && isSame(known.bytes, bytes, start, end)) return known.section;
     const section = parseHeaders(bytes, start, end);
     if (this.#sections.size >= CGI_HEADERS_MAX) this.#sections.clear();
-    this.#sections.set(text, section);
+    this.#sections.set(hash, { bytes: bytes.slice(start, end), section });
     return section;
   }
+}
+
+/** FNV-1a: of two sections with the same hash each is read anew, and nothing worse. */
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  return hash;
+}
+
+function isSame(known: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (known.length !== end - start) return false;
+  for (let at = 0; at < known.length; at++) if (known[at] !== bytes[start + at]) return false;
+  return true;
 }
 
 /** The header section of a CGI response. */
@@ -163,7 +176,10 @@ export class CgiResponseParser implements ResponseHeaderParser {
       const section = this.#cache?.read(bytes, start, end) ?? parseHeaders(bytes, start, end);
       if (section.status >= 200) {
         // A piece stays as it is; what was gathered is written over.
-        return { section, rest: bytes === piece ? bytes.subarray(end) : bytes.slice(end) };
+        return {
+          section,
+          rest: bytes === piece ? partOf(bytes, end, bytes.length) : bytes.slice(end),
+        };
       }
       this.#onInterim?.(section);
       start = end;
@@ -200,7 +216,9 @@ export class CgiResponseParser implements ResponseHeaderParser {
  * else.
  */
 function headersEnd(bytes: Uint8Array, scanFrom: number, start: number): number | undefined {
-  for (let at = bytes.indexOf(LF, scanFrom); at !== -1; at = bytes.indexOf(LF, at + 1)) {
+  // Lines are short: a loop beats `indexOf`, which is called for each of them.
+  for (let at = scanFrom; at < bytes.length; at++) {
+    if (bytes[at] !== LF) continue;
     const lineEnd = bytes[at - 1] === CR ? at - 1 : at;
     if (lineEnd === start || (lineEnd > start && bytes[lineEnd - 1] === LF)) return at + 1;
   }

@@ -1,11 +1,12 @@
 /**
- * Bytes in, records out (section 3.3). The bytes may be cut anywhere. A record that lies whole in
- * one piece is handed out as a view of that piece, without a copy; one that straddles pieces is
+ * Bytes in, records out (section 3.3). The bytes may be cut anywhere. A long record that lies whole
+ * in one piece is handed out as a view of that piece, without a copy; one that straddles pieces is
  * gathered in memory of its own, and that is the only copy. So the decoder never holds more than
  * one record ({@link RECORD_LENGTH_MAX}).
  *
  * It does not know what a type means, nor which side of the connection we are on.
  */
+import { partOf } from "./byte_buffer.ts";
 import { HEADER_LENGTH, VERSION } from "./constants.ts";
 import { readHeader, type RecordHeader } from "./header.ts";
 
@@ -71,7 +72,7 @@ export class RecordDecoder {
     return {
       type: header.type,
       requestId: header.requestId,
-      content: header.contentLength === 0 ? EMPTY : this.#piece.subarray(contentStart, contentEnd),
+      content: header.contentLength === 0 ? EMPTY : partOf(this.#piece, contentStart, contentEnd),
     };
   }
 

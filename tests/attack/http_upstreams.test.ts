@@ -9,7 +9,7 @@ import type { RouteOptions } from "../../src/http/options.ts";
 import { FieldNames } from "../../src/http1/field_names.ts";
 import { FieldsMemory } from "../../src/http1/fields_memory.ts";
 import { ChunkedDecoder } from "../../src/http1/chunked_decoder.ts";
-import { readRequestHeaders } from "../../src/http1/request_headers.ts";
+import { type ReadFields, readRequestHeaders } from "../../src/http1/request_headers.ts";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 import { UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
 import { withGateway } from "../support/gateway.ts";
@@ -36,7 +36,7 @@ function parseAll(text: string): Parsed[] {
     const headers = readRequestHeaders(
       rest.slice(0, end + 2),
       new FieldNames(),
-      new FieldsMemory(),
+      new FieldsMemory<ReadFields>(),
     );
     rest = rest.slice(end + 4);
     const { framing, fields, target } = headers;

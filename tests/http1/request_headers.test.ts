@@ -4,18 +4,19 @@ import fc from "fast-check";
 import { FieldNames } from "../../src/http1/field_names.ts";
 import { FieldsMemory, REMEMBERED_FIELDS_LENGTH_MAX } from "../../src/http1/fields_memory.ts";
 import {
+  type ReadFields,
   readRequestHeaders,
   REQUEST_FIELDS_MAX,
   RequestError,
   type RequestHeaders,
 } from "../../src/http1/request_headers.ts";
 
-function read(text: string, memory = new FieldsMemory()): RequestHeaders {
+function read(text: string, memory = new FieldsMemory<ReadFields>()): RequestHeaders {
   return readRequestHeaders(text, new FieldNames(), memory);
 }
 
 /** What a header section is read as, or with what it is refused. */
-function outcome(text: string, memory?: FieldsMemory): unknown {
+function outcome(text: string, memory?: FieldsMemory<ReadFields>): unknown {
   try {
     const headers = read(text, memory);
     return { ...headers, fields: [...headers.fields] };
@@ -195,7 +196,7 @@ test("As many fields as the limit allows are taken", () => {
 });
 
 test("Fields that come again are those of before, and marked as repeated", () => {
-  const memory = new FieldsMemory();
+  const memory = new FieldsMemory<ReadFields>();
   const first = read(`GET /first HTTP/1.1\r\n${HOST}A: b\r\n`, memory).fields;
   assert.equal(first.isRepeated, false);
   const { fields, target } = read(`POST /second HTTP/1.1\r\n${HOST}A: b\r\n`, memory);
@@ -210,7 +211,7 @@ test("Fields that come again are those of before, and marked as repeated", () =>
 
 test("Fields over the bound are read each time", () => {
   for (const [length, isKept] of [[0, true], [1, false]] as const) {
-    const memory = new FieldsMemory();
+    const memory = new FieldsMemory<ReadFields>();
     const name = `${HOST}A: \r\n`;
     const value = "x".repeat(REMEMBERED_FIELDS_LENGTH_MAX - name.length + length);
     const text = `GET / HTTP/1.1\r\n${HOST}A: ${value}\r\n`;
@@ -227,7 +228,7 @@ test("Whatever came before, a header section is read and refused as if it were t
   headers.push(...Object.values(REFUSED).flat());
   const sequences = fc.array(fc.constantFrom(...headers), { minLength: 2, maxLength: 40 });
   fc.assert(fc.property(sequences, (texts) => {
-    const memory = new FieldsMemory();
+    const memory = new FieldsMemory<ReadFields>();
     for (const text of texts.flatMap((one) => [one, one])) {
       assert.deepEqual(outcome(text, memory), outcome(text), JSON.stringify(text));
     }
@@ -243,7 +244,7 @@ test("A target that names another host than the Host field counts", () => {
   assert.equal(hostOf("http://a:080/"), "a:080");
   assert.equal(hostOf("http://a:80/"), "a", "the same, but for a port that goes without saying");
   assert.equal(hostOf("/"), "a");
-  const memory = new FieldsMemory();
+  const memory = new FieldsMemory<ReadFields>();
   for (const [target, host] of [["/", "a"], ["http://b/", "b"], ["/", "a"], ["http://b/", "b"]]) {
     assert.equal(read(`GET ${target} HTTP/1.1\r\n${HOST}`, memory).fields.get("host"), host);
   }

@@ -186,3 +186,13 @@ test("A character above U+00FF is no latin1: it is refused, not cut to a byte", 
 test("utf8 gives the bytes of UTF-8", () => {
   assert.deepEqual(utf8("é€"), Uint8Array.of(0xc3, 0xa9, 0xe2, 0x82, 0xac));
 });
+
+test("ByteBuffer appends numbers in decimal digits", () => {
+  const numbers = [0, 1, 9, 10, 99, 100, 12_345, 2 ** 31, 2 ** 32 + 7, Number.MAX_SAFE_INTEGER];
+  const buffer = new ByteBuffer(1);
+  for (const number of numbers) {
+    buffer.appendDecimal(number);
+    buffer.appendAscii(" ");
+  }
+  assert.equal(fromLatin1(buffer.view()), numbers.map((number) => `${number} `).join(""));
+});

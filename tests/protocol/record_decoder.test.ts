@@ -33,6 +33,9 @@ function rawRecord(
   return bytes;
 }
 
+/** STDOUT of request 2 that is too long to be copied. */
+const LONG = rawRecord(STDOUT, 2, new Uint8Array(600).fill(7), 0);
+
 /** Every record that `decoder` has now, with content of its own. */
 function takeAll(decoder: RecordDecoder): FastCgiRecord[] {
   const records: FastCgiRecord[] = [];
@@ -138,8 +141,8 @@ test("RecordDecoder reads the longest record there is, in pieces of any size", (
   }
 });
 
-test("A record that lies whole in one piece is a view of it", () => {
-  const piece = join([HI, NO]);
+test("A long record that lies whole in one piece is a view of it", () => {
+  const piece = join([LONG, LONG]);
   const decoder = new RecordDecoder();
   decoder.push(piece);
   const first = decoder.next()!;
@@ -147,14 +150,21 @@ test("A record that lies whole in one piece is a view of it", () => {
   assert.equal(first.content.buffer, piece.buffer);
   assert.equal(first.content.byteOffset, 8);
   assert.equal(second.content.buffer, piece.buffer);
-  assert.equal(second.content.byteOffset, 24);
+  assert.equal(second.content.byteOffset, LONG.length + 8);
+});
+
+test("A short record holds nothing of the piece that it came in", () => {
+  const piece = join([HI, LONG]);
+  const decoder = new RecordDecoder();
+  decoder.push(piece);
+  assert.equal(decoder.next()!.content.buffer.byteLength, 2);
 });
 
 test("A record in a piece that begins within its memory is a view at the right place", () => {
-  const memory = new Uint8Array(64);
-  memory.set(HI, 10);
+  const memory = new Uint8Array(10 + LONG.length + 10);
+  memory.set(LONG, 10);
   const decoder = new RecordDecoder();
-  decoder.push(memory.subarray(10, 26));
+  decoder.push(memory.subarray(10, 10 + LONG.length));
   const content = decoder.next()!.content;
   assert.equal(content.buffer, memory.buffer);
   assert.equal(content.byteOffset, 18);
@@ -192,7 +202,7 @@ test("After a record that straddled, one that lies whole in the piece is a view 
   const decoder = new RecordDecoder();
   decoder.push(HI.subarray(0, 3));
   assert.equal(decoder.next(), undefined);
-  const piece = join([HI.subarray(3), NO]);
+  const piece = join([HI.subarray(3), LONG]);
   decoder.push(piece);
   assert.notEqual(decoder.next()!.content.buffer, piece.buffer);
   assert.equal(decoder.next()!.content.buffer, piece.buffer);
