@@ -1,34 +1,17 @@
 /** What sites with `tls: auto` and `acme` say about each other: names that can have a certificate. */
 import { LETS_ENCRYPT } from "../acme/options.ts";
-import type { Files } from "../runtime/files.ts";
-import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import type { ConfigNode } from "./config_node.ts";
-import type { Place } from "./located_error.ts";
-import { resolvePath } from "./paths.ts";
-
-interface AcmeContext {
-  readonly files: Files;
-  /** Where relative paths start. */
-  readonly directory: string;
-}
-
-type Tell = (place: Place, message: string) => void;
+import type { Tell } from "./located_error.ts";
+import { type PathContext, requireFile } from "./path_references.ts";
 
 /** Names that nobody has on the internet (RFC 6761, RFC 6762, RFC 9476, and ICANN's `internal`). */
 const PRIVATE = /(?:^|\.)(?:localhost|test|invalid|local|internal|alt|onion|arpa)$|^[^.]+$/;
 
 const ADDRESS = /^\[|^\d+(?:\.\d+){3}$|:/;
 
-export function checkAcme(root: ConfigNode, context: AcmeContext, tell: Tell): void {
+export function checkAcme(root: ConfigNode, context: PathContext, tell: Tell): void {
   const acme = root.get("acme");
-  const ca = acme?.get("ca");
-  if (ca?.text !== undefined) {
-    const path = resolvePath(context.directory, ca.text);
-    const kind = kindAt(context.files, path);
-    if (kind !== "file") {
-      tell(ca.place, describeUnusable(kind, `There is no file "${path}" (name the CA's PEM file)`));
-    }
-  }
+  requireFile(acme?.get("ca"), "name the CA's PEM file", context, tell);
   const isPublic = (acme?.get("directory")?.text ?? LETS_ENCRYPT).includes(".letsencrypt.org/");
   const onDemand = acme?.get("on_demand");
   const sites = (root.get("sites")?.items ?? []).filter((site) => site.get("tls")?.text === "auto");

@@ -8,7 +8,16 @@ import {
   LETS_ENCRYPT_STAGING,
 } from "../acme/options.ts";
 import { resolvePath } from "./paths.ts";
-import { described, filePath, list, oneOf, section, textLike } from "./schema_parts.ts";
+import {
+  described,
+  filePath,
+  list,
+  oneOf,
+  optional,
+  refuse,
+  section,
+  textLike,
+} from "./schema_parts.ts";
 
 /** In clear only on this machine; without a user, whom nobody would ask for. */
 const DIRECTORY =
@@ -37,75 +46,57 @@ const onDemandSchema = section({
     v.pipe(textLike(ASK, ASK_REMEDY), v.title("URL")),
     "URL that is asked, with ?domain=NAME, whether a name may have a certificate; 200: yes",
   ),
-  rate: v.optional(
-    described(
-      v.pipe(
-        textLike(RATE, 'use a number and a unit, such as "10/m" (s, m, h, d)'),
-        v.title("rate"),
-      ),
-      "Maximum number of new names in a time",
-    ),
+  rate: optional(
+    v.pipe(textLike(RATE, 'use a number and a unit, such as "10/m" (s, m, h, d)'), v.title("rate")),
+    "Maximum number of new names in a time",
     "10/m",
   ),
 });
 
 export const acmeSchema = section({
-  directory: v.optional(
-    described(
-      v.pipe(textLike(DIRECTORY, DIRECTORY_REMEDY), v.title("URL")),
-      "URL of the authority's directory",
-    ),
+  directory: optional(
+    v.pipe(textLike(DIRECTORY, DIRECTORY_REMEDY), v.title("URL")),
+    "URL of the authority's directory",
     LETS_ENCRYPT,
   ),
-  email: v.optional(
-    described(
-      textLike(EMAIL, EMAIL_REMEDY),
-      "Email address at which the authority may reach you; default: none",
-    ),
+  email: optional(
+    textLike(EMAIL, EMAIL_REMEDY),
+    "Email address at which the authority may reach you; default: none",
   ),
-  ca: v.optional(
-    described(
-      filePath(),
-      "File of the certificates, PEM, that vouch for a private authority's own server; default: " +
-        "those that everybody trusts",
-    ),
+  ca: optional(
+    filePath(),
+    "File of the certificates, PEM, that vouch for a private authority's own server; default: " +
+      "those that everybody trusts",
   ),
-  eab: v.optional(
-    described(
-      section({
-        key_id: described(textLike(/^\S+$/, "use the key's id"), "Id of the key"),
-        hmac_key: described(
-          textLike(BASE64, "use the key in base64, as the authority shows it"),
-          "The key, base64",
-        ),
-      }),
-      "Key of an account that you have at the authority (external account binding); default: none",
-    ),
-  ),
-  challenges: v.optional(
-    described(
-      v.pipe(
-        list(oneOf(CHALLENGE_KINDS), `use a list, such as [${CHALLENGE_KINDS.join(", ")}]`),
-        v.rawCheck(({ dataset, addIssue }) => {
-          if (!dataset.typed || new Set(dataset.value).size === dataset.value.length) return;
-          addIssue({ message: "A challenge stands in the list twice (name each once)" });
-        }),
+  eab: optional(
+    section({
+      key_id: described(textLike(/^\S+$/, "use the key's id"), "Id of the key"),
+      hmac_key: described(
+        textLike(BASE64, "use the key in base64, as the authority shows it"),
+        "The key, base64",
       ),
-      "How the authority may be shown that a name is yours, the preferred way first",
+    }),
+    "Key of an account that you have at the authority (external account binding); default: none",
+  ),
+  challenges: optional(
+    v.pipe(
+      list(oneOf(CHALLENGE_KINDS), `use a list, such as [${CHALLENGE_KINDS.join(", ")}]`),
+      refuse((kinds) =>
+        new Set(kinds).size === kinds.length
+          ? undefined
+          : "A challenge stands in the list twice (name each once)"
+      ),
     ),
+    "How the authority may be shown that a name is yours, the preferred way first",
     [...CHALLENGE_KINDS],
   ),
-  profile: v.optional(
-    described(
-      textLike(/^[A-Za-z0-9_.-]{1,64}$/, "use a profile's name, such as shortlived"),
-      "Profile of certificates, where the authority has profiles; default: the authority's own",
-    ),
+  profile: optional(
+    textLike(/^[A-Za-z0-9_.-]{1,64}$/, "use a profile's name, such as shortlived"),
+    "Profile of certificates, where the authority has profiles; default: the authority's own",
   ),
-  on_demand: v.optional(
-    described(
-      onDemandSchema,
-      "Certificates for names that no site lists by name, at their first handshake; default: none",
-    ),
+  on_demand: optional(
+    onDemandSchema,
+    "Certificates for names that no site lists by name, at their first handshake; default: none",
   ),
 });
 

@@ -290,7 +290,7 @@ function handlerOptions(route: RouteConfig, params: ParamOptions, isPhp: boolean
   if (php) {
     const { upstream, index, front_controller: frontController, strip } = php;
     const splitPath = php.split_path;
-    const base = {
+    return {
       kind: "php",
       upstream,
       index,
@@ -299,9 +299,6 @@ function handlerOptions(route: RouteConfig, params: ParamOptions, isPhp: boolean
       splitPath,
       params,
       ...exchangeOptions(php),
-    } as const;
-    return {
-      ...base,
       ...(php.try && { attempts: php.try }),
       ...(php.scripts && { scripts: php.scripts }),
       ...(php.no_scripts && { noScripts: php.no_scripts }),

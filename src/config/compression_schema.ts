@@ -6,10 +6,10 @@ import {
   type CompressionOptions,
 } from "../compression/options.ts";
 import {
-  described,
   flag,
   list,
   oneOf,
+  optional,
   section,
   size,
   textLike,
@@ -21,39 +21,26 @@ import { formatSize } from "./units.ts";
 const TYPE = /^[a-z0-9][a-z0-9.+-]*\/(?:\*|[a-z0-9][a-z0-9.+-]*)$|^\*\+[a-z0-9.-]+$/;
 
 const settings = section({
-  encodings: v.optional(
-    described(
-      encodings(),
-      "Codings to offer, the preferred first",
-    ),
-    [...DEFAULTS.encodings],
-  ),
-  min_size: v.optional(
-    described(
-      size(),
-      "Minimum size of a body to compress; a body of unknown length is always compressed",
-    ),
+  encodings: optional(encodings(), "Codings to offer, the preferred first", [
+    ...DEFAULTS.encodings,
+  ]),
+  min_size: optional(
+    size(),
+    "Minimum size of a body to compress; a body of unknown length is always compressed",
     formatSize(DEFAULTS.minSize),
   ),
-  types: v.optional(
-    described(
-      list(
-        textLike(TYPE, "use a media type in lower case, such as text/html, text/* or *+json"),
-        'use a list of media types, such as [text/html, "*+json"]',
-      ),
-      "Media types to compress: exact, text/* or *+suffix",
+  types: optional(
+    list(
+      textLike(TYPE, "use a media type in lower case, such as text/html, text/* or *+json"),
+      'use a list of media types, such as [text/html, "*+json"]',
     ),
+    "Media types to compress: exact, text/* or *+suffix",
     [...DEFAULTS.types],
   ),
-  level: v.optional(
-    described(oneOf(COMPRESSION_LEVELS), "Compression level"),
-    DEFAULTS.level,
-  ),
-  max_concurrent: v.optional(
-    described(
-      wholeNumber(1, 65_536),
-      "Maximum of responses that are compressed at the same time; others are sent as they are",
-    ),
+  level: optional(oneOf(COMPRESSION_LEVELS), "Compression level", DEFAULTS.level),
+  max_concurrent: optional(
+    wholeNumber(1, 65_536),
+    "Maximum of responses that are compressed at the same time; others are sent as they are",
     DEFAULTS.concurrentMax,
   ),
 });

@@ -7,19 +7,13 @@ import * as v from "valibot";
 import type { ConditionOptions, ConditionSource } from "../http/route_conditions.ts";
 import { valuePatternError } from "../routing/value_pattern.ts";
 import { headersEntries } from "./response_schema.ts";
-import { described, list, section, textLike } from "./schema_parts.ts";
+import { described, list, optional, refuse, section, textLike } from "./schema_parts.ts";
 
 const VALUE_REMEDY =
   'use a text in quotes, "*" in it for anything, "~ …" for an expression, true or false, or a list';
 
 function valueText() {
-  return v.pipe(
-    textLike(/^[^\0\r\n]*$/, VALUE_REMEDY),
-    v.rawCheck(({ dataset, addIssue }) => {
-      const error = dataset.typed ? valuePatternError(dataset.value) : undefined;
-      if (error !== undefined) addIssue({ message: error });
-    }),
-  );
+  return v.pipe(textLike(/^[^\0\r\n]*$/, VALUE_REMEDY), refuse(valuePatternError));
 }
 
 function valueTexts() {
@@ -54,12 +48,9 @@ const FIELD_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
 const headers = v.pipe(
   v.objectWithRest(headersEntries, conditionValue(), "use a map of names and values"),
-  v.rawCheck(({ dataset, addIssue }) => {
-    const wrong = dataset.typed &&
-      Object.keys(dataset.value).find((name) => !FIELD_NAME.test(name));
-    if (wrong) {
-      addIssue({ message: `"${wrong}" is no header's name (use letters, digits and "-")` });
-    }
+  refuse((value) => {
+    const wrong = Object.keys(value).find((name) => !FIELD_NAME.test(name));
+    return wrong && `"${wrong}" is no header's name (use letters, digits and "-")`;
   }),
   v.transform((value) => {
     const { set, add, remove, ...rest } = value;
@@ -75,39 +66,29 @@ const named = (name: RegExp, remedy: string) =>
   v.record(textLike(name, remedy), conditionValue(), "use a map of names and values");
 
 export const conditionEntries = {
-  headers: v.optional(
-    described(
-      headers,
-      "Fields that the request must have, by name (x-beta: \"1\"); set, add and remove change the response's, after the site's; default: none",
-    ),
+  headers: optional(
+    headers,
+    "Fields that the request must have, by name (x-beta: \"1\"); set, add and remove change the response's, after the site's; default: none",
   ),
-  cookie: v.optional(
-    described(
-      named(/^[^\s;=,"]+$/, "use a cookie's name"),
-      "Cookies that the request must have, by name, * in it for anything; default: none",
-    ),
+  cookie: optional(
+    named(/^[^\s;=,"]+$/, "use a cookie's name"),
+    "Cookies that the request must have, by name, * in it for anything; default: none",
   ),
-  query: v.optional(
-    described(
-      named(/^[^\0]+$/, "use a parameter's name"),
-      "Parameters that the query must have, by name, * in it for anything; default: none",
-    ),
+  query: optional(
+    named(/^[^\0]+$/, "use a parameter's name"),
+    "Parameters that the query must have, by name, * in it for anything; default: none",
   ),
-  scheme: v.optional(
-    described(
-      v.picklist(["http", "https"], "use http or https"),
-      "Scheme that the request must have come by; default: both",
-    ),
+  scheme: optional(
+    v.picklist(["http", "https"], "use http or https"),
+    "Scheme that the request must have come by; default: both",
   ),
-  host: v.optional(
-    described(
-      v.pipe(
-        valueTexts(),
-        v.transform((value) => (typeof value === "string" ? [value] : value)),
-        v.transform((values) => values.map((text) => /^~/.test(text) ? text : text.toLowerCase())),
-      ),
-      'Host that the request must be for, "*.example.com", "~ expression" or a list; default: every one of the site',
+  host: optional(
+    v.pipe(
+      valueTexts(),
+      v.transform((value) => (typeof value === "string" ? [value] : value)),
+      v.transform((values) => values.map((text) => /^~/.test(text) ? text : text.toLowerCase())),
     ),
+    'Host that the request must be for, "*.example.com", "~ expression" or a list; default: every one of the site',
   ),
 };
 

@@ -44,7 +44,6 @@ export class ConfigNode {
     return this.content.kind === "list" ? this.content.items : [];
   }
 
-  /** The value, where it is text. */
   get text(): string | undefined {
     const { content } = this;
     if (content.kind !== "scalar" || this.faulty) return undefined;

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type ExchangeOptions, GATEWAY_FIELDS } from "../http/exchange_options.ts";
 import { NEXT_CASES } from "../upstream/next_server.ts";
 import { anyOf } from "./nearest.ts";
-import { described, flag, list, oneOf, textLike } from "./schema_parts.ts";
+import { flag, list, oneOf, optional, textLike } from "./schema_parts.ts";
 
 const fieldName = () =>
   v.pipe(
@@ -26,47 +26,36 @@ function anyCase(name: string): string {
 }
 
 export const exchangeEntries = {
-  hide_headers: v.optional(
-    described(
-      list(fieldName(), "use a list of headers' names"),
-      "Headers of the application's responses that clients do not get; default: none",
-    ),
+  hide_headers: optional(
+    list(fieldName(), "use a list of headers' names"),
+    "Headers of the application's responses that clients do not get; default: none",
   ),
-  pass_headers: v.optional(
-    described(
-      list(gatewayField(), "use a list of headers' names"),
-      `Headers for afcgi that clients get as well: ${anyOf(GATEWAY_FIELDS)}; default: none`,
-    ),
+  pass_headers: optional(
+    list(gatewayField(), "use a list of headers' names"),
+    `Headers for afcgi that clients get as well: ${anyOf(GATEWAY_FIELDS)}; default: none`,
   ),
-  ignore_headers: v.optional(
-    described(
-      list(gatewayField(), "use a list of headers' names"),
-      "Headers for afcgi that it does not obey, of the same; default: none",
-    ),
+  ignore_headers: optional(
+    list(gatewayField(), "use a list of headers' names"),
+    "Headers for afcgi that it does not obey, of the same; default: none",
   ),
-  pass_request_body: v.optional(
-    described(flag(), "Whether the body of a request goes to the application"),
+  pass_request_body: optional(
+    flag(),
+    "Whether the body of a request goes to the application",
     true,
   ),
-  pass_request_headers: v.optional(
-    described(flag(), "Whether the headers of a request do, as HTTP_*"),
-    true,
-  ),
-  ignore_client_abort: v.optional(
-    described(flag(), "Whether the application goes on when the client has left"),
+  pass_request_headers: optional(flag(), "Whether the headers of a request do, as HTTP_*", true),
+  ignore_client_abort: optional(
+    flag(),
+    "Whether the application goes on when the client has left",
     false,
   ),
-  next_upstream: v.optional(
-    described(
-      list(oneOf(NEXT_CASES), `use a list of ${NEXT_CASES.join(", ")}`),
-      "After what another server gets the request, within the upstream's retry; default: as retry says",
-    ),
+  next_upstream: optional(
+    list(oneOf(NEXT_CASES), `use a list of ${NEXT_CASES.join(", ")}`),
+    "After what another server gets the request, within the upstream's retry; default: as retry says",
   ),
-  catch_stderr: v.optional(
-    described(
-      list(textLike(/^[^\0\r\n]+$/, "use a text"), "use a list of texts"),
-      "Texts on STDERR, before the response, by which there is none (502); default: none",
-    ),
+  catch_stderr: optional(
+    list(textLike(/^[^\0\r\n]+$/, "use a text"), "use a list of texts"),
+    "Texts on STDERR, before the response, by which there is none (502); default: none",
   ),
 };
 
@@ -74,9 +63,7 @@ const exchangeSection = v.object(exchangeEntries);
 type ExchangeConfig = v.InferOutput<typeof exchangeSection>;
 
 /** Nothing where all is as always. */
-export function exchangeOptions(
-  config: ExchangeConfig,
-): { readonly exchange?: ExchangeOptions } {
+export function exchangeOptions(config: ExchangeConfig): { readonly exchange?: ExchangeOptions } {
   const options: ExchangeOptions = {
     ...(config.hide_headers && { hideHeaders: config.hide_headers }),
     ...(config.pass_headers && { passHeaders: config.pass_headers }),

@@ -4,27 +4,20 @@
  * has another kind than expected.
  */
 import { AddressError, formatAddress, parseAddress } from "../runtime/address.ts";
-import type { Files } from "../runtime/files.ts";
 import type { ConfigNode } from "./config_node.ts";
-import type { Place } from "./located_error.ts";
+import type { Place, Tell } from "./located_error.ts";
 import { GEMINI_PORT } from "../gemini/uri.ts";
 import { GEMINI_HANDLER_NAMES, GEMINI_LISTEN_RULES } from "./gemini_schema.ts";
-import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
+import { directoryError, type PathContext, requireFile } from "./path_references.ts";
 import { resolvePath } from "./paths.ts";
 import { coversRoute, type RouteShape } from "./route_cover.ts";
 import { patternError } from "../routing/route_pattern.ts";
 import { checkSymlinks } from "./symlinks.ts";
 
-export interface GeminiContext {
-  readonly files: Files;
-  /** Where relative paths start. */
-  readonly directory: string;
-}
+const FILE_REMEDY = "create it, or name another";
 
-type Tell = (place: Place, message: string) => void;
-
-export function checkGemini(root: ConfigNode, context: GeminiContext, tell: Tell): void {
+export function checkGemini(root: ConfigNode, context: PathContext, tell: Tell): void {
   const gemini = root.get("gemini");
   if (gemini === undefined) return;
   const listen = root.entries.get("listen");
@@ -35,7 +28,7 @@ export function checkGemini(root: ConfigNode, context: GeminiContext, tell: Tell
   checkSharedAddresses(gemini, tell);
   for (const site of gemini.items) {
     checkTls(site, context, tell);
-    requirePath(site.get("root"), "directory", context, tell);
+    checkRoot(site.get("root"), context, tell);
     checkSymlinks(site, { ...context, hasRoot: site.get("root") !== undefined }, tell);
     checkRoutes(site, upstreams, context, tell);
   }
@@ -82,7 +75,7 @@ function addressText(node: ConfigNode | undefined): string | undefined {
   }
 }
 
-function checkTls(site: ConfigNode, context: GeminiContext, tell: Tell): void {
+function checkTls(site: ConfigNode, context: PathContext, tell: Tell): void {
   const tls = site.get("tls");
   if (tls?.content.kind !== "map") return;
   const { content } = tls.get("self_signed") ?? {};
@@ -98,31 +91,18 @@ function checkTls(site: ConfigNode, context: GeminiContext, tell: Tell): void {
   if (!has("cert") || !has("key")) {
     tell(tls.place, "tls has no cert and key (add both, or self_signed: true and store: DIR)");
   }
-  requirePath(tls.get("cert"), "file", context, tell);
-  requirePath(tls.get("key"), "file", context, tell);
+  for (const key of ["cert", "key"]) requireFile(tls.get(key), FILE_REMEDY, context, tell);
 }
 
-function requirePath(
-  node: ConfigNode | undefined,
-  kind: "file" | "directory",
-  { files, directory }: GeminiContext,
-  tell: Tell,
-): void {
-  if (!node?.text) return;
-  const path = resolvePath(directory, node.text);
-  const there = kindAt(files, path);
-  if (there === kind) return;
-  const what = kind === "file" ? "file" : "directory";
-  tell(
-    node.place,
-    describeUnusable(there, `There is no ${what} "${path}" (create it, or name another)`),
-  );
+function checkRoot(root: ConfigNode | undefined, { files, directory }: PathContext, tell: Tell) {
+  const error = root?.text && directoryError(resolvePath(directory, root.text), files);
+  if (root && error) tell(root.place, error);
 }
 
 function checkRoutes(
   site: ConfigNode,
   upstreams: readonly string[],
-  context: GeminiContext,
+  context: PathContext,
   tell: Tell,
 ): void {
   const earlier: { shape: RouteShape; line: number }[] = [];
@@ -139,7 +119,7 @@ function checkRoutes(
     if (files !== undefined && site.get("root") === undefined) {
       tell(files.keyPlace, "Handler static has no files to serve (add root)");
     }
-    requirePath(route.get("client_cert")?.get("ca"), "file", context, tell);
+    requireFile(route.get("client_cert")?.get("ca"), FILE_REMEDY, context, tell);
     const path = route.get("path");
     const isReadable = path === undefined ||
       (path.text !== undefined && patternError(path.text) === undefined);

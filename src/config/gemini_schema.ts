@@ -13,6 +13,7 @@ import {
   items,
   list,
   oneOf,
+  optional,
   section,
   TEXT_REMEDY,
   textLike,
@@ -62,32 +63,24 @@ const host = v.pipe(
 );
 
 const tls = section({
-  cert: v.optional(
-    described(
-      filePath(),
-      "File of the certificate and its chain, PEM; optional only with self_signed",
-    ),
+  cert: optional(
+    filePath(),
+    "File of the certificate and its chain, PEM; optional only with self_signed",
   ),
-  key: v.optional(
-    described(
-      filePath(),
-      "File of the certificate's private key, PEM; optional only with self_signed",
-    ),
+  key: optional(
+    filePath(),
+    "File of the certificate's private key, PEM; optional only with self_signed",
   ),
-  self_signed: v.optional(
-    described(flag(), "Whether each host gets a self-signed certificate at the first start"),
+  self_signed: optional(
+    flag(),
+    "Whether each host gets a self-signed certificate at the first start",
     false,
   ),
-  store: v.optional(
-    described(
-      filePath(),
-      "Directory for certificates and keys of self_signed; optional only without it",
-    ),
+  store: optional(
+    filePath(),
+    "Directory for certificates and keys of self_signed; optional only without it",
   ),
-  min: v.optional(
-    described(oneOf(["1.2", "1.3"]), "Minimum version of TLS"),
-    "1.2",
-  ),
+  min: optional(oneOf(["1.2", "1.3"]), "Minimum version of TLS", "1.2"),
 });
 
 /** Texts without parts of the request: those are HTTP's. */
@@ -98,32 +91,20 @@ const params = v.record(
 );
 
 const fastcgi = section({
-  upstream: described(
-    v.string("use the name of an upstream"),
-    "Upstream",
-  ),
-  strip: v.optional(
-    described(
-      wholeNumber(0, STRIP_MAX),
-      "Number of leading path segments to strip from PATH_INFO",
-    ),
+  upstream: described(v.string("use the name of an upstream"), "Upstream"),
+  strip: optional(
+    wholeNumber(0, STRIP_MAX),
+    "Number of leading path segments to strip from PATH_INFO",
     0,
   ),
-  script_name: v.optional(
-    described(
-      textLike(/^(\/[^/]+)*$/, 'use a path such as "/app", without "/" at its end'),
-      "SCRIPT_NAME; default: what strip takes off",
-    ),
+  script_name: optional(
+    textLike(/^(\/[^/]+)*$/, 'use a path such as "/app", without "/" at its end'),
+    "SCRIPT_NAME; default: what strip takes off",
   ),
-  params: v.optional(
-    described(params, "Additional parameters; null: not sent"),
-    {},
-  ),
-  convert: v.optional(
-    described(
-      oneOf(["none", "cgi"]),
-      "Form of the application's responses: of Gemini, or (cgi) with Status and Content-Type",
-    ),
+  params: optional(params, "Additional parameters; null: not sent", {}),
+  convert: optional(
+    oneOf(["none", "cgi"]),
+    "Form of the application's responses: of Gemini, or (cgi) with Status and Content-Type",
     "none",
   ),
 }, "upstream");
@@ -134,88 +115,66 @@ const respond = section({
     textLike(TEMPLATE_PATTERN, 'use one line, with %p, %q, %P, %N or %% where there is a "%"'),
     "META; %p path, %q query, %P port, %N host, %% a per cent sign",
   ),
-  body: v.optional(described(v.string(TEXT_REMEDY), "Body, for codes 20 to 29"), ""),
+  body: optional(v.string(TEXT_REMEDY), "Body, for codes 20 to 29", ""),
 });
 
 const staticFiles = section({
-  index: v.optional(
-    described(
-      items(
-        textLike(/^[^/\0]+$/, 'use a file\'s name, without "/"'),
-        "use a list of file names, such as [index.gmi]",
-      ),
-      "Index files of a directory; the first that exists is sent",
+  index: optional(
+    items(
+      textLike(/^[^/\0]+$/, 'use a file\'s name, without "/"'),
+      "use a list of file names, such as [index.gmi]",
     ),
+    "Index files of a directory; the first that exists is sent",
     ["index.gmi", "index.gemini"],
   ),
-  listing: v.optional(
-    described(flag(), "Whether a directory without an index file is listed"),
-    false,
-  ),
-  lang: v.optional(
-    described(
-      textLike(/^[A-Za-z0-9]+([-,][A-Za-z0-9]+)*$/, 'use a language, such as "en"'),
-      "Language of texts, the lang of their type; default: none",
-    ),
+  listing: optional(flag(), "Whether a directory without an index file is listed", false),
+  lang: optional(
+    textLike(/^[A-Za-z0-9]+([-,][A-Za-z0-9]+)*$/, 'use a language, such as "en"'),
+    "Language of texts, the lang of their type; default: none",
   ),
 });
 
 const clientCert = section({
-  required: v.optional(described(flag(), "Whether a client without a certificate gets 60"), true),
-  ca: v.optional(
-    described(
-      filePath(),
-      "PEM file of authorities whose certificates are accepted, others get 61; default: any",
-    ),
+  required: optional(flag(), "Whether a client without a certificate gets 60", true),
+  ca: optional(
+    filePath(),
+    "PEM file of authorities whose certificates are accepted, others get 61; default: any",
   ),
-  fingerprints: v.optional(
-    described(
-      list(
-        v.pipe(
-          textLike(
-            /^(SHA256:)?([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/,
-            'use "SHA256:" and 64 hexadecimal digits',
-          ),
-          v.transform((text) => text.replace(/^SHA256:/, "").replaceAll(":", "").toLowerCase()),
+  fingerprints: optional(
+    list(
+      v.pipe(
+        textLike(
+          /^(SHA256:)?([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/,
+          'use "SHA256:" and 64 hexadecimal digits',
         ),
-        'use a list of fingerprints, such as ["SHA256:…"]',
+        v.transform((text) => text.replace(/^SHA256:/, "").replaceAll(":", "").toLowerCase()),
       ),
-      "Fingerprints of certificates that are accepted, others get 61; default: any",
+      'use a list of fingerprints, such as ["SHA256:…"]',
     ),
+    "Fingerprints of certificates that are accepted, others get 61; default: any",
   ),
 });
 
 export const geminiRouteSchema = section({
-  path: v.optional(
-    described(
-      pathPattern(),
-      `${PATH_FORMS}; default: every path`,
-    ),
-  ),
-  client_cert: v.optional(
-    described(clientCert, "Access control by client certificate; default: everybody"),
-  ),
-  fastcgi: v.optional(described(fastcgi, "Forwards the request to an application")),
-  respond: v.optional(described(respond, "Sends a fixed response")),
-  static: v.optional(described(staticFiles, "Serves the files below root")),
+  path: optional(pathPattern(), `${PATH_FORMS}; default: every path`),
+  client_cert: optional(clientCert, "Access control by client certificate; default: everybody"),
+  fastcgi: optional(fastcgi, "Forwards the request to an application"),
+  respond: optional(respond, "Sends a fixed response"),
+  static: optional(staticFiles, "Serves the files below root"),
 });
 
 const site = section({
   listen: v.optional(listen, `:${GEMINI_PORT}`),
-  port: v.optional(
-    described(
-      wholeNumber(1, 65_535),
-      "Port that clients use, if another one is forwarded here; default: the port of listen",
-    ),
+  port: optional(
+    wholeNumber(1, 65_535),
+    "Port that clients use, if another one is forwarded here; default: the port of listen",
   ),
   hosts: described(
     list(host, 'use a list of names, such as [example.com, "*.example.org"]'),
     "Host names, also *.example.com, and addresses",
   ),
   tls: described(tls, "Certificate: cert and key, or self_signed and store"),
-  root: v.optional(
-    described(filePath(), "Directory of the files; default: none"),
-  ),
+  root: optional(filePath(), "Directory of the files; default: none"),
   ...symlinkEntries,
   routes: described(
     list(geminiRouteSchema, "use a list of routes"),
@@ -223,42 +182,37 @@ const site = section({
   ),
 });
 
-/** The key `gemini`. */
 export const geminiSchema = list(site, "use a list of what is served");
 
-/** The key `limits.gemini`. */
 export const geminiLimitsSchema = section({
-  connections: v.optional(
-    described(wholeNumber(1, COUNT_MAX), "Maximum of connections; beyond it they are closed"),
+  connections: optional(
+    wholeNumber(1, COUNT_MAX),
+    "Maximum of connections; beyond it they are closed",
     LIMITS.connectionsMax,
   ),
-  connections_per_address: v.optional(
-    described(
-      wholeNumber(1, COUNT_MAX),
-      "Maximum of connections from one address; beyond it: 44, beyond twice as many they are closed",
-    ),
+  connections_per_address: optional(
+    wholeNumber(1, COUNT_MAX),
+    "Maximum of connections from one address; beyond it: 44, beyond twice as many they are closed",
     LIMITS.connectionsPerAddressMax,
   ),
-  requests_per_second: v.optional(
-    described(
-      wholeNumber(0, COUNT_MAX),
-      "Maximum of requests per second from one address; beyond it: 44; 0: no limit",
-    ),
+  requests_per_second: optional(
+    wholeNumber(0, COUNT_MAX),
+    "Maximum of requests per second from one address; beyond it: 44; 0: no limit",
     LIMITS.requestsPerSecondMax,
   ),
-  request_timeout: v.optional(
-    described(
-      time(1),
-      "Timeout for the handshake, and then for the request line",
-    ),
+  request_timeout: optional(
+    time(1),
+    "Timeout for the handshake, and then for the request line",
     formatTime(LIMITS.requestTimeoutMs),
   ),
-  send_timeout: v.optional(
-    described(time(1), "Timeout for a client to read some of its response"),
+  send_timeout: optional(
+    time(1),
+    "Timeout for a client to read some of its response",
     formatTime(LIMITS.sendTimeoutMs),
   ),
-  close_timeout: v.optional(
-    described(time(1), "Timeout for a client to close after its response"),
+  close_timeout: optional(
+    time(1),
+    "Timeout for a client to close after its response",
     formatTime(LIMITS.closeTimeoutMs),
   ),
 });

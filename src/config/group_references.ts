@@ -2,14 +2,11 @@
 import { groupNamesOf, groupOf, patternError } from "../routing/route_pattern.ts";
 import type { ConfigNode } from "./config_node.ts";
 import { TEMPLATE_KEYS } from "./environment.ts";
-import type { Place } from "./located_error.ts";
+import type { Place, Tell } from "./located_error.ts";
 
 const REFERENCE = /(\$?)\$\{path\.([^{}]*)\}/g;
 
-export function checkGroups(
-  route: ConfigNode,
-  tell: (place: Place, message: string) => void,
-): void {
+export function checkGroups(route: ConfigNode, tell: Tell): void {
   const pattern = route.get("path")?.text;
   if (pattern !== undefined && patternError(pattern) !== undefined) return;
   visit(route, false);

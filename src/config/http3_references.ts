@@ -1,8 +1,8 @@
 /** What `http3` of a listener cannot stand beside. */
 import type { ConfigNode } from "./config_node.ts";
-import type { Place } from "./located_error.ts";
+import type { Tell } from "./located_error.ts";
 
-export function checkHttp3(root: ConfigNode, tell: (place: Place, message: string) => void): void {
+export function checkHttp3(root: ConfigNode, tell: Tell): void {
   for (const listener of root.get("listen")?.items ?? []) {
     const http3 = listener.get("http3");
     if (http3?.toPlain() !== true) continue;

@@ -2,19 +2,9 @@
  * What the keys of an upstream of HTTP servers say about each other: keys of FastCGI do nothing there,
  * nor do keys of HTTP elsewhere, and a certificate must be for somebody.
  */
-import type { Files } from "../runtime/files.ts";
-import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import type { ConfigNode } from "./config_node.ts";
-import type { Place } from "./located_error.ts";
-import { resolvePath } from "./paths.ts";
-
-export interface CaContext {
-  readonly files: Files;
-  /** Where relative paths start. */
-  readonly directory: string;
-}
-
-type Tell = (place: Place, message: string) => void;
+import type { Place, Tell } from "./located_error.ts";
+import { type PathContext, requireFile } from "./path_references.ts";
 
 /** Keys that only FastCGI knows, with the keys that they stand below. */
 const FASTCGI_KEYS: readonly (readonly string[])[] = [
@@ -31,30 +21,32 @@ export function isHttpUpstream(upstream: ConfigNode | undefined): boolean {
   return upstream?.entries.has("http") ?? false;
 }
 
-export function checkHttpUpstream(upstream: ConfigNode, context: CaContext, tell: Tell): void {
+export function checkHttpUpstream(upstream: ConfigNode, context: PathContext, tell: Tell): void {
   const http = upstream.entries.get("http");
   if (http === undefined) {
-    for (const path of HTTP_KEYS) {
-      const place = placeOf(upstream, path);
-      const remedy = "add http, or take it out";
-      if (place !== undefined) {
-        tell(place, `Key ${path.join(".")} does nothing for FastCGI (${remedy})`);
-      }
-    }
-    return;
+    const what = "does nothing for FastCGI (add http, or take it out)";
+    return tellKeys(upstream, HTTP_KEYS, what, tell);
   }
   for (const other of ["servers", "spawn"]) {
     const entry = upstream.entries.get(other);
     if (entry === undefined) continue;
     tell(entry.keyPlace, `The upstream has http as well as ${other} (leave one of the two out)`);
   }
-  for (const path of FASTCGI_KEYS) {
-    const place = placeOf(upstream, path);
-    if (place !== undefined) {
-      tell(place, `Key ${path.join(".")} does nothing for HTTP servers (take it out)`);
-    }
-  }
+  tellKeys(upstream, FASTCGI_KEYS, "does nothing for HTTP servers (take it out)", tell);
   checkTls(upstream, http.node, context, tell);
+}
+
+/** Those of the keys that the upstream has. */
+function tellKeys(
+  upstream: ConfigNode,
+  keys: readonly (readonly string[])[],
+  what: string,
+  tell: Tell,
+): void {
+  for (const path of keys) {
+    const place = placeOf(upstream, path);
+    if (place !== undefined) tell(place, `Key ${path.join(".")} ${what}`);
+  }
 }
 
 function placeOf(node: ConfigNode, path: readonly string[]): Place | undefined {
@@ -63,7 +55,7 @@ function placeOf(node: ConfigNode, path: readonly string[]): Place | undefined {
   return rest.length === 0 || entry === undefined ? entry?.keyPlace : placeOf(entry.node, rest);
 }
 
-function checkTls(upstream: ConfigNode, http: ConfigNode, context: CaContext, tell: Tell): void {
+function checkTls(upstream: ConfigNode, http: ConfigNode, context: PathContext, tell: Tell): void {
   const tls = upstream.entries.get("tls");
   const servers = http.items.flatMap((item) => item.get("address") ?? item)
     .filter(({ text }) => text !== undefined);
@@ -83,13 +75,7 @@ function checkTls(upstream: ConfigNode, http: ConfigNode, context: CaContext, te
     const what = "The servers have several names, and a certificate is for one";
     tell(http.place, `${what} (add tls.server_name)`);
   }
-  const ca = tls?.node.get("ca");
-  if (ca?.text === undefined) return;
-  const path = resolvePath(context.directory, ca.text);
-  const kind = kindAt(context.files, path);
-  if (kind === "file") return;
-  const what = `There is no file "${path}" (name the PEM file of the authorities)`;
-  tell(ca.place, describeUnusable(kind, what));
+  requireFile(tls?.node.get("ca"), "name the PEM file of the authorities", context, tell);
 }
 
 function hostOf(address: string): string {

@@ -3,10 +3,12 @@ import * as v from "valibot";
 import { type Address, AddressError, type AddressRules } from "../runtime/address.ts";
 import { UPSTREAM_DEFAULTS as UPSTREAM } from "../upstream/options.ts";
 import {
+  addressLike,
   described,
   filePath,
   flag,
   list,
+  optional,
   readAddress,
   section,
   textLike,
@@ -22,7 +24,6 @@ const HTTPS_PORT = 443;
 
 const ADDRESS_REMEDY = 'use text, such as "127.0.0.1:8080", "https://api.internal" or "unix:/path"';
 
-/** An HTTP server's address, and whether TLS is spoken there. */
 export interface HttpServerAddress {
   readonly address: Address;
   readonly isTls: boolean;
@@ -43,19 +44,17 @@ function readHttpAddress(text: string): HttpServerAddress {
   return { address: readAddress(scheme === "" ? text : rest, rules), isTls };
 }
 
-const httpAddress = v.pipe(
-  v.string(ADDRESS_REMEDY),
-  v.title("address"),
-  v.rawTransform(({ dataset, addIssue, NEVER }): HttpServerAddress => {
-    try {
-      return readHttpAddress(dataset.value);
-    } catch (error) {
-      if (!(error instanceof AddressError)) throw error;
-      addIssue({ message: error.message });
-      return NEVER;
-    }
-  }),
-);
+const httpAddress = addressLike(readHttpAddress, ADDRESS_REMEDY);
+
+/** What is said of a server beside its address. */
+export const serverEntries = {
+  weight: optional(
+    wholeNumber(1, WEIGHT_MAX),
+    "Weight for load balancing: with 2 it gets twice as many requests as with 1",
+    1,
+  ),
+  backup: optional(flag(), "Whether it gets requests only while no other server is up", false),
+};
 
 const server = v.pipe(
   v.union([
@@ -65,17 +64,7 @@ const server = v.pipe(
         httpAddress,
         `Where the server listens; http:// and https:// say ${HTTP_PORT} and ${HTTPS_PORT} for the port`,
       ),
-      weight: v.optional(
-        described(
-          wholeNumber(1, WEIGHT_MAX),
-          "Weight for load balancing: with 2 it gets twice as many requests as with 1",
-        ),
-        1,
-      ),
-      backup: v.optional(
-        described(flag(), "Whether it gets requests only while no other server is up"),
-        false,
-      ),
+      ...serverEntries,
     }),
   ], 'use an address such as "127.0.0.1:8080", or a map with address, weight, backup'),
   v.transform((value) =>
@@ -86,41 +75,34 @@ const server = v.pipe(
 );
 
 const tls = section({
-  server_name: v.optional(
-    described(
-      textLike(/^[A-Za-z0-9_.:-]+$/, "use the name of a host"),
-      "Name that the certificate must be for, which is also asked for (SNI); default: the address's host",
-    ),
+  server_name: optional(
+    textLike(/^[A-Za-z0-9_.:-]+$/, "use the name of a host"),
+    "Name that the certificate must be for, which is also asked for (SNI); default: the address's host",
   ),
-  ca: v.optional(
-    described(
-      filePath(),
-      "Certificates, PEM, of the authorities that vouch for the servers; default: the system's",
-    ),
+  ca: optional(
+    filePath(),
+    "Certificates, PEM, of the authorities that vouch for the servers; default: the system's",
   ),
 });
 
 const tunnels = section({
-  max: v.optional(
-    described(
-      wholeNumber(0, TUNNELS_MAX),
-      "Maximum of WebSockets at the same time; beyond it: 503",
-    ),
+  max: optional(
+    wholeNumber(0, TUNNELS_MAX),
+    "Maximum of WebSockets at the same time; beyond it: 503",
     UPSTREAM.tunnels.max,
   ),
-  idle_timeout: v.optional(
-    described(time(1), "Timeout of a WebSocket in which nothing is sent in either direction"),
+  idle_timeout: optional(
+    time(1),
+    "Timeout of a WebSocket in which nothing is sent in either direction",
     formatTime(UPSTREAM.tunnels.idleMs),
   ),
 }, "max");
 
 export const httpUpstreamEntries = {
-  http: v.optional(
-    described(
-      list(server, 'use a list of addresses, such as ["127.0.0.1:8080"]'),
-      "Addresses of HTTP/1.1 servers for proxy and forward_auth, instead of servers; default: none",
-    ),
+  http: optional(
+    list(server, 'use a list of addresses, such as ["127.0.0.1:8080"]'),
+    "Addresses of HTTP/1.1 servers for proxy and forward_auth, instead of servers; default: none",
   ),
-  tls: v.optional(described(tls, "TLS to servers whose addresses begin with https://"), {}),
-  tunnels: v.optional(described(tunnels, "WebSockets through HTTP servers"), {}),
+  tls: optional(tls, "TLS to servers whose addresses begin with https://", {}),
+  tunnels: optional(tunnels, "WebSockets through HTTP servers", {}),
 };

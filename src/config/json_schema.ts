@@ -32,11 +32,7 @@ function alternativesOf(schema: object): Alternatives | undefined {
 }
 
 /** `instead` may be there where none of the others is. */
-type Alternatives = readonly [
-  how: "oneOf" | "anyOf",
-  keys: readonly string[],
-  instead?: string,
-];
+type Alternatives = readonly [how: "oneOf" | "anyOf", keys: readonly string[], instead?: string];
 
 function withAlternatives(jsonSchema: object, alternatives: Alternatives | undefined) {
   if (alternatives === undefined) return undefined;

@@ -1,18 +1,21 @@
 /** Where is listened: an address alone, or a map with what else is said of a listener. */
 import * as v from "valibot";
+import { parseServeAddress } from "../runtime/address.ts";
 import { protocolEntries } from "./http2_schema.ts";
 import { proxyNetworks } from "./proxy_schema.ts";
-import { address, described, listenPlace, section } from "./schema_parts.ts";
+import { address, addressLike, described, optional, section } from "./schema_parts.ts";
 import { socketFileCheck, socketFileEntries, withSocketFile } from "./socket_file_schema.ts";
 import { listenerTlsSchema } from "./tls_schema.ts";
 
 export const LISTEN_ADDRESS_RULES = { anyHost: true } as const;
 
 const listenAddress = address(LISTEN_ADDRESS_RULES, 'use text, such as ":8080"');
-/** Where HTTP is served. */
-export const serveAddress = listenPlace(LISTEN_ADDRESS_RULES, 'use text, such as ":8080"');
+/** One of ours, or a socket that was opened by others. */
+export const serveAddress = addressLike(
+  (text) => parseServeAddress(text, LISTEN_ADDRESS_RULES),
+  'use text, such as ":8080"',
+);
 
-/** An entry of `listen`. */
 export const listener = v.pipe(
   v.union([
     serveAddress,
@@ -23,19 +26,15 @@ export const listener = v.pipe(
           "Where to listen: host:port, :port for every interface (IPv6 and IPv4), unix:/path, fd:3 " +
             "(an inherited socket) or systemd:NAME (that of a .socket unit)",
         ),
-        tls: v.optional(
-          described(
-            listenerTlsSchema,
-            "Serves HTTPS, {} with the certificates of the sites; default: HTTP",
-          ),
+        tls: optional(
+          listenerTlsSchema,
+          "Serves HTTPS, {} with the certificates of the sites; default: HTTP",
         ),
         ...protocolEntries,
-        proxy_protocol: v.optional(
-          described(
-            proxyNetworks(),
-            "Peers that must send a PROXY header (version 1 or 2) first; others are cut; default: " +
-              "nobody sends one",
-          ),
+        proxy_protocol: optional(
+          proxyNetworks(),
+          "Peers that must send a PROXY header (version 1 or 2) first; others are cut; default: " +
+            "nobody sends one",
         ),
         ...socketFileEntries,
       }),
@@ -55,7 +54,6 @@ export const listener = v.pipe(
   ),
 );
 
-/** `admin.listen`. */
 export const adminListener = v.pipe(
   v.union([
     listenAddress,

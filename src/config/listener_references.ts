@@ -5,9 +5,7 @@
 import { AddressError, formatAddress, parseServeAddress } from "../runtime/address.ts";
 import type { ConfigNode } from "./config_node.ts";
 import { LISTEN_ADDRESS_RULES } from "./listen_schema.ts";
-import type { Place } from "./located_error.ts";
-
-type Tell = (place: Place, message: string) => void;
+import type { Place, Tell } from "./located_error.ts";
 
 export function checkListeners(root: ConfigNode, tell: Tell): void {
   const seen = new Map<string, Place>();

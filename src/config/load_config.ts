@@ -231,24 +231,14 @@ function checkOverrides(
   if (options.sites.some(({ listen }) => listen !== undefined)) {
     refuse("listen", `Sites of "${source}" name listeners (change listen there)`);
   }
-  if (options.sites.length !== 1) {
-    refuse(
-      "domain",
-      `"${source}" has ${options.sites.length} sites, not one (add the name to its hosts there)`,
-    );
+  const [sites, upstreams] = [options.sites.length, options.upstreams.length];
+  const notOne = (count: number, what: string) => `"${source}" has ${count} ${what}, not one`;
+  const ofSites = notOne(sites, "sites");
+  if (sites !== 1) refuse("domain", `${ofSites} (add the name to its hosts there)`);
+  if (upstreams !== 1) {
+    refuse("upstream", `${notOne(upstreams, "upstreams")} (change its servers there)`);
   }
-  if (options.upstreams.length !== 1) {
-    refuse(
-      "upstream",
-      `"${source}" has ${options.upstreams.length} upstreams, not one (change its servers there)`,
-    );
-  }
-  if (options.sites.length !== 1) {
-    refuse(
-      "root",
-      `"${source}" has ${options.sites.length} sites, not one (change the root there)`,
-    );
-  }
+  if (sites !== 1) refuse("root", `${ofSites} (change the root there)`);
 }
 
 /** @throws {ConfigError} where `--domain` names what cannot stand together */

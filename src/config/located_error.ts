@@ -10,6 +10,9 @@ export interface Place {
   readonly column: number;
 }
 
+/** Takes what is wrong at a place. */
+export type Tell = (place: Place, message: string) => void;
+
 export interface LocatedError {
   /** A file as the user named it, a flag such as `--listen`, or a variable such as `AFCGI_LISTEN`. */
   readonly source: string;

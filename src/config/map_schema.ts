@@ -4,18 +4,12 @@ import type { ValueMapOptions, ValueMaps } from "../http/value_map.ts";
 import { valuePatternError } from "../routing/value_pattern.ts";
 import type { ConfigNode } from "./config_node.ts";
 import { TEMPLATE_KEYS } from "./environment.ts";
-import type { Place } from "./located_error.ts";
+import type { Tell } from "./located_error.ts";
 import { didYouMean } from "./nearest.ts";
 import { templateText } from "./params_schema.ts";
-import { described, section } from "./schema_parts.ts";
+import { described, optional, refuse, section } from "./schema_parts.ts";
 
-const valuePattern = v.pipe(
-  v.string(),
-  v.rawCheck(({ dataset, addIssue }) => {
-    const error = dataset.typed ? valuePatternError(dataset.value) : undefined;
-    if (error !== undefined) addIssue({ message: error });
-  }),
-);
+const valuePattern = v.pipe(v.string(), refuse(valuePatternError));
 
 const valueMap = section({
   of: described(templateText(), "What is looked up, such as ${request.header.X-Env}"),
@@ -26,21 +20,19 @@ const valueMap = section({
     ),
     'Texts by value; * in a value is anything, "~ …" an expression; the one that is equal, else the first that fits',
   ),
-  default: v.optional(described(templateText(), "Text where no value fits"), ""),
+  default: optional(templateText(), "Text where no value fits", ""),
 });
 
 const MAP_NAME = /^[A-Za-z_]\w*$/;
 
 export const mapEntries = {
-  map: v.optional(
-    described(
-      v.record(
-        v.pipe(v.string(), v.regex(MAP_NAME, 'use letters, digits and "_"')),
-        valueMap,
-        "use a map of names and tables",
-      ),
-      "Tables from a value to a text, each under a name of your own: ${map.NAME}; default: none",
+  map: optional(
+    v.record(
+      v.pipe(v.string(), v.regex(MAP_NAME, 'use letters, digits and "_"')),
+      valueMap,
+      "use a map of names and tables",
     ),
+    "Tables from a value to a text, each under a name of your own: ${map.NAME}; default: none",
   ),
 };
 
@@ -59,10 +51,7 @@ export function valueMaps(config: MapConfig | undefined): ValueMaps | undefined 
 const REFERENCE = /(\$?)\$\{map\.([^{}]*)\}/g;
 
 /** That every `${map.NAME}` has its table, and that no table leads back to itself. */
-export function checkMaps(
-  root: ConfigNode,
-  tell: (place: Place, message: string) => void,
-): void {
+export function checkMaps(root: ConfigNode, tell: Tell): void {
   const maps = root.get("map")?.entries ?? new Map();
   const names = [...maps.keys()];
   visit(root, false);

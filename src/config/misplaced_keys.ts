@@ -18,10 +18,7 @@ export interface SchemaFields {
   readonly options?: readonly SchemaFields[];
 }
 
-/**
- * Names of other web servers, and of our own flags, for what is called otherwise here; a dot leads
- * into a map.
- */
+/** Names that other web servers, and our flags, have for keys; a dot leads into a map. */
 const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
   ["add_header", "headers"],
   ["address", "listen"],
@@ -78,7 +75,6 @@ export class MisplacedKeys {
     return known.includes(other.at(-1)!) ? other.at(-1) : undefined;
   }
 
-  /** The remedy for a key that the map does not know. */
   remedy(key: string, map: SchemaFields): string {
     const known = Object.keys(map.entries!);
     const typed = /^[a-z_]+(?=:)/.exec(key)?.[0];

@@ -6,7 +6,6 @@
 /** Words longer than this are not compared: nobody mistypes that much, and the table is quadratic. */
 const WORD_LENGTH_MAX = 64;
 
-/** The nearest of `candidates`, or undefined when none is near. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   if (word.length > WORD_LENGTH_MAX) return undefined;
   let best: string | undefined;

@@ -1,7 +1,7 @@
 /** The schemas of parameters, and of texts with references to the request. */
 import * as v from "valibot";
 import { compileTemplate, TemplateError } from "../http/request_template.ts";
-import { TEXT_REMEDY, textLike } from "./schema_parts.ts";
+import { refuse, TEXT_REMEDY, textLike } from "./schema_parts.ts";
 
 /** A text in which `${…}` stands for parts of the request. */
 export function templateText() {
@@ -10,13 +10,13 @@ export function templateText() {
 
 /** That the references of a text stand for something. */
 export function templateCheck() {
-  return v.rawCheck<string>(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
+  return refuse<string>((text) => {
     try {
-      compileTemplate(dataset.value, {});
+      compileTemplate(text, {});
+      return undefined;
     } catch (error) {
-      if (!(error instanceof TemplateError)) throw error;
-      addIssue({ message: error.message });
+      if (error instanceof TemplateError) return error.message;
+      throw error;
     }
   });
 }

@@ -1,6 +1,6 @@
 /** The schema of a pattern of paths, as `routing/route_pattern.ts` reads it. */
 import * as v from "valibot";
-import { described } from "./schema_parts.ts";
+import { optional, refuse } from "./schema_parts.ts";
 import { PATTERN_REMEDY, PATTERN_SHAPE, patternError } from "../routing/route_pattern.ts";
 
 export const PATH_FORMS = "/exact, /directory/* (also matches /directory), /begin*, *.end, " +
@@ -11,19 +11,17 @@ export function pathPattern(remedy = PATTERN_REMEDY) {
   return v.pipe(
     v.string(remedy),
     v.regex(PATTERN_SHAPE, remedy),
-    v.rawCheck(({ dataset, addIssue }) => {
-      const error = dataset.typed ? patternError(dataset.value) : undefined;
-      if (error !== undefined && error !== PATTERN_REMEDY) addIssue({ message: error });
+    refuse((pattern) => {
+      const error = patternError(pattern);
+      return error === PATTERN_REMEDY ? undefined : error;
     }),
   );
 }
 
 export const sitePathEntries = {
-  paths: v.optional(
-    described(
-      v.picklist(["utf8", "bytes"], "use utf8 or bytes"),
-      "What a decoded path may be: UTF-8 alone, else 400, or any bytes, as old sites have them",
-    ),
+  paths: optional(
+    v.picklist(["utf8", "bytes"], "use utf8 or bytes"),
+    "What a decoded path may be: UTF-8 alone, else 400, or any bytes, as old sites have them",
     "utf8",
   ),
 };

@@ -39,11 +39,7 @@ export function appPreset(application: Application, root: string | undefined): A
 }
 
 /** The static handler passes on what is no file, and scripts. */
-export function phpPreset(
-  application: Application,
-  root: string,
-  files: Files,
-): AppOptions {
+export function phpPreset(application: Application, root: string, files: Files): AppOptions {
   return presetOptions("php", application, root, [
     { kind: "static", index: ["index.html"] },
     {

@@ -2,18 +2,16 @@
 import * as v from "valibot";
 import { isFramingHeader } from "../http/response_headers.ts";
 import { templateText } from "./params_schema.ts";
-import { described, list, section, textLike } from "./schema_parts.ts";
+import { described, list, optional, refuse, section, textLike } from "./schema_parts.ts";
 
 const upstreamName = () => v.string("use the name of an upstream");
 
 const headerName = () =>
   v.pipe(
     textLike(/^[A-Za-z0-9-]+$/, 'use a header\'s name, of letters, digits and "-"'),
-    v.rawCheck(({ dataset, addIssue }) => {
-      if (!dataset.typed || !isOurs(dataset.value)) return;
-      const message = `Header "${dataset.value}" is the HTTP client's to write (take it out)`;
-      addIssue({ message });
-    }),
+    refuse((name) =>
+      isOurs(name) ? `Header "${name}" is the HTTP client's to write (take it out)` : undefined
+    ),
   );
 
 /** Host has a key of its own; the others frame the request, or are of one hop. */
@@ -25,21 +23,17 @@ function isOurs(name: string): boolean {
 export function proxySchema() {
   return section({
     upstream: described(upstreamName(), "Upstream with http"),
-    host: v.optional(
-      described(
-        v.pipe(templateText(), v.regex(/^[\x21-\x7e]+$/, "use a host, such as api.internal")),
-        "Host that the server is asked for; default: the client's",
-      ),
+    host: optional(
+      v.pipe(templateText(), v.regex(/^[\x21-\x7e]+$/, "use a host, such as api.internal")),
+      "Host that the server is asked for; default: the client's",
     ),
-    headers: v.optional(
-      described(
-        v.record(
-          headerName(),
-          v.nullable(v.pipe(templateText(), v.regex(/^[\x20-\x7e]*$/, "use ASCII on one line"))),
-          "use a map of names and texts",
-        ),
-        "Headers to send, in place of the client's; null: not sent; default: none",
+    headers: optional(
+      v.record(
+        headerName(),
+        v.nullable(v.pipe(templateText(), v.regex(/^[\x20-\x7e]*$/, "use ASCII on one line"))),
+        "use a map of names and texts",
       ),
+      "Headers to send, in place of the client's; null: not sent; default: none",
     ),
   }, "upstream");
 }
@@ -51,14 +45,12 @@ export function forwardAuthSchema() {
       textLike(/^\/[\x21-\x7e]*$/, "use a path with or without a query, such as /api/verify"),
       "Path that is asked for with GET; a response of status 2xx lets the request on",
     ),
-    copy_headers: v.optional(
-      described(
-        list(
-          textLike(/^[A-Za-z0-9-]+$/, 'use a header\'s name, of letters, digits and "-"'),
-          "use a list of headers' names",
-        ),
-        "Headers of that response that the request gets; a client's own are always removed; default: none",
+    copy_headers: optional(
+      list(
+        textLike(/^[A-Za-z0-9-]+$/, 'use a header\'s name, of letters, digits and "-"'),
+        "use a list of headers' names",
       ),
+      "Headers of that response that the request gets; a client's own are always removed; default: none",
     ),
   });
 }

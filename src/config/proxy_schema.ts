@@ -2,9 +2,8 @@
 import * as v from "valibot";
 import { PROXY_HEADERS, type ProxyHeader } from "../http/forwarded.ts";
 import { isNetwork, UNIX_NETWORK } from "../http/ip_networks.ts";
-import { described, flag, list, oneOf, TEXT_REMEDY } from "./schema_parts.ts";
+import { flag, list, oneOf, optional, refuse, TEXT_REMEDY } from "./schema_parts.ts";
 
-/** A network or an address. */
 export function network() {
   const remedy = 'use a network such as "10.0.0.0/8" or an address';
   return networkLike((text) => text !== UNIX_NETWORK && isNetwork(text), remedy);
@@ -19,10 +18,7 @@ function networkLike(isValid: (text: string) => boolean, remedy: string) {
   return v.pipe(
     v.string(TEXT_REMEDY),
     v.title("network"),
-    v.rawCheck(({ dataset, addIssue }) => {
-      if (!dataset.typed || isValid(dataset.value)) return;
-      addIssue({ message: `"${dataset.value}" is no network (${remedy})` });
-    }),
+    refuse((text) => isValid(text) ? undefined : `"${text}" is no network (${remedy})`),
   );
 }
 
@@ -33,10 +29,7 @@ const PROXY_HEADERS_REMEDY =
 function proxyHeaders() {
   return v.pipe(
     v.union(
-      [
-        v.picklist(["forwarded"]),
-        list(oneOf(PROXY_HEADERS), PROXY_HEADERS_REMEDY),
-      ],
+      [v.picklist(["forwarded"]), list(oneOf(PROXY_HEADERS), PROXY_HEADERS_REMEDY)],
       ({ input }) =>
         input === "x-forwarded"
           ? "name the fields that your proxies set, [for, proto] or also host and port: a client " +
@@ -44,11 +37,11 @@ function proxyHeaders() {
           : PROXY_HEADERS_REMEDY,
     ),
     v.transform((given): readonly ProxyHeader[] => typeof given === "string" ? [given] : given),
-    v.rawCheck(({ dataset, addIssue }) => {
-      if (!dataset.typed || !dataset.value.includes("forwarded")) return;
-      const other = dataset.value.find((name) => CUSTOMARY.has(name));
-      if (other === undefined) return;
-      addIssue({ message: `"forwarded" and "${other}" are two ways to say the same (use one)` });
+    refuse((given) => {
+      const other = given.includes("forwarded") && given.find((name) => CUSTOMARY.has(name));
+      return other
+        ? `"forwarded" and "${other}" are two ways to say the same (use one)`
+        : undefined;
     }),
   );
 }
@@ -61,28 +54,19 @@ export function proxyNetworks() {
 }
 
 export const siteProxyEntries = {
-  trusted_proxies: v.optional(
-    described(
-      list(
-        networkOrUnix(),
-        'use a list of networks, such as [10.0.0.0/8, "::1", unix]',
-      ),
-      "Addresses of proxies whose headers about the client are trusted; default: none",
-    ),
+  trusted_proxies: optional(
+    proxyNetworks(),
+    "Addresses of proxies whose headers about the client are trusted; default: none",
   ),
-  proxy_headers: v.optional(
-    described(
-      proxyHeaders(),
-      "Headers that these proxies set: for, proto, host and port (X-Forwarded-For and so on), or " +
-        "forwarded (Forwarded); and request-id (X-Request-Id)",
-    ),
+  proxy_headers: optional(
+    proxyHeaders(),
+    "Headers that these proxies set: for, proto, host and port (X-Forwarded-For and so on), or " +
+      "forwarded (Forwarded); and request-id (X-Request-Id)",
     ["for", "proto"],
   ),
-  trace_context: v.optional(
-    described(
-      flag(),
-      "Whether a request without traceparent (W3C Trace Context) gets one; an existing one is always passed on",
-    ),
+  trace_context: optional(
+    flag(),
+    "Whether a request without traceparent (W3C Trace Context) gets one; an existing one is always passed on",
     false,
   ),
 };

@@ -79,7 +79,7 @@ interface Section {
 /** The page; its lines are as the formatter would have them. */
 export function configReference(root: JsonSchema): string {
   const sections = new Sections(root);
-  const parts = [TITLE, ...INTRODUCTION.map(wrap), contents(sections.all)];
+  const parts = [TITLE, ...INTRODUCTION.map(wrap)];
   for (const section of sections.all) parts.push(...sectionText(section, sections));
   return `${parts.join("\n\n")}\n`;
 }
@@ -123,13 +123,6 @@ function innerMaps(schema: JsonSchema, path: string): { path: string; map: JsonS
   if (schema.items !== undefined) return innerMaps(schema.items, `${path}[]`);
   if (schema.additionalProperties) return innerMaps(schema.additionalProperties, `${path}.NAME`);
   return (schema.anyOf ?? []).flatMap((inner) => innerMaps(inner, path));
-}
-
-function contents(sections: readonly Section[]): string {
-  return sections.slice(1).map(({ path }) => {
-    const depth = path.split(".").filter((name) => name !== "NAME").length - 1;
-    return `${"  ".repeat(depth)}- [\`${path}\`](#${anchor(path)})`;
-  }).join("\n");
 }
 
 function sectionText({ path, map, description }: Section, sections: Sections): string[] {

@@ -5,12 +5,12 @@
  * that.
  */
 import { checkAcme } from "./acme_references.ts";
-import type { Files } from "../runtime/files.ts";
 import type { ConfigNode } from "./config_node.ts";
-import type { Place } from "./located_error.ts";
+import type { Tell } from "./located_error.ts";
 import { checkGemini } from "./gemini_references.ts";
 import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
+import { directoryError, type PathContext } from "./path_references.ts";
 import { resolvePath } from "./paths.ts";
 import { isSimple, patternError, prefixOfPattern } from "../routing/route_pattern.ts";
 import { coversRoute, type RouteShape } from "./route_cover.ts";
@@ -25,15 +25,11 @@ import type { ShapeError } from "./unknown_keys.ts";
 import { isHttpUpstream } from "./http_upstream_references.ts";
 import { checkUpstreams } from "./upstream_references.ts";
 
-export interface ReferenceContext {
-  readonly files: Files;
-  /** Where relative paths start. */
-  readonly directory: string;
+export interface ReferenceContext extends PathContext {
   /** A root from a flag or the environment stands in for the site's own. */
   readonly rootGiven: boolean;
 }
 
-type Tell = (place: Place, message: string) => void;
 type Upstreams = ReadonlyMap<string, ConfigNode>;
 
 export function checkReferences(root: ConfigNode, context: ReferenceContext): ShapeError[] {
@@ -64,17 +60,10 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
 function checkRoot(site: ConfigNode, context: ReferenceContext, tell: Tell): void {
   const root = site.get("root");
   if (root?.text === undefined || root.text === "") return;
-  const path = resolvePath(context.directory, root.text);
-  const kind = kindAt(context.files, path);
-  if (kind === undefined) {
-    const [, variable] = /\$\{?([A-Za-z_]\w*)/.exec(root.text) ?? [];
-    const remedy = variable === undefined
-      ? "create it, or name another"
-      : `write "\${env.${variable}}" for the variable`;
-    tell(root.place, `There is no directory "${path}" (${remedy})`);
-  } else if (kind !== "directory") {
-    tell(root.place, describeUnusable(kind, `"${path}" is not a directory (name its directory)`));
-  }
+  const [, variable] = /\$\{?([A-Za-z_]\w*)/.exec(root.text) ?? [];
+  const remedy = variable && `write "\${env.${variable}}" for the variable`;
+  const error = directoryError(resolvePath(context.directory, root.text), context.files, remedy);
+  if (error !== undefined) tell(root.place, error);
 }
 
 /** Files of a site that is given its root elsewhere cannot be looked for. */
@@ -118,10 +107,7 @@ function checkRoutes(
     if (handlers.length === 0 && route.get("rewrite") === undefined) {
       tell(route.place, `The route has no handler (add ${anyOf(HANDLER_NAMES)})`);
     } else if (handlers.length > 1) {
-      tell(
-        route.place,
-        `The route has ${handlers.length} handlers (keep ${anyOf(handlers)})`,
-      );
+      tell(route.place, `The route has ${handlers.length} handlers (keep ${anyOf(handlers)})`);
     }
     const authorize = route.get("authorize");
     if (authorize !== undefined) checkUpstreamName("authorize", authorize, upstreams, tell);

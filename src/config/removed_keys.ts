@@ -8,7 +8,6 @@ const REMOVED_KEYS: ReadonlyMap<string, string> = new Map([
   ],
 ]);
 
-/** The error of a key that is gone; undefined for any other. */
 export function removedKeyMessage(key: string): string | undefined {
   const instead = REMOVED_KEYS.get(key);
   return instead && `Key ${key} is gone: ${instead}`;

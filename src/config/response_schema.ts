@@ -11,6 +11,8 @@ import {
   flag,
   items,
   list,
+  optional,
+  refuse,
   section,
   TEXT_REMEDY,
   textLike,
@@ -22,10 +24,7 @@ const FRAMING = "is the HTTP server's to write (take it out)";
 const headerName = () =>
   v.pipe(
     textLike(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, "use a header's name"),
-    v.rawCheck(({ dataset, addIssue }) => {
-      if (!dataset.typed || !isFramingHeader(dataset.value)) return;
-      addIssue({ message: `Header "${dataset.value}" ${FRAMING}` });
-    }),
+    refuse((name) => isFramingHeader(name) ? `Header "${name}" ${FRAMING}` : undefined),
   );
 
 const headerNames = () => items(headerName(), "use a list of headers' names");
@@ -34,10 +33,7 @@ const headerNames = () => items(headerName(), "use a list of headers' names");
 const removableName = () =>
   v.pipe(
     headerName(),
-    v.rawCheck(({ dataset, addIssue }) => {
-      if (!dataset.typed || dataset.value.toLowerCase() !== "date") return;
-      addIssue({ message: `Header "${dataset.value}" ${FRAMING}` });
-    }),
+    refuse((name) => name.toLowerCase() === "date" ? `Header "${name}" ${FRAMING}` : undefined),
   );
 
 const headerTexts = () =>
@@ -47,23 +43,18 @@ const headerTexts = () =>
       v.pipe(templateText(), v.regex(/^[\x20-\x7e]*$/, "use ASCII on one line")),
       "use a map of names and texts",
     ),
-    v.rawCheck(({ dataset, addIssue }) => {
-      const framing = dataset.typed && Object.keys(dataset.value).find(isFramingHeader);
-      if (framing) addIssue({ message: `Header "${framing}" ${FRAMING}` });
+    refuse((texts) => {
+      const framing = Object.keys(texts).find(isFramingHeader);
+      return framing && `Header "${framing}" ${FRAMING}`;
     }),
   );
 
 export const headersEntries = {
-  set: v.optional(
-    described(headerTexts(), "Headers to set, replacing headers of the same name"),
-    {},
-  ),
-  add: v.optional(described(headerTexts(), "Headers to add"), {}),
-  remove: v.optional(
-    described(
-      items(removableName(), "use a list of headers' names"),
-      "Headers to remove, before set and add",
-    ),
+  set: optional(headerTexts(), "Headers to set, replacing headers of the same name", {}),
+  add: optional(headerTexts(), "Headers to add", {}),
+  remove: optional(
+    items(removableName(), "use a list of headers' names"),
+    "Headers to remove, before set and add",
     [],
   ),
 };
@@ -78,8 +69,9 @@ const errorPages = v.record(
     textLike(/^(\/[^/\0]+)+$/, PAGE_REMEDY),
     section({
       body: described(v.string(TEXT_REMEDY), "HTML or text of the page"),
-      type: v.optional(
-        described(textLike(/^[\x20-\x7e]+$/, "use a type such as text/html"), "Its Content-Type"),
+      type: optional(
+        textLike(/^[\x20-\x7e]+$/, "use a type such as text/html"),
+        "Its Content-Type",
         "text/html; charset=utf-8",
       ),
     }),
@@ -97,14 +89,10 @@ function password() {
   return v.union([
     v.pipe(
       textLike(/^[^\0]+$/, PASSWORD_REMEDY),
-      v.rawCheck(({ dataset, addIssue }) => {
-        const begins = dataset.typed ? HASH.exec(dataset.value)?.[0] : undefined;
-        if (begins === undefined) return;
-        addIssue({
-          message:
-            `A password that begins with "${begins}" looks like a hash, and hashes are not ` +
-            "read (write the password itself; { plain: TEXT } takes any text as it is)",
-        });
+      refuse((text) => {
+        const begins = HASH.exec(text)?.[0];
+        return begins && `A password that begins with "${begins}" looks like a hash, and hashes ` +
+            "are not read (write the password itself; { plain: TEXT } takes any text as it is)";
       }),
     ),
     v.pipe(
@@ -121,14 +109,12 @@ function password() {
 
 const basicAuth = v.pipe(
   section({
-    realm: v.optional(
-      described(
-        textLike(/^[\x20-\x7e]+$/, "use ASCII on one line"),
-        "Realm, which browsers may show",
-      ),
+    realm: optional(
+      textLike(/^[\x20-\x7e]+$/, "use ASCII on one line"),
+      "Realm, which browsers may show",
       "Restricted",
     ),
-    users: v.optional(described(
+    users: optional(
       v.pipe(
         v.record(
           textLike(/^[^:\0\r\n]+$/, 'use a name without ":"'),
@@ -138,18 +124,17 @@ const basicAuth = v.pipe(
         v.minEntries(1, "add a name and a password"),
       ),
       'User names and passwords (no hashes); "${env.NAME}" takes one from the environment; default: none',
-    )),
-    file: v.optional(described(
+    ),
+    file: optional(
       filePath(),
       "File of users, as htpasswd makes it: NAME:HASH lines with bcrypt, SHA-crypt or apr1 hashes; default: none",
-    )),
+    ),
   }),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed || dataset.value.users !== undefined) return;
-    if (dataset.value.file === undefined) {
-      addIssue({ message: "Nobody could come in (add users or file)" });
-    }
-  }),
+  refuse(({ users, file }) =>
+    users === undefined && file === undefined
+      ? "Nobody could come in (add users or file)"
+      : undefined
+  ),
 );
 
 const corsKeys = section({
@@ -163,31 +148,23 @@ const corsKeys = section({
     ),
     'Origins whose scripts may read responses; "*": all',
   ),
-  methods: v.optional(
-    described(
-      list(
-        textLike(/^[A-Z][A-Z-]*$/, "use a method's name in upper case"),
-        "use a list of methods",
-      ),
-      "Access-Control-Allow-Methods; default: GET, HEAD, PUT, POST, DELETE and PATCH",
-    ),
+  methods: optional(
+    list(textLike(/^[A-Z][A-Z-]*$/, "use a method's name in upper case"), "use a list of methods"),
+    "Access-Control-Allow-Methods; default: GET, HEAD, PUT, POST, DELETE and PATCH",
   ),
-  headers: v.optional(
-    described(headerNames(), "Access-Control-Allow-Headers; []: the ones that are asked for"),
+  headers: optional(
+    headerNames(),
+    "Access-Control-Allow-Headers; []: the ones that are asked for",
     [],
   ),
-  expose: v.optional(
-    described(headerNames(), "Access-Control-Expose-Headers"),
-    [],
+  expose: optional(headerNames(), "Access-Control-Expose-Headers", []),
+  max_age: optional(
+    time(),
+    "Access-Control-Max-Age, how long a browser may keep the response to a preflight; default: the browser's own",
   ),
-  max_age: v.optional(
-    described(
-      time(),
-      "Access-Control-Max-Age, how long a browser may keep the response to a preflight; default: the browser's own",
-    ),
-  ),
-  credentials: v.optional(
-    described(flag(), "Access-Control-Allow-Credentials: whether a browser may send cookies"),
+  credentials: optional(
+    flag(),
+    "Access-Control-Allow-Credentials: whether a browser may send cookies",
     false,
   ),
 }, (text) => `{ origins: [${asYaml(text)}] }`);
@@ -195,33 +172,28 @@ const corsKeys = section({
 /** A browser shows no script a response that is for everybody and for who is logged in at once. */
 const cors = v.pipe(
   corsKeys,
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed || !dataset.value.credentials) return;
-    if (!dataset.value.origins.includes("*")) return;
-    addIssue({ message: 'Browsers take no credentials for "*" (name the origins)' });
-  }),
+  refuse(({ credentials, origins }) =>
+    credentials && origins.includes("*")
+      ? 'Browsers take no credentials for "*" (name the origins)'
+      : undefined
+  ),
 );
 
 /** An empty list would let everybody in, which is not what it looks like. */
 const ipRestriction = v.pipe(
   section({
-    allow: v.optional(
-      described(
-        list(network(), "use a list of networks"),
-        "Networks that are allowed, others get 403; default: all",
-      ),
+    allow: optional(
+      list(network(), "use a list of networks"),
+      "Networks that are allowed, others get 403; default: all",
     ),
-    deny: v.optional(
-      described(
-        list(network(), "use a list of networks"),
-        "Networks that get 403, even if allowed; default: none",
-      ),
+    deny: optional(
+      list(network(), "use a list of networks"),
+      "Networks that get 403, even if allowed; default: none",
     ),
   }),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed || dataset.value.allow || dataset.value.deny) return;
-    addIssue({ message: "Nobody is kept out (say allow, deny or both)" });
-  }),
+  refuse(({ allow, deny }) =>
+    allow || deny ? undefined : "Nobody is kept out (say allow, deny or both)"
+  ),
 );
 
 /** Names as in the file, with Hono's. */
@@ -255,59 +227,41 @@ const securityHeaders = v.record(
 
 /** Stand at a site, for all its routes, and at a route, whose own win; null: none after all. */
 export const responseEntries = {
-  headers: v.optional(
-    described(
-      headers,
-      "Response headers to change, first those of the site, then of the route; default: none",
-    ),
+  headers: optional(
+    headers,
+    "Response headers to change, first those of the site, then of the route; default: none",
   ),
-  error_pages: v.optional(
-    described(
-      errorPages,
-      "Error pages by status (404) or class (4xx, 5xx): a path below the root, or a text; default: afcgi's own",
-    ),
+  error_pages: optional(
+    errorPages,
+    "Error pages by status (404) or class (4xx, 5xx): a path below the root, or a text; default: afcgi's own",
   ),
-  intercept_errors: v.optional(
-    described(
-      flag(),
-      "Whether error responses of applications are replaced by error pages, too; default: no",
-    ),
+  intercept_errors: optional(
+    flag(),
+    "Whether error responses of applications are replaced by error pages, too; default: no",
   ),
-  basic_auth: v.optional(
-    described(
-      v.nullable(basicAuth),
-      "HTTP basic authentication; others get 401; null: none after all; default: none",
-    ),
+  basic_auth: optional(
+    v.nullable(basicAuth),
+    "HTTP basic authentication; others get 401; null: none after all; default: none",
   ),
-  cors: v.optional(
-    described(
-      v.nullable(cors),
-      "CORS: which other origins may read responses; null: none after all; default: none",
-    ),
+  cors: optional(
+    v.nullable(cors),
+    "CORS: which other origins may read responses; null: none after all; default: none",
   ),
-  security_headers: v.optional(
-    described(
-      v.nullable(securityHeaders),
-      `Security headers, {} for the usual values: ${SECURITY_NAMES.join(", ")}; ` +
-        "null: none after all; default: none",
-    ),
+  security_headers: optional(
+    v.nullable(securityHeaders),
+    `Security headers, {} for the usual values: ${SECURITY_NAMES.join(", ")}; ` +
+      "null: none after all; default: none",
   ),
-  ip_restriction: v.optional(
-    described(
-      v.nullable(ipRestriction),
-      "Access control by the client's address; null: everybody after all; default: everybody",
-    ),
+  ip_restriction: optional(
+    v.nullable(ipRestriction),
+    "Access control by the client's address; null: everybody after all; default: everybody",
   ),
-  client_auth: v.optional(
-    described(
-      v.nullable(clientAuthSchema),
-      "Certificates that clients are asked for, over TLS, null: none; default: none",
-    ),
+  client_auth: optional(
+    v.nullable(clientAuthSchema),
+    "Certificates that clients are asked for, over TLS, null: none; default: none",
   ),
-  etag: v.optional(
-    described(
-      flag(),
-      "Whether responses that are complete in memory get an ETag, and 304 if the client has them; default: no",
-    ),
+  etag: optional(
+    flag(),
+    "Whether responses that are complete in memory get an ETag, and 304 if the client has them; default: no",
   ),
 };

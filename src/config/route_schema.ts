@@ -19,6 +19,8 @@ import {
   flag,
   list,
   methods,
+  optional,
+  refuse,
   section,
   TEXT_REMEDY,
   textLike,
@@ -57,16 +59,14 @@ const endings = () =>
 
 const respond = v.pipe(
   section({
-    status: v.optional(described(wholeNumber(200, 599), "Status"), 200),
-    body: v.optional(described(v.string(TEXT_REMEDY), "Body"), ""),
+    status: optional(wholeNumber(200, 599), "Status", 200),
+    body: optional(v.string(TEXT_REMEDY), "Body", ""),
   }, (text) => /^\d+$/.test(text) ? `{ status: ${text} }` : `{ body: ${asYaml(text)} }`),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed || ![204, 205, 304].includes(dataset.value.status)) return;
-    if (dataset.value.body === "") return;
-    addIssue({
-      message: `A response with status ${dataset.value.status} has no body (leave body out)`,
-    });
-  }),
+  refuse(({ status, body }) =>
+    [204, 205, 304].includes(status) && body !== ""
+      ? `A response with status ${status} has no body (leave body out)`
+      : undefined
+  ),
 );
 
 const redirect = section({
@@ -74,128 +74,104 @@ const redirect = section({
     v.pipe(
       textLike(/^[\x21-\x7e]+$/, "use a path or a URL in ASCII, without spaces"),
       templateCheck(),
-      v.rawCheck(({ dataset, addIssue }) => {
-        // Else a part of the request could be another host.
-        if (!dataset.typed || /^(\/|https?:\/\/|[^$]*$)/.test(dataset.value)) return;
-        const message = `"${dataset.value}" could lead anywhere (begin it with "/" or "https://")`;
-        addIssue({ message });
-      }),
+      // Else a part of the request could be another host.
+      refuse((text) =>
+        /^(\/|https?:\/\/|[^$]*$)/.test(text)
+          ? undefined
+          : `"${text}" could lead anywhere (begin it with "/" or "https://")`
+      ),
       locationCheck(),
     ),
     "Location; it may contain references such as ${match}",
   ),
-  status: v.optional(
-    described(
-      v.picklist([301, 302, 303, 307, 308], "use 301, 302, 303, 307 or 308"),
-      "Status",
-    ),
+  status: optional(
+    v.picklist([301, 302, 303, 307, 308], "use 301, 302, 303, 307 or 308"),
+    "Status",
     302,
   ),
 }, "to");
 
 /** That no part of a request is the host. */
 function locationCheck() {
-  return v.rawCheck<string>(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
+  return refuse<string>((text) => {
     try {
-      compileLocation(dataset.value, {});
+      compileLocation(text, {});
+      return undefined;
     } catch (error) {
       if (!(error instanceof TemplateError)) throw error;
-      if (/could be any host/.test(error.message)) addIssue({ message: error.message });
+      return /could be any host/.test(error.message) ? error.message : undefined;
     }
   });
 }
 
 const fastcgi = section({
   upstream: described(upstreamName(), "Upstream"),
-  script_name: v.optional(
-    described(
-      pathPrefix(),
-      "Beginning of the path that becomes SCRIPT_NAME; the rest is PATH_INFO",
-    ),
+  script_name: optional(
+    pathPrefix(),
+    "Beginning of the path that becomes SCRIPT_NAME; the rest is PATH_INFO",
     "",
   ),
-  strip: v.optional(described(pathPrefix(), STRIP)),
-  split_path: v.optional(
-    described(
-      endings(),
-      "Endings of script names, such as .cgi, at which PATH_INFO begins; default: none",
-    ),
+  strip: optional(pathPrefix(), STRIP),
+  split_path: optional(
+    endings(),
+    "Endings of script names, such as .cgi, at which PATH_INFO begins; default: none",
   ),
-  index: v.optional(
-    described(
-      textLike(/^[^/\0]+$/, 'use a script\'s name, without "/"'),
-      'Script for a path that ends with "/", whether the file exists or not; default: none',
-    ),
+  index: optional(
+    textLike(/^[^/\0]+$/, 'use a script\'s name, without "/"'),
+    'Script for a path that ends with "/", whether the file exists or not; default: none',
   ),
-  params: v.optional(described(paramsSchema(), PARAMS)),
+  params: optional(paramsSchema(), PARAMS),
   ...exchangeEntries,
 }, "upstream");
 
 const phpSection = section({
   upstream: described(upstreamName(), "Upstream that runs the scripts"),
-  index: v.optional(
-    described(
-      indexNames("index.php"),
-      "Index scripts of a directory; the first that exists runs",
-    ),
+  index: optional(
+    indexNames("index.php"),
+    "Index scripts of a directory; the first that exists runs",
     ["index.php"],
   ),
-  front_controller: v.optional(
-    described(
-      textLike(/^(\/[^/\0]+)+$/, 'use a path below the root, such as "/index.php"'),
-      "Script for every path that is no file; default: none, such a request goes to the next route",
-    ),
+  front_controller: optional(
+    textLike(/^(\/[^/\0]+)+$/, 'use a path below the root, such as "/index.php"'),
+    "Script for every path that is no file; default: none, such a request goes to the next route",
   ),
-  try: v.optional(
-    described(
-      triesSchema(),
-      "What to try, in turn; default: script, file, folder and the front controller",
-    ),
+  try: optional(
+    triesSchema(),
+    "What to try, in turn; default: script, file, folder and the front controller",
   ),
-  strip: v.optional(described(pathPrefix(), STRIP)),
-  split_path: v.optional(
-    described(
-      v.union(
-        [v.pipe(v.array(v.string()), v.length(0)), endings()],
-        "use a list of endings, such as [.php]",
-      ),
-      "Endings of script names at which PATH_INFO begins; []: no PATH_INFO",
+  strip: optional(pathPrefix(), STRIP),
+  split_path: optional(
+    v.union(
+      [v.pipe(v.array(v.string()), v.length(0)), endings()],
+      "use a list of endings, such as [.php]",
     ),
+    "Endings of script names at which PATH_INFO begins; []: no PATH_INFO",
     [...PHP_ENDINGS],
   ),
-  scripts: v.optional(
-    described(
-      list(
-        textLike(/^\/[^\0]+$/, 'use a path such as "/index.php" or "/wp-admin/*.php"'),
-        "use a list of paths, such as [/index.php]",
-      ),
-      "Scripts that may run; * is a part of a name, **/ any directories; default: all",
+  scripts: optional(
+    list(
+      textLike(/^\/[^\0]+$/, 'use a path such as "/index.php" or "/wp-admin/*.php"'),
+      "use a list of paths, such as [/index.php]",
     ),
+    "Scripts that may run; * is a part of a name, **/ any directories; default: all",
   ),
-  no_scripts: v.optional(
-    described(
-      list(
-        textLike(/^(\/[^/\0]+)+$/, 'use a directory such as "/uploads"'),
-        "use a list of directories",
-      ),
-      "Directories below which no script may run; default: none",
+  no_scripts: optional(
+    list(
+      textLike(/^(\/[^/\0]+)+$/, 'use a directory such as "/uploads"'),
+      "use a list of directories",
     ),
+    "Directories below which no script may run; default: none",
   ),
-  application_root: v.optional(
-    described(
-      textLike(/^(\/[^/\0]+)+$/, 'use an absolute path such as "/var/www/html"'),
-      "The root as the application sees it, for another container; default: as the site's",
-    ),
+  application_root: optional(
+    textLike(/^(\/[^/\0]+)+$/, 'use an absolute path such as "/var/www/html"'),
+    "The root as the application sees it, for another container; default: as the site's",
   ),
-  resolve_root: v.optional(
-    described(
-      flag(),
-      "Whether a root that is a symlink is resolved for each request, so that a deployment takes effect at once",
-    ),
+  resolve_root: optional(
+    flag(),
+    "Whether a root that is a symlink is resolved for each request, so that a deployment takes effect at once",
     false,
   ),
-  params: v.optional(described(paramsSchema(), PARAMS)),
+  params: optional(paramsSchema(), PARAMS),
   ...exchangeEntries,
 }, "upstream");
 
@@ -218,8 +194,9 @@ const rewrite = v.pipe(
     rewriteText(),
     section({
       to: described(rewriteText(), "The new path; it may contain references such as ${path.1}"),
-      repeat: v.optional(
-        described(flag(), "Whether the route rewrites what it has rewritten, ten times at most"),
+      repeat: optional(
+        flag(),
+        "Whether the route rewrites what it has rewritten, ten times at most",
         false,
       ),
     }, "to"),
@@ -228,80 +205,57 @@ const rewrite = v.pipe(
 );
 
 const authorize = section({
-  upstream: described(
-    upstreamName(),
-    "Upstream of the authorizer",
-  ),
-  params: v.optional(described(paramsSchema(), PARAMS)),
+  upstream: described(upstreamName(), "Upstream of the authorizer"),
+  params: optional(paramsSchema(), PARAMS),
 }, "upstream");
 
 const filter = section({
-  upstream: described(
-    upstreamName(),
-    "Upstream of the filter",
-  ),
-  params: v.optional(described(paramsSchema(), PARAMS)),
+  upstream: described(upstreamName(), "Upstream of the filter"),
+  params: optional(paramsSchema(), PARAMS),
 }, "upstream");
 
 export const routeSchema = section({
-  path: v.optional(
-    described(
-      pathPattern(`${PATTERN_REMEDY}, or leave it out for all`),
-      `${PATH_FORMS}; default: every path`,
-    ),
+  path: optional(
+    pathPattern(`${PATTERN_REMEDY}, or leave it out for all`),
+    `${PATH_FORMS}; default: every path`,
   ),
-  root: v.optional(
-    described(
-      filePath(),
-      "Directory of the route's files and scripts, for php, static, fastcgi and filter; default: the site's",
-    ),
+  root: optional(
+    filePath(),
+    "Directory of the route's files and scripts, for php, static, fastcgi and filter; default: the site's",
   ),
-  strip_prefix: v.optional(
-    described(
-      textLike(/^(\/[^/]+)+$/, 'use a path such as "/pma", without "/" at its end'),
-      "Beginning of the path that is no directory below the root, for the same; SCRIPT_NAME keeps it; default: none",
-    ),
+  strip_prefix: optional(
+    textLike(/^(\/[^/]+)+$/, 'use a path such as "/pma", without "/" at its end'),
+    "Beginning of the path that is no directory below the root, for the same; SCRIPT_NAME keeps it; default: none",
   ),
-  rewrite: v.optional(
-    described(
-      rewrite,
-      "Another path for the request, before the route's handler or, without one, for the other routes; a query of it stands before the client's; default: none",
-    ),
+  rewrite: optional(
+    rewrite,
+    "Another path for the request, before the route's handler or, without one, for the other routes; a query of it stands before the client's; default: none",
   ),
-  methods: v.optional(
-    described(methods(), "Methods that the route takes; others get 405; default: all"),
-  ),
-  internal: v.optional(
-    described(
-      flag(),
-      "Whether only X-Accel-Redirect of an application leads here; a client gets 404",
-    ),
+  methods: optional(methods(), "Methods that the route takes; others get 405; default: all"),
+  internal: optional(
+    flag(),
+    "Whether only X-Accel-Redirect of an application leads here; a client gets 404",
     false,
   ),
-  compression: v.optional(
-    described(compressionSchema(), "Compression of the route's responses; default: as the site"),
+  compression: optional(
+    compressionSchema(),
+    "Compression of the route's responses; default: as the site",
   ),
-  authorize: v.optional(
-    described(
-      authorize,
-      "Authorization by a FastCGI authorizer before anything else; default: none",
-    ),
+  authorize: optional(
+    authorize,
+    "Authorization by a FastCGI authorizer before anything else; default: none",
   ),
-  forward_auth: v.optional(
-    described(
-      forwardAuthSchema(),
-      "Authorization by an HTTP server before anything else; default: none",
-    ),
+  forward_auth: optional(
+    forwardAuthSchema(),
+    "Authorization by an HTTP server before anything else; default: none",
   ),
-  respond: v.optional(described(respond, "Sends a fixed response")),
-  redirect: v.optional(described(redirect, "Redirects the client")),
-  fastcgi: v.optional(described(fastcgi, "Forwards the request to an application")),
-  php: v.optional(described(php, "Runs PHP scripts below the root")),
-  proxy: v.optional(described(proxySchema(), "Forwards the request to an HTTP server")),
-  filter: v.optional(
-    described(filter, "Sends the files below the root through a FastCGI filter"),
-  ),
-  static: v.optional(described(staticSchema, "Serves static files below the root")),
+  respond: optional(respond, "Sends a fixed response"),
+  redirect: optional(redirect, "Redirects the client"),
+  fastcgi: optional(fastcgi, "Forwards the request to an application"),
+  php: optional(php, "Runs PHP scripts below the root"),
+  proxy: optional(proxySchema(), "Forwards the request to an HTTP server"),
+  filter: optional(filter, "Sends the files below the root through a FastCGI filter"),
+  static: optional(staticSchema, "Serves static files below the root"),
   ...responseEntries,
   ...bodyEntries,
   ...conditionEntries,

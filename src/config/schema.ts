@@ -33,6 +33,8 @@ import {
   flag,
   list,
   oneOf,
+  optional,
+  refuse,
   section,
   size,
   textLike,
@@ -52,7 +54,6 @@ export const DEFAULT_LOG_FORMAT = "json";
 export const DEFAULT_ACCESS_LOG = "-";
 export const DEFAULT_GRACE_MS = 30_000;
 export const DEFAULT_THREADS = 1;
-/** Threads that serve, at most. */
 export const THREADS_MAX = 63;
 const THREADS_REMEDY = `use auto, or a number from 1 to ${THREADS_MAX}`;
 
@@ -77,33 +78,22 @@ const hostName = v.pipe(
 const ADMIN_HOST_PATTERN = /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$/;
 
 const site = section({
-  hosts: v.optional(
-    described(
-      list(
-        hostName,
-        'use a list of names, such as [example.com, "*.example.com"], or leave it out for all',
-      ),
-      "Host names, also *.example.com; default: every host that no other site names",
+  hosts: optional(
+    list(
+      hostName,
+      'use a list of names, such as [example.com, "*.example.com"], or leave it out for all',
     ),
+    "Host names, also *.example.com; default: every host that no other site names",
   ),
-  listen: v.optional(
-    described(
-      list(
-        serveAddress,
-        'use a list of addresses of the file\'s listen, such as ["127.0.0.1:8080"]',
-      ),
-      "Addresses of the file's listen at which the site is served; default: all of them",
-    ),
+  listen: optional(
+    list(serveAddress, 'use a list of addresses of the file\'s listen, such as ["127.0.0.1:8080"]'),
+    "Addresses of the file's listen at which the site is served; default: all of them",
   ),
-  root: v.optional(
-    described(filePath(), "Document root, the directory of files and scripts; default: none"),
-  ),
-  tls: v.optional(
-    described(
-      siteTlsSchema,
-      "The site's certificates: auto (an ACME authority), internal (a local one), a map with cert and " +
-        'key, a list of such maps, or "off"; default: off',
-    ),
+  root: optional(filePath(), "Document root, the directory of files and scripts; default: none"),
+  tls: optional(
+    siteTlsSchema,
+    "The site's certificates: auto (an ACME authority), internal (a local one), a map with cert and " +
+      'key, a list of such maps, or "off"; default: off',
   ),
   ...schemeEntries,
   ...symlinkEntries,
@@ -111,29 +101,21 @@ const site = section({
   ...sitePathEntries,
   ...responseEntries,
   ...bodyEntries,
-  params: v.optional(
-    described(
-      paramsSchema(),
-      "Parameters of every request; those of a route take precedence; default: none",
-    ),
+  params: optional(
+    paramsSchema(),
+    "Parameters of every request; those of a route take precedence; default: none",
   ),
-  sendfile: v.optional(
-    described(
-      list(filePath(), "use a list of directories, such as [/srv/files]"),
-      "Directories from which an application may send files by X-Sendfile; default: none",
-    ),
+  sendfile: optional(
+    list(filePath(), "use a list of directories, such as [/srv/files]"),
+    "Directories from which an application may send files by X-Sendfile; default: none",
   ),
-  compression: v.optional(
-    described(
-      compressionSchema(),
-      "Compression of responses: true, or a map; default: none",
-    ),
+  compression: optional(
+    compressionSchema(),
+    "Compression of responses: true, or a map; default: none",
   ),
-  local_redirects: v.optional(
-    described(
-      flag(),
-      "Whether a Location that is a path, without Status, is followed by afcgi; otherwise the client is redirected",
-    ),
+  local_redirects: optional(
+    flag(),
+    "Whether a Location that is a path, without Status, is followed by afcgi; otherwise the client is redirected",
     false,
   ),
   routes: described(
@@ -143,227 +125,157 @@ const site = section({
 });
 
 const log = section({
-  level: v.optional(
-    described(oneOf(LOG_LEVELS), "Minimum level of the lines that are written"),
+  level: optional(
+    oneOf(LOG_LEVELS),
+    "Minimum level of the lines that are written",
     DEFAULT_LOG_LEVEL,
   ),
-  format: v.optional(
-    described(oneOf(LOG_FORMATS), "Format of the lines"),
-    DEFAULT_LOG_FORMAT,
-  ),
-  access: v.optional(
-    described(
-      v.pipe(
-        textLike(/^[^\0]+$/, 'use a path, "-" for standard output, or off'),
-        v.title("path"),
-      ),
-      'File of the access log; "-": standard output; off: none',
-    ),
+  format: optional(oneOf(LOG_FORMATS), "Format of the lines", DEFAULT_LOG_FORMAT),
+  access: optional(
+    v.pipe(textLike(/^[^\0]+$/, 'use a path, "-" for standard output, or off'), v.title("path")),
+    'File of the access log; "-": standard output; off: none',
     DEFAULT_ACCESS_LOG,
   ),
 }, "level");
 
 const limits = section({
-  request_body: v.optional(
-    described(size(), "Maximum size of a request body; beyond it: 413; 0: no limit"),
+  request_body: optional(
+    size(),
+    "Maximum size of a request body; beyond it: 413; 0: no limit",
     formatSize(HTTP.requestBodyMax),
   ),
-  request_body_chunked: v.optional(
-    described(
-      size(),
-      "Maximum size of a body without Content-Length; beyond it: 413; 0: no limit; default: as request_body",
-    ),
+  request_body_chunked: optional(
+    size(),
+    "Maximum size of a body without Content-Length; beyond it: 413; 0: no limit; default: as request_body",
   ),
-  request_rate: v.optional(
-    described(
-      size(),
-      "Minimum rate of a request body per second, over 30 s of waiting; below it: 408; 0: no limit",
-    ),
+  request_rate: optional(
+    size(),
+    "Minimum rate of a request body per second, over 30 s of waiting; below it: 408; 0: no limit",
     formatSize(HTTP.requestRateMin),
   ),
-  request_header: v.optional(
-    described(
-      size(KIB),
-      "Maximum size of the request's headers; beyond it: 431",
-    ),
+  request_header: optional(
+    size(KIB),
+    "Maximum size of the request's headers; beyond it: 431",
     formatSize(HTTP.requestHeaderMax),
   ),
-  request_buffer: v.optional(
-    described(
-      size(),
-      "Maximum of a gathered request body in memory; the rest goes to a temporary file",
-    ),
+  request_buffer: optional(
+    size(),
+    "Maximum of a gathered request body in memory; the rest goes to a temporary file",
     formatSize(HTTP.requestBufferMax),
   ),
-  response_header: v.optional(
-    described(
-      size(KIB),
-      "Maximum size of the response's headers from an application; beyond it: 502",
-    ),
+  response_header: optional(
+    size(KIB),
+    "Maximum size of the response's headers from an application; beyond it: 502",
     formatSize(UPSTREAM.limits.responseHeaderMax),
   ),
-  response_buffer: v.optional(
-    described(
-      size(),
-      "Maximum of a response in memory for a slow client; the rest goes to a temporary file",
-    ),
+  response_buffer: optional(
+    size(),
+    "Maximum of a response in memory for a slow client; the rest goes to a temporary file",
     formatSize(UPSTREAM.limits.responseBufferMax),
   ),
-  spill: v.optional(
-    described(
-      size(),
-      "Maximum of a response in a temporary file for a slow client; then the application waits; 0: no file",
-    ),
+  spill: optional(
+    size(),
+    "Maximum of a response in a temporary file for a slow client; then the application waits; 0: no file",
     formatSize(UPSTREAM.limits.spillMax),
   ),
-  spill_total: v.optional(
-    described(
-      size(),
-      "Maximum of all temporary files together; beyond it clients wait",
-    ),
+  spill_total: optional(
+    size(),
+    "Maximum of all temporary files together; beyond it clients wait",
     formatSize(SPILL_TOTAL_MAX),
   ),
-  memory: v.optional(
-    described(
-      size(),
-      "Maximum that buffers of all requests and connections hold in memory; from half of it on they use temporary files at once, beyond it bodies of new requests wait",
-    ),
+  memory: optional(
+    size(),
+    "Maximum that buffers of all requests and connections hold in memory; from half of it on they use temporary files at once, beyond it bodies of new requests wait",
     formatSize(BUFFER_MEMORY_MAX),
   ),
-  http: v.optional(
-    described(
-      httpLimitsSchema,
-      "Connections and timeouts of HTTP clients",
-    ),
-    {},
-  ),
-  http2: v.optional(described(http2LimitsSchema, "Limits of one connection of HTTP/2"), {}),
-  gemini: v.optional(
-    described(geminiLimitsSchema, "Connections, rate and timeouts of Gemini clients"),
-    {},
-  ),
+  http: optional(httpLimitsSchema, "Connections and timeouts of HTTP clients", {}),
+  http2: optional(http2LimitsSchema, "Limits of one connection of HTTP/2", {}),
+  gemini: optional(geminiLimitsSchema, "Connections, rate and timeouts of Gemini clients", {}),
 });
 
-/** The whole file. */
 const fileSchema = section({
-  listen: v.optional(
-    described(
-      list(listener, 'use a list of addresses, such as [":8080"]'),
-      "Addresses at which HTTP is served",
-    ),
+  listen: optional(
+    list(listener, 'use a list of addresses, such as [":8080"]'),
+    "Addresses at which HTTP is served",
     [DEFAULT_LISTEN],
   ),
-  tls: v.optional(
-    described(
-      fileTlsSchema,
-      "What holds for TLS in the whole file, and where it keeps what it makes",
-    ),
+  tls: optional(
+    fileTlsSchema,
+    "What holds for TLS in the whole file, and where it keeps what it makes",
     {},
   ),
-  acme: v.optional(
-    described(
-      acmeSchema,
-      "Authority (RFC 8555) for the certificates of sites with tls: auto",
-    ),
+  acme: optional(
+    acmeSchema,
+    "Authority (RFC 8555) for the certificates of sites with tls: auto",
     {},
   ),
-  upstreams: v.optional(
-    described(
-      v.pipe(
-        v.record(
-          textLike(/^[A-Za-z0-9_.-]+$/, 'use letters, digits, "_", "-" and "."'),
-          upstreamSchema,
-          'use a map of names and upstreams, such as { app: { servers: ["tcp://127.0.0.1:9000"] } }',
-        ),
-        v.minEntries(1, "add an upstream, or take the key out"),
+  upstreams: optional(
+    v.pipe(
+      v.record(
+        textLike(/^[A-Za-z0-9_.-]+$/, 'use letters, digits, "_", "-" and "."'),
+        upstreamSchema,
+        'use a map of names and upstreams, such as { app: { servers: ["tcp://127.0.0.1:9000"] } }',
       ),
-      "FastCGI applications, each under a name of your own; default: none",
+      v.minEntries(1, "add an upstream, or take the key out"),
     ),
+    "FastCGI applications, each under a name of your own; default: none",
   ),
-  sites: v.optional(
-    described(
-      list(site, "use a list of sites"),
-      "Virtual hosts for HTTP; default: none, and no port is opened",
-    ),
+  sites: optional(
+    list(site, "use a list of sites"),
+    "Virtual hosts for HTTP; default: none, and no port is opened",
   ),
-  gemini: v.optional(
-    described(geminiSchema, "Virtual hosts for Gemini; default: none"),
-  ),
-  admin: v.optional(
-    described(
-      section({
-        listen: described(
-          adminListener,
-          "Address of /livez, /readyz, /metrics, /status and /reload",
-        ),
-        health: v.optional(
-          described(
-            adminListener,
-            "Another address, of /livez, /readyz and /metrics alone, for probes; default: none",
+  gemini: optional(geminiSchema, "Virtual hosts for Gemini; default: none"),
+  admin: optional(
+    section({
+      listen: described(adminListener, "Address of /livez, /readyz, /metrics, /status and /reload"),
+      health: optional(
+        adminListener,
+        "Another address, of /livez, /readyz and /metrics alone, for probes; default: none",
+      ),
+      ready: optional(
+        oneOf(READY_WHEN),
+        "When /readyz says 200: when every upstream has a server that takes connections, or at once",
+        "application",
+      ),
+      hosts: optional(
+        list(
+          v.pipe(
+            textLike(ADMIN_HOST_PATTERN, 'use a name without port, such as "afcgi.internal"'),
+            v.transform((host) => host.toLowerCase().replace(/\.$/, "")),
           ),
+          "use a list of names, such as [afcgi.internal]",
         ),
-        ready: v.optional(
-          described(
-            oneOf(READY_WHEN),
-            "When /readyz says 200: when every upstream has a server that takes connections, or at once",
-          ),
-          "application",
-        ),
-        hosts: v.optional(
-          described(
-            list(
-              v.pipe(
-                textLike(ADMIN_HOST_PATTERN, 'use a name without port, such as "afcgi.internal"'),
-                v.transform((host) => host.toLowerCase().replace(/\.$/, "")),
-              ),
-              "use a list of names, such as [afcgi.internal]",
-            ),
-            "Host names that requests may name; default: addresses, localhost and the machine's own name",
-          ),
-        ),
-      }, "listen"),
-      "Admin address for health checks and metrics; default: none",
-    ),
+        "Host names that requests may name; default: addresses, localhost and the machine's own name",
+      ),
+    }, "listen"),
+    "Admin address for health checks and metrics; default: none",
   ),
-  log: v.optional(described(log, "Logging"), {}),
-  limits: v.optional(
-    described(limits, "Limits of requests and responses, and of memory"),
-    {},
-  ),
+  log: optional(log, "Logging", {}),
+  limits: optional(limits, "Limits of requests and responses, and of memory", {}),
   ...mapEntries,
-  user: v.optional(
-    described(
-      textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a user's name or number"),
-      "User that afcgi, started as root, becomes once it listens; default: it stays root",
-    ),
+  user: optional(
+    textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a user's name or number"),
+    "User that afcgi, started as root, becomes once it listens; default: it stays root",
   ),
-  workers: v.optional(
-    described(
-      v.union([oneOf(["auto"]), wholeNumber(1, THREADS_MAX)], THREADS_REMEDY),
-      "Threads that serve; auto: one for each processor that afcgi may use",
-    ),
+  workers: optional(
+    v.union([oneOf(["auto"]), wholeNumber(1, THREADS_MAX)], THREADS_REMEDY),
+    "Threads that serve; auto: one for each processor that afcgi may use",
     DEFAULT_THREADS,
   ),
-  shutdown: v.optional(
-    described(
-      section({
-        grace: v.optional(
-          described(
-            time(),
-            "Time that requests in flight have to finish after a stop; then they are cut",
-          ),
-          formatTime(DEFAULT_GRACE_MS),
-        ),
-        delay: v.optional(
-          described(
-            time(),
-            "Time that a stop goes on taking connections while /readyz says 503 already",
-          ),
-          "0s",
-        ),
-      }, "grace"),
-      "Shutdown",
-    ),
+  shutdown: optional(
+    section({
+      grace: optional(
+        time(),
+        "Time that requests in flight have to finish after a stop; then they are cut",
+        formatTime(DEFAULT_GRACE_MS),
+      ),
+      delay: optional(
+        time(),
+        "Time that a stop goes on taking connections while /readyz says 503 already",
+        "0s",
+      ),
+    }, "grace"),
+    "Shutdown",
     {},
   ),
 });
@@ -371,10 +283,9 @@ const fileSchema = section({
 /** A file serves something; what is misspelt is told as that. */
 export const configSchema = v.pipe(
   fileSchema,
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed || dataset.value.sites || dataset.value.gemini) return;
-    addIssue({ message: 'The file has no key "sites" (add it)' });
-  }),
+  refuse(({ sites, gemini }) =>
+    sites || gemini ? undefined : 'The file has no key "sites" (add it)'
+  ),
 );
 
 /** The file's values in the program's units, every default filled in. */

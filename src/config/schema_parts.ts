@@ -11,8 +11,6 @@ import {
   type AddressRules,
   isServiceName,
   parseAddress,
-  parseServeAddress,
-  type ServeAddress,
 } from "../runtime/address.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import {
@@ -70,7 +68,6 @@ export function wordsOf(text: string): string[] {
   return text.split(/[\s,]+/).filter((word) => word !== "");
 }
 
-/** A list with at least one item. */
 export function list<const Item extends v.GenericSchema>(item: Item, remedy: string) {
   return v.pipe(items(item, remedy), v.minLength(1, "put at least one in it"));
 }
@@ -92,6 +89,27 @@ export function described<const Schema extends v.GenericSchema>(schema: Schema, 
   const parts = "pipe" in schema ? schema.pipe : [schema];
   const [first, ...rest] = parts as [v.GenericSchema, ...v.GenericPipeItem[]];
   return v.pipe(first, v.description(text), ...rest) as unknown as Schema;
+}
+
+/** A key that may be left out, with the text that {@link described} takes; then it has the default. */
+export function optional<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  text: string,
+): v.OptionalSchema<Schema, undefined>;
+export function optional<
+  const Schema extends v.GenericSchema,
+  const Value extends v.Default<Schema, undefined>,
+>(schema: Schema, text: string, byDefault: Value): v.OptionalSchema<Schema, Value>;
+export function optional(schema: v.GenericSchema, text: string, byDefault?: never) {
+  return v.optional(described(schema, text), byDefault);
+}
+
+/** Refuses a value for the reason that `why` gives in full; undefined: it is good. */
+export function refuse<Value>(why: (value: Value) => string | undefined) {
+  return v.rawCheck<Value>(({ dataset, addIssue }) => {
+    const message = dataset.typed ? why(dataset.value) : undefined;
+    if (message !== undefined) addIssue({ message });
+  });
 }
 
 export function wholeNumber(min: number, max: number) {
@@ -201,29 +219,17 @@ export function duration(maxMs: number) {
 
 /** An address to listen at where the rules allow every host, else one to connect to. */
 export function address(rules: AddressRules, remedy: string) {
-  return v.pipe(
-    v.string(remedy),
-    v.title("address"),
-    v.rawTransform(({ dataset, addIssue, NEVER }): Address => {
-      try {
-        return readAddress(dataset.value, rules);
-      } catch (error) {
-        if (!(error instanceof AddressError)) throw error;
-        addIssue({ message: error.message });
-        return NEVER;
-      }
-    }),
-  );
+  return addressLike((text) => readAddress(text, rules), remedy);
 }
 
-/** As {@link address}, also of sockets that were opened by others. */
-export function listenPlace(rules: AddressRules, remedy: string) {
+/** What `read` makes of an address. */
+export function addressLike<Value>(read: (text: string) => Value, remedy: string) {
   return v.pipe(
     v.string(remedy),
     v.title("address"),
-    v.rawTransform(({ dataset, addIssue, NEVER }): ServeAddress => {
+    v.rawTransform(({ dataset, addIssue, NEVER }): Value => {
       try {
-        return parseServeAddress(dataset.value, rules);
+        return read(dataset.value);
       } catch (error) {
         if (!(error instanceof AddressError)) throw error;
         addIssue({ message: error.message });

@@ -24,8 +24,8 @@ import {
 import { accessTarget } from "./app_options.ts";
 import type { ReadVariable } from "./environment.ts";
 import type { LocatedError } from "./located_error.ts";
-import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import { didYouMean } from "./nearest.ts";
+import { directoryError } from "./path_references.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import { LISTEN_ADDRESS_RULES, LOG_FORMATS, THREADS_MAX } from "./schema.ts";
 import { readAddress } from "./schema_parts.ts";
@@ -39,111 +39,82 @@ export interface SettingDefinition {
   readonly repeatable: boolean;
 }
 
+function setting<const Key extends string>(
+  key: Key,
+  flags: string,
+  description: string,
+  repeatable = false,
+) {
+  return { key, flags, description, repeatable } satisfies SettingDefinition;
+}
+
 /** Each setting's variable is `AFCGI_` and the flag's name. */
 export const SETTINGS = [
-  {
-    key: "config",
-    flags: "-c, --config <file>",
-    description: "configuration file (default: afcgi.yaml, then /etc/afcgi/afcgi.yaml)",
-    repeatable: false,
-  },
-  {
-    key: "listen",
-    flags: "-l, --listen <address>",
-    description: "address to serve HTTP on, such as :8080 (repeatable)",
-    repeatable: true,
-  },
-  {
-    key: "upstream",
-    flags: "-u, --upstream <address>",
-    description: "FastCGI application, such as unix:/run/php/php-fpm.sock (repeatable)",
-    repeatable: true,
-  },
-  {
-    key: "spawn",
-    flags: "--spawn <command>",
-    description: "application to start, such as php-fpm; arguments separated by spaces",
-    repeatable: false,
-  },
-  {
-    key: "root",
-    flags: "-r, --root <dir>",
-    description: "directory of files and scripts",
-    repeatable: false,
-  },
-  {
-    key: "preset",
-    flags: "--preset <name>",
-    description: "php or app: how requests are routed to --upstream",
-    repeatable: false,
-  },
-  {
-    key: "domain",
-    flags: "--domain <name>",
-    description: "name to serve over HTTPS, with a certificate by itself (repeatable)",
-    repeatable: true,
-  },
-  {
-    key: "acmeEmail",
-    flags: "--acme-email <address>",
-    description: "where the authority for certificates may reach you",
-    repeatable: false,
-  },
-  {
-    key: "acmeDirectory",
-    flags: "--acme-directory <url>",
-    description: "directory of the authority for certificates (default: Let's Encrypt's)",
-    repeatable: false,
-  },
-  {
-    key: "acmeCa",
-    flags: "--acme-ca <file>",
-    description: "certificates, PEM, that vouch for a private authority's own server",
-    repeatable: false,
-  },
-  {
-    key: "admin",
-    flags: "--admin <address>",
-    description: "address for health and metrics; off: none",
-    repeatable: false,
-  },
-  {
-    key: "user",
-    flags: "--user <name>",
-    description: "user to become once it listens, if it is root",
-    repeatable: false,
-  },
-  {
-    key: "workers",
-    flags: "--workers <count>",
-    description: "threads that serve: auto (one for each processor) or a number",
-    repeatable: false,
-  },
-  {
-    key: "logFormat",
-    flags: "--log-format <format>",
-    description: "json or text",
-    repeatable: false,
-  },
-  {
-    key: "logLevel",
-    flags: "--log-level <level>",
-    description: "debug, info, warn or error",
-    repeatable: false,
-  },
-  {
-    key: "accessLog",
-    flags: "--access-log <file>",
-    description: "file of the access log; -: standard output; off: none",
-    repeatable: false,
-  },
-  {
-    key: "maxBody",
-    flags: "--max-body <size>",
-    description: "maximum size of a request body, such as 64MiB; 0: no limit",
-    repeatable: false,
-  },
-] as const satisfies readonly SettingDefinition[];
+  setting(
+    "config",
+    "-c, --config <file>",
+    "configuration file (default: afcgi.yaml, then /etc/afcgi/afcgi.yaml)",
+  ),
+  setting(
+    "listen",
+    "-l, --listen <address>",
+    "address to serve HTTP on, such as :8080 (repeatable)",
+    true,
+  ),
+  setting(
+    "upstream",
+    "-u, --upstream <address>",
+    "FastCGI application, such as unix:/run/php/php-fpm.sock (repeatable)",
+    true,
+  ),
+  setting(
+    "spawn",
+    "--spawn <command>",
+    "application to start, such as php-fpm; arguments separated by spaces",
+  ),
+  setting("root", "-r, --root <dir>", "directory of files and scripts"),
+  setting("preset", "--preset <name>", "php or app: how requests are routed to --upstream"),
+  setting(
+    "domain",
+    "--domain <name>",
+    "name to serve over HTTPS, with a certificate by itself (repeatable)",
+    true,
+  ),
+  setting(
+    "acmeEmail",
+    "--acme-email <address>",
+    "where the authority for certificates may reach you",
+  ),
+  setting(
+    "acmeDirectory",
+    "--acme-directory <url>",
+    "directory of the authority for certificates (default: Let's Encrypt's)",
+  ),
+  setting(
+    "acmeCa",
+    "--acme-ca <file>",
+    "certificates, PEM, that vouch for a private authority's own server",
+  ),
+  setting("admin", "--admin <address>", "address for health and metrics; off: none"),
+  setting("user", "--user <name>", "user to become once it listens, if it is root"),
+  setting(
+    "workers",
+    "--workers <count>",
+    "threads that serve: auto (one for each processor) or a number",
+  ),
+  setting("logFormat", "--log-format <format>", "json or text"),
+  setting("logLevel", "--log-level <level>", "debug, info, warn or error"),
+  setting(
+    "accessLog",
+    "--access-log <file>",
+    "file of the access log; -: standard output; off: none",
+  ),
+  setting(
+    "maxBody",
+    "--max-body <size>",
+    "maximum size of a request body, such as 64MiB; 0: no limit",
+  ),
+];
 
 export type SettingKey = (typeof SETTINGS)[number]["key"];
 
@@ -231,15 +202,7 @@ export function readOverrides(
 ): Overrides {
   const each = <Value>(key: SettingKey, read: (text: string) => Value): Value[] | undefined => {
     const setting = given.get(key);
-    return setting?.texts.flatMap((text) => {
-      try {
-        return [read(text)];
-      } catch (error) {
-        if (!(error instanceof AddressError) && !(error instanceof RangeError)) throw error;
-        tell({ source: setting.origin, place: undefined, message: error.message });
-        return [];
-      }
-    });
+    return setting && readTexts(setting, read, tell);
   };
   const one = <Value>(key: SettingKey, read: (text: string) => Value) => each(key, read)?.[0];
 
@@ -317,13 +280,24 @@ export function readListenDefault(
 ): readonly ListenOptions[] | undefined {
   const texts = readVariable(LISTEN_DEFAULT_VARIABLE)?.split(/[\s,]+/).filter(Boolean) ?? [];
   if (texts.length === 0) return undefined;
+  return readTexts({ texts, origin: LISTEN_DEFAULT_VARIABLE }, (text) => {
+    const address = resolveAddress(cwd, readAddress(text, LISTEN_ADDRESS_RULES));
+    return { address, tls: undefined };
+  }, tell);
+}
+
+/** What each text says; what cannot be read is told. */
+function readTexts<Value>(
+  { texts, origin }: GivenSetting,
+  read: (text: string) => Value,
+  tell: (error: LocatedError) => void,
+): Value[] {
   return texts.flatMap((text) => {
     try {
-      const address = resolveAddress(cwd, readAddress(text, LISTEN_ADDRESS_RULES));
-      return [{ address, tls: undefined }];
+      return [read(text)];
     } catch (error) {
-      if (!(error instanceof AddressError)) throw error;
-      tell({ source: LISTEN_DEFAULT_VARIABLE, place: undefined, message: error.message });
+      if (!(error instanceof AddressError) && !(error instanceof RangeError)) throw error;
+      tell({ source: origin, place: undefined, message: error.message });
       return [];
     }
   });
@@ -344,13 +318,9 @@ function readNonEmpty(text: string, what: string): string {
 
 function readRoot(text: string, cwd: string, files: Files): string {
   const path = resolvePath(cwd, readNonEmpty(text, "a directory"));
-  const kind = kindAt(files, path);
-  if (kind === "directory") return path;
-  throw new RangeError(
-    kind === undefined
-      ? `There is no directory "${path}" (create it, or name another)`
-      : describeUnusable(kind, `"${path}" is not a directory (name its directory)`),
-  );
+  const error = directoryError(path, files);
+  if (error !== undefined) throw new RangeError(error);
+  return path;
 }
 
 function readSize(text: string): number {

@@ -1,7 +1,7 @@
 /** Who may connect to a unix socket that afcgi listens on: the file's mode and group. */
 import * as v from "valibot";
 import { formatAddress, type ServeAddress, type UnixAddress } from "../runtime/address.ts";
-import { described, textLike } from "./schema_parts.ts";
+import { optional, refuse, textLike } from "./schema_parts.ts";
 
 const MODE_REMEDY = 'use octal digits in quotes, such as "0660"';
 
@@ -10,20 +10,13 @@ const GROUP_MODE = 0o660;
 const OWNER_MODE = 0o600;
 
 export const socketFileEntries = {
-  mode: v.optional(
-    described(
-      v.pipe(
-        textLike(/^0?[0-7]{3}$/, MODE_REMEDY),
-        v.transform((text) => parseInt(text, 8)),
-      ),
-      'Permissions of a unix socket\'s file, such as "0660"; default: "0600", with a group "0660"',
-    ),
+  mode: optional(
+    v.pipe(textLike(/^0?[0-7]{3}$/, MODE_REMEDY), v.transform((text) => parseInt(text, 8))),
+    'Permissions of a unix socket\'s file, such as "0660"; default: "0600", with a group "0660"',
   ),
-  group: v.optional(
-    described(
-      textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a group's name or number"),
-      "Group of a unix socket's file; default: the group of afcgi's user",
-    ),
+  group: optional(
+    textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a group's name or number"),
+    "Group of a unix socket's file; default: the group of afcgi's user",
   ),
 };
 
@@ -35,22 +28,17 @@ interface SocketFileInput {
 
 /** Where there is no file nothing can be said of it. */
 export function socketFileCheck<Input extends SocketFileInput>() {
-  return v.rawCheck<Input>(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    const { address, mode, group } = dataset.value;
-    if (address.transport === "unix" && !address.path.startsWith("\0")) return;
+  return refuse<Input>(({ address, mode, group }) => {
+    if (address.transport === "unix" && !address.path.startsWith("\0")) return undefined;
     const key = mode !== undefined ? "mode" : group !== undefined ? "group" : undefined;
-    if (key === undefined) return;
+    if (key === undefined) return undefined;
     const where = formatAddress(address);
-    addIssue({
-      message: address.transport !== "unix"
-        ? `${where} has no ${key} (take it out: only a unix socket has one)`
-        : `${where} has no ${key}, and everybody on the machine may connect (use a path instead)`,
-    });
+    return address.transport !== "unix"
+      ? `${where} has no ${key} (take it out: only a unix socket has one)`
+      : `${where} has no ${key}, and everybody on the machine may connect (use a path instead)`;
   });
 }
 
-/** The address with what is said of its file. */
 export function withSocketFile<Where extends ServeAddress>(
   { address, mode, group }: SocketFileInput & { readonly address: Where },
 ): Where | UnixAddress {

@@ -9,6 +9,7 @@ import {
   flag,
   list,
   oneOf,
+  optional,
   section,
   TEXT_REMEDY,
   textLike,
@@ -22,12 +23,14 @@ const REQUESTS_MAX = 1_000_000_000;
 const WORKERS_REMEDY = `use auto, or a whole number from 1 to ${WORKERS_MAX}`;
 
 const restart = section({
-  backoff: v.optional(
-    described(time(1), "Delay before a worker is started again, doubled each time it ends at once"),
+  backoff: optional(
+    time(1),
+    "Delay before a worker is started again, doubled each time it ends at once",
     formatTime(SPAWN.restart.backoffMs),
   ),
-  backoff_max: v.optional(
-    described(time(1), "Maximum delay before a worker is started again"),
+  backoff_max: optional(
+    time(1),
+    "Maximum delay before a worker is started again",
     formatTime(SPAWN.restart.backoffMaxMs),
   ),
 });
@@ -37,54 +40,44 @@ export const spawnSchema = section({
     list(textLike(/^[^\0]+$/, TEXT_REMEDY), "use a list, such as [php-fpm]"),
     "Program and arguments; its listening socket is descriptor 0, or {socket} is replaced by the socket's path",
   ),
-  workers: v.optional(
-    described(
-      v.union([oneOf(["auto"]), wholeNumber(1, WORKERS_MAX)], WORKERS_REMEDY),
-      "Number of processes (of php-fpm: children); auto: one for each processor, for PHP four",
-    ),
+  workers: optional(
+    v.union([oneOf(["auto"]), wholeNumber(1, WORKERS_MAX)], WORKERS_REMEDY),
+    "Number of processes (of php-fpm: children); auto: one for each processor, for PHP four",
     SPAWN.workers,
   ),
-  env: v.optional(
-    described(
-      v.record(
-        textLike(/^[A-Za-z_][A-Za-z0-9_]*$/, "use a name such as APP_ENV"),
-        v.string(TEXT_REMEDY),
-        "use a map of names and texts",
-      ),
-      "Environment variables to set; a secret of afcgi's own environment must be named here to be passed on; default: none",
+  env: optional(
+    v.record(
+      textLike(/^[A-Za-z_][A-Za-z0-9_]*$/, "use a name such as APP_ENV"),
+      v.string(TEXT_REMEDY),
+      "use a map of names and texts",
     ),
+    "Environment variables to set; a secret of afcgi's own environment must be named here to be passed on; default: none",
     {},
   ),
-  clear_env: v.optional(
-    described(
-      flag(),
-      "Whether only PATH, HOME, USER, LOGNAME, SHELL, LANG, LC_*, TZ and TMPDIR are passed on from afcgi's environment",
-    ),
+  clear_env: optional(
+    flag(),
+    "Whether only PATH, HOME, USER, LOGNAME, SHELL, LANG, LC_*, TZ and TMPDIR are passed on from afcgi's environment",
     true,
   ),
-  cwd: v.optional(
-    described(filePath(), "Working directory; default: afcgi's own"),
+  cwd: optional(filePath(), "Working directory; default: afcgi's own"),
+  user: optional(
+    textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a user's name or number"),
+    "User to run as, if afcgi is root; default: afcgi's user, for the children of php-fpm www-data",
   ),
-  user: v.optional(
-    described(
-      textLike(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "use a user's name or number"),
-      "User to run as, if afcgi is root; default: afcgi's user, for the children of php-fpm www-data",
-    ),
-  ),
-  max_requests: v.optional(
-    described(
-      wholeNumber(0, REQUESTS_MAX),
-      "Number of requests after which a worker is replaced (it may be a few more); 0: never",
-    ),
+  max_requests: optional(
+    wholeNumber(0, REQUESTS_MAX),
+    "Number of requests after which a worker is replaced (it may be a few more); 0: never",
     SPAWN.maxRequests,
   ),
-  restart: v.optional(described(restart, "Restarts of workers that end by themselves"), {}),
-  start_timeout: v.optional(
-    described(time(1), "Timeout for a worker to listen; then it is killed and started again"),
+  restart: optional(restart, "Restarts of workers that end by themselves", {}),
+  start_timeout: optional(
+    time(1),
+    "Timeout for a worker to listen; then it is killed and started again",
     formatTime(SPAWN.startTimeoutMs),
   ),
-  stop_timeout: v.optional(
-    described(time(1), "Timeout for a worker to end; then it is killed"),
+  stop_timeout: optional(
+    time(1),
+    "Timeout for a worker to end; then it is killed",
     formatTime(SPAWN.stopTimeoutMs),
   ),
 }, (text) => `{ command: [${wordsOf(text).map(asYaml).join(", ")}] }`);

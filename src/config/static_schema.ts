@@ -1,7 +1,7 @@
 /** The schema of the `static` handler: what is said of files, and what stands for a directory. */
 import * as v from "valibot";
 import { ENCODINGS } from "../compression/accept_encoding.ts";
-import { described, flag, items, list, oneOf, section, textLike } from "./schema_parts.ts";
+import { flag, items, list, oneOf, optional, section, textLike } from "./schema_parts.ts";
 import { pathPattern } from "./path_schema.ts";
 
 export const indexNames = (example: string) =>
@@ -13,31 +13,22 @@ export const indexNames = (example: string) =>
 export const encodings = () => list(oneOf(ENCODINGS), `use a list of ${ENCODINGS.join(", ")}`);
 
 export const staticSchema = section({
-  index: v.optional(
-    described(
-      indexNames("index.html"),
-      "Index files of a directory; the first that exists is sent",
-    ),
+  index: optional(
+    indexNames("index.html"),
+    "Index files of a directory; the first that exists is sent",
     ["index.html"],
   ),
-  precompressed: v.optional(
-    described(
-      encodings(),
-      "Precompressed files (.zst, .br, .gz) to send instead of a file; default: none",
+  precompressed: optional(
+    encodings(),
+    "Precompressed files (.zst, .br, .gz) to send instead of a file; default: none",
+  ),
+  cache_control: optional(
+    v.record(
+      pathPattern(),
+      textLike(/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/, 'use a value such as "max-age=3600"'),
+      'use a map of patterns and values, such as { "*.css": "max-age=3600" }',
     ),
+    "Cache-Control by pattern of the path, the first that matches; default: none",
   ),
-  cache_control: v.optional(
-    described(
-      v.record(
-        pathPattern(),
-        textLike(/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/, 'use a value such as "max-age=3600"'),
-        'use a map of patterns and values, such as { "*.css": "max-age=3600" }',
-      ),
-      "Cache-Control by pattern of the path, the first that matches; default: none",
-    ),
-  ),
-  listing: v.optional(
-    described(flag(), "Whether a directory without an index file is listed"),
-    false,
-  ),
+  listing: optional(flag(), "Whether a directory without an index file is listed", false),
 });

@@ -1,21 +1,12 @@
 /** What listeners and sites say about each other's TLS: files that must be there, and who serves whom. */
-import type { Files } from "../runtime/files.ts";
-import { describeUnusable, kindAt } from "../runtime/kind_at.ts";
 import type { ConfigNode } from "./config_node.ts";
-import type { Place } from "./located_error.ts";
+import type { Place, Tell } from "./located_error.ts";
 import type { PairPaths } from "../certificates/options.ts";
 import { checkHttp3 } from "./http3_references.ts";
+import { type PathContext, requireFile } from "./path_references.ts";
 import { resolvePath } from "./paths.ts";
 
-interface TlsContext {
-  readonly files: Files;
-  /** Where relative paths start. */
-  readonly directory: string;
-}
-
-type Tell = (place: Place, message: string) => void;
-
-export function checkTls(root: ConfigNode, context: TlsContext, tell: Tell): void {
+export function checkTls(root: ConfigNode, context: PathContext, tell: Tell): void {
   const listeners = (root.get("listen")?.items ?? []).flatMap((one) => one.get("tls") ?? []);
   const sites = root.get("sites")?.items ?? [];
   for (const tls of listeners) checkFiles(tls, context, tell);
@@ -28,19 +19,9 @@ export function checkTls(root: ConfigNode, context: TlsContext, tell: Tell): voi
   checkHttp3(root, tell);
 }
 
-/** The files of `cert` and `key`. */
-function checkFiles(pair: ConfigNode | undefined, context: TlsContext, tell: Tell): void {
+function checkFiles(pair: ConfigNode | undefined, context: PathContext, tell: Tell): void {
   for (const key of ["cert", "key"]) {
-    const node = pair?.get(key);
-    if (node?.text === undefined) continue;
-    const path = resolvePath(context.directory, node.text);
-    const kind = kindAt(context.files, path);
-    if (kind !== "file") {
-      tell(
-        node.place,
-        describeUnusable(kind, `There is no file "${path}" (name the ${key}'s PEM file)`),
-      );
-    }
+    requireFile(pair?.get(key), `name the ${key}'s PEM file`, context, tell);
   }
 }
 

@@ -16,6 +16,8 @@ import {
   flag,
   items,
   oneOf,
+  optional,
+  refuse,
   section,
   textLike,
 } from "./schema_parts.ts";
@@ -33,72 +35,55 @@ const CIPHERS = textLike(
 /** What is asked of clients: of a listener, of the file, of a site and of a route. */
 export const clientAuthSchema = v.pipe(
   section({
-    ca: v.optional(
-      described(
-        filePath(),
-        "PEM file of the authorities whose certificates are accepted; optional only with mode: " +
-          "request, then the application judges any certificate",
-      ),
+    ca: optional(
+      filePath(),
+      "PEM file of the authorities whose certificates are accepted; optional only with mode: " +
+        "request, then the application judges any certificate",
     ),
-    mode: v.optional(
-      described(
-        oneOf(["request", "require"]),
-        "Whether a client without certificate is let in (request) or gets 400",
-      ),
+    mode: optional(
+      oneOf(["request", "require"]),
+      "Whether a client without certificate is let in (request) or gets 400",
       "require",
     ),
   }, "ca"),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed || dataset.value.ca !== undefined || dataset.value.mode === "request") {
-      return;
-    }
-    addIssue({ message: "Any certificate would do (add ca, or mode: request)" });
-  }),
+  refuse(({ ca, mode }) =>
+    ca === undefined && mode === "require"
+      ? "Any certificate would do (add ca, or mode: request)"
+      : undefined
+  ),
 );
 
 /** What listeners say, and the file for all of them. */
 const SPEECH_ENTRIES = {
-  min: v.optional(
-    described(
-      oneOf(["1.2", "1.3"]),
-      'Minimum version of TLS; default: "1.2", or what the file says',
-    ),
+  min: optional(
+    oneOf(["1.2", "1.3"]),
+    'Minimum version of TLS; default: "1.2", or what the file says',
   ),
-  ciphers: v.optional(
-    described(CIPHERS, "Cipher suites of TLS 1.2 by OpenSSL's names; default: modern ones"),
-  ),
-  client_auth: v.optional(
-    described(
-      clientAuthSchema,
-      "Certificates that every client is asked for; default: none, or what the file says",
-    ),
+  ciphers: optional(CIPHERS, "Cipher suites of TLS 1.2 by OpenSSL's names; default: modern ones"),
+  client_auth: optional(
+    clientAuthSchema,
+    "Certificates that every client is asked for; default: none, or what the file says",
   ),
 };
 
 export const fileTlsSchema = section({
-  store: v.optional(
-    described(
-      filePath(),
-      "Directory of accounts, certificates and keys; default: $AFCGI_STORE, $STATE_DIRECTORY, " +
-        "$XDG_DATA_HOME/afcgi or /var/lib/afcgi",
-    ),
+  store: optional(
+    filePath(),
+    "Directory of accounts, certificates and keys; default: $AFCGI_STORE, $STATE_DIRECTORY, " +
+      "$XDG_DATA_HOME/afcgi or /var/lib/afcgi",
   ),
   ...SPEECH_ENTRIES,
 });
 
 const listenerTls = section({
-  cert: v.optional(
-    described(
-      filePath(),
-      "File of the certificate and its chain, PEM, for names without a certificate of a " +
-        "site; default: only the sites' certificates",
-    ),
+  cert: optional(
+    filePath(),
+    "File of the certificate and its chain, PEM, for names without a certificate of a " +
+      "site; default: only the sites' certificates",
   ),
-  key: v.optional(
-    described(
-      filePath(),
-      "File of the certificate's private key, PEM; optional only without cert",
-    ),
+  key: optional(
+    filePath(),
+    "File of the certificate's private key, PEM; optional only without cert",
   ),
   ...SPEECH_ENTRIES,
 });
@@ -106,12 +91,10 @@ const listenerTls = section({
 /** A certificate is nothing without its key, nor a key without its certificate. */
 export const listenerTlsSchema = v.pipe(
   listenerTls,
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    const { cert, key } = dataset.value;
-    if ((cert === undefined) === (key === undefined)) return;
+  refuse(({ cert, key }) => {
+    if ((cert === undefined) === (key === undefined)) return undefined;
     const [there, missing] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
-    addIssue({ message: `tls has ${there} without ${missing} (add ${missing})` });
+    return `tls has ${there} without ${missing} (add ${missing})`;
   }),
 );
 
@@ -170,34 +153,22 @@ function pairPaths({ cert, key }: PairPaths, directory: string): PairPaths {
 const HSTS_MAX_MS = 3650 * 86_400_000;
 
 const hsts = section({
-  max_age: v.optional(
-    described(
-      duration(HSTS_MAX_MS),
-      "How long browsers go to the host over TLS alone; 0s: they forget it",
-    ),
+  max_age: optional(
+    duration(HSTS_MAX_MS),
+    "How long browsers go to the host over TLS alone; 0s: they forget it",
     "180d",
   ),
-  include_subdomains: v.optional(
-    described(flag(), "Whether that is so for every host below it, too"),
-    false,
-  ),
+  include_subdomains: optional(flag(), "Whether that is so for every host below it, too", false),
 });
 
 /** Stand at a site. */
 export const schemeEntries = {
-  https: v.optional(
-    described(
-      oneOf(PLAIN_HTTP),
-      "What a request over plain HTTP gets: 308 to https, a response as over TLS, or (only) 403; " +
-        "default: redirect where tls is set, else allow",
-    ),
+  https: optional(
+    oneOf(PLAIN_HTTP),
+    "What a request over plain HTTP gets: 308 to https, a response as over TLS, or (only) 403; " +
+      "default: redirect where tls is set, else allow",
   ),
-  hsts: v.optional(
-    described(
-      hsts,
-      "Strict-Transport-Security in responses over TLS; default: none is added",
-    ),
-  ),
+  hsts: optional(hsts, "Strict-Transport-Security in responses over TLS; default: none is added"),
 };
 
 type SchemeConfig = {

@@ -4,15 +4,12 @@
  */
 import { commandKind } from "../spawn/options.ts";
 import type { ConfigNode } from "./config_node.ts";
-import { type CaContext, checkHttpUpstream } from "./http_upstream_references.ts";
-import type { Place } from "./located_error.ts";
+import { checkHttpUpstream } from "./http_upstream_references.ts";
+import type { Tell } from "./located_error.ts";
 import { nearest } from "./nearest.ts";
+import type { PathContext } from "./path_references.ts";
 
-export function checkUpstreams(
-  root: ConfigNode,
-  context: CaContext,
-  tell: (place: Place, message: string) => void,
-): void {
+export function checkUpstreams(root: ConfigNode, context: PathContext, tell: Tell): void {
   for (const [name, { node }] of root.get("upstreams")?.entries ?? []) {
     const servers = node.entries.get("servers");
     const spawn = node.entries.get("spawn");

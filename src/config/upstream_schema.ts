@@ -9,7 +9,7 @@ import {
   SERVER_ADDRESS_RULES,
   UPSTREAM_DEFAULTS as UPSTREAM,
 } from "../upstream/options.ts";
-import { httpUpstreamEntries } from "./http_upstream_schema.ts";
+import { httpUpstreamEntries, serverEntries } from "./http_upstream_schema.ts";
 import { paramsSchema } from "./params_schema.ts";
 import {
   address,
@@ -19,6 +19,7 @@ import {
   list,
   methods,
   oneOf,
+  optional,
   section,
   textLike,
   time,
@@ -33,7 +34,6 @@ const CONNECTIONS_MAX = 65_535;
 const CONNECTIONS_REMEDY = `use auto or a whole number from 1 to ${CONNECTIONS_MAX}`;
 /** Request ids of a connection are 16 bits, and 0 is taken. */
 const STREAMS_MAX = 65_535;
-const WEIGHT_MAX = 1000;
 const RETRIES_MAX = 100;
 /** Rise and fall. */
 const HEALTH_ANSWERS_MAX = 1000;
@@ -50,173 +50,137 @@ const server = v.pipe(
         serverAddress,
         `Where the application listens; without a port: ${FASTCGI_PORT}`,
       ),
-      weight: v.optional(
-        described(
-          wholeNumber(1, WEIGHT_MAX),
-          "Weight for load balancing: with 2 it gets twice as many requests as with 1",
-        ),
-        1,
-      ),
-      backup: v.optional(
-        described(flag(), "Whether it gets requests only while no other server is up"),
-        false,
-      ),
+      ...serverEntries,
     }),
   ], 'use an address such as "tcp://127.0.0.1:9000", or a map with address, weight, backup'),
   v.transform((value) => "address" in value ? value : { address: value, weight: 1, backup: false }),
 );
 
 const connections = section({
-  max: v.optional(
-    described(
-      v.union([oneOf(["auto"]), wholeNumber(1, CONNECTIONS_MAX)], CONNECTIONS_REMEDY),
-      "Maximum of connections to each server; auto: as many as the application turns out to take, " +
-        `up to ${AUTO_SINGLE_MAX} (${AUTO_SHARED_MAX} if requests share them), or as many as a ` +
-        "spawned worker takes",
-    ),
+  max: optional(
+    v.union([oneOf(["auto"]), wholeNumber(1, CONNECTIONS_MAX)], CONNECTIONS_REMEDY),
+    "Maximum of connections to each server; auto: as many as the application turns out to take, " +
+      `up to ${AUTO_SINGLE_MAX} (${AUTO_SHARED_MAX} if requests share them), or as many as a ` +
+      "spawned worker takes",
     UPSTREAM.connections.max,
   ),
-  streams: v.optional(
-    described(
-      wholeNumber(1, STREAMS_MAX),
-      "Maximum of requests at the same time on one connection that multiplexes",
-    ),
+  streams: optional(
+    wholeNumber(1, STREAMS_MAX),
+    "Maximum of requests at the same time on one connection that multiplexes",
     UPSTREAM.connections.streamsMax,
   ),
-  idle_timeout: v.optional(
-    described(
-      time(1),
-      "Timeout of a connection without requests; default: " +
-        `${formatTime(IDLE_TIMEOUT_MULTIPLEXED_MS)} if it multiplexes, ` +
-        `else ${formatTime(IDLE_TIMEOUT_SINGLE_MS)}`,
-    ),
+  idle_timeout: optional(
+    time(1),
+    "Timeout of a connection without requests; default: " +
+      `${formatTime(IDLE_TIMEOUT_MULTIPLEXED_MS)} if it multiplexes, ` +
+      `else ${formatTime(IDLE_TIMEOUT_SINGLE_MS)}`,
   ),
-  max_requests: v.optional(
-    described(
-      wholeNumber(0, CONNECTION_REQUESTS_MAX),
-      "Number of requests after which a connection is closed; 0: no limit",
-    ),
+  max_requests: optional(
+    wholeNumber(0, CONNECTION_REQUESTS_MAX),
+    "Number of requests after which a connection is closed; 0: no limit",
     UPSTREAM.connections.requestsMax,
   ),
-  reuse: v.optional(
-    described(
-      v.union([oneOf(["auto"]), flag()], "use auto, true or false"),
-      "Keep-alive: whether a connection is used again; auto: unless the application closes it, or " +
-        "does not reply to FCGI_GET_VALUES",
-    ),
+  reuse: optional(
+    v.union([oneOf(["auto"]), flag()], "use auto, true or false"),
+    "Keep-alive: whether a connection is used again; auto: unless the application closes it, or " +
+      "does not reply to FCGI_GET_VALUES",
     UPSTREAM.connections.reuse,
   ),
 }, "max");
 
 const queue = section({
-  max: v.optional(
-    described(
-      wholeNumber(0, QUEUE_LENGTH_MAX),
-      "Maximum of waiting requests; beyond it: 503",
-    ),
+  max: optional(
+    wholeNumber(0, QUEUE_LENGTH_MAX),
+    "Maximum of waiting requests; beyond it: 503",
     UPSTREAM.queue.lengthMax,
   ),
-  timeout: v.optional(
-    described(time(1), "Timeout of a waiting request; then 503"),
+  timeout: optional(
+    time(1),
+    "Timeout of a waiting request; then 503",
     formatTime(UPSTREAM.queue.timeoutMs),
   ),
 }, "max");
 
 const timeouts = section({
-  connect: v.optional(
-    described(
-      time(1),
-      "Timeout to connect; then it is tried again, and in the end 504",
-    ),
+  connect: optional(
+    time(1),
+    "Timeout to connect; then it is tried again, and in the end 504",
     formatTime(UPSTREAM.timeouts.connectMs),
   ),
-  first_byte: v.optional(
-    described(time(1), "Timeout for the response to begin (all of its headers); then 504"),
+  first_byte: optional(
+    time(1),
+    "Timeout for the response to begin (all of its headers); then 504",
     formatTime(UPSTREAM.timeouts.firstByteMs),
   ),
-  idle: v.optional(
-    described(
-      time(1),
-      "Timeout between two pieces of a response; then 504, or the response is cut",
-    ),
+  idle: optional(
+    time(1),
+    "Timeout between two pieces of a response; then 504, or the response is cut",
     formatTime(UPSTREAM.timeouts.idleMs),
   ),
-  total: v.optional(
-    described(
-      time(),
-      "Timeout of a request with all its attempts; then 504, or the response is cut; 0s: no limit",
-    ),
+  total: optional(
+    time(),
+    "Timeout of a request with all its attempts; then 504, or the response is cut; 0s: no limit",
     formatTime(UPSTREAM.timeouts.totalMs),
   ),
-  abort: v.optional(
-    described(
-      time(1),
-      "Timeout for an aborted request to end; then its connection is closed",
-    ),
+  abort: optional(
+    time(1),
+    "Timeout for an aborted request to end; then its connection is closed",
     formatTime(UPSTREAM.timeouts.abortMs),
   ),
 });
 
 const retry = section({
-  attempts: v.optional(
-    described(wholeNumber(0, RETRIES_MAX), "Maximum of retries for each request; 0: none"),
+  attempts: optional(
+    wholeNumber(0, RETRIES_MAX),
+    "Maximum of retries for each request; 0: none",
     UPSTREAM.retry.attemptsMax,
   ),
-  methods: v.optional(
-    described(
-      methods(),
-      "Methods of requests that are retried even if the application may have begun them",
-    ),
+  methods: optional(
+    methods(),
+    "Methods of requests that are retried even if the application may have begun them",
     [...UPSTREAM.retry.methods],
   ),
-  same_server: v.optional(
-    described(
-      flag(),
-      "Whether these methods are also retried on the server that lost them, if there is no other: " +
-        "the request may be what makes it crash",
-    ),
+  same_server: optional(
+    flag(),
+    "Whether these methods are also retried on the server that lost them, if there is no other: " +
+      "the request may be what makes it crash",
     false,
   ),
-  delay: v.optional(
-    described(time(), "Delay before a retry on the same server; another server is tried at once"),
+  delay: optional(
+    time(),
+    "Delay before a retry on the same server; another server is tried at once",
     formatTime(UPSTREAM.retry.delayMs),
   ),
 }, "attempts");
 
 const health = section({
-  interval: v.optional(
-    described(time(), "Time between two health checks of a server; 0s: no health checks"),
+  interval: optional(
+    time(),
+    "Time between two health checks of a server; 0s: no health checks",
     formatTime(UPSTREAM.health.intervalMs),
   ),
-  timeout: v.optional(
-    described(time(1), "Timeout of a health check; then it has failed"),
+  timeout: optional(
+    time(1),
+    "Timeout of a health check; then it has failed",
     formatTime(UPSTREAM.health.timeoutMs),
   ),
-  rise: v.optional(
-    described(
-      wholeNumber(1, HEALTH_ANSWERS_MAX),
-      "Successful checks in a row after which a server is up again",
-    ),
+  rise: optional(
+    wholeNumber(1, HEALTH_ANSWERS_MAX),
+    "Successful checks in a row after which a server is up again",
     UPSTREAM.health.rise,
   ),
-  fall: v.optional(
-    described(
-      wholeNumber(1, HEALTH_ANSWERS_MAX),
-      "Failed checks in a row after which a server is down",
-    ),
+  fall: optional(
+    wholeNumber(1, HEALTH_ANSWERS_MAX),
+    "Failed checks in a row after which a server is down",
     UPSTREAM.health.fall,
   ),
-  script: v.optional(
-    described(
-      textLike(/^\/[^\s?#]*$/, "use a path, such as /ping"),
-      "Script to request, such as ping.path of php-fpm; default: FCGI_GET_VALUES instead of a request",
-    ),
+  script: optional(
+    textLike(/^\/[^\s?#]*$/, "use a path, such as /ping"),
+    "Script to request, such as ping.path of php-fpm; default: FCGI_GET_VALUES instead of a request",
   ),
-  path: v.optional(
-    described(
-      textLike(/^\/[\x21-\x7e]*$/, "use a path, such as /up"),
-      `Path that an HTTP server is asked for with GET; default: "/"`,
-    ),
+  path: optional(
+    textLike(/^\/[\x21-\x7e]*$/, "use a path, such as /up"),
+    `Path that an HTTP server is asked for with GET; default: "/"`,
   ),
 }, "interval");
 
@@ -227,85 +191,69 @@ const NAME_SERVER_PATTERN =
 const NAME_SERVERS_REMEDY = "use a list of addresses with or without a port, such as [10.0.0.53]";
 
 const resolve = section({
-  ttl: v.optional(
-    described(
-      time(LOOKUP_TTL_MIN_MS),
-      "How long addresses are kept if the name server does not say",
-    ),
+  ttl: optional(
+    time(LOOKUP_TTL_MIN_MS),
+    "How long addresses are kept if the name server does not say",
     formatTime(UPSTREAM.resolve.ttlMs),
   ),
-  timeout: v.optional(
-    described(time(1), "Timeout of a lookup; then requests get 502"),
+  timeout: optional(
+    time(1),
+    "Timeout of a lookup; then requests get 502",
     formatTime(UPSTREAM.resolve.timeoutMs),
   ),
-  family: v.optional(
-    described(oneOf(["any", "ipv4", "ipv6"]), "Which addresses of a name are used"),
+  family: optional(
+    oneOf(["any", "ipv4", "ipv6"]),
+    "Which addresses of a name are used",
     UPSTREAM.resolve.family,
   ),
-  servers: v.optional(
-    described(
-      v.pipe(
-        list(textLike(NAME_SERVER_PATTERN, NAME_SERVERS_REMEDY), NAME_SERVERS_REMEDY),
-        v.maxLength(NAME_SERVERS_MAX, `use at most ${NAME_SERVERS_MAX}`),
-      ),
-      "Name servers to ask, in turn; default: the system's, and its hosts file",
+  servers: optional(
+    v.pipe(
+      list(textLike(NAME_SERVER_PATTERN, NAME_SERVERS_REMEDY), NAME_SERVERS_REMEDY),
+      v.maxLength(NAME_SERVERS_MAX, `use at most ${NAME_SERVERS_MAX}`),
     ),
+    "Name servers to ask, in turn; default: the system's, and its hosts file",
   ),
 });
 
 /** One upstream; its name is the key. */
 export const upstreamSchema = section({
-  servers: v.optional(
-    described(
-      list(server, 'use a list of addresses, such as ["tcp://127.0.0.1:9000"]'),
-      "Addresses at which the application listens; optional only with spawn or http",
-    ),
+  servers: optional(
+    list(server, 'use a list of addresses, such as ["tcp://127.0.0.1:9000"]'),
+    "Addresses at which the application listens; optional only with spawn or http",
   ),
   ...httpUpstreamEntries,
-  spawn: v.optional(
-    described(
-      spawnSchema,
-      "Starts the application, instead of servers; default: it is started by somebody else",
-    ),
+  spawn: optional(
+    spawnSchema,
+    "Starts the application, instead of servers; default: it is started by somebody else",
   ),
-  multiplex: v.optional(
-    described(
-      oneOf(["auto", "on", "off"]),
-      "Multiplexing: whether requests share a connection; auto: each server is asked once",
-    ),
+  multiplex: optional(
+    oneOf(["auto", "on", "off"]),
+    "Multiplexing: whether requests share a connection; auto: each server is asked once",
     UPSTREAM.multiplex,
   ),
-  balance: v.optional(
-    described(
-      oneOf(BALANCE_MODES),
-      "Load balancing: the next server in turn, the one with the fewest requests, or the one that a hash selects",
-    ),
+  balance: optional(
+    oneOf(BALANCE_MODES),
+    "Load balancing: the next server in turn, the one with the fewest requests, or the one that a hash selects",
     "least_requests",
   ),
-  hash: v.optional(
-    described(
-      textLike(/^[A-Za-z_][A-Za-z0-9_]*$/, "use the name of a parameter, such as REMOTE_ADDR"),
-      "Parameter for balance: hash; requests with the same value of it go to the same server",
-    ),
+  hash: optional(
+    textLike(/^[A-Za-z_][A-Za-z0-9_]*$/, "use the name of a parameter, such as REMOTE_ADDR"),
+    "Parameter for balance: hash; requests with the same value of it go to the same server",
     UPSTREAM.hash,
   ),
-  connections: v.optional(described(connections, "Connections to each server"), {}),
-  queue: v.optional(described(queue, "Queue of requests that wait for a connection"), {}),
-  timeouts: v.optional(described(timeouts, "Timeouts"), {}),
-  retry: v.optional(described(retry, "Retries of requests that failed"), {}),
-  params: v.optional(
-    described(
-      paramsSchema(),
-      "Parameters of every request; those of a site and a route take precedence; default: none",
-    ),
+  connections: optional(connections, "Connections to each server", {}),
+  queue: optional(queue, "Queue of requests that wait for a connection", {}),
+  timeouts: optional(timeouts, "Timeouts", {}),
+  retry: optional(retry, "Retries of requests that failed", {}),
+  params: optional(
+    paramsSchema(),
+    "Parameters of every request; those of a site and a route take precedence; default: none",
   ),
-  health: v.optional(described(health, "Active health checks of each server"), {}),
-  slow_start: v.optional(
-    described(
-      time(),
-      "Time in which a server that is up again grows to its full weight; 0s: at once",
-    ),
+  health: optional(health, "Active health checks of each server", {}),
+  slow_start: optional(
+    time(),
+    "Time in which a server that is up again grows to its full weight; 0s: at once",
     formatTime(UPSTREAM.slowStartMs),
   ),
-  resolve: v.optional(described(resolve, "DNS: how names of servers become addresses"), {}),
+  resolve: optional(resolve, "DNS: how names of servers become addresses", {}),
 }, (text) => `{ servers: [${asYaml(text)}] }`);
