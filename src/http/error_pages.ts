@@ -45,10 +45,7 @@ const ERROR_MIN = 400;
 export class ErrorPages {
   readonly #pages: ReadonlyMap<string, Page>;
 
-  constructor(
-    options: Readonly<Record<string, ErrorPageOptions>>,
-    tree: ErrorPageTree,
-  ) {
+  constructor(options: Readonly<Record<string, ErrorPageOptions>>, tree: ErrorPageTree) {
     this.#pages = new Map(
       Object.entries(options).map(([status, page]) => [status, compilePage(page, tree)]),
     );

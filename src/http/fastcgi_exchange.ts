@@ -49,7 +49,6 @@ export interface FastCgiRoute extends Omit<RequestParameters, "handover">, Excha
   readonly onScriptError?: ((params: Uint8Array, context: RequestContext) => void) | undefined;
 }
 
-/** Makes the upstream's request of the client's. */
 export type MakeRequest = (
   route: FastCgiRoute,
   request: HttpRequest,
@@ -145,11 +144,7 @@ export function noteSource(trace: UpstreamTrace, source: ResponseSource): void {
   trace.upstreamMs = source.headMs;
 }
 
-/**
- * An application's response as it is, or as it asks for.
- *
- * @throws {UpstreamError} `bad_answer`
- */
+/** An application's response as it is, or as it asks for. @throws {UpstreamError} `bad_answer` */
 export function deliver(
   route: ExchangeRoute,
   request: HttpRequest,

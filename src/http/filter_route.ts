@@ -45,7 +45,6 @@ export function decideFilter(options: FilterRouteOptions, path: string): FilterD
   }
 }
 
-/** A request with the file behind it. */
 export class FilterRequest extends GatewayRequest implements UpstreamRequest {
   override readonly role: Role = Role.FILTER;
   readonly data: FileBody;

@@ -63,7 +63,6 @@ export interface GatewayDeps {
   readonly answerChallenge?: ((host: string, token: string) => string | undefined) | undefined;
 }
 
-/** A compiled site with its name for metrics. */
 export interface GatewaySite extends CompiledSite {
   readonly name: string;
   /** What the site makes of a request before its routes see it; nothing, left out. */
@@ -80,7 +79,6 @@ export interface GatewaySite extends CompiledSite {
 
 export type Arrival = (context: RequestContext, headers: HttpHeaders) => RequestContext;
 
-/** Characters of a target that was refused, in the log. */
 export const REFUSED_TARGET_SHOWN_MAX = 1024;
 
 const NO_TARGET: RequestTarget = { kind: "target", raw: "", path: "", query: "" };

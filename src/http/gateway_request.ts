@@ -22,7 +22,6 @@ import type { ScriptTarget } from "./script_target.ts";
 import { bytesOfText } from "../runtime/raw_bytes.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 
-/** What a route says of the parameters of its requests. */
 export interface RequestParameters {
   readonly template: ParameterTemplate;
   /** Configured parameters that are made for each request; none, left out. */

@@ -11,7 +11,6 @@ export const HOST_LENGTH_MAX = 260;
 /** Most hosts that a {@link HostCache} remembers; with one more it begins anew. */
 export const HOST_CACHE_ENTRIES_MAX = 1024;
 
-/** A valid host. */
 export interface RequestHost {
   /** Lower case, without a trailing dot; an IPv6 address keeps its brackets. */
   readonly name: string;

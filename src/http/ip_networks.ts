@@ -112,7 +112,6 @@ export function isNetwork(text: string): boolean {
   return text === UNIX_NETWORK || parseNetwork(text) !== undefined;
 }
 
-/** A list of networks. */
 export class IpNetworks {
   readonly #networks: readonly Network[];
   readonly #hasUnix: boolean;

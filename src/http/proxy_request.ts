@@ -8,7 +8,7 @@ import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
 import { Role } from "../protocol/constants.ts";
 import { type AbortSignalLike, abortSignalOf } from "../runtime/abort_signal.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
-import { bytesOfText } from "../runtime/raw_bytes.ts";
+import { bytesOfText, encodeByte } from "../runtime/raw_bytes.ts";
 import type { HttpPart, UpstreamRequest } from "../upstream/request.ts";
 import type { RequestBody } from "../upstream/request_body.ts";
 import type { ClientTunnel } from "./client_tunnel.ts";
@@ -19,7 +19,6 @@ import type { RequestContext } from "./request_context.ts";
 import type { RequestText } from "./request_template.ts";
 import { parseTarget, type RequestTarget } from "./target.ts";
 
-/** What a route says of the requests that it sends on. */
 export interface ProxyRoute {
   /** In the place of the client's Host; undefined: that one. */
   readonly host: string | RequestText | undefined;
@@ -166,8 +165,4 @@ function isBelow(path: string, prefix: string): boolean {
 /** Bytes that are no UTF-8 too, which a path may have. */
 function encodePath(path: string): string {
   return bytesOfText(path).replace(/[^A-Za-z0-9\-._~!$&'()*+,;=:@/]/g, encodeByte);
-}
-
-function encodeByte(byte: string): string {
-  return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
 }

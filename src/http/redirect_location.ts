@@ -3,7 +3,7 @@
  * client says never ends a line, a path never begins with two slashes (which is another host), and
  * of a host it can be no more than one label, before a "." of the configuration.
  */
-import { encodePath, encodeText } from "../runtime/raw_bytes.ts";
+import { encodeByte, encodePath, encodeText } from "../runtime/raw_bytes.ts";
 import {
   compileTemplate,
   type RequestText,
@@ -17,11 +17,7 @@ const TOKEN = /\$\$\{|\$\{[^{}]*\}|[^$]+|\$/g;
 /** They are hosts by themselves, or of the configuration. */
 const HOSTS = /^\$\{(?:request\.(?:host|port)|map\.\w+)\}$/;
 
-/**
- * The text itself where it has no reference.
- *
- * @throws {TemplateError}
- */
+/** The text itself where it has no reference. @throws {TemplateError} */
 export function compileLocation(to: string, scope: TemplateScope): string | RequestText {
   const scheme = ORIGIN.exec(to)?.[0];
   if (scheme === undefined || !to.includes("${")) return compilePath(to, scope);
@@ -77,11 +73,6 @@ function splitAuthority(text: string): { readonly authority: string; readonly re
 }
 
 const NOT_IN_URL = /[^\x21-\x7e]|[\\"<>^`{|}]/g;
-
-/** A character stands for one byte. */
-function encodeByte(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
-}
 
 function encodeLabel(path: string): string {
   return path.replace(

@@ -85,7 +85,6 @@ export interface RequestTrace
     Readonly<StatusTrace>,
     Readonly<TraceIds> {}
 
-/** Where the request came in. */
 export interface ListenerInfo {
   readonly scheme: "http" | "https";
   /** Our own address; empty where it is every interface or a unix socket. */

@@ -113,11 +113,7 @@ function splitTemplate(
   return parts.filter((part) => part !== "");
 }
 
-function textOf(
-  name: string,
-  scope: TemplateScope,
-  ofPath: (path: string) => string,
-): RequestText {
+function textOf(name: string, scope: TemplateScope, ofPath: (path: string) => string): RequestText {
   const { pattern } = scope;
   if (name === "request.path") return (context) => ofPath(context.target.path);
   if (name === "match") {

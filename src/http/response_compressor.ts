@@ -105,7 +105,6 @@ async function compressedWhole(
   return responseOf(bytes, { status, statusText, headers });
 }
 
-/** What changes with the coding. */
 function describe(headers: Headers, coding: string): void {
   headers.set("content-encoding", coding);
   headers.delete("content-length");

@@ -18,7 +18,6 @@ export function withField(response: HttpResponse, name: string, value: string): 
   return withFields(response, status, [...fields, [name, value]]);
 }
 
-/** The same response with other fields. */
 export function withFields(
   response: Exclude<HttpResponse, Response>,
   status: number,

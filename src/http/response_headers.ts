@@ -19,9 +19,7 @@ export function isFramingHeader(name: string): boolean {
   return lower === "content-length" || HOP_BY_HOP.has(lower);
 }
 
-/**
- * @throws {TemplateError}
- */
+/** @throws {TemplateError} */
 export function compileHeaderRule(
   { set, add, remove }: HeaderRuleOptions,
   scope: TemplateScope,

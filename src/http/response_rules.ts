@@ -16,18 +16,13 @@ export class ResponseRules implements ResponseFilter {
   readonly #interceptErrors: boolean;
   readonly #headerRules: readonly HeaderRule[];
 
-  constructor(
-    options: ResponseOptions,
-    scope: TemplateScope,
-    tree: ErrorPageTree,
-  ) {
+  constructor(options: ResponseOptions, scope: TemplateScope, tree: ErrorPageTree) {
     this.#onError = tree.onError;
     this.#pages = new ErrorPages(options.errorPages, tree);
     this.#interceptErrors = options.interceptErrors;
     this.#headerRules = options.headers.map((rule) => compileHeaderRule(rule, scope));
   }
 
-  /** The response to send. */
   async apply(context: RequestContext, asked: HttpHeaders, original: Response): Promise<Response> {
     const response = await this.#withPage(context, original);
     for (const rule of this.#headerRules) rule(response.headers, context, asked);

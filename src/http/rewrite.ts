@@ -13,7 +13,7 @@ import type { RewriteOptions, RouteOptions } from "./options.ts";
 import type { OwnResponse, RequestContext } from "./request_context.ts";
 import { compileTemplate, type RequestText, type TemplateScope } from "./request_template.ts";
 import { type RequestTarget, TARGET_LENGTH_MAX } from "./target.ts";
-import { encodeText, hasRawBytes, textOfBytes } from "../runtime/raw_bytes.ts";
+import { encodeByte, encodeText, hasRawBytes, textOfBytes } from "../runtime/raw_bytes.ts";
 
 /** Most rewrites of one request; as many as nginx takes. */
 export const REWRITES_MAX = 10;
@@ -73,11 +73,6 @@ function textOf(compiled: string | RequestText): RequestText {
 }
 
 const NOT_IN_QUERY = /[^\x21-\x7e]|[#"<>\\^`{|}]/g;
-
-/** A character stands for one byte. */
-function encodeByte(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
-}
 
 /** A value whose characters are bytes, as that of one parameter. */
 function encodeValue(value: string): string {

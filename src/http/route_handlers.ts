@@ -41,7 +41,6 @@ import type { StaticRoute } from "./static_route.ts";
 
 const NO_SCRIPT = { status: 404, code: "no_such_script" } as const;
 
-/** What the handlers of one site share. */
 export interface HandlerDeps extends SiteDeps {
   readonly handover: Handover;
   /** What compresses with these options; the same for routes that share them. */
@@ -147,7 +146,6 @@ function exchangeRoute(
   };
 }
 
-/** What a route's options make of its exchanges, compiled. */
 function exchangeRules(options: ExchangeOptions | undefined) {
   if (options === undefined) return undefined;
   const { nextUpstream } = options;

@@ -17,9 +17,7 @@ export interface RouteParameters {
   readonly computed: ComputedParameters | undefined;
 }
 
-/**
- * @throws {TemplateError}
- */
+/** @throws {TemplateError} */
 export function compileParameters(
   params: ParamOptions,
   scope: TemplateScope,

@@ -42,9 +42,7 @@ function redirectToHttps(
 
 const HSTS = "strict-transport-security";
 
-/**
- * The response, with what browsers shall remember of the host (RFC 6797); in the place of others.
- */
+/** The response, with what browsers shall remember of the host (RFC 6797). */
 export function withHsts(response: HttpResponse, value: string): HttpResponse {
   if (response instanceof Response) {
     response.headers.set(HSTS, value);

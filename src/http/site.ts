@@ -91,9 +91,7 @@ export function compileSite(site: SiteOptions, deps: SiteDeps): CompiledSite {
   );
   site.routes.forEach((route, index) => {
     const handler = behindAuthorizers(route, handlers[index]!, site, shared);
-    compiled.push(
-      watched([...beforeHandler(route, site, deps), handler], index, deps.watch),
-    );
+    compiled.push(watched([...beforeHandler(route, site, deps), handler], index, deps.watch));
   });
   const router = new SiteRouter<[H, RouterRoute]>(site.routes.map(asClientsMeetIt));
   const forClients = compiled.map((handlers, index) =>
@@ -185,7 +183,6 @@ function behindAuthorizers(
   };
 }
 
-/** A route's handler as one of Hono's. */
 function asHono(handler: RouteHandler): HonoHandler {
   return (c, next) => {
     const result = handler(c.env.forwarded ?? c.req.raw, c.env);
@@ -196,7 +193,6 @@ function asHono(handler: RouteHandler): HonoHandler {
   };
 }
 
-/** Only what the authorizer lets in reaches the handler. */
 function behind(authorizer: Authorizer, handler: HonoHandler): HonoHandler {
   return async (c, next) => {
     const refusal = await authorizer(c.env.forwarded ?? c.req.raw, c.env);

@@ -11,7 +11,6 @@ import { sourceNames } from "./passing.ts";
 import { compileMiddleware } from "./route_middleware.ts";
 import type { SiteDeps } from "./site_deps.ts";
 
-/** Whether any response of the site has rules. */
 export function hasRules({ responses, routes }: SiteOptions): boolean {
   return responses !== undefined || routes.some((route) => route.responses !== undefined);
 }

@@ -12,7 +12,6 @@ import { decodePath, NOT_UTF8 } from "../routing/decoded_path.ts";
 /** Most characters of path and query together; beyond it the response is 414. */
 export const TARGET_LENGTH_MAX = 16 * 1024;
 
-/** A target that can be matched. */
 export interface RequestTarget {
   readonly kind: "target";
   /** Path and query as they came, as far as the runtime still has them: REQUEST_URI. */

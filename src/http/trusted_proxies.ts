@@ -14,7 +14,6 @@ import type { HttpHeaders } from "../runtime/http_request.ts";
 
 export interface ProxyTrust {
   readonly networks: IpNetworks;
-  /** What the proxies set. */
   readonly headers: ReadonlySet<ProxyHeader>;
 }
 

@@ -27,7 +27,6 @@ export interface UnreadDeps {
   readonly log: Logger;
 }
 
-/** Why a request could not be read. */
 interface ReadError {
   readonly status: keyof typeof CODES;
   readonly message: string;

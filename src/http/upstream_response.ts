@@ -14,9 +14,7 @@ import { errorText, UpstreamError } from "../upstream/errors.ts";
 import type { UpstreamResponse } from "../upstream/request.ts";
 
 /** The lengths of names in {@link HOP_BY_HOP}: most headers need no look at the set. */
-const HOP_BY_HOP_LENGTHS: ReadonlySet<number> = new Set(
-  [...HOP_BY_HOP].map((name) => name.length),
-);
+const HOP_BY_HOP_LENGTHS: ReadonlySet<number> = new Set([...HOP_BY_HOP].map((name) => name.length));
 
 const CONTENT_LENGTH = "content-length";
 
@@ -77,10 +75,7 @@ export function toResponse(response: UpstreamResponse, method: string): Response
   }
 }
 
-/**
- * To HEAD and with 304 it is the length of a body that is not sent; 204 has none, 205 none but 0
- * (RFC 9110 section 8.6).
- */
+/** None with 204 and 205; to HEAD and with 304 of a body that is not sent (RFC 9110, 8.6). */
 function toldLength({ status, contentLength }: CgiHeaderSection): number | undefined {
   return status === 204 || status === 205 ? undefined : contentLength;
 }

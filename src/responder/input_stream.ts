@@ -5,9 +5,7 @@
  * shared by all requests of a connection, and no handler may come to see another's.
  */
 
-/** Whoever feeds an input stream. */
 export interface InputOwner {
-  /** A handler has taken bytes from an input. */
   inputTaken(): void;
 }
 
@@ -57,9 +55,7 @@ export class InputStream {
     this.#ended = true;
     const expected = this.#lengthExpected;
     if (expected !== undefined && this.#received < expected && !this.#discarding) {
-      this.fail(
-        new Error(`Cannot read body: ${this.#received} of ${expected} bytes have come`),
-      );
+      this.fail(new Error(`Cannot read body: ${this.#received} of ${expected} bytes have come`));
     }
     this.#wakeReader();
   }

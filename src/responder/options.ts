@@ -125,9 +125,7 @@ export interface ResponderLimits {
   readonly bodyBufferMax: number;
   /** Bytes of a response's header section; beyond: 500. */
   readonly headLengthMax: number;
-  /**
-   * How long a web server may be silent in the middle of a request; beyond: closed. 0: for ever.
-   */
+  /** Longest silence of a web server in the middle of a request; beyond: closed. 0: for ever. */
   readonly inputTimeoutMs: number;
   /** How long a connection without requests is kept; 0: for ever. */
   readonly idleTimeoutMs: number;

@@ -4,10 +4,10 @@
  *
  * It does not know FastCGI, nor the body.
  */
+import { encodeByte } from "../runtime/raw_bytes.ts";
 import type { Parameters } from "../protocol/parameters.ts";
 import { type ParameterName, ParameterNames } from "./parameter_names.ts";
 
-/** What a request is, without its body. */
 export interface RequestStart {
   method: string;
   url: string;
@@ -153,20 +153,13 @@ function requestTarget(parts: UrlParts): string {
   if (target === "") return targetFromParts(parts);
   if (!target.startsWith("/")) target = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i, "");
   if (!target.startsWith("/")) target = `/${target}`;
-  return /[^!"$-[\]-~]/.test(target) ? encodeBytes(target, /[^!"$-[\]-~]/g) : target;
+  return /[^!"$-[\]-~]/.test(target) ? target.replace(/[^!"$-[\]-~]/g, encodeByte) : target;
 }
 
 /** PATH_INFO is decoded (RFC 3875, section 4.1.5), so what has a meaning in a URL is encoded. */
 function targetFromParts({ scriptName, pathInfo, queryString }: UrlParts): string {
-  const path = encodeBytes(scriptName + pathInfo, /[^!$&'()*+,./0-9:;=@A-Z_a-z~-]/g);
+  const path = (scriptName + pathInfo).replace(/[^!$&'()*+,./0-9:;=@A-Z_a-z~-]/g, encodeByte);
   const absolute = path.startsWith("/") ? path : `/${path}`;
   if (queryString === "") return absolute;
-  return `${absolute}?${encodeBytes(queryString, /[^!"$-[\]-~]/g)}`;
-}
-
-function encodeBytes(text: string, pattern: RegExp): string {
-  return text.replace(
-    pattern,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
-  );
+  return `${absolute}?${queryString.replace(/[^!"$-[\]-~]/g, encodeByte)}`;
 }

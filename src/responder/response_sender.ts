@@ -24,9 +24,7 @@ export class ResponseSender implements HeldBack {
   #gathered: Uint8Array[] = [];
   #length = 0;
   #headersSent = false;
-  /**
-   * The header section that waits for its turn in the outlet: nothing may end the request before.
-   */
+  /** The header section that waits for its turn in the outlet. */
   #headersPending: Promise<void> | undefined;
   #cancelled = false;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
@@ -114,9 +112,7 @@ export class ResponseSender implements HeldBack {
       );
     }
     if (this.#headersSent) return this.#headersPending;
-    return this.#sendGathered(
-      declared === undefined ? `content-length: ${this.#length}\r\n` : "",
-    );
+    return this.#sendGathered(declared === undefined ? `content-length: ${this.#length}\r\n` : "");
   }
 
   /** The body takes longer: the header section goes first. */

@@ -42,7 +42,6 @@ export interface InheritedAddress {
   readonly descriptor: number;
 }
 
-/** Where a listener can be. */
 export type ListenAddress = Address | InheritedAddress;
 
 /** The sockets that systemd has opened for us under this name (`FileDescriptorName=`). */
@@ -51,7 +50,6 @@ export interface SystemdAddress {
   readonly name: string;
 }
 
-/** Where HTTP can be served. */
 export type ServeAddress = ListenAddress | SystemdAddress;
 
 /** What may be left out. */
@@ -85,11 +83,7 @@ export class AddressError extends Error {
   override readonly name = "AddressError";
 }
 
-/**
- * Reads an address.
- *
- * @throws {AddressError}
- */
+/** Reads an address. @throws {AddressError} */
 export function parseAddress(text: string, rules: AddressRules = {}): Address {
   if (text.startsWith("unix:")) return parseUnix(text);
   if (/^(fd|systemd):/i.test(text)) {
@@ -103,11 +97,7 @@ export function parseAddress(text: string, rules: AddressRules = {}): Address {
   return parseTcp(text, scheme === undefined ? text : text.slice("tcp://".length), rules);
 }
 
-/**
- * Reads where to listen: an address, or `fd:0` for an inherited socket.
- *
- * @throws {AddressError}
- */
+/** Reads where to listen: an address, or `fd:0` for an inherited socket. @throws {AddressError} */
 export function parseListenAddress(text: string, rules: AddressRules = {}): ListenAddress {
   if (!text.startsWith("fd:")) return parseAddress(text, { ...rules, anyHost: true });
   const descriptor = /^fd:(\d{1,6})$/.exec(text)?.[1];
@@ -115,11 +105,7 @@ export function parseListenAddress(text: string, rules: AddressRules = {}): List
   return { transport: "inherited", descriptor: Number(descriptor) };
 }
 
-/**
- * Reads where to serve HTTP: an address, `fd:3` or `systemd:NAME`.
- *
- * @throws {AddressError}
- */
+/** Reads where to serve HTTP: an address, `fd:3` or `systemd:NAME`. @throws {AddressError} */
 export function parseServeAddress(text: string, rules: AddressRules = {}): ServeAddress {
   if (!text.startsWith("systemd:")) return parseListenAddress(text, rules);
   const name = text.slice("systemd:".length);

@@ -20,7 +20,7 @@ import {
 import { createCompressor } from "./compressor.ts";
 import { fileSystemCalls } from "./bun_file_calls.ts";
 import { listenBunHttp3 } from "./bun_http3.ts";
-import { openBunLibC } from "./bun_libc.ts";
+import { openBunDescriptors, openBunLibC } from "./bun_libc.ts";
 import { listenEverywhere } from "./every_interface.ts";
 import { createFetchClient } from "./fetch_client.ts";
 import { listenError } from "./failures.ts";
@@ -30,7 +30,6 @@ import { createNodeFiles } from "./node_files.ts";
 import { createNodeResolver } from "./node_resolver.ts";
 import { openPrivateDirectory } from "./node_private_directory.ts";
 import { createNodeProcess, nodePlatform } from "./node_process.ts";
-import { openBunDescriptors } from "./bun_descriptors.ts";
 import { createNodeTls } from "./node_tls.ts";
 import { createNodeSpawner } from "./node_spawner.ts";
 import { peerHost } from "./peer.ts";
@@ -133,10 +132,7 @@ async function listenInherited(
   }
 }
 
-function listenOptions(
-  address: ListenAddress,
-  onConnection: (connection: ByteConnection) => void,
-) {
+function listenOptions(address: ListenAddress, onConnection: (connection: ByteConnection) => void) {
   return {
     allowHalfOpen: true,
     // Bun wants a connection here; each socket gets its own as it opens.

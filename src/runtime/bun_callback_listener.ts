@@ -3,7 +3,7 @@
  * certificate for ever, asks nobody for another, and ends no handshake that stands still.
  */
 import { type Address, formatAddress } from "./address.ts";
-import { type BunDescriptorCalls, openBunDescriptors } from "./bun_descriptors.ts";
+import { type BunDescriptorCalls, openBunDescriptors } from "./bun_libc.ts";
 import {
   BUN_CALLBACK_HANDLERS,
   BunCallbackSocket,

@@ -9,13 +9,9 @@
  * unix socket `end` and `close` come together. `socket.end()` closes at once and loses what was not
  * yet read, so we say that we have finished with `shutdown()` for as long as the peer may still send.
  */
-import type { ByteConnection } from "./connection.ts";
+import { StreamConnection } from "./stream_connection.ts";
 
-/** Bun's socket, with our connection as its data. */
 export type BunSocket = Bun.Socket<BunConnection>;
-
-/** Pieces that may wait to be read before the socket is paused. */
-const READ_AHEAD_PIECES = 1;
 
 /** What Bun calls for every socket of ours. */
 export const BUN_SOCKET_HANDLERS: Bun.SocketHandler<BunConnection> = {
@@ -31,38 +27,14 @@ export const BUN_SOCKET_HANDLERS: Bun.SocketHandler<BunConnection> = {
 };
 
 /** One connection; made before its socket is there, because Bun wants the data first. */
-export class BunConnection implements ByteConnection {
-  readonly readable: ReadableStream<Uint8Array>;
-  readonly writable: WritableStream<Uint8Array>;
-  readonly remote: string;
+export class BunConnection extends StreamConnection {
   #socket: BunSocket | undefined;
-  #incoming!: ReadableStreamDefaultController<Uint8Array>;
-  #outgoing!: WritableStreamDefaultController;
   #paused = false;
-  /** Nothing more goes to the reader: the peer finished, the reader left, or it is broken. */
-  #receiveDone = false;
-  /** Nothing more goes to the peer: the writer closed, or the connection is broken. */
-  #sendDone = false;
   #destroyed = false;
   /** What the reader meets after the pieces that wait for it; `error()` would drop them. */
   #broken: Error | undefined;
   #rest: Uint8Array | undefined;
   #settleWrite: { resolve(): void; reject(reason: unknown): void } | undefined;
-
-  constructor(remote: string) {
-    this.remote = remote;
-    this.readable = new ReadableStream<Uint8Array>({
-      start: (controller) => void (this.#incoming = controller),
-      pull: () => this.#resume(),
-      cancel: () => this.#discardIncoming(),
-    }, { highWaterMark: READ_AHEAD_PIECES });
-    this.writable = new WritableStream<Uint8Array>({
-      start: (controller) => void (this.#outgoing = controller),
-      write: (chunk) => this.#write(chunk),
-      close: () => this.#finish(),
-      abort: () => this.destroy(),
-    });
-  }
 
   opened(socket: BunSocket): void {
     this.#socket = socket;
@@ -71,28 +43,23 @@ export class BunConnection implements ByteConnection {
   }
 
   received(bytes: Uint8Array): void {
-    if (this.#receiveDone) return;
-    this.#incoming.enqueue(bytes);
-    if ((this.#incoming.desiredSize ?? 0) > 0 || this.#paused) return;
+    if (this.isReceiveDone || this.give(bytes) || this.#paused) return;
     this.#paused = true;
     this.#socket?.pause();
   }
 
   peerFinished(): void {
-    this.#closeReadable();
-    if (this.#sendDone) this.#socket?.end();
+    this.closeReadable();
+    if (this.isSendDone) this.#socket?.end();
   }
 
   /** Bun has closed the socket; an error says that the connection broke. */
   closed(error?: Error): void {
-    const gone = new Error(
-      `Connection with ${this.remote} ${error ? "broke" : "was closed by the peer"}`,
-      { cause: error },
-    );
-    if (error === undefined) this.#closeReadable();
-    else if (this.#hasUnread()) this.#broken = gone;
-    else this.#failReadable(gone);
-    this.#failWritable(gone);
+    const gone = this.failure(error ? "broke" : "was closed by the peer", error);
+    if (error === undefined) this.closeReadable();
+    else if (this.hasUnread) this.#broken = gone;
+    else this.failReadable(gone);
+    this.failWritable(gone);
   }
 
   writeRest(): void {
@@ -113,30 +80,25 @@ export class BunConnection implements ByteConnection {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    const gone = new Error(`Connection with ${this.remote} was destroyed`);
-    this.#failReadable(gone);
-    this.#failWritable(gone);
+    const gone = this.failure("was destroyed");
+    this.failReadable(gone);
+    this.failWritable(gone);
     this.#socket?.terminate();
   }
 
-  #hasUnread(): boolean {
-    return !this.#receiveDone && (this.#incoming.desiredSize ?? 0) < READ_AHEAD_PIECES;
-  }
-
-  #resume(): void {
-    if (this.#broken) return this.#failReadable(this.#broken);
+  protected override onRoom(): void {
+    if (this.#broken) return this.failReadable(this.#broken);
     if (!this.#paused) return;
     this.#paused = false;
     this.#socket?.resume();
   }
 
-  #discardIncoming(): void {
-    this.#receiveDone = true;
-    if (this.#sendDone) this.destroy();
-    else this.#resume();
+  protected override onReaderGone(): void {
+    if (this.isSendDone) this.destroy();
+    else this.onRoom();
   }
 
-  #write(chunk: Uint8Array): Promise<void> | undefined {
+  protected override send(chunk: Uint8Array): Promise<void> | undefined {
     const taken = this.#socket?.write(chunk) ?? -1;
     if (taken === chunk.length) return undefined;
     if (taken < 0) throw this.#writeError();
@@ -146,35 +108,20 @@ export class BunConnection implements ByteConnection {
 
   /** The peer takes nothing more; what it sent before can still be read. */
   #writeError(): Error {
-    this.#sendDone = true;
-    if (this.#receiveDone) this.#socket?.end();
-    return new Error(`Connection with ${this.remote} was closed by the peer`);
+    this.isSendDone = true;
+    if (this.isReceiveDone) this.#socket?.end();
+    return this.failure("was closed by the peer");
   }
 
-  #finish(): void {
-    this.#sendDone = true;
-    if (this.#receiveDone) this.#socket?.end();
+  protected override finish(): void {
+    if (this.isReceiveDone) this.#socket?.end();
     else this.#socket?.shutdown();
   }
 
-  #closeReadable(): void {
-    if (this.#receiveDone) return;
-    this.#receiveDone = true;
-    this.#incoming.close();
-  }
-
-  #failReadable(reason: Error): void {
-    if (this.#receiveDone) return;
-    this.#receiveDone = true;
-    this.#incoming.error(reason);
-  }
-
-  #failWritable(reason: Error): void {
+  protected override failWritable(reason: Error): void {
     this.#rest = undefined;
     this.#settleWrite?.reject(reason);
     this.#settleWrite = undefined;
-    if (this.#sendDone) return;
-    this.#sendDone = true;
-    this.#outgoing.error(reason);
+    super.failWritable(reason);
   }
 }

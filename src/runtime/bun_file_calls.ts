@@ -13,7 +13,7 @@ import { closeSync } from "node:fs";
 import { readStatx, STATX_LENGTH } from "./bun_statx.ts";
 import { hasRawBytes } from "./raw_bytes.ts";
 import type { Files } from "./files.ts";
-import { LIBC_NAMES } from "./libc.ts";
+import { openBunCalls } from "./bun_libc.ts";
 import { SystemOpenFile } from "./node_open_file.ts";
 
 export type FileCalls = Pick<Files, "stat" | "openNow">;
@@ -57,52 +57,45 @@ export function fileSystemCalls(slow: FileCalls): FileCalls {
 
 /** Undefined where there are no such calls. */
 async function open(slow: FileCalls): Promise<FileCalls | undefined> {
-  if (process.platform !== "linux") return undefined;
-  const { dlopen, ptr, read } = await import("bun:ffi");
-  for (const name of LIBC_NAMES) {
-    try {
-      const { symbols } = dlopen(name, {
-        statx: { args: ["int", "ptr", "int", "u32", "ptr"], returns: "int" },
-        syscall: { args: ["usize", "int", "ptr", "ptr", "usize"], returns: "int" },
-        __errno_location: { args: [], returns: "ptr" },
-      });
-      // Of our thread, for as long as that lives.
-      const errorAt = symbols.__errno_location()!;
-      // In one piece, which is there as long as `path` is used: nothing else holds what only the
-      // system reads, and it would be collected.
-      const memory = new ArrayBuffer(PATH_LENGTH_MAX + STATX_LENGTH + HOW_LENGTH);
-      const path = new Uint8Array(memory, 0, PATH_LENGTH_MAX);
-      const reply = new DataView(memory, PATH_LENGTH_MAX, STATX_LENGTH);
-      const how = new DataView(memory, PATH_LENGTH_MAX + STATX_LENGTH, HOW_LENGTH);
-      how.setBigUint64(0, BigInt(O_NONBLOCK_CLOEXEC), true);
-      how.setBigUint64(RESOLVE, RESOLVE_NO_SYMLINKS, true);
-      const pathAt = ptr(path);
-      const replyAt = ptr(memory, PATH_LENGTH_MAX);
-      const howAt = ptr(memory, PATH_LENGTH_MAX + STATX_LENGTH);
-      const calls: SystemCalls = {
-        pathFits(text) {
-          // Three bytes are the most that a character of a string can take.
-          if (text.length * 3 >= PATH_LENGTH_MAX) return false;
-          const { written } = encoder.encodeInto(text, path);
-          path[written] = 0;
-          // Bytes that are no UTF-8 are left to `node:fs`.
-          return written === text.length || !hasRawBytes(text);
-        },
-        statPath: () => symbols.statx(AT_FDCWD, pathAt, 0, BASIC_STATS, replyAt) === 0,
-        statDescriptor(descriptor) {
-          path[0] = 0;
-          return symbols.statx(descriptor, pathAt, AT_EMPTY_PATH, BASIC_STATS, replyAt) === 0;
-        },
-        openPath: () => symbols.syscall(OPENAT2, AT_FDCWD, pathAt, howAt, HOW_LENGTH),
-        info: () => readStatx(reply),
-        error: () => read.i32(errorAt),
-      };
-      return withFallback(calls, slow);
-    } catch {
-      // Another name, or none.
-    }
-  }
-  return undefined;
+  const symbols = await openBunCalls({
+    statx: { args: ["int", "ptr", "int", "u32", "ptr"], returns: "int" },
+    syscall: { args: ["usize", "int", "ptr", "ptr", "usize"], returns: "int" },
+    __errno_location: { args: [], returns: "ptr" },
+  });
+  if (symbols === undefined) return undefined;
+  const { ptr, read } = await import("bun:ffi");
+  // Of our thread, for as long as that lives.
+  const errorAt = symbols.__errno_location()!;
+  // In one piece, which is there as long as `path` is used: nothing else holds what only the
+  // system reads, and it would be collected.
+  const memory = new ArrayBuffer(PATH_LENGTH_MAX + STATX_LENGTH + HOW_LENGTH);
+  const path = new Uint8Array(memory, 0, PATH_LENGTH_MAX);
+  const reply = new DataView(memory, PATH_LENGTH_MAX, STATX_LENGTH);
+  const how = new DataView(memory, PATH_LENGTH_MAX + STATX_LENGTH, HOW_LENGTH);
+  how.setBigUint64(0, BigInt(O_NONBLOCK_CLOEXEC), true);
+  how.setBigUint64(RESOLVE, RESOLVE_NO_SYMLINKS, true);
+  const pathAt = ptr(path);
+  const replyAt = ptr(memory, PATH_LENGTH_MAX);
+  const howAt = ptr(memory, PATH_LENGTH_MAX + STATX_LENGTH);
+  const calls: SystemCalls = {
+    pathFits(text) {
+      // Three bytes are the most that a character of a string can take.
+      if (text.length * 3 >= PATH_LENGTH_MAX) return false;
+      const { written } = encoder.encodeInto(text, path);
+      path[written] = 0;
+      // Bytes that are no UTF-8 are left to `node:fs`.
+      return written === text.length || !hasRawBytes(text);
+    },
+    statPath: () => symbols.statx(AT_FDCWD, pathAt, 0, BASIC_STATS, replyAt) === 0,
+    statDescriptor(descriptor) {
+      path[0] = 0;
+      return symbols.statx(descriptor, pathAt, AT_EMPTY_PATH, BASIC_STATS, replyAt) === 0;
+    },
+    openPath: () => symbols.syscall(OPENAT2, AT_FDCWD, pathAt, howAt, HOW_LENGTH),
+    info: () => readStatx(reply),
+    error: () => read.i32(errorAt),
+  };
+  return withFallback(calls, slow);
 }
 
 const encoder = new TextEncoder();

@@ -28,10 +28,7 @@ export interface CallbackSocket {
   resume(): void;
   /** Ends both directions at once: the peer sees that the connection broke, and nothing more arrives. */
   reset(): void;
-  /**
-   * Says, after what was written, that no more goes out; the peer may still send. Left out where that
-   * cannot be said.
-   */
+  /** As {@link AcceptedSocket.end}; left out where that cannot be said. */
   end?(): void;
   /**
    * Whether the peer has read all that was written; left out where nobody can tell. With
@@ -42,7 +39,6 @@ export interface CallbackSocket {
   isAccepted?(): boolean | undefined;
 }
 
-/** A client's socket. */
 export interface AcceptedSocket extends CallbackSocket {
   /** The client's address; empty for one on a unix socket. */
   readonly host: string;
@@ -120,10 +116,7 @@ export interface SocketTlsOptions {
   readonly versionMin?: TlsVersion | undefined;
   /** OpenSSL's names of cipher suites of TLS 1.2, what we like best first; left out: good ones. */
   readonly ciphers?: string | undefined;
-  /**
-   * Whether a client is asked for a certificate, which it need not have, by the name that it asks
-   * for; no, when left out.
-   */
+  /** Whether a client is asked for a certificate, by the name it wants; left out: no. */
   readonly asksForCertificate?: boolean | ((serverName: string) => boolean);
   /** A client that has not finished its handshake by then is cut. */
   readonly handshakeTimeoutMs: number;

@@ -2,7 +2,6 @@
  * Time and timers. `system_clock.ts` is the machine's; that of `tests/support/memory/` is moved by tests.
  */
 
-/** A running timer. */
 export type TimerId = { readonly brand: "timer" } | number;
 
 /** Time; a test hands in one that it moves by hand. */

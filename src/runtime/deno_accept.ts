@@ -4,8 +4,9 @@
  * knows names, and says what is wrong with an address.
  */
 import { type Address, formatAddress, type TcpAddress } from "./address.ts";
+import { openDenoCalls } from "./deno_libc.ts";
 import { listenError } from "./failures.ts";
-import { LIBC_NAMES, unixSocketAddress } from "./libc.ts";
+import { unixSocketAddress } from "./libc.ts";
 import type { SocketListenOptions } from "./callback_socket.ts";
 import type { ByteListener } from "./listener.ts";
 import { ListenError } from "./network.ts";
@@ -28,22 +29,7 @@ const FAMILY_LENGTH = 2;
 const IPV4_LENGTH = 4;
 const BACKLOG = 1024;
 
-interface Calls {
-  socket(domain: number, type: number, protocol: number): number;
-  bind(descriptor: number, address: Uint8Array<ArrayBuffer>, length: number): number;
-  listen(descriptor: number, backlog: number): number;
-  accept4(descriptor: number, address: null, length: null, flags: number): number;
-  poll(questions: Uint8Array<ArrayBuffer>, count: bigint, timeoutMs: number): Promise<number>;
-  fcntl(descriptor: number, command: number, argument: number): number;
-  setsockopt(
-    descriptor: number,
-    level: number,
-    name: number,
-    value: Uint8Array<ArrayBuffer>,
-    length: number,
-  ): number;
-  close(descriptor: number): number;
-}
+type Calls = ReturnType<typeof openCalls>;
 
 /** @throws {ListenError}; the caller has cleared a unix socket's path */
 export async function acceptDenoDescriptors(
@@ -157,27 +143,21 @@ function ipAddressBytes(host: string): Uint8Array {
 }
 
 /** @throws {ListenError} where there is no C library of Linux */
-function openCalls(address: Address): Calls {
-  let cause: unknown;
-  for (const name of LIBC_NAMES) {
-    try {
-      const { symbols } = Deno.dlopen(name, {
-        socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-        bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-        listen: { parameters: ["i32", "i32"], result: "i32" },
-        accept4: { parameters: ["i32", "pointer", "pointer", "i32"], result: "i32" },
-        poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
-        fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
-        setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
-        close: { parameters: ["i32"], result: "i32" },
-      });
-      return symbols;
-    } catch (error) {
-      cause ??= error;
-    }
+function openCalls(address: Address) {
+  try {
+    return openDenoCalls({
+      socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+      bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+      listen: { parameters: ["i32", "i32"], result: "i32" },
+      accept4: { parameters: ["i32", "pointer", "pointer", "i32"], result: "i32" },
+      poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
+      fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+      setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+      close: { parameters: ["i32"], result: "i32" },
+    });
+  } catch (cause) {
+    const name = formatAddress(address);
+    const why = "there is no C library of Linux";
+    throw new ListenError(`Cannot listen on ${name} for threads: ${why}`, { cause });
   }
-  const name = formatAddress(address);
-  throw new ListenError(`Cannot listen on ${name} for threads: there is no C library of Linux`, {
-    cause,
-  });
 }

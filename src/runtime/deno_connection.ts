@@ -5,55 +5,30 @@
  * piece, so the end of the peer is noticed at once.
  */
 import { errorCode } from "./failures.ts";
-import type { ByteConnection } from "./connection.ts";
+import { StreamConnection } from "./stream_connection.ts";
 
-/** Pieces that may wait to be read. */
-const READ_AHEAD_PIECES = 1;
 const BUFFER_LENGTH = 64 * 1024;
 /** Beyond it a read's buffer is given away instead of copied. */
 const COPY_LENGTH_MAX = BUFFER_LENGTH / 2;
 
-/** One connection. */
-export class DenoConnection implements ByteConnection {
-  readonly readable: ReadableStream<Uint8Array>;
-  readonly writable: WritableStream<Uint8Array>;
-  readonly remote: string;
+export class DenoConnection extends StreamConnection {
   readonly #conn: Deno.Conn;
-  #incoming!: ReadableStreamDefaultController<Uint8Array>;
-  #outgoing!: WritableStreamDefaultController;
   #buffer = new Uint8Array(BUFFER_LENGTH);
-  #receiveDone = false;
-  #sendDone = false;
   #closed = false;
   /** A reset that a write met; the kernel tells it once, and reading then finds a clean end. */
   #reset: unknown;
 
   constructor(conn: Deno.Conn, remote: string) {
+    super(remote);
     this.#conn = conn;
-    this.remote = remote;
     if (isTcp(conn)) conn.setNoDelay(true);
-    this.readable = new ReadableStream<Uint8Array>({
-      start: (controller) => void (this.#incoming = controller),
-      pull: () => this.#read(),
-      cancel: () => void this.#discardIncoming(),
-    }, { highWaterMark: READ_AHEAD_PIECES });
-    this.writable = new WritableStream<Uint8Array>({
-      start: (controller) => void (this.#outgoing = controller),
-      write: (chunk) => this.#write(chunk),
-      close: () => this.#finish(),
-      abort: () => this.destroy(),
-    });
   }
 
   destroy(): void {
-    if (this.#closed) return;
-    const gone = new Error(`Connection with ${this.remote} was destroyed`);
-    this.#failReadable(gone);
-    this.#failWritable(gone);
-    this.#close();
+    this.#end(this.failure("was destroyed"));
   }
 
-  async #read(): Promise<void> {
+  protected override async onRoom(): Promise<void> {
     let count: number | null;
     try {
       count = await this.#conn.read(this.#buffer);
@@ -61,15 +36,14 @@ export class DenoConnection implements ByteConnection {
       this.#broke(error);
       return;
     }
-    if (this.#receiveDone) return;
+    if (this.isReceiveDone) return;
     if (count === null && this.#reset !== undefined) {
       this.#broke(this.#reset);
     } else if (count === null) {
-      this.#receiveDone = true;
-      this.#incoming.close();
+      this.closeReadable();
       this.#closeWhenDone();
     } else {
-      this.#incoming.enqueue(this.#taken(count));
+      this.give(this.#taken(count));
     }
   }
 
@@ -80,22 +54,21 @@ export class DenoConnection implements ByteConnection {
     return full;
   }
 
-  async #write(chunk: Uint8Array): Promise<void> {
+  protected override async send(chunk: Uint8Array): Promise<void> {
     try {
       let rest = chunk;
       while (rest.length > 0) rest = rest.subarray(await this.#conn.write(rest));
     } catch (cause) {
       // The peer takes nothing more; what it sent before can still be read.
       if (errorCode(cause) === "ECONNRESET") this.#reset = cause;
-      this.#sendDone = true;
+      this.isSendDone = true;
       this.#closeWhenDone();
-      throw new Error(`Connection with ${this.remote} was closed by the peer`, { cause });
+      throw this.failure("was closed by the peer", cause);
     }
   }
 
-  async #finish(): Promise<void> {
-    this.#sendDone = true;
-    if (this.#receiveDone) return this.#close();
+  protected override async finish(): Promise<void> {
+    if (this.isReceiveDone) return this.#close();
     try {
       await this.#conn.closeWrite();
     } catch {
@@ -103,40 +76,29 @@ export class DenoConnection implements ByteConnection {
     }
   }
 
-  /** The reader has left: what comes is dropped until the peer ends or we do. */
-  async #discardIncoming(): Promise<void> {
-    this.#receiveDone = true;
+  protected override async onReaderGone(): Promise<void> {
     this.#closeWhenDone();
     try {
       while (!this.#closed && await this.#conn.read(this.#buffer) !== null);
     } catch {
-      this.#failWritable(new Error(`Connection with ${this.remote} broke`));
+      this.failWritable(this.failure("broke"));
       this.#close();
     }
   }
 
   #broke(cause: unknown): void {
+    this.#end(this.failure("broke", cause));
+  }
+
+  #end(reason: Error): void {
     if (this.#closed) return;
-    const broken = new Error(`Connection with ${this.remote} broke`, { cause });
-    this.#failReadable(broken);
-    this.#failWritable(broken);
+    this.failReadable(reason);
+    this.failWritable(reason);
     this.#close();
   }
 
-  #failReadable(reason: Error): void {
-    if (this.#receiveDone) return;
-    this.#receiveDone = true;
-    this.#incoming.error(reason);
-  }
-
-  #failWritable(reason: Error): void {
-    if (this.#sendDone) return;
-    this.#sendDone = true;
-    this.#outgoing.error(reason);
-  }
-
   #closeWhenDone(): void {
-    if (this.#receiveDone && this.#sendDone) this.#close();
+    if (this.isReceiveDone && this.isSendDone) this.#close();
   }
 
   #close(): void {

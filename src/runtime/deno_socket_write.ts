@@ -4,7 +4,7 @@
  * (seen with 2.9.6), so a socket that nobody reads would stop everything.
  */
 import type { WriteSync } from "./descriptor_sink.ts";
-import { LIBC_NAMES } from "./libc.ts";
+import { openDenoCalls } from "./deno_libc.ts";
 
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
@@ -16,27 +16,23 @@ const READER_GONE: readonly number[] = [32, 104, 107];
 /** Undefined where there is no C library of Linux, or no leave to call it. */
 export function openSocketWrite(): WriteSync | undefined {
   if (Deno.build.os !== "linux") return undefined;
-  for (const name of LIBC_NAMES) {
-    try {
-      const { symbols } = Deno.dlopen(name, {
-        send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
-        __errno_location: { parameters: [], result: "pointer" },
-      });
-      return (descriptor, bytes) => {
-        const length = BigInt(bytes.length);
-        const own = bytes as Uint8Array<ArrayBuffer>;
-        const sent = Number(symbols.send(descriptor, own, length, MSG_DONTWAIT | MSG_NOSIGNAL));
-        if (sent >= 0) return sent;
-        const number = errorNumber(symbols.__errno_location());
-        throw Object.assign(new Error(`send failed with error ${number}`), {
-          code: codeOf(number),
-        });
-      };
-    } catch {
-      // Another name, or none.
-    }
+  let calls;
+  try {
+    calls = openDenoCalls({
+      send: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
+      __errno_location: { parameters: [], result: "pointer" },
+    });
+  } catch {
+    return undefined;
   }
-  return undefined;
+  const { send, __errno_location: errorLocation } = calls;
+  return (descriptor, bytes) => {
+    const own = bytes as Uint8Array<ArrayBuffer>;
+    const sent = Number(send(descriptor, own, BigInt(bytes.length), MSG_DONTWAIT | MSG_NOSIGNAL));
+    if (sent >= 0) return sent;
+    const number = errorNumber(errorLocation());
+    throw Object.assign(new Error(`send failed with error ${number}`), { code: codeOf(number) });
+  };
 }
 
 function errorNumber(pointer: Deno.PointerValue): number {

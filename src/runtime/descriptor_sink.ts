@@ -31,7 +31,6 @@ export type WriteSync = (descriptor: number, bytes: Uint8Array) => number;
 /** Where reports of other sinks go, once standard error has a sink of its own. */
 let standardError: DescriptorSink | undefined;
 
-/** A descriptor that takes text. */
 export class DescriptorSink implements TextSink {
   #descriptor: number;
   readonly #name: string;

@@ -24,10 +24,7 @@ const TEXTS: Readonly<Record<string, string>> = {
 /** The longest text of a runtime that is passed on. */
 const REASON_LENGTH_MAX = 200;
 
-export function createFetchClient(
-  trust: TrustOptions,
-  extra: object = {},
-): SendRequest {
+export function createFetchClient(trust: TrustOptions, extra: object = {}): SendRequest {
   return async (request) => {
     const controller = new AbortController();
     const onAbort = (): void => controller.abort(request.signal!.reason);

@@ -43,9 +43,7 @@ export interface Files {
    * @throws {FileError}
    */
   access(path: string): FileAccess | undefined;
-  /**
-   * The path without symlinks and dots; undefined when there is nothing there. @throws {FileError}
-   */
+  /** The path without symlinks and dots; undefined: nothing is there. @throws {FileError} */
   realPath(path: string): string | undefined;
   /** Of a regular file, which is read at once. @throws {FileError} also when there is none */
   readText(path: string): Promise<string>;

@@ -46,11 +46,7 @@ const FAMILY_LENGTH = 2;
 /** `sun_path`, with the zero at its end. */
 const PATH_LENGTH = 108;
 
-/**
- * A descriptor that listens at the path.
- *
- * @throws {SpawnError}
- */
+/** A descriptor that listens at the path. @throws {SpawnError} */
 export function listenAtPath(
   libc: Pick<LibC, "socket" | "bind" | "listen" | "close">,
   path: string,

@@ -5,7 +5,6 @@ import type { SocketTlsOptions } from "./callback_socket.ts";
 /** Why a listener accepts nothing for now: clients are too many, or descriptors have run out. */
 export type PauseReason = "full" | "descriptors";
 
-/** A listening socket. */
 export interface ByteListener<Where extends ListenAddress = Address> {
   /** The address in force: with port 0, the port that the system chose. */
   readonly address: Where;

@@ -72,11 +72,7 @@ export interface Network {
     descriptor: number,
     onConnection: (connection: ByteConnection) => void,
   ): Promise<ByteListener<InheritedAddress>>;
-  /**
-   * Accepts clients as sockets with callbacks.
-   *
-   * @throws {ListenError}
-   */
+  /** Accepts clients as sockets with callbacks. @throws {ListenError} */
   listenSockets(options: SocketListenOptions): Promise<ByteListener>;
   /**
    * Accepts clients for others of the process: each is a descriptor, which is the receiver's to close.
@@ -90,7 +86,6 @@ export interface Network {
   ) => Promise<ByteListener>;
   /** Serves clients that were accepted elsewhere in the process. Left out where that cannot be. */
   readonly adoptSockets?: (options: SocketListenOptions) => Promise<SocketAdopter>;
-  /** Closes a descriptor that nobody has adopted. */
   readonly closeDescriptor?: (descriptor: number) => void;
   /** Byte streams over TLS. */
   readonly tls: TlsNetwork;

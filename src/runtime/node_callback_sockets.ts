@@ -209,11 +209,7 @@ function acceptPlain(
   else void new NodeCallbackSocket(socket, onSocket, peer);
 }
 
-/**
- * With `calls` the listener can pause.
- *
- * @throws {ListenError}
- */
+/** With `calls` the listener can pause. @throws {ListenError} */
 export async function listenNodeTlsSockets(
   { address, descriptor, reusePort, onSocket, tls }: TlsSocketListenOptions,
   calls?: DescriptorCalls,

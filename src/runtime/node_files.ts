@@ -43,7 +43,6 @@ export interface NodeFilesDeps {
   readonly fast?: (slow: Pick<Files, "stat" | "openNow">) => Pick<Files, "stat" | "openNow">;
 }
 
-/** The file system. */
 export function createNodeFiles(deps: NodeFilesDeps = {}): Files {
   const slow = { stat, openNow: openRegular };
   return {

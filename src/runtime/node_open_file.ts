@@ -36,11 +36,7 @@ export function openRegular(path: string): OpenFile | undefined {
   return open(path, READ | O_NOFOLLOW);
 }
 
-/**
- * As {@link openRegular}, and follows a symlink at the path's end.
- *
- * @throws {FileError}
- */
+/** As {@link openRegular}, and follows a symlink at the path's end. @throws {FileError} */
 export function openFollowed(path: string): OpenFile | undefined {
   return open(path, READ);
 }

@@ -92,7 +92,6 @@ async function connect(
   { serverName, identity, signal }: TlsConnectOptions = {},
 ): Promise<TlsConnection> {
   if (signal?.aborted) throw connectAborted(address, signal);
-  const { promise, resolve, reject } = Promise.withResolvers<TlsConnection>();
   const socket = connectSocket({
     host: address.host,
     port: address.port,
@@ -101,20 +100,34 @@ async function connect(
     ...(serverName !== undefined && { servername: serverName }),
     ...(identity && { cert: identity.cert, key: identity.key }),
   });
+  const peer = { host: address.host, port: address.port };
+  const made = () => new NodeTlsConnection(socket, peer, serverName ?? "");
+  return await untilSecure(socket, address, signal, connectError, made);
+}
+
+/** What is made of the socket as soon as its handshake is done. */
+function untilSecure<Connection>(
+  socket: TLSSocket,
+  address: Address,
+  signal: AbortSignal | undefined,
+  describe: (address: Address, error: Error) => ConnectError,
+  made: () => Connection,
+): Promise<Connection> {
+  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   const onAbort = () => {
     socket.destroy();
     reject(connectAborted(address, signal!));
   };
   signal?.addEventListener("abort", onAbort, { once: true });
-  const onError = (error: Error) => reject(connectError(address, error));
+  const onError = (error: Error) => reject(describe(address, error));
   socket.once("error", onError);
+  socket.once("close", () => onError(new Error("it closed in the handshake")));
   socket.once("secureConnect", () => {
     signal?.removeEventListener("abort", onAbort);
-    const peer = { host: address.host, port: address.port };
-    resolve(new NodeTlsConnection(socket, peer, serverName ?? ""));
+    resolve(made());
     socket.off("error", onError);
   });
-  return await promise;
+  return promise;
 }
 
 const UNTRUSTED = "its certificate is not trusted (name its authority in tls.ca)";
@@ -149,7 +162,6 @@ async function connectChecked(
   signal?: AbortSignal,
 ): Promise<ByteConnection> {
   if (signal?.aborted) throw connectAborted(address, signal);
-  const { promise, resolve, reject } = Promise.withResolvers<ByteConnection>();
   const where = address.transport === "unix"
     ? { path: address.path }
     : { host: address.host, port: address.port };
@@ -162,21 +174,6 @@ async function connectChecked(
     ALPNProtocols: ["http/1.1"],
     rejectUnauthorized: true,
   });
-  const onAbort = () => {
-    socket.destroy();
-    reject(connectAborted(address, signal!));
-  };
-  signal?.addEventListener("abort", onAbort, { once: true });
-  const onError = (error: Error) => reject(checkedError(address, error));
-  socket.once("error", onError);
-  socket.once(
-    "close",
-    () => reject(checkedError(address, new Error("it closed in the handshake"))),
-  );
-  socket.once("secureConnect", () => {
-    signal?.removeEventListener("abort", onAbort);
-    resolve(new NodeConnection(socket, formatAddress(address)));
-    socket.off("error", onError);
-  });
-  return await promise;
+  const made = () => new NodeConnection(socket, formatAddress(address));
+  return await untilSecure(socket, address, signal, checkedError, made);
 }

@@ -42,12 +42,7 @@ export interface TlsServerOptions extends SocketTlsOptions {
   /** Lets several processes listen on the same port. */
   readonly reusePort?: boolean | undefined;
   /** `serverName` is empty where the client asked for none. */
-  readonly onSecure: (
-    socket: TLSSocket,
-    tcp: Socket,
-    peer: HttpPeer,
-    serverName: string,
-  ) => void;
+  readonly onSecure: (socket: TLSSocket, tcp: Socket, peer: HttpPeer, serverName: string) => void;
 }
 
 /** What is of no concern to who listens. */
@@ -87,11 +82,7 @@ export async function createTlsAcceptor(options: AcceptOptions): Promise<TlsAcce
   };
 }
 
-/**
- * With `calls` the listener can pause.
- *
- * @throws {ListenError}
- */
+/** With `calls` the listener can pause. @throws {ListenError} */
 export async function listenTls(
   options: TlsServerOptions,
   calls?: DescriptorCalls,
@@ -239,11 +230,7 @@ interface AcceptContext {
 }
 
 /** Takes what a client says first, up to the end of its hello. */
-function readHello(
-  socket: Socket,
-  servers: Servers,
-  { handshakes, options }: AcceptContext,
-): void {
+function readHello(socket: Socket, servers: Servers, { handshakes, options }: AcceptContext): void {
   let gathered = new Uint8Array(0);
   const onData = (bytes: Uint8Array): void => {
     gathered = gathered.length === 0 ? Uint8Array.from(bytes) : concatenated(gathered, bytes);

@@ -30,11 +30,7 @@ export class PausableListener {
   #isClosed = false;
 
   /** Where no second descriptor can be had it never pauses. */
-  constructor(
-    calls: DescriptorCalls,
-    first: Accepting,
-    reopen: (descriptor: number) => Accepting,
-  ) {
+  constructor(calls: DescriptorCalls, first: Accepting, reopen: (descriptor: number) => Accepting) {
     this.#calls = calls;
     this.#reopen = reopen;
     this.#accepting = first;

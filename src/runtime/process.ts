@@ -14,7 +14,6 @@ export type Signal =
   | "SIGUSR2"
   | "SIGWINCH";
 
-/** Our own process. */
 export interface Process {
   /** Arguments behind the program's name. */
   readonly args: readonly string[];

@@ -70,6 +70,11 @@ export function encodeText(text: string): string {
   });
 }
 
+/** A character that stands for one byte, as its escape. */
+export function encodeByte(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
+}
+
 /** A decoded path as it stands in a URL. */
 export function encodePath(path: string): string {
   return path.split("/").map(encodeText).join("/");

@@ -98,10 +98,7 @@ export function createSpawnDirectory(owner: UserIds | undefined): SpawnDirectory
   };
 }
 
-/**
- * Removes directories that dead processes of our user have left behind. Nothing of it throws: what
- * cannot be removed stays.
- */
+/** Removes directories that dead processes of our user have left, as far as it can. */
 export async function removeLeftSpawnDirectories(nowMs: number): Promise<void> {
   const parent = tmpdir();
   let names: readonly string[];
@@ -168,10 +165,7 @@ function removeEntry(path: string): void {
   }
 }
 
-/**
- * Every directory on the way belongs to root or to us, or its sticky bit keeps others off our
- * names.
- */
+/** Every directory on the way belongs to root or to us, or its sticky bit keeps others off. */
 function requireSafeParent(parent: string): void {
   const own = process.getuid?.();
   for (let path = realpathSync(parent);; path = dirname(path)) {

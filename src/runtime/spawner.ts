@@ -136,11 +136,7 @@ export interface Spawner {
   createDirectory(owner: UserIds | undefined): SpawnDirectory;
   /** Removes the directories that processes of ours left behind when they were killed. */
   removeLeftDirectories(): Promise<void>;
-  /**
-   * In a private directory. `owner`: who may connect, if it is not us.
-   *
-   * @throws {SpawnError}
-   */
+  /** In a private directory. `owner`: who may connect, if it is not us. @throws {SpawnError} */
   listen(path: string, backlog: number, owner?: SocketOwner): Promise<ListeningSocket>;
   /** @throws {SpawnError} */
   start(options: StartOptions): Promise<SpawnedProcess>;

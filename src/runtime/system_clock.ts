@@ -2,7 +2,6 @@
 import { setImmediate } from "node:timers";
 import type { Clock, TimerId } from "./clock.ts";
 
-/** The clock on the wall. */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),

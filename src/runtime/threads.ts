@@ -17,7 +17,6 @@ export interface ThreadEvents {
   died(reason: string): void;
 }
 
-/** What starts threads. */
 export interface Threads {
   start(events: ThreadEvents): Thread;
 }

@@ -66,9 +66,7 @@ export interface TlsNetwork {
    * an authority's challenge has one (RFC 8737 section 3).
    */
   readonly showsChallenges: boolean;
-  /**
-   * @throws {ListenError}
-   */
+  /** @throws {ListenError} */
   listen(options: TlsListenOptions): Promise<TlsListener>;
   /**
    * Connects to whoever answers there: the caller looks at the certificate. An end without
@@ -94,17 +92,9 @@ export interface TlsNetwork {
    * @throws {TlsError} when one cannot be read
    */
   readCertificates(pem: string): readonly CertificateFacts[];
-  /**
-   * Makes sure that a list of cipher suites has one that is known here.
-   *
-   * @throws {TlsError}
-   */
+  /** Makes sure that a list of cipher suites has one that is known here. @throws {TlsError} */
   checkCiphers(ciphers: string): void;
-  /**
-   * Makes sure that a certificate and its key can be used together.
-   *
-   * @throws {TlsError}
-   */
+  /** Makes sure that a certificate and its key can be used together. @throws {TlsError} */
   checkIdentity(identity: TlsFiles): void;
 }
 

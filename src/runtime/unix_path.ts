@@ -64,10 +64,7 @@ export function removeSocketFile(address: UnixAddress): void {
 
 const MAY_NOT: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "ENOENT"]);
 
-/**
- * Whether somebody in our network name space listens on a unix socket. False where the kernel's table
- * cannot be read.
- */
+/** Whether the kernel's table has somebody who listens on the unix socket. */
 export function isListening(address: UnixAddress): boolean {
   const path = address.path.replace(/^\0/, "@");
   let table: string;
