@@ -23,7 +23,6 @@ export type Trait =
   | "workers_late"
   | "workers_found";
 
-/** A connection that has ended. */
 export interface EndedConnection {
   readonly multiplexed: boolean;
   readonly life: {
@@ -31,7 +30,6 @@ export interface EndedConnection {
     readonly wasClosedByUs: boolean;
     readonly requestsEnded: number;
     readonly requestsLost: number;
-    /** Closed with its first response. */
     readonly closedWithResponse: boolean;
   };
 }

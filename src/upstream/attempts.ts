@@ -18,8 +18,9 @@ import type { UpstreamError, UpstreamErrorCode } from "./errors.ts";
 import type { UpstreamOptions } from "./options.ts";
 import type { NextServerRule } from "./next_server.ts";
 import type { Server } from "./server.ts";
+import type { PlaceRequest } from "./single_connections.ts";
 
-export interface Attempts {
+export interface Attempts extends PlaceRequest {
   /** Attempts made so far. */
   count: number;
   /** Servers of earlier attempts. */
@@ -28,7 +29,6 @@ export interface Attempts {
   readonly totalDeadlineMs: number;
   /** Of what keeps the request with one server; undefined where nothing does. */
   readonly keyHash: number | undefined;
-  /** The server of the running attempt. */
   server: Server | undefined;
   /** A kept connection was stale: the next attempt wants a new one. */
   wantsFreshConnection: boolean;
@@ -38,12 +38,17 @@ export interface Attempts {
 
 const NONE_TRIED: ReadonlySet<Server> = new Set();
 
-export function noAttempts(totalDeadlineMs: number, keyHash?: number): Attempts {
+export function noAttempts(
+  totalDeadlineMs: number,
+  keyHash?: number,
+  repeatable = false,
+): Attempts {
   return {
     count: 0,
     tried: NONE_TRIED,
     totalDeadlineMs,
     keyHash,
+    repeatable,
     server: undefined,
     wantsFreshConnection: false,
     wantsAlone: false,

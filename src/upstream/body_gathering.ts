@@ -61,11 +61,7 @@ export class BodyGathering implements DeadlineHolder {
     this.deadlineMs = deps.deadlines.after(deps.timeoutMs);
   }
 
-  /**
-   * Reads all of it; to be called once.
-   *
-   * @throws {UpstreamError}
-   */
+  /** Reads all of it; to be called once. @throws {UpstreamError} */
   async run(): Promise<SendableBody> {
     const { deadlines } = this.#deps;
     deadlines.add(this);
@@ -166,7 +162,6 @@ function spaceError(cause: unknown): UpstreamError {
   return new UpstreamError("spill_failed", message, { phase: "queue", fault: "local", cause });
 }
 
-/** A file and its part of the shared space. */
 class SharedFile {
   readonly #file: TemporaryFile;
   readonly #length: number;
@@ -217,11 +212,7 @@ class GatheredBody implements SendableBody {
   readonly #file: SharedFile | undefined;
   readonly #fileLength: number;
 
-  constructor(
-    held: HeldPieces,
-    file: SharedFile | undefined,
-    fileLength: number,
-  ) {
+  constructor(held: HeldPieces, file: SharedFile | undefined, fileLength: number) {
     this.#held = held;
     this.#file = file;
     this.#fileLength = fileLength;

@@ -1,14 +1,11 @@
 /**
  * One connection to an application: drives a protocol (`protocols.ts`) over a socket, by the states
- * of `connection_state.ts`. A request may begin while the connection is still being made: its
- * bytes leave with the first write.
+ * of `connection_state.ts`. A request may begin while it is still being made. An aborted request of a
+ * shared connection keeps its id until the application ends it, for `timeouts.abort` at most; of any
+ * other connection it is the end.
  *
- * Abort: where requests share the connection, ABORT_REQUEST is sent and the id stays in use until
- * the application ends the request; after `timeouts.abort` the connection drains. Where they do not,
- * the connection is closed.
- *
- * Whoever shares the connection can be held up by others in both directions: by a body that the
- * application does not read (`sending_flow.ts`), and by a client that does not (`reading_pauses.ts`).
+ * Requests can hold each other up by a body that the application does not read (`sending_flow.ts`),
+ * and by a client that does not (`reading_pauses.ts`).
  *
  * What goes wrong in here, or in a request that is told something, closes the connection and is
  * reported. It does not know what requests are made of, retries or other connections.
@@ -21,7 +18,7 @@ import { formatAddress } from "../runtime/address.ts";
 import { AbortedRequests } from "./aborted_requests.ts";
 import { BegunRequests } from "./begun_requests.ts";
 import { BodySender } from "./body_sender.ts";
-import { connectionError, lossError, slowClientError } from "./connection_errors.ts";
+import { connectionError, lossError, slowClientError, unknownRecord } from "./connection_errors.ts";
 import { ConnectionLife } from "./connection_life.ts";
 import type { ConnectionDeps } from "./connection_deps.ts";
 import type { ShownState } from "./connection_state.ts";
@@ -51,6 +48,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   readonly flow: SendingFlow;
 
   readonly #deps: ConnectionDeps<UpstreamConnection>;
+  readonly #upstream: string;
   readonly #protocol: ClientProtocol;
   readonly #bodies: BodySender;
   readonly #transport: Transport;
@@ -66,6 +64,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
 
   constructor(deps: ConnectionDeps<UpstreamConnection>) {
     this.#deps = deps;
+    this.#upstream = deps.options.name;
     this.number = deps.number;
     this.multiplexed = deps.multiplexed;
     this.address = formatAddress(deps.server.address);
@@ -142,7 +141,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#bodies.stop(id);
     this.resumeReading(id);
     if (!this.#protocol.isInUse(id)) return;
-    this.#deps.owner.onAborted(this);
+    this.#deps.observer.onAborted(this.#upstream);
     if (!this.multiplexed || id === this.#aloneId) return this.close();
     this.#protocol.abort(id);
     this.#aborting.add(id, this.#deps.deadlines.after(this.#deps.options.timeouts.abortMs));
@@ -155,7 +154,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     if (!this.#pauses.add(id, this.#deps.deadlines.nowMs())) return;
     this.#transport.pause();
     this.#updateDeadline();
-    this.#deps.owner.onPaused(this);
+    this.#deps.observer.onPaused(this.#upstream);
   }
 
   resumeReading(id: number): void {
@@ -184,7 +183,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   fail(error: unknown): void {
     this.#broken ??= this.#fault(error);
     this.close();
-    this.#deps.owner.onFailure(error);
+    this.#deps.observer.onFailure?.(this.#upstream, error);
   }
 
   // What the transport asks and tells.
@@ -316,7 +315,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
         this.close();
         break;
       case "unknown_record":
-        this.#deps.owner.onUnknownRecord(this, event.type);
+        this.#deps.observer.onFlaw(unknownRecord(this.#upstream, this.address, event.type));
         break;
       case "values":
       case "unknown_type":

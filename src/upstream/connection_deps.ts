@@ -3,6 +3,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { BufferMemory } from "./buffer_memory.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
+import type { UpstreamObserver } from "./observer.ts";
 import type { ServerOptions, UpstreamOptions } from "./options.ts";
 
 /** What the pool that holds the connection is told, and asked. */
@@ -12,14 +13,9 @@ export interface ConnectionOwner<Connection> {
   onOpen(connection: Connection): void;
   /** A request has ended or the connection reads or writes again: there may be room. */
   onRoom(connection: Connection): void;
-  onPaused(connection: Connection): void;
-  onAborted(connection: Connection): void;
   /** It is a tunnel now (status 101), and takes no more requests. */
   onSwitched(connection: Connection): void;
-  onUnknownRecord(connection: Connection, type: number): void;
   onClosed(connection: Connection, error: UpstreamError): void;
-  /** Something went wrong on our side. */
-  onFailure(error: unknown): void;
 }
 
 export interface ConnectionDeps<Connection> {
@@ -28,6 +24,7 @@ export interface ConnectionDeps<Connection> {
   readonly memory?: BufferMemory | undefined;
   readonly deadlines: Deadlines;
   readonly owner: ConnectionOwner<Connection>;
+  readonly observer: UpstreamObserver;
   readonly server: ServerOptions;
   readonly options: UpstreamOptions;
   readonly multiplexed: boolean;

@@ -4,6 +4,7 @@
 import { ProtocolError, type ProtocolErrorCode } from "../protocol/errors.ts";
 import { ConnectError } from "../runtime/network.ts";
 import { errorText, UpstreamError, type UpstreamErrorCode } from "./errors.ts";
+import type { UpstreamFlaw } from "./observer.ts";
 
 /** What HTTP's errors are for an upstream. */
 const HTTP_CODES: { readonly [code in ProtocolErrorCode]?: UpstreamErrorCode } = {
@@ -22,39 +23,29 @@ export interface ConnectionEnd {
 
 export function connectionError(end: ConnectionEnd): UpstreamError {
   const { address, cause } = end;
-  let error: UpstreamError;
-  if (!end.connected) {
-    error = end.timedOut
-      ? new UpstreamError("connect_timeout", `Cannot connect to ${address} in time`, {
-        phase: "connect",
-        cause,
-      })
-      : connectError(address, cause);
-  } else if (cause instanceof ProtocolError && HTTP_CODES[cause.code] !== undefined) {
-    error = new UpstreamError(HTTP_CODES[cause.code]!, `${address}: ${cause.message}`, {
-      phase: "first_byte",
-      sent: true,
-      cause,
-    });
-  } else if (cause instanceof ProtocolError) {
-    error = new UpstreamError(
-      "bad_record",
-      `Cannot understand ${address}: ${cause.message} (does it speak FastCGI?)`,
-      { phase: "first_byte", sent: true, cause },
-    );
-  } else {
-    const why = cause === undefined ? "the application closed it" : errorText(cause);
-    error = new UpstreamError("connection_lost", `Lost the connection to ${address}: ${why}`, {
-      phase: "first_byte",
-      sent: true,
-      cause,
-    });
-  }
+  const error = end.connected ? brokenError(address, cause) : connectError(end);
   error.server = address;
   return error;
 }
 
-function connectError(address: string, cause: unknown): UpstreamError {
+function brokenError(address: string, cause: unknown): UpstreamError {
+  const options = { phase: "first_byte", sent: true, cause } as const;
+  if (!(cause instanceof ProtocolError)) {
+    const why = cause === undefined ? "the application closed it" : errorText(cause);
+    const text = `Lost the connection to ${address}: ${why}`;
+    return new UpstreamError("connection_lost", text, options);
+  }
+  const code = HTTP_CODES[cause.code];
+  if (code !== undefined) return new UpstreamError(code, `${address}: ${cause.message}`, options);
+  const text = `Cannot understand ${address}: ${cause.message} (does it speak FastCGI?)`;
+  return new UpstreamError("bad_record", text, options);
+}
+
+function connectError({ address, timedOut, cause }: ConnectionEnd): UpstreamError {
+  if (timedOut) {
+    const text = `Cannot connect to ${address} in time`;
+    return new UpstreamError("connect_timeout", text, { phase: "connect", cause });
+  }
   const text = connectText(address, cause);
   return isLocal(cause)
     ? new UpstreamError("local_limit", text, { phase: "connect", fault: "local", cause })
@@ -83,10 +74,14 @@ export function lossError(
   return error;
 }
 
-/** A client is so slow that its response held up what others wait for. */
 export function slowClientError(address: string): UpstreamError {
   const message = `The client read too slowly, and others waited for its connection to ${address}`;
   return new UpstreamError("slow_client", message, { phase: "body", fault: "client", sent: true });
+}
+
+export function unknownRecord(upstream: string, server: string, type: number): UpstreamFlaw {
+  const message = `Skipped a record of unknown type ${type}`;
+  return { upstream, server, code: "unknown_record", message };
 }
 
 function connectText(address: string, cause: unknown): string {

@@ -110,15 +110,6 @@ export class Exchange extends TimedAttempt
     return this.#connection?.address;
   }
 
-  /** Whether the request could be sent again after this attempt. */
-  get repeatable(): boolean {
-    return this.context.options.retry.methods.includes(this.request.method);
-  }
-
-  get wantsFreshConnection(): boolean {
-    return this.attempts.wantsFreshConnection;
-  }
-
   get wantsAlone(): boolean {
     return this.attempts.wantsAlone;
   }

@@ -110,7 +110,6 @@ export function lengthError(state: ExchangeReport, cause: string): UpstreamError
   return exchangeError(state, "bad_answer", message);
 }
 
-/** More came than was declared. */
 export function excessFlaw(declared: number | undefined): string {
   return `The response is longer than its Content-Length of ${declared}: the rest is dropped`;
 }

@@ -169,10 +169,7 @@ async function readResponse(
   }
 }
 
-function judge(
-  end: ClientEvent & { kind: "end" },
-  status: number | undefined,
-): HealthResult {
+function judge(end: ClientEvent & { kind: "end" }, status: number | undefined): HealthResult {
   if (end.protocolStatus !== ProtocolStatus.REQUEST_COMPLETE) {
     return failed(`it ended the request with protocol status ${end.protocolStatus}`);
   }

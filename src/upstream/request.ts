@@ -46,10 +46,7 @@ export interface UpstreamRequest {
   readonly data?: RequestBody | SendableBody;
   /** Reads the response's header section in at most `lengthMax` bytes; left out: it is CGI's. */
   readonly headerParser?: (lengthMax: number) => ResponseHeaderParser;
-  /**
-   * Whether a response's length is that of something else: its own body is not wanted. Left out:
-   * no.
-   */
+  /** Whether a response's length is that of something else; left out: no. */
   readonly isHandedOver?: (section: CgiHeaderSection) => boolean;
   /** Called with each interim response (status 1xx), which stands before the real one. */
   readonly onInterim?: ((section: CgiHeaderSection) => void) | undefined;

@@ -44,7 +44,6 @@ export class RoomNotice {
     if (isDue) this.#say();
   }
 
-  /** There may be room. */
   found(): void {
     if (this.#state === "quiet") this.#say();
     else this.#take("room");

@@ -105,7 +105,6 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     return this.#connections.all;
   }
 
-  /** Requests on all connections. */
   get streams(): number {
     return this.#connections.streams;
   }
@@ -184,7 +183,6 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#announceEmpty();
   }
 
-  /** Is a server of the upstream again. */
   rejoin(): void {
     this.#isLeaving = false;
     this.#question.remember();
@@ -208,7 +206,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
 
   onOpen(): void {
     this.#traits.connected();
-    this.#deps.owner.onConnected(this);
+    this.#deps.observer.onConnected(this.#deps.options.name, this.address);
     this.#standing.recover();
   }
 
@@ -218,25 +216,9 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     if (this.#permits !== undefined && connection.streams === 0) this.share("settle");
   }
 
-  onPaused(): void {
-    this.#deps.observer.onPaused(this.#deps.options.name);
-  }
-
-  onAborted(): void {
-    this.#deps.observer.onAborted(this.#deps.options.name);
-  }
-
   onSwitched(connection: UpstreamConnection): void {
     this.#connections.switched(connection);
     this.#deps.owner.onRoom();
-  }
-
-  onUnknownRecord({ address }: UpstreamConnection, type: number): void {
-    this.#deps.owner.onUnknownRecord(address, type);
-  }
-
-  onFailure(error: unknown): void {
-    this.#deps.observer.onFailure?.(this.#deps.options.name, error);
   }
 
   onClosed(connection: UpstreamConnection, error: UpstreamError): void {
@@ -270,7 +252,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
       canWait: options.queue.lengthMax > 0,
       onRoom: () => owner.onRoom(),
       onLateWorkers: () => this.#traits.learn("workers_late"),
-      onWorkersFound: (count) => owner.onTrait(this, "workers_found", count),
+      onWorkersFound: (count) => this.#tellTrait("workers_found", count),
     });
   }
 
@@ -356,11 +338,16 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   #onTrait(trait: Trait): void {
-    this.#deps.owner.onTrait(this, trait, undefined);
+    this.#tellTrait(trait, undefined);
     const isConfigured = this.#deps.options.multiplex === "on";
     if (trait === "connections_not_kept" && this.#mode === "multiplexed" && !isConfigured) {
       this.#know("single");
     }
+  }
+
+  #tellTrait(trait: Trait, count: number | undefined): void {
+    const { observer, options } = this.#deps;
+    observer.onTrait(options.name, this.address, trait, count);
   }
 
   #know(mode: "multiplexed" | "single"): void {

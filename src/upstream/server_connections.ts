@@ -65,7 +65,6 @@ export class ServerConnections {
     return this.#connections;
   }
 
-  /** Requests on all connections. */
   get streams(): number {
     let streams = 0;
     for (const connection of this.#connections) streams += connection.streams;
@@ -120,7 +119,7 @@ export class ServerConnections {
     if (!isWanted) permits.giveSpare();
     while (permits.rest(isWanted ? 0 : this.#idleCount)) this.#retireIdle();
     if (this.#single.idleCount > 0 || !permits.mustYield()) return;
-    // Requests share those that there are, so none rests: the least busy one makes room.
+    // Requests share those that there are, so none is idle: the least busy one makes room.
     this.#leastBusyShared()?.drain();
   }
 
@@ -149,7 +148,6 @@ export class ServerConnections {
     for (const connection of [...this.#connections]) if (isMeant(connection)) connection.drain();
   }
 
-  /** Closes all at once. */
   close(): void {
     this.#stopLooking();
     for (const connection of [...this.#connections]) connection.close();

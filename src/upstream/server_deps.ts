@@ -1,6 +1,5 @@
 /** What a server is made of, and whom it tells; see `server.ts`. */
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Trait } from "./application_traits.ts";
 import type { BufferMemory } from "./buffer_memory.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { UpstreamError } from "./errors.ts";
@@ -17,11 +16,7 @@ export interface ServerOwner<Server> {
   onRoom(): void;
   /** Nobody takes connections: requests that wait for nothing else should know. */
   onFailed(server: Server, error: UpstreamError): void;
-  onUnknownRecord(server: string, type: number): void;
   nextConnectionNumber(): number;
-  onConnected(server: Server): void;
-  /** The application has shown something of itself; `count` of workers, where that is it. */
-  onTrait(server: Server, trait: Trait, count: number | undefined): void;
 }
 
 /** What the set that the server belongs to is told. */

@@ -98,9 +98,7 @@ export class ServerName {
     return this.#failure;
   }
 
-  /**
-   * Looks the name up when its time is over. Says whether a request should wait for the response.
-   */
+  /** Looks the name up when its time is over; whether a request should wait for that. */
   refresh(): boolean {
     const nowMs = this.#deps.clock.nowMs();
     if (nowMs < this.#dueMs || this.#closed) return false;

@@ -108,7 +108,6 @@ export class ServerSet implements ServerKeeper<Server> {
     this.#deps.onChange();
   }
 
-  /** No connection could be made to the server. */
   onConnectFailed(server: Server): void {
     this.#lookAgain(server);
   }

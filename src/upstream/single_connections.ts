@@ -45,7 +45,6 @@ export interface PlaceRequest {
   readonly wantsAlone: boolean;
 }
 
-/** What is asked of a connection. */
 export interface SingleConnection {
   readonly canBegin: boolean;
   readonly streams: number;
@@ -59,7 +58,6 @@ export interface SingleConnection {
 
 export interface SingleConnectionsDeps<Connection> {
   readonly limit: ConnectionLimit;
-  /** Connections that there are. */
   readonly count: () => number;
   /** Whether a request may wait at all. */
   readonly canWait: boolean;
@@ -109,7 +107,6 @@ export class SingleConnections<Connection extends SingleConnection> {
     this.#deps = deps;
   }
 
-  /** Connections that have nothing to do. */
   get idleCount(): number {
     return this.#idle.length;
   }
@@ -201,7 +198,6 @@ export class SingleConnections<Connection extends SingleConnection> {
     return this.#idle.find((one) => one.connection === connection)?.sinceMs;
   }
 
-  /** The connection is no more. */
   forget(connection: Connection): void {
     this.#begunMs.delete(connection);
     this.#waiting.delete(connection);

@@ -21,10 +21,8 @@ interface Account {
   isTelling: boolean;
 }
 
-/** The lines that were left out of an upstream's. */
 export type LeftOutHandler = (upstream: string, lines: number, bytes: number) => void;
 
-/** An account for each upstream. */
 export class StderrBudget {
   readonly #clock: Clock;
   readonly #onLeftOut: LeftOutHandler;

@@ -23,11 +23,7 @@ export class StoppableWaits {
   }
 
   /** Waits for a time. @throws {UpstreamError} where the wait ends early */
-  async pause(
-    clock: Clock,
-    delayMs: number,
-    signal: AbortSignalLike | undefined,
-  ): Promise<void> {
+  async pause(clock: Clock, delayMs: number, signal: AbortSignalLike | undefined): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = clock.setTimer(resolve, delayMs);
     const release = this.add(signal, reject);

@@ -35,7 +35,6 @@ export abstract class TimedAttempt implements DeadlineHolder {
   protected abstract get client(): AbortSignalLike | undefined;
   /** The limit has passed: another is set, or the attempt ends. */
   protected abstract onLimit(): void;
-  /** The client has left. */
   protected abstract onClientGone(): void;
   /** Something of ours threw. */
   protected abstract onSlip(error: unknown): void;
@@ -58,7 +57,6 @@ export abstract class TimedAttempt implements DeadlineHolder {
     if (this.#isWatched) this.deadlineMs = this.#limitMs;
   }
 
-  /** The attempt is over. */
   protected endLimits(): void {
     this.#deadlines.remove(this);
     if (this.#isWatched) this.client?.removeEventListener("abort", this);

@@ -23,11 +23,7 @@ export class Tunnels {
     return this.#open;
   }
 
-  /**
-   * Counts one more until its payload is closed.
-   *
-   * @throws {UpstreamError} `tunnels_full`
-   */
+  /** Counts one more until its payload is closed. @throws {UpstreamError} `tunnels_full` */
   begin(): Payload {
     const { name, tunnels: { max } } = this.#options;
     const isFull = this.#share === undefined ? this.#open >= max : !this.#share.enterTunnel(max);

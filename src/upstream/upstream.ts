@@ -7,7 +7,6 @@
 import { CgiHeaderCache } from "../protocol/cgi_response.ts";
 import { currentRuntime } from "../runtime/current.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Trait } from "./application_traits.ts";
 import { type Attempts, mayRetry, noAttempts, shouldWait, takesAnyRoom } from "./attempts.ts";
 import { BodyPreparation } from "./body_preparation.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -71,9 +70,7 @@ export class Upstream implements ServerOwner<Server> {
   readonly #queue: WaitingQueue<Exchange>;
   readonly #context: ExchangeContext<Exchange>;
   #connectionNumber = 0;
-  /**
-   * Requests from `send` to the end of their response, those that are being prepared among them.
-   */
+  /** Requests from `send` to the end of their response. */
   readonly #open: OpenRequests;
   #draining = false;
   #cut = false;
@@ -198,6 +195,7 @@ export class Upstream implements ServerOwner<Server> {
       const attempts = noAttempts(
         this.#deadlines.after(this.options.timeouts.totalMs),
         requestKeyHash(request, payload.body?.length, this.#keyName),
+        this.options.retry.methods.includes(request.method),
       );
       for (;;) {
         if (this.#cut) throw this.#error("draining", "is being drained");
@@ -281,19 +279,6 @@ export class Upstream implements ServerOwner<Server> {
     if (!isLocal) this.onRoom();
   }
 
-  onConnected(server: Server): void {
-    this.#observer.onConnected(this.options.name, server.address);
-  }
-
-  onTrait(server: Server, trait: Trait, count: number | undefined): void {
-    this.#observer.onTrait(this.options.name, server.address, trait, count);
-  }
-
-  onUnknownRecord(server: string, type: number): void {
-    const message = `Skipped a record of unknown type ${type}`;
-    this.#observer.onFlaw({ upstream: this.options.name, server, code: "unknown_record", message });
-  }
-
   /** Throws the error again when the request may not be tried once more. */
   async #beforeRetry(error: unknown, exchange: Exchange, payload: Payload): Promise<void> {
     if (!(error instanceof UpstreamError)) throw error;
@@ -315,13 +300,13 @@ export class Upstream implements ServerOwner<Server> {
   #place(exchange: Exchange): boolean {
     if (this.#servers.mustWait()) return false;
     const { balancer } = this.#servers;
-    const { tried, keyHash } = exchange.attempts;
-    const offered = balancer.order(tried, keyHash);
+    const { attempts } = exchange;
+    const offered = balancer.order(attempts.tried, attempts.keyHash);
     for (const server of offered) {
-      const connection = server.place(exchange);
+      const connection = server.place(attempts);
       if (connection === undefined) continue;
       balancer.chosen(server, offered);
-      exchange.attempts.server = server;
+      attempts.server = server;
       exchange.placeOn(connection);
       return true;
     }

@@ -34,14 +34,12 @@ export interface UpstreamShare {
    * left at those that were there before.
    */
   supply(servers: readonly ServerOptions[]): Promise<void>;
-  /** Tells the other threads. */
   tell(server: string, news: ServerNews): void;
   /** Whom this thread's upstream is told through. */
   attach(listener: ShareListener): void;
   detach(): void;
 }
 
-/** The upstream, as its share calls it. */
 export interface ShareListener {
   /** Another thread has given us something, or wants something. */
   onRung(): void;

@@ -11,6 +11,7 @@ import { MemoryRuntime } from "../support/memory/memory.ts";
 import { UpstreamConnection } from "../../src/upstream/connection.ts";
 import { CONNECTION_TRANSITIONS as TRANSITIONS } from "../../src/upstream/connection_state.ts";
 import { Deadlines } from "../../src/upstream/deadlines.ts";
+import { SILENT_OBSERVER } from "../../src/upstream/observer.ts";
 import { UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
 import { ROOM_TRANSITIONS } from "../../src/upstream/room_notice.ts";
 import { simulate } from "../simulation/simulation.ts";
@@ -38,13 +39,10 @@ async function connectionTo(kind: "accepts" | "is silent") {
       hasWaiting: false,
       onOpen: () => {},
       onRoom: () => {},
-      onPaused: () => {},
       onSwitched: () => {},
-      onAborted: () => {},
-      onUnknownRecord: () => {},
-      onFailure: (error) => void failures.push(error),
       onClosed: () => void ended++,
     },
+    observer: { ...SILENT_OBSERVER, onFailure: (_, error) => void failures.push(error) },
     server: { address, weight: 1, backup: false },
     options: { ...UPSTREAM_DEFAULTS, name: "app", servers: [] },
     multiplexed: true,
