@@ -228,10 +228,7 @@ class App implements RunningApp {
     return { commit, discard };
   }
 
-  #commit(
-    generation: Generation,
-    { http, http3, gemini }: Plans,
-  ): void {
+  #commit(generation: Generation, { http, http3, gemini }: Plans): void {
     const before = this.#current;
     this.#process.configure(generation.options);
     generation.commit();

@@ -56,7 +56,6 @@ export class Certificates {
   readonly #table = new CertificateTable();
   /** Those that clients' certificates are held against. */
   readonly authorities = new Authorities();
-  /** Whether a site asks for certificates. */
   readonly #asking = new SiteTable<boolean>();
   #asksSomewhere = false;
   readonly #bySite: [site: string, source: CertificateSource][] = [];
@@ -95,11 +94,7 @@ export class Certificates {
     }
   }
 
-  /**
-   * How a listener speaks TLS.
-   *
-   * @throws {ListenError} when its own files cannot be used
-   */
+  /** How a listener speaks TLS. @throws {ListenError} when its own files cannot be used */
   async serverTls(
     { pair, versionMin, ciphers, clientAuth }: ListenerTlsOptions,
     onHandshakeFailed: OnHandshakeFailed,
@@ -141,7 +136,6 @@ export class Certificates {
     return sources;
   }
 
-  /** What a listener asks of every client. */
   clientCheck(tls: ListenerTlsOptions | undefined): ClientCheck | undefined {
     const { clock } = this.#deps.runtime;
     const options = tls?.clientAuth;
@@ -153,7 +147,6 @@ export class Certificates {
     if (this.#isAutomaticNew) this.#automatic?.start();
   }
 
-  /** Every certificate that there is now, with its site. */
   held(): readonly SiteCertificate[] {
     const automatic = this.#automatic?.held() ?? [];
     const local = this.#local?.held() ?? [];

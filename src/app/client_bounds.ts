@@ -89,17 +89,15 @@ export class ClientBounds {
         limited.log(code, "warn", "Too many connections: clients wait", { code, max });
       },
     });
-    registry.gauge(
+    registry.number(
       "afcgi_client_connections",
       "Connections of clients, handshakes among them.",
-      [],
-      () => [{ labels: [], value: this.connections.open }],
+      () => this.connections.open,
     );
-    registry.gauge(
+    registry.number(
       "afcgi_client_connections_max",
       "Connections that clients may have.",
-      [],
-      () => [{ labels: [], value: this.connections.max }],
+      () => this.connections.max,
     );
     this.#watch = new DescriptorWatch({ clock, process, logger });
   }

@@ -38,11 +38,9 @@ export interface ClientConnectionOptions {
   /** Whether an address has no bound of its own. */
   readonly isExempt: (host: string) => boolean;
   readonly onRefused: (refusal: ConnectionRefusal, host: string) => void;
-  /** Clients begin to wait, or no longer have to. */
   readonly onWaiting: (isWaiting: boolean) => void;
 }
 
-/** What pauses. */
 export type Pausable = Pick<ByteListener, "pause" | "resume">;
 
 export class ClientConnections {

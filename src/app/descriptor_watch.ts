@@ -8,7 +8,6 @@ import type { Clock, TimerId } from "../runtime/clock.ts";
 import type { Process } from "../runtime/process.ts";
 import type { Pausable } from "./client_connections.ts";
 
-/** Descriptors that have to be free. */
 export const DESCRIPTORS_FREE_MIN = 16;
 
 const LOOK_MS = 1_000;

@@ -44,7 +44,6 @@ export interface RouteAttempt {
   readonly looks: readonly FileLook[];
 }
 
-/** A route that was asked. */
 export interface RouteVisit {
   /** Its place in the site. */
   readonly index: number;

@@ -252,7 +252,6 @@ export class Generation {
     return undefined;
   }
 
-  /** What one of the admin addresses does. */
   adminChanges(kind: "admin" | "health", { isReady, reload }: AdminCalls): ServerChanges {
     const { runtime, version, registry, http2, spawned, deps: { followers } } = this.#process;
     const { [kind]: address, adminHosts = [], readyWhen, limits } = this.options;

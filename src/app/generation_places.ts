@@ -3,7 +3,6 @@ import { formatAddress } from "../runtime/address.ts";
 import type { InheritedSockets, ListenPlace } from "./inherited_sockets.ts";
 import type { ListenOptions } from "./options.ts";
 
-/** A place, with its options. */
 export interface GenerationPlace extends ListenPlace {
   readonly isTls: boolean;
   readonly listen: ListenOptions;

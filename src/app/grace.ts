@@ -13,7 +13,6 @@ export function withinGrace(done: Promise<unknown>, graceMs: number, clock: Cloc
   });
 }
 
-/** Resolves after the time. */
 export function pause(clock: Clock, timeMs: number): Promise<void> {
   return new Promise((resolve) => void clock.setTimer(resolve, timeMs));
 }

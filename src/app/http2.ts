@@ -43,18 +43,12 @@ export class Http2Clients implements Http2Observer {
       "Connections of HTTP/2 that we ended, by reason: a limit of limits.http2, an error, or none.",
       ["reason"],
     );
-    registry.gauge(
+    registry.number(
       "afcgi_http_stream_connections",
       "Connections of clients that speak HTTP/2.",
-      [],
-      () => [{ labels: [], value: this.#connections }],
+      () => this.#connections,
     );
-    registry.gauge(
-      "afcgi_http_streams",
-      "Streams of HTTP/2 that are open.",
-      [],
-      () => [{ labels: [], value: this.#streams }],
-    );
+    registry.number("afcgi_http_streams", "Streams of HTTP/2 that are open.", () => this.#streams);
   }
 
   /** The limits of connections from now on. */

@@ -177,9 +177,7 @@ const HELLO = {
 } as const;
 
 /** The certificates that there are, for each name. */
-async function identitiesOf(
-  { names, identify }: Http3Place,
-): Promise<readonly NamedIdentity[]> {
+async function identitiesOf({ names, identify }: Http3Place): Promise<readonly NamedIdentity[]> {
   const found: NamedIdentity[] = [];
   for (const serverName of names) {
     // Of a wildcard any name will do.

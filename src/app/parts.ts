@@ -6,7 +6,6 @@
  */
 import { reportUnexpected } from "../runtime/unexpected.ts";
 
-/** What is closed before what. */
 export const CLOSING_ORDER = ["certificates", "upstream", "application", "log"] as const;
 export type PartKind = (typeof CLOSING_ORDER)[number];
 

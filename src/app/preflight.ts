@@ -99,7 +99,6 @@ export async function missingPrograms(
   return findings;
 }
 
-/** Pairs of listeners and of sites. */
 function pairsOf({ listen, sites }: AppOptions): readonly PairPaths[] {
   return [
     ...listen.flatMap(({ tls }) => tls?.pair ?? []),

@@ -175,11 +175,10 @@ export class ProcessParts {
       ["of"],
       () => [{ labels: ["used"], value: memory.used }, { labels: ["limit"], value: memory.max }],
     );
-    registry.gauge(
+    registry.number(
       "afcgi_buffer_memory_waiting",
       "Requests whose bodies are not read until buffers hold less than limits.memory.",
-      [],
-      () => [{ labels: [], value: memory.waiting }],
+      () => memory.waiting,
     );
     registerUpstreamGauges(registry, () => this.current?.upstreams ?? []);
     registry.gauge(

@@ -36,7 +36,6 @@ export interface ReloadDeps {
   readonly onReload?: ((result: ReloadResult | undefined) => Promise<void>) | undefined;
 }
 
-/** What came of a reload. */
 export type ReloadResult =
   | {
     readonly ok: true;
@@ -114,19 +113,17 @@ export class Reloader {
 
   #registerMetrics(): void {
     const { registry } = this.#deps;
-    const gauge = (name: string, help: string, read: () => number) =>
-      registry.gauge(name, help, [], () => [{ labels: [], value: read() }]);
-    gauge(
+    registry.number(
       "afcgi_config_generation",
       "Configurations that have served, the one that serves among them.",
       () => this.#generation,
     );
-    gauge(
+    registry.number(
       "afcgi_config_last_reload_successful",
       "1, or 0 when the last reload failed.",
       () => this.#isLastGood ? 1 : 0,
     );
-    gauge(
+    registry.number(
       "afcgi_config_last_reload_success_timestamp_seconds",
       "When the configuration that serves began to, in seconds since 1970.",
       () => this.#lastGoodMs / 1000,

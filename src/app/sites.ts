@@ -28,7 +28,6 @@ export function compileGatewaySite(site: SiteOptions, deps: SiteDeps): GatewaySi
   };
 }
 
-/** Whether some route of the site asks clients for certificates. */
 export function asksForCertificate({ routes }: SiteOptions): boolean {
   return routes.some(({ middleware }) => middleware?.clientAuth !== undefined);
 }

@@ -11,13 +11,12 @@ import { errorText, type UpstreamErrorCode } from "../upstream/errors.ts";
 import type { HealthResult } from "../upstream/health_check.ts";
 import type { ObservedRequest, UpstreamFlaw, UpstreamObserver } from "../upstream/observer.ts";
 import type { Lookup } from "../upstream/server_name.ts";
-import type { ConnectionOptions } from "../upstream/options.ts";
+import type { ConnectionOptions, UpstreamOptions } from "../upstream/options.ts";
 import type { Server } from "../upstream/server.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { FpmMessagesByUpstream } from "./spawned_applications.ts";
 
-/** States of connections as the metric names them. */
 const STATES = ["connecting", "idle", "busy", "paused", "tunnel", "draining"] as const;
 
 /** What is said of an application once it has shown it; `%` is a number. */
@@ -140,9 +139,11 @@ export class UpstreamMetrics implements UpstreamObserver {
       "Times that temporary files could not be written, so that slow clients had to wait.",
       [],
     );
-    registry.gauge("afcgi_spill_bytes", "Bytes of responses in temporary files.", [], () => [
-      { labels: [], value: this.#spillBytes },
-    ]);
+    registry.number(
+      "afcgi_spill_bytes",
+      "Bytes of responses in temporary files.",
+      () => this.#spillBytes,
+    );
   }
 
   onFlaw({ upstream, server, code, message, request }: UpstreamFlaw): void {
@@ -294,38 +295,37 @@ export function registerUpstreamGauges(
     ["upstream", "server", "state"],
     () => upstreams().flatMap(connectionSamples),
   );
-  registry.gauge(
+  const perServer = (
+    name: string,
+    help: string,
+    read: (server: Server, options: UpstreamOptions) => number,
+  ) =>
+    registry.gauge(
+      name,
+      help,
+      ["upstream", "server"],
+      () =>
+        upstreams().flatMap(({ options, servers }) =>
+          servers.map((server) => ({
+            labels: [options.name, server.address],
+            value: read(server, options),
+          }))
+        ),
+    );
+  perServer(
     "afcgi_upstream_server_up",
     "1, or 0 for a server that is ejected after a failure or that health checks found down.",
-    ["upstream", "server"],
-    () =>
-      upstreams().flatMap(({ options, servers }) =>
-        servers.map((server) => ({
-          labels: [options.name, server.address],
-          value: server.isUp && !server.isEjected ? 1 : 0,
-        }))
-      ),
+    (server) => server.isUp && !server.isEjected ? 1 : 0,
   );
-  registry.gauge(
+  perServer(
     "afcgi_upstream_streams",
     "Requests that an application is working on.",
-    ["upstream", "server"],
-    () =>
-      upstreams().flatMap(({ options, servers }) =>
-        servers.map((server) => ({ labels: [options.name, server.address], value: server.streams }))
-      ),
+    (server) => server.streams,
   );
-  registry.gauge(
+  perServer(
     "afcgi_upstream_capacity",
     "Requests that may be worked on at once before others wait.",
-    ["upstream", "server"],
-    () =>
-      upstreams().flatMap(({ options, servers }) =>
-        servers.map((server) => ({
-          labels: [options.name, server.address],
-          value: capacityOf(options.connections, server),
-        }))
-      ),
+    (server, { connections }) => capacityOf(connections, server),
   );
   registry.gauge(
     "afcgi_upstream_tunnels",

@@ -25,17 +25,21 @@ interface Family {
   render(): string;
 }
 
+/** What a family is called, and what is said of it. */
+interface Title {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly labelNames: readonly string[];
+}
+
 /** Only goes up. */
 export class Counter implements Family {
-  readonly #name: string;
-  readonly #help: string;
-  readonly #labelNames: readonly string[];
+  readonly #title: Title;
   readonly #series = new Map<string, CounterSeries>();
 
   constructor(name: string, help: string, labelNames: readonly string[]) {
-    this.#name = name;
-    this.#help = help;
-    this.#labelNames = labelNames;
+    this.#title = { name, help, type: "counter", labelNames };
     if (labelNames.length === 0) this.#series.set("", { labels: [], value: 0 });
   }
 
@@ -57,37 +61,7 @@ export class Counter implements Family {
   }
 
   render(): string {
-    return renderFamily(this.#name, this.#help, "counter", this.#labelNames, [
-      ...this.#series.values(),
-    ]);
-  }
-}
-
-/** Asked when it is read. */
-/** A number that is asked when it is read; a total only goes up. */
-class Gauge implements Family {
-  readonly #name: string;
-  readonly #help: string;
-  readonly #labelNames: readonly string[];
-  readonly #read: () => readonly Sample[];
-  readonly #type: "gauge" | "counter";
-
-  constructor(
-    name: string,
-    help: string,
-    labelNames: readonly string[],
-    read: () => readonly Sample[],
-    type: "gauge" | "counter" = "gauge",
-  ) {
-    this.#type = type;
-    this.#name = name;
-    this.#help = help;
-    this.#labelNames = labelNames;
-    this.#read = read;
-  }
-
-  render(): string {
-    return renderFamily(this.#name, this.#help, this.#type, this.#labelNames, this.#read());
+    return renderFamily(this.#title, [...this.#series.values()]);
   }
 }
 
@@ -185,12 +159,21 @@ export class MetricsRegistry {
     labelNames: readonly string[],
     read: () => readonly Sample[],
   ): void {
-    this.#register(new Gauge(name, help, labelNames, read));
+    this.#registerRead({ name, help, type: "gauge", labelNames }, read);
+  }
+
+  /** A gauge without labels; undefined: nobody knows. */
+  number(name: string, help: string, read: () => number | undefined): void {
+    this.gauge(name, help, [], () => {
+      const value = read();
+      return value === undefined ? [] : [{ labels: [], value }];
+    });
   }
 
   /** A counter that somebody else counts. */
   total(name: string, help: string, read: () => number): void {
-    this.#register(new Gauge(name, help, [], () => [{ labels: [], value: read() }], "counter"));
+    const title = { name, help, type: "counter", labelNames: [] } as const;
+    this.#registerRead(title, () => [{ labels: [], value: read() }]);
   }
 
   histogram(name: string, help: string, bounds: readonly number[]): Histogram {
@@ -211,6 +194,11 @@ export class MetricsRegistry {
     return this.#families.map((family) => family.render() + "\n").join("");
   }
 
+  /** Numbers that are asked when they are read. */
+  #registerRead(title: Title, read: () => readonly Sample[]): void {
+    this.#register({ render: () => renderFamily(title, read()) });
+  }
+
   #register<F extends Family>(family: F): F {
     this.#families.push(family);
     return family;
@@ -222,10 +210,7 @@ function helpLines(name: string, help: string, type: string): string[] {
 }
 
 function renderFamily(
-  name: string,
-  help: string,
-  type: string,
-  labelNames: readonly string[],
+  { name, help, type, labelNames }: Title,
   samples: readonly Sample[],
 ): string {
   const lines = helpLines(name, help, type);
