@@ -103,8 +103,8 @@ test("X-Accel-Charset gives the type its charset", async () => {
     ["text/html", 'a"; b', "text/html"],
   ];
   for (const [type, charset, seen] of cases) {
-    const answer = say(`Content-Type: ${type}\nX-Accel-Charset: ${charset}\n\nx`);
-    await withApplications("script_name: ''", [answer], async ({ gateway }) => {
+    const script = say(`Content-Type: ${type}\nX-Accel-Charset: ${charset}\n\nx`);
+    await withApplications("script_name: ''", [script], async ({ gateway }) => {
       assert.equal((await gateway.send("/")).headers.get("content-type"), seen);
     });
   }
@@ -150,13 +150,13 @@ test("Another server gets a request after what the route names", async () => {
   for (const [options, first, expected] of cases) {
     // Whichever is asked first, each has its turn.
     await withApplications(options, [first, good], async ({ gateway }) => {
-      const answers = new Set<string>();
+      const responses = new Set<string>();
       for (let count = 0; count < 4; count++) {
         const { status, body } = await gateway.send("/");
-        answers.add(status === 502 ? "502" : `${status} ${body}`);
+        responses.add(status === 502 ? "502" : `${status} ${body}`);
       }
       const wanted = expected === "200 good" ? ["200 good"] : ["200 good", expected];
-      assert.deepEqual([...answers].sort(), wanted.sort(), options);
+      assert.deepEqual([...responses].sort(), wanted.sort(), options);
     });
   }
 });

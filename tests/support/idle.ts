@@ -62,7 +62,7 @@ export async function untilIdle(): Promise<void> {
 }
 
 /**
- * Until it holds, for what takes turns of the event loop or real time: looks again and again.
+ * Until it holds, for what takes turns of the event loop or real time: looks repeatedly.
  *
  * @param what is awaited, as a sentence goes on: "the file's end"
  * @throws when it does not come to hold
