@@ -17,7 +17,6 @@ export interface IssuedCertificate extends Lifetime {
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** Most certificates of a chain. */
 const CHAIN_LENGTH_MAX = 10;
 
 /** @throws {AcmeError} when it is not for these names, or not with this key */

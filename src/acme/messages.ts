@@ -40,7 +40,6 @@ export interface Challenge {
 
 export interface Authorization {
   readonly status: string;
-  /** The name that it is about. */
   readonly name: string;
   readonly challenges: readonly Challenge[];
 }

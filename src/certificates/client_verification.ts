@@ -15,7 +15,6 @@ const SIGNATURES_MAX = 64;
 /** What holds of a client: `NONE`, `SUCCESS`, or `FAILED:` and why. */
 export type ClientVerdict = "NONE" | "SUCCESS" | `FAILED:${string}`;
 
-/** What a client has shown. */
 export type ShownCertificates = Pick<TlsDetails, "certificate" | "intermediates">;
 
 /** A way from a client's certificate to one that we trust, or why there is none. */

@@ -23,7 +23,6 @@ export const DerTag = {
   SET: 0x31,
 } as const;
 
-/** A value with its tag. */
 export interface DerValue {
   readonly tag: number;
   readonly content: Uint8Array;

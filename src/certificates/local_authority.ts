@@ -87,7 +87,6 @@ export class LocalAuthority {
     this.#intermediate = intermediate;
   }
 
-  /** A source for one site. */
   sourceFor({ hosts }: Pick<CertificateSite, "hosts">): CertificateSource {
     return new LocalSource(hosts.length === 0 ? OWN_HOSTS : hosts, this);
   }

@@ -15,7 +15,6 @@ export type SiteTlsOptions =
   | { readonly kind: "internal" }
   | { readonly kind: "files"; readonly pairs: readonly PairPaths[] };
 
-/** What is asked of clients. */
 export interface ClientAuthOptions {
   /**
    * The path of a PEM file of authorities; undefined only with `request`: then any certificate goes
@@ -26,7 +25,6 @@ export interface ClientAuthOptions {
   readonly mode: "request" | "require";
 }
 
-/** How a listener speaks TLS. */
 export interface ListenerTlsOptions {
   /** For names that no site has a certificate for, and for clients that ask for none. */
   readonly pair?: PairPaths | undefined;

@@ -25,7 +25,6 @@ const Oid = {
 const DNS_NAME = 2;
 
 export interface SigningRequest {
-  /** DER. */
   readonly request: Der;
   /** PEM of the private key (PKCS #8). */
   readonly key: string;
@@ -51,7 +50,5 @@ function extensionRequest(names: readonly string[]): Der {
     objectIdentifier(Oid.SUBJECT_ALT_NAME),
     octetString(sequence(...general)),
   );
-  return concat([
-    sequence(objectIdentifier(Oid.EXTENSION_REQUEST), set(sequence(extension))),
-  ]);
+  return concat([sequence(objectIdentifier(Oid.EXTENSION_REQUEST), set(sequence(extension)))]);
 }

@@ -42,7 +42,6 @@ export interface AutomaticSource extends CertificateSource {
   answerChallenge(host: string, token: string): string | undefined;
 }
 
-/** A site as the sources of certificates see it. */
 export interface CertificateSite {
   /** As metrics name it: its first host, or "default". */
   readonly name: string;

@@ -12,7 +12,6 @@ import {
 import type { Runtime } from "../runtime/runtime.ts";
 import { LOCK_DIRECTORY, type StoreLock, waitForLock } from "./store_lock.ts";
 
-/** Directories of a store, by what lies in them. */
 export const STORE_DIRECTORIES = [
   "accounts",
   "certificates",

@@ -39,11 +39,7 @@ export interface ScriptPath {
 }
 
 /** The cut behind the first script's name that ends after `from`; undefined when none does. */
-export function cutScriptPath(
-  path: string,
-  from = 0,
-  endings = PHP,
-): ScriptPath | undefined {
+export function cutScriptPath(path: string, from = 0, endings = PHP): ScriptPath | undefined {
   for (let end = endings.whole ? path.length : from + 1; end <= path.length; end++) {
     if (end < path.length && path.charCodeAt(end) !== SLASH) continue;
     if (!endings.texts.some((text) => endsWith(path, end, from, text, endings.anyCase))) continue;

@@ -2,6 +2,7 @@
  * Asks the admin address of a running afcgi. It speaks HTTP/1.1 over a connection of the runtime's
  * own, not `fetch`: that reaches no unix socket and would honour a proxy of the environment.
  */
+import type { Command } from "commander";
 import { type Address, formatAddress, parseAddress } from "../runtime/address.ts";
 import type { ByteConnection } from "../runtime/connection.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -14,6 +15,14 @@ export const DEFAULT_ADMIN = "127.0.0.1:9180";
 const HEADERS_LENGTH_MAX = 16 * 1024;
 /** More than all errors of a configuration. */
 const RESPONSE_LENGTH_MAX = 4 * 1024 * 1024;
+
+/** The admin address as an argument, and how long it may take. */
+export function declareAdmin(command: Command, path: string, timeout: string): void {
+  const url = `http://${DEFAULT_ADMIN}${path}`;
+  command
+    .argument("[url]", `URL or address of the admin listener [AFCGI_ADMIN] (default: ${url})`)
+    .option("--timeout <time>", "timeout of the response", timeout);
+}
 
 export interface AdminTarget {
   readonly address: Address;

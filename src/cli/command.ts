@@ -41,12 +41,10 @@ export class CommandError extends Error {
   override readonly name = "CommandError";
 }
 
-/** Writes a line to standard output. */
 export function print(io: CommandIo, line: string): void {
   io.runtime.process.stdout.write(`${line}\n`);
 }
 
-/** Writes a line to standard error. */
 export function printError(io: CommandIo, line: string): void {
   io.runtime.process.stderr.write(`${line}\n`);
 }

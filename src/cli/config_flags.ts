@@ -40,7 +40,6 @@ export async function loadFromArguments(
   );
 }
 
-/** The log level that `-q` or `-v` stands for. */
 export function quietnessLevel(args: CommandArguments): LogLevel | undefined {
   if (args.quiet) return "error";
   return args.verbose ? "debug" : undefined;

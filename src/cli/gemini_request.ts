@@ -20,7 +20,6 @@ import {
 import { dataDirectory } from "./data_directory.ts";
 import { readTimeFlag } from "./flag_values.ts";
 
-/** Flags that a Gemini request has no use for. */
 const REFUSED_FLAGS = ["method", "header", "param", "script", "body", "data"] as const;
 
 const GEMINI_FLAGS = [["knownHosts", "--known-hosts"], ["cert", "--cert"], [

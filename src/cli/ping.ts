@@ -1,6 +1,6 @@
 /** `afcgi ping [URL]`: asks a running afcgi's `/readyz`, for health checks of containers. */
 import { formatAddress } from "../runtime/address.ts";
-import { adminTarget, askAdmin, DEFAULT_ADMIN } from "./admin_client.ts";
+import { adminTarget, askAdmin, declareAdmin } from "./admin_client.ts";
 import {
   type CommandArguments,
   type CommandDefinition,
@@ -17,14 +17,7 @@ const DEFAULT_PATH = "/readyz";
 export const pingCommand: CommandDefinition = {
   name: "ping",
   summary: "ask a running afcgi whether it is ready",
-  declare: (command) => {
-    command
-      .argument(
-        "[url]",
-        `URL or address of the admin listener [AFCGI_ADMIN] (default: http://${DEFAULT_ADMIN}/readyz)`,
-      )
-      .option("--timeout <time>", "timeout of the response", "3s");
-  },
+  declare: (command) => declareAdmin(command, DEFAULT_PATH, "3s"),
   run: ping,
 };
 

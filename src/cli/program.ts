@@ -45,7 +45,6 @@ export const COMMANDS: readonly CommandDefinition[] = [
   versionCommand,
 ];
 
-/** Runs the command that `args` (without the program's name) asks for. */
 export async function runProgram(io: CommandIo, args: readonly string[]): Promise<number> {
   const raised = raisedRights(await processStatus(io));
   if (raised !== undefined) {

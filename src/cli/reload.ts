@@ -1,6 +1,6 @@
 /** `afcgi reload [URL]`: has a running afcgi read its configuration again. */
 import { formatAddress } from "../runtime/address.ts";
-import { adminTarget, askAdmin, DEFAULT_ADMIN } from "./admin_client.ts";
+import { adminTarget, askAdmin, declareAdmin } from "./admin_client.ts";
 import {
   type CommandArguments,
   type CommandDefinition,
@@ -16,18 +16,10 @@ import { readTimeFlag } from "./flag_values.ts";
 export const reloadCommand: CommandDefinition = {
   name: "reload",
   summary: "have a running afcgi read its configuration again",
-  declare: (command) => {
-    command
-      .argument(
-        "[url]",
-        `URL or address of the admin listener [AFCGI_ADMIN] (default: http://${DEFAULT_ADMIN}/reload)`,
-      )
-      .option("--timeout <time>", "timeout of the response", "60s");
-  },
+  declare: (command) => declareAdmin(command, "/reload", "60s"),
   run: reload,
 };
 
-/** What is read of the response. */
 interface ReloadResponse {
   readonly generation?: unknown;
   readonly warnings?: unknown;

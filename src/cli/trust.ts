@@ -63,10 +63,7 @@ async function trust(io: CommandIo, args: CommandArguments): Promise<number> {
 }
 
 /** That of the flag, else of the file that is named, else of the file that `serve` would read. */
-async function configuredStore(
-  io: CommandIo,
-  args: CommandArguments,
-): Promise<string | undefined> {
+async function configuredStore(io: CommandIo, args: CommandArguments): Promise<string | undefined> {
   const { store, config } = args.options;
   const { files, process } = io.runtime;
   if (store !== undefined && config !== undefined) {

@@ -1,9 +1,7 @@
 /** Which content types are worth compressing: exact ones, `text/*`, and suffixes such as `*+json`. */
 
 /** Whether a Content-Type is one of `types`; its parameters and its case do not count. */
-export function compileTypes(
-  types: readonly string[],
-): (contentType: string | null) => boolean {
+export function compileTypes(types: readonly string[]): (contentType: string | null) => boolean {
   const exact = new Set(types);
   const prefixes = types.filter((type) => type.endsWith("/*")).map((type) => type.slice(0, -1));
   const suffixes = types.filter((type) => type.startsWith("*")).map((type) => type.slice(1));

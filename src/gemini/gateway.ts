@@ -301,7 +301,6 @@ function noteFailure(trace: GeminiTrace, reply: GeminiReply, { failure }: Delive
   else trace.code = failure;
 }
 
-/** Fields of a log line about a request. */
 export function fieldsOf(request: GeminiRequest) {
   const { upstream, server, connection, stream, code } = request.trace;
   return {

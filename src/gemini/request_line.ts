@@ -5,7 +5,6 @@
 import { ByteBuffer } from "../protocol/byte_buffer.ts";
 import type { UriRefusal } from "./uri.ts";
 
-/** Most bytes of a URI. */
 export const URI_LENGTH_MAX = 1024;
 
 const LINE_LENGTH_MAX = URI_LENGTH_MAX + 2;

@@ -12,7 +12,6 @@ import type {
 } from "../protocol/cgi_response.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 
-/** Most bytes of META. */
 export const META_LENGTH_MAX = 1024;
 
 /** Digits, space and CRLF around META. */
@@ -34,11 +33,7 @@ export interface GeminiHeader {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/**
- * The header as bytes.
- *
- * @throws {RangeError} when META is too long or has a control character
- */
+/** The header as bytes. @throws {RangeError} when META is too long or has a control character */
 export function encodeHeader({ code, meta }: GeminiHeader): Uint8Array<ArrayBuffer> {
   if (!isHeader({ code, meta })) {
     const what = `it has a control character, or more than ${META_LENGTH_MAX} bytes`;
@@ -52,11 +47,7 @@ export function isHeader({ meta }: GeminiHeader): boolean {
   return !hasControl(meta) && encoder.encode(meta).length <= META_LENGTH_MAX;
 }
 
-/**
- * Reads a header's line without its CRLF.
- *
- * @throws {ProtocolError} `bad_answer_head`
- */
+/** Reads a header's line without its CRLF. @throws {ProtocolError} `bad_answer_head` */
 export function parseHeader(line: Uint8Array): GeminiHeader {
   if (line.length > HEADER_LENGTH_MAX - 2) bad(`it is longer than ${HEADER_LENGTH_MAX} bytes`);
   let text: string;
@@ -74,10 +65,7 @@ export function parseHeader(line: Uint8Array): GeminiHeader {
   return { code, meta };
 }
 
-/**
- * Takes STDOUT until an application's Gemini header is complete; its header section stands in CGI's
- * terms.
- */
+/** Takes STDOUT until the Gemini header is complete; its section is in CGI's terms. */
 export class GeminiHeaderParser implements ResponseHeaderParser {
   readonly #gathered = new ByteBuffer(64);
 

@@ -85,7 +85,6 @@ export function decodeQuery(query: string): string | undefined {
   }
 }
 
-/** Host and port, or what is wrong. */
 function readAuthority(text: string): { host: string; port: number } | string {
   const match = AUTHORITY.exec(text);
   const hostText = match?.[1];

@@ -23,7 +23,6 @@ for (let byte = 0; byte < 128; byte++) {
   if (TOKEN.test(String.fromCharCode(byte))) TOKEN_BYTES[byte] = 1;
 }
 
-/** Whether a byte may stand in a token. */
 export function isTokenByte(byte: number): boolean {
   return TOKEN_BYTES[byte] === 1;
 }

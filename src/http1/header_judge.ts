@@ -44,11 +44,7 @@ export class HeaderJudge {
     this.#isBehindCr = false;
   }
 
-  /**
-   * Looks at what was added; `headers` is all that has come of it.
-   *
-   * @throws {RequestError}
-   */
+  /** Looks at what was added; `headers` is all that has come of it. @throws {RequestError} */
   judge(headers: Uint8Array): void {
     const end = Math.min(headers.length, this.#lengthMax);
     for (; this.#position < end; this.#position++) this.#take(headers, headers[this.#position]!);

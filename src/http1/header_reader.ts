@@ -51,11 +51,7 @@ export class HeaderReader {
     return this.#gathering.length;
   }
 
-  /**
-   * Adds bytes; undefined while the header section goes on.
-   *
-   * @throws {RequestError}
-   */
+  /** Adds bytes; undefined while the header section goes on. @throws {RequestError} */
   push(bytes: Uint8Array): ReadHeaders | undefined {
     const lengthMin = this.#gathering.length + bytes.length;
     const found = this.#gathering.push(bytes);

@@ -18,7 +18,6 @@ export interface BodySource {
 
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
-/** Pieces that may wait for a reader. */
 const READ_AHEAD_PIECES = 1;
 
 export class RequestBody {

@@ -15,10 +15,7 @@ export class RequestFields implements HttpHeaders {
   readonly #names: string[] = [];
   readonly #values: string[] = [];
 
-  /**
-   * Adds a field; a repeated one becomes one with both values (RFC 9110 section 5.3), and then the
-   * response is no.
-   */
+  /** Adds a field; a repeated one is joined (RFC 9110 section 5.3): the result is no. */
   add(name: string, value: string): boolean {
     const index = this.#names.indexOf(name);
     if (index < 0) {

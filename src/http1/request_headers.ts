@@ -11,7 +11,6 @@ import { type FieldNames, isToken } from "./field_names.ts";
 import type { FieldsMemory } from "./fields_memory.ts";
 import { RequestFields } from "./request_fields.ts";
 
-/** How much of a request's body there is. */
 export type BodyFraming =
   | { readonly kind: "none" }
   | { readonly kind: "length"; readonly length: number }
@@ -138,11 +137,7 @@ function readFields(
   };
 }
 
-/**
- * Reads the first line, in which no control character is left.
- *
- * @throws {RequestError}
- */
+/** Reads the first line, in which no control character is left. @throws {RequestError} */
 export function readRequestLine(
   line: string,
 ): Pick<RequestHeaders, "method" | "target" | "protocol"> {

@@ -114,7 +114,6 @@ export type ServerChanges = Omit<
   | "onFailure"
 >;
 
-/** A running HTTP server. */
 export interface HttpListener {
   /** The address in force: with port 0, the port that the system chose. */
   readonly address: Address;
@@ -202,7 +201,6 @@ class Http1Server implements HttpListener, ConnectionServer {
   #timer: TimerId | undefined;
   /** Called when the last connection has gone. */
   #onEmpty: (() => void) | undefined;
-  /** Nobody is served any more. */
   #isOver = false;
 
   constructor(clock: Clock, options: ServerOptions) {
@@ -287,7 +285,7 @@ class Http1Server implements HttpListener, ConnectionServer {
   open(socket: AcceptedSocket): SocketEvents {
     // Over TLS the handshake has asked.
     if (!this.isTls && this.#admission?.admit(socket.host) === false) return this.#refuse(socket);
-    // Before it is made, for its first limit counts from the time that a sweep reads.
+    // Before it is made, for its first limit counts from the time of the last check.
     if (this.#timer === undefined) this.#readClock();
     this.#timer ??= this.clock.setTimer(() => this.#checkTimeouts(), TIMEOUT_CHECK_INTERVAL_MS);
     const openHttp2 = this.#openHttp2;

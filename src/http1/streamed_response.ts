@@ -41,9 +41,7 @@ interface StreamServer {
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Read = Awaited<ReturnType<Reader["read"]>>;
 
-/**
- * Resolves to whether the whole response has gone, as long as it was declared to be. Never rejects.
- */
+/** Whether the whole response has gone, as long as declared. Never rejects. */
 export async function sendStream(
   target: StreamTarget,
   server: StreamServer,

@@ -53,7 +53,6 @@ export class FrameReader {
     this.#lengthMax = lengthMax;
   }
 
-  /** Bytes that wait for the end of their frame. */
   get waitingLength(): number {
     return this.#gatheredLength;
   }
@@ -64,11 +63,7 @@ export class FrameReader {
     this.#position = 0;
   }
 
-  /**
-   * The next frame whose end has come.
-   *
-   * @throws {ConnectionError} for a frame that is too long
-   */
+  /** The next frame whose end has come. @throws {ConnectionError} for a frame that is too long */
   next(): Frame | undefined {
     return this.#gathered === undefined ? this.#nextInPlace() : this.#nextGathered(this.#gathered);
   }

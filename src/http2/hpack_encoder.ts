@@ -82,7 +82,6 @@ export class HpackEncoder {
     return this.#table.size;
   }
 
-  /** Begins a block. */
   begin(out: ByteBuffer): void {
     if (this.#resized === undefined) return;
     const { lowest, last } = this.#resized;

@@ -25,7 +25,6 @@ export const STATIC_TABLE: readonly HpackField[] = [
   ...ENTRIES.map(([name, value = ""]) => new HpackField(name, value)),
 ];
 
-/** The highest index of the static table. */
 export const STATIC_TABLE_LENGTH = ENTRIES.length;
 
 /** The first index of a name. */
@@ -38,7 +37,6 @@ export const STATIC_FIELDS: ReadonlyMap<string, number> = new Map(
   ENTRIES.map(([name, value = ""], index) => [fieldKey(name, value), index + 1]),
 );
 
-/** A name and its value as one text. */
 export function fieldKey(name: string, value: string): string {
   return `${name}\0${value}`;
 }

@@ -11,7 +11,6 @@ export interface Http2Observer {
   onClosed(): void;
   onStreamOpened(): void;
   onStreamClosed(): void;
-  /** A stream was reset before it was over. */
   onReset(by: "client" | "server", code: ErrorCodeName | "unknown"): void;
   /** GOAWAY was sent; `error` is there where the client did something wrong. */
   onGoaway(reason: GoawayReason, peer: HttpPeer, error: ConnectionError | undefined): void;

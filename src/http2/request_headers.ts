@@ -27,7 +27,6 @@ const REMEMBERED_LENGTH_MAX = 2048;
 const PATH = /^\/[^\0-\x20\x7f]*$/;
 const AUTHORITY = /^[^\0-\x20\x7f]+$/;
 
-/** What a request says. */
 export interface RequestHeaders {
   readonly method: string;
   readonly target: string;

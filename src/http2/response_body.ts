@@ -105,7 +105,6 @@ export class FileBody implements ResponseBody {
 
 type Read = Awaited<ReturnType<ReadableStreamDefaultReader<Uint8Array>["read"]>>;
 
-/** What a stream's body tells. */
 export interface StreamBodyEvents {
   /** Bytes are there, or the end. */
   onReady(): void;

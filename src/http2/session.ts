@@ -47,7 +47,6 @@ export interface SessionDeps {
   readonly fail: (error: unknown) => void;
   /** Less than before waits of what the client sent. */
   readonly onReleased: () => void;
-  /** A stream is over. */
   readonly onStreamClosed: () => void;
 }
 

@@ -49,7 +49,6 @@ export interface StreamOwner {
   consumed(stream: Stream, length: number, isWaiting: boolean): void;
   /** We end the stream before it is over. */
   reset(stream: Stream, code: ErrorCodeName): void;
-  /** It is over. */
   onClosed(stream: Stream): void;
   /** The handler of a stream that was over before has settled. */
   onSettled(): void;

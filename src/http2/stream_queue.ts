@@ -5,7 +5,6 @@
  * each other, and nobody is to wait for ever.
  */
 
-/** What the queue knows of a stream. */
 export interface Queued {
   urgency: number;
   isIncremental: boolean;

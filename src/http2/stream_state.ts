@@ -47,7 +47,6 @@ export function mayReceive(state: StreamState): boolean {
   return state === "open" || state === "half-closed (local)";
 }
 
-/** Whether we may still send. */
 export function maySend(state: StreamState): boolean {
   return state === "open" || state === "half-closed (remote)";
 }

@@ -44,7 +44,6 @@ export interface PageParts {
   readonly isWide?: boolean;
 }
 
-/** A whole page. */
 export function htmlPage({ title, content, isWide = false }: PageParts): string {
   return `<!doctype html>
 <html lang="en">

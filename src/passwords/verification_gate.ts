@@ -16,7 +16,6 @@ export const REMEMBERED_MAX = 1024;
 /** Longest pause behind a check, in milliseconds. */
 export const PAUSE_MS_MAX = 2000;
 
-/** There are too many checks already. */
 export class TooManyChecksError extends Error {
   override readonly name = "TooManyChecksError";
 }
@@ -46,11 +45,7 @@ export class VerificationGate {
     return this.#right.size;
   }
 
-  /**
-   * Whether the password belongs to the user's hash.
-   *
-   * @throws {TooManyChecksError}
-   */
+  /** Whether the password belongs to the user's hash. @throws {TooManyChecksError} */
   async check(user: string, password: string, hash: PasswordHash): Promise<boolean> {
     const key = await this.#digest(user, password, hash.text);
     const untilMs = this.#right.get(key);

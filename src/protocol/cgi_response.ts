@@ -56,9 +56,7 @@ const DIRECTIVE_LENGTH_MIN = Math.min(...[...DIRECTIVES].map((name) => name.leng
 /** What {@link CgiResponseParser.push} gives once the header section is complete. */
 export interface CgiResponseStart {
   readonly section: CgiHeaderSection;
-  /**
-   * The first bytes of the body, those of the last piece behind the header section; may be empty.
-   */
+  /** The first bytes of the body, behind the header section; may be empty. */
   readonly rest: Uint8Array;
 }
 
@@ -74,9 +72,7 @@ export interface ResponseHeaderParser {
   push(piece: Uint8Array): CgiResponseStart | undefined;
 }
 
-/**
- * Most fields of one header section, each repeated one counted; Apache and HAProxy take some 100.
- */
+/** Most fields of one header section; Apache and HAProxy take some 100. */
 export const RESPONSE_FIELDS_MAX = 512;
 
 /** A longer reason phrase is left out. */
@@ -211,10 +207,7 @@ export class CgiResponseParser implements ResponseHeaderParser {
   }
 }
 
-/**
- * Offset behind the empty line; a header section that begins at `start` may consist of nothing
- * else.
- */
+/** Offset behind the empty line; a header section may consist of nothing else. */
 function headersEnd(bytes: Uint8Array, scanFrom: number, start: number): number | undefined {
   // Lines are short: a loop beats `indexOf`, which is called for each of them.
   for (let at = scanFrom; at < bytes.length; at++) {

@@ -14,10 +14,7 @@ export type RoutePattern = (path: string) => boolean;
 /** What a part of a pattern stands for in a path that it matches; empty in any other. */
 export type PathPart = (path: string) => string;
 
-/**
- * An expression, or a path: stars may stand anywhere behind its first slash, or at the beginning of
- * one without a slash.
- */
+/** An expression, or a path whose stars stand behind its first slash or begin it. */
 export const PATTERN_SHAPE = /^(?:~[^]*|\/(?:[^*]|\*(?!\*))*|\*(?!\*)(?:[^*/]|\*(?!\*))+)$/;
 
 export const PATTERN_REMEDY = 'use "/exact", "/prefix/*", "*.suffix" or an expression "~ ^/…$"';

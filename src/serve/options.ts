@@ -38,10 +38,7 @@ export interface HttpRequestInfo {
 }
 
 /** Any Web-standard fetch handler, such as `app.fetch` of a Hono app. */
-export type HttpHandler = (
-  request: Request,
-  info: HttpRequestInfo,
-) => Response | Promise<Response>;
+export type HttpHandler = (request: Request, info: HttpRequestInfo) => Response | Promise<Response>;
 
 /** Where something went wrong that no response can tell. */
 export interface HttpErrorContext {
@@ -64,9 +61,7 @@ export interface ServeHttpTls extends TlsFiles {
    * Another certificate for a name that a client asks for, in lower case; undefined: the one above. The
    * same object is the same certificate, so give one object each time. Called for each handshake.
    */
-  readonly forName?: (
-    serverName: string,
-  ) => TlsFiles | undefined | Promise<TlsFiles | undefined>;
+  readonly forName?: (serverName: string) => TlsFiles | undefined | Promise<TlsFiles | undefined>;
 }
 
 /** Where to listen, how, and within which limits; all but `listen` have defaults. */

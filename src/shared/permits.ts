@@ -5,7 +5,7 @@
  * straight to the waiting thread that holds fewest, and only where nobody waits it is free.
  *
  * Nobody waits beside a permit that is free or a connection that is idle: who waits says so and looks
- * then, who gives back or rests does so and looks then, so one of the two sees the other. Nobody
+ * then, who gives back or falls idle does so and looks then, so one of the two sees the other. Nobody
  * starves: a thread that has work itself yields a permit to one that holds two less, and to one that
  * holds none and has waited for a while (it is urgent).
  *
@@ -54,16 +54,13 @@ export function* givePermit(places: PermitPlaces, owner: number): Steps<number> 
   const self = threadOf(owner);
   const heir = yield* neediest(places, self);
   const heirOwner = heir === NOBODY ? 0 : yield load(places.owners + heir);
-  // Where the heir has died meanwhile, the sweep finds it.
+  // Where the heir has died meanwhile, the check of dead threads finds it.
   yield store(at, heirOwner);
   return heirOwner === 0 ? yield* firstWaiting(places, self) : heir;
 }
 
 /** How many permits are the owner's. */
-export function* countOwn(
-  { slots, slotCount }: PermitPlaces,
-  owner: number,
-): Steps<number> {
+export function* countOwn({ slots, slotCount }: PermitPlaces, owner: number): Steps<number> {
   let count = 0;
   for (let at = slots; at < slots + slotCount; at++) if ((yield load(at)) === owner) count++;
   return count;
@@ -77,10 +74,7 @@ export function* countTaken({ slots, slotCount }: PermitPlaces): Steps<number> {
 }
 
 /** Another thread that waits, or {@link NOBODY}: who has something idle should give it up. */
-export function* firstWaiting(
-  { threads, waiting }: PermitPlaces,
-  self: number,
-): Steps<number> {
+export function* firstWaiting({ threads, waiting }: PermitPlaces, self: number): Steps<number> {
   for (let step = 1; step < threads; step++) {
     const thread = (self + step) % threads;
     if ((yield load(waiting + thread)) > 0) return thread;
@@ -104,10 +98,7 @@ export function* mustYield(places: PermitPlaces, owner: number): Steps<boolean> 
   return false;
 }
 
-/**
- * The others that hold something idle, or, for one that holds nothing itself, anything: who waits
- * rings them.
- */
+/** Others that hold something idle, or, for one that holds nothing, anything. */
 export function* threadsToAsk(places: PermitPlaces, owner: number): Steps<readonly number[]> {
   const self = threadOf(owner);
   const found: number[] = [];
@@ -148,10 +139,7 @@ function* neediest(places: PermitPlaces, self: number): Steps<number> {
 }
 
 /** The others that wait, from the next one on. */
-function* allWaiting(
-  { threads, waiting }: PermitPlaces,
-  self: number,
-): Steps<readonly number[]> {
+function* allWaiting({ threads, waiting }: PermitPlaces, self: number): Steps<readonly number[]> {
   const found: number[] = [];
   for (let step = 1; step < threads; step++) {
     const thread = (self + step) % threads;
@@ -160,9 +148,7 @@ function* allWaiting(
   return found;
 }
 
-function* heldByThread(
-  { threads, slots, slotCount }: PermitPlaces,
-): Steps<readonly number[]> {
+function* heldByThread({ threads, slots, slotCount }: PermitPlaces): Steps<readonly number[]> {
   const held = new Array<number>(threads).fill(0);
   for (let at = slots; at < slots + slotCount; at++) {
     const owner = yield load(at);

@@ -31,11 +31,7 @@ export function* enterTally(
   return false;
 }
 
-export function* leaveTally(
-  { at }: TallyPlaces,
-  thread: number,
-  amount: number,
-): Steps<void> {
+export function* leaveTally({ at }: TallyPlaces, thread: number, amount: number): Steps<void> {
   yield add(at + thread, -amount);
 }
 

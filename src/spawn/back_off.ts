@@ -11,7 +11,6 @@ export const WELL_AFTER_MS = 10_000;
 /** Good ends in a row without a request in between; one more is taken for a failure. */
 export const IDLE_ENDS_MAX = 3;
 
-/** How a run ended. */
 export interface RunEnd {
   readonly ranMs: number;
   /** With status 0, after it had listened. */
@@ -31,7 +30,6 @@ export class BackOff {
     this.#maxMs = maxMs;
   }
 
-  /** The wait after a run. */
   next({ ranMs, isGood, hasServed }: RunEnd): number {
     if (hasServed) this.#idleEnds = 0;
     if (isGood && (hasServed || ++this.#idleEnds <= IDLE_ENDS_MAX)) return 0;

@@ -8,7 +8,6 @@ import type { Worker } from "./worker.ts";
 export interface SpawnTarget {
   /** These and no others; resolves when those that left have no requests left. */
   useServers(addresses: readonly UnixAddress[]): Promise<void>;
-  /** Requests that the server has begun. */
   requestsBegun(address: UnixAddress): number;
 }
 

@@ -41,7 +41,6 @@ export const SPAWN_DEFAULTS: Omit<SpawnOptions, "upstream" | "command"> = {
   stopTimeoutMs: 10_000,
 };
 
-/** Most workers of one application. */
 export const WORKERS_MAX = 1024;
 
 /** Whom php-fpm's children run as where nobody says: the user of web servers on Debian and Alpine. */

@@ -182,10 +182,7 @@ export class Worker {
   #tellToEnd(process: SpawnedProcess): void {
     this.#enter("draining");
     process.signal(this.#deps.stopSignal);
-    const timer = this.#clock.setTimer(
-      () => process.killGroup(),
-      this.#deps.options.stopTimeoutMs,
-    );
+    const timer = this.#clock.setTimer(() => process.killGroup(), this.#deps.options.stopTimeoutMs);
     void process.ended.then(() => this.#clock.clearTimer(timer));
   }
 

@@ -13,11 +13,7 @@ export interface WorkerUserRules {
   readonly isMadeByUser: boolean;
 }
 
-/**
- * Undefined: as we do.
- *
- * @throws {SpawnError}
- */
+/** Undefined: as we do. @throws {SpawnError} */
 export function findWorkerUser(
   spawner: Pick<Spawner, "findUser" | "isRoot" | "isSelf">,
   { upstream, name: given, kind, client, isMadeByUser }: WorkerUserRules,

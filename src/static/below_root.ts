@@ -26,7 +26,6 @@ export interface FileLookup extends Pick<Files, "stat" | "realPath"> {
   readonly followAnew?: Files["realPath"];
 }
 
-/** Where files are looked for. */
 export interface FileTree {
   readonly files: FileLookup;
   /** Absolute path. */
@@ -115,10 +114,7 @@ function isWindowsAlias(path: string): boolean {
   return /[\\:]|~\d|[. ](?:\/|$)/.test(path);
 }
 
-/**
- * Whether a path without symlinks lies below the root or below a directory to which symlinks may
- * lead.
- */
+/** Whether a path without symlinks lies below the root, or where symlinks may lead. */
 export function isBelowRoot({ files, root, symlinkTargets }: FileTree, realPath: string): boolean {
   const separator = realPath.startsWith("/") ? "/" : "\\";
   return isWithin(files.realPath(root), realPath, separator) ||

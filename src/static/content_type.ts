@@ -45,7 +45,6 @@ export function encodingOf(path: string, contentType: string): "gzip" | undefine
   return contentType === SVG && /\.svgz$/i.test(path) ? "gzip" : undefined;
 }
 
-/** The Content-Type of a file of this name. */
 export function contentTypeOf(path: string): string {
   const name = path.slice(path.lastIndexOf("/") + 1);
   const dot = name.lastIndexOf(".");

@@ -39,7 +39,6 @@ export function readListingOrder(query: string): ListingOrder {
   return { column, descending: asked.get("order") === "desc" };
 }
 
-/** Whose directories are listed. */
 export interface ListedTree extends FileTree {
   readonly files: FileLookup & Pick<Files, "list">;
   /** Tells files that are not served by their paths. */

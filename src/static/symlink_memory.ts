@@ -59,9 +59,7 @@ export class SymlinkMemory {
     return this.#paths.size;
   }
 
-  /**
-   * The path without symlinks; of one that is remembered nobody looks whether it is still there.
-   */
+  /** The path without symlinks; of one that is remembered nobody looks whether it is there. */
   realPath(path: string): string | undefined {
     const nowMs = this.#clock.nowMs();
     const known = this.#paths.get(path);

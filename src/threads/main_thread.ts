@@ -36,7 +36,6 @@ import { threadOptions } from "./thread_options.ts";
 import { UpstreamMemories } from "./upstream_memories.ts";
 import { workerMetrics } from "./worker_metrics.ts";
 
-/** How often threads are looked at. */
 export const LOOK_INTERVAL_MS = 1_000;
 /** How long a thread may take for a question of the admin address. */
 export const REPORT_TIMEOUT_MS = 1_000;

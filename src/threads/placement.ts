@@ -37,7 +37,6 @@ export class Placement {
     this.#deps = deps;
   }
 
-  /** A client has connected. */
   place(connection: Connection): void {
     const thread = this.#leastBusy();
     if (thread !== undefined) this.#give(thread, connection);

@@ -22,13 +22,11 @@ export interface SharedProcessDeps {
   readonly owner: number;
   readonly clock: Clock;
   readonly memoryOf: (options: UpstreamOptions) => UpstreamMemory;
-  /** Tells the other threads. */
   readonly tell: (news: News) => void;
   /** Tells threads which servers an upstream has; left out for those that are told. */
   readonly supply?: (upstream: string, servers: readonly ServerOptions[]) => Promise<void>;
 }
 
-/** The main thread. */
 export const MAIN_THREAD = 0;
 
 export class SharedProcess implements ProcessShare {

@@ -39,7 +39,6 @@ export class CharacterSet {
     );
   }
 
-  /** All that is not in it. */
   inverted(): CharacterSet {
     const ranges: CharacterRange[] = [];
     let next = 0;

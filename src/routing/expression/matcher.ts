@@ -15,7 +15,6 @@ const kept = new Uint32Array(KEPT_WORDS);
 /** Ways not tried yet, as pairs; a negative step stands for the border of a group as it was. */
 const ways: number[] = [];
 
-/** Where a match may begin. */
 export interface Starts {
   /** Whether at the text's beginning alone. */
   readonly isAnchored: boolean;

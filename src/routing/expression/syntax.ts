@@ -45,7 +45,6 @@ export interface RepeatNode {
 
 export interface ExpressionTree {
   readonly body: Node;
-  /** Capturing groups. */
   readonly groupCount: number;
   readonly groupNames: ReadonlyMap<string, number>;
 }
