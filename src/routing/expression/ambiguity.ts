@@ -28,7 +28,7 @@ export function findAmbiguity(node: Node): string | undefined {
     case "choice":
       return firstOf(node.options);
     case "group":
-    case "lookahead":
+    case "look":
       return findAmbiguity(node.body);
     case "repeat":
       return findAmbiguity(node.body) ?? ambiguityOf(node);
@@ -70,7 +70,7 @@ function isNullable(node: Node): boolean {
     case "repeat":
       return node.min === 0 || isNullable(node.body);
     case "assertion":
-    case "lookahead":
+    case "look":
       return true;
   }
 }
@@ -111,7 +111,7 @@ class Graph {
       case "repeat":
         return this.#drawRepeat(node);
       case "assertion":
-      case "lookahead":
+      case "look":
         return EMPTY;
     }
   }

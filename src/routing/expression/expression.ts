@@ -69,7 +69,7 @@ function startsAnchored(node: Node): boolean {
     case "assertion":
       return node.what === "start";
     case "sequence": {
-      const first = node.parts.find((part) => part.kind !== "lookahead");
+      const first = node.parts.find((part) => part.kind !== "look");
       return first !== undefined && startsAnchored(first);
     }
     case "choice":

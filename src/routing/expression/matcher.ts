@@ -2,11 +2,12 @@
  * Goes through the steps of an expression as a backtracking matcher does, and so finds what that
  * would find, first ways first. But a meeting of ways that has failed at a place fails there for
  * good: nothing behind it depends on how it was reached. So no meeting is met twice at a place, and
- * the time is at most linear in the text, whatever the expression. What a lookahead sees is found
- * from the text's end backwards, for all places at once, the first time that one is met.
+ * the time is at most linear in the text, whatever the expression. What looks ahead is answered from
+ * the text's end backwards, for all places at once, the first time that one is met; what looks behind
+ * in the same way, in the text read backwards.
  */
 import { WORD } from "./character_set.ts";
-import { Op, type Program } from "./program.ts";
+import { type Look, Op, type Program } from "./program.ts";
 
 /** Words of the memory that is kept for the next text; one that needs more gets its own. */
 const KEPT_WORDS = 4096;
@@ -34,12 +35,12 @@ export function findMatch(
 ): boolean {
   if (isAnchored ? !text.startsWith(prefix) : prefix !== "" && !text.includes(prefix)) return false;
   const memory = memoryFor(program.meetingCount * (text.length + 1));
-  const seenAhead: Uint8Array[] = [];
+  const seen: Uint8Array[] = [];
   borders?.fill(-1);
   for (let start = 0; start <= text.length; start++) {
     if (!isAnchored && prefix !== "") start = text.indexOf(prefix, start);
     if (start < 0) return false;
-    const end = matchAt(program, text, start, memory, seenAhead, borders);
+    const end = matchAt(program, text, start, memory, seen, borders);
     if (end >= 0) {
       if (borders !== undefined) [borders[0], borders[1]] = [start, end];
       return true;
@@ -55,7 +56,7 @@ function matchAt(
   text: string,
   start: number,
   memory: Uint32Array,
-  seenAhead: Uint8Array[],
+  seen: Uint8Array[],
   borders: Int32Array | undefined,
 ): number {
   const { ops, first, second, sets, meetings } = program;
@@ -96,10 +97,10 @@ function matchAt(
           step++;
           break;
         }
-        case Op.lookahead: {
+        case Op.look: {
           const index = first[step]!;
-          seenAhead[index] ??= matchesFrom(program.lookaheads[index]!, text);
-          goesOn = (seenAhead[index][place] === 1) !== (second[step] === 1);
+          seen[index] ??= placesOf(program.looks[index]!, text);
+          goesOn = (seen[index][place] === 1) !== (second[step] === 1);
           step++;
           break;
         }
@@ -166,10 +167,18 @@ function memoryFor(bits: number): Uint32Array {
   return kept;
 }
 
+/** For each place of the text 1 where that is ahead, or behind, which is looked for. */
+function placesOf({ program, isBehind }: Look, text: string): Uint8Array {
+  if (!isBehind) return matchesFrom(program, text);
+  let backwards = "";
+  for (let place = text.length - 1; place >= 0; place--) backwards += text[place];
+  return matchesFrom(program, backwards).reverse();
+}
+
 /** For each place of the text 1 where the program matches from there on. */
 function matchesFrom(program: Program, text: string): Uint8Array {
-  const { ops, first, second, sets, lookaheads, backwards } = program;
-  const ahead = lookaheads.map((lookahead) => matchesFrom(lookahead, text));
+  const { ops, first, second, sets, looks, backwards } = program;
+  const seen = looks.map((look) => placesOf(look, text));
   const found = new Uint8Array(text.length + 1);
   let behind = new Uint8Array(ops.length);
   let here = new Uint8Array(ops.length);
@@ -198,8 +207,8 @@ function matchesFrom(program: Program, text: string): Uint8Array {
         return here[first[step]!] === 1 || here[second[step]!] === 1;
       case Op.jump:
         return here[first[step]!] === 1;
-      case Op.lookahead:
-        return (ahead[first[step]!]![place] === 1) !== (second[step] === 1) &&
+      case Op.look:
+        return (seen[first[step]!]![place] === 1) !== (second[step] === 1) &&
           here[step + 1] === 1;
       default:
         return holds(ops[step]!, text, place) && here[step + 1] === 1;

@@ -5,6 +5,7 @@
  * what keeps matching linear.
  */
 import type { CharacterSet } from "./character_set.ts";
+import { reversed } from "./reversed.ts";
 import { type Assertion, ExpressionError, type Node, type RepeatNode } from "./syntax.ts";
 
 /** Most steps of an expression: time for a path is its length times the steps at most. */
@@ -22,7 +23,7 @@ export const Op = {
   /** Operand: which border of which group. */
   save: 5,
   /** Operands: which one, and whether it has to fail. */
-  lookahead: 6,
+  look: 6,
   start: 7,
   end: 8,
   word: 9,
@@ -38,12 +39,18 @@ export interface Program {
   readonly first: Int32Array;
   readonly second: Int32Array;
   readonly sets: readonly CharacterSet[];
-  readonly lookaheads: readonly Program[];
+  readonly looks: readonly Look[];
   /** Of each step the number of its meeting; -1 where only one way leads to it. */
   readonly meetings: Int32Array;
   readonly meetingCount: number;
   /** Every step behind those to which it leads without reading a character. */
   readonly backwards: Int32Array;
+}
+
+export interface Look {
+  /** Of what looks behind the reversed one, which goes through the text from its end. */
+  readonly program: Program;
+  readonly isBehind: boolean;
 }
 
 /** @throws {ExpressionError} where it would be too long */
@@ -67,7 +74,7 @@ class Writer {
   readonly #first: number[] = [];
   readonly #second: number[] = [];
   readonly #sets: CharacterSet[] = [];
-  readonly #lookaheads: Program[] = [];
+  readonly #looks: Look[] = [];
 
   constructor(saves: boolean) {
     this.#saves = saves;
@@ -108,9 +115,10 @@ class Writer {
       case "assertion":
         this.emit(ASSERTION_OPS[node.what]);
         return;
-      case "lookahead": {
-        const index = this.#lookaheads.push(compileProgram(node.body, false)) - 1;
-        this.emit(Op.lookahead, index, node.isNegative ? 1 : 0);
+      case "look": {
+        const { isBehind, isNegative, body } = node;
+        const program = compileProgram(isBehind ? reversed(body) : body, false);
+        this.emit(Op.look, this.#looks.push({ program, isBehind }) - 1, isNegative ? 1 : 0);
       }
     }
   }
@@ -165,7 +173,7 @@ class Writer {
       first,
       second,
       sets: this.#sets,
-      lookaheads: this.#lookaheads,
+      looks: this.#looks,
       meetings,
       meetingCount,
       backwards: backwardOrder(ops, first, second),

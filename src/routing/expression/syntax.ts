@@ -1,7 +1,7 @@
 /**
  * The text of an expression → its tree. The language is what nginx's users write (PCRE), as far as
- * it can be matched in time that is linear in the path: no references back to a group, nothing that
- * looks behind. A lookahead (`(?!…)`) is fine. `.` is every character, a line feed too, and `$` is
+ * it can be matched in time that is linear in the path: no references back to a group. What looks
+ * ahead (`(?!…)`) or behind (`(?<!…)`) is fine. `.` is every character, a line feed too, and `$` is
  * the end alone: a path with `%0a` in it goes around no rule.
  */
 import {
@@ -30,7 +30,15 @@ export type Node =
   | RepeatNode
   | { readonly kind: "group"; readonly index: number; readonly body: Node }
   | { readonly kind: "assertion"; readonly what: Assertion }
-  | { readonly kind: "lookahead"; readonly isNegative: boolean; readonly body: Node };
+  | LookNode;
+
+/** What has to stand, or must not, ahead of a place or behind it. */
+export interface LookNode {
+  readonly kind: "look";
+  readonly isBehind: boolean;
+  readonly isNegative: boolean;
+  readonly body: Node;
+}
 
 export interface RepeatNode {
   readonly kind: "repeat";
@@ -89,12 +97,20 @@ const ASSERTIONS: Readonly<Record<string, Assertion>> = {
   B: "inside",
 };
 
+const LOOKS = [
+  ["(?=", false, false],
+  ["(?!", false, true],
+  ["(?<=", true, false],
+  ["(?<!", true, true],
+] as const;
+
 class Parser {
   readonly #source: string;
   #anyCase: boolean;
   #offset = 0;
   #depth = 0;
-  #isAhead = false;
+  /** Within what looks for something that has to be there, which keeps no groups. */
+  #isLooking = false;
   #groupCount = 0;
   readonly #groupNames = new Map<string, number>();
 
@@ -141,7 +157,7 @@ class Parser {
   }
 
   #repeat(body: Node, [sign, least, comma, most]: RegExpExecArray, start: number): Node {
-    if (body.kind === "assertion" || body.kind === "lookahead") {
+    if (body.kind === "assertion" || body.kind === "look") {
       throw this.#error(`repeats what has no length with "${sign}" (take it out)`);
     }
     const min = least === undefined ? (sign === "+" ? 1 : 0) : Number(least);
@@ -193,15 +209,13 @@ class Parser {
     const name = this.#match(GROUP_NAME);
     if (name !== undefined) return this.#capture(name[1] ?? name[2]);
     if (this.#take("(?:")) return this.#closed(this.#choice());
-    if (this.#take("(?=")) return this.#lookahead(false);
-    if (this.#take("(?!")) return this.#lookahead(true);
-    const begin = /^\(\?(?:<[=!]|[^)]?)/.exec(this.#source.slice(this.#offset))?.[0];
-    if (begin === "(?<=" || begin === "(?<!") {
-      throw this.#error(`looks behind with "${begin}" (match what comes before instead)`);
+    for (const [begin, isBehind, isNegative] of LOOKS) {
+      if (this.#take(begin)) return this.#look(isBehind, isNegative);
     }
+    const begin = /^\(\?[^)]?/.exec(this.#source.slice(this.#offset))?.[0];
     if (begin !== undefined) {
       throw this.#error(
-        `has a group "${begin}" (use "(…)", "(?<name>…)", "(?:…)", "(?=…)" or "(?!…)")`,
+        `has a group "${begin}" (use "(…)", "(?<name>…)", "(?:…)", "(?=…)", "(?!…)", "(?<=…)" or "(?<!…)")`,
       );
     }
     this.#take("(");
@@ -209,8 +223,8 @@ class Parser {
   }
 
   #capture(name: string | undefined): Node {
-    if (this.#isAhead) {
-      throw this.#error('has a group in a lookahead, which keeps nothing (write "(?:…)")');
+    if (this.#isLooking) {
+      throw this.#error('has a group in "(?=…)", which keeps nothing (write "(?:…)")');
     }
     const index = ++this.#groupCount;
     if (name !== undefined) {
@@ -220,12 +234,13 @@ class Parser {
     return { kind: "group", index, body: this.#closed(this.#choice()) };
   }
 
-  #lookahead(isNegative: boolean): Node {
-    const outer = this.#isAhead;
-    this.#isAhead = true;
+  /** A group of what must not be there is counted, and stands for nothing wherever that holds. */
+  #look(isBehind: boolean, isNegative: boolean): Node {
+    const outer = this.#isLooking;
+    this.#isLooking ||= !isNegative;
     const body = this.#closed(this.#choice());
-    this.#isAhead = outer;
-    return { kind: "lookahead", isNegative, body };
+    this.#isLooking = outer;
+    return { kind: "look", isBehind, isNegative, body };
   }
 
   #closed(body: Node): Node {
