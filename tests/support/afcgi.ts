@@ -22,6 +22,8 @@ const ENVIRONMENT = Object.fromEntries(
 export interface AfcgiOptions {
   /** Flags of `afcgi serve`; `--listen` is added. */
   readonly args?: readonly string[];
+  /** False: `args` name a file with listeners of its own. */
+  readonly listen?: false;
   /** The config file as a value; JSON is YAML. `listen` is added. */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -57,7 +59,11 @@ export class Afcgi {
     if (config) writeFileSync(config, configText(options.config ?? {}));
     const args = [
       "serve",
-      ...(config ? ["--config", config] : ["--listen", "127.0.0.1:0"]),
+      ...(config
+        ? ["--config", config]
+        : options.listen === false
+        ? []
+        : ["--listen", "127.0.0.1:0"]),
       ...(options.args ?? []),
     ];
     // A directory of its own: an afcgi.yaml in ours must not be found.

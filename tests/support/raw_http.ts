@@ -99,6 +99,12 @@ export class HttpConnection {
     });
   }
 
+  /** Over a socket that is connected, such as one with TLS. */
+  static over(socket: Socket): HttpConnection {
+    socket.on("error", () => {});
+    return new HttpConnection(socket);
+  }
+
   /** Resolves when the bytes are taken, or when they never will be. */
   async write(bytes: string | Uint8Array): Promise<void> {
     if (this.#socket.destroyed || this.#socket.write(bytes)) return;
