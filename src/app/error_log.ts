@@ -34,6 +34,13 @@ export function logError(
   else logger.log(level, message, fields);
 }
 
+/** A copy of a response that was not kept: its client has noticed nothing. */
+export function logStoreError(limited: LimitedLog, error: unknown, context: RequestContext): void {
+  const errno = error instanceof FileError ? error.code || undefined : undefined;
+  const fields = { ...errorFields(context), code: "store_failed", errno };
+  limited.log(`store_failed ${errno}`, "error", errorText(error), fields);
+}
+
 /** One line, of the request that failed, for a response in which php-fpm says no more than "no". */
 export function logScriptError(
   logger: Logger,

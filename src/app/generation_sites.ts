@@ -7,7 +7,7 @@ import type { ServeAddress } from "../runtime/address.ts";
 import { SiteTable } from "../routing/site_table.ts";
 import { rememberSymlinks } from "../static/symlink_memory.ts";
 import type { Upstream } from "../upstream/upstream.ts";
-import { logScriptError } from "./error_log.ts";
+import { logScriptError, logStoreError } from "./error_log.ts";
 import type { AppOptions } from "./options.ts";
 import type { ProcessParts } from "./process_parts.ts";
 import { compileGatewaySite, isServedAt, serverSoftware } from "./sites.ts";
@@ -61,6 +61,7 @@ export function compileSites(
         httpMetrics.onForwardedError(name);
         forwardedWarnings.warn(name, context, error);
       },
+      onStoreError: (error, context) => logStoreError(process.limited, error, context),
       onScriptError: (params, context) => logScriptError(logger, runtime.files, params, context),
     });
     return { options, site };

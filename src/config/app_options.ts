@@ -206,7 +206,7 @@ function siteOptions(
       const params = paramsOf(route.fastcgi ?? route.php ?? route.filter);
       const isPhp = route.fastcgi !== undefined &&
         isPhpUpstream(route.fastcgi.upstream, upstreams[route.fastcgi.upstream]);
-      const handler = handlerOptions(route, params, isPhp);
+      const handler = handlerOptions(route, { params, isPhp, directory });
       const { path, internal, authorize, compression = site.compression } = route;
       const forwardAuth = route.forward_auth;
       const layers = [site, { ...route, headers: route.headers?.rules }];
@@ -269,7 +269,14 @@ function allowedMethods(route: RouteConfig, site: SiteConfig): readonly string[]
 }
 
 /** That there is exactly one handler has been checked (`references.ts`). */
-function handlerOptions(route: RouteConfig, params: ParamOptions, isPhp: boolean): HandlerOptions {
+function handlerOptions(
+  route: RouteConfig,
+  { params, isPhp, directory }: {
+    readonly params: ParamOptions;
+    readonly isPhp: boolean;
+    readonly directory: string;
+  },
+): HandlerOptions {
   const { respond, redirect, fastcgi, php, proxy, filter } = route;
   if (respond) return { kind: "respond", ...respond };
   if (redirect) return { kind: "redirect", ...redirect };
@@ -283,7 +290,7 @@ function handlerOptions(route: RouteConfig, params: ParamOptions, isPhp: boolean
       splitPath,
       index,
       params,
-      ...exchangeOptions(fastcgi),
+      ...exchangeOptions(fastcgi, directory),
       ...(isPhp && { isPhp }),
     };
   }
@@ -298,7 +305,7 @@ function handlerOptions(route: RouteConfig, params: ParamOptions, isPhp: boolean
       strip,
       splitPath,
       params,
-      ...exchangeOptions(php),
+      ...exchangeOptions(php, directory),
       ...(php.try && { attempts: php.try }),
       ...(php.scripts && { scripts: php.scripts }),
       ...(php.no_scripts && { noScripts: php.no_scripts }),

@@ -3,7 +3,10 @@ import * as v from "valibot";
 import { type ExchangeOptions, GATEWAY_FIELDS } from "../http/exchange_options.ts";
 import { NEXT_CASES } from "../upstream/next_server.ts";
 import { anyOf } from "./nearest.ts";
-import { flag, list, oneOf, optional, textLike } from "./schema_parts.ts";
+import { resolvePath } from "./paths.ts";
+import { filePath, flag, list, oneOf, optional, section, textLike } from "./schema_parts.ts";
+
+const OWNER_MODE = 0o600;
 
 const fieldName = () =>
   v.pipe(
@@ -53,17 +56,59 @@ export const exchangeEntries = {
     list(oneOf(NEXT_CASES), `use a list of ${NEXT_CASES.join(", ")}`),
     "After what another server gets the request, within the upstream's retry; default: as retry says",
   ),
+  store: optional(
+    v.pipe(
+      v.union(
+        [
+          flag(),
+          filePath(),
+          section({
+            directory: optional(filePath(), "Directory of the copies; default: the route's root"),
+            mode: optional(fileMode(), 'Permissions of the copies, such as "0644"', "0600"),
+          }),
+        ],
+        "use true for the route's root, a directory, or a map with directory and mode",
+      ),
+      v.transform(storeConfig),
+    ),
+    "Where a copy of each plain response to a GET is kept, as a file for a static route; default: nowhere",
+  ),
   catch_stderr: optional(
     list(textLike(/^[^\0\r\n]+$/, "use a text"), "use a list of texts"),
     "Texts on STDERR, before the response, by which there is none (502); default: none",
   ),
 };
 
+interface StoreConfig {
+  /** Left out: the route's root. */
+  readonly directory?: string | undefined;
+  readonly mode: number;
+}
+
+/** Undefined where nothing is kept. */
+function storeConfig(
+  value: boolean | string | { readonly directory?: string | undefined; readonly mode: number },
+): StoreConfig | undefined {
+  if (typeof value === "object") return value;
+  if (value === false) return undefined;
+  return { mode: OWNER_MODE, ...(value !== true && { directory: value }) };
+}
+
+function fileMode() {
+  return v.pipe(
+    textLike(/^0?[0-7]{3}$/, 'use octal digits in quotes, such as "0644"'),
+    v.transform((text) => parseInt(text, 8)),
+  );
+}
+
 const exchangeSection = v.object(exchangeEntries);
 type ExchangeConfig = v.InferOutput<typeof exchangeSection>;
 
 /** Nothing where all is as always. */
-export function exchangeOptions(config: ExchangeConfig): { readonly exchange?: ExchangeOptions } {
+export function exchangeOptions(
+  config: ExchangeConfig,
+  directory: string,
+): { readonly exchange?: ExchangeOptions } {
   const options: ExchangeOptions = {
     ...(config.hide_headers && { hideHeaders: config.hide_headers }),
     ...(config.pass_headers && { passHeaders: config.pass_headers }),
@@ -73,6 +118,13 @@ export function exchangeOptions(config: ExchangeConfig): { readonly exchange?: E
     ...(config.ignore_client_abort && { ignoreClientAbort: true }),
     ...(config.next_upstream && { nextUpstream: config.next_upstream }),
     ...(config.catch_stderr && { catchStderr: config.catch_stderr }),
+    ...(config.store && {
+      store: {
+        mode: config.store.mode,
+        ...(config.store.directory !== undefined &&
+          { directory: resolvePath(directory, config.store.directory) }),
+      },
+    }),
   };
   return Object.keys(options).length === 0 ? {} : { exchange: options };
 }

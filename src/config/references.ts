@@ -19,6 +19,7 @@ import { checkGroups } from "./group_references.ts";
 import { checkMaps } from "./map_schema.ts";
 import { checkHosts, checkListeners, checkSiteListeners } from "./listener_references.ts";
 import { HANDLER_NAMES } from "./route_schema.ts";
+import { checkStore } from "./store_references.ts";
 import { checkSymlinks } from "./symlinks.ts";
 import { checkTls } from "./tls_references.ts";
 import type { ShapeError } from "./unknown_keys.ts";
@@ -163,6 +164,7 @@ function checkHandler(
     tell(keyPlace, `Handler ${name} has no files to serve (add root to the site)`);
   }
   checkPathParts(route, handler, tell);
+  checkStore(route, handler, { ...context, hasRoot }, tell);
   if (wantsRoot || name === "fastcgi") return;
   for (const key of name === "proxy" ? ["root"] : ["root", "strip_prefix"]) {
     const entry = route.entries.get(key);

@@ -4,6 +4,7 @@
  * becomes of it when its client leaves or a server fails.
  */
 import type { CgiHeaderSection } from "../protocol/cgi_response.ts";
+import type { StoreOptions } from "./response_store.ts";
 import type { NextCase } from "../upstream/next_server.ts";
 
 export interface ExchangeOptions {
@@ -23,6 +24,8 @@ export interface ExchangeOptions {
   readonly nextUpstream?: readonly NextCase[];
   /** Texts on STDERR by which a response is none. */
   readonly catchStderr?: readonly string[];
+  /** Where copies of responses are kept; left out: nowhere. */
+  readonly store?: StoreOptions;
 }
 
 /** Fields of a response that speak to the gateway, and may be passed or ignored. */

@@ -21,6 +21,7 @@ import { readToItsEnd } from "./exchange_options.ts";
 import { type Handover, handOver } from "./handover.ts";
 import type { HttpLimits } from "./options.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
+import type { ResponseStore } from "./response_store.ts";
 import type { ScriptTarget } from "./script_target.ts";
 import { hasNoBody, toHttpResponse, toResponse } from "./upstream_response.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
@@ -47,6 +48,8 @@ export interface ExchangeRoute {
 export interface FastCgiRoute extends Omit<RequestParameters, "handover">, ExchangeRoute {
   /** php-fpm did not run the script; left out: nobody wants to know why. */
   readonly onScriptError?: ((params: Uint8Array, context: RequestContext) => void) | undefined;
+  /** Keeps copies of responses; left out: nobody does. */
+  readonly store?: ResponseStore | undefined;
 }
 
 export type MakeRequest = (
@@ -104,7 +107,9 @@ export async function exchange(
     trace.upstream = route.upstream.options.name;
     const sent = makeRequest(route, request, context, script, taken);
     const received = await route.upstream.send(sent);
-    const upstreamResponse = route.exchange === undefined ? received : byRules(route, received);
+    const upstreamResponse = route.exchange === undefined
+      ? received
+      : byRules(route, received, request, context);
     noteSource(trace, upstreamResponse.source);
     // php-fpm writes such a response at once, so it is whole here.
     if (
@@ -125,9 +130,12 @@ const NO_BODY = { kind: "none", contentLength: undefined } as const;
 
 /** The response as the route's options have it. */
 function byRules(
-  { sectionRule, exchange }: FastCgiRoute,
-  response: UpstreamResponse,
+  { sectionRule, exchange, store }: FastCgiRoute,
+  received: UpstreamResponse,
+  request: HttpRequest,
+  context: RequestContext,
 ): UpstreamResponse {
+  const response = store?.keep(received, request, context) ?? received;
   const { head, body } = response;
   return {
     ...response,

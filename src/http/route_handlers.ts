@@ -26,6 +26,7 @@ import { notePassed, passOrRefuse, sourceNames } from "./passing.ts";
 import { compilePhpRoots } from "./php_roots.ts";
 import { decidePhp } from "./php_route.ts";
 import { proxyHandler } from "./proxy_route.ts";
+import { ResponseStore, type StoreOptions } from "./response_store.ts";
 import type { RouteHandler } from "./route_handler.ts";
 import type { ResponseCompressor } from "./response_compressor.ts";
 import { compileParameters } from "./route_parameters.ts";
@@ -113,7 +114,7 @@ interface RouteOf<Options> {
 }
 
 function fastCgiRoute(
-  { options, pattern, compressor, bodies }: RouteOf<
+  { options, pattern, compressor, bodies, stripPrefix = "" }: RouteOf<
     Pick<FastCgiHandlerOptions, "upstream" | "params" | "exchange">
   >,
   site: SiteOptions,
@@ -126,6 +127,7 @@ function fastCgiRoute(
       documentRoot: site.root,
     }),
     ...exchangeRules(options.exchange),
+    store: compileStore(options.exchange?.store, site, stripPrefix, deps),
     onScriptError: deps.onScriptError,
   };
 }
@@ -144,6 +146,26 @@ function exchangeRoute(
     compressor,
     onError: deps.onError,
   };
+}
+
+/** Undefined where no copies are kept. */
+function compileStore(
+  options: StoreOptions | undefined,
+  { root, routes }: SiteOptions,
+  stripPrefix: string,
+  { runtime: { files }, onStoreError = () => {} }: HandlerDeps,
+): ResponseStore | undefined {
+  if (options === undefined) return undefined;
+  const { directory = root } = options;
+  if (directory === undefined) throw new RangeError("Copies of responses have no directory");
+  const never = sourceNames(routes);
+  return new ResponseStore(options, {
+    files,
+    directory,
+    stripPrefix,
+    never,
+    onError: onStoreError,
+  });
 }
 
 function exchangeRules(options: ExchangeOptions | undefined) {

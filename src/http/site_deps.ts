@@ -22,6 +22,8 @@ export interface SiteDeps {
     context: RequestContext,
     error: ForwardedError,
   ) => void;
+  /** A copy of a response could not be kept; left out: nobody wants to know. */
+  readonly onStoreError?: (error: unknown, context: RequestContext) => void;
   /** As {@link FastCgiRoute.onScriptError}. */
   readonly onScriptError?: FastCgiRoute["onScriptError"];
   /** As `files.realPath`, but never what was true a moment ago; left out: that of `runtime`. */

@@ -3,6 +3,7 @@
  * ones. `node_files.ts` (with `bun_file_calls.ts`) is for both runtimes, `tests/support/memory/` has
  * one for tests.
  */
+import type { CopyName, FileCopy } from "./file_copy.ts";
 import type { FileInfo } from "./file_info.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { TextSink } from "./text_sink.ts";
@@ -65,6 +66,12 @@ export interface Files {
   list(path: string, namesMax: number): Promise<DirectoryNames>;
   /** In the system's directory for temporary files; no other process can open it. */
   temporary(): Promise<TemporaryFile>;
+  /**
+   * A new file below a directory that is there, with a mode; without a symlink on the way.
+   *
+   * @throws {FileError} where it cannot be made
+   */
+  createCopy(directory: string, name: CopyName, mode: number): FileCopy;
   /** Why lines could not be appended to a file; undefined: they could. Left out: nobody knows. */
   readonly whyNotAppend?: (path: string) => string | undefined;
   /** A stream that appends lines to a file, for logs. */

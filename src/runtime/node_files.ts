@@ -18,6 +18,7 @@ import { promisify } from "node:util";
 import { errorCode } from "./error_code.ts";
 import { FileError, unlessMissing } from "./file_error.ts";
 import { openLog } from "./log_file.ts";
+import { openFileCopy } from "./node_file_copy.ts";
 import { infoOf, openFollowed, openRegular } from "./node_open_file.ts";
 import { createPrivateFile } from "./node_private_file.ts";
 import { openTemporaryFile } from "./node_temporary_file.ts";
@@ -53,6 +54,7 @@ export function createNodeFiles(deps: NodeFilesDeps = {}): Files {
     createText: async (path, text) => createPrivateFile(path, text),
     list,
     temporary: async () => openTemporaryFile(),
+    createCopy: openFileCopy,
     whyNotAppend,
     appendStream: async (path) => openLog(path),
   };

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { GuardedDescriptor } from "./guarded_descriptor.ts";
 import type { TemporaryFile } from "./files.ts";
+import { withoutFirst } from "./written_pieces.ts";
 
 const OWNER_ONLY = 0o600;
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
@@ -52,7 +53,7 @@ class NodeTemporaryFile implements TemporaryFile {
     while (left.length > 0) {
       const written = await this.#file.write(left.slice(0, PIECES_MAX), end);
       end += written;
-      left = behind(left, written);
+      left = withoutFirst(left, written);
     }
     this.#end = end;
   }
@@ -71,15 +72,4 @@ class NodeTemporaryFile implements TemporaryFile {
   close(): void {
     this.#file.close();
   }
-}
-
-/** What follows the first `count` bytes. */
-function behind(pieces: readonly Uint8Array[], count: number): readonly Uint8Array[] {
-  let skipped = 0;
-  let index = 0;
-  while (index < pieces.length && skipped + pieces[index]!.length <= count) {
-    skipped += pieces[index++]!.length;
-  }
-  if (index === pieces.length) return [];
-  return [pieces[index]!.subarray(count - skipped), ...pieces.slice(index + 1)];
 }

@@ -39,6 +39,7 @@ export function rememberSymlinks(files: Files, clock: Pick<Clock, "nowMs">): Fil
     openNow: (path) => files.openNow(path),
     list: (path, namesMax) => files.list(path, namesMax),
     temporary: () => files.temporary(),
+    createCopy: (directory, name, mode) => files.createCopy(directory, name, mode),
     appendStream: (path) => files.appendStream(path),
     createText: (path, text) => files.createText(path, text),
   };

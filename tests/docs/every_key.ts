@@ -142,6 +142,7 @@ sites:
           ignore_client_abort: true
           next_upstream: [error, http_503]
           catch_stderr: [Fatal]
+          store: { directory: copies, mode: "0644" }
       - php:
           upstream: app
           index: [app.php]
@@ -161,6 +162,7 @@ sites:
           ignore_client_abort: true
           next_upstream: [error, http_503]
           catch_stderr: [Fatal]
+          store: { directory: copies, mode: "0644" }
       - path: /tried/*
         php: { upstream: app, try: [script, "=404"] }
       - proxy: { upstream: web, host: app.internal, headers: { X-A: b } }

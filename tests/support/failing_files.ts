@@ -13,6 +13,7 @@ export class FailingFiles implements Files {
   readonly readText: Files["readText"];
   readonly createText: Files["createText"];
   readonly temporary: Files["temporary"];
+  readonly createCopy: Files["createCopy"];
   readonly appendStream: Files["appendStream"];
   readonly #files: Files;
   #left = Infinity;
@@ -26,6 +27,7 @@ export class FailingFiles implements Files {
     this.readText = (path) => files.readText(path);
     this.createText = (path, text) => files.createText(path, text);
     this.temporary = () => files.temporary();
+    this.createCopy = (directory, name, mode) => files.createCopy(directory, name, mode);
     this.appendStream = (path) => files.appendStream(path);
   }
 

@@ -2,6 +2,7 @@
  * A file system in memory for tests: absolute paths to contents, and symlinks. Directories exist
  * where a file lies below them. Every file has the same time, unless a test says otherwise.
  */
+import type { CopyName, FileCopy } from "../../../src/runtime/file_copy.ts";
 import { FileError } from "../../../src/runtime/file_error.ts";
 import type { FileInfo, FilePiece } from "../../../src/runtime/file_info.ts";
 import type {
@@ -30,6 +31,11 @@ export class MemoryFiles implements Files {
   openCount = 0;
   /** Temporary files that were not closed. */
   temporaryCount = 0;
+  /** Copies in the making. */
+  copyCount = 0;
+  /** Why no copy can be made, or added to; undefined: each can. */
+  copyError: string | undefined;
+  appendError: string | undefined;
 
   write(path: string, content: string | Uint8Array, modifiedMs = 0): void {
     this.#contents.set(
@@ -121,6 +127,32 @@ export class MemoryFiles implements Files {
   async temporary(): Promise<TemporaryFile> {
     this.temporaryCount++;
     return new MemoryTemporaryFile(() => void this.temporaryCount--);
+  }
+
+  createCopy(directory: string, name: CopyName, mode: number): FileCopy {
+    const path = [directory, ...name].join("/");
+    if (this.copyError !== undefined) throw new FileError("write", path, this.copyError);
+    const pieces: Uint8Array[] = [];
+    let isOpen = true;
+    this.copyCount++;
+    const end = (): boolean => {
+      if (isOpen) this.copyCount--;
+      const wasOpen = isOpen;
+      isOpen = false;
+      return wasOpen;
+    };
+    return {
+      append: async (more) => {
+        if (this.appendError !== undefined) throw new FileError("write", path, this.appendError);
+        pieces.push(...more.map((bytes) => bytes.slice()));
+      },
+      commit: async () => {
+        if (!end()) return;
+        this.write(path, Buffer.concat(pieces));
+        this.chmod(path, mode);
+      },
+      discard: () => void end(),
+    };
   }
 
   async appendStream(path: string): Promise<TextSink> {
