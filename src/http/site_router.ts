@@ -71,19 +71,11 @@ export class SiteRouter<T> implements Router<T> {
   /** The place of the first route behind `after` that matches; -1 when there is none. */
   next(context: RequestContext, headers: HttpHeaders, after: number): number {
     const { method, target: { path } } = context;
-    const routes = this.#routes;
-    const places = this.#index?.(path);
-    const length = places === undefined ? routes.length : places.length;
-    for (
-      let at = places === undefined ? after + 1 : firstBehind(places, after);
-      at < length;
-      at++
-    ) {
-      const index = places === undefined ? at : places[at]!;
-      const route = routes[index]!;
+    for (let place = this.#first(path, after); place >= 0; place = this.#following(place)) {
+      const route = this.#routes[place]!;
       if (!takes(route, method, path)) continue;
       if (route.conditions === undefined || holdAll(route.conditions, context, headers)) {
-        return index;
+        return place;
       }
     }
     return -1;
@@ -91,8 +83,8 @@ export class SiteRouter<T> implements Router<T> {
 
   /** The same for a method and a path alone. */
   nextOf(method: string, path: string, after: number): number {
-    for (let index = after + 1; index < this.#routes.length; index++) {
-      if (takes(this.#routes[index]!, method, path)) return index;
+    for (let place = this.#first(path, after); place >= 0; place = this.#following(place)) {
+      if (takes(this.#routes[place]!, method, path)) return place;
     }
     return -1;
   }
@@ -100,13 +92,26 @@ export class SiteRouter<T> implements Router<T> {
   /** Methods of the routes that match but for theirs; undefined when there is no such route. */
   allowedMethods(context: RequestContext, headers: HttpHeaders): readonly string[] | undefined {
     const allowed = new Set<string>();
-    for (const { matches, methods, conditions } of this.#routes) {
-      if (methods === undefined || !matches(context.target.path)) continue;
+    const { path } = context.target;
+    for (let place = this.#first(path, -1); place >= 0; place = this.#following(place)) {
+      const { matches, methods, conditions } = this.#routes[place]!;
+      if (methods === undefined || !matches(path)) continue;
       if (conditions !== undefined && !holdAll(conditions, context, headers)) continue;
       for (const method of methods) allowed.add(method);
     }
     if (allowed.has("GET")) allowed.add("HEAD");
     return allowed.size > 0 ? [...allowed] : undefined;
+  }
+
+  /** The first of the routes behind `after` that the path may have; -1 where there is none. */
+  #first(path: string, after: number): number {
+    this.#index?.begin(path, after);
+    return this.#following(after);
+  }
+
+  #following(place: number): number {
+    if (this.#index !== undefined) return this.#index.next();
+    return place + 1 < this.#routes.length ? place + 1 : -1;
   }
 }
 
@@ -119,12 +124,6 @@ export function compileMatch(
   if (stripPrefix === undefined || pattern === `${stripPrefix}/*`) return matches;
   const isBelow = compilePattern(`${stripPrefix}/*`);
   return (path) => isBelow(path) && matches(path);
-}
-
-function firstBehind(places: readonly number[], after: number): number {
-  if (after < 0) return 0;
-  const at = places.findIndex((place) => place > after);
-  return at < 0 ? places.length : at;
 }
 
 function takes({ matches, methods }: CompiledRoute, method: string, path: string): boolean {
