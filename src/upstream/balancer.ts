@@ -8,21 +8,37 @@
  * equally busy, so that a quiet upstream does not send everything to the first one. With `hash` a
  * request that has a key is offered the one server it belongs to, and waits for it (see
  * `sticky_hash.ts`); one that has none takes its turn.
+ *
+ * All of them are looked at only where they are few, or where the best of many has no room: of many
+ * the best is on top of a heap (`server_heap.ts`), and who owns a key is remembered.
  */
+import type { Attempts } from "./attempts.ts";
+import type { UpstreamConnection } from "./connection.ts";
 import type { BalanceMode } from "./options.ts";
 import type { Server } from "./server.ts";
+import { ServerHeap } from "./server_heap.ts";
 import { draw } from "./sticky_hash.ts";
 
+/** Fewer servers are looked through. */
+export const MANY_SERVERS = 16;
+
+/** Keys whose owners are remembered; with one more it begins anew. */
+export const OWNERS_MAX = 4096;
+
 export class Balancer {
-  #servers: readonly Server[];
+  #servers: readonly Server[] = [];
   readonly #mode: BalanceMode;
   #credits = new Map<Server, number>();
   /** Those whose weight is still growing; see `slow_start`. */
   readonly #warming = new Set<Server>();
+  /** Undefined while there are few. */
+  #many: ServerHeap | undefined;
+  /** By the hash of a key, while there are many. */
+  readonly #owners = new Map<number, Server>();
 
   constructor(servers: readonly Server[], mode: BalanceMode) {
-    this.#servers = servers;
     this.#mode = mode;
+    this.use(servers);
   }
 
   /** Those that may get requests at all. */
@@ -38,11 +54,44 @@ export class Balancer {
       return credit === undefined ? [] : [[server, credit] as const];
     });
     this.#credits = new Map(kept);
+    this.#owners.clear();
+    if (servers.length < MANY_SERVERS) this.#many = undefined;
+    else this.#many ??= new ServerHeap(this.#mode === "least_requests");
+    this.#many?.use(servers);
   }
 
   /** The server's weight grows: it is to be looked at before each choice. */
   warm(server: Server): void {
     this.#warming.add(server);
+  }
+
+  /** The server has fewer requests than before. */
+  changed(server: Server): void {
+    this.#many?.changed(server);
+  }
+
+  /** A connection for the request, of the best server that has room; undefined where none has. */
+  place(attempts: Attempts): UpstreamConnection | undefined {
+    const { tried, keyHash } = attempts;
+    const best = this.#best(tried, keyHash);
+    if (best !== undefined) {
+      const connection = best.place(attempts);
+      if (connection !== undefined) {
+        this.#many!.took(best);
+        attempts.server = best;
+        return connection;
+      }
+    }
+    const offered = this.order(tried, keyHash);
+    for (const server of offered) {
+      if (server === best) continue;
+      const connection = server.place(attempts);
+      if (connection === undefined) continue;
+      this.chosen(server, offered);
+      attempts.server = server;
+      return connection;
+    }
+    return undefined;
   }
 
   /**
@@ -52,9 +101,10 @@ export class Balancer {
    */
   order(tried: ReadonlySet<Server>, keyHash?: number): readonly Server[] {
     if (this.#servers.length === 1) return this.#servers;
-    if (this.#warming.size > 0) this.#warmUp();
+    this.#warmUp();
     const candidates = this.candidates(tried);
     if (keyHash !== undefined) return this.#owner(candidates, keyHash);
+    if (this.#many !== undefined) return candidates.toSorted(this.#many.compare);
     return candidates.toSorted(this.#mode === "least_requests" ? this.#leastRequests : this.#turns);
   }
 
@@ -67,6 +117,7 @@ export class Balancer {
 
   /** One of those that were offered a request has got it. */
   chosen(server: Server, offered: readonly Server[]): void {
+    if (this.#many !== undefined) return this.#many.took(server);
     if (offered.length === 1) return;
     let totalWeight = 0;
     for (const other of offered) {
@@ -74,6 +125,14 @@ export class Balancer {
       this.#credits.set(other, this.#credit(other) + other.weight);
     }
     this.#credits.set(server, this.#credit(server) - totalWeight);
+  }
+
+  /** Of many the one that should get the request; undefined where all are to be looked at. */
+  #best(tried: ReadonlySet<Server>, keyHash: number | undefined): Server | undefined {
+    if (this.#many === undefined) return undefined;
+    this.#warmUp();
+    const best = keyHash === undefined ? this.#many.top() : this.#owners.get(keyHash);
+    return best === undefined || tried.has(best) || best.isEjected ? undefined : best;
   }
 
   /** The server that the key belongs to, alone. */
@@ -86,11 +145,27 @@ export class Balancer {
       best = server;
       highest = drawn;
     }
-    return best === undefined ? [] : [best];
+    if (best === undefined) return [];
+    this.#remember(keyHash, best, candidates);
+    return [best];
+  }
+
+  /** Who owns a key among all is its owner whoever else is away. */
+  #remember(keyHash: number, owner: Server, candidates: readonly Server[]): void {
+    if (this.#many === undefined || this.#warming.size > 0) return;
+    const firsts = this.#servers.filter(({ isBackup }) => !isBackup);
+    if (owner.isBackup || candidates.length < firsts.length) return;
+    if (this.#owners.size >= OWNERS_MAX) this.#owners.clear();
+    this.#owners.set(keyHash, owner);
   }
 
   #warmUp(): void {
-    for (const server of this.#warming) if (!server.grow()) this.#warming.delete(server);
+    if (this.#warming.size === 0) return;
+    this.#owners.clear();
+    for (const server of this.#warming) {
+      if (!server.grow()) this.#warming.delete(server);
+      this.#many?.changed(server);
+    }
   }
 
   #credit(server: Server): number {

@@ -212,7 +212,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
 
   onRoom(connection: UpstreamConnection): void {
     if (!connection.multiplexed) this.#connections.rest(connection, this.hasWaiting);
-    this.#deps.owner.onRoom();
+    this.#deps.owner.onRoom(this);
     if (this.#permits !== undefined && connection.streams === 0) this.share("settle");
   }
 
@@ -228,7 +228,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#announceEmpty();
     if (this.#closed) return;
     if (connection.life.wasRefused && !isFull(error) && !isLocal(error.cause)) this.#fail(error);
-    this.#deps.owner.onRoom();
+    this.#deps.owner.onRoom(this);
   }
 
   get #isEmpty(): boolean {

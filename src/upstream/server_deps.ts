@@ -12,8 +12,8 @@ import type { UpstreamShare } from "./upstream_share.ts";
 export interface ServerOwner<Server> {
   /** Whether requests wait for room. */
   readonly hasWaiting: boolean;
-  /** There may be room for a request that waits. */
-  onRoom(): void;
+  /** There may be room for a request that waits; `server` has fewer than before, or may have. */
+  onRoom(server?: Server): void;
   /** Nobody takes connections: requests that wait for nothing else should know. */
   onFailed(server: Server, error: UpstreamError): void;
   nextConnectionNumber(): number;

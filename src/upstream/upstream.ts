@@ -248,7 +248,8 @@ export class Upstream implements ServerOwner<Server> {
     return ++this.#connectionNumber;
   }
 
-  onRoom(): void {
+  onRoom(server?: Server): void {
+    if (server !== undefined) this.#servers.balancer.changed(server);
     for (const exchange of this.#queue) {
       if (this.#place(exchange)) this.#leaveQueue(exchange);
       // One that does not want every server must not hold up those behind it.
@@ -299,18 +300,10 @@ export class Upstream implements ServerOwner<Server> {
 
   #place(exchange: Exchange): boolean {
     if (this.#servers.mustWait()) return false;
-    const { balancer } = this.#servers;
-    const { attempts } = exchange;
-    const offered = balancer.order(attempts.tried, attempts.keyHash);
-    for (const server of offered) {
-      const connection = server.place(attempts);
-      if (connection === undefined) continue;
-      balancer.chosen(server, offered);
-      attempts.server = server;
-      exchange.placeOn(connection);
-      return true;
-    }
-    return false;
+    const connection = this.#servers.balancer.place(exchange.attempts);
+    if (connection === undefined) return false;
+    exchange.placeOn(connection);
+    return true;
   }
 
   #enqueue(exchange: Exchange): void {
