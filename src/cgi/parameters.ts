@@ -16,6 +16,7 @@ import { endedByConnection, HeaderNames } from "./header_names.ts";
 import type { CgiHeaders, CgiRequest } from "./request.ts";
 
 const SCRATCH_CAPACITY = 4096;
+const NONE: ReadonlySet<string> = new Set();
 
 /** What is known of the server itself: clients name the same host repeatedly. */
 type ServerFields = Pick<
@@ -36,7 +37,7 @@ export interface ParameterConstants {
   readonly documentRoot: string | undefined;
   /** Configured parameters: name to value; null for one that is never sent. */
   readonly params: Readonly<Record<string, string | null>>;
-  /** Configured parameters whose values come with each request, as `extra`; none, left out. */
+  /** Configured parameters whose values come with each request, `computed`; none, left out. */
   readonly perRequest?: readonly string[];
 }
 
@@ -47,6 +48,10 @@ export class ParameterTemplate {
   /** For PATH_TRANSLATED. */
   readonly #documentRoot: string | undefined;
   readonly #headerNames: HeaderNames;
+  readonly #computedNames: readonly string[];
+  readonly #computed: ReadonlySet<string>;
+  /** Of the request being encoded: names that its route computes. */
+  #own: ReadonlySet<string> = NONE;
   /** The constants, encoded, and behind them the request being encoded. */
   readonly #scratch = new ByteBuffer(SCRATCH_CAPACITY);
   readonly #constantLength: number;
@@ -61,6 +66,8 @@ export class ParameterTemplate {
     this.#taken = new Set([...values.keys(), ...removed]);
     this.#documentRoot = values.get("DOCUMENT_ROOT");
     this.#headerNames = new HeaderNames(this.#taken);
+    this.#computedNames = constants.perRequest ?? [];
+    this.#computed = new Set(constants.perRequest);
     for (const [name, value] of values) appendNameValue(this.#scratch, name, value);
     this.#constantLength = this.#scratch.length;
   }
@@ -68,6 +75,8 @@ export class ParameterTemplate {
   /** The parameters of a request, encoded; the bytes are good until the next call. */
   encode(request: CgiRequest): Uint8Array<ArrayBuffer> {
     this.#scratch.truncate(this.#constantLength);
+    const { computed } = request;
+    this.#own = computed === undefined ? NONE : this.#computed;
     this.#appendRequest(request);
     this.#appendServer(request);
     this.#appendClient(request);
@@ -75,9 +84,13 @@ export class ParameterTemplate {
     this.#appendHeaders(request);
     if (request.extra !== undefined) {
       for (const [name, value] of request.extra) {
-        if (!this.#taken.has(name)) appendNameValueLatin1(this.#scratch, name, value);
+        if (this.#taken.has(name) || this.#own.has(name)) continue;
+        appendNameValueLatin1(this.#scratch, name, value);
       }
     }
+    computed?.forEach((value, index) => {
+      appendNameValueLatin1(this.#scratch, this.#computedNames[index]!, value);
+    });
     return this.#scratch.view();
   }
 
@@ -125,7 +138,7 @@ export class ParameterTemplate {
 
   #appendServer(request: CgiRequest): void {
     const known = this.#server;
-    if (known !== undefined && isSameServer(known, request)) {
+    if (known !== undefined && this.#isUsual(request) && isSameServer(known, request)) {
       this.#scratch.append(known.bytes);
       return;
     }
@@ -138,7 +151,7 @@ export class ParameterTemplate {
     this.#append(extra, "SERVER_PORT", String(serverPort));
     if (serverAddress !== "") this.#append(extra, "SERVER_ADDR", serverAddress);
     const bytes = this.#scratch.view().slice(start);
-    if (extra === undefined) {
+    if (this.#isUsual(request)) {
       this.#server = { protocol, scheme, serverName, serverPort, serverAddress, bytes };
     }
   }
@@ -157,8 +170,9 @@ export class ParameterTemplate {
     for (const [name, value] of tls) this.#append(extra, name, value);
   }
 
-  #appendHeaders({ headers, extra, isFromProxy }: CgiRequest): void {
-    const isRepeated = headers.isRepeated === true && extra === undefined;
+  #appendHeaders(request: CgiRequest): void {
+    const { headers, extra, isFromProxy } = request;
+    const isRepeated = headers.isRepeated === true && this.#isUsual(request);
     const known = isRepeated ? this.#repeated.get(headers) : undefined;
     if (known !== undefined) {
       this.#scratch.append(known);
@@ -168,7 +182,8 @@ export class ParameterTemplate {
     const endHere = isFromProxy ? undefined : endedByConnection(headers.get("connection"));
     headers.forEach((value, header) => {
       const name = this.#headerNames.parameterName(header);
-      if (name === "" || endHere?.has(header) || extra?.has(name)) return;
+      if (name === "" || endHere?.has(header)) return;
+      if (this.#own.has(name) || extra?.has(name)) return;
       appendNameValueLatin1(this.#scratch, name, value);
     });
     if (isRepeated) this.#repeated.set(headers, this.#scratch.view().slice(start));
@@ -186,12 +201,18 @@ export class ParameterTemplate {
 
   /** Whether a source that wins over the request has the name. */
   #isTaken(extra: ReadonlyMap<string, string> | undefined, name: string): boolean {
-    return this.#taken.has(name) || (extra !== undefined && extra.has(name));
+    return this.#taken.has(name) || this.#own.has(name) ||
+      (extra !== undefined && extra.has(name));
+  }
+
+  /** Whether names are taken by nothing but the route: then what was encoded before may come again. */
+  #isUsual({ extra, computed }: CgiRequest): boolean {
+    return extra === undefined && (computed !== undefined || this.#computedNames.length === 0);
   }
 }
 
 function isSameServer(known: ServerBlock, request: CgiRequest): boolean {
-  return request.extra === undefined && known.serverName === request.serverName &&
+  return known.serverName === request.serverName &&
     known.serverPort === request.serverPort && known.scheme === request.scheme &&
     known.serverAddress === request.serverAddress && known.protocol === request.protocol;
 }

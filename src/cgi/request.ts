@@ -57,4 +57,9 @@ export interface CgiRequest {
    * character of a value stands for one byte.
    */
   readonly extra?: ReadonlyMap<string, string> | undefined;
+  /**
+   * The values of {@link ParameterConstants.perRequest}, in that order: they win over everything.
+   * Each character stands for one byte.
+   */
+  readonly computed?: readonly string[] | undefined;
 }

@@ -136,7 +136,8 @@ export class GatewayRequest implements UpstreamRequest {
       isFromProxy: context.proxy !== undefined,
       contentType: headers.get("content-type") ?? undefined,
       contentLength,
-      extra: computed === undefined ? context.extra : computeParameters(computed, context, headers),
+      extra: context.extra,
+      computed: computed && computeParameters(computed, context, headers),
     };
   }
 }

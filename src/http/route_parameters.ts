@@ -37,13 +37,11 @@ export function compileParameters(
   };
 }
 
-/** The request's own parameters with the configured ones, which win. */
+/** The values of the configured parameters, in their order. */
 export function computeParameters(
   computed: ComputedParameters,
   context: RequestContext,
   headers: HttpHeaders,
-): ReadonlyMap<string, string> {
-  const values = new Map(context.extra);
-  for (const [name, text] of computed) values.set(name, text(context, headers));
-  return values;
+): readonly string[] {
+  return computed.map(([, text]) => text(context, headers));
 }

@@ -15,6 +15,7 @@ const CR = 0x0d;
 const LF = 0x0a;
 const END = "\r\n\r\n";
 const EMPTY = new Uint8Array(0);
+const NOT_UTF8 = "\ufffd";
 
 /** What stands at the beginning of a connection's bytes. */
 export interface FoundHeaders {
@@ -104,7 +105,7 @@ function findInText(bytes: Uint8Array): FoundHeaders | undefined {
   const text = decoder.decode(bytes);
   if (text.length !== bytes.length) return undefined;
   const end = text.indexOf(END);
-  if (end < 0 || text.includes("\ufffd")) return undefined;
+  if (end < 0 || text.includes(NOT_UTF8)) return undefined;
   const length = end + END.length;
   const rest = length === bytes.length ? EMPTY : bytes.subarray(length);
   return { text: text.slice(0, end + 2), rest };
@@ -113,7 +114,13 @@ function findInText(bytes: Uint8Array): FoundHeaders | undefined {
 function findInBytes(bytes: Uint8Array, from: number): FoundHeaders | undefined {
   for (let cr = bytes.indexOf(CR, from); cr >= 0; cr = bytes.indexOf(CR, cr + 1)) {
     if (bytes[cr + 1] !== LF || bytes[cr + 2] !== CR || bytes[cr + 3] !== LF) continue;
-    return { text: fromLatin1(bytes.subarray(0, cr + 2)), rest: bytes.subarray(cr + 4) };
+    return { text: textOf(bytes.subarray(0, cr + 2)), rest: bytes.subarray(cr + 4) };
   }
   return undefined;
+}
+
+/** A character for each byte. */
+function textOf(bytes: Uint8Array): string {
+  const text = decoder.decode(bytes);
+  return text.length === bytes.length && !text.includes(NOT_UTF8) ? text : fromLatin1(bytes);
 }

@@ -47,7 +47,13 @@ export class HeaderJudge {
   /** Looks at what was added; `headers` is all that has come of it. @throws {RequestError} */
   judge(headers: Uint8Array): void {
     const end = Math.min(headers.length, this.#lengthMax);
-    for (; this.#position < end; this.#position++) this.#take(headers, headers[this.#position]!);
+    for (; this.#position < end; this.#position++) {
+      if (this.#hasName && !this.#isBehindCr) {
+        this.#position = plainEnd(headers, this.#position, end);
+        if (this.#position === end) return;
+      }
+      this.#take(headers, headers[this.#position]!);
+    }
   }
 
   #take(headers: Uint8Array, byte: number): void {
@@ -80,6 +86,15 @@ export class HeaderJudge {
     this.#hasName = false;
     this.#isBehindCr = false;
   }
+}
+
+/** Where the first byte is of which there is something to say: a value may be long, and is plain. */
+function plainEnd(bytes: Uint8Array, start: number, end: number): number {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!;
+    if ((byte < SPACE && byte !== TAB) || byte === DEL) return at;
+  }
+  return end;
 }
 
 function malformed(): RequestError {

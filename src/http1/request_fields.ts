@@ -1,12 +1,16 @@
 /**
  * The header fields of a request, to be asked as Fetch's `Headers` are. Two arrays instead of them: a
  * request has some ten fields and is asked for three, and a native `Headers` costs as much as all the
- * rest of reading a header section.
+ * rest of reading a header section. Where there are many, their places are found by name: to look
+ * through all of them for each would cost their number's square.
  */
 import type { HttpHeaders } from "../runtime/http_request.ts";
 
 const COOKIE_SEPARATOR = "; ";
 const VALUE_SEPARATOR = ", ";
+
+/** So many are looked through faster than found. */
+export const LOOKED_THROUGH_MAX = 24;
 
 /** Names are in lower case and none comes twice; each character of a value stands for one byte. */
 export class RequestFields implements HttpHeaders {
@@ -14,13 +18,17 @@ export class RequestFields implements HttpHeaders {
   isRepeated = false;
   readonly #names: string[] = [];
   readonly #values: string[] = [];
+  /** From a name to its place, once there are many. */
+  #places: Map<string, number> | undefined;
 
   /** Adds a field; a repeated one is joined (RFC 9110 section 5.3): the result is no. */
   add(name: string, value: string): boolean {
-    const index = this.#names.indexOf(name);
+    const index = this.#find(name);
     if (index < 0) {
+      this.#places?.set(name, this.#names.length);
       this.#names.push(name);
       this.#values.push(value);
+      if (this.#names.length === LOOKED_THROUGH_MAX) this.#places = placesOf(this.#names);
       return true;
     }
     this.#values[index] += (name === "cookie" ? COOKIE_SEPARATOR : VALUE_SEPARATOR) + value;
@@ -39,10 +47,8 @@ export class RequestFields implements HttpHeaders {
   }
 
   get(name: string): string | null {
-    const names = this.#names;
-    for (let index = 0; index < names.length; index++) {
-      if (names[index] === name) return this.#values[index]!;
-    }
+    const index = this.#find(name);
+    if (index >= 0) return this.#values[index]!;
     // Ours are written in lower case; whoever asks otherwise is in no hurry.
     const lower = name.toLowerCase();
     return lower === name ? null : this.get(lower);
@@ -63,6 +69,13 @@ export class RequestFields implements HttpHeaders {
     }
   }
 
+  #find(name: string): number {
+    if (this.#places !== undefined) return this.#places.get(name) ?? -1;
+    const names = this.#names;
+    for (let index = 0; index < names.length; index++) if (names[index] === name) return index;
+    return -1;
+  }
+
   *entries(): IterableIterator<[name: string, value: string]> {
     for (let index = 0; index < this.#names.length; index++) {
       yield [this.#names[index]!, this.#values[index]!];
@@ -80,4 +93,8 @@ export class RequestFields implements HttpHeaders {
   [Symbol.iterator](): IterableIterator<[name: string, value: string]> {
     return this.entries();
   }
+}
+
+function placesOf(names: readonly string[]): Map<string, number> {
+  return new Map(names.map((name, place) => [name, place]));
 }

@@ -145,6 +145,27 @@ export class ByteBuffer {
     }
     return true;
   }
+
+  /**
+   * Appends text whose characters each stand for one byte. Long values are mostly ASCII, which the
+   * runtime copies several times faster than a loop does.
+   *
+   * @throws {RangeError} when a character is above U+00FF; nothing is appended then
+   */
+  appendLatin1(text: string): void {
+    const count = text.length;
+    const offset = this.grow(count);
+    const target = this.#bytes.subarray(offset, offset + count);
+    const { read, written } = encoder.encodeInto(text, target);
+    // Any other character would take two bytes or more.
+    if (read === count && written === count) return;
+    try {
+      writeLatin1(text, target);
+    } catch (error) {
+      this.#length = offset;
+      throw error;
+    }
+  }
 }
 
 /** The bytes from `start` to `end`: to be read, for they may be a view. */

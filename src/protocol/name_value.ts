@@ -5,7 +5,7 @@
  *
  * This file knows nothing of records. Names and values are bytes; a text stands for its UTF-8.
  */
-import { ByteBuffer, latin1, utf8 } from "./byte_buffer.ts";
+import { ByteBuffer, utf8 } from "./byte_buffer.ts";
 import { ProtocolError } from "./errors.ts";
 
 const SHORT_LENGTH_MAX = 0x7f;
@@ -38,7 +38,17 @@ export function appendNameValue(
  */
 export function appendNameValueLatin1(buffer: ByteBuffer, name: string, value: string): void {
   if (appendShortAscii(buffer, name, value)) return;
-  appendBytes(buffer, utf8(name), latin1(value));
+  const start = buffer.length;
+  const bytes = utf8(name);
+  appendLength(buffer, bytes.length);
+  appendLength(buffer, value.length);
+  buffer.append(bytes);
+  try {
+    buffer.appendLatin1(value);
+  } catch (error) {
+    buffer.truncate(start);
+    throw error;
+  }
 }
 
 /** The usual case, in which character counts are byte counts; false when it is not that. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
+import { RequestFields } from "../../src/http1/request_fields.ts";
 import { type ParameterConstants, ParameterTemplate } from "../../src/cgi/parameters.ts";
 import type { CgiRequest } from "../../src/cgi/request.ts";
 import { decodeNameValues, NameValueDecoder } from "../../src/protocol/name_value.ts";
@@ -257,6 +258,38 @@ test("ParameterTemplate names what is made for each request once, in a constant'
     const sent = Object.fromEntries(pairs);
     for (const name of perRequest) assert.equal(sent[name], value, name);
   }
+});
+
+test("ParameterTemplate computes parameters for each request, whatever comes again with it", () => {
+  const perRequest = ["DOCUMENT_ROOT", "HTTP_X_A", "SERVER_NAME", "X"];
+  const template = new ParameterTemplate({ ...CONSTANTS, perRequest });
+  const headers = new RequestFields();
+  headers.add("x-a", "client");
+  headers.add("x-b", "client");
+  headers.isRepeated = true;
+  const extra = new Map([["X", "extra"], ["HTTP_X_B", "extra"]]);
+  for (const value of ["one", "two", "\u00e9"]) {
+    for (const added of [undefined, extra, undefined]) {
+      const computed = perRequest.map((name) => `${name} ${value}`);
+      const request = { ...REQUEST, headers, computed, extra: added };
+      const names = template.list(request).map(([name]) => name);
+      assert.deepEqual(names, [...new Set(names)]);
+      const sent = new Map(
+        decodeNameValues(template.encode(request)).map(([name, value]) => [name, value]),
+      );
+      for (const name of ["DOCUMENT_ROOT", "HTTP_X_A", "SERVER_NAME", "X"]) {
+        const expected = value === "\u00e9" ? `${name} \ufffd` : `${name} ${value}`;
+        assert.equal(sent.get(name), expected);
+      }
+      assert.equal(sent.get("HTTP_X_B"), added === undefined ? "client" : "extra");
+    }
+  }
+  // One that computes nothing takes no block of one that does.
+  const plain = new Map(template.list({ ...REQUEST, headers }));
+  assert.deepEqual([plain.get("SERVER_NAME"), plain.get("HTTP_X_A")], [
+    REQUEST.serverName,
+    "client",
+  ]);
 });
 
 test("ParameterTemplate takes each character of an extra parameter for a byte", () => {

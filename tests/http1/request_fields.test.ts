@@ -1,7 +1,8 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { FIELD_NAMES_MAX, FieldNames } from "../../src/http1/field_names.ts";
-import { RequestFields } from "../../src/http1/request_fields.ts";
+import { LOOKED_THROUGH_MAX, RequestFields } from "../../src/http1/request_fields.ts";
+import fc from "fast-check";
 
 test("Repeated fields are joined, cookies by what separates cookies", () => {
   const fields = new RequestFields();
@@ -31,6 +32,47 @@ test("Fields are asked for as those of Fetch are", () => {
   const seen: string[] = [];
   fields.forEach((value, name) => seen.push(`${name}=${value}`));
   assert.deepEqual(seen, ["accept=x", "empty="]);
+});
+
+test("Few fields and many are the same to who asks", () => {
+  const name = fc.integer({ min: 0, max: 2 * LOOKED_THROUGH_MAX }).map((count) => `x-${count}`);
+  fc.assert(fc.property(
+    fc.array(fc.tuple(name, fc.constantFrom("a", "")), { maxLength: 4 * LOOKED_THROUGH_MAX }),
+    (added) => {
+      const fields = new RequestFields();
+      const expected = new Map<string, string>();
+      for (const [name, value] of added) {
+        const before = expected.get(name);
+        assert.equal(fields.add(name, value), before === undefined);
+        expected.set(name, before === undefined ? value : `${before}, ${value}`);
+      }
+      assert.deepEqual([...fields], [...expected]);
+      assert.equal(fields.size, expected.size);
+      for (let count = 0; count <= 2 * LOOKED_THROUGH_MAX; count++) {
+        assert.equal(fields.get(`X-${count}`), expected.get(`x-${count}`) ?? null);
+      }
+      assert.deepEqual([...fields.with("x-1", "new")], [
+        ...[...expected].map(([name, value]) => [name, name === "x-1" ? "new" : value]),
+      ]);
+    },
+  ));
+});
+
+test("Many fields are found by name, and not looked through for each", () => {
+  const fields = new RequestFields();
+  let looks = 0;
+  const { get } = Map.prototype;
+  Map.prototype.get = function (this: Map<unknown, unknown>, key: unknown) {
+    looks++;
+    return get.call(this, key);
+  };
+  try {
+    for (let count = 0; count < 1_000; count++) fields.add(`x-${count}`, "y");
+    for (let count = 0; count < 1_000; count++) fields.get(`x-${count}`);
+  } finally {
+    Map.prototype.get = get;
+  }
+  assert.equal(looks, 2_000 - LOOKED_THROUGH_MAX);
 });
 
 test("Names come out in lower case, and what is no token is no name", () => {
