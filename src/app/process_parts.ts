@@ -14,6 +14,7 @@ import type { OnHandshakeFailed, ProxyProtocol } from "../runtime/callback_socke
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
 import { BufferMemory } from "../upstream/buffer_memory.ts";
+import { garbageCollector } from "./garbage.ts";
 import { SpillSpace } from "../upstream/spill_space.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { onUnexpected } from "../runtime/unexpected.ts";
@@ -115,9 +116,14 @@ export class ProcessParts {
     this.space = new SpillSpace(clock, options.spillTotalMax, (cause) => {
       this.observer.onSpillStuck(cause, clock.nowMs());
     }, deps.share?.space);
-    this.memory = new BufferMemory(options.bufferMemoryMax, () => {
-      this.observer.onMemoryFull(clock.nowMs());
-    }, deps.share?.memory);
+    this.memory = new BufferMemory(
+      options.bufferMemoryMax,
+      () => {
+        this.observer.onMemoryFull(clock.nowMs());
+      },
+      deps.share?.memory,
+      garbageCollector(runtime),
+    );
     this.#registerGauges();
     this.spawned = new SpawnedApplications({
       runtime,

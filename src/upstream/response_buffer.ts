@@ -22,6 +22,9 @@ import { reportIfOurs } from "../runtime/unexpected.ts";
 /** Most bytes that {@link ResponseBuffer.take} joins into one piece. */
 const PIECE_LENGTH_MAX = 128 * 1024;
 
+/** The same while memory is tight: a piece is held by its socket until its client has taken it. */
+export const TIGHT_PIECE_LENGTH_MAX = 32 * 1024;
+
 /**
  * How many times `memoryMax` may be on its way to the file before the connection has to wait for it.
  * One read of a socket brings up to 512 KiB, twice the default of `memoryMax`: with less room than
@@ -105,6 +108,11 @@ export class ResponseBuffer {
     return this.#appendingLength + this.#writingLength;
   }
 
+  get #pieceLengthMax(): number {
+    const { memory } = this.#options;
+    return memory.isTight(PIECE_LENGTH_MAX) ? TIGHT_PIECE_LENGTH_MAX : PIECE_LENGTH_MAX;
+  }
+
   get #isStuck(): boolean {
     return this.#leaveWait !== undefined;
   }
@@ -165,11 +173,12 @@ export class ResponseBuffer {
   }
 
   #takeFromMemory(): Uint8Array {
+    const pieceLengthMax = this.#pieceLengthMax;
     let count = 1;
     let length = this.#memory[0]!.length;
     while (count < this.#memory.length) {
       const next = this.#memory[count]!.length;
-      if (length + next > PIECE_LENGTH_MAX) break;
+      if (length + next > pieceLengthMax) break;
       length += next;
       count++;
     }
@@ -184,7 +193,7 @@ export class ResponseBuffer {
     while (this.#fileRead === this.#fileWritten && this.#isWriting) await this.#step;
     if (this.#closed) return NOTHING;
     if (this.#file === undefined || this.#fileRead === this.#fileWritten) return this.#takeStuck();
-    const length = Math.min(PIECE_LENGTH_MAX, this.#fileWritten - this.#fileRead);
+    const length = Math.min(this.#pieceLengthMax, this.#fileWritten - this.#fileRead);
     let bytes: Uint8Array = NOTHING;
     try {
       bytes = await this.#file.read(this.#fileRead, length);

@@ -4,8 +4,12 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { ManualClock, MemoryFiles } from "../support/memory/memory.ts";
 import type { TemporaryFile } from "../../src/runtime/files.ts";
-import { BufferMemory } from "../../src/upstream/buffer_memory.ts";
-import { ResponseBuffer, WRITE_BEHIND_RATIO } from "../../src/upstream/response_buffer.ts";
+import { BufferMemory, FREED_MIN } from "../../src/upstream/buffer_memory.ts";
+import {
+  ResponseBuffer,
+  TIGHT_PIECE_LENGTH_MAX,
+  WRITE_BEHIND_RATIO,
+} from "../../src/upstream/response_buffer.ts";
 import { RETRY_MS, SpillSpace } from "../../src/upstream/spill_space.ts";
 import { join } from "../support/fragments.ts";
 
@@ -426,4 +430,41 @@ test("ResponseBuffer without a file holds up its application where memory is tig
   assert.deepEqual([buffer.isFull, memory.used], [true, 55]);
   assert.deepEqual(buffer.take(), bytes(5));
   assert.deepEqual([buffer.isFull, seen.rooms, memory.used], [false, 1, 50]);
+});
+
+test("ResponseBuffer gives shorter pieces where memory is tight: its reader's socket holds each", async () => {
+  const memory = new BufferMemory(1024 * 1024);
+  const { buffer } = bufferOf(512 * 1024, 4 * 1024 * 1024, new MemoryFiles(), undefined, memory);
+  for (let count = 0; count < 8; count++) buffer.push(bytes(16 * 1024));
+  assert.equal((buffer.take() as Uint8Array).length, 128 * 1024);
+  for (let count = 0; count < 8; count++) buffer.push(bytes(16 * 1024));
+  memory.count(512 * 1024);
+  const first = buffer.take() as Uint8Array;
+  assert.equal(first.length, TIGHT_PIECE_LENGTH_MAX);
+  for (let count = 0; count < 8; count++) buffer.push(bytes(16 * 1024));
+  let length = first.length;
+  for (let piece = await buffer.take(); piece !== undefined; piece = await buffer.take()) {
+    assert.ok(piece.length <= TIGHT_PIECE_LENGTH_MAX, `${piece.length} bytes`);
+    length += piece.length;
+  }
+  assert.equal(length, 256 * 1024);
+  buffer.close();
+});
+
+test("BufferMemory tells once when much was held and next to nothing is left", () => {
+  let freed = 0;
+  const memory = new BufferMemory(undefined, undefined, undefined, () => freed++);
+  memory.count(FREED_MIN - 1);
+  memory.count(1 - FREED_MIN);
+  assert.equal(freed, 0, "it was not much");
+  for (let round = 1; round <= 2; round++) {
+    for (let count = 0; count < 10; count++) memory.count(FREED_MIN / 5);
+    memory.count(-FREED_MIN);
+    assert.equal(freed, round - 1, "half of it is still held");
+    memory.count(-FREED_MIN);
+    assert.equal(freed, round);
+    memory.count(1);
+    memory.count(-1);
+    assert.equal(freed, round);
+  }
 });
