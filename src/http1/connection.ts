@@ -115,6 +115,11 @@ export class Connection implements SocketEvents, HandlerCaller {
     this.closed();
   }
 
+  /** Whether a request may begin. */
+  get isReadingHeaders(): boolean {
+    return this.#state === "idle" || this.#state === "headers" || this.#state === "blank";
+  }
+
   /** Whether all that was to say is with the system. */
   get isFlushed(): boolean {
     return !this.#isResponding && !this.#writer.isFull;
@@ -143,10 +148,6 @@ export class Connection implements SocketEvents, HandlerCaller {
     } catch (error) {
       this.fail(error);
     }
-  }
-
-  get #isReadingHeaders(): boolean {
-    return this.#state === "idle" || this.#state === "headers" || this.#state === "blank";
   }
 
   get #isResponding(): boolean {
@@ -204,7 +205,7 @@ export class Connection implements SocketEvents, HandlerCaller {
    * a loop takes less room than a recursion.
    */
   #readWaiting(): void {
-    while (this.#isReadingHeaders) {
+    while (this.isReadingHeaders) {
       const bytes = this.#inflow.next();
       if (bytes === undefined) return;
       this.#readHeaders(bytes);

@@ -20,6 +20,8 @@ const WRONG_PREFACE_LENGTH_MAX = 64;
 
 /** A connection of HTTP/1 whose time limit holds as long as its client's version is open. */
 export interface WaitingConnection extends SocketEvents {
+  /** Whether the client may still begin; not when its time is over, or we stop. */
+  readonly isReadingHeaders: boolean;
   /** The client has begun: the limit of headers counts from now on. */
   expectHeaders(): void;
 }
@@ -38,6 +40,7 @@ export class FirstBytes implements SocketEvents {
   }
 
   received(bytes: Uint8Array): void {
+    if (!this.#http1.isReadingHeaders) return this.#handOver(this.#http1, bytes);
     this.#decide(this.#bytes.length === 0 ? bytes : joined(this.#bytes, bytes));
   }
 

@@ -1,7 +1,7 @@
 /** How a connection of HTTP/2 ends: well, where nobody did anything wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Flag, STREAM_ID_MAX } from "../../src/http2/constants.ts";
+import { Flag, PREFACE, STREAM_ID_MAX } from "../../src/http2/constants.ts";
 import { LEAVING_MS } from "../../src/http2/connection.ts";
 import { PING_ANSWER_MS } from "../../src/http2/liveness.ts";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
@@ -214,3 +214,40 @@ test(
     assert.equal(client.of("DATA")[0]!.streamId, urgent);
   }),
 );
+
+for (
+  const [what, end] of [
+    ["whose time is over", ({ clock }) => void clock.advance(headersMs + 2 * CHECK_MS)],
+    ["that came before a stop", ({ server }) => void server.stop()],
+    [
+      "of a client that has said that it says no more",
+      (_, { socket }) => socket.events.peerEnded(),
+    ],
+  ] as [
+    string,
+    (world: Awaited<ReturnType<typeof http2World>>, client: MemoryHttp2Client) => void,
+  ][]
+) {
+  for (const length of [0, 1, 4, PREFACE.length - 1]) {
+    test(
+      `The rest of a preface ${what} opens nothing, ${length} bytes of it before`,
+      inWorld(async () => {
+        const world = await http2World(() => whole("x"));
+        const client = world.openSilent();
+        if (length > 0) client.raw(PREFACE.subarray(0, length));
+        if (length === 0 && what.startsWith("whose")) world.clock.advance(idleMs);
+        end(world, client);
+        await settle();
+        assert.notEqual(client.socket.ended, "no");
+        client.socket.takeText();
+        client.raw(PREFACE.subarray(length));
+        client.frame("SETTINGS", 0, 0);
+        client.request();
+        await settle();
+        assert.equal(client.socket.takeText(), "");
+        assert.equal(world.counts.connections, 0);
+        assert.equal(client.socket.isPaused, false);
+      }),
+    );
+  }
+}
