@@ -30,6 +30,7 @@ import {
 } from "./generation_state.ts";
 import type { Http3Place } from "./http3.ts";
 import { advertised, http3Handler, http3Names } from "./http3_handler.ts";
+import { type Http3Listening, http3PortFinder } from "./http3_port.ts";
 import type { AppOptions, ListenOptions } from "./options.ts";
 import { CLOSING_ORDER, Parts } from "./parts.ts";
 import type { ProcessParts } from "./process_parts.ts";
@@ -218,7 +219,7 @@ export class Generation {
       ...(serverTls && { tls: serverTls }),
       proxyProtocol: proxyProtocol && process.proxyProtocol(proxyProtocol),
       handler: this.#isHttp3Wanted
-        ? advertised(this.#handler(index), () => this.#http3Port)
+        ? advertised(this.#handler(index), http3PortFinder(index, this.#http3Listening))
         : this.#handler(index),
     };
   }
@@ -244,13 +245,11 @@ export class Generation {
     return this.#listen.some(({ http3 }) => http3);
   }
 
-  get #http3Port(): number | undefined {
-    for (const index of this.#identify.keys()) {
-      const address = this.addresses[index];
-      if (address?.transport === "tcp") return address.port;
-    }
-    return undefined;
-  }
+  readonly #http3Listening: Http3Listening = {
+    places: () => this.#identify.keys(),
+    addressOf: (place) => this.addresses[place],
+    sitesOf: (place) => siteTable(this.#sites, this.places[place]!.listen.address),
+  };
 
   adminChanges(kind: "admin" | "health", { isReady, reload }: AdminCalls): ServerChanges {
     const { runtime, version, registry, http2, spawned, deps: { followers } } = this.#process;

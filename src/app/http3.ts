@@ -177,12 +177,17 @@ const HELLO = {
 } as const;
 
 /** The certificates that there are, for each name. */
-async function identitiesOf({ names, identify }: Http3Place): Promise<readonly NamedIdentity[]> {
+async function identitiesOf(
+  { address, names, identify }: Http3Place,
+): Promise<readonly NamedIdentity[]> {
   const found: NamedIdentity[] = [];
   for (const serverName of names) {
     // Of a wildcard any name will do.
     const asked = serverName.replace(/^\*/, "a");
-    const identity = await Promise.resolve(identify(asked, { ...HELLO, serverName: asked }, ""))
+    // As over TCP, who asks for no name has connected to this address; where we listen at all of them
+    // nobody knows to which.
+    const hello = { ...HELLO, serverName: asked };
+    const identity = await Promise.resolve(identify(asked, hello, address.host))
       .catch(() => undefined);
     if (identity === undefined) continue;
     const { cert, key } = identity;

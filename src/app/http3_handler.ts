@@ -10,6 +10,7 @@ import type { HttpPeer } from "../runtime/connection.ts";
 import type { Http3ListenOptions } from "../runtime/http3.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 import { asResponse, type HttpResponse } from "../runtime/http_response.ts";
+import type { FindHttp3Port } from "./http3_port.ts";
 import type { AppOptions } from "./options.ts";
 
 /** How long a client may remember that there is HTTP/3, in seconds (RFC 7838 section 3.1). */
@@ -58,16 +59,18 @@ function countedBody(
   );
 }
 
-/** A handler whose clients are told of HTTP/3, once its port is known. */
-export function advertised(handle: Handler, port: () => number | undefined): Handler {
-  const told = (response: HttpResponse): HttpResponse => {
-    const known = port();
+/** A handler whose clients are told of HTTP/3, where its port is known. */
+export function advertised(handle: Handler, portOf: FindHttp3Port): Handler {
+  const told = (request: HttpRequest, response: HttpResponse): HttpResponse => {
+    const known = portOf(request);
     if (known === undefined) return response;
     return withField(response, "alt-svc", `h3=":${known}"; ma=${ALT_SVC_MAX_AGE}`);
   };
   return (request, peer) => {
     const response = handle(request, peer);
-    return response instanceof Promise ? response.then(told) : told(response);
+    return response instanceof Promise
+      ? response.then((settled) => told(request, settled))
+      : told(request, response);
   };
 }
 

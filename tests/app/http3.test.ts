@@ -8,6 +8,8 @@ import {
   missingHttp3,
 } from "../../src/app/http3.ts";
 import { advertised, http3Handler, http3Names } from "../../src/app/http3_handler.ts";
+import type { CertificateSource } from "../../src/certificates/source.ts";
+import { CertificateTable } from "../../src/certificates/table.ts";
 import type { SiteOptions } from "../../src/http/options.ts";
 import { Logger } from "../../src/observe/logger.ts";
 import type { Identify } from "../../src/runtime/callback_socket.ts";
@@ -99,6 +101,19 @@ test("Each name has its certificate, and a wildcard that of a name below it", as
     "a.test=a.test",
     "*.b.test=a.b.test",
   ]);
+});
+
+test("Who asks for no name gets the certificate of the address, as over TCP", async () => {
+  const table = new CertificateTable();
+  const source = (cert: string) => ({ find: () => pair(cert) }) as unknown as CertificateSource;
+  table.add({ hosts: ["a.test"] }, source("first"));
+  table.add({ hosts: [ADDRESS.host] }, source("of the address"));
+  const { open, opened } = world(
+    (name, hello, localHost) => table.find(name, hello, undefined, localHost),
+    [site(["a.test"]), site([ADDRESS.host])],
+  );
+  await open();
+  assert.deepEqual(namesOf(opened[0]!.options.identities), ["=of the address", "a.test=first"]);
 });
 
 test("Nobody asks an authority for a certificate that nobody needs", async () => {

@@ -22,18 +22,22 @@ const LIMIT_MS = 30_000;
 const directory = temporaryDirectory();
 let afcgi: Afcgi;
 let port: number;
-let certificates: Readonly<Record<"a.test" | "b.test", CertificateFiles>>;
+let certificates: Readonly<Record<"a.test" | "b.test" | "127.0.0.1", CertificateFiles>>;
 
 function certificateFor(name: string): CertificateFiles {
   return selfSigned(
     `/CN=${name}`,
-    `subjectAltName=DNS:${name}`,
+    `subjectAltName=${/^[\d.]+$/.test(name) ? "IP" : "DNS"}:${name}`,
     "basicConstraints=critical,CA:FALSE",
   );
 }
 
 before(async () => {
-  certificates = { "a.test": certificateFor("a.test"), "b.test": certificateFor("b.test") };
+  certificates = {
+    "a.test": certificateFor("a.test"),
+    "b.test": certificateFor("b.test"),
+    "127.0.0.1": certificateFor("127.0.0.1"),
+  };
   writeFileSync(join(directory, "big.bin"), "x".repeat(LENGTH));
   const tls = (name: keyof typeof certificates) => ({
     cert: certificates[name].certPath,
@@ -52,6 +56,7 @@ before(async () => {
       sites: [
         { hosts: ["a.test"], tls: tls("a.test"), https: "allow", root: directory, routes },
         { hosts: ["b.test"], tls: tls("b.test"), https: "allow", root: directory, routes },
+        { hosts: ["127.0.0.1"], tls: tls("127.0.0.1"), https: "allow", root: directory, routes },
       ],
     },
   });
@@ -90,7 +95,7 @@ test("Clients of the other versions are told of it", async () => {
   assert.equal(headers.get("alt-svc"), `h3=":${port}"; ma=86400`);
 });
 
-test("Each site has its certificate", async () => {
+test("Each site has its certificate, and so has who asks by address alone", async () => {
   const program = join(directory, "client.ts");
   writeFileSync(program, QUIC_CLIENT);
   for (const [name, { certPath }] of Object.entries(certificates)) {
