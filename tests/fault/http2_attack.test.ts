@@ -8,9 +8,11 @@ import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { Flag, Setting } from "../../src/http2/constants.ts";
+import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { ADMIN, Admin } from "../support/admin.ts";
 import { Afcgi } from "../support/afcgi.ts";
-import { setting } from "../support/http2_client.ts";
+import { freshSocket } from "../support/gateway.ts";
+import { requestFields, setting } from "../support/http2_client.ts";
 import { SocketHttp2Client } from "../support/http2_socket.ts";
 import { missingPeer } from "../support/peers.ts";
 
@@ -86,4 +88,65 @@ test("A header section without end costs its client the connection, and little m
   const { limit } = await afcgi.waitForLog(({ code }) => code === "http2_limit");
   assert.equal(limit, "continuations");
   await afcgi.stop();
+});
+
+const MIB = 1024 * 1024;
+const STREAMS = 100;
+const LENGTH = 1.5 * MIB;
+
+test("A client that reads none of a hundred responses costs memory and then files, and no other stream", async () => {
+  const listen = freshSocket() as { readonly path: string } & ReturnType<typeof freshSocket>;
+  const page = new Uint8Array(LENGTH).fill(120);
+  let finished = 0;
+  const application = await serveFastCgi((request) => {
+    if (!request.url.endsWith("/large")) return new Response("small");
+    let left = LENGTH;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (left === 0) {
+          finished++;
+          return controller.close();
+        }
+        const length = Math.min(left, 64 * 1024);
+        left -= length;
+        controller.enqueue(page.subarray(0, length));
+      },
+    });
+    return new Response(body);
+  }, { listen });
+  const afcgi = await Afcgi.start({
+    config: {
+      ...ADMIN,
+      limits: { response_buffer: "64KiB" },
+      upstreams: { app: { servers: [`unix:${listen.path}`], multiplex: "on" } },
+      sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
+    },
+  });
+  const admin = await Admin.of(afcgi);
+  const resident = () => admin.metric("process_resident_memory_bytes");
+  const before = await resident();
+  const client = await SocketHttp2Client.open(afcgi.port);
+  // Nothing but headers comes, as long as it does not open the windows of its streams.
+  client.frame("SETTINGS", 0, 0, setting(Setting.INITIAL_WINDOW_SIZE, 0));
+  const ids = Array.from({ length: STREAMS }, () => client.request(requestFields("GET", "/large")));
+  let highest = 0;
+  while (finished < STREAMS) {
+    const small = client.request(requestFields("GET", "/small"));
+    client.windowUpdate(small, 1000);
+    await client.whole(small);
+    assert.equal(client.text(small), "small");
+    highest = Math.max(highest, await resident());
+  }
+  // Of 150 MiB: 64 KiB and a piece of each, and what is on its way.
+  const more = (highest - before) / MIB;
+  assert.ok(more < 100, `${more} MiB more`);
+  for (const id of ids) client.windowUpdate(id, LENGTH);
+  for (const id of ids) {
+    const { body, isWhole } = await client.whole(id);
+    assert.deepEqual([body.length, isWhole], [LENGTH, true]);
+  }
+  assert.equal(client.goaway, undefined);
+  client.destroy();
+  await afcgi.stop();
+  await application.shutdown({ grace: 0 });
 });
