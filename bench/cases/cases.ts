@@ -1,6 +1,7 @@
 /** Every case, in the order in which they run. */
 import type { BenchCase } from "./case.ts";
 import { fpm, fpmIdle } from "./fpm.ts";
+import { growth } from "./growth.ts";
 import { h2 } from "./h2.ts";
 import { h2Attack } from "./h2_attack.ts";
 import { held } from "./held.ts";
@@ -38,4 +39,5 @@ export const CASES: readonly BenchCase[] = [
   files,
   tls,
   start,
+  growth,
 ];

@@ -1,9 +1,10 @@
 /** afcgi with its defaults: the executable (Bun), and the same files on Deno. */
-import { writeFileSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AFCGI } from "../../tests/support/afcgi.ts";
 import { placeUrl } from "../../tests/support/places.ts";
 import { benchFile } from "../scope.ts";
+import type { Application } from "../applications/application.ts";
 import { type Command, type Contender, type ProxySetup, tlsFiles } from "./contender.ts";
 
 /** What the widest case asks for; the default is 64 MiB. */
@@ -55,15 +56,45 @@ function configOf(setup: ProxySetup): Record<string, unknown> {
     log: { access: accessLog ?? "off" },
     limits: { request_body: BODY_MAX },
     ...(application &&
-      { upstreams: { app: { servers: [placeUrl(application.place)], connections } } }),
+      { upstreams: { app: { servers: serversOf(setup, application), connections } } }),
     sites: [
       ...(setup.hasUnused ? [unusedSite(root)] : []),
+      ...grownSites(setup),
       {
         ...(needsRoot(setup) && { root }),
-        routes: [...(setup.hasUnused ? UNUSED_ROUTES : []), routeOf(setup)],
+        routes: [...(setup.hasUnused ? UNUSED_ROUTES : []), ...grownRoutes(setup), routeOf(setup)],
       },
     ],
   };
+}
+
+/** One socket under as many names as there are to be servers. */
+function serversOf({ directory, grown }: ProxySetup, { place }: Application): readonly string[] {
+  const { servers: count = 1 } = grown ?? {};
+  if (count === 1) return [placeUrl(place)];
+  return Array.from({ length: count }, (_, at) => {
+    const path = join(directory, `${at}.sock`);
+    symlinkSync(place.path, path);
+    return placeUrl({ network: "unix", path });
+  });
+}
+
+function grownSites({ grown }: ProxySetup): readonly Record<string, unknown>[] {
+  const { count = 0, areWildcards = false } = grown?.sites ?? {};
+  return Array.from({ length: count }, (_, at) => ({
+    hosts: [`${areWildcards ? "*." : ""}site-${at}.example`],
+    routes: [{ fastcgi: UPSTREAM }],
+  }));
+}
+
+function grownRoutes({ grown }: ProxySetup): readonly Record<string, unknown>[] {
+  return (grown?.paths ?? []).map((path) => ({ path, fastcgi: UPSTREAM }));
+}
+
+function grownParams({ grown }: ProxySetup): Record<string, string> {
+  const { count = 0, areFixed = false } = grown?.params ?? {};
+  const value = areFixed ? "the same" : "${request.path}";
+  return Object.fromEntries(Array.from({ length: count }, (_, at) => [`PARAM_${at}`, value]));
 }
 
 function listenerOf(setup: ProxySetup): unknown {
@@ -114,8 +145,9 @@ const UNUSED_ROUTES: readonly Record<string, unknown>[] = [
   },
 ];
 
-function routeOf({ application }: ProxySetup): Record<string, unknown> {
+function routeOf(setup: ProxySetup): Record<string, unknown> {
+  const { application, grown } = setup;
   if (application === undefined) return { static: {} };
-  if (application.root !== undefined) return { php: { upstream: "app" } };
-  return { fastcgi: { upstream: "app" } };
+  if (application.root !== undefined) return { php: UPSTREAM };
+  return { fastcgi: { ...UPSTREAM, ...(grown?.params && { params: grownParams(setup) }) } };
 }

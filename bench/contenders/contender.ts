@@ -41,6 +41,20 @@ export interface ProxySetup {
   readonly accessLog?: string;
   /** Whether routes and a site that no request meets use all that afcgi has to offer. */
   readonly hasUnused?: boolean;
+  /** How large afcgi's configuration is; left out: as small as can be. */
+  readonly grown?: Grown;
+}
+
+/** How much of something there is in a configuration; one, where it is left out. */
+export interface Grown {
+  /** Sites beside the one that is asked, each with a host, or a wildcard. */
+  readonly sites?: { readonly count: number; readonly areWildcards?: boolean };
+  /** Paths of routes before the one that responds. */
+  readonly paths?: readonly string[];
+  /** Addresses of the application, each a name of the same socket. */
+  readonly servers?: number;
+  /** Parameters with a reference, or without. */
+  readonly params?: { readonly count: number; readonly areFixed?: boolean };
 }
 
 export interface Command extends StartOptions {

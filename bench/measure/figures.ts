@@ -16,6 +16,7 @@ export const COLUMNS = {
   applicationCpuUs: { title: "app µs/request", digits: 1 },
   memoryMiB: { title: "memory MiB", digits: 0 },
   peakMiB: { title: "peak MiB", digits: 0 },
+  afterMiB: { title: "MiB after", digits: 0 },
   applicationPeakMiB: { title: "app peak MiB", digits: 0 },
   firstHalfMiB: { title: "MiB in 1st half", digits: 1 },
   secondHalfMiB: { title: "MiB in 2nd half", digits: 1 },
