@@ -105,9 +105,14 @@ export class Stream implements Sending {
     return !this.#hasResponded;
   }
 
-  /** Whether something of a response waits for the client's window. */
+  /** Whether a response waits for the client's window. */
   get isStuck(): boolean {
-    return (this.responseBody?.available ?? 0) > 0;
+    const body = this.responseBody;
+    return body !== undefined && (body.available > 0 || !this.#mayPull);
+  }
+
+  get #mayPull(): boolean {
+    return this.sendWindow > 0 && this.#owner.outbound.window > 0;
   }
 
   /** The table of `stream_state.ts` is the only way from one state to another. */
@@ -279,7 +284,7 @@ export class Stream implements Sending {
       outbound.queue.add(this);
       return outbound.schedule();
     }
-    if (!body.isLast) return this.#pull();
+    if (!body.isLast) return this.#mayPull ? body.pull() : undefined;
     outbound.end(this.id);
     this.sentAll();
   }
@@ -289,14 +294,12 @@ export class Stream implements Sending {
     if (this.responseBody !== undefined) this.#onReady();
   }
 
-  #pull(): void {
-    if (this.sendWindow > 0 && this.#owner.outbound.window > 0) this.responseBody?.pull();
-  }
-
   sent(): void {
     this.progressMs = -1;
     this.#noteHeld();
-    if (this.responseBody!.available === 0 && !this.responseBody!.isLast) this.#pull();
+    const body = this.responseBody!;
+    // What may come next is the end, which needs no window (RFC 9113 section 6.9).
+    if (body.available === 0 && !body.isLast) body.pull();
   }
 
   sentAll(): void {

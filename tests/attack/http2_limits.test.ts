@@ -22,6 +22,7 @@ import {
 } from "../support/http2_world.ts";
 import { requestFields, setting, uint32 } from "../support/http2_client.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
+import { StreamResponse } from "../../src/runtime/http_response.ts";
 import { inWorld } from "../support/world_test.ts";
 
 /** As an application does that is told to give up. */
@@ -396,5 +397,35 @@ test(
     }
     assert.equal(client.response(stuck).reset, "CANCEL");
     assert.equal(client.goaway, undefined);
+  }),
+);
+
+test(
+  "A stream whose window is never opened ends as well, whatever is behind it",
+  inWorld(async () => {
+    let cancelled = 0;
+    const endless = () =>
+      new ReadableStream<Uint8Array>({
+        pull: (controller) => controller.enqueue(new Uint8Array(1000)),
+        cancel: () => void cancelled++,
+      }, { highWaterMark: 0 });
+    const { open, clock } = await http2World((request) =>
+      request.url.endsWith("/endless") ? new StreamResponse(200, [], endless()) : whole("")
+    );
+    for (const window of [0, 1000]) {
+      cancelled = 0;
+      const client = open(setting(Setting.INITIAL_WINDOW_SIZE, window));
+      const stuck = [1, 2, 3].map(() => client.request(requestFields("GET", "/endless")));
+      await client.settled();
+      for (let time = 0; time < CONNECTION_TIMEOUTS.sendMs + 5000; time += 10_000) {
+        clock.advance(10_000);
+        client.ping();
+        const id = client.request();
+        assert.equal((await client.settled()).response(id).status, 200);
+      }
+      for (const id of stuck) assert.equal(client.response(id).reset, "CANCEL");
+      assert.equal(client.goaway, undefined);
+      assert.equal(cancelled, 3);
+    }
   }),
 );

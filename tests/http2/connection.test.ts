@@ -1,7 +1,7 @@
 /** Requests and responses over HTTP/2, from a client's bytes to a client's bytes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PREFACE, Setting } from "../../src/http2/constants.ts";
+import { PREFACE, Setting, WINDOW_DEFAULT } from "../../src/http2/constants.ts";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
 import { BytesResponse, StreamResponse } from "../../src/runtime/http_response.ts";
 import { utf8 } from "../../src/protocol/byte_buffer.ts";
@@ -192,8 +192,43 @@ test(
     assert.equal(pulls, 3);
     client.windowUpdate(id, 500);
     await client.settled();
-    assert.deepEqual([client.response(id).body.length, pulls], [3000, 3]);
+    // One more, for it might be the end.
+    assert.deepEqual([client.response(id).body.length, pulls], [3000, 4]);
+    client.windowUpdate(0, 100);
+    await client.settled();
+    assert.deepEqual([client.response(id).body.length, pulls], [3000, 4]);
     client.reset(id);
+  }),
+);
+
+test(
+  "A response that fills its window, or the connection's, to the byte ends all the same",
+  inWorld(async () => {
+    const body = (pieces: readonly number[]) => {
+      const left = [...pieces];
+      return new ReadableStream<Uint8Array>({
+        pull(controller) {
+          const length = left.shift();
+          if (length === undefined) controller.close();
+          else controller.enqueue(new Uint8Array(length));
+        },
+      }, { highWaterMark: 0 });
+    };
+    for (const pieces of [[5000], [2500, 2500], [4999, 1], [1, 4999]]) {
+      const { open } = await http2World(() => new StreamResponse(200, [], body(pieces)));
+      const client = open(setting(Setting.INITIAL_WINDOW_SIZE, 5000));
+      const id = client.request();
+      await client.settled();
+      const { body: bytes, isWhole } = client.response(id);
+      assert.deepEqual([bytes.length, isWhole], [5000, true], String(pieces));
+    }
+    const whole = [WINDOW_DEFAULT - 1000, 1000];
+    const { open } = await http2World(() => new StreamResponse(200, [], body(whole)));
+    const client = open(setting(Setting.INITIAL_WINDOW_SIZE, 100_000));
+    const id = client.request();
+    await client.settled();
+    const { body: bytes, isWhole } = client.response(id);
+    assert.deepEqual([bytes.length, isWhole], [WINDOW_DEFAULT, true]);
   }),
 );
 
