@@ -238,9 +238,8 @@ export class Http2Connection implements ServedConnection {
   /** Nothing has come for a while: without streams the connection ends, with some it is asked. */
   #checkAlive(nowMs: number, idleMs: number): void {
     if (this.#session.isIdle) this.#session.forget();
-    // Of one that is not read nobody knows.
-    if (this.#reading.isPaused) return this.#liveness.heard(nowMs);
-    const found = this.#liveness.look(nowMs, idleMs);
+    const { isPaused } = this.#reading;
+    const found = isPaused ? this.#liveness.lookUnread(nowMs) : this.#liveness.look(nowMs, idleMs);
     if (found === "gone" && !this.#outbound.isFull) return this.#cut();
     if (found !== "quiet" || this.#state === "leaving") return;
     if (this.#session.isIdle) return this.#goaway("NO_ERROR", "idle");
@@ -366,6 +365,8 @@ export class Http2Connection implements ServedConnection {
 
   /** Says that nothing more comes, and waits for the client to say the same. */
   #close(): void {
+    // With its last stream it may have done so already.
+    if (this.#state === "closing") return;
     this.#move("close");
     this.#outbound.flushLast();
     this.#endSocket();

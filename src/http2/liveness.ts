@@ -3,6 +3,9 @@
 /** How long a client that is asked whether it is there may take to say so. */
 export const PING_ANSWER_MS = 20_000;
 
+/** How often a client is asked that is not read. */
+export const UNREAD_PING_MS = 5_000;
+
 export class Liveness {
   #heardMs: number;
   /** When the client was asked whether it is there. */
@@ -19,6 +22,16 @@ export class Liveness {
 
   asked(nowMs: number): void {
     this.#askedMs = nowMs;
+  }
+
+  /**
+   * Of a client that is not read nobody hears, not even that it has left: only a write that fails
+   * tells. So it is asked again and again (`quiet`), and need not reply.
+   */
+  lookUnread(nowMs: number): "well" | "quiet" {
+    if (nowMs - this.#heardMs < UNREAD_PING_MS) return "well";
+    this.heard(nowMs);
+    return "quiet";
   }
 
   /** `quiet`: nothing has come for `idleMs`; `gone`: nor has what it was asked for. */

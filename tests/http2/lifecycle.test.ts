@@ -5,7 +5,7 @@ import { Flag, PREFACE, STREAM_ID_MAX } from "../../src/http2/constants.ts";
 import { LEAVING_MS } from "../../src/http2/connection.ts";
 import { PING_ANSWER_MS } from "../../src/http2/liveness.ts";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
-import type { HttpResponse } from "../../src/runtime/http_response.ts";
+import { type HttpResponse, StreamResponse } from "../../src/runtime/http_response.ts";
 import { settle, whole } from "../support/http1_world.ts";
 import { type Http2Client, requestFields } from "../support/http2_client.ts";
 import { http2World, type MemoryHttp2Client } from "../support/http2_world.ts";
@@ -58,6 +58,27 @@ test(
     assert.deepEqual([client.text(first), client.text(second)], ["done", "done"]);
     assert.equal(client.response(third).status, 0);
     assert.deepEqual(goaways.map(({ reason }) => reason), ["stopping"]);
+  }),
+);
+
+test(
+  "A client that leaves while its last streams drain leaves nothing, and no error",
+  inWorld(async () => {
+    for (const knows of [false, true]) {
+      const endless = () => new StreamResponse(200, [], new ReadableStream<Uint8Array>({}));
+      const { open, server, failures } = await http2World(endless);
+      const client = open();
+      client.request();
+      client.request();
+      const stopped = server.stop();
+      await client.settled();
+      if (knows) answerPing(client);
+      await client.settled();
+      client.socket.events.peerEnded();
+      client.socket.close();
+      await stopped;
+      assert.deepEqual(failures, []);
+    }
   }),
 );
 
