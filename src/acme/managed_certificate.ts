@@ -31,6 +31,9 @@ const ADVICE_RETRY_MS = 3_600_000;
 /** Shortest time between two renewals, whatever an authority advises, unless lives are short. */
 const RENEWAL_INTERVAL_MIN_MS = 3_600_000;
 
+/** How often it is tried again to store a certificate. */
+const STORE_RETRY_MS = 60_000;
+
 export type OrderResult = "issued" | "failed";
 
 export interface ManagedDeps {
@@ -59,6 +62,8 @@ export class ManagedCertificate {
   readonly #file: string;
   readonly #failures: FailureMemory;
   #held: IssuedCertificate | undefined;
+  /** What the store has not taken. */
+  #unstored: string | undefined;
   #advice: RenewalWindow | undefined;
   #adviceUntilMs = 0;
   /** Whether this process has not tried yet. */
@@ -150,8 +155,8 @@ export class ManagedCertificate {
       if (this.#held !== undefined && this.#dueMs() > clock.wallMs()) return 0;
       const remembered = this.#failures.read();
       const failure = remembered?.settings === this.#deps.settings ? remembered : undefined;
-      const waitMs = failure && notBefore(failure, this.#isRestarted, clock.wallMs());
-      if (waitMs !== undefined && waitMs > clock.wallMs()) return this.#wait(waitMs);
+      const untilMs = failure && notBefore(failure, this.#isRestarted, clock.wallMs());
+      if (untilMs !== undefined && untilMs > clock.wallMs()) return this.#wait(untilMs);
       this.#isRestarted = false;
       const count = failure?.count ?? 0;
       try {
@@ -161,7 +166,8 @@ export class ManagedCertificate {
         return await this.#failed(error, count + 1);
       }
       if (remembered !== undefined) this.#failures.clear();
-      return Math.min(clock.wallMs() + RENEWAL_INTERVAL_MIN_MS, this.#thirdOfLifeMs());
+      const waitMs = this.#unstored === undefined ? RENEWAL_INTERVAL_MIN_MS : STORE_RETRY_MS;
+      return Math.min(clock.wallMs() + waitMs, this.#thirdOfLifeMs());
     }, signal);
   }
 
@@ -185,7 +191,7 @@ export class ManagedCertificate {
     }
     // What another process may do by now is its own.
     signal.throwIfAborted();
-    await this.#deps.store.write("certificates", `${this.#file}.pem`, joinPem(issued.identity));
+    await this.#store(joinPem(issued.identity));
     const isFirst = this.#held === undefined;
     this.#hold(issued);
     this.#deps.onOrder("issued");
@@ -195,6 +201,33 @@ export class ManagedCertificate {
       authority: authority.name,
       not_after: new Date(issued.notAfterMs).toISOString(),
     });
+  }
+
+  /** One that cannot be stored is served all the same: an authority does not give it twice. */
+  async #store(text: string): Promise<void> {
+    const { store, log } = this.#deps;
+    const wasTold = this.#unstored !== undefined;
+    try {
+      await store.write("certificates", `${this.#file}.pem`, text);
+      this.#unstored = undefined;
+    } catch (error) {
+      this.#unstored = text;
+      if (wasTold) return;
+      const why = error instanceof Error ? error.message : String(error);
+      log.error(`A certificate is served, but cannot be kept: ${why}`, {
+        code: "certificate_not_stored",
+        names: this.names.join(" "),
+      });
+    }
+  }
+
+  async #storeAgain(): Promise<void> {
+    if (this.#unstored === undefined) return;
+    const before = this.#held;
+    this.#load();
+    // Another process has had a newer one.
+    if (this.#held !== before) this.#unstored = undefined;
+    else await this.#store(this.#unstored);
   }
 
   async #failed(error: unknown, count: number): Promise<number> {
@@ -235,10 +268,12 @@ export class ManagedCertificate {
   async #untilDue(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     while (this.#held !== undefined) {
+      await this.#storeAgain();
       await this.#askAdvice(this.#held);
       const dueMs = this.#dueMs();
       if (dueMs <= clock.wallMs()) return;
-      await sleepUntil(clock, Math.min(dueMs, this.#adviceUntilMs), signal);
+      const storeMs = this.#unstored === undefined ? Infinity : clock.wallMs() + STORE_RETRY_MS;
+      await sleepUntil(clock, Math.min(dueMs, this.#adviceUntilMs, storeMs), signal);
     }
   }
 

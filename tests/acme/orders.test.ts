@@ -424,3 +424,22 @@ test("What lies in the store and is no certificate is left alone, and another on
   await world.until(() => find(process, "a.test") !== undefined);
   world.stop();
 });
+
+test("A certificate that the store does not take is served, told, and stored when it can be", async () => {
+  const world = new AcmeWorld();
+  const process = await world.start([["a.test"]]);
+  world.runtime.privateWriteError = (name) =>
+    name.startsWith("certificates/") ? "ENOSPC: no space left on device" : undefined;
+  await world.until(() => find(process, "a.test") !== undefined);
+  const told = () => process.lines().filter(({ code }) => code === "certificate_not_stored");
+  assert.match(String(told()[0]?.["msg"]), /cannot be kept: .*ENOSPC/);
+  await world.pass(2 * HOUR_MS, MINUTE_MS);
+  assert.equal(world.authority.issued, 1, "nothing is ordered again for that");
+  assert.equal(told().length, 1);
+  world.runtime.privateWriteError = () => undefined;
+  await world.pass(2 * MINUTE_MS);
+  const names = [...world.runtime.privateTexts.get("/store")!.keys()];
+  assert.equal(names.filter((name) => name.startsWith("certificates/")).length, 1);
+  assert.equal(failures(process).length, 0);
+  world.stop();
+});

@@ -71,6 +71,8 @@ export class MemoryRuntime implements Runtime {
   readonly listen: Runtime["listen"];
   /** What lies in private directories, by their paths and then by name. */
   readonly privateTexts = new Map<string, Map<string, string>>();
+  /** Set by a test: why a file of a private directory cannot be written. */
+  privateWriteError: (name: string) => string | undefined = () => undefined;
   /** How often garbage was to be collected. */
   collections = 0;
   readonly #socketListeners = new Map<string, SocketListenOptions>();
@@ -90,7 +92,7 @@ export class MemoryRuntime implements Runtime {
   openPrivateDirectory(path: string): MemoryPrivateDirectory {
     const texts = this.privateTexts.get(path) ?? new Map<string, string>();
     this.privateTexts.set(path, texts);
-    return new MemoryPrivateDirectory(path, texts);
+    return new MemoryPrivateDirectory(path, texts, (name) => this.privateWriteError(name));
   }
 
   async listenInherited(descriptor: number): Promise<ByteListener<InheritedAddress>> {

@@ -13,9 +13,16 @@ export class MemoryPrivateDirectory implements PrivateDirectory {
   /** Set by a test: why nothing can be written. */
   writeError: string | undefined;
 
-  constructor(path: string, texts = new Map<string, string>()) {
+  readonly #writeErrorOf: (name: string) => string | undefined;
+
+  constructor(
+    path: string,
+    texts = new Map<string, string>(),
+    writeErrorOf: (name: string) => string | undefined = () => undefined,
+  ) {
     this.path = path;
     this.texts = texts;
+    this.#writeErrorOf = writeErrorOf;
   }
 
   read(name: string): string | undefined {
@@ -49,8 +56,9 @@ export class MemoryPrivateDirectory implements PrivateDirectory {
 
   #requireWritable(name: string, text: string): void {
     privateNameParts(name);
-    if (this.writeError === undefined && text.length < PRIVATE_FILE_LENGTH_MAX) return;
-    const why = this.writeError ?? "it is too large";
+    const error = this.writeError ?? this.#writeErrorOf(name);
+    if (error === undefined && text.length < PRIVATE_FILE_LENGTH_MAX) return;
+    const why = error ?? "it is too large";
     throw new PrivateDirectoryError(`Cannot write "${this.path}/${name}": ${why}`);
   }
 }
