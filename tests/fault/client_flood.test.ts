@@ -123,6 +123,31 @@ for (const whenFull of ["refuse", "wait"] as const) {
   });
 }
 
+/** Asks until it is served, as browsers do at 503 and at connections that end; how often it asked. */
+async function untilServed(port: number): Promise<number> {
+  for (let asked = 1;; asked++) {
+    const request = { headers: { Connection: "close" } };
+    const response = await httpRequest(port, request).catch(() => undefined);
+    if (response?.status === 200) return asked;
+    if (response !== undefined) assert.equal(response.status, 503);
+    await new Promise((resolve) => setTimeout(resolve, 100 + 400 * Math.random()));
+  }
+}
+
+for (const whenFull of ["refuse", "wait"] as const) {
+  test(`${CLIENTS} clients that ask at once with ${DESCRIPTORS} descriptors are all served, when_full ${whenFull}`, async () => {
+    // All are of one address, which has no share of its own then.
+    const { afcgi } = await start({ when_full: whenFull, connections_per_address: CLIENTS });
+    const asked = await Promise.all(
+      Array.from({ length: CLIENTS }, () => untilServed(afcgi.port)),
+    );
+    assert.equal(asked.length, CLIENTS);
+    if (whenFull === "wait") assert.deepEqual(new Set(asked), new Set([1]), "nobody was refused");
+    assert.ok(await processorShare(afcgi.child.pid, 500) < 0.5);
+    await afcgi.stop();
+  });
+}
+
 test("Descriptors that others have taken make clients wait, and cost no processor", async () => {
   const { afcgi, admin } = await start({ connections: 10_000 });
   const { pid } = afcgi.child;

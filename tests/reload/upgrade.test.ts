@@ -7,7 +7,9 @@ import { AFCGI } from "../support/afcgi.ts";
 import { atExit } from "../support/at_exit.ts";
 import { Child } from "../support/child.ts";
 import { freePort, temporaryDirectory, waitUntil } from "../support/places.ts";
+import { missingPeer } from "../support/peers.ts";
 import { httpRequest } from "../support/raw_http.ts";
+import { Http2Load } from "./http2_load.ts";
 import { Load } from "./load.ts";
 
 interface World {
@@ -77,9 +79,13 @@ async function stop(world: World): Promise<void> {
   assert.deepEqual(unexpected, []);
 }
 
-test("Twenty upgrades under load lose nothing, over TCP and over a unix socket", async () => {
+test("Twenty upgrades under load lose nothing, over TCP, a unix socket and HTTP/2", async () => {
   const world = await start();
-  const loads = [new Load({ port: world.port }, 4), new Load({ path: world.socket }, 4)];
+  const loads = [
+    new Load({ port: world.port }, 4),
+    new Load({ path: world.socket }, 4),
+    new Http2Load(world.port, 4),
+  ];
   for (let round = 0; round < 20; round++) {
     const before = loads.map(({ responses }) => responses);
     await upgrade(world);
@@ -94,6 +100,27 @@ test("Twenty upgrades under load lose nothing, over TCP and over a unix socket",
     // Each client was told to come again.
     assert.ok(closed >= 20, String(closed));
   }
+  await stop(world);
+});
+
+/** Runs a program that makes load until it is told to stop; its output. */
+function loadBy(program: string, args: readonly string[]) {
+  const child = new Child(program, args);
+  return async () => {
+    await child.stop("SIGINT");
+    return [...child.stdout.lines, ...child.stderr.lines].join("\n");
+  };
+}
+
+test("Twenty upgrades under wrk lose nothing", { skip: missingPeer("wrk") }, async () => {
+  const world = await start();
+  const stopLoad = loadBy("wrk", ["-t1", "-c16", "-d300s", `http://127.0.0.1:${world.port}/`]);
+  for (let round = 0; round < 20; round++) await upgrade(world);
+  const said = await stopLoad();
+  const count = Number(/(\d+) requests in/.exec(said)?.[1]);
+  assert.ok(count > 1_000, said);
+  // It says so only where something went wrong.
+  assert.doesNotMatch(said, /Socket errors|Non-2xx/, said);
   await stop(world);
 });
 

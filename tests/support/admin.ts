@@ -34,7 +34,7 @@ export class Admin {
     this.#port = port;
   }
 
-  static async of(afcgi: Afcgi): Promise<Admin> {
+  static async of(afcgi: Pick<Afcgi, "waitForLog">): Promise<Admin> {
     const { address } = await afcgi.waitForLog((line) => line.for === "admin");
     return new Admin(Number(/:(\d+)$/.exec(String(address))?.[1]));
   }
