@@ -26,7 +26,7 @@ export class Liveness {
 
   /**
    * Of a client that is not read nobody hears, not even that it has left: only a write that fails
-   * tells. So it is asked again and again (`quiet`), and need not reply.
+   * tells. So it is asked repeatedly (`quiet`), and need not reply.
    */
   lookUnread(nowMs: number): "well" | "quiet" {
     if (nowMs - this.#heardMs < UNREAD_PING_MS) return "well";
