@@ -1,7 +1,7 @@
 /** What a case gives to the harness: rows that can be measured repeatedly, and what is wanted. */
 import type { ColumnName, Figures } from "./measure/figures.ts";
 import { COLUMNS } from "./measure/figures.ts";
-import { median } from "./measure/statistics.ts";
+import { median, medianInterval } from "./measure/statistics.ts";
 
 /** One line of a table. */
 export interface Row {
@@ -27,7 +27,7 @@ export interface Comparison {
   readonly bounds: readonly Bound[];
 }
 
-/** A row with the figures of its rounds. */
+/** A row with the figures of its rounds, of which the n-th ran next to the n-th of other rows. */
 export interface Measured {
   readonly name: string;
   readonly rounds: readonly Figures[];
@@ -37,10 +37,47 @@ export interface Measured {
 
 /** The median of a column; undefined where the row does not have it. */
 export function medianOf(row: Measured | undefined, column: ColumnName): number | undefined {
-  const values = row?.rounds.map((figures) => figures[column]).filter((value) =>
+  const values = valuesOf(row, column);
+  return values.length === 0 ? undefined : median(values);
+}
+
+/** What the rounds of a row have in a column. */
+export function valuesOf(row: Measured | undefined, column: ColumnName): readonly number[] {
+  return (row?.rounds ?? []).map((figures) => figures[column]).filter((value) =>
     value !== undefined
   );
-  return values === undefined || values.length === 0 ? undefined : median(values);
+}
+
+/** A figure, and between what its true value lies, with nine chances in ten. */
+export interface Estimate {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * One figure as a ratio to another: the median of the ratios of rounds that ran next to each other,
+ * so that a machine that slows down for a minute does not tell. Undefined where they have none in
+ * common.
+ */
+export function ratioOf(
+  row: Measured | undefined,
+  column: ColumnName,
+  base: Measured | undefined,
+  baseColumn: ColumnName = column,
+): Estimate | undefined {
+  const ratios = (row?.rounds ?? []).flatMap((figures, round) => {
+    const value = figures[column];
+    const other = base?.rounds[round]?.[baseColumn];
+    return value === undefined || !other ? [] : [value / other];
+  });
+  return estimate(ratios);
+}
+
+function estimate(values: readonly number[]): Estimate | undefined {
+  if (values.length === 0) return undefined;
+  const [low, high] = medianInterval(values);
+  return { value: median(values), low, high };
 }
 
 /**
@@ -75,7 +112,10 @@ export interface Verdict {
   readonly row: string;
   /** Such as `at least 1.15 × nginx: reached (1.21)`. */
   readonly text: string;
+  /** Whether the median reaches it. */
   readonly reached: boolean;
+  /** Whether the whole interval says so. */
+  readonly certain: boolean;
 }
 
 /** Says of each bound whether it holds; bounds of rows that were not measured are left out. */
@@ -86,18 +126,23 @@ export function judge(
 ): readonly Verdict[] {
   const rows = new Map(measured.map((row) => [row.name, row]));
   return bounds.flatMap((bound) => {
-    const value = medianOf(rows.get(bound.row), bound.column);
-    const base = bound.of && medianOf(
-      rows.get(bound.of.row ?? bound.row),
-      bound.of.column ?? bound.column,
-    );
-    if (value === undefined || (bound.of && base === undefined)) return [];
-    const figure = base === undefined ? value : value / base;
-    const reached = figure >= (bound.least ?? -Infinity) && figure <= (bound.most ?? Infinity);
-    const digits = bound.of ? 2 : COLUMNS[bound.column].digits;
-    const result = `${reached ? "reached" : "not reached"} (${figure.toFixed(digits)})`;
-    return [{ row: bound.row, text: `${boundText(bound, compared)}: ${result}`, reached }];
+    const row = rows.get(bound.row);
+    const { of } = bound;
+    const figure = of
+      ? ratioOf(row, bound.column, rows.get(of.row ?? bound.row), of.column)
+      : estimate(valuesOf(row, bound.column));
+    if (figure === undefined) return [];
+    const reached = holds(bound, figure.value);
+    const certain = holds(bound, figure.low) === reached && holds(bound, figure.high) === reached;
+    const digits = of ? 2 : COLUMNS[bound.column].digits;
+    const result = `${reached ? "reached" : "not reached"}${certain ? "" : ", not certain"}`;
+    const text = `${boundText(bound, compared)}: ${result} (${figure.value.toFixed(digits)})`;
+    return [{ row: bound.row, text, reached, certain }];
   });
+}
+
+function holds({ least = -Infinity, most = Infinity }: Bound, figure: number): boolean {
+  return figure >= least && figure <= most;
 }
 
 function boundText({ row, column, least, most, of }: Bound, compared?: ColumnName): string {

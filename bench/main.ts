@@ -9,23 +9,17 @@ import { constants } from "node:os";
 import { missingPeer } from "../tests/support/peers.ts";
 import type { BenchCase, TablePlan } from "./cases/case.ts";
 import { CASES } from "./cases/cases.ts";
-import { judge, type Measured, measureRounds, type Verdict } from "./comparison.ts";
+import { judge, measureRounds } from "./comparison.ts";
 import { type Contender, missing } from "./contenders/contender.ts";
 import { CONTENDERS } from "./contenders/contenders.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { type Options, readOptions, UsageError } from "./options.ts";
+import { type Results, resultsText } from "./results.ts";
 import { Scope } from "./scope.ts";
-import { printComparison } from "./table.ts";
+import { tableLines, type TableResult } from "./table.ts";
 
 /** The round that is thrown away is longer: just-in-time compilers have finished then. */
 const WARM_UP_FACTOR = 2.5;
-
-interface TableResult {
-  readonly case: string;
-  readonly title: string;
-  readonly rows: readonly Measured[];
-  readonly wanted: readonly Verdict[];
-}
 
 /** Resolves to the exit status. */
 async function main(): Promise<number> {
@@ -64,9 +58,9 @@ function saveTables(
   tables: readonly TableResult[],
 ): void {
   if (json === undefined) return;
-  const text = JSON.stringify({ ...machine, rounds, seconds, tables }, null, 2);
+  const results: Results = { ...machine, rounds, seconds, tables };
   try {
-    writeFileSync(json, `${text}\n`);
+    writeFileSync(json, resultsText(results));
   } catch (error) {
     throw new UsageError(`Cannot write the file of --json: ${error}`);
   }
@@ -94,9 +88,11 @@ async function runTable(
       warmUpSeconds,
       isOver: () => scope.ended,
     });
-    const wanted = judge(comparison.bounds, rows, comparison.compared);
-    printComparison(comparison, rows, wanted);
-    return { case: name, title: plan.title, rows, wanted };
+    const { bounds, columns, compared } = comparison;
+    const wanted = judge(bounds, rows, compared);
+    const table = { case: name, title: plan.title, columns, compared, rows, wanted };
+    console.log(`${tableLines(table).join("\n")}\n`);
+    return table;
   } finally {
     await scope.stop();
   }

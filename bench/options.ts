@@ -3,8 +3,8 @@ import { parseArgs } from "node:util";
 import { CASES } from "./cases/cases.ts";
 import { CONTENDERS } from "./contenders/contenders.ts";
 
-const ROUNDS_DEFAULT = 5;
-const SECONDS_DEFAULT = 3;
+const ROUNDS_DEFAULT = 9;
+const SECONDS_DEFAULT = 1;
 
 export interface Options {
   readonly cases: readonly string[];

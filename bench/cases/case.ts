@@ -31,3 +31,4 @@ export const NGINX = "nginx";
 export const HAPROXY = "HAProxy";
 export const AFCGI = "afcgi";
 export const DENO = "afcgi on Deno";
+export const FLOOR = "floor of Bun";

@@ -6,7 +6,7 @@ import { h2 } from "./h2.ts";
 import { h2Attack } from "./h2_attack.ts";
 import { held } from "./held.ts";
 import { log } from "./log.ts";
-import { go, headers, page, small } from "./requests.ts";
+import { go, headers, mixed, page, pauses, small } from "./requests.ts";
 import { responder } from "./responder.ts";
 import { rest } from "./rest.ts";
 import { slowHandler } from "./slow_handler.ts";
@@ -19,6 +19,8 @@ import { unused } from "./unused.ts";
 
 export const CASES: readonly BenchCase[] = [
   small,
+  pauses,
+  mixed,
   headers,
   go,
   fpm,

@@ -8,15 +8,16 @@ import type { Bound } from "../comparison.ts";
 import { runClient } from "../load/client.ts";
 import { AFCGI, type Bench, type BenchCase, HAPROXY } from "./case.ts";
 import { proxyRows, type Variant, variantsOf } from "./proxy_rows.ts";
-import { rate } from "./requests.ts";
+import { byFloor, cpu, rate } from "./requests.ts";
 
 const CHILDREN = 8;
-const CLIENTS = 64;
+/** Fewer than children, and more. */
+const CLIENTS = [1, 4, 16, 64];
 
 /** More children than clients, and room for other connections than ours. */
 const IDLE_CHILDREN = 40;
 const IDLE_POOL = 36;
-const IDLE_CLIENTS = [4, 16];
+const IDLE_CLIENTS = [1, 4, 16, 64];
 const LENGTH = 12;
 const PATH = "/index.php";
 
@@ -90,8 +91,12 @@ export const fpm = fpmCase({
   name: "fpm",
   children: CHILDREN,
   pool: CHILDREN,
-  clients: [CLIENTS],
-  bounds: [rate(AFCGI, 1, HAPROXY), rate(AFCGI, 1.3, NOT_KEPT)],
+  clients: CLIENTS,
+  bounds: [
+    rate(AFCGI, 0.85, HAPROXY),
+    { row: AFCGI, column: "p99Ms", most: 1.2, of: { row: HAPROXY } },
+    byFloor,
+  ],
 });
 
 /** Fewer clients than children: connections are to be kept, and cost what kept ones cost. */
@@ -100,5 +105,5 @@ export const fpmIdle = fpmCase({
   children: IDLE_CHILDREN,
   pool: IDLE_POOL,
   clients: IDLE_CLIENTS,
-  bounds: [{ row: AFCGI, column: "proxyCpuUs", most: 1.3, of: { row: KEPT } }],
+  bounds: [cpu(1.2, KEPT), byFloor],
 });

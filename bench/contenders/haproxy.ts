@@ -31,6 +31,8 @@ function configText(setup: ProxySetup): string {
   return `
 global
   nbthread 1
+  expose-experimental-directives
+  tune.fd.edge-triggered on
   ${logs ? "log stdout format raw local0 info" : ""}
 defaults
   mode http

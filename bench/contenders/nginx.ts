@@ -45,7 +45,7 @@ http {
   ${temporary}
   ${upstream(setup)}
   server {
-    listen 127.0.0.1:${port} ${overListener(setup)} backlog=4096;
+    listen 127.0.0.1:${port} ${overListener(setup)} reuseport backlog=4096;
     ${tls(setup)}
     location / {
       ${setup.application === undefined ? `root ${setup.root};` : fastCgi(setup)}

@@ -12,6 +12,10 @@ export interface WrkOptions {
   readonly clients: number;
   readonly seconds: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Milliseconds that each client waits at most before each request; left out: it does not. */
+  readonly pauseMs?: number | undefined;
+  /** Not all of them are GET: other methods, and bodies of 1 kB, come in between. */
+  readonly isMixed?: boolean | undefined;
   /** Over TLS. */
   readonly isTls?: boolean;
 }
@@ -30,6 +34,9 @@ export async function runWrk(scope: Scope, options: WrkOptions): Promise<LoadRep
     "-s",
     benchFile("load/report.lua"),
     `${options.isTls ? "https" : "http"}://127.0.0.1:${options.port}${options.path}`,
+    "--",
+    ...(options.pauseMs === undefined ? [] : ["--pause", String(options.pauseMs)]),
+    ...(options.isMixed ? ["--mixed"] : []),
   ]);
   return readReport("wrk", wrk);
 }

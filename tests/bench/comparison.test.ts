@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judge, measureRounds, type Row } from "../../bench/comparison.ts";
-import { median, spread } from "../../bench/measure/statistics.ts";
+import { judge, measureRounds, ratioOf, type Row } from "../../bench/comparison.ts";
+import { median, medianInterval, spread } from "../../bench/measure/statistics.ts";
 
 /** Gives one figure after the other, and notes who was measured. */
 function row(name: string, rates: readonly (number | Error)[], seen: string[]): Row {
@@ -45,9 +45,45 @@ test("A benchmark that was stopped ends with the error instead of a broken row",
 });
 
 const MEASURED = [
-  { name: "nginx", rounds: [{ requestsPerSecond: 100, p99Ms: 2 }] },
-  { name: "afcgi", rounds: [{ requestsPerSecond: 90 }, { requestsPerSecond: 130 }] },
+  { name: "nginx", rounds: [{ requestsPerSecond: 100, p99Ms: 2 }, { requestsPerSecond: 200 }] },
+  { name: "afcgi", rounds: [{ requestsPerSecond: 110 }, { requestsPerSecond: 220 }] },
 ];
+
+test("A ratio is the median of the ratios of rounds next to each other", () => {
+  const rounds = (...rates: readonly number[]) =>
+    rates.map((requestsPerSecond) => ({ requestsPerSecond }));
+  const nginx = { name: "nginx", rounds: rounds(100, 50, 10, 80, 100, 100, 90, 100, 100) };
+  const afcgi = { name: "afcgi", rounds: rounds(120, 55, 13, 64, 110, 130, 117, 20, 300) };
+  // 1.2, 1.1, 1.3, 0.8, 1.1, 1.3, 1.3, 0.2, 3
+  assert.deepEqual(ratioOf(afcgi, "requestsPerSecond", nginx), { value: 1.2, low: 0.8, high: 1.3 });
+  const broken = { name: "broken", rounds: rounds(100) };
+  assert.equal(ratioOf(broken, "requestsPerSecond", nginx)?.value, 1);
+  assert.equal(ratioOf({ name: "none", rounds: [] }, "requestsPerSecond", nginx), undefined);
+});
+
+test("The interval of a median leaves out what lies beyond nine chances in ten", () => {
+  const range = (count: number) => Array.from({ length: count }, (_, index) => count - index);
+  assert.deepEqual(medianInterval(range(1)), [1, 1]);
+  assert.deepEqual(medianInterval(range(5)), [1, 5]);
+  assert.deepEqual(medianInterval(range(7)), [1, 7]);
+  assert.deepEqual(medianInterval(range(8)), [2, 7]);
+  assert.deepEqual(medianInterval(range(9)), [2, 8]);
+  assert.deepEqual(medianInterval(range(25)), [8, 18]);
+});
+
+test("A bound within the interval is said not to be certain", () => {
+  const rounds = [100, 101, 99, 120, 80].map((requestsPerSecond) => ({ requestsPerSecond }));
+  const verdict = (least: number) =>
+    judge(
+      [{ row: "a", column: "requestsPerSecond", least }],
+      [{ name: "a", rounds }],
+      undefined,
+    )[0];
+  assert.equal(verdict(70)?.text, "requests/s at least 70: reached (100)");
+  assert.equal(verdict(90)?.text, "requests/s at least 90: reached, not certain (100)");
+  assert.equal(verdict(110)?.text, "requests/s at least 110: not reached, not certain (100)");
+  assert.equal(verdict(130)?.text, "requests/s at least 130: not reached (100)");
+});
 
 test("A bound is judged by the median, as a ratio to another row where it says so", () => {
   const bound = { row: "afcgi", column: "requestsPerSecond", of: { row: "nginx" } } as const;
@@ -67,7 +103,7 @@ test("A bound is judged by the median, as a ratio to another row where it says s
 test("A bound of a figure by itself names the figure", () => {
   const bounds = [{ row: "nginx", column: "p99Ms", most: 2 }] as const;
   assert.deepEqual(judge(bounds, MEASURED, "requestsPerSecond"), [
-    { row: "nginx", text: "p99 ms at most 2: reached (2.00)", reached: true },
+    { row: "nginx", text: "p99 ms at most 2: reached (2.00)", reached: true, certain: true },
   ]);
 });
 
