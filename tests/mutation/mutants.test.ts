@@ -9,6 +9,7 @@ import type { SourceFile } from "typescript/unstable/ast";
 import { API } from "typescript/unstable/async";
 import { applyMutant, describeMutant, type Mutant, mutantsOf } from "./mutants.ts";
 import { findNamed, NAMED_MUTANTS } from "./named_mutants.ts";
+import { linesOf } from "./test_runs.ts";
 import { TestSelection } from "./test_selection.ts";
 
 const TEXT = `import { limit } from "./limit.ts";
@@ -119,9 +120,25 @@ test("The tests of a file are those that import it: its own directory's first, t
   write("tests/a/other.test.ts", `import "../../src/other.ts";\n`);
   const files = ["tests/a/near.test.ts", "tests/a/other.test.ts", "tests/high/whole.test.ts"];
   const selection = new TestSelection(directory, [...files, "tests/low/far.test.ts"]);
-  assert.deepEqual(selection.testsOf("src/low/part.ts"), [
-    "tests/low/far.test.ts",
-    "tests/a/near.test.ts",
-    "tests/high/whole.test.ts",
-  ]);
+  assert.deepEqual(selection.byDirectory("src/low/part.ts"), {
+    own: ["tests/low/far.test.ts"],
+    others: ["tests/a/near.test.ts", "tests/high/whole.test.ts"],
+  });
+});
+
+test("Of a report of coverage the lines count that were run, each of its own file", () => {
+  const report = `TN:
+SF:src/low/part.ts
+DA:1,3
+DA:2,0
+DA:12,1
+end_of_record
+SF:src/high/whole.ts
+DA:2,1
+end_of_record
+`;
+  assert.deepEqual(
+    linesOf(report),
+    new Map([["src/low/part.ts", new Set([1, 12])], ["src/high/whole.ts", new Set([2])]]),
+  );
 });

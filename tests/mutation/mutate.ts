@@ -6,8 +6,9 @@
  *     npm run mutate -- --named
  *
  * Each fault is put into a copy of the project by itself, and the tests that reach its file are run.
- * `--sample` draws so many of them by `--seed`; without it all are tried, which takes hours. The
- * nearest tests are asked, with `--thorough` every one that reaches the file. Prints
+ * `--sample` draws so many of them by `--seed`; without it all are tried, which takes hours. Those
+ * tests are asked that run its line: of its own directory, then of the nearest others, with `--thorough`
+ * every one that reaches the file. Prints
  * each fault that nobody noticed, and the score: of those that types allow and that are not
  * equivalent, how many were noticed. With `--min 95` a lower score is exit status 1. `--named` tries
  * those of `named_mutants.ts`, which are all to be noticed.

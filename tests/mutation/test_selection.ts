@@ -7,11 +7,19 @@ import { dirname, join, normalize } from "node:path";
 
 const RELATIVE_IMPORT = /(?:from|import|import\()\s*"(\.{1,2}\/[^"]+)"/g;
 
+/** The nearest first. */
+export interface TestsByDirectory {
+  /** Those of the source file's own directory. */
+  readonly own: readonly string[];
+  readonly others: readonly string[];
+}
+
 /** What imports what, read once for all test files. */
 export class TestSelection {
   readonly #root: string;
   readonly #testFiles: readonly string[];
   readonly #imports = new Map<string, readonly string[]>();
+  readonly #known = new Map<string, TestsByDirectory>();
 
   /** `testFiles` are paths from `root`. */
   constructor(root: string, testFiles: readonly string[]) {
@@ -19,15 +27,22 @@ export class TestSelection {
     this.#testFiles = testFiles;
   }
 
-  /** Test files that reach `file`: those of its own directory first, then by distance. */
-  testsOf(file: string): string[] {
+  /** Test files that reach `file`. */
+  byDirectory(file: string): TestsByDirectory {
+    const known = this.#known.get(file) ?? this.#search(file);
+    this.#known.set(file, known);
+    return known;
+  }
+
+  #search(file: string): TestsByDirectory {
     const ownDirectory = `tests/${dirname(file).split("/")[1] ?? ""}/`;
-    return this.#testFiles
+    const tests = this.#testFiles
       .map((test) => ({ test, distance: this.#distance(test, file) }))
       .filter(({ distance }) => distance !== Infinity)
-      .map(({ test, distance }) => ({ test, rank: test.startsWith(ownDirectory) ? 0 : distance }))
-      .sort((one, other) => one.rank - other.rank || one.test.localeCompare(other.test))
+      .sort((one, other) => one.distance - other.distance || one.test.localeCompare(other.test))
       .map(({ test }) => test);
+    const isOwn = (test: string) => test.startsWith(ownDirectory);
+    return { own: tests.filter(isOwn), others: tests.filter((test) => !isOwn(test)) };
   }
 
   #distance(from: string, to: string): number {

@@ -2,13 +2,13 @@
  * A copy of the project in which one file at a time has a fault, and what notices it: the types
  * first, then the tests, the likeliest first. The project itself is never written to.
  */
-import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { API, type Snapshot } from "typescript/unstable/async";
 import type { SourceFile } from "typescript/unstable/ast";
 import { applyMutant, type Mutant } from "./mutants.ts";
+import { SLOW_TEST_MS, TestRuns } from "./test_runs.ts";
 import { TestSelection } from "./test_selection.ts";
 
 export type Verdict = "types" | "tests" | "time" | "survived" | "untested";
@@ -28,38 +28,34 @@ const COPIED = [
   "README.md",
   "CHANGELOG.md",
   "Dockerfile",
-  "node_modules",
 ];
 
-/** A fault that makes a test hang is noticed, but not waited for any longer. */
-const TEST_RUN_MAX_MS = 180_000;
+/** Files of tests beyond those of its own directory that are asked about one fault, the nearest. */
+const NEIGHBOURS_MAX = 24;
 
-/**
- * Files of tests that are asked about one fault, the nearest first, unless all are wanted: a fault
- * that nobody notices costs a run of all of them, and what is far away seldom sees it.
- */
-const NEAR_TESTS_MAX = 32;
-
-/** Files of one run of the tests: few at first, because most faults are noticed at once. */
-const FIRST_BATCH = 4;
+/** Time that the first run of tests may take by itself: most faults are noticed at once. */
+const FIRST_RUN_MS = 3_000;
 
 export class Workshop {
   readonly #directory = mkdtempSync(join(tmpdir(), "afcgi-mutation-"));
   readonly #types: API;
   readonly #selection: TestSelection;
-  readonly #testsMax: number;
+  readonly #runs: TestRuns;
+  readonly #isThorough: boolean;
   #snapshot: Snapshot | undefined;
 
   /** `isThorough`: every test that reaches a file is asked, not the nearest alone. */
   constructor(root: string, testFiles: readonly string[], isThorough = false) {
-    this.#testsMax = isThorough ? testFiles.length : NEAR_TESTS_MAX;
+    this.#isThorough = isThorough;
     for (const name of COPIED) {
       cpSync(join(root, name), join(this.#directory, name), {
         recursive: true,
         verbatimSymlinks: true,
       });
     }
+    symlinkSync(join(root, "node_modules"), join(this.#directory, "node_modules"));
     this.#selection = new TestSelection(root, testFiles);
+    this.#runs = new TestRuns(this.#directory);
     this.#types = new API({ cwd: this.#directory });
   }
 
@@ -75,16 +71,20 @@ export class Workshop {
    * Puts the fault in, asks who notices, and takes it out again. `test` is asked before the others.
    */
   async judge(mutant: Mutant, test?: string): Promise<Verdict> {
-    const path = join(this.#directory, mutant.file);
-    const text = readFileSync(path, "utf8");
-    writeFileSync(path, applyMutant(text, mutant));
-    try {
-      if (await this.#failsTypes(path)) return "types";
-      return await this.#judgeByTests(mutant.file, test);
-    } finally {
-      writeFileSync(path, text);
-      await this.#update([path]);
+    if (await this.#failsTypes(mutant)) return "types";
+    if (test !== undefined) {
+      const verdict = await this.#ask(mutant, [test], SLOW_TEST_MS);
+      if (verdict !== undefined) return verdict;
     }
+    let asked = 0;
+    for (const stage of this.#stagesOf(mutant.file)) {
+      for (const { tests, durationMs } of await this.#runsFor(mutant, stage)) {
+        const verdict = await this.#ask(mutant, tests, durationMs);
+        if (verdict !== undefined) return verdict;
+        asked += tests.length;
+      }
+    }
+    return asked === 0 && test === undefined ? "untested" : "survived";
   }
 
   async close(): Promise<void> {
@@ -92,25 +92,62 @@ export class Workshop {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  async #judgeByTests(file: string, first: string | undefined): Promise<Verdict> {
-    const tests = this.#selection.testsOf(file).slice(0, this.#testsMax)
-      .filter((test) => test !== first);
-    if (first === undefined && tests.length === 0) return "untested";
-    const batches = [tests.slice(0, FIRST_BATCH), tests.slice(FIRST_BATCH)];
-    for (const batch of first === undefined ? batches : [[first], ...batches]) {
-      if (batch.length === 0) continue;
-      const code = await this.#runTests(batch);
-      if (code === undefined) return "time";
-      if (code !== 0) return "tests";
-    }
-    return "survived";
+  /** Which test files are asked first, and which if those notice nothing. */
+  #stagesOf(file: string): readonly (readonly string[])[] {
+    const { own, others } = this.#selection.byDirectory(file);
+    return [own, this.#isThorough ? others : others.slice(0, NEIGHBOURS_MAX)];
   }
 
-  async #failsTypes(path: string): Promise<boolean> {
-    const snapshot = await this.#update([path]);
-    const [project] = await snapshot.getProjects();
-    const found = await project!.program.getSemanticDiagnostics(path);
-    return found.length > 0;
+  /** Of those the ones that run the line, the quickest first, in two runs. */
+  async #runsFor(
+    mutant: Mutant,
+    files: readonly string[],
+  ): Promise<readonly { readonly tests: string[]; durationMs: number }[]> {
+    const first = { tests: [] as string[], durationMs: 0 };
+    const then = { tests: [] as string[], durationMs: 0 };
+    const known = [];
+    for (const file of files) known.push({ file, facts: await this.#runs.factsOf(file) });
+    known.sort((one, other) => one.facts.durationMs - other.facts.durationMs);
+    for (const { file, facts: { passes, durationMs, lines } } of known) {
+      const isSlow = durationMs > SLOW_TEST_MS && !this.#isThorough;
+      if (!passes || isSlow || !runs(lines.get(mutant.file), mutant)) continue;
+      const run = first.durationMs + durationMs <= FIRST_RUN_MS ? first : then;
+      run.tests.push(file);
+      run.durationMs += durationMs;
+    }
+    return [first, then].filter(({ tests }) => tests.length > 0);
+  }
+
+  /** Undefined when they notice nothing. */
+  async #ask(
+    mutant: Mutant,
+    tests: readonly string[],
+    usualMs: number,
+  ): Promise<"tests" | "time" | undefined> {
+    const path = join(this.#directory, mutant.file);
+    const text = readFileSync(path, "utf8");
+    writeFileSync(path, applyMutant(text, mutant));
+    try {
+      const code = await this.#runs.run(tests, usualMs);
+      if (code === undefined) return "time";
+      return code === 0 ? undefined : "tests";
+    } finally {
+      writeFileSync(path, text);
+    }
+  }
+
+  async #failsTypes(mutant: Mutant): Promise<boolean> {
+    const path = join(this.#directory, mutant.file);
+    const text = readFileSync(path, "utf8");
+    writeFileSync(path, applyMutant(text, mutant));
+    try {
+      const snapshot = await this.#update([path]);
+      const [project] = await snapshot.getProjects();
+      return (await project!.program.getSemanticDiagnostics(path)).length > 0;
+    } finally {
+      writeFileSync(path, text);
+      await this.#update([path]);
+    }
   }
 
   async #update(changed: string[]): Promise<Snapshot> {
@@ -122,26 +159,12 @@ export class Workshop {
     );
     return this.#snapshot;
   }
+}
 
-  /** Resolves to the exit status; undefined when it took too long. */
-  #runTests(files: readonly string[]): Promise<number | undefined> {
-    return new Promise((resolve) => {
-      const args = ["test", "--bail", "--timeout=20000", ...files.map((file) => `./${file}`)];
-      const child = spawn(process.execPath, args, {
-        cwd: this.#directory,
-        stdio: "ignore",
-        detached: true,
-      });
-      let isLate = false;
-      const timer = setTimeout(() => {
-        isLate = true;
-        // With all that it has started.
-        process.kill(-child.pid!, "SIGKILL");
-      }, TEST_RUN_MAX_MS);
-      child.on("exit", (code) => {
-        clearTimeout(timer);
-        resolve(isLate ? undefined : code ?? 1);
-      });
-    });
-  }
+/** Whether the place of the fault was run; a line of a statement may count as the one before it. */
+function runs(lines: ReadonlySet<number> | undefined, mutant: Mutant): boolean {
+  if (lines === undefined) return false;
+  const end = mutant.line + mutant.original.split("\n").length;
+  for (let line = mutant.line - 1; line <= end; line++) if (lines.has(line)) return true;
+  return false;
 }
