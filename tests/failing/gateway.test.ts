@@ -1,17 +1,19 @@
 /**
- * The whole gateway in memory, where each look at a file, each read, write, connect and send fails in
- * its turn. Every request has one end: the right response, one that says what is wrong, or a cut; never
- * a part that passes for the whole, and never "not found" for what could not be looked at. The next
- * request is answered, and nothing is left.
+ * The whole gateway in memory, where each look at a file, each accept, read, write, connect, send and
+ * timer fails in its turn. Every request has one end: the right response, one that says what is
+ * wrong, or a cut; never a part that passes for the whole, and never "not found" for what could not
+ * be looked at. The next request is answered, and nothing is left.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startApp } from "../../src/app/app.ts";
 import type { RouteOptions, SiteOptions } from "../../src/http/options.ts";
 import { Logger } from "../../src/observe/logger.ts";
+import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { Address } from "../../src/runtime/address.ts";
+import type { ByteConnection } from "../../src/runtime/connection.ts";
 import { MemoryRuntime, MemorySink } from "../support/memory/memory.ts";
 import {
   failEach,
@@ -19,6 +21,7 @@ import {
   FailingClient,
   FailingNetwork,
   failTemporaryFiles,
+  failTimers,
   type Operations,
 } from "../support/failing_operations.ts";
 import { FASTCGI_ROUTE, gatewayAppOptions } from "../support/gateway.ts";
@@ -26,6 +29,7 @@ import { untilIdle } from "../support/idle.ts";
 import { assertNoUnexpected } from "../support/unexpected.ts";
 
 const AT: Address = { transport: "tcp", host: "127.0.0.1", port: 8080 };
+const SERVER: Address = { transport: "tcp", host: "127.0.0.1", port: 8081 };
 const APPLICATION: Address = { transport: "unix", path: "/run/app.sock" };
 
 const PAGE = "0123456789".repeat(20_000);
@@ -152,6 +156,34 @@ const SCENARIOS: readonly Scenario[] = [
     whole: PAGE,
     operations: ["connect", "openNow", "read a file", "write to a client"],
   },
+  {
+    name: "a response of an HTTP server",
+    target: "/proxy/length",
+    whole: PAGE,
+    operations: ["connect", "read", "write", "write to a client"],
+  },
+  {
+    name: "a response of an HTTP server in chunks, to a slow client",
+    target: "/proxy/chunks",
+    isSlow: true,
+    whole: PAGE,
+    operations: ["connect", "read", "append to a temporary file", "read a temporary file"],
+  },
+  {
+    name: "a body for an HTTP server",
+    target: "/proxy/body",
+    method: "POST",
+    body: PAGE,
+    whole: PAGE,
+    operations: ["connect", "read", "write", "write to a client"],
+  },
+  {
+    name: "a request that an HTTP server is asked about",
+    target: "/asked",
+    application: () => new Response("short"),
+    whole: "short",
+    operations: ["connect", "read", "write", "write to a client"],
+  },
 ];
 
 const files = { kind: "static", index: ["index.html"], cacheControl: [] } as const;
@@ -181,9 +213,55 @@ const SITE: SiteOptions = {
       requestBody: "gather",
       limits: { requestBufferMax: 100 },
     }),
+    route("/proxy/*", { kind: "proxy", upstream: "server", headers: {} }),
+    route("/asked", FASTCGI_ROUTE.handler, {
+      forwardAuth: { upstream: "server", uri: "/auth", copyHeaders: ["x-user"] },
+    }),
     FASTCGI_ROUTE,
   ],
 };
+
+/** What the HTTP server says to each path. */
+const SAID: Readonly<Record<string, (body: string) => string>> = {
+  "/proxy/length": () => `content-length: ${PAGE.length}\r\n\r\n${PAGE}`,
+  "/proxy/chunks": () =>
+    `transfer-encoding: chunked\r\n\r\n${PAGE.length.toString(16)}\r\n${PAGE}\r\n0\r\n\r\n`,
+  "/proxy/body": (body) => `content-length: ${body.length}\r\n\r\n${body}`,
+  "/auth": () => "x-user: somebody\r\ncontent-length: 0\r\n\r\n",
+};
+
+/** What it writes at once. */
+const WRITE_LENGTH = 16 * 1024;
+
+/** An HTTP server that takes one request after the other on each connection. */
+async function serveHttp(runtime: MemoryRuntime): Promise<void> {
+  await runtime.listen(SERVER, (connection) => void serveConnection(connection));
+}
+
+async function serveConnection({ readable, writable }: ByteConnection): Promise<void> {
+  const writer = writable.getWriter();
+  writer.closed.catch(() => {});
+  let received = "";
+  try {
+    for await (const bytes of readable) {
+      received += fromLatin1(bytes);
+      const [, target] = /^[A-Z]+ (\S+) /.exec(received) ?? [];
+      const headersEnd = received.indexOf("\r\n\r\n");
+      if (headersEnd < 0) continue;
+      const length = Number(/\r\ncontent-length: (\d+)/.exec(received)?.[1] ?? 0);
+      const body = received.slice(headersEnd + 4);
+      if (body.length < length) continue;
+      received = "";
+      const said = `HTTP/1.1 200 OK\r\n${SAID[target!]!(body)}`;
+      for (let at = 0; at < said.length; at += WRITE_LENGTH) {
+        await writer.write(latin1(said.slice(at, at + WRITE_LENGTH)));
+      }
+    }
+    await writer.close();
+  } catch {
+    // It broke, as it should.
+  }
+}
 
 function layOut({ files }: MemoryRuntime): void {
   files.write("/srv/files/page.html", PAGE);
@@ -213,7 +291,8 @@ async function ask(
   client.events = runtime.connectClient(AT, client);
   const framing = body === undefined ? [] : [`content-length: ${body.length}`];
   const lines = [`${method} ${target} HTTP/1.1`, "host: a", "connection: close"];
-  client.send([...lines, ...fields, ...framing, "", body ?? ""].join("\r\n"));
+  if (operations.fails("accept")) client.close();
+  else client.send([...lines, ...fields, ...framing, "", body ?? ""].join("\r\n"));
   for (let step = 0; client.ended === "no"; step++) {
     assert.ok(step < END_STEPS, "the request has no end");
     await untilIdle();
@@ -273,7 +352,9 @@ async function run(scenario: Scenario, operations: Operations): Promise<void> {
   const logger = new Logger({ sink, clock: runtime.clock, level: "info", format: "json" });
   const { isArmed } = operations;
   operations.isArmed = false;
-  const options = gatewayAppOptions({
+  await serveHttp(runtime);
+  failTimers(runtime.clock, operations);
+  const base = gatewayAppOptions({
     sites: [SITE],
     listen: [{ address: AT, tls: undefined }],
     upstream: {
@@ -281,6 +362,16 @@ async function run(scenario: Scenario, operations: Operations): Promise<void> {
       retry: { attemptsMax: 0, delayMs: 0, methods: ["GET"], sameServer: false },
     },
   }, APPLICATION);
+  const [upstream] = base.upstreams;
+  const options = {
+    ...base,
+    upstreams: [...base.upstreams, {
+      ...upstream!,
+      name: "server",
+      protocol: "http" as const,
+      servers: [{ address: SERVER, weight: 1, backup: false }],
+    }],
+  };
   const app = await startApp(options, { runtime, logger, version: "0" });
   operations.isArmed = isArmed;
   const end = await ask(runtime, scenario, operations);
@@ -310,7 +401,7 @@ async function run(scenario: Scenario, operations: Operations): Promise<void> {
 for (const scenario of SCENARIOS) {
   test(`Whichever operation fails, a request has one end, and the next is answered: ${scenario.name}`, async () => {
     const failures = await failEach((operations) => run(scenario, operations));
-    for (const operation of scenario.operations) {
+    for (const operation of ["accept", "timer", ...scenario.operations]) {
       assert.ok(failures.includes(operation), `no ${operation} has failed: ${failures}`);
     }
   });

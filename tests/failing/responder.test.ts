@@ -1,5 +1,5 @@
 /**
- * Our responder where each read and write of its connections fails in its turn: every request of a
+ * Our responder where each accept, read and write of its connections fails in its turn: every request of a
  * web server ends, the server takes new ones afterwards, and nothing is left.
  */
 import assert from "node:assert/strict";
@@ -72,8 +72,10 @@ async function run(scenario: Scenario, operations: Operations): Promise<void> {
 }
 
 for (const scenario of SCENARIOS) {
-  test(`Whichever read or write fails, each request ends: ${scenario.name}`, async () => {
+  test(`Whichever accept, read or write fails, each request ends: ${scenario.name}`, async () => {
     const failures = await failEach((operations) => run(scenario, operations));
-    assert.ok(failures.includes("read") && failures.includes("write"), String(failures));
+    for (const operation of ["accept", "read", "write"]) {
+      assert.ok(failures.includes(operation), `no ${operation} has failed: ${failures}`);
+    }
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Requests to applications where each connect, read, write and operation of a temporary file fails in
- * its turn: every request has one response or one error, in its time, and nothing is left.
+ * Requests to applications where each connect, read, write, timer and operation of a temporary file
+ * fails in its turn: every request has one response or one error, in its time, and nothing is left.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,6 +10,7 @@ import {
   failEach,
   FailingNetwork,
   failTemporaryFiles,
+  failTimers,
   type Operations,
 } from "../support/failing_operations.ts";
 import type { ScriptedApplication, ScriptedRequest } from "../support/scripted_application.ts";
@@ -118,6 +119,7 @@ async function run(scenario: Scenario, operations: Operations): Promise<void> {
     { network: new FailingNetwork(operations, "client") },
   );
   failTemporaryFiles(world.runtime.files, operations);
+  failTimers(world.runtime.clock, operations);
   const application = await world.application({ multiplex: scenario.settings.multiplex !== "off" });
   void answerAll(application, scenario.answer);
   const outcomes = scenario.ask(world).map((asked) => {

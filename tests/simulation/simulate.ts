@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { simulateHttp1 } from "./http1_simulation.ts";
 import { simulateHttp2 } from "./http2_simulation.ts";
 import { simulateResponder } from "./responder_simulation.ts";
-import { simulate } from "./simulation.ts";
+import { simulate, simulateHttpUpstream } from "./simulation.ts";
 
 /** As in the test suite. */
 export const STEPS = 120;
@@ -27,6 +27,7 @@ interface WorldResult {
 /** What can be simulated, by the name that `--world` takes. */
 const WORLDS: Readonly<Record<string, (seed: number, steps: number) => Promise<WorldResult>>> = {
   upstream: simulate,
+  http_upstream: simulateHttpUpstream,
   http1: simulateHttp1,
   http2: simulateHttp2,
   responder: simulateResponder,

@@ -4,9 +4,11 @@
  * of the body, and an end that is either clean with as many bytes as the application said, or an
  * error.
  */
+import { latin1 } from "../../src/protocol/byte_buffer.ts";
 import type { Role } from "../../src/protocol/constants.ts";
 import { encodeNameValues } from "../../src/protocol/name_value.ts";
 import { UpstreamError } from "../../src/upstream/errors.ts";
+import type { UpstreamProtocol } from "../../src/upstream/options.ts";
 import type { RequestBody } from "../../src/upstream/request_body.ts";
 import type { UpstreamResponse } from "../../src/upstream/request.ts";
 import type { Upstream } from "../../src/upstream/upstream.ts";
@@ -59,8 +61,9 @@ export class SimulatedClient {
   }
 
   /** Sends the request. */
-  start(upstream: Upstream): void {
-    const role = this.#random.weighted({ 1: 20, 2: 1, 3: 2 });
+  start(upstream: Upstream, protocol: UpstreamProtocol): void {
+    const isHttp = protocol === "http";
+    const role = isHttp ? "1" : this.#random.weighted({ 1: 20, 2: 1, 3: 2 });
     const hasBody = this.method !== "GET" && this.method !== "HEAD";
     const body = hasBody || role === "3" ? this.#body() : undefined;
     const data = role === "3" ? this.#body() : undefined;
@@ -68,12 +71,8 @@ export class SimulatedClient {
       id: String(this.key),
       role: Number(role) as Role,
       method: this.method,
-      params: (length) =>
-        encodeNameValues([
-          ["KEY", String(this.key)],
-          ["CONTENT_LENGTH", String(length ?? "")],
-          ["FILL", "x".repeat(this.key % 7 * 200)],
-        ]),
+      params: isHttp ? () => this.#httpStart() : (length) => this.#parameters(length),
+      ...(isHttp && { http: { saysLength: hasBody, valueOf: () => String(this.key) } }),
       body,
       ...(data && { data }),
       signal: this.#countedSignal(),
@@ -82,6 +81,23 @@ export class SimulatedClient {
       this.wasRefused = true;
       this.#ended("refused", error);
     });
+  }
+
+  #parameters(length: number | undefined): Uint8Array {
+    return encodeNameValues([
+      ["KEY", String(this.key)],
+      ["CONTENT_LENGTH", String(length ?? "")],
+      ["FILL", this.#fill],
+    ]);
+  }
+
+  #httpStart(): Uint8Array {
+    return latin1(`${this.method} /${this.key} HTTP/1.1\r\nhost: a\r\nfill: ${this.#fill}\r\n`);
+  }
+
+  /** Requests are of different lengths. */
+  get #fill(): string {
+    return "x".repeat(this.key % 7 * 200);
   }
 
   get canFeed(): boolean {
@@ -155,7 +171,7 @@ export class SimulatedClient {
 
   #answered(response: UpstreamResponse): void {
     this.#response = response;
-    const key = response.head.headers.find(([name]) => name === "Key")?.[1];
+    const key = response.head.headers.find(([name]) => name.toLowerCase() === "key")?.[1];
     if (key !== String(this.key)) this.#fault(`got the response of ${key}`);
     if (response.body instanceof ReadableStream) {
       this.#reader = response.body.getReader();

@@ -12,12 +12,18 @@
  */
 import { parseAddress } from "../../src/runtime/address.ts";
 import { SILENT_OBSERVER, type UpstreamObserver } from "../../src/upstream/observer.ts";
-import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
+import {
+  UPSTREAM_DEFAULTS,
+  type UpstreamOptions,
+  type UpstreamProtocol,
+} from "../../src/upstream/options.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { Random } from "./random.ts";
 import { SimulatedApplication, STDOUT_LENGTH_MAX } from "./simulated_application.ts";
 import { SimulatedClient } from "./simulated_client.ts";
+import { HEALTH_TARGET, SimulatedHttpServer } from "./simulated_http_server.ts";
 import { SimulatedRuntime } from "./simulated_runtime.ts";
+import type { SimulatedSocket } from "./simulated_socket.ts";
 
 /** Most bytes that one read of ours gives. */
 const PIECE_LENGTH_MAX = 3_000;
@@ -51,7 +57,30 @@ export interface SimulationResult {
  * @throws {Error} that names the seed, the step and what does not hold
  */
 export async function simulate(seed: number, steps: number): Promise<SimulationResult> {
-  return await new Simulation(seed).run(steps);
+  return await new Simulation(seed, "fastcgi").run(steps);
+}
+
+/** The same with HTTP servers, each of which takes a request at a time on a connection. */
+export async function simulateHttpUpstream(seed: number, steps: number): Promise<SimulationResult> {
+  return await new Simulation(seed, "http").run(steps);
+}
+
+/** One end of a connection, as steps move it. */
+interface PeerConnection {
+  readonly socket: SimulatedSocket;
+  frozen: boolean;
+  readonly requestCount: number;
+  receive(bytes: Uint8Array): void;
+  act(): void;
+}
+
+/** What requests are sent to. */
+interface SimulatedPeer {
+  readonly address: string;
+  readonly connections: Set<PeerConnection>;
+  state: "up" | "refusing" | "full" | "silent";
+  accept(socket: SimulatedSocket): void;
+  restart(): void;
 }
 
 type Step =
@@ -109,7 +138,8 @@ class Simulation {
   readonly #random: Random;
   readonly #calm: boolean;
   readonly #runtime = new SimulatedRuntime();
-  readonly #applications: SimulatedApplication[];
+  readonly #protocol: UpstreamProtocol;
+  readonly #applications: readonly SimulatedPeer[];
   readonly #weights: Readonly<Record<Step, number>>;
   readonly #upstream: Upstream;
   readonly #clients: SimulatedClient[] = [];
@@ -127,8 +157,9 @@ class Simulation {
   #errors = 0;
   #aborts = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, protocol: UpstreamProtocol) {
     this.#seed = seed;
+    this.#protocol = protocol;
     this.#random = new Random(seed);
     this.#calm = seed % 4 === 0;
     this.#weights = this.#taste(this.#calm ? CALM_WEIGHTS : WEIGHTS);
@@ -168,6 +199,7 @@ class Simulation {
     return {
       ...UPSTREAM_DEFAULTS,
       name: "simulated",
+      protocol: this.#protocol,
       servers: random.chance(0.3)
         ? [{ address: parseAddress(`${NAME}:9000`), weight: 1, backup: false }]
         : this.#applications.map(({ address }, index) => ({
@@ -199,15 +231,16 @@ class Simulation {
         timeoutMs: 1_000,
         rise: 1,
         fall: random.between(1, 2),
-        script: undefined,
+        script: this.#protocol === "http" ? HEALTH_TARGET : undefined,
       },
       slowStartMs: random.pick([0, 5_000]),
       limits: { ...LIMITS, spillMax: crowded ? 0 : random.pick([0, LIMITS.spillMax]) },
     };
   }
 
-  #application(index: number): SimulatedApplication {
-    return new SimulatedApplication(`tcp://10.0.0.${index}:9000`, this.#random, this.#calm, {
+  #application(index: number): SimulatedPeer {
+    const Peer = this.#protocol === "http" ? SimulatedHttpServer : SimulatedApplication;
+    return new Peer(`tcp://10.0.0.${index}:9000`, this.#random, this.#calm, {
       onBegun: (key) => void this.#begun.set(key, (this.#begun.get(key) ?? 0) + 1),
       onRefused: (key) => void this.#begun.set(key, this.#begun.get(key)! - 1),
       onComplete: (key, length) => {
@@ -292,7 +325,7 @@ class Simulation {
       onFault: (text) => this.#faults.push(text),
     });
     this.#clients.push(client);
-    client.start(this.#upstream);
+    client.start(this.#upstream, this.#protocol);
   }
 
   #connect(): void {
@@ -326,8 +359,8 @@ class Simulation {
     }
   }
 
-  #pickConnection(suits: (connection: Connection) => boolean): Connection | undefined {
-    const suitable: Connection[] = [];
+  #pickConnection(suits: (connection: PeerConnection) => boolean): PeerConnection | undefined {
+    const suitable: PeerConnection[] = [];
     for (const { connections } of this.#applications) {
       for (const connection of connections) {
         if (connection.frozen) continue;
@@ -500,8 +533,6 @@ class Simulation {
   }
 }
 
-function hostOf({ address }: SimulatedApplication): string {
+function hostOf({ address }: SimulatedPeer): string {
   return address.replace(/^tcp:\/\/|:\d+$/g, "");
 }
-
-type Connection = SimulatedApplication["connections"] extends Set<infer Item> ? Item : never;

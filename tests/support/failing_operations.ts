@@ -1,12 +1,12 @@
 /**
  * Lets the n-th operation of a scenario fail, for every n until the scenario runs through without one:
- * connects, reads, writes, files, starts of programs. Whoever has operations counts them here.
+ * connects, accepts, reads, writes, files, timers, starts of programs. Whoever has operations counts them here.
  */
 import assert from "node:assert/strict";
 import type { Address } from "../../src/runtime/address.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import type { ByteListener } from "../../src/runtime/listener.ts";
-import { type MemoryConnection, MemoryNetwork } from "./memory/memory.ts";
+import { type ManualClock, type MemoryConnection, MemoryNetwork } from "./memory/memory.ts";
 import { ConnectError } from "../../src/runtime/network.ts";
 import type { MemoryFiles } from "./memory/memory.ts";
 import { FileError } from "../../src/runtime/file_error.ts";
@@ -31,9 +31,14 @@ export class Operations {
 
   /** @throws where it is this one's turn */
   count(what: string): void {
-    if (!this.isArmed || --this.#left !== 0) return;
+    if (this.fails(what)) throw Object.assign(new Error(`${what} fails`), { code: "EIO" });
+  }
+
+  /** The same of what does not throw. */
+  fails(what: string): boolean {
+    if (!this.isArmed || --this.#left !== 0) return false;
     this.failed = what;
-    throw Object.assign(new Error(`${what} fails`), { code: "EIO" });
+    return true;
   }
 }
 
@@ -88,6 +93,8 @@ export class FailingNetwork extends MemoryNetwork {
   ): Promise<ByteListener> {
     if (this.#side === "client") return super.listen(address, onConnection);
     return super.listen(address, (connection) => {
+      // It has gone before anybody could look at it.
+      if (this.#operations.fails("accept")) return connection.destroy();
       onConnection(failing(connection as MemoryConnection, this.#operations));
     });
   }
@@ -129,6 +136,22 @@ function failing(connection: MemoryConnection, operations: Operations): ByteConn
       close: () => writer.close(),
       abort: () => connection.destroy(),
     }),
+  };
+}
+
+/** What is set again and again, for as long, fails so often in its turn. */
+const SAME_TIMERS_MAX = 3;
+
+/** A clock of which the n-th timer fires at once, as if all of its time had passed meanwhile. */
+export function failTimers(clock: ManualClock, operations: Operations): void {
+  const setTimer = clock.setTimer.bind(clock);
+  const counts = new Map<number, number>();
+  clock.setTimer = (callback, delayMs) => {
+    if (!operations.isArmed) return setTimer(callback, delayMs);
+    const count = (counts.get(delayMs) ?? 0) + 1;
+    counts.set(delayMs, count);
+    const isEarly = count <= SAME_TIMERS_MAX && operations.fails("timer");
+    return setTimer(callback, isEarly ? 0 : delayMs);
   };
 }
 
@@ -240,14 +263,10 @@ export class FailingClient extends MemoryCallbackSocket {
   }
 
   #fails(what: string): boolean {
-    try {
-      this.#operations.count(what);
-      return false;
-    } catch {
-      queueMicrotask(() => {
-        if (!this.isClosed) this.close();
-      });
-      return true;
-    }
+    if (!this.#operations.fails(what)) return false;
+    queueMicrotask(() => {
+      if (!this.isClosed) this.close();
+    });
+    return true;
   }
 }
