@@ -24,10 +24,6 @@ export const SHOWN_ELSEWHERE: Readonly<Record<string, ShownElsewhere>> = {
     file: "attack/tls_handshakes.test.ts",
     test: "1,000 handshakes that never end are ended in time, and others are served beside them",
   },
-  "upstreams.NAME.tunnels.idle_timeout": {
-    file: "http/tunnels.test.ts",
-    test: "A silent tunnel ends after its own idle time, and the count has a bound",
-  },
   "shutdown.delay": {
     file: "app/lifetime.test.ts",
     test: "A stop takes connections for its delay while it is not ready, and then no more",

@@ -7,7 +7,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { GEMINI_LIMITS } from "./gemini_limits.ts";
+import { HTTP_UPSTREAM_LIMITS } from "./http_upstream_limits.ts";
 import { HTTP1_LIMITS } from "./http1_limits.ts";
+import { HTTP2_LIMITS } from "./http2_limits.ts";
 import type { Running, TimeLimit } from "./limit.ts";
 import { RESPONDER_LIMITS } from "./responder_limits.ts";
 import { SHOWN_ELSEWHERE } from "./shown_elsewhere.ts";
@@ -16,8 +18,10 @@ import { UPSTREAM_LIMITS } from "./upstream_limits.ts";
 
 const LIMITS: readonly TimeLimit[] = [
   ...UPSTREAM_LIMITS,
+  ...HTTP_UPSTREAM_LIMITS,
   ...SPAWN_LIMITS,
   ...HTTP1_LIMITS,
+  ...HTTP2_LIMITS,
   ...GEMINI_LIMITS,
   ...RESPONDER_LIMITS,
 ];

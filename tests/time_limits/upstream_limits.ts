@@ -11,13 +11,14 @@ import { fedBody, UpstreamWorld, type WorldSettings } from "../support/upstream_
 import { outcomeOf, type Running, type TimeLimit } from "./limit.ts";
 
 /** Two ticks of the deadlines, and the step in which the clock of the world is moved. */
-const LATE_MS = 150;
+export const LATE_MS = 150;
 
-const FAR_MS = 60 * 60_000;
+export const FAR_MS = 60 * 60_000;
 
-const NEIGHBOURS = ["connectMs", "firstByteMs", "idleMs", "totalMs", "abortMs"] as const;
+export const NEIGHBOURS = ["connectMs", "firstByteMs", "idleMs", "totalMs", "abortMs"] as const;
 
-const others = (own: keyof TimeoutOptions): string[] => NEIGHBOURS.filter((name) => name !== own);
+export const others = (own: keyof TimeoutOptions): string[] =>
+  NEIGHBOURS.filter((name) => name !== own);
 
 /** Only the limit in question holds; its neighbours are far away, or do not exist. */
 function worldWith(
@@ -34,11 +35,11 @@ function worldWith(
   });
 }
 
-const codeOf = (error: unknown): string =>
+export const codeOf = (error: unknown): string =>
   error instanceof UpstreamError ? error.code : String(error);
 
 /** A client that reads as long as it is on. */
-class Reading {
+export class Reading {
   #isOn = true;
   #readOn: (() => void) | undefined;
 

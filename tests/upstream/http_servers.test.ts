@@ -2,97 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromLatin1, latin1 } from "../../src/protocol/byte_buffer.ts";
-import { parseAddress } from "../../src/runtime/address.ts";
-import type { MemoryConnection } from "../support/memory/memory_connection.ts";
-import { ADDRESS } from "../support/scripted_application.ts";
 import {
-  bodyOf,
-  codeOf,
-  fedBody,
-  textOf,
-  UpstreamWorld,
-  type WorldSettings,
-} from "../support/upstream_world.ts";
-
-/** An HTTP server in memory: what it was sent, and what it says. */
-class ScriptedServer {
-  readonly connections: ScriptedConnection[] = [];
-
-  async listen(world: UpstreamWorld, address = ADDRESS): Promise<this> {
-    await world.runtime.listen(parseAddress(address), (connection) => {
-      this.connections.push(new ScriptedConnection(connection as MemoryConnection));
-    });
-    return this;
-  }
-
-  get received(): string[] {
-    return this.connections.map(({ received }) => received);
-  }
-}
-
-class ScriptedConnection {
-  received = "";
-  isEnded = false;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #connection: MemoryConnection;
-
-  constructor(connection: MemoryConnection) {
-    this.#connection = connection;
-    this.#writer = connection.writable.getWriter();
-    this.#writer.closed.catch(() => {});
-    void this.#read();
-  }
-
-  say(text: string): void {
-    this.#writer.write(latin1(text)).catch(() => {});
-  }
-
-  end(): void {
-    this.#writer.close().catch(() => {});
-  }
-
-  /** Ends in a way that looks like any other end. */
-  destroy(): void {
-    this.#connection.destroy();
-  }
-
-  breakOff(): void {
-    this.#connection.break();
-  }
-
-  async #read(): Promise<void> {
-    try {
-      for await (const bytes of this.#connection.readable) this.received += fromLatin1(bytes);
-    } catch {
-      // It broke: whoever looks sees what came before.
-    }
-    this.isEnded = true;
-  }
-}
-
-const HTTP = { protocol: "http", retry: { delayMs: 0 } } as const;
-const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-class HttpWorld extends UpstreamWorld {
-  constructor(settings: WorldSettings = {}) {
-    super({ ...HTTP, ...settings, retry: { ...HTTP.retry, ...settings.retry } });
-  }
-
-  ask(target: string, parts: Partial<Parameters<UpstreamWorld["upstream"]["send"]>[0]> = {}) {
-    const { method = "GET" } = parts;
-    const sent = this.upstream.send({
-      id: "r1",
-      role: 1,
-      method,
-      body: undefined,
-      http: { saysLength: false, valueOf: () => undefined },
-      params: () => latin1(`${method} ${target} HTTP/1.1\r\nhost: a\r\n`),
-      ...parts,
-    });
-    sent.catch(() => {});
-    return sent;
-  }
-}
+  ClientSide,
+  HttpWorld,
+  OK,
+  ScriptedServer,
+  SWITCHED,
+} from "../support/http_upstream_world.ts";
+import { bodyOf, codeOf, fedBody, textOf } from "../support/upstream_world.ts";
 
 test("Requests to an HTTP server go one behind the other on a kept connection", async () => {
   const world = new HttpWorld();
@@ -368,33 +285,13 @@ test("A tunnel has its own limits, and takes no connection from requests", async
     timeouts: { totalMs: 5_000 },
   });
   const server = await new ScriptedServer().listen(world);
-  const pieces: (Uint8Array | undefined)[] = [];
-  let wake = (): void => {};
-  const open = () =>
-    world.ask("/ws", {
-      http: {
-        saysLength: false,
-        valueOf: () => undefined,
-        tunnel: {
-          protocol: "websocket",
-          reader: () => ({
-            read: async () => {
-              while (pieces.length === 0) await new Promise<void>((resolve) => wake = resolve);
-              return pieces.shift();
-            },
-            cancel: () => {
-              pieces.push(undefined);
-              wake();
-            },
-          }),
-        },
-      },
-    });
+  const client = new ClientSide();
+  const open = () => world.ask("/ws", { http: client.http });
   const opening = open();
   await world.settle();
   const tunnel = server.connections[0]!;
   assert.ok(tunnel.received.endsWith("connection: upgrade\r\nupgrade: websocket\r\n\r\n"));
-  tunnel.say("HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhi");
+  tunnel.say(`${SWITCHED}hi`);
   const switched = await opening;
   assert.equal(switched.head.status, 101);
   assert.equal(world.upstream.tunnelsOpen, 1);
@@ -407,8 +304,7 @@ test("A tunnel has its own limits, and takes no connection from requests", async
   assert.equal(fromLatin1((await reader.read()).value!), "hi");
   for (let round = 0; round < 3; round++) {
     await world.advance(8_000);
-    pieces.push(latin1("a"));
-    wake();
+    client.send("a");
     await world.settle();
     await world.advance(8_000);
     tunnel.say("b");
