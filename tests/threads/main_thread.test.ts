@@ -1,0 +1,455 @@
+/**
+ * The main thread, with threads that only remember what they were told, and a clock in memory: what
+ * becomes of what a thread held when it dies, of a reload that one of them cannot do, and of what is
+ * left when all is over. After each test nothing is: no timer, no descriptor that nobody owns.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AppOptions } from "../../src/app/options.ts";
+import { Logger } from "../../src/observe/logger.ts";
+import type { Address } from "../../src/runtime/address.ts";
+import type { SocketListenOptions, SocketTlsOptions } from "../../src/runtime/callback_socket.ts";
+import type { ClientHello } from "../../src/runtime/client_hello.ts";
+import type { ByteListener, PauseReason } from "../../src/runtime/listener.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import type { ThreadEvents } from "../../src/runtime/threads.ts";
+import { MainThread } from "../../src/threads/main_thread.ts";
+import type { FromThread, ThreadConfig, ToThread } from "../../src/threads/messages.ts";
+import { RESTART_MIN_MS } from "../../src/threads/supervised_thread.ts";
+import { UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
+import { untilIdle } from "../support/idle.ts";
+import { MemoryRuntime, MemorySink } from "../support/memory/memory.ts";
+import { atTestEnd, inWorld } from "../support/world_test.ts";
+
+const COUNT = 2;
+const AT: Address = { transport: "tcp", host: "127.0.0.1", port: 8080 };
+const SERVER: Address = { transport: "tcp", host: "127.0.0.1", port: 9000 };
+const HELLO = { protocols: [], serverName: "a.test" } as unknown as ClientHello;
+
+const OPTIONS = {
+  listen: [],
+  sites: [],
+  upstreams: [{
+    ...UPSTREAM_DEFAULTS,
+    name: "app",
+    servers: [{ address: SERVER, weight: 1, backup: false }],
+  }],
+} as unknown as AppOptions;
+
+/** The message of a kind, also of one that has several. */
+type Told<Message, Kind> = Message extends { readonly kind: infer Own }
+  ? Kind extends Own ? Message : never
+  : never;
+
+/** One life of a thread: what it was told. */
+class RecordedThread {
+  readonly told: ToThread[] = [];
+  isEnded = false;
+  readonly events: ThreadEvents;
+
+  constructor(events: ThreadEvents) {
+    this.events = events;
+  }
+
+  says(message: FromThread): void {
+    this.events.received(message);
+  }
+
+  kinds(): string[] {
+    return this.told.map(({ kind }) => kind);
+  }
+
+  /** The last message of the kind. */
+  last<Kind extends ToThread["kind"]>(kind: Kind): Told<ToThread, Kind> {
+    const found = this.told.findLast((message) => message.kind === kind);
+    assert.ok(found, `it was told ${this.kinds()}`);
+    return found as Told<ToThread, Kind>;
+  }
+}
+
+/** A listener that says what holds it up. */
+class RecordedListener implements ByteListener {
+  readonly address = AT;
+  readonly paused = new Set<PauseReason>();
+  isClosed = false;
+
+  pause(reason: PauseReason): void {
+    this.paused.add(reason);
+  }
+
+  resume(reason: PauseReason): void {
+    this.paused.delete(reason);
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+}
+
+class World {
+  readonly runtime = new MemoryRuntime();
+  readonly clock = this.runtime.clock;
+  /** Every life of every thread, in the order of their starts. */
+  readonly lives: RecordedThread[] = [];
+  readonly listener = new RecordedListener();
+  readonly closed: number[] = [];
+  readonly errors = new MemorySink();
+  readonly log = new MemorySink();
+  readonly main: MainThread;
+  /** Gives a client's descriptor to the main thread. */
+  accept!: (descriptor: number) => void;
+  #lastDescriptor = 0;
+
+  constructor() {
+    const { clock } = this;
+    const runtime: Runtime = {
+      ...this.runtime,
+      openPrivateDirectory: (path) => this.runtime.openPrivateDirectory(path),
+      listenInherited: (descriptor) => this.runtime.listenInherited(descriptor),
+      listenSockets: (options) => this.runtime.listenSockets(options),
+      collectGarbage: () => this.runtime.collectGarbage(),
+      threads: {
+        start: (events) => {
+          const life = new RecordedThread(events);
+          this.lives.push(life);
+          return {
+            send: (message) => void life.told.push(message as ToThread),
+            end: () => void (life.isEnded = true),
+          };
+        },
+      },
+      acceptDescriptors: (_options, onDescriptor) => {
+        this.accept = onDescriptor;
+        return Promise.resolve(this.listener);
+      },
+      closeDescriptor: (descriptor) => void this.closed.push(descriptor),
+    };
+    this.main = new MainThread({
+      runtime,
+      logger: new Logger({ sink: this.log, clock, level: "info", format: "json" }),
+      version: "1",
+      count: COUNT,
+      connectionsMax: 16,
+      errorLog: this.errors,
+    });
+    atTestEnd(async () => {
+      this.main.destroy();
+      await untilIdle();
+      // The lines of the log.
+      clock.advance(0);
+      assert.equal(clock.timerCount, 0, "a timer is left");
+      assert.ok(this.lives.every(({ isEnded }) => isEnded), "a thread is left");
+    });
+  }
+
+  /** All threads serve. */
+  static async serving(): Promise<World> {
+    const world = new World();
+    const prepared = world.main.prepare(OPTIONS);
+    for (const life of world.lives) life.says({ kind: "ready" });
+    await (await prepared).commit();
+    return world;
+  }
+
+  async listen(tls?: Partial<SocketTlsOptions>): Promise<ByteListener> {
+    const options = { address: AT, isSpread: true, ...(tls && { tls }) };
+    return await this.main.runtime.listenSockets(options as SocketListenOptions);
+  }
+
+  /** A client connects; its descriptor. */
+  connect(): number {
+    this.accept(++this.#lastDescriptor);
+    return this.#lastDescriptor;
+  }
+
+  /** Dies, and is started again and serves. */
+  async restart(life: RecordedThread): Promise<RecordedThread> {
+    life.events.died("killed");
+    // One that dies again waits longer.
+    this.clock.advance(4 * RESTART_MIN_MS);
+    const next = this.lives.at(-1)!;
+    next.says({ kind: "ready" });
+    await untilIdle();
+    return next;
+  }
+
+  logged(code: string): Record<string, unknown>[] {
+    this.clock.advance(0);
+    return this.log.text.split("\n").filter(Boolean).map((line) => JSON.parse(line))
+      .filter((line) => line.code === code);
+  }
+}
+
+function preparedId(life: RecordedThread): number {
+  return life.last("prepare").id;
+}
+
+test(
+  "What a dead thread held up goes on, unless another one holds it up too",
+  inWorld(async () => {
+    const world = await World.serving();
+    await world.listen();
+    const [first, second] = world.lives;
+    const listener = "tcp://127.0.0.1:8080";
+    for (const reason of ["full", "descriptors"] as const) {
+      first!.says({ kind: "pause", listener, reason });
+    }
+    second!.says({ kind: "pause", listener, reason: "full" });
+    first!.events.died("killed");
+    assert.deepEqual([...world.listener.paused], ["full"]);
+    second!.says({ kind: "resume", listener, reason: "full" });
+    assert.deepEqual([...world.listener.paused], []);
+  }),
+);
+
+test(
+  "A listener that two threads hold up goes on when both let go, in whichever order",
+  inWorld(async () => {
+    const world = await World.serving();
+    await world.listen();
+    const listener = "tcp://127.0.0.1:8080";
+    const say = (thread: number, kind: "pause" | "resume") =>
+      world.lives[thread]!.says({ kind, listener, reason: "full" });
+    say(0, "pause");
+    say(0, "pause");
+    say(1, "pause");
+    say(1, "resume");
+    assert.deepEqual([...world.listener.paused], ["full"]);
+    say(1, "resume");
+    assert.deepEqual([...world.listener.paused], ["full"], "who holds nothing up lets nothing go");
+    say(0, "resume");
+    assert.deepEqual([...world.listener.paused], []);
+  }),
+);
+
+test(
+  "A client that a dead thread has not taken is another thread's",
+  inWorld(async () => {
+    const world = await World.serving();
+    await world.listen();
+    const [first, second] = world.lives;
+    const descriptors = [world.connect(), world.connect()];
+    const given = (life: RecordedThread) =>
+      life.told.flatMap((message) => message.kind === "connection" ? [message.descriptor] : []);
+    assert.deepEqual([given(first!), given(second!)], [[descriptors[0]], [descriptors[1]]]);
+    first!.events.died("killed");
+    assert.deepEqual(given(second!), [descriptors[1], descriptors[0]]);
+    assert.deepEqual(world.closed, []);
+  }),
+);
+
+test(
+  "Who comes while no thread serves waits for one, and is closed when none comes",
+  inWorld(async () => {
+    const world = await World.serving();
+    await world.listen();
+    for (const life of [...world.lives]) life.events.died("killed");
+    const descriptor = world.connect();
+    assert.deepEqual(world.closed, []);
+    world.main.destroy();
+    assert.deepEqual(world.closed, [descriptor]);
+    assert.equal(world.connect(), descriptor + 1);
+    assert.deepEqual(world.closed, [descriptor, descriptor + 1], "nobody is left who would");
+  }),
+);
+
+test(
+  "A reload that one thread cannot do is discarded by all, and the next one works",
+  inWorld(async () => {
+    const world = await World.serving();
+    const [first, second] = world.lives;
+    const failing = world.main.prepare(OPTIONS);
+    first!.says({ kind: "prepared", id: preparedId(first!), error: undefined });
+    second!.says({ kind: "prepared", id: preparedId(second!), error: "Cannot read CA" });
+    await assert.rejects(failing, /Cannot read CA/);
+    for (const life of [first!, second!]) {
+      assert.equal(life.last("discard").id, preparedId(life));
+      assert.ok(!life.kinds().includes("commit"));
+    }
+    const next = world.main.prepare(OPTIONS);
+    for (const life of [first!, second!]) {
+      life.says({ kind: "prepared", id: preparedId(life), error: undefined });
+    }
+    await (await next).commit();
+    for (const life of [first!, second!]) {
+      assert.equal(life.last("commit").id, preparedId(life));
+      assert.notEqual(life.last("discard").id, preparedId(life));
+    }
+  }),
+);
+
+test(
+  "A thread that dies while all get ready holds up no reload, and starts with what was committed",
+  inWorld(async () => {
+    const world = await World.serving();
+    const [first, second] = world.lives;
+    const other = { ...OPTIONS, shutdownGraceMs: 4_711 };
+    const preparing = world.main.prepare(other);
+    first!.says({ kind: "prepared", id: preparedId(first!), error: undefined });
+    second!.events.died("killed");
+    await (await preparing).commit();
+    world.clock.advance(RESTART_MIN_MS);
+    const { config } = world.lives.at(-1)!.last("start");
+    assert.equal(config.options.shutdownGraceMs, 4_711);
+    world.lives.at(-1)!.says({ kind: "ready" });
+  }),
+);
+
+test(
+  "A reload that is discarded leaves the configuration that serves to who starts later",
+  inWorld(async () => {
+    const world = await World.serving();
+    const [first, second] = world.lives;
+    const preparing = world.main.prepare({ ...OPTIONS, shutdownGraceMs: 4_711 });
+    for (const life of [first!, second!]) {
+      life.says({ kind: "prepared", id: preparedId(life), error: undefined });
+    }
+    await (await preparing).discard();
+    const next = await world.restart(first!);
+    assert.notEqual(next.last("start").config.options.shutdownGraceMs, 4_711);
+  }),
+);
+
+test(
+  "An upstream that does not change keeps its shared memory, one that does gets another",
+  inWorld(async () => {
+    const world = await World.serving();
+    const memoryOf = (config: ThreadConfig) => config.upstreams.get("app");
+    const before = memoryOf(world.lives[0]!.last("start").config);
+    const reload = async (options: AppOptions) => {
+      const preparing = world.main.prepare(options);
+      for (const life of world.lives) {
+        life.says({ kind: "prepared", id: preparedId(life), error: undefined });
+      }
+      await (await preparing).commit();
+      return memoryOf(world.lives[0]!.last("prepare").config);
+    };
+    assert.equal(await reload({ ...OPTIONS, shutdownGraceMs: 1 }), before);
+    const [upstream] = OPTIONS.upstreams;
+    const changed = { ...upstream!, connections: { ...upstream!.connections, max: 3 } };
+    const after = await reload({ ...OPTIONS, upstreams: [changed] });
+    assert.notEqual(after, before);
+    assert.equal(after?.slotCount, 3);
+  }),
+);
+
+test(
+  "What a thread finds out of a server the others hear, and who starts later what holds then",
+  inWorld(async () => {
+    const world = await World.serving();
+    const [first, second] = world.lives;
+    const news = (server: string, news: "down" | "up" | "failed") => ({
+      upstream: "app",
+      server,
+      news,
+    });
+    first!.says({ kind: "news", ...news("a", "down") });
+    first!.says({ kind: "news", ...news("b", "down") });
+    assert.deepEqual(second!.last("news"), { kind: "news", ...news("b", "down") });
+    assert.ok(!first!.kinds().includes("news"), "who has said it is not told");
+    second!.says({ kind: "news", ...news("a", "up") });
+    const next = await world.restart(first!);
+    assert.deepEqual(next.last("start").config.news, [news("b", "down")]);
+  }),
+);
+
+test(
+  "What dead threads have counted stays counted, in each of their lives",
+  inWorld(async () => {
+    const world = await World.serving();
+    const family = "# HELP afcgi_x_total X.\n# TYPE afcgi_x_total counter\nafcgi_x_total ";
+    const total = async (counts: readonly number[]): Promise<string | undefined> => {
+      const text = world.main.metrics("");
+      const alive = world.lives.filter(({ isEnded }) => !isEnded);
+      alive.forEach((life, index) => {
+        const { id } = life.last("question");
+        life.says({ kind: "response", id, metrics: `${family}${counts[index]}\n`, status: {} });
+      });
+      return /^afcgi_x_total (\d+)$/m.exec(await text)?.[1];
+    };
+    assert.equal(await total([3, 4]), "7");
+    await world.restart(world.lives[0]!);
+    assert.equal(await total([4, 0]), "7");
+    await world.restart(world.lives.at(-1)!);
+    assert.equal(await total([4, 1]), "8");
+  }),
+);
+
+test(
+  "A stop waits for every thread, and no client is given to one meanwhile",
+  inWorld(async () => {
+    const world = await World.serving();
+    await world.listen();
+    const [first, second] = world.lives;
+    let isStopped = false;
+    const stopped = world.main.stop(true).then(() => isStopped = true);
+    assert.deepEqual(first!.last("stop"), { kind: "stop", isTakenOver: true });
+    const descriptor = world.connect();
+    assert.deepEqual(world.closed, [descriptor]);
+    first!.says({ kind: "stopped" });
+    await untilIdle();
+    assert.equal(isStopped, false);
+    second!.events.died("killed");
+    await stopped;
+    world.clock.advance(10 * RESTART_MIN_MS);
+    assert.equal(world.lives.length, COUNT, "none is started again");
+  }),
+);
+
+test(
+  "A thread that died is told once, with its name, and starts again while another one does not",
+  inWorld(async () => {
+    const world = await World.serving();
+    await world.restart(world.lives[1]!);
+    const lines = world.logged("thread_died");
+    assert.deepEqual(lines.map(({ level, worker }) => [level, worker]), [["error", "worker-2"]]);
+    assert.equal(world.lives.length, COUNT + 1);
+  }),
+);
+
+test(
+  "A handshake in a thread gets the certificate of its listener, the same by the same number",
+  inWorld(async () => {
+    const world = await World.serving();
+    const identity = { cert: "CERT", key: "KEY" };
+    await world.listen({
+      identify(serverName) {
+        if (serverName === "bad.test") throw new Error("no such file");
+        return serverName === "a.test" ? identity : undefined;
+      },
+    });
+    const [first, second] = world.lives;
+    const ask = async (
+      life: RecordedThread,
+      serverName: string,
+      listener = "tcp://127.0.0.1:8080",
+    ) => {
+      life.says({ kind: "identify", id: 1, listener, serverName, hello: HELLO, localHost: "" });
+      await untilIdle();
+      const { number, identity, error } = life.last("identity");
+      return { number, identity, error };
+    };
+    const found = await ask(first!, "a.test");
+    assert.deepEqual(found, { number: 1, identity, error: undefined });
+    assert.deepEqual(await ask(second!, "a.test"), found);
+    const nobody = { number: 0, identity: undefined, error: undefined };
+    assert.deepEqual(await ask(first!, "b.test"), nobody);
+    assert.deepEqual(await ask(first!, "a.test", "tcp://127.0.0.1:1"), nobody);
+    assert.deepEqual(await ask(first!, "bad.test"), { ...nobody, error: "no such file" });
+  }),
+);
+
+test(
+  "Lines of threads go to the log that they are for",
+  inWorld(async () => {
+    const world = await World.serving();
+    const access = new MemorySink();
+    const [first] = world.lives;
+    first!.says({ kind: "log", log: "access", text: "lost\n" });
+    world.main.useAccessLog(access);
+    first!.says({ kind: "log", log: "access", text: "a request\n" });
+    first!.says({ kind: "log", log: "error", text: "an error\n" });
+    assert.equal(access.text, "a request\n");
+    assert.equal(world.errors.text, "an error\n");
+  }),
+);
