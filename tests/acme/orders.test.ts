@@ -28,7 +28,7 @@ test("All names of a site are in one certificate, and until it is there no name 
   const lines = process.lines().filter(({ code }) => code === "certificate_renewed");
   assert.deepEqual(lines.map(({ names }) => names).sort(), ["a.test www.a.test", "b.test"]);
   assert.equal(lines[0]!["authority"], "authority.test");
-  world.stop();
+  await world.stop();
 });
 
 for (const kind of ["http-01", "tls-alpn-01"] as const) {
@@ -47,14 +47,14 @@ for (const kind of ["http-01", "tls-alpn-01"] as const) {
       [],
       "what was shown is taken back",
     );
-    world.stop();
+    await world.stop();
   });
 
   test(`An authority that offers ${kind} alone gets it`, async () => {
     const world = new AcmeWorld({ kinds: ["dns-01", kind, "dns-account-01"] });
     await world.start([["a.test"]]);
     await world.until(() => world.authority.issued === 1);
-    world.stop();
+    await world.stop();
   });
 }
 
@@ -69,7 +69,7 @@ test("A runtime that cannot show certificates of challenges takes the other way,
     world.start([["b.test"]], { challenges: ["tls-alpn-01"] }),
     /Cannot show the challenge tls-alpn-01 on this runtime \(add http-01/,
   );
-  world.stop();
+  await world.stop();
 });
 
 test("An authority that offers nothing that we can show is named as such", async () => {
@@ -77,7 +77,7 @@ test("An authority that offers nothing that we can show is named as such", async
   const process = await world.start([["a.test"]]);
   await world.until(() => failures(process).length === 1);
   assert.match(`${failures(process)[0]!["msg"]}`, /offers none of tls-alpn-01 and http-01/);
-  world.stop();
+  await world.stop();
 });
 
 test("A certificate is renewed in the last third of its life, and the old one serves until then", async () => {
@@ -101,7 +101,7 @@ test("A certificate is renewed in the last third of its life, and the old one se
   assert.deepEqual(process.results, ["issued", "issued"]);
   const last = process.lines().filter(({ code }) => code === "certificate_renewed").at(-1)!;
   assert.equal(last["msg"], "Certificate renewed");
-  world.stop();
+  await world.stop();
 });
 
 test("What the store holds is served at once, and nothing is ordered", async () => {
@@ -109,7 +109,7 @@ test("What the store holds is served at once, and nothing is ordered", async () 
   await world.start([["a.test", "b.test"]]);
   await world.until(() => world.authority.issued === 1);
   await world.pass(SECOND_MS);
-  world.stop();
+  await world.stop();
   const next = await world.start([["a.test", "b.test"]], {}, false);
   assert.ok(find(next, "a.test"));
   next.source.start();
@@ -118,7 +118,7 @@ test("What the store holds is served at once, and nothing is ordered", async () 
   // Other names are another certificate.
   const other = await world.start([["a.test"]], {}, false);
   assert.equal(find(other, "a.test"), undefined);
-  world.stop();
+  await world.stop();
 });
 
 test("A certificate of one authority does not stand for that of another", async () => {
@@ -128,7 +128,7 @@ test("A certificate of one authority does not stand for that of another", async 
   await world.pass(SECOND_MS);
   const other = await world.start([["a.test"]], { directory: "https://other.test/directory" });
   assert.equal(find(other, "a.test"), undefined);
-  world.stop();
+  await world.stop();
 });
 
 test("Five processes that share a store place one order, and all of them get its certificate", async () => {
@@ -141,7 +141,7 @@ test("Five processes that share a store place one order, and all of them get its
   await world.until(() => world.authority.orders.length === 4, 70 * DAY_MS, 6 * HOUR_MS);
   await world.pass(HOUR_MS, 10 * SECOND_MS);
   assert.equal(world.authority.orders.length, 4, "one renewal each");
-  world.stop();
+  await world.stop();
 });
 
 test("A process that dies in the middle of an order is followed by the next one", async () => {
@@ -169,7 +169,7 @@ test("A process that dies in the middle of an order is followed by the next one"
   const tookMs = await world.until(() => find(second, "a.test") !== undefined, MINUTE_MS);
   assert.ok(tookMs < 30 * SECOND_MS, `${tookMs}`);
   assert.deepEqual(second.results, ["issued"]);
-  world.stop();
+  await world.stop({ locksMax: 1 });
 });
 
 test("An order that fails is tried again after a minute, then ever later, up to six hours", async () => {
@@ -199,7 +199,7 @@ test("An order that fails is tried again after a minute, then ever later, up to 
     .map((path) => path.split("/").at(-1));
   assert.deepEqual(kinds.slice(0, 4), ["tls-alpn-01", "http-01", "tls-alpn-01", "http-01"]);
   assert.ok(process.results.every((result) => result === "failed"));
-  world.stop();
+  await world.stop();
 });
 
 test("A failed order is not asked for again by every process, nor by one that starts in circles", async () => {
@@ -208,12 +208,12 @@ test("A failed order is not asked for again by every process, nor by one that st
   await world.pass(HOUR_MS, 5 * SECOND_MS);
   const alone = 6;
   assert.ok(world.authority.orders.length <= alone + 1, `${world.authority.orders.length} orders`);
-  world.stop();
+  await world.stop();
   const before = world.authority.orders.length;
   for (let count = 0; count < 20; count++) {
     await world.start([["a.test"]]);
     await world.pass(5 * SECOND_MS);
-    world.stop();
+    await world.stop();
   }
   const more = world.authority.orders.length - before;
   assert.ok(more <= 3, `${more} orders`);
@@ -232,14 +232,14 @@ test("An authority that names a time to come back is not asked before", async ()
   await world.until(() => failures(process).length === 1);
   assert.match(`${failures(process)[0]!["msg"]}`, /rateLimited: too many certificates/);
   assert.equal(failures(process)[0]!["retry_in_s"], 86400);
-  world.stop();
+  await world.stop();
   // Not even by a process that was just started.
   const next = await world.start([["a.test"]]);
   await world.pass(DAY_MS - MINUTE_MS, 10 * MINUTE_MS);
   assert.equal(asked, 1);
   await world.until(() => find(next, "a.test") !== undefined, HOUR_MS);
   assert.equal(asked, 2);
-  world.stop();
+  await world.stop();
 });
 
 test("An authority that is down is asked again, and start waits for nothing", async () => {
@@ -250,7 +250,7 @@ test("An authority that is down is asked again, and start waits for nothing", as
   assert.match(`${failures(process)[0]!["msg"]}`, /Down for maintenance/);
   world.authority.interfere = () => undefined;
   await world.until(() => find(process, "a.test") !== undefined);
-  world.stop();
+  await world.stop();
 });
 
 test("Nonces that the authority does not like are not the end of an order", async () => {
@@ -264,7 +264,7 @@ test("Nonces that the authority does not like are not the end of an order", asyn
   const next = await world.start([["b.test"]]);
   await world.until(() => failures(next).length === 1);
   assert.match(`${failures(next)[0]!["msg"]}`, /badNonce/);
-  world.stop();
+  await world.stop();
 });
 
 test("An account is bound to an external one by its key, and a wrong key is told", async () => {
@@ -275,7 +275,7 @@ test("An account is bound to an external one by its key, and a wrong key is told
     const world = new AcmeWorld({ external: { "kid-1": key } });
     const process = await world.start([["a.test"]], { eab: { keyId: "kid-1", hmacKey } });
     await world.until(() => find(process, "a.test") !== undefined, MINUTE_MS);
-    world.stop();
+    await world.stop();
   }
   const world = new AcmeWorld({ external: { "kid-1": key } });
   const wrong = await world.start([["a.test"]], { eab: { keyId: "kid-1", hmacKey: "AAAA" } });
@@ -286,19 +286,19 @@ test("An account is bound to an external one by its key, and a wrong key is told
     /Cannot open an account: unauthorized: The external/,
   );
   assert.match(`${failures(none)[0]!["msg"]}`, /set acme\.eab/);
-  world.stop();
+  await world.stop();
 });
 
 test("An account keeps its key, and its email changes with the configuration", async () => {
   const world = new AcmeWorld();
   await world.start([["a.test"]], { email: "a@example.com" });
   await world.until(() => world.authority.issued === 1);
-  world.stop();
+  await world.stop();
   await world.start([["b.test"]], { email: "b@example.com" });
   await world.until(() => world.authority.issued === 2);
   assert.equal(world.authority.accounts.size, 1);
   assert.deepEqual([...world.authority.accounts.values()][0]!.contact, ["mailto:b@example.com"]);
-  world.stop();
+  await world.stop();
 });
 
 test("An account that the authority has forgotten is made anew", async () => {
@@ -308,7 +308,7 @@ test("An account that the authority has forgotten is made anew", async () => {
   world.authority.accounts.clear();
   await world.until(() => world.authority.issued === 2, 70 * DAY_MS, 6 * HOUR_MS);
   assert.deepEqual(process.results.filter((result) => result === "failed"), []);
-  world.stop();
+  await world.stop();
 });
 
 test("The authority's own time for a renewal is heard, and asked for again", async () => {
@@ -331,7 +331,7 @@ test("The authority's own time for a renewal is heard, and asked for again", asy
   const nowMs = world.clock.wallMs();
   world.authority.renewalInfo = { start: nowMs - DAY_MS, end: nowMs - HOUR_MS };
   await world.until(() => world.authority.orders.length > 2, DAY_MS, HOUR_MS);
-  world.stop();
+  await world.stop();
 });
 
 test("A time for a renewal that is no help is no harm", async () => {
@@ -340,14 +340,14 @@ test("A time for a renewal that is no help is no harm", async () => {
   await endless.start([["a.test"]]);
   await endless.until(() => endless.authority.issued === 1);
   await endless.until(() => endless.authority.orders.length === 2, 89 * DAY_MS, 6 * HOUR_MS);
-  endless.stop();
+  await endless.stop();
   const circle = new AcmeWorld();
   circle.authority.renewalInfo = { start: 0, end: 1, retryAfterS: 0 };
   await circle.start([["a.test"]]);
   await circle.until(() => circle.authority.issued === 1);
   await circle.pass(DAY_MS, 10 * MINUTE_MS);
   assert.ok(circle.authority.orders.length <= 25, `${circle.authority.orders.length}`);
-  circle.stop();
+  await circle.stop();
 });
 
 test("A profile is ordered where the authority has it, and told where it has not", async () => {
@@ -361,7 +361,7 @@ test("A profile is ordered where the authority has it, and told where it has not
     `${failures(other)[0]!["msg"]}`,
     /profile "fancy": the authority has classic, shortlived/,
   );
-  world.stop();
+  await world.stop();
 });
 
 test("An order that keeps failing is tried out at the staging authority first", async () => {
@@ -379,7 +379,7 @@ test("An order that keeps failing is tried out at the staging authority first", 
   isShown = true;
   await world.until(() => find(process, "a.test") !== undefined, DAY_MS, MINUTE_MS);
   assert.equal(world.authority.orders.length, 3);
-  world.stop();
+  await world.stop();
 });
 
 test("Many sites are ordered a few at a time", async () => {
@@ -387,7 +387,7 @@ test("Many sites are ordered a few at a time", async () => {
   await world.start(Array.from({ length: 30 }, (_, index) => [`site-${index}.test`]));
   await world.until(() => world.authority.issued === 30);
   assert.ok(world.authority.mostOpen <= 4, `${world.authority.mostOpen}`);
-  world.stop();
+  await world.stop();
 });
 
 test("A store that fails for a moment is told and used again", async () => {
@@ -406,7 +406,7 @@ test("A store that fails for a moment is told and used again", async () => {
     prototype.create = create;
   }
   await world.until(() => find(process, "a.test") !== undefined, 5 * MINUTE_MS);
-  world.stop();
+  await world.stop();
 });
 
 test("What lies in the store and is no certificate is left alone, and another one ordered", async () => {
@@ -414,7 +414,7 @@ test("What lies in the store and is no certificate is left alone, and another on
   await world.start([["a.test"]]);
   await world.until(() => world.authority.issued === 1);
   await world.pass(SECOND_MS);
-  world.stop();
+  await world.stop();
   const texts = world.runtime.privateTexts.get("/store")!;
   const file = [...texts.keys()].find((name) => name.startsWith("certificates/"))!;
   texts.set(file, texts.get(file)!.slice(0, 300));
@@ -422,7 +422,7 @@ test("What lies in the store and is no certificate is left alone, and another on
   assert.equal(find(process, "a.test"), undefined);
   assert.match(`${process.lines()[0]!["msg"]}`, /Cannot use the certificate/);
   await world.until(() => find(process, "a.test") !== undefined);
-  world.stop();
+  await world.stop();
 });
 
 test("A certificate that the store does not take is served, told, and stored when it can be", async () => {

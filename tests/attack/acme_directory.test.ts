@@ -191,7 +191,7 @@ for (
     const process = await world.start([["a.test"]]);
     await world.until(() => process.results.length > 0, MINUTE_MS);
     assert.deepEqual(process.results, ["failed"]);
-    world.stop();
+    await world.stop();
   });
 }
 
@@ -211,7 +211,7 @@ for (
     assert.deepEqual(process.results, ["failed"]);
     assert.equal(process.source.find("a.test", hello("a.test")), undefined);
     assert.match(`${process.lines().at(-1)!["msg"]}`, /Cannot use the certificate/);
-    world.stop();
+    await world.stop();
   });
 }
 
@@ -229,7 +229,7 @@ test("A certificate for other names, or with another key, is not served", async 
   const other = await world.start([["b.test"]]);
   await world.until(() => other.results.length > 0, MINUTE_MS);
   assert.match(`${other.lines().at(-1)!["msg"]}`, /it is not for "b\.test"/);
-  world.stop();
+  await world.stop();
 });
 
 test("An authority that asks to prove a name that was not ordered gets nothing", async () => {
@@ -251,7 +251,7 @@ test("An authority that asks to prove a name that was not ordered gets nothing",
   const process = await world.start([["a.test"]]);
   await world.until(() => process.results.length > 0, MINUTE_MS);
   assert.match(`${process.lines().at(-1)!["msg"]}`, /Cannot prove a name that was not ordered/);
-  world.stop();
+  await world.stop();
 });
 
 test("An authority that never comes to an end is left after five minutes", async () => {
@@ -270,7 +270,7 @@ test("An authority that never comes to an end is left after five minutes", async
   const process = await world.start([["a.test"]]);
   const tookMs = await world.until(() => process.results.length > 0, HOUR_MS);
   assert.ok(tookMs <= 6 * MINUTE_MS, `${tookMs}`);
-  world.stop();
+  await world.stop();
 });
 
 test("Strangers learn nothing by asking for challenges", async () => {
@@ -298,7 +298,7 @@ test("Strangers learn nothing by asking for challenges", async () => {
     assert.equal(await process.source.find(name, hello(name, ["acme-tls/1"])), undefined);
     assert.equal(await process.source.find(name, hello(name, ["acme-tls/1", "h2"])), undefined);
   }
-  world.stop();
+  await world.stop();
 });
 
 const ON_DEMAND = { ask: "http://ask.test/may", rateCount: 3, ratePeriodMs: 60_000 };
@@ -337,7 +337,7 @@ test("A name gets a certificate on demand when who is asked says 200, and else n
     assert.equal(await find(name), undefined, name);
   }
   assert.equal(asked.length, 3, "what can be no name is not asked for");
-  world.stop();
+  await world.stop();
 });
 
 test("A flood of made-up names is bounded: questions, orders, memory", async () => {
@@ -364,7 +364,7 @@ test("A flood of made-up names is bounded: questions, orders, memory", async () 
   );
   assert.ok(got.length <= ON_DEMAND.rateCount);
   assert.ok(REFUSED_NAMES_MAX <= 10_000);
-  world.stop();
+  await world.stop();
 });
 
 test("An order on demand that fails is not tried again behind everybody's back", async () => {
@@ -376,5 +376,5 @@ test("An order on demand that fails is not tried again behind everybody's back",
   assert.equal(await waiting, undefined);
   await world.pass(HOUR_MS, MINUTE_MS);
   assert.equal(world.authority.orders.length, 1);
-  world.stop();
+  await world.stop();
 });

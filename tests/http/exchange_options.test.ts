@@ -218,6 +218,7 @@ test("An application goes on without its client where the route says so", async 
       if (!ignores) {
         // The application is told to stop, and the line says why.
         assert.equal((await gateway.access.ofPath("/long"))["code"], "client_gone");
+        connection.send(new ResponseRecords().end(id));
         return;
       }
       connection.send(new ResponseRecords().stdout(id, "X-A: b\n\nlate").stdoutEnd(id).end(id));

@@ -8,6 +8,7 @@ import {
   type Gateway,
   gatewayAppOptions,
   startGateway,
+  untilNothingIsOpen,
 } from "../support/gateway.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
@@ -77,6 +78,7 @@ async function withAuth(
   });
   try {
     await use({ gateway, auth, asked, passed });
+    await untilNothingIsOpen(gateway);
   } finally {
     await gateway.app.stop();
     await application.shutdown({ grace: 0 });

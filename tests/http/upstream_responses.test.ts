@@ -138,9 +138,12 @@ for (const status of [204, 205, 304]) {
   });
 
   test(`A body that goes on behind status ${status} holds nothing up`, async () => {
+    let end = (): void => {};
     const behaviour: Behaviour = {
-      onRequest: ({ id, connection }) =>
-        connection.send(new ResponseRecords().stdout(id, `Status: ${status}\r\n\r\nbody`)),
+      onRequest({ id, connection }) {
+        connection.send(new ResponseRecords().stdout(id, `Status: ${status}\r\n\r\nbody`));
+        end = () => connection.send(new ResponseRecords().stdoutEnd(id).end(id));
+      },
     };
     await withPeer(behaviour, async (gateway) => {
       const connection = await HttpConnection.open(gateway.port);
@@ -150,6 +153,7 @@ for (const status of [204, 205, 304]) {
       const line = await gateway.access.ofPath("/endless");
       assert.equal(line["bytes_out"], 0);
       assert.equal(line["code"], undefined);
+      end();
     }, { shutdownGraceMs: 0 });
   });
 }

@@ -2,6 +2,7 @@
  * Processes with sites that want certificates, an authority in memory, and a clock that a test moves:
  * days pass in milliseconds.
  */
+import assert from "node:assert/strict";
 import { AutomaticCertificates } from "../../src/acme/automatic.ts";
 import { ACME_DEFAULTS, type AcmeOptions } from "../../src/acme/options.ts";
 import { CertificateStore } from "../../src/certificates/store.ts";
@@ -125,8 +126,27 @@ export class AcmeWorld {
     }
   }
 
-  stop(): void {
+  /**
+   * Ends all processes; then nothing of them may be left: no timer, no challenge, no lock but those of
+   * processes that were killed.
+   */
+  async stop({ locksMax = 0 } = {}): Promise<void> {
     for (const { source } of this.processes) source.close();
+    await this.settled();
+    // The last lines of the log.
+    this.clock.advance(0);
+    await this.settled();
+    const files = [...this.runtime.privateTexts.get("/store") ?? []];
+    const locks = files.filter(([name, text]) => name.startsWith("locks/") && text !== "free");
+    assert.ok(locks.length <= locksMax, `locks are left: ${locks}`);
+    assert.deepEqual(
+      {
+        timers: this.clock.timerCount,
+        challenges: files.filter(([name]) => name.startsWith("challenges/")).map(([name]) => name),
+      },
+      { timers: 0, challenges: [] },
+      "something is left of processes that have ended",
+    );
   }
 
   async #send(request: OutgoingRequest): Promise<OutgoingResponse> {

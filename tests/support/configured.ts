@@ -10,7 +10,14 @@ import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import type { Files } from "../../src/runtime/files.ts";
 import type { ListenOptions } from "../../src/app/options.ts";
 import { HeldFiles } from "./descriptors.ts";
-import { freshPath, type Gateway, LISTEN, runtime, startGateway } from "./gateway.ts";
+import {
+  freshPath,
+  type Gateway,
+  LISTEN,
+  runtime,
+  startGateway,
+  untilNothingIsOpen,
+} from "./gateway.ts";
 
 export interface Configured {
   readonly text: string;
@@ -53,6 +60,7 @@ export async function withConfig(
     );
     try {
       await use(gateway);
+      await untilNothingIsOpen(gateway);
     } finally {
       await gateway.app.stop();
     }

@@ -22,6 +22,7 @@ import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/opti
 import { temporaryDirectory } from "./places.ts";
 import { assertNoUnexpected } from "./unexpected.ts";
 import { HeldFiles } from "./descriptors.ts";
+import { until } from "./idle.ts";
 import { type HttpRequest, httpRequest, type HttpResponse } from "./raw_http.ts";
 
 /** How long a line may be waited for; far above what any takes. */
@@ -129,8 +130,8 @@ export function echoParameters(_request: Request, info: RequestInfo): Response {
 }
 
 /**
- * Starts application and afcgi, hands them to `use` and stops both. When the requests are over no file
- * is left open, temporary ones among them, before a stop could close it.
+ * Starts application and afcgi, hands them to `use` and stops both. When the requests are over none is
+ * left open at an application, and no file, temporary ones among them, before a stop could close it.
  */
 export async function withGateway(
   options: GatewayOptions,
@@ -144,6 +145,7 @@ export async function withGateway(
     const gateway = await startGateway(gatewayAppOptions(options, address));
     try {
       await use(gateway);
+      await untilNothingIsOpen(gateway);
       await held.untilClosed();
     } finally {
       await gateway.app.stop();
@@ -151,6 +153,57 @@ export async function withGateway(
   } finally {
     await application?.shutdown({ grace: 0 });
   }
+}
+
+/** How long what has ended may be seen; far above what it takes. */
+const OPEN_MAX_MS = 5_000;
+
+/**
+ * Resolves when nothing is under way at any application: what nobody waits for must have been given
+ * up, before a stop could do that.
+ */
+export async function untilNothingIsOpen({ app }: Pick<Gateway, "app">): Promise<void> {
+  let left: string[] = [];
+  const isQuiet = (): boolean => {
+    left = openRequests(app.report().status as Status);
+    return left.length === 0;
+  };
+  try {
+    await until(isQuiet, "the end of every request", OPEN_MAX_MS);
+  } catch (cause) {
+    throw new Error(`Something is under way that nobody waits for: ${left.join(", ")}`, { cause });
+  }
+}
+
+/** Of what `/status` says. */
+interface Status {
+  readonly upstreams: readonly {
+    readonly name: string;
+    readonly tunnels?: number;
+    readonly requests_open: number;
+    readonly queue_length: number;
+    readonly servers: readonly {
+      readonly connections: readonly {
+        readonly number: number;
+        readonly streams: number;
+        readonly paused: boolean;
+      }[];
+    }[];
+  }[];
+}
+
+function openRequests({ upstreams }: Status): string[] {
+  return upstreams.flatMap(({ name, tunnels = 0, requests_open, queue_length, servers }) => {
+    const counts = { tunnels, requests_open, queue_length };
+    const open = Object.entries(counts).filter(([, count]) => count !== 0)
+      .map(([what, count]) => `${name}: ${count} ${what}`);
+    const busy = servers.flatMap(({ connections }) => connections)
+      .filter(({ streams, paused }) => streams > 0 || paused)
+      .map(({ number, streams, paused }) =>
+        `${name}: connection ${number} with ${streams} requests${paused ? ", paused" : ""}`
+      );
+    return [...open, ...busy];
+  });
 }
 
 /** A unix socket's address that nobody has used. */

@@ -19,6 +19,7 @@ import {
   LOOPBACK,
   runtime,
   startGateway,
+  untilNothingIsOpen,
 } from "./gateway.ts";
 
 export interface GeminiReply {
@@ -143,6 +144,7 @@ export async function withCapsule(
     };
     try {
       await use({ ...gateway, geminiPort, ask });
+      await untilNothingIsOpen(gateway);
     } finally {
       await gateway.app.stop();
     }

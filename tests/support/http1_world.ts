@@ -10,6 +10,7 @@ import type { HttpResponse } from "../../src/runtime/http_response.ts";
 import { utf8 } from "../../src/protocol/byte_buffer.ts";
 import { TransitionError } from "../../src/protocol/transitions.ts";
 import { BufferMemory } from "../../src/upstream/buffer_memory.ts";
+import { GivenResponses } from "./given_responses.ts";
 import { untilIdle } from "./idle.ts";
 import "./unexpected.ts";
 import { reportUnexpected } from "../../src/runtime/unexpected.ts";
@@ -71,19 +72,26 @@ export async function http1World(
   const failures: unknown[] = [];
   const held = new Held(options.admission);
   const memory = new BufferMemory(memoryMax);
+  const given = new GivenResponses();
   const sockets: MemoryCallbackSocket[] = [];
   let listen!: SocketListenOptions;
   let isListening = true;
   const server = await serveHttp1({
     clock,
-    listenSockets: (given) => {
-      listen = given;
-      return Promise.resolve({ address: given.address, close: () => void (isListening = false) });
+    listenSockets: (listening) => {
+      listen = listening;
+      const { address } = listening;
+      return Promise.resolve({ address, close: () => void (isListening = false) });
     },
   }, {
     address: { transport: "tcp", host: "127.0.0.1", port: 80 },
     requestHeadersLengthMax: 64 * 1024,
-    handler,
+    handler(request) {
+      const response = handler(request);
+      return response instanceof Promise
+        ? response.then((settled) => given.watch(settled))
+        : given.watch(response);
+    },
     onRequestError(error) {
       errors.push(error);
       return new BytesResponse(error.status, [], utf8("refused"));
@@ -118,8 +126,13 @@ export async function http1World(
     for (const socket of sockets) if (!socket.isClosed) socket.close();
     await settle();
     assert.deepEqual(
-      { connections: held.count, timers: clock.timerCount, memory: memory.used },
-      { connections: 0, timers: 0, memory: 0 },
+      {
+        connections: held.count,
+        timers: clock.timerCount,
+        memory: memory.used,
+        responses: given.left,
+      },
+      { connections: 0, timers: 0, memory: 0, responses: [] },
       "something is left of clients that have gone",
     );
   });
