@@ -6,6 +6,7 @@ import { join, relative, sep } from "node:path";
 import { build } from "./build.mjs";
 import { ROOT, run, StepFailed, tool } from "./command.mjs";
 import { installPackages, installPeers } from "./install.mjs";
+import { isFarTooSlow, slowWithoutReason } from "./slow_tests.mjs";
 import { runTestFiles } from "./test_files.mjs";
 
 /** Directories whose tests drive the executable or the package, and so run once, under Bun. */
@@ -180,14 +181,19 @@ function sameTests(unitNames) {
 
 function report(results) {
   const tests = results.flatMap((result) => result.tests).map(strictInCi);
+  const slow = slowWithoutReason(tests);
   console.log("\n=== steps");
   for (const { step, seconds, tests } of results) {
     console.log(`${step.padEnd(12)} ${seconds.toFixed(1).padStart(6)} s  ${summary(tests)}`);
   }
+  list(
+    "slow, and nobody says why (tests/run/slow_tests.json)",
+    slow.map((test) => ({ ...test, name: `${test.name} (${test.seconds.toFixed(1)} s)` })),
+  );
   list("skipped", tests.filter((test) => test.outcome === "skipped"));
   list("failed", tests.filter((test) => test.outcome === "failed"));
   console.log(`\n${summary(tests)}`);
-  return tests.some((test) => test.outcome === "failed") ? 1 : 0;
+  return tests.some((test) => test.outcome === "failed") || slow.some(isFarTooSlow) ? 1 : 0;
 }
 
 function strictInCi(test) {

@@ -1,10 +1,11 @@
 // Runs test files under one runtime and reads its report. Each file that was asked for must have
 // given at least one test, and a runner that ended badly must have named a failed test; what does
 // not hold is added as a failed test of its own.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run, tool } from "./command.mjs";
+import { pathToFileURL } from "node:url";
+import { ROOT, run, tool } from "./command.mjs";
 import { parseJunit } from "./junit.mjs";
 
 /** For one test; a hanging one must not hold the whole run. */
@@ -66,7 +67,8 @@ async function runOnce(runtime, files, isQuiet) {
   const directory = mkdtempSync(join(tmpdir(), "afcgi-report-"));
   try {
     const reportPath = join(directory, "report.xml");
-    const args = ARGS[runtime](reportPath, files);
+    const entries = runtime === "deno" ? denoEntries(directory, files) : files;
+    const args = ARGS[runtime](reportPath, entries);
     const { code, output } = await run(tool(runtime), args, { capture: isQuiet });
     if (isQuiet && code !== 0) console.log(output);
     if (!existsSync(reportPath)) return { code, tests: undefined };
@@ -74,6 +76,27 @@ async function runOnce(runtime, files, isQuiet) {
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** What runs before or after the tests of a file, and would for all that are loaded with it. */
+const HOOK = /^(?:before|after)(?:Each)?\(/m;
+
+/**
+ * Deno loads every module again for each file, which takes longer than most tests: so those of a group
+ * are loaded by one. Its report names a test by the file that has registered it.
+ */
+function denoEntries(directory, files) {
+  const isAlone = (file) => HOOK.test(readFileSync(join(ROOT, file), "utf8"));
+  const together = files.filter((file) => !isAlone(file));
+  if (together.length < 2) return files;
+  const imports = together.map((file) => `import ${JSON.stringify(urlOf(file))};\n`);
+  const path = join(directory, "all.test.ts");
+  writeFileSync(path, imports.join(""));
+  return [path, ...files.filter(isAlone)];
+}
+
+function urlOf(file) {
+  return pathToFileURL(join(ROOT, file)).href;
 }
 
 /** What the report should hold and does not. */
