@@ -139,7 +139,7 @@ function failing(connection: MemoryConnection, operations: Operations): ByteConn
   };
 }
 
-/** What is set again and again, for as long, fails so often in its turn. */
+/** What is set repeatedly for as long fails so often in its turn. */
 const SAME_TIMERS_MAX = 3;
 
 /** A clock of which the n-th timer fires at once, as if all of its time had passed meanwhile. */
