@@ -24,7 +24,7 @@ const LAYERS: Record<string, readonly string[]> = {
   routing: [],
   runtime: [],
   import: [],
-  nginx: ["import"],
+  nginx: ["import", "routing"],
   pages: [],
   observe: ["runtime"],
   shared: [],

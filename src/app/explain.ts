@@ -7,9 +7,10 @@ import { parseHost } from "../http/host.ts";
 import type { HandlerOptions, RouteOptions, SiteOptions } from "../http/options.ts";
 import type { ListenerInfo } from "../http/request_context.ts";
 import {
-  compileConditions,
+  compilePlainCondition,
   type ConditionContext,
   describeCondition,
+  isPlain,
 } from "../http/route_conditions.ts";
 import { parseTarget } from "../http/target.ts";
 import { fromLatin1 } from "../protocol/byte_buffer.ts";
@@ -219,8 +220,12 @@ function mismatchOf(
   if (!compileMatch(path, stripPrefix)(context.target.path)) return "path";
   const asked = method === "HEAD" ? ["HEAD", "GET"] : [method];
   if (methods !== undefined && !asked.some((name) => methods.includes(name))) return "method";
-  const unmet = compileConditions(conditions)?.find(({ holds }) => !holds(context, headers));
-  return unmet === undefined ? "path" : describeCondition(unmet.options);
+  const unmet = (conditions ?? []).find((options) =>
+    isPlain(options) && !compilePlainCondition(options)(context, headers)
+  );
+  // What the others look at is known on the request's way alone.
+  const differing = unmet ?? conditions?.find((options) => !isPlain(options));
+  return differing === undefined ? "path" : describeCondition(differing);
 }
 
 /** Whoever is asked before, the first one first. */

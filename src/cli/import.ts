@@ -28,12 +28,13 @@ interface Source {
   readonly name: string;
   readonly files: ConfigFiles;
   readonly isFile: (path: string) => boolean;
+  readonly isDirectory: (path: string) => boolean;
 }
 
 /** What makes our file of another server's, by the server's name. */
 const IMPORTERS: Readonly<Record<string, (source: Source) => Promise<Import>>> = {
-  nginx: async ({ path, text, name, files, isFile }) =>
-    translateNginx(await readNginx(path, text, files), { source: name, isFile }),
+  nginx: async ({ path, text, name, files, isFile, isDirectory }) =>
+    translateNginx(await readNginx(path, text, files), { source: name, isFile, isDirectory }),
 };
 
 const SERVERS = Object.keys(IMPORTERS).join(", ");
@@ -75,6 +76,7 @@ async function importConfig(io: CommandIo, args: CommandArguments): Promise<numb
       text: await files.readText(path),
       name: file,
       isFile,
+      isDirectory: (name) => files.stat(name)?.kind === "directory",
       files: {
         read: async (name) => isFile(name) ? await files.readText(name) : undefined,
         list: async (directory) => await namesIn(files, directory),

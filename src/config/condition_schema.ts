@@ -1,5 +1,6 @@
 /**
- * The schemas of a route's conditions: what it asks of fields, cookies, the query, scheme and host.
+ * The schemas of a route's conditions: what it asks of fields, cookies, the query, scheme and host, of
+ * any text with references, of files, and of rewrites.
  * On a route `headers` says two things: names of fields with what they have to be, and (`set`,
  * `add`, `remove`) what becomes of the response's.
  */
@@ -7,7 +8,8 @@ import * as v from "valibot";
 import type { ConditionOptions, ConditionSource } from "../http/route_conditions.ts";
 import { valuePatternError } from "../routing/value_pattern.ts";
 import { headersEntries } from "./response_schema.ts";
-import { described, list, optional, refuse, section, textLike } from "./schema_parts.ts";
+import { templateCheck, templateText } from "./params_schema.ts";
+import { described, flag, list, optional, refuse, section, textLike } from "./schema_parts.ts";
 
 const VALUE_REMEDY =
   'use a text in quotes, "*" in it for anything, "~ …" for an expression, true or false, or a list';
@@ -65,6 +67,27 @@ const headers = v.pipe(
 const named = (name: RegExp, remedy: string) =>
   v.record(textLike(name, remedy), conditionValue(), "use a map of names and values");
 
+const FILE_REMEDY =
+  'use a path such as "/maintenance.html" or "${request.path}/", a list, or { not: … }';
+
+const fileText = () => v.pipe(textLike(/^(?:\/|\$\{)[^\0]*$/, FILE_REMEDY), templateCheck());
+
+const fileTexts = () => v.union([fileText(), list(fileText(), "use a list of paths")], FILE_REMEDY);
+
+const files = v.pipe(
+  v.union([
+    fileText(),
+    list(fileText(), "use a list of paths"),
+    section({ not: described(fileTexts(), "Of which there may be none") }),
+  ], FILE_REMEDY),
+  v.title("path, list of paths or { not: … }"),
+  v.transform((value): ConditionValue => {
+    const isNegative = typeof value === "object" && !Array.isArray(value);
+    const paths = isNegative ? value.not : value;
+    return { patterns: typeof paths === "string" ? [paths] : paths, isNegative };
+  }),
+);
+
 export const conditionEntries = {
   headers: optional(
     headers,
@@ -90,6 +113,18 @@ export const conditionEntries = {
     ),
     'Host that the request must be for, "*.example.com", "~ expression" or a list; default: every one of the site',
   ),
+  when: optional(
+    v.record(templateText(), conditionValue(), "use a map of texts and values"),
+    "What texts with references must be, such as ${request.query} or ${map.NAME}; default: nothing",
+  ),
+  exists: optional(
+    files,
+    'File below the root that there must be, with "/" at its end a directory; of a list one; default: none',
+  ),
+  rewritten: optional(
+    flag(),
+    "Whether the path must, or must not, be one that a rewrite has made; default: both",
+  ),
 };
 
 /** That of a route, as far as conditions go. */
@@ -101,10 +136,13 @@ export interface ConditionConfig {
   readonly query?: Readonly<Record<string, ConditionValue>> | undefined;
   readonly scheme?: "http" | "https" | undefined;
   readonly host?: readonly string[] | undefined;
+  readonly when?: Readonly<Record<string, ConditionValue>> | undefined;
+  readonly exists?: ConditionValue | undefined;
+  readonly rewritten?: boolean | undefined;
 }
 
 export function conditionOptions(route: ConditionConfig): ConditionOptions[] {
-  const { headers, cookie = {}, query = {}, scheme, host } = route;
+  const { headers, cookie = {}, query = {}, scheme, host, when = {}, exists, rewritten } = route;
   const byName = (source: ConditionSource, values: Readonly<Record<string, ConditionValue>>) =>
     Object.entries(values).map(([name, value]): ConditionOptions => ({ source, name, ...value }));
   return [
@@ -115,6 +153,10 @@ export function conditionOptions(route: ConditionConfig): ConditionOptions[] {
     }),
     ...byName("cookie", cookie),
     ...byName("query", query),
+    ...byName("text", when),
+    ...(rewritten === undefined ? [] : [{ ...alone("rewritten", []), isNegative: !rewritten }]),
+    // Files last: the others cost less.
+    ...(exists === undefined ? [] : [{ source: "file", name: "", ...exists } as const]),
   ];
 }
 

@@ -15,6 +15,7 @@ export const TEMPLATE_KEYS: ReadonlySet<string> = new Set([
   "redirect",
   "rewrite",
   "map",
+  "exists",
 ]);
 
 const REFERENCE = /(\$?)\$\{env\.([^}]*)\}/g;

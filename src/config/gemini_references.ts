@@ -11,7 +11,7 @@ import { GEMINI_HANDLER_NAMES, GEMINI_LISTEN_RULES } from "./gemini_schema.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import { directoryError, type PathContext, requireFile } from "./path_references.ts";
 import { resolvePath } from "./paths.ts";
-import { coversRoute, type RouteShape } from "./route_cover.ts";
+import { coversRoute, type RouteShape } from "../routing/route_cover.ts";
 import { patternError } from "../routing/route_pattern.ts";
 import { checkSymlinks } from "./symlinks.ts";
 

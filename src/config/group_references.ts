@@ -16,6 +16,8 @@ export function checkGroups(route: ConfigNode, tell: Tell): void {
     for (const item of node.items) visit(item, isTemplate);
     for (const [key, entry] of node.entries) {
       visit(entry.node, isTemplate || TEMPLATE_KEYS.has(key));
+      if (key !== "when") continue;
+      for (const [text, { keyPlace }] of entry.node.entries) checkText(text, keyPlace);
     }
   }
 

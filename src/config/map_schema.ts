@@ -4,7 +4,7 @@ import type { ValueMapOptions, ValueMaps } from "../http/value_map.ts";
 import { valuePatternError } from "../routing/value_pattern.ts";
 import type { ConfigNode } from "./config_node.ts";
 import { TEMPLATE_KEYS } from "./environment.ts";
-import type { Tell } from "./located_error.ts";
+import type { Place, Tell } from "./located_error.ts";
 import { didYouMean } from "./nearest.ts";
 import { templateText } from "./params_schema.ts";
 import { described, optional, refuse, section } from "./schema_parts.ts";
@@ -62,14 +62,20 @@ export function checkMaps(root: ConfigNode, tell: Tell): void {
   }
 
   function visit(node: ConfigNode, isTemplate: boolean): void {
-    for (const { name, reference } of isTemplate ? referencesIn(node) : []) {
-      if (maps.has(name)) continue;
-      const remedy = names.length === 0 ? "add it under map" : didYouMean(name, names);
-      tell(node.place, `"${reference}" is no map (${remedy})`);
-    }
+    if (isTemplate) check(node.text, node.place);
     for (const item of node.items) visit(item, isTemplate);
     for (const [key, entry] of node.entries) {
       visit(entry.node, isTemplate || TEMPLATE_KEYS.has(key));
+      if (key !== "when") continue;
+      for (const [text, { keyPlace }] of entry.node.entries) check(text, keyPlace);
+    }
+  }
+
+  function check(text: string | undefined, place: Place): void {
+    for (const { name, reference } of referencesIn({ text })) {
+      if (maps.has(name)) continue;
+      const remedy = names.length === 0 ? "add it under map" : didYouMean(name, names);
+      tell(place, `"${reference}" is no map (${remedy})`);
     }
   }
 
@@ -88,7 +94,7 @@ function textsOf(node: ConfigNode | undefined): ConfigNode[] {
     .flatMap(textsOf);
 }
 
-function referencesIn({ text }: ConfigNode): { name: string; reference: string }[] {
+function referencesIn({ text }: Pick<ConfigNode, "text">): { name: string; reference: string }[] {
   return [...(text ?? "").matchAll(REFERENCE)]
     .filter(([, escape]) => escape === "")
     .map(([reference, , name]) => ({ name: name!, reference }));

@@ -13,7 +13,7 @@ import { anyOf, didYouMean } from "./nearest.ts";
 import { directoryError, type PathContext } from "./path_references.ts";
 import { resolvePath } from "./paths.ts";
 import { isSimple, patternError, prefixOfPattern } from "../routing/route_pattern.ts";
-import { coversRoute, type RouteShape } from "./route_cover.ts";
+import { coversRoute, type RouteShape } from "../routing/route_cover.ts";
 import { conditionTexts } from "./condition_texts.ts";
 import { checkGroups } from "./group_references.ts";
 import { checkMaps } from "./map_schema.ts";
@@ -121,6 +121,7 @@ function checkRoutes(
     }
     checkGroups(route, tell);
     checkRewrite(route, handlers, tell);
+    checkExists(site, route, context, tell);
     const shape = routeShape(route, handlers);
     if (shape === undefined) continue;
     const cover = earlier.find((other) => coversRoute(other.shape, shape));
@@ -143,7 +144,7 @@ function checkRewrite(route: ConfigNode, handlers: readonly string[], tell: Tell
   if (handlers.length > 0) return;
   for (const key of ["root", "strip_prefix", "request_body"]) {
     const entry = route.entries.get(key);
-    if (entry === undefined) continue;
+    if (entry === undefined || looksAtFiles(route, key)) continue;
     tell(entry.keyPlace, `The route has no handler, so ${key} says nothing (take it out)`);
   }
 }
@@ -168,9 +169,26 @@ function checkHandler(
   if (wantsRoot || name === "fastcgi") return;
   for (const key of name === "proxy" ? ["root"] : ["root", "strip_prefix"]) {
     const entry = route.entries.get(key);
-    if (entry === undefined) continue;
+    if (entry === undefined || looksAtFiles(route, key)) continue;
     tell(entry.keyPlace, `Handler ${name} looks at no files, so ${key} says nothing (take it out)`);
   }
+}
+
+function checkExists(
+  site: ConfigNode,
+  route: ConfigNode,
+  context: ReferenceContext,
+  tell: Tell,
+): void {
+  const exists = route.entries.get("exists");
+  const hasRoot = (route.get("root") ?? site.get("root")) !== undefined || context.rootGiven;
+  if (exists === undefined || hasRoot) return;
+  tell(exists.keyPlace, "There is no root in which exists could look (add root to the site)");
+}
+
+/** Whether a condition of the route needs the key. */
+function looksAtFiles(route: ConfigNode, key: string): boolean {
+  return route.get("exists") !== undefined && (key === "root" || key === "strip_prefix");
 }
 
 /** What speaks HTTP to its upstream. */

@@ -76,7 +76,7 @@ const redirect = section({
       templateCheck(),
       // Else a part of the request could be another host.
       refuse((text) =>
-        /^(\/|https?:\/\/|[^$]*$)/.test(text)
+        /^(?:\/|https?:\/\/|\$\{request\.(?:path|target)\}|[^$]*$)/.test(text)
           ? undefined
           : `"${text}" could lead anywhere (begin it with "/" or "https://")`
       ),
@@ -187,7 +187,7 @@ const rewriteText = () =>
   );
 
 const REWRITE_REMEDY =
-  'use a path such as "/index.php" or "/${match}", or a map with to and repeat';
+  'use a path such as "/index.php" or "/${match}", or a map with to, repeat and internal';
 
 const rewrite = v.pipe(
   v.union([
@@ -199,9 +199,12 @@ const rewrite = v.pipe(
         "Whether the route rewrites what it has rewritten, ten times at most",
         false,
       ),
+      internal: optional(flag(), "Whether the new path may lead to internal routes", false),
     }, "to"),
   ], REWRITE_REMEDY),
-  v.transform((value) => typeof value === "string" ? { to: value, repeat: false } : value),
+  v.transform((value) => {
+    return typeof value === "string" ? { to: value, repeat: false, internal: false } : value;
+  }),
 );
 
 const authorize = section({
@@ -234,7 +237,7 @@ export const routeSchema = section({
   methods: optional(methods(), "Methods that the route takes; others get 405; default: all"),
   internal: optional(
     flag(),
-    "Whether only X-Accel-Redirect of an application leads here; a client gets 404",
+    "Whether only X-Accel-Redirect of an application, or a rewrite with internal, leads here; a client gets 404",
     false,
   ),
   compression: optional(

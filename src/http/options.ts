@@ -165,6 +165,8 @@ export interface RewriteOptions {
   readonly to: string;
   /** Whether the route rewrites its own paths again. */
   readonly repeat: boolean;
+  /** Whether the new path may be that of an internal route; left out: no. */
+  readonly internal?: boolean | undefined;
 }
 
 export interface ProxyOptions {

@@ -11,7 +11,8 @@ import type { Files } from "../runtime/files.ts";
 import { type FileTree, type Found, isHidden, resolveBelowRoot } from "../static/below_root.ts";
 import type { ErrorCode } from "./request_context.ts";
 import type { Attempt, NamedScript } from "./php_attempts.ts";
-import { type ScriptTarget, stripPath } from "./script_target.ts";
+import type { ScriptTarget } from "./script_target.ts";
+import { stripPath } from "./strip_path.ts";
 import type { ScriptRule } from "./script_rules.ts";
 import type { RequestTarget } from "./target.ts";
 

@@ -128,6 +128,8 @@ export interface RewritePart {
   rewrites?: { readonly count: number; readonly by: ReadonlySet<number> } | undefined;
   /** The place of a route behind which the request goes on; left out: it meets all. */
   goesOnBehind?: number | undefined;
+  /** Whether internal routes are open to it, because a rewrite says so. */
+  reachesInternal?: boolean;
 }
 
 /** Written by who learns something for the application, with `learnParameter`; by `authorize.ts`. */

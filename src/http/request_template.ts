@@ -4,6 +4,7 @@
  *
  *     ${request.method}  ${request.scheme}  ${request.host}    ${request.port}  ${request.id}
  *     ${request.target}  ${request.path}    ${request.query}   ${request.header.NAME}
+ *     ${request.query.NAME}  ${request.cookie.NAME}
  *     ${client.address}  ${client.port}     ${match}  ${path.1}  ${path.NAME}  ${map.NAME}
  *
  * A value is a text whose characters each stand for one byte, as Fetch hands out header values, so
@@ -15,6 +16,7 @@ import { TLS_REFERENCE_NAMES, tlsReference } from "./tls_parameters.ts";
 import { groupOf, matchOf } from "../routing/route_pattern.ts";
 import type { RequestText } from "./request_text.ts";
 import { bytesOfText } from "../runtime/raw_bytes.ts";
+import { cookieOf, parameterOf } from "./request_parts.ts";
 import { compileValueMap, type ValueMaps } from "./value_map.ts";
 
 export type { RequestText } from "./request_text.ts";
@@ -56,6 +58,8 @@ const TEXTS: Readonly<Record<Exclude<ReferenceName, "match" | "request.path">, R
 const GROUP = /^path\.([A-Za-z_]\w*|[1-9]\d{0,3})$/;
 const MAP = /^map\.([A-Za-z_]\w*)$/;
 const HEADER = /^request\.header\.([A-Za-z0-9!#$%&'*+.^_`|~-]+)$/;
+const PARAMETER = /^request\.query\.([^\0-\x20&=#{}]+)$/;
+const COOKIE = /^request\.cookie\.([A-Za-z0-9!#$%&'*+.^_`|~-]+)$/;
 /** An escape, a reference, or what begins like one and does not end. */
 const PART = /\$\$\{|\$\{([^{}]*)\}|\$\{/g;
 
@@ -131,6 +135,10 @@ function textOf(name: string, scope: TemplateScope, ofPath: (path: string) => st
   if (tls !== undefined) return tls;
   const header = HEADER.exec(name)?.[1];
   if (header !== undefined) return (_context, headers) => headers.get(header) ?? "";
+  const parameter = PARAMETER.exec(name)?.[1];
+  if (parameter !== undefined) return (context) => parameterOf(context.target.query, parameter);
+  const cookie = COOKIE.exec(name)?.[1];
+  if (cookie !== undefined) return (_context, headers) => cookieOf(headers, cookie);
   const map = MAP.exec(name)?.[1];
   if (map !== undefined) return textOfMap(map, scope);
   throw new TemplateError(`"\${${name}}" ${reasonAgainst(name)}`);
@@ -163,7 +171,7 @@ function reasonAgainst(name: string): string {
   if (name.startsWith("request.header.")) {
     return 'names no header (use letters, digits and "-" behind "request.header.")';
   }
-  return `stands for nothing (use request.header.NAME, path.NAME, map.NAME, ${
+  return `stands for nothing (use request.header.NAME, request.query.NAME, request.cookie.NAME, path.NAME, map.NAME, ${
     REFERENCE_NAMES.join(", ")
   } or env.NAME)`;
 }

@@ -47,6 +47,7 @@ export function rewritingHandler(route: RouteOptions, deps: RewritingDeps): Rout
     part.matchedPath = context.target.path;
     part.target = target;
     part.rewrites = { count, by: new Set([...before?.by ?? [], index]) };
+    if (options.internal) part.reachesInternal = true;
     onRewrite?.(index, target.path);
     if (handler !== undefined && !isGuarded(route, request, context, deps)) {
       const response = handler(request, context);

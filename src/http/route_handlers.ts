@@ -35,8 +35,8 @@ import {
   compileScriptTarget,
   isBelowFile,
   type ScriptTarget,
-  stripPath,
 } from "./script_target.ts";
+import { stripPath } from "./strip_path.ts";
 import type { SiteDeps } from "./site_deps.ts";
 import type { StaticRoute } from "./static_route.ts";
 

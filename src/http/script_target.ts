@@ -7,6 +7,7 @@ import { FileError } from "../runtime/file_error.ts";
 import { kindAt } from "../runtime/kind_at.ts";
 import type { Files } from "../runtime/files.ts";
 import type { FastCgiHandlerOptions } from "./options.ts";
+import { stripPath } from "./strip_path.ts";
 
 /** Which script of the application is asked. */
 export interface ScriptTarget {
@@ -99,10 +100,4 @@ export function isBelowFile(files: Pick<Files, "stat">, root: string, script: st
     if (kind !== undefined) return kind !== "directory";
   }
   return false;
-}
-
-/** The path behind the prefix; a path elsewhere is left as it is. */
-export function stripPath(prefix: string, path: string): string {
-  if (path === prefix) return "/";
-  return path.startsWith(prefix) && path[prefix.length] === "/" ? path.slice(prefix.length) : path;
 }

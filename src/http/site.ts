@@ -32,6 +32,7 @@ import { middlewareRefusal } from "./route_middleware.ts";
 import { ResponseCompressor } from "./response_compressor.ts";
 import { namedFiles } from "./sendfile.ts";
 import type { RouteWatch, SiteDeps } from "./site_deps.ts";
+import type { ConditionScope } from "./route_conditions.ts";
 import { routeKey, SiteRouter } from "./site_router.ts";
 import { rewritingHandler } from "./rewriting_route.ts";
 import { beforeHandler, compileRules, hasRules } from "./site_rules.ts";
@@ -57,15 +58,16 @@ export function compileSite(site: SiteOptions, deps: SiteDeps): CompiledSite {
   const compiled: HonoHandler[][] = [];
   const rules = compileRules(site.responses, undefined, site, deps);
   let internal: Hono<GatewayEnv> | undefined;
+  const scopeOf = conditionScope(site, deps);
+  const internalApp = () => {
+    return internal ??= createApp(new SiteRouter(site.routes, scopeOf), compiled, rules, deps);
+  };
   const handover: Handover = {
     clock: deps.runtime.clock,
     sendNamedFile: namedFiles(deps.runtime.files, site.sendfile ?? []),
     localRedirects: site.localRedirects ?? false,
     keepsBytes: site.keepsBytes ?? false,
-    fetch: (request, context) => {
-      internal ??= createApp(new SiteRouter(site.routes), compiled, rules, deps);
-      return honoFetch(internal, request, context);
-    },
+    fetch: (request, context) => honoFetch(internalApp(), request, context),
   };
   const compressors = new Map<CompressionOptions, ResponseCompressor>();
   const compressor: HandlerDeps["compressor"] = (options) => {
@@ -94,7 +96,10 @@ export function compileSite(site: SiteOptions, deps: SiteDeps): CompiledSite {
     const handler = behindAuthorizers(route, handlers[index]!, site, shared);
     compiled.push(watched([...beforeHandler(route, site, deps), handler], index, deps.watch));
   });
-  const router = new SiteRouter<[H, RouterRoute]>(site.routes.map(asClientsMeetIt));
+  const router = new SiteRouter<[H, RouterRoute]>(
+    site.routes.map(asClientsMeetIt),
+    scopeOf,
+  );
   const forClients = compiled.map((handlers, index) =>
     site.routes[index]!.internal ? watched([denyClient], index, deps.watch) : handlers
   );
@@ -120,8 +125,22 @@ export function compileSite(site: SiteOptions, deps: SiteDeps): CompiledSite {
   function askFrom(request: HttpRequest, context: RequestContext, after: number) {
     const part: RewritePart = context;
     part.goesOnBehind = after;
-    return direct(request, context, after) ?? honoFetch(app, request, context);
+    const response = direct(request, context, after);
+    if (response !== undefined) return response;
+    return honoFetch(context.reachesInternal ? internalApp() : app, request, context);
   }
+}
+
+/** Where the conditions of a route look for files and maps. */
+function conditionScope(site: SiteOptions, { runtime }: SiteDeps) {
+  return ({ path: pattern, root = site.root, stripPrefix }: RouteOptions): ConditionScope => ({
+    pattern,
+    maps: site.maps,
+    stripPrefix,
+    ...(root !== undefined && {
+      tree: { files: runtime.files, root, symlinkTargets: site.symlinkTargets },
+    }),
+  });
 }
 
 /** As a handler of the routes behind the place `after`. */

@@ -13,7 +13,11 @@ import type { HttpHeaders } from "../runtime/http_request.ts";
 import type { RouteOptions } from "./options.ts";
 import type { RequestContext } from "./request_context.ts";
 import { indexRoutes, type RouteIndex } from "./route_index.ts";
-import { compileConditions, type CompiledCondition } from "./route_conditions.ts";
+import {
+  compileConditions,
+  type CompiledCondition,
+  type ConditionScope,
+} from "./route_conditions.ts";
 
 /** Under which path a route is registered with Hono. */
 export function routeKey(index: number): string {
@@ -36,11 +40,15 @@ export class SiteRouter<T> implements Router<T> {
   readonly #index: RouteIndex | undefined;
   #asked: readonly [RequestContext, HttpHeaders] | undefined;
 
-  constructor(routes: readonly RouteOptions[]) {
-    this.#routes = routes.map(({ path, stripPrefix, methods, conditions }) => ({
-      matches: compileMatch(path, stripPrefix),
-      methods,
-      conditions: compileConditions(conditions),
+  /** `scopeOf` says where a route's conditions stand; left out: none looks at files or maps. */
+  constructor(
+    routes: readonly RouteOptions[],
+    scopeOf: (route: RouteOptions) => ConditionScope = () => ({}),
+  ) {
+    this.#routes = routes.map((route) => ({
+      matches: compileMatch(route.path, route.stripPrefix),
+      methods: route.methods,
+      conditions: compileConditions(route.conditions, scopeOf(route)),
     }));
     this.#handlers = routes.map(() => []);
     this.#index = indexRoutes(routes);

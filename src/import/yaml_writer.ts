@@ -16,6 +16,8 @@ export interface SiteDeps {
 export interface ConfigParts {
   readonly listen: readonly unknown[];
   readonly upstreams: readonly (Part & { readonly name: string })[];
+  /** Tables of values. */
+  readonly maps?: readonly (Part & { readonly name: string })[];
   readonly sites: readonly SiteDeps[];
   readonly limits?: Readonly<Record<string, unknown>>;
   /** Other keys of the file, such as `acme` and `map`. */
@@ -37,15 +39,8 @@ export function writeConfig(config: ConfigParts, source: string, notes: readonly
   for (const [key, value] of Object.entries(config.settings ?? {})) {
     root.set(key, document.createNode(value));
   }
-  if (config.upstreams.length > 0) {
-    const upstreams = new YAMLMap();
-    for (const { name, comment, value } of config.upstreams) {
-      const node = document.createNode(name) as Node;
-      node.commentBefore = ` ${comment}`;
-      upstreams.set(node, leaf(document, value));
-    }
-    root.set("upstreams", upstreams);
-  }
+  if (config.upstreams.length > 0) root.set("upstreams", namedParts(document, config.upstreams));
+  if (config.maps?.length) root.set("map", namedParts(document, config.maps));
   const sites = new YAMLSeq();
   for (const { site, routes } of config.sites) {
     const node = commented(document, site);
@@ -58,6 +53,19 @@ export function writeConfig(config: ConfigParts, source: string, notes: readonly
   if (config.limits !== undefined) root.set("limits", document.createNode(config.limits));
   const text = document.toString({ lineWidth: 100 });
   return [`# Made by afcgi import ${source}`, "", text, ...noteLines(notes)].join("\n");
+}
+
+function namedParts(
+  document: Document,
+  parts: readonly (Part & { readonly name: string })[],
+): YAMLMap {
+  const map = new YAMLMap();
+  for (const { name, comment, value } of parts) {
+    const node = document.createNode(name) as Node;
+    if (comment !== "") node.commentBefore = ` ${comment}`;
+    map.set(node, leaf(document, value));
+  }
+  return map;
 }
 
 /** The notes as comments, those that need somebody's eye first. */

@@ -1,94 +1,75 @@
-/** What a location does with a request, before it is known how its paths are said here. */
+/** What a location does with a request that it has not turned away: run, pass on, or send files. */
+import type { FixedContent } from "./content_kinds.ts";
 import { type Tried, triedOf } from "./fallback.ts";
-import { rootError, unsayableOf } from "./location_errors.ts";
+import { type FilePlace, placeOf } from "./file_place.ts";
+import { unsayableOf } from "./location_errors.ts";
 import type { Location } from "./locations.ts";
-import { type Directive, flatten } from "./parser.ts";
-import { type Run, runOf } from "./run.ts";
+import type { Directive } from "./parser.ts";
+import { type HttpPass, toHttpPass } from "./proxy_pass.ts";
+import { isOwn, type Run, runOf } from "./run.ts";
 import type { ServerContext } from "./server_context.ts";
-import { toTemplate } from "./variables.ts";
 
 export type Content =
-  | { readonly kind: "refused"; readonly directive: Directive; readonly reason: string }
-  | { readonly kind: "respond"; readonly status: number; readonly body: string }
-  | { readonly kind: "redirect"; readonly status: number; readonly to: string }
-  | { readonly kind: "run"; readonly run: Run }
+  | Extract<FixedContent, { kind: "refused" }>
+  /** `tried` is undefined where no file is looked for. */
+  | { readonly kind: "run"; readonly run: Run; readonly tried: Tried | undefined }
+  | { readonly kind: "pass"; readonly pass: HttpPass; readonly tried: Tried | undefined }
   | { readonly kind: "files"; readonly tried: Tried };
 
-export function contentOf(location: Location, context: ServerContext): Content {
+export interface PlacedContent {
+  readonly content: Content;
+  readonly place: FilePlace;
+}
+
+const NOWHERE: FilePlace = { root: undefined, keys: {} };
+
+export function contentOf(
+  location: Location,
+  context: ServerContext,
+  rewritten?: Tried,
+): PlacedContent {
   const { scope, directive } = location;
-  const { notes } = context;
-  const refused = (by: Directive, reason: string): Content => ({
-    kind: "refused",
-    directive: by,
-    reason,
+  const refused = (by: Directive, reason: string): PlacedContent => ({
+    content: { kind: "refused", directive: by, reason },
+    place: NOWHERE,
   });
-  const returned = scope.own("return")[0];
-  if (returned !== undefined) return readReturn(returned, context) ?? refused(returned, VARIABLES);
-  if (location.kind === "regex" && scope.own("location").length > 0) {
-    context.notes.take(...flatten(directive.block ?? []));
-    return refused(directive, "what stands in an expression cannot be said");
+  const unsayable = unsayableOf(location, context);
+  if (unsayable !== undefined) return refused(unsayable, "it has no counterpart");
+  const [pass] = scope.all("proxy_pass").slice(-1);
+  const place = placeOf(location, context);
+  if (pass !== undefined && isOwn(location, "proxy_pass")) {
+    const target = toHttpPass(pass, location, context);
+    if (target === undefined) return refused(pass, "no upstream says where it leads");
+    const where = "refused" in place ? NOWHERE : place;
+    const tried = scope.own("try_files").length > 0 ? triedOf(location, where, context) : undefined;
+    return { content: { kind: "pass", pass: target, tried }, place: where };
   }
-  const [internal] = scope.all("internal");
-  const run = runOf(location, context);
-  if (run === undefined && internal !== undefined) {
-    notes.take(internal);
-    return { kind: "respond", status: 404, body: "" };
+  if ("refused" in place) return refused(place.refused, place.reason);
+  if (isOwn(location, "fastcgi_pass")) {
+    const run = runOf(location, place, context);
+    if (run === undefined) {
+      return refused(scope.all("fastcgi_pass").at(-1) ?? directive, "what it runs cannot be said");
+    }
+    return { content: ranContent(location, run, context), place: run.place };
   }
-  if (context.root === undefined && scope.one("alias") === undefined) {
+  if (rewritten === undefined && place.root === undefined) {
     const reason = "there is no root for its files, and a variable is none";
     return refused(scope.one("root") ?? directive, reason);
   }
-  const root = rootError(location, context);
-  if (root !== undefined) {
-    return refused(root, "its files are in another directory than the site's");
-  }
-  if (run !== undefined) {
-    const tried = scope.own("try_files", "if", "rewrite");
-    const own = scope.own("try_files").at(0);
-    // That a script must exist is so here anyway.
-    if (own !== undefined && own.args.at(-1) === "=404") {
-      notes.take(own);
-    } else if (tried.length > 0) return refused(tried[0]!, "it cannot be said for scripts");
-  }
-  const tried = run === undefined ? triedOf(location, context) : undefined;
-  const unsayable = unsayableOf(location, context);
-  if (unsayable !== undefined) {
-    const isPassword = unsayable.name === "auth_basic";
-    if (isPassword) notes.take(scope.one("auth_basic_user_file"));
-    return refused(unsayable, isPassword ? PASSWORDS : "it has no counterpart");
-  }
-  notes.take(directive);
-  // Where the whole path is tried as a file, it is the script's name.
-  const isWhole = scope.own("try_files").at(0)?.args.includes("$uri") ?? false;
-  if (run !== undefined) return { kind: "run", run: { ...run, isWhole } };
-  return tried === undefined
-    ? refused(directive, "what it does with a path without a file cannot be said")
-    : { kind: "files", tried };
+  const tried = rewritten ?? triedOf(location, place, context);
+  return { content: { kind: "files", tried }, place };
 }
 
-const PASSWORDS = "access control is not carried over (write basic_auth: { file: FILE } yourself)";
-const VARIABLES = "a variable in it has no counterpart";
-
-/** Undefined where it cannot be said. */
-export function readReturn(
-  directive: Directive,
-  { notes, values }: ServerContext,
-): Content | undefined {
-  const [code = "", text = ""] = directive.args;
-  const status = Number(code);
-  const target = /^\d+$/.test(code) ? text : code;
-  notes.take(directive);
-  if (status === 444) {
-    notes.add("differs", directive, "the client gets 403, its connection is not cut");
-    return { kind: "respond", status: 403, body: "" };
+function ranContent(location: Location, run: Run, context: ServerContext): Content {
+  const own = location.scope.own("try_files").at(-1);
+  if (own === undefined) return { kind: "run", run, tried: undefined };
+  const words = own.args.slice(0, -1);
+  const isPlain = words.every((name) => /^\$(?:uri|fastcgi_script_name|document_uri)$/.test(name));
+  if (run.isPhp && own.args.at(-1) === "=404" && isPlain) {
+    // That a script must exist is so here anyway. Where the whole path is tried, it is its name.
+    context.notes.take(own);
+    const isWhole = words.includes("$uri") || words.includes("$document_uri");
+    return { kind: "run", run: { ...run, isWhole }, tried: undefined };
   }
-  const isRedirect = Number.isNaN(status) || [301, 302, 303, 307, 308].includes(status);
-  if (!isRedirect && target.includes("$")) return undefined;
-  if (!isRedirect) {
-    return { kind: "respond", status, body: [204, 304].includes(status) ? "" : text };
-  }
-  const to = toTemplate(target, values);
-  // A variable at the beginning could be another host.
-  if (to === undefined || !/^(?=[\x21-\x7e]+$)(?:\/|https?:\/\/|[^$]*$)/.test(to)) return undefined;
-  return { kind: "redirect", to, status: Number.isNaN(status) ? 302 : status };
+  return { kind: "run", run, tried: triedOf(location, run.place, context) };
 }

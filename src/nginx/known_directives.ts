@@ -14,7 +14,8 @@ const TRANSLATED = names(
   "satisfy auth_basic auth_basic_user_file auth_request auth_request_set limit_except ssl",
   "ssl_verify_client ssl_protocols error_page add_header expires gzip gzip_static autoindex",
   "client_max_body_size disable_symlinks include server upstream http events types map geo",
-  "split_clients set_real_ip_from real_ip_header real_ip_recursive",
+  "split_clients set_real_ip_from real_ip_header real_ip_recursive break fastcgi_pass_request_body",
+  "fastcgi_pass_request_headers proxy_pass_request_body proxy_pass_request_headers",
 );
 
 /** What makes the content, or is refused at its location by name. */

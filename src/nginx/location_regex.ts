@@ -28,6 +28,8 @@ export interface RegexPatterns {
   readonly patterns: readonly PathPattern[];
   /** It also matches what is below a script's name (`\.php(/|$)`). */
   readonly hasPathInfo: boolean;
+  /** Whether names that begin with "." are left out. */
+  readonly hidesNames: boolean;
 }
 
 const ALTERNATIVES_MAX = 64;
@@ -45,6 +47,7 @@ export function patternsOf(source: string, everyCase: boolean): RegexPatterns | 
     found.set(path, isExact && found.get(path) !== false);
   };
   let hasPathInfo = false;
+  let hidesNames = false;
   for (const { pieces, startsHere } of rows) {
     const row = normalize(pieces, startsHere);
     const script = row.at(-2);
@@ -54,6 +57,7 @@ export function patternsOf(source: string, everyCase: boolean): RegexPatterns | 
     }
     const hidden = hiddenPaths(row);
     if (hidden !== undefined) {
+      hidesNames = true;
       for (const path of hidden) note(path, true);
       continue;
     }
@@ -67,7 +71,7 @@ export function patternsOf(source: string, everyCase: boolean): RegexPatterns | 
   if (found.size > ALTERNATIVES_MAX) return undefined;
   const patterns = [...found].map(([path, isExact]) => ({ path, isExact }))
     .filter(({ path }) => path === undefined || !found.has(`${path}/*`));
-  return { patterns, hasPathInfo };
+  return { patterns, hasPathInfo, hidesNames };
 }
 
 interface Row {

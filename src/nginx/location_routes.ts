@@ -1,202 +1,302 @@
-/** What a location does → routes for the paths that it is said by. */
-import type { Access } from "./access.ts";
-import { bodyMaxOf } from "./body_limits.ts";
-import type { Content } from "./content.ts";
-import type { Fallback } from "./fallback.ts";
-import { fileOptions } from "./file_options.ts";
-import { findLocation, type Location, SAMPLE } from "./locations.ts";
-import { patternsOf } from "./location_regex.ts";
-import { isSame, reachedRun, restrictionOf } from "./reached_run.ts";
-import type { Run } from "./run.ts";
+/**
+ * A location → routes, in nginx's order: what its rules decide (`rewrite_phase.ts`), then
+ * access control (`access.ts`), then what is there. Every route has the location's path and what else its requests
+ * have to be.
+ */
+import { withConditions } from "./conditioned.ts";
+import { toExpression } from "./expressions.ts";
+import type { Fallback, Tried } from "./fallback.ts";
+import { fileRoutes, type FilesParts } from "./file_routes.ts";
 import {
-  at,
-  oneScriptRoute,
-  PATH_MARK,
-  phpRoute,
-  type RouteValue,
-  type RunPlace,
-  runRoutes,
-} from "./script_routes.ts";
+  guardsSomebody,
+  type LocationPlan,
+  namesGroups,
+  type PlannedCase,
+  planOf,
+} from "./location_plan.ts";
+import { lookAt, pathsOf, type SaidPaths } from "./location_paths.ts";
+import type { Location, OrderedLocation } from "./locations.ts";
+import type { Directive } from "./parser.ts";
+import { proxyRoutes } from "./proxy_routes.ts";
+import { responseOptions } from "./response_options.ts";
+import type { Case, Step } from "./rewrite_phase.ts";
+import { bothOf, type Conditions, isSame } from "./route_conditions.ts";
+import { at, type RouteValue, runRoutes } from "./script_routes.ts";
 import type { ServerContext } from "./server_context.ts";
+import { respond, rewriteTo, stepAt } from "./step_routes.ts";
 
-export interface RoutePaths {
-  /** Undefined is everything. */
-  readonly paths: readonly (string | undefined)[];
-  /** Also what is below a script's name. */
-  readonly hasPathInfo: boolean;
+export interface LocationRoutes {
+  readonly paths: SaidPaths;
+  readonly routes: readonly RouteValue[];
+  /** Whether it keeps somebody out. */
+  readonly restricts: boolean;
 }
 
-export function routesOf(
-  location: Location,
-  content: Content,
-  access: Access,
-  { paths, hasPathInfo }: RoutePaths,
+/** Undefined where its paths cannot be said. */
+export function locationRoutes(
+  ordered: OrderedLocation,
+  cases: readonly Case[],
   context: ServerContext,
-): RouteValue[] {
-  // A return comes before access control, as in nginx.
-  if (content.kind === "respond") return respond(paths, content.status, content.body);
-  if (content.kind === "redirect") {
-    const { to, status } = content;
-    return paths.map((path) => at(path, { redirect: { to, status } }));
+): LocationRoutes | undefined {
+  const { location } = ordered;
+  const plan = planOf(location, cases, context);
+  const isGuarded = guardsSomebody(plan);
+  const paths = pathsOf(ordered, {
+    restricts: isGuarded,
+    namesGroups: namesGroups(location),
+    namesHidden: context.namesHidden,
+  });
+  if (paths === undefined) return undefined;
+  return { paths, routes: routesOf(plan, paths, context), restricts: isGuarded };
+}
+
+function routesOf(plan: LocationPlan, said: SaidPaths, context: ServerContext): RouteValue[] {
+  const steps = plan.phase.steps.flatMap((step) => stepRoutes(step, plan, said));
+  const contents = plan.cases.flatMap((one) => caseRoutes(one, said, context));
+  return [...steps, ...contents];
+}
+
+/** The routes of one case, each way of access for itself. */
+function caseRoutes(one: PlannedCase, said: SaidPaths, context: ServerContext): RouteValue[] {
+  const { content, ways, location, conditions } = one;
+  const { notes } = context;
+  const own = bothOf(said.conditions, conditions);
+  if (own === "never") return [];
+  if (own === undefined) {
+    notes.add("refused", location.directive, "what it depends on cannot be said together");
+    return respond(said.paths, 501, "").map((route) => ({ ...route, ...said.conditions }));
   }
-  if (content.kind === "refused") return respond(paths, 501, "");
-  if (access.kind === "closed") return respond(paths, 403, "");
-  const routes = content.kind === "run"
-    ? paths.flatMap((path) => runRoutes(path, hasPathInfo, content.run, context))
-    : paths.flatMap((path) => fileRoutes(path, location, content, context));
-  const restriction = restrictionOf(access);
-  if (restriction === undefined) return routes;
-  return routes.map((route) => {
-    const own = route["ip_restriction"];
-    if (own === undefined || isSame(own, restriction)) {
-      return { ...route, ip_restriction: restriction };
-    }
-    // nginx asks in both locations, and no rule says who may pass both.
-    context.notes.add("refused", location.directive, "its script's location lets in others");
-    return at(route["path"] as string | undefined, { respond: { status: 403 } });
+  if (content.kind === "refused") {
+    return respond(said.paths, 501, "").map((route) => withConditions(route, own));
+  }
+  const closed = { status: 403 };
+  return ways.flatMap(({ conditions: asked, guards }) => {
+    const both = bothOf(own, asked);
+    if (both === "never") return [];
+    const isClosed = guards === "closed" || both === undefined;
+    const routes = isClosed
+      ? said.paths.map((path) => at(path, { respond: closed }))
+      : said.paths.flatMap((path) => placedRoutes(path, one, said, context))
+        .map((route) => guarded(route, guards, location.directive, notes));
+    return routes.map((route) => withConditions(route, both ?? own));
   });
 }
 
-export function respond(
-  paths: readonly (string | undefined)[],
-  status: number,
-  body: string,
+/** What begins like a directory's alias and is not below it is nobody's. */
+function placedRoutes(
+  path: string | undefined,
+  one: PlannedCase,
+  said: SaidPaths,
+  context: ServerContext,
 ): RouteValue[] {
-  const text = body === "" ? {} : { body };
-  return paths.map((path) => at(path, { respond: { status, ...text } }));
+  const { isDirectory, keys: { strip_prefix: prefix } } = one.place;
+  if (!isDirectory || path !== `${prefix}*`) return contentRoutes(path, one, said, context);
+  return [...contentRoutes(`${prefix}/*`, one, said, context), ...respond([path], 404, "")];
 }
 
-function fileRoutes(
+/** A route has guards of its own where it leads to another location that asks for something. */
+function guarded(
+  route: RouteValue,
+  guards: Readonly<Record<string, unknown>>,
+  directive: Directive,
+  notes: ServerContext["notes"],
+): RouteValue {
+  const { respond: fixed, path } = route as { respond?: { status: number }; path?: string };
+  // Nothing is behind it.
+  if (fixed !== undefined && fixed.status >= 400) return route;
+  const isOther = Object.entries(guards).some(([key, value]) =>
+    route[key] !== undefined && !isSame(route[key], value)
+  );
+  if (!isOther) return { ...route, ...guards };
+  // nginx asks in both locations, and no rule says who may pass both.
+  notes.add("refused", directive, "where it leads lets in others");
+  return at(path, { respond: { status: 403 } });
+}
+
+/** What the location does at one of its paths. */
+function contentRoutes(
+  path: string | undefined,
+  { content, location, place, context: inCase }: PlannedCase,
+  { hasPathInfo, scripts }: SaidPaths,
+  context: ServerContext,
+): RouteValue[] {
+  const options = optionsOf(location, inCase);
+  const tell = (routes: readonly RouteValue[]) => routes.map((route) => merge(route, options));
+  const parts: FilesParts = { location, place, context: inCase, fallbackRoutes };
+  switch (content.kind) {
+    case "refused":
+      return [];
+    case "files": {
+      const closers = respond(scripts ?? [], 403, "");
+      const internal = location.scope.all("internal")[0];
+      inCase.notes.take(internal);
+      const routes = [...closers, ...fileRoutes(path, content.tried, parts)];
+      return tell(internal === undefined ? routes : routes.map(asInternal));
+    }
+    case "run":
+      return tell(
+        triedRoutes(
+          path,
+          content.tried,
+          parts,
+          (at) => runRoutes(at, hasPathInfo, content.run, inCase),
+        ),
+      );
+    case "pass":
+      return tell(
+        triedRoutes(
+          path,
+          content.tried,
+          parts,
+          (at) => proxyRoutes(at, content.pass, location, inCase),
+        ),
+      );
+  }
+
+  function fallbackRoutes(fallback: Fallback, at: string | undefined): RouteValue[] {
+    return fallbackAt(fallback, at, location, inCase, context);
+  }
+}
+
+function asInternal(route: RouteValue): RouteValue {
+  return "respond" in route ? route : { ...route, internal: true };
+}
+
+/** What is tried before an application is asked. */
+function triedRoutes(
+  path: string | undefined,
+  tried: Tried | undefined,
+  { place, fallbackRoutes }: FilesParts,
+  routesAt: (path: string | undefined) => RouteValue[],
+): RouteValue[] {
+  if (tried === undefined) return routesAt(path);
+  const attempts = tried.attempts.flatMap((attempt) => {
+    const to = attempt === "file"
+      ? "${request.path}"
+      : attempt === "directory"
+      ? "${request.path}/"
+      : attempt.to;
+    return routesAt(path).filter((route) => !("respond" in route)).map((route): RouteValue => ({
+      ...route,
+      ...place.keys,
+      exists: to,
+      ...(typeof attempt === "object" && { rewrite: to }),
+    }));
+  });
+  return [...attempts, ...fallbackRoutes(tried.fallback, path)];
+}
+
+/** What is done where nothing is there. */
+function fallbackAt(
+  fallback: Fallback,
   path: string | undefined,
   location: Location,
-  { tried }: Content & { readonly kind: "files" },
+  inCase: ServerContext,
   context: ServerContext,
 ): RouteValue[] {
-  const { fallback } = tried;
-  const bodyMax = bodyMaxOf(location.scope, context.notes);
-  if (!tried.file && fallback.kind === "script") {
-    const { run, script, query } = fallback;
-    return [oneScriptRoute(run, script, { path, query, bodyMax }, context)];
-  }
-  const directory = path === undefined ? "/" : path.endsWith("/*") ? path.slice(0, -1) : undefined;
-  const names = tried.directory && directory !== undefined ? indexNames(location, context) : [];
-  const files = names.filter((name) => !isScript(name));
-  const index = scriptIndexes(directory ?? "/", names.filter(isScript), context);
-  const single = index === undefined ? directoryIndexes(location, names, context) : [];
-
-  // One route does for index and front controller, where the order and the query allow it.
-  const isFirst = files.length > 0 && names.findIndex(isScript) < names.indexOf(files[0]!);
-  const isOne = !isFirst && fallback.kind === "script" && fallback.query === undefined &&
-    (index === undefined || isSame(index.run, fallback.run));
-  const ownIndex = index !== undefined && !isOne
-    ? [
-      phpRoute(index.run, { path, bodyMax }, { index: index.names, try: ["folder"] }, context),
-    ]
-    : [];
-  const singles = directory === undefined
-    ? []
-    : single.filter(({ path }) => `${path}`.startsWith(directory));
-  const options = fileOptions(location.scope, context.notes);
-  const filesRoute = tried.file ? [at(path, { static: { index: files, ...options } })] : [];
-  const aroundFiles = isFirst
-    ? [...ownIndex, ...singles, ...filesRoute]
-    : [...singles, ...filesRoute, ...ownIndex];
-  if (fallback.kind === "script") {
-    const scripts = isOne ? index?.names ?? [] : [];
-    const last = fallbackRoute(fallback, { path, bodyMax }, scripts, context);
-    // A static route sends a directory's path to its slash, which only a directory that is tried
-    // wants.
-    const own = tried.directory ? [...aroundFiles, last] : [last, ...aroundFiles];
-    // What they pass on is no later route's.
-    return [...own, ...(path === undefined ? [] : respond([path], 404, ""))];
-  }
-  // nginx would show the source of these.
-  const begin = path === undefined ? "/" : path.endsWith("*") ? path.slice(0, -1) : undefined;
-  const hasScripts = begin !== undefined && reachesScripts(begin, location, context);
-  const closed = hasScripts ? respond([path === undefined ? "*.php" : `${path}.php`], 403, "") : [];
-  const isSaid = path === undefined && fallback.status === 404;
-  return [...closed, ...aroundFiles, ...(isSaid ? [] : respond([path], fallback.status, ""))];
-}
-
-/** What a location tries last. Scripts are run by their own locations: no client names one here. */
-function fallbackRoute(
-  { run, script, query }: Extract<Fallback, { kind: "script" }>,
-  place: RunPlace,
-  index: readonly string[],
-  context: ServerContext,
-): RouteValue {
-  const tries = [
-    "file",
-    ...(index.length > 0 ? ["folder"] : []),
-    script,
-    ...(script.includes(PATH_MARK) ? ["=404"] : []),
-  ];
-  const options = { ...(index.length > 0 && { index }), try: tries };
-  return phpRoute(run, { ...place, query }, options, context);
-}
-
-function isScript(name: string): boolean {
-  return name.endsWith(".php");
-}
-
-function indexNames({ scope }: Location, { notes }: ServerContext): readonly string[] {
-  const index = scope.one("index");
-  notes.take(index);
-  return (index?.args ?? ["index.html"]).filter((name) => !/[/$]/.test(name));
-}
-
-/** Of the index scripts those that nginx would run in every directory, and by what. */
-function scriptIndexes(
-  directory: string,
-  names: readonly string[],
-  context: ServerContext,
-): { readonly names: readonly string[]; readonly run: Run } | undefined {
-  let run: Run | undefined;
-  const found = names.filter((name) => {
-    const runs = [directory, `${directory}${SAMPLE}/`].map((below) => {
-      return reachedRun(findLocation(context.locations, below + name), context);
-    });
-    const [here, inDirectories] = runs;
-    if (inDirectories === undefined || inDirectories === "closed" || !isSame(here, inDirectories)) {
-      return false;
+  switch (fallback.kind) {
+    case "status":
+      return respond([path], fallback.status, "");
+    case "refused":
+      inCase.notes.add("refused", fallback.directive, fallback.reason);
+      return respond([path], 501, "");
+    case "rewrite":
+      return [
+        at(path, { rewrite: rewriteTo(fallback.to, false, context) }),
+        ...(path === undefined ? [] : respond([path], 404, "")),
+      ];
+    case "script":
+      return [];
+    case "named": {
+      if (fallback.location === location) return respond([path], 500, "");
+      const start: Case = { conditions: {}, set: inCase.values.set ?? new Map(), scope: undefined };
+      const plan = planOf(fallback.location, [start], context);
+      const said = { paths: [path], hasPathInfo: false, conditions: {}, difference: undefined };
+      return routesOf(plan, said, context);
     }
-    run ??= inDirectories;
-    return isSame(run, inDirectories);
-  });
-  return run && { names: found, run };
+  }
 }
 
-/** Directories whose index script runs although those of other directories do not. */
-function directoryIndexes(
-  location: Location,
-  names: readonly string[],
-  context: ServerContext,
+/** What `return` and `rewrite` say. */
+function stepRoutes(step: Step, plan: LocationPlan, said: SaidPaths): RouteValue[] {
+  const { notes } = plan.context;
+  const conditions = bothOf(said.conditions, step.conditions);
+  if (conditions === "never") return [];
+  return said.paths.flatMap((path) => {
+    const own = step.path === undefined ? { path, conditions: {} } : pathWithin(step.path, path);
+    const all = own === undefined || conditions === undefined
+      ? undefined
+      : bothOf(conditions, own.conditions);
+    if (all === "never") return [];
+    if (own === undefined || all === undefined) {
+      notes.add("refused", step.directive, "what it depends on cannot be said together");
+      return [at(path, { respond: { status: 403 } })];
+    }
+    const { content } = step;
+    const routes = content.kind === "rewrite" && content.isBreak
+      ? brokenRoutes(own.path, content.to, step.directive, plan)
+      : stepAt(own.path, step, plan.location, plan.context);
+    return routes.map((route) => withConditions(route, all));
+  });
+}
+
+/** The paths of a route that match an expression, whose groups may be named. */
+function pathWithin(
+  regex: { readonly source: string; readonly anyCase: boolean },
+  path: string | undefined,
+): { readonly path: string; readonly conditions: Conditions } | undefined {
+  const look = lookAt(path);
+  const isSameCase = look === undefined || look.anyCase === regex.anyCase ||
+    !/[a-z]/i.test(look.look);
+  const said = toExpression(regex, look === undefined || !isSameCase ? [] : [look.look]);
+  if (said === undefined) return undefined;
+  if (isSameCase) return { path: said, conditions: {} };
+  const around = toExpression({ source: `^(?:${look.look})`, anyCase: look.anyCase });
+  if (around === undefined) return undefined;
+  return { path: said, conditions: { when: { "${request.path}": around } } };
+}
+
+/** A new path that stays the location's own. */
+function brokenRoutes(
+  path: string | undefined,
+  to: string,
+  directive: Directive,
+  { cases, context }: LocationPlan,
 ): RouteValue[] {
-  const { locations } = context;
-  const all = locations.flatMap(({ kind, text, ignoreCase }) =>
-    kind === "exact"
-      ? [text]
-      : kind === "regex"
-      ? (patternsOf(text, ignoreCase)?.patterns ?? []).map(({ path }) => path ?? "")
-      : []
-  );
-  const paths = new Set(all.map((path) => path.replace(/\/\*$/, "")));
-  return [...paths].flatMap((path) => {
-    const directory = path.slice(0, path.lastIndexOf("/") + 1);
-    const name = path.slice(directory.length);
-    if (path.includes("*") || !names.includes(name) || !isScript(name)) return [];
-    if (findLocation(locations, directory) !== location) return [];
-    const own = findLocation(locations, path);
-    const run = reachedRun(own, context);
-    if (run === undefined || run === "closed") return [];
-    const bodyMax = bodyMaxOf(location.scope, context.notes);
-    const options = { index: [name], try: ["folder"] };
-    return [phpRoute(run, { path: directory, bodyMax }, options, context)];
-  });
+  const [one] = cases;
+  const isSayable = one !== undefined && cases.length === 1 && one.content.kind !== "refused" &&
+    one.place.keys.strip_prefix === undefined;
+  if (!isSayable) {
+    context.notes.add("refused", directive, "what its location does then cannot be said");
+    return [at(path, { respond: { status: 501 } })];
+  }
+  const said = { paths: [path], hasPathInfo: false, conditions: {}, difference: undefined };
+  const content = one.content.kind === "pass"
+    ? { ...one.content, pass: { ...one.content.pass, uri: undefined } }
+    : one.content;
+  const routes = caseRoutes({ ...one, content, conditions: {} }, said, context);
+  const first = routes.find((route) => !("respond" in route));
+  // Others would be asked by the path that was.
+  return first === undefined || "rewrite" in first
+    ? routes
+    : [{ ...first, rewrite: to }, at(path, { respond: { status: 404 } })];
 }
 
-/** Whether a script's path would be answered here, as a file. */
-function reachesScripts(directory: string, location: Location, context: ServerContext): boolean {
-  return findLocation(context.locations, `${directory}${SAMPLE}/${SAMPLE}.php`) === location ||
-    findLocation(context.locations, `${directory}${SAMPLE}.php`) === location;
+/** What the location says of responses. */
+function optionsOf(location: Location, { notes, hasOwnHeaders }: ServerContext): RouteValue {
+  const { scope } = location;
+  const intercept = scope.own("fastcgi_intercept_errors", "proxy_intercept_errors").at(-1);
+  notes.take(intercept);
+  return {
+    ...(hasOwnHeaders && responseOptions(scope, notes)),
+    ...(intercept?.args[0] === "on" && { intercept_errors: true }),
+  };
+}
+
+/** Rules for headers of both. */
+function merge(route: RouteValue, options: RouteValue): RouteValue {
+  const { headers } = route as { headers?: Record<string, unknown> };
+  const { headers: more } = options as { headers?: Record<string, unknown> };
+  if (headers === undefined || more === undefined) return { ...route, ...options };
+  return { ...route, ...options, headers: { ...headers, ...more } };
 }

@@ -17,14 +17,20 @@ export interface Location {
   readonly ignoreCase: boolean;
   readonly directive: Directive;
   readonly scope: Scope;
-  /** The prefix that it stands in. */
+  /** The location that it stands in. */
   readonly within: Location | undefined;
+  /** Whether it is what an `if` makes of the location that it stands in. */
+  readonly isCase?: boolean;
 }
 
-/** A location in its place; `below` is the prefix to which an expression is confined. */
+/**
+ * A location in its place; `below` is the prefix to which an expression is confined, `inside` are the
+ * expressions around it.
+ */
 export interface OrderedLocation {
   readonly location: Location;
   readonly below: string | undefined;
+  readonly inside?: readonly Location[];
 }
 
 /** Those of a block and of the prefixes in it, in the file's order. */
@@ -100,7 +106,7 @@ function isPrefix(kind: LocationKind): boolean {
 
 function matches({ text, ignoreCase }: Location, path: string): boolean {
   try {
-    return new RegExp(text.replaceAll("(?P<", "(?<"), ignoreCase ? "i" : "").test(path);
+    return new RegExp(text.replaceAll("(?P<", "(?<"), ignoreCase ? "is" : "s").test(path);
   } catch {
     // What JavaScript cannot read as an expression is refused where it is translated.
     return false;
@@ -122,7 +128,7 @@ function orderLevel(
   within: Location | undefined,
   outer: readonly Location[],
 ): OrderedLocation[] {
-  const below = within?.text;
+  const below = within?.kind === "regex" ? undefined : within?.text;
   const here = all.filter((location) => location.within === within);
   const regexes = here.filter(({ kind }) => kind === "regex");
   const prefixes = here.filter(({ kind }) => isPrefix(kind)).sort(byLength);
@@ -140,14 +146,26 @@ function orderLevel(
   );
   for (const location of prefixes) {
     if (!early.includes(location)) {
-      ordered.push(...inner(location).map((it) => ({ location: it, below: location.text })));
+      for (const it of inner(location)) {
+        for (const nested of orderLevel(all, it, [])) {
+          const inside = [it, ...nested.inside ?? []];
+          ordered.push({ ...nested, below: nested.below ?? location.text, inside });
+        }
+        ordered.push({ location: it, below: location.text });
+      }
       continue;
     }
     const asked = location.kind === "strong" ? outer : [...regexes, ...outer];
     ordered.push(...orderLevel(all, location, asked), { location, below: undefined });
   }
   if (early.some(({ text }) => text === (below ?? "/"))) return ordered;
-  for (const location of [...regexes, ...outer]) ordered.push({ location, below });
+  for (const location of [...regexes, ...outer]) {
+    for (const nested of orderLevel(all, location, [])) {
+      const inside = [location, ...nested.inside ?? []];
+      ordered.push({ ...nested, below: nested.below ?? below, inside });
+    }
+    ordered.push({ location, below });
+  }
   const late = prefixes.filter((prefix) => !early.includes(prefix));
   return [...ordered, ...late.map((location) => ({ location, below: undefined }))];
 }

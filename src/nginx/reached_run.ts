@@ -2,37 +2,60 @@
  * A script's location as an index, a rewrite or the last word of `try_files` comes to it: nginx asks
  * there, too, who may. What it refuses must not be open by another way.
  */
-import { type Access, accessTo } from "./access.ts";
-import { rootError, unsayableOf } from "./location_errors.ts";
+import { accessWays } from "./access.ts";
+import type { Guards } from "./guards.ts";
+import { type FilePlace, placeOf } from "./file_place.ts";
+import { unsayableOf } from "./location_errors.ts";
 import type { Location } from "./locations.ts";
-import { type Run, runOf } from "./run.ts";
+import { isEmpty, isSame } from "./route_conditions.ts";
+import { isOwn, type Run, runOf } from "./run.ts";
 import type { ServerContext } from "./server_context.ts";
 
-/** A run with its access control; undefined where the location runs nothing or cannot be said. */
+/**
+ * A run with what guards it, where that is all that its location does; undefined where the location
+ * runs nothing, looks elsewhere than `asking`, decides by more than the path, or cannot be said.
+ */
 export function reachedRun(
   location: Location | undefined,
+  asking: FilePlace,
   context: ServerContext,
 ): Run | "closed" | undefined {
-  const run = location && runOf(location, context);
-  if (location === undefined || run === undefined) return undefined;
+  if (location === undefined || !isOwn(location, "fastcgi_pass")) return undefined;
+  const { scope } = location;
+  const deciding = scope.own("rewrite", "if", "return", "location")
+    .concat(scope.own("set").filter(({ args }) => context.isUsed((args[0] ?? "").slice(1))));
+  if (deciding.some(({ args }) => args.join(" ") !== "$path_info $fastcgi_path_info")) {
+    return undefined;
+  }
+  if (context.cases > 1) return undefined;
   // That a script must exist is so here anyway.
-  const [tried] = location.scope.own("try_files");
-  if (tried?.args.at(-1) === "=404") context.notes.take(tried);
-  if (rootError(location, context) !== undefined) return undefined;
+  const [tried] = scope.own("try_files");
+  if (tried !== undefined && tried.args.at(-1) !== "=404") return undefined;
+  if (
+    tried !== undefined &&
+    tried.args.some((name) => !/^(?:=404|\$uri|\$fastcgi_script_name)$/.test(name))
+  ) {
+    return undefined;
+  }
+  context.notes.take(tried);
+  const place = placeOf(location, context);
+  if ("refused" in place || place.rewrite !== undefined) return undefined;
+  const run = runOf(location, place, context);
+  if (run === undefined || !run.isPhp) return undefined;
+  if (run.place.root !== asking.root || !isSame(run.place.keys, asking.keys)) return undefined;
   if (unsayableOf(location, context) !== undefined) return undefined;
-  const access = accessTo(location, context);
-  if (access.kind === "closed") return "closed";
-  return { ...run, restriction: restrictionOf(access) };
+  const [way, ...others] = accessWays(location, context);
+  if (way === undefined || others.length > 0 || !isEmpty(way.conditions)) return undefined;
+  if (way.guards === "closed") return "closed";
+  // nginx asks in both locations: where they differ, both have to be met.
+  if (context.guards?.some((asked) => asked !== "closed" && differ(asked, way.guards as Guards))) {
+    return undefined;
+  }
+  return { ...run, guards: way.guards };
 }
 
-/** As a route has it; undefined where everybody has access. */
-export function restrictionOf(access: Access): Record<string, readonly string[]> | undefined {
-  if (access.kind !== "restricted") return undefined;
-  const { allow, deny } = access;
-  return { ...(allow.length > 0 && { allow }), ...(deny.length > 0 && { deny }) };
-}
-
-/** Whether two runs are the same in all that routes say of them. */
-export function isSame(one: unknown, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
+function differ(one: Guards, other: Guards): boolean {
+  return Object.entries(one).some(([key, value]) => {
+    return other[key] !== undefined && !isSame(other[key], value);
+  });
 }

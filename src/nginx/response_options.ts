@@ -1,4 +1,5 @@
 /** `add_header`, `error_page` and `gzip` → what our sites and routes say of their responses. */
+import { findLocation, type Location } from "./locations.ts";
 import type { Notes } from "../import/notes.ts";
 import type { Scope } from "./scope.ts";
 import { nginxSize } from "./units.ts";
@@ -8,6 +9,7 @@ export interface SiteOptionParts {
   readonly notes: Notes;
   readonly root: string | undefined;
   readonly isFile: (path: string) => boolean;
+  readonly locations: readonly Location[];
 }
 
 /** nginx's default of `gzip_min_length`. */
@@ -43,9 +45,10 @@ export function siteOptions(scope: Scope, parts: SiteOptionParts): Record<string
   };
 }
 
+/** Pages are files below the site's root; what leads elsewhere is the locations' (`fallback.ts`). */
 function errorPages(
   scope: Scope,
-  { notes, root, isFile }: SiteOptionParts,
+  { notes, root, isFile, locations }: SiteOptionParts,
 ): Record<string, string> {
   const pages: Record<string, string> = {};
   for (const directive of scope.all("error_page")) {
@@ -53,12 +56,13 @@ function errorPages(
     const page = directive.args.at(-1) ?? "";
     const isPath = /^(\/[^/$]+)+$/.test(page) && !page.endsWith(".php");
     if (!isPath || codes.some((code) => !/^[45]\d\d$/.test(code))) {
-      notes.add(
-        "lost",
-        directive,
-        "only a file of the root, with the response's status, is a page",
-      );
-    } else if (root === undefined || !isFile(root + page)) {
+      if (notes.isTaken(directive)) continue;
+      notes.add("lost", directive, FILES);
+      continue;
+    }
+    const own = findLocation(locations, page)?.scope.one("root")?.args[0] ?? root;
+    if (own !== root) notes.add("lost", directive, "its file is not below the site's root");
+    else if (root === undefined || !isFile(root + page)) {
       notes.add("lost", directive, "there is no such file in the root");
     } else {
       notes.take(directive);
@@ -67,6 +71,8 @@ function errorPages(
   }
   return pages;
 }
+
+const FILES = "only a file of the root, with the response's status, is a page";
 
 function compressionOf(scope: Scope, notes: Notes): Record<string, unknown> | undefined {
   const gzip = scope.one("gzip");

@@ -1,9 +1,14 @@
 /** What `fastcgi_pass` of a location says: the upstream, the script, and the parameters. */
 import { bodyMaxOf } from "./body_limits.ts";
+import type { Guards } from "./guards.ts";
+import { copiedFields } from "./forward_auth.ts";
+import { fastCgiOptions } from "./fastcgi_options.ts";
+import type { FilePlace } from "./file_place.ts";
 import type { Location } from "./locations.ts";
-import type { ServerContext } from "./server_context.ts";
 import type { Directive } from "./parser.ts";
-import { toTemplate } from "./variables.ts";
+import { isScriptFile, type ScriptFile, scriptFileOf } from "./script_file.ts";
+import type { ServerContext } from "./server_context.ts";
+import { toConstant, toTemplate, variablesIn, type VariableValues } from "./variables.ts";
 
 export interface Run {
   readonly upstream: string;
@@ -11,18 +16,26 @@ export interface Run {
   readonly params: Readonly<Record<string, string | null>>;
   /** Whether what stands behind a script's name is PATH_INFO. */
   readonly splitsPath: boolean;
+  /** Where an application's own split ends its script's name. */
+  readonly split?: { readonly split_path: readonly string[] } | { readonly script_name: string };
   /** Whether nothing is, as the whole path is looked for. */
   readonly isWhole?: boolean;
-  /** The one script that the location runs, a path below the root. */
-  readonly script: string | undefined;
+  readonly script: ScriptFile;
+  /** Whether its scripts are PHP's, which run where they exist. */
+  readonly isPhp: boolean;
+  /** What stands behind a path that ends with "/". */
+  readonly index: string | undefined;
+  /** What the location says of its application's responses and of sending to it. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly place: FilePlace;
   /** A client does not get there. */
   readonly isInternal: boolean;
   /** Most bytes of a body; infinity where its location is not asked for it. */
   readonly bodyMax: number;
   /** What says that symlinks in the root are followed (`$realpath_root`). */
   readonly realPath: Directive | undefined;
-  /** Its access control, where another location leads to it (`reached_run.ts`). */
-  readonly restriction?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** Access control, where another location leads to it (`reached_run.ts`). */
+  readonly guards?: Guards | undefined;
 }
 
 /** The values of nginx's own lists: what these parameters are here as well. */
@@ -32,12 +45,11 @@ const USUAL: Readonly<Record<string, readonly string[]>> = {
   CONTENT_TYPE: ["$content_type"],
   CONTENT_LENGTH: ["$content_length"],
   SCRIPT_NAME: ["$fastcgi_script_name"],
-  SCRIPT_FILENAME: ["$document_root$fastcgi_script_name", "$request_filename"],
   PATH_INFO: ["$fastcgi_path_info", "$path_info"],
   PATH_TRANSLATED: ["$document_root$fastcgi_path_info", "$document_root$path_info"],
   REQUEST_URI: ["$request_uri"],
   DOCUMENT_URI: ["$document_uri"],
-  DOCUMENT_ROOT: ["$document_root"],
+  DOCUMENT_ROOT: ["$document_root", "$realpath_root"],
   SERVER_PROTOCOL: ["$server_protocol"],
   REQUEST_SCHEME: ["$scheme"],
   HTTPS: ["$https", "$fastcgi_https"],
@@ -46,6 +58,7 @@ const USUAL: Readonly<Record<string, readonly string[]>> = {
   REMOTE_ADDR: ["$remote_addr"],
   REMOTE_PORT: ["$remote_port"],
   REMOTE_USER: ["$remote_user"],
+  AUTH_USER: ["$remote_user"],
   SERVER_ADDR: ["$server_addr"],
   SERVER_PORT: ["$server_port"],
   SERVER_NAME: ["$server_name", "$host"],
@@ -57,42 +70,47 @@ const USUAL: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Undefined where the location runs nothing, or where it cannot be said. */
-export function runOf(location: Location, context: ServerContext): Run | undefined {
+export function runOf(
+  location: Location,
+  place: FilePlace,
+  context: ServerContext,
+): Run | undefined {
   const { scope } = location;
-  const [pass] = scope.own("fastcgi_pass");
-  if (pass === undefined) return undefined;
-  const upstream = context.upstreams.nameOf(pass, scope);
-  if (upstream === undefined) return undefined;
-  const params: Record<string, string | null> = {};
-  let script: string | undefined;
-  let realPath: Directive | undefined;
-  for (const directive of scope.all("fastcgi_param")) {
-    const [name = "", value = ""] = directive.args;
-    if (USUAL[name]?.includes(value)) {
-      context.notes.take(directive);
-      continue;
-    }
-    if (isRealPath(directive)) realPath = directive;
-    if (name === "SCRIPT_FILENAME") script = readScript(directive, context) ?? script;
-    else readParam(name, value, directive, params, context);
-  }
+  const [pass] = scope.all("fastcgi_pass").slice(-1);
+  if (pass === undefined || !isOwn(location, "fastcgi_pass")) return undefined;
+  const target = toConstant(pass.args[0] ?? "", context.values);
+  const upstream = target && context.upstreams.nameOf(pass, scope, target);
+  if (!upstream) return undefined;
   const split = scope.one("fastcgi_split_path_info");
-  const internal = scope.all("internal")[0];
-  // Debian's snippet keeps PATH_INFO over its try_files so.
-  const kept = scope.own("set").filter(({ args }) =>
-    args.join(" ") === "$path_info $fastcgi_path_info"
-  );
-  context.notes.take(split, internal, ...kept);
+  const script = scriptFileOf(location, place, context);
+  if (script === undefined) return undefined;
+  const isPhp = script.kind !== "file" &&
+    (isScriptFile(location) || /php|fpm|:9000$/.test(`${target} ${upstream}`) ||
+      split?.args[0]?.includes("\\.php") === true || script.kind === "one");
+  const ownSplit = split !== undefined && !isPhp ? readSplit(split, context) : undefined;
+  const [internal] = scope.all("internal");
+  const index = scope.one("fastcgi_index");
+  context.notes.take(split, internal, ...keptPathInfo(location), index);
   return {
     upstream,
-    params,
+    params: paramsOf(location, isPhp || ownSplit !== undefined, place, context),
     splitsPath: split !== undefined,
+    ...(ownSplit && { split: ownSplit }),
     script,
+    isPhp,
+    index: index && toConstant(index.args[0] ?? "", context.values),
+    options: fastCgiOptions(scope, context.notes),
+    place: script.place,
     isInternal: internal !== undefined,
     // nginx looks at it where it finds a location by the path.
     bodyMax: location.kind === "named" ? Infinity : bodyMaxOf(scope, context.notes),
-    realPath,
+    realPath: scope.all("fastcgi_param").find(isRealPath),
   };
+}
+
+/** A location within another one has no handler of that; an `if` in a location does. */
+export function isOwn({ scope, isCase }: Location, name: string): boolean {
+  return scope.own(name).length > 0 || (isCase === true && scope.all(name).length > 0);
 }
 
 function isRealPath({ args: [name = "", value = ""] }: Directive): boolean {
@@ -100,46 +118,71 @@ function isRealPath({ args: [name = "", value = ""] }: Directive): boolean {
     value.startsWith("$realpath_root");
 }
 
-function readScript(directive: Directive, { notes }: ServerContext): string | undefined {
-  const value = directive.args[1] ?? "";
-  const path = /^\$(?:document_root|realpath_root)(.*)$/.exec(value)?.[1];
-  if (path === "$fastcgi_script_name") {
-    notes.take(directive);
-    return undefined;
-  }
-  if (path !== undefined && /^(\/[^/$]+)+$/.test(path)) {
-    notes.take(directive);
-    return path;
-  }
-  notes.add("lost", directive, "the script's file is the root and the script's name");
+/** Debian's snippet keeps PATH_INFO over its try_files so. */
+function keptPathInfo({ scope }: Location): readonly Directive[] {
+  return scope.own("set").filter(({ args }) => args.join(" ") === "$path_info $fastcgi_path_info");
+}
+
+function readSplit(split: Directive, { notes }: ServerContext): Run["split"] | undefined {
+  const source = split.args[0] ?? "";
+  const ending = /^\^\((?:\.[+*]\??|\/\.[+*]\??)?\\(\.\w+)\)/.exec(source)?.[1];
+  if (ending !== undefined) return { split_path: [ending] };
+  const prefix = /^\^\(((?:\/[\w-]+)+)\)\(/.exec(source)?.[1];
+  if (prefix !== undefined) return { script_name: prefix };
+  notes.add("lost", split, "no ending and no beginning says where a script's name ends");
   return undefined;
 }
 
-function readParam(
-  name: string,
-  value: string,
-  directive: Directive,
-  params: Record<string, string | null>,
-  { notes, values }: ServerContext,
-): void {
-  if (name === "DOCUMENT_ROOT" && value === "$realpath_root") {
-    notes.take(directive);
-    return;
+/** `isMade`: afcgi makes SCRIPT_NAME and PATH_INFO of the path. */
+function paramsOf(
+  location: Location,
+  isMade: boolean,
+  place: FilePlace,
+  context: ServerContext,
+): Record<string, string | null> {
+  const { notes } = context;
+  const params: Record<string, string | null> = isMade
+    ? {}
+    : { SCRIPT_NAME: "${request.path}", PATH_INFO: null };
+  const fields = copiedFields(location);
+  const set = new Map(context.values.set);
+  for (const [name, field] of fields) set.set(name, `\${request.header.${field}}`);
+  if (!isMade) {
+    set.set("fastcgi_script_name", "${request.path}");
+    set.set("fastcgi_path_info", "");
   }
-  if (name === "SCRIPT_NAME" || name === "PATH_INFO" || name === "CONTENT_LENGTH") {
-    notes.add("lost", directive, "afcgi makes it of the path");
-    return;
+  const values: VariableValues = { ...context.values, root: place.root, set };
+  for (const directive of location.scope.all("fastcgi_param")) {
+    const [name = "", value = ""] = directive.args;
+    if (name === "SCRIPT_FILENAME") continue;
+    if (USUAL[name]?.includes(value)) {
+      notes.take(directive);
+      continue;
+    }
+    if ((name === "SCRIPT_NAME" || name === "PATH_INFO") && isMade || name === "CONTENT_LENGTH") {
+      notes.add("lost", directive, "afcgi makes it of the path");
+      continue;
+    }
+    const template = toTemplate(value, values);
+    if (template === undefined || /[=\0]/.test(name)) {
+      notes.add("lost", directive, "a variable in it has no counterpart");
+      // nginx would send its own word there and never the client's.
+      if (name.startsWith("HTTP_")) params[name] = null;
+      continue;
+    }
+    notes.take(directive, ...usedRequests(location, value));
+    params[name] = template;
+    if (directive.args[2] === "if_not_empty" && template.includes("${")) {
+      notes.add("differs", directive, "sent when it is empty, too");
+    }
   }
-  const template = toTemplate(value, values);
-  if (template === undefined) {
-    notes.add("lost", directive, "a variable in it has no counterpart");
-    // nginx would send its own word there and never the client's.
-    if (name.startsWith("HTTP_")) params[name] = null;
-    return;
-  }
-  notes.take(directive);
-  params[name] = template;
-  if (directive.args[2] === "if_not_empty" && template.includes("${")) {
-    notes.add("differs", directive, "sent when it is empty, too");
-  }
+  return params;
+}
+
+/** The `auth_request_set` that a value is made of. */
+function usedRequests({ scope }: Location, value: string): readonly Directive[] {
+  const names = variablesIn(value);
+  return scope.all("auth_request_set").filter(({ args: [variable = ""] }) =>
+    names.includes(variable.replace(/^\$/, ""))
+  );
 }

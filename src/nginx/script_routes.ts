@@ -1,12 +1,12 @@
 /**
- * How a script's run is said: by `php`, which looks at the files, or by `fastcgi` where every path is
- * for one script.
+ * How a script's run is said: by `php`, which looks at the files, or by `fastcgi` where an application
+ * is asked for every path.
  */
 import { bodyLimits } from "./body_limits.ts";
 import type { Run } from "./run.ts";
 import type { ServerContext } from "./server_context.ts";
 
-/** A route without its place, in the order of the schema's keys. */
+/** A route in the order of the schema's keys. */
 export type RouteValue = Readonly<Record<string, unknown>>;
 
 /** Stands for the request's path in what a `php` route tries. */
@@ -40,10 +40,11 @@ export function phpRoute(
     ...options,
     ...(run.realPath && { resolve_root: true }),
     ...paramsOf(run, query),
+    ...run.options,
   };
   // nginx looks at the body's length in each location that it comes to.
   const limits = bodyLimits(Math.min(run.bodyMax, bodyMax), context.bodyMax);
-  return { ...at(path, { php }), ...limits, ...restricted(run) };
+  return { ...at(path, { ...run.place.keys, php }), ...limits, ...run.guards };
 }
 
 /** Every path is for the one script, whatever files there are. */
@@ -61,22 +62,17 @@ export function oneScriptRoute(
   if (run.realPath) {
     context.notes.add("differs", run.realPath, "symlinks in the root are not resolved");
   }
+  const { root, keys } = run.place;
   const params = {
     ...paramsOf(run, query).params,
-    SCRIPT_FILENAME: `${context.root ?? ""}${script}`,
-    SCRIPT_NAME: script,
+    SCRIPT_FILENAME: `${root ?? ""}${script}`,
+    SCRIPT_NAME: `${keys.strip_prefix ?? ""}${script}`,
     PATH_INFO: null,
   };
   const limits = bodyLimits(Math.min(run.bodyMax, bodyMax), context.bodyMax);
-  return {
-    ...at(path, { fastcgi: { upstream: run.upstream, params } }),
-    ...limits,
-    ...restricted(run),
-  };
-}
-
-function restricted({ restriction }: Run): RouteValue {
-  return restriction === undefined ? {} : { ip_restriction: restriction };
+  const rooted = keys.root === undefined ? {} : { root: keys.root };
+  const fastcgi = { upstream: run.upstream, params, ...run.options };
+  return { ...at(path, { ...rooted, fastcgi }), ...limits, ...run.guards };
 }
 
 /** The routes of a location with `fastcgi_pass`. */
@@ -87,8 +83,10 @@ export function runRoutes(
   context: ServerContext,
 ): RouteValue[] {
   const internal = run.isInternal ? { internal: true } : {};
-  if (run.script !== undefined && run.script !== path && `${run.script}/*` !== path) {
-    return [{ ...oneScriptRoute(run, run.script, { path }, context), ...internal }];
+  const { script } = run;
+  if (!run.isPhp) return [{ ...applicationRoute(path, run, context), ...internal }];
+  if (script.kind === "one" && script.script !== path && `${script.script}/*` !== path) {
+    return [{ ...oneScriptRoute(run, script.script, { path }, context), ...internal }];
   }
   // A path of scripts with what is below them: every path, of which php takes its own.
   const isWhole = run.isWhole || (!run.splitsPath && !hasPathInfo);
@@ -96,11 +94,38 @@ export function runRoutes(
     ? path.slice(0, -".php".length)
     : path;
   const place = { path: wide === "*" ? undefined : wide };
-  const options = { index: [], ...(isWhole && { split_path: [] }) };
+  const isNamed = (path ?? "").endsWith(".php");
+  const index = !isNamed && !path?.startsWith("~") && run.index ? [run.index] : [];
+  const options = { index, ...(isWhole && { split_path: [] }) };
   const route = { ...phpRoute(run, place, options, context), ...internal };
   // What is no script's whole name is passed on, and would be a later route's.
-  const isLast = isWhole && run.isWhole && !(path ?? "").endsWith(".php");
+  const isLast = wide === path && !isNamed;
   return isLast ? [route, at(place.path, { respond: { status: 404 } })] : [route];
+}
+
+/** An application that finds its own scripts, such as fcgiwrap. */
+function applicationRoute(
+  path: string | undefined,
+  run: Run,
+  context: ServerContext,
+): RouteValue {
+  const { script, split, place: { keys, root } } = run;
+  const isMade = split !== undefined && "split_path" in split;
+  const begins = split !== undefined && "script_name" in split ? split : undefined;
+  const isBelow = begins !== undefined && path?.startsWith(begins.script_name) === true;
+  const made = { ...run.params };
+  if (script.kind === "file") made["SCRIPT_FILENAME"] = script.file;
+  else if (script.kind === "one") made["SCRIPT_FILENAME"] = `${root ?? ""}${script.script}`;
+  const fastcgi = {
+    upstream: run.upstream,
+    ...(isMade && split),
+    ...(isBelow && begins),
+    ...(run.index !== undefined && /^[^/]+$/.test(run.index) && { index: run.index }),
+    ...(Object.keys(made).length > 0 && { params: made }),
+    ...run.options,
+  };
+  const limits = bodyLimits(run.bodyMax, context.bodyMax);
+  return { ...at(path, { ...keys, fastcgi }), ...limits, ...run.guards };
 }
 
 /** Whether hidden names are closed: static and php see to that, an application would be asked. */

@@ -14,6 +14,7 @@ import {
 } from "./hosts.ts";
 import type { Import } from "../import/imported.ts";
 import { Notes, placeOf } from "../import/notes.ts";
+import { ValueTables } from "./maps.ts";
 import { type Directive, flatten } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import { siteOf } from "./server.ts";
@@ -28,6 +29,8 @@ export interface TranslateOptions {
   readonly source: string;
   /** Whether an error page or a certificate is there. */
   readonly isFile: (path: string) => boolean;
+  /** Whether a directory of files is there; left out: all are. */
+  readonly isDirectory?: (path: string) => boolean;
 }
 
 /** What afcgi does by itself, or has no need of. */
@@ -36,12 +39,13 @@ const UNNEEDED =
 
 export function translateNginx(
   directives: readonly Directive[],
-  { source, isFile }: TranslateOptions,
+  { source, isFile, isDirectory = () => true }: TranslateOptions,
 ): Import {
   const notes = new Notes();
   const http = directives.find(({ name }) => name === "http");
   const outer = new Scope(http?.block ?? directives);
-  const upstreams = new Upstreams(outer.own("upstream"), notes);
+  const upstreams = new Upstreams(outer.own("upstream"), notes, isFile);
+  const tables = new ValueTables(outer.own("map", "geo"), notes);
   const servers = outer.own("server").filter((server) => isServer(server, notes));
   const fallback = fallbackOf(servers, notes);
   const bodyMax = bodyMaxOf(outer, notes);
@@ -69,16 +73,11 @@ export function translateNginx(
     const closedBy = listen?.length === 0
       ? refusedListen(exposed, notes)
       : closedFromOutside(server, servers, outer, { isFile, notes });
-    const parts = {
-      notes,
-      upstreams,
-      isFile,
-      bodyMax,
-      closedBy,
-      ...(listen?.length && { listen }),
-    };
+    const parts = { notes, upstreams, tables, isFile, isDirectory, bodyMax, closedBy };
     const refusedBefore = notes.countOf("refused");
-    const site = siteOf(server, outer, isFallback ? undefined : hosts, parts);
+    const { site: { comment, value }, routes } = siteOf(server, outer, parts);
+    const where = { ...(!isFallback && { hosts }), ...(listen?.length && { listen }) };
+    const site = { site: { comment, value: { ...where, ...value } }, routes };
     sites.push(site);
     if (notes.countOf("refused") > refusedBefore || closedBy) {
       closed.push(...closedOf(server, site));
@@ -89,6 +88,7 @@ export function translateNginx(
   const deps = {
     listen,
     upstreams: upstreams.parts,
+    maps: tables.parts,
     sites,
     ...bodyLimits(bodyMax, undefined),
   };

@@ -60,7 +60,7 @@ test("afcgi import ends with status 3 where a site, or all its scripts, ended cl
   const run = async (text: string, flags = "") => {
     const words = `import nginx a.conf ${flags}`.trim();
     const { status, stdout, stderr } = await runCommand(words, {
-      tree: { "/a.conf": text },
+      tree: { "/a.conf": text, "/r/index.php": "" },
       cwd: "/",
     });
     assert.match(stdout, /^# Made by afcgi import nginx of a\.conf\n/);
@@ -72,7 +72,7 @@ test("afcgi import ends with status 3 where a site, or all its scripts, ended cl
     3,
     told("a.conf:1 server"),
   ]);
-  const passwords = "auth_basic x; auth_basic_user_file u;";
+  const passwords = "auth_basic x; auth_basic_user_file $unknown;";
   assert.deepEqual(
     await run(`server { server_name b.example; root /r;
       location ~ \\.php$ { ${passwords} fastcgi_pass unix:/s; } location / { } }`),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { coversRoute, type RouteShape } from "../../src/config/route_cover.ts";
+import { coversRoute, type RouteShape } from "../../src/routing/route_cover.ts";
 import { SiteRouter } from "../../src/http/site_router.ts";
 
 function route(path?: string, methods?: string[], passesOn = false): RouteShape {

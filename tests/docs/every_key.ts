@@ -93,12 +93,15 @@ sites:
       - path: /fixed
         root: other
         strip_prefix: /fixed
-        rewrite: { to: "/${"$"}{match}", repeat: true }
+        rewrite: { to: "/${"$"}{match}", repeat: true, internal: true }
         methods: [GET]
         cookie: { session: { not: old } }
         query: { page: { not: b } }
         scheme: https
         host: ["*.example.com"]
+        when: { "${"$"}{request.query}": { not: "" } }
+        exists: { not: /maintenance.html }
+        rewritten: false
         internal: true
         authorize: { upstream: app, params: { A: b } }
         forward_auth: { upstream: web, uri: /verify, copy_headers: [Remote-User] }

@@ -111,7 +111,7 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
   "a ${request.id": /has no "}"/,
   "${}": /"\$\{\}" stands for nothing/,
   "${request.nothing}":
-    /stands for nothing \(use request\.header\.NAME, path\.NAME, map\.NAME, request\.method/,
+    /stands for nothing \(use request\.header\.NAME, request\.query\.NAME, request\.cookie\.NAME, path\.NAME, map\.NAME, request\.method/,
   "${constructor}": /stands for nothing/,
   "${request.header.}": /names no header/,
   "${request.header.a b}": /names no header/,

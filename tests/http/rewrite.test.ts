@@ -259,3 +259,32 @@ test("A redirect takes groups, and leads to no host that the configuration does 
     });
   }
 });
+
+test("An internal route is reached by a rewrite that says so, and by no client", async () => {
+  const text = site(
+    "{ path: /in/*, internal: true, respond: { body: inside } }",
+    "{ path: /open, rewrite: { to: /in/x, internal: true } }",
+    "{ path: /shut, rewrite: /in/x }",
+    `{ ${APP} }`,
+  );
+  await withConfig({ text, application: echoParameters }, async (gateway) => {
+    assert.equal((await gateway.send("/open")).body.toString(), "inside");
+    for (const target of ["/shut", "/in/x"]) {
+      assert.equal((await gateway.send(target)).status, 404, target);
+    }
+  });
+});
+
+test("A redirect may begin with the path or the target, and stays on its host", async () => {
+  const text = `sites:
+  - routes:
+      - { path: /p/*, redirect: { to: "\${request.path}/" } }
+      - { redirect: { to: "\${request.target}" } }
+`;
+  await withConfig({ text }, async (gateway) => {
+    const led = async (target: string) => (await gateway.send(target)).headers.get("location");
+    assert.equal(await led("/p/a%20b"), "/p/a%20b/");
+    assert.equal(await led("//evil.example/x?y"), "/evil.example/x?y");
+    assert.equal(await led("/p//evil.example"), "/p/evil.example/");
+  });
+});

@@ -1,6 +1,9 @@
 /** Routes that ask for more than a path: fields, cookies, the query, scheme and host, expressions. */
 import assert from "node:assert/strict";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryDirectory } from "../support/places.ts";
 import { APP_UPSTREAM, withConfig } from "../support/configured.ts";
 import { echoParameters, type Gateway } from "../support/gateway.ts";
 import type { HttpRequest } from "../support/raw_http.ts";
@@ -72,6 +75,24 @@ const CASES: readonly Case[] = [
   ["host: test.EXAMPLE", [{}, header("Host", "TEST.example:8080")], [header("Host", "a.example")]],
   ['host: "*.example"', [{}, header("Host", "a.b.example")], [header("Host", "example")]],
   ['host: ["a.example", "~ ^b\\\\d\\\\."]', [header("Host", "b1.example")], [{}]],
+  [
+    'when: { "${request.query}": "" }',
+    [{}, { target: "/?" }],
+    [query("a")],
+  ],
+  [
+    'when: { "${request.path} ${request.query.ID}": "~ ^/a x%20y$" }',
+    [{ target: "/a?b=c&id=x%20y&id=z" }],
+    [{ target: "/a?xid=x%20y" }, { target: "/a?id=z&id=x%20y" }],
+  ],
+  [
+    'when: { "${request.cookie.user}": { not: ["", "0"] } }',
+    [cookie("a=b; User=c"), cookie("user=c; user=")],
+    [{}, cookie("user=; user=c"), cookie("user=0"), cookie("xuser=c")],
+  ],
+  ['when: { "${request.method}": { not: [GET, HEAD] } }', [{ method: "PUT" }], [{}]],
+  ["rewritten: false", [{}], []],
+  ["rewritten: true", [], [{}]],
   [
     "query: { a: b }, headers: { c: d }, cookie: { e: f }, methods: [GET]",
     [{ target: "/?a=b", headers: { C: "d", Cookie: "e=f" } }],
@@ -147,5 +168,54 @@ sites:
     assert.equal(response.headers.get("x-rest"), "admin/x.php");
     const moved = await gateway.send("/old/Abc/a%20b/c");
     assert.equal(moved.headers.get("location"), "/new/a%20b/c?of=Abc");
+  });
+});
+
+test("A file or a directory below the root may have to be there, or not to be", async () => {
+  const root = temporaryDirectory();
+  mkdirSync(join(root, "a", ".hidden"), { recursive: true });
+  mkdirSync(join(root, "other"));
+  for (const name of ["here.html", "a/b", "a/.hidden/x"]) writeFileSync(join(root, name), "");
+  symlinkSync("/etc/passwd", join(root, "outside"));
+  const cases: readonly (readonly [string, readonly string[], readonly string[]])[] = [
+    ["exists: /here.html", ["/"], []],
+    ["exists: /none.html", [], ["/"]],
+    ['exists: "${request.path}"', ["/a/b"], ["/a", "/a/", "/b", "/a/.hidden/x", "/outside"]],
+    ['exists: "${request.path}/"', ["/a", "/a/"], ["/a/b", "/b", "/a/.hidden"]],
+    ['exists: ["${request.path}", "${request.path}/"]', ["/a", "/a/b"], ["/b"]],
+    ['exists: { not: ["${request.path}", "/none"] }', ["/b"], ["/a/b"]],
+    ['exists: "${request.header.x-name}"', [], ["/"]],
+    ['path: "~ ^/x/(.*)$", exists: "/a/${path.1}"', ["/x/b"], ["/x/../a/b", "/x/c"]],
+    ['path: /p/*, strip_prefix: /p, exists: "${request.path}"', ["/p/a/b"], ["/p/b", "/a/b"]],
+    [`root: ${root}/a, exists: /b`, ["/"], []],
+    [`root: ${root}/other, exists: /b`, [], ["/"]],
+  ];
+  for (const [condition, hits, misses] of cases) {
+    const text = `sites:\n  - root: ${root}\n    routes:\n      - { ${condition}, ${HIT} }\n` +
+      "      - { respond: { body: other } }\n";
+    await withConfig({ text }, async (gateway) => {
+      assert.deepEqual(await bodies(gateway, hits), hits.map(() => "hit"), condition);
+      assert.deepEqual(await bodies(gateway, misses), misses.map(() => "other"), condition);
+      const climbing = { headers: { "X-Name": "/../../etc/passwd" } };
+      if (condition.includes("x-name")) {
+        assert.deepEqual(await bodies(gateway, [climbing]), ["other"]);
+      }
+    });
+  }
+});
+
+test("Maps decide between routes, and a path that is rewritten is told from a client's", async () => {
+  const text = `map:
+  bad: { of: "\${request.header.user-agent}", values: { "~* bot": "1" }, default: "0" }
+sites:
+  - routes:
+      - { when: { "\${map.bad}": { not: "0" } }, respond: { status: 403 } }
+      - { path: /old, rewrite: /new }
+      - { path: /new, rewritten: true, respond: { body: rewritten } }
+      - { path: /new, rewritten: false, respond: { body: asked } }
+`;
+  await withConfig({ text }, async (gateway) => {
+    assert.equal((await gateway.send(header("User-Agent", "A Bot/1"))).status, 403);
+    assert.deepEqual(await bodies(gateway, ["/old", "/new"]), ["rewritten", "asked"]);
   });
 });

@@ -1,7 +1,8 @@
 /** What `strip`, `script_name`, `split_path` and `index` make of a path. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compileScriptTarget, isBelowFile, stripPath } from "../../src/http/script_target.ts";
+import { compileScriptTarget, isBelowFile } from "../../src/http/script_target.ts";
+import { stripPath } from "../../src/http/strip_path.ts";
 
 type Options = Parameters<typeof compileScriptTarget>[0];
 

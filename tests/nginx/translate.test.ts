@@ -31,8 +31,15 @@ test("Every route has a comment that names the line of its location", () => {
   assert.match(yaml, /# a\.conf:3: location = \/x\n {6}- path: \/x\n/);
 });
 
-test("A deny that no pattern says closes more than nginx does, and is told", () => {
+test("A deny that no pattern says is an expression", () => {
   const text = `server { root /r; location ~ ^/a/.*/b/ { deny all; } ${PHP} }`;
+  const { config, notes } = translate(text);
+  assert.deepEqual(config.sites[0].routes[0], { path: "~ ^/a/.*/b/", respond: { status: 403 } });
+  assert.deepEqual(notes, []);
+});
+
+test("A deny that no expression says closes more than nginx does, and is told", () => {
+  const text = `server { root /r; location ~ ^/a/(x)\\1/b/ { deny all; } ${PHP} }`;
   const { config, notes } = translate(text);
   assert.deepEqual(config.sites[0].routes[0], { path: "/a/*", respond: { status: 403 } });
   assert.match(notes[0]!, /^a\.conf:1 refused location ~ \^\/a/);
@@ -40,7 +47,7 @@ test("A deny that no pattern says closes more than nginx does, and is told", () 
 
 test("A deny of which nothing can be said closes everything behind it", () => {
   assert.deepEqual(
-    routesOf(`location = /x { return 204; } location ~ ^/[a-z]+$ { deny all; } ${PHP}`),
+    routesOf(`location = /x { return 204; } location ~ ^/([a-z])\\1+$ { deny all; } ${PHP}`),
     [
       { path: "/x", respond: { status: 204 } },
       { respond: { status: 403 } },
@@ -51,16 +58,11 @@ test("A deny of which nothing can be said closes everything behind it", () => {
 test("A location whose content has no counterpart answers 501", () => {
   for (
     const content of [
-      "proxy_pass http://b;",
-      "auth_basic x; auth_basic_user_file f;",
-      "limit_except GET { deny all; }",
-      "if ($http_x) { return 403; }",
-      "rewrite ^/a/(.*)/b$ /c last;",
-      "alias /elsewhere/;",
-      "root /other;",
-      "return 301 $unknown;",
-      "return 301 $uri/x;",
-      "return 200 $uri;",
+      "proxy_pass http://$unknown;",
+      "uwsgi_pass u;",
+      "secure_link x;",
+      "alias /elsewhere;",
+      "root /other/$host;",
     ]
   ) {
     const text = `location /p/ { ${content} }`;
@@ -69,6 +71,21 @@ test("A location whose content has no counterpart answers 501", () => {
       { path: "/p/*", respond: { status: 501 } },
       text,
     );
+  }
+});
+
+test("A rule of which nothing can be said closes what it decides about", () => {
+  for (
+    const rule of [
+      "return 301 $unknown;",
+      "return 200 $uri;",
+      "rewrite ^ /x$unknown last;",
+      "if ($unknown) { return 404; }",
+    ]
+  ) {
+    const { config, notes } = translate(`server { root /r; location /p/ { ${rule} } }`);
+    assert.deepEqual(config.sites[0].routes[0], { path: "/p/*", respond: { status: 403 } }, rule);
+    assert.ok(notes.some((note) => note.startsWith("a.conf:1 refused ")), rule);
   }
 });
 
@@ -147,11 +164,23 @@ test("Who may not ask for a script by its name may not by another way", () => {
     ip_restriction: inside,
   }]);
   assert.deepEqual(guarded("deny all;"), [files, { respond: { status: 403 } }]);
-  assert.deepEqual(guarded("auth_basic x;"), [{ respond: { status: 501 } }]);
+  assert.deepEqual(guarded("auth_basic x;"), [files, { respond: { status: 403 } }]);
+  const denied = { ip_restriction: { deny: ["10.1.1.1"] } };
   assert.deepEqual(guarded("allow 10.0.0.0/8; deny all;", "deny 10.1.1.1;"), [
-    { ...files, ip_restriction: { deny: ["10.1.1.1"] } },
-    { respond: { status: 403 } },
+    {
+      path: "~ /$",
+      exists: "${request.path}index.php",
+      rewrite: "${request.path}index.php",
+      ...denied,
+    },
+    { ...files, ...denied },
+    { rewrite: "/index.php", ...denied },
   ]);
+  const asked = { realm: "x", file: "/etc/nginx/users" };
+  assert.deepEqual(guarded("auth_basic x; auth_basic_user_file users;"), [files, {
+    php: last,
+    basic_auth: asked,
+  }]);
 });
 
 test("An index whose scripts' location differs from the front controller's has its own route", () => {
@@ -226,7 +255,8 @@ test("client_max_body_size holds where nginx has it", () => {
 
 test("allow and deny become ip_restriction where their order allows it", () => {
   const restriction = (rules: string) =>
-    (routesOf(`location /p/ { ${rules} }`) as Record<string, unknown>[])[0];
+    (routesOf(`location /p/ { ${rules} }`) as Record<string, unknown>[])
+      .find(({ path }) => path === "/p/*");
   assert.deepEqual(restriction("allow 10.0.0.0/8; deny all;")?.["ip_restriction"], {
     allow: ["10.0.0.0/8"],
   });
@@ -396,7 +426,7 @@ test("Parameters are carried over, those with unknown variables are told", () =>
 
 test("gzip, sizes and error pages have their counterparts", () => {
   const { config, notes } = translate(`server { root /there; gzip on; gzip_types text/css;
-    client_max_body_size 3k; error_page 500 502 /50x.html; error_page 404 /no.php; }`);
+    client_max_body_size 3k; error_page 500 502 /50x.html; error_page 404 =410 /no.html; }`);
   const [site] = config.sites;
   assert.deepEqual(site.compression, {
     encodings: ["gzip"],

@@ -105,6 +105,11 @@ function prefixOf(node: Node): { readonly text: string; readonly isWhole: boolea
       return prefixOf(node.body);
     case "assertion":
       return { text: "", isWhole: node.what === "start" };
+    case "look": {
+      // What has to be there from here on, whatever of it the rest takes.
+      const isAhead = !node.isNegative && !node.isBehind;
+      return { text: isAhead ? prefixOf(node.body).text : "", isWhole: false };
+    }
     default:
       return { text: "", isWhole: false };
   }

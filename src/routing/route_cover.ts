@@ -2,7 +2,7 @@
  * Which routes can never match because an earlier one takes all that they would. A route takes a
  * request for good unless its handler passes on what it has no file for (php, static).
  */
-import { compilePattern, isSimple, prefixOfPattern } from "../routing/route_pattern.ts";
+import { compilePattern, isSimple, prefixOfPattern } from "./route_pattern.ts";
 
 export interface RouteShape {
   /** As in `routing/route_pattern.ts`; undefined for everything. */
