@@ -21,6 +21,7 @@ export interface PlacedContent {
   readonly place: FilePlace;
 }
 
+const NO_ROOT = "there is no root for its files, and a variable is none";
 const NOWHERE: FilePlace = { root: undefined, keys: {} };
 
 export function contentOf(
@@ -50,11 +51,11 @@ export function contentOf(
     if (run === undefined) {
       return refused(scope.all("fastcgi_pass").at(-1) ?? directive, "what it runs cannot be said");
     }
+    if (run.isPhp && run.place.root === undefined) return refused(directive, NO_ROOT);
     return { content: ranContent(location, run, context), place: run.place };
   }
   if (rewritten === undefined && place.root === undefined) {
-    const reason = "there is no root for its files, and a variable is none";
-    return refused(scope.one("root") ?? directive, reason);
+    return refused(scope.one("root") ?? directive, NO_ROOT);
   }
   const tried = rewritten ?? triedOf(location, place, context);
   return { content: { kind: "files", tried }, place };

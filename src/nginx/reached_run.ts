@@ -41,7 +41,7 @@ export function reachedRun(
   const place = placeOf(location, context);
   if ("refused" in place || place.rewrite !== undefined) return undefined;
   const run = runOf(location, place, context);
-  if (run === undefined || !run.isPhp) return undefined;
+  if (run === undefined || !run.isPhp || run.place.root === undefined) return undefined;
   if (run.place.root !== asking.root || !isSame(run.place.keys, asking.keys)) return undefined;
   if (unsayableOf(location, context) !== undefined) return undefined;
   const [way, ...others] = accessWays(location, context);

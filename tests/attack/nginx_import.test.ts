@@ -261,9 +261,12 @@ async function compare(
   return open;
 }
 
-function imported(text: string) {
+function imported(text: string, hasDirectories = false) {
   const parsed = parseNginx(text, "a.conf");
-  const { yaml, notes, closed } = translateNginx(parsed, { source: "a.conf", isFile: () => true });
+  const isDirectory = (path: string) =>
+    hasDirectories || runtime.files.stat(path)?.kind === "directory";
+  const options = { source: "a.conf", isFile: () => true, isDirectory };
+  const { yaml, notes, closed } = translateNginx(parsed, options);
   const { errors: errors } = readConfig(yaml!, {
     source: "afcgi.yaml",
     directory: "/",
@@ -357,12 +360,9 @@ for (const [listens, addresses] of Object.entries(INNER)) {
 test("Who is asked for and cannot be asked here closes each location, and is told by name", () => {
   for (
     const [guard, told] of [
-      [
-        "auth_basic x; auth_basic_user_file users;",
-        "auth_basic x: access control is not carried over",
-      ],
+      ["auth_basic x;", "auth_basic x: its file of users cannot be said"],
       ["auth_request /ask;", "auth_request /ask"],
-      ["satisfy any; allow 10.0.0.0/8; deny all; auth_basic x;", "satisfy any"],
+      ["satisfy any; allow 10.0.0.0/8; deny all; auth_basic x;", "auth_basic x"],
       ["set_real_ip_from 10.0.0.1; deny 192.0.2.0/24;", "set_real_ip_from 10.0.0.1"],
     ] as const
   ) {
@@ -404,7 +404,9 @@ for (const [open, guarded] of TWINS) {
       const isOpen = (it: Record<string, unknown>) => "static" in it || "php" in it;
       for (const { hosts, routes } of sites) {
         if (hosts?.includes("y.example")) continue;
-        assert.ok(!routes.some((it) => isOpen(it) && !("ip_restriction" in it)), yaml);
+        const isGuarded = (it: Record<string, unknown>) =>
+          "ip_restriction" in it || "basic_auth" in it || it["internal"] === true;
+        assert.ok(!routes.some((it) => isOpen(it) && !isGuarded(it)), yaml);
       }
     });
   }
@@ -434,18 +436,20 @@ test("An alias counts to the slash, and for its own location alone", () => {
       ["location /a/ { alias /srv/a/; }", true],
       ["location /a { alias /srv/a; }", true],
       ["location /a/ { alias /srv/a; }", false],
-      ["location /a { alias /srv/a/; }", false],
-      ["location /a/ { alias /srv/a/b/; location /a/b/ { } }", false],
+      // nginx gives "/ab" as "/srv/a/b".
+      ["location /a { alias /srv/a/; }", true],
+      ["location /a/ { alias /srv/a/b/; location /a/b/ { } }", true],
     ] as const
   ) {
-    const { yaml } = imported(`server { root /srv; ${locations} location / { return 404; } }`);
+    const text = `server { root /srv; ${locations} location / { return 404; } }`;
+    const { yaml } = imported(text, true);
     assert.equal(/static:/.test(yaml), isOpen, `${locations}\n${yaml}`);
   }
 });
 
 test("A field of nginx's own word is never the client's", () => {
   const { yaml, errors } = imported(`server { root /srv; location ~ \\.php$ { fastcgi_pass unix:/s;
-    fastcgi_param HTTP_X_VERIFIED $ssl_client_verify; fastcgi_param HTTP_X_USER ""; } }`);
+    fastcgi_param HTTP_X_VERIFIED $unknown; fastcgi_param HTTP_X_USER ""; } }`);
   assert.deepEqual(errors, []);
   const [route] = parse(yaml).sites[0].routes.filter((it: object) => "php" in it);
   assert.deepEqual(route.php.params, { HTTP_X_VERIFIED: null, HTTP_X_USER: "" });
