@@ -4,8 +4,8 @@
  * window: 32 KiB for gzip, 256 KiB for br, 512 KiB for zstd, each with tables of two to four times
  * as much.
  */
-import { constants, createBrotliCompress, createGzip, createZstdCompress } from "node:zlib";
 import type { Compressor, CompressorOptions } from "./content_coding.ts";
+import { zlibModule } from "./lazy_modules.ts";
 
 const BROTLI_WINDOW_BITS = 18;
 const ZSTD_WINDOW_BITS = 19;
@@ -17,10 +17,12 @@ const LEVELS = {
   small: { gzip: 9, br: 7, zstd: 9 },
 } as const;
 
-type ZlibStream = ReturnType<typeof createGzip> | ReturnType<typeof createZstdCompress>;
+type Zlib = ReturnType<typeof zlibModule>;
+type ZlibStream = ReturnType<Zlib["createGzip"]> | ReturnType<Zlib["createZstdCompress"]>;
 
 /** See `Runtime.createCompressor`. */
 export function createCompressor(options: CompressorOptions): Compressor {
+  const { constants, createBrotliCompress, createGzip, createZstdCompress } = zlibModule();
   switch (options.coding) {
     case "gzip":
       return new NodeCompressor(

@@ -7,8 +7,8 @@
  *
  * As process 1 there is no need: the kernel ends all others with us.
  */
-import { spawn } from "node:child_process";
 import process from "node:process";
+import { childProcessModule } from "./lazy_modules.ts";
 import { type LibC, openPipe, writeTo } from "./libc.ts";
 
 const SHELL = "/bin/sh";
@@ -72,7 +72,7 @@ export class GroupGuard {
     const pipe = this.#isMissing ? undefined : openPipe(this.#libc);
     if (pipe === undefined) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
-    const shell = spawn(SHELL, ["-c", SCRIPT], {
+    const shell = childProcessModule().spawn(SHELL, ["-c", SCRIPT], {
       cwd: "/",
       env: { PATH: "/usr/bin:/bin" },
       detached: true,

@@ -2,9 +2,9 @@
  * Certificates by way of `node:crypto`, which both runtimes have. Their texts for names differ
  * (docs/runtimes.md), so a name is written anew here.
  */
-import { createPrivateKey, X509Certificate } from "node:crypto";
-import { createSecureContext } from "node:tls";
+import type { X509Certificate } from "node:crypto";
 import type { TlsFiles } from "./connection.ts";
+import { cryptoModule, tlsModule } from "./lazy_modules.ts";
 import { type CertificateFacts, type KeyKind, type PeerCertificate, TlsError } from "./tls.ts";
 
 /** A peer's certificate that can be held against a list of authorities. */
@@ -12,7 +12,7 @@ export class NodeCertificate implements PeerCertificate {
   readonly x509: X509Certificate;
 
   constructor(certificate: Uint8Array | string) {
-    this.x509 = new X509Certificate(certificate);
+    this.x509 = new (cryptoModule().X509Certificate)(certificate);
   }
 
   get sha256(): string {
@@ -86,7 +86,7 @@ class OwnCertificate extends NodeCertificate implements CertificateFacts {
   }
 
   hasKey(key: string): boolean {
-    return this.x509.checkPrivateKey(createPrivateKey(key));
+    return this.x509.checkPrivateKey(cryptoModule().createPrivateKey(key));
   }
 }
 
@@ -112,7 +112,7 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE---
 /** @throws {TlsError} */
 export function checkCiphers(ciphers: string): void {
   try {
-    createSecureContext({ ciphers });
+    tlsModule().createSecureContext({ ciphers });
   } catch (cause) {
     const remedy = "use OpenSSL's names with colons between them, or leave ciphers out";
     throw new TlsError(`No cipher suite of TLS 1.2 is named by "${ciphers}" (${remedy})`, {
@@ -127,7 +127,9 @@ export function checkIdentity({ cert, key }: TlsFiles): void {
   if (first === undefined) throw new TlsError("There is no certificate in PEM form");
   let belongTogether: boolean;
   try {
-    belongTogether = new X509Certificate(first).checkPrivateKey(createPrivateKey(key));
+    belongTogether = new (cryptoModule().X509Certificate)(first).checkPrivateKey(
+      cryptoModule().createPrivateKey(key),
+    );
   } catch (cause) {
     throw new TlsError("The certificate or its key cannot be read", { cause });
   }

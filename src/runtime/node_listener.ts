@@ -2,10 +2,11 @@
  * A listener on an inherited socket by way of `node:net`, for Deno, whose own listeners cannot be
  * made from a descriptor.
  */
-import { createServer, type Server, type Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 import { formatAddress, type InheritedAddress } from "./address.ts";
 import { listenError } from "./failures.ts";
 import { requireSocket } from "./inherited_socket.ts";
+import { netModule } from "./lazy_modules.ts";
 import { NodeConnection } from "./node_connection.ts";
 import { peerHost } from "./peer.ts";
 import type { ByteConnection } from "./connection.ts";
@@ -18,7 +19,7 @@ export async function listenInheritedByNode(
 ): Promise<ByteListener<InheritedAddress>> {
   const address = { transport: "inherited", descriptor } as const;
   requireSocket(address);
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
+  const server = netModule().createServer({ allowHalfOpen: true }, (socket) => {
     onConnection(new NodeConnection(socket, remoteOf(address, socket)));
   });
   try {

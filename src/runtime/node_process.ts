@@ -2,11 +2,11 @@
  * Our own process by way of `node:process`, which both runtimes have. Standard output and error are
  * written through their descriptors: the runtimes' own streams may drop text when the process exits.
  */
+import { ttyModule } from "./lazy_modules.ts";
 import { descriptorLimit, hasDescriptors } from "./node_descriptors.ts";
 import { read } from "node:fs";
 import { availableParallelism } from "node:os";
 import process from "node:process";
-import { isatty } from "node:tty";
 import { DescriptorSink, type WriteSync } from "./descriptor_sink.ts";
 import { listenForSignal } from "./early_signals.ts";
 import { errorCode } from "./failures.ts";
@@ -27,8 +27,8 @@ export function nodePlatform(): string {
 
 /** Our own process; call it once. `openSocketWrite` as {@link DescriptorSink.unblock} has it. */
 export function createNodeProcess(openSocketWrite?: () => WriteSync | undefined): Process {
-  const stdout = terminalSink(STANDARD_OUTPUT, "standard output");
-  const stderr = terminalSink(STANDARD_ERROR, "standard error");
+  const stdout = new TerminalSink(STANDARD_OUTPUT, "standard output");
+  const stderr = new TerminalSink(STANDARD_ERROR, "standard error");
   let stdin: ReadableStream<Uint8Array> | undefined;
   return {
     args: process.argv.slice(2),
@@ -67,9 +67,17 @@ export function createNodeProcess(openSocketWrite?: () => WriteSync | undefined)
   };
 }
 
-function terminalSink(descriptor: number, name: string) {
-  const sink = new DescriptorSink(descriptor, name);
-  return Object.assign(sink, { isTerminal: isatty(descriptor) });
+class TerminalSink extends DescriptorSink {
+  readonly #descriptor: number;
+
+  constructor(descriptor: number, name: string) {
+    super(descriptor, name);
+    this.#descriptor = descriptor;
+  }
+
+  get isTerminal(): boolean {
+    return ttyModule().isatty(this.#descriptor);
+  }
 }
 
 function standardInput(): ReadableStream<Uint8Array> {

@@ -4,8 +4,9 @@
  * answers, and when to ask again is decided elsewhere; and each name server has one, for Deno's asks
  * only the first. docs/runtimes.md has what differs.
  */
-import { promises as dns } from "node:dns";
+import type { promises } from "node:dns";
 import { errorCode } from "./failures.ts";
+import { dnsModule } from "./lazy_modules.ts";
 import {
   type HostResult,
   NameError,
@@ -20,7 +21,7 @@ const TIMEOUT_MS = 1_000;
 /** How often each name server is asked while none answers: packets get lost. */
 const ROUNDS = 2;
 
-type DnsResolver = InstanceType<typeof dns.Resolver>;
+type DnsResolver = InstanceType<typeof promises.Resolver>;
 
 /** `lookup`: the addresses of a host as the system finds them. */
 export function createNodeResolver(lookup: (name: string) => Promise<readonly string[]>): Resolver {
@@ -47,7 +48,7 @@ export function createNodeResolver(lookup: (name: string) => Promise<readonly st
 
 /** The system's own way where `node:dns` goes it. */
 export async function lookupWithNode(name: string): Promise<readonly string[]> {
-  const found = await dns.lookup(name, { all: true });
+  const found = await dnsModule().promises.lookup(name, { all: true });
   return found.map(({ address }) => address);
 }
 
@@ -56,11 +57,11 @@ async function askInTurn<Result>(
   nameServers: readonly string[],
   ask: (resolver: DnsResolver) => Promise<Result>,
 ): Promise<Result> {
-  if (nameServers.length === 0) return await ask(new dns.Resolver());
+  if (nameServers.length === 0) return await ask(new (dnsModule().promises.Resolver)());
   let failure: unknown;
   for (let round = 0; round < ROUNDS; round++) {
     for (const nameServer of nameServers) {
-      const resolver = new dns.Resolver({ timeout: TIMEOUT_MS, tries: 1 });
+      const resolver = new (dnsModule().promises.Resolver)({ timeout: TIMEOUT_MS, tries: 1 });
       resolver.setServers([nameServer]);
       try {
         return await ask(resolver);

@@ -2,13 +2,13 @@
  * Programs by way of `node:child_process`, which passes descriptors, users and process groups alike on
  * both runtimes; the listening socket comes from the C library (`libc.ts`).
  */
-import { spawn } from "node:child_process";
 import { chmodSync, chownSync, readFileSync, rmSync } from "node:fs";
 import process from "node:process";
 import { findGroup, findUser, homeOf } from "./accounts.ts";
 import { becomeUser, forbidNewPrivileges } from "./become_user.ts";
 import { errorCode } from "./failures.ts";
 import { GroupGuard } from "./group_guard.ts";
+import { childProcessModule } from "./lazy_modules.ts";
 import { type LibC, listenAtPath, reap } from "./libc.ts";
 import { sayReady, startSuccessor } from "./node_successor.ts";
 import {
@@ -98,7 +98,7 @@ async function start(
   const { command: [program = "", ...args], cwd, env, user, input, onOutput } = options;
   const { promise: ended, resolve: end } = Promise.withResolvers<ProcessEnd>();
   const started = Promise.withResolvers<void>();
-  const child = spawn(program, args, {
+  const child = childProcessModule().spawn(program, args, {
     cwd,
     env,
     detached: true,

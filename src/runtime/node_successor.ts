@@ -3,10 +3,10 @@
  * gets listening sockets as descriptors, and a pipe on which it says that it serves. When we are
  * killed meanwhile, the pipe breaks and it goes on; when it is killed, the pipe ends and we do.
  */
-import { spawn } from "node:child_process";
 import { accessSync, closeSync, constants, readFileSync, writeSync } from "node:fs";
 import { delimiter, resolve } from "node:path";
 import process from "node:process";
+import { childProcessModule } from "./lazy_modules.ts";
 import {
   FIRST_FREE_DESCRIPTOR,
   SpawnError,
@@ -26,7 +26,7 @@ export async function startSuccessor(
   const [program, ...args] = commandLine();
   const readyDescriptor = FIRST_FREE_DESCRIPTOR + descriptors.length;
   const given = { ...process.env, ...env, [readyVariable]: String(readyDescriptor) };
-  const child = spawn(program, args, {
+  const child = childProcessModule().spawn(program, args, {
     cwd: startDirectory,
     env: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
     stdio: ["inherit", "inherit", "inherit", ...descriptors, "pipe"],

@@ -3,7 +3,6 @@
  * open it and its space is free again even after a crash. Bytes are only appended, one append after
  * the other; reading goes by offset and sees what has been appended.
  */
-import { randomUUID } from "node:crypto";
 import { constants, openSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +16,7 @@ const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
 
 /** @throws with the operating system's reason */
 export function openTemporaryFile(): TemporaryFile {
-  const path = join(tmpdir(), `afcgi-${process.pid}-${randomUUID()}`);
+  const path = join(tmpdir(), `afcgi-${process.pid}-${crypto.randomUUID()}`);
   const descriptor = openSync(path, FLAGS, OWNER_ONLY);
   try {
     unlinkSync(path);

@@ -2,10 +2,10 @@
  * Byte streams over TLS by way of `node:tls`, which both runtimes have. How clients are accepted is
  * in `node_tls_server.ts`.
  */
-import { connect as connectSocket, type TLSSocket } from "node:tls";
-import { isIP } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { type Address, formatAddress, type TcpAddress } from "./address.ts";
 import type { ServerTlsOptions } from "./callback_socket.ts";
+import { netModule, tlsModule } from "./lazy_modules.ts";
 import { ConnectError } from "./network.ts";
 import { errorCode } from "./error_code.ts";
 import { listenEverywhere, type WhereOptions } from "./every_interface.ts";
@@ -92,7 +92,7 @@ async function connect(
   { serverName, identity, signal }: TlsConnectOptions = {},
 ): Promise<TlsConnection> {
   if (signal?.aborted) throw connectAborted(address, signal);
-  const socket = connectSocket({
+  const socket = tlsModule().connect({
     host: address.host,
     port: address.port,
     // The caller trusts on first use, not by a list of authorities.
@@ -166,10 +166,10 @@ async function connectChecked(
     ? { path: address.path }
     : { host: address.host, port: address.port };
   const name = serverName ?? (address.transport === "tcp" ? address.host : "localhost");
-  const socket = connectSocket({
+  const socket = tlsModule().connect({
     ...where,
     // An address is no name to ask for (RFC 6066 section 3), but a certificate may be for it.
-    ...(isIP(name) === 0 && { servername: name }),
+    ...(netModule().isIP(name) === 0 && { servername: name }),
     ...(authorities !== undefined && { ca: authorities }),
     ALPNProtocols: ["http/1.1"],
     rejectUnauthorized: true,

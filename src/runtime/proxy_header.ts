@@ -3,7 +3,7 @@
  * specification, of 2020), version 1 in text and version 2 in bytes. Strict: a header that could be
  * read in two ways is none. Type-length-values are skipped. Pure but for the form of addresses.
  */
-import { isIPv4, isIPv6 } from "node:net";
+import { netModule } from "./lazy_modules.ts";
 import { peerHost } from "./peer.ts";
 
 /** Longest header of version 1, with its line's end. */
@@ -46,6 +46,7 @@ function readText(bytes: Uint8Array): ProxyHeader | undefined | null {
   const match = /^PROXY TCP([46]) (\S+) (\S+) (\d{1,5}) (\d{1,5})\r\n$/.exec(line);
   if (match === null) return null;
   const [, family, source = "", target = "", sourcePort = "", targetPort = ""] = match;
+  const { isIPv4, isIPv6 } = netModule();
   const isAddress = family === "4" ? isIPv4 : isIPv6;
   const ports = [sourcePort, targetPort];
   const arePorts = ports.every((port) => Number(port) <= 65_535 && /^(0|[1-9]\d*)$/.test(port));

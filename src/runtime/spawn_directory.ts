@@ -24,12 +24,12 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { errorCode } from "./failures.ts";
 import { isForeign } from "./foreign_owner.ts";
+import { netModule } from "./lazy_modules.ts";
 import { type SpawnDirectory, SpawnError, type UserIds } from "./spawner.ts";
 
 /** Answers while the directory's owner lives. */
@@ -67,7 +67,7 @@ export function createSpawnDirectory(owner: UserIds | undefined): SpawnDirectory
     chownSync(path, owner.user, owner.group);
     chmodSync(base, PASSABLE_MODE);
   }
-  const alive = createServer((socket) => socket.destroy());
+  const alive = netModule().createServer((socket) => socket.destroy());
   alive.on("error", () => {});
   alive.listen(join(base, ALIVE_NAME)).unref();
   const isOurs = () => lstatSync(base, { throwIfNoEntry: false })?.ino === ino;
@@ -128,7 +128,7 @@ async function isLeftBehind(path: string, nowMs: number): Promise<boolean> {
 
 function isRefused(path: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(path);
+    const socket = netModule().connect(path);
     const done = (isRefused: boolean) => {
       socket.destroy();
       resolve(isRefused);
