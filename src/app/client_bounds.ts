@@ -1,9 +1,11 @@
 /** The bounds of clients' connections at work: counted, logged, and kept by every listener. */
 import { IpNetworks } from "../http/ip_networks.ts";
+import { CLIENT_PHASES, type ClientPhase } from "../http1/client_phase.ts";
+import type { HttpListener } from "../http1/server.ts";
 import type { SiteOptions } from "../http/options.ts";
 import type { LimitedLog } from "../observe/limited_log.ts";
 import type { Logger } from "../observe/logger.ts";
-import type { MetricsRegistry } from "../observe/metrics.ts";
+import type { MetricsRegistry, Sample } from "../observe/metrics.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 import {
@@ -47,10 +49,18 @@ export interface BoundedOptions {
   readonly upstreams: readonly UpstreamOptions[];
 }
 
+/** A listener whose connections count here; one of HTTP can say what they are at. */
+export type ClientListener = Pausable & Partial<Pick<HttpListener, "countPhases">>;
+
+/** Beside the phases of HTTP: handshakes, and clients of Gemini. */
+const OTHER_PHASE = "opening";
+
 export class ClientBounds {
   readonly connections: ClientConnections;
   readonly #deps: ClientBoundsDeps;
   readonly #watch: DescriptorWatch;
+  /** Also those that accept nobody any more, and have clients left. */
+  readonly #listeners = new Set<ClientListener>();
   /** The last number of which it was told that it does not fit. */
   #toldLoweredFrom: number | undefined;
 
@@ -94,6 +104,12 @@ export class ClientBounds {
       "Connections of clients, handshakes among them.",
       () => this.connections.open,
     );
+    registry.gauge(
+      "afcgi_client_connections_by_state",
+      "The same by what they are at; opening: handshakes, and clients of Gemini.",
+      ["state"],
+      () => this.#phases(),
+    );
     registry.number(
       "afcgi_client_connections_max",
       "Connections that clients may have.",
@@ -107,14 +123,21 @@ export class ClientBounds {
     this.connections.configure(this.#boundsOf(options, bounded));
   }
 
-  add(listener: Pausable): void {
+  add(listener: ClientListener): void {
+    if (listener.countPhases !== undefined) this.#listeners.add(listener);
     this.connections.add(listener);
     this.#watch.add(listener);
   }
 
-  remove(listener: Pausable): void {
+  /** It accepts nobody any more. */
+  remove(listener: ClientListener): void {
     this.connections.remove(listener);
     this.#watch.remove(listener);
+  }
+
+  /** It has no clients any more. */
+  forget(listener: ClientListener): void {
+    this.#listeners.delete(listener);
   }
 
   start(): void {
@@ -123,6 +146,23 @@ export class ClientBounds {
 
   stop(): void {
     this.#watch.stop();
+  }
+
+  #phases(): readonly Sample[] {
+    const counts: Record<ClientPhase, number> = {
+      idle: 0,
+      reading: 0,
+      responding: 0,
+      sending: 0,
+      closing: 0,
+    };
+    for (const listener of this.#listeners) listener.countPhases?.(counts);
+    const known = CLIENT_PHASES.reduce((sum, phase) => sum + counts[phase], 0);
+    const others = Math.max(0, this.connections.open - known);
+    return [
+      { labels: [OTHER_PHASE], value: others },
+      ...CLIENT_PHASES.map((phase) => ({ labels: [phase], value: counts[phase] })),
+    ];
   }
 
   #boundsOf(

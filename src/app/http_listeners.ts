@@ -33,13 +33,16 @@ interface Slot {
 }
 
 export class HttpListeners {
-  readonly #clients: Pick<ClientBounds, "add" | "remove">;
+  readonly #clients: Pick<ClientBounds, "add" | "remove" | "forget">;
   readonly #inherited: InheritedSockets;
   #slots: ReadonlyMap<string, Slot> = new Map();
   /** Those that have stopped accepting, and not ended yet. */
   readonly #leaving = new Set<HttpListener>();
 
-  constructor(clients: Pick<ClientBounds, "add" | "remove">, inherited: InheritedSockets) {
+  constructor(
+    clients: Pick<ClientBounds, "add" | "remove" | "forget">,
+    inherited: InheritedSockets,
+  ) {
     this.#clients = clients;
     this.#inherited = inherited;
   }
@@ -134,12 +137,14 @@ export class HttpListeners {
       if (places.has(place.key)) listener.keepFile();
       await listener.stop(GONE_LINGER_MS);
       this.#leaving.delete(listener);
+      this.#clients.forget(listener);
     }));
   }
 
   #discard(fresh: readonly HttpListener[]): void {
     for (const listener of fresh) {
       this.#clients.remove(listener);
+      this.#clients.forget(listener);
       listener.destroy();
     }
   }

@@ -7,6 +7,7 @@
  * and tells the server, when something in here goes wrong.
  */
 import { nextState } from "../protocol/transitions.ts";
+import type { ClientPhase } from "./client_phase.ts";
 import type { HttpPeer } from "../runtime/connection.ts";
 import type { AcceptedSocket, SocketEvents } from "../runtime/callback_socket.ts";
 import type { UpgradeResponse } from "../runtime/http_response.ts";
@@ -16,6 +17,7 @@ import {
   CONNECTION_TRANSITIONS,
   type ConnectionEvent,
   type ConnectionState,
+  PHASE_OF_STATE,
 } from "./connection_state.ts";
 import { HandlerCall, type HandlerCaller } from "./handler_call.ts";
 import { HeldMemory, sendLimitMs } from "./held_memory.ts";
@@ -118,6 +120,10 @@ export class Connection implements SocketEvents, HandlerCaller {
   /** Whether a request may begin. */
   get isReadingHeaders(): boolean {
     return this.#state === "idle" || this.#state === "headers" || this.#state === "blank";
+  }
+
+  get phase(): ClientPhase {
+    return PHASE_OF_STATE[this.#state];
   }
 
   /** Whether all that was to say is with the system. */

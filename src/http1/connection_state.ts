@@ -35,6 +35,7 @@
  * | gone            | there is no socket any more                                      |
  */
 import type { Transitions } from "../protocol/transitions.ts";
+import type { ClientPhase } from "./client_phase.ts";
 
 export type ConnectionState =
   | "idle"
@@ -121,4 +122,16 @@ export const CONNECTION_TRANSITIONS: Transitions<ConnectionState, ConnectionEven
   },
   closing: { peer_ended: "closing", gone: "gone" },
   gone: {},
+};
+
+export const PHASE_OF_STATE: Readonly<Record<ConnectionState, ClientPhase>> = {
+  idle: "idle",
+  headers: "reading",
+  blank: "reading",
+  responding: "responding",
+  responding_last: "responding",
+  draining: "reading",
+  sending: "sending",
+  closing: "closing",
+  gone: "closing",
 };

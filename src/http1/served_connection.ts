@@ -1,7 +1,9 @@
 /** A client's connection as its server looks after it, whatever version of HTTP is spoken on it. */
 import type { SocketEvents } from "../runtime/callback_socket.ts";
+import type { ClientPhase } from "./client_phase.ts";
 
 export interface ServedConnection extends SocketEvents {
+  readonly phase: ClientPhase;
   /** Whether all that was to say is with the system. */
   readonly isFlushed: boolean;
   /** Resolves when it {@link isFlushed}; asked once. */

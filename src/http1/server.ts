@@ -17,6 +17,7 @@ import { ProxiedConnection } from "./proxied_socket.ts";
 import type { ProxyProtocol } from "../runtime/callback_socket.ts";
 import { PROXIED_MAX } from "../runtime/proxy_header.ts";
 import type { AcceptedSocket, SocketEvents, SocketTlsOptions } from "../runtime/callback_socket.ts";
+import type { ClientPhase } from "./client_phase.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionServer, ConnectionTimeouts, OpenHttp2 } from "./connection_server.ts";
 import { PLAIN_HTTP_RESPONSE } from "./plain_response.ts";
@@ -119,6 +120,8 @@ export interface HttpListener {
   readonly address: Address;
   /** Whether it speaks TLS does not change, with whose certificates does. */
   configure(changes: ServerChanges): void;
+  /** Adds what each of its connections is at. */
+  countPhases(counts: Record<ClientPhase, number>): void;
   /** As those of {@link ByteListener}. */
   pause(reason: PauseReason): void;
   resume(reason: PauseReason): void;
@@ -246,6 +249,10 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.#proxyProtocol = changes.proxyProtocol;
     const tls = socketTls(changes, this.#admission);
     if (tls !== undefined) this.listener.configureTls?.(tls);
+  }
+
+  countPhases(counts: Record<ClientPhase, number>): void {
+    for (const { phase } of this.#connections) counts[phase]++;
   }
 
   pause(reason: PauseReason): void {

@@ -14,6 +14,7 @@ import {
   CONNECTION_TRANSITIONS,
   type ConnectionEvent,
   type ConnectionState,
+  phaseOf,
 } from "./connection_state.ts";
 import { ConnectionError, StreamError } from "./errors.ts";
 import { FrameReader } from "./frame_reader.ts";
@@ -167,6 +168,10 @@ export class Http2Connection implements ServedConnection {
     if (isWhole || this.#state === "closing") this.#socket.destroy();
     else this.#socket.reset();
     this.closed();
+  }
+
+  get phase() {
+    return phaseOf(this.#state, this.#session.isIdle, this.#outbound.isFlushed);
   }
 
   get isFlushed(): boolean {

@@ -19,6 +19,7 @@
  * | closing  | all that was to say is written; what comes is dropped                              |
  * | gone     | there is no socket any more                                                        |
  */
+import type { ClientPhase } from "../http1/client_phase.ts";
 import type { Transitions } from "../protocol/transitions.ts";
 
 export type ConnectionState = "preface" | "open" | "leaving" | "draining" | "closing" | "gone";
@@ -38,3 +39,11 @@ export const CONNECTION_TRANSITIONS: Transitions<ConnectionState, ConnectionEven
   closing: { gone: "gone" },
   gone: {},
 };
+
+/** `isIdle`: no stream is open; `isFlushed`: the client has what was written. */
+export function phaseOf(state: ConnectionState, isIdle: boolean, isFlushed: boolean): ClientPhase {
+  if (state === "closing" || state === "gone") return "closing";
+  if (!isIdle) return "responding";
+  if (state === "preface") return "reading";
+  return isFlushed ? "idle" : "sending";
+}

@@ -134,6 +134,7 @@ test("/metrics has every family, of its type, in Prometheus' text format", async
       afcgi_certificate_expiry_seconds: "gauge",
       afcgi_proxy_protocol_refused_total: "counter",
       afcgi_client_connections: "gauge",
+      afcgi_client_connections_by_state: "gauge",
       afcgi_client_connections_max: "gauge",
       afcgi_client_connections_refused_total: "counter",
       afcgi_client_connections_waits_total: "counter",
