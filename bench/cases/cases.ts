@@ -16,6 +16,7 @@ import { files } from "./static.ts";
 import { tls } from "./tls.ts";
 import { download, stream, upload } from "./transfer.ts";
 import { unused } from "./unused.ts";
+import { workers } from "./workers.ts";
 
 export const CASES: readonly BenchCase[] = [
   small,
@@ -40,6 +41,7 @@ export const CASES: readonly BenchCase[] = [
   responder,
   files,
   tls,
+  workers,
   start,
   growth,
 ];

@@ -1,4 +1,4 @@
-/** afcgi with its defaults: the executable (Bun), and the same files on Deno. */
+/** afcgi with its defaults, but for its one thread: the executable (Bun), and the same files on Deno. */
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AFCGI } from "../../tests/support/afcgi.ts";
@@ -53,6 +53,7 @@ function configOf(setup: ProxySetup): Record<string, unknown> {
   };
   return {
     listen: [listenerOf(setup)],
+    workers: setup.threads ?? 1,
     log: { access: accessLog ?? "off" },
     limits: { request_body: BODY_MAX },
     ...(application &&

@@ -1,5 +1,6 @@
 /**
- * A server that is compared: how it is started for a task, on one process or thread, tuned as its
+ * A server that is compared: how it is started for a task, on one process or thread where a case does not ask for
+ * more, tuned as its
  * manual advises. A contender does not know the cases; it gets the {@link ProxySetup} that it is to
  * serve.
  */
@@ -31,6 +32,8 @@ export interface ProxySetup {
   readonly connectionsMax?: number;
   /** For those that leave it to their configuration: many requests on one connection. */
   readonly multiplex?: boolean;
+  /** Threads or processes that serve; left out: 1. */
+  readonly threads?: number;
   /** What clients speak; left out: HTTP/1.1. Some speak one thing on a port in cleartext. */
   readonly protocol?: "HTTP/1.1" | "HTTP/2";
   /** Over TLS, with the certificate of {@link tlsFiles}. */

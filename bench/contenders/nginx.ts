@@ -1,5 +1,5 @@
 /**
- * nginx: one worker, kept connections on both sides, no temporary files on the way of a response.
+ * nginx: one worker where a case does not ask for more, kept connections on both sides, no temporary files on the way of a response.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -30,7 +30,7 @@ function configText(setup: ProxySetup): string {
     .map((name) => `${name}_temp_path ${directory}/${name};`).join("\n  ");
   return `
 ${process.getuid?.() === 0 ? "user root;" : ""}
-worker_processes 1;
+worker_processes ${setup.threads ?? 1};
 daemon off;
 pid ${directory}/pid;
 events { worker_connections ${2 * CLIENTS_MAX}; }

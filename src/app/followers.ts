@@ -1,5 +1,5 @@
 /** What threads that serve need of a configuration, and what they say and are told. */
-import { statusOf } from "../http/admin.ts";
+import { type AdminStatus, statusOf } from "../http/admin.ts";
 import type { ServerOptions } from "../upstream/options.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { Generation } from "./generation.ts";
@@ -9,7 +9,7 @@ import type { ProcessParts } from "./process_parts.ts";
 /** What a thread says of itself: for Prometheus, and for `/status`. */
 export interface ThreadReport {
   readonly metrics: string;
-  readonly status: object;
+  readonly status: AdminStatus;
 }
 
 /** The options with the addresses in force, and with upstreams as they are. */

@@ -252,17 +252,18 @@ export class Generation {
   };
 
   adminChanges(kind: "admin" | "health", { isReady, reload }: AdminCalls): ServerChanges {
-    const { runtime, version, registry, http2, spawned, deps: { followers } } = this.#process;
+    const { runtime, version, registry, http2, spawned, deps } = this.#process;
+    const reports = deps.followers ?? deps.reports;
     const { [kind]: address, adminHosts = [], readyWhen, limits } = this.options;
     const readiness = new Readiness(runtime, this.upstreams);
     const hosts = address?.transport === "tcp"
       ? [...adminHosts, address.host.toLowerCase()]
       : adminHosts;
     const handler = createAdmin({
-      metrics: followers === undefined
+      metrics: reports === undefined
         ? registry
-        : { render: () => followers.metrics(registry.render()) },
-      workers: followers && (() => followers.status()),
+        : { render: () => reports.metrics(registry.render()) },
+      whole: reports && ((own) => reports.status(own)),
       upstreams: this.upstreams,
       version,
       hosts,
@@ -270,7 +271,7 @@ export class Generation {
       reload,
       isForProbes: kind === "health",
       http2: () => http2.status,
-      ...(readyWhen !== "listening" && { waitingFor: () => readiness.waitingFor() }),
+      waitingFor: () => readiness.whatFor(readyWhen, deps.followers),
       spawned: (name) => spawned.statusOf(name),
     });
     return { ...ADMIN_LIMITS, requestHeadersLengthMax: limits.requestHeaderMax, handler };

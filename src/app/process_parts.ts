@@ -28,7 +28,7 @@ import { InheritedSockets } from "./inherited_sockets.ts";
 import type { AppOptions } from "./options.ts";
 import type { Parts } from "./parts.ts";
 import { registerProcessMetrics } from "./process_metrics.ts";
-import type { Followers, ProcessShare } from "./process_share.ts";
+import type { Followers, ProcessReports, ProcessShare } from "./process_share.ts";
 import type { LoadedOptions, ReloadResult } from "./reload.ts";
 import { watchProxies } from "./proxy_protocol.ts";
 import { type FpmMessagesByUpstream, SpawnedApplications } from "./spawned_applications.ts";
@@ -49,6 +49,8 @@ export interface ProcessDeps {
   readonly share?: ProcessShare;
   /** Threads that serve, of which this one is the main one. */
   readonly followers?: Followers;
+  /** What says how the process is; left out: `followers` do, or this thread alone. */
+  readonly reports?: ProcessReports;
   /** Whether another thread holds all certificates and says which a handshake gets. */
   readonly certificatesAreElsewhere?: boolean;
   /** Reads the configuration again; left out: it cannot be. @throws with a line for each error */

@@ -1,4 +1,5 @@
 /** What a program has in common with its other threads, and what it wants of them. */
+import type { AdminStatus } from "../http/admin.ts";
 import type { MemoryShare } from "../upstream/buffer_memory.ts";
 import type { SpaceShare } from "../upstream/spill_space.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
@@ -6,6 +7,8 @@ import type { UpstreamShare } from "../upstream/upstream_share.ts";
 import type { ClientShare } from "./client_connections.ts";
 import type { AppOptions } from "./options.ts";
 import type { PreparedReload } from "./reload.ts";
+
+export type { AdminStatus } from "../http/admin.ts";
 
 /** Bounds that hold for all threads, seen from one. */
 export interface ProcessShare {
@@ -16,8 +19,16 @@ export interface ProcessShare {
   upstreamOf(options: UpstreamOptions): UpstreamShare;
 }
 
+/** What is said of the whole process, where one thread cannot know it alone. */
+export interface ProcessReports {
+  /** The text for Prometheus, with all that threads have counted; `own` is this thread's. */
+  metrics(own: string): Promise<string>;
+  /** What `/status` says; `own` is what this thread says of itself. */
+  status(own: AdminStatus): Promise<object>;
+}
+
 /** Threads that serve what this one accepts. */
-export interface Followers {
+export interface Followers extends ProcessReports {
   /**
    * Every thread gets ready for another configuration; the first call starts them. Its listeners have
    * the addresses in force.
@@ -29,8 +40,6 @@ export interface Followers {
   stop(isTakenOver: boolean): Promise<void>;
   /** Ends them at once. */
   destroy(): void;
-  /** The text for Prometheus, with all that threads have counted; `own` is this thread's. */
-  metrics(own: string): Promise<string>;
-  /** What each thread says of itself. */
-  status(): Promise<readonly object[]>;
+  /** Whether one of them takes clients now, or all is about to stop. */
+  readonly isServing: boolean;
 }

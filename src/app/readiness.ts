@@ -6,6 +6,8 @@
 import { parseAddress } from "../runtime/address.ts";
 import { ConnectError } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { AppOptions } from "./options.ts";
+import type { Followers } from "./process_share.ts";
 import { errorText } from "../upstream/errors.ts";
 import type { Server } from "../upstream/server.ts";
 import type { Upstream } from "../upstream/upstream.ts";
@@ -23,6 +25,17 @@ export class Readiness {
   constructor(runtime: Runtime, upstreams: readonly Upstream[]) {
     this.#runtime = runtime;
     this.#upstreams = upstreams;
+  }
+
+  /** With `listening` applications are nothing that is waited for; threads are. */
+  async whatFor(
+    readyWhen: AppOptions["readyWhen"],
+    followers: Pick<Followers, "isServing"> | undefined,
+  ): Promise<readonly string[]> {
+    const applications = readyWhen === "listening" ? [] : await this.waitingFor();
+    return followers?.isServing === false
+      ? ["threads: none serves", ...applications]
+      : applications;
   }
 
   /** For each upstream that cannot be reached a line; none: ready. */

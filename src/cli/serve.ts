@@ -15,6 +15,7 @@ import {
 } from "./command.ts";
 import { declareConfigFlags } from "./config_flags.ts";
 import { createThreads } from "../threads/create_threads.ts";
+import { LoneThread } from "../threads/lone_thread.ts";
 import { untilStopped } from "./lifetime.ts";
 import { PROGRAM_VERSION } from "./program_version.ts";
 import { readServeSources, readServeSourcesAgain } from "./serve_sources.ts";
@@ -51,17 +52,19 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
     logger.info("routes are those of a preset", { preset: name, reason });
   }
   runtime.process.surviveExceptions();
-  const service = new Service(runtime);
   const load = async () => {
     const again = await readServeSourcesAgain(io, args, file);
     return { options: again.options, notes: again.allNotes.map(({ text }) => text) };
   };
   const threads = await createThreads(options, { runtime, logger, version: PROGRAM_VERSION });
+  const service = new Service(runtime, () => threads?.isServing ?? true);
+  const lone = threads === undefined ? new LoneThread(runtime.clock) : undefined;
   const app = await startApp(options, {
     runtime: threads?.runtime ?? runtime,
     logger,
     version: PROGRAM_VERSION,
     ...(threads && { share: threads.share, followers: threads }),
+    ...(lone && { reports: lone }),
     openAccessLog: async (target) => {
       const sink = await openAccessLog(io, target);
       threads?.useAccessLog(sink);
@@ -98,6 +101,7 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
   sayThatWeServe(runtime);
   const status = await stopped;
   service.close();
+  lone?.close();
   // A second signal has cut the stop short: nothing that was spawned may stay.
   if (status !== ExitStatus.fine) app.destroy();
   return status;

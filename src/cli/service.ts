@@ -10,10 +10,16 @@ export class Service {
   readonly #runtime: Pick<Runtime, "process" | "clock" | "serviceManager">;
   /** Undefined where nobody wants to hear. */
   readonly #socket: string | undefined;
+  /** Whether somebody serves: without, the watchdog hears nothing. */
+  readonly #isAlive: () => boolean;
   #timer: TimerId | undefined;
 
-  constructor(runtime: Pick<Runtime, "process" | "clock" | "serviceManager">) {
+  constructor(
+    runtime: Pick<Runtime, "process" | "clock" | "serviceManager">,
+    isAlive: () => boolean = () => true,
+  ) {
     this.#runtime = runtime;
+    this.#isAlive = isAlive;
     this.#socket = runtime.process.env("NOTIFY_SOCKET") || undefined;
   }
 
@@ -58,7 +64,7 @@ export class Service {
     if (this.#socket === undefined || !(intervalMs > 0)) return;
     const { clock }: { readonly clock: Clock } = this.#runtime;
     const feed = () => {
-      void this.#tell("WATCHDOG=1");
+      if (this.#isAlive()) void this.#tell("WATCHDOG=1");
       this.#timer = clock.setTimer(feed, intervalMs);
     };
     feed();

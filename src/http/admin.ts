@@ -16,8 +16,8 @@ import type { HttpRequest } from "../runtime/http_request.ts";
 
 export interface AdminDeps {
   readonly metrics: { render(): string | Promise<string> };
-  /** What threads that serve say of themselves; left out: there are none. */
-  readonly workers?: (() => Promise<readonly object[]>) | undefined;
+  /** The status of the whole process from that of this thread; left out: it is the same. */
+  readonly whole?: ((own: AdminStatus) => Promise<object>) | undefined;
   readonly upstreams: readonly Upstream[];
   readonly version: string;
   /** Names under which it answers, beside addresses and `localhost`; lower case. */
@@ -31,9 +31,15 @@ export interface AdminDeps {
   /** What requests would wait for, a line each; left out: nothing is waited for. */
   readonly waitingFor?: () => Promise<readonly string[]>;
   /** What to say of clients that speak HTTP/2; left out: nothing. */
-  readonly http2?: () => object;
+  readonly http2?: () => Http2Numbers;
   /** What to say of the processes of an upstream that is spawned. */
   readonly spawned?: (upstream: string) => object | undefined;
+}
+
+/** Clients that speak HTTP/2, and their streams. */
+export interface Http2Numbers {
+  readonly connections: number;
+  readonly streams: number;
 }
 
 /** What came of a reload; the fields are those of the response. */
@@ -120,8 +126,8 @@ async function metricsPage({ metrics }: AdminDeps): Promise<BytesResponse> {
 }
 
 async function statusPage(deps: AdminDeps): Promise<BytesResponse> {
-  const workers = await deps.workers?.();
-  return page(200, JSON_TYPE, JSON.stringify({ ...statusOf(deps), workers }));
+  const own = statusOf(deps);
+  return page(200, JSON_TYPE, JSON.stringify(await deps.whole?.(own) ?? own));
 }
 
 async function readyPage({ isReady, waitingFor }: AdminDeps): Promise<BytesResponse> {
@@ -154,7 +160,10 @@ function page(
   return new BytesResponse(status, all, utf8(content));
 }
 
-/** What `/status` says of one thread. */
+/** What `/status` says. */
+export type AdminStatus = ReturnType<typeof statusOf>;
+
+/** What it says of one thread. */
 export function statusOf(
   { version, upstreams, spawned, http2 }: Pick<
     AdminDeps,

@@ -120,7 +120,6 @@ export interface HttpListener {
   readonly address: Address;
   /** Whether it speaks TLS does not change, with whose certificates does. */
   configure(changes: ServerChanges): void;
-  /** Adds what each of its connections is at. */
   countPhases(counts: Record<ClientPhase, number>): void;
   /** As those of {@link ByteListener}. */
   pause(reason: PauseReason): void;

@@ -23,7 +23,7 @@ import { appendGreeting } from "./greeting.ts";
 import { Inbound } from "./inbound.ts";
 import { continuationsFor, HELD_MS, type Http2Limits } from "./limits.ts";
 import type { GoawayReason, Http2Observer } from "./observer.ts";
-import { Liveness } from "./liveness.ts";
+import { ALIVE_PING, LEAVING_PING, Liveness } from "./liveness.ts";
 import { Outbound } from "./outbound.ts";
 import { Reading } from "./reading.ts";
 import { Session } from "./session.ts";
@@ -32,10 +32,6 @@ import type { ClientSettings } from "./settings.ts";
 
 /** How long what a client had sent before it knew that we leave may take to come. */
 export const LEAVING_MS = 1_000;
-
-/** Of our PINGs: whether the client is there, and whether it knows that we leave. */
-const ALIVE_PING = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1);
-const LEAVING_PING = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 2);
 
 export interface Http2Deps {
   readonly limits: Http2Limits;

@@ -29,7 +29,7 @@ export interface ProcessPlaces {
   readonly bell: number;
   /** Connections of clients that it was given and that are still there. */
   readonly placed: number;
-  /** Connections that it has ever been given, and taken. */
+  /** Which of the connections that it was given it may take next (`handover.ts`). */
   readonly taken: number;
   readonly clients: TallyPlaces;
   /** In {@link SPILL_UNIT}s. */
@@ -53,11 +53,13 @@ export function processPlaces({ threads, buckets }: ProcessMemory): ProcessPlace
   return layOut(threads, buckets).places;
 }
 
-/** The thread is dead: nothing of it counts. Its bell stays what it is. */
+/**
+ * The thread is dead: nothing of it counts. Its bell stays what it is, and so do the numbers of its
+ * connections.
+ */
 export function* leaveProcess(memory: ProcessMemory, thread: number): Steps<void> {
-  const { placed, taken, delay, clients, spill, buffers, addresses } = processPlaces(memory);
+  const { placed, delay, clients, spill, buffers, addresses } = processPlaces(memory);
   yield store(placed + thread, 0);
-  yield store(taken + thread, 0);
   yield store(delay + thread, 0);
   yield* clearTally(clients, thread);
   yield* clearTally(spill, thread);

@@ -4,7 +4,7 @@
  * each takes a cell when it is first met, by the hash of its address, and keeps it.
  *
  *     owners[threads] waiting[threads] urgent[threads] tunnels[threads]
- *     cell: key manner connections requests workers begun[threads] idle[threads] permits[…]   …
+ *     cell: key manner connections requests workers traits begun[threads] idle[threads] permits[…]   …
  */
 import { createWords, Layout } from "./layout.ts";
 import { type PermitPlaces, sweepPermits } from "./permits.ts";
@@ -15,6 +15,8 @@ export const CELLS_SPARE = 64;
 
 /** What a thread has to know to use it; it goes to each thread as it is. */
 export interface UpstreamMemory {
+  /** By which all threads know it, for each has another object. */
+  readonly id: number;
   readonly words: SharedWords;
   readonly threads: number;
   readonly cells: number;
@@ -31,9 +33,13 @@ export interface ServerPlaces extends PermitPlaces {
   readonly requests: number;
   /** How many connections it was found to take; 0: nobody has found out. */
   readonly workers: number;
+  /** Bits for what else it was found to do. */
+  readonly traits: number;
   /** Of each thread: requests that it has begun at the server, in all its lives. */
   readonly begun: number;
 }
+
+let lastId = 0;
 
 export function createUpstreamMemory(
   threads: number,
@@ -43,7 +49,7 @@ export function createUpstreamMemory(
 ): UpstreamMemory {
   const cells = servers + spare;
   const length = headLength(threads) + cells * cellLength(threads, slotCount);
-  return { words: createWords(length), threads, cells, slotCount };
+  return { id: ++lastId, words: createWords(length), threads, cells, slotCount };
 }
 
 /** The words of the threads themselves. */
@@ -115,7 +121,7 @@ function headLength(threads: number): number {
 }
 
 function cellLength(threads: number, slotCount: number): number {
-  return 5 + 2 * threads + slotCount;
+  return 6 + 2 * threads + slotCount;
 }
 
 function cellPlaces(
@@ -131,6 +137,7 @@ function cellPlaces(
     connections: layout.take(1),
     requests: layout.take(1),
     workers: layout.take(1),
+    traits: layout.take(1),
     begun: layout.take(threads),
     idle: layout.take(threads),
     slots: layout.take(slotCount),

@@ -4,6 +4,7 @@ import { connectionBounds } from "../app/connection_bounds.ts";
 import type { Logger } from "../observe/logger.ts";
 import { countProcessors } from "../runtime/processors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { THREADS_MAX } from "../shared/layout.ts";
 import { MainThread } from "./main_thread.ts";
 
 interface Deps {
@@ -20,6 +21,8 @@ export async function createThreads(
   const count = await threadCount(options.workers, runtime);
   if (count === 1) return undefined;
   if (!canHaveThreads(runtime)) {
+    // Nobody has asked for some in so many words.
+    if (options.workers === "auto") return undefined;
     logger.warn("This system has no threads that serve: one thread does everything", {
       code: "no_threads",
     });
@@ -39,14 +42,17 @@ export async function createThreads(
   });
 }
 
+/** Beside the main thread. */
+const SERVING_MAX = THREADS_MAX - 1;
+
 /** How many threads serve; 1: no other than the main thread. */
 export async function threadCount(
   workers: AppOptions["workers"],
-  { files, process }: Pick<Runtime, "files" | "process">,
+  { files, process }: Pick<Runtime, "files"> & { readonly process: { readonly cpuCount: number } },
 ): Promise<number> {
   if (workers !== "auto") return workers;
   const readText = (path: string) => files.readText(path).catch(() => undefined);
-  return await countProcessors(readText, process.cpuCount);
+  return Math.min(await countProcessors(readText, process.cpuCount), SERVING_MAX);
 }
 
 function canHaveThreads({ threads, acceptDescriptors, adoptSockets, platform }: Runtime): boolean {

@@ -6,7 +6,7 @@
  * The App of this thread is as it would be alone, with two differences: its listeners of HTTP give
  * their clients away, and what it prepares threads prepare as well.
  */
-import type { Followers } from "../app/process_share.ts";
+import type { AdminStatus, Followers } from "../app/process_share.ts";
 import type { AppOptions } from "../app/options.ts";
 import type { PreparedReload } from "../app/reload.ts";
 import type { Logger } from "../observe/logger.ts";
@@ -27,18 +27,13 @@ import {
 import { run } from "../shared/steps.ts";
 import { sweepUpstream } from "../shared/upstream_memory.ts";
 import type { ServerOptions } from "../upstream/options.ts";
-import { countsOf, mergeMetrics } from "./merged_metrics.ts";
 import type { FromThread, LogName, News, ThreadConfig, ThreadReport } from "./messages.ts";
 import { Placement } from "./placement.ts";
 import { MAIN_THREAD, SharedProcess } from "./shared_process.ts";
-import { SupervisedThread, type ThreadName } from "./supervised_thread.ts";
+import { LOOK_INTERVAL_MS, SupervisedThread, type ThreadName } from "./supervised_thread.ts";
 import { threadOptions } from "./thread_options.ts";
+import { ThreadReports } from "./thread_reports.ts";
 import { UpstreamMemories } from "./upstream_memories.ts";
-import { workerMetrics } from "./worker_metrics.ts";
-
-export const LOOK_INTERVAL_MS = 1_000;
-/** How long a thread may take for a question of the admin address. */
-export const REPORT_TIMEOUT_MS = 1_000;
 
 export interface MainThreadDeps {
   readonly runtime: Runtime;
@@ -66,13 +61,12 @@ export class MainThread implements Followers {
   readonly #upstreams: UpstreamMemories;
   readonly #threads: readonly SupervisedThread[];
   readonly #placement: Placement;
+  readonly #reports: ThreadReports;
   readonly #spread = new Map<string, Spread>();
   readonly #identityNumbers = new WeakMap<TlsIdentity, number>();
   readonly #servers = new Map<string, readonly ServerOptions[]>();
   readonly #news = new Map<string, News>();
   #accessLog: TextSink | undefined;
-  /** What threads had counted that are dead. */
-  #ofDead = "";
   #lastIdentity = 0;
   #lastId = 0;
   #config: ThreadConfig | undefined;
@@ -97,6 +91,7 @@ export class MainThread implements Followers {
       supply: (upstream, servers) => this.#supply(upstream, servers),
     });
     this.#threads = Array.from({ length: count }, (_, index) => this.#createThread(index + 1));
+    this.#reports = new ThreadReports(memory, this.#threads, () => ++this.#lastId);
     this.#placement = new Placement({
       words: memory.words,
       places: processPlaces(memory),
@@ -116,6 +111,10 @@ export class MainThread implements Followers {
     };
   }
 
+  get isServing(): boolean {
+    return this.#isOver || this.#threads.some(({ isReady, isLate }) => isReady && !isLate);
+  }
+
   async prepare(options: AppOptions): Promise<PreparedReload> {
     const config = this.#configOf(options);
     if (this.#config === undefined) return await this.#begin(config);
@@ -125,16 +124,18 @@ export class MainThread implements Followers {
       await Promise.all(threads.map((thread) => thread.prepare(id, config)));
     } catch (error) {
       for (const thread of threads) thread.send({ kind: "discard", id });
+      this.#upstreams.discard();
       throw error;
     }
     return {
       commit: () => {
-        this.#config = config;
+        this.#use(config);
         for (const thread of threads) thread.send({ kind: "commit", id });
         return Promise.resolve();
       },
       discard: () => {
         for (const thread of threads) thread.send({ kind: "discard", id });
+        this.#upstreams.discard();
         return Promise.resolve();
       },
     };
@@ -159,44 +160,17 @@ export class MainThread implements Followers {
     this.share.close();
   }
 
-  async metrics(own: string): Promise<string> {
-    const { words } = this.#memory;
-    const reports = await this.#reports();
-    const texts = reports.map(({ report }) => report?.metrics ?? "");
-    const workers = reports.map(({ thread }, index) => ({
-      name: thread.name,
-      index: thread.index,
-      restarts: thread.restarts,
-      metrics: texts[index]!,
-    }));
-    return mergeMetrics([own, this.#ofDead, ...texts]) +
-      workerMetrics(words, processPlaces(this.#memory), workers);
+  metrics(own: string): Promise<string> {
+    return this.#reports.metrics(own);
   }
 
-  async status(): Promise<readonly object[]> {
-    const { placed, delay } = processPlaces(this.#memory);
-    const word = (at: number) => Atomics.load(this.#memory.words, at);
-    const reports = await this.#reports();
-    return reports.map(({ thread, report }) => ({
-      name: thread.name,
-      state: thread.state,
-      restarts: thread.restarts,
-      connections: word(placed + thread.index),
-      event_loop_delay_ms: word(delay + thread.index) / 1000,
-      ...report?.status,
-    }));
-  }
-
-  async #reports() {
-    return await Promise.all(this.#threads.map(async (thread) => {
-      const report = await thread.report(++this.#lastId, REPORT_TIMEOUT_MS);
-      return { thread, report };
-    }));
+  status(own: AdminStatus): Promise<object> {
+    return this.#reports.status(own);
   }
 
   /** Starts the threads; their first configuration is at work when it is committed. */
   async #begin(config: ThreadConfig): Promise<PreparedReload> {
-    this.#config = config;
+    this.#use(config);
     await Promise.all(this.#threads.map((thread) => thread.start(this.#startConfig())));
     return {
       commit: () => {
@@ -209,6 +183,12 @@ export class MainThread implements Followers {
         return Promise.resolve();
       },
     };
+  }
+
+  #use(config: ThreadConfig): void {
+    this.#config = config;
+    this.#upstreams.use(config.options.upstreams);
+    this.share.keep(this.#upstreams.all);
   }
 
   #configOf(options: AppOptions): ThreadConfig {
@@ -244,8 +224,7 @@ export class MainThread implements Followers {
 
   /** A thread is dead: what it held is free, and whoever waits for that looks. */
   #bury(index: number, last: ThreadReport | undefined): void {
-    // What it has counted stays counted: a sum must not go down.
-    if (last !== undefined) this.#ofDead = mergeMetrics([this.#ofDead, countsOf(last.metrics)]);
+    if (last !== undefined) this.#reports.bury(last);
     this.#placement.remove(index);
     this.#upstreams.bury(index);
     for (const spread of this.#spread.values()) this.#resumeAll(spread, index);
@@ -261,7 +240,10 @@ export class MainThread implements Followers {
   }
 
   #look(): void {
-    for (const thread of this.#threads) thread.look();
+    for (const thread of this.#threads) {
+      thread.look();
+      this.#placement.setLate(thread.index, thread.isLate);
+    }
     // What was given to one that died just then.
     let found = false;
     for (const memory of this.#upstreams.all) {

@@ -3,6 +3,7 @@
  * shared memory; what threads need of each other at every connection is in that (`src/shared/`).
  */
 import type { AppOptions } from "../app/options.ts";
+import type { AdminStatus } from "../app/process_share.ts";
 import type { ClientHello } from "../runtime/client_hello.ts";
 import type { TlsIdentity } from "../runtime/connection.ts";
 import type { PauseReason } from "../runtime/listener.ts";
@@ -39,7 +40,13 @@ export interface StartMessage {
 
 export type ToThread =
   | StartMessage
-  | { readonly kind: "connection"; readonly listener: string; readonly descriptor: number }
+  | {
+    readonly kind: "connection";
+    readonly listener: string;
+    readonly descriptor: number;
+    /** By which it is taken (`shared/handover.ts`). */
+    readonly number: number;
+  }
   | IdentityMessage
   | ({ readonly kind: "news" } & News)
   | {
@@ -94,5 +101,5 @@ export type FromThread =
 export interface ThreadReport {
   /** As Prometheus reads it. */
   readonly metrics: string;
-  readonly status: object;
+  readonly status: AdminStatus;
 }

@@ -12,7 +12,9 @@ import type { ByteListener } from "../runtime/listener.ts";
 import type { SocketAdopter } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ThreadParent } from "../runtime/threads.ts";
-import { processPlaces } from "../shared/process_memory.ts";
+import { takeGiven } from "../shared/handover.ts";
+import { type ProcessPlaces, processPlaces } from "../shared/process_memory.ts";
+import { run } from "../shared/steps.ts";
 import type { UpstreamMemory } from "../shared/upstream_memory.ts";
 import type { FromThread, News, StartMessage, ThreadConfig, ToThread } from "./messages.ts";
 import { RemoteCertificates } from "./remote_certificates.ts";
@@ -34,6 +36,7 @@ class ServingThread {
   readonly #start: StartMessage;
   readonly #send: (message: FromThread) => void;
   readonly #shared: SharedProcess;
+  readonly #places: ProcessPlaces;
   readonly #certificates: RemoteCertificates;
   readonly #adopters = new Map<string, SocketAdopter>();
   readonly #prepared = new Map<number, PreparedReload>();
@@ -45,6 +48,7 @@ class ServingThread {
     this.#start = start;
     this.#send = (message) => parent.send(message);
     this.#memories = start.config.upstreams;
+    this.#places = processPlaces(start.process);
     this.#certificates = new RemoteCertificates(this.#send, runtime.clock);
     this.#shared = new SharedProcess({
       memory: start.process,
@@ -62,7 +66,7 @@ class ServingThread {
       case "start":
         return;
       case "connection":
-        return this.#adopt(message.listener, message.descriptor);
+        return this.#adopt(message);
       case "identity":
         return this.#certificates.hear(message);
       case "news":
@@ -134,11 +138,14 @@ class ServingThread {
     };
   }
 
-  #adopt(listener: string, descriptor: number): void {
+  #adopt(
+    { listener, descriptor, number }: Extract<ToThread, { readonly kind: "connection" }>,
+  ): void {
     const { words } = this.#start.process;
-    const { placed, taken } = processPlaces(this.#start.process);
     const { thread } = this.#start;
-    Atomics.add(words, taken + thread, 1);
+    // Another thread has it: this one stood still.
+    if (!run(words, takeGiven(this.#places, thread, number))) return;
+    const { placed } = this.#places;
     const adopter = this.#adopters.get(listener);
     const onGone = () => void Atomics.sub(words, placed + thread, 1);
     if (adopter !== undefined) return adopter.adopt(descriptor, onGone);
@@ -168,6 +175,7 @@ class ServingThread {
         commit: async () => {
           this.#prepared.delete(id);
           await prepared.commit();
+          this.#shared.keep([...before.values(), ...config.upstreams.values()]);
           this.#catchUp(config);
         },
         discard: async () => {

@@ -34,7 +34,8 @@ export class SharedProcess implements ProcessShare {
   readonly space: SpaceShare;
   readonly memory: MemoryShare;
   readonly #deps: SharedProcessDeps;
-  readonly #upstreams = new Map<UpstreamMemory, SharedUpstream>();
+  /** By the numbers of their memories. */
+  readonly #upstreams = new Map<number, SharedUpstream>();
   readonly #names = new Map<SharedUpstream, string>();
   readonly #heartbeat: Heartbeat;
   #lookAtMemory: () => void = () => {};
@@ -61,7 +62,7 @@ export class SharedProcess implements ProcessShare {
   upstreamOf(options: UpstreamOptions): UpstreamShare {
     const { memoryOf, thread, owner, clock, tell } = this.#deps;
     const memory = memoryOf(options);
-    const known = this.#upstreams.get(memory);
+    const known = this.#upstreams.get(memory.id);
     if (known !== undefined) return known;
     const { name } = options;
     const shared = new SharedUpstream({
@@ -74,7 +75,7 @@ export class SharedProcess implements ProcessShare {
       supply: this.#deps.supply && ((servers) => this.#deps.supply!(name, servers)),
       tell: (server, news) => tell({ upstream: name, server, news }),
     });
-    this.#upstreams.set(memory, shared);
+    this.#upstreams.set(memory.id, shared);
     this.#names.set(shared, name);
     return shared;
   }
@@ -84,11 +85,12 @@ export class SharedProcess implements ProcessShare {
     for (const [shared, name] of this.#names) if (name === upstream) shared.hear(server, news);
   }
 
-  /** Upstreams that no configuration has any more. */
-  forget(memories: ReadonlySet<UpstreamMemory>): void {
-    for (const [memory, shared] of this.#upstreams) {
-      if (memories.has(memory)) continue;
-      this.#upstreams.delete(memory);
+  /** Forgets upstreams that no configuration has any more; these are left. */
+  keep(memories: readonly UpstreamMemory[]): void {
+    const ids = new Set(memories.map(({ id }) => id));
+    for (const [id, shared] of this.#upstreams) {
+      if (ids.has(id)) continue;
+      this.#upstreams.delete(id);
       this.#names.delete(shared);
     }
   }

@@ -30,8 +30,12 @@ export const THREAD_TRANSITIONS: Transitions<ThreadState, ThreadEvent> = {
   stopping: { died: "stopped", ready: "stopping", stop: "stopping" },
 };
 
-/** A thread whose event loop has not turned for so many looks (a second each) is ended. */
+/** How often threads are looked at. */
+export const LOOK_INTERVAL_MS = 1_000;
+/** A thread whose event loop has not turned for so many looks is ended. */
 export const STUCK_LOOKS = 10;
+/** For so many: it gets no new clients. */
+export const LATE_LOOKS = 2;
 /** The wait before a dead thread is started again; doubled each time, and short again after a while. */
 export const RESTART_MIN_MS = 100;
 export const RESTART_MAX_MS = 30_000;
@@ -87,6 +91,16 @@ export class SupervisedThread {
 
   get isReady(): boolean {
     return this.#state === "serving";
+  }
+
+  /** Its event loop has not turned for a while; who has a choice leaves it alone. */
+  get isLate(): boolean {
+    return this.#sameBeats >= LATE_LOOKS;
+  }
+
+  /** How long its event loop has not turned, as far as looks have seen it. */
+  get stillMs(): number {
+    return this.#sameBeats * LOOK_INTERVAL_MS;
   }
 
   /** Resolves when it serves. @throws when it cannot, the first time */
@@ -158,6 +172,8 @@ export class SupervisedThread {
   #launch(config: ThreadConfig): void {
     this.#move("start");
     const { runtime: { threads }, version, index, memory } = this.#deps;
+    // What the life before it has counted while it was dying.
+    if (this.#life > 0) run(memory.words, leaveProcess(memory, index));
     const owner = ownerOf(index, this.#life++);
     this.#sameBeats = 0;
     this.#servesSinceMs = Infinity;
@@ -202,6 +218,7 @@ export class SupervisedThread {
     const { logger, memory, runtime: { clock }, onGone, config } = this.#deps;
     this.#thread?.end();
     this.#thread = undefined;
+    this.#sameBeats = 0;
     run(memory.words, leaveProcess(memory, this.index));
     onGone(this.#lastReport);
     this.#lastReport = undefined;

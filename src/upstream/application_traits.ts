@@ -9,6 +9,7 @@
  * It does not know connections, nor what follows for a request.
  */
 import type { NegotiationOutcome } from "./negotiation.ts";
+import type { ServerPermits } from "./upstream_share.ts";
 
 /** Connections in a row that were closed after one response, before it counts as a habit. */
 export const CLOSED_IN_ROW = 3;
@@ -16,12 +17,45 @@ export const CLOSED_IN_ROW = 3;
 export const CLOSED_AFTER_MS = 100;
 
 /** What is told of an application, as its log line and code say it. */
-export type Trait =
-  | "values_unanswered"
-  | "died_when_asked"
-  | "connections_not_kept"
-  | "workers_late"
-  | "workers_found";
+export const TRAITS = [
+  "values_unanswered",
+  "died_when_asked",
+  "connections_not_kept",
+  "workers_late",
+  "workers_found",
+] as const;
+export type Trait = (typeof TRAITS)[number];
+
+/** Where traits are known, of all threads that there are. */
+export interface KnownTraits {
+  has(trait: Trait): boolean;
+  /** False where it was known. */
+  add(trait: Trait): boolean;
+  delete(trait: Trait): void;
+}
+
+/** With `permits`, what one thread has seen is known to all, and told by one. */
+export function knownTraits(
+  permits: Pick<ServerPermits, "hasTrait" | "addTrait" | "dropTrait"> | undefined,
+): KnownTraits {
+  if (permits !== undefined) {
+    return {
+      has: (trait) => permits.hasTrait(TRAITS.indexOf(trait)),
+      add: (trait) => permits.addTrait(TRAITS.indexOf(trait)),
+      delete: (trait) => permits.dropTrait(TRAITS.indexOf(trait)),
+    };
+  }
+  const known = new Set<Trait>();
+  return {
+    has: (trait) => known.has(trait),
+    add(trait) {
+      if (known.has(trait)) return false;
+      known.add(trait);
+      return true;
+    },
+    delete: (trait) => void known.delete(trait),
+  };
+}
 
 export interface EndedConnection {
   readonly multiplexed: boolean;
@@ -35,13 +69,20 @@ export interface EndedConnection {
 }
 
 export class ApplicationTraits {
-  readonly #tell: (trait: Trait) => void;
-  readonly #known = new Set<Trait>();
+  readonly #tell: (trait: Trait, isNews: boolean) => void;
+  readonly #known: KnownTraits;
+  /** What this thread has seen itself. */
+  readonly #seen = new Set<Trait>();
   #mayHaveDied = false;
   #closedInRow = 0;
 
-  constructor(tell: (trait: Trait) => void) {
+  /** @param tell called once for what was seen; `isNews` where no other thread had seen it */
+  constructor(
+    tell: (trait: Trait, isNews: boolean) => void,
+    known: KnownTraits = knownTraits(undefined),
+  ) {
     this.#tell = tell;
+    this.#known = known;
   }
 
   /** Whether connections are worth keeping. */
@@ -60,7 +101,7 @@ export class ApplicationTraits {
   asked(outcome: NegotiationOutcome): void {
     this.#mayHaveDied = outcome === "closed";
     if (outcome === "silent") this.learn("values_unanswered");
-    else this.#known.delete("values_unanswered");
+    else this.#forget("values_unanswered");
   }
 
   connected(): void {
@@ -72,8 +113,8 @@ export class ApplicationTraits {
     if (this.#mayHaveDied) this.learn("died_when_asked");
     this.#mayHaveDied = false;
     this.#closedInRow = 0;
-    this.#known.delete("connections_not_kept");
-    this.#known.delete("values_unanswered");
+    this.#forget("connections_not_kept");
+    this.#forget("values_unanswered");
   }
 
   /** `idleMs` since it had nothing to do; undefined while it had. */
@@ -89,8 +130,13 @@ export class ApplicationTraits {
 
   /** Told once. */
   learn(trait: Trait): void {
-    if (this.#known.has(trait)) return;
-    this.#known.add(trait);
-    this.#tell(trait);
+    if (this.#seen.has(trait)) return;
+    this.#seen.add(trait);
+    this.#tell(trait, this.#known.add(trait));
+  }
+
+  #forget(trait: Trait): void {
+    this.#seen.delete(trait);
+    this.#known.delete(trait);
   }
 }

@@ -14,7 +14,7 @@
  */
 import { formatAddress } from "../runtime/address.ts";
 import { ConnectError } from "../runtime/network.ts";
-import { ApplicationTraits, type Trait } from "./application_traits.ts";
+import { ApplicationTraits, knownTraits, type Trait } from "./application_traits.ts";
 import { UpstreamConnection } from "./connection.ts";
 import { connectionError, isFull, isLocal } from "./connection_errors.ts";
 import { ConnectionLimit } from "./connection_limit.ts";
@@ -62,7 +62,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.hash = hashText(address);
     this.#permits = share?.permitsOf(address);
     this.isBackup = server.backup;
-    this.#traits = new ApplicationTraits((trait) => this.#onTrait(trait));
+    this.#traits = new ApplicationTraits(this.#onTrait, knownTraits(this.#permits));
     const isHttp = options.protocol === "http";
     this.#limit = new ConnectionLimit(options.connections.max, isHttp, this.#permits);
     this.#connections = this.#createConnections();
@@ -337,13 +337,13 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#announceEmpty();
   }
 
-  #onTrait(trait: Trait): void {
-    this.#tellTrait(trait, undefined);
+  readonly #onTrait = (trait: Trait, isNews: boolean): void => {
+    if (isNews) this.#tellTrait(trait, undefined);
     const isConfigured = this.#deps.options.multiplex === "on";
     if (trait === "connections_not_kept" && this.#mode === "multiplexed" && !isConfigured) {
       this.#know("single");
     }
-  }
+  };
 
   #tellTrait(trait: Trait, count: number | undefined): void {
     const { observer, options } = this.#deps;

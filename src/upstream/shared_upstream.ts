@@ -2,6 +2,7 @@
  * An upstream's share in shared memory (`src/shared/`): every operation of `upstream_share.ts`, done at
  * once, and whoever is to look then is rung.
  */
+import { addBits, dropBits } from "../shared/bits.ts";
 import { threadOf } from "../shared/owners.ts";
 import { PermitSeat } from "../shared/permit_seat.ts";
 import { countTaken, NOBODY } from "../shared/permits.ts";
@@ -118,7 +119,8 @@ export class SharedUpstream implements UpstreamShare {
     this.#listener = listener;
   }
 
-  detach(): void {
+  detach(listener: ShareListener): void {
+    if (this.#listener !== listener) return;
     this.#listener = undefined;
     if (this.#timer !== undefined) this.#deps.clock.clearTimer(this.#timer);
     this.#timer = undefined;
@@ -250,6 +252,18 @@ class SharedPermits implements ServerPermits {
     this.#store(this.#places.workers, count === Infinity ? 0 : count);
   }
 
+  hasTrait(trait: number): boolean {
+    return (this.#load(this.#places.traits) & (1 << trait)) !== 0;
+  }
+
+  addTrait(trait: number): boolean {
+    return run(this.#words, addBits(this.#places.traits, 1 << trait));
+  }
+
+  dropTrait(trait: number): void {
+    run(this.#words, dropBits(this.#places.traits, 1 << trait));
+  }
+
   #load(at: number): number {
     return Atomics.load(this.#words, at);
   }
@@ -267,6 +281,7 @@ class SharedPermits implements ServerPermits {
 class SplitPermits implements ServerPermits {
   readonly #threads: number;
   readonly begunElsewhere = 0;
+  readonly #traits = new Set<number>();
   #inUse = 0;
   manner: Manner | undefined;
   workers = Infinity;
@@ -295,6 +310,20 @@ class SplitPermits implements ServerPermits {
 
   mustYield(): boolean {
     return false;
+  }
+
+  hasTrait(trait: number): boolean {
+    return this.#traits.has(trait);
+  }
+
+  addTrait(trait: number): boolean {
+    const isNew = !this.#traits.has(trait);
+    this.#traits.add(trait);
+    return isNew;
+  }
+
+  dropTrait(trait: number): void {
+    this.#traits.delete(trait);
   }
 
   noteBegun(): void {}

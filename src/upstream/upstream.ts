@@ -31,7 +31,7 @@ import { BufferMemory } from "./buffer_memory.ts";
 import { requestKeyHash } from "./sticky_hash.ts";
 import { StoppableWaits } from "./stoppable_waits.ts";
 import { Tunnels } from "./tunnels.ts";
-import type { UpstreamShare } from "./upstream_share.ts";
+import type { ShareListener, UpstreamShare } from "./upstream_share.ts";
 import { noteTried, throwsAway } from "./thrown_away.ts";
 import { WaitingQueue } from "./waiting_queue.ts";
 
@@ -61,6 +61,7 @@ export interface UpstreamDeps {
  */
 export class Upstream implements ServerOwner<Server> {
   #options: UpstreamOptions;
+  readonly #listener: ShareListener;
   readonly #runtime: Runtime;
   readonly #observer: UpstreamObserver;
   readonly #deadlines: Deadlines;
@@ -134,12 +135,13 @@ export class Upstream implements ServerOwner<Server> {
       observer: this.#observer,
       onDone: (exchange) => this.#leaveQueue(exchange),
     };
-    share?.attach({
+    this.#listener = {
       onRung: () => this.#servers.rung(() => this.onRoom()),
       onTurn: () => this.#servers.share("ask"),
       onBeat: () => this.#servers.share("note"),
       onNews: (server, news) => this.#servers.hear(server, news),
-    });
+    };
+    share?.attach(this.#listener);
   }
 
   get options(): UpstreamOptions {
@@ -234,7 +236,7 @@ export class Upstream implements ServerOwner<Server> {
     this.#waits.stopAll(() => error("queue"));
     await this.#open.idle(0);
     await this.#servers.close();
-    this.#share?.detach();
+    this.#share?.detach(this.#listener);
     this.#deadlines.close();
   }
 

@@ -37,7 +37,8 @@ export interface UpstreamShare {
   tell(server: string, news: ServerNews): void;
   /** Whom this thread's upstream is told through. */
   attach(listener: ShareListener): void;
-  detach(): void;
+  /** No longer through this one; nothing where it is another one by now. */
+  detach(listener: ShareListener): void;
 }
 
 export interface ShareListener {
@@ -83,4 +84,9 @@ export interface ServerPermits {
   manner: Manner | undefined;
   /** So many connections are taken and no more, as a thread has found out; Infinity: nobody has. */
   workers: number;
+  /** Whether a thread has found out that the application has the trait of this number. */
+  hasTrait(trait: number): boolean;
+  /** False where that was known. */
+  addTrait(trait: number): boolean;
+  dropTrait(trait: number): void;
 }

@@ -8,16 +8,7 @@ import { atExit } from "../support/at_exit.ts";
 import { Child } from "../support/child.ts";
 import { freePort, temporaryDirectory, waitUntil } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
-
-/** Prints each datagram on a line. */
-const LISTEN = `
-use Socket; $| = 1;
-my $name = $ARGV[0]; $name =~ s/^@/\\0/;
-socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die $!;
-bind($s, pack_sockaddr_un($name)) or die $!;
-print "bound\\n";
-while (defined recv($s, my $text, 4096, 0)) { $text =~ s/\\n/ /g; print "$text\\n"; }
-`;
+import { startServiceManager } from "../support/service_manager.ts";
 
 /** Opens sockets as a .socket unit does, and becomes the program. */
 const LAUNCH = `
@@ -38,12 +29,6 @@ $ENV{LISTEN_PID} = $ENV{WRONG_PID} || $$; $ENV{LISTEN_FDS} = $next - 3; $ENV{LIS
 exec @command or die $!;
 `;
 
-async function manager(name: string): Promise<Child> {
-  const child = new Child("perl", ["-e", LISTEN, name], {});
-  await child.stdout.waitFor((line) => line === "bound");
-  return child;
-}
-
 function config(directory: string, more: Readonly<Record<string, unknown>> = {}): void {
   const sites = [{ routes: [{ respond: { body: "served" } }] }];
   const all = { sites, log: { access: "off" }, listen: ["127.0.0.1:0"], ...more };
@@ -57,7 +42,7 @@ for (const kind of ["a path", "an abstract name"] as const) {
     const name = kind === "a path"
       ? join(directory, "notify")
       : `@afcgi-test-${crypto.randomUUID()}`;
-    const heard = await manager(name);
+    const heard = await startServiceManager(name);
     const env = { NOTIFY_SOCKET: name, WATCHDOG_USEC: "200000" };
     const afcgi = new Child(AFCGI, ["serve"], { cwd: directory, env });
     const hears = (text: string, from = 0) =>
@@ -88,7 +73,7 @@ test("A watchdog that is another process's is not fed", async () => {
   const directory = temporaryDirectory();
   config(directory);
   const name = join(directory, "notify");
-  const heard = await manager(name);
+  const heard = await startServiceManager(name);
   const env = { NOTIFY_SOCKET: name, WATCHDOG_USEC: "20000", WATCHDOG_PID: "1" };
   const afcgi = new Child(AFCGI, ["serve"], { cwd: directory, env });
   await heard.stdout.waitFor((line) => line.includes("READY=1"));
@@ -102,7 +87,7 @@ test("An upgrade tells the service manager which process is the service", async 
   const directory = temporaryDirectory();
   config(directory);
   const name = join(directory, "notify");
-  const heard = await manager(name);
+  const heard = await startServiceManager(name);
   const afcgi = new Child(AFCGI, ["serve"], { cwd: directory, env: { NOTIFY_SOCKET: name } });
   await heard.stdout.waitFor((line) => line.includes("READY=1"));
   process.kill(afcgi.pid, "SIGUSR2");

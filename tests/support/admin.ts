@@ -23,6 +23,14 @@ export interface UpstreamStatus {
   }[];
 }
 
+export interface WorkerStatus {
+  readonly name: string;
+  readonly state: string;
+  readonly restarts: number;
+  readonly connections: number;
+  readonly event_loop_delay_ms: number;
+}
+
 /** Goes into the config of an afcgi whose admin address is to be asked. */
 export const ADMIN = { admin: { listen: "127.0.0.1:0" } } as const;
 
@@ -41,6 +49,11 @@ export class Admin {
 
   async upstreams(): Promise<readonly UpstreamStatus[]> {
     return JSON.parse(await this.#get("/status")).upstreams;
+  }
+
+  /** The threads that serve. */
+  async workers(): Promise<readonly WorkerStatus[]> {
+    return JSON.parse(await this.#get("/status")).workers;
   }
 
   /** All connections to applications. */

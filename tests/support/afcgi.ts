@@ -19,6 +19,16 @@ const ENVIRONMENT = Object.fromEntries(
     .map((name) => [name, undefined]),
 );
 
+/**
+ * Threads of every afcgi whose test does not say how many: `AFCGI_TEST_WORKERS=4 npm test`. Left out:
+ * as many as this machine has processors.
+ */
+function workersOf({ config, args = [] }: AfcgiOptions): Readonly<Record<string, string>> {
+  const workers = process.env.AFCGI_TEST_WORKERS;
+  const isTold = config?.["workers"] !== undefined || args.includes("--workers");
+  return workers === undefined || isTold ? {} : { AFCGI_WORKERS: workers };
+}
+
 export interface AfcgiOptions {
   /** Flags of `afcgi serve`; `--listen` is added. */
   readonly args?: readonly string[];
@@ -27,6 +37,8 @@ export interface AfcgiOptions {
   /** The config file as a value; JSON is YAML. `listen` is added. */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Another one than {@link AFCGI}, such as one made for a test. */
+  readonly program?: string;
   /** As a user who owns nothing; only root may. */
   readonly unprivileged?: boolean;
   /** Most descriptors, hard and soft; left out: as many as the test may have. */
@@ -67,13 +79,16 @@ export class Afcgi {
       ...(options.args ?? []),
     ];
     // A directory of its own: an afcgi.yaml in ours must not be found.
+    const { program: executable = AFCGI } = options;
     const limited = options.descriptorsMax === undefined
       ? []
-      : ["sh", "-c", `ulimit -n ${options.descriptorsMax}; exec "$@"`, "sh", AFCGI];
-    const [program = AFCGI, ...before] = options.unprivileged ? withoutRights(directory) : limited;
+      : ["sh", "-c", `ulimit -n ${options.descriptorsMax}; exec "$@"`, "sh", executable];
+    const [program = executable, ...before] = options.unprivileged
+      ? withoutRights(directory)
+      : limited;
     const child = new Child(program, [...before, ...args], {
       cwd: directory,
-      env: { ...ENVIRONMENT, ...options.env },
+      env: { ...ENVIRONMENT, ...workersOf(options), ...options.env },
     });
     const line = parseLogLine(
       await child.stderr.waitFor((line) => isListening(parseLogLine(line))),

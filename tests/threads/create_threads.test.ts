@@ -14,15 +14,26 @@ test("Threads are as many as were asked for; auto follows the processors", async
   assert.equal(await threadCount("auto", runtime), runtime.process.cpuCount);
 });
 
+test("With more processors than there may be threads, there are as many as there may be", async () => {
+  const { files } = new MemoryRuntime();
+  const count = (cpuCount: number) => threadCount("auto", { files, process: { cpuCount } });
+  assert.equal(await count(1), 1);
+  assert.equal(await count(63), 63);
+  assert.equal(await count(128), 63);
+});
+
 test("With one thread, or where there are none, everything is done by the main thread", async () => {
   const runtime = new MemoryRuntime();
   const lines: string[] = [];
   const sink = { write: (text: string) => lines.push(text), flush: () => Promise.resolve() };
   const { clock } = runtime;
   const logger = new Logger({ sink, clock, level: "info", format: "json" });
-  const create = (workers: number) =>
+  const create = (workers: number | "auto") =>
     createThreads({ ...OPTIONS, workers }, { runtime, logger, version: "1" });
   assert.equal(await create(1), undefined);
+  // Nobody has asked for threads in so many words.
+  assert.equal(await create("auto"), undefined);
+  await runtime.clock.advance(1);
   assert.equal(lines.join(""), "");
   assert.equal(await create(2), undefined);
   await runtime.clock.advance(1);

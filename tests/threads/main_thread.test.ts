@@ -358,12 +358,13 @@ test(
   inWorld(async () => {
     const world = await World.serving();
     const family = "# HELP afcgi_x_total X.\n# TYPE afcgi_x_total counter\nafcgi_x_total ";
+    const status = { version: "1", http2: undefined, upstreams: [] };
     const total = async (counts: readonly number[]): Promise<string | undefined> => {
       const text = world.main.metrics("");
       const alive = world.lives.filter(({ isEnded }) => !isEnded);
       alive.forEach((life, index) => {
         const { id } = life.last("question");
-        life.says({ kind: "response", id, metrics: `${family}${counts[index]}\n`, status: {} });
+        life.says({ kind: "response", id, metrics: `${family}${counts[index]}\n`, status });
       });
       return /^afcgi_x_total (\d+)$/m.exec(await text)?.[1];
     };

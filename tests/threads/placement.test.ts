@@ -1,7 +1,9 @@
 /** Which thread a client's connection goes to. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { takeGiven } from "../../src/shared/handover.ts";
 import { createWords } from "../../src/shared/layout.ts";
+import { run } from "../../src/shared/steps.ts";
 import { type Connection, PENDING_MAX, Placement } from "../../src/threads/placement.ts";
 
 const THREADS = 5;
@@ -10,11 +12,15 @@ const PLACES = { placed: 0, taken: THREADS };
 function world() {
   const words = createWords(2 * THREADS);
   const given: [thread: number, descriptor: number][] = [];
+  const messages: { readonly thread: number; readonly number: number }[] = [];
   const refused: Connection[] = [];
   const placement = new Placement({
     words,
     places: PLACES,
-    give: (thread, { descriptor }) => given.push([thread, descriptor]),
+    give: (thread, { descriptor, number }) => {
+      given.push([thread, descriptor]);
+      messages.push({ thread, number });
+    },
     refuse: (connection) => refused.push(connection),
   });
   let descriptor = 0;
@@ -24,7 +30,19 @@ function world() {
     }
   };
   const countOf = (thread: number) => given.filter(([one]) => one === thread).length;
-  return { words, given, refused, placement, place, countOf };
+  /** The thread reads so many of its messages; how many connections it got. */
+  const take = (thread: number, count: number): number => {
+    let got = 0;
+    for (let index = 0; index < messages.length && count > 0; index++) {
+      if (messages[index]!.thread !== thread) continue;
+      const [message] = messages.splice(index--, 1);
+      const { number } = message!;
+      if (run(words, takeGiven(PLACES, thread, number))) got++;
+      count--;
+    }
+    return got;
+  };
+  return { words, given, refused, placement, place, countOf, take };
 }
 
 for (const threads of [2, 4]) {
@@ -51,13 +69,70 @@ test("A thread whose clients have left gets the next ones", () => {
 });
 
 test("What a dead thread had not taken goes to the others, what it had taken is gone", () => {
-  const { words, given, placement, place } = world();
+  const { given, placement, place, take } = world();
   placement.add(1);
   place(3);
-  Atomics.add(words, PLACES.taken + 1, 1);
+  assert.equal(take(1, 1), 1);
   placement.add(2);
   placement.remove(1);
   assert.deepEqual(given, [[1, 1], [1, 2], [1, 3], [2, 2], [2, 3]]);
+  assert.equal(take(2, 2), 2);
+});
+
+test("What a dead thread had taken last is given to nobody, however it is buried", () => {
+  const { words, given, placement, place, take } = world();
+  placement.add(1);
+  placement.add(2);
+  place(4);
+  assert.equal(take(1, 2), 2);
+  // What counted it is cleared first.
+  Atomics.store(words, PLACES.placed + 1, 0);
+  placement.remove(1);
+  assert.deepEqual(given, [[1, 1], [2, 2], [1, 3], [2, 4]]);
+});
+
+test("A thread that comes again goes on with its numbers, and its messages of before are void", () => {
+  const { placement, place, take, countOf } = world();
+  placement.add(1);
+  place(2);
+  placement.remove(1);
+  placement.add(1);
+  // Both of them twice: those of the life before come first.
+  assert.equal(countOf(1), 4);
+  assert.equal(take(1, 2), 0);
+  assert.equal(take(1, 2), 2);
+});
+
+test("A thread that stands still gives back what it has not taken, and gets no more", () => {
+  const { words, given, placement, place, take } = world();
+  placement.add(1);
+  placement.add(2);
+  place(4);
+  assert.equal(take(1, 1), 1);
+  placement.setLate(1, true);
+  placement.setLate(1, true);
+  assert.deepEqual(given.slice(4), [[2, 3]]);
+  assert.equal(Atomics.load(words, PLACES.placed + 1), 1);
+  assert.equal(take(1, 1), 0);
+  place(3);
+  assert.deepEqual(given.slice(5), [[2, 5], [2, 6], [2, 7]]);
+  placement.setLate(1, false);
+  place(3);
+  assert.deepEqual(given.slice(8), [[1, 8], [1, 9], [1, 10]]);
+  assert.equal(take(1, 3), 3);
+});
+
+test("Where all threads stand still, clients wait for them as before", () => {
+  const { given, placement, place, take } = world();
+  placement.add(1);
+  placement.add(2);
+  place(2);
+  placement.setLate(1, true);
+  placement.setLate(2, true);
+  place(2);
+  assert.deepEqual(given, [[1, 1], [2, 2], [2, 1], [1, 3], [1, 4]]);
+  assert.equal(take(2, 2), 2);
+  assert.equal(take(1, 3), 2);
 });
 
 test("Clients wait for the first thread, and not too many of them", () => {

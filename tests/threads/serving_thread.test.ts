@@ -48,6 +48,7 @@ class World {
   readonly closed: number[] = [];
   readonly #sockets = new Map<number, AdoptedSocket>();
   #tell!: (message: unknown) => void;
+  #lastNumber = 0;
   #lastDescriptor = 0;
   #lastId = 0;
 
@@ -99,7 +100,7 @@ class World {
     const descriptor = ++this.#lastDescriptor;
     this.#sockets.set(descriptor, socket);
     Atomics.add(this.process.words, processPlaces(this.process).placed + THREAD, 1);
-    this.tell({ kind: "connection", listener, descriptor });
+    this.tell({ kind: "connection", listener, descriptor, number: this.#lastNumber++ });
     return socket;
   }
 

@@ -1,7 +1,6 @@
 /** The time limits of clients that speak HTTP/2: those of the configuration, and its own. */
 import { HELD_MS } from "../../src/http2/limits.ts";
-import { LEAVING_MS } from "../../src/http2/connection.ts";
-import { PING_ANSWER_MS } from "../../src/http2/liveness.ts";
+import { LEAVING_MS, PING_ANSWER_MS } from "../../src/http2/liveness.ts";
 import { Flag, Setting } from "../../src/http2/constants.ts";
 import type { Http2Limits } from "../../src/http2/limits.ts";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";

@@ -1,0 +1,25 @@
+/** What of a configuration is a thread's, and what the main thread's alone. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AppOptions } from "../../src/app/options.ts";
+import { threadOptions } from "../../src/threads/thread_options.ts";
+
+const OPTIONS = {
+  listen: [{ address: { transport: "tcp", host: "::", port: 1 }, http3: true }],
+  admin: { transport: "tcp", host: "::", port: 2 },
+  gemini: {},
+  user: "www-data",
+  workers: "auto",
+} as unknown as AppOptions;
+
+test("What the main thread does is nothing that a thread does, too", () => {
+  const { listen, admin, gemini, user, workers, spawns } = threadOptions(OPTIONS, 2);
+  assert.deepEqual([admin, gemini, user, workers, spawns], [
+    undefined,
+    undefined,
+    undefined,
+    1,
+    [],
+  ]);
+  assert.deepEqual(Object.keys(listen[0]!), ["address"]);
+});

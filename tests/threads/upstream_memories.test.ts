@@ -1,0 +1,41 @@
+/** Which configurations of an upstream have the same shared memory, and how long. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
+import { UpstreamMemories } from "../../src/threads/upstream_memories.ts";
+
+function upstream(name: string, more: Partial<UpstreamOptions> = {}): UpstreamOptions {
+  return { ...UPSTREAM_DEFAULTS, name, servers: [], ...more };
+}
+
+test("An upstream has one memory, in whatever order its options are said", () => {
+  const memories = new UpstreamMemories(2);
+  const { name, ...rest } = upstream("a");
+  const { servers, ...others } = rest;
+  assert.equal(memories.of({ name, ...rest }), memories.of({ ...others, servers, name }));
+  assert.notEqual(memories.of(upstream("a")), memories.of(upstream("b")));
+  assert.notEqual(memories.of(upstream("a")).id, memories.of(upstream("b")).id);
+});
+
+test("One that was only prepared is forgotten, and the one at work stays what it was", () => {
+  const memories = new UpstreamMemories(2);
+  const first = memories.of(upstream("a"));
+  memories.use([upstream("a")]);
+  assert.notEqual(memories.of(upstream("a", { slowStartMs: 1 })), first);
+  assert.equal(memories.all.length, 2);
+  memories.discard();
+  assert.deepEqual(memories.all, [first]);
+  assert.equal(memories.of(upstream("a")), first);
+});
+
+test("That of the configuration before is kept, for requests that have not ended, and no older one", () => {
+  const memories = new UpstreamMemories(2);
+  const configurations = [1, 2, 3, 4].map((slowStartMs) => [upstream("a", { slowStartMs })]);
+  const made = configurations.map((upstreams) => {
+    const memory = memories.of(upstreams[0]!);
+    memories.use(upstreams);
+    return memory;
+  });
+  assert.deepEqual(memories.all, made.slice(2));
+  memories.bury(1);
+});
