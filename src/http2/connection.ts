@@ -23,15 +23,12 @@ import { appendGreeting } from "./greeting.ts";
 import { Inbound } from "./inbound.ts";
 import { continuationsFor, HELD_MS, type Http2Limits } from "./limits.ts";
 import type { GoawayReason, Http2Observer } from "./observer.ts";
-import { ALIVE_PING, LEAVING_PING, Liveness } from "./liveness.ts";
+import { ALIVE_PING, LEAVING_MS, LEAVING_PING, Liveness } from "./liveness.ts";
 import { Outbound } from "./outbound.ts";
 import { Reading } from "./reading.ts";
 import { Session } from "./session.ts";
 import { SocketProgress } from "./socket_progress.ts";
 import type { ClientSettings } from "./settings.ts";
-
-/** How long what a client had sent before it knew that we leave may take to come. */
-export const LEAVING_MS = 1_000;
 
 export interface Http2Deps {
   readonly limits: Http2Limits;

@@ -6,6 +6,9 @@ export const PING_ANSWER_MS = 20_000;
 /** How often a client is asked that is not read. */
 export const UNREAD_PING_MS = 5_000;
 
+/** How long what a client had sent before it knew that we leave may take to come. */
+export const LEAVING_MS = 1_000;
+
 /** Of our PINGs: whether the client is there, and whether it knows that we leave. */
 export const ALIVE_PING: Uint8Array = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1);
 export const LEAVING_PING: Uint8Array = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 2);

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
-import { LEAVING_MS } from "../../src/http2/connection.ts";
+import { LEAVING_MS } from "../../src/http2/liveness.ts";
 import { HELD_MS } from "../../src/http2/limits.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
 import type { HttpResponse } from "../../src/runtime/http_response.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Flag, PREFACE, STREAM_ID_MAX } from "../../src/http2/constants.ts";
-import { LEAVING_MS } from "../../src/http2/connection.ts";
+import { LEAVING_MS } from "../../src/http2/liveness.ts";
 import { PING_ANSWER_MS } from "../../src/http2/liveness.ts";
 import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
 import { type HttpResponse, StreamResponse } from "../../src/runtime/http_response.ts";
