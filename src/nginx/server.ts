@@ -130,6 +130,7 @@ function addRoutes(scope: Scope, context: ServerContext, list: RouteList): void 
     context.notes.take(...flatten(scope.directives));
     return;
   }
+  closeLineFeeds(context, list);
   const closedDirectories = new ClosedDirectories();
   const inCases = { ...context, cases: cases.length };
   for (const ordered of inOrder(context.locations)) {
@@ -142,6 +143,15 @@ function addRoutes(scope: Scope, context: ServerContext, list: RouteList): void 
     context.notes.add("unneeded", directive, `nothing leads to ${text}`);
   }
   if (!list.isOpen) context.notes.take(...flatten(scope.own("location")));
+}
+
+/**
+ * PCRE's `$` stands before a line feed at the text's end as well, so nginx's locations match names with
+ * one behind it. Here they would be other names, which somebody else might take.
+ */
+function closeLineFeeds({ locations }: ServerContext, list: RouteList): void {
+  const ending = locations.find(({ kind, text }) => kind === "regex" && text.includes("$"));
+  if (ending) list.add(ending.directive, respond(["~ \\n"], 404, ""));
 }
 
 function addLocation(

@@ -30,7 +30,7 @@ const only = process.env.AFCGI_CORPUS;
 const names = corpusNames().filter((name) => only === undefined || name === only);
 
 /** How many have to come over whole. */
-const WHOLE_MIN = 2;
+const WHOLE_MIN = 18;
 
 const SHOWN_MAX = only === undefined ? 3 : 500;
 

@@ -38,7 +38,7 @@ const EVERYWHERE: readonly Difference[] = [
   },
   {
     targets: /^[^?]*[^/?](?:\?|$)/,
-    is: /^to its slash, here 403$/,
+    is: /^to its slash, here 40[34]$/,
     why: "The pattern of a closed directory takes the directory itself as well",
   },
   {
@@ -47,14 +47,46 @@ const EVERYWHERE: readonly Difference[] = [
     why: "Without fastcgi_split_path_info nginx leaves PATH_INFO to PHP's guess",
   },
   {
+    targets: /\.php\d?\//,
+    is: /^PATH_INFO=, here \/\S*$/,
+    why: "What is behind a script's name is sent, whether or not the configuration names PATH_INFO",
+  },
+  {
+    targets: /\.\w+\/.*\.php/,
+    is: /^200 (?:file|script) \S+, here 40[34]$/,
+    why: "PHP guesses which part of a path is a script; here a script is there, or none runs",
+  },
+  {
+    targets: /./,
+    is: /^40[34] (?:file|script) \S+, here 40[34]$/,
+    why: "A path that a location refuses gets afcgi's own page",
+  },
+  {
+    targets: /./,
+    is: /^QUERY_STRING=(\S*), here \1&$/,
+    why: "What a rewrite puts before an empty query ends with &",
+  },
+  {
+    targets: /./,
+    is: /^PATH_TRANSLATED=\S+, here $/,
+    why: "PHP would take the script from PATH_TRANSLATED as well, so it gets none",
+  },
+  {
+    targets: /%0a/,
+    is: /^(?:200 \S+ \S+|404 \S+ \S+|to its slash), here 404$/,
+    why: "A name with a line feed is nobody's, because PCRE's $ stands before one",
+  },
+  {
+    targets: /./,
+    is: /^404 script (\S+), here 200 script \1$/,
+    why: "A script that is an error page says itself which status it has",
+  },
+  {
     targets: /\.(?:php|phtml)/i,
     is: /^200, here 40[34]$/,
     why: "nginx shows the source of a script that nothing runs",
   },
 ];
-
-/** Openings that the import does not close yet. */
-const NOT_CLOSED_YET: readonly RegExp[] = [/%0a:/, /\.(?:PHP|PDF):/];
 
 type Ports = (port: number) => { readonly nginx: Target; readonly ours: Target };
 
@@ -113,10 +145,7 @@ class Judge {
       const isBare = await this.#isBareDirectory(pair);
       const difference = differenceOf(nginx, ours, request, named);
       const says = `${request.method} ${request.target}: ${difference ?? ours.status}`;
-      if (this.#isOpened(pair) && !isBare) {
-        if (NOT_CLOSED_YET.some((known) => known.test(says))) unexplained.push(says);
-        else opened.push(says);
-      }
+      if (this.#isOpened(pair) && !isBare) opened.push(says);
       if (request.kind === "closed" && gives(nginx, request)) {
         unexplained.push(`${request.target} is not closed in nginx: ${nginx.maker}`);
       }
@@ -143,8 +172,9 @@ class Judge {
   #isOpened({ request, nginx, ours }: Pair): boolean {
     if (ours.isSource) return true;
     if (ours.status >= 300 && ours.status !== 304) return false;
+    if (nginx.maker !== "" && ours.maker === nginx.maker) return false;
     if (nginx.status >= 400 && nginx.status < 500) return true;
-    if (ours.maker === "" || ours.maker === nginx.maker) return false;
+    if (ours.maker === "") return false;
     if (!this.#openAtNginx.has(ours.maker)) return true;
     const file = ours.maker.replace(/^file /, "");
     return this.#application.outside.has(file) && !request.target.includes("accel=");
@@ -155,7 +185,8 @@ class Judge {
    * controller if the location has one. That opens nothing if nginx gives the same for a name in it.
    */
   async #isBareDirectory({ request, nginx, ours }: Pair): Promise<boolean> {
-    const [path = ""] = request.target.split("?");
+    const [written = ""] = request.target.split("?");
+    const path = written.replace(/\/\.$/, "/");
     if (nginx.status !== 403 || !path.endsWith("/") || request.method !== "GET") return false;
     if (ours.status === 404) return true;
     const target = `${path}nobody-has-this-name`;
@@ -164,7 +195,7 @@ class Judge {
       { ...request, target },
       this.#directory,
     );
-    return missing.status === ours.status && missing.maker === ours.maker;
+    return missing.maker === ours.maker && (ours.maker !== "" || missing.status === ours.status);
   }
 }
 
@@ -174,7 +205,7 @@ function areRefusals({ request, nginx, ours }: Pair): boolean {
   return [nginx, ours].every(({ status, maker }) => REFUSALS.has(status) && maker === "");
 }
 
-const REFUSALS: ReadonlySet<number> = new Set([400, 403, 404, 405]);
+const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403, 404, 405]);
 
 /** Whether a response is made of the very file that the request names. */
 function gives({ status, maker }: Exchange, { target }: CorpusRequest): boolean {
@@ -191,6 +222,8 @@ export function losses(notes: string): string[] {
 
 /** Directives whose loss no client sees. */
 const HARMLESS = [
+  "error_page",
+  "fastcgi_param PATH_TRANSLATED",
   "fastcgi_max_temp_file_size",
   "fastcgi_send_timeout",
   "open_file_cache_errors",

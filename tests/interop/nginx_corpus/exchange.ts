@@ -180,22 +180,26 @@ export function differenceOf(
     const [one = "", other = ""] = [nginx.values.get(name), ours.values.get(name)];
     if (one !== other) found.push(`${name}=${one}, here ${other}`);
   }
-  if (nginx.status < 400 || nginx.status === 401) found.push(...headersThatDiffer(nginx, ours));
+  if ((nginx.status < 400 && theirs !== SLASH) || nginx.status === 401) {
+    found.push(...headersThatDiffer(nginx, ours));
+  }
   return found.length === 0 ? undefined : found.join("; ");
 }
+
+const SLASH = "to its slash";
 
 /** A directory's path gets its slash with 301 there and with 308 here: the method stays. */
 function summary({ status, maker, location }: Exchange, target: string): string {
   const [path, query] = target.split("?");
   const isSlash = location === `${path}/${query ? `?${query}` : ""}`;
-  if (isSlash && (status === 301 || status === 308)) return "to its slash";
+  if (isSlash && (status === 301 || status === 308)) return SLASH;
   return [status, maker, location].filter((part) => part !== "").join(" ");
 }
 
 function headersThatDiffer(nginx: Exchange, ours: Exchange): string[] {
   const found: string[] = [];
   for (const name of new Set([...nginx.headers.keys(), ...ours.headers.keys()])) {
-    if (!HEADERS.test(name)) continue;
+    if (!HEADERS.test(name) || (nginx.status === 401 && name !== "www-authenticate")) continue;
     if (name === "content-type" && !saysType(nginx)) continue;
     const one = comparable(name, nginx.headers.get(name) ?? "");
     const other = comparable(name, ours.headers.get(name) ?? "");
