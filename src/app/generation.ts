@@ -136,6 +136,7 @@ export class Generation {
   /** From now on it serves. */
   commit(): void {
     this.#move("commit");
+    this.parts.settle();
     const { spawned } = this.#process;
     for (const [index, upstream] of this.upstreams.entries()) {
       const { servers, supplied } = this.upstreamOptions[index]!;

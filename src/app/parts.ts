@@ -19,7 +19,7 @@ interface Part {
 
 export class Parts {
   readonly #parts = new Map<string, Part>();
-  readonly #before: Parts | undefined;
+  #before: Parts | undefined;
   #isReleased = false;
 
   /** `before`: those of the generation that serves now. */
@@ -30,6 +30,11 @@ export class Parts {
   /** Whether the generation before has it, too. */
   isKept(key: string): boolean {
     return this.#before !== undefined && this.#before.#parts.has(key);
+  }
+
+  /** All parts are there: those of the generation before, and of the one before that, may go. */
+  settle(): void {
+    this.#before = undefined;
   }
 
   /** The part of that key: ours, or the one of the generation before, or a new one. */
@@ -56,6 +61,7 @@ export class Parts {
   async release(kinds: readonly PartKind[] = CLOSING_ORDER): Promise<void> {
     if (this.#isReleased) return;
     this.#isReleased = true;
+    this.settle();
     const unused = [...this.#parts.values()].filter((part) => --part.users === 0);
     for (const kind of kinds) {
       await Promise.all(unused.filter((part) => part.kind === kind).map(close));

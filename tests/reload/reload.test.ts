@@ -241,8 +241,8 @@ test("A hundred reloads under load, a third of them faulty: nothing lost, memory
   const { responses, closed, bodies } = await load.stop();
   assert.ok(responses > 140, String(responses));
   assert.deepEqual([closed, [...bodies]], [0, ["served"]]);
-  // Threads that are kept busy collect garbage late.
-  assert.ok(after < before + 64 * 1024 * 1024, `${before} bytes before, ${after} after`);
+  // Garbage is collected late under load; what is alive is counted in tests/leak/reload.test.ts.
+  assert.ok(after < before + 32 * 1024 * 1024, `${before} bytes before, ${after} after`);
   await server.shutdown({ grace: 0 });
   await world.stop();
 });
