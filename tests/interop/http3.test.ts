@@ -22,6 +22,7 @@ const LIMIT_MS = 30_000;
 const directory = temporaryDirectory();
 let afcgi: Afcgi;
 let port: number;
+let configWith: (body: string) => Readonly<Record<string, unknown>>;
 let certificates: Readonly<Record<"a.test" | "b.test" | "127.0.0.1", CertificateFiles>>;
 
 function certificateFor(name: string): CertificateFiles {
@@ -43,23 +44,27 @@ before(async () => {
     cert: certificates[name].certPath,
     key: certificates[name].keyPath,
   });
-  const routes = [
-    { path: "/big.bin", static: {} },
-    { path: "/app", fastcgi: { upstream: "app" } },
-    { respond: { body: "hello" } },
-  ];
-  afcgi = await Afcgi.start({
-    config: {
+  configWith = (body) => {
+    const routes = [
+      { path: "/big.bin", static: {} },
+      { path: "/app", fastcgi: { upstream: "app" } },
+      { respond: { body } },
+    ];
+    const hosts = ["a.test", "b.test", "127.0.0.1"] as const;
+    return {
       listen: ["127.0.0.1:0", { address: "127.0.0.1:0", tls: {}, http3: true }],
       limits: { request_body: "1MiB" },
       upstreams: { app: { servers: ["127.0.0.1:1"] } },
-      sites: [
-        { hosts: ["a.test"], tls: tls("a.test"), https: "allow", root: directory, routes },
-        { hosts: ["b.test"], tls: tls("b.test"), https: "allow", root: directory, routes },
-        { hosts: ["127.0.0.1"], tls: tls("127.0.0.1"), https: "allow", root: directory, routes },
-      ],
-    },
-  });
+      sites: hosts.map((host) => ({
+        hosts: [host],
+        tls: tls(host),
+        https: "allow",
+        root: directory,
+        routes,
+      })),
+    };
+  };
+  afcgi = await Afcgi.start({ config: configWith("hello") });
   port = Number((await afcgi.waitForLog(({ msg }) => msg === "listening for HTTP/3"))["port"]);
 });
 
@@ -128,4 +133,20 @@ test("Forty clients at once, and one that leaves in the middle", async () => {
     Array.from({ length: 40 }, async () => await (await ask("/small")).text()),
   );
   assert.deepEqual(new Set(texts), new Set(["hello"]));
+});
+
+test("A reload changes what is served, and cuts no response and no listener", async () => {
+  const loads = Array.from({ length: 10 }, async () => {
+    for (let count = 0; count < 10; count++) {
+      assert.equal((await (await ask("/big.bin")).arrayBuffer()).byteLength, LENGTH);
+    }
+  });
+  for (const body of ["two", "three", "hello"]) {
+    const from = afcgi.child.stderr.lines.length;
+    afcgi.rewrite(configWith(body));
+    process.kill(afcgi.child.pid, "SIGHUP");
+    await afcgi.child.stderr.waitFor((line) => line.includes('"reloaded"'), from);
+    assert.equal(await (await ask("/small")).text(), body);
+  }
+  await Promise.all(loads);
 });
