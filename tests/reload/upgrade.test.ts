@@ -124,6 +124,64 @@ test("Twenty upgrades under wrk lose nothing", { skip: missingPeer("wrk") }, asy
   await stop(world);
 });
 
+test("Twenty upgrades under h2load: whatever it has begun is answered", {
+  skip: missingPeer("nghttp2"),
+}, async () => {
+  const world = await start();
+  let isOver = false;
+  const runs: string[] = [];
+  const loads = async () => {
+    // Told GOAWAY it begins nothing more, and waits for the end of its time.
+    const args = ["-c4", "-m5", "-D1", `http://127.0.0.1:${world.port}/`];
+    while (!isOver) {
+      const child = new Child("h2load", args);
+      await child.exited;
+      runs.push(child.stdout.lines.join("\n"));
+    }
+  };
+  const loading = loads();
+  for (let round = 0; round < 20; round++) await upgrade(world);
+  isOver = true;
+  await loading;
+  let count = 0;
+  for (const said of runs) {
+    const line = /requests: (\d+) total, (\d+) started, (\d+) done, (\d+) succeeded, 0 failed/.exec(
+      said,
+    );
+    assert.ok(line, said);
+    const [total, started, done, succeeded] = line.slice(1).map(Number);
+    assert.deepEqual([done, succeeded], [total, total], said);
+    // What is on the way when its time is over it does not wait for.
+    assert.ok(started! - done! <= 4 * 5, said);
+    assert.match(said, new RegExp(`status codes: ${line[1]} 2xx`));
+    count += Number(line[1]);
+  }
+  assert.ok(count > 1_000, String(count));
+  await stop(world);
+});
+
+test("kill -9 of the old process in the middle of an upgrade costs its own requests alone", async () => {
+  const world = await start();
+  for (let round = 0; round < 5; round++) {
+    const from = world.child.stderr.lines.length;
+    process.kill(world.pid, "SIGUSR2");
+    const line = await world.child.stderr.waitFor((text) => text.includes("upgrading"), from);
+    const { pid } = JSON.parse(line) as { pid: number };
+    atExit(() => endQuietly(pid));
+    await new Promise((resolve) => setTimeout(resolve, round * 40));
+    endQuietly(world.pid);
+    world.pid = pid;
+    // Who connects meanwhile waits in queues that stay, over TCP and at the path.
+    const all = Array.from({ length: 20 }, () => httpRequest(world.port, {}));
+    for (const { body } of await Promise.all(all)) assert.equal(body.toString(), "served");
+    assert.ok(existsSync(world.socket));
+  }
+  const load = new Load({ path: world.socket }, 2);
+  await waitUntil(() => Promise.resolve(load.responses > 20), "responses at the path");
+  await load.stop();
+  await stop(world);
+});
+
 test("Upgrades of an afcgi of two threads lose nothing either", async () => {
   const world = await start({ workers: 2 });
   const load = new Load({ port: world.port }, 4);
