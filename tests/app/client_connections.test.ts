@@ -1,0 +1,122 @@
+/** Bounds of clients' connections against a model, with bounds that change and threads that share. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  ClientConnections,
+  type ClientShare,
+  WHEN_FULL,
+} from "../../src/app/client_connections.ts";
+
+type Act =
+  | { readonly kind: "connect"; readonly host: string }
+  | { readonly kind: "leave"; readonly at: number }
+  | { readonly kind: "configure"; readonly max: number; readonly whenFull: "refuse" | "wait" };
+
+const HOSTS = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "10.0.0.1", ""];
+const EXEMPT = "10.0.0.1";
+
+const anyAct: fc.Arbitrary<Act> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant("connect" as const),
+      host: fc.constantFrom(...HOSTS),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("leave" as const), at: fc.nat(20) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("configure" as const),
+      max: fc.integer({ min: 1, max: 6 }),
+      whenFull: fc.constantFrom(...WHEN_FULL),
+    }),
+  },
+);
+
+/** The other threads have nobody; what this one counts is there to be looked at. */
+class CountedShare implements ClientShare {
+  total = 0;
+  readonly groups = new Map<string, number>();
+
+  enter(max: number): boolean {
+    if (this.total >= max) return false;
+    this.total++;
+    return true;
+  }
+
+  leave(): void {
+    this.total--;
+  }
+
+  enterAddress(group: string, max: number): boolean {
+    const count = this.groups.get(group) ?? 0;
+    if (count >= max) return false;
+    this.groups.set(group, count + 1);
+    return true;
+  }
+
+  leaveAddress(group: string): void {
+    const count = this.groups.get(group)! - 1;
+    if (count === 0) this.groups.delete(group);
+    else this.groups.set(group, count);
+  }
+}
+
+function check(acts: readonly Act[], share: CountedShare | undefined): void {
+  let max = 3;
+  let whenFull: "refuse" | "wait" = "wait";
+  const perAddressMax = 2;
+  let isPaused = false;
+  const bounds = () => ({
+    share,
+    max,
+    perAddressMax,
+    whenFull,
+    isExempt: (host: string) => host === EXEMPT,
+  });
+  const connections = new ClientConnections({
+    ...bounds(),
+    onRefused: () => {},
+    onWaiting: () => {},
+  });
+  connections.add({ pause: () => void (isPaused = true), resume: () => void (isPaused = false) });
+  const open: string[] = [];
+  const countOf = (host: string) => open.filter((one) => one === host).length;
+  for (const act of acts) {
+    if (act.kind === "configure") {
+      ({ max, whenFull } = act);
+      connections.configure(bounds());
+    } else if (act.kind === "connect") {
+      const isBounded = act.host !== "" && act.host !== EXEMPT;
+      const fits = open.length < max && (!isBounded || countOf(act.host) < perAddressMax);
+      assert.equal(connections.admit(act.host), fits, `${act.host} of ${open}`);
+      if (fits) open.push(act.host);
+    } else if (open.length > 0) {
+      connections.leave(open.splice(act.at % open.length, 1)[0]!);
+    }
+    assert.equal(connections.open, open.length);
+    assert.equal(isPaused, whenFull === "wait" && open.length >= max, `with ${open.length}`);
+    if (share !== undefined) assert.equal(share.total, open.length);
+  }
+  for (const host of open) connections.leave(host);
+  assert.deepEqual(
+    [connections.open, connections.addresses, isPaused, share?.total ?? 0, share?.groups.size ?? 0],
+    [0, 0, false, 0, 0],
+    "something is left of clients that have gone",
+  );
+}
+
+for (const isShared of [false, true]) {
+  const how = isShared ? "with other threads" : "alone";
+  test(`As many clients as fit are let in, the others wait or are refused, ${how}`, () => {
+    fc.assert(
+      fc.property(
+        fc.array(anyAct, { maxLength: 40 }),
+        (acts) => check(acts, isShared ? new CountedShare() : undefined),
+      ),
+      { numRuns: 500 },
+    );
+  });
+}
