@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { REWRITES_MAX } from "../../src/http/rewrite.ts";
 import { APP_UPSTREAM, withConfig } from "../support/configured.ts";
 import { echoParameters, freshPath, type Gateway } from "../support/gateway.ts";
 import type { HttpRequest } from "../support/raw_http.ts";
@@ -82,7 +81,33 @@ test("Several routes may rewrite, and there is a bound", async () => {
     assert.equal(response.status, 500);
     assert.equal((await gateway.access.ofPath("/loop/"))["code"], "rewrite_loop");
   });
-  assert.equal(REWRITES_MAX, 10);
+});
+
+test("A request is rewritten ten times, and not eleven times", async () => {
+  const text = site(
+    `{ path: "~ ^/less/x(.*)$", rewrite: { to: "/less/\${path.1}", repeat: true } }`,
+    `{ ${APP} }`,
+  );
+  await withConfig({ text, application: echoParameters }, async (gateway) => {
+    for (const [count, status] of [[9, 200], [10, 200], [11, 500], [12, 500]] as const) {
+      assert.equal((await gateway.send(`/less/${"x".repeat(count)}`)).status, status, `${count}`);
+    }
+  });
+});
+
+test("What a route rewrote and leaves to others is the new path's to them", async () => {
+  const root = freshPath();
+  mkdirSync(root);
+  const text = `${APP_UPSTREAM}
+sites:
+  - root: ${root}
+    routes:
+      - { path: /files/*, rewrite: "/\${match}", static: {} }
+      - { path: /docs/*, fastcgi: { upstream: app, params: { MATCH: "\${match}" } } }
+`;
+  await withConfig({ text, application: echoParameters }, async (gateway) => {
+    assert.equal((await parameters(gateway, "/files/docs/a/b"))["MATCH"], "a/b");
+  });
 });
 
 test("A route with a handler takes what it rewrites, and leaves what it does not have", async () => {

@@ -349,3 +349,35 @@ test("Every state of a response knows what may come in it", () => {
     assert.equal(events.over, "over");
   }
 });
+
+test("What one request has used up is not the next one's: interim responses, and its body", () => {
+  const connection = begun();
+  const interim = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(INTERIM_RESPONSES_MAX);
+  const params = latin1("GET / HTTP/1.1\r\nhost: a\r\n");
+  for (let request = 0; request < 3; request++) {
+    const { end, interim: told } = seen(connection, [
+      latin1(`${interim}${OK}Content-Length: 0\r\n\r\n`),
+    ]);
+    assert.deepEqual([end, told.length], ["end", INTERIM_RESPONSES_MAX]);
+    connection.begin({ role: Role.RESPONDER, keepConnection: true, params, http: GET });
+  }
+});
+
+test("Behind a response that came early nothing of the body is sent, nor missed", () => {
+  for (const bodyLength of [9, undefined]) {
+    const connection = begun({ method: "POST", hasBody: true, bodyLength });
+    connection.takeOutput();
+    assert.equal(seen(connection, [latin1(`${OK}Content-Length: 0\r\n\r\n`)]).end, "end");
+    connection.endStdin(1);
+    assert.equal(connection.takesStdin(1), false);
+    assert.equal(connection.outputLength, 0);
+  }
+});
+
+test("What a 101 says of a body is not believed", () => {
+  const connection = begun({ upgrade: "websocket" });
+  const fields = "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\n";
+  const [event] = connection.receive(latin1(`HTTP/1.1 101 S\r\n${fields}`));
+  assert.ok(event?.kind === "switched");
+  assert.equal(event.section.contentLength, undefined);
+});
