@@ -5,7 +5,7 @@
  *     ${request.method}  ${request.scheme}  ${request.host}    ${request.port}  ${request.id}
  *     ${request.target}  ${request.path}    ${request.query}   ${request.header.NAME}
  *     ${request.query.NAME}  ${request.cookie.NAME}
- *     ${client.address}  ${client.port}     ${match}  ${path.1}  ${path.NAME}  ${map.NAME}
+ *     ${client.address}  ${client.port}     ${client.user}     ${match}  ${path.1}  ${path.NAME}  ${map.NAME}
  *
  * A value is a text whose characters each stand for one byte, as Fetch hands out header values, so
  * that bytes which are no UTF-8 pass unharmed. `$${` stands for `${` itself. What the environment
@@ -38,6 +38,7 @@ export const REFERENCE_NAMES = [
   "request.id",
   "client.address",
   "client.port",
+  "client.user",
   "match",
 ] as const;
 
@@ -52,6 +53,8 @@ const TEXTS: Readonly<Record<Exclude<ReferenceName, "match" | "request.path">, R
   "request.query": (context) => context.target.query,
   "request.id": (context) => context.id,
   "client.address": (context) => context.peer.host,
+  // What basic authentication has learnt, or an authorizer has said.
+  "client.user": (context) => context.extra?.get("REMOTE_USER") ?? "",
   "client.port": (context) => context.peer.port === 0 ? "" : String(context.peer.port),
 };
 

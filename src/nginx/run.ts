@@ -58,7 +58,6 @@ const USUAL: Readonly<Record<string, readonly string[]>> = {
   REMOTE_ADDR: ["$remote_addr"],
   REMOTE_PORT: ["$remote_port"],
   REMOTE_USER: ["$remote_user"],
-  AUTH_USER: ["$remote_user"],
   SERVER_ADDR: ["$server_addr"],
   SERVER_PORT: ["$server_port"],
   SERVER_NAME: ["$server_name", "$host"],

@@ -29,6 +29,7 @@ const REFERENCES: Readonly<Record<string, string>> = {
   query_string: "request.query",
   args: "request.query",
   remote_addr: "client.address",
+  remote_user: "client.user",
   remote_port: "client.port",
   request_id: "request.id",
   content_type: "request.header.content-type",

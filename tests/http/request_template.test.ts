@@ -19,7 +19,7 @@ const CONTEXT: RequestContext = {
   startedMs: 0,
   trace: {},
   passed: undefined,
-  extra: undefined,
+  extra: new Map([["REMOTE_USER", "anna"]]),
   rules: undefined,
   bodyProgress: undefined,
 };
@@ -60,6 +60,7 @@ test("Each reference stands for its part of the request", () => {
     "request.id": "abc-1",
     "client.address": "192.0.2.1",
     "client.port": "4711",
+    "client.user": "anna",
     "match": "x",
   });
 });
@@ -80,6 +81,7 @@ test("A header's value keeps its bytes, whatever stands around it", () => {
 test("A client on a unix socket has neither address nor port", () => {
   const peer = { host: "", port: 0 };
   assert.equal(textOf("[${client.address}${client.port}]", { context: { peer } }), "[]");
+  assert.equal(textOf("[${client.user}]", { context: { extra: undefined } }), "[]");
 });
 
 test("What stands between references stays, and an escape among them", () => {

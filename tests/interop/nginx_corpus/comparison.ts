@@ -52,6 +52,11 @@ const EVERYWHERE: readonly Difference[] = [
     why: "What is behind a script's name is sent, whether or not the configuration names PATH_INFO",
   },
   {
+    targets: /\.php\/(?:\?|$)/,
+    is: /SCRIPT_NAME=(\S+)\/index\.php, here \1(?:;|$)/,
+    why: "With a slash alone behind a script nginx asks for fastcgi_index below it",
+  },
+  {
     targets: /\.\w+\/.*\.php/,
     is: /^200 (?:file|script) \S+, here 40[34]$/,
     why: "PHP guesses which part of a path is a script; here a script is there, or none runs",
