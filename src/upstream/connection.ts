@@ -16,10 +16,10 @@ import { ProtocolStatus, Role } from "../protocol/constants.ts";
 import { IdTable } from "../protocol/id_table.ts";
 import { formatAddress } from "../runtime/address.ts";
 import { AbortedRequests } from "./aborted_requests.ts";
-import { BegunRequests } from "./begun_requests.ts";
 import { BodySender } from "./body_sender.ts";
 import { connectionError, lossError, slowClientError, unknownRecord } from "./connection_errors.ts";
 import { ConnectionLife } from "./connection_life.ts";
+import { ConnectionOutput } from "./connection_output.ts";
 import type { ConnectionDeps } from "./connection_deps.ts";
 import type { ShownState } from "./connection_state.ts";
 import { type DeadlineHolder, NO_SLOT } from "./deadlines.ts";
@@ -51,12 +51,12 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   readonly #upstream: string;
   readonly #protocol: ClientProtocol;
   readonly #bodies: BodySender;
+  readonly #output: ConnectionOutput;
   readonly #transport: Transport;
   readonly #retiredIdsMax: number;
   readonly #handlers = new IdTable<StreamHandler>();
   readonly #aborting = new AbortedRequests();
   readonly #pauses = new ReadingPauses();
-  readonly #begun = new BegunRequests();
   /** The request that wants the connection for itself, as long as it is in use; 0: none. */
   #aloneId = 0;
   readonly #room = new RoomNotice(() => this.#deps.owner.onRoom(this));
@@ -74,7 +74,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#bodies = new BodySender(this.#protocol, () => this.#transport.schedule());
     this.deadlineMs = deps.deadlines.after(timeouts.connectMs);
     deps.deadlines.add(this);
-    this.#transport = new Transport(deps, this);
+    this.#output = new ConnectionOutput(this.#protocol, this.#bodies);
+    this.#transport = new Transport(deps, this, this.#output);
     this.flow = new SendingFlow({
       protocol: this.#protocol,
       bodies: this.#bodies,
@@ -122,7 +123,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     });
     this.#handlers.add(id, handler);
     this.life.requestBegan(id);
-    this.#begun.add(id);
+    this.#output.began(id);
     if (start.wantsAlone) this.#aloneId = id;
     const hasBody = start.stdin !== undefined || start.data !== undefined;
     if (hasBody && this.multiplexed) this.flow.add(id);
@@ -186,28 +187,10 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.#deps.observer.onFailure?.(this.#upstream, error);
   }
 
-  // What the transport asks and tells.
-
-  takeOutput(): Uint8Array<ArrayBuffer> | undefined {
-    this.#begun.taken();
-    this.#bodies.fill();
-    return this.#protocol.outputLength > 0 ? this.#protocol.takeOutput() : undefined;
-  }
-
-  get endsOutput(): boolean {
-    return this.#protocol.endsOutput;
-  }
-
-  onSending(): void {
-    this.#begun.sent();
-  }
+  // What the transport tells.
 
   onDrained(): void {
     this.#room.found();
-  }
-
-  recycleOutput(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#protocol.recycleOutput(bytes);
   }
 
   onOpen(): void {
@@ -286,7 +269,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
 
   /** Whether the request that has just begun has, as far as is known, nothing to gather with. */
   get #isAlone(): boolean {
-    return this.#protocol.inUse === 1 && (!this.multiplexed || this.#begun.cameAlone);
+    return this.#protocol.inUse === 1 && (!this.multiplexed || this.#output.cameAlone);
   }
 
   #dispatch(events: readonly ClientEvent[]): void {
@@ -371,7 +354,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     }
     this.#handlers.take(id);
     this.#bodies.stop(id);
-    const sent = !this.#begun.isUnsent(id);
+    const sent = !this.#output.isUnsent(id);
     const byHabit = this.life.isLostByHabit(id, event.unanswered);
     handler?.onLost(lossError(this.#broken!, { sent, byHabit }), event.finished);
   }

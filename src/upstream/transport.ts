@@ -16,17 +16,20 @@ import type { ConnectionDeps } from "./connection_deps.ts";
 import type { ServerOptions, UpstreamOptions, UpstreamTlsOptions } from "./options.ts";
 import { connectSocket } from "../runtime/streamed_socket.ts";
 
-export interface TransportOwner {
+export interface TransportOutput {
   /** The bytes to write now; undefined when there are none. */
-  takeOutput(): Uint8Array<ArrayBuffer> | undefined;
+  take(): Uint8Array<ArrayBuffer> | undefined;
   /** Whether nothing follows behind what was taken: the application is told so. */
-  readonly endsOutput: boolean;
+  readonly isLast: boolean;
   /** What was taken last is given to the system: some of it may reach the application. */
-  onSending(): void;
+  sending(): void;
+  /** The write of these bytes is over. */
+  recycle(bytes: Uint8Array<ArrayBuffer>): void;
+}
+
+export interface TransportOwner {
   /** The system has taken everything that it did not take at first. */
   onDrained(): void;
-  /** The write of these bytes is over. */
-  recycleOutput(bytes: Uint8Array<ArrayBuffer>): void;
   onOpen(): void;
   onBytes(bytes: Uint8Array): void;
   /** A write failed: nothing more can be sent, while there may still be something to read. */
@@ -46,6 +49,7 @@ export class Transport implements SocketEvents {
   readonly #runtime: Runtime;
   readonly #memory: BufferMemory | undefined;
   readonly #owner: TransportOwner;
+  readonly #output: TransportOutput;
   readonly #address: Address;
   readonly #tls: UpstreamTlsOptions | undefined;
   readonly #connecting = new AbortController();
@@ -61,11 +65,16 @@ export class Transport implements SocketEvents {
   #closed = false;
 
   /** Starts to connect at once. */
-  constructor({ runtime, memory, server, options }: TransportDeps, owner: TransportOwner) {
+  constructor(
+    { runtime, memory, server, options }: TransportDeps,
+    owner: TransportOwner,
+    output: TransportOutput,
+  ) {
     this.#runtime = runtime;
     this.#memory = memory;
     this.#address = server.address;
     this.#owner = owner;
+    this.#output = output;
     this.#tls = options.tls;
     void this.#connect();
   }
@@ -80,15 +89,15 @@ export class Transport implements SocketEvents {
   /** There is something to write, and nothing to wait for. */
   flush(): void {
     while (this.#canWrite) {
-      const bytes = this.#owner.takeOutput();
+      const bytes = this.#output.take();
       if (bytes === undefined) return this.#endIfDone();
       const isTaken = this.#socket!.write(bytes);
       if (!isTaken && this.#socket!.isBroken) {
         this.#unwritable();
         return;
       }
-      this.#owner.onSending();
-      if (isTaken) this.#owner.recycleOutput(bytes);
+      this.#output.sending();
+      if (isTaken) this.#output.recycle(bytes);
       else this.#wait(bytes);
     }
   }
@@ -142,7 +151,7 @@ export class Transport implements SocketEvents {
       return;
     }
     this.writingSinceMs = Infinity;
-    this.#owner.recycleOutput(bytes);
+    this.#output.recycle(bytes);
     this.flush();
     if (this.#writing === undefined && this.#canWrite) this.#owner.onDrained();
   }
@@ -159,7 +168,7 @@ export class Transport implements SocketEvents {
 
   /** Where the runtime cannot say so to the other end, it finds out when the connection closes. */
   #endIfDone(): void {
-    if (!this.#owner.endsOutput || this.#hasEnded) return;
+    if (!this.#output.isLast || this.#hasEnded) return;
     this.#hasEnded = true;
     this.#socket!.end?.();
   }
