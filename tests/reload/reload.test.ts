@@ -247,6 +247,46 @@ test("A hundred reloads under load, a third of them faulty: nothing lost, memory
   await world.stop();
 });
 
+for (const workers of [1, 2]) {
+  test(`A server that joins or leaves costs the others no connection, with ${workers} threads`, async () => {
+    const directory = temporaryDirectory();
+    const paths = ["one", "two"].map((name) => join(directory, `${name}.sock`));
+    const servers = await Promise.all(
+      paths.map((path, index) =>
+        serveFastCgi(() => new Response(String(index)), { listen: { transport: "unix", path } })
+      ),
+    );
+    const configWith = (...given: readonly string[]) => ({
+      workers,
+      upstreams: {
+        app: { servers: given.map((path) => `unix:${path}`), balance: "round_robin" },
+      },
+      sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
+    });
+    const world = await World.start(configWith(paths[0]!));
+    const bodies = async () => {
+      const all: string[] = [];
+      for (let count = 0; count < 20; count++) all.push(await world.body());
+      return [...new Set(all)].toSorted();
+    };
+    const connects = () => world.metric(`afcgi_upstream_connects_total{.*one\\.sock".*}`);
+    assert.deepEqual(await bodies(), ["0"]);
+    const before = await connects();
+    assert.ok(before >= 1 && before <= workers, String(before));
+    for (let round = 0; round < 5; round++) {
+      world.write(configWith(...paths));
+      assert.equal((await world.reload()).status, 200);
+      assert.deepEqual(await bodies(), ["0", "1"]);
+      world.write(configWith(paths[0]!));
+      assert.equal((await world.reload()).status, 200);
+      assert.deepEqual(await bodies(), ["0"]);
+    }
+    assert.equal(await connects(), before);
+    await world.stop();
+    for (const server of servers) await server.shutdown({ grace: 0 });
+  });
+}
+
 test("An application whose spawn is the same keeps its process; a changed one must come up", async () => {
   const spawnOf = (command: readonly string[], more = {}) => ({
     upstreams: { app: { spawn: { command, workers: 1, stop_timeout: "1s" }, ...more } },
