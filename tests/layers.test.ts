@@ -87,6 +87,7 @@ const LAYERS: Record<string, readonly string[]> = {
   ],
   threads: ["app", "upstream", "shared", "observe", "protocol", "runtime"],
   config: [
+    "passwords",
     "routing",
     "acme",
     "app",

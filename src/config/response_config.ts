@@ -79,10 +79,17 @@ function basicAuthOptions(
   directory: string,
 ): MiddlewareOptions["basicAuth"] {
   if (!config) return undefined;
-  const { realm, users, file } = config;
+  const { realm, users = {}, file } = config;
+  const plain: Record<string, string> = {};
+  const hashes: Record<string, string> = {};
+  for (const [name, password] of Object.entries(users)) {
+    if (typeof password === "string") plain[name] = password;
+    else hashes[name] = password.hash;
+  }
   return {
     realm,
-    ...(users && { users }),
+    ...(Object.keys(plain).length > 0 && { users: plain }),
+    ...(Object.keys(hashes).length > 0 && { hashes }),
     ...(file !== undefined && { file: resolvePath(directory, file) }),
   };
 }

@@ -1,5 +1,6 @@
 /** The schema of what a site or a route says of its responses, and of access to it. */
 import * as v from "valibot";
+import { readPasswordHash } from "../passwords/password_hash.ts";
 import { isFramingHeader } from "../http/response_headers.ts";
 import { templateText } from "./params_schema.ts";
 import { clientAuthSchema } from "./tls_schema.ts";
@@ -84,25 +85,40 @@ const HASH = /^(?:\$[A-Za-z0-9-]{1,16}\$|\{[A-Za-z][A-Za-z0-9._-]{1,20}\})/;
 
 const PASSWORD_REMEDY = "use a password, in quotes where it is a number";
 
-/** A hash that was pasted would be the password itself, known to all who may read the other file. */
+/** A hash that was pasted as one would be the password itself, known to all who may read the other file. */
 function password() {
   return v.union([
     v.pipe(
       textLike(/^[^\0]+$/, PASSWORD_REMEDY),
       refuse((text) => {
         const begins = HASH.exec(text)?.[0];
-        return begins && `A password that begins with "${begins}" looks like a hash, and hashes ` +
-            "are not read (write the password itself; { plain: TEXT } takes any text as it is)";
+        return begins && `A password that begins with "${begins}" looks like a hash (write ` +
+            "{ hash: TEXT } for a hash; { plain: TEXT } takes any text as it is)";
       }),
     ),
     v.pipe(
       section({
-        plain: described(
+        plain: optional(
           textLike(/^[^\0]+$/, PASSWORD_REMEDY),
-          "A password, even if it looks like a hash",
+          "A password, even if it looks like a hash; optional only with hash",
+        ),
+        hash: optional(
+          v.pipe(
+            textLike(/^[^\0]+$/, "use a hash, as afcgi hash-password makes it"),
+            refuse((text) => {
+              const read = readPasswordHash(text);
+              return typeof read === "string" ? `Cannot use the hash: ${read}` : undefined;
+            }),
+          ),
+          "The hash of a password (bcrypt, SHA-crypt or apr1); optional only with plain",
         ),
       }),
-      v.transform(({ plain }) => plain),
+      refuse(({ plain, hash }) =>
+        (plain === undefined) === (hash === undefined)
+          ? "A user has one password (write plain or hash)"
+          : undefined
+      ),
+      v.transform(({ plain, hash }) => plain ?? { hash: hash! }),
     ),
   ], PASSWORD_REMEDY);
 }
@@ -123,7 +139,7 @@ const basicAuth = v.pipe(
         ),
         v.minEntries(1, "add a name and a password"),
       ),
-      'User names and passwords (no hashes); "${env.NAME}" takes one from the environment; default: none',
+      'User names and passwords, or { hash: … }; "${env.NAME}" takes one from the environment; default: none',
     ),
     file: optional(
       filePath(),

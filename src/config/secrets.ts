@@ -8,7 +8,7 @@
 export const MASK = "***";
 
 /** Keys at and below which every text is a secret; a realm is none. */
-const SECRET_KEYS: ReadonlySet<string> = new Set(["basic_auth", "users", "plain"]);
+const SECRET_KEYS: ReadonlySet<string> = new Set(["basic_auth", "users", "plain", "hash"]);
 const NO_SECRETS: ReadonlySet<string> = new Set(["realm", "file"]);
 /** Keys that only pass something on. */
 const PASSING_KEYS: ReadonlySet<string> = new Set([

@@ -36,11 +36,13 @@ export interface CorsOptions {
   readonly credentials: boolean;
 }
 
-/** Authentication by passwords: of the two at least one lets somebody in. */
+/** Authentication by passwords: one of the three at least lets somebody in. */
 export interface BasicAuthOptions {
   readonly realm: string;
   /** Passwords by names. */
   readonly users?: Readonly<Record<string, string>> | undefined;
+  /** Hashes of passwords by names, as a file of users has them. */
+  readonly hashes?: Readonly<Record<string, string>> | undefined;
   /** The path of a file of names and hashes. */
   readonly file?: string | undefined;
 }

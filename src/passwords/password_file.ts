@@ -59,6 +59,25 @@ export async function loadPasswordFile(
   return readPasswordEntries(await files.readText(path), fast);
 }
 
+/**
+ * Whether the password is the user's. For a name that is not there another hash is asked, so that
+ * the time tells nobody which names there are.
+ *
+ * @throws {TooManyChecksError}
+ */
+export async function admitsUser(
+  hashes: ReadonlyMap<string, PasswordHash>,
+  user: string,
+  password: string,
+  gate: VerificationGate,
+): Promise<boolean> {
+  const hash = hashes.get(user);
+  const asked = hash ?? hashes.values().next().value;
+  if (asked === undefined) return false;
+  const isRight = await gate.check(user, password, asked);
+  return isRight && hash !== undefined;
+}
+
 export class PasswordFile {
   readonly #path: string;
   readonly #files: Pick<Files, "stat" | "readText">;
@@ -81,19 +100,14 @@ export class PasswordFile {
   }
 
   /**
-   * Whether the password is the user's. For a name that is not there another hash is asked, so that
-   * the time tells nobody which names there are.
+   * As {@link admitsUser}, by what the file has now.
    *
    * @throws {FileError} where the file cannot be read
    * @throws {TooManyChecksError}
    */
   async admits(user: string, password: string, gate: VerificationGate): Promise<boolean> {
     const { hashes } = await this.#entries();
-    const hash = hashes.get(user);
-    const asked = hash ?? hashes.values().next().value;
-    if (asked === undefined) return false;
-    const isRight = await gate.check(user, password, asked);
-    return isRight && hash !== undefined;
+    return await admitsUser(hashes, user, password, gate);
   }
 
   #entries(): Promise<PasswordEntries> {

@@ -66,7 +66,7 @@ sites:
     headers: { set: { X-A: "1" }, add: { X-B: "2" }, remove: [X-Powered-By] }
     error_pages: { 5xx: { body: "<p>Sorry", type: text/plain } }
     intercept_errors: true
-    basic_auth: { realm: Inside, users: { anna: secret, hash: { plain: "$1$x$y" } }, file: users }
+    basic_auth: { realm: Inside, users: { anna: secret, hash: { plain: "$1$x$y" }, otto: { hash: "$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/" } }, file: users }
     cors:
       origins: ["https://app.example"]
       methods: [GET]
@@ -108,7 +108,7 @@ sites:
         headers: { set: { X-A: "2" }, add: { X-B: "3" }, remove: [X-Other], x-beta: { not: "1" } }
         error_pages: { 404: { body: Gone, type: text/plain } }
         intercept_errors: false
-        basic_auth: { realm: Further, users: { boris: secret, hash: { plain: "$1$x$y" } }, file: more }
+        basic_auth: { realm: Further, users: { boris: secret, hash: { plain: "$1$x$y" }, otto: { hash: "$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/" } }, file: more }
         cors:
           origins: ["https://b.example"]
           methods: [PUT]

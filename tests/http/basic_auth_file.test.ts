@@ -58,6 +58,25 @@ test("Users of a file come in by each kind of hash, beside those of the configur
   });
 });
 
+test("Users with a hash in the configuration come in by their passwords, and by no hash", async () => {
+  const entry = (name: string, hash: string) => `${name}: { hash: "${hash}" }`;
+  const users = [entry("a", APR1), entry("b", SHA512), entry("c", BCRYPT)].join(", ");
+  const text = `
+sites:
+  - basic_auth: { users: { ${users}, plain: word } }
+    routes: [{ respond: {} }]
+`;
+  await withConfig({ text }, async (gateway) => {
+    for (const user of ["a", "b", "c"]) {
+      assert.equal(await statusOf(gateway, user, "secret"), 200, user);
+      assert.equal(await statusOf(gateway, user, "wrong"), 401, user);
+    }
+    assert.equal(await statusOf(gateway, "plain", "word"), 200);
+    assert.equal(await statusOf(gateway, "a", APR1), 401);
+    assert.equal(await statusOf(gateway, "nobody", "secret"), 401);
+  });
+});
+
 test("A change of the file counts within a second, also for who was in before", async () => {
   await withUsers(`c:${BCRYPT}\n`, async (gateway, path) => {
     assert.equal(await statusOf(gateway, "c", "secret"), 200);
