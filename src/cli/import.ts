@@ -2,10 +2,14 @@
  * `afcgi import SERVER FILE`: an afcgi.yaml that does what another server's configuration does, on
  * standard output. What could not be carried over stands at its end, and on standard error.
  */
+import { importApache } from "../apache/import.ts";
+import { importCaddy } from "../caddy/import.ts";
 import { resolvePath } from "../config/paths.ts";
+import { readConfig } from "../config/read_config.ts";
 import type { Files } from "../runtime/files.ts";
 import type { ConfigFiles } from "../import/config_files.ts";
 import type { Import } from "../import/imported.ts";
+import type { FileError } from "../import/settle.ts";
 import { ImportSyntaxError } from "../import/syntax_error.ts";
 import { readNginx } from "../nginx/includes.ts";
 import { translateNginx } from "../nginx/translate.ts";
@@ -29,12 +33,17 @@ interface Source {
   readonly files: ConfigFiles;
   readonly isFile: (path: string) => boolean;
   readonly isDirectory: (path: string) => boolean;
+  readonly readVariable: (name: string) => string | undefined;
+  /** What `afcgi check` finds in a file that is about to be written. */
+  readonly errorsOf: (yaml: string) => readonly FileError[];
 }
 
 /** What makes our file of another server's, by the server's name. */
 const IMPORTERS: Readonly<Record<string, (source: Source) => Promise<Import>>> = {
   nginx: async ({ path, text, name, files, isFile, isDirectory }) =>
     translateNginx(await readNginx(path, text, files), { source: name, isFile, isDirectory }),
+  caddy: importCaddy,
+  apache: importApache,
 };
 
 const SERVERS = Object.keys(IMPORTERS).join(", ");
@@ -42,8 +51,8 @@ const SERVERS = Object.keys(IMPORTERS).join(", ");
 /** Exit status: a site, or all scripts of one, ended closed. */
 const CLOSED = 3;
 
-/** Names of a directory that `include` with a star may meet. */
-const NAMES_MAX = 1000;
+/** Names of a directory that are looked through. */
+const NAMES_MAX = 100_000;
 
 export const importCommand: CommandDefinition = {
   name: "import",
@@ -77,6 +86,8 @@ async function importConfig(io: CommandIo, args: CommandArguments): Promise<numb
       name: file,
       isFile,
       isDirectory: (name) => files.stat(name)?.kind === "directory",
+      readVariable: (name) => process.env(name),
+      errorsOf: (yaml) => errorsOf(yaml, io),
       files: {
         read: async (name) => isFile(name) ? await files.readText(name) : undefined,
         list: async (directory) => await namesIn(files, directory),
@@ -97,6 +108,22 @@ async function importConfig(io: CommandIo, args: CommandArguments): Promise<numb
   if (closed.length === 0) return ExitStatus.fine;
   printError(io, `closed, because not all of it could be said: ${closed.join("; ")}`);
   return CLOSED;
+}
+
+/** A root may be on another machine. */
+const ABSENT_ROOT = /^There is no directory /;
+
+function errorsOf(yaml: string, { runtime: { files, process } }: CommandIo): readonly FileError[] {
+  const { errors } = readConfig(yaml, {
+    source: "afcgi.yaml",
+    directory: process.cwd(),
+    files,
+    readVariable: (name) => process.env(name),
+    rootGiven: false,
+  });
+  return errors.filter(({ message }) => !ABSENT_ROOT.test(message)).map(({ place, message }) => {
+    return { line: place?.line ?? 1, column: place?.column ?? 1, message };
+  });
 }
 
 async function namesIn(files: Files, directory: string): Promise<readonly string[]> {

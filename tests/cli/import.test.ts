@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { runCommand } from "./run_program.ts";
 
@@ -35,10 +36,10 @@ test("afcgi import nginx prints a file that afcgi check finds no error in", asyn
 test("afcgi import tells what it cannot read", async () => {
   const run = (words: string, text = "") =>
     runCommand(words, { tree: { "/a.conf": text, "/x": null }, cwd: "/" });
-  const apache = await run("import apache a.conf");
-  assert.deepEqual([apache.status, apache.stderr], [
+  const lighttpd = await run("import lighttpd a.conf");
+  assert.deepEqual([lighttpd.status, lighttpd.stderr], [
     2,
-    'afcgi: Cannot import the configuration of "apache" (use nginx)\n',
+    'afcgi: Cannot import the configuration of "lighttpd" (use nginx, caddy, apache)\n',
   ]);
   for (const name of ["b.conf", "x"]) {
     const absent = await run(`import nginx ${name}`);
@@ -86,4 +87,23 @@ test("afcgi import ends with status 3 where a site, or all its scripts, ended cl
   const two = `server { server_name d.example; root /r; ${script} }
     server { server_name e.example; root /r; auth_jwt x; ${script} }`;
   assert.deepEqual(await run(two), [3, told("a.conf:2 server e.example")]);
+});
+
+test("The examples of docs/from-caddy.md and docs/from-apache.md are carried over whole", async () => {
+  for (const [server, language] of [["caddy", "caddyfile"], ["apache", "apache"]]) {
+    const page = readFileSync(new URL(`../../docs/from-${server}.md`, import.meta.url), "utf8");
+    const example = new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, "ms").exec(page)?.[1];
+    assert.ok(example);
+    const tree = { "/site": example, "/srv/www/public/index.php": "" };
+    const { status, stderr, stdout } = await runCommand(`import ${server} site`, {
+      tree,
+      cwd: "/",
+    });
+    assert.deepEqual([status, stderr], [0, ""]);
+    const checked = await runCommand("check a.yaml", {
+      tree: { ...tree, "/a.yaml": stdout },
+      cwd: "/",
+    });
+    assert.equal(checked.stderr, "");
+  }
 });

@@ -41,7 +41,7 @@ function codesOf(path: string, source: string): string[] {
 }
 
 /** Directories whose codes are those of the library, of the wire, or of another program. */
-const ELSEWHERE = /^src\/(?:protocol|import|nginx|cli|config|responder)\//;
+const ELSEWHERE = /^src\/(?:protocol|import|nginx|caddy|apache|cli|config|responder)\//;
 
 function sources(): { path: string; source: string }[] {
   const root = fileURLToPath(new URL("../../src/", import.meta.url));
