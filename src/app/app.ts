@@ -208,7 +208,9 @@ class App implements RunningApp {
       if (!startsLater) await this.#startSpawned(generation);
       await generation.openSites();
       http = await this.#http.prepare(this.#served(generation));
-      http3 = await this.#http3.prepare(generation.http3Places());
+      // Of several threads the main one serves it, and all tell clients of it.
+      const places = this.#process.deps.certificatesAreElsewhere ? [] : generation.http3Places();
+      http3 = await this.#http3.prepare(places);
       gemini = await this.#gemini.prepare(options.gemini?.sites ?? [], generation.geminiDeps());
       followers = await this.#process.deps.followers?.prepare(followerOptions(generation));
       await finish(generation);

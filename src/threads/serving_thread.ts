@@ -40,6 +40,8 @@ class ServingThread {
   readonly #certificates: RemoteCertificates;
   readonly #adopters = new Map<string, SocketAdopter>();
   readonly #prepared = new Map<number, PreparedReload>();
+  /** What it was told while it started. */
+  readonly #early: Extract<ToThread, { readonly kind: "news" | "servers" }>[] = [];
   #memories: ReadonlyMap<string, UpstreamMemory>;
   #app: RunningApp | undefined;
 
@@ -70,7 +72,9 @@ class ServingThread {
       case "identity":
         return this.#certificates.hear(message);
       case "news":
-        return this.#shared.hear(message);
+        return this.#app === undefined
+          ? void this.#early.push(message)
+          : this.#shared.hear(message);
       case "servers":
         return void this.#useServers(message);
       case "question":
@@ -102,6 +106,7 @@ class ServingThread {
         certificatesAreElsewhere: true,
       });
       this.#catchUp(config);
+      for (const message of this.#early.splice(0)) this.hear(message);
       this.#send({ kind: "ready" });
     } catch (error) {
       this.#send({ kind: "failed", reason: textOf(error) });
@@ -154,10 +159,10 @@ class ServingThread {
     this.#runtime.closeDescriptor?.(descriptor);
   }
 
-  async #useServers(
-    { id, upstream, servers }: Extract<ToThread, { readonly kind: "servers" }>,
-  ): Promise<void> {
-    await this.#app?.useServers(upstream, servers);
+  async #useServers(message: Extract<ToThread, { readonly kind: "servers" }>): Promise<void> {
+    if (this.#app === undefined) return void this.#early.push(message);
+    const { id, upstream, servers } = message;
+    await this.#app.useServers(upstream, servers);
     this.#send({ kind: "supplied", id });
   }
 

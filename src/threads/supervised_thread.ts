@@ -123,7 +123,7 @@ export class SupervisedThread {
 
   /** Resolves when it has no requests left at servers that are gone. */
   async supply(id: number, upstream: string, servers: readonly ServerOptions[]): Promise<void> {
-    if (this.isReady) await this.#ask(id, { kind: "servers", id, upstream, servers });
+    await this.#ask(id, { kind: "servers", id, upstream, servers });
   }
 
   /** What it says of itself; what it said last, where it does not in time. */

@@ -10,8 +10,6 @@ export function threadOptions(options: AppOptions, threads: number): AppOptions 
     ...(bufferMemoryMax !== undefined && {
       bufferMemoryMax: Math.ceil(bufferMemoryMax / threads),
     }),
-    // HTTP/3 is the main thread's.
-    listen: options.listen.map(({ http3: _http3, ...listen }) => listen),
     admin: undefined,
     spawns: [],
     // The delay of a stop is over when threads are told.
