@@ -5,7 +5,7 @@
  *
  * A field that came more than once is one value, joined with ", "; of cookies and parameters of the
  * same name each is looked at, and one that fits is enough. A name that is hidden, or that leads out
- * of the root, is no file.
+ * of the root, is neither there nor missing.
  */
 import { compileValuePattern } from "../routing/value_pattern.ts";
 import { withoutDotSegments } from "../routing/decoded_path.ts";
@@ -79,7 +79,9 @@ function compileCondition(
       return (context) => (context.rewrites !== undefined) !== isNegative;
     case "file": {
       const looks = patterns.map((pattern) => compileLook(pattern, scope));
-      return (context, headers) => looks.some((look) => look(context, headers)) !== isNegative;
+      return isNegative
+        ? (context, headers) => looks.every((look) => look(context, headers) === "missing")
+        : (context, headers) => looks.some((look) => look(context, headers) === "there");
     }
     case "text": {
       const text = textOf(name, scope);
@@ -98,15 +100,20 @@ function textOf(template: string, scope: TemplateScope): RequestText {
   return (context, headers) => textOfBytes(compiled(context, headers));
 }
 
-/** Whether there is such a file, or, with "/" at the end, such a directory. */
+/** Of a hidden name, and of what leads out of the root, nobody is told whether it is there. */
+type Looked = "there" | "missing" | "forbidden";
+
+/** For a file, or, with "/" at the end, for a directory. */
 function compileLook(template: string, { tree, stripPrefix, ...scope }: ConditionScope) {
   const path = textOf(template, scope);
   const kind = template.endsWith("/") ? "directory" : "file";
-  return (context: RequestContext, headers: HttpHeaders): boolean => {
+  return (context: RequestContext, headers: HttpHeaders): Looked => {
     const wanted = withoutDotSegments(path(context, headers));
-    if (tree === undefined || wanted === undefined) return false;
+    if (tree === undefined || wanted === undefined) return "forbidden";
     const below = stripPrefix === undefined ? wanted : stripPath(stripPrefix, wanted);
-    return resolveBelowRoot(tree, below).kind === kind;
+    const found = resolveBelowRoot(tree, below);
+    if (found.kind === "forbidden") return "forbidden";
+    return found.kind === kind ? "there" : "missing";
   };
 }
 

@@ -68,6 +68,23 @@ export function withinRegex({ source }: Regex): string {
   return `.*?(?:${withoutGroups(source)})`;
 }
 
+/** The same expression where letters of either case are written out, if it takes both. */
+export function inOneCase({ source, anyCase }: Regex): Regex {
+  if (!anyCase) return { source, anyCase };
+  const written = source.replace(PARTS, (part) => {
+    if (part.startsWith("[")) return part.replace(/\\.|[a-z](?:-[a-z])?/gi, bothInClass);
+    return /^[a-z]$/i.test(part) ? `[${part.toLowerCase()}${part.toUpperCase()}]` : part;
+  });
+  return { source: written, anyCase: false };
+}
+
+/** An escape, a class, the beginning of a group, a count, a character. */
+const PARTS = /\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?(?:P?<\w+>|'\w+')|\{[\d,]+\}|[^]/g;
+
+function bothInClass(part: string): string {
+  return part.startsWith("\\") ? part : part.toLowerCase() + part.toUpperCase();
+}
+
 /** The same expression without groups that are kept. */
 function withoutGroups(source: string): string {
   return source.replace(

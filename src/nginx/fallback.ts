@@ -10,7 +10,7 @@ import { reachedRun } from "./reached_run.ts";
 import type { Run } from "./run.ts";
 import { PATH_MARK } from "./script_routes.ts";
 import type { ServerContext } from "./server_context.ts";
-import { toTemplate } from "./variables.ts";
+import { toConstant, toTemplate } from "./variables.ts";
 
 export type Fallback =
   | { readonly kind: "status"; readonly status: number }
@@ -92,15 +92,20 @@ export function rewrittenWhole(
 function readTryFiles(directive: Directive, asking: Asking): Tried {
   const { context: { notes, values } } = asking;
   notes.take(directive);
-  const last = directive.args.at(-1) ?? "";
+  const written = directive.args.at(-1) ?? "";
+  const last = written.startsWith("$") ? toConstant(written, values) ?? written : written;
   const attempts: Attempt[] = [];
   for (const name of directive.args.slice(0, -1)) {
     const isPath = ["$uri", "$fastcgi_script_name", "$request_uri", "$document_uri"].includes(name);
+    // One that is not the last is a file of that name.
+    if (name.startsWith("@")) continue;
     if (isPath) attempts.push("file");
     else if (name === "$uri/" || name === "$request_uri/") attempts.push("directory");
     else {
       const to = toTemplate(name, values);
-      if (to !== undefined && /^(?:\/|\$\{request\.path\})/.test(to) && !to.endsWith("/")) {
+      if (
+        to !== undefined && /^(?:\/|\$\{(?:request\.path\}|path\.))/.test(to) && !to.endsWith("/")
+      ) {
         attempts.push({ to });
       } else notes.add("lost", directive, `"${name}" is not tried`);
     }
@@ -115,6 +120,14 @@ function readLast(last: string, directive: Directive, asking: Asking): Fallback 
   if (last.startsWith("@")) return namedFallback(last, directive, asking);
   const script = toScript(last, asking, undefined);
   if (script !== undefined) return script;
+  if (/^\w/.test(last)) {
+    context.notes.add(
+      "differs",
+      directive,
+      'without a "/" at its beginning nginx finds nothing there',
+    );
+    return { kind: "status", status: 404 };
+  }
   // Without a query of its own try_files leaves the client's out.
   const written = last.replace("$is_args$args", "?$args");
   const [path = "", query] = written.split("?");
@@ -139,10 +152,6 @@ function namedFallback(name: string, directive: Directive, asking: Asking): Fall
   }
   const whole = rewrittenWhole(named, asking.place, context);
   if (whole !== undefined && whole.attempts.length === 0) {
-    const [rewrite] = named.scope.own("rewrite");
-    if (rewrite?.args[1]?.includes("?") && rewrite.args[1].includes("$1")) {
-      context.notes.add("differs", directive, "what $1 puts into the query is not encoded anew");
-    }
     return whole.fallback;
   }
   return { kind: "named", location: named };
@@ -173,6 +182,8 @@ function readRewrite(rewrite: Directive, asking: Asking): Fallback | undefined {
   const captured = capturedBy(from, asking.location);
   if (captured === undefined) return undefined;
   const query = to.indexOf("?");
+  // What a client's path puts into a query is encoded anew, as another path does it.
+  if (query >= 0 && /\$1/.test(to.slice(query))) return undefined;
   // nginx puts the client's query behind the new one, unless that ends with "?".
   const whole = to.endsWith("?") || query < 0 ? to : `${to}&$args`;
   return toScript(query < 0 ? to : whole.replace(/\?$/, ""), asking, captured);

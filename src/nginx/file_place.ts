@@ -68,7 +68,11 @@ function aliasOf(owner: Location, alias: Directive, context: ServerContext): Sai
   const refused = (reason: string): SaidPlace => ({ refused: alias, reason });
   const target = absolute(toTemplate(alias.args[0] ?? "", context.values));
   if (target === undefined) return refused("a variable in it has no counterpart");
-  if (owner.kind === "regex") return ofExpression(target, alias, context) ?? refused(NO_DIRECTORY);
+  if (owner.kind === "regex") {
+    const isTried = owner.scope.own("try_files").length > 0 && !target.includes("${");
+    if (isTried) return placeBelow(plain(target), alias, context);
+    return ofExpression(target, alias, context) ?? refused(NO_DIRECTORY);
+  }
   if (target.includes("${")) return refused("a variable is no directory");
   if (owner.kind === "exact") {
     const end = target.lastIndexOf("/");

@@ -28,10 +28,16 @@ export function hostsOf(server: Directive, notes: Notes): readonly string[] | un
   return [...new Set(hosts.map((host) => host.toLowerCase()))];
 }
 
-/** Whether nginx asks the server for hosts that no other one names. */
-export function isMarkedDefault(server: Directive): boolean {
-  return new Scope(server.block ?? []).own("listen")
-    .some(({ args }) => DEFAULTS.some((one) => args.includes(one)));
+/** Whether nginx asks the server at an address for hosts that no other one names. */
+export function isMarkedDefault(
+  server: Directive,
+  address: string,
+  ipv6Ports: ReadonlySet<string>,
+): boolean {
+  return new Scope(server.block ?? []).own("listen").some(({ args }) =>
+    listenAddress(args[0] ?? "", ipv6Ports) === address &&
+    DEFAULTS.some((one) => args.includes(one))
+  );
 }
 
 /** What listens on every interface of IPv6, by port; of these ours listens on both families. */
@@ -55,7 +61,7 @@ export function everywhereOf(servers: readonly Directive[]): ReadonlySet<string>
 }
 
 /** Whether the system would refuse to listen there besides. */
-function isWithin(address: string, everywhere: ReadonlySet<string>): boolean {
+export function isWithin(address: string, everywhere: ReadonlySet<string>): boolean {
   const [, host = "", port = ""] = /^(.*):(\d+)$/.exec(address) ?? [];
   return host !== "" && host !== "0.0.0.0" && !host.startsWith("unix:") && everywhere.has(port);
 }

@@ -13,7 +13,7 @@ const INHERITED = /^(?:secure_link\w*|access_by_lua\w*|perl)$/;
 
 /** As everything is where it is not there; it may end what an outer block says. */
 export function isOff({ name, args }: Directive): boolean {
-  return ["auth_basic", "auth_request", "autoindex", "satisfy"].includes(name) &&
+  return ["auth_basic", "auth_request", "autoindex", "satisfy", "gzip", "ssi"].includes(name) &&
     ["off", "all"].includes(args[0] ?? "");
 }
 

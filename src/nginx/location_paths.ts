@@ -5,6 +5,7 @@
  */
 import {
   hasTopChoice,
+  inOneCase,
   toExpression,
   withinExact,
   withinPrefix,
@@ -83,32 +84,19 @@ function regexPaths(ordered: OrderedLocation, wishes: PathWishes): SaidPaths | u
   return { ...said(paths), hasPathInfo: read.hasPathInfo, difference, scripts };
 }
 
-/** The location by one expression; in an expression of another case it stands by itself. */
+/** The location by one expression. */
 function expressionFor({ location, below, inside = [] }: OrderedLocation): SaidPaths | undefined {
-  const { kind, text, ignoreCase: anyCase } = location;
-  const [own, looks]: [string, string[]] = kind === "regex"
-    ? [text, []]
-    : kind === "exact"
-    ? [`^${withinExact(text)}`, []]
-    : [`^${withinPrefix(text)}`, []];
-  const asked: string[] = [];
-  const outside = (look: string, isSameCase: boolean) => {
-    if (isSameCase) looks.push(look);
-    else asked.push(look);
-  };
-  if (below !== undefined && below !== "/" && !beginsBelow(own, below)) {
-    outside(withinPrefix(below), !anyCase || !/[a-z]/i.test(below));
-  }
-  for (const around of inside) {
-    outside(withinRegex({ source: around.text, anyCase: false }), around.ignoreCase === anyCase);
-  }
-  const path = toExpression({ source: own, anyCase }, looks);
-  if (path === undefined || asked.length > 1) return undefined;
-  const [other] = asked;
-  if (other === undefined) return said([path]);
-  const around = toExpression({ source: `^${other}`, anyCase: !anyCase });
-  if (around === undefined) return undefined;
-  return { ...said([path]), conditions: { when: { "${request.path}": around } } };
+  const { kind, text, ignoreCase } = location;
+  const own = kind === "regex"
+    ? { source: text, anyCase: ignoreCase }
+    : { source: `^${kind === "exact" ? withinExact(text) : withinPrefix(text)}`, anyCase: false };
+  const looks = inside.map((around) =>
+    withinRegex(inOneCase({ source: around.text, anyCase: around.ignoreCase }))
+  );
+  const isBelow = below === undefined || below === "/" || beginsBelow(own.source, below);
+  if (!isBelow) looks.unshift(withinPrefix(below));
+  const path = toExpression(looks.length === 0 ? own : inOneCase(own), looks);
+  return path === undefined ? undefined : said([path]);
 }
 
 /** Whether all that an expression matches begins with the prefix anyway. */
@@ -173,18 +161,14 @@ export function slashOf(path: string | undefined): string | undefined {
   return prefix.endsWith("/") ? `~ ^${text}(?:.*/)?$` : `~ ^${text}.*/$`;
 }
 
-/** A path of a route as a lookahead at the beginning of an expression. */
-export function lookAt(path: string | undefined): { look: string; anyCase: boolean } | undefined {
+/** A path of a route as a lookahead at the beginning of an expression; undefined for every path. */
+export function lookAt(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   const [, star, source] = /^~(\*?) ([^]*)$/.exec(path) ?? [];
-  if (source !== undefined) {
-    return { look: withinRegex({ source, anyCase: false }), anyCase: star === "*" };
-  }
+  if (source !== undefined) return withinRegex(inOneCase({ source, anyCase: star === "*" }));
   const at = path.indexOf("*");
-  if (at < 0) return { look: withinExact(path), anyCase: false };
+  if (at < 0) return withinExact(path);
   const prefix = path.slice(0, at);
-  if (path.endsWith("*")) {
-    return { look: prefix === "" ? ".*" : withinPrefix(prefix), anyCase: false };
-  }
-  return { look: `${withinPrefix(prefix)}.*${withinExact(path.slice(at + 1))}`, anyCase: false };
+  if (!path.endsWith("*")) return `${withinPrefix(prefix)}.*${withinExact(path.slice(at + 1))}`;
+  return prefix === "" ? undefined : withinPrefix(prefix);
 }

@@ -8,7 +8,8 @@ import { groupsOf } from "./expressions.ts";
 import { rewrittenWhole } from "./fallback.ts";
 import { type FilePlace, placeOf } from "./file_place.ts";
 import type { Location } from "./locations.ts";
-import { flatten } from "./parser.ts";
+import { type Directive, flatten } from "./parser.ts";
+import { isScriptFile } from "./script_file.ts";
 import { type Case, type Phase, runPhase, type Step } from "./rewrite_phase.ts";
 import type { Conditions } from "./route_conditions.ts";
 import type { ServerContext } from "./server_context.ts";
@@ -35,10 +36,15 @@ export function planOf(
   cases: readonly Case[],
   outer: ServerContext,
 ): LocationPlan {
-  const context = contextIn(location, outer);
+  const [one] = cases;
+  const known = {
+    ...outer,
+    values: { ...outer.values, ...(one && cases.length === 1 && { set: one.set }) },
+  };
+  const context = contextIn(location, known);
   const place = placeOf(location, context);
-  const known = "refused" in place ? { root: undefined, keys: {} } : place;
-  const values = { ...context.values, root: known.root ?? context.values.root };
+  const files = "refused" in place ? { root: undefined, keys: {} } : place;
+  const values = { ...context.values, root: files.root ?? context.values.root };
   const whole = "refused" in place || cases.length > 1
     ? undefined
     : rewrittenWhole(location, place, {
@@ -47,12 +53,12 @@ export function planOf(
     });
   const phase = whole !== undefined
     ? { steps: [], cases }
-    : runPhase(location.scope.directives, cases, {
+    : runPhase(location.scope.directives.filter((it) => !asksForScript(it, location)), cases, {
       notes: context.notes,
       values,
       place: {
-        root: known.root,
-        keys: known.keys,
+        root: files.root,
+        keys: files.keys,
         path: "${request.path}",
         isDirectory: context.isDirectory,
         scope: location.scope,
@@ -77,8 +83,18 @@ export function planOf(
     }
     return { location: within, conditions: one.conditions, context: inCase, ways, content, place };
   });
-  context.notes.take(location.directive);
+  context.notes.take(location.directive, ...location.scope.own("internal"));
+  for (const it of location.scope.directives) {
+    if (asksForScript(it, location)) context.notes.take(it, ...it.block ?? []);
+  }
   return { location, phase, cases: merged(planned), context: { ...context, values } };
+}
+
+/** That a script has to be there is so here anyway. */
+function asksForScript({ name, args, block = [] }: Directive, location: Location): boolean {
+  return name === "if" && isScriptFile(location) &&
+    args.join(" ") === "(!-f $document_root$fastcgi_script_name)" &&
+    block.length === 1 && block[0]!.name === "return" && block[0]!.args.join() === "404";
 }
 
 /** Cases that come to the same are one, where together they are all there is. */

@@ -50,6 +50,8 @@ export function patternsOf(source: string, everyCase: boolean): RegexPatterns | 
   let hidesNames = false;
   for (const { pieces, startsHere } of rows) {
     const row = normalize(pieces, startsHere);
+    // Every path begins with "/".
+    if (startsHere && typeof row[0] === "string" && !row[0].startsWith("/")) continue;
     const script = row.at(-2);
     if (row.at(-1) === ANYTHING && typeof script === "string" && script.endsWith(".php/")) {
       hasPathInfo = true;

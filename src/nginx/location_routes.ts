@@ -4,7 +4,7 @@
  * have to be.
  */
 import { withConditions } from "./conditioned.ts";
-import { toExpression } from "./expressions.ts";
+import { inOneCase, type Regex, toExpression } from "./expressions.ts";
 import type { Fallback, Tried } from "./fallback.ts";
 import { fileRoutes, type FilesParts } from "./file_routes.ts";
 import {
@@ -20,7 +20,7 @@ import type { Directive } from "./parser.ts";
 import { proxyRoutes } from "./proxy_routes.ts";
 import { responseOptions } from "./response_options.ts";
 import type { Case, Step } from "./rewrite_phase.ts";
-import { bothOf, type Conditions, isSame } from "./route_conditions.ts";
+import { bothOf, isSame } from "./route_conditions.ts";
 import { at, type RouteValue, runRoutes } from "./script_routes.ts";
 import type { ServerContext } from "./server_context.ts";
 import { respond, rewriteTo, stepAt } from "./step_routes.ts";
@@ -90,8 +90,10 @@ function placedRoutes(
   context: ServerContext,
 ): RouteValue[] {
   const { isDirectory, keys: { strip_prefix: prefix } } = one.place;
-  if (!isDirectory || path !== `${prefix}*`) return contentRoutes(path, one, said, context);
-  return [...contentRoutes(`${prefix}/*`, one, said, context), ...respond([path], 404, "")];
+  if (!isDirectory || prefix === undefined) return contentRoutes(path, one, said, context);
+  const isBeside = path !== undefined && path.startsWith(prefix) && path[prefix.length] === "*";
+  const below = isBeside ? `${prefix}/${path.slice(prefix.length)}` : path;
+  return [...contentRoutes(below, one, said, context), ...respond([path], 404, "")];
 }
 
 /** A route has guards of its own where it leads to another location that asks for something. */
@@ -223,37 +225,23 @@ function stepRoutes(step: Step, plan: LocationPlan, said: SaidPaths): RouteValue
   const conditions = bothOf(said.conditions, step.conditions);
   if (conditions === "never") return [];
   return said.paths.flatMap((path) => {
-    const own = step.path === undefined ? { path, conditions: {} } : pathWithin(step.path, path);
-    const all = own === undefined || conditions === undefined
-      ? undefined
-      : bothOf(conditions, own.conditions);
-    if (all === "never") return [];
-    if (own === undefined || all === undefined) {
+    const own = step.path === undefined ? path : pathWithin(step.path, path);
+    if ((step.path !== undefined && own === undefined) || conditions === undefined) {
       notes.add("refused", step.directive, "what it depends on cannot be said together");
       return [at(path, { respond: { status: 403 } })];
     }
     const { content } = step;
     const routes = content.kind === "rewrite" && content.isBreak
-      ? brokenRoutes(own.path, content.to, step.directive, plan)
-      : stepAt(own.path, step, plan.location, plan.context);
-    return routes.map((route) => withConditions(route, all));
+      ? brokenRoutes(own, content.to, step.directive, plan)
+      : stepAt(own, step, plan.location, plan.context);
+    return routes.map((route) => withConditions(route, conditions));
   });
 }
 
 /** The paths of a route that match an expression, whose groups may be named. */
-function pathWithin(
-  regex: { readonly source: string; readonly anyCase: boolean },
-  path: string | undefined,
-): { readonly path: string; readonly conditions: Conditions } | undefined {
+function pathWithin(regex: Regex, path: string | undefined): string | undefined {
   const look = lookAt(path);
-  const isSameCase = look === undefined || look.anyCase === regex.anyCase ||
-    !/[a-z]/i.test(look.look);
-  const said = toExpression(regex, look === undefined || !isSameCase ? [] : [look.look]);
-  if (said === undefined) return undefined;
-  if (isSameCase) return { path: said, conditions: {} };
-  const around = toExpression({ source: `^(?:${look.look})`, anyCase: look.anyCase });
-  if (around === undefined) return undefined;
-  return { path: said, conditions: { when: { "${request.path}": around } } };
+  return look === undefined ? toExpression(regex) : toExpression(inOneCase(regex), [look]);
 }
 
 /** A new path that stays the location's own. */
@@ -283,12 +271,15 @@ function brokenRoutes(
 }
 
 /** What the location says of responses. */
-function optionsOf(location: Location, { notes, hasOwnHeaders }: ServerContext): RouteValue {
+function optionsOf(
+  location: Location,
+  { notes, hasOwnHeaders, values }: ServerContext,
+): RouteValue {
   const { scope } = location;
   const intercept = scope.own("fastcgi_intercept_errors", "proxy_intercept_errors").at(-1);
   notes.take(intercept);
   return {
-    ...(hasOwnHeaders && responseOptions(scope, notes)),
+    ...(hasOwnHeaders && responseOptions(scope, notes, values)),
     ...(intercept?.args[0] === "on" && { intercept_errors: true }),
   };
 }

@@ -3,7 +3,7 @@ import { findLocation, type Location } from "./locations.ts";
 import type { Notes } from "../import/notes.ts";
 import type { Scope } from "./scope.ts";
 import { nginxSize } from "./units.ts";
-import { toTemplate } from "./variables.ts";
+import { toTemplate, type VariableValues } from "./variables.ts";
 
 export interface SiteOptionParts {
   readonly notes: Notes;
@@ -17,11 +17,15 @@ const COMPRESSED_MIN = 20;
 const FRAMING = /^(?:connection|content-length|keep-alive|transfer-encoding|trailer|upgrade|te)$/i;
 
 /** Headers stand at each route, because a location's own hide its server's. */
-export function responseOptions(scope: Scope, notes: Notes): Record<string, unknown> {
+export function responseOptions(
+  scope: Scope,
+  notes: Notes,
+  values: VariableValues,
+): Record<string, unknown> {
   const add: Record<string, string> = {};
   for (const directive of scope.all("add_header")) {
     const [name = "", value = "", always] = directive.args;
-    const text = toTemplate(value, { root: undefined, serverName: "" });
+    const text = toTemplate(value, values);
     if (text === undefined || !/^[\x20-\x7e]*$/.test(text) || FRAMING.test(name) || name in add) {
       notes.add("lost", directive, "it has no counterpart");
       continue;

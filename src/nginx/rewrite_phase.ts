@@ -134,7 +134,7 @@ class PhaseRun implements Phase {
     const effective = block.filter((it) => !this.#isIdle(it));
     if (effective.length === 0) {
       notes.take(...block);
-      if (block.length > 0) notes.add("lost", directive, "nothing here asks for what it sets");
+      if (block.length > 0) notes.add("unneeded", directive, "nothing asks for what it sets");
       return [one];
     }
     const condition = readCondition(directive, { ...values, set: one.set }, place);

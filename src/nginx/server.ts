@@ -94,7 +94,7 @@ export function siteOf(server: Directive, outer: Scope, parts: ServerParts): Sit
     ...(hasRoot && { root }),
     ...tlsOptions(scope, { notes, isFile }),
     ...siteOptions(scope, { notes, root: context.siteRoot, isFile, locations }),
-    ...(isShared && responseOptions(scope, notes)),
+    ...(isShared && responseOptions(scope, notes, context.values)),
     ...bodyLimits(context.bodyMax, outerMax),
   };
   return { site: { comment, value: site }, routes: list.parts };
@@ -161,8 +161,14 @@ function addLocation(
   closedDirectories: ClosedDirectories,
   list: RouteList,
 ): void {
-  const { location: { directive } } = ordered;
+  const { location, location: { directive } } = ordered;
   const { notes } = context;
+  if (isForQuestions(location, context)) {
+    // `forward_auth` asks by itself, and clients do not get there.
+    notes.take(directive, ...flatten(directive.block ?? []));
+    list.add(directive, respond([location.text], 404, ""));
+    return;
+  }
   const said = locationRoutes(ordered, cases, context);
   if (said === undefined) {
     notes.add("refused", directive, "no expression says its paths, so nothing behind it is open");
@@ -182,4 +188,12 @@ function addLocation(
   if (restricts) closedDirectories.note(paths.paths);
   const around: RouteValue[] = guardedPlaces(ordered, routes, closedDirectories, context);
   list.add(directive, [...around, ...routes].map((route) => closedDirectories.guard(route)));
+}
+
+/** Whether it is what `auth_request` asks, and nothing else. */
+function isForQuestions(location: Location, { locations }: ServerContext): boolean {
+  const { kind, text, scope } = location;
+  if (kind !== "exact" || scope.own("internal").length === 0) return false;
+  return scope.own("proxy_pass").length > 0 &&
+    locations.some((it) => it.scope.one("auth_request")?.args[0]?.split("?")[0] === text);
 }

@@ -9,9 +9,6 @@ import type { Directive } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import { clientAuthOf, pairsOf, speaksTls } from "./tls_options.ts";
 
-/** Ports that stand for "the web": who may reach one may reach the other. */
-const WEB_PORTS: ReadonlySet<string> = new Set(["80", "443"]);
-
 /** The directive for which the site is closed, noted. */
 export function guardOfAll(
   scope: Scope,
@@ -42,45 +39,6 @@ function isSpoken(version: string): boolean {
 function refuse(directive: Directive, reason: string, notes: Notes): Directive {
   notes.add("refused", directive, `${reason}, so the site is closed`);
   return directive;
-}
-
-/** What a `listen` opens. */
-interface Reach {
-  /** Empty for every interface. */
-  readonly host: string;
-  readonly port: string;
-}
-
-function reachOf({ args: [place = ""] }: Directive): Reach {
-  if (place.startsWith("unix:")) return { host: place, port: "" };
-  if (/^\d+$/.test(place)) return { host: "", port: place };
-  const [, host = "", port = "80"] = /^(.*?)(?::(\d+))?$/.exec(place) ?? [];
-  return { host: ["*", "[::]", "0.0.0.0"].includes(host) ? "" : host, port };
-}
-
-function reachesOf(server: Directive): Reach[] {
-  const listens = new Scope(server.block ?? []).own("listen");
-  return listens.length === 0 ? [{ host: "", port: "80" }] : listens.map(reachOf);
-}
-
-/**
- * The `listen` of a server that others than its own clients would come to, because every site is
- * reached through every listener of the file.
- */
-export function exposedListen(
-  server: Directive,
-  servers: readonly Directive[],
-): Directive | undefined {
-  const own = reachesOf(server);
-  const isWeb = own.some(({ port }) => WEB_PORTS.has(port));
-  const isCovered = ({ host, port }: Reach) =>
-    own.some((it) =>
-      (it.host === "" || it.host === host) && (it.port === port || (isWeb && it.host === "") ||
-        (isWeb && WEB_PORTS.has(port)))
-    );
-  const isExposed = servers.some((other) => !reachesOf(other).every(isCovered));
-  const [listen] = new Scope(server.block ?? []).own("listen");
-  return isExposed ? listen : undefined;
 }
 
 /** The certificate of a server that is not here, where its listener has another one already. */

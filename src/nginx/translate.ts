@@ -4,22 +4,16 @@
  */
 import { bodyLimits, bodyMaxOf } from "./body_limits.ts";
 import { isOff } from "./location_errors.ts";
-import {
-  addListeners,
-  addressesOf,
-  everywhereOf,
-  hostsOf,
-  ipv6PortsOf,
-  isMarkedDefault,
-} from "./hosts.ts";
+import { addListeners, everywhereOf, ipv6PortsOf } from "./hosts.ts";
+import { httpsServers } from "./https_servers.ts";
 import type { Import } from "../import/imported.ts";
 import { Notes, placeOf } from "../import/notes.ts";
 import { ValueTables } from "./maps.ts";
 import { type Directive, flatten } from "./parser.ts";
 import { Scope } from "./scope.ts";
 import { siteOf } from "./server.ts";
-import { exposedListen, otherCertificate } from "./server_guards.ts";
-import { guardedTwin } from "./server_twins.ts";
+import { otherCertificate } from "./server_guards.ts";
+import { hiddenTwin, listening, sitePlaces } from "./site_places.ts";
 import { tlsSpeech } from "./tls_speech.ts";
 import { Upstreams } from "./upstreams.ts";
 import { type SiteDeps, writeConfig } from "../import/yaml_writer.ts";
@@ -35,7 +29,9 @@ export interface TranslateOptions {
 
 /** What afcgi does by itself, or has no need of. */
 const UNNEEDED =
-  /^(?:sendfile|tcp_no(?:push|delay)|charset|default_type|types|mime_types|server_tokens|keepalive|keepalive_(?:timeout|requests|disable)|fastcgi_(?:index|buffering|buffers|buffer_size|busy_buffers_size|temp_file_write_size|keep_conn|request_buffering|hide_header)|client_(?:(?:body|header)_(?:timeout|buffer_size)|max_body_size)|large_client_header_buffers|gzip_(?:vary|proxied|comp_level|disable|http_version|buffers|types|min_length)|index|access_log|error_log|log_not_found|log_format|worker_\w+|user|pid|events|multi_accept|use|open_file_cache\w*|etag|merge_slashes|absolute_redirect|server_name_in_redirect|types_hash_\w+|server_names_hash_\w+|daemon|include|map_hash_\w+|(?:fastcgi|client_body|proxy|uwsgi|scgi)_temp_path|ssl_(?:protocols|ciphers|session_\w+|prefer_server_ciphers)|http|server|location|upstream)$/;
+  /^(?:sendfile|tcp_no(?:push|delay)|charset|default_type|types|mime_types|server_tokens|keepalive|keepalive_(?:timeout|requests|disable)|(?:fastcgi|proxy)_(?:index|buffering|buffers|buffer_size|busy_buffers_size|temp_file_write_size|max_temp_file_size|keep_conn|request_buffering|hide_header|send_timeout|headers_hash\w+|http_version)|http2|etag|resolver\w*|valid_referers|auth_request_set|client_(?:(?:body|header)_(?:timeout|buffer_size)|max_body_size)|large_client_header_buffers|gzip_(?:vary|proxied|comp_level|disable|http_version|buffers|types|min_length)|index|access_log|error_log|log_not_found|log_format|worker_\w+|user|pid|events|multi_accept|use|open_file_cache\w*|etag|merge_slashes|absolute_redirect|server_name_in_redirect|types_hash_\w+|server_names_hash_\w+|daemon|include|map_hash_\w+|(?:fastcgi|client_body|proxy|uwsgi|scgi)_temp_path|ssl_(?:protocols|ciphers|session_\w+|prefer_server_ciphers)|http|server|location|upstream)$/;
+
+const CACHE = /^(?:fastcgi|proxy)_(?:cache\w*|no_cache)$/;
 
 export function translateNginx(
   directives: readonly Directive[],
@@ -46,41 +42,51 @@ export function translateNginx(
   const outer = new Scope(http?.block ?? directives);
   const upstreams = new Upstreams(outer.own("upstream"), notes, isFile);
   const tables = new ValueTables(outer.own("map", "geo"), notes);
-  const servers = outer.own("server").filter((server) => isServer(server, notes));
-  const fallback = fallbackOf(servers, notes);
+  const servers = outer.own("server");
   const bodyMax = bodyMaxOf(outer, notes);
   const ipv6Ports = ipv6PortsOf(servers);
   const everywhere = everywhereOf(servers);
   const scopes = servers.map((server) => new Scope(server.block ?? [], outer));
   const speech = (address: string) => tlsSpeech(address, scopes, ipv6Ports, notes);
   const listeners = new Map<string, unknown>();
+  for (const scope of scopes) {
+    addListeners(scope, listeners, { ipv6Ports, everywhere, isFile, notes, speech });
+  }
+  const isSilent = scopes.some((scope) => scope.own("listen").length === 0);
+  if (isSilent && !listeners.has("0.0.0.0:80")) listeners.set("0.0.0.0:80", "0.0.0.0:80");
+  const opened = listening(servers, outer, ipv6Ports, listeners);
+  const led = httpsServers(opened, outer, notes);
+  const places = sitePlaces(led.servers, ipv6Ports, notes);
   const sites: SiteDeps[] = [];
-  const taken = new Set<string>();
   const closed: string[] = [];
-  for (const server of servers) {
-    const names = hostsOf(server, notes);
-    const isFallback = server === fallback;
-    const hosts = names?.filter((host) => !taken.has(host));
-    if (!isFallback && (hosts === undefined || hosts.length === 0)) {
-      notes.add("lost", server, "no host leads to it, or another server has its hosts");
+  for (const { server } of led.servers) {
+    const where = places.get(server) ?? [];
+    if (where.length === 0) {
+      const [listen] = new Scope(server.block ?? []).own("listen");
+      const isShut = listen !== undefined &&
+        opened.find((it) => it.server === server)?.addresses.length === 0;
+      if (isShut) {
+        notes.add("refused", listen, "it cannot be listened at beside the others");
+        closed.push(nameOf(server));
+      } else notes.add("lost", server, "no address leads to it, or another server has its hosts");
+      notes.take(...flatten(server.block ?? []));
       continue;
     }
-    for (const host of hosts ?? []) taken.add(host);
-    const scope = new Scope(server.block ?? [], outer);
-    addListeners(scope, listeners, { ipv6Ports, everywhere, isFile, notes, speech });
-    const exposed = exposedListen(server, servers);
-    const listen = exposed && addressesOf(scope, ipv6Ports).filter((it) => listeners.has(it));
-    const closedBy = listen?.length === 0
-      ? refusedListen(exposed, notes)
-      : closedFromOutside(server, servers, outer, { isFile, notes });
+    const certificate = otherCertificate(server, servers, outer, isFile);
+    if (certificate) notes.add("refused", certificate, "it is no file here, so the site is closed");
+    const twin = hiddenTwin(server, servers, everywhere, notes);
+    if (twin) notes.add("refused", twin, `the site of ${placeOf(server)} would answer there`);
+    const closedBy = certificate ?? twin;
     const parts = { notes, upstreams, tables, isFile, isDirectory, bodyMax, closedBy };
     const refusedBefore = notes.countOf("refused");
     const { site: { comment, value }, routes } = siteOf(server, outer, parts);
-    const where = { ...(!isFallback && { hosts }), ...(listen?.length && { listen }) };
-    const site = { site: { comment, value: { ...where, ...value } }, routes };
-    sites.push(site);
+    const https = led.leading.has(server) ? { https: "redirect" } : {};
+    for (const { hosts, listen } of where) {
+      const place = { ...(hosts && { hosts }), ...(listen && { listen }) };
+      sites.push({ site: { comment, value: { ...place, ...value, ...https } }, routes });
+    }
     if (notes.countOf("refused") > refusedBefore || closedBy) {
-      closed.push(...closedOf(server, site));
+      closed.push(...closedOf(server, sites.at(-1)!));
     }
   }
   tellRest(directives, notes);
@@ -96,65 +102,20 @@ export function translateNginx(
   return { yaml, notes: notes.list, closed };
 }
 
-/**
- * Who gets what is for no host of the file: one that everybody reaches, where there is such a one; what
- * only some reach must not be what others find.
- */
-function fallbackOf(servers: readonly Directive[], notes: Notes): Directive | undefined {
-  const open = servers.filter((server) => exposedListen(server, servers) === undefined);
-  const from = open.length > 0 ? open : servers;
-  return from.find(isMarkedDefault) ??
-    from.find((server) => hostsOf(server, notes)?.length === 0) ?? from[0];
-}
-
-/** What closes a server whose own listeners cannot be opened, while others would lead to it; noted. */
-function refusedListen(listen: Directive | undefined, notes: Notes): Directive | undefined {
-  if (listen === undefined) return undefined;
-  notes.add("refused", listen, "it cannot be listened at, so the site is closed");
-  return listen;
-}
-
-/** What closes a server for the sake of the others, noted. */
-function closedFromOutside(
-  server: Directive,
-  servers: readonly Directive[],
-  outer: Scope,
-  { isFile, notes }: { readonly isFile: (path: string) => boolean; readonly notes: Notes },
-): Directive | undefined {
-  const certificate = otherCertificate(server, servers, outer, isFile);
-  if (certificate !== undefined) {
-    notes.add("refused", certificate, "it is no file here, so the site is closed");
-    return certificate;
-  }
-  const guard = guardedTwin(server, servers);
-  if (guard === undefined) return undefined;
-  const reason = `a host has one site, whatever listener it is reached by, so that of ${
-    placeOf(server)
-  } is closed`;
-  notes.add("refused", guard, reason);
-  return guard;
+function nameOf(server: Directive): string {
+  const names = new Scope(server.block ?? []).own("server_name").flatMap(({ args }) => args);
+  return `${placeOf(server)} server ${names.join(" ")}`.trimEnd();
 }
 
 /** In words, what of a site is closed. */
 function closedOf(server: Directive, { routes }: SiteDeps): string[] {
-  const names = new Scope(server.block ?? []).own("server_name").flatMap(({ args }) => args);
-  const name = `${placeOf(server)} server ${names.join(" ")}`.trimEnd();
+  const name = nameOf(server);
   const isRefusal = ({ value }: SiteDeps["routes"][number]) =>
     Number((value["respond"] as { status?: number } | undefined)?.status ?? 0) >= 400;
   if (routes.every(isRefusal)) return [name];
   const ran = flatten(server.block ?? []).some(({ name }) => name === "fastcgi_pass");
   const runs = routes.some(({ value }) => "php" in value || "fastcgi" in value);
   return ran && !runs ? [`the scripts of ${name}`] : [];
-}
-
-/** One that only sends its clients elsewhere, mostly to HTTPS, would take the hosts of the one there. */
-function isServer(server: Directive, notes: Notes): boolean {
-  const content = new Scope(server.block ?? []);
-  const [returned] = content.own("return");
-  if (returned === undefined || !returned.args.join(" ").includes("$")) return true;
-  notes.add("lost", server, "all that it does is to send clients elsewhere by a variable");
-  for (const directive of flatten(server.block ?? [])) notes.take(directive);
-  return false;
 }
 
 /** As nginx is anyway; who writes it cares. */
@@ -177,7 +138,11 @@ function tellRest(directives: readonly Directive[], notes: Notes): void {
     } else if (isOff(directive)) {
       if (!notes.isTaken(directive)) notes.add("unneeded", directive, "it is so here anyway");
     } else if (!notes.isTaken(directive)) {
-      if (isNeeded) notes.add("lost", directive, "it has no counterpart");
+      if (directive.name === "map" || directive.name === "geo") {
+        notes.add("unneeded", directive, "nothing that is carried over asks for it");
+      } else if (CACHE.test(directive.name)) {
+        notes.add("lost", directive, "there is no cache yet");
+      } else if (isNeeded) notes.add("lost", directive, "it has no counterpart");
       else if (directive.block === undefined) {
         const isLimit = directive.name === "client_max_body_size";
         const reason = isLimit ? "no body's length is looked at there" : "afcgi has its own way";

@@ -9,10 +9,6 @@ const IGNORED =
 export function usedVariables(server: Directive): (name: string) => boolean {
   const all = flatten(server.block ?? []);
   const used = new Set<string>();
-  const use = (directive: Directive): void => {
-    for (const name of directive.args.flatMap(variablesIn)) used.add(name);
-  };
-  for (const directive of all) if (!IGNORED.test(directive.name)) use(directive);
   dropIdle(all, used);
   // What one is made of is looked at through it.
   for (let size = -1; size !== used.size;) {
@@ -30,7 +26,9 @@ export function usedVariables(server: Directive): (name: string) => boolean {
 /** An `if` that only sets what nobody asks for looks at nothing that matters. */
 function dropIdle(all: readonly Directive[], used: Set<string>): void {
   const conditions = all.filter(({ name }) => name === "if");
-  const others = all.filter(({ name }) => name !== "if" && !IGNORED.test(name));
+  const others = all.filter(({ name, args }) =>
+    name !== "if" && !IGNORED.test(name) && args.join(" ") !== "PATH_INFO $path_info"
+  );
   const outside = new Set(others.flatMap(({ args }) => args.flatMap(variablesIn)));
   const isIdle = ({ block = [] }: Directive): boolean =>
     block.every(({ name, args }) => name === "set" && !needed.has((args[0] ?? "").slice(1)));

@@ -316,9 +316,12 @@ test("Hosts, listeners and the default server are nginx's", () => {
     { address: "0.0.0.0:443", tls: { cert: "/there/c", key: "/there/k" } },
     ":80",
   ]);
-  assert.deepEqual(config.sites.map(({ hosts }: { hosts?: string[] }) => hosts), [
-    ["a.b", "c.d", "*.c.d"],
-    undefined,
+  // The first one is the default at 443, the second one at 80, where it is marked.
+  const places = config.sites.map(({ hosts, listen }: Record<string, string[]>) => [hosts, listen]);
+  assert.deepEqual(places, [
+    [undefined, ["0.0.0.0:443"]],
+    [["a.b", "c.d", "*.c.d"], [":80"]],
+    [undefined, [":80"]],
   ]);
 });
 
@@ -478,5 +481,32 @@ test("disable_symlinks off is told of, and what closes symlinks is lost", () => 
 });
 
 test("A file without a server that can be said makes no configuration", () => {
-  assert.equal(translate("server { return 301 https://$host; }").config, undefined);
+  assert.equal(translate("events { }").config, undefined);
+});
+
+test("A server that only leads to HTTPS is https: redirect of the site that has its hosts", () => {
+  const secure = "server { listen 443 ssl; server_name a.b; root /r; ssl_certificate /there/c; " +
+    "ssl_certificate_key /there/k; }";
+  const { config, notes } = translate(
+    `server { listen 80; server_name a.b; return 301 https://$host$request_uri; } ${secure}`,
+  );
+  assert.deepEqual(
+    config.listen.map((it: string | { address: string }) =>
+      typeof it === "string" ? it : it.address
+    ),
+    ["0.0.0.0:80", "0.0.0.0:443"],
+  );
+  assert.equal(config.sites.length, 1);
+  assert.equal(config.sites[0].https, "redirect");
+  assert.ok(notes.some((note) => note.includes("differs return 301")), `${notes}`);
+  // Of another host it is a site of its own, and so it is with more to say.
+  for (const other of ["server_name c.d;", "server_name a.b; location /x/ { return 404; }"]) {
+    const { sites } = translate(
+      `server { listen 80; ${other} return 301 https://$host$request_uri; } ${secure}`,
+    ).config;
+    assert.deepEqual(sites[0].routes, [{
+      redirect: { to: "https://${request.host}${request.target}", status: 301 },
+    }], other);
+    assert.deepEqual([sites[0].listen, sites[1].https], [["0.0.0.0:80"], "allow"]);
+  }
 });
