@@ -14,7 +14,7 @@ import type { OnHandshakeFailed, ProxyProtocol } from "../runtime/callback_socke
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
 import { BufferMemory } from "../upstream/buffer_memory.ts";
-import { garbageCollector } from "./garbage.ts";
+import { GarbageWatch } from "./garbage.ts";
 import { SpillSpace } from "../upstream/spill_space.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import { onUnexpected } from "../runtime/unexpected.ts";
@@ -90,6 +90,7 @@ export class ProcessParts {
   readonly inherited: InheritedSockets;
   readonly fpmMessages: FpmMessagesByUpstream = new Map();
   readonly #endUnexpected: () => void;
+  readonly #garbage: GarbageWatch;
   #geminiMetrics: GeminiMetrics | undefined;
   #orders: Counter | undefined;
   /** The one that serves. */
@@ -118,13 +119,14 @@ export class ProcessParts {
     this.space = new SpillSpace(clock, options.spillTotalMax, (cause) => {
       this.observer.onSpillStuck(cause, clock.nowMs());
     }, deps.share?.space);
+    this.#garbage = new GarbageWatch(runtime);
     this.memory = new BufferMemory(
       options.bufferMemoryMax,
       () => {
         this.observer.onMemoryFull(clock.nowMs());
       },
       deps.share?.memory,
-      garbageCollector(runtime),
+      (isOver) => this.#garbage.passed(isOver),
     );
     this.#registerGauges();
     this.spawned = new SpawnedApplications({
@@ -166,6 +168,7 @@ export class ProcessParts {
 
   close(): void {
     this.clients.stop();
+    this.#garbage.stop();
     this.#endUnexpected();
   }
 

@@ -10,9 +10,8 @@
  * Of several threads each tells the others what it holds, in steps of {@link TOLD_LENGTH}: reading
  * the others' counts is all that it costs to know the sum.
  *
- * When much was held and next to nothing is left of it ({@link FREED_MIN}), whoever can have garbage
- * collected is told: else what a thousand slow clients have left behind stays until as much comes
- * again (427 MiB of 801 were seen to).
+ * Each time that {@link PASSED_LENGTH} has passed through them, and when many were open and few are
+ * left, whoever can have garbage collected is told.
  *
  * It knows neither requests nor files.
  */
@@ -28,9 +27,12 @@ const TIGHT_FROM = 0.5;
 /** A change that is smaller is not told to other threads. */
 export const TOLD_LENGTH = 64 * 1024;
 
-/** So much at once is much; it is freed when less than {@link FREED_REST} of it is left. */
-export const FREED_MIN = 32 * MIB;
-export const FREED_REST = 1 / 16;
+/** After so many bytes, in and out, whoever looks after garbage is told. */
+export const PASSED_LENGTH = 32 * MIB;
+
+/** So many buffers at once are many; they are over when so much of them is left. */
+export const OPEN_MIN = 64;
+export const OPEN_REST = 1 / 16;
 
 /** What buffers of the other threads hold. */
 export interface MemoryShare {
@@ -49,24 +51,27 @@ export class BufferMemory {
   #own = 0;
   /** What the other threads were told last. */
   #told = 0;
-  /** Most of our own since it was freed last. */
-  #highest = 0;
-  readonly #onFreed: () => void;
+  /** Bytes that have come and gone since {@link PASSED_LENGTH} was told. */
+  #passed = 0;
+  readonly #onPassed: (isOver: boolean) => void;
+  #open = 0;
+  /** Most since many were over. */
+  #openMax = 0;
   #isWaking = false;
 
   /**
    * @param onOver called each time that a body has to wait
-   * @param onFreed called when this thread's held much, and do not any more
+   * @param onPassed called when much has passed through this thread's, or many of them are over
    */
   constructor(
     max = BUFFER_MEMORY_MAX,
     onOver: () => void = () => {},
     share?: MemoryShare,
-    onFreed: () => void = () => {},
+    onPassed: (isOver: boolean) => void = () => {},
   ) {
     this.#max = max;
     this.#onOver = onOver;
-    this.#onFreed = onFreed;
+    this.#onPassed = onPassed;
     this.#share = share;
     share?.listen(() => this.#wake());
   }
@@ -111,12 +116,23 @@ export class BufferMemory {
   count(difference: number): void {
     this.#own += difference;
     if (this.#share !== undefined) this.#tell(this.#share);
-    if (this.#own > this.#highest) this.#highest = this.#own;
-    if (difference >= 0) return;
-    this.#wake();
-    if (this.#highest < FREED_MIN || this.#own > this.#highest * FREED_REST) return;
-    this.#highest = this.#own;
-    this.#onFreed();
+    if (difference < 0) this.#wake();
+    this.#passed += Math.abs(difference);
+    if (this.#passed < PASSED_LENGTH) return;
+    this.#passed = 0;
+    this.#onPassed(false);
+  }
+
+  /** There is one buffer more. */
+  opened(): void {
+    if (++this.#open > this.#openMax) this.#openMax = this.#open;
+  }
+
+  closed(): void {
+    this.#open--;
+    if (this.#openMax < OPEN_MIN || this.#open > this.#openMax * OPEN_REST) return;
+    this.#openMax = this.#open;
+    this.#onPassed(true);
   }
 
   /** Calls once, when there is room again. Returns what calls it off. */

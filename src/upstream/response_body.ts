@@ -12,7 +12,7 @@ import { errorText, UpstreamError } from "./errors.ts";
 import { clientGone } from "./exchange_errors.ts";
 import type { UpstreamLimits } from "./options.ts";
 import type { BodyProgress, UpstreamRequest } from "./request.ts";
-import { ResponseBuffer } from "./response_buffer.ts";
+import { PIECE_LENGTH_MAX, ResponseBuffer } from "./response_buffer.ts";
 import type { SpillSpace } from "./spill_space.ts";
 import type { BufferMemory } from "./buffer_memory.ts";
 
@@ -49,6 +49,13 @@ const NOTHING = new Uint8Array(0);
  */
 export const FIRST_LENGTH_MAX = 64 * 1024;
 
+/**
+ * What a stream gives at first, and again where its client has not taken the last piece for so long: a
+ * piece waits at the client's socket, and of a thousand slow ones long pieces are much memory.
+ */
+export const SLOW_PIECE_LENGTH_MAX = 32 * 1024;
+const SLOW_MS = 20;
+
 /** The body of the response to a request, whose header section has come. */
 export function bodyFor(
   section: CgiHeaderSection,
@@ -80,6 +87,9 @@ export class ResponseBody {
   #inputEnded = false;
   #failure: UpstreamError | undefined;
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
+  /** The next piece's, and when the last one was given. */
+  #pieceLengthMax = SLOW_PIECE_LENGTH_MAX;
+  #givenMs = -Infinity;
   /** Wakes the stream's pull. */
   #wake: (() => void) | undefined;
 
@@ -217,13 +227,15 @@ export class ResponseBody {
     controller: ReadableStreamDefaultController<Uint8Array>,
     buffer: ResponseBuffer,
   ): Promise<void> {
+    this.#measure();
     for (;;) {
       // Without a turn in between: what is pushed there would wake nobody.
-      const taken = buffer.take();
+      const taken = buffer.take(this.#pieceLengthMax);
       const bytes = taken instanceof Promise ? await taken : taken;
       if (this.progress.ended) return;
       if (bytes !== undefined) {
         this.progress.bytes += bytes.length;
+        this.#givenMs = this.#owner.context.deadlines.nowMs();
         controller.enqueue(bytes);
         return;
       }
@@ -235,6 +247,14 @@ export class ResponseBody {
       }
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
+  }
+
+  /** Who takes a piece at once gets longer ones. */
+  #measure(): void {
+    const isQuick = this.#owner.context.deadlines.nowMs() - this.#givenMs < SLOW_MS;
+    this.#pieceLengthMax = isQuick
+      ? Math.min(2 * this.#pieceLengthMax, PIECE_LENGTH_MAX)
+      : SLOW_PIECE_LENGTH_MAX;
   }
 
   #cancel(): void {

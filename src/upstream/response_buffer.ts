@@ -20,7 +20,7 @@ import type { SpillSpace } from "./spill_space.ts";
 import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** Most bytes that {@link ResponseBuffer.take} joins into one piece. */
-const PIECE_LENGTH_MAX = 128 * 1024;
+export const PIECE_LENGTH_MAX = 128 * 1024;
 
 /** The same while memory is tight: a piece is held by its socket until its client has taken it. */
 export const TIGHT_PIECE_LENGTH_MAX = 32 * 1024;
@@ -74,6 +74,7 @@ export class ResponseBuffer {
   /** Settles, never rejects, when what the writer is at now is done. */
   #step: Promise<void> = Promise.resolve();
   #isFull = false;
+  #pieceLengthMax = PIECE_LENGTH_MAX;
   /** Ends the wait for space, while nothing can be written. */
   #leaveWait: (() => void) | undefined;
   /** Of the shared space. */
@@ -84,6 +85,7 @@ export class ResponseBuffer {
 
   constructor(options: ResponseBufferOptions) {
     this.#options = options;
+    options.memory.opened();
   }
 
   /** Bytes held, wherever. */
@@ -106,11 +108,6 @@ export class ResponseBuffer {
 
   get #onTheirWay(): number {
     return this.#appendingLength + this.#writingLength;
-  }
-
-  get #pieceLengthMax(): number {
-    const { memory } = this.#options;
-    return memory.isTight(PIECE_LENGTH_MAX) ? TIGHT_PIECE_LENGTH_MAX : PIECE_LENGTH_MAX;
   }
 
   get #isStuck(): boolean {
@@ -149,8 +146,10 @@ export class ResponseBuffer {
     return bytes;
   }
 
-  /** The next bytes in order; undefined while there are none. */
-  take(): Uint8Array | Promise<Uint8Array> | undefined {
+  /** The next bytes in order, mostly not more than `lengthMax`; undefined while there are none. */
+  take(lengthMax = PIECE_LENGTH_MAX): Uint8Array | Promise<Uint8Array> | undefined {
+    const isTight = this.#options.memory.isTight(PIECE_LENGTH_MAX);
+    this.#pieceLengthMax = isTight ? Math.min(lengthMax, TIGHT_PIECE_LENGTH_MAX) : lengthMax;
     if (this.#memoryLength > 0) return this.#takeFromMemory();
     if (this.#isStuck && this.#fileRead === this.#fileWritten) return this.#takeStuck();
     return this.#spilled > 0 ? this.#takeFromFile() : undefined;
@@ -160,6 +159,7 @@ export class ResponseBuffer {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#options.memory.closed();
     this.#endWait();
     this.#options.onSpill(-this.#spilled);
     this.#memory = [];
@@ -173,12 +173,11 @@ export class ResponseBuffer {
   }
 
   #takeFromMemory(): Uint8Array {
-    const pieceLengthMax = this.#pieceLengthMax;
     let count = 1;
     let length = this.#memory[0]!.length;
     while (count < this.#memory.length) {
       const next = this.#memory[count]!.length;
-      if (length + next > pieceLengthMax) break;
+      if (length + next > this.#pieceLengthMax) break;
       length += next;
       count++;
     }

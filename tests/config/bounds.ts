@@ -46,7 +46,8 @@ export const BOUNDS: Readonly<Record<string, Readonly<Record<string, readonly nu
   app: {
     ADMIN_CONNECTIONS_MAX: [16],
     CALM_LOOKS: [200],
-    COLLECTION_INTERVAL_MS: [2_000],
+    GROWN_MAX: [67_108_864],
+    LOOK_INTERVAL_MS: [1_000],
     CONFIG_WATCH_INTERVAL_MS: [500],
     CONNECTIONS_MIN: [16],
     DESCRIPTORS_FREE_MIN: [16],
@@ -382,6 +383,8 @@ export const BOUNDS: Readonly<Record<string, Readonly<Record<string, readonly nu
     RETRY_MS: [1_000],
     SERVICE_HOSTS_MAX: [64],
     SPACE_TIMEOUT_MS: [30_000],
+    SLOW_MS: [20],
+    SLOW_PIECE_LENGTH_MAX: [32_768],
     STALL_MS: [250],
     STDERR_LINE_MAX: [8_192],
     STDOUT_KEPT_MAX: [4_096],

@@ -4,7 +4,12 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { ManualClock, MemoryFiles } from "../support/memory/memory.ts";
 import type { TemporaryFile } from "../../src/runtime/files.ts";
-import { BufferMemory, FREED_MIN } from "../../src/upstream/buffer_memory.ts";
+import {
+  BufferMemory,
+  OPEN_MIN,
+  OPEN_REST,
+  PASSED_LENGTH,
+} from "../../src/upstream/buffer_memory.ts";
 import {
   ResponseBuffer,
   TIGHT_PIECE_LENGTH_MAX,
@@ -451,20 +456,38 @@ test("ResponseBuffer gives shorter pieces where memory is tight: its reader's so
   buffer.close();
 });
 
-test("BufferMemory tells once when much was held and next to nothing is left", () => {
-  let freed = 0;
-  const memory = new BufferMemory(undefined, undefined, undefined, () => freed++);
-  memory.count(FREED_MIN - 1);
-  memory.count(1 - FREED_MIN);
-  assert.equal(freed, 0, "it was not much");
-  for (let round = 1; round <= 2; round++) {
-    for (let count = 0; count < 10; count++) memory.count(FREED_MIN / 5);
-    memory.count(-FREED_MIN);
-    assert.equal(freed, round - 1, "half of it is still held");
-    memory.count(-FREED_MIN);
-    assert.equal(freed, round);
-    memory.count(1);
-    memory.count(-1);
-    assert.equal(freed, round);
+test("BufferMemory tells each time that much has come and gone", () => {
+  let told = 0;
+  const onPassed = (isOver: boolean) => void (told += isOver ? 100 : 1);
+  const memory = new BufferMemory(undefined, undefined, undefined, onPassed);
+  for (let round = 1; round <= 3; round++) {
+    for (let count = 0; count < 15; count++) {
+      memory.count(PASSED_LENGTH / 32);
+      memory.count(-PASSED_LENGTH / 32);
+    }
+    memory.count(PASSED_LENGTH / 32);
+    assert.equal(told, round - 1);
+    memory.count(-PASSED_LENGTH / 32);
+    assert.equal(told, round);
   }
+});
+
+test("BufferMemory tells once when many buffers were open and few are left", () => {
+  const told: boolean[] = [];
+  const memory = new BufferMemory(undefined, undefined, undefined, (isOver) => told.push(isOver));
+  const open = (count: number) =>
+    Array.from({ length: count }, () => {
+      return bufferOf(10, 100, new MemoryFiles(), undefined, memory).buffer;
+    });
+  for (const buffer of open(OPEN_MIN - 1)) buffer.close();
+  assert.deepEqual(told, [], "they were not many");
+  for (let round = 1; round <= 2; round++) {
+    const buffers = open(OPEN_MIN);
+    for (const [at, buffer] of buffers.entries()) {
+      buffer.close();
+      buffer.close();
+      assert.equal(told.length, at + 1 >= OPEN_MIN * (1 - OPEN_REST) ? round : round - 1);
+    }
+  }
+  assert.deepEqual(told, [true, true]);
 });
