@@ -381,3 +381,14 @@ test("What a 101 says of a body is not believed", () => {
   assert.ok(event?.kind === "switched");
   assert.equal(event.section.contentLength, undefined);
 });
+
+test("A connection that has sent a whole body is kept, and in use as long as it has a request", () => {
+  for (const bodyLength of [3, undefined]) {
+    const connection = begun({ method: "POST", hasBody: true, bodyLength });
+    assert.deepEqual([connection.inUse, connection.hasFreeId], [1, false]);
+    connection.sendStdin(1, latin1("abc"));
+    connection.endStdin(1);
+    assert.equal(seen(connection, [latin1(`${OK}Content-Length: 0\r\n\r\n`)]).keeps, true);
+    assert.deepEqual([connection.inUse, connection.isLast], [0, false]);
+  }
+});

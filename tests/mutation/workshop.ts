@@ -31,7 +31,7 @@ const COPIED = [
 ];
 
 /** Files of tests beyond those of its own directory that are asked about one fault, the nearest. */
-const NEIGHBOURS_MAX = 24;
+const NEIGHBOURS_MAX = 12;
 
 /** Time that the first run of tests may take by itself: most faults are noticed at once. */
 const FIRST_RUN_MS = 3_000;
