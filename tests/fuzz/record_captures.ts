@@ -1,14 +1,21 @@
 /**
  * Records what real web servers and real applications say to each other, for the fuzz tests beside this
  * file: `bun tests/fuzz/record_captures.ts`, after `npm run build`, as root on Debian with the peers
- * of `npm test`. A relay stands between the two and keeps the bytes of both directions; what is
+ * of `npm test`; `bun tests/fuzz/record_captures.ts nginx perl` records those alone. A relay stands between the two and keeps the bytes of both directions; what is
  * written to `captures/` is for the repository, so it is kept short and free of paths of ours.
  */
 import assert from "node:assert/strict";
-import { copyFileSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { apache } from "../fronts/apache.ts";
+import { caddy } from "../fronts/caddy.ts";
+import { h2o } from "../fronts/h2o.ts";
+import { haproxy } from "../fronts/haproxy.ts";
+import { lighttpd } from "../fronts/lighttpd.ts";
+import { nginx } from "../fronts/nginx.ts";
+import { startWebServer, type WebServer } from "../fronts/web_server.ts";
 import {
   type Application,
   presetApp,
@@ -20,8 +27,9 @@ import { go } from "../interop/go.ts";
 import { libfcgi } from "../interop/libfcgi.ts";
 import { AFCGI, Afcgi } from "../support/afcgi.ts";
 import { Child } from "../support/child.ts";
-import { PEER_PATH } from "../support/peers.ts";
+import { recordsOf } from "./mutations.ts";
 import { launchPhpFpm } from "../support/php_fpm.ts";
+import { PEER_PATH } from "../support/peers.ts";
 import {
   freePlace,
   freePort,
@@ -31,7 +39,7 @@ import {
   temporaryDirectory,
   waitForListener,
 } from "../support/places.ts";
-import { httpRequest } from "../support/raw_http.ts";
+import { type HttpRequest, httpRequest } from "../support/raw_http.ts";
 
 const DIRECTORY = fileURLToPath(new URL("captures/", import.meta.url));
 
@@ -40,6 +48,11 @@ const LENGTH_MAX = 12 * 1024;
 
 /** Connections kept of each pair. */
 const CONNECTIONS_MAX = 2;
+
+/** Most web servers have one for each request. */
+const WEB_SERVER_CONNECTIONS_MAX = 6;
+
+const WEB_SERVERS: readonly WebServer[] = [nginx, apache, lighttpd, caddy, haproxy, h2o];
 
 /** What of an application matters here. */
 type Recorded = Omit<Application, "supports">;
@@ -119,17 +132,19 @@ class Relay {
     this.#server.close();
   }
 
-  /** Writes the connections that said enough and not too much. */
-  save(name: string): void {
+  /** Writes the connections that said enough and not too much; `directory` is told to nobody. */
+  save(name: string, { count = CONNECTIONS_MAX, directory = "", sides = 2 } = {}): void {
     const usable = this.connections.map(({ webServer, application }) => ({
-      webServer: Buffer.concat(webServer),
+      webServer: withoutPaths(Buffer.concat(webServer), directory),
       application: Buffer.concat(application),
     })).filter(({ webServer, application }) =>
-      webServer.length > 0 && webServer.length <= LENGTH_MAX && application.length <= LENGTH_MAX
+      webServer.length > 0 && webServer.length <= LENGTH_MAX &&
+      application.length <= LENGTH_MAX && !usesIdsAgain(webServer)
     );
     assert.ok(usable.length > 0, `${name}: nothing that could be kept`);
-    usable.slice(0, CONNECTIONS_MAX).forEach(({ webServer, application }, index) => {
+    usable.slice(0, count).forEach(({ webServer, application }, index) => {
       writeFileSync(join(DIRECTORY, `${name}-${index + 1}.web_server.bin`), webServer);
+      if (sides === 1) return;
       writeFileSync(join(DIRECTORY, `${name}-${index + 1}.application.bin`), application);
     });
   }
@@ -145,9 +160,33 @@ class Relay {
   }
 }
 
+/** Of web servers: a body that takes several records, and one without a length. */
+const UPLOADS: readonly HttpRequest[] = [
+  { target: "/echo?upload", method: "POST", body: "0123456789".repeat(900) },
+  { target: "/echo?chunked", method: "POST", body: "0123456789".repeat(50), chunked: true },
+];
+
+/** Then the second request is only sent behind the first one's response, which no replay waits for. */
+function usesIdsAgain(bytes: Buffer): boolean {
+  const begun = recordsOf(new Uint8Array(bytes)).filter((record) => record[1] === 1)
+    .map((record) => record[2]! * 256 + record[3]!);
+  return new Set(begun).size < begun.length;
+}
+
+/** With other texts of the same length in the place of our paths, so that all lengths stay right. */
+function withoutPaths(bytes: Buffer, directory: string): Buffer {
+  const paths = [PEER_PATH, directory].filter((path) => path !== "");
+  const text = paths.reduce(
+    (so, path) => so.replaceAll(path, "/srv/".padEnd(path.length, "x")),
+    bytes.toString("latin1"),
+  );
+  return Buffer.from(text, "latin1");
+}
+
 /** Several requests at once, so that they share connections where that is possible. */
-async function askAll(port: number): Promise<void> {
-  const requests = [
+async function askAll(port: number, more: readonly HttpRequest[] = []): Promise<void> {
+  const requests: readonly HttpRequest[] = [
+    ...more,
     { target: "/hello" },
     { target: "/echo?a=1", method: "POST", body: "a body", headers: { "X-Test": "value" } },
     { target: "/bytes?n=600" },
@@ -174,54 +213,43 @@ async function recordApplication(name: string, application: Recorded): Promise<v
   relay.save(name);
 }
 
-/** nginx is the web server here, and afcgi's responder the application. */
-async function recordNginx(): Promise<void> {
+/** Web servers as the documentation has them, with afcgi's responder as the application. */
+async function recordWebServer(webServer: WebServer): Promise<void> {
   const directory = temporaryDirectory();
+  // Some serve as another user.
+  chmodSync(directory, 0o777);
   const place = await freePlace("unix", directory);
   const responder = new Child(AFCGI, ["responder", "--listen", placeUrl(place)]);
   await waitForListener(place);
   const relay = new Relay(place);
   const between = await freePlace("unix", directory);
   await relay.listen(between);
+  chmodSync(placeName(between), 0o666);
   const port = await freePort();
-  for (const name of ["body", "fastcgi"]) mkdirSync(join(directory, name));
-  const config = join(directory, "nginx.conf");
-  writeFileSync(config, nginxConfig(directory, port, between));
-  const nginx = new Child("nginx", ["-c", config, "-p", directory, "-e", "stderr"], {
-    env: { PATH: PEER_PATH },
-  });
-  await waitForListener({ network: "tcp", host: "127.0.0.1", port });
-  await askAll(port);
-  await nginx.stop();
+  const socket = placeName(between);
+  const running = await startWebServer(webServer, directory, { socket, port });
+  relay.connections.length = 0;
+  await askAll(port, UPLOADS);
+  await running.stop();
   relay.close();
   await responder.stop();
-  relay.save("nginx");
+  relay.save(webServer.name.toLowerCase(), {
+    count: WEB_SERVER_CONNECTIONS_MAX,
+    directory,
+    // Its ids are not those that an upstream of ours would have given.
+    sides: webServer.multiplexes ? 1 : 2,
+  });
 }
 
-function nginxConfig(directory: string, port: number, application: Place): string {
-  return `daemon off; master_process off; worker_processes 1; pid ${join(directory, "nginx.pid")};
-events { worker_connections 64; }
-http {
-  access_log off;
-  client_body_temp_path ${join(directory, "body")};
-  fastcgi_temp_path ${join(directory, "fastcgi")};
-  proxy_temp_path ${directory}/proxy; uwsgi_temp_path ${directory}/uwsgi; scgi_temp_path ${directory}/scgi;
-  upstream app { server unix:${placeName(application)}; keepalive 1; }
-  server {
-    listen 127.0.0.1:${port};
-    location / {
-      include /etc/nginx/fastcgi_params;
-      fastcgi_keep_conn on;
-      fastcgi_pass app;
-    }
-  }
-}
-`;
-}
+/** All, or those that are named. */
+const named = process.argv.slice(2);
+const isWanted = (name: string): boolean => named.length === 0 || named.includes(name);
 
 mkdirSync(DIRECTORY, { recursive: true });
 for (const [name, application] of Object.entries(APPLICATIONS)) {
-  await recordApplication(name, application);
+  if (isWanted(name)) await recordApplication(name, application);
 }
-await recordNginx();
+for (const webServer of WEB_SERVERS) {
+  if (isWanted(webServer.name.toLowerCase())) await recordWebServer(webServer);
+}
 process.exit(0);
