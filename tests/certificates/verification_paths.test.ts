@@ -111,6 +111,18 @@ test("A crowd that vouches for itself costs a bounded number of signatures, each
   }
 });
 
+test("However much one client has cost, the next one is looked at in full", () => {
+  const [root, middle, own] = chain(3);
+  for (let size = 0; size < 70; size++) {
+    const verification = new ClientVerification([root!]);
+    const crowd = Array.from({ length: size }, () => certificate());
+    const stranger = { certificate: certificate(), intermediates: crowd };
+    assert.match(verification.verify(stranger, NOW_MS), /^FAILED:/);
+    const known = { certificate: own, intermediates: [middle!] };
+    assert.equal(verification.verify(known, NOW_MS), "SUCCESS", `behind ${size}`);
+  }
+});
+
 test("What a connection has shown is looked at once, and its times at each request", () => {
   const [root, own] = chain(2);
   const verification = new ClientVerification([root!]);
