@@ -3,6 +3,8 @@
  * fault, the client has. And whatever becomes of it, nobody else's response is left under way.
  */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { test } from "node:test";
 import { formatAddress } from "../../src/runtime/address.ts";
 import { withConfig } from "../support/configured.ts";
@@ -28,6 +30,9 @@ interface Scenario {
   readonly blamed: Peer;
   readonly bytesOut?: number;
 }
+
+const FILE = freshPath();
+writeFileSync(FILE, "a file");
 
 const GOOD: Said = { text: "X-A: 1\n\ngood" };
 const GRANTED: Said = { text: "Status: 200 OK\n\n" };
@@ -160,6 +165,14 @@ const SCENARIOS: readonly Scenario[] = [
     bytesOut: 4,
   },
   {
+    says: "an application that has a file sent in the place of its response, and goes on",
+    target: "/app",
+    peers: { app: { text: `X-Sendfile: ${FILE}\n\nmine`, then: "stays" } },
+    status: 200,
+    blamed: "app",
+    bytesOut: 6,
+  },
+  {
     says: "a server whose response to a request that was handed over breaks off",
     target: "/app",
     peers: {
@@ -183,7 +196,8 @@ upstreams:
   authorizer: { servers: ["\${env.AUTHORIZER}"], multiplex: "on", ${LIMITS} }
   server: { http: ["${server}"], ${RETRY} }
 sites:
-  - routes:
+  - sendfile: ["${dirname(FILE)}"]
+    routes:
       - { path: /authorized, authorize: { upstream: authorizer }, fastcgi: { upstream: app } }
       - path: /asked
         forward_auth: { upstream: server, uri: /verify, copy_headers: [remote-user] }

@@ -8,6 +8,7 @@ import { ownerOf } from "../../src/shared/owners.ts";
 import {
   countTaken,
   givePermit,
+  mustYield,
   NOBODY,
   type PermitPlaces,
   takePermit,
@@ -149,6 +150,14 @@ test("A permit goes to who waits with fewest, to nobody who is dead, and who sho
     assert.equal(run(words, givePermit(places, ownerOf(0, 0))), rung, JSON.stringify(held));
     assert.equal(8 - run(words, countTaken(places)), free, JSON.stringify(held));
   }
+});
+
+test("For a thread that has waited for long one thread yields, not all", () => {
+  const { words, places } = worldOf({ permits: [1, 1, 0], waiting: [0, 0, 1] });
+  const yields = (thread: number) => run(words, mustYield(places, ownerOf(thread, 0)));
+  assert.deepEqual([yields(0), yields(1)], [false, false], "it has not");
+  words[places.urgent + 2] = 1;
+  assert.deepEqual([yields(0), yields(1)], [true, false]);
 });
 
 test("The main thread in its first life is given a permit as any other", () => {

@@ -8,6 +8,7 @@ import { ownerOf } from "../../src/shared/owners.ts";
 import { createProcessMemory, processPlaces } from "../../src/shared/process_memory.ts";
 import type { ThreadConfig, ToThread } from "../../src/threads/messages.ts";
 import {
+  GOOD_LIFE_MS,
   RESTART_MAX_MS,
   RESTART_MIN_MS,
   STUCK_LOOKS,
@@ -104,6 +105,25 @@ test("One that dies repeatedly is started more and more rarely", async () => {
     waitMs = Math.min(2 * waitMs, RESTART_MAX_MS);
   }
   assert.equal(waitMs, RESTART_MAX_MS);
+});
+
+test("One that has served for a while is started soon again, however often it died before", async () => {
+  for (const [servedMs, waitMs] of [[GOOD_LIFE_MS, 800], [GOOD_LIFE_MS + 1, 100]] as const) {
+    const { clock, started, serve } = world();
+    await serve();
+    for (const waitMs of [100, 200, 400]) {
+      started.at(-1)!.events.died("again");
+      clock.advance(waitMs);
+      started.at(-1)!.events.received({ kind: "ready" });
+    }
+    clock.advance(servedMs);
+    const count = started.length;
+    started.at(-1)!.events.died("later");
+    clock.advance(waitMs - 1);
+    assert.equal(started.length, count);
+    clock.advance(1);
+    assert.equal(started.length, count + 1);
+  }
 });
 
 test("A thread that cannot start says why, and is not tried again", async () => {

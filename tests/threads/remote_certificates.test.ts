@@ -1,0 +1,63 @@
+/** Certificates that another thread holds: what is asked for, and for how long it is known. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TlsIdentity } from "../../src/runtime/connection.ts";
+import type { FromThread } from "../../src/threads/messages.ts";
+import { KEPT_MS, RemoteCertificates } from "../../src/threads/remote_certificates.ts";
+import { hello } from "../support/acme_world.ts";
+import { untilIdle } from "../support/idle.ts";
+import { ManualClock } from "../support/memory/memory.ts";
+
+type Question = Extract<FromThread, { readonly kind: "identify" }>;
+
+function world(identity: TlsIdentity | undefined, error?: string) {
+  const clock = new ManualClock();
+  const asked: Question[] = [];
+  const certificates = new RemoteCertificates((message) => {
+    const question = message as Question;
+    asked.push(question);
+    const number = identity === undefined ? 0 : 1;
+    const told = { kind: "identity" as const, id: question.id, number, identity, error };
+    // As over a channel: a copy, and later.
+    queueMicrotask(() => certificates.hear(structuredClone(told)));
+  }, clock);
+  const find = async (name = "a.test", protocols?: string[]) => {
+    const found = await certificates.identify("tcp://a", name, hello(name, protocols), "");
+    await untilIdle();
+    return found;
+  };
+  return { clock, asked, find };
+}
+
+const PLAIN = { cert: "CERT", key: "KEY" };
+
+test("What was said is good for a second, for the same name and client, also that there is none", async () => {
+  for (const identity of [PLAIN, undefined]) {
+    const { clock, asked, find } = world(identity);
+    const first = await find();
+    assert.deepEqual(first, identity);
+    clock.advance(KEPT_MS - 1);
+    assert.equal(await find(), first, "the same object, for its sessions");
+    assert.equal(asked.length, 1);
+    await find("b.test");
+    assert.equal(asked.length, 2);
+    clock.advance(1);
+    assert.equal(await find(), first);
+    assert.equal(asked.length, 3);
+  }
+});
+
+test("The certificate of a challenge is asked for each time, and is never another handshake's", async () => {
+  const { asked, find } = world({ ...PLAIN, protocols: ["acme-tls/1"] });
+  for (let count = 1; count <= 3; count++) {
+    assert.deepEqual((await find("a.test", ["acme-tls/1"]))?.protocols, ["acme-tls/1"]);
+    assert.equal(asked.length, count);
+  }
+});
+
+test("An error is that handshake's, and the next one asks again", async () => {
+  const { asked, find } = world(undefined, "no such file");
+  await assert.rejects(find(), /no such file/);
+  await assert.rejects(find(), /no such file/);
+  assert.equal(asked.length, 2);
+});
