@@ -3,6 +3,7 @@ import { type RouteValue, type Step, Unsayable } from "../import/chain.ts";
 import { placeOf, textOf } from "../import/notes.ts";
 import { type Access, anyOf, orderedBy, requiredBy } from "./access.ts";
 import { type AuthSaid, authSaid, guarded } from "./guard.ts";
+import { passes } from "../import/text_tests.ts";
 import type { ApacheDirective } from "./parser.ts";
 import type { Section } from "./sections.ts";
 import type { ApacheState, VhostContext } from "./state.ts";
@@ -14,9 +15,15 @@ const GUARDS =
   /^(?:sslrequire|authz\w+|authldap\w+|authform\w+|authdigest\w+|authdbd\w+|oidc\w+|mellon\w+|shib\w+|krb\w+|gssapi\w+|sec(?:ruleengine|rule|action|filter\w*)|modsecurity\w*|evasive\w*|dos\w+|qs_\w+|authjwt\w*|cas\w+|authcookie\w*|luahook\w*|luaauthzprovider|allowmethods|limitxmlrequestbody_none)$/;
 
 export function accessSteps(
-  sections: readonly Section[],
+  plain: readonly Section[],
   context: VhostContext,
 ): readonly Step<ApacheState>[] {
+  const indexes = plain.flatMap(({ directives }) =>
+    directives.filter(({ key }) => key === "directoryindex").flatMap(({ args }) => args)
+  );
+  const sections = plain.map((section) =>
+    withIndexes(section, indexes.length > 0 ? indexes : ["index.html"])
+  );
   const required: Branch[] = [];
   const ordered: Branch[] = [];
   const others: Step<ApacheState>[] = [];
@@ -53,6 +60,29 @@ export function accessSteps(
     ...others,
     ...groups.map((branches): Step<ApacheState> => ({ kind: "branch", branches })),
   ];
+}
+
+/** Tells of a path whether a section that names files or locations keeps somebody out of it. */
+export function guardOf(sections: readonly Section[]): (path: string) => boolean {
+  const tests = sections.filter((section) => section.match.path !== undefined && keepsOut(section))
+    .map(({ match }) => match.path!);
+  return (path) => tests.some((all) => all.every((test) => passes(path, test) !== false));
+}
+
+function keepsOut({ directives }: Section): boolean {
+  return [requiredBy(directives), orderedBy(directives)]
+    .some((it) => it !== undefined && it.kind !== "open");
+}
+
+/** A section whose names of files are those of an index keeps its directory, too. */
+function withIndexes(section: Section, indexes: readonly string[]): Section {
+  const { match, isOfFiles } = section;
+  const last = match.path?.at(-1);
+  if (!isOfFiles || last === undefined || !keepsOut(section)) return section;
+  if (!indexes.some((name) => passes(`/${name}`, last) !== false)) return section;
+  const { source, ignoreCase, isNegative } = last;
+  const wider = { source: `(?:${source}|/$)`, ignoreCase, isNegative };
+  return { ...section, match: { ...match, path: [...match.path!.slice(0, -1), wider] } };
 }
 
 function isHiddenAnyway({ by, directives }: Section): boolean {

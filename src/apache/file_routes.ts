@@ -21,6 +21,9 @@ export function scriptRoutes(
   const { scripts, space, params, index } = state;
   const { siteRoot } = context;
   if (scripts === undefined) return [{ ...state.keys, respond: { status: 403 } }];
+  if (tries.some((text) => text.startsWith("${path}") && state.isGuarded("/x.php"))) {
+    return [{ ...state.keys, respond: { status: 403 } }];
+  }
   const named = tries.map((text) =>
     text.startsWith("/") && space.url !== "" && text.startsWith(`${space.url}/`)
       ? text.slice(space.url.length)
@@ -29,7 +32,14 @@ export function scriptRoutes(
   const outside = named.find((text) =>
     text.startsWith("/") && space.url !== "" && tries.includes(text)
   );
-  if (outside !== undefined) return [{ ...state.keys, rewrite: outside }];
+  // What others may not ask for themselves meets all rules again.
+  const guarded = tries.find((text) => text.startsWith("/") && state.isGuarded(text));
+  const again = outside ?? guarded;
+  if (again !== undefined) {
+    const others = tries.filter((text) => text !== again);
+    const before = others.length > 0 ? scriptRoutes(state, others, context) : [];
+    return [...before, { ...state.keys, rewrite: again }];
+  }
   const endings = scripts.endings ?? [];
   const indexes = index.filter((name) => endings.some((ending) => name.endsWith(ending)));
   const hasFolder = named.includes("folder");

@@ -3,7 +3,7 @@
  * asked for apart: whether there is one is decided where they are served.
  */
 import { Unsayable } from "../import/chain.ts";
-import { ALWAYS, bothOf, noneOf, ofMethods, type RequestMatch } from "../import/request_match.ts";
+import { ALWAYS, bothOf, METHOD, noneOf, type RequestMatch } from "../import/request_match.ts";
 import { literal, type TextTest } from "../import/text_tests.ts";
 import type { RewriteCondition } from "./rewrite_rule.ts";
 import { caseOf } from "./spaces.ts";
@@ -189,23 +189,8 @@ function readCondition(
           isNegative: false,
         }],
       }]);
-    case "REQUEST_METHOD": {
-      const methods = [
-        "GET",
-        "HEAD",
-        "POST",
-        "PUT",
-        "PATCH",
-        "DELETE",
-        "OPTIONS",
-        "TRACE",
-        "TRACK",
-        "CONNECT",
-        "DEBUG",
-        "PROPFIND",
-      ].filter(said);
-      return matches(ofMethods(methods));
-    }
+    case "REQUEST_METHOD":
+      return matches([{ named: { [METHOD]: [value] } }]);
     case "REQUEST_URI":
     case "SCRIPT_NAME":
       return matches([{ path: [text === undefined ? value : exactPath(text)] }]);

@@ -4,7 +4,7 @@
  * overrides. Each is said of paths, for one space.
  */
 import type { RequestMatch } from "../import/request_match.ts";
-import { methodsWithout, ofMethods } from "../import/request_match.ts";
+import { both, exceptMethods, ofMethods } from "../import/request_match.ts";
 import type { TextTest } from "../import/text_tests.ts";
 import type { Htaccess } from "./htaccess.ts";
 import type { ApacheDirective } from "./parser.ts";
@@ -148,7 +148,11 @@ function innerBase(block: ApacheDirective, base: Base, space: Space): Base | und
     case "limit":
       return { ...base, by: block, match: withMethods(base.match, upper(args)) };
     case "limitexcept":
-      return { ...base, by: block, match: withMethods(base.match, methodsWithout(upper(args))) };
+      return {
+        ...base,
+        by: block,
+        match: both(base.match, exceptMethods(upper(args))) ?? base.match,
+      };
   }
   return { ...base, rank: 5, by: block };
 }

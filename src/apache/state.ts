@@ -30,6 +30,8 @@ export interface ApacheState {
   /** Fields of the request for a server behind us. */
   readonly fields: Readonly<Record<string, string | null>>;
   readonly cacheControl: Readonly<Record<string, string>>;
+  /** Whether not everybody is let in to a path, whichever way leads there. */
+  readonly isGuarded: (path: string) => boolean;
   /** Sets of rules that are done with the request. */
   readonly done: ReadonlySet<object>;
 }

@@ -2,7 +2,7 @@
 import { ChainTooLong, routesOf, type Step, Unsayable } from "../import/chain.ts";
 import { placeOf, textOf } from "../import/notes.ts";
 import type { Part } from "../import/yaml_writer.ts";
-import { accessSteps } from "./access_steps.ts";
+import { accessSteps, guardOf } from "./access_steps.ts";
 import { type Alias, aliasesOf } from "./aliases.ts";
 import { fileRoutes } from "./file_routes.ts";
 import { handlerSteps } from "./handlers.ts";
@@ -57,6 +57,7 @@ function emptyState(space: Space): ApacheState {
     params: {},
     fields: {},
     cacheControl: {},
+    isGuarded: () => false,
     done: new Set(),
   };
 }
@@ -214,6 +215,11 @@ function spaceSteps(space: Space, parts: VhostParts): Steps {
   );
   return [
     setSpace(space),
+    {
+      kind: "set",
+      when: () => [{}],
+      apply: (state) => ({ ...state, isGuarded: guardOf(sections) }),
+    },
     ...handlerSteps(sections, context),
     ...scriptPasses.flatMap(({ directive }) => scriptPass(directive, context)),
     // Options that rules and handlers go by, such as the names of an index.

@@ -159,7 +159,8 @@ function shapesOf(
     const { host, isTls } = place;
     const isBoth = isTls && places.some((it) => it.host === host && !it.isTls);
     if (!isTls && places.some((it) => it.host === host && it.isTls)) continue;
-    const redirects = isTls && !isBoth && globals.autoHttps === "on" && !plain.has(host);
+    const redirects = isTls && !isBoth && globals.autoHttps === "on" && host !== "" &&
+      !plain.has(host);
     const own = listenersOf(place, binds);
     const http = listenersOf({ ...place, port: globals.httpPort }, binds);
     const others = places.filter((it) => it.host === host && it !== place)

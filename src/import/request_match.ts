@@ -2,7 +2,7 @@
  * Which requests something is for, in what a route of ours can ask: path, methods, scheme, host,
  * fields, cookies, parameters of the query. All of it must hold.
  */
-import { expressionOf, negated, type TextTest, together } from "./text_tests.ts";
+import { expressionOf, literal, negated, type TextTest, together } from "./text_tests.ts";
 
 export interface RequestMatch {
   readonly path?: readonly TextTest[];
@@ -77,21 +77,22 @@ function valueOf(tests: readonly TextTest[]): unknown {
   return patternOf(tests);
 }
 
-/** Methods that a route is for where it is for all but some. */
-const METHODS = [
-  ...["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-  ...["PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH"],
-];
-
 /** Requests of these methods; none for those that are never let in. */
 export function ofMethods(methods: readonly string[]): readonly RequestMatch[] {
   const said = methods.filter((method) => method !== "TRACE" && method !== "CONNECT");
   return said.length > 0 ? [{ methods: said }] : [];
 }
 
-export function methodsWithout(methods: readonly string[]): readonly string[] {
-  return METHODS.filter((method) => !methods.includes(method));
+/** Requests of all methods but these, whatever else there may be. */
+export function exceptMethods(methods: readonly string[]): RequestMatch {
+  const tests = methods.map((method): TextTest => {
+    return { source: `^${literal(method)}$`, ignoreCase: false, isNegative: true, simple: method };
+  });
+  return { named: { [METHOD]: tests } };
 }
+
+/** The method as a text, of which an expression may be asked. */
+export const METHOD = "when ${request.method}";
 
 /** Requests that one of these is for, and one of those. */
 export function bothOf(
@@ -114,7 +115,7 @@ function negationsOf(match: RequestMatch): readonly RequestMatch[] {
   return [
     ...(match.path ?? []).map((test): RequestMatch => ({ path: [negated(test)] })),
     ...(match.host ?? []).map((test): RequestMatch => ({ host: [negated(test)] })),
-    ...(match.methods ? [{ methods: methodsWithout(match.methods) }] : []),
+    ...(match.methods ? [exceptMethods(match.methods)] : []),
     ...(match.scheme ? [{ scheme: match.scheme === "http" ? "https" : "http" } as const] : []),
     ...named,
   ];

@@ -112,7 +112,7 @@ function areApart(tests: readonly TextTest[]): boolean {
 }
 
 /** Undefined where our own engine has to say it. */
-function passes(text: string, test: TextTest): boolean | undefined {
+export function passes(text: string, test: TextTest): boolean | undefined {
   try {
     // `.` is every character, as in our expressions.
     return new RegExp(test.source, test.ignoreCase ? "is" : "s").test(text) !== test.isNegative;

@@ -129,6 +129,36 @@ test("What guards and cannot be said closes its section alone, by name", async (
   assert.deepEqual(whole.sites[0]!.routes, [{ respond: { status: 403 } }]);
 });
 
+test("A script that only some may ask for is closed as an index and as a front controller, too", async () => {
+  const guard = '<FilesMatch "\\.php$">\nRequire ip 10.0.0.0/8\n</FilesMatch>';
+  const routes = await routesOf(`${PHP}\n${guard}\nFallbackResource /index.php`);
+  const open = routes.filter((route) => route["ip_restriction"] === undefined);
+  assert.ok(open.length > 0);
+  for (const { php } of open) {
+    const { try: tries = [] } = (php ?? {}) as { try?: string[] };
+    assert.ok(!tries.includes("/index.php"), JSON.stringify(open));
+  }
+  assert.ok(open.some(({ rewrite }) => rewrite === "/index.php"));
+  const [guarded] = routes;
+  assert.ok(new RegExp(String(guarded!["path"]).replace(/^~ /, "")).test("/any/"));
+});
+
+test("LimitExcept and conditions of methods are for methods that nobody has heard of, too", async () => {
+  const limited = await routesOf(
+    "<Location />\n<LimitExcept GET POST>\nRequire all denied\n</LimitExcept>\n</Location>",
+  );
+  assert.deepEqual(limited[0], {
+    when: { "${request.method}": { not: ["GET", "POST", "HEAD"] } },
+    respond: { status: 403 },
+  });
+  const rule =
+    "RewriteEngine On\nRewriteCond %{REQUEST_METHOD} ^(PURGE|DELETE)$\nRewriteRule ^ - [F]";
+  assert.deepEqual((await routesOf(rule))[0], {
+    when: { "${request.method}": "~ ^(PURGE|DELETE)$" },
+    respond: { status: 403 },
+  });
+});
+
 test("The first virtual host of an address is for the hosts that nobody names", async () => {
   const text = `Listen 80
 <VirtualHost *:80>

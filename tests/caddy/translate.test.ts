@@ -100,6 +100,14 @@ test("What guards is kept by every route that is behind it", async () => {
   assert.deepEqual(denied[0]!["ip_restriction"], { deny: ["192.0.2.1"] });
 });
 
+test("A matcher of methods that are not meant is for those that nobody has heard of, too", async () => {
+  const routes = await routesOf("@other not method GET POST\nrespond @other 405\nfile_server\n");
+  assert.deepEqual(routes[0], {
+    when: { "${request.method}": { not: ["GET", "POST"] } },
+    respond: { status: 405 },
+  });
+});
+
 test("What cannot be said is refused for what it is for, by name, and the rest stays open", async () => {
   const { status, stderr, sites } = await importedFile(
     "caddy",
