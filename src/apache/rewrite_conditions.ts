@@ -5,6 +5,7 @@
 import { Unsayable } from "../import/chain.ts";
 import { ALWAYS, bothOf, METHOD, noneOf, type RequestMatch } from "../import/request_match.ts";
 import { literal, type TextTest } from "../import/text_tests.ts";
+import { networkOf } from "./access.ts";
 import type { RewriteCondition } from "./rewrite_rule.ts";
 import { caseOf } from "./spaces.ts";
 
@@ -197,9 +198,11 @@ function readCondition(
     case "QUERY_STRING":
       return matches([{ named: { "when ${request.query}": [value] } }]);
     case "REMOTE_ADDR": {
-      const ip = /^\^?(\d+(?:\\?\.\d+){3})\$?$/.exec(source)?.[1]?.replaceAll("\\", "") ?? text;
-      if (ip === undefined) break;
-      return { kind: "address", networks: [ip], isNegative };
+      // `^192\.0\.2\.` is a network, as `^192\.0\.2\.1$` is one address.
+      const said = /^\^(\d+(?:\\\.\d+){0,2}(?=\\\.$)|\d+(?:\\\.\d+){3}(?=\$$))/.exec(source)?.[1];
+      const network = networkOf(text ?? said?.replaceAll("\\", "") ?? "");
+      if (network === undefined) break;
+      return { kind: "address", networks: [network], isNegative };
     }
     case "ENV:REDIRECT_STATUS":
       // No request has been led elsewhere when its rules are first met.

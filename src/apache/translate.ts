@@ -168,7 +168,7 @@ async function siteOf(
   const { routes, isRefused } = refusedBy === undefined
     ? vhostRoutes(vhostParts, by)
     : { routes: [{ comment: "", value: { respond: { status: 403 } } }], isRefused: true };
-  const isClosed = isRefused && routes.every(isRefusal);
+  const isClosed = isRefused && (routes.every(isRefusal) || endsRefused(routes));
   const pages = [
     ...layers.flat(),
     ...found.files.filter(({ directory }) => directory === root).flatMap((it) => it.directives),
@@ -190,6 +190,13 @@ async function siteOf(
     isClosed,
     read: found.files.flatMap((it) => it.directives),
   };
+}
+
+/** Whether what is for all others is refused, because it could not be said. */
+function endsRefused(routes: readonly Part[]): boolean {
+  return routes.some(({ comment, value }) =>
+    comment.endsWith(": refused") && Object.keys(value).length === 1
+  );
 }
 
 function isRefusal({ value }: Part): boolean {

@@ -317,7 +317,11 @@ function withoutEnd(routes: readonly Part[]): readonly Part[] {
 function isClosed({ routes }: SiteDeps, refusals: ReadonlySet<string>): boolean {
   const isRefusal = ({ value }: Part) =>
     Number((value["respond"] as { status?: number } | undefined)?.status ?? 0) >= 400;
-  return refusals.size > 0 && routes.every(isRefusal);
+  // What is for all others may be refused because it could not be said.
+  const endsRefused = routes.some(({ comment, value }) =>
+    comment.endsWith(": refused") && Object.keys(value).length === 1
+  );
+  return refusals.size > 0 && (routes.every(isRefusal) || endsRefused);
 }
 
 /** A host has one site at an address: the first. */
