@@ -35,6 +35,9 @@ export interface ServerSetDeps {
   readonly onChange: () => void;
 }
 
+/** Servers that are remembered to be down, beside those that are known. */
+const DOWN_ELSEWHERE_MAX = 1_024;
+
 export class ServerSet implements ServerKeeper<Server> {
   readonly balancer: Balancer;
   readonly #deps: ServerSetDeps;
@@ -44,6 +47,8 @@ export class ServerSet implements ServerKeeper<Server> {
   /** By address. */
   #servers: ReadonlyMap<string, Server> = new Map();
   readonly #leaving = new Map<string, Server>();
+  /** Down by another thread's health checks, also where we have yet to look their names up. */
+  readonly #downElsewhere = new Set<string>();
   /** Who waits until a server that left is gone, by its address. */
   readonly #onGone = new Map<string, () => void>();
 
@@ -130,6 +135,10 @@ export class ServerSet implements ServerKeeper<Server> {
 
   /** Another thread knows more of a server than we do. */
   hear(address: string, news: ServerNews): void {
+    if (news === "up") this.#downElsewhere.delete(address);
+    else if (news === "down" && this.#downElsewhere.size < DOWN_ELSEWHERE_MAX) {
+      this.#downElsewhere.add(address);
+    }
     const server = this.#servers.get(address);
     if (server === undefined || !server.hear(news)) return;
     this.#useThoseThatAreUp();
@@ -241,6 +250,7 @@ export class ServerSet implements ServerKeeper<Server> {
     const server = new Server({ ...this.#deps, keeper: this, server: options });
     // The first ones have nobody to spare them.
     if (this.#servers.size > 0) server.startSlowly();
+    if (this.#downElsewhere.has(address)) server.hear("down");
     return server;
   }
 

@@ -52,6 +52,8 @@ test("The executable follows the addresses of a name", async () => {
     dns.set("app.test", { ipv4: ["127.0.0.1"], ttlS: 1 });
     const afcgi = await Afcgi.start({
       config: {
+        // Each thread looks names up when it has requests, and tells so.
+        workers: 1,
         upstreams: {
           app: { servers: [`app.test:${port}`], resolve: { servers: [dns.address] } },
         },
