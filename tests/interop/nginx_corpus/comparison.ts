@@ -28,12 +28,12 @@ export interface Pair {
 const EVERYWHERE: readonly Difference[] = [
   {
     targets: /(?:\/|%2f)(?:\.|%2e)(?!well-known)|%5c\./i,
-    is: /^200 script \S+, here 403$/,
+    is: /^200 (?:script|file) \S+, here 403$/,
     why: "A name that begins with . is nobody's; a front controller does not get it either",
   },
   {
     targets: /^[^?]*[^/?](?:\?|$)/,
-    is: /^404, here to its slash$/,
+    is: /^(?:404|200 script \S+), here to its slash$/,
     why: "A directory without its slash is redirected to it, whatever the location tries",
   },
   {
@@ -53,12 +53,12 @@ const EVERYWHERE: readonly Difference[] = [
   },
   {
     targets: /\.php\/(?:\?|$)/,
-    is: /SCRIPT_NAME=(\S+)\/index\.php, here \1(?:;|$)/,
+    is: /SCRIPT_NAME=(\S+)\/index\.php, here \1\/?(?:;|$)/,
     why: "With a slash alone behind a script nginx asks for fastcgi_index below it",
   },
   {
     targets: /\.\w+\/.*\.php/,
-    is: /^200 (?:file|script) \S+, here 40[34]$/,
+    is: /^200 (?:file|script) \S+, here 40[134]$/,
     why: "PHP guesses which part of a path is a script; here a script is there, or none runs",
   },
   {
@@ -75,6 +75,16 @@ const EVERYWHERE: readonly Difference[] = [
     targets: /./,
     is: /^PATH_TRANSLATED=\S+, here $/,
     why: "PHP would take the script from PATH_TRANSLATED as well, so it gets none",
+  },
+  {
+    targets: /./,
+    is: /^x-forwarded-proto=, here https?$/,
+    why: "What a client speaks is told to every HTTP server",
+  },
+  {
+    targets: /%0a/,
+    is: /^QUERY_STRING=(\S*), here \1%0A&?$/,
+    why: "A . of nginx's expressions stops before a line feed",
   },
   {
     targets: /%0a/,
@@ -187,7 +197,7 @@ class Judge {
 
   /**
    * A directory without an index is 403 in nginx. Here it is what is not there: for the front
-   * controller if the location has one. That opens nothing if nginx gives the same for a name in it.
+   * controller if there is one. That opens nothing if nginx gives a script for a name in it.
    */
   async #isBareDirectory({ request, nginx, ours }: Pair): Promise<boolean> {
     const [written = ""] = request.target.split("?");
@@ -200,7 +210,8 @@ class Judge {
       { ...request, target },
       this.#directory,
     );
-    return missing.maker === ours.maker && (ours.maker !== "" || missing.status === ours.status);
+    if (missing.maker === ours.maker) return ours.maker !== "" || missing.status === ours.status;
+    return missing.status < 400 && this.#openAtNginx.has(ours.maker);
   }
 }
 
@@ -229,6 +240,18 @@ export function losses(notes: string): string[] {
 const HARMLESS = [
   "error_page",
   "fastcgi_param PATH_TRANSLATED",
+  // X-Forwarded-For and X-Forwarded-Port say it.
+  "proxy_set_header REMOTE_ADDR",
+  "proxy_set_header SERVER_PORT",
+  // Without a cache each response is the application's own.
+  "fastcgi_cache",
+  "fastcgi_cache_bypass",
+  "fastcgi_cache_key",
+  "fastcgi_cache_path",
+  "fastcgi_cache_use_stale",
+  "fastcgi_cache_valid",
+  "fastcgi_no_cache",
+  "add_header X-Cache",
   "fastcgi_max_temp_file_size",
   "fastcgi_send_timeout",
   "open_file_cache_errors",

@@ -225,6 +225,11 @@ function comparable(name: string, value: string): string {
 
 /** Names of what the configuration itself tells scripts, and servers that it passes requests to. */
 export function namedBy({ config }: Application): ReadonlySet<string> {
+  // Each server of a test has ports of its own.
   const names = [...config.matchAll(/(?:fastcgi_param|proxy_set_header)\s+([\w-]+)/g)];
-  return new Set(names.map(([, name = ""]) => name.includes("-") ? name.toLowerCase() : name));
+  return new Set(
+    names.filter(([, name]) => name !== "SERVER_PORT").map(([, name = ""]) =>
+      name.includes("-") ? name.toLowerCase() : name
+    ),
+  );
 }
