@@ -65,8 +65,12 @@ function isGuarded(
   route: RouteOptions,
   request: HttpRequest,
   context: RequestContext,
-  { site: { routes }, index, router }: RewritingDeps,
+  { site: { routes, root }, index, router }: RewritingDeps,
 ): boolean {
+  // One file that the configuration names, in a directory of its own: no rule is about its path.
+  if (route.root !== undefined && route.root !== root && !route.rewrite!.to.includes("${")) {
+    return false;
+  }
   const table = router();
   for (let at = table.next(context, request.headers, -1); at >= 0;) {
     if (at === index) return false;

@@ -7,6 +7,7 @@ import type { Location } from "./locations.ts";
 import type { Directive } from "./parser.ts";
 import { type HttpPass, toHttpPass } from "./proxy_pass.ts";
 import { isOwn, type Run, runOf } from "./run.ts";
+import { isNamedScript } from "./script_file.ts";
 import type { ServerContext } from "./server_context.ts";
 
 export type Content =
@@ -65,7 +66,10 @@ function ranContent(location: Location, run: Run, context: ServerContext): Conte
   const own = location.scope.own("try_files").at(-1);
   if (own === undefined) return { kind: "run", run, tried: undefined };
   const words = own.args.slice(0, -1);
-  const isPlain = words.every((name) => /^\$(?:uri|fastcgi_script_name|document_uri)$/.test(name));
+  const isPlain = words.every((name) =>
+    /^\$(?:uri|fastcgi_script_name|document_uri)$/.test(name) ||
+    isNamedScript(name.slice(1), location, context.values)
+  );
   if (run.isPhp && own.args.at(-1) === "=404" && isPlain) {
     // That a script must exist is so here anyway. Where the whole path is tried, it is its name.
     context.notes.take(own);

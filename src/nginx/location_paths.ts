@@ -31,6 +31,8 @@ export interface SaidPaths {
 export interface PathWishes {
   /** Whether the location refuses, closes or limits access. */
   readonly restricts: boolean;
+  /** Whether rules of its own decide about its requests. */
+  readonly hasRules: boolean;
   /** Whether its texts name groups of its expression. */
   readonly namesGroups: boolean;
   /** Whether names that begin with "." need a route. */
@@ -55,13 +57,14 @@ export function pathsOf(ordered: OrderedLocation, wishes: PathWishes): SaidPaths
 function regexPaths(ordered: OrderedLocation, wishes: PathWishes): SaidPaths | undefined {
   const { location, below, inside = [] } = ordered;
   const { text, ignoreCase } = location;
-  const { restricts, namesGroups, namesHidden } = wishes;
+  const { restricts, hasRules, namesGroups, namesHidden } = wishes;
   const read = inside.length > 0 ? undefined : patternsOf(text, ignoreCase && restricts);
   const confined = read?.patterns.flatMap((it) => confine(it, below));
   const isExact = confined?.every((it) => it.isExact) ?? false;
   const isShort = confined !== undefined && confined.length <= PATTERNS_MAX;
   const isPlain = !ignoreCase && !namesGroups && isExact && isShort &&
-    !(restricts && (read!.hasPathInfo || (namesHidden && read!.hidesNames)));
+    !((restricts || hasRules) && read!.hasPathInfo) &&
+    !(restricts && namesHidden && read!.hidesNames);
   const isHidden = restricts && !namesHidden && confined?.length === 0;
   const expression = isPlain || isHidden ? undefined : expressionFor(ordered);
   if (expression !== undefined) {

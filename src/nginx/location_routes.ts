@@ -43,6 +43,7 @@ export function locationRoutes(
   const isGuarded = guardsSomebody(plan);
   const paths = pathsOf(ordered, {
     restricts: isGuarded,
+    hasRules: plan.phase.steps.length > 0,
     namesGroups: namesGroups(location),
     namesHidden: context.namesHidden,
   });

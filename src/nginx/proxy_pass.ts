@@ -81,7 +81,11 @@ export function proxyOptions(
     }
     const template = toTemplate(value, values);
     if (template === undefined || isFraming(name) || !/^[\x20-\x7e]*$/.test(template)) {
-      notes.add("lost", directive, "afcgi says that itself, or a variable has no counterpart");
+      notes.add(
+        "lost",
+        directive,
+        "afcgi does not send such a header, or a variable has no counterpart",
+      );
       // A client shall not say what nginx would have said.
       if (template === undefined && !isFraming(name)) headers[name] = null;
       continue;

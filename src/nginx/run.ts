@@ -158,6 +158,11 @@ function paramsOf(
       notes.take(directive);
       continue;
     }
+    const isNamed = isMade && context.values.hasGroup?.(value.replace(/^\$/, "")) === true;
+    if ((name === "SCRIPT_NAME" || name === "PATH_INFO") && isNamed) {
+      notes.take(directive);
+      continue;
+    }
     if ((name === "SCRIPT_NAME" || name === "PATH_INFO") && isMade || name === "CONTENT_LENGTH") {
       notes.add("lost", directive, "afcgi makes it of the path");
       continue;

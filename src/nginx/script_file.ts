@@ -2,7 +2,7 @@
 import type { FilePlace } from "./file_place.ts";
 import type { Location } from "./locations.ts";
 import type { ServerContext } from "./server_context.ts";
-import { toTemplate } from "./variables.ts";
+import { toTemplate, type VariableValues } from "./variables.ts";
 
 export type ScriptFile =
   & { readonly place: FilePlace }
@@ -17,11 +17,11 @@ export type ScriptFile =
 
 /** Undefined, and noted, where it cannot be said. */
 export function scriptFileOf(
-  { scope }: Location,
+  location: Location,
   place: FilePlace,
   { notes, values, siteRoot }: ServerContext,
 ): ScriptFile | undefined {
-  const directive = scope.all("fastcgi_param").findLast(({ args }) =>
+  const directive = location.scope.all("fastcgi_param").findLast(({ args }) =>
     args[0] === "SCRIPT_FILENAME"
   );
   if (directive === undefined) return { kind: "path", place };
@@ -29,9 +29,9 @@ export function scriptFileOf(
   notes.take(directive);
   if (value === "$request_filename") return { kind: "path", place };
   const below = /^\$(?:document_root|realpath_root)(.*)$/.exec(value)?.[1];
-  if (
-    below !== undefined && /^\/?\$(?:fastcgi_script_name|uri|document_uri|script_name)$/.test(below)
-  ) {
+  const name = /^\/?\$(\w+)$/.exec(below ?? "")?.[1] ?? "";
+  const isOwn = /^(?:fastcgi_script_name|uri|document_uri)$/.test(name);
+  if (isOwn || isNamedScript(name, location, values)) {
     // With an alias nginx puts the whole path behind it.
     const { root } = place;
     const isSites = root !== undefined && root === siteRoot;
@@ -48,6 +48,16 @@ export function scriptFileOf(
   const isBelow = root !== undefined && file.startsWith(`${root}/`) && !file.includes("${");
   if (!isBelow || !file.endsWith(".php")) return { kind: "file", file, place };
   return { kind: "one", script: file.slice(root.length).replace(/^\/+/, "/"), place };
+}
+
+/** Whether a variable is the group of a location's expression that ends with a script's name. */
+export function isNamedScript(
+  name: string,
+  { kind, text }: Location,
+  { hasGroup }: VariableValues,
+): boolean {
+  return kind === "regex" && hasGroup?.(name) === true &&
+    new RegExp(`\\(\\?P?<${name}>[^()]*\\\\\\.php\\)`).test(text);
 }
 
 /** Whether a location's paths are names of PHP's scripts. */

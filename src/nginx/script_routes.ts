@@ -94,7 +94,7 @@ export function runRoutes(
     ? path.slice(0, -".php".length)
     : path;
   const place = { path: wide === "*" ? undefined : wide };
-  const isNamed = (path ?? "").endsWith(".php");
+  const isNamed = path !== undefined && !path.startsWith("~") && path.endsWith(".php");
   const index = !isNamed && !path?.startsWith("~") && run.index ? [run.index] : [];
   const options = { index, ...(isWhole && { split_path: [] }) };
   const route = { ...phpRoute(run, place, options, context), ...internal };

@@ -20,7 +20,13 @@ export function stepAt(
     case "redirect":
       return redirectRoutes(path, content);
     case "rewrite": {
-      const repeats = mayComeBack(content.to, location, context);
+      // Two locations may lead to each other, until nginx gives up.
+      const isOneOfSeveral =
+        context.locations.filter((it) =>
+          it.kind !== "named" && it.scope.own("rewrite", "if").length > 0
+        ).length > 1;
+      const repeats = mayComeBack(content.to, location, context) ||
+        (location.kind !== "named" && isOneOfSeveral);
       return [at(path, { rewrite: rewriteTo(content.to, repeats, context) })];
     }
   }

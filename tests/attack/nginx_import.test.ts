@@ -69,6 +69,12 @@ const GUARDS = [
   ...["satisfy any; auth_request /authyes; deny all;", "satisfy any; allow 127.0.0.1; deny all;"],
   ...["deny all; error_page 403 =200 /index.php;", "return 403; error_page 403 /x.pdf;"],
   ...["set_real_ip_from 127.0.0.0/8; deny 192.0.2.1;"],
+  ...['if ($http_x !~ "y") { return 403; }', "if ($request_method = GET) { return 405; }"],
+  ...["if (!-f $request_filename) { return 404; }", "if (-d $request_filename) { return 403; }"],
+  ...["rewrite ^/a/(.*)$ /private/$1 last;"],
+  ...["rewrite ^/(a|private)/x /login redirect;", "set $shut 1; if ($shut) { return 403; }"],
+  "set $known 0; if ($http_x) { set $known 1; } if ($known = 0) { return 403; }",
+  ...['if ($args = "") { return 404; }', "limit_except GET { deny all; }"],
   ...["rewrite ^ /none last;", "valid_referers a.example; if ($invalid_referer) { return 403; }"],
 ];
 const COMMON =
@@ -84,7 +90,9 @@ const CONTENTS = [
   ...["error_page 404 /x.pdf;", "error_page 404 = /index.php;", "error_page 403 404 = @named;"],
   ...["error_page 404 =200 /private/x.pdf;", "satisfy all;", "auth_request off;"],
   ...["alias ROOT/PATH;", "alias ROOT/PATH;", "alias ROOT/a;", "alias ROOT/private/;"],
-  ...["alias ROOT/a/b/;", `alias ROOT/PATH; ${RUN}`],
+  ...["alias ROOT/a/b/;", `alias ROOT/PATH; ${RUN}`, "root ROOT/a;", "root ROOT/private;"],
+  ...["try_files $uri.php $uri /a/x;", "try_files $uri /private/x.pdf;"],
+  ...["rewrite ^/a/(.*)$ /a/b/$1;", "if ($http_x) { expires 1d; }"],
 ];
 
 function locations(random: Random, within: string | undefined, depth: number): string {
@@ -103,7 +111,7 @@ function locations(random: Random, within: string | undefined, depth: number): s
     taken.add(key);
     const said = random.below(3) === 0 ? random.pick(GUARDS) : random.pick(CONTENTS);
     const content = said.replace("/PATH", path.startsWith("/") ? path : "/a/");
-    const canHold = depth < 2 && sign !== "=" && !isRegex && random.below(2) === 0;
+    const canHold = depth < 2 && sign !== "=" && random.below(2) === 0;
     const inner = canHold ? locations(random, path, depth + 1) : "";
     text += `location ${sign} "${path}" { ${content}\n${inner}}\n`;
   }
