@@ -244,16 +244,14 @@ export class HttpServerConnection {
     const { plan, framing, key, status, length, method } = request;
     const difference = { too_short: 5, too_long: -5 }[plan as string] ?? 0;
     const fields = [`key: ${key}`];
-    if (framing === "length") {
+    // 204 has no framing at all.
+    if (status !== 204 && framing === "length") {
       fields.push(`content-length: ${Math.max(0, length + difference)}`);
-    } else if (framing === "chunked") fields.push("transfer-encoding: chunked");
+    } else if (status !== 204 && framing === "chunked") fields.push("transfer-encoding: chunked");
     if (plan === "last") fields.push("connection: close");
     const hasNone = method === "HEAD" || status === 204 || status === 304;
-    // Where no body may follow, its framing is only talk; 204 has none at all.
-    this.#say(
-      `HTTP/1.${plan === "old" ? 0 : 1} ${status} x`,
-      status === 204 ? [fields[0]!] : fields,
-    );
+    // Where no body may follow, its framing is only talk.
+    this.#say(`HTTP/1.${plan === "old" ? 0 : 1} ${status} x`, fields);
     if (hasNone || (framing === "length" && length + difference === 0)) this.#isOver(request);
     else if (framing === "close") this.#noteOpenEnd(request);
   }
