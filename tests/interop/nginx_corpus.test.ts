@@ -30,7 +30,7 @@ const only = process.env.AFCGI_CORPUS;
 const names = corpusNames().filter((name) => only === undefined || name === only);
 
 /** How many have to come over whole. */
-const WHOLE_MIN = 35;
+const WHOLE_MIN = 36;
 
 /** What is not mended yet, by application: it is no whole one. */
 const NOT_CLOSED_YET: Readonly<Record<string, RegExp>> = {
