@@ -43,7 +43,7 @@ export function locationRoutes(
   const isGuarded = guardsSomebody(plan);
   const paths = pathsOf(ordered, {
     restricts: isGuarded,
-    hasRules: plan.phase.steps.length > 0,
+    hasRules: plan.phase.steps.length > 0 || plan.cases.some(triesFiles),
     namesGroups: namesGroups(location),
     namesHidden: context.namesHidden,
   });
@@ -55,6 +55,11 @@ function routesOf(plan: LocationPlan, said: SaidPaths, context: ServerContext): 
   const steps = plan.phase.steps.flatMap((step) => stepRoutes(step, plan, said));
   const contents = plan.cases.flatMap((one) => caseRoutes(one, said, context));
   return [...steps, ...contents];
+}
+
+/** What is tried before a script is decided by its whole path, as rules are. */
+function triesFiles({ content }: PlannedCase): boolean {
+  return content.kind === "run" && content.tried !== undefined;
 }
 
 /** The routes of one case, each way of access for itself. */
@@ -70,7 +75,8 @@ function caseRoutes(one: PlannedCase, said: SaidPaths, context: ServerContext): 
   if (content.kind === "refused") {
     return respond(said.paths, 501, "").map((route) => withConditions(route, own));
   }
-  const closed = { status: 403 };
+  // Of one that is internal a client is told that there is nothing.
+  const closed = { status: location.scope.all("internal").length > 0 ? 404 : 403 };
   return ways.flatMap(({ conditions: asked, guards }) => {
     const both = bothOf(own, asked);
     if (both === "never") return [];
@@ -235,7 +241,9 @@ function stepRoutes(step: Step, plan: LocationPlan, said: SaidPaths): RouteValue
     const routes = content.kind === "rewrite" && content.isBreak
       ? brokenRoutes(own, content.to, step.directive, plan)
       : stepAt(own, step, plan.location, plan.context);
-    return routes.map((route) => withConditions(route, conditions));
+    const options = optionsOf(plan.location, plan.context);
+    return routes.map((route) => "redirect" in route ? merge(route, options) : route)
+      .map((route) => withConditions(route, conditions));
   });
 }
 

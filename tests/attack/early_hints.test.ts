@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EARLY_HINTS_MAX } from "../../src/http1/interim_responses.ts";
 import type { HttpPeer } from "../../src/runtime/connection.ts";
+import type { HttpRequest } from "../../src/runtime/http_request.ts";
 import { http1World, whole } from "../support/http1_world.ts";
 import { GET } from "../support/http1_world.ts";
 import { inWorld } from "../support/world_test.ts";
@@ -16,10 +17,10 @@ function countOf(text: string): number {
 /** A server whose requests get `count` hints of `length` bytes before their response. */
 async function hinting(count: number, length: number) {
   const world = await http1World(
-    ((_request: Request, peer: HttpPeer) => {
+    (_request: HttpRequest, peer: HttpPeer) => {
       for (let sent = 0; sent < count; sent++) peer.earlyHints!([`</${"x".repeat(length)}>`]);
       return whole("done");
-    }) as never,
+    },
   );
   return world;
 }

@@ -161,7 +161,7 @@ for (const [what, attack] of Object.entries(ATTACKS)) {
     inWorld(async () => {
       const isHonest = ({ headers }: HttpRequest) => headers.get("x-honest") !== null;
       const world = await http2World(
-        (request) => isHonest(request) ? whole("fine") : handler(request),
+        (request, peer) => isHonest(request) ? whole("fine") : handler(request, peer),
         options,
       );
       const honest = world.open();

@@ -510,3 +510,32 @@ test("A server that only leads to HTTPS is https: redirect of the site that has 
     assert.deepEqual([sites[0].listen, sites[1].https], [["0.0.0.0:80"], "allow"]);
   }
 });
+
+test("What is tried before a script is tried for no other paths", () => {
+  const routes = routesOf(
+    "location /a/ { try_files $uri =404; location ~ \\.php(/|$) " +
+      "{ try_files $uri /a/b.php =404; fastcgi_pass unix:/s; } }",
+  ) as readonly { readonly path?: string; readonly php?: unknown }[];
+  const scripts = routes.filter(({ php }) => php !== undefined);
+  assert.equal(scripts.length, 2);
+  for (const { path } of scripts) assert.equal(path, "~ ^(?=/a/).*?(?:\\.php(/|$))");
+});
+
+test("Of a closed location that is internal a client is told that there is nothing", () => {
+  const closed = (more: string) =>
+    routesOf(`location /a/ { deny all; ${more} } location / { root /r; }`);
+  assert.ok(JSON.stringify(closed("internal;")).includes('"status":404'));
+  assert.ok(JSON.stringify(closed("")).includes('"status":403'));
+});
+
+test("A redirect has the fields of its location", () => {
+  const [redirect] = routesOf(
+    'location /a { return 301 /b; } location / { add_header X-Other "2"; }',
+  ) as readonly { readonly redirect?: unknown; readonly headers?: unknown }[];
+  assert.ok(redirect?.redirect !== undefined);
+  assert.equal(redirect.headers, undefined);
+  const [own] = routesOf(
+    'location /a { add_header X-Own "1"; return 301 /b; } location / { add_header X-Other "2"; }',
+  ) as readonly { readonly headers?: unknown }[];
+  assert.deepEqual(own?.headers, { add: { "X-Own": "1" } });
+});

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type Admission, serveHttp1, type ServerOptions } from "../../src/http1/server.ts";
 import type { RequestError } from "../../src/http1/request_headers.ts";
+import type { HttpPeer } from "../../src/runtime/connection.ts";
 import type { HttpRequest } from "../../src/runtime/http_request.ts";
 import { ManualClock } from "./memory/manual_clock.ts";
 import type { SocketListenOptions } from "../../src/runtime/callback_socket.ts";
@@ -29,7 +30,10 @@ export interface WorldOptions extends Partial<ServerOptions> {
   readonly memoryMax?: number;
 }
 
-export type Handler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
+export type Handler = (
+  request: HttpRequest,
+  peer: HttpPeer,
+) => HttpResponse | Promise<HttpResponse>;
 
 /** A response that is there at once. */
 export function whole(text: string, status = 200): BytesResponse {
@@ -86,8 +90,8 @@ export async function http1World(
   }, {
     address: { transport: "tcp", host: "127.0.0.1", port: 80 },
     requestHeadersLengthMax: 64 * 1024,
-    handler(request) {
-      const response = handler(request);
+    handler(request, peer) {
+      const response = handler(request, peer);
       return response instanceof Promise
         ? response.then((settled) => given.watch(settled))
         : given.watch(response);
