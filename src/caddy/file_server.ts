@@ -7,7 +7,7 @@ import type { DirectiveReader } from "./middleware.ts";
 import { missingFirst } from "./responses.ts";
 import { fileKeys, NOTHING_THERE } from "./route_keys.ts";
 import type { SiteContext, SiteState } from "./site_state.ts";
-import { commentOf, restricted, whenOf } from "./when.ts";
+import { commentOf, lettingIn, whenOf } from "./when.ts";
 
 const INDEXES = ["index.html", "index.txt"];
 
@@ -36,13 +36,7 @@ export const fileServer: DirectiveReader = (directive, context) => {
   const when = matcher.file === undefined ? whenOf(matcher, directive) : () => [{}];
   const hidden = lines.filter(({ name }) => name === "hide").flatMap((line) => line.args);
   const steps: Step<SiteState>[] = [
-    ...matcher.address
-      ? [{
-        kind: "set" as const,
-        when,
-        apply: (state: SiteState) => restricted(state, matcher.address!, directive),
-      }]
-      : [],
+    ...lettingIn(matcher, when, directive),
     ...hideSteps(hidden, when, directive, root),
     {
       kind: "end",

@@ -9,7 +9,7 @@ import { toTemplate } from "./placeholders.ts";
 import { missingFirst } from "./responses.ts";
 import { fileKeys } from "./route_keys.ts";
 import type { SiteContext, SiteState } from "./site_state.ts";
-import { commentOf, restricted, whenOf } from "./when.ts";
+import { commentOf, lettingIn, whenOf } from "./when.ts";
 
 const OWN = new Set(["root", "split", "index", "try_files", "env", "resolve_root_symlink"]);
 const REFUSING = new Set(["handle_response", "replace_status", "intercept", "rewrite", "method"]);
@@ -24,13 +24,7 @@ export const phpFastCgi: DirectiveReader = (directive, context) => {
   notes.take(directive);
   const when = matcher.file === undefined ? whenOf(matcher, directive) : () => [{}];
   const steps: Step<SiteState>[] = [
-    ...matcher.address
-      ? [{
-        kind: "set" as const,
-        when,
-        apply: (state: SiteState) => restricted(state, matcher.address!, directive),
-      }]
-      : [],
+    ...lettingIn(matcher, when, directive),
     {
       kind: "end",
       when,

@@ -9,7 +9,7 @@ import { toTemplate } from "./placeholders.ts";
 import { missingFirst } from "./responses.ts";
 import { fileKeys } from "./route_keys.ts";
 import type { SiteContext, SiteState } from "./site_state.ts";
-import { commentOf, restricted, whenOf } from "./when.ts";
+import { commentOf, lettingIn, whenOf } from "./when.ts";
 
 const REFUSING = new Set(["handle_response", "replace_status", "rewrite", "method", "dynamic"]);
 
@@ -25,13 +25,7 @@ export const reverseProxy: DirectiveReader = (directive, context) => {
   const when = matcher.file === undefined ? whenOf(matcher, directive) : () => [{}];
   const isFastCgi = transportOf(directive)?.args[0] === "fastcgi";
   const steps: Step<SiteState>[] = [
-    ...matcher.address
-      ? [{
-        kind: "set" as const,
-        when,
-        apply: (state: SiteState) => restricted(state, matcher.address!, directive),
-      }]
-      : [],
+    ...lettingIn(matcher, when, directive),
     {
       kind: "end",
       when,

@@ -1,5 +1,5 @@
 /** For which requests a directive is, as a step of the chain asks it. */
-import { Unsayable, type When } from "../import/chain.ts";
+import { type Step, Unsayable, type When } from "../import/chain.ts";
 import type { Directive } from "../import/directive.ts";
 import { placeOf, textOf } from "../import/notes.ts";
 import { type AddressTest, type Matcher, RewrittenPath } from "./matchers.ts";
@@ -35,4 +35,14 @@ export function restricted(
     ? { ...said, deny: [...said["deny"] ?? [], ...networks] }
     : { ...said, allow: networks };
   return { ...state, keys: { ...state.keys, ip_restriction: restriction } };
+}
+
+/** What a matcher says of clients' addresses, for what comes behind it. */
+export function lettingIn(
+  { address }: Pick<Matcher, "address">,
+  when: When<SiteState>,
+  directive: Directive,
+): Step<SiteState>[] {
+  if (address === undefined) return [];
+  return [{ kind: "set", when, apply: (state) => restricted(state, address, directive) }];
 }

@@ -227,3 +227,16 @@ test("A configuration that cannot be read is told with its line", async () => {
     assert.ok(stderr.includes(line), stderr);
   }
 });
+
+test("What turns scripts off holds in a location, and in a directory loses against files, as in Apache", async () => {
+  const off = ["SetHandler none", "php_flag engine off", "php_admin_flag engine off"];
+  for (const line of [...off, "RemoveHandler .php", "RemoveType .php"]) {
+    const location = await routesOf(`${PHP}\n<Location /up>\n ${line}\n</Location>`);
+    const below = location.filter(({ path }) => path === "/up/*");
+    assert.ok(below.length > 0, line);
+    assert.ok(below.every((route) => !("php" in route) && !("fastcgi" in route)), line);
+    assert.deepEqual(below.at(-1)!["respond"], { status: 404 }, line);
+    const directory = await routesOf(`${PHP}\n<Directory /srv/www/up>\n ${line}\n</Directory>`);
+    assert.deepEqual(directory, await routesOf(PHP), line);
+  }
+});
