@@ -34,14 +34,18 @@ export function executablePath() {
 }
 
 /**
- * Runs a program to its end. `capture` collects its output instead of showing it.
+ * Runs a program to its end. `capture` collects its output instead of showing it; `yields` lets
+ * others have the processors first.
  * Resolves to `{ code, output }`; a program that cannot be started has code 127, one that a signal
  * ended 128, one that took too long 124.
  */
 export function run(program, args, options = {}) {
-  const { capture = false, timeLimitMs = TIME_LIMIT_MS, env = {} } = options;
+  const { capture = false, timeLimitMs = TIME_LIMIT_MS, env = {}, yields = false } = options;
+  const [name, ...words] = yields && process.platform !== "win32"
+    ? ["nice", "-n", "5", program, ...args]
+    : [program, ...args];
   return new Promise((resolve) => {
-    const child = spawn(program, args, {
+    const child = spawn(name, words, {
       cwd: ROOT,
       env: { ...process.env, PATH, ...env },
       stdio: ["ignore", capture ? "pipe" : "inherit", capture ? "pipe" : "inherit"],

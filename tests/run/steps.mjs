@@ -1,11 +1,14 @@
-// `npm test`: every step in order, each with its time, and one count at the end. Nothing vanishes: a
-// runner that breaks, a file that does not load or holds no test, and a test that only one of the
-// two runtimes saw are failures. Where CI is set, a skipped test is one too.
+// `npm test`: first what takes seconds, one after the other, then the tests, those beside each other
+// that bear it (jobs.mjs, pool.mjs); and one count at the end. Nothing vanishes: a runner that breaks,
+// a file that does not load or holds no test, and a test that only one of the two runtimes saw are
+// failures. Where CI is set, a skipped test is one too.
 import { readdirSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { build } from "./build.mjs";
 import { ROOT, run, StepFailed, tool } from "./command.mjs";
 import { installPackages, installPeers } from "./install.mjs";
+import { groupsOf } from "./jobs.mjs";
+import { runPool } from "./pool.mjs";
 import { slowWithoutReason } from "./slow_tests.mjs";
 import { runTestFiles } from "./test_files.mjs";
 
@@ -34,65 +37,115 @@ const BROWSER_DIRECTORY = "apps";
  */
 export async function runTests(only) {
   await installPackages();
-  if (only.some((name) => name.includes("/"))) return report(await runNamedFiles(only));
+  const startMs = performance.now();
+  const steps = only.some((name) => name.includes("/")) ? stepsOfFiles(only) : stepsNamed(only);
+  const results = [];
+  for (const step of steps.filter((step) => step.run)) results.push(await runStep(step));
+  const tests = steps.filter((step) => step.jobs);
+  if (tests.some((step) => step.needsPeers)) await installPeers("test");
+  results.push(...await runBeside(tests));
+  for (const step of steps.filter((step) => step.compare)) results.push(compared(step, results));
+  return report(results, steps, (performance.now() - startMs) / 1000);
+}
+
+/**
+ * A step is one program, `run`; or `jobs` that may run beside those of other steps; or it compares
+ * what others have seen.
+ */
+function allSteps() {
   const { unit, executable, fronts, browser } = testFiles();
   const benchmarks = benchmarkFiles();
-  const unitNames = new Map();
-  const steps = [
-    ["format", () => command("deno", ["fmt", "--check", "--quiet"])],
-    ["lint", () => command("deno", ["lint", "--quiet"])],
-    ["types", () => command("tsc", ["-p", "."])],
-    ["unit-bun", () => unitTests("bun", unit, unitNames)],
-    ["unit-deno", () => unitTests("deno", unit, unitNames)],
-    ["unit-same", () => sameTests(unitNames)],
-    ["bench-bun", () => smokeTests("bun", [], benchmarks)],
-    ["bench-deno", () => smokeTests("deno", ["run", "-A", "--no-check"], benchmarks)],
-    ["mutation", namedMutants],
-    ["build", buildStep],
-    ["executable", () => testsWithPeers("bun", executable)],
-    ["fronts-deno", () => testsWithPeers("deno", fronts)],
-    ["apps", () => testsWithPeers("bun", browser)],
+  return [
+    { step: "format", run: () => command("deno", ["fmt", "--check", "--quiet"]) },
+    { step: "lint", run: () => command("deno", ["lint", "--quiet"]) },
+    { step: "types", run: () => command("tsc", ["-p", "."]) },
+    { step: "bench-bun", run: () => smokeTests("bun", [], benchmarks) },
+    { step: "bench-deno", run: () => smokeTests("deno", DENO_RUN, benchmarks) },
+    { step: "build", run: buildStep },
+    // The longest first: what is short fills the gaps at the end.
+    { step: "mutation", jobs: [{ kind: "memory", name: "named mutants", run: namedMutants }] },
+    { step: "apps", jobs: jobsOf("bun", browser), needsPeers: true },
+    { step: "executable", jobs: jobsOf("bun", executable), needsPeers: true },
+    { step: "fronts-deno", jobs: jobsOf("deno", fronts), needsPeers: true },
+    { step: "unit-bun", jobs: jobsOf("bun", unit) },
+    { step: "unit-deno", jobs: jobsOf("deno", unit) },
+    { step: "unit-same", compare: sameTests },
   ];
-  const unknown = only.find((name) => !steps.some(([step]) => step === name));
+}
+
+const DENO_RUN = ["run", "-A", "--no-check"];
+
+function stepsNamed(only) {
+  const steps = allSteps();
+  const unknown = only.find((name) => !steps.some(({ step }) => step === name));
   if (unknown !== undefined) {
     throw new StepFailed(
-      `Cannot run step "${unknown}": it is one of ${steps.map(([step]) => step).join(", ")}, ` +
+      `Cannot run step "${unknown}": it is one of ${steps.map(({ step }) => step).join(", ")}, ` +
         "or a file or directory below tests/",
     );
   }
-  const chosen = steps.filter(([step]) => only.length === 0 || only.includes(step));
-  const results = [];
-  for (const [step, action] of chosen) results.push(await runStep(step, action));
-  return report(results);
-}
-
-/** Some errors, always the same, that the tests must notice: tests/mutation/named_mutants.ts. */
-async function namedMutants() {
-  return await command("bun", ["tests/mutation/mutate.ts", "--named"]);
+  return steps.filter(({ step }) => only.length === 0 || only.includes(step));
 }
 
 /** Unit tests under both runtimes; those of the executable as the steps run them. */
-async function runNamedFiles(names) {
+function stepsOfFiles(names) {
   const all = testFiles();
-  const named = (files) =>
-    files.filter((file) => names.some((name) => isBelow(file, name.replace(/^\.\//, ""))));
+  const isNamed = (file) => names.some((name) => isBelow(file, name.replace(/^\.\//, "")));
   const unnamed = names.find((name) =>
     Object.values(all).every((files) =>
       !files.some((file) => isBelow(file, name.replace(/^\.\//, "")))
     )
   );
   if (unnamed !== undefined) throw new StepFailed(`Cannot run "${unnamed}": it holds no test`);
-  const unit = named(all.unit);
-  const executable = named([...all.executable, ...all.browser]);
-  const results = [];
-  for (const runtime of unit.length > 0 ? ["bun", "deno"] : []) {
-    results.push(await runStep(`unit-${runtime}`, () => runTestFiles(runtime, unit)));
-  }
-  if (executable.length > 0) {
-    results.push(await runStep("build", buildStep));
-    results.push(await runStep("executable", () => testsWithPeers("bun", executable)));
-  }
+  const unit = all.unit.filter(isNamed);
+  const executable = [...all.executable, ...all.browser].filter(isNamed);
+  const steps = [
+    { step: "build", run: buildStep, files: executable },
+    { step: "executable", jobs: jobsOf("bun", executable), needsPeers: true, files: executable },
+    { step: "unit-bun", jobs: jobsOf("bun", unit), files: unit },
+    { step: "unit-deno", jobs: jobsOf("deno", unit), files: unit },
+  ];
+  return steps.filter(({ files }) => files.length > 0);
+}
+
+function jobsOf(runtime, files) {
+  return groupsOf(files).map((group) => ({
+    kind: group.kind,
+    name: `${runtime} ${group.name}`,
+    // What keeps to memory can wait; who waits for a peer should not.
+    run: () => runTestFiles(runtime, group.files, { yields: group.kind === "memory" }),
+  }));
+}
+
+/** The jobs of all steps in one pool; the results are those of each step. */
+async function runBeside(steps) {
+  const results = steps.map(({ step }) => ({ step, seconds: 0, tests: [] }));
+  const jobs = steps.flatMap(({ step, jobs }, index) =>
+    jobs.map(({ kind, name, run }) => ({
+      kind,
+      async run() {
+        const startMs = performance.now();
+        const tests = await run();
+        const seconds = (performance.now() - startMs) / 1000;
+        results[index].seconds += seconds;
+        results[index].tests.push(...tests.map((test) => ({ ...test, step })));
+        console.log(`${step}: ${name}: ${summary(tests)} (${seconds.toFixed(1)} s)`);
+      },
+    }))
+  );
+  if (jobs.length > 0) console.log("\n=== tests");
+  await runPool(jobs);
   return results;
+}
+
+/** Some errors, always the same, that the tests must notice: tests/mutation/named_mutants.ts. */
+async function namedMutants() {
+  const { code, output } = await run(tool("bun"), ["tests/mutation/mutate.ts", "--named"], {
+    capture: true,
+    yields: true,
+  });
+  console.log(output.trimEnd());
+  return [{ name: "named mutants", outcome: code === 0 ? "passed" : "failed" }];
 }
 
 function isBelow(file, path) {
@@ -118,14 +171,17 @@ function testFiles() {
 }
 
 /** A step's result is the list of its tests; a step that is one program is one test. */
-async function runStep(step, action) {
+async function runStep({ step, run }) {
   console.log(`\n=== ${step}`);
   const started = performance.now();
-  const tests = await action();
+  const tests = await run();
   const seconds = (performance.now() - started) / 1000;
-  const result = { step, seconds, tests: tests.map((test) => ({ ...test, step })) };
-  console.log(`=== ${step}: ${summary(result.tests)} (${seconds.toFixed(1)} s)`);
-  return result;
+  console.log(`=== ${step}: ${summary(tests)} (${seconds.toFixed(1)} s)`);
+  return { step, seconds, tests: tests.map((test) => ({ ...test, step })) };
+}
+
+function compared({ step, compare }, results) {
+  return { step, seconds: 0, tests: compare(results).map((test) => ({ ...test, step })) };
 }
 
 async function command(name, args) {
@@ -137,11 +193,6 @@ async function command(name, args) {
 function benchmarkFiles() {
   return readdirSync(join(ROOT, "bench")).filter((name) => name.endsWith(".bench.ts")).sort()
     .map((name) => `bench/${name}`);
-}
-
-async function testsWithPeers(runtime, files) {
-  await installPeers("test");
-  return await runTestFiles(runtime, files);
 }
 
 async function smokeTests(name, flags, files) {
@@ -161,15 +212,13 @@ async function buildStep() {
   }
 }
 
-async function unitTests(runtime, files, unitNames) {
-  const tests = await runTestFiles(runtime, files, { isQuiet: true });
-  unitNames.set(runtime, new Set(tests.map((test) => `${test.file}: ${test.name}`)));
-  return tests;
-}
-
 /** Both runtimes must have seen the same tests. */
-function sameTests(unitNames) {
-  const { bun, deno } = Object.fromEntries(unitNames);
+function sameTests(results) {
+  const namesOf = (step) => {
+    const tests = results.find((result) => result.step === step)?.tests;
+    return tests && new Set(tests.map((test) => `${test.file}: ${test.name}`));
+  };
+  const [bun, deno] = [namesOf("unit-bun"), namesOf("unit-deno")];
   if (bun === undefined || deno === undefined) return [];
   const onlyBun = [...bun].filter((name) => !deno.has(name)).map((name) => `only Bun: ${name}`);
   const onlyDeno = [...deno].filter((name) => !bun.has(name)).map((name) => `only Deno: ${name}`);
@@ -179,11 +228,13 @@ function sameTests(unitNames) {
   return [{ name: "Bun and Deno ran the same unit tests", outcome }];
 }
 
-function report(results) {
+/** Seconds of a step are those of its work; beside each other they are fewer, as the last line says. */
+function report(results, steps, wholeSeconds) {
   const tests = results.flatMap((result) => result.tests).map(strictInCi);
   const slow = slowWithoutReason(tests);
   console.log("\n=== steps");
-  for (const { step, seconds, tests } of results) {
+  for (const { step } of steps) {
+    const { seconds, tests } = results.find((result) => result.step === step);
     console.log(`${step.padEnd(12)} ${seconds.toFixed(1).padStart(6)} s  ${summary(tests)}`);
   }
   list(
@@ -192,7 +243,7 @@ function report(results) {
   );
   list("skipped", tests.filter((test) => test.outcome === "skipped"));
   list("failed", tests.filter((test) => test.outcome === "failed"));
-  console.log(`\n${summary(tests)}`);
+  console.log(`\n${summary(tests)} in ${wholeSeconds.toFixed(0)} s`);
   return tests.some((test) => test.outcome === "failed") ? 1 : 0;
 }
 

@@ -31,46 +31,30 @@ const ARGS = {
 };
 
 /**
- * One directory of `tests/` after the other, each with a time limit of its own. `isQuiet` shows what a
- * runner says only where a test failed, in one piece: another one may run beside it.
+ * One process for all of them, with a time limit. What it says is shown only where a test failed, in
+ * one piece: another one may run beside it. `yields`: the processors are others' first.
  *
  * @returns {Promise<{ file: string, name: string, outcome: string, seconds?: number }[]>}
  */
-export async function runTestFiles(runtime, files, { isQuiet = false } = {}) {
-  const all = [];
-  for (const directory of new Set(files.map(directoryOf))) {
-    const group = files.filter((file) => directoryOf(file) === directory);
-    const started = performance.now();
-    all.push(...await runGroup(runtime, group, isQuiet));
-    console.log(`${runtime} ${directory}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
-  }
-  return all;
-}
-
-/** `tests/http` of `tests/http/host.test.ts`; `tests` of what lies in no directory. */
-function directoryOf(file) {
-  return file.split("/").slice(0, -1).slice(0, 2).join("/");
-}
-
-async function runGroup(runtime, files, isQuiet) {
-  const { code, tests } = await runOnce(runtime, files, isQuiet);
+export async function runTestFiles(runtime, files, { yields = false } = {}) {
+  const { code, tests } = await runOnce(runtime, files, yields);
   if (tests !== undefined) return [...tests, ...missing(code, tests, files)];
   if (files.length === 1) return [failed(files[0], `${runtime} ended with status ${code}`)];
   // One file that does not load takes the report of all with it: run them one by one.
   const all = [];
-  for (const file of files) all.push(...await runGroup(runtime, [file], isQuiet));
+  for (const file of files) all.push(...await runTestFiles(runtime, [file], { yields }));
   return all;
 }
 
 /** `tests` is undefined when the runner wrote no report. */
-async function runOnce(runtime, files, isQuiet) {
+async function runOnce(runtime, files, yields) {
   const directory = mkdtempSync(join(tmpdir(), "afcgi-report-"));
   try {
     const reportPath = join(directory, "report.xml");
     const entries = runtime === "deno" ? denoEntries(directory, files) : files;
     const args = ARGS[runtime](reportPath, entries);
-    const { code, output } = await run(tool(runtime), args, { capture: isQuiet });
-    if (isQuiet && code !== 0) console.log(output);
+    const { code, output } = await run(tool(runtime), args, { capture: true, yields });
+    if (code !== 0) console.log(output);
     if (!existsSync(reportPath)) return { code, tests: undefined };
     return { code, tests: parseJunit(readFileSync(reportPath, "utf8")) };
   } finally {
