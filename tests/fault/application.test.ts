@@ -58,6 +58,8 @@ async function startPair(multiplex: Mode | "auto", behaviour: Behaviour = {}): P
           servers: [placeUrl(peer.place)],
           multiplex,
           timeouts: { first_byte: "500ms", idle: "500ms", abort: "200ms" },
+          // Short: at their end the tests wait until no more connections are kept than may be.
+          ...(multiplex === "auto" && { connections: { idle_timeout: "500ms" } }),
         },
       },
       sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],

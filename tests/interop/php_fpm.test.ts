@@ -4,7 +4,7 @@ import { cpSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Afcgi } from "../support/afcgi.ts";
-import { launchPhpFpm } from "../support/php_fpm.ts";
+import { launchPhpFpm, startPhpFpm } from "../support/php_fpm.ts";
 import { freePlace, placeName, placeUrl } from "../support/places.ts";
 import { httpRequest } from "../support/raw_http.ts";
 import { type Application, NETWORKS, sourcePath } from "./application.ts";
@@ -177,7 +177,10 @@ const CASES: readonly Case[] = [
     // It takes no parameter that lies in two records, and a record holds at most 65,535 bytes.
     says: "refuses a single header of 70 kB, which is a 502, and goes on",
     async run({ application, directory }) {
-      const config = phpFpm.config(directory, application.place);
+      // A php-fpm of its own: the other afcgi has kept connections to all children of the first.
+      const place = await freePlace(application.place.network, directory);
+      const fpm = await startPhpFpm({ directory, place, children: CHILDREN });
+      const config = phpFpm.config(directory, place);
       const afcgi = await Afcgi.start({
         config: { ...config, limits: { request_header: "128KiB" } },
       });
@@ -188,6 +191,7 @@ const CASES: readonly Case[] = [
         await answersHello(afcgi, 5);
       } finally {
         await afcgi.stop();
+        await fpm.stop();
       }
     },
   },

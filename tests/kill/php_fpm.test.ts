@@ -107,7 +107,8 @@ test(
     const directory = temporaryDirectory();
     const place = await freePlace("unix", directory);
     const master = await startPhpFpm({ directory, place, children: CHILDREN });
-    const afcgi = await startAfcgi(place);
+    // A short limit: what it is without the key is said by tests/config/visible_limits.test.ts.
+    const afcgi = await startAfcgi(place, { idle_timeout: "1s" });
     try {
       await answersHello(afcgi, 1);
       const admin = await Admin.of(afcgi);
@@ -124,7 +125,10 @@ test(
   },
 );
 
-function startAfcgi(place: Place): Promise<Afcgi> {
+function startAfcgi(
+  place: Place,
+  connections: Readonly<Record<string, unknown>> = {},
+): Promise<Afcgi> {
   return Afcgi.start({
     config: {
       // What has not reached a child is tried until there is one, and by "same_server" a GET that
@@ -132,7 +136,7 @@ function startAfcgi(place: Place): Promise<Afcgi> {
       upstreams: {
         php: {
           servers: [placeUrl(place)],
-          connections: { max: CHILDREN - 1 },
+          connections: { max: CHILDREN - 1, ...connections },
           retry: { attempts: 100, same_server: true },
         },
       },

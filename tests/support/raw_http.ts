@@ -262,16 +262,22 @@ export class HttpConnection {
 
   /** Bytes up to and with `mark`; undefined when the connection ends before it. */
   async #readThrough(mark: string): Promise<Buffer | undefined> {
-    let text = Buffer.alloc(0);
+    const before: Buffer[] = [];
+    // The mark may begin in one piece and end in the next.
+    let tail = Buffer.alloc(0);
     for (;;) {
       const piece = await this.#readUpTo(Infinity);
       if (piece === undefined) return undefined;
-      text = Buffer.concat([text, piece]);
-      const index = text.indexOf(mark);
-      if (index < 0) continue;
-      const rest = text.subarray(index + mark.length);
-      if (rest.length > 0) this.#pieces.unshift(rest);
-      return text.subarray(0, index + mark.length);
+      const seen = Buffer.concat([tail, piece]);
+      const index = seen.indexOf(mark);
+      if (index < 0) {
+        before.push(piece);
+        tail = seen.subarray(Math.max(0, seen.length - mark.length + 1));
+        continue;
+      }
+      const end = index + mark.length - tail.length;
+      if (end < piece.length) this.#pieces.unshift(piece.subarray(end));
+      return Buffer.concat([...before, piece.subarray(0, end)]);
     }
   }
 
