@@ -2,8 +2,9 @@
 import { cResponder } from "../applications/application.ts";
 import type { Bound } from "../comparison.ts";
 import { type ClientOptions, runClient } from "../load/client.ts";
-import { AFCGI, type Bench, type BenchCase, NGINX } from "./case.ts";
+import { AFCGI, type Bench, type BenchCase, FLOOR, NGINX } from "./case.ts";
 import { proxyRows, type Variant, variantsOf } from "./proxy_rows.ts";
+import { byFloor } from "./requests.ts";
 
 const MIB = 1024 * 1024;
 const LENGTH = 64 * MIB;
@@ -35,6 +36,11 @@ function up(length: number): Body {
   return { path: "/", body: length, expect: SMALL_LENGTH };
 }
 
+/** The floor knows no bodies of requests. */
+function variants(bench: Bench, { body }: Body): readonly Variant[] {
+  return variantsOf(bench, ({ title }) => body === undefined || title !== FLOOR);
+}
+
 interface TransferCase {
   readonly name: string;
   readonly about: string;
@@ -51,12 +57,15 @@ function transferCase({ name, about, body }: TransferCase): BenchCase {
         prepare: async (bench) => ({
           rows: await transferRows(
             bench,
-            variantsOf(bench),
+            variants(bench, body),
             (seconds) => ({ ...body, clients: count, seconds }),
           ),
           columns: COLUMNS,
           compared: "mibPerSecond",
-          bounds: [{ row: AFCGI, column: "mibPerSecond", least: 1, of: { row: NGINX } }],
+          bounds: [
+            { row: AFCGI, column: "mibPerSecond", least: 1, of: { row: NGINX } },
+            ...floorBound(body),
+          ],
         }),
       })),
   };
@@ -87,6 +96,10 @@ export const upload = transferCase({
   body: up(LENGTH),
 });
 
+function floorBound({ body }: Body): readonly Bound[] {
+  return body === undefined ? [byFloor] : [];
+}
+
 function streamTable(direction: string, body: Body, bounds: readonly Bound[] = []) {
   const memory: Bound = { row: AFCGI, column: "peakMiB", most: STREAM_PEAK_MIB };
   return {
@@ -94,12 +107,12 @@ function streamTable(direction: string, body: Body, bounds: readonly Bound[] = [
     prepare: async (bench: Bench) => ({
       rows: await transferRows(
         bench,
-        variantsOf(bench),
+        variants(bench, body),
         () => ({ ...body, clients: 1, requests: 1, limit: 120 }),
       ),
       columns: COLUMNS,
       compared: "mibPerSecond" as const,
-      bounds: [memory, ...bounds],
+      bounds: [memory, ...bounds, ...floorBound(body)],
     }),
   };
 }

@@ -1,7 +1,8 @@
 /**
  * The floor: the smallest gateway there can be on Bun's own sockets. It reads no header, checks
  * nothing, logs nothing, has no limits and no errors; each client's read becomes one request of fixed
- * bytes, each response one write. What afcgi costs above it is ours, the rest is the runtime's and the
+ * bytes, each response one write; one that is long is written as it comes, and its connection is not
+ * read while the client has yet to take some. What afcgi costs above it is ours, the rest is the runtime's and the
  * system's.
  *
  *     bun floor_server.ts PORT SOCKET STREAMS ROOT
@@ -47,11 +48,22 @@ const PARAMETERS: Readonly<Record<string, string>> = {
 
 const requests = new Map<number, Uint8Array>();
 
+/** What the clients ask for behind the path: all of them the same. */
+let query = "";
+
+function readQuery(bytes: Buffer): void {
+  const start = bytes.indexOf("?") + 1;
+  const asked = start === 0 ? "" : bytes.toString("latin1", start, bytes.indexOf(" ", start));
+  if (asked !== query) requests.clear();
+  query = asked;
+}
+
 /** The bytes of a request, made once for each id. */
 function requestBytes(id: number): Uint8Array {
   let bytes = requests.get(id);
   if (bytes === undefined) {
-    const pairs = Object.entries(PARAMETERS).map(([name, value]) =>
+    const parameters = { ...PARAMETERS, QUERY_STRING: query };
+    const pairs = Object.entries(parameters).map(([name, value]) =>
       Buffer.concat([Buffer.from([name.length, value.length]), Buffer.from(name + value)])
     );
     bytes = Buffer.concat([
@@ -78,7 +90,20 @@ const END = Buffer.from("\r\n\r\n");
 interface Open {
   readonly client: Client;
   response: Buffer;
+  /** It is long: some of it was written already. */
+  hasBegun: boolean;
 }
+
+/** From so many bytes on a response is written before it is whole. */
+const LONG_LENGTH = 256 * 1024;
+
+/** What a client has yet to take, and the connection that waits for it. */
+interface Unsent {
+  readonly bytes: Buffer;
+  readonly connection: Connection;
+}
+
+const unsent = new Map<Client, Unsent>();
 
 /** One connection to the application. */
 class Connection {
@@ -87,11 +112,13 @@ class Connection {
   #nextId = 1;
   #out: Uint8Array[] = [];
   #rest = Buffer.alloc(0);
+  /** Clients that it waits for. */
+  #waiting = 0;
   socket: Socket<Connection> | undefined;
 
   send(client: Client): void {
     const id = this.#ids.pop() ?? this.#nextId++;
-    this.#open.set(id, { client, response: Buffer.alloc(0) });
+    this.#open.set(id, { client, response: Buffer.alloc(0), hasBegun: false });
     if (this.#out.push(requestBytes(id)) === 1) queueMicrotask(() => this.#flush());
   }
 
@@ -115,21 +142,46 @@ class Connection {
 
   #record(type: number, id: number, content: Buffer): void {
     const open = this.#open.get(id)!;
-    if (type === STDOUT && content.length > 0) {
+    if (type === STDOUT && open.hasBegun) this.#write(open.client, content);
+    else if (type === STDOUT && content.length > 0) {
       open.response = open.response.length === 0
         ? content
         : Buffer.concat([open.response, content]);
     }
+    if (!open.hasBegun && open.response.length >= LONG_LENGTH) {
+      open.hasBegun = true;
+      this.#write(open.client, Buffer.concat([STATUS, open.response]));
+    }
     if (type !== END_REQUEST) return;
     this.#open.delete(id);
     this.#ids.push(id);
-    const { client, response } = open;
+    const { client, response, hasBegun } = open;
+    if (hasBegun) return;
     const length = Buffer.from(
       `Content-Length: ${response.length - response.indexOf(END) - 4}\r\n`,
     );
     const hasLength = response.includes("Content-Length:");
     client.write(Buffer.concat(hasLength ? [STATUS, response] : [STATUS, length, response]));
     if (!multiplexes) idle.push(this);
+  }
+
+  #write(client: Client, bytes: Buffer): void {
+    const before = unsent.get(client);
+    const taken = before === undefined ? client.write(bytes) : 0;
+    if (taken === bytes.length) return;
+    if (before === undefined && ++this.#waiting === 1) this.socket!.pause();
+    const rest = Buffer.concat([before?.bytes ?? Buffer.alloc(0), bytes.subarray(taken)]);
+    unsent.set(client, { bytes: rest, connection: this });
+  }
+
+  drained(client: Client, { bytes }: Unsent): void {
+    const taken = client.write(bytes);
+    if (taken < bytes.length) {
+      unsent.set(client, { bytes: bytes.subarray(taken), connection: this });
+      return;
+    }
+    unsent.delete(client);
+    if (--this.#waiting === 0) this.socket!.resume();
   }
 }
 
@@ -152,7 +204,8 @@ async function connect(): Promise<Connection> {
 
 const shared = multiplexes ? await connect() : undefined;
 
-function ask(client: Client): void {
+function ask(client: Client, bytes: Buffer): void {
+  readQuery(bytes);
   const connection = shared ?? idle.pop();
   if (connection !== undefined) connection.send(client);
   else void connect().then((fresh) => fresh.send(client));
@@ -161,5 +214,12 @@ function ask(client: Client): void {
 Bun.listen({
   hostname: "127.0.0.1",
   port: Number(port),
-  socket: { data: (client: Client) => ask(client), error: () => {} },
+  socket: {
+    data: ask,
+    drain: (client: Client) => {
+      const rest = unsent.get(client);
+      rest?.connection.drained(client, rest);
+    },
+    error: () => {},
+  },
 });
