@@ -5,7 +5,7 @@
  * other connection it is the end.
  *
  * Requests can hold each other up by a body that the application does not read (`sending_flow.ts`),
- * and by a client that does not (`reading_pauses.ts`).
+ * and by a client that does not (`standing_still.ts`, `reading_pauses.ts`).
  *
  * What goes wrong in here, or in a request that is told something, closes the connection and is
  * reported. It does not know what requests are made of, retries or other connections.
@@ -29,6 +29,7 @@ import { createProtocol } from "./protocols.ts";
 import { ReadingPauses } from "./reading_pauses.ts";
 import { RoomNotice } from "./room_notice.ts";
 import { SendingFlow } from "./sending_flow.ts";
+import { StandingStill } from "./standing_still.ts";
 import { type StreamHandler, type StreamStart, tellStream } from "./stream_handler.ts";
 import { Transport, type TransportOwner } from "./transport.ts";
 
@@ -46,6 +47,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   isTunnel = false;
   /** Whether what is sent is read. */
   readonly flow: SendingFlow;
+  /** Before a client's response goes into a file. */
+  readonly standing: StandingStill;
 
   readonly #deps: ConnectionDeps<UpstreamConnection>;
   readonly #upstream: string;
@@ -76,6 +79,13 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     deps.deadlines.add(this);
     this.#output = new ConnectionOutput(this.#protocol, this.#bodies);
     this.#transport = new Transport(deps, this, this.#output);
+    this.standing = new StandingStill({
+      clock: deps.runtime.clock,
+      isWaitedFor: (longCount) => longCount < this.#handlers.size || deps.owner.hasWaiting,
+      onStandStill: () => this.#transport.pause(),
+      onReadOn: () => this.#transport.resume(),
+      onSpill: (id, isSlow) => this.#guard(() => this.#handlers.get(id)?.onSpill(isSlow)),
+    });
     this.flow = new SendingFlow({
       protocol: this.#protocol,
       bodies: this.#bodies,
@@ -115,6 +125,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
 
   /** Returns the request's id; only while {@link canBegin}. */
   begin(start: StreamStart, handler: StreamHandler): number {
+    this.standing.interrupt();
     const id = this.#protocol.begin({
       role: start.role,
       keepConnection: this.life.keeps,
@@ -141,6 +152,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     if (this.#handlers.take(id) === undefined) return;
     this.#bodies.stop(id);
     this.resumeReading(id);
+    this.standing.ended(id);
     if (!this.#protocol.isInUse(id)) return;
     this.#deps.observer.onAborted(this.#upstream);
     if (!this.multiplexed || id === this.#aloneId) return this.close();
@@ -159,6 +171,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   }
 
   resumeReading(id: number): void {
+    this.standing.remove(id);
     if (!this.#pauses.isPaused) return;
     if (!this.#pauses.remove(id, this.#deps.deadlines.nowMs())) return;
     this.#transport.resume();
@@ -227,6 +240,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     this.life.lost(this.#handlers.size, this.#deps.deadlines.nowMs());
     this.#deps.deadlines.remove(this);
     this.#pauses.clear();
+    this.standing.clear();
     // Whatever goes wrong here, the requests hear of the end, and so does the pool.
     this.#guard(() => this.life.take("ended"));
     const events = this.#protocol.receiveEnd(cause === undefined);
@@ -334,6 +348,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     if (id === this.#aloneId) this.#aloneId = 0;
     const bodyWasSent = this.#bodies.stop(id);
     this.resumeReading(id);
+    this.standing.ended(id);
     // What is still on its way of the body would stand before the next request's records.
     const isSpoilt = !this.multiplexed && (!bodyWasSent || this.#protocol.isLast ||
       protocolStatus !== ProtocolStatus.REQUEST_COMPLETE);

@@ -7,11 +7,7 @@
  * off. A response is complete at END_REQUEST with REQUEST_COMPLETE, or at STDOUT's end and a close,
  * and only when a declared Content-Length is reached; what comes beyond it is dropped.
  */
-import {
-  type CgiHeaderSection,
-  CgiResponseParser,
-  type ResponseHeaderParser,
-} from "../protocol/cgi_response.ts";
+import type { CgiHeaderSection, ResponseHeaderParser } from "../protocol/cgi_response.ts";
 import type { HttpRequestStart } from "../protocol/client_protocol.ts";
 import { ProtocolStatus, type Role } from "../protocol/constants.ts";
 import { ProtocolError } from "../protocol/errors.ts";
@@ -37,6 +33,7 @@ import {
   timeoutError,
 } from "./exchange_errors.ts";
 import { EXCHANGE_TRANSITIONS, type ExchangeEvent, type ExchangeState } from "./exchange_state.ts";
+import { headerParserFor } from "./header_parser.ts";
 import { httpStartOf } from "./http_start.ts";
 import type { ObservedRequest, UpstreamFlaw } from "./observer.ts";
 import type { UpstreamRequest, UpstreamResponse } from "./request.ts";
@@ -233,6 +230,10 @@ export class Exchange extends TimedAttempt
     this.setLimit(this.context.options.timeouts.firstByteMs);
   }
 
+  onSpill(isSlow: boolean): void {
+    this.#body!.spill(isSlow);
+  }
+
   onSlowClient(error: UpstreamError): void {
     this.context.observer.onSlowClient(this.context.options.name);
     this.fail(error);
@@ -276,7 +277,8 @@ export class Exchange extends TimedAttempt
   #takeHeaders(bytes: Uint8Array): void {
     let start;
     try {
-      start = this.#parser().push(bytes);
+      this.#headerParser ??= headerParserFor(this.request, this.context);
+      start = this.#headerParser.push(bytes);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       return this.fail(headersError(this.#report(), error));
@@ -301,19 +303,22 @@ export class Exchange extends TimedAttempt
     else this.setLimit(timeouts.idleMs);
   }
 
-  #parser(): ResponseHeaderParser {
-    if (this.#headerParser !== undefined) return this.#headerParser;
-    const { request, context: { options, headerCache } } = this;
-    const { responseHeaderMax } = options.limits;
-    this.#headerParser = request.headerParser?.(responseHeaderMax) ??
-      new CgiResponseParser(responseHeaderMax, headerCache, request.onInterim);
-    return this.#headerParser;
-  }
-
   // What the body asks and tells.
 
   onBodySpill(bytes: number): void {
     this.context.observer.onSpill(bytes);
+  }
+
+  onBodyLong(): void {
+    this.#connection!.standing.becameLong(this.#streamId);
+  }
+
+  get isAlone(): boolean {
+    return this.#connection!.streams === 1;
+  }
+
+  mayStandStill(): boolean {
+    return this.#connection!.standing.stand(this.#streamId);
   }
 
   onBodyFull(): void {

@@ -27,6 +27,12 @@ export interface ResponseBodyOwner {
   };
   /** Bytes that went to (positive) or left (negative) temporary files. */
   onBodySpill(bytes: number): void;
+  /** Much of it has come; told once. */
+  onBodyLong(): void;
+  /** Whether no other response comes over its connection. */
+  readonly isAlone: boolean;
+  /** Asked when it is full: whether reading stands still, until it has room or hears of `spill`. */
+  mayStandStill(): boolean;
   /** Nothing more should be read for it, until it has room. */
   onBodyFull(): void;
   onBodyRoom(): void;
@@ -39,6 +45,9 @@ export interface ResponseBodyOwner {
  * one more it is given up, whose response is complete.
  */
 export const EXCESS_LENGTH_MAX = 1024 * 1024;
+
+/** The part of the buffer that makes a response a long one. */
+const LONG_FROM = 0.25;
 
 const SWITCHING_PROTOCOLS = 101;
 const NOTHING = new Uint8Array(0);
@@ -84,6 +93,7 @@ export class ResponseBody {
   #onlyPiece: Uint8Array | undefined;
   #buffer: ResponseBuffer | undefined;
   #pushedLength = 0;
+  #isLong = false;
   #inputEnded = false;
   #failure: UpstreamError | undefined;
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -132,10 +142,18 @@ export class ResponseBody {
       return true;
     }
     const buffer = this.#buffered();
+    this.#noteLength();
     buffer.push(bytes);
     if (buffer.isFull) this.#owner.onBodyFull();
     this.#wakeUp();
     return true;
+  }
+
+  /** Reading does not stand still for it any more: what does not fit goes into the file. */
+  spill(isSlow: boolean): void {
+    const buffer = this.#buffer;
+    buffer?.spill(isSlow);
+    if (buffer?.isFull) this.#owner.onBodyFull();
   }
 
   /** What is wrong with the length of all that has come. */
@@ -205,6 +223,8 @@ export class ResponseBody {
       space,
       memory,
       onRoom: () => owner.onBodyRoom(),
+      ownsRead: () => owner.isAlone,
+      mayStandStill: () => owner.mayStandStill(),
       onSpill: (bytes) => owner.onBodySpill(bytes),
       onFailed: (cause) => this.#giveUp(spillError(cause)),
     });
@@ -212,6 +232,13 @@ export class ResponseBody {
     this.#onlyPiece = undefined;
     if (this.#buffer.isFull) owner.onBodyFull();
     return this.#buffer;
+  }
+
+  #noteLength(): void {
+    const { responseBufferMax } = this.#owner.context.options.limits;
+    if (this.#isLong || this.#pushedLength < responseBufferMax * LONG_FROM) return;
+    this.#isLong = true;
+    this.#owner.onBodyLong();
   }
 
   #start(controller: ReadableStreamDefaultController<Uint8Array>, buffer: ResponseBuffer): void {

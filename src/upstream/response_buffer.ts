@@ -4,7 +4,8 @@
  *     push ──► memory ──► (over memoryMax) temporary file ──► take
  *
  * The application is read as fast as it sends, so its worker is free early, while memory stays
- * bounded. Bytes beyond `memoryMax`, or beyond what all buffers may have together
+ * bounded. When memory is full, reading may stand still for a moment (`mayStandStill`); a client that
+ * reads well has taken half by then. Else ({@link ResponseBuffer.spill}) bytes beyond `memoryMax`, or beyond what all buffers may have together
  * (`buffer_memory.ts`), go to a file; when the file is over `spillMax`, or it is so slow
  * that too many are on their way to it, `isFull` says so and the owner stops reading the connection.
  * So it is while nothing can be written (`spill_space.ts`): what should go to the file waits in
@@ -35,6 +36,9 @@ export const WRITE_BEHIND_RATIO = 4;
 /** Pieces that are as long as this on the average are written without being joined before. */
 const LONG_PIECE_LENGTH = 8 * 1024;
 
+/** A piece that is as long as this is given by itself: a write costs less than a copy. */
+const JOINED_LENGTH_MAX = 32 * 1024;
+
 /**
  * How many times its own length a piece may keep alive of the memory that was read with it: for as
  * long as its client likes, and for the moment until it is in the file.
@@ -51,7 +55,11 @@ export interface ResponseBufferOptions {
   readonly space: SpillSpace;
   /** What all buffers share. */
   readonly memory: BufferMemory;
-  /** Called when a full buffer has room again. */
+  /** Whether all that is read is this response's: then long pieces are kept without a copy. */
+  readonly ownsRead: () => boolean;
+  /** Asked when memory is full: whether nothing more is read for a moment, until `onRoom`. */
+  readonly mayStandStill: () => boolean;
+  /** Called when a full buffer, or one that stands still, has room again. */
   readonly onRoom: () => void;
   /** Bytes that went to (positive) or left (negative) temporary files, for the metric. */
   readonly onSpill: (bytes: number) => void;
@@ -74,6 +82,10 @@ export class ResponseBuffer {
   /** Settles, never rejects, when what the writer is at now is done. */
   #step: Promise<void> = Promise.resolve();
   #isFull = false;
+  /** Nothing more is read for the moment: what was read is kept in memory. */
+  #isStanding = false;
+  /** Its client took too long for that, and has not caught up with the file since. */
+  #isSlow = false;
   #pieceLengthMax = PIECE_LENGTH_MAX;
   /** Ends the wait for space, while nothing can be written. */
   #leaveWait: (() => void) | undefined;
@@ -118,21 +130,43 @@ export class ResponseBuffer {
   push(bytes: Uint8Array): void {
     if (this.#closed) return;
     const { memoryMax, spillMax, memory } = this.#options;
-    const fits = this.#memoryLength + bytes.length <= memoryMax && !memory.isTight(bytes.length);
-    if (this.#spilled === 0 && (fits || spillMax === 0)) {
-      this.#memory.push(unpinned(bytes, PINNED_RATIO_MAX.memory));
-      this.#memoryLength += bytes.length;
-      if (!fits) this.#isFull = true;
-      this.#count();
-      return;
-    }
-    this.#writing.push(unpinned(bytes, PINNED_RATIO_MAX.writing));
+    const fits = this.#spilled === 0 && this.#memoryLength + bytes.length <= memoryMax &&
+      !memory.isTight(bytes.length);
+    const isKept = fits || spillMax === 0 || this.#standsStill(bytes.length);
+    if (!isKept || this.#spilled > 0) return this.#pushToFile(bytes);
+    this.#memory.push(this.#kept(bytes, PINNED_RATIO_MAX.memory));
+    this.#memoryLength += bytes.length;
+    if (!fits && spillMax === 0) this.#isFull = true;
+    this.#count();
+  }
+
+  #pushToFile(bytes: Uint8Array): void {
+    const { memoryMax, spillMax } = this.#options;
+    this.#writing.push(this.#kept(bytes, PINNED_RATIO_MAX.writing));
     this.#writingLength += bytes.length;
     this.#count();
     this.#options.onSpill(bytes.length);
     const isBehind = this.#onTheirWay > memoryMax * WRITE_BEHIND_RATIO;
     if (this.#spilled > spillMax || isBehind || this.#isStuck) this.#isFull = true;
     if (!this.#isStuck) void this.#write();
+  }
+
+  /** Stands still no longer: what is beyond `memoryMax` goes to the file. */
+  spill(isSlow = false): void {
+    if (!this.#isStanding) return;
+    this.#isStanding = false;
+    this.#isSlow = isSlow;
+    const { memoryMax } = this.#options;
+    const beyond: Uint8Array[] = [];
+    while (this.#memoryLength > memoryMax) {
+      const bytes = this.#memory.pop()!;
+      this.#memoryLength -= bytes.length;
+      beyond.push(bytes);
+    }
+    // The client is slow, and what stays in memory may stay for long.
+    this.#memory = this.#memory.map((bytes) => unpinned(bytes, PINNED_RATIO_MAX.memory));
+    for (const bytes of beyond.reverse()) this.#pushToFile(bytes);
+    this.#options.onRoom();
   }
 
   /** All bytes held, when they are in memory. */
@@ -172,12 +206,24 @@ export class ResponseBuffer {
     this.#announceRoom();
   }
 
+  #kept(bytes: Uint8Array, ratioMax: number): Uint8Array {
+    const isLent = bytes.length >= LONG_PIECE_LENGTH && this.#options.ownsRead();
+    return isLent ? bytes : unpinned(bytes, ratioMax);
+  }
+
+  #standsStill(length: number): boolean {
+    const { memory, mayStandStill } = this.#options;
+    if (memory.isTight(length)) this.spill();
+    else if (!this.#isSlow) this.#isStanding ||= mayStandStill();
+    return this.#isStanding;
+  }
+
   #takeFromMemory(): Uint8Array {
     let count = 1;
     let length = this.#memory[0]!.length;
     while (count < this.#memory.length) {
       const next = this.#memory[count]!.length;
-      if (length + next > this.#pieceLengthMax) break;
+      if (length + next > this.#pieceLengthMax || next >= JOINED_LENGTH_MAX) break;
       length += next;
       count++;
     }
@@ -308,6 +354,7 @@ export class ResponseBuffer {
   #closeFile(): void {
     this.#file?.close();
     this.#file = undefined;
+    this.#isSlow = false;
     this.#fileWritten = 0;
     this.#fileRead = 0;
     const reserved = this.#reserved;
@@ -316,8 +363,12 @@ export class ResponseBuffer {
   }
 
   #announceRoom(): void {
-    if (!this.#isFull) return;
     const { memoryMax, spillMax } = this.#options;
+    if (this.#isStanding && (this.length <= memoryMax / 2 || this.#closed)) {
+      this.#isStanding = false;
+      this.#options.onRoom();
+    }
+    if (!this.#isFull) return;
     const hasRoom = spillMax === 0 || this.#isStuck || this.#spilled === 0
       ? this.#memoryLength + this.#writingLength <= memoryMax / 2
       : this.#onTheirWay <= memoryMax * WRITE_BEHIND_RATIO / 2 &&

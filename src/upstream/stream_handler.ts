@@ -31,6 +31,8 @@ export interface StreamHandler {
   onLost(error: UpstreamError, finished: boolean): void;
   /** The body has come a step further. */
   onBodyProgress(state: BodyState): void;
+  /** The connection has stood still for its sake, and is read on from now. */
+  onSpill(isSlow: boolean): void;
   /** Its client reads so slowly that others wait: it has to go. */
   onSlowClient(error: UpstreamError): void;
   /** The body could not be read. */

@@ -54,6 +54,7 @@ export class Transport implements SocketEvents {
   readonly #tls: UpstreamTlsOptions | undefined;
   readonly #connecting = new AbortController();
   #socket: CallbackSocket | undefined;
+  #pauses = 0;
   #flushScheduled = false;
   /** Since when the system has not taken what it was given; Infinity while it has. */
   writingSinceMs = Infinity;
@@ -102,13 +103,16 @@ export class Transport implements SocketEvents {
     }
   }
 
-  /** Stops reading until {@link resume}; a piece that is under way may still arrive. */
+  /**
+   * Stops reading until {@link resume} was called as often; a piece that is under way may still
+   * arrive.
+   */
   pause(): void {
-    this.#socket?.pause();
+    if (this.#pauses++ === 0) this.#socket?.pause();
   }
 
   resume(): void {
-    this.#socket?.resume();
+    if (--this.#pauses === 0) this.#socket?.resume();
   }
 
   /** Whether the application has read all that was written, as far as anybody can tell. */

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SPACE_TIMEOUT_MS } from "../../src/upstream/body_gathering.ts";
 import type { UpstreamResponse } from "../../src/upstream/request.ts";
+import { STAND_STILL_MS } from "../../src/upstream/standing_still.ts";
 import { RETRY_MS } from "../../src/upstream/spill_space.ts";
 import type { ScriptedApplication, ScriptedRequest } from "../support/scripted_application.ts";
 import {
@@ -41,7 +42,7 @@ test("All responses together take no more than spill_total, and go on when there
   for (let round = 0; round < 5; round++) {
     for (const { request } of readers) {
       request.stdout(text);
-      await world.settle();
+      await world.advance(STAND_STILL_MS);
       assert.ok(world.space.used <= 50_000, `${world.space.used} bytes in files`);
     }
   }
@@ -78,7 +79,7 @@ for (const reason of REASONS) {
       const { request, response } = await begun(world, application);
       for (let count = 0; count < 3; count++) {
         request.stdout("x".repeat(3_000));
-        await world.settle();
+        await world.advance(STAND_STILL_MS);
       }
       const [connection] = world.upstream.servers[0]!.connections;
       assert.equal(connection!.isPaused, true, "nothing more is read");

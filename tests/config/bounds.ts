@@ -386,6 +386,7 @@ export const BOUNDS: Readonly<Record<string, Readonly<Record<string, readonly nu
     SLOW_MS: [20],
     SLOW_PIECE_LENGTH_MAX: [32_768],
     STALL_MS: [250],
+    STAND_STILL_MS: [5],
     STDERR_LINE_MAX: [8_192],
     STDOUT_KEPT_MAX: [4_096],
     TELL_MS: [1_000],

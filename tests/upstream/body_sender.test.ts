@@ -28,6 +28,7 @@ const HANDLER: StreamHandler = {
   onStderr() {},
   onEnd() {},
   onLost() {},
+  onSpill() {},
   onSlowClient() {},
   onBodyProgress() {},
   onBodyFailed(error) {

@@ -79,6 +79,7 @@ function bufferOf(
   files = new MemoryFiles(),
   space = new SpillSpace(new ManualClock()),
   memory = new BufferMemory(),
+  { ownsRead = false, mayStandStill = (): boolean => false } = {},
 ) {
   const seen: Seen = { rooms: 0, spilled: 0, failures: [] };
   const buffer = new ResponseBuffer({
@@ -87,6 +88,8 @@ function bufferOf(
     files,
     space,
     memory,
+    ownsRead: () => ownsRead,
+    mayStandStill,
     onRoom: () => void seen.rooms++,
     onSpill: (bytes) => void (seen.spilled += bytes),
     onFailed: (cause) => void seen.failures.push(cause),
@@ -152,7 +155,9 @@ test("ResponseBuffer without a file is full over its memory, and has room at hal
   const { buffer, seen } = bufferOf(100_000, 0);
   for (let count = 0; count < 3; count++) buffer.push(bytes(50_000));
   assert.deepEqual([buffer.isFull, buffer.length], [true, 150_000]);
-  assert.equal((buffer.take() as Uint8Array).length, 100_000);
+  for (let count = 0; count < 2; count++) {
+    assert.equal((buffer.take() as Uint8Array).length, 50_000, "a long piece by itself");
+  }
   assert.deepEqual([buffer.isFull, seen.rooms], [false, 1]);
 });
 
@@ -339,6 +344,49 @@ test("ResponseBuffer tells when its file cannot be read", async () => {
   }
 });
 
+test("ResponseBuffer lends long pieces of a read that is all its own, until its client is slow", async () => {
+  const kilobyte = 1024;
+  const read = new Uint8Array(1024 * kilobyte);
+  const memory = new BufferMemory();
+  const options = { ownsRead: true, mayStandStill: () => true };
+  const { buffer } = bufferOf(
+    128 * kilobyte,
+    4096 * kilobyte,
+    undefined,
+    undefined,
+    memory,
+    options,
+  );
+  const push = (length: number) => buffer.push(read.subarray(0, length));
+  const taken = () => (buffer.take() as Uint8Array).buffer.byteLength / kilobyte;
+  push(64 * kilobyte);
+  assert.equal(taken(), 1024, "a view");
+  push(kilobyte);
+  assert.equal(taken(), 1, "a copy: so many short ones might keep much");
+  for (let count = 0; count < 3; count++) push(64 * kilobyte);
+  buffer.spill();
+  assert.equal(buffer.isInMemory, false);
+  assert.deepEqual([taken(), taken()], [64, 64], "copies: they may stay for long");
+  buffer.close();
+  await rest();
+  assert.equal(memory.used, 0);
+});
+
+test("ResponseBuffer that stands still has room at half of its memory, or when it is closed", () => {
+  for (const end of ["taken", "closed"]) {
+    const { buffer, seen } = bufferOf(100, 1_000, undefined, undefined, undefined, {
+      mayStandStill: () => true,
+    });
+    for (let count = 0; count < 3; count++) buffer.push(bytes(40));
+    assert.deepEqual([buffer.isFull, buffer.isInMemory, seen.rooms], [false, true, 0]);
+    if (end === "taken") buffer.take();
+    else buffer.close();
+    assert.equal(seen.rooms, 1);
+    buffer.spill();
+    assert.deepEqual([seen.rooms, seen.spilled], [1, 0], "nothing is left to do");
+  }
+});
+
 test("ResponseBuffer gives every byte once and in order, whatever is pushed, taken and written when", async () => {
   const move = fc.oneof(
     fc.record({ push: fc.integer({ min: 1, max: 60 }) }),
@@ -346,14 +394,24 @@ test("ResponseBuffer gives every byte once and in order, whatever is pushed, tak
     fc.constant("file" as const),
     fc.constant("disk full" as const),
     fc.constant("time" as const),
+    fc.constant("spill" as const),
+  );
+  const given = fc.tuple(
+    fc.array(move, { maxLength: 60 }),
+    fc.boolean(),
+    fc.boolean(),
+    fc.boolean(),
   );
   await fc.assert(
-    fc.asyncProperty(fc.array(move, { maxLength: 60 }), fc.boolean(), async (moves, spills) => {
+    fc.asyncProperty(given, async ([moves, spills, stands, ownsRead]) => {
       const files = new SlowFiles();
       const [memoryMax, spillMax] = [50, spills ? 150 : 0];
       const clock = new ManualClock();
       const space = new SpillSpace(clock, 200);
-      const { buffer, seen } = bufferOf(memoryMax, spillMax, files, space);
+      const { buffer, seen } = bufferOf(memoryMax, spillMax, files, space, undefined, {
+        ownsRead,
+        mayStandStill: () => stands,
+      });
       const given: Uint8Array[] = [];
       let taking: Promise<unknown> | undefined;
       let pushed = 0;
@@ -372,12 +430,14 @@ test("ResponseBuffer gives every byte once and in order, whatever is pushed, tak
         else if (next === "file") await files.go();
         else if (next === "disk full") await files.fillDisk();
         else if (next === "time") clock.advance(RETRY_MS);
+        else if (next === "spill") buffer.spill();
         else if (!buffer.isFull) {
           buffer.push(bytes(next.push, pushed));
           pushed += next.push;
         }
+        // While it stands still its owner reads nothing; here it is pushed to all the same.
         assert.ok(
-          buffer.length <= memoryMax + spillMax + 2 * 60,
+          stands || buffer.length <= memoryMax + spillMax + 2 * 60,
           `${buffer.length} bytes are held`,
         );
       }
