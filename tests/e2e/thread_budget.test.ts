@@ -3,7 +3,7 @@
  * php-fpm and real Go, while clients of one thread ask for more than its part.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startApplication } from "../interop/application.ts";
@@ -19,6 +19,13 @@ import { mostConnections } from "../support/tcp_connections.ts";
 
 const THREADS = 4;
 const CONNECTIONS_MAX = 8;
+
+/** Says which child it runs in, and ends when the file `gate` is there. */
+const HELD = `<?php
+touch("$_GET[marks]/" . getmypid());
+while (!file_exists("$_GET[marks]/gate")) { usleep(5000); clearstatcache(); }
+echo "ok";
+`;
 
 interface World {
   readonly afcgi: Afcgi;
@@ -67,7 +74,7 @@ async function withPhp(use: (world: World) => Promise<void>): Promise<void> {
   const root = join(directory, "www");
   mkdirSync(root);
   writeFileSync(join(root, "slow.php"), "<?php usleep(20000); echo 'ok';");
-  writeFileSync(join(root, "held.php"), "<?php usleep(1500000); echo 'ok';");
+  writeFileSync(join(root, "held.php"), HELD);
   writeFileSync(join(root, "quick.php"), "<?php echo 'ok';");
   const port = await freePort();
   const place = { network: "tcp", host: "127.0.0.1", port } as const;
@@ -148,8 +155,16 @@ test("One thread's load has all eight, also after another one's had them", async
   await withPhp(async ({ port, clients }) => {
     const threads = await clients(64);
     for (const own of threads) {
+      const marks = temporaryDirectory();
+      chmodSync(marks, 0o777);
       const most = await mostConnections(port, async () => {
-        const held = own.slice(0, CONNECTIONS_MAX).map((client) => timed(client, "/held.php"));
+        const held = own.slice(0, CONNECTIONS_MAX)
+          .map((client) => timed(client, `/held.php?marks=${marks}`));
+        await waitUntil(
+          () => readdirSync(marks).length === CONNECTIONS_MAX,
+          "requests of one thread in as many children as there may be connections",
+        );
+        writeFileSync(join(marks, "gate"), "");
         await Promise.all(held);
       });
       assert.equal(most, CONNECTIONS_MAX);
