@@ -10,7 +10,7 @@ import type { Upstream } from "../upstream/upstream.ts";
 import { logScriptError, logStoreError } from "./error_log.ts";
 import type { AppOptions } from "./options.ts";
 import type { ProcessParts } from "./process_parts.ts";
-import { compileGatewaySite, isServedAt, serverSoftware } from "./sites.ts";
+import { compileGatewaySite, isServedAt, serverSoftware, SITES_AT_ONCE_MAX } from "./sites.ts";
 
 export interface CompileDeps {
   readonly process: ProcessParts;
@@ -63,7 +63,7 @@ export function compileSites(
       },
       onStoreError: (error, context) => logStoreError(process.limited, error, context),
       onScriptError: (params, context) => logScriptError(logger, runtime.files, params, context),
-    });
+    }, sites.length > SITES_AT_ONCE_MAX);
     return { options, site };
   });
 }

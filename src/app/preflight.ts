@@ -99,11 +99,13 @@ export async function missingPrograms(
   return findings;
 }
 
-function pairsOf({ listen, sites }: AppOptions): readonly PairPaths[] {
-  return [
+/** Each once, however many sites have it. */
+function pairsOf({ listen, sites }: AppOptions): Iterable<PairPaths> {
+  const pairs = [
     ...listen.flatMap(({ tls }) => tls?.pair ?? []),
     ...sites.flatMap(({ tls }) => tls?.kind === "files" ? tls.pairs : []),
   ];
+  return new Map(pairs.map((pair) => [JSON.stringify([pair.cert, pair.key]), pair])).values();
 }
 
 async function checkCertificate(

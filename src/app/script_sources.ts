@@ -26,10 +26,12 @@ const EXECUTE_BITS = 0o111;
 export async function sentSources(site: SiteOptions, files: Files): Promise<string[]> {
   const { routes } = site;
   if (!routes.some(({ handler }) => handler.kind === "fastcgi")) return [];
+  const places = placesOf(site);
+  if (places.length === 0) return [];
   const sends = senderOf(site);
   const notes: string[] = [];
   try {
-    for (const place of placesOf(site)) {
+    for (const place of places) {
       for await (const path of scriptsBelow(place.root, site, files)) {
         const index = sends(place, path);
         if (index === undefined) continue;

@@ -4,13 +4,21 @@ import type { GatewaySite } from "../http/gateway.ts";
 import type { ListenerInfo } from "../http/request_context.ts";
 import type { SiteOptions } from "../http/options.ts";
 import { answerPlainHttp } from "../http/scheme.ts";
-import { compileSite } from "../http/site.ts";
+import { type CompiledSite, compileSite } from "../http/site.ts";
 import type { SiteDeps } from "../http/site_deps.ts";
+import { hasRules } from "../http/site_rules.ts";
 import { formatAddress, type ServeAddress } from "../runtime/address.ts";
 import type { ListenOptions } from "./options.ts";
 
-/** A site under the name that metrics know it by. */
-export function compileGatewaySite(site: SiteOptions, deps: SiteDeps): GatewaySite {
+/** More sites are compiled one by one, each with its first request. */
+export const SITES_AT_ONCE_MAX = 64;
+
+/**
+ * A site under the name that metrics know it by. With `isLate` its routes are compiled when the first
+ * request comes: of a thousand sites that is most of a start, and what the configuration says of them
+ * has been checked.
+ */
+export function compileGatewaySite(site: SiteOptions, deps: SiteDeps, isLate = false): GatewaySite {
   const name = site.hosts[0] ?? "default";
   const arrive = compileArrival(
     site,
@@ -19,12 +27,22 @@ export function compileGatewaySite(site: SiteOptions, deps: SiteDeps): GatewaySi
   const { https = "allow", hsts } = site;
   return {
     name,
-    ...compileSite(site, deps),
+    ...(isLate ? compileLate(site, deps) : compileSite(site, deps)),
     arrive,
     asksForCertificate: asksForCertificate(site),
     plainHttp: answerPlainHttp(https),
     keepsBytes: site.keepsBytes,
     hsts,
+  };
+}
+
+function compileLate(site: SiteOptions, deps: SiteDeps): CompiledSite {
+  let compiled: CompiledSite | undefined;
+  const compile = () => compiled ??= compileSite(site, deps);
+  return {
+    app: { fetch: (request, context) => compile().app.fetch(request, context) },
+    direct: (request, context) => compile().direct(request, context),
+    hasRules: hasRules(site),
   };
 }
 

@@ -5,6 +5,7 @@
 import type { AppOptions } from "../app/options.ts";
 import { Authorities } from "../certificates/authorities.ts";
 import { doubtOf, PairError, readPair } from "../certificates/pair.ts";
+import type { PairPaths } from "../certificates/options.ts";
 import type { LocatedError } from "../config/located_error.ts";
 import type { LocatedText, LocatedTls } from "../config/tls_references.ts";
 import { formatAddress, type TcpAddress } from "../runtime/address.ts";
@@ -38,12 +39,15 @@ export async function checkTls(
     }
   };
   for (const one of ciphers) await attempt(one, (list) => runtime.tls.checkCiphers(list));
-  for (const one of authorities) {
-    await attempt(one, (path) => new Authorities().read(path, runtime));
-  }
+  // Many sites may have the same files.
+  const read = once((path) => new Authorities().read(path, runtime));
+  for (const one of authorities) await attempt(one, read);
+  const judge = once(async (_key, paths: PairPaths) =>
+    doubtOf(await readPair(paths, runtime), paths.cert, runtime.clock.wallMs())
+  );
   for (const { paths, places } of pairs) {
     try {
-      const message = doubtOf(await readPair(paths, runtime), paths.cert, runtime.clock.wallMs());
+      const message = await judge(JSON.stringify([paths.cert, paths.key]), paths);
       if (message !== undefined) doubts.push({ source, place: places.cert, message });
     } catch (error) {
       if (!(error instanceof PairError)) throw error;
@@ -51,6 +55,18 @@ export async function checkTls(
     }
   }
   return { errors, doubts };
+}
+
+/** The same with what came of each key before. */
+function once<Rest extends readonly unknown[], Result>(
+  action: (key: string, ...rest: Rest) => Promise<Result>,
+): (key: string, ...rest: Rest) => Promise<Result> {
+  const known = new Map<string, Promise<Result>>();
+  return (key, ...rest) => {
+    const result = known.get(key) ?? action(key, ...rest);
+    known.set(key, result);
+    return result;
+  };
 }
 
 /** A line for each name of a site, and what its listeners show for it. */

@@ -28,6 +28,7 @@ type ApplicationConfig = NonNullable<RouteConfig["authorize"]>;
 export function toAppOptions(config: Config, directory: string): AppOptions {
   const { limits, log } = config;
   const connectionLimits = http2Limits(limits.http2);
+  const maps = valueMaps(config.map);
   const upstreamLimits: UpstreamLimits = {
     responseHeaderMax: limits.response_header,
     responseBufferMax: limits.response_buffer,
@@ -48,10 +49,10 @@ export function toAppOptions(config: Config, directory: string): AppOptions {
       upstreamOptions(name, upstream, upstreamLimits, directory)
     ),
     ...spawnsOf(config, directory),
-    sites: (config.sites ?? []).map((site) => {
-      const maps = valueMaps(config.map);
-      return { ...siteOptions(site, config.upstreams ?? {}, directory), ...(maps && { maps }) };
-    }),
+    sites: (config.sites ?? []).map((site) => ({
+      ...siteOptions(site, config.upstreams ?? {}, directory),
+      ...(maps && { maps }),
+    })),
     ...(config.gemini && {
       gemini: {
         sites: config.gemini.map((site) => geminiSiteOptions(site, directory)),

@@ -20,6 +20,9 @@ export type ConfigContent =
   | { readonly kind: "list"; readonly items: readonly ConfigNode[] }
   | { readonly kind: "map"; readonly entries: ReadonlyMap<string, ConfigEntry> };
 
+const NO_ENTRIES: ReadonlyMap<string, ConfigEntry> = new Map();
+const NO_ITEMS: readonly ConfigNode[] = [];
+
 /** A value and its place. */
 export class ConfigNode {
   readonly place: Place;
@@ -37,11 +40,11 @@ export class ConfigNode {
   }
 
   get entries(): ReadonlyMap<string, ConfigEntry> {
-    return this.content.kind === "map" ? this.content.entries : new Map();
+    return this.content.kind === "map" ? this.content.entries : NO_ENTRIES;
   }
 
   get items(): readonly ConfigNode[] {
-    return this.content.kind === "list" ? this.content.items : [];
+    return this.content.kind === "list" ? this.content.items : NO_ITEMS;
   }
 
   get text(): string | undefined {
@@ -66,9 +69,9 @@ export class ConfigNode {
     const { content } = this;
     if (content.kind === "scalar") return content.value;
     if (content.kind === "list") return content.items.map((item) => item.toPlain());
-    return Object.fromEntries(
-      [...content.entries].map(([key, entry]) => [key, entry.node.toPlain()]),
-    );
+    const plain: Record<string, unknown> = {};
+    for (const [key, { node }] of content.entries) plain[key] = node.toPlain();
+    return plain;
   }
 }
 

@@ -3,28 +3,21 @@
  * broken syntax, keys that are there twice, variables that are not set. Aliases are followed; how
  * much they may unfold to is bounded, so a small file cannot become a huge tree.
  */
-import {
-  type Alias,
-  isAlias,
-  isCollection,
-  isMap,
-  isScalar,
-  LineCounter,
-  type Node,
-  parseDocument,
-  type YAMLMap,
-  type YAMLSeq,
-} from "yaml";
+import { readAnyYaml } from "./any_yaml.ts";
 import { type ConfigContent, type ConfigEntry, ConfigNode, type Scalar } from "./config_node.ts";
 import { expandVariables, type ReadVariable, TEMPLATE_KEYS } from "./environment.ts";
+import { Lines } from "./lines.ts";
 import type { LocatedError, Place } from "./located_error.ts";
 import { isNoSecretKey, isSecretKey, MASK, Secrets } from "./secrets.ts";
-import { yamlError } from "./yaml_errors.ts";
-
-/** Values in a file once its aliases are unfolded. */
-export const NODES_MAX = 100_000;
-/** Maps and lists within each other. */
-export const DEPTH_MAX = 32;
+import { readSimpleYaml } from "./simple_yaml.ts";
+import {
+  DEPTH_MAX,
+  NODES_MAX,
+  type Written,
+  type WrittenAlias,
+  type WrittenList,
+  type WrittenMap,
+} from "./yaml_tree.ts";
 
 /** What is said of a name in a secret; it may be a part of it. */
 const NO_VARIABLE = "What ${env.…} names cannot be an environment variable " +
@@ -46,93 +39,83 @@ export function parseConfigText(
   source: string,
   readVariable: ReadVariable,
 ): ParsedDocument {
-  return new DocumentReader(source, readVariable).read(text);
+  return new DocumentReader(text, source, readVariable).read(text);
 }
 
 class DocumentReader {
   readonly #source: string;
   readonly #readVariable: ReadVariable;
-  readonly #lines = new LineCounter();
+  readonly #lines: Lines;
   readonly #errors: LocatedError[] = [];
   readonly #secrets = new Secrets();
   /** How many of the maps being read are below a key whose texts are secrets. */
   #secretDepth = 0;
   /** Maps and lists that are being read: an alias of one of them would never end. */
-  readonly #open = new Set<Node>();
-  #resolve: (alias: Alias) => Node | undefined = () => undefined;
+  readonly #open = new Set<Written>();
   #nodeCount = 0;
   /** How many of the maps being read are below a key of {@link TEMPLATE_KEYS}. */
   #templateDepth = 0;
 
-  constructor(source: string, readVariable: ReadVariable) {
+  constructor(text: string, source: string, readVariable: ReadVariable) {
+    this.#lines = new Lines(text);
     this.#source = source;
     this.#readVariable = readVariable;
   }
 
   read(text: string): ParsedDocument {
-    const document = parseDocument(text, {
-      version: "1.2",
-      prettyErrors: false,
-      // Found below, with the place of the first one.
-      uniqueKeys: false,
-      lineCounter: this.#lines,
-    });
-    const broken = yamlError(document, text);
-    if (broken !== undefined) {
-      this.#error(this.#placeAt(broken.offset), broken.message);
-      return { root: undefined, errors: this.#errors, secrets: this.#secrets };
-    }
-    const start = { line: 1, column: 1 };
-    if (document.contents === null) {
-      this.#error(start, "The file is empty (add upstreams and sites)");
-      return { root: undefined, errors: this.#errors, secrets: this.#secrets };
-    }
-    const targets = new Map<Alias, Node | undefined>();
-    this.#resolve = (alias) => {
-      // Remembered: each look-up goes through the whole document.
-      if (!targets.has(alias)) targets.set(alias, alias.resolve(document));
-      return targets.get(alias);
-    };
-    const root = this.#node(document.contents, start, 0);
+    const root = this.#read(text);
     return { root, errors: this.#errors, secrets: this.#secrets };
   }
 
-  #node(written: Node | null, keyPlace: Place, depth: number): ConfigNode {
-    const place = written?.range ? this.#placeAt(written.range[0]) : keyPlace;
+  #read(text: string): ConfigNode | undefined {
+    const simple = readSimpleYaml(text);
+    const read = simple === undefined ? readAnyYaml(text) : { written: simple };
+    if ("error" in read) {
+      this.#error(this.#lines.placeAt(read.error.offset), read.error.message);
+      return undefined;
+    }
+    const start = { line: 1, column: 1 };
+    if (read.written !== undefined) return this.#node(read.written, start, 0);
+    this.#error(start, "The file is empty (add upstreams and sites)");
+    return undefined;
+  }
+
+  #node(written: Written, keyPlace: Place, depth: number): ConfigNode {
+    // An empty value has no place of its own that anyone would look at.
+    const place = written.at === undefined ? keyPlace : this.#lines.placeAt(written.at);
     const obstacle = this.#obstacle(written, depth);
     if (obstacle !== undefined) return this.#faulty(place, obstacle);
-    const node = isAlias(written) ? this.#resolve(written) : written;
-    if (!isCollection(node)) {
-      const value = isScalar(node) ? node.value : null;
-      // An empty value has no place of its own that anyone would look at.
-      return this.#scalar(value, value === null ? keyPlace : place);
+    const node = written.kind === "alias" ? written.target! : written;
+    if (node.kind === "scalar") {
+      return this.#scalar(node.value, node.value === null ? keyPlace : place);
     }
     this.#open.add(node);
-    const content: ConfigContent = isMap<Node, Node | null>(node)
+    const content: ConfigContent = node.kind === "map"
       ? { kind: "map", entries: this.#entries(node, place, depth) }
-      : { kind: "list", items: this.#items(node as YAMLSeq<Node | null>, place, depth) };
+      : { kind: "list", items: this.#items(node, place, depth) };
     this.#open.delete(node);
     return new ConfigNode(place, content);
   }
 
   /** Why a value cannot be read; counts it. */
-  #obstacle(written: Node | null, depth: number): string | undefined {
+  #obstacle(written: Written, depth: number): string | undefined {
     this.#nodeCount++;
     if (this.#nodeCount > NODES_MAX) {
       return `There are more than ${NODES_MAX} values (write less, or use fewer aliases)`;
     }
     if (depth > DEPTH_MAX) return `Values are nested more than ${DEPTH_MAX} deep (nest them less)`;
-    if (!isAlias(written)) return undefined;
-    const name = written.source;
-    const node = this.#resolve(written);
-    if (node === undefined) {
+    return written.kind === "alias" ? this.#aliasObstacle(written) : undefined;
+  }
+
+  #aliasObstacle({ name, target }: WrittenAlias): string | undefined {
+    if (target === undefined) {
       if (this.#secretDepth > 0) return 'A value begins with "*" (put it in quotes)';
       // Somebody meant a pattern such as *.example.com.
       return /^[./]/.test(name)
         ? `"*${name}" is an alias as it stands (put it in quotes)`
         : `Alias "${name}" has no anchor (write "&${name}" before what it stands for)`;
     }
-    return this.#open.has(node)
+    return this.#open.has(target)
       ? `Alias "${name}" contains itself (write out what it stands for)`
       : undefined;
   }
@@ -169,15 +152,14 @@ class DocumentReader {
     return new ConfigNode(place, { kind: "scalar", value: text }, errors.length > 0, shown);
   }
 
-  #items(list: YAMLSeq<Node | null>, place: Place, depth: number): ConfigNode[] {
-    return list.items.map((item) => this.#node(item, place, depth + 1));
+  #items({ items }: WrittenList, place: Place, depth: number): ConfigNode[] {
+    return items.map((item) => this.#node(item, place, depth + 1));
   }
 
-  #entries(map: YAMLMap<Node, Node | null>, place: Place, depth: number): Map<string, ConfigEntry> {
+  #entries({ pairs }: WrittenMap, place: Place, depth: number): Map<string, ConfigEntry> {
     const entries = new Map<string, ConfigEntry>();
-    for (const { key, value } of map.items) {
-      const keyPlace = key.range ? this.#placeAt(key.range[0]) : place;
-      const name = keyName(key);
+    for (const { name, at, value } of pairs) {
+      const keyPlace = at === undefined ? place : this.#lines.placeAt(at);
       const first = entries.get(name ?? "");
       if (name === undefined) {
         this.#error(keyPlace, "The key is not text (use a name)");
@@ -208,18 +190,7 @@ class DocumentReader {
     return this.#secretDepth > 0 && name.includes(":") ? "A key" : `Key ${JSON.stringify(name)}`;
   }
 
-  #placeAt(offset: number): Place {
-    const { line, col } = this.#lines.linePos(offset);
-    return { line: Math.max(line, 1), column: Math.max(col, 1) };
-  }
-
   #error(place: Place, message: string): void {
     this.#errors.push({ source: this.#source, place, message });
   }
-}
-
-/** A key as it is written, also where YAML reads a number; undefined when it is no scalar. */
-function keyName(key: Node): string | undefined {
-  if (!isScalar(key) || key.value === null) return undefined;
-  return typeof key.value === "string" ? key.value : key.source ?? String(key.value);
 }

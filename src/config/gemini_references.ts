@@ -11,7 +11,7 @@ import { GEMINI_HANDLER_NAMES, GEMINI_LISTEN_RULES } from "./gemini_schema.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
 import { directoryError, type PathContext, requireFile } from "./path_references.ts";
 import { resolvePath } from "./paths.ts";
-import { coversRoute, type RouteShape } from "../routing/route_cover.ts";
+import { EarlierRoutes } from "../routing/route_cover.ts";
 import { patternError } from "../routing/route_pattern.ts";
 import { checkSymlinks } from "./symlinks.ts";
 
@@ -105,7 +105,8 @@ function checkRoutes(
   context: PathContext,
   tell: Tell,
 ): void {
-  const earlier: { shape: RouteShape; line: number }[] = [];
+  /** By their lines. */
+  const earlier = new EarlierRoutes<number>();
   for (const route of site.get("routes")?.items ?? []) {
     if (route.content.kind !== "map") continue;
     const handlers = GEMINI_HANDLER_NAMES.filter((name) => route.get(name) !== undefined);
@@ -125,12 +126,12 @@ function checkRoutes(
       (path.text !== undefined && patternError(path.text) === undefined);
     if (handlers.length !== 1 || !isReadable) continue;
     const shape = { path: path?.text, methods: undefined, passesOn: handlers[0] === "static" };
-    const cover = earlier.find((other) => coversRoute(other.shape, shape));
+    const cover = earlier.coverOf(shape);
     if (cover !== undefined) {
-      const what = `The route never matches: the one of line ${cover.line} takes all of it`;
+      const what = `The route never matches: the one of line ${cover} takes all of it`;
       tell(route.place, `${what} (put this one before it)`);
     }
-    earlier.push({ shape, line: route.place.line });
+    earlier.add(shape, route.place.line);
   }
 }
 

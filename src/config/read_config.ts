@@ -7,6 +7,7 @@ import { parseConfigText } from "./document.ts";
 import type { ReadVariable } from "./environment.ts";
 import type { LocatedError } from "./located_error.ts";
 import { issueErrors } from "./issues.ts";
+import { QUICK } from "./quick_section.ts";
 import { checkReferences } from "./references.ts";
 import { configSchema } from "./schema.ts";
 import { type LocatedTls, locatedTls } from "./tls_references.ts";
@@ -44,7 +45,8 @@ export function readConfig(text: string, context: ReadContext): ReadResult {
   if (root === undefined) return { options: undefined, errors: syntaxErrors, secrets };
   const shape = checkShape(root, configSchema);
   const plain = root.toPlain();
-  const result = v.safeParse(configSchema, plain);
+  const quick = v.safeParse(configSchema, plain, QUICK);
+  const result = quick.success ? quick : v.safeParse(configSchema, plain);
   const errors = [
     ...syntaxErrors,
     ...[

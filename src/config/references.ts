@@ -13,7 +13,7 @@ import { anyOf, didYouMean } from "./nearest.ts";
 import { directoryError, type PathContext } from "./path_references.ts";
 import { resolvePath } from "./paths.ts";
 import { isSimple, patternError, prefixOfPattern } from "../routing/route_pattern.ts";
-import { coversRoute, type RouteShape } from "../routing/route_cover.ts";
+import { EarlierRoutes, type RouteShape } from "../routing/route_cover.ts";
 import { conditionTexts } from "./condition_texts.ts";
 import { checkGroups } from "./group_references.ts";
 import { checkMaps } from "./map_schema.ts";
@@ -101,7 +101,8 @@ function checkRoutes(
   context: ReferenceContext,
   tell: Tell,
 ): void {
-  const earlier: { shape: RouteShape; line: number }[] = [];
+  /** By their lines. */
+  const earlier = new EarlierRoutes<number>();
   for (const route of site.get("routes")?.items ?? []) {
     if (route.content.kind !== "map") continue;
     const handlers = HANDLER_NAMES.filter((name) => route.get(name) !== undefined);
@@ -124,12 +125,12 @@ function checkRoutes(
     checkExists(site, route, context, tell);
     const shape = routeShape(route, handlers);
     if (shape === undefined) continue;
-    const cover = earlier.find((other) => coversRoute(other.shape, shape));
+    const cover = earlier.coverOf(shape);
     if (cover !== undefined) {
-      const what = `The route never matches: the one of line ${cover.line} takes all of it`;
+      const what = `The route never matches: the one of line ${cover} takes all of it`;
       tell(route.place, `${what} (put this one before it)`);
     }
-    earlier.push({ shape, line: route.place.line });
+    earlier.add(shape, route.place.line);
   }
 }
 

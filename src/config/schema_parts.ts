@@ -13,6 +13,7 @@ import {
   parseAddress,
 } from "../runtime/address.ts";
 import { anyOf, didYouMean } from "./nearest.ts";
+import { quickly } from "./quick_section.ts";
 import {
   DURATION_PATTERN,
   formatSize,
@@ -46,7 +47,7 @@ export function section<const Entries extends v.ObjectEntries>(
   const required = keys.filter((key) => entries[key]!.type !== "optional");
   const isWhole = required.length === keys.length;
   const remedy = `use a map with ${isWhole ? keys.join(" and ") : anyOf(keys)}`;
-  return v.strictObject(entries, ({ input }: Given) => {
+  return quickly(v.strictObject(entries, ({ input }: Given) => {
     if (input === null && required.length === 0) {
       return `use {} for the defaults, or ${remedy.slice(4)}`;
     }
@@ -55,7 +56,7 @@ export function section<const Entries extends v.ObjectEntries>(
     }
     const text = String(input);
     return `use ${typeof short === "string" ? `{ ${short}: ${asYaml(text)} }` : short(text)}`;
-  });
+  }));
 }
 
 /** A value as it stands in a list or a map on one line. */

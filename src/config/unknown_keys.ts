@@ -25,23 +25,23 @@ export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeRepo
   const errors: ShapeError[] = [];
   const meant = new Set<string>();
   let misplaced: MisplacedKeys | undefined;
-  visit(root, schema as unknown as SchemaFields, []);
+  /** Of the value that is visited. */
+  const path: (string | number)[] = [];
+  visit(root, schema as unknown as SchemaFields);
   return { errors, meant };
 
-  function visit(node: ConfigNode, schema: SchemaFields, path: NodePath): void {
+  function visit(node: ConfigNode, schema: SchemaFields): void {
     if (schema.type === "optional" || schema.type === "nullable") {
-      return visit(node, schema.wrapped!, path);
+      return visit(node, schema.wrapped!);
     }
     if (schema.type === "union") {
       for (const option of schema.options!) {
-        if (option.type === "strict_object" && node.content.kind === "map") {
-          visit(node, option, path);
-        }
+        if (option.type === "strict_object" && node.content.kind === "map") visit(node, option);
       }
       return;
     }
     if (schema.type === "array") {
-      node.items.forEach((item, index) => visit(item, schema.item!, [...path, index]));
+      node.items.forEach((item, index) => visitBelow(index, item, schema.item!));
       return;
     }
     if (!MAPS.has(schema.type)) return;
@@ -53,9 +53,15 @@ export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeRepo
     }
     for (const [key, entry] of node.entries) {
       const known = schema.type === "record" ? schema.value : ownEntry(schema, key) ?? schema.rest;
-      if (known !== undefined) visit(entry.node, known, [...path, key]);
+      if (known !== undefined) visitBelow(key, entry.node, known);
       else errors.push(unknownKey(key, entry.keyPlace, schema, path));
     }
+  }
+
+  function visitBelow(step: string | number, node: ConfigNode, schema: SchemaFields): void {
+    path.push(step);
+    visit(node, schema);
+    path.pop();
   }
 
   function unknownKey(key: string, place: Place, map: SchemaFields, path: NodePath): ShapeError {

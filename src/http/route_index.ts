@@ -11,14 +11,11 @@
  *
  * Few routes are looked through as they are.
  */
-import { isSimple, prefixOfPattern } from "../routing/route_pattern.ts";
+import { INDEXED_NAMES_MAX, namesOfPattern, wholeNames } from "../routing/route_names.ts";
 import type { RouteOptions } from "./options.ts";
 
 /** Fewer routes are looked through faster than found. */
 export const INDEXED_ROUTES_MIN = 16;
-
-/** Names of a pattern by which its route is found; more are a matter of matching. */
-export const INDEXED_NAMES_MAX = 8;
 
 type IndexedRoute = Pick<RouteOptions, "path" | "stripPrefix">;
 
@@ -105,19 +102,8 @@ function firstBehind(routes: readonly number[], after: number): number {
 
 /** The whole names that every path of the route begins with. */
 function namesOf(pattern: string | undefined, stripPrefix: string | undefined): readonly string[] {
-  const ofPattern = pattern === undefined ? [] : namesOfPattern(pattern);
+  const ofPattern = namesOfPattern(pattern);
   const ofStripped = stripPrefix === undefined ? [] : wholeNames(`${stripPrefix}/`);
   const names = ofStripped.length > ofPattern.length ? ofStripped : ofPattern;
   return names.slice(0, INDEXED_NAMES_MAX);
-}
-
-function namesOfPattern(pattern: string): readonly string[] {
-  const prefix = prefixOfPattern(pattern);
-  const isExact = isSimple(pattern) && prefix === pattern;
-  return wholeNames(isExact ? `${prefix}/` : prefix);
-}
-
-/** Those that a slash ends; what stands behind the last one may go on. */
-function wholeNames(prefix: string): readonly string[] {
-  return prefix.split("/").slice(1, -1);
 }

@@ -2,7 +2,7 @@
  * The routes of a site as they gather, each with the line that it comes from. A route that an earlier
  * one leaves nothing to is an error of our file, so it is left out.
  */
-import { coversRoute, type RouteShape } from "../routing/route_cover.ts";
+import { coversRoute, EarlierRoutes, type RouteShape } from "../routing/route_cover.ts";
 import { placeOf, textOf } from "../import/notes.ts";
 import type { Directive } from "./parser.ts";
 import type { RouteValue } from "./script_routes.ts";
@@ -10,7 +10,7 @@ import type { Part } from "../import/yaml_writer.ts";
 
 export class RouteList {
   readonly parts: Part[] = [];
-  readonly #shapes: RouteShape[] = [];
+  readonly #earlier = new EarlierRoutes<true>();
 
   /** Whether some request is left for another route. */
   isOpen = true;
@@ -19,9 +19,9 @@ export class RouteList {
     let comment = `${placeOf(directive)}: ${textOf(directive)}`;
     for (const value of routes) {
       const shape = shapeOf(value);
-      if (this.#shapes.some((earlier) => coversRoute(earlier, shape))) continue;
+      if (this.#earlier.coverOf(shape) !== undefined) continue;
       this.parts.push({ comment, value });
-      this.#shapes.push(shape);
+      this.#earlier.add(shape, true);
       comment = "";
       if (coversRoute(shape, EVERYTHING)) this.isOpen = false;
     }

@@ -106,7 +106,6 @@ export const BOUNDS: Readonly<Record<string, Readonly<Record<string, readonly nu
     GRANT_BODY_MAX: [65_536],
     HOST_CACHE_ENTRIES_MAX: [1_024],
     HOST_LENGTH_MAX: [260],
-    INDEXED_NAMES_MAX: [8],
     INDEXED_ROUTES_MIN: [16],
     INTERNAL_REDIRECTS_MAX: [10],
     LOOPS_MAX: [8],
@@ -241,6 +240,7 @@ export const BOUNDS: Readonly<Record<string, Readonly<Record<string, readonly nu
   routing: {
     EXPRESSION_COUNT_MAX: [1_000],
     EXPRESSION_DEPTH_MAX: [64],
+    INDEXED_NAMES_MAX: [8],
     EXPRESSION_LENGTH_MAX: [4_096],
     EXPRESSION_STEPS_MAX: [4_096],
     POSITIONS_MAX: [400],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { coversRoute, type RouteShape } from "../../src/routing/route_cover.ts";
+import fc from "fast-check";
+import { coversRoute, EarlierRoutes, type RouteShape } from "../../src/routing/route_cover.ts";
 import { SiteRouter } from "../../src/http/site_router.ts";
 
 function route(path?: string, methods?: string[], passesOn = false): RouteShape {
@@ -186,3 +187,61 @@ test("A route covers another exactly when no request is left to that, whatever p
   }
   assert.ok(covered > shapes.length, `${covered} are covered`);
 });
+
+const shapes: fc.Arbitrary<RouteShape> = fc.record({
+  path: fc.constantFrom(
+    ...PATTERNS,
+    "/a/b/c",
+    "/a/*/c",
+    "~ ^/a/",
+    "~ ^/a/b",
+    "~* ^/A/",
+    "~ x",
+    "/a/b/*.php",
+    `${"/a".repeat(10)}/*`,
+    `${"/a".repeat(12)}`,
+  ),
+  methods: fc.constantFrom(...METHODS),
+  conditions: fc.constantFrom<readonly string[]>([], ["x"], ["y"], ["x", "y"], ["y", "x"]),
+  passesOn: fc.constantFrom(false, false, false, true),
+});
+
+test("property: of the routes so far the first that covers one is found, as by a look at each", () => {
+  fc.assert(
+    fc.property(fc.array(shapes, { maxLength: 20 }), shapes, (all, later) => {
+      const earlier = new EarlierRoutes<number>();
+      all.forEach((shape, index) => earlier.add(shape, index));
+      const first = all.findIndex((shape) => coversRoute(shape, later));
+      assert.equal(earlier.coverOf(later), first < 0 ? undefined : first);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+const MANY = 1_000;
+const KINDS: Readonly<Record<string, (at: number) => Omit<RouteShape, "passesOn" | "methods">>> = {
+  "names of their own": (at) => ({ path: `/shop-${at}/*` }),
+  "whole paths": (at) => ({ path: `/shop/items/${at}/page` }),
+  "expressions": (at) => ({ path: `~ ^/shop/items/${at}/` }),
+  "conditions": (at) => ({ path: undefined, conditions: [`host ${at}`] }),
+  "paths and conditions": (at) => ({ path: "/shop/*", conditions: [`host ${at}`, "scheme"] }),
+};
+
+for (const [kind, shapeOf] of Object.entries(KINDS)) {
+  test(`Of ${MANY} routes with ${kind} each is compared with few others`, () => {
+    const earlier = new EarlierRoutes<number>();
+    let looked = 0;
+    for (let at = 0; at < MANY; at++) {
+      const shape: RouteShape = { ...shapeOf(at), methods: undefined, passesOn: false };
+      earlier.coverOf(shape);
+      earlier.add({
+        ...shape,
+        get methods() {
+          looked++;
+          return undefined;
+        },
+      }, at);
+    }
+    assert.ok(looked <= 4 * MANY, `${looked} comparisons`);
+  });
+}

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { RouteOptions } from "../../src/http/options.ts";
-import { INDEXED_NAMES_MAX, INDEXED_ROUTES_MIN, indexRoutes } from "../../src/http/route_index.ts";
+import { INDEXED_ROUTES_MIN, indexRoutes } from "../../src/http/route_index.ts";
+import { INDEXED_NAMES_MAX } from "../../src/routing/route_names.ts";
 import { compileMatch, SiteRouter } from "../../src/http/site_router.ts";
 import { patternError } from "../../src/routing/route_pattern.ts";
 
