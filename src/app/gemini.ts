@@ -10,13 +10,28 @@ import {
 } from "../gemini/gateway.ts";
 import type { GeminiSiteOptions } from "../gemini/options.ts";
 import { compileGeminiSite } from "../gemini/site.ts";
+import type { OpenCount } from "../http/open_count.ts";
+import type { Logger } from "../observe/logger.ts";
 import type { CertificateSource } from "../certificates/source.ts";
 import { formatAddress, type TcpAddress } from "../runtime/address.ts";
 import type { TlsVersion } from "../runtime/tls.ts";
 import { errorText } from "../upstream/errors.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import type { AppOptions } from "./options.ts";
+import type { ProcessParts } from "./process_parts.ts";
+import { serverSoftware } from "./sites.ts";
 import type { ClientBounds } from "./client_bounds.ts";
+import type { Certificates } from "./certificates.ts";
 import type { InheritedSockets } from "./inherited_sockets.ts";
+
+/** A configuration, as far as Gemini is served from it. */
+export interface GeminiParts {
+  readonly options: Pick<AppOptions, "gemini">;
+  readonly accessLog: Logger | undefined;
+  readonly upstreams: readonly Upstream[];
+  readonly open: OpenCount;
+  readonly certificates: Pick<Certificates, "geminiSources">;
+}
 
 export interface GeminiAppDeps extends GeminiGatewayDeps {
   readonly upstreams: readonly Upstream[];
@@ -25,6 +40,30 @@ export interface GeminiAppDeps extends GeminiGatewayDeps {
   readonly certificatesOf: (
     site: GeminiSiteOptions,
   ) => Promise<ReadonlyMap<string, CertificateSource>>;
+}
+
+/** What it needs of a configuration, where that has any. */
+export function geminiDepsOf(
+  { options: { gemini }, accessLog, upstreams, open, certificates }: GeminiParts,
+  process: ProcessParts,
+): GeminiAppDeps | undefined {
+  if (gemini === undefined) return undefined;
+  // Its metrics are there from now on.
+  const { runtime, memory, logger, version, requestIds, geminiMetrics, clients } = process;
+  return {
+    runtime,
+    memory,
+    limits: gemini.limits,
+    certificatesOf: (site) => certificates.geminiSources(site),
+    metrics: geminiMetrics,
+    log: logger,
+    accessLog,
+    nextRequestId: () => requestIds.next(),
+    upstreams,
+    serverSoftware: serverSoftware(version),
+    open,
+    connections: clients.connections,
+  };
 }
 
 /** A certificate or a directory of them that cannot be used. */

@@ -20,7 +20,7 @@ import { ADMIN_LIMITS } from "./admin_limits.ts";
 import { Certificates } from "./certificates.ts";
 import { CLIENT_DEFAULTS } from "./client_bounds.ts";
 import { fingerprint } from "./fingerprint.ts";
-import type { GeminiAppDeps } from "./gemini.ts";
+import { type GeminiAppDeps, geminiDepsOf } from "./gemini.ts";
 import { type GenerationPlace, placesOf } from "./generation_places.ts";
 import { type CompiledSite, compileSites, siteTable } from "./generation_sites.ts";
 import {
@@ -35,7 +35,7 @@ import type { AppOptions, ListenOptions } from "./options.ts";
 import { CLOSING_ORDER, Parts } from "./parts.ts";
 import type { ProcessParts } from "./process_parts.ts";
 import { Readiness } from "./readiness.ts";
-import { listenerInfo, serverSoftware, tlsPort } from "./sites.ts";
+import { listenerInfo, tlsPort } from "./sites.ts";
 import { untilUp } from "./spawned_up.ts";
 import { type SpawnedPart, withSpawnedWorkers } from "./spawned_applications.ts";
 import { withAuthorities } from "./upstream_tls.ts";
@@ -228,10 +228,11 @@ export class Generation {
   /** What it wants of HTTP/3, once its listeners are open. */
   http3Places(): readonly Http3Place[] {
     const { httpTimeouts = CONNECTION_TIMEOUTS, sites } = this.options;
+    const { runtime: { clock }, memory } = this.#process;
     return [...this.#identify].flatMap(([index, identify]): Http3Place[] => {
       const address = this.addresses[index];
       if (address?.transport !== "tcp") return [];
-      const handler = http3Handler(this.#handler(index));
+      const handler = http3Handler(this.#handler(index), { clock, memory, timeouts: httpTimeouts });
       return [{
         address,
         idleMs: httpTimeouts.idleMs,
@@ -279,22 +280,7 @@ export class Generation {
   }
 
   geminiDeps(): GeminiAppDeps | undefined {
-    const { gemini } = this.options;
-    if (gemini === undefined) return undefined;
-    const { runtime, logger, version, requestIds, geminiMetrics, clients } = this.#process;
-    return {
-      runtime,
-      limits: gemini.limits,
-      certificatesOf: (site) => this.certificates.geminiSources(site),
-      metrics: geminiMetrics,
-      log: logger,
-      accessLog: this.accessLog,
-      nextRequestId: () => requestIds.next(),
-      upstreams: this.upstreams,
-      serverSoftware: serverSoftware(version),
-      open: this.open,
-      connections: clients.connections,
-    };
+    return geminiDepsOf(this, this.#process);
   }
 
   get #listen(): readonly ListenOptions[] {

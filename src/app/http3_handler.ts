@@ -10,6 +10,7 @@ import type { HttpPeer } from "../runtime/connection.ts";
 import type { Http3ListenOptions } from "../runtime/http3.ts";
 import type { HttpRequest } from "../runtime/http_request.ts";
 import { asResponse, type HttpResponse } from "../runtime/http_response.ts";
+import { countedResponse, type Http3BodyDeps, RequestBody } from "./http3_bodies.ts";
 import type { FindHttp3Port } from "./http3_port.ts";
 import type { AppOptions } from "./options.ts";
 
@@ -23,12 +24,21 @@ const REFUSED = { status: 400 } as const;
 /** A field that comes once (RFC 9110 section 8.6); joined, it is more than that. */
 const LENGTH = /^\d{1,15}$/;
 
-export function http3Handler(handle: Handler): Http3ListenOptions["handler"] {
-  return ({ method, url, headers, body, signal }, peer) => {
+export function http3Handler(handle: Handler, deps: Http3BodyDeps): Http3ListenOptions["handler"] {
+  return async ({ method, url, headers, body: sent, signal }, peer) => {
     if (!isToken(method) || !isFine(headers)) return new Response(null, REFUSED);
     const length = headers.get("content-length");
-    const counted = body && countedBody(body, length === null ? undefined : Number(length));
-    return asResponse(handle({ method, url, headers, body: counted, signal }, peer));
+    const declared = length === null ? undefined : Number(length);
+    const body = sent === null ? undefined : new RequestBody(sent, declared, deps.memory);
+    const onOver = () => body?.end();
+    if (body !== undefined) signal.addEventListener("abort", onOver);
+    const request = { method, url, headers, body: body?.stream ?? null, signal };
+    try {
+      return countedResponse(await asResponse(handle(request, peer)), onOver, deps);
+    } catch (error) {
+      onOver();
+      throw error;
+    }
   };
 }
 
@@ -36,27 +46,6 @@ function isFine(headers: Headers): boolean {
   for (const [name, value] of headers) if (judgeField(name, value) !== "") return false;
   const length = headers.get("content-length");
   return length === null || LENGTH.test(length);
-}
-
-/** A body that has to have the length that its request has declared: else it breaks. */
-function countedBody(
-  body: ReadableStream<Uint8Array>,
-  length: number | undefined,
-): ReadableStream<Uint8Array> {
-  if (length === undefined) return body;
-  let left = length;
-  return body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(piece, controller) {
-        left -= piece.length;
-        if (left < 0) controller.error(new Error("The body is longer than Content-Length says"));
-        else controller.enqueue(piece);
-      },
-      flush(controller) {
-        if (left > 0) controller.error(new Error("The body is shorter than Content-Length says"));
-      },
-    }),
-  );
 }
 
 /** A handler whose clients are told of HTTP/3, where its port is known. */

@@ -17,6 +17,19 @@ import { RequestLineReader } from "./request_line.ts";
 import type { UriRefusal } from "./uri.ts";
 import { reportIfOurs } from "../runtime/unexpected.ts";
 
+/** How long a client may take nothing of a piece while buffers hold more memory than they may. */
+export const STALLED_MS = 10_000;
+
+/** The count of what buffers of all clients hold. */
+export interface HeldCount {
+  /** Whether they hold more than they may. */
+  readonly isFull: boolean;
+  /** Bytes more (positive) or fewer than before. */
+  count(difference: number): void;
+}
+
+const UNCOUNTED: HeldCount = { isFull: false, count() {} };
+
 /** How a response came to its end. */
 export interface Delivery {
   readonly bytes: number;
@@ -28,12 +41,19 @@ export class Conversation {
   readonly connection: TlsConnection;
   readonly #clock: Clock;
   readonly #limits: GeminiLimits;
+  readonly #memory: HeldCount;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #left = new AbortController();
 
-  constructor(connection: TlsConnection, clock: Clock, limits: GeminiLimits) {
+  constructor(
+    connection: TlsConnection,
+    clock: Clock,
+    limits: GeminiLimits,
+    memory: HeldCount = UNCOUNTED,
+  ) {
     this.connection = connection;
+    this.#memory = memory;
     this.#clock = clock;
     this.#limits = limits;
     this.#reader = connection.readable.getReader();
@@ -105,10 +125,13 @@ export class Conversation {
   }
 
   async #send(piece: Uint8Array): Promise<"send_timeout" | "client_gone" | undefined> {
+    this.#memory.count(piece.length);
     const outcome = await this.#withLimit(
       this.#limits.sendTimeoutMs,
       () => this.#writer.write(piece),
+      () => this.#memory.isFull,
     );
+    this.#memory.count(-piece.length);
     return outcome === "late" ? "send_timeout" : outcome === "failed" ? "client_gone" : undefined;
   }
 
@@ -121,12 +144,23 @@ export class Conversation {
     }
   }
 
+  /** Each {@link STALLED_MS} it is asked whether there is haste: then the time is over. */
   async #withLimit(
     limitMs: number,
     work: () => Promise<void>,
+    isHasty: () => boolean = () => false,
   ): Promise<"done" | "late" | "failed"> {
     const { promise, resolve } = Promise.withResolvers<"done" | "late" | "failed">();
-    const timer = this.#clock.setTimer(() => resolve("late"), limitMs);
+    let leftMs = limitMs;
+    const wait = () => {
+      const waitMs = Math.min(leftMs, STALLED_MS);
+      leftMs -= waitMs;
+      return this.#clock.setTimer(() => {
+        if (leftMs <= 0 || isHasty()) resolve("late");
+        else timer = wait();
+      }, waitMs);
+    };
+    let timer = wait();
     work().then(() => resolve("done"), () => resolve("failed"));
     const outcome = await promise;
     this.#clock.clearTimer(timer);

@@ -15,7 +15,7 @@ import { isHeader } from "./response_header.ts";
 import { errorReply, ownReply, plainHeader } from "./own_replies.ts";
 import { errorText } from "../upstream/errors.ts";
 import { ClientLimits } from "./client_limits.ts";
-import { Conversation, type Delivery } from "./conversation.ts";
+import { Conversation, type Delivery, type HeldCount } from "./conversation.ts";
 import type { GeminiMetrics } from "./gemini_metrics.ts";
 import { isAddress } from "./host.ts";
 import type { GeminiLimits } from "./options.ts";
@@ -34,6 +34,8 @@ export interface GeminiGatewayDeps {
   readonly nextRequestId: () => string;
   /** Counts requests until their responses have gone; left out: nobody waits for them. */
   readonly open?: { begin(): void; end(): void };
+  /** Counts what waits for slow clients; left out: nobody does. */
+  readonly memory?: HeldCount;
   /** Connections over all listeners; left out: only those of this one are bounded. */
   readonly connections?: {
     admit(host: string): boolean;
@@ -155,8 +157,8 @@ export class GeminiGateway {
   }
 
   async #serve(connection: TlsConnection): Promise<void> {
-    const { runtime, limits } = this.#deps;
-    const conversation = new Conversation(connection, runtime.clock, limits);
+    const { runtime, limits, memory } = this.#deps;
+    const conversation = new Conversation(connection, runtime.clock, limits, memory);
     this.#conversations.add(conversation);
     try {
       await this.#converse(conversation);

@@ -10,6 +10,8 @@ import {
 import { advertised, http3Handler, http3Names } from "../../src/app/http3_handler.ts";
 import type { CertificateSource } from "../../src/certificates/source.ts";
 import { CertificateTable } from "../../src/certificates/table.ts";
+import { UNCOUNTED } from "../../src/http1/held_memory.ts";
+import { CONNECTION_TIMEOUTS } from "../../src/http1/server.ts";
 import type { SiteOptions } from "../../src/http/options.ts";
 import { Logger } from "../../src/observe/logger.ts";
 import type { Identify } from "../../src/runtime/callback_socket.ts";
@@ -22,7 +24,7 @@ import {
   type HttpResponse,
   StreamResponse,
 } from "../../src/runtime/http_response.ts";
-import { MemoryRuntime, MemorySink } from "../support/memory/memory.ts";
+import { ManualClock, MemoryRuntime, MemorySink } from "../support/memory/memory.ts";
 import { ListenError } from "../../src/runtime/network.ts";
 import { settle } from "../support/http1_world.ts";
 
@@ -236,7 +238,7 @@ async function ask(init: RequestInit & { duplex?: "half" }): Promise<[Response, 
   const handle = http3Handler(async (request) => {
     body = await new Response(request.body).text().catch(() => "broken");
     return new Response("fine");
-  });
+  }, { clock: new ManualClock(), memory: UNCOUNTED, timeouts: CONNECTION_TIMEOUTS });
   return [await handle(new Request("https://a.test/", init), PEER), body];
 }
 

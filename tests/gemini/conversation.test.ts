@@ -1,7 +1,7 @@
 /** Waits of a conversation, on a clock that the test moves. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Conversation } from "../../src/gemini/conversation.ts";
+import { Conversation, type HeldCount, STALLED_MS } from "../../src/gemini/conversation.ts";
 import { GEMINI_LIMIT_DEFAULTS as LIMITS } from "../../src/gemini/options.ts";
 import { ManualClock, memoryPair } from "../support/memory/memory.ts";
 import type { TlsConnection } from "../../src/runtime/tls.ts";
@@ -10,7 +10,7 @@ import { untilIdle } from "../support/idle.ts";
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
 /** A conversation and the client's end of it. */
-function begin(capacity?: number) {
+function begin(capacity?: number, memory?: HeldCount) {
   const [client, server] = memoryPair(capacity === undefined ? {} : { capacity });
   const clock = new ManualClock();
   const connection: TlsConnection = Object.assign(server, {
@@ -21,7 +21,8 @@ function begin(capacity?: number) {
     certificate: undefined,
     intermediates: [],
   });
-  return { client, server, clock, conversation: new Conversation(connection, clock, LIMITS) };
+  const conversation = new Conversation(connection, clock, LIMITS, memory);
+  return { client, server, clock, conversation };
 }
 
 test("A request line that does not come in time ends the conversation", async () => {
@@ -88,4 +89,22 @@ test("A body that errors is cut, one whose client leaves is cancelled", async ()
   left.client.break();
   assert.equal((await delivered).failure, "client_gone");
   await cancelled.promise;
+});
+
+test("What waits for a slow client counts as memory, and where that is full it has less time", async () => {
+  const memory = { isFull: false, held: 0, count: (more: number) => void (memory.held += more) };
+  const { server, clock, conversation } = begin(16, memory);
+  const header = { code: 20, meta: "text/plain" };
+  const delivered = conversation.reply({ header, body: new Uint8Array(1_000) });
+  await untilIdle();
+  assert.ok(memory.held >= 1_000, `${memory.held}`);
+  clock.advance(STALLED_MS);
+  await untilIdle();
+  assert.ok(!server.destroyed, "there is room for slow clients");
+  memory.isFull = true;
+  clock.advance(STALLED_MS);
+  assert.equal((await delivered).failure, "send_timeout");
+  assert.ok(server.destroyed);
+  assert.equal(memory.held, 0);
+  assert.equal(clock.timerCount, 0);
 });
