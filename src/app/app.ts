@@ -147,10 +147,6 @@ class App implements RunningApp {
     return reportOf(this.#process, this.#current?.upstreams ?? []);
   }
 
-  look(): void {
-    this.#process.clients.connections.look();
-  }
-
   reopenLogs(): void {
     for (const generation of this.#generations()) generation.reopenLogs();
   }

@@ -36,6 +36,8 @@ export interface ClientBoundsDeps {
   readonly limited: LimitedLog;
   /** Left out: there are no other threads. */
   readonly share?: ClientShare | undefined;
+  /** Whether this thread looks after descriptors, which are the process's. */
+  readonly isMain: boolean;
 }
 
 const MESSAGES = {
@@ -141,7 +143,7 @@ export class ClientBounds {
   }
 
   start(): void {
-    this.#watch.start();
+    if (this.#deps.isMain) this.#watch.start();
   }
 
   stop(): void {
@@ -169,11 +171,11 @@ export class ClientBounds {
     { connectionsMax, connectionsPerAddressMax, whenFull }: ClientOptions,
     { sites, upstreams }: BoundedOptions,
   ) {
-    const { runtime: { process }, logger } = this.#deps;
+    const { runtime: { process }, logger, isMain } = this.#deps;
     const asked = { max: connectionsMax, perAddressMax: connectionsPerAddressMax };
     const limit = process.descriptorLimit;
     const { max, perAddressMax, loweredFrom } = connectionBounds(asked, limit, upstreams);
-    if (loweredFrom !== undefined && loweredFrom !== this.#toldLoweredFrom) {
+    if (isMain && loweredFrom !== undefined && loweredFrom !== this.#toldLoweredFrom) {
       const message = `Only ${max} of ${loweredFrom} connections fit into ${limit} descriptors`;
       logger.warn(message, { code: "connections_lowered" });
     }

@@ -19,8 +19,17 @@ export type ConnectionRefusal = "full" | "address";
 
 /** Connections that other threads have, too; in one sum, and of each address. */
 export interface ClientShare {
-  /** Of all threads. */
+  /**
+   * Of all threads. For the one that accepts those that threads have not taken yet count, too, or it
+   * would accept more than they may serve.
+   */
   readonly total: number;
+  /** Whether this thread accepts for all: then it lets clients wait, and no other one does. */
+  readonly accepts: boolean;
+  /** Calls when others may have more, or fewer. */
+  listen(look: () => void): void;
+  /** Nobody is accepted from now on, or somebody is again. */
+  wait(isWaiting: boolean): void;
   /** Counts one more, unless there would be too many. */
   enter(max: number): boolean;
   leave(): void;
@@ -53,13 +62,13 @@ export class ClientConnections {
 
   constructor(options: ClientConnectionOptions) {
     this.#options = options;
+    options.share?.listen(() => this.look());
   }
 
   /** These bounds from now on; connections that are open stay. */
   configure(options: Omit<ClientConnectionOptions, "onRefused" | "onWaiting">): void {
     this.#options = { ...this.#options, ...options };
-    const waits = options.whenFull === "wait" && this.#total >= options.max;
-    if (waits !== this.#isWaiting) this.#wait(waits);
+    this.look();
   }
 
   get max(): number {
@@ -90,8 +99,7 @@ export class ClientConnections {
 
   /** Counts a connection, unless it is one too many. */
   admit(host: string): boolean {
-    const { max, perAddressMax, isExempt, whenFull } = this.#options;
-    const { share } = this.#options;
+    const { max, perAddressMax, isExempt, share } = this.#options;
     if (this.#open >= max || share?.enter(max) === false) return this.#refuse("full", host);
     if (host !== "" && !isExempt(host)) {
       const group = addressGroup(host);
@@ -104,7 +112,7 @@ export class ClientConnections {
       this.#byAddress.set(group, count + 1);
     }
     this.#open++;
-    if (whenFull === "wait" && this.#total >= max) this.#wait(true);
+    this.look();
     return true;
   }
 
@@ -121,9 +129,13 @@ export class ClientConnections {
     this.look();
   }
 
-  /** Clients of another thread may have gone. */
+  /** Whether clients are to wait, or to wait no longer. */
   look(): void {
-    if (this.#isWaiting && this.#total < this.#options.max) this.#wait(false);
+    const { whenFull, max, share } = this.#options;
+    const mayWait = whenFull === "wait" && share?.accepts !== false;
+    if (!mayWait && !this.#isWaiting) return;
+    const waits = mayWait && this.#total >= max;
+    if (waits !== this.#isWaiting) this.#wait(waits);
   }
 
   get #total(): number {
@@ -137,10 +149,13 @@ export class ClientConnections {
 
   #wait(isWaiting: boolean): void {
     this.#isWaiting = isWaiting;
+    this.#options.share?.wait(isWaiting);
     for (const listener of this.#listeners) {
       if (isWaiting) listener.pause?.("full");
       else listener.resume?.("full");
     }
     this.#options.onWaiting(isWaiting);
+    // One may have left before others knew that this is waited for.
+    if (isWaiting && this.#options.share !== undefined) this.look();
   }
 }

@@ -137,7 +137,8 @@ export class Generation {
   commit(): void {
     this.#move("commit");
     this.parts.settle();
-    const { spawned } = this.#process;
+    const { spawned, deps: { followers } } = this.#process;
+    followers?.useAccessLog(this.#accessSinks[0]);
     for (const [index, upstream] of this.upstreams.entries()) {
       const { servers, supplied } = this.upstreamOptions[index]!;
       const isSame = fingerprint(servers) === fingerprint(upstream.options.servers);

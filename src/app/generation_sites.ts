@@ -1,6 +1,6 @@
 /** The sites of a configuration, compiled over its upstreams and certificates. */
 import type { Authorities } from "../certificates/authorities.ts";
-import { ForwardedWarnings } from "../http/forwarded_warnings.ts";
+import { warnForwarded } from "../http/forwarded_warnings.ts";
 import type { GatewaySite } from "../http/gateway.ts";
 import type { SiteOptions } from "../http/options.ts";
 import type { ServeAddress } from "../runtime/address.ts";
@@ -40,10 +40,9 @@ export function compileSites(
   { limits, sites }: Pick<AppOptions, "limits" | "sites">,
   { process, upstreams, authorities }: CompileDeps,
 ): readonly CompiledSite[] {
-  const { runtime, logger, version, onError, httpMetrics } = process;
+  const { runtime, logger, limited, version, onError, httpMetrics } = process;
   const files = rememberSymlinks(runtime.files, runtime.clock);
   const byName = new Map(upstreams.map((upstream) => [upstream.options.name, upstream]));
-  const forwardedWarnings = new ForwardedWarnings(logger, runtime.clock);
   return sites.map((options) => {
     const site = compileGatewaySite(options, {
       runtime: {
@@ -59,9 +58,9 @@ export function compileSites(
       onError,
       onForwardedError: (name, context, error) => {
         httpMetrics.onForwardedError(name);
-        forwardedWarnings.warn(name, context, error);
+        warnForwarded(limited, name, context, error);
       },
-      onStoreError: (error, context) => logStoreError(process.limited, error, context),
+      onStoreError: (error, context) => logStoreError(limited, error, context),
       onScriptError: (params, context) => logScriptError(logger, runtime.files, params, context),
     }, sites.length > SITES_AT_ONCE_MAX);
     return { options, site };

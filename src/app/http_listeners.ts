@@ -38,6 +38,8 @@ export class HttpListeners {
   #slots: ReadonlyMap<string, Slot> = new Map();
   /** Those that have stopped accepting, and not ended yet. */
   readonly #leaving = new Set<HttpListener>();
+  /** Whether no configuration has been committed yet. */
+  #isFirst = true;
 
   constructor(
     clients: Pick<ClientBounds, "add" | "remove" | "forget">,
@@ -50,6 +52,7 @@ export class HttpListeners {
   /** @throws {ListenError} */
   async prepare(served: Served): Promise<HttpPlan> {
     const fresh: HttpListener[] = [];
+    const isFirst = this.#isFirst;
     const slots = new Map<string, Slot>();
     const changes = new Map<string, ServerChanges>();
     try {
@@ -60,6 +63,8 @@ export class HttpListeners {
         const listener = known?.listener ?? await this.#open(place, made, served);
         if (known === undefined) {
           fresh.push(listener);
+          // The socket may be another listener's, which serves until the commit, or for good.
+          if (!isFirst) listener.pause("preparing");
           this.#clients.add(listener);
         }
         served.addresses[index] = listener.address;
@@ -72,7 +77,10 @@ export class HttpListeners {
     }
     const commit = () => {
       for (const [key, { listener }] of slots) listener.configure(changes.get(key)!);
-      return this.#use(slots);
+      const gone = this.#use(slots);
+      if (!isFirst) { for (const listener of fresh) listener.resume("preparing"); }
+      this.#isFirst = false;
+      return gone;
     };
     return { commit, discard: () => this.#discard(fresh) };
   }

@@ -17,6 +17,7 @@ import { BufferMemory } from "../upstream/buffer_memory.ts";
 import { GarbageWatch } from "./garbage.ts";
 import { SpillSpace } from "../upstream/spill_space.ts";
 import type { Upstream } from "../upstream/upstream.ts";
+import { gateOf } from "../passwords/verification_gate.ts";
 import { onUnexpected } from "../runtime/unexpected.ts";
 import { orderCounter } from "./acme.ts";
 import { registerExpiry } from "./certificate_metrics.ts";
@@ -40,6 +41,8 @@ export interface ProcessDeps {
   readonly runtime: Runtime;
   /** For everything but access lines. */
   readonly logger: Logger;
+  /** For lines that other threads may say as well; left out: there are none. */
+  readonly limited?: LimitedLog;
   /** For access lines of every configuration; left out: `openAccessLog` gives one. */
   readonly accessSink?: TextSink;
   /** Opens where `log.access` says; undefined: no lines are written. @throws as it fails */
@@ -105,8 +108,9 @@ export class ProcessParts {
     this.version = version;
     // Sockets are the main thread's: another one would close those that it has not taken yet.
     const isMain = !deps.certificatesAreElsewhere;
+    if (deps.share !== undefined) gateOf(clock).join(deps.share.passwords);
     this.inherited = new InheritedSockets(isMain ? runtime.process : NOTHING_GIVEN);
-    const limited = this.limited = new LimitedLog(logger, clock);
+    const limited = this.limited = deps.limited ?? new LimitedLog(logger, clock);
     this.#endUnexpected = onUnexpected(logUnexpected(limited));
     this.onError = (error, context) => logError({ logger, limited }, error, context);
     const { registry } = this;
@@ -114,17 +118,18 @@ export class ProcessParts {
     this.httpMetrics = new HttpMetrics(registry);
     this.onHandshakeFailed = watchHandshakes(registry, limited);
     this.proxyProtocol = watchProxies(registry, limited);
-    const stderr = stderrBudget(registry, logger, clock);
+    const stderr = stderrBudget(registry, logger, clock, deps.share?.stderr);
     this.observer = new UpstreamMetrics(registry, { logger, limited }, this.fpmMessages, stderr);
-    this.space = new SpillSpace(clock, options.spillTotalMax, (cause) => {
-      this.observer.onSpillStuck(cause, clock.nowMs());
-    }, deps.share?.space);
+    this.space = new SpillSpace(
+      clock,
+      options.spillTotalMax,
+      (cause) => this.observer.onSpillStuck(cause),
+      deps.share?.space,
+    );
     this.#garbage = new GarbageWatch(runtime);
     this.memory = new BufferMemory(
       options.bufferMemoryMax,
-      () => {
-        this.observer.onMemoryFull(clock.nowMs());
-      },
+      () => this.observer.onMemoryFull(),
       deps.share?.memory,
       (isOver) => this.#garbage.passed(isOver),
     );
@@ -146,6 +151,7 @@ export class ProcessParts {
       logger,
       limited,
       share,
+      isMain,
     });
   }
 

@@ -1,8 +1,11 @@
 /** What a program has in common with its other threads, and what it wants of them. */
 import type { AdminStatus } from "../http/admin.ts";
+import type { KnownPasswords } from "../passwords/verification_gate.ts";
+import type { TextSink } from "../runtime/text_sink.ts";
 import type { MemoryShare } from "../upstream/buffer_memory.ts";
 import type { SpaceShare } from "../upstream/spill_space.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
+import type { BudgetShare } from "../upstream/stderr_budget.ts";
 import type { UpstreamShare } from "../upstream/upstream_share.ts";
 import type { ClientShare } from "./client_connections.ts";
 import type { AppOptions } from "./options.ts";
@@ -15,6 +18,9 @@ export interface ProcessShare {
   readonly clients: ClientShare;
   readonly space: SpaceShare;
   readonly memory: MemoryShare;
+  readonly passwords: KnownPasswords;
+  /** What applications write to the log. */
+  readonly stderr: BudgetShare;
   /** The same options, the same upstream. */
   upstreamOf(options: UpstreamOptions): UpstreamShare;
 }
@@ -36,6 +42,8 @@ export interface Followers extends ProcessReports {
    * @throws when a thread cannot
    */
   prepare(options: AppOptions): Promise<PreparedReload>;
+  /** Access lines go there from now on; undefined: nowhere. */
+  useAccessLog(sink: TextSink | undefined): void;
   /** As that of the App. */
   stop(isTakenOver: boolean): Promise<void>;
   /** Ends them at once. */

@@ -39,8 +39,6 @@ export interface RunningApp {
   useServers(upstream: string, servers: readonly UpstreamServer[]): Promise<void>;
   /** What is counted and what there is, as the admin address says it. */
   report(): ThreadReport;
-  /** Other threads may have made room for clients. */
-  look(): void;
   /** Opens every log file at its path anew. @throws when one cannot be; the one before stays */
   reopenLogs(): void;
   /** Cuts everything at once. */

@@ -2,7 +2,7 @@
  * What is counted and logged of upstreams: an observer for all of them, and gauges that look at them
  * when they are asked.
  */
-import { StderrBudget } from "../upstream/stderr_budget.ts";
+import { type BudgetShare, StderrBudget } from "../upstream/stderr_budget.ts";
 import type { LimitedLog } from "../observe/limited_log.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Counter, LabelledHistogram, MetricsRegistry, Sample } from "../observe/metrics.ts";
@@ -59,9 +59,7 @@ export class UpstreamMetrics implements UpstreamObserver {
   readonly #connects: Counter;
   readonly #spillsStuck: Counter;
   #spillBytes = 0;
-  #nextStuckLineMs = -Infinity;
   readonly #memoryFull: Counter;
-  #nextFullLineMs = -Infinity;
 
   constructor(
     registry: MetricsRegistry,
@@ -191,23 +189,20 @@ export class UpstreamMetrics implements UpstreamObserver {
   }
 
   /** Without a cause all of `limits.spill_total` is used. */
-  onSpillStuck(cause: unknown, nowMs: number): void {
+  onSpillStuck(cause: unknown): void {
     this.#spillsStuck.add([]);
-    if (nowMs < this.#nextStuckLineMs) return;
-    this.#nextStuckLineMs = nowMs + STUCK_LINE_INTERVAL_MS;
     const why = cause === undefined ? "limits.spill_total is used up" : errorText(cause);
-    this.#log.warn(`Cannot write temporary files, slow clients wait: ${why}`, {
-      code: "spill_stuck",
-    });
+    this.#sayStuck("spill_stuck", `Cannot write temporary files, slow clients wait: ${why}`);
   }
 
-  onMemoryFull(nowMs: number): void {
+  onMemoryFull(): void {
     this.#memoryFull.add([]);
-    if (nowMs < this.#nextFullLineMs) return;
-    this.#nextFullLineMs = nowMs + STUCK_LINE_INTERVAL_MS;
-    this.#log.warn("Buffers hold more than limits.memory, bodies of new requests wait", {
-      code: "memory_full",
-    });
+    const message = "Buffers hold more than limits.memory, bodies of new requests wait";
+    this.#sayStuck("memory_full", message);
+  }
+
+  #sayStuck(code: string, message: string): void {
+    this.#limited.log(code, "warn", message, { code }, STUCK_LINE_INTERVAL_MS);
   }
 
   onHealthCheck(upstream: string, server: string, result: HealthResult, changed: boolean): void {
@@ -221,9 +216,13 @@ export class UpstreamMetrics implements UpstreamObserver {
   onLookup(upstream: string, name: string, { failure, isNews }: Lookup): void {
     this.#lookups.add([upstream, name, failure === undefined ? "passed" : "failed"]);
     if (!isNews) return;
+    const kind = `lookup ${upstream} ${name}`;
     const fields = { upstream, name };
-    if (failure === undefined) this.#log.info("Name can be looked up again", fields);
-    else this.#log.error(`Cannot look up a name: ${failure}`, { ...fields, code: "lookup_failed" });
+    if (failure === undefined) {
+      return this.#limited.news(kind, "", "info", "Name can be looked up again", fields);
+    }
+    const message = `Cannot look up a name: ${failure}`;
+    this.#limited.news(kind, failure, "error", message, { ...fields, code: "lookup_failed" });
   }
 
   onServersChanged(
@@ -231,9 +230,12 @@ export class UpstreamMetrics implements UpstreamObserver {
     name: string,
     joined: readonly string[],
     left: readonly string[],
+    servers: readonly string[],
   ): void {
     const fields = { upstream, name, joined: joined.join(" "), left: left.join(" ") };
-    this.#log.info("Addresses of a name changed", fields);
+    const state = servers.join(" ");
+    const message = "Addresses of a name changed";
+    this.#limited.news(`servers ${upstream} ${name}`, state, "info", message, fields);
   }
 
   onFailure(upstream: string, error: unknown): void {
@@ -271,7 +273,12 @@ export class UpstreamMetrics implements UpstreamObserver {
 }
 
 /** What becomes of lines that are too many: a count, and a line of their own once a second. */
-export function stderrBudget(registry: MetricsRegistry, log: Logger, clock: Clock): StderrBudget {
+export function stderrBudget(
+  registry: MetricsRegistry,
+  log: Logger,
+  clock: Clock,
+  share?: BudgetShare,
+): StderrBudget {
   const counter = registry.counter(
     "afcgi_upstream_stderr_left_out_total",
     "Bytes of standard error that were too many to be logged.",
@@ -281,7 +288,7 @@ export function stderrBudget(registry: MetricsRegistry, log: Logger, clock: Cloc
     counter.add([upstream], bytes);
     const message = "An application writes more to its standard error than is logged";
     log.warn(message, { upstream, lines, bytes, code: "stderr_left_out" });
-  });
+  }, share);
 }
 
 /** Registers what is looked at rather than counted. */

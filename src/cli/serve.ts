@@ -63,13 +63,9 @@ async function serve(io: CommandIo, args: CommandArguments): Promise<number> {
     runtime: threads?.runtime ?? runtime,
     logger,
     version: PROGRAM_VERSION,
-    ...(threads && { share: threads.share, followers: threads }),
+    ...(threads && { share: threads.share, followers: threads, limited: threads.limited }),
     ...(lone && { reports: lone }),
-    openAccessLog: async (target) => {
-      const sink = await openAccessLog(io, target);
-      threads?.useAccessLog(sink);
-      return sink;
-    },
+    openAccessLog: (target) => openAccessLog(io, target),
     load,
     onReload: (result) => result === undefined ? service.reloading() : service.reloaded(result.ok),
   });

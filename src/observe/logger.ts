@@ -58,6 +58,11 @@ export class Logger {
     return this.#sink.lostLines ?? 0;
   }
 
+  /** Whether lines of the level are written. */
+  writes(level: LogLevel): boolean {
+    return LOG_LEVELS.indexOf(level) >= this.#levelIndex;
+  }
+
   debug(message: string, fields?: LogFields): void {
     this.log("debug", message, fields);
   }
@@ -75,7 +80,7 @@ export class Logger {
   }
 
   log(level: LogLevel, message: string, fields: LogFields = {}): void {
-    if (LOG_LEVELS.indexOf(level) < this.#levelIndex) return;
+    if (!this.writes(level)) return;
     const timestamp = this.#timestamp();
     this.#append(
       this.#format === "json"

@@ -2,7 +2,7 @@
  * Checks of passwords, one after the other. A check of a hash is made to be slow, so strangers who
  * guess could take all of the processor: after each one comes a pause as long as it took, so guessing
  * has half of the time at most. Who has proved to be somebody is remembered for a while, by a digest
- * with a secret of this process, and asks the hash no more.
+ * with a secret of this process, and asks the hash no more: in no thread, where there are several.
  */
 import type { Clock } from "../runtime/clock.ts";
 import type { PasswordHash } from "./password_hash.ts";
@@ -20,7 +20,17 @@ export class TooManyChecksError extends Error {
   override readonly name = "TooManyChecksError";
 }
 
-/** One for each clock, which is one for a process: all sites together have half of the time. */
+/** What gates of several threads know together. */
+export interface KnownPasswords {
+  /** For digests. */
+  readonly secret: Uint8Array<ArrayBuffer>;
+  /** A password was right here. */
+  tell(digest: string): void;
+  /** Calls with those that were right in other threads. */
+  listen(heard: (digest: string) => void): void;
+}
+
+/** One for each clock, which is one for a thread: all sites together have half of its time. */
 const gates = new WeakMap<object, VerificationGate>();
 
 export function gateOf(clock: Pick<Clock, "nowMs" | "setTimer">): VerificationGate {
@@ -31,13 +41,21 @@ export function gateOf(clock: Pick<Clock, "nowMs" | "setTimer">): VerificationGa
 
 export class VerificationGate {
   readonly #clock: Pick<Clock, "nowMs" | "setTimer">;
-  readonly #secret = crypto.getRandomValues(new Uint8Array(32));
+  #secret = crypto.getRandomValues(new Uint8Array(32));
+  #known: KnownPasswords | undefined;
   readonly #right = new Map<string, number>();
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 
   constructor(clock: Pick<Clock, "nowMs" | "setTimer">) {
     this.#clock = clock;
+  }
+
+  /** From now on other threads are told, and heard. */
+  join(known: KnownPasswords): void {
+    this.#secret = known.secret;
+    this.#known = known;
+    known.listen((digest) => this.#remember(digest));
   }
 
   /** Passwords remembered, for tests of the bound. */
@@ -55,8 +73,10 @@ export class VerificationGate {
       throw new TooManyChecksError("Too many passwords are checked");
     }
     const isRight = await this.#inTurn(() => hash.matches(password));
-    if (isRight) this.#remember(key);
-    return isRight;
+    if (!isRight) return false;
+    this.#remember(key);
+    this.#known?.tell(key);
+    return true;
   }
 
   /** One at a time, with a pause behind each that nobody but the next one waits for. */

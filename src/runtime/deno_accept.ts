@@ -8,7 +8,7 @@ import { openDenoCalls } from "./deno_libc.ts";
 import { listenError } from "./failures.ts";
 import { unixSocketAddress } from "./libc.ts";
 import type { SocketListenOptions } from "./callback_socket.ts";
-import type { ByteListener } from "./listener.ts";
+import type { ByteListener, PauseReason } from "./listener.ts";
 import { ListenError } from "./network.ts";
 import { bindSocket } from "./socket_file.ts";
 import { isAbstract, removeSocketFile } from "./unix_path.ts";
@@ -25,6 +25,8 @@ const F_SETFL = 4;
 const POLLIN = 1;
 /** How long a listener that was closed is still asked. */
 const POLL_TIMEOUT_MS = 500;
+/** How often a listener that accepts nothing looks whether it is to. */
+const PAUSED_LOOK_MS = 10;
 const FAMILY_LENGTH = 2;
 const IPV4_LENGTH = 4;
 const BACKLOG = 1024;
@@ -46,10 +48,14 @@ export async function acceptDenoDescriptors(
   ).descriptor;
   let isClosed = false;
   let keepsFile = false;
-  void acceptAll(calls, descriptor, () => isClosed, onDescriptor);
+  const pauses = new Set<PauseReason>();
+  const state = { isClosed: () => isClosed, isPaused: () => pauses.size > 0 };
+  void acceptAll(calls, descriptor, state, onDescriptor);
   return {
     address: inForce.transport === "unix" ? inForce : { ...address, port: inForce.port } as Address,
     keepFile: () => void (keepsFile = true),
+    pause: (reason) => void pauses.add(reason),
+    resume: (reason) => void pauses.delete(reason),
     close() {
       if (isClosed) return;
       isClosed = true;
@@ -67,15 +73,19 @@ export function closeDenoDescriptor(descriptor: number): void {
 async function acceptAll(
   calls: Calls,
   descriptor: number,
-  isClosed: () => boolean,
+  { isClosed, isPaused }: { readonly isClosed: () => boolean; readonly isPaused: () => boolean },
   onDescriptor: (descriptor: number) => void,
 ): Promise<void> {
   calls.fcntl(descriptor, F_SETFL, O_NONBLOCK);
   const question = new Uint8Array(new Int32Array([descriptor, POLLIN]).buffer);
   while (!isClosed()) {
+    if (isPaused()) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSED_LOOK_MS));
+      continue;
+    }
     if (await calls.poll(question, 1n, POLL_TIMEOUT_MS) <= 0) continue;
     for (;;) {
-      if (isClosed()) break;
+      if (isClosed() || isPaused()) break;
       const accepted = calls.accept4(descriptor, null, null, O_NONBLOCK | SOCK_CLOEXEC);
       if (accepted < 0) break;
       onDescriptor(accepted);

@@ -2,8 +2,11 @@
 import type { Address, ListenAddress } from "./address.ts";
 import type { SocketTlsOptions } from "./callback_socket.ts";
 
-/** Why a listener accepts nothing for now: clients are too many, or descriptors have run out. */
-export type PauseReason = "full" | "descriptors";
+/**
+ * Why a listener accepts nothing for now: clients are too many, descriptors have run out, or its
+ * configuration does not serve yet.
+ */
+export type PauseReason = "full" | "descriptors" | "preparing";
 
 export interface ByteListener<Where extends ListenAddress = Address> {
   /** The address in force: with port 0, the port that the system chose. */

@@ -238,7 +238,8 @@ export async function adoptNodeSockets(
   const { Socket: create } = await import("node:net");
   const open = (descriptor: number, onGone: () => void): Socket => {
     const socket = socketOf(create, descriptor);
-    socket.once("close", onGone);
+    // Behind all who hear that it is closed: nobody counts it any more.
+    socket.once("close", () => queueMicrotask(onGone));
     return socket;
   };
   if (tls === undefined) {

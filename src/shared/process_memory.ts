@@ -11,6 +11,9 @@ import { clearTally, type TallyPlaces } from "./tally.ts";
 /** Files and buffers are counted in pieces of so many bytes, so that 32 bits are enough. */
 export const SPILL_UNIT = 4096;
 
+/** Upstreams whose names fall on the same word share it; a power of two. */
+export const STDERR_WORDS = 1024;
+
 /** What a thread has to know to use it; it goes to each thread as it is. */
 export interface ProcessMemory {
   readonly words: SharedWords;
@@ -31,11 +34,15 @@ export interface ProcessPlaces {
   readonly placed: number;
   /** Which of the connections that it was given it may take next (`handover.ts`). */
   readonly taken: number;
+  /** 1 while nobody is accepted: whose client leaves then rings the main thread. */
+  readonly waits: number;
   readonly clients: TallyPlaces;
   /** In {@link SPILL_UNIT}s. */
   readonly spill: TallyPlaces;
   /** The same of what buffers hold. */
   readonly buffers: TallyPlaces;
+  /** Until when upstreams have spent what they may write to the log: words, by a hash of the name. */
+  readonly stderr: number;
   readonly addresses: AddressPlaces;
 }
 
@@ -76,9 +83,11 @@ function layOut(threads: number, buckets: number) {
     bell: each(),
     placed: each(),
     taken: each(),
+    waits: layout.take(1),
     clients: { at: each(), threads },
     spill: { at: each(), threads },
     buffers: { at: each(), threads },
+    stderr: layout.take(STDERR_WORDS),
     addresses: { at: layout.take(addressWords(threads, buckets)), threads, buckets },
   };
   return { places, length: layout.length };

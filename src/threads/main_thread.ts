@@ -9,13 +9,9 @@
 import type { AdminStatus, Followers } from "../app/process_share.ts";
 import type { AppOptions } from "../app/options.ts";
 import type { PreparedReload } from "../app/reload.ts";
+import { LimitedLog } from "../observe/limited_log.ts";
 import type { Logger } from "../observe/logger.ts";
-import { formatAddress } from "../runtime/address.ts";
-import type { Identify, SocketListenOptions } from "../runtime/callback_socket.ts";
 import type { TimerId } from "../runtime/clock.ts";
-import type { TlsIdentity } from "../runtime/connection.ts";
-import type { ByteListener, PauseReason } from "../runtime/listener.ts";
-import { ListenError } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
 import { ownerOf } from "../shared/owners.ts";
@@ -27,9 +23,18 @@ import {
 import { run } from "../shared/steps.ts";
 import { sweepUpstream } from "../shared/upstream_memory.ts";
 import type { ServerOptions } from "../upstream/options.ts";
-import type { FromThread, LogName, News, ThreadConfig, ThreadReport } from "./messages.ts";
+import type {
+  FromThread,
+  LogName,
+  News,
+  Present,
+  ThreadConfig,
+  ThreadReport,
+  ToThread,
+} from "./messages.ts";
 import { Placement } from "./placement.ts";
 import { MAIN_THREAD, SharedProcess } from "./shared_process.ts";
+import { SpreadListeners } from "./spread_listeners.ts";
 import { LOOK_INTERVAL_MS, SupervisedThread, type ThreadName } from "./supervised_thread.ts";
 import { threadOptions } from "./thread_options.ts";
 import { ThreadReports } from "./thread_reports.ts";
@@ -47,27 +52,25 @@ export interface MainThreadDeps {
   readonly errorLog: TextSink;
 }
 
-interface Spread {
-  readonly listener: ByteListener;
-  identify: Identify | undefined;
-  /** Which threads have said why it should accept nothing. */
-  readonly pauses: Map<PauseReason, Set<number>>;
-}
-
 export class MainThread implements Followers {
   readonly share: SharedProcess;
+  /** For lines that several threads may say. */
+  readonly limited: LimitedLog;
   readonly #deps: MainThreadDeps;
   readonly #memory: ProcessMemory;
+  /** For digests of passwords. */
+  readonly #secret = crypto.getRandomValues(new Uint8Array(32));
   readonly #upstreams: UpstreamMemories;
   readonly #threads: readonly SupervisedThread[];
   readonly #placement: Placement;
   readonly #reports: ThreadReports;
-  readonly #spread = new Map<string, Spread>();
-  readonly #identityNumbers = new WeakMap<TlsIdentity, number>();
+  readonly #listeners: SpreadListeners;
   readonly #servers = new Map<string, readonly ServerOptions[]>();
+  /** Servers that are down. */
   readonly #news = new Map<string, News>();
+  /** Threads that have started with a configuration that was replaced meanwhile. */
+  readonly #comingBack = new Set<Promise<void>>();
   #accessLog: TextSink | undefined;
-  #lastIdentity = 0;
   #lastId = 0;
   #config: ThreadConfig | undefined;
   #timer: TimerId | undefined;
@@ -76,6 +79,7 @@ export class MainThread implements Followers {
   constructor(deps: MainThreadDeps) {
     this.#deps = deps;
     const { runtime, runtime: { clock }, count, connectionsMax } = deps;
+    this.limited = new LimitedLog(deps.logger, clock);
     const random = crypto.getRandomValues(new Uint32Array(2));
     const key = { low: random[0]!, high: random[1]! };
     const memory = this.#memory = createProcessMemory(count + 1, connectionsMax, key);
@@ -88,6 +92,8 @@ export class MainThread implements Followers {
       clock,
       memoryOf: (options) => this.#upstreams.of(options),
       tell: (news) => this.#spreadNews(news, MAIN_THREAD),
+      secret: this.#secret,
+      tellPassword: (digest) => this.#tellOthers({ kind: "password", digest }, MAIN_THREAD),
       supply: (upstream, servers) => this.#supply(upstream, servers),
     });
     this.#threads = Array.from({ length: count }, (_, index) => this.#createThread(index + 1));
@@ -99,6 +105,11 @@ export class MainThread implements Followers {
         this.#threads[thread - 1]!.send({ kind: "connection", ...connection }),
       refuse: ({ descriptor }) => runtime.closeDescriptor?.(descriptor),
     });
+    this.#listeners = new SpreadListeners(runtime, (connection) => {
+      if (this.#isOver) runtime.closeDescriptor?.(connection.descriptor);
+      else this.#placement.place(connection);
+      this.share.placed();
+    });
   }
 
   /** What the App of this thread runs on. */
@@ -107,7 +118,7 @@ export class MainThread implements Followers {
     return {
       ...runtime,
       listenSockets: (options) =>
-        options.isSpread ? this.#listen(options) : runtime.listenSockets(options),
+        options.isSpread ? this.#listeners.listen(options) : runtime.listenSockets(options),
     };
   }
 
@@ -118,8 +129,10 @@ export class MainThread implements Followers {
   async prepare(options: AppOptions): Promise<PreparedReload> {
     const config = this.#configOf(options);
     if (this.#config === undefined) return await this.#begin(config);
+    if (this.#comingBack.size > 0) await Promise.all(this.#comingBack);
     const id = ++this.#lastId;
     const threads = this.#threads.filter(({ isReady }) => isReady);
+    const lives = new Map(threads.map((thread) => [thread, thread.life]));
     try {
       await Promise.all(threads.map((thread) => thread.prepare(id, config)));
     } catch (error) {
@@ -128,10 +141,15 @@ export class MainThread implements Followers {
       throw error;
     }
     return {
-      commit: () => {
+      commit: async () => {
         this.#use(config);
-        for (const thread of threads) thread.send({ kind: "commit", id });
-        return Promise.resolve();
+        const present = this.#present();
+        await Promise.all(
+          this.#threads.filter((thread) => lives.get(thread) === thread.life)
+            .map((thread) => thread.commit(id, config, present)),
+        );
+        await Promise.all(this.#comingBack);
+        await Promise.all(this.#threads.map((thread) => this.#bringUpToDate(thread)));
       },
       discard: () => {
         for (const thread of threads) thread.send({ kind: "discard", id });
@@ -171,7 +189,7 @@ export class MainThread implements Followers {
   /** Starts the threads; their first configuration is at work when it is committed. */
   async #begin(config: ThreadConfig): Promise<PreparedReload> {
     this.#use(config);
-    await Promise.all(this.#threads.map((thread) => thread.start(this.#startConfig())));
+    await Promise.all(this.#threads.map((thread) => thread.start()));
     return {
       commit: () => {
         for (const thread of this.#threads) this.#placement.add(thread.index);
@@ -189,20 +207,48 @@ export class MainThread implements Followers {
     this.#config = config;
     this.#upstreams.use(config.options.upstreams);
     this.share.keep(this.#upstreams.all);
+    const known = new Set(this.#upstreams.all.map(({ id }) => id));
+    for (const [key, { upstream }] of this.#news) if (!known.has(upstream)) this.#news.delete(key);
   }
 
   #configOf(options: AppOptions): ThreadConfig {
     return {
-      options: threadOptions(options, this.#deps.count),
+      options: threadOptions(options),
       upstreams: new Map(options.upstreams.map((one) => [one.name, this.#upstreams.of(one)])),
-      servers: new Map(),
-      news: [],
     };
   }
 
-  /** With what has happened since it was made. */
-  #startConfig(): ThreadConfig {
-    return { ...this.#config!, servers: this.#servers, news: [...this.#news.values()] };
+  #present(): Present {
+    return { servers: this.#servers, news: [...this.#news.values()] };
+  }
+
+  /**
+   * A thread that was started with another configuration than the one that serves gets that: a reload
+   * may be committed while it starts.
+   */
+  async #bringUpToDate(thread: SupervisedThread): Promise<void> {
+    while (thread.isReady && thread.config !== this.#config) {
+      const config = this.#config!;
+      const id = ++this.#lastId;
+      try {
+        await thread.prepare(id, config);
+        await thread.commit(id, config, this.#present());
+      } catch (error) {
+        thread.fail(error instanceof Error ? error.message : String(error));
+      }
+    }
+  }
+
+  /** A thread that died serves again. */
+  #isBack(index: number): void {
+    const thread = this.#threads[index - 1]!;
+    if (thread.config === this.#config) return this.#placement.add(index);
+    const { life } = thread;
+    const coming = this.#bringUpToDate(thread).then(() => {
+      this.#comingBack.delete(coming);
+      if (thread.isReady && thread.life === life) this.#placement.add(index);
+    });
+    this.#comingBack.add(coming);
   }
 
   #createThread(index: number): SupervisedThread {
@@ -215,10 +261,11 @@ export class MainThread implements Followers {
       index,
       name,
       memory: this.#memory,
+      secret: this.#secret,
       received: (message) => this.#received(index, message),
       onGone: (last) => this.#bury(index, last),
-      onBack: () => this.#placement.add(index),
-      config: () => this.#startConfig(),
+      onBack: () => this.#isBack(index),
+      config: () => ({ config: this.#config!, present: this.#present() }),
     });
   }
 
@@ -227,7 +274,7 @@ export class MainThread implements Followers {
     if (last !== undefined) this.#reports.bury(last);
     this.#placement.remove(index);
     this.#upstreams.bury(index);
-    for (const spread of this.#spread.values()) this.#resumeAll(spread, index);
+    this.#listeners.release(index);
     this.#ringAll();
   }
 
@@ -257,6 +304,10 @@ export class MainThread implements Followers {
     switch (message.kind) {
       case "log":
         return this.#write(message.log, message.text);
+      case "password":
+        return this.#tellOthers(message, index);
+      case "limited":
+        return this.limited.take(message.line);
       case "identify":
         return void this.#identify(index, message);
       case "news":
@@ -264,7 +315,7 @@ export class MainThread implements Followers {
         return this.#spreadNews(message, index);
       case "pause":
       case "resume":
-        return this.#pause(index, message);
+        return this.#listeners.hear(index, message);
       default:
         return;
     }
@@ -276,13 +327,15 @@ export class MainThread implements Followers {
   }
 
   #spreadNews({ upstream, server, news }: News, from: number): void {
-    const kind = news === "down" || news === "up" ? "health" : "ejection";
-    const key = JSON.stringify([upstream, server, kind]);
+    const key = JSON.stringify([upstream, server]);
     if (news === "down") this.#news.set(key, { upstream, server, news });
-    else this.#news.delete(key);
-    for (const thread of this.#threads) {
-      if (thread.index !== from) thread.send({ kind: "news", upstream, server, news });
-    }
+    // Of a server that nobody knows to be down that is no news.
+    else if (news === "up" && !this.#news.delete(key)) return;
+    this.#tellOthers({ kind: "news", upstream, server, news }, from);
+  }
+
+  #tellOthers(message: ToThread, from: number): void {
+    for (const thread of this.#threads) if (thread.index !== from) thread.send(message);
   }
 
   async #supply(upstream: string, servers: readonly ServerOptions[]): Promise<void> {
@@ -291,89 +344,10 @@ export class MainThread implements Followers {
     await Promise.all(this.#threads.map((thread) => thread.supply(id, upstream, servers)));
   }
 
-  async #listen(options: SocketListenOptions): Promise<ByteListener> {
-    const { runtime } = this.#deps;
-    const { tls, address: { transport } } = options;
-    if (tls !== undefined && transport !== "tcp") {
-      const name = formatAddress(options.address);
-      throw new ListenError(`Cannot listen with TLS on ${name}: use TCP`);
-    }
-    let key = "";
-    const listener = await runtime.acceptDescriptors!(options, (descriptor) => {
-      if (this.#isOver) runtime.closeDescriptor?.(descriptor);
-      else this.#placement.place({ listener: key, descriptor });
-    });
-    key = formatAddress(listener.address);
-    const spread: Spread = { listener, identify: tls?.identify, pauses: new Map() };
-    this.#spread.set(key, spread);
-    return {
-      address: listener.address,
-      get descriptor() {
-        return listener.descriptor;
-      },
-      ...(listener.duplicate && { duplicate: () => listener.duplicate!() }),
-      ...(listener.keepFile && { keepFile: () => listener.keepFile!() }),
-      pause: (reason) => this.#pauseFor(spread, MAIN_THREAD, reason),
-      resume: (reason) => this.#resumeFor(spread, MAIN_THREAD, reason),
-      configureTls: (changes) => {
-        spread.identify = changes.identify ?? spread.identify;
-      },
-      close: () => {
-        if (this.#spread.get(key) === spread) this.#spread.delete(key);
-        listener.close();
-      },
-    };
-  }
-
-  #pause(
-    index: number,
-    { kind, listener, reason }: Extract<FromThread, { readonly kind: "pause" | "resume" }>,
-  ): void {
-    const spread = this.#spread.get(listener);
-    if (spread === undefined) return;
-    if (kind === "pause") this.#pauseFor(spread, index, reason);
-    else this.#resumeFor(spread, index, reason);
-  }
-
-  #pauseFor({ listener, pauses }: Spread, index: number, reason: PauseReason): void {
-    const threads = pauses.get(reason) ?? new Set();
-    threads.add(index);
-    pauses.set(reason, threads);
-    listener.pause?.(reason);
-  }
-
-  #resumeFor({ listener, pauses }: Spread, index: number, reason: PauseReason): void {
-    const threads = pauses.get(reason);
-    if (threads?.delete(index) && threads.size === 0) listener.resume?.(reason);
-  }
-
-  #resumeAll(spread: Spread, index: number): void {
-    for (const reason of spread.pauses.keys()) this.#resumeFor(spread, index, reason);
-  }
-
   async #identify(
     index: number,
-    { id, listener, serverName, hello, localHost }: Extract<
-      FromThread,
-      { readonly kind: "identify" }
-    >,
+    question: Extract<FromThread, { readonly kind: "identify" }>,
   ): Promise<void> {
-    const thread = this.#threads[index - 1]!;
-    const kind = "identity";
-    try {
-      const identity = await this.#spread.get(listener)?.identify?.(serverName, hello, localHost);
-      const number = identity === undefined ? 0 : this.#numberOf(identity);
-      thread.send({ kind, id, number, identity, error: undefined });
-    } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      thread.send({ kind, id, number: 0, identity: undefined, error: text });
-    }
-  }
-
-  #numberOf(identity: TlsIdentity): number {
-    const known = this.#identityNumbers.get(identity);
-    if (known !== undefined) return known;
-    this.#identityNumbers.set(identity, ++this.#lastIdentity);
-    return this.#lastIdentity;
+    this.#threads[index - 1]!.send(await this.#listeners.identify(question));
   }
 }

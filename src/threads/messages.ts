@@ -4,6 +4,7 @@
  */
 import type { AppOptions } from "../app/options.ts";
 import type { AdminStatus } from "../app/process_share.ts";
+import type { LimitedLine } from "../observe/limited_log.ts";
 import type { ClientHello } from "../runtime/client_hello.ts";
 import type { TlsIdentity } from "../runtime/connection.ts";
 import type { PauseReason } from "../runtime/listener.ts";
@@ -17,14 +18,19 @@ export interface ThreadConfig {
   /** Each listener has its address in force, by which its connections come. */
   readonly options: AppOptions;
   readonly upstreams: ReadonlyMap<string, UpstreamMemory>;
+}
+
+/** What has happened that a thread has not been told, because it did not have the upstream yet. */
+export interface Present {
   /** Servers that are supplied, by upstream. */
   readonly servers: ReadonlyMap<string, readonly ServerOptions[]>;
-  /** Servers that are down or ejected now. */
+  /** Servers that are down now. */
   readonly news: readonly News[];
 }
 
 export interface News {
-  readonly upstream: string;
+  /** The number of the upstream's shared memory: one that changes is another one. */
+  readonly upstream: number;
   readonly server: string;
   readonly news: ServerNews;
 }
@@ -36,6 +42,15 @@ export interface StartMessage {
   readonly version: string;
   readonly process: ProcessMemory;
   readonly config: ThreadConfig;
+  readonly present: Present;
+  /** For digests of passwords. */
+  readonly secret: Uint8Array<ArrayBuffer>;
+}
+
+/** A password was right; nobody else need check its hash. */
+export interface PasswordMessage {
+  readonly kind: "password";
+  readonly digest: string;
 }
 
 export type ToThread =
@@ -55,9 +70,11 @@ export type ToThread =
     readonly upstream: string;
     readonly servers: readonly ServerOptions[];
   }
+  | PasswordMessage
   | { readonly kind: "question"; readonly id: number }
   | { readonly kind: "prepare"; readonly id: number; readonly config: ThreadConfig }
-  | { readonly kind: "commit" | "discard"; readonly id: number }
+  | { readonly kind: "commit"; readonly id: number; readonly present: Present }
+  | { readonly kind: "discard"; readonly id: number }
   | { readonly kind: "stop"; readonly isTakenOver: boolean };
 
 /** Which certificate a handshake wants. */
@@ -84,6 +101,9 @@ export type FromThread =
   | { readonly kind: "ready" }
   | { readonly kind: "failed"; readonly reason: string }
   | { readonly kind: "log"; readonly log: LogName; readonly text: string }
+  | PasswordMessage
+  /** A line that other threads may say as well. */
+  | { readonly kind: "limited"; readonly line: LimitedLine }
   | ({ readonly kind: "identify"; readonly id: number } & IdentityQuestion)
   | ({ readonly kind: "news" } & News)
   | {
@@ -93,6 +113,8 @@ export type FromThread =
   }
   | ({ readonly kind: "response"; readonly id: number } & ThreadReport)
   | { readonly kind: "prepared"; readonly id: number; readonly error: string | undefined }
+  /** What was prepared serves now. */
+  | { readonly kind: "committed"; readonly id: number }
   /** No requests are left at servers that were taken away. */
   | { readonly kind: "supplied"; readonly id: number }
   | { readonly kind: "stopped" };

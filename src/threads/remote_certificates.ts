@@ -29,6 +29,7 @@ export class RemoteCertificates {
   readonly #identities = new Map<number, TlsIdentity>();
   readonly #asked = new Map<number, (response: IdentityMessage) => void>();
   #lastId = 0;
+  #configuration = 0;
 
   constructor(send: (message: FromThread) => void, clock: Pick<Clock, "nowMs">) {
     this.#send = send;
@@ -47,6 +48,12 @@ export class RemoteCertificates {
     return this.#ask(key, { listener, serverName, hello, localHost });
   }
 
+  /** Another configuration serves: the next handshake of each name asks again. */
+  forget(): void {
+    this.#configuration++;
+    this.#kept.clear();
+  }
+
   /** The main thread has said something. */
   hear(message: IdentityMessage): void {
     this.#asked.get(message.id)?.(message);
@@ -56,6 +63,7 @@ export class RemoteCertificates {
   async #ask(key: string, question: IdentityQuestion): Promise<TlsIdentity | undefined> {
     if (this.#asked.size >= ASKED_MAX) throw new Error("Too many handshakes wait for certificates");
     const id = ++this.#lastId;
+    const configuration = this.#configuration;
     const { promise, resolve } = Promise.withResolvers<IdentityMessage>();
     this.#asked.set(id, resolve);
     this.#send({ kind: "identify", id, ...question });
@@ -65,7 +73,8 @@ export class RemoteCertificates {
     if (identity?.protocols !== undefined) return identity;
     if (identity !== undefined) this.#keep(this.#identities, number, identity);
     const untilMs = this.#clock.nowMs() + KEPT_MS;
-    this.#keep(this.#kept, key, { identity, untilMs });
+    // What was asked of the configuration before is not kept for this one.
+    if (configuration === this.#configuration) this.#keep(this.#kept, key, { identity, untilMs });
     return identity;
   }
 

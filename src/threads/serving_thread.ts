@@ -5,10 +5,10 @@
  */
 import { type RunningApp, startApp } from "../app/app.ts";
 import type { PreparedReload } from "../app/reload.ts";
+import { type LimitedLine, LimitedLog } from "../observe/limited_log.ts";
 import { Logger } from "../observe/logger.ts";
-import { formatAddress } from "../runtime/address.ts";
 import type { SocketListenOptions } from "../runtime/callback_socket.ts";
-import type { ByteListener } from "../runtime/listener.ts";
+import type { ByteListener, PauseReason } from "../runtime/listener.ts";
 import type { SocketAdopter } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ThreadParent } from "../runtime/threads.ts";
@@ -16,10 +16,13 @@ import { takeGiven } from "../shared/handover.ts";
 import { type ProcessPlaces, processPlaces } from "../shared/process_memory.ts";
 import { run } from "../shared/steps.ts";
 import type { UpstreamMemory } from "../shared/upstream_memory.ts";
-import type { FromThread, News, StartMessage, ThreadConfig, ToThread } from "./messages.ts";
+import type { FromThread, Present, StartMessage, ThreadConfig, ToThread } from "./messages.ts";
 import { RemoteCertificates } from "./remote_certificates.ts";
 import { SharedProcess } from "./shared_process.ts";
+import { listenerKey } from "./spread_listeners.ts";
 import { threadLog } from "./thread_logs.ts";
+
+const NO_DESCRIPTOR = -1;
 
 /** Does what the main thread says, from now on. */
 export function serveInThread(runtime: Runtime, parent: ThreadParent): void {
@@ -59,8 +62,10 @@ class ServingThread {
       clock: runtime.clock,
       memoryOf: ({ name }) => this.#memories.get(name)!,
       tell: (news) => this.#send({ kind: "news", ...news }),
-    }, () => this.#app?.look());
-    void this.#run(start.config);
+      secret: start.secret,
+      tellPassword: (digest) => this.#send({ kind: "password", digest }),
+    });
+    void this.#run(start);
   }
 
   hear(message: ToThread): void {
@@ -75,6 +80,8 @@ class ServingThread {
         return this.#app === undefined
           ? void this.#early.push(message)
           : this.#shared.hear(message);
+      case "password":
+        return this.#shared.hearPassword(message.digest);
       case "servers":
         return void this.#useServers(message);
       case "question":
@@ -82,7 +89,7 @@ class ServingThread {
       case "prepare":
         return void this.#prepare(message.id, message.config);
       case "commit":
-        return void this.#prepared.get(message.id)?.commit();
+        return void this.#commit(message.id, message.present);
       case "discard":
         return void this.#prepared.get(message.id)?.discard();
       case "stop":
@@ -90,22 +97,25 @@ class ServingThread {
     }
   }
 
-  async #run(config: ThreadConfig): Promise<void> {
+  async #run({ config, present }: StartMessage): Promise<void> {
     const { clock, process } = this.#runtime;
     const { level, format } = config.options.log;
     process.surviveExceptions();
     const sink = threadLog("error", this.#send);
+    const logger = new Logger({ sink, clock, level, format });
+    const pass = (line: LimitedLine) => this.#send({ kind: "limited", line });
     try {
       this.#app = await startApp(config.options, {
         runtime: { ...this.#runtime, listenSockets: (options) => this.#listen(options) },
-        logger: new Logger({ sink, clock, level, format }),
+        logger,
+        limited: new LimitedLog(logger, clock, pass),
         openAccessLog: (target) =>
           Promise.resolve(target === "off" ? undefined : threadLog("access", this.#send)),
         version: this.#start.version,
         share: this.#shared,
         certificatesAreElsewhere: true,
       });
-      this.#catchUp(config);
+      this.#catchUp(present);
       for (const message of this.#early.splice(0)) this.hear(message);
       this.#send({ kind: "ready" });
     } catch (error) {
@@ -114,14 +124,14 @@ class ServingThread {
   }
 
   /** What has happened before it came. */
-  #catchUp({ servers, news }: ThreadConfig): void {
+  #catchUp({ servers, news }: Present): void {
     for (const [upstream, addresses] of servers) void this.#app!.useServers(upstream, addresses);
-    for (const one of news as readonly News[]) this.#shared.hear(one);
+    for (const one of news) this.#shared.hear(one);
   }
 
   async #listen(options: SocketListenOptions): Promise<ByteListener> {
     const { address, tls } = options;
-    const listener = formatAddress(address);
+    const listener = listenerKey(address, tls !== undefined);
     const identified = tls && {
       ...tls,
       identify: this.#certificates.identify.bind(this.#certificates, listener),
@@ -133,14 +143,21 @@ class ServingThread {
     this.#adopters.set(listener, adopter);
     return {
       address,
-      pause: (reason) => this.#send({ kind: "pause", listener, reason }),
-      resume: (reason) => this.#send({ kind: "resume", listener, reason }),
+      // The main thread has the socket: a listener that changes its TLS needs none here.
+      duplicate: () => NO_DESCRIPTOR,
+      pause: (reason) => this.#tellPause("pause", listener, reason),
+      resume: (reason) => this.#tellPause("resume", listener, reason),
       configureTls: ({ identify: _, ...changes }) => adopter.configureTls(changes),
       close: () => {
         if (this.#adopters.get(listener) === adopter) this.#adopters.delete(listener);
         adopter.close();
       },
     };
+  }
+
+  /** Until a configuration is committed the main thread accepts nothing for it. */
+  #tellPause(kind: "pause" | "resume", listener: string, reason: PauseReason): void {
+    if (reason !== "preparing") this.#send({ kind, listener, reason });
   }
 
   #adopt(
@@ -150,9 +167,8 @@ class ServingThread {
     const { thread } = this.#start;
     // Another thread has it: this one stood still.
     if (!run(words, takeGiven(this.#places, thread, number))) return;
-    const { placed } = this.#places;
     const adopter = this.#adopters.get(listener);
-    const onGone = () => void Atomics.sub(words, placed + thread, 1);
+    const onGone = () => this.#shared.gone();
     if (adopter !== undefined) return adopter.adopt(descriptor, onGone);
     // A listener that was closed meanwhile.
     onGone();
@@ -180,8 +196,8 @@ class ServingThread {
         commit: async () => {
           this.#prepared.delete(id);
           await prepared.commit();
+          this.#certificates.forget();
           this.#shared.keep([...before.values(), ...config.upstreams.values()]);
-          this.#catchUp(config);
         },
         discard: async () => {
           this.#prepared.delete(id);
@@ -194,6 +210,13 @@ class ServingThread {
       this.#memories = before;
       this.#send({ kind: "prepared", id, error: textOf(error) });
     }
+  }
+
+  /** Says so when it is done: what is told of a reload is true in every thread then. */
+  async #commit(id: number, present: Present): Promise<void> {
+    await this.#prepared.get(id)?.commit();
+    this.#catchUp(present);
+    this.#send({ kind: "committed", id });
   }
 
   async #stop(isTakenOver: boolean): Promise<void> {

@@ -15,7 +15,7 @@ import { ownerOf } from "../shared/owners.ts";
 import { leaveProcess, type ProcessMemory, processPlaces } from "../shared/process_memory.ts";
 import { run } from "../shared/steps.ts";
 import type { ServerOptions } from "../upstream/options.ts";
-import type { FromThread, ThreadConfig, ThreadReport, ToThread } from "./messages.ts";
+import type { FromThread, Present, ThreadConfig, ThreadReport, ToThread } from "./messages.ts";
 
 export type ThreadName = `worker-${number}`;
 
@@ -49,13 +49,16 @@ export interface SupervisedThreadDeps {
   readonly index: number;
   readonly name: ThreadName;
   readonly memory: ProcessMemory;
+  /** For digests of passwords. */
+  readonly secret: Uint8Array<ArrayBuffer>;
   /** What is no answer of its own. */
   readonly received: (message: FromThread) => void;
   /** It is dead, and nothing of it runs any more; this is what it said last. */
   readonly onGone: (last: ThreadReport | undefined) => void;
   /** It serves again. */
   readonly onBack: () => void;
-  readonly config: () => ThreadConfig;
+  /** What it is started with. */
+  readonly config: () => { readonly config: ThreadConfig; readonly present: Present };
 }
 
 export class SupervisedThread {
@@ -64,6 +67,8 @@ export class SupervisedThread {
   restarts = 0;
   readonly #deps: SupervisedThreadDeps;
   #state: ThreadState = "stopped";
+  /** The configuration that it has, or that it is started with. */
+  #config: ThreadConfig | undefined;
   #thread: Thread | undefined;
   #life = 0;
   #started: PromiseWithResolvers<void> | undefined;
@@ -93,6 +98,15 @@ export class SupervisedThread {
     return this.#state === "serving";
   }
 
+  get config(): ThreadConfig | undefined {
+    return this.#config;
+  }
+
+  /** Counts its starts. */
+  get life(): number {
+    return this.#life;
+  }
+
   /** Its event loop has not turned for a while; who has a choice leaves it alone. */
   get isLate(): boolean {
     return this.#sameBeats >= LATE_LOOKS;
@@ -104,9 +118,9 @@ export class SupervisedThread {
   }
 
   /** Resolves when it serves. @throws when it cannot, the first time */
-  async start(config: ThreadConfig): Promise<void> {
+  async start(): Promise<void> {
     this.#started = Promise.withResolvers<void>();
-    this.#launch(config);
+    this.#launch();
     await this.#started.promise;
     this.#started = undefined;
   }
@@ -119,6 +133,17 @@ export class SupervisedThread {
   async prepare(id: number, config: ThreadConfig): Promise<void> {
     const message = await this.#ask(id, { kind: "prepare", id, config });
     if (message?.kind === "prepared" && message.error !== undefined) throw new Error(message.error);
+  }
+
+  /** Resolves when what it has prepared serves, or the thread is dead. */
+  async commit(id: number, config: ThreadConfig, present: Present): Promise<void> {
+    this.#config = config;
+    await this.#ask(id, { kind: "commit", id, present });
+  }
+
+  /** It is of no use: it is ended, and started again. */
+  fail(reason: string): void {
+    this.#died(reason);
   }
 
   /** Resolves when it has no requests left at servers that are gone. */
@@ -169,9 +194,11 @@ export class SupervisedThread {
     for (const id of [...this.#waiting.keys()]) this.#answer(id, undefined);
   }
 
-  #launch(config: ThreadConfig): void {
+  #launch(): void {
     this.#move("start");
-    const { runtime: { threads }, version, index, memory } = this.#deps;
+    const { runtime: { threads }, version, index, memory, secret } = this.#deps;
+    const { config, present } = this.#deps.config();
+    this.#config = config;
     // What the life before it has counted while it was dying.
     if (this.#life > 0) run(memory.words, leaveProcess(memory, index));
     const owner = ownerOf(index, this.#life++);
@@ -185,7 +212,16 @@ export class SupervisedThread {
         if (this.#thread === thread) this.#died(reason);
       },
     });
-    thread.send({ kind: "start", thread: index, owner, version, process: memory, config });
+    thread.send({
+      kind: "start",
+      thread: index,
+      owner,
+      version,
+      process: memory,
+      config,
+      present,
+      secret,
+    });
   }
 
   #received(message: FromThread): void {
@@ -200,6 +236,7 @@ export class SupervisedThread {
         return this.#stopped?.resolve();
       case "response":
       case "prepared":
+      case "committed":
       case "supplied":
         return this.#answer(message.id, message);
       default:
@@ -215,7 +252,7 @@ export class SupervisedThread {
   }
 
   #died(reason: string): void {
-    const { logger, memory, runtime: { clock }, onGone, config } = this.#deps;
+    const { logger, memory, runtime: { clock }, onGone } = this.#deps;
     this.#thread?.end();
     this.#thread = undefined;
     this.#sameBeats = 0;
@@ -236,7 +273,7 @@ export class SupervisedThread {
       worker: this.name,
       restart_ms: restartMs,
     });
-    this.#timer = clock.setTimer(() => this.#launch(config()), restartMs);
+    this.#timer = clock.setTimer(() => this.#launch(), restartMs);
   }
 
   #ask(id: number, message: ToThread): Promise<FromThread | undefined> {

@@ -46,12 +46,13 @@ export interface UpstreamObserver {
   onHealthCheck(upstream: string, server: string, result: HealthResult, changed: boolean): void;
   /** A name of a server was looked up. */
   onLookup(upstream: string, name: string, lookup: Lookup): void;
-  /** Addresses of a name that are new, and that are no longer used. */
+  /** Addresses of a name that are new, and that are no longer used; and all of the upstream's. */
   onServersChanged(
     upstream: string,
     name: string,
     joined: readonly string[],
     left: readonly string[],
+    servers: readonly string[],
   ): void;
   /** A connection stands that is for requests. */
   onConnected(upstream: string, server: string): void;

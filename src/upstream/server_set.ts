@@ -214,7 +214,8 @@ export class ServerSet implements ServerKeeper<Server> {
     const joined = [...this.#servers.keys()].filter((address) => !before.has(address));
     const left = [...before.keys()].filter((address) => !this.#servers.has(address));
     if (joined.length + left.length > 0) {
-      observer.onServersChanged(options.name, name.text, joined, left);
+      const servers = [...this.#servers.keys()];
+      observer.onServersChanged(options.name, name.text, joined, left, servers);
     }
     onChange();
   }

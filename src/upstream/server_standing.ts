@@ -42,7 +42,7 @@ export class ServerStanding<Server> {
     if (options.health.intervalMs === 0 || share?.leads === false) return;
     const onResult = (result: HealthResult, changed: boolean) => this.#onHealth(result, changed);
     this.#health = new HealthWatch({ runtime, address, options, random, onResult });
-    this.#health.start();
+    this.start();
   }
 
   get weight(): number {
@@ -105,9 +105,10 @@ export class ServerStanding<Server> {
     return false;
   }
 
-  /** Asks again, with the server taken for up. */
+  /** Asks (again), with the server taken for up: also by threads that knew it to be down. */
   start(): void {
     this.#health?.start();
+    if (this.#health !== undefined) this.#tell("up");
   }
 
   async stop(): Promise<void> {

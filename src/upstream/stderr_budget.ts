@@ -1,6 +1,6 @@
 /**
  * How much an application may write to the log by its STDERR, or a spawned one by its output: so many
- * bytes a second for each upstream, with a burst. The rest is counted, and told once a second while it
+ * bytes a second for each upstream, with a burst, by all threads together. The rest is counted, and told once a second while it
  * lasts: an application that floods its log would else fill the disk and keep everybody waiting.
  */
 import type { Clock } from "../runtime/clock.ts";
@@ -21,24 +21,34 @@ interface Account {
   isTelling: boolean;
 }
 
+/** What threads spend together; costs are in bytes. */
+export interface BudgetShare {
+  isSpent(upstream: string): boolean;
+  spend(upstream: string, cost: number): void;
+}
+
 export type LeftOutHandler = (upstream: string, lines: number, bytes: number) => void;
 
 export class StderrBudget {
   readonly #clock: Clock;
   readonly #onLeftOut: LeftOutHandler;
   readonly #accounts = new Map<string, Account>();
+  readonly #share: BudgetShare | undefined;
 
-  constructor(clock: Clock, onLeftOut: LeftOutHandler) {
+  /** @param share left out: there are no other threads */
+  constructor(clock: Clock, onLeftOut: LeftOutHandler, share?: BudgetShare) {
     this.#clock = clock;
     this.#onLeftOut = onLeftOut;
+    this.#share = share;
   }
 
   /** Whether the line may be logged. */
   take(upstream: string, line: string): boolean {
     const account = this.#accountOf(upstream);
-    this.#gain(account);
-    if (account.left > 0) {
-      account.left -= line.length + LINE_COST;
+    if (this.#hasLeft(upstream, account)) {
+      const cost = line.length + LINE_COST;
+      account.left -= cost;
+      this.#share?.spend(upstream, cost);
       return true;
     }
     account.lines++;
@@ -53,14 +63,19 @@ export class StderrBudget {
    */
   leavesOut(upstream: string, bytes: Uint8Array, waitingLength: number): boolean {
     const account = this.#accountOf(upstream);
-    this.#gain(account);
-    if (account.left > 0) return false;
+    if (this.#hasLeft(upstream, account)) return false;
     for (let at = bytes.indexOf(NEW_LINE); at >= 0; at = bytes.indexOf(NEW_LINE, at + 1)) {
       account.lines++;
     }
     account.bytes += bytes.length + waitingLength;
     if (!account.isTelling) this.#tellLater(upstream, account);
     return true;
+  }
+
+  #hasLeft(upstream: string, account: Account): boolean {
+    if (this.#share !== undefined) return !this.#share.isSpent(upstream);
+    this.#gain(account);
+    return account.left > 0;
   }
 
   #gain(account: Account): void {

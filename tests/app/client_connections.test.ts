@@ -38,7 +38,15 @@ const anyAct: fc.Arbitrary<Act> = fc.oneof(
 /** The other threads have nobody; what this one counts is there to be looked at. */
 class CountedShare implements ClientShare {
   total = 0;
+  readonly accepts = true;
   readonly groups = new Map<string, number>();
+  isWaiting = false;
+
+  listen(): void {}
+
+  wait(isWaiting: boolean): void {
+    this.isWaiting = isWaiting;
+  }
 
   enter(max: number): boolean {
     if (this.total >= max) return false;
@@ -98,7 +106,8 @@ function check(acts: readonly Act[], share: CountedShare | undefined): void {
     }
     assert.equal(connections.open, open.length);
     assert.equal(isPaused, whenFull === "wait" && open.length >= max, `with ${open.length}`);
-    if (share !== undefined) assert.equal(share.total, open.length);
+    if (share === undefined) continue;
+    assert.deepEqual([share.total, share.isWaiting], [open.length, isPaused]);
   }
   for (const host of open) connections.leave(host);
   assert.deepEqual(

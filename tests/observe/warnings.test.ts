@@ -109,11 +109,14 @@ test("Temporary files that cannot be written are told once a minute, with the re
     stderrBudget(registry, logger, clock),
   );
   registerUpstreamGauges(registry, () => []);
-  metrics.onSpillStuck(new Error("ENOSPC"), 0);
-  metrics.onSpillStuck(new Error("ENOSPC"), 59_999);
-  metrics.onSpillStuck(undefined, 60_000);
-  metrics.onMemoryFull(0);
-  metrics.onMemoryFull(59_999);
+  metrics.onSpillStuck(new Error("ENOSPC"));
+  clock.advance(59_999);
+  metrics.onSpillStuck(new Error("ENOSPC"));
+  clock.advance(1);
+  metrics.onSpillStuck(undefined);
+  metrics.onMemoryFull();
+  clock.advance(59_999);
+  metrics.onMemoryFull();
   assert.deepEqual((await lines()).map(({ level, code, msg }) => [level, code, msg]), [
     ["warn", "spill_stuck", "Cannot write temporary files, slow clients wait: ENOSPC"],
     [

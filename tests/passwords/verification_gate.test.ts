@@ -147,6 +147,28 @@ test("A check that fails is no pause, and the next one goes on", async () => {
   assert.equal(await gate.check("anna", "right", quick), true);
 });
 
+test("A password that was right in one thread is asked of the hash in no other", async () => {
+  const clock = new ManualClock();
+  const heard: ((digest: string) => void)[] = [];
+  const gates = [0, 1].map((thread) => {
+    const gate = new VerificationGate(clock);
+    gate.join({
+      secret: new Uint8Array(32).fill(7),
+      tell: (digest) => heard[1 - thread]!(digest),
+      listen: (hear) => heard[thread] = hear,
+    });
+    return gate;
+  });
+  const [first, second] = gates;
+  assert.equal(await first!.check("anna", "right", quick), true);
+  const slow: PasswordHash = { text: "x", matches: () => Promise.reject(new Error("asked")) };
+  assert.equal(await second!.check("anna", "right", slow), true);
+  // Of one that was wrong nothing is known.
+  assert.equal(await first!.check("anna", "wrong", quick), false);
+  await assert.rejects(second!.check("anna", "wrong", slow), /asked/);
+  assert.deepEqual(gates.map(({ size }) => size), [1, 1]);
+});
+
 test("All sites of a process share one gate", () => {
   const clock = new ManualClock();
   assert.equal(gateOf(clock), gateOf(clock));

@@ -45,10 +45,18 @@ type Told<Message, Kind> = Message extends { readonly kind: infer Own }
 class RecordedThread {
   readonly told: ToThread[] = [];
   isEnded = false;
+  commitsAtOnce = true;
   readonly events: ThreadEvents;
 
   constructor(events: ThreadEvents) {
     this.events = events;
+  }
+
+  /** What is committed serves at once, unless the test says when. */
+  hears(message: ToThread): void {
+    this.told.push(message);
+    if (message.kind !== "commit" || !this.commitsAtOnce) return;
+    queueMicrotask(() => this.says({ kind: "committed", id: message.id }));
   }
 
   says(message: FromThread): void {
@@ -113,7 +121,7 @@ class World {
           const life = new RecordedThread(events);
           this.lives.push(life);
           return {
-            send: (message) => void life.told.push(message as ToThread),
+            send: (message) => life.hears(message as ToThread),
             end: () => void (life.isEnded = true),
           };
         },
@@ -149,6 +157,16 @@ class World {
     for (const life of world.lives) life.says({ kind: "ready" });
     await (await prepared).commit();
     return world;
+  }
+
+  /** Every thread that serves takes it. */
+  async reload(options: AppOptions): Promise<void> {
+    const preparing = this.main.prepare(options);
+    await untilIdle();
+    for (const life of this.lives.filter(({ isEnded }) => !isEnded)) {
+      life.says({ kind: "prepared", id: preparedId(life), error: undefined });
+    }
+    await (await preparing).commit();
   }
 
   async listen(tls?: Partial<SocketTlsOptions>): Promise<ByteListener> {
@@ -296,6 +314,105 @@ test(
 );
 
 test(
+  "A reload is over when every thread says that it serves with it",
+  inWorld(async () => {
+    const world = await World.serving();
+    const [first, second] = world.lives;
+    second!.commitsAtOnce = false;
+    const preparing = world.main.prepare(OPTIONS);
+    for (const life of [first!, second!]) {
+      life.says({ kind: "prepared", id: preparedId(life), error: undefined });
+    }
+    let isOver = false;
+    const committing = (await preparing).commit().then(() => isOver = true);
+    await untilIdle();
+    assert.equal(isOver, false);
+    second!.says({ kind: "committed", id: preparedId(second!) });
+    await committing;
+    // Or is dead.
+    const next = world.main.prepare(OPTIONS);
+    for (const life of [first!, second!]) {
+      life.says({ kind: "prepared", id: preparedId(life), error: undefined });
+    }
+    const dying = (await next).commit();
+    second!.events.died("killed");
+    await dying;
+  }),
+);
+
+const CHANGED = { ...OPTIONS, shutdownGraceMs: 4_711 };
+const graceOf = ({ options }: ThreadConfig) => options.shutdownGraceMs;
+
+test(
+  "A thread that starts while a reload is committed serves no client before it has that, too",
+  inWorld(async () => {
+    const world = await World.serving();
+    await world.listen();
+    const [first, second] = world.lives;
+    second!.events.died("killed");
+    world.clock.advance(RESTART_MIN_MS);
+    const third = world.lives.at(-1)!;
+    const preparing = world.main.prepare(CHANGED);
+    first!.says({ kind: "prepared", id: preparedId(first!), error: undefined });
+    await (await preparing).commit();
+    assert.notEqual(graceOf(third.last("start").config), 4_711);
+    third.says({ kind: "ready" });
+    await untilIdle();
+    for (let count = 0; count < 4; count++) world.connect();
+    assert.ok(!third.kinds().includes("connection"), "it has not the configuration that serves");
+    assert.equal(graceOf(third.last("prepare").config), 4_711);
+    third.says({ kind: "prepared", id: preparedId(third), error: undefined });
+    await untilIdle();
+    assert.equal(third.last("commit").id, preparedId(third));
+    world.connect();
+    assert.ok(third.kinds().includes("connection"));
+  }),
+);
+
+test(
+  "A thread that has started between a reload's two phases gets the other configuration with the second",
+  inWorld(async () => {
+    const world = await World.serving();
+    const [first, second] = world.lives;
+    const preparing = world.main.prepare(CHANGED);
+    first!.says({ kind: "prepared", id: preparedId(first!), error: undefined });
+    const third = await world.restart(second!);
+    assert.notEqual(graceOf(third.last("start").config), 4_711);
+    const committing = (await preparing).commit();
+    await untilIdle();
+    assert.equal(graceOf(third.last("prepare").config), 4_711);
+    third.says({ kind: "prepared", id: preparedId(third), error: undefined });
+    await committing;
+    assert.equal(third.last("commit").id, preparedId(third));
+  }),
+);
+
+test(
+  "A thread that cannot take the configuration that serves is started with it",
+  inWorld(async () => {
+    const world = await World.serving();
+    const [first, second] = world.lives;
+    second!.events.died("killed");
+    world.clock.advance(RESTART_MIN_MS);
+    const third = world.lives.at(-1)!;
+    const preparing = world.main.prepare(CHANGED);
+    first!.says({ kind: "prepared", id: preparedId(first!), error: undefined });
+    await (await preparing).commit();
+    third.says({ kind: "ready" });
+    await untilIdle();
+    third.says({ kind: "prepared", id: preparedId(third), error: "Cannot read CA" });
+    await untilIdle();
+    assert.match(String(world.logged("thread_died").at(-1)?.["msg"]), /Cannot read CA/);
+    world.clock.advance(4 * RESTART_MIN_MS);
+    const fourth = world.lives.at(-1)!;
+    assert.equal(graceOf(fourth.last("start").config), 4_711);
+    fourth.says({ kind: "ready" });
+    await world.reload(OPTIONS);
+    assert.notEqual(graceOf(fourth.last("prepare").config), 4_711);
+  }),
+);
+
+test(
   "A reload that is discarded leaves the configuration that serves to who starts later",
   inWorld(async () => {
     const world = await World.serving();
@@ -338,8 +455,9 @@ test(
   inWorld(async () => {
     const world = await World.serving();
     const [first, second] = world.lives;
+    const { id: upstream } = first!.last("start").config.upstreams.get("app")!;
     const news = (server: string, news: "down" | "up" | "failed") => ({
-      upstream: "app",
+      upstream,
       server,
       news,
     });
@@ -349,7 +467,38 @@ test(
     assert.ok(!first!.kinds().includes("news"), "who has said it is not told");
     second!.says({ kind: "news", ...news("a", "up") });
     const next = await world.restart(first!);
-    assert.deepEqual(next.last("start").config.news, [news("b", "down")]);
+    assert.deepEqual(next.last("start").present.news, [news("b", "down")]);
+    // Of a server that is not known to be down.
+    const told = () => second!.kinds().filter((kind) => kind === "news").length;
+    const before = told();
+    next.says({ kind: "news", ...news("a", "up") });
+    assert.equal(told(), before);
+  }),
+);
+
+test(
+  "What is known of a server holds for its upstream, and not for the one that takes its place",
+  inWorld(async () => {
+    const world = await World.serving();
+    const [first, second] = world.lives;
+    const idOf = (config: ThreadConfig) => config.upstreams.get("app")!.id;
+    const down = (upstream: number) => ({ upstream, server: "a", news: "down" as const });
+    const before = idOf(first!.last("start").config);
+    first!.says({ kind: "news", ...down(before) });
+    const [upstream] = OPTIONS.upstreams;
+    const changed = { ...upstream!, connections: { ...upstream!.connections, max: 3 } };
+    const preparing = world.main.prepare({ ...OPTIONS, upstreams: [changed] });
+    const after = idOf(first!.last("prepare").config);
+    assert.notEqual(after, before);
+    // Found by the main thread while threads do not have the upstream.
+    world.main.share.upstreamOf(changed).tell("a", "down");
+    for (const life of [first!, second!]) {
+      life.says({ kind: "prepared", id: preparedId(life), error: undefined });
+    }
+    await (await preparing).commit();
+    assert.deepEqual(first!.last("commit").present.news, [down(before), down(after)]);
+    await world.reload({ ...OPTIONS, upstreams: [changed], shutdownGraceMs: 1 });
+    assert.deepEqual(first!.last("commit").present.news, [down(after)], "that one is gone");
   }),
 );
 
@@ -423,7 +572,7 @@ test(
     const ask = async (
       life: RecordedThread,
       serverName: string,
-      listener = "tcp://127.0.0.1:8080",
+      listener = "tcp://127.0.0.1:8080 tls",
     ) => {
       life.says({ kind: "identify", id: 1, listener, serverName, hello: HELLO, localHost: "" });
       await untilIdle();

@@ -27,9 +27,13 @@ async function dies(message: ToThread, reason: RegExp): Promise<void> {
     received() {},
     onGone() {},
     onBack() {},
-    config: () => ({}) as ThreadConfig,
+    secret: new Uint8Array(32),
+    config: () => ({
+      config: {} as ThreadConfig,
+      present: { servers: new Map(), news: [] },
+    }),
   });
-  await thread.start({} as ThreadConfig);
+  await thread.start();
   const looking = setInterval(() => thread.look(), LOOK_MS);
   try {
     thread.send(message);

@@ -26,7 +26,7 @@ function world(identity: TlsIdentity | undefined, error?: string) {
     await untilIdle();
     return found;
   };
-  return { clock, asked, find };
+  return { clock, asked, certificates, find };
 }
 
 const PLAIN = { cert: "CERT", key: "KEY" };
@@ -45,6 +45,19 @@ test("What was said is good for a second, for the same name and client, also tha
     assert.equal(await find(), first);
     assert.equal(asked.length, 3);
   }
+});
+
+test("Another configuration forgets what was said, also what was asked before it", async () => {
+  const { asked, certificates, find } = world(PLAIN);
+  await find();
+  certificates.forget();
+  await find();
+  assert.equal(asked.length, 2);
+  const early = find("b.test");
+  certificates.forget();
+  await early;
+  await find("b.test");
+  assert.equal(asked.length, 4);
 });
 
 test("The certificate of a challenge is asked for each time, and is never another handshake's", async () => {

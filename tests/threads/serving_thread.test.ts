@@ -16,7 +16,7 @@ import {
   type UpstreamMemory,
   upstreamPlaces,
 } from "../../src/shared/upstream_memory.ts";
-import type { FromThread, ThreadConfig, ToThread } from "../../src/threads/messages.ts";
+import type { FromThread, Present, ThreadConfig, ToThread } from "../../src/threads/messages.ts";
 import { serveInThread } from "../../src/threads/serving_thread.ts";
 import { gatewayAppOptions } from "../support/gateway.ts";
 import { until, untilIdle } from "../support/idle.ts";
@@ -28,6 +28,7 @@ const AT: Address = { transport: "tcp", host: "127.0.0.1", port: 8080 };
 const LISTENER = "tcp://127.0.0.1:8080";
 const APPLICATION: Address = { transport: "unix", path: "/run/app.sock" };
 const THREAD = 1;
+const NOTHING_NEW: Present = { servers: new Map(), news: [] };
 const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /** A client's socket of which is heard when it is gone. */
@@ -80,14 +81,17 @@ class World {
     const config = world.config(options);
     const { process } = world;
     const owner = ownerOf(THREAD, 0);
-    world.tell({ kind: "start", thread: THREAD, owner, version: "1", process, config });
+    const present = NOTHING_NEW;
+    const secret = new Uint8Array(32);
+    const start = { kind: "start", thread: THREAD, owner, version: "1", process } as const;
+    world.tell({ ...start, config, present, secret });
     await until(() => world.said.length > 0, "the thread's start");
     assert.deepEqual(world.said.map(({ kind }) => kind), ["ready"]);
     return world;
   }
 
   config(options: AppOptions, memory = createUpstreamMemory(2, 1, 4)): ThreadConfig {
-    return { options, upstreams: new Map([["app", memory]]), servers: new Map(), news: [] };
+    return { options, upstreams: new Map([["app", memory]]) };
   }
 
   tell(message: ToThread): void {
@@ -203,7 +207,7 @@ test(
     });
     const { id, error } = await world.prepare(world.config(options, memory));
     assert.equal(error, undefined);
-    world.tell({ kind: "commit", id });
+    world.tell({ kind: "commit", id, present: NOTHING_NEW });
     await untilIdle();
     // Nobody answers.
     await world.runtime.listen(APPLICATION, () => {});
@@ -250,12 +254,14 @@ test(
   "What is asked of it before it serves, or of a configuration that is gone, harms nothing",
   inWorld(async () => {
     const world = await World.serving();
-    world.tell({ kind: "commit", id: 99 });
+    world.tell({ kind: "commit", id: 99, present: NOTHING_NEW });
     world.tell({ kind: "discard", id: 99 });
     const { id } = await world.prepare(world.config(optionsOf()));
     world.tell({ kind: "discard", id });
-    world.tell({ kind: "commit", id });
+    world.tell({ kind: "commit", id, present: NOTHING_NEW });
     await untilIdle();
+    const committed = world.said.filter((message) => message.kind === "committed");
+    assert.deepEqual(committed.map((message) => message.id), [99, id], "nobody waits for it");
     world.tell({ kind: "question", id: 7 });
     const report = world.said.find((message) => message.kind === "response");
     assert.ok(report?.kind === "response" && report.id === 7 && report.metrics.includes("afcgi_"));

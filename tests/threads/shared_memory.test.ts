@@ -24,6 +24,8 @@ function threads(count: number) {
         throw new Error("There are no upstreams");
       },
       tell: () => {},
+      secret: new Uint8Array(32),
+      tellPassword: () => {},
     });
     return { shared, buffers: new BufferMemory(MAX, () => {}, shared.memory) };
   });

@@ -43,13 +43,14 @@ function world() {
     index: 2,
     name: "worker-2",
     memory,
+    secret: new Uint8Array(32),
     received: ({ kind }) => calls.push(kind),
     onGone: () => calls.push("gone"),
     onBack: () => calls.push("back"),
-    config: () => CONFIG,
+    config: () => ({ config: CONFIG, present: { servers: new Map(), news: [] } }),
   });
   const serve = async () => {
-    const starting = thread.start(CONFIG);
+    const starting = thread.start();
     started[0]!.events.received({ kind: "ready" });
     await starting;
   };
@@ -128,7 +129,7 @@ test("One that has served for a while is started soon again, however often it di
 
 test("A thread that cannot start says why, and is not tried again", async () => {
   const { started, thread } = world();
-  const starting = thread.start(CONFIG);
+  const starting = thread.start();
   started[0]!.events.received({ kind: "failed", reason: "Cannot read CA" });
   await assert.rejects(starting, /Cannot read CA/);
   assert.equal(started.length, 1);

@@ -12,8 +12,15 @@ const OPTIONS = {
   workers: "auto",
 } as unknown as AppOptions;
 
+test("Limits of a thread are those of the process: what threads hold is added up", () => {
+  const limits = { bufferMemoryMax: 64, spillTotalMax: 32, clients: { connectionsMax: 16 } };
+  const options = threadOptions({ ...OPTIONS, ...limits } as unknown as AppOptions);
+  const { bufferMemoryMax, spillTotalMax, clients } = options;
+  assert.deepEqual({ bufferMemoryMax, spillTotalMax, clients }, limits);
+});
+
 test("What the main thread does is nothing that a thread does, too", () => {
-  const { listen, admin, gemini, user, workers, spawns } = threadOptions(OPTIONS, 2);
+  const { listen, admin, gemini, user, workers, spawns } = threadOptions(OPTIONS);
   assert.deepEqual([admin, gemini, user, workers, spawns], [
     undefined,
     undefined,

@@ -11,7 +11,7 @@ import { run } from "../../src/shared/steps.ts";
 import { createUpstreamMemory, leaveUpstream } from "../../src/shared/upstream_memory.ts";
 import { SharedUpstream } from "../../src/upstream/shared_upstream.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
-import type { UpstreamSettings } from "../../src/upstream/options.ts";
+import { UPSTREAM_DEFAULTS, type UpstreamSettings } from "../../src/upstream/options.ts";
 import { MemoryRuntime } from "../support/memory/memory.ts";
 import { ADDRESS, ScriptedApplication } from "../support/scripted_application.ts";
 
@@ -127,4 +127,22 @@ test("What a dead thread held is free for the others", async () => {
   ring(0);
   await advance(100);
   assert.equal(application.begun, 1);
+});
+
+test("A server that a configuration takes away and another one brings back is up for all threads", async () => {
+  const [here, away] = [ADDRESS, "unix:/run/away.sock"] as const;
+  const { advance, upstreams } = await world({
+    servers: [here, away],
+    health: { ...UPSTREAM_DEFAULTS.health, intervalMs: 1_000, fall: 1 },
+  }, true);
+  const [first] = upstreams;
+  const areUp = () => upstreams.map(({ servers }) => servers.map(({ isUp }) => isUp));
+  await advance(1_500);
+  assert.deepEqual(areUp(), [[true, false], [true, false]]);
+  const { servers } = first!.options;
+  for (const upstream of upstreams) upstream.configureServers(servers.slice(0, 1));
+  for (const upstream of upstreams) upstream.configureServers(servers);
+  assert.deepEqual(areUp(), [[true, true], [true, true]], "nobody has asked it yet");
+  await advance(1_500);
+  assert.deepEqual(areUp(), [[true, false], [true, false]]);
 });
