@@ -24,6 +24,8 @@ const NODE_FASTCGI = "node-fastcgi@2.0.0";
 const TOOLS = fileURLToPath(new URL("../../node_modules/.bin/", import.meta.url));
 
 export interface ResponderOptions {
+  /** A file whose content is the body, as HTML; in place of a length. */
+  readonly page?: string;
   /** Bytes of each response's body. */
   readonly length?: number;
   /** `?bytes=N` asks for another length. */
@@ -31,13 +33,13 @@ export interface ResponderOptions {
 }
 
 /** The C responder: one thread on epoll, multiplexes. */
-export function cResponder({ length = 12, byQuery = false }: ResponderOptions = {}) {
+export function cResponder({ length = 12, page, byQuery = false }: ResponderOptions = {}) {
   return async (scope: Scope): Promise<Application> => {
     const program = await compile("applications/responder.c");
     return await startOn(scope, (path) => [
       program,
       path,
-      String(length),
+      page ?? String(length),
       ...(byQuery ? ["query"] : []),
     ]);
   };

@@ -1,8 +1,8 @@
 /* The benchmark's application: one thread, epoll, many requests at once on each connection, every
  * response of the same length. It does as little as an application can, so that what is measured is the
  * proxy. It answers FCGI_GET_VALUES with FCGI_MPXS_CONNS=1. Arguments: the unix socket's path, the
- * length of a response's body (12 when left out), and "query": a request with "bytes=N" in its
- * parameters then gets N bytes instead.
+ * length of a response's body (12 when left out) or the path of a page of HTML, and "query": a request
+ * with "bytes=N" in its parameters then gets N bytes instead.
  *
  * Records are read in place from a connection's input; what is answered in one turn leaves in one
  * write. A response of one record is made at once; longer ones take turns, a record each, and never
@@ -58,6 +58,7 @@ typedef struct {
 static int poller, by_query;
 static size_t body_length = 12;
 static unsigned char body[CONTENT_LENGTH];
+static const char *type = "plain";
 
 /* The usual response, when it fits into one record. */
 static unsigned char usual[CONTENT_LENGTH];
@@ -105,7 +106,7 @@ static void end(connection_t *c, int id) {
 
 static size_t write_headers(unsigned char *at, size_t length) {
   return snprintf((char *)at, HEADERS_LENGTH,
-                  "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", length);
+                  "Content-Type: text/%s\r\nContent-Length: %zu\r\n\r\n", type, length);
 }
 
 static void respond(connection_t *c, int id) {
@@ -230,17 +231,29 @@ static void accept_all(int listener) {
   }
 }
 
+/* A page that is longer than a record is cut. */
+static void read_page(const char *path) {
+  int file = open(path, O_RDONLY);
+  if (file < 0) fail(path);
+  ssize_t length = read(file, body, CONTENT_LENGTH - HEADERS_LENGTH);
+  if (length < 0) fail(path);
+  close(file);
+  body_length = length;
+  type = "html";
+}
+
 int main(int count, char **arguments) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   struct epoll_event events[EVENTS], listening = {.events = EPOLLIN};
   int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (count < 2 || count > 4 || strlen(arguments[1]) >= sizeof address.sun_path) {
-    fprintf(stderr, "usage: %s PATH [LENGTH [query]]\n", arguments[0]);
+    fprintf(stderr, "usage: %s PATH [LENGTH | PAGE [query]]\n", arguments[0]);
     return 2;
   }
-  if (count > 2) body_length = strtoul(arguments[2], NULL, 10);
-  by_query = count > 3;
   memset(body, 'x', sizeof body);
+  if (count > 2 && *arguments[2] == '/') read_page(arguments[2]);
+  else if (count > 2) body_length = strtoul(arguments[2], NULL, 10);
+  by_query = count > 3;
   if (body_length <= CONTENT_LENGTH - HEADERS_LENGTH) {
     usual_length = write_headers(usual, body_length);
     memcpy(usual + usual_length, body, body_length);

@@ -1,5 +1,6 @@
 /** Every case, in the order in which they run. */
 import type { BenchCase } from "./case.ts";
+import { compress } from "./compress.ts";
 import { fpm, fpmIdle } from "./fpm.ts";
 import { growth } from "./growth.ts";
 import { h2 } from "./h2.ts";
@@ -27,6 +28,7 @@ export const CASES: readonly BenchCase[] = [
   fpm,
   fpmIdle,
   page,
+  compress,
   h2,
   h2Attack,
   download,

@@ -63,6 +63,7 @@ function configOf(setup: ProxySetup): Record<string, unknown> {
       ...grownSites(setup),
       {
         ...(needsRoot(setup) && { root }),
+        ...(setup.isCompressed && { compression: { encodings: ["gzip"] } }),
         routes: [...(setup.hasUnused ? UNUSED_ROUTES : []), ...grownRoutes(setup), routeOf(setup)],
       },
     ],

@@ -36,6 +36,8 @@ export interface ProxySetup {
   readonly threads?: number;
   /** What clients speak; left out: HTTP/1.1. Some speak one thing on a port in cleartext. */
   readonly protocol?: "HTTP/1.1" | "HTTP/2";
+  /** Compressed by gzip for whoever asks for it, at about the same size. */
+  readonly isCompressed?: boolean;
   /** Over TLS, with the certificate of {@link tlsFiles}. */
   readonly isTls?: boolean;
   /** Where files or scripts are. */

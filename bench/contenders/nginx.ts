@@ -43,6 +43,7 @@ http {
   keepalive_requests ${REQUESTS_UNLIMITED};
   client_max_body_size 0;
   ${temporary}
+  ${setup.isCompressed ? "gzip on; gzip_comp_level 5; gzip_proxied any;" : ""}
   ${upstream(setup)}
   server {
     listen 127.0.0.1:${port} ${overListener(setup)} reuseport backlog=4096;

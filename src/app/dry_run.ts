@@ -153,6 +153,7 @@ class Run {
       runtime: {
         clock: runtime.clock,
         createCompressor: (options) => runtime.createCompressor(options),
+        compressQuickly: (bytes, options) => runtime.compressQuickly(bytes, options),
         files: recordLooks(runtime.files, (look) => this.#visits.at(-1)?.looks.push(look)),
       },
       upstreams: new Map(destinations),

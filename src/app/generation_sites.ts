@@ -49,6 +49,7 @@ export function compileSites(
         files,
         clock: runtime.clock,
         createCompressor: (coding) => runtime.createCompressor(coding),
+        compressQuickly: (bytes, options) => runtime.compressQuickly(bytes, options),
       },
       upstreams: byName,
       limits,

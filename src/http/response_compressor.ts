@@ -8,7 +8,12 @@ import { preferredEncoding } from "../compression/accept_encoding.ts";
 import { compressedStream } from "../compression/compressed_stream.ts";
 import { compileTypes } from "../compression/media_types.ts";
 import type { CompressionOptions } from "../compression/options.ts";
-import { responseOf } from "../runtime/http_response.ts";
+import {
+  BytesResponse,
+  fieldsOf,
+  type HttpResponse,
+  responseOf,
+} from "../runtime/http_response.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RequestContext, ResponsePart } from "./request_context.ts";
@@ -21,17 +26,19 @@ const WHOLE_LENGTH_MAX = 64 * 1024;
 
 const DIGESTS = ["content-digest", "repr-digest", "digest", "content-md5"];
 
+type CompressingRuntime = Pick<Runtime, "createCompressor" | "compressQuickly" | "clock">;
+
 export class ResponseCompressor {
   readonly #options: CompressionOptions;
   readonly #isWanted: (contentType: string | null) => boolean;
-  readonly #createCompressor: Runtime["createCompressor"];
+  readonly #runtime: CompressingRuntime;
   readonly #clock: Clock;
   #underWay = 0;
 
-  constructor(options: CompressionOptions, runtime: Pick<Runtime, "createCompressor" | "clock">) {
+  constructor(options: CompressionOptions, runtime: CompressingRuntime) {
     this.#options = options;
     this.#isWanted = compileTypes(options.types);
-    this.#createCompressor = runtime.createCompressor;
+    this.#runtime = runtime;
     this.#clock = runtime.clock;
   }
 
@@ -46,7 +53,7 @@ export class ResponseCompressor {
     context: RequestContext,
     response: Response,
     whole?: Uint8Array,
-  ): Response | Promise<Response> {
+  ): HttpResponse | Promise<HttpResponse> {
     const { status, headers } = response;
     if (status === 304) describeUnchanged(request.headers, headers);
     if (isBodilessStatus(status) || !this.#isCompressible(headers)) return response;
@@ -68,9 +75,16 @@ export class ResponseCompressor {
       if (length !== undefined) describe(headers, coding);
       return response;
     }
+    const how = { coding, level: this.#options.level };
+    const quick = whole && this.#runtime.compressQuickly(whole, how);
+    if (quick !== undefined) {
+      (context as ResponsePart).bodyProgress = undefined;
+      describe(headers, coding);
+      return responseOfBytes(quick, response);
+    }
     const { body } = response;
     if (body === null) return response;
-    const compressor = this.#createCompressor({ coding, level: this.#options.level });
+    const compressor = this.#runtime.createCompressor(how);
     this.#underWay++;
     describe(headers, coding);
     const stream = compressedStream(body, compressor, this.#clock, () => this.#underWay--);
@@ -98,11 +112,14 @@ export class ResponseCompressor {
 
 async function compressedWhole(
   stream: ReadableStream<Uint8Array>,
-  { status, statusText, headers }: Response,
-): Promise<Response> {
-  const bytes = await new Response(stream).arrayBuffer();
-  headers.set("content-length", String(bytes.byteLength));
-  return responseOf(bytes, { status, statusText, headers });
+  response: Response,
+): Promise<BytesResponse> {
+  return responseOfBytes(await new Response(stream).bytes(), response);
+}
+
+function responseOfBytes(bytes: Uint8Array, response: Response): BytesResponse {
+  const { status, statusText } = response;
+  return new BytesResponse(status, fieldsOf(response), bytes, statusText || undefined);
 }
 
 function describe(headers: Headers, coding: string): void {

@@ -10,7 +10,10 @@ import type { ForwardedError } from "./trusted_proxies.ts";
 export interface SiteDeps {
   /** Those that clients' certificates are held against; left out: none. */
   readonly authorities?: Authorities | undefined;
-  readonly runtime: Pick<Runtime, "files" | "clock" | "createCompressor" | "checkBcrypt">;
+  readonly runtime: Pick<
+    Runtime,
+    "files" | "clock" | "createCompressor" | "compressQuickly" | "checkBcrypt"
+  >;
   readonly upstreams: ReadonlyMap<string, Destination>;
   readonly limits: HttpLimits;
   /** Such as `afcgi/1.0.0`. */

@@ -7,6 +7,7 @@ import type { ByteBuffer } from "../protocol/byte_buffer.ts";
 import {
   BytesResponse,
   discardResponse,
+  fieldsOf,
   FileResponse,
   type HttpResponse,
   type ResponseFields,
@@ -301,18 +302,4 @@ export function plainResponse(response: Response): StreamResponse {
 function declaredLength({ headers }: Response): number | undefined {
   const text = headers.get("content-length");
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
-}
-
-/** What frames a body is ours to say. */
-const FRAMING: ReadonlySet<string> = new Set(["content-length", "transfer-encoding", "connection"]);
-
-/** Without what frames the body; what Headers has joined stays joined. */
-export function fieldsOf({ headers }: Response): ResponseFields {
-  const fields: [string, string][] = [];
-  headers.forEach((value, name) => {
-    // Joined, cookies would be one.
-    if (name !== "set-cookie" && !FRAMING.has(name)) fields.push([name, value]);
-  });
-  for (const cookie of headers.getSetCookie()) fields.push(["set-cookie", cookie]);
-  return fields;
 }

@@ -17,7 +17,7 @@ import {
   adoptBunSockets,
   listenBunSockets,
 } from "./bun_callback_listener.ts";
-import { createCompressor } from "./compressor.ts";
+import { compressQuickly, createCompressor } from "./compressor.ts";
 import { fileSystemCalls } from "./bun_file_calls.ts";
 import { listenBunHttp3 } from "./bun_http3.ts";
 import { openBunDescriptors, openBunLibC } from "./bun_libc.ts";
@@ -76,6 +76,7 @@ export function createBunRuntime(): Runtime {
     threads: createWebThreads(),
     tls: createNodeTls({ openDescriptors: openBunDescriptors }),
     createCompressor,
+    compressQuickly,
     sendRequest: createFetchClient((ca) => ({ tls: { ca } }), { decompress: false }),
     clock: systemClock,
     files: createNodeFiles({ fast: fileSystemCalls }),

@@ -6,7 +6,7 @@
  */
 import { type Address, formatAddress, type UnixAddress } from "./address.ts";
 import { DenoConnection } from "./deno_connection.ts";
-import { createCompressor } from "./compressor.ts";
+import { compressQuickly, createCompressor } from "./compressor.ts";
 import { openDenoLibC } from "./deno_libc.ts";
 import { listenEverywhere } from "./every_interface.ts";
 import { createFetchClient, type TrustOptions } from "./fetch_client.ts";
@@ -72,6 +72,7 @@ export function createDenoRuntime(): Runtime {
     // Deno 2.9.6: rustls refuses a certificate of its own with an extension that it does not know.
     tls: createNodeTls({ isIpv6Alone, showsChallenges: false }),
     createCompressor,
+    compressQuickly,
     sendRequest: createFetchClient(trusting()),
     clock: systemClock,
     files: createNodeFiles(),

@@ -154,6 +154,20 @@ export function responseOf(
   return response;
 }
 
+/** What frames a body is ours to say. */
+const FRAMING: ReadonlySet<string> = new Set(["content-length", "transfer-encoding", "connection"]);
+
+/** Without what frames the body; what Headers has joined stays joined. */
+export function fieldsOf({ headers }: Response): ResponseFields {
+  const fields: [string, string][] = [];
+  headers.forEach((value, name) => {
+    // Joined, cookies would be one.
+    if (name !== "set-cookie" && !FRAMING.has(name)) fields.push([name, value]);
+  });
+  for (const cookie of headers.getSetCookie()) fields.push(["set-cookie", cookie]);
+  return fields;
+}
+
 /** Nobody wants the response any more. */
 export function discardResponse(response: HttpResponse): void {
   if (response instanceof FileResponse) response.file.close();

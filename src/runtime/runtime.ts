@@ -23,6 +23,14 @@ export interface Runtime extends Network {
   /** Such as `linux-x64`. */
   readonly platform: string;
   createCompressor(options: CompressorOptions): Compressor;
+  /**
+   * A whole body compressed at once, on this thread: half of what it costs to send it to another and
+   * back. Undefined where that would take long: longer than 64 KiB, or at a level that is slow.
+   */
+  compressQuickly(
+    bytes: Uint8Array,
+    options: CompressorOptions,
+  ): Uint8Array<ArrayBuffer> | undefined;
   readonly sendRequest: SendRequest;
   /** Left out: the runtime has no HTTP/3. */
   readonly listenHttp3?: ListenHttp3;

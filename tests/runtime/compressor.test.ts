@@ -8,6 +8,7 @@ import {
   gunzipSync,
   zstdDecompressSync,
 } from "node:zlib";
+import { QUICK_LENGTH_MAX } from "../../src/runtime/compressor.ts";
 import type { ContentCoding } from "../../src/runtime/content_coding.ts";
 import { patternBytes, runtime } from "./support.ts";
 
@@ -48,6 +49,30 @@ test("A compressor's output is what went in, of every coding and level", async (
       compressor.destroy();
     }
   }
+});
+
+test("A short body is compressed at once where that is quick, and decodes to what went in", () => {
+  const quick = [];
+  for (const coding of CODINGS) {
+    for (const level of LEVELS) {
+      for (const length of [0, 1, 43_000, QUICK_LENGTH_MAX]) {
+        const input = patternBytes(length);
+        const output = runtime.compressQuickly(input, { coding, level });
+        if (output === undefined) continue;
+        if (length === 1) quick.push(`${coding} ${level}`);
+        assert.ok(Buffer.from(DECODERS[coding](output)).equals(input), `${coding} ${level}`);
+      }
+      const longer = patternBytes(QUICK_LENGTH_MAX + 1);
+      assert.equal(runtime.compressQuickly(longer, { coding, level }), undefined);
+    }
+  }
+  assert.deepEqual(quick, [
+    "gzip fast",
+    "gzip balanced",
+    "br fast",
+    "zstd fast",
+    "zstd balanced",
+  ]);
 });
 
 test("A flush brings out everything that was written", async () => {

@@ -3,7 +3,7 @@
  * so one seed is one order of events. Made for `Upstream` alone: there is no HTTP server.
  */
 import { MemoryPrivateDirectory } from "../support/memory/memory_private_directory.ts";
-import { createCompressor } from "../../src/runtime/compressor.ts";
+import { compressQuickly, createCompressor } from "../../src/runtime/compressor.ts";
 import { setImmediate } from "node:timers";
 import { type Address, formatAddress } from "../../src/runtime/address.ts";
 import {
@@ -69,6 +69,7 @@ class SimulatedFiles extends MemoryFiles {
 
 export class SimulatedRuntime implements Runtime {
   readonly createCompressor = createCompressor;
+  readonly compressQuickly = compressQuickly;
   readonly name = "memory";
   readonly version = "0";
   readonly platform = "memory";

@@ -7,7 +7,7 @@ import {
   formatAddress,
   type InheritedAddress,
 } from "../../../src/runtime/address.ts";
-import { createCompressor } from "../../../src/runtime/compressor.ts";
+import { compressQuickly, createCompressor } from "../../../src/runtime/compressor.ts";
 import { OutgoingError, type SendRequest } from "../../../src/runtime/https_client.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { MemoryFiles } from "./memory_files.ts";
@@ -52,6 +52,7 @@ export class MemoryRuntime implements Runtime {
   readonly version = "0";
   readonly platform = "memory";
   readonly createCompressor = createCompressor;
+  readonly compressQuickly = compressQuickly;
   readonly clock = new ManualClock();
   readonly files = new MemoryFiles();
   readonly resolver = new MemoryResolver();
