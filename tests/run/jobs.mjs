@@ -20,6 +20,8 @@ const FILES = {
   "tests/interop/php_fpm_connections.test.ts": "timed",
   "tests/http/application_manners.test.ts": "timed",
   "tests/http/late_handlers.test.ts": "timed",
+  // A thousand clients at once, and all are cut in time.
+  "tests/attack/tls_handshakes.test.ts": "timed",
 };
 
 /** How many processes share the files of a directory, where one would take minutes. */
