@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { Readiness, READINESS_CONNECT_MS, READINESS_KEPT_MS } from "../../src/app/readiness.ts";
 import { serveFastCgi } from "../../src/responder/serve_fastcgi.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
+import { until } from "../support/idle.ts";
 import { MemoryRuntime } from "../support/memory/memory.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { freshSocket, gatewayAppOptions, startGateway, withGateway } from "../support/gateway.ts";
@@ -149,7 +150,8 @@ test("/metrics shows capacity, what is busy, the queue, and how long it was wait
       const text = (await gateway.admin("/metrics")).body.toString();
       return text.split("\n").find((line) => line.startsWith(name))?.split(" ").at(-1);
     };
-    while (await sample("afcgi_upstream_queue_length{") !== "1");
+    const isQueued = async () => await sample("afcgi_upstream_queue_length{") === "1";
+    await until(isQueued, "the second request in the queue");
     assert.equal(await sample("afcgi_upstream_capacity{"), "1");
     assert.equal(await sample("afcgi_upstream_streams{"), "1");
     assert.equal(await sample("afcgi_upstream_queue_wait_seconds_count"), undefined);

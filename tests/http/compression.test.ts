@@ -8,6 +8,7 @@ import { COMPRESSION_DEFAULTS, type CompressionOptions } from "../../src/compres
 import type { RouteOptions } from "../../src/http/options.ts";
 import type { FastCgiHandler } from "../../src/responder/options.ts";
 import { FASTCGI_ROUTE, freshPath, type Gateway, withGateway } from "../support/gateway.ts";
+import { untilTold } from "../support/idle.ts";
 import { HttpConnection } from "../support/raw_http.ts";
 
 const TEXT = "All work and no play makes Jack a dull boy.\n".repeat(100);
@@ -186,7 +187,7 @@ test("An event stream is compressed and each event arrives when it was sent", as
     })();
     for (const event of ["data: 1\n\n", "data: 2\n\n", "data: 3\n\n"]) {
       // The next one is sent only when this one has come out.
-      while (arrived.join("") !== event) await new Promise<void>((resolve) => wake = resolve);
+      await untilTold(() => arrived.join("") === event, (woken) => wake = woken, `event ${event}`);
       arrived.length = 0;
       const number = Number(event[6]);
       send(number < 3 ? `data: ${number + 1}\n\n` : undefined);

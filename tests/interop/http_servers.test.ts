@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
 import { Afcgi } from "../support/afcgi.ts";
 import type { Child } from "../support/child.ts";
+import { untilTold } from "../support/idle.ts";
 import { missingPeer } from "../support/peers.ts";
 import { freePlace, temporaryDirectory, waitForListener } from "../support/places.ts";
 import { HttpConnection, httpRequest } from "../support/raw_http.ts";
@@ -189,7 +190,7 @@ test(
       wake();
     };
     const next = async (): Promise<unknown> => {
-      while (messages.length === 0) await new Promise<void>((resolve) => wake = resolve);
+      await untilTold(() => messages.length > 0, (woken) => wake = woken, "a message");
       return messages.shift();
     };
     assert.equal(await next(), "welcome");

@@ -8,6 +8,7 @@ import { encodeNameValues } from "../../src/protocol/name_value.ts";
 import type { Address } from "../../src/runtime/address.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
+import { untilTold } from "../support/idle.ts";
 
 /** What a test sends; `body` null leaves STDIN open. */
 export interface WebServerRequestOptions {
@@ -118,9 +119,9 @@ export class WebServerClient {
     return this.#writer.write(bytes).catch(() => {});
   }
 
-  /** Resolves as soon as it holds, looked at after each read. */
+  /** Resolves as soon as it holds, looked at after each read. @throws when it does not come to hold */
   async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    await untilTold(condition, (wake) => this.#waiting.add(wake));
   }
 
   pause(): void {

@@ -7,6 +7,7 @@ import type { ByteConnection } from "../../src/runtime/connection.ts";
 import { ConnectError } from "../../src/runtime/network.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import { connectSocket } from "../../src/runtime/streamed_socket.ts";
+import { untilTold } from "../support/idle.ts";
 import { freshAddress, patternBytes, readAll, runtime, turn } from "./support.ts";
 
 const LENGTH = 16 * 1024 * 1024;
@@ -46,7 +47,7 @@ class Seen implements SocketEvents {
   }
 
   async until(isSo: () => boolean): Promise<void> {
-    while (!isSo()) await new Promise<void>((resolve) => this.#onEvent = resolve);
+    await untilTold(isSo, (wake) => this.#onEvent = wake);
   }
 
   happened(event: Event): Promise<void> {

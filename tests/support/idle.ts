@@ -1,7 +1,8 @@
 /**
  * "Until idle" for worlds in memory: everything happens that waits for nothing but a turn of the
  * event loop. Such a world is idle when no promise is left to run, nobody waits for the end of a turn,
- * and nobody has asked anything of its clock for some turns. And `until`, for what takes real time.
+ * and nobody has asked anything of its clock for some turns. And `until` and
+ * `untilTold`, for what takes real time.
  */
 import { setImmediate } from "node:timers";
 import { ManualClock } from "./memory/manual_clock.ts";
@@ -16,7 +17,7 @@ const QUIET_TURNS = 4;
 const TURNS_MAX = 100_000;
 
 /** How long something may be waited for in real time; far above what any takes. */
-const WAIT_MAX_MS = 20_000;
+export const WAIT_MAX_MS = 20_000;
 
 /** Turns in which it is looked for without a rest; then once a millisecond. */
 const BUSY_TURNS = 1_000;
@@ -77,5 +78,29 @@ export async function until(
     if (performance.now() > endMs) throw new Error(`Cannot see ${what} within ${withinMs} ms`);
     if (turns < BUSY_TURNS) await turn();
     else await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/**
+ * Until it holds, for what tells of its changes: looks after each.
+ *
+ * @param nextChange is given what the next change calls
+ * @throws when it does not come to hold
+ */
+export async function untilTold(
+  holds: () => boolean,
+  nextChange: (wake: () => void) => void,
+  what: string = `${holds}`,
+  withinMs = WAIT_MAX_MS,
+): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  late.promise.catch(() => {});
+  const timer = setTimeout(() => {
+    late.reject(new Error(`Cannot see ${what} within ${withinMs} ms`));
+  }, withinMs);
+  try {
+    while (!holds()) await Promise.race([new Promise<void>(nextChange), late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import type { TcpAddress } from "../../src/runtime/address.ts";
+import { WAIT_MAX_MS } from "./idle.ts";
 
 /** One connection to it. */
 export class Served {
@@ -103,11 +104,16 @@ export class RawServer {
     return { transport: "tcp", host: "127.0.0.1", port: address.port };
   }
 
-  /** Resolves once it is so. */
+  /** Resolves once it is so. @throws when it does not come to be so, with what was asked */
   until(isSo: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#wake.delete(look);
+        reject(new Error(`Cannot see ${isSo} within ${WAIT_MAX_MS} ms`));
+      }, WAIT_MAX_MS);
       const look = (): void => {
         if (!isSo()) return;
+        clearTimeout(timer);
         this.#wake.delete(look);
         resolve();
       };
