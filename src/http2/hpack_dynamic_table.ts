@@ -39,7 +39,7 @@ export class HpackDynamicTable {
 
   /** The newest is 1; undefined where there is none. */
   at(index: number): HpackField | undefined {
-    return index > this.length ? undefined : this.#fields[this.#fields.length - index];
+    return this.#fields[this.#fields.length - index];
   }
 
   /** Adds a field; `onEvicted` hears of each that had to go. One that is too large empties the table. */

@@ -218,8 +218,11 @@ export class RequestHeadersReader {
   }
 
   #finish(): RequestHeaders {
-    // Without any field.
-    if (this.#fieldsStart < 0) this.#startFields(this.#end);
+    if (this.#fieldsStart < 0) {
+      // Without any field; those of the request before are not its own.
+      const known = this.#startFields(this.#end);
+      if (known !== undefined) return this.#finishKnown(known);
+    }
     const isTooLarge = this.#size > this.#sizeMax || this.#count > REQUEST_FIELDS_MAX;
     if (this.#malformed !== undefined) throw new MalformedError(this.#malformed);
     if (isTooLarge) throw this.#tooLarge();

@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { ByteBuffer } from "../../src/protocol/byte_buffer.ts";
-import { Flag, FRAME_LENGTH_MIN, FrameType } from "../../src/http2/constants.ts";
+import {
+  ErrorCode,
+  errorCodeName,
+  Flag,
+  FRAME_LENGTH_MIN,
+  FrameType,
+  Setting,
+} from "../../src/http2/constants.ts";
 import { ConnectionError } from "../../src/http2/errors.ts";
 import { FrameReader } from "../../src/http2/frame_reader.ts";
 import {
@@ -16,6 +23,8 @@ import {
   appendSettingsAck,
   appendWindowUpdate,
 } from "../../src/http2/frame_writer.ts";
+import { appendGreeting } from "../../src/http2/greeting.ts";
+import { HTTP2_LIMIT_DEFAULTS } from "../../src/http2/limits.ts";
 import { fromHex, toHex } from "./hpack_examples.ts";
 
 interface Read {
@@ -151,4 +160,87 @@ test("A block that is longer than a frame goes on in CONTINUATION", () => {
     written((out) => appendHeaders(out, 9, block, true, 2)),
     "0000020101000000090102" + "0000020900000000090304" + "00000109040000000905",
   );
+});
+
+test("A reader that has nothing says so however often, and loses nothing meanwhile", () => {
+  const reader = new FrameReader();
+  assert.equal(reader.next(), undefined);
+  assert.equal(reader.waitingLength, 0);
+  const bytes = fromHex("0000040800000000037fffffff");
+  for (let index = 0; index < bytes.length - 1; index++) {
+    reader.push(bytes.subarray(index, index + 1));
+    for (let asked = 1; asked <= 3; asked++) assert.equal(reader.next(), undefined);
+    assert.equal(reader.waitingLength, index + 1);
+  }
+  reader.push(bytes.subarray(-1));
+  const frame = reader.next()!;
+  assert.deepEqual([frame.type, frame.streamId, frame.uint32(0), frame.length], [
+    8,
+    3,
+    0x7fffffff,
+    4,
+  ]);
+  assert.equal(reader.next(), undefined);
+});
+
+test("A frame that comes in small pieces holds twice as much as has come, and no more than it is", () => {
+  for (const first of [9, 100, 600, 5000]) {
+    const reader = new FrameReader();
+    const bytes = new Uint8Array(9 + FRAME_LENGTH_MIN);
+    bytes.set(fromHex("004000000000000001"));
+    reader.push(bytes.subarray(0, first));
+    assert.equal(reader.next(), undefined);
+    for (let at = first; at < bytes.length; at += 100) {
+      reader.push(bytes.subarray(at, at + 100));
+      const frame = reader.next();
+      if (frame === undefined) continue;
+      assert.equal(frame.length, FRAME_LENGTH_MIN);
+      assert.equal(frame.bytes.length, bytes.length, "exactly as long as the frame");
+    }
+    assert.equal(reader.waitingLength, 0);
+  }
+});
+
+test("Numbers, types, flags, settings and codes of HTTP/2 are those of its registries", () => {
+  assert.deepEqual(FrameType, {
+    DATA: 0,
+    HEADERS: 1,
+    PRIORITY: 2,
+    RST_STREAM: 3,
+    SETTINGS: 4,
+    PUSH_PROMISE: 5,
+    PING: 6,
+    GOAWAY: 7,
+    WINDOW_UPDATE: 8,
+    CONTINUATION: 9,
+    PRIORITY_UPDATE: 16,
+  });
+  assert.deepEqual(Flag, { ACK: 1, END_STREAM: 1, END_HEADERS: 4, PADDED: 8, PRIORITY: 32 });
+  assert.deepEqual(Setting, {
+    HEADER_TABLE_SIZE: 1,
+    ENABLE_PUSH: 2,
+    MAX_CONCURRENT_STREAMS: 3,
+    INITIAL_WINDOW_SIZE: 4,
+    MAX_FRAME_SIZE: 5,
+    MAX_HEADER_LIST_SIZE: 6,
+    NO_RFC7540_PRIORITIES: 9,
+  });
+  const names = [
+    ...["NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT"],
+    ...["STREAM_CLOSED", "FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR"],
+    ...["CONNECT_ERROR", "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"],
+  ];
+  assert.deepEqual(Object.entries(ErrorCode), names.map((name, code) => [name, code]));
+  assert.deepEqual([0, 8, 13, 14].map(errorCodeName), [
+    ...["NO_ERROR", "CANCEL", "HTTP_1_1_REQUIRED", "unknown"],
+  ]);
+});
+
+test("A server's greeting is its settings and its window, byte for byte", () => {
+  const greeting = (headerTableMax: number) =>
+    written((out) => appendGreeting(out, { ...HTTP2_LIMIT_DEFAULTS, headerTableMax }, 65_536));
+  const settings = "00030000008000060001000000090000" + "0001";
+  const window = "0000040800000000" + "00000f0001";
+  assert.equal(greeting(4096), `000012040000000000${settings}${window}`);
+  assert.equal(greeting(0), `000018040000000000${settings}000100000000${window}`);
 });
