@@ -126,11 +126,16 @@ class Graph {
       this.connect(once.last, once.first);
       return one;
     }
-    const others = Array.from({ length: max - 1 }, (_, index) => () => {
-      const drawn = this.draw(body);
-      return index + 1 < min ? drawn : { ...drawn, isNullable: true };
-    });
-    return this.#chain([() => one, ...others]);
+    // Each one comes behind the one before it alone: `a{1,3}` is `a(?:a(?:a)?)?`.
+    let { last } = once;
+    let ends = last;
+    for (let count = 2; count <= max; count++) {
+      const next = this.draw(body);
+      this.connect(last, next.first);
+      ends = count > min ? [...ends, ...next.last] : next.last;
+      last = next.last;
+    }
+    return { ...one, last: ends };
   }
 
   #chain(parts: readonly (() => Drawn)[]): Drawn {
