@@ -18,11 +18,9 @@ export type ClientVerdict = "NONE" | "SUCCESS" | `FAILED:${string}`;
 export type ShownCertificates = Pick<TlsDetails, "certificate" | "intermediates">;
 
 /** A way from a client's certificate to one that we trust, or why there is none. */
-interface Path {
-  readonly error: string | undefined;
-  readonly notBeforeMs: number;
-  readonly notAfterMs: number;
-}
+type Path =
+  | { readonly error: string }
+  | { readonly error: undefined; readonly notBeforeMs: number; readonly notAfterMs: number };
 
 export class ClientVerification {
   readonly #trusted: readonly PeerCertificate[];
@@ -46,7 +44,7 @@ export class ClientVerification {
   }
 
   #search(own: PeerCertificate, intermediates: readonly PeerCertificate[]): Path {
-    const failed = (error: string): Path => ({ error, notBeforeMs: 0, notAfterMs: 0 });
+    const failed = (error: string): Path => ({ error });
     const text = textOf(own);
     if (text === undefined) return failed("certificate cannot be read");
     this.#signaturesLeft = SIGNATURES_MAX;

@@ -260,3 +260,64 @@ test("Which hosts no public authority vouches for", () => {
     assert.equal(addressOf(host), undefined, host);
   }
 });
+
+test("Each certificate is replaced at two thirds of its life, not a millisecond before", async () => {
+  const place = join(temporaryDirectory(), "store");
+  const { authority, clock } = await aging(place);
+  const source = authority.sourceFor({ hosts: ["a.test"] });
+  let issued = 0;
+  const issue = authority.issue.bind(authority);
+  authority.issue = (hosts) => (issued++, issue(hosts));
+  const first = await source.find("", NO_HELLO) as TlsIdentity;
+  assert.deepEqual(source.held(), [{
+    name: "a.test",
+    notAfterMs: clock.wallMs() + SITE_LIFETIME_MS,
+  }]);
+  clock.advance(SITE_LIFETIME_MS * 2 / 3 - 1);
+  assert.equal(source.find("", NO_HELLO), first);
+  assert.equal(issued, 1);
+  clock.advance(1);
+  assert.equal(source.find("", NO_HELLO), first);
+  assert.equal(source.find("", NO_HELLO), first);
+  assert.equal(issued, 2, "once, however many ask");
+  await waitUntil(() => source.find("", NO_HELLO) !== first, "it is renewed");
+  const second = source.find("", NO_HELLO);
+  // It says itself when it ends, in whole seconds.
+  clock.advance(SITE_LIFETIME_MS - 1);
+  assert.equal(source.find("", NO_HELLO), second, "until its last moment");
+  assert.equal(issued, 3);
+});
+
+test("An authority is replaced at two thirds of its life, not a millisecond before", async () => {
+  const { authority, clock } = await aging();
+  const lives = runtime.tls.readCertificates((await authority.issue(["a.test"])).cert);
+  const { notBeforeMs, notAfterMs, sha256 } = lives[1]!;
+  assert.equal(notAfterMs - clock.wallMs(), INTERMEDIATE_LIFETIME_MS);
+  clock.advance(notBeforeMs + (notAfterMs - notBeforeMs) * 2 / 3 - clock.wallMs() - 1);
+  assert.equal((await chainOf(authority))[1]?.sha256, sha256);
+  clock.advance(1);
+  assert.notEqual((await chainOf(authority))[1]?.sha256, sha256);
+});
+
+test("Of two processes the one that renews first renews for both, once for all that ask", async () => {
+  const { authority, clock, store, logger, codes } = await aging();
+  const other = await LocalAuthority.open(store, { ...runtime, clock }, logger);
+  clock.advance(INTERMEDIATE_LIFETIME_MS * 0.7);
+  const [one, two] = await Promise.all([chainOf(authority), chainOf(authority)]);
+  assert.equal(one[1]?.sha256, two[1]?.sha256);
+  assert.deepEqual(await codes(), ["info certificate_renewed"]);
+  const kept = store.read("internal", "intermediate.pem");
+  assert.equal((await chainOf(other))[1]?.sha256, one[1]?.sha256);
+  assert.equal(store.read("internal", "intermediate.pem"), kept);
+});
+
+test("A site for every host has this machine's names", async () => {
+  const { authority } = await aging();
+  const source = authority.sourceFor({ hosts: [] });
+  assert.deepEqual(source.held(), []);
+  const { cert } = await source.find("", NO_HELLO) as TlsIdentity;
+  const { names } = runtime.tls.readCertificates(cert)[0]!;
+  assert.equal(names.length, 4);
+  for (const name of ["localhost", "*.localhost", "127.0.0.1"]) assert.ok(names.includes(name));
+  assert.equal(source.held()[0]?.name, "localhost");
+});

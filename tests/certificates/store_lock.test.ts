@@ -141,3 +141,118 @@ test("Thirty that want a lock of a real directory have it one after the other", 
   }));
   assert.deepEqual([most, turns], [1, 30]);
 });
+
+test("Of a lock's files the holder's and the two before it are kept", async () => {
+  const { stores, directory } = world(1);
+  for (let count = 1; count <= 12; count++) {
+    const lock = await stores[0]!.lock("a");
+    const kept = [count - 2, count - 1, count].filter((generation) => generation > 0);
+    assert.deepEqual([...directory.list("locks")].sort(), kept.map((one) => `a.${one}`).sort());
+    await lock.release();
+  }
+});
+
+test("A generation that was listed too late to be the highest is given back", async () => {
+  const { stores, directory, advance } = world(1);
+  await (await stores[0]!.lock("a")).release();
+  const list = directory.list.bind(directory);
+  let looks = 0;
+  // Behind the first look somebody else has come much further.
+  directory.list = (name) => {
+    if (++looks === 2) directory.texts.set("locks/a.9", "another's");
+    return list(name);
+  };
+  const waiting = watched(stores[0]!.lock("a"));
+  await advance(LOCK_POLL_MS);
+  assert.equal(waiting.value, undefined);
+  assert.deepEqual([...list("locks")].sort(), ["a.1", "a.9"]);
+  await advance(LOCK_STALE_MS + LOCK_POLL_MS);
+  assert.ok(waiting.value);
+  assert.ok(directory.texts.has("locks/a.10"));
+});
+
+test("A lock that is released holds no timer and says nothing more, however often", async () => {
+  const { stores, clocks, directory, advance } = world(2);
+  const first = await stores[0]!.lock("a");
+  assert.equal(clocks[0]!.timerCount, 1);
+  await first.release();
+  assert.equal(clocks[0]!.timerCount, 0);
+  assert.equal(directory.texts.get("locks/a.1"), "free");
+  await stores[1]!.lock("a");
+  directory.remove("locks/a.1");
+  await first.release();
+  await advance(LOCK_HEARTBEAT_MS);
+  assert.equal(directory.texts.has("locks/a.1"), false);
+});
+
+test("Who has lost a lock says nothing more of it, at its release neither", async () => {
+  const { stores, clocks, directory, advance } = world(2);
+  const first = await stores[0]!.lock("a");
+  const second = watched(stores[1]!.lock("a"));
+  await advance(LOCK_STALE_MS + LOCK_POLL_MS, [clocks[1]!]);
+  assert.ok(second.value);
+  const said = directory.texts.get("locks/a.1");
+  await advance(LOCK_HEARTBEAT_MS * 3, [clocks[0]!]);
+  assert.equal(first.lost.aborted, true);
+  assert.equal(clocks[0]!.timerCount, 0);
+  await first.release();
+  assert.equal(directory.texts.get("locks/a.1"), said);
+});
+
+test("A release waits for the heartbeat that is being written, and plans no other", async () => {
+  const { stores, clocks, directory } = world(1);
+  const write = directory.write.bind(directory);
+  const turns: (() => void)[] = [];
+  directory.write = async (name, text) => {
+    if (text !== "free") await new Promise<void>((resolve) => turns.push(resolve));
+    await write(name, text);
+  };
+  const lock = await stores[0]!.lock("a");
+  clocks[0]!.advance(LOCK_HEARTBEAT_MS);
+  const released = lock.release();
+  await untilIdle();
+  assert.notEqual(directory.texts.get("locks/a.1"), "free");
+  for (const turn of turns) turn();
+  await released;
+  assert.equal(directory.texts.get("locks/a.1"), "free");
+  assert.equal(clocks[0]!.timerCount, 0);
+});
+
+test("A heartbeat is another text each time, every two seconds", async () => {
+  const { stores, directory, advance } = world(1);
+  await stores[0]!.lock("a");
+  const said = [directory.texts.get("locks/a.1")];
+  for (let beat = 1; beat <= 3; beat++) {
+    await advance(LOCK_HEARTBEAT_MS - LOCK_POLL_MS);
+    assert.equal(directory.texts.get("locks/a.1"), said.at(-1));
+    await advance(LOCK_POLL_MS);
+    said.push(directory.texts.get("locks/a.1"));
+  }
+  assert.equal(new Set(said).size, 4);
+});
+
+test("Who waits for a lock listens to its signal once at a time, and no longer than it waits", async () => {
+  const { stores, advance } = world(2);
+  const first = await stores[0]!.lock("a");
+  const { signal } = new AbortController();
+  let listeners = 0;
+  let most = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  Object.assign(signal, {
+    addEventListener: (...given: Parameters<typeof add>) => {
+      most = Math.max(most, ++listeners);
+      add(...given);
+    },
+    removeEventListener: (...given: Parameters<typeof remove>) => {
+      listeners--;
+      remove(...given);
+    },
+  });
+  const second = watched(stores[1]!.lock("a", signal));
+  await advance(LOCK_STALE_MS);
+  await first.release();
+  await advance(LOCK_POLL_MS);
+  assert.ok(second.value);
+  assert.deepEqual([listeners, most], [0, 1]);
+});

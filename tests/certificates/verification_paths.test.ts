@@ -5,7 +5,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientVerification } from "../../src/certificates/client_verification.ts";
-import { issueCertificate } from "../../src/certificates/issue.ts";
+import {
+  boolean,
+  type Der,
+  objectIdentifier,
+  octetString,
+  sequence,
+} from "../../src/certificates/der.ts";
+import { issueCertificate, type IssueOptions } from "../../src/certificates/issue.ts";
 import type { PeerCertificate } from "../../src/runtime/tls_details.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -29,6 +36,8 @@ let signatures = 0;
 let lastName = 0;
 
 interface Parts {
+  /** In the place of the bytes of an authority. */
+  readonly der?: Uint8Array;
   /** Whose signature it has; nobody's, left out. */
   readonly by?: PeerCertificate;
   readonly notBeforeMs?: number;
@@ -105,7 +114,7 @@ test("A crowd that vouches for itself costs a bounded number of signatures, each
     const stranger = { certificate: certificate(), intermediates: crowd };
     assert.match(verification.verify(stranger, NOW_MS), /^FAILED:/);
     // One more to see whether it has signed itself.
-    assert.ok(signatures <= 65, `${signatures}`);
+    assert.equal(signatures, 65);
     const known = { certificate: own, intermediates: [middle!] };
     assert.equal(verification.verify(known, NOW_MS), "SUCCESS", "the next client is looked at");
   }
@@ -131,4 +140,83 @@ test("What a connection has shown is looked at once, and its times at each reque
   signatures = 0;
   assert.equal(verification.verify(shown, NOW_MS + 2 * DAY_MS), "FAILED:certificate has expired");
   assert.equal(signatures, 0);
+});
+
+const SITE = { commonName: "a site", nowMs: NOW_MS, lifetimeMs: DAY_MS };
+
+/** An extension as it stands in a certificate. */
+function extension(oid: string, value: Der, isCritical: boolean): Der {
+  return sequence(objectIdentifier(oid), boolean(isCritical), octetString(value));
+}
+
+const UNKNOWN = extension("1.2.3.4", sequence(), true);
+const FOR_SERVERS = extension(
+  "2.5.29.37",
+  sequence(objectIdentifier("1.3.6.1.5.5.7.3.1")),
+  false,
+);
+
+async function derOf(more: Partial<IssueOptions>): Promise<Uint8Array> {
+  return bytesOf(await issueCertificate({ ...SITE, ...more }));
+}
+
+test("Who vouches is an authority, for clients, with nothing unknown, and for so many below it", async () => {
+  const cases: [der: Uint8Array, succeeds: boolean][] = [
+    [await derOf({ pathLength: 2 }), true],
+    [await derOf({ hosts: ["a.test"] }), false],
+    [await derOf({ extensions: [UNKNOWN], pathLength: 2 }), false],
+    [await derOf({ extensions: [FOR_SERVERS], pathLength: 2 }), false],
+    [Uint8Array.of(1, 2, 3), false],
+    [await derOf({ pathLength: 0 }), false],
+    [await derOf({ pathLength: 1 }), true],
+  ];
+  for (const [der, succeeds] of cases) {
+    // One authority stands between this one and the client.
+    for (const at of [0, 1]) {
+      const made: PeerCertificate[] = [];
+      for (let index = 0; index < 4; index++) {
+        const by = made.at(-1);
+        made.push(certificate({ ...(by && { by }), ...(index === at && { der }) }));
+      }
+      const isBelowRoot = at === 1;
+      const verdict = verdictOf(isBelowRoot ? made : made.slice(0, 3));
+      assert.equal(verdict === "SUCCESS", succeeds, `${at} ${verdict}`);
+    }
+  }
+});
+
+test("A client that is known itself needs no authority, and is looked at all the same", async () => {
+  const cases: [more: Partial<IssueOptions>, verdict: string][] = [
+    [{ pathLength: 0 }, "SUCCESS"],
+    [{ extensions: [UNKNOWN] }, "FAILED:unhandled critical extension"],
+    [{ hosts: ["a.test"] }, "FAILED:unsuitable certificate purpose"],
+  ];
+  for (const [more, verdict] of cases) {
+    const own = certificate({ der: await derOf(more) });
+    assert.equal(
+      new ClientVerification([own]).verify({ certificate: own, intermediates: [] }, NOW_MS),
+      verdict,
+    );
+  }
+});
+
+test("Why there is no way is told by what the client has shown", () => {
+  const [root, middle, own] = chain(3);
+  const stranger = certificate();
+  const verification = new ClientVerification([root!]);
+  const verdict = (certificate: PeerCertificate | undefined, ...intermediates: PeerCertificate[]) =>
+    verification.verify({ certificate, intermediates }, NOW_MS);
+  assert.equal(verification.verify(undefined, NOW_MS), "NONE");
+  assert.equal(verdict(undefined), "NONE");
+  assert.equal(verdict(own), "FAILED:unable to verify the first certificate");
+  assert.equal(verdict(own, stranger), "FAILED:unable to get local issuer certificate");
+  assert.equal(verdict(own, stranger, middle!), "SUCCESS");
+  assert.equal(verdict(certificate({ vouches: true })), "FAILED:self-signed certificate");
+  const garbage = certificate({ by: root!, der: Uint8Array.of(0x30, 3) });
+  assert.equal(verdict(garbage), "FAILED:certificate cannot be read");
+  const blind = chain(3);
+  const unreadable = certificate({ by: blind[0]!, der: Uint8Array.of(1) });
+  SIGNERS.set(blind[2]!, unreadable);
+  const shown = { certificate: blind[2], intermediates: [unreadable] };
+  assert.match(new ClientVerification([blind[0]!]).verify(shown, NOW_MS), /^FAILED:unable to get/);
 });
