@@ -102,6 +102,28 @@ test("resolveBelowRoot takes a root that is a symlink, or has a trailing slash",
   });
 });
 
+test("resolveBelowRoot looks at a way without symlinks once, and not at the root", async () => {
+  await withDirectory(({ root, symlinkedRoot }) => {
+    const looks: string[] = [];
+    const counting: FileLookup = {
+      stat: (path) => (looks.push(`stat ${path}`), files.stat(path)),
+      realPath: (path) => (looks.push(`realPath ${path}`), files.realPath(path)),
+    };
+    assert.equal(outcome(counting, root, "/hello.txt"), "file");
+    assert.deepEqual(looks, [`realPath ${root}/hello.txt`, `stat ${root}/hello.txt`]);
+    assert.equal(outcome(counting, symlinkedRoot, "/"), "directory");
+    assert.equal(outcome(counting, symlinkedRoot, "/docs"), "directory");
+  });
+});
+
+test("resolveBelowRoot finds nothing below a root that is gone by the time it is looked at", () => {
+  const gone: FileLookup = {
+    realPath: (path) => path === "/www" ? undefined : "/elsewhere/a.txt",
+    stat: () => ({ kind: "file", size: 1, modifiedMs: 0, changedMs: 0, inode: 0, device: 0 }),
+  };
+  assert.equal(outcome(gone, "/www", "/a.txt"), "missing");
+});
+
 test("resolveBelowRoot takes the top of the file system for a root", async () => {
   await withDirectory(({ root }) => {
     assert.equal(outcome(files, "/", `${root}/hello.txt`), "file");

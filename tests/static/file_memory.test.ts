@@ -98,6 +98,36 @@ test("The way to a kept file is followed anew once a second", async () => {
   });
 });
 
+test("A kept file is another one with any of what is said of it changed", () => {
+  const info: FileInfo = {
+    kind: "file",
+    size: 1,
+    modifiedMs: 0,
+    changedMs: 0,
+    inode: 1,
+    device: 1,
+  };
+  const changes: readonly Partial<FileInfo>[] = [
+    { kind: "other" },
+    { size: 2 },
+    { modifiedMs: 1 },
+    { changedMs: 1 },
+    { inode: 2 },
+    { device: 2 },
+  ];
+  const found: FoundFile = { kind: "file", path: "/a", realPath: "/a", isOutside: false, info };
+  for (const change of changes) {
+    let now = info;
+    const clock = { nowMs: () => 0, wallMs: () => HOUR_MS };
+    const kept = new FileMemory({ stat: () => now }, clock);
+    kept.keep("/a", readyFile(found), fileOf(1));
+    assert.ok(kept.find("/a") !== undefined);
+    now = { ...info, ...change };
+    assert.equal(kept.find("/a"), undefined, JSON.stringify(change));
+    assert.equal(kept.size, 0);
+  }
+});
+
 test("A file that changed a moment ago is sent and not kept", async () => {
   await withDirectory(async (directory) => {
     const kept = new FileMemory(files, { nowMs: () => 0, wallMs: () => Date.now() });

@@ -3,7 +3,9 @@ import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { isScriptName } from "../../src/cgi/script_path.ts";
-import { LISTED_ENTRIES_MAX, readListingOrder } from "../../src/static/listing.ts";
+import { FileError } from "../../src/runtime/file_error.ts";
+import type { FileInfo } from "../../src/runtime/file_info.ts";
+import { listDirectory, LISTED_ENTRIES_MAX, readListingOrder } from "../../src/static/listing.ts";
 import { serveStatic } from "../../src/static/static_files.ts";
 import { type Directory, fetched, files, withDirectory } from "./directory.ts";
 
@@ -76,7 +78,17 @@ test("A listing shows what would be served and nothing else", async () => {
     ));
     assert.ok(all instanceof Response);
     const page = await all.text();
-    for (const name of ["link-out", "link-up", "link-folder", "link-dead", "script.php", ".env"]) {
+    for (
+      const name of [
+        "link-out",
+        "link-up",
+        "link-folder",
+        "link-dead",
+        "script.php",
+        "source",
+        ".env",
+      ]
+    ) {
       assert.ok(!page.includes(name), name);
     }
     for (const name of ["hello.txt", "link-in.txt", "link-docs/", "docs/"]) {
@@ -137,4 +149,52 @@ test("readListingOrder reads nothing else than a column and a direction", () => 
   assert.deepEqual(readListingOrder(""), { column: "name", descending: false });
   assert.deepEqual(readListingOrder("order=desc"), { column: "name", descending: true });
   assert.deepEqual(readListingOrder("%zz&sort"), { column: "name", descending: false });
+});
+
+test("An entry that may not be looked at is left out; any other failure is that of the listing", async () => {
+  const files = (code: string) => ({
+    list: () => Promise.resolve({ names: ["a", "b"], hasMore: false }),
+    realPath: (path: string) => path,
+    stat: (path: string): FileInfo => {
+      if (path.endsWith("b")) throw new FileError("look at", path, code);
+      return { kind: "file", size: 7, modifiedMs: 5, changedMs: 0, inode: 0, device: 0 };
+    },
+  });
+  const list = (code: string) =>
+    listDirectory(
+      { files: files(code), root: "/www", never: () => false },
+      "/",
+      readListingOrder(""),
+    );
+  const entries = [{ name: "a", isDirectory: false, size: 7, modifiedMs: 5 }];
+  assert.deepEqual(await list("EACCES"), { entries, hasMore: false });
+  await assert.rejects(list("EIO"), FileError);
+});
+
+test("A directory has no size of its own, and directories and files are each in the order", async () => {
+  const sizes: Readonly<Record<string, number>> = { da: 9, db: 4096, fa: 30, fb: 20, fc: 30 };
+  const files = {
+    list: () => Promise.resolve({ names: Object.keys(sizes).reverse(), hasMore: false }),
+    realPath: (path: string) => path,
+    stat: (path: string): FileInfo => {
+      const name = path.slice("/www/".length);
+      const kind = name.startsWith("d") ? "directory" : "file";
+      const times = { modifiedMs: sizes[name]!, changedMs: 0 };
+      return { kind, size: sizes[name]!, ...times, inode: 0, device: 0 };
+    },
+  };
+  const cases: [query: string, names: string][] = [
+    ["", "da db fa fb fc"],
+    ["order=desc", "db da fc fb fa"],
+    ["sort=size", "da db fb fa fc"],
+    ["sort=size&order=desc", "da db fa fc fb"],
+    ["sort=modified", "da db fb fa fc"],
+    ["sort=modified&order=desc", "db da fa fc fb"],
+  ];
+  for (const [query, names] of cases) {
+    const tree = { files, root: "/www", never: () => false };
+    const { entries } = await listDirectory(tree, "/", readListingOrder(query));
+    assert.equal(entries.map(({ name }) => name).join(" "), names, query);
+    for (const { isDirectory, size } of entries) if (isDirectory) assert.equal(size, 0);
+  }
 });

@@ -73,6 +73,12 @@ test("parseRanges sends an empty file as a whole", () => {
   }
 });
 
+test("parseRanges reads a range of a file of one byte", () => {
+  for (const text of ["bytes=0-0", "bytes=0-", "bytes=-1"]) {
+    assert.deepEqual(parseRanges(text, 1), [{ start: 0, end: 1 }], text);
+  }
+});
+
 test("parseRanges yields ranges within the file that hold something and never overlap", () => {
   const number = fc.option(fc.nat(30), { nil: "" });
   const range = fc.tuple(number, number).map(([first, last]) => `${first}-${last}`);

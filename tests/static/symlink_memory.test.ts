@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ManualClock } from "../support/memory/manual_clock.ts";
 import { MemoryFiles } from "../support/memory/memory_files.ts";
+import type { FileInfo } from "../../src/runtime/file_info.ts";
+import type { Files } from "../../src/runtime/files.ts";
 import { resolveBelowRoot } from "../../src/static/below_root.ts";
 import {
   rememberSymlinks,
@@ -83,4 +85,95 @@ test("A root that was set anew is never outside itself, whichever path was looke
   files.symlink("/releases/1/out.txt", "/secret.txt");
   clock.advance(SYMLINKS_REMEMBERED_MS);
   assert.equal(find("/out.txt"), "outside_root");
+});
+
+/** Files of which a test sets what they say, and sees which ways were followed. */
+function scripted() {
+  const info: FileInfo = {
+    kind: "file",
+    size: 1,
+    modifiedMs: 0,
+    changedMs: 0,
+    inode: 1,
+    device: 1,
+  };
+  const said = { info: info as FileInfo | undefined, realPath: "/real" as string | undefined };
+  const followed: string[] = [];
+  const files = {
+    stat: () => said.info,
+    realPath: (path: string) => (followed.push(path), said.realPath),
+  };
+  const clock = new ManualClock();
+  return { info, said, followed, clock, memory: new SymlinkMemory(files, clock) };
+}
+
+test("A file that grew is told as it is now, and the way to it is not followed anew", () => {
+  const { info, said, followed, clock, memory } = scripted();
+  assert.equal(memory.locate("/a")?.info.size, 1);
+  clock.advance(SYMLINKS_REMEMBERED_MS - 1);
+  for (const size of [2, 3]) {
+    said.info = { ...info, size };
+    assert.equal(memory.locate("/a")?.info.size, size);
+  }
+  assert.deepEqual(followed, ["/a"]);
+  clock.advance(1);
+  memory.locate("/a");
+  assert.deepEqual(followed, ["/a", "/a"]);
+});
+
+test("Where another file lies by now, on another file system too, the way is followed anew", () => {
+  for (const change of [{ inode: 2 }, { device: 2 }]) {
+    const { info, said, followed, memory } = scripted();
+    memory.locate("/a");
+    said.info = { ...info, ...change };
+    said.realPath = "/elsewhere";
+    assert.equal(memory.locate("/a")?.realPath, "/elsewhere");
+    assert.equal(memory.realPath("/a"), "/elsewhere");
+    assert.deepEqual(followed, ["/a", "/a"]);
+  }
+});
+
+test("A way that is gone is forgotten, and one that goes while it is followed is not remembered", () => {
+  const { info, said, memory } = scripted();
+  memory.locate("/a");
+  said.info = undefined;
+  assert.equal(memory.locate("/a"), undefined);
+  assert.equal(memory.size, 0);
+  assert.equal(memory.realPath("/a"), undefined);
+  said.info = info;
+  said.realPath = undefined;
+  assert.equal(memory.locate("/a"), undefined);
+  assert.equal(memory.realPath("/a"), undefined);
+  assert.equal(memory.size, 0);
+});
+
+test("A path that is known is followed anew without a word to the others", () => {
+  const { files, clock, memory } = world();
+  for (let index = 0; index < SYMLINKS_REMEMBERED_MAX; index++) {
+    files.write(`/${index}`, "x");
+    memory.realPath(`/${index}`);
+  }
+  clock.advance(SYMLINKS_REMEMBERED_MS);
+  assert.equal(memory.realPath("/0"), "/0");
+  assert.equal(memory.size, SYMLINKS_REMEMBERED_MAX);
+});
+
+test("Everything but the way to a file is handed on as it is", () => {
+  const names = [
+    ...["stat", "access", "readText", "openNow", "list", "temporary", "createCopy"],
+    ...["appendStream", "createText"],
+  ];
+  const handedOn = new Proxy({}, {
+    get: (_target, name) => (...given: unknown[]) => [name, ...given],
+  }) as Files;
+  const files = rememberSymlinks(handedOn, new ManualClock()) as unknown as Record<
+    string,
+    (...given: unknown[]) => unknown
+  >;
+  for (const name of names) {
+    const given = ["/a", "b", 3].slice(0, files[name]!.length);
+    assert.deepEqual(files[name]!(...given), [name, ...given], name);
+  }
+  const own = ["realPath", "followAnew", "locate"];
+  assert.deepEqual(Object.keys(files).sort(), [...names, ...own].sort());
 });
