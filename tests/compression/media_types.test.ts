@@ -20,3 +20,13 @@ test("What is packed already is not compressed by default", () => {
     assert.ok(matches(type), type);
   }
 });
+
+test("What is compressed where nobody says is text, of a kilobyte and more", () => {
+  const { encodings, minSize, level, concurrentMax } = COMPRESSION_DEFAULTS;
+  assert.deepEqual([encodings, minSize, level, concurrentMax], [
+    ["zstd", "br", "gzip"],
+    1024,
+    "balanced",
+    256,
+  ]);
+});

@@ -129,3 +129,48 @@ test("Flushing hands over what waits, and waits for the sink", async () => {
   clock.advance(0);
   assert.equal(sink.writes.length, 1);
 });
+
+test("A batch of 64 KiB waits for the end of the turn, with one more character it leaves", () => {
+  const lengthOfEmpty = `{"ts":"${START}","level":"info","msg":""}\n`.length;
+  for (const [length, writes] of [[64 * 1024, 0], [64 * 1024 + 1, 1]] as const) {
+    const { sink, clock, logger } = createLogger("json");
+    logger.info("x".repeat(length - lengthOfEmpty));
+    assert.equal(sink.writes.length, writes);
+    assert.equal(clock.timerCount, 1);
+    clock.advance(0);
+    assert.equal(sink.writes.length, 1);
+    assert.equal(sink.writes[0]!.length, length);
+  }
+});
+
+test("A logger is told anew from which level on it writes, and how", async () => {
+  const { sink, logger } = createLogger("json", "error");
+  logger.configure({ level: "info", format: "text" });
+  logger.debug("not");
+  logger.info("it rains");
+  logger.configure({ level: "error", format: "json" });
+  logger.warn("not");
+  await logger.flush();
+  assert.deepEqual(sink.writes, [`${START} INFO  it rains\n`]);
+});
+
+test("Lines that nobody took are counted, and told once somebody does", async () => {
+  const { sink, logger } = createLogger("json");
+  assert.equal(logger.lostLines, 0);
+  Object.assign(sink, { lostLines: 3 });
+  assert.equal(logger.lostLines, 3);
+  (sink as TextSink).onRecovered?.(3);
+  await logger.flush();
+  const { level, code, lines } = JSON.parse(sink.writes.join(""));
+  assert.deepEqual([level, code, lines], ["warn", "log_lines_lost", 3]);
+});
+
+test("What has no width, or turns the direction of a text, is spelled out; other letters are not", async () => {
+  const shown = "a\u00e9\u4e2d\u{1f600}";
+  for (const character of ["\u00ad", "\u200b", "\u202e", "\u2028", "\ufeff", "\u0085"]) {
+    const line = await lineOf("json", (logger) => logger.info(`${shown}${character}b`));
+    const code = character.charCodeAt(0).toString(16).padStart(4, "0");
+    assert.ok(line.includes(`"msg":"${shown}\\u${code}b"`), line);
+    assert.equal(JSON.parse(line).msg, `${shown}${character}b`);
+  }
+});

@@ -79,3 +79,48 @@ test("Families come in the order in which they were registered", () => {
   const names = registry.render().match(/(?<=# TYPE )\S+/g);
   assert.deepEqual(names, ["b_total", "a_now"]);
 });
+
+test("Series may be kept, and one for all others counts them once", () => {
+  const counter = new MetricsRegistry().counter("test_total", "Help.", ["a"]);
+  const series = counter.series(["x"]);
+  assert.equal(counter.series(["x"]), series);
+  for (let index = 1; index < SERIES_MAX; index++) counter.add([`${index}`]);
+  const other = counter.series(["y"]);
+  assert.deepEqual(other.labels, ["other"]);
+  assert.equal(counter.series(["z"]), other);
+  assert.equal(counter.series(["other"]), other);
+  assert.equal(counter.series(["x"]), series);
+});
+
+test("A labelled histogram has a series for each value, up to a bound and one for all others", () => {
+  const registry = new MetricsRegistry();
+  const family = registry.labelledHistogram("test_seconds", "Help.", [1], "site");
+  family.series('a"b').observe(0.5);
+  family.series('a"b').observe(2);
+  assert.equal(
+    registry.render(),
+    "# HELP test_seconds Help.\n# TYPE test_seconds histogram\n" +
+      'test_seconds_bucket{site="a\\"b",le="1"} 1\n' +
+      'test_seconds_bucket{site="a\\"b",le="+Inf"} 2\n' +
+      'test_seconds_sum{site="a\\"b"} 2.5\ntest_seconds_count{site="a\\"b"} 2\n',
+  );
+  const first = family.series('a"b');
+  for (let index = 1; index < SERIES_MAX; index++) family.series(`${index}`);
+  const other = family.series("more");
+  assert.equal(family.series("most"), other);
+  assert.equal(family.series("other"), other);
+  assert.equal(family.series('a"b'), first);
+  assert.equal(registry.render().match(/_count\{/g)?.length, SERIES_MAX + 1);
+});
+
+test("A number that nobody knows has no line, one that somebody else counts is asked", () => {
+  const registry = new MetricsRegistry();
+  const known: number[] = [];
+  registry.number("test_now", "Help.", () => known[0]);
+  registry.total("test_total", "Help.", () => 7);
+  const total = "# HELP test_total Help.\n# TYPE test_total counter\ntest_total 7\n";
+  const now = "# HELP test_now Help.\n# TYPE test_now gauge\n";
+  assert.equal(registry.render(), now + total);
+  known.push(0);
+  assert.equal(registry.render(), `${now}test_now 0\n${total}`);
+});

@@ -93,3 +93,35 @@ test("A file of users is read as nginx reads it, and its errors are told by thei
     "line 9: there is no name and hash (write",
   ]);
 });
+
+test("The costs that are checked are those from the lowest to the highest", () => {
+  const rest = HASHES["bcrypt"]!.slice(7);
+  const error = (text: string) => {
+    const read = readPasswordHash(text);
+    return typeof read === "string" ? read : "";
+  };
+  assert.equal(error(`$2y$04$${rest}`), "");
+  assert.equal(error(`$2y$14$${rest}`), "");
+  assert.match(error(`$2y$15$${rest}`), /takes too long/);
+  const sha = (rounds: number) => `$5$rounds=${rounds}$abcdefgh$${"x".repeat(43)}`;
+  assert.match(error(sha(999)), /has no 999 rounds/);
+  assert.equal(error(sha(1000)), "");
+  assert.equal(error(sha(500_000)), "");
+  assert.match(error(sha(500_001)), /500001 rounds of SHA-crypt take too long \(500000/);
+});
+
+test("Of a password bcrypt reads 72 bytes, on our thread and on others", async () => {
+  const asked: { password: string; hash: string }[] = [];
+  const check: typeof fast = (bytes, hash) => {
+    asked.push({ password: new TextDecoder().decode(bytes), hash });
+    return Promise.resolve(true);
+  };
+  const text = HASHES["bcrypt"]!;
+  for (const length of [72, 73]) {
+    assert.equal(await matches(text, `a${"x".repeat(length - 1)}`, check), true);
+    assert.equal(asked.at(-1)?.password, `a${"x".repeat(71)}`);
+  }
+  assert.equal(asked[0]?.hash, text.replace("$2y$", "$2b$"));
+  assert.equal(await matches(text, "a\0", check), false);
+  assert.equal(asked.length, 2);
+});

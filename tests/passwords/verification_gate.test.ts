@@ -174,3 +174,38 @@ test("All sites of a process share one gate", () => {
   assert.equal(gateOf(clock), gateOf(clock));
   assert.notEqual(gateOf(clock), gateOf(new ManualClock()));
 });
+
+test("Who was right is remembered up to the last millisecond", async () => {
+  const clock = new ManualClock();
+  const gate = new VerificationGate(clock);
+  let asked = 0;
+  const hash: PasswordHash = { text: "x", matches: () => Promise.resolve(++asked > 0) };
+  await gate.check("anna", "right", hash);
+  clock.advance(REMEMBERED_MS - 1);
+  await gate.check("anna", "right", hash);
+  assert.equal(asked, 1);
+  clock.advance(1);
+  await gate.check("anna", "right", hash);
+  assert.equal(asked, 2);
+  await gate.check("anna", "right", hash);
+  assert.deepEqual([asked, gate.size], [2, 1]);
+});
+
+test("A password that is wrong once it is no longer remembered is forgotten", async () => {
+  const clock = new ManualClock();
+  const gate = new VerificationGate(clock);
+  let isRight = true;
+  const hash: PasswordHash = { text: "x", matches: () => Promise.resolve(isRight) };
+  assert.equal(await gate.check("anna", "right", hash), true);
+  isRight = false;
+  clock.advance(REMEMBERED_MS);
+  assert.equal(await gate.check("anna", "right", hash), false);
+  assert.equal(gate.size, 0);
+});
+
+test("A check that took no time is no pause, and plans nothing", async () => {
+  const clock = new ManualClock();
+  const gate = new VerificationGate(clock);
+  for (let count = 0; count < 3; count++) await gate.check("anna", "wrong", quick);
+  assert.equal(clock.timerCount, 0);
+});
