@@ -92,7 +92,7 @@ function comparison({ column, descending }: ListingOrder) {
   };
 }
 
-/** By code units: the same everywhere, whatever the machine's language. */
+/** By code units: the same everywhere, whatever the machine's language. No two are the same. */
 function compareNames(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return a < b ? -1 : 1;
 }

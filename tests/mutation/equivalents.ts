@@ -3,6 +3,7 @@
  * the line it stands in (without the spaces around it), and what is written in place of what, so it
  * stays found when other lines move. An entry that no mutant meets any more is told by the command.
  */
+import { EQUIVALENTS_OF_PARTS } from "./equivalents_of_parts.ts";
 import type { Mutant } from "./mutants.ts";
 
 export interface Equivalent {
@@ -19,6 +20,7 @@ const NO_RATE = "without a rate the paced reader lets everything pass, too: it o
 const BELOW_A_TICK = "a millisecond is less than a tick of the deadlines";
 
 export const EQUIVALENTS: readonly Equivalent[] = [
+  ...EQUIVALENTS_OF_PARTS,
   ...([["rateMin > 0", "true"], [">", ">="]] as const).map(([original, replacement]) => ({
     file: PACED_READER,
     line: "return rateMin > 0 ? new PacedReader(stream, rateMin, deadlines) : stream.getReader();",

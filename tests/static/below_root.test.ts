@@ -116,6 +116,15 @@ test("resolveBelowRoot looks at a way without symlinks once, and not at the root
   });
 });
 
+test("resolveBelowRoot looks no further where the memory of ways has found nothing", () => {
+  const nothing: FileLookup = {
+    locate: () => undefined,
+    realPath: () => assert.fail("looked again"),
+    stat: () => assert.fail("looked again"),
+  };
+  assert.equal(outcome(nothing, "/www", "/a.txt"), "missing");
+});
+
 test("resolveBelowRoot finds nothing below a root that is gone by the time it is looked at", () => {
   const gone: FileLookup = {
     realPath: (path) => path === "/www" ? undefined : "/elsewhere/a.txt",
