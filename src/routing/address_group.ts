@@ -6,7 +6,7 @@ export function addressGroup(host: string): string {
   const [left = "", tail] = host.split("%")[0]!.split("::");
   const first = left.split(":").filter((group) => group !== "");
   const last = tail === undefined ? [] : tail.split(":").filter((group) => group !== "");
-  const zeros = tail === undefined ? 0 : 8 - first.length - last.length;
+  const zeros = 8 - first.length - last.length;
   const groups = [...first, ...new Array<string>(Math.max(0, zeros)).fill("0"), ...last];
   return groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, "")).join(":");
 }

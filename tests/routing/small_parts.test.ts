@@ -130,7 +130,7 @@ test("A path matches a beginning and an end that do not overlap in it", () => {
     [undefined, ["/", "/a"], []],
     ["*", ["/", "/a"], []],
     ["/*", ["/", "/a"], []],
-    ["/a", ["/a"], ["/a/", "/ab", "/"]],
+    ["/a", ["/a"], ["/a/", "/ab", "/", "/b/a"]],
     ["/a/*", ["/a", "/a/", "/a/b"], ["/ab", "/", "/b/a/"]],
     ["/a*", ["/a", "/ab", "/a/b"], ["/", "/b/a"]],
     ["*.php", ["/a.php", ".php"], ["/a.php/", "/a"]],
