@@ -10,8 +10,11 @@ import { createWords, Layout } from "./layout.ts";
 import { type PermitPlaces, sweepPermits } from "./permits.ts";
 import { compareExchange, load, type SharedWords, type Steps, store } from "./steps.ts";
 
-/** Cells for servers that are not known at the start, behind names or of applications we start. */
+/** Cells for servers that are not known at the start. */
 export const CELLS_SPARE = 64;
+/** The same of an upstream whose servers come and go by themselves: what they take, and how many. */
+export const CHANGING_WORDS = 32 * 1024;
+export const CHANGING_CELLS_MAX = 2_048;
 
 /** What a thread has to know to use it; it goes to each thread as it is. */
 export interface UpstreamMemory {
@@ -50,6 +53,12 @@ export function createUpstreamMemory(
   const cells = servers + spare;
   const length = headLength(threads) + cells * cellLength(threads, slotCount);
   return { id: ++lastId, words: createWords(length), threads, cells, slotCount };
+}
+
+/** Spare cells for servers behind names, or of applications that we start. */
+export function changingCells(threads: number, slotCount: number): number {
+  const fitting = Math.floor(CHANGING_WORDS / cellLength(threads, slotCount));
+  return Math.max(CELLS_SPARE, Math.min(CHANGING_CELLS_MAX, fitting));
 }
 
 /** The words of the threads themselves. */

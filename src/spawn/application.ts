@@ -22,7 +22,7 @@ import { type CommandKind, commandKind, type SpawnOptions, workerCount } from ".
 import type { SpawnDeps } from "./deps.ts";
 import { Pauses } from "./pauses.ts";
 import { findProgram } from "./program.ts";
-import { socketCount, workerSocket } from "./sockets.ts";
+import { nextSocketNumber, socketCount, socketNumber, workerSocket } from "./sockets.ts";
 import { Worker } from "./worker.ts";
 import { findWorkerUser } from "./worker_user.ts";
 import { reportIfOurs } from "../runtime/unexpected.ts";
@@ -63,7 +63,8 @@ export class SpawnedApplication {
   readonly #leaving = new Set<Worker>();
   readonly #formerDirectories = new Set<SpawnDirectory>();
   #prepared: Prepared | undefined;
-  #numberOfSockets = 0;
+  /** That of the socket that was made last. */
+  #lastNumber = 0;
   #starting: Promise<void> = Promise.resolve();
   #replacing: Promise<void> = Promise.resolve();
   /** Of a replacement. */
@@ -196,7 +197,7 @@ export class SpawnedApplication {
   async #createWorker(): Promise<Worker> {
     const { runtime, observer } = this.#deps;
     const { directory } = this.#prepared!;
-    const number = ++this.#numberOfSockets;
+    const number = this.#takeNumber();
     const address = workerSocket(directory.path, number);
     const { path } = address;
     const socket = this.#inherits
@@ -222,6 +223,13 @@ export class SpawnedApplication {
     });
     if (socket !== undefined) this.#sockets.set(worker, socket);
     return worker;
+  }
+
+  #takeNumber(): number {
+    const workers = [...this.#workers, ...this.#leaving];
+    const used = new Set(workers.map(({ address }) => socketNumber(address)));
+    const count = socketCount(this.options, this.#cpuCount);
+    return this.#lastNumber = nextSocketNumber(this.#lastNumber, count, used);
   }
 
   /** php-fpm's configuration is written anew: whoever cleans up has not kept it. */

@@ -9,6 +9,30 @@ export function workerSocket(directory: string, number: number): UnixAddress {
   return { transport: "unix", path: `${directory}/${number}.sock` };
 }
 
+export function socketNumber({ path }: UnixAddress): number {
+  return Number(/(\d+)\.sock$/.exec(path)?.[1]);
+}
+
+/**
+ * The number of the next worker's socket: behind the last one, and from 1 on again at some point. A
+ * server is known by its address, in every thread that there is, and those are not without end.
+ *
+ * @param used those that are not free
+ */
+export function nextSocketNumber(last: number, count: number, used: ReadonlySet<number>): number {
+  const most = Math.max(SOCKET_NUMBERS_MIN, 2 * count);
+  let number = last;
+  // Of an application there is each worker, and of each at most its successor.
+  for (let tried = 0; tried <= most; tried++) {
+    number = number % most + 1;
+    if (!used.has(number)) return number;
+  }
+  return last + 1;
+}
+
+/** So many numbers there are at least. */
+export const SOCKET_NUMBERS_MIN = 32;
+
 /** How many of them there are at once: php-fpm's children share one. */
 export function socketCount(options: SpawnOptions, cpuCount: number): number {
   return commandKind(options.command) === "php-fpm" ? 1 : workerCount(options, cpuCount);

@@ -4,13 +4,16 @@
  */
 import type { AppOptions } from "../app/options.ts";
 import { fingerprint } from "../app/fingerprint.ts";
+import { isServerName } from "../runtime/address.ts";
 import { run } from "../shared/steps.ts";
 import {
+  CELLS_SPARE,
+  changingCells,
   createUpstreamMemory,
   leaveUpstream,
   type UpstreamMemory,
 } from "../shared/upstream_memory.ts";
-import { AUTO_SINGLE_MAX } from "../upstream/connection_limit.ts";
+import { AUTO_HTTP_MAX, AUTO_SINGLE_MAX } from "../upstream/connection_limit.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 
 type Upstreams = AppOptions["upstreams"];
@@ -34,9 +37,12 @@ export class UpstreamMemories {
     const key = keyOf(options);
     const known = this.#memories.get(key);
     if (known !== undefined) return known;
-    const { servers, connections: { max } } = options;
-    const slots = max === "auto" ? AUTO_SINGLE_MAX : max;
-    const memory = createUpstreamMemory(this.#threads, servers.length, slots);
+    const { servers, supplied, protocol, connections: { max } } = options;
+    const auto = protocol === "http" ? AUTO_HTTP_MAX : AUTO_SINGLE_MAX;
+    const slots = max === "auto" ? auto : max;
+    const changes = supplied || servers.some(({ address }) => isServerName(address));
+    const spare = changes ? changingCells(this.#threads, slots) : CELLS_SPARE;
+    const memory = createUpstreamMemory(this.#threads, servers.length, slots, spare);
     this.#memories.set(key, memory);
     return memory;
   }

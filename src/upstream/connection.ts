@@ -134,6 +134,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     });
     this.#handlers.add(id, handler);
     this.life.requestBegan(id);
+    this.#deps.owner.onBegan();
     this.#output.began(id);
     if (start.wantsAlone) this.#aloneId = id;
     const hasBody = start.stdin !== undefined || start.data !== undefined;

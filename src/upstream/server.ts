@@ -25,7 +25,7 @@ import { limitsOf, multiplexes, type Negotiation } from "./negotiation.ts";
 import type { ServerOptions } from "./options.ts";
 import { ServerConnections } from "./server_connections.ts";
 import type { ServerDeps } from "./server_deps.ts";
-import { configuredMode, keepsConnections, type ServerMode } from "./server_mode.ts";
+import { configuredMode, keepsConnections, knownMode, type ServerMode } from "./server_mode.ts";
 import { ServerQuestion } from "./server_question.ts";
 import { ServerStanding } from "./server_standing.ts";
 import type { PlaceRequest } from "./single_connections.ts";
@@ -110,7 +110,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   }
 
   get requestsBegun(): number {
-    return this.#connections.requestsBegun + (this.#permits?.begunElsewhere ?? 0);
+    return this.#connections.requestsBegun;
   }
 
   /** Whether it failed a moment ago. It is used all the same where there is no other. */
@@ -153,7 +153,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   /** What other threads gave; with `settle`, they are given what is theirs. */
   share(what: SharingCall): void {
     if (what === "settle") this.#connections.share(this.hasWaiting);
-    else if (what === "note") this.#permits?.noteBegun(this.#connections.requestsBegun);
+    else if (what === "follow") this.#follow();
     else this.#permits?.[what]();
   }
 
@@ -208,6 +208,10 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#traits.connected();
     this.#deps.observer.onConnected(this.#deps.options.name, this.address);
     this.#standing.recover();
+  }
+
+  onBegan(): void {
+    this.#permits?.begin();
   }
 
   onRoom(connection: UpstreamConnection): void {
@@ -318,9 +322,17 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   /** Takes over what another thread has found out; whether there is something. */
   #learn(): boolean {
     const manner = this.#permits?.manner;
-    if (manner !== undefined) this.#note(manner);
-    if (manner !== undefined) this.#know(manner.multiplexes ? "multiplexed" : "single");
-    return manner !== undefined;
+    if (manner === undefined) return false;
+    this.#note(manner);
+    this.#know(knownMode(manner, this.#traits));
+    return true;
+  }
+
+  /** Another thread may know better than this one, which may have no requests. */
+  #follow(): void {
+    if (this.#mode === "asking" || this.#configuredMode() !== "unknown") return;
+    const manner = this.#permits?.manner;
+    if (manner !== undefined && knownMode(manner, this.#traits) !== this.#mode) this.#learn();
   }
 
   /** Where it was asked before any request came, one that has come since asks again. */
@@ -372,8 +384,9 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
 
   #fail(error: UpstreamError): void {
     this.#remember(undefined);
-    this.#standing.fail();
+    // What it has shown comes first: others look at it when they hear that it failed.
     this.#traits.connectFailed();
+    this.#standing.fail();
     this.#limit.forget();
     this.#connections.limitStreams(Infinity);
     // What comes back may be another application.

@@ -123,7 +123,7 @@ export class ServerSet implements ServerKeeper<Server> {
     for (const server of this.all) server.share(what);
     const { leads } = this.#deps.share;
     // Who asks servers how they are has to know them, though it may have no requests.
-    if (what === "note" && leads && this.#deps.options.health.intervalMs > 0) this.mustWait();
+    if (what === "follow" && leads && this.#deps.options.health.intervalMs > 0) this.mustWait();
   }
 
   /** Another thread has given us something, or wants something; `place` places what waits. */

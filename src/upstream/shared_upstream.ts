@@ -163,8 +163,6 @@ class SharedPermits implements ServerPermits {
   readonly #seat: PermitSeat;
   readonly #ring: (thread: number) => void;
   readonly #thread: number;
-  /** What this thread has begun in the lives before this one. */
-  readonly #begunBefore: number;
 
   constructor(
     { words }: UpstreamMemory,
@@ -177,7 +175,6 @@ class SharedPermits implements ServerPermits {
     this.#seat = new PermitSeat(places, owner);
     this.#ring = ring;
     this.#thread = threadOf(owner);
-    this.#begunBefore = this.#load(places.begun + this.#thread);
   }
 
   take(limit: number): boolean {
@@ -218,8 +215,8 @@ class SharedPermits implements ServerPermits {
       this.#load(begun + this.#thread);
   }
 
-  noteBegun(count: number): void {
-    this.#store(this.#places.begun + this.#thread, this.#begunBefore + count);
+  begin(): void {
+    Atomics.add(this.#words, this.#places.begun + this.#thread, 1);
   }
 
   get manner(): Manner | undefined {
@@ -326,7 +323,7 @@ class SplitPermits implements ServerPermits {
     this.#traits.delete(trait);
   }
 
-  noteBegun(): void {}
+  begin(): void {}
   wake(): void {}
   giveSpare(): void {}
   ask(): void {}

@@ -138,7 +138,7 @@ export class Upstream implements ServerOwner<Server> {
     this.#listener = {
       onRung: () => this.#servers.rung(() => this.onRoom()),
       onTurn: () => this.#servers.share("ask"),
-      onBeat: () => this.#servers.share("note"),
+      onBeat: () => this.#servers.share("follow"),
       onNews: (server, news) => this.#servers.hear(server, news),
     };
     share?.attach(this.#listener);

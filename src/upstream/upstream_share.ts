@@ -10,10 +10,10 @@ export const SERVER_NEWS = ["failed", "recovered", "down", "up"] as const;
 export type ServerNews = (typeof SERVER_NEWS)[number];
 
 /**
- * What a server does for other threads: looks for what they gave, gives what is theirs, asks for what
- * they have, writes down what was counted.
+ * What a server does with other threads: looks for what they gave, gives what is theirs, asks for what
+ * they have, takes over what they have found out.
  */
-export type SharingCall = "wake" | "settle" | "ask" | "note";
+export type SharingCall = "wake" | "settle" | "ask" | "follow";
 
 export interface UpstreamShare {
   /** Whether this thread is the one that asks servers how they are, for all. */
@@ -47,7 +47,7 @@ export interface ShareListener {
   /** What waits here has waited for a while. */
   onTurn(): void;
   onNews(server: string, news: ServerNews): void;
-  /** A few times a second: what is counted here is written down for the others. */
+  /** A few times a second: others may have found out something. */
   onBeat(): void;
 }
 
@@ -76,10 +76,10 @@ export interface ServerPermits {
   ask(): void;
   /** Connections of all threads. */
   readonly total: number;
-  /** Requests that other threads have begun. */
+  /** Requests that other threads have begun, in all their lives. */
   readonly begunElsewhere: number;
-  /** This thread has begun so many. */
-  noteBegun(count: number): void;
+  /** This thread begins one. */
+  begin(): void;
   /** As far as a thread has found out. */
   manner: Manner | undefined;
   /** So many connections are taken and no more, as a thread has found out; Infinity: nobody has. */

@@ -298,6 +298,8 @@ export const BOUNDS: Readonly<Record<string, Readonly<Record<string, readonly nu
   shared: {
     BUCKETS_MAX: [65_536],
     CELLS_SPARE: [64],
+    CHANGING_CELLS_MAX: [2_048],
+    CHANGING_WORDS: [32_768],
     THREADS_MAX: [64],
   },
   spawn: {
@@ -311,6 +313,7 @@ export const BOUNDS: Readonly<Record<string, Readonly<Record<string, readonly nu
     REPLACE_POLL_MS: [25],
     REQUESTS_POLL_MS: [1_000],
     SETTLE_MS: [300],
+    SOCKET_NUMBERS_MIN: [32],
     TOLD_MS: [60_000],
     WELL_AFTER_MS: [10_000],
     WORKERS_MAX: [1_024],

@@ -28,7 +28,7 @@ export interface Manners {
   readonly dies?: () => void;
   /** How long a response takes. */
   readonly responseMs?: number;
-  /** How long the supervisor of one that has died leaves its place empty. */
+  /** How long the supervisor of one that has died leaves its place empty; Infinity: {@link comeBack}. */
   readonly restartMs?: number;
 }
 
@@ -89,11 +89,16 @@ export class ManneredApplication {
     for (const socket of this.#open) socket.destroy();
   }
 
+  /** Listens again, after it has died. */
+  async comeBack(): Promise<void> {
+    if (!this.#isStopped) await this.#listen();
+  }
+
   #restart(): void {
     this.#die();
-    this.#runtime.clock.setTimer(() => {
-      if (!this.#isStopped) void this.#listen();
-    }, this.#manners.restartMs ?? RESTART_MS);
+    const { restartMs = RESTART_MS } = this.#manners;
+    if (restartMs === Infinity) return;
+    this.#runtime.clock.setTimer(() => void this.comeBack(), restartMs);
   }
 
   async #serve(socket: ByteConnection): Promise<void> {

@@ -2,6 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
+import { claimServer } from "../../src/shared/upstream_memory.ts";
+import { run } from "../../src/shared/steps.ts";
+import { nextSocketNumber } from "../../src/spawn/sockets.ts";
+import { AUTO_HTTP_MAX, AUTO_SINGLE_MAX } from "../../src/upstream/connection_limit.ts";
 import { UpstreamMemories } from "../../src/threads/upstream_memories.ts";
 
 function upstream(name: string, more: Partial<UpstreamOptions> = {}): UpstreamOptions {
@@ -38,4 +42,28 @@ test("That of the configuration before is kept, for requests that have not ended
   });
   assert.deepEqual(memories.all, made.slice(2));
   memories.bury(1);
+});
+
+test("There are as many permits as one thread would have connections", () => {
+  const memories = new UpstreamMemories(3);
+  const auto = { ...UPSTREAM_DEFAULTS.connections, max: "auto" as const };
+  assert.equal(memories.of(upstream("a", { connections: auto })).slotCount, AUTO_SINGLE_MAX);
+  const http = { connections: auto, protocol: "http" as const };
+  assert.equal(memories.of(upstream("b", http)).slotCount, AUTO_HTTP_MAX);
+});
+
+test("Workers that are replaced repeatedly have memory each", () => {
+  const memories = new UpstreamMemories(3);
+  const connections = { ...UPSTREAM_DEFAULTS.connections, max: 1 };
+  const memory = memories.of(upstream("a", { supplied: true, connections }));
+  const count = 20;
+  let last = 0;
+  const used = new Set<number>();
+  for (let replaced = 0; replaced < 10_000; replaced++) {
+    last = nextSocketNumber(last, count, used);
+    const path = `/tmp/afcgi-spawn-x/${last}.sock`;
+    assert.ok(run(memory.words, claimServer(memory, path)), `after ${replaced}`);
+    used.add(last);
+    if (used.size > count) used.delete([...used][0]!);
+  }
 });

@@ -38,6 +38,7 @@ async function connectionTo(kind: "accepts" | "is silent") {
     owner: {
       hasWaiting: false,
       onOpen: () => {},
+      onBegan: () => {},
       onRoom: () => {},
       onSwitched: () => {},
       onClosed: () => void ended++,

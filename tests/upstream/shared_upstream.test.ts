@@ -74,7 +74,8 @@ async function world(settings: Partial<UpstreamSettings>, isShared: boolean) {
     return response;
   };
   const ring = (thread: number) => shares[thread]!.look();
-  return { application, advance, memory, ring, upstreams, send };
+  const beat = () => shares.forEach((share) => share.beat());
+  return { application, advance, beat, memory, ring, upstreams, send };
 }
 
 test("An application is asked once, by the thread that leads, and the others know", async () => {
@@ -145,4 +146,57 @@ test("A server that a configuration takes away and another one brings back is up
   assert.deepEqual(areUp(), [[true, true], [true, true]], "nobody has asked it yet");
   await advance(1_500);
   assert.deepEqual(areUp(), [[true, false], [true, false]]);
+});
+
+test("Requests of all threads are counted as they begin, from when there is the server", async () => {
+  const { application, advance, upstreams, send } = await world({ supplied: true }, true);
+  const begun = () => upstreams[0]!.servers[0]!.requestsBegun;
+  void send(1);
+  void send(0);
+  await advance(10);
+  assert.equal(begun(), 2);
+  for (let count = 0; count < 2; count++) (await application.next()).answer();
+  await advance(10);
+  const all = upstreams[0]!.options.servers;
+  for (const servers of [[], all]) {
+    for (const upstream of upstreams) void upstream.useServers(servers);
+    await advance(10);
+  }
+  assert.equal(begun(), 0, "a server that comes back is another one");
+  void send(1);
+  await advance(10);
+  assert.equal(begun(), 1);
+});
+
+test("What a thread was given while it had no server is its own when it has one again", async () => {
+  const { application, advance, upstreams, send } = await world({ ...ONE, supplied: true }, false);
+  const all = upstreams[1]!.options.servers;
+  const first = send(0);
+  await advance(10);
+  const request = await application.next();
+  const second = send(1);
+  await advance(10);
+  void upstreams[1]!.useServers([]);
+  request.answer("one");
+  await advance(500);
+  void upstreams[1]!.useServers(all);
+  await advance(10);
+  assert.equal(application.begun, 1, "nobody rings, for nobody else has a request");
+  (await application.next()).answer("two");
+  await advance(10);
+  await Promise.all([first, second]);
+});
+
+test("What one thread finds out of an application the others take over without a request", async () => {
+  const { application, advance, beat, upstreams, send } = await world({}, true);
+  void send(1);
+  await advance(10);
+  const request = await application.next();
+  const modes = () => upstreams.map(({ servers }) => servers[0]!.mode);
+  assert.deepEqual(modes(), ["multiplexed", "multiplexed"]);
+  request.answer();
+  upstreams[1]!.servers[0]!.stopMultiplexing();
+  assert.deepEqual(modes(), ["multiplexed", "single"]);
+  beat();
+  assert.deepEqual(modes(), ["single", "single"]);
 });
