@@ -28,6 +28,7 @@ import { Http2Clients } from "./http2.ts";
 import { InheritedSockets } from "./inherited_sockets.ts";
 import type { AppOptions } from "./options.ts";
 import type { Parts } from "./parts.ts";
+import type { StderrLine } from "./passed_stderr.ts";
 import { registerProcessMetrics } from "./process_metrics.ts";
 import type { Followers, ProcessReports, ProcessShare } from "./process_share.ts";
 import type { LoadedOptions, ReloadResult } from "./reload.ts";
@@ -58,6 +59,8 @@ export interface ProcessDeps {
   readonly certificatesAreElsewhere?: boolean;
   /** Reads the configuration again; left out: it cannot be. @throws with a line for each error */
   readonly load?: () => Promise<LoadedOptions>;
+  /** Takes lines of STDERR that may be logged; left out: they are logged here. */
+  readonly passStderr?: (line: StderrLine) => void;
   /** A reload begins, or is over; it waits for the call. */
   readonly onReload?: (result: ReloadResult | undefined) => Promise<void>;
 }
@@ -119,7 +122,9 @@ export class ProcessParts {
     this.onHandshakeFailed = watchHandshakes(registry, limited);
     this.proxyProtocol = watchProxies(registry, limited);
     const stderr = stderrBudget(registry, logger, clock, deps.share?.stderr);
-    this.observer = new UpstreamMetrics(registry, { logger, limited }, this.fpmMessages, stderr);
+    const logs = { logger, limited, passStderr: deps.passStderr };
+    this.observer = new UpstreamMetrics(registry, logs, this.fpmMessages, stderr);
+    deps.followers?.hearStderr(this.observer.takeStderr);
     this.space = new SpillSpace(
       clock,
       options.spillTotalMax,

@@ -9,6 +9,7 @@ import type { BudgetShare } from "../upstream/stderr_budget.ts";
 import type { UpstreamShare } from "../upstream/upstream_share.ts";
 import type { ClientShare } from "./client_connections.ts";
 import type { AppOptions } from "./options.ts";
+import type { StderrLine } from "./passed_stderr.ts";
 import type { PreparedReload } from "./reload.ts";
 
 export type { AdminStatus } from "../http/admin.ts";
@@ -44,6 +45,8 @@ export interface Followers extends ProcessReports {
   prepare(options: AppOptions): Promise<PreparedReload>;
   /** Access lines go there from now on; undefined: nowhere. */
   useAccessLog(sink: TextSink | undefined): void;
+  /** Lines of STDERR that threads pass on go there; called before they start. */
+  hearStderr(take: (line: StderrLine) => void): void;
   /** As that of the App. */
   stop(isTakenOver: boolean): Promise<void>;
   /** Ends them at once. */

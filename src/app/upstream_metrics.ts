@@ -15,6 +15,7 @@ import type { ConnectionOptions, UpstreamOptions } from "../upstream/options.ts"
 import type { Server } from "../upstream/server.ts";
 import type { Upstream } from "../upstream/upstream.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { StderrLine } from "./passed_stderr.ts";
 import type { FpmMessagesByUpstream } from "./spawned_applications.ts";
 
 const STATES = ["connecting", "idle", "busy", "paused", "tunnel", "draining"] as const;
@@ -41,9 +42,18 @@ const STUCK_LINE_INTERVAL_MS = 60_000;
 /** Up to the queue's default limit, and one beyond it. */
 const QUEUE_WAIT_BOUNDS_S = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
+/** What is said of upstreams goes there. */
+export interface UpstreamLogs {
+  readonly logger: Logger;
+  readonly limited: LimitedLog;
+  /** Takes lines of STDERR instead of the logger: another thread knows which of them are news. */
+  readonly passStderr?: ((line: StderrLine) => void) | undefined;
+}
+
 export class UpstreamMetrics implements UpstreamObserver {
   readonly #log: Logger;
   readonly #limited: LimitedLog;
+  readonly #passStderr: UpstreamLogs["passStderr"];
   readonly #fpmMessages: FpmMessagesByUpstream;
   readonly #flaws: Counter;
   readonly #stderr: StderrBudget;
@@ -63,11 +73,12 @@ export class UpstreamMetrics implements UpstreamObserver {
 
   constructor(
     registry: MetricsRegistry,
-    { logger, limited }: { readonly logger: Logger; readonly limited: LimitedLog },
+    { logger, limited, passStderr }: UpstreamLogs,
     fpmMessages: FpmMessagesByUpstream,
     stderr: StderrBudget,
   ) {
     this.#log = logger;
+    this.#passStderr = passStderr;
     this.#limited = limited;
     this.#fpmMessages = fpmMessages;
     this.#flaws = registry.counter(
@@ -259,17 +270,23 @@ export class UpstreamMetrics implements UpstreamObserver {
   }
 
   onStderrLine(line: string, request: ObservedRequest): void {
-    if (!this.#stderr.take(request.upstream, line)) return;
-    if (this.#fpmMessages.get(request.upstream)?.isNews(line) === false) return;
-    this.#log.warn(line, {
+    const { upstream } = request;
+    if (!this.#stderr.take(upstream, line)) return;
+    const fields = {
       request_id: request.requestId,
-      upstream: request.upstream,
+      upstream,
       server: request.server,
       connection: request.connection,
       stream: request.stream,
       source: "stderr",
-    });
+    };
+    (this.#passStderr ?? this.takeStderr)({ upstream, text: line, fields });
   }
+
+  /** A line that may be logged, of this thread or passed on by another one. */
+  readonly takeStderr = ({ upstream, text, fields }: StderrLine): void => {
+    if (this.#fpmMessages.get(upstream)?.isNews(text) !== false) this.#log.warn(text, fields);
+  };
 }
 
 /** What becomes of lines that are too many: a count, and a line of their own once a second. */

@@ -6,6 +6,7 @@
  * The App of this thread is as it would be alone, with two differences: its listeners of HTTP give
  * their clients away, and what it prepares threads prepare as well.
  */
+import type { StderrLine } from "../app/passed_stderr.ts";
 import type { AdminStatus, Followers } from "../app/process_share.ts";
 import type { AppOptions } from "../app/options.ts";
 import type { PreparedReload } from "../app/reload.ts";
@@ -71,6 +72,7 @@ export class MainThread implements Followers {
   /** Threads that have started with a configuration that was replaced meanwhile. */
   readonly #comingBack = new Set<Promise<void>>();
   #accessLog: TextSink | undefined;
+  #takeStderr: (line: StderrLine) => void = () => {};
   #lastId = 0;
   #config: ThreadConfig | undefined;
   #timer: TimerId | undefined;
@@ -157,6 +159,10 @@ export class MainThread implements Followers {
         return Promise.resolve();
       },
     };
+  }
+
+  hearStderr(take: (line: StderrLine) => void): void {
+    this.#takeStderr = take;
   }
 
   /** Where access lines of threads go from now on. */
@@ -308,6 +314,8 @@ export class MainThread implements Followers {
         return this.#tellOthers(message, index);
       case "limited":
         return this.limited.take(message.line);
+      case "stderr":
+        return message.lines.forEach(this.#takeStderr);
       case "identify":
         return void this.#identify(index, message);
       case "news":

@@ -3,6 +3,7 @@
  * shared memory; what threads need of each other at every connection is in that (`src/shared/`).
  */
 import type { AppOptions } from "../app/options.ts";
+import type { StderrLine } from "../app/passed_stderr.ts";
 import type { AdminStatus } from "../app/process_share.ts";
 import type { LimitedLine } from "../observe/limited_log.ts";
 import type { ClientHello } from "../runtime/client_hello.ts";
@@ -104,6 +105,7 @@ export type FromThread =
   | PasswordMessage
   /** A line that other threads may say as well. */
   | { readonly kind: "limited"; readonly line: LimitedLine }
+  | { readonly kind: "stderr"; readonly lines: readonly StderrLine[] }
   | ({ readonly kind: "identify"; readonly id: number } & IdentityQuestion)
   | ({ readonly kind: "news" } & News)
   | {

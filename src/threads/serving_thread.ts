@@ -4,6 +4,7 @@
  * applications, certificates, health checks, log files).
  */
 import { type RunningApp, startApp } from "../app/app.ts";
+import { PassedStderr } from "../app/passed_stderr.ts";
 import type { PreparedReload } from "../app/reload.ts";
 import { type LimitedLine, LimitedLog } from "../observe/limited_log.ts";
 import { Logger } from "../observe/logger.ts";
@@ -41,6 +42,7 @@ class ServingThread {
   readonly #shared: SharedProcess;
   readonly #places: ProcessPlaces;
   readonly #certificates: RemoteCertificates;
+  readonly #stderr: PassedStderr;
   readonly #adopters = new Map<string, SocketAdopter>();
   readonly #prepared = new Map<number, PreparedReload>();
   /** What it was told while it started. */
@@ -54,6 +56,10 @@ class ServingThread {
     this.#send = (message) => parent.send(message);
     this.#memories = start.config.upstreams;
     this.#places = processPlaces(start.process);
+    this.#stderr = new PassedStderr(
+      runtime.clock,
+      (lines) => this.#send({ kind: "stderr", lines }),
+    );
     this.#certificates = new RemoteCertificates(this.#send, runtime.clock);
     this.#shared = new SharedProcess({
       memory: start.process,
@@ -104,6 +110,7 @@ class ServingThread {
     const sink = threadLog("error", this.#send);
     const logger = new Logger({ sink, clock, level, format });
     const pass = (line: LimitedLine) => this.#send({ kind: "limited", line });
+    const passStderr = this.#stderr.push;
     try {
       this.#app = await startApp(config.options, {
         runtime: { ...this.#runtime, listenSockets: (options) => this.#listen(options) },
@@ -114,6 +121,7 @@ class ServingThread {
         version: this.#start.version,
         share: this.#shared,
         certificatesAreElsewhere: true,
+        passStderr,
       });
       this.#catchUp(present);
       for (const message of this.#early.splice(0)) this.hear(message);
@@ -221,6 +229,7 @@ class ServingThread {
 
   async #stop(isTakenOver: boolean): Promise<void> {
     await this.#app?.stop(isTakenOver);
+    this.#stderr.flush();
     this.#shared.close();
     this.#send({ kind: "stopped" });
   }

@@ -262,6 +262,27 @@ test(
   },
 );
 
+for (const threads of [1, 2]) {
+  test(
+    `A worker of php-cgi that ends well behind each request is followed at once, threads: ${threads}`,
+    { skip: missingPeer("php-cgi") },
+    async () => {
+      const env = { PHP_FCGI_MAX_REQUESTS: "1" };
+      const options = configOf({ command: ["php-cgi"], workers: 1, env }, {}, phpRoot());
+      const config = { ...options.config, workers: threads };
+      await withAfcgi({ config }, async (afcgi) => {
+        // More than what is waited for longer and longer.
+        for (let request = 0; request < 8; request++) await bodyOf(afcgi, "/");
+        await waitUntil(
+          () => afcgi.log.filter(({ code }) => code === "worker_recycled").length >= 7,
+          "a worker for each request",
+        );
+        assert.deepEqual(afcgi.log.filter(({ code }) => code === "worker_down"), []);
+      });
+    },
+  );
+}
+
 test(
   "Workers run as the user that spawn.user names",
   { skip: missingPeer("php-cgi") || !isRoot && "takes root" },
