@@ -4,9 +4,11 @@
  * closes one before `give`, and calls `wake` when its thread is rung.
  */
 import {
+  areAllTaken,
   countOwn,
   firstWaiting,
   givePermit,
+  isAnyUrgent,
   mustYield,
   NOBODY,
   type PermitPlaces,
@@ -47,16 +49,21 @@ export class PermitSeat {
     return true;
   }
 
-  /** A connection has gone; the thread to ring. */
-  *give(): Steps<number> {
+  /** A connection has gone, of so many that there may be; the thread to ring. */
+  *give(limit?: number): Steps<number> {
     this.#inUse--;
-    return yield* givePermit(this.#places, this.#owner);
+    return yield* givePermit(this.#places, this.#owner, limit);
   }
 
-  /** So many connections are idle here; whether one should be closed and given. */
-  *rest(idle: number): Steps<boolean> {
+  /**
+   * So many connections are idle here; whether one should be closed and given. While fewer than `limit`
+   * are taken, who waits waits for something else, unless that takes long.
+   */
+  *rest(idle: number, limit = 0): Steps<boolean> {
     yield store(this.#places.idle + this.#thread, idle);
-    return idle > 0 && (yield* firstWaiting(this.#places, this.#thread)) !== NOBODY;
+    if (idle === 0 || (yield* firstWaiting(this.#places, this.#thread)) === NOBODY) return false;
+    return (yield* areAllTaken(this.#places, limit)) ||
+      (yield* isAnyUrgent(this.#places, this.#thread));
   }
 
   /** Whether a connection that requests wait for here should go to another thread all the same. */

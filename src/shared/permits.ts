@@ -33,12 +33,14 @@ export interface PermitPlaces {
 /** Nobody is to be rung. */
 export const NOBODY = -1;
 
-/** Takes a free one of the first `limit`. */
+/** Takes a free one of the first `limit`, unless as many are taken: it may have become lower. */
 export function* takePermit(
-  { slots, slotCount }: PermitPlaces,
+  places: PermitPlaces,
   owner: number,
   limit: number,
 ): Steps<boolean> {
+  const { slots, slotCount } = places;
+  if (limit < slotCount && (yield* countTaken(places)) >= limit) return false;
   const end = slots + Math.min(limit, slotCount);
   for (let at = slots; at < end; at++) {
     if ((yield load(at)) !== 0) continue;
@@ -47,11 +49,22 @@ export function* takePermit(
   return false;
 }
 
-/** Gives back one of the owner's; the thread that should look now. */
-export function* givePermit(places: PermitPlaces, owner: number): Steps<number> {
+/**
+ * Gives back one of the owner's; the thread that should look now. One of more than `limit` is free:
+ * somebody has found out that there may be fewer.
+ */
+export function* givePermit(
+  places: PermitPlaces,
+  owner: number,
+  limit = Infinity,
+): Steps<number> {
   const at = yield* findOwn(places, owner);
   if (at < 0) return NOBODY;
   const self = threadOf(owner);
+  if (limit < places.slotCount && (yield* countTaken(places)) > limit) {
+    yield store(at, 0);
+    return yield* firstWaiting(places, self);
+  }
   const heir = yield* neediest(places, self);
   const heirOwner = heir === NOBODY ? 0 : yield load(places.owners + heir);
   // Where the heir has died meanwhile, the check of dead threads finds it.
@@ -71,6 +84,21 @@ export function* countTaken({ slots, slotCount }: PermitPlaces): Steps<number> {
   let count = 0;
   for (let at = slots; at < slots + slotCount; at++) if ((yield load(at)) !== 0) count++;
   return count;
+}
+
+/** Whether none of the first `limit` is free. */
+export function* areAllTaken({ slots, slotCount }: PermitPlaces, limit: number): Steps<boolean> {
+  const end = slots + Math.min(limit, slotCount);
+  for (let at = slots; at < end; at++) if ((yield load(at)) === 0) return false;
+  return true;
+}
+
+/** Whether another thread has waited for long. */
+export function* isAnyUrgent({ threads, urgent }: PermitPlaces, self: number): Steps<boolean> {
+  for (let thread = 0; thread < threads; thread++) {
+    if (thread !== self && (yield load(urgent + thread)) === 1) return true;
+  }
+  return false;
 }
 
 /** Another thread that waits, or {@link NOBODY}: who has something idle should give it up. */

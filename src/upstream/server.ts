@@ -255,6 +255,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
       connect: (multiplexed) => this.#connect(multiplexed),
       canWait: options.queue.lengthMax > 0,
       onRoom: () => owner.onRoom(),
+      isWanted: () => owner.hasWaiting,
       onLateWorkers: () => this.#traits.learn("workers_late"),
       onWorkersFound: (count) => this.#tellTrait("workers_found", count),
     });

@@ -25,9 +25,17 @@ export interface ServerConnectionsDeps {
   readonly canWait: boolean;
   /** A request that waits may find room now. */
   readonly onRoom: () => void;
+  /** Whether requests wait here. */
+  readonly isWanted: () => boolean;
   readonly onLateWorkers: () => void;
   readonly onWorkersFound: (count: number) => void;
 }
+
+/**
+ * A connection goes to another thread that waits when it has had nothing to do for so long: the next
+ * request of the client that it served mostly comes before, and would have to take it back.
+ */
+export const YIELD_IDLE_MS = 5;
 
 export class ServerConnections {
   readonly #deps: ServerConnectionsDeps;
@@ -124,7 +132,11 @@ export class ServerConnections {
     const { permits } = this.#deps;
     if (permits === undefined) return;
     if (!isWanted) permits.giveSpare();
-    while (permits.rest(isWanted ? 0 : this.#idleCount)) this.#retireIdle();
+    while (permits.rest(isWanted ? 0 : this.#idleCount, this.#limit)) {
+      const idleMs = this.#single.untilIdleFor(YIELD_IDLE_MS);
+      if (idleMs > 0) return this.#lookAfter(idleMs);
+      this.#retireIdle();
+    }
     if (this.#single.idleCount > 0 || !permits.mustYield()) return;
     // Requests share those that there are, so none is idle: the least busy one makes room.
     this.#leastBusyShared()?.drain();
@@ -189,8 +201,17 @@ export class ServerConnections {
   #give(): void {
     const { permits } = this.#deps;
     if (permits === undefined) return;
-    permits.give();
+    permits.give(this.#deps.limit.single);
     permits.rest(this.#single.idleCount);
+  }
+
+  /** How many there may be of the kind that there is. */
+  get #limit(): number {
+    const { limit } = this.#deps;
+    for (const { multiplexed } of this.#connections) {
+      return multiplexed ? limit.shared : limit.single;
+    }
+    return limit.single;
   }
 
   /** Connections without requests, shared ones too. */
@@ -263,6 +284,7 @@ export class ServerConnections {
     this.#timerMs = Infinity;
     this.#single.giveWay();
     this.#deps.onRoom();
+    this.share(this.#deps.isWanted());
   };
 }
 

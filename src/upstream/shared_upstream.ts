@@ -181,12 +181,12 @@ class SharedPermits implements ServerPermits {
     return run(this.#words, this.#seat.take(limit));
   }
 
-  give(): void {
-    this.#ringOne(run(this.#words, this.#seat.give()));
+  give(limit?: number): void {
+    this.#ringOne(run(this.#words, this.#seat.give(limit)));
   }
 
-  rest(idle: number): boolean {
-    return run(this.#words, this.#seat.rest(idle));
+  rest(idle: number, limit?: number): boolean {
+    return run(this.#words, this.#seat.rest(idle, limit));
   }
 
   mustYield(): boolean {

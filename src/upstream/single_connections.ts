@@ -111,6 +111,12 @@ export class SingleConnections<Connection extends SingleConnection> {
     return this.#idle.length;
   }
 
+  /** How long until one has been idle for so long; 0: it has, or there is none. */
+  untilIdleFor(idleMs: number): number {
+    const oldest = this.#idle[0];
+    return oldest === undefined ? 0 : Math.max(0, oldest.sinceMs + idleMs - this.#deps.nowMs());
+  }
+
   /** Closes the one that has been idle longest, where there is one. */
   retireIdle(): void {
     const oldest = this.#idle[0];

@@ -62,10 +62,13 @@ export type Manner = Pick<Negotiation, "outcome"> & {
 export interface ServerPermits {
   /** One more connection may be opened. */
   take(limit: number): boolean;
-  /** A connection has gone. */
-  give(): void;
-  /** So many connections are idle; whether one should be closed, for another thread waits. */
-  rest(idle: number): boolean;
+  /** A connection has gone, of so many that there may be. */
+  give(limit?: number): void;
+  /**
+   * So many connections are idle; whether one should be closed, for another thread waits, and of so
+   * many that there may be all are there.
+   */
+  rest(idle: number, limit?: number): boolean;
   /** Whether one should be closed though requests wait here: another thread has had fewer. */
   mustYield(): boolean;
   /** Looks for what others have given us. */

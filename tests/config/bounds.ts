@@ -385,9 +385,9 @@ export const BOUNDS: Readonly<Record<string, Readonly<Record<string, readonly nu
     RETIRED_IDS_MAX: [256],
     RETRY_MS: [1_000],
     SERVICE_HOSTS_MAX: [64],
-    SPACE_TIMEOUT_MS: [30_000],
     SLOW_MS: [20],
     SLOW_PIECE_LENGTH_MAX: [32_768],
+    SPACE_TIMEOUT_MS: [30_000],
     STALL_MS: [250],
     STAND_STILL_MS: [5],
     STDERR_LINE_MAX: [8_192],
@@ -403,5 +403,6 @@ export const BOUNDS: Readonly<Record<string, Readonly<Record<string, readonly nu
     UNACCEPTED_MIN_MS: [20],
     UNANSWERED_MAX: [3],
     WRITE_LENGTH_MAX: [262_144],
+    YIELD_IDLE_MS: [5],
   },
 };

@@ -4,7 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ownerOf } from "../../src/shared/owners.ts";
+import { PermitSeat } from "../../src/shared/permit_seat.ts";
 import { run, type Steps } from "../../src/shared/steps.ts";
+import {
+  claimServer,
+  createUpstreamMemory,
+  joinUpstream,
+  upstreamPlaces,
+} from "../../src/shared/upstream_memory.ts";
 import { everyInterleaving, type Program, seeded } from "./interleavings.ts";
 import { Operation, PermitWorld, type WorldOptions, type WorldThread } from "./permit_world.ts";
 
@@ -271,4 +279,22 @@ test("Threads that all have work without end share connections evenly", () => {
     }
   }
   assert.deepEqual(threads.map(({ seat }) => seat.inUse), [2, 2, 2, 2]);
+});
+
+test("Who has an idle connection keeps it while permits are free, unless another has waited for long", () => {
+  const memory = createUpstreamMemory(2, 1, 3, 0);
+  const places = run(memory.words, claimServer(memory, "tcp://127.0.0.1:9000"))!;
+  const { waiting, urgent } = upstreamPlaces(memory);
+  for (const thread of [0, 1]) run(memory.words, joinUpstream(memory, thread, ownerOf(thread, 0)));
+  const seat = new PermitSeat(places, ownerOf(0, 0));
+  const rest = (limit?: number) => run(memory.words, seat.rest(1, limit));
+  for (let taken = 0; taken < 2; taken++) assert.ok(run(memory.words, seat.take(3)));
+  assert.equal(rest(3), false, "nobody waits");
+  memory.words[waiting + 1] = 1;
+  assert.equal(rest(3), false, "the third is free");
+  assert.equal(rest(2), true, "there may be two");
+  assert.equal(rest(), true, "nobody has said how many there may be");
+  memory.words[urgent + 1] = 1;
+  assert.equal(rest(3), true, "it has waited for long");
+  assert.equal(run(memory.words, seat.rest(0, 3)), false, "nothing is idle");
 });

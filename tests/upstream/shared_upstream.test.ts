@@ -9,6 +9,7 @@ import { encodeNameValues } from "../../src/protocol/name_value.ts";
 import { ownerOf } from "../../src/shared/owners.ts";
 import { run } from "../../src/shared/steps.ts";
 import { createUpstreamMemory, leaveUpstream } from "../../src/shared/upstream_memory.ts";
+import { YIELD_IDLE_MS } from "../../src/upstream/server_connections.ts";
 import { SharedUpstream } from "../../src/upstream/shared_upstream.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { UPSTREAM_DEFAULTS, type UpstreamSettings } from "../../src/upstream/options.ts";
@@ -199,4 +200,24 @@ test("What one thread finds out of an application the others take over without a
   assert.deepEqual(modes(), ["multiplexed", "single"]);
   beat();
   assert.deepEqual(modes(), ["single", "single"]);
+});
+
+test("A connection that was in use a moment ago stays, for its next request mostly comes at once", async () => {
+  const { application, advance, send } = await world(ONE, false);
+  void send(0);
+  await advance(10);
+  const request = await application.next();
+  const before = application.connections.length;
+  void send(1);
+  await advance(1);
+  request.answer("one");
+  await advance(YIELD_IDLE_MS / 2);
+  assert.equal(application.begun, 0);
+  void send(0);
+  await advance(1);
+  assert.equal(application.connections.length, before, "it is the same connection");
+  (await application.next()).answer("two");
+  await advance(2 * YIELD_IDLE_MS);
+  (await application.next()).answer("three");
+  assert.equal(application.connections.length, before + 1, "the other thread has its turn");
 });
