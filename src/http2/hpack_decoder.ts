@@ -48,7 +48,7 @@ export class HpackDecoder {
     this.#mustResize = this.table.sizeMax > this.#sizeMax;
   }
 
-  /** Begins a block; {@link next} is to be called until it has no more, or `skip`. */
+  /** Begins a block; {@link next} is to be called until it has no more, or what is left changes nothing. */
   begin(bytes: Uint8Array, start: number, end: number): void {
     this.#bytes = bytes;
     this.#position = start;
@@ -60,11 +60,6 @@ export class HpackDecoder {
   /** Where the next field begins. */
   get position(): number {
     return this.#position;
-  }
-
-  /** The rest of the block is known, and changes nothing. */
-  skip(): void {
-    this.#position = this.#end;
   }
 
   /**

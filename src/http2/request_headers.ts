@@ -112,10 +112,8 @@ export class RequestHeadersReader {
       if (field === undefined) break;
       if (this.#fieldsStart < 0 && field.name.charCodeAt(0) !== COLON) {
         const known = this.#startFields(position);
-        if (known !== undefined) {
-          decoder.skip();
-          return this.#finishKnown(known);
-        }
+        // What is left of the block is known, and changes nothing.
+        if (known !== undefined) return this.#finishKnown(known);
       }
       this.#take(field);
     }

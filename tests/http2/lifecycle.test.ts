@@ -272,3 +272,28 @@ for (
     );
   }
 }
+
+test(
+  "A connection that ends waits for its client to take what is there, and from then on for its time",
+  inWorld(async () => {
+    const { open, clock } = await http2World(() => whole("x".repeat(60_000)));
+    const client = open();
+    await client.settled();
+    client.socket.room = 0;
+    client.request();
+    await client.settled();
+    // It is told off, and takes a little of what waits now and then.
+    client.frame("PING", 0, 1, new Uint8Array(8));
+    assert.equal(client.socket.ended, "end");
+    for (let waitedMs = 0; waitedMs < 4 * closeMs; waitedMs += CHECK_MS) {
+      clock.advance(CHECK_MS);
+      client.socket.take(10);
+      assert.equal(client.socket.ended, "end", `${waitedMs} ms`);
+    }
+    client.socket.take(Infinity);
+    clock.advance(closeMs - CHECK_MS);
+    assert.equal(client.socket.ended, "end");
+    clock.advance(3 * CHECK_MS);
+    assert.equal(client.socket.ended, "destroy");
+  }),
+);

@@ -140,6 +140,23 @@ export const EQUIVALENTS_OF_PARTS: readonly Equivalent[] = [
     ],
   ),
   ...because(
+    "a section whose fields stand at the beginning has no pseudo-header, and is none in any case",
+    ["http2/request_headers.ts", "if (this.#fieldsStart < 0) {", "0", "1"],
+    ["http2/request_headers.ts", "if (this.#fieldsStart < 0) {", "<", "<="],
+    [
+      "http2/request_headers.ts",
+      "if (this.#fieldsStart < 0 && field.name.charCodeAt(0) !== COLON) {",
+      "0",
+      "1",
+    ],
+    [
+      "http2/request_headers.ts",
+      "if (this.#fieldsStart < 0 && field.name.charCodeAt(0) !== COLON) {",
+      "<",
+      "<=",
+    ],
+  ),
+  ...because(
     "memory that grows in other steps holds the same",
     [
       "http2/frame_reader.ts",
