@@ -38,7 +38,7 @@ import { MAIN_THREAD, SharedProcess } from "./shared_process.ts";
 import { SpreadListeners } from "./spread_listeners.ts";
 import { LOOK_INTERVAL_MS, SupervisedThread, type ThreadName } from "./supervised_thread.ts";
 import { threadOptions } from "./thread_options.ts";
-import { ThreadReports } from "./thread_reports.ts";
+import { KEPT_INTERVAL_MS, ThreadReports } from "./thread_reports.ts";
 import { UpstreamMemories } from "./upstream_memories.ts";
 
 export interface MainThreadDeps {
@@ -74,6 +74,7 @@ export class MainThread implements Followers {
   #accessLog: TextSink | undefined;
   #takeStderr: (line: StderrLine) => void = () => {};
   #lastId = 0;
+  #looks = 0;
   #config: ThreadConfig | undefined;
   #timer: TimerId | undefined;
   #isOver = false;
@@ -303,6 +304,7 @@ export class MainThread implements Followers {
       if (run(memory.words, sweepUpstream(memory))) found = true;
     }
     if (found) this.#ringAll();
+    if (++this.#looks % (KEPT_INTERVAL_MS / LOOK_INTERVAL_MS) === 0) void this.#reports.keep();
     this.#lookLater();
   }
 

@@ -8,6 +8,9 @@ import { MAIN_THREAD } from "./shared_process.ts";
 import type { SupervisedThread } from "./supervised_thread.ts";
 import { workerMetrics } from "./worker_metrics.ts";
 
+/** How often threads are asked though nobody wants to know: what a dead one had counted is told of then. */
+export const KEPT_INTERVAL_MS = 15_000;
+
 /** How long a thread may take for a question of the admin address. */
 export const REPORT_TIMEOUT_MS = 1_000;
 
@@ -28,6 +31,11 @@ export class ThreadReports implements ProcessReports {
   /** What a dead thread has counted stays counted: a sum must not go down. */
   bury(last: ThreadReport): void {
     this.#ofDead = mergeMetrics([this.#ofDead, countsOf(last.metrics)]);
+  }
+
+  /** Asks all of them, so that not much is unknown of one that dies. */
+  async keep(): Promise<void> {
+    await this.#reports();
   }
 
   async metrics(own: string): Promise<string> {

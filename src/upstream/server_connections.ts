@@ -117,10 +117,15 @@ export class ServerConnections {
     return connection;
   }
 
-  /** A request has ended on a connection that is not shared; whether another one waits here. */
+  /**
+   * A request has ended on a connection that is not shared, or its response is read on for its client has
+   * caught up; whether another one waits here.
+   */
   rest(connection: UpstreamConnection, isWanted: boolean): void {
     this.#single.rest(connection);
     this.#single.giveWay();
+    // One that is read on is no idle one: who waits gets it behind the end of its response.
+    if (connection.streams > 0) return;
     if (isWanted && this.#deps.permits?.mustYield()) this.#retire(connection);
   }
 

@@ -13,8 +13,10 @@ import type { ClientHello } from "../../src/runtime/client_hello.ts";
 import type { ByteListener, PauseReason } from "../../src/runtime/listener.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { ThreadEvents } from "../../src/runtime/threads.ts";
+import { processPlaces } from "../../src/shared/process_memory.ts";
 import { MainThread } from "../../src/threads/main_thread.ts";
 import type { FromThread, ThreadConfig, ToThread } from "../../src/threads/messages.ts";
+import { KEPT_INTERVAL_MS } from "../../src/threads/thread_reports.ts";
 import { RESTART_MIN_MS } from "../../src/threads/supervised_thread.ts";
 import { UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
 import { untilIdle } from "../support/idle.ts";
@@ -61,6 +63,12 @@ class RecordedThread {
 
   says(message: FromThread): void {
     this.events.received(message);
+  }
+
+  /** Its event loop turns. */
+  beats(): void {
+    const { process, thread } = this.last("start");
+    Atomics.add(process.words, processPlaces(process).beat + thread, 1);
   }
 
   kinds(): string[] {
@@ -522,6 +530,26 @@ test(
     assert.equal(await total([4, 0]), "7");
     await world.restart(world.lives.at(-1)!);
     assert.equal(await total([4, 1]), "8");
+  }),
+);
+
+test(
+  "What a dead thread had counted a while before is known though nobody had asked",
+  inWorld(async () => {
+    const world = await World.serving();
+    const status = { version: "1", http2: undefined, upstreams: [] };
+    // While their hearts beat.
+    for (let timeMs = 0; timeMs < KEPT_INTERVAL_MS; timeMs += 1_000) {
+      for (const life of world.lives) life.beats();
+      world.clock.advance(1_000);
+    }
+    const metrics = "# HELP afcgi_x_total X.\n# TYPE afcgi_x_total counter\nafcgi_x_total 3\n";
+    for (const life of [...world.lives]) {
+      life.says({ kind: "response", id: life.last("question").id, metrics, status });
+    }
+    await untilIdle();
+    for (const life of [...world.lives]) life.events.died("killed");
+    assert.match(await world.main.metrics(""), /^afcgi_x_total 6$/m);
   }),
 );
 

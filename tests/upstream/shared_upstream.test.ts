@@ -221,3 +221,35 @@ test("A connection that was in use a moment ago stays, for its next request most
   (await application.next()).answer("three");
   assert.equal(application.connections.length, before + 1, "the other thread has its turn");
 });
+
+test("A response that is read on after its client was slow is not cut for another thread's request", async () => {
+  const limits = { ...UPSTREAM_DEFAULTS.limits, responseBufferMax: 1_000, spillMax: 0 };
+  const connections = { ...ONE.connections, max: 2 };
+  const { application, advance, send } = await world({ connections, limits }, false);
+  const slow = [send(0), send(0)];
+  await advance(10);
+  const requests = [await application.next(), await application.next()];
+  for (const request of requests) {
+    request.stdout("Content-Type: text/plain\n\n");
+    for (let piece = 0; piece < 50; piece++) request.stdout("x".repeat(1_000));
+  }
+  await advance(10);
+  // One waits here, and one in the other thread, which has nothing.
+  const others = [send(0), send(1)];
+  await advance(10);
+  for (const [index, response] of slow.entries()) {
+    const { body } = await response;
+    assert.ok(body instanceof ReadableStream);
+    const reader = body.getReader();
+    let length = 0;
+    while (length < 50_000) length += (await reader.read()).value!.length;
+    requests[index]!.end();
+    await advance(10);
+    assert.equal((await reader.read()).done, true);
+  }
+  for (const _ of others) {
+    (await application.next()).answer("fine");
+    await advance(500);
+  }
+  await Promise.all(others);
+});
