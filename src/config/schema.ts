@@ -53,7 +53,7 @@ export const DEFAULT_LOG_LEVEL = "info";
 export const DEFAULT_LOG_FORMAT = "json";
 export const DEFAULT_ACCESS_LOG = "-";
 export const DEFAULT_GRACE_MS = 30_000;
-export const DEFAULT_THREADS = 1;
+export const DEFAULT_THREADS = "auto";
 export const THREADS_MAX = 63;
 const THREADS_REMEDY = `use auto, or a number from 1 to ${THREADS_MAX}`;
 

@@ -182,7 +182,7 @@ test("The example becomes the options that it says", () => {
     requestBodyChunkedMax: 512 * 1024,
   });
   assert.equal(options.shutdownGraceMs, 5_000);
-  assert.equal(options.workers, 1);
+  assert.equal(options.workers, "auto");
 });
 
 test("What a file leaves out has its default", () => {
@@ -233,7 +233,7 @@ sites: [{ routes: [{ fastcgi: { upstream: app } }] }]
     spillTotalMax: SPILL_TOTAL_MAX,
     clients: CLIENT_DEFAULTS,
     shutdownGraceMs: 30_000,
-    workers: 1,
+    workers: "auto",
   });
 });
 

@@ -57,7 +57,6 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   "limits.gemini.request_timeout": "10s",
   "limits.gemini.send_timeout": "60s",
   "limits.gemini.close_timeout": "5s",
-  "workers": "1",
   "upstreams.NAME.slow_start": "0s",
   "upstreams.NAME.servers[].weight": "1",
   "upstreams.NAME.http[].weight": "1",

@@ -53,6 +53,8 @@ async function startPair(multiplex: Mode | "auto", behaviour: Behaviour = {}): P
   peer.behaviour = behaviour;
   const afcgi = await Afcgi.start({
     config: {
+      // What each connection has seen is another one's business here, and each thread has its own.
+      workers: 1,
       upstreams: {
         app: {
           servers: [placeUrl(peer.place)],

@@ -32,12 +32,14 @@ interface Pool {
 interface PoolOptions {
   readonly network?: (typeof NETWORKS)[number];
   readonly children: number;
+  /** Threads that serve. */
+  readonly workers?: number;
   readonly connections?: Readonly<Record<string, unknown>>;
   readonly settings?: readonly string[];
 }
 
 async function withPool(options: PoolOptions, use: (pool: Pool) => Promise<void>): Promise<void> {
-  const { network = "unix", children, connections = {}, settings = [] } = options;
+  const { network = "unix", children, workers = 1, connections = {}, settings = [] } = options;
   const directory = temporaryDirectory();
   for (const [name, code] of Object.entries(SCRIPTS)) writeFileSync(join(directory, name), code);
   const place = await freePlace(network, directory);
@@ -45,6 +47,7 @@ async function withPool(options: PoolOptions, use: (pool: Pool) => Promise<void>
   const afcgi = await Afcgi.start({
     config: {
       ...ADMIN,
+      workers,
       upstreams: { php: { servers: [placeUrl(place)], connections } },
       sites: [{ root: directory, routes: [{ php: { upstream: "php" } }] }],
     },
@@ -103,6 +106,20 @@ for (const network of NETWORKS) {
     });
   }
 }
+
+test("Connections stay with the thread that uses them", { skip }, async () => {
+  for (const max of [8, 40]) {
+    await withPool({ children: max + 2, workers: 2, connections: { max } }, async (pool) => {
+      for (const clients of [4, 16]) {
+        const before = await pool.accepted();
+        await load(pool.afcgi.port, clients, REQUESTS);
+        const count = await pool.accepted() - before;
+        // Far from one for each that waits a moment while another thread has one idle.
+        assert.ok(count <= 0.1 * REQUESTS, `${clients} clients, max ${max}: ${count} connections`);
+      }
+    });
+  }
+});
 
 test("More connections than children: nobody waits, and afcgi finds out how many there are", {
   skip,

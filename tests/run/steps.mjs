@@ -25,6 +25,17 @@ const EXECUTABLE_DIRECTORIES = [
   "package",
 ];
 
+/** With one thread, where the executable has one for each processor: what any thread does. */
+const ONE_THREAD = { AFCGI_TEST_WORKERS: "1" };
+const ONE_THREAD_FILES = [
+  "tests/e2e/application_manners.test.ts",
+  "tests/e2e/files.test.ts",
+  "tests/e2e/gateway_requests.test.ts",
+  "tests/e2e/https.test.ts",
+  "tests/fault/client.test.ts",
+  "tests/interop/spawn.test.ts",
+];
+
 /** The one of them that runs on Deno too: behind its web servers is the test's own process. */
 const WEB_SERVERS_DIRECTORY = "fronts";
 
@@ -55,6 +66,7 @@ export async function runTests(only) {
 function allSteps() {
   const { unit, executable, fronts, browser } = testFiles();
   const benchmarks = benchmarkFiles();
+  const oneThread = executable.filter((file) => ONE_THREAD_FILES.includes(file));
   return [
     { step: "format", run: () => command("deno", ["fmt", "--check", "--quiet"]) },
     { step: "lint", run: () => command("deno", ["lint", "--quiet"]) },
@@ -66,6 +78,7 @@ function allSteps() {
     { step: "mutation", jobs: [{ kind: "memory", name: "named mutants", run: namedMutants }] },
     { step: "apps", jobs: jobsOf("bun", browser), needsPeers: true },
     { step: "executable", jobs: jobsOf("bun", executable), needsPeers: true },
+    { step: "one-thread", jobs: jobsOf("bun", oneThread, ONE_THREAD), needsPeers: true },
     { step: "fronts-deno", jobs: jobsOf("deno", fronts), needsPeers: true },
     { step: "unit-bun", jobs: jobsOf("bun", unit) },
     { step: "unit-deno", jobs: jobsOf("deno", unit) },
@@ -108,12 +121,12 @@ function stepsOfFiles(names) {
   return steps.filter(({ files }) => files.length > 0);
 }
 
-function jobsOf(runtime, files) {
+function jobsOf(runtime, files, env = {}) {
   return groupsOf(files).map((group) => ({
     kind: group.kind,
     name: `${runtime} ${group.name}`,
     // What keeps to memory can wait; who waits for a peer should not.
-    run: () => runTestFiles(runtime, group.files, { yields: group.kind === "memory" }),
+    run: () => runTestFiles(runtime, group.files, { yields: group.kind === "memory", env }),
   }));
 }
 

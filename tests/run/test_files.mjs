@@ -33,27 +33,28 @@ const ARGS = {
 /**
  * One process for all of them, with a time limit. What it says is shown only where a test failed, in
  * one piece: another one may run beside it. `yields`: the processors are others' first.
+ * `env` is what the tests find beside our own environment.
  *
  * @returns {Promise<{ file: string, name: string, outcome: string, seconds?: number }[]>}
  */
-export async function runTestFiles(runtime, files, { yields = false } = {}) {
-  const { code, tests } = await runOnce(runtime, files, yields);
+export async function runTestFiles(runtime, files, { yields = false, env = {} } = {}) {
+  const { code, tests } = await runOnce(runtime, files, { yields, env });
   if (tests !== undefined) return [...tests, ...missing(code, tests, files)];
   if (files.length === 1) return [failed(files[0], `${runtime} ended with status ${code}`)];
   // One file that does not load takes the report of all with it: run them one by one.
   const all = [];
-  for (const file of files) all.push(...await runTestFiles(runtime, [file], { yields }));
+  for (const file of files) all.push(...await runTestFiles(runtime, [file], { yields, env }));
   return all;
 }
 
 /** `tests` is undefined when the runner wrote no report. */
-async function runOnce(runtime, files, yields) {
+async function runOnce(runtime, files, { yields, env }) {
   const directory = mkdtempSync(join(tmpdir(), "afcgi-report-"));
   try {
     const reportPath = join(directory, "report.xml");
     const entries = runtime === "deno" ? denoEntries(directory, files) : files;
     const args = ARGS[runtime](reportPath, entries);
-    const { code, output } = await run(tool(runtime), args, { capture: true, yields });
+    const { code, output } = await run(tool(runtime), args, { capture: true, yields, env });
     if (code !== 0) console.log(output);
     if (!existsSync(reportPath)) return { code, tests: undefined };
     return { code, tests: parseJunit(readFileSync(reportPath, "utf8")) };

@@ -21,7 +21,7 @@ const ENVIRONMENT = Object.fromEntries(
 
 /**
  * Threads of every afcgi whose test does not say how many: `AFCGI_TEST_WORKERS=4 npm test`. Left out:
- * as many as this machine has processors.
+ * as many as this machine has processors, for that is the default.
  */
 function workersOf({ config, args = [] }: AfcgiOptions): Readonly<Record<string, string>> {
   const workers = process.env.AFCGI_TEST_WORKERS;
