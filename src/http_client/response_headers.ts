@@ -34,9 +34,9 @@ export interface ResponseHeaders {
 
 const CRLF = "\r\n";
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: (.*))?$/;
-/** A control character, or half a line's end. */
 // deno-lint-ignore no-control-regex
-const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?:[^\r]|^)\n/;
+const CONTROLS = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
+const HALF_END = /[\r\n]/;
 /** Fields of which a client could only take one: the first counts, as for CGI. */
 const FIRST_COUNTS: ReadonlySet<string> = new Set(["location", "content-type"]);
 
@@ -59,12 +59,11 @@ interface Gathered {
  * @throws {ProtocolError} `bad_http_response`, `http_header_too_large`
  */
 export function readResponseHeaders(text: string): ResponseHeaders {
-  if (FORBIDDEN.test(text)) bad("it has a control character or half a line's end");
   const lineEnd = text.indexOf(CRLF);
-  const match = STATUS_LINE.exec(text.slice(0, lineEnd));
-  if (match === null) {
-    bad(`${shown(text.slice(0, lineEnd))} is no status line of HTTP/1.1`);
-  }
+  const line = text.slice(0, lineEnd);
+  if (CONTROLS.test(text) || HALF_END.test(line)) hasControl();
+  const match = STATUS_LINE.exec(line);
+  if (match === null) bad(`${shown(line)} is no status line of HTTP/1.1`);
   const isLatest = match[1] === "1";
   const status = Number(match[2]);
   const fields = readFields(text, lineEnd + CRLF.length);
@@ -99,7 +98,8 @@ function readFields(text: string, start: number): Gathered {
   };
   let count = 0;
   for (let position = start; position < text.length;) {
-    const end = text.indexOf(CRLF, position);
+    const end = text.indexOf("\r", position);
+    if (end < 0 || text.indexOf("\n", position) !== end + 1) hasControl();
     const colon = text.indexOf(":", position);
     const name = text.slice(position, colon < 0 || colon > end ? position : colon);
     if (!isToken(name)) bad(`line ${shown(text.slice(position, end))} is no field`);
@@ -178,6 +178,10 @@ function isBlank(code: number): boolean {
 
 function shown(text: string): string {
   return JSON.stringify(text.slice(0, 60));
+}
+
+function hasControl(): never {
+  bad("it has a control character or half a line's end");
 }
 
 export function bad(what: string): never {

@@ -18,7 +18,12 @@ const EMPTY = new Uint8Array(0);
  */
 const COPIED_PART_MAX = 512;
 
+/** From here on texts are mostly ASCII, which the runtime copies several times faster than a loop. */
+const NATIVE_LENGTH_MIN = 128;
+const NOT_UTF8 = "\ufffd";
+
 const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Bytes that gather until somebody takes them. */
 export class ByteBuffer {
@@ -185,6 +190,11 @@ export function utf8(text: string): Uint8Array<ArrayBuffer> {
  */
 export function latin1(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
+  if (text.length >= NATIVE_LENGTH_MIN) {
+    const { read, written } = encoder.encodeInto(text, bytes);
+    // Any character beyond ASCII would take two bytes or more.
+    if (read === text.length && written === text.length) return bytes;
+  }
   writeLatin1(text, bytes);
   return bytes;
 }
@@ -202,6 +212,10 @@ export function writeLatin1(text: string, target: Uint8Array): void {
 
 /** Each byte as one character, the inverse of {@link latin1}. */
 export function fromLatin1(bytes: Uint8Array): string {
+  if (bytes.length >= NATIVE_LENGTH_MIN) {
+    const decoded = decoder.decode(bytes);
+    if (decoded.length === bytes.length && !decoded.includes(NOT_UTF8)) return decoded;
+  }
   let text = "";
   for (let start = 0; start < bytes.length; start += TEXT_PIECE_LENGTH) {
     const piece = bytes.subarray(start, start + TEXT_PIECE_LENGTH);

@@ -249,3 +249,39 @@ test("A target that names another host than the Host field counts", () => {
     assert.equal(read(`GET ${target} HTTP/1.1\r\n${HOST}`, memory).fields.get("host"), host);
   }
 });
+
+/** A control character, or half a line's end. */
+// deno-lint-ignore no-control-regex
+const NEVER_MEANT = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?:[^\r]|^)\n/;
+
+test("property: no header section has a control character or half a line's end in it", () => {
+  const pieces = [
+    "\r\n",
+    "\r\n",
+    "A: b",
+    "C:",
+    "d",
+    "\t",
+    " ",
+    "\r",
+    "\n",
+    "\0",
+    "\x1f",
+    "\x7f",
+    "\x85",
+  ];
+  const texts = fc.array(fc.constantFrom(...pieces), { maxLength: 12 });
+  let taken = 0;
+  fc.assert(
+    fc.property(texts, fc.boolean(), (all, isInLine) => {
+      const text = all.join("");
+      const line = isInLine ? `POST /${text} HTTP/1.1\r\n` : "POST / HTTP/1.1\r\n";
+      const section = `${line}${HOST}${isInLine ? "" : `${text}\r\n`}`;
+      if (Array.isArray(outcome(section))) return;
+      taken++;
+      assert.doesNotMatch(section, NEVER_MEANT);
+    }),
+    { numRuns: 3_000 },
+  );
+  assert.ok(taken > 20, `${taken} were taken`);
+});

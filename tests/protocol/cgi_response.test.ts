@@ -203,6 +203,24 @@ test("CgiResponseParser refuses NUL, control bytes, a bare CR and a continued li
   assert.equal(codeOf(headerOf("\tfolded: x")), "bad_cgi_header");
 });
 
+test("CgiResponseParser finds ends and control bytes in lines of any length", () => {
+  for (const length of [100, 124, 125, 126, 127, 128, 129, 200, 5_000]) {
+    const value = "v".repeat(length);
+    const text = `A: ${value}\r\nB: ${value}\n\r\n`;
+    for (const tail of ["", "body", "\n", "\r\n\r\n"]) {
+      const start = parse([latin1(text + tail)], 20_000);
+      assert.deepEqual(start?.section.headers, [["A", value], ["B", value]]);
+      assert.deepEqual(start?.rest, latin1(tail));
+    }
+    for (const byte of ["\r", "\0", "\x7f", "\x1f"]) {
+      const bad = latin1(`A: ${value}${byte}${value}\r\n\r\n`);
+      assert.throws(() => parse([bad], 20_000), ProtocolError);
+    }
+    const beyond = latin1(`A: ${value}\xe9${value}\r\n\r\n`);
+    assert.deepEqual(parse([beyond], 20_000)?.section.headers, [["A", `${value}\xe9${value}`]]);
+  }
+});
+
 test("CgiResponseParser refuses a line without a name, without a colon, or with a bad name", () => {
   const lines = [
     "no colon",
