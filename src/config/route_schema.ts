@@ -12,6 +12,7 @@ import { PATH_FORMS, pathPattern } from "./path_schema.ts";
 import { bodyEntries } from "./body_schema.ts";
 import { paramsSchema, templateCheck } from "./params_schema.ts";
 import { forwardAuthSchema, proxySchema } from "./proxy_route_schema.ts";
+import { remembered } from "./quick_section.ts";
 import {
   asYaml,
   described,
@@ -217,7 +218,7 @@ const filter = section({
   params: optional(paramsSchema(), PARAMS),
 }, "upstream");
 
-export const routeSchema = section({
+export const routeSchema = remembered(section({
   path: optional(
     pathPattern(`${PATTERN_REMEDY}, or leave it out for all`),
     `${PATH_FORMS}; default: every path`,
@@ -262,4 +263,4 @@ export const routeSchema = section({
   ...responseEntries,
   ...bodyEntries,
   ...conditionEntries,
-});
+}));

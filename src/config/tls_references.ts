@@ -81,13 +81,13 @@ export function locatedTls(root: ConfigNode, directory: string): LocatedTls {
   const look = (node: ConfigNode): void => {
     for (const item of node.items) look(item);
     for (const [key, { node: value }] of node.entries) {
-      const [ca, list] = [value.get("ca"), value.get("ciphers")];
-      if (CLIENT_KEYS.has(key) && ca?.text !== undefined) {
+      if (value.content.kind === "scalar") continue;
+      const ca = CLIENT_KEYS.has(key) ? value.get("ca") : undefined;
+      if (ca?.text !== undefined) {
         authorities.push({ text: resolvePath(directory, ca.text), place: ca.place });
       }
-      if (key === "tls" && list?.text !== undefined) {
-        ciphers.push({ text: list.text, place: list.place });
-      }
+      const list = key === "tls" ? value.get("ciphers") : undefined;
+      if (list?.text !== undefined) ciphers.push({ text: list.text, place: list.place });
       look(value);
     }
   };

@@ -46,17 +46,29 @@ interface Place<Item> {
 
 const NO_CONDITION = "";
 
+/** Those of most sites: to find them would take longer than to look at them. */
+const FEW_ROUTES = 8;
+
 /**
  * The routes of a site so far. Only those are looked at that can cover a route: who covers it has no
  * names in its path that the route does not begin with, and no condition that it does not ask for.
  */
 export class EarlierRoutes<Item> {
+  /** All that stand at no place; few are looked through as they are. */
+  readonly #few: EarlierRoute<Item>[] = [];
   readonly #root: Place<Item> = createPlace();
   #count = 0;
 
   add(shape: RouteShape, item: Item): void {
     const number = this.#count++;
     if (shape.passesOn) return;
+    const route = { shape, item, number, compile: compileOnce() };
+    if (this.#few.length < FEW_ROUTES) this.#few.push(route);
+    else this.#place(route);
+  }
+
+  #place(route: EarlierRoute<Item>): void {
+    const { shape } = route;
     let place = this.#root;
     for (const name of indexedNames(shape)) {
       const below = place.below.get(name) ?? createPlace();
@@ -66,11 +78,13 @@ export class EarlierRoutes<Item> {
     const [condition = NO_CONDITION] = shape.conditions ?? [];
     const routes = place.routes.get(condition) ?? [];
     place.routes.set(condition, routes);
-    routes.push({ shape, item, number, compile: compileOnce() });
+    routes.push(route);
   }
 
   /** The first of them that takes all that the route would match; undefined where none does. */
   coverOf(later: RouteShape): Item | undefined {
+    const few = this.#few.find(({ shape, compile }) => coversRoute(shape, later, compile));
+    if (few !== undefined || this.#few.length < FEW_ROUTES) return few?.item;
     const conditions = [NO_CONDITION, ...later.conditions ?? []];
     let place: Place<Item> | undefined = this.#root;
     let first = firstCover(place, conditions, later, undefined);

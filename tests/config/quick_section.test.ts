@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import * as v from "valibot";
 import { parse } from "yaml";
-import { QUICK } from "../../src/config/quick_section.ts";
+import { QUICK, remembered } from "../../src/config/quick_section.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { optional, section, wholeNumber } from "../../src/config/schema_parts.ts";
 import { EVERY_KEY } from "../docs/every_key.ts";
@@ -90,4 +90,18 @@ test("Of many maps a quick look reads the keys that are there, and each default 
   const result = v.safeParse(v.array(one), many, QUICK);
   assert.ok(result.success);
   assert.equal(read, names.length + many.length);
+});
+
+test("A quick look reads each of equal maps once, and what is wrong with one each time", () => {
+  let read = 0;
+  const counted = v.pipe(wholeNumber(0, 9), v.check(() => ++read > 0));
+  const one = remembered(section({ a: optional(counted, "A") }));
+  const many = Array.from({ length: 1_000 }, (_, at) => ({ a: at % 3 }));
+  const quick = v.safeParse(v.array(one), many, QUICK);
+  assert.ok(quick.success);
+  assert.equal(read, 3);
+  assert.deepEqual(quick.output, v.parse(v.array(one), many));
+  assert.ok(!v.safeParse(v.array(one), [...many, { a: 12 }], QUICK).success);
+  assert.ok(!v.safeParse(v.array(one), [{ a: 12 }, { a: 12 }], QUICK).success);
+  assert.ok(!v.safeParse(one, undefined, QUICK).success);
 });
