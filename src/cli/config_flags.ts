@@ -18,14 +18,16 @@ export function declareConfigFlags(command: Command): void {
 
 /**
  * What flags, environment and file say; `-q` and `-v` stand for a log level where none is given.
+ * With `isServing` clients have their turns meanwhile.
  *
  * @throws {ConfigError}
  */
 export async function loadFromArguments(
   io: CommandIo,
   args: CommandArguments,
+  isServing = false,
 ): Promise<LoadedConfig> {
-  const { process, files } = io.runtime;
+  const { process, files, clock } = io.runtime;
   const flags = args.options as Flags;
   const level = quietnessLevel(args);
   return await loadConfig(
@@ -36,6 +38,9 @@ export async function loadFromArguments(
       readVariable: (name) => process.env(name),
       variableNames: Object.keys(process.allEnv()),
       showSecrets: args.options["showSecrets"] === true,
+      ...(isServing && {
+        betweenSteps: () => new Promise<void>((resolve) => void clock.setTimer(resolve, 0)),
+      }),
     },
   );
 }

@@ -27,9 +27,10 @@ export interface ServeSources extends LoadedConfig {
 export async function readServeSources(
   io: CommandIo,
   args: CommandArguments,
+  isServing = false,
 ): Promise<ServeSources> {
   const { runtime } = io;
-  const loaded = await loadFromArguments(io, args);
+  const loaded = await loadFromArguments(io, args, isServing);
   const { options, file, notes, tls } = loaded;
   const allNotes: readonly SourceNote[] = [
     ...notes.map((text) => ({ text })),
@@ -54,5 +55,5 @@ export async function readServeSourcesAgain(
   if (file !== undefined && HANDED_OVER.test(file)) {
     throw new CommandError(`Cannot read "${file}" twice (name a file with --config)`);
   }
-  return await readServeSources(io, args);
+  return await readServeSources(io, args, true);
 }

@@ -14,7 +14,7 @@ import { type LocatedTls, NO_TLS } from "./tls_references.ts";
 import { directoryOf, resolvePath } from "./paths.ts";
 import { appPreset, detectPreset, phpPreset } from "./preset.ts";
 import { commandKind } from "../spawn/options.ts";
-import { readConfig } from "./read_config.ts";
+import { readConfigInSteps } from "./read_config.ts";
 import { Secrets } from "./secrets.ts";
 import {
   collectSettings,
@@ -41,6 +41,8 @@ export interface LoadDeps {
   readonly variableNames?: readonly string[];
   /** Whether errors repeat secrets; left out: no. */
   readonly showSecrets?: boolean;
+  /** Lets others have their turn while a large file is read; left out: nobody waits for one. */
+  readonly betweenSteps?: () => Promise<void>;
 }
 
 export interface LoadedConfig {
@@ -175,7 +177,7 @@ async function fromFile(
   const path = resolvePath(deps.cwd, source);
   const text = await readFile(source, path, deps.files, tell);
   if (text === undefined) return { options: undefined };
-  const result = readConfig(text, {
+  const steps = readConfigInSteps(text, {
     source,
     directory: directoryOf(path),
     files: deps.files,
@@ -183,6 +185,9 @@ async function fromFile(
     rootGiven: overrides.root !== undefined,
     showSecrets: deps.showSecrets ?? false,
   });
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) await deps.betweenSteps?.();
+  const result = step.value;
   result.errors.forEach(tell);
   if (result.options !== undefined) checkOverrides(source, result.options, given, tell);
   return result;

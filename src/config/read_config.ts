@@ -40,19 +40,35 @@ export interface ReadResult {
 }
 
 export function readConfig(text: string, context: ReadContext): ReadResult {
+  const steps = readConfigInSteps(text, context);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** The same, with a stop after each part of it: of a thousand sites each takes a while. */
+export function* readConfigInSteps(
+  text: string,
+  context: ReadContext,
+): Generator<void, ReadResult, void> {
   const { source, directory, readVariable } = context;
   const { root, errors: syntaxErrors, secrets } = parseConfigText(text, source, readVariable);
   if (root === undefined) return { options: undefined, errors: syntaxErrors, secrets };
+  yield;
   const shape = checkShape(root, configSchema);
   const plain = root.toPlain();
   const quick = v.safeParse(configSchema, plain, QUICK);
   const result = quick.success ? quick : v.safeParse(configSchema, plain);
+  yield;
+  const referenceErrors = checkReferences(root, context);
+  yield;
   const errors = [
     ...syntaxErrors,
     ...[
       ...shape.errors,
       ...issueErrors(result.issues ?? [], root, shape),
-      ...checkReferences(root, context),
+      ...referenceErrors,
     ].map((error): LocatedError => ({
       source,
       ...error,

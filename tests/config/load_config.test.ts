@@ -343,3 +343,17 @@ for (const { name, flags, world, expected } of REFUSED) {
     assert.deepEqual(await errorsOf(flags, world), expected);
   });
 }
+
+test("A file is read in steps, and others have their turn between them", async () => {
+  const files = memoryFiles(TREE);
+  const deps = { files, cwd: "/site", readVariable: () => undefined };
+  const flags = { config: "conf/site.yaml" };
+  let turns = 0;
+  const betweenSteps = async (): Promise<void> => {
+    turns++;
+    await Promise.resolve();
+  };
+  const inSteps = await loadConfig(flags, { ...deps, betweenSteps });
+  assert.deepEqual(inSteps.options, (await loadConfig(flags, deps)).options);
+  assert.equal(turns, 3);
+});
