@@ -277,6 +277,9 @@ test("A text of each length is as long as its code, and EOS is none of it", () =
   // "0", EOS and "0": 5, 30 and 5 bits.
   const eos = Uint8Array.of(0b00000_111, 0xff, 0xff, 0xff, 0b111_00000);
   assert.equal(huffmanDecode(eos, 0, eos.length, target), -1);
+  // "!" and EOS, which ends with the last byte: 10 bits and 30.
+  const last = Uint8Array.of(0xfe, 0x3f, 0xff, 0xff, 0xff);
+  assert.equal(huffmanDecode(last, 0, last.length, target), -1);
 });
 
 /** Why a block is none. */
