@@ -9,7 +9,8 @@ import type { SourceFile } from "typescript/unstable/ast";
 import { API } from "typescript/unstable/async";
 import { applyMutant, describeMutant, type Mutant, mutantsOf } from "./mutants.ts";
 import { findNamed, NAMED_MUTANTS } from "./named_mutants.ts";
-import { linesOf } from "./test_runs.ts";
+import { FactsStore } from "./facts_store.ts";
+import { failedFile, linesOf } from "./test_runs.ts";
 import { TestSelection } from "./test_selection.ts";
 
 const TEXT = `import { limit } from "./limit.ts";
@@ -141,4 +142,42 @@ end_of_record
     linesOf(report),
     new Map([["src/low/part.ts", new Set([1, 12])], ["src/high/whole.ts", new Set([2])]]),
   );
+});
+
+test("What a test runs through is remembered until it changes, or something that it imports", () => {
+  const write = (path: string, text: string) => {
+    mkdirSync(join(directory, path, ".."), { recursive: true });
+    writeFileSync(join(directory, path), text);
+  };
+  write("src/kept/part.ts", "export const part = 1;\n");
+  write("src/kept/whole.ts", `import { part } from "./part.ts";\nimport "./none.ts";\n`);
+  write("tests/kept/whole.test.ts", `import "../../src/kept/whole.ts";\n`);
+  const file = "tests/kept/whole.test.ts";
+  const keyNow = () => {
+    const files = new TestSelection(directory, [file]).closureOf(file);
+    assert.deepEqual(files, [file, "src/kept/whole.ts", "src/kept/part.ts"]);
+    return new FactsStore(join(directory, "facts"), directory).keyOf(files);
+  };
+  const store = new FactsStore(join(directory, "facts"), directory);
+  const facts = { durationMs: 12.5, lines: new Map([["src/kept/part.ts", new Set([1, 3])]]) };
+  const key = keyNow();
+  assert.equal(store.read(key), undefined);
+  store.write(key, facts);
+  assert.deepEqual(store.read(keyNow()), facts);
+  write("src/kept/part.ts", "export const part = 2;\n");
+  assert.equal(store.read(keyNow()), undefined);
+});
+
+test("Of a run that stops at the first failure the last file is the one that failed", () => {
+  const output = `bun test v1.4.5
+
+tests/a/one.test.ts:
+(pass) One [1.00ms]
+
+tests/b/two.test.ts:
+(fail) Two [1.00ms]
+Bailed out after 1 failure
+`;
+  assert.equal(failedFile(output), "tests/b/two.test.ts");
+  assert.equal(failedFile("error: Cannot find module"), undefined);
 });

@@ -34,6 +34,17 @@ export class TestSelection {
     return known;
   }
 
+  /** The file, and all that it imports, over however many files. */
+  closureOf(file: string): readonly string[] {
+    const closure = new Set([file]);
+    for (const path of closure) {
+      for (const imported of this.#importsOf(path)) {
+        if (existsSync(join(this.#root, imported))) closure.add(imported);
+      }
+    }
+    return [...closure];
+  }
+
   #search(file: string): TestsByDirectory {
     const ownDirectory = `tests/${dirname(file).split("/")[1] ?? ""}/`;
     const tests = this.#testFiles

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { API, type Snapshot } from "typescript/unstable/async";
 import type { SourceFile } from "typescript/unstable/ast";
 import { applyMutant, type Mutant } from "./mutants.ts";
-import { SLOW_TEST_MS, TestRuns } from "./test_runs.ts";
+import { FactsStore } from "./facts_store.ts";
+import { type RunEnd, SLOW_TEST_MS, TestRuns } from "./test_runs.ts";
 import { TestSelection } from "./test_selection.ts";
 
 export type Verdict = "types" | "tests" | "time" | "survived" | "untested";
@@ -30,6 +31,9 @@ const COPIED = [
   "Dockerfile",
 ];
 
+/** Looks at the text of every source file, and imports none: the bounds that have names. */
+const BOUNDS_TEST = "tests/config/visible_limits.test.ts";
+
 /** Files of tests beyond those of its own directory that are asked about one fault, the nearest. */
 const NEIGHBOURS_MAX = 12;
 
@@ -42,6 +46,8 @@ export class Workshop {
   readonly #selection: TestSelection;
   readonly #runs: TestRuns;
   readonly #isThorough: boolean;
+  /** By source file the tests that noticed a fault of it: they are the likeliest to do so again. */
+  readonly #noticed = new Map<string, Set<string>>();
   #snapshot: Snapshot | undefined;
 
   /** `isThorough`: every test that reaches a file is asked, not the nearest alone. */
@@ -54,8 +60,12 @@ export class Workshop {
       });
     }
     symlinkSync(join(root, "node_modules"), join(this.#directory, "node_modules"));
-    this.#selection = new TestSelection(root, testFiles);
-    this.#runs = new TestRuns(this.#directory);
+    this.#selection = new TestSelection(this.#directory, testFiles);
+    this.#runs = new TestRuns(
+      this.#directory,
+      (file) => this.#selection.closureOf(file),
+      new FactsStore(join(tmpdir(), "afcgi-mutation-facts"), this.#directory),
+    );
     this.#types = new API({ cwd: this.#directory });
   }
 
@@ -73,15 +83,19 @@ export class Workshop {
   async judge(mutant: Mutant, test?: string): Promise<Verdict> {
     if (await this.#failsTypes(mutant)) return "types";
     if (test !== undefined) {
-      const verdict = await this.#ask(mutant, [test], SLOW_TEST_MS);
+      const verdict = await this.#ask(mutant, newRun([test], SLOW_TEST_MS));
+      if (verdict !== undefined) return verdict;
+    }
+    if (mutant.kind === "number" && (await this.#runs.factsOf(BOUNDS_TEST)).passes) {
+      const verdict = await this.#ask(mutant, newRun([BOUNDS_TEST], FIRST_RUN_MS));
       if (verdict !== undefined) return verdict;
     }
     let asked = 0;
     for (const stage of this.#stagesOf(mutant.file)) {
-      for (const { tests, durationMs } of await this.#runsFor(mutant, stage)) {
-        const verdict = await this.#ask(mutant, tests, durationMs);
+      for (const run of await this.#runsFor(mutant, stage)) {
+        const verdict = await this.#ask(mutant, run);
         if (verdict !== undefined) return verdict;
-        asked += tests.length;
+        asked += run.tests.length;
       }
     }
     return asked === 0 && test === undefined ? "untested" : "survived";
@@ -98,39 +112,51 @@ export class Workshop {
     return [own, this.#isThorough ? others : others.slice(0, NEIGHBOURS_MAX)];
   }
 
-  /** Of those the ones that run the line, the quickest first, in two runs. */
-  async #runsFor(
-    mutant: Mutant,
-    files: readonly string[],
-  ): Promise<readonly { readonly tests: string[]; durationMs: number }[]> {
-    const first = { tests: [] as string[], durationMs: 0 };
-    const then = { tests: [] as string[], durationMs: 0 };
+  /** Of those the ones that run the line, the likeliest and then the quickest first, in two runs. */
+  async #runsFor(mutant: Mutant, files: readonly string[]): Promise<readonly Run[]> {
+    const first = newRun();
+    const then = newRun();
+    const likely = this.#noticed.get(mutant.file);
     const known = [];
-    for (const file of files) known.push({ file, facts: await this.#runs.factsOf(file) });
-    known.sort((one, other) => one.facts.durationMs - other.facts.durationMs);
+    for (const file of files) {
+      const isLikely = likely?.has(file) === true;
+      known.push({ file, isLikely, facts: await this.#runs.factsOf(file) });
+    }
+    known.sort((one, other) =>
+      Number(other.isLikely) - Number(one.isLikely) ||
+      one.facts.durationMs - other.facts.durationMs
+    );
     for (const { file, facts: { passes, durationMs, lines } } of known) {
       const isSlow = durationMs > SLOW_TEST_MS && !this.#isThorough;
       if (!passes || isSlow || !runs(lines.get(mutant.file), mutant)) continue;
-      const run = first.durationMs + durationMs <= FIRST_RUN_MS ? first : then;
-      run.tests.push(file);
-      run.durationMs += durationMs;
+      add(first.durationMs + durationMs <= FIRST_RUN_MS ? first : then, file, durationMs);
     }
     return [first, then].filter(({ tests }) => tests.length > 0);
   }
 
   /** Undefined when they notice nothing. */
-  async #ask(
-    mutant: Mutant,
-    tests: readonly string[],
-    usualMs: number,
-  ): Promise<"tests" | "time" | undefined> {
+  async #ask(mutant: Mutant, run: Run): Promise<"tests" | "time" | undefined> {
+    const end = await this.#runWith(mutant, run);
+    if (end === "passed") return undefined;
+    if (end === "late") return "time";
+    const { failed } = end;
+    if (failed === undefined || !run.tests.includes(failed)) return "tests";
+    if (!await this.#runs.isSound(failed)) {
+      // It fails by itself, so it says nothing of the fault.
+      const tests = run.tests.filter((file) => file !== failed);
+      return tests.length === 0 ? undefined : await this.#ask(mutant, { ...run, tests });
+    }
+    const noticed = this.#noticed.get(mutant.file) ?? new Set();
+    this.#noticed.set(mutant.file, noticed.add(failed));
+    return "tests";
+  }
+
+  async #runWith(mutant: Mutant, { tests, durationMs, slowestMs }: Run): Promise<RunEnd> {
     const path = join(this.#directory, mutant.file);
     const text = readFileSync(path, "utf8");
     writeFileSync(path, applyMutant(text, mutant));
     try {
-      const code = await this.#runs.run(tests, usualMs);
-      if (code === undefined) return "time";
-      return code === 0 ? undefined : "tests";
+      return await this.#runs.run(tests, durationMs, slowestMs);
     } finally {
       writeFileSync(path, text);
     }
@@ -159,6 +185,24 @@ export class Workshop {
     );
     return this.#snapshot;
   }
+}
+
+/** Test files that are run together. */
+interface Run {
+  tests: string[];
+  durationMs: number;
+  /** What the slowest of them takes. */
+  slowestMs: number;
+}
+
+function newRun(tests: string[] = [], durationMs = 0): Run {
+  return { tests, durationMs, slowestMs: durationMs };
+}
+
+function add(run: Run, file: string, durationMs: number): void {
+  run.tests.push(file);
+  run.durationMs += durationMs;
+  run.slowestMs = Math.max(run.slowestMs, durationMs);
 }
 
 /** Whether the place of the fault was run; a line of a statement may count as the one before it. */
