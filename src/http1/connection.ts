@@ -39,7 +39,6 @@ export class Connection implements SocketEvents, HandlerCaller {
   readonly #call: HandlerCall;
   #state: ConnectionState = "idle";
   #body: RequestBody | undefined;
-  #drainedLength = 0;
   /** The client has left HTTP: what comes goes through as it is. */
   #isTunnel = false;
   #onFlushed: (() => void) | undefined;
@@ -176,7 +175,6 @@ export class Connection implements SocketEvents, HandlerCaller {
         if (before === "idle") this.#deadlineMs = coarseNowMs + timeouts.headersMs;
         break;
       case "draining":
-        this.#drainedLength = 0;
         this.#deadlineMs = coarseNowMs + timeouts.closeMs;
         break;
       case "closing":
@@ -305,12 +303,10 @@ export class Connection implements SocketEvents, HandlerCaller {
       } catch (error) {
         return this.#breakOff(error);
       }
-      this.#drainedLength += count;
     }
     if (count < bytes.length) this.#inflow.keep(bytes.subarray(count));
-    if (this.#state !== "draining") return;
-    if (body!.isOver) this.#finish();
-    else if (this.#drainedLength > DRAINED_LENGTH_MAX) this.#take("close");
+    // What is left of it was known to be short when its response began (`keepsAlive`).
+    if (this.#state === "draining" && body!.isOver) this.#finish();
   }
 
   /** The body cannot be read to its end, so nothing behind it can be trusted. */

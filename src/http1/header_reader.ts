@@ -43,7 +43,8 @@ export class HeaderReader {
 
   /** Whether the connection has made as many requests as it may. */
   get hasReadAll(): boolean {
-    return this.#count > 0 && this.#count >= this.#rules.requestsMax;
+    const { requestsMax } = this.#rules;
+    return requestsMax > 0 && this.#count >= requestsMax;
   }
 
   /** Bytes of a header section that has come, and not all of it. */
@@ -65,7 +66,7 @@ export class HeaderReader {
     const { text, rest } = found;
     try {
       this.#checkLength(text.length);
-      if (this.#rules.requestsMax > 0) this.#count++;
+      this.#count++;
       return { headers: readRequestHeaders(text, this.#rules.names, this.#memory), rest };
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;

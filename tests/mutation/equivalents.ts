@@ -64,13 +64,6 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     reason: "any number that is no place in the list says the same",
   },
   {
-    file: "src/http1/connection.ts",
-    line: 'else if (this.#drainedLength > DRAINED_LENGTH_MAX) this.#take("close");',
-    original: "this.#drainedLength > DRAINED_LENGTH_MAX",
-    replacement: "false",
-    reason: "a second guard: a body of which more may come was announced as the last one",
-  },
-  {
     file: "src/protocol/id_table.ts",
     line: "while (this.#items.length <= id) this.#items.push(undefined);",
     original: "this.#items.length <= id",
