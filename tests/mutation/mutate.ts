@@ -48,6 +48,9 @@ const NOT_UNIT = [
   "leak",
 ];
 
+/** After so many mutants the score so far is told. */
+const PROGRESS_EVERY = 10;
+
 if (import.meta.main) await main();
 
 async function main(): Promise<void> {
@@ -102,6 +105,24 @@ async function collect(workshop: Workshop, paths: readonly string[]): Promise<Mu
   return mutants;
 }
 
+type Counts = Readonly<Record<Verdict, number>>;
+
+function judgedIn({ tests, time, survived, untested }: Counts): number {
+  return tests + time + survived + untested;
+}
+
+/** In percent. */
+function scoreOf(counts: Counts): number {
+  const judged = judgedIn(counts);
+  return judged === 0 ? 100 : 100 * (counts.tests + counts.time) / judged;
+}
+
+function describeScore(counts: Counts): string {
+  return `${counts.tests + counts.time} of ${judgedIn(counts)} noticed ` +
+    `(${scoreOf(counts).toFixed(1)} %), ${counts.time} of them by their time; ` +
+    `${counts.types} more do not pass the types`;
+}
+
 /** Resolves to the score in percent. */
 async function judgeAll(workshop: Workshop, mutants: readonly Mutant[]): Promise<number> {
   const counts: Record<Verdict, number> = { types: 0, tests: 0, time: 0, survived: 0, untested: 0 };
@@ -111,15 +132,11 @@ async function judgeAll(workshop: Workshop, mutants: readonly Mutant[]): Promise
     if (verdict === "survived" || verdict === "untested") {
       console.log(`${verdict} (${index + 1} of ${mutants.length}): ${describeMutant(mutant)}`);
     }
+    // A long run may be broken off.
+    if ((index + 1) % PROGRESS_EVERY === 0) console.log(`so far ${describeScore(counts)}`);
   }
-  const noticed = counts.tests + counts.time;
-  const judged = noticed + counts.survived + counts.untested;
-  const score = judged === 0 ? 100 : 100 * noticed / judged;
-  console.log(
-    `${noticed} of ${judged} noticed (${score.toFixed(1)} %), ${counts.time} of them by their ` +
-      `time; ${counts.types} more do not pass the types`,
-  );
-  return score;
+  console.log(describeScore(counts));
+  return scoreOf(counts);
 }
 
 /** Resolves to whether all of them are there and noticed. */
