@@ -20,6 +20,8 @@ function makeRoot(): string {
   writeFileSync(join(root, "code.php"), "<?php secret();");
   writeFileSync(join(root, ".hidden"), "hidden");
   symlinkSync("/etc/hostname", join(root, "link.html"));
+  symlinkSync("page.html", join(root, "named.php"));
+  symlinkSync("code.php", join(root, "code.html"));
   utimesSync(join(root, "page.html"), MODIFIED_S + 0.9, MODIFIED_S + 0.9);
   return root;
 }
@@ -91,7 +93,10 @@ test("A filter is sent no file that would not be served", async () => {
     const statusOf = async (target: string) => (await gateway.send(target)).status;
     assert.equal(await statusOf("/.hidden"), 403);
     assert.equal(await statusOf("/link.html"), 403);
-    assert.equal(await statusOf("/code.php"), 403);
+    // By its own name or by the one that it leads to, there or not.
+    for (const target of ["/code.php", "/code.html", "/named.php", "/none.php"]) {
+      assert.equal(await statusOf(target), 403, target);
+    }
     assert.equal(await statusOf("/folder"), 404);
     assert.equal(await statusOf("/page.html/"), 404);
     assert.equal(await statusOf("/folder/%2e%2e/page.html"), 200);

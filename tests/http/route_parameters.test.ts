@@ -130,10 +130,14 @@ sites:
     routes:
       - path: /cgi-bin/*
         fastcgi: { upstream: app, strip: /cgi-bin, split_path: [.cgi], index: index.cgi }
+      - { path: "*.run", fastcgi: { upstream: app } }
+      - { fastcgi: { upstream: app } }
 `;
   await withConfig({ text, application: echoParameters }, async (gateway) => {
     const seen: Record<string, unknown[]> = {};
-    for (const path of ["/cgi-bin/a.cgi/b/c?d", "/cgi-bin/", "/cgi-bin"]) {
+    // What names no script is no file that PHP might run in its place.
+    const others = ["/cgi-bin/other", "/b.run", "/c"];
+    for (const path of ["/cgi-bin/a.cgi/b/c?d", "/cgi-bin/", "/cgi-bin", ...others]) {
       const sent = await parametersOf(gateway, path);
       assert.equal(sent["REQUEST_URI"], path);
       seen[path] = [sent["SCRIPT_NAME"], sent["PATH_INFO"], sent["PATH_TRANSLATED"]];
@@ -142,6 +146,9 @@ sites:
       "/cgi-bin/a.cgi/b/c?d": ["/a.cgi", "/b/c", undefined],
       "/cgi-bin/": ["/index.cgi", undefined, undefined],
       "/cgi-bin": ["/index.cgi", undefined, undefined],
+      "/cgi-bin/other": ["", "/other", undefined],
+      "/b.run": ["", "/b.run", undefined],
+      "/c": ["", "/c", "/usr/c"],
     });
   });
 });
