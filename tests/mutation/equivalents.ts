@@ -64,6 +64,21 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     reason: "any number that is no place in the list says the same",
   },
   {
+    file: "src/http1/request_headers.ts",
+    line: "isHeadRequest = false;",
+    original: "false",
+    replacement: "true",
+    reason: "whoever reads a header section sets it before it is read",
+  },
+  {
+    file: "src/http/static_route.ts",
+    line:
+      "return length === 0 ? target : { path: target.path.slice(length), query: target.query };",
+    original: "length === 0",
+    replacement: "false",
+    reason: "without a prefix nothing is cut off: it only costs an object",
+  },
+  {
     file: "src/protocol/id_table.ts",
     line: "while (this.#items.length <= id) this.#items.push(undefined);",
     original: "this.#items.length <= id",

@@ -45,3 +45,12 @@ test("StderrLines leaves a line of exactly the limit whole", () => {
   assert.deepEqual(linesOf([new TextEncoder().encode(`${text}\n`)]), [text]);
   assert.deepEqual(linesOf([new TextEncoder().encode(text)]), [text]);
 });
+
+test("StderrLines has nothing left behind its end", () => {
+  const lines: string[] = [];
+  const stderr = new StderrLines((line) => lines.push(line));
+  stderr.push(new TextEncoder().encode("half"));
+  stderr.end();
+  stderr.end();
+  assert.deepEqual(lines, ["half"]);
+});
