@@ -358,3 +358,19 @@ test("Late workers and how many there are are told on", () => {
   alone();
   assert.equal(late(), 1);
 });
+
+test("One that takes the place of another counts in its stead, from the first moment", () => {
+  const { state, permits } = permitsOf(1);
+  const { alone, rest, remove, all } = world(1, permits);
+  const first = alone()!;
+  rest(first);
+  first.progress = "unknown";
+  const second = alone({ ...GET, repeatable: false })!;
+  assert.deepEqual([first.isClosed, second.isClosed, all.all.size], [true, false, 1]);
+  assert.deepEqual([state.taken, state.limits.length], [1, 1]);
+  first.requestsBegun = 3;
+  remove(first);
+  assert.deepEqual([state.taken, all.all.size, all.requestsBegun], [1, 1, 3]);
+  remove(second);
+  assert.deepEqual([state.taken, all.all.size], [0, 0]);
+});
