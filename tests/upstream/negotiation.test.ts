@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseAddress } from "../../src/runtime/address.ts";
-import { MemoryRuntime } from "../support/memory/memory.ts";
+import type { CallbackSocket, SocketConnectOptions } from "../../src/runtime/callback_socket.ts";
+import type { Runtime } from "../../src/runtime/runtime.ts";
+import { ManualClock, MemoryRuntime } from "../support/memory/memory.ts";
 import { ConnectError } from "../../src/runtime/network.ts";
 import { multiplexes, negotiate, NEGOTIATION_TIMEOUT_MS } from "../../src/upstream/negotiation.ts";
 import { QUESTION_PATIENCE_MS } from "../../src/upstream/server_question.ts";
@@ -168,4 +170,31 @@ test("negotiate() without a limit for connecting waits for as long as it takes",
   const runtime = new MemoryRuntime();
   await new ScriptedApplication({}).listen(runtime);
   assert.ok((await negotiate(runtime, parseAddress(ADDRESS), 0)).values);
+});
+
+test("One that is called off in the moment in which its connection stands is not waited for", async () => {
+  const clock = new ManualClock();
+  const calling = new AbortController();
+  const seen: string[] = [];
+  const socket = {
+    write: () => true,
+    reset: () => void seen.push("reset"),
+    peerProgress: () => "caught_up",
+  };
+  const runtime = {
+    clock,
+    connectSocket: ({ onSocket }: SocketConnectOptions) => {
+      onSocket(socket as unknown as CallbackSocket);
+      calling.abort();
+      return Promise.resolve();
+    },
+  };
+  const { outcome, values } = await negotiate(
+    runtime as unknown as Runtime,
+    parseAddress(ADDRESS),
+    0,
+    1_000,
+    calling.signal,
+  );
+  assert.deepEqual([outcome, values, seen, clock.timerCount], ["silent", undefined, ["reset"], 0]);
 });

@@ -67,6 +67,7 @@ function world(max = 4, permits?: Partial<ServerPermits>) {
     },
     canWait: true,
     onRoom: () => rooms++,
+    isWanted: () => false,
     onLateWorkers: () => late++,
     onWorkersFound: (count) => found.push(count),
   };
@@ -295,50 +296,6 @@ test("Each connection takes a place of all threads', and gives it back once", ()
   assert.equal(state.taken, 0);
   remove(second);
   assert.equal(state.taken, 0);
-});
-
-test("What nobody here needs goes to threads that wait, idle ones first", () => {
-  const { state, permits } = permitsOf(9);
-  const { shared, alone, rest, all } = world(9, permits);
-  const busy = shared()!;
-  busy.canBegin = false;
-  const idleShared = shared()!;
-  idleShared.streams = 0;
-  const single = alone()!;
-  rest(single);
-  assert.equal(state.rests.at(-1), 0, "it was told when the request was placed");
-  state.wanted = 2;
-  all.share(false);
-  assert.deepEqual([state.spare, single.isClosed, idleShared.drains, busy.drains], [1, true, 1, 0]);
-  // With one that goes it is told as well what is idle of those that are not shared.
-  assert.deepEqual(state.rests.slice(-4), [2, 0, 1, 0]);
-  const other = alone()!;
-  rest(other);
-  state.wanted = 1;
-  all.share(true);
-  assert.deepEqual([state.spare, state.rests.at(-1), other.isClosed], [1, 0, false]);
-});
-
-test("A thread that has more than its part makes room though requests wait here", () => {
-  const { state, permits } = permitsOf(9);
-  const { shared, alone, rest, all } = world(9, permits);
-  const first = shared()!;
-  first.streams = 2;
-  first.flow.isFree = false;
-  const second = shared()!;
-  all.share(true);
-  assert.deepEqual([first.drains, second.drains], [0, 0]);
-  state.yields = true;
-  all.share(true);
-  assert.deepEqual([first.drains, second.drains], [0, 1]);
-  all.share(true);
-  assert.deepEqual([first.drains, second.drains], [0, 1], "that one is what the other thread gets");
-  const single = alone()!;
-  rest(single);
-  assert.equal(single.isClosed, false, "nobody waits here");
-  assert.equal(alone(), single);
-  rest(single, true);
-  assert.equal(single.isClosed, true);
 });
 
 test("Late workers and how many there are are told on", () => {
