@@ -275,6 +275,7 @@ function permitsOf(max: number) {
     },
     mustYield: () => state.yields,
     giveSpare: () => void state.spare++,
+    wake() {},
     get total() {
       return state.taken;
     },
@@ -330,4 +331,23 @@ test("One that takes the place of another counts in its stead, from the first mo
   assert.deepEqual([state.taken, all.all.size, all.requestsBegun], [1, 1, 3]);
   remove(second);
   assert.deepEqual([state.taken, all.all.size], [0, 0]);
+});
+
+test("A thread that has more than its part makes room though requests wait here", () => {
+  for (const [streams, drained] of [[[2, 1], 1], [[1, 2], 0], [[1, 1], 0]] as const) {
+    const { state, permits } = permitsOf(9);
+    const { shared, all, made } = world(9, permits);
+    shared()!.flow.isFree = false;
+    shared();
+    made.forEach((one, at) => one.streams = streams[at]!);
+    const drains = (): number[] => made.map((one) => one.drains);
+    all.share(true);
+    assert.deepEqual(drains(), [0, 0]);
+    state.yields = true;
+    all.share(true);
+    const expected = [0, 1].map((at) => at === drained ? 1 : 0);
+    assert.deepEqual(drains(), expected, "the least busy one");
+    all.share(true);
+    assert.deepEqual(drains(), expected, "that one is what the other thread gets");
+  }
 });

@@ -143,7 +143,7 @@ test("Checks take it down and bring it back, each told once, and a good one ends
     assert.equal(standing.weight, 10);
     await round();
     assert.equal(health[3], "passed");
-    const all = ["a down", "a failed", "a up", "a recovered"];
+    const all = ["a up", "a down", "a failed", "a up", "a recovered"];
     assert.deepEqual(told, leads === undefined ? [] : all);
     await standing.stop();
     assert.equal(runtime.clock.timerCount, 0);
