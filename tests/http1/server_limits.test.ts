@@ -84,7 +84,7 @@ test("What is asked of the listener is what was said, and nothing that was not",
   assert.deepEqual(none, plain);
 });
 
-test("Over TLS the handshake says which versions there are, and asks who may come in", async () => {
+test("Over TLS the handshake says which versions there are, and asks whom to admit", async () => {
   const admission = {
     hosts: [] as string[],
     admit: (host: string) => admission.hosts.push(`in ${host}`) < 3,
