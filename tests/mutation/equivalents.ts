@@ -71,6 +71,13 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     reason: "whoever reads a header section sets it before it is read",
   },
   {
+    file: "src/http/forwarded.ts",
+    line: "if (quoted) parts.push(element.slice(start));",
+    original: "quoted",
+    replacement: "true",
+    reason: "where no quote is open nothing is left, and what is empty is no pair",
+  },
+  {
     file: "src/http/static_route.ts",
     line:
       "return length === 0 ? target : { path: target.path.slice(length), query: target.query };",
