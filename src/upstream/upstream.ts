@@ -323,7 +323,8 @@ export class Upstream implements ServerOwner<Server> {
       return;
     }
     this.#observer.onQueueRejected(this.options.name);
-    exchange.fail(this.#error("queue_full", `has ${this.#queue.length} requests waiting already`));
+    const waiting = this.#share?.queueLength ?? this.#queue.length;
+    exchange.fail(this.#error("queue_full", `has ${waiting} requests waiting already`));
   }
 
   /** Notes what the failed attempt has shown, and says whether there may be another. */

@@ -25,6 +25,8 @@ export function multiplexingTests(
         const running = await startApplication(application, directory, place);
         const afcgi = await Afcgi.start({
           config: {
+            // Each thread has a connection of its own.
+            workers: 1,
             upstreams: { app: { servers: [placeUrl(place)], multiplex } },
             sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
           },
