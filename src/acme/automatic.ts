@@ -28,6 +28,8 @@ export interface AutomaticDeps {
   readonly onOrder: (result: OrderResult) => void;
   /** From 0 to 1; left out: chance. */
   readonly random?: () => number;
+  /** Names on demand that are held in memory; left out: as many as are good for a process. */
+  readonly namesMax?: number | undefined;
 }
 
 /** Names that stand for others, and addresses, get no certificate of their own. */
@@ -80,7 +82,7 @@ export class AutomaticCertificates implements AutomaticSource {
     deps: AutomaticDeps,
     { authorities, settings }: { authorities: string | undefined; settings: string },
   ) {
-    const { runtime, store, log, userAgent, onOrder, random = Math.random } = deps;
+    const { runtime, store, log, userAgent, onOrder, random = Math.random, namesMax } = deps;
     const { clock, sendRequest, tls } = runtime;
     const stop = this.#stop = new AbortController();
     const challenges = this.#challenges = new Challenges(store, clock);
@@ -104,7 +106,7 @@ export class AutomaticCertificates implements AutomaticSource {
     };
     const limited = new LimitedLog(log, clock);
     this.#onDemand = options.onDemand &&
-      new OnDemand(options.onDemand, { ...this.#deps, sendRequest, limited, signal });
+      new OnDemand(options.onDemand, { ...this.#deps, sendRequest, limited, signal, namesMax });
   }
 
   async #add(hosts: readonly string[]): Promise<void> {

@@ -83,10 +83,14 @@ export class Challenges {
     return made;
   }
 
-  /** Removes what processes have left behind that were killed. */
+  /** Removes what processes have left behind that were killed; what it cannot the next start does. */
   removeOld(): void {
-    for (const file of this.#store.list("challenges")) {
-      if (this.#read(file) === undefined) this.#store.remove("challenges", file);
+    try {
+      for (const file of this.#store.list("challenges")) {
+        if (this.#read(file) === undefined) this.#store.remove("challenges", file);
+      }
+    } catch (error) {
+      if (!(error instanceof PrivateDirectoryError)) throw error;
     }
   }
 

@@ -8,7 +8,7 @@
  *        └──── back-off ───┴───── back-off ◄─────┘ failed
  */
 import { joinPem } from "../certificates/pem.ts";
-import { type CertificateStore, storeName } from "../certificates/store.ts";
+import { type CertificateStore, PrivateDirectoryError, storeName } from "../certificates/store.ts";
 import { LockLostError } from "../certificates/store_lock.ts";
 import type { Logger } from "../observe/logger.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -224,7 +224,13 @@ export class ManagedCertificate {
   async #storeAgain(): Promise<void> {
     if (this.#unstored === undefined) return;
     const before = this.#held;
-    this.#load();
+    try {
+      this.#load();
+    } catch (error) {
+      if (!(error instanceof PrivateDirectoryError)) throw error;
+      // That the store does not work was told: it is tried again.
+      return;
+    }
     // Another process has had a newer one.
     if (this.#held !== before) this.#unstored = undefined;
     else await this.#store(this.#unstored);

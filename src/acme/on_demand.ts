@@ -30,6 +30,8 @@ export interface OnDemandDeps extends ManagedDeps {
   readonly sendRequest: SendRequest;
   readonly limited: LimitedLog;
   readonly signal: AbortSignal;
+  /** Names whose certificates are held in memory; left out: {@link ON_DEMAND_NAMES_MAX}. */
+  readonly namesMax?: number | undefined;
 }
 
 interface Entry {
@@ -132,7 +134,7 @@ export class OnDemand {
 
   #keep(name: string, entry: Entry): void {
     this.#entries.set(name, entry);
-    if (this.#entries.size <= ON_DEMAND_NAMES_MAX) return;
+    if (this.#entries.size <= (this.#deps.namesMax ?? ON_DEMAND_NAMES_MAX)) return;
     const [oldest, { stop }] = this.#entries.entries().next().value!;
     this.#entries.delete(oldest);
     stop.abort();

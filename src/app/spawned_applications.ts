@@ -231,6 +231,11 @@ class SpawnLog implements SpawnObserver {
     this.#log.error(message, { upstream, code: "worker_sockets_lost" });
   }
 
+  onDirectoryFailed(upstream: string, reason: string): void {
+    const message = `Cannot make a directory for sockets, it is tried again: ${reason}`;
+    this.#log.error(message, { upstream, code: "worker_sockets_lost" });
+  }
+
   leavesOut(upstream: string, bytes: Uint8Array, waitingLength: number): boolean {
     return this.#stderr.leavesOut(upstream, bytes, waitingLength);
   }

@@ -26,6 +26,12 @@ export class RefusedConnection implements SocketEvents {
     socket.end();
   }
 
+  /** It need not have read anything. */
+  destroy(): void {
+    this.#clock.clearTimer(this.#timer);
+    this.#socket.destroy();
+  }
+
   received(): void {}
 
   drained(): void {}

@@ -363,7 +363,7 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.#onEmpty?.();
     this.#isOver = true;
     this.listener.close();
-    for (const proxied of this.#proxied) proxied.destroy();
+    for (const other of [...this.#proxied, ...this.#refused]) other.destroy();
     for (const connection of this.#connections) connection.destroy();
   }
 

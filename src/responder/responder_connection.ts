@@ -87,6 +87,10 @@ export class ResponderConnection implements RequestHost {
       if (!this.#ending) this.context.report(error, { phase: "connection", peer: this.peer });
     }
     this.#take(this.server.receiveEnd());
+    if (this.#requests.size > 0) {
+      const error = new Error(`${this.#requests.size} requests of a connection are left behind`);
+      reportUnexpected(error, "a connection from a web server");
+    }
     this.destroy();
   }
 

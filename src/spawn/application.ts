@@ -348,7 +348,7 @@ export class SpawnedApplication {
 
   /** Who cleans up temporary files may take sockets away: those workers get successors elsewhere. */
   #checkDirectory(): void {
-    const { directory, user } = this.#prepared!;
+    const { directory } = this.#prepared!;
     if (this.#isStopping || this.#isRepairing) return;
     const isIntact = directory.isIntact();
     const lost = this.#workers.filter(({ address, state }) =>
@@ -356,13 +356,25 @@ export class SpawnedApplication {
     );
     if (lost.length === 0) return;
     this.#deps.observer.onSocketsLost(this.options.upstream, directory.path);
-    if (!isIntact) {
-      this.#formerDirectories.add(directory);
-      this.#prepared!.directory = this.#createDirectory(user);
-    }
+    if (!isIntact && !this.#moveDirectory()) return;
     this.#isRepairing = true;
     void this.#replaceEach(() => this.#workers.filter((worker) => lost.includes(worker)))
       .then(() => this.#isRepairing = false);
+  }
+
+  /** Another directory takes the place; false where none can be made now: the next look tries again. */
+  #moveDirectory(): boolean {
+    const prepared = this.#prepared!;
+    try {
+      const directory = this.#createDirectory(prepared.user);
+      this.#formerDirectories.add(prepared.directory);
+      prepared.directory = directory;
+      return true;
+    } catch (error) {
+      reportIfOurs(error, "making a directory for sockets");
+      this.#deps.observer.onDirectoryFailed(this.options.upstream, errorText(error));
+      return false;
+    }
   }
 
   #endWatch(): void {

@@ -26,6 +26,8 @@ export interface SpawnObserver {
   onNotReplaced(upstream: string, worker: Worker, reason: string): void;
   /** Sockets in the directory are gone; their workers are replaced. */
   onSocketsLost(upstream: string, path: string): void;
+  /** No other directory can be made for them now. */
+  onDirectoryFailed(upstream: string, reason: string): void;
   /** Whether output is left out, unread; so many bytes before it wait for their line's end. */
   leavesOut?(upstream: string, bytes: Uint8Array, waitingLength: number): boolean;
   onLine(upstream: string, pid: number | undefined, source: OutputSource, line: string): void;

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { REPLACE_POLL_MS, SETTLE_MS } from "../../src/spawn/application.ts";
+import { DIRECTORY_POLL_MS, REPLACE_POLL_MS, SETTLE_MS } from "../../src/spawn/application.ts";
 import { failEach, type Operations } from "../support/failing_operations.ts";
 import { turns, World } from "../spawn/world.ts";
 
@@ -29,6 +29,20 @@ function failSpawner(world: World, operations: Operations): void {
   };
 }
 
+/** Somebody cleans the directory of sockets away, and a worker ends before that is seen. */
+async function loseDirectory(world: World): Promise<void> {
+  const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf("/"));
+  const lost = directoryOf(world.application.workers[0]!.address.path);
+  world.runtime.spawner.lost.add(lost);
+  world.children.at(-1)?.end({ code: 1, signal: null });
+  await world.advance(3 * DIRECTORY_POLL_MS, REPLACE_POLL_MS);
+  const { workers } = world.application;
+  assert.deepEqual(workers.map(({ state }) => state), ["listening", "listening"]);
+  const left = workers.filter(({ address }) => directoryOf(address.path) === lost);
+  assert.equal(left.length, 0, "a worker is where nobody finds it");
+  assert.equal(world.servers.length, 2, "those are where requests go");
+}
+
 async function run(operations: Operations): Promise<void> {
   const world = new World({ command: ["app"], workers: 2 });
   failSpawner(world, operations);
@@ -47,10 +61,12 @@ async function run(operations: Operations): Promise<void> {
     await world.advance(4 * (REPLACE_POLL_MS + SETTLE_MS), REPLACE_POLL_MS);
     await replaced;
     assert.equal(world.servers.length, 2, "a worker that cannot be replaced stays");
+    await loseDirectory(world);
   }
   await world.application.stop();
   await turns();
   assert.equal(world.runtime.spawner.sockets.size, 0, "a socket is left");
+  assert.deepEqual([...world.runtime.spawner.directories], [], "a directory is left");
   assert.equal(world.runtime.clock.timerCount, 0, "a timer is left");
   const alive = world.children.filter(({ signals, isGroupKilled }) =>
     signals.length === 0 && !isGroupKilled

@@ -18,6 +18,7 @@ import {
   type UpstreamProtocol,
 } from "../../src/upstream/options.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
+import { leftOnIdleConnections } from "../support/idle_connections.ts";
 import { Random } from "./random.ts";
 import { SimulatedApplication, STDOUT_LENGTH_MAX } from "./simulated_application.ts";
 import { SimulatedClient } from "./simulated_client.ts";
@@ -401,6 +402,7 @@ class Simulation {
         check(connection.streams <= streamsMax, "too many requests on a connection");
       }
     }
+    this.#faults.push(...leftOnIdleConnections(this.#upstream));
     // What still arrives of an aborted request is dropped, which cannot be seen from here.
     if (this.#aborts > 0) return;
     for (const client of this.#clients) {

@@ -45,6 +45,7 @@ export class World {
             say(`${nameOf(worker.address.path)} ${reason}, ${ms}${isGood ? ", as it should" : ""}`),
           onNotReplaced: (_, worker, reason) => say(`${nameOf(worker.address.path)}: ${reason}`),
           onSocketsLost: (_, path) => say(`sockets in ${path} are gone`),
+          onDirectoryFailed: (_, reason) => say(reason),
           onLine: (_, _pid, source: OutputSource, line) => say(`${source}: ${line}`),
           onRunsAsRoot: () => say("root"),
         },

@@ -43,6 +43,8 @@ export class AcmeWorld {
   readonly processes: AcmeProcess[] = [];
   /** Whether a listener can show the certificate of a challenge, as on Bun and not on Deno. */
   showsChallenges = true;
+  /** Names on demand that a process holds; undefined: as many as the program does. */
+  namesMax: number | undefined;
   #underWay = 0;
   #activity = 0;
   /** Requests to anybody but the authority. */
@@ -83,6 +85,7 @@ export class AcmeWorld {
         userAgent: "afcgi/test",
         onOrder: (result) => results.push(result),
         random: () => 0.5,
+        namesMax: this.namesMax,
       },
     );
     if (isStarted) source.start();

@@ -20,6 +20,7 @@ import { BufferMemory } from "../../src/upstream/buffer_memory.ts";
 import { SpillSpace } from "../../src/upstream/spill_space.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { turn, untilIdle } from "./idle.ts";
+import { leftOnIdleConnections } from "./idle_connections.ts";
 import "./unexpected.ts";
 import { ADDRESS, type ApplicationOptions, ScriptedApplication } from "./scripted_application.ts";
 
@@ -119,6 +120,7 @@ export class UpstreamWorld {
   /** Lets everything happen that waits for nothing but a turn of the event loop. */
   async settle(): Promise<void> {
     await untilIdle();
+    assert.deepEqual(leftOnIdleConnections(this.upstream), []);
   }
 
   /** Moves the clock in steps, so that what one deadline sets off can meet the next. */

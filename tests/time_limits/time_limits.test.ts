@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { ADMIN_TIMES } from "./admin_times.ts";
 import { GEMINI_LIMITS } from "./gemini_limits.ts";
 import { HTTP_UPSTREAM_LIMITS } from "./http_upstream_limits.ts";
 import { HTTP1_LIMITS } from "./http1_limits.ts";
@@ -21,6 +22,7 @@ const LIMITS: readonly TimeLimit[] = [
   ...HTTP_UPSTREAM_LIMITS,
   ...SPAWN_LIMITS,
   ...HTTP1_LIMITS,
+  ...ADMIN_TIMES,
   ...HTTP2_LIMITS,
   ...GEMINI_LIMITS,
   ...RESPONDER_LIMITS,

@@ -65,6 +65,8 @@ export class MemorySpawner implements Spawner {
   readonly missing = new Set<string>();
   /** Directories that somebody has cleaned away. */
   readonly lost = new Set<string>();
+  /** Directories that were made and not removed. */
+  readonly directories = new Set<string>();
   #directories = 0;
 
   findUser(name: string): UserIds | undefined {
@@ -91,10 +93,12 @@ export class MemorySpawner implements Spawner {
 
   createDirectory(): SpawnDirectory {
     const path = `/tmp/afcgi-${++this.#directories}`;
+    this.directories.add(path);
     return {
       path,
       isIntact: () => !this.lost.has(path),
-      holds: (socket) => !this.lost.has(socket),
+      holds: (socket) =>
+        ![...this.lost].some((gone) => socket === gone || socket.startsWith(`${gone}/`)),
       write: (name, text) => {
         if (this.lost.has(path)) throw new SpawnError(`There is no directory "${path}"`);
         this.files.set(`${path}/${name}`, text);
@@ -103,6 +107,7 @@ export class MemorySpawner implements Spawner {
       forget: (name) => void this.files.delete(`${path}/${name}`),
       admit: ({ user, group }) => ({ user, group }),
       remove: () => {
+        this.directories.delete(path);
         for (const file of this.files.keys()) {
           if (file.startsWith(`${path}/`)) this.files.delete(file);
         }
