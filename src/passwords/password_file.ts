@@ -14,6 +14,8 @@ import type { VerificationGate } from "./verification_gate.ts";
 export const PASSWORD_FILE_LENGTH_MAX = 4 * 1024 * 1024;
 /** How long the file is not looked at again, in milliseconds. */
 export const LOOKED_AT_MS = 1000;
+/** One that has changed since could change again and look the same: file systems count in ticks. */
+const SETTLED_MS = 2000;
 
 /** What stands in a file of users. */
 export interface PasswordEntries {
@@ -81,16 +83,18 @@ export async function admitsUser(
 export class PasswordFile {
   readonly #path: string;
   readonly #files: Pick<Files, "stat" | "readText">;
-  readonly #clock: Pick<Clock, "nowMs">;
+  readonly #clock: Pick<Clock, "nowMs" | "wallMs">;
   readonly #fast: BcryptCheck | undefined;
   #read: Promise<PasswordEntries> | undefined;
   #info: FileInfo | undefined;
+  /** Whether it had been as it is for a while when it was read. */
+  #isSettled = false;
   #lookAgainMs = 0;
 
   constructor(
     path: string,
     files: Pick<Files, "stat" | "readText">,
-    clock: Pick<Clock, "nowMs">,
+    clock: Pick<Clock, "nowMs" | "wallMs">,
     fast?: BcryptCheck,
   ) {
     this.#path = path;
@@ -115,9 +119,9 @@ export class PasswordFile {
     if (this.#read !== undefined && nowMs < this.#lookAgainMs) return this.#read;
     this.#lookAgainMs = nowMs + LOOKED_AT_MS;
     const info = this.#files.stat(this.#path);
-    if (this.#read !== undefined && info !== undefined && isSame(info, this.#info)) {
-      return this.#read;
-    }
+    const isKnown = this.#read !== undefined && this.#isSettled;
+    if (isKnown && info !== undefined && isSame(info, this.#info)) return this.#read!;
+    this.#isSettled = info !== undefined && this.#clock.wallMs() - info.changedMs >= SETTLED_MS;
     this.#info = info;
     const read = loadPasswordFile(this.#files, this.#path, this.#fast);
     this.#read = read;

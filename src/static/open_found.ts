@@ -48,7 +48,7 @@ export function openFound(tree: OpenableTree, first: FoundFile): OpenedFile | No
   for (let tries = 1; tries <= OPEN_TRIES_MAX; tries++) {
     const file = open(tree, found);
     if (file === "unreadable") return { kind: "unreadable" };
-    const opened = file && check(tree, found, file, tries > 1);
+    const opened = file && checkOrClose(tree, found, file, tries > 1);
     if (opened !== undefined) return opened;
     file?.close();
     const again = lookAnew(tree, found.path);
@@ -66,6 +66,16 @@ function open(
     return files.openNow(realPath);
   } catch (error) {
     if (error instanceof FileError && error.isDenied) return "unreadable";
+    throw error;
+  }
+}
+
+/** As {@link check}; what cannot be looked at is left to nobody. @throws {FileError} */
+function checkOrClose(...asked: Parameters<typeof check>): OpenedFile | undefined {
+  try {
+    return check(...asked);
+  } catch (error) {
+    asked[2].close();
     throw error;
   }
 }

@@ -198,6 +198,7 @@ export const BOUNDS: Readonly<Record<string, Readonly<Record<string, readonly nu
     BCRYPT_COST_MAX: [14],
     BCRYPT_PASSWORD_LENGTH: [72],
     LOOKED_AT_MS: [1_000],
+    SETTLED_MS: [2_000],
     PASSWORD_FILE_LENGTH_MAX: [4_194_304],
     PAUSE_MS_MAX: [2_000],
     REMEMBERED_MAX: [1_024],

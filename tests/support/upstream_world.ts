@@ -164,8 +164,9 @@ export class UpstreamWorld {
         files: files.temporaryCount,
         spilled: this.spilled,
         memory: this.memory.used,
+        space: this.space.used,
       },
-      { connections: 0, timers: 0, files: 0, spilled: 0, memory: 0 },
+      { connections: 0, timers: 0, files: 0, spilled: 0, memory: 0, space: 0 },
       "something is left that nobody uses",
     );
   }
@@ -183,8 +184,18 @@ export class UpstreamWorld {
         files: this.runtime.files.temporaryCount,
         spilled: this.spilled,
         memory: this.memory.used,
+        space: this.space.used,
       },
-      { requests: 0, queue: 0, connections: 0, timers: 0, files: 0, spilled: 0, memory: 0 },
+      {
+        requests: 0,
+        queue: 0,
+        connections: 0,
+        timers: 0,
+        files: 0,
+        spilled: 0,
+        memory: 0,
+        space: 0,
+      },
     );
   }
 
