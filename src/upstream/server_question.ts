@@ -34,6 +34,8 @@ export class ServerQuestion {
   readonly #stopping = new AbortController();
   #timer: TimerId | undefined;
   #againMs = ASK_AGAIN_MS;
+  /** When it is asked once more; a server that leaves and comes back changes nothing of it. */
+  #againAtMs = 0;
   /** Whether it should be asked once more. */
   #isDue = false;
   #isForgotten = false;
@@ -66,15 +68,16 @@ export class ServerQuestion {
       return;
     }
     this.#close();
-    this.#isDue = negotiation.outcome === "unread" && !signal.aborted;
-    this.#scheduleAgain();
+    if (negotiation.outcome === "unread" && !signal.aborted) {
+      this.#fallDue();
+      this.#againMs = Math.min(2 * this.#againMs, ASK_AGAIN_MAX_MS);
+    }
     onReply(negotiation);
   }
 
   /** It cannot be asked now. */
   askLater(): void {
-    this.#isDue = true;
-    if (!this.isOpen && !this.#isForgotten) this.#setTimer(this.#deps.onAgain, this.#againMs);
+    this.#fallDue();
   }
 
   /** The server leaves: it is not asked again by itself, also where it is being asked now. */
@@ -86,7 +89,7 @@ export class ServerQuestion {
   /** The server is back, and what was to be asked again is. */
   remember(): void {
     this.#isForgotten = false;
-    if (!this.isOpen) this.#scheduleAgain();
+    this.#scheduleAgain();
   }
 
   /** Ends it for good. */
@@ -95,10 +98,16 @@ export class ServerQuestion {
     this.#stopping.abort();
   }
 
+  #fallDue(): void {
+    this.#isDue = true;
+    this.#againAtMs = this.#deps.runtime.clock.nowMs() + this.#againMs;
+    this.#scheduleAgain();
+  }
+
   #scheduleAgain(): void {
-    if (!this.#isDue || this.#isForgotten) return;
-    this.#setTimer(this.#deps.onAgain, this.#againMs);
-    this.#againMs = Math.min(2 * this.#againMs, ASK_AGAIN_MAX_MS);
+    if (!this.#isDue || this.#isForgotten || this.isOpen) return;
+    const delayMs = Math.max(0, this.#againAtMs - this.#deps.runtime.clock.nowMs());
+    this.#setTimer(this.#deps.onAgain, delayMs);
   }
 
   #close(): void {

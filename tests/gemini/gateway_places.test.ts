@@ -25,6 +25,7 @@ const REPLY: GeminiReply = {
 async function world(limits: Partial<GeminiLimits> = {}) {
   const runtime = new MemoryRuntime();
   const replies: PromiseWithResolvers<GeminiReply>[] = [];
+  const signals: AbortSignal[] = [];
   const bound = { isFull: false, count: 0 };
   const log = new Logger({
     sink: new MemorySink(),
@@ -49,7 +50,8 @@ async function world(limits: Partial<GeminiLimits> = {}) {
     site: {
       name: "a.test",
       port: undefined,
-      reply() {
+      reply({ signal }) {
+        signals.push(signal);
         const reply = Promise.withResolvers<GeminiReply>();
         replies.push(reply);
         return reply.promise;
@@ -69,7 +71,7 @@ async function world(limits: Partial<GeminiLimits> = {}) {
   };
   const configure = (changed: Partial<GeminiLimits>) =>
     gateway.configure(hosts, { ...deps, limits: { ...deps.limits, ...changed } }, "1.2");
-  return { runtime, gateway, replies, bound, connect, ask, configure };
+  return { runtime, gateway, replies, signals, bound, connect, ask, configure };
 }
 
 const isRefused = (connecting: Promise<unknown>): Promise<boolean> =>
@@ -120,4 +122,18 @@ test("A stop drops who has not asked yet at once, and waits for who has", async 
   runtime.clock.advance(GEMINI_LIMIT_DEFAULTS.closeTimeoutMs);
   await stopped;
   assert.deepEqual([bound.count, runtime.clock.timerCount], [0, 0]);
+});
+
+test("Who makes a response hears that its client has left, and not that another has", async () => {
+  const { gateway, signals, replies, ask } = await world();
+  const clients = [await ask(), await ask()];
+  assert.deepEqual(signals.map(({ aborted }) => aborted), [false, false]);
+  clients[0]!.destroy();
+  await untilIdle();
+  assert.deepEqual(signals.map(({ aborted }) => aborted), [true, false]);
+  for (const reply of replies) reply.resolve(REPLY);
+  assert.match(await new Response(clients[1]!.readable).text(), /hello$/);
+  assert.equal(signals[1]!.aborted, false);
+  gateway.destroy();
+  await untilIdle();
 });

@@ -296,16 +296,24 @@ test("An application whose spawn is the same keeps its process; a changed one mu
   });
   const good = ["perl", "-e", "$SIG{TERM} = sub { exit 0 }; sleep 1 while 1;"];
   const world = await World.start(spawnOf(good));
-  const pidOf = async () => {
+  const applicationOf = async () => {
     const target = { target: "/status", headers: { Host: "localhost" } };
     const { upstreams } = JSON.parse((await httpRequest(world.adminPort, target)).body.toString());
-    return upstreams[0].spawn.workers[0].pid as number | undefined;
+    return upstreams[0];
+  };
+  const pidOf = async () => (await applicationOf()).spawn.workers[0].pid as number | undefined;
+  // Requests go to the worker, of the upstream that there is now.
+  const isSupplied = async () => {
+    const { servers, spawn } = await applicationOf();
+    return servers.length === 1 && servers[0].address === spawn.workers[0].server;
   };
   await waitUntil(async () => await pidOf() !== undefined, "the worker");
   const pid = await pidOf();
+  assert.equal(await isSupplied(), true);
   world.write(spawnOf(good, { queue: { max: 5 } }));
   assert.equal((await world.reload()).status, 200);
   assert.equal(await pidOf(), pid);
+  await waitUntil(isSupplied, "the upstream that has the worker");
   world.write(spawnOf(["perl", "-e", "exit 3"]));
   const failed = await world.reload();
   assert.equal(failed.status, 400);

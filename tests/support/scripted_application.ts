@@ -137,6 +137,11 @@ export class ScriptedConnection {
     this.socket.destroy();
   }
 
+  /** The application says nothing more; it may go on reading, or not. */
+  end(): void {
+    this.#writer.close().catch(() => {});
+  }
+
   stopReading(): void {
     this.#reading = false;
   }

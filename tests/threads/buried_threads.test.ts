@@ -35,7 +35,7 @@ for (const way of WAYS) {
   });
 }
 
-test("News are for the upstreams of configurations that there are, and for no other of their names", () => {
+test("News are for the upstreams of configurations that there are, and for no other", () => {
   const clock = new ManualClock();
   const memories = [0, 1].map(() => createUpstreamMemory(2, 1, 4));
   let current = 0;
@@ -46,6 +46,8 @@ test("News are for the upstreams of configurations that there are, and for no ot
     clock,
     memoryOf: () => memories[current]!,
     tell: () => {},
+    secret: new Uint8Array(32),
+    tellPassword: () => {},
   });
   const options = fillUpstreamOptions({ name: "app", servers: ["unix:/run/app.sock"] });
   const heard: number[] = [];
@@ -59,7 +61,9 @@ test("News are for the upstreams of configurations that there are, and for no ot
     });
   };
   const tell = (): number[] => {
-    shared.hear({ upstream: "app", server: "unix:/run/app.sock", news: "down" });
+    for (const { id } of memories) {
+      shared.hear({ upstream: id, server: "unix:/run/app.sock", news: "down" });
+    }
     return heard.splice(0);
   };
   use(0);
