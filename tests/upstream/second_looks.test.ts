@@ -119,7 +119,7 @@ class OtherThreads implements UpstreamShare {
         return total;
       },
       begunElsewhere: 0,
-      noteBegun() {},
+      begin() {},
       manner: undefined,
       workers: Infinity,
       hasTrait: () => false,

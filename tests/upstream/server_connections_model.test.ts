@@ -77,6 +77,7 @@ function run(seed: number): void {
     },
     canWait: random.chance(0.5),
     onRoom() {},
+    isWanted: () => false,
     onLateWorkers() {},
     onWorkersFound() {},
   });
