@@ -14,7 +14,7 @@ import { AcmeWorld, DAY_MS, hello, HOUR_MS, MINUTE_MS, SECOND_MS } from "../supp
 const NAME = "a.example";
 
 interface Reason {
-  /** The answer to whether the name may have one; undefined: there is none. */
+  /** Of the response to whether the name may have one; undefined: there is none. */
   readonly status?: number | undefined;
   readonly isProved?: boolean;
   readonly storeFails?: boolean;

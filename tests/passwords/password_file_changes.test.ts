@@ -1,6 +1,6 @@
 /**
- * A file of users that changes under a running server, in each way that a file can: who may come in is
- * what stands there now, a second later at most, and where nobody can read it nobody may.
+ * A file of users that changes under a running server, in each way that a file can: what stands there
+ * now counts, a second later at most, and where nobody can read it no password is good.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
