@@ -326,10 +326,10 @@ export class SpawnedApplication {
   }
 
   #watchRequests(): void {
-    const { runtime: { clock }, target } = this.#deps;
+    const { runtime: { clock } } = this.#deps;
     const { maxRequests } = this.options;
     const look = (): void => {
-      const isUsedUp = ({ address }: Worker) => target.requestsBegun(address) >= maxRequests;
+      const isUsedUp = ({ requestsBegun }: Worker) => requestsBegun >= maxRequests;
       const next = () => (this.#isStopping ? undefined : clock.setTimer(look, REQUESTS_POLL_MS));
       void this.#replaceEach(() => this.#workers.filter(isUsedUp)).then(() => {
         this.#requestsTimer = next();

@@ -42,7 +42,7 @@ export interface WorkerDeps {
   /** @throws {SpawnError} */
   readonly start: () => Promise<SpawnedProcess>;
   readonly onState: (worker: Worker) => void;
-  /** Requests that it has begun, for all that its server knows. */
+  /** Requests that its server has counted, in this run and maybe before. */
   readonly requestsBegun: () => number;
   /** It ended without having been told to, or could not be started; `isGood`: as it should. */
   readonly onEnded: (worker: Worker, reason: string, restartMs: number, isGood: boolean) => void;
@@ -56,6 +56,11 @@ export class Worker {
   #state: WorkerState = "waiting";
   #process: SpawnedProcess | undefined;
   #restarts = 0;
+  /** What the server had counted when this run began, and when the last one ended. */
+  #begunBefore = 0;
+  #begunAtEnd = Infinity;
+  /** Requests of the run before this one. */
+  #begunInLast = 0;
   #isEnding = false;
   /** A process that is there only later goes at once, too. */
   #isKilled = false;
@@ -109,15 +114,32 @@ export class Worker {
     this.#process?.killGroup();
   }
 
+  /** Requests of this run: of the process that runs, or of the one that ran last. */
+  get requestsBegun(): number {
+    const begun = this.#deps.requestsBegun();
+    // Of an upstream that takes the place of another it counts anew.
+    return begun < this.#begunBefore ? begun : begun - this.#begunBefore;
+  }
+
+  /**
+   * What begins from now on is this run's, and what another thread has begun since the last one ended:
+   * it waits in the socket.
+   */
+  #noteBegun(): void {
+    this.#begunBefore = Math.min(this.#begunAtEnd, this.#deps.requestsBegun());
+  }
+
   async #keepRunning(): Promise<void> {
     while (!this.#isEnding) {
       const startedMs = this.#clock.nowMs();
-      const begunBefore = this.#deps.requestsBegun();
+      this.#noteBegun();
       const { reason, isGood: endedWell } = await this.#runOnce();
       if (this.#isEnding) return;
-      // A server's count may have begun anew with the run.
-      const begun = this.#deps.requestsBegun();
-      const hasServed = begun > 0 && begun !== begunBefore;
+      const begun = this.requestsBegun;
+      // What it served may have begun, and have waited in the socket, before the one before had ended.
+      const hasServed = begun > 0 || this.#begunInLast > 0;
+      this.#begunInLast = begun;
+      this.#begunAtEnd = this.#deps.requestsBegun();
       // A socket that was there before the process says nothing about it.
       const isGood = endedWell && (hasServed || !this.#deps.inherits);
       const ranMs = this.#clock.nowMs() - startedMs;
@@ -150,7 +172,10 @@ export class Worker {
       return end;
     });
     const isListening = await this.#untilListening();
-    if (isListening) this.#enter("listening");
+    if (isListening) {
+      this.#enter("listening");
+      this.#noteBegun();
+    }
     const isLate = !isListening && this.#process !== undefined && !this.#isEnding;
     if (isLate) process.killGroup();
     const end = await ended;

@@ -45,8 +45,6 @@ export class ServerConnections {
   /** How many of them are tunnels, which are bounded elsewhere. */
   #tunnels = 0;
   #requestsBefore = 0;
-  /** Requests of other threads before this one had the server. */
-  readonly #begunElsewhere: number;
   /** Most requests at once on all of them. */
   #streamsMax = Infinity;
   #timer: TimerId | undefined;
@@ -55,7 +53,6 @@ export class ServerConnections {
   constructor(deps: ServerConnectionsDeps) {
     this.#deps = deps;
     const { clock, limit, canWait, onLateWorkers, onWorkersFound, permits } = deps;
-    this.#begunElsewhere = permits?.begunElsewhere ?? 0;
     // What was given to this thread while it did not have the server.
     permits?.wake();
     this.#single = new SingleConnections({
@@ -84,9 +81,9 @@ export class ServerConnections {
     return streams;
   }
 
-  /** Requests that have begun, on connections of now and before, and in other threads. */
+  /** Requests that have begun, on connections of now and before, and ever in other threads. */
   get requestsBegun(): number {
-    const elsewhere = (this.#deps.permits?.begunElsewhere ?? 0) - this.#begunElsewhere;
+    const elsewhere = this.#deps.permits?.begunElsewhere ?? 0;
     return [...this.#connections].reduce((n, one) => n + one.requestsBegun, this.#requestsBefore) +
       elsewhere;
   }
