@@ -54,10 +54,12 @@ const STEPS: readonly Step[] = [
       // Everybody may read, and only who is known may write.
       await page.selectOption("#policy", "1");
       await page.uncheck("#pop");
+      // The installer shows a picture that must not be seen, which may come late.
+      visitor.expect(/^403 GET \/data\/dont-panic/, /^console: .*403.*\/data\/dont-panic/);
+      const refused = page.waitForEvent("console", (message) => message.text().includes("403"));
       await page.click("button[name=submit]");
       await page.getByText("The configuration was finished successfully").waitFor();
-      // The installer shows a picture that must not be seen.
-      visitor.expect(/^403 GET \/data\/dont-panic/, /^console: .*403.*\/data\/dont-panic/);
+      await refused;
     },
   },
   {
