@@ -117,6 +117,8 @@ test("Signals that mean something to other servers are harmless, and USR1 opens 
   served.child.stderr!.on("data", (bytes: Uint8Array) => told += new TextDecoder().decode(bytes));
   const { renameSync } = await import("node:fs");
   await httpRequest(served.port, { target: "/before" });
+  // With several threads a line is written a moment later.
+  await until(() => readFileSync(log, "utf8").includes("/before"), "the first line");
   renameSync(log, `${log}.1`);
   for (const signal of ["SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGHUP"]) {
     end(served, signal);

@@ -38,6 +38,8 @@ interface Doors {
 async function startDoors(place: Place, directory: string): Promise<Doors> {
   const afcgi = await Afcgi.start({
     config: {
+      // Of several threads each has a connection of its own.
+      workers: 1,
       upstreams: { app: { servers: [placeUrl(place)], multiplex: "on" } },
       sites: [{ routes: [{ fastcgi: { upstream: "app" } }] }],
       gemini: [{

@@ -69,6 +69,19 @@ async function say(port: number, text: string): Promise<void> {
   await new Promise((resolve) => socket.on("close", resolve));
 }
 
+/** So many of the clients are refused; the others, who are let in and say nothing, leave then. */
+async function untilRefused(port: number, count: number): Promise<void> {
+  let closed = 0;
+  const sockets = Array.from({ length: CLIENTS }, () => {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.on("close", () => closed++);
+    return socket.resume();
+  });
+  await waitUntil(() => closed >= count, `${count} clients refused`);
+  for (const socket of sockets) socket.destroy();
+}
+
 /** How many lines of the code there are, and how many there may be after that time. */
 async function saidOnce({ afcgi }: World, code: string, all: () => Promise<unknown>) {
   const from = afcgi.log.length;
@@ -129,7 +142,7 @@ test("Threads: what the process has too little of is told by one of them", async
     const { afcgi: { log, port } } = world;
     const lowered = () => log.filter(({ code }) => code === "connections_lowered").length;
     assert.equal(lowered(), 1);
-    await saidOnce(world, "connections_address", () => times(() => say(port, "")));
+    await saidOnce(world, "connections_address", () => untilRefused(port, CLIENTS - 4));
     assert.equal(lowered(), 1);
   }, 256);
 });
