@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { ListenError } from "../../src/runtime/network.ts";
+import { until } from "../support/idle.ts";
 import { isListening } from "../../src/runtime/unix_path.ts";
 import {
   decode,
@@ -14,7 +15,6 @@ import {
   onBun,
   runtime,
   serve,
-  turn,
 } from "./support.ts";
 
 const nothing = () => {};
@@ -78,9 +78,8 @@ test("A unix socket's path is there while it listens, with the process's umask",
   assert.ok(isListening({ transport: "unix", path }));
   listener.close();
   assert.ok(!existsSync(path));
-  // On Deno the accept that is under way ends in the next turn.
-  await turn();
-  assert.ok(!isListening({ transport: "unix", path }));
+  // On Deno the accept that is under way ends a turn later, or more of them where others are busy.
+  await until(() => !isListening({ transport: "unix", path }), "the end of listening");
   listener.close();
 });
 
