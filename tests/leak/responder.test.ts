@@ -24,12 +24,12 @@ import {
 import { repeat, startResponder } from "./pair.ts";
 
 const LEAVING = runCount(1_000, 20_000);
-const REQUESTS = runCount(40_000, 100_000);
+const REQUESTS = runCount(80_000, 200_000);
 /** How often memory is looked at in each half. */
 const PARTS = 20;
 const AT_ONCE = 50;
 
-/** What the heap may grow by while nothing is kept; a request that left 1 KiB behind is over it. */
+/** What the heap may grow by while nothing is kept; a request that left 512 bytes behind is over it. */
 const GROWTH_MAX = 16 * 1024 * 1024;
 
 const OPTIONS = { timeout: timeLimitMs(20 * 60_000) };

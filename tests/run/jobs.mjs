@@ -16,6 +16,8 @@ const TIMED = ["e2e", "examples", "fault", "kill", "leak", "reload", "runtime", 
 const FILES = {
   // What the neighbours of a thread that spins are given in time, with as many threads as processors.
   "tests/fault/thread_death.test.ts": "alone",
+  // What memory is held depends on when garbage is collected, which takes a processor of its own.
+  "tests/leak/responder.test.ts": "alone",
   // A request takes at most half a second.
   "tests/interop/php_fpm_connections.test.ts": "timed",
   "tests/http/application_manners.test.ts": "timed",
