@@ -5,9 +5,10 @@
  *
  * The application is read as fast as it sends, so its worker is free early, while memory stays
  * bounded. When memory is full, reading may stand still for a moment (`mayStandStill`); a client that
- * reads well has taken half by then. Else ({@link ResponseBuffer.spill}) bytes beyond `memoryMax`, or beyond what all buffers may have together
- * (`buffer_memory.ts`), go to a file; when the file is over `spillMax`, or it is so slow
- * that too many are on their way to it, `isFull` says so and the owner stops reading the connection.
+ * reads well has taken half by then. Else ({@link ResponseBuffer.spill}) bytes beyond `memoryMax`, or
+ * beyond what all buffers may have together (`buffer_memory.ts`), go to a file; when the file is over
+ * `spillMax`, or it is so slow that too many are on their way to it, `isFull` says so and the owner
+ * stops reading the connection.
  * So it is while nothing can be written (`spill_space.ts`): what should go to the file waits in
  * memory, is taken from there once the file was read, and nothing is lost.
  * It is asked to go on (`onRoom`) as soon as there is room for a good piece: others wait for the
