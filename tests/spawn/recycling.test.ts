@@ -37,6 +37,18 @@ test("The server's count that begins anew with each run is told from none", asyn
   await world.application.stop();
 });
 
+test("What began before the last run had ended may be this one's, but not what is older", async () => {
+  const world = new World({ command: ["app"] });
+  await world.application.start();
+  await turns();
+  // Two at once: the second one waits in the socket for the next run.
+  for (const requests of [2, 2, 4, 4, 6, 6]) await end(world, requests);
+  assert.deepEqual(world.log, Array(6).fill("1.sock ended with status 0, 0, as it should"));
+  await end(world, 6);
+  assert.equal(world.log.at(-1), "1.sock ended with status 0, 250");
+  await world.application.stop();
+});
+
 test("The back-off goes on where it was: a recycle neither lengthens nor shortens it", async () => {
   const world = new World({ command: ["app"] });
   await world.application.start();
