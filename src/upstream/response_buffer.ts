@@ -19,6 +19,7 @@
 import type { Files, TemporaryFile } from "../runtime/files.ts";
 import type { BufferMemory } from "./buffer_memory.ts";
 import type { SpillSpace } from "./spill_space.ts";
+import { joinPieces, joinShort, LONG_PIECE_LENGTH, unpinned } from "./pieces.ts";
 import { reportIfOurs } from "../runtime/unexpected.ts";
 
 /** Most bytes that {@link ResponseBuffer.take} joins into one piece. */
@@ -33,9 +34,6 @@ export const TIGHT_PIECE_LENGTH_MAX = 32 * 1024;
  * for two reads, a file that is fast enough would hold up everybody on the connection all the same.
  */
 export const WRITE_BEHIND_RATIO = 4;
-
-/** Pieces that are as long as this on the average are written without being joined before. */
-const LONG_PIECE_LENGTH = 8 * 1024;
 
 /** A piece that is as long as this is given by itself: a write costs less than a copy. */
 const JOINED_LENGTH_MAX = 32 * 1024;
@@ -173,7 +171,7 @@ export class ResponseBuffer {
   /** All bytes held, when they are in memory. */
   takeNow(): Uint8Array {
     const [first] = this.#memory;
-    const bytes = this.#memory.length === 1 ? first! : join(this.#memory, this.#memoryLength);
+    const bytes = this.#memory.length === 1 ? first! : joinPieces(this.#memory, this.#memoryLength);
     this.#memory = [];
     this.#memoryLength = 0;
     this.#count();
@@ -232,7 +230,7 @@ export class ResponseBuffer {
     this.#memoryLength -= length;
     this.#count();
     this.#announceRoom();
-    return count === 1 ? pieces[0]! : join(pieces, length);
+    return count === 1 ? pieces[0]! : joinPieces(pieces, length);
   }
 
   async #takeFromFile(): Promise<Uint8Array> {
@@ -378,24 +376,4 @@ export class ResponseBuffer {
     this.#isFull = false;
     this.#options.onRoom();
   }
-}
-
-/** Long pieces cost less than a copy of them, many short ones more. */
-function joinShort(pieces: readonly Uint8Array[], length: number): readonly Uint8Array[] {
-  return length < pieces.length * LONG_PIECE_LENGTH ? [join(pieces, length)] : pieces;
-}
-
-/** The bytes, as a copy where they would keep too much else alive. */
-function unpinned(bytes: Uint8Array, ratioMax: number): Uint8Array {
-  return bytes.length * ratioMax < bytes.buffer.byteLength ? bytes.slice() : bytes;
-}
-
-function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const joined = new Uint8Array(length);
-  let offset = 0;
-  for (const piece of pieces) {
-    joined.set(piece, offset);
-    offset += piece.length;
-  }
-  return joined;
 }
