@@ -57,6 +57,8 @@ export class ClientConnections {
   readonly #listeners = new Set<Pausable>();
   /** Connections of each address that has some, and is not exempt. */
   readonly #byAddress = new Map<string, number>();
+  /** Those of hosts that were exempt when they came: others of their /64 may not be. */
+  readonly #exempt = new Map<string, number>();
   #open = 0;
   #isWaiting = false;
 
@@ -85,7 +87,7 @@ export class ClientConnections {
 
   /** Addresses that are remembered, for tests of the bound. */
   get addresses(): number {
-    return this.#byAddress.size;
+    return this.#byAddress.size + this.#exempt.size;
   }
 
   add(listener: Pausable): void {
@@ -101,7 +103,8 @@ export class ClientConnections {
   admit(host: string): boolean {
     const { max, perAddressMax, isExempt, share } = this.#options;
     if (this.#open >= max || share?.enter(max) === false) return this.#refuse("full", host);
-    if (host !== "" && !isExempt(host)) {
+    if (host === "" || isExempt(host)) add(this.#exempt, host, 1);
+    else {
       const group = addressGroup(host);
       const count = this.#byAddress.get(group) ?? 0;
       const isFull = count >= perAddressMax || share?.enterAddress(group, perAddressMax) === false;
@@ -109,23 +112,27 @@ export class ClientConnections {
         share?.leave();
         return this.#refuse("address", host);
       }
-      this.#byAddress.set(group, count + 1);
+      add(this.#byAddress, group, 1);
     }
     this.#open++;
     this.look();
     return true;
   }
 
-  /** A connection that was admitted has gone. */
+  /**
+   * A connection that was admitted has gone. Of a host whose bound has changed meanwhile those go
+   * first that have none, so no address ever has one too many.
+   */
   leave(host: string): void {
     const { share } = this.#options;
     this.#open--;
     share?.leave();
-    const group = addressGroup(host);
-    const count = this.#byAddress.get(group) ?? 0;
-    if (count > 1) this.#byAddress.set(group, count - 1);
-    else this.#byAddress.delete(group);
-    if (count > 0) share?.leaveAddress(group);
+    if (this.#exempt.has(host)) add(this.#exempt, host, -1);
+    else {
+      const group = addressGroup(host);
+      add(this.#byAddress, group, -1);
+      share?.leaveAddress(group);
+    }
     this.look();
   }
 
@@ -158,4 +165,11 @@ export class ClientConnections {
     // One may have left before others knew that this is waited for.
     if (isWaiting && this.#options.share !== undefined) this.look();
   }
+}
+
+/** Counts so many more of it; what has none is forgotten. */
+function add(counts: Map<string, number>, key: string, change: number): void {
+  const count = (counts.get(key) ?? 0) + change;
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
 }

@@ -11,10 +11,25 @@ import {
 type Act =
   | { readonly kind: "connect"; readonly host: string }
   | { readonly kind: "leave"; readonly at: number }
-  | { readonly kind: "configure"; readonly max: number; readonly whenFull: "refuse" | "wait" };
+  | {
+    readonly kind: "configure";
+    readonly max: number;
+    readonly whenFull: "refuse" | "wait";
+    readonly exempt: readonly string[];
+  };
 
-const HOSTS = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "10.0.0.1", ""];
-const EXEMPT = "10.0.0.1";
+/** By what they are counted: of IPv6 a /64. */
+const GROUPS: Readonly<Record<string, string>> = {
+  "192.0.2.1": "192.0.2.1",
+  "192.0.2.2": "192.0.2.2",
+  "2001:db8::1": "2001:db8::/64",
+  "2001:db8::2": "2001:db8::/64",
+  "10.0.0.1": "10.0.0.1",
+  "": "a unix socket",
+};
+const HOSTS = Object.keys(GROUPS);
+/** The proxies that are trusted: also one in whose /64 there are strangers. */
+const EXEMPT = ["10.0.0.1", "2001:db8::1"];
 
 const anyAct: fc.Arbitrary<Act> = fc.oneof(
   {
@@ -31,6 +46,7 @@ const anyAct: fc.Arbitrary<Act> = fc.oneof(
       kind: fc.constant("configure" as const),
       max: fc.integer({ min: 1, max: 6 }),
       whenFull: fc.constantFrom(...WHEN_FULL),
+      exempt: fc.subarray(HOSTS),
     }),
   },
 );
@@ -75,6 +91,7 @@ class CountedShare implements ClientShare {
 function check(acts: readonly Act[], share: CountedShare | undefined): void {
   let max = 3;
   let whenFull: "refuse" | "wait" = "wait";
+  let exempt: readonly string[] = EXEMPT;
   const perAddressMax = 2;
   let isPaused = false;
   const bounds = () => ({
@@ -82,7 +99,7 @@ function check(acts: readonly Act[], share: CountedShare | undefined): void {
     max,
     perAddressMax,
     whenFull,
-    isExempt: (host: string) => host === EXEMPT,
+    isExempt: (host: string) => exempt.includes(host),
   });
   const connections = new ClientConnections({
     ...bounds(),
@@ -90,26 +107,31 @@ function check(acts: readonly Act[], share: CountedShare | undefined): void {
     onWaiting: () => {},
   });
   connections.add({ pause: () => void (isPaused = true), resume: () => void (isPaused = false) });
-  const open: string[] = [];
-  const countOf = (host: string) => open.filter((one) => one === host).length;
+  const open: { readonly host: string; readonly isBounded: boolean }[] = [];
+  const countOf = (host: string) =>
+    open.filter((one) => one.isBounded && GROUPS[one.host] === GROUPS[host]).length;
+  // Of one host those without a bound go first: which of its connections it is makes no difference.
+  const leave = (host: string) => {
+    const ofHost = open.filter((one) => one.host === host);
+    open.splice(open.indexOf(ofHost.find((one) => !one.isBounded) ?? ofHost[0]!), 1);
+    connections.leave(host);
+  };
   for (const act of acts) {
     if (act.kind === "configure") {
-      ({ max, whenFull } = act);
+      ({ max, whenFull, exempt } = act);
       connections.configure(bounds());
     } else if (act.kind === "connect") {
-      const isBounded = act.host !== "" && act.host !== EXEMPT;
+      const isBounded = act.host !== "" && !exempt.includes(act.host);
       const fits = open.length < max && (!isBounded || countOf(act.host) < perAddressMax);
-      assert.equal(connections.admit(act.host), fits, `${act.host} of ${open}`);
-      if (fits) open.push(act.host);
-    } else if (open.length > 0) {
-      connections.leave(open.splice(act.at % open.length, 1)[0]!);
-    }
+      assert.equal(connections.admit(act.host), fits, `${act.host} of ${JSON.stringify(open)}`);
+      if (fits) open.push({ host: act.host, isBounded });
+    } else if (open.length > 0) leave(open[act.at % open.length]!.host);
     assert.equal(connections.open, open.length);
     assert.equal(isPaused, whenFull === "wait" && open.length >= max, `with ${open.length}`);
     if (share === undefined) continue;
     assert.deepEqual([share.total, share.isWaiting], [open.length, isPaused]);
   }
-  for (const host of open) connections.leave(host);
+  for (const { host } of [...open]) leave(host);
   assert.deepEqual(
     [connections.open, connections.addresses, isPaused, share?.total ?? 0, share?.groups.size ?? 0],
     [0, 0, false, 0, 0],
@@ -122,7 +144,7 @@ for (const isShared of [false, true]) {
   test(`As many clients as fit are let in, the others wait or are refused, ${how}`, () => {
     fc.assert(
       fc.property(
-        fc.array(anyAct, { maxLength: 40 }),
+        fc.array(anyAct, { maxLength: 60, size: "max" }),
         (acts) => check(acts, isShared ? new CountedShare() : undefined),
       ),
       { numRuns: 500 },
