@@ -53,7 +53,8 @@ export function compressedStream(
     async pull(controller) {
       try {
         let output: readonly Uint8Array[] | undefined = [];
-        while (output?.length === 0) output = await next();
+        while (output?.length === 0 && !isDone) output = await next();
+        if (isDone) return;
         const last = output === undefined ? await compressor.end() : [];
         if (isDone) return;
         for (const bytes of [...output ?? [], ...last]) controller.enqueue(bytes);
