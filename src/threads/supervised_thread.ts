@@ -202,7 +202,6 @@ export class SupervisedThread {
     // What the life before it has counted while it was dying.
     if (this.#life > 0) run(memory.words, leaveProcess(memory, index));
     const owner = ownerOf(index, this.#life++);
-    this.#sameBeats = 0;
     this.#servesSinceMs = Infinity;
     const thread = this.#thread = threads!.start({
       received: (message) => {

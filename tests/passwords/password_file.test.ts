@@ -52,6 +52,38 @@ function world() {
   return { said, counts, files, clock, admits };
 }
 
+test("A file that was changed less than two seconds ago is read at each look until it was not", async () => {
+  for (const [ageMs, reads] of [[2_000, 1], [1_999, 2], [0, 3]] as const) {
+    const { said, counts, clock, admits } = world();
+    said.info = { ...INFO, changedMs: clock.wallMs() - ageMs };
+    for (let look = 0; look < 4; look++) {
+      await admits("anna");
+      clock.advance(1_000);
+    }
+    assert.equal(counts.reads, reads, `changed ${ageMs} ms ago`);
+  }
+});
+
+test("A read that fails late takes nothing away from the one that came after it", async () => {
+  const { said, counts, files, clock } = world();
+  const late = Promise.withResolvers<string>();
+  const readText = files.readText.bind(files);
+  files.readText = (path) => {
+    const read = readText(path);
+    return counts.reads === 1 ? late.promise : read;
+  };
+  const file = new PasswordFile("/users", files, clock);
+  const admits = (user: string) => file.admits(user, user, gate().gate);
+  const first = admits("anna");
+  clock.advance(1_000);
+  said.info = { ...INFO, size: 2 };
+  assert.equal(await admits("anna"), true);
+  late.reject(new FileError("read", "/users", "EIO"));
+  await assert.rejects(first, FileError);
+  assert.equal(await admits("anna"), true);
+  assert.equal(counts.reads, 2, "what was read stays");
+});
+
 test("A file of users is looked at once a second, and read again once it has changed", async () => {
   const { said, counts, clock, admits } = world();
   assert.equal(await admits("anna"), true);

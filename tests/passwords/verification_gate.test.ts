@@ -209,3 +209,93 @@ test("A check that took no time is no pause, and plans nothing", async () => {
   for (let count = 0; count < 3; count++) await gate.check("anna", "wrong", quick);
   assert.equal(clock.timerCount, 0);
 });
+
+test("A pause is as long as the check before took, and two seconds at most", async () => {
+  for (
+    const [tookMs, pauseMs] of [[1, 1], [1_999, 1_999], [2_000, 2_000], [60_000, 2_000]] as const
+  ) {
+    const clock = new ManualClock();
+    const hash = new SlowHash(clock);
+    const gate = new VerificationGate(clock);
+    const first = gate.check("anna", "right", hash);
+    await untilAsked(hash, 1);
+    const second = gate.check("otto", "wrong", hash);
+    await hash.finish(tookMs);
+    // Of one that was right as well: who has one password may guess others.
+    assert.equal(await first, true);
+    clock.advance(pauseMs - 1);
+    for (let turns = 0; turns < 20; turns++) await turn();
+    assert.equal(hash.asked, 1, `${tookMs} ms`);
+    clock.advance(1);
+    await untilAsked(hash, 2);
+    await hash.finish(0);
+    assert.equal(await second, false);
+    assert.equal(clock.timerCount, 0);
+  }
+});
+
+test("Who is remembered is let in at once, however many guesses wait", async () => {
+  const clock = new ManualClock();
+  const hash = new SlowHash(clock);
+  const gate = new VerificationGate(clock);
+  assert.equal(await gate.check("anna", "right", quick), true);
+  const guesses = Array.from(
+    { length: WAITING_MAX },
+    (_, at) => gate.check(`u${at}`, "guess", hash).catch(() => false),
+  );
+  // So many wait when the next one is refused; whose digest is made first is the threads' to decide.
+  for (let turns = 0;; turns++) {
+    assert.ok(turns < TURNS_MAX);
+    const more = gate.check("emil", "guess", quick);
+    const end = await Promise.race([more.catch((error: unknown) => error), turn()]);
+    if (end instanceof TooManyChecksError) break;
+    if (end === undefined) guesses.push(more.catch(() => false));
+  }
+  assert.equal(await gate.check("anna", "right", quick), true);
+  await assert.rejects(gate.check("anna", "wrong", quick), TooManyChecksError);
+  let isOver = false;
+  void Promise.all(guesses).then(() => isOver = true);
+  while (!isOver) {
+    if (hash.isAsked) await hash.finish(0);
+    await turn();
+  }
+});
+
+test("A password of another thread is remembered for its time from then on, and no longer", async () => {
+  const clock = new ManualClock();
+  const gate = new VerificationGate(clock);
+  const other = new VerificationGate(clock);
+  const told: string[] = [];
+  let hear = (_digest: string): void => {};
+  const secret = new Uint8Array(32).fill(3);
+  other.join({ secret, tell: (digest) => void told.push(digest), listen: () => {} });
+  gate.join({
+    secret,
+    tell: () => assert.fail("what was heard is told to nobody"),
+    listen: (heard) => hear = heard,
+  });
+  assert.equal(await other.check("anna", "right", quick), true);
+  clock.advance(1_000);
+  for (const digest of told) hear(digest);
+  const never: PasswordHash = { text: "x", matches: () => Promise.resolve(false) };
+  clock.advance(REMEMBERED_MS - 1);
+  assert.equal(await gate.check("anna", "right", never), true);
+  clock.advance(1);
+  assert.equal(await gate.check("anna", "right", never), false);
+});
+
+test("Digests of one process say nothing to another: each has its own secret", async () => {
+  const digests: string[] = [];
+  const clock = new ManualClock();
+  for (const fill of [1, 2]) {
+    const gate = new VerificationGate(clock);
+    gate.join({
+      secret: new Uint8Array(32).fill(fill),
+      tell: (digest) => void digests.push(digest),
+      listen: () => {},
+    });
+    await gate.check("anna", "right", quick);
+  }
+  assert.equal(new Set(digests).size, 2);
+  assert.deepEqual(digests.map(({ length }) => length), [32, 32]);
+});

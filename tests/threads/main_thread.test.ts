@@ -6,214 +6,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AppOptions } from "../../src/app/options.ts";
-import { Logger } from "../../src/observe/logger.ts";
-import type { Address } from "../../src/runtime/address.ts";
-import type { SocketListenOptions, SocketTlsOptions } from "../../src/runtime/callback_socket.ts";
-import type { ClientHello } from "../../src/runtime/client_hello.ts";
-import type { ByteListener, PauseReason } from "../../src/runtime/listener.ts";
-import type { Runtime } from "../../src/runtime/runtime.ts";
-import type { ThreadEvents } from "../../src/runtime/threads.ts";
-import { processPlaces } from "../../src/shared/process_memory.ts";
-import { MainThread } from "../../src/threads/main_thread.ts";
-import type { FromThread, ThreadConfig, ToThread } from "../../src/threads/messages.ts";
-import { KEPT_INTERVAL_MS } from "../../src/threads/thread_reports.ts";
+import type { ThreadConfig } from "../../src/threads/messages.ts";
 import { RESTART_MIN_MS } from "../../src/threads/supervised_thread.ts";
-import { UPSTREAM_DEFAULTS } from "../../src/upstream/options.ts";
+import { KEPT_INTERVAL_MS } from "../../src/threads/thread_reports.ts";
 import { untilIdle } from "../support/idle.ts";
-import { MemoryRuntime, MemorySink } from "../support/memory/memory.ts";
-import { atTestEnd, inWorld } from "../support/world_test.ts";
-
-const COUNT = 2;
-const AT: Address = { transport: "tcp", host: "127.0.0.1", port: 8080 };
-const SERVER: Address = { transport: "tcp", host: "127.0.0.1", port: 9000 };
-const HELLO = { protocols: [], serverName: "a.test" } as unknown as ClientHello;
-
-const OPTIONS = {
-  listen: [],
-  sites: [],
-  upstreams: [{
-    ...UPSTREAM_DEFAULTS,
-    name: "app",
-    servers: [{ address: SERVER, weight: 1, backup: false }],
-  }],
-} as unknown as AppOptions;
-
-/** The message of a kind, also of one that has several. */
-type Told<Message, Kind> = Message extends { readonly kind: infer Own }
-  ? Kind extends Own ? Message : never
-  : never;
-
-/** One life of a thread: what it was told. */
-class RecordedThread {
-  readonly told: ToThread[] = [];
-  isEnded = false;
-  commitsAtOnce = true;
-  readonly events: ThreadEvents;
-
-  constructor(events: ThreadEvents) {
-    this.events = events;
-  }
-
-  /** What is committed serves at once, unless the test says when. */
-  hears(message: ToThread): void {
-    this.told.push(message);
-    if (message.kind !== "commit" || !this.commitsAtOnce) return;
-    queueMicrotask(() => this.says({ kind: "committed", id: message.id }));
-  }
-
-  says(message: FromThread): void {
-    this.events.received(message);
-  }
-
-  /** Its event loop turns. */
-  beats(): void {
-    const { process, thread } = this.last("start");
-    Atomics.add(process.words, processPlaces(process).beat + thread, 1);
-  }
-
-  kinds(): string[] {
-    return this.told.map(({ kind }) => kind);
-  }
-
-  /** The last message of the kind. */
-  last<Kind extends ToThread["kind"]>(kind: Kind): Told<ToThread, Kind> {
-    const found = this.told.findLast((message) => message.kind === kind);
-    assert.ok(found, `it was told ${this.kinds()}`);
-    return found as Told<ToThread, Kind>;
-  }
-}
-
-/** A listener that says what holds it up. */
-class RecordedListener implements ByteListener {
-  readonly address = AT;
-  readonly paused = new Set<PauseReason>();
-  isClosed = false;
-
-  pause(reason: PauseReason): void {
-    this.paused.add(reason);
-  }
-
-  resume(reason: PauseReason): void {
-    this.paused.delete(reason);
-  }
-
-  close(): void {
-    this.isClosed = true;
-  }
-}
-
-class World {
-  readonly runtime = new MemoryRuntime();
-  readonly clock = this.runtime.clock;
-  /** Every life of every thread, in the order of their starts. */
-  readonly lives: RecordedThread[] = [];
-  readonly listener = new RecordedListener();
-  readonly closed: number[] = [];
-  readonly errors = new MemorySink();
-  readonly log = new MemorySink();
-  readonly main: MainThread;
-  /** Gives a client's descriptor to the main thread. */
-  accept!: (descriptor: number) => void;
-  #lastDescriptor = 0;
-
-  constructor() {
-    const { clock } = this;
-    const runtime: Runtime = {
-      ...this.runtime,
-      openPrivateDirectory: (path) => this.runtime.openPrivateDirectory(path),
-      listenInherited: (descriptor) => this.runtime.listenInherited(descriptor),
-      listenSockets: (options) => this.runtime.listenSockets(options),
-      collectGarbage: () => this.runtime.collectGarbage(),
-      threads: {
-        start: (events) => {
-          const life = new RecordedThread(events);
-          this.lives.push(life);
-          return {
-            send: (message) => life.hears(message as ToThread),
-            end: () => void (life.isEnded = true),
-          };
-        },
-      },
-      acceptDescriptors: (_options, onDescriptor) => {
-        this.accept = onDescriptor;
-        return Promise.resolve(this.listener);
-      },
-      closeDescriptor: (descriptor) => void this.closed.push(descriptor),
-    };
-    this.main = new MainThread({
-      runtime,
-      logger: new Logger({ sink: this.log, clock, level: "info", format: "json" }),
-      version: "1",
-      count: COUNT,
-      connectionsMax: 16,
-      errorLog: this.errors,
-    });
-    atTestEnd(async () => {
-      this.main.destroy();
-      await untilIdle();
-      // The lines of the log.
-      clock.advance(0);
-      assert.equal(clock.timerCount, 0, "a timer is left");
-      assert.ok(this.lives.every(({ isEnded }) => isEnded), "a thread is left");
-    });
-  }
-
-  /** All threads serve. */
-  static async serving(): Promise<World> {
-    const world = new World();
-    const prepared = world.main.prepare(OPTIONS);
-    for (const life of world.lives) life.says({ kind: "ready" });
-    await (await prepared).commit();
-    return world;
-  }
-
-  /** Every thread that serves takes it. */
-  async reload(options: AppOptions): Promise<void> {
-    const preparing = this.main.prepare(options);
-    await untilIdle();
-    for (const life of this.lives.filter(({ isEnded }) => !isEnded)) {
-      life.says({ kind: "prepared", id: preparedId(life), error: undefined });
-    }
-    await (await preparing).commit();
-  }
-
-  async listen(tls?: Partial<SocketTlsOptions>): Promise<ByteListener> {
-    const options = { address: AT, isSpread: true, ...(tls && { tls }) };
-    return await this.main.runtime.listenSockets(options as SocketListenOptions);
-  }
-
-  /** A client connects; its descriptor. */
-  connect(): number {
-    this.accept(++this.#lastDescriptor);
-    return this.#lastDescriptor;
-  }
-
-  /** Dies, and is started again and serves. */
-  async restart(life: RecordedThread): Promise<RecordedThread> {
-    life.events.died("killed");
-    // One that dies again waits longer.
-    this.clock.advance(4 * RESTART_MIN_MS);
-    const next = this.lives.at(-1)!;
-    next.says({ kind: "ready" });
-    await untilIdle();
-    return next;
-  }
-
-  logged(code: string): Record<string, unknown>[] {
-    this.clock.advance(0);
-    return this.log.text.split("\n").filter(Boolean).map((line) => JSON.parse(line))
-      .filter((line) => line.code === code);
-  }
-}
-
-function preparedId(life: RecordedThread): number {
-  return life.last("prepare").id;
-}
+import {
+  COUNT,
+  HELLO,
+  MainThreadWorld,
+  OPTIONS,
+  preparedId,
+  type RecordedThread,
+} from "../support/main_thread_world.ts";
+import { MemorySink } from "../support/memory/memory.ts";
+import { inWorld } from "../support/world_test.ts";
 
 test(
   "What a dead thread held up goes on, unless another one holds it up too",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     await world.listen();
     const [first, second] = world.lives;
     const listener = "tcp://127.0.0.1:8080";
@@ -231,7 +42,7 @@ test(
 test(
   "A listener that two threads hold up goes on when both let go, in whichever order",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     await world.listen();
     const listener = "tcp://127.0.0.1:8080";
     const say = (thread: number, kind: "pause" | "resume") =>
@@ -251,7 +62,7 @@ test(
 test(
   "A client that a dead thread has not taken is another thread's",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     await world.listen();
     const [first, second] = world.lives;
     const descriptors = [world.connect(), world.connect()];
@@ -267,7 +78,7 @@ test(
 test(
   "Who comes while no thread serves waits for one, and is closed when none comes",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     await world.listen();
     for (const life of [...world.lives]) life.events.died("killed");
     const descriptor = world.connect();
@@ -282,7 +93,7 @@ test(
 test(
   "A reload that one thread cannot do is discarded by all, and the next one works",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const [first, second] = world.lives;
     const failing = world.main.prepare(OPTIONS);
     first!.says({ kind: "prepared", id: preparedId(first!), error: undefined });
@@ -307,7 +118,7 @@ test(
 test(
   "A thread that dies while all get ready holds up no reload, and starts with what was committed",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const [first, second] = world.lives;
     const other = { ...OPTIONS, shutdownGraceMs: 4_711 };
     const preparing = world.main.prepare(other);
@@ -324,7 +135,7 @@ test(
 test(
   "A reload is over when every thread says that it serves with it",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const [first, second] = world.lives;
     second!.commitsAtOnce = false;
     const preparing = world.main.prepare(OPTIONS);
@@ -354,7 +165,7 @@ const graceOf = ({ options }: ThreadConfig) => options.shutdownGraceMs;
 test(
   "A thread that starts while a reload is committed serves no client before it has that, too",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     await world.listen();
     const [first, second] = world.lives;
     second!.events.died("killed");
@@ -380,7 +191,7 @@ test(
 test(
   "A thread that has started between a reload's two phases gets the other configuration with the second",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const [first, second] = world.lives;
     const preparing = world.main.prepare(CHANGED);
     first!.says({ kind: "prepared", id: preparedId(first!), error: undefined });
@@ -398,7 +209,7 @@ test(
 test(
   "A thread that cannot take the configuration that serves is started with it",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const [first, second] = world.lives;
     second!.events.died("killed");
     world.clock.advance(RESTART_MIN_MS);
@@ -423,7 +234,7 @@ test(
 test(
   "A reload that is discarded leaves the configuration that serves to who starts later",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const [first, second] = world.lives;
     const preparing = world.main.prepare({ ...OPTIONS, shutdownGraceMs: 4_711 });
     for (const life of [first!, second!]) {
@@ -438,7 +249,7 @@ test(
 test(
   "An upstream that does not change keeps its shared memory, one that does gets another",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const memoryOf = (config: ThreadConfig) => config.upstreams.get("app");
     const before = memoryOf(world.lives[0]!.last("start").config);
     const reload = async (options: AppOptions) => {
@@ -461,7 +272,7 @@ test(
 test(
   "What a thread finds out of a server the others hear, and who starts later what holds then",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const [first, second] = world.lives;
     const { id: upstream } = first!.last("start").config.upstreams.get("app")!;
     const news = (server: string, news: "down" | "up" | "failed") => ({
@@ -487,7 +298,7 @@ test(
 test(
   "What is known of a server holds for its upstream, and not for the one that takes its place",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const [first, second] = world.lives;
     const idOf = (config: ThreadConfig) => config.upstreams.get("app")!.id;
     const down = (upstream: number) => ({ upstream, server: "a", news: "down" as const });
@@ -513,7 +324,7 @@ test(
 test(
   "What dead threads have counted stays counted, in each of their lives",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const family = "# HELP afcgi_x_total X.\n# TYPE afcgi_x_total counter\nafcgi_x_total ";
     const status = { version: "1", http2: undefined, upstreams: [] };
     const total = async (counts: readonly number[]): Promise<string | undefined> => {
@@ -536,7 +347,7 @@ test(
 test(
   "What a dead thread had counted a while before is known though nobody had asked",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const status = { version: "1", http2: undefined, upstreams: [] };
     // While their hearts beat.
     for (let timeMs = 0; timeMs < KEPT_INTERVAL_MS; timeMs += 1_000) {
@@ -556,7 +367,7 @@ test(
 test(
   "A stop waits for every thread, and no client is given to one meanwhile",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     await world.listen();
     const [first, second] = world.lives;
     let isStopped = false;
@@ -577,7 +388,7 @@ test(
 test(
   "A thread that died is told once, with its name, and starts again while another one does not",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     await world.restart(world.lives[1]!);
     const lines = world.logged("thread_died");
     assert.deepEqual(lines.map(({ level, worker }) => [level, worker]), [["error", "worker-2"]]);
@@ -588,7 +399,7 @@ test(
 test(
   "A handshake in a thread gets the certificate of its listener, the same by the same number",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const identity = { cert: "CERT", key: "KEY" };
     await world.listen({
       identify(serverName) {
@@ -620,7 +431,7 @@ test(
 test(
   "Lines of threads go to the log that they are for",
   inWorld(async () => {
-    const world = await World.serving();
+    const world = await MainThreadWorld.serving();
     const access = new MemorySink();
     const [first] = world.lives;
     first!.says({ kind: "log", log: "access", text: "lost\n" });
