@@ -98,3 +98,35 @@ test(
     }
   }),
 );
+
+test(
+  "A long value is looked through to its end, whatever its characters and its pieces",
+  inWorld(async () => {
+    const { open } = await http1World(() => whole("never"));
+    const start = "GET / HTTP/1.1\r\nHost: a\r\nCookie: ";
+    for (const character of ["x", "\t", "\x80", "\xff"]) {
+      for (const length of [254, 255, 256, 257, 300, 9_000]) {
+        for (const wrong of ["", "\0", "\x1f", "\x7f", "\n", "\rx"]) {
+          const text = start + character.repeat(length) + wrong;
+          const shown = JSON.stringify([character, length, wrong]);
+          for (const cut of [text.length, start.length + 100, text.length - wrong.length]) {
+            const socket = open();
+            socket.send(text.slice(0, cut));
+            if (cut < text.length) socket.send(text.slice(cut));
+            const expected = wrong === "" ? ["", "no"] : ["HTTP/1.1 400", "end"];
+            assert.deepEqual([socket.text.slice(0, 12), socket.ended], expected, shown);
+          }
+          // Behind it another line is looked at as ever.
+          if (wrong !== "") continue;
+          const socket = open();
+          socket.send(`${text}\r\nX: y\x01`);
+          assert.deepEqual(
+            [socket.text.slice(0, 12), socket.ended],
+            ["HTTP/1.1 400", "end"],
+            shown,
+          );
+        }
+      }
+    }
+  }),
+);
