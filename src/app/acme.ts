@@ -7,7 +7,7 @@ import type { AutomaticSource, CertificateSite } from "../certificates/source.ts
 import { CertificateStore, PrivateDirectoryError } from "../certificates/store.ts";
 import { storeDirectory } from "../certificates/store_directory.ts";
 import type { Logger } from "../observe/logger.ts";
-import type { Counter, MetricsRegistry } from "../observe/metrics.ts";
+import type { Counter } from "../observe/metrics.ts";
 import { FileError } from "../runtime/file_error.ts";
 import { ListenError } from "../runtime/network.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -16,20 +16,9 @@ import type { AppOptions } from "./options.ts";
 interface AcmeDeps {
   readonly runtime: Runtime;
   readonly logger: Logger;
-  /** See {@link orderCounter}. */
+  /** What every order is counted with. */
   readonly orders: Counter;
   readonly version: string;
-}
-
-/** What every order is counted with, of whichever configuration. */
-export function orderCounter(registry: MetricsRegistry): Counter {
-  const orders = registry.counter(
-    "afcgi_acme_orders_total",
-    "Orders of certificates at an authority, by their result.",
-    ["result"],
-  );
-  for (const result of ["issued", "failed"]) orders.add([result], 0);
-  return orders;
 }
 
 /** @throws {ListenError} when the store cannot be used */

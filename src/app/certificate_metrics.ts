@@ -1,6 +1,6 @@
 /** What is measured of certificates. */
 import type { HeldCertificate } from "../certificates/source.ts";
-import type { MetricsRegistry } from "../observe/metrics.ts";
+import type { Counter, MetricsRegistry } from "../observe/metrics.ts";
 import type { Clock } from "../runtime/clock.ts";
 
 /** A certificate, with the name of its site, or "" for a listener's own. */
@@ -24,4 +24,15 @@ export function registerExpiry(
       }));
     },
   );
+}
+
+/** What every order is counted with, of whichever configuration. */
+export function orderCounter(registry: MetricsRegistry): Counter {
+  const orders = registry.counter(
+    "afcgi_acme_orders_total",
+    "Orders of certificates at an authority, by their result.",
+    ["result"],
+  );
+  for (const result of ["issued", "failed"]) orders.add([result], 0);
+  return orders;
 }

@@ -15,7 +15,6 @@ import type { Identify } from "../runtime/callback_socket.ts";
 import type { TextSink } from "../runtime/text_sink.ts";
 import type { UpstreamOptions } from "../upstream/options.ts";
 import { Upstream } from "../upstream/upstream.ts";
-import { openAcme, openChallenges } from "./acme.ts";
 import { ADMIN_LIMITS } from "./admin_limits.ts";
 import { Certificates } from "./certificates.ts";
 import { CLIENT_DEFAULTS } from "./client_bounds.ts";
@@ -90,10 +89,12 @@ export class Generation {
       parts: this.parts,
       automaticKey: fingerprint({ acme, store, user }),
       areElsewhere: process.deps.certificatesAreElsewhere,
-      openAutomatic: (sites) =>
-        process.deps.certificatesAreElsewhere
-          ? Promise.resolve(openChallenges(options, process))
-          : openAcme(options, sites, process),
+      openAutomatic: async (sites) => {
+        const { openAcme, openChallenges } = await import("./acme.ts");
+        return process.deps.certificatesAreElsewhere
+          ? openChallenges(options, process)
+          : await openAcme(options, sites, process);
+      },
     });
   }
 

@@ -20,8 +20,6 @@ import {
 import { declareConfigFlags, loadFromArguments } from "./config_flags.ts";
 
 export const checkCommand: CommandDefinition = {
-  name: "check",
-  summary: "check the configuration and report every error in it",
   declare: (command) => {
     command.argument("[file]", "configuration file, as --config")
       .option("--certificates", "print whose certificate each name has, and what listeners show")

@@ -1,5 +1,5 @@
 /**
- * What a command is: a name, its flags, and a function from arguments to an exit status. A command
+ * What a command is: its flags, and a function from arguments to an exit status. A command
  * reads no `argv` and never exits; all that it touches of the world comes in as {@link CommandIo}.
  */
 import type { Command } from "commander";
@@ -23,9 +23,8 @@ export interface CommandArguments {
 
 export type RunCommand = (io: CommandIo, args: CommandArguments) => Promise<number>;
 
+/** A command, once it is loaded; what it is called stands in `commands.ts`. */
 export interface CommandDefinition {
-  readonly name: string;
-  readonly summary: string;
   /** Adds its arguments and flags. */
   readonly declare: (command: Command) => void;
   readonly run: RunCommand;

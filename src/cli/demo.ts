@@ -29,8 +29,6 @@ import { untilStopped } from "./lifetime.ts";
 import { PROGRAM_VERSION } from "./program_version.ts";
 
 export const demoCommand: CommandDefinition = {
-  name: "demo",
-  summary: "run a built-in FastCGI application with afcgi in front of it",
   declare: (command) => {
     command.option("-l, --listen <address>", "where to serve HTTP", DEFAULT_LISTEN)
       .option("--gemini [address]", `serve Gemini too (default: ${DEFAULT_GEMINI_LISTEN})`);

@@ -26,8 +26,6 @@ import { PROGRAM_VERSION } from "./program_version.ts";
 import { spellControls } from "./spelling.ts";
 
 export const explainCommand: CommandDefinition = {
-  name: "explain",
-  summary: "show how a URL is routed, and what would be sent",
   declare,
   run: runExplain,
 };

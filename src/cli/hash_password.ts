@@ -22,8 +22,6 @@ const PASSWORD_BYTES_MAX = 72;
 const INPUT_LENGTH_MAX = 4096;
 
 export const hashPasswordCommand: CommandDefinition = {
-  name: "hash-password",
-  summary: "make a line for a file of users, from a password on standard input",
   declare: (command) => {
     command
       .argument("[name]", "the user's name, to print NAME:HASH instead of the hash")

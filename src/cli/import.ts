@@ -55,8 +55,6 @@ const CLOSED = 3;
 const NAMES_MAX = 100_000;
 
 export const importCommand: CommandDefinition = {
-  name: "import",
-  summary: "convert another server's configuration to an afcgi.yaml",
   declare: (command) => {
     command.argument("<server>", `the other server: ${SERVERS}`);
     command.argument("<file>", "its configuration file");

@@ -15,8 +15,6 @@ import { readTimeFlag } from "./flag_values.ts";
 const DEFAULT_PATH = "/readyz";
 
 export const pingCommand: CommandDefinition = {
-  name: "ping",
-  summary: "ask a running afcgi whether it is ready",
   declare: (command) => declareAdmin(command, DEFAULT_PATH, "3s"),
   run: ping,
 };

@@ -17,8 +17,6 @@ import { type HttpProbeTarget, probeHttp, readHttpTarget } from "./probe_http.ts
 import { spellControls } from "./spelling.ts";
 
 export const probeCommand: CommandDefinition = {
-  name: "probe",
-  summary: "ask a FastCGI application, or an HTTP server, what it supports",
   declare: (command) => {
     command
       .argument(

@@ -4,46 +4,10 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { ConfigError } from "../config/located_error.ts";
-import { checkCommand } from "./check.ts";
-import {
-  type CommandDefinition,
-  type CommandIo,
-  errorText,
-  ExitStatus,
-  printError,
-  UsageError,
-} from "./command.ts";
-import { demoCommand } from "./demo.ts";
-import { explainCommand } from "./explain.ts";
-import { hashPasswordCommand } from "./hash_password.ts";
-import { importCommand } from "./import.ts";
-import { pingCommand } from "./ping.ts";
-import { probeCommand } from "./probe.ts";
 import { raisedRights } from "../runtime/raised_rights.ts";
-import { reloadCommand } from "./reload.ts";
-import { requestCommand } from "./request.ts";
-import { responderCommand } from "./responder.ts";
-import { schemaCommand } from "./schema.ts";
-import { serveCommand } from "./serve.ts";
-import { trustCommand } from "./trust.ts";
-import { versionCommand, versionLine } from "./version.ts";
-
-export const COMMANDS: readonly CommandDefinition[] = [
-  serveCommand,
-  demoCommand,
-  responderCommand,
-  probeCommand,
-  requestCommand,
-  explainCommand,
-  checkCommand,
-  importCommand,
-  hashPasswordCommand,
-  schemaCommand,
-  trustCommand,
-  pingCommand,
-  reloadCommand,
-  versionCommand,
-];
+import { type CommandIo, errorText, ExitStatus, printError, UsageError } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { versionLine } from "./version.ts";
 
 export async function runProgram(io: CommandIo, args: readonly string[]): Promise<number> {
   const raised = raisedRights(await processStatus(io));
@@ -57,16 +21,19 @@ export async function runProgram(io: CommandIo, args: readonly string[]): Promis
   }
   let status: number = ExitStatus.usage;
   const program = emptyProgram(io);
-  for (const definition of COMMANDS) {
-    const command = program.command(definition.name).summary(definition.summary)
-      .description(definition.summary);
-    definition.declare(command);
+  // Only what is named can run; the list of all shows what each takes.
+  const isOneNamed = COMMANDS.some(({ name }) => args.includes(name));
+  for (const { name, summary, load } of COMMANDS) {
+    const command = program.command(name).summary(summary).description(summary);
+    if (isOneNamed && !args.includes(name)) continue;
+    const { declare, run } = await load();
+    declare(command);
     command
       .addOption(new Option("-q, --quiet", "print less").conflicts("verbose"))
       .option("-v, --verbose", "print more")
       .action(async () => {
         const { quiet = false, verbose = false, ...options } = command.opts();
-        status = await definition.run(io, { positional: command.args, options, quiet, verbose });
+        status = await run(io, { positional: command.args, options, quiet, verbose });
       });
   }
   try {

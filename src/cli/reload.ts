@@ -14,8 +14,6 @@ import {
 import { readTimeFlag } from "./flag_values.ts";
 
 export const reloadCommand: CommandDefinition = {
-  name: "reload",
-  summary: "have a running afcgi read its configuration again",
   declare: (command) => declareAdmin(command, "/reload", "60s"),
   run: reload,
 };

@@ -33,8 +33,6 @@ const ROLES: Readonly<Record<string, Role>> = {
 };
 
 export const requestCommand: CommandDefinition = {
-  name: "request",
-  summary: "send one request to a FastCGI application, or to a gemini:// URL",
   declare,
   run: request,
 };

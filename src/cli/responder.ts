@@ -28,8 +28,6 @@ const LOOPBACK: ListenAddress = { transport: "tcp", host: "127.0.0.1", port: FAS
 const { maxRequests: DEFAULT_REQUESTS_MAX } = RESPONDER_LIMIT_DEFAULTS;
 
 export const responderCommand: CommandDefinition = {
-  name: "responder",
-  summary: "run the built-in FastCGI application alone",
   declare: (command) => {
     command
       .option(

@@ -10,8 +10,6 @@ import {
 } from "./command.ts";
 
 export const schemaCommand: CommandDefinition = {
-  name: "schema",
-  summary: "print the JSON Schema (2020-12) of the configuration file",
   declare: (command) => {
     command.option("--markdown", "a Markdown page of every key instead");
   },

@@ -23,8 +23,6 @@ import { Service } from "./service.ts";
 import { sayThatWeServe, Upgrade } from "./upgrade.ts";
 
 export const serveCommand: CommandDefinition = {
-  name: "serve",
-  summary: "serve HTTP, from a configuration file or from flags alone",
   declare: (command) => {
     declareConfigFlags(command);
     command.option("--watch", "reload when the configuration file changes [AFCGI_WATCH]");

@@ -21,8 +21,6 @@ import {
 import { loadFromArguments } from "./config_flags.ts";
 
 export const trustCommand: CommandDefinition = {
-  name: "trust",
-  summary: "print the root certificate of tls: internal, and how to trust it",
   declare: (command) => {
     command
       .option("-c, --config <file>", "configuration file whose tls.store is meant")

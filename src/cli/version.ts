@@ -10,8 +10,6 @@ import {
 import { PROGRAM_VERSION } from "./program_version.ts";
 
 export const versionCommand: CommandDefinition = {
-  name: "version",
-  summary: "print version, runtime and platform",
   declare: (command) => {
     command.option("--json", "as JSON");
   },

@@ -9,15 +9,10 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from "yaml";
-import { type YamlError, yamlError } from "./yaml_errors.ts";
-import type { AnchoredNode, Written, WrittenPair } from "./yaml_tree.ts";
+import { yamlError } from "./yaml_errors.ts";
+import type { AnchoredNode, ReadYaml, Written, WrittenPair } from "./yaml_tree.ts";
 
-export type AnyYaml =
-  | { readonly error: YamlError }
-  /** Undefined where there is nothing in the text. */
-  | { readonly written: Written | undefined };
-
-export function readAnyYaml(text: string): AnyYaml {
+export function readAnyYaml(text: string): ReadYaml {
   const document = parseDocument(text, {
     version: "1.2",
     prettyErrors: false,

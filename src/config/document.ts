@@ -1,18 +1,17 @@
 /**
- * YAML 1.2 text → {@link ConfigNode} tree, with the place of every key and value. Here are found:
+ * What was read of YAML → {@link ConfigNode} tree, with the place of every key and value. Here are found:
  * broken syntax, keys that are there twice, variables that are not set. Aliases are followed; how
  * much they may unfold to is bounded, so a small file cannot become a huge tree.
  */
-import { readAnyYaml } from "./any_yaml.ts";
 import { type ConfigContent, type ConfigEntry, ConfigNode, type Scalar } from "./config_node.ts";
 import { expandVariables, type ReadVariable, TEMPLATE_KEYS } from "./environment.ts";
 import { Lines } from "./lines.ts";
 import type { LocatedError, Place } from "./located_error.ts";
 import { isNoSecretKey, isSecretKey, MASK, Secrets } from "./secrets.ts";
-import { readSimpleYaml } from "./simple_yaml.ts";
 import {
   DEPTH_MAX,
   NODES_MAX,
+  type ReadYaml,
   type Written,
   type WrittenAlias,
   type WrittenList,
@@ -36,10 +35,11 @@ export interface ParsedDocument {
 
 export function parseConfigText(
   text: string,
+  yaml: ReadYaml,
   source: string,
   readVariable: ReadVariable,
 ): ParsedDocument {
-  return new DocumentReader(text, source, readVariable).read(text);
+  return new DocumentReader(text, source, readVariable).read(yaml);
 }
 
 class DocumentReader {
@@ -62,20 +62,18 @@ class DocumentReader {
     this.#readVariable = readVariable;
   }
 
-  read(text: string): ParsedDocument {
-    const root = this.#read(text);
+  read(yaml: ReadYaml): ParsedDocument {
+    const root = this.#read(yaml);
     return { root, errors: this.#errors, secrets: this.#secrets };
   }
 
-  #read(text: string): ConfigNode | undefined {
-    const simple = readSimpleYaml(text);
-    const read = simple === undefined ? readAnyYaml(text) : { written: simple };
-    if ("error" in read) {
-      this.#error(this.#lines.placeAt(read.error.offset), read.error.message);
+  #read(yaml: ReadYaml): ConfigNode | undefined {
+    if ("error" in yaml) {
+      this.#error(this.#lines.placeAt(yaml.error.offset), yaml.error.message);
       return undefined;
     }
     const start = { line: 1, column: 1 };
-    if (read.written !== undefined) return this.#node(read.written, start, 0);
+    if (yaml.written !== undefined) return this.#node(yaml.written, start, 0);
     this.#error(start, "The file is empty (add upstreams and sites)");
     return undefined;
   }

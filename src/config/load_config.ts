@@ -14,8 +14,9 @@ import { type LocatedTls, NO_TLS } from "./tls_references.ts";
 import { directoryOf, resolvePath } from "./paths.ts";
 import { appPreset, detectPreset, phpPreset } from "./preset.ts";
 import { commandKind } from "../spawn/options.ts";
-import { readConfigInSteps } from "./read_config.ts";
+import { readConfigInSteps } from "./config_steps.ts";
 import { Secrets } from "./secrets.ts";
+import { readSimpleYaml } from "./simple_yaml.ts";
 import {
   collectSettings,
   type Flags,
@@ -26,6 +27,7 @@ import {
   readOverrides,
   unknownVariables,
 } from "./settings.ts";
+import type { ReadYaml } from "./yaml_tree.ts";
 
 /** Files that are looked for where none is named. */
 export const DEFAULT_FILES: readonly string[] = ["afcgi.yaml", "/etc/afcgi/afcgi.yaml"];
@@ -177,7 +179,7 @@ async function fromFile(
   const path = resolvePath(deps.cwd, source);
   const text = await readFile(source, path, deps.files, tell);
   if (text === undefined) return { options: undefined };
-  const steps = readConfigInSteps(text, {
+  const steps = readConfigInSteps(text, await readYaml(text), {
     source,
     directory: directoryOf(path),
     files: deps.files,
@@ -191,6 +193,14 @@ async function fromFile(
   result.errors.forEach(tell);
   if (result.options !== undefined) checkOverrides(source, result.options, given, tell);
   return result;
+}
+
+/** The library is loaded for what needs it: to load it takes as long as to read a thousand sites. */
+async function readYaml(text: string): Promise<ReadYaml> {
+  const simple = readSimpleYaml(text);
+  if (simple !== undefined) return { written: simple };
+  const { readAnyYaml } = await import("./any_yaml.ts");
+  return readAnyYaml(text);
 }
 
 async function readFile(

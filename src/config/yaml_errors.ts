@@ -6,11 +6,7 @@
  */
 import { type Document, isNode, isScalar, Lexer, visit, type YAMLError } from "yaml";
 import { isSecretKey } from "./secrets.ts";
-
-export interface YamlError {
-  readonly offset: number;
-  readonly message: string;
-}
+import type { YamlError } from "./yaml_tree.ts";
 
 const INDENT = "indent it as its neighbours are";
 const COLON = 'write ":" and a space after it';

@@ -3,6 +3,17 @@
  * `simple_yaml.ts` of what most files consist of, and `any_yaml.ts` of everything.
  */
 
+/** What YAML makes of a text. */
+export type ReadYaml =
+  | { readonly error: YamlError }
+  /** Undefined where there is nothing in the text. */
+  | { readonly written: Written | undefined };
+
+export interface YamlError {
+  readonly offset: number;
+  readonly message: string;
+}
+
 /** Values in a file once its aliases are unfolded. */
 export const NODES_MAX = 100_000;
 /** Maps and lists within each other. */

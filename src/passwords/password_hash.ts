@@ -2,11 +2,10 @@
  * Hashes of passwords as files of users have them: bcrypt (`$2y$`), SHA-crypt (`$5$`, `$6$`) and
  * Apache's MD5 (`$apr1$`). What is none of them, or would take too long to check, is told when it is
  * read. It does not know where a hash comes from, nor how often it may be asked.
+ *
+ * What checks one is loaded with the first question: most configurations have no users, and the
+ * libraries bring much of the runtime with them.
  */
-import apacheMd5 from "apache-md5";
-import { compare } from "bcryptjs";
-import { encrypt } from "unixcrypt";
-
 /** The costliest bcrypt that is checked: each step doubles the time, and 12 takes a second in places. */
 export const BCRYPT_COST_MAX = 14;
 /** Most rounds of SHA-crypt that are made; 5,000 is its default. */
@@ -37,7 +36,7 @@ export function readPasswordHash(text: string, fast?: BcryptCheck): PasswordHash
     return shaCryptHash(text, Number(sha[2] ?? 5000));
   }
   if (APACHE_MD5.test(text)) {
-    return { text, matches: (password) => later(() => apacheMd5(password, text) === text) };
+    return { text, matches: (password) => apacheMd5Matches(password, text) };
   }
   return 'it is neither bcrypt, SHA-crypt nor apr1 (make one with "afcgi hash-password")';
 }
@@ -56,11 +55,13 @@ function bcryptHash(
   const hash = `$2b$${String(cost).padStart(2, "0")}$${rest}`;
   return {
     text,
-    matches: (password) => {
+    matches: async (password) => {
       // Behind a zero others read no further, so such a password would be any of many.
-      if (password.includes("\0")) return Promise.resolve(false);
+      if (password.includes("\0")) return false;
       const bytes = new TextEncoder().encode(password).slice(0, BCRYPT_PASSWORD_LENGTH);
-      return fast === undefined ? compare(password, hash) : fast(bytes, hash);
+      if (fast !== undefined) return await fast(bytes, hash);
+      const { compare } = await import("bcryptjs");
+      return await compare(password, hash);
     },
   };
 }
@@ -71,11 +72,17 @@ function shaCryptHash(text: string, rounds: number): PasswordHash | string {
   }
   if (rounds < 1000) return `SHA-crypt has no ${rounds} rounds (1000 are the fewest)`;
   const salt = text.slice(0, text.lastIndexOf("$"));
-  return { text, matches: (password) => later(() => encrypt(password, salt) === text) };
+  return { text, matches: (password) => shaCryptMatches(password, salt, text) };
 }
 
-/** What is worked out on our own thread, behind the request's own turn. */
-async function later(work: () => boolean): Promise<boolean> {
-  await Promise.resolve();
-  return work();
+/** Worked out on our own thread, behind the request's own turn. */
+async function apacheMd5Matches(password: string, text: string): Promise<boolean> {
+  const { default: apacheMd5 } = await import("apache-md5");
+  return apacheMd5(password, text) === text;
+}
+
+/** As {@link apacheMd5Matches}. */
+async function shaCryptMatches(password: string, salt: string, text: string): Promise<boolean> {
+  const { encrypt } = await import("unixcrypt");
+  return encrypt(password, salt) === text;
 }

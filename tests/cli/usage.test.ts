@@ -1,7 +1,7 @@
 /** What is wrong on the command line is one line on standard error, with status 2. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { COMMANDS } from "../../src/cli/program.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
 import { SETTINGS, variableName } from "../../src/config/settings.ts";
 import { runCommand } from "./run_program.ts";
 

@@ -18,6 +18,8 @@ const FLAGS = [
   "--bytecode",
   // Bytecode would otherwise mean CommonJS, which has no top-level await.
   "--format=esm",
+  // What a command needs alone, or a feature that few use, is loaded when it is asked for.
+  "--splitting",
   // An executable must not change with the directory in which it is started.
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",
