@@ -39,12 +39,13 @@ export function keyHashOf(params: Uint8Array, name: Uint8Array): number | undefi
 
 /** The hash of what keeps a request with one server; undefined where nothing does. */
 export function requestKeyHash(
-  { http, params }: Pick<UpstreamRequest, "http" | "params">,
+  request: Pick<UpstreamRequest, "http" | "params">,
   contentLength: number | undefined,
   name: string | undefined,
 ): number | undefined {
   if (name === undefined) return undefined;
-  if (http === undefined) return keyHashOf(params(contentLength), encoder.encode(name));
+  const { http } = request;
+  if (http === undefined) return keyHashOf(request.params(contentLength), encoder.encode(name));
   const value = http.valueOf(name);
   return value === undefined || value === "" ? undefined : hashText(value);
 }
