@@ -4,7 +4,8 @@
  * each takes a cell when it is first met, by the hash of its address, and keeps it.
  *
  *     owners[threads] waiting[threads] urgent[threads] tunnels[threads]
- *     cell: key manner connections requests workers traits begun[threads] idle[threads] permits[…]   …
+ *     cell: key manner connections requests workers traits turns
+ *           begun[threads] streams[threads] idle[threads] permits[…]   …
  */
 import { createWords, Layout } from "./layout.ts";
 import { type PermitPlaces, sweepPermits } from "./permits.ts";
@@ -38,8 +39,12 @@ export interface ServerPlaces extends PermitPlaces {
   readonly workers: number;
   /** Bits for what else it was found to do. */
   readonly traits: number;
+  /** What it is owed of turns among servers; below 0 where it has had more (`balancer.ts`). */
+  readonly turns: number;
   /** Of each thread: requests that it has begun at the server, in all its lives. */
   readonly begun: number;
+  /** Of each thread: requests that it has under way there. */
+  readonly streams: number;
 }
 
 let lastId = 0;
@@ -90,28 +95,39 @@ export function* claimServer(
   return undefined;
 }
 
-/** The thread is alive, as this owner. */
+/**
+ * The thread is alive, as this owner, and nothing of it waits: what the life before it said while it
+ * was dying counts no more.
+ */
 export function* joinUpstream(
   memory: Pick<UpstreamMemory, "threads">,
   thread: number,
   owner: number,
 ): Steps<void> {
-  yield store(upstreamPlaces(memory).owners + thread, owner);
+  const { owners } = upstreamPlaces(memory);
+  yield* clearThread(memory, thread);
+  yield store(owners + thread, owner);
 }
 
 /** The thread is dead: it waits for nothing, and what it held is free. */
 export function* leaveUpstream(memory: UpstreamMemory, thread: number): Steps<void> {
-  const { owners, waiting, urgent, tunnels } = upstreamPlaces(memory);
+  const { owners } = upstreamPlaces(memory);
   yield store(owners + thread, 0);
+  yield* clearThread(memory, thread);
+  for (let cell = 0; cell < memory.cells; cell++) {
+    const { key, idle, streams } = cellPlaces(memory, cell);
+    if ((yield load(key)) === 0) break;
+    yield store(idle + thread, 0);
+    yield store(streams + thread, 0);
+  }
+  yield* sweepUpstream(memory);
+}
+
+function* clearThread(memory: Pick<UpstreamMemory, "threads">, thread: number): Steps<void> {
+  const { waiting, urgent, tunnels } = upstreamPlaces(memory);
   yield store(waiting + thread, 0);
   yield store(urgent + thread, 0);
   yield store(tunnels + thread, 0);
-  for (let cell = 0; cell < memory.cells; cell++) {
-    const { key, idle } = cellPlaces(memory, cell);
-    if ((yield load(key)) === 0) break;
-    yield store(idle + thread, 0);
-  }
-  yield* sweepUpstream(memory);
 }
 
 /** Frees what the dead have left. Whether there was something. */
@@ -130,7 +146,7 @@ function headLength(threads: number): number {
 }
 
 function cellLength(threads: number, slotCount: number): number {
-  return 6 + 2 * threads + slotCount;
+  return 7 + 3 * threads + slotCount;
 }
 
 function cellPlaces(
@@ -147,7 +163,9 @@ function cellPlaces(
     requests: layout.take(1),
     workers: layout.take(1),
     traits: layout.take(1),
+    turns: layout.take(1),
     begun: layout.take(threads),
+    streams: layout.take(threads),
     idle: layout.take(threads),
     slots: layout.take(slotCount),
     slotCount,

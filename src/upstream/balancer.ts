@@ -3,9 +3,10 @@
  * tried, those ejected after a failure, and backups are each left out while there are others.
  * With one server there is nothing to choose.
  *
- * Turns are smooth weighted round robin: each server has a credit that grows by its weight with
- * every request and falls when it gets one. Least requests falls back on it where servers are
- * equally busy, so that a quiet upstream does not send everything to the first one. With `hash` a
+ * Turns are smooth weighted round robin: what a server is owed grows by its weight with every request
+ * and falls when it gets one. Least requests falls back on it where servers are equally busy, so that
+ * a quiet upstream does not send everything to the first one. Turns and how busy servers are count for
+ * all threads; of many servers each thread counts its own, and begins at another one. With `hash` a
  * request that has a key is offered the one server it belongs to, and waits for it (see
  * `sticky_hash.ts`); one that has none takes its turn.
  *
@@ -28,7 +29,6 @@ export const OWNERS_MAX = 4096;
 export class Balancer {
   #servers: readonly Server[] = [];
   readonly #mode: BalanceMode;
-  #credits = new Map<Server, number>();
   /** Those whose weight is still growing; see `slow_start`. */
   readonly #warming = new Set<Server>();
   /** Undefined while there are few. */
@@ -36,8 +36,12 @@ export class Balancer {
   /** By the hash of a key, while there are many. */
   readonly #owners = new Map<number, Server>();
 
-  constructor(servers: readonly Server[], mode: BalanceMode) {
+  /** Where turns of many begin, as a part of them all. */
+  readonly #start: number;
+
+  constructor(servers: readonly Server[], mode: BalanceMode, start = 0) {
     this.#mode = mode;
+    this.#start = start;
     this.use(servers);
   }
 
@@ -48,15 +52,12 @@ export class Balancer {
 
   /** From now on these may get requests, and no others. */
   use(servers: readonly Server[]): void {
+    const stay = new Set(servers);
+    for (const server of this.#servers) if (!stay.has(server)) server.standing.turns.forget();
     this.#servers = servers;
-    const kept = servers.flatMap((server) => {
-      const credit = this.#credits.get(server);
-      return credit === undefined ? [] : [[server, credit] as const];
-    });
-    this.#credits = new Map(kept);
     this.#owners.clear();
     if (servers.length < MANY_SERVERS) this.#many = undefined;
-    else this.#many ??= new ServerHeap(this.#mode === "least_requests");
+    else this.#many ??= new ServerHeap(this.#mode === "least_requests", this.#start);
     this.#many?.use(servers);
   }
 
@@ -122,9 +123,9 @@ export class Balancer {
     let totalWeight = 0;
     for (const other of offered) {
       totalWeight += other.weight;
-      this.#credits.set(other, this.#credit(other) + other.weight);
+      other.standing.turns.owe(other.weight);
     }
-    this.#credits.set(server, this.#credit(server) - totalWeight);
+    server.standing.turns.owe(-totalWeight);
   }
 
   /** Of many the one that should get the request; undefined where all are to be looked at. */
@@ -163,20 +164,16 @@ export class Balancer {
     if (this.#warming.size === 0) return;
     this.#owners.clear();
     for (const server of this.#warming) {
-      if (!server.grow()) this.#warming.delete(server);
+      if (!server.standing.grow()) this.#warming.delete(server);
       this.#many?.changed(server);
     }
   }
 
-  #credit(server: Server): number {
-    return this.#credits.get(server) ?? 0;
-  }
-
   readonly #turns = (a: Server, b: Server): number =>
-    this.#credit(b) + b.weight - this.#credit(a) - a.weight;
+    b.standing.turns.owed + b.weight - a.standing.turns.owed - a.weight;
 
   readonly #leastRequests = (a: Server, b: Server): number =>
-    a.streams / a.weight - b.streams / b.weight || this.#turns(a, b);
+    a.requestsUnderWay / a.weight - b.requestsUnderWay / b.weight || this.#turns(a, b);
 }
 
 function unlessNone(

@@ -45,6 +45,8 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
   deadlineSlot = NO_SLOT;
   /** Whether it has left HTTP: it belongs to one client until it ends. */
   isTunnel = false;
+  /** Requests on it that its owner has counted. */
+  streamsCounted = 0;
   /** Whether what is sent is read. */
   readonly flow: SendingFlow;
   /** Before a client's response goes into a file. */
@@ -134,7 +136,7 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     });
     this.#handlers.add(id, handler);
     this.life.requestBegan(id);
-    this.#deps.owner.onBegan();
+    this.#deps.owner.onBegan(this);
     this.#output.began(id);
     if (start.wantsAlone) this.#aloneId = id;
     const hasBody = start.stdin !== undefined || start.data !== undefined;

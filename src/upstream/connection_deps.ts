@@ -12,7 +12,7 @@ export interface ConnectionOwner<Connection> {
   readonly hasWaiting: boolean;
   onOpen(connection: Connection): void;
   /** A request has begun on it. */
-  onBegan(): void;
+  onBegan(connection: Connection): void;
   /** A request has ended or the connection reads or writes again: there may be room. */
   onRoom(connection: Connection): void;
   /** It is a tunnel now (status 101), and takes no more requests. */

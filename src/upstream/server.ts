@@ -39,7 +39,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   readonly address: string;
   /** Its part of what {@link draw} needs. */
   readonly hash: number;
-  readonly #standing: ServerStanding<Server>;
+  readonly standing: ServerStanding<Server>;
   readonly #permits: ServerPermits | undefined;
   isBackup: boolean;
   #isLeaving = false;
@@ -68,24 +68,25 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#connections = this.#createConnections();
     this.#question = this.#createQuestion();
     this.#mode = this.#configuredMode();
-    this.#standing = new ServerStanding({
+    this.standing = new ServerStanding({
       ...deps,
       address,
       share,
+      turns: this.#permits?.turns,
       onWarming: () => keeper.onWarming(this),
       onHealth: (result, changed) => this.#onHealth(result, changed),
     });
     if (this.#mode === "unknown" && share?.leads !== false) this.#ask();
   }
 
-  /** Its share beside the others'; where it grows, that of the last {@link Server.grow}. */
+  /** Its share beside the others'; where it grows, that of the last {@link ServerStanding.grow}. */
   get weight(): number {
-    return this.#standing.weight;
+    return this.standing.weight;
   }
 
   /** False once active checks have found it down. */
   get isUp(): boolean {
-    return this.#standing.isUp;
+    return this.standing.isUp;
   }
 
   /** Whether it only finishes what it has. */
@@ -109,13 +110,18 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     return this.#connections.streams;
   }
 
+  /** Requests that are under way there, those of other threads among them. */
+  get requestsUnderWay(): number {
+    return this.streams + (this.#permits?.streamsElsewhere ?? 0);
+  }
+
   get requestsBegun(): number {
     return this.#connections.requestsBegun;
   }
 
   /** Whether it failed a moment ago. It is used all the same where there is no other. */
   get isEjected(): boolean {
-    return this.#standing.isEjected;
+    return this.standing.isEjected;
   }
 
   /** A connection on which a request may begin now; undefined when it has to wait. */
@@ -147,7 +153,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   /** What another thread has found out of it; whether it went down or came back. */
   hear(news: ServerNews): boolean {
     if (news === "failed" && this.#mode !== "asking") this.#mode = this.#configuredMode();
-    return this.#standing.hear(news);
+    return this.standing.hear(news);
   }
 
   /** What other threads gave; with `settle`, they are given what is theirs. */
@@ -160,23 +166,13 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   /** A name's records can change what a server counts. */
   configure({ weight, backup }: ServerOptions): void {
     this.isBackup = backup;
-    this.#standing.configure(weight);
-  }
-
-  /** Takes up its share little by little, where a slow start is configured. */
-  startSlowly(): void {
-    this.#standing.startSlowly();
-  }
-
-  /** Sets the weight of this moment; false when it is the full one. */
-  grow(): boolean {
-    return this.#standing.grow();
+    this.standing.configure(weight);
   }
 
   /** Takes nothing new; what is in flight may end. The keeper is told when nothing is left. */
   leave(): void {
     this.#isLeaving = true;
-    void this.#standing.stop();
+    void this.standing.stop();
     this.#question.forget();
     this.#connections.drain();
     this.#onEmpty.push(() => this.#isLeaving && this.#deps.keeper.onGone(this));
@@ -186,7 +182,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   rejoin(): void {
     this.#isLeaving = false;
     this.#question.remember();
-    this.#standing.start();
+    this.standing.start();
   }
 
   /** Closes all connections at once; requests on them are lost. Resolves when none is left. */
@@ -194,7 +190,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#closed = true;
     this.#question.stop();
     this.#connections.close();
-    await this.#standing.stop();
+    await this.standing.stop();
     if (!this.#isEmpty) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
 
@@ -207,14 +203,16 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   onOpen(): void {
     this.#traits.connected();
     this.#deps.observer.onConnected(this.#deps.options.name, this.address);
-    this.#standing.recover();
+    this.standing.recover();
   }
 
-  onBegan(): void {
+  onBegan(connection: UpstreamConnection): void {
     this.#permits?.begin();
+    this.#connections.count(connection);
   }
 
   onRoom(connection: UpstreamConnection): void {
+    this.#connections.count(connection);
     if (!connection.multiplexed) this.#connections.rest(connection, this.hasWaiting);
     this.#deps.owner.onRoom(this);
     if (this.#permits !== undefined && connection.streams === 0) this.share("settle");
@@ -267,7 +265,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
 
   #connect(multiplexed: boolean): UpstreamConnection {
     const { owner, options } = this.#deps;
-    this.#standing.beginTrial();
+    this.standing.beginTrial();
     return new UpstreamConnection({
       ...this.#deps,
       owner: this,
@@ -295,13 +293,13 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#mode = "asking";
     this.#isAskedForRequest = false;
     this.#isWaitedFor = false;
-    this.#standing.beginTrial();
+    this.standing.beginTrial();
     void this.#question.ask();
   }
 
   #onReply(negotiation: Negotiation): void {
     this.#permits?.give();
-    this.#standing.recover();
+    this.standing.recover();
     const { outcome } = negotiation;
     const isShared = multiplexes(negotiation);
     const manner = { outcome, multiplexes: isShared, ...limitsOf(negotiation) };
@@ -387,7 +385,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#remember(undefined);
     // What it has shown comes first: others look at it when they hear that it failed.
     this.#traits.connectFailed();
-    this.#standing.fail();
+    this.standing.fail();
     this.#limit.forget();
     this.#connections.limitStreams(Infinity);
     // What comes back may be another application.

@@ -157,8 +157,18 @@ export class ServerConnections {
     this.#give();
   }
 
+  /** Requests have begun or ended on it: other threads look how busy the server is. */
+  count(connection: UpstreamConnection, streams = connection.streams): void {
+    const { permits } = this.#deps;
+    const change = streams - connection.streamsCounted;
+    if (change === 0 || permits === undefined) return;
+    connection.streamsCounted = streams;
+    permits.count(change);
+  }
+
   /** It is closed. */
   remove(connection: UpstreamConnection): void {
+    this.count(connection, 0);
     this.#forget(connection);
     this.#requestsBefore += connection.requestsBegun;
     if (this.#connections.size === 0) this.#stopLooking();

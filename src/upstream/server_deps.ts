@@ -23,7 +23,7 @@ export interface ServerOwner<Server> {
 export interface ServerKeeper<Server> {
   /** An active check is over; `changed` when the server went down or came back with it. */
   onHealth(server: Server, result: HealthResult, changed: boolean): void;
-  /** Its weight grows from now on: `Server.grow()` is to be called before it is read. */
+  /** Its weight grows from now on: `ServerStanding.grow()` is to be called before it is read. */
   onWarming(server: Server): void;
   /** It was left, and nothing of it is left. */
   onGone(server: Server): void;

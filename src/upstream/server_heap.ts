@@ -19,7 +19,7 @@ const RESTS = -1;
 
 interface Entry<Item> {
   readonly server: Item;
-  /** In the configuration. */
+  /** In the configuration, from where turns begin. */
   readonly place: number;
   load: number;
   due: number;
@@ -29,6 +29,8 @@ interface Entry<Item> {
 export class ServerHeap<Item extends Ranked = Server> {
   /** Whether it counts how busy they are, or turns alone. */
   readonly #countsLoad: boolean;
+  /** Which of them is the first, as a part of all. */
+  readonly #start: number;
   #entries = new Map<Item, Entry<Item>>();
   #heap: Entry<Item>[] = [];
   #resting: Entry<Item>[] = [];
@@ -36,15 +38,18 @@ export class ServerHeap<Item extends Ranked = Server> {
   /** When the server was due that got the last request. */
   #due = 0;
 
-  constructor(countsLoad: boolean) {
+  constructor(countsLoad: boolean, start = 0) {
     this.#countsLoad = countsLoad;
+    this.#start = start;
   }
 
   /** From now on these; those that stay keep their turn. */
   use(servers: readonly Item[]): void {
     const before = this.#entries;
     this.#entries = new Map();
-    servers.forEach((server, place) => {
+    const behind = servers.length - Math.floor(servers.length * this.#start);
+    servers.forEach((server, index) => {
+      const place = (index + behind) % servers.length;
       const due = before.get(server)?.due ?? this.#due + 1 / server.weight;
       this.#entries.set(server, { server, place, load: this.#loadOf(server), due, index: RESTS });
     });

@@ -35,6 +35,11 @@ export interface ServerSetDeps {
   readonly onChange: () => void;
 }
 
+/** Threads do not all begin with the same server. */
+function startOf(share: UpstreamShare | undefined): number {
+  return share === undefined ? 0 : share.thread / share.threads;
+}
+
 /** Servers that are remembered to be down, beside those that are known. */
 const DOWN_ELSEWHERE_MAX = 1_024;
 
@@ -55,7 +60,7 @@ export class ServerSet implements ServerKeeper<Server> {
   constructor(deps: ServerSetDeps) {
     this.#deps = deps;
     this.#entries = this.#entriesOf(deps.options.servers);
-    this.balancer = new Balancer([], deps.options.balance);
+    this.balancer = new Balancer([], deps.options.balance, startOf(deps.share));
     this.#rebuild();
   }
 
@@ -250,7 +255,7 @@ export class ServerSet implements ServerKeeper<Server> {
     }
     const server = new Server({ ...this.#deps, keeper: this, server: options });
     // The first ones have nobody to spare them.
-    if (this.#servers.size > 0) server.startSlowly();
+    if (this.#servers.size > 0) server.standing.startSlowly();
     if (this.#downElsewhere.has(address)) server.hear("down");
     return server;
   }

@@ -10,6 +10,7 @@
 import type { HealthResult } from "./health_check.ts";
 import { HealthWatch } from "./health_watch.ts";
 import type { ServerDeps } from "./server_deps.ts";
+import { OwnTurns, type ServerTurns } from "./server_turns.ts";
 import { ServerWeight } from "./server_weight.ts";
 import type { ServerNews } from "./upstream_share.ts";
 
@@ -21,6 +22,8 @@ export interface StandingDeps<Server>
   /** As {@link ServerDeps.share} knows the server. */
   readonly address: string;
   readonly share: ServerDeps<Server>["share"];
+  /** Those of all threads; left out: there are no others. */
+  readonly turns?: ServerTurns | undefined;
   /** Its weight grows from now on. */
   readonly onWarming: () => void;
   /** An active check is over; `changed` when the server went down or came back with it. */
@@ -29,6 +32,8 @@ export interface StandingDeps<Server>
 
 export class ServerStanding<Server> {
   readonly #deps: StandingDeps<Server>;
+  /** What it is owed beside other servers. */
+  readonly turns: ServerTurns;
   readonly #weight: ServerWeight;
   readonly #health: HealthWatch | undefined;
   /** What the thread that asks has found. */
@@ -38,6 +43,7 @@ export class ServerStanding<Server> {
   constructor(deps: StandingDeps<Server>) {
     this.#deps = deps;
     const { runtime, server: { address, weight }, options, random, share } = deps;
+    this.turns = deps.turns ?? new OwnTurns();
     this.#weight = new ServerWeight(weight, options.slowStartMs);
     if (options.health.intervalMs === 0 || share?.leads === false) return;
     const onResult = (result: HealthResult, changed: boolean) => this.#onHealth(result, changed);

@@ -18,6 +18,7 @@ import {
 } from "../shared/upstream_memory.ts";
 import type { Clock, TimerId } from "../runtime/clock.ts";
 import type { ServerOptions } from "./options.ts";
+import { OwnTurns, type ServerTurns } from "./server_turns.ts";
 import type { NegotiationOutcome } from "./negotiation.ts";
 import type {
   Manner,
@@ -62,6 +63,10 @@ export class SharedUpstream implements UpstreamShare {
 
   get threads(): number {
     return this.#deps.memory.threads;
+  }
+
+  get thread(): number {
+    return this.#deps.thread;
   }
 
   get queueLength(): number {
@@ -157,12 +162,40 @@ const OUTCOMES: readonly NegotiationOutcome[] = [
   "unread",
 ];
 
+/** Turns are counted in parts of a weight: one that grows slowly is no whole number. */
+const TURN_PARTS = 64;
+
+/** Threads change it at the same time, and the sum is the same in whichever order they do. */
+class SharedTurns implements ServerTurns {
+  readonly #words: Int32Array;
+  readonly #at: number;
+
+  constructor(words: Int32Array, at: number) {
+    this.#words = words;
+    this.#at = at;
+  }
+
+  get owed(): number {
+    return Atomics.load(this.#words, this.#at) / TURN_PARTS;
+  }
+
+  owe(more: number): void {
+    Atomics.add(this.#words, this.#at, Math.round(more * TURN_PARTS));
+  }
+
+  forget(): void {
+    Atomics.store(this.#words, this.#at, 0);
+  }
+}
+
 class SharedPermits implements ServerPermits {
+  readonly turns: ServerTurns;
   readonly #words: Int32Array;
   readonly #places: ServerPlaces;
   readonly #seat: PermitSeat;
   readonly #ring: (thread: number) => void;
   readonly #thread: number;
+  #streams = 0;
 
   constructor(
     { words }: UpstreamMemory,
@@ -175,6 +208,9 @@ class SharedPermits implements ServerPermits {
     this.#seat = new PermitSeat(places, owner);
     this.#ring = ring;
     this.#thread = threadOf(owner);
+    this.turns = new SharedTurns(words, places.turns);
+    // What the life before this one said last.
+    this.count(0);
   }
 
   take(limit: number): boolean {
@@ -217,6 +253,20 @@ class SharedPermits implements ServerPermits {
 
   begin(): void {
     Atomics.add(this.#words, this.#places.begun + this.#thread, 1);
+  }
+
+  get streamsElsewhere(): number {
+    const { streams, threads } = this.#places;
+    let count = 0;
+    for (let thread = 0; thread < threads; thread++) {
+      if (thread !== this.#thread) count += this.#load(streams + thread);
+    }
+    return count;
+  }
+
+  count(change: number): void {
+    this.#streams += change;
+    this.#store(this.#places.streams + this.#thread, this.#streams);
   }
 
   get manner(): Manner | undefined {
@@ -278,6 +328,8 @@ class SharedPermits implements ServerPermits {
 class SplitPermits implements ServerPermits {
   readonly #threads: number;
   readonly begunElsewhere = 0;
+  readonly streamsElsewhere = 0;
+  readonly turns = new OwnTurns();
   readonly #traits = new Set<number>();
   #inUse = 0;
   manner: Manner | undefined;
@@ -324,6 +376,7 @@ class SplitPermits implements ServerPermits {
   }
 
   begin(): void {}
+  count(): void {}
   wake(): void {}
   giveSpare(): void {}
   ask(): void {}

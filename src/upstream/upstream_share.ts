@@ -4,6 +4,7 @@
  */
 import type { Negotiation } from "./negotiation.ts";
 import type { ServerOptions } from "./options.ts";
+import type { ServerTurns } from "./server_turns.ts";
 
 /** What has become of a server, for the threads that have not seen it. */
 export const SERVER_NEWS = ["failed", "recovered", "down", "up"] as const;
@@ -18,8 +19,9 @@ export type SharingCall = "wake" | "settle" | "ask" | "follow";
 export interface UpstreamShare {
   /** Whether this thread is the one that asks servers how they are, for all. */
   readonly leads: boolean;
-  /** Threads that share it. */
+  /** Threads that share it, and which of them this one is. */
   readonly threads: number;
+  readonly thread: number;
   permitsOf(server: string): ServerPermits;
   /** One more request waits here; false where too many wait in all. */
   enterQueue(max: number): boolean;
@@ -60,6 +62,8 @@ export type Manner = Pick<Negotiation, "outcome"> & {
 
 /** The connections to one server that threads may have together. */
 export interface ServerPermits {
+  /** The server's turns, in all threads. */
+  readonly turns: ServerTurns;
   /** One more connection may be opened. */
   take(limit: number): boolean;
   /** A connection has gone, of so many that there may be. */
@@ -83,6 +87,10 @@ export interface ServerPermits {
   readonly begunElsewhere: number;
   /** This thread begins one. */
   begin(): void;
+  /** Requests that other threads have under way. */
+  readonly streamsElsewhere: number;
+  /** This thread has so many more under way, or fewer. */
+  count(change: number): void;
   /** As far as a thread has found out. */
   manner: Manner | undefined;
   /** So many connections are taken and no more, as a thread has found out; Infinity: nobody has. */

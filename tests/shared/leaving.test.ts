@@ -26,6 +26,7 @@ import {
   joinUpstream,
   leaveUpstream,
   type ServerPlaces,
+  upstreamPlaces,
 } from "../../src/shared/upstream_memory.ts";
 
 const THREADS = 3;
@@ -67,6 +68,8 @@ test("Of a thread that died every word of an upstream is 0, and of the others no
       for (const places of servers) {
         assert.ok(run(words, takePermit(places, ownerOf(one, 0), 4)));
         words[places.idle + one] = 7;
+        words[places.streams + one] = 7;
+        words[places.turns] = 7;
         words[places.begun + one] = 7;
       }
       const { waiting, urgent, tunnels } = servers[0] as ServerPlaces & { tunnels: number };
@@ -77,14 +80,26 @@ test("Of a thread that died every word of an upstream is 0, and of the others no
     const own = new Set<number>();
     const { owners, waiting, urgent, tunnels } = servers[0] as ServerPlaces & { tunnels: number };
     for (const at of [owners, waiting, urgent, tunnels]) own.add(at + thread);
-    for (const { idle, slots, slotCount } of servers) {
+    for (const { idle, streams, slots, slotCount } of servers) {
       own.add(idle + thread);
+      own.add(streams + thread);
       for (let at = slots; at < slots + slotCount; at++) {
         if (before[at] === ownerOf(thread, 0)) own.add(at);
       }
     }
     assertLeft(words, before, (at) => own.has(at));
   }
+});
+
+test("What a thread said while it was dying is nothing of the one that takes its place", () => {
+  const memory = createUpstreamMemory(THREADS, 1, 4, 0);
+  const { words } = memory;
+  run(words, joinUpstream(memory, 1, ownerOf(1, 0)));
+  run(words, leaveUpstream(memory, 1));
+  const { waiting, urgent, tunnels } = upstreamPlaces(memory);
+  for (const at of [waiting, urgent, tunnels]) words[at + 1] = -1;
+  run(words, joinUpstream(memory, 1, ownerOf(1, 1)));
+  assert.deepEqual([waiting, urgent, tunnels].map((at) => words[at + 1]), [0, 0, 0]);
 });
 
 interface Held {

@@ -92,8 +92,8 @@ export class PermitWorld {
   *revive(index: number): Steps<void> {
     const { life } = this.threads[index]!;
     const thread = new WorldThread(this, index, life + 1);
-    this.threads[index] = thread;
     yield* joinUpstream(this.memory, index, thread.owner);
+    this.threads[index] = thread;
   }
 
   /** Lets everybody look until nobody is rung. */

@@ -7,6 +7,7 @@ import { Balancer, MANY_SERVERS, OWNERS_MAX } from "../../src/upstream/balancer.
 import type { BalanceMode } from "../../src/upstream/options.ts";
 import type { Server } from "../../src/upstream/server.ts";
 import { ServerHeap } from "../../src/upstream/server_heap.ts";
+import { OwnTurns } from "../../src/upstream/server_turns.ts";
 import { hashText } from "../../src/upstream/sticky_hash.ts";
 
 /** How often any of them was looked at. */
@@ -17,6 +18,7 @@ class FakeServer {
   readonly address: string;
   readonly hash: number;
   readonly isBackup: boolean;
+  readonly standing = { turns: new OwnTurns() };
   load = 0;
   share: number;
   isAway = false;
@@ -32,6 +34,10 @@ class FakeServer {
   get streams(): number {
     looks++;
     return this.load;
+  }
+
+  get requestsUnderWay(): number {
+    return this.streams;
   }
 
   get weight(): number {

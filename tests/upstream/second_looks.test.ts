@@ -9,6 +9,7 @@ import type { Address } from "../../src/runtime/address.ts";
 import { NEGOTIATION_TIMEOUT_MS } from "../../src/upstream/negotiation.ts";
 import { ASK_AGAIN_MS, QUESTION_PATIENCE_MS } from "../../src/upstream/server_question.ts";
 import { SERVER_ADDRESS_RULES, type ServerOptions } from "../../src/upstream/options.ts";
+import { OwnTurns } from "../../src/upstream/server_turns.ts";
 import { FAILED_SERVER_REST_MS } from "../../src/upstream/server_standing.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import type {
@@ -94,6 +95,7 @@ for (const lookUp of LOOK_UPS) {
 class OtherThreads implements UpstreamShare {
   readonly leads = false;
   readonly threads = 2;
+  readonly thread = 1;
   readonly queueLength = 0;
   listener: ShareListener | undefined;
 
@@ -108,6 +110,7 @@ class OtherThreads implements UpstreamShare {
   permitsOf(): ServerPermits {
     let total = 0;
     return {
+      turns: new OwnTurns(),
       take: () => ++total > 0,
       give: () => void total--,
       rest: () => false,
@@ -120,6 +123,8 @@ class OtherThreads implements UpstreamShare {
       },
       begunElsewhere: 0,
       begin() {},
+      streamsElsewhere: 0,
+      count() {},
       manner: undefined,
       workers: Infinity,
       hasTrait: () => false,

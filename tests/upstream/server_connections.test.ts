@@ -33,6 +33,7 @@ class Connection {
   readonly multiplexed: boolean;
   isClosed = false;
   drains = 0;
+  streamsCounted = 0;
 
   constructor(multiplexed: boolean) {
     this.multiplexed = multiplexed;
@@ -262,6 +263,7 @@ function permitsOf(max: number) {
     spare: 0,
     wanted: 0,
     limits: [] as number[],
+    streams: 0,
   };
   const permits: Partial<ServerPermits> = {
     take: (limit) => {
@@ -275,6 +277,7 @@ function permitsOf(max: number) {
     },
     mustYield: () => state.yields,
     giveSpare: () => void state.spare++,
+    count: (change) => void (state.streams += change),
     wake() {},
     get total() {
       return state.taken;
@@ -282,6 +285,20 @@ function permitsOf(max: number) {
   };
   return { state, permits };
 }
+
+test("Other threads know how many requests are under way, and none of a connection that is gone", () => {
+  const { state, permits } = permitsOf(2);
+  const { all, shared, alone } = world(7, permits);
+  const [first, second] = [shared()!, alone()!];
+  shared();
+  for (const one of [first, second, second]) all.count(one as unknown as UpstreamConnection);
+  assert.equal(state.streams, 3);
+  first.streams = 1;
+  all.count(first as unknown as UpstreamConnection);
+  assert.equal(state.streams, 2);
+  for (const one of [first, second]) all.remove(one as unknown as UpstreamConnection);
+  assert.equal(state.streams, 0);
+});
 
 test("Each connection takes a place of all threads', and gives it back once", () => {
   const { state, permits } = permitsOf(2);

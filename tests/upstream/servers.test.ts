@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { parseAddress } from "../../src/runtime/address.ts";
 import { Balancer } from "../../src/upstream/balancer.ts";
 import type { ServerOptions } from "../../src/upstream/options.ts";
+import { OwnTurns } from "../../src/upstream/server_turns.ts";
 import { FAILED_SERVER_REST_MS, type Server } from "../../src/upstream/server.ts";
 import type { ScriptedApplication } from "../support/scripted_application.ts";
 import { textOf, UpstreamWorld } from "../support/upstream_world.ts";
@@ -18,8 +19,13 @@ function serverOptions(
 }
 
 /** What the balancer looks at, and no more. */
-function fakeServer(name: string, weight = 1): Server & { streams: number; isEjected: boolean } {
-  return { address: name, weight, streams: 0, isEjected: false, isBackup: false } as never;
+function fakeServer(
+  name: string,
+  weight = 1,
+): Server & { requestsUnderWay: number; isEjected: boolean } {
+  const standing = { turns: new OwnTurns() };
+  const seen = { address: name, weight, standing, requestsUnderWay: 0 };
+  return { ...seen, isEjected: false, isBackup: false } as never;
 }
 
 /** The names in the order in which `count` requests were given to the best of those offered. */
@@ -79,13 +85,13 @@ test("Balancer gives a server that was resting its share again, and not all that
 test("Balancer sends to the least busy server by weight, and takes turns where they are equal", () => {
   const [a, b] = [fakeServer("a", 2), fakeServer("b")];
   const balancer = new Balancer([a, b], "least_requests");
-  a.streams = 3;
-  b.streams = 2;
+  a.requestsUnderWay = 3;
+  b.requestsUnderWay = 2;
   assert.equal(turnsOf(balancer, 2), "aa", "3 of weight 2 is less than 2 of weight 1");
-  a.streams = 5;
+  a.requestsUnderWay = 5;
   assert.equal(turnsOf(balancer, 2), "bb");
-  a.streams = 0;
-  b.streams = 0;
+  a.requestsUnderWay = 0;
+  b.requestsUnderWay = 0;
   const turns = turnsOf(balancer, 6);
   assert.ok(turns.includes("a") && turns.includes("b"), turns);
 });

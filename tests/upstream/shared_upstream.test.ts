@@ -76,7 +76,7 @@ async function world(settings: Partial<UpstreamSettings>, isShared: boolean) {
   };
   const ring = (thread: number) => shares[thread]!.look();
   const beat = () => shares.forEach((share) => share.beat());
-  return { application, advance, beat, memory, ring, upstreams, send };
+  return { application, advance, beat, memory, ring, runtime, upstreams, send };
 }
 
 test("An application is asked once, by the thread that leads, and the others know", async () => {
@@ -105,6 +105,51 @@ test("A thread whose connections are idle gives one up for a request of another"
   (await application.next()).answer("two");
   await advance(10);
   await Promise.all([first, second]);
+});
+
+const OTHER = "unix:/run/other.sock";
+
+/** Two servers, of which threads see both. */
+async function twoServers(balance: "round_robin" | "least_requests") {
+  const all = await world({ servers: [ADDRESS, OTHER], multiplex: "on", balance }, true);
+  const other = new ScriptedApplication({ address: OTHER, multiplex: true });
+  await other.listen(all.runtime);
+  return { ...all, other, begun: () => [all.application.begun, other.begun] };
+}
+
+for (const balance of ["round_robin", "least_requests"] as const) {
+  test(`With ${balance} servers have their turns in all threads, not in each`, async () => {
+    const { application, advance, begun, other, send } = await twoServers(balance);
+    for (let round = 1; round <= 4; round++) {
+      const responses = [];
+      for (let thread = 0; thread < THREADS; thread++) {
+        responses.push(send(thread));
+        await advance(10);
+      }
+      assert.deepEqual(begun(), [1, 1]);
+      for (const one of [application, other]) (await one.next()).answer();
+      await Promise.all(responses);
+    }
+  });
+}
+
+test("A server is as busy as all threads make it", async () => {
+  const { advance, begun, memory, other, send } = await twoServers("least_requests");
+  const sendAll = async (thread: number, count: number) => {
+    for (let sent = 0; sent < count; sent++) {
+      void send(thread);
+      await advance(10);
+    }
+  };
+  await sendAll(0, 4);
+  assert.deepEqual(begun(), [2, 2]);
+  for (let count = 0; count < 2; count++) (await other.next()).answer();
+  await advance(10);
+  await sendAll(1, 2);
+  assert.deepEqual(begun(), [2, 2], "the second one had none");
+  run(memory.words, leaveUpstream(memory, 0));
+  await sendAll(1, 2);
+  assert.deepEqual(begun(), [4, 2], "a dead thread has no requests");
 });
 
 test("The queue has one bound for all threads", async () => {

@@ -5,6 +5,7 @@ import { encodeNameValues } from "../../src/protocol/name_value.ts";
 import { parseAddress } from "../../src/runtime/address.ts";
 import { Balancer } from "../../src/upstream/balancer.ts";
 import { FAILED_SERVER_REST_MS, type Server } from "../../src/upstream/server.ts";
+import { OwnTurns } from "../../src/upstream/server_turns.ts";
 import { hashText, keyHashOf } from "../../src/upstream/sticky_hash.ts";
 import type { ScriptedApplication } from "../support/scripted_application.ts";
 import { textOf, UpstreamWorld } from "../support/upstream_world.ts";
@@ -20,7 +21,8 @@ interface FakeServer extends Server {
 
 function fakeServer(address: string, weight = 1): FakeServer {
   const hash = hashText(address);
-  return { address, hash, weight, streams: 0, isEjected: false, isBackup: false } as never;
+  const standing = { turns: new OwnTurns() };
+  return { address, hash, weight, standing, isEjected: false, isBackup: false } as never;
 }
 
 function fakeServers(count: number): FakeServer[] {
