@@ -26,6 +26,7 @@ export interface AutomaticDeps {
   readonly log: Logger;
   readonly userAgent: string;
   readonly onOrder: (result: OrderResult) => void;
+  readonly onHeld?: (() => void) | undefined;
   /** From 0 to 1; left out: chance. */
   readonly random?: () => number;
   /** Names on demand that are held in memory; left out: as many as are good for a process. */
@@ -82,7 +83,8 @@ export class AutomaticCertificates implements AutomaticSource {
     deps: AutomaticDeps,
     { authorities, settings }: { authorities: string | undefined; settings: string },
   ) {
-    const { runtime, store, log, userAgent, onOrder, random = Math.random, namesMax } = deps;
+    const { runtime, store, log, userAgent, onOrder, onHeld, namesMax } = deps;
+    const { random = Math.random } = deps;
     const { clock, sendRequest, tls } = runtime;
     const stop = this.#stop = new AbortController();
     const challenges = this.#challenges = new Challenges(store, clock);
@@ -102,6 +104,7 @@ export class AutomaticCertificates implements AutomaticSource {
       settings,
       turns: new Turns(),
       onOrder,
+      onHeld,
       random,
     };
     const limited = new LimitedLog(log, clock);

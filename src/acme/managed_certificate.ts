@@ -50,6 +50,8 @@ export interface ManagedDeps {
   /** How many orders run at a time. */
   readonly turns: Turns;
   readonly onOrder: (result: OrderResult) => void;
+  /** Another certificate serves from the next handshake on. */
+  readonly onHeld?: (() => void) | undefined;
   /** From 0 to 1. */
   readonly random: () => number;
 }
@@ -330,6 +332,7 @@ export class ManagedCertificate {
     this.#held = issued;
     this.#advice = undefined;
     this.#adviceUntilMs = 0;
+    this.#deps.onHeld?.();
   }
 }
 

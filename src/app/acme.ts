@@ -21,11 +21,15 @@ interface AcmeDeps {
   readonly version: string;
 }
 
-/** @throws {ListenError} when the store cannot be used */
+/**
+ * @param onHeld another certificate serves from the next handshake on
+ * @throws {ListenError} when the store cannot be used
+ */
 export async function openAcme(
   { acme = ACME_DEFAULTS, store, user }: Pick<AppOptions, "acme" | "store" | "user">,
   sites: readonly CertificateSite[],
   { runtime, logger, orders, version }: AcmeDeps,
+  onHeld?: () => void,
 ): Promise<AutomaticCertificates> {
   const owner = user === undefined ? undefined : runtime.spawner.findUser(user);
   try {
@@ -35,6 +39,7 @@ export async function openAcme(
       log: logger,
       userAgent: `afcgi/${version}`,
       onOrder: (result) => orders.add([result]),
+      onHeld,
     });
   } catch (cause) {
     if (cause instanceof PrivateDirectoryError) {

@@ -44,6 +44,8 @@ export interface CertificateDeps {
   readonly automaticKey: string;
   /** Starts what serves the sites with `tls: auto`; called once, with at least one. */
   readonly openAutomatic: (sites: readonly CertificateSite[]) => Promise<AutomaticSource>;
+  /** One of them is another one from the next handshake on. */
+  readonly onChange?: (() => void) | undefined;
   /** Whether another thread holds all certificates; challenges over HTTP are met here, too. */
   readonly areElsewhere?: boolean | undefined;
 }
@@ -224,12 +226,12 @@ export class Certificates {
 
   /** Files that have changed are read again, and must be good; those that have not are kept. */
   #files(paths: readonly PairPaths[]): Promise<CertificateFiles> {
-    const { runtime, logger, parts } = this.#deps;
+    const { runtime, logger, parts, onChange } = this.#deps;
     const states = paths.map((pair) => stateOf(pair, runtime));
     const key = `certificate files ${fingerprint([paths, states])}`;
     return parts.share("certificates", key, async () => {
       try {
-        return await openCertificateFiles(paths, runtime, logger);
+        return await openCertificateFiles(paths, runtime, logger, onChange);
       } catch (cause) {
         throw new ListenError(`Cannot serve TLS: ${errorText(cause)}`, { cause });
       }

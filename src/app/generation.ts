@@ -81,6 +81,7 @@ export class Generation {
     const { runtime, logger } = process;
     const { acme, store, user } = options;
     this.places = placesOf(options.listen, process.inherited);
+    const onChange = () => process.deps.share?.certificatesChanged();
     this.certificates = new Certificates({
       runtime,
       logger,
@@ -88,12 +89,13 @@ export class Generation {
       owner: user === undefined ? undefined : runtime.spawner.findUser(user),
       parts: this.parts,
       automaticKey: fingerprint({ acme, store, user }),
+      onChange,
       areElsewhere: process.deps.certificatesAreElsewhere,
       openAutomatic: async (sites) => {
         const { openAcme, openChallenges } = await import("./acme.ts");
         return process.deps.certificatesAreElsewhere
           ? openChallenges(options, process)
-          : await openAcme(options, sites, process);
+          : await openAcme(options, sites, process, onChange);
       },
     });
   }

@@ -22,6 +22,8 @@ export interface ProcessShare {
   readonly passwords: KnownPasswords;
   /** What applications write to the log. */
   readonly stderr: BudgetShare;
+  /** A certificate is another one from the next handshake on. */
+  certificatesChanged(): void;
   /** The same options, the same upstream. */
   upstreamOf(options: UpstreamOptions): UpstreamShare;
 }

@@ -33,6 +33,7 @@ export async function openCertificateFiles(
   paths: readonly PairPaths[],
   runtime: FilesRuntime,
   logger: Logger,
+  onChange: () => void = () => {},
 ): Promise<CertificateFiles> {
   const pairs: WatchedPair[] = [];
   for (const one of paths) {
@@ -43,18 +44,26 @@ export async function openCertificateFiles(
     if (doubt !== undefined) logger.warn(doubt, { code: "certificate_failed" });
     pairs.push({ paths: one, pair, state, faulty: undefined, isTold: false });
   }
-  return new CertificateFiles(pairs, runtime, logger);
+  return new CertificateFiles(pairs, runtime, logger, onChange);
 }
 
 export class CertificateFiles implements CertificateSource {
   readonly #watched: readonly WatchedPair[];
   readonly #runtime: FilesRuntime;
   readonly #logger: Logger;
+  /** Another pair serves from now on. */
+  readonly #onChange: () => void;
   #pairs: readonly CertificatePair[];
   #timer: TimerId | undefined;
   #isClosed = false;
 
-  constructor(pairs: readonly WatchedPair[], runtime: FilesRuntime, logger: Logger) {
+  constructor(
+    pairs: readonly WatchedPair[],
+    runtime: FilesRuntime,
+    logger: Logger,
+    onChange: () => void,
+  ) {
+    this.#onChange = onChange;
     this.#watched = pairs;
     this.#pairs = pairs.map(({ pair }) => pair);
     this.#runtime = runtime;
@@ -99,6 +108,7 @@ export class CertificateFiles implements CertificateSource {
       watched.state = state;
       watched.faulty = undefined;
       this.#pairs = this.#watched.map(({ pair }) => pair);
+      this.#onChange();
       this.#onRead(watched);
     } catch (error) {
       watched.isTold = isSettled;

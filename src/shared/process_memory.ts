@@ -36,6 +36,8 @@ export interface ProcessPlaces {
   readonly taken: number;
   /** 1 while nobody is accepted: whose client leaves then rings the main thread. */
   readonly waits: number;
+  /** Grows when a certificate is another one: what was said of it before is old. */
+  readonly certificates: number;
   readonly clients: TallyPlaces;
   /** In {@link SPILL_UNIT}s. */
   readonly spill: TallyPlaces;
@@ -84,6 +86,7 @@ function layOut(threads: number, buckets: number) {
     placed: each(),
     taken: each(),
     waits: layout.take(1),
+    certificates: layout.take(1),
     clients: { at: each(), threads },
     spill: { at: each(), threads },
     buffers: { at: each(), threads },

@@ -6,6 +6,7 @@
  * The App of this thread is as it would be alone, with two differences: its listeners of HTTP give
  * their clients away, and what it prepares threads prepare as well.
  */
+import { pause } from "../app/grace.ts";
 import type { StderrLine } from "../app/passed_stderr.ts";
 import type { AdminStatus, Followers } from "../app/process_share.ts";
 import type { AppOptions } from "../app/options.ts";
@@ -36,10 +37,18 @@ import type {
 import { Placement } from "./placement.ts";
 import { MAIN_THREAD, SharedProcess } from "./shared_process.ts";
 import { SpreadListeners } from "./spread_listeners.ts";
-import { LOOK_INTERVAL_MS, SupervisedThread, type ThreadName } from "./supervised_thread.ts";
+import {
+  LATE_LOOKS,
+  LOOK_INTERVAL_MS,
+  SupervisedThread,
+  type ThreadName,
+} from "./supervised_thread.ts";
 import { threadOptions } from "./thread_options.ts";
 import { KEPT_INTERVAL_MS, ThreadReports } from "./thread_reports.ts";
 import { UpstreamMemories } from "./upstream_memories.ts";
+
+/** How often it is looked whether threads have taken what they were given, when all is to end. */
+const UNTAKEN_LOOK_MS = 10;
 
 export interface MainThreadDeps {
   readonly runtime: Runtime;
@@ -78,6 +87,7 @@ export class MainThread implements Followers {
   #config: ThreadConfig | undefined;
   #timer: TimerId | undefined;
   #isOver = false;
+  #isDestroyed = false;
 
   constructor(deps: MainThreadDeps) {
     this.#deps = deps;
@@ -171,18 +181,29 @@ export class MainThread implements Followers {
     this.#accessLog = sink;
   }
 
+  /** Threads that stop take nothing new, so what was accepted is theirs first. */
   async stop(isTakenOver: boolean): Promise<void> {
     this.#isOver = true;
+    if (this.#placement.hasUntaken) await this.#untilTaken();
     this.#placement.close();
     await Promise.all(this.#threads.map((thread) => thread.stop(isTakenOver)));
   }
 
   destroy(): void {
-    this.#isOver = true;
+    this.#isOver = this.#isDestroyed = true;
     if (this.#timer !== undefined) this.#deps.runtime.clock.clearTimer(this.#timer);
     this.#placement.close();
     for (const thread of this.#threads) thread.end();
     this.share.close();
+  }
+
+  /** Of a thread that stands still others take it, once that is known. */
+  async #untilTaken(): Promise<void> {
+    const { runtime: { clock } } = this.#deps;
+    const untilMs = clock.nowMs() + (LATE_LOOKS + 1) * LOOK_INTERVAL_MS;
+    while (!this.#isDestroyed && this.#placement.hasUntaken && clock.nowMs() < untilMs) {
+      await pause(clock, UNTAKEN_LOOK_MS);
+    }
   }
 
   metrics(own: string): Promise<string> {

@@ -85,6 +85,15 @@ export class Placement {
     for (const connection of left) this.place(connection);
   }
 
+  /** Whether a thread has yet to take what it was given. */
+  get hasUntaken(): boolean {
+    for (const thread of this.#given.keys()) {
+      this.#forgetTaken(thread);
+      if (this.#given.get(thread)!.connections.length > 0) return true;
+    }
+    return false;
+  }
+
   /** Nothing that waits is served any more. */
   close(): void {
     for (const connection of this.#pending) this.#deps.refuse(connection);

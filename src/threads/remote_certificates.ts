@@ -1,8 +1,8 @@
 /**
  * Certificates in a thread: the main thread holds them all, and is asked at a handshake. What it has
- * said is good for a second, for the same name and a client that can verify the same; a certificate
- * that was sent once is known by its number. Handshakes that are for an authority's challenge are
- * always asked.
+ * said is good for a second, and no longer than no certificate has changed, for the same name and a
+ * client that can verify the same; a certificate that was sent once is known by its number. Handshakes
+ * that are for an authority's challenge are always asked.
  */
 import type { Clock } from "../runtime/clock.ts";
 import type { ClientHello } from "../runtime/client_hello.ts";
@@ -30,10 +30,19 @@ export class RemoteCertificates {
   readonly #asked = new Map<number, (response: IdentityMessage) => void>();
   #lastId = 0;
   #configuration = 0;
+  /** Grows when a certificate has changed. */
+  readonly #version: () => number;
+  #seenVersion: number;
 
-  constructor(send: (message: FromThread) => void, clock: Pick<Clock, "nowMs">) {
+  constructor(
+    send: (message: FromThread) => void,
+    clock: Pick<Clock, "nowMs">,
+    version: () => number = () => 0,
+  ) {
     this.#send = send;
     this.#clock = clock;
+    this.#version = version;
+    this.#seenVersion = version();
   }
 
   identify(
@@ -42,6 +51,11 @@ export class RemoteCertificates {
     hello: ClientHello,
     localHost: string,
   ): TlsIdentity | undefined | Promise<TlsIdentity | undefined> {
+    const version = this.#version();
+    if (version !== this.#seenVersion) {
+      this.#seenVersion = version;
+      this.forget();
+    }
     const key = JSON.stringify([listener, serverName, hello, localHost]);
     const kept = this.#kept.get(key);
     if (kept !== undefined && this.#clock.nowMs() < kept.untilMs) return kept.identity;
@@ -64,6 +78,7 @@ export class RemoteCertificates {
     if (this.#asked.size >= ASKED_MAX) throw new Error("Too many handshakes wait for certificates");
     const id = ++this.#lastId;
     const configuration = this.#configuration;
+    const version = this.#version();
     const { promise, resolve } = Promise.withResolvers<IdentityMessage>();
     this.#asked.set(id, resolve);
     this.#send({ kind: "identify", id, ...question });
@@ -73,8 +88,10 @@ export class RemoteCertificates {
     if (identity?.protocols !== undefined) return identity;
     if (identity !== undefined) this.#keep(this.#identities, number, identity);
     const untilMs = this.#clock.nowMs() + KEPT_MS;
-    // What was asked of the configuration before is not kept for this one.
-    if (configuration === this.#configuration) this.#keep(this.#kept, key, { identity, untilMs });
+    // What was asked before something changed is not kept for what is now.
+    if (configuration === this.#configuration && version === this.#version()) {
+      this.#keep(this.#kept, key, { identity, untilMs });
+    }
     return identity;
   }
 

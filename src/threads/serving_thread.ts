@@ -60,7 +60,6 @@ class ServingThread {
       runtime.clock,
       (lines) => this.#send({ kind: "stderr", lines }),
     );
-    this.#certificates = new RemoteCertificates(this.#send, runtime.clock);
     this.#shared = new SharedProcess({
       memory: start.process,
       thread: start.thread,
@@ -71,6 +70,8 @@ class ServingThread {
       secret: start.secret,
       tellPassword: (digest) => this.#send({ kind: "password", digest }),
     });
+    const version = () => this.#shared.certificatesVersion;
+    this.#certificates = new RemoteCertificates(this.#send, runtime.clock, version);
     void this.#run(start);
   }
 

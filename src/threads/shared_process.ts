@@ -123,6 +123,17 @@ export class SharedProcess implements ProcessShare {
     ringBell(memory.words, processPlaces(memory).bell + thread);
   }
 
+  certificatesChanged(): void {
+    const { memory } = this.#deps;
+    Atomics.add(memory.words, processPlaces(memory).certificates, 1);
+  }
+
+  /** Grows with each of those changes. */
+  get certificatesVersion(): number {
+    const { memory } = this.#deps;
+    return Atomics.load(memory.words, processPlaces(memory).certificates);
+  }
+
   /** This thread has given a client to another one. */
   placed(): void {
     this.#lookAtClients();

@@ -259,17 +259,21 @@ export class SupervisedThread {
     onGone(this.#lastReport);
     this.#lastReport = undefined;
     for (const id of [...this.#waiting.keys()]) this.#answer(id, undefined);
+    const wasStopping = this.#state === "stopping";
     this.#move("died");
     this.#stopped?.resolve();
     if (this.#started !== undefined) return this.#started.reject(new Error(reason));
+    const told = { code: "thread_died", worker: this.name };
+    if (wasStopping) {
+      logger.error(`Thread ${this.name} has died: ${reason}; its connections are cut`, told);
+    }
     if (this.#state !== "waiting") return;
     if (clock.nowMs() - this.#servesSinceMs > GOOD_LIFE_MS) this.#backOffMs = RESTART_MIN_MS;
     const restartMs = this.#backOffMs;
     this.#backOffMs = Math.min(2 * restartMs, RESTART_MAX_MS);
     this.restarts++;
     logger.error(`Thread ${this.name} has died: ${reason}; it is started again`, {
-      code: "thread_died",
-      worker: this.name,
+      ...told,
       restart_ms: restartMs,
     });
     this.#timer = clock.setTimer(() => this.#launch(), restartMs);

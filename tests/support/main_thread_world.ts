@@ -11,6 +11,8 @@ import type { ClientHello } from "../../src/runtime/client_hello.ts";
 import type { ByteListener, PauseReason } from "../../src/runtime/listener.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 import type { ThreadEvents } from "../../src/runtime/threads.ts";
+import { takeGiven } from "../../src/shared/handover.ts";
+import { run } from "../../src/shared/steps.ts";
 import { processPlaces } from "../../src/shared/process_memory.ts";
 import { MainThread } from "../../src/threads/main_thread.ts";
 import type { FromThread, ToThread } from "../../src/threads/messages.ts";
@@ -66,6 +68,13 @@ export class RecordedThread {
   beats(): void {
     const { process, thread } = this.last("start");
     Atomics.add(process.words, processPlaces(process).beat + thread, 1);
+  }
+
+  /** Takes the last client that it was given. */
+  takes(): void {
+    const { process, thread } = this.last("start");
+    const { number } = this.last("connection");
+    assert.ok(run(process.words, takeGiven(processPlaces(process), thread, number)));
   }
 
   kinds(): string[] {

@@ -7,7 +7,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AppOptions } from "../../src/app/options.ts";
 import type { ThreadConfig } from "../../src/threads/messages.ts";
-import { RESTART_MIN_MS } from "../../src/threads/supervised_thread.ts";
+import {
+  LATE_LOOKS,
+  LOOK_INTERVAL_MS,
+  RESTART_MIN_MS,
+  STUCK_LOOKS,
+} from "../../src/threads/supervised_thread.ts";
 import { KEPT_INTERVAL_MS } from "../../src/threads/thread_reports.ts";
 import { untilIdle } from "../support/idle.ts";
 import {
@@ -381,6 +386,54 @@ test(
     second!.events.died("killed");
     await stopped;
     world.clock.advance(10 * RESTART_MIN_MS);
+    assert.equal(world.lives.length, COUNT, "none is started again");
+  }),
+);
+
+test(
+  "No thread is told of a stop before each client is taken, if only by another one",
+  inWorld(async () => {
+    const world = await MainThreadWorld.serving();
+    await world.listen();
+    const [first, second] = world.lives as [RecordedThread, RecordedThread];
+    const descriptor = world.connect();
+    world.connect();
+    second.takes();
+    const stopped = world.main.stop(true);
+    for (let look = 0; look <= LATE_LOOKS; look++) {
+      assert.ok(!second.kinds().includes("stop"), `look ${look}`);
+      second.beats();
+      await untilIdle();
+      world.clock.advance(LOOK_INTERVAL_MS);
+    }
+    assert.equal(second.last("connection").descriptor, descriptor);
+    second.takes();
+    await untilIdle();
+    world.clock.advance(100);
+    await untilIdle();
+    for (const life of [first, second]) {
+      assert.equal(life.kinds().at(-1), "stop");
+      life.says({ kind: "stopped" });
+    }
+    await stopped;
+    assert.deepEqual(world.closed, []);
+  }),
+);
+
+test(
+  "A stop waits no longer for a client that nobody takes than to know that nobody will",
+  inWorld(async () => {
+    const world = await MainThreadWorld.serving();
+    await world.listen();
+    world.connect();
+    const stopped = world.main.stop(false);
+    for (let look = 0; look < 2 * STUCK_LOOKS; look++) {
+      await untilIdle();
+      world.clock.advance(LOOK_INTERVAL_MS);
+    }
+    await stopped;
+    const lines = world.logged("thread_died");
+    assert.deepEqual(lines.map(({ worker }) => worker), ["worker-1", "worker-2"]);
     assert.equal(world.lives.length, COUNT, "none is started again");
   }),
 );

@@ -13,20 +13,26 @@ type Question = Extract<FromThread, { readonly kind: "identify" }>;
 function world(identity: TlsIdentity | undefined, error?: string) {
   const clock = new ManualClock();
   const asked: Question[] = [];
-  const certificates = new RemoteCertificates((message) => {
-    const question = message as Question;
-    asked.push(question);
-    const number = identity === undefined ? 0 : 1;
-    const told = { kind: "identity" as const, id: question.id, number, identity, error };
-    // As over a channel: a copy, and later.
-    queueMicrotask(() => certificates.hear(structuredClone(told)));
-  }, clock);
+  let version = 0;
+  const certificates = new RemoteCertificates(
+    (message) => {
+      const question = message as Question;
+      asked.push(question);
+      const number = identity === undefined ? 0 : 1;
+      const told = { kind: "identity" as const, id: question.id, number, identity, error };
+      // As over a channel: a copy, and later.
+      queueMicrotask(() => certificates.hear(structuredClone(told)));
+    },
+    clock,
+    () => version,
+  );
+  const change = () => version++;
   const find = async (name = "a.test", protocols?: string[]) => {
     const found = await certificates.identify("tcp://a", name, hello(name, protocols), "");
     await untilIdle();
     return found;
   };
-  return { clock, asked, certificates, find };
+  return { clock, asked, certificates, change, find };
 }
 
 const PLAIN = { cert: "CERT", key: "KEY" };
@@ -45,6 +51,22 @@ test("What was said is good for a second, for the same name and client, also tha
     assert.equal(await find(), first);
     assert.equal(asked.length, 3);
   }
+});
+
+test("A certificate that has changed is asked for at the next handshake, also while it was asked for", async () => {
+  const { asked, change, find } = world(PLAIN);
+  await find();
+  change();
+  await find();
+  assert.equal(asked.length, 2);
+  await find();
+  assert.equal(asked.length, 2);
+  change();
+  const early = find();
+  change();
+  await early;
+  await find();
+  assert.equal(asked.length, 4);
 });
 
 test("Another configuration forgets what was said, also what was asked before it", async () => {
