@@ -1,34 +1,26 @@
 /** The file's checked values → {@link AppOptions}: names and directories, no decisions. */
 import type { AppOptions } from "../app/options.ts";
-import type { HandlerOptions, ParamOptions, SiteOptions } from "../http/options.ts";
+import type { SiteOptions } from "../http/options.ts";
 import type { UpstreamLimits, UpstreamOptions } from "../upstream/options.ts";
-import { middlewareOptions, responseOptions } from "./response_config.ts";
+import { responseOptions } from "./response_config.ts";
 import { geminiLimits, geminiSiteOptions } from "./gemini_options.ts";
 import { http2Limits } from "./http2_schema.ts";
 import { clientOptions, httpTimeouts } from "./http_schema.ts";
-import { conditionOptions } from "./condition_schema.ts";
-import { bodyLimits } from "./body_schema.ts";
-import { formatAddress } from "../runtime/address.ts";
 import { resolveAddress, resolvePath } from "./paths.ts";
 import { acmeOptions } from "./acme_schema.ts";
 import type { Config } from "./schema.ts";
-import { exchangeOptions } from "./exchange_schema.ts";
 import { valueMaps } from "./map_schema.ts";
+import { RouteOptionsMaker, type SiteConfig, type UpstreamConfig } from "./route_options.ts";
 import { spawnOptions } from "./spawn_schema.ts";
 import { symlinkTargetOptions } from "./symlinks.ts";
 import { listenerTlsOptions, schemeOptions, siteTlsOptions } from "./tls_schema.ts";
-
-type UpstreamConfig = NonNullable<Config["upstreams"]>[string];
-type SiteConfig = NonNullable<Config["sites"]>[number];
-type RouteConfig = SiteConfig["routes"][number];
-/** The part of a route that names an application. */
-type ApplicationConfig = NonNullable<RouteConfig["authorize"]>;
 
 /** `directory` is where the file's relative paths start. */
 export function toAppOptions(config: Config, directory: string): AppOptions {
   const { limits, log } = config;
   const connectionLimits = http2Limits(limits.http2);
   const maps = valueMaps(config.map);
+  const routes = new RouteOptionsMaker(config.upstreams ?? {}, directory);
   const upstreamLimits: UpstreamLimits = {
     responseHeaderMax: limits.response_header,
     responseBufferMax: limits.response_buffer,
@@ -50,7 +42,7 @@ export function toAppOptions(config: Config, directory: string): AppOptions {
     ),
     ...spawnsOf(config, directory),
     sites: (config.sites ?? []).map((site) => ({
-      ...siteOptions(site, config.upstreams ?? {}, directory),
+      ...siteOptions(site, routes, directory),
       ...(maps && { maps }),
     })),
     ...(config.gemini && {
@@ -181,7 +173,7 @@ function upstreamTls(
 
 function siteOptions(
   site: SiteConfig,
-  upstreams: Readonly<Record<string, UpstreamConfig>>,
+  routes: RouteOptionsMaker,
   directory: string,
 ): SiteOptions {
   const siteResponses = responseOptions([site]);
@@ -199,133 +191,11 @@ function siteOptions(
       { trusted: site.trusted_proxies, headers: site.proxy_headers },
     traceContext: site.trace_context,
     ...(site.paths === "bytes" && { keepsBytes: true }),
-    routes: site.routes.map((route) => {
-      const paramsOf = (application: ApplicationConfig | undefined): ParamOptions => {
-        const upstream = application && upstreams[application.upstream];
-        return { ...upstream?.params, ...site.params, ...application?.params };
-      };
-      const params = paramsOf(route.fastcgi ?? route.php ?? route.filter);
-      const isPhp = route.fastcgi !== undefined &&
-        isPhpUpstream(route.fastcgi.upstream, upstreams[route.fastcgi.upstream]);
-      const handler = handlerOptions(route, { params, isPhp, directory });
-      const { path, internal, authorize, compression = site.compression } = route;
-      const forwardAuth = route.forward_auth;
-      const layers = [site, { ...route, headers: route.headers?.rules }];
-      const responses = responseOptions(layers);
-      const middleware = middlewareOptions(layers, directory);
-      const conditions = conditionOptions(route);
-      const bodies = bodyLimits(site.limits, route.limits);
-      const requestBody = route.request_body ?? site.request_body;
-      return {
-        path,
-        methods: allowedMethods(route, site),
-        ...(conditions.length > 0 && { conditions }),
-        ...(route.rewrite && { rewrite: route.rewrite }),
-        ...(route.root !== undefined && { root: resolvePath(directory, route.root) }),
-        ...(route.strip_prefix !== undefined && { stripPrefix: route.strip_prefix }),
-        handler,
-        ...(internal && { internal }),
-        ...(authorize && {
-          authorize: { upstream: authorize.upstream, params: paramsOf(authorize) },
-        }),
-        ...(forwardAuth && {
-          forwardAuth: {
-            upstream: forwardAuth.upstream,
-            uri: forwardAuth.uri,
-            copyHeaders: (forwardAuth.copy_headers ?? []).map((name) => name.toLowerCase()),
-          },
-        }),
-        ...(compression && { compression }),
-        ...(responses && { responses }),
-        ...(bodies && { limits: bodies }),
-        ...(requestBody && { requestBody }),
-        ...(middleware && { middleware }),
-      };
-    }),
+    routes: routes.make(site),
     ...(siteResponses && { responses: siteResponses }),
     ...(site.sendfile && {
       sendfile: site.sendfile.map((path) => resolvePath(directory, path)),
     }),
     ...(site.local_redirects && { localRedirects: true }),
-  };
-}
-
-/** By what is started, and by names: of the upstream, of a socket (`php8.2-fpm.sock`), of a host. */
-function isPhpUpstream(name: string, upstream: UpstreamConfig | undefined): boolean {
-  const { spawn, servers = [] } = upstream ?? {};
-  if (spawn !== undefined) {
-    return spawn.command.some((word) => /(?:^|\/)php/.test(word)) || /php/i.test(name);
-  }
-  return [name, ...servers.map(({ address }) => formatAddress(address))]
-    .some((text) => /php|fpm/i.test(text));
-}
-
-/** A browser asks with OPTIONS what another origin may do. */
-function allowedMethods(route: RouteConfig, site: SiteConfig): readonly string[] | undefined {
-  const { methods } = route;
-  const hasCors = (route.cors === undefined ? site.cors : route.cors) != null;
-  return !hasCors || methods === undefined || methods.includes("OPTIONS")
-    ? methods
-    : [...methods, "OPTIONS"];
-}
-
-/** That there is exactly one handler has been checked (`references.ts`). */
-function handlerOptions(
-  route: RouteConfig,
-  { params, isPhp, directory }: {
-    readonly params: ParamOptions;
-    readonly isPhp: boolean;
-    readonly directory: string;
-  },
-): HandlerOptions {
-  const { respond, redirect, fastcgi, php, proxy, filter } = route;
-  if (respond) return { kind: "respond", ...respond };
-  if (redirect) return { kind: "redirect", ...redirect };
-  if (fastcgi) {
-    const { upstream, script_name: scriptName, strip, split_path: splitPath, index } = fastcgi;
-    return {
-      kind: "fastcgi",
-      upstream,
-      scriptName,
-      strip,
-      splitPath,
-      index,
-      params,
-      ...exchangeOptions(fastcgi, directory),
-      ...(isPhp && { isPhp }),
-    };
-  }
-  if (php) {
-    const { upstream, index, front_controller: frontController, strip } = php;
-    const splitPath = php.split_path;
-    return {
-      kind: "php",
-      upstream,
-      index,
-      frontController,
-      strip,
-      splitPath,
-      params,
-      ...exchangeOptions(php, directory),
-      ...(php.try && { attempts: php.try }),
-      ...(php.scripts && { scripts: php.scripts }),
-      ...(php.no_scripts && { noScripts: php.no_scripts }),
-      ...(php.application_root && { applicationRoot: php.application_root }),
-      ...(php.resolve_root && { resolveRoot: true }),
-    };
-  }
-  if (proxy) {
-    const { upstream, host, headers = {} } = proxy;
-    return { kind: "proxy", upstream, host, headers };
-  }
-  if (filter) return { kind: "filter", upstream: filter.upstream, params };
-  if (route.static === undefined) return { kind: "rewrite" };
-  const { index, precompressed, cache_control: cacheControl, listing } = route.static;
-  return {
-    kind: "static",
-    index,
-    listing,
-    ...(precompressed && { precompressed }),
-    ...(cacheControl && { cacheControl: Object.entries(cacheControl) }),
   };
 }

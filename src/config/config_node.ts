@@ -31,6 +31,8 @@ export class ConfigNode {
   readonly faulty: boolean;
   /** Of a scalar: what messages show in its place; undefined: the value itself. */
   readonly shown: string | undefined;
+  /** Of a list, which may stand at several places. */
+  #plain: unknown[] | undefined;
 
   constructor(place: Place, content: ConfigContent, faulty = false, shown?: string) {
     this.place = place;
@@ -64,11 +66,13 @@ export class ConfigNode {
     return step === undefined || next === undefined ? this : next.at(rest);
   }
 
-  /** The same values without places. */
+  /** The same values without places; of one list always the same. */
   toPlain(): unknown {
     const { content } = this;
     if (content.kind === "scalar") return content.value;
-    if (content.kind === "list") return content.items.map((item) => item.toPlain());
+    if (content.kind === "list") {
+      return this.#plain ??= content.items.map((item) => item.toPlain());
+    }
     const plain: Record<string, unknown> = {};
     for (const [key, { node }] of content.entries) plain[key] = node.toPlain();
     return plain;

@@ -15,6 +15,7 @@ import { checkReferences } from "./references.ts";
 import { configSchema } from "./schema.ts";
 import { type LocatedTls, locatedTls } from "./tls_references.ts";
 import type { Secrets } from "./secrets.ts";
+import { readSimpleYaml } from "./simple_yaml.ts";
 import { checkShape } from "./unknown_keys.ts";
 import type { ReadYaml } from "./yaml_tree.ts";
 
@@ -43,7 +44,22 @@ export interface ReadResult {
   readonly tls?: LocatedTls;
 }
 
+/** A file of which something is to be said is read once more, so that all of it has its place. */
 export function* readConfigInSteps(
+  text: string,
+  yaml: ReadYaml,
+  context: ReadContext,
+): Generator<void, ReadResult, void> {
+  const result = yield* readWritten(text, yaml, context);
+  if ("error" in yaml || !yaml.isShared) return result;
+  const { errors, tls } = result;
+  // What routes name may turn out to be missing later.
+  if (errors.length === 0 && tls?.authorities.length === 0) return result;
+  yield;
+  return yield* readWritten(text, { written: readSimpleYaml(text) }, context);
+}
+
+function* readWritten(
   text: string,
   yaml: ReadYaml,
   context: ReadContext,

@@ -8,6 +8,7 @@ import { expandVariables, type ReadVariable, TEMPLATE_KEYS } from "./environment
 import { Lines } from "./lines.ts";
 import type { LocatedError, Place } from "./located_error.ts";
 import { isNoSecretKey, isSecretKey, MASK, Secrets } from "./secrets.ts";
+import { SHARED_KEY } from "./shared_values.ts";
 import {
   DEPTH_MAX,
   NODES_MAX,
@@ -52,6 +53,8 @@ class DocumentReader {
   #secretDepth = 0;
   /** Maps and lists that are being read: an alias of one of them would never end. */
   readonly #open = new Set<Written>();
+  /** What became of lists that may stand at several places, and of how many values each consists. */
+  readonly #shared = new Map<Written, { readonly node: ConfigNode; readonly count: number }>();
   #nodeCount = 0;
   /** How many of the maps being read are below a key of {@link TEMPLATE_KEYS}. */
   #templateDepth = 0;
@@ -93,6 +96,21 @@ class DocumentReader {
       : { kind: "list", items: this.#items(node, place, depth) };
     this.#open.delete(node);
     return new ConfigNode(place, content);
+  }
+
+  /** The value of a key. */
+  #valueOf(name: string, written: Written, keyPlace: Place, depth: number): ConfigNode {
+    const isAsElsewhere = this.#templateDepth === 0 && this.#secretDepth === 0;
+    if (name !== SHARED_KEY || !isAsElsewhere) return this.#node(written, keyPlace, depth);
+    const known = this.#shared.get(written);
+    if (known !== undefined && this.#nodeCount + known.count <= NODES_MAX) {
+      this.#nodeCount += known.count;
+      return known.node;
+    }
+    const before = this.#nodeCount;
+    const node = this.#node(written, keyPlace, depth);
+    this.#shared.set(written, { node, count: this.#nodeCount - before });
+    return node;
   }
 
   /** Why a value cannot be read; counts it. */
@@ -175,7 +193,7 @@ class DocumentReader {
         if (isTemplate) this.#templateDepth++;
         if (isSecretKey(name)) this.#secretDepth++;
         if (isNoSecretKey(name)) this.#secretDepth = 0;
-        entries.set(name, { keyPlace, node: this.#node(value, keyPlace, depth + 1) });
+        entries.set(name, { keyPlace, node: this.#valueOf(name, value, keyPlace, depth + 1) });
         if (isTemplate) this.#templateDepth--;
         this.#secretDepth = depthBefore;
       }

@@ -197,8 +197,8 @@ async function fromFile(
 
 /** The library is loaded for what needs it: to load it takes as long as to read a thousand sites. */
 async function readYaml(text: string): Promise<ReadYaml> {
-  const simple = readSimpleYaml(text);
-  if (simple !== undefined) return { written: simple };
+  const simple = readSimpleYaml(text, true);
+  if (simple !== undefined) return { written: simple, isShared: true };
   const { readAnyYaml } = await import("./any_yaml.ts");
   return readAnyYaml(text);
 }

@@ -54,6 +54,8 @@ const REFERENCE = /(\$?)\$\{map\.([^{}]*)\}/g;
 export function checkMaps(root: ConfigNode, tell: Tell): void {
   const maps = root.get("map")?.entries ?? new Map();
   const names = [...maps.keys()];
+  /** Lists outside templates: one may stand at several places. */
+  const seen = new Set<ConfigNode>();
   visit(root, false);
   for (const [name, { node }] of root.get("map")?.entries ?? []) {
     if (leadsTo(name, name, new Set())) {
@@ -63,6 +65,10 @@ export function checkMaps(root: ConfigNode, tell: Tell): void {
 
   function visit(node: ConfigNode, isTemplate: boolean): void {
     if (isTemplate) check(node.text, node.place);
+    else if (node.content.kind === "list") {
+      if (seen.has(node)) return;
+      seen.add(node);
+    }
     for (const item of node.items) visit(item, isTemplate);
     for (const [key, entry] of node.entries) {
       visit(entry.node, isTemplate || TEMPLATE_KEYS.has(key));

@@ -47,12 +47,20 @@ export function checkReferences(root: ConfigNode, context: ReferenceContext): Sh
   const upstreams = new Map(
     [...root.get("upstreams")?.entries ?? []].map(([name, { node }]) => [name, node]),
   );
+  /** Routes that were looked at, below a root and without: one list may stand at several sites. */
+  const seen = { withRoot: new Set<ConfigNode>(), without: new Set<ConfigNode>() };
   for (const site of root.get("sites")?.items ?? []) {
     if (!context.rootGiven) checkRoot(site, context, tell);
-    for (const route of site.get("routes")?.items ?? []) checkRoot(route, context, tell);
     const hasRoot = context.rootGiven || site.get("root") !== undefined;
-    checkSymlinks(site, { ...context, hasRoot }, tell);
-    checkRoutes(site, upstreams, context, tell);
+    const routes = site.get("routes");
+    const alike = hasRoot ? seen.withRoot : seen.without;
+    const isNew = routes !== undefined && !alike.has(routes);
+    if (isNew) alike.add(routes);
+    if (isNew) { for (const route of routes.items) checkRoot(route, context, tell); }
+    if (site.get("follow_symlinks_to") !== undefined) {
+      checkSymlinks(site, { ...context, hasRoot }, tell);
+    }
+    if (isNew) checkRoutes(site, upstreams, context, tell);
     checkErrorPages(site, context, tell);
   }
   return errors;
@@ -72,8 +80,10 @@ function checkErrorPages(site: ConfigNode, context: ReferenceContext, tell: Tell
   if (context.rootGiven) return;
   const root = site.get("root")?.text;
   const routes = site.get("routes")?.items ?? [];
+  const owners = [site, ...routes].filter((owner) => owner.get("error_pages") !== undefined);
+  if (owners.length === 0) return;
   const runsPhp = routes.some((route) => route.get("php") !== undefined);
-  for (const owner of [site, ...routes]) {
+  for (const owner of owners) {
     for (const { node } of owner.get("error_pages")?.entries.values() ?? []) {
       // The schema tells of a page that is no path below the root.
       if (!node.text?.startsWith("/")) continue;

@@ -26,6 +26,7 @@ import { mapEntries } from "./map_schema.ts";
 import { http2LimitsSchema } from "./http2_schema.ts";
 import { httpLimitsSchema } from "./http_schema.ts";
 import { adminListener, LISTEN_ADDRESS_RULES, listener, serveAddress } from "./listen_schema.ts";
+import { readOnce } from "./quick_section.ts";
 import { routeSchema } from "./route_schema.ts";
 import {
   described,
@@ -118,10 +119,10 @@ const site = section({
     "Whether a Location that is a path, without Status, is followed by afcgi; otherwise the client is redirected",
     false,
   ),
-  routes: described(
+  routes: readOnce(described(
     list(routeSchema, "use a list of routes"),
     "Routes; the first that matches handles a request",
-  ),
+  )),
 });
 
 const log = section({

@@ -7,13 +7,14 @@
  * is not expected) is not read here, nor is anything judged: then the library reads the whole text. So
  * this reader need not know all of YAML, but of what it takes it makes what the library would.
  */
+import { SHARED_KEY, SharedValues } from "./shared_values.ts";
 import { type AnchoredNode, DEPTH_MAX, type Written, type WrittenPair } from "./yaml_tree.ts";
 
-/** Undefined where the library is to read it. */
-export function readSimpleYaml(text: string): Written | undefined {
+/** Undefined where the library is to read it. With `isShared` as `shared_values.ts` says. */
+export function readSimpleYaml(text: string, isShared = false): Written | undefined {
   if (UNUSUAL.test(text)) return undefined;
   try {
-    return new SimpleReader(text).read();
+    return new SimpleReader(text, isShared ? new SharedValues() : undefined).read();
   } catch (error) {
     if (error === NOT_SIMPLE) return undefined;
     throw error;
@@ -84,9 +85,13 @@ class SimpleReader {
   /** Maps and lists that are being read, and how many of them are in braces. */
   #depth = 0;
   #flowDepth = 0;
+  /** Anchors and aliases so far. */
+  #names = 0;
+  readonly #shared: SharedValues | undefined;
 
-  constructor(text: string) {
+  constructor(text: string, shared: SharedValues | undefined) {
     this.#text = text;
+    this.#shared = shared;
     if (text.startsWith(DOCUMENT_START)) this.#at = this.#lineStart = DOCUMENT_START.length;
   }
 
@@ -131,7 +136,7 @@ class SimpleReader {
       const name = this.#key(BLOCK_PLAIN);
       if (!this.#isEmpty(this.#at)) throw NOT_SIMPLE;
       this.#skipSpaces();
-      pairs.push({ name, at, value: this.#value(column, false) });
+      pairs.push({ name, at, value: this.#valueOf(name, () => this.#value(column, false)) });
     }
     return map;
   }
@@ -202,7 +207,7 @@ class SimpleReader {
     const name = this.#key(FLOW_PLAIN);
     if (!isQuoted && !this.#isEmpty(this.#at)) throw NOT_SIMPLE;
     this.#skipFlowSpace(column);
-    return { name, at, value: this.#flowValue(column) };
+    return { name, at, value: this.#valueOf(name, () => this.#flowValue(column)) };
   }
 
   #flowValue(column: number): Written {
@@ -244,6 +249,17 @@ class SimpleReader {
     return name;
   }
 
+  /** The value that begins here, or the one before it that is written alike. */
+  #valueOf(name: string, read: () => Written): Written {
+    const shared = this.#shared;
+    if (shared === undefined || name !== SHARED_KEY) return read();
+    const [start, names] = [this.#at, this.#names];
+    const value = read();
+    // What a name stands for depends on where it is.
+    if (this.#names > names) return value;
+    return shared.first(this.#text.slice(start, this.#at), value);
+  }
+
   /** An alias or a value of its own. */
   #leaf(plain: RegExp, names: RegExp, anchor: string | undefined): Written {
     const at = this.#at;
@@ -276,6 +292,7 @@ class SimpleReader {
   /** Of an anchor or an alias. */
   #nameOf(names: RegExp): string {
     const start = this.#at;
+    this.#names++;
     this.#at = this.#endOf(names);
     return this.#text.slice(start + 1, this.#at);
   }

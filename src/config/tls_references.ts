@@ -12,7 +12,8 @@ export function checkTls(root: ConfigNode, context: PathContext, tell: Tell): vo
   for (const tls of listeners) checkFiles(tls, context, tell);
   for (const site of sites) {
     const tls = site.get("tls");
-    for (const pair of tls?.items ?? []) checkFiles(pair, context, tell);
+    if (tls === undefined) continue;
+    for (const pair of tls.items) checkFiles(pair, context, tell);
     checkFiles(tls, context, tell);
   }
   checkServed(listeners, sites, tell);
@@ -78,8 +79,14 @@ const CLIENT_KEYS: ReadonlySet<string> = new Set(["client_auth", "client_cert"])
 export function locatedTls(root: ConfigNode, directory: string): LocatedTls {
   const authorities: LocatedText[] = [];
   const ciphers: LocatedText[] = [];
+  /** A list may stand at several places. */
+  const seen = new Set<ConfigNode>();
   const look = (node: ConfigNode): void => {
-    for (const item of node.items) look(item);
+    if (node.content.kind === "list") {
+      if (seen.has(node)) return;
+      seen.add(node);
+      for (const item of node.items) look(item);
+    }
     for (const [key, { node: value }] of node.entries) {
       if (value.content.kind === "scalar") continue;
       const ca = CLIENT_KEYS.has(key) ? value.get("ca") : undefined;

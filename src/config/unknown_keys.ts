@@ -25,6 +25,8 @@ export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeRepo
   const errors: ShapeError[] = [];
   const meant = new Set<string>();
   let misplaced: MisplacedKeys | undefined;
+  /** Lists that were looked at, with what was expected of them: one may stand at several places. */
+  const seen = new Map<ConfigNode, SchemaFields>();
   /** Of the value that is visited. */
   const path: (string | number)[] = [];
   visit(root, schema as unknown as SchemaFields);
@@ -41,6 +43,8 @@ export function checkShape(root: ConfigNode, schema: v.GenericSchema): ShapeRepo
       return;
     }
     if (schema.type === "array") {
+      if (seen.get(node) === schema) return;
+      seen.set(node, schema);
       node.items.forEach((item, index) => visitBelow(index, item, schema.item!));
       return;
     }

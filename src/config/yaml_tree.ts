@@ -6,8 +6,8 @@
 /** What YAML makes of a text. */
 export type ReadYaml =
   | { readonly error: YamlError }
-  /** Undefined where there is nothing in the text. */
-  | { readonly written: Written | undefined };
+  /** Undefined where there is nothing in the text; `isShared` as `shared_values.ts` says. */
+  | { readonly written: Written | undefined; readonly isShared?: boolean };
 
 export interface YamlError {
   readonly offset: number;
