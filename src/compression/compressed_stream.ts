@@ -24,7 +24,6 @@ export function compressedStream(
   let isUnflushed = false;
   let isDone = false;
   const finish = (): void => {
-    if (isDone) return;
     isDone = true;
     compressor.destroy();
     onDone();

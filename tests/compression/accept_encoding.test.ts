@@ -12,6 +12,9 @@ test("preferredEncoding takes the first that is offered of those that the client
     ["*", "zstd"],
     ["zstd;q=0, *", "br"],
     ["identity, br", "br"],
+    // One without a weight has the weight 1.
+    ["br, zstd;q=1.0", "zstd"],
+    ["br, zstd;q=0.999", "br"],
   ];
   for (const [accept, expected] of cases) {
     assert.equal(preferredEncoding(accept, ENCODINGS), expected, accept);

@@ -117,6 +117,8 @@ test("What was flushed is not flushed again while the source says nothing", asyn
   const compressor = new HeldCompressor(undefined);
   const reader = compressedStream(source, compressor, new ManualClock(), () => {}).getReader();
   const reading = reader.read();
+  await untilIdle();
+  assert.deepEqual(compressor.calls, [], "there is nothing to be flushed");
   controller.enqueue(new Uint8Array(3));
   await untilIdle();
   assert.deepEqual(compressor.calls, ["write", "flush"]);

@@ -4,6 +4,7 @@
  * stays found when other lines move. An entry that no mutant meets any more is told by the command.
  */
 import { EQUIVALENTS_OF_PARTS } from "./equivalents_of_parts.ts";
+import { EQUIVALENTS_OF_THREADS } from "./equivalents_of_threads.ts";
 import type { Mutant } from "./mutants.ts";
 
 export interface Equivalent {
@@ -21,6 +22,7 @@ const BELOW_A_TICK = "a millisecond is less than a tick of the deadlines";
 
 export const EQUIVALENTS: readonly Equivalent[] = [
   ...EQUIVALENTS_OF_PARTS,
+  ...EQUIVALENTS_OF_THREADS,
   ...([["rateMin > 0", "true"], [">", ">="]] as const).map(([original, replacement]) => ({
     file: PACED_READER,
     line: "return rateMin > 0 ? new PacedReader(stream, rateMin, deadlines) : stream.getReader();",

@@ -3,19 +3,8 @@
  * expressions, records. As `equivalents.ts` has them, written shorter: a reason, and the places that it
  * is the reason for.
  */
+import { because, type Place } from "./because.ts";
 import type { Equivalent } from "./equivalents.ts";
-
-type Place = readonly [file: string, line: string, original: string, replacement: string];
-
-function because(reason: string, ...places: readonly Place[]): Equivalent[] {
-  return places.map(([file, line, original, replacement]) => ({
-    file: `src/${file}`,
-    line,
-    original,
-    replacement,
-    reason,
-  }));
-}
 
 export const EQUIVALENTS_OF_PARTS: readonly Equivalent[] = [
   ...because(

@@ -65,6 +65,42 @@ test("News that each thread finds out are told once, and told again when they ar
   assert.deepEqual(told(), [["back", undefined], ["failed", undefined]]);
 });
 
+test("What a thread has said last need not be what was said last: it passes the same again", () => {
+  const { threads, told } = world();
+  const states = ["failed", "back", "failed", "back"];
+  for (const [index, state] of states.entries()) {
+    threads[index % 2]!.news("name", state, "error", state, {});
+    threads[index % 2]!.news("name", state, "error", state, {});
+  }
+  assert.deepEqual(told().map(([message]) => message), states);
+});
+
+test("News are remembered of so many kinds, and with one more all may be told again", () => {
+  const { main, told } = world();
+  const say = (kind: number) => main.news(`${kind}`, "failed", "error", `${kind}`, {});
+  for (let kind = 0; kind < LIMITED_LOG_KINDS_MAX; kind++) say(kind);
+  told();
+  say(0);
+  main.news("0", "back", "error", "known, and other news", {});
+  say(1);
+  assert.deepEqual(told().map(([message]) => message), ["known, and other news"]);
+  say(LIMITED_LOG_KINDS_MAX);
+  say(1);
+  assert.deepEqual(told().map(([message]) => message), [`${LIMITED_LOG_KINDS_MAX}`, "1"]);
+});
+
+test("Nothing of a level that is not written goes to another thread", () => {
+  const clock = new ManualClock();
+  const logger = new Logger({ sink: new LineSink(), clock, level: "warn", format: "json" });
+  const passed: string[] = [];
+  const log = new LimitedLog(logger, clock, ({ message }) => void passed.push(message));
+  for (const level of ["debug", "info", "warn", "error"] as const) {
+    log.log(level, level, `line of ${level}`, {});
+    log.news(level, "a", level, `news of ${level}`, {});
+  }
+  assert.deepEqual(passed, ["line of warn", "news of warn", "line of error", "news of error"]);
+});
+
 test("Lines below the log's level are not passed on, and kinds that are remembered have a bound", () => {
   const { clock, main, threads, told } = world();
   threads[0]!.log("debug", "debug", "nobody reads it", {});

@@ -57,7 +57,14 @@ test("A JSON line is one line whatever the message holds", async () => {
 });
 
 test("A line of text quotes what has spaces, quotes or nothing in it", async () => {
-  const fields = { plain: "a/b?c", spaced: "a b", quoted: 'a"b', empty: "", count: 0 };
+  const fields = {
+    plain: "a/b?c",
+    spaced: "a b",
+    nothing: undefined,
+    quoted: 'a"b',
+    empty: "",
+    count: 0,
+  };
   const line = await lineOf("text", (logger) => logger.info("It rains", fields));
   assert.equal(
     line,
@@ -92,6 +99,7 @@ test("Lines of one turn leave in one write, those of the next in another", () =>
   logger.info("one");
   logger.info("two");
   assert.deepEqual(sink.writes, []);
+  assert.equal(clock.timerCount, 1);
   clock.advance(0);
   assert.equal(sink.writes.length, 1);
   assert.equal(sink.writes.join("").split("\n").length, 3);

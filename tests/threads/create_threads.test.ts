@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { AppOptions } from "../../src/app/options.ts";
 import { Logger } from "../../src/observe/logger.ts";
 import { MemoryRuntime } from "../support/memory/memory.ts";
+import { MainThread } from "../../src/threads/main_thread.ts";
 import { createThreads, threadCount } from "../../src/threads/create_threads.ts";
 
 const OPTIONS = { upstreams: [], sites: [] } as unknown as AppOptions;
@@ -39,3 +40,38 @@ test("With one thread, or where there are none, everything is done by the main t
   await runtime.clock.advance(1);
   assert.equal(JSON.parse(lines.join("")).code, "no_threads");
 });
+
+/** What a system has that can have threads that serve. */
+const WHOLE = {
+  threads: { start: () => ({ send() {}, end() {} }) },
+  acceptDescriptors: () => Promise.reject(new Error("Nobody listens")),
+  adoptSockets: () => Promise.reject(new Error("Nobody listens")),
+  platform: "linux x64",
+} as const;
+
+for (const missing of ["nothing", ...Object.keys(WHOLE)]) {
+  test(`Threads on a system that lacks ${missing}, and what is said of it`, async () => {
+    for (const workers of [2, "auto"] as const) {
+      const memory = new MemoryRuntime();
+      const lines: string[] = [];
+      const { clock, files } = memory;
+      const sink = { write: (text: string) => lines.push(text), flush: () => Promise.resolve() };
+      const logger = new Logger({ sink, clock, level: "info", format: "json" });
+      const parts = { ...WHOLE, [missing]: missing === "platform" ? "darwin" : undefined };
+      // Two processors.
+      const process = Object.assign(Object.create(memory.process), { cpuCount: 2 });
+      const runtime = Object.assign(Object.create(memory), { ...parts, files, process });
+      const threads = await createThreads({ ...OPTIONS, workers }, {
+        runtime,
+        logger,
+        version: "1",
+      });
+      assert.equal(threads instanceof MainThread, missing === "nothing");
+      threads?.destroy();
+      clock.advance(0);
+      // Nobody has asked for threads in so many words.
+      const isTold = missing !== "nothing" && workers === 2;
+      assert.equal(lines.length, isTold ? 1 : 0, `${workers}`);
+    }
+  });
+}

@@ -57,3 +57,16 @@ test("A family that only a thread has is there, and one text stays what it is", 
   assert.equal(mergeMetrics([text]), text);
   assert.equal(mergeMetrics(["", text]), text);
 });
+
+test("A line that only one thread has is there, among those of its family", () => {
+  const text = (site: string, count: number) => {
+    const registry = new MetricsRegistry();
+    registry.counter("afcgi_http_requests_total", "Requests.", ["site"]).add([site], count);
+    return registry.render();
+  };
+  const lines = mergeMetrics([text("a", 1), text("b", 2), text("a", 3)]).trimEnd().split("\n");
+  assert.deepEqual(lines.slice(2), [
+    'afcgi_http_requests_total{site="a"} 4',
+    'afcgi_http_requests_total{site="b"} 2',
+  ]);
+});

@@ -76,6 +76,7 @@ test("WebSockets are added up where there may be some, and an upstream of one th
   const merged = mergeStatus(status([], { protocol: "http", tunnels: 1 }), [
     { name: "worker-1", status: status([], { protocol: "http", tunnels: 4 }) },
     { name: "worker-2", status: { ...status([]), upstreams: [] } },
+    { name: "worker-3", status: status([], { protocol: "http" }) },
   ]);
   assert.equal(merged.upstreams[0]!.tunnels, 5);
   assert.equal(mergeStatus(status([]), []).upstreams[0]!.tunnels, undefined);

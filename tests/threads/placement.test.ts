@@ -1,6 +1,7 @@
 /** Which thread a client's connection goes to. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { takeGiven } from "../../src/shared/handover.ts";
 import { createWords } from "../../src/shared/layout.ts";
 import { run } from "../../src/shared/steps.ts";
@@ -145,4 +146,87 @@ test("Clients wait for the first thread, and not too many of them", () => {
   assert.equal(given.length, PENDING_MAX);
   placement.close();
   assert.equal(refused.length, 2 + PENDING_MAX);
+});
+
+test("Equally busy threads have turns, in their order, however they came and whoever has left", () => {
+  const { words, given, placement, place } = world();
+  for (const thread of [3, 1, 2]) placement.add(thread);
+  for (let count = 0; count < 7; count++) {
+    place(1);
+    // It leaves at once.
+    Atomics.sub(words, PLACES.placed + given.at(-1)![0], 1);
+  }
+  assert.deepEqual(given.map(([thread]) => thread), [1, 2, 3, 1, 2, 3, 1]);
+});
+
+test("Who is no thread yet cannot be late, and what waits is refused once", () => {
+  const { given, refused, placement, place } = world();
+  placement.setLate(1, true);
+  place(1);
+  placement.close();
+  placement.close();
+  assert.deepEqual(refused.map(({ descriptor }) => descriptor), [1]);
+  placement.add(1);
+  placement.add(2);
+  place(2);
+  assert.deepEqual(given, [[1, 2], [2, 3]]);
+});
+
+type Act =
+  | { readonly kind: "place" | "add" | "remove" | "late" | "in time"; readonly thread: number }
+  | { readonly kind: "take"; readonly thread: number; readonly count: number };
+
+const anyThread = fc.integer({ min: 1, max: THREADS - 1 });
+const anyAct: fc.Arbitrary<Act> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("place" as const), thread: anyThread }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("take" as const),
+      thread: anyThread,
+      count: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constantFrom("add" as const, "remove" as const, "late" as const, "in time" as const),
+      thread: anyThread,
+    }),
+  },
+);
+
+test("Whatever becomes of threads, each client is one thread's, and none is lost", () => {
+  fc.assert(
+    fc.property(fc.array(anyAct, { maxLength: 60, size: "max" }), (acts) => {
+      const { words, given, placement, place, take } = world();
+      const ready = new Set<number>();
+      let placed = 0;
+      let taken = 0;
+      for (const { kind, thread, ...act } of acts) {
+        if (kind === "place") {
+          place(1);
+          placed++;
+        } else if (kind === "add" && !ready.has(thread)) {
+          ready.add(thread);
+          placement.add(thread);
+        } else if (kind === "remove" && ready.delete(thread)) {
+          // As it is buried: what it holds is not counted any more.
+          Atomics.store(words, PLACES.placed + thread, 0);
+          placement.remove(thread);
+        } else if (kind === "late" || kind === "in time") {
+          placement.setLate(thread, kind === "late");
+        } else if (kind === "take" && ready.has(thread)) {
+          taken += take(thread, "count" in act ? act.count : 0);
+        }
+      }
+      for (let thread = 1; thread < THREADS; thread++) {
+        if (!ready.has(thread)) placement.add(thread);
+        placement.setLate(thread, false);
+      }
+      for (let thread = 1; thread < THREADS; thread++) taken += take(thread, given.length);
+      assert.equal(taken, placed);
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TlsIdentity } from "../../src/runtime/connection.ts";
 import type { FromThread } from "../../src/threads/messages.ts";
-import { KEPT_MS, RemoteCertificates } from "../../src/threads/remote_certificates.ts";
+import {
+  ASKED_MAX,
+  KEPT_MAX,
+  KEPT_MS,
+  RemoteCertificates,
+} from "../../src/threads/remote_certificates.ts";
 import { hello } from "../support/acme_world.ts";
 import { untilIdle } from "../support/idle.ts";
 import { ManualClock } from "../support/memory/memory.ts";
@@ -95,4 +100,50 @@ test("An error is that handshake's, and the next one asks again", async () => {
   await assert.rejects(find(), /no such file/);
   await assert.rejects(find(), /no such file/);
   assert.equal(asked.length, 2);
+});
+
+test("Names that are remembered have a bound, and the one that came first makes way", async () => {
+  const { asked, find } = world(PLAIN);
+  for (let name = 0; name < KEPT_MAX; name++) await find(`n${name}.test`);
+  await find("n0.test");
+  assert.equal(asked.length, KEPT_MAX, "all of them are known");
+  await find("more.test");
+  await find("more.test");
+  await find(`n1.test`);
+  assert.equal(asked.length, KEPT_MAX + 1, "one has made way");
+  await find("n0.test");
+  assert.equal(asked.length, KEPT_MAX + 2);
+});
+
+test("A name that is asked for again takes nobody's place", async () => {
+  const { clock, asked, find } = world(PLAIN);
+  for (let name = 0; name < KEPT_MAX; name++) await find(`n${name}.test`);
+  clock.advance(KEPT_MS);
+  for (let name = KEPT_MAX - 1; name >= 0; name--) await find(`n${name}.test`);
+  const before = asked.length;
+  for (let name = 0; name < KEPT_MAX; name++) await find(`n${name}.test`);
+  assert.equal(asked.length, before);
+});
+
+test("So many handshakes wait for the main thread and no more; each response makes room for one", async () => {
+  const ids: number[] = [];
+  const certificates = new RemoteCertificates(
+    (message) => void ids.push((message as Question).id),
+    new ManualClock(),
+  );
+  const ask = (name: string) =>
+    Promise.resolve(certificates.identify("tcp://a", name, hello(name), ""));
+  const waiting = Array.from({ length: ASKED_MAX }, (_, index) => ask(`n${index}.test`));
+  await assert.rejects(ask("more.test"), /Too many handshakes wait for certificates/);
+  assert.equal(ids.length, ASKED_MAX);
+  const answer = (id: number) =>
+    certificates.hear({ kind: "identity", id, number: 0, identity: undefined, error: undefined });
+  answer(ids[0]!);
+  // One that nobody has asked for.
+  answer(-1);
+  assert.equal(await waiting[0], undefined);
+  const next = ask("more.test");
+  await assert.rejects(ask("one more.test"), /Too many/);
+  for (const id of ids) answer(id);
+  await Promise.all([...waiting, next]);
 });

@@ -283,6 +283,12 @@ for (const [state, reach] of Object.entries(STATES)) {
       clock.advance(10 * RESTART_MAX_MS);
       assert.deepEqual([started.length, clock.timerCount], [count, 0], "it is not started again");
       assert.ok(last.isOver);
+      // Nothing of it is there any more.
+      const told = last.sent.length;
+      thread.send({ kind: "password", digest: "x" });
+      for (let look = 0; look <= STUCK_LOOKS; look++) thread.look();
+      clock.advance(RESTART_MAX_MS);
+      assert.deepEqual([last.sent.length, started.length], [told, count]);
     });
   }
 }
@@ -290,6 +296,7 @@ for (const [state, reach] of Object.entries(STATES)) {
 test("How long it stands still is told in seconds, and nothing of it once it is dead", async () => {
   const { started, thread, serve } = world();
   await serve();
+  assert.deepEqual([thread.stillMs, thread.isLate], [0, false]);
   const seen: [stillMs: number, isLate: boolean][] = [];
   for (let look = 0; look < 4; look++) {
     thread.look();
@@ -317,4 +324,20 @@ test("A thread that is of no use is ended, told why, and started again", async (
   thread.end();
   await thread.commit(2, CONFIG, { servers: new Map(), news: [] });
   assert.equal(started[1]!.isOver, true);
+});
+
+test("A thread that starts is asked nothing, and one that ends is not started by a look", async () => {
+  const { clock, started, thread, serve } = world();
+  await serve();
+  started[0]!.events.died("killed");
+  clock.advance(RESTART_MIN_MS);
+  assert.equal(thread.state, "starting");
+  assert.equal(await thread.report(1, 1_000), undefined);
+  assert.deepEqual(started[1]!.sent.map(({ kind }) => kind), ["start"]);
+  assert.equal(clock.timerCount, 0);
+  started[1]!.events.received({ kind: "ready" });
+  thread.end();
+  for (let look = 0; look <= STUCK_LOOKS; look++) thread.look();
+  clock.advance(RESTART_MAX_MS);
+  assert.equal(started.length, 2);
 });

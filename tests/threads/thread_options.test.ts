@@ -10,6 +10,7 @@ const OPTIONS = {
   gemini: {},
   user: "www-data",
   workers: "auto",
+  shutdownDelayMs: 5_000,
 } as unknown as AppOptions;
 
 test("Limits of a thread are those of the process: what threads hold is added up", () => {
@@ -28,6 +29,7 @@ test("What the main thread does is nothing that a thread does, too", () => {
     1,
     [],
   ]);
+  assert.equal(threadOptions(OPTIONS).shutdownDelayMs, 0, "it is over when threads are told");
   // Clients are told of HTTP/3 by all.
   assert.equal(listen[0]?.http3, true);
 });

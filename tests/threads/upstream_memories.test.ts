@@ -52,6 +52,22 @@ test("There are as many permits as one thread would have connections", () => {
   assert.equal(memories.of(upstream("b", http)).slotCount, AUTO_HTTP_MAX);
 });
 
+test("Servers that come and go have cells to come, those that are written down a few", () => {
+  const memories = new UpstreamMemories(3);
+  const connections = { ...UPSTREAM_DEFAULTS.connections, max: 1 };
+  const server = (host: string) => ({
+    address: { transport: "tcp", host, port: 9000 } as const,
+    weight: 1,
+    backup: false,
+  });
+  const cellsOf = (name: string, more: Partial<UpstreamOptions>) =>
+    memories.of(upstream(name, { connections, ...more })).cells;
+  const few = cellsOf("addresses", { servers: [server("192.0.2.1"), server("192.0.2.2")] });
+  assert.equal(few, 2 + 64);
+  assert.ok(cellsOf("names", { servers: [server("192.0.2.1"), server("app.test")] }) > 1_000);
+  assert.ok(cellsOf("supplied", { supplied: true, servers: [server("192.0.2.1")] }) > 1_000);
+});
+
 test("Workers that are replaced repeatedly have memory each", () => {
   const memories = new UpstreamMemories(3);
   const connections = { ...UPSTREAM_DEFAULTS.connections, max: 1 };
