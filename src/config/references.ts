@@ -80,10 +80,9 @@ function checkErrorPages(site: ConfigNode, context: ReferenceContext, tell: Tell
   if (context.rootGiven) return;
   const root = site.get("root")?.text;
   const routes = site.get("routes")?.items ?? [];
-  const owners = [site, ...routes].filter((owner) => owner.get("error_pages") !== undefined);
-  if (owners.length === 0) return;
+  if (!hasErrorPages(site) && !routes.some(hasErrorPages)) return;
   const runsPhp = routes.some((route) => route.get("php") !== undefined);
-  for (const owner of owners) {
+  for (const owner of [site, ...routes]) {
     for (const { node } of owner.get("error_pages")?.entries.values() ?? []) {
       // The schema tells of a page that is no path below the root.
       if (!node.text?.startsWith("/")) continue;
@@ -103,6 +102,10 @@ function checkErrorPages(site: ConfigNode, context: ReferenceContext, tell: Tell
       }
     }
   }
+}
+
+function hasErrorPages(owner: ConfigNode): boolean {
+  return owner.get("error_pages") !== undefined;
 }
 
 function checkRoutes(

@@ -20,6 +20,7 @@ export type ResponseConfig = { readonly [Key in keyof Entries]?: v.InferOutput<E
 
 /** Undefined where nothing is said. */
 export function responseOptions(layers: readonly ResponseConfig[]): ResponseOptions | undefined {
+  if (layers.every(saysNothing)) return undefined;
   const pages = Object.assign({}, ...layers.map((layer) => layer.error_pages));
   const headers = layers.flatMap((layer) => layer.headers ?? []);
   if (headers.length === 0 && Object.keys(pages).length === 0) return undefined;
@@ -35,6 +36,10 @@ export function responseOptions(layers: readonly ResponseConfig[]): ResponseOpti
     ),
     interceptErrors: last(layers, "intercept_errors") ?? false,
   };
+}
+
+function saysNothing({ error_pages: pages, headers }: ResponseConfig): boolean {
+  return pages === undefined && headers === undefined;
 }
 
 /** Undefined where nothing stands before the handler. */

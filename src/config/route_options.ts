@@ -47,8 +47,7 @@ export class RouteOptionsMaker {
 
   make(site: SiteConfig): readonly RouteOptions[] {
     const known = this.#made.get(site.routes);
-    const isAlone = Object.entries(site)
-      .every(([key, value]) => value === undefined || OF_SITE_ALONE.has(key));
+    const isAlone = givesNothing(site);
     if (isAlone && known !== undefined) return known;
     const made = site.routes.map((route) =>
       routeOptions(route, site, this.#upstreams, this.#directory)
@@ -56,6 +55,11 @@ export class RouteOptionsMaker {
     if (isAlone) this.#made.set(site.routes, made);
     return made;
   }
+}
+
+function givesNothing(site: Readonly<Record<string, unknown>>): boolean {
+  for (const key in site) if (site[key] !== undefined && !OF_SITE_ALONE.has(key)) return false;
+  return true;
 }
 
 function routeOptions(
