@@ -3,6 +3,7 @@
 // of, because Bun's download host is not to be reached from everywhere.
 import { closeSync, existsSync, mkdirSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { recordOrder } from "./bytecode_order.mjs";
 import { DIST, executablePath, run, runOrFail, tool } from "./command.mjs";
 import { installPackages, pinnedVersions } from "./install.mjs";
 
@@ -48,18 +49,28 @@ const TARGETS = [
 
 /** `npm run build`: the executable of this machine. */
 export async function build() {
+  await makeOwn();
+  return 0;
+}
+
+/** Makes it twice: the first one says in which order it wants its bytecode. Resolves to the flags for that. */
+async function makeOwn() {
   await installPackages();
   mkdirSync(DIST, { recursive: true });
-  await runOrFail(tool("bun"), compileArgs(executablePath(), []));
-  return 0;
+  const output = executablePath();
+  await runOrFail(tool("bun"), compileArgs(output, []), { capture: true });
+  const order = await recordOrder(output);
+  const flags = order === undefined ? [] : [`--bytecode-order=${order}`];
+  await runOrFail(tool("bun"), compileArgs(output, flags));
+  return flags;
 }
 
 /** `npm run build:all`: every platform; status 1 when one had to be left out. */
 export async function buildAll() {
-  await build();
+  const flags = await makeOwn();
   const leftOut = [];
   for (const target of TARGETS) {
-    const reason = await buildTarget(target);
+    const reason = await buildTarget(target, flags);
     if (reason !== undefined) leftOut.push(`${target.name}: ${reason}`);
   }
   for (const line of leftOut) console.error(`left out ${line}`);
@@ -67,11 +78,12 @@ export async function buildAll() {
 }
 
 /** Resolves to the reason why the target had to be left out, or to undefined. */
-async function buildTarget(target) {
+async function buildTarget(target, flags) {
   const base = await fetchBase(target);
   if (base === undefined) return `npm has no base "@oven/${target.package}" to give`;
   const output = join(DIST, `afcgi-${target.name}`);
   const args = compileArgs(output, [
+    ...flags,
     `--target=bun-${target.bun}`,
     `--compile-executable-path=${base}`,
   ]);
