@@ -171,10 +171,11 @@ export class ClientBounds {
     { connectionsMax, connectionsPerAddressMax, whenFull }: ClientOptions,
     { sites, upstreams }: BoundedOptions,
   ) {
-    const { runtime: { process }, logger, isMain } = this.#deps;
+    const { runtime: { process }, logger, share, isMain } = this.#deps;
     const asked = { max: connectionsMax, perAddressMax: connectionsPerAddressMax };
     const limit = process.descriptorLimit;
-    const { max, perAddressMax, loweredFrom } = connectionBounds(asked, limit, upstreams);
+    const threads = share?.threads;
+    const { max, perAddressMax, loweredFrom } = connectionBounds(asked, limit, upstreams, threads);
     if (isMain && loweredFrom !== undefined && loweredFrom !== this.#toldLoweredFrom) {
       const message = `Only ${max} of ${loweredFrom} connections fit into ${limit} descriptors`;
       logger.warn(message, { code: "connections_lowered" });

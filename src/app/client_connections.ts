@@ -19,6 +19,8 @@ export type ConnectionRefusal = "full" | "address";
 
 /** Connections that other threads have, too; in one sum, and of each address. */
 export interface ClientShare {
+  /** The main thread and those that serve. */
+  readonly threads: number;
   /**
    * Of all threads. For the one that accepts those that threads have not taken yet count, too, or it
    * would accept more than they may serve.

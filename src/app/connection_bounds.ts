@@ -10,6 +10,9 @@ import type { UpstreamOptions } from "../upstream/options.ts";
 /** Descriptors for the program itself. */
 export const DESCRIPTOR_RESERVE = 64;
 
+/** What the event loop of each thread beside the main one takes. */
+export const THREAD_DESCRIPTORS = 2;
+
 /** However few descriptors there are. */
 export const CONNECTIONS_MIN = 16;
 
@@ -32,16 +35,18 @@ export interface ConnectionBounds {
   readonly loweredFrom: number | undefined;
 }
 
-/** The bounds in force: what was asked for, as far as it fits, or what does. */
+/** The bounds in force: what was asked for, as far as it fits, or what does; `threads` are all there are. */
 export function connectionBounds(
   asked: { readonly max?: number | undefined; readonly perAddressMax?: number | undefined },
   descriptorLimit: number | undefined,
   upstreams: readonly UpstreamOptions[],
+  threads = 1,
 ): ConnectionBounds {
-  const most = descriptorLimit === undefined
+  const limit = descriptorLimit && descriptorLimit - THREAD_DESCRIPTORS * (threads - 1);
+  const most = limit === undefined
     ? Infinity
-    : Math.max(CONNECTIONS_MIN, descriptorLimit - DESCRIPTOR_RESERVE);
-  const max = Math.min(asked.max ?? fitting(descriptorLimit, upstreams), most);
+    : Math.max(CONNECTIONS_MIN, limit - DESCRIPTOR_RESERVE);
+  const max = Math.min(asked.max ?? fitting(limit, upstreams), most);
   return {
     max,
     perAddressMax: asked.perAddressMax ?? Math.max(1, Math.ceil(max * ADDRESS_SHARE)),

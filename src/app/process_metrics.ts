@@ -26,7 +26,10 @@ export function registerProcessMetrics(
   );
   registry.number("process_resident_memory_bytes", "Resident memory", () => usage().residentLength);
   registry.number("process_virtual_memory_bytes", "Virtual memory", () => usage().virtualLength);
-  registry.number("process_open_fds", "Open file descriptors", () => usage().descriptors);
+  registry.number("process_open_fds", "Open file descriptors", () => {
+    const { descriptors } = usage();
+    return descriptors === Infinity ? process.descriptorLimit : descriptors;
+  });
   registry.number("process_max_fds", "Most file descriptors", () => process.descriptorLimit);
   registry.number("process_start_time_seconds", "Start, in seconds since 1970", () => startedS);
 }

@@ -31,7 +31,7 @@ export async function createThreads(
   const { connectionsMax, connectionsPerAddressMax } = options.clients ?? {};
   const asked = { max: connectionsMax, perAddressMax: connectionsPerAddressMax };
   const { process } = runtime;
-  const { max } = connectionBounds(asked, process.descriptorLimit, options.upstreams);
+  const { max } = connectionBounds(asked, process.descriptorLimit, options.upstreams, count + 1);
   return new MainThread({
     runtime,
     logger,

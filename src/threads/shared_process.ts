@@ -166,6 +166,7 @@ export class SharedProcess implements ProcessShare {
     const bucketsFor = (group: string) => bucketsOf(group, memory.key, addresses);
     const runAll = <Result>(steps: Steps<Result>): Result => run(memory.words, steps);
     return {
+      threads: memory.threads,
       accepts,
       get total() {
         return accepts ? own() + runAll(totalOf(given)) : runAll(totalOf(clients));

@@ -53,6 +53,7 @@ const anyAct: fc.Arbitrary<Act> = fc.oneof(
 
 /** The other threads have nobody; what this one counts is there to be looked at. */
 class CountedShare implements ClientShare {
+  readonly threads = 2;
   total = 0;
   readonly accepts = true;
   readonly groups = new Map<string, number>();

@@ -226,6 +226,8 @@ test("The default leaves descriptors for files and applications, and more is nev
     connections: { ...UPSTREAM_DEFAULTS.connections, max: 40 },
   }];
   assert.equal(connectionBounds({}, 256, upstreams).max, (256 - 64 - 40) / 2);
+  assert.equal(connectionBounds({}, 256, upstreams, 5).max, (256 - 64 - 40) / 2 - 4);
+  assert.equal(connectionBounds({ max: 500 }, 256, upstreams, 5).max, 256 - 64 - 8);
   assert.equal(connectionBounds({}, 64, upstreams).max, CONNECTIONS_MIN);
   assert.equal(connectionBounds({}, undefined, upstreams).max, CONNECTIONS_UNKNOWN);
   assert.equal(connectionBounds({}, 1_048_576, upstreams).perAddressMax, 262_118);

@@ -12,6 +12,8 @@ import { Afcgi } from "../support/afcgi.ts";
 import { FaultPeer, GOOD_BODY } from "../support/fault_peer.ts";
 import { freePlace, placeUrl, temporaryDirectory } from "../support/places.ts";
 
+/** That nobody can raise, as far as tests change it. */
+const LIMIT = 4096;
 const CONTENT = "x".repeat(50_000);
 
 test("Without a descriptor to spare neither a file nor an application is missing", async () => {
@@ -57,6 +59,39 @@ test("Without a descriptor to spare neither a file nor an application is missing
   }
 });
 
+for (const workers of [1, 3]) {
+  test(`Without a descriptor to spare ${workers} threads are told of, and throw nothing`, async () => {
+    const sites = [{ routes: [{ respond: { body: "ok" } }] }];
+    const afcgi = await Afcgi.start({
+      config: { admin: { listen: "127.0.0.1:0" }, workers, sites },
+    });
+    const { address } = await afcgi.waitForLog((line) => line.for === "admin");
+    const { pid } = afcgi.child;
+    const admin = new KeptClient(Number(/:(\d+)$/.exec(String(address))?.[1]));
+    const metric = async (name: string) =>
+      Number(new RegExp(`^${name} (.*)$`, "m").exec(await admin.get("/metrics", "localhost"))?.[1]);
+    try {
+      const [resident, most] = [
+        await metric("process_resident_memory_bytes"),
+        await metric("process_max_fds"),
+      ];
+      assert.ok(await metric("process_open_fds") < most);
+      limit(pid, nextDescriptor(pid));
+      assert.ok(await metric("process_resident_memory_bytes") >= resident / 2);
+      assert.ok(await metric("process_virtual_memory_bytes") > resident);
+      assert.equal(await metric("process_open_fds"), most);
+      assert.equal((await admin.get("/status", "localhost")).slice(9, 12), "200");
+      // Whoever looks how much memory there is does so now and then.
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      limit(pid, LIMIT);
+      assert.ok(await metric("process_open_fds") < most);
+    } finally {
+      admin.close();
+      await afcgi.stop();
+    }
+  });
+}
+
 /** The number that the next descriptor would get. */
 function nextDescriptor(pid: number): number {
   const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
@@ -67,7 +102,7 @@ function nextDescriptor(pid: number): number {
 
 /** Descriptors from this number on may not be had any more. */
 function limit(pid: number, count: number): void {
-  execFileSync("prlimit", ["--pid", String(pid), `--nofile=${count}:4096`]);
+  execFileSync("prlimit", ["--pid", String(pid), `--nofile=${count}:${LIMIT}`]);
 }
 
 /** One connection, one request after the other. */
@@ -85,9 +120,9 @@ class KeptClient {
     this.#socket.on("close", () => this.#wake());
   }
 
-  async get(path: string): Promise<string> {
+  async get(path: string, host = "a"): Promise<string> {
     this.#text = "";
-    this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
     while (!this.#isWhole && !this.#socket.destroyed) {
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
