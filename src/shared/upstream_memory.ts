@@ -11,10 +11,10 @@ import { createWords, Layout } from "./layout.ts";
 import { type PermitPlaces, sweepPermits } from "./permits.ts";
 import { compareExchange, load, type SharedWords, type Steps, store } from "./steps.ts";
 
-/** Cells for servers that are not known at the start. */
+/** Cells for servers that are not known at the start, at least. */
 export const CELLS_SPARE = 64;
-/** The same of an upstream whose servers come and go by themselves: what they take, and how many. */
-export const CHANGING_WORDS = 32 * 1024;
+/** What they may take; the system has no memory for words that nobody has touched. */
+export const CHANGING_WORDS = 64 * 1024;
 export const CHANGING_CELLS_MAX = 2_048;
 
 /** What a thread has to know to use it; it goes to each thread as it is. */
@@ -60,7 +60,7 @@ export function createUpstreamMemory(
   return { id: ++lastId, words: createWords(length), threads, cells, slotCount };
 }
 
-/** Spare cells for servers behind names, or of applications that we start. */
+/** Spare cells for servers that will come. */
 export function changingCells(threads: number, slotCount: number): number {
   const fitting = Math.floor(CHANGING_WORDS / cellLength(threads, slotCount));
   return Math.max(CELLS_SPARE, Math.min(CHANGING_CELLS_MAX, fitting));

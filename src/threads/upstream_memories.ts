@@ -4,10 +4,8 @@
  */
 import type { AppOptions } from "../app/options.ts";
 import { fingerprint } from "../app/fingerprint.ts";
-import { isServerName } from "../runtime/address.ts";
 import { run } from "../shared/steps.ts";
 import {
-  CELLS_SPARE,
   changingCells,
   createUpstreamMemory,
   leaveUpstream,
@@ -37,11 +35,11 @@ export class UpstreamMemories {
     const key = keyOf(options);
     const known = this.#memories.get(key);
     if (known !== undefined) return known;
-    const { servers, supplied, protocol, connections: { max } } = options;
+    const { servers, protocol, connections: { max } } = options;
     const auto = protocol === "http" ? AUTO_HTTP_MAX : AUTO_SINGLE_MAX;
     const slots = max === "auto" ? auto : max;
-    const changes = supplied || servers.some(({ address }) => isServerName(address));
-    const spare = changes ? changingCells(this.#threads, slots) : CELLS_SPARE;
+    // Servers come and go with names, workers and reloads.
+    const spare = changingCells(this.#threads, slots);
     const memory = createUpstreamMemory(this.#threads, servers.length, slots, spare);
     this.#memories.set(key, memory);
     return memory;

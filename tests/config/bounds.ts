@@ -300,7 +300,7 @@ export const BOUNDS: Readonly<Record<string, Readonly<Record<string, readonly nu
     BUCKETS_MAX: [65_536],
     CELLS_SPARE: [64],
     CHANGING_CELLS_MAX: [2_048],
-    CHANGING_WORDS: [32_768],
+    CHANGING_WORDS: [65_536],
     THREADS_MAX: [64],
   },
   spawn: {

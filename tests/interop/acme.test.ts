@@ -5,6 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connect } from "node:tls";
@@ -335,3 +337,51 @@ function overTls(port: number, servername: string): Promise<string> {
     socket.on("error", reject);
   });
 }
+
+test(
+  "With threads a name that nobody has written down gets its certificate at its first handshakes",
+  { skip },
+  async () => {
+    await withPebble({}, async (pebble, store) => {
+      const asked: string[] = [];
+      const operator = createServer((request, response) => {
+        const name = new URL(request.url!, "http://a").searchParams.get("domain")!;
+        asked.push(name);
+        response.writeHead(name.startsWith("no") ? 404 : 200).end();
+      });
+      await new Promise<void>((resolve) => operator.listen(0, "127.0.0.1", resolve));
+      const { port } = operator.address() as AddressInfo;
+      const gateway = start([AFCGI], {
+        workers: 4,
+        listen: [`127.0.0.1:${pebble.httpPort}`, {
+          address: `127.0.0.1:${pebble.tlsPort}`,
+          tls: {},
+        }],
+        tls: { store },
+        acme: {
+          directory: pebble.directory,
+          ca: pebble.caPath,
+          on_demand: { ask: `http://127.0.0.1:${port}/ask` },
+        },
+        sites: [{ tls: "auto", routes: [{ respond: { body: "ok" } }] }],
+      });
+      await gateway.child.stderr.waitFor((line) => line.includes('"msg":"listening"'));
+      // Eight handshakes at once are two for each thread, and one order.
+      const all = await Promise.all(
+        Array.from({ length: 8 }, () => handshake(pebble.tlsPort, "a.customer.example")),
+      );
+      const serials = new Set(all.map((seen) => seen?.serial));
+      assert.equal(serials.size, 1, JSON.stringify(all));
+      assert.match(all[0]!.names, /DNS:a\.customer\.example/);
+      assert.deepEqual(asked, ["a.customer.example"]);
+      assert.equal(pebble.count(/Issued certificate/), 1);
+      const refused = await Promise.all(
+        Array.from({ length: 8 }, () => handshake(pebble.tlsPort, "no.customer.example")),
+      );
+      assert.deepEqual(new Set(refused), new Set([undefined]));
+      assert.deepEqual(asked, ["a.customer.example", "no.customer.example"]);
+      await gateway.child.stop();
+      operator.close();
+    });
+  },
+);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UPSTREAM_DEFAULTS, type UpstreamOptions } from "../../src/upstream/options.ts";
+import { formatAddress } from "../../src/runtime/address.ts";
 import { claimServer } from "../../src/shared/upstream_memory.ts";
 import { run } from "../../src/shared/steps.ts";
 import { nextSocketNumber } from "../../src/spawn/sockets.ts";
@@ -52,20 +53,17 @@ test("There are as many permits as one thread would have connections", () => {
   assert.equal(memories.of(upstream("b", http)).slotCount, AUTO_HTTP_MAX);
 });
 
-test("Servers that come and go have cells to come, those that are written down a few", () => {
-  const memories = new UpstreamMemories(3);
-  const connections = { ...UPSTREAM_DEFAULTS.connections, max: 1 };
-  const server = (host: string) => ({
-    address: { transport: "tcp", host, port: 9000 } as const,
-    weight: 1,
-    backup: false,
-  });
-  const cellsOf = (name: string, more: Partial<UpstreamOptions>) =>
-    memories.of(upstream(name, { connections, ...more })).cells;
-  const few = cellsOf("addresses", { servers: [server("192.0.2.1"), server("192.0.2.2")] });
-  assert.equal(few, 2 + 64);
-  assert.ok(cellsOf("names", { servers: [server("192.0.2.1"), server("app.test")] }) > 1_000);
-  assert.ok(cellsOf("supplied", { supplied: true, servers: [server("192.0.2.1")] }) > 1_000);
+test("Servers that configurations bring one after the other have memory each", () => {
+  const memories = new UpstreamMemories(5);
+  const connections = { ...UPSTREAM_DEFAULTS.connections, max: 8 };
+  const first = upstream("a", { connections });
+  const memory = memories.of(first);
+  for (let port = 1; port <= 1_000; port++) {
+    const address = { transport: "tcp", host: "127.0.0.1", port } as const;
+    const next = { ...first, servers: [{ address, weight: 1, backup: false }] };
+    assert.equal(memories.of(next), memory);
+    assert.ok(run(memory.words, claimServer(memory, formatAddress(address))), `${port}`);
+  }
 });
 
 test("Workers that are replaced repeatedly have memory each", () => {
