@@ -21,7 +21,7 @@ import type { OpenFile } from "../runtime/open_file.ts";
 import { HeldMemory, type MemoryCount } from "./held_memory.ts";
 import { appendResponseHeaders } from "./response_headers.ts";
 import { sendFileBytes } from "./sent_file.ts";
-import { COPIED_LENGTH_MAX, sendStream } from "./streamed_response.ts";
+import { COPIED_LENGTH_MAX, sendStream, unknownFailure } from "./streamed_response.ts";
 import { sendTunnel } from "./tunnel.ts";
 
 /** What the sender needs to know of the request. */
@@ -52,6 +52,11 @@ export interface WriterServer {
   readonly date: string;
   /** What buffers of all connections hold. */
   readonly memory: MemoryCount;
+  /**
+   * The body of a response failed, or was shorter than declared, before the client of this address
+   * had all of it. Left out: who gives bodies knows it.
+   */
+  readonly onBodyFailure?: ((error: unknown, host: string) => void) | undefined;
 }
 
 export class ResponseWriter {
@@ -123,6 +128,11 @@ export class ResponseWriter {
 
   hasAll(): void {
     this.#hasAll = true;
+  }
+
+  /** That of a client that has left is what it was cancelled for. */
+  bodyFailed(error: unknown): void {
+    if (!this.#isGone) this.#server.onBodyFailure?.(error ?? unknownFailure(), this.#socket.host);
   }
 
   /**

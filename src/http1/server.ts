@@ -62,7 +62,7 @@ export interface Admission {
   leave(host: string): void;
 }
 
-export interface ServerOptions {
+export interface ServerOptions extends Pick<ConnectionServer, "onBodyFailure"> {
   readonly address: Address;
   /** A socket that listens already, at the address. */
   readonly descriptor?: number | undefined;
@@ -93,10 +93,7 @@ export interface ServerOptions {
    * it the response is empty.
    */
   readonly onRequestError?: ConnectionServer["onRequestError"];
-  /**
-   * What should not have happened: a handler threw, or what it gave cannot be sent. Left out, it goes
-   * where all exceptions of our own go (runtime/unexpected.ts).
-   */
+  /** A handler threw, or gave what cannot be sent; left out: it goes to runtime/unexpected.ts. */
   readonly onFailure?: (error: unknown) => void;
   /** Left out: HTTP/1 alone. */
   readonly openHttp2?: OpenHttp2 | undefined;
@@ -113,6 +110,7 @@ export type ServerChanges = Omit<
   | "memory"
   | "onRequestError"
   | "onFailure"
+  | "onBodyFailure"
 >;
 
 export interface HttpListener {
@@ -192,6 +190,7 @@ class Http1Server implements HttpListener, ConnectionServer {
   date: string;
   readonly onRequestError: ConnectionServer["onRequestError"];
   readonly onFailure: ConnectionServer["onFailure"];
+  readonly onBodyFailure: ConnectionServer["onBodyFailure"];
   requestsMax: number;
   readonly #connections = new Set<ServedConnection>();
   #openHttp2: OpenHttp2 | undefined;
@@ -215,6 +214,7 @@ class Http1Server implements HttpListener, ConnectionServer {
     this.onRequestError = options.onRequestError ?? emptyResponse;
     this.onFailure = options.onFailure ??
       ((error) => reportUnexpected(error, "a client's connection"));
+    this.onBodyFailure = options.onBodyFailure;
     this.requestsMax = options.requestsMax ?? 0;
     this.#openHttp2 = options.openHttp2;
     this.#proxyProtocol = options.proxyProtocol;

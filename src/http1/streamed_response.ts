@@ -31,6 +31,8 @@ export interface StreamTarget {
   writeScratch(): Promise<void> | undefined;
   /** The client has all that was declared, and may leave before we know that no more comes. */
   hasAll(): void;
+  /** The body failed, or ended before all that was declared had come. */
+  bodyFailed(error: unknown): void;
 }
 
 interface StreamServer {
@@ -62,6 +64,7 @@ export async function sendStream(
       if (read.done) {
         hasHeaders = true;
         const isWhole = declared === undefined || declared === pieces.length;
+        if (!isWhole) target.bodyFailed(tooShort(declared, pieces.length));
         await sendWhole(target, scratch, headers, pieces, isWhole);
         return isWhole;
       }
@@ -92,13 +95,18 @@ export async function sendStream(
       if (sent === declared) target.hasAll();
       if (piece.length < read.value.length) return !target.isGone;
     }
-    if (target.isGone || (declared !== undefined && sent !== declared)) return false;
+    if (target.isGone) return false;
+    if (declared !== undefined && sent !== declared) {
+      target.bodyFailed(tooShort(declared, sent));
+      return false;
+    }
     scratch.clear();
     if (headers.isChunked) scratch.appendAscii(LAST_CHUNK);
     if (scratch.length > 0) await target.writeScratch();
     return !target.isGone;
   } catch (error) {
     reportIfOurs(error, "sending a response");
+    target.bodyFailed(error);
     // Without any response a client might take its request for one that nobody has looked at.
     if (!hasHeaders && !target.isGone) await sendWhole(target, scratch, headers, pieces, false);
     return false;
@@ -118,6 +126,16 @@ async function sendWhole(
   scratch.clear();
   headers.append(isWhole ? body.length : undefined);
   await sendPiece(target, scratch, body.take(), headers.isChunked && !isWhole);
+}
+
+/** Of a body that fails without a reason. */
+export function unknownFailure(): Error {
+  return new Error("The body failed without a reason");
+}
+
+/** The error of a body that is not as long as it was said to be. */
+export function tooShort(declared: number, sent: number): RangeError {
+  return new RangeError(`The body has ${sent} bytes of Content-Length ${declared}`);
 }
 
 /** A byte more than declared would be taken for the beginning of the next response. */

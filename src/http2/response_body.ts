@@ -3,6 +3,7 @@
  * they go out. Of a stream one piece at a time is there, and the next is asked for when the client
  * may have it; a file is read straight into the frame.
  */
+import { tooShort, unknownFailure } from "../http1/streamed_response.ts";
 import type { OpenFile } from "../runtime/open_file.ts";
 
 export interface ResponseBody {
@@ -108,8 +109,8 @@ type Read = Awaited<ReturnType<ReadableStreamDefaultReader<Uint8Array>["read"]>>
 export interface StreamBodyEvents {
   /** Bytes are there, or the end. */
   onReady(): void;
-  /** It broke, or is not as long as it was declared to be. */
-  onBroken(): void;
+  /** It broke, or is not as long as it was declared to be: why. */
+  onBroken(error: unknown): void;
 }
 
 export class StreamBody implements ResponseBody {
@@ -117,6 +118,7 @@ export class StreamBody implements ResponseBody {
   readonly #events: StreamBodyEvents;
   /** Bytes that are still to come; undefined where nobody said. */
   #left: number | undefined;
+  readonly #declared: number | undefined;
   #piece: Uint8Array | undefined;
   #position = 0;
   #isReading = false;
@@ -128,7 +130,7 @@ export class StreamBody implements ResponseBody {
     events: StreamBodyEvents,
   ) {
     this.#reader = stream.getReader();
-    this.#left = declared;
+    this.#left = this.#declared = declared;
     this.#events = events;
   }
 
@@ -158,7 +160,10 @@ export class StreamBody implements ResponseBody {
   pull(): void {
     if (this.#isReading || this.#state !== "open" || this.#piece !== undefined) return;
     this.#isReading = true;
-    this.#reader.read().then((read) => this.#take(read), () => this.#broke());
+    this.#reader.read().then(
+      (read) => this.#take(read),
+      (error) => this.#broke(error ?? unknownFailure()),
+    );
   }
 
   cancel(): void {
@@ -175,7 +180,7 @@ export class StreamBody implements ResponseBody {
     if (done || value === undefined) {
       this.#state = "ended";
       if (this.#left === undefined || this.#left === 0) this.#events.onReady();
-      else this.#broke();
+      else this.#broke(tooShort(this.#declared!, this.#declared! - this.#left));
       return;
     }
     // A byte more than declared is none of this response's.
@@ -200,11 +205,11 @@ export class StreamBody implements ResponseBody {
     if (!done) void this.#reader.cancel().catch(() => {});
   }
 
-  #broke(): void {
+  #broke(error: unknown): void {
     this.#isReading = false;
     if (this.#state === "over") return;
     this.#state = "over";
     this.#piece = undefined;
-    this.#events.onBroken();
+    this.#events.onBroken(error);
   }
 }

@@ -117,6 +117,10 @@ export class Session implements StreamOwner {
     this.#deps.server.onFailure(error);
   }
 
+  onBodyFailure(error: unknown): void {
+    this.#deps.server.onBodyFailure?.(error, this.peer.host);
+  }
+
   fail(error: unknown): void {
     this.#deps.fail(error);
   }

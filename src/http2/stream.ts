@@ -39,6 +39,7 @@ export interface StreamOwner {
   readonly peer: HttpPeer;
   handler(request: HttpRequest, peer: HttpPeer): HttpResponse | Promise<HttpResponse>;
   onFailure(error: unknown): void;
+  onBodyFailure(error: unknown): void;
   /** Something went wrong on our side, and the connection with it. */
   fail(error: unknown): void;
   /** So many bytes more, or fewer, of what the client sent wait for us. */
@@ -236,7 +237,7 @@ export class Stream implements Sending {
     if (!isBodiless && body !== null) {
       const streamBody = new StreamBody(body, declared, {
         onReady: () => this.#guarded(() => this.#onReady()),
-        onBroken: () => this.#guarded(() => this.broke()),
+        onBroken: (error) => this.#guarded(() => this.broke(error)),
       });
       return this.#start(plain, declared, streamBody);
     }
@@ -325,9 +326,11 @@ export class Stream implements Sending {
     if (left > this.receiveWindow) this.#owner.reset(this, "NO_ERROR");
   }
 
-  /** The response is not whole, and the client is to see that. */
-  broke(): void {
-    if (maySend(this.#state)) this.#owner.reset(this, "INTERNAL_ERROR");
+  /** The response is not whole, and the client is to see that; `error`: why its body is not. */
+  broke(error?: unknown): void {
+    if (!maySend(this.#state)) return;
+    if (error !== undefined) this.#owner.onBodyFailure(error);
+    this.#owner.reset(this, "INTERNAL_ERROR");
   }
 
   /** Whether so many bytes of a body may come; they are the payload of a DATA frame. */

@@ -21,8 +21,6 @@ const TEXTS = {
   500: "500 Internal Server Error\n",
 } as const;
 
-const NOTHING = new Uint8Array(0);
-
 /** The handler as our servers call it. */
 export function createFetchHandler(deps: FetchHandlerDeps) {
   return (request: HttpRequest, peer: HttpPeer): HttpResponse | Promise<HttpResponse> => {
@@ -32,12 +30,12 @@ export function createFetchHandler(deps: FetchHandlerDeps) {
     } catch (error) {
       if (!(error instanceof UnfetchableError)) throw error;
       deps.report(error, "request", peer.host);
-      return ownResponse(error.status, request.method);
+      return ownResponse(error.status);
     }
     const fail = (error: unknown): BytesResponse => {
       // A handler that stops because its client has left has nothing to tell.
       if (!asked.signal.aborted) deps.report(error, "handler", peer.host);
-      return ownResponse(500, request.method);
+      return ownResponse(500);
     };
     try {
       const response = deps.handler(asked, new RequestInfo(peer, deps));
@@ -62,9 +60,10 @@ function checked(response: Response): Response {
   return response;
 }
 
-function ownResponse(status: keyof typeof TEXTS, method: string): BytesResponse {
+/** Of a HEAD the server sends the fields alone: the length is that of the body all the same. */
+function ownResponse(status: keyof typeof TEXTS): BytesResponse {
   const fields = [["content-type", "text/plain; charset=utf-8"]] as const;
-  return new BytesResponse(status, fields, method === "HEAD" ? NOTHING : utf8(TEXTS[status]));
+  return new BytesResponse(status, fields, utf8(TEXTS[status]));
 }
 
 /** Who is told what a `Request` cannot hold. */

@@ -43,8 +43,8 @@ export type HttpHandler = (request: Request, info: HttpRequestInfo) => Response 
 /** Where something went wrong that no response can tell. */
 export interface HttpErrorContext {
   /**
-   * `handler`: it threw, or gave no `Response`; `request`: it cannot be read; `response`: it cannot be
-   * sent; `connection`: TLS, or a limit; `wait_until`: work of a handler's.
+   * `handler`: it threw, gave no `Response`, or its body failed; `request`: it cannot be read;
+   * `response`: it cannot be sent; `connection`: TLS, or a limit; `wait_until`: work of a handler's.
    */
   readonly phase: "handler" | "request" | "response" | "connection" | "wait_until";
   /** The client's address; empty for one on a unix socket, and where it is not known. */
@@ -79,8 +79,8 @@ export interface ServeHttpOptions extends Partial<ServeHttpLimits> {
    */
   readonly http2?: boolean | Partial<Http2Limits>;
   /**
-   * Told of every error. Left out: what a handler threw, and what cannot be sent, goes to
-   * `console.error`; what a client brings about is told to it alone.
+   * Told of every error. Left out: what a handler threw, or its body, and what cannot be sent, goes
+   * to `console.error`; what a client brings about is told to it alone.
    */
   readonly onError?: (error: unknown, context: HttpErrorContext) => void;
   /** Left out: that of the process. */

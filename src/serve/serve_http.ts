@@ -77,6 +77,7 @@ export async function serveHttp(
       ...(tls && { tls: serverTls(tls, runtime.tls, deps.report) }),
       ...(http2 && { openHttp2: openHttp2(http2, deps.report) }),
       onFailure: (error) => deps.report(error, "response", ""),
+      onBodyFailure: (error, host) => deps.report(error, "handler", host),
       handler: createFetchHandler({ handler, ...deps }),
     })
   );
@@ -166,14 +167,14 @@ class Server implements HttpServer {
   readonly finished: Promise<void>;
   readonly #resolveFinished: () => void;
   readonly #clock: Clock;
-  readonly #onError: ServeHttpOptions["onError"];
+  readonly #onError: NonNullable<ServeHttpOptions["onError"]>;
   readonly #work = new Set<Promise<unknown>>();
   #listener!: HttpListener;
   #isClosing = false;
 
   constructor(clock: Clock, onError: ServeHttpOptions["onError"]) {
     this.#clock = clock;
-    this.#onError = onError;
+    this.#onError = onError ?? tellOnConsole;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.finished = promise;
     this.#resolveFinished = resolve;
@@ -212,11 +213,19 @@ class Server implements HttpServer {
     this.#work.add(settled);
   }
 
+  /** Tells the server's owner; an error of the owner's callback goes no further. */
   #report(error: unknown, context: HttpErrorContext): void {
-    if (this.#onError !== undefined) return this.#onError(error, context);
-    const { phase } = context;
-    if (phase === "handler" || phase === "response" || phase === "wait_until") {
-      console.error("afcgi:", error);
+    try {
+      this.#onError(error, context);
+    } catch {
+      // There is nobody left to tell.
     }
+  }
+}
+
+/** What the handler itself did; clients could fill a console with the rest. */
+function tellOnConsole(error: unknown, { phase }: HttpErrorContext): void {
+  if (phase === "handler" || phase === "response" || phase === "wait_until") {
+    console.error("afcgi:", error);
   }
 }

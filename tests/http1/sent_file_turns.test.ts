@@ -32,6 +32,7 @@ for (const way of ["transferred", "read and written"] as const) {
           return undefined;
         },
         hasAll() {},
+        bodyFailed() {},
       };
       const clock = {
         atTurnEnd(callback: () => void) {

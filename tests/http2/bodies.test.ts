@@ -86,7 +86,7 @@ function streamed(declared?: number) {
   }, { highWaterMark: 0 });
   const body: StreamBody = new StreamBody(stream, declared, {
     onReady: () => void said.push(`ready ${body.available}${body.isLast ? " last" : ""}`),
-    onBroken: () => void said.push("broken"),
+    onBroken: (error) => void said.push(`broken: ${(error as Error).message}`),
   });
   const send = async (...pieces: readonly string[]) => {
     for (const piece of pieces) controller.enqueue(bytes(piece));
@@ -146,7 +146,7 @@ test("A stream of a declared length ends with its last byte, and is broken where
   take(short.body, 4);
   short.body.pull();
   short.controller.close();
-  assert.equal(await short.events(), "broken");
+  assert.equal(await short.events(), "broken: The body has 4 bytes of Content-Length 5");
   assert.deepEqual([short.body.isLast, short.body.available], [true, 0]);
   const none = streamed(0);
   none.body.pull();
@@ -178,10 +178,14 @@ test("A stream that fails is told once, and not to who has left", async () => {
   const failing = streamed();
   failing.body.pull();
   failing.controller.error(new Error("gone"));
-  assert.equal(await failing.events(), "broken");
+  assert.equal(await failing.events(), "broken: gone");
   failing.body.pull();
   failing.body.cancel();
   assert.equal(await failing.events(), "");
+  const silent = streamed();
+  silent.body.pull();
+  silent.controller.error();
+  assert.equal(await silent.events(), "broken: The body failed without a reason");
   const left = streamed();
   left.body.pull();
   await untilIdle();

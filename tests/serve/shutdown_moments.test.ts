@@ -5,10 +5,9 @@ import { type HttpHandler, serveHttp } from "../../mod.ts";
 import { untilIdle } from "../support/idle.ts";
 import { MemoryCallbackSocket } from "../support/memory_callback_socket.ts";
 import { MemoryRuntime } from "../support/memory/memory.ts";
+import { GET, type ServeWorld, serveWorld } from "./world.ts";
 
 const GRACE_MS = 30_000;
-
-const GET = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
 interface Moment {
   /** What the client has sent; undefined: there is none. */
@@ -65,3 +64,74 @@ for (const [moment, { sent, isHeld = false, hasWork = false, ends }] of Object.e
     goOn.resolve();
   });
 }
+
+/** Each is asked something that goes on until it is let. */
+const CLIENTS: Readonly<Record<string, (world: ServeWorld) => () => string | undefined>> = {
+  "HTTP/1.1": (world) => {
+    const socket = world.open(GET);
+    return () => /\r\n\r\n(.+)$/.exec(socket.text)?.[1];
+  },
+  "HTTP/2": (world) => {
+    const client = world.openHttp2();
+    const id = client.request();
+    return () => client.read().text(id) || undefined;
+  },
+};
+
+for (const [protocol, ask] of Object.entries(CLIENTS)) {
+  test(`A shutdown gives a request of ${protocol} 30 seconds where nobody says otherwise`, async () => {
+    for (const graceMs of [undefined, 5_000, 0]) {
+      const world = await serveWorld(() => new Promise(() => {}));
+      ask(world);
+      await untilIdle();
+      const told: string[] = [];
+      void world.server.finished.then(() => told.push("finished"));
+      const options = graceMs === undefined ? [] as const : [{ grace: graceMs }] as const;
+      void world.server.shutdown(...options).then(() => told.push("shut down"));
+      // Another one is the same one, whatever it says.
+      void world.server.shutdown({ grace: 1 }).then(() => told.push("again"));
+      if (graceMs !== 0) {
+        await world.advance((graceMs ?? 30_000) - 1);
+        assert.deepEqual(told, []);
+        await world.advance(1);
+      } else await world.advance(0);
+      assert.deepEqual(told.toSorted(), ["again", "finished", "shut down"]);
+      assert.equal(world.runtime.clock.timerCount, 0);
+      await world.server.shutdown();
+    }
+  });
+
+  test(`A shutdown waits for a request of ${protocol}, then for work, then for work of that work`, async () => {
+    const response = Promise.withResolvers<Response>();
+    const works = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
+    const world = await serveWorld((_request, info) => {
+      info.waitUntil(works[0].promise.then(() => info.waitUntil(works[1].promise)));
+      return response.promise;
+    });
+    const said = ask(world);
+    await untilIdle();
+    let isOver = false;
+    const over = world.server.shutdown().then(() => isOver = true);
+    const steps = [
+      () => response.resolve(new Response("late")),
+      ...works.map(({ resolve }) => resolve),
+    ];
+    for (const step of steps) {
+      await world.advance(1_000);
+      assert.equal(isOver, false);
+      step();
+    }
+    await untilIdle();
+    assert.equal(isOver, true);
+    await over;
+    assert.equal(said(), "late");
+    assert.equal(world.runtime.clock.timerCount, 0);
+    assert.throws(() => world.open(), /Nobody listens/);
+  });
+}
+
+test("A server knows where it listens", async () => {
+  const world = await serveWorld(() => new Response("x"));
+  assert.deepEqual(world.server.addr, { transport: "tcp", host: "127.0.0.1", port: 8080 });
+  await world.server.shutdown();
+});
