@@ -95,7 +95,7 @@ async function start(
   ours: Set<number>,
   guard: GroupGuard,
 ): Promise<SpawnedProcess> {
-  const { command: [program = "", ...args], cwd, env, user, input, onOutput } = options;
+  const { command: [program = "", ...args], cwd, env, user, input } = options;
   const { promise: ended, resolve: end } = Promise.withResolvers<ProcessEnd>();
   const started = Promise.withResolvers<void>();
   const child = childProcessModule().spawn(program, args, {
@@ -110,8 +110,10 @@ async function start(
     ours.add(pid);
     guard.add(pid);
   }
-  child.stdout?.on("data", (bytes: Uint8Array) => onOutput("stdout", bytes));
-  child.stderr?.on("data", (bytes: Uint8Array) => onOutput("stderr", bytes));
+  for (const source of ["stdout", "stderr"] as const) {
+    child[source]?.on("data", (bytes: Uint8Array) => options.onOutput(source, bytes));
+    child[source]?.on("end", () => options.onOutputEnd?.(source));
+  }
   child.on("spawn", started.resolve);
   child.on("error", (error) => started.reject(startError(program, cwd, error)));
   child.on("exit", (code, signal) => {

@@ -58,6 +58,8 @@ export interface StartOptions {
   readonly input: ListeningSocket | undefined;
   /** What it writes, in the pieces in which it arrives. */
   readonly onOutput: (source: OutputSource, bytes: Uint8Array) => void;
+  /** Nothing more comes from there: whoever could write to it has ended, or has closed it. */
+  readonly onOutputEnd?: (source: OutputSource) => void;
 }
 
 export type OutputSource = "stdout" | "stderr";

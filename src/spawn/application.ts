@@ -9,17 +9,17 @@
 import type { Runtime } from "../runtime/runtime.ts";
 import type {
   ListeningSocket,
-  OutputSource,
   SocketOwner,
   SpawnDirectory,
+  SpawnedProcess,
   UserIds,
 } from "../runtime/spawner.ts";
 import { errorText } from "../upstream/errors.ts";
-import { StderrLines } from "../upstream/stderr_lines.ts";
 import { environmentFor } from "./environment.ts";
 import { fpmArguments, fpmConfig } from "./fpm_config.ts";
 import { type CommandKind, commandKind, type SpawnOptions, workerCount } from "./options.ts";
 import type { SpawnDeps } from "./deps.ts";
+import { OutputLines } from "./output_lines.ts";
 import { Pauses } from "./pauses.ts";
 import { findProgram } from "./program.ts";
 import { nextSocketNumber, socketCount, socketNumber, workerSocket } from "./sockets.ts";
@@ -211,7 +211,7 @@ export class SpawnedApplication {
       inherits: this.#inherits,
       stopSignal: this.#kind === "php-fpm" ? "SIGQUIT" : "SIGTERM",
       requestsBegun: () => this.#deps.target.requestsBegun(address),
-      start: () => this.#startProcess(worker, this.#commandFor(configName, path), socket),
+      start: () => this.#startProcess(this.#commandFor(configName, path), socket),
       onState: () => {
         observer.onState(this.options.upstream, worker);
         this.#supply();
@@ -250,25 +250,25 @@ export class SpawnedApplication {
     return [...command, ...fpmArguments(file)];
   }
 
-  #startProcess(worker: Worker, command: readonly string[], input: ListeningSocket | undefined) {
+  async #startProcess(
+    command: readonly string[],
+    input: ListeningSocket | undefined,
+  ): Promise<SpawnedProcess> {
     const { runtime, observer } = this.#deps;
     const { user, env, cwd } = this.#prepared!;
-    const { upstream } = this.options;
-    const linesOf = (source: OutputSource) =>
-      new StderrLines(
-        (line) => observer.onLine(upstream, worker.pid, source, line),
-        (...what) => observer.leavesOut?.(upstream, ...what) ?? false,
-      );
-    const lines = { stdout: linesOf("stdout"), stderr: linesOf("stderr") };
-    return runtime.spawner.start({
+    const lines = new OutputLines(this.options.upstream, observer);
+    const process = await runtime.spawner.start({
       command,
       cwd,
       env,
       // php-fpm gives its children their user itself.
       user: this.#kind === "php-fpm" ? undefined : user,
       input,
-      onOutput: (source, bytes) => lines[source].push(bytes),
+      onOutput: (source, bytes) => lines.push(source, bytes),
+      onOutputEnd: (source) => lines.end(source),
     });
+    lines.pid = process.pid;
+    return process;
   }
 
   #supply(): Promise<void> {

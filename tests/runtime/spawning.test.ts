@@ -19,8 +19,11 @@ interface Ran {
   readonly end: ProcessEnd;
 }
 
-/** Runs a command to its end. */
-async function run(options: Partial<StartOptions> & Pick<StartOptions, "command">): Promise<Ran> {
+/** Runs a command to its end, and until what is awaited of its outputs. */
+async function run(
+  options: Partial<StartOptions> & Pick<StartOptions, "command">,
+  isThere = (output: Ran["output"]) => output.stdout.endsWith("end\n"),
+): Promise<Ran> {
   const output = { stdout: "", stderr: "" };
   const child = await spawner.start({
     cwd: tmpdir(),
@@ -32,7 +35,7 @@ async function run(options: Partial<StartOptions> & Pick<StartOptions, "command"
   });
   const end = await child.ended;
   // What it wrote may come after its end was noticed.
-  await until(() => output.stdout.endsWith("end\n"), "the last line of the program");
+  await until(() => isThere(output), "the last line of the program");
   return { output, end };
 }
 
@@ -45,6 +48,24 @@ test("A program gets arguments, variables and directory, and says both its outpu
   assert.equal(output.stdout, "zero word /\nend\n");
   assert.equal(output.stderr, "oops\n");
   assert.deepEqual(end, { code: 3, signal: null });
+});
+
+test("The end of each output is told once, behind all that came from there", async () => {
+  const told: string[] = [];
+  const { end } = await run({
+    command: ["sh", "-c", "printf rest >&2; exec 2>&-; echo end; exit 1"],
+    onOutputEnd: (source) => void told.push(`${source} ends`),
+    onOutput: (source, bytes) => void told.push(`${source} ${decode(bytes)}`),
+  }, () => told.includes("stdout ends"));
+  assert.deepEqual(end, { code: 1, signal: null });
+  assert.deepEqual(told.filter((text) => text.startsWith("stderr")), [
+    "stderr rest",
+    "stderr ends",
+  ]);
+  assert.deepEqual(told.filter((text) => text.startsWith("stdout")), [
+    "stdout end\n",
+    "stdout ends",
+  ]);
 });
 
 test("Descriptor 0 of a program is the listening socket, and takes connections before", async () => {

@@ -13,6 +13,8 @@ export class World {
   readonly application: SpawnedApplication;
   /** What would be in the log. */
   readonly log: string[] = [];
+  /** Which process has written each line. */
+  readonly writers: (number | undefined)[] = [];
   /** Paths of the servers that requests go to. */
   servers: readonly string[] = [];
   /** What each server has begun. */
@@ -46,7 +48,10 @@ export class World {
           onNotReplaced: (_, worker, reason) => say(`${nameOf(worker.address.path)}: ${reason}`),
           onSocketsLost: (_, path) => say(`sockets in ${path} are gone`),
           onDirectoryFailed: (_, reason) => say(reason),
-          onLine: (_, _pid, source: OutputSource, line) => say(`${source}: ${line}`),
+          onLine: (_, pid, source: OutputSource, line) => {
+            say(`${source}: ${line}`);
+            this.writers.push(pid);
+          },
           onRunsAsRoot: () => say("root"),
         },
       },

@@ -23,6 +23,7 @@ export class MemoryChild implements SpawnedProcess {
   /** Whether it ends when it is told to, as most do. */
   obeys = true;
   readonly #end: (end: ProcessEnd) => void;
+  #hasEnded = false;
 
   constructor(pid: number, options: StartOptions) {
     this.pid = pid;
@@ -42,8 +43,12 @@ export class MemoryChild implements SpawnedProcess {
     this.end({ code: null, signal: "SIGKILL" });
   }
 
+  /** Once: a program ends, and with it what it writes. */
   end(end: ProcessEnd): void {
     this.#end(end);
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    for (const source of ["stdout", "stderr"] as const) this.options.onOutputEnd?.(source);
   }
 }
 
