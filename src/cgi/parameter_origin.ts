@@ -56,8 +56,7 @@ export interface OriginSources {
 export function parameterOrigin(name: string, sources: OriginSources): ParameterOrigin | undefined {
   if (sources.configured.has(name)) return "route params";
   if (name === "SERVER_PORT" && sources.hostHasPort) return "header host";
-  const known = ORIGINS[name];
-  if (known !== undefined) return known;
+  if (Object.hasOwn(ORIGINS, name)) return ORIGINS[name];
   for (const header of sources.headers) {
     if (headerParameterName(header) === name) return `header ${header}`;
   }

@@ -91,3 +91,48 @@ test("isScriptName knows what a PHP server would run, in any case", () => {
     assert.equal(isScriptName(name), false, name);
   }
 });
+
+test("cutScriptPath takes the endings of a route, in any case where it says so, or the whole path", () => {
+  const any = { texts: [".php", ".cgi"], anyCase: true };
+  const exact = { texts: [".php", ".cgi"], anyCase: false };
+  const whole = { ...exact, whole: true };
+  const cases: [path: string, endings: typeof whole | typeof any, cut: string[] | undefined][] = [
+    ["/a.cgi/b.php", exact, ["/a.cgi", "/b.php"]],
+    ["/a.Cgi/b.php", exact, ["/a.Cgi/b.php", ""]],
+    ["/a.Cgi/b.php", any, ["/a.Cgi", "/b.php"]],
+    ["/a.PHP", any, ["/a.PHP", ""]],
+    ["/a.pHp/x", any, ["/a.pHp", "/x"]],
+    // The letters beside A and Z, and those that only Unicode holds for the same.
+    ["/a.@gi/b", { texts: [".`gi"], anyCase: true }, undefined],
+    ["/a.[gi/b", { texts: [".{gi"], anyCase: true }, undefined],
+    ["/a.Z/b", { texts: [".z"], anyCase: true }, ["/a.Z", "/b"]],
+    ["/a.A/b", { texts: [".a"], anyCase: true }, ["/a.A", "/b"]],
+    ["/a.\u212a/b", { texts: [".k"], anyCase: true }, undefined],
+    ["/a.cgi/b.php", whole, ["/a.cgi/b.php", ""]],
+    ["/a.cgi/b", whole, undefined],
+    ["/a.php/", whole, undefined],
+    [".php", exact, [".php", ""]],
+    ["/a", { texts: [], anyCase: true }, undefined],
+  ];
+  for (const [path, endings, cut] of cases) {
+    const [script, pathInfo] = cut ?? [];
+    assert.deepEqual(
+      cutScriptPath(path, 0, endings),
+      cut === undefined ? undefined : { script, pathInfo },
+      path,
+    );
+  }
+});
+
+test("cutScriptPath looks behind a place alone: an ending that begins before it is none", () => {
+  assert.deepEqual(cutScriptPath("/a.php/b.php/c", 6), { script: "/a.php/b.php", pathInfo: "/c" });
+  assert.deepEqual(cutScriptPath("/a.php/b.php/c", 8), { script: "/a.php/b.php", pathInfo: "/c" });
+  assert.equal(cutScriptPath("/a.php/b.php/c", 9), undefined);
+  assert.equal(cutScriptPath("/a.php", 3), undefined);
+  assert.deepEqual(cutScriptPath("/a.php", 2), { script: "/a.php", pathInfo: "" });
+  assert.deepEqual(cutScriptPath("/a.PHP", 2, { texts: [".php"], anyCase: true }), {
+    script: "/a.PHP",
+    pathInfo: "",
+  });
+  assert.equal(cutScriptPath("/a.PHP", 3, { texts: [".php"], anyCase: true }), undefined);
+});

@@ -193,3 +193,119 @@ test("The demo as a filter gives its data back", async () => {
   await client.flush();
   assert.equal((await request.answer()).body, "the file");
 });
+
+/** What a query may ask for, at its edges: the first is what nothing said means. */
+const QUERIES: readonly (readonly [path: string, name: string, max: number, min: number])[] = [
+  ["/bytes", "n", 1_073_741_824, 0],
+  ["/slow", "ms", 600_000, 0],
+  ["/stream", "chunks", 100_000, 0],
+  ["/stream", "ms", 600_000, 0],
+  ["/sse", "chunks", 100_000, 0],
+  ["/status", "code", 599, 200],
+];
+
+test("The demo takes a number within its bounds, those included, and tells them of any other", async () => {
+  for (const [path, name, max, min] of QUERIES) {
+    const { client } = await demo();
+    const wrong = [max + 1, min - 1, "", "x", "1.5", "1e1", "+1", "99999999999"];
+    for (const value of wrong) {
+      const text = String(value);
+      const request = client.begin({ uri: `${path}?${name}=${encodeURIComponent(text)}` });
+      const { headers, body } = await request.answer();
+      assert.equal(headers[0], "Status: 400 Bad Request", `${path} ${text}`);
+      assert.equal(body, `Cannot take ${name} "${text}": use a number from ${min} to ${max}\n`);
+    }
+    for (const value of [min, max]) {
+      // Of a gibibyte the headers do.
+      const method = path === "/bytes" ? "HEAD" : "GET";
+      const request = client.begin({ method, uri: `${path}?${name}=${value}` });
+      await client.until(() => request.stdout !== "" || value > min);
+      await turn();
+      await turn();
+      assert.doesNotMatch(request.stdout, /^Status: 400/, `${path} ${value}`);
+    }
+    await client.destroy();
+  }
+});
+
+test("The demo's routes have their defaults where nothing is asked for", async () => {
+  const { clock, client } = await demo();
+  assert.equal((await client.begin({ uri: "/bytes" }).answer()).body.length, 1024);
+  assert.equal((await client.begin({ uri: "/status" }).answer()).body, "Status 200\n");
+  const slow = client.begin({ uri: "/slow" });
+  await timersSet(clock);
+  clock.advance(999);
+  await turn();
+  assert.equal(slow.end, undefined);
+  clock.advance(1);
+  assert.equal((await slow.answer()).body, "Waited 1000 ms\n");
+  const stream = client.begin({ uri: "/stream" });
+  for (let index = 1; index < 10; index++) {
+    await client.until(() => stream.stdout.endsWith(`chunk ${index} of 10\n`));
+    await timersSet(clock);
+    clock.advance(99);
+    await turn();
+    assert.ok(stream.stdout.endsWith(`chunk ${index} of 10\n`));
+    clock.advance(1);
+  }
+  assert.ok((await stream.answer()).body.endsWith("chunk 10 of 10\n"));
+});
+
+test("The demo's statuses without a body have none, and others say their number", async () => {
+  for (const code of [200, 204, 205, 206, 304, 500, 599]) {
+    const { body, status } = await get(`/status?code=${code}`);
+    assert.ok(status!.startsWith(String(code)));
+    assert.equal(body, [204, 205, 304].includes(code) ? "" : `Status ${code}\n`);
+  }
+});
+
+test("The demo's /headers says what it got, under headers that web servers like to get wrong", async () => {
+  const { headers, body } = await get("/headers", { params: { HTTP_X_A: "1" } });
+  assert.deepEqual(JSON.parse(body), { host: "app.test", "x-a": "1" });
+  const expected = [
+    ...["content-type: application/json", "x-empty: ", "vary: accept, accept-encoding"],
+    ...["set-cookie: first=1; Path=/"],
+    "set-cookie: second=2; Expires=Fri, 31 Dec 2100 23:59:59 GMT",
+  ];
+  for (const field of expected) assert.ok(headers.includes(field), field);
+});
+
+test("The demo's /env is in the order of names, each once", async () => {
+  const { body } = await get("/env", { params: { B: "2", A: "1" } });
+  const names = body.trimEnd().split("\n").map((line) => line.split("=")[0]!);
+  assert.deepEqual(names, names.toSorted());
+  assert.equal(new Set(names).size, names.length);
+});
+
+test("The demo's /stderr writes at most 64 KiB, and a line of its own where it is asked for none", async () => {
+  const long = await get(`/stderr?text=${"x".repeat(65_537)}`);
+  assert.equal(long.request.stderr, `${"x".repeat(65_536)}\n`);
+  assert.equal(long.body, "Written to STDERR\n");
+  assert.equal((await get("/stderr")).request.stderr, "A line on STDERR\n");
+});
+
+test("What the demo does not have is said with its path", async () => {
+  const { status, body } = await get("/none?a=b");
+  assert.deepEqual([status, body], ["404 Not Found", "There is no /none; try /\n"]);
+});
+
+test("The demo's waits end with their client, held ones and streams alike, and leave no timer", async () => {
+  for (
+    const [uri, options] of [["/", { delayMs: 300 }], ["/stream?chunks=2&ms=300", {}]] as const
+  ) {
+    const { clock, client } = await demo(options);
+    const request = client.begin({ uri });
+    await timersSet(clock);
+    client.protocol.abort(request.id);
+    await client.flush();
+    await request.ended();
+    await until(() => clock.timerCount === SERVER_TIMERS, "the end of the demo's timer");
+    // One that has come to its end leaves none either, nor a listener that would speak later.
+    const whole = client.begin({ uri });
+    await timersSet(clock);
+    clock.advance(300);
+    await whole.ended();
+    assert.equal(clock.timerCount, SERVER_TIMERS);
+    await client.destroy();
+  }
+});
