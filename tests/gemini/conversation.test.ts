@@ -40,9 +40,10 @@ test("A request line that does not come in time ends the conversation", async ()
 });
 
 test("A client that leaves before its line is no timeout", async () => {
-  const { client, clock, conversation } = begin();
+  const { client, server, clock, conversation } = begin();
   await client.writable.getWriter().close();
   assert.equal(await conversation.readLine(), "left");
+  assert.ok(server.destroyed, "nobody is left to read");
   assert.equal(clock.timerCount, 0);
 });
 

@@ -24,6 +24,14 @@ test("A host is trusted on first use, and then for what it showed", () => {
   assert.equal(judge(file, "a:1966", certificate("bb"), 0).kind, "new");
 });
 
+test("A known certificate is good to the last millisecond, and one without an end for ever", () => {
+  const ofTime = (text: string, nowMs: number) =>
+    judge(`a:1965 SHA256:aa ${text}\n`, "a:1965", certificate("bb"), nowMs).kind;
+  const end = "1970-01-11T00:00:00Z";
+  assert.deepEqual([ofTime(end, 10 * DAY_MS), ofTime(end, 10 * DAY_MS + 1)], ["changed", "new"]);
+  for (const odd of ["", "soon"]) assert.equal(ofTime(odd, 1e15), "changed", odd);
+});
+
 test("Another certificate is taken once the known one is over", () => {
   const file = "a:1965 SHA256:aa 1970-01-11T00:00:00Z\n";
   assert.equal(judge(file, "a:1965", certificate("bb"), 9 * DAY_MS).kind, "changed");

@@ -26,6 +26,12 @@ export const EQUIVALENTS_OF_THREADS: readonly Equivalent[] = [
   ...because(
     "it is set before it is read",
     ["threads/heartbeat.ts", "#dueMs = 0;", "0", "1"],
+    [
+      "acme/managed_certificate.ts",
+      "const { notBeforeMs = 0, notAfterMs = 0 } = this.#held ?? {};",
+      "0",
+      "1",
+    ],
     ["passwords/password_file.ts", "#isSettled = false;", "false", "true"],
     ["passwords/password_file.ts", "#lookAgainMs = 0;", "0", "1"],
   ),
