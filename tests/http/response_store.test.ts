@@ -8,7 +8,7 @@ import { FileError } from "../../src/runtime/file_error.ts";
 import { withConfig } from "../support/configured.ts";
 import { until } from "../support/idle.ts";
 import { type Gateway, runtime } from "../support/gateway.ts";
-import { HttpConnection } from "../support/raw_http.ts";
+import { HttpConnection, type HttpResponse } from "../support/raw_http.ts";
 import { temporaryDirectory } from "../support/places.ts";
 
 interface World {
@@ -155,6 +155,60 @@ test("What is not for everybody, or no file could say, is not kept", async () =>
     });
   }
 });
+
+/** The types whose copies are kept under each name; each is tried with each. */
+const SCRIPTS = ["text/javascript", "application/javascript; charset=utf-8"];
+const KEPT: Readonly<Record<string, readonly string[]>> = {
+  "a.css": ["text/css", 'text/css; charset="UTF-8"', "text/css; media=print"],
+  "a.svg": ["image/svg+xml"],
+  // As files they would be packed pictures.
+  "a.svgz": [],
+  "A.SVGZ": [],
+  "a.js": SCRIPTS,
+  "a.mjs": SCRIPTS,
+  "a.gz": ["application/gzip"],
+  "a.tar.gz": ["application/gzip"],
+  "a.bin": ["application/octet-stream"],
+  a: ["application/octet-stream"],
+  "a.unknown": ["application/octet-stream"],
+};
+const TYPES = [...new Set(Object.values(KEPT).flat()), "text/css; charset=koi8-r", ""];
+const CODINGS = ["", "identity", "gzip"];
+
+test("Who gets the copy gets what was sent before, whatever was said of it", async () => {
+  const application: FastCgiHandler = (request) => {
+    const [, type, coding] = new URL(request.url).pathname.split("/").map(Number);
+    const headers = new Headers();
+    if (TYPES[type!] !== "") headers.set("Content-Type", TYPES[type!]!);
+    if (CODINGS[coding!] !== "") headers.set("Content-Encoding", CODINGS[coding!]!);
+    return new Response(new TextEncoder().encode("a {}"), { headers });
+  };
+  await withStore("true", application, async ({ gateway, root, asked }) => {
+    for (const [typePlace, type] of TYPES.entries()) {
+      for (const [codingPlace, coding] of CODINGS.entries()) {
+        for (const [name, types] of Object.entries(KEPT)) {
+          const target = `/${typePlace}/${codingPlace}/${name}`;
+          const isKept = types.includes(type) && coding !== "gzip";
+          const first = await gateway.send(target);
+          if (isKept) await until(() => existsSync(join(root, target)), `a copy of ${target}`);
+          const second = await gateway.send(target);
+          assert.deepEqual(meaningOf(second), meaningOf(first), target);
+          assert.equal(asked.length, isKept ? 1 : 2, `${name} ${type} ${coding}`);
+          asked.length = 0;
+        }
+      }
+    }
+  });
+});
+
+/** Of a response, as a client understands it. */
+function meaningOf({ status, headers, body }: HttpResponse): readonly unknown[] {
+  const [type = "", charset = "utf-8"] = (headers.get("content-type") ?? "application/octet-stream")
+    .toLowerCase().replaceAll('"', "").replace("; media=print", "").split(/;\s*charset=/);
+  const names = { "application/javascript": "text/javascript" } as Record<string, string>;
+  const coding = (headers.get("content-encoding") ?? "identity").toLowerCase();
+  return [status, names[type] ?? type, charset, coding, body.toString()];
+}
 
 test("A copy that fails changes nothing for the client, and is logged", async () => {
   const failing = (after: number) => ({
