@@ -1,11 +1,10 @@
 /**
  * One connection to an application: drives a protocol (`protocols.ts`) over a socket, by the states
- * of `connection_state.ts`. A request may begin while it is still being made. An aborted request of a
- * shared connection keeps its id until the application ends it, for `timeouts.abort` at most; of any
- * other connection it is the end.
+ * of `connection_state.ts`. A request may begin while it is still being made. An aborted one keeps its
+ * id on a shared connection, for `timeouts.abort` at most; any other connection ends with it.
  *
- * Requests can hold each other up by a body that the application does not read (`sending_flow.ts`),
- * and by a client that does not (`standing_still.ts`, `reading_pauses.ts`).
+ * Requests can hold each other up by a body that nobody reads: the application (`sending_flow.ts`) or a
+ * client (`standing_still.ts`, `reading_pauses.ts`).
  *
  * What goes wrong in here, or in a request that is told something, closes the connection and is
  * reported. It does not know what requests are made of, retries or other connections.
@@ -145,8 +144,9 @@ export class UpstreamConnection implements DeadlineHolder, TransportOwner {
     const isLast = this.requestsBegun === this.#deps.options.connections.requestsMax;
     if (isLast || !this.life.keeps) this.drain();
     this.#bodies.send(id, start, handler);
-    if (this.#isAlone && start.stdin === undefined) this.#transport.flush();
-    else this.#transport.schedule();
+    if (this.#output.isFull || (this.#isAlone && start.stdin === undefined)) {
+      this.#transport.flush();
+    } else this.#transport.schedule();
     return id;
   }
 

@@ -5,7 +5,7 @@
  * seen them when the connection is lost.
  */
 import type { ClientProtocol } from "../protocol/client_protocol.ts";
-import type { BodySender } from "./body_sender.ts";
+import { type BodySender, WRITE_LENGTH_MAX } from "./body_sender.ts";
 import type { TransportOutput } from "./transport.ts";
 
 export class ConnectionOutput implements TransportOutput {
@@ -34,6 +34,11 @@ export class ConnectionOutput implements TransportOutput {
   /** Whether the last ones that were taken came one by one. */
   get cameAlone(): boolean {
     return this.#together <= 1;
+  }
+
+  /** It waits for no more of a turn: a buffer for all of it would be one that nobody keeps. */
+  get isFull(): boolean {
+    return this.#protocol.outputLength >= WRITE_LENGTH_MAX;
   }
 
   take(): Uint8Array<ArrayBuffer> | undefined {

@@ -1,11 +1,13 @@
 /** Which requests leave in one write. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { RECYCLED_CAPACITY_MAX } from "../../src/protocol/byte_buffer.ts";
 import { HEADER_LENGTH, RecordType } from "../../src/protocol/constants.ts";
 import type { CallbackSocket, SocketConnectOptions } from "../../src/runtime/callback_socket.ts";
 import type { ByteConnection } from "../../src/runtime/connection.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
-import { UpstreamWorld, type WorldSettings } from "../support/upstream_world.ts";
+import { WRITE_LENGTH_MAX } from "../../src/upstream/body_sender.ts";
+import { type RequestParts, UpstreamWorld, type WorldSettings } from "../support/upstream_world.ts";
 
 /** A socket that takes everything, and tells how many requests began with each write. */
 class CountingSocket implements CallbackSocket {
@@ -60,8 +62,8 @@ async function countedWorld(settings: WorldSettings) {
   };
   Object.assign(runtime, { connectSocket } satisfies Pick<Runtime, "connectSocket">);
   /** Sends requests in one turn and answers them; says what had left before the turn was over. */
-  const exchange = async (count: number): Promise<number[]> => {
-    const responses = Array.from({ length: count }, () => world.send());
+  const exchange = async (count: number, parts?: RequestParts): Promise<number[]> => {
+    const responses = Array.from({ length: count }, () => world.send(parts));
     const atOnce = [...begun];
     for (let index = 0; index < count; index++) (await application.next()).answer();
     await Promise.all(responses);
@@ -94,5 +96,19 @@ test("Where a connection carries one request at a time, each leaves at once", as
   assert.deepEqual(begun, [1, 1, 1]);
   assert.deepEqual(await exchange(3), [1, 1, 1, 1]);
   assert.deepEqual(begun, [1, 1, 1, 1, 1, 1]);
+  await world.close();
+});
+
+test("Where the parameters of one turn are long, a write takes no more of them than one that is kept", async () => {
+  const { world, begun, exchange } = await countedWorld({ multiplex: "on" });
+  await exchange(2);
+  const length = 50_000;
+  const parts = { params: [["HTTP_COOKIE", "x".repeat(length)]] } as const;
+  const most = Math.ceil(WRITE_LENGTH_MAX / length);
+  assert.ok(WRITE_LENGTH_MAX + length < RECYCLED_CAPACITY_MAX);
+  begun.length = 0;
+  const atOnce = await exchange(20, parts);
+  assert.deepEqual(atOnce, Array.from({ length: Math.floor(20 / most) }, () => most));
+  assert.equal(begun.reduce((sum, count) => sum + count, 0), 20);
   await world.close();
 });
