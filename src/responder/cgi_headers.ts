@@ -30,6 +30,11 @@ export function hasBody(response: Response): boolean {
   return !WITHOUT_BODY.has(response.status) && response.body !== null;
 }
 
+/** Whether there is none where there could be one. */
+export function lacksBody(response: Response): boolean {
+  return !WITHOUT_BODY.has(response.status) && response.body === null;
+}
+
 /** What the walk over a response's headers gives. */
 export interface CgiHeaderText {
   /** Without the empty line that ends it, so that a length can be added. */

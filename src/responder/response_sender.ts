@@ -8,7 +8,7 @@
  * read as far as that needs.
  */
 import { latin1, writeLatin1 } from "../protocol/byte_buffer.ts";
-import { cgiHeaders, declaredLength, hasBody } from "./cgi_headers.ts";
+import { cgiHeaders, declaredLength, hasBody, lacksBody } from "./cgi_headers.ts";
 import { type HeldBack, type Outlet, PIECE_LENGTH_MAX } from "./outlet.ts";
 
 /** One response; {@link run} sends all of it. */
@@ -29,7 +29,10 @@ export class ResponseSender implements HeldBack {
   #cancelled = false;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
-  /** @throws {RangeError} when the header section is longer than `headLengthMax` */
+  /**
+   * @throws {RangeError} when the header section is longer than `headLengthMax`, or there is no body
+   * and it says that there is
+   */
   constructor(options: {
     requestId: number;
     method: string;
@@ -48,10 +51,11 @@ export class ResponseSender implements HeldBack {
       );
     }
     this.#isHeadOnly = options.method === "HEAD";
-    const mayHaveBody = hasBody(options.response);
-    this.#lengthDeclared = mayHaveBody ? declaredLength(headers) : undefined;
+    this.#lengthDeclared = declaredLength(headers);
     const isKnown = this.#isHeadOnly && this.#lengthDeclared !== undefined;
-    this.#hasBody = mayHaveBody && !isKnown;
+    this.#hasBody = hasBody(options.response) && !isKnown;
+    // A HEAD, and a 304, may say how long the body would be.
+    if (!this.#isHeadOnly && lacksBody(options.response)) this.#checkLength();
   }
 
   /** From then on the client may have seen a part, and no other response can be given. */
@@ -104,13 +108,18 @@ export class ResponseSender implements HeldBack {
     return undefined;
   }
 
+  /** @throws {RangeError} when it is over before all that was declared has come */
+  #checkLength(): void {
+    const declared = this.#lengthDeclared;
+    if (declared === undefined || this.#length >= declared) return;
+    throw new RangeError(
+      `Cannot answer: the body has ${this.#length} bytes of Content-Length ${declared}`,
+    );
+  }
+
   #finish(): Promise<void> | undefined {
     const declared = this.#lengthDeclared;
-    if (declared !== undefined && this.#length < declared) {
-      throw new RangeError(
-        `Cannot answer: the body has ${this.#length} bytes of Content-Length ${declared}`,
-      );
-    }
+    this.#checkLength();
     if (this.#headersSent) return this.#headersPending;
     return this.#sendGathered(declared === undefined ? `content-length: ${this.#length}\r\n` : "");
   }

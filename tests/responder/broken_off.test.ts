@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FastCgiHandler } from "../../src/responder/options.ts";
+import type { FastCgiHandler, ServerStatus } from "../../src/responder/options.ts";
 import { ABORTED, CUT, gate, serve, turns } from "./setup.ts";
 import { until } from "../support/idle.ts";
+import type { WebServerClient } from "./web_server_client.ts";
 import { inWorld } from "../support/world_test.ts";
 
 /** Sends "part" at once, and fails when the test says so. */
@@ -122,5 +123,64 @@ test(
     for (const reason of reasons) {
       assert.match(String(reason), /connection to the web server is lost/);
     }
+  }),
+);
+
+/** When a handler gives a body that nobody wants any more. */
+const LATE: Readonly<Record<string, (client: WebServerClient, id: number) => Promise<void>>> = {
+  "is aborted": async (client, id) => {
+    client.protocol.abort(id);
+    await client.flush();
+  },
+  "is lost": (client) => client.destroy(),
+};
+
+for (const [what, act] of Object.entries(LATE)) {
+  test(
+    `The body of a response that comes when its request ${what} is let go of, with the reason`,
+    inWorld(async () => {
+      const goOn = gate();
+      const cancelled = gate<unknown>();
+      const signals: AbortSignal[] = [];
+      const { connect } = await serve(async (request) => {
+        signals.push(request.signal);
+        await goOn.promise;
+        return new Response(new ReadableStream({ cancel: cancelled.resolve }));
+      });
+      const client = await connect();
+      const { id } = client.begin();
+      await turns();
+      await act(client, id);
+      await turns();
+      goOn.resolve();
+      assert.equal(await cancelled.promise, signals[0]!.reason);
+    }),
+  );
+}
+
+test(
+  "A connection that is not read, for its handler's sake, ends with a shutdown, and its request with it",
+  inWorld(async () => {
+    let status: ServerStatus | undefined;
+    let signal: AbortSignal | undefined;
+    const { runtime, server, connect } = await serve((request, info) => {
+      status = info.server;
+      signal = request.signal;
+      return new Promise((_, reject) =>
+        signal!.addEventListener("abort", () => reject(signal!.reason))
+      );
+    }, { bodyBufferMax: 100 });
+    const client = await connect();
+    const request = client.begin({ method: "POST", body: null });
+    client.protocol.sendStdin(request.id, new Uint8Array(1_000));
+    void client.flush();
+    await turns();
+    const over = server.shutdown({ grace: 1 });
+    await turns();
+    runtime.clock.advance(1);
+    await over;
+    await turns();
+    assert.equal(signal!.aborted, true);
+    assert.deepEqual([status!.connectionsOpen, status!.requestsActive], [0, 0]);
   }),
 );

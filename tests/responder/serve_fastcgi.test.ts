@@ -422,6 +422,40 @@ test(
 );
 
 test(
+  "A length without a body is a promise that is not kept, but where there can be none",
+  inWorld(async () => {
+    const { connect, errors } = await serve((request) => {
+      const { searchParams } = new URL(request.url);
+      return new Response(null, {
+        status: Number(searchParams.get("status")),
+        headers: { "content-length": searchParams.get("length")! },
+      });
+    });
+    const client = await connect();
+    const cases: [method: string, status: number, length: string, sent: number][] = [
+      ["GET", 200, "5", 500],
+      ["GET", 200, "0", 200],
+      ["HEAD", 200, "5", 200],
+      ["GET", 304, "5", 304],
+      ["GET", 205, "0", 205],
+      ["GET", 304, "x", 500],
+      ["HEAD", 200, "x", 500],
+    ];
+    for (const [method, status, length, sent] of cases) {
+      errors.length = 0;
+      const request = client.begin({ method, uri: `/?status=${status}&length=${length}` });
+      assert.deepEqual(await request.ended(), COMPLETE);
+      assert.match(
+        request.stdout,
+        new RegExp(`^Status: ${sent} `),
+        `${method} ${status} ${length}`,
+      );
+      assert.equal(errors.length, sent === 500 ? 1 : 0);
+    }
+  }),
+);
+
+test(
   "STDERR reaches the web server before the request's end, and is refused after it",
   inWorld(async () => {
     const late = gate<boolean>();
