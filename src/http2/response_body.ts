@@ -167,7 +167,6 @@ export class StreamBody implements ResponseBody {
   }
 
   cancel(): void {
-    if (this.#state === "over") return;
     const isRead = this.#state === "ended" && !this.#isReading;
     this.#state = "over";
     this.#piece = undefined;

@@ -367,7 +367,7 @@ export class Stream implements Sending {
 
   /** What waits for who reads the body. */
   #noteWaiting(): void {
-    const waiting = this.#state === "closed" ? 0 : this.#body?.waitingLength ?? 0;
+    const waiting = this.#state === "closed" ? 0 : this.#body!.waitingLength;
     if (waiting === this.#heldBody) return;
     const more = waiting - this.#heldBody;
     this.#heldBody = waiting;

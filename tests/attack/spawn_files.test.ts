@@ -189,6 +189,11 @@ test("A configuration is written anew at each start, whoever has removed it", as
   await world.advance(20, 10);
   assert.equal(world.children.length, 2);
   assert.equal(world.runtime.spawner.files.size, 1);
+  // Where nobody has removed it, its own does not stand in its way.
+  world.children[1]!.end({ code: 1, signal: null });
+  await world.advance(20, 10);
+  assert.equal(world.children.length, 3);
+  assert.equal(world.runtime.spawner.files.size, 1);
   await world.application.stop();
 });
 

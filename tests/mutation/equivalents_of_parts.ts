@@ -146,6 +146,29 @@ export const EQUIVALENTS_OF_PARTS: readonly Equivalent[] = [
     ],
   ),
   ...because(
+    "the code is complete: each run of bits begins a symbol",
+    ["http2/huffman.ts", "if (entry === 0) return -1;", "0", "1"],
+    ["http2/huffman.ts", "if (entry === 0) return -1;", "entry === 0", "false"],
+  ),
+  ...because(
+    "of a parameter that means nothing nothing is taken: it only costs a call",
+    [
+      "responder/request_start.ts",
+      'if (name.meaning !== "other") takeParameter(name, parameters, index, start, url);',
+      'name.meaning !== "other"',
+      "true",
+    ],
+  ),
+  ...because(
+    "one that is full, and no more, is taken out when it is looked at",
+    [
+      "responder/responder_connection.ts",
+      "if (input.buffered > this.context.limits.bodyBufferMax) this.#overfull.add(input);",
+      ">",
+      ">=",
+    ],
+  ),
+  ...because(
     "memory that grows in other steps holds the same",
     [
       "http2/frame_reader.ts",

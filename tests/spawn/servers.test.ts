@@ -264,3 +264,45 @@ test("Numbers of sockets go round, and none is another worker's", async () => {
   assert.deepEqual(numbers, expected);
   await world.application.stop();
 });
+
+/** What happens to a worker while a connection to it is under way. */
+const MEANWHILE: Readonly<Record<string, (world: World) => void>> = {
+  "ends": (world) => world.children[0]!.end({ code: 1, signal: null }),
+  "is told to end, and does": (world) => void world.application.stop(),
+  "is told to end, and does not yet": (world) => {
+    world.children[0]!.obeys = false;
+    void world.application.stop();
+  },
+  "is killed": (world) => world.application.kill(),
+};
+
+for (const [what, act] of Object.entries(MEANWHILE)) {
+  test(`A worker that ${what} while it is asked whether it listens is no server`, async () => {
+    const world = new World({ command: ["app", "{socket}"] });
+    const { runtime } = world;
+    const connected = Promise.withResolvers<void>();
+    const connect = runtime.connect;
+    Object.assign(runtime, {
+      connect: async (...given: Parameters<typeof connect>) => {
+        await connected.promise;
+        return await connect(...given);
+      },
+    });
+    await listenAt(world, FIRST);
+    await world.application.start();
+    await turns();
+    act(world);
+    await turns();
+    connected.resolve();
+    await turns();
+    assert.deepEqual(world.servers, []);
+    assert.notDeepEqual(world.states, ["listening"]);
+    const [child] = world.children;
+    child!.end({ code: 0, signal: null });
+    await turns();
+    assert.deepEqual(world.servers, []);
+    void world.application.stop();
+    await world.advance(60_000, 1_000);
+    assert.equal(runtime.clock.timerCount, 0);
+  });
+}

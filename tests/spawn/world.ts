@@ -13,6 +13,8 @@ export class World {
   readonly application: SpawnedApplication;
   /** What would be in the log. */
   readonly log: string[] = [];
+  /** Each state that a worker was told to be in. */
+  readonly told: string[] = [];
   /** Which process has written each line. */
   readonly writers: (number | undefined)[] = [];
   /** Paths of the servers that requests go to. */
@@ -42,7 +44,8 @@ export class World {
         target,
         drainMs: DRAIN_MS,
         observer: {
-          onState() {},
+          onState: (_, worker) =>
+            void this.told.push(`${nameOf(worker.address.path)} ${worker.state}`),
           onEnded: (_, worker, reason, ms, isGood) =>
             say(`${nameOf(worker.address.path)} ${reason}, ${ms}${isGood ? ", as it should" : ""}`),
           onNotReplaced: (_, worker, reason) => say(`${nameOf(worker.address.path)}: ${reason}`),

@@ -106,6 +106,7 @@ export class MemorySpawner implements Spawner {
         ![...this.lost].some((gone) => socket === gone || socket.startsWith(`${gone}/`)),
       write: (name, text) => {
         if (this.lost.has(path)) throw new SpawnError(`There is no directory "${path}"`);
+        if (this.files.has(`${path}/${name}`)) throw new SpawnError(`There is a "${name}" already`);
         this.files.set(`${path}/${name}`, text);
         return `${path}/${name}`;
       },
