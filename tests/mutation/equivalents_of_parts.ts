@@ -169,6 +169,15 @@ export const EQUIVALENTS_OF_PARTS: readonly Equivalent[] = [
     ],
   ),
   ...because(
+    "bytes that are not used a second time only cost others",
+    [
+      "responder/outlet.ts",
+      "this.#server.recycleOutput(bytes);",
+      "this.#server.recycleOutput(bytes)",
+      "void 0",
+    ],
+  ),
+  ...because(
     "memory that grows in other steps holds the same",
     [
       "http2/frame_reader.ts",

@@ -1,5 +1,6 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { encodeNameValues, type NameValuePart } from "../../src/protocol/name_value.ts";
 import { Parameters } from "../../src/protocol/parameters.ts";
 import { BadRequestError, readRequestStart } from "../../src/responder/request_start.ts";
@@ -42,6 +43,19 @@ const URLS: readonly [what: string, params: Record<string, NameValuePart>, url: 
     "http://a/a%20b/%3F%23%25/%C3%BC",
   ],
   ["no path at all", { HTTP_HOST: "a" }, "http://a/"],
+  ["a path that would go on with the host", { HTTP_HOST: "a", SCRIPT_NAME: ".b" }, "http://a/.b"],
+  ["a path that would be a host", { HTTP_HOST: "a", PATH_INFO: "@b/c" }, "http://a/@b/c"],
+  ["a path that would be a port", { HTTP_HOST: "a", SCRIPT_NAME: ":81" }, "http://a/:81"],
+  ["a query alone", { HTTP_HOST: "a", QUERY_STRING: "q=ü#x" }, "http://a/?q=%C3%BC%23x"],
+  ["a target that would go on with the host", { HTTP_HOST: "a", REQUEST_URI: ".b" }, "http://a/.b"],
+  ["a target that would be a host", { HTTP_HOST: "a", REQUEST_URI: "@b" }, "http://a/@b"],
+  ["a target of a host alone", { HTTP_HOST: "a", REQUEST_URI: "HTTPS://b?c" }, "http://a/?c"],
+  ["a scheme that is none of HTTP", {
+    HTTP_HOST: "a",
+    REQUEST_URI: "/",
+    REQUEST_SCHEME: "ftp",
+    HTTPS: "1",
+  }, "https://a/"],
   ["an absolute target", { HTTP_HOST: "a", REQUEST_URI: "http://b/p?q" }, "http://a/p?q"],
   ["an asterisk target", { HTTP_HOST: "a", REQUEST_URI: "*" }, "http://a/*"],
   ["two slashes", { HTTP_HOST: "a", REQUEST_URI: "//b/p" }, "http://a//b/p"],
@@ -57,6 +71,21 @@ const URLS: readonly [what: string, params: Record<string, NameValuePart>, url: 
 for (const [what, params, url] of URLS) {
   test(`A request's URL is right with ${what}`, () => assert.equal(urlOf(params), url));
 }
+
+test("Whatever a path says, the host is the one that was named, and the scheme too", () => {
+  const text = fc.string({ unit: fc.constantFrom(..."/.@:?#\\%a\t \u00fc[]"), maxLength: 6 });
+  fc.assert(fc.property(text, text, text, text, (uri, script, info, query) => {
+    const url = urlOf({
+      HTTP_HOST: "host.test:81",
+      HTTPS: "on",
+      REQUEST_URI: uri,
+      SCRIPT_NAME: script,
+      PATH_INFO: info,
+      QUERY_STRING: query,
+    });
+    assert.equal(new URL(url).origin, "https://host.test:81");
+  }));
+});
 
 test("HTTP_ parameters become headers, and CONTENT_ ones those two", () => {
   const { headers, contentLength } = headOf({
