@@ -178,6 +178,15 @@ export const EQUIVALENTS_OF_PARTS: readonly Equivalent[] = [
     ],
   ),
   ...because(
+    "who is among both kinds of workers is stopped once all the same",
+    [
+      "spawn/application.ts",
+      "this.#leaving.delete(fresh);",
+      "this.#leaving.delete(fresh)",
+      "void 0",
+    ],
+  ),
+  ...because(
     "memory that grows in other steps holds the same",
     [
       "http2/frame_reader.ts",

@@ -4,10 +4,12 @@ import { test } from "node:test";
 import { Role } from "../../src/protocol/constants.ts";
 import { encodeNameValues } from "../../src/protocol/name_value.ts";
 import { Parameters } from "../../src/protocol/parameters.ts";
+import type { ServerConnection } from "../../src/protocol/server_connection.ts";
 import { cgiHeaders, declaredLength, hasBody } from "../../src/responder/cgi_headers.ts";
 import { HandlerInfo, type InfoSource } from "../../src/responder/handler_info.ts";
 import { InputStream } from "../../src/responder/input_stream.ts";
 import { RESPONDER_LIMIT_DEFAULTS, type ResponderLimits } from "../../src/responder/options.ts";
+import { Outlet, OUTPUT_LENGTH_MAX } from "../../src/responder/outlet.ts";
 import { ServerContext } from "../../src/responder/server_context.ts";
 import { responseOf } from "../../src/runtime/http_response.ts";
 import { untilIdle } from "../support/idle.ts";
@@ -328,4 +330,48 @@ test("A body whose request is over fails for who still reads, unless all of it w
     "first",
     "the first reason stays",
   );
+});
+
+test("Who waits for a turn is told once it can come no more, and later ones wait for nothing", async () => {
+  let encoded = 0;
+  const server = {
+    // The web server takes nothing.
+    outputLength: OUTPUT_LENGTH_MAX,
+    sendStdout: () => void encoded++,
+    sendStderr: () => void encoded++,
+    takeOutput: () => new Uint8Array(1),
+    recycleOutput: () => {},
+  };
+  for (const way of ["close", "end", "forget"] as const) {
+    for (const stream of ["stdout", "stderr"] as const) {
+      const outlet = new Outlet({
+        server: server as unknown as ServerConnection,
+        writable: new WritableStream({ write: () => new Promise(() => {}) }),
+        clock: new ManualClock(),
+        onSent: () => {},
+        onBroken: () => {},
+      });
+      let settled = 0;
+      const send = () => {
+        const sent = outlet.send(1, stream, new Uint8Array(10));
+        if (sent === undefined) settled++;
+        else void sent.then(() => settled++);
+      };
+      send();
+      send();
+      await untilIdle();
+      assert.equal(settled, 0);
+      if (way === "forget") outlet.forget(1);
+      else void outlet[way]();
+      await untilIdle();
+      assert.equal(settled, 2);
+      if (way === "forget") continue;
+      send();
+      assert.equal(settled, 3, "nothing is waited for behind the end");
+      server.outputLength = 0;
+      send();
+      server.outputLength = OUTPUT_LENGTH_MAX;
+      assert.deepEqual([settled, encoded], [4, 0]);
+    }
+  }
 });

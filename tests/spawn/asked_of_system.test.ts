@@ -15,6 +15,8 @@ import { turns } from "./world.ts";
 
 const WEB: UserIds = { name: "web", user: 33, group: 34 };
 const WWW: UserIds = { name: "www-data", user: 82, group: 83 };
+const ROOT: UserIds = { name: "root", user: 0, group: 0 };
+const DAEMON: UserIds = { name: "daemon", user: 1, group: 1 };
 const US: UserIds = { name: "afcgi", user: 900, group: 901 };
 
 interface Case {
@@ -76,6 +78,25 @@ const CASES: Readonly<Record<string, Case>> = {
       `directory of ${NOBODY}`,
       `socket /tmp/afcgi-1/1.sock, 511 may wait, of ${NOBODY}`,
       "app in /here as web with a socket",
+    ],
+  },
+  "a program of root's that is said to be root": {
+    isRoot: true,
+    options: { command: ["app"], user: "root" },
+    asked: [
+      `directory of ${NOBODY}`,
+      "root",
+      `socket /tmp/afcgi-1/1.sock, 511 may wait, of ${NOBODY}`,
+      "app in /here as root with a socket",
+    ],
+  },
+  "a program of the user after root": {
+    isRoot: true,
+    options: { command: ["app"], user: "daemon" },
+    asked: [
+      `directory of ${NOBODY}`,
+      `socket /tmp/afcgi-1/1.sock, 511 may wait, of ${NOBODY}`,
+      "app in /here as daemon with a socket",
     ],
   },
   "a program of another user that makes its socket": {
@@ -155,7 +176,7 @@ function noting(isRoot: boolean) {
   const { spawner } = runtime;
   const asked: string[] = [];
   Object.defineProperty(spawner, "isRoot", { value: isRoot });
-  for (const user of [WEB, WWW, US]) spawner.users.set(user.name, user);
+  for (const user of [WEB, WWW, US, ROOT, DAEMON]) spawner.users.set(user.name, user);
   const createDirectory = spawner.createDirectory.bind(spawner);
   spawner.createDirectory = ((owner: UserIds | undefined) => {
     asked.push(`directory of ${owner?.name}`);

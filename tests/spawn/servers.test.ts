@@ -167,6 +167,13 @@ test("Requests are counted for each worker, repeatedly, and of php-fpm not by us
   await fpm.advance(3 * REQUESTS_POLL_MS, 25);
   assert.equal(fpm.children.length, 1);
   await fpm.application.stop();
+  const single = new World({ command: ["app"], maxRequests: 1 });
+  await single.application.start();
+  await turns();
+  single.requests.set(FIRST, 1);
+  await single.advance(REQUESTS_POLL_MS + REPLACED_MS + 50, 25);
+  assert.deepEqual(single.servers, ["/tmp/afcgi-1/2.sock"]);
+  await single.application.stop();
   const endless = new World({ command: ["app"], maxRequests: 0 });
   await endless.application.start();
   await turns();
@@ -245,6 +252,22 @@ test("Killing ends every program at once, those that are replaced and their succ
   assert.equal(world.children.length, 3, "none comes back");
   assert.equal(world.runtime.spawner.sockets.size, 0);
   assert.deepEqual([...world.runtime.spawner.directories], []);
+  assert.equal(world.runtime.clock.timerCount, 0);
+});
+
+test("Killing ends a worker at once that drains for its successor", async () => {
+  const world = new World({ command: ["app"] });
+  await world.application.start();
+  await turns();
+  world.drained = new Promise(() => {});
+  void world.application.replaceWorkers();
+  await world.advance(REPLACED_MS, REPLACE_POLL_MS);
+  assert.deepEqual(world.servers, ["/tmp/afcgi-1/2.sock"]);
+  for (const child of world.children) child.obeys = false;
+  world.application.kill();
+  assert.deepEqual(world.children.map(({ isGroupKilled }) => isGroupKilled), [true, true]);
+  await turns();
+  assert.deepEqual(world.children.map(({ signals }) => signals), [[], []]);
   assert.equal(world.runtime.clock.timerCount, 0);
 });
 
