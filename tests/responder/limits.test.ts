@@ -159,6 +159,27 @@ test(
 );
 
 test(
+  "A silent connection is let go of also when all others have come and gone before it",
+  inWorld(async () => {
+    const { runtime, connect } = await serve(hello, { idleTimeoutMs: 5_000 });
+    for (let round = 0; round < 3; round++) {
+      const client = await connect();
+      assert.deepEqual(await client.begin().ended(), COMPLETE);
+      await client.destroy();
+      await turns();
+      assert.equal(runtime.clock.timerCount, 0, "nobody is looked at");
+    }
+    const idle = await connect();
+    await turns();
+    for (let second = 0; second < 7; second++) {
+      runtime.clock.advance(1_000);
+      await turns();
+    }
+    assert.equal(idle.closed, true);
+  }),
+);
+
+test(
   "A limit that makes no sense is refused",
   inWorld(async () => {
     await assert.rejects(serve(hello, { maxRequests: 0 }), /maxRequests "0"/);
