@@ -5,10 +5,11 @@
  *
  *     owners[threads] waiting[threads] urgent[threads] tunnels[threads]
  *     cell: key manner connections requests workers traits turns
- *           begun[threads] streams[threads] idle[threads] permits[…]   …
+ *           moves begun[threads] held[threads] wants[threads] idle[threads] permits[…]   …
  */
 import { createWords, Layout } from "./layout.ts";
 import { type PermitPlaces, sweepPermits } from "./permits.ts";
+import { clearRequests, hasRequests, type RequestPlaces } from "./request_seat.ts";
 import { compareExchange, load, type SharedWords, type Steps, store } from "./steps.ts";
 
 /** Cells for servers that are not known at the start, at least. */
@@ -29,7 +30,7 @@ export interface UpstreamMemory {
 }
 
 /** Where a server's words are. */
-export interface ServerPlaces extends PermitPlaces {
+export interface ServerPlaces extends PermitPlaces, RequestPlaces {
   /** How the application takes requests, as far as it is known; 0: it is not. */
   readonly manner: number;
   /** What it says of itself that it takes; 0: nothing. */
@@ -43,8 +44,6 @@ export interface ServerPlaces extends PermitPlaces {
   readonly turns: number;
   /** Of each thread: requests that it has begun at the server, in all its lives. */
   readonly begun: number;
-  /** Of each thread: requests that it has under way there. */
-  readonly streams: number;
 }
 
 let lastId = 0;
@@ -100,27 +99,42 @@ export function* claimServer(
  * was dying counts no more.
  */
 export function* joinUpstream(
-  memory: Pick<UpstreamMemory, "threads">,
+  memory: UpstreamMemory,
   thread: number,
   owner: number,
 ): Steps<void> {
   const { owners } = upstreamPlaces(memory);
   yield* clearThread(memory, thread);
+  yield* leaveRequests(memory, thread);
   yield store(owners + thread, owner);
 }
 
 /** The thread is dead: it waits for nothing, and what it held is free. */
 export function* leaveUpstream(memory: UpstreamMemory, thread: number): Steps<void> {
+  yield* leavePermits(memory, thread);
+  yield* leaveRequests(memory, thread);
+}
+
+/** Of that: its queue, its connections and its tunnels. */
+export function* leavePermits(memory: UpstreamMemory, thread: number): Steps<void> {
   const { owners } = upstreamPlaces(memory);
   yield store(owners + thread, 0);
   yield* clearThread(memory, thread);
   for (let cell = 0; cell < memory.cells; cell++) {
-    const { key, idle, streams } = cellPlaces(memory, cell);
-    if ((yield load(key)) === 0) break;
-    yield store(idle + thread, 0);
-    yield store(streams + thread, 0);
+    const places = cellPlaces(memory, cell);
+    if ((yield load(places.key)) === 0) break;
+    yield store(places.idle + thread, 0);
+    yield* sweepPermits(places);
   }
-  yield* sweepUpstream(memory);
+}
+
+/** Of that: its requests at servers. */
+export function* leaveRequests(memory: UpstreamMemory, thread: number): Steps<void> {
+  for (let cell = 0; cell < memory.cells; cell++) {
+    const places = cellPlaces(memory, cell);
+    if ((yield load(places.key)) === 0) break;
+    yield* clearRequests(places, thread);
+  }
 }
 
 function* clearThread(memory: Pick<UpstreamMemory, "threads">, thread: number): Steps<void> {
@@ -137,6 +151,19 @@ export function* sweepUpstream(memory: UpstreamMemory): Steps<boolean> {
     const places = cellPlaces(memory, cell);
     if ((yield load(places.key)) === 0) break;
     if (yield* sweepPermits(places)) found = true;
+    if (yield* sweepRequests(places)) found = true;
+  }
+  return found;
+}
+
+/** What a thread has counted while it died, or was given just then. */
+function* sweepRequests(places: ServerPlaces): Steps<boolean> {
+  let found = false;
+  for (let thread = 0; thread < places.threads; thread++) {
+    if (!(yield* hasRequests(places, thread))) continue;
+    if ((yield load(places.owners + thread)) !== 0) continue;
+    yield* clearRequests(places, thread);
+    found = true;
   }
   return found;
 }
@@ -146,7 +173,7 @@ function headLength(threads: number): number {
 }
 
 function cellLength(threads: number, slotCount: number): number {
-  return 7 + 3 * threads + slotCount;
+  return 8 + 4 * threads + slotCount;
 }
 
 function cellPlaces(
@@ -164,8 +191,10 @@ function cellPlaces(
     workers: layout.take(1),
     traits: layout.take(1),
     turns: layout.take(1),
+    moves: layout.take(1),
     begun: layout.take(threads),
-    streams: layout.take(threads),
+    held: layout.take(threads),
+    wants: layout.take(threads),
     idle: layout.take(threads),
     slots: layout.take(slotCount),
     slotCount,

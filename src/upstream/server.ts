@@ -215,6 +215,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
     this.#connections.count(connection);
     if (!connection.multiplexed) this.#connections.rest(connection, this.hasWaiting);
     this.#deps.owner.onRoom(this);
+    this.#connections.offerRequests();
     if (this.#permits !== undefined && connection.streams === 0) this.share("settle");
   }
 
@@ -314,8 +315,7 @@ export class Server implements ConnectionOwner<UpstreamConnection> {
   #note({ outcome, multiplexes: isShared, connections, requests }: Manner): void {
     this.#traits.asked(outcome);
     this.#limit.say(isShared ? connections : Math.min(connections, requests));
-    const { share } = this.#deps;
-    this.#connections.limitStreams(Math.max(1, Math.floor(requests / (share?.threads ?? 1))));
+    this.#connections.limitStreams(Math.max(1, requests));
   }
 
   /** Takes over what another thread has found out; whether there is something. */

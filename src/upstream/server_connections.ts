@@ -95,7 +95,20 @@ export class ServerConnections {
 
   /** A connection for a request that shares it; undefined when it has to wait. */
   placeShared(request: PlaceRequest): UpstreamConnection | undefined {
-    if (this.#streamsMax !== Infinity && this.streams >= this.#streamsMax) return undefined;
+    if (this.#streamsMax === Infinity) return this.#chooseShared(request);
+    const { permits, canWait, isWanted } = this.#deps;
+    if (permits === undefined) {
+      return this.streams < this.#streamsMax ? this.#chooseShared(request) : undefined;
+    }
+    if (!permits.enterRequest(this.#streamsMax, canWait)) return undefined;
+    const connection = this.#chooseShared(request);
+    if (connection !== undefined) return connection;
+    permits.count(0, this.#streamsMax, isWanted());
+    this.offerRequests();
+    return undefined;
+  }
+
+  #chooseShared(request: PlaceRequest): UpstreamConnection | undefined {
     if (request.wantsAlone) return this.#placeSuspect();
     let passable: UpstreamConnection | undefined;
     for (const connection of this.#connections) {
@@ -133,6 +146,7 @@ export class ServerConnections {
   share(isWanted: boolean): void {
     const { permits } = this.#deps;
     if (permits === undefined) return;
+    this.offerRequests();
     if (!isWanted) permits.giveSpare();
     while (permits.rest(isWanted ? 0 : this.#idleCount, this.#limit)) {
       const idleMs = this.#single.untilIdleFor(YIELD_IDLE_MS);
@@ -163,12 +177,19 @@ export class ServerConnections {
     const change = streams - connection.streamsCounted;
     if (change === 0 || permits === undefined) return;
     connection.streamsCounted = streams;
-    permits.count(change);
+    permits.count(change, this.#streamsMax, this.#deps.isWanted());
+  }
+
+  /** Where the application takes only so many requests, others may have what is not needed here. */
+  offerRequests(): void {
+    if (this.#streamsMax === Infinity) return;
+    this.#deps.permits?.offerRequests(this.#streamsMax, this.#deps.isWanted());
   }
 
   /** It is closed. */
   remove(connection: UpstreamConnection): void {
     this.count(connection, 0);
+    this.offerRequests();
     this.#forget(connection);
     this.#requestsBefore += connection.requestsBegun;
     if (this.#connections.size === 0) this.#stopLooking();

@@ -7,6 +7,7 @@ import { threadOf } from "../shared/owners.ts";
 import { PermitSeat } from "../shared/permit_seat.ts";
 import { countTaken, NOBODY } from "../shared/permits.ts";
 import { QueueSeat } from "../shared/queue_seat.ts";
+import { RequestSeat, requestsElsewhere } from "../shared/request_seat.ts";
 import { run, type Steps } from "../shared/steps.ts";
 import { enterTally, leaveTally, totalOf } from "../shared/tally.ts";
 import {
@@ -193,6 +194,7 @@ class SharedPermits implements ServerPermits {
   readonly #words: Int32Array;
   readonly #places: ServerPlaces;
   readonly #seat: PermitSeat;
+  readonly #requests: RequestSeat;
   readonly #ring: (thread: number) => void;
   readonly #thread: number;
   #streams = 0;
@@ -209,8 +211,7 @@ class SharedPermits implements ServerPermits {
     this.#ring = ring;
     this.#thread = threadOf(owner);
     this.turns = new SharedTurns(words, places.turns);
-    // What the life before this one said last.
-    this.count(0);
+    this.#requests = new RequestSeat(places, this.#thread);
   }
 
   take(limit: number): boolean {
@@ -256,17 +257,24 @@ class SharedPermits implements ServerPermits {
   }
 
   get streamsElsewhere(): number {
-    const { streams, threads } = this.#places;
-    let count = 0;
-    for (let thread = 0; thread < threads; thread++) {
-      if (thread !== this.#thread) count += this.#load(streams + thread);
-    }
-    return count;
+    return requestsElsewhere(this.#words, this.#places, this.#thread);
   }
 
-  count(change: number): void {
+  count(change: number, max: number, isWanted: boolean): void {
     this.#streams += change;
-    this.#store(this.#places.streams + this.#thread, this.#streams);
+    run(this.#words, this.#requests.change(this.#streams, max, isWanted)).forEach(this.#ring);
+  }
+
+  enterRequest(max: number, isPatient: boolean): boolean {
+    if (run(this.#words, this.#requests.enter(max, isPatient))) return true;
+    // Another one may have been refused for ours that counted for a moment.
+    this.#ringOne(run(this.#words, this.#requests.offer(max, isPatient)));
+    return false;
+  }
+
+  offerRequests(max: number, isWanted: boolean): void {
+    run(this.#words, this.#requests.settle(isWanted)).forEach(this.#ring);
+    this.#ringOne(run(this.#words, this.#requests.offer(max, isWanted)));
   }
 
   get manner(): Manner | undefined {
@@ -332,6 +340,7 @@ class SplitPermits implements ServerPermits {
   readonly turns = new OwnTurns();
   readonly #traits = new Set<number>();
   #inUse = 0;
+  #streams = 0;
   manner: Manner | undefined;
   workers = Infinity;
 
@@ -376,7 +385,15 @@ class SplitPermits implements ServerPermits {
   }
 
   begin(): void {}
-  count(): void {}
+  count(change: number): void {
+    this.#streams += change;
+  }
+
+  enterRequest(max: number): boolean {
+    return this.#streams < Math.max(1, Math.floor(max / this.#threads));
+  }
+
+  offerRequests(): void {}
   wake(): void {}
   giveSpare(): void {}
   ask(): void {}

@@ -137,7 +137,10 @@ export class Upstream implements ServerOwner<Server> {
     };
     this.#listener = {
       onRung: () => this.#servers.rung(() => this.onRoom()),
-      onTurn: () => this.#servers.share("ask"),
+      onTurn: () => {
+        this.onRoom();
+        if (this.#queue.length > 0) this.#servers.share("ask");
+      },
       onBeat: () => this.#servers.share("follow"),
       onNews: (server, news) => this.#servers.hear(server, news),
     };

@@ -90,7 +90,11 @@ export interface ServerPermits {
   /** Requests that other threads have under way. */
   readonly streamsElsewhere: number;
   /** This thread has so many more under way, or fewer. */
-  count(change: number): void;
+  count(change: number, max: number, isWanted: boolean): void;
+  /** One more request may begin, of so many at once; `isPatient`: else one waits here. */
+  enterRequest(max: number, isPatient: boolean): boolean;
+  /** What is free, or was given to us and is not needed, goes to threads that wait for it. */
+  offerRequests(max: number, isWanted: boolean): void;
   /** As far as a thread has found out. */
   manner: Manner | undefined;
   /** So many connections are taken and no more, as a thread has found out; Infinity: nobody has. */

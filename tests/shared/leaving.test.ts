@@ -68,7 +68,7 @@ test("Of a thread that died every word of an upstream is 0, and of the others no
       for (const places of servers) {
         assert.ok(run(words, takePermit(places, ownerOf(one, 0), 4)));
         words[places.idle + one] = 7;
-        words[places.streams + one] = 7;
+        words[places.held + one] = 7;
         words[places.turns] = 7;
         words[places.begun + one] = 7;
       }
@@ -80,9 +80,10 @@ test("Of a thread that died every word of an upstream is 0, and of the others no
     const own = new Set<number>();
     const { owners, waiting, urgent, tunnels } = servers[0] as ServerPlaces & { tunnels: number };
     for (const at of [owners, waiting, urgent, tunnels]) own.add(at + thread);
-    for (const { idle, streams, slots, slotCount } of servers) {
+    for (const { idle, held, wants, slots, slotCount } of servers) {
       own.add(idle + thread);
-      own.add(streams + thread);
+      own.add(held + thread);
+      own.add(wants + thread);
       for (let at = slots; at < slots + slotCount; at++) {
         if (before[at] === ownerOf(thread, 0)) own.add(at);
       }

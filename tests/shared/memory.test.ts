@@ -40,7 +40,7 @@ test("Threads find the same server in the same place, and another one elsewhere"
   const first = claim("tcp://127.0.0.1:1");
   assert.deepEqual(claim("tcp://127.0.0.1:1"), first);
   const second = claim("tcp://127.0.0.1:2");
-  assert.equal(second!.slots, first!.slots + 7 + 3 * 2 + 4);
+  assert.equal(second!.slots, first!.slots + 8 + 4 * 2 + 4);
   assert.equal(second!.waiting, first!.waiting);
 });
 

@@ -13,7 +13,7 @@ import {
   claimServer,
   createUpstreamMemory,
   joinUpstream,
-  leaveUpstream,
+  leavePermits,
   type ServerPlaces,
   type UpstreamMemory,
 } from "../../src/shared/upstream_memory.ts";
@@ -84,7 +84,7 @@ export class PermitWorld {
 
   /** What the main thread does when a thread has died. */
   *bury(index: number): Steps<void> {
-    yield* leaveUpstream(this.memory, index);
+    yield* leavePermits(this.memory, index);
     for (const { index: other } of this.threads) this.ring(other);
   }
 

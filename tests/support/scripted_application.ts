@@ -15,6 +15,8 @@ export interface ApplicationOptions {
   readonly address?: string;
   /** Whether it takes requests side by side. */
   readonly multiplex?: boolean;
+  /** What it says of FCGI_MAX_REQS; 10,000, when left out. */
+  readonly requestsMax?: number;
   /**
    * What GET_VALUES gets: the truth, the truth with an empty record behind it (Go), the truth
    * and then a close (php-fpm), a wrong "1", UNKNOWN_TYPE,
@@ -110,7 +112,7 @@ export class ScriptedConnection {
     this.#writer.closed.catch(() => {});
     this.#server = new ServerConnection({
       multiplex: application.options.multiplex ?? true,
-      quota: new RequestQuota(10_000),
+      quota: new RequestQuota(application.options.requestsMax ?? 10_000),
       requestsMax: 2000,
       connectionsMax: 100,
       paramsLengthMax: 1024 * 1024,

@@ -122,6 +122,8 @@ class OtherThreads implements UpstreamShare {
         return total;
       },
       begunElsewhere: 0,
+      enterRequest: () => true,
+      offerRequests() {},
       begin() {},
       streamsElsewhere: 0,
       count() {},

@@ -14,7 +14,11 @@ import { SharedUpstream } from "../../src/upstream/shared_upstream.ts";
 import { Upstream } from "../../src/upstream/upstream.ts";
 import { UPSTREAM_DEFAULTS, type UpstreamSettings } from "../../src/upstream/options.ts";
 import { MemoryRuntime } from "../support/memory/memory.ts";
-import { ADDRESS, ScriptedApplication } from "../support/scripted_application.ts";
+import {
+  ADDRESS,
+  type ApplicationOptions,
+  ScriptedApplication,
+} from "../support/scripted_application.ts";
 
 const THREADS = 2;
 
@@ -28,9 +32,13 @@ const ONE = {
   },
 };
 
-async function world(settings: Partial<UpstreamSettings>, isShared: boolean) {
+async function world(
+  settings: Partial<UpstreamSettings>,
+  isShared: boolean,
+  said: Partial<ApplicationOptions> = {},
+) {
   const runtime = new MemoryRuntime();
-  const application = new ScriptedApplication({ multiplex: isShared, values: "truth" });
+  const application = new ScriptedApplication({ multiplex: isShared, values: "truth", ...said });
   await application.listen(runtime);
   const memory = createUpstreamMemory(THREADS, 1, 8);
   const { clock } = runtime;
@@ -297,4 +305,53 @@ test("A response that is read on after its client was slow is not cut for anothe
     await advance(500);
   }
   await Promise.all(others);
+});
+
+test("What an application takes at once (FCGI_MAX_REQS) holds for all threads, and one may have all of it", async () => {
+  const { application, advance, send } = await world({}, true, { requestsMax: 3 });
+  const responses = [send(1), send(1), send(1)];
+  await advance(10);
+  assert.equal(application.begun, 3, "the other thread has none");
+  responses.push(send(0), send(1), send(0));
+  await advance(10);
+  assert.equal(application.begun, 3);
+  for (let count = 0; count < 6; count++) {
+    assert.ok(application.begun <= 3);
+    (await application.next()).answer("one");
+    await advance(10);
+  }
+  await Promise.all(responses);
+});
+
+test("A thread that waits for an application that takes one request gets its turn", async () => {
+  const { application, advance, send } = await world({}, true, { requestsMax: 1 });
+  const own = [send(1), send(1), send(1), send(1)];
+  await advance(10);
+  let isServed = false;
+  void send(0).then(() => isServed = true);
+  await advance(10);
+  for (let count = 0; count < 2; count++) {
+    (await application.next()).answer("one");
+    await advance(10);
+  }
+  assert.ok(isServed);
+  for (let count = 0; count < 3; count++) {
+    (await application.next()).answer("one");
+    await advance(10);
+  }
+  await Promise.all(own);
+});
+
+test("What a dead thread had at an application is free for the others", async () => {
+  const { application, advance, memory, ring, send } = await world({}, true, { requestsMax: 1 });
+  void send(1);
+  await advance(10);
+  await application.next();
+  void send(0);
+  await advance(10);
+  assert.equal(application.begun, 0);
+  run(memory.words, leaveUpstream(memory, 1));
+  ring(0);
+  await advance(10);
+  assert.equal(application.begun, 1);
 });
