@@ -153,7 +153,7 @@ export class Balancer {
 
   /** Who owns a key among all is its owner whoever else is away. */
   #remember(keyHash: number, owner: Server, candidates: readonly Server[]): void {
-    if (this.#many === undefined || this.#warming.size > 0) return;
+    if (this.#many === undefined) return;
     const firsts = this.#servers.filter(({ isBackup }) => !isBackup);
     if (owner.isBackup || candidates.length < firsts.length) return;
     if (this.#owners.size >= OWNERS_MAX) this.#owners.clear();

@@ -123,6 +123,8 @@ const TRIALS: readonly (readonly [trial: Partial<Trial>, asked: number, gets: st
   [{ failing: 0 }, 1, "200 good"],
   [{ failing: 2 }, 3, "200 good"],
   [{ failing: 3 }, 3, "503 failing"],
+  // Each server is asked once, however many attempts there may be.
+  [{ failing: 3, attemptsMax: 5 }, 3, "503 failing"],
   [{ failing: 2, attemptsMax: 1 }, 2, "503 failing"],
   [{ attemptsMax: 0 }, 1, "503 failing"],
   [{ cases: ["http_500", "http_502"] }, 1, "503 failing"],

@@ -287,6 +287,22 @@ test("ResponseBuffer gives what its file did not take from memory, and is full m
   }
 });
 
+test("ResponseBuffer is full of what its file did not take until half of its memory is free", async () => {
+  const files = new SlowFiles();
+  const { buffer, seen } = bufferOf(100_000, 1_000_000, files);
+  buffer.push(bytes(100_000));
+  for (let piece = 0; piece < 4; piece++) buffer.push(bytes(40_000));
+  await files.go(true);
+  buffer.push(bytes(40_000));
+  assert.equal((await buffer.take())?.length, 100_000);
+  for (const [left, isFull] of [[4, true], [3, true], [2, true], [1, false]] as const) {
+    assert.deepEqual(await buffer.take(), bytes(40_000));
+    assert.deepEqual([buffer.length, buffer.isFull], [left * 40_000, isFull]);
+  }
+  assert.equal(seen.rooms, 1);
+  buffer.close();
+});
+
 test("ResponseBuffer tries its file again, and goes on with it where it left", async () => {
   const files = new SlowFiles();
   const clock = new ManualClock();

@@ -99,6 +99,18 @@ test("An application is asked once, by the thread that leads, and the others kno
   ]);
 });
 
+test("What another thread could not reach is asked anew, unless it is being asked", async () => {
+  const { advance, upstreams, send } = await world({}, true);
+  const server = upstreams[1]!.servers[0]!;
+  void send(1);
+  await advance(10);
+  assert.equal(server.mode, "multiplexed");
+  for (const news of ["down", "up"] as const) server.hear(news);
+  assert.equal(server.mode, "multiplexed", "its checks say nothing of how it takes requests");
+  server.hear("failed");
+  assert.equal(server.mode, "unknown");
+});
+
 test("A thread whose connections are idle gives one up for a request of another", async () => {
   const { application, advance, upstreams, send } = await world(ONE, false);
   const first = send(0);
