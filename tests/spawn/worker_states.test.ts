@@ -185,3 +185,43 @@ test("A directory that cannot be made anew is told each time, until it can", asy
   await world.application.stop();
   assert.deepEqual([...spawner.directories], []);
 });
+
+test("A replacement that is stopped asks for no other socket, and tells of none that it cannot have", async () => {
+  for (const way of ["stop", "kill"] as const) {
+    const world = new World({ command: INHERITS, workers: 3 });
+    await world.application.start();
+    await turns();
+    const { spawner } = world.runtime;
+    const refused = Promise.withResolvers<never>();
+    let asked = 0;
+    spawner.listen = () => {
+      asked++;
+      return refused.promise;
+    };
+    const replaced = world.application.replaceWorkers();
+    await turns();
+    const stopped = world.application[way]();
+    refused.reject(new SpawnError("its directory is gone"));
+    await replaced;
+    await stopped;
+    assert.deepEqual([asked, world.log], [1, []]);
+    assert.equal(world.runtime.clock.timerCount, 0);
+  }
+});
+
+test("The workers behind the one that is being replaced are left alone by a stop", async () => {
+  const world = new World({ command: INHERITS, workers: 3 });
+  await world.application.start();
+  await turns();
+  const { spawner } = world.runtime;
+  const listen = spawner.listen.bind(spawner);
+  let asked = 0;
+  spawner.listen = (path) => {
+    asked++;
+    return listen(path);
+  };
+  void world.application.replaceWorkers();
+  await turns();
+  await world.application.stop();
+  assert.equal(asked, 1);
+});
