@@ -62,6 +62,28 @@ export const EQUIVALENTS_OF_THREADS: readonly Equivalent[] = [
     ],
   ),
   ...because(
+    "what is behind the last one is read by nobody",
+    [
+      "observe/metrics.ts",
+      "for (let index = 0; index < this.#bounds.length; index++) {",
+      "<",
+      "<=",
+    ],
+  ),
+  ...because(
+    "cells that are free hold nothing: to look at them only takes longer",
+    ["shared/upstream_memory.ts", "if ((yield load(places.key)) === 0) break;", "0", "1"],
+  ),
+  ...because(
+    "where the limit is all that there are, to count them first says the same",
+    [
+      "shared/permits.ts",
+      "if (limit < slotCount && (yield* countTaken(places)) >= limit) return false;",
+      "<",
+      "<=",
+    ],
+  ),
+  ...because(
     "nothing comes behind it",
     ["threads/main_thread.ts", "return;", "return;", ";"],
   ),

@@ -34,6 +34,16 @@ test("A burst may be spent at once, and then what comes back", () => {
   }
 });
 
+test("What is spent is counted to the tick, also where 32 bits begin again", () => {
+  const memory = words();
+  for (const [now, ticks, until] of [[100, 10, 110], [100, 4, 114], [114, 1, 115], [200, 6, 206]]) {
+    run(memory, spend(AT, now!, BURST, ticks!));
+    assert.equal(memory[AT], until);
+  }
+  run(memory, spend(AT, 2 ** 31 - 2, BURST, 4));
+  assert.equal(memory[AT], -(2 ** 31) + 2);
+});
+
 test("A clock that was moved back keeps nobody from it for long", () => {
   const memory = words();
   run(memory, spend(AT, 1_000_000, BURST, 10));
