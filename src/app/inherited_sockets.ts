@@ -37,13 +37,15 @@ export class InheritedSockets {
 
   constructor(process: Pick<Process, "env" | "pid">) {
     this.#sockets = readListeners(process.env(LISTENERS_VARIABLE));
-    for (const [name, descriptor] of readSystemd(process)) {
+    const given = readSystemd(process);
+    for (const [name, descriptor] of given) {
       this.#sockets.set(keyOf(name, this.#names.get(name) ?? 0), descriptor);
       this.#names.set(name, (this.#names.get(name) ?? 0) + 1);
     }
+    if (given.length > 0) return;
     for (const key of this.#sockets.keys()) {
       const name = /^systemd:([^#]*)#\d+$/.exec(key)?.[1];
-      if (name === undefined || readSystemd(process).length > 0) continue;
+      if (name === undefined) continue;
       this.#names.set(name, (this.#names.get(name) ?? 0) + 1);
     }
   }
