@@ -8,7 +8,8 @@ import { Challenges } from "../../src/acme/challenges.ts";
 import { AcmeClient } from "../../src/acme/client.ts";
 import { readIssued } from "../../src/acme/issued_certificate.ts";
 import { type CertificateStore, PrivateDirectoryError } from "../../src/certificates/store.ts";
-import { DIRECTORY } from "../support/acme_authority.ts";
+import { OutgoingError } from "../../src/runtime/https_client.ts";
+import { DIRECTORY, problem } from "../support/acme_authority.ts";
 import {
   type AcmeProcess,
   AcmeWorld,
@@ -217,4 +218,93 @@ test("What is signed has succeeded with a status from 200 to 299, and with no ot
     if (isRight === 1) assert.equal((await posted).status, said);
     else await assert.rejects(posted, new RegExp(`HTTP status ${said}`));
   }
+});
+
+test("What a killed process has left of challenges is removed by a start, what is pending is not", async () => {
+  const world = new AcmeWorld();
+  const process = await world.start([["a.test"]], {}, false);
+  const texts = world.runtime.privateTexts.get("/store")!;
+  const keep = (token: string, untilMs: number) => {
+    const kept = { name: "a.test", untilMs, value: "authorization", key: "" };
+    texts.set(`challenges/http.${token.padEnd(43, "x")}`, JSON.stringify(kept));
+  };
+  keep("old", world.clock.wallMs() - 1);
+  keep("pending", world.clock.wallMs() + HOUR_MS);
+  process.source.start();
+  await world.until(() => world.authority.issued === 1);
+  const left = [...texts.keys()].filter((name) => name.startsWith("challenges/"));
+  assert.deepEqual(left, [`challenges/http.${"pending".padEnd(43, "x")}`]);
+  texts.delete(left[0]!);
+  await world.stop();
+});
+
+const REPLACING = [
+  [409, "alreadyReplaced", true],
+  [400, "malformed", true],
+  [404, "serverInternal", true],
+  [409, "serverInternal", true],
+  [429, "rateLimited", false],
+  [403, "rejectedIdentifier", false],
+] as const;
+
+for (const [status, type, isTriedAgain] of REPLACING) {
+  test(`A renewal to which the authority says ${status} ${type} is ${isTriedAgain ? "" : "not "}ordered without what it replaces`, async () => {
+    const world = new AcmeWorld();
+    const process = await world.start([["a.test"]]);
+    await world.until(() => world.authority.issued === 1);
+    let refused = 0;
+    world.authority.interfere = (_request, path) =>
+      path === "/order" && ++refused === 1 ? problem(status, type, "no") : undefined;
+    await world.until(() => refused > 0, 70 * DAY_MS, HOUR_MS);
+    await world.settled();
+    await world.pass(30 * SECOND_MS);
+    assert.equal(refused, isTriedAgain ? 2 : 1);
+    assert.equal(process.results.includes("failed"), !isTriedAgain);
+    if (isTriedAgain) assert.equal(world.authority.orders[1]!.replaces, undefined);
+    await world.stop();
+  });
+}
+
+const LOOKS = [
+  ["says that it is valid", { status: 200, body: { status: "valid" } }, false],
+  ["says nothing of it", { status: 200, body: {} }, false],
+  ["is down", problem(500, "serverInternal", "down"), false],
+  ["has deactivated it", { status: 200, body: { status: "deactivated" } }, true],
+  ["does not know it", problem(400, "accountDoesNotExist", "who?"), true],
+  ["lets it do nothing", problem(403, "unauthorized", "no"), true],
+] as const;
+
+for (const [what, response, isMadeAnew] of LOOKS) {
+  test(`An account that may not order, of which the authority ${what}, is ${isMadeAnew ? "" : "not "}made anew`, async () => {
+    const world = new AcmeWorld();
+    let refused = 0;
+    let looks = 0;
+    world.authority.interfere = (_request, path) => {
+      if (path === "/order" && ++refused === 1) return problem(403, "unauthorized", "not you");
+      if (!/^\/account\/./.test(path)) return undefined;
+      looks++;
+      return { headers: {}, ...response };
+    };
+    const process = await world.start([["a.test"]]);
+    await world.until(() => process.results.length > 0);
+    assert.equal(looks, 1);
+    const made = world.authority.requests.filter((path) => path === "POST /account").length;
+    assert.deepEqual([made, process.results], isMadeAnew ? [2, ["issued"]] : [1, ["failed"]]);
+    await world.stop();
+  });
+}
+
+test("Why nobody says whether names may have one is one line a second, whatever the reasons", async () => {
+  const world = new AcmeWorld();
+  let asked = 0;
+  world.elsewhere = () => Promise.reject(new OutgoingError(`It is down in its way ${++asked}`));
+  const onDemand = { ask: "http://ask.test/may", rateCount: 9, ratePeriodMs: HOUR_MS };
+  const process = await world.start([[]], { onDemand });
+  for (const name of ["a.example", "b.example", "c.example"]) {
+    assert.equal(await process.source.find(name, hello(name)), undefined);
+  }
+  const lines = process.lines().filter(({ msg }) => /Cannot ask whether/.test(String(msg)));
+  assert.equal(asked, 3);
+  assert.deepEqual(lines.map(({ name }) => name), ["a.example"]);
+  await world.stop();
 });

@@ -180,6 +180,19 @@ export const EQUIVALENTS_OF_THREADS: readonly Equivalent[] = [
     ],
   ),
   ...because(
+    "who has the turn does not listen for an end of the wait any more",
+    ["acme/turns.ts", "if (place >= 0) this.#waiting.splice(place, 1);", "place >= 0", "true"],
+  ),
+  ...because(
+    "a secret of more bytes is as good",
+    [
+      "passwords/verification_gate.ts",
+      "#secret = crypto.getRandomValues(new Uint8Array(32));",
+      "32",
+      "64",
+    ],
+  ),
+  ...because(
     "of rounds only the bounds are asked",
     [
       "passwords/password_hash.ts",

@@ -86,7 +86,8 @@ export class Workshop {
       const verdict = await this.#ask(mutant, newRun([test], SLOW_TEST_MS));
       if (verdict !== undefined) return verdict;
     }
-    if (mutant.kind === "number" && (await this.#runs.factsOf(BOUNDS_TEST)).passes) {
+    const isOfBound = mutant.kind === "number" || mutant.kind === "arithmetic";
+    if (isOfBound && (await this.#runs.factsOf(BOUNDS_TEST)).passes) {
       const verdict = await this.#ask(mutant, newRun([BOUNDS_TEST], FIRST_RUN_MS));
       if (verdict !== undefined) return verdict;
     }

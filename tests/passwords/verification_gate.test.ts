@@ -11,6 +11,7 @@ import {
   VerificationGate,
   WAITING_MAX,
 } from "../../src/passwords/verification_gate.ts";
+import { untilIdle } from "../support/idle.ts";
 import { ManualClock } from "../support/memory/manual_clock.ts";
 
 const TURNS_MAX = 10_000;
@@ -298,4 +299,36 @@ test("Digests of one process say nothing to another: each has its own secret", a
   }
   assert.equal(new Set(digests).size, 2);
   assert.deepEqual(digests.map(({ length }) => length), [32, 32]);
+});
+
+test("Sixty-four checks wait, and the sixty-fifth is refused, until one of them is over", async () => {
+  const clock = new ManualClock();
+  const hash = new SlowHash(clock);
+  const gate = new VerificationGate(clock);
+  const checks: Promise<boolean>[] = [];
+  for (let user = 0; user < 64; user++) {
+    checks.push(gate.check(`u${user}`, "guess", hash));
+    await untilIdle();
+  }
+  await assert.rejects(gate.check("one more", "guess", hash), TooManyChecksError);
+  await hash.finish(0);
+  assert.equal(await checks[0], false);
+  await untilIdle();
+  checks.push(gate.check("one more", "guess", hash));
+  await untilIdle();
+  await assert.rejects(gate.check("and one more", "guess", hash), TooManyChecksError);
+  while (hash.isAsked) await hash.finish(0);
+  assert.deepEqual(new Set(await Promise.all(checks)), new Set([false]));
+});
+
+test("Passwords of several users are remembered beside each other, for five minutes", async () => {
+  const clock = new ManualClock();
+  const gate = new VerificationGate(clock);
+  for (const user of ["anna", "otto", "emil"]) await gate.check(user, "right", quick);
+  assert.equal(gate.size, 3);
+  const never: PasswordHash = { text: "x", matches: () => Promise.resolve(false) };
+  clock.advance(299_999);
+  assert.equal(await gate.check("anna", "right", never), true);
+  clock.advance(1);
+  assert.equal(await gate.check("otto", "right", never), false);
 });
