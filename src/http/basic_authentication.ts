@@ -49,14 +49,10 @@ export function authenticate(
   };
   const ask = basicAuth({ realm, verifyUser, onAuthSuccess });
   return async (c, next) => {
-    let isIn = false;
     try {
-      return await ask(c, () => {
-        isIn = true;
-        return next();
-      });
+      return await ask(c, next);
     } catch (error) {
-      if (isIn || !(error instanceof TooManyChecksError)) throw error;
+      if (!(error instanceof TooManyChecksError)) throw error;
       return ownResponse(c.env, c.req.raw.headers.get("accept"), BUSY);
     }
   };
