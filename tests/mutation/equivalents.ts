@@ -59,6 +59,14 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     reason: "the next read adds it again",
   },
   {
+    file: "src/upstream/balancer.ts",
+    line: "if (this.#many === undefined || this.#warming.size > 0) return;",
+    original: "||",
+    replacement: "&&",
+    reason:
+      "of few servers nobody looks at what is remembered, and while one warms up it is cleared",
+  },
+  {
     file: "src/upstream/deadlines.ts",
     line: "export const NO_SLOT = -1;",
     original: "1",

@@ -20,7 +20,8 @@ export interface ApplicationOptions {
   /**
    * What GET_VALUES gets: the truth, the truth with an empty record behind it (Go), the truth
    * and then a close (php-fpm), a wrong "1", UNKNOWN_TYPE,
-   * bytes that are not FastCGI, a close without a response, or nothing for ever.
+   * bytes that are not FastCGI, a close without a response, nothing for ever, or a record of no type
+   * that is known and then the truth.
    */
   readonly values?:
     | "truth"
@@ -30,7 +31,8 @@ export interface ApplicationOptions {
     | "unknown_type"
     | "garbage"
     | "hang_up"
-    | "silence";
+    | "silence"
+    | "noise";
 }
 
 export const ADDRESS = "tcp://127.0.0.1:9000";
@@ -191,7 +193,9 @@ export class ScriptedConnection {
     this.wasAsked = true;
     this.#application.questions++;
     const { values = "truth" } = this.#application.options;
-    if (values === "truth" || values === "close") this.send((server) => server.receive(question));
+    if (values === "noise") this.records((records) => records.record(99, 0, new Uint8Array(8)));
+    const isTrue = values === "truth" || values === "close" || values === "noise";
+    if (isTrue) this.send((server) => server.receive(question));
     if (values === "truth_and_end") {
       this.records((records) => {
         records.record(RecordType.GET_VALUES_RESULT, 0, MULTIPLEXES);

@@ -47,6 +47,8 @@ for (
     ["close", false, "single"],
     ["close", true, "multiplexed"],
     ["unknown_type", true, "single"],
+    ["noise", true, "multiplexed"],
+    ["noise", false, "single"],
     ["garbage", true, "single"],
     ["hang_up", true, "single"],
   ] as const satisfies readonly [ApplicationOptions["values"], boolean, string][]
