@@ -210,4 +210,11 @@ export const EQUIVALENTS_OF_PARTS: readonly Equivalent[] = [
       "false",
     ],
   ),
+  {
+    file: "src/upstream/health_check.ts",
+    line: "const params = new ByteBuffer(512);",
+    original: "512",
+    replacement: "1024",
+    reason: "a buffer grows where it is too small",
+  },
 ];

@@ -4,8 +4,10 @@
  * failure here after an upgrade is news: change the code, the page, the test.
  */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { X509Certificate } from "node:crypto";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import {
   connect,
   createSecureContext,
@@ -16,6 +18,7 @@ import {
 import { test } from "node:test";
 import { selfSigned } from "../support/certificates.ts";
 import { missingPeer } from "../support/peers.ts";
+import { temporaryDirectory } from "../support/places.ts";
 import { rawTls } from "../support/raw_tls.ts";
 import { onBun } from "./support.ts";
 
@@ -80,6 +83,27 @@ test("Gap: Deno has cipher suites of its own, whatever list it is given", { skip
     (port) => rawTls(port, "", ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"]),
   );
   assert.equal(text, onBun ? "" : "ECDHE-ECDSA-AES256-GCM-SHA384");
+});
+
+/** Whether the second server takes up what a client agreed on with the first. */
+async function resumes(first: Uint8Array, second: Uint8Array): Promise<boolean> {
+  const file = join(temporaryDirectory(), "session.pem");
+  const said = (keys: Uint8Array, args: readonly string[]) =>
+    withServer(
+      { ticketKeys: keys as Buffer, maxVersion: "TLSv1.2" },
+      (socket) => void socket.end(socket.isSessionReused() ? "reused" : "new"),
+      (port) => rawTls(port, "", args),
+    );
+  await said(first, ["-sess_out", file]);
+  const { text } = await said(second, ["-sess_in", file]);
+  return text === "reused";
+}
+
+test("Gap: no server knows sessions by the keys of another; on Deno all of a thread share theirs", {
+  skip,
+}, async () => {
+  const [keys, others] = [Buffer.alloc(48, 1), Buffer.alloc(48, 2)];
+  assert.deepEqual([await resumes(keys, keys), await resumes(keys, others)], [!onBun, !onBun]);
 });
 
 test("Gap: Deno takes a key that is not the certificate's", { skip }, () => {

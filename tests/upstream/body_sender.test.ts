@@ -86,3 +86,27 @@ test("A request that ends before its body was sent has its STDIN ended before it
   expected.streamEnd(RecordType.STDIN, id);
   assert.deepEqual(protocol.takeOutput().slice(), expected.take().slice());
 });
+
+test("Whom a body waits for is told with each piece: its client, the application, and at its end", async () => {
+  const protocol = new ClientConnection(1);
+  const sender = new BodySender(protocol, () => {});
+  const told: string[] = [];
+  const handler = { ...HANDLER, onBodyProgress: (what: string) => void told.push(what) };
+  const id = protocol.begin({
+    role: Role.RESPONDER,
+    keepConnection: true,
+    params: new Uint8Array(0),
+  });
+  // An empty piece says nothing of anybody.
+  const pieces = [new Uint8Array(3), new Uint8Array(0), new Uint8Array(7)];
+  const stdin = { read: () => Promise.resolve(pieces.shift()), cancel() {} };
+  sender.send(id, { role: Role.RESPONDER, stdin, data: undefined }, handler);
+  sender.open();
+  for (let round = 0; round < 4; round++) {
+    await turn();
+    sender.fill();
+  }
+  // The application is waited for from the moment that there is a piece, anew when some of it goes.
+  const piece = ["from_client", "to_application", "to_application"];
+  assert.deepEqual(told, [...piece, ...piece, "from_client", "sent"]);
+});

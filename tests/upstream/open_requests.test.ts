@@ -38,6 +38,18 @@ test("A burst is over when little of it is left, and is told once", () => {
   assert.deepEqual(told, [left]);
 });
 
+test("A burst is as large as it was at its height, also where requests begin in its middle", () => {
+  const { told, begin, end } = openRequests();
+  begin(4 * BURST_MIN);
+  end(4 * BURST_MIN - BURST_MIN / 2);
+  begin(1);
+  // Below the part of its height, and not of what there was since.
+  end(BURST_MIN / 2 + 1 - 4 * BURST_MIN * BURST_REST);
+  assert.deepEqual(told, [], "just as much is left as may be");
+  end(1);
+  assert.deepEqual(told, [4 * BURST_MIN * BURST_REST - 1]);
+});
+
 test("Requests that are never many at once are no burst, however many there are", () => {
   const { told, begin, end } = openRequests();
   for (let round = 0; round < 10; round++) {

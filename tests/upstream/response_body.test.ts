@@ -10,7 +10,7 @@ import { FIRST_LENGTH_MAX, ResponseBody } from "../../src/upstream/response_body
 import { BufferMemory } from "../../src/upstream/buffer_memory.ts";
 import { SpillSpace } from "../../src/upstream/spill_space.ts";
 
-function bodyWith(pieces: readonly Uint8Array[]): ResponseBody {
+function bodyWith(pieces: readonly Uint8Array[], contentLength?: number): ResponseBody {
   const owner = {
     context: {
       options: fillUpstreamOptions("tcp://127.0.0.1:9000"),
@@ -28,7 +28,7 @@ function bodyWith(pieces: readonly Uint8Array[]): ResponseBody {
     onBodyGivenUp() {},
   };
   const body = new ResponseBody(
-    { status: 200, headers: [], contentLength: undefined },
+    { status: 200, headers: [], contentLength },
     false,
     owner,
   );
@@ -63,4 +63,23 @@ test("A stream of which more than that is there has nothing until it is read", a
   body.end();
   assert.deepEqual(await readAll(stream), first);
   assert.equal(body.progress.bytes, first.length);
+});
+
+test("Bytes that nobody gets are told, from the first one beyond the length on", () => {
+  for (const contentLength of [0, 1, 5]) {
+    const body = bodyWith([], contentLength);
+    for (let length = 1; length <= contentLength; length++) {
+      assert.equal(body.push(new Uint8Array(1)), true, `${length} of ${contentLength}`);
+    }
+    for (const beyond of [1, 2]) {
+      assert.equal(body.push(new Uint8Array(1)), false, `${beyond} beyond ${contentLength}`);
+      assert.equal(body.excessLength, beyond);
+    }
+    body.end();
+  }
+  const body = bodyWith([], 5);
+  assert.equal(body.push(new Uint8Array(8)), true, "some of them are wanted");
+  assert.equal(body.excessLength, 3);
+  body.end();
+  assert.equal(body.push(new Uint8Array(1)), false, "it has ended");
 });

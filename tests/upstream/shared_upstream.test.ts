@@ -111,6 +111,24 @@ test("What another thread could not reach is asked anew, unless it is being aske
   assert.equal(server.mode, "unknown");
 });
 
+test("A thread in which nothing waits any more does not ask for its turn", async () => {
+  const { application, advance, runtime, send } = await world(ONE, false);
+  const first = send(0);
+  await advance(10);
+  const { timerCount } = runtime.clock;
+  const second = send(1);
+  await advance(10);
+  assert.ok(runtime.clock.timerCount > timerCount);
+  (await application.next()).answer("one");
+  await advance(500);
+  // A response that takes its time, with nothing behind it.
+  const request = await application.next();
+  await advance(500);
+  assert.equal(runtime.clock.timerCount, timerCount);
+  request.answer("two");
+  await Promise.all([first, second]);
+});
+
 test("A thread whose connections are idle gives one up for a request of another", async () => {
   const { application, advance, upstreams, send } = await world(ONE, false);
   const first = send(0);
