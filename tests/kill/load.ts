@@ -14,7 +14,7 @@ import { HttpConnection, type HttpResponse } from "../support/raw_http.ts";
 export const CLIENTS = 64;
 
 /** A wait has a limit, which is for clients that stand still, not for a long run. */
-const REQUESTS_PER_WAIT = 10_000;
+const REQUESTS_PER_WAIT = 200;
 
 /**
  * How one request ended; without a status the connection ended before a header section had come.
