@@ -6,7 +6,6 @@
  */
 import { type Address, formatAddress, type UnixAddress } from "./address.ts";
 import { DenoConnection } from "./deno_connection.ts";
-import { DenoPieces } from "./deno_pieces.ts";
 import { compressQuickly, createCompressor } from "./compressor.ts";
 import { openDenoLibC } from "./deno_libc.ts";
 import { listenEverywhere } from "./every_interface.ts";
@@ -24,8 +23,7 @@ import { bindSocket } from "./socket_file.ts";
 import { createNodeTls } from "./node_tls.ts";
 import { createNodeSpawner } from "./node_spawner.ts";
 import { peerHost } from "./peer.ts";
-import { openPieceSocket } from "./piece_socket.ts";
-import type { SocketConnectOptions, SocketListenOptions } from "./callback_socket.ts";
+import type { SocketListenOptions } from "./callback_socket.ts";
 import type { ByteConnection } from "./connection.ts";
 import type { ByteListener } from "./listener.ts";
 import type { Runtime } from "./runtime.ts";
@@ -44,7 +42,6 @@ export function createDenoRuntime(): Runtime {
     version: Deno.version.deno,
     platform: nodePlatform(),
     connect,
-    connectSocket,
     listen: (address, onConnection) =>
       listenEverywhere({ address, isIpv6Alone }, (where) => listen(where, onConnection)),
     listenInherited: listenInheritedByNode,
@@ -112,20 +109,10 @@ async function connect(
   address: Address,
   { signal }: { signal?: AbortSignal } = {},
 ): Promise<ByteConnection> {
-  return new DenoConnection(await openConn(address, signal), formatAddress(address));
-}
-
-async function connectSocket(
-  { address, signal, onSocket }: SocketConnectOptions,
-): Promise<void> {
-  openPieceSocket(new DenoPieces(await openConn(address, signal)), onSocket);
-}
-
-/** @throws {ConnectError} */
-async function openConn(address: Address, signal: AbortSignal | undefined): Promise<Deno.Conn> {
   if (signal?.aborted) throw connectAborted(address, signal);
   try {
-    return await open(address, signal);
+    const conn = await open(address, signal);
+    return new DenoConnection(conn, formatAddress(address));
   } catch (error) {
     if (signal?.aborted) throw connectAborted(address, signal);
     throw connectError(address, error);
