@@ -3,10 +3,10 @@
  * tried, those ejected after a failure, and backups are each left out while there are others.
  * With one server there is nothing to choose.
  *
- * Turns are smooth weighted round robin: what a server is owed grows by its weight with every request
- * and falls when it gets one. Least requests falls back on it where servers are equally busy, so that
- * a quiet upstream does not send everything to the first one. Turns and how busy servers are count for
- * all threads; of many servers each thread counts its own, and begins at another one. With `hash` a
+ * Turns are smooth weighted round robin: what a server is owed grows by its share with every request
+ * and falls by one when it gets it. Least requests falls back on it where servers are equally busy, so
+ * that a quiet upstream does not send everything to the first one. Turns and how busy servers are count
+ * for all threads; of many servers each thread counts its own, and begins at another one. With `hash` a
  * request that has a key is offered the one server it belongs to, and waits for it (see
  * `sticky_hash.ts`); one that has none takes its turn.
  *
@@ -18,6 +18,7 @@ import type { UpstreamConnection } from "./connection.ts";
 import type { BalanceMode } from "./options.ts";
 import type { Server } from "./server.ts";
 import { ServerHeap } from "./server_heap.ts";
+import { TURN_PARTS } from "./server_turns.ts";
 import { draw } from "./sticky_hash.ts";
 
 /** Fewer servers are looked through. */
@@ -106,7 +107,11 @@ export class Balancer {
     const candidates = this.candidates(tried);
     if (keyHash !== undefined) return this.#owner(candidates, keyHash);
     if (this.#many !== undefined) return candidates.toSorted(this.#many.compare);
-    return candidates.toSorted(this.#mode === "least_requests" ? this.#leastRequests : this.#turns);
+    const share = shareOf(candidates);
+    return candidates.toSorted((a, b) =>
+      this.#loadOf(a) - this.#loadOf(b) ||
+      b.standing.turns.owed + share(b) - a.standing.turns.owed - share(a)
+    );
   }
 
   /** The servers that may get the request, in no order; at least one, unless there is none. */
@@ -116,16 +121,24 @@ export class Balancer {
     return unlessNone(up, (server) => !server.isBackup);
   }
 
-  /** One of those that were offered a request has got it. */
+  /**
+   * One of those that were offered a request has got it. It was a turn of those alone that could have
+   * had it as well: who was before it had no room, and who is busier was not asked, and one that was
+   * passed over for long is not owed what it has missed.
+   */
   chosen(server: Server, offered: readonly Server[]): void {
     if (this.#many !== undefined) return this.#many.took(server);
     if (offered.length === 1) return;
-    let totalWeight = 0;
-    for (const other of offered) {
-      totalWeight += other.weight;
-      other.standing.turns.owe(other.weight);
+    const load = this.#loadOf(server);
+    const equals = offered.slice(offered.indexOf(server))
+      .filter((other) => this.#loadOf(other) === load);
+    const share = shareOf(equals);
+    let given = 0;
+    for (const other of equals) {
+      given += share(other);
+      other.standing.turns.owe(share(other));
     }
-    server.standing.turns.owe(-totalWeight);
+    server.standing.turns.owe(-given);
   }
 
   /** Of many the one that should get the request; undefined where all are to be looked at. */
@@ -169,11 +182,16 @@ export class Balancer {
     }
   }
 
-  readonly #turns = (a: Server, b: Server): number =>
-    b.standing.turns.owed + b.weight - a.standing.turns.owed - a.weight;
+  #loadOf({ requestsUnderWay, weight }: Server): number {
+    return this.#mode === "least_requests" ? requestsUnderWay / weight : 0;
+  }
+}
 
-  readonly #leastRequests = (a: Server, b: Server): number =>
-    a.requestsUnderWay / a.weight - b.requestsUnderWay / b.weight || this.#turns(a, b);
+/** What each is owed of one request, in {@link TURN_PARTS}; whole, so that sums stay exact. */
+function shareOf(servers: readonly Server[]): (server: Server) => number {
+  let totalWeight = 0;
+  for (const { weight } of servers) totalWeight += weight;
+  return ({ weight }) => Math.max(1, Math.round(weight / totalWeight * TURN_PARTS));
 }
 
 function unlessNone(

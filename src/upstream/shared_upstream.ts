@@ -163,9 +163,6 @@ const OUTCOMES: readonly NegotiationOutcome[] = [
   "unread",
 ];
 
-/** Turns are counted in parts of a weight: one that grows slowly is no whole number. */
-const TURN_PARTS = 64;
-
 /** Threads change it at the same time, and the sum is the same in whichever order they do. */
 class SharedTurns implements ServerTurns {
   readonly #words: Int32Array;
@@ -177,11 +174,11 @@ class SharedTurns implements ServerTurns {
   }
 
   get owed(): number {
-    return Atomics.load(this.#words, this.#at) / TURN_PARTS;
+    return Atomics.load(this.#words, this.#at);
   }
 
-  owe(more: number): void {
-    Atomics.add(this.#words, this.#at, Math.round(more * TURN_PARTS));
+  owe(parts: number): void {
+    Atomics.add(this.#words, this.#at, parts);
   }
 
   forget(): void {

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseAddress } from "../../src/runtime/address.ts";
-import { Balancer } from "../../src/upstream/balancer.ts";
+import fc from "fast-check";
+import { Balancer, MANY_SERVERS } from "../../src/upstream/balancer.ts";
 import type { ServerOptions } from "../../src/upstream/options.ts";
-import { OwnTurns } from "../../src/upstream/server_turns.ts";
+import { OwnTurns, TURN_PARTS } from "../../src/upstream/server_turns.ts";
 import { FAILED_SERVER_REST_MS, type Server } from "../../src/upstream/server.ts";
 import type { ScriptedApplication } from "../support/scripted_application.ts";
 import { textOf, UpstreamWorld } from "../support/upstream_world.ts";
@@ -94,6 +95,50 @@ test("Balancer sends to the least busy server by weight, and takes turns where t
   b.requestsUnderWay = 0;
   const turns = turnsOf(balancer, 6);
   assert.ok(turns.includes("a") && turns.includes("b"), turns);
+});
+
+test("Balancer owes a server nothing for requests that went by while it was busier, or had no room", () => {
+  const [a, b] = [fakeServer("a"), fakeServer("b")];
+  const busy = new Balancer([a, b], "least_requests");
+  a.requestsUnderWay = 1;
+  assert.equal(turnsOf(busy, 1_000), "b".repeat(1_000));
+  a.requestsUnderWay = 0;
+  assert.match(turnsOf(busy, 6), /^(ab){3}$|^(ba){3}$/);
+  const full = new Balancer([a, b], "round_robin");
+  for (let count = 0; count < 1_000; count++) {
+    // It was asked first where it was its turn.
+    full.chosen(b, full.order(new Set()));
+  }
+  assert.match(turnsOf(full, 6), /^b?(ab){2,3}a?$/);
+});
+
+test("What servers are owed adds up to nothing and stays small, whatever they weigh (300 seeds)", () => {
+  // The weights of records of SRV, and of a slow start.
+  const weights = fc.constantFrom(0.05, 1, 7, 1_000, 65_535 * 1_000);
+  const turn = fc.record({ chosen: fc.nat(), busy: fc.nat(), streams: fc.nat({ max: 3 }) });
+  fc.assert(
+    fc.property(
+      fc.array(weights, { minLength: 2, maxLength: MANY_SERVERS - 1 }),
+      fc.constantFrom("round_robin" as const, "least_requests" as const),
+      fc.array(turn, { minLength: 1, maxLength: 2_000, size: "max" }),
+      (all, mode, turns) => {
+        const servers = all.map((weight, index) => fakeServer(`${index}`, weight));
+        const balancer = new Balancer(servers, mode);
+        const owed = () => servers.map(({ standing }) => standing.turns.owed);
+        for (const { chosen, busy, streams } of turns) {
+          servers[busy % servers.length]!.requestsUnderWay = streams;
+          const offered = balancer.order(new Set());
+          // Mostly the first one has room.
+          balancer.chosen(offered[chosen % 4 === 0 ? chosen % offered.length : 0]!, offered);
+          assert.equal(owed().reduce((sum, parts) => sum + parts, 0), 0);
+          const most = Math.max(...owed().map(Math.abs));
+          assert.ok(most <= servers.length * TURN_PARTS, `${most / TURN_PARTS} requests`);
+          assert.ok(owed().every(Number.isInteger));
+        }
+      },
+    ),
+    { numRuns: 300, seed: 1 },
+  );
 });
 
 test("Balancer leaves out servers that were tried, unless all were", () => {

@@ -71,8 +71,9 @@ async function world(
     await settle();
   };
   await advance(100);
-  const send = (thread: number) => {
+  const send = (thread: number, signal?: AbortSignal) => {
     const response = upstreams[thread]!.send({
+      ...(signal && { signal }),
       id: "r1",
       role: Role.RESPONDER,
       method: "GET",
@@ -370,6 +371,31 @@ test("A thread that waits for an application that takes one request gets its tur
     await advance(10);
   }
   await Promise.all(own);
+});
+
+test("A place at an application that a thread wanted for a client which left is free for the others", async () => {
+  for (const leaves of ["before the place is given", "when it is given"] as const) {
+    const { application, advance, send } = await world({}, true, { requestsMax: 1 });
+    const first = send(0);
+    await advance(10);
+    const client = new AbortController();
+    void send(1, client.signal);
+    await advance(10);
+    const request = await application.next();
+    if (leaves === "before the place is given") client.abort(new Error("gone"));
+    request.answer("one");
+    if (leaves === "when it is given") client.abort(new Error("gone"));
+    await advance(10);
+    await first;
+    for (const thread of [0, 1]) {
+      const response = send(thread);
+      await advance(200);
+      assert.equal(application.begun, 1, `thread ${thread}, ${leaves}`);
+      (await application.next()).answer("two");
+      await advance(10);
+      await response;
+    }
+  }
 });
 
 test("What a dead thread had at an application is free for the others", async () => {
