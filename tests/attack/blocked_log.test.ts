@@ -109,10 +109,19 @@ async function openBoth(path: string): Promise<number> {
   return openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
 }
 
+/** Ends what a program has started that leads a group, such as an upgraded one. */
+function endGroup({ child }: Served): void {
+  try {
+    process.kill(-child.pid!, "SIGKILL");
+  } catch (error) {
+    assert.match(String(error), /ESRCH/);
+  }
+}
+
 test("Signals that mean something to other servers are harmless, and USR1 opens logs anew", async () => {
   const directory = temporaryDirectory();
   const log = `${directory}/access.log`;
-  const served = await serve(directory, log);
+  const served = await serve(directory, log, ["setsid"]);
   let told = "";
   served.child.stderr!.on("data", (bytes: Uint8Array) => told += new TextDecoder().decode(bytes));
   const { renameSync } = await import("node:fs");
@@ -127,6 +136,7 @@ test("Signals that mean something to other servers are harmless, and USR1 opens 
   }
   end(served, "SIGQUIT");
   assert.equal(await served.status, 0);
+  endGroup(served);
   assert.match(readFileSync(`${log}.1`, "utf8"), /"path":"\/before"/);
   assert.doesNotMatch(readFileSync(`${log}.1`, "utf8"), /"path":"\/after"/);
   assert.equal(readFileSync(log, "utf8").match(/"path":"\/after"/g)?.length, 4);
