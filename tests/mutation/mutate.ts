@@ -66,6 +66,7 @@ async function main(): Promise<void> {
     },
   });
   const workshop = new Workshop(ROOT, unitTests(), values.thorough);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
   try {
     if (values.named) {
       process.exitCode = await judgeNamed(workshop) ? 0 : 1;

@@ -137,6 +137,17 @@ export function failedFile(output: string): string | undefined {
   return names.at(-1)?.[1];
 }
 
+/** Runs that are under way, each the leader of a group. */
+const underWay = new Set<number>();
+
+// Whoever breaks the command off leaves none of them behind: one may never end by itself.
+process.on("exit", () => underWay.forEach(endGroup));
+
+/** With all that it has started. */
+function endGroup(leader: number): void {
+  process.kill(-leader, "SIGKILL");
+}
+
 /** `code` is undefined where it took longer than `limitMs`. */
 function runToEnd(
   cwd: string,
@@ -146,16 +157,18 @@ function runToEnd(
   return new Promise((resolve) => {
     const stdio = ["ignore", "ignore", "pipe"] as const;
     const child = spawn(process.execPath, args, { cwd, stdio: [...stdio], detached: true });
+    const pid = child.pid!;
+    underWay.add(pid);
     let isLate = false;
     let output = "";
     child.stderr!.setEncoding("utf8").on("data", (text: string) => output += text);
     const timer = setTimeout(() => {
       isLate = true;
-      // With all that it has started.
-      process.kill(-child.pid!, "SIGKILL");
+      endGroup(pid);
     }, limitMs);
     child.on("exit", (code) => {
       clearTimeout(timer);
+      underWay.delete(pid);
       resolve({ code: isLate ? undefined : code ?? 1, output });
     });
   });

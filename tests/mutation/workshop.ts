@@ -5,6 +5,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { API, type Snapshot } from "typescript/unstable/async";
 import type { SourceFile } from "typescript/unstable/ast";
 import { applyMutant, type Mutant } from "./mutants.ts";
@@ -53,6 +54,8 @@ export class Workshop {
   /** `isThorough`: every test that reaches a file is asked, not the nearest alone. */
   constructor(root: string, testFiles: readonly string[], isThorough = false) {
     this.#isThorough = isThorough;
+    // Also of a run that is broken off.
+    process.on("exit", this.#remove);
     for (const name of COPIED) {
       cpSync(join(root, name), join(this.#directory, name), {
         recursive: true,
@@ -104,8 +107,10 @@ export class Workshop {
 
   async close(): Promise<void> {
     await this.#types.close();
-    rmSync(this.#directory, { recursive: true, force: true });
+    this.#remove();
   }
+
+  readonly #remove = (): void => rmSync(this.#directory, { recursive: true, force: true });
 
   /** Which test files are asked first, and which if those notice nothing. */
   #stagesOf(file: string): readonly (readonly string[])[] {
