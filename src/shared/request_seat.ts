@@ -50,11 +50,11 @@ export class RequestSeat {
   }
 
   /** It has so many now; `isWanted`: and more that wait. The threads to ring. */
-  *change(count: number, max: number, isWanted: boolean): Steps<readonly number[]> {
+  *change(count: number, isWanted: boolean): Steps<readonly number[]> {
     const { held, moves } = this.#places;
     const own = held + this.#thread;
     const rung: number[] = [];
-    while (max !== Infinity && this.#open > count) {
+    while (this.#open > count) {
       const heir = yield* this.#neediest(isWanted ? this.#open - 1 : Infinity);
       if (heir === NOBODY) break;
       // It counts for both for a moment: one that enters just now must not take it.
@@ -67,6 +67,12 @@ export class RequestSeat {
     if (this.#open !== count) yield add(own, count - this.#open);
     this.#open = count;
     return rung.length === 0 ? NO_THREADS : rung;
+  }
+
+  /** The same where there is no bound, so nobody wants a place: one access, in the way of each request. */
+  recount(words: Int32Array, count: number): void {
+    Atomics.add(words, this.#places.held + this.#thread, count - this.#open);
+    this.#open = count;
   }
 
   /** Gives on what nobody here has use for; the threads to ring. */

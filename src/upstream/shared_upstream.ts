@@ -259,7 +259,8 @@ class SharedPermits implements ServerPermits {
 
   count(change: number, max: number, isWanted: boolean): void {
     this.#streams += change;
-    run(this.#words, this.#requests.change(this.#streams, max, isWanted)).forEach(this.#ring);
+    if (max === Infinity) return this.#requests.recount(this.#words, this.#streams);
+    run(this.#words, this.#requests.change(this.#streams, isWanted)).forEach(this.#ring);
   }
 
   enterRequest(max: number, isPatient: boolean): boolean {

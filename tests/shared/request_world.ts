@@ -192,8 +192,8 @@ export class RequestThread {
   }
 
   *#changed(): Steps<void> {
-    const { world, world: { options: { requestsMax } } } = this;
-    const rung = yield* this.seat.change(this.busy, requestsMax, this.waits > 0);
+    const { world } = this;
+    const rung = yield* this.seat.change(this.busy, this.waits > 0);
     for (const thread of rung) world.ring(thread);
   }
 
